@@ -1,0 +1,77 @@
+//! Jobs: what a backend executes, and the tests that become jobs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use crate::container::spec::{
+    BindAccess, ContainerSpec, Device, ExitStatus, Mount, MountKind, Network, Privileges,
+    ProcessSpec, ResourceUsage, Root, RootAccess, SkeletonEntry, SkeletonKind, WhenForbidden,
+};
+
+/// One program to run in one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The container. Shared, since thousands of jobs usually have one.
+    pub container: Arc<ContainerSpec>,
+    /// The program.
+    pub process: Arc<ProcessSpec>,
+    /// After this long it gets SIGTERM, and after the grace period SIGKILL.
+    pub timeout: Option<Duration>,
+}
+
+/// A test as its framework found it.
+#[derive(Clone, Debug)]
+pub struct TestCase {
+    /// What it is called.
+    pub key: TestKey,
+    /// The whole name on one line, unique in the run.
+    pub title: String,
+    /// Why it is only to be reported, when its author ignores it.
+    pub ignored: Option<Ignored>,
+    /// What runs it.
+    pub job: Job,
+}
+
+/// Names a test through all its runs: the key of its history.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TestKey {
+    /// The package, module or project.
+    pub package: String,
+    /// The binary or file, such as `cli(test)`.
+    pub artifact: String,
+    /// The test's own name.
+    pub name: String,
+}
+
+/// A test that is listed, not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// Why, if its author said so.
+    pub reason: Option<String>,
+}
+
+/// What a finished job gives back.
+#[derive(Clone, Debug)]
+pub struct JobResult {
+    /// How its process ended, or why there was none.
+    pub end: JobEnd,
+    /// What it used.
+    pub usage: ResourceUsage,
+    /// Preparing the container.
+    pub prepared: Duration,
+    /// From the program's start to its end.
+    pub ran: Duration,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobEnd {
+    /// Its process ended by itself.
+    Exited(ExitStatus),
+    /// It was stopped for taking longer than its timeout.
+    TimedOut,
+    /// It was stopped because somebody asked.
+    Cancelled,
+    /// It could not be run or not be followed to its end: an infrastructure failure.
+    Error(String),
+}

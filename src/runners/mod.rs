@@ -1,0 +1,5 @@
+//! How each test framework builds, lists and runs its tests.
+//!
+//! A framework turns a project into [`crate::engine::job::TestCase`]s; the engine does the rest.
+
+pub mod framework;

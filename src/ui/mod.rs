@@ -1,0 +1,4 @@
+//! What a person or a CI log sees.
+//!
+//! Everything here is fed by [`crate::engine::event`] alone: whatever a screen shows, the event
+//! stream said.

@@ -4,8 +4,9 @@
 //! whatever the invoking process can open.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -216,17 +217,20 @@ pub enum Privileges {
 }
 
 /// One program to run in a container.
+///
+/// A run holds one of these for each of perhaps 100,000 tests, so what they have in common is
+/// shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessSpec {
     /// The program. With a `/` it is a path, relative ones starting at the working directory;
     /// without one it is searched along `PATH` of [`Self::environment`].
-    pub program: OsString,
+    pub program: Arc<OsStr>,
     /// Its arguments, without the program itself.
     pub arguments: Vec<OsString>,
     /// Its whole environment; nothing is added.
-    pub environment: BTreeMap<OsString, OsString>,
+    pub environment: Arc<BTreeMap<OsString, OsString>>,
     /// Where it starts, absolute in the container.
-    pub working_directory: PathBuf,
+    pub working_directory: Arc<Path>,
 }
 
 /// How a job ended, as the kernel tells it.

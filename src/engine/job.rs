@@ -32,13 +32,13 @@ pub struct TestCase {
     pub job: Job,
 }
 
-/// Names a test through all its runs: the key of its history.
+/// Names a test through all its runs: the key of its history. Unique in a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TestKey {
     /// The package, module or project.
-    pub package: String,
+    pub package: Arc<str>,
     /// The binary or file, such as `cli(test)`.
-    pub artifact: String,
+    pub artifact: Arc<str>,
     /// The test's own name.
     pub name: String,
 }

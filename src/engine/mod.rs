@@ -1,7 +1,14 @@
 //! Jobs and the runs they belong to: identifiers, events, scheduling, execution and history.
 //!
 //! Data flows one way: down as jobs, back as [`event::Event`]s. Nothing here knows who watches.
+//!
+//! - [`job`], [`ids`], [`event`]: the shared vocabulary.
+//! - [`framework`]: what finds the tests, as a trait.
+//! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
 
+pub mod backend;
 pub mod event;
+pub mod framework;
 pub mod ids;
 pub mod job;
+pub mod schedule;

@@ -1,0 +1,75 @@
+//! The trait that every test framework implements: the engine and the user interfaces know only
+//! this.
+//!
+//! Discovery and the tests' runs overlap: [`Framework::discover`] is still going on while
+//! [`Framework::failure_location`] is asked about the first failures, so both borrow the framework
+//! shared.
+//!
+//! Absent on purpose: slots, order, repeats, cancellation. A discovery that is no longer wanted is
+//! dropped, and whatever it started (a build, say) must die with the future.
+
+use std::error::Error;
+use std::future::Future;
+
+use super::event::{EventKind, SourceLocation};
+use super::job::{Job, JobResult, TestCase};
+
+/// Builds a project's tests, lists them, and reads what they say.
+pub trait Framework {
+    /// Why discovery gave up.
+    type Error: DiscoveryError;
+
+    /// Builds and lists, telling `host` of each thing as soon as it is known, so that the tests of
+    /// the first binary run while the second is still being built.
+    ///
+    /// An error means that the run is pointless (the build failed): tests that have not started
+    /// will not. Trouble with one test binary alone is no such error: hand over a test that stands
+    /// for it, so that the others' results are not lost.
+    fn discover<H: Host>(
+        &self,
+        host: &H,
+    ) -> impl Future<Output = Result<DiscoverySummary, Self::Error>>;
+
+    /// Where in the source a test failed, from the end of what it wrote.
+    fn failure_location(&self, stdout: &[u8], stderr: &[u8]) -> Option<SourceLocation>;
+}
+
+/// Why discovery gave up. The message is for a person and names what was at fault.
+pub trait DiscoveryError: Error + Send + Sync + 'static {
+    /// The program's exit code: the build tool's own where there is one.
+    fn exit_code(&self) -> u8;
+
+    /// What to do about it, in one line.
+    fn help(&self) -> Option<String>;
+}
+
+/// What discovery has to say when it is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiscoverySummary {
+    /// Tests that filters left out.
+    pub deselected: u32,
+}
+
+/// What a framework needs of the program it runs in.
+pub trait Host {
+    /// Tells who watches (build output, progress, notices).
+    fn emit(&self, event: EventKind);
+
+    /// Hands over tests that were found; they may start at once.
+    fn found(&self, tests: Vec<TestCase>);
+
+    /// Runs a job that is no test (listing a test binary, say) and waits for its end. Dropping the
+    /// future kills the job.
+    fn run(&self, job: Job) -> impl Future<Output = Captured>;
+}
+
+/// What a job that is no test left behind.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// How it ended.
+    pub result: JobResult,
+    /// Its standard output, whole.
+    pub stdout: Vec<u8>,
+    /// Its standard error, whole.
+    pub stderr: Vec<u8>,
+}

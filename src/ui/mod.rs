@@ -2,3 +2,5 @@
 //!
 //! Everything here is fed by [`crate::engine::event`] alone: whatever a screen shows, the event
 //! stream said.
+
+pub mod log;

@@ -1,0 +1,234 @@
+//! One log: its lines, cut into blocks, in memory or in the spool.
+//!
+//! Each block knows how many lines of either stream stand before it. Within a block a line is its
+//! flags, its moment and its length, then its bytes. Deliberately absent: the spool itself.
+
+use crate::engine::event::Stream;
+
+use super::spool::Extent;
+use super::{LINE_BYTES_MAX, LineEnd, Streams};
+
+/// Lines in a block: what one look into the spool reads at most.
+const BLOCK_LINES_MAX: u32 = 256;
+/// Bytes in a block, beyond which it is closed even with fewer lines.
+pub(super) const BLOCK_BYTES_MAX: usize = 32 << 10;
+/// Before each line in a block: flags, moment, length.
+const HEADER_BYTES: usize = 13;
+
+const FLAG_STDERR: u8 = 1;
+const FLAG_NEWLINE: u8 = 2;
+
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    /// Closed blocks.
+    pub blocks: Vec<Block>,
+    /// The open block's text.
+    pub open: Vec<u8>,
+    /// Lines before the open block, and in it.
+    pub before_open: Counts,
+    pub in_open: Counts,
+    /// Text of this log in memory, partial lines included.
+    pub resident_bytes: usize,
+    pub partial: Option<Box<[Partial; 2]>>,
+    pub in_resident_order: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    stdout: u32,
+    stderr: u32,
+}
+
+impl Counts {
+    pub fn of(self, streams: Streams) -> usize {
+        let (stdout, stderr) = (self.stdout as usize, self.stderr as usize);
+        match streams {
+            Streams::Both => stdout + stderr,
+            Streams::Stdout => stdout,
+            Streams::Stderr => stderr,
+        }
+    }
+
+    fn add(&mut self, stream: Stream) {
+        match stream {
+            Stream::Stdout => self.stdout = self.stdout.saturating_add(1),
+            Stream::Stderr => self.stderr = self.stderr.saturating_add(1),
+        }
+    }
+
+    pub fn plus(self, other: Counts) -> Counts {
+        Counts {
+            stdout: self.stdout.saturating_add(other.stdout),
+            stderr: self.stderr.saturating_add(other.stderr),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Block {
+    pub before: Counts,
+    pub place: Place,
+}
+
+#[derive(Debug)]
+pub(super) enum Place {
+    Memory(Vec<u8>),
+    Spooled(Extent),
+    Lost,
+}
+
+/// The beginning of a line whose end has not come yet.
+#[derive(Debug, Default)]
+pub(super) struct Partial {
+    at_us: u64,
+    bytes: Vec<u8>,
+}
+
+impl Log {
+    pub fn append(&mut self, stream: Stream, mut bytes: &[u8], at_us: u64) {
+        while !bytes.is_empty() {
+            let (text, ended) = match bytes.iter().take(LINE_BYTES_MAX).position(|b| *b == b'\n') {
+                Some(end) => {
+                    let text = &bytes[..end];
+                    bytes = &bytes[end + 1..];
+                    (text, true)
+                }
+                None => {
+                    let text = &bytes[..bytes.len().min(LINE_BYTES_MAX)];
+                    bytes = &bytes[text.len()..];
+                    (text, false)
+                }
+            };
+            self.append_piece(stream, text, ended.then_some(LineEnd::Newline), at_us);
+        }
+    }
+
+    /// Adds text without a newline in it to the stream's unfinished line, and completes the line
+    /// if `end` is given or it has become too long.
+    fn append_piece(&mut self, stream: Stream, text: &[u8], end: Option<LineEnd>, at_us: u64) {
+        let partials = self.partial.get_or_insert_default();
+        let [stdout, stderr] = partials.as_mut();
+        let (partial, other) = match stream {
+            Stream::Stdout => (stdout, stderr),
+            Stream::Stderr => (stderr, stdout),
+        };
+        if partial.bytes.is_empty() {
+            partial.at_us = at_us;
+        }
+        let too_long = partial.bytes.len() + text.len() >= LINE_BYTES_MAX;
+        let Some(end) = end.or(too_long.then_some(LineEnd::Open)) else {
+            partial.bytes.extend_from_slice(text);
+            self.resident_bytes += text.len();
+            return;
+        };
+        let held = std::mem::take(&mut partial.bytes);
+        let at_us = partial.at_us;
+        if other.bytes.is_empty() {
+            self.partial = None;
+        }
+        self.resident_bytes += text.len() + HEADER_BYTES;
+        let flags = match stream {
+            Stream::Stdout => 0,
+            Stream::Stderr => FLAG_STDERR,
+        } | match end {
+            LineEnd::Newline => FLAG_NEWLINE,
+            LineEnd::Open => 0,
+        };
+        // Both parts are shorter than LINE_BYTES_MAX, so their sum fits.
+        let len = (held.len() + text.len()) as u32;
+        self.open.push(flags);
+        self.open.extend_from_slice(&at_us.to_le_bytes());
+        self.open.extend_from_slice(&len.to_le_bytes());
+        self.open.extend_from_slice(&held);
+        self.open.extend_from_slice(text);
+        self.in_open.add(stream);
+        if self.in_open.of(Streams::Both) >= BLOCK_LINES_MAX as usize
+            || self.open.len() >= BLOCK_BYTES_MAX
+        {
+            self.close_block();
+        }
+    }
+
+    pub fn close_block(&mut self) {
+        if self.open.is_empty() {
+            return;
+        }
+        let mut text = std::mem::take(&mut self.open);
+        text.shrink_to_fit();
+        self.blocks.push(Block {
+            before: self.before_open,
+            place: Place::Memory(text),
+        });
+        self.before_open = self.before_open.plus(self.in_open);
+        self.in_open = Counts::default();
+    }
+
+    /// Unfinished lines, the older one first.
+    pub fn partials(&self, streams: Streams) -> impl Iterator<Item = Line<'_>> {
+        let mut lines = [None, None];
+        if let Some(partials) = &self.partial {
+            let [stdout, stderr] = partials.as_ref();
+            lines =
+                [(Stream::Stdout, stdout), (Stream::Stderr, stderr)].map(|(stream, partial)| {
+                    (!partial.bytes.is_empty() && streams.contains(stream)).then_some(Line {
+                        stream,
+                        at_us: partial.at_us,
+                        bytes: &partial.bytes,
+                        end: LineEnd::Open,
+                    })
+                });
+            lines.sort_by_key(|line| line.map(|line| line.at_us));
+        }
+        lines.into_iter().flatten()
+    }
+}
+
+/// A line as [`LogStore::for_each_line`] shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// Where it was written to.
+    pub stream: Stream,
+    /// When its first byte came, microseconds since the run began.
+    pub at_us: u64,
+    /// Its bytes, without the newline.
+    pub bytes: &'a [u8],
+    /// How it ends.
+    pub end: LineEnd,
+}
+
+impl Line<'_> {
+    pub(super) const LOST: Line<'static> = Line {
+        stream: Stream::Stderr,
+        at_us: 0,
+        bytes: b"[a line of output was lost: it could not be written to the spool]",
+        end: LineEnd::Newline,
+    };
+}
+
+/// The lines of a block's text. Ends early, rather than panicking, where the text is not as it
+/// was written.
+pub(super) struct Records<'a>(pub &'a [u8]);
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        let (flags, rest) = self.0.split_first()?;
+        let (at_us, rest) = rest.split_first_chunk::<8>()?;
+        let (len, rest) = rest.split_first_chunk::<4>()?;
+        let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        self.0 = rest;
+        Some(Line {
+            stream: match flags & FLAG_STDERR {
+                0 => Stream::Stdout,
+                _ => Stream::Stderr,
+            },
+            at_us: u64::from_le_bytes(*at_us),
+            bytes,
+            end: match flags & FLAG_NEWLINE {
+                0 => LineEnd::Open,
+                _ => LineEnd::Newline,
+            },
+        })
+    }
+}

@@ -12,7 +12,10 @@ use std::error::Error;
 use std::future::Future;
 
 use super::event::{EventKind, SourceLocation};
-use super::job::{Job, JobResult, TestCase};
+use super::job::{Job, JobResult, TestCase, TestKey};
+
+#[cfg(doc)]
+use super::event::Outcome;
 
 /// Builds a project's tests, lists them, and reads what they say.
 pub trait Framework {
@@ -23,8 +26,8 @@ pub trait Framework {
     /// the first binary run while the second is still being built.
     ///
     /// An error means that the run is pointless (the build failed): tests that have not started
-    /// will not. Trouble with one test binary alone is no such error: hand over a test that stands
-    /// for it, so that the others' results are not lost.
+    /// will not. Trouble with one test binary alone is no such error: it goes to [`Host::broken`],
+    /// so that the others' results are not lost.
     fn discover<H: Host>(
         &self,
         host: &H,
@@ -58,9 +61,28 @@ pub trait Host {
     /// Hands over tests that were found; they may start at once.
     fn found(&self, tests: Vec<TestCase>);
 
+    /// Hands over what should have been tests and can't be run (a test binary that crashes while
+    /// its tests are listed). It is reported once, with [`Outcome::Error`], and makes the run fail.
+    fn broken(&self, entry: BrokenEntry);
+
     /// Runs a job that is no test (listing a test binary, say) and waits for its end. Dropping the
     /// future kills the job.
     fn run(&self, job: Job) -> impl Future<Output = Captured>;
+}
+
+/// Something that stands in the report where tests should have been.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenEntry {
+    /// Its name in the history, like a test's. The test's own name may be empty.
+    pub key: TestKey,
+    /// The whole name on one line, unique in the run.
+    pub title: String,
+    /// What went wrong, naming the thing, and what to do.
+    pub message: String,
+    /// What it wrote to standard output, if it ran.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error, if it ran.
+    pub stderr: Vec<u8>,
 }
 
 /// What a job that is no test left behind.

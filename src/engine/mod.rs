@@ -4,10 +4,12 @@
 //!
 //! - [`job`], [`ids`], [`event`]: the shared vocabulary.
 //! - [`framework`]: what finds the tests, as a trait.
+//! - [`filter`]: the pattern language that selects tests.
 //! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
 
 pub mod backend;
 pub mod event;
+pub mod filter;
 pub mod framework;
 pub mod ids;
 pub mod job;

@@ -1,0 +1,192 @@
+//! What is wrong with a pattern, and where.
+
+use std::fmt;
+use std::ops::Range;
+
+use unicode_width::UnicodeWidthStr;
+
+/// Why a pattern could not be read. Its [`Display`](fmt::Display) form shows the pattern with
+/// carets under the place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternError {
+    /// The pattern as it was written.
+    pub pattern: String,
+    /// The place in it, in bytes; on character boundaries. Empty at the end of the pattern.
+    pub span: Range<usize>,
+    /// What is wrong there.
+    pub problem: Problem,
+}
+
+/// What is wrong at one place of a pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// Longer than any pattern a person writes.
+    #[error("a pattern may have at most {max} bytes, this one has {found}")]
+    TooLong {
+        /// The limit.
+        max: usize,
+        /// The pattern's length.
+        found: usize,
+    },
+    /// Brackets or negations within one another beyond the limit.
+    #[error("brackets and negations may stand at most {max} deep")]
+    TooDeep {
+        /// The limit.
+        max: usize,
+    },
+    /// Whitespace where none may be.
+    #[error("no whitespace may stand {place}")]
+    Whitespace {
+        /// Which place this is.
+        place: &'static str,
+    },
+    /// Something else than the beginning of a term.
+    #[error("expected {expected}, found {found}")]
+    Expected {
+        /// What may stand here.
+        expected: &'static str,
+        /// What does.
+        found: String,
+    },
+    /// A word that is no word of this runner.
+    #[error("unknown {role} `{word}`: expected {}", list(.known))]
+    UnknownWord {
+        /// What the word was taken for.
+        role: &'static str,
+        /// The word.
+        word: String,
+        /// All the words there are.
+        known: Vec<&'static str>,
+    },
+    /// A word that was cut too far.
+    #[error("`{word}` is too short for {}", list(.candidates))]
+    TooShort {
+        /// The word.
+        word: String,
+        /// The words it begins.
+        candidates: Vec<&'static str>,
+    },
+    /// A selector without `.`.
+    #[error("`{selector}` must be compared with something: expected `.` and a matcher after it")]
+    SelectorAlone {
+        /// The whole word.
+        selector: &'static str,
+    },
+    /// A constant with `.`.
+    #[error("`{constant}` stands alone: it has no text to compare")]
+    ConstantCompared {
+        /// The whole word.
+        constant: &'static str,
+    },
+    /// An argument without end.
+    #[error("this argument has no end: expected `{close}`")]
+    Unbalanced {
+        /// The bracket that is missing.
+        close: char,
+    },
+    /// The argument of `matches`.
+    #[error("invalid regular expression: {reason}")]
+    Regex {
+        /// What the regular-expression parser says.
+        reason: String,
+    },
+    /// The argument of `globs`.
+    #[error("invalid glob: {reason}")]
+    Glob {
+        /// What the glob parser says.
+        reason: String,
+    },
+}
+
+impl PatternError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match &self.problem {
+            Problem::UnknownWord { word, known, .. } => {
+                nearest(word, known).map(|name| format!("did you mean `{name}`?"))
+            }
+            Problem::TooShort { candidates, .. } => candidates
+                .first()
+                .map(|name| format!("write more of it, such as `{name}`")),
+            Problem::SelectorAlone { selector } => {
+                let matcher = match *selector {
+                    "markers" => "contains",
+                    _ => "equals",
+                };
+                Some(format!("for example `{selector}.{matcher}(…)`"))
+            }
+            Problem::ConstantCompared { constant } => Some(format!("write `{constant}` alone")),
+            Problem::Unbalanced { .. } => Some(
+                "an argument may hold its own brackets only in pairs; if it must hold a lone one, \
+                 put it between others of `()`, `[]`, `{}`, `<>` and `//`"
+                    .to_owned(),
+            ),
+            Problem::Whitespace { .. } => Some("remove it".to_owned()),
+            Problem::TooLong { .. }
+            | Problem::TooDeep { .. }
+            | Problem::Expected { .. }
+            | Problem::Regex { .. }
+            | Problem::Glob { .. } => None,
+        }
+    }
+
+    /// The line of the pattern that the place is on, and under it a line of carets.
+    fn excerpt(&self) -> (String, String) {
+        let before = self.pattern.get(..self.span.start).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let rest = self.pattern.get(line_start..).unwrap_or_default();
+        let line = rest.lines().next().unwrap_or_default();
+        let marked_start = self.span.start - line_start;
+        let marked_end = (self.span.end - line_start).min(line.len());
+        let indent = printable(line.get(..marked_start).unwrap_or(line)).width();
+        let marked = line.get(marked_start..marked_end).unwrap_or_default();
+        let carets = printable(marked).width().max(1);
+        (
+            printable(line),
+            format!("{}{}", " ".repeat(indent), "^".repeat(carets)),
+        )
+    }
+}
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (line, carets) = self.excerpt();
+        write!(
+            formatter,
+            "invalid filter pattern: {}\n  {line}\n  {carets}",
+            self.problem
+        )
+    }
+}
+
+impl std::error::Error for PatternError {}
+
+/// Each character in one column at least, and none that moves the cursor.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '\t' => ' ',
+            control if control.is_control() => '\u{fffd}',
+            other => other,
+        })
+        .collect()
+}
+
+fn list(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        None => "none".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+    }
+}
+
+/// The known word that a person most likely meant: at most a third of it mistyped.
+fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(|name| (strsim::osa_distance(&word.to_lowercase(), name), *name))
+        .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,157 @@
+//! What a pattern is asked about: a test of one of the runners, as far as it is known.
+//!
+//! Each runner's knowledge comes in steps (the package, then the target, then the case), and the
+//! types here have exactly those steps, so that a half-known test can't be described wrongly.
+
+/// A text that a selector compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// The case's name; pytest's report name.
+    Name,
+    /// The package's name; in Go its import path.
+    Package,
+    /// Go: the directory below the module's root, empty at the root.
+    PackagePath,
+    /// Go: the name in the `package` clause.
+    PackageName,
+    /// pytest: the node id.
+    NodeId,
+    /// pytest: the path from the project directory.
+    File,
+}
+
+/// The kind of a cargo target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TargetKind {
+    /// A library of any sort (proc-macro crates too), and whatever is none of the others.
+    Library,
+    /// A program.
+    Binary,
+    /// An integration test.
+    Test,
+    /// An example.
+    Example,
+    /// A benchmark.
+    Benchmark,
+}
+
+/// A test, as far as it is known. `None` always means "not known yet".
+pub trait Subject {
+    /// The text of a field.
+    fn text(&self, field: Field) -> Option<&str>;
+
+    /// The target the test belongs to.
+    fn target(&self) -> Option<Target<'_>>;
+
+    /// Whether the test itself carries this marker.
+    fn has_marker(&self, marker: &str) -> Option<bool>;
+}
+
+/// A cargo target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its kind.
+    pub kind: TargetKind,
+}
+
+/// A test of `cargo maelstrom`.
+#[derive(Clone, Copy, Debug)]
+pub struct CargoSubject<'a> {
+    /// The package's name.
+    pub package: &'a str,
+    /// The target, once it is known.
+    pub target: Option<Target<'a>>,
+    /// The case's name, once it is known.
+    pub case: Option<&'a str>,
+}
+
+impl Subject for CargoSubject<'_> {
+    fn text(&self, field: Field) -> Option<&str> {
+        match field {
+            Field::Name => self.case,
+            Field::Package => Some(self.package),
+            Field::PackagePath | Field::PackageName | Field::NodeId | Field::File => None,
+        }
+    }
+
+    fn target(&self) -> Option<Target<'_>> {
+        self.target
+    }
+
+    fn has_marker(&self, _marker: &str) -> Option<bool> {
+        None
+    }
+}
+
+/// A test of `maelstrom-go-test`.
+#[derive(Clone, Copy, Debug)]
+pub struct GoSubject<'a> {
+    /// The package's import path.
+    pub import_path: &'a str,
+    /// The package's directory below the module's root, empty at the root.
+    pub path: &'a str,
+    /// The name in the `package` clause.
+    pub name: &'a str,
+    /// The case's name, once it is known.
+    pub case: Option<&'a str>,
+}
+
+impl Subject for GoSubject<'_> {
+    fn text(&self, field: Field) -> Option<&str> {
+        match field {
+            Field::Name => self.case,
+            Field::Package => Some(self.import_path),
+            Field::PackagePath => Some(self.path),
+            Field::PackageName => Some(self.name),
+            Field::NodeId | Field::File => None,
+        }
+    }
+
+    fn target(&self) -> Option<Target<'_>> {
+        None
+    }
+
+    fn has_marker(&self, _marker: &str) -> Option<bool> {
+        None
+    }
+}
+
+/// A test of `maelstrom-pytest`, once it is known; before, there is nothing to ask about.
+#[derive(Clone, Copy, Debug)]
+pub struct PytestSubject<'a> {
+    /// The path of its file from the project directory.
+    pub file: &'a str,
+    /// pytest's report name, such as `TestBox.test_lid`.
+    pub name: &'a str,
+    /// The node id.
+    pub node_id: &'a str,
+    /// The names of the test's own markers.
+    pub markers: &'a [String],
+}
+
+impl PytestSubject<'_> {
+    /// The package that all of pytest's tests belong to.
+    pub const PACKAGE: &'static str = "default";
+}
+
+impl Subject for PytestSubject<'_> {
+    fn text(&self, field: Field) -> Option<&str> {
+        match field {
+            Field::Name => Some(self.name),
+            Field::Package => Some(Self::PACKAGE),
+            Field::NodeId => Some(self.node_id),
+            Field::File => Some(self.file),
+            Field::PackagePath | Field::PackageName => None,
+        }
+    }
+
+    fn target(&self) -> Option<Target<'_>> {
+        None
+    }
+
+    fn has_marker(&self, marker: &str) -> Option<bool> {
+        Some(self.markers.iter().any(|own| own == marker))
+    }
+}

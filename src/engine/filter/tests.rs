@@ -1,0 +1,490 @@
+//! The language as its users know it: examples, errors, and laws that hold for every pattern.
+
+use proptest::prelude::*;
+
+use super::vocabulary::{CARGO, GO, PYTEST};
+use super::*;
+
+const CASE: CargoSubject<'static> = CargoSubject {
+    package: "core",
+    target: Some(Target {
+        name: "network",
+        kind: TargetKind::Test,
+    }),
+    case: Some("io::slow_12"),
+};
+
+fn cargo(pattern: &str) -> Pattern {
+    Pattern::parse(pattern, &CARGO).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn ask(pattern: &str) -> Truth {
+    cargo(pattern).evaluate(&CASE)
+}
+
+#[test]
+fn the_documented_example() {
+    let pattern = "p.eq(core) & (n.s<io::> | n.m/slow_\\d+/) - te.g(net*)";
+    assert_eq!(ask(pattern), Truth::False);
+    assert_eq!(
+        cargo(pattern).to_string(),
+        "package.equals(core) && (name.starts_with<io::> || name.matches/slow_\\d+/) \
+         - test.globs(net*)"
+    );
+    let other = CargoSubject {
+        case: Some("io::read"),
+        target: Some(Target {
+            name: "unit",
+            kind: TargetKind::Test,
+        }),
+        ..CASE
+    };
+    assert_eq!(cargo(pattern).evaluate(&other), Truth::True);
+}
+
+#[test]
+fn every_matcher_compares() {
+    for (pattern, expected) in [
+        ("name.equals(io::slow_12)", true),
+        ("name.equals(io::slow_1)", false),
+        ("name.equals()", false),
+        ("name.contains(::)", true),
+        ("name.contains()", true),
+        ("name.contains(IO)", false),
+        ("name.starts_with(io)", true),
+        ("name.starts_with(slow)", false),
+        ("name.ends_with(12)", true),
+        ("name.ends_with(io)", false),
+        ("name.matches(^io::)", true),
+        ("name.matches(^slow)", false),
+        ("name.globs(io*)", true),
+        ("name.globs(io)", false),
+        ("name.globs(i?::slow_[0-9]{2,7})", true),
+        ("name.globs(io::slow_[!0-9]2)", false),
+    ] {
+        assert_eq!(ask(pattern), Truth::from(expected), "{pattern}");
+    }
+}
+
+#[test]
+fn glob_wildcards_cross_slashes() {
+    let pattern = Pattern::parse("file.globs(tests*py)", &PYTEST).unwrap();
+    let subject = PytestSubject {
+        file: "tests/unit/box.py",
+        name: "test_lid",
+        node_id: "tests/unit/box.py::test_lid",
+        markers: &[],
+    };
+    assert_eq!(pattern.evaluate(&subject), Truth::True);
+}
+
+#[test]
+fn arguments_take_five_kinds_of_brackets() {
+    for (pattern, argument) in [
+        ("name.equals(a(b)c)", "a(b)c"),
+        ("name.equals(a]}>/c)", "a]}>/c"),
+        ("name.equals[a[0]]", "a[0]"),
+        ("name.equals{{}}", "{}"),
+        ("name.equals<Vec<u8>>", "Vec<u8>"),
+        ("name.equals/a(b[c/", "a(b[c"),
+        ("name.equals( a )", " a "),
+        ("name.equals()", ""),
+    ] {
+        let subject = CargoSubject {
+            case: Some(argument),
+            ..CASE
+        };
+        assert_eq!(cargo(pattern).evaluate(&subject), Truth::True, "{pattern}");
+    }
+}
+
+#[test]
+fn a_dot_tells_a_selector_from_a_constant() {
+    assert_eq!(ask("te"), Truth::True);
+    assert_eq!(ask("te.eq(network)"), Truth::True);
+    assert_eq!(ask("te.eq(other)"), Truth::False);
+    assert_eq!(ask("bi.eq(network)"), Truth::False);
+    assert_eq!(ask("n"), Truth::False);
+    assert_eq!(ask("n.c(slow)"), Truth::True);
+    assert_eq!(ask("f()"), Truth::False);
+}
+
+#[test]
+fn spellings_of_the_operators_agree() {
+    for (spellings, expected) in [
+        (
+            &[
+                "all & none",
+                "all && none",
+                "all + none",
+                "all and none",
+                "all&none",
+            ][..],
+            Truth::False,
+        ),
+        (
+            &[
+                "none | all",
+                "none || all",
+                "none or all",
+                "none|all",
+                "none\tor\n all",
+            ][..],
+            Truth::True,
+        ),
+        (
+            &["all - none", "all \\ none", "all minus none", "all-none"][..],
+            Truth::True,
+        ),
+        (
+            &["!none", "~none", "not none", "not  ~all | all", "~!~none"][..],
+            Truth::True,
+        ),
+    ] {
+        for spelling in spellings {
+            assert_eq!(ask(spelling), expected, "{spelling}");
+        }
+    }
+}
+
+#[test]
+fn and_and_minus_group_to_the_right() {
+    // Grouped to the left these would be false, false and true.
+    assert_eq!(ask("all - all - all"), Truth::True);
+    assert_eq!(ask("all - all & none"), Truth::True);
+    assert_eq!(ask("none & all - all | all - all"), Truth::False);
+    assert_eq!(ask("(all - all) - all"), Truth::False);
+    // `or` binds weakest, `not` tightest.
+    assert_eq!(ask("all | none & none"), Truth::True);
+    assert_eq!(ask("!none | all"), Truth::True);
+    assert_eq!(ask("!all & none | all"), Truth::True);
+}
+
+#[test]
+fn what_is_not_known_is_unknown() {
+    let package = CargoSubject {
+        target: None,
+        case: None,
+        ..CASE
+    };
+    let target = CargoSubject { case: None, ..CASE };
+    for (pattern, of_package, of_target) in [
+        ("package.equals(core)", Truth::True, Truth::True),
+        (
+            "package.equals(other) & name.equals(x)",
+            Truth::False,
+            Truth::False,
+        ),
+        (
+            "package.equals(core) & name.equals(x)",
+            Truth::Unknown,
+            Truth::Unknown,
+        ),
+        ("test", Truth::Unknown, Truth::True),
+        ("library", Truth::Unknown, Truth::False),
+        ("binary.equals(x)", Truth::Unknown, Truth::False),
+        ("all - test.equals(network)", Truth::Unknown, Truth::False),
+        ("name.equals(x) | all", Truth::True, Truth::True),
+        ("!name.equals(x)", Truth::Unknown, Truth::Unknown),
+    ] {
+        assert_eq!(cargo(pattern).evaluate(&package), of_package, "{pattern}");
+        assert_eq!(cargo(pattern).evaluate(&target), of_target, "{pattern}");
+    }
+}
+
+#[test]
+fn go_selectors_compare_their_own_texts() {
+    let subject = GoSubject {
+        import_path: "example.org/mod/net/http",
+        path: "net/http",
+        name: "http_test",
+        case: Some("TestGet"),
+    };
+    for (pattern, expected) in [
+        ("package.equals(example.org/mod/net/http)", true),
+        ("package_.equals(example.org/mod/net/http)", true),
+        ("package_i.ends_with(http)", true),
+        ("package_p.equals(net/http)", true),
+        ("package_n.equals(http_test)", true),
+        ("n.eq(TestGet)", true),
+        ("p.eq(net/http)", false),
+    ] {
+        let pattern = Pattern::parse(pattern, &GO).unwrap();
+        assert_eq!(pattern.evaluate(&subject), expected.into(), "{pattern}");
+    }
+}
+
+#[test]
+fn pytest_selectors_compare_their_own_texts() {
+    let markers = ["slow".to_owned(), "net work".to_owned()];
+    let subject = PytestSubject {
+        file: "tests/box.py",
+        name: "TestBox.test_lid",
+        node_id: "tests/box.py::TestBox::test_lid",
+        markers: &markers,
+    };
+    for (pattern, expected) in [
+        ("name.equals(TestBox.test_lid)", true),
+        ("no.eq(tests/box.py::TestBox::test_lid)", true),
+        ("f.eq(tests/box.py)", true),
+        ("p.eq(default)", true),
+        ("markers.contains(slow)", true),
+        ("markers.c<net work>", true),
+        ("markers.contains(net)", false),
+    ] {
+        let pattern = Pattern::parse(pattern, &PYTEST).unwrap();
+        assert_eq!(pattern.evaluate(&subject), expected.into(), "{pattern}");
+    }
+}
+
+#[test]
+fn a_selection_is_one_include_and_no_exclude() {
+    let selection = |include: &[&str], exclude: &[&str]| {
+        let owned = |list: &[&str]| list.iter().map(|&one| one.to_owned()).collect::<Vec<_>>();
+        let selection = Selection::parse(&owned(include), &owned(exclude), &CARGO).unwrap();
+        selection.evaluate(&CASE)
+    };
+    assert_eq!(selection(&[], &[]), Truth::True);
+    assert_eq!(selection(&[], &["test"]), Truth::False);
+    assert_eq!(selection(&["library", "test"], &[]), Truth::True);
+    assert_eq!(selection(&["library"], &[]), Truth::False);
+    assert_eq!(selection(&["all"], &["none", "name.c(slow)"]), Truth::False);
+}
+
+#[test]
+fn errors_point_at_the_place() {
+    let mut report = String::new();
+    for (vocabulary, pattern) in [
+        (&CARGO, ""),
+        (&CARGO, " all"),
+        (&CARGO, "all "),
+        (&CARGO, "packge.equals(core)"),
+        (&CARGO, "all | libary"),
+        (&CARGO, "t"),
+        (&CARGO, "b.eq(x)"),
+        (&CARGO, "package"),
+        (&CARGO, "all.equals(x)"),
+        (&CARGO, "name .equals(x)"),
+        (&CARGO, "name. equals(x)"),
+        (&CARGO, "name.equals (x)"),
+        (&CARGO, "name.equal"),
+        (&CARGO, "name.e(x)"),
+        (&CARGO, "name.equlas(x)"),
+        (&CARGO, "name."),
+        (&CARGO, "name.equals(io::(x)"),
+        (&CARGO, "name.equals/a/b/"),
+        (&CARGO, "名.equals(x) & 漢字.e(x)"),
+        (&CARGO, "name.matches(a(b[c)"),
+        (&CARGO, "all & name.matches/x{2,1}/"),
+        (&CARGO, "name.globs([z-a])"),
+        (&CARGO, "name.globs(a{b)"),
+        (&CARGO, "(all"),
+        (&CARGO, "all)"),
+        (&CARGO, "all none"),
+        (&CARGO, "all &"),
+        (&CARGO, "all &\n\n  nme.eq(x) &\n none"),
+        (&CARGO, "! all"),
+        (&CARGO, "not(all)"),
+        (&CARGO, "all( )"),
+        (&CARGO, "all(x)"),
+        (&CARGO, "ALL"),
+        (&GO, "test.equals(x)"),
+        (&PYTEST, "n.eq(x)"),
+        (&PYTEST, "m.contains(x)"),
+        (&PYTEST, "markers.equals(x)"),
+        (&PYTEST, "markers"),
+    ] {
+        let error = Pattern::parse(pattern, vocabulary).unwrap_err();
+        report.push_str(&error.to_string());
+        if let Some(help) = error.help() {
+            report.push_str(&format!("\nhelp: {help}"));
+        }
+        report.push_str("\n\n");
+    }
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn size_and_depth_are_bounded() {
+    let deep = format!("{}all{}", "(".repeat(1_000), ")".repeat(1_000));
+    let negated = format!("{}all", "!".repeat(1_000));
+    for pattern in [deep, negated] {
+        let error = Pattern::parse(&pattern, &CARGO).unwrap_err();
+        assert!(matches!(error.problem, Problem::TooDeep { .. }), "{error}");
+    }
+    let long = vec!["all"; 50_000].join("|");
+    let error = Pattern::parse(&long, &CARGO).unwrap_err();
+    assert!(matches!(error.problem, Problem::TooLong { .. }), "{error}");
+    let chain = vec!["all"; 10_000].join(" - ");
+    assert_eq!(ask(&chain), Truth::False);
+    let nested = format!("name.globs/{}{}/", "{a,".repeat(5_000), "}".repeat(5_000));
+    let error = Pattern::parse(&nested, &CARGO).unwrap_err();
+    assert!(matches!(error.problem, Problem::Glob { .. }), "{error}");
+}
+
+/// A pattern built from the grammar together with what it must evaluate to, computed from the
+/// grammar's own recursive rules.
+#[derive(Clone, Debug)]
+struct Sample {
+    text: String,
+    truth: Truth,
+}
+
+fn leaf() -> impl Strategy<Value = Sample> {
+    // Of a package whose targets are not known, these are true, false and unknown.
+    let known = [
+        ("all", Truth::True),
+        ("any()", Truth::True),
+        ("package.equals(core)", Truth::True),
+        ("none", Truth::False),
+        ("f", Truth::False),
+        ("p.c{other}", Truth::False),
+        ("te", Truth::Unknown),
+        ("bi.m/x+/", Truth::Unknown),
+        ("name.g<a*>", Truth::Unknown),
+        ("n.eq[x[]]", Truth::Unknown),
+    ];
+    prop::sample::select(known.to_vec()).prop_map(|(text, truth)| Sample {
+        text: text.to_owned(),
+        truth,
+    })
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    leaf().prop_recursive(5, 48, 6, |inner| {
+        let negation = (prop::sample::select(vec!["!", "~", "not "]), inner.clone()).prop_map(
+            |(sign, inner)| Sample {
+                text: format!("{sign}({})", inner.text),
+                truth: inner.truth.not(),
+            },
+        );
+        let operator = prop::sample::select(vec![
+            "&", " && ", "+", " and ", "-", "\\", " minus ", "|", " or ",
+        ]);
+        let chain = (
+            inner.clone(),
+            prop::collection::vec((operator, inner), 0..5),
+        )
+            .prop_map(|(first, rest)| {
+                let bracketed: Vec<(&str, Sample)> = rest
+                    .into_iter()
+                    .map(|(operator, sample)| (operator, bracket(sample)))
+                    .collect();
+                let first = bracket(first);
+                let text = bracketed
+                    .iter()
+                    .fold(first.text.clone(), |text, (operator, sample)| {
+                        format!("{text}{operator}{}", sample.text)
+                    });
+                Sample {
+                    text,
+                    truth: either(first.truth, &bracketed),
+                }
+            });
+        prop_oneof![negation, chain]
+    })
+}
+
+fn bracket(sample: Sample) -> Sample {
+    Sample {
+        text: format!("({})", sample.text),
+        ..sample
+    }
+}
+
+fn is_or(operator: &str) -> bool {
+    matches!(operator.trim(), "|" | "or")
+}
+
+/// `either = both , [ or , either ]`
+fn either(first: Truth, rest: &[(&str, Sample)]) -> Truth {
+    match rest.iter().position(|(operator, _)| is_or(operator)) {
+        None => both(first, rest),
+        Some(place) => {
+            both(first, &rest[..place]).or(either(rest[place].1.truth, &rest[place + 1..]))
+        }
+    }
+}
+
+/// `both = term , [ ( and | minus ) , both ]`
+fn both(first: Truth, rest: &[(&str, Sample)]) -> Truth {
+    match rest {
+        [] => first,
+        [(operator, second), rest @ ..] => {
+            let right = both(second.truth, rest);
+            match operator.trim() {
+                "-" | "\\" | "minus" => first.and(right.not()),
+                _ => first.and(right),
+            }
+        }
+    }
+}
+
+fn truth() -> impl Strategy<Value = Truth> {
+    prop_oneof![Just(Truth::True), Just(Truth::False), Just(Truth::Unknown)]
+}
+
+const PACKAGE: CargoSubject<'static> = CargoSubject {
+    target: None,
+    case: None,
+    ..CASE
+};
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused_at_a_place_in_it(pattern in any::<String>()) {
+        for vocabulary in [&CARGO, &GO, &PYTEST] {
+            if let Err(error) = Pattern::parse(&pattern, vocabulary) {
+                prop_assert!(pattern.get(error.span.clone()).is_some());
+                prop_assert!(error.to_string().contains('^'));
+            }
+        }
+    }
+
+    #[test]
+    fn nearly_valid_text_is_read_or_refused_at_a_place_in_it(
+        pattern in "([a-z_.]{0,9}|name\\.(eq|m|g)|[()<>{}\\[\\]/!~&|+\\\\ \n\t-]{1,3}|not |漢){0,12}",
+    ) {
+        if let Err(error) = Pattern::parse(&pattern, &CARGO) {
+            prop_assert!(pattern.get(error.span.clone()).is_some());
+            prop_assert!(error.to_string().contains('^'));
+        }
+    }
+
+    #[test]
+    fn patterns_mean_what_the_grammar_says(sample in sample()) {
+        let pattern = Pattern::parse(&sample.text, &CARGO).unwrap();
+        prop_assert_eq!(pattern.evaluate(&PACKAGE), sample.truth);
+    }
+
+    #[test]
+    fn what_is_printed_reads_back(sample in sample()) {
+        let pattern = Pattern::parse(&sample.text, &CARGO).unwrap();
+        let printed = pattern.to_string();
+        prop_assert_eq!(Pattern::parse(&printed, &CARGO).unwrap(), pattern);
+    }
+
+    #[test]
+    fn knowing_more_never_reverses_an_answer(sample in sample()) {
+        let pattern = Pattern::parse(&sample.text, &CARGO).unwrap();
+        let before = pattern.evaluate(&PACKAGE);
+        let target = CargoSubject { case: None, ..CASE };
+        let middle = pattern.evaluate(&target);
+        let after = pattern.evaluate(&CASE);
+        prop_assert!(before == Truth::Unknown || before == middle);
+        prop_assert!(middle == Truth::Unknown || middle == after);
+        prop_assert_ne!(after, Truth::Unknown);
+    }
+
+    #[test]
+    fn kleene_laws(a in truth(), b in truth(), c in truth()) {
+        prop_assert_eq!(a.and(b), b.and(a));
+        prop_assert_eq!(a.or(b), b.or(a));
+        prop_assert_eq!(a.and(b).and(c), a.and(b.and(c)));
+        prop_assert_eq!(a.and(b.or(c)), a.and(b).or(a.and(c)));
+        prop_assert_eq!(a.and(b).not(), a.not().or(b.not()));
+        prop_assert_eq!(a.not().not(), a);
+        prop_assert_eq!(a.and(Truth::Unknown) == Truth::False, a == Truth::False);
+        prop_assert_eq!(a.or(Truth::Unknown) == Truth::True, a == Truth::True);
+    }
+}

@@ -1,0 +1,281 @@
+//! The words of each runner's patterns: constants, selectors and matchers, and how far each may be
+//! cut.
+//!
+//! Static tables and nothing else. A word may be cut down to its least length; the least lengths
+//! are such that no cut word means two things of one table, which a test holds.
+
+use super::subject::{Field, TargetKind};
+
+/// A word with a meaning.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Word<T: 'static> {
+    /// The whole word.
+    pub name: &'static str,
+    /// How many of its characters must be written at least.
+    pub least: usize,
+    /// What it means.
+    pub meaning: T,
+}
+
+const fn word<T>(name: &'static str, least: usize, meaning: T) -> Word<T> {
+    Word {
+        name,
+        least,
+        meaning,
+    }
+}
+
+/// What a word means that stands alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Constant {
+    /// Every test.
+    All,
+    /// No test.
+    None,
+    /// Every test of a target of this kind.
+    Kind(TargetKind),
+}
+
+/// What a word means that a `.` follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// This text is compared.
+    Text(Field),
+    /// The target must be of this kind, and its name is compared.
+    Target(TargetKind),
+    /// The test's set of markers, which can only be asked whether it contains one.
+    Markers,
+}
+
+/// How a text is compared with the argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// It is the argument.
+    Equals,
+    /// It holds the argument.
+    Contains,
+    /// It begins with the argument.
+    StartsWith,
+    /// It ends with the argument.
+    EndsWith,
+    /// It has a match of the regular expression.
+    Matches,
+    /// The glob matches all of it.
+    Globs,
+}
+
+/// The words of one runner.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Vocabulary {
+    /// Words that stand alone.
+    pub constants: &'static [Word<Constant>],
+    /// Words that a matcher follows.
+    pub selectors: &'static [Word<Selector>],
+}
+
+/// The matchers, which all runners share.
+pub static MATCHERS: &[Word<Comparison>] = &[
+    word("equals", 2, Comparison::Equals),
+    word("contains", 1, Comparison::Contains),
+    word("starts_with", 1, Comparison::StartsWith),
+    word("ends_with", 2, Comparison::EndsWith),
+    word("matches", 1, Comparison::Matches),
+    word("globs", 1, Comparison::Globs),
+];
+
+/// The one matcher that [`Selector::Markers`] takes.
+pub static MARKER_MATCHERS: &[Word<Comparison>] = &[word("contains", 1, Comparison::Contains)];
+
+const ALL: Word<Constant> = word("all", 2, Constant::All);
+const ANY: Word<Constant> = word("any", 2, Constant::All);
+const TRUE: Word<Constant> = word("true", 2, Constant::All);
+const NONE: Word<Constant> = word("none", 1, Constant::None);
+const FALSE: Word<Constant> = word("false", 1, Constant::None);
+
+/// The words of `cargo maelstrom`.
+pub static CARGO: Vocabulary = Vocabulary {
+    constants: &[
+        ALL,
+        ANY,
+        TRUE,
+        NONE,
+        FALSE,
+        word("library", 1, Constant::Kind(TargetKind::Library)),
+        word("binary", 2, Constant::Kind(TargetKind::Binary)),
+        word("benchmark", 2, Constant::Kind(TargetKind::Benchmark)),
+        word("example", 1, Constant::Kind(TargetKind::Example)),
+        word("test", 2, Constant::Kind(TargetKind::Test)),
+    ],
+    selectors: &[
+        word("name", 1, Selector::Text(Field::Name)),
+        word("package", 1, Selector::Text(Field::Package)),
+        word("binary", 2, Selector::Target(TargetKind::Binary)),
+        word("benchmark", 2, Selector::Target(TargetKind::Benchmark)),
+        word("example", 1, Selector::Target(TargetKind::Example)),
+        word("test", 2, Selector::Target(TargetKind::Test)),
+    ],
+};
+
+/// The words of `maelstrom-go-test`.
+pub static GO: Vocabulary = Vocabulary {
+    constants: &[ALL, ANY, TRUE, NONE, FALSE],
+    selectors: &[
+        word("name", 1, Selector::Text(Field::Name)),
+        word("package_import_path", 1, Selector::Text(Field::Package)),
+        word(
+            "package_path",
+            "package_p".len(),
+            Selector::Text(Field::PackagePath),
+        ),
+        word(
+            "package_name",
+            "package_n".len(),
+            Selector::Text(Field::PackageName),
+        ),
+    ],
+};
+
+/// The words of `maelstrom-pytest`.
+pub static PYTEST: Vocabulary = Vocabulary {
+    constants: &[ALL, ANY, TRUE, NONE, FALSE],
+    selectors: &[
+        word("name", 2, Selector::Text(Field::Name)),
+        word("node_id", 2, Selector::Text(Field::NodeId)),
+        word("file", 1, Selector::Text(Field::File)),
+        word("package", 1, Selector::Text(Field::Package)),
+        word("markers", "markers".len(), Selector::Markers),
+    ],
+};
+
+/// What looking up a written word gives.
+pub(super) enum Lookup<T: 'static> {
+    /// The word it stands for.
+    Found(&'static Word<T>),
+    /// It begins these words, but is too short for each.
+    TooShort(Vec<&'static str>),
+    /// It begins no word.
+    Unknown,
+}
+
+/// Looks a written word up.
+pub(super) fn look_up<T>(words: &'static [Word<T>], written: &str) -> Lookup<T> {
+    let mut begun = words
+        .iter()
+        .filter(|word| !written.is_empty() && word.name.starts_with(written));
+    if let Some(found) = begun.clone().find(|word| written.len() >= word.least) {
+        return Lookup::Found(found);
+    }
+    let too_short: Vec<&'static str> = begun.by_ref().map(|word| word.name).collect();
+    if too_short.is_empty() {
+        Lookup::Unknown
+    } else {
+        Lookup::TooShort(too_short)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meanings<T>(words: &'static [Word<T>]) -> Vec<String> {
+        words
+            .iter()
+            .flat_map(|entry| {
+                (1..=entry.name.len()).map(move |length| {
+                    let written = &entry.name[..length];
+                    let candidates: Vec<_> = words
+                        .iter()
+                        .filter(|word| word.name.starts_with(written) && length >= word.least)
+                        .map(|word| word.name)
+                        .collect();
+                    assert!(candidates.len() <= 1, "{written} means {candidates:?}");
+                    match look_up(words, written) {
+                        Lookup::Found(word) => format!("{written} = {}", word.name),
+                        Lookup::TooShort(_) => format!("{written} is too short"),
+                        Lookup::Unknown => unreachable!("{written} begins a word"),
+                    }
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn no_cut_word_means_two_things() {
+        for vocabulary in [&CARGO, &GO, &PYTEST] {
+            meanings(vocabulary.constants);
+            meanings(vocabulary.selectors);
+        }
+        meanings(MATCHERS);
+    }
+
+    #[test]
+    fn every_prefix_of_package_underscore_is_the_import_path_in_go() {
+        let prefix = "package_";
+        for length in 1..=prefix.len() {
+            let expected = format!("{} = package_import_path", &prefix[..length]);
+            assert!(meanings(GO.selectors).contains(&expected), "{expected}");
+        }
+    }
+
+    #[test]
+    fn least_forms_are_those_documented() {
+        fn least<T>(words: &[Word<T>]) -> Vec<String> {
+            words
+                .iter()
+                .map(|word| format!("{} {}", word.name, &word.name[..word.least]))
+                .collect()
+        }
+        let common = ["all al", "any an", "true tr", "none n", "false f"];
+        let kinds = [
+            "library l",
+            "binary bi",
+            "benchmark be",
+            "example e",
+            "test te",
+        ];
+        assert_eq!(least(CARGO.constants), [&common[..], &kinds[..]].concat());
+        assert_eq!(least(GO.constants), common);
+        assert_eq!(least(PYTEST.constants), common);
+        assert_eq!(
+            least(CARGO.selectors),
+            [
+                "name n",
+                "package p",
+                "binary bi",
+                "benchmark be",
+                "example e",
+                "test te"
+            ]
+        );
+        assert_eq!(
+            least(GO.selectors),
+            [
+                "name n",
+                "package_import_path p",
+                "package_path package_p",
+                "package_name package_n"
+            ]
+        );
+        assert_eq!(
+            least(PYTEST.selectors),
+            [
+                "name na",
+                "node_id no",
+                "file f",
+                "package p",
+                "markers markers"
+            ]
+        );
+        assert_eq!(
+            least(MATCHERS),
+            [
+                "equals eq",
+                "contains c",
+                "starts_with s",
+                "ends_with en",
+                "matches m",
+                "globs g"
+            ]
+        );
+    }
+}

@@ -202,6 +202,13 @@ pub enum EventKind {
         /// After this long they are killed.
         grace_us: u64,
     },
+    /// The answer to [`Command::Suspend`]: running tests stand still, and so do their clocks.
+    Suspended,
+    /// The answer to [`Command::Continue`]: running tests go on.
+    Continued {
+        /// How long they stood still, microseconds. It counts for no test's time.
+        suspended_us: u64,
+    },
     /// The answer to [`Command::Describe`].
     Described(Box<Description>),
     /// The run is over. Always the last event.

@@ -4,3 +4,4 @@
 //! stream said.
 
 pub mod log;
+pub mod model;

@@ -1,0 +1,75 @@
+//! Where the run, its build and its rounds stand.
+
+use crate::engine::event::{Outcome, RoundCause, Summary};
+use crate::engine::ids::Attempt;
+
+/// Where the run as a whole stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing was built or found yet.
+    #[default]
+    Starting,
+    /// Tests are built, found or run.
+    Running,
+    /// Tests are being stopped.
+    Cancelling {
+        /// When that began.
+        since_us: u64,
+        /// After this long they are killed.
+        grace_us: u64,
+    },
+    /// The round is over; another may follow.
+    RoundOver,
+    /// The run is over.
+    Finished {
+        /// The program's exit code.
+        exit_code: u8,
+    },
+}
+
+/// The project's build.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Build {
+    /// It has not begun.
+    #[default]
+    None,
+    /// It goes on.
+    Going {
+        /// Units built.
+        done: u32,
+        /// Units in all, if known.
+        total: Option<u32>,
+        /// The unit built last.
+        current: String,
+    },
+    /// It ended well.
+    Succeeded,
+    /// It did not.
+    Failed,
+}
+
+/// A pass over tests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Round {
+    /// 1 for the first.
+    pub number: u32,
+    /// Why it was started.
+    pub cause: RoundCause,
+    /// When it began.
+    pub started_us: u64,
+    /// Its counts, when it is over.
+    pub summary: Option<Summary>,
+}
+
+/// A part of a test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subtest {
+    /// The attempt it belongs to.
+    pub attempt: Attempt,
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub duration_us: u64,
+}

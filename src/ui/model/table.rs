@@ -1,0 +1,220 @@
+//! What is known of each test, as a struct of arrays by id.
+//!
+//! One small column for each thing that a list shows of a test, and one record for each attempt
+//! with all there is to say of it. Deliberately absent: output, which the log store keeps.
+
+use crate::engine::event::{Finished, History, TestInfo};
+use crate::engine::ids::{Attempt, TestId, WorkerId};
+
+use super::arena::{Arena, Name};
+use super::state::TestState;
+use super::tree::Tree;
+use super::tree::{Path, Row};
+
+const NO_RECORD: u32 = u32::MAX;
+const UNKNOWN_US: u64 = u64::MAX;
+
+/// One execution of a test.
+#[derive(Clone, Debug)]
+pub struct AttemptRecord {
+    /// Which.
+    pub attempt: Attempt,
+    /// When it began to wait, if that was told.
+    pub queued_us: Option<u64>,
+    /// When it took a slot, if it did.
+    pub started_us: Option<u64>,
+    /// Where it ran, and in which slot.
+    pub place: Option<(WorkerId, u32)>,
+    /// How it ended, if it did.
+    pub finished: Option<Finished>,
+    /// When it ended.
+    pub finished_us: Option<u64>,
+    earlier: u32,
+}
+
+/// Whether a test ended differently in several attempts of one round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stability {
+    /// It did not, as far as is known.
+    #[default]
+    Steady,
+    /// It failed and passed.
+    Flaky,
+}
+
+/// See the module's documentation.
+#[derive(Clone, Debug, Default)]
+pub struct Tests {
+    pub(super) arena: Arena,
+    pub(super) tree: Tree,
+    title: Vec<Name>,
+    pub(super) state: Vec<TestState>,
+    /// The worst outcome in [`Tests::round`]; `Waiting` if there is none yet.
+    pub(super) worst: Vec<TestState>,
+    /// The round in which the test last ended.
+    pub(super) round: Vec<u32>,
+    pub(super) stability: Vec<Stability>,
+    pub(super) cached: Vec<bool>,
+    /// Whether it stands among the failures.
+    pub(super) listed: Vec<bool>,
+    expected_us: Vec<u64>,
+    history: Vec<History>,
+    last_record: Vec<u32>,
+    records: Vec<AttemptRecord>,
+}
+
+impl Tests {
+    /// How many tests were found.
+    pub fn len(&self) -> usize {
+        self.title.len()
+    }
+
+    /// Whether none was found.
+    pub fn is_empty(&self) -> bool {
+        self.title.is_empty()
+    }
+
+    /// Every test, in the order of discovery.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = TestId> + ExactSizeIterator + use<> {
+        (0..self.title.len() as u32).map(TestId)
+    }
+
+    /// The whole name.
+    pub fn title(&self, test: TestId) -> &str {
+        self.title
+            .get(test.index())
+            .map_or("", |name| self.arena.get(*name))
+    }
+
+    /// The name as it stands in the tree, without what stands above it.
+    pub fn row_name(&self, row: Row) -> &str {
+        self.tree.name(row).map_or("", |name| self.arena.get(name))
+    }
+
+    /// Its state.
+    pub fn state(&self, test: TestId) -> TestState {
+        self.state.get(test.index()).copied().unwrap_or_default()
+    }
+
+    /// Whether it failed and passed in one round.
+    pub fn stability(&self, test: TestId) -> Stability {
+        let stability = self.stability.get(test.index());
+        stability.copied().unwrap_or_default()
+    }
+
+    /// Whether its pass was taken over from an earlier run.
+    pub fn is_cached(&self, test: TestId) -> bool {
+        self.cached.get(test.index()).copied().unwrap_or_default()
+    }
+
+    /// How long it is expected to take.
+    pub fn expected_us(&self, test: TestId) -> Option<u64> {
+        let expected = self.expected_us.get(test.index()).copied();
+        expected.filter(|us| *us != UNKNOWN_US)
+    }
+
+    /// How it ended in the last run.
+    pub fn history(&self, test: TestId) -> History {
+        self.history.get(test.index()).copied().unwrap_or_default()
+    }
+
+    /// Its latest attempt.
+    pub fn latest(&self, test: TestId) -> Option<&AttemptRecord> {
+        self.records
+            .get(*self.last_record.get(test.index())? as usize)
+    }
+
+    /// Its attempts, the latest first.
+    pub fn attempts(&self, test: TestId) -> impl Iterator<Item = &AttemptRecord> {
+        std::iter::successors(self.latest(test), |record| {
+            self.records.get(record.earlier as usize)
+        })
+    }
+
+    /// How long it took, or has been running at `now_us`; `None` if it did neither.
+    pub fn duration_us(&self, test: TestId, now_us: u64) -> Option<u64> {
+        let record = self.latest(test)?;
+        match (&record.finished, record.started_us) {
+            (Some(finished), _) if finished.timings.ran_us > 0 => Some(finished.timings.ran_us),
+            (Some(_), Some(started_us)) => Some(record.finished_us?.saturating_sub(started_us)),
+            (Some(_), None) => None,
+            (None, Some(started_us)) => Some(now_us.saturating_sub(started_us)),
+            (None, None) => None,
+        }
+    }
+
+    /// The tree.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Adds a test, if its id is the one that comes next.
+    pub(super) fn add(&mut self, info: &TestInfo) -> Option<TestId> {
+        if info.test.index() != self.len() {
+            return None;
+        }
+        let title = self.arena.add(&info.title);
+        let path = Path {
+            package: &info.package,
+            artifact: &info.artifact,
+            name: &info.name,
+        };
+        self.tree.add(&mut self.arena, path, title);
+        self.title.push(title);
+        self.state.push(TestState::Waiting);
+        self.worst.push(TestState::Waiting);
+        self.round.push(0);
+        self.stability.push(Stability::Steady);
+        self.cached.push(false);
+        self.listed.push(false);
+        self.expected_us
+            .push(info.expected_us.unwrap_or(UNKNOWN_US));
+        self.history.push(info.history);
+        self.last_record.push(NO_RECORD);
+        Some(info.test)
+    }
+
+    /// The record of an attempt, made if it is newer than the latest. `None` for a test that is
+    /// not known and for an attempt that was never told of.
+    pub(super) fn record(&mut self, test: TestId, attempt: Attempt) -> Option<&mut AttemptRecord> {
+        let last = self.last_record.get_mut(test.index())?;
+        let latest = self.records.get(*last as usize).map(|r| r.attempt);
+        if latest.is_none_or(|latest| latest < attempt) {
+            let record = AttemptRecord {
+                attempt,
+                queued_us: None,
+                started_us: None,
+                place: None,
+                finished: None,
+                finished_us: None,
+                earlier: *last,
+            };
+            *last = self.records.len() as u32;
+            self.records.push(record);
+            return self.records.last_mut();
+        }
+        let mut index = *last;
+        loop {
+            let record = self.records.get(index as usize)?;
+            if record.attempt == attempt {
+                return self.records.get_mut(index as usize);
+            }
+            index = record.earlier;
+        }
+    }
+
+    /// Sets the latest attempts' beginnings forward by a time that does not count.
+    pub(super) fn shift_started(&mut self, test: TestId, by_us: u64) {
+        let last = self.last_record.get(test.index());
+        if let Some(record) = last.and_then(|last| self.records.get_mut(*last as usize))
+            && let Some(started_us) = &mut record.started_us
+        {
+            *started_us = started_us.saturating_add(by_us);
+        }
+    }
+
+    /// Makes the tree's preorder true after tests were found. Says whether it had to.
+    pub(super) fn refresh_tree(&mut self) -> bool {
+        self.tree.refresh(&self.arena)
+    }
+}

@@ -1,0 +1,191 @@
+//! The model against streams of events.
+
+use super::*;
+use crate::engine::event::{
+    BackendInfo, ExitStatus, History, Isolation, SCHEMA_VERSION, TestInfo, Timings,
+};
+use crate::engine::ids::RunId;
+
+fn apply(model: &mut Model, at_us: u64, kind: EventKind) {
+    model.apply(&Event { at_us, kind });
+}
+
+fn discovered(names: &[&str]) -> EventKind {
+    let tests = names.iter().enumerate().map(|(index, name)| TestInfo {
+        test: TestId(index as u32),
+        package: "pkg".to_owned(),
+        artifact: String::new(),
+        name: (*name).to_owned(),
+        title: format!("pkg {name}"),
+        expected_us: None,
+        history: History::New,
+        ignored: false,
+    });
+    EventKind::Discovered {
+        tests: tests.collect(),
+    }
+}
+
+fn started(test: u32, attempt: u32) -> EventKind {
+    EventKind::Started {
+        test: TestId(test),
+        attempt: Attempt(attempt),
+        worker: WorkerId(0),
+        slot: 0,
+    }
+}
+
+fn finished(test: u32, attempt: u32, outcome: Outcome) -> EventKind {
+    EventKind::Finished(Box::new(Finished {
+        test: TestId(test),
+        attempt: Attempt(attempt),
+        outcome,
+        cached: false,
+        timings: Timings::default(),
+        user_us: 0,
+        system_us: 0,
+        memory_peak_bytes: 0,
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        location: None,
+    }))
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed {
+        exit: Some(ExitStatus::Code(101)),
+        reason: None,
+    }
+}
+
+fn model_with(names: &[&str]) -> Model {
+    let mut model = Model::new();
+    apply(
+        &mut model,
+        0,
+        EventKind::RunStarted(RunStarted {
+            schema: SCHEMA_VERSION,
+            run: RunId(7),
+            program: "cargo-maelstrom".to_owned(),
+            version: "0".to_owned(),
+            command: vec!["cargo-maelstrom".to_owned()],
+            directory: "/project".to_owned(),
+            started_unix_ms: 0,
+            backend: BackendInfo::Local,
+            isolation: Isolation::Container,
+        }),
+    );
+    apply(
+        &mut model,
+        0,
+        EventKind::WorkerJoined {
+            worker: WorkerId(0),
+            name: "local".to_owned(),
+            slots: 2,
+            architecture: "x86_64".to_owned(),
+        },
+    );
+    apply(&mut model, 0, discovered(names));
+    let cause = RoundCause::Start;
+    apply(&mut model, 0, EventKind::RoundStarted { round: 1, cause });
+    model
+}
+
+#[test]
+fn a_test_is_shown_by_its_worst_outcome_of_the_round_and_is_flaky_when_they_differ() {
+    let mut model = model_with(&["a", "b"]);
+    apply(&mut model, 1, started(0, 1));
+    apply(&mut model, 2, finished(0, 1, failed()));
+    apply(&mut model, 3, started(0, 2));
+    assert_eq!(model.tests.state(TestId(0)), TestState::Running);
+    apply(&mut model, 4, finished(0, 2, Outcome::Passed));
+    assert_eq!(model.tests.state(TestId(0)), TestState::Failed);
+    assert_eq!(
+        (model.flaky, model.failures.as_slice()),
+        (1, [TestId(0)].as_slice())
+    );
+
+    let cause = RoundCause::Rerun;
+    apply(&mut model, 5, EventKind::RoundStarted { round: 2, cause });
+    apply(&mut model, 6, started(0, 3));
+    assert_eq!(
+        model.failures,
+        [TestId(0)],
+        "it stays listed until it passes"
+    );
+    apply(&mut model, 7, finished(0, 3, Outcome::Passed));
+    assert_eq!(model.tests.state(TestId(0)), TestState::Passed);
+    assert_eq!((model.flaky, model.failures.len()), (0, 0));
+    assert_eq!(model.tests.attempts(TestId(0)).count(), 3);
+}
+
+#[test]
+fn counts_of_groups_follow_their_tests() {
+    let mut model = model_with(&["m::a", "m::b", "n::c"]);
+    apply(&mut model, 1, started(0, 1));
+    apply(&mut model, 2, finished(0, 1, failed()));
+    apply(&mut model, 3, started(1, 1));
+    assert!(model.refresh());
+    let counts: Vec<_> = model
+        .tests
+        .tree()
+        .preorder()
+        .iter()
+        .filter_map(|line| match line.row {
+            Row::Group(group) => Some(group),
+            Row::Test(_) => None,
+        })
+        .map(|group| model.tests.tree().counts(group))
+        .map(|counts| {
+            (
+                counts.failures(),
+                counts.get(TestState::Running),
+                counts.total(),
+            )
+        })
+        .collect();
+    assert_eq!(counts, [(1, 1, 3), (1, 1, 2), (0, 0, 1)]);
+    assert_eq!(model.counts.total(), 3);
+}
+
+#[test]
+fn time_that_stood_still_counts_for_no_test() {
+    let mut model = model_with(&["a"]);
+    apply(&mut model, 1_000, started(0, 1));
+    apply(&mut model, 9_000, EventKind::Suspended);
+    let suspended_us = 100_000;
+    apply(&mut model, 109_000, EventKind::Continued { suspended_us });
+    assert_eq!(model.tests.duration_us(TestId(0), 110_000), Some(9_000));
+    assert_eq!(model.running().collect::<Vec<_>>(), [(101_000, TestId(0))]);
+    apply(&mut model, 110_000, finished(0, 1, Outcome::Passed));
+    assert_eq!(model.running().len(), 0);
+}
+
+#[test]
+fn events_that_fit_nothing_change_nothing() {
+    let mut model = model_with(&["a"]);
+    apply(&mut model, 1, finished(0, 1, Outcome::Passed));
+    let before = model.counts;
+    apply(&mut model, 2, finished(0, 1, failed()));
+    apply(&mut model, 2, started(0, 1));
+    apply(&mut model, 2, started(77, 1));
+    apply(&mut model, 2, finished(u32::MAX, 1, failed()));
+    apply(&mut model, 2, discovered(&["again"]));
+    let worker = WorkerId(u32::MAX);
+    let (name, reason) = (String::new(), String::new());
+    let (slots, architecture) = (u32::MAX, String::new());
+    apply(
+        &mut model,
+        3,
+        EventKind::WorkerJoined {
+            worker,
+            name,
+            slots,
+            architecture,
+        },
+    );
+    apply(&mut model, 3, EventKind::WorkerLeft { worker, reason });
+    assert_eq!(model.counts, before);
+    assert_eq!(model.workers().count(), 1);
+    assert_eq!(model.tests.len(), 1);
+}

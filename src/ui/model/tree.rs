@@ -1,0 +1,283 @@
+//! The tree of tests: package, artifact, modules, tests.
+//!
+//! Groups hold counters; an event touches the groups above one test and nothing else. The flat
+//! preorder, from which screens take their rows, is made anew when tests were found, on the next
+//! request for it, so that any number of discoveries between two frames costs one pass.
+//! Deliberately absent: which groups are open. That is the screen's business.
+
+use std::collections::HashMap;
+
+use crate::engine::ids::TestId;
+
+use super::arena::{Arena, Name};
+use super::state::{StateCounts, TestState};
+
+/// A group of the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupId(pub u32);
+
+/// A line of the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Row {
+    /// A package, an artifact or a module.
+    Group(GroupId),
+    /// A test.
+    Test(TestId),
+}
+
+#[derive(Clone, Debug)]
+struct Group {
+    name: Name,
+    parent: Option<GroupId>,
+    depth: u16,
+    children: Vec<Row>,
+    counts: StateCounts,
+}
+
+/// See the module's documentation.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    groups: Vec<Group>,
+    roots: Vec<Row>,
+    by_name: HashMap<(Option<GroupId>, Box<str>), GroupId>,
+    parent_of: Vec<GroupId>,
+    leaf_name: Vec<Name>,
+    preorder: Vec<PreorderRow>,
+    stale: bool,
+}
+
+/// A line of the flat preorder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PreorderRow {
+    /// What stands there.
+    pub row: Row,
+    /// The index after the last line below it; its own index plus one for a test.
+    pub end: u32,
+    /// How far to indent it.
+    pub depth: u16,
+}
+
+impl Tree {
+    /// Adds the next test, under the groups that its names say. `title` is where the arena has
+    /// its whole name, of which the leaf is usually a part.
+    pub(super) fn add(&mut self, arena: &mut Arena, path: Path<'_>, title: Name) {
+        let test = TestId(self.parent_of.len() as u32);
+        let mut group = self.group(arena, None, path.package);
+        if !path.artifact.is_empty() {
+            group = self.group(arena, Some(group), path.artifact);
+        }
+        let (modules, leaf) = split(path.name);
+        for module in modules {
+            group = self.group(arena, Some(group), module);
+        }
+        let leaf = arena.part_of(title, leaf);
+        self.leaf_name.push(leaf);
+        self.parent_of.push(group);
+        self.children_mut(Some(group)).push(Row::Test(test));
+        self.stale = true;
+        self.each_above(test, |counts| counts.add(TestState::Waiting));
+    }
+
+    pub(super) fn moved(&mut self, test: TestId, from: TestState, to: TestState) {
+        self.each_above(test, |counts| counts.moved(from, to));
+    }
+
+    fn each_above(&mut self, test: TestId, change: impl Fn(&mut StateCounts)) {
+        let mut above = self.parent_of.get(test.index()).copied();
+        while let Some(group) = above.and_then(|id| self.groups.get_mut(id.0 as usize)) {
+            change(&mut group.counts);
+            above = group.parent;
+        }
+    }
+
+    fn group(&mut self, arena: &mut Arena, parent: Option<GroupId>, name: &str) -> GroupId {
+        if let Some(found) = self.by_name.get(&(parent, name.into())) {
+            return *found;
+        }
+        let id = GroupId(self.groups.len() as u32);
+        self.groups.push(Group {
+            name: arena.add(name),
+            parent,
+            depth: parent.map_or(0, |parent| self.depth(parent) + 1),
+            children: Vec::new(),
+            counts: StateCounts::default(),
+        });
+        self.children_mut(parent).push(Row::Group(id));
+        self.by_name.insert((parent, name.into()), id);
+        id
+    }
+
+    fn children_mut(&mut self, group: Option<GroupId>) -> &mut Vec<Row> {
+        match group.and_then(|id| self.groups.get_mut(id.0 as usize)) {
+            Some(group) => &mut group.children,
+            None => &mut self.roots,
+        }
+    }
+
+    /// How deep a group stands; a package stands at 0.
+    pub fn depth(&self, group: GroupId) -> u16 {
+        self.groups.get(group.0 as usize).map_or(0, |g| g.depth)
+    }
+
+    /// The group above a line, if any.
+    pub fn parent(&self, row: Row) -> Option<GroupId> {
+        match row {
+            Row::Group(id) => self.groups.get(id.0 as usize)?.parent,
+            Row::Test(test) => self.parent_of.get(test.index()).copied(),
+        }
+    }
+
+    /// How many tests of a group are in each state.
+    pub fn counts(&self, group: GroupId) -> StateCounts {
+        self.groups
+            .get(group.0 as usize)
+            .map_or_else(StateCounts::default, |g| g.counts)
+    }
+
+    /// How many groups there are.
+    pub fn group_count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Where the arena has the name of a line.
+    pub(super) fn name(&self, row: Row) -> Option<Name> {
+        match row {
+            Row::Group(id) => self.groups.get(id.0 as usize).map(|group| group.name),
+            Row::Test(test) => self.leaf_name.get(test.index()).copied(),
+        }
+    }
+
+    /// The whole tree, every line after the one above it. [`Tree::refresh`] keeps it true.
+    pub fn preorder(&self) -> &[PreorderRow] {
+        &self.preorder
+    }
+
+    /// Makes the preorder true again after tests were found. Says whether it had to.
+    pub(super) fn refresh(&mut self, arena: &Arena) -> bool {
+        if !std::mem::take(&mut self.stale) {
+            return false;
+        }
+        let leaf_name = &self.leaf_name;
+        let names: Vec<Name> = self.groups.iter().map(|group| group.name).collect();
+        let key = |row: &Row| match row {
+            Row::Group(id) => (names.get(id.0 as usize).map(|n| arena.get(*n)), 0, id.0),
+            Row::Test(id) => (leaf_name.get(id.index()).map(|n| arena.get(*n)), 1, id.0),
+        };
+        for group in &mut self.groups {
+            // Nearly sorted: only what was added since the last time stands out of order.
+            group.children.sort_by(|a, b| key(a).cmp(&key(b)));
+        }
+        self.roots.sort_by(|a, b| key(a).cmp(&key(b)));
+        self.preorder.clear();
+        self.preorder
+            .reserve(self.groups.len() + self.parent_of.len());
+        for root in &self.roots {
+            push_subtree(&self.groups, &mut self.preorder, *root);
+        }
+        true
+    }
+}
+
+/// Appends a line and all below it. Without recursion: a module path may be deep.
+fn push_subtree(groups: &[Group], preorder: &mut Vec<PreorderRow>, root: Row) {
+    let mut pending = vec![(root, 0_u16)];
+    let mut open: Vec<(usize, u16)> = Vec::new();
+    while let Some((row, depth)) = pending.pop() {
+        while let Some((index, _)) = open.pop_if(|(_, open_depth)| *open_depth >= depth) {
+            preorder[index].end = preorder.len() as u32;
+        }
+        let index = preorder.len();
+        preorder.push(PreorderRow {
+            row,
+            end: index as u32 + 1,
+            depth,
+        });
+        if let Row::Group(id) = row
+            && let Some(group) = groups.get(id.0 as usize)
+        {
+            open.push((index, depth));
+            pending.extend(group.children.iter().rev().map(|child| (*child, depth + 1)));
+        }
+    }
+    for (index, _) in open {
+        preorder[index].end = preorder.len() as u32;
+    }
+}
+
+/// The names that place a test in the tree.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Path<'a> {
+    pub package: &'a str,
+    pub artifact: &'a str,
+    pub name: &'a str,
+}
+
+/// Cuts a test's name at its separators: `::`, or `/` where there is no `::`. What stands in
+/// brackets (the parameters of a test) is never cut.
+fn split(name: &str) -> (Vec<&str>, &str) {
+    let bare = &name[..name.find(['[', '(', '<']).unwrap_or(name.len())];
+    let separator = if bare.contains("::") { "::" } else { "/" };
+    let Some(end) = bare.rfind(separator) else {
+        return (Vec::new(), name);
+    };
+    let leaf = &name[end + separator.len()..];
+    if leaf.is_empty() {
+        return (Vec::new(), name);
+    }
+    (bare[..end].split(separator).collect(), leaf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_at_separators_but_not_in_parameters() {
+        assert_eq!(split("a::b::c"), (vec!["a", "b"], "c"));
+        assert_eq!(split("TestX/sub/case"), (vec!["TestX", "sub"], "case"));
+        assert_eq!(
+            split("TestA::test_b[x::y/z]"),
+            (vec!["TestA"], "test_b[x::y/z]")
+        );
+        assert_eq!(split("plain"), (vec![], "plain"));
+        assert_eq!(split("odd::"), (vec![], "odd::"));
+    }
+
+    #[test]
+    fn every_subtree_ends_where_the_next_line_of_its_depth_begins() {
+        let mut arena = Arena::default();
+        let mut tree = Tree::default();
+        for name in ["b::y", "a::x::deep", "a::w", "top"] {
+            let title = arena.add(name);
+            let path = Path {
+                package: "pkg",
+                artifact: "",
+                name,
+            };
+            tree.add(&mut arena, path, title);
+        }
+        assert!(tree.refresh(&arena));
+        assert!(!tree.refresh(&arena));
+        let lines: Vec<_> = tree
+            .preorder()
+            .iter()
+            .map(|line| {
+                let name = tree.name(line.row).map(|name| arena.get(name)).unwrap();
+                (line.depth, name, line.end)
+            })
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                (0, "pkg", 8),
+                (1, "a", 5),
+                (2, "w", 3),
+                (2, "x", 5),
+                (3, "deep", 5),
+                (1, "b", 7),
+                (2, "y", 7),
+                (1, "top", 8),
+            ]
+        );
+    }
+}

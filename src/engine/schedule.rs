@@ -193,3 +193,6 @@ impl<T> Scheduler<T> {
         self.jobs.len() - self.queue.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

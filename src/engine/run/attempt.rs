@@ -1,0 +1,51 @@
+//! Attempts and helpers as jobs of a backend.
+//!
+//! A [`JobId`] carries its meaning, so no table is needed to find the attempt of a job. Attempts
+//! count from 1, which leaves 0 to the jobs that are no tests.
+
+use crate::engine::backend::JobId;
+use crate::engine::ids::{Attempt, TestId};
+
+/// What a job of a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// One execution of a test.
+    Attempt(TestId, Attempt),
+    /// Something discovery needs, such as listing a binary.
+    Helper(u32),
+}
+
+impl Role {
+    /// The job's id.
+    pub fn job(self) -> JobId {
+        match self {
+            Role::Attempt(test, attempt) => JobId(u64::from(test.0) << 32 | u64::from(attempt.0)),
+            Role::Helper(number) => JobId(u64::from(number) << 32),
+        }
+    }
+
+    /// What the job with this id is for.
+    pub fn of(job: JobId) -> Role {
+        let (high, low) = ((job.0 >> 32) as u32, job.0 as u32);
+        match low {
+            0 => Role::Helper(high),
+            attempt => Role::Attempt(TestId(high), Attempt(attempt)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_job_id_carries_its_role(high: u32, attempt in 1u32..) {
+            for role in [Role::Attempt(TestId(high), Attempt(attempt)), Role::Helper(high)] {
+                prop_assert_eq!(Role::of(role.job()), role);
+            }
+        }
+    }
+}

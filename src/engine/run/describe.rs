@@ -1,0 +1,83 @@
+//! What a detail screen shows of a test's job. Pure.
+
+use std::path::Path;
+
+use crate::container::spec::{
+    BindAccess, ContainerSpec, MountKind, Network, Root, RootAccess, WhenForbidden,
+};
+use crate::engine::event::Description;
+use crate::engine::ids::TestId;
+use crate::engine::job::Job;
+
+/// Describes a job to a person.
+pub fn describe(test: TestId, job: &Job) -> Description {
+    let process = &job.process;
+    let mut command = vec![process.program.to_string_lossy().into_owned()];
+    command.extend(
+        process
+            .arguments
+            .iter()
+            .map(|argument| argument.to_string_lossy().into_owned()),
+    );
+    Description {
+        test,
+        command,
+        directory: text(&process.working_directory),
+        mounts: mounts(&job.container),
+        network: match job.container.network {
+            Network::Disabled => "disabled",
+            Network::Loopback => "loopback",
+            Network::Local => "local",
+        }
+        .to_owned(),
+        timeout_us: job
+            .timeout
+            .map(|timeout| u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX)),
+        shell: None,
+    }
+}
+
+fn mounts(container: &ContainerSpec) -> Vec<String> {
+    let root = match &container.root {
+        Root::Skeleton(entries) => format!("/ small read-only tree of {} entries", entries.len()),
+        Root::Layers { trees, access } => {
+            let access = match access {
+                RootAccess::ReadOnly => "read-only",
+                RootAccess::Ephemeral => "writable, thrown away afterwards",
+            };
+            format!("/ overlay of {} layers, {access}", trees.len())
+        }
+    };
+    let others = container.mounts.iter().map(|mount| {
+        let point = text(&mount.mount_point);
+        let what = match &mount.kind {
+            MountKind::Bind { source, access } => {
+                let access = match access {
+                    BindAccess::ReadOnly => "read-only",
+                    BindAccess::ReadWrite => "writable",
+                };
+                format!("bind of {}, {access}", text(source))
+            }
+            MountKind::Overlay { source } => {
+                format!("{} with writes thrown away", text(source))
+            }
+            MountKind::Scratch { mode } => format!("empty directory, mode {mode:04o}"),
+            MountKind::Mask => "hidden".to_owned(),
+            MountKind::Device(device) => format!("device {}", device.name()),
+            MountKind::DevPts => "devpts".to_owned(),
+            MountKind::MessageQueue => "mqueue".to_owned(),
+            MountKind::Proc => "proc".to_owned(),
+            MountKind::Sys { when_forbidden } => match when_forbidden {
+                WhenForbidden::Fail => "sysfs".to_owned(),
+                WhenForbidden::LeaveEmpty => "sysfs where the host allows it".to_owned(),
+            },
+            MountKind::Tmp => "tmpfs".to_owned(),
+        };
+        format!("{point} {what}")
+    });
+    std::iter::once(root).chain(others).collect()
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}

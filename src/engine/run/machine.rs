@@ -1,0 +1,305 @@
+//! The run machine: every decision of a run, as one function of its state and what happened.
+//!
+//! Pure: no clock (time is an argument), no I/O, no randomness, no hash-map order. [`Machine::handle`]
+//! takes what happened, [`Machine::poll`] gives what to do about it; among the things to do is telling
+//! who watches, so the event stream and its order come from here alone.
+//!
+//! ```text
+//!            found                     all ended          rerun
+//!          ┌──────┐  no more to find ┌──────────┐ ──────▶ ┌──────┐
+//!  start ─▶│ Open │ ───────────────▶ │  Closed  │ ◀────── │ Idle │──leave─▶ Over
+//!          └──┬───┘                  └────┬─────┘         └──▲───┘           ▲
+//!             │ cancel, enough failures,  │                  │ all ended     │ all ended,
+//!             │ build failed, lost        ▼                  │               │ nobody stays
+//!             └───────────────────▶ Stopping ──kill──▶ Killing ──────────────┘
+//! ```
+//!
+//! Invariants (of ARCHITECTURE.md: 3, 6, 10):
+//! - Every attempt has exactly one `Finished`, whose outcome is what the backend said: an
+//!   infrastructure failure is never a test's failure, nor the other way round.
+//! - The events keep the four rules of [`crate::engine::event`], and say everything that a user
+//!   interface may show.
+//! - Only `Open` has a discovery going on.
+//!
+//! Absent on purpose: slots and the queue's order (the backend's), timeouts and grace periods (the
+//! backend's too), files, signals.
+
+mod rounds;
+mod stopping;
+mod transitions;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::describe::describe;
+use super::message::{AtEnd, Effect, Input, Wishes};
+use super::tally::Tally;
+use crate::engine::backend::Rank;
+use crate::engine::event::{Command, EventKind, RoundCause, RunStarted};
+use crate::engine::ids::{Attempt, TestId};
+use crate::engine::job::{Ignored, Job, TestKey};
+
+/// Something happened that cannot happen now. The machine has not changed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{what} makes no sense while the run is {state:?}")]
+pub struct Unexpected {
+    /// What happened.
+    pub what: &'static str,
+    /// The state it happened in.
+    pub state: State,
+}
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Tests are found and run.
+    Open,
+    /// All tests are known; they run.
+    Closed,
+    /// No test is started any more; the last ones end.
+    Stopping,
+    /// What still ran was killed.
+    Killing,
+    /// Between rounds.
+    Idle,
+    /// Nothing happens any more.
+    Over,
+}
+
+#[derive(Debug)]
+struct Test {
+    key: TestKey,
+    job: Job,
+    ignored: Option<Box<Ignored>>,
+    rank: Rank,
+    attempts: u32,
+    /// The round that `tally` is about.
+    round: u32,
+    tally: Tally,
+    /// When it first failed in its last round, counted in ends of attempts, and with what code.
+    failure: Option<(u64, u8)>,
+}
+
+#[derive(Debug)]
+enum Active {
+    Queued {
+        since_us: u64,
+    },
+    Running {
+        queued_us: u64,
+        stdout_bytes: u64,
+        stderr_bytes: u64,
+    },
+}
+
+/// Whether the backend is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Up,
+    Lost,
+}
+
+/// Whether somebody cut the run short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interruption {
+    None,
+    Cancelled,
+}
+
+/// The machine. It lives as long as the run.
+#[derive(Debug)]
+pub struct Machine {
+    wishes: Wishes,
+    state: State,
+    link: Link,
+    interruption: Interruption,
+    discovery_code: Option<u8>,
+    tests: Vec<Test>,
+    active: BTreeMap<(TestId, Attempt), Active>,
+    rerun: BTreeSet<TestId>,
+    round: u32,
+    round_began_us: u64,
+    round_failures: u32,
+    ends: u64,
+    effects: VecDeque<Effect>,
+}
+
+impl Machine {
+    /// A run that has just begun.
+    pub fn new(wishes: Wishes, run: RunStarted) -> Self {
+        let mut machine = Machine {
+            wishes,
+            state: State::Open,
+            link: Link::Up,
+            interruption: Interruption::None,
+            discovery_code: None,
+            tests: Vec::new(),
+            active: BTreeMap::new(),
+            rerun: BTreeSet::new(),
+            round: 0,
+            round_began_us: 0,
+            round_failures: 0,
+            ends: 0,
+            effects: VecDeque::new(),
+        };
+        machine.emit(EventKind::RunStarted(run));
+        machine.begin_round(0, RoundCause::Start);
+        machine
+    }
+
+    /// What to do next. `None` until something happens.
+    pub fn poll(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Where the run is.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// What a test is called.
+    pub fn key(&self, test: TestId) -> Option<&TestKey> {
+        self.tests.get(test.index()).map(|test| &test.key)
+    }
+
+    /// Takes in what happened, `now_us` microseconds after the run began.
+    pub fn handle(&mut self, now_us: u64, input: Input) -> Result<(), Unexpected> {
+        use State::{Closed, Idle, Killing, Open, Over, Stopping};
+        match (self.state, input) {
+            (Open, Input::Found(tests)) => self.found(now_us, tests),
+            (Open, Input::DiscoveryFinished(summary)) => {
+                self.discovery_finished(summary);
+                self.state = Closed;
+            }
+            (
+                Open,
+                Input::DiscoveryFailed {
+                    exit_code,
+                    message,
+                    help,
+                },
+            ) => self.discovery_failed(exit_code, message, help),
+            (
+                Closed | Stopping | Killing | Idle | Over,
+                Input::Found(_) | Input::DiscoveryFinished(_) | Input::DiscoveryFailed { .. },
+            ) => return Err(self.unexpected("a discovery")),
+
+            (Open | Closed | Stopping | Killing | Idle, Input::Fact(event)) => {
+                if !is_fact(&event) {
+                    return Err(self.unexpected("an event that only the machine may tell"));
+                }
+                self.emit(event);
+            }
+            (Over, Input::Fact(_)) => return Err(self.unexpected("an event")),
+
+            (
+                Open | Closed | Stopping | Killing,
+                Input::Started {
+                    test,
+                    attempt,
+                    worker,
+                    slot,
+                },
+            ) => self.started(now_us, (test, attempt), worker, slot)?,
+            (
+                Open | Closed | Stopping | Killing,
+                Input::Output {
+                    test,
+                    attempt,
+                    stream,
+                    bytes,
+                },
+            ) => self.output((test, attempt), stream, bytes)?,
+            (
+                Open | Closed | Stopping | Killing,
+                Input::Finished {
+                    test,
+                    attempt,
+                    result,
+                    location,
+                },
+            ) => self.finished((test, attempt), result, location)?,
+            (
+                Idle | Over,
+                Input::Started { .. } | Input::Output { .. } | Input::Finished { .. },
+            ) => return Err(self.unexpected("a job's event")),
+
+            (Open | Closed | Stopping | Killing | Idle, Input::BackendLost { message, help }) => {
+                self.lost(message, help);
+            }
+            (Over, Input::BackendLost { .. }) => {
+                return Err(self.unexpected("the loss of the backend"));
+            }
+
+            (Open | Closed | Stopping | Killing | Idle, Input::Command(command)) => {
+                self.command(command)?;
+            }
+            (Over, Input::Command(_)) => return Err(self.unexpected("a command")),
+        }
+        self.settle(now_us);
+        Ok(())
+    }
+
+    fn command(&mut self, command: Command) -> Result<(), Unexpected> {
+        match command {
+            Command::Rerun { tests } => self.ask_rerun(tests),
+            Command::CancelTest { test } => self.cancel_test(test)?,
+            Command::Cancel => self.cancel()?,
+            Command::Kill => self.kill()?,
+            Command::Pause => self.tell_backend(Effect::Hold, EventKind::Paused),
+            Command::Resume => self.tell_backend(Effect::Release, EventKind::Resumed),
+            Command::Suspend => self.effects.push_back(Effect::Suspend),
+            Command::Continue => self.effects.push_back(Effect::Resume),
+            Command::Describe { test } => {
+                let Some(known) = self.tests.get(test.index()) else {
+                    return Err(self.unexpected("a question about an unknown test"));
+                };
+                let description = describe(test, &known.job);
+                self.emit(EventKind::Described(Box::new(description)));
+            }
+            Command::Leave => self.wishes.at_end = AtEnd::Leave,
+        }
+        Ok(())
+    }
+
+    fn unexpected(&self, what: &'static str) -> Unexpected {
+        Unexpected {
+            what,
+            state: self.state,
+        }
+    }
+}
+
+/// Whether an event only needs passing on. The others are the machine's own to tell.
+fn is_fact(event: &EventKind) -> bool {
+    match event {
+        EventKind::Notice(_)
+        | EventKind::BuildStarted { .. }
+        | EventKind::BuildOutput { .. }
+        | EventKind::BuildProgress { .. }
+        | EventKind::BuildFinished { .. }
+        | EventKind::WorkerJoined { .. }
+        | EventKind::WorkerLeft { .. }
+        | EventKind::WorkerSample { .. }
+        | EventKind::Transfer { .. }
+        | EventKind::ClusterSample(_) => true,
+        EventKind::RunStarted(_)
+        | EventKind::Discovered { .. }
+        | EventKind::DiscoveryFinished { .. }
+        | EventKind::RoundStarted { .. }
+        | EventKind::Queued { .. }
+        | EventKind::Started { .. }
+        | EventKind::Output { .. }
+        | EventKind::Subtest { .. }
+        | EventKind::Finished(_)
+        | EventKind::RoundFinished { .. }
+        | EventKind::Paused
+        | EventKind::Resumed
+        | EventKind::RerunQueued { .. }
+        | EventKind::Cancelling { .. }
+        | EventKind::Described(_)
+        | EventKind::RunFinished { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

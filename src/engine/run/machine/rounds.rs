@@ -1,0 +1,111 @@
+//! How rounds begin and end, and with them the run.
+
+use super::{Interruption, Link, Machine, State};
+use crate::engine::event::{EventKind, RoundCause, Severity, Summary};
+use crate::engine::exit_code;
+use crate::engine::ids::TestId;
+use crate::engine::run::ending::count;
+use crate::engine::run::message::{AtEnd, Effect};
+use crate::engine::run::tally::Standing;
+
+impl Machine {
+    pub(super) fn ask_rerun(&mut self, tests: Vec<TestId>) {
+        if self.link == Link::Lost {
+            let text = "nothing can be run again: the backend is gone".to_owned();
+            return self.notice(Severity::Error, text, None);
+        }
+        let known = self.tests.len();
+        self.rerun
+            .extend(tests.into_iter().filter(|test| test.index() < known));
+        match self.state {
+            State::Open | State::Closed | State::Stopping | State::Killing => {
+                let tests = count(self.rerun.len());
+                self.emit(EventKind::RerunQueued { tests });
+            }
+            // `settle` starts the round at once.
+            State::Idle | State::Over => {}
+        }
+    }
+
+    pub(super) fn begin_round(&mut self, now_us: u64, cause: RoundCause) {
+        self.round += 1;
+        self.round_began_us = now_us;
+        self.round_failures = 0;
+        let round = self.round;
+        self.emit(EventKind::RoundStarted { round, cause });
+    }
+
+    /// Ends the round when nothing is left of it, and then the run or the wait for another round.
+    pub(super) fn settle(&mut self, now_us: u64) {
+        match self.state {
+            State::Open | State::Over => return,
+            State::Closed | State::Stopping | State::Killing => {
+                if !self.active.is_empty() {
+                    return;
+                }
+                self.emit(EventKind::RoundFinished {
+                    round: self.round,
+                    summary: self.summary(now_us),
+                });
+                self.effects.push_back(Effect::SaveHistory);
+                self.state = State::Idle;
+            }
+            State::Idle => {}
+        }
+        match self.wishes.at_end {
+            AtEnd::Leave => {
+                self.state = State::Over;
+                let exit_code = self.exit_code();
+                self.emit(EventKind::RunFinished { exit_code });
+                self.effects.push_back(Effect::End { exit_code });
+            }
+            AtEnd::Stay if self.rerun.is_empty() => {}
+            AtEnd::Stay => {
+                self.state = State::Closed;
+                self.begin_round(now_us, RoundCause::Rerun);
+                for test in std::mem::take(&mut self.rerun) {
+                    self.queue(now_us, test);
+                }
+                // Ignored tests end as they are queued, so the round may be over already.
+                self.settle(now_us);
+            }
+        }
+    }
+
+    fn summary(&self, now_us: u64) -> Summary {
+        let mut summary = Summary {
+            duration_us: now_us.saturating_sub(self.round_began_us),
+            ..Summary::default()
+        };
+        for test in &self.tests {
+            if test.round == self.round {
+                test.tally.count_into(&mut summary);
+            }
+        }
+        summary
+    }
+
+    /// See [`exit_code`] for the order.
+    fn exit_code(&self) -> u8 {
+        if self.interruption == Interruption::Cancelled {
+            return exit_code::INTERRUPTED;
+        }
+        if self.link == Link::Lost {
+            return exit_code::INFRASTRUCTURE;
+        }
+        if let Some(code) = self.discovery_code {
+            return code;
+        }
+        if let Some((_, code)) = self.tests.iter().filter_map(|test| test.failure).min() {
+            return code;
+        }
+        let stands = |standing| self.tests.iter().any(|t| t.tally.standing() == standing);
+        if stands(Standing::Error) {
+            exit_code::INFRASTRUCTURE
+        } else if stands(Standing::Cancelled) || stands(Standing::NotRun) {
+            exit_code::INTERRUPTED
+        } else {
+            exit_code::SUCCESS
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What single situations must come to.
+
+use super::*;
+use crate::engine::exit_code;
+
+fn nth(number: u32) -> Option<NonZeroU32> {
+    NonZeroU32::new(number)
+}
+
+fn passed() -> JobEnd {
+    JobEnd::Exited(ExitStatus::Code(0))
+}
+
+fn failed() -> JobEnd {
+    JobEnd::Exited(ExitStatus::Code(101))
+}
+
+/// Starts what can be started, ends the first running job so, and lets the news arrive.
+fn run_one(world: &mut World, end: JobEnd) {
+    world.start();
+    world.end(0, end);
+    while !world.mail.is_empty() {
+        world.deliver();
+    }
+}
+
+#[test]
+fn a_run_of_passing_tests_exits_with_zero() {
+    let mut world = World::new(wishes());
+    world.find(7);
+    world.finish();
+    assert_eq!(world.code, Some(exit_code::SUCCESS));
+    let [summary] = world.summaries()[..] else {
+        panic!("one round")
+    };
+    assert_eq!((summary.passed, summary.ignored), (6, 1));
+}
+
+#[test]
+fn the_first_failure_lends_its_code() {
+    let mut world = World::new(wishes());
+    world.find(3);
+    run_one(&mut world, JobEnd::Exited(ExitStatus::Code(3)));
+    run_one(&mut world, failed());
+    world.finish();
+    assert_eq!(world.code, Some(3));
+}
+
+#[test]
+fn an_error_alone_is_an_infrastructure_failure_and_a_failing_test_outweighs_it() {
+    let error = || JobEnd::Error("no space left on device".into());
+    let mut world = World::new(wishes());
+    world.find(2);
+    run_one(&mut world, error());
+    world.finish();
+    assert_eq!(world.code, Some(exit_code::INFRASTRUCTURE));
+
+    let mut world = World::new(wishes());
+    world.find(2);
+    run_one(&mut world, error());
+    run_one(&mut world, failed());
+    world.finish();
+    assert_eq!(world.code, Some(101));
+}
+
+#[test]
+fn no_tests_is_a_success_with_a_warning() {
+    let mut world = World::new(wishes());
+    world.finish();
+    assert_eq!(world.code, Some(exit_code::SUCCESS));
+    assert!(world.events.iter().any(|event| matches!(
+        event,
+        EventKind::Notice(notice) if notice.text == "there are no tests to run"
+    )));
+}
+
+#[test]
+fn repeats_count_once_by_the_worst() {
+    let mut world = World::new(Wishes {
+        repeat: nth(3).unwrap(),
+        ..wishes()
+    });
+    world.find(1);
+    run_one(&mut world, passed());
+    run_one(&mut world, failed());
+    world.finish();
+    assert_eq!(world.outcomes().len(), 3);
+    let summary = world.summaries()[0];
+    assert_eq!((summary.failed, summary.flaky, summary.passed), (1, 1, 0));
+}
+
+#[test]
+fn enough_failures_end_the_build_and_the_round() {
+    let mut world = World::new(Wishes {
+        stop_after: nth(1),
+        ..wishes()
+    });
+    world.find(5);
+    run_one(&mut world, failed());
+    assert!(!world.discovering, "the build was not abandoned");
+    world.finish();
+    let summary = world.summaries()[0];
+    assert_eq!(
+        (summary.failed, summary.cancelled, summary.not_run),
+        (1, 1, 3)
+    );
+    assert_eq!(world.code, Some(101));
+}
+
+#[test]
+fn a_failing_repeat_is_one_failure_to_stop_after() {
+    let mut world = World::new(Wishes {
+        repeat: nth(2).unwrap(),
+        stop_after: nth(2),
+        ..wishes()
+    });
+    world.find(2);
+    world.end_discovery();
+    run_one(&mut world, failed());
+    run_one(&mut world, failed());
+    assert_eq!(world.machine.state(), State::Closed);
+    run_one(&mut world, failed());
+    assert_eq!(world.machine.state(), State::Stopping);
+}
+
+#[test]
+fn cancelling_terminates_and_killing_kills() {
+    let mut world = World::new(wishes());
+    world.find(4);
+    world.start();
+    world.deliver();
+    world.deliver();
+    world.tell(Input::Command(Command::Cancel)).unwrap();
+    assert_eq!(world.machine.state(), State::Stopping);
+    let stops = |world: &World| -> Vec<_> { world.running.iter().map(|(_, how)| *how).collect() };
+    assert_eq!(stops(&world), [Some(Stop::Terminate); 2]);
+    world.tell(Input::Command(Command::Kill)).unwrap();
+    assert_eq!(stops(&world), [Some(Stop::Kill); 2]);
+    assert_eq!(world.machine.state(), State::Killing);
+    world.finish();
+    let summary = world.summaries()[0];
+    assert_eq!((summary.cancelled, summary.not_run), (2, 2));
+    assert_eq!(world.code, Some(exit_code::INTERRUPTED));
+}
+
+#[test]
+fn a_broken_build_lets_running_tests_end_and_starts_no_more() {
+    let mut world = World::new(wishes());
+    world.find(4);
+    world.start();
+    world.deliver();
+    world.deliver();
+    world.fail_discovery();
+    assert!(world.running.iter().all(|(_, stop)| stop.is_none()));
+    world.finish();
+    let summary = world.summaries()[0];
+    assert_eq!((summary.passed, summary.not_run), (2, 2));
+    assert_eq!(world.code, Some(101));
+}
+
+#[test]
+fn a_rerun_waits_for_the_round_and_its_verdict_counts() {
+    let mut world = World::new(Wishes {
+        at_end: AtEnd::Stay,
+        ..wishes()
+    });
+    world.find(2);
+    world.end_discovery();
+    run_one(&mut world, failed());
+    let rerun = Command::Rerun {
+        tests: vec![TestId(0), TestId(99)],
+    };
+    world.tell(Input::Command(rerun)).unwrap();
+    assert_eq!(
+        world.events.last(),
+        Some(&EventKind::RerunQueued { tests: 1 })
+    );
+    run_one(&mut world, passed());
+    assert_eq!(world.machine.state(), State::Closed);
+    run_one(&mut world, passed());
+    assert_eq!(world.machine.state(), State::Idle);
+    world.finish();
+    assert_eq!(world.summaries().len(), 2);
+    assert_eq!(world.code, Some(exit_code::SUCCESS));
+}
+
+#[test]
+fn whoever_stays_is_asked_before_the_run_ends() {
+    let mut world = World::new(Wishes {
+        at_end: AtEnd::Stay,
+        ..wishes()
+    });
+    world.end_discovery();
+    assert_eq!((world.machine.state(), world.code), (State::Idle, None));
+    world.tell(Input::Command(Command::Leave)).unwrap();
+    assert_eq!(world.code, Some(exit_code::SUCCESS));
+}
+
+#[test]
+fn a_lost_backend_leaves_errors_where_something_ran() {
+    let mut world = World::new(wishes());
+    world.find(4);
+    world.start();
+    world.deliver();
+    world.deliver();
+    world.lose();
+    let summary = world.summaries()[0];
+    assert_eq!((summary.errors, summary.not_run, summary.failed), (2, 2, 0));
+    assert_eq!(world.code, Some(exit_code::INFRASTRUCTURE));
+}
+
+#[test]
+fn one_cancelled_test_leaves_the_others_alone() {
+    let mut world = World::new(wishes());
+    world.find(3);
+    world.start();
+    world.deliver();
+    world.deliver();
+    let cancel = Command::CancelTest { test: TestId(1) };
+    world.tell(Input::Command(cancel)).unwrap();
+    world.finish();
+    let summary = world.summaries()[0];
+    assert_eq!((summary.passed, summary.cancelled), (2, 1));
+    assert_eq!(world.code, Some(exit_code::INTERRUPTED));
+}
+
+#[test]
+fn events_of_strangers_change_nothing() {
+    let mut world = World::new(wishes());
+    world.find(1);
+    let before = world.events.len();
+    let stranger = Input::Output {
+        test: TestId(4),
+        attempt: Attempt(1),
+        stream: Stream::Stdout,
+        bytes: b"x".to_vec(),
+    };
+    assert!(world.tell(stranger).is_err());
+    let forged = Input::Fact(EventKind::RunFinished { exit_code: 0 });
+    assert!(world.tell(forged).is_err());
+    assert_eq!(world.events.len(), before);
+}

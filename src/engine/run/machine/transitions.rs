@@ -1,0 +1,273 @@
+//! What the run machine does in each of its transitions. Which one, and when, is decided in the
+//! parent.
+
+use std::time::Duration;
+
+use super::{Active, Machine, State, Test, Unexpected};
+use crate::engine::backend::Rank;
+use crate::engine::event::{
+    EventKind, Finished, History, Notice, Outcome, Severity, SourceLocation, Stream, TestInfo, Text,
+};
+use crate::engine::exit_code;
+use crate::engine::framework::DiscoverySummary;
+use crate::engine::ids::{Attempt, TestId, WorkerId};
+use crate::engine::job::JobResult;
+use crate::engine::run::attempt::Role;
+use crate::engine::run::ending::{blank, count, lesson, micros, outcome};
+use crate::engine::run::message::{Effect, FoundTest};
+use crate::engine::run::tally::{Progress, Source, Standing, Tally};
+
+impl Machine {
+    pub(super) fn found(&mut self, now_us: u64, found: Vec<FoundTest>) {
+        let first = self.tests.len();
+        let mut infos = Vec::with_capacity(found.len());
+        self.tests.reserve(found.len());
+        for FoundTest {
+            case,
+            history,
+            estimate,
+        } in found
+        {
+            infos.push(TestInfo {
+                test: test_id(self.tests.len()),
+                package: case.key.package.to_string(),
+                artifact: case.key.artifact.to_string(),
+                name: case.key.name.clone(),
+                title: case.title,
+                expected_us: estimate.map(micros),
+                history,
+                ignored: case.ignored.is_some(),
+            });
+            self.tests.push(Test {
+                key: case.key,
+                job: case.job,
+                ignored: case.ignored.map(Box::new),
+                rank: Rank {
+                    priority: match history {
+                        History::New | History::Failure => 1,
+                        History::Success => 0,
+                    },
+                    estimate,
+                },
+                attempts: 0,
+                round: 0,
+                tally: Tally::default(),
+                failure: None,
+            });
+        }
+        self.emit(EventKind::Discovered { tests: infos });
+        for index in first..self.tests.len() {
+            self.queue(now_us, test_id(index));
+        }
+    }
+
+    pub(super) fn discovery_finished(&mut self, summary: DiscoverySummary) {
+        let selected = self.selected();
+        let deselected = summary.deselected;
+        if selected == 0 {
+            let text = match deselected {
+                0 => "there are no tests to run".to_owned(),
+                1 => "no test was selected: the filters leave out the only one".to_owned(),
+                more => format!("no test was selected: the filters leave out all {more}"),
+            };
+            self.notice(Severity::Warning, text, None);
+        }
+        self.emit(EventKind::DiscoveryFinished {
+            selected,
+            deselected,
+        });
+    }
+
+    pub(super) fn discovery_failed(
+        &mut self,
+        exit_code: u8,
+        message: String,
+        help: Option<String>,
+    ) {
+        self.discovery_code = Some(exit_code);
+        self.notice(Severity::Error, message, help);
+        self.emit(EventKind::DiscoveryFinished {
+            selected: self.selected(),
+            deselected: 0,
+        });
+        self.state = State::Stopping;
+        self.stop_active(None);
+    }
+
+    pub(super) fn queue(&mut self, now_us: u64, id: TestId) {
+        let Some(test) = self.tests.get_mut(id.index()) else {
+            return;
+        };
+        test.round = self.round;
+        test.tally = Tally::default();
+        test.failure = None;
+        if let Some(ignored) = &test.ignored {
+            test.attempts += 1;
+            let attempt = Attempt(test.attempts);
+            let outcome = Outcome::Ignored {
+                reason: ignored.reason.clone(),
+            };
+            let waiting = Active::Queued { since_us: now_us };
+            return self.end(waiting, blank(id, attempt, outcome));
+        }
+        for _ in 0..self.wishes.repeat.get() {
+            test.attempts += 1;
+            let attempt = Attempt(test.attempts);
+            let since_us = now_us;
+            self.active
+                .insert((id, attempt), Active::Queued { since_us });
+            let queued = EventKind::Queued { test: id, attempt };
+            self.effects.push_back(Effect::Emit(queued));
+            self.effects.push_back(Effect::Submit {
+                id: Role::Attempt(id, attempt).job(),
+                job: test.job.clone(),
+                rank: test.rank,
+            });
+        }
+    }
+
+    pub(super) fn started(
+        &mut self,
+        now_us: u64,
+        (test, attempt): (TestId, Attempt),
+        worker: WorkerId,
+        slot: u32,
+    ) -> Result<(), Unexpected> {
+        let Some(&Active::Queued { since_us }) = self.active.get(&(test, attempt)) else {
+            return Err(self.unexpected("the start of an attempt that does not wait"));
+        };
+        let running = Active::Running {
+            queued_us: now_us.saturating_sub(since_us),
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+        };
+        self.active.insert((test, attempt), running);
+        self.emit(EventKind::Started {
+            test,
+            attempt,
+            worker,
+            slot,
+        });
+        Ok(())
+    }
+
+    pub(super) fn output(
+        &mut self,
+        (test, attempt): (TestId, Attempt),
+        stream: Stream,
+        bytes: Vec<u8>,
+    ) -> Result<(), Unexpected> {
+        let Some(Active::Running {
+            queued_us: _,
+            stdout_bytes,
+            stderr_bytes,
+        }) = self.active.get_mut(&(test, attempt))
+        else {
+            return Err(self.unexpected("output of an attempt that does not run"));
+        };
+        match stream {
+            Stream::Stdout => *stdout_bytes += bytes.len() as u64,
+            Stream::Stderr => *stderr_bytes += bytes.len() as u64,
+        }
+        self.emit(EventKind::Output {
+            test,
+            attempt,
+            stream,
+            text: Text(bytes),
+        });
+        Ok(())
+    }
+
+    pub(super) fn finished(
+        &mut self,
+        (test, attempt): (TestId, Attempt),
+        result: JobResult,
+        location: Option<SourceLocation>,
+    ) -> Result<(), Unexpected> {
+        let Some(active) = self.active.remove(&(test, attempt)) else {
+            return Err(self.unexpected("the end of an attempt that is not under way"));
+        };
+        let limit = self.tests.get(test.index()).and_then(|t| t.job.timeout);
+        let outcome = outcome(result.end, limit);
+        let mut finished = Finished {
+            user_us: micros(result.usage.user),
+            system_us: micros(result.usage.system),
+            memory_peak_bytes: result.usage.memory_peak_bytes,
+            location: location.filter(|_| outcome.is_failure()),
+            ..blank(test, attempt, outcome)
+        };
+        finished.timings.prepared_us = micros(result.prepared);
+        finished.timings.ran_us = micros(result.ran);
+        self.end(active, finished);
+        Ok(())
+    }
+
+    /// The one place where an attempt ends.
+    pub(super) fn end(&mut self, active: Active, mut finished: Finished) {
+        let progress = match active {
+            Active::Queued { since_us: _ } => Progress::NeverStarted,
+            Active::Running {
+                queued_us,
+                stdout_bytes,
+                stderr_bytes,
+            } => {
+                finished.timings.queued_us = queued_us;
+                finished.stdout_bytes = stdout_bytes;
+                finished.stderr_bytes = stderr_bytes;
+                Progress::Started
+            }
+        };
+        self.ends += 1;
+        let standing = Standing::of(&finished.outcome, progress);
+        let failure = exit_code::of_failure(&finished.outcome);
+        let id = finished.test;
+        let ran = Duration::from_micros(finished.timings.ran_us);
+        self.emit(EventKind::Finished(Box::new(finished)));
+
+        let Some(test) = self.tests.get_mut(id.index()) else {
+            return;
+        };
+        let before = test.tally.standing();
+        test.tally.add(standing, Source::Ran);
+        if let Some(code) = failure {
+            test.failure.get_or_insert((self.ends, code));
+        }
+        if let Some(history) = lesson(standing, test.tally.standing()) {
+            self.effects.push_back(Effect::Record {
+                test: id,
+                history,
+                ran,
+            });
+        }
+        if !before.is_failure() && standing.is_failure() {
+            self.round_failures += 1;
+            self.stop_if_enough();
+        }
+    }
+
+    fn selected(&self) -> u32 {
+        count(self.tests.len())
+    }
+
+    pub(super) fn tell_backend(&mut self, effect: Effect, event: EventKind) {
+        self.effects.push_back(effect);
+        self.emit(event);
+    }
+
+    pub(super) fn notice(&mut self, severity: Severity, text: String, help: Option<String>) {
+        self.emit(EventKind::Notice(Notice {
+            severity,
+            text,
+            help,
+            in_summary: true,
+        }));
+    }
+
+    pub(super) fn emit(&mut self, event: EventKind) {
+        self.effects.push_back(Effect::Emit(event));
+    }
+}
+
+fn test_id(index: usize) -> TestId {
+    TestId(count(index))
+}

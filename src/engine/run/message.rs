@@ -1,0 +1,155 @@
+//! What goes into the run machine and what comes out of it, as data.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::engine::backend::{JobId, Rank, Stop};
+use crate::engine::event::{Command, EventKind, History, SourceLocation, Stream};
+use crate::engine::framework::DiscoverySummary;
+use crate::engine::ids::{Attempt, TestId, WorkerId};
+use crate::engine::job::{Job, JobResult, TestCase};
+
+/// What the user wants of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wishes {
+    /// How often each test is run in a round.
+    pub repeat: NonZeroU32,
+    /// After how many failing tests a round ends.
+    pub stop_after: Option<NonZeroU32>,
+    /// What happens when a round is over and no other waits.
+    pub at_end: AtEnd,
+    /// How long cancelled tests have between SIGTERM and SIGKILL. The backend keeps it; here it is
+    /// only told.
+    pub grace: Duration,
+}
+
+/// What happens when a round is over and no other waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtEnd {
+    /// The run is over.
+    Leave,
+    /// Somebody may ask for more, until [`Command::Leave`].
+    Stay,
+}
+
+/// A test and what is known of it from earlier runs.
+#[derive(Clone, Debug)]
+pub struct FoundTest {
+    /// The test.
+    pub case: TestCase,
+    /// How it ended last time.
+    pub history: History,
+    /// How long it is expected to take.
+    pub estimate: Option<Duration>,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// Tests were found.
+    Found(Vec<FoundTest>),
+    /// There are no more.
+    DiscoveryFinished(DiscoverySummary),
+    /// Discovery gave up.
+    DiscoveryFailed {
+        /// The code the program will exit with.
+        exit_code: u8,
+        /// Why, for a person.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
+    /// Something that is only passed on to those who watch.
+    Fact(EventKind),
+    /// The backend started an attempt.
+    Started {
+        /// Which.
+        test: TestId,
+        /// Which.
+        attempt: Attempt,
+        /// Where.
+        worker: WorkerId,
+        /// In which slot.
+        slot: u32,
+    },
+    /// An attempt wrote something.
+    Output {
+        /// Which.
+        test: TestId,
+        /// Which.
+        attempt: Attempt,
+        /// Where to.
+        stream: Stream,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// An attempt is over.
+    Finished {
+        /// Which.
+        test: TestId,
+        /// Which.
+        attempt: Attempt,
+        /// How.
+        result: JobResult,
+        /// Where in the source it failed, if its framework can tell.
+        location: Option<SourceLocation>,
+    },
+    /// The backend is gone, and all it ran.
+    BackendLost {
+        /// Why, for a person.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
+    /// A user interface or a signal asks for something.
+    Command(Command),
+}
+
+/// Something to do.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// Tell those who watch.
+    Emit(EventKind),
+    /// Hand a job to the backend.
+    Submit {
+        /// Its id.
+        id: JobId,
+        /// The job.
+        job: Job,
+        /// Its place in the queue.
+        rank: Rank,
+    },
+    /// Have the backend stop a job.
+    Stop {
+        /// Which.
+        id: JobId,
+        /// How.
+        how: Stop,
+    },
+    /// Drop the discovery with everything it started.
+    AbandonDiscovery,
+    /// Have the backend start nothing.
+    Hold,
+    /// Have it start jobs again.
+    Release,
+    /// Have it suspend what runs.
+    Suspend,
+    /// Have it go on.
+    Resume,
+    /// Remember how a test did.
+    Record {
+        /// Which.
+        test: TestId,
+        /// How it stands in this round.
+        history: History,
+        /// How long the attempt took.
+        ran: Duration,
+    },
+    /// Write down what is to be remembered.
+    SaveHistory,
+    /// The run is over.
+    End {
+        /// What the program exits with.
+        exit_code: u8,
+    },
+}

@@ -1,0 +1,152 @@
+//! Invariant 6 of the scheduler, and its order, against a model that is obviously right.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Enqueue(Rank),
+    Start,
+    /// Ends the running job at this index, counted round.
+    Finish(usize),
+    /// Withdraws the job with this number, counted round.
+    Withdraw(u64),
+    Hold,
+    Release,
+}
+
+fn rank() -> impl Strategy<Value = Rank> {
+    let estimate = prop::option::of((0u64..4).prop_map(Duration::from_secs));
+    (-1i8..=1, estimate).prop_map(|(priority, estimate)| Rank { priority, estimate })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => rank().prop_map(Step::Enqueue),
+        6 => Just(Step::Start),
+        3 => any::<usize>().prop_map(Step::Finish),
+        2 => any::<u64>().prop_map(Step::Withdraw),
+        1 => Just(Step::Hold),
+        2 => Just(Step::Release),
+    ]
+}
+
+/// Lists instead of trees, searched from end to end.
+#[derive(Default)]
+struct Model {
+    waiting: Vec<(JobId, Rank)>,
+    running: Vec<(JobId, u32)>,
+    held: bool,
+}
+
+impl Model {
+    fn next(&self) -> Option<JobId> {
+        let key = |rank: &Rank| (rank.priority, rank.estimate.unwrap_or(Duration::MAX));
+        let best = self.waiting.iter().map(|(_, rank)| key(rank)).max()?;
+        let first = self.waiting.iter().find(|(_, rank)| key(rank) == best)?;
+        Some(first.0)
+    }
+
+    fn lowest_free(&self, slots: u32) -> Option<u32> {
+        (0..slots).find(|slot| self.running.iter().all(|(_, taken)| taken != slot))
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_answer_is_the_models(
+        slots in 0u32..5,
+        steps in prop::collection::vec(step(), 0..200),
+    ) {
+        let mut scheduler = Scheduler::new(slots);
+        let mut model = Model::default();
+        let mut jobs = 0;
+        for step in steps {
+            match step {
+                Step::Enqueue(rank) => {
+                    let job = JobId(jobs);
+                    jobs += 1;
+                    scheduler.enqueue(job, rank, job.0).unwrap();
+                    model.waiting.push((job, rank));
+                }
+                Step::Start => {
+                    let started = scheduler.start_next();
+                    let expected = match (model.held, model.next(), model.lowest_free(slots)) {
+                        (false, Some(job), Some(slot)) => {
+                            model.waiting.retain(|(waiting, _)| *waiting != job);
+                            model.running.push((job, slot));
+                            Some(Start { job, slot, payload: job.0 })
+                        }
+                        _ => None,
+                    };
+                    prop_assert_eq!(started, expected);
+                }
+                Step::Finish(index) => if !model.running.is_empty() {
+                    let (job, slot) = model.running.remove(index % model.running.len());
+                    prop_assert_eq!(scheduler.finished(job), Some(slot));
+                    prop_assert_eq!(scheduler.finished(job), None);
+                },
+                Step::Withdraw(number) => {
+                    let job = JobId(number % (jobs + 1));
+                    let expected = if model.waiting.iter().any(|(waiting, _)| *waiting == job) {
+                        model.waiting.retain(|(waiting, _)| *waiting != job);
+                        Withdrawn::FromQueue(job.0)
+                    } else {
+                        match model.running.iter().find(|(running, _)| *running == job) {
+                            Some(&(_, slot)) => Withdrawn::StillRunning { slot },
+                            None => Withdrawn::Unknown,
+                        }
+                    };
+                    prop_assert_eq!(scheduler.withdraw(job), expected);
+                }
+                Step::Hold => {
+                    scheduler.hold();
+                    model.held = true;
+                }
+                Step::Release => {
+                    scheduler.release();
+                    model.held = false;
+                }
+            }
+            prop_assert_eq!(scheduler.queued(), model.waiting.len());
+            prop_assert_eq!(scheduler.running(), model.running.len());
+        }
+    }
+
+    #[test]
+    fn ranks_are_totally_ordered(a in rank(), b in rank()) {
+        prop_assert_eq!(a.cmp(&b) == Ordering::Equal, a == b);
+        prop_assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
+    }
+}
+
+#[test]
+fn priority_then_unknown_then_longest_then_first_come() {
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    let mut scheduler = Scheduler::new(5);
+    for (job, priority, estimate) in [
+        (0, 0, seconds(1)),
+        (1, 0, seconds(9)),
+        (2, 0, None),
+        (3, 1, seconds(1)),
+        (4, 0, seconds(9)),
+    ] {
+        let rank = Rank { priority, estimate };
+        scheduler.enqueue(JobId(job), rank, ()).unwrap();
+    }
+    let order: Vec<_> = std::iter::from_fn(|| scheduler.start_next())
+        .map(|start| (start.job.0, start.slot))
+        .collect();
+    assert_eq!(order, [(3, 0), (2, 1), (1, 2), (4, 3), (0, 4)]);
+}
+
+#[test]
+fn a_job_is_taken_once() {
+    let mut scheduler = Scheduler::new(1);
+    let rank = Rank::default();
+    scheduler.enqueue(JobId(7), rank, ()).unwrap();
+    let again = scheduler.enqueue(JobId(7), rank, ());
+    assert_eq!(again, Err(DuplicateJob(JobId(7))));
+    assert_eq!(scheduler.queued(), 1);
+}

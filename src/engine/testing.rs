@@ -1,0 +1,186 @@
+//! What the tests of this room share: a job, and the rules of the event stream as a check.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::event::{EventKind, Outcome, Summary};
+use super::ids::{Attempt, TestId};
+use super::job::{ContainerSpec, Job, Network, Privileges, ProcessSpec, Root};
+
+/// A job that says nothing in particular.
+pub fn job() -> Job {
+    job_of("true", &[])
+}
+
+/// A job that runs this program.
+pub fn job_of(program: &str, arguments: &[&str]) -> Job {
+    Job {
+        container: Arc::new(ContainerSpec {
+            root: Root::Skeleton(Vec::new()),
+            mounts: Vec::new(),
+            network: Network::Loopback,
+            hostname: "localhost".into(),
+            user: 0,
+            group: 0,
+            privileges: Privileges::Ordinary,
+        }),
+        process: Arc::new(ProcessSpec {
+            program: AsRef::<std::ffi::OsStr>::as_ref(program).into(),
+            arguments: arguments.iter().map(OsString::from).collect(),
+            environment: Arc::new(BTreeMap::from([(
+                OsString::from("PATH"),
+                OsString::from("/usr/bin:/bin"),
+            )])),
+            working_directory: Path::new("/").into(),
+        }),
+        timeout: None,
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Phase {
+    Queued,
+    Started,
+    Finished,
+}
+
+/// Checks a whole run's events against the rules in the header of [`super::event`].
+pub fn check_stream(events: &[EventKind]) -> Result<(), String> {
+    let mut checker = Checker::default();
+    for (index, event) in events.iter().enumerate() {
+        checker
+            .take(index, event)
+            .map_err(|problem| format!("event {index}, {event:?}: {problem}"))?;
+    }
+    match events.last() {
+        Some(EventKind::RunFinished { .. }) => Ok(()),
+        Some(other) => Err(format!("the last event is {other:?}")),
+        None => Err("no event at all".into()),
+    }
+}
+
+#[derive(Default)]
+struct Checker {
+    tests: u32,
+    attempts: BTreeMap<(TestId, Attempt), Phase>,
+    in_round: BTreeSet<TestId>,
+    round: Option<u32>,
+    rounds: u32,
+    over: bool,
+}
+
+impl Checker {
+    fn take(&mut self, index: usize, event: &EventKind) -> Result<(), String> {
+        ensure(!self.over, "after the last")?;
+        let first = matches!(event, EventKind::RunStarted(_));
+        ensure(first == (index == 0), "RunStarted is first and only first")?;
+        match event {
+            EventKind::Discovered { tests } => {
+                for test in tests {
+                    ensure(test.test.0 == self.tests, "ids are dense")?;
+                    self.tests += 1;
+                }
+                Ok(())
+            }
+            EventKind::RoundStarted { round, .. } => {
+                ensure(self.round.is_none(), "rounds do not overlap")?;
+                self.rounds += 1;
+                ensure(*round == self.rounds, "rounds count from 1")?;
+                self.round = Some(*round);
+                self.in_round.clear();
+                Ok(())
+            }
+            EventKind::RoundFinished { round, summary } => {
+                ensure(self.round.take() == Some(*round), "a round ends once")?;
+                ensure(
+                    self.attempts
+                        .values()
+                        .all(|phase| *phase == Phase::Finished),
+                    "no attempt is left when its round ends",
+                )?;
+                ensure(
+                    total(summary) as usize == self.in_round.len(),
+                    "the summary counts each test of the round once",
+                )
+            }
+            EventKind::Queued { test, attempt } => {
+                ensure(self.round.is_some(), "attempts belong to rounds")?;
+                ensure(test.0 < self.tests, "discovered first")?;
+                self.in_round.insert(*test);
+                let before = self.attempts.insert((*test, *attempt), Phase::Queued);
+                ensure(before.is_none(), "queued once")
+            }
+            EventKind::Started { test, attempt, .. } => {
+                self.step(*test, *attempt, &[Phase::Queued], Phase::Started)
+            }
+            EventKind::Output { test, attempt, .. } | EventKind::Subtest { test, attempt, .. } => {
+                self.step(*test, *attempt, &[Phase::Started], Phase::Started)
+            }
+            EventKind::Finished(end) => {
+                ensure(self.round.is_some(), "attempts belong to rounds")?;
+                ensure(end.test.0 < self.tests, "discovered first")?;
+                self.in_round.insert(end.test);
+                match &end.outcome {
+                    Outcome::Ignored { .. } => {
+                        let key = (end.test, end.attempt);
+                        let before = self.attempts.insert(key, Phase::Finished);
+                        ensure(before.is_none(), "an ignored test is not run")
+                    }
+                    Outcome::Cancelled | Outcome::Error { .. } => self.step(
+                        end.test,
+                        end.attempt,
+                        &[Phase::Queued, Phase::Started],
+                        Phase::Finished,
+                    ),
+                    Outcome::Passed | Outcome::Failed { .. } | Outcome::TimedOut { .. } => {
+                        self.step(end.test, end.attempt, &[Phase::Started], Phase::Finished)
+                    }
+                }
+            }
+            EventKind::RunFinished { .. } => {
+                self.over = true;
+                ensure(self.round.is_none(), "the run ends between rounds")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn step(
+        &mut self,
+        test: TestId,
+        attempt: Attempt,
+        from: &[Phase],
+        to: Phase,
+    ) -> Result<(), String> {
+        let phase = self.attempts.get_mut(&(test, attempt));
+        let phase = phase.ok_or("an attempt nobody queued")?;
+        ensure(
+            from.contains(phase),
+            "attempts go queued, started, finished",
+        )?;
+        *phase = to;
+        Ok(())
+    }
+}
+
+fn total(summary: &Summary) -> u32 {
+    let Summary {
+        passed,
+        failed,
+        timed_out,
+        errors,
+        ignored,
+        cancelled,
+        not_run,
+        cached: _,
+        flaky: _,
+        duration_us: _,
+    } = *summary;
+    passed + failed + timed_out + errors + ignored + cancelled + not_run
+}
+
+fn ensure(holds: bool, rule: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(rule.to_owned()) }
+}

@@ -10,6 +10,7 @@
 //! 2. A test's [`EventKind::Discovered`] comes before anything else about it.
 //! 3. Each attempt goes `Queued`, `Started`, any number of `Output` and `Subtest`, `Finished`. An
 //!    ignored, cancelled or cached attempt may go from `Queued` (or nothing) straight to
+//!    `Finished`; what should have been tests and could not be listed goes any number of `Output`,
 //!    `Finished`. Every attempt has exactly one `Finished`.
 //! 4. `RoundStarted` and `RoundFinished` bracket the attempts of one pass over the tests.
 
@@ -458,7 +459,7 @@ pub struct Summary {
     pub cached: u32,
     /// Of the failed: passed in another attempt of this round.
     pub flaky: u32,
-    /// From the round's start to its end, microseconds.
+    /// From the round's start to its end, microseconds, without the time the program was suspended.
     pub duration_us: u64,
 }
 

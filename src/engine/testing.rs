@@ -41,6 +41,8 @@ pub fn job_of(program: &str, arguments: &[&str]) -> Job {
 
 #[derive(Debug, PartialEq)]
 enum Phase {
+    /// It wrote something and can only end as an error.
+    Broken,
     Queued,
     Started,
     Finished,
@@ -115,6 +117,18 @@ impl Checker {
             EventKind::Started { test, attempt, .. } => {
                 self.step(*test, *attempt, &[Phase::Queued], Phase::Started)
             }
+            EventKind::Output { test, attempt, .. }
+                if !self.attempts.contains_key(&(*test, *attempt)) =>
+            {
+                ensure(test.0 < self.tests, "discovered first")?;
+                self.attempts.insert((*test, *attempt), Phase::Broken);
+                Ok(())
+            }
+            EventKind::Output { test, attempt, .. }
+                if self.attempts.get(&(*test, *attempt)) == Some(&Phase::Broken) =>
+            {
+                Ok(())
+            }
             EventKind::Output { test, attempt, .. } | EventKind::Subtest { test, attempt, .. } => {
                 self.step(*test, *attempt, &[Phase::Started], Phase::Started)
             }
@@ -128,7 +142,20 @@ impl Checker {
                         let before = self.attempts.insert(key, Phase::Finished);
                         ensure(before.is_none(), "an ignored test is not run")
                     }
-                    Outcome::Cancelled | Outcome::Error { .. } => self.step(
+                    Outcome::Error { .. }
+                        if !self.attempts.contains_key(&(end.test, end.attempt)) =>
+                    {
+                        let key = (end.test, end.attempt);
+                        self.attempts.insert(key, Phase::Finished);
+                        Ok(())
+                    }
+                    Outcome::Error { .. } => self.step(
+                        end.test,
+                        end.attempt,
+                        &[Phase::Broken, Phase::Queued, Phase::Started],
+                        Phase::Finished,
+                    ),
+                    Outcome::Cancelled => self.step(
                         end.test,
                         end.attempt,
                         &[Phase::Queued, Phase::Started],

@@ -68,8 +68,7 @@ pub enum State {
 #[derive(Debug)]
 struct Test {
     key: TestKey,
-    job: Job,
-    ignored: Option<Box<Ignored>>,
+    work: Work,
     rank: Rank,
     attempts: u32,
     /// The round that `tally` is about.
@@ -77,6 +76,25 @@ struct Test {
     tally: Tally,
     /// When it first failed in its last round, counted in ends of attempts, and with what code.
     failure: Option<(u64, u8)>,
+}
+
+/// What is to be done about a test. Boxed where it is rare: there may be 100,000.
+#[derive(Debug)]
+enum Work {
+    Run(Job),
+    Ignore(Box<(Ignored, Job)>),
+    /// It was found broken, with this message.
+    Report(Box<str>),
+}
+
+impl Work {
+    fn job(&self) -> Option<&Job> {
+        match self {
+            Work::Run(job) => Some(job),
+            Work::Ignore(ignored) => Some(&ignored.1),
+            Work::Report(_) => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -96,6 +114,13 @@ enum Active {
 enum Link {
     Up,
     Lost,
+}
+
+/// The time the program was suspended: it counts for no test and no round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Stillness {
+    since_us: Option<u64>,
+    total_us: u64,
 }
 
 /// Whether somebody cut the run short.
@@ -118,6 +143,7 @@ pub struct Machine {
     rerun: BTreeSet<TestId>,
     round: u32,
     round_began_us: u64,
+    stillness: Stillness,
     round_failures: u32,
     ends: u64,
     effects: VecDeque<Effect>,
@@ -137,6 +163,7 @@ impl Machine {
             rerun: BTreeSet::new(),
             round: 0,
             round_began_us: 0,
+            stillness: Stillness::default(),
             round_failures: 0,
             ends: 0,
             effects: VecDeque::new(),
@@ -166,6 +193,7 @@ impl Machine {
         use State::{Closed, Idle, Killing, Open, Over, Stopping};
         match (self.state, input) {
             (Open, Input::Found(tests)) => self.found(now_us, tests),
+            (Open, Input::Broken(entry)) => self.broken(now_us, entry),
             (Open, Input::DiscoveryFinished(summary)) => {
                 self.discovery_finished(summary);
                 self.state = Closed;
@@ -180,7 +208,10 @@ impl Machine {
             ) => self.discovery_failed(exit_code, message, help),
             (
                 Closed | Stopping | Killing | Idle | Over,
-                Input::Found(_) | Input::DiscoveryFinished(_) | Input::DiscoveryFailed { .. },
+                Input::Found(_)
+                | Input::Broken(_)
+                | Input::DiscoveryFinished(_)
+                | Input::DiscoveryFailed { .. },
             ) => return Err(self.unexpected("a discovery")),
 
             (Open | Closed | Stopping | Killing | Idle, Input::Fact(event)) => {
@@ -231,7 +262,7 @@ impl Machine {
             }
 
             (Open | Closed | Stopping | Killing | Idle, Input::Command(command)) => {
-                self.command(command)?;
+                self.command(now_us, command)?;
             }
             (Over, Input::Command(_)) => return Err(self.unexpected("a command")),
         }
@@ -239,7 +270,7 @@ impl Machine {
         Ok(())
     }
 
-    fn command(&mut self, command: Command) -> Result<(), Unexpected> {
+    fn command(&mut self, now_us: u64, command: Command) -> Result<(), Unexpected> {
         match command {
             Command::Rerun { tests } => self.ask_rerun(tests),
             Command::CancelTest { test } => self.cancel_test(test)?,
@@ -247,13 +278,14 @@ impl Machine {
             Command::Kill => self.kill()?,
             Command::Pause => self.tell_backend(Effect::Hold, EventKind::Paused),
             Command::Resume => self.tell_backend(Effect::Release, EventKind::Resumed),
-            Command::Suspend => self.effects.push_back(Effect::Suspend),
-            Command::Continue => self.effects.push_back(Effect::Resume),
+            Command::Suspend => self.suspend(now_us),
+            Command::Continue => self.go_on(now_us),
             Command::Describe { test } => {
-                let Some(known) = self.tests.get(test.index()) else {
-                    return Err(self.unexpected("a question about an unknown test"));
+                let known = self.tests.get(test.index());
+                let Some(job) = known.and_then(|test| test.work.job()) else {
+                    return Err(self.unexpected("a question about no job"));
                 };
-                let description = describe(test, &known.job);
+                let description = describe(test, job);
                 self.emit(EventKind::Described(Box::new(description)));
             }
             Command::Leave => self.wishes.at_end = AtEnd::Leave,
@@ -296,6 +328,8 @@ fn is_fact(event: &EventKind) -> bool {
         | EventKind::Resumed
         | EventKind::RerunQueued { .. }
         | EventKind::Cancelling { .. }
+        | EventKind::Suspended
+        | EventKind::Continued { .. }
         | EventKind::Described(_)
         | EventKind::RunFinished { .. } => false,
     }

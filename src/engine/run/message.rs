@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::backend::{JobId, Rank, Stop};
 use crate::engine::event::{Command, EventKind, History, SourceLocation, Stream};
-use crate::engine::framework::DiscoverySummary;
+use crate::engine::framework::{BrokenEntry, DiscoverySummary};
 use crate::engine::ids::{Attempt, TestId, WorkerId};
 use crate::engine::job::{Job, JobResult, TestCase};
 
@@ -48,6 +48,8 @@ pub struct FoundTest {
 pub enum Input {
     /// Tests were found.
     Found(Vec<FoundTest>),
+    /// There should have been tests, but they can't be run.
+    Broken(BrokenEntry),
     /// There are no more.
     DiscoveryFinished(DiscoverySummary),
     /// Discovery gave up.

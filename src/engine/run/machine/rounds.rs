@@ -1,6 +1,6 @@
 //! How rounds begin and end, and with them the run.
 
-use super::{Interruption, Link, Machine, State};
+use super::{Interruption, Link, Machine, State, Stillness};
 use crate::engine::event::{EventKind, RoundCause, Severity, Summary};
 use crate::engine::exit_code;
 use crate::engine::ids::TestId;
@@ -27,9 +27,21 @@ impl Machine {
         }
     }
 
+    pub(super) fn suspend(&mut self, now_us: u64) {
+        self.stillness.since_us.get_or_insert(now_us);
+        self.tell_backend(Effect::Suspend, EventKind::Suspended);
+    }
+
+    pub(super) fn go_on(&mut self, now_us: u64) {
+        let since_us = self.stillness.since_us.take().unwrap_or(now_us);
+        let suspended_us = now_us.saturating_sub(since_us);
+        self.stillness.total_us += suspended_us;
+        self.tell_backend(Effect::Resume, EventKind::Continued { suspended_us });
+    }
+
     pub(super) fn begin_round(&mut self, now_us: u64, cause: RoundCause) {
         self.round += 1;
-        self.round_began_us = now_us;
+        self.round_began_us = self.stillness.moving_us(now_us);
         self.round_failures = 0;
         let round = self.round;
         self.emit(EventKind::RoundStarted { round, cause });
@@ -74,7 +86,10 @@ impl Machine {
 
     fn summary(&self, now_us: u64) -> Summary {
         let mut summary = Summary {
-            duration_us: now_us.saturating_sub(self.round_began_us),
+            duration_us: self
+                .stillness
+                .moving_us(now_us)
+                .saturating_sub(self.round_began_us),
             ..Summary::default()
         };
         for test in &self.tests {
@@ -107,5 +122,14 @@ impl Machine {
         } else {
             exit_code::SUCCESS
         }
+    }
+}
+
+impl Stillness {
+    /// The time until `now_us` without the time spent suspended.
+    pub(super) fn moving_us(self, now_us: u64) -> u64 {
+        self.since_us
+            .unwrap_or(now_us)
+            .saturating_sub(self.total_us)
     }
 }

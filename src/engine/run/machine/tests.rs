@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::backend::{JobId, Stop};
 use crate::engine::event::{BackendInfo, ExitStatus, History, Isolation, Outcome, Stream, Summary};
-use crate::engine::framework::DiscoverySummary;
+use crate::engine::framework::{BrokenEntry, DiscoverySummary};
 use crate::engine::ids::{RunId, WorkerId};
 use crate::engine::job::{JobEnd, JobResult, ResourceUsage, TestCase};
 use crate::engine::run::attempt::Role;
@@ -73,6 +73,20 @@ fn test(number: u32) -> FoundTest {
         },
         history: History::New,
         estimate: None,
+    }
+}
+
+fn broken(number: u32) -> BrokenEntry {
+    BrokenEntry {
+        key: TestKey {
+            package: "p".into(),
+            artifact: format!("b{number}(binary)").into(),
+            name: String::new(),
+        },
+        title: format!("p b{number}"),
+        message: "signal 11 while listing".into(),
+        stdout: Vec::new(),
+        stderr: b"core dumped".to_vec(),
     }
 }
 
@@ -206,6 +220,14 @@ impl World {
         }
     }
 
+    fn find_broken(&mut self) {
+        if self.discovering {
+            let number = self.found;
+            self.found += 1;
+            self.tell(Input::Broken(broken(number))).unwrap();
+        }
+    }
+
     fn end_discovery(&mut self) {
         if self.discovering {
             self.discovering = false;
@@ -286,6 +308,7 @@ fn which(job: JobId) -> (TestId, Attempt) {
 #[derive(Clone, Debug)]
 enum Step {
     Find(u32),
+    FindBroken,
     EndDiscovery,
     FailDiscovery,
     Start,
@@ -316,6 +339,8 @@ fn command() -> impl Strategy<Value = Command> {
         1 => Just(Command::Pause),
         2 => Just(Command::Resume),
         1 => Just(Command::Describe { test: TestId(1) }),
+        1 => Just(Command::Suspend),
+        1 => Just(Command::Continue),
         1 => Just(Command::Leave),
     ]
 }
@@ -323,6 +348,7 @@ fn command() -> impl Strategy<Value = Command> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0u32..4).prop_map(Step::Find),
+        1 => Just(Step::FindBroken),
         2 => Just(Step::EndDiscovery),
         1 => Just(Step::FailDiscovery),
         8 => Just(Step::Start),
@@ -349,6 +375,7 @@ fn play(wishes: Wishes, steps: &[Step]) -> World {
     for step in steps {
         match step.clone() {
             Step::Find(count) => world.find(count),
+            Step::FindBroken => world.find_broken(),
             Step::EndDiscovery => world.end_discovery(),
             Step::FailDiscovery => world.fail_discovery(),
             Step::Start => world.start(),
@@ -383,6 +410,7 @@ proptest! {
                 Outcome::Failed { exit, reason: _ } => exit.map(JobEnd::Exited),
                 Outcome::TimedOut { .. } => Some(JobEnd::TimedOut),
                 Outcome::Cancelled => Some(JobEnd::Cancelled),
+                Outcome::Error { message } if message == "signal 11 while listing" => continue,
                 Outcome::Error { message } => Some(JobEnd::Error(message.clone())),
             };
             let said = world.ends.get(&(finished.test, finished.attempt));

@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use super::{Active, Machine, State, Test, Unexpected};
+use super::{Active, Machine, State, Test, Unexpected, Work};
 use crate::engine::backend::Rank;
 use crate::engine::event::{
     EventKind, Finished, History, Notice, Outcome, Severity, SourceLocation, Stream, TestInfo, Text,
 };
 use crate::engine::exit_code;
-use crate::engine::framework::DiscoverySummary;
+use crate::engine::framework::{BrokenEntry, DiscoverySummary};
 use crate::engine::ids::{Attempt, TestId, WorkerId};
-use crate::engine::job::JobResult;
+use crate::engine::job::{JobResult, TestKey};
 use crate::engine::run::attempt::Role;
 use crate::engine::run::ending::{blank, count, lesson, micros, outcome};
 use crate::engine::run::message::{Effect, FoundTest};
@@ -28,37 +28,74 @@ impl Machine {
             estimate,
         } in found
         {
-            infos.push(TestInfo {
-                test: test_id(self.tests.len()),
-                package: case.key.package.to_string(),
-                artifact: case.key.artifact.to_string(),
-                name: case.key.name.clone(),
-                title: case.title,
-                expected_us: estimate.map(micros),
-                history,
-                ignored: case.ignored.is_some(),
-            });
-            self.tests.push(Test {
-                key: case.key,
-                job: case.job,
-                ignored: case.ignored.map(Box::new),
-                rank: Rank {
-                    priority: match history {
-                        History::New | History::Failure => 1,
-                        History::Success => 0,
-                    },
-                    estimate,
-                },
-                attempts: 0,
-                round: 0,
-                tally: Tally::default(),
-                failure: None,
-            });
+            let mut info = self.info(&case.key, case.title);
+            info.expected_us = estimate.map(micros);
+            info.history = history;
+            info.ignored = case.ignored.is_some();
+            infos.push(info);
+            let work = match case.ignored {
+                Some(ignored) => Work::Ignore(Box::new((ignored, case.job))),
+                None => Work::Run(case.job),
+            };
+            let priority = match history {
+                History::New | History::Failure => 1,
+                History::Success => 0,
+            };
+            self.add(case.key, work, Rank { priority, estimate });
         }
         self.emit(EventKind::Discovered { tests: infos });
         for index in first..self.tests.len() {
             self.queue(now_us, test_id(index));
         }
+    }
+
+    pub(super) fn broken(&mut self, now_us: u64, entry: BrokenEntry) {
+        let info = self.info(&entry.key, entry.title);
+        let test = info.test;
+        let work = Work::Report(entry.message.into());
+        self.add(entry.key, work, Rank::default());
+        self.emit(EventKind::Discovered { tests: vec![info] });
+        let attempt = Attempt(1);
+        for (stream, bytes) in [
+            (Stream::Stdout, entry.stdout),
+            (Stream::Stderr, entry.stderr),
+        ] {
+            if !bytes.is_empty() {
+                let text = Text(bytes);
+                self.emit(EventKind::Output {
+                    test,
+                    attempt,
+                    stream,
+                    text,
+                });
+            }
+        }
+        self.queue(now_us, test);
+    }
+
+    fn info(&self, key: &TestKey, title: String) -> TestInfo {
+        TestInfo {
+            test: test_id(self.tests.len()),
+            package: key.package.to_string(),
+            artifact: key.artifact.to_string(),
+            name: key.name.clone(),
+            title,
+            expected_us: None,
+            history: History::New,
+            ignored: false,
+        }
+    }
+
+    fn add(&mut self, key: TestKey, work: Work, rank: Rank) {
+        self.tests.push(Test {
+            key,
+            work,
+            rank,
+            attempts: 0,
+            round: 0,
+            tally: Tally::default(),
+            failure: None,
+        });
     }
 
     pub(super) fn discovery_finished(&mut self, summary: DiscoverySummary) {
@@ -101,29 +138,42 @@ impl Machine {
         test.round = self.round;
         test.tally = Tally::default();
         test.failure = None;
-        if let Some(ignored) = &test.ignored {
-            test.attempts += 1;
-            let attempt = Attempt(test.attempts);
-            let outcome = Outcome::Ignored {
-                reason: ignored.reason.clone(),
-            };
-            let waiting = Active::Queued { since_us: now_us };
-            return self.end(waiting, blank(id, attempt, outcome));
-        }
+        let job = match &test.work {
+            Work::Run(job) => job.clone(),
+            Work::Ignore(ignored) => {
+                let reason = ignored.0.reason.clone();
+                return self.end_unrun(id, Outcome::Ignored { reason });
+            }
+            Work::Report(message) => {
+                let message = message.to_string();
+                return self.end_unrun(id, Outcome::Error { message });
+            }
+        };
+        let since_us = self.stillness.moving_us(now_us);
         for _ in 0..self.wishes.repeat.get() {
             test.attempts += 1;
             let attempt = Attempt(test.attempts);
-            let since_us = now_us;
             self.active
                 .insert((id, attempt), Active::Queued { since_us });
             let queued = EventKind::Queued { test: id, attempt };
             self.effects.push_back(Effect::Emit(queued));
             self.effects.push_back(Effect::Submit {
                 id: Role::Attempt(id, attempt).job(),
-                job: test.job.clone(),
+                job: job.clone(),
                 rank: test.rank,
             });
         }
+    }
+
+    /// Ends a test that only needs reporting.
+    fn end_unrun(&mut self, id: TestId, outcome: Outcome) {
+        let Some(test) = self.tests.get_mut(id.index()) else {
+            return;
+        };
+        test.attempts += 1;
+        let attempt = Attempt(test.attempts);
+        let waiting = Active::Queued { since_us: 0 };
+        self.end(waiting, blank(id, attempt, outcome));
     }
 
     pub(super) fn started(
@@ -137,7 +187,7 @@ impl Machine {
             return Err(self.unexpected("the start of an attempt that does not wait"));
         };
         let running = Active::Running {
-            queued_us: now_us.saturating_sub(since_us),
+            queued_us: self.stillness.moving_us(now_us).saturating_sub(since_us),
             stdout_bytes: 0,
             stderr_bytes: 0,
         };
@@ -187,7 +237,11 @@ impl Machine {
         let Some(active) = self.active.remove(&(test, attempt)) else {
             return Err(self.unexpected("the end of an attempt that is not under way"));
         };
-        let limit = self.tests.get(test.index()).and_then(|t| t.job.timeout);
+        let limit = self
+            .tests
+            .get(test.index())
+            .and_then(|test| test.work.job())
+            .and_then(|job| job.timeout);
         let outcome = outcome(result.end, limit);
         let mut finished = Finished {
             user_us: micros(result.usage.user),

@@ -64,6 +64,33 @@ fn an_error_alone_is_an_infrastructure_failure_and_a_failing_test_outweighs_it()
 }
 
 #[test]
+fn a_binary_that_cannot_be_listed_is_an_error_with_its_output() {
+    let mut world = World::new(wishes());
+    world.find_broken();
+    world.find(1);
+    world.finish();
+    let summary = world.summaries()[0];
+    assert_eq!((summary.errors, summary.passed), (1, 1));
+    assert_eq!(world.code, Some(exit_code::INFRASTRUCTURE));
+}
+
+#[test]
+fn time_spent_suspended_counts_for_nothing() {
+    let mut world = World::new(wishes());
+    world.find(1);
+    world.tell(Input::Command(Command::Suspend)).unwrap();
+    world.now_us += 1_000_000;
+    world.tell(Input::Command(Command::Continue)).unwrap();
+    world.finish();
+    let queued = world.events.iter().find_map(|event| match event {
+        EventKind::Finished(finished) => Some(finished.timings.queued_us),
+        _ => None,
+    });
+    assert!(queued.unwrap() < 1_000, "{queued:?}");
+    assert!(world.summaries()[0].duration_us < 1_000);
+}
+
+#[test]
 fn no_tests_is_a_success_with_a_warning() {
     let mut world = World::new(wishes());
     world.finish();

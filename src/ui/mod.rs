@@ -3,5 +3,8 @@
 //! Everything here is fed by [`crate::engine::event`] alone: whatever a screen shows, the event
 //! stream said.
 
+pub mod diagnostic;
 pub mod log;
 pub mod model;
+pub mod report;
+pub mod style;

@@ -27,7 +27,7 @@ use estimate::{Estimate, Going};
 pub use cluster::{SAMPLES_MAX, Transfer, Transfers, Worker};
 pub use phase::{Build, Phase, Round, Subtest};
 pub use state::{StateCounts, TestState};
-pub use table::{AttemptRecord, Stability, Tests};
+pub use table::{AttemptRecord, Identity, Stability, Tests};
 pub use tree::{GroupId, PreorderRow, Row, Tree};
 
 /// Notices kept; a run that has more to say has said enough.

@@ -42,12 +42,32 @@ pub enum Stability {
     Flaky,
 }
 
+/// Where a test belongs and what it is called there, as discovery said it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// The package, module or project.
+    pub package: &'a str,
+    /// The binary or file; empty when it would repeat the package.
+    pub artifact: &'a str,
+    /// Its own name.
+    pub name: &'a str,
+}
+
+/// [`Identity`] in the arena.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    package: Name,
+    artifact: Name,
+    name: Name,
+}
+
 /// See the module's documentation.
 #[derive(Clone, Debug, Default)]
 pub struct Tests {
     pub(super) arena: Arena,
     pub(super) tree: Tree,
     title: Vec<Name>,
+    place: Vec<Place>,
     pub(super) state: Vec<TestState>,
     /// The worst outcome in [`Tests::round`]; `Waiting` if there is none yet.
     pub(super) worst: Vec<TestState>,
@@ -84,6 +104,16 @@ impl Tests {
         self.title
             .get(test.index())
             .map_or("", |name| self.arena.get(*name))
+    }
+
+    /// Where it belongs and what it is called there; all empty for a test that is not known.
+    pub fn identity(&self, test: TestId) -> Identity<'_> {
+        let place = self.place.get(test.index()).copied().unwrap_or_default();
+        Identity {
+            package: self.arena.get(place.package),
+            artifact: self.arena.get(place.artifact),
+            name: self.arena.get(place.name),
+        }
     }
 
     /// The name as it stands in the tree, without what stands above it.
@@ -161,6 +191,8 @@ impl Tests {
         };
         self.tree.add(&mut self.arena, path, title);
         self.title.push(title);
+        let place = self.place_of(info, title);
+        self.place.push(place);
         self.state.push(TestState::Waiting);
         self.worst.push(TestState::Waiting);
         self.round.push(0);
@@ -172,6 +204,25 @@ impl Tests {
         self.history.push(info.history);
         self.last_record.push(NO_RECORD);
         Some(info.test)
+    }
+
+    /// Tests of one package and artifact come one after the other, so each is mostly stored once.
+    fn place_of(&mut self, info: &TestInfo, title: Name) -> Place {
+        let previous = self.place.last().copied().unwrap_or_default();
+        let mut again = |earlier: Name, text: &str| {
+            if self.arena.get(earlier) == text {
+                earlier
+            } else {
+                self.arena.add(text)
+            }
+        };
+        let package = again(previous.package, &info.package);
+        let artifact = again(previous.artifact, &info.artifact);
+        Place {
+            package,
+            artifact,
+            name: self.arena.part_of(title, &info.name),
+        }
     }
 
     /// The record of an attempt, made if it is newer than the latest. `None` for a test that is

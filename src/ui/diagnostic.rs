@@ -1,0 +1,119 @@
+//! An error as a person reads it: what went wrong, why, and what to do.
+//!
+//! ```text
+//! error: cannot read the configuration file `maelstrom/config.toml`
+//! caused by: Permission denied (os error 13)
+//! help: make it readable, or name another one by --config-file
+//! ```
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use super::report::text::printable;
+use super::style::{Colour, Paint};
+
+/// Causes of causes beyond this are left out; a chain this long is a mistake.
+const CAUSES_MAX: usize = 16;
+
+/// An error, ready to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    message: String,
+    causes: Vec<String>,
+    help: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error with all its causes. A cause that the message above it already quotes is left out.
+    pub fn new(error: &dyn Error) -> Diagnostic {
+        let message = error.to_string();
+        let mut causes: Vec<String> = Vec::new();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            let above = causes.last().unwrap_or(&message);
+            if !above.ends_with(&text) {
+                causes.push(text);
+            }
+            next = cause.source().filter(|_| causes.len() < CAUSES_MAX);
+        }
+        Diagnostic {
+            message,
+            causes,
+            help: None,
+        }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn with_help(self, help: Option<String>) -> Diagnostic {
+        Diagnostic { help, ..self }
+    }
+
+    /// Writes it, each part beginning a line.
+    pub fn write(&self, out: &mut dyn Write, colour: Colour) -> io::Result<()> {
+        part(out, colour, (Paint::Bad, "error"), &self.message)?;
+        for cause in &self.causes {
+            part(out, colour, (Paint::Strong, "caused by"), cause)?;
+        }
+        match &self.help {
+            Some(help) => part(out, colour, (Paint::Helpful, "help"), help),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes one part; its further lines are indented, so that no line looks like a part of its own.
+pub(super) fn part(
+    out: &mut dyn Write,
+    colour: Colour,
+    (paint, label): (Paint, &str),
+    text: &str,
+) -> io::Result<()> {
+    let mut lines = text.trim_end().lines();
+    let first = printable(lines.next().unwrap_or_default());
+    let label = format!("{label}:");
+    let mark = colour.paint(paint, label);
+    writeln!(out, "{mark} {first}")?;
+    lines.try_for_each(|line| writeln!(out, "  {}", printable(line)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot start the worker")]
+    struct Outer(#[source] Middle);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read `a\u{1b}[31m.toml`: {0}")]
+    struct Middle(#[source] io::Error);
+
+    fn shown(diagnostic: &Diagnostic, colour: Colour) -> String {
+        let mut out = Vec::new();
+        diagnostic.write(&mut out, colour).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_error_is_shown_with_its_causes_and_its_help() {
+        let error = Outer(Middle(io::Error::other("line one\nline two")));
+        let diagnostic = Diagnostic::new(&error).with_help(Some("do this".to_owned()));
+        insta::assert_snapshot!(shown(&diagnostic, Colour::Never), @r"
+        error: cannot start the worker
+        caused by: cannot read `a�[31m.toml`: line one
+          line two
+        help: do this
+        ");
+    }
+
+    #[test]
+    fn colours_are_only_on_the_labels() {
+        let diagnostic = Diagnostic::new(&io::Error::other("no"));
+        assert_eq!(
+            shown(&diagnostic, Colour::Always),
+            "\u{1b}[1m\u{1b}[31merror:\u{1b}[0m no\n"
+        );
+    }
+}

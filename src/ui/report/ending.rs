@@ -1,0 +1,334 @@
+//! What stands at the end of a run: its failures with their output, what the notices said, the
+//! counts, and the command that runs the failures again.
+//!
+//! Everything comes from the model and the log store, so that a dashboard that closes leaves the
+//! same in the scrollback as the plain report. What is repeated of a failure's output is bounded.
+
+use std::io::{self, Write};
+
+use crate::engine::event::{Finished, Isolation, Notice, RoundCause, Severity, Summary};
+use crate::engine::ids::TestId;
+use crate::ui::diagnostic;
+use crate::ui::log::{LogKey, LogStore, Streams};
+use crate::ui::model::{Model, TestState};
+use crate::ui::style::{Colour, Paint};
+
+use super::rerun;
+use super::text::{Cleaner, Seconds, count, detail, printable, status};
+
+/// Failures repeated with their output; the others are named.
+const FAILURES_WITH_OUTPUT_MAX: usize = 100;
+/// Lines repeated from the beginning of a failure's output.
+const HEAD_LINES: usize = 30;
+/// Lines repeated from the end of a failure's output, where the reason usually stands.
+const TAIL_LINES: usize = 120;
+/// A longer line is cut where output is repeated.
+const REPEATED_LINE_BYTES_MAX: usize = 2_000;
+
+/// How much of a failure's output is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Its beginning and its end.
+    Bounded,
+}
+
+/// Writes everything that stands at the end of a run.
+pub fn write_ending(
+    out: &mut dyn Write,
+    colour: Colour,
+    model: &Model,
+    logs: &LogStore,
+) -> io::Result<()> {
+    write_failures(out, colour, model, logs)?;
+    write_summary(out, colour, model, logs)
+}
+
+/// Writes all failures in the order in which they happened, with their output.
+pub fn write_failures(
+    out: &mut dyn Write,
+    colour: Colour,
+    model: &Model,
+    logs: &LogStore,
+) -> io::Result<()> {
+    if model.failures.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", colour.paint(Paint::Strong, "failures:"))?;
+    for (index, test) in model.failures.iter().enumerate() {
+        let Some(finished) = telling_attempt(model, *test) else {
+            continue;
+        };
+        if index < FAILURES_WITH_OUTPUT_MAX {
+            writeln!(out)?;
+            write_line(out, colour, model, finished)?;
+            write_output(out, colour, (finished, logs), Extent::Bounded)?;
+        } else {
+            if index == FAILURES_WITH_OUTPUT_MAX {
+                writeln!(out, "\nfurther failures, without their output:\n")?;
+            }
+            write_line(out, colour, model, finished)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what the run amounts to, without the failures' output.
+pub fn write_summary(
+    out: &mut dyn Write,
+    colour: Colour,
+    model: &Model,
+    logs: &LogStore,
+) -> io::Result<()> {
+    writeln!(out)?;
+    if let Some(notice) = isolation_notice(model) {
+        write_notice(out, colour, &notice)?;
+    }
+    for notice in model.notices.iter().filter(|notice| notice.in_summary) {
+        write_notice(out, colour, notice)?;
+    }
+    if let Some(loss) = logs.loss() {
+        let lost = count(loss.bytes, "byte", "bytes");
+        let text = format!(
+            "{lost} of the tests' output could not be kept: {}",
+            loss.reason
+        );
+        diagnostic::part(out, colour, (Paint::Attention, "warning"), &text)?;
+    }
+    let totals = totals(model);
+    let (paint, counts) = counts(&totals);
+    let mark = colour.paint(paint, "summary:");
+    writeln!(out, "{mark} {counts} in {}", Seconds(totals.duration_us))?;
+    if let Some(command) = rerun::command(model) {
+        let mark = colour.paint(Paint::Helpful, "rerun the failures:");
+        writeln!(out, "{mark} {}", printable(&command))?;
+    }
+    Ok(())
+}
+
+/// Writes a message for the person who watches.
+pub fn write_notice(out: &mut dyn Write, colour: Colour, notice: &Notice) -> io::Result<()> {
+    let label = match notice.severity {
+        Severity::Info => (Paint::Strong, "note"),
+        Severity::Warning => (Paint::Attention, "warning"),
+        Severity::Error => (Paint::Bad, "error"),
+    };
+    diagnostic::part(out, colour, label, &notice.text)?;
+    match &notice.help {
+        Some(help) => diagnostic::part(out, colour, (Paint::Helpful, "  help"), help),
+        None => Ok(()),
+    }
+}
+
+/// Writes the one line that tells how an attempt ended.
+pub(super) fn write_line(
+    out: &mut dyn Write,
+    colour: Colour,
+    model: &Model,
+    finished: &Finished,
+) -> io::Result<()> {
+    let (paint, word) = status(&finished.outcome);
+    let state = TestState::of(&finished.outcome);
+    let duration = if finished.cached {
+        "cached".to_owned()
+    } else if state == TestState::Ignored || finished.timings.ran_us == 0 {
+        "-".to_owned()
+    } else {
+        Seconds(finished.timings.ran_us).to_string()
+    };
+    let title = printable(model.tests.title(finished.test));
+    let mark = colour.paint(paint, format!("{word:<9}"));
+    write!(out, "{mark} {duration:>9}  {title}")?;
+    if finished.attempt.0 > 1 {
+        write!(out, " (attempt {})", finished.attempt)?;
+    }
+    match detail(&finished.outcome) {
+        Some(reason) if !state.is_failure() => writeln!(out, " ({})", printable(&reason)),
+        Some(_) | None => writeln!(out),
+    }
+}
+
+/// Writes what there is to say of a failure, and what the test wrote.
+pub(super) fn write_output(
+    out: &mut dyn Write,
+    colour: Colour,
+    (finished, logs): (&Finished, &LogStore),
+    extent: Extent,
+) -> io::Result<()> {
+    let location = finished.location.as_ref().map(|place| {
+        let column = place
+            .column
+            .map_or(String::new(), |column| format!(":{column}"));
+        format!("at {}:{}{column}", place.path, place.line)
+    });
+    let told: Vec<String> = [detail(&finished.outcome), location]
+        .into_iter()
+        .flatten()
+        .collect();
+    for line in told.join(", ").lines() {
+        writeln!(out, "  {}", printable(line))?;
+    }
+    let key = (finished.test, finished.attempt);
+    match extent {
+        Extent::Whole => write_log(out, colour, logs, key),
+        Extent::Bounded => write_log_bounded(out, colour, logs, key),
+    }
+}
+
+/// Writes all that an attempt wrote.
+pub(super) fn write_log(
+    out: &mut dyn Write,
+    colour: Colour,
+    logs: &LogStore,
+    key: LogKey,
+) -> io::Result<()> {
+    let mut cleaner = Cleaner::new(colour);
+    write_lines(out, &mut cleaner, (logs, key), 0..usize::MAX, usize::MAX)?;
+    write!(out, "{}", cleaner.end())
+}
+
+fn write_log_bounded(
+    out: &mut dyn Write,
+    colour: Colour,
+    logs: &LogStore,
+    key: LogKey,
+) -> io::Result<()> {
+    let total = logs.line_count(key, Streams::Both);
+    let mut cleaner = Cleaner::new(colour);
+    let mut lines = |out: &mut dyn Write, range| {
+        write_lines(
+            out,
+            &mut cleaner,
+            (logs, key),
+            range,
+            REPEATED_LINE_BYTES_MAX,
+        )?;
+        write!(out, "{}", cleaner.end())
+    };
+    if total <= HEAD_LINES + TAIL_LINES {
+        return lines(out, 0..total);
+    }
+    lines(out, 0..HEAD_LINES)?;
+    let left_out = total - HEAD_LINES - TAIL_LINES;
+    let text = format!(
+        "[{} left out here]",
+        count(left_out as u64, "line", "lines")
+    );
+    writeln!(out, "    {}", colour.paint(Paint::Faint, text))?;
+    lines(out, total - TAIL_LINES..total)
+}
+
+fn write_lines(
+    out: &mut dyn Write,
+    cleaner: &mut Cleaner,
+    (logs, key): (&LogStore, LogKey),
+    range: std::ops::Range<usize>,
+    bytes_max: usize,
+) -> io::Result<()> {
+    let mut result = Ok(());
+    logs.for_each_line(key, Streams::Both, range, |line| {
+        if result.is_err() {
+            return;
+        }
+        let kept = line.bytes.get(..bytes_max).unwrap_or(line.bytes);
+        let cut = if kept.len() < line.bytes.len() {
+            " [cut]"
+        } else {
+            ""
+        };
+        let shown = cleaner.line(kept);
+        result = shown
+            .split('\n')
+            .try_for_each(|part| writeln!(out, "    {part}{cut}"));
+    });
+    result
+}
+
+/// The attempt that tells most of a failure: its first failing one in the present round, or the
+/// latest if that is not to be found.
+pub(super) fn telling_attempt(model: &Model, test: TestId) -> Option<&Finished> {
+    let since_us = model.round.as_ref().map_or(0, |round| round.started_us);
+    let failing = |since_us: u64| {
+        model.tests.attempts(test).filter_map(move |record| {
+            let finished = record.finished.as_ref()?;
+            let recent = record.finished_us.is_some_and(|at_us| at_us >= since_us);
+            (finished.outcome.is_failure() && recent).then_some(finished)
+        })
+    };
+    failing(since_us).last().or_else(|| failing(0).next())
+}
+
+fn isolation_notice(model: &Model) -> Option<Notice> {
+    match model.run.as_ref()?.isolation {
+        Isolation::Container => None,
+        Isolation::Process => Some(Notice {
+            severity: Severity::Warning,
+            text: "tests ran as plain processes (isolation=process): nothing kept them apart"
+                .to_owned(),
+            help: None,
+            in_summary: true,
+        }),
+    }
+}
+
+/// The round's own counts, or those of all tests when only some were run again.
+fn totals(model: &Model) -> Summary {
+    let round = model.round.as_ref();
+    let summary = round.and_then(|round| round.summary).unwrap_or_default();
+    let partial = match round.map(|round| (round.cause, round.summary)) {
+        Some((RoundCause::Start | RoundCause::Watch, Some(_))) => false,
+        Some((RoundCause::Rerun, _) | (_, None)) | None => true,
+    };
+    if !partial {
+        return summary;
+    }
+    let of = |state| model.counts.get(state);
+    Summary {
+        passed: of(TestState::Passed),
+        failed: of(TestState::Failed),
+        timed_out: of(TestState::TimedOut),
+        errors: of(TestState::Error),
+        ignored: of(TestState::Ignored),
+        cancelled: of(TestState::Cancelled),
+        not_run: of(TestState::Waiting) + of(TestState::Queued) + of(TestState::Running),
+        cached: model.cached,
+        flaky: model.flaky,
+        duration_us: summary.duration_us,
+    }
+}
+
+fn counts(summary: &Summary) -> (Paint, String) {
+    let with = |number: u32, what: &str, of_which: u32, which: &str| match of_which {
+        0 => format!("{number} {what}"),
+        some => format!("{number} {what} ({some} {which})"),
+    };
+    let errors = if summary.errors == 1 {
+        "error"
+    } else {
+        "errors"
+    };
+    let mut parts = vec![
+        with(summary.passed, "passed", summary.cached, "cached"),
+        with(summary.failed, "failed", summary.flaky, "flaky"),
+    ];
+    for (number, what) in [
+        (summary.timed_out, "timed out"),
+        (summary.errors, errors),
+        (summary.ignored, "ignored"),
+        (summary.cancelled, "cancelled"),
+        (summary.not_run, "not run"),
+    ] {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    }
+    let paint = if summary.failed + summary.timed_out + summary.errors > 0 {
+        Paint::Bad
+    } else if summary.cancelled + summary.not_run > 0 {
+        Paint::Attention
+    } else {
+        Paint::Good
+    };
+    (paint, parts.join(", "))
+}

@@ -1,0 +1,156 @@
+//! Reports in lines, for logs and for people who like them: plain and quiet.
+//!
+//! - [`plain`]: the core; events in, lines out.
+//! - [`ending`]: what stands at the end; a dashboard that closes leaves the same.
+//! - [`rerun`]: the command that runs the failures again.
+//! - [`output`]: the writer that never makes anybody wait.
+//!
+//! [`run`] takes events as fast as they come, whatever the stream does. No escape byte is written
+//! unless [`Options::colour`] allows it, and then only colours.
+
+mod ending;
+mod output;
+mod plain;
+mod rerun;
+pub(super) mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, BufWriter, Write};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::engine::event::{Event, EventKind};
+
+use super::style::Colour;
+
+pub use self::ending::{write_ending, write_failures, write_notice, write_summary};
+pub use self::output::OutputError;
+pub use self::plain::Report;
+pub use self::rerun::command as rerun_command;
+
+use self::output::Output;
+
+/// Events taken at a time.
+const EVENTS_MAX: usize = 1024;
+/// Text gathered before it is handed on; all of it is handed on when no event waits.
+const GATHERED_BYTES: usize = 32 << 10;
+
+/// What a report shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How much.
+    pub verbosity: Verbosity,
+    /// Whether in colours.
+    pub colour: Colour,
+    /// Whether with the output of tests that passed.
+    pub passing_output: PassingOutput,
+}
+
+/// How much a report shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// A line for each test, and what else happens.
+    Plain,
+    /// Failures and the summary.
+    Quiet,
+}
+
+/// Whether the output of tests that passed is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassingOutput {
+    /// It is not.
+    Hidden,
+    /// It is, after the test's line.
+    Shown,
+}
+
+/// Writes the report of a run until its last event. Meant for a thread of its own; returns when
+/// `stream` has taken everything.
+pub fn run(
+    events: UnboundedReceiver<Event>,
+    options: Options,
+    stream: impl Write + Send + 'static,
+) -> Result<(), OutputError> {
+    // Only for its timer: the thread waits for an event or for the moment to break the silence.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(OutputError::Thread)?;
+    let mut output = BufWriter::with_capacity(GATHERED_BYTES, Output::start(stream)?);
+    let reported = runtime.block_on(report(events, Report::new(options), &mut output));
+    let flushed = reported.and_then(|()| output.flush());
+    let (output, _) = output.into_parts();
+    output.finish()?;
+    flushed.map_err(OutputError::Write)
+}
+
+async fn report(
+    mut events: UnboundedReceiver<Event>,
+    mut report: Report,
+    output: &mut impl Write,
+) -> io::Result<()> {
+    let mut clock = Clock::default();
+    let mut taken = Vec::with_capacity(EVENTS_MAX);
+    loop {
+        if events.is_empty() {
+            output.flush()?;
+        }
+        let next = events.recv_many(&mut taken, EVENTS_MAX);
+        let count = match report.wake_us().map(|wake_us| clock.until(wake_us)) {
+            None => next.await,
+            Some(wait) => match tokio::time::timeout(wait, next).await {
+                Ok(count) => count,
+                Err(_) => {
+                    report.tick(clock.now_us(), output)?;
+                    continue;
+                }
+            },
+        };
+        if count == 0 {
+            return Ok(());
+        }
+        for event in taken.drain(..) {
+            clock.saw(&event);
+            report.apply(&event, output)?;
+            if let EventKind::RunFinished { .. } = event.kind {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The present moment of the run, from its events' times and the time that passed since.
+struct Clock {
+    at: Instant,
+    at_us: u64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock {
+            at: Instant::now(),
+            at_us: 0,
+        }
+    }
+}
+
+impl Clock {
+    fn saw(&mut self, event: &Event) {
+        *self = Clock {
+            at: Instant::now(),
+            at_us: event.at_us,
+        };
+    }
+
+    fn now_us(&self) -> u64 {
+        let since = u64::try_from(self.at.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.at_us.saturating_add(since)
+    }
+
+    fn until(&self, moment_us: u64) -> Duration {
+        Duration::from_micros(moment_us.saturating_sub(self.now_us()))
+    }
+}

@@ -1,0 +1,345 @@
+//! A writer that never makes its user wait: a thread of its own writes to the real stream.
+//!
+//! What the stream does not take at once stays in memory up to [`MEMORY_BYTES_MAX`]; from then on
+//! it goes to an unlinked temporary file, until the stream has caught up. So a slow pipe slows
+//! down no test, and a stopped pager costs disk, not memory.
+//!
+//! A stream that was closed at the other end (`EPIPE`) ends the output without a word, as the
+//! person who closed it wished. Any other error of the stream is told once, by
+//! [`Output::finish`]. Order is kept: the queue is memory first, then the file, and nothing goes to
+//! memory while the file holds anything.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+/// Memory for text that the stream has not taken yet.
+const MEMORY_BYTES_MAX: usize = 1 << 20;
+/// Disk for text that the stream has not taken yet. Beyond it text is dropped, and says so.
+const SPILL_BYTES_MAX: u64 = 8 << 30;
+/// How much is handed to the stream at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Why output could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The thread that writes could not be started.
+    #[error("cannot start the thread that writes the output")]
+    Thread(#[source] io::Error),
+    /// The stream refused it.
+    #[error("cannot write the output")]
+    Write(#[source] io::Error),
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Output {
+    shared: Arc<Shared>,
+    thread: JoinHandle<Result<(), io::Error>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    memory: VecDeque<u8>,
+    spill: Option<Spill>,
+    dropped: Dropped,
+    state: State,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum State {
+    /// More may come.
+    #[default]
+    Open,
+    /// Nothing more comes; what is queued is still written.
+    Finishing,
+    /// The stream takes nothing any more.
+    Gone,
+}
+
+#[derive(Debug)]
+struct Spill {
+    file: File,
+    read_at: u64,
+    written_to: u64,
+}
+
+/// Text that could be kept nowhere.
+#[derive(Debug, Default)]
+struct Dropped {
+    bytes: u64,
+    reason: String,
+}
+
+impl Output {
+    /// Starts writing to a stream.
+    pub(super) fn start(stream: impl Write + Send + 'static) -> Result<Output, OutputError> {
+        let shared = Arc::new(Shared::default());
+        let for_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("output".to_owned())
+            .spawn(move || {
+                let result = write_out(&for_thread, stream);
+                for_thread.lock().give_up();
+                result
+            })
+            .map_err(OutputError::Thread)?;
+        Ok(Output { shared, thread })
+    }
+
+    /// Waits until the stream has taken everything.
+    pub(super) fn finish(self) -> Result<(), OutputError> {
+        {
+            let mut queue = self.shared.lock();
+            if queue.state == State::Open {
+                queue.state = State::Finishing;
+            }
+        }
+        self.shared.changed.notify_one();
+        match self.thread.join() {
+            Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(OutputError::Write(error))
+            }
+            Ok(_) => Ok(()),
+            Err(_) => Err(OutputError::Write(io::Error::other("the thread panicked"))),
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.shared.lock().push(text, SPILL_BYTES_MAX);
+        self.shared.changed.notify_one();
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Every change of the queue is whole, so it is usable even after a panic.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn push(&mut self, text: &[u8], spill_bytes_max: u64) {
+        if self.state == State::Gone {
+            return;
+        }
+        let spilling = self.spill.as_ref().is_some_and(|spill| !spill.is_empty());
+        if !spilling && self.memory.len() + text.len() <= MEMORY_BYTES_MAX {
+            self.memory.extend(text);
+            return;
+        }
+        if let Err(error) = self.push_to_spill(text, spill_bytes_max) {
+            self.dropped.bytes += text.len() as u64;
+            self.dropped.reason = error.to_string();
+        }
+    }
+
+    fn push_to_spill(&mut self, text: &[u8], spill_bytes_max: u64) -> io::Result<()> {
+        let spill = match &mut self.spill {
+            Some(spill) => spill,
+            None => self.spill.insert(Spill {
+                file: tempfile::tempfile()?,
+                read_at: 0,
+                written_to: 0,
+            }),
+        };
+        if spill.written_to + text.len() as u64 > spill_bytes_max {
+            return Err(io::Error::other("too much is waiting to be written"));
+        }
+        spill.file.write_all_at(text, spill.written_to)?;
+        spill.written_to += text.len() as u64;
+        Ok(())
+    }
+
+    /// Moves the next piece of the queue to `chunk`; leaves it empty when the queue is.
+    fn pop(&mut self, chunk: &mut Vec<u8>) -> io::Result<()> {
+        chunk.clear();
+        if !self.memory.is_empty() {
+            let length = self.memory.len().min(CHUNK_BYTES);
+            chunk.extend(self.memory.drain(..length));
+            return Ok(());
+        }
+        if let Some(spill) = self.spill.as_mut().filter(|spill| !spill.is_empty()) {
+            return spill.pop(chunk);
+        }
+        if self.dropped.bytes > 0 {
+            let Dropped { bytes, reason } = std::mem::take(&mut self.dropped);
+            let text = format!("\n[{bytes} bytes of this report were lost: {reason}]\n");
+            chunk.extend_from_slice(text.as_bytes());
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self) {
+        self.state = State::Gone;
+        self.memory = VecDeque::new();
+        self.spill = None;
+    }
+}
+
+impl Spill {
+    fn is_empty(&self) -> bool {
+        self.read_at == self.written_to
+    }
+
+    fn pop(&mut self, chunk: &mut Vec<u8>) -> io::Result<()> {
+        let left = self.written_to - self.read_at;
+        let length = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+        chunk.resize(length, 0);
+        self.file.read_exact_at(chunk, self.read_at)?;
+        self.read_at += length as u64;
+        if self.is_empty() {
+            self.file.set_len(0)?;
+            self.read_at = 0;
+            self.written_to = 0;
+        }
+        Ok(())
+    }
+}
+
+/// The thread: hands the queue to the stream, piece by piece, without holding the lock meanwhile.
+fn write_out(shared: &Shared, mut stream: impl Write) -> io::Result<()> {
+    let mut chunk = Vec::new();
+    loop {
+        let mut queue = shared.lock();
+        loop {
+            queue.pop(&mut chunk)?;
+            if !chunk.is_empty() || queue.state != State::Open {
+                break;
+            }
+            queue = shared
+                .changed
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(queue);
+        if chunk.is_empty() {
+            return stream.flush();
+        }
+        stream.write_all(&chunk)?;
+        stream.flush()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    /// A stream that takes nothing before it is let.
+    struct Gated {
+        gate: Option<mpsc::Receiver<()>>,
+        taken: mpsc::Sender<Vec<u8>>,
+    }
+
+    impl Write for Gated {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            if let Some(gate) = self.gate.take() {
+                gate.recv().map_err(io::Error::other)?;
+            }
+            self.taken.send(text.to_vec()).map_err(io::Error::other)?;
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Failing(io::ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _text: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stalled_stream_stalls_nobody_and_loses_nothing() {
+        let (open, gate) = mpsc::channel();
+        let (taken, pieces) = mpsc::channel();
+        let gate = Some(gate);
+        let mut output = Output::start(Gated { gate, taken }).unwrap();
+        let mut expected = Vec::new();
+        // Several times what memory holds, and all of it before the stream takes a byte.
+        for number in 0..60_000 {
+            let line = format!("line {number:0>100}\n");
+            output.write_all(line.as_bytes()).unwrap();
+            expected.extend_from_slice(line.as_bytes());
+        }
+        assert!(expected.len() > 4 * MEMORY_BYTES_MAX);
+        assert!(output.shared.lock().memory.len() <= MEMORY_BYTES_MAX);
+        open.send(()).unwrap();
+        output.finish().unwrap();
+        let written: Vec<u8> = pieces.into_iter().flatten().collect();
+        assert!(written == expected, "{} bytes", written.len());
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_output_quietly() {
+        let mut output = Output::start(Failing(io::ErrorKind::BrokenPipe)).unwrap();
+        output.write_all(b"nobody reads this").unwrap();
+        output.finish().unwrap();
+    }
+
+    #[test]
+    fn another_error_is_told() {
+        let mut output = Output::start(Failing(io::ErrorKind::StorageFull)).unwrap();
+        output.write_all(b"this does not fit").unwrap();
+        let error = output.finish().unwrap_err();
+        assert!(matches!(error, OutputError::Write(_)), "{error}");
+    }
+
+    #[test]
+    fn a_closed_stream_costs_no_memory() {
+        let mut output = Output::start(Failing(io::ErrorKind::BrokenPipe)).unwrap();
+        output.write_all(b"first").unwrap();
+        while output.shared.lock().state != State::Gone {
+            std::thread::yield_now();
+        }
+        output.write_all(&[b'x'; 4096]).unwrap();
+        assert!(output.shared.lock().memory.is_empty());
+        output.finish().unwrap();
+    }
+
+    #[test]
+    fn what_can_be_kept_nowhere_is_counted() {
+        let mut queue = Queue::default();
+        queue.push(&[b'a'; MEMORY_BYTES_MAX], 10);
+        queue.push(b"12345678", 10);
+        queue.push(b"12345678", 10);
+        let (mut chunk, mut all) = (Vec::new(), Vec::new());
+        loop {
+            queue.pop(&mut chunk).unwrap();
+            if chunk.is_empty() {
+                break;
+            }
+            all.extend_from_slice(&chunk);
+        }
+        let rest = String::from_utf8(all.split_off(MEMORY_BYTES_MAX)).unwrap();
+        assert_eq!(
+            rest,
+            "12345678\n[8 bytes of this report were lost: too much is waiting to be written]\n"
+        );
+    }
+}

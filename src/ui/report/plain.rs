@@ -1,0 +1,410 @@
+//! The report's core: events in, lines out. Pure, apart from the log store's spool.
+//!
+//! Time is an argument: an event's own for [`Report::apply`], the caller's for [`Report::tick`].
+//! Lines are only ever appended.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+
+use crate::engine::event::{
+    BackendInfo, Event, EventKind, Finished, Outcome, RoundCause, RunStarted, Severity,
+};
+use crate::ui::log::LogStore;
+use crate::ui::model::{Build, Model};
+use crate::ui::style::{Colour, Paint};
+
+use super::ending::{
+    Extent, write_ending, write_line, write_log, write_notice, write_output, write_summary,
+};
+use super::text::{Cleaner, Roughly, count, printable};
+use super::{Options, PassingOutput, Verbosity};
+
+/// When nothing was heard of for this long, a line says what is going on.
+const SILENCE_US: u64 = 10_000_000;
+/// The silence between two such lines grows up to here, so that a night's hang fills no disk.
+const SILENCE_US_MAX: u64 = 80_000_000;
+/// How many of the longest running tests such a line names.
+const LONGEST_NAMED: usize = 3;
+/// What quiet reports keep of the build's output, in case it fails.
+const BUILD_OUTPUT_BYTES_MAX: usize = 256 << 10;
+
+/// A report in the making.
+#[derive(Debug)]
+pub struct Report {
+    options: Options,
+    model: Model,
+    logs: LogStore,
+    /// Since when nothing was heard of.
+    silent_since_us: u64,
+    /// How much longer that may last, from the last line about it on, before another one.
+    patience_us: u64,
+    /// When the last line about it was written, or the silence began.
+    broken_at_us: u64,
+    build_started_us: u64,
+    /// Of a quiet report: the end of what the build wrote.
+    build_output: VecDeque<u8>,
+}
+
+impl Report {
+    /// A report of which nothing is written yet.
+    pub fn new(options: Options) -> Report {
+        Report {
+            options,
+            model: Model::new(),
+            logs: LogStore::new(),
+            silent_since_us: 0,
+            patience_us: SILENCE_US,
+            broken_at_us: 0,
+            build_started_us: 0,
+            build_output: VecDeque::new(),
+        }
+    }
+
+    /// Writes what there is to say of an event.
+    pub fn apply(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+        let was_running = self.model.running().len() > 0;
+        self.model.apply(event);
+        match self.options.verbosity {
+            Verbosity::Plain => self.plain(event, out)?,
+            Verbosity::Quiet => self.quiet(event, out)?,
+        }
+        self.keep_time(event, was_running);
+        Ok(())
+    }
+
+    /// When [`Report::tick`] will have something to say, if no event comes before.
+    pub fn wake_us(&self) -> Option<u64> {
+        let busy = self.model.running().len() > 0 || self.is_building();
+        match self.options.verbosity {
+            Verbosity::Plain if busy => Some(self.broken_at_us.saturating_add(self.patience_us)),
+            Verbosity::Plain | Verbosity::Quiet => None,
+        }
+    }
+
+    /// Writes what is going on, if it is time to.
+    pub fn tick(&mut self, now_us: u64, out: &mut dyn Write) -> io::Result<()> {
+        if self.wake_us().is_none_or(|wake_us| now_us < wake_us) {
+            return Ok(());
+        }
+        let line = if self.model.running().len() > 0 {
+            self.heartbeat(now_us)
+        } else {
+            self.build_progress(now_us)
+        };
+        self.broken_at_us = now_us;
+        self.patience_us = (self.patience_us * 2).min(SILENCE_US_MAX);
+        writeln!(out, "{}", self.options.colour.paint(Paint::Faint, line))
+    }
+
+    /// Notes what counts as a sign of life: a test's end, the first test's start, and anything that
+    /// the build says.
+    fn keep_time(&mut self, event: &Event, was_running: bool) {
+        let alive = match &event.kind {
+            EventKind::BuildStarted { .. } => {
+                self.build_started_us = event.at_us;
+                true
+            }
+            EventKind::BuildOutput { .. }
+            | EventKind::BuildFinished { .. }
+            | EventKind::Finished(_)
+            | EventKind::RoundStarted { .. } => true,
+            EventKind::Started { .. } => !was_running,
+            EventKind::Continued { suspended_us } => {
+                self.silent_since_us = self.silent_since_us.saturating_add(*suspended_us);
+                self.broken_at_us = self.broken_at_us.saturating_add(*suspended_us);
+                false
+            }
+            EventKind::RunStarted(_)
+            | EventKind::Notice(_)
+            | EventKind::BuildProgress { .. }
+            | EventKind::Discovered { .. }
+            | EventKind::DiscoveryFinished { .. }
+            | EventKind::Queued { .. }
+            | EventKind::Output { .. }
+            | EventKind::Subtest { .. }
+            | EventKind::RoundFinished { .. }
+            | EventKind::WorkerJoined { .. }
+            | EventKind::WorkerLeft { .. }
+            | EventKind::WorkerSample { .. }
+            | EventKind::Transfer { .. }
+            | EventKind::ClusterSample(_)
+            | EventKind::Paused
+            | EventKind::Resumed
+            | EventKind::RerunQueued { .. }
+            | EventKind::Cancelling { .. }
+            | EventKind::Suspended
+            | EventKind::Described(_)
+            | EventKind::RunFinished { .. } => false,
+        };
+        if alive {
+            self.silent_since_us = event.at_us;
+            self.broken_at_us = event.at_us;
+            self.patience_us = SILENCE_US;
+        }
+    }
+
+    fn plain(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+        let colour = self.options.colour;
+        match &event.kind {
+            EventKind::RunStarted(run) => writeln!(out, "{}", introduction(run)),
+            EventKind::Notice(notice) => write_notice(out, colour, notice),
+            EventKind::BuildOutput { text } => write_build_output(out, colour, &text.0),
+            EventKind::BuildFinished { succeeded: false } => {
+                writeln!(out, "{}", colour.paint(Paint::Bad, "the build failed"))
+            }
+            EventKind::DiscoveryFinished {
+                selected,
+                deselected,
+            } => writeln!(out, "{}", found(*selected, *deselected)),
+            EventKind::RoundStarted { round, cause } => match cause {
+                RoundCause::Start => Ok(()),
+                RoundCause::Rerun => writeln!(out, "\nround {round}: tests are run again"),
+                RoundCause::Watch => writeln!(out, "\nround {round}: files changed"),
+            },
+            EventKind::Output {
+                test,
+                attempt,
+                stream,
+                text,
+            } => {
+                self.logs
+                    .append((*test, *attempt), *stream, &text.0, event.at_us);
+                Ok(())
+            }
+            EventKind::Finished(finished) => {
+                write_line(out, colour, &self.model, finished)?;
+                self.finished(finished, out)
+            }
+            EventKind::RoundFinished { .. } => write_ending(out, colour, &self.model, &self.logs),
+            EventKind::WorkerJoined { name, slots, .. } if self.is_remote() => {
+                let slots = count(u64::from(*slots), "slot", "slots");
+                writeln!(out, "worker {} joined: {slots}", printable(name))
+            }
+            EventKind::WorkerLeft { worker, reason } => {
+                let name = self.model.worker(*worker).map_or("", |worker| &worker.name);
+                writeln!(
+                    out,
+                    "worker {} left: {}",
+                    printable(name),
+                    printable(reason)
+                )
+            }
+            EventKind::Cancelling { grace_us } => {
+                let grace = Roughly(*grace_us);
+                writeln!(
+                    out,
+                    "cancelling: running tests have {grace} to end by themselves"
+                )
+            }
+            EventKind::BuildStarted { .. }
+            | EventKind::BuildProgress { .. }
+            | EventKind::BuildFinished { succeeded: true }
+            | EventKind::Discovered { .. }
+            | EventKind::Queued { .. }
+            | EventKind::Started { .. }
+            | EventKind::Subtest { .. }
+            | EventKind::WorkerJoined { .. }
+            | EventKind::WorkerSample { .. }
+            | EventKind::Transfer { .. }
+            | EventKind::ClusterSample(_)
+            | EventKind::Paused
+            | EventKind::Resumed
+            | EventKind::RerunQueued { .. }
+            | EventKind::Suspended
+            | EventKind::Continued { .. }
+            | EventKind::Described(_)
+            | EventKind::RunFinished { .. } => Ok(()),
+        }
+    }
+
+    fn quiet(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+        let colour = self.options.colour;
+        match &event.kind {
+            EventKind::Notice(notice) if notice.severity >= Severity::Warning => {
+                write_notice(out, colour, notice)
+            }
+            EventKind::BuildOutput { text } => {
+                self.build_output.extend(&text.0);
+                let excess = self
+                    .build_output
+                    .len()
+                    .saturating_sub(BUILD_OUTPUT_BYTES_MAX);
+                self.build_output.drain(..excess);
+                Ok(())
+            }
+            EventKind::BuildFinished { succeeded } => {
+                let text: Vec<u8> = std::mem::take(&mut self.build_output).into();
+                if *succeeded {
+                    return Ok(());
+                }
+                write_build_output(out, colour, &text)?;
+                writeln!(out, "{}", colour.paint(Paint::Bad, "the build failed"))
+            }
+            EventKind::Output {
+                test,
+                attempt,
+                stream,
+                text,
+            } => {
+                self.logs
+                    .append((*test, *attempt), *stream, &text.0, event.at_us);
+                Ok(())
+            }
+            EventKind::Finished(finished) => {
+                if finished.outcome.is_failure() {
+                    write_line(out, colour, &self.model, finished)?;
+                }
+                self.finished(finished, out)
+            }
+            EventKind::RoundFinished { .. } => write_summary(out, colour, &self.model, &self.logs),
+            EventKind::RunStarted(_)
+            | EventKind::Notice(_)
+            | EventKind::BuildStarted { .. }
+            | EventKind::BuildProgress { .. }
+            | EventKind::Discovered { .. }
+            | EventKind::DiscoveryFinished { .. }
+            | EventKind::RoundStarted { .. }
+            | EventKind::Queued { .. }
+            | EventKind::Started { .. }
+            | EventKind::Subtest { .. }
+            | EventKind::WorkerJoined { .. }
+            | EventKind::WorkerLeft { .. }
+            | EventKind::WorkerSample { .. }
+            | EventKind::Transfer { .. }
+            | EventKind::ClusterSample(_)
+            | EventKind::Paused
+            | EventKind::Resumed
+            | EventKind::RerunQueued { .. }
+            | EventKind::Cancelling { .. }
+            | EventKind::Suspended
+            | EventKind::Continued { .. }
+            | EventKind::Described(_)
+            | EventKind::RunFinished { .. } => Ok(()),
+        }
+    }
+
+    /// What follows the line of an attempt that ended; and what was kept of it and is needed no
+    /// more goes.
+    fn finished(&mut self, finished: &Finished, out: &mut dyn Write) -> io::Result<()> {
+        let colour = self.options.colour;
+        let key = (finished.test, finished.attempt);
+        match (&finished.outcome, self.options.passing_output) {
+            (Outcome::Failed { .. } | Outcome::TimedOut { .. } | Outcome::Error { .. }, _) => {
+                write_output(out, colour, (finished, &self.logs), Extent::Whole)?;
+            }
+            (Outcome::Passed, PassingOutput::Shown) => write_log(out, colour, &self.logs, key)?,
+            (Outcome::Passed, PassingOutput::Hidden)
+            | (Outcome::Ignored { .. } | Outcome::Cancelled, _) => {}
+        }
+        let needed = super::ending::telling_attempt(&self.model, finished.test)
+            .filter(|_| self.model.tests.state(finished.test).is_failure())
+            .map(|finished| finished.attempt);
+        let attempts: Vec<_> = self.model.tests.attempts(finished.test).collect();
+        for record in attempts {
+            if record.finished.is_some() && Some(record.attempt) != needed {
+                self.logs.remove((finished.test, record.attempt));
+            }
+        }
+        Ok(())
+    }
+
+    fn heartbeat(&self, now_us: u64) -> String {
+        let silence = Roughly(now_us.saturating_sub(self.silent_since_us));
+        let running = self.model.running().len();
+        let (done, total) = (self.model.counts.done(), self.model.counts.total());
+        let longest: Vec<String> = self
+            .model
+            .running()
+            .take(LONGEST_NAMED)
+            .map(|(started_us, test)| {
+                let title = printable(self.model.tests.title(test));
+                format!("{title} ({})", Roughly(now_us.saturating_sub(started_us)))
+            })
+            .collect();
+        let transfer = self.transfer().unwrap_or_default();
+        format!(
+            "... nothing ended for {silence}: {running} running, {done} of {total} done{transfer}; \
+             longest: {}",
+            longest.join(", ")
+        )
+    }
+
+    fn build_progress(&self, now_us: u64) -> String {
+        let time = Roughly(now_us.saturating_sub(self.build_started_us));
+        let transfer = self.transfer().unwrap_or_default();
+        match &self.model.build {
+            Build::Going {
+                done,
+                total,
+                current,
+            } => {
+                let of = total.map_or(String::new(), |total| format!(" of {total}"));
+                let last = if current.is_empty() {
+                    String::new()
+                } else {
+                    format!(", last {}", printable(current))
+                };
+                format!("... building for {time}: {done}{of} done{last}{transfer}")
+            }
+            Build::None | Build::Succeeded | Build::Failed => {
+                format!("... working for {time}{transfer}")
+            }
+        }
+    }
+
+    fn transfer(&self) -> Option<String> {
+        let (done, total) = self.model.transfers.progress()?;
+        let percent = done.saturating_mul(100).checked_div(total)?;
+        Some(format!(", copying inputs: {percent} %"))
+    }
+
+    fn is_building(&self) -> bool {
+        match self.model.build {
+            Build::Going { .. } => true,
+            Build::None | Build::Succeeded | Build::Failed => false,
+        }
+    }
+
+    fn is_remote(&self) -> bool {
+        match self.model.run.as_ref().map(|run| &run.backend) {
+            Some(BackendInfo::Broker { .. }) => true,
+            Some(BackendInfo::Local) | None => false,
+        }
+    }
+}
+
+fn introduction(run: &RunStarted) -> String {
+    let place = match &run.backend {
+        BackendInfo::Local => "on this machine".to_owned(),
+        BackendInfo::Broker { address } => format!("through the broker at {}", printable(address)),
+    };
+    format!(
+        "{} {}, run {}, {place}",
+        run.program,
+        run.version,
+        run.run.short()
+    )
+}
+
+fn found(selected: u32, deselected: u32) -> String {
+    let selected = match selected {
+        0 => "no tests to run".to_owned(),
+        some => count(u64::from(some), "test found", "tests found"),
+    };
+    match deselected {
+        0 => selected,
+        some => format!("{selected}, {some} left out by filters"),
+    }
+}
+
+fn write_build_output(out: &mut dyn Write, colour: Colour, text: &[u8]) -> io::Result<()> {
+    let mut cleaner = Cleaner::new(colour);
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    if text.is_empty() {
+        return Ok(());
+    }
+    for line in text.split(|byte| *byte == b'\n') {
+        writeln!(out, "{}", cleaner.line(line))?;
+    }
+    write!(out, "{}", cleaner.end())
+}

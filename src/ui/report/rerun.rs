@@ -1,0 +1,227 @@
+//! The command that runs a run's failures again and nothing else.
+//!
+//! It is the command that was given, with its include patterns replaced by patterns of the
+//! failures, so it works on another machine, too: copied from a CI log to a shell, say. Excludes
+//! and everything else stay, since they let the failures through the first time.
+
+use crate::engine::ids::TestId;
+use crate::ui::model::{Identity, Model};
+
+/// A longer command helps nobody; then whole targets are run again, or whole packages.
+const COMMAND_BYTES_MAX: usize = 4_000;
+
+/// The kinds of targets that the artifacts of cargo tests end in, such as `cli(test)`.
+const KINDS_WITH_NAME: [&str; 4] = ["binary", "test", "example", "benchmark"];
+
+/// The command line, ready for a shell. `None` when nothing failed, and for programs whose jobs
+/// have no names.
+pub fn command(model: &Model) -> Option<String> {
+    let run = model.run.as_ref()?;
+    let form = Form::of(&run.program)?;
+    if model.failures.is_empty() {
+        return None;
+    }
+    [Detail::Case, Detail::Artifact, Detail::Package]
+        .into_iter()
+        .map(|detail| {
+            let patterns = patterns(model, form, detail);
+            let words = with_includes(&run.command, &patterns);
+            shlex::try_join(words.iter().map(String::as_str))
+        })
+        .find_map(|command| command.ok().filter(|line| line.len() <= COMMAND_BYTES_MAX))
+}
+
+/// How a program's patterns name a test.
+#[derive(Clone, Copy)]
+enum Form {
+    Cargo,
+    Go,
+    Pytest,
+}
+
+impl Form {
+    fn of(program: &str) -> Option<Form> {
+        match program {
+            "cargo-maelstrom" => Some(Form::Cargo),
+            "maelstrom-go-test" => Some(Form::Go),
+            "maelstrom-pytest" => Some(Form::Pytest),
+            _ => None,
+        }
+    }
+}
+
+/// How closely the patterns describe the failures.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    Case,
+    Artifact,
+    Package,
+}
+
+/// One pattern for all failures of an artifact.
+fn patterns(model: &Model, form: Form, detail: Detail) -> Vec<String> {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for test in &model.failures {
+        let (group, case) = terms(model, form, *test);
+        let group = match detail {
+            Detail::Case | Detail::Artifact => group.join(" && "),
+            Detail::Package => group.into_iter().take(1).collect(),
+        };
+        let index = match groups.iter().position(|(known, _)| *known == group) {
+            Some(index) => index,
+            None => {
+                groups.push((group, Vec::new()));
+                groups.len() - 1
+            }
+        };
+        if let Some((_, cases)) = groups.get_mut(index) {
+            cases.push(case);
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(group, cases)| match (detail, cases.as_slice()) {
+            (Detail::Artifact | Detail::Package, _) => group,
+            (Detail::Case, cases) if cases.iter().any(String::is_empty) => group,
+            (Detail::Case, [only]) => format!("{group} && {only}"),
+            (Detail::Case, several) => format!("{group} && ({})", several.join(" || ")),
+        })
+        .collect()
+}
+
+/// What all tests of an artifact have in common, the package first, and what tells this one apart;
+/// the latter is empty for an artifact that failed as a whole.
+fn terms(model: &Model, form: Form, test: TestId) -> (Vec<String>, String) {
+    let Identity {
+        package,
+        artifact,
+        name,
+    } = model.tests.identity(test);
+    let case = if name.is_empty() {
+        String::new()
+    } else {
+        equals("name", name)
+    };
+    match form {
+        Form::Cargo => {
+            let mut group = vec![equals("package", package)];
+            group.extend(target(artifact));
+            (group, case)
+        }
+        Form::Go => (vec![equals("package", package)], case),
+        Form::Pytest => (vec![equals("file", artifact)], case),
+    }
+}
+
+/// `cli(test)` as a pattern.
+fn target(artifact: &str) -> Option<String> {
+    let (name, kind) = artifact.strip_suffix(')')?.rsplit_once('(')?;
+    if KINDS_WITH_NAME.contains(&kind) {
+        Some(equals(kind, name))
+    } else {
+        (kind == "library").then(|| kind.to_owned())
+    }
+}
+
+/// A comparison whose argument stands in brackets that can hold it. A text that fits into none is
+/// compared with a regular expression, which can spell out any character.
+fn equals(selector: &str, text: &str) -> String {
+    for (open, close) in [('(', ')'), ('[', ']'), ('<', '>')] {
+        if is_balanced(text, open, close) {
+            return format!("{selector}.equals{open}{text}{close}");
+        }
+    }
+    if !text.contains('/') {
+        return format!("{selector}.equals/{text}/");
+    }
+    let spelled: String = text
+        .chars()
+        .map(|character| match character {
+            plain if plain.is_alphanumeric() || plain == '_' => plain.to_string(),
+            other => format!(r"\x{{{:x}}}", u32::from(other)),
+        })
+        .collect();
+    format!("{selector}.matches(^{spelled}$)")
+}
+
+fn is_balanced(text: &str, open: char, close: char) -> bool {
+    let mut depth = 0_usize;
+    for character in text.chars() {
+        if character == open {
+            depth += 1;
+        } else if character == close {
+            match depth.checked_sub(1) {
+                Some(less) => depth = less,
+                None => return false,
+            }
+        }
+    }
+    depth == 0
+}
+
+/// The command with these include patterns and no others.
+fn with_includes(command: &[String], patterns: &[String]) -> Vec<String> {
+    let end = command
+        .iter()
+        .position(|word| word == "--")
+        .unwrap_or(command.len());
+    let (options, arguments) = command.split_at(end);
+    let mut words = Vec::new();
+    let mut rest = options.iter();
+    while let Some(word) = rest.next() {
+        if word == "--include" || word == "-i" {
+            rest.next();
+        } else if !word.starts_with("--include=")
+            && (!word.starts_with("-i") || word.starts_with("--"))
+        {
+            words.push(word.clone());
+        }
+    }
+    for pattern in patterns {
+        words.push("--include".to_owned());
+        words.push(pattern.clone());
+    }
+    words.extend_from_slice(arguments);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        shlex::split(line).unwrap()
+    }
+
+    #[test]
+    fn include_patterns_are_replaced_and_all_else_stays() {
+        let given =
+            "cargo maelstrom -p core -i all --include=x --include y -ilib -x z --ignored -- -i w";
+        let expected = "cargo maelstrom -p core -x z --ignored --include new -- -i w";
+        assert_eq!(
+            with_includes(&words(given), &["new".to_owned()]),
+            words(expected)
+        );
+    }
+
+    #[test]
+    fn any_name_can_be_said() {
+        for (name, expected) in [
+            ("a::b", "name.equals(a::b)"),
+            ("a(b)", "name.equals(a(b))"),
+            ("a)b", "name.equals[a)b]"),
+            ("a)](b", "name.equals<a)](b>"),
+            (")]>", "name.equals/)]>/"),
+            (")]>/ü", r"name.matches(^\x{29}\x{5d}\x{3e}\x{2f}ü$)"),
+        ] {
+            assert_eq!(equals("name", name), expected);
+        }
+    }
+
+    #[test]
+    fn artifacts_of_cargo_are_targets() {
+        assert_eq!(target("cli(test)").unwrap(), "test.equals(cli)");
+        assert_eq!(target("core(library)").unwrap(), "library");
+        assert_eq!(target("odd").as_deref(), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! Small texts that reports are made of: durations, outcomes, and foreign text made harmless.
+
+use std::fmt;
+
+use crate::engine::event::{ExitStatus, Outcome};
+use crate::ui::style::{Colour, Paint};
+
+/// A duration to the millisecond, as it stands in a column of durations.
+pub(super) struct Seconds(pub u64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.0 / 1_000;
+        formatter.pad(&format!("{}.{:03}s", ms / 1_000, ms % 1_000))
+    }
+}
+
+/// A duration to the second, as a person says it.
+pub(super) struct Roughly(pub u64);
+
+impl fmt::Display for Roughly {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0 / 1_000_000;
+        match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
+            (0, 0, seconds) => write!(formatter, "{seconds}s"),
+            (0, minutes, seconds) => write!(formatter, "{minutes}m {seconds:02}s"),
+            (hours, minutes, _) => write!(formatter, "{hours}h {minutes:02}m"),
+        }
+    }
+}
+
+/// The word that begins a test's line, and its colour.
+pub(super) fn status(outcome: &Outcome) -> (Paint, &'static str) {
+    match outcome {
+        Outcome::Passed => (Paint::Good, "PASS"),
+        Outcome::Failed { .. } => (Paint::Bad, "FAIL"),
+        Outcome::TimedOut { .. } => (Paint::Bad, "TIMEOUT"),
+        Outcome::Error { .. } => (Paint::Bad, "ERROR"),
+        Outcome::Ignored { .. } => (Paint::Attention, "IGNORED"),
+        Outcome::Cancelled => (Paint::Attention, "CANCELLED"),
+    }
+}
+
+/// What there is to say of an outcome beyond its status.
+pub(super) fn detail(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Passed | Outcome::Cancelled => None,
+        Outcome::Ignored { reason } => reason.clone(),
+        Outcome::Failed { exit, reason } => {
+            let parts = [exit.map(ended), reason.clone()];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            (!parts.is_empty()).then(|| parts.join(", "))
+        }
+        Outcome::TimedOut { limit_us } => {
+            Some(format!("stopped after its limit of {}", Seconds(*limit_us)))
+        }
+        Outcome::Error { message } => Some(message.clone()),
+    }
+}
+
+fn ended(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Code(code) => format!("exit code {code}"),
+        ExitStatus::Signal {
+            number,
+            core_dumped,
+        } => {
+            let name = nix::sys::signal::Signal::try_from(number)
+                .map_or(String::new(), |signal| format!(" ({signal})"));
+            let core = if core_dumped { ", core dumped" } else { "" };
+            format!("signal {number}{name}{core}")
+        }
+    }
+}
+
+/// A number with the thing it counts.
+pub(super) fn count(number: u64, one: &str, many: &str) -> String {
+    if number == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{number} {many}")
+    }
+}
+
+/// One line of foreign text (a test's name, say) in which nothing moves the cursor.
+pub(in crate::ui) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '\t' => ' ',
+            control if control.is_control() => '\u{fffd}',
+            other => other,
+        })
+        .collect()
+}
+
+/// Makes a test's output fit to be printed: escape sequences are dropped, except for colours
+/// where colours may be written; other control characters are dropped, too.
+pub(super) struct Cleaner {
+    parser: vte::Parser,
+    sink: Sink,
+}
+
+struct Sink {
+    colour: Colour,
+    coloured: bool,
+    line: String,
+}
+
+impl Cleaner {
+    pub(super) fn new(colour: Colour) -> Cleaner {
+        Cleaner {
+            parser: vte::Parser::new(),
+            sink: Sink {
+                colour,
+                coloured: false,
+                line: String::new(),
+            },
+        }
+    }
+
+    /// Cleans one line, which comes without its newline. A carriage return in its middle, which
+    /// would overwrite what stands before it, becomes a newline.
+    pub(super) fn line(&mut self, bytes: &[u8]) -> &str {
+        self.sink.line.clear();
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        self.parser.advance(&mut self.sink, bytes);
+        &self.sink.line
+    }
+
+    /// What must follow the last line, so that its colours end there.
+    pub(super) fn end(&self) -> &'static str {
+        if self.sink.coloured { "\u{1b}[0m" } else { "" }
+    }
+}
+
+impl vte::Perform for Sink {
+    fn print(&mut self, character: char) {
+        self.line.push(character);
+    }
+
+    fn execute(&mut self, byte: u8) {
+        match byte {
+            b'\t' => self.line.push('\t'),
+            b'\n' | b'\r' => self.line.push('\n'),
+            _ => {}
+        }
+    }
+
+    fn csi_dispatch(
+        &mut self,
+        parameters: &vte::Params,
+        intermediates: &[u8],
+        ignored: bool,
+        action: char,
+    ) {
+        let allowed = match self.colour {
+            Colour::Always => action == 'm' && intermediates.is_empty() && !ignored,
+            Colour::Never => false,
+        };
+        if !allowed {
+            return;
+        }
+        let parameters: Vec<String> = parameters
+            .iter()
+            .map(|parts| {
+                let parts: Vec<String> = parts.iter().map(u16::to_string).collect();
+                parts.join(":")
+            })
+            .collect();
+        self.line.push_str("\u{1b}[");
+        self.line.push_str(&parameters.join(";"));
+        self.line.push('m');
+        self.coloured = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let seconds: Vec<String> = [0, 999, 1_000, 61_234_567]
+            .map(|us| Seconds(us).to_string())
+            .into();
+        assert_eq!(seconds, ["0.000s", "0.000s", "0.001s", "61.234s"]);
+        assert_eq!(format!("{:>8}", Seconds(12_000)), "  0.012s");
+        let roughly: Vec<String> = [999_999, 59_000_000, 61_000_000, 3_725_000_000]
+            .map(|us| Roughly(us).to_string())
+            .into();
+        assert_eq!(roughly, ["0s", "59s", "1m 01s", "1h 02m"]);
+    }
+
+    #[test]
+    fn only_colours_survive_cleaning() {
+        let line =
+            b"\x1b[2J\x1b[1;38:5:9mred\x1b[0m\x1b]0;title\x07 \x08caf\xc3\xa9 \xff\x1b[5A\tend\r";
+        assert_eq!(
+            Cleaner::new(Colour::Never).line(line),
+            "red caf\u{e9} \u{fffd}\tend"
+        );
+        let mut cleaner = Cleaner::new(Colour::Always);
+        assert_eq!(
+            cleaner.line(line),
+            "\u{1b}[1;38:5:9mred\u{1b}[0m caf\u{e9} \u{fffd}\tend"
+        );
+        assert_eq!(cleaner.end(), "\u{1b}[0m");
+        assert_eq!(cleaner.line(b"10%\r20%"), "10%\n20%");
+    }
+
+    #[test]
+    fn details_name_signals() {
+        let failed = |exit| Outcome::Failed {
+            exit: Some(exit),
+            reason: None,
+        };
+        let signal = failed(ExitStatus::Signal {
+            number: 6,
+            core_dumped: true,
+        });
+        assert_eq!(detail(&signal).unwrap(), "signal 6 (SIGABRT), core dumped");
+        assert_eq!(
+            detail(&failed(ExitStatus::Code(101))).unwrap(),
+            "exit code 101"
+        );
+    }
+}

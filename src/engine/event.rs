@@ -14,6 +14,8 @@
 //!    `Finished`. Every attempt has exactly one `Finished`.
 //! 4. `RoundStarted` and `RoundFinished` bracket the attempts of one pass over the tests.
 
+pub mod channel;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::{Attempt, RunId, TestId, WorkerId};

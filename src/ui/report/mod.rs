@@ -20,8 +20,7 @@ mod tests;
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedReceiver;
-
+use crate::engine::event::channel::EventReceiver;
 use crate::engine::event::{Event, EventKind};
 
 use super::style::Colour;
@@ -70,7 +69,7 @@ pub enum PassingOutput {
 /// Writes the report of a run until its last event. Meant for a thread of its own; returns when
 /// `stream` has taken everything.
 pub fn run(
-    events: UnboundedReceiver<Event>,
+    events: EventReceiver,
     options: Options,
     stream: impl Write + Send + 'static,
 ) -> Result<(), OutputError> {
@@ -88,7 +87,7 @@ pub fn run(
 }
 
 async fn report(
-    mut events: UnboundedReceiver<Event>,
+    mut events: EventReceiver,
     mut report: Report,
     output: &mut impl Write,
 ) -> io::Result<()> {

@@ -444,7 +444,7 @@ fn passing_output_is_shown_on_demand() {
 
 #[test]
 fn a_run_is_reported_from_its_first_event_to_its_last() {
-    let (sender, events) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, events) = crate::engine::event::channel::channel();
     let mut expected = Vec::new();
     let mut report = Report::new(PLAIN);
     for number in 0..5_000 {
@@ -455,13 +455,13 @@ fn a_run_is_reported_from_its_first_event_to_its_last() {
             },
         };
         report.apply(&event, &mut expected).unwrap();
-        sender.send(event).unwrap();
+        sender.send(event);
     }
     let last = Event {
         at_us: 5_000,
         kind: EventKind::RunFinished { exit_code: 0 },
     };
-    sender.send(last).unwrap();
+    sender.send(last);
     let file = tempfile::NamedTempFile::new().unwrap();
     run(events, PLAIN, file.reopen().unwrap()).unwrap();
     assert!(std::fs::read(file.path()).unwrap() == expected);

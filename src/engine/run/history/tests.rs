@@ -1,0 +1,204 @@
+//! History against files of every kind.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn key(package: &str, artifact: &str, name: &str) -> TestKey {
+    TestKey {
+        package: package.into(),
+        artifact: artifact.into(),
+        name: name.into(),
+    }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn save_one(store: &Store, key: &TestKey, history: History, ran: u64) {
+    let lesson = Lesson::new(history, seconds(ran));
+    let found = [(key, Some(&lesson))];
+    let saved = store.save(found.into_iter(), Coverage::Partial).unwrap();
+    assert_eq!(saved, Saved::Written);
+}
+
+#[test]
+fn a_missing_directory_is_an_empty_history_and_is_made_to_save() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::new(&home.path().join("target/maelstrom/state"));
+    let key = key("p", "p(library)", "a::b");
+    assert_eq!(store.load().unwrap().history(&key), History::New);
+    save_one(&store, &key, History::Failure, 2);
+    let past = store.load().unwrap();
+    assert_eq!(past.history(&key), History::Failure);
+    assert_eq!(past.estimate(&key), Some(seconds(2)));
+    let left: Vec<_> = fs::read_dir(&store.directory).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn the_file_has_the_documented_form() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::new(home.path());
+    save_one(&store, &key("p", "p(library)", "a::b"), History::Success, 1);
+    save_one(&store, &key("p", "cli(test)", "c d"), History::Failure, 2);
+    insta::assert_snapshot!(fs::read_to_string(store.path()).unwrap(), @r#"
+    version = 3
+
+    [p."cli(test)"."c d"]
+    timings = [2.0]
+    outcome = "failure"
+
+    [p."p(library)"."a::b"]
+    timings = [1.0]
+    outcome = "success"
+    "#);
+}
+
+#[test]
+fn the_three_latest_timings_make_the_estimate() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::new(home.path());
+    let key = key("p", "p(library)", "a");
+    for ran in [1, 2, 3, 7] {
+        save_one(&store, &key, History::Success, ran);
+    }
+    assert_eq!(store.load().unwrap().estimate(&key), Some(seconds(4)));
+
+    let mut lesson = Lesson::new(History::Success, seconds(100));
+    for ran in [10, 11, 12] {
+        lesson.add(History::Failure, seconds(ran));
+    }
+    let found = [(&key, Some(&lesson))];
+    store.save(found.into_iter(), Coverage::Partial).unwrap();
+    let past = store.load().unwrap();
+    assert_eq!(past.estimate(&key), Some(seconds(11)));
+    assert_eq!(past.history(&key), History::Failure);
+}
+
+#[test]
+fn cases_that_are_gone_are_forgotten_where_everything_was_seen() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::new(home.path());
+    let (kept, gone) = (key("p", "a(test)", "kept"), key("p", "a(test)", "gone"));
+    let elsewhere = key("p", "b(test)", "unseen");
+    for key in [&kept, &gone, &elsewhere] {
+        save_one(&store, key, History::Success, 1);
+    }
+    let found = [(&kept, None)];
+    for (coverage, expected) in [
+        (Coverage::Partial, History::Success),
+        (Coverage::Whole, History::New),
+    ] {
+        store.save(found.into_iter(), coverage).unwrap();
+        let past = store.load().unwrap();
+        assert_eq!(past.history(&gone), expected);
+        assert_eq!(past.history(&kept), History::Success);
+        assert_eq!(past.history(&elsewhere), History::Success);
+    }
+}
+
+#[test]
+fn two_runs_add_to_each_other() {
+    let home = tempfile::tempdir().unwrap();
+    let (one, other) = (Store::new(home.path()), Store::new(home.path()));
+    let (a, b) = (key("p", "p(library)", "a"), key("p", "p(library)", "b"));
+    // Both have read before either has written.
+    assert!(one.load().is_ok() && other.load().is_ok());
+    save_one(&one, &a, History::Success, 1);
+    save_one(&other, &b, History::Failure, 1);
+    let past = one.load().unwrap();
+    assert_eq!(past.history(&a), History::Success);
+    assert_eq!(past.history(&b), History::Failure);
+}
+
+#[test]
+fn a_run_that_saves_at_this_moment_is_not_waited_for() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::new(home.path());
+    let _lock = store.lock().unwrap().unwrap();
+    let saved = store.save(std::iter::empty(), Coverage::Partial).unwrap();
+    assert_eq!(saved, Saved::Busy);
+    assert!(!store.path().exists());
+}
+
+#[test]
+fn garbage_is_told_and_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::new(home.path());
+    let key = key("p", "p(library)", "a");
+    for garbage in [
+        &b"[[["[..],
+        b"version = \"x\"",
+        b"\xff\xfe",
+        b"version = 3\np = 1",
+    ] {
+        fs::write(store.path(), garbage).unwrap();
+        let told = store.load().unwrap_err().to_string();
+        assert!(told.contains(&store.path().display().to_string()), "{told}");
+        save_one(&store, &key, History::Success, 1);
+        assert_eq!(store.load().unwrap().history(&key), History::Success);
+    }
+}
+
+#[test]
+fn another_version_is_empty() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::new(home.path());
+    fs::write(store.path(), "version = 4\nnew = \"form\"\n").unwrap();
+    assert!(store.load().unwrap().packages.is_empty());
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error_that_names_it() {
+    let home = tempfile::tempdir().unwrap();
+    let blocked = home.path().join("file");
+    fs::write(&blocked, "").unwrap();
+    let store = Store::new(&blocked.join("state"));
+    let error = store
+        .save(std::iter::empty(), Coverage::Partial)
+        .unwrap_err();
+    assert!(error.to_string().contains("file/state"), "{error}");
+    assert!(matches!(error, HistoryError::Directory { .. }));
+
+    let store = Store::new(home.path());
+    fs::create_dir(store.path()).unwrap();
+    let error = store
+        .save(std::iter::empty(), Coverage::Partial)
+        .unwrap_err();
+    assert!(matches!(error, HistoryError::Write { .. }));
+    assert!(!home.path().join("test-listing.toml.new").exists());
+}
+
+#[test]
+fn a_package_called_version_has_no_history_and_harms_nobodys() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::new(home.path());
+    save_one(
+        &store,
+        &key("version", "version(library)", "a"),
+        History::Success,
+        1,
+    );
+    let other = key("p", "p(library)", "a");
+    save_one(&store, &other, History::Success, 1);
+    assert_eq!(store.load().unwrap().history(&other), History::Success);
+}
+
+proptest! {
+    /// Invariant 9.
+    #[test]
+    fn no_text_makes_reading_panic(text in "\\PC*", timings in prop::collection::vec(any::<f64>(), 0..5)) {
+        drop(parse(&text));
+        let listing = Listing {
+            version: VERSION,
+            packages: BTreeMap::from([("p".into(), BTreeMap::from([("a".into(),
+                BTreeMap::from([(text.clone(), Case { timings, outcome: History::Success })]))]))]),
+        };
+        let past = parse(&toml::to_string(&listing).unwrap()).unwrap();
+        let key = key("p", "a", &text);
+        prop_assert_eq!(past.history(&key), History::Success);
+        past.estimate(&key);
+    }
+}

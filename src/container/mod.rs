@@ -3,6 +3,10 @@
 //! This room knows nothing of tests, queues or screens, and imports nothing of this crate outside
 //! itself.
 //!
+//! - [`digest`]: names by content.
 //! - [`spec`]: what a container is, as data.
+//! - [`store`]: blobs and trees by digest, in a cache directory.
 
+pub mod digest;
 pub mod spec;
+pub mod store;

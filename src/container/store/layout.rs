@@ -1,0 +1,288 @@
+//! The store's directory: finding, making, and replacing it.
+//!
+//! ```text
+//! CACHEDIR.TAG    tells backup programs that all of this can be made again
+//! version         which layout the rest has
+//! maelstrom.lock  who is using the directory, and who is setting it up
+//! pins            locks of entries in use
+//! builds          locks of entries being made
+//! scratches       locks of what is in scratch/
+//! digests         known digests of files elsewhere, see `known`
+//! blobs/HASH      files by their SHA-256
+//! trees/HASH/     manifest and root/
+//! scratch/NAME    what is being made or removed
+//! ```
+//!
+//! A directory with a valid `CACHEDIR.TAG` and another version's content is emptied, unless somebody
+//! is using it. A directory with anything else in it is left alone: it is somebody's, and not a
+//! cache. Everything below is the owner's only, since trees hold what other users may not be allowed
+//! to read where it came from.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::error::StoreError;
+use super::lock::{Attempt, LockFile, Slot};
+use super::remove::remove_all;
+
+/// Grows whenever the layout of the directory or of a manifest changes.
+const VERSION: &str = "maelstrom 1\n";
+
+/// By the Cache Directory Tagging Specification, a file that begins so makes a directory a cache.
+const TAG_SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55";
+
+const TAG: &str = "CACHEDIR.TAG";
+const LOCK: &str = "maelstrom.lock";
+const VERSION_FILE: &str = "version";
+const DIRECTORIES: [&str; 3] = ["blobs", "trees", "scratch"];
+
+/// Held shared by all who use the directory, exclusively by one who replaces its content.
+fn use_slot() -> Slot {
+    Slot::new(0)
+}
+
+/// Held exclusively while somebody looks whether the directory is set up.
+fn setup_slot() -> Slot {
+    Slot::new(1 << 8)
+}
+
+/// A directory that is set up, and stays so while this lives.
+#[derive(Debug)]
+pub(super) struct Layout {
+    root: PathBuf,
+    _in_use: LockFile,
+}
+
+impl Layout {
+    /// Opens a store's directory and sets it up if need be.
+    pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                    StoreError::NotADirectory {
+                        path: root.to_owned(),
+                    }
+                }
+                _ => StoreError::create_directory(root, source),
+            })?;
+        let root = fs::canonicalize(root).map_err(|source| StoreError::read(root, source))?;
+        refuse_foreign(&root)?;
+        let lock = LockFile::open(&root.join(LOCK))?;
+        lock.lock(setup_slot())?;
+        if is_current(&root) {
+            lock.share(use_slot())?;
+        } else {
+            match lock.try_lock(use_slot())? {
+                Attempt::Refused => return Err(StoreError::OtherVersionActive { path: root }),
+                Attempt::Granted => {
+                    set_up(&root)?;
+                    lock.share(use_slot())?;
+                }
+            }
+        }
+        for name in DIRECTORIES {
+            ensure_directory(&root.join(name))?;
+        }
+        lock.release(setup_slot())?;
+        Ok(Layout {
+            root,
+            _in_use: lock,
+        })
+    }
+
+    /// The directory, absolute and without links.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn lock_file(&self, name: &str) -> Result<LockFile, StoreError> {
+        LockFile::open(&self.root.join(name))
+    }
+}
+
+/// A directory is ours to use when it is empty, is tagged as a cache, or is being set up right now
+/// (the lock file comes first).
+fn refuse_foreign(root: &Path) -> Result<(), StoreError> {
+    let read = |source| StoreError::read(root, source);
+    if has_tag(root) {
+        return Ok(());
+    }
+    let mut foreign = None;
+    for entry in fs::read_dir(root).map_err(read)? {
+        let name = entry.map_err(read)?.file_name();
+        if name == LOCK {
+            return Ok(());
+        }
+        foreign = Some(name);
+    }
+    match foreign {
+        None => Ok(()),
+        Some(_) if has_tag(root) => Ok(()),
+        Some(name) => Err(StoreError::NotACache {
+            path: root.to_owned(),
+            found: name.into(),
+        }),
+    }
+}
+
+fn has_tag(root: &Path) -> bool {
+    fs::read(root.join(TAG)).is_ok_and(|tag| tag.starts_with(TAG_SIGNATURE.as_bytes()))
+}
+
+fn is_current(root: &Path) -> bool {
+    has_tag(root) && fs::read(root.join(VERSION_FILE)).is_ok_and(|text| text == VERSION.as_bytes())
+}
+
+/// Empties the directory and marks it as ours. The version comes last, so that a set-up that was
+/// interrupted is done again.
+fn set_up(root: &Path) -> Result<(), StoreError> {
+    let read = |source| StoreError::read(root, source);
+    for entry in fs::read_dir(root).map_err(read)? {
+        let entry = entry.map_err(read)?;
+        if entry.file_name() != LOCK && entry.file_name() != TAG {
+            remove_all(&entry.path())?;
+        }
+    }
+    let tag = format!(
+        "{TAG_SIGNATURE}\n# This directory is a cache of Maelstrom and may be removed at any time.\n\
+         # See https://bford.info/cachedir/ for what this file means.\n"
+    );
+    let write = |name: &str, text: &str| {
+        let path = root.join(name);
+        fs::write(&path, text).map_err(|source| StoreError::write(&path, source))
+    };
+    write(TAG, &tag)?;
+    write(VERSION_FILE, VERSION)
+}
+
+/// Whatever stands where a directory of ours should be is damage, and goes.
+fn ensure_directory(path: &Path) -> Result<(), StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Ok(()),
+        Ok(_) => remove_all(path)?,
+        Err(_) => {}
+    }
+    DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| StoreError::create_directory(path, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(root: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(root)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_new_directory_is_tagged_and_versioned() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path().join("some/where");
+        let _layout = Layout::open(&root).unwrap();
+        assert_eq!(
+            names(&root),
+            [
+                "CACHEDIR.TAG",
+                "blobs",
+                "maelstrom.lock",
+                "scratch",
+                "trees",
+                "version"
+            ]
+        );
+        assert!(has_tag(&root));
+    }
+
+    #[test]
+    fn two_use_one_directory_and_its_content_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let _first = Layout::open(parent.path()).unwrap();
+        fs::write(parent.path().join("blobs/kept"), "").unwrap();
+        let _second = Layout::open(parent.path()).unwrap();
+        assert!(parent.path().join("blobs/kept").exists());
+    }
+
+    #[test]
+    fn another_versions_content_is_discarded_unless_it_is_in_use() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path();
+        let user = Layout::open(root).unwrap();
+        fs::write(root.join("blobs/old"), "").unwrap();
+        fs::write(root.join("version"), "0").unwrap();
+        let error = Layout::open(root).unwrap_err();
+        assert!(
+            matches!(error, StoreError::OtherVersionActive { .. }),
+            "{error}"
+        );
+        assert!(root.join("blobs/old").exists());
+        drop(user);
+        let _layout = Layout::open(root).unwrap();
+        assert!(!root.join("blobs/old").exists());
+        assert!(is_current(root));
+    }
+
+    #[test]
+    fn an_interrupted_set_up_is_done_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path();
+        fs::write(root.join(LOCK), "").unwrap();
+        fs::write(root.join("CACHEDIR.TAG"), "Signa").unwrap();
+        let _layout = Layout::open(root).unwrap();
+        assert!(is_current(root));
+    }
+
+    #[test]
+    fn a_damaged_place_is_made_anew() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path();
+        drop(Layout::open(root).unwrap());
+        fs::remove_dir(root.join("trees")).unwrap();
+        fs::write(root.join("trees"), "garbage").unwrap();
+        let _layout = Layout::open(root).unwrap();
+        assert!(root.join("trees").is_dir());
+    }
+
+    #[test]
+    fn what_is_no_cache_is_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::write(parent.path().join("thesis.tex"), "").unwrap();
+        let error = Layout::open(parent.path()).unwrap_err();
+        assert!(matches!(error, StoreError::NotACache { .. }), "{error}");
+        assert!(error.to_string().contains("thesis.tex"), "{error}");
+        assert_eq!(names(parent.path()), ["thesis.tex"]);
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_directory_is_named() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("file");
+        fs::write(&file, "").unwrap();
+        for path in [file.clone(), file.join("below")] {
+            let error = Layout::open(&path).unwrap_err();
+            assert!(matches!(error, StoreError::NotADirectory { .. }), "{error}");
+            assert!(error.to_string().contains(path.to_str().unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_place_where_nothing_can_be_made_is_named() {
+        let error = Layout::open(Path::new("/proc/self/cache")).unwrap_err();
+        assert!(
+            matches!(error, StoreError::CreateDirectory { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("/proc/self/cache"), "{error}");
+    }
+}

@@ -1,0 +1,189 @@
+//! Advisory locks between the programs that share a store.
+//!
+//! A lock is a byte range of a lock file, taken with open-file-description locks (`fcntl(2)`,
+//! Linux 3.15). One descriptor can hold any number of them, two descriptors conflict even within
+//! one process, and the kernel drops them all when the process is gone, however it went. That is
+//! the whole crash safety of pins and of scratch directories.
+//!
+//! Deliberately absent: contents. A lock file is always empty; only its ranges matter.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+
+use super::error::StoreError;
+
+/// An open lock file. What it holds is released when it is dropped.
+#[derive(Debug)]
+pub(super) struct LockFile {
+    file: File,
+    path: PathBuf,
+}
+
+/// A place in a lock file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Slot(u64);
+
+#[derive(Clone, Copy)]
+enum Wait {
+    UntilGranted,
+    No,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Shared,
+    Exclusive,
+    Released,
+}
+
+impl Slot {
+    /// Offsets are signed and a range may not end beyond the largest, so two bits are given up. Two
+    /// things may share a slot; the worst that does is to pin one because of the other.
+    pub(super) fn new(number: u64) -> Self {
+        Slot(number >> 2)
+    }
+}
+
+impl LockFile {
+    /// Opens a lock file, making it if it isn't there.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(|source| StoreError::write(path, source))?;
+        Ok(LockFile {
+            file,
+            path: path.to_owned(),
+        })
+    }
+
+    /// A second description of the same file, which conflicts with the first.
+    pub(super) fn reopen(&self) -> Result<Self, StoreError> {
+        LockFile::open(&self.path)
+    }
+
+    /// Waits for a shared lock. One exclusive lock that this file holds on the slot becomes shared,
+    /// without a moment in between.
+    pub(super) fn share(&self, slot: Slot) -> Result<(), StoreError> {
+        self.apply(slot, Kind::Shared, Wait::UntilGranted)
+            .map(|_granted| ())
+    }
+
+    /// Waits for an exclusive lock.
+    pub(super) fn lock(&self, slot: Slot) -> Result<(), StoreError> {
+        self.apply(slot, Kind::Exclusive, Wait::UntilGranted)
+            .map(|_granted| ())
+    }
+
+    /// Takes an exclusive lock if nobody else holds one of either kind.
+    pub(super) fn try_lock(&self, slot: Slot) -> Result<Attempt, StoreError> {
+        self.apply(slot, Kind::Exclusive, Wait::No)
+    }
+
+    /// Gives a lock back. Giving back what isn't held does nothing.
+    pub(super) fn release(&self, slot: Slot) -> Result<(), StoreError> {
+        self.apply(slot, Kind::Released, Wait::No)
+            .map(|_granted| ())
+    }
+
+    fn apply(&self, slot: Slot, kind: Kind, wait: Wait) -> Result<Attempt, StoreError> {
+        let range = libc::flock {
+            l_type: match kind {
+                Kind::Shared => libc::F_RDLCK,
+                Kind::Exclusive => libc::F_WRLCK,
+                Kind::Released => libc::F_UNLCK,
+            } as i16,
+            l_whence: libc::SEEK_SET as i16,
+            l_start: slot.0 as i64,
+            l_len: 1,
+            l_pid: 0,
+        };
+        loop {
+            let argument = match wait {
+                Wait::UntilGranted => FcntlArg::F_OFD_SETLKW(&range),
+                Wait::No => FcntlArg::F_OFD_SETLK(&range),
+            };
+            match fcntl(&self.file, argument) {
+                Ok(_) => return Ok(Attempt::Granted),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN | Errno::EACCES) => return Ok(Attempt::Refused),
+                Err(errno) => {
+                    return Err(StoreError::Lock {
+                        path: self.path.clone(),
+                        source: io::Error::from(errno),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// What became of an attempt that doesn't wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// The lock is held.
+    Granted,
+    /// Somebody else holds one that conflicts.
+    Refused,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock_file() -> (tempfile::TempDir, LockFile) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = LockFile::open(&directory.path().join("lock")).unwrap();
+        (directory, file)
+    }
+
+    #[test]
+    fn shared_locks_keep_an_exclusive_one_out_until_the_last_is_gone() {
+        let (_directory, first) = lock_file();
+        let second = first.reopen().unwrap();
+        let third = first.reopen().unwrap();
+        let slot = Slot::new(u64::MAX);
+        first.share(slot).unwrap();
+        second.share(slot).unwrap();
+        assert_eq!(third.try_lock(slot).unwrap(), Attempt::Refused);
+        first.release(slot).unwrap();
+        assert_eq!(third.try_lock(slot).unwrap(), Attempt::Refused);
+        drop(second);
+        assert_eq!(third.try_lock(slot).unwrap(), Attempt::Granted);
+    }
+
+    #[test]
+    fn slots_are_independent_of_one_another() {
+        let (_directory, first) = lock_file();
+        let second = first.reopen().unwrap();
+        first.lock(Slot::new(0)).unwrap();
+        assert_eq!(second.try_lock(Slot::new(4)).unwrap(), Attempt::Granted);
+        assert_eq!(second.try_lock(Slot::new(0)).unwrap(), Attempt::Refused);
+    }
+
+    #[test]
+    fn an_exclusive_lock_turns_into_a_shared_one() {
+        let (_directory, first) = lock_file();
+        let second = first.reopen().unwrap();
+        let slot = Slot::new(8);
+        first.lock(slot).unwrap();
+        first.share(slot).unwrap();
+        second.share(slot).unwrap();
+        assert_eq!(first.try_lock(slot).unwrap(), Attempt::Refused);
+    }
+
+    #[test]
+    fn a_lock_file_that_cannot_be_made_is_named() {
+        let error = LockFile::open(Path::new("/proc/nowhere/lock")).unwrap_err();
+        assert!(error.to_string().contains("/proc/nowhere/lock"), "{error}");
+    }
+}

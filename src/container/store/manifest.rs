@@ -1,0 +1,366 @@
+//! The manifest beside each materialised tree: what the tree must hold.
+//!
+//! A manifest is one line of JSON, the summary, and then one record an entry, in the order of
+//! [`TreePath`]. The summary holds the hash of the records, so a manifest that was cut short or
+//! scribbled over is noticed; the records hold kind, mode, size and time of every entry, so a tree
+//! that lost, gained or changed an entry is noticed by one `lstat` an entry; and they hold the hash
+//! of every file, for a full check.
+//!
+//! The records' form is private to this module and may change with the store's layout version.
+
+use std::fs::{self, Metadata};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::opacity::{self, Opacity};
+use super::path::TreePath;
+use super::stamp::Timestamp;
+use crate::container::digest::{ContentHash, Digest};
+
+/// A summary line is far shorter; what is longer is garbage and isn't read to its end.
+const SUMMARY_BYTES_MAX: u64 = 4096;
+
+/// A file takes up whole blocks; every entry is counted as if it took one more.
+const BLOCK_BYTES: u64 = 4096;
+
+/// What stands in a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) path: TreePath,
+    pub(super) kind: RecordKind,
+    /// Permission bits.
+    pub(super) mode: u32,
+    pub(super) mtime: Timestamp,
+}
+
+/// What an entry of a tree is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum RecordKind {
+    Directory(Opacity),
+    File(Digest),
+    /// With the hash of its target.
+    Symlink(ContentHash),
+    /// The overlay file system's mark for "removed here": a character device 0:0.
+    Whiteout,
+}
+
+/// The first line of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Summary {
+    /// How many records follow.
+    pub(super) entries: u64,
+    /// What the tree takes up, roughly.
+    pub(super) size_bytes: u64,
+    /// The hash of the records.
+    pub(super) records: ContentHash,
+}
+
+/// How closely a tree is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Each entry's kind, mode, size and time.
+    Metadata,
+    /// The content of every file and link, too.
+    Content,
+}
+
+/// In what way an entry of the store is not what it was when it was made.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// The manifest is missing, cut short or garbage.
+    #[error("its manifest is not readable: {reason}")]
+    Manifest {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something in the tree is missing or can't be looked at.
+    #[error("`{path}` in it cannot be examined")]
+    Examine {
+        /// Where in the tree.
+        path: TreePath,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something in the tree isn't what the manifest says. Added entries show as a change of their
+    /// directory.
+    #[error("`{path}` in it was changed: {what} differs")]
+    Changed {
+        /// Where in the tree.
+        path: TreePath,
+        /// Which property.
+        what: &'static str,
+    },
+}
+
+impl Summary {
+    fn of(records: &[Record], encoded: &[u8]) -> Self {
+        let size_bytes = records
+            .iter()
+            .map(|record| match &record.kind {
+                RecordKind::File(digest) => digest.size_bytes.next_multiple_of(BLOCK_BYTES),
+                RecordKind::Directory(_) | RecordKind::Symlink(_) | RecordKind::Whiteout => 0,
+            })
+            .fold(0, |total: u64, size| {
+                total.saturating_add(size).saturating_add(BLOCK_BYTES)
+            });
+        Summary {
+            entries: records.len() as u64,
+            size_bytes,
+            records: ContentHash::of(encoded),
+        }
+    }
+
+    /// Reads no more than the summary.
+    pub(super) fn read(manifest: &Path) -> Result<Self, Damage> {
+        Summary::read_from(&mut open(manifest)?)
+    }
+
+    fn read_from(reader: &mut impl BufRead) -> Result<Self, Damage> {
+        let mut line = Vec::new();
+        io::Read::take(reader, SUMMARY_BYTES_MAX)
+            .read_until(b'\n', &mut line)
+            .map_err(unreadable)?;
+        serde_json::from_slice(&line).map_err(|error| Damage::Manifest {
+            reason: error.to_string(),
+        })
+    }
+}
+
+fn open(manifest: &Path) -> Result<BufReader<fs::File>, Damage> {
+    fs::File::open(manifest)
+        .map(BufReader::new)
+        .map_err(unreadable)
+}
+
+fn unreadable(error: io::Error) -> Damage {
+    Damage::Manifest {
+        reason: error.to_string(),
+    }
+}
+
+/// Writes the manifest of a tree with these records.
+pub(super) fn write(manifest: &Path, records: &[Record]) -> io::Result<Summary> {
+    let mut encoded = Vec::new();
+    for record in records {
+        encode(record, &mut encoded);
+    }
+    let summary = Summary::of(records, &encoded);
+    let mut file = fs::File::create_new(manifest)?;
+    let mut line = serde_json::to_vec(&summary)?;
+    line.push(b'\n');
+    file.write_all(&line)?;
+    file.write_all(&encoded)?;
+    Ok(summary)
+}
+
+/// Reads a whole manifest.
+pub(super) fn read(manifest: &Path) -> Result<(Summary, Vec<Record>), Damage> {
+    let mut reader = open(manifest)?;
+    let summary = Summary::read_from(&mut reader)?;
+    let mut encoded = Vec::new();
+    io::Read::read_to_end(&mut reader, &mut encoded).map_err(unreadable)?;
+    let garbage = |reason: &str| Damage::Manifest {
+        reason: reason.to_owned(),
+    };
+    if ContentHash::of(&encoded) != summary.records {
+        return Err(garbage("its records do not have the hash it names"));
+    }
+    let records = encoded
+        .split_inclusive(|byte| *byte == 0)
+        .map(|record| decode(record).ok_or_else(|| garbage("a record has no meaning")))
+        .collect::<Result<Vec<_>, _>>()?;
+    if records.len() as u64 != summary.entries {
+        return Err(garbage("its records are not as many as it says"));
+    }
+    Ok((summary, records))
+}
+
+/// Compares a tree with its manifest's records.
+pub(super) fn check(root: &Path, records: &[Record], check: Check) -> Result<(), Damage> {
+    records
+        .iter()
+        .try_for_each(|record| check_record(root, record, check))
+}
+
+fn check_record(root: &Path, record: &Record, check: Check) -> Result<(), Damage> {
+    let path = record.path.below(root);
+    let examine = |source| Damage::Examine {
+        path: record.path.clone(),
+        source,
+    };
+    let changed = |what| Damage::Changed {
+        path: record.path.clone(),
+        what,
+    };
+    let metadata = fs::symlink_metadata(&path).map_err(examine)?;
+    if !kind_matches(&record.kind, &metadata) {
+        return Err(changed("kind"));
+    }
+    if let RecordKind::File(digest) = &record.kind
+        && digest.size_bytes != metadata.len()
+    {
+        return Err(changed("size"));
+    }
+    if metadata.mode() & 0o7777 != record.mode {
+        return Err(changed("mode"));
+    }
+    if Timestamp::modified(&metadata) != record.mtime {
+        return Err(changed("modification time"));
+    }
+    match (check, &record.kind) {
+        (Check::Content, RecordKind::File(digest)) => {
+            let actual = Digest::of_file(&path).map_err(examine)?;
+            if actual == *digest {
+                Ok(())
+            } else {
+                Err(changed("content"))
+            }
+        }
+        (Check::Content, RecordKind::Symlink(target)) => {
+            let actual = fs::read_link(&path).map_err(examine)?;
+            if ContentHash::of(actual.as_os_str().as_bytes()) == *target {
+                Ok(())
+            } else {
+                Err(changed("target"))
+            }
+        }
+        (Check::Content, RecordKind::Directory(opacity)) => {
+            if opacity::of(&path).map_err(examine)? == *opacity {
+                Ok(())
+            } else {
+                Err(changed("opacity"))
+            }
+        }
+        (Check::Content, RecordKind::Whiteout) | (Check::Metadata, _) => Ok(()),
+    }
+}
+
+fn kind_matches(kind: &RecordKind, metadata: &Metadata) -> bool {
+    match kind {
+        RecordKind::Directory(_) => metadata.is_dir(),
+        RecordKind::File(_) => metadata.is_file(),
+        RecordKind::Symlink(_) => metadata.is_symlink(),
+        RecordKind::Whiteout => metadata.file_type().is_char_device() && metadata.rdev() == 0,
+    }
+}
+
+/// Fields separated by a blank, the path last, ended by a NUL, which no path holds.
+fn encode(record: &Record, into: &mut Vec<u8>) {
+    let Record {
+        path,
+        kind,
+        mode,
+        mtime,
+    } = record;
+    let kind = match kind {
+        RecordKind::Directory(Opacity::Transparent) => "d 0 -".to_owned(),
+        RecordKind::Directory(Opacity::Opaque) => "o 0 -".to_owned(),
+        RecordKind::File(digest) => format!("f {} {}", digest.size_bytes, digest.hash),
+        RecordKind::Symlink(target) => format!("l 0 {target}"),
+        RecordKind::Whiteout => "w 0 -".to_owned(),
+    };
+    into.extend_from_slice(format!("{kind} {mode:o} {mtime} ").as_bytes());
+    into.extend_from_slice(path.as_bytes());
+    into.push(0);
+}
+
+fn decode(record: &[u8]) -> Option<Record> {
+    let mut fields = record.strip_suffix(b"\0")?.splitn(6, |byte| *byte == b' ');
+    let mut text = || std::str::from_utf8(fields.next()?).ok();
+    let (kind, size, hash, mode, mtime) = (text()?, text()?, text()?, text()?, text()?);
+    let kind = match kind {
+        "d" => RecordKind::Directory(Opacity::Transparent),
+        "o" => RecordKind::Directory(Opacity::Opaque),
+        "f" => RecordKind::File(Digest {
+            hash: hash.parse().ok()?,
+            size_bytes: size.parse().ok()?,
+        }),
+        "l" => RecordKind::Symlink(hash.parse().ok()?),
+        "w" => RecordKind::Whiteout,
+        _ => return None,
+    };
+    let path = Path::new(std::ffi::OsStr::from_bytes(fields.next()?));
+    Some(Record {
+        path: TreePath::parse(path).ok()?,
+        kind,
+        mode: u32::from_str_radix(mode, 8).ok()?,
+        mtime: mtime.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record() -> impl Strategy<Value = Record> {
+        let kind = prop_oneof![
+            Just(RecordKind::Directory(Opacity::Transparent)),
+            Just(RecordKind::Directory(Opacity::Opaque)),
+            any::<Vec<u8>>().prop_map(|bytes| RecordKind::File(Digest::of(&bytes))),
+            any::<Vec<u8>>().prop_map(|bytes| RecordKind::Symlink(ContentHash::of(&bytes))),
+            Just(RecordKind::Whiteout),
+        ];
+        let path = prop::collection::vec("[a-z \\n\u{e9}]{1,4}", 0..4);
+        (path, kind, 0u32..0o10000, any::<i64>(), 0u32..1_000_000_000).prop_map(
+            |(path, kind, mode, seconds, nanoseconds)| Record {
+                path: TreePath::parse(Path::new(&path.join("/"))).unwrap(),
+                kind,
+                mode,
+                mtime: Timestamp {
+                    seconds,
+                    nanoseconds,
+                },
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn records_survive_a_round_trip(records in prop::collection::vec(record(), 0..8)) {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("manifest");
+            let summary = write(&path, &records).unwrap();
+            prop_assert_eq!(Summary::read(&path).unwrap(), summary);
+            prop_assert_eq!(read(&path).unwrap(), (summary, records));
+        }
+
+        #[test]
+        fn any_cut_or_flipped_byte_is_noticed(
+            records in prop::collection::vec(record(), 1..4),
+            at in any::<prop::sample::Index>(),
+            flip in 1u8..,
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("manifest");
+            write(&path, &records).unwrap();
+            let (summary, _) = read(&path).unwrap();
+            let whole = fs::read(&path).unwrap();
+
+            let cut = at.index(whole.len());
+            fs::write(&path, &whole[..cut]).unwrap();
+            prop_assert!(read(&path).is_err());
+
+            let mut scribbled = whole.clone();
+            scribbled[cut] ^= flip;
+            fs::write(&path, &scribbled).unwrap();
+            // In the summary's line a flipped bit may still leave JSON of the same meaning, or
+            // another size, which only the eviction policy reads.
+            if let Ok((read_summary, read_records)) = read(&path) {
+                prop_assert_eq!(read_records, records);
+                prop_assert_eq!(read_summary.records, summary.records);
+            }
+        }
+
+        #[test]
+        fn garbage_never_panics(bytes in any::<Vec<u8>>()) {
+            let _ = decode(&bytes);
+            let _ = Summary::read_from(&mut bytes.as_slice());
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Pins: what this process uses and no process may evict.
+//!
+//! A pin is a shared lock on a slot that the entry's hash gives. All pins of a process are on one
+//! descriptor, where a lock taken twice is still given back at once, so the process counts them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::error::StoreError;
+use super::lock::{LockFile, Slot};
+use crate::container::digest::ContentHash;
+
+/// What of the store is pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum EntryKind {
+    Tree,
+    Blob,
+}
+
+/// An entry's name in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct EntryId {
+    pub(super) kind: EntryKind,
+    pub(super) hash: ContentHash,
+}
+
+impl EntryId {
+    pub(super) fn slot(self) -> Slot {
+        let salt = match self.kind {
+            EntryKind::Tree => 0,
+            EntryKind::Blob => u64::MAX,
+        };
+        Slot::new(self.hash.prefix() ^ salt)
+    }
+}
+
+/// The pins of one process.
+#[derive(Debug)]
+pub(super) struct Pins {
+    locks: LockFile,
+    held: Mutex<HashMap<Slot, usize>>,
+}
+
+/// Keeps an entry from being evicted until it is dropped or the process dies.
+#[derive(Debug)]
+pub(super) struct Pin {
+    pins: Arc<Pins>,
+    slot: Slot,
+}
+
+impl Pins {
+    pub(super) fn new(locks: LockFile) -> Arc<Self> {
+        Arc::new(Pins {
+            locks,
+            held: Mutex::default(),
+        })
+    }
+
+    /// Pins an entry, whether it is there or not. Waits while somebody is just evicting it, which
+    /// takes as long as one rename.
+    pub(super) fn pin(self: &Arc<Self>, entry: EntryId) -> Result<Pin, StoreError> {
+        let slot = entry.slot();
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if !held.contains_key(&slot) {
+            self.locks.share(slot)?;
+        }
+        *held.entry(slot).or_default() += 1;
+        Ok(Pin {
+            pins: Arc::clone(self),
+            slot,
+        })
+    }
+
+    /// A second view of the pins, to which those of this process are in the way like any other's.
+    pub(super) fn evictor(&self) -> Result<LockFile, StoreError> {
+        self.locks.reopen()
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut held = self
+            .pins
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(count) = held.get_mut(&self.slot) else {
+            return;
+        };
+        *count -= 1;
+        if *count == 0 {
+            held.remove(&self.slot);
+            if let Err(error) = self.pins.locks.release(self.slot) {
+                tracing::warn!(%error, "an entry stays pinned until this program ends");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lock::Attempt;
+    use super::*;
+
+    #[test]
+    fn an_entry_is_pinned_until_its_last_pin_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let pins = Pins::new(LockFile::open(&directory.path().join("pins")).unwrap());
+        let hash = ContentHash::of(b"tree");
+        let tree = EntryId {
+            kind: EntryKind::Tree,
+            hash,
+        };
+        let blob = EntryId {
+            kind: EntryKind::Blob,
+            hash,
+        };
+        let evictor = pins.evictor().unwrap();
+
+        let first = pins.pin(tree).unwrap();
+        let second = pins.pin(tree).unwrap();
+        assert_eq!(evictor.try_lock(blob.slot()).unwrap(), Attempt::Granted);
+        drop(first);
+        assert_eq!(evictor.try_lock(tree.slot()).unwrap(), Attempt::Refused);
+        drop(second);
+        assert_eq!(evictor.try_lock(tree.slot()).unwrap(), Attempt::Granted);
+    }
+}

@@ -1,0 +1,130 @@
+//! Times of files, and the stamp by which a file is known to be unchanged.
+
+use std::fmt;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::str::FromStr;
+
+use nix::sys::time::TimeSpec;
+
+/// A moment as file systems keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp {
+    /// Since 1970, negative before.
+    pub seconds: i64,
+    /// Below a thousand million.
+    pub nanoseconds: u32,
+}
+
+/// What changes when a file's content does: where it is, how long, when it was last written to, and
+/// when its inode last changed. The last can't be set at will, so that tools that preserve times
+/// (`cp -p`, `tar`) don't hide a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileStamp {
+    /// The device.
+    pub device: u64,
+    /// The inode.
+    pub inode: u64,
+    /// The size.
+    pub size_bytes: u64,
+    /// Last written to.
+    pub modified: Timestamp,
+    /// Inode last changed.
+    pub changed: Timestamp,
+}
+
+impl Timestamp {
+    /// What stands for "no particular time" on directories, links and stubs: the first moment of
+    /// 1980, before which a ZIP archive can't tell times.
+    pub const NEUTRAL: Timestamp = Timestamp {
+        seconds: 315_532_800,
+        nanoseconds: 0,
+    };
+
+    /// When a file was last written to.
+    pub fn modified(metadata: &Metadata) -> Self {
+        Timestamp::new(metadata.mtime(), metadata.mtime_nsec())
+    }
+
+    /// When a file's inode last changed.
+    pub fn changed(metadata: &Metadata) -> Self {
+        Timestamp::new(metadata.ctime(), metadata.ctime_nsec())
+    }
+
+    fn new(seconds: i64, nanoseconds: i64) -> Self {
+        Timestamp {
+            seconds,
+            nanoseconds: u32::try_from(nanoseconds).unwrap_or(0),
+        }
+    }
+
+    pub(super) fn to_timespec(self) -> TimeSpec {
+        TimeSpec::new(self.seconds, self.nanoseconds.into())
+    }
+}
+
+impl FileStamp {
+    /// The stamp of a file.
+    pub fn of(metadata: &Metadata) -> Self {
+        FileStamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size_bytes: metadata.len(),
+            modified: Timestamp::modified(metadata),
+            changed: Timestamp::changed(metadata),
+        }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{:09}", self.seconds, self.nanoseconds)
+    }
+}
+
+/// A text that is no time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no time: SECONDS.NANOSECONDS is expected")]
+pub struct ParseTimestampError {
+    /// The text.
+    pub text: String,
+}
+
+impl FromStr for Timestamp {
+    type Err = ParseTimestampError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split_once('.')
+            .and_then(|(seconds, nanoseconds)| {
+                Some(Timestamp {
+                    seconds: seconds.parse().ok()?,
+                    nanoseconds: nanoseconds
+                        .parse()
+                        .ok()
+                        .filter(|nanoseconds| *nanoseconds < 1_000_000_000)?,
+                })
+            })
+            .ok_or_else(|| ParseTimestampError {
+                text: text.to_owned(),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_survive_text() {
+        for time in [
+            Timestamp::NEUTRAL,
+            Timestamp::new(-7, 999_999_999),
+            Timestamp::new(0, 1),
+        ] {
+            assert_eq!(time.to_string().parse(), Ok(time));
+        }
+        for text in ["", "1", "1.", ".1", "1.1000000000", "a.b"] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+    }
+}

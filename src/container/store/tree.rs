@@ -1,0 +1,490 @@
+//! Writing a tree, entry by entry.
+//!
+//! The writer keeps its own picture of the tree and decides by that alone what a path leads to; no
+//! path is ever resolved by the kernel through a link that came with the content. So nothing is
+//! written outside the tree, whatever the content says. Directories stay open to their owner until
+//! [`TreeWriter::finish`], since 0555 would keep us from filling them.
+//!
+//! Owners are not kept: a rootless container knows one user, to whom everything belongs. Set-user-id
+//! and set-group-id bits are dropped, since a cache of such files would lend its owner's rights to
+//! every other user of the machine; in a container of one user they have no meaning. The owner can
+//! always read, so that a tree can be checked, copied and removed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+
+use super::error::StoreError;
+use super::manifest::{Record, RecordKind};
+use super::opacity::{self, Opacity};
+use super::path::{TreePath, TreePathError};
+use super::remove::remove_all;
+use super::stamp::{FileStamp, Timestamp};
+use crate::container::digest::{ContentHash, Digest, Hasher};
+
+/// The mode of a directory that is there only because something is in it.
+pub const PARENT_MODE: u32 = 0o755;
+
+/// Linux gives up on a path after this many links (`path_resolution(7)`).
+const LINKS_MAX: usize = 40;
+
+const COPY_BYTES: usize = 128 * 1024;
+
+/// Why content could not become a tree.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The content's source failed.
+    #[error("cannot read the content of `{path}`")]
+    Input {
+        /// The entry.
+        path: TreePath,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file was written to while it was being copied.
+    #[error("`{}` changed while it was being read", path.display())]
+    SourceChanged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something is to stand in what is no directory.
+    #[error("`{path}` cannot be made: `{parent}` is not a directory")]
+    ParentNotADirectory {
+        /// The entry.
+        path: TreePath,
+        /// The file in its way.
+        parent: TreePath,
+    },
+    /// The links on the way to an entry never end, or lead out.
+    #[error("`{path}` cannot be made: the links on the way to it lead nowhere")]
+    LinksWithoutEnd {
+        /// The entry.
+        path: TreePath,
+    },
+    /// A link on the way leads out of the tree.
+    #[error(transparent)]
+    Path(#[from] TreePathError),
+    /// A hard link to what isn't there or is no file.
+    #[error("`{path}` is a hard link to `{target}`, which is no file of this layer")]
+    HardLinkTarget {
+        /// The link.
+        path: TreePath,
+        /// What it should lead to.
+        target: TreePath,
+    },
+    /// The root was to be something else than a directory.
+    #[error("the root of a layer must be a directory")]
+    RootReplaced,
+}
+
+/// What a file has besides its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// Permission bits.
+    pub mode: u32,
+    /// When it was last written to.
+    pub mtime: Timestamp,
+}
+
+/// A tree in the making.
+#[derive(Debug)]
+pub struct TreeWriter {
+    root: PathBuf,
+    nodes: BTreeMap<TreePath, Node>,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    kind: NodeKind,
+    attributes: Attributes,
+}
+
+#[derive(Clone, Debug)]
+enum NodeKind {
+    Directory(Opacity),
+    File(Digest),
+    Symlink(PathBuf),
+    Whiteout,
+}
+
+impl Node {
+    fn parent_directory() -> Self {
+        Node {
+            kind: NodeKind::Directory(Opacity::Transparent),
+            attributes: Attributes {
+                mode: PARENT_MODE,
+                mtime: Timestamp::NEUTRAL,
+            },
+        }
+    }
+}
+
+impl TreeWriter {
+    /// Begins a tree at a path where nothing stands yet.
+    pub(super) fn create(root: PathBuf) -> Result<Self, StoreError> {
+        make_directory(&root)?;
+        let nodes = BTreeMap::from([(TreePath::root(), Node::parent_directory())]);
+        Ok(TreeWriter { root, nodes })
+    }
+
+    /// Makes a directory, or gives one that is there these attributes.
+    pub fn directory(&mut self, path: &TreePath, attributes: Attributes) -> Result<(), TreeError> {
+        let path = self.resolve_parent(path)?;
+        if !self.is_directory(&path) {
+            self.make_directory(&path)?;
+        }
+        if let Some(node) = self.nodes.get_mut(&path) {
+            node.attributes = attributes;
+        }
+        Ok(())
+    }
+
+    /// Writes a file from a stream.
+    pub fn file(
+        &mut self,
+        path: &TreePath,
+        attributes: Attributes,
+        content: &mut dyn Read,
+    ) -> Result<Digest, TreeError> {
+        let path = self.resolve_parent(path)?;
+        self.clear(&path)?;
+        let target = path.below(&self.root);
+        let mut file = make_file(&target)?;
+        let mut hasher = Hasher::default();
+        let mut buffer = vec![0; COPY_BYTES];
+        loop {
+            let chunk = match content.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => buffer.get(..count).unwrap_or(&buffer),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(TreeError::Input { path, source }),
+            };
+            hasher.update(chunk);
+            file.write_all(chunk)
+                .map_err(|source| StoreError::write(&target, source))?;
+        }
+        let digest = hasher.finish();
+        self.settle_file(path, attributes, &file, digest)?;
+        Ok(digest)
+    }
+
+    /// Copies a file whose digest is known, as long as it still has the stamp it had when the digest
+    /// was taken.
+    ///
+    /// `copy_file_range(2)`, which the standard library uses here, shares the blocks on file systems
+    /// that can (Btrfs, XFS). A hard link would be cheaper still, but is never made: the source
+    /// stays its owner's to write to, and the tree would change with it.
+    pub fn copy(
+        &mut self,
+        path: &TreePath,
+        attributes: Attributes,
+        source: &Path,
+        expected: (FileStamp, Digest),
+    ) -> Result<(), TreeError> {
+        let (stamp, digest) = expected;
+        let path = self.resolve_parent(path)?;
+        self.clear(&path)?;
+        let target = path.below(&self.root);
+        let read = |error| StoreError::read(source, error);
+        let mut from = File::open(source).map_err(read)?;
+        let mut to = make_file(&target)?;
+        let copied = io::copy(&mut from, &mut to).map_err(|error| match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                StoreError::write(&target, error)
+            }
+            _ => StoreError::read(source, error),
+        })?;
+        let after = FileStamp::of(&from.metadata().map_err(read)?);
+        if after != stamp || copied != digest.size_bytes {
+            return Err(TreeError::SourceChanged {
+                path: source.to_owned(),
+            });
+        }
+        self.settle_file(path, attributes, &to, digest)?;
+        Ok(())
+    }
+
+    /// Makes a symbolic link. Where it leads to doesn't matter here.
+    pub fn symlink(&mut self, path: &TreePath, target: &Path) -> Result<(), TreeError> {
+        let path = self.resolve_parent(path)?;
+        self.clear(&path)?;
+        let link = path.below(&self.root);
+        symlink(target, &link).map_err(|source| StoreError::write(&link, source))?;
+        set_mtime(&link, Timestamp::NEUTRAL)?;
+        self.nodes.insert(
+            path,
+            Node {
+                kind: NodeKind::Symlink(target.to_owned()),
+                attributes: Attributes {
+                    mode: 0o777,
+                    mtime: Timestamp::NEUTRAL,
+                },
+            },
+        );
+        Ok(())
+    }
+
+    /// Makes a second name for a file of this tree. Both names are below overlay file systems only,
+    /// which copy a file up before anything is written to it.
+    pub fn hard_link(&mut self, path: &TreePath, target: &TreePath) -> Result<(), TreeError> {
+        let target = self.resolve_parent(target)?;
+        let path = self.resolve_parent(path)?;
+        let node = match self.nodes.get(&target) {
+            Some(node) if matches!(node.kind, NodeKind::File(_)) => node.clone(),
+            Some(_) | None => return Err(TreeError::HardLinkTarget { path, target }),
+        };
+        if path == target {
+            return Ok(());
+        }
+        self.clear(&path)?;
+        let link = path.below(&self.root);
+        fs::hard_link(target.below(&self.root), &link)
+            .map_err(|source| StoreError::write(&link, source))?;
+        self.nodes.insert(path, node);
+        Ok(())
+    }
+
+    /// Marks an entry of lower layers as removed. What this layer itself holds there stays, and now
+    /// hides what lower layers hold.
+    pub fn whiteout(&mut self, path: &TreePath) -> Result<(), TreeError> {
+        let path = self.resolve_parent(path)?;
+        match self.nodes.get(&path).map(|node| &node.kind) {
+            Some(NodeKind::Directory(_)) => return self.opaque(&path),
+            Some(NodeKind::File(_) | NodeKind::Symlink(_) | NodeKind::Whiteout) => return Ok(()),
+            None => {}
+        }
+        let mark = path.below(&self.root);
+        opacity::make_whiteout(&mark).map_err(|source| StoreError::write(&mark, source))?;
+        set_mtime(&mark, Timestamp::NEUTRAL)?;
+        self.nodes.insert(
+            path,
+            Node {
+                kind: NodeKind::Whiteout,
+                attributes: Attributes {
+                    mode: 0,
+                    mtime: Timestamp::NEUTRAL,
+                },
+            },
+        );
+        Ok(())
+    }
+
+    /// Makes a directory hide everything that lower layers hold in it.
+    pub fn opaque(&mut self, path: &TreePath) -> Result<(), TreeError> {
+        let path = self.resolve_parent(path)?;
+        if !self.is_directory(&path) {
+            self.make_directory(&path)?;
+        }
+        self.mark_opaque(&path)
+    }
+
+    /// Gives every directory its final attributes and says what the tree holds.
+    pub(super) fn finish(self) -> Result<Vec<Record>, StoreError> {
+        for (path, node) in self.nodes.iter().rev() {
+            if let NodeKind::Directory(_) = node.kind {
+                let directory = path.below(&self.root);
+                let mode = directory_mode(node.attributes.mode);
+                fs::set_permissions(&directory, Permissions::from_mode(mode))
+                    .map_err(|source| StoreError::write(&directory, source))?;
+                set_mtime(&directory, node.attributes.mtime)?;
+            }
+        }
+        let root = self.root;
+        self.nodes
+            .into_iter()
+            .map(|(path, node)| record(&root, path, node))
+            .collect()
+    }
+
+    fn settle_file(
+        &mut self,
+        path: TreePath,
+        attributes: Attributes,
+        file: &File,
+        digest: Digest,
+    ) -> Result<(), StoreError> {
+        let target = path.below(&self.root);
+        file.set_permissions(Permissions::from_mode(file_mode(attributes.mode)))
+            .map_err(|source| StoreError::write(&target, source))?;
+        set_mtime(&target, attributes.mtime)?;
+        self.nodes.insert(
+            path,
+            Node {
+                kind: NodeKind::File(digest),
+                attributes,
+            },
+        );
+        Ok(())
+    }
+
+    fn is_directory(&self, path: &TreePath) -> bool {
+        self.nodes
+            .get(path)
+            .is_some_and(|node| matches!(node.kind, NodeKind::Directory(_)))
+    }
+
+    /// Follows the links in all but the last component, and makes the directories that are missing.
+    fn resolve_parent(&mut self, path: &TreePath) -> Result<TreePath, TreeError> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(TreePath::root());
+        };
+        let mut links_left = LINKS_MAX;
+        let parent = self.resolve_directory(path, &parent, &mut links_left)?;
+        Ok(parent.join(Path::new(name))?)
+    }
+
+    fn resolve_directory(
+        &mut self,
+        entry: &TreePath,
+        directory: &TreePath,
+        links_left: &mut usize,
+    ) -> Result<TreePath, TreeError> {
+        // The usual case: it is there already, and no link is on the way, since every node's parents
+        // are directories.
+        if self.is_directory(directory) {
+            return Ok(directory.clone());
+        }
+        let mut resolved = TreePath::root();
+        for name in directory.as_path() {
+            let next = resolved.join(Path::new(name))?;
+            resolved = match self.nodes.get(&next).map(|node| &node.kind) {
+                Some(NodeKind::Directory(_)) => next,
+                Some(NodeKind::Symlink(target)) => {
+                    *links_left =
+                        links_left
+                            .checked_sub(1)
+                            .ok_or_else(|| TreeError::LinksWithoutEnd {
+                                path: entry.clone(),
+                            })?;
+                    let target = if target.is_absolute() {
+                        TreePath::parse(target)?
+                    } else {
+                        resolved.join(target)?
+                    };
+                    self.resolve_directory(entry, &target, links_left)?
+                }
+                Some(NodeKind::File(_)) => {
+                    return Err(TreeError::ParentNotADirectory {
+                        path: entry.clone(),
+                        parent: next,
+                    });
+                }
+                Some(NodeKind::Whiteout) | None => {
+                    self.make_directory(&next)?;
+                    next
+                }
+            };
+        }
+        Ok(resolved)
+    }
+
+    /// Makes a directory in place of whatever stands at a path. One that takes the place of a removed
+    /// entry hides what lower layers hold there.
+    fn make_directory(&mut self, path: &TreePath) -> Result<(), TreeError> {
+        let replaced = self.nodes.get(path).map(|node| node.kind.clone());
+        self.clear(path)?;
+        make_directory(&path.below(&self.root))?;
+        self.nodes.insert(path.clone(), Node::parent_directory());
+        match replaced {
+            Some(NodeKind::Whiteout) => self.mark_opaque(path),
+            Some(NodeKind::Directory(_) | NodeKind::File(_) | NodeKind::Symlink(_)) | None => {
+                Ok(())
+            }
+        }
+    }
+
+    fn mark_opaque(&mut self, path: &TreePath) -> Result<(), TreeError> {
+        let directory = path.below(&self.root);
+        opacity::make_opaque(&directory).map_err(|source| StoreError::write(&directory, source))?;
+        if let Some(node) = self.nodes.get_mut(path) {
+            node.kind = NodeKind::Directory(Opacity::Opaque);
+        }
+        Ok(())
+    }
+
+    /// Takes away whatever stands at a path.
+    fn clear(&mut self, path: &TreePath) -> Result<(), TreeError> {
+        if path.is_root() {
+            return Err(TreeError::RootReplaced);
+        }
+        if self.nodes.contains_key(path) {
+            remove_all(&path.below(&self.root))?;
+            let gone: Vec<TreePath> = self
+                .nodes
+                .range(path..)
+                .map(|(below, _node)| below)
+                .take_while(|below| below.starts_with(path))
+                .cloned()
+                .collect();
+            for below in gone {
+                self.nodes.remove(&below);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn make_directory(path: &Path) -> Result<(), StoreError> {
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| StoreError::create_directory(path, source))
+}
+
+fn make_file(path: &Path) -> Result<File, StoreError> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| StoreError::write(path, source))
+}
+
+fn set_mtime(path: &Path, mtime: Timestamp) -> Result<(), StoreError> {
+    let time = mtime.to_timespec();
+    utimensat(
+        AT_FDCWD,
+        path,
+        &time,
+        &time,
+        UtimensatFlags::NoFollowSymlink,
+    )
+    .map_err(|errno| StoreError::write(path, errno.into()))
+}
+
+fn file_mode(mode: u32) -> u32 {
+    mode & 0o777 | 0o400
+}
+
+fn directory_mode(mode: u32) -> u32 {
+    mode & 0o1777 | 0o500
+}
+
+/// Mode and time are read back, since a file system may keep them less exactly than it was told.
+fn record(root: &Path, path: TreePath, node: Node) -> Result<Record, StoreError> {
+    let place = path.below(root);
+    let metadata =
+        fs::symlink_metadata(&place).map_err(|source| StoreError::read(&place, source))?;
+    Ok(Record {
+        path,
+        kind: match node.kind {
+            NodeKind::Directory(opacity) => RecordKind::Directory(opacity),
+            NodeKind::File(digest) => RecordKind::File(digest),
+            NodeKind::Symlink(target) => {
+                RecordKind::Symlink(ContentHash::of(target.as_os_str().as_bytes()))
+            }
+            NodeKind::Whiteout => RecordKind::Whiteout,
+        },
+        mode: metadata.permissions().mode() & 0o7777,
+        mtime: Timestamp::modified(&metadata),
+    })
+}

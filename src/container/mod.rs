@@ -7,6 +7,13 @@
 //! - [`spec`]: what a container is, as data.
 //! - [`store`]: blobs and trees by digest, in a cache directory.
 
+pub mod child;
 pub mod digest;
+pub mod message;
+pub mod plan;
+pub mod slot;
+pub mod spawner;
 pub mod spec;
+pub mod step;
 pub mod store;
+pub mod sys;

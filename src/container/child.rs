@@ -1,0 +1,282 @@
+//! What happens between the clone of a job's process and the start of its program.
+//!
+//! The child shares its parent's memory (`CLONE_VM`) while the parent waits (`CLONE_VFORK`), which
+//! makes the clone cost the same however large the parent is. In return [`enter`] may do nothing
+//! but system calls on what the parent has prepared: no allocation, no lock, no `Drop`, no panic.
+//!
+//! ```text
+//! parent (slot)                        child
+//! prepare Launch ── clone ──▶ (waits)  setsid, signal mask, descriptors, directory,
+//!                                      capabilities, execve ──▶ the job's program
+//!                ◀───────────────────  (memory is the parent's again)
+//! read Launch.failure
+//! ```
+#![allow(unsafe_code)]
+
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::ptr;
+
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use super::message::ProcessImage;
+use super::slot::build::StepFailed;
+
+/// The stack of a child that only makes system calls; the rest is room for the dynamic linker,
+/// which may resolve a symbol there.
+const STACK_BYTES: usize = 64 * 1024;
+
+/// The capabilities that user 0 of an ordinary container keeps, by number (linux/capability.h):
+/// power over files, ids, its own processes, low ports and raw sockets, as container engines
+/// commonly grant. None of them can alter a namespace.
+const ORDINARY_CAPABILITIES: u64 = {
+    const CHOWN: u64 = 1 << 0;
+    const DAC_OVERRIDE: u64 = 1 << 1;
+    const FOWNER: u64 = 1 << 3;
+    const FSETID: u64 = 1 << 4;
+    const KILL: u64 = 1 << 5;
+    const SETGID: u64 = 1 << 6;
+    const SETUID: u64 = 1 << 7;
+    const SETPCAP: u64 = 1 << 8;
+    const NET_BIND_SERVICE: u64 = 1 << 10;
+    const NET_RAW: u64 = 1 << 13;
+    const SYS_CHROOT: u64 = 1 << 18;
+    const MKNOD: u64 = 1 << 27;
+    const AUDIT_WRITE: u64 = 1 << 29;
+    const SETFCAP: u64 = 1 << 31;
+    CHOWN
+        | DAC_OVERRIDE
+        | FOWNER
+        | FSETID
+        | KILL
+        | SETGID
+        | SETUID
+        | SETPCAP
+        | NET_BIND_SERVICE
+        | NET_RAW
+        | SYS_CHROOT
+        | MKNOD
+        | AUDIT_WRITE
+        | SETFCAP
+};
+
+/// Which capabilities the job's program starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capabilities {
+    /// Those of an ordinary process: [`ORDINARY_CAPABILITIES`] for user 0, none for others.
+    Ordinary,
+    /// All over its user namespace.
+    All,
+}
+
+/// The step a child was at when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    NewSession,
+    SignalMask,
+    Descriptors,
+    WorkingDirectory,
+    Capabilities,
+    Execute,
+}
+
+/// Everything the child needs, prepared by its parent.
+struct Launch {
+    streams: [RawFd; 3],
+    working_directory: *const c_char,
+    candidates: *const *const c_char,
+    arguments: *const *const c_char,
+    environment: *const *const c_char,
+    capabilities: Capabilities,
+    failure: Option<(Stage, c_int)>,
+}
+
+/// A stack for one child at a time.
+pub struct ChildStack(Vec<u128>);
+
+impl Default for ChildStack {
+    fn default() -> Self {
+        // `u128` is aligned to 16 bytes, as both supported architectures want their stacks.
+        ChildStack(vec![0; STACK_BYTES / size_of::<u128>()])
+    }
+}
+
+/// A null-terminated array of pointers, as `execve` takes it.
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    strings
+        .iter()
+        .map(|string| string.as_ptr())
+        .chain([ptr::null()])
+        .collect()
+}
+
+/// Starts a program in the calling process's namespaces, with these standard streams. Returns once
+/// it runs.
+pub fn start(
+    stack: &mut ChildStack,
+    image: &ProcessImage,
+    streams: [BorrowedFd<'_>; 3],
+    capabilities: Capabilities,
+) -> Result<Pid, StepFailed> {
+    let candidates = pointers(&image.candidates);
+    let arguments = pointers(&image.arguments);
+    let environment = pointers(&image.environment);
+    let mut launch = Launch {
+        streams: streams.map(|stream| stream.as_raw_fd()),
+        working_directory: image.working_directory.as_ptr(),
+        candidates: candidates.as_ptr(),
+        arguments: arguments.as_ptr(),
+        environment: environment.as_ptr(),
+        capabilities,
+        failure: None,
+    };
+    // SAFETY: the stack is exclusively borrowed, and its end is what `clone` wants, since stacks
+    // grow downwards on both architectures. `launch` and everything it points to outlive the
+    // child's use of them: CLONE_VFORK keeps this thread waiting until the child has executed a
+    // program or exited. `enter` makes system calls only. Signals cannot run handlers in the
+    // child, since a slot installs none.
+    let pid = unsafe {
+        let top = stack.0.as_mut_ptr().add(stack.0.len()).cast::<c_void>();
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        libc::clone(enter, top, flags, (&raw mut launch).cast())
+    };
+    let pid = Errno::result(pid).map_err(|errno| StepFailed::new("clone a process", errno))?;
+    let pid = Pid::from_raw(pid);
+    // SAFETY: the child, which has ended or executed, writes to it no more; a volatile read, since
+    // the compiler cannot know that the call above changed it.
+    match unsafe { ptr::read_volatile(&raw const launch.failure) } {
+        None => Ok(pid),
+        Some((stage, errno)) => {
+            let _ = nix::sys::wait::waitpid(pid, None);
+            Err(StepFailed::new(
+                stage_text(stage, image),
+                Errno::from_raw(errno),
+            ))
+        }
+    }
+}
+
+fn stage_text(stage: Stage, image: &ProcessImage) -> String {
+    match stage {
+        Stage::NewSession => "start a session".to_owned(),
+        Stage::SignalMask => "unblock signals".to_owned(),
+        Stage::Descriptors => "set up standard input, output and error".to_owned(),
+        Stage::WorkingDirectory => {
+            format!(
+                "change into the working directory {}",
+                image.working_directory.to_string_lossy()
+            )
+        }
+        Stage::Capabilities => "give up capabilities".to_owned(),
+        Stage::Execute => {
+            let name = image.arguments.first().cloned().unwrap_or_default();
+            format!("execute {}", name.to_string_lossy())
+        }
+    }
+}
+
+/// The child. Async-signal-safe and allocation-free throughout.
+extern "C" fn enter(launch: *mut c_void) -> c_int {
+    let launch = launch.cast::<Launch>();
+    // SAFETY: `start` passes a valid `Launch`, which nobody else uses until this process has
+    // executed or exited.
+    unsafe {
+        let failure = match prepare(&*launch) {
+            Err(stage) => (stage, last_errno()),
+            Ok(()) => (Stage::Execute, execute(&*launch)),
+        };
+        (*launch).failure = Some(failure);
+        libc::_exit(127)
+    }
+}
+
+/// # Safety
+/// Only in a process that has just been cloned.
+unsafe fn last_errno() -> c_int {
+    // SAFETY: the location is valid for as long as the thread is.
+    unsafe { *libc::__errno_location() }
+}
+
+fn check(stage: Stage, result: c_int) -> Result<(), Stage> {
+    if result == -1 { Err(stage) } else { Ok(()) }
+}
+
+/// # Safety
+/// Only in a process that has just been cloned, with a valid `launch`.
+unsafe fn prepare(launch: &Launch) -> Result<(), Stage> {
+    // SAFETY: plain system calls on numbers, on locals, and on pointers that `start` prepared.
+    unsafe {
+        check(Stage::NewSession, libc::setsid())?;
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut none);
+        check(
+            Stage::SignalMask,
+            libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut()),
+        )?;
+        for (target, source) in launch.streams.iter().enumerate() {
+            // None of the sources is below 3: the slot keeps 0, 1 and 2 occupied. Everything else
+            // it has open closes by itself.
+            check(Stage::Descriptors, libc::dup2(*source, target as c_int))?;
+        }
+        check(
+            Stage::WorkingDirectory,
+            libc::chdir(launch.working_directory),
+        )?;
+        match launch.capabilities {
+            Capabilities::All => Ok(()),
+            Capabilities::Ordinary => drop_capabilities(),
+        }
+    }
+}
+
+/// # Safety
+/// Only in a process that has just been cloned.
+unsafe fn drop_capabilities() -> Result<(), Stage> {
+    /// linux/capability.h
+    const VERSION_3: u32 = 0x2008_0522;
+    let mut capability: libc::c_ulong = 0;
+    // SAFETY: plain system calls on numbers and on locals of the layout that
+    // linux/capability.h gives for version 3: a header of two words, and twice three words.
+    unsafe {
+        loop {
+            let kept = capability < 64 && ORDINARY_CAPABILITIES & (1 << capability) != 0;
+            // The first number that the kernel does not know ends the loop.
+            if !kept && libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) == -1 {
+                break;
+            }
+            capability += 1;
+        }
+        let header: [u32; 2] = [VERSION_3, 0];
+        let (low, high) = (
+            ORDINARY_CAPABILITIES as u32,
+            (ORDINARY_CAPABILITIES >> 32) as u32,
+        );
+        let sets: [u32; 6] = [low, low, 0, high, high, 0];
+        let result = libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr());
+        check(Stage::Capabilities, result as c_int)
+    }
+}
+
+/// Tries each candidate as `execvp(3)` does; returns the error number if none can be executed.
+///
+/// # Safety
+/// Only in a process that has just been cloned, with a valid `launch`.
+unsafe fn execute(launch: &Launch) -> c_int {
+    let mut result = libc::ENOENT;
+    let mut candidate = launch.candidates;
+    // SAFETY: the arrays that `start` prepared are null-terminated.
+    unsafe {
+        while !(*candidate).is_null() {
+            libc::execve(*candidate, launch.arguments, launch.environment);
+            match last_errno() {
+                libc::ENOENT | libc::ENOTDIR => {}
+                // Another directory may hold one that may be executed; else this is the reason.
+                libc::EACCES => result = libc::EACCES,
+                errno => return errno,
+            }
+            candidate = candidate.add(1);
+        }
+    }
+    result
+}

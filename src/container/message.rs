@@ -1,0 +1,229 @@
+//! The messages between a program and its helper processes.
+//!
+//! ```text
+//! program ── SpawnerOrder ──▶ spawner        program ── SlotOrder ──▶ slot
+//!         ◀─ SpawnerReply ──                         ◀─ SlotReply ──
+//! ```
+//!
+//! Each is one message on a seqpacket socket. Both ends are the same executable, so the form has no
+//! version.
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::slot::build::StepFailed;
+use super::spec::{ExitStatus, ProcessSpec, ResourceUsage};
+use super::sys::socket;
+
+/// How ids of the host appear in the spawner's user namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IdMapping {
+    /// Only the invoking user's and group's.
+    Invoker,
+    /// All that the invoking user, being privileged, could map.
+    All,
+}
+
+/// What the program tells the spawner.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum SpawnerOrder {
+    /// The ids of its user namespace are mapped: go on.
+    Mapped(IdMapping),
+    /// Start a slot. Comes with the slot's socket and a memory file of the plan.
+    StartSlot,
+}
+
+/// What the spawner tells the program.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum SpawnerReply {
+    /// It has a user namespace, whose ids must be mapped now.
+    Unshared,
+    /// It takes orders.
+    Ready,
+    /// It could not start.
+    Failed(StepFailed),
+}
+
+/// What the program tells a slot.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum SlotOrder {
+    /// Run this. Comes with standard input, output and error.
+    Run(ProcessImage),
+    /// As `Run`; the image is in a memory file, the fourth descriptor.
+    RunLarge,
+    /// Send this signal to the job's process group.
+    Signal(i32),
+    /// Kill every process of the job.
+    Kill,
+    /// Stop every process of the job.
+    Suspend,
+    /// Let them go on.
+    Continue,
+}
+
+/// What a slot tells the program.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum SlotReply {
+    /// The container is made: orders are welcome.
+    Ready,
+    /// The container could not be made. The slot is gone.
+    NotBuilt(StepFailed),
+    /// The program could not be started. The container is as before.
+    NotStarted(StepFailed),
+    /// The job is over, and none of its processes is left.
+    Ended {
+        /// How its first process ended.
+        status: ExitStatus,
+        /// What it used.
+        usage: ResourceUsage,
+        /// From its start to its end.
+        ran: Duration,
+        /// Whether the slot takes another job.
+        fate: SlotFate,
+    },
+}
+
+/// What becomes of a slot after a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SlotFate {
+    /// It takes the next job.
+    Reusable,
+    /// It is gone, since the job has altered something that cannot be undone.
+    Retired,
+}
+
+/// A [`ProcessSpec`] in the form in which the kernel takes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessImage {
+    /// Where to start.
+    pub working_directory: CString,
+    /// The paths to try, in this order.
+    pub candidates: Vec<CString>,
+    /// The argument vector, the program's name first.
+    pub arguments: Vec<CString>,
+    /// The environment, `NAME=value` each.
+    pub environment: Vec<CString>,
+}
+
+/// A string of a [`ProcessSpec`] that no process can be given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {text:?} contains a NUL byte")]
+pub struct NulByte {
+    what: &'static str,
+    text: String,
+}
+
+fn c_string(what: &'static str, text: &OsStr) -> Result<CString, NulByte> {
+    CString::new(text.as_bytes()).map_err(|_| NulByte {
+        what,
+        text: text.to_string_lossy().into_owned(),
+    })
+}
+
+impl ProcessImage {
+    /// Converts, searching nothing: a program without `/` becomes one candidate for each entry of
+    /// the job's own `PATH`.
+    pub fn new(spec: &ProcessSpec) -> Result<ProcessImage, NulByte> {
+        let program = c_string("the program", &spec.program)?;
+        let candidates = if spec.program.as_bytes().contains(&b'/') {
+            vec![program.clone()]
+        } else {
+            let path = spec
+                .environment
+                .get(OsStr::new("PATH"))
+                .cloned()
+                .unwrap_or_default();
+            path.as_bytes()
+                .split(|&byte| byte == b':')
+                .map(|directory| {
+                    // An empty entry is the working directory, as execvp(3) has it.
+                    let directory = if directory.is_empty() {
+                        b"."
+                    } else {
+                        directory
+                    };
+                    let candidate = [directory, b"/", program.as_bytes()].concat();
+                    c_string("the program", OsStr::from_bytes(&candidate))
+                })
+                .collect::<Result<_, _>>()?
+        };
+        let arguments = std::iter::once(Ok(program))
+            .chain(
+                spec.arguments
+                    .iter()
+                    .map(|argument| c_string("the argument", argument)),
+            )
+            .collect::<Result<_, _>>()?;
+        let environment = spec
+            .environment
+            .iter()
+            .map(|(name, value)| {
+                let mut pair = name.clone();
+                pair.push("=");
+                pair.push(value);
+                c_string("the environment variable", &pair)
+            })
+            .collect::<Result<_, _>>()?;
+        let working_directory =
+            c_string("the working directory", spec.working_directory.as_os_str())?;
+        Ok(ProcessImage {
+            working_directory,
+            candidates,
+            arguments,
+            environment,
+        })
+    }
+}
+
+/// Why a message did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// The socket failed.
+    #[error("the connection to a helper process failed")]
+    Socket(#[from] Errno),
+    /// The message is not one of ours.
+    #[error("a helper process sent a message that cannot be read")]
+    Form(#[from] postcard::Error),
+    /// The other end is gone.
+    #[error("a helper process is gone")]
+    Closed,
+}
+
+/// The bytes of a message.
+pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, MessageError> {
+    Ok(postcard::to_stdvec(message)?)
+}
+
+/// Sends one message.
+pub fn send(
+    to: BorrowedFd<'_>,
+    message: &impl Serialize,
+    descriptors: &[BorrowedFd<'_>],
+) -> Result<(), MessageError> {
+    match socket::send(to, &encode(message)?, descriptors) {
+        Err(Errno::EPIPE | Errno::ECONNRESET) => Err(MessageError::Closed),
+        other => Ok(other?),
+    }
+}
+
+/// Receives one message; blocks unless the socket does not.
+pub fn receive<M: DeserializeOwned>(
+    from: BorrowedFd<'_>,
+) -> Result<(M, Vec<OwnedFd>), MessageError> {
+    let mut buffer = vec![0; socket::MESSAGE_BYTES_MAX];
+    let message = match socket::receive(from, &mut buffer) {
+        Err(Errno::ECONNRESET) => return Err(MessageError::Closed),
+        other => other?,
+    };
+    let bytes = buffer.get(..message.length).unwrap_or_default();
+    if bytes.is_empty() {
+        return Err(MessageError::Closed);
+    }
+    Ok((postcard::from_bytes(bytes)?, message.descriptors))
+}

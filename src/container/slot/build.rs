@@ -1,0 +1,303 @@
+//! Carries out the [`Step`]s of a plan in the calling process, which is the first process of a
+//! fresh set of namespaces.
+//!
+//! The order of the steps is the plan's business; here each one is a stanza of system calls.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, stat};
+use nix::unistd::{chdir, fchdir, pivot_root, sethostname, symlinkat};
+use serde::{Deserialize, Serialize};
+
+use super::super::spec::{BindAccess, WhenForbidden};
+use super::super::step::{FileSystem, RootWrites, Step};
+use super::super::sys::mount::{Depth, attach, clone_tree, make_read_only, open_in_root};
+use super::super::sys::process::bring_loopback_up;
+
+/// A step that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{step}: {errno_text}")]
+pub struct StepFailed {
+    /// The step, as its `Display` tells it.
+    pub step: String,
+    /// The error number.
+    pub errno: i32,
+    /// Its text.
+    pub errno_text: String,
+}
+
+impl StepFailed {
+    /// From what was being done and how it failed.
+    pub fn new(step: impl ToString, errno: Errno) -> StepFailed {
+        StepFailed {
+            step: step.to_string(),
+            errno: errno as i32,
+            errno_text: format!("{} ({errno:?})", errno.desc()),
+        }
+    }
+}
+
+/// Where the host's root is mounted while the new root is being entered. Any directory serves,
+/// since nothing is looked up below it meanwhile; this one exists everywhere.
+const STAGE: &CStr = c"/tmp";
+
+/// Carries out steps, one list after another.
+#[derive(Default)]
+pub struct Builder {
+    host: Option<OwnedFd>,
+}
+
+impl Builder {
+    /// Carries out a list of steps, up to the first that fails.
+    pub fn run(&mut self, steps: &[Step]) -> Result<(), StepFailed> {
+        steps.iter().try_for_each(|step| {
+            self.step(step)
+                .map_err(|errno| StepFailed::new(step, errno))
+        })
+    }
+
+    fn step(&mut self, step: &Step) -> nix::Result<()> {
+        match step {
+            Step::Privatize => {
+                let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+                mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
+            }
+            Step::EnterEmptyRoot => self.enter_root(Vec::new(), RootWrites::Tmpfs),
+            Step::EnterLayers { trees, writes } => {
+                let host = open_directory(c"/")?;
+                let trees = trees
+                    .iter()
+                    .map(|tree| {
+                        let tree = open_in_root(host.as_fd(), tree)?;
+                        clone_tree(tree.as_fd(), Depth::One)
+                    })
+                    .collect::<Result<_, _>>()?;
+                self.enter_root(trees, *writes)
+            }
+            Step::SealRoot => make_read_only(open_directory(c"/")?.as_fd(), Depth::One),
+            Step::LeaveHost => self.leave_host(),
+            Step::SetHostName { name } => sethostname(name.to_string_lossy().as_ref()),
+            Step::BringLoopbackUp => bring_loopback_up(),
+            Step::MakeDirectory { path, mode } => make_directory(path, *mode),
+            Step::MakeMountPoint { path, of } => make_mount_point(path, of),
+            Step::WriteFile { path, content } => write_file(path, content),
+            Step::MakeSymlink { path, target } => {
+                symlinkat(target.as_c_str(), nix::fcntl::AT_FDCWD, path.as_c_str())
+            }
+            Step::BindHost {
+                source,
+                target,
+                access,
+            } => self.bind_host(source, target, *access),
+            Step::BindStash { source, target } => {
+                // Recursive, since what lies in the stash may itself be several mounts.
+                let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+                mount(
+                    Some(source.as_c_str()),
+                    target.as_c_str(),
+                    NONE,
+                    flags,
+                    NONE,
+                )
+            }
+            Step::Mount {
+                file_system,
+                target,
+                when_forbidden,
+            } => match (mount_new(*file_system, target), when_forbidden) {
+                (Err(Errno::EPERM | Errno::EACCES), WhenForbidden::LeaveEmpty) => Ok(()),
+                (result, _) => result,
+            },
+            Step::MountOverlay {
+                lower,
+                upper,
+                work,
+                target,
+            } => mount_overlay(
+                &lower_option(&[lower.as_c_str()]),
+                Some((upper, work)),
+                target,
+            ),
+            Step::Mask { target } => mask(target),
+            Step::EnterStash { path } => chdir(path.as_c_str()),
+        }
+    }
+
+    /// Makes a new root of these detached trees, lowest first, or an empty one, and enters it.
+    fn enter_root(&mut self, trees: Vec<OwnedFd>, writes: RootWrites) -> nix::Result<()> {
+        let host = open_directory(c"/")?;
+        let tmpfs = Some(c"tmpfs");
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        mount(tmpfs, STAGE, tmpfs, flags, Some(c"mode=755"))?;
+        chdir(STAGE)?;
+        for directory in [c"root", c"trees", c"upper", c"work"] {
+            make_directory(directory, 0o755)?;
+        }
+        let mut names = Vec::with_capacity(trees.len());
+        for (index, tree) in trees.iter().enumerate() {
+            let name = CString::new(format!("trees/{index}")).map_err(|_| Errno::EINVAL)?;
+            make_directory(&name, 0o755)?;
+            make_read_only(tree.as_fd(), Depth::One)?;
+            attach(tree.as_fd(), &name)?;
+            names.push(name);
+        }
+        // The kernel's order is the reverse: the first named directory is the uppermost.
+        let lower: Vec<&CStr> = names.iter().rev().map(CString::as_c_str).collect();
+        match (lower.as_slice(), writes) {
+            ([], _) => mount(tmpfs, c"root", tmpfs, flags, Some(c"mode=755"))?,
+            ([only], RootWrites::Refused) => {
+                mount(Some(*only), c"root", NONE, MsFlags::MS_BIND, NONE)?;
+            }
+            (several, RootWrites::Refused) => mount_overlay(&lower_option(several), None, c"root")?,
+            (all, RootWrites::Tmpfs) => {
+                mount_overlay(&lower_option(all), Some((c"upper", c"work")), c"root")?;
+            }
+        }
+        chdir(c"root")?;
+        // Stacks the old root on the new one: `/` is the new one from here on, and the old one is
+        // reached through its descriptor.
+        pivot_root(c".", c".")?;
+        fchdir(&host)?;
+        umount2(c"tmp", MntFlags::MNT_DETACH)?;
+        chdir(c"/")?;
+        self.host = Some(host);
+        Ok(())
+    }
+
+    fn bind_host(&self, source: &CStr, target: &CStr, access: BindAccess) -> nix::Result<()> {
+        let host = self.host.as_ref().ok_or(Errno::EBADF)?;
+        let source = open_in_root(host.as_fd(), source)?;
+        let tree = clone_tree(source.as_fd(), Depth::Tree)?;
+        match access {
+            BindAccess::ReadOnly => make_read_only(tree.as_fd(), Depth::Tree)?,
+            BindAccess::ReadWrite => {}
+        }
+        attach(tree.as_fd(), target)
+    }
+
+    fn leave_host(&mut self) -> nix::Result<()> {
+        let host = self.host.take().ok_or(Errno::EBADF)?;
+        fchdir(&host)?;
+        umount2(c".", MntFlags::MNT_DETACH)?;
+        chdir(c"/")
+    }
+}
+
+const NONE: Option<&CStr> = None;
+
+fn open_directory(path: &CStr) -> nix::Result<OwnedFd> {
+    open(
+        path,
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+}
+
+fn make_directory(path: &CStr, mode: u32) -> nix::Result<()> {
+    // The mode is set apart from the making, which the umask would alter.
+    match mkdirat(nix::fcntl::AT_FDCWD, path, Mode::from_bits_truncate(mode)) {
+        Ok(()) => nix::sys::stat::fchmodat(
+            nix::fcntl::AT_FDCWD,
+            path,
+            Mode::from_bits_truncate(mode),
+            nix::sys::stat::FchmodatFlags::FollowSymlink,
+        ),
+        Err(Errno::EEXIST) if is_directory(stat(path)?.st_mode) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn is_directory(mode: nix::libc::mode_t) -> bool {
+    SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) == SFlag::S_IFDIR
+}
+
+fn make_mount_point(path: &CStr, of: &CStr) -> nix::Result<()> {
+    if is_directory(stat(of)?.st_mode) {
+        make_directory(path, 0o755)
+    } else {
+        write_file(path, &[])
+    }
+}
+
+fn write_file(path: &CStr, content: &[u8]) -> nix::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()));
+    let written = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(path)
+        .and_then(|mut file| file.write_all(content));
+    written.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+}
+
+fn mount_new(file_system: FileSystem, target: &CStr) -> nix::Result<()> {
+    let name = file_system.type_name();
+    let nosuid_nodev = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let (flags, options) = match file_system {
+        FileSystem::DevPts => (
+            MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
+            Some(c"newinstance,ptmxmode=0666,mode=0620".to_owned()),
+        ),
+        FileSystem::MessageQueue | FileSystem::Proc => (nosuid_nodev | MsFlags::MS_NOEXEC, None),
+        FileSystem::Sys => (nosuid_nodev | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY, None),
+        FileSystem::Tmp { mode } => (
+            nosuid_nodev,
+            Some(CString::new(format!("mode={mode:o}")).map_err(|_| Errno::EINVAL)?),
+        ),
+    };
+    mount(Some(name), target, Some(name), flags, options.as_deref())
+}
+
+/// The `lowerdir` option for names that hold no character special to overlayfs, uppermost first.
+fn lower_option(names: &[&CStr]) -> String {
+    let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
+    format!("lowerdir={}", names.join(":"))
+}
+
+fn mount_overlay(lower: &str, upper: Option<(&CStr, &CStr)>, target: &CStr) -> nix::Result<()> {
+    // `userxattr`: the only form of its bookkeeping that an ordinary user may write.
+    let options = match upper {
+        None => format!("{lower},userxattr"),
+        Some((upper, work)) => format!(
+            "{lower},upperdir={},workdir={},userxattr",
+            upper.to_string_lossy(),
+            work.to_string_lossy()
+        ),
+    };
+    let name = Some(c"overlay");
+    mount(
+        name,
+        target,
+        name,
+        MsFlags::MS_NODEV,
+        Some(options.as_str()),
+    )
+}
+
+fn mask(target: &CStr) -> nix::Result<()> {
+    match stat(target) {
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
+        Err(errno) => Err(errno),
+        Ok(there) if !is_directory(there.st_mode) => Err(Errno::ENOTDIR),
+        Ok(_) => {
+            let name = Some(c"tmpfs");
+            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_RDONLY;
+            mount(name, target, name, flags, Some(c"mode=555,nr_inodes=1"))
+        }
+    }
+}
+
+/// Whether two descriptors name the same mounted file.
+pub fn same_file(one: impl AsFd, other: impl AsFd) -> nix::Result<bool> {
+    let (one, other) = (fstat(one)?, fstat(other)?);
+    Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
+}

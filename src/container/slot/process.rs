@@ -1,0 +1,334 @@
+//! The loop of a slot process: PID 1 of a container.
+//!
+//! It is single-threaded and blocks in one place: on its socket, and, while a job runs, on the
+//! job's end as well. When the socket closes it exits, and the kernel kills whatever is left in the
+//! container.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::Pid;
+
+use super::super::child::{self, Capabilities, ChildStack};
+use super::super::message::{self, MessageError, ProcessImage, SlotFate, SlotOrder, SlotReply};
+use super::super::plan::Plan;
+use super::super::spec::{ExitStatus, Network, Privileges, ResourceUsage};
+use super::super::sys::keyring;
+use super::super::sys::process::{Patience, Waited, Whom, pidfd, wait};
+use super::super::sys::socket::read_memory_file;
+use super::super::sys::state::limit_processes;
+use super::audit::{Baseline, NetworkOwner, ScratchBaseline, Verdict};
+use super::build::{Builder, StepFailed};
+
+/// The most processes and threads of one job: far above what tests use, far below what brings a
+/// machine down.
+pub const PROCESSES_MAX: u64 = 8192;
+
+/// Serves as a slot until the other end of the socket closes. Returns the process's exit code.
+pub fn serve(socket: OwnedFd, plan: Plan) -> i32 {
+    let reply = match Slot::build(plan) {
+        Ok(mut slot) => match message::send(socket.as_fd(), &SlotReply::Ready, &[]) {
+            Ok(()) => return slot.serve(&socket),
+            Err(_) => return 1,
+        },
+        Err(failed) => SlotReply::NotBuilt(failed),
+    };
+    let _ = message::send(socket.as_fd(), &reply, &[]);
+    1
+}
+
+struct Slot {
+    plan: Plan,
+    builder: Builder,
+    stack: ChildStack,
+    baseline: Option<Baseline>,
+    scratch: Option<ScratchBaseline>,
+    /// The template's mount namespace, when there is a scratch stage.
+    template: Option<OwnedFd>,
+    /// Where the next process id can be set.
+    last_pid: Option<File>,
+    null: OwnedFd,
+}
+
+/// How a job went.
+enum JobEnd {
+    NotStarted(StepFailed),
+    Ended {
+        status: ExitStatus,
+        usage: ResourceUsage,
+        ran: Duration,
+    },
+    /// Nobody is there to be told.
+    Abandoned,
+}
+
+impl Slot {
+    fn build(plan: Plan) -> Result<Slot, StepFailed> {
+        let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let proc = open("/proc", flags, Mode::empty()).map_err(at("open /proc of the host"))?;
+        let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
+            .map_err(at("open /dev/null of the host"))?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        // Not every kernel has it; process ids then go on counting.
+        let last_pid = openat(&proc, "sys/kernel/ns_last_pid", flags, Mode::empty()).ok();
+        // Where keyrings are forbidden, jobs have none either.
+        let _ = keyring::join_new_session();
+        let mut builder = Builder::default();
+        let (privatize, rest) = plan.template.split_at(plan.template.len().min(1));
+        builder.run(privatize)?;
+        let queues = open_queues().ok();
+        builder.run(rest)?;
+        let template = match plan.scratch_file_system {
+            None => None,
+            Some(_) => Some(
+                openat(
+                    &proc,
+                    "self/ns/mnt",
+                    OFlag::O_RDONLY | OFlag::O_CLOEXEC,
+                    Mode::empty(),
+                )
+                .map_err(at("open the mount namespace"))?,
+            ),
+        };
+        limit_processes(PROCESSES_MAX);
+        nix::sys::prctl::set_dumpable(false).map_err(at("forbid inspection"))?;
+        let baseline = match plan.privileges {
+            Privileges::Full => None,
+            Privileges::Ordinary => {
+                let owner = match plan.network {
+                    Network::Local => NetworkOwner::Host,
+                    Network::Disabled | Network::Loopback => NetworkOwner::Container,
+                };
+                Baseline::take(&proc, queues, owner).ok()
+            }
+        };
+        let mut slot = Slot {
+            plan,
+            builder,
+            stack: ChildStack::default(),
+            baseline,
+            scratch: None,
+            template,
+            last_pid: last_pid.map(File::from),
+            null,
+        };
+        slot.make_scratch()?;
+        Ok(slot)
+    }
+
+    /// Carries out the scratch stage in a new copy of the template's mount namespace.
+    fn make_scratch(&mut self) -> Result<(), StepFailed> {
+        let (Some(template), Some(root)) = (&self.template, &self.plan.scratch_file_system) else {
+            return Ok(());
+        };
+        self.scratch = None;
+        setns(template, CloneFlags::CLONE_NEWNS)
+            .and_then(|()| unshare(CloneFlags::CLONE_NEWNS))
+            .map_err(|errno| StepFailed::new("copy the mount namespace", errno))?;
+        self.builder.run(&self.plan.scratch)?;
+        let scratch = ScratchBaseline::take(root, &self.plan.scratch_directories)
+            .map_err(|errno| StepFailed::new("inspect the scratch directory", errno))?;
+        self.scratch = Some(scratch);
+        nix::unistd::chdir("/").map_err(|errno| StepFailed::new("change into /", errno))
+    }
+
+    fn serve(&mut self, socket: &OwnedFd) -> i32 {
+        loop {
+            let (order, descriptors) = match message::receive(socket.as_fd()) {
+                Ok(received) => received,
+                Err(MessageError::Closed) => return 0,
+                Err(_) => return 1,
+            };
+            let (image, descriptors) = match image_of(order, descriptors) {
+                Ok(Some(run)) => run,
+                // A signal for a job that has just ended.
+                Ok(None) => continue,
+                Err(_) => return 1,
+            };
+            let (reply, verdict) = match self.run(socket, &image, descriptors) {
+                JobEnd::Abandoned => return 0,
+                JobEnd::NotStarted(failed) => (SlotReply::NotStarted(failed), Verdict::Pristine),
+                JobEnd::Ended { status, usage, ran } => {
+                    let verdict = self.audit();
+                    let fate = match verdict {
+                        Verdict::Pristine | Verdict::FilesWritten => SlotFate::Reusable,
+                        Verdict::Altered => SlotFate::Retired,
+                    };
+                    (
+                        SlotReply::Ended {
+                            status,
+                            usage,
+                            ran,
+                            fate,
+                        },
+                        verdict,
+                    )
+                }
+            };
+            if message::send(socket.as_fd(), &reply, &[]).is_err() {
+                return 0;
+            }
+            match verdict {
+                Verdict::Pristine => {}
+                Verdict::Altered => return 0,
+                // The program takes a slot that is gone for one that never was, and starts another.
+                Verdict::FilesWritten => {
+                    if self.make_scratch().is_err() {
+                        return 1;
+                    }
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, socket: &OwnedFd, image: &ProcessImage, descriptors: Vec<OwnedFd>) -> JobEnd {
+        if let Some(last_pid) = &mut self.last_pid {
+            // So that the job always is process 2. Where it fails, ids count on.
+            let _ = last_pid.write_all(b"1");
+        }
+        let stream = |index: usize| -> BorrowedFd<'_> {
+            descriptors.get(index).unwrap_or(&self.null).as_fd()
+        };
+        let streams = [stream(0), stream(1), stream(2)];
+        let capabilities = match self.plan.privileges {
+            Privileges::Ordinary => Capabilities::Ordinary,
+            Privileges::Full => Capabilities::All,
+        };
+        let started = Instant::now();
+        let pid = match child::start(&mut self.stack, image, streams, capabilities) {
+            Ok(pid) => pid,
+            Err(failed) => return JobEnd::NotStarted(failed),
+        };
+        drop(descriptors);
+        match follow(socket, pid) {
+            None => JobEnd::Abandoned,
+            Some((status, usage)) => {
+                let ran = started.elapsed();
+                bury_the_rest();
+                JobEnd::Ended { status, usage, ran }
+            }
+        }
+    }
+
+    fn audit(&self) -> Verdict {
+        let Some(baseline) = &self.baseline else {
+            return Verdict::Altered;
+        };
+        let altered = !baseline.unchanged().unwrap_or(false);
+        if altered || self.plan.root_is_ephemeral {
+            return Verdict::Altered;
+        }
+        match &self.scratch {
+            None => Verdict::Pristine,
+            Some(scratch) => match scratch.unchanged() {
+                Ok(true) => Verdict::Pristine,
+                Ok(false) => Verdict::FilesWritten,
+                Err(_) => Verdict::Altered,
+            },
+        }
+    }
+}
+
+/// The root of the IPC namespace's message queue file system, mounted nowhere.
+fn open_queues() -> nix::Result<OwnedFd> {
+    const POINT: &str = "/tmp";
+    mount(
+        Some("mqueue"),
+        POINT,
+        Some("mqueue"),
+        MsFlags::empty(),
+        None::<&str>,
+    )?;
+    let root = open(
+        POINT,
+        OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    );
+    umount2(POINT, MntFlags::MNT_DETACH)?;
+    root
+}
+
+/// What an order asks to run, if it does.
+fn image_of(
+    order: SlotOrder,
+    mut descriptors: Vec<OwnedFd>,
+) -> Result<Option<(ProcessImage, Vec<OwnedFd>)>, MessageError> {
+    match order {
+        SlotOrder::Run(image) => Ok(Some((image, descriptors))),
+        SlotOrder::RunLarge => {
+            let file = descriptors.pop().ok_or(MessageError::Closed)?;
+            let bytes = read_memory_file(file)
+                .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+            Ok(Some((postcard::from_bytes(&bytes)?, descriptors)))
+        }
+        SlotOrder::Signal(_) | SlotOrder::Kill | SlotOrder::Suspend | SlotOrder::Continue => {
+            Ok(None)
+        }
+    }
+}
+
+/// Waits for the job's end while obeying orders. `None` when the socket has closed.
+fn follow(socket: &OwnedFd, pid: Pid) -> Option<(ExitStatus, ResourceUsage)> {
+    let ended = pidfd(pid).ok()?;
+    loop {
+        let mut watched = [
+            PollFd::new(ended.as_fd(), PollFlags::POLLIN),
+            PollFd::new(socket.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut watched, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return None,
+        }
+        let [job, orders] = watched.map(|fd| fd.any().unwrap_or(false));
+        if job {
+            return match wait(Whom::One(pid), Patience::Block) {
+                Ok(Waited::Ended { status, usage, .. }) => Some((status, usage)),
+                Ok(Waited::NoneYet | Waited::NoChildren) | Err(_) => None,
+            };
+        }
+        if orders {
+            let (order, _) = message::receive(socket.as_fd()).ok()?;
+            obey(order, pid);
+        }
+    }
+}
+
+/// Every process of the namespace but this one.
+const EVERYBODY: Pid = Pid::from_raw(-1);
+
+fn obey(order: SlotOrder, pid: Pid) {
+    // A process that is gone already needs no signal.
+    let _ = match order {
+        SlotOrder::Signal(number) => match Signal::try_from(number) {
+            Ok(signal) => kill(Pid::from_raw(-pid.as_raw()), signal),
+            Err(errno) => Err(errno),
+        },
+        SlotOrder::Kill => kill(EVERYBODY, Signal::SIGKILL),
+        SlotOrder::Suspend => kill(EVERYBODY, Signal::SIGSTOP),
+        SlotOrder::Continue => kill(EVERYBODY, Signal::SIGCONT),
+        // A second job while one runs: the program never asks for that.
+        SlotOrder::Run(_) | SlotOrder::RunLarge => Ok(()),
+    };
+}
+
+/// Kills what a job has left running, and waits until nothing is left.
+///
+/// Every process of the namespace is a descendant of this one, and becomes its child when its own
+/// parent ends: without children there is nobody.
+fn bury_the_rest() {
+    while let Ok(Waited::Ended { .. } | Waited::NoneYet) = wait(Whom::Any, Patience::Poll) {
+        // One signal reaches them all at once: the kernel lets none of them fork meanwhile.
+        let _ = kill(EVERYBODY, Signal::SIGKILL);
+        while let Ok(Waited::Ended { .. }) = wait(Whom::Any, Patience::Block) {}
+    }
+}

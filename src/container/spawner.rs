@@ -1,0 +1,321 @@
+//! The spawner: the helper process that is the ancestor of all containers.
+//!
+//! It is this very executable, run again before it has any thread, under another name. It owns a
+//! user namespace, in which it may do what an ordinary user may not, and is PID 1 of a PID
+//! namespace: when it ends, for whatever reason, the kernel kills every process of every container.
+//! It ends when the socket to its program closes, which no `kill -9` prevents.
+//!
+//! ```text
+//! program                       helper                         spawner (its child, PID 1)
+//! launch ── exec ──────────────▶ unshare user and PID namespace
+//!        ◀───────── Unshared ──
+//! write uid_map, gid_map
+//!        ── Mapped ───────────▶ fork ────────────────────────▶ unshare mounts, mount /proc
+//!        ◀───────────────────────────────────────── Ready ──
+//! start_slot ── StartSlot ───────────────────────────────────▶ fork ──▶ slot (PID 1 of its container)
+//! close the socket              exit after it ◀─────────────── exit
+//! ```
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{Pid, getegid, geteuid, pipe2, setsid};
+
+use super::message::{self, IdMapping, MessageError, SpawnerOrder, SpawnerReply};
+use super::plan::Plan;
+use super::slot::build::StepFailed;
+use super::slot::process::serve;
+use super::spec::Network;
+use super::sys::process::{fork_into, reap_children_automatically, reset_signals};
+use super::sys::socket::{memory_file, pair, read_memory_file};
+
+/// The name the helper is run under, by which the executable knows what it is to be.
+const HELPER_NAME: &str = "maelstrom-spawner";
+
+/// Why the spawner could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnerError {
+    /// The executable could not be run again.
+    #[error("cannot run {path:?} as the helper that starts containers")]
+    Execute {
+        /// The executable.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Ids could not be mapped.
+    #[error("cannot map user and group ids into a user namespace: writing {path}")]
+    Map {
+        /// The file of `/proc`.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel refused one of the steps.
+    #[error("the kernel refused to {0}")]
+    Step(StepFailed),
+    /// The socket failed.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// A memory file could not be made.
+    #[error("cannot hand a container's plan to the helper")]
+    MemoryFile(#[source] io::Error),
+}
+
+impl From<Errno> for SpawnerError {
+    fn from(errno: Errno) -> Self {
+        SpawnerError::Message(errno.into())
+    }
+}
+
+/// The program's end of its spawner.
+pub struct Spawner {
+    helper: Child,
+    control: OwnedFd,
+}
+
+impl Spawner {
+    /// Starts a spawner. `executable` must begin by calling [`run_if_helper`].
+    pub fn launch(executable: &Path) -> Result<Spawner, SpawnerError> {
+        let (control, theirs) = pair()?;
+        let helper = Command::new(executable)
+            .arg0(HELPER_NAME)
+            .env_clear()
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|source| SpawnerError::Execute {
+                path: executable.to_owned(),
+                source,
+            })?;
+        let spawner = Spawner { helper, control };
+        spawner.expect_reply()?;
+        let mapping = map_ids(Pid::from_raw(spawner.helper.id() as i32))?;
+        message::send(spawner.control.as_fd(), &SpawnerOrder::Mapped(mapping), &[])?;
+        spawner.expect_reply()?;
+        Ok(spawner)
+    }
+
+    fn expect_reply(&self) -> Result<(), SpawnerError> {
+        match message::receive(self.control.as_fd())?.0 {
+            SpawnerReply::Unshared | SpawnerReply::Ready => Ok(()),
+            SpawnerReply::Failed(failed) => Err(SpawnerError::Step(failed)),
+        }
+    }
+
+    /// Starts a slot, and returns the socket to it. The slot's first message tells whether the
+    /// container could be made; closing the socket ends it.
+    pub fn start_slot(&self, plan: &Plan) -> Result<OwnedFd, SpawnerError> {
+        let (ours, theirs) = pair()?;
+        let plan = memory_file(&message::encode(plan)?).map_err(SpawnerError::MemoryFile)?;
+        let descriptors = [theirs.as_fd(), plan.as_fd()];
+        message::send(self.control.as_fd(), &SpawnerOrder::StartSlot, &descriptors)?;
+        Ok(ours)
+    }
+
+    /// Ends the spawner and every container. Returns when all their processes are gone.
+    pub fn close(self) {
+        let Spawner {
+            mut helper,
+            control,
+        } = self;
+        drop(control);
+        let _ = helper.wait();
+    }
+}
+
+/// Maps the ids of the helper's user namespace: all that we may if we are privileged, else only
+/// our own.
+fn map_ids(helper: Pid) -> Result<IdMapping, SpawnerError> {
+    let path = |file: &str| format!("/proc/{helper}/{file}");
+    let write = |file: &str, text: &str| {
+        fs::write(path(file), text).map_err(|source| SpawnerError::Map {
+            path: path(file),
+            source,
+        })
+    };
+    if geteuid().is_root()
+        && let (Ok(users), Ok(groups)) = (identity("uid_map"), identity("gid_map"))
+        && write("uid_map", &users).is_ok()
+    {
+        write("gid_map", &groups)?;
+        return Ok(IdMapping::All);
+    }
+    let (user, group) = (geteuid(), getegid());
+    write("setgroups", "deny")?;
+    write("uid_map", &format!("{user} {user} 1"))?;
+    write("gid_map", &format!("{group} {group} 1"))?;
+    Ok(IdMapping::Invoker)
+}
+
+/// A map of every id that the calling process has to itself.
+fn identity(file: &str) -> io::Result<String> {
+    let mut map = String::new();
+    for line in fs::read_to_string(format!("/proc/self/{file}"))?.lines() {
+        let mut columns = line.split_ascii_whitespace();
+        if let (Some(inside), Some(count)) = (columns.next(), columns.nth(1)) {
+            map.push_str(&format!("{inside} {inside} {count}\n"));
+        }
+    }
+    Ok(map)
+}
+
+/// To be called before anything else in `main`: if this process is a helper, serves as one and
+/// returns its exit code.
+pub fn run_if_helper() -> Option<i32> {
+    let name = std::env::args_os().next()?;
+    (name == OsStr::new(HELPER_NAME)).then(help)
+}
+
+fn help() -> i32 {
+    // Standard input is the socket to the program.
+    let Ok(control) = io::stdin().as_fd().try_clone_to_owned() else {
+        return 1;
+    };
+    let _ = nix::unistd::dup2_stdin(io::stdout());
+    reset_signals();
+    match start_spawner(&control) {
+        Ok(Role::Helper(spawner)) => {
+            drop(control);
+            let _ = nix::sys::wait::waitpid(spawner, None);
+            0
+        }
+        Ok(Role::Spawner(mapping)) => spawn(control, mapping),
+        Err(failed) => {
+            let _ = message::send(control.as_fd(), &SpawnerReply::Failed(failed), &[]);
+            1
+        }
+    }
+}
+
+/// What the process is after the helper has forked.
+enum Role {
+    Helper(Pid),
+    Spawner(IdMapping),
+}
+
+fn start_spawner(control: &OwnedFd) -> Result<Role, StepFailed> {
+    let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
+    setsid().map_err(at("start a session"))?;
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(at("create a user namespace"))?;
+    let lost = |_| StepFailed::new("talk to the program", Errno::EPIPE);
+    message::send(control.as_fd(), &SpawnerReply::Unshared, &[]).map_err(lost)?;
+    let mapping = match message::receive(control.as_fd()).map_err(lost)?.0 {
+        SpawnerOrder::Mapped(mapping) => mapping,
+        SpawnerOrder::StartSlot => {
+            return Err(StepFailed::new("talk to the program", Errno::EPROTO));
+        }
+    };
+    let child = fork_into(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)
+        .map_err(at("create a PID and a mount namespace"))?;
+    if let Some(child) = child {
+        return Ok(Role::Helper(child));
+    }
+    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
+        .map_err(at("take the mounts out of the host's propagation"))?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
+        .map_err(at("mount proc on /proc"))?;
+    message::send(control.as_fd(), &SpawnerReply::Ready, &[]).map_err(lost)?;
+    Ok(Role::Spawner(mapping))
+}
+
+/// The spawner's loop.
+fn spawn(control: OwnedFd, mapping: IdMapping) -> i32 {
+    let _ = nix::sys::prctl::set_name(c"mael-spawner");
+    reap_children_automatically();
+    loop {
+        let descriptors = match message::receive(control.as_fd()) {
+            Ok((SpawnerOrder::StartSlot, descriptors)) => descriptors,
+            Ok((SpawnerOrder::Mapped(_), _)) | Err(_) => return 0,
+        };
+        let mut descriptors = descriptors.into_iter();
+        let (Some(socket), Some(plan)) = (descriptors.next(), descriptors.next()) else {
+            return 1;
+        };
+        let Some(plan) = read_memory_file(plan)
+            .ok()
+            .and_then(|plan| postcard::from_bytes(&plan).ok())
+        else {
+            return 1;
+        };
+        match start_slot(&plan, mapping) {
+            Ok(Some(())) => {}
+            Ok(None) => {
+                drop(control);
+                return serve(socket, plan);
+            }
+            Err(failed) => {
+                let reply = message::SlotReply::NotBuilt(failed);
+                let _ = message::send(socket.as_fd(), &reply, &[]);
+            }
+        }
+    }
+}
+
+/// Forks a slot. Returns `None` in the slot, once its ids are mapped.
+fn start_slot(plan: &Plan, mapping: IdMapping) -> Result<Option<()>, StepFailed> {
+    let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
+    let (go, ready) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
+    let network = match plan.network {
+        Network::Local => CloneFlags::empty(),
+        Network::Disabled | Network::Loopback => CloneFlags::CLONE_NEWNET,
+    };
+    let flags = CloneFlags::CLONE_NEWUSER
+        | CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWCGROUP
+        | network;
+    match fork_into(flags).map_err(at("create a container's namespaces"))? {
+        Some(slot) => {
+            drop(go);
+            map_slot_ids(slot, plan, mapping)
+                .map_err(|errno| StepFailed::new("map a container's user and group", errno))?;
+            nix::unistd::write(&ready, b"g").map_err(at("tell a slot to go on"))?;
+            Ok(Some(()))
+        }
+        None => {
+            drop(ready);
+            let _ = nix::sys::prctl::set_name(c"mael-slot");
+            reset_signals();
+            // Without the byte the spawner has failed, and says so itself.
+            match nix::unistd::read(&go, &mut [0]) {
+                Ok(1) => Ok(None),
+                Ok(_) | Err(_) => std::process::exit(1),
+            }
+        }
+    }
+}
+
+fn map_slot_ids(slot: Pid, plan: &Plan, mapping: IdMapping) -> nix::Result<()> {
+    let write = |file: &str, text: &str| {
+        fs::write(format!("/proc/{slot}/{file}"), text)
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+    };
+    let (user, group) = (geteuid(), getegid());
+    let own = plan.user == user.as_raw() && plan.group == group.as_raw();
+    match mapping {
+        IdMapping::All if own => {
+            let map = |file| identity(file).map_err(|_| Errno::EIO);
+            write("uid_map", &map("uid_map")?)?;
+            write("gid_map", &map("gid_map")?)
+        }
+        IdMapping::All | IdMapping::Invoker => {
+            write("setgroups", "deny")?;
+            write("uid_map", &format!("{} {user} 1", plan.user))?;
+            write("gid_map", &format!("{} {group} 1", plan.group))
+        }
+    }
+}

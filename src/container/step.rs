@@ -1,0 +1,251 @@
+//! The closed list of things that are done to turn a fresh set of namespaces into a container.
+//!
+//! A [`Step`] is data: [`crate::container::plan`] makes a list of them from a spec without touching
+//! the system, and [`crate::container::slot`] carries the list out. Its `Display` is what an error
+//! calls it.
+//!
+//! Relative paths are relative to the stash (see [`Step::EnterStash`]).
+
+use std::ffi::{CStr, CString};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::spec::{BindAccess, WhenForbidden};
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// Take the mount namespace out of the host's propagation.
+    Privatize,
+    /// Mount a tmpfs as the new root and make it `/`. The host's root stays open to
+    /// [`Step::BindHost`] until [`Step::LeaveHost`].
+    EnterEmptyRoot,
+    /// Make one directory of the host, or an overlay of several, `/`.
+    EnterLayers {
+        /// Trees on the host, lowest first.
+        trees: Vec<CString>,
+        /// Where writes go.
+        writes: RootWrites,
+    },
+    /// Make the mount at `/` read-only, leaving what is mounted below as it is.
+    SealRoot,
+    /// Detach the host's root: from here on nothing of the host can be reached by name.
+    LeaveHost,
+
+    /// Give the container its host name.
+    SetHostName {
+        /// The name.
+        name: CString,
+    },
+    /// Bring `lo` up.
+    BringLoopbackUp,
+
+    /// Make a directory, unless there is one.
+    MakeDirectory {
+        /// Where.
+        path: CString,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Make an empty directory or an empty file, whichever the thing to be mounted there is.
+    MakeMountPoint {
+        /// Where.
+        path: CString,
+        /// The thing, relative to the stash.
+        of: CString,
+    },
+    /// Write a new file.
+    WriteFile {
+        /// Where.
+        path: CString,
+        /// What.
+        content: Vec<u8>,
+    },
+    /// Make a symbolic link.
+    MakeSymlink {
+        /// Where.
+        path: CString,
+        /// To what.
+        target: CString,
+    },
+
+    /// Attach a copy of a mount of the host.
+    BindHost {
+        /// The path on the host; symbolic links are followed there.
+        source: CString,
+        /// Where to, in the container.
+        target: CString,
+        /// Whether jobs may write.
+        access: BindAccess,
+    },
+    /// Attach a copy of a mount of the stash.
+    BindStash {
+        /// The path, relative to the stash.
+        source: CString,
+        /// Where to, in the container.
+        target: CString,
+    },
+    /// Mount a new file system.
+    Mount {
+        /// Its type.
+        file_system: FileSystem,
+        /// Where to.
+        target: CString,
+        /// What if the kernel refuses.
+        when_forbidden: WhenForbidden,
+    },
+    /// Mount an overlay whose three directories lie in the stash.
+    MountOverlay {
+        /// The directory that is read from.
+        lower: CString,
+        /// The directory that takes the writes.
+        upper: CString,
+        /// The directory that the kernel works in.
+        work: CString,
+        /// Where to.
+        target: CString,
+    },
+    /// Hide what stands at a path behind an empty, read-only directory; nothing if nothing stands
+    /// there.
+    Mask {
+        /// Where.
+        target: CString,
+    },
+
+    /// Change into the stash: a directory that a later mount will hide, which holds what the
+    /// scratch steps need.
+    EnterStash {
+        /// Where it is before it is hidden.
+        path: CString,
+    },
+}
+
+/// Where writes to a root of layers go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RootWrites {
+    /// Nowhere.
+    Refused,
+    /// To a tmpfs that lives as long as the container.
+    Tmpfs,
+}
+
+/// A type of file system that a container can mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileSystem {
+    /// `devpts`, a new instance.
+    DevPts,
+    /// `mqueue`
+    MessageQueue,
+    /// `proc`
+    Proc,
+    /// `sysfs`, read-only.
+    Sys,
+    /// `tmpfs` whose root has these permission bits.
+    Tmp {
+        /// Permission bits.
+        mode: u32,
+    },
+}
+
+impl FileSystem {
+    /// The kernel's name of the type.
+    pub fn type_name(self) -> &'static CStr {
+        match self {
+            FileSystem::DevPts => c"devpts",
+            FileSystem::MessageQueue => c"mqueue",
+            FileSystem::Proc => c"proc",
+            FileSystem::Sys => c"sysfs",
+            FileSystem::Tmp { .. } => c"tmpfs",
+        }
+    }
+}
+
+fn shown(path: &CStr) -> std::borrow::Cow<'_, str> {
+    path.to_string_lossy()
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Privatize => out.write_str("take the mounts out of the host's propagation"),
+            Step::EnterEmptyRoot => out.write_str("mount an empty root"),
+            Step::EnterLayers { trees, writes } => {
+                let kind = match writes {
+                    RootWrites::Refused => "read-only",
+                    RootWrites::Tmpfs => "writable",
+                };
+                write!(out, "mount a {kind} root of {} layers:", trees.len())?;
+                trees
+                    .iter()
+                    .try_for_each(|tree| write!(out, " {}", shown(tree)))
+            }
+            Step::SealRoot => out.write_str("make the root read-only"),
+            Step::LeaveHost => out.write_str("detach the host's root"),
+            Step::SetHostName { name } => write!(out, "set the host name to {}", shown(name)),
+            Step::BringLoopbackUp => out.write_str("bring up the loopback interface"),
+            Step::MakeDirectory { path, mode } => {
+                write!(out, "make directory {} with mode {mode:04o}", shown(path))
+            }
+            Step::MakeMountPoint { path, of } => {
+                write!(
+                    out,
+                    "make mount point {} for stash:{}",
+                    shown(path),
+                    shown(of)
+                )
+            }
+            Step::WriteFile { path, content } => {
+                write!(out, "write {} ({} bytes)", shown(path), content.len())
+            }
+            Step::MakeSymlink { path, target } => {
+                write!(out, "link {} to {}", shown(path), shown(target))
+            }
+            Step::BindHost {
+                source,
+                target,
+                access,
+            } => {
+                let kind = match access {
+                    BindAccess::ReadOnly => "read-only",
+                    BindAccess::ReadWrite => "read-write",
+                };
+                write!(
+                    out,
+                    "bind {} of the host {kind} on {}",
+                    shown(source),
+                    shown(target)
+                )
+            }
+            Step::BindStash { source, target } => {
+                write!(out, "bind stash:{} on {}", shown(source), shown(target))
+            }
+            Step::Mount {
+                file_system,
+                target,
+                ..
+            } => {
+                write!(
+                    out,
+                    "mount {} on {}",
+                    shown(file_system.type_name()),
+                    shown(target)
+                )
+            }
+            Step::MountOverlay {
+                lower,
+                upper,
+                target,
+                ..
+            } => write!(
+                out,
+                "mount an overlay of stash:{} under stash:{} on {}",
+                shown(lower),
+                shown(upper),
+                shown(target)
+            ),
+            Step::Mask { target } => write!(out, "hide {}", shown(target)),
+            Step::EnterStash { path } => write!(out, "change into the stash {}", shown(path)),
+        }
+    }
+}

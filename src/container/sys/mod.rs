@@ -1,0 +1,11 @@
+//! The raw system calls that containers need and that no library wraps safely.
+//!
+//! Everything here is a thin, safe function over one call; each unsafe block says what makes it
+//! sound. Nothing here knows what a container is.
+#![allow(unsafe_code)]
+
+pub mod keyring;
+pub mod mount;
+pub mod process;
+pub mod socket;
+pub mod state;

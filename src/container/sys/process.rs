@@ -1,0 +1,177 @@
+//! Processes: cloning into namespaces, waiting with resource usage, limits and capabilities.
+
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sched::CloneFlags;
+use nix::unistd::Pid;
+
+use crate::container::spec::{ExitStatus, ResourceUsage};
+
+/// Forks the calling process into new namespaces. Returns `None` in the child.
+///
+/// The caller must be single-threaded, as the spawner is: the child then goes on with a whole and
+/// consistent copy of the process, and may allocate.
+pub fn fork_into(flags: CloneFlags) -> nix::Result<Option<Pid>> {
+    let flags = (flags.bits() | libc::SIGCHLD) as libc::c_ulong;
+    // SAFETY: without CLONE_VM the child runs on a copy of everything, on the copied stack, as
+    // after fork(2). Passing null for the stack and the three further pointers, which no flag used
+    // here reads, is what fork itself does; their order differs between architectures, which
+    // nulls do not notice.
+    let pid = Errno::result(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })?;
+    Ok((pid != 0).then(|| Pid::from_raw(pid as libc::pid_t)))
+}
+
+/// A descriptor that becomes readable when the process ends (Linux 5.3).
+pub fn pidfd(pid: Pid) -> nix::Result<OwnedFd> {
+    // SAFETY: the call takes plain numbers, and the descriptor it returns is ours alone.
+    unsafe {
+        let fd = Errno::result(libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0))?;
+        Ok(OwnedFd::from_raw_fd(fd as RawFd))
+    }
+}
+
+/// What [`wait`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waited {
+    /// A child ended.
+    Ended {
+        /// Which.
+        pid: Pid,
+        /// How.
+        status: ExitStatus,
+        /// What it used, with the children it had waited for.
+        usage: ResourceUsage,
+    },
+    /// There are children, and none has ended.
+    NoneYet,
+    /// There are no children.
+    NoChildren,
+}
+
+/// Which children [`wait`] waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// This one.
+    One(Pid),
+    /// Any, however it was cloned.
+    Any,
+}
+
+/// Whether [`wait`] returns before a child has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It does not.
+    Block,
+    /// It does, with [`Waited::NoneYet`].
+    Poll,
+}
+
+/// Waits for a child's end (`wait4(2)`).
+pub fn wait(whom: Whom, patience: Patience) -> nix::Result<Waited> {
+    let pid = match whom {
+        Whom::One(pid) => pid.as_raw(),
+        Whom::Any => -1,
+    };
+    let options = libc::__WALL
+        | match patience {
+            Patience::Block => 0,
+            Patience::Poll => libc::WNOHANG,
+        };
+    loop {
+        let mut status = 0;
+        // SAFETY: `rusage` is a plain structure of integers, for which zero is a value.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: both pointers are to live locals of the right type.
+        let result = unsafe { libc::wait4(pid, &mut status, options, &mut usage) };
+        match Errno::result(result) {
+            Ok(0) => return Ok(Waited::NoneYet),
+            Ok(pid) => {
+                if let Some(status) = exit_status(status) {
+                    let usage = resource_usage(&usage);
+                    return Ok(Waited::Ended {
+                        pid: Pid::from_raw(pid),
+                        status,
+                        usage,
+                    });
+                }
+            }
+            Err(Errno::EINTR) => {}
+            Err(Errno::ECHILD) => return Ok(Waited::NoChildren),
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+fn exit_status(status: libc::c_int) -> Option<ExitStatus> {
+    if libc::WIFEXITED(status) {
+        Some(ExitStatus::Code(libc::WEXITSTATUS(status)))
+    } else if libc::WIFSIGNALED(status) {
+        Some(ExitStatus::Signal {
+            number: libc::WTERMSIG(status),
+            core_dumped: libc::WCOREDUMP(status),
+        })
+    } else {
+        None
+    }
+}
+
+fn resource_usage(usage: &libc::rusage) -> ResourceUsage {
+    let duration = |time: libc::timeval| {
+        Duration::from_secs(time.tv_sec.max(0) as u64)
+            + Duration::from_micros(time.tv_usec.max(0) as u64)
+    };
+    ResourceUsage {
+        user: duration(usage.ru_utime),
+        system: duration(usage.ru_stime),
+        // The kernel counts in units of 1024 bytes.
+        memory_peak_bytes: (usage.ru_maxrss.max(0) as u64).saturating_mul(1024),
+    }
+}
+
+/// Sets every signal to its default action, and unblocks all.
+///
+/// Only for a process that has installed no handler it still wants.
+pub fn reset_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: SIG_DFL installs no code of ours. For SIGKILL and SIGSTOP the call fails
+        // harmlessly.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
+}
+
+/// Lets the kernel reap this process's children by itself.
+pub fn reap_children_automatically() {
+    // SAFETY: SIG_IGN installs no code of ours.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+}
+
+/// Brings up `lo` in the calling process's network namespace. The kernel then gives it 127.0.0.1
+/// and ::1.
+pub fn bring_loopback_up() -> nix::Result<()> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+    use std::os::fd::AsRawFd;
+    let socket = socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    // SAFETY: `ifreq` is a plain structure for which zero is a value; its name stays
+    // NUL-terminated, since only its first two bytes are written.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[0] = b'l' as libc::c_char;
+    request.ifr_name[1] = b'o' as libc::c_char;
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    // SAFETY: SIOCSIFFLAGS reads an `ifreq`, which outlives the call; the descriptor is open.
+    Errno::result(unsafe {
+        libc::ioctl(
+            socket.as_raw_fd(),
+            libc::SIOCSIFFLAGS as libc::Ioctl,
+            &request,
+        )
+    })
+    .map(drop)
+}

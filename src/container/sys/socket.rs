@@ -1,0 +1,115 @@
+//! Messages with descriptors over Unix seqpacket sockets, and sealed memory files for what is too
+//! large for one message.
+
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
+    sendmsg, socketpair,
+};
+
+/// The largest message, in bytes; what is larger travels in a memory file. Well below the least
+/// socket buffer that distributions set.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// The most descriptors in one message.
+pub const DESCRIPTORS_MAX: usize = 8;
+
+/// A connected pair of seqpacket sockets.
+pub fn pair() -> nix::Result<(OwnedFd, OwnedFd)> {
+    socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )
+}
+
+/// Sends one message. A peer that is gone is `EPIPE`, never a signal.
+pub fn send(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> nix::Result<()> {
+    let raw: Vec<_> = descriptors.iter().map(|fd| fd.as_raw_fd()).collect();
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
+    loop {
+        let sent = sendmsg::<()>(
+            socket.as_raw_fd(),
+            &[IoSlice::new(bytes)],
+            control,
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        );
+        match sent {
+            Err(Errno::EINTR) => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// One received message.
+#[derive(Debug)]
+pub struct Message {
+    /// How many bytes of the buffer it takes; 0 means that the peer has closed its end.
+    pub length: usize,
+    /// The descriptors that came with it.
+    pub descriptors: Vec<OwnedFd>,
+}
+
+/// Receives one message into `buffer`.
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<Message> {
+    let mut control = nix::cmsg_space!([std::os::fd::RawFd; DESCRIPTORS_MAX]);
+    loop {
+        let mut parts = [IoSliceMut::new(buffer)];
+        let received = recvmsg::<()>(
+            socket.as_raw_fd(),
+            &mut parts,
+            Some(&mut control),
+            MsgFlags::MSG_CMSG_CLOEXEC,
+        );
+        let received = match received {
+            Err(Errno::EINTR) => continue,
+            other => other?,
+        };
+        let mut descriptors = Vec::new();
+        for message in received.cmsgs()? {
+            if let ControlMessageOwned::ScmRights(fds) = message {
+                // SAFETY: the kernel has just installed these descriptors for us; nobody else
+                // owns them.
+                descriptors.extend(
+                    fds.into_iter()
+                        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
+                );
+            }
+        }
+        if received.flags.contains(MsgFlags::MSG_TRUNC) {
+            return Err(Errno::EMSGSIZE);
+        }
+        return Ok(Message {
+            length: received.bytes,
+            descriptors,
+        });
+    }
+}
+
+/// A memory file with these bytes, to be sent to another process.
+pub fn memory_file(bytes: &[u8]) -> std::io::Result<OwnedFd> {
+    let mut file = File::from(memfd_create(c"maelstrom", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(bytes)?;
+    Ok(file.into())
+}
+
+/// The whole content of a memory file.
+pub fn read_memory_file(file: OwnedFd) -> std::io::Result<Vec<u8>> {
+    let mut file = File::from(file);
+    file.seek(SeekFrom::Start(0))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

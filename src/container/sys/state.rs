@@ -1,0 +1,113 @@
+//! Reads the kernel state that one job could leave to the next: System V IPC objects, limits and
+//! scheduling attributes of the calling process.
+
+use nix::errno::Errno;
+
+/// How many System V objects the calling process's IPC namespace holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemVObjects {
+    /// Shared memory segments.
+    pub segments: i32,
+    /// Semaphore sets.
+    pub semaphores: i32,
+    /// Message queues.
+    pub queues: i32,
+}
+
+/// Not in the `libc` crate for every target; the layouts are of linux/shm.h, linux/sem.h and
+/// linux/msg.h.
+#[repr(C)]
+struct ShmInfo {
+    used_ids: libc::c_int,
+    others: [libc::c_ulong; 6],
+}
+
+const SHM_INFO: libc::c_int = 14;
+const SEM_INFO: libc::c_int = 19;
+const MSG_INFO: libc::c_int = 12;
+
+/// Counts the System V objects.
+pub fn system_v_objects() -> nix::Result<SystemVObjects> {
+    let mut shm = ShmInfo {
+        used_ids: 0,
+        others: [0; 6],
+    };
+    // `struct seminfo` and `struct msginfo`: ten and eight `int`s (the last a `short` with its
+    // padding). `semusz` (index 7) and `msgpool` (index 0) count the objects in use.
+    let mut sem = [0 as libc::c_int; 10];
+    let mut msg = [0 as libc::c_int; 8];
+    // SAFETY: with SHM_INFO the kernel writes a `struct shm_info`, with SEM_INFO a `struct seminfo`
+    // and with MSG_INFO a `struct msginfo`; each buffer is a live local at least that large.
+    unsafe {
+        Errno::result(libc::shmctl(0, SHM_INFO, (&raw mut shm).cast()))?;
+        Errno::result(libc::semctl(0, 0, SEM_INFO, sem.as_mut_ptr()))?;
+        Errno::result(libc::msgctl(0, MSG_INFO, msg.as_mut_ptr().cast()))?;
+    }
+    Ok(SystemVObjects {
+        segments: shm.used_ids,
+        semaphores: sem[7],
+        queues: msg[0],
+    })
+}
+
+/// The attributes of a process that any process of the same user may change, and that children
+/// inherit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessAttributes {
+    limits: Vec<(libc::rlim_t, libc::rlim_t)>,
+    affinity: [u64; 16],
+    nice: libc::c_int,
+    policy: libc::c_int,
+    io_priority: libc::c_long,
+}
+
+const RESOURCES: u32 = 16;
+
+/// Reads the attributes of the calling process.
+pub fn process_attributes() -> nix::Result<ProcessAttributes> {
+    let mut limits = Vec::with_capacity(RESOURCES as usize);
+    for resource in 0..RESOURCES {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: `limit` is a live local of the type the call writes; the resources 0 to 15 are
+        // those of linux/resource.h on both x86-64 and ARM64.
+        Errno::result(unsafe { libc::getrlimit(resource as _, &mut limit) })?;
+        limits.push((limit.rlim_cur, limit.rlim_max));
+    }
+    let mut affinity = [0u64; 16];
+    // SAFETY: the call writes at most the size it is given, which is that of the live local; the
+    // others take plain numbers.
+    unsafe {
+        let size = size_of_val(&affinity);
+        // A machine with more than 1024 processors does not fit; then all attributes but this one
+        // are compared.
+        let _ = libc::syscall(libc::SYS_sched_getaffinity, 0, size, affinity.as_mut_ptr());
+        Ok(ProcessAttributes {
+            limits,
+            affinity,
+            nice: libc::getpriority(libc::PRIO_PROCESS, 0),
+            policy: libc::sched_getscheduler(0),
+            io_priority: libc::syscall(libc::SYS_ioprio_get, 1, 0),
+        })
+    }
+}
+
+/// Limits the processes and threads of the calling process's user in its user namespace. The
+/// limit never grows.
+pub fn limit_processes(most: u64) {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a live local of the type the calls read and write. Failing to lower a
+    // limit leaves it as it was, which is no danger.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NPROC, &mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_cur.min(most);
+            limit.rlim_max = limit.rlim_max.min(most);
+            libc::setrlimit(libc::RLIMIT_NPROC, &limit);
+        }
+    }
+}

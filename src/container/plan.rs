@@ -403,11 +403,12 @@ impl Planner {
 
     /// Puts a path of the host in the stash, and returns its name there.
     fn stash(&mut self, source: &Path, access: BindAccess) -> Result<CString, PlanError> {
-        let name = c_path(Path::new(&format!("{}", self.stashed)))?;
+        let name = c_path(Path::new(&self.stashed.to_string()))?;
         self.stashed += 1;
-        self.template.push(Step::BindHost {
-            source: c_path(source)?,
-            target: name.clone(),
+        let source = c_path(source)?;
+        self.template.push(Step::StashHost {
+            source,
+            name: name.clone(),
             access,
         });
         Ok(name)

@@ -79,6 +79,15 @@ pub enum Step {
         /// Whether jobs may write.
         access: BindAccess,
     },
+    /// Attach a copy of a mount of the host in the stash, on a mount point made for it.
+    StashHost {
+        /// The path on the host; symbolic links are followed there.
+        source: CString,
+        /// The name in the stash.
+        name: CString,
+        /// Whether jobs may write.
+        access: BindAccess,
+    },
     /// Attach a copy of a mount of the stash.
     BindStash {
         /// The path, relative to the stash.
@@ -165,6 +174,13 @@ fn shown(path: &CStr) -> std::borrow::Cow<'_, str> {
     path.to_string_lossy()
 }
 
+fn kind_of(access: BindAccess) -> &'static str {
+    match access {
+        BindAccess::ReadOnly => "read-only",
+        BindAccess::ReadWrite => "read-write",
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -206,15 +222,25 @@ impl fmt::Display for Step {
                 target,
                 access,
             } => {
-                let kind = match access {
-                    BindAccess::ReadOnly => "read-only",
-                    BindAccess::ReadWrite => "read-write",
-                };
+                let kind = kind_of(*access);
                 write!(
                     out,
                     "bind {} of the host {kind} on {}",
                     shown(source),
                     shown(target)
+                )
+            }
+            Step::StashHost {
+                source,
+                name,
+                access,
+            } => {
+                let kind = kind_of(*access);
+                write!(
+                    out,
+                    "bind {} of the host {kind} on stash:{}",
+                    shown(source),
+                    shown(name)
                 )
             }
             Step::BindStash { source, target } => {

@@ -87,7 +87,9 @@ impl Builder {
             Step::SetHostName { name } => sethostname(name.to_string_lossy().as_ref()),
             Step::BringLoopbackUp => bring_loopback_up(),
             Step::MakeDirectory { path, mode } => make_directory(path, *mode),
-            Step::MakeMountPoint { path, of } => make_mount_point(path, of),
+            Step::MakeMountPoint { path, of } => {
+                make_mount_point(path, stat(of.as_c_str())?.st_mode)
+            }
             Step::WriteFile { path, content } => write_file(path, content),
             Step::MakeSymlink { path, target } => {
                 symlinkat(target.as_c_str(), nix::fcntl::AT_FDCWD, path.as_c_str())
@@ -96,7 +98,16 @@ impl Builder {
                 source,
                 target,
                 access,
-            } => self.bind_host(source, target, *access),
+            } => attach(self.copy_of_host(source, *access)?.as_fd(), target),
+            Step::StashHost {
+                source,
+                name,
+                access,
+            } => {
+                let tree = self.copy_of_host(source, *access)?;
+                make_mount_point(name, fstat(&tree)?.st_mode)?;
+                attach(tree.as_fd(), name)
+            }
             Step::BindStash { source, target } => {
                 // Recursive, since what lies in the stash may itself be several mounts.
                 let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
@@ -172,7 +183,8 @@ impl Builder {
         Ok(())
     }
 
-    fn bind_host(&self, source: &CStr, target: &CStr, access: BindAccess) -> nix::Result<()> {
+    /// A detached copy of what stands at a path of the host.
+    fn copy_of_host(&self, source: &CStr, access: BindAccess) -> nix::Result<OwnedFd> {
         let host = self.host.as_ref().ok_or(Errno::EBADF)?;
         let source = open_in_root(host.as_fd(), source)?;
         let tree = clone_tree(source.as_fd(), Depth::Tree)?;
@@ -180,7 +192,7 @@ impl Builder {
             BindAccess::ReadOnly => make_read_only(tree.as_fd(), Depth::Tree)?,
             BindAccess::ReadWrite => {}
         }
-        attach(tree.as_fd(), target)
+        Ok(tree)
     }
 
     fn leave_host(&mut self) -> nix::Result<()> {
@@ -219,8 +231,9 @@ fn is_directory(mode: nix::libc::mode_t) -> bool {
     SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) == SFlag::S_IFDIR
 }
 
-fn make_mount_point(path: &CStr, of: &CStr) -> nix::Result<()> {
-    if is_directory(stat(of)?.st_mode) {
+/// Makes an empty directory or an empty file, as the mode of what will be mounted there says.
+fn make_mount_point(path: &CStr, mode: nix::libc::mode_t) -> nix::Result<()> {
+    if is_directory(mode) {
         make_directory(path, 0o755)
     } else {
         write_file(path, &[])
@@ -294,10 +307,4 @@ fn mask(target: &CStr) -> nix::Result<()> {
             mount(name, target, name, flags, Some(c"mode=555,nr_inodes=1"))
         }
     }
-}
-
-/// Whether two descriptors name the same mounted file.
-pub fn same_file(one: impl AsFd, other: impl AsFd) -> nix::Result<bool> {
-    let (one, other) = (fstat(one)?, fstat(other)?);
-    Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
 }

@@ -5,8 +5,8 @@
 //! container.
 
 use std::fs::File;
-use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -192,9 +192,9 @@ impl Slot {
     }
 
     fn run(&mut self, socket: &OwnedFd, image: &ProcessImage, descriptors: Vec<OwnedFd>) -> JobEnd {
-        if let Some(last_pid) = &mut self.last_pid {
+        if let Some(last_pid) = &self.last_pid {
             // So that the job always is process 2. Where it fails, ids count on.
-            let _ = last_pid.write_all(b"1");
+            let _ = last_pid.write_all_at(b"1", 0);
         }
         let stream = |index: usize| -> BorrowedFd<'_> {
             descriptors.get(index).unwrap_or(&self.null).as_fd()

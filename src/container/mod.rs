@@ -11,6 +11,7 @@ pub mod child;
 pub mod digest;
 pub mod message;
 pub mod plan;
+pub mod preflight;
 pub mod slot;
 pub mod spawner;
 pub mod spec;

@@ -63,6 +63,18 @@ pub struct JobResult {
     pub ran: Duration,
 }
 
+impl JobResult {
+    /// Of a job that never ran.
+    pub fn not_run(end: JobEnd) -> JobResult {
+        JobResult {
+            end,
+            usage: ResourceUsage::default(),
+            prepared: Duration::ZERO,
+            ran: Duration::ZERO,
+        }
+    }
+}
+
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobEnd {

@@ -16,6 +16,8 @@
 //!
 //! Absent on purpose: tests, attempts, repeats and history. A backend knows jobs only.
 
+pub mod local;
+
 use std::future::Future;
 use std::time::Duration;
 

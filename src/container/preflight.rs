@@ -1,0 +1,467 @@
+//! Finds out before anything runs whether this machine allows containers, and says what cures it
+//! if it does not.
+//!
+//! The probe is the real thing: a spawner, and a container with every kind of mount. Only when it
+//! fails are the machine's settings read, to turn the failure into advice; [`advise`] is pure.
+
+use std::fmt;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::message::{self, SlotReply};
+use super::plan::plan;
+use super::slot::build::StepFailed;
+use super::spawner::{Spawner, SpawnerError};
+use super::spec::{
+    ContainerSpec, Mount, MountKind, Network, Privileges, Root, SkeletonEntry, SkeletonKind,
+};
+
+/// This machine does not allow containers.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Forbidden {
+    /// What is forbidden, and by what.
+    pub message: String,
+    /// The command or setting that cures it.
+    pub help: String,
+    /// What was seen.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// What of this machine decides whether it allows containers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Major and minor version of the kernel.
+    pub kernel: (u32, u32),
+    /// `user.max_user_namespaces`
+    pub user_namespaces_max: Option<u64>,
+    /// `kernel.unprivileged_userns_clone`, where Debian's patch is in the kernel.
+    pub unprivileged_clone: Option<u64>,
+    /// `kernel.apparmor_restrict_unprivileged_userns`, where Ubuntu's patch is in the kernel.
+    pub apparmor_restricts: Option<u64>,
+    /// Whether this process is root.
+    pub root: bool,
+    /// Whether a seccomp filter watches this process.
+    pub seccomp: bool,
+    /// The container engine that this process runs in, if any.
+    pub engine: Option<Engine>,
+    /// Whether something is mounted over parts of `/proc`, as engines do to hide them.
+    pub proc_masked: bool,
+    /// The executable, which an AppArmor profile must name.
+    pub executable: PathBuf,
+}
+
+/// A container engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Docker.
+    Docker,
+    /// Podman.
+    Podman,
+    /// Another, Kubernetes' for instance.
+    Other,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Engine::Docker => "Docker",
+            Engine::Podman => "Podman",
+            Engine::Other => "a container engine",
+        })
+    }
+}
+
+/// The oldest kernel that has what containers need: overlayfs in user namespaces (5.11) and
+/// `mount_setattr` (5.12).
+const KERNEL_OLDEST: (u32, u32) = (5, 12);
+
+/// Starts a spawner and proves that containers can be made with it.
+pub fn spawner(executable: &Path) -> Result<Spawner, Forbidden> {
+    let forbidden = |source: SpawnerError| {
+        let errno = match &source {
+            SpawnerError::Step(failed) => Some(Errno::from_raw(failed.errno)),
+            SpawnerError::Map { source, .. } => source.raw_os_error().map(Errno::from_raw),
+            SpawnerError::Execute { .. }
+            | SpawnerError::Message(_)
+            | SpawnerError::MemoryFile(_) => None,
+        };
+        explain(executable, errno, Box::new(source))
+    };
+    let spawner = Spawner::launch(executable).map_err(forbidden)?;
+    probe(&spawner).map_err(forbidden)?;
+    Ok(spawner)
+}
+
+/// Standard input of every job.
+pub fn null_device() -> Result<OwnedFd, Forbidden> {
+    File::open("/dev/null")
+        .map(OwnedFd::from)
+        .map_err(|source| Forbidden {
+            message: "cannot open /dev/null".to_owned(),
+            help: "a Linux system needs one: mknod -m 666 /dev/null c 1 3".to_owned(),
+            source: Box::new(source),
+        })
+}
+
+/// Makes one container and ends it.
+fn probe(spawner: &Spawner) -> Result<(), SpawnerError> {
+    let plan = plan(&probe_spec())
+        .map_err(|_| SpawnerError::Step(StepFailed::new("plan a container", Errno::EINVAL)))?;
+    let socket = spawner.start_slot(&plan)?;
+    match message::receive(socket.as_fd())?.0 {
+        SlotReply::NotBuilt(failed) => Err(SpawnerError::Step(failed)),
+        SlotReply::Ready | SlotReply::NotStarted(_) | SlotReply::Ended { .. } => Ok(()),
+    }
+}
+
+fn probe_spec() -> ContainerSpec {
+    let points = ["/proc", "/tmp", "/usr", "/dev/pts", "/dev/mqueue"];
+    let entry = |path: &&str| SkeletonEntry {
+        path: path.into(),
+        kind: SkeletonKind::Directory,
+    };
+    let mount = |point: &str, kind| Mount {
+        mount_point: point.into(),
+        kind,
+    };
+    ContainerSpec {
+        root: Root::Skeleton(points.iter().map(entry).collect()),
+        mounts: vec![
+            mount("/proc", MountKind::Proc),
+            mount("/dev/pts", MountKind::DevPts),
+            mount("/dev/mqueue", MountKind::MessageQueue),
+            mount("/tmp", MountKind::Scratch { mode: 0o1777 }),
+            mount(
+                "/usr",
+                MountKind::Overlay {
+                    source: "/usr".into(),
+                },
+            ),
+        ],
+        network: Network::Loopback,
+        hostname: "probe".to_owned(),
+        user: nix::unistd::geteuid().as_raw(),
+        group: nix::unistd::getegid().as_raw(),
+        privileges: Privileges::Ordinary,
+    }
+}
+
+fn explain(
+    executable: &Path,
+    errno: Option<Errno>,
+    source: Box<dyn std::error::Error + Send + Sync>,
+) -> Forbidden {
+    let (message, help) = advise(&Facts::gather(executable), errno);
+    Forbidden {
+        message,
+        help,
+        source,
+    }
+}
+
+const PROCESS_ISOLATION: &str =
+    "Or give up containers for this run by choice: --isolation=process.";
+
+/// What is wrong, and what cures it.
+pub fn advise(facts: &Facts, errno: Option<Errno>) -> (String, String) {
+    let with_choice =
+        |message: String, cure: String| (message, format!("{cure}\n{PROCESS_ISOLATION}"));
+    let (major, minor) = facts.kernel;
+    let (oldest_major, oldest_minor) = KERNEL_OLDEST;
+    if facts.kernel < KERNEL_OLDEST {
+        return with_choice(
+            format!(
+                "containers need Linux {oldest_major}.{oldest_minor} or later, and this is Linux \
+                 {major}.{minor}"
+            ),
+            "Boot a newer kernel.".to_owned(),
+        );
+    }
+    if facts.user_namespaces_max == Some(0) {
+        return with_choice(
+            "this machine allows no user namespaces (user.max_user_namespaces is 0)".to_owned(),
+            "Allow them: sudo sysctl -w user.max_user_namespaces=15000".to_owned(),
+        );
+    }
+    if facts.unprivileged_clone == Some(0) && !facts.root {
+        return with_choice(
+            "this machine allows user namespaces to root only \
+             (kernel.unprivileged_userns_clone is 0)"
+                .to_owned(),
+            "Allow them: sudo sysctl -w kernel.unprivileged_userns_clone=1".to_owned(),
+        );
+    }
+    if let Some(engine) = facts.engine {
+        return in_engine(engine, facts);
+    }
+    if facts.apparmor_restricts.is_some_and(|value| value != 0) && !facts.root {
+        let program = facts.executable.display();
+        return with_choice(
+            "AppArmor keeps programs without a profile from using user namespaces \
+             (kernel.apparmor_restrict_unprivileged_userns is 1)"
+                .to_owned(),
+            format!(
+                "Give this program a profile:\n  printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\n\
+                 profile maelstrom {program} flags=(unconfined) {{\\n  userns,\\n}}\\n' | \
+                 sudo tee /etc/apparmor.d/maelstrom && sudo apparmor_parser -r \
+                 /etc/apparmor.d/maelstrom\nor lift the restriction: sudo sysctl -w \
+                 kernel.apparmor_restrict_unprivileged_userns=0"
+            ),
+        );
+    }
+    match errno {
+        Some(Errno::ENOSPC) => with_choice(
+            "all user or other namespaces that this machine allows are taken".to_owned(),
+            "Allow more: sudo sysctl -w user.max_user_namespaces=15000 user.max_mnt_namespaces=15000 \
+             user.max_net_namespaces=15000 user.max_pid_namespaces=15000"
+                .to_owned(),
+        ),
+        Some(Errno::EPERM | Errno::EACCES) if facts.seccomp => with_choice(
+            "a seccomp filter keeps this process from making containers".to_owned(),
+            "Start it without the filter, or with one that allows unshare, clone, mount, \
+             pivot_root and setns."
+                .to_owned(),
+        ),
+        Some(Errno::EPERM | Errno::EACCES) if facts.proc_masked => with_choice(
+            "parts of /proc are hidden, so that the kernel allows no container a /proc of its own"
+                .to_owned(),
+            "Unmount what is mounted below /proc, or run outside of the sandbox that hides it."
+                .to_owned(),
+        ),
+        Some(_) | None => with_choice(
+            "this machine does not allow containers".to_owned(),
+            "The cause below names the step that was refused.".to_owned(),
+        ),
+    }
+}
+
+fn in_engine(engine: Engine, facts: &Facts) -> (String, String) {
+    let what = if facts.seccomp {
+        format!("this process runs in {engine}, whose seccomp profile forbids containers in it")
+    } else {
+        format!("this process runs in {engine}, which forbids containers in it")
+    };
+    let cure = match engine {
+        Engine::Docker => {
+            "Start it with: docker run --security-opt seccomp=unconfined --security-opt \
+             apparmor=unconfined --security-opt systempaths=unconfined ...\n(or, with less care: \
+             docker run --privileged ...)"
+        }
+        Engine::Podman => {
+            "Start it with: podman run --security-opt seccomp=unconfined --security-opt \
+             unmask=ALL ..."
+        }
+        Engine::Other => {
+            "Start its container with seccompProfile: {type: Unconfined} and procMount: Unmasked \
+             in the securityContext (or privileged: true)."
+        }
+    };
+    (what, format!("{cure}\n{PROCESS_ISOLATION}"))
+}
+
+impl Facts {
+    /// Reads them.
+    pub fn gather(executable: &Path) -> Facts {
+        let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse().ok();
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        Facts {
+            kernel: parse_release(&release),
+            user_namespaces_max: number("/proc/sys/user/max_user_namespaces"),
+            unprivileged_clone: number("/proc/sys/kernel/unprivileged_userns_clone"),
+            apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
+            root: nix::unistd::geteuid().is_root(),
+            seccomp: has_seccomp_filter(&status),
+            engine: engine(
+                |path| path.exists(),
+                std::env::var("container").ok().as_deref(),
+            ),
+            proc_masked: has_masked_proc(&mounts),
+            executable: fs::canonicalize(executable)
+                .unwrap_or_else(|_: io::Error| executable.to_owned()),
+        }
+    }
+}
+
+fn parse_release(release: &str) -> (u32, u32) {
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|part| part.parse().ok());
+    let mut next = || numbers.next().flatten().unwrap_or(0);
+    (next(), next())
+}
+
+/// `Seccomp: 2` is a filter (proc_pid_status(5)).
+fn has_seccomp_filter(status: &str) -> bool {
+    let field = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Seccomp:"));
+    field.is_some_and(|value| value.trim() == "2")
+}
+
+/// The fifth field of a line is the mount point (proc_pid_mountinfo(5)).
+fn has_masked_proc(mountinfo: &str) -> bool {
+    mountinfo
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        // An automount that every desktop has, on an otherwise empty directory.
+        .any(|point| point.starts_with("/proc/") && point != "/proc/sys/fs/binfmt_misc")
+}
+
+fn engine(exists: impl Fn(&Path) -> bool, variable: Option<&str>) -> Option<Engine> {
+    if exists(Path::new("/.dockerenv")) {
+        Some(Engine::Docker)
+    } else if exists(Path::new("/run/.containerenv")) || variable == Some("podman") {
+        Some(Engine::Podman)
+    } else if exists(Path::new("/run/secrets/kubernetes.io"))
+        || variable.is_some_and(|name| !name.is_empty())
+    {
+        Some(Engine::Other)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts {
+            kernel: (6, 1),
+            user_namespaces_max: Some(15_000),
+            executable: "/usr/bin/cargo-maelstrom".into(),
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn every_restriction_has_its_cure() {
+        let denied = Some(Errno::EPERM);
+        let cases = [
+            (
+                "old kernel",
+                Facts {
+                    kernel: (5, 4),
+                    ..facts()
+                },
+                denied,
+            ),
+            (
+                "none allowed",
+                Facts {
+                    user_namespaces_max: Some(0),
+                    ..facts()
+                },
+                Some(Errno::ENOSPC),
+            ),
+            (
+                "root only",
+                Facts {
+                    unprivileged_clone: Some(0),
+                    ..facts()
+                },
+                denied,
+            ),
+            (
+                "apparmor",
+                Facts {
+                    apparmor_restricts: Some(1),
+                    ..facts()
+                },
+                denied,
+            ),
+            (
+                "docker",
+                Facts {
+                    engine: Some(Engine::Docker),
+                    seccomp: true,
+                    ..facts()
+                },
+                denied,
+            ),
+            (
+                "podman",
+                Facts {
+                    engine: Some(Engine::Podman),
+                    ..facts()
+                },
+                denied,
+            ),
+            (
+                "kubernetes",
+                Facts {
+                    engine: Some(Engine::Other),
+                    ..facts()
+                },
+                denied,
+            ),
+            ("exhausted", facts(), Some(Errno::ENOSPC)),
+            (
+                "seccomp",
+                Facts {
+                    seccomp: true,
+                    ..facts()
+                },
+                denied,
+            ),
+            (
+                "masked proc",
+                Facts {
+                    proc_masked: true,
+                    ..facts()
+                },
+                denied,
+            ),
+            ("unknown", facts(), Some(Errno::ENODEV)),
+        ];
+        let mut text = String::new();
+        for (name, facts, errno) in cases {
+            let (message, help) = advise(&facts, errno);
+            text.push_str(&format!("# {name}\n{message}\n{help}\n\n"));
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn settings_that_bind_ordinary_users_only_are_not_blamed_for_root() {
+        let root = Facts {
+            root: true,
+            unprivileged_clone: Some(0),
+            apparmor_restricts: Some(1),
+            ..facts()
+        };
+        let (message, _) = advise(&root, Some(Errno::EPERM));
+        assert_eq!(message, "this machine does not allow containers");
+    }
+
+    #[test]
+    fn facts_are_read_from_the_kernels_texts() {
+        assert_eq!(parse_release("6.18.44-fc-v669\n"), (6, 18));
+        assert_eq!(parse_release("garbage"), (0, 0));
+        assert!(has_seccomp_filter("Name:\tx\nSeccomp:\t2\n"));
+        assert!(!has_seccomp_filter("Seccomp:\t0\n"));
+        let masked = "30 29 0:5 /null /proc/kcore rw - devtmpfs devtmpfs rw\n";
+        assert!(has_masked_proc(masked));
+        assert!(!has_masked_proc(
+            "30 29 0:5 / /proc/sys/fs/binfmt_misc rw - autofs x rw\n"
+        ));
+        assert_eq!(
+            engine(|path| path.ends_with(".dockerenv"), None),
+            Some(Engine::Docker)
+        );
+        assert_eq!(
+            engine(|_| false, Some("systemd-nspawn")),
+            Some(Engine::Other)
+        );
+        assert_eq!(engine(|_| false, Some("")), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! One slot process, seen from the program: starting it, giving it orders, reading its replies.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::container::message::{self, MessageError, ProcessImage, SlotOrder, SlotReply};
+use crate::container::plan::{Plan, plan};
+use crate::container::spawner::{Spawner, SpawnerError};
+use crate::container::sys::socket::{MESSAGE_BYTES_MAX, memory_file};
+use crate::engine::job::ContainerSpec;
+
+/// How many plans are kept, so that a job like the one before needs no planning.
+const PLANS_MAX: usize = 16;
+
+/// Starts containers. Cloning it shares it.
+#[derive(Clone)]
+pub struct Containers {
+    spawner: Rc<Spawner>,
+    plans: Rc<RefCell<VecDeque<(Arc<ContainerSpec>, Rc<Plan>)>>>,
+}
+
+/// Why a container did not come to be.
+#[derive(Debug)]
+pub enum StartError {
+    /// This one cannot be made.
+    Container(String),
+    /// None can be made any more.
+    Helper(SpawnerError),
+}
+
+impl From<MessageError> for StartError {
+    fn from(error: MessageError) -> Self {
+        StartError::Container(format!("the container's first process failed: {error}"))
+    }
+}
+
+impl Containers {
+    /// With a spawner to start them.
+    pub fn new(spawner: Rc<Spawner>) -> Containers {
+        Containers {
+            spawner,
+            plans: Rc::default(),
+        }
+    }
+
+    fn plan(&self, spec: &Arc<ContainerSpec>) -> Result<Rc<Plan>, StartError> {
+        let mut plans = self.plans.borrow_mut();
+        if let Some((_, plan)) = plans.iter().find(|(known, _)| same(known, spec)) {
+            return Ok(Rc::clone(plan));
+        }
+        let plan = plan(spec).map_err(|error| StartError::Container(error.to_string()))?;
+        let plan = Rc::new(plan);
+        plans.push_front((Arc::clone(spec), Rc::clone(&plan)));
+        plans.truncate(PLANS_MAX);
+        Ok(plan)
+    }
+
+    /// Starts a container and waits until it is made.
+    pub async fn start(&self, spec: &Arc<ContainerSpec>) -> Result<Container, StartError> {
+        let plan = self.plan(spec)?;
+        let socket = self.spawner.start_slot(&plan).map_err(StartError::Helper)?;
+        let container = Container::new(Arc::clone(spec), socket)
+            .map_err(|error| StartError::Container(format!("cannot watch a container: {error}")))?;
+        match container.reply().await? {
+            SlotReply::Ready => Ok(container),
+            SlotReply::NotBuilt(failed) => Err(StartError::Container(format!(
+                "cannot make the container: {failed}"
+            ))),
+            SlotReply::NotStarted(_) | SlotReply::Ended { .. } => Err(StartError::Container(
+                "the container's first process is confused".to_owned(),
+            )),
+        }
+    }
+}
+
+/// Comparing pointers first: equal specs are nearly always the same one.
+fn same(one: &Arc<ContainerSpec>, other: &Arc<ContainerSpec>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
+}
+
+/// A container that is ready for a job. Dropping it ends it.
+pub struct Container {
+    spec: Arc<ContainerSpec>,
+    socket: AsyncFd<OwnedFd>,
+}
+
+impl Container {
+    fn new(spec: Arc<ContainerSpec>, socket: OwnedFd) -> io::Result<Container> {
+        fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let socket = AsyncFd::register_with_interest(socket, Interest::READABLE)?;
+        Ok(Container { spec, socket })
+    }
+
+    /// Whether it is one of these.
+    pub fn serves(&self, spec: &Arc<ContainerSpec>) -> bool {
+        same(&self.spec, spec)
+    }
+
+    /// Gives an order. Only for those that carry no descriptors; the socket's buffer holds far
+    /// more of them than are ever outstanding.
+    pub fn order(&self, order: SlotOrder) -> Result<(), MessageError> {
+        message::send(self.socket.as_fd(), &order, &[])
+    }
+
+    /// Orders a program to be run with these standard streams.
+    pub fn run(
+        &self,
+        image: ProcessImage,
+        streams: [BorrowedFd<'_>; 3],
+    ) -> Result<(), MessageError> {
+        let order = SlotOrder::Run(image);
+        // The argument of a message's size is the order's: a tag and the image.
+        if message::encode(&order)?.len() <= MESSAGE_BYTES_MAX {
+            return message::send(self.socket.as_fd(), &order, &streams);
+        }
+        let SlotOrder::Run(image) = order else {
+            return Err(MessageError::Closed);
+        };
+        let file = memory_file(&message::encode(&image)?)
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+        let [stdin, stdout, stderr] = streams;
+        let descriptors = [stdin, stdout, stderr, file.as_fd()];
+        message::send(self.socket.as_fd(), &SlotOrder::RunLarge, &descriptors)
+    }
+
+    /// The next reply. Dropping the future loses nothing.
+    pub async fn reply(&self) -> Result<SlotReply, MessageError> {
+        loop {
+            let broken = |error: io::Error| {
+                MessageError::from(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+            };
+            let mut ready = self.socket.readable().await.map_err(broken)?;
+            match message::receive(self.socket.as_fd()) {
+                Err(MessageError::Socket(Errno::EAGAIN)) => ready.clear_ready(),
+                other => return other.map(|(reply, _)| reply),
+            }
+        }
+    }
+}

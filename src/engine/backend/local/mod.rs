@@ -1,0 +1,289 @@
+//! Executes jobs on this machine, each in its own container.
+//!
+//! - [`container`]: one slot process and the conversation with it.
+//! - [`job`]: one job from its slot to its end.
+//! - [`machine`]: how busy this machine is.
+//!
+//! Everything happens on the thread that polls [`LocalBackend::next`](Backend::next): jobs are
+//! futures that this value owns, and a job's output is read only while somebody takes events.
+
+mod container;
+mod job;
+mod machine;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use self::container::{Container, Containers};
+use self::job::{Control, Turn};
+use self::machine::Machine;
+use super::{Backend, BackendEvent, BackendLost, GRACE_DEFAULT, JobId, Rank, Stop};
+use crate::container::preflight::{self, Forbidden};
+use crate::container::spawner::Spawner;
+use crate::engine::event::EventKind;
+use crate::engine::ids::WorkerId;
+use crate::engine::job::{Job, JobEnd, JobResult};
+use crate::engine::schedule::{Scheduler, Withdrawn};
+
+/// This machine's only worker.
+const WORKER: WorkerId = WorkerId(0);
+
+/// The most containers that one slot keeps for jobs to come. Each is a small process and a few
+/// mounts; a project rarely has more than a handful of different containers.
+const IDLE_CONTAINERS_MAX: usize = 4;
+
+/// How often the machine is looked at while something runs.
+const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
+
+/// Events that wait to be taken; shared with the jobs.
+type Queue = Rc<RefCell<VecDeque<BackendEvent>>>;
+
+/// A job's future: the slot it had, and its container if that can be used again.
+type Running = Pin<Box<dyn Future<Output = Turn>>>;
+
+/// Executes jobs on this machine.
+pub struct LocalBackend {
+    spawner: Rc<Spawner>,
+    containers: Containers,
+    null: Rc<OwnedFd>,
+    slots: u32,
+    grace: Duration,
+    scheduler: Scheduler<Job>,
+    running: FuturesUnordered<Running>,
+    controls: HashMap<JobId, Rc<Control>>,
+    idle: Vec<Vec<Container>>,
+    events: Queue,
+    machine: Machine,
+    sampling: Interval,
+    suspended: bool,
+    lost: bool,
+    /// Of whoever waits for an event while nothing runs.
+    waker: Option<Waker>,
+}
+
+impl LocalBackend {
+    /// Starts the helper processes, and finds out whether this machine allows containers.
+    /// `executable` must begin by calling [`crate::container::spawner::run_if_helper`].
+    pub fn start(executable: &Path, slots: u32) -> Result<LocalBackend, Forbidden> {
+        let spawner = Rc::new(preflight::spawner(executable)?);
+        let null = Rc::new(preflight::null_device()?);
+        let events = Queue::default();
+        events
+            .borrow_mut()
+            .push_back(BackendEvent::Fact(EventKind::WorkerJoined {
+                worker: WORKER,
+                name: "local".to_owned(),
+                slots,
+                architecture: std::env::consts::ARCH.to_owned(),
+            }));
+        let mut sampling = interval(SAMPLE_PERIOD);
+        sampling.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(LocalBackend {
+            containers: Containers::new(Rc::clone(&spawner)),
+            spawner,
+            null,
+            slots,
+            grace: GRACE_DEFAULT,
+            scheduler: Scheduler::new(slots),
+            running: FuturesUnordered::new(),
+            controls: HashMap::new(),
+            idle: (0..slots).map(|_| Vec::new()).collect(),
+            events,
+            machine: Machine::default(),
+            sampling,
+            suspended: false,
+            lost: false,
+            waker: None,
+        })
+    }
+
+    /// Changes how long a job may go on after SIGTERM.
+    pub fn with_grace(self, grace: Duration) -> LocalBackend {
+        LocalBackend { grace, ..self }
+    }
+
+    fn tell(&mut self, event: BackendEvent) {
+        self.events.borrow_mut().push_back(event);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Starts as many jobs as there are free slots for.
+    fn start_jobs(&mut self) {
+        if self.suspended || self.lost {
+            return;
+        }
+        while let Some(start) = self.scheduler.start_next() {
+            let control = Rc::new(Control::default());
+            self.controls.insert(start.job, Rc::clone(&control));
+            let idle = self.idle.get_mut(start.slot as usize).and_then(|idle| {
+                let same = |container: &Container| container.serves(&start.payload.container);
+                idle.iter().position(same).map(|index| idle.remove(index))
+            });
+            self.running.push(Box::pin(job::run(job::Assignment {
+                id: start.job,
+                job: start.payload,
+                slot: start.slot,
+                idle,
+                containers: self.containers.clone(),
+                null: Rc::clone(&self.null),
+                grace: self.grace,
+                control,
+                events: Rc::clone(&self.events),
+            })));
+        }
+    }
+
+    /// A job's future is done: its slot is free.
+    fn finish(&mut self, turn: Turn) {
+        self.scheduler.finished(turn.job);
+        self.controls.remove(&turn.job);
+        if let Some(container) = turn.container
+            && let Some(idle) = self.idle.get_mut(turn.slot as usize)
+        {
+            // The one used last is kept longest.
+            idle.insert(0, container);
+            idle.truncate(IDLE_CONTAINERS_MAX);
+        }
+        if let Some(lost) = turn.lost
+            && !self.lost
+        {
+            self.lost = true;
+            self.tell(BackendEvent::Lost(lost));
+        }
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<BackendEvent> {
+        loop {
+            let event = self.events.borrow_mut().pop_front();
+            if let Some(event) = event {
+                return Poll::Ready(event);
+            }
+            if self.lost {
+                return Poll::Pending;
+            }
+            self.start_jobs();
+            match self.running.poll_next_unpin(context) {
+                Poll::Ready(Some(turn)) => {
+                    self.finish(turn);
+                    continue;
+                }
+                Poll::Ready(None) => {
+                    self.waker = Some(context.waker().clone());
+                    return Poll::Pending;
+                }
+                Poll::Pending => {}
+            }
+            if !self.events.borrow().is_empty() {
+                continue;
+            }
+            self.waker = Some(context.waker().clone());
+            if self.sampling.poll_tick(context).is_pending() {
+                return Poll::Pending;
+            }
+            let busy = self.scheduler.running() as u32;
+            if let Some(sample) = self.machine.sample(WORKER, busy) {
+                self.events
+                    .borrow_mut()
+                    .push_back(BackendEvent::Fact(sample));
+            }
+        }
+    }
+}
+
+impl Backend for LocalBackend {
+    fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+        match self.scheduler.enqueue(id, rank, job) {
+            Ok(()) => self.wake(),
+            Err(duplicate) => self.tell(BackendEvent::Finished {
+                job: id,
+                result: JobResult::not_run(JobEnd::Error(duplicate.to_string())),
+            }),
+        }
+    }
+
+    fn stop(&mut self, id: JobId, how: Stop) {
+        match self.scheduler.withdraw(id) {
+            Withdrawn::FromQueue(_) => self.tell(BackendEvent::Finished {
+                job: id,
+                result: JobResult::not_run(JobEnd::Cancelled),
+            }),
+            Withdrawn::StillRunning { .. } => {
+                if let Some(control) = self.controls.get(&id) {
+                    control.stop(how);
+                }
+            }
+            Withdrawn::Unknown => {}
+        }
+    }
+
+    fn hold(&mut self) {
+        self.scheduler.hold();
+    }
+
+    fn release(&mut self) {
+        self.scheduler.release();
+        self.wake();
+    }
+
+    fn suspend(&mut self) {
+        self.suspended = true;
+        self.controls.values().for_each(|control| control.suspend());
+    }
+
+    fn resume(&mut self) {
+        self.suspended = false;
+        self.controls.values().for_each(|control| control.resume());
+        self.wake();
+    }
+
+    fn next(&mut self) -> impl Future<Output = BackendEvent> {
+        poll_fn(|context| self.poll_next(context))
+    }
+
+    async fn close(self) {
+        let LocalBackend {
+            spawner,
+            containers,
+            running,
+            idle,
+            ..
+        } = self;
+        // What they hold are the ends of sockets whose closing ends the containers.
+        drop((running, idle, containers));
+        if let Ok(spawner) = Rc::try_unwrap(spawner) {
+            spawner.close();
+        }
+    }
+}
+
+/// The loss of the helper processes, which ends everything.
+fn helper_lost(source: impl std::error::Error + Send + Sync + 'static) -> BackendLost {
+    BackendLost {
+        message: "the helper process that starts containers is gone".to_owned(),
+        help: Some(
+            "it may have been killed, for want of memory for instance; run again".to_owned(),
+        ),
+        source: Some(Box::new(source)),
+    }
+}

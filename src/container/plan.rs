@@ -239,10 +239,8 @@ impl Planner {
         let stash = mounts.iter().position(|mount| is_scratch(&mount.kind));
         // Template mounts first, since the stash hides its mount point.
         for (mount, under) in mounts.iter().zip(&under) {
-            if *under == Under::Template
-                && let Some(step) = plain_mount(mount)?
-            {
-                self.template.push(step);
+            if *under == Under::Template {
+                self.template.extend(plain_mount(mount)?);
             }
         }
         let Some(stash) = stash else { return Ok(()) };
@@ -426,8 +424,8 @@ impl Planner {
     }
 }
 
-/// The step for a mount that needs nothing of the stash; none for those that do.
-fn plain_mount(mount: &Mount) -> Result<Option<Step>, PlanError> {
+/// The steps for a mount that needs nothing of the stash; none for those that do.
+fn plain_mount(mount: &Mount) -> Result<Vec<Step>, PlanError> {
     let target = c_path(&mount.mount_point)?;
     let new = |file_system, when_forbidden, target| Step::Mount {
         file_system,
@@ -435,7 +433,7 @@ fn plain_mount(mount: &Mount) -> Result<Option<Step>, PlanError> {
         when_forbidden,
     };
     let fail = WhenForbidden::Fail;
-    Ok(Some(match &mount.kind {
+    Ok(vec![match &mount.kind {
         MountKind::Bind { source, access } => Step::BindHost {
             source: c_path(source)?,
             target,
@@ -449,11 +447,16 @@ fn plain_mount(mount: &Mount) -> Result<Option<Step>, PlanError> {
         MountKind::Mask => Step::Mask { target },
         MountKind::DevPts => new(FileSystem::DevPts, fail, target),
         MountKind::MessageQueue => new(FileSystem::MessageQueue, fail, target),
-        MountKind::Proc => new(FileSystem::Proc, fail, target),
+        MountKind::Proc => {
+            let guard = Step::GuardProc {
+                target: target.clone(),
+            };
+            return Ok(vec![new(FileSystem::Proc, fail, target), guard]);
+        }
         MountKind::Sys { when_forbidden } => new(FileSystem::Sys, *when_forbidden, target),
         MountKind::Tmp => new(FileSystem::Tmp { mode: 0o1777 }, fail, target),
-        MountKind::Scratch { .. } | MountKind::Overlay { .. } => return Ok(None),
-    }))
+        MountKind::Scratch { .. } | MountKind::Overlay { .. } => return Ok(Vec::new()),
+    }])
 }
 
 fn make_directory(path: &Path) -> Result<Step, PlanError> {

@@ -104,6 +104,12 @@ pub enum Step {
         /// What if the kernel refuses.
         when_forbidden: WhenForbidden,
     },
+    /// Make the parts of a `proc` that govern the whole machine read-only, if the job's user could
+    /// write to them: the kernel asks there for the user's id and not for capabilities.
+    GuardProc {
+        /// Where it is mounted.
+        target: CString,
+    },
     /// Mount an overlay whose three directories lie in the stash.
     MountOverlay {
         /// The directory that is read from.
@@ -271,6 +277,13 @@ impl fmt::Display for Step {
                 shown(target)
             ),
             Step::Mask { target } => write!(out, "hide {}", shown(target)),
+            Step::GuardProc { target } => {
+                write!(
+                    out,
+                    "make the kernel's settings in {} read-only",
+                    shown(target)
+                )
+            }
             Step::EnterStash { path } => write!(out, "change into the stash {}", shown(path)),
         }
     }

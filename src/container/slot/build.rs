@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, stat};
-use nix::unistd::{chdir, fchdir, pivot_root, sethostname, symlinkat};
+use nix::unistd::{AccessFlags, access, chdir, fchdir, pivot_root, sethostname, symlinkat};
 use serde::{Deserialize, Serialize};
 
 use super::super::spec::{BindAccess, WhenForbidden};
@@ -127,6 +127,7 @@ impl Builder {
                 (Err(Errno::EPERM | Errno::EACCES), WhenForbidden::LeaveEmpty) => Ok(()),
                 (result, _) => result,
             },
+            Step::GuardProc { target } => guard_proc(target),
             Step::MountOverlay {
                 lower,
                 upper,
@@ -294,6 +295,37 @@ fn mount_overlay(lower: &str, upper: Option<(&CStr, &CStr)>, target: &CStr) -> n
         MsFlags::MS_NODEV,
         Some(options.as_str()),
     )
+}
+
+/// The parts of `proc` that govern the machine, as container engines commonly protect them.
+const GUARDED: [&str; 7] = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi"];
+
+fn guard_proc(target: &CStr) -> nix::Result<()> {
+    let path = |name: &str| {
+        CString::new([target.to_bytes(), b"/", name.as_bytes()].concat()).map_err(|_| Errno::EINVAL)
+    };
+    // Writable for the machine's root, and for user 0 of the IPC namespace.
+    let may_write = |name: &str| Ok(access(path(name)?.as_c_str(), AccessFlags::W_OK).is_ok());
+    if !may_write("sys/kernel/core_pattern")? && !may_write("sys/kernel/shmmax")? {
+        return Ok(());
+    }
+    for name in GUARDED {
+        let path = path(name)?;
+        match open(
+            path.as_c_str(),
+            OFlag::O_PATH | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        ) {
+            Ok(guarded) => {
+                let copy = clone_tree(guarded.as_fd(), Depth::One)?;
+                make_read_only(copy.as_fd(), Depth::One)?;
+                attach(copy.as_fd(), &path)?;
+            }
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 fn mask(target: &CStr) -> nix::Result<()> {

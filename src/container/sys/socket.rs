@@ -11,6 +11,8 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
     sendmsg, socketpair,
 };
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// The largest message, in bytes; what is larger travels in a memory file. Well below the least
 /// socket buffer that distributions set.
@@ -112,4 +114,12 @@ pub fn read_memory_file(file: OwnedFd) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Registers a non-blocking descriptor with the asynchronous runtime, which then tells when it is
+/// readable.
+pub fn watch(descriptor: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` stays open, and is the same descriptor, until it is dropped, which
+    // `AsyncFd` does only after it has deregistered it.
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
 }

@@ -9,23 +9,25 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::container::message::{self, MessageError, ProcessImage, SlotOrder, SlotReply};
 use crate::container::plan::{Plan, plan};
 use crate::container::spawner::{Spawner, SpawnerError};
-use crate::container::sys::socket::{MESSAGE_BYTES_MAX, memory_file};
+use crate::container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
 use crate::engine::job::ContainerSpec;
 
 /// How many plans are kept, so that a job like the one before needs no planning.
 const PLANS_MAX: usize = 16;
 
+/// A plan and what it was made from.
+type KnownPlan = (Arc<ContainerSpec>, Rc<Plan>);
+
 /// Starts containers. Cloning it shares it.
 #[derive(Clone)]
 pub struct Containers {
     spawner: Rc<Spawner>,
-    plans: Rc<RefCell<VecDeque<(Arc<ContainerSpec>, Rc<Plan>)>>>,
+    plans: Rc<RefCell<VecDeque<KnownPlan>>>,
 }
 
 /// Why a container did not come to be.
@@ -96,7 +98,7 @@ pub struct Container {
 impl Container {
     fn new(spec: Arc<ContainerSpec>, socket: OwnedFd) -> io::Result<Container> {
         fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        let socket = AsyncFd::register_with_interest(socket, Interest::READABLE)?;
+        let socket = watch(socket)?;
         Ok(Container { spec, socket })
     }
 

@@ -3,9 +3,17 @@
 //! This room knows nothing of tests, queues or screens, and imports nothing of this crate outside
 //! itself.
 //!
-//! - [`digest`]: names by content.
+//! ```text
+//! ContainerSpec ── plan ──▶ steps ──▶ spawner ──▶ slot (PID 1 of the container) ──▶ child ──▶ program
+//! ```
+//!
 //! - [`spec`]: what a container is, as data.
-//! - [`store`]: blobs and trees by digest, in a cache directory.
+//! - [`plan`], [`step`]: the steps that make one, still as data.
+//! - [`preflight`]: whether this machine allows containers, and what cures it.
+//! - [`spawner`], [`slot`], [`child`], [`message`]: the processes, from the outermost inwards, and
+//!   what they say to one another.
+//! - [`sys`]: the system calls behind them.
+//! - [`digest`], [`store`]: names by content; blobs and trees by digest, in a cache directory.
 
 pub mod child;
 pub mod digest;

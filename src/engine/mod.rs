@@ -9,6 +9,7 @@
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
 
 pub mod backend;
+pub mod error;
 pub mod event;
 pub mod exit_code;
 pub mod filter;

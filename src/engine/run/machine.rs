@@ -183,9 +183,11 @@ impl Machine {
         self.state
     }
 
-    /// What a test is called.
-    pub fn key(&self, test: TestId) -> Option<&TestKey> {
-        self.tests.get(test.index()).map(|test| &test.key)
+    /// What each test is called, in the order of their ids.
+    pub fn tests(&self) -> impl Iterator<Item = (TestId, &TestKey)> + Clone {
+        (0..)
+            .map(TestId)
+            .zip(self.tests.iter().map(|test| &test.key))
     }
 
     /// Takes in what happened, `now_us` microseconds after the run began.

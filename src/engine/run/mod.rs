@@ -8,17 +8,26 @@
 //!                          history
 //! ```
 //!
+//! - [`driver`]: carries happenings to the machine and does what it says.
 //! - [`machine`]: every decision, pure; [`message`]: what goes in and comes out.
 //! - [`tally`]: what a round's attempts add up to, pure.
 //! - [`ending`]: what a job's end means for its test, pure.
 //! - [`describe`]: what a detail screen shows of a job, pure.
-//! - [`history`]: what earlier runs tell, and what this one adds.
 //! - [`attempt`]: attempts and helpers as jobs of a backend.
+//! - [`host`]: the framework's side; [`outlet`]: the watcher's; [`signals`]: the outside's.
+//! - [`history`]: what earlier runs tell; [`notebook`]: that, and what this one adds.
+//! - [`tail`]: the end of what a running test wrote.
 
 pub mod attempt;
 pub mod describe;
+pub mod driver;
 pub mod ending;
 pub mod history;
+pub mod host;
 pub mod machine;
 pub mod message;
+pub mod notebook;
+pub mod outlet;
+pub mod signals;
+pub mod tail;
 pub mod tally;

@@ -1,0 +1,52 @@
+//! Errors as one line of text, for events: they are values without sources.
+
+use std::error::Error;
+
+/// An error's message followed by those of its causes, on one line.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = one_line(&error.to_string());
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let message = one_line(&cause.to_string());
+        // Some libraries repeat their cause in their own message.
+        if !text.ends_with(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.join(" ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Layer {
+        text: &'static str,
+        source: Option<Box<Layer>>,
+    }
+
+    fn layer(text: &'static str, source: Option<Layer>) -> Layer {
+        let source = source.map(Box::new);
+        Layer { text, source }
+    }
+
+    #[test]
+    fn causes_follow_once_each_on_one_line() {
+        let inner = layer("expected a number\n  at line 3\n", None);
+        let middle = layer("no TOML: expected a number at line 3", Some(inner));
+        let outer = layer("the file x is no history", Some(middle));
+        assert_eq!(
+            with_causes(&outer),
+            "the file x is no history: no TOML: expected a number at line 3"
+        );
+    }
+}

@@ -1,0 +1,323 @@
+//! Drives one run: carries what happens to the machine, and does what the machine says.
+//!
+//! One task on a single-threaded runtime awaits one happening at a time, in this order of
+//! precedence: signals, commands, the framework's mail, the discovery's end, the backend. Everything
+//! that is decided is decided in [`super::machine`].
+//!
+//! Owner of the state: [`drive`], for the length of the run. When it returns, nothing of the
+//! backend is left.
+//!
+//! Absent on purpose: the tests' output, which passes through; only the end of what a running test
+//! wrote is kept ([`super::tail`]).
+
+use std::collections::BTreeMap;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::attempt::Role;
+use super::history::{Coverage, Store};
+use super::host::{Helpers, Mail, Verdict, mailbox};
+use super::machine::{Machine, State};
+use super::message::{Effect, Input, Wishes};
+use super::notebook::Notebook;
+use super::outlet::Outlet;
+use super::signals::Interrupt;
+use super::tail::Tails;
+use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use crate::engine::error::with_causes;
+use crate::engine::event::{Command, EventKind, RunStarted, SourceLocation};
+use crate::engine::framework::{DiscoveryError, DiscoverySummary, Framework};
+use crate::engine::job::{ExitStatus, JobEnd, JobResult};
+
+/// How long containers may take to vanish when the run is over. The program's own end kills what is
+/// left then; waiting is only for telling so.
+const CLOSING_MAX: Duration = Duration::from_secs(10);
+
+/// Discovery's own jobs come before all tests: tests cannot start before they are found.
+const HELPER_RANK: Rank = Rank {
+    priority: i8::MAX,
+    estimate: None,
+};
+
+/// Everything a run needs.
+#[derive(Debug)]
+pub struct Setup<'a, F, B> {
+    /// What the user wants.
+    pub wishes: Wishes,
+    /// What is known at the start; told first.
+    pub run: RunStarted,
+    /// What finds the tests.
+    pub framework: &'a F,
+    /// What runs them.
+    pub backend: B,
+    /// Where their history is kept, if anywhere.
+    pub history: Option<Store>,
+    /// Where events go.
+    pub outlet: Outlet,
+    /// What the user interface asks for. When it is gone, nobody stays.
+    pub commands: UnboundedReceiver<Command>,
+    /// Who else may end the run.
+    pub interrupts: UnboundedReceiver<Interrupt>,
+}
+
+/// Runs to the end, and returns the program's exit code.
+pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
+    let Setup {
+        wishes,
+        run,
+        framework,
+        backend,
+        history,
+        outlet,
+        mut commands,
+        mut interrupts,
+    } = setup;
+    let (notebook, notice) = Notebook::open(history);
+    let mut driver = Driver {
+        machine: Machine::new(wishes, run),
+        framework,
+        backend,
+        outlet,
+        notebook,
+        helpers: Helpers::default(),
+        tails: BTreeMap::new(),
+        end: None,
+    };
+    let (host, mut mail) = mailbox();
+    let mut discovery: Discovery<'_, F> = Some(Box::pin(framework.discover(&host)));
+    driver.obey(&mut discovery);
+    if let Some(notice) = notice {
+        driver.outlet.emit(EventKind::Notice(notice));
+    }
+    let mut watched = Watched::Yes;
+    let exit_code = loop {
+        if let Some(exit_code) = driver.end {
+            break exit_code;
+        }
+        tokio::select! {
+            biased;
+            Some(interrupt) = interrupts.recv() => driver.interrupt(interrupt),
+            command = commands.recv(), if watched == Watched::Yes => {
+                if command.is_none() {
+                    watched = Watched::No;
+                }
+                driver.tell(Input::Command(command.unwrap_or(Command::Leave)));
+            }
+            Some(mail) = mail.recv() => driver.read(mail),
+            result = discovered::<F>(&mut discovery) => {
+                discovery = None;
+                while let Ok(mail) = mail.try_recv() {
+                    driver.read(mail);
+                }
+                driver.discovered(result);
+            }
+            event = driver.next_of_backend() => driver.hear(event),
+        }
+        driver.obey(&mut discovery);
+    };
+    drop(discovery);
+    if tokio::time::timeout(CLOSING_MAX, driver.backend.close())
+        .await
+        .is_err()
+    {
+        tracing::warn!("containers are still there after {CLOSING_MAX:?}");
+    }
+    exit_code
+}
+
+/// `None` when it is over or abandoned.
+type Discovery<'a, F> =
+    Option<Pin<Box<dyn Future<Output = Result<DiscoverySummary, <F as Framework>::Error>> + 'a>>>;
+
+async fn discovered<F: Framework>(
+    discovery: &mut Discovery<'_, F>,
+) -> Result<DiscoverySummary, F::Error> {
+    match discovery {
+        Some(discovery) => discovery.await,
+        None => pending().await,
+    }
+}
+
+/// Whether a user interface is there to send commands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watched {
+    Yes,
+    No,
+}
+
+struct Driver<'a, F, B> {
+    machine: Machine,
+    framework: &'a F,
+    backend: B,
+    outlet: Outlet,
+    notebook: Notebook,
+    helpers: Helpers,
+    tails: BTreeMap<JobId, Tails>,
+    end: Option<u8>,
+}
+
+impl<F: Framework, B: Backend> Driver<'_, F, B> {
+    fn tell(&mut self, input: Input) {
+        let now_us = self.outlet.now_us();
+        if let Err(unexpected) = self.machine.handle(now_us, input) {
+            // Commands and the backend's news cross each other; what comes too late is no harm.
+            tracing::debug!(%unexpected, "left aside");
+        }
+    }
+
+    async fn next_of_backend(&mut self) -> BackendEvent {
+        self.outlet.ready().await;
+        self.backend.next().await
+    }
+
+    fn interrupt(&mut self, interrupt: Interrupt) {
+        tracing::info!(?interrupt, "the run is to end");
+        match self.machine.state() {
+            State::Open | State::Closed => self.tell(Input::Command(Command::Cancel)),
+            State::Stopping | State::Killing => self.tell(Input::Command(Command::Kill)),
+            State::Idle | State::Over => {}
+        }
+        self.tell(Input::Command(Command::Leave));
+    }
+
+    fn read(&mut self, mail: Mail) {
+        match mail {
+            Mail::Event(event) => self.tell(Input::Fact(event)),
+            Mail::Found(tests) => {
+                let tests = tests.into_iter().map(|test| self.notebook.look_up(test));
+                let tests = tests.collect();
+                self.tell(Input::Found(tests));
+            }
+            Mail::Broken(entry) => self.tell(Input::Broken(entry)),
+            Mail::Run { id, job, reply } => {
+                self.helpers.began(id, reply);
+                self.backend.submit(id, job, HELPER_RANK);
+            }
+            Mail::Forget(id) => {
+                if self.helpers.forget(id) {
+                    self.backend.stop(id, Stop::Kill);
+                }
+            }
+        }
+    }
+
+    fn discovered(&mut self, result: Result<DiscoverySummary, F::Error>) {
+        let (coverage, input) = match result {
+            Ok(summary) => (
+                match summary.deselected {
+                    0 => Coverage::Whole,
+                    _ => Coverage::Partial,
+                },
+                Input::DiscoveryFinished(summary),
+            ),
+            Err(error) => (
+                Coverage::Partial,
+                Input::DiscoveryFailed {
+                    exit_code: error.exit_code(),
+                    message: with_causes(&error),
+                    help: error.help(),
+                },
+            ),
+        };
+        self.notebook.discovery_is_over(coverage);
+        self.tell(input);
+    }
+
+    fn hear(&mut self, event: BackendEvent) {
+        match event {
+            BackendEvent::Started { job, worker, slot } => match Role::of(job) {
+                Role::Attempt(test, attempt) => {
+                    self.tails.insert(job, Tails::default());
+                    self.tell(Input::Started {
+                        test,
+                        attempt,
+                        worker,
+                        slot,
+                    });
+                }
+                Role::Helper(_) => {}
+            },
+            BackendEvent::Output { job, stream, bytes } => match Role::of(job) {
+                Role::Attempt(test, attempt) => {
+                    if let Some(tails) = self.tails.get_mut(&job) {
+                        tails.push(stream, &bytes);
+                    }
+                    self.tell(Input::Output {
+                        test,
+                        attempt,
+                        stream,
+                        bytes,
+                    });
+                }
+                Role::Helper(_) => match self.helpers.wrote(job, stream, &bytes) {
+                    Verdict::GoOn => {}
+                    Verdict::Kill => self.backend.stop(job, Stop::Kill),
+                },
+            },
+            BackendEvent::Finished { job, result } => match Role::of(job) {
+                Role::Attempt(test, attempt) => {
+                    let tails = self.tails.remove(&job).unwrap_or_default();
+                    let location = self.locate(&result, &tails);
+                    self.tell(Input::Finished {
+                        test,
+                        attempt,
+                        result,
+                        location,
+                    });
+                }
+                Role::Helper(_) => self.helpers.finished(job, result),
+            },
+            BackendEvent::Fact(event) => self.tell(Input::Fact(event)),
+            BackendEvent::Lost(lost) => {
+                let message = with_causes(&lost);
+                self.helpers.lost(&message);
+                self.tails.clear();
+                let help = lost.help;
+                self.tell(Input::BackendLost { message, help });
+            }
+        }
+    }
+
+    fn locate(&self, result: &JobResult, tails: &Tails) -> Option<SourceLocation> {
+        match result.end {
+            JobEnd::Exited(ExitStatus::Code(0))
+            | JobEnd::TimedOut
+            | JobEnd::Cancelled
+            | JobEnd::Error(_) => None,
+            JobEnd::Exited(ExitStatus::Code(_) | ExitStatus::Signal { .. }) => self
+                .framework
+                .failure_location(tails.stdout(), tails.stderr()),
+        }
+    }
+
+    fn obey(&mut self, discovery: &mut Discovery<'_, F>) {
+        while let Some(effect) = self.machine.poll() {
+            match effect {
+                Effect::Emit(event) => self.outlet.emit(event),
+                Effect::Submit { id, job, rank } => self.backend.submit(id, job, rank),
+                Effect::Stop { id, how } => self.backend.stop(id, how),
+                Effect::AbandonDiscovery => {
+                    *discovery = None;
+                    self.notebook.discovery_is_over(Coverage::Partial);
+                }
+                Effect::Hold => self.backend.hold(),
+                Effect::Release => self.backend.release(),
+                Effect::Suspend => self.backend.suspend(),
+                Effect::Resume => self.backend.resume(),
+                Effect::Record { test, history, ran } => self.notebook.record(test, history, ran),
+                Effect::SaveHistory => {
+                    if let Some(notice) = self.notebook.save(self.machine.tests()) {
+                        self.outlet.emit(EventKind::Notice(notice));
+                    }
+                }
+                Effect::End { exit_code } => self.end = Some(exit_code),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

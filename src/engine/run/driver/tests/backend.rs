@@ -1,0 +1,164 @@
+//! A backend in memory whose jobs do what their program's name says.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::pending;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::engine::backend::{Backend, BackendEvent, BackendLost, JobId, Rank, Stop};
+use crate::engine::event::Stream;
+use crate::engine::ids::WorkerId;
+use crate::engine::job::{ExitStatus, Job, JobEnd, JobResult, ResourceUsage};
+use crate::engine::schedule::{Scheduler, Withdrawn};
+
+/// What the program of a job makes it do.
+fn behaviour(job: &Job) -> (Vec<(Stream, Vec<u8>)>, Option<JobEnd>) {
+    let stderr = |text: &str| (Stream::Stderr, text.as_bytes().to_vec());
+    match job.process.program.to_str().unwrap() {
+        "pass" => (vec![], Some(JobEnd::Exited(ExitStatus::Code(0)))),
+        "fail" => (
+            vec![stderr("panicked at "), stderr("src/a.rs:7:5:\n")],
+            Some(JobEnd::Exited(ExitStatus::Code(101))),
+        ),
+        "list" => (
+            vec![(Stream::Stdout, b"a: test\n".to_vec()), stderr("warn")],
+            Some(JobEnd::Exited(ExitStatus::Code(0))),
+        ),
+        "broken" => (vec![], Some(JobEnd::Error("no such image".into()))),
+        "hang" => (vec![stderr("waiting")], None),
+        other => panic!("no behaviour for {other}"),
+    }
+}
+
+/// Runs jobs in order of rank, in two slots, all at once.
+pub struct ScriptedBackend {
+    scheduler: Scheduler<Job>,
+    news: VecDeque<BackendEvent>,
+    hanging: Vec<JobId>,
+    pub lose_at_start_of: Option<&'static str>,
+    trace: Trace,
+}
+
+/// What the test sees of the backend's and the framework's calls.
+pub type Trace = Rc<RefCell<Vec<String>>>;
+
+impl ScriptedBackend {
+    pub fn new(trace: &Trace) -> Self {
+        ScriptedBackend {
+            scheduler: Scheduler::new(2),
+            news: VecDeque::new(),
+            hanging: Vec::new(),
+            lose_at_start_of: None,
+            trace: Rc::clone(trace),
+        }
+    }
+
+    fn log(&self, what: impl Into<String>) {
+        self.trace.borrow_mut().push(what.into());
+    }
+
+    fn post_end(&mut self, job: JobId, end: JobEnd) {
+        self.news.push_back(BackendEvent::Finished {
+            job,
+            result: JobResult {
+                end,
+                usage: ResourceUsage::default(),
+                prepared: Duration::from_micros(11),
+                ran: Duration::from_millis(2),
+            },
+        });
+    }
+
+    fn start_next(&mut self) -> bool {
+        let Some(start) = self.scheduler.start_next() else {
+            return false;
+        };
+        let program = start.payload.process.program.to_str().unwrap();
+        if self.lose_at_start_of == Some(program) {
+            self.news.push_back(BackendEvent::Lost(BackendLost {
+                message: "the spawner died".into(),
+                help: Some("look at the kernel log".into()),
+                source: None,
+            }));
+            self.scheduler.hold();
+            return true;
+        }
+        self.news.push_back(BackendEvent::Started {
+            job: start.job,
+            worker: WorkerId(0),
+            slot: start.slot,
+        });
+        let (output, end) = behaviour(&start.payload);
+        for (stream, bytes) in output {
+            let job = start.job;
+            self.news
+                .push_back(BackendEvent::Output { job, stream, bytes });
+        }
+        match end {
+            Some(end) => {
+                self.scheduler.finished(start.job);
+                self.post_end(start.job, end);
+            }
+            None => self.hanging.push(start.job),
+        }
+        true
+    }
+}
+
+impl Backend for ScriptedBackend {
+    fn slots(&self) -> u32 {
+        2
+    }
+
+    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+        self.scheduler.enqueue(id, rank, job).unwrap();
+    }
+
+    fn stop(&mut self, id: JobId, how: Stop) {
+        match self.scheduler.withdraw(id) {
+            Withdrawn::FromQueue(_) => self.post_end(id, JobEnd::Cancelled),
+            Withdrawn::StillRunning { .. } => {
+                self.log(format!("{how:?}"));
+                // It ignores SIGTERM.
+                if how == Stop::Kill {
+                    self.hanging.retain(|hanging| *hanging != id);
+                    self.scheduler.finished(id);
+                    self.post_end(id, JobEnd::Cancelled);
+                }
+            }
+            Withdrawn::Unknown => {}
+        }
+    }
+
+    fn hold(&mut self) {
+        self.scheduler.hold();
+    }
+
+    fn release(&mut self) {
+        self.scheduler.release();
+    }
+
+    fn suspend(&mut self) {
+        self.log("suspend");
+    }
+
+    fn resume(&mut self) {
+        self.log("resume");
+    }
+
+    async fn next(&mut self) -> BackendEvent {
+        loop {
+            if let Some(news) = self.news.pop_front() {
+                return news;
+            }
+            if !self.start_next() {
+                return pending().await;
+            }
+        }
+    }
+
+    async fn close(self) {
+        self.log(format!("closed with {} running", self.hanging.len()));
+    }
+}

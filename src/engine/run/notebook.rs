@@ -1,0 +1,99 @@
+//! What a run knows of earlier ones and what it learns itself, until it is saved.
+//!
+//! Nothing here fails the run: whatever goes wrong with the history becomes a notice.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::history::{Coverage, HistoryError, Lesson, Past, Saved, Store};
+use super::message::FoundTest;
+use crate::engine::error::with_causes;
+use crate::engine::event::{History, Notice, Severity};
+use crate::engine::ids::TestId;
+use crate::engine::job::{TestCase, TestKey};
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Notebook {
+    store: Option<Store>,
+    past: Past,
+    lessons: BTreeMap<TestId, Lesson>,
+    coverage: Coverage,
+}
+
+impl Notebook {
+    /// Reads what earlier runs left; `None` keeps no history.
+    pub fn open(store: Option<Store>) -> (Self, Option<Notice>) {
+        let (past, notice) = match store.as_ref().map(Store::load) {
+            Some(Ok(past)) => (past, None),
+            Some(Err(error)) => (Past::default(), Some(notice(&error))),
+            None => (Past::default(), None),
+        };
+        let notebook = Notebook {
+            store,
+            past,
+            lessons: BTreeMap::new(),
+            coverage: Coverage::Partial,
+        };
+        (notebook, notice)
+    }
+
+    /// Adds what is known of a test.
+    pub fn look_up(&self, case: TestCase) -> FoundTest {
+        FoundTest {
+            history: self.past.history(&case.key),
+            estimate: self.past.estimate(&case.key),
+            case,
+        }
+    }
+
+    /// Every test is found: earlier runs have nothing more to tell.
+    pub fn discovery_is_over(&mut self, coverage: Coverage) {
+        self.coverage = coverage;
+        self.past = Past::default();
+    }
+
+    /// Remembers how a test did.
+    pub fn record(&mut self, test: TestId, history: History, ran: Duration) {
+        self.lessons
+            .entry(test)
+            .and_modify(|lesson| lesson.add(history, ran))
+            .or_insert_with(|| Lesson::new(history, ran));
+    }
+
+    /// Saves what was learned since the last time, given all tests that were found.
+    pub fn save<'a>(
+        &mut self,
+        found: impl Iterator<Item = (TestId, &'a TestKey)> + Clone,
+    ) -> Option<Notice> {
+        let store = self.store.as_ref()?;
+        if self.lessons.is_empty() {
+            return None;
+        }
+        let lessons = &self.lessons;
+        let found = found.map(|(test, key)| (key, lessons.get(&test)));
+        match store.save(found, self.coverage) {
+            Ok(Saved::Written) => {
+                self.lessons.clear();
+                None
+            }
+            Ok(Saved::Busy) => None,
+            Err(error) => {
+                // Once said is enough.
+                self.store = None;
+                Some(notice(&error))
+            }
+        }
+    }
+}
+
+fn notice(error: &HistoryError) -> Notice {
+    Notice {
+        severity: Severity::Warning,
+        text: with_causes(error),
+        help: Some(
+            "tests run as ever, only their order and expected times are not remembered".to_owned(),
+        ),
+        in_summary: true,
+    }
+}

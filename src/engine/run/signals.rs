@@ -1,0 +1,46 @@
+//! Signals that ask the whole run to end, as messages.
+//!
+//! Absent on purpose: SIGTSTP and SIGCONT, which are the terminal's and so the user interface's.
+
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// Somebody outside wants the run to end. The first asks, the second insists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// `^C`.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP: the terminal is gone.
+    Hangup,
+}
+
+/// The signals of this process cannot be received.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot receive the signal {name}")]
+pub struct SignalError {
+    /// Which.
+    name: &'static str,
+    /// Why.
+    source: io::Error,
+}
+
+/// Turns signals into messages from now on. Needs a runtime, and ends with it.
+pub fn listen() -> Result<mpsc::UnboundedReceiver<Interrupt>, SignalError> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    for (kind, name, interrupt) in [
+        (SignalKind::interrupt(), "SIGINT", Interrupt::Interrupt),
+        (SignalKind::terminate(), "SIGTERM", Interrupt::Terminate),
+        (SignalKind::hangup(), "SIGHUP", Interrupt::Hangup),
+    ] {
+        let mut signals = signal(kind).map_err(|source| SignalError { name, source })?;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() && sender.send(interrupt).is_ok() {}
+        });
+    }
+    Ok(receiver)
+}

@@ -1,110 +1,19 @@
-//! Real containers, made by the real spawner.
+//! What becomes of a container after a job: used again as it is, with new scratch directories, or
+//! not at all. Real containers, made by the real spawner.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::fs::File;
+mod support;
+
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use maelstrom::container::message::{self, ProcessImage, SlotFate, SlotOrder, SlotReply};
 use maelstrom::container::plan::plan;
+use maelstrom::container::slot::build::StepFailed;
 use maelstrom::container::spawner::Spawner;
 use maelstrom::container::spec::*;
-use nix::unistd::{getegid, geteuid, pipe2};
-
-const EXECUTABLE: &str = env!("CARGO_BIN_EXE_cargo-maelstrom");
-
-fn bind(path: &str) -> Mount {
-    Mount {
-        mount_point: path.into(),
-        kind: MountKind::Bind {
-            source: path.into(),
-            access: BindAccess::ReadOnly,
-        },
-    }
-}
-
-fn directory(path: &str) -> SkeletonEntry {
-    SkeletonEntry {
-        path: path.into(),
-        kind: SkeletonKind::Directory,
-    }
-}
-
-/// A container with the host's programs, `/proc`, and scratch directories.
-fn spec() -> ContainerSpec {
-    let mut root = Vec::new();
-    let mut mounts = Vec::new();
-    for path in ["/usr", "/bin", "/sbin", "/lib", "/lib64"] {
-        let path_buf = Path::new(path);
-        match path_buf.read_link() {
-            Ok(target) => root.push(SkeletonEntry {
-                path: path.into(),
-                kind: SkeletonKind::Symlink(target),
-            }),
-            Err(_) if path_buf.exists() => {
-                root.push(directory(path));
-                mounts.push(bind(path));
-            }
-            Err(_) => {}
-        }
-    }
-    for path in [
-        "/tmp",
-        "/proc",
-        "/dev/shm",
-        "/dev/mqueue",
-        "/sys",
-        "/home/me",
-    ] {
-        root.push(directory(path));
-    }
-    for device in [Device::Null, Device::Zero, Device::Urandom] {
-        let path = format!("/dev/{}", device.name());
-        root.push(SkeletonEntry {
-            path: path.clone().into(),
-            kind: SkeletonKind::File(Vec::new()),
-        });
-        mounts.push(Mount {
-            mount_point: path.into(),
-            kind: MountKind::Device(device),
-        });
-    }
-    let mut add = |point: &str, kind| {
-        mounts.push(Mount {
-            mount_point: point.into(),
-            kind,
-        })
-    };
-    add("/proc", MountKind::Proc);
-    add(
-        "/sys",
-        MountKind::Sys {
-            when_forbidden: WhenForbidden::LeaveEmpty,
-        },
-    );
-    add("/dev/mqueue", MountKind::MessageQueue);
-    add("/tmp", MountKind::Scratch { mode: 0o1777 });
-    add("/dev/shm", MountKind::Scratch { mode: 0o1777 });
-    add("/home/me", MountKind::Scratch { mode: 0o755 });
-    add(
-        "/home/me/src",
-        MountKind::Overlay {
-            source: env!("CARGO_MANIFEST_DIR").into(),
-        },
-    );
-    add("/home/me/src/src", MountKind::Mask);
-    ContainerSpec {
-        root: Root::Skeleton(root),
-        mounts,
-        network: Network::Loopback,
-        hostname: "box".into(),
-        user: geteuid().as_raw(),
-        group: getegid().as_raw(),
-        privileges: Privileges::Ordinary,
-    }
-}
+use support::{EXECUTABLE, directory, mount, read_only, script, spec};
 
 struct Slot(OwnedFd);
 
@@ -114,25 +23,24 @@ struct Ran {
     output: String,
 }
 
-impl Slot {
-    fn start(spawner: &Spawner, spec: &ContainerSpec) -> Slot {
-        let socket = spawner.start_slot(&plan(spec).unwrap()).unwrap();
-        match message::receive(socket.as_fd()).unwrap().0 {
-            SlotReply::Ready => Slot(socket),
-            other => panic!("{other:?}"),
-        }
-    }
+fn spawner() -> Spawner {
+    Spawner::launch(Path::new(EXECUTABLE)).unwrap()
+}
 
-    fn sh(&self, script: &str) -> Ran {
-        let process = ProcessSpec {
-            program: OsStr::new("sh").into(),
-            arguments: vec!["-c".into(), script.into()],
-            environment: BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]).into(),
-            working_directory: Path::new("/").into(),
-        };
-        let (reader, writer) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
+fn start(spawner: &Spawner, spec: &ContainerSpec) -> Result<Slot, StepFailed> {
+    let socket = spawner.start_slot(&plan(spec).unwrap()).unwrap();
+    match message::receive(socket.as_fd()).unwrap().0 {
+        SlotReply::Ready => Ok(Slot(socket)),
+        SlotReply::NotBuilt(failed) => Err(failed),
+        other => panic!("{other:?}"),
+    }
+}
+
+impl Slot {
+    fn run(&self, process: &ProcessSpec) -> (SlotReply, String) {
+        let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
         let null = File::open("/dev/null").unwrap();
-        let order = SlotOrder::Run(ProcessImage::new(&process).unwrap());
+        let order = SlotOrder::Run(ProcessImage::new(process).unwrap());
         message::send(
             self.0.as_fd(),
             &order,
@@ -142,32 +50,304 @@ impl Slot {
         drop(writer);
         let mut output = String::new();
         File::from(reader).read_to_string(&mut output).unwrap();
-        match message::receive(self.0.as_fd()).unwrap().0 {
-            SlotReply::Ended { status, fate, .. } => Ran {
+        (message::receive(self.0.as_fd()).unwrap().0, output)
+    }
+
+    fn sh(&self, text: &str) -> Ran {
+        match self.run(&script(text)) {
+            (SlotReply::Ended { status, fate, .. }, output) => Ran {
                 status,
                 fate,
                 output,
             },
-            other => panic!("{other:?}"),
+            (other, output) => panic!("{other:?}: {output}"),
         }
     }
 }
 
+/// A directory of the host that the invoking user owns, with one file.
+fn source() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("file"), "original\n").unwrap();
+    directory
+}
+
 #[test]
-fn a_job_runs_and_its_container_is_used_again() {
-    let spawner = Spawner::launch(Path::new(EXECUTABLE)).unwrap();
-    let slot = Slot::start(&spawner, &spec());
-    for _ in 0..3 {
-        let ran = slot.sh("echo $$; ls -A /tmp /home/me; uname -n; cat /proc/net/dev | wc -l; ls /proc | grep -c '^[0-9]'; id -u; mount");
-        assert!(ran.output.starts_with("2\n"), "{}", ran.output);
-        assert_eq!(ran.status, ExitStatus::Code(0));
-        assert_eq!(ran.fate, SlotFate::Reusable);
+fn every_job_sees_the_same_container() {
+    let (source, spawner) = (source(), spawner());
+    let slot = start(&spawner, &spec(source.path())).unwrap();
+    let look = "echo pid $$; ls -A /tmp /home/me /dev/shm /src; cat /src/file; uname -n; \
+                ls /proc | grep -c '^[0-9]'; ulimit -a; cat /proc/self/mountinfo | wc -l; \
+                cat /proc/net/dev /proc/sysvipc/*; umask";
+    let first = slot.sh(look);
+    assert_eq!(
+        (first.status, first.fate),
+        (ExitStatus::Code(0), SlotFate::Reusable)
+    );
+    assert!(first.output.starts_with("pid 2\n"), "{}", first.output);
+    let written = slot.sh("echo x | tee /tmp/a /home/me/b /dev/shm/c /src/file; rm /tmp/a");
+    assert_eq!(
+        (written.status, written.fate),
+        (ExitStatus::Code(0), SlotFate::Reusable)
+    );
+    assert_eq!(slot.sh(look).output, first.output);
+    assert_eq!(slot.sh(look).output, first.output);
+    assert_eq!(
+        fs::read_to_string(source.path().join("file")).unwrap(),
+        "original\n"
+    );
+    spawner.close();
+}
+
+#[test]
+fn changed_attributes_of_a_scratch_directory_are_undone() {
+    let (source, spawner) = (source(), spawner());
+    let slot = start(&spawner, &spec(source.path())).unwrap();
+    let look = "stat -c '%a %h' /tmp /home/me /src";
+    let before = slot.sh(look).output;
+    slot.sh("chmod 700 /tmp /home/me /src; mkdir /tmp/a; rmdir /tmp/a");
+    assert_eq!(slot.sh(look).output, before);
+    spawner.close();
+}
+
+#[test]
+fn what_outlives_a_job_in_the_kernel_ends_its_container() {
+    let (source, spawner) = (source(), spawner());
+    let spec = spec(source.path());
+    for (what, text) in [
+        ("packets", "(exec 3<>/dev/udp/127.0.0.1/9; echo x >&3)"),
+        (
+            "a connection",
+            "python3 -c 'import socket as s
+l=s.create_server((\"127.0.0.1\",0)); c=s.create_connection(l.getsockname()); c.close()'",
+        ),
+        ("shared memory", "ipcmk -M 64"),
+        ("semaphores", "ipcmk -S 1"),
+        ("a message queue", "ipcmk -Q"),
+        ("a POSIX queue", "touch /dev/mqueue/queue"),
+        ("limits of process 1", "prlimit --pid 1 --nofile=64:64"),
+        ("affinity of process 1", "taskset -p 1 1"),
+        ("niceness of process 1", "renice 5 -p 1"),
+    ] {
+        let slot = start(&spawner, &spec).unwrap();
+        let mut process = script(text);
+        if text.contains("/dev/udp") {
+            process = support::program("bash", &["-c", text]);
+        }
+        match slot.run(&process) {
+            (SlotReply::Ended { status, fate, .. }, output) => {
+                // The kernel may refuse these to begin with, as the first process has
+                // capabilities that the job lacks.
+                let refusable = ["affinity of process 1", "niceness of process 1"];
+                if refusable.contains(&what) && status != ExitStatus::Code(0) {
+                    assert_eq!(fate, SlotFate::Reusable, "{what}: {output}");
+                    continue;
+                }
+                assert_eq!(status, ExitStatus::Code(0), "{what}: {output}");
+                assert_eq!(fate, SlotFate::Retired, "{what}: {output}");
+            }
+            (other, output) => panic!("{what}: {other:?}: {output}"),
+        }
     }
-    let ran =
-        slot.sh("echo x > /tmp/x; echo y > /home/me/src/Cargo.toml; cat /home/me/src/Cargo.toml");
-    assert_eq!(ran.output, "y\n");
+    spawner.close();
+}
+
+#[test]
+fn no_process_of_a_job_outlives_it() {
+    let (source, spawner) = (source(), spawner());
+    let slot = start(&spawner, &spec(source.path())).unwrap();
+    let daemons = "for i in 1 2 3; do setsid sh -c 'trap \"\" TERM HUP; exec sleep 1000' & done";
+    let ran = slot.sh(daemons);
+    assert_eq!(
+        (ran.status, ran.fate),
+        (ExitStatus::Code(0), SlotFate::Reusable)
+    );
+    assert_eq!(slot.sh("pgrep -c sleep").output, "0\n");
+    spawner.close();
+}
+
+#[test]
+fn the_first_process_cannot_be_harmed_by_a_job() {
+    let (source, spawner) = (source(), spawner());
+    let slot = start(&spawner, &spec(source.path())).unwrap();
+    let ran = slot.sh("for signal in KILL TERM STOP SEGV; do kill -$signal 1; done; echo alive");
+    assert_eq!(ran.output, "alive\n");
     assert_eq!(ran.fate, SlotFate::Reusable);
-    let ran = slot.sh("ls -A /tmp; grep '^name' /home/me/src/Cargo.toml");
-    assert_eq!(ran.output, "name = \"maelstrom\"\n");
+    let ran = slot.sh("cat /proc/1/environ /proc/1/maps; ls /proc/1/fd; readlink /proc/1/exe");
+    assert_ne!(ran.status, ExitStatus::Code(0), "{}", ran.output);
+    // Everybody but itself and the first process: the rest of the job.
+    let ran = slot.sh("sleep 1000 & kill -9 -1; wait; echo alive");
+    assert_eq!(ran.output.lines().last(), Some("alive"));
+    spawner.close();
+}
+
+#[test]
+fn ordinary_jobs_cannot_alter_their_namespaces() {
+    let (source, spawner) = (source(), spawner());
+    for text in [
+        "hostname other",
+        "mount -t tmpfs none /tmp",
+        "umount /tmp",
+        "ip link set lo down",
+        "echo 1 > /proc/sys/kernel/shmmax",
+        "echo /tmp/core > /proc/sys/kernel/core_pattern",
+        "echo 1 > /proc/sysrq-trigger",
+        "echo 5 > /proc/sys/net/ipv4/ip_default_ttl",
+        "echo x > /usr/bin/x",
+        "mkdir /new",
+        "nsenter -t 1 -m true",
+        "chroot / mount -t tmpfs none /tmp",
+    ] {
+        let slot = start(&spawner, &spec(source.path())).unwrap();
+        let ran = slot.sh(text);
+        assert_ne!(ran.status, ExitStatus::Code(0), "{text}: {}", ran.output);
+        // The kernel counts netlink sockets for a while after they are gone.
+        let fresh = if text.starts_with("ip ") {
+            ran.fate
+        } else {
+            SlotFate::Reusable
+        };
+        assert_eq!(ran.fate, fresh, "{text}: {}", ran.output);
+    }
+    spawner.close();
+}
+
+#[test]
+fn full_privileges_are_for_one_job() {
+    let (source, spawner) = (source(), spawner());
+    let spec = ContainerSpec {
+        privileges: Privileges::Full,
+        user: 0,
+        group: 0,
+        ..spec(source.path())
+    };
+    let slot = start(&spawner, &spec).unwrap();
+    let ran = slot.sh("hostname other && mount -t tmpfs none /tmp && id -u && uname -n");
+    assert_eq!(ran.output, "0\nother\n");
+    assert_eq!(ran.fate, SlotFate::Retired);
+    spawner.close();
+}
+
+#[test]
+fn the_network_is_as_the_spec_says() {
+    let (source, spawner) = (source(), spawner());
+    let interfaces =
+        "cat /proc/net/dev | tail -n +3 | cut -d: -f1 | tr -d ' '; cat /sys/class/net/lo/flags";
+    let with = |network| {
+        let mut spec = spec(source.path());
+        spec.network = network;
+        if let Root::Skeleton(entries) = &mut spec.root {
+            entries.push(directory("/sys"));
+        }
+        if network != Network::Local {
+            let kind = MountKind::Sys {
+                when_forbidden: WhenForbidden::Fail,
+            };
+            spec.mounts.push(mount("/sys", kind));
+        }
+        start(&spawner, &spec).unwrap()
+    };
+    assert_eq!(with(Network::Loopback).sh(interfaces).output, "lo\n0x9\n");
+    assert_eq!(with(Network::Disabled).sh(interfaces).output, "lo\n0x8\n");
+    let host = fs::read_link("/proc/self/ns/net").unwrap();
+    let inside = with(Network::Local).sh("readlink /proc/self/ns/net").output;
+    assert_eq!(inside.trim_end(), host.to_str().unwrap());
+    let inside = with(Network::Loopback)
+        .sh("readlink /proc/self/ns/net")
+        .output;
+    assert_ne!(inside.trim_end(), host.to_str().unwrap());
+    spawner.close();
+}
+
+#[test]
+fn a_root_of_layers_is_stacked_and_its_changes_are_thrown_away() {
+    let (lower, upper) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (layer, text) in [(&lower, "lower"), (&upper, "upper")] {
+        for path in ["usr", "proc", "lib", "lib64", "bin", "src"] {
+            fs::create_dir(layer.path().join(path)).unwrap();
+        }
+        fs::write(layer.path().join("which"), text).unwrap();
+        fs::write(layer.path().join(text), text).unwrap();
+    }
+    let spawner = spawner();
+    let with = |access, trees: &[&tempfile::TempDir]| {
+        let mut spec = spec(Path::new("/"));
+        let trees = trees.iter().map(|tree| tree.path().to_owned()).collect();
+        spec.root = Root::Layers { trees, access };
+        spec.mounts = ["/usr", "/lib", "/lib64", "/bin"]
+            .into_iter()
+            .filter(|path| Path::new(path).exists())
+            .map(|path| mount(path, read_only(path)))
+            .collect();
+        start(&spawner, &spec).unwrap()
+    };
+    let look = "cat /which; echo; cat /lower /upper; echo; echo changed > /which; cat /which";
+    let slot = with(RootAccess::Ephemeral, &[&lower, &upper]);
+    let ran = slot.sh(look);
+    assert_eq!(ran.output, "upper\nlowerupper\nchanged\n");
+    assert_eq!(ran.fate, SlotFate::Retired);
+    let ran = with(RootAccess::ReadOnly, &[&lower, &upper]).sh(look);
+    assert!(
+        ran.output.starts_with("upper\nlowerupper\n"),
+        "{}",
+        ran.output
+    );
+    assert!(
+        ran.output.contains("Read-only file system"),
+        "{}",
+        ran.output
+    );
+    let ran = with(RootAccess::ReadOnly, &[&lower]).sh("cat /which; echo x > /which");
+    assert!(
+        ran.output.contains("Read-only file system"),
+        "{}",
+        ran.output
+    );
+    assert_eq!(
+        fs::read_to_string(upper.path().join("which")).unwrap(),
+        "upper"
+    );
+    spawner.close();
+}
+
+#[test]
+fn an_error_names_the_step() {
+    let (source, spawner) = (source(), spawner());
+    let mut missing = spec(source.path());
+    missing.mounts.push(mount("/not/there", MountKind::Tmp));
+    let failed = start(&spawner, &missing).err().unwrap();
+    assert_eq!(
+        failed.to_string(),
+        "mount tmpfs on /not/there: No such file or directory (ENOENT)"
+    );
+    let mut missing = spec(source.path());
+    missing
+        .mounts
+        .push(mount("/src/x", read_only("/not/there")));
+    let failed = start(&spawner, &missing).err().unwrap();
+    assert_eq!(
+        failed.to_string(),
+        "bind /not/there of the host read-only on stash:1: No such file or directory (ENOENT)"
+    );
+    let slot = start(&spawner, &spec(source.path())).unwrap();
+    let not_started = |process: &ProcessSpec| match slot.run(process).0 {
+        SlotReply::NotStarted(failed) => failed.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let mut process = script("true");
+    process.working_directory = Path::new("/nowhere").into();
+    assert_eq!(
+        not_started(&process),
+        "change into the working directory /nowhere: No such file or directory (ENOENT)"
+    );
+    assert_eq!(
+        not_started(&support::program("no-such-program", &[])),
+        "execute no-such-program: No such file or directory (ENOENT)"
+    );
+    assert_eq!(
+        not_started(&support::program("/src/file", &[])),
+        "execute /src/file: Permission denied (EACCES)"
+    );
+    assert_eq!(slot.sh("echo still fine").output, "still fine\n");
     spawner.close();
 }

@@ -5,12 +5,17 @@
 //! - [`job`], [`ids`], [`event`]: the shared vocabulary.
 //! - [`framework`]: what finds the tests, as a trait.
 //! - [`filter`]: the pattern language that selects tests.
+//! - [`config`]: the values that options, variables and files give a program.
+//! - [`document`]: TOML files, read so that every complaint names its place.
 //! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
 
 pub mod backend;
+pub mod config;
+pub mod document;
 pub mod error;
 pub mod event;
+mod excerpt;
 pub mod exit_code;
 pub mod filter;
 pub mod framework;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use unicode_width::UnicodeWidthStr;
+use crate::engine::excerpt::{alternatives, excerpt, nearest};
 
 /// Why a pattern could not be read. Its [`Display`](fmt::Display) form shows the pattern with
 /// carets under the place.
@@ -49,7 +49,7 @@ pub enum Problem {
         found: String,
     },
     /// A word that is no word of this runner.
-    #[error("unknown {role} `{word}`: expected {}", list(.known))]
+    #[error("unknown {role} `{word}`: expected {}", alternatives(.known))]
     UnknownWord {
         /// What the word was taken for.
         role: &'static str,
@@ -59,7 +59,7 @@ pub enum Problem {
         known: Vec<&'static str>,
     },
     /// A word that was cut too far.
-    #[error("`{word}` is too short for {}", list(.candidates))]
+    #[error("`{word}` is too short for {}", alternatives(.candidates))]
     TooShort {
         /// The word.
         word: String,
@@ -103,7 +103,7 @@ impl PatternError {
     pub fn help(&self) -> Option<String> {
         match &self.problem {
             Problem::UnknownWord { word, known, .. } => {
-                nearest(word, known).map(|name| format!("did you mean `{name}`?"))
+                nearest(word, known.iter().copied()).map(|name| format!("did you mean `{name}`?"))
             }
             Problem::TooShort { candidates, .. } => candidates
                 .first()
@@ -129,28 +129,11 @@ impl PatternError {
             | Problem::Glob { .. } => None,
         }
     }
-
-    /// The line of the pattern that the place is on, and under it a line of carets.
-    fn excerpt(&self) -> (String, String) {
-        let before = self.pattern.get(..self.span.start).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let rest = self.pattern.get(line_start..).unwrap_or_default();
-        let line = rest.lines().next().unwrap_or_default();
-        let marked_start = self.span.start - line_start;
-        let marked_end = (self.span.end - line_start).min(line.len());
-        let indent = printable(line.get(..marked_start).unwrap_or(line)).width();
-        let marked = line.get(marked_start..marked_end).unwrap_or_default();
-        let carets = printable(marked).width().max(1);
-        (
-            printable(line),
-            format!("{}{}", " ".repeat(indent), "^".repeat(carets)),
-        )
-    }
 }
 
 impl fmt::Display for PatternError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (line, carets) = self.excerpt();
+        let (line, carets) = excerpt(&self.pattern, &self.span);
         write!(
             formatter,
             "invalid filter pattern: {}\n  {line}\n  {carets}",
@@ -160,33 +143,3 @@ impl fmt::Display for PatternError {
 }
 
 impl std::error::Error for PatternError {}
-
-/// Each character in one column at least, and none that moves the cursor.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            '\t' => ' ',
-            control if control.is_control() => '\u{fffd}',
-            other => other,
-        })
-        .collect()
-}
-
-fn list(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-    match quoted.split_last() {
-        None => "none".to_owned(),
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-    }
-}
-
-/// The known word that a person most likely meant: at most a third of it mistyped.
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|name| (strsim::osa_distance(&word.to_lowercase(), name), *name))
-        .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}

@@ -1,0 +1,55 @@
+//! The settled values as a configuration file that says the same, with where each comes from.
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use super::{Found, Kind, LOG_LEVEL, Program, Value, lossy};
+
+pub(super) fn print(program: &Program, matches: &ArgMatches, found: &[Found]) -> String {
+    let mut text = format!("# The configuration values of {}.\n", program.name);
+    for value in program.values.iter().chain([&LOG_LEVEL]) {
+        let elsewhere = found.iter().find(|found| std::ptr::eq(found.value, value));
+        let id = id(matches, value);
+        let origin = match (elsewhere, id.and_then(|id| matches.value_source(id))) {
+            (Some(found), _) => found.origin.name.as_str(),
+            (None, Some(ValueSource::CommandLine)) => "command line",
+            (None, _) => "default",
+        };
+        match id.and_then(|id| settled(matches, value, id)) {
+            Some(toml) => text.push_str(&format!("{} = {toml} # {origin}\n", value.name)),
+            None => text.push_str(&format!("# {} is not set\n", value.name)),
+        }
+    }
+    text
+}
+
+/// The id of the argument that a value is. Options of a derived command line are named after their
+/// fields.
+fn id<'a>(matches: &'a ArgMatches, value: &Value) -> Option<&'a str> {
+    let field = value.name.replace('-', "_");
+    matches
+        .ids()
+        .map(clap::Id::as_str)
+        .find(|id| match value.positional {
+            Some(positional) => *id == positional,
+            None => *id == value.name || *id == field,
+        })
+}
+
+fn settled(matches: &ArgMatches, value: &Value, id: &str) -> Option<toml::Value> {
+    if value.kind == Kind::Boolean {
+        return Some(toml::Value::Boolean(matches.get_flag(id)));
+    }
+    let mut items = matches.get_raw(id).into_iter().flatten().map(lossy);
+    Some(match value.kind {
+        Kind::List => toml::Value::Array(items.map(toml::Value::String).collect()),
+        Kind::Number | Kind::NumberOrText | Kind::Size => {
+            let item = items.next()?;
+            match item.parse() {
+                Ok(number) => toml::Value::Integer(number),
+                Err(_) => toml::Value::String(item),
+            }
+        }
+        Kind::Text | Kind::Character | Kind::Boolean => toml::Value::String(items.next()?),
+    })
+}

@@ -2,4 +2,5 @@
 //!
 //! A framework turns a project into [`crate::engine::job::TestCase`]s; the engine does the rest.
 
+pub mod cargo;
 pub mod framework;

@@ -1,0 +1,422 @@
+//! Building the tests: `cargo test --no-run`, followed message by message.
+//!
+//! Cargo's JSON messages on standard output say what was built; what a person should read comes on
+//! standard error and is passed on as it is. Cargo is made to draw its progress bar there, which
+//! is the only place where it tells how many units there are in all; the bar itself is turned into
+//! [`BuildMessage::Progress`].
+//!
+//! The build runs in a process group of its own. A [`Build`] that is dropped before its end takes
+//! the whole group with it.
+
+use std::ffi::OsString;
+use std::process::{ExitStatus, Stdio};
+
+use cargo_metadata::{Artifact, BuildScript, Message, PackageId};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+
+use super::error::CargoError;
+use super::invocation::{Colours, Invocation};
+use super::lines::{Line, LineEnd, Lines};
+use super::options::{BuildOptions, TargetOptions};
+use super::progress::{Progress, parse_progress};
+
+/// The longest message of cargo that is understood. They hold paths and features only, since the
+/// compiler's own messages come rendered on standard error.
+const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The longest line of what a person reads that is passed on in one piece.
+const OUTPUT_LINE_BYTES_MAX: usize = 256 * 1024;
+
+/// A build that runs.
+#[derive(Debug)]
+pub struct Build {
+    group: Group,
+    messages: Lines<ChildStdout>,
+    output: Lines<ChildStderr>,
+    open: OpenStreams,
+}
+
+/// Which of the build's streams have not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OpenStreams {
+    messages: bool,
+    output: bool,
+}
+
+/// What a build says.
+#[derive(Debug)]
+pub enum BuildMessage {
+    /// Something was built, or was there already.
+    Artifact(Box<Artifact>),
+    /// A build script ran, now or earlier.
+    Script(Box<BuildScript>),
+    /// Something for a person to read, whole lines.
+    Output(Vec<u8>),
+    /// How far it has come.
+    Progress(Progress),
+    /// It is over.
+    Finished(ExitStatus),
+}
+
+/// Which packages are built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PackageArguments {
+    /// All of the workspace.
+    Workspace,
+    /// Those that the user named, in the user's words.
+    Named(Vec<String>),
+    /// These, and no others of the same name.
+    Exactly(Vec<PackageId>),
+}
+
+/// The arguments of cargo that build what is wanted.
+pub fn build_arguments(
+    packages: &PackageArguments,
+    targets: &TargetOptions,
+    options: &BuildOptions,
+    colours: Colours,
+) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec![
+        "test".into(),
+        "--no-run".into(),
+        "--message-format=json-render-diagnostics".into(),
+        match colours {
+            Colours::Wanted => "--color=always".into(),
+            Colours::Unwanted => "--color=never".into(),
+        },
+    ];
+    arguments.extend(packages.to_arguments());
+    arguments.extend(targets.to_arguments());
+    arguments.extend(options.to_arguments());
+    arguments
+}
+
+impl PackageArguments {
+    /// The arguments of cargo that name the packages.
+    pub fn to_arguments(&self) -> Vec<OsString> {
+        let mut arguments = Vec::new();
+        match self {
+            PackageArguments::Workspace => arguments.push("--workspace".into()),
+            PackageArguments::Named(names) => pairs(&mut arguments, "--package", names),
+            PackageArguments::Exactly(ids) => {
+                let specs: Vec<&str> = ids.iter().map(|id| id.repr.as_str()).collect();
+                pairs(&mut arguments, "--package", &specs);
+            }
+        }
+        arguments
+    }
+}
+
+impl TargetOptions {
+    /// Whether any choice was made.
+    pub fn any(&self) -> bool {
+        !self.to_arguments().is_empty()
+    }
+
+    /// The arguments of cargo that say the same.
+    pub fn to_arguments(&self) -> Vec<OsString> {
+        let mut arguments = Vec::new();
+        flags(
+            &mut arguments,
+            [
+                ("--lib", self.lib),
+                ("--bins", self.bins),
+                ("--tests", self.tests),
+                ("--examples", self.examples),
+                ("--benches", self.benches),
+                ("--all-targets", self.all_targets),
+            ],
+        );
+        pairs(&mut arguments, "--bin", &self.bin);
+        pairs(&mut arguments, "--test", &self.test);
+        pairs(&mut arguments, "--example", &self.example);
+        pairs(&mut arguments, "--bench", &self.bench);
+        arguments
+    }
+}
+
+impl BuildOptions {
+    /// The arguments of cargo that say the same.
+    pub fn to_arguments(&self) -> Vec<OsString> {
+        let mut arguments = Vec::new();
+        flags(
+            &mut arguments,
+            [
+                ("--release", self.release),
+                ("--all-features", self.all_features),
+                ("--no-default-features", self.no_default_features),
+                ("--frozen", self.frozen),
+                ("--locked", self.locked),
+                ("--offline", self.offline),
+            ],
+        );
+        pairs(&mut arguments, "--profile", self.profile.as_slice());
+        pairs(&mut arguments, "--features", &self.features);
+        pairs(&mut arguments, "--target", self.target.as_slice());
+        pairs(&mut arguments, "--target-dir", self.target_dir.as_slice());
+        pairs(
+            &mut arguments,
+            "--manifest-path",
+            self.manifest_path.as_slice(),
+        );
+        if let Some(jobs) = self.jobs {
+            arguments.push("--jobs".into());
+            arguments.push(jobs.to_string().into());
+        }
+        arguments
+    }
+}
+
+fn flags<const N: usize>(arguments: &mut Vec<OsString>, flags: [(&str, bool); N]) {
+    let given = flags.into_iter().filter(|(_, given)| *given);
+    arguments.extend(given.map(|(flag, _)| flag.into()));
+}
+
+fn pairs<T: AsRef<std::ffi::OsStr>>(arguments: &mut Vec<OsString>, option: &str, values: &[T]) {
+    for value in values {
+        arguments.push(option.into());
+        arguments.push(value.into());
+    }
+}
+
+impl Build {
+    /// Starts cargo with these arguments.
+    pub fn start(invocation: &Invocation, arguments: &[OsString]) -> Result<Build, CargoError> {
+        let cargo = invocation.cargo();
+        let mut command = invocation.command(cargo);
+        command
+            .args(arguments)
+            .env("CARGO_TERM_PROGRESS_WHEN", "always")
+            .env("CARGO_TERM_PROGRESS_WIDTH", "80");
+        Build::spawn(&mut command).map_err(|source| CargoError::Start {
+            program: cargo.to_string_lossy().into_owned(),
+            source,
+        })
+    }
+
+    fn spawn(command: &mut Command) -> std::io::Result<Build> {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        let gone = || std::io::Error::other("a pipe of the build is missing");
+        let stdout = child.stdout.take().ok_or_else(gone)?;
+        let stderr = child.stderr.take().ok_or_else(gone)?;
+        Ok(Build {
+            group: Group { leader: child },
+            messages: Lines::new(stdout, MESSAGE_BYTES_MAX),
+            output: Lines::new(stderr, OUTPUT_LINE_BYTES_MAX),
+            open: OpenStreams {
+                messages: true,
+                output: true,
+            },
+        })
+    }
+
+    /// What the build says next; [`BuildMessage::Finished`] is the last thing. Dropping the future
+    /// loses nothing.
+    pub async fn next(&mut self) -> Result<BuildMessage, CargoError> {
+        while self.open.messages || self.open.output {
+            tokio::select! {
+                line = self.messages.next(), if self.open.messages => {
+                    match line.map_err(|source| CargoError::Follow { source })? {
+                        Some(line) => if let Some(message) = read_message(line) {
+                            return Ok(message);
+                        },
+                        None => self.open.messages = false,
+                    }
+                }
+                line = self.output.next(), if self.open.output => {
+                    match line.map_err(|source| CargoError::Follow { source })? {
+                        Some(line) => if let Some(message) = read_output(line) {
+                            return Ok(message);
+                        },
+                        None => self.open.output = false,
+                    }
+                }
+            }
+        }
+        let ended = self.group.leader.wait().await;
+        ended
+            .map(BuildMessage::Finished)
+            .map_err(|source| CargoError::Follow { source })
+    }
+}
+
+/// A process group, killed when it is dropped while its leader has not been waited for.
+#[derive(Debug)]
+struct Group {
+    leader: Child,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // The id is there until the leader was waited for, so it can't be somebody else's yet.
+        let Some(id) = self.leader.id().and_then(|id| i32::try_from(id).ok()) else {
+            return;
+        };
+        // The group is gone already if its last member died just now, which is as good.
+        let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+    }
+}
+
+/// What a line on cargo's standard output means; nothing, if it is of no interest.
+fn read_message(line: Line) -> Option<BuildMessage> {
+    match serde_json::from_slice(&line.bytes) {
+        Ok(Message::CompilerArtifact(artifact)) => Some(BuildMessage::Artifact(Box::new(artifact))),
+        Ok(Message::BuildScriptExecuted(script)) => Some(BuildMessage::Script(Box::new(script))),
+        Ok(_) => None,
+        Err(_) => read_output(line),
+    }
+}
+
+/// What a line on cargo's standard error means; nothing, if there is nothing on it.
+fn read_output(line: Line) -> Option<BuildMessage> {
+    match (parse_progress(&line.bytes), line.end) {
+        (Some(progress), _) => Some(BuildMessage::Progress(progress)),
+        // An overwritten line that is no progress bar is what erased one.
+        (None, LineEnd::Return) => None,
+        (None, LineEnd::Newline | LineEnd::None) => {
+            let mut bytes = line.bytes;
+            bytes.push(b'\n');
+            Some(BuildMessage::Output(bytes))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command_line(arguments: &[OsString]) -> String {
+        arguments.join(&OsString::from(" ")).into_string().unwrap()
+    }
+
+    #[test]
+    fn every_option_reaches_cargo() {
+        let targets = TargetOptions {
+            lib: true,
+            bins: true,
+            bin: vec!["b".into()],
+            tests: true,
+            test: vec!["t".into(), "u".into()],
+            examples: true,
+            example: vec!["e".into()],
+            benches: true,
+            bench: vec!["n".into()],
+            all_targets: true,
+        };
+        let options = BuildOptions {
+            release: true,
+            profile: Some("fast".into()),
+            features: vec!["x,y".into(), "z".into()],
+            all_features: true,
+            no_default_features: true,
+            target: Some("triple".into()),
+            target_dir: Some("out".into()),
+            manifest_path: Some("m/Cargo.toml".into()),
+            frozen: true,
+            locked: true,
+            offline: true,
+            jobs: Some(-1),
+        };
+        let all = build_arguments(
+            &PackageArguments::Named(vec!["one".into(), "two".into()]),
+            &targets,
+            &options,
+            Colours::Wanted,
+        );
+        let least = build_arguments(
+            &PackageArguments::Workspace,
+            &TargetOptions::default(),
+            &BuildOptions::default(),
+            Colours::Unwanted,
+        );
+        let exactly = build_arguments(
+            &PackageArguments::Exactly(vec![PackageId {
+                repr: "path+file:///p#1.0.0".into(),
+            }]),
+            &TargetOptions::default(),
+            &BuildOptions::default(),
+            Colours::Unwanted,
+        );
+        let lines = [all, least, exactly].map(|arguments| command_line(&arguments));
+        insta::assert_snapshot!(lines.join("\n"), @"
+        test --no-run --message-format=json-render-diagnostics --color=always --package one --package two --lib --bins --tests --examples --benches --all-targets --bin b --test t --test u --example e --bench n --release --all-features --no-default-features --frozen --locked --offline --profile fast --features x,y --features z --target triple --target-dir out --manifest-path m/Cargo.toml --jobs -1
+        test --no-run --message-format=json-render-diagnostics --color=never --workspace
+        test --no-run --message-format=json-render-diagnostics --color=never --package path+file:///p#1.0.0
+        ");
+    }
+
+    #[test]
+    fn what_is_no_message_is_shown() {
+        let line = |text: &str| Line {
+            bytes: text.into(),
+            end: LineEnd::Newline,
+        };
+        assert!(matches!(
+            read_message(line("{ broken")),
+            Some(BuildMessage::Output(text)) if text == b"{ broken\n"
+        ));
+        assert!(read_message(line(r#"{"reason":"build-finished","success":true}"#)).is_none());
+        assert!(matches!(
+            read_output(line("warning: unused")),
+            Some(BuildMessage::Output(text)) if text == b"warning: unused\n"
+        ));
+    }
+
+    /// Starts a shell as if it were cargo.
+    fn shell(script: &str) -> Build {
+        Build::spawn(
+            Command::new("sh")
+                .arg("-c")
+                .arg(script)
+                .stdin(Stdio::null()),
+        )
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn both_streams_are_read_to_their_end_and_the_status_kept() {
+        let mut build = shell("echo out; echo err >&2; kill -9 $$");
+        let mut seen = Vec::new();
+        let status = loop {
+            match build.next().await.unwrap() {
+                BuildMessage::Output(text) => seen.push(String::from_utf8(text).unwrap()),
+                BuildMessage::Finished(status) => break status,
+                other => panic!("{other:?}"),
+            }
+        };
+        seen.sort();
+        assert_eq!(seen, ["err\n", "out\n"]);
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&status),
+            Some(9)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_dropped_build_takes_its_children_along() {
+        // The grandchild holds the write end of a pipe that is not read: it ends when everybody
+        // who has it is dead.
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg("exec 3<&0; (echo ready >&2; exec cat /dev/zero >/dev/null) & wait")
+            .stdin(writer);
+        let mut build = Build::spawn(&mut command).unwrap();
+        drop(command);
+        assert!(matches!(
+            build.next().await.unwrap(),
+            BuildMessage::Output(text) if text == b"ready\n"
+        ));
+        drop(build);
+        let mut rest = Vec::new();
+        std::io::Read::read_to_end(&mut reader, &mut rest).unwrap();
+        assert!(rest.is_empty());
+    }
+}

@@ -1,0 +1,226 @@
+//! The default container: everything that a test finds under `cargo test`, and nothing that
+//! another test could have left there.
+//!
+//! [`container`] is a pure function from what is known of the project and of the host, which
+//! [`host`] and [`workspace`] gather:
+//!
+//! - The sources, everything that was built and file systems mounted below them are overlays at
+//!   their own paths: read-only underneath, writable above, thrown away.
+//! - The home directory, `/tmp`, `/var/tmp` and `/dev/shm` are the test's own and empty.
+//! - The toolbox (the host's programs, the Rust toolchain, downloaded packages, and the files of
+//!   `/etc` that make them work) is bound read-only, unless it is not wanted; then there are the
+//!   shared libraries that the programs need, and nothing else.
+//! - What is mounted deeper is mounted later. Where two things want the same place, the project
+//!   wins, then what is the test's own, then the toolbox.
+//!
+//! Invariants: whatever is mounted in the read-only root has its mount point there; a path of the
+//! host that leads through symbolic links is found under both its names.
+
+pub mod facts;
+pub mod host;
+pub mod host_path;
+pub mod mountinfo;
+pub mod workspace;
+
+mod plan;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use crate::engine::job::{
+    BindAccess, ContainerSpec, Device, MountKind, Network, Privileges, Root, SkeletonKind,
+    WhenForbidden,
+};
+
+use self::facts::{EtcContent, HostFacts, Libraries, WorkspaceFacts};
+use self::host_path::FileKind;
+use self::plan::Plan;
+use super::options::Toolbox;
+
+/// The name of every container's host.
+pub const HOSTNAME: &str = "maelstrom";
+
+/// Anybody's directory for temporary files, sticky.
+const TEMPORARY_MODE: u32 = 0o1777;
+
+/// A home directory.
+const HOME_MODE: u32 = 0o755;
+
+/// The devices of a test.
+const DEVICES: [Device; 6] = [
+    Device::Full,
+    Device::Null,
+    Device::Random,
+    Device::Tty,
+    Device::Urandom,
+    Device::Zero,
+];
+
+/// Links that every Linux has.
+const LINKS: [(&str, &str); 7] = [
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/ptmx", "pts/ptmx"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/etc/mtab", "/proc/self/mounts"),
+    ("/var/run", "/run"),
+];
+
+/// Directories that are empty but for what is mounted there.
+const EMPTY_DIRECTORIES: [&str; 6] = ["/mnt", "/run", "/var/cache", "/var/lib", "/var/log", "/srv"];
+
+/// Why there is no container for a project.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContainerError {
+    /// A project in a place that the container needs for itself.
+    #[error("tests can't be kept apart for a project in {}", path.display())]
+    Place {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory of the project can't be reached.
+    #[error("can't find {}: {message}", path.display())]
+    Unreachable {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+}
+
+impl ContainerError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            ContainerError::Place { .. } => Some(
+                "move the project to a directory of its own below the root, or use \
+                 `--isolation=process`"
+                    .to_owned(),
+            ),
+            ContainerError::Unreachable { .. } => None,
+        }
+    }
+}
+
+/// Makes the container of the project's tests.
+pub fn container(
+    workspace: &WorkspaceFacts,
+    host: &HostFacts,
+    toolbox: Toolbox,
+    libraries: &Libraries,
+) -> Result<ContainerSpec, ContainerError> {
+    let mut plan = Plan::default();
+    project(&mut plan, workspace)?;
+    own_places(&mut plan, host);
+    devices(&mut plan, host);
+    match toolbox {
+        Toolbox::Present => {
+            for path in &host.toolbox {
+                plan.bind(path);
+            }
+            etc(&mut plan, &host.etc);
+        }
+        Toolbox::Absent => etc(&mut plan, &host.etc_least),
+    }
+    for library in &libraries.files {
+        plan.bind(library);
+    }
+    let (mounts, entries) = plan.finish();
+    Ok(ContainerSpec {
+        root: Root::Skeleton(entries),
+        mounts,
+        network: Network::Loopback,
+        hostname: HOSTNAME.to_owned(),
+        user: host.user,
+        group: host.group,
+        privileges: Privileges::Ordinary,
+    })
+}
+
+/// The project's own files.
+fn project(plan: &mut Plan, workspace: &WorkspaceFacts) -> Result<(), ContainerError> {
+    for root in &workspace.roots {
+        let path = &root.canonical;
+        let reserved = ["/proc", "/sys", "/dev"];
+        let taken =
+            path.parent().is_none() || reserved.iter().any(|place| path == Path::new(place));
+        if taken {
+            return Err(ContainerError::Place { path: path.clone() });
+        }
+        plan.overlay(root);
+    }
+    for path in &workspace.nested {
+        match path.kind {
+            FileKind::Directory => plan.mount_overlay(path),
+            FileKind::File => plan.mount_bind(path),
+        }
+    }
+    for path in &workspace.masked {
+        plan.mount(path.clone(), MountKind::Mask, FileKind::Directory);
+    }
+    Ok(())
+}
+
+/// What every test has for itself.
+fn own_places(plan: &mut Plan, host: &HostFacts) {
+    let scratch = |mode| MountKind::Scratch { mode };
+    for place in ["/tmp", "/var/tmp", "/dev/shm"] {
+        plan.mount(place.into(), scratch(TEMPORARY_MODE), FileKind::Directory);
+    }
+    if let Some(home) = &host.home {
+        plan.mount_at(home, scratch(HOME_MODE));
+    }
+    let system = [
+        ("/proc", MountKind::Proc),
+        (
+            "/sys",
+            MountKind::Sys {
+                when_forbidden: WhenForbidden::LeaveEmpty,
+            },
+        ),
+        ("/dev/mqueue", MountKind::MessageQueue),
+        ("/dev/pts", MountKind::DevPts),
+    ];
+    for (place, kind) in system {
+        plan.mount(place.into(), kind, FileKind::Directory);
+    }
+    for place in EMPTY_DIRECTORIES {
+        plan.entry(place.into(), SkeletonKind::Directory);
+    }
+}
+
+fn devices(plan: &mut Plan, host: &HostFacts) {
+    for device in DEVICES {
+        if host.devices.contains(&device) {
+            let place = PathBuf::from("/dev").join(device.name());
+            plan.mount(place, MountKind::Device(device), FileKind::File);
+        }
+    }
+    for (link, target) in LINKS {
+        plan.entry(link.into(), SkeletonKind::Symlink(target.into()));
+    }
+}
+
+fn etc(plan: &mut Plan, etc: &[facts::EtcEntry]) {
+    for entry in etc {
+        match &entry.content {
+            EtcContent::File(bytes) => {
+                plan.entry(entry.path.clone(), SkeletonKind::File(bytes.clone()));
+            }
+            EtcContent::Symlink(target) => {
+                plan.entry(entry.path.clone(), SkeletonKind::Symlink(target.clone()));
+            }
+            EtcContent::Bind(source) => plan.mount(
+                entry.path.clone(),
+                MountKind::Bind {
+                    source: source.canonical.clone(),
+                    access: BindAccess::ReadOnly,
+                },
+                source.kind,
+            ),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The file systems of the host: `/proc/self/mountinfo`, see `proc_pid_mountinfo(5)`.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// A file system of the host, where it is mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostMount {
+    /// Where.
+    pub mount_point: PathBuf,
+    /// Its type, such as `ext4`.
+    pub kind: String,
+}
+
+/// Types that hold no files of a project.
+const WITHOUT_FILES: [&str; 12] = [
+    "autofs",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "mqueue",
+    "proc",
+    "securityfs",
+    "sysfs",
+    "tracefs",
+];
+
+/// Reads the table. Lines that are not understood are left out.
+pub fn parse(table: &[u8]) -> Vec<HostMount> {
+    table
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| {
+            let mut fields = line.split(|byte| *byte == b' ');
+            let mount_point = unescape(fields.nth(4)?);
+            fields.find(|field| *field == b"-")?;
+            Some(HostMount {
+                mount_point,
+                kind: String::from_utf8_lossy(fields.next()?).into_owned(),
+            })
+        })
+        .collect()
+}
+
+/// The file systems with files that are mounted below a directory, outermost first, each place
+/// once.
+pub fn below(mounts: &[HostMount], directory: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = mounts
+        .iter()
+        .filter(|mount| !WITHOUT_FILES.contains(&mount.kind.as_str()))
+        .map(|mount| mount.mount_point.clone())
+        .filter(|point| point.starts_with(directory) && point != directory)
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// A path in which space, tab, newline and backslash are written as `\ooo`.
+fn unescape(field: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((first, after)) = rest.split_first() {
+        let digits = match (first, after.get(..3)) {
+            (b'\\', Some(digits)) => std::str::from_utf8(digits).ok(),
+            _ => None,
+        };
+        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(3..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[u8] = b"\
+22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n\
+30 22 0:26 / /w/with\\040space rw shared:5 master:1 - btrfs /dev/vdb rw\n\
+31 22 0:27 / /w rw - tmpfs none rw\n\
+32 31 0:28 / /w/proc rw - proc proc rw\n\
+33 31 0:28 / /w/a\\134b rw - ext4 /dev/vdc rw\n\
+34 31 0:28 / /w/a\\134b rw - ext4 /dev/vdd rw\n\
+35 31 0:28 / /woods rw - ext4 /dev/vdd rw\n\
+nonsense\n";
+
+    #[test]
+    fn file_systems_below_a_directory_are_found() {
+        let mounts = parse(TABLE);
+        assert_eq!(mounts.len(), 7);
+        assert_eq!(
+            below(&mounts, Path::new("/w")),
+            [Path::new("/w/a\\b"), Path::new("/w/with space")]
+        );
+    }
+
+    #[test]
+    fn a_backslash_without_digits_stays() {
+        assert_eq!(unescape(b"/a\\"), Path::new("/a\\"));
+        assert_eq!(unescape(b"/a\\9x1"), Path::new("/a\\9x1"));
+    }
+}

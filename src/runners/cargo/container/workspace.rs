@@ -1,0 +1,161 @@
+//! Finds out which directories a project's tests need.
+
+use std::path::{Path, PathBuf};
+
+use super::ContainerError;
+use super::facts::WorkspaceFacts;
+use super::host_path::HostPath;
+use super::mountinfo::{self, HostMount};
+
+/// What tells the root of a version-controlled tree.
+const VERSION_CONTROL: [&str; 6] = [".git", ".hg", ".jj", ".svn", ".pijul", "_darcs"];
+
+/// Where the project is.
+#[derive(Clone, Debug)]
+pub struct Places<'a> {
+    /// The workspace's root.
+    pub root: &'a Path,
+    /// The packages' directories, wherever they are.
+    pub packages: &'a [PathBuf],
+    /// Where built files go.
+    pub built: &'a [PathBuf],
+    /// Our own directory among them.
+    pub own: &'a Path,
+    /// The home directory.
+    pub home: Option<&'a Path>,
+}
+
+/// Gathers what is known of a project. Directories for built files that don't exist are left out.
+pub fn gather(places: &Places<'_>, mounts: &[HostMount]) -> Result<WorkspaceFacts, ContainerError> {
+    let resolve = |path: &Path| {
+        HostPath::resolve(path).map_err(|error| ContainerError::Unreachable {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })
+    };
+    let mut roots = vec![resolve(places.root)?];
+    let root = roots.first().map(|root| root.canonical.clone());
+    let tree = root.and_then(|root| version_controlled_tree(&root, places.home));
+    if let Some(tree) = tree {
+        roots.push(resolve(&tree)?);
+    }
+    for package in places.packages {
+        roots.push(resolve(package)?);
+    }
+    for built in places.built {
+        roots.extend(HostPath::resolve(built).ok());
+    }
+    let nested: Vec<HostPath> = roots
+        .iter()
+        .flat_map(|root| mountinfo::below(mounts, &root.canonical))
+        .filter_map(|path| HostPath::resolve(&path).ok())
+        .collect();
+    // The same directory under its real name, since that is where it is mounted.
+    let own = HostPath::resolve(places.own)
+        .map_or_else(|_| places.own.to_owned(), |resolved| resolved.canonical);
+    Ok(WorkspaceFacts {
+        roots,
+        nested,
+        masked: vec![own],
+    })
+}
+
+/// The root of the version-controlled tree that a directory lies in. One that holds the home
+/// directory or anybody's temporary files is no project's.
+fn version_controlled_tree(directory: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_owned()));
+    let shared = [Path::new("/tmp"), Path::new("/var/tmp")];
+    directory
+        .ancestors()
+        .take_while(|candidate| {
+            let holds = |place: &Path| place.starts_with(candidate);
+            !home.as_deref().is_some_and(holds) && !shared.into_iter().any(holds)
+        })
+        .find(|candidate| {
+            VERSION_CONTROL
+                .iter()
+                .any(|marker| candidate.join(marker).exists())
+        })
+        .map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(names: &[&str]) -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        for name in names {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        (directory, root)
+    }
+
+    #[test]
+    fn the_tree_is_the_nearest_that_is_not_somebodys_home() {
+        let (_keep, root) = made(&[
+            "home/.git",
+            "home/repo/.jj",
+            "home/repo/a/b",
+            "home/plain/a",
+        ]);
+        let home = root.join("home");
+        let tree = |name: &str| version_controlled_tree(&root.join(name), Some(&home));
+        assert_eq!(tree("home/repo/a/b"), Some(root.join("home/repo")));
+        assert_eq!(tree("home/repo"), Some(root.join("home/repo")));
+        assert_eq!(tree("home/plain/a"), None);
+        assert_eq!(tree("home"), None);
+        assert_eq!(
+            version_controlled_tree(&root.join("home/plain"), None),
+            Some(root.join("home"))
+        );
+    }
+
+    #[test]
+    fn everything_that_is_there_is_gathered() {
+        let (_keep, root) = made(&["w/target/maelstrom", "w/disk", "outside", "built"]);
+        let mounts = [HostMount {
+            mount_point: root.join("w/disk"),
+            kind: "ext4".to_owned(),
+        }];
+        let facts = gather(
+            &Places {
+                root: &root.join("w"),
+                packages: &[root.join("w"), root.join("outside")],
+                built: &[root.join("built"), root.join("missing")],
+                own: &root.join("w/target/maelstrom"),
+                home: None,
+            },
+            &mounts,
+        )
+        .unwrap();
+        let paths = |paths: &[HostPath]| -> Vec<String> {
+            let below = paths.iter().map(|path| path.canonical.strip_prefix(&root));
+            below
+                .map(|path| path.unwrap().display().to_string())
+                .collect()
+        };
+        assert_eq!(paths(&facts.roots), ["w", "w", "outside", "built"]);
+        assert!(paths(&facts.nested).iter().all(|path| path == "w/disk"));
+        assert_eq!(facts.masked, [root.join("w/target/maelstrom")]);
+    }
+
+    #[test]
+    fn a_package_that_vanished_is_named() {
+        let (_keep, root) = made(&["w"]);
+        let gone = root.join("gone");
+        let error = gather(
+            &Places {
+                root: &root.join("w"),
+                packages: std::slice::from_ref(&gone),
+                built: &[],
+                own: &root.join("w/target/maelstrom"),
+                home: None,
+            },
+            &[],
+        )
+        .unwrap_err();
+        assert!(matches!(error, ContainerError::Unreachable { path, .. } if path == gone));
+    }
+}

@@ -1,0 +1,499 @@
+//! From built programs to tests.
+//!
+//! Each test binary is listed in its own container as soon as cargo says that it is there, while
+//! the build goes on. Its tests are handed over at once, unless the package also has programs: its
+//! tests may want to run those, so they wait until cargo says that it has built something that
+//! needs them (an integration test or a benchmark), or everything.
+//!
+//! A binary that can't be listed is one broken entry; the others go on.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cargo_metadata::camino::Utf8PathBuf;
+use cargo_metadata::{Artifact, BuildScript, PackageId};
+use futures::StreamExt;
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
+
+use crate::engine::event::{EventKind, Notice, Severity, Text};
+use crate::engine::framework::{BrokenEntry, Captured, DiscoverySummary, Host};
+use crate::engine::job::{Ignored, TestCase, TestKey};
+
+use super::build::BuildMessage;
+use super::environment::config::ConfiguredVariable;
+use super::environment::{Sources, environment, library_path};
+use super::error::CargoError;
+use super::invocation::{Invocation, Variables};
+use super::jobs::{BinaryJobs, Containers};
+use super::listing::{self, ListedTest, Listing, WHOLE};
+use super::manifest::{Manifest, ManifestError};
+use super::metadata::{Package, Workspace};
+use super::options::{Goal, Settings};
+use super::progress::Progress;
+use super::selection::{Verdict, Wanted};
+use super::target::{Harness, Target, TargetKind, TestBinary, Titles};
+use super::toolchain::Toolchain;
+
+/// How long libtest may take to list its tests. It takes milliseconds; a program that hangs before
+/// it reaches libtest should not hang the run.
+const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a `main` of the project's own may take to answer. One that doesn't know `--list` runs
+/// its tests instead; what takes longer than this is taken to do just that.
+const OWN_LISTING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What does not change while a project is built and listed.
+#[derive(Clone, Copy, Debug)]
+pub struct Project<'a> {
+    /// What is wanted in general.
+    pub settings: &'a Settings,
+    /// How we were called.
+    pub invocation: &'a Invocation,
+    /// The workspace.
+    pub workspace: &'a Workspace,
+    /// What of it is wanted.
+    pub wanted: &'a Wanted,
+    /// The toolchain that builds.
+    pub toolchain: &'a Toolchain,
+    /// `[env]` of cargo's configuration.
+    pub configured: &'a [ConfiguredVariable],
+}
+
+/// What is known so far.
+pub struct Discovery<'a, H> {
+    project: Project<'a>,
+    host: &'a H,
+    containers: Containers,
+    /// Packages that are tested and no members of the workspace.
+    strangers: HashMap<PackageId, Arc<Package>>,
+    manifests: HashMap<PackageId, Manifest>,
+    scripts: HashMap<PackageId, BuildScript>,
+    script_directories: BTreeSet<Utf8PathBuf>,
+    programs: HashMap<PackageId, BTreeMap<String, Utf8PathBuf>>,
+    units: Units,
+    listings: FuturesUnordered<LocalBoxFuture<'a, Listed>>,
+    held: HashMap<PackageId, Vec<TestCase>>,
+    complete: Complete,
+    deselected: u32,
+}
+
+/// How far the build has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Units {
+    done: u32,
+    total: Option<u32>,
+}
+
+/// Which packages' programs have been built.
+#[derive(Debug)]
+enum Complete {
+    These(HashSet<PackageId>),
+    All,
+}
+
+/// A test binary, and what it said when it was asked for its tests.
+struct Listed {
+    package: Arc<Package>,
+    binary: TestBinary,
+    jobs: BinaryJobs,
+    all: Captured,
+    ignored: Captured,
+}
+
+impl<'a, H: Host> Discovery<'a, H> {
+    /// Nothing is known yet.
+    pub fn new(project: Project<'a>, host: &'a H) -> Discovery<'a, H> {
+        Discovery {
+            host,
+            containers: Containers::new(&project),
+            strangers: HashMap::new(),
+            manifests: HashMap::new(),
+            scripts: HashMap::new(),
+            script_directories: BTreeSet::new(),
+            programs: HashMap::new(),
+            units: Units::default(),
+            listings: FuturesUnordered::new(),
+            held: HashMap::new(),
+            complete: Complete::These(HashSet::new()),
+            deselected: 0,
+            project,
+        }
+    }
+
+    /// What discovery has to say when it is over.
+    pub fn summary(&self) -> DiscoverySummary {
+        DiscoverySummary {
+            deselected: self.deselected,
+        }
+    }
+
+    /// Takes in what the build says.
+    pub async fn build_message(&mut self, message: BuildMessage) -> Result<(), CargoError> {
+        match message {
+            BuildMessage::Output(text) => {
+                self.host.emit(EventKind::BuildOutput { text: Text(text) })
+            }
+            BuildMessage::Progress(progress) => self.progress(progress),
+            BuildMessage::Script(script) => {
+                self.script_directories
+                    .extend(library_path::script_directories(&script.linked_paths));
+                self.unit_done(script.package_id.repr.clone());
+                self.scripts.insert(script.package_id.clone(), *script);
+            }
+            BuildMessage::Artifact(artifact) => {
+                self.unit_done(artifact.target.name.clone());
+                self.artifact(*artifact).await?;
+            }
+            BuildMessage::Finished(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Everything was built.
+    pub fn build_finished(&mut self) {
+        self.complete = Complete::All;
+        for (_, tests) in std::mem::take(&mut self.held) {
+            self.host.found(tests);
+        }
+    }
+
+    /// Whether a test binary is being listed.
+    pub fn is_listing(&self) -> bool {
+        !self.listings.is_empty()
+    }
+
+    /// Waits for the next listing and takes it in. Dropping the future loses nothing.
+    pub async fn listed(&mut self) {
+        if let Some(listed) = self.listings.next().await {
+            self.take_listing(listed);
+        }
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        self.units.total = Some(progress.total);
+        self.units.done = self.units.done.max(progress.done);
+        self.tell_progress(progress.current);
+    }
+
+    fn unit_done(&mut self, current: String) {
+        self.units.done = self.units.done.saturating_add(1);
+        self.tell_progress(current);
+    }
+
+    fn tell_progress(&self, current: String) {
+        self.host.emit(EventKind::BuildProgress {
+            done: self.units.done,
+            total: self.units.total.map(|total| total.max(self.units.done)),
+            current,
+        });
+    }
+
+    async fn artifact(&mut self, artifact: Artifact) -> Result<(), CargoError> {
+        if let Some(directory) = local_directory(&artifact) {
+            self.containers.add_sources(directory);
+        }
+        let Some(executable) = artifact.executable.clone() else {
+            return Ok(());
+        };
+        let target = Target::from_metadata(&artifact.target);
+        if artifact.profile.test {
+            self.test_binary(artifact, target, executable).await
+        } else {
+            if target.kind == TargetKind::Binary {
+                let programs = self.programs.entry(artifact.package_id).or_default();
+                programs.insert(target.name, executable);
+            }
+            Ok(())
+        }
+    }
+
+    async fn test_binary(
+        &mut self,
+        artifact: Artifact,
+        target: Target,
+        executable: Utf8PathBuf,
+    ) -> Result<(), CargoError> {
+        if matches!(target.kind, TargetKind::Test | TargetKind::Benchmark) {
+            self.programs_complete(&artifact.package_id);
+        }
+        let lists = match self.project.settings.goal {
+            Goal::Run | Goal::ListTests => true,
+            Goal::Build | Goal::ListBinaries | Goal::ListPackages => false,
+        };
+        let Some(package) = self.package(&artifact).await? else {
+            return Ok(());
+        };
+        if !lists || !self.project.wanted.target(&package, &target).possible() {
+            return Ok(());
+        }
+        let harness = match self.harness(&package, &target) {
+            Ok(harness) => harness,
+            Err(error) => {
+                let message = format!("{executable} can't be listed: {error}");
+                self.broken(&package, &target, message, None);
+                return Ok(());
+            }
+        };
+        let binary = TestBinary {
+            target,
+            harness,
+            executable,
+        };
+        let environment = self.environment(&package, &binary);
+        let container = self.containers.get(&self.project)?;
+        let jobs = BinaryJobs::new(&self.project, container, &package, &binary, environment);
+        self.list(package, binary, jobs);
+        Ok(())
+    }
+
+    /// The package that an artifact belongs to.
+    async fn package(&mut self, artifact: &Artifact) -> Result<Option<Arc<Package>>, CargoError> {
+        let id = &artifact.package_id;
+        let known = self.project.workspace.package(id);
+        if let Some(package) = known.or_else(|| self.strangers.get(id)) {
+            return Ok(Some(package.clone()));
+        }
+        let project = &self.project;
+        let package = Workspace::load_package(
+            project.invocation,
+            &project.settings.build,
+            &artifact.manifest_path,
+            id,
+        )
+        .await?;
+        if let Some(package) = &package {
+            self.strangers.insert(id.clone(), package.clone());
+        }
+        Ok(package)
+    }
+
+    fn harness(&mut self, package: &Package, target: &Target) -> Result<Harness, ManifestError> {
+        let id = &package.metadata.id;
+        if let Some(manifest) = self.manifests.get(id) {
+            return Ok(manifest.harness(target));
+        }
+        let manifest = Manifest::load(package.metadata.manifest_path.as_std_path())?;
+        let harness = manifest.harness(target);
+        self.manifests.insert(id.clone(), manifest);
+        Ok(harness)
+    }
+
+    fn environment(&self, package: &Package, binary: &TestBinary) -> Arc<Variables> {
+        let project = &self.project;
+        let id = &package.metadata.id;
+        let none = BTreeMap::new();
+        let programs = match binary.target.kind {
+            TargetKind::Test | TargetKind::Benchmark => self.programs.get(id).unwrap_or(&none),
+            TargetKind::Library | TargetKind::Binary | TargetKind::Example => &none,
+        };
+        let library_path: Vec<PathBuf> = library_path::directories(
+            project.workspace,
+            &binary.executable,
+            &self.script_directories,
+            &project.toolchain.target_libdir,
+        );
+        Arc::new(environment(&Sources {
+            invoking: &project.invocation.environment,
+            isolation: project.settings.isolation,
+            toolchain: project.toolchain,
+            configured: project.configured,
+            package,
+            script: self.scripts.get(id),
+            programs,
+            library_path: &library_path,
+        }))
+    }
+
+    fn list(&mut self, package: Arc<Package>, binary: TestBinary, jobs: BinaryJobs) {
+        let timeout = match binary.harness {
+            Harness::Libtest => LISTING_TIMEOUT,
+            Harness::Own => OWN_LISTING_TIMEOUT,
+        };
+        let host = self.host;
+        self.listings.push(Box::pin(async move {
+            let (all, ignored) = tokio::join!(
+                host.run(jobs.list(&[], timeout)),
+                host.run(jobs.list(&[listing::IGNORED], timeout)),
+            );
+            Listed {
+                package,
+                binary,
+                jobs,
+                all,
+                ignored,
+            }
+        }));
+    }
+
+    fn take_listing(&mut self, listed: Listed) {
+        let Listed {
+            package,
+            binary,
+            jobs,
+            all,
+            ignored,
+        } = listed;
+        let tests = match listing::combine(binary.harness, &all, &ignored) {
+            Ok(Listing::Tests(tests)) => self.tests(&package, &binary, &jobs, tests),
+            Ok(Listing::Whole) => self.whole(&package, &binary, &jobs),
+            Err(error) => {
+                let message = format!("{} {error}", binary.executable);
+                self.broken(&package, &binary.target, message, Some(all));
+                return;
+            }
+        };
+        if tests.is_empty() {
+            return;
+        }
+        let id = &package.metadata.id;
+        let ready = match &self.complete {
+            Complete::All => true,
+            Complete::These(packages) => !package.has_binaries() || packages.contains(id),
+        };
+        if ready {
+            self.host.found(tests);
+        } else {
+            self.held.entry(id.clone()).or_default().extend(tests);
+        }
+    }
+
+    /// All programs of a package are there.
+    fn programs_complete(&mut self, id: &PackageId) {
+        if let Complete::These(packages) = &mut self.complete {
+            packages.insert(id.clone());
+        }
+        if let Some(tests) = self.held.remove(id) {
+            self.host.found(tests);
+        }
+    }
+
+    /// The tests of a binary that are wanted.
+    fn tests(
+        &mut self,
+        package: &Package,
+        binary: &TestBinary,
+        jobs: &BinaryJobs,
+        listed: Vec<ListedTest>,
+    ) -> Vec<TestCase> {
+        let mut tests = Vec::with_capacity(listed.len());
+        let naming = Naming::new(package, &binary.target);
+        for test in listed {
+            let wanted = self.project.wanted;
+            let verdict = wanted.test(package, &binary.target, &test.name, test.attention);
+            let (ignored, arguments): (_, &[&str]) = match verdict {
+                Verdict::Deselect => {
+                    self.deselected = self.deselected.saturating_add(test.count);
+                    continue;
+                }
+                Verdict::Run => (None, &[]),
+                Verdict::RunIgnored => (None, &[listing::IGNORED]),
+                Verdict::Ignore => (Some(Ignored { reason: None }), &[]),
+            };
+            if test.count > 1 {
+                self.tell_of_namesakes(&naming, &test);
+            }
+            tests.push(TestCase {
+                job: jobs.test(&test.name, arguments),
+                title: naming.titles.of_case(&test.name),
+                key: naming.key(test.name),
+                ignored,
+            });
+        }
+        tests
+    }
+
+    /// A program that is one test.
+    fn whole(
+        &mut self,
+        package: &Package,
+        binary: &TestBinary,
+        jobs: &BinaryJobs,
+    ) -> Vec<TestCase> {
+        let attention = listing::Attention::Wanted;
+        let wanted = self.project.wanted;
+        match wanted.test(package, &binary.target, WHOLE, attention) {
+            Verdict::Run | Verdict::RunIgnored | Verdict::Ignore => {
+                let naming = Naming::new(package, &binary.target);
+                vec![TestCase {
+                    title: naming.titles.of_case(WHOLE),
+                    key: naming.key(WHOLE.to_owned()),
+                    ignored: None,
+                    job: jobs.whole(),
+                }]
+            }
+            Verdict::Deselect => {
+                self.deselected = self.deselected.saturating_add(1);
+                Vec::new()
+            }
+        }
+    }
+
+    fn tell_of_namesakes(&self, naming: &Naming, test: &ListedTest) {
+        self.host.emit(EventKind::Notice(Notice {
+            severity: Severity::Warning,
+            text: format!(
+                "{} tests are all called `{}`; they run as one",
+                test.count,
+                naming.titles.of_case(&test.name)
+            ),
+            help: Some("give them names of their own to see each one's outcome".to_owned()),
+            in_summary: false,
+        }));
+    }
+
+    fn broken(
+        &self,
+        package: &Package,
+        target: &Target,
+        message: String,
+        captured: Option<Captured>,
+    ) {
+        let naming = Naming::new(package, target);
+        let (stdout, stderr) = captured
+            .map(|captured| (captured.stdout, captured.stderr))
+            .unwrap_or_default();
+        self.host.broken(BrokenEntry {
+            title: naming.titles.of_target(),
+            key: naming.key(String::new()),
+            message,
+            stdout,
+            stderr,
+        });
+    }
+}
+
+/// How the tests of one binary are called; what they have in common is shared.
+struct Naming {
+    package: Arc<str>,
+    artifact: Arc<str>,
+    titles: Titles,
+}
+
+impl Naming {
+    fn new(package: &Package, target: &Target) -> Naming {
+        Naming {
+            package: package.name().into(),
+            artifact: target.to_string().into(),
+            titles: Titles::new(package, target),
+        }
+    }
+
+    fn key(&self, name: String) -> TestKey {
+        TestKey {
+            package: self.package.clone(),
+            artifact: self.artifact.clone(),
+            name,
+        }
+    }
+}
+
+/// The directory of a package whose sources are somewhere on this machine and not in cargo's own
+/// directory.
+fn local_directory(artifact: &Artifact) -> Option<PathBuf> {
+    let is_local = artifact.package_id.repr.contains("path+file://");
+    let directory = artifact.manifest_path.parent().filter(|_| is_local)?;
+    Some(directory.as_std_path().to_owned())
+}

@@ -1,0 +1,192 @@
+//! `[env]` of cargo's configuration files.
+//!
+//! Cargo reads `.cargo/config.toml` (or `.cargo/config`) of the current directory and of every
+//! directory above it, then that of its home; the nearer file wins, variable by variable.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::runners::cargo::error::CargoError;
+use crate::runners::cargo::invocation::Variables;
+
+/// A variable that a configuration file sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredVariable {
+    /// Its name.
+    pub name: OsString,
+    /// Its value.
+    pub value: OsString,
+    /// Whether it wins against the environment.
+    pub strength: Strength,
+}
+
+/// Whether a configured variable wins against the environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// It does not: it is set only if the environment lacks it.
+    Default,
+    /// It does (`force = true`).
+    Forced,
+}
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    env: BTreeMap<String, Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Text(String),
+    Table {
+        value: String,
+        #[serde(default)]
+        force: bool,
+        #[serde(default)]
+        relative: bool,
+    },
+}
+
+impl ConfiguredVariable {
+    /// Sets the variable, if it is to be set.
+    pub fn apply(&self, variables: &mut Variables) {
+        match self.strength {
+            Strength::Forced => {
+                variables.insert(self.name.clone(), self.value.clone());
+            }
+            Strength::Default => {
+                variables
+                    .entry(self.name.clone())
+                    .or_insert_with(|| self.value.clone());
+            }
+        }
+    }
+}
+
+/// The variables that cargo's configuration sets for a call from this directory.
+pub fn load(
+    directory: &Path,
+    cargo_home: Option<&Path>,
+) -> Result<Vec<ConfiguredVariable>, CargoError> {
+    let above = directory.ancestors().map(|parent| parent.join(".cargo"));
+    let mut found = BTreeMap::new();
+    for place in above.chain(cargo_home.map(Path::to_owned)) {
+        let Some((path, text)) = read(&place)? else {
+            continue;
+        };
+        let file: File = toml::from_str(&text).map_err(|source| CargoError::ConfigForm {
+            path: path.clone(),
+            source: Box::new(source),
+        })?;
+        // Relative values start where the directory of the configuration file stands.
+        let base = place.parent().unwrap_or(Path::new("/"));
+        for (name, entry) in file.env {
+            let variable = variable(&name, entry, base);
+            found.entry(name).or_insert(variable);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+fn variable(name: &str, entry: Entry, base: &Path) -> ConfiguredVariable {
+    let (value, strength) = match entry {
+        Entry::Text(value) => (value.into(), Strength::Default),
+        Entry::Table {
+            value,
+            force,
+            relative,
+        } => (
+            match relative {
+                true => base.join(value).into_os_string(),
+                false => value.into(),
+            },
+            match force {
+                true => Strength::Forced,
+                false => Strength::Default,
+            },
+        ),
+    };
+    ConfiguredVariable {
+        name: OsStr::new(name).to_owned(),
+        value,
+        strength,
+    }
+}
+
+/// The configuration file in a directory, if there is one. Of two, cargo takes the one without
+/// extension.
+fn read(directory: &Path) -> Result<Option<(PathBuf, String)>, CargoError> {
+    for name in ["config", "config.toml"] {
+        let path = directory.join(name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => return Ok(Some((path, text))),
+            Err(error) if is_absence(&error) => {}
+            Err(source) => return Err(CargoError::ConfigRead { path, source }),
+        }
+    }
+    Ok(None)
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(path: &Path, text: &str) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn the_nearer_file_wins_and_relative_values_start_beside_it() {
+        let root = tempfile::tempdir().unwrap();
+        let member = root.path().join("w/member");
+        let home = root.path().join("home");
+        write(
+            &member.join(".cargo/config.toml"),
+            "[env]\nNEAR = 'member'\nREL = { value = 'data', relative = true }\n",
+        );
+        write(
+            &root.path().join("w/.cargo/config"),
+            "[env]\nNEAR = 'workspace'\nFAR = { value = 'f', force = true }\n[build]\njobs = 1\n",
+        );
+        write(
+            &home.join("config.toml"),
+            "[env]\nFAR = 'home'\nHOME_ONLY = 'h'\n",
+        );
+        let variables = load(&member, Some(&home)).unwrap();
+        let mut environment = Variables::from([
+            ("NEAR".into(), "shell".into()),
+            ("FAR".into(), "shell".into()),
+        ]);
+        for variable in &variables {
+            variable.apply(&mut environment);
+        }
+        let expected = Variables::from([
+            ("NEAR".into(), "shell".into()),
+            ("FAR".into(), "f".into()),
+            ("HOME_ONLY".into(), "h".into()),
+            ("REL".into(), member.join("data").into_os_string()),
+        ]);
+        assert_eq!(environment, expected);
+    }
+
+    #[test]
+    fn a_broken_file_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        write(&root.path().join(".cargo/config.toml"), "[env\n");
+        let error = load(root.path(), None).unwrap_err();
+        assert!(error.to_string().contains(".cargo/config.toml"), "{error}");
+    }
+}

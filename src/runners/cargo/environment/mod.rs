@@ -1,0 +1,217 @@
+//! A test's environment: what `cargo test` would give it.
+//!
+//! Cargo lays, over the environment it was called with: the variables of the package, those of its
+//! build script, `[env]` of its configuration files ([`config`]), and the path along which shared
+//! libraries are found ([`library_path`]). So do we, with these differences:
+//!
+//! - What names something of the calling session that no container holds (sockets, displays, a
+//!   job server) is left out, and so is what changes from shell to shell without meaning
+//!   ([`WITHHELD`]); a directory for temporary files becomes `/tmp`. Where tests are mere
+//!   processes, all of it stays.
+//! - `CARGO_BIN_EXE_*` is there with every cargo; cargo itself sets it at run time since 1.94.
+//! - Of the build scripts' library directories only those that hold shared libraries are on the
+//!   path: the others can make no difference, and which of them are known when a test starts
+//!   depends on how far the build is.
+//!
+//! Invariant: pure, but for looking whether those directories hold shared libraries.
+
+pub mod config;
+pub mod library_path;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+use cargo_metadata::BuildScript;
+use cargo_metadata::camino::Utf8PathBuf;
+
+use crate::engine::event::Isolation;
+
+use self::config::ConfiguredVariable;
+use super::invocation::Variables;
+use super::metadata::Package;
+use super::toolchain::Toolchain;
+
+/// Variables that are withheld from containers.
+pub const WITHHELD: [&str; 34] = [
+    // Sockets and other things of the session.
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DBUS_SYSTEM_BUS_ADDRESS",
+    "DESKTOP_STARTUP_ID",
+    "DISPLAY",
+    "GPG_AGENT_INFO",
+    "ICEAUTHORITY",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "NOTIFY_SOCKET",
+    "PULSE_SERVER",
+    "SESSION_MANAGER",
+    "SSH_AGENT_PID",
+    "SSH_AUTH_SOCK",
+    "SSH_TTY",
+    "STY",
+    "SYSTEMD_EXEC_PID",
+    "TMUX",
+    "TMUX_PANE",
+    "VSCODE_GIT_IPC_HANDLE",
+    "VSCODE_IPC_HOOK_CLI",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "XDG_RUNTIME_DIR",
+    // Descriptors of make's job server.
+    "CARGO_MAKEFLAGS",
+    "MAKEFLAGS",
+    "MFLAGS",
+    // What differs between two shells of one user.
+    "OLDPWD",
+    "SHLVL",
+    "WINDOWID",
+    "XDG_SESSION_ID",
+    "_",
+];
+
+/// Variables that name a directory for temporary files.
+const TEMPORARY_DIRECTORY: [&str; 4] = ["TEMP", "TEMPDIR", "TMP", "TMPDIR"];
+
+/// Where temporary files go in a container.
+const TEMPORARY: &str = "/tmp";
+
+/// What the environments of one package's test binaries are made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// The environment the program was called with.
+    pub invoking: &'a Variables,
+    /// What keeps tests apart.
+    pub isolation: Isolation,
+    /// The toolchain that builds.
+    pub toolchain: &'a Toolchain,
+    /// `[env]` of cargo's configuration.
+    pub configured: &'a [ConfiguredVariable],
+    /// The package.
+    pub package: &'a Package,
+    /// What the package's build script said, if it has one.
+    pub script: Option<&'a BuildScript>,
+    /// The package's programs, for its integration tests and benchmarks; nothing for the others.
+    pub programs: &'a BTreeMap<String, Utf8PathBuf>,
+    /// Where shared libraries are found, before what the invoking environment adds.
+    pub library_path: &'a [std::path::PathBuf],
+}
+
+/// A test's environment.
+pub fn environment(sources: &Sources<'_>) -> Variables {
+    let mut variables = invoking(sources.invoking, sources.isolation);
+    toolchain_variables(&mut variables, sources.toolchain);
+    let inherited = variables.get(OsStr::new(library_path::VARIABLE));
+    let cargos = cargo_variables(sources, inherited);
+    // What cargo sets wins even against `force = true`.
+    for configured in sources.configured {
+        if !cargos.contains_key(&configured.name) {
+            configured.apply(&mut variables);
+        }
+    }
+    variables.extend(cargos);
+    variables
+}
+
+/// What cargo itself sets. What it tells of the package wins against the build script.
+fn cargo_variables(sources: &Sources<'_>, library_path: Option<&OsString>) -> Variables {
+    let mut variables = Variables::new();
+    if let Some(script) = sources.script {
+        if !script.out_dir.as_str().is_empty() {
+            set(&mut variables, "OUT_DIR", script.out_dir.as_str());
+        }
+        for (name, value) in &script.env {
+            set(&mut variables, name, value);
+        }
+    }
+    let path = library_path::join(sources.library_path, library_path);
+    set(&mut variables, library_path::VARIABLE, path);
+    set(&mut variables, "CARGO", &sources.toolchain.cargo);
+    package_variables(&mut variables, sources.package);
+    for (name, path) in sources.programs {
+        let name = format!("CARGO_BIN_EXE_{name}");
+        set(&mut variables, name, path.as_str());
+    }
+    variables
+}
+
+fn set(variables: &mut Variables, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
+    variables.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
+}
+
+/// The invoking environment, as far as it means something to a test.
+fn invoking(all: &Variables, isolation: Isolation) -> Variables {
+    match isolation {
+        Isolation::Process => all.clone(),
+        Isolation::Container => all
+            .iter()
+            .filter(|(name, _)| !WITHHELD.iter().any(|withheld| name == withheld))
+            .map(|(name, value)| {
+                let temporary = TEMPORARY_DIRECTORY.iter().any(|known| name == known);
+                let value = if temporary {
+                    OsString::from(TEMPORARY)
+                } else {
+                    value.clone()
+                };
+                (name.clone(), value)
+            })
+            .collect(),
+    }
+}
+
+/// What rustup's proxy for cargo sets. Nothing changes when it has been at work already.
+fn toolchain_variables(variables: &mut Variables, toolchain: &Toolchain) {
+    let Some(rustup) = &toolchain.rustup else {
+        return;
+    };
+    if variables.contains_key(OsStr::new("RUSTUP_TOOLCHAIN")) {
+        return;
+    }
+    let inherited = variables.get(OsStr::new(library_path::VARIABLE));
+    let path = library_path::join(&[toolchain.sysroot.join("lib")], inherited);
+    set(variables, library_path::VARIABLE, path);
+    let mut set_if_missing = |name: &str, value: &OsStr| {
+        variables
+            .entry(name.into())
+            .or_insert_with(|| value.to_owned());
+    };
+    if let Some(home) = &toolchain.cargo_home {
+        set_if_missing("CARGO_HOME", home.as_os_str());
+    }
+    set_if_missing("RUSTUP_HOME", rustup.home.as_os_str());
+    set_if_missing("RUSTUP_TOOLCHAIN", &rustup.toolchain);
+}
+
+/// What cargo tells of a package.
+fn package_variables(variables: &mut Variables, package: &Package) {
+    let metadata = &package.metadata;
+    let version = &metadata.version;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let path = |path: &Option<Utf8PathBuf>| path.clone().unwrap_or_default().into_string();
+    let known = [
+        ("CARGO_MANIFEST_DIR", package.directory().to_string()),
+        ("CARGO_MANIFEST_PATH", metadata.manifest_path.to_string()),
+        ("CARGO_PKG_AUTHORS", metadata.authors.join(":")),
+        ("CARGO_PKG_DESCRIPTION", text(&metadata.description)),
+        ("CARGO_PKG_HOMEPAGE", text(&metadata.homepage)),
+        ("CARGO_PKG_LICENSE", text(&metadata.license)),
+        ("CARGO_PKG_LICENSE_FILE", path(&metadata.license_file)),
+        ("CARGO_PKG_NAME", metadata.name.to_string()),
+        ("CARGO_PKG_README", path(&metadata.readme)),
+        ("CARGO_PKG_REPOSITORY", text(&metadata.repository)),
+        ("CARGO_PKG_RUST_VERSION", text(&package.rust_version)),
+        ("CARGO_PKG_VERSION", version.to_string()),
+        ("CARGO_PKG_VERSION_MAJOR", version.major.to_string()),
+        ("CARGO_PKG_VERSION_MINOR", version.minor.to_string()),
+        ("CARGO_PKG_VERSION_PATCH", version.patch.to_string()),
+        ("CARGO_PKG_VERSION_PRE", version.pre.to_string()),
+    ];
+    for (name, value) in known {
+        set(variables, name, value);
+    }
+}

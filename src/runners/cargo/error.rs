@@ -1,0 +1,192 @@
+//! Why `cargo maelstrom` gave up before or while it found tests.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+use crate::engine::exit_code;
+use crate::engine::filter::PatternError;
+use crate::engine::framework::DiscoveryError;
+use crate::engine::job;
+
+use super::container::ContainerError;
+
+/// Why discovery gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum CargoError {
+    /// A program could not be started.
+    #[error("can't start `{program}`")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// `cargo metadata` failed; this is what it said.
+    #[error("{}", message(.stderr, "cargo metadata"))]
+    Metadata {
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said.
+        stderr: String,
+    },
+    /// `cargo metadata` said something that is no metadata.
+    #[error("`cargo metadata` printed something unexpected")]
+    MetadataForm {
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// `rustc --print` failed; this is what it said.
+    #[error("{}", message(.stderr, "rustc --print sysroot"))]
+    Rustc {
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said.
+        stderr: String,
+    },
+    /// `rustc --print` did not print two paths.
+    #[error("`rustc --print sysroot --print target-libdir` printed no two paths: {stdout:?}")]
+    RustcForm {
+        /// What it printed instead.
+        stdout: String,
+    },
+    /// The build's output can't be read, or its end not awaited.
+    #[error("can't follow the build")]
+    Follow {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The build failed, and has said why.
+    #[error("the build failed ({status})")]
+    Build {
+        /// How cargo ended.
+        status: ExitStatus,
+    },
+    /// A configuration file of cargo can't be read.
+    #[error("can't read cargo's configuration file {}", path.display())]
+    ConfigRead {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A configuration file of cargo is not what it should be.
+    #[error("cargo's configuration file {} is no valid TOML", path.display())]
+    ConfigForm {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A value of `--exclude` is neither a package of the workspace nor a pattern.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// The default container can't be made for this project.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+}
+
+/// What the tool said, or at least that it failed.
+fn message(stderr: &str, tool: &str) -> String {
+    let said = stderr.trim();
+    let said = said.strip_prefix("error: ").unwrap_or(said);
+    if said.is_empty() {
+        format!("`{tool}` failed and said nothing")
+    } else {
+        said.to_owned()
+    }
+}
+
+/// The exit code that stands for how a tool failed.
+fn of_tool(status: ExitStatus) -> u8 {
+    let code = match (status.code(), status.signal()) {
+        (Some(code), _) => exit_code::of_tool(job::ExitStatus::Code(code)),
+        (None, Some(number)) => exit_code::of_tool(job::ExitStatus::Signal {
+            number,
+            core_dumped: status.core_dumped(),
+        }),
+        (None, None) => exit_code::INFRASTRUCTURE,
+    };
+    // A failure never looks like a success.
+    match code {
+        exit_code::SUCCESS => exit_code::INFRASTRUCTURE,
+        code => code,
+    }
+}
+
+impl DiscoveryError for CargoError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            CargoError::Metadata { status, .. }
+            | CargoError::Rustc { status, .. }
+            | CargoError::Build { status } => of_tool(*status),
+            CargoError::Pattern(_)
+            | CargoError::ConfigRead { .. }
+            | CargoError::ConfigForm { .. } => exit_code::USAGE,
+            CargoError::Start { .. }
+            | CargoError::MetadataForm { .. }
+            | CargoError::RustcForm { .. }
+            | CargoError::Follow { .. }
+            | CargoError::Container(_) => exit_code::INFRASTRUCTURE,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            CargoError::Start { program, .. } => Some(format!(
+                "install Rust (https://rustup.rs), or put the directory of `{program}` on PATH"
+            )),
+            CargoError::MetadataForm { .. } | CargoError::RustcForm { .. } => {
+                Some("this version of cargo or rustc may be too new or too old".to_owned())
+            }
+            CargoError::Container(error) => error.help(),
+            CargoError::Pattern(error) => error.help(),
+            CargoError::Metadata { .. }
+            | CargoError::Rustc { .. }
+            | CargoError::Follow { .. }
+            | CargoError::Build { .. }
+            | CargoError::ConfigRead { .. }
+            | CargoError::ConfigForm { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_gives_its_own_code_or_128_and_the_signal() {
+        let code = |raw: i32| of_tool(ExitStatus::from_raw(raw));
+        assert_eq!(code(101 << 8), 101);
+        assert_eq!(code(9), 137);
+        assert_eq!(code(0), exit_code::INFRASTRUCTURE);
+    }
+
+    #[test]
+    fn a_tool_speaks_for_itself() {
+        let error = CargoError::Metadata {
+            status: ExitStatus::from_raw(101 << 8),
+            stderr: "error: failed to parse manifest at `Cargo.toml`\n\nCaused by:\n  x\n"
+                .to_owned(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "failed to parse manifest at `Cargo.toml`\n\nCaused by:\n  x"
+        );
+        let silent = CargoError::Rustc {
+            status: ExitStatus::from_raw(9),
+            stderr: String::new(),
+        };
+        assert_eq!(
+            silent.to_string(),
+            "`rustc --print sysroot` failed and said nothing"
+        );
+    }
+}

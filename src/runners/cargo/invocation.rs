@@ -1,0 +1,75 @@
+//! Where and with what the program was called.
+//!
+//! Everything that depends on the calling process goes through here, so that the rest can be asked
+//! about any process.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use tokio::process::Command;
+
+/// A process's environment.
+pub type Variables = BTreeMap<OsString, OsString>;
+
+/// Where and with what the program was called.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The working directory, absolute.
+    pub directory: PathBuf,
+    /// The environment.
+    pub environment: Variables,
+    /// Whether what the build writes should have colours.
+    pub colours: Colours,
+}
+
+/// Whether colours are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colours {
+    /// They are.
+    Wanted,
+    /// They are not.
+    Unwanted,
+}
+
+impl Invocation {
+    /// This process's own.
+    pub fn of_this_process(colours: Colours) -> std::io::Result<Invocation> {
+        Ok(Invocation {
+            directory: std::env::current_dir()?,
+            environment: std::env::vars_os().collect(),
+            colours,
+        })
+    }
+
+    /// The value of a variable, unless it is unset or empty.
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.environment
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// A variable that holds a path, made absolute.
+    pub fn path_variable(&self, name: &str) -> Option<PathBuf> {
+        self.variable(name).map(|value| self.directory.join(value))
+    }
+
+    /// A program to be run just as the user would run it: same place, same environment, and
+    /// nothing to read.
+    pub fn command(&self, program: &OsStr) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(&self.directory)
+            .env_clear()
+            .envs(&self.environment)
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// The cargo to call: the one that called us, else the one on `PATH`.
+    pub fn cargo(&self) -> &OsStr {
+        self.variable("CARGO").unwrap_or(OsStr::new("cargo"))
+    }
+}

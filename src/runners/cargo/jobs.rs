@@ -1,0 +1,178 @@
+//! The jobs of a test binary: one container for all of them, one process for each test.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::event::Isolation;
+use crate::engine::job::{ContainerSpec, Job, ProcessSpec};
+
+use super::container::facts::{HostFacts, Libraries, WorkspaceFacts};
+use super::container::workspace::Places;
+use super::container::{container, host, mountinfo, workspace};
+use super::discovery::Project;
+use super::error::CargoError;
+use super::invocation::Variables;
+use super::listing::LIST;
+use super::metadata::Package;
+use super::target::TestBinary;
+
+/// Makes a test binary run one test, and write what it writes as it writes it.
+const ONE_TEST: [&str; 2] = ["--exact", "--nocapture"];
+
+/// The containers of a project's tests. There is one, but each directory of sources outside the
+/// workspace that turns up while cargo builds makes it grow.
+#[derive(Debug)]
+pub struct Containers {
+    sources: BTreeSet<PathBuf>,
+    made: Option<Made>,
+    host: Option<HostFacts>,
+}
+
+#[derive(Debug)]
+struct Made {
+    container: Arc<ContainerSpec>,
+    sources: usize,
+}
+
+impl Containers {
+    /// Those of a workspace.
+    pub fn new(project: &Project<'_>) -> Containers {
+        let packages = project.workspace.packages.iter();
+        Containers {
+            sources: packages
+                .map(|package| package.directory().as_std_path().to_owned())
+                .collect(),
+            made: None,
+            host: None,
+        }
+    }
+
+    /// Shows another directory to the tests of every binary from now on.
+    pub fn add_sources(&mut self, directory: PathBuf) {
+        self.sources.insert(directory);
+    }
+
+    /// The container as it is now.
+    pub fn get(&mut self, project: &Project<'_>) -> Result<Arc<ContainerSpec>, CargoError> {
+        let sources = self.sources.len();
+        if let Some(made) = &self.made
+            && made.sources == sources
+        {
+            return Ok(made.container.clone());
+        }
+        let container = Arc::new(self.make(project)?);
+        self.made = Some(Made {
+            container: container.clone(),
+            sources,
+        });
+        Ok(container)
+    }
+
+    fn make(&mut self, project: &Project<'_>) -> Result<ContainerSpec, CargoError> {
+        let settings = project.settings;
+        let none = Libraries::default();
+        match settings.isolation {
+            Isolation::Container => {}
+            // Nothing will look at it.
+            Isolation::Process => {
+                let (workspace, host) = (WorkspaceFacts::default(), HostFacts::default());
+                return Ok(container(&workspace, &host, settings.toolbox, &none)?);
+            }
+        }
+        let host = match self.host.take() {
+            Some(known) => known,
+            None => host::gather(project.invocation, project.toolchain),
+        };
+        let workspace = self.workspace_facts(project)?;
+        let made = container(&workspace, &host, settings.toolbox, &none);
+        self.host = Some(host);
+        Ok(made?)
+    }
+
+    fn workspace_facts(&self, project: &Project<'_>) -> Result<WorkspaceFacts, CargoError> {
+        let packages: Vec<PathBuf> = self.sources.iter().cloned().collect();
+        let workspace = project.workspace;
+        let built = [&workspace.target_directory, &workspace.build_directory]
+            .map(|directory| directory.as_std_path().to_owned());
+        let home = project.invocation.path_variable("HOME");
+        // Without the table there is at least everything on the same file system.
+        let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+        Ok(workspace::gather(
+            &Places {
+                root: workspace.root.as_std_path(),
+                packages: &packages,
+                built: &built,
+                own: &workspace.own_directory(),
+                home: home.as_deref(),
+            },
+            &mountinfo::parse(&mounts),
+        )?)
+    }
+}
+
+/// The jobs of one test binary.
+#[derive(Clone, Debug)]
+pub struct BinaryJobs {
+    container: Arc<ContainerSpec>,
+    program: Arc<OsStr>,
+    environment: Arc<Variables>,
+    working_directory: Arc<Path>,
+    extra_arguments: Arc<[OsString]>,
+    timeout: Option<Duration>,
+}
+
+impl BinaryJobs {
+    /// Those of a package's test binary.
+    pub fn new(
+        project: &Project<'_>,
+        container: Arc<ContainerSpec>,
+        package: &Package,
+        binary: &TestBinary,
+        environment: Arc<Variables>,
+    ) -> BinaryJobs {
+        BinaryJobs {
+            container,
+            environment,
+            program: OsStr::new(binary.executable.as_str()).into(),
+            working_directory: package.directory().as_std_path().into(),
+            extra_arguments: project.settings.extra_arguments.as_slice().into(),
+            timeout: project.settings.timeout,
+        }
+    }
+
+    /// Lists the tests, or some of them.
+    pub fn list(&self, which: &[&str], timeout: Duration) -> Job {
+        let arguments = LIST.iter().chain(which).map(OsString::from).collect();
+        self.job(arguments, Some(timeout))
+    }
+
+    /// Runs one test.
+    pub fn test(&self, name: &str, which: &[&str]) -> Job {
+        let mut arguments: Vec<OsString> =
+            ONE_TEST.iter().chain(which).map(OsString::from).collect();
+        arguments.extend(self.extra_arguments.iter().cloned());
+        arguments.push(name.into());
+        self.job(arguments, self.timeout)
+    }
+
+    /// Runs the whole program.
+    pub fn whole(&self) -> Job {
+        self.job(self.extra_arguments.to_vec(), self.timeout)
+    }
+
+    fn job(&self, arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
+        Job {
+            container: self.container.clone(),
+            process: Arc::new(ProcessSpec {
+                program: self.program.clone(),
+                arguments,
+                environment: self.environment.clone(),
+                working_directory: self.working_directory.clone(),
+            }),
+            timeout,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Lines of a stream that may end in a carriage return, as progress bars do.
+//!
+//! Invariant: however long a line is, no more than the given number of bytes is held; what is
+//! longer comes in pieces.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// How much is read at once.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Reads a stream by lines.
+#[derive(Debug)]
+pub struct Lines<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    /// So much of the buffer holds no line's end.
+    searched: usize,
+    line_bytes_max: usize,
+    ended: bool,
+}
+
+/// A line, without what ended it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What ended it.
+    pub end: LineEnd,
+}
+
+/// What ended a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineEnd {
+    /// A newline.
+    Newline,
+    /// A carriage return: the next line is to be written over this one.
+    Return,
+    /// The stream's end, or the limit for a line.
+    None,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    /// Reads from a stream, with this limit for a line.
+    pub fn new(reader: R, line_bytes_max: usize) -> Lines<R> {
+        Lines {
+            reader,
+            buffer: Vec::new(),
+            searched: 0,
+            line_bytes_max,
+            ended: false,
+        }
+    }
+
+    /// The next line; `None` at the end. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> io::Result<Option<Line>> {
+        loop {
+            if let Some(line) = self.take() {
+                return Ok(Some(line));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            self.buffer.reserve(READ_BYTES);
+            if self.reader.read_buf(&mut self.buffer).await? == 0 {
+                self.ended = true;
+            }
+        }
+    }
+
+    /// Takes a line out of the buffer, if there is one.
+    fn take(&mut self) -> Option<Line> {
+        let end = self
+            .buffer
+            .iter()
+            .skip(self.searched)
+            .position(|byte| matches!(byte, b'\n' | b'\r'))
+            .map(|after| self.searched + after);
+        self.searched = end.unwrap_or(self.buffer.len());
+        match end {
+            Some(at) => {
+                let crlf = self.buffer.get(at..at + 2) == Some(b"\r\n");
+                let undecided = self.buffer.get(at) == Some(&b'\r')
+                    && at + 1 == self.buffer.len()
+                    && !self.ended;
+                if undecided {
+                    return None;
+                }
+                let newline = crlf || self.buffer.get(at) == Some(&b'\n');
+                let rest = self.buffer.split_off(at + if crlf { 2 } else { 1 });
+                let mut bytes = std::mem::replace(&mut self.buffer, rest);
+                bytes.truncate(at);
+                self.searched = 0;
+                Some(Line {
+                    bytes,
+                    end: if newline {
+                        LineEnd::Newline
+                    } else {
+                        LineEnd::Return
+                    },
+                })
+            }
+            None if self.buffer.len() >= self.line_bytes_max
+                || (self.ended && !self.buffer.is_empty()) =>
+            {
+                self.searched = 0;
+                Some(Line {
+                    bytes: std::mem::take(&mut self.buffer),
+                    end: LineEnd::None,
+                })
+            }
+            None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn lines(input: &[u8], max: usize) -> Vec<(String, LineEnd)> {
+        let mut lines = Lines::new(input, max);
+        let mut all = Vec::new();
+        while let Some(line) = lines.next().await.unwrap() {
+            all.push((String::from_utf8(line.bytes).unwrap(), line.end));
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn every_ending_is_told_apart() {
+        assert_eq!(
+            lines(b"one\ntwo\rthree\r\n\nlast", 100).await,
+            [
+                ("one".to_owned(), LineEnd::Newline),
+                ("two".to_owned(), LineEnd::Return),
+                ("three".to_owned(), LineEnd::Newline),
+                (String::new(), LineEnd::Newline),
+                ("last".to_owned(), LineEnd::None),
+            ]
+        );
+        assert_eq!(
+            lines(b"x\r", 100).await,
+            [("x".to_owned(), LineEnd::Return)]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_comes_in_pieces() {
+        let endless = vec![b'a'; 3 * READ_BYTES];
+        let pieces = lines(&endless, READ_BYTES).await;
+        assert!(pieces.len() >= 2);
+        let whole: usize = pieces.iter().map(|(piece, _)| piece.len()).sum();
+        assert_eq!(whole, endless.len());
+    }
+}

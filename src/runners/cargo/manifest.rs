@@ -1,0 +1,142 @@
+//! What only a package's own manifest says: which targets bring a `main` of their own.
+//!
+//! `cargo metadata` leaves `harness` out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::target::{Harness, Target, TargetKind};
+
+/// The targets that a manifest mentions.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Manifest {
+    #[serde(default)]
+    lib: ManifestTarget,
+    #[serde(default)]
+    bin: Vec<ManifestTarget>,
+    #[serde(default)]
+    test: Vec<ManifestTarget>,
+    #[serde(default)]
+    bench: Vec<ManifestTarget>,
+    #[serde(default)]
+    example: Vec<ManifestTarget>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct ManifestTarget {
+    name: Option<String>,
+    harness: Option<bool>,
+}
+
+/// A manifest that cargo could read and we can't.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It is not there any more, say.
+    #[error("can't read {}: {source}", path.display())]
+    Read {
+        /// The manifest.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is no manifest any more.
+    #[error("can't read {}: {source}", path.display())]
+    Form {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: toml::de::Error,
+    },
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    pub fn load(path: &Path) -> Result<Manifest, ManifestError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ManifestError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|source| ManifestError::Form {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// What answers the arguments of this target's test binary.
+    pub fn harness(&self, target: &Target) -> Harness {
+        let mentioned = match target.kind {
+            TargetKind::Library => return ManifestTarget::harness(Some(&self.lib)),
+            TargetKind::Binary => &self.bin,
+            TargetKind::Test => &self.test,
+            TargetKind::Benchmark => &self.bench,
+            TargetKind::Example => &self.example,
+        };
+        ManifestTarget::harness(
+            mentioned
+                .iter()
+                .find(|mentioned| mentioned.name.as_ref() == Some(&target.name)),
+        )
+    }
+}
+
+impl ManifestTarget {
+    fn harness(mentioned: Option<&ManifestTarget>) -> Harness {
+        match mentioned.and_then(|target| target.harness) {
+            Some(false) => Harness::Own,
+            Some(true) | None => Harness::Libtest,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(name: &str, kind: TargetKind) -> Target {
+        Target {
+            name: name.to_owned(),
+            kind,
+        }
+    }
+
+    #[test]
+    fn only_a_target_that_says_so_has_a_main_of_its_own() {
+        let manifest: Manifest = toml::from_str(
+            r#"
+            [package]
+            name = "p"
+            [lib]
+            harness = false
+            [[test]]
+            name = "own"
+            harness = false
+            [[test]]
+            name = "plain"
+            [[bench]]
+            name = "own"
+            harness = true
+            "#,
+        )
+        .unwrap();
+        let harness = |name, kind| manifest.harness(&target(name, kind));
+        assert_eq!(harness("p", TargetKind::Library), Harness::Own);
+        assert_eq!(harness("own", TargetKind::Test), Harness::Own);
+        assert_eq!(harness("plain", TargetKind::Test), Harness::Libtest);
+        assert_eq!(harness("own", TargetKind::Benchmark), Harness::Libtest);
+        assert_eq!(harness("found", TargetKind::Binary), Harness::Libtest);
+        assert_eq!(
+            Manifest::default().harness(&target("p", TargetKind::Library)),
+            Harness::Libtest
+        );
+    }
+
+    #[test]
+    fn a_manifest_that_vanished_is_named() {
+        let error = Manifest::load(Path::new("/nowhere/Cargo.toml")).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/Cargo.toml"), "{error}");
+    }
+}

@@ -1,0 +1,207 @@
+//! The workspace as `cargo metadata` describes it.
+//!
+//! A package is known by its id, never by its name: a workspace may hold a package whose name and
+//! version also come from a registry.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
+use cargo_metadata::{Metadata, PackageId};
+use serde::Deserialize;
+
+use super::error::CargoError;
+use super::invocation::Invocation;
+use super::options::BuildOptions;
+use super::target::{Target, TargetKind};
+
+/// A workspace.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    /// The directory of the workspace's own manifest.
+    pub root: Utf8PathBuf,
+    /// Where finished programs and libraries go.
+    pub target_directory: Utf8PathBuf,
+    /// Where everything in between goes; usually the same.
+    pub build_directory: Utf8PathBuf,
+    /// The members.
+    pub packages: Vec<Arc<Package>>,
+}
+
+/// A package.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// What cargo says of it.
+    pub metadata: cargo_metadata::Package,
+    /// The `rust-version` as its author wrote it; cargo's own form is normalised.
+    pub rust_version: Option<String>,
+}
+
+/// The same JSON, for what [`Metadata`] changes.
+#[derive(Deserialize)]
+struct RawMetadata {
+    packages: Vec<RawPackage>,
+}
+
+#[derive(Deserialize)]
+struct RawPackage {
+    id: PackageId,
+    rust_version: Option<String>,
+}
+
+impl Workspace {
+    /// Asks cargo about the workspace of the manifest that the options lead to.
+    pub async fn load(
+        invocation: &Invocation,
+        options: &BuildOptions,
+    ) -> Result<Workspace, CargoError> {
+        Workspace::ask(invocation, options, options.manifest_path.as_deref()).await
+    }
+
+    /// Asks cargo about one package that is no member of the workspace.
+    pub async fn load_package(
+        invocation: &Invocation,
+        options: &BuildOptions,
+        manifest: &Utf8Path,
+        id: &PackageId,
+    ) -> Result<Option<Arc<Package>>, CargoError> {
+        let workspace = Workspace::ask(invocation, options, Some(manifest.as_std_path())).await?;
+        let mut packages = workspace.packages.into_iter();
+        // The id of a package from a registry names the registry; the same package looked at by
+        // its path does not.
+        Ok(packages.find(|package| {
+            package.metadata.id == *id || package.metadata.manifest_path == manifest
+        }))
+    }
+
+    async fn ask(
+        invocation: &Invocation,
+        options: &BuildOptions,
+        manifest: Option<&Path>,
+    ) -> Result<Workspace, CargoError> {
+        let cargo = invocation.cargo();
+        let mut command = invocation.command(cargo);
+        command.args(["metadata", "--format-version=1", "--no-deps"]);
+        command.args(["--color", "never"]);
+        command.args(metadata_arguments(options));
+        if let Some(manifest) = manifest {
+            command.arg("--manifest-path").arg(manifest);
+        }
+        if let Some(directory) = &options.target_dir {
+            // `cargo metadata` has no such option, but reads the variable; a test does not see it.
+            command.env("CARGO_TARGET_DIR", invocation.directory.join(directory));
+        }
+        let output = command.output().await.map_err(|source| CargoError::Start {
+            program: cargo.to_string_lossy().into_owned(),
+            source,
+        })?;
+        if !output.status.success() {
+            return Err(CargoError::Metadata {
+                status: output.status,
+                stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            });
+        }
+        Workspace::read(&output.stdout).map_err(|source| CargoError::MetadataForm { source })
+    }
+
+    /// Reads what `cargo metadata` printed.
+    fn read(json: &[u8]) -> Result<Workspace, serde_json::Error> {
+        let metadata: Metadata = serde_json::from_slice(json)?;
+        let raw: RawMetadata = serde_json::from_slice(json)?;
+        let mut written: std::collections::HashMap<PackageId, Option<String>> = raw
+            .packages
+            .into_iter()
+            .map(|package| (package.id, package.rust_version))
+            .collect();
+        let members = metadata.workspace_members;
+        Ok(Workspace {
+            build_directory: metadata
+                .build_directory
+                .unwrap_or_else(|| metadata.target_directory.clone()),
+            root: metadata.workspace_root,
+            target_directory: metadata.target_directory,
+            packages: metadata
+                .packages
+                .into_iter()
+                .filter(|package| members.contains(&package.id))
+                .map(|package| {
+                    Arc::new(Package {
+                        rust_version: written.remove(&package.id).flatten(),
+                        metadata: package,
+                    })
+                })
+                .collect(),
+        })
+    }
+
+    /// Where the program keeps what it wants to find again; tests don't see it.
+    pub fn own_directory(&self) -> PathBuf {
+        self.target_directory.join("maelstrom").into_std_path_buf()
+    }
+
+    /// The member with this id.
+    pub fn package(&self, id: &PackageId) -> Option<&Arc<Package>> {
+        self.packages
+            .iter()
+            .find(|package| package.metadata.id == *id)
+    }
+}
+
+impl Package {
+    /// The package's name.
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_str()
+    }
+
+    /// The directory of the package's manifest.
+    pub fn directory(&self) -> &Utf8Path {
+        self.metadata
+            .manifest_path
+            .parent()
+            .unwrap_or(Utf8Path::new("/"))
+    }
+
+    /// The targets that have tests on.
+    pub fn tested_targets(&self) -> impl Iterator<Item = Target> {
+        self.metadata
+            .targets
+            .iter()
+            .filter(|target| target.test)
+            .map(Target::from_metadata)
+    }
+
+    /// Whether the package builds programs, which its tests may want to run.
+    pub fn has_binaries(&self) -> bool {
+        self.metadata
+            .targets
+            .iter()
+            .any(|target| Target::from_metadata(target).kind == TargetKind::Binary)
+    }
+
+    /// Whether `cargo test` would look for tests in the package's documentation.
+    pub fn has_doctests(&self) -> bool {
+        self.metadata.targets.iter().any(|target| target.doctest)
+    }
+}
+
+/// What of the build's options `cargo metadata` understands.
+fn metadata_arguments(options: &BuildOptions) -> Vec<String> {
+    let mut arguments = Vec::new();
+    for features in &options.features {
+        arguments.extend(["--features".to_owned(), features.clone()]);
+    }
+    let flags = [
+        ("--all-features", options.all_features),
+        ("--no-default-features", options.no_default_features),
+        ("--frozen", options.frozen),
+        ("--locked", options.locked),
+        ("--offline", options.offline),
+    ];
+    arguments.extend(
+        flags
+            .into_iter()
+            .filter(|(_, given)| *given)
+            .map(|(flag, _)| flag.to_owned()),
+    );
+    arguments
+}

@@ -1,0 +1,44 @@
+//! `cargo maelstrom`: Rust projects.
+//!
+//! ```text
+//! options ─▶ metadata ─▶ selection ─▶ build ─▶ discovery ─▶ listing ─▶ TestCase
+//!               toolchain ─▶ environment ──────────┘
+//!               container (workspace, host) ───────┘
+//! ```
+//!
+//! - [`options`]: the command line. [`invocation`]: where and with what we were called.
+//! - [`metadata`], [`manifest`], [`toolchain`], [`target`]: what there is.
+//! - [`selection`]: what of it is wanted.
+//! - [`build`], [`progress`], [`lines`]: cargo at work.
+//! - [`discovery`], [`listing`], [`jobs`]: from built programs to tests.
+//! - [`container`], [`environment`]: what a test finds around it, as under `cargo test`.
+//! - [`location`]: where a test failed. [`notices`]: what a user should know about the run.
+//! - [`framework`]: all of it together, as the engine drives it. [`error`]: why it gives up.
+//!
+//! Deliberately absent: slots, order, repeats and results, which are the engine's, and doctests,
+//! which are counted and named, not run.
+
+pub mod build;
+pub mod container;
+pub mod discovery;
+pub mod environment;
+pub mod error;
+pub mod framework;
+pub mod invocation;
+pub mod jobs;
+pub mod lines;
+pub mod listing;
+pub mod location;
+pub mod manifest;
+pub mod metadata;
+pub mod notices;
+pub mod options;
+pub mod progress;
+pub mod selection;
+pub mod target;
+pub mod toolchain;
+
+pub use self::error::CargoError;
+pub use self::framework::CargoFramework;
+pub use self::invocation::{Colours, Invocation};
+pub use self::options::{Goal, Options, OptionsError, Settings};

@@ -1,0 +1,109 @@
+//! What a user should know about a run, though nothing is wrong.
+
+use std::ffi::OsString;
+
+use crate::engine::event::{Notice, Severity};
+
+use super::build::PackageArguments;
+use super::options::{BuildOptions, TargetOptions};
+use super::selection::Wanted;
+
+/// So many packages are named.
+const NAMES_MAX: usize = 5;
+
+/// Says whose doctests were not run, and how to run them. Nothing, if `cargo test` would not run
+/// any either.
+pub fn doctests(wanted: &Wanted, targets: &TargetOptions, build: &BuildOptions) -> Option<Notice> {
+    // With a choice of targets, cargo leaves doctests out, too.
+    if targets.any() {
+        return None;
+    }
+    let arguments = wanted.arguments.as_ref()?;
+    let names: Vec<&str> = wanted
+        .packages
+        .iter()
+        .filter(|package| package.has_doctests())
+        .map(|package| package.name())
+        .collect();
+    let crates = match names.len() {
+        0 => return None,
+        1 => "1 crate".to_owned(),
+        count => format!("{count} crates"),
+    };
+    let listed = match names.get(..NAMES_MAX) {
+        Some(first) if names.len() > NAMES_MAX => format!("{}, ...", first.join(", ")),
+        Some(_) | None => names.join(", "),
+    };
+    Some(Notice {
+        severity: Severity::Info,
+        text: format!("the doctests of {crates} were not run ({listed})"),
+        help: Some(doctest_command(arguments, build)),
+        in_summary: true,
+    })
+}
+
+/// The command that runs the doctests.
+fn doctest_command(packages: &PackageArguments, build: &BuildOptions) -> String {
+    let mut words = vec![
+        OsString::from("cargo"),
+        OsString::from("test"),
+        OsString::from("--doc"),
+    ];
+    words.extend(packages.to_arguments());
+    words.extend(build.to_arguments());
+    let words: Vec<String> = words
+        .iter()
+        .map(|word| quoted(&word.to_string_lossy()))
+        .collect();
+    words.join(" ")
+}
+
+/// A word as a shell needs it.
+fn quoted(word: &str) -> String {
+    let harmless =
+        |character: char| character.is_alphanumeric() || "-_./=:,@+%#".contains(character);
+    // A `#` begins a comment only at the start of a word.
+    if !word.is_empty() && !word.starts_with('#') && word.chars().all(harmless) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// Says that tests could use the host's programs.
+pub fn toolbox() -> Notice {
+    Notice {
+        severity: Severity::Info,
+        text: "the tests could read this machine's programs, libraries and Rust toolchain"
+            .to_owned(),
+        help: Some("--strict leaves them out".to_owned()),
+        in_summary: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_can_be_pasted() {
+        assert_eq!(
+            quoted("path+file:///w/p#p@1.0.0"),
+            "path+file:///w/p#p@1.0.0"
+        );
+        assert_eq!(quoted("my dir/it's"), r"'my dir/it'\''s'");
+        assert_eq!(quoted(""), "''");
+        let command = doctest_command(
+            &PackageArguments::Named(vec!["a*".to_owned()]),
+            &BuildOptions {
+                release: true,
+                features: vec!["x y".to_owned()],
+                ..BuildOptions::default()
+            },
+        );
+        assert_eq!(
+            command,
+            "cargo test --doc --package 'a*' --release --features 'x y'"
+        );
+    }
+}

@@ -1,0 +1,236 @@
+//! Arguments after `--`, which `cargo test` hands to the test binaries.
+//!
+//! Those of libtest that say which tests to run, or how many at a time, are understood here, since
+//! the test binaries run one test each and could not obey them. The others are passed on as they
+//! are. A word that belongs to an option unknown to libtest can't be told from the name of a test:
+//! `--option=word` is the spelling that works for both.
+
+use std::ffi::{OsStr, OsString};
+use std::num::NonZeroU32;
+
+/// What the arguments after `--` mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HarnessArguments {
+    /// Names, or parts of names, of tests to run.
+    pub names: Vec<String>,
+    /// Names, or parts of names, of tests to leave out.
+    pub skip: Vec<String>,
+    /// What else was said, each thing once.
+    pub flags: Vec<HarnessFlag>,
+    /// How many tests at a time.
+    pub test_threads: Option<NonZeroU32>,
+    /// What the test binaries get.
+    pub extra: Vec<OsString>,
+}
+
+/// An argument of libtest that is understood instead of passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HarnessFlag {
+    /// `--exact`
+    Exact,
+    /// `--ignored`
+    Ignored,
+    /// `--include-ignored`
+    IncludeIgnored,
+    /// `--list`
+    List,
+    /// `--nocapture` and its kind: show what passing tests write.
+    ShowOutput,
+}
+
+/// What is wrong with an argument after `--`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HarnessError {
+    /// An option without its value.
+    #[error("`{option}` (after `--`) needs a value")]
+    ValueMissing {
+        /// The option.
+        option: String,
+    },
+    /// `--test-threads` with something else than a positive number.
+    #[error("`--test-threads` (after `--`) needs a positive number, not `{value}`")]
+    TestThreads {
+        /// What it was given.
+        value: String,
+    },
+    /// An argument with which test binaries run no test, and succeed.
+    #[error("`{argument}` (after `--`) would keep the test binaries from running tests")]
+    RunsNothing {
+        /// The argument.
+        argument: String,
+    },
+    /// The name of a test that is no text.
+    #[error("`{name}` (after `--`) is not UTF-8, which the name of a test always is")]
+    NotUtf8 {
+        /// The name, as well as it can be shown.
+        name: String,
+    },
+}
+
+/// Options of libtest whose value may be the next argument.
+const PASSED_WITH_VALUE: [&str; 5] = ["--color", "--format", "--logfile", "--shuffle-seed", "-Z"];
+
+impl HarnessArguments {
+    /// Reads the arguments.
+    pub fn read(arguments: &[OsString]) -> Result<HarnessArguments, HarnessError> {
+        let mut read = HarnessArguments::default();
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let Some(text) = argument.to_str() else {
+                read.take_binary(argument)?;
+                continue;
+            };
+            let (option, value) = match text.split_once('=') {
+                Some((option, value)) if text.starts_with("--") => (option, Some(value)),
+                Some(_) | None => (text, None),
+            };
+            match option {
+                "--exact" => read.flag(HarnessFlag::Exact),
+                "--ignored" => read.flag(HarnessFlag::Ignored),
+                "--include-ignored" => read.flag(HarnessFlag::IncludeIgnored),
+                "--list" => read.flag(HarnessFlag::List),
+                "--nocapture" | "--no-capture" | "--show-output" => {
+                    read.flag(HarnessFlag::ShowOutput);
+                }
+                "--help" | "-h" => {
+                    return Err(HarnessError::RunsNothing {
+                        argument: text.to_owned(),
+                    });
+                }
+                "--skip" => read.skip.push(value_of(option, value, &mut rest)?),
+                "--test-threads" => {
+                    let value = value_of(option, value, &mut rest)?;
+                    let threads = value
+                        .parse()
+                        .map_err(|_| HarnessError::TestThreads { value })?;
+                    read.test_threads = Some(threads);
+                }
+                _ if value.is_none() && PASSED_WITH_VALUE.contains(&option) => {
+                    read.extra.push(argument.clone());
+                    read.extra.extend(rest.next().cloned());
+                }
+                _ if option.starts_with('-') => read.extra.push(argument.clone()),
+                _ => read.names.push(text.to_owned()),
+            }
+        }
+        Ok(read)
+    }
+
+    /// Whether something was said.
+    pub fn has(&self, flag: HarnessFlag) -> bool {
+        self.flags.contains(&flag)
+    }
+
+    fn flag(&mut self, flag: HarnessFlag) {
+        if !self.has(flag) {
+            self.flags.push(flag);
+        }
+    }
+
+    fn take_binary(&mut self, argument: &OsStr) -> Result<(), HarnessError> {
+        if argument.as_encoded_bytes().starts_with(b"-") {
+            self.extra.push(argument.to_owned());
+            return Ok(());
+        }
+        Err(HarnessError::NotUtf8 {
+            name: argument.to_string_lossy().into_owned(),
+        })
+    }
+}
+
+fn value_of<'a>(
+    option: &str,
+    inline: Option<&str>,
+    rest: &mut impl Iterator<Item = &'a OsString>,
+) -> Result<String, HarnessError> {
+    if let Some(value) = inline {
+        return Ok(value.to_owned());
+    }
+    let value = rest.next().ok_or_else(|| HarnessError::ValueMissing {
+        option: option.to_owned(),
+    })?;
+    value
+        .to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| HarnessError::NotUtf8 {
+            name: value.to_string_lossy().into_owned(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<HarnessArguments, HarnessError> {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        HarnessArguments::read(&arguments)
+    }
+
+    #[test]
+    fn what_selects_is_understood_and_the_rest_passed_on() {
+        let read = read(&[
+            "alpha",
+            "--skip",
+            "slow",
+            "--skip=net=work",
+            "--exact",
+            "--ignored",
+            "--ignored",
+            "--test-threads=3",
+            "--nocapture",
+            "--color",
+            "always",
+            "-Zunstable-options",
+            "--mine=x",
+            "beta::gamma",
+        ])
+        .unwrap();
+        assert_eq!(read.names, ["alpha", "beta::gamma"]);
+        assert_eq!(read.skip, ["slow", "net=work"]);
+        assert_eq!(
+            read.flags,
+            [
+                HarnessFlag::Exact,
+                HarnessFlag::Ignored,
+                HarnessFlag::ShowOutput
+            ]
+        );
+        assert_eq!(read.test_threads, NonZeroU32::new(3));
+        assert_eq!(
+            read.extra,
+            ["--color", "always", "-Zunstable-options", "--mine=x"]
+        );
+    }
+
+    #[test]
+    fn a_test_name_may_hold_an_equals_sign() {
+        assert_eq!(read(&["case::a=b"]).unwrap().names, ["case::a=b"]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let message = |arguments: &[&str]| read(arguments).unwrap_err().to_string();
+        assert_eq!(message(&["--skip"]), "`--skip` (after `--`) needs a value");
+        assert_eq!(
+            message(&["--test-threads", "0"]),
+            "`--test-threads` (after `--`) needs a positive number, not `0`"
+        );
+        assert_eq!(
+            message(&["x", "-h"]),
+            "`-h` (after `--`) would keep the test binaries from running tests"
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_pass_only_as_options() {
+        use std::os::unix::ffi::OsStringExt;
+        let option = OsString::from_vec(b"--file=\xff".to_vec());
+        let name = OsString::from_vec(b"\xff".to_vec());
+        let read = HarnessArguments::read(std::slice::from_ref(&option)).unwrap();
+        assert_eq!(read.extra, [option]);
+        assert!(matches!(
+            HarnessArguments::read(&[name]),
+            Err(HarnessError::NotUtf8 { .. })
+        ));
+    }
+}

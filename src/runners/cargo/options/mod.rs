@@ -1,0 +1,382 @@
+//! The command line of `cargo maelstrom`: [`Options`] as typed, [`Settings`] as meant.
+//!
+//! Options have the names of the original Maelstrom, and those that fingers know from `cargo test`.
+//! Both `cargo maelstrom …` and `cargo-maelstrom …` end up here. Where the two vocabularies clash,
+//! the module that settles it says how: [`super::selection`] for `--exclude`, [`harness`] for what
+//! stands after `--`.
+//!
+//! - One `-j N` means N build jobs and N slots for tests; `--slots` and `--test-threads` (after
+//!   `--`) are about tests alone and win.
+//! - Tests of the whole workspace run unless packages are named, like in the original; `cargo test`
+//!   stops at the default members.
+//! - `--no-fail-fast` is accepted and changes nothing: no failure stops the others unless
+//!   `--stop-after` says so.
+//!
+//! Invariant: turning options into settings touches neither the system nor the environment.
+
+pub mod harness;
+
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::{OsStr, OsString};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, ValueEnum};
+
+pub(super) use self::resolve::VOCABULARY;
+pub use self::resolve::{
+    Goal, IgnoredTests, NameFilter, NameMatch, OptionsError, PackageChoice, PassingOutput,
+    Settings, Toolbox,
+};
+
+/// The most slots there may be.
+const SLOTS_MAX: i64 = 1000;
+
+/// The command line as it was typed.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "cargo-maelstrom",
+    bin_name = "cargo maelstrom",
+    version,
+    disable_version_flag = true,
+    about = "Builds the tests of a Cargo workspace and runs each in its own container",
+    after_help = "Arguments after `--` are those of `cargo test`: the ones that select tests \
+                  (NAME, --skip, --exact, --ignored, --include-ignored, --list) and the ones \
+                  about running them (--test-threads, --nocapture) are understood, the others \
+                  are passed to every test binary."
+)]
+pub struct Options {
+    /// Run only tests whose names hold this text (any of them, if several are given)
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// Arguments for the test binaries
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    pub test_arguments: Vec<OsString>,
+
+    /// Print the version
+    #[arg(short = 'V', long, visible_short_alias = 'v', action = clap::ArgAction::Version)]
+    version: Option<bool>,
+
+    /// Which packages.
+    #[command(flatten)]
+    pub packages: PackageOptions,
+
+    /// Which of their targets.
+    #[command(flatten)]
+    pub targets: TargetOptions,
+
+    /// Which of their tests.
+    #[command(flatten)]
+    pub tests: TestOptions,
+
+    /// How cargo builds.
+    #[command(flatten)]
+    pub build: BuildOptions,
+
+    /// How the tests run.
+    #[command(flatten)]
+    pub run: RunOptions,
+
+    /// What is shown.
+    #[command(flatten)]
+    pub report: ReportOptions,
+}
+
+/// Which packages.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Packages")]
+pub struct PackageOptions {
+    /// Test only this package; may be repeated
+    #[arg(short, long, value_name = "SPEC")]
+    pub package: Vec<String>,
+
+    /// Test all packages of the workspace (the default unless --package is given)
+    #[arg(long, visible_alias = "all", conflicts_with = "package")]
+    pub workspace: bool,
+}
+
+/// Which targets of the packages.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Targets")]
+pub struct TargetOptions {
+    /// Test only the packages' libraries
+    #[arg(long)]
+    pub lib: bool,
+
+    /// Test all binaries
+    #[arg(long)]
+    pub bins: bool,
+
+    /// Test only this binary; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub bin: Vec<String>,
+
+    /// Test all targets that have tests on by default
+    #[arg(long)]
+    pub tests: bool,
+
+    /// Test only this integration test; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub test: Vec<String>,
+
+    /// Test all examples
+    #[arg(long)]
+    pub examples: bool,
+
+    /// Test only this example; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub example: Vec<String>,
+
+    /// Test all targets that have benchmarks on by default
+    #[arg(long)]
+    pub benches: bool,
+
+    /// Test only this benchmark; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub bench: Vec<String>,
+
+    /// Test all targets: libraries, binaries, tests, examples and benchmarks
+    #[arg(long)]
+    pub all_targets: bool,
+}
+
+/// Which tests.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Tests")]
+pub struct TestOptions {
+    /// Run only tests that match this pattern; may be repeated
+    #[arg(short, long, value_name = "PATTERN")]
+    pub include: Vec<String>,
+
+    /// Leave out tests that match this pattern; next to --workspace also the name of a package
+    #[arg(short = 'x', long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+
+    /// Take each NAME for a whole name instead of a part of one
+    #[arg(long)]
+    pub exact: bool,
+
+    /// Leave out tests whose names hold this text; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub skip: Vec<String>,
+
+    /// Run only the tests marked as ignored
+    #[arg(long, conflicts_with = "include_ignored")]
+    pub ignored: bool,
+
+    /// Run the tests marked as ignored, too
+    #[arg(long)]
+    pub include_ignored: bool,
+
+    /// Build, print the tests' names and stop
+    #[arg(short, long, visible_alias = "list", group = "goal")]
+    pub list_tests: bool,
+
+    /// Print the targets that have tests and stop
+    #[arg(long, group = "goal")]
+    pub list_binaries: bool,
+
+    /// Print the packages and stop
+    #[arg(long, group = "goal")]
+    pub list_packages: bool,
+
+    /// Build the tests and stop
+    #[arg(long, group = "goal")]
+    pub no_run: bool,
+}
+
+/// How cargo builds.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Building")]
+pub struct BuildOptions {
+    /// Build with optimisations; the same as --profile=release
+    #[arg(long, conflicts_with = "profile")]
+    pub release: bool,
+
+    /// Build with this profile
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+
+    /// Features to turn on, separated by commas or spaces; may be repeated
+    #[arg(short = 'F', long, value_name = "FEATURES")]
+    pub features: Vec<String>,
+
+    /// Turn on all features
+    #[arg(long)]
+    pub all_features: bool,
+
+    /// Leave the `default` feature off
+    #[arg(long)]
+    pub no_default_features: bool,
+
+    /// Build for this platform
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<String>,
+
+    /// Where everything that is built goes
+    #[arg(long, value_name = "DIRECTORY")]
+    pub target_dir: Option<PathBuf>,
+
+    /// The Cargo.toml of the package or workspace
+    #[arg(long, value_name = "PATH")]
+    pub manifest_path: Option<PathBuf>,
+
+    /// The same as --locked and --offline together
+    #[arg(long)]
+    pub frozen: bool,
+
+    /// Fail if Cargo.lock would have to change
+    #[arg(long)]
+    pub locked: bool,
+
+    /// Build without the network
+    #[arg(long)]
+    pub offline: bool,
+
+    /// Jobs of the build, and tests at a time; negative means so many fewer than there are CPUs
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true)]
+    pub jobs: Option<i32>,
+}
+
+/// How the tests run.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Running")]
+pub struct RunOptions {
+    /// Tests at a time [default: the number of CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
+    pub slots: Option<u32>,
+
+    /// What keeps tests apart
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub isolation: IsolationOption,
+
+    /// Give the tests nothing of this machine but the sources, what was built, and the shared
+    /// libraries that it needs
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Run every test so many times
+    #[arg(
+        short,
+        long,
+        visible_alias = "loop",
+        value_name = "N",
+        default_value = "1"
+    )]
+    pub repeat: NonZeroU32,
+
+    /// Stop after so many failures
+    #[arg(short, long, value_name = "N")]
+    pub stop_after: Option<NonZeroU32>,
+
+    /// Stop a test that takes longer than so many seconds; 0 means never
+    #[arg(short, long, value_name = "SECONDS")]
+    pub timeout: Option<u32>,
+
+    /// Run all tests even if some fail (always so; accepted because `cargo test` has it)
+    #[arg(long)]
+    pub no_fail_fast: bool,
+}
+
+/// What is shown.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Reporting")]
+pub struct ReportOptions {
+    /// The user interface
+    #[arg(long, value_name = "UI", value_enum, conflicts_with_all = ["no_tui", "quiet"])]
+    pub ui: Option<UiOption>,
+
+    /// Print lines instead of showing the dashboard; the same as --ui=plain
+    #[arg(long, conflicts_with = "quiet")]
+    pub no_tui: bool,
+
+    /// Print failures and the summary only; the same as --ui=quiet
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// What the dashboard does when the run is over
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
+    pub on_finish: OnFinishOption,
+
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: ColorOption,
+
+    /// Write everything that happens to this file, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// Show a recorded run again instead of running anything
+    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    pub replay: Option<PathBuf>,
+}
+
+/// What keeps tests apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum IsolationOption {
+    /// A container for each
+    #[default]
+    Container,
+    /// A process for each, and nothing else: they share the machine and can disturb one another
+    Process,
+}
+
+/// The user interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum UiOption {
+    /// The dashboard on a terminal, plain lines elsewhere
+    #[default]
+    Auto,
+    /// The full-screen dashboard
+    #[value(alias = "fancy")]
+    Dashboard,
+    /// A line a test
+    #[value(alias = "simple")]
+    Plain,
+    /// Failures and the summary
+    Quiet,
+}
+
+/// What the dashboard does when the run is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnFinishOption {
+    /// Stay if something failed
+    #[default]
+    Auto,
+    /// Stay until it is closed
+    Stay,
+    /// Close
+    Exit,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorOption {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Options {
+    /// Reads a command line, program name first.
+    ///
+    /// Cargo calls `cargo-maelstrom maelstrom …` for `cargo maelstrom …`; the extra word is
+    /// dropped.
+    pub fn read<I>(arguments: I) -> Result<Options, clap::Error>
+    where
+        I: IntoIterator<Item = OsString>,
+    {
+        let mut arguments = arguments.into_iter().peekable();
+        let program = arguments.next();
+        arguments.next_if(|first| first == OsStr::new("maelstrom"));
+        Options::try_parse_from(program.into_iter().chain(arguments))
+    }
+}

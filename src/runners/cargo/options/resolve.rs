@@ -1,0 +1,290 @@
+//! From what was typed to what is meant.
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::engine::event::Isolation;
+use crate::engine::filter::{PatternError, Selection, Vocabulary, vocabulary};
+
+use super::harness::{HarnessArguments, HarnessError, HarnessFlag};
+use super::{
+    BuildOptions, IsolationOption, Options, PackageOptions, ReportOptions, SLOTS_MAX,
+    TargetOptions, TestOptions,
+};
+
+/// The words of cargo's patterns.
+pub(in crate::runners::cargo) const VOCABULARY: &Vocabulary = &vocabulary::CARGO;
+
+/// What a command line means.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What to do.
+    pub goal: Goal,
+    /// Which packages.
+    pub packages: PackageChoice,
+    /// Which tests, by pattern.
+    pub patterns: Selection,
+    /// Values of `--exclude` next to `--workspace`: names of packages, or else patterns. Only the
+    /// workspace can tell.
+    pub exclude_undecided: Vec<String>,
+    /// Which tests, by name.
+    pub names: NameFilter,
+    /// What happens to tests that their author ignores.
+    pub ignored: IgnoredTests,
+    /// Which targets cargo builds.
+    pub targets: TargetOptions,
+    /// How cargo builds.
+    pub build: BuildOptions,
+    /// What every test binary gets besides the arguments that select its test.
+    pub extra_arguments: Vec<OsString>,
+    /// How many tests at a time, 1 to 1000.
+    pub slots: u32,
+    /// What keeps tests apart.
+    pub isolation: Isolation,
+    /// Whether tests see this machine's programs and toolchain.
+    pub toolbox: Toolbox,
+    /// How often each test runs.
+    pub repeat: NonZeroU32,
+    /// After so many failures the run stops.
+    pub stop_after: Option<NonZeroU32>,
+    /// How long a test may take; `None` means as long as it likes.
+    pub timeout: Option<Duration>,
+    /// Whether passing tests' output is shown.
+    pub passing_output: PassingOutput,
+    /// What is shown otherwise, and where.
+    pub report: ReportOptions,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Build, list and run.
+    Run,
+    /// Build and print the tests.
+    ListTests,
+    /// Print the targets that have tests.
+    ListBinaries,
+    /// Print the packages.
+    ListPackages,
+    /// Build.
+    Build,
+}
+
+/// Which packages are tested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PackageChoice {
+    /// All of the workspace.
+    Workspace,
+    /// Those that were named, as cargo understands package specifications.
+    Named(Vec<String>),
+}
+
+/// Selects tests by their names, as libtest does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameFilter {
+    /// A test's name must match one of these, if there are any.
+    pub names: Vec<String>,
+    /// And none of these.
+    pub skip: Vec<String>,
+    /// What matching is.
+    pub matching: NameMatch,
+}
+
+/// When a text matches a name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NameMatch {
+    /// When the name holds it.
+    #[default]
+    Part,
+    /// When it is the name.
+    Whole,
+}
+
+/// What happens to tests that their author ignores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IgnoredTests {
+    /// They are reported as ignored.
+    Report,
+    /// Nothing but them is run.
+    Only,
+    /// They are run like the others.
+    Run,
+}
+
+/// Whether tests see this machine's programs and toolchain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toolbox {
+    /// They do, read-only.
+    Present,
+    /// They see only what they were built from and what was built.
+    Absent,
+}
+
+/// Whether passing tests' output is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassingOutput {
+    /// It is kept to itself.
+    Hidden,
+    /// It is shown.
+    Shown,
+}
+
+/// Options that don't go together, or don't mean anything.
+#[derive(Debug, thiserror::Error)]
+pub enum OptionsError {
+    /// An argument after `--`.
+    #[error(transparent)]
+    Harness(#[from] HarnessError),
+    /// A filter.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// `--jobs=0`.
+    #[error("`--jobs` must not be 0")]
+    JobsZero,
+    /// Ignored tests alone, and ignored tests too.
+    #[error("`--ignored` and `--include-ignored` exclude one another")]
+    IgnoredTwice,
+    /// Something that only a container can keep from tests.
+    #[error("`--strict` needs a container, and `--isolation=process` gives none")]
+    StrictProcess,
+}
+
+impl OptionsError {
+    /// What to do about it, if more can be said than what is wrong.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            OptionsError::Harness(HarnessError::RunsNothing { .. }) => {
+                Some("run the test binary itself to see its help".to_owned())
+            }
+            OptionsError::Pattern(error) => error.help(),
+            OptionsError::Harness(_)
+            | OptionsError::JobsZero
+            | OptionsError::IgnoredTwice
+            | OptionsError::StrictProcess => None,
+        }
+    }
+}
+
+impl NameFilter {
+    /// Whether a test of this name is wanted.
+    pub fn selects(&self, name: &str) -> bool {
+        let matches = |text: &String| match self.matching {
+            NameMatch::Part => name.contains(text.as_str()),
+            NameMatch::Whole => name == text,
+        };
+        (self.names.is_empty() || self.names.iter().any(matches)) && !self.skip.iter().any(matches)
+    }
+}
+
+impl Options {
+    /// Settles what was typed, on a machine with so many CPUs.
+    pub fn settle(self, cpus: NonZeroU32) -> Result<Settings, OptionsError> {
+        let harness = HarnessArguments::read(&self.test_arguments)?;
+        let (exclude, exclude_undecided) = match self.packages.workspace {
+            true => (Vec::new(), self.tests.exclude.clone()),
+            false => (self.tests.exclude.clone(), Vec::new()),
+        };
+        let isolation = match self.run.isolation {
+            IsolationOption::Container => Isolation::Container,
+            IsolationOption::Process => Isolation::Process,
+        };
+        let toolbox = match (self.run.strict, isolation) {
+            (false, Isolation::Container | Isolation::Process) => Toolbox::Present,
+            (true, Isolation::Container) => Toolbox::Absent,
+            (true, Isolation::Process) => return Err(OptionsError::StrictProcess),
+        };
+        Ok(Settings {
+            goal: goal(&self.tests, &harness),
+            packages: packages(&self.packages),
+            patterns: Selection::parse(&self.tests.include, &exclude, VOCABULARY)?,
+            exclude_undecided,
+            ignored: ignored(&self.tests, &harness)?,
+            slots: slots(self.run.slots, &harness, self.build.jobs, cpus)?,
+            names: names(self.names, self.tests, &harness),
+            targets: self.targets,
+            build: self.build,
+            isolation,
+            toolbox,
+            repeat: self.run.repeat,
+            stop_after: self.run.stop_after,
+            timeout: self
+                .run
+                .timeout
+                .filter(|seconds| *seconds > 0)
+                .map(|seconds| Duration::from_secs(seconds.into())),
+            passing_output: match harness.has(HarnessFlag::ShowOutput) {
+                true => PassingOutput::Shown,
+                false => PassingOutput::Hidden,
+            },
+            extra_arguments: harness.extra,
+            report: self.report,
+        })
+    }
+}
+
+fn goal(tests: &TestOptions, harness: &HarnessArguments) -> Goal {
+    if tests.list_tests {
+        Goal::ListTests
+    } else if tests.list_binaries {
+        Goal::ListBinaries
+    } else if tests.list_packages {
+        Goal::ListPackages
+    } else if tests.no_run {
+        Goal::Build
+    } else if harness.has(HarnessFlag::List) {
+        Goal::ListTests
+    } else {
+        Goal::Run
+    }
+}
+
+fn packages(options: &PackageOptions) -> PackageChoice {
+    if options.package.is_empty() {
+        PackageChoice::Workspace
+    } else {
+        PackageChoice::Named(options.package.clone())
+    }
+}
+
+fn ignored(tests: &TestOptions, harness: &HarnessArguments) -> Result<IgnoredTests, OptionsError> {
+    let only = tests.ignored || harness.has(HarnessFlag::Ignored);
+    let include = tests.include_ignored || harness.has(HarnessFlag::IncludeIgnored);
+    match (only, include) {
+        (false, false) => Ok(IgnoredTests::Report),
+        (true, false) => Ok(IgnoredTests::Only),
+        (false, true) => Ok(IgnoredTests::Run),
+        (true, true) => Err(OptionsError::IgnoredTwice),
+    }
+}
+
+fn names(names: Vec<String>, tests: TestOptions, harness: &HarnessArguments) -> NameFilter {
+    let joined =
+        |own: Vec<String>, after: &[String]| own.into_iter().chain(after.to_vec()).collect();
+    NameFilter {
+        names: joined(names, &harness.names),
+        skip: joined(tests.skip, &harness.skip),
+        matching: match tests.exact || harness.has(HarnessFlag::Exact) {
+            true => NameMatch::Whole,
+            false => NameMatch::Part,
+        },
+    }
+}
+
+fn slots(
+    slots: Option<u32>,
+    harness: &HarnessArguments,
+    jobs: Option<i32>,
+    cpus: NonZeroU32,
+) -> Result<u32, OptionsError> {
+    let max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
+    if jobs == Some(0) {
+        return Err(OptionsError::JobsZero);
+    }
+    let wanted = slots.or(harness.test_threads.map(NonZeroU32::get));
+    let wanted = wanted.or(jobs.map(|jobs| match u32::try_from(jobs) {
+        Ok(jobs) => jobs,
+        Err(_) => cpus.get().saturating_sub(jobs.unsigned_abs()),
+    }));
+    Ok(wanted.unwrap_or(cpus.get()).clamp(1, max))
+}

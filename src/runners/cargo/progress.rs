@@ -1,0 +1,90 @@
+//! Cargo's progress bar.
+//!
+//! Nothing else says how many units a build has. The form is not promised by cargo, so a line that
+//! looks different is simply no progress.
+
+/// How far a build has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Units built.
+    pub done: u32,
+    /// Units in all.
+    pub total: u32,
+    /// What is being built.
+    pub current: String,
+}
+
+/// Reads a line such as `    Building [===>    ] 3/57: serde, toml(build)`, with or without
+/// colours.
+pub fn parse_progress(line: &[u8]) -> Option<Progress> {
+    // A bar may follow what erases the one before.
+    let text = without_colours(std::str::from_utf8(line).ok()?);
+    let bar = text.trim_start().strip_prefix("Building")?;
+    let (_, after) = bar.trim_start().strip_prefix('[')?.split_once(']')?;
+    let (count, current) = match after.split_once(':') {
+        Some((count, current)) => (count, current),
+        None => (after, ""),
+    };
+    let (done, total) = count.trim().split_once('/')?;
+    Some(Progress {
+        done: done.parse().ok()?,
+        total: total.parse().ok()?,
+        current: current.trim().to_owned(),
+    })
+}
+
+/// The text without the escape sequences that colour it or erase a line.
+fn without_colours(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\u{1b}[") {
+        plain.push_str(before);
+        rest = after
+            .find(|character: char| character.is_ascii_alphabetic())
+            .and_then(|end| after.get(end + 1..))
+            .unwrap_or("");
+    }
+    plain.push_str(rest);
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(done: u32, total: u32, current: &str) -> Option<Progress> {
+        Some(Progress {
+            done,
+            total,
+            current: current.to_owned(),
+        })
+    }
+
+    #[test]
+    fn bars_are_read_with_and_without_colours() {
+        let plain = b"    Building [===>      ] 3/57: serde, toml(build)...        ";
+        assert_eq!(
+            parse_progress(plain),
+            progress(3, 57, "serde, toml(build)...")
+        );
+        let coloured = "\u{1b}[K\u{1b}[1m\u{1b}[36m    Building\u{1b}[0m [>   ] 0/2: a          ";
+        assert_eq!(parse_progress(coloured.as_bytes()), progress(0, 2, "a"));
+        assert_eq!(parse_progress(b"Building [=====] 5/5"), progress(5, 5, ""));
+    }
+
+    #[test]
+    fn other_lines_are_no_progress() {
+        for line in [
+            &b"   Compiling serde v1.0.0"[..],
+            b"    Building [==>",
+            b"    Building [==> ] x/2: a",
+            b"    Building [==> ] 1: a",
+            b"Building a house",
+            b"\xff",
+            b"\x1b[",
+            b"",
+        ] {
+            assert_eq!(parse_progress(line), None, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Which packages are built, and which of their tests are wanted.
+//!
+//! `--exclude` is the one option that `cargo test` and the original Maelstrom understand
+//! differently: a package next to `--workspace`, a pattern otherwise. Here a value next to
+//! `--workspace` is a package if one of the workspace has that name (`*` and `?` stand for
+//! anything, as in cargo), and a pattern if none has. Without `--workspace` it is a pattern.
+
+use std::sync::Arc;
+
+use cargo_metadata::PackageId;
+use globset::{Glob, GlobMatcher};
+
+use crate::engine::filter::{CargoSubject, Pattern, PatternError, Selection, Truth};
+
+use super::build::PackageArguments;
+use super::listing::Attention;
+use super::metadata::{Package, Workspace};
+use super::options::{IgnoredTests, NameFilter, PackageChoice, Settings, VOCABULARY};
+use super::target::Target;
+
+/// Which packages are built, and which of their tests are wanted.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The members of the workspace that are tested.
+    pub packages: Vec<Arc<Package>>,
+    /// How cargo is told so; `None` if there is nothing to build.
+    pub arguments: Option<PackageArguments>,
+    patterns: Selection,
+    names: NameFilter,
+    ignored: IgnoredTests,
+}
+
+/// What happens to a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It runs.
+    Run,
+    /// It runs though its author ignores it.
+    RunIgnored,
+    /// It is reported as ignored.
+    Ignore,
+    /// It is left out.
+    Deselect,
+}
+
+impl Wanted {
+    /// Decides for a workspace.
+    pub fn decide(settings: &Settings, workspace: &Workspace) -> Result<Wanted, PatternError> {
+        let mut patterns = settings.patterns.clone();
+        let mut excluded = Vec::new();
+        for value in &settings.exclude_undecided {
+            match packages_called(value, workspace) {
+                ids if ids.is_empty() => {
+                    patterns.exclude.push(Pattern::parse(value, VOCABULARY)?);
+                }
+                ids => excluded.extend(ids),
+            }
+        }
+        let unchosen = patterns.include.is_empty() && patterns.exclude.is_empty();
+        let chosen = |package: &Package| match &settings.packages {
+            PackageChoice::Workspace => true,
+            PackageChoice::Named(specs) => specs.iter().any(|spec| is_called(spec, package)),
+        };
+        let packages: Vec<Arc<Package>> = workspace
+            .packages
+            .iter()
+            .filter(|package| {
+                chosen(package)
+                    && !excluded.contains(&package.metadata.id)
+                    && patterns.evaluate(&subject(package, None, None)).possible()
+            })
+            .cloned()
+            .collect();
+        let arguments = match &settings.packages {
+            PackageChoice::Named(specs) if unchosen => Some(PackageArguments::Named(specs.clone())),
+            PackageChoice::Workspace if packages.len() == workspace.packages.len() => {
+                (!packages.is_empty()).then_some(PackageArguments::Workspace)
+            }
+            PackageChoice::Named(_) | PackageChoice::Workspace => {
+                let ids = packages.iter().map(|package| package.metadata.id.clone());
+                (!packages.is_empty()).then(|| PackageArguments::Exactly(ids.collect()))
+            }
+        };
+        Ok(Wanted {
+            packages,
+            arguments,
+            patterns,
+            names: settings.names.clone(),
+            ignored: settings.ignored,
+        })
+    }
+
+    /// Whether any test of a target may be wanted.
+    pub fn target(&self, package: &Package, target: &Target) -> Truth {
+        self.patterns
+            .evaluate(&subject(package, Some(target), None))
+    }
+
+    /// What happens to a test.
+    pub fn test(
+        &self,
+        package: &Package,
+        target: &Target,
+        name: &str,
+        attention: Attention,
+    ) -> Verdict {
+        let matches = self
+            .patterns
+            .evaluate(&subject(package, Some(target), Some(name)));
+        if !self.names.selects(name) || !matches.possible() {
+            return Verdict::Deselect;
+        }
+        match (attention, self.ignored) {
+            (Attention::Wanted, IgnoredTests::Report | IgnoredTests::Run) => Verdict::Run,
+            (Attention::Wanted, IgnoredTests::Only) => Verdict::Deselect,
+            (Attention::Ignored, IgnoredTests::Report) => Verdict::Ignore,
+            (Attention::Ignored, IgnoredTests::Only | IgnoredTests::Run) => Verdict::RunIgnored,
+        }
+    }
+}
+
+fn subject<'a>(
+    package: &'a Package,
+    target: Option<&'a Target>,
+    case: Option<&'a str>,
+) -> CargoSubject<'a> {
+    CargoSubject {
+        package: package.name(),
+        target: target.map(Target::as_subject),
+        case,
+    }
+}
+
+/// The members whose names a value of cargo's `--exclude` matches.
+fn packages_called(value: &str, workspace: &Workspace) -> Vec<PackageId> {
+    workspace
+        .packages
+        .iter()
+        .filter(|package| is_called(value, package))
+        .map(|package| package.metadata.id.clone())
+        .collect()
+}
+
+/// Whether a package specification means this package: its id, its name with or without version,
+/// or a pattern for its name.
+fn is_called(spec: &str, package: &Package) -> bool {
+    let name = package.name();
+    let version = &package.metadata.version;
+    spec == name
+        || spec == package.metadata.id.repr
+        || spec == format!("{name}@{version}")
+        || spec == format!("{name}:{version}")
+        || glob(spec).is_some_and(|glob| glob.is_match(name))
+}
+
+/// A value with wildcards.
+fn glob(spec: &str) -> Option<GlobMatcher> {
+    if !spec.contains(['*', '?', '[']) {
+        return None;
+    }
+    Glob::new(spec).ok().map(|glob| glob.compile_matcher())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::filter::TargetKind;
+    use crate::runners::cargo::options::Options;
+    use std::num::NonZeroU32;
+
+    fn workspace() -> Workspace {
+        let package = |name: &str| {
+            let json = serde_json::json!({
+                "name": name, "version": "1.0.0", "id": format!("path+file:///w/{name}#1.0.0"),
+                "dependencies": [], "targets": [], "features": {},
+                "manifest_path": format!("/w/{name}/Cargo.toml"), "edition": "2024",
+            });
+            Arc::new(Package {
+                metadata: serde_json::from_value(json).unwrap(),
+                rust_version: None,
+            })
+        };
+        Workspace {
+            root: "/w".into(),
+            target_directory: "/w/target".into(),
+            build_directory: "/w/target".into(),
+            packages: vec![package("core"), package("cli"), package("test")],
+        }
+    }
+
+    fn decide(line: &str) -> Result<Wanted, PatternError> {
+        let words = line.split_whitespace().map(std::ffi::OsString::from);
+        let options = Options::read(words).unwrap();
+        let settings = options.settle(NonZeroU32::MIN).unwrap();
+        Wanted::decide(&settings, &workspace())
+    }
+
+    fn exactly(names: &[&str]) -> Option<PackageArguments> {
+        let ids = names.iter().map(|name| PackageId {
+            repr: format!("path+file:///w/{name}#1.0.0"),
+        });
+        Some(PackageArguments::Exactly(ids.collect()))
+    }
+
+    #[test]
+    fn packages_are_narrowed_by_id_only_where_needed() {
+        let arguments = |line: &str| decide(line).unwrap().arguments;
+        assert_eq!(arguments("x"), Some(PackageArguments::Workspace));
+        assert_eq!(
+            arguments("x -i name.eq(a)"),
+            Some(PackageArguments::Workspace)
+        );
+        assert_eq!(arguments("x -i package.eq(cli)"), exactly(&["cli"]));
+        assert_eq!(
+            arguments("x -x package.eq(cli)"),
+            exactly(&["core", "test"])
+        );
+        assert_eq!(arguments("x -i none"), None);
+        assert_eq!(
+            arguments("x -p elsewhere -p c*"),
+            Some(PackageArguments::Named(vec![
+                "elsewhere".into(),
+                "c*".into()
+            ]))
+        );
+        assert_eq!(arguments("x -p c* -i p.eq(cli)"), exactly(&["cli"]));
+        assert_eq!(arguments("x -p cli@1.0.0 -i all"), exactly(&["cli"]));
+    }
+
+    #[test]
+    fn an_exclude_next_to_workspace_is_a_package_if_there_is_one() {
+        let arguments = |line: &str| decide(line).unwrap().arguments;
+        assert_eq!(
+            arguments("x --workspace --exclude test"),
+            exactly(&["core", "cli"])
+        );
+        assert_eq!(arguments("x --workspace --exclude c*"), exactly(&["test"]));
+        assert_eq!(
+            arguments("x --workspace --exclude library"),
+            Some(PackageArguments::Workspace)
+        );
+        assert!(decide("x --workspace --exclude nothing").is_err());
+        assert_eq!(
+            arguments("x --exclude test"),
+            Some(PackageArguments::Workspace)
+        );
+    }
+
+    #[test]
+    fn a_test_is_run_ignored_or_left_out() {
+        let verdict = |line: &str, name: &str, attention| {
+            let wanted = decide(line).unwrap();
+            let package = wanted.packages.first().unwrap().clone();
+            let target = Target {
+                name: "core".to_owned(),
+                kind: TargetKind::Library,
+            };
+            wanted.test(&package, &target, name, attention)
+        };
+        use Attention::{Ignored, Wanted};
+        assert_eq!(verdict("x", "a", Wanted), Verdict::Run);
+        assert_eq!(verdict("x", "a", Ignored), Verdict::Ignore);
+        assert_eq!(verdict("x --ignored", "a", Wanted), Verdict::Deselect);
+        assert_eq!(verdict("x --ignored", "a", Ignored), Verdict::RunIgnored);
+        assert_eq!(
+            verdict("x --include-ignored", "a", Ignored),
+            Verdict::RunIgnored
+        );
+        assert_eq!(verdict("x -- b", "a", Wanted), Verdict::Deselect);
+        assert_eq!(verdict("x -x name.eq(a)", "a", Ignored), Verdict::Deselect);
+        assert_eq!(verdict("x -i library", "a", Wanted), Verdict::Run);
+    }
+}

@@ -1,0 +1,185 @@
+//! The Rust toolchain that builds the tests, and where it lives.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::error::CargoError;
+use super::invocation::Invocation;
+
+/// The Rust toolchain that builds the tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toolchain {
+    /// The cargo program itself, not a proxy for it: what `CARGO` is in a test.
+    pub cargo: PathBuf,
+    /// The compiler's own directory.
+    pub sysroot: PathBuf,
+    /// The standard library's shared objects for the platform that is built for.
+    pub target_libdir: PathBuf,
+    /// Cargo's directory of downloaded sources and installed programs.
+    pub cargo_home: Option<PathBuf>,
+    /// Where rustup keeps its toolchains, if this is one of them.
+    pub rustup: Option<Rustup>,
+}
+
+/// A toolchain's place in rustup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rustup {
+    /// Rustup's directory.
+    pub home: PathBuf,
+    /// The toolchain's name, such as `stable-x86_64-unknown-linux-gnu`.
+    pub toolchain: OsString,
+}
+
+impl Toolchain {
+    /// Asks the compiler.
+    pub async fn find(
+        invocation: &Invocation,
+        target: Option<&str>,
+    ) -> Result<Toolchain, CargoError> {
+        let rustc = invocation.variable("RUSTC").unwrap_or(OsStr::new("rustc"));
+        let mut command = invocation.command(rustc);
+        command.args(["--print", "sysroot", "--print", "target-libdir"]);
+        if let Some(target) = target {
+            command.args(["--target", target]);
+        }
+        let output = command.output().await.map_err(|source| CargoError::Start {
+            program: rustc.to_string_lossy().into_owned(),
+            source,
+        })?;
+        if !output.status.success() {
+            return Err(CargoError::Rustc {
+                status: output.status,
+                stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            });
+        }
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let mut lines = stdout.lines();
+        let (Some(sysroot), Some(target_libdir)) = (lines.next(), lines.next()) else {
+            return Err(CargoError::RustcForm {
+                stdout: stdout.into_owned(),
+            });
+        };
+        Ok(Toolchain::at(
+            invocation,
+            Path::new(sysroot),
+            Path::new(target_libdir),
+        ))
+    }
+
+    /// The toolchain in this place.
+    fn at(invocation: &Invocation, sysroot: &Path, target_libdir: &Path) -> Toolchain {
+        let below_home = |name| invocation.path_variable("HOME").map(|home| home.join(name));
+        let rustup_home = invocation
+            .path_variable("RUSTUP_HOME")
+            .or_else(|| below_home(".rustup"));
+        Toolchain {
+            cargo: cargo_itself(invocation, sysroot),
+            sysroot: sysroot.to_owned(),
+            target_libdir: target_libdir.to_owned(),
+            cargo_home: invocation
+                .path_variable("CARGO_HOME")
+                .or_else(|| below_home(".cargo")),
+            rustup: rustup_home.and_then(|home| Rustup::holding(home, sysroot)),
+        }
+    }
+}
+
+impl Rustup {
+    /// The place of a toolchain below rustup's directory, if it is there.
+    fn holding(home: PathBuf, sysroot: &Path) -> Option<Rustup> {
+        let toolchains = home.join("toolchains");
+        let canonical = std::fs::canonicalize(&toolchains).unwrap_or(toolchains);
+        let below = std::fs::canonicalize(sysroot)
+            .unwrap_or_else(|_| sysroot.to_owned())
+            .strip_prefix(canonical)
+            .ok()?
+            .to_owned();
+        let toolchain = below.components().next()?.as_os_str().to_owned();
+        Some(Rustup { home, toolchain })
+    }
+}
+
+/// The cargo that a test's `CARGO` names. When cargo called us, it has said so; otherwise it is the
+/// one next to the compiler, past any proxy, or else the one that `PATH` leads to.
+fn cargo_itself(invocation: &Invocation, sysroot: &Path) -> PathBuf {
+    if let Some(cargo) = invocation.path_variable("CARGO") {
+        return cargo;
+    }
+    let beside = sysroot.join("bin/cargo");
+    if beside.is_file() {
+        return beside;
+    }
+    invocation
+        .variable("PATH")
+        .map(std::env::split_paths)
+        .into_iter()
+        .flatten()
+        .map(|directory| invocation.directory.join(directory).join("cargo"))
+        .find(|candidate| candidate.is_file())
+        .unwrap_or(beside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runners::cargo::invocation::Colours;
+
+    fn invocation(variables: &[(&str, &Path)]) -> Invocation {
+        Invocation {
+            directory: PathBuf::from("/project"),
+            environment: variables
+                .iter()
+                .map(|(name, value)| ((*name).into(), value.into()))
+                .collect(),
+            colours: Colours::Unwanted,
+        }
+    }
+
+    #[test]
+    fn a_toolchain_of_rustup_is_told_by_its_place() {
+        let home = tempfile::tempdir().unwrap();
+        let sysroot = home.path().join(".rustup/toolchains/stable-x");
+        std::fs::create_dir_all(sysroot.join("bin")).unwrap();
+        std::fs::write(sysroot.join("bin/cargo"), "").unwrap();
+        let toolchain = Toolchain::at(
+            &invocation(&[("HOME", home.path())]),
+            &sysroot,
+            &sysroot.join("lib"),
+        );
+        assert_eq!(toolchain.cargo, sysroot.join("bin/cargo"));
+        assert_eq!(toolchain.cargo_home, Some(home.path().join(".cargo")));
+        assert_eq!(
+            toolchain.rustup,
+            Some(Rustup {
+                home: home.path().join(".rustup"),
+                toolchain: "stable-x".into()
+            })
+        );
+    }
+
+    #[test]
+    fn elsewhere_the_caller_or_path_tells_which_cargo() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("cargo");
+        std::fs::write(&program, "").unwrap();
+        let nowhere = Path::new("/nowhere");
+        let by_path = Toolchain::at(&invocation(&[("PATH", directory.path())]), nowhere, nowhere);
+        assert_eq!(by_path.cargo, program);
+        assert_eq!(by_path.rustup, None);
+        let said = Toolchain::at(
+            &invocation(&[("CARGO", Path::new("/x/cargo")), ("PATH", directory.path())]),
+            nowhere,
+            nowhere,
+        );
+        assert_eq!(said.cargo, Path::new("/x/cargo"));
+    }
+
+    #[tokio::test]
+    async fn a_compiler_that_is_not_there_is_named() {
+        let missing = invocation(&[("RUSTC", Path::new("/nowhere/rustc"))]);
+        let mut missing = missing;
+        missing.directory = PathBuf::from("/");
+        let error = Toolchain::find(&missing, None).await.unwrap_err();
+        assert_eq!(error.to_string(), "can't start `/nowhere/rustc`");
+    }
+}

@@ -111,7 +111,7 @@ fn a_test_gets_what_cargo_sets_over_what_means_something_in_a_container() {
     CARGO_PKG_VERSION_PRE=beta.1
     GENERATED=yes
     HOME=/home/u
-    LD_LIBRARY_PATH=/w/target/debug:/w/target/debug/deps:/mine
+    LD_LIBRARY_PATH=/w/target/debug:/w/target/debug/deps:/toolchain/lib:/mine
     OUT_DIR=/w/target/out
     PATH=/usr/bin
     RUSTUP_HOME=/home/u/.rustup

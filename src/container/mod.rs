@@ -14,9 +14,11 @@
 //!   what they say to one another.
 //! - [`sys`]: the system calls behind them.
 //! - [`digest`], [`store`]: names by content; blobs and trees by digest, in a cache directory.
+//! - [`layer`]: recipes of file trees, and how they become trees.
 
 pub mod child;
 pub mod digest;
+pub mod layer;
 pub mod message;
 pub mod plan;
 pub mod preflight;

@@ -379,3 +379,33 @@ fn a_directory_that_cannot_be_written_is_reported_as_such() {
         "{error}"
     );
 }
+
+/// As containers are made: without privileges, in a user namespace.
+#[test]
+fn trees_are_lower_directories_of_an_ordinary_users_overlay() {
+    let cache = tempfile::tempdir().unwrap();
+    let mount_point = tempfile::tempdir().unwrap();
+    let store = store(cache.path(), NO_LIMIT);
+    let below = store
+        .tree_or_build(name("below"), |writer: &mut TreeWriter| {
+            for file in ["removed", "opaque/hidden", "sealed/shown"] {
+                writer.file(&path(file), with_mode(0o644), &mut &b"below"[..])?;
+            }
+            Ok::<_, TreeError>(())
+        })
+        .unwrap();
+    let above = store.tree_or_build(name("sample"), build_sample).unwrap();
+    let script = "mount -t overlay -o \"userxattr,lowerdir=$1:$2\" overlay \"$0\" \
+                  && cd \"$0\" && find . | sort && cat sealed/file";
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
+        .args([mount_point.path(), above.root(), below.root()])
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        ".\n./link\n./opaque\n./sealed\n./sealed/file\n./sealed/shown\n./sealed/twin\ncontent",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

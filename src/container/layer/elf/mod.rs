@@ -1,0 +1,157 @@
+//! The shared libraries that a program needs, found as `ld.so(8)` would find them, by reading:
+//! running `ldd` would run the program.
+//!
+//! Followed are `DT_NEEDED`, `DT_RPATH`, `DT_RUNPATH` with `$ORIGIN`, `$LIB` and `$PLATFORM`, a
+//! library path as in `LD_LIBRARY_PATH`, `/etc/ld.so.cache` and the system's directories; for a
+//! program with musl's loader, that loader's rules.
+//!
+//! Deliberately absent: `/etc/ld.so.preload`, `LD_PRELOAD`, and what a program opens by `dlopen(3)`.
+
+mod cache;
+mod file;
+mod search;
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+pub use file::ElfFileError;
+
+use file::ElfFile;
+use search::{Requester, System};
+
+/// Why a program's libraries could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum ElfError {
+    /// The program or a library of it can't be read or understood.
+    #[error("`{}` is not a usable program or library", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ElfFileError,
+    },
+    /// A library is nowhere.
+    #[error(
+        "the library `{}` that `{}` needs is not found in {}",
+        library.display(),
+        needed_by.display(),
+        list(searched)
+    )]
+    NotFound {
+        /// The library's name.
+        library: OsString,
+        /// The program or library that names it.
+        needed_by: PathBuf,
+        /// Where it was looked for, besides the loader's cache.
+        searched: Vec<PathBuf>,
+    },
+    /// The loader that a program names isn't there.
+    #[error("its loader `{}` does not exist", loader.display())]
+    NoLoader {
+        /// The loader.
+        loader: PathBuf,
+    },
+}
+
+impl ElfError {
+    pub(super) fn help(&self) -> &'static str {
+        match self {
+            ElfError::Unusable { .. } => {
+                "name dynamically or statically linked programs for this machine; scripts need no \
+                 shared libraries of their own"
+            }
+            ElfError::NotFound { .. } => {
+                "install the library, or name its directory in LD_LIBRARY_PATH"
+            }
+            ElfError::NoLoader { .. } => "install the C library that the program was linked with",
+        }
+    }
+}
+
+fn list(directories: &[PathBuf]) -> String {
+    if directories.is_empty() {
+        return "the loader's cache".to_owned();
+    }
+    let names: Vec<String> = directories
+        .iter()
+        .map(|directory| directory.display().to_string())
+        .collect();
+    names.join(":")
+}
+
+/// Everything that a program needs besides itself, its loader included, in the order in which the
+/// loader would meet it. Nothing for a static program.
+pub(super) fn closure(binary: &Path, library_path: &[PathBuf]) -> Result<Vec<PathBuf>, ElfError> {
+    closure_on(binary, library_path, System::host)
+}
+
+fn closure_on(
+    binary: &Path,
+    library_path: &[PathBuf],
+    system: impl FnOnce(&ElfFile) -> System,
+) -> Result<Vec<PathBuf>, ElfError> {
+    let program = read(binary)?;
+    let system = system(&program);
+    let mut found = Found::default();
+    if let Some(loader) = &program.interpreter {
+        if !loader.is_file() {
+            return Err(ElfError::NoLoader {
+                loader: loader.clone(),
+            });
+        }
+        found.take(loader.clone(), loader.file_name(), &read(loader)?);
+    }
+    let machine = program.machine;
+    // The kernel tells a program's origin with all links resolved.
+    let origin = std::fs::canonicalize(binary).unwrap_or_else(|_| binary.to_owned());
+    let mut objects = vec![Requester::new(origin, program, None)];
+    let mut waiting = VecDeque::from([0]);
+    while let Some(index) = waiting.pop_front() {
+        let needed = objects
+            .get(index)
+            .map_or_else(Vec::new, |object| object.file.needed.clone());
+        for name in needed {
+            if found.names.contains(&name) || system.is_part_of_loader(&name) {
+                continue;
+            }
+            let (path, file) = system.find(&name, index, &objects, library_path, machine)?;
+            if found.take(path.clone(), Some(&name), &file) {
+                waiting.push_back(objects.len());
+                objects.push(Requester::new(path, file, Some(index)));
+            }
+        }
+    }
+    Ok(found.paths)
+}
+
+/// What was found so far; a library is met once, by whatever of its names.
+#[derive(Default)]
+struct Found {
+    paths: Vec<PathBuf>,
+    seen: BTreeSet<PathBuf>,
+    names: HashSet<OsString>,
+}
+
+impl Found {
+    /// Whether it is new.
+    fn take(&mut self, path: PathBuf, name: Option<&OsStr>, file: &ElfFile) -> bool {
+        self.names.extend(name.map(OsStr::to_owned));
+        self.names.extend(file.soname.clone());
+        let new = self.seen.insert(path.clone());
+        if new {
+            self.paths.push(path);
+        }
+        new
+    }
+}
+
+fn read(path: &Path) -> Result<ElfFile, ElfError> {
+    ElfFile::read(path).map_err(|source| ElfError::Unusable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,346 @@
+//! The order in which a library's name is looked up (`ld.so(8)`, "DESCRIPTION"; for musl, its
+//! manual's chapter on the dynamic linker).
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::ElfError;
+use super::cache::LoaderCache;
+use super::file::{DefaultDirectories, ElfFile, Machine, SearchPath};
+
+/// Somebody who needs libraries.
+#[derive(Debug)]
+pub(super) struct Requester {
+    pub(super) path: PathBuf,
+    pub(super) file: ElfFile,
+    /// Who needed this one first, as an index among all.
+    needed_by: Option<usize>,
+}
+
+impl Requester {
+    pub(super) fn new(path: PathBuf, file: ElfFile, needed_by: Option<usize>) -> Self {
+        Requester {
+            path,
+            file,
+            needed_by,
+        }
+    }
+}
+
+/// Where a system keeps its libraries.
+#[derive(Debug)]
+pub(super) struct System {
+    pub(super) loader: Loader,
+    pub(super) directories: Vec<PathBuf>,
+}
+
+/// Whose rules are followed.
+#[derive(Debug)]
+pub(super) enum Loader {
+    Glibc(LoaderCache),
+    Musl,
+}
+
+/// What musl's one file contains, whatever names a program uses for it.
+const MUSL_PARTS: [&str; 8] = ["c", "crypt", "dl", "m", "pthread", "rt", "util", "xnet"];
+
+impl System {
+    /// This machine, as the loader that this program names sees it.
+    pub(super) fn host(program: &ElfFile) -> Self {
+        let machine = program.machine;
+        let is_musl = program
+            .interpreter
+            .as_deref()
+            .and_then(Path::file_name)
+            .is_some_and(|name| name.as_bytes().starts_with(b"ld-musl-"));
+        if is_musl {
+            return System {
+                loader: Loader::Musl,
+                directories: musl_directories(machine),
+            };
+        }
+        // The multi-architecture directories of Debian come first, then those that glibc itself
+        // was made with elsewhere.
+        let (multiarch, lib) = match machine {
+            Machine::X86_64 => ("x86_64-linux-gnu", "lib64"),
+            Machine::Aarch64 => ("aarch64-linux-gnu", "lib64"),
+        };
+        System {
+            loader: Loader::Glibc(LoaderCache::read(Path::new("/etc/ld.so.cache"))),
+            directories: vec![
+                Path::new("/lib").join(multiarch),
+                Path::new("/usr/lib").join(multiarch),
+                Path::new("/").join(lib),
+                Path::new("/usr").join(lib),
+                PathBuf::from("/lib"),
+                PathBuf::from("/usr/lib"),
+            ],
+        }
+    }
+
+    /// Whether a name stands for what the loader itself brings.
+    pub(super) fn is_part_of_loader(&self, name: &OsStr) -> bool {
+        match self.loader {
+            Loader::Glibc(_) => false,
+            Loader::Musl => name
+                .as_bytes()
+                .strip_prefix(b"lib")
+                .and_then(|rest| rest.split(|byte| *byte == b'.').next())
+                .is_some_and(|part| MUSL_PARTS.iter().any(|known| known.as_bytes() == part)),
+        }
+    }
+
+    /// Finds a library for one of the objects. Files that aren't libraries for this machine are
+    /// passed over.
+    pub(super) fn find(
+        &self,
+        name: &OsStr,
+        index: usize,
+        objects: &[Requester],
+        library_path: &[PathBuf],
+        machine: Machine,
+    ) -> Result<(PathBuf, ElfFile), ElfError> {
+        let usable = |path: &Path| {
+            ElfFile::read(path)
+                .ok()
+                .filter(|file| file.machine == machine)
+        };
+        let not_found = |searched| ElfError::NotFound {
+            library: name.to_owned(),
+            needed_by: objects
+                .get(index)
+                .map(|object| object.path.clone())
+                .unwrap_or_default(),
+            searched,
+        };
+        if name.as_bytes().contains(&b'/') {
+            let expanded = objects
+                .get(index)
+                .map_or_else(Vec::new, |object| expand(name, &object.path, machine));
+            return expanded
+                .iter()
+                .find_map(|path| Some((path.clone(), usable(path)?)))
+                .ok_or_else(|| not_found(expanded));
+        }
+        let (before, after) = self.own_directories(index, objects, library_path, machine);
+        let in_directories = |directories: &[PathBuf]| {
+            directories.iter().find_map(|directory| {
+                let path = directory.join(name);
+                let file = usable(&path)?;
+                Some((path, file))
+            })
+        };
+        if let Some(found) = in_directories(&before) {
+            return Ok(found);
+        }
+        if let Loader::Glibc(cache) = &self.loader
+            && after.cache == DefaultDirectories::Searched
+            && let Some(found) = cache
+                .find(name)
+                .iter()
+                .find_map(|path| Some((path.clone(), usable(path)?)))
+        {
+            return Ok(found);
+        }
+        in_directories(&after.directories).ok_or_else(|| {
+            let mut searched = before.clone();
+            searched.extend(after.directories.clone());
+            not_found(searched)
+        })
+    }
+
+    /// The directories to look in before the loader's cache, and what comes then.
+    fn own_directories(
+        &self,
+        index: usize,
+        objects: &[Requester],
+        library_path: &[PathBuf],
+        machine: Machine,
+    ) -> (Vec<PathBuf>, After) {
+        let chain = Chain {
+            objects,
+            next: Some(index),
+        };
+        let named = |object: &Requester| -> Vec<PathBuf> {
+            match &object.file.search {
+                SearchPath::None => Vec::new(),
+                SearchPath::Inherited(list) | SearchPath::Own(list) => list
+                    .iter()
+                    .flat_map(|directory| expand(directory, &object.path, machine))
+                    .collect(),
+            }
+        };
+        let requester = objects.get(index);
+        let mut before = Vec::new();
+        match self.loader {
+            Loader::Glibc(_) => {
+                let own = requester.filter(|object| is_own(&object.file.search));
+                if own.is_none() {
+                    before.extend(
+                        chain
+                            .filter(|object| !is_own(&object.file.search))
+                            .flat_map(named),
+                    );
+                }
+                before.extend(library_path.iter().cloned());
+                before.extend(own.into_iter().flat_map(named));
+            }
+            // One kind of path, inherited, and after the environment's.
+            Loader::Musl => {
+                before.extend(library_path.iter().cloned());
+                before.extend(chain.flat_map(named));
+            }
+        }
+        let defaults = requester.map_or(DefaultDirectories::Searched, |object| {
+            object.file.default_directories
+        });
+        let after = After {
+            cache: defaults,
+            directories: match defaults {
+                DefaultDirectories::Searched => self.directories.clone(),
+                DefaultDirectories::Ignored => Vec::new(),
+            },
+        };
+        (before, after)
+    }
+}
+
+struct After {
+    cache: DefaultDirectories,
+    directories: Vec<PathBuf>,
+}
+
+fn is_own(search: &SearchPath) -> bool {
+    match search {
+        SearchPath::Own(_) => true,
+        SearchPath::None | SearchPath::Inherited(_) => false,
+    }
+}
+
+/// An object, who needed it, who needed that, up to the program.
+struct Chain<'objects> {
+    objects: &'objects [Requester],
+    next: Option<usize>,
+}
+
+impl<'objects> Iterator for Chain<'objects> {
+    type Item = &'objects Requester;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let object = self.objects.get(self.next?)?;
+        self.next = object.needed_by;
+        Some(object)
+    }
+}
+
+fn musl_directories(machine: Machine) -> Vec<PathBuf> {
+    let list = format!("/etc/ld-musl-{}.path", machine.name());
+    match std::fs::read_to_string(list) {
+        Ok(list) => list
+            .split([':', '\n'])
+            .filter(|directory| !directory.is_empty())
+            .map(PathBuf::from)
+            .collect(),
+        Err(_) => ["/lib", "/usr/local/lib", "/usr/lib"]
+            .map(PathBuf::from)
+            .into(),
+    }
+}
+
+/// Replaces `$ORIGIN`, `$LIB` and `$PLATFORM`, braced or not. `$LIB` differs between distributions,
+/// so there may be several answers. An empty directory means the current one, which is none for a
+/// job that runs elsewhere.
+fn expand(text: &OsStr, object: &Path, machine: Machine) -> Vec<PathBuf> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let libs: &[&str] = match machine {
+        Machine::X86_64 => &["lib/x86_64-linux-gnu", "lib64", "lib"],
+        Machine::Aarch64 => &["lib/aarch64-linux-gnu", "lib64", "lib"],
+    };
+    let origin = std::path::absolute(object).unwrap_or_else(|_| object.to_owned());
+    let origin = origin.parent().unwrap_or(Path::new("/")).as_os_str();
+    let mut expanded = vec![text.as_bytes().to_vec()];
+    for (token, values) in [
+        ("ORIGIN", vec![origin.as_bytes()]),
+        ("PLATFORM", vec![machine.name().as_bytes()]),
+        ("LIB", libs.iter().map(|lib| lib.as_bytes()).collect()),
+    ] {
+        expanded = expanded
+            .iter()
+            .flat_map(|text| substitute(text, token, &values))
+            .collect();
+    }
+    expanded
+        .into_iter()
+        .map(|path| OsString::from_vec(path).into())
+        .collect()
+}
+
+fn substitute(text: &[u8], token: &str, values: &[&[u8]]) -> Vec<Vec<u8>> {
+    let spellings = [format!("${{{token}}}"), format!("${token}")];
+    let found = spellings.iter().find_map(|spelling| {
+        let at = text
+            .windows(spelling.len())
+            .position(|window| window == spelling.as_bytes())?;
+        Some((text.get(..at)?, text.get(at + spelling.len()..)?))
+    });
+    let Some((head, tail)) = found else {
+        return vec![text.to_vec()];
+    };
+    values
+        .iter()
+        .flat_map(|value| {
+            substitute(tail, token, values)
+                .into_iter()
+                .map(move |tail| [head, value, &tail].concat())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(text: &str) -> Vec<String> {
+        expand(
+            OsStr::new(text),
+            Path::new("/opt/app/bin/tool"),
+            Machine::X86_64,
+        )
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect()
+    }
+
+    #[test]
+    fn tokens_are_replaced() {
+        assert_eq!(expanded("$ORIGIN/../lib"), ["/opt/app/bin/../lib"]);
+        assert_eq!(expanded("${ORIGIN}"), ["/opt/app/bin"]);
+        assert_eq!(expanded("/a/$PLATFORM"), ["/a/x86_64"]);
+        assert_eq!(
+            expanded("/usr/$LIB"),
+            ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"]
+        );
+        assert_eq!(expanded("/plain"), ["/plain"]);
+        assert!(expanded("").is_empty());
+    }
+
+    #[test]
+    fn musl_brings_the_c_library_in_its_loader() {
+        let musl = System {
+            loader: Loader::Musl,
+            directories: Vec::new(),
+        };
+        for (name, part) in [
+            ("libc.so", true),
+            ("libc.musl-x86_64.so.1", true),
+            ("libpthread.so.0", true),
+            ("libcrypto.so.3", false),
+            ("libm2.so", false),
+        ] {
+            assert_eq!(musl.is_part_of_loader(OsStr::new(name)), part, "{name}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What can be wrong with a layer, one variant per cause.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::brace::BraceError;
+use super::elf::ElfError;
+use crate::container::store::{HashError, StoreError, TreeError, TreePath, TreePathError};
+
+/// Why a layer could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The tree could not be written.
+    #[error(transparent)]
+    Tree(TreeError),
+    /// A named path is not there.
+    #[error("`{}` does not exist", path.display())]
+    Missing {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something could not be looked at or read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file was written to in the meantime.
+    #[error("`{}` changed while it was being read", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A socket, pipe or device.
+    #[error("`{}` is {kind}; a layer holds files, directories and links only", path.display())]
+    SpecialFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is, with its article.
+        kind: &'static str,
+    },
+    /// A directory where a file is expected.
+    #[error("`{}` is not a file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A destination outside the container.
+    #[error("a layer's entry has no place in the container")]
+    Destination(#[from] TreePathError),
+    /// Two entries exclude one another.
+    #[error("`{path}` cannot be in the layer: `{parent}` in it is not a directory")]
+    NotADirectory {
+        /// The entry below.
+        path: TreePath,
+        /// The entry in its way.
+        parent: TreePath,
+    },
+    /// A stub that is no text to expand.
+    #[error("the stub `{stub}` cannot be expanded")]
+    Brace {
+        /// The stub.
+        stub: String,
+        /// Why.
+        source: BraceError,
+    },
+    /// A pattern that has no meaning.
+    #[error("`{pattern}` is not a glob")]
+    Glob {
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        source: globset::Error,
+    },
+    /// An archive that is damaged or none at all.
+    #[error("`{}` is not a readable tar file", path.display())]
+    Tar {
+        /// The archive.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An entry of an archive that can't be had.
+    #[error("the entry `{entry}` of `{}` {problem}", path.display())]
+    TarEntry {
+        /// The archive.
+        path: PathBuf,
+        /// The entry's name in it.
+        entry: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// An entry of an archive that has no place in the tree.
+    #[error("`{}` cannot be unpacked", path.display())]
+    Unpack {
+        /// The archive.
+        path: PathBuf,
+        /// Why.
+        source: TreeError,
+    },
+    /// A program whose libraries can't be told.
+    #[error("cannot find the shared libraries of `{}`", binary.display())]
+    Libraries {
+        /// The program.
+        binary: PathBuf,
+        /// Why.
+        source: ElfError,
+    },
+}
+
+impl LayerError {
+    pub(super) fn read(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        let path = path.into();
+        match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                LayerError::Missing { path, source }
+            }
+            _ => LayerError::Read { path, source },
+        }
+    }
+
+    pub(super) fn unpack(archive: &Path, source: TreeError) -> Self {
+        let path = archive.to_owned();
+        match source {
+            TreeError::Store(error) => LayerError::Store(error),
+            TreeError::Input { source, .. } => LayerError::Tar { path, source },
+            source => LayerError::Unpack { path, source },
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            LayerError::Store(error) => error.help(),
+            LayerError::Missing { .. } => {
+                "build or create it first, or correct the layer; relative paths start at the \
+                 project directory"
+            }
+            LayerError::Read { .. } => "check its permissions",
+            LayerError::Changed { .. } | LayerError::Tree(TreeError::SourceChanged { .. }) => {
+                "wait until whatever writes to it is done, and run again"
+            }
+            LayerError::SpecialFile { .. } => {
+                "leave it out; devices are given to a container by a mount of type `devices`"
+            }
+            LayerError::NotAFile { .. } => "name a tar file, not a directory or device",
+            LayerError::Destination(_) => {
+                "use `canonicalize`, `strip_prefix` or `prepend_prefix` to give it a place below \
+                 the container's root"
+            }
+            LayerError::NotADirectory { .. } => {
+                "put one of the two in a later layer, or use `follow_symlinks` or `canonicalize`"
+            }
+            LayerError::Brace { .. } => {
+                "balance its braces; a literal brace in it is written `\\{` or `\\}`"
+            }
+            LayerError::Glob { .. } => {
+                "write special characters that stand for themselves as `\\*`"
+            }
+            LayerError::Tar { .. }
+            | LayerError::TarEntry { .. }
+            | LayerError::Unpack { .. }
+            | LayerError::Tree(_) => "make the archive anew",
+            LayerError::Libraries { source, .. } => source.help(),
+        }
+    }
+}
+
+impl From<TreeError> for LayerError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Store(error) => LayerError::Store(error),
+            error => LayerError::Tree(error),
+        }
+    }
+}
+
+impl From<HashError> for LayerError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Read { path, source } => LayerError::read(path, source),
+            HashError::Changed { path } => LayerError::Changed { path },
+        }
+    }
+}

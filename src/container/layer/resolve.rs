@@ -1,0 +1,228 @@
+//! From a layer's recipe to its tree.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::brace;
+use super::elf;
+use super::error::LayerError;
+use super::glob;
+use super::listing::{Entry, Listing};
+use super::place::Place;
+use super::spec::{LayerSpec, Links, PathForm, PrefixOptions};
+use super::tarball;
+use crate::container::digest::{ContentHash, Digest, Hasher};
+use crate::container::store::{FileStamp, Store, Tree, TreePath};
+
+/// Part of every archive layer's name; grows when the same archive would make another tree.
+const TAR_FORMAT: &[u8] = b"maelstrom tar layer 1";
+
+/// The mode of a directory that is a stub.
+const STUB_DIRECTORY_MODE: u32 = 0o555;
+
+/// Makes layers for one project.
+#[derive(Clone, Debug)]
+pub struct LayerBuilder {
+    store: Store,
+    project: PathBuf,
+    library_path: Vec<PathBuf>,
+}
+
+/// A layer of which is known what it holds.
+#[derive(Clone, Debug)]
+pub struct ResolvedLayer {
+    /// The canonical name of its tree. Equal names mean equal trees.
+    pub hash: ContentHash,
+    /// What it holds.
+    pub content: LayerContent,
+}
+
+/// What a layer holds.
+#[derive(Clone, Debug)]
+pub enum LayerContent {
+    /// These entries.
+    Listing(Listing),
+    /// What is in an archive.
+    Tar {
+        /// The archive.
+        path: PathBuf,
+        /// By what one sees that it wasn't changed since.
+        stamp: FileStamp,
+        /// The digest of the archive itself.
+        digest: Digest,
+    },
+}
+
+impl LayerBuilder {
+    /// Makes layers whose relative paths start at `project`, into `store`.
+    pub fn new(store: Store, project: PathBuf) -> Self {
+        LayerBuilder {
+            store,
+            project,
+            library_path: Vec::new(),
+        }
+    }
+
+    /// Directories in which programs will look for libraries first, as in `LD_LIBRARY_PATH`.
+    pub fn with_library_path(mut self, directories: Vec<PathBuf>) -> Self {
+        self.library_path = directories;
+        self
+    }
+
+    /// Finds out what a layer holds. Reads only files that have changed since they were last read.
+    pub fn resolve(&self, spec: &LayerSpec) -> Result<ResolvedLayer, LayerError> {
+        let mut listing = Listing::default();
+        match spec {
+            LayerSpec::Tar { path } => return self.resolve_tar(path),
+            LayerSpec::Glob { pattern, prefix } => self.list_glob(pattern, prefix, &mut listing)?,
+            LayerSpec::Paths { paths, prefix } => {
+                for path in paths {
+                    let place = Place::find(&self.project, path, prefix)?;
+                    place.list(self.store.digests(), &mut listing)?;
+                }
+            }
+            LayerSpec::Stubs { stubs } => list_stubs(stubs, &mut listing)?,
+            LayerSpec::Symlinks { symlinks } => {
+                for symlink in symlinks {
+                    let target = symlink.target.clone();
+                    listing.add(TreePath::parse(&symlink.link)?, Entry::Symlink { target });
+                }
+            }
+            LayerSpec::SharedLibraryDependencies { binaries, prefix } => {
+                for binary in binaries {
+                    self.list_libraries(binary, prefix, &mut listing)?;
+                }
+            }
+        }
+        listing.check()?;
+        Ok(ResolvedLayer {
+            hash: listing.digest(),
+            content: LayerContent::Listing(listing),
+        })
+    }
+
+    /// The layer's tree, made if the store has none of its name.
+    pub fn materialise(&self, layer: &ResolvedLayer) -> Result<Tree, LayerError> {
+        self.store
+            .tree_or_build(layer.hash, |writer| match &layer.content {
+                LayerContent::Listing(listing) => listing.write(writer),
+                LayerContent::Tar { path, stamp, .. } => {
+                    let read = |source| LayerError::read(path, source);
+                    let file = fs::File::open(path).map_err(read)?;
+                    tarball::unpack(path, &file, writer)?;
+                    if FileStamp::of(&file.metadata().map_err(read)?) != *stamp {
+                        return Err(LayerError::Changed { path: path.clone() });
+                    }
+                    Ok(())
+                }
+            })
+    }
+
+    /// Both at once.
+    pub fn build(&self, spec: &LayerSpec) -> Result<Tree, LayerError> {
+        self.materialise(&self.resolve(spec)?)
+    }
+
+    fn resolve_tar(&self, path: &Path) -> Result<ResolvedLayer, LayerError> {
+        let path = self.project.join(path);
+        let metadata = fs::metadata(&path).map_err(|source| LayerError::read(&path, source))?;
+        if !metadata.is_file() {
+            return Err(LayerError::NotAFile { path });
+        }
+        let hashed = self.store.digests().digest(&path)?;
+        let mut name = Hasher::default();
+        name.update_framed(TAR_FORMAT);
+        name.update_framed(hashed.digest.hash.as_bytes());
+        Ok(ResolvedLayer {
+            hash: name.finish().hash,
+            content: LayerContent::Tar {
+                path,
+                stamp: hashed.stamp,
+                digest: hashed.digest,
+            },
+        })
+    }
+
+    fn list_glob(
+        &self,
+        pattern: &str,
+        prefix: &PrefixOptions,
+        listing: &mut Listing,
+    ) -> Result<(), LayerError> {
+        // The store may lie in the project, and would otherwise hold copies of its own copies.
+        let project = fs::canonicalize(&self.project)
+            .map_err(|source| LayerError::read(&self.project, source))?;
+        for path in glob::find(&project, pattern, self.store.root())? {
+            let place = Place::find(&project, &path, prefix)?;
+            if place.is_ordinary() {
+                place.list(self.store.digests(), listing)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn list_libraries(
+        &self,
+        binary: &Path,
+        prefix: &PrefixOptions,
+        listing: &mut Listing,
+    ) -> Result<(), LayerError> {
+        let binary = self.project.join(binary);
+        fs::metadata(&binary).map_err(|source| LayerError::read(&binary, source))?;
+        let library_path: Vec<PathBuf> = self
+            .library_path
+            .iter()
+            .map(|directory| self.project.join(directory))
+            .collect();
+        let libraries = elf::closure(&binary, &library_path)
+            .map_err(|source| LayerError::Libraries { binary, source })?;
+        for library in libraries {
+            self.list_library(library, prefix, listing)?;
+        }
+        Ok(())
+    }
+
+    /// A library's name is often a link. Where links are kept, what they lead to is needed too.
+    fn list_library(
+        &self,
+        library: PathBuf,
+        prefix: &PrefixOptions,
+        listing: &mut Listing,
+    ) -> Result<(), LayerError> {
+        let place = Place::find(&self.project, &library, prefix)?;
+        if place.is_link() {
+            let last = PrefixOptions {
+                links: Links::Keep,
+                form: PathForm::AsGiven,
+                ..prefix.clone()
+            };
+            let mut link = place.source.clone();
+            // The loader has already opened what it leads to, so that this comes to an end.
+            while let Ok(target) = fs::read_link(&link) {
+                link = link.parent().unwrap_or(Path::new("/")).join(target);
+                Place::find(&self.project, &link, &last)?.list(self.store.digests(), listing)?;
+            }
+        }
+        place.list(self.store.digests(), listing)
+    }
+}
+
+fn list_stubs(stubs: &[String], listing: &mut Listing) -> Result<(), LayerError> {
+    for stub in stubs {
+        let expanded = brace::expand(stub).map_err(|source| LayerError::Brace {
+            stub: stub.clone(),
+            source,
+        })?;
+        for text in expanded {
+            let entry = if text.ends_with('/') {
+                Entry::Directory {
+                    mode: STUB_DIRECTORY_MODE,
+                }
+            } else {
+                Entry::Stub
+            };
+            listing.add(TreePath::parse(Path::new(&text))?, entry);
+        }
+    }
+    Ok(())
+}

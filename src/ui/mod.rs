@@ -3,8 +3,11 @@
 //! Everything here is fed by [`crate::engine::event`] alone: whatever a screen shows, the event
 //! stream said.
 
+pub mod choose;
+pub mod dashboard;
 pub mod diagnostic;
 pub mod log;
 pub mod model;
 pub mod report;
 pub mod style;
+pub mod terminal;

@@ -1,0 +1,143 @@
+//! Which user interface a run gets.
+
+use std::io::IsTerminal;
+
+use super::terminal;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UiChoice {
+    /// The dashboard where there is a person at a terminal, else plain lines.
+    #[default]
+    Auto,
+    /// The interactive dashboard.
+    #[value(alias = "fancy")]
+    #[serde(alias = "fancy")]
+    Dashboard,
+    /// A line for each test.
+    #[value(alias = "simple")]
+    #[serde(alias = "simple")]
+    Plain,
+    /// The failures and the summary.
+    Quiet,
+}
+
+/// What a run gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ui {
+    /// The interactive dashboard.
+    Dashboard,
+    /// A line for each test.
+    Plain,
+    /// The failures and the summary.
+    Quiet,
+}
+
+/// What the choice depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Standard input is a terminal.
+    pub stdin_is_terminal: bool,
+    /// Standard output is a terminal.
+    pub stdout_is_terminal: bool,
+    /// `TERM`.
+    pub term: Option<String>,
+    /// `CI` is set.
+    pub is_ci: bool,
+    /// The process is in the foreground of its terminal.
+    pub is_foreground: bool,
+}
+
+/// Why there can be no dashboard although it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the dashboard cannot be shown: {reason}")]
+pub struct NoDashboard {
+    /// Why.
+    pub reason: &'static str,
+}
+
+impl Surroundings {
+    /// This process's.
+    pub fn of_process() -> Self {
+        Surroundings {
+            stdin_is_terminal: std::io::stdin().is_terminal(),
+            stdout_is_terminal: std::io::stdout().is_terminal(),
+            term: std::env::var("TERM").ok(),
+            is_ci: std::env::var_os("CI").is_some(),
+            is_foreground: terminal::is_foreground(),
+        }
+    }
+
+    /// Why a dashboard cannot work here, if it cannot.
+    fn obstacle(&self) -> Option<&'static str> {
+        if !self.stdin_is_terminal {
+            Some("standard input is not a terminal")
+        } else if !self.stdout_is_terminal {
+            Some("standard output is not a terminal")
+        } else if self
+            .term
+            .as_deref()
+            .is_none_or(|term| matches!(term, "" | "dumb"))
+        {
+            Some("TERM is not set, or \"dumb\"")
+        } else if !self.is_foreground {
+            Some("the program runs in the background")
+        } else {
+            None
+        }
+    }
+}
+
+/// Decides. Without a wish, a dashboard is shown where a person watches and it can work; wished
+/// for where it cannot work, it is an error that says why.
+pub fn choose(wish: UiChoice, surroundings: &Surroundings) -> Result<Ui, NoDashboard> {
+    match (wish, surroundings.obstacle()) {
+        (UiChoice::Plain, _) => Ok(Ui::Plain),
+        (UiChoice::Quiet, _) => Ok(Ui::Quiet),
+        (UiChoice::Dashboard, None) => Ok(Ui::Dashboard),
+        (UiChoice::Dashboard, Some(reason)) => Err(NoDashboard { reason }),
+        (UiChoice::Auto, None) if !surroundings.is_ci => Ok(Ui::Dashboard),
+        (UiChoice::Auto, _) => Ok(Ui::Plain),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person() -> Surroundings {
+        Surroundings {
+            stdin_is_terminal: true,
+            stdout_is_terminal: true,
+            term: Some("xterm".to_owned()),
+            is_ci: false,
+            is_foreground: true,
+        }
+    }
+
+    #[test]
+    fn a_dashboard_opens_only_where_a_person_watches() {
+        assert_eq!(choose(UiChoice::Auto, &person()), Ok(Ui::Dashboard));
+        let mut others = vec![person(); 6];
+        others[0].stdin_is_terminal = false;
+        others[1].stdout_is_terminal = false;
+        others[2].term = None;
+        others[3].term = Some("dumb".to_owned());
+        others[4].is_ci = true;
+        others[5].is_foreground = false;
+        for other in &others {
+            assert_eq!(choose(UiChoice::Auto, other), Ok(Ui::Plain), "{other:?}");
+        }
+        assert_eq!(choose(UiChoice::Dashboard, &others[4]), Ok(Ui::Dashboard));
+        assert!(choose(UiChoice::Dashboard, &others[1]).is_err());
+        assert_eq!(choose(UiChoice::Quiet, &person()), Ok(Ui::Quiet));
+    }
+
+    #[test]
+    fn the_older_names_are_understood() {
+        use clap::ValueEnum;
+        assert_eq!(UiChoice::from_str("fancy", false), Ok(UiChoice::Dashboard));
+        assert_eq!(UiChoice::from_str("simple", false), Ok(UiChoice::Plain));
+    }
+}

@@ -1,0 +1,29 @@
+//! The interactive, full-screen dashboard of a run.
+//!
+//! Its state is [`app::App`], changed by messages alone; [`view::view`] draws it. Both are pure,
+//! so every screen and every key is tested without a terminal. Deliberately absent: knowledge of
+//! how tests are run. All it knows it has from events, all it can do is send commands.
+
+mod act;
+mod ansi;
+pub mod app;
+mod external;
+mod finder;
+mod input;
+pub mod keys;
+mod layout;
+mod log_pane;
+mod nearest;
+pub mod pace;
+mod prompt;
+mod rows;
+pub mod run;
+pub mod screen;
+mod scroll;
+pub mod settings;
+pub mod theme;
+pub mod view;
+mod writer;
+
+pub use app::{OnFinish, Source};
+pub use run::{End, Options, Outcome, RunError, run};

@@ -1,0 +1,598 @@
+//! The dashboard's whole state, and [`App::update`], the one way to change it.
+//!
+//! Pure but for the log store's file: time is an argument, and what is to be done outside comes
+//! back as [`Effect`]s. Everything shown comes from events; keys change only what is looked at.
+
+use std::collections::BTreeSet;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+
+use crate::engine::event::{Command, Event, EventKind, Stream};
+use crate::engine::ids::{Attempt, TestId, WorkerId};
+use crate::ui::log::{LogKey, LogStore};
+use crate::ui::model::{Model, Phase, Row};
+
+use super::keys::KeyMap;
+use super::layout::{self, Layout};
+use super::log_pane::{LogPane, Size};
+use super::prompt::Prompt;
+use super::rows::Rows;
+use super::settings::Settings;
+use super::theme::{Glyphs, Role, Theme};
+
+/// The log of the build: no test has this id.
+pub(super) const BUILD_LOG: LogKey = (TestId(u32::MAX), Attempt(0));
+/// How long a remark stands in the last line.
+const REMARK_US: u64 = 4_000_000;
+
+/// What happened to the dashboard.
+#[derive(Clone, Debug)]
+pub enum Msg {
+    /// The run went on.
+    Event(Box<Event>),
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// The mouse did something.
+    Mouse(MouseEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has another size.
+    Resize {
+        /// Its columns.
+        columns: u16,
+        /// Its rows.
+        rows: u16,
+    },
+    /// The whole program stood still for this long.
+    Stopped {
+        /// Microseconds.
+        for_us: u64,
+    },
+    /// Time passed.
+    Clock,
+    /// There is time to search on in a long log.
+    Idle,
+    /// Something done outside came to this.
+    Remark(String),
+}
+
+/// What is to be done outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Ask something of the run.
+    Send(Command),
+    /// Close the dashboard.
+    Close,
+    /// Stop the program, as `^Z` does.
+    Suspend,
+    /// Give the terminal to another program for a while.
+    Run(External),
+    /// Put a text on the clipboard.
+    Copy(String),
+    /// Paint everything anew.
+    Repaint,
+    /// Take the mouse, or give it back.
+    Mouse(Mouse),
+    /// Show a recording's next event.
+    Step,
+}
+
+/// A program that gets the terminal for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum External {
+    /// `$EDITOR`.
+    Editor {
+        /// The file.
+        path: String,
+        /// Its line.
+        line: u32,
+    },
+    /// `$PAGER`.
+    Pager {
+        /// The log.
+        log: LogKey,
+    },
+    /// A shell in a test's container.
+    Shell {
+        /// Program and arguments.
+        command: Vec<String>,
+    },
+}
+
+/// Whose the mouse is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mouse {
+    /// The dashboard's.
+    #[default]
+    Taken,
+    /// The terminal's, for selecting text.
+    Given,
+}
+
+/// What to do when the run has come to an end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFinish {
+    /// Close if everything passed, else stay.
+    #[default]
+    Auto,
+    /// Stay.
+    Stay,
+    /// Close.
+    Exit,
+}
+
+/// Where the events come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// From a run.
+    #[default]
+    Live,
+    /// From a recording: nothing can be run, and no time passes between events.
+    Recording,
+}
+
+/// A screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Screen {
+    /// Failures, what runs, a log, the workers.
+    #[default]
+    Overview,
+    /// All tests.
+    Tests,
+    /// One test.
+    Detail,
+    /// The workers.
+    Workers,
+    /// The cluster.
+    Cluster,
+}
+
+/// A part of a screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pane {
+    /// What failed.
+    #[default]
+    Failures,
+    /// What runs.
+    Running,
+    /// A log.
+    Log,
+    /// The workers, in short.
+    Workers,
+    /// All tests.
+    Tests,
+    /// Facts of one test.
+    Facts,
+    /// The workers, at length.
+    WorkerList,
+    /// The slots of one worker.
+    Slots,
+    /// The cluster.
+    Cluster,
+}
+
+/// What lies over the screen.
+#[derive(Debug, Default)]
+pub(super) enum Overlay {
+    #[default]
+    None,
+    Help {
+        top: usize,
+    },
+    Palette {
+        prompt: Prompt,
+        selected: usize,
+    },
+    Search {
+        prompt: Prompt,
+        target: SearchTarget,
+    },
+    /// Whether to quit although the run goes on.
+    ConfirmQuit,
+}
+
+/// What a search looks through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SearchTarget {
+    Names,
+    Log,
+}
+
+/// A remark in the last line.
+#[derive(Clone, Debug)]
+pub(super) struct Remark {
+    pub text: String,
+    pub role: Role,
+    until_us: u64,
+}
+
+/// What was shown when the view was frozen.
+#[derive(Debug)]
+struct Frozen {
+    model: Box<Model>,
+    events: u64,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct App {
+    pub(super) theme: Theme,
+    pub(super) keys: KeyMap,
+    pub(super) glyphs: Glyphs,
+    pub(super) source: Source,
+    on_finish: OnFinish,
+    live: Model,
+    frozen: Option<Frozen>,
+    pub(super) logs: LogStore,
+    pub(super) screen: Screen,
+    pub(super) before_detail: Screen,
+    pub(super) focus: Pane,
+    pub(super) zoomed: bool,
+    pub(super) rows: Rows,
+    pub(super) failure: Option<TestId>,
+    pub(super) failures_top: usize,
+    pub(super) running: Option<TestId>,
+    /// The list of the overview that was in focus last: its selection's log is shown.
+    pub(super) list: Pane,
+    pub(super) worker: Option<WorkerId>,
+    pub(super) detail: Option<TestId>,
+    pub(super) detail_attempt: Option<Attempt>,
+    pub(super) log: LogPane,
+    pub(super) marked: BTreeSet<TestId>,
+    pub(super) overlay: Overlay,
+    pub(super) remark: Option<Remark>,
+    pub(super) columns: u16,
+    pub(super) terminal_rows: u16,
+    /// The most rows that running tests have taken: their list never shrinks.
+    pub(super) running_peak: usize,
+    pub(super) shell_wanted: Option<TestId>,
+    pub(super) mouse: Mouse,
+    leaving: bool,
+    anchor: Anchor,
+}
+
+/// Ties the run's clock to the dashboard's.
+#[derive(Clone, Copy, Debug, Default)]
+struct Anchor {
+    run_us: u64,
+    own_us: u64,
+}
+
+/// What a dashboard is made with.
+#[derive(Clone, Debug)]
+pub struct AppOptions {
+    /// Theme and keys.
+    pub settings: Settings,
+    /// What the terminal can show.
+    pub glyphs: Glyphs,
+    /// Where events come from.
+    pub source: Source,
+    /// What to do at the end.
+    pub on_finish: OnFinish,
+    /// The terminal's columns.
+    pub columns: u16,
+    /// The terminal's rows.
+    pub rows: u16,
+}
+
+impl App {
+    /// A dashboard of a run of which nothing is known.
+    pub fn new(options: AppOptions) -> Self {
+        App {
+            theme: options.settings.theme,
+            keys: options.settings.keys,
+            glyphs: options.glyphs,
+            source: options.source,
+            on_finish: options.on_finish,
+            live: Model::new(),
+            frozen: None,
+            logs: LogStore::new(),
+            screen: Screen::Overview,
+            before_detail: Screen::Overview,
+            focus: Pane::Failures,
+            zoomed: false,
+            rows: Rows::default(),
+            failure: None,
+            failures_top: 0,
+            running: None,
+            list: Pane::Failures,
+            worker: None,
+            detail: None,
+            detail_attempt: None,
+            log: LogPane::default(),
+            marked: BTreeSet::new(),
+            overlay: Overlay::None,
+            remark: None,
+            columns: options.columns,
+            terminal_rows: options.rows,
+            running_peak: 0,
+            shell_wanted: None,
+            mouse: Mouse::Taken,
+            leaving: false,
+            anchor: Anchor::default(),
+        }
+    }
+
+    /// What is shown: the run as it is, or as it was when the view was frozen.
+    pub fn model(&self) -> &Model {
+        match &self.frozen {
+            Some(frozen) => &frozen.model,
+            None => &self.live,
+        }
+    }
+
+    /// The run as it is.
+    pub fn live(&self) -> &Model {
+        &self.live
+    }
+
+    /// All output.
+    pub fn logs(&self) -> &LogStore {
+        &self.logs
+    }
+
+    /// Gives the run and its output away, when the dashboard has closed.
+    pub fn into_parts(self) -> (Model, LogStore) {
+        (self.live, self.logs)
+    }
+
+    /// Events that came since the view was frozen; `None` when it is not.
+    pub fn frozen_events(&self) -> Option<u64> {
+        self.frozen.as_ref().map(|frozen| frozen.events)
+    }
+
+    /// Takes in what happened at `now_us` of the dashboard's own clock.
+    pub fn update(&mut self, msg: Msg, now_us: u64) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match msg {
+            Msg::Event(event) => self.event(*event, now_us, &mut effects),
+            Msg::Key(key) => {
+                self.remark = None;
+                self.key(key, now_us, &mut effects);
+            }
+            Msg::Mouse(mouse) => self.mouse(mouse, now_us, &mut effects),
+            Msg::Paste(text) => self.paste(&text),
+            Msg::Resize { columns, rows } => {
+                (self.columns, self.terminal_rows) = (columns, rows);
+                effects.push(Effect::Repaint);
+            }
+            Msg::Stopped { for_us } => self.anchor.own_us += for_us,
+            Msg::Clock => {}
+            Msg::Idle => self.log.search_on(&self.logs),
+            Msg::Remark(text) => self.remark(text, Role::Notice, now_us),
+        }
+        if self
+            .remark
+            .as_ref()
+            .is_some_and(|remark| remark.until_us <= now_us)
+        {
+            self.remark = None;
+        }
+        effects
+    }
+
+    /// Makes right what a frame is drawn from. To be called before drawing, not for every event:
+    /// any number of events between two frames costs this once.
+    pub fn prepare(&mut self, now_us: u64) {
+        let run_us = self.run_us(now_us);
+        let (model, frozen) = match &mut self.frozen {
+            Some(frozen) => (&mut *frozen.model, true),
+            None => (&mut self.live, false),
+        };
+        if model.refresh() {
+            self.rows.invalidate();
+        }
+        if !frozen {
+            self.running_peak = self.running_peak.max(model.running().len());
+        }
+        self.rows.refresh(model, run_us);
+        let layout = self.layout();
+        self.rows.keep_in_view(layout.height(Pane::Tests));
+        let (failures, selected) = (self.model().failures.len(), self.failure_index());
+        let height = layout.height(Pane::Failures);
+        self.failures_top = super::scroll::top(self.failures_top, selected, failures, height);
+        if let Some(key) = self.log_key() {
+            self.log.show(key);
+        }
+    }
+
+    /// When time has to be shown passing next, on the dashboard's own clock.
+    pub fn next_wake_us(&self, now_us: u64) -> Option<u64> {
+        let clock = (self.source == Source::Live && self.live.is_active()).then(|| {
+            let into_second = self.run_us(now_us) % 1_000_000;
+            now_us + 1_000_000 - into_second
+        });
+        let remark = self.remark.as_ref().map(|remark| remark.until_us);
+        clock.into_iter().chain(remark).min()
+    }
+
+    /// Whether [`Msg::Idle`] would do something.
+    pub fn has_idle_work(&self) -> bool {
+        self.log.is_search_behind(&self.logs)
+    }
+
+    /// The run's clock at `now_us` of the dashboard's own.
+    pub fn run_us(&self, now_us: u64) -> u64 {
+        if let Some(frozen) = &self.frozen {
+            return frozen.model.now_us;
+        }
+        match (self.source, self.live.is_active()) {
+            (Source::Live, true) => {
+                let passed_us = now_us.saturating_sub(self.anchor.own_us);
+                self.anchor.run_us + passed_us
+            }
+            (Source::Live, false) | (Source::Recording, _) => self.live.now_us,
+        }
+    }
+
+    /// Where everything is.
+    pub(super) fn layout(&self) -> Layout {
+        layout::layout(self)
+    }
+
+    pub(super) fn log_size(&self) -> Size {
+        let area = self.layout().inside(Pane::Log);
+        Size {
+            columns: area.width as usize,
+            rows: area.height as usize,
+        }
+    }
+
+    fn event(&mut self, event: Event, now_us: u64, effects: &mut Vec<Effect>) {
+        // The clock shown never runs backwards when an event arrives late.
+        let run_us = self.run_us(now_us).max(event.at_us);
+        let queued_before = self.live.rerun_queued;
+        self.live.apply(&event);
+        self.anchor = Anchor {
+            run_us,
+            own_us: now_us,
+        };
+        if let Some(frozen) = &mut self.frozen {
+            frozen.events += 1;
+        }
+        match &event.kind {
+            EventKind::BuildOutput { text } => {
+                self.logs
+                    .append(BUILD_LOG, Stream::Stderr, &text.0, event.at_us);
+            }
+            EventKind::Output {
+                test,
+                attempt,
+                stream,
+                text,
+            } => self
+                .logs
+                .append((*test, *attempt), *stream, &text.0, event.at_us),
+            EventKind::Finished(_) => self.rows.data_changed(),
+            EventKind::RerunQueued { tests } => {
+                let text = format!("{tests} tests will run again when this round is over");
+                self.remark(text, Role::Notice, now_us);
+            }
+            EventKind::Notice(notice) => {
+                self.remark(notice.text.clone(), Role::Notice, now_us);
+            }
+            EventKind::Described(description) if self.shell_wanted == Some(description.test) => {
+                self.shell_wanted = None;
+                self.open_shell(description.test, now_us, effects);
+            }
+            EventKind::RoundFinished { summary, .. } => {
+                let failed = summary.failed + summary.timed_out + summary.errors > 0;
+                if queued_before == 0 && !self.leaving && self.closes_after(!failed) {
+                    self.leaving = true;
+                    effects.push(Effect::Send(Command::Leave));
+                }
+                self.rows.invalidate();
+            }
+            EventKind::RunFinished { exit_code } => {
+                self.rows.invalidate();
+                if self.leaving || self.closes_after(*exit_code == 0) {
+                    effects.push(Effect::Close);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn closes_after(&self, success: bool) -> bool {
+        match self.on_finish {
+            OnFinish::Auto => success,
+            OnFinish::Stay => false,
+            OnFinish::Exit => true,
+        }
+    }
+
+    pub(super) fn remark(&mut self, text: impl Into<String>, role: Role, now_us: u64) {
+        self.remark = Some(Remark {
+            text: text.into(),
+            role,
+            until_us: now_us + REMARK_US,
+        });
+    }
+
+    /// Freezes what is shown, or shows the run as it is again.
+    pub(super) fn toggle_freeze(&mut self) {
+        self.frozen = match self.frozen.take() {
+            Some(_) => None,
+            None => Some(Frozen {
+                model: Box::new(self.live.clone()),
+                events: 0,
+            }),
+        };
+        self.rows.invalidate();
+    }
+
+    /// Leaves the run: cancels what still runs, and closes when that has ended.
+    pub(super) fn leave(&mut self, effects: &mut Vec<Effect>) {
+        if self.source == Source::Recording || matches!(self.live.phase, Phase::Finished { .. }) {
+            effects.push(Effect::Close);
+            return;
+        }
+        if self.live.is_active() {
+            let command = if self.leaving {
+                Command::Kill
+            } else {
+                Command::Cancel
+            };
+            effects.push(Effect::Send(command));
+        }
+        if !self.leaving {
+            effects.push(Effect::Send(Command::Leave));
+        }
+        self.leaving = true;
+    }
+
+    /// The number of the selected failure, or of the first.
+    pub(super) fn failure_index(&self) -> usize {
+        let selected = self.failure;
+        let failures = &self.model().failures;
+        let index = failures.iter().position(|test| Some(*test) == selected);
+        index.unwrap_or(0)
+    }
+
+    /// The selected running test, or the one that runs longest.
+    pub(super) fn selected_running(&self) -> Option<TestId> {
+        let model = self.model();
+        let known = self
+            .running
+            .filter(|test| model.tests.latest(*test).is_some());
+        known.or_else(|| model.running().next().map(|(_, test)| test))
+    }
+
+    /// The selected failure, or the first.
+    pub(super) fn selected_failure(&self) -> Option<TestId> {
+        self.model().failures.get(self.failure_index()).copied()
+    }
+
+    /// The test that keys act on.
+    pub(super) fn current_test(&self) -> Option<TestId> {
+        match self.screen {
+            Screen::Overview => match self.list {
+                Pane::Running => self.selected_running(),
+                _ => self.selected_failure().or_else(|| self.selected_running()),
+            },
+            Screen::Tests => match self.rows.selected_row()? {
+                Row::Test(test) => Some(test),
+                Row::Group(_) => None,
+            },
+            Screen::Detail => self.detail,
+            Screen::Workers | Screen::Cluster => None,
+        }
+    }
+
+    /// The log that the screen shows.
+    pub(super) fn log_key(&self) -> Option<LogKey> {
+        let Some(test) = self.current_test() else {
+            return match self.screen {
+                Screen::Overview => Some(BUILD_LOG),
+                Screen::Tests | Screen::Detail | Screen::Workers | Screen::Cluster => None,
+            };
+        };
+        let tests = &self.model().tests;
+        let chosen = self
+            .detail_attempt
+            .filter(|_| self.screen == Screen::Detail);
+        let attempt = chosen.or_else(|| tests.latest(test).map(|latest| latest.attempt));
+        Some((test, attempt.unwrap_or(Attempt(1))))
+    }
+}

@@ -1,0 +1,61 @@
+//! Programs that get the terminal for a while: an editor, a pager, a shell.
+
+use std::io::Write;
+
+use tempfile::NamedTempFile;
+use tokio::process::Command;
+
+use super::app::{App, External};
+
+/// A program to run, and what must exist as long as it runs.
+pub(super) struct Prepared {
+    pub command: Command,
+    pub name: String,
+    _file: Option<NamedTempFile>,
+}
+
+/// Prepares a program. `Err` says in a line why it cannot be run.
+pub(super) fn prepare(external: &External, app: &App) -> Result<Prepared, String> {
+    match external {
+        External::Editor { path, line } => {
+            let mut words = words_of(&["VISUAL", "EDITOR"], "vi");
+            words.extend([format!("+{line}"), path.clone()]);
+            command(words, None)
+        }
+        External::Pager { log } => {
+            let mut file = tempfile::Builder::new()
+                .prefix("maelstrom-log-")
+                .tempfile()
+                .map_err(|error| format!("cannot make a file for the pager: {error}"))?;
+            app.logs()
+                .write_to(*log, app.log.streams, file.as_file_mut())
+                .and_then(|()| file.flush())
+                .map_err(|error| format!("cannot write the log for the pager: {error}"))?;
+            let mut words = words_of(&["PAGER"], "less -R");
+            words.push(file.path().to_string_lossy().into_owned());
+            command(words, Some(file))
+        }
+        External::Shell { command: words } => command(words.clone(), None),
+    }
+}
+
+/// The first of some variables that is set, as words.
+fn words_of(variables: &[&str], otherwise: &str) -> Vec<String> {
+    let set = variables.iter().filter_map(|name| std::env::var(name).ok());
+    let text = set.into_iter().find(|text| !text.trim().is_empty());
+    let text = text.unwrap_or_else(|| otherwise.to_owned());
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+fn command(words: Vec<String>, file: Option<NamedTempFile>) -> Result<Prepared, String> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err("there is no command to run".to_owned());
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    Ok(Prepared {
+        command,
+        name: program.clone(),
+        _file: file,
+    })
+}

@@ -1,0 +1,171 @@
+//! Where each pane of each screen is. A function of the size, the screen and few other facts that
+//! change rarely, so that nothing jumps while tests come and go.
+
+use ratatui::layout::Rect;
+
+use super::app::{App, Pane, Screen};
+
+/// A smaller terminal shows only that it is too small.
+pub(super) const COLUMNS_MIN: u16 = 40;
+pub(super) const ROWS_MIN: u16 = 10;
+/// From here on panes stand side by side.
+const WIDE_COLUMNS: u16 = 100;
+const HEADER_ROWS: u16 = 4;
+const WORKERS_COLUMNS: u16 = 38;
+
+/// Areas of a screen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layout {
+    pub header: Rect,
+    pub panes: Vec<(Pane, Rect)>,
+    pub footer: Rect,
+}
+
+impl Layout {
+    /// The area of a pane with its frame; empty if it is not shown.
+    pub fn area(&self, pane: Pane) -> Rect {
+        let found = self.panes.iter().find(|(other, _)| *other == pane);
+        found.map_or(Rect::ZERO, |(_, area)| *area)
+    }
+
+    /// The area of a pane within its frame.
+    pub fn inside(&self, pane: Pane) -> Rect {
+        let area = self.area(pane);
+        if area.height == 1 {
+            return area;
+        }
+        Rect {
+            x: area.x + 1,
+            y: area.y + 1,
+            width: area.width.saturating_sub(2),
+            height: area.height.saturating_sub(2),
+        }
+    }
+
+    /// The lines that a pane can show.
+    pub fn height(&self, pane: Pane) -> usize {
+        self.inside(pane).height as usize
+    }
+}
+
+/// Whether a terminal is too small for any screen.
+pub(super) fn is_too_small(columns: u16, rows: u16) -> bool {
+    columns < COLUMNS_MIN || rows < ROWS_MIN
+}
+
+pub(super) fn layout(app: &App) -> Layout {
+    let (columns, rows) = (app.columns, app.terminal_rows);
+    if is_too_small(columns, rows) {
+        return Layout::default();
+    }
+    let body = Rect::new(0, HEADER_ROWS, columns, rows - HEADER_ROWS - 1);
+    let mut panes = match app.screen {
+        Screen::Overview => overview(app, body),
+        Screen::Tests => tests(body),
+        Screen::Detail => detail(body),
+        Screen::Workers => workers(app, body),
+        Screen::Cluster => vec![(Pane::Cluster, body)],
+    };
+    if app.zoomed && panes.iter().any(|(pane, _)| *pane == app.focus) {
+        panes = vec![(app.focus, body)];
+    }
+    Layout {
+        header: Rect::new(0, 0, columns, HEADER_ROWS),
+        panes,
+        footer: Rect::new(0, rows - 1, columns, 1),
+    }
+}
+
+/// The panes of a screen, in the order of Tab.
+pub(super) fn panes(screen: Screen) -> &'static [Pane] {
+    match screen {
+        Screen::Overview => &[Pane::Failures, Pane::Running, Pane::Log, Pane::Workers],
+        Screen::Tests => &[Pane::Tests, Pane::Log],
+        Screen::Detail => &[Pane::Log, Pane::Facts],
+        Screen::Workers => &[Pane::WorkerList, Pane::Slots],
+        Screen::Cluster => &[Pane::Cluster],
+    }
+}
+
+fn overview(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
+    let failures = app.model().failures.len().min(12) as u16;
+    let running = app.running_peak.min(24) as u16;
+    if body.width < WIDE_COLUMNS {
+        let [rest, workers] = split_bottom(body, 1);
+        let (third, fifth) = (rest.height / 3, rest.height / 5);
+        let failures_rows = (failures + 2).clamp(3, third.max(3));
+        let running_rows = (running + 2).clamp(3, fifth.max(3));
+        let [upper, below] = split_top(rest, failures_rows);
+        let [middle, log] = split_top(below, running_rows);
+        return vec![
+            (Pane::Failures, upper),
+            (Pane::Running, middle),
+            (Pane::Log, log),
+            (Pane::Workers, workers),
+        ];
+    }
+    let wanted = failures.max(running) + 2;
+    let [upper, lower] = split_top(body, wanted.clamp(5, (body.height / 2).max(5)));
+    let [left, right] = split_left(upper, upper.width / 2);
+    let [log, workers] = split_left(lower, lower.width - WORKERS_COLUMNS);
+    vec![
+        (Pane::Failures, left),
+        (Pane::Running, right),
+        (Pane::Log, log),
+        (Pane::Workers, workers),
+    ]
+}
+
+fn tests(body: Rect) -> Vec<(Pane, Rect)> {
+    if body.width < WIDE_COLUMNS {
+        return vec![(Pane::Tests, body)];
+    }
+    let [left, right] = split_left(body, body.width * 11 / 20);
+    vec![(Pane::Tests, left), (Pane::Log, right)]
+}
+
+fn detail(body: Rect) -> Vec<(Pane, Rect)> {
+    let facts = (body.height / 2).min(13);
+    let [upper, lower] = split_top(body, facts);
+    vec![(Pane::Facts, upper), (Pane::Log, lower)]
+}
+
+fn workers(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
+    let count = app.model().workers().count().min(200) as u16;
+    let [upper, lower] = split_top(body, (count + 3).clamp(4, (body.height / 2).max(4)));
+    vec![(Pane::WorkerList, upper), (Pane::Slots, lower)]
+}
+
+fn split_top(area: Rect, rows: u16) -> [Rect; 2] {
+    let rows = rows.min(area.height);
+    [
+        Rect {
+            height: rows,
+            ..area
+        },
+        Rect {
+            y: area.y + rows,
+            height: area.height - rows,
+            ..area
+        },
+    ]
+}
+
+fn split_bottom(area: Rect, rows: u16) -> [Rect; 2] {
+    split_top(area, area.height.saturating_sub(rows))
+}
+
+fn split_left(area: Rect, columns: u16) -> [Rect; 2] {
+    let columns = columns.min(area.width);
+    [
+        Rect {
+            width: columns,
+            ..area
+        },
+        Rect {
+            x: area.x + columns,
+            width: area.width - columns,
+            ..area
+        },
+    ]
+}

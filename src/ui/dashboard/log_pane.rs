@@ -1,0 +1,400 @@
+//! One log on the screen: which part of it, how, and what is searched in it.
+//!
+//! A pane reads, parses and wraps what is in view and nothing else, whatever the log's size. Its
+//! position is a line and a row within that line when lines are wrapped. Matches of a search are
+//! collected a stretch of lines at a time, so that a long log never holds up a key.
+
+use regex::Regex;
+
+use crate::engine::event::Stream;
+use crate::ui::log::{LogKey, LogStore, Streams};
+
+use super::ansi::{self, Spans};
+use super::theme::ColorChoice;
+
+/// Lines that one stretch of searching looks at.
+pub(super) const SEARCH_STRETCH_LINES: usize = 20_000;
+/// The room a timestamp takes.
+const TIMESTAMP_COLUMNS: usize = 10;
+
+/// Whether long lines are broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Wrap {
+    #[default]
+    On,
+    /// Cut, and scrolled sideways.
+    Off,
+}
+
+/// Whether lines say when they were written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Timestamps {
+    Shown,
+    #[default]
+    Hidden,
+}
+
+/// Where a pane stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Position {
+    /// At the end, wherever that moves.
+    #[default]
+    Following,
+    /// Its first row is this row of this line.
+    At { line: usize, row: usize },
+}
+
+/// The size of a pane's inside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Size {
+    pub columns: usize,
+    pub rows: usize,
+}
+
+/// What is searched, and where it was found.
+#[derive(Debug)]
+pub(super) struct Search {
+    pub pattern: String,
+    pub regex: Regex,
+    matches: Vec<usize>,
+    searched_lines: usize,
+    /// Which match was gone to last.
+    current: Option<usize>,
+}
+
+/// A row of the screen.
+#[derive(Clone, Debug)]
+pub(super) struct LogRow {
+    pub line: usize,
+    /// The first row of its line.
+    pub is_first: bool,
+    pub stream: Stream,
+    pub at_us: u64,
+    pub spans: Spans,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct LogPane {
+    key: Option<LogKey>,
+    pub streams: Streams,
+    pub wrap: Wrap,
+    pub timestamps: Timestamps,
+    pub position: Position,
+    pub column: usize,
+    pub search: Option<Search>,
+}
+
+impl LogPane {
+    /// Shows another log, from its end.
+    pub fn show(&mut self, key: LogKey) {
+        if self.key == Some(key) {
+            return;
+        }
+        self.key = Some(key);
+        self.position = Position::Following;
+        self.column = 0;
+        self.restart_search();
+    }
+
+    /// What is shown.
+    pub fn key(&self) -> Option<LogKey> {
+        self.key
+    }
+
+    /// How many lines there are.
+    pub fn line_count(&self, logs: &LogStore) -> usize {
+        self.key.map_or(0, |key| logs.line_count(key, self.streams))
+    }
+
+    /// Columns left for text beside numbers and timestamps.
+    pub fn text_columns(&self, columns: usize, logs: &LogStore) -> usize {
+        let timestamps = match self.timestamps {
+            Timestamps::Shown => TIMESTAMP_COLUMNS,
+            Timestamps::Hidden => 0,
+        };
+        columns
+            .saturating_sub(self.number_columns(logs) + 1 + timestamps)
+            .max(1)
+    }
+
+    /// Columns that line numbers take.
+    pub fn number_columns(&self, logs: &LogStore) -> usize {
+        let digits = self.line_count(logs).max(1).ilog10() as usize + 1;
+        digits.max(4)
+    }
+
+    /// The rows in view.
+    pub fn rows(&self, logs: &LogStore, size: Size, color: ColorChoice) -> Vec<LogRow> {
+        let columns = self.text_columns(size.columns, logs);
+        match self.position {
+            Position::Following => {
+                let count = self.line_count(logs);
+                let from = count.saturating_sub(size.rows);
+                let mut rows = self.read(logs, from..count, columns, color);
+                let surplus = rows.len().saturating_sub(size.rows);
+                rows.drain(..surplus);
+                rows
+            }
+            Position::At { line, row } => {
+                let mut rows = self.read(logs, line..line + size.rows, columns, color);
+                rows.drain(..row.min(rows.len()));
+                // Rows skipped of the first line may leave room for one line more.
+                if rows.len() < size.rows && row > 0 {
+                    let next = line + size.rows;
+                    rows.extend(self.read(logs, next..next + row, columns, color));
+                }
+                rows.truncate(size.rows);
+                rows
+            }
+        }
+    }
+
+    fn read(
+        &self,
+        logs: &LogStore,
+        range: std::ops::Range<usize>,
+        columns: usize,
+        color: ColorChoice,
+    ) -> Vec<LogRow> {
+        let Some(key) = self.key else {
+            return Vec::new();
+        };
+        let mut rows = Vec::new();
+        for (line, source) in (range.start..).zip(logs.lines(key, self.streams, range)) {
+            let spans = ansi::parse(&source.bytes, color);
+            let pieces = match self.wrap {
+                Wrap::On => ansi::wrap(spans, columns),
+                Wrap::Off => vec![ansi::skip_columns(spans, self.column)],
+            };
+            for (index, spans) in pieces.into_iter().enumerate() {
+                rows.push(LogRow {
+                    line,
+                    is_first: index == 0,
+                    stream: source.stream,
+                    at_us: source.at_us,
+                    spans,
+                });
+            }
+        }
+        rows
+    }
+
+    /// Goes down (or, when negative, up) by rows. Going up stops following.
+    pub fn scroll(&mut self, logs: &LogStore, size: Size, by: isize) {
+        let first = self.rows(logs, size, ColorChoice::Monochrome);
+        let Some(first) = first.first() else { return };
+        let (mut line, mut row) = match self.position {
+            Position::Following if by >= 0 => return,
+            Position::At { line, row } => (line, row),
+            Position::Following => {
+                let columns = self.text_columns(size.columns, logs);
+                let hidden = self.hidden_rows(logs, size, first.line, columns);
+                (first.line, hidden)
+            }
+        };
+        let columns = self.text_columns(size.columns, logs);
+        let height = |line: usize| {
+            let rows = self.read(logs, line..line + 1, columns, ColorChoice::Monochrome);
+            rows.len().max(1)
+        };
+        for _ in 0..by.unsigned_abs() {
+            if by < 0 {
+                if row > 0 {
+                    row -= 1;
+                } else if line > 0 {
+                    line -= 1;
+                    row = height(line) - 1;
+                } else {
+                    break;
+                }
+            } else if row + 1 < height(line) {
+                row += 1;
+            } else if line + 1 < self.line_count(logs) {
+                line += 1;
+                row = 0;
+            } else {
+                break;
+            }
+        }
+        self.position = Position::At { line, row };
+        // No further down than until the last row stands in the last place.
+        let rows = self.rows(logs, size, ColorChoice::Monochrome);
+        if by > 0 && rows.len() < size.rows {
+            let end = LogPane {
+                key: self.key,
+                streams: self.streams,
+                wrap: self.wrap,
+                timestamps: self.timestamps,
+                ..LogPane::default()
+            };
+            if let Some(first) = end.rows(logs, size, ColorChoice::Monochrome).first() {
+                let row = end.hidden_rows(logs, size, first.line, columns);
+                let line = first.line;
+                self.position = Position::At { line, row };
+            }
+        }
+    }
+
+    /// How many rows of the first line in view are above the view when following.
+    fn hidden_rows(&self, logs: &LogStore, size: Size, line: usize, columns: usize) -> usize {
+        let all = self.read(logs, line..line + 1, columns, ColorChoice::Monochrome);
+        let visible = self.rows(logs, size, ColorChoice::Monochrome);
+        let shown = visible.iter().filter(|row| row.line == line).count();
+        all.len().saturating_sub(shown)
+    }
+
+    /// Goes to the beginning.
+    pub fn to_top(&mut self) {
+        self.position = Position::At { line: 0, row: 0 };
+        self.column = 0;
+    }
+
+    /// Goes to the end and stays there.
+    pub fn follow(&mut self) {
+        self.position = Position::Following;
+    }
+
+    /// Stays where it is when more is written, or goes along again.
+    pub fn toggle_follow(&mut self, logs: &LogStore, size: Size) {
+        match self.position {
+            Position::At { .. } => self.follow(),
+            Position::Following => self.scroll(logs, size, -1),
+        }
+    }
+
+    /// Begins a search. `Err` says what is wrong with the pattern; the old search then stays.
+    pub fn set_search(&mut self, pattern: &str) -> Result<(), String> {
+        if pattern.is_empty() {
+            self.search = None;
+            return Ok(());
+        }
+        let regex = super::finder::smart_case(pattern)?;
+        self.search = Some(Search {
+            pattern: pattern.to_owned(),
+            regex,
+            matches: Vec::new(),
+            searched_lines: 0,
+            current: None,
+        });
+        Ok(())
+    }
+
+    /// Shows other lines of the same log.
+    pub fn set_streams(&mut self, streams: Streams) {
+        self.streams = streams;
+        self.position = Position::Following;
+        self.restart_search();
+    }
+
+    fn restart_search(&mut self) {
+        if let Some(search) = &mut self.search {
+            search.matches.clear();
+            search.searched_lines = 0;
+            search.current = None;
+        }
+    }
+
+    /// Whether there are lines that the search has not looked at.
+    pub fn is_search_behind(&self, logs: &LogStore) -> bool {
+        let searched = self.search.as_ref().map(|search| search.searched_lines);
+        searched.is_some_and(|searched| searched < self.line_count(logs))
+    }
+
+    /// Looks at the next stretch of lines.
+    pub fn search_on(&mut self, logs: &LogStore) {
+        let (count, streams) = (self.line_count(logs), self.streams);
+        let (Some(key), Some(search)) = (self.key, &mut self.search) else {
+            return;
+        };
+        let until = count.min(search.searched_lines + SEARCH_STRETCH_LINES);
+        let mut number = search.searched_lines;
+        logs.for_each_line(key, streams, number..until, |line| {
+            let found = if line.bytes.iter().all(|byte| (0x20..0x80).contains(byte)) {
+                // Without escapes and other bytes the text is the line itself.
+                std::str::from_utf8(line.bytes).is_ok_and(|text| search.regex.is_match(text))
+            } else {
+                search.regex.is_match(&ansi::plain(line.bytes))
+            };
+            if found {
+                search.matches.push(number);
+            }
+            number += 1;
+        });
+        search.searched_lines = until;
+    }
+
+    /// Goes to the next (or previous) match, around the ends. Says whether there is one.
+    pub fn jump(&mut self, logs: &LogStore, size: Size, direction: Direction) -> bool {
+        let here = match self.position {
+            Position::At { line, .. } => Some(line),
+            Position::Following => None,
+        };
+        // What lies ahead must have been looked at; the rest follows between events.
+        while self.is_search_behind(logs) && !self.has_match_ahead(direction, here) {
+            self.search_on(logs);
+        }
+        let Some(search) = &mut self.search else {
+            return false;
+        };
+        let count = search.matches.len();
+        if count == 0 {
+            return false;
+        }
+        let index = match (search.current, direction) {
+            (Some(current), Direction::Next) => (current + 1) % count,
+            (Some(current), Direction::Previous) => (current + count - 1) % count,
+            (None, Direction::Next) => {
+                let from = here.unwrap_or(0);
+                search.matches.partition_point(|line| *line < from) % count
+            }
+            (None, Direction::Previous) => {
+                let from = here.unwrap_or(usize::MAX);
+                let before = search.matches.partition_point(|line| *line < from);
+                (before + count - 1) % count
+            }
+        };
+        search.current = Some(index);
+        if let Some(line) = search.matches.get(index).copied() {
+            let line = line.saturating_sub(size.rows / 3);
+            self.position = Position::At { line, row: 0 };
+        }
+        true
+    }
+
+    fn has_match_ahead(&self, direction: Direction, here: Option<usize>) -> bool {
+        let Some(search) = &self.search else {
+            return false;
+        };
+        match (direction, search.current) {
+            (Direction::Previous, Some(current)) => current > 0,
+            (Direction::Previous, None) => false,
+            (Direction::Next, Some(current)) => current + 1 < search.matches.len(),
+            (Direction::Next, None) => {
+                let from = here.unwrap_or(0);
+                search.matches.last().is_some_and(|last| *last >= from)
+            }
+        }
+    }
+
+    /// The line of the match that was gone to last.
+    pub fn current_match(&self) -> Option<usize> {
+        let search = self.search.as_ref()?;
+        search.matches.get(search.current?).copied()
+    }
+
+    /// `k/N` of the search, with a `+` while there is more to look at.
+    pub fn match_position(&self, logs: &LogStore) -> Option<String> {
+        let search = self.search.as_ref()?;
+        let current = search.current.map_or(0, |current| current + 1);
+        let more = if self.is_search_behind(logs) { "+" } else { "" };
+        Some(format!("{current}/{}{more}", search.matches.len()))
+    }
+}
+
+/// Which way to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Next,
+    Previous,
+}

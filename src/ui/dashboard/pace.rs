@@ -1,0 +1,45 @@
+//! When to draw: what a person did at once, what the run did a few times a second.
+
+/// Between a key's frame and the frame before it.
+pub const INPUT_GAP_US: u64 = 10_000;
+/// Between frames that only the run asks for.
+pub const DATA_GAP_US: u64 = 33_000;
+
+/// Why a frame is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The run went on, or time passed.
+    Data,
+    /// A person did something.
+    Input,
+}
+
+/// Decides when the next frame is due. Whatever was asked for last is drawn: a frame is put off,
+/// never left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pacer {
+    drawn_us: Option<u64>,
+    wanted: Option<Cause>,
+}
+
+impl Pacer {
+    /// Something is to be shown.
+    pub fn want(&mut self, cause: Cause) {
+        self.wanted = self.wanted.max(Some(cause));
+    }
+
+    /// When the next frame is due; `None` when nothing is to be shown.
+    pub fn due_us(&self) -> Option<u64> {
+        let gap_us = match self.wanted? {
+            Cause::Data => DATA_GAP_US,
+            Cause::Input => INPUT_GAP_US,
+        };
+        Some(self.drawn_us.map_or(0, |drawn_us| drawn_us + gap_us))
+    }
+
+    /// Everything was drawn.
+    pub fn drawn(&mut self, now_us: u64) {
+        self.drawn_us = Some(now_us);
+        self.wanted = None;
+    }
+}

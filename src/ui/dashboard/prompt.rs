@@ -1,0 +1,80 @@
+//! The line that is typed into: a search, or a command's name.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// More than anybody types; a paste may be longer.
+const TEXT_BYTES_MAX: usize = 4096;
+
+/// A line being typed. The cursor stands at its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Prompt {
+    pub text: String,
+    /// What is wrong with it.
+    pub error: Option<String>,
+}
+
+/// What a key did to a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Typed {
+    /// The text is another.
+    Changed,
+    /// It is complete.
+    Accepted,
+    /// It is given up.
+    Dismissed,
+    /// Another way of reading it, or the next proposal.
+    Tab,
+    /// The proposal above.
+    Up,
+    /// The proposal below.
+    Down,
+    /// Nothing.
+    Nothing,
+}
+
+impl Prompt {
+    /// A prompt that begins with some text.
+    pub fn with(text: &str) -> Self {
+        Prompt {
+            text: text.to_owned(),
+            error: None,
+        }
+    }
+
+    /// Takes a key.
+    pub fn key(&mut self, key: KeyEvent) -> Typed {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Enter => Typed::Accepted,
+            KeyCode::Esc => Typed::Dismissed,
+            KeyCode::Char('c') if control => Typed::Dismissed,
+            KeyCode::Tab => Typed::Tab,
+            KeyCode::Up => Typed::Up,
+            KeyCode::Down => Typed::Down,
+            KeyCode::Char('u') if control => {
+                self.text.clear();
+                Typed::Changed
+            }
+            KeyCode::Char('w') if control => {
+                let kept = self.text.trim_end().rfind([' ', ':', '/', '_']);
+                self.text.truncate(kept.unwrap_or(0));
+                Typed::Changed
+            }
+            KeyCode::Backspace => match self.text.pop() {
+                Some(_) => Typed::Changed,
+                None => Typed::Dismissed,
+            },
+            KeyCode::Char(c) if !control => self.paste(c.encode_utf8(&mut [0; 4])),
+            _ => Typed::Nothing,
+        }
+    }
+
+    /// Takes a text.
+    pub fn paste(&mut self, text: &str) -> Typed {
+        if self.text.len() + text.len() > TEXT_BYTES_MAX {
+            return Typed::Nothing;
+        }
+        self.text.extend(text.chars().filter(|c| !c.is_control()));
+        Typed::Changed
+    }
+}

@@ -1,0 +1,334 @@
+//! The lines of the Tests screen: which are shown, in which order, and which is selected.
+//!
+//! The order is made anew when the filter, the sorting or a fold changes, when tests were found,
+//! and, where it depends on how tests end, when one did and a while has passed. The selection is
+//! a line's identity, never its number, so it stays where it is whatever comes above it.
+
+use std::collections::HashSet;
+
+use crate::engine::ids::TestId;
+use crate::ui::model::{GroupId, Model, Row, Tests};
+
+use super::finder::{Finder, Syntax};
+use super::theme::Fold;
+
+/// An order that depends on how tests end is made anew this often at most.
+const RESORT_US: u64 = 500_000;
+
+/// What the lines are sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// As a tree, by name.
+    #[default]
+    Name,
+    /// As a list, the slowest first.
+    Slow,
+    /// As a list, the worst first.
+    State,
+}
+
+impl Sort {
+    fn next(self) -> Self {
+        match self {
+            Sort::Name => Sort::Slow,
+            Sort::Slow => Sort::State,
+            Sort::State => Sort::Name,
+        }
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Sort::Name => "name",
+            Sort::Slow => "slow",
+            Sort::State => "state",
+        }
+    }
+}
+
+/// Which tests are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Show {
+    #[default]
+    All,
+    Failures,
+}
+
+/// A line of the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct VisibleRow {
+    pub row: Row,
+    pub depth: u16,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    list: Vec<VisibleRow>,
+    closed: HashSet<GroupId>,
+    /// Folds made while only failures are shown; forgotten afterwards.
+    closed_among_failures: HashSet<GroupId>,
+    pub show: Show,
+    pub sort: Sort,
+    pub finder: Finder,
+    pub selected: Option<Row>,
+    pub top: usize,
+    stale: Stale,
+    made_us: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stale {
+    /// As it should be.
+    No,
+    /// Tests ended since.
+    Data,
+    /// To be made before the next frame.
+    #[default]
+    Yes,
+}
+
+impl Rows {
+    /// The lines, as [`Rows::refresh`] last made them.
+    pub fn list(&self) -> &[VisibleRow] {
+        &self.list
+    }
+
+    /// Whether a group shows what is in it.
+    pub fn fold(&self, group: GroupId) -> Fold {
+        let closed = match self.show {
+            Show::All => &self.closed,
+            Show::Failures => &self.closed_among_failures,
+        };
+        if closed.contains(&group) {
+            Fold::Closed
+        } else {
+            Fold::Open
+        }
+    }
+
+    /// Lines have the tree's shape, rather than that of a list.
+    pub fn is_tree(&self) -> bool {
+        let ranked = !self.finder.pattern().is_empty() && self.finder.syntax() == Syntax::Fuzzy;
+        self.sort == Sort::Name && !ranked
+    }
+
+    /// The lines are wrong.
+    pub fn invalidate(&mut self) {
+        self.stale = Stale::Yes;
+    }
+
+    /// Tests ended.
+    pub fn data_changed(&mut self) {
+        if self.stale == Stale::No && (self.sort != Sort::Name || self.show == Show::Failures) {
+            self.stale = Stale::Data;
+        }
+    }
+
+    /// Makes the lines right.
+    pub fn refresh(&mut self, model: &Model, now_us: u64) {
+        if self.finder.is_behind(&model.tests) {
+            self.finder.refresh(&model.tests);
+            self.stale = Stale::Yes;
+        }
+        match self.stale {
+            Stale::No => return,
+            Stale::Data if now_us < self.made_us + RESORT_US && model.is_active() => return,
+            Stale::Data | Stale::Yes => {}
+        }
+        self.stale = Stale::No;
+        self.made_us = now_us;
+        self.list = if self.is_tree() {
+            self.tree_rows(model)
+        } else {
+            self.list_rows(model, now_us)
+        };
+    }
+
+    fn tree_rows(&self, model: &Model) -> Vec<VisibleRow> {
+        let tests = &model.tests;
+        let tree = tests.tree();
+        let filter = self.matching(tests);
+        let lines = tree.preorder();
+        let mut rows = Vec::with_capacity(lines.len().min(4096));
+        let mut index = 0;
+        while let Some(line) = lines.get(index) {
+            let shown = match line.row {
+                Row::Test(test) => {
+                    (self.show == Show::All || tests.state(test).is_failure())
+                        && filter.as_ref().is_none_or(|found| found.contains(line.row))
+                }
+                Row::Group(group) => {
+                    (self.show == Show::All || tree.counts(group).failures() > 0)
+                        && filter.as_ref().is_none_or(|found| found.contains(line.row))
+                }
+            };
+            let folded = match line.row {
+                Row::Group(group) => self.fold(group) == Fold::Closed,
+                Row::Test(_) => false,
+            };
+            if shown {
+                rows.push(VisibleRow {
+                    row: line.row,
+                    depth: line.depth,
+                });
+            }
+            index = if folded || !shown {
+                line.end as usize
+            } else {
+                index + 1
+            };
+        }
+        rows
+    }
+
+    fn matching(&self, tests: &Tests) -> Option<Matching> {
+        if self.finder.pattern().is_empty() {
+            return None;
+        }
+        let mut matching = Matching {
+            tests: vec![false; tests.len()],
+            groups: vec![false; tests.tree().group_count()],
+        };
+        for test in self.finder.found() {
+            if let Some(found) = matching.tests.get_mut(test.index()) {
+                *found = true;
+            }
+            let mut above = tests.tree().parent(Row::Test(*test));
+            while let Some(group) = above {
+                match matching.groups.get_mut(group.0 as usize) {
+                    Some(known) if !*known => *known = true,
+                    _ => break,
+                }
+                above = tests.tree().parent(Row::Group(group));
+            }
+        }
+        Some(matching)
+    }
+
+    fn list_rows(&self, model: &Model, now_us: u64) -> Vec<VisibleRow> {
+        let tests = &model.tests;
+        let mut ids: Vec<TestId> = if self.finder.pattern().is_empty() {
+            tests.ids().collect()
+        } else {
+            self.finder.found().to_vec()
+        };
+        if self.show == Show::Failures {
+            ids.retain(|test| tests.state(*test).is_failure());
+        }
+        match self.sort {
+            Sort::Name => {}
+            Sort::Slow => ids.sort_by_cached_key(|test| {
+                std::cmp::Reverse(tests.duration_us(*test, now_us).unwrap_or(0))
+            }),
+            Sort::State => {
+                ids.sort_by_key(|test| std::cmp::Reverse(tests.state(*test).rank()));
+            }
+        }
+        ids.into_iter()
+            .map(|test| VisibleRow {
+                row: Row::Test(test),
+                depth: 0,
+            })
+            .collect()
+    }
+
+    /// The number of the selected line; the first where nothing is selected or what is selected
+    /// is not shown.
+    pub fn selected_index(&self) -> usize {
+        let selected = self.selected;
+        let shown = self.list.iter().position(|row| Some(row.row) == selected);
+        shown.unwrap_or(0)
+    }
+
+    /// What is selected, or the first line.
+    pub fn selected_row(&self) -> Option<Row> {
+        Some(self.list.get(self.selected_index())?.row)
+    }
+
+    /// Selects another line, by number.
+    pub fn select_index(&mut self, index: usize, height: usize) {
+        let index = index.min(self.list.len().saturating_sub(1));
+        self.selected = self.list.get(index).map(|row| row.row);
+        self.keep_in_view(height);
+    }
+
+    /// Moves the view so that the selection is in it.
+    pub fn keep_in_view(&mut self, height: usize) {
+        self.top = super::scroll::top(self.top, self.selected_index(), self.list.len(), height);
+    }
+
+    /// Selects a test, unfolding what hides it.
+    pub fn reveal(&mut self, test: TestId, tests: &Tests) {
+        let closed = match self.show {
+            Show::All => &mut self.closed,
+            Show::Failures => &mut self.closed_among_failures,
+        };
+        let mut above = tests.tree().parent(Row::Test(test));
+        while let Some(group) = above {
+            closed.remove(&group);
+            above = tests.tree().parent(Row::Group(group));
+        }
+        self.selected = Some(Row::Test(test));
+        self.stale = Stale::Yes;
+    }
+
+    /// Folds or unfolds a group.
+    pub fn set_fold(&mut self, group: GroupId, fold: Fold) {
+        let closed = match self.show {
+            Show::All => &mut self.closed,
+            Show::Failures => &mut self.closed_among_failures,
+        };
+        match fold {
+            Fold::Open => closed.remove(&group),
+            Fold::Closed => closed.insert(group),
+        };
+        self.stale = Stale::Yes;
+    }
+
+    /// Folds or unfolds everything below the packages.
+    pub fn set_all_folds(&mut self, fold: Fold, tests: &Tests) {
+        let groups = (0..tests.tree().group_count() as u32).map(GroupId);
+        let inner = groups.filter(|group| tests.tree().depth(*group) > 0);
+        let closed = match fold {
+            Fold::Open => HashSet::new(),
+            Fold::Closed => inner.collect(),
+        };
+        match self.show {
+            Show::All => self.closed = closed,
+            Show::Failures => self.closed_among_failures = closed,
+        }
+        self.stale = Stale::Yes;
+    }
+
+    /// Shows failures only, or everything as it was folded before.
+    pub fn toggle_failures(&mut self) {
+        self.show = match self.show {
+            Show::All => Show::Failures,
+            Show::Failures => Show::All,
+        };
+        self.closed_among_failures.clear();
+        self.stale = Stale::Yes;
+    }
+
+    /// Sorts by the next criterion.
+    pub fn next_sort(&mut self) {
+        self.sort = self.sort.next();
+        self.stale = Stale::Yes;
+    }
+}
+
+struct Matching {
+    tests: Vec<bool>,
+    groups: Vec<bool>,
+}
+
+impl Matching {
+    fn contains(&self, row: Row) -> bool {
+        let found = match row {
+            Row::Test(test) => self.tests.get(test.index()),
+            Row::Group(group) => self.groups.get(group.0 as usize),
+        };
+        found.copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,82 @@
+//! What is on the terminal, and the bytes that make it show something else.
+//!
+//! A frame is the difference to what was written before, between the marks of a synchronised
+//! update, and nothing at all if there is none. ratatui's own `Terminal` is not used: it writes
+//! to the terminal even when nothing changed, and asks it for its cursor.
+
+use std::io;
+
+use ratatui::backend::{Backend, CrosstermBackend};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::app::App;
+use super::view;
+
+const BEGIN: &[u8] = b"\x1b[?2026h";
+const CLEAR: &[u8] = b"\x1b[0m\x1b[2J";
+const END: &[u8] = b"\x1b[?2026l";
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Screen {
+    shown: Buffer,
+    drawn: Buffer,
+    state: Shown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// What `shown` says.
+    Known,
+    /// Anything: everything must be painted.
+    Unknown,
+}
+
+impl Screen {
+    /// A screen of which nothing is known.
+    pub fn new() -> Self {
+        Screen {
+            shown: Buffer::empty(Rect::ZERO),
+            drawn: Buffer::empty(Rect::ZERO),
+            state: Shown::Unknown,
+        }
+    }
+
+    /// Paints everything with the next frame.
+    pub fn forget(&mut self) {
+        self.state = Shown::Unknown;
+    }
+
+    /// The bytes that make the terminal show the dashboard's present state; `None` if it already
+    /// does.
+    pub fn frame(&mut self, app: &App, now_us: u64) -> io::Result<Option<Vec<u8>>> {
+        let area = Rect::new(0, 0, app.columns, app.terminal_rows);
+        if self.shown.area != area {
+            self.forget();
+        }
+        let mut bytes = BEGIN.to_vec();
+        if self.state == Shown::Unknown {
+            self.shown = Buffer::empty(area);
+            bytes.extend_from_slice(CLEAR);
+        }
+        self.drawn.resize(area);
+        self.drawn.reset();
+        view::draw(app, &mut self.drawn, now_us);
+        let difference = self.shown.diff(&self.drawn);
+        if difference.is_empty() && self.state == Shown::Known {
+            return Ok(None);
+        }
+        CrosstermBackend::new(&mut bytes).draw(difference.into_iter())?;
+        bytes.extend_from_slice(END);
+        std::mem::swap(&mut self.shown, &mut self.drawn);
+        self.state = Shown::Known;
+        Ok(Some(bytes))
+    }
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Screen::new()
+    }
+}

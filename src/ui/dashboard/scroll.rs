@@ -1,0 +1,24 @@
+//! Where a list's view begins.
+
+/// The first line of a view of `height` lines, as near to `top` as shows the selected line, with
+/// no room left empty at the end.
+pub(super) fn top(top: usize, selected: usize, len: usize, height: usize) -> usize {
+    let lowest = selected.saturating_sub(height.saturating_sub(1));
+    top.clamp(lowest, selected)
+        .min(len.saturating_sub(height))
+        .max(lowest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::top;
+
+    #[test]
+    fn a_view_moves_no_further_than_the_selection_asks_for() {
+        assert_eq!(top(5, 7, 100, 10), 5);
+        assert_eq!(top(5, 3, 100, 10), 3);
+        assert_eq!(top(5, 20, 100, 10), 11);
+        assert_eq!(top(95, 98, 100, 10), 90);
+        assert_eq!(top(3, 0, 0, 10), 0);
+    }
+}

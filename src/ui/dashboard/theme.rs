@@ -1,0 +1,368 @@
+//! Styles by role, read from a TOML file, and glyphs by what the terminal can show.
+//!
+//! The built-in themes are files under `assets/themes`; a user's theme is a file of the same form
+//! that may leave out what it does not change. Deliberately absent: styles written in code.
+
+use std::collections::BTreeMap;
+
+use ratatui::style::{Color, Modifier, Style};
+use serde::Deserialize;
+
+use crate::ui::model::TestState;
+
+use super::nearest::nearest;
+
+/// Why a theme cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ThemeError {
+    /// It is no theme file.
+    #[error("a theme is not valid TOML: {0}")]
+    Syntax(#[from] toml::de::Error),
+    /// It styles something that does not exist.
+    #[error("a theme has no style {name:?}; the nearest is {nearest:?}")]
+    UnknownRole {
+        /// What it names.
+        name: String,
+        /// What it may mean.
+        nearest: &'static str,
+    },
+    /// It names a colour that does not exist.
+    #[error("{color:?} in style {role:?} is no colour: expected a name, 0 to 255, or #rrggbb")]
+    UnknownColor {
+        /// The style.
+        role: String,
+        /// The colour.
+        color: String,
+    },
+    /// It was asked for by a name that none has.
+    #[error("there is no theme {name:?}; the nearest is {nearest:?}")]
+    UnknownTheme {
+        /// What was asked for.
+        name: String,
+        /// What may be meant.
+        nearest: &'static str,
+    },
+}
+
+macro_rules! roles {
+    ($($variant:ident $name:literal)*) => {
+        /// What a style is for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)] // The names say it; a theme file lists them all.
+        #[repr(u8)]
+        pub enum Role { $($variant),* }
+
+        const ROLE_NAMES: &[&str] = &[$($name),*];
+    };
+}
+
+roles! {
+    Text "text"
+    Dim "dim"
+    Title "title"
+    Border "border"
+    BorderFocused "border-focused"
+    Selected "selected"
+    SelectedUnfocused "selected-unfocused"
+    Marked "marked"
+    Tab "tab"
+    TabActive "tab-active"
+    Key "key"
+    Notice "notice"
+    SearchMatch "search-match"
+    Passed "passed"
+    Failed "failed"
+    TimedOut "timed-out"
+    Error "error"
+    Flaky "flaky"
+    Ignored "ignored"
+    Cancelled "cancelled"
+    Cached "cached"
+    Running "running"
+    Queued "queued"
+    GaugePassed "gauge-passed"
+    GaugeFailed "gauge-failed"
+    GaugeRunning "gauge-running"
+    GaugeQueued "gauge-queued"
+    Stderr "stderr"
+    LineNumber "line-number"
+    Overlay "overlay"
+}
+
+/// Whether colours may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColorChoice {
+    /// They may.
+    Color,
+    /// They may not (`NO_COLOR`, or a theme without any).
+    Monochrome,
+}
+
+/// A theme.
+#[derive(Clone, Debug)]
+pub struct Theme {
+    styles: Vec<Style>,
+    /// Whether the tests' own colours are shown.
+    pub color: ColorChoice,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[allow(dead_code)] // For the reader of the file.
+    name: Option<String>,
+    #[serde(default)]
+    styles: BTreeMap<String, FileStyle>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FileStyle {
+    fg: Option<String>,
+    bg: Option<String>,
+    bold: bool,
+    dim: bool,
+    italic: bool,
+    underlined: bool,
+    reversed: bool,
+}
+
+const BUILT_IN: &[(&str, &str)] = &[
+    ("dark", include_str!("../../../assets/themes/dark.toml")),
+    ("light", include_str!("../../../assets/themes/light.toml")),
+    (
+        "monochrome",
+        include_str!("../../../assets/themes/monochrome.toml"),
+    ),
+];
+
+impl Theme {
+    /// A theme that comes with the program.
+    pub fn built_in(name: &str) -> Result<Theme, ThemeError> {
+        match BUILT_IN.iter().find(|(known, _)| *known == name) {
+            Some((_, text)) => Theme::parse(text),
+            None => Err(ThemeError::UnknownTheme {
+                name: name.to_owned(),
+                nearest: nearest(name, BUILT_IN.iter().map(|(known, _)| *known)),
+            }),
+        }
+    }
+
+    /// A theme from a file's text.
+    pub fn parse(text: &str) -> Result<Theme, ThemeError> {
+        let file: File = toml::from_str(text)?;
+        let mut styles = vec![Style::new(); ROLE_NAMES.len()];
+        for (name, style) in &file.styles {
+            let slot = ROLE_NAMES.iter().position(|role| role == name);
+            match slot.and_then(|index| styles.get_mut(index)) {
+                Some(slot) => *slot = style.resolve(name)?,
+                None => {
+                    return Err(ThemeError::UnknownRole {
+                        name: name.clone(),
+                        nearest: nearest(name, ROLE_NAMES.iter().copied()),
+                    });
+                }
+            }
+        }
+        let colored = styles.iter().any(|s| s.fg.is_some() || s.bg.is_some());
+        Ok(Theme {
+            styles,
+            color: if colored {
+                ColorChoice::Color
+            } else {
+                ColorChoice::Monochrome
+            },
+        })
+    }
+
+    /// The style for a role.
+    pub fn style(&self, role: Role) -> Style {
+        self.styles.get(role as usize).copied().unwrap_or_default()
+    }
+
+    /// The style for a test's state.
+    pub fn state(&self, state: TestState) -> Style {
+        self.style(match state {
+            TestState::Waiting | TestState::Queued => Role::Queued,
+            TestState::Running => Role::Running,
+            TestState::Passed => Role::Passed,
+            TestState::Failed => Role::Failed,
+            TestState::TimedOut => Role::TimedOut,
+            TestState::Error => Role::Error,
+            TestState::Ignored => Role::Ignored,
+            TestState::Cancelled => Role::Cancelled,
+        })
+    }
+}
+
+impl FileStyle {
+    fn resolve(&self, role: &str) -> Result<Style, ThemeError> {
+        let color = |text: &String| {
+            text.parse::<Color>().map_err(|_| ThemeError::UnknownColor {
+                role: role.to_owned(),
+                color: text.clone(),
+            })
+        };
+        let mut style = Style::new();
+        style.fg = self.fg.as_ref().map(color).transpose()?;
+        style.bg = self.bg.as_ref().map(color).transpose()?;
+        for (wanted, modifier) in [
+            (self.bold, Modifier::BOLD),
+            (self.dim, Modifier::DIM),
+            (self.italic, Modifier::ITALIC),
+            (self.underlined, Modifier::UNDERLINED),
+            (self.reversed, Modifier::REVERSED),
+        ] {
+            if wanted {
+                style = style.add_modifier(modifier);
+            }
+        }
+        Ok(style)
+    }
+}
+
+/// What the terminal's character set can show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Glyphs {
+    /// UTF-8.
+    #[default]
+    Unicode,
+    /// Nothing beyond ASCII.
+    Ascii,
+}
+
+impl Glyphs {
+    fn pick<T>(self, unicode: T, ascii: T) -> T {
+        match self {
+            Glyphs::Unicode => unicode,
+            Glyphs::Ascii => ascii,
+        }
+    }
+
+    /// The sign of a state: a different one for each, so that no state is told by colour alone.
+    pub fn state(self, state: TestState) -> &'static str {
+        match state {
+            TestState::Waiting => self.pick("·", "."),
+            TestState::Queued => self.pick("…", ":"),
+            TestState::Running => self.pick("▶", ">"),
+            TestState::Passed => self.pick("✓", "+"),
+            TestState::Failed => self.pick("✗", "x"),
+            TestState::TimedOut => self.pick("⧖", "T"),
+            TestState::Error => "!",
+            TestState::Ignored => self.pick("⊘", "-"),
+            TestState::Cancelled => self.pick("◌", "c"),
+        }
+    }
+
+    /// Failed and passed in one round.
+    pub fn flaky(self) -> &'static str {
+        self.pick("↻", "~")
+    }
+
+    /// Taken over from an earlier run.
+    pub fn cached(self) -> &'static str {
+        self.pick("≡", "=")
+    }
+
+    /// Copying.
+    pub fn transfer(self) -> &'static str {
+        self.pick("↓", "v")
+    }
+
+    /// There is more.
+    pub fn more(self) -> &'static str {
+        self.pick("…", "...")
+    }
+
+    /// Between two facts.
+    pub fn dot(self) -> &'static str {
+        self.pick("·", "|")
+    }
+
+    /// From one phase to the next.
+    pub fn arrow(self) -> &'static str {
+        self.pick("→", "->")
+    }
+
+    /// An open and a closed group.
+    pub fn fold(self, open: Fold) -> &'static str {
+        match open {
+            Fold::Open => self.pick("▾", "v"),
+            Fold::Closed => self.pick("▸", ">"),
+        }
+    }
+
+    /// A horizontal rule.
+    pub fn rule(self) -> &'static str {
+        self.pick("─", "-")
+    }
+
+    /// A vertical rule between tabs.
+    pub fn bar(self) -> &'static str {
+        self.pick("│", "|")
+    }
+
+    /// Corners of a frame: top left, top right, bottom left, bottom right.
+    pub fn corners(self) -> [&'static str; 4] {
+        self.pick(["┌", "┐", "└", "┘"], ["+", "+", "+", "+"])
+    }
+
+    /// The gauge's segments: done, failed, running, queued.
+    pub fn gauge(self) -> [&'static str; 4] {
+        self.pick(["█", "▓", "▒", "░"], ["#", "X", ">", "."])
+    }
+
+    /// Levels of a sparkline, the lowest first.
+    pub fn levels(self) -> &'static [&'static str] {
+        self.pick(
+            &["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+            &["_", ".", ":", "-", "=", "+", "*", "#"],
+        )
+    }
+}
+
+/// Whether a group shows what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fold {
+    /// It does.
+    Open,
+    /// It does not.
+    Closed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_themes_style_every_role_and_only_monochrome_is_without_colour() {
+        for (name, text) in BUILT_IN {
+            let theme = Theme::built_in(name).unwrap();
+            for role in ROLE_NAMES {
+                assert!(text.contains(&format!("\n{role} = ")), "{name}: {role}");
+            }
+            assert_eq!(
+                theme.color == ColorChoice::Monochrome,
+                *name == "monochrome",
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn mistakes_name_the_nearest_right_word() {
+        let message = |text: &str| Theme::parse(text).unwrap_err().to_string();
+        assert_eq!(
+            message("[styles]\nfialed = {}"),
+            "a theme has no style \"fialed\"; the nearest is \"failed\""
+        );
+        assert_eq!(
+            message("[styles]\nfailed = { fg = \"redd\" }"),
+            "\"redd\" in style \"failed\" is no colour: expected a name, 0 to 255, or #rrggbb"
+        );
+        assert_eq!(
+            Theme::built_in("drak").unwrap_err().to_string(),
+            "there is no theme \"drak\"; the nearest is \"dark\""
+        );
+    }
+}

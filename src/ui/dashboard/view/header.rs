@@ -1,0 +1,535 @@
+//! The lines that every screen has: the run, the gauge, the counts, the tabs; and the last line.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::engine::event::{BackendInfo, Isolation};
+use crate::ui::model::{Build, Model, Phase, StateCounts, TestState};
+
+use super::super::app::{App, Overlay, Pane, Screen, SearchTarget, Source};
+use super::super::finder::Syntax;
+use super::super::keys::Action;
+use super::super::rows::{Show, Sort};
+use super::super::theme::Role;
+use super::paint::{put, put_right};
+use super::text;
+
+const TABS: [(Screen, Action, &str); 5] = [
+    (Screen::Overview, Action::Overview, "Overview"),
+    (Screen::Tests, Action::Tests, "Tests"),
+    (Screen::Detail, Action::Detail, "Detail"),
+    (Screen::Workers, Action::Workers, "Workers"),
+    (Screen::Cluster, Action::Cluster, "Cluster"),
+];
+
+pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
+    run_line(app, buf, area, run_us);
+    gauge_line(app, buf, area, area.y + 1);
+    counts_line(app, buf, area, area.y + 2);
+    tabs_line(app, buf, area, area.y + 3);
+}
+
+fn run_line(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
+    let model = app.model();
+    let dim = app.theme.style(Role::Dim);
+    let mut x = area.x + 1;
+    if let Some(run) = &model.run {
+        let short = run.run.short();
+        x = put(buf, x, area.y, area.right(), &format!("run {short}"), dim) + 2;
+        let backend = match &run.backend {
+            BackendInfo::Local => "local".to_owned(),
+            BackendInfo::Broker { address } => format!("broker {address}"),
+        };
+        x = put(buf, x, area.y, area.right(), &backend, dim) + 2;
+        match run.isolation {
+            Isolation::Container => {}
+            Isolation::Process => {
+                let warning = app.theme.style(Role::Notice);
+                x = put(buf, x, area.y, area.right(), "NOT ISOLATED", warning) + 2;
+            }
+        }
+    }
+    let (word, role) = phase(model, run_us);
+    let style = app.theme.style(role).patch(app.theme.style(Role::Title));
+    x = put(buf, x, area.y, area.right(), &word, style) + 2;
+    if let Some(events) = app.frozen_events() {
+        let text = format!("FROZEN +{} events", text::grouped(events));
+        x = put(
+            buf,
+            x,
+            area.y,
+            area.right(),
+            &text,
+            app.theme.style(Role::Notice),
+        ) + 2;
+    }
+    let mut end = area.right() - 1;
+    let style = app.theme.style(Role::Text);
+    let mut facts = Vec::new();
+    if model.is_active() && model.counts.total() > 0 {
+        facts.push((
+            format!("{} tests/s", text::grouped(model.rate(run_us).into())),
+            dim,
+        ));
+        if let Some(us) = model.remaining_us(run_us).filter(|us| *us > 0) {
+            facts.push((format!("ETA ~{}", text::estimate(us)), style));
+        }
+    }
+    facts.push((
+        text::clock(run_us.saturating_sub(model.suspended_us)),
+        style,
+    ));
+    // From the right; what has no room is left out, the clock last.
+    let needed = |facts: &[(String, Style)]| -> usize {
+        facts.iter().map(|(text, _)| text::columns(text) + 2).sum()
+    };
+    while facts.len() > 1 && usize::from(x) + needed(&facts) > usize::from(end) + 2 {
+        facts.remove(0);
+    }
+    for (text, style) in facts {
+        end = put_right(buf, x, area.y, end, &text, style).saturating_sub(2);
+    }
+}
+
+/// The word for where the run stands.
+fn phase(model: &Model, run_us: u64) -> (String, Role) {
+    let result = |model: &Model| match (model.counts.failures(), &model.build) {
+        (0, Build::Failed) => ("BUILD FAILED", Role::Failed),
+        (0, _) if model.counts.get(TestState::Cancelled) > 0 => ("CANCELLED", Role::Cancelled),
+        (0, _) => ("PASSED", Role::Passed),
+        _ => ("FAILED", Role::Failed),
+    };
+    let (word, role) = match model.phase {
+        Phase::Starting => ("STARTING", Role::Dim),
+        Phase::Cancelling { since_us, grace_us } => {
+            let left_us = (since_us + grace_us).saturating_sub(run_us);
+            let text = match left_us {
+                0 => "CANCELLING: killing".to_owned(),
+                _ => format!("CANCELLING: kill in {}s", left_us.div_ceil(1_000_000)),
+            };
+            return (text, Role::Cancelled);
+        }
+        Phase::Running if model.paused => ("PAUSED", Role::Notice),
+        Phase::Running if model.tests.is_empty() => match model.build {
+            Build::Going { .. } => ("BUILDING", Role::Running),
+            Build::Failed => ("BUILD FAILED", Role::Failed),
+            Build::None | Build::Succeeded => ("FINDING TESTS", Role::Running),
+        },
+        Phase::Running => ("RUNNING", Role::Running),
+        Phase::RoundOver => result(model),
+        Phase::Finished { exit_code: 0 } => result(model),
+        Phase::Finished { .. } => match result(model) {
+            ("PASSED", _) => ("FAILED", Role::Failed),
+            other => other,
+        },
+    };
+    (word.to_owned(), role)
+}
+
+/// The columns of the gauge's segments (passed and the like, failed, running, still to come).
+/// They add up to `room`; what is there at all has a column if there is one to give.
+pub(in super::super) fn gauge_segments(counts: &StateCounts, room: usize) -> [usize; 4] {
+    let failed = u64::from(counts.failures());
+    let running = u64::from(counts.get(TestState::Running));
+    let done = u64::from(counts.done()) - failed;
+    let total = u64::from(counts.total());
+    let open = total - failed - running - done;
+    let parts = [done, failed, running, open];
+    if total == 0 {
+        return [0, 0, 0, room];
+    }
+    let mut segments = parts.map(|part| (part * room as u64 / total) as usize);
+    for (segment, part) in segments.iter_mut().zip(parts) {
+        if part > 0 && *segment == 0 {
+            *segment = 1;
+        }
+    }
+    // What rounding left over goes to the largest part; what it took too much comes from there.
+    let mut sum: usize = segments.iter().sum();
+    while sum != room {
+        let largest = (0..4).max_by_key(|index| (segments[*index], parts[*index]));
+        let Some(largest) = largest else { break };
+        if sum < room {
+            segments[largest] += room - sum;
+        } else {
+            segments[largest] -= 1;
+        }
+        sum = segments.iter().sum();
+    }
+    segments
+}
+
+fn gauge_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
+    let model = app.model();
+    let (counts, building) = match (&model.build, model.tests.is_empty()) {
+        (Build::Going { done, total, .. }, true) => (None, Some((*done, *total))),
+        _ => (Some(model.counts), None),
+    };
+    let border = app.theme.style(Role::Dim);
+    let percent = match (counts, building) {
+        (_, Some((done, Some(total)))) => format!("{done}/{total} built"),
+        (_, Some((done, None))) => format!("{done} built"),
+        (Some(counts), None) if counts.total() > 0 => {
+            let permille = u64::from(counts.done()) * 1000 / u64::from(counts.total());
+            format!("{}.{}%", permille / 10, permille % 10)
+        }
+        (_, None) => "  0.0%".to_owned(),
+    };
+    let end = area.right() - 1;
+    let bar_end = put_right(buf, area.x, y, end, &percent, app.theme.style(Role::Title)) - 1;
+    let mut x = put(buf, area.x + 1, y, end, "[", border);
+    put(buf, bar_end - 1, y, end, "]", border);
+    let room = usize::from((bar_end - 1).saturating_sub(x));
+    let [full, failed, running, open] = app.glyphs.gauge();
+    let (segments, done_role) = match (counts, building) {
+        (_, Some((done, total))) => {
+            let total = total.unwrap_or(0).max(done) as usize;
+            let filled = (room * done as usize).checked_div(total).unwrap_or(0);
+            ([filled, 0, 0, room - filled], Role::GaugeRunning)
+        }
+        (Some(counts), None) => {
+            // One failure is enough for the whole of it to look so.
+            let role = match counts.failures() {
+                0 => Role::GaugePassed,
+                _ => Role::GaugeFailed,
+            };
+            (gauge_segments(&counts, room), role)
+        }
+        (None, None) => ([0, 0, 0, room], Role::GaugePassed),
+    };
+    let strokes = [
+        (full, done_role),
+        (failed, Role::GaugeFailed),
+        (running, Role::GaugeRunning),
+        (open, Role::GaugeQueued),
+    ];
+    for (columns, (glyph, role)) in segments.into_iter().zip(strokes) {
+        x = put(
+            buf,
+            x,
+            y,
+            bar_end - 1,
+            &glyph.repeat(columns),
+            app.theme.style(role),
+        );
+    }
+}
+
+fn counts_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
+    let (model, glyphs) = (app.model(), app.glyphs);
+    let count = |state| u64::from(model.counts.get(state));
+    let sign = |state: TestState| glyphs.state(state);
+    let open = count(TestState::Queued) + count(TestState::Waiting);
+    // Each with its rank: what has the highest gives way first, failures never.
+    let mut parts: Vec<(u8, String, Style)> = Vec::new();
+    let mut part = |rank, number: u64, sign: &str, word: &str, style| {
+        if number > 0 {
+            let word = if word.is_empty() {
+                String::new()
+            } else {
+                format!(" {word}")
+            };
+            parts.push((
+                rank,
+                format!("{sign} {}{word}", text::grouped(number)),
+                style,
+            ));
+        }
+    };
+    let style = |role| app.theme.style(role);
+    part(
+        1,
+        count(TestState::Passed),
+        sign(TestState::Passed),
+        "passed",
+        style(Role::Passed),
+    );
+    part(
+        0,
+        count(TestState::Failed),
+        sign(TestState::Failed),
+        "failed",
+        style(Role::Failed),
+    );
+    part(
+        0,
+        count(TestState::TimedOut),
+        sign(TestState::TimedOut),
+        "timed out",
+        style(Role::TimedOut),
+    );
+    let errors = count(TestState::Error);
+    let word = if errors == 1 { "error" } else { "errors" };
+    part(0, errors, sign(TestState::Error), word, style(Role::Error));
+    part(
+        3,
+        u64::from(model.flaky),
+        glyphs.flaky(),
+        "flaky",
+        style(Role::Flaky),
+    );
+    part(
+        7,
+        count(TestState::Ignored),
+        sign(TestState::Ignored),
+        "ignored",
+        style(Role::Ignored),
+    );
+    part(
+        5,
+        count(TestState::Cancelled),
+        sign(TestState::Cancelled),
+        "cancelled",
+        style(Role::Cancelled),
+    );
+    part(
+        8,
+        u64::from(model.cached),
+        glyphs.cached(),
+        "cached",
+        style(Role::Cached),
+    );
+    part(
+        4,
+        count(TestState::Running),
+        sign(TestState::Running),
+        "running",
+        style(Role::Running),
+    );
+    let word = if model.is_active() {
+        "queued"
+    } else {
+        "not run"
+    };
+    part(6, open, sign(TestState::Queued), word, style(Role::Queued));
+    let total = format!("{} total", text::grouped(model.counts.total().into()));
+    let width = |parts: &[(u8, String, Style)]| -> usize {
+        parts
+            .iter()
+            .map(|(_, text, _)| text::columns(text) + 2)
+            .sum()
+    };
+    let room = usize::from(area.width) - 2;
+    while width(&parts) > room + 2 {
+        let Some(least) = (0..parts.len()).max_by_key(|index| parts[*index].0) else {
+            break;
+        };
+        if parts[least].0 == 0 {
+            break;
+        }
+        parts.remove(least);
+    }
+    let mut x = area.x + 1;
+    for (_, text, style) in &parts {
+        x = put(buf, x, y, area.right(), text, *style) + 2;
+    }
+    let dim = app.theme.style(Role::Dim);
+    if model.counts.total() > 0 {
+        put_right(buf, x, y, area.right() - 1, &total, dim);
+    } else {
+        put(buf, x, y, area.right(), &beginning(model), dim);
+    }
+}
+
+/// What is going on while there are no tests.
+fn beginning(model: &Model) -> String {
+    match (&model.build, model.phase) {
+        (Build::Going { current, .. }, _) if !current.is_empty() => current.clone(),
+        (Build::Going { .. }, _) => model.build_command.join(" "),
+        (Build::Failed, _) => "the build failed: its output is in the log".to_owned(),
+        (Build::None, Phase::Starting) => "starting".to_owned(),
+        (Build::None | Build::Succeeded, _) if model.discovered => "no tests to run".to_owned(),
+        (Build::None | Build::Succeeded, _) => "looking for tests".to_owned(),
+    }
+}
+
+fn tab_texts(app: &App) -> Vec<(Screen, Action, String)> {
+    let short = app.columns < 60;
+    let text = |(screen, action, name): (Screen, Action, &str)| {
+        let key = app.keys.key(action).unwrap_or_default();
+        let name = match short {
+            true => name.get(..4).unwrap_or(name),
+            false => name,
+        };
+        (screen, action, format!("{key} {name}"))
+    };
+    TABS.into_iter().map(text).collect()
+}
+
+/// The action of the tab at a column.
+pub(in super::super) fn tab_at(app: &App, column: u16) -> Option<Action> {
+    let mut x = 1_usize;
+    for (_, action, text) in tab_texts(app) {
+        let end = x + text::columns(&text);
+        if (x..end).contains(&usize::from(column)) {
+            return Some(action);
+        }
+        x = end + 3;
+    }
+    None
+}
+
+fn tabs_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
+    let dim = app.theme.style(Role::Dim);
+    let mut x = area.x + 1;
+    for (index, (screen, _, text)) in tab_texts(app).into_iter().enumerate() {
+        if index > 0 {
+            x = put(buf, x + 1, y, area.right(), app.glyphs.bar(), dim) + 1;
+        }
+        let role = if screen == app.screen {
+            Role::TabActive
+        } else {
+            Role::Tab
+        };
+        x = put(buf, x, y, area.right(), &text, app.theme.style(role));
+    }
+    let mut facts = Vec::new();
+    if !app.marked.is_empty() {
+        facts.push(format!("{} marked", app.marked.len()));
+    }
+    match app.rows.show {
+        Show::All => {}
+        Show::Failures => facts.push("[FAIL]".to_owned()),
+    }
+    let pattern = app.rows.finder.pattern();
+    if !pattern.is_empty() {
+        facts.push(match app.rows.finder.syntax() {
+            Syntax::Fuzzy => format!("/{pattern}"),
+            Syntax::Regex => format!("/{pattern}/"),
+        });
+    }
+    match app.rows.sort {
+        Sort::Name => {}
+        Sort::Slow | Sort::State => facts.push(format!("sort:{}", app.rows.sort.word())),
+    }
+    let room = usize::from(area.right().saturating_sub(x + 3));
+    let facts = text::keep_start(&facts.join(" "), room, app.glyphs.more());
+    put_right(
+        buf,
+        x,
+        y,
+        area.right() - 1,
+        &facts,
+        app.theme.style(Role::Notice),
+    );
+}
+
+/// The last line: what is typed, a remark, or what the most useful keys do.
+pub(super) fn footer(app: &App, buf: &mut Buffer, area: Rect) {
+    let (y, end) = (area.y, area.right() - 1);
+    match &app.overlay {
+        Overlay::Search { prompt, target } => {
+            let label = match target {
+                SearchTarget::Names => format!("/{} ", app.rows.finder.syntax().word()),
+                SearchTarget::Log => "/log ".to_owned(),
+            };
+            let x = put(buf, area.x + 1, y, end, &label, app.theme.style(Role::Key));
+            let room = usize::from(end.saturating_sub(x + 1));
+            let shown = text::keep_end(&prompt.text, room, app.glyphs.more());
+            let x = put(buf, x, y, end, &shown, app.theme.style(Role::Text));
+            let cursor = app
+                .theme
+                .style(Role::Text)
+                .add_modifier(ratatui::style::Modifier::REVERSED);
+            let x = put(buf, x, y, end, " ", cursor) + 1;
+            let (fact, role) = match (&prompt.error, target) {
+                (Some(error), _) => (error.clone(), Role::Failed),
+                (None, SearchTarget::Names) => {
+                    let found = app.rows.finder.found().len() as u64;
+                    (
+                        format!(
+                            "{} found  Tab: {}",
+                            text::grouped(found),
+                            app.rows.finder.syntax().other().word()
+                        ),
+                        Role::Dim,
+                    )
+                }
+                (None, SearchTarget::Log) => ("a regular expression".to_owned(), Role::Dim),
+            };
+            let room = usize::from(end.saturating_sub(x));
+            let fact = text::keep_start(&fact, room, app.glyphs.more());
+            put_right(buf, x, y, end, &fact, app.theme.style(role));
+            return;
+        }
+        Overlay::ConfirmQuit => {
+            let text = "Tests are still running. Cancel them and quit?  y yes  n no";
+            put(buf, area.x + 1, y, end, text, app.theme.style(Role::Notice));
+            return;
+        }
+        Overlay::None | Overlay::Help { .. } | Overlay::Palette { .. } => {}
+    }
+    if let Some(remark) = &app.remark {
+        let text = text::keep_start(&remark.text, usize::from(area.width) - 2, app.glyphs.more());
+        put(buf, area.x + 1, y, end, &text, app.theme.style(remark.role));
+        return;
+    }
+    let mut x = area.x + 1;
+    for (key, hint) in hints(app) {
+        let columns = text::columns(&key) + 1 + text::columns(&hint);
+        if usize::from(x) + columns > usize::from(end) {
+            continue;
+        }
+        x = put(buf, x, y, end, &key, app.theme.style(Role::Key)) + 1;
+        x = put(buf, x, y, end, &hint, app.theme.style(Role::Dim)) + 2;
+    }
+}
+
+fn hints(app: &App) -> Vec<(String, String)> {
+    let mut actions = vec![Action::Help, Action::Quit];
+    let more: &[Action] = match (app.screen, app.focus) {
+        (Screen::Detail, _) | (_, Pane::Log) => &[
+            Action::Edit,
+            Action::Rerun,
+            Action::Search,
+            Action::NextFailure,
+            Action::Follow,
+            Action::Streams,
+            Action::Wrap,
+            Action::Timestamps,
+            Action::Pager,
+            Action::Shell,
+            Action::Zoom,
+        ],
+        (Screen::Overview | Screen::Tests, _) => &[
+            Action::Open,
+            Action::Edit,
+            Action::Rerun,
+            Action::RerunFailed,
+            Action::CancelTest,
+            Action::Search,
+            Action::FailuresOnly,
+            Action::Sort,
+            Action::Mark,
+            Action::Freeze,
+            Action::PauseStarting,
+            Action::Zoom,
+        ],
+        (Screen::Workers | Screen::Cluster, _) => &[
+            Action::Overview,
+            Action::Freeze,
+            Action::PauseStarting,
+            Action::CancelRun,
+            Action::Palette,
+        ],
+    };
+    if app.source == Source::Recording {
+        actions.extend([Action::PauseStarting, Action::Step]);
+    }
+    actions.extend_from_slice(more);
+    let pair = |action: Action| {
+        let hint = match (action, app.location()) {
+            (Action::Edit, Some((path, line))) => {
+                let file = path.rsplit('/').next().unwrap_or_default();
+                format!("edit {file}:{line}")
+            }
+            (Action::Edit, None) => return None,
+            (Action::PauseStarting, _) if app.model().paused => "resume".to_owned(),
+            (Action::Freeze, _) if app.frozen_events().is_some() => "thaw".to_owned(),
+            (action, _) => action.info().hint.to_owned(),
+        };
+        Some((app.keys.key(action)?, hint))
+    };
+    actions.into_iter().filter_map(pair).collect()
+}

@@ -1,0 +1,210 @@
+//! A log: the lines in view, with their numbers, and how the test ended below the last.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::engine::event::{ExitStatus, Outcome, Stream};
+use crate::ui::log::Streams;
+use crate::ui::model::AttemptRecord;
+
+use super::super::app::{App, BUILD_LOG, Pane};
+use super::super::log_pane::{LogRow, Position, Timestamps, Wrap};
+use super::super::theme::Role;
+use super::lists::worker_name;
+use super::paint::{frame, put};
+use super::text;
+
+pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect) {
+    let model = app.model();
+    let Some(key) = app.log.key() else {
+        frame(app, buf, area, Pane::Log, "Log", "");
+        return;
+    };
+    let title = match key {
+        BUILD_LOG => "Build".to_owned(),
+        (test, _) => format!("Log {}", model.tests.title(test)),
+    };
+    let record = model
+        .tests
+        .attempts(key.0)
+        .find(|record| record.attempt == key.1);
+    let size = app.log_size();
+    let rows = app.log.rows(&app.logs, size, app.theme.color);
+    let inside = frame(app, buf, area, Pane::Log, &title, &facts(app, &rows));
+    let mut y = inside.y;
+    let count = app.log.line_count(&app.logs);
+    let ending = record.and_then(|record| ending(app, record));
+    let at_end = rows.last().is_none_or(|last| last.line + 1 == count);
+    // The ending is a row of its own: when following it takes the last place.
+    let first = match (&ending, at_end, app.log.position) {
+        (Some(_), true, Position::Following) if rows.len() >= size.rows => 1,
+        _ => 0,
+    };
+    for row in rows.iter().skip(first) {
+        if y >= inside.bottom() {
+            break;
+        }
+        log_row(app, buf, inside, y, row);
+        y += 1;
+    }
+    if count == 0 {
+        let text = match (key, record.is_some_and(|record| record.finished.is_some())) {
+            (BUILD_LOG, _) => "no output so far",
+            (_, true) => "it wrote nothing",
+            (_, false) => "nothing written yet",
+        };
+        put(
+            buf,
+            inside.x + 1,
+            y,
+            inside.right(),
+            text,
+            app.theme.style(Role::Dim),
+        );
+        y += 1;
+    }
+    if let (Some((text, role)), true) = (ending, at_end)
+        && y < inside.bottom()
+    {
+        let rule = app.glyphs.rule();
+        let text = format!("{rule}{rule} {text} {rule}{rule}");
+        let x = inside.x + app.log.number_columns(&app.logs) as u16 + 1;
+        put(buf, x, y, inside.right(), &text, app.theme.style(role));
+    }
+}
+
+fn facts(app: &App, rows: &[LogRow]) -> String {
+    let mut facts = Vec::new();
+    if let Some(position) = app.log.match_position(&app.logs) {
+        let pattern = app
+            .log
+            .search
+            .as_ref()
+            .map_or("", |search| search.pattern.as_str());
+        facts.push(format!("/{pattern} {position}"));
+    }
+    match app.log.streams {
+        Streams::Both => {}
+        Streams::Stdout => facts.push("stdout".to_owned()),
+        Streams::Stderr => facts.push("stderr".to_owned()),
+    }
+    match app.log.wrap {
+        Wrap::On => {}
+        Wrap::Off => facts.push("NOWRAP".to_owned()),
+    }
+    match app.log.position {
+        Position::Following => facts.push("FOLLOW".to_owned()),
+        Position::At { .. } => {}
+    }
+    if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
+        let count = app.log.line_count(&app.logs) as u64;
+        facts.push(format!(
+            "L{}-{}/{}",
+            first.line + 1,
+            last.line + 1,
+            text::grouped(count)
+        ));
+    }
+    facts.join(" ")
+}
+
+fn log_row(app: &App, buf: &mut Buffer, area: Rect, y: u16, row: &LogRow) {
+    let numbers = app.log.number_columns(&app.logs);
+    let number_style = app.theme.style(Role::LineNumber);
+    let mut x = area.x;
+    if row.is_first {
+        let number = format!("{:>numbers$}", row.line + 1);
+        put(buf, x, y, area.right(), &number, number_style);
+    }
+    x += numbers as u16 + 1;
+    match (app.log.timestamps, row.is_first) {
+        (Timestamps::Shown, true) => {
+            let at = format!("{:>8}", text::duration(row.at_us));
+            put(buf, x, y, area.right(), &at, number_style);
+            x += 10;
+        }
+        (Timestamps::Shown, false) => x += 10,
+        (Timestamps::Hidden, _) => {}
+    }
+    let base = match row.stream {
+        Stream::Stdout => app.theme.style(Role::Text),
+        Stream::Stderr => app.theme.style(Role::Stderr),
+    };
+    let begin = x;
+    for span in &row.spans {
+        x = put(buf, x, y, area.right(), &span.text, base.patch(span.style));
+    }
+    if let Some(search) = &app.log.search {
+        let line: String = row.spans.iter().map(|span| span.text.as_str()).collect();
+        for found in search
+            .regex
+            .find_iter(&line)
+            .filter(|found| !found.is_empty())
+        {
+            let before = text::columns(line.get(..found.start()).unwrap_or_default()) as u16;
+            let columns = text::columns(found.as_str()) as u16;
+            let at = Rect::new(begin.saturating_add(before), y, columns, 1);
+            let at = at.intersection(area);
+            buf.set_style(at, app.theme.style(Role::SearchMatch));
+        }
+        if app.log.current_match() == Some(row.line) && row.is_first {
+            let at = Rect::new(area.x, y, numbers as u16, 1);
+            buf.set_style(at, app.theme.style(Role::SearchMatch));
+        }
+    }
+}
+
+/// How an attempt ended, in a line.
+fn ending(app: &App, record: &AttemptRecord) -> Option<(String, Role)> {
+    let finished = record.finished.as_ref()?;
+    let dot = format!(" {} ", app.glyphs.dot());
+    let (outcome, role) = outcome(&finished.outcome);
+    let mut facts = vec![outcome];
+    if let Some((worker, _)) = record.place
+        && app.model().workers().nth(1).is_some()
+    {
+        facts.push(worker_name(app.model(), worker));
+    }
+    facts.push(format!("attempt {}", record.attempt));
+    facts.push(text::duration(finished.timings.ran_us));
+    Some((facts.join(&dot), role))
+}
+
+/// An outcome in words.
+pub(super) fn outcome(outcome: &Outcome) -> (String, Role) {
+    match outcome {
+        Outcome::Passed => ("passed".to_owned(), Role::Passed),
+        Outcome::Failed { exit, reason } => {
+            let mut text = match exit {
+                Some(exit) => format!("failed: {}", exit_status(*exit)),
+                None => "failed".to_owned(),
+            };
+            if let Some(reason) = reason {
+                text.push_str(": ");
+                text.push_str(reason);
+            }
+            (text, Role::Failed)
+        }
+        Outcome::TimedOut { limit_us } => {
+            let text = format!("timed out after {}", text::duration(*limit_us));
+            (text, Role::TimedOut)
+        }
+        Outcome::Ignored { reason: None } => ("ignored".to_owned(), Role::Ignored),
+        Outcome::Ignored { reason: Some(why) } => (format!("ignored: {why}"), Role::Ignored),
+        Outcome::Cancelled => ("cancelled".to_owned(), Role::Cancelled),
+        Outcome::Error { message } => (format!("error: {message}"), Role::Error),
+    }
+}
+
+fn exit_status(exit: ExitStatus) -> String {
+    match exit {
+        ExitStatus::Code(code) => format!("exit {code}"),
+        ExitStatus::Signal {
+            number,
+            core_dumped,
+        } => {
+            let core = if core_dumped { ", core dumped" } else { "" };
+            format!("signal {number}{core}")
+        }
+    }
+}

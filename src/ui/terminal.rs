@@ -1,0 +1,131 @@
+//! The terminal: taken, given back, and given back whatever happens.
+//!
+//! [`restore`] is the one way back. It may be called any number of times from anywhere: from the
+//! [`Terminal`]'s `Drop`, from the panic hook, after a signal. What it needs is set down before
+//! the terminal is changed. Deliberately absent: what is drawn.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use nix::unistd::{getpgrp, tcgetpgrp};
+
+/// Alternate screen, no cursor, bracketed paste; the cursor's home, since nothing was drawn yet.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[2J\x1b[H";
+/// Everything that was or may have been switched on, off again, a frame being drawn included.
+const LEAVE: &[u8] =
+    b"\x1b[?2026l\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?1049l";
+/// Clicks, drags and the wheel, with columns beyond 223.
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
+
+/// The settings to go back to; `None` while the terminal is not ours.
+static SETTINGS_BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+static LENT: AtomicBool = AtomicBool::new(false);
+static PANIC_HOOK: Once = Once::new();
+
+/// The terminal, taken. Gives it back when dropped.
+#[derive(Debug)]
+pub struct Terminal(());
+
+impl Terminal {
+    /// Takes the terminal: raw input, alternate screen.
+    pub fn enter() -> io::Result<Self> {
+        PANIC_HOOK.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                restore();
+                before(info);
+            }));
+        });
+        let stdin = io::stdin();
+        let settings = tcgetattr(stdin.as_fd())?;
+        let mut raw = settings.clone();
+        cfmakeraw(&mut raw);
+        {
+            let mut before = lock();
+            // Entering twice must not take our own settings for those to go back to.
+            before.get_or_insert(settings);
+        }
+        tcsetattr(stdin.as_fd(), SetArg::TCSADRAIN, &raw)?;
+        let terminal = Terminal(());
+        write_now(ENTER)?;
+        write_now(MOUSE_ON)?;
+        Ok(terminal)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// What takes the mouse.
+pub fn mouse_on() -> &'static [u8] {
+    MOUSE_ON
+}
+
+/// What gives the mouse to the terminal.
+pub fn mouse_off() -> &'static [u8] {
+    MOUSE_OFF
+}
+
+/// Gives the terminal back, if it was taken.
+pub fn restore() {
+    let Some(settings) = lock().take() else {
+        return;
+    };
+    // There is nobody to tell of a terminal that is gone.
+    let _ = write_now(LEAVE);
+    let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSAFLUSH, &settings);
+}
+
+/// Lends the terminal to another program until what this gives back is dropped.
+pub(super) fn lend() -> Lent {
+    LENT.store(true, Ordering::SeqCst);
+    Lent(())
+}
+
+/// Whether another program has the terminal: an interrupt from the keyboard is then meant for
+/// that program, although the kernel sends it to the whole job.
+pub fn is_lent() -> bool {
+    LENT.load(Ordering::SeqCst)
+}
+
+/// The terminal, lent.
+#[derive(Debug)]
+pub(super) struct Lent(());
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        LENT.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Stops this program and all of its job, as `^Z` does, and comes back when it is continued.
+pub fn stop_job() -> io::Result<()> {
+    Ok(killpg(getpgrp(), Signal::SIGTSTP)?)
+}
+
+/// Whether this program is in the foreground of the terminal at standard input.
+pub fn is_foreground() -> bool {
+    tcgetpgrp(io::stdin().as_fd()).is_ok_and(|foreground| foreground == getpgrp())
+}
+
+fn lock() -> std::sync::MutexGuard<'static, Option<Termios>> {
+    // The settings are whole even if somebody panicked while holding them.
+    SETTINGS_BEFORE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes to the terminal, past any buffer.
+fn write_now(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}

@@ -25,5 +25,5 @@ pub mod theme;
 pub mod view;
 mod writer;
 
-pub use app::{OnFinish, Source};
+pub use app::{OnFinish, Playback, Source};
 pub use run::{End, Options, Outcome, RunError, run};

@@ -8,6 +8,7 @@ pub mod dashboard;
 pub mod diagnostic;
 pub mod log;
 pub mod model;
+pub mod record;
 pub mod report;
 pub mod style;
 pub mod terminal;

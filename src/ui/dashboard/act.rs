@@ -7,7 +7,9 @@ use crate::engine::ids::TestId;
 use crate::ui::log::Streams;
 use crate::ui::model::{Model, Row, TestState};
 
-use super::app::{App, Effect, External, Mouse, Overlay, Pane, Screen, SearchTarget, Source};
+use super::app::{
+    App, Effect, External, Mouse, Overlay, Pane, Playback, Screen, SearchTarget, Source,
+};
 use super::keys::Action;
 use super::layout;
 use super::log_pane::{Direction, Timestamps, Wrap};
@@ -29,7 +31,11 @@ impl App {
         match action {
             Action::Overview => self.go(Screen::Overview),
             Action::Tests => self.go(Screen::Tests),
-            Action::Detail => self.open_detail(self.current_test().or(self.detail), effects),
+            Action::Detail => {
+                let test = self.current_test().or(self.detail);
+                let test = test.or_else(|| self.selected_failure());
+                self.open_detail(test.or_else(|| self.selected_running()), effects);
+            }
             Action::Workers => self.go(Screen::Workers),
             Action::Cluster => self.go(Screen::Cluster),
             Action::NextPane => self.next_pane(1),
@@ -87,20 +93,18 @@ impl App {
             Action::CancelTest => self.cancel_tests(now_us, effects),
             Action::CancelRun => self.cancel_run(now_us, effects),
             Action::Freeze => self.toggle_freeze(),
-            Action::PauseStarting => {
-                effects.push(Effect::Send(if self.live().paused {
-                    Command::Resume
-                } else {
-                    Command::Pause
-                }));
-            }
+            Action::PauseStarting => self.toggle_pause(effects),
             Action::Step => match self.source {
-                Source::Recording => effects.push(Effect::Step),
-                Source::Live => self.remark(
-                    "only a recording can be stepped through",
-                    Role::Notice,
-                    now_us,
-                ),
+                Source::Recording => {
+                    if self.playback == Playback::Going {
+                        self.toggle_pause(effects);
+                    }
+                    effects.push(Effect::Step);
+                }
+                Source::Live => {
+                    let text = "only a recording can be stepped through";
+                    self.remark(text, Role::Notice, now_us);
+                }
             },
             Action::Shell => self.shell(now_us, effects),
             Action::Edit => self.edit(now_us, effects),
@@ -157,6 +161,20 @@ impl App {
                 }
             }
         }
+    }
+
+    /// Pauses (or resumes) the starting of tests, or a recording.
+    fn toggle_pause(&mut self, effects: &mut Vec<Effect>) {
+        let paused = match self.source {
+            Source::Live => self.live().paused,
+            Source::Recording => self.playback == Playback::Paused,
+        };
+        let (command, playback) = match paused {
+            true => (Command::Resume, Playback::Going),
+            false => (Command::Pause, Playback::Paused),
+        };
+        self.playback = playback;
+        effects.push(Effect::Send(command));
     }
 
     pub(super) fn go(&mut self, screen: Screen) {
@@ -242,7 +260,7 @@ impl App {
 
     fn move_to_end(&mut self, direction: Direction) {
         match (self.focus, direction) {
-            (Pane::Log, Direction::Previous) => self.log.to_top(),
+            (Pane::Log, Direction::Previous) => self.log.rewind(),
             (Pane::Log, Direction::Next) => self.log.follow(),
             (_, Direction::Previous) => self.move_by(isize::MIN / 2, &mut Vec::new()),
             (_, Direction::Next) => self.move_by(isize::MAX / 2, &mut Vec::new()),

@@ -132,6 +132,16 @@ pub enum Source {
     Recording,
 }
 
+/// Whether a recording moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Playback {
+    /// It does.
+    #[default]
+    Going,
+    /// It waits for a step.
+    Paused,
+}
+
 /// A screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Screen {
@@ -221,6 +231,7 @@ pub struct App {
     pub(super) keys: KeyMap,
     pub(super) glyphs: Glyphs,
     pub(super) source: Source,
+    pub(super) playback: Playback,
     on_finish: OnFinish,
     live: Model,
     frozen: Option<Frozen>,
@@ -268,6 +279,8 @@ pub struct AppOptions {
     pub glyphs: Glyphs,
     /// Where events come from.
     pub source: Source,
+    /// Whether a recording begins to move by itself.
+    pub playback: Playback,
     /// What to do at the end.
     pub on_finish: OnFinish,
     /// The terminal's columns.
@@ -284,6 +297,7 @@ impl App {
             keys: options.settings.keys,
             glyphs: options.glyphs,
             source: options.source,
+            playback: options.playback,
             on_finish: options.on_finish,
             live: Model::new(),
             frozen: None,
@@ -392,9 +406,7 @@ impl App {
         let (failures, selected) = (self.model().failures.len(), self.failure_index());
         let height = layout.height(Pane::Failures);
         self.failures_top = super::scroll::top(self.failures_top, selected, failures, height);
-        if let Some(key) = self.log_key() {
-            self.log.show(key);
-        }
+        self.log.show(self.log_key());
     }
 
     /// When time has to be shown passing next, on the dashboard's own clock.
@@ -525,6 +537,7 @@ impl App {
     /// Leaves the run: cancels what still runs, and closes when that has ended.
     pub(super) fn leave(&mut self, effects: &mut Vec<Effect>) {
         if self.source == Source::Recording || matches!(self.live.phase, Phase::Finished { .. }) {
+            effects.push(Effect::Send(Command::Leave));
             effects.push(Effect::Close);
             return;
         }

@@ -92,9 +92,9 @@ fn overview(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
     let running = app.running_peak.min(24) as u16;
     if body.width < WIDE_COLUMNS {
         let [rest, workers] = split_bottom(body, 1);
-        let (third, fifth) = (rest.height / 3, rest.height / 5);
+        let (third, quarter) = (rest.height / 3, rest.height / 4);
         let failures_rows = (failures + 2).clamp(3, third.max(3));
-        let running_rows = (running + 2).clamp(3, fifth.max(3));
+        let running_rows = (running + 2).clamp(3, quarter.max(3));
         let [upper, below] = split_top(rest, failures_rows);
         let [middle, log] = split_top(below, running_rows);
         return vec![

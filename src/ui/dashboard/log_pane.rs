@@ -86,12 +86,12 @@ pub(super) struct LogPane {
 }
 
 impl LogPane {
-    /// Shows another log, from its end.
-    pub fn show(&mut self, key: LogKey) {
-        if self.key == Some(key) {
+    /// Shows another log, from its end, or none.
+    pub fn show(&mut self, key: Option<LogKey>) {
+        if self.key == key {
             return;
         }
-        self.key = Some(key);
+        self.key = key;
         self.position = Position::Following;
         self.column = 0;
         self.restart_search();
@@ -245,7 +245,7 @@ impl LogPane {
     }
 
     /// Goes to the beginning.
-    pub fn to_top(&mut self) {
+    pub fn rewind(&mut self) {
         self.position = Position::At { line: 0, row: 0 };
         self.column = 0;
     }

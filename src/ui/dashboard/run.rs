@@ -20,7 +20,7 @@ use crate::ui::log::LogStore;
 use crate::ui::model::{Model, Phase};
 use crate::ui::terminal::{self, Terminal};
 
-use super::app::{App, AppOptions, Effect, Mouse, Msg, OnFinish, Source};
+use super::app::{App, AppOptions, Effect, Mouse, Msg, OnFinish, Playback, Source};
 use super::external::{self, Prepared};
 use super::pace::{Cause, Pacer};
 use super::screen::Screen;
@@ -44,6 +44,8 @@ pub struct Options {
     pub on_finish: OnFinish,
     /// Where the events come from.
     pub source: Source,
+    /// Whether a recording begins to move by itself.
+    pub playback: Playback,
     /// Where to ask for a recording's next event.
     pub step: Option<UnboundedSender<()>>,
 }
@@ -98,6 +100,7 @@ pub fn run(
         settings: options.settings,
         glyphs: options.glyphs,
         source: options.source,
+        playback: options.playback,
         on_finish: options.on_finish,
         columns,
         rows,
@@ -197,7 +200,10 @@ impl Loop {
                 count = self.events.recv_many(&mut batch, EVENTS_BATCH), if events_open => {
                     if count == 0 {
                         events_open = false;
-                        if !matches!(self.app.live().phase, Phase::Finished { .. }) {
+                        let is_over = matches!(self.app.live().phase, Phase::Finished { .. });
+                        // A run that ends without a word has nothing more to show; a recording
+                        // may well be of a run that was killed.
+                        if !is_over && self.app.source == Source::Live {
                             return Ok(End::Closed);
                         }
                     }

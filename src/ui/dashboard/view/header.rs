@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use crate::engine::event::{BackendInfo, Isolation};
 use crate::ui::model::{Build, Model, Phase, StateCounts, TestState};
 
-use super::super::app::{App, Overlay, Pane, Screen, SearchTarget, Source};
+use super::super::app::{App, Overlay, Pane, Playback, Screen, SearchTarget, Source};
 use super::super::finder::Syntax;
 use super::super::keys::Action;
 use super::super::rows::{Show, Sort};
@@ -53,6 +53,21 @@ fn run_line(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
     let (word, role) = phase(model, run_us);
     let style = app.theme.style(role).patch(app.theme.style(Role::Title));
     x = put(buf, x, area.y, area.right(), &word, style) + 2;
+    let replay = match (app.source, app.playback) {
+        (Source::Live, _) => None,
+        (Source::Recording, Playback::Going) => Some("RECORDING"),
+        (Source::Recording, Playback::Paused) => Some("RECORDING (paused)"),
+    };
+    if let Some(text) = replay {
+        x = put(
+            buf,
+            x,
+            area.y,
+            area.right(),
+            text,
+            app.theme.style(Role::Notice),
+        ) + 2;
+    }
     if let Some(events) = app.frozen_events() {
         let text = format!("FROZEN +{} events", text::grouped(events));
         x = put(
@@ -514,10 +529,15 @@ fn hints(app: &App) -> Vec<(String, String)> {
             Action::Palette,
         ],
     };
-    if app.source == Source::Recording {
-        actions.extend([Action::PauseStarting, Action::Step]);
+    // Of a recording nothing can be run, but it can be stepped through.
+    let runs = |action: &&Action| action.info().group != "Running" || **action == Action::Edit;
+    match app.source {
+        Source::Live => actions.extend(more),
+        Source::Recording => {
+            actions.extend([Action::PauseStarting, Action::Step, Action::Freeze]);
+            actions.extend(more.iter().filter(runs));
+        }
     }
-    actions.extend_from_slice(more);
     let pair = |action: Action| {
         let hint = match (action, app.location()) {
             (Action::Edit, Some((path, line))) => {
@@ -525,7 +545,11 @@ fn hints(app: &App) -> Vec<(String, String)> {
                 format!("edit {file}:{line}")
             }
             (Action::Edit, None) => return None,
-            (Action::PauseStarting, _) if app.model().paused => "resume".to_owned(),
+            (Action::PauseStarting, _)
+                if app.model().paused || app.playback == Playback::Paused =>
+            {
+                "resume".to_owned()
+            }
             (Action::Freeze, _) if app.frozen_events().is_some() => "thaw".to_owned(),
             (action, _) => action.info().hint.to_owned(),
         };

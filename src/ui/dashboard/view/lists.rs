@@ -263,13 +263,21 @@ fn group_line(
             end = put_right(buf, area.x, y, end, &text, app.theme.state(state)).saturating_sub(1);
         }
     }
-    let (sign, role) = match (counts.failures(), counts.open()) {
-        (0, 0) => (app.glyphs.state(TestState::Passed), Role::Passed),
-        (0, _) => (" ", Role::Dim),
-        _ => (app.glyphs.state(TestState::Failed), Role::Failed),
+    let state = match (counts.failures(), counts.open(), running) {
+        (0, 0, _) => TestState::Passed,
+        (0, _, 0) => TestState::Waiting,
+        (0, _, _) => TestState::Running,
+        (_, _, _) => TestState::Failed,
     };
     let x = put(buf, area.x, y, end, app.glyphs.fold(fold), dim) + 1;
-    let x = put(buf, x, y, end, sign, app.theme.style(role)) + 1;
+    let x = put(
+        buf,
+        x,
+        y,
+        end,
+        app.glyphs.state(state),
+        app.theme.state(state),
+    ) + 1;
     let room = usize::from(end.saturating_sub(x));
     let name = text::keep_end(model.tests.row_name(row), room, app.glyphs.more());
     put(buf, x, y, end, &name, app.theme.style(Role::Title));

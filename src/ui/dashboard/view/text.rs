@@ -52,12 +52,10 @@ pub(in super::super) fn coarse(us: u64) -> String {
 /// A size: `3.1G`, `298M`.
 pub(in super::super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "K", "M", "G", "T"];
-    let mut tenths = bytes.saturating_mul(10);
-    let mut unit = 0;
-    while tenths >= 10_240 && unit + 1 < UNITS.len() {
-        tenths /= 1024;
-        unit += 1;
-    }
+    let unit = (0..UNITS.len() - 1)
+        .find(|unit| bytes >> (10 * unit) < 1024)
+        .unwrap_or(UNITS.len() - 1);
+    let tenths = (u128::from(bytes) * 10) >> (10 * unit);
     if unit == 0 || tenths >= 1_000 {
         format!("{}{}", tenths / 10, UNITS[unit])
     } else {
@@ -118,7 +116,7 @@ mod tests {
         assert_eq!(size(512), "512B");
         assert_eq!(size(3_328_599_654), "3.1G");
         assert_eq!(size(298 << 20), "298M");
-        assert_eq!(size(u64::MAX), "1677721T");
+        assert_eq!(size(u64::MAX), "16777215T");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::paint::{bar, frame, put, put_right, sparkline};
 use super::text;
 
 const SLOT_BAR_COLUMNS: usize = 8;
+const NAME_COLUMNS_MAX: usize = 8;
 
 /// The workers in short: a pane, or a line where there is no room.
 pub(super) fn summary(app: &App, buf: &mut Buffer, area: Rect) {
@@ -57,8 +58,13 @@ pub(super) fn summary(app: &App, buf: &mut Buffer, area: Rect) {
     // What is unwell is worth a line before what is well.
     let mut workers: Vec<&Worker> = model.workers().collect();
     workers.sort_by_key(|worker| (!worker.is_unwell(), worker.id));
+    let names = workers
+        .iter()
+        .take(shown)
+        .map(|worker| text::columns(&worker.name));
+    let name_columns = names.max().unwrap_or(0).min(NAME_COLUMNS_MAX);
     for worker in workers.into_iter().take(shown) {
-        worker_line(app, buf, inside, y, worker);
+        worker_line(app, buf, inside, y, (worker, name_columns));
         y += 1;
     }
     if count > shown && y < inside.bottom() {
@@ -86,8 +92,8 @@ fn one_line(app: &App) -> String {
     let model = app.model();
     let (busy, slots) = busy_slots(model);
     let mut workers = model.workers();
-    let text = match (workers.next(), workers.next()) {
-        (None, _) => return "no worker yet".to_owned(),
+    match (workers.next(), workers.next()) {
+        (None, _) => "no worker yet".to_owned(),
         (Some(only), None) => format!(
             "{} {busy}/{slots} slots  cpu {}%  mem {}",
             only.name,
@@ -102,8 +108,7 @@ fn one_line(app: &App) -> String {
                 _ => format!("{count} workers ({unwell} degraded) {busy}/{slots} slots"),
             }
         }
-    };
-    text
+    }
 }
 
 fn busy_slots(model: &Model) -> (u64, u64) {
@@ -115,8 +120,14 @@ fn busy_slots(model: &Model) -> (u64, u64) {
     })
 }
 
-fn worker_line(app: &App, buf: &mut Buffer, area: Rect, y: u16, worker: &Worker) {
-    let name = format!("{:<6} ", text::keep_start(&worker.name, 6, ""));
+fn worker_line(
+    app: &App,
+    buf: &mut Buffer,
+    area: Rect,
+    y: u16,
+    (worker, columns): (&Worker, usize),
+) {
+    let name = format!("{:<columns$} ", text::keep_start(&worker.name, columns, ""));
     let role = if worker.is_unwell() {
         Role::Failed
     } else {

@@ -109,6 +109,22 @@ impl Bench {
     }
 }
 
+#[test]
+fn what_a_job_writes_last_is_told_however_soon_its_end_is_known() {
+    with_backend(2, async |mut bench| {
+        let jobs: Vec<JobId> = (0..200)
+            .map(|number| bench.submit(script(&format!("echo {number}")), None))
+            .collect();
+        for _ in &jobs {
+            bench.finished().await;
+        }
+        for (number, job) in jobs.into_iter().enumerate() {
+            assert_eq!(bench.stdout(job), format!("{number}\n"));
+        }
+        bench
+    });
+}
+
 const SUCCESS: JobEnd = JobEnd::Exited(ExitStatus::Code(0));
 
 #[test]

@@ -10,8 +10,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::unistd::pipe2;
+use nix::unistd::{pipe2, read};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -326,29 +327,39 @@ impl Output {
             if let Err(error) = self.pipe.readable().await {
                 break Err(error);
             }
-            match self.read_available() {
+            let mut chunk = [0; CHUNK_BYTES];
+            match self.pipe.try_read(&mut chunk) {
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                other => break other,
+                Ok(length) => break Ok(self.keep(&chunk, length)),
+                Err(error) => break Err(error),
             }
         };
         self.took(result);
     }
 
     /// Reads what is there, without waiting; whether there was anything.
+    ///
+    /// The runtime may not have heard of it yet, and would then deny that there is any: only the
+    /// pipe itself is asked.
     fn take_rest(&mut self) -> bool {
         if self.open {
-            let result = self.read_available();
+            let mut chunk = [0; CHUNK_BYTES];
+            let result = loop {
+                match read(&self.pipe, &mut chunk) {
+                    Err(Errno::EINTR) => {}
+                    Ok(length) => break Ok(self.keep(&chunk, length)),
+                    Err(errno) => break Err(errno.into()),
+                }
+            };
             self.took(result);
         }
         self.open
     }
 
-    fn read_available(&mut self) -> std::io::Result<usize> {
-        let mut chunk = [0; CHUNK_BYTES];
-        let length = self.pipe.try_read(&mut chunk)?;
+    fn keep(&mut self, chunk: &[u8], length: usize) -> usize {
         self.buffer
             .extend_from_slice(chunk.get(..length).unwrap_or_default());
-        Ok(length)
+        length
     }
 }
 

@@ -1,13 +1,12 @@
 //! From built programs to tests.
 //!
 //! Each test binary is listed in its own container as soon as cargo says that it is there, while
-//! the build goes on. Its tests are handed over at once, unless the package also has programs: its
-//! tests may want to run those, so they wait until cargo says that it has built something that
-//! needs them (an integration test or a benchmark), or everything.
+//! the build goes on. Its tests are handed over as soon as the programs are there that they may
+//! want to run ([`super::programs`]).
 //!
 //! A binary that can't be listed is one broken entry; the others go on.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +31,7 @@ use super::listing::{self, ListedTest, Listing, WHOLE};
 use super::manifest::{Manifest, ManifestError};
 use super::metadata::{Package, Workspace};
 use super::options::{Goal, Settings};
+use super::programs::Programs;
 use super::progress::Progress;
 use super::selection::{Verdict, Wanted};
 use super::target::{Harness, Target, TargetKind, TestBinary, Titles};
@@ -72,11 +72,10 @@ pub struct Discovery<'a, H> {
     manifests: HashMap<PackageId, Manifest>,
     scripts: HashMap<PackageId, BuildScript>,
     script_directories: BTreeSet<Utf8PathBuf>,
-    programs: HashMap<PackageId, BTreeMap<String, Utf8PathBuf>>,
+    programs: Programs,
     units: Units,
     listings: FuturesUnordered<LocalBoxFuture<'a, Listed>>,
-    held: HashMap<PackageId, Vec<TestCase>>,
-    complete: Complete,
+    held: Vec<Held>,
     deselected: u32,
 }
 
@@ -87,11 +86,11 @@ struct Units {
     total: Option<u32>,
 }
 
-/// Which packages' programs have been built.
-#[derive(Debug)]
-enum Complete {
-    These(HashSet<PackageId>),
-    All,
+/// Tests that wait for programs.
+struct Held {
+    package: PackageId,
+    kind: TargetKind,
+    tests: Vec<TestCase>,
 }
 
 /// A test binary, and what it said when it was asked for its tests.
@@ -113,11 +112,10 @@ impl<'a, H: Host> Discovery<'a, H> {
             manifests: HashMap::new(),
             scripts: HashMap::new(),
             script_directories: BTreeSet::new(),
-            programs: HashMap::new(),
+            programs: Programs::expected(project.wanted, &project.settings.targets),
             units: Units::default(),
             listings: FuturesUnordered::new(),
-            held: HashMap::new(),
-            complete: Complete::These(HashSet::new()),
+            held: Vec::new(),
             deselected: 0,
             project,
         }
@@ -154,10 +152,8 @@ impl<'a, H: Host> Discovery<'a, H> {
 
     /// Everything was built.
     pub fn build_finished(&mut self) {
-        self.complete = Complete::All;
-        for (_, tests) in std::mem::take(&mut self.held) {
-            self.host.found(tests);
-        }
+        self.programs.all_built();
+        self.release();
     }
 
     /// Whether a test binary is being listed.
@@ -202,10 +198,8 @@ impl<'a, H: Host> Discovery<'a, H> {
         if artifact.profile.test {
             self.test_binary(artifact, target, executable).await
         } else {
-            if target.kind == TargetKind::Binary {
-                let programs = self.programs.entry(artifact.package_id).or_default();
-                programs.insert(target.name, executable);
-            }
+            self.programs.built(&artifact.package_id, &target);
+            self.release();
             Ok(())
         }
     }
@@ -216,9 +210,6 @@ impl<'a, H: Host> Discovery<'a, H> {
         target: Target,
         executable: Utf8PathBuf,
     ) -> Result<(), CargoError> {
-        if matches!(target.kind, TargetKind::Test | TargetKind::Benchmark) {
-            self.programs_complete(&artifact.package_id);
-        }
         let lists = match self.project.settings.goal {
             Goal::Run | Goal::ListTests => true,
             Goal::Build | Goal::ListBinaries | Goal::ListPackages => false,
@@ -284,10 +275,13 @@ impl<'a, H: Host> Discovery<'a, H> {
     fn environment(&self, package: &Package, binary: &TestBinary) -> Arc<Variables> {
         let project = &self.project;
         let id = &package.metadata.id;
-        let none = BTreeMap::new();
-        let programs = match binary.target.kind {
-            TargetKind::Test | TargetKind::Benchmark => self.programs.get(id).unwrap_or(&none),
-            TargetKind::Library | TargetKind::Binary | TargetKind::Example => &none,
+        let finished = library_path::finished_directory(project.workspace, &binary.executable);
+        let programs: BTreeMap<String, Utf8PathBuf> = match binary.target.kind {
+            TargetKind::Test | TargetKind::Benchmark => package
+                .binaries()
+                .map(|name| (name.to_owned(), finished.join(name)))
+                .collect(),
+            TargetKind::Library | TargetKind::Binary | TargetKind::Example => BTreeMap::new(),
         };
         let library_path: Vec<PathBuf> = library_path::directories(
             project.workspace,
@@ -302,7 +296,7 @@ impl<'a, H: Host> Discovery<'a, H> {
             configured: project.configured,
             package,
             script: self.scripts.get(id),
-            programs,
+            programs: &programs,
             library_path: &library_path,
         }))
     }
@@ -348,25 +342,20 @@ impl<'a, H: Host> Discovery<'a, H> {
         if tests.is_empty() {
             return;
         }
-        let id = &package.metadata.id;
-        let ready = match &self.complete {
-            Complete::All => true,
-            Complete::These(packages) => !package.has_binaries() || packages.contains(id),
-        };
-        if ready {
-            self.host.found(tests);
-        } else {
-            self.held.entry(id.clone()).or_default().extend(tests);
-        }
+        self.held.push(Held {
+            package: package.metadata.id.clone(),
+            kind: binary.target.kind,
+            tests,
+        });
+        self.release();
     }
 
-    /// All programs of a package are there.
-    fn programs_complete(&mut self, id: &PackageId) {
-        if let Complete::These(packages) = &mut self.complete {
-            packages.insert(id.clone());
-        }
-        if let Some(tests) = self.held.remove(id) {
-            self.host.found(tests);
+    /// Hands over the tests that need not wait any longer.
+    fn release(&mut self) {
+        let programs = &self.programs;
+        let ready = |held: &mut Held| programs.ready(&held.package, held.kind);
+        for held in self.held.extract_if(.., ready) {
+            self.host.found(held.tests);
         }
     }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::error::CargoError;
 use super::invocation::Invocation;
 use super::options::BuildOptions;
-use super::target::{Target, TargetKind};
+use super::target::Target;
 
 /// A workspace.
 #[derive(Clone, Debug)]
@@ -170,12 +170,13 @@ impl Package {
             .map(Target::from_metadata)
     }
 
-    /// Whether the package builds programs, which its tests may want to run.
-    pub fn has_binaries(&self) -> bool {
+    /// The names of the package's programs.
+    pub fn binaries(&self) -> impl Iterator<Item = &str> {
         self.metadata
             .targets
             .iter()
-            .any(|target| Target::from_metadata(target).kind == TargetKind::Binary)
+            .filter(|target| target.is_bin())
+            .map(|target| target.name.as_str())
     }
 
     /// Whether `cargo test` would look for tests in the package's documentation.

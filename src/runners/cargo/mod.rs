@@ -10,7 +10,7 @@
 //! - [`metadata`], [`manifest`], [`toolchain`], [`target`]: what there is.
 //! - [`selection`]: what of it is wanted.
 //! - [`build`], [`progress`], [`lines`]: cargo at work.
-//! - [`discovery`], [`listing`], [`jobs`]: from built programs to tests.
+//! - [`discovery`], [`listing`], [`programs`], [`jobs`]: from built programs to tests.
 //! - [`container`], [`environment`]: what a test finds around it, as under `cargo test`.
 //! - [`location`]: where a test failed. [`notices`]: what a user should know about the run.
 //! - [`framework`]: all of it together, as the engine drives it. [`error`]: why it gives up.
@@ -33,6 +33,7 @@ pub mod manifest;
 pub mod metadata;
 pub mod notices;
 pub mod options;
+pub mod programs;
 pub mod progress;
 pub mod selection;
 pub mod target;

@@ -22,11 +22,8 @@ pub fn directories(
     target_libdir: &Path,
 ) -> Vec<PathBuf> {
     let deps = executable.parent().unwrap_or(Utf8Path::new("/"));
-    let profile = deps.parent().unwrap_or(deps);
-    let finished = match profile.strip_prefix(&workspace.build_directory) {
-        Ok(below) => workspace.target_directory.join(below),
-        Err(_) => profile.to_owned(),
-    };
+    let profile = profile_directory(executable);
+    let finished = finished_directory(workspace, executable);
     let of_scripts = build_scripts
         .iter()
         .filter(|directory| directory.starts_with(profile) || directory.starts_with(&finished));
@@ -38,6 +35,21 @@ pub fn directories(
             target_libdir.to_owned(),
         ])
         .collect()
+}
+
+/// Where the finished programs of the build are that made a test binary in this place.
+pub fn finished_directory(workspace: &Workspace, executable: &Utf8Path) -> Utf8PathBuf {
+    let profile = profile_directory(executable);
+    match profile.strip_prefix(&workspace.build_directory) {
+        Ok(below) => workspace.target_directory.join(below),
+        Err(_) => profile.to_owned(),
+    }
+}
+
+/// The directory above the one that holds the test binaries.
+fn profile_directory(executable: &Utf8Path) -> &Utf8Path {
+    let deps = executable.parent().unwrap_or(Utf8Path::new("/"));
+    deps.parent().unwrap_or(deps)
 }
 
 /// The directories that a build script adds to the linker's path and that hold shared libraries.

@@ -1,0 +1,118 @@
+//! Which programs must be there before tests may run.
+//!
+//! Cargo says that a test binary is built before the programs are that it runs; under `cargo test`
+//! nobody notices, since nothing runs before everything is built. Here integration tests and
+//! benchmarks wait for the programs of all packages, and other tests for those of their own
+//! package, so that no test finds an old program or none.
+//!
+//! Cargo builds programs where a package has integration tests or benchmarks, and examples always,
+//! unless targets were chosen. What it is then not going to build after all (for want of a feature,
+//! say) is waited for until the build is over, which costs time and nothing else.
+
+use std::collections::{HashMap, HashSet};
+
+use cargo_metadata::PackageId;
+
+use super::options::TargetOptions;
+use super::selection::Wanted;
+use super::target::{Target, TargetKind};
+
+/// The programs that are still to be built.
+#[derive(Clone, Debug, Default)]
+pub struct Programs {
+    missing: HashMap<PackageId, HashSet<Target>>,
+}
+
+impl Programs {
+    /// Those that the build may make.
+    pub fn expected(wanted: &Wanted, options: &TargetOptions) -> Programs {
+        let mut missing = HashMap::new();
+        for package in &wanted.packages {
+            let targets = || package.metadata.targets.iter().map(Target::from_metadata);
+            let used = options.any()
+                || targets()
+                    .any(|target| matches!(target.kind, TargetKind::Test | TargetKind::Benchmark));
+            let programs: HashSet<Target> = targets()
+                .filter(|target| match target.kind {
+                    TargetKind::Binary => used,
+                    TargetKind::Example => true,
+                    TargetKind::Library | TargetKind::Test | TargetKind::Benchmark => false,
+                })
+                .collect();
+            if !programs.is_empty() {
+                missing.insert(package.metadata.id.clone(), programs);
+            }
+        }
+        Programs { missing }
+    }
+
+    /// This one was built.
+    pub fn built(&mut self, package: &PackageId, target: &Target) {
+        if let Some(missing) = self.missing.get_mut(package) {
+            missing.remove(target);
+            if missing.is_empty() {
+                self.missing.remove(package);
+            }
+        }
+    }
+
+    /// No others will be built.
+    pub fn all_built(&mut self) {
+        self.missing.clear();
+    }
+
+    /// Whether tests of this kind of target of a package may run.
+    pub fn ready(&self, package: &PackageId, kind: TargetKind) -> bool {
+        match kind {
+            TargetKind::Test | TargetKind::Benchmark => self.missing.is_empty(),
+            TargetKind::Library | TargetKind::Binary | TargetKind::Example => {
+                !self.missing.contains_key(package)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> PackageId {
+        PackageId {
+            repr: name.to_owned(),
+        }
+    }
+
+    fn program(name: &str, kind: TargetKind) -> Target {
+        Target {
+            name: name.to_owned(),
+            kind,
+        }
+    }
+
+    #[test]
+    fn tests_wait_for_the_programs_that_they_may_run() {
+        let tool = program("tool", TargetKind::Binary);
+        let example = program("tool", TargetKind::Example);
+        let mut programs = Programs {
+            missing: HashMap::from([(id("a"), HashSet::from([tool.clone(), example.clone()]))]),
+        };
+        assert!(programs.ready(&id("b"), TargetKind::Library));
+        assert!(!programs.ready(&id("b"), TargetKind::Test));
+        programs.built(&id("b"), &tool);
+        programs.built(&id("a"), &tool);
+        assert!(!programs.ready(&id("a"), TargetKind::Library));
+        programs.built(&id("a"), &example);
+        assert!(programs.ready(&id("a"), TargetKind::Library));
+        assert!(programs.ready(&id("b"), TargetKind::Benchmark));
+    }
+
+    #[test]
+    fn the_end_of_the_build_frees_all() {
+        let tool = program("tool", TargetKind::Binary);
+        let mut programs = Programs {
+            missing: HashMap::from([(id("a"), HashSet::from([tool]))]),
+        };
+        programs.all_built();
+        assert!(programs.ready(&id("a"), TargetKind::Test));
+    }
+}

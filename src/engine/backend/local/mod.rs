@@ -1,15 +1,21 @@
-//! Executes jobs on this machine, each in its own container.
+//! Executes jobs on this machine, each in its own container, or in a plain process if the user
+//! chose so.
 //!
 //! - [`container`]: one slot process and the conversation with it.
-//! - [`job`]: one job from its slot to its end.
+//! - [`process`]: a plain process instead.
+//! - [`job`]: one job from its slot to its end. [`clock`]: its time limit, and others' wishes.
+//!   [`output`]: what it writes.
 //! - [`machine`]: how busy this machine is.
 //!
 //! Everything happens on the thread that polls [`LocalBackend::next`](Backend::next): jobs are
 //! futures that this value owns, and a job's output is read only while somebody takes events.
 
+mod clock;
 mod container;
 mod job;
 mod machine;
+mod output;
+mod process;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -25,8 +31,9 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use self::clock::Control;
 use self::container::{Container, Containers};
-use self::job::{Control, Turn};
+use self::job::{Means, Turn};
 use self::machine::Machine;
 use super::{Backend, BackendEvent, BackendLost, GRACE_DEFAULT, JobId, Rank, Stop};
 use crate::container::preflight::{self, Forbidden};
@@ -54,15 +61,13 @@ type Running = Pin<Box<dyn Future<Output = Turn>>>;
 
 /// Executes jobs on this machine.
 pub struct LocalBackend {
-    spawner: Rc<Spawner>,
-    containers: Containers,
+    keeping: Keeping,
     null: Rc<OwnedFd>,
     slots: u32,
     grace: Duration,
     scheduler: Scheduler<Job>,
     running: FuturesUnordered<Running>,
     controls: HashMap<JobId, Rc<Control>>,
-    idle: Vec<Vec<Container>>,
     events: Queue,
     machine: Machine,
     sampling: Interval,
@@ -72,11 +77,45 @@ pub struct LocalBackend {
     waker: Option<Waker>,
 }
 
+/// How jobs are kept apart.
+enum Keeping {
+    /// Each in a container.
+    Containers {
+        spawner: Rc<Spawner>,
+        containers: Containers,
+        /// Those that can be used again, by slot.
+        idle: Vec<Vec<Container>>,
+    },
+    /// Each in a process group, and no more.
+    Processes,
+}
+
 impl LocalBackend {
     /// Starts the helper processes, and finds out whether this machine allows containers.
     /// `executable` must begin by calling [`crate::container::spawner::run_if_helper`].
     pub fn start(executable: &Path, slots: u32) -> Result<LocalBackend, Forbidden> {
         let spawner = Rc::new(preflight::spawner(executable)?);
+        LocalBackend::keeping(
+            Keeping::Containers {
+                containers: Containers::new(Rc::clone(&spawner)),
+                spawner,
+                idle: (0..slots).map(|_| Vec::new()).collect(),
+            },
+            slots,
+        )
+    }
+
+    /// Runs jobs as plain processes, which share this machine and can disturb one another. Only
+    /// ever the user's explicit choice.
+    pub fn without_containers(slots: u32) -> Result<LocalBackend, Forbidden> {
+        if let Err(errno) = process::adopt_orphans() {
+            // Then a process may be seen a moment after its job; it was killed all the same.
+            tracing::debug!(%errno, "orphans go to another process");
+        }
+        LocalBackend::keeping(Keeping::Processes, slots)
+    }
+
+    fn keeping(keeping: Keeping, slots: u32) -> Result<LocalBackend, Forbidden> {
         let null = Rc::new(preflight::null_device()?);
         let events = Queue::default();
         events
@@ -90,15 +129,13 @@ impl LocalBackend {
         let mut sampling = interval(SAMPLE_PERIOD);
         sampling.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(LocalBackend {
-            containers: Containers::new(Rc::clone(&spawner)),
-            spawner,
+            keeping,
             null,
             slots,
             grace: GRACE_DEFAULT,
             scheduler: Scheduler::new(slots),
             running: FuturesUnordered::new(),
             controls: HashMap::new(),
-            idle: (0..slots).map(|_| Vec::new()).collect(),
             events,
             machine: Machine::default(),
             sampling,
@@ -132,16 +169,12 @@ impl LocalBackend {
         while let Some(start) = self.scheduler.start_next() {
             let control = Rc::new(Control::default());
             self.controls.insert(start.job, Rc::clone(&control));
-            let idle = self.idle.get_mut(start.slot as usize).and_then(|idle| {
-                let same = |container: &Container| container.serves(&start.payload.container);
-                idle.iter().position(same).map(|index| idle.remove(index))
-            });
+            let means = self.keeping.means(start.slot, &start.payload);
             self.running.push(Box::pin(job::run(job::Assignment {
                 id: start.job,
                 job: start.payload,
                 slot: start.slot,
-                idle,
-                containers: self.containers.clone(),
+                means,
                 null: Rc::clone(&self.null),
                 grace: self.grace,
                 control,
@@ -154,12 +187,8 @@ impl LocalBackend {
     fn finish(&mut self, turn: Turn) {
         self.scheduler.finished(turn.job);
         self.controls.remove(&turn.job);
-        if let Some(container) = turn.container
-            && let Some(idle) = self.idle.get_mut(turn.slot as usize)
-        {
-            // The one used last is kept longest.
-            idle.insert(0, container);
-            idle.truncate(IDLE_CONTAINERS_MAX);
+        if let Some(container) = turn.container {
+            self.keeping.put_back(turn.slot, container);
         }
         if let Some(lost) = turn.lost
             && !self.lost
@@ -203,6 +232,43 @@ impl LocalBackend {
                     .borrow_mut()
                     .push_back(BackendEvent::Fact(sample));
             }
+        }
+    }
+}
+
+impl Keeping {
+    /// What this job is to run in.
+    fn means(&mut self, slot: u32, job: &Job) -> Means {
+        match self {
+            Keeping::Containers {
+                spawner: _,
+                containers,
+                idle,
+            } => {
+                let same = |container: &Container| container.serves(&job.container);
+                let idle = idle.get_mut(slot as usize).and_then(|idle| {
+                    let index = idle.iter().position(same)?;
+                    Some(idle.remove(index))
+                });
+                Means::Container {
+                    idle,
+                    containers: containers.clone(),
+                }
+            }
+            Keeping::Processes => Means::Process,
+        }
+    }
+
+    fn put_back(&mut self, slot: u32, container: Container) {
+        match self {
+            Keeping::Containers { idle, .. } => {
+                if let Some(idle) = idle.get_mut(slot as usize) {
+                    // The one used last is kept longest.
+                    idle.insert(0, container);
+                    idle.truncate(IDLE_CONTAINERS_MAX);
+                }
+            }
+            Keeping::Processes => {}
         }
     }
 }
@@ -263,16 +329,23 @@ impl Backend for LocalBackend {
 
     async fn close(self) {
         let LocalBackend {
-            spawner,
-            containers,
-            running,
-            idle,
-            ..
+            running, keeping, ..
         } = self;
-        // What they hold are the ends of sockets whose closing ends the containers.
-        drop((running, idle, containers));
-        if let Ok(spawner) = Rc::try_unwrap(spawner) {
-            spawner.close();
+        // What they hold are the ends of sockets whose closing ends the containers, or processes
+        // that end with what holds them.
+        drop(running);
+        match keeping {
+            Keeping::Containers {
+                spawner,
+                containers,
+                idle,
+            } => {
+                drop((idle, containers));
+                if let Ok(spawner) = Rc::try_unwrap(spawner) {
+                    spawner.close();
+                }
+            }
+            Keeping::Processes => {}
         }
     }
 }

@@ -13,6 +13,8 @@ mod input;
 pub mod keys;
 mod layout;
 mod log_pane;
+pub mod message;
+mod navigate;
 mod nearest;
 pub mod pace;
 mod prompt;

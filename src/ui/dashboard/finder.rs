@@ -1,4 +1,8 @@
 //! Finding tests by name: fuzzy, best match first, or by a regular expression.
+//!
+//! A fuzzy search keeps, for each letter typed, the tests that have all letters so far in their
+//! order, and where in the name the last of them was found: another letter is then one look into
+//! each name that is left. Only what is few enough to be looked through is ranked.
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -6,6 +10,11 @@ use regex::Regex;
 
 use crate::engine::ids::TestId;
 use crate::ui::model::Tests;
+
+/// Nobody looks for the best of more than this: they stay in the order of discovery.
+const RANKED_MAX: usize = 5_000;
+/// Letters for which the tests left are kept, so that taking one back costs nothing.
+const LEVELS_MAX: usize = 24;
 
 /// How a pattern is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +53,17 @@ pub(super) struct Finder {
     /// Tests known when `found` was made; more may have been discovered since.
     searched: usize,
     matcher: Option<Matcher>,
+    /// What is left after each letter of `letters`.
+    levels: Vec<Vec<Candidate>>,
+    letters: Vec<char>,
+}
+
+/// A test that has all letters so far.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    test: TestId,
+    /// Where in its name the next letter is looked for.
+    from: u32,
 }
 
 impl Finder {
@@ -79,17 +99,11 @@ impl Finder {
     pub fn set(&mut self, pattern: &str, syntax: Syntax, tests: &Tests) -> Result<(), String> {
         match syntax {
             Syntax::Fuzzy => {
-                // What a longer pattern finds, the shorter found: look only there.
-                let narrows = self.syntax == Syntax::Fuzzy
-                    && !self.pattern.is_empty()
-                    && self.searched == tests.len()
-                    && pattern.starts_with(&self.pattern)
-                    && !pattern.contains(['!', '\\', '^', '$', '\'']);
-                let before = std::mem::take(&mut self.found);
-                self.found = if narrows {
-                    self.fuzzy(pattern, before.into_iter(), tests)
+                // Words with a sign have a meaning of their own, which the matcher knows.
+                self.found = if pattern.contains(['!', '\\', '^', '$', '\'']) {
+                    self.rank(pattern, tests.ids(), tests)
                 } else {
-                    self.fuzzy(pattern, tests.ids(), tests)
+                    self.narrow(pattern, tests)
                 };
             }
             Syntax::Regex => {
@@ -106,7 +120,39 @@ impl Finder {
         Ok(())
     }
 
-    fn fuzzy(
+    /// The tests that have the pattern's letters in their order.
+    fn narrow(&mut self, pattern: &str, tests: &Tests) -> Vec<TestId> {
+        if self.searched != tests.len() {
+            self.levels.clear();
+            self.letters.clear();
+        }
+        let pairs = pattern.chars().zip(&self.letters);
+        let common = pairs.take_while(|(new, old)| new == *old).count();
+        self.levels.truncate(common);
+        self.letters.truncate(self.levels.len());
+        let mut left = match self.levels.last() {
+            Some(level) => level.clone(),
+            None => {
+                let all = tests.ids();
+                all.map(|test| Candidate { test, from: 0 }).collect()
+            }
+        };
+        for letter in pattern.chars().skip(self.levels.len()) {
+            left.retain_mut(|candidate| candidate.take(letter, tests));
+            if self.levels.len() < LEVELS_MAX {
+                self.levels.push(left.clone());
+                self.letters.push(letter);
+            }
+        }
+        let found = left.into_iter().map(|candidate| candidate.test);
+        if found.len() > RANKED_MAX {
+            return found.collect();
+        }
+        self.rank(pattern, found, tests)
+    }
+
+    /// Those of some tests that match, the best first.
+    fn rank(
         &mut self,
         pattern: &str,
         among: impl Iterator<Item = TestId>,
@@ -125,6 +171,26 @@ impl Finder {
             .collect();
         scored.sort_unstable_by_key(|(score, test)| (std::cmp::Reverse(*score), *test));
         scored.into_iter().map(|(_, test)| test).collect()
+    }
+}
+
+impl Candidate {
+    /// Looks for another letter. Says whether the name has it where it is looked for.
+    fn take(&mut self, letter: char, tests: &Tests) -> bool {
+        if letter == ' ' {
+            // Another word, which may stand anywhere.
+            self.from = 0;
+            return true;
+        }
+        let title = tests.title(self.test).as_bytes();
+        let rest = title.get(self.from as usize..).unwrap_or_default();
+        let mut buffer = [0; 4];
+        let found = match letter.encode_utf8(&mut buffer).as_bytes() {
+            [byte] => memchr::memchr2(*byte, byte.to_ascii_uppercase(), rest).map(|at| at + 1),
+            bytes => memchr::memmem::find(rest, bytes).map(|at| at + bytes.len()),
+        };
+        self.from += found.unwrap_or(0) as u32;
+        found.is_some()
     }
 }
 

@@ -4,6 +4,7 @@
 //! and, where it depends on how tests end, when one did and a while has passed. The selection is
 //! a line's identity, never its number, so it stays where it is whatever comes above it.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use crate::engine::ids::TestId;
@@ -73,6 +74,8 @@ pub(super) struct Rows {
     pub finder: Finder,
     pub selected: Option<Row>,
     pub top: usize,
+    /// Where the selection was found last: looked at first.
+    last_index: Cell<usize>,
     stale: Stale,
     made_us: u64,
 }
@@ -236,9 +239,14 @@ impl Rows {
     /// The number of the selected line; the first where nothing is selected or what is selected
     /// is not shown.
     pub fn selected_index(&self) -> usize {
-        let selected = self.selected;
-        let shown = self.list.iter().position(|row| Some(row.row) == selected);
-        shown.unwrap_or(0)
+        let is_selected = |row: &VisibleRow| Some(row.row) == self.selected;
+        let last = self.last_index.get();
+        if self.list.get(last).is_some_and(is_selected) {
+            return last;
+        }
+        let index = self.list.iter().position(is_selected).unwrap_or(0);
+        self.last_index.set(index);
+        index
     }
 
     /// What is selected, or the first line.

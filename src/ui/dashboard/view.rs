@@ -3,6 +3,7 @@
 //! A function of the state and the moment: no clock, no I/O, nothing kept between frames.
 
 mod detail;
+mod footer;
 mod header;
 mod lists;
 mod log;
@@ -40,7 +41,7 @@ pub(super) fn draw(app: &App, buf: &mut Buffer, now_us: u64) {
     for (pane, area) in &layout.panes {
         draw_pane(app, buf, *pane, area.intersection(buf.area), run_us);
     }
-    header::footer(app, buf, layout.footer);
+    footer::draw(app, buf, layout.footer);
     overlay::draw(app, buf, area);
 }
 

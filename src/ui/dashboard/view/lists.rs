@@ -93,7 +93,10 @@ pub(super) fn running(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
     }
     let height = usize::from(inside.height);
     let (lines, hidden) = match count > height {
-        true => (height - 1, count - height + 1),
+        true => {
+            let lines = height.saturating_sub(1);
+            (lines, count - lines)
+        }
         false => (count, 0),
     };
     let selected = app.selected_running();

@@ -30,17 +30,17 @@ pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect) {
         .find(|record| record.attempt == key.1);
     let size = app.log_size();
     let rows = app.log.rows(&app.logs, size, app.theme.color);
-    let inside = frame(app, buf, area, Pane::Log, &title, &facts(app, &rows));
-    let mut y = inside.y;
     let count = app.log.line_count(&app.logs);
     let ending = record.and_then(|record| ending(app, record));
     let at_end = rows.last().is_none_or(|last| last.line + 1 == count);
     // The ending is a row of its own: when following it takes the last place.
-    let first = match (&ending, at_end, app.log.position) {
-        (Some(_), true, Position::Following) if rows.len() >= size.rows => 1,
-        _ => 0,
+    let rows = match (&ending, at_end, app.log.position) {
+        (Some(_), true, Position::Following) if rows.len() >= size.rows => &rows[1..],
+        _ => &rows[..],
     };
-    for row in rows.iter().skip(first) {
+    let inside = frame(app, buf, area, Pane::Log, &title, &facts(app, rows));
+    let mut y = inside.y;
+    for row in rows {
         if y >= inside.bottom() {
             break;
         }

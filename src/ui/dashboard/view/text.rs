@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(duration(12_345_000), "12.34s");
         assert_eq!(duration(123_000_000), "2m 03s");
         assert_eq!(size(512), "512B");
-        assert_eq!(size(3_328_599_654), "3.1G");
+        assert_eq!(size(3_328_599_655), "3.1G");
         assert_eq!(size(298 << 20), "298M");
         assert_eq!(size(u64::MAX), "16777215T");
     }

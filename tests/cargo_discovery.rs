@@ -32,6 +32,10 @@ impl Host for PlainHost {
         self.events.borrow_mut().push(event);
     }
 
+    fn state_directory(&self, directory: PathBuf) {
+        assert!(directory.ends_with("maelstrom/state"), "{directory:?}");
+    }
+
     fn found(&self, tests: Vec<TestCase>) {
         self.tests.borrow_mut().extend(tests);
     }

@@ -10,6 +10,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::path::PathBuf;
 
 use super::event::{EventKind, SourceLocation};
 use super::job::{Job, JobResult, TestCase, TestKey};
@@ -57,6 +58,10 @@ pub struct DiscoverySummary {
 pub trait Host {
     /// Tells who watches (build output, progress, notices).
     fn emit(&self, event: EventKind);
+
+    /// Tells where the project keeps what is known of earlier runs. Before the first test is handed
+    /// over; without it, nothing is remembered.
+    fn state_directory(&self, directory: PathBuf);
 
     /// Hands over tests that were found; they may start at once.
     fn found(&self, tests: Vec<TestCase>);

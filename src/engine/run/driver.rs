@@ -53,8 +53,6 @@ pub struct Setup<'a, F, B> {
     pub framework: &'a F,
     /// What runs them.
     pub backend: B,
-    /// Where their history is kept, if anywhere.
-    pub history: Option<Store>,
     /// Where events go.
     pub outlet: Outlet,
     /// What the user interface asks for. When it is gone, nobody stays.
@@ -70,18 +68,16 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
         run,
         framework,
         backend,
-        history,
         outlet,
         mut commands,
         mut interrupts,
     } = setup;
-    let (notebook, notice) = Notebook::open(history);
     let mut driver = Driver {
         machine: Machine::new(wishes, run),
         framework,
         backend,
         outlet,
-        notebook,
+        notebook: Notebook::default(),
         helpers: Helpers::default(),
         tails: BTreeMap::new(),
         end: None,
@@ -89,9 +85,6 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
     let (host, mut mail) = mailbox();
     let mut discovery: Discovery<'_, F> = Some(Box::pin(framework.discover(&host)));
     driver.obey(&mut discovery);
-    if let Some(notice) = notice {
-        driver.outlet.emit(EventKind::Notice(notice));
-    }
     let mut watched = Watched::Yes;
     let exit_code = loop {
         if let Some(exit_code) = driver.end {
@@ -186,6 +179,11 @@ impl<F: Framework, B: Backend> Driver<'_, F, B> {
     fn read(&mut self, mail: Mail) {
         match mail {
             Mail::Event(event) => self.tell(Input::Fact(event)),
+            Mail::StateDirectory(directory) => {
+                if let Some(notice) = self.notebook.open(Store::new(&directory)) {
+                    self.tell(Input::Fact(EventKind::Notice(notice)));
+                }
+            }
             Mail::Found(tests) => {
                 let tests = tests.into_iter().map(|test| self.notebook.look_up(test));
                 let tests = tests.collect();

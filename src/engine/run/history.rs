@@ -107,11 +107,12 @@ pub struct Lesson {
 }
 
 /// Whether this run has seen every test of the artifacts it saw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Coverage {
     /// A case of a seen artifact that was not found is gone, and is forgotten.
     Whole,
     /// Filters or a failed build left some out; nothing is forgotten.
+    #[default]
     Partial,
 }
 

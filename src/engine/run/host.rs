@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,6 +24,8 @@ const CAPTURED_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub enum Mail {
     /// Tell those who watch.
     Event(EventKind),
+    /// History is kept here.
+    StateDirectory(PathBuf),
     /// Tests were found.
     Found(Vec<TestCase>),
     /// Something is broken.
@@ -64,6 +67,10 @@ impl Mailbox {
 impl Host for Mailbox {
     fn emit(&self, event: EventKind) {
         self.post(Mail::Event(event));
+    }
+
+    fn state_directory(&self, directory: PathBuf) {
+        self.post(Mail::StateDirectory(directory));
     }
 
     fn found(&self, tests: Vec<TestCase>) {

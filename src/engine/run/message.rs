@@ -12,6 +12,8 @@ use crate::engine::job::{Job, JobResult, TestCase};
 /// What the user wants of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wishes {
+    /// What becomes of the tests that are found.
+    pub errand: Errand,
     /// How often each test is run in a round.
     pub repeat: NonZeroU32,
     /// After how many failing tests a round ends.
@@ -21,6 +23,15 @@ pub struct Wishes {
     /// How long cancelled tests have between SIGTERM and SIGKILL. The backend keeps it; here it is
     /// only told.
     pub grace: Duration,
+}
+
+/// What becomes of the tests that are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// They run.
+    Run,
+    /// They are only told of, for a list.
+    List,
 }
 
 /// What happens when a round is over and no other waits.

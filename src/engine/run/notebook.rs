@@ -13,7 +13,7 @@ use crate::engine::ids::TestId;
 use crate::engine::job::{TestCase, TestKey};
 
 /// See the module's documentation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Notebook {
     store: Option<Store>,
     past: Past,
@@ -22,20 +22,15 @@ pub struct Notebook {
 }
 
 impl Notebook {
-    /// Reads what earlier runs left; `None` keeps no history.
-    pub fn open(store: Option<Store>) -> (Self, Option<Notice>) {
-        let (past, notice) = match store.as_ref().map(Store::load) {
-            Some(Ok(past)) => (past, None),
-            Some(Err(error)) => (Past::default(), Some(notice(&error))),
-            None => (Past::default(), None),
+    /// Reads what earlier runs left here, where this one's lessons will be kept as well.
+    pub fn open(&mut self, store: Store) -> Option<Notice> {
+        let (past, notice) = match store.load() {
+            Ok(past) => (past, None),
+            Err(error) => (Past::default(), Some(notice(&error))),
         };
-        let notebook = Notebook {
-            store,
-            past,
-            lessons: BTreeMap::new(),
-            coverage: Coverage::Partial,
-        };
-        (notebook, notice)
+        self.past = past;
+        self.store = Some(store);
+        notice
     }
 
     /// Adds what is known of a test.

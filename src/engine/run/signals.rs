@@ -29,7 +29,12 @@ pub struct SignalError {
 }
 
 /// Turns signals into messages from now on. Needs a runtime, and ends with it.
-pub fn listen() -> Result<mpsc::UnboundedReceiver<Interrupt>, SignalError> {
+///
+/// `concerns_us` is asked about each: `^C` goes to every program of the terminal's foreground, and
+/// is not meant for this one while it has lent the terminal to an editor.
+pub fn listen(
+    concerns_us: fn(Interrupt) -> bool,
+) -> Result<mpsc::UnboundedReceiver<Interrupt>, SignalError> {
     let (sender, receiver) = mpsc::unbounded_channel();
     for (kind, name, interrupt) in [
         (SignalKind::interrupt(), "SIGINT", Interrupt::Interrupt),
@@ -39,7 +44,11 @@ pub fn listen() -> Result<mpsc::UnboundedReceiver<Interrupt>, SignalError> {
         let mut signals = signal(kind).map_err(|source| SignalError { name, source })?;
         let sender = sender.clone();
         tokio::spawn(async move {
-            while signals.recv().await.is_some() && sender.send(interrupt).is_ok() {}
+            while signals.recv().await.is_some() {
+                if concerns_us(interrupt) && sender.send(interrupt).is_err() {
+                    return;
+                }
+            }
         });
     }
     Ok(receiver)

@@ -61,12 +61,6 @@ impl CargoFramework {
         Ok(lines)
     }
 
-    /// Where the program keeps what it wants to find again: a directory below the workspace's own.
-    pub async fn state_directory(&self) -> Result<PathBuf, CargoError> {
-        let workspace = Workspace::load(&self.invocation, &self.settings.build).await?;
-        Ok(workspace.own_directory())
-    }
-
     async fn wanted(&self) -> Result<(Workspace, Wanted), CargoError> {
         let workspace = Workspace::load(&self.invocation, &self.settings.build).await?;
         let wanted = Wanted::decide(&self.settings, &workspace)?;
@@ -121,6 +115,7 @@ impl Framework for CargoFramework {
         let (workspace, wanted) = self.wanted().await?;
         // A second discovery is of the same workspace.
         let _ = self.root.set(workspace.root.as_std_path().to_owned());
+        host.state_directory(workspace.own_directory().join("state"));
         let Some(mut build) = self.start_build(host, &wanted)? else {
             return Ok(DiscoverySummary::default());
         };

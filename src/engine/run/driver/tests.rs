@@ -9,7 +9,6 @@ use self::stage::{Played, Stage};
 use crate::engine::event::{Command, EventKind, History, Outcome};
 use crate::engine::exit_code;
 use crate::engine::job::{ExitStatus, JobEnd};
-use crate::engine::run::history::Store;
 use crate::engine::run::message::{AtEnd, Wishes};
 use crate::engine::run::signals::Interrupt;
 
@@ -169,7 +168,7 @@ fn reruns_pauses_and_suspensions_reach_the_backend() {
 fn history_orders_the_next_run() {
     let home = tempfile::tempdir().unwrap();
     let stage = || Stage {
-        history: Some(Store::new(home.path())),
+        state_directory: Some(home.path().to_owned()),
         ..Stage::default()
     };
     let found: &[_] = &[("a", "pass"), ("b", "fail"), ("c", "pass")];
@@ -214,7 +213,7 @@ fn a_history_that_cannot_be_kept_is_a_notice() {
     let file = home.path().join("file");
     std::fs::write(&file, "").unwrap();
     let stage = Stage {
-        history: Some(Store::new(&file)),
+        state_directory: Some(file.clone()),
         ..Stage::default()
     };
     let played = stage.just_play(vec![Act::Find(&[("a", "pass")])]);

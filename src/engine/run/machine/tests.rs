@@ -15,7 +15,7 @@ use crate::engine::framework::{BrokenEntry, DiscoverySummary};
 use crate::engine::ids::{RunId, WorkerId};
 use crate::engine::job::{JobEnd, JobResult, ResourceUsage, TestCase};
 use crate::engine::run::attempt::Role;
-use crate::engine::run::message::FoundTest;
+use crate::engine::run::message::{Errand, FoundTest};
 use crate::engine::schedule::{Scheduler, Withdrawn};
 use crate::engine::testing;
 
@@ -38,6 +38,7 @@ struct World {
 
 fn wishes() -> Wishes {
     Wishes {
+        errand: Errand::Run,
         repeat: NonZeroU32::MIN,
         stop_after: None,
         at_end: AtEnd::Leave,

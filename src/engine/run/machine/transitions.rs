@@ -14,7 +14,7 @@ use crate::engine::ids::{Attempt, TestId, WorkerId};
 use crate::engine::job::{JobResult, TestKey};
 use crate::engine::run::attempt::Role;
 use crate::engine::run::ending::{blank, count, lesson, micros, outcome};
-use crate::engine::run::message::{Effect, FoundTest};
+use crate::engine::run::message::{Effect, Errand, FoundTest};
 use crate::engine::run::tally::{Progress, Source, Standing, Tally};
 
 impl Machine {
@@ -44,8 +44,13 @@ impl Machine {
             self.add(case.key, work, Rank { priority, estimate });
         }
         self.emit(EventKind::Discovered { tests: infos });
-        for index in first..self.tests.len() {
-            self.queue(now_us, test_id(index));
+        match self.wishes.errand {
+            Errand::Run => {
+                for index in first..self.tests.len() {
+                    self.queue(now_us, test_id(index));
+                }
+            }
+            Errand::List => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! A framework that acts by a script.
 
 use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::backend::Trace;
@@ -27,6 +28,7 @@ pub struct ScriptedFramework {
     pub acts: Vec<Act>,
     pub listed: RefCell<Vec<Captured>>,
     pub trace: Trace,
+    pub state_directory: Option<PathBuf>,
     pub deselected: Cell<u32>,
 }
 
@@ -57,6 +59,9 @@ impl Framework for ScriptedFramework {
 
     async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, BuildFailed> {
         let _log = LogDrop(Rc::clone(&self.trace));
+        if let Some(directory) = &self.state_directory {
+            host.state_directory(directory.clone());
+        }
         for act in self.acts.clone() {
             match act {
                 Act::Find(tests) => host.found(

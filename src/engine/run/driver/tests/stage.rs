@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,8 +18,7 @@ use crate::engine::event::{
 use crate::engine::framework::Captured;
 use crate::engine::ids::RunId;
 use crate::engine::run::driver::{Setup, drive};
-use crate::engine::run::history::Store;
-use crate::engine::run::message::{AtEnd, Wishes};
+use crate::engine::run::message::{AtEnd, Errand, Wishes};
 use crate::engine::run::outlet::Outlet;
 use crate::engine::run::signals::Interrupt;
 use crate::engine::testing;
@@ -26,7 +26,7 @@ use crate::engine::testing;
 /// A run to be driven, and everything a test may want to push or to look at.
 pub struct Stage {
     pub wishes: Wishes,
-    pub history: Option<Store>,
+    pub state_directory: Option<PathBuf>,
     pub lose_at_start_of: Option<&'static str>,
     pub commands: Vec<Command>,
     pub interrupts: Vec<Interrupt>,
@@ -43,12 +43,13 @@ impl Default for Stage {
     fn default() -> Self {
         Stage {
             wishes: Wishes {
+                errand: Errand::Run,
                 repeat: NonZeroU32::MIN,
                 stop_after: None,
                 at_end: AtEnd::Leave,
                 grace: Duration::from_secs(5),
             },
-            history: None,
+            state_directory: None,
             lose_at_start_of: None,
             commands: Vec::new(),
             interrupts: Vec::new(),
@@ -74,6 +75,7 @@ impl Stage {
             acts,
             listed: RefCell::default(),
             trace: Rc::clone(&trace),
+            state_directory: self.state_directory,
             deselected: Cell::new(0),
         };
         let mut backend = ScriptedBackend::new(&trace);
@@ -92,8 +94,7 @@ impl Stage {
             run: run_started(),
             framework: &framework,
             backend,
-            history: self.history,
-            outlet: Outlet::new(sender, None),
+            outlet: Outlet::new(sender),
             commands,
             interrupts,
         };

@@ -64,6 +64,28 @@ fn an_error_alone_is_an_infrastructure_failure_and_a_failing_test_outweighs_it()
 }
 
 #[test]
+fn listed_tests_are_told_and_not_run() {
+    let mut world = World::new(Wishes {
+        errand: Errand::List,
+        ..wishes()
+    });
+    world.find(9);
+    world.finish();
+    assert_eq!(world.code, Some(exit_code::SUCCESS));
+    assert!(world.ends.is_empty());
+    let told: usize = world
+        .events
+        .iter()
+        .map(|event| match event {
+            EventKind::Discovered { tests } => tests.len(),
+            EventKind::Finished(_) | EventKind::Queued { .. } => panic!("{event:?}"),
+            _ => 0,
+        })
+        .sum();
+    assert_eq!(told, 9);
+}
+
+#[test]
 fn a_binary_that_cannot_be_listed_is_an_error_with_its_output() {
     let mut world = World::new(wishes());
     world.find_broken();

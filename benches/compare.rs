@@ -1,0 +1,266 @@
+//! Compares `cargo maelstrom` with `cargo nextest run` and with bare processes, side by side in one
+//! run on one machine:
+//!
+//! ```console
+//! $ cargo bench --bench compare                      # a crate of 2,000 trivial tests
+//! $ cargo bench --bench compare -- ../ripgrep ../fd  # and the suites of these projects
+//! ```
+//!
+//! Each is run several times in turn, after one round that does not count; the medians are
+//! compared. `cargo nextest` must be installed. Bare processes are the floor: every test's own
+//! process, as many at a time as there are processors, with nothing around them.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const ROUNDS: usize = 7;
+const TESTS: usize = 2000;
+const MAELSTROM: &str = env!("CARGO_BIN_EXE_cargo-maelstrom");
+
+fn main() {
+    let projects: Vec<PathBuf> = std::env::args_os()
+        .skip(1)
+        .filter(|word| word != "--bench")
+        .map(PathBuf::from)
+        .collect();
+    println!("{}", machine());
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    make_trivial(scratch.path()).expect("writing the crate of trivial tests");
+    compare(&format!("{TESTS} trivial tests"), scratch.path());
+    for project in projects {
+        let name = project
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        compare(&name, &project);
+    }
+}
+
+fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo");
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name\t: "));
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    format!(
+        "{cores} × {}, Linux {}",
+        model.unwrap_or(std::env::consts::ARCH),
+        kernel.trim()
+    )
+}
+
+fn make_trivial(directory: &Path) -> io::Result<()> {
+    fs::create_dir(directory.join("src"))?;
+    let manifest =
+        "[package]\nname = \"trivial\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n";
+    fs::write(directory.join("Cargo.toml"), manifest)?;
+    let mut source = io::BufWriter::new(fs::File::create(directory.join("src/lib.rs"))?);
+    for number in 0..TESTS {
+        writeln!(source, "#[test]\nfn t{number:04}() {{}}")?;
+    }
+    source.flush()
+}
+
+/// One way of running a suite.
+struct Contender {
+    name: &'static str,
+    run: Box<dyn Fn() -> Sample>,
+    samples: Vec<Sample>,
+}
+
+#[derive(Clone, Copy)]
+struct Sample {
+    wall: Duration,
+    memory_peak_bytes: Option<u64>,
+}
+
+fn compare(title: &str, project: &Path) {
+    build(project);
+    let tests = bare_tests(project);
+    let directory = project.to_owned();
+    let maelstrom = {
+        let directory = directory.clone();
+        move || {
+            let mut command = Command::new(MAELSTROM);
+            command
+                .args(["--no-tui", "--ui", "quiet"])
+                .current_dir(&directory);
+            run(&mut command)
+        }
+    };
+    let nextest = move || {
+        let mut command = Command::new("cargo");
+        command.args(["nextest", "run", "--no-fail-fast", "--status-level", "none"]);
+        run(command.current_dir(&directory))
+    };
+    let mut contenders = [
+        Contender {
+            name: "cargo maelstrom",
+            run: Box::new(maelstrom),
+            samples: Vec::new(),
+        },
+        Contender {
+            name: "cargo nextest run",
+            run: Box::new(nextest),
+            samples: Vec::new(),
+        },
+        Contender {
+            name: "bare processes",
+            run: Box::new(move || bare(&tests)),
+            samples: Vec::new(),
+        },
+    ];
+    for round in 0..=ROUNDS {
+        for contender in &mut contenders {
+            let sample = (contender.run)();
+            if round > 0 {
+                contender.samples.push(sample);
+            }
+        }
+    }
+    println!("\n{title}, median of {ROUNDS} runs in turn");
+    let reference = median(&contenders[1].samples);
+    for contender in &contenders {
+        let wall = median(&contender.samples);
+        let memory = contender
+            .samples
+            .iter()
+            .filter_map(|sample| sample.memory_peak_bytes)
+            .max();
+        let memory = memory.map_or(String::new(), |bytes| format!("  peak {} MiB", bytes >> 20));
+        println!(
+            "  {:18} {:7.3} s  {:5.3} × nextest{memory}",
+            contender.name,
+            wall.as_secs_f64(),
+            wall.as_secs_f64() / reference.as_secs_f64(),
+        );
+    }
+}
+
+fn median(samples: &[Sample]) -> Duration {
+    let mut walls: Vec<_> = samples.iter().map(|sample| sample.wall).collect();
+    walls.sort();
+    walls[walls.len() / 2]
+}
+
+fn build(project: &Path) {
+    let status = Command::new("cargo")
+        .args(["test", "--no-run", "--quiet"])
+        .current_dir(project)
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "{project:?} does not build");
+}
+
+/// Runs a command with its output thrown away. Its memory is its own, not its children's.
+fn run(command: &mut Command) -> Sample {
+    let started = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the command runs");
+    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    let watcher = thread::spawn(move || {
+        let mut peak = None;
+        while let Ok(text) = fs::read_to_string(&status) {
+            let high_water = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let Some(high_water) = high_water else { break };
+            let kilobytes = high_water.trim().trim_end_matches(" kB").parse::<u64>();
+            peak = peak.max(kilobytes.ok().map(|kilobytes| kilobytes * 1024));
+            thread::sleep(Duration::from_millis(20));
+        }
+        peak
+    });
+    child.wait().expect("the command ends");
+    let wall = started.elapsed();
+    Sample {
+        wall,
+        memory_peak_bytes: watcher.join().expect("the watcher ends"),
+    }
+}
+
+/// A test binary, where it starts, and one of its tests.
+struct BareTest {
+    binary: PathBuf,
+    directory: PathBuf,
+    name: String,
+}
+
+/// Every test of a project, listed by cargo and the test binaries themselves.
+fn bare_tests(project: &Path) -> Vec<BareTest> {
+    let output = Command::new("cargo")
+        .args(["test", "--no-run", "--message-format=json"])
+        .current_dir(project)
+        .stderr(Stdio::null())
+        .output()
+        .expect("cargo runs");
+    let mut tests = Vec::new();
+    for message in cargo_metadata::Message::parse_stream(output.stdout.as_slice()) {
+        let Ok(cargo_metadata::Message::CompilerArtifact(artifact)) = message else {
+            continue;
+        };
+        let Some(binary) = artifact.executable.filter(|_| artifact.profile.test) else {
+            continue;
+        };
+        let directory = artifact
+            .manifest_path
+            .parent()
+            .expect("a manifest has a directory");
+        let list = |arguments: &[&str]| {
+            let output = Command::new(&binary)
+                .args(arguments)
+                .current_dir(directory)
+                .output()
+                .expect("it runs");
+            let text = String::from_utf8(output.stdout).expect("names are UTF-8");
+            let names = text.lines().filter_map(|line| line.strip_suffix(": test"));
+            names.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let ignored = list(&["--list", "--format", "terse", "--ignored"]);
+        for name in list(&["--list", "--format", "terse"]) {
+            if !ignored.contains(&name) {
+                tests.push(BareTest {
+                    binary: binary.clone().into(),
+                    directory: directory.into(),
+                    name,
+                });
+            }
+        }
+    }
+    tests
+}
+
+fn bare(tests: &[BareTest]) -> Sample {
+    let next = AtomicUsize::new(0);
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(test) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    Command::new(&test.binary)
+                        .args(["--exact", "--nocapture", &test.name])
+                        .current_dir(&test.directory)
+                        .stdin(Stdio::null())
+                        .stdout(Stdio::null())
+                        .stderr(Stdio::null())
+                        .status()
+                        .expect("a test binary runs");
+                }
+            });
+        }
+    });
+    Sample {
+        wall: started.elapsed(),
+        memory_peak_bytes: None,
+    }
+}

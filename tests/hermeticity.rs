@@ -1,0 +1,150 @@
+//! Hermeticity, tested and not assumed: the tests of `tests/fixtures/hermetic` try to see the host
+//! and one another, and this test prepares what they would find.
+
+mod support;
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use support::EXECUTABLE;
+
+const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/hermetic");
+
+/// What the host has for the tests to find. Goes away when dropped.
+struct Traces {
+    port: TcpListener,
+    _socket: UnixListener,
+    tmp_file: tempfile::NamedTempFile,
+    home_file: tempfile::NamedTempFile,
+    process: Child,
+    shm_key: String,
+    name: String,
+}
+
+impl Traces {
+    fn plant() -> Traces {
+        let name = format!("maelstrom-hermeticity-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let home = std::env::var_os("HOME").map_or("/".into(), PathBuf::from);
+        let shm_key = std::process::id().to_string();
+        let status = Command::new("python3")
+            .args(["-c", &format!("import ctypes; l = ctypes.CDLL(None, use_errno=True)\nassert l.shmget({shm_key}, 16, 0o1600) >= 0\nassert l.mq_open(b'/{name}', 0o102, 0o600, None) >= 0")])
+            .status()
+            .unwrap();
+        assert!(status.success());
+        Traces {
+            port: TcpListener::bind("127.0.0.1:0").unwrap(),
+            _socket: UnixListener::bind_addr(&address).unwrap(),
+            tmp_file: tempfile::NamedTempFile::new_in("/tmp").unwrap(),
+            home_file: tempfile::NamedTempFile::new_in(home).unwrap(),
+            process: Command::new("sleep")
+                .arg("1000")
+                .stdin(Stdio::null())
+                .spawn()
+                .unwrap(),
+            shm_key,
+            name,
+        }
+    }
+
+    fn tell(&self, command: &mut Command) {
+        let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        command
+            .env(
+                "HOST_PORT",
+                self.port.local_addr().unwrap().port().to_string(),
+            )
+            .env("HOST_ABSTRACT_NAME", &self.name)
+            .env("HOST_TMP_FILE", self.tmp_file.path())
+            .env("HOST_HOME_FILE", self.home_file.path())
+            .env("HOST_PID", self.process.id().to_string())
+            .env("HOST_SHM_KEY", &self.shm_key)
+            .env("HOST_QUEUE", format!("/{}", self.name))
+            .env("HOST_NAME", hostname.trim())
+            .env("TMPDIR", "/tmp")
+            .env("SSH_AUTH_SOCK", "/tmp/agent")
+            .env("XDG_RUNTIME_DIR", "/run/user/0");
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let (key, name) = (&self.shm_key, &self.name);
+        let _ = Command::new("python3")
+            .args(["-c", &format!("import ctypes; l = ctypes.CDLL(None)\nl.shmctl(l.shmget({key}, 16, 0), 0, None)\nl.mq_unlink(b'/{name}')")])
+            .status();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Every file below a directory with its content, without the build's own.
+fn tree(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<_> = walkdir::WalkDir::new(directory)
+        .into_iter()
+        .filter_entry(|entry| entry.file_name() != "target")
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| (entry.path().to_owned(), fs::read(entry.path()).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+fn run_with(slots: &str) {
+    let project = tempfile::tempdir().unwrap();
+    copy(Path::new(FIXTURE), project.path());
+    let traces = Traces::plant();
+    let mut command = Command::new(EXECUTABLE);
+    command
+        .args(["--no-tui", "--repeat", "3", "--slots", slots])
+        .current_dir(project.path());
+    traces.tell(&mut command);
+    // Its lock file is made by the first build.
+    let lock = Command::new("cargo")
+        .arg("generate-lockfile")
+        .current_dir(project.path())
+        .status();
+    assert!(lock.unwrap().success());
+    let before = tree(project.path());
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let tests = before
+        .iter()
+        .find(|(path, _)| path.ends_with("src/lib.rs"))
+        .map(|(_, source)| String::from_utf8_lossy(source).matches("#[test]").count())
+        .unwrap();
+    assert!(text.contains(&format!("{tests} passed")), "{text}");
+    assert_eq!(tree(project.path()), before);
+}
+
+#[test]
+fn tests_that_follow_one_another_in_one_slot_see_nothing_of_each_other_or_the_host() {
+    run_with("1");
+}
+
+#[test]
+fn tests_that_run_side_by_side_see_nothing_of_each_other_or_the_host() {
+    run_with("4");
+}

@@ -1,0 +1,365 @@
+//! Sorts the parts of a spec into the two stages of a plan.
+//!
+//! A mount belongs to the scratch stage if a job can write to it, or if it stands on one that
+//! does; everything else belongs to the template.
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
+
+use super::{LAYERS_MAX, PlanError, c_path, check_mount_point};
+use crate::container::spec::{
+    BindAccess, ContainerSpec, Mount, MountKind, Network, Root, RootAccess, SkeletonEntry,
+    SkeletonKind, WhenForbidden,
+};
+use crate::container::step::{FileSystem, RootWrites, Step};
+
+/// Name of the scratch tmpfs in the stash.
+const SCRATCH: &str = "scratch";
+
+/// Which stage a mount belongs to, and what stands under its mount point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Under {
+    /// Something that no job writes to.
+    Template,
+    /// A directory of the scratch tmpfs: the mount at this index is [`MountKind::Scratch`].
+    ScratchDirectory(usize),
+    /// Another mount of the scratch stage.
+    ScratchMount,
+}
+
+fn is_scratch(kind: &MountKind) -> bool {
+    matches!(kind, MountKind::Scratch { .. } | MountKind::Overlay { .. })
+}
+
+/// For each mount, what stands under its mount point: the mount before it that covers it most
+/// narrowly.
+fn what_is_under(mounts: &[Mount]) -> Vec<Under> {
+    let mut result: Vec<Under> = Vec::with_capacity(mounts.len());
+    for (index, mount) in mounts.iter().enumerate() {
+        let cover = mounts[..index]
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| mount.mount_point.starts_with(&other.mount_point))
+            .max_by_key(|(index, other)| (other.mount_point.components().count(), *index));
+        result.push(match cover {
+            None => Under::Template,
+            Some((cover, other)) => match (&other.kind, result[cover]) {
+                (MountKind::Scratch { .. }, _) => Under::ScratchDirectory(cover),
+                (MountKind::Overlay { .. }, _) => Under::ScratchMount,
+                (_, Under::Template) => Under::Template,
+                (_, Under::ScratchDirectory(_) | Under::ScratchMount) => Under::ScratchMount,
+            },
+        });
+    }
+    result
+}
+
+/// Gathers the steps of both stages.
+#[derive(Default)]
+pub(super) struct Planner {
+    pub(super) template: Vec<Step>,
+    pub(super) scratch: Vec<Step>,
+    pub(super) scratch_directories: Vec<CString>,
+    stashed: usize,
+}
+
+impl Planner {
+    pub(super) fn root(&mut self, root: &Root) -> Result<(), PlanError> {
+        self.template.push(Step::Privatize);
+        match root {
+            Root::Skeleton(entries) => {
+                self.template.push(Step::EnterEmptyRoot);
+                self.skeleton(entries)
+            }
+            Root::Layers { trees, .. } if trees.is_empty() => Err(PlanError::NoLayers),
+            Root::Layers { trees, .. } if trees.len() > LAYERS_MAX => {
+                Err(PlanError::TooManyLayers(trees.len()))
+            }
+            Root::Layers { trees, access } => {
+                let trees = trees
+                    .iter()
+                    .map(|tree| c_path(tree))
+                    .collect::<Result<_, _>>()?;
+                let writes = match access {
+                    RootAccess::ReadOnly => RootWrites::Refused,
+                    RootAccess::Ephemeral => RootWrites::Tmpfs,
+                };
+                self.template.push(Step::EnterLayers { trees, writes });
+                Ok(())
+            }
+        }
+    }
+
+    fn skeleton(&mut self, entries: &[SkeletonEntry]) -> Result<(), PlanError> {
+        let mut made = BTreeSet::new();
+        let mut sorted: Vec<_> = entries.iter().collect();
+        sorted.sort_by(|a, b| a.path.cmp(&b.path));
+        for entry in sorted {
+            check_mount_point(&entry.path)?;
+            for parent in parents(&entry.path) {
+                if made.insert(parent.to_owned()) {
+                    self.template.push(make_directory(parent)?);
+                }
+            }
+            if !made.insert(entry.path.clone()) {
+                continue;
+            }
+            let path = c_path(&entry.path)?;
+            self.template.push(match &entry.kind {
+                SkeletonKind::Directory => Step::MakeDirectory { path, mode: 0o755 },
+                SkeletonKind::File(content) => Step::WriteFile {
+                    path,
+                    content: content.clone(),
+                },
+                SkeletonKind::Symlink(target) => Step::MakeSymlink {
+                    path,
+                    target: c_path(target)?,
+                },
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn mounts(&mut self, mounts: &[Mount]) -> Result<(), PlanError> {
+        let under = what_is_under(mounts);
+        let stash = mounts.iter().position(|mount| is_scratch(&mount.kind));
+        // Template mounts first, since the stash hides its mount point.
+        for (mount, under) in mounts.iter().zip(&under) {
+            if *under == Under::Template {
+                self.template.extend(plain_mount(mount)?);
+            }
+        }
+        let Some(stash) = stash else { return Ok(()) };
+        let stash_path = c_path(&mounts[stash].mount_point)?;
+        self.template.extend([
+            Step::Mount {
+                file_system: FileSystem::Tmp { mode: 0o700 },
+                target: stash_path.clone(),
+                when_forbidden: WhenForbidden::Fail,
+            },
+            Step::EnterStash {
+                path: stash_path.clone(),
+            },
+            Step::MakeDirectory {
+                path: c"scratch".to_owned(),
+                mode: 0o700,
+            },
+        ]);
+        self.scratch.extend([
+            Step::EnterStash { path: stash_path },
+            Step::Mount {
+                file_system: FileSystem::Tmp { mode: 0o711 },
+                target: c"scratch".to_owned(),
+                when_forbidden: WhenForbidden::Fail,
+            },
+        ]);
+        for (index, mount) in mounts.iter().enumerate() {
+            match (&under[index], is_scratch(&mount.kind)) {
+                (Under::Template, false) => {}
+                (Under::Template | Under::ScratchMount, _) => {
+                    self.scratch_mount(index, mount, None)?;
+                }
+                (Under::ScratchDirectory(cover), _) => {
+                    let point = mount.mount_point.strip_prefix(&mounts[*cover].mount_point);
+                    let point = Path::new(SCRATCH)
+                        .join(cover.to_string())
+                        .join(point.unwrap_or(Path::new("")));
+                    self.scratch_mount(index, mount, Some(&point))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what a mount below a scratch directory stands on; without a `source` it is a
+    /// directory.
+    fn mount_point(
+        &mut self,
+        point: Option<&Path>,
+        source: Option<&CString>,
+    ) -> Result<(), PlanError> {
+        let Some(point) = point else { return Ok(()) };
+        // Its first two components are the scratch directory itself.
+        for parent in point
+            .ancestors()
+            .skip(1)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .skip(3)
+        {
+            self.scratch_directory(parent, 0o755)?;
+        }
+        let Some(source) = source else {
+            return self.scratch_directory(point, 0o755);
+        };
+        let path = c_path(point)?;
+        if !self.scratch_directories.contains(&path) {
+            self.scratch.push(Step::MakeMountPoint {
+                path: path.clone(),
+                of: source.clone(),
+            });
+            self.scratch_directories.push(path);
+        }
+        Ok(())
+    }
+
+    fn scratch_directory(&mut self, path: &Path, mode: u32) -> Result<(), PlanError> {
+        let path = c_path(path)?;
+        if !self.scratch_directories.contains(&path) {
+            self.scratch.push(Step::MakeDirectory {
+                path: path.clone(),
+                mode,
+            });
+            self.scratch_directories.push(path);
+        }
+        Ok(())
+    }
+
+    /// A mount of the scratch stage. `point` is its mount point in the scratch tmpfs, if it lies in
+    /// a scratch directory.
+    fn scratch_mount(
+        &mut self,
+        index: usize,
+        mount: &Mount,
+        point: Option<&Path>,
+    ) -> Result<(), PlanError> {
+        let target = c_path(&mount.mount_point)?;
+        match &mount.kind {
+            MountKind::Scratch { mode } => {
+                self.mount_point(point, None)?;
+                let directory = PathBuf::from(format!("{SCRATCH}/{index}"));
+                self.scratch_directory(&directory, *mode)?;
+                self.scratch.push(Step::BindStash {
+                    source: c_path(&directory)?,
+                    target,
+                });
+            }
+            MountKind::Overlay { source } => {
+                self.mount_point(point, None)?;
+                let lower = self.stash(source, BindAccess::ReadOnly)?;
+                let upper = PathBuf::from(format!("{SCRATCH}/{index}-upper"));
+                let work = PathBuf::from(format!("{SCRATCH}/{index}-work"));
+                self.scratch_directory(&upper, 0o755)?;
+                self.scratch_directory(&work, 0o755)?;
+                // The kernel makes this one.
+                self.scratch_directories.push(c_path(&work.join("work"))?);
+                let (upper, work) = (c_path(&upper)?, c_path(&work)?);
+                self.scratch.push(Step::MountOverlay {
+                    lower,
+                    upper,
+                    work,
+                    target,
+                });
+            }
+            MountKind::Bind { source, access } => {
+                self.stashed_bind(source, *access, point, target)?
+            }
+            MountKind::Device(device) => {
+                let source = PathBuf::from(format!("/dev/{}", device.name()));
+                self.stashed_bind(&source, BindAccess::ReadWrite, point, target)?;
+            }
+            MountKind::Mask
+            | MountKind::DevPts
+            | MountKind::MessageQueue
+            | MountKind::Proc
+            | MountKind::Sys { .. }
+            | MountKind::Tmp => {
+                self.mount_point(point, None)?;
+                self.scratch.extend(plain_mount(mount)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn stashed_bind(
+        &mut self,
+        source: &Path,
+        access: BindAccess,
+        point: Option<&Path>,
+        target: CString,
+    ) -> Result<(), PlanError> {
+        let source = self.stash(source, access)?;
+        self.mount_point(point, Some(&source))?;
+        self.scratch.push(Step::BindStash { source, target });
+        Ok(())
+    }
+
+    /// Puts a path of the host in the stash, and returns its name there.
+    fn stash(&mut self, source: &Path, access: BindAccess) -> Result<CString, PlanError> {
+        let name = c_path(Path::new(&self.stashed.to_string()))?;
+        self.stashed += 1;
+        let source = c_path(source)?;
+        self.template.push(Step::StashHost {
+            source,
+            name: name.clone(),
+            access,
+        });
+        Ok(name)
+    }
+
+    pub(super) fn system(&mut self, spec: &ContainerSpec) -> Result<(), PlanError> {
+        let name = CString::new(spec.hostname.as_str())
+            .map_err(|_| PlanError::NulByte(PathBuf::from(&spec.hostname)))?;
+        self.template.push(Step::SetHostName { name });
+        match spec.network {
+            Network::Loopback => self.template.push(Step::BringLoopbackUp),
+            Network::Disabled | Network::Local => {}
+        }
+        Ok(())
+    }
+}
+
+/// The steps for a mount that needs nothing of the stash; none for those that do.
+fn plain_mount(mount: &Mount) -> Result<Vec<Step>, PlanError> {
+    let target = c_path(&mount.mount_point)?;
+    let new = |file_system, when_forbidden, target| Step::Mount {
+        file_system,
+        target,
+        when_forbidden,
+    };
+    let fail = WhenForbidden::Fail;
+    Ok(vec![match &mount.kind {
+        MountKind::Bind { source, access } => Step::BindHost {
+            source: c_path(source)?,
+            target,
+            access: *access,
+        },
+        MountKind::Device(device) => Step::BindHost {
+            source: c_path(&Path::new("/dev").join(device.name()))?,
+            target,
+            access: BindAccess::ReadWrite,
+        },
+        MountKind::Mask => Step::Mask { target },
+        MountKind::DevPts => new(FileSystem::DevPts, fail, target),
+        MountKind::MessageQueue => new(FileSystem::MessageQueue, fail, target),
+        MountKind::Proc => {
+            let guard = Step::GuardProc {
+                target: target.clone(),
+            };
+            return Ok(vec![new(FileSystem::Proc, fail, target), guard]);
+        }
+        MountKind::Sys { when_forbidden } => new(FileSystem::Sys, *when_forbidden, target),
+        MountKind::Tmp => new(FileSystem::Tmp { mode: 0o1777 }, fail, target),
+        MountKind::Scratch { .. } | MountKind::Overlay { .. } => return Ok(Vec::new()),
+    }])
+}
+
+fn make_directory(path: &Path) -> Result<Step, PlanError> {
+    Ok(Step::MakeDirectory {
+        path: c_path(path)?,
+        mode: 0o755,
+    })
+}
+
+/// The proper ancestors of an absolute path without `/`, outermost first.
+fn parents(path: &Path) -> Vec<&Path> {
+    let mut parents: Vec<_> = path
+        .ancestors()
+        .skip(1)
+        .filter(|parent| parent.parent().is_some())
+        .collect();
+    parents.reverse();
+    parents
+}

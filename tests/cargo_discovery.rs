@@ -432,3 +432,29 @@ async fn the_container_shows_everything_that_belongs_to_the_project() {
             .contains_key(&OsString::from("CARGO_BIN_EXE_fixture-app"))
     );
 }
+
+#[tokio::test]
+async fn without_the_toolbox_there_are_the_shared_libraries_and_nothing_else() {
+    let fixture = Fixture::new("workspace");
+    let (host, result) = fixture.discover(&["--strict", "--test", "cli"]).await;
+    result.unwrap();
+    assert!(host.broken.borrow().is_empty());
+    let job = host.test("fixture-app cli runs_the_packages_program").job;
+    let bound: Vec<String> = job
+        .container
+        .mounts
+        .iter()
+        .filter(|mount| matches!(mount.kind, MountKind::Bind { .. }))
+        .map(|mount| mount.mount_point.to_str().unwrap().to_owned())
+        .collect();
+    for library in ["/libc.so.6", "/libstd-"] {
+        assert!(bound.iter().any(|path| path.contains(library)), "{bound:?}");
+    }
+    assert!(bound.iter().all(|path| path.contains(".so")), "{bound:?}");
+    let notices = host.notices();
+    assert!(
+        notices
+            .iter()
+            .all(|notice| !notice.text.contains("toolchain"))
+    );
+}

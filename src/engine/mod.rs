@@ -7,6 +7,7 @@
 //! - [`filter`]: the pattern language that selects tests.
 //! - [`config`]: the values that options, variables and files give a program.
 //! - [`document`]: TOML files, read so that every complaint names its place.
+//! - [`libraries`]: which shared libraries programs need.
 //! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
 
@@ -21,6 +22,7 @@ pub mod filter;
 pub mod framework;
 pub mod ids;
 pub mod job;
+pub mod libraries;
 pub mod run;
 pub mod schedule;
 

@@ -17,24 +17,26 @@ use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 
-use crate::engine::event::{EventKind, Notice, Severity, Text};
-use crate::engine::framework::{BrokenEntry, Captured, DiscoverySummary, Host};
-use crate::engine::job::{Ignored, TestCase, TestKey};
+use crate::engine::event::{EventKind, Text};
+use crate::engine::framework::{Captured, DiscoverySummary, Host};
+use crate::engine::job::{ContainerSpec, TestCase};
+use crate::engine::libraries::shared_libraries;
 
 use super::build::BuildMessage;
+use super::cases::Naming;
 use super::environment::config::ConfiguredVariable;
 use super::environment::{Sources, environment, library_path};
 use super::error::CargoError;
 use super::invocation::{Invocation, Variables};
 use super::jobs::{BinaryJobs, Containers};
-use super::listing::{self, ListedTest, Listing, WHOLE};
+use super::listing;
 use super::manifest::{Manifest, ManifestError};
 use super::metadata::{Package, Workspace};
-use super::options::{Goal, Settings};
+use super::options::{Goal, Settings, Toolbox};
 use super::programs::Programs;
 use super::progress::Progress;
-use super::selection::{Verdict, Wanted};
-use super::target::{Harness, Target, TargetKind, TestBinary, Titles};
+use super::selection::Wanted;
+use super::target::{Harness, Target, TargetKind, TestBinary};
 use super::toolchain::Toolchain;
 
 /// How long libtest may take to list its tests. It takes milliseconds; a program that hangs before
@@ -73,6 +75,8 @@ pub struct Discovery<'a, H> {
     scripts: HashMap<PackageId, BuildScript>,
     script_directories: BTreeSet<Utf8PathBuf>,
     programs: Programs,
+    executables: Vec<Utf8PathBuf>,
+    waiting: Vec<(Arc<Package>, TestBinary)>,
     units: Units,
     listings: FuturesUnordered<LocalBoxFuture<'a, Listed>>,
     held: Vec<Held>,
@@ -113,6 +117,8 @@ impl<'a, H: Host> Discovery<'a, H> {
             scripts: HashMap::new(),
             script_directories: BTreeSet::new(),
             programs: Programs::expected(project.wanted, &project.settings.targets),
+            executables: Vec::new(),
+            waiting: Vec::new(),
             units: Units::default(),
             listings: FuturesUnordered::new(),
             held: Vec::new(),
@@ -151,9 +157,10 @@ impl<'a, H: Host> Discovery<'a, H> {
     }
 
     /// Everything was built.
-    pub fn build_finished(&mut self) {
+    pub fn build_finished(&mut self) -> Result<(), CargoError> {
         self.programs.all_built();
         self.release();
+        self.list_waiting()
     }
 
     /// Whether a test binary is being listed.
@@ -199,6 +206,7 @@ impl<'a, H: Host> Discovery<'a, H> {
             self.test_binary(artifact, target, executable).await
         } else {
             self.programs.built(&artifact.package_id, &target);
+            self.executables.push(executable);
             self.release();
             Ok(())
         }
@@ -224,7 +232,8 @@ impl<'a, H: Host> Discovery<'a, H> {
             Ok(harness) => harness,
             Err(error) => {
                 let message = format!("{executable} can't be listed: {error}");
-                self.broken(&package, &target, message, None);
+                let entry = Naming::new(&package, &target).broken(message, None);
+                self.host.broken(entry);
                 return Ok(());
             }
         };
@@ -233,10 +242,43 @@ impl<'a, H: Host> Discovery<'a, H> {
             harness,
             executable,
         };
-        let environment = self.environment(&package, &binary);
-        let container = self.containers.get(&self.project)?;
-        let jobs = BinaryJobs::new(&self.project, container, &package, &binary, environment);
-        self.list(package, binary, jobs);
+        match self.project.settings.toolbox {
+            Toolbox::Present => {
+                let container = self.containers.get(&self.project, BTreeSet::new())?;
+                self.list(package, binary, container);
+            }
+            // The libraries of programs can't be told before there are all programs.
+            Toolbox::Absent => self.waiting.push((package, binary)),
+        }
+        Ok(())
+    }
+
+    /// Lists what has waited for all programs.
+    fn list_waiting(&mut self) -> Result<(), CargoError> {
+        for (package, binary) in std::mem::take(&mut self.waiting) {
+            let libraries = self
+                .executables
+                .iter()
+                .chain([&binary.executable])
+                .map(|program| shared_libraries(program.as_std_path(), &self.library_path(&binary)))
+                .collect::<Result<Vec<_>, _>>();
+            match libraries {
+                Ok(libraries) => {
+                    let libraries = libraries.into_iter().flatten().collect();
+                    let container = self.containers.get(&self.project, libraries)?;
+                    self.list(package, binary, container);
+                }
+                Err(error) => {
+                    let message = format!(
+                        "{} can't be run without the toolbox: {error}; {}",
+                        binary.executable,
+                        error.help()
+                    );
+                    let naming = Naming::new(&package, &binary.target);
+                    self.host.broken(naming.broken(message, None));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -283,12 +325,6 @@ impl<'a, H: Host> Discovery<'a, H> {
                 .collect(),
             TargetKind::Library | TargetKind::Binary | TargetKind::Example => BTreeMap::new(),
         };
-        let library_path: Vec<PathBuf> = library_path::directories(
-            project.workspace,
-            &binary.executable,
-            &self.script_directories,
-            &project.toolchain.target_libdir,
-        );
         Arc::new(environment(&Sources {
             invoking: &project.invocation.environment,
             isolation: project.settings.isolation,
@@ -297,11 +333,23 @@ impl<'a, H: Host> Discovery<'a, H> {
             package,
             script: self.scripts.get(id),
             programs: &programs,
-            library_path: &library_path,
+            library_path: &self.library_path(binary),
         }))
     }
 
-    fn list(&mut self, package: Arc<Package>, binary: TestBinary, jobs: BinaryJobs) {
+    /// Where a test binary finds shared libraries.
+    fn library_path(&self, binary: &TestBinary) -> Vec<PathBuf> {
+        library_path::directories(
+            self.project.workspace,
+            &binary.executable,
+            &self.script_directories,
+            &self.project.toolchain.target_libdir,
+        )
+    }
+
+    fn list(&mut self, package: Arc<Package>, binary: TestBinary, container: Arc<ContainerSpec>) {
+        let environment = self.environment(&package, &binary);
+        let jobs = BinaryJobs::new(&self.project, container, &package, &binary, environment);
         let timeout = match binary.harness {
             Harness::Libtest => LISTING_TIMEOUT,
             Harness::Own => OWN_LISTING_TIMEOUT,
@@ -330,22 +378,30 @@ impl<'a, H: Host> Discovery<'a, H> {
             all,
             ignored,
         } = listed;
-        let tests = match listing::combine(binary.harness, &all, &ignored) {
-            Ok(Listing::Tests(tests)) => self.tests(&package, &binary, &jobs, tests),
-            Ok(Listing::Whole) => self.whole(&package, &binary, &jobs),
+        let naming = Naming::new(&package, &binary.target);
+        let listing = match listing::combine(binary.harness, &all, &ignored) {
+            Ok(listing) => listing,
             Err(error) => {
                 let message = format!("{} {error}", binary.executable);
-                self.broken(&package, &binary.target, message, Some(all));
+                self.host.broken(naming.broken(message, Some(all)));
                 return;
             }
         };
-        if tests.is_empty() {
+        let wanted = self.project.wanted;
+        let cases = naming.cases(listing, &jobs, |name, attention| {
+            wanted.test(&package, &binary.target, name, attention)
+        });
+        self.deselected = self.deselected.saturating_add(cases.deselected);
+        for notice in cases.notices {
+            self.host.emit(EventKind::Notice(notice));
+        }
+        if cases.tests.is_empty() {
             return;
         }
         self.held.push(Held {
             package: package.metadata.id.clone(),
             kind: binary.target.kind,
-            tests,
+            tests: cases.tests,
         });
         self.release();
     }
@@ -356,125 +412,6 @@ impl<'a, H: Host> Discovery<'a, H> {
         let ready = |held: &mut Held| programs.ready(&held.package, held.kind);
         for held in self.held.extract_if(.., ready) {
             self.host.found(held.tests);
-        }
-    }
-
-    /// The tests of a binary that are wanted.
-    fn tests(
-        &mut self,
-        package: &Package,
-        binary: &TestBinary,
-        jobs: &BinaryJobs,
-        listed: Vec<ListedTest>,
-    ) -> Vec<TestCase> {
-        let mut tests = Vec::with_capacity(listed.len());
-        let naming = Naming::new(package, &binary.target);
-        for test in listed {
-            let wanted = self.project.wanted;
-            let verdict = wanted.test(package, &binary.target, &test.name, test.attention);
-            let (ignored, arguments): (_, &[&str]) = match verdict {
-                Verdict::Deselect => {
-                    self.deselected = self.deselected.saturating_add(test.count);
-                    continue;
-                }
-                Verdict::Run => (None, &[]),
-                Verdict::RunIgnored => (None, &[listing::IGNORED]),
-                Verdict::Ignore => (Some(Ignored { reason: None }), &[]),
-            };
-            if test.count > 1 {
-                self.tell_of_namesakes(&naming, &test);
-            }
-            tests.push(TestCase {
-                job: jobs.test(&test.name, arguments),
-                title: naming.titles.of_case(&test.name),
-                key: naming.key(test.name),
-                ignored,
-            });
-        }
-        tests
-    }
-
-    /// A program that is one test.
-    fn whole(
-        &mut self,
-        package: &Package,
-        binary: &TestBinary,
-        jobs: &BinaryJobs,
-    ) -> Vec<TestCase> {
-        let attention = listing::Attention::Wanted;
-        let wanted = self.project.wanted;
-        match wanted.test(package, &binary.target, WHOLE, attention) {
-            Verdict::Run | Verdict::RunIgnored | Verdict::Ignore => {
-                let naming = Naming::new(package, &binary.target);
-                vec![TestCase {
-                    title: naming.titles.of_case(WHOLE),
-                    key: naming.key(WHOLE.to_owned()),
-                    ignored: None,
-                    job: jobs.whole(),
-                }]
-            }
-            Verdict::Deselect => {
-                self.deselected = self.deselected.saturating_add(1);
-                Vec::new()
-            }
-        }
-    }
-
-    fn tell_of_namesakes(&self, naming: &Naming, test: &ListedTest) {
-        self.host.emit(EventKind::Notice(Notice {
-            severity: Severity::Warning,
-            text: format!(
-                "{} tests are all called `{}`; they run as one",
-                test.count,
-                naming.titles.of_case(&test.name)
-            ),
-            help: Some("give them names of their own to see each one's outcome".to_owned()),
-            in_summary: false,
-        }));
-    }
-
-    fn broken(
-        &self,
-        package: &Package,
-        target: &Target,
-        message: String,
-        captured: Option<Captured>,
-    ) {
-        let naming = Naming::new(package, target);
-        let (stdout, stderr) = captured
-            .map(|captured| (captured.stdout, captured.stderr))
-            .unwrap_or_default();
-        self.host.broken(BrokenEntry {
-            title: naming.titles.of_target(),
-            key: naming.key(String::new()),
-            message,
-            stdout,
-            stderr,
-        });
-    }
-}
-
-/// How the tests of one binary are called; what they have in common is shared.
-struct Naming {
-    package: Arc<str>,
-    artifact: Arc<str>,
-    titles: Titles,
-}
-
-impl Naming {
-    fn new(package: &Package, target: &Target) -> Naming {
-        Naming {
-            package: package.name().into(),
-            artifact: target.to_string().into(),
-            titles: Titles::new(package, target),
-        }
-    }
-
-    fn key(&self, name: String) -> TestKey {
-        TestKey {
-            package: self.package.clone(),
-            artifact: self.artifact.clone(),
-            name,
         }
     }
 }

@@ -146,7 +146,7 @@ impl Framework for CargoFramework {
         if !status.success() {
             return Err(CargoError::Build { status });
         }
-        discovery.build_finished();
+        discovery.build_finished()?;
         while discovery.is_listing() {
             discovery.listed().await;
         }

@@ -1,6 +1,6 @@
 //! The jobs of a test binary: one container for all of them, one process for each test.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use crate::engine::event::Isolation;
 use crate::engine::job::{ContainerSpec, Job, ProcessSpec};
 
 use super::container::facts::{HostFacts, Libraries, WorkspaceFacts};
+use super::container::host_path::HostPath;
 use super::container::workspace::Places;
 use super::container::{container, host, mountinfo, workspace};
 use super::discovery::Project;
@@ -22,19 +23,14 @@ use super::target::TestBinary;
 /// Makes a test binary run one test, and write what it writes as it writes it.
 const ONE_TEST: [&str; 2] = ["--exact", "--nocapture"];
 
-/// The containers of a project's tests. There is one, but each directory of sources outside the
-/// workspace that turns up while cargo builds makes it grow.
+/// The containers of a project's tests. Next to the toolbox there is one, but each directory of
+/// sources outside the workspace that turns up while cargo builds makes it grow; without it there
+/// is one for each set of shared libraries.
 #[derive(Debug)]
 pub struct Containers {
     sources: BTreeSet<PathBuf>,
-    made: Option<Made>,
+    made: HashMap<BTreeSet<PathBuf>, Arc<ContainerSpec>>,
     host: Option<HostFacts>,
-}
-
-#[derive(Debug)]
-struct Made {
-    container: Arc<ContainerSpec>,
-    sources: usize,
 }
 
 impl Containers {
@@ -45,41 +41,52 @@ impl Containers {
             sources: packages
                 .map(|package| package.directory().as_std_path().to_owned())
                 .collect(),
-            made: None,
+            made: HashMap::new(),
             host: None,
         }
     }
 
     /// Shows another directory to the tests of every binary from now on.
     pub fn add_sources(&mut self, directory: PathBuf) {
-        self.sources.insert(directory);
+        if self.sources.insert(directory) {
+            self.made.clear();
+        }
     }
 
-    /// The container as it is now.
-    pub fn get(&mut self, project: &Project<'_>) -> Result<Arc<ContainerSpec>, CargoError> {
-        let sources = self.sources.len();
-        if let Some(made) = &self.made
-            && made.sources == sources
-        {
-            return Ok(made.container.clone());
+    /// The container as it is now, for programs that need these shared libraries besides the
+    /// toolbox.
+    pub fn get(
+        &mut self,
+        project: &Project<'_>,
+        libraries: BTreeSet<PathBuf>,
+    ) -> Result<Arc<ContainerSpec>, CargoError> {
+        if let Some(made) = self.made.get(&libraries) {
+            return Ok(made.clone());
         }
-        let container = Arc::new(self.make(project)?);
-        self.made = Some(Made {
-            container: container.clone(),
-            sources,
-        });
+        let container = Arc::new(self.make(project, &libraries)?);
+        self.made.insert(libraries, container.clone());
         Ok(container)
     }
 
-    fn make(&mut self, project: &Project<'_>) -> Result<ContainerSpec, CargoError> {
+    fn make(
+        &mut self,
+        project: &Project<'_>,
+        libraries: &BTreeSet<PathBuf>,
+    ) -> Result<ContainerSpec, CargoError> {
         let settings = project.settings;
-        let none = Libraries::default();
+        let libraries = Libraries {
+            files: libraries
+                .iter()
+                .filter_map(|library| HostPath::resolve(library).ok())
+                .collect(),
+        };
         match settings.isolation {
             Isolation::Container => {}
             // Nothing will look at it.
             Isolation::Process => {
                 let (workspace, host) = (WorkspaceFacts::default(), HostFacts::default());
-                return Ok(container(&workspace, &host, settings.toolbox, &none)?);
+                let made = container(&workspace, &host, settings.toolbox, &libraries);
+                return Ok(made?);
             }
         }
         let host = match self.host.take() {
@@ -87,7 +94,7 @@ impl Containers {
             None => host::gather(project.invocation, project.toolchain),
         };
         let workspace = self.workspace_facts(project)?;
-        let made = container(&workspace, &host, settings.toolbox, &none);
+        let made = container(&workspace, &host, settings.toolbox, &libraries);
         self.host = Some(host);
         Ok(made?)
     }

@@ -10,7 +10,7 @@
 //! - [`metadata`], [`manifest`], [`toolchain`], [`target`]: what there is.
 //! - [`selection`]: what of it is wanted.
 //! - [`build`], [`progress`], [`lines`]: cargo at work.
-//! - [`discovery`], [`listing`], [`programs`], [`jobs`]: from built programs to tests.
+//! - [`discovery`], [`listing`], [`cases`], [`programs`], [`jobs`]: from built programs to tests.
 //! - [`container`], [`environment`]: what a test finds around it, as under `cargo test`.
 //! - [`location`]: where a test failed. [`notices`]: what a user should know about the run.
 //! - [`framework`]: all of it together, as the engine drives it. [`error`]: why it gives up.
@@ -19,6 +19,7 @@
 //! which are counted and named, not run.
 
 pub mod build;
+pub mod cases;
 pub mod container;
 pub mod discovery;
 pub mod environment;

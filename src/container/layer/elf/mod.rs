@@ -55,7 +55,8 @@ pub enum ElfError {
 }
 
 impl ElfError {
-    pub(super) fn help(&self) -> &'static str {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
         match self {
             ElfError::Unusable { .. } => {
                 "name dynamically or statically linked programs for this machine; scripts need no \
@@ -82,7 +83,7 @@ fn list(directories: &[PathBuf]) -> String {
 
 /// Everything that a program needs besides itself, its loader included, in the order in which the
 /// loader would meet it. Nothing for a static program.
-pub(super) fn closure(binary: &Path, library_path: &[PathBuf]) -> Result<Vec<PathBuf>, ElfError> {
+pub fn closure(binary: &Path, library_path: &[PathBuf]) -> Result<Vec<PathBuf>, ElfError> {
     closure_on(binary, library_path, System::host)
 }
 

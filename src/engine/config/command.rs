@@ -25,7 +25,7 @@ pub(super) fn extended(program: &Program, command: Command, system: &impl System
     let negations: Vec<Arg> = program
         .values
         .iter()
-        .filter(|value| matches!(value.kind, Kind::Boolean | Kind::List))
+        .filter(|value| matches!(value.kind, Kind::Boolean | Kind::List | Kind::Words))
         .filter_map(|value| Some(negation(value, argument(&command, value)?)))
         .collect();
     let mut command = command
@@ -299,7 +299,7 @@ impl Program {
             };
             let fits = match value.kind {
                 Kind::Boolean => matches!(arg.get_action(), ArgAction::SetTrue),
-                Kind::List => matches!(arg.get_action(), ArgAction::Append),
+                Kind::List | Kind::Words => matches!(arg.get_action(), ArgAction::Append),
                 Kind::Text | Kind::Number | Kind::NumberOrText | Kind::Size | Kind::Character => {
                     matches!(arg.get_action(), ArgAction::Set)
                 }

@@ -107,6 +107,8 @@ pub enum Kind {
     Boolean,
     /// A list of strings.
     List,
+    /// A list that may also be one string, in which the program itself finds the items.
+    Words,
 }
 
 /// What a program is told besides its own options.

@@ -42,7 +42,7 @@ fn settled(matches: &ArgMatches, value: &Value, id: &str) -> Option<toml::Value>
     }
     let mut items = matches.get_raw(id).into_iter().flatten().map(lossy);
     Some(match value.kind {
-        Kind::List => toml::Value::Array(items.map(toml::Value::String).collect()),
+        Kind::List | Kind::Words => toml::Value::Array(items.map(toml::Value::String).collect()),
         Kind::Number | Kind::NumberOrText | Kind::Size => {
             let item = items.next()?;
             match item.parse() {

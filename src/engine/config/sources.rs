@@ -154,9 +154,10 @@ fn items_of_node(value: &Value, node: &Node) -> Result<Vec<OsString>, Fault> {
         (Kind::Boolean, Boolean(true)) => one(String::new()),
         (Kind::Boolean, Boolean(false)) => Ok(Vec::new()),
         (Kind::Boolean, _) => Err(node.not("true or false")),
-        (Kind::Text | Kind::NumberOrText | Kind::Size | Kind::Character, Text(text)) => {
-            one(text.clone())
-        }
+        (
+            Kind::Text | Kind::NumberOrText | Kind::Size | Kind::Character | Kind::Words,
+            Text(text),
+        ) => one(text.clone()),
         (Kind::Number | Kind::NumberOrText | Kind::Size, Integer(number)) => {
             one(number.to_string())
         }
@@ -171,7 +172,7 @@ fn items_of_node(value: &Value, node: &Node) -> Result<Vec<OsString>, Fault> {
         (Kind::NumberOrText, _) => Err(node.not("an integer or a string")),
         (Kind::Size, _) => Err(node.not("an integer, or a string such as \"1 GB\"")),
         (Kind::Character, _) => Err(node.not("a string, or the code of a character")),
-        (Kind::List, List(items)) => items
+        (Kind::List | Kind::Words, List(items)) => items
             .iter()
             .map(|item| match &item.value {
                 Text(text) => Ok(OsString::from(text)),
@@ -179,6 +180,7 @@ fn items_of_node(value: &Value, node: &Node) -> Result<Vec<OsString>, Fault> {
             })
             .collect(),
         (Kind::List, _) => Err(node.not("an array of strings")),
+        (Kind::Words, _) => Err(node.not("a string or an array of strings")),
     }
 }
 
@@ -213,9 +215,12 @@ pub(super) fn from_variables(
 
 fn items_of_variable(kind: Kind, text: OsString) -> Result<Vec<OsString>, String> {
     match kind {
-        Kind::Text | Kind::Number | Kind::NumberOrText | Kind::Size | Kind::Character => {
-            Ok(vec![text])
-        }
+        Kind::Text
+        | Kind::Number
+        | Kind::NumberOrText
+        | Kind::Size
+        | Kind::Character
+        | Kind::Words => Ok(vec![text]),
         Kind::Boolean => match text.to_str() {
             Some("true") => Ok(vec![OsString::new()]),
             Some("false") => Ok(Vec::new()),

@@ -19,14 +19,17 @@ pub mod harness;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod values;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 
 pub(super) use self::resolve::VOCABULARY;
+pub use self::values::PROGRAM;
+
 pub use self::resolve::{
     Goal, IgnoredTests, NameFilter, NameMatch, OptionsError, PackageChoice, PassingOutput,
     Settings, Toolbox,
@@ -366,17 +369,12 @@ pub enum ColorOption {
 }
 
 impl Options {
-    /// Reads a command line, program name first.
-    ///
-    /// Cargo calls `cargo-maelstrom maelstrom …` for `cargo maelstrom …`; the extra word is
-    /// dropped.
+    /// Reads a command line alone, program name first. [`Options::settled`] also asks variables and
+    /// files.
     pub fn read<I>(arguments: I) -> Result<Options, clap::Error>
     where
         I: IntoIterator<Item = OsString>,
     {
-        let mut arguments = arguments.into_iter().peekable();
-        let program = arguments.next();
-        arguments.next_if(|first| first == OsStr::new("maelstrom"));
-        Options::try_parse_from(program.into_iter().chain(arguments))
+        Options::try_parse_from(values::own_words(arguments))
     }
 }

@@ -1,0 +1,133 @@
+//! Which options of `cargo maelstrom` are configuration values, to be set by variables and in files
+//! as well. What they mean, and their defaults, stand with the options.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::engine::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
+
+use super::Options;
+
+/// `cargo maelstrom`, as far as configuration goes.
+pub static PROGRAM: Program = Program {
+    name: "cargo-maelstrom",
+    prefix: "CARGO_MAELSTROM",
+    directories: &["maelstrom/cargo-maelstrom"],
+    values: &[
+        Value::new("slots", Kind::Number),
+        Value::new("isolation", Kind::Text),
+        Value::new("strict", Kind::Boolean),
+        Value::new("repeat", Kind::Number),
+        Value::new("stop-after", Kind::Number),
+        Value::new("timeout", Kind::NumberOrText),
+        Value::new("ui", Kind::Text),
+        Value::new("quiet", Kind::Boolean),
+        Value::new("no-tui", Kind::Boolean),
+        Value::new("on-finish", Kind::Text),
+        Value::new("color", Kind::Text),
+        Value::new("jobs", Kind::Number),
+        Value::new("features", Kind::Words),
+        Value::new("all-features", Kind::Boolean),
+        Value::new("no-default-features", Kind::Boolean),
+        Value::new("profile", Kind::Text),
+        Value::new("target", Kind::Text),
+        Value::new("target-dir", Kind::Text),
+        Value::new("manifest-path", Kind::Text),
+        Value::new("frozen", Kind::Boolean),
+        Value::new("locked", Kind::Boolean),
+        Value::new("offline", Kind::Boolean),
+        Value::trailing("extra-test-binary-args", "test_arguments"),
+    ],
+};
+
+impl Options {
+    /// Settles the options from a command line (program name first), variables and files.
+    ///
+    /// Cargo calls `cargo-maelstrom maelstrom …` for `cargo maelstrom …`; the extra word is
+    /// dropped.
+    pub fn settled<I>(arguments: I, system: &impl System) -> Result<Settled<Options>, ConfigError>
+    where
+        I: IntoIterator<Item = OsString>,
+    {
+        settle(&PROGRAM, &own_words(arguments), system)
+    }
+}
+
+/// The command line without the word that cargo puts on it.
+pub(super) fn own_words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments = arguments.into_iter().peekable();
+    let program = arguments.next();
+    arguments.next_if(|first| first == OsStr::new("maelstrom"));
+    program.into_iter().chain(arguments).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use std::io;
+    use std::path::Path;
+
+    struct World {
+        file: &'static str,
+        variables: &'static [(&'static str, &'static str)],
+    }
+
+    impl System for World {
+        fn variable(&self, name: &str) -> Option<OsString> {
+            let mut variables = [("HOME", "/h")].iter().chain(self.variables);
+            let found = variables.find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.into())
+        }
+
+        fn variable_names(&self) -> Vec<OsString> {
+            self.variables.iter().map(|(name, _)| name.into()).collect()
+        }
+
+        fn read(&self, path: &Path) -> io::Result<String> {
+            if path == Path::new("/h/.config/maelstrom/cargo-maelstrom/config.toml") {
+                Ok(self.file.to_owned())
+            } else {
+                Err(io::ErrorKind::NotFound.into())
+            }
+        }
+    }
+
+    fn options(line: &str, world: &World) -> Options {
+        let words = line.split_whitespace().map(OsString::from);
+        Options::settled(words, world).unwrap().options
+    }
+
+    #[test]
+    fn the_values_are_options() {
+        assert_eq!(PROGRAM.disagreements(&Options::command()), [""; 0]);
+    }
+
+    #[test]
+    fn variables_and_files_are_taken_and_the_command_line_wins() {
+        let world = World {
+            file: "slots = 7\nfeatures = \"a,b\"\nprofile = \"bench\"\nlocked = true\n\
+                   extra-test-binary-args = [\"--nocapture\"]\nquiet = true\n",
+            variables: &[
+                ("MAELSTROM_REPEAT", "3"),
+                ("CARGO_MAELSTROM_OFFLINE", "true"),
+            ],
+        };
+        let plain = options("cargo-maelstrom maelstrom name", &world);
+        assert_eq!(plain.names, ["name"]);
+        assert_eq!(plain.run.slots, Some(7));
+        assert_eq!(plain.run.repeat.get(), 3);
+        assert_eq!(plain.build.features, ["a,b"]);
+        assert_eq!(plain.build.profile.as_deref(), Some("bench"));
+        assert!(plain.build.locked && plain.build.offline && plain.report.quiet);
+        assert_eq!(plain.test_arguments, ["--nocapture"]);
+        let typed = options(
+            "cargo-maelstrom --release --ui=plain --slots=2 --no-locked --no-features -- --exact",
+            &world,
+        );
+        assert!(typed.build.release && !typed.build.locked && !typed.report.quiet);
+        assert_eq!(typed.build.profile, None);
+        assert_eq!(typed.run.slots, Some(2));
+        assert_eq!(typed.build.features, [""; 0]);
+        assert_eq!(typed.test_arguments, ["--exact"]);
+    }
+}

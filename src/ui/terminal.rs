@@ -8,10 +8,12 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Alternate screen, no cursor, bracketed paste; the cursor's home, since nothing was drawn yet.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[2J\x1b[H";
@@ -24,6 +26,9 @@ const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
 /// The settings to go back to; `None` while the terminal is not ours.
 static SETTINGS_BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+/// A stop takes effect within this time, if at all.
+const STOP_MAX: Duration = Duration::from_millis(500);
+
 static LENT: AtomicBool = AtomicBool::new(false);
 static PANIC_HOOK: Once = Once::new();
 
@@ -106,9 +111,17 @@ impl Drop for Lent {
     }
 }
 
-/// Stops this program and all of its job, as `^Z` does, and comes back when it is continued.
-pub fn stop_job() -> io::Result<()> {
-    Ok(killpg(getpgrp(), Signal::SIGTSTP)?)
+/// Stops this program and all of its job, as `^Z` does, and ends when it was continued.
+///
+/// The signal is the whole process's, so any thread may take it, and this one may run a little
+/// further before it stands still: only SIGCONT tells that the stop is over. Where the system
+/// leaves the signal out (a job without a shell that could continue it), nothing stops.
+pub async fn stop_job() -> io::Result<()> {
+    let mut continued = signal(SignalKind::from_raw(Signal::SIGCONT as i32))?;
+    killpg(getpgrp(), Signal::SIGTSTP)?;
+    // When the stop took longer than this, so did the wait, and it is over as well.
+    let _ = tokio::time::timeout(STOP_MAX, continued.recv()).await;
+    Ok(())
 }
 
 /// Whether this program is in the foreground of the terminal at standard input.

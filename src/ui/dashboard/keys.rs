@@ -135,7 +135,7 @@ actions! {
         CopyLog "copy-log" ["Y"] "copy log" "copy the log"
     }
     "Program" {
-        Mouse "mouse" ["M"] "mouse" "give the mouse to the terminal for selecting text, or take it"
+        Mouse "mouse" ["M"] "mouse" "leave the mouse to the terminal for selecting, or take it"
         Repaint "repaint" ["ctrl+l"] "repaint" "paint the screen anew"
         Suspend "suspend" ["ctrl+z"] "suspend" "stop the program; fg goes on"
         Interrupt "interrupt" ["ctrl+c"] "cancel" "cancel the run; twice kills what still runs"

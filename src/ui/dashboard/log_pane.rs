@@ -310,8 +310,10 @@ impl LogPane {
         let until = count.min(search.searched_lines + SEARCH_STRETCH_LINES);
         let mut number = search.searched_lines;
         logs.for_each_line(key, streams, number..until, |line| {
-            let found = if line.bytes.iter().all(|byte| (0x20..0x80).contains(byte)) {
-                // Without escapes and other bytes the text is the line itself.
+            let is_plain = line.bytes.is_ascii()
+                && memchr::memchr3(b'\x1b', b'\t', b'\r', line.bytes).is_none();
+            let found = if is_plain {
+                // Without escapes and tabs the text is the line itself.
                 std::str::from_utf8(line.bytes).is_ok_and(|text| search.regex.is_match(text))
             } else {
                 search.regex.is_match(&ansi::plain(line.bytes))

@@ -339,7 +339,7 @@ impl Loop {
         self.await_suspended().await;
         self.give_back(keys).await;
         let stopped = Instant::now();
-        let result = terminal::stop_job();
+        let result = terminal::stop_job().await;
         let for_us = stopped.elapsed().as_micros() as u64;
         let _ = self.commands.send(Command::Continue);
         let now_us = self.now_us();

@@ -35,7 +35,9 @@ pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect) {
     let at_end = rows.last().is_none_or(|last| last.line + 1 == count);
     // The ending is a row of its own: when following it takes the last place.
     let rows = match (&ending, at_end, app.log.position) {
-        (Some(_), true, Position::Following) if rows.len() >= size.rows => &rows[1..],
+        (Some(_), true, Position::Following) if rows.len() >= size.rows => {
+            rows.get(1..).unwrap_or_default()
+        }
         _ => &rows[..],
     };
     let inside = frame(app, buf, area, Pane::Log, &title, &facts(app, rows));

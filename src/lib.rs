@@ -1,10 +1,32 @@
 //! Maelstrom runs every test of a project in its own hermetic, rootless micro-container and shows
 //! the run live.
 //!
-//! This file is the composition root: the one place that sees every room. The rooms and who may
-//! import whom are described in `ARCHITECTURE.md` and held by `tests/tidy.rs`.
+//! This file and [`program`] are the composition root: the one place that sees every room. The
+//! rooms and who may import whom are described in `ARCHITECTURE.md` and held by `tests/tidy.rs`.
 
 pub mod container;
 pub mod engine;
+pub mod program;
 pub mod runners;
 pub mod ui;
+
+use std::process::ExitCode;
+
+/// The programs this library makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// `cargo maelstrom`.
+    CargoMaelstrom,
+}
+
+/// All of a program. To be called before anything else: the same executable serves as the helper
+/// process that starts containers, which must not have a thread.
+pub fn main(program: Program) -> ExitCode {
+    if let Some(code) = container::spawner::run_if_helper() {
+        return ExitCode::from(engine::exit_code::of_helper(code));
+    }
+    let code = match program {
+        Program::CargoMaelstrom => program::cargo::main(std::env::args_os().collect()),
+    };
+    ExitCode::from(code)
+}

@@ -1,6 +1,7 @@
 //! The shim of `cargo-maelstrom`.
-fn main() {
-    if let Some(code) = maelstrom::container::spawner::run_if_helper() {
-        std::process::exit(code);
-    }
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    maelstrom::main(maelstrom::Program::CargoMaelstrom)
 }

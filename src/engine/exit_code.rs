@@ -48,6 +48,11 @@ pub fn of_failure(outcome: &Outcome) -> Option<u8> {
     }
 }
 
+/// The code of a helper process, which only its own program looks at.
+pub fn of_helper(code: i32) -> u8 {
+    u8::try_from(code).unwrap_or(INFRASTRUCTURE)
+}
+
 /// The code of a tool (a build, say) that ended so: its own, or 128 + signal.
 pub fn of_tool(status: ExitStatus) -> u8 {
     match status {

@@ -28,7 +28,7 @@ use super::signals::Interrupt;
 use super::tail::Tails;
 use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use crate::engine::error::with_causes;
-use crate::engine::event::{Command, EventKind, RunStarted, SourceLocation};
+use crate::engine::event::{Command, EventKind, Notice, RunStarted, SourceLocation};
 use crate::engine::framework::{DiscoveryError, DiscoverySummary, Framework};
 use crate::engine::job::{ExitStatus, JobEnd, JobResult};
 
@@ -49,6 +49,8 @@ pub struct Setup<'a, F, B> {
     pub wishes: Wishes,
     /// What is known at the start; told first.
     pub run: RunStarted,
+    /// What the user should know from the start.
+    pub notices: Vec<Notice>,
     /// What finds the tests.
     pub framework: &'a F,
     /// What runs them.
@@ -66,6 +68,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
     let Setup {
         wishes,
         run,
+        notices,
         framework,
         backend,
         outlet,
@@ -84,6 +87,9 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
     };
     let (host, mut mail) = mailbox();
     let mut discovery: Discovery<'_, F> = Some(Box::pin(framework.discover(&host)));
+    for notice in notices {
+        driver.tell(Input::Fact(EventKind::Notice(notice)));
+    }
     driver.obey(&mut discovery);
     let mut watched = Watched::Yes;
     let exit_code = loop {

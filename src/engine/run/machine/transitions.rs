@@ -106,7 +106,7 @@ impl Machine {
     pub(super) fn discovery_finished(&mut self, summary: DiscoverySummary) {
         let selected = self.selected();
         let deselected = summary.deselected;
-        if selected == 0 {
+        if selected == 0 && self.wishes.errand == Errand::Run {
             let text = match deselected {
                 0 => "there are no tests to run".to_owned(),
                 1 => "no test was selected: the filters leave out the only one".to_owned(),

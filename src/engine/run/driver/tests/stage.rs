@@ -92,6 +92,7 @@ impl Stage {
         let setup = Setup {
             wishes: self.wishes,
             run: run_started(),
+            notices: Vec::new(),
             framework: &framework,
             backend,
             outlet: Outlet::new(sender),

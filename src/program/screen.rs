@@ -1,0 +1,142 @@
+//! The thread that shows a run: the dashboard, a report in lines, or a list.
+//!
+//! Whatever ends that thread, the run hears of it: a run that nobody can watch any more is stopped
+//! rather than left running unseen.
+
+use std::io::{self, Write};
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::engine::event::channel::EventReceiver;
+use crate::engine::event::{Command, EventKind, Outcome};
+use crate::ui::style::Colour;
+use crate::ui::{dashboard, report};
+
+/// What a run is shown on.
+#[derive(Debug)]
+pub enum Screen {
+    /// The full-screen dashboard; what is left of it afterwards has this colour.
+    Dashboard(Box<dashboard::Options>, Colour),
+    /// Lines.
+    Report(report::Options),
+    /// The titles of the tests.
+    List(Listing),
+}
+
+/// What a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// The tests' titles, one a line.
+    Tests,
+    /// Nothing but what the build says.
+    Nothing,
+}
+
+/// Why a screen failed.
+pub type ScreenError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A screen at work.
+pub type Shown = JoinHandle<Result<(), ScreenError>>;
+
+impl Screen {
+    /// Shows events until the last one on a thread of its own.
+    pub fn start(
+        self,
+        events: EventReceiver,
+        commands: UnboundedSender<Command>,
+    ) -> io::Result<Shown> {
+        std::thread::Builder::new()
+            .name("screen".to_owned())
+            .spawn(move || {
+                let stop = StopOnDrop(commands.clone());
+                let shown = self.show(events, commands);
+                drop(stop);
+                shown
+            })
+    }
+
+    fn show(
+        self,
+        events: EventReceiver,
+        commands: UnboundedSender<Command>,
+    ) -> Result<(), ScreenError> {
+        match self {
+            Screen::Dashboard(options, colour) => {
+                let left = dashboard::run(events, commands, *options)?;
+                let mut stdout = io::stdout().lock();
+                report::write_ending(&mut stdout, colour, &left.model, &left.logs)?;
+                stdout.flush()?;
+                Ok(())
+            }
+            Screen::Report(options) => Ok(report::run(events, options, io::stdout())?),
+            Screen::List(listing) => Ok(list(events, listing)?),
+        }
+    }
+}
+
+/// When the run is over this reaches nobody; when it is not, nobody watches it any more.
+struct StopOnDrop(UnboundedSender<Command>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        for command in [Command::Kill, Command::Leave] {
+            drop(self.0.send(command));
+        }
+    }
+}
+
+/// What is listed goes to standard output, everything else to standard error.
+fn list(mut events: EventReceiver, listing: Listing) -> io::Result<()> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let mut stderr = io::stderr().lock();
+    let colour = Colour::for_stream(&stderr);
+    while let Some(event) = events.blocking_recv() {
+        match event.kind {
+            EventKind::Discovered { tests } => match listing {
+                Listing::Tests => {
+                    for test in tests {
+                        writeln!(stdout, "{}", test.title)?;
+                    }
+                }
+                Listing::Nothing => {}
+            },
+            EventKind::BuildOutput { text } | EventKind::Output { text, .. } => {
+                stderr.write_all(&text.0)?;
+            }
+            EventKind::Notice(notice) => report::write_notice(&mut stderr, colour, &notice)?,
+            EventKind::Finished(finished) => match finished.outcome {
+                Outcome::Error { message } => writeln!(stderr, "{message}")?,
+                Outcome::Passed
+                | Outcome::Failed { .. }
+                | Outcome::TimedOut { .. }
+                | Outcome::Ignored { .. }
+                | Outcome::Cancelled => {}
+            },
+            EventKind::RunStarted(_)
+            | EventKind::BuildStarted { .. }
+            | EventKind::BuildProgress { .. }
+            | EventKind::BuildFinished { .. }
+            | EventKind::DiscoveryFinished { .. }
+            | EventKind::RoundStarted { .. }
+            | EventKind::Queued { .. }
+            | EventKind::Started { .. }
+            | EventKind::Subtest { .. }
+            | EventKind::RoundFinished { .. }
+            | EventKind::WorkerJoined { .. }
+            | EventKind::WorkerLeft { .. }
+            | EventKind::WorkerSample { .. }
+            | EventKind::Transfer { .. }
+            | EventKind::ClusterSample(_)
+            | EventKind::Paused
+            | EventKind::Resumed
+            | EventKind::RerunQueued { .. }
+            | EventKind::Cancelling { .. }
+            | EventKind::Suspended
+            | EventKind::Continued { .. }
+            | EventKind::Described(_) => {}
+            EventKind::RunFinished { .. } => break,
+        }
+    }
+    stdout.flush()
+}

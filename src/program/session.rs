@@ -1,0 +1,159 @@
+//! One run with everything around it.
+//!
+//! ```text
+//!  main thread                                screen thread        recording thread (if wanted)
+//!  signals, backend, framework ─▶ driver ──events──▶ screen   or   ──▶ file ──▶ screen
+//!                                    ◀──commands──────┘
+//! ```
+//!
+//! The screen comes first, so that there is something to see while helper processes start; what
+//! fails after that closes it again before it is told.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::failure::Failure;
+use super::screen::{Screen, Shown};
+use crate::engine::backend::local::LocalBackend;
+use crate::engine::event::channel::channel;
+use crate::engine::event::{BackendInfo, Isolation, Notice, RunStarted, SCHEMA_VERSION};
+use crate::engine::framework::Framework;
+use crate::engine::ids::RunId;
+use crate::engine::run::driver::{Setup, drive};
+use crate::engine::run::message::Wishes;
+use crate::engine::run::outlet::Outlet;
+use crate::engine::run::signals::{self, Interrupt};
+use crate::ui::{record, terminal};
+
+/// What is to be run, and shown on what.
+#[derive(Debug)]
+pub struct Session<'a, F> {
+    /// The program's name.
+    pub program: &'static str,
+    /// How it was called.
+    pub command: Vec<String>,
+    /// What finds the tests.
+    pub framework: &'a F,
+    /// What keeps them apart.
+    pub isolation: Isolation,
+    /// How many run at a time.
+    pub slots: u32,
+    /// What the user wants of the run.
+    pub wishes: Wishes,
+    /// What the user should know from the start.
+    pub notices: Vec<Notice>,
+    /// Where it is shown.
+    pub screen: Screen,
+    /// Where it is recorded, if anywhere.
+    pub record: Option<PathBuf>,
+}
+
+/// A runtime for one thread, as every program has it.
+pub fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::infrastructure(&error, None))
+}
+
+impl<F: Framework> Session<'_, F> {
+    /// Runs it, and returns the program's exit code.
+    pub fn run(self) -> Result<u8, Failure> {
+        let infrastructure = |error: &dyn std::error::Error| Failure::infrastructure(error, None);
+        let runtime = runtime()?;
+        let (sender, events) = channel();
+        let outlet = Outlet::new(sender);
+        let (events, recording) = match &self.record {
+            Some(path) => {
+                let (events, thread) =
+                    record::record(path, events).map_err(|error| infrastructure(&error))?;
+                (events, Some(thread))
+            }
+            None => (events, None),
+        };
+        let (command, commands) = unbounded_channel();
+        let shown = self
+            .screen
+            .start(events, command)
+            .map_err(|error| infrastructure(&error))?;
+        let driven = runtime.block_on(async {
+            // Signals that come from now on end the run, not the process.
+            let interrupts =
+                signals::listen(concerns_us).map_err(|error| infrastructure(&error))?;
+            let backend = backend(self.isolation, self.slots)?;
+            Ok(drive(Setup {
+                run: run_started(self.program, self.command, self.isolation),
+                wishes: self.wishes,
+                notices: self.notices,
+                framework: self.framework,
+                backend: backend.with_grace(self.wishes.grace),
+                outlet,
+                commands,
+                interrupts,
+            })
+            .await)
+        });
+        let seen = wait_for(shown);
+        if let Some(recording) = recording {
+            // It has told of its own failures, and a panic of it is told by the panic.
+            drop(recording.join());
+        }
+        let exit_code = driven?;
+        seen.map(|()| exit_code)
+    }
+}
+
+/// An editor that has the terminal gets the keyboard's interrupts, although all of us receive them.
+fn concerns_us(interrupt: Interrupt) -> bool {
+    match interrupt {
+        Interrupt::Interrupt => !terminal::is_lent(),
+        Interrupt::Terminate | Interrupt::Hangup => true,
+    }
+}
+
+/// Waits for the end of a screen.
+pub fn wait_for(shown: Shown) -> Result<(), Failure> {
+    match shown.join() {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Failure::infrastructure(&*error, None)),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn backend(isolation: Isolation, slots: u32) -> Result<LocalBackend, Failure> {
+    match isolation {
+        Isolation::Container => {
+            let executable =
+                std::env::current_exe().map_err(|error| Failure::infrastructure(&error, None))?;
+            LocalBackend::start(&executable, slots)
+        }
+        Isolation::Process => LocalBackend::without_containers(slots),
+    }
+    .map_err(|forbidden| {
+        let help = forbidden.help.clone();
+        Failure::infrastructure(&forbidden, Some(help))
+    })
+}
+
+fn run_started(program: &str, command: Vec<String>, isolation: Isolation) -> RunStarted {
+    let directory = std::env::current_dir().unwrap_or_default();
+    let since_1970 = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    RunStarted {
+        schema: SCHEMA_VERSION,
+        // The keys of the standard library's hashers are random, which is all that is needed here.
+        run: RunId(RandomState::new().build_hasher().finish()),
+        program: program.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command,
+        directory: directory.display().to_string(),
+        started_unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+        backend: BackendInfo::Local,
+        isolation,
+    }
+}

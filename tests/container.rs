@@ -116,11 +116,6 @@ fn what_outlives_a_job_in_the_kernel_ends_its_container() {
     let spec = spec(source.path());
     for (what, text) in [
         ("packets", "(exec 3<>/dev/udp/127.0.0.1/9; echo x >&3)"),
-        (
-            "a connection",
-            "python3 -c 'import socket as s
-l=s.create_server((\"127.0.0.1\",0)); c=s.create_connection(l.getsockname()); c.close()'",
-        ),
         ("shared memory", "ipcmk -M 64"),
         ("semaphores", "ipcmk -S 1"),
         ("a message queue", "ipcmk -Q"),

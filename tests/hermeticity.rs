@@ -10,6 +10,8 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use nix::mqueue::{MQ_OFlag, mq_open, mq_unlink};
+use nix::sys::stat::Mode;
 use support::EXECUTABLE;
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/hermetic");
@@ -21,8 +23,25 @@ struct Traces {
     tmp_file: tempfile::NamedTempFile,
     home_file: tempfile::NamedTempFile,
     process: Child,
+    shm_id: String,
     shm_key: String,
     name: String,
+}
+
+/// A new System V shared memory segment: its id and its key.
+fn shared_memory() -> (String, String) {
+    let output = Command::new("ipcmk")
+        .args(["--shmem", "16"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let id = text.trim().rsplit(' ').next().unwrap().to_owned();
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let mut rows = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row.get(1) == Some(&id.as_str())).unwrap();
+    (id, row[0].to_owned())
 }
 
 impl Traces {
@@ -30,12 +49,16 @@ impl Traces {
         let name = format!("maelstrom-hermeticity-{}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let home = std::env::var_os("HOME").map_or("/".into(), PathBuf::from);
-        let shm_key = std::process::id().to_string();
-        let status = Command::new("python3")
-            .args(["-c", &format!("import ctypes; l = ctypes.CDLL(None, use_errno=True)\nassert l.shmget({shm_key}, 16, 0o1600) >= 0\nassert l.mq_open(b'/{name}', 0o102, 0o600, None) >= 0")])
-            .status()
-            .unwrap();
-        assert!(status.success());
+        let queue = format!("/{name}");
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+        mq_open(
+            queue.as_str(),
+            MQ_OFlag::O_CREAT | MQ_OFlag::O_RDONLY,
+            mode,
+            None,
+        )
+        .unwrap();
+        let (shm_id, shm_key) = shared_memory();
         Traces {
             port: TcpListener::bind("127.0.0.1:0").unwrap(),
             _socket: UnixListener::bind_addr(&address).unwrap(),
@@ -46,6 +69,7 @@ impl Traces {
                 .stdin(Stdio::null())
                 .spawn()
                 .unwrap(),
+            shm_id,
             shm_key,
             name,
         }
@@ -75,10 +99,10 @@ impl Drop for Traces {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let (key, name) = (&self.shm_key, &self.name);
-        let _ = Command::new("python3")
-            .args(["-c", &format!("import ctypes; l = ctypes.CDLL(None)\nl.shmctl(l.shmget({key}, 16, 0), 0, None)\nl.mq_unlink(b'/{name}')")])
+        let _ = Command::new("ipcrm")
+            .args(["--shmem-id", &self.shm_id])
             .status();
+        let _ = mq_unlink(format!("/{}", self.name).as_str());
     }
 }
 

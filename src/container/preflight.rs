@@ -270,11 +270,10 @@ impl Facts {
     /// Reads them.
     pub fn gather(executable: &Path) -> Facts {
         let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse().ok();
-        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         Facts {
-            kernel: parse_release(&release),
+            kernel: kernel_version(),
             user_namespaces_max: number("/proc/sys/user/max_user_namespaces"),
             unprivileged_clone: number("/proc/sys/kernel/unprivileged_userns_clone"),
             apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
@@ -289,6 +288,11 @@ impl Facts {
                 .unwrap_or_else(|_: io::Error| executable.to_owned()),
         }
     }
+}
+
+/// Major and minor version of the running kernel; zeros if it does not tell.
+pub fn kernel_version() -> (u32, u32) {
+    parse_release(&fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default())
 }
 
 fn parse_release(release: &str) -> (u32, u32) {

@@ -21,6 +21,7 @@ use nix::unistd::Pid;
 use super::super::child::{self, Capabilities, ChildStack};
 use super::super::message::{self, MessageError, ProcessImage, SlotFate, SlotOrder, SlotReply};
 use super::super::plan::Plan;
+use super::super::preflight;
 use super::super::spec::{ExitStatus, Network, Privileges, ResourceUsage};
 use super::super::sys::keyring;
 use super::super::sys::process::{Patience, Waited, Whom, pidfd, wait};
@@ -101,6 +102,7 @@ impl Slot {
             ),
         };
         limit_processes(PROCESSES_MAX);
+        limit_process_ids(&proc);
         nix::sys::prctl::set_dumpable(false).map_err(at("forbid inspection"))?;
         let baseline = match plan.privileges {
             Privileges::Full => None,
@@ -236,6 +238,20 @@ impl Slot {
                 Err(_) => Verdict::Altered,
             },
         }
+    }
+}
+
+/// Since Linux 6.14 a PID namespace has a limit of its own, which holds for root as well, whom
+/// limits on processes do not bind. Before, the same file is the whole machine's, and not ours to
+/// touch.
+fn limit_process_ids(proc: &OwnedFd) {
+    if preflight::kernel_version() < (6, 14) {
+        return;
+    }
+    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    if let Ok(file) = openat(proc, "sys/kernel/pid_max", flags, Mode::empty()) {
+        // Where it is refused, the limit on processes remains.
+        let _ = File::from(file).write_all_at(PROCESSES_MAX.to_string().as_bytes(), 0);
     }
 }
 

@@ -16,11 +16,13 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
+use crate::runners::sandbox::invocation::{Colours, Invocation};
+
 use super::error::CargoError;
-use super::invocation::{Colours, Invocation};
 use super::lines::{Line, LineEnd, Lines};
 use super::options::{BuildOptions, TargetOptions};
 use super::progress::{Progress, parse_progress};
+use super::toolchain;
 
 /// The longest message of cargo that is understood. They hold paths and features only, since the
 /// compiler's own messages come rendered on standard error.
@@ -184,7 +186,7 @@ fn pairs<T: AsRef<std::ffi::OsStr>>(arguments: &mut Vec<OsString>, option: &str,
 impl Build {
     /// Starts cargo with these arguments.
     pub fn start(invocation: &Invocation, arguments: &[OsString]) -> Result<Build, CargoError> {
-        let cargo = invocation.cargo();
+        let cargo = toolchain::cargo(invocation);
         let mut command = invocation.command(cargo);
         command
             .args(arguments)

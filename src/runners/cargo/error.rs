@@ -10,7 +10,7 @@ use crate::engine::filter::PatternError;
 use crate::engine::framework::DiscoveryError;
 use crate::engine::job;
 
-use super::container::ContainerError;
+use crate::runners::sandbox::container::ContainerError;
 
 /// Why discovery gave up.
 #[derive(Debug, thiserror::Error)]

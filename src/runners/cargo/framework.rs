@@ -5,18 +5,20 @@ use std::sync::OnceLock;
 
 use crate::engine::event::{EventKind, Isolation, SourceLocation};
 use crate::engine::framework::{DiscoverySummary, Framework, Host};
+use crate::runners::sandbox;
+use crate::runners::sandbox::container::Toolbox;
+use crate::runners::sandbox::invocation::Invocation;
 
 use super::build::{Build, BuildMessage, build_arguments};
 use super::discovery::{Discovery, Project};
 use super::environment::config;
 use super::error::CargoError;
-use super::invocation::Invocation;
 use super::location;
 use super::metadata::Workspace;
 use super::notices;
-use super::options::{Goal, Settings, Toolbox};
+use super::options::{Goal, Settings};
 use super::selection::Wanted;
-use super::toolchain::Toolchain;
+use super::toolchain::{self, Toolchain};
 
 /// Builds, lists and reads the tests of a Cargo workspace.
 #[derive(Debug)]
@@ -81,7 +83,7 @@ impl CargoFramework {
             &self.settings.build,
             self.invocation.colours,
         );
-        let words = std::iter::once(self.invocation.cargo())
+        let words = std::iter::once(toolchain::cargo(&self.invocation))
             .chain(arguments.iter().map(|argument| argument.as_os_str()));
         host.emit(EventKind::BuildStarted {
             command: words
@@ -99,7 +101,9 @@ impl CargoFramework {
         }
         let doctests = notices::doctests(wanted, &self.settings.targets, &self.settings.build);
         let toolbox = match (self.settings.isolation, self.settings.toolbox) {
-            (Isolation::Container, Toolbox::Present) => Some(notices::toolbox()),
+            (Isolation::Container, Toolbox::Present) => {
+                Some(sandbox::notices::toolbox("Rust toolchain"))
+            }
             (Isolation::Container, Toolbox::Absent) | (Isolation::Process, _) => None,
         };
         for notice in [doctests, toolbox].into_iter().flatten() {

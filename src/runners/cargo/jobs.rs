@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use crate::engine::event::Isolation;
 use crate::engine::job::{ContainerSpec, Job, ProcessSpec};
+use crate::runners::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
+use crate::runners::sandbox::container::host_path::HostPath;
+use crate::runners::sandbox::container::workspace::Places;
+use crate::runners::sandbox::container::{container, host, mountinfo, workspace};
+use crate::runners::sandbox::invocation::Variables;
 
-use super::container::facts::{HostFacts, Libraries, WorkspaceFacts};
-use super::container::host_path::HostPath;
-use super::container::workspace::Places;
-use super::container::{container, host, mountinfo, workspace};
 use super::discovery::Project;
 use super::error::CargoError;
-use super::invocation::Variables;
 use super::listing::LIST;
 use super::metadata::Package;
 use super::target::TestBinary;
+use super::toolchain;
 
 /// Makes a test binary run one test, and write what it writes as it writes it.
 const ONE_TEST: [&str; 2] = ["--exact", "--nocapture"];
@@ -91,7 +92,7 @@ impl Containers {
         }
         let host = match self.host.take() {
             Some(known) => known,
-            None => host::gather(project.invocation, project.toolchain),
+            None => host::gather(project.invocation, toolchain::lent(project.toolchain)),
         };
         let workspace = self.workspace_facts(project)?;
         let made = container(&workspace, &host, settings.toolbox, &libraries);
@@ -105,8 +106,6 @@ impl Containers {
         let built = [&workspace.target_directory, &workspace.build_directory]
             .map(|directory| directory.as_std_path().to_owned());
         let home = project.invocation.path_variable("HOME");
-        // Without the table there is at least everything on the same file system.
-        let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
         Ok(workspace::gather(
             &Places {
                 root: workspace.root.as_std_path(),
@@ -115,7 +114,7 @@ impl Containers {
                 own: &workspace.own_directory(),
                 home: home.as_deref(),
             },
-            &mountinfo::parse(&mounts),
+            &mountinfo::of_this_host(),
         )?)
     }
 }

@@ -10,10 +10,12 @@ use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::{Metadata, PackageId};
 use serde::Deserialize;
 
+use crate::runners::sandbox::invocation::Invocation;
+
 use super::error::CargoError;
-use super::invocation::Invocation;
 use super::options::BuildOptions;
 use super::target::Target;
+use super::toolchain;
 
 /// A workspace.
 #[derive(Clone, Debug)]
@@ -79,7 +81,7 @@ impl Workspace {
         options: &BuildOptions,
         manifest: Option<&Path>,
     ) -> Result<Workspace, CargoError> {
-        let cargo = invocation.cargo();
+        let cargo = toolchain::cargo(invocation);
         let mut command = invocation.command(cargo);
         command.args(["metadata", "--format-version=1", "--no-deps"]);
         command.args(["--color", "never"]);

@@ -3,15 +3,16 @@
 //! ```text
 //! options ─▶ metadata ─▶ selection ─▶ build ─▶ discovery ─▶ listing ─▶ TestCase
 //!               toolchain ─▶ environment ──────────┘
-//!               container (workspace, host) ───────┘
+//!               sandbox::container ──────────────┘
 //! ```
 //!
-//! - [`options`]: the command line. [`invocation`]: where and with what we were called.
+//! - [`options`]: the command line.
 //! - [`metadata`], [`manifest`], [`toolchain`], [`target`]: what there is.
 //! - [`selection`]: what of it is wanted.
 //! - [`build`], [`progress`], [`lines`]: cargo at work.
 //! - [`discovery`], [`listing`], [`cases`], [`programs`], [`jobs`]: from built programs to tests.
-//! - [`container`], [`environment`]: what a test finds around it, as under `cargo test`.
+//! - [`environment`]: what a test finds around it, as under `cargo test`, besides what
+//!   [`super::sandbox`] has for tests of every language.
 //! - [`location`]: where a test failed. [`notices`]: what a user should know about the run.
 //! - [`framework`]: all of it together, as the engine drives it. [`error`]: why it gives up.
 //!
@@ -20,12 +21,10 @@
 
 pub mod build;
 pub mod cases;
-pub mod container;
 pub mod discovery;
 pub mod environment;
 pub mod error;
 pub mod framework;
-pub mod invocation;
 pub mod jobs;
 pub mod lines;
 pub mod listing;
@@ -42,5 +41,5 @@ pub mod toolchain;
 
 pub use self::error::CargoError;
 pub use self::framework::CargoFramework;
-pub use self::invocation::{Colours, Invocation};
 pub use self::options::{Goal, Options, OptionsError, Settings};
+pub use super::sandbox::invocation::{Colours, Invocation};

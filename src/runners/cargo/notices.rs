@@ -70,17 +70,6 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Says that tests could use the host's programs.
-pub fn toolbox() -> Notice {
-    Notice {
-        severity: Severity::Info,
-        text: "the tests could read this machine's programs, libraries and Rust toolchain"
-            .to_owned(),
-        help: Some("--strict leaves them out".to_owned()),
-        in_summary: true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

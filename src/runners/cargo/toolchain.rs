@@ -3,8 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::runners::sandbox::invocation::Invocation;
+
 use super::error::CargoError;
-use super::invocation::Invocation;
+
+/// What tests need of cargo's own directory.
+const CARGO_HOME: [&str; 6] = ["bin", "config", "config.toml", "env", "git", "registry"];
 
 /// The Rust toolchain that builds the tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +32,11 @@ pub struct Rustup {
     pub home: PathBuf,
     /// The toolchain's name, such as `stable-x86_64-unknown-linux-gnu`.
     pub toolchain: OsString,
+}
+
+/// The cargo to call: the one that called us, else the one on `PATH`.
+pub fn cargo(invocation: &Invocation) -> &OsStr {
+    invocation.variable("CARGO").unwrap_or(OsStr::new("cargo"))
 }
 
 impl Toolchain {
@@ -99,6 +108,18 @@ impl Rustup {
     }
 }
 
+/// What of a toolchain, and of the downloaded packages, tests are lent.
+pub fn lent(toolchain: &Toolchain) -> Vec<PathBuf> {
+    let cargo_home = toolchain.cargo_home.iter();
+    let of_cargo = cargo_home.flat_map(|home| CARGO_HOME.iter().map(|name| home.join(name)));
+    let rustup = toolchain.rustup.iter().map(|rustup| rustup.home.clone());
+    rustup
+        .chain([toolchain.sysroot.clone()])
+        .chain(toolchain.cargo.parent().map(Path::to_owned))
+        .chain(of_cargo)
+        .collect()
+}
+
 /// The cargo that a test's `CARGO` names. When cargo called us, it has said so; otherwise it is the
 /// one next to the compiler, past any proxy, or else the one that `PATH` leads to.
 fn cargo_itself(invocation: &Invocation, sysroot: &Path) -> PathBuf {
@@ -122,7 +143,7 @@ fn cargo_itself(invocation: &Invocation, sysroot: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runners::cargo::invocation::Colours;
+    use crate::runners::sandbox::invocation::Colours;
 
     fn invocation(variables: &[(&str, &Path)]) -> Invocation {
         Invocation {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::runners::cargo::error::CargoError;
-use crate::runners::cargo::invocation::Variables;
+use crate::runners::sandbox::invocation::Variables;
 
 /// A variable that a configuration file sets.
 #[derive(Clone, Debug, PartialEq, Eq)]

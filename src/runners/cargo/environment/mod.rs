@@ -4,10 +4,7 @@
 //! build script, `[env]` of its configuration files ([`config`]), and the path along which shared
 //! libraries are found ([`library_path`]). So do we, with these differences:
 //!
-//! - What names something of the calling session that no container holds (sockets, displays, a
-//!   job server) is left out, and so is what changes from shell to shell without meaning
-//!   ([`WITHHELD`]); a directory for temporary files becomes `/tmp`. Where tests are mere
-//!   processes, all of it stays.
+//! - What means nothing in a container is left out, see [`invoking`].
 //! - `CARGO_BIN_EXE_*` is there with every cargo; cargo itself sets it at run time since 1.94.
 //! - Of the build scripts' library directories only those that hold shared libraries are on the
 //!   path: the others can make no difference, and which of them are known when a test starts
@@ -30,56 +27,10 @@ use cargo_metadata::camino::Utf8PathBuf;
 use crate::engine::event::Isolation;
 
 use self::config::ConfiguredVariable;
-use super::invocation::Variables;
 use super::metadata::Package;
 use super::toolchain::Toolchain;
-
-/// Variables that are withheld from containers.
-pub const WITHHELD: [&str; 34] = [
-    // Sockets and other things of the session.
-    "DBUS_SESSION_BUS_ADDRESS",
-    "DBUS_SYSTEM_BUS_ADDRESS",
-    "DESKTOP_STARTUP_ID",
-    "DISPLAY",
-    "GPG_AGENT_INFO",
-    "ICEAUTHORITY",
-    "INVOCATION_ID",
-    "JOURNAL_STREAM",
-    "LISTEN_FDNAMES",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "NOTIFY_SOCKET",
-    "PULSE_SERVER",
-    "SESSION_MANAGER",
-    "SSH_AGENT_PID",
-    "SSH_AUTH_SOCK",
-    "SSH_TTY",
-    "STY",
-    "SYSTEMD_EXEC_PID",
-    "TMUX",
-    "TMUX_PANE",
-    "VSCODE_GIT_IPC_HANDLE",
-    "VSCODE_IPC_HOOK_CLI",
-    "WAYLAND_DISPLAY",
-    "XAUTHORITY",
-    "XDG_RUNTIME_DIR",
-    // Descriptors of make's job server.
-    "CARGO_MAKEFLAGS",
-    "MAKEFLAGS",
-    "MFLAGS",
-    // What differs between two shells of one user.
-    "OLDPWD",
-    "SHLVL",
-    "WINDOWID",
-    "XDG_SESSION_ID",
-    "_",
-];
-
-/// Variables that name a directory for temporary files.
-const TEMPORARY_DIRECTORY: [&str; 4] = ["TEMP", "TEMPDIR", "TMP", "TMPDIR"];
-
-/// Where temporary files go in a container.
-const TEMPORARY: &str = "/tmp";
+use crate::runners::sandbox::environment::invoking;
+use crate::runners::sandbox::invocation::Variables;
 
 /// What the environments of one package's test binaries are made from.
 #[derive(Clone, Copy, Debug)]
@@ -142,26 +93,6 @@ fn cargo_variables(sources: &Sources<'_>, library_path: Option<&OsString>) -> Va
 
 fn set(variables: &mut Variables, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
     variables.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
-}
-
-/// The invoking environment, as far as it means something to a test.
-fn invoking(all: &Variables, isolation: Isolation) -> Variables {
-    match isolation {
-        Isolation::Process => all.clone(),
-        Isolation::Container => all
-            .iter()
-            .filter(|(name, _)| !WITHHELD.iter().any(|withheld| name == withheld))
-            .map(|(name, value)| {
-                let temporary = TEMPORARY_DIRECTORY.iter().any(|known| name == known);
-                let value = if temporary {
-                    OsString::from(TEMPORARY)
-                } else {
-                    value.clone()
-                };
-                (name.clone(), value)
-            })
-            .collect(),
-    }
 }
 
 /// What rustup's proxy for cargo sets. Nothing changes when it has been at work already.

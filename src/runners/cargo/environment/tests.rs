@@ -133,11 +133,3 @@ fn a_mere_process_keeps_the_session() {
         .collect();
     assert_eq!(differing, ["MAKEFLAGS", "SSH_AUTH_SOCK", "TMPDIR"]);
 }
-
-#[test]
-fn the_list_of_what_is_withheld_has_no_doubles() {
-    let mut sorted = WITHHELD.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-    assert_eq!(sorted.len(), WITHHELD.len());
-}

@@ -27,12 +27,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 
+pub use crate::runners::sandbox::container::Toolbox;
+
 pub(super) use self::resolve::VOCABULARY;
 pub use self::values::PROGRAM;
 
 pub use self::resolve::{
-    Goal, IgnoredTests, NameFilter, NameMatch, OptionsError, PackageChoice, PassingOutput,
-    Settings, Toolbox,
+    Goal, IgnoredTests, NameFilter, NameMatch, OptionsError, PackageChoice, PassingOutput, Settings,
 };
 
 /// The most slots there may be.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::engine::event::Isolation;
 use crate::engine::filter::{PatternError, Selection, Vocabulary, vocabulary};
+use crate::runners::sandbox::container::Toolbox;
 
 use super::harness::{HarnessArguments, HarnessError, HarnessFlag};
 use super::{
@@ -110,15 +111,6 @@ pub enum IgnoredTests {
     Only,
     /// They are run like the others.
     Run,
-}
-
-/// Whether tests see this machine's programs and toolchain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Toolbox {
-    /// They do, read-only.
-    Present,
-    /// They see only what they were built from and what was built.
-    Absent,
 }
 
 /// Whether passing tests' output is shown.

@@ -1,5 +1,5 @@
-//! The default container: everything that a test finds under `cargo test`, and nothing that
-//! another test could have left there.
+//! The default container: everything that a test finds under its language's own tool, and nothing
+//! that another test could have left there.
 //!
 //! [`container`] is a pure function from what is known of the project and of the host, which
 //! [`host`] and [`workspace`] gather:
@@ -7,7 +7,7 @@
 //! - The sources, everything that was built and file systems mounted below them are overlays at
 //!   their own paths: read-only underneath, writable above, thrown away.
 //! - The home directory, `/tmp`, `/var/tmp` and `/dev/shm` are the test's own and empty.
-//! - The toolbox (the host's programs, the Rust toolchain, downloaded packages, and the files of
+//! - The toolbox (the host's programs, the toolchain, downloaded packages, and the files of
 //!   `/etc` that make them work) is bound read-only, unless it is not wanted; then there are the
 //!   shared libraries that the programs need, and nothing else.
 //! - What is mounted deeper is mounted later. Where two things want the same place, the project
@@ -37,7 +37,6 @@ use crate::engine::job::{
 use self::facts::{EtcContent, HostFacts, Libraries, WorkspaceFacts};
 use self::host_path::FileKind;
 use self::plan::Plan;
-use super::options::Toolbox;
 
 /// The name of every container's host.
 pub const HOSTNAME: &str = "maelstrom";
@@ -71,6 +70,15 @@ const LINKS: [(&str, &str); 7] = [
 
 /// Directories that are empty but for what is mounted there.
 const EMPTY_DIRECTORIES: [&str; 6] = ["/mnt", "/run", "/var/cache", "/var/lib", "/var/log", "/srv"];
+
+/// Whether tests see this machine's programs and toolchain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toolbox {
+    /// They do, read-only.
+    Present,
+    /// They see only what they were built from and what was built.
+    Absent,
+}
 
 /// Why there is no container for a project.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::engine::job::Device;
-use crate::runners::cargo::invocation::Invocation;
-use crate::runners::cargo::toolchain::Toolchain;
+use crate::runners::sandbox::invocation::Invocation;
 
 use super::HOSTNAME;
 use super::facts::{EtcContent, EtcEntry, HostFacts};
@@ -14,9 +13,6 @@ use super::host_path::HostPath;
 
 /// Directories of the root that hold programs and libraries, besides all that begin with `lib`.
 const SYSTEM: [&str; 6] = ["bin", "gnu", "nix", "opt", "sbin", "usr"];
-
-/// What tests need of cargo's own directory.
-const CARGO_HOME: [&str; 6] = ["bin", "config", "config.toml", "env", "git", "registry"];
 
 /// What stands below `/etc` next to the toolbox, if the host has it: what programs and libraries
 /// read to work at all, and nothing that tells one host or its secrets from another.
@@ -69,15 +65,16 @@ const HOSTS_LOOPBACK: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost i
 const NSSWITCH_LEAST: &str = "passwd: files\ngroup: files\nhosts: files\nservices: files\n\
                               protocols: files\n";
 
-/// Gathers what is known of the host.
-pub fn gather(invocation: &Invocation, toolchain: &Toolchain) -> HostFacts {
+/// Gathers what is known of the host. The toolchain is what a language's own tests may use; what of
+/// it does not exist is left out.
+pub fn gather(invocation: &Invocation, toolchain: Vec<PathBuf>) -> HostFacts {
     let user = Uid::effective();
     let group = Gid::effective();
     let home = invocation.path_variable("HOME");
     let home = home.and_then(|home| HostPath::resolve(&home).ok());
     let system = system();
     let mut toolbox = system.clone();
-    toolbox.extend(toolchain_paths(toolchain));
+    toolbox.extend(resolved(toolchain));
     toolbox.extend(search_path(invocation, home.as_ref()));
     let accounts = Accounts::of(user, group, home.as_ref());
     HostFacts {
@@ -110,19 +107,6 @@ fn system() -> Vec<HostPath> {
         .collect();
     names.sort();
     resolved(names).collect()
-}
-
-/// The toolchain that built, and the downloaded packages that it used.
-fn toolchain_paths(toolchain: &Toolchain) -> impl Iterator<Item = HostPath> {
-    let cargo_home = toolchain.cargo_home.iter();
-    let of_cargo = cargo_home.flat_map(|home| CARGO_HOME.iter().map(|name| home.join(name)));
-    let rustup = toolchain.rustup.iter().map(|rustup| rustup.home.clone());
-    let paths: Vec<PathBuf> = rustup
-        .chain([toolchain.sysroot.clone()])
-        .chain(toolchain.cargo.parent().map(Path::to_owned))
-        .chain(of_cargo)
-        .collect();
-    resolved(paths)
 }
 
 /// The other directories along `PATH`, but for those that hold the home directory: with them
@@ -374,7 +358,7 @@ mod tests {
                 .unwrap(),
             )]
             .into(),
-            colours: crate::runners::cargo::invocation::Colours::Unwanted,
+            colours: crate::runners::sandbox::invocation::Colours::Unwanted,
         };
         let home = HostPath::resolve(&root.join("home/u")).unwrap();
         let lent: Vec<PathBuf> = search_path(&invocation, Some(&home))

@@ -67,9 +67,4 @@ impl Invocation {
             .kill_on_drop(true);
         command
     }
-
-    /// The cargo to call: the one that called us, else the one on `PATH`.
-    pub fn cargo(&self) -> &OsStr {
-        self.variable("CARGO").unwrap_or(OsStr::new("cargo"))
-    }
 }

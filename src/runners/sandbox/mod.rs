@@ -1,0 +1,16 @@
+//! What the runners share: the container, the environment and the calling process around a test.
+//!
+//! Each language's runner says which directories are the project's and which toolchain built its
+//! tests; everything else is the same for all.
+//!
+//! - [`invocation`]: where and with what we were called.
+//! - [`environment`]: what of the calling environment means something to a test.
+//! - [`container`]: the default container.
+//! - [`notices`]: what a user should know about it.
+//!
+//! Deliberately absent: anything that only one language has.
+
+pub mod container;
+pub mod environment;
+pub mod invocation;
+pub mod notices;

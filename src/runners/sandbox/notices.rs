@@ -1,0 +1,13 @@
+//! What a user should know about every run in a container, whatever the language.
+
+use crate::engine::event::{Notice, Severity};
+
+/// Says that tests could use the host's programs, and this toolchain.
+pub fn toolbox(toolchain: &str) -> Notice {
+    Notice {
+        severity: Severity::Info,
+        text: format!("the tests could read this machine's programs, libraries and {toolchain}"),
+        help: Some("--strict leaves them out".to_owned()),
+        in_summary: true,
+    }
+}

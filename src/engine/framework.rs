@@ -11,12 +11,10 @@
 use std::error::Error;
 use std::future::Future;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::event::{EventKind, SourceLocation};
+use super::event::{EventKind, ExitStatus, Outcome, SourceLocation};
 use super::job::{Job, JobResult, TestCase, TestKey};
-
-#[cfg(doc)]
-use super::event::Outcome;
 
 /// Builds a project's tests, lists them, and reads what they say.
 pub trait Framework {
@@ -36,6 +34,61 @@ pub trait Framework {
 
     /// Where in the source a test failed, from the end of what it wrote.
     fn failure_location(&self, stdout: &[u8], stderr: &[u8]) -> Option<SourceLocation>;
+
+    /// What became of a test whose process ended by itself, from the ends of what it wrote. Unless
+    /// a framework knows better, its exit status says everything.
+    fn read(&self, status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Reading {
+        Reading {
+            judgement: Judgement::ByStatus,
+            location: match status {
+                ExitStatus::Code(0) => None,
+                ExitStatus::Code(_) | ExitStatus::Signal { .. } => {
+                    self.failure_location(stdout, stderr)
+                }
+            },
+            parts: Vec::new(),
+        }
+    }
+}
+
+/// What a framework reads in the output of a test whose process ended by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// How the test did.
+    pub judgement: Judgement,
+    /// Where in the source it failed, if that can be told.
+    pub location: Option<SourceLocation>,
+    /// Its parts, in the order in which they ended.
+    pub parts: Vec<Part>,
+}
+
+/// How a test did whose process ended by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Judgement {
+    /// As the exit status says: 0 is a pass.
+    #[default]
+    ByStatus,
+    /// It failed, whatever the exit status.
+    Failed {
+        /// What there is to say of it in one line.
+        reason: Option<String>,
+    },
+    /// It decided not to run.
+    Ignored {
+        /// Why, if it said so.
+        reason: Option<String>,
+    },
+}
+
+/// A part of a test that its framework reports by itself, such as a Go subtest or a phase of pytest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub duration: Duration,
 }
 
 /// Why discovery gave up. The message is for a person and names what was at fault.

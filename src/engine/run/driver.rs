@@ -28,9 +28,9 @@ use super::signals::Interrupt;
 use super::tail::Tails;
 use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use crate::engine::error::with_causes;
-use crate::engine::event::{Command, EventKind, Notice, RunStarted, SourceLocation};
-use crate::engine::framework::{DiscoveryError, DiscoverySummary, Framework};
-use crate::engine::job::{ExitStatus, JobEnd, JobResult};
+use crate::engine::event::{Command, EventKind, Notice, RunStarted};
+use crate::engine::framework::{DiscoveryError, DiscoverySummary, Framework, Reading};
+use crate::engine::job::{JobEnd, JobResult};
 
 /// How long containers may take to vanish when the run is over. The program's own end kills what is
 /// left then; waiting is only for telling so.
@@ -264,12 +264,12 @@ impl<F: Framework, B: Backend> Driver<'_, F, B> {
             BackendEvent::Finished { job, result } => match Role::of(job) {
                 Role::Attempt(test, attempt) => {
                     let tails = self.tails.remove(&job).unwrap_or_default();
-                    let location = self.locate(&result, &tails);
+                    let reading = self.read_end(&result, &tails);
                     self.tell(Input::Finished {
                         test,
                         attempt,
                         result,
-                        location,
+                        reading,
                     });
                 }
                 Role::Helper(_) => self.helpers.finished(job, result),
@@ -285,15 +285,10 @@ impl<F: Framework, B: Backend> Driver<'_, F, B> {
         }
     }
 
-    fn locate(&self, result: &JobResult, tails: &Tails) -> Option<SourceLocation> {
+    fn read_end(&self, result: &JobResult, tails: &Tails) -> Reading {
         match result.end {
-            JobEnd::Exited(ExitStatus::Code(0))
-            | JobEnd::TimedOut
-            | JobEnd::Cancelled
-            | JobEnd::Error(_) => None,
-            JobEnd::Exited(ExitStatus::Code(_) | ExitStatus::Signal { .. }) => self
-                .framework
-                .failure_location(tails.stdout(), tails.stderr()),
+            JobEnd::TimedOut | JobEnd::Cancelled | JobEnd::Error(_) => Reading::default(),
+            JobEnd::Exited(status) => self.framework.read(status, tails.stdout(), tails.stderr()),
         }
     }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::tally::Standing;
 use crate::engine::event::{ExitStatus, Finished, History, Outcome, Timings};
+use crate::engine::framework::Judgement;
 use crate::engine::ids::{Attempt, TestId};
 use crate::engine::job::JobEnd;
 
 /// What to remember of an attempt that stood so, in a round in which its test stands so.
-/// @@
 pub fn lesson(attempt: Standing, test: Standing) -> Option<History> {
     match attempt {
         Standing::Failed | Standing::TimedOut => Some(History::Failure),
@@ -45,6 +45,23 @@ pub fn outcome(end: JobEnd, limit: Option<Duration>) -> Outcome {
         },
         JobEnd::Cancelled => Outcome::Cancelled,
         JobEnd::Error(message) => Outcome::Error { message },
+    }
+}
+
+/// What a test's framework makes of an outcome. Only what a process did by itself is its to judge.
+pub fn judged(outcome: Outcome, judgement: Judgement) -> Outcome {
+    let exit = match &outcome {
+        Outcome::Passed => Some(ExitStatus::Code(0)),
+        Outcome::Failed { exit, .. } => *exit,
+        Outcome::TimedOut { .. }
+        | Outcome::Ignored { .. }
+        | Outcome::Cancelled
+        | Outcome::Error { .. } => return outcome,
+    };
+    match judgement {
+        Judgement::ByStatus => outcome,
+        Judgement::Failed { reason } => Outcome::Failed { exit, reason },
+        Judgement::Ignored { reason } => Outcome::Ignored { reason },
     }
 }
 
@@ -110,6 +127,33 @@ mod tests {
             outcome(JobEnd::Error(message.clone()), limit),
             Outcome::Error { message }
         );
+    }
+
+    #[test]
+    fn a_framework_judges_only_what_a_process_did_by_itself() {
+        let reason = Some("not today".to_owned());
+        let failed = Judgement::Failed {
+            reason: reason.clone(),
+        };
+        let ignored = Judgement::Ignored {
+            reason: reason.clone(),
+        };
+        assert_eq!(
+            judged(Outcome::Passed, failed.clone()),
+            Outcome::Failed {
+                exit: Some(ExitStatus::Code(0)),
+                reason: reason.clone()
+            }
+        );
+        assert_eq!(
+            judged(Outcome::Passed, ignored.clone()),
+            Outcome::Ignored { reason }
+        );
+        for judgement in [failed, ignored] {
+            for outcome in [Outcome::Cancelled, Outcome::TimedOut { limit_us: 1 }] {
+                assert_eq!(judged(outcome.clone(), judgement.clone()), outcome);
+            }
+        }
     }
 
     #[test]

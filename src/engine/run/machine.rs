@@ -248,9 +248,9 @@ impl Machine {
                     test,
                     attempt,
                     result,
-                    location,
+                    reading,
                 },
-            ) => self.finished((test, attempt), result, location)?,
+            ) => self.finished((test, attempt), result, reading)?,
             (
                 Idle | Over,
                 Input::Started { .. } | Input::Output { .. } | Input::Finished { .. },

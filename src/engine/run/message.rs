@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::engine::backend::{JobId, Rank, Stop};
-use crate::engine::event::{Command, EventKind, History, SourceLocation, Stream};
-use crate::engine::framework::{BrokenEntry, DiscoverySummary};
+use crate::engine::event::{Command, EventKind, History, Stream};
+use crate::engine::framework::{BrokenEntry, DiscoverySummary, Reading};
 use crate::engine::ids::{Attempt, TestId, WorkerId};
 use crate::engine::job::{Job, JobResult, TestCase};
 
@@ -104,8 +104,8 @@ pub enum Input {
         attempt: Attempt,
         /// How.
         result: JobResult,
-        /// Where in the source it failed, if its framework can tell.
-        location: Option<SourceLocation>,
+        /// What its framework makes of its output.
+        reading: Reading,
     },
     /// The backend is gone, and all it ran.
     BackendLost {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::backend::{JobId, Stop};
 use crate::engine::event::{BackendInfo, ExitStatus, History, Isolation, Outcome, Stream, Summary};
-use crate::engine::framework::{BrokenEntry, DiscoverySummary};
+use crate::engine::framework::{BrokenEntry, DiscoverySummary, Reading};
 use crate::engine::ids::{RunId, WorkerId};
 use crate::engine::job::{JobEnd, JobResult, ResourceUsage, TestCase};
 use crate::engine::run::attempt::Role;
@@ -203,7 +203,7 @@ impl World {
                 prepared: Duration::ZERO,
                 ran: Duration::from_millis(3),
             },
-            location: None,
+            reading: Reading::default(),
         });
     }
 

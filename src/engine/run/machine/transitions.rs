@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::{Active, Machine, State, Test, Unexpected, Work};
 use crate::engine::backend::Rank;
 use crate::engine::event::{
-    EventKind, Finished, History, Notice, Outcome, Severity, SourceLocation, Stream, TestInfo, Text,
+    EventKind, Finished, History, Notice, Outcome, Severity, Stream, TestInfo, Text,
 };
 use crate::engine::exit_code;
-use crate::engine::framework::{BrokenEntry, DiscoverySummary};
+use crate::engine::framework::{BrokenEntry, DiscoverySummary, Reading};
 use crate::engine::ids::{Attempt, TestId, WorkerId};
 use crate::engine::job::{JobResult, TestKey};
 use crate::engine::run::attempt::Role;
-use crate::engine::run::ending::{blank, count, lesson, micros, outcome};
+use crate::engine::run::ending::{blank, count, judged, lesson, micros, outcome};
 use crate::engine::run::message::{Effect, Errand, FoundTest};
 use crate::engine::run::tally::{Progress, Source, Standing, Tally};
 
@@ -237,7 +237,7 @@ impl Machine {
         &mut self,
         (test, attempt): (TestId, Attempt),
         result: JobResult,
-        location: Option<SourceLocation>,
+        reading: Reading,
     ) -> Result<(), Unexpected> {
         let Some(active) = self.active.remove(&(test, attempt)) else {
             return Err(self.unexpected("the end of an attempt that is not under way"));
@@ -247,12 +247,21 @@ impl Machine {
             .get(test.index())
             .and_then(|test| test.work.job())
             .and_then(|job| job.timeout);
-        let outcome = outcome(result.end, limit);
+        for part in reading.parts {
+            self.emit(EventKind::Subtest {
+                test,
+                attempt,
+                name: part.name,
+                outcome: part.outcome,
+                duration_us: micros(part.duration),
+            });
+        }
+        let outcome = judged(outcome(result.end, limit), reading.judgement);
         let mut finished = Finished {
             user_us: micros(result.usage.user),
             system_us: micros(result.usage.system),
             memory_peak_bytes: result.usage.memory_peak_bytes,
-            location: location.filter(|_| outcome.is_failure()),
+            location: reading.location.filter(|_| outcome.is_failure()),
             ..blank(test, attempt, outcome)
         };
         finished.timings.prepared_us = micros(result.prepared);

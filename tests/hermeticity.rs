@@ -10,7 +10,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use nix::mqueue::{MQ_OFlag, mq_open, mq_unlink};
+use nix::mqueue::{MQ_OFlag, MqAttr, mq_open, mq_unlink};
 use nix::sys::stat::Mode;
 use support::EXECUTABLE;
 
@@ -45,8 +45,8 @@ fn shared_memory() -> (String, String) {
 }
 
 impl Traces {
-    fn plant() -> Traces {
-        let name = format!("maelstrom-hermeticity-{}", std::process::id());
+    fn plant(slots: &str) -> Traces {
+        let name = format!("maelstrom-hermeticity-{}-{slots}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let home = std::env::var_os("HOME").map_or("/".into(), PathBuf::from);
         let queue = format!("/{name}");
@@ -55,7 +55,7 @@ impl Traces {
             queue.as_str(),
             MQ_OFlag::O_CREAT | MQ_OFlag::O_RDONLY,
             mode,
-            None,
+            Some(&MqAttr::new(0, 1, 64, 0)),
         )
         .unwrap();
         let (shm_id, shm_key) = shared_memory();
@@ -134,7 +134,7 @@ fn tree(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn run_with(slots: &str) {
     let project = tempfile::tempdir().unwrap();
     copy(Path::new(FIXTURE), project.path());
-    let traces = Traces::plant();
+    let traces = Traces::plant(slots);
     let mut command = Command::new(EXECUTABLE);
     command
         .args(["--no-tui", "--repeat", "3", "--slots", slots])
@@ -147,19 +147,20 @@ fn run_with(slots: &str) {
         .status();
     assert!(lock.unwrap().success());
     let before = tree(project.path());
-    let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
     let tests = before
         .iter()
         .find(|(path, _)| path.ends_with("src/lib.rs"))
         .map(|(_, source)| String::from_utf8_lossy(source).matches("#[test]").count())
         .unwrap();
-    assert!(text.contains(&format!("{tests} passed")), "{text}");
+    // The second run has a history of the first.
+    for _ in 0..2 {
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}\n{errors}");
+        assert!(text.contains(&format!("{tests} passed")), "{text}");
+    }
+    assert!(project.path().join("target/maelstrom/state").exists());
     assert_eq!(tree(project.path()), before);
 }
 

@@ -34,7 +34,7 @@ use super::plan::Plan;
 use super::slot::build::StepFailed;
 use super::slot::process::serve;
 use super::spec::Network;
-use super::sys::process::{fork_into, reap_children_automatically, reset_signals};
+use super::sys::process::{close_all_but, fork_into, reap_children_automatically, reset_signals};
 use super::sys::socket::{memory_file, pair, read_memory_file};
 
 /// The name the helper is run under, by which the executable knows what it is to be.
@@ -182,6 +182,8 @@ fn help() -> i32 {
         return 1;
     };
     let _ = nix::unistd::dup2_stdin(io::stdout());
+    // Neither descriptors nor ignored signals of whoever called the program are the jobs' business.
+    close_all_but(&control);
     reset_signals();
     match start_spawner(&control) {
         Ok(Role::Helper(spawner)) => {

@@ -130,16 +130,48 @@ fn resource_usage(usage: &libc::rusage) -> ResourceUsage {
     }
 }
 
+/// The highest signal number, 64, on both x86-64 and ARM64.
+const SIGNALS: libc::c_int = 64;
+
 /// Sets every signal to its default action, and unblocks all.
 ///
 /// Only for a process that has installed no handler it still wants.
 pub fn reset_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: SIG_DFL installs no code of ours. For SIGKILL and SIGSTOP the call fails
-        // harmlessly.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // All zeros is the default action, no flags and an empty mask. Larger than the kernel's
+    // `struct sigaction`, of which it reads as much as there is. The call is made directly, since
+    // the C library keeps two signals to itself and refuses to reset them.
+    let default = [0u64; 8];
+    const MASK_BYTES: usize = 8;
+    for signal in 1..=SIGNALS {
+        // SAFETY: the kernel reads a structure smaller than `default`, which outlives the call, and
+        // writes nothing; the default action runs no code of ours. For SIGKILL and SIGSTOP the
+        // call fails harmlessly.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null_mut::<u64>(),
+                MASK_BYTES,
+            );
+        }
     }
     let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
+}
+
+/// Closes every descriptor but the standard ones and this one, whoever left them open. Linux 5.9.
+///
+/// Only for a process whose other descriptors nobody in it owns.
+pub fn close_all_but(kept: &OwnedFd) {
+    use std::os::fd::AsRawFd;
+    let kept = kept.as_raw_fd() as libc::c_uint;
+    for (first, last) in [(3, kept.saturating_sub(1)), (kept + 1, libc::c_uint::MAX)] {
+        if first <= last {
+            // SAFETY: plain numbers; by this function's contract no value of this process relies on
+            // what is closed.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        }
+    }
 }
 
 /// Lets the kernel reap this process's children by itself.

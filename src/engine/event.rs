@@ -15,11 +15,19 @@
 //! 4. `RoundStarted` and `RoundFinished` bracket the attempts of one pass over the tests.
 
 pub mod channel;
+mod cluster;
+mod command;
+mod summary;
+mod text;
 
 use serde::{Deserialize, Serialize};
 
 use super::ids::{Attempt, RunId, TestId, WorkerId};
 
+pub use self::cluster::{ClusterClient, ClusterSample, WorkerState};
+pub use self::command::Command;
+pub use self::summary::Summary;
+pub use self::text::Text;
 pub use crate::container::spec::ExitStatus;
 
 /// The version of the recorded form. It grows when a reader of the old form would misread the new.
@@ -440,78 +448,6 @@ pub struct SourceLocation {
     pub column: Option<u32>,
 }
 
-/// The counts of a round. A test that ran several times in it counts once, by its worst outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Passed.
-    pub passed: u32,
-    /// Failed.
-    pub failed: u32,
-    /// Took too long.
-    pub timed_out: u32,
-    /// Could not be run.
-    pub errors: u32,
-    /// Ignored.
-    pub ignored: u32,
-    /// Started and cancelled.
-    pub cancelled: u32,
-    /// Never started because the round ended before.
-    pub not_run: u32,
-    /// Of the passed: taken over from an earlier run.
-    pub cached: u32,
-    /// Of the failed: passed in another attempt of this round.
-    pub flaky: u32,
-    /// From the round's start to its end, microseconds, without the time the program was suspended.
-    pub duration_us: u64,
-}
-
-/// A worker's state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WorkerState {
-    /// Takes tests.
-    #[default]
-    Online,
-    /// Takes no more tests.
-    Draining,
-    /// Works, but something is wrong with it.
-    Degraded,
-    /// Not heard of for a while.
-    Lost,
-}
-
-/// How the cluster does.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ClusterSample {
-    /// Attempts of all clients that wait.
-    pub queued: u64,
-    /// Attempts of all clients that run.
-    pub running: u64,
-    /// Slots of all workers.
-    pub slots: u64,
-    /// Results taken from the cache so far.
-    pub cache_hits: u64,
-    /// Results not found in the cache so far.
-    pub cache_misses: u64,
-    /// Bytes in the broker's store.
-    pub store_bytes: u64,
-    /// Every client, this one included.
-    pub clients: Vec<ClusterClient>,
-}
-
-/// A client of the cluster.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ClusterClient {
-    /// Its name: user and host.
-    pub name: String,
-    /// Its run.
-    pub run: RunId,
-    /// Attempts that wait.
-    pub queued: u64,
-    /// Attempts that run.
-    pub running: u64,
-}
-
 /// What a detail screen shows of a test beyond its events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
@@ -532,85 +468,9 @@ pub struct Description {
     pub shell: Option<Vec<String>>,
 }
 
-/// What a user interface may ask of a run. The answer is always an event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "command")]
-pub enum Command {
-    /// Run these tests again: at once when the round is over, else after it.
-    Rerun {
-        /// Which.
-        tests: Vec<TestId>,
-    },
-    /// Stop one test; its outcome is `Cancelled`.
-    CancelTest {
-        /// Which.
-        test: TestId,
-    },
-    /// Stop the run: SIGTERM to running tests, SIGKILL after the grace period.
-    Cancel,
-    /// Kill what still runs, at once.
-    Kill,
-    /// Start no further tests.
-    Pause,
-    /// Start tests again.
-    Resume,
-    /// Stop the running tests' processes and clocks (the program itself is being suspended).
-    Suspend,
-    /// Let them go on.
-    Continue,
-    /// Say what a detail screen needs to know.
-    Describe {
-        /// Which test.
-        test: TestId,
-    },
-    /// The interface closes: end the program when the present round is over.
-    Leave,
-}
-
-/// Bytes that are usually text: a JSON string when they are valid UTF-8, else
-/// `{"bytes": [...]}`, so that a recording loses nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Text(pub Vec<u8>);
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum TextForm<'a> {
-    Utf8(std::borrow::Cow<'a, str>),
-    Bytes { bytes: std::borrow::Cow<'a, [u8]> },
-}
-
-impl Serialize for Text {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => TextForm::Utf8(text.into()),
-            Err(_) => TextForm::Bytes {
-                bytes: self.0.as_slice().into(),
-            },
-        }
-        .serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Text(match TextForm::deserialize(deserializer)? {
-            TextForm::Utf8(text) => text.into_owned().into_bytes(),
-            TextForm::Bytes { bytes } => bytes.into_owned(),
-        }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_survives_json_whether_utf8_or_not() {
-        for bytes in [b"plain".to_vec(), "caf\u{e9}\n".into(), vec![0xff, 0, b'a']] {
-            let json = serde_json::to_string(&Text(bytes.clone())).unwrap();
-            assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), Text(bytes));
-        }
-    }
 
     #[test]
     fn an_event_is_one_flat_object() {

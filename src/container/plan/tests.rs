@@ -1,3 +1,5 @@
+//! Plans as data, without privileges.
+
 use super::*;
 use crate::container::spec::{
     BindAccess, Device, Mount, SkeletonEntry, SkeletonKind, WhenForbidden,

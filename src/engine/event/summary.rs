@@ -1,0 +1,28 @@
+//! What a round comes to.
+
+use serde::{Deserialize, Serialize};
+
+/// The counts of a round. A test that ran several times in it counts once, by its worst outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Passed.
+    pub passed: u32,
+    /// Failed.
+    pub failed: u32,
+    /// Took too long.
+    pub timed_out: u32,
+    /// Could not be run.
+    pub errors: u32,
+    /// Ignored.
+    pub ignored: u32,
+    /// Started and cancelled.
+    pub cancelled: u32,
+    /// Never started because the round ended before.
+    pub not_run: u32,
+    /// Of the passed: taken over from an earlier run.
+    pub cached: u32,
+    /// Of the failed: passed in another attempt of this round.
+    pub flaky: u32,
+    /// From the round's start to its end, microseconds, without the time the program was suspended.
+    pub duration_us: u64,
+}

@@ -1,0 +1,361 @@
+//! Holds the source itself to the house rules: who may import whom (invariant 1), where unsafe code
+//! stands and what it says for itself, and what tests may not do.
+//!
+//! Each rule is a function from a file to complaints, tried on a file that breaks it as well, so
+//! that a rule that has gone blind is noticed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A source file: its path from the package's root, and its text.
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    fn new(path: &str, text: &str) -> Source {
+        Source {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    /// Its lines without comments and raw strings, each with its number from 1. Good enough for
+    /// code that is formatted: `//` in a string is taken for a comment only after a space.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let mut in_string = false;
+        self.text.lines().enumerate().map(move |(index, line)| {
+            let code = match (in_string, line.split_once("r#\"")) {
+                (false, Some((before, after))) => {
+                    in_string = !after.contains("\"#");
+                    before
+                }
+                (false, None) if line.trim_start().starts_with("//") => "",
+                (false, None) => line.split(" // ").next().unwrap_or_default(),
+                (true, _) => {
+                    in_string = !line.contains("\"#");
+                    ""
+                }
+            };
+            (index + 1, code)
+        })
+    }
+
+    fn complain(&self, line: usize, what: &str) -> String {
+        format!("{}:{line}: {what}", self.path)
+    }
+
+    /// The line from which on everything is a test.
+    fn tests_begin(&self) -> usize {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        let is_test =
+            |part: &str| part == "tests" || part.starts_with("tests_") || part == "testing";
+        if self.path.split('/').any(is_test) || is_test(name.trim_end_matches(".rs")) {
+            return 0;
+        }
+        let mut lines = self.text.lines();
+        let last = lines.position(|line| line == "#[cfg(test)]");
+        last.map_or(usize::MAX, |index| index + 1)
+    }
+}
+
+/// All Rust files below these directories. Projects that tests are run on are not ours to judge.
+fn sources(directories: &[&str]) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut waiting: Vec<PathBuf> = directories.iter().map(|name| root.join(name)).collect();
+    let mut found = Vec::new();
+    while let Some(directory) = waiting.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("fixtures") {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+                found.push(Source::new(name, &fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(found.len() > 1, "no sources in {directories:?}");
+    found
+}
+
+fn check(directories: &[&str], rule: fn(&Source) -> Vec<String>) {
+    let complaints: Vec<String> = sources(directories).iter().flat_map(rule).collect();
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+fn breaks(rule: fn(&Source) -> Vec<String>, path: &str, text: &str) {
+    let complaints = rule(&Source::new(path, text));
+    assert!(!complaints.is_empty(), "not noticed in {path}: {text}");
+}
+
+fn keeps(rule: fn(&Source) -> Vec<String>, path: &str, text: &str) {
+    assert_eq!(rule(&Source::new(path, text)), [""; 0]);
+}
+
+/// What the modules of a room may name of the rest of the crate; `None` for the composition root.
+fn may_import(path: &str) -> Option<&'static [&'static str]> {
+    match path.split('/').nth(1)? {
+        "container" => Some(&["container"]),
+        "engine" => Some(&["engine", "container"]),
+        "runners" => Some(&["runners", "engine"]),
+        "ui" => Some(&["ui", "engine::event", "engine::ids"]),
+        _ => None,
+    }
+}
+
+/// The paths from the crate's root that a line names, groups taken apart once: `engine::event`.
+fn named(line: &str, depth: usize) -> Vec<String> {
+    let mut paths = Vec::new();
+    let climb = "super::".repeat(depth);
+    for root in ["crate::", climb.as_str(), "maelstrom::"] {
+        for (index, _) in line.match_indices(root) {
+            let before = line[..index].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+                continue;
+            }
+            let path = &line[index + root.len()..];
+            match path.strip_prefix('{') {
+                Some(group) => paths.extend(group.split(',').map(|part| first_two(part.trim()))),
+                None => paths.push(first_two(path)),
+            }
+        }
+    }
+    paths
+}
+
+fn first_two(path: &str) -> String {
+    let end = path.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+    let path = &path[..end.unwrap_or(path.len())];
+    let segments: Vec<&str> = path.split("::").filter(|part| !part.is_empty()).collect();
+    segments[..segments.len().min(2)].join("::")
+}
+
+/// How many modules deep a file is.
+fn depth(path: &str) -> usize {
+    let path = path.trim_start_matches("src/").trim_end_matches(".rs");
+    path.trim_end_matches("/mod").split('/').count()
+}
+
+fn imports_of_rooms(source: &Source) -> Vec<String> {
+    let Some(allowed) = may_import(&source.path) else {
+        return Vec::new();
+    };
+    let mut complaints = Vec::new();
+    for (number, line) in source.code() {
+        for path in named(line, depth(&source.path)) {
+            let is_allowed = |room: &&str| path == **room || path.starts_with(&format!("{room}::"));
+            if !allowed.iter().any(|room| is_allowed(room)) {
+                complaints.push(source.complain(number, &format!("may not name {path}")));
+            }
+        }
+    }
+    complaints
+}
+
+/// Invariant 1: rooms import only as the table says.
+#[test]
+fn rooms_import_only_what_they_may() {
+    check(&["src"], imports_of_rooms);
+    for (path, text) in [
+        ("src/container/plan.rs", "use crate::engine::job::Job;"),
+        ("src/engine/job.rs", "use crate::ui::model;"),
+        (
+            "src/engine/run/machine.rs",
+            "let x = crate::runners::cargo::go();",
+        ),
+        ("src/engine/ids.rs", "use super::super::runners::cargo;"),
+        ("src/runners/cargo/mod.rs", "use crate::container::spec;"),
+        ("src/ui/model.rs", "use crate::engine::job::Job;"),
+        ("src/ui/model.rs", "use crate::{engine::backend, ui::log};"),
+    ] {
+        breaks(imports_of_rooms, path, text);
+    }
+    for (path, text) in [
+        ("src/engine/job.rs", "use crate::container::spec;"),
+        ("src/ui/model.rs", "use crate::engine::event::Event;"),
+        ("src/ui/model.rs", "//! Like [`crate::engine::job`]."),
+        ("src/ui/dashboard/app.rs", "use super::keys::Action;"),
+        ("src/program/cargo.rs", "use crate::ui::report;"),
+    ] {
+        keeps(imports_of_rooms, path, text);
+    }
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(index, _)| {
+        let of_name = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        let before = line[..index].chars().next_back();
+        let after = line[index + word.len()..].chars().next();
+        !of_name(before) && !of_name(after)
+    })
+}
+
+fn unsafe_code(source: &Source) -> Vec<String> {
+    let allowed = source.path.starts_with("src/container/sys/")
+        || source.path == "src/container/child.rs"
+        || source.path == "src/container/spawner.rs";
+    let lines: Vec<&str> = source.text.lines().collect();
+    let mut complaints = Vec::new();
+    for (number, line) in source.code() {
+        if !has_word(line, "unsafe") {
+            continue;
+        }
+        if !allowed {
+            complaints.push(source.complain(number, "unsafe code has no place here"));
+        } else if !is_justified(&lines, number - 1) {
+            complaints.push(source.complain(number, "no SAFETY text above this"));
+        }
+    }
+    complaints
+}
+
+/// Whether a comment above the statement that this line is part of says `SAFETY:` (or `# Safety`,
+/// for those who call a function).
+fn is_justified(lines: &[&str], index: usize) -> bool {
+    let above = lines[..index].iter().rev().map(|line| line.trim());
+    let mut in_statement = true;
+    for line in above {
+        if line.starts_with("//") {
+            if line.contains("SAFETY:") || line.contains("# Safety") {
+                return true;
+            }
+            in_statement = false;
+        } else if !in_statement || line.is_empty() || line.ends_with([';', '}']) {
+            return false;
+        }
+    }
+    false
+}
+
+#[test]
+fn unsafe_code_is_where_it_may_be_and_says_why_it_is_sound() {
+    check(&["src"], unsafe_code);
+    let bare = "fn f() {\n    unsafe { g() }\n}";
+    breaks(unsafe_code, "src/engine/job.rs", bare);
+    breaks(unsafe_code, "src/container/sys/mount.rs", bare);
+    let of_another = "// SAFETY: fine.\nunsafe { f() };\nunsafe { g() };";
+    breaks(unsafe_code, "src/container/child.rs", of_another);
+    let justified = "// SAFETY: g has no\n// conditions.\nlet x =\n    unsafe { g() };";
+    keeps(unsafe_code, "src/container/child.rs", justified);
+    keeps(
+        unsafe_code,
+        "src/engine/job.rs",
+        "#![deny(unsafe_code)] // unsafe",
+    );
+}
+
+fn sleeps(source: &Source) -> Vec<String> {
+    let call = ["sle", "ep("].concat();
+    let begin = source.tests_begin();
+    let code = source.code().filter(|(number, _)| *number >= begin);
+    let sleeping = code.filter(|(_, line)| line.contains(&call) && has_word(line, "sleep"));
+    sleeping
+        .map(|(number, _)| source.complain(number, "tests do not sleep"))
+        .collect()
+}
+
+#[test]
+fn tests_do_not_sleep() {
+    check(&["src", "tests"], sleeps);
+    let sleep = ["thread::sle", "ep(second);"].concat();
+    breaks(sleeps, "tests/x.rs", &sleep);
+    breaks(sleeps, "src/engine/run/machine/tests.rs", &sleep);
+    breaks(
+        sleeps,
+        "src/ui/log.rs",
+        &format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{\n{sleep}"),
+    );
+    keeps(sleeps, "src/ui/record.rs", &sleep);
+    // What a test gives to Maelstrom to run may well sleep.
+    keeps(
+        sleeps,
+        "tests/x.rs",
+        &format!("const A: &str = r#\"\n{sleep}\n\"#;"),
+    );
+}
+
+/// Marks of what is not finished, put together so that this file does not hold them.
+fn unfinished(source: &Source) -> Vec<String> {
+    let marks = [
+        ["TO", "DO"],
+        ["FIX", "ME"],
+        ["XX", "X"],
+        ["to", "do!"],
+        ["unimple", "mented!"],
+    ]
+    .map(|halves| halves.concat());
+    let mut complaints = Vec::new();
+    for (index, line) in source.text.lines().enumerate() {
+        for mark in &marks {
+            // A name or a string may hold the letters; a mark stands alone, and outside strings.
+            let outside = line.split('"').step_by(2).collect::<Vec<_>>().join(" ");
+            let word = mark.trim_end_matches('!');
+            if outside.contains(mark.as_str()) && has_word(&outside, word) {
+                complaints.push(source.complain(index + 1, &format!("holds {mark}")));
+            }
+        }
+    }
+    let ignored = source
+        .code()
+        .filter(|(_, line)| line.trim_start().starts_with("#[ignore"));
+    complaints.extend(ignored.map(|(number, _)| source.complain(number, "a test is ignored")));
+    complaints
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    check(&["src", "tests"], unfinished);
+    breaks(unfinished, "src/x.rs", &["// TO", "DO: this"].concat());
+    breaks(unfinished, "src/x.rs", &["    to", "do!()"].concat());
+    breaks(unfinished, "src/x.rs", "    #[ignore]");
+    keeps(unfinished, "src/x.rs", "/// On demand (`#[ignore]`).");
+}
+
+fn header(source: &Source) -> Vec<String> {
+    match source.text.starts_with("//!") {
+        true => Vec::new(),
+        false => vec![source.complain(1, "does not say what it is for")],
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    check(&["src", "tests"], header);
+    breaks(header, "src/x.rs", "use std::fs;");
+}
+
+/// A file has one subject. Longer than this, it has two.
+const LINES_MAX: usize = 500;
+
+fn length(source: &Source) -> Vec<String> {
+    let lines = source.text.lines().count();
+    match lines {
+        0..=LINES_MAX => Vec::new(),
+        more => vec![source.complain(more, "is too long to be about one subject")],
+    }
+}
+
+#[test]
+fn no_file_is_too_long() {
+    check(&["src"], length);
+    breaks(length, "src/x.rs", &"//!\n".repeat(LINES_MAX + 1));
+}
+
+/// Code for one processor needs its twin for the other that is supported.
+fn twins(source: &Source) -> Vec<String> {
+    let text = source.text.to_lowercase();
+    let asks = text.contains(&["target", "_arch"].concat());
+    match asks && !(text.contains("x86_64") && text.contains("aarch64")) {
+        true => vec![source.complain(1, "is for one processor architecture only")],
+        false => Vec::new(),
+    }
+}
+
+#[test]
+fn code_for_one_processor_has_its_twin() {
+    check(&["src", "tests"], twins);
+    let lonely = ["#[cfg(target_arch", " = \"x86_64\")]"].concat();
+    breaks(twins, "src/x.rs", &lonely);
+}

@@ -14,6 +14,28 @@ use super::host_path::HostPath;
 /// Directories of the root that hold programs and libraries, besides all that begin with `lib`.
 const SYSTEM: [&str; 6] = ["bin", "gnu", "nix", "opt", "sbin", "usr"];
 
+/// Variables that name the directory of a version manager or an installation, without which the
+/// programs that it puts on `PATH` do nothing.
+const INSTALLATIONS: [&str; 14] = [
+    "ASDF_DATA_DIR",
+    "ASDF_DIR",
+    "BUN_INSTALL",
+    "CONDA_PREFIX",
+    "DENO_INSTALL",
+    "GOROOT",
+    "JAVA_HOME",
+    "NVM_DIR",
+    "PNPM_HOME",
+    "PYENV_ROOT",
+    "RBENV_ROOT",
+    "SDKMAN_DIR",
+    "VIRTUAL_ENV",
+    "VOLTA_HOME",
+];
+
+/// A directory of this name on `PATH` holds scripts that look for everything beside it.
+const SHIMS: &str = "shims";
+
 /// What stands below `/etc` next to the toolbox, if the host has it: what programs and libraries
 /// read to work at all, and nothing that tells one host or its secrets from another.
 const ETC: [&str; 35] = [
@@ -109,13 +131,20 @@ fn system() -> Vec<HostPath> {
     resolved(names).collect()
 }
 
-/// The other directories along `PATH`, but for those that hold the home directory: with them
-/// everything of everybody would come along.
+/// The other directories along `PATH`, and those of the installations that they are part of; but
+/// none that holds the home directory: with it everything of everybody would come along.
 fn search_path(invocation: &Invocation, home: Option<&HostPath>) -> impl Iterator<Item = HostPath> {
     let path = invocation.variable("PATH").map(std::env::split_paths);
-    let directories: Vec<PathBuf> = path
-        .into_iter()
-        .flatten()
+    let on_path = path.into_iter().flatten().flat_map(|directory| {
+        let is_shims = directory.file_name().is_some_and(|name| name == SHIMS);
+        let around = directory.parent().filter(|_| is_shims).map(Path::to_owned);
+        [Some(directory), around].into_iter().flatten()
+    });
+    let installations = INSTALLATIONS
+        .iter()
+        .filter_map(|name| invocation.variable(name).map(PathBuf::from));
+    let directories: Vec<PathBuf> = on_path
+        .chain(installations)
         .filter(|directory| directory.is_absolute())
         .collect();
     let home = home.map(|home| home.canonical.clone());
@@ -340,30 +369,40 @@ mod tests {
     }
 
     #[test]
-    fn directories_that_hold_the_home_are_not_lent() {
+    fn what_path_needs_is_lent_unless_it_holds_the_home() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path().canonicalize().unwrap();
-        std::fs::create_dir_all(root.join("home/u/bin")).unwrap();
+        for name in ["home/u/bin", "home/u/.manager/shims", "java"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let path = std::env::join_paths([
+            root.join("home/u/bin"),
+            root.join("home/u/.manager/shims"),
+            root.join("home"),
+            root.join("home/u"),
+            PathBuf::from("relative"),
+            root.join("missing"),
+        ]);
         let invocation = Invocation {
             directory: root.clone(),
-            environment: [(
-                "PATH".into(),
-                std::env::join_paths([
-                    root.join("home/u/bin"),
-                    root.join("home"),
-                    root.join("home/u"),
-                    PathBuf::from("relative"),
-                    root.join("missing"),
-                ])
-                .unwrap(),
-            )]
+            environment: [
+                ("PATH".into(), path.unwrap()),
+                ("JAVA_HOME".into(), root.join("java").into_os_string()),
+                ("NVM_DIR".into(), root.join("home").into_os_string()),
+            ]
             .into(),
             colours: crate::runners::sandbox::invocation::Colours::Unwanted,
         };
         let home = HostPath::resolve(&root.join("home/u")).unwrap();
         let lent: Vec<PathBuf> = search_path(&invocation, Some(&home))
-            .map(|path| path.canonical)
+            .map(|path| path.canonical.strip_prefix(&root).unwrap().to_owned())
             .collect();
-        assert_eq!(lent, [root.join("home/u/bin")]);
+        let expected = [
+            "home/u/bin",
+            "home/u/.manager/shims",
+            "home/u/.manager",
+            "java",
+        ];
+        assert_eq!(lent, expected.map(PathBuf::from));
     }
 }

@@ -125,6 +125,26 @@ fn what_a_job_writes_last_is_told_however_soon_its_end_is_known() {
     });
 }
 
+#[test]
+fn descriptors_that_the_program_was_called_with_stay_with_it() {
+    let (reader, _writer) = std::io::pipe().unwrap();
+    // Unlike the pipe itself, a copy stays open in programs that are executed. Its number is one
+    // that a shell does not use.
+    let copy = nix::fcntl::FcntlArg::F_DUPFD(100);
+    let inherited = nix::fcntl::fcntl(&reader, copy).unwrap();
+    with_backend(1, async |mut bench| {
+        let id = bench.submit(script("echo /proc/$$/fd/*"), None);
+        bench.finished().await;
+        let stdout = bench.stdout(id).to_owned();
+        let open: Vec<i32> = stdout
+            .split_whitespace()
+            .map(|path| path.rsplit('/').next().unwrap().parse().unwrap())
+            .collect();
+        assert!(open.contains(&2) && !open.contains(&inherited), "{open:?}");
+        bench
+    });
+}
+
 const SUCCESS: JobEnd = JobEnd::Exited(ExitStatus::Code(0));
 
 #[test]

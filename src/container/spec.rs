@@ -104,8 +104,8 @@ pub enum MountKind {
         /// Permission bits, such as `0o1777` for `/tmp`.
         mode: u32,
     },
-    /// An empty, read-only directory that hides what stands there. Left out when nothing stands
-    /// there.
+    /// Hides what stands there: a directory behind an empty, read-only one, a file behind
+    /// `/dev/null`. Left out when nothing stands there.
     Mask,
     /// A device of the host: the mount point `/dev/NAME` must exist as a file.
     Device(Device),

@@ -121,8 +121,8 @@ pub enum Step {
         /// Where to.
         target: CString,
     },
-    /// Hide what stands at a path behind an empty, read-only directory; nothing if nothing stands
-    /// there.
+    /// Hide what stands at a path: a directory behind an empty, read-only one, a file behind the
+    /// container's `/dev/null`. Nothing if nothing stands there.
     Mask {
         /// Where.
         target: CString,

@@ -332,7 +332,11 @@ fn mask(target: &CStr) -> nix::Result<()> {
     match stat(target) {
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
         Err(errno) => Err(errno),
-        Ok(there) if !is_directory(there.st_mode) => Err(Errno::ENOTDIR),
+        // What cannot be read as a file either.
+        Ok(there) if !is_directory(there.st_mode) => {
+            let flags = MsFlags::MS_BIND;
+            mount(Some(c"/dev/null"), target, NONE, flags, NONE)
+        }
         Ok(_) => {
             let name = Some(c"tmpfs");
             let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_RDONLY;

@@ -606,6 +606,23 @@ fn quitting_a_run_asks_and_an_interrupt_cancels_and_then_kills() {
 }
 
 #[test]
+fn who_is_asked_whether_to_quit_when_the_run_ends_has_quit() {
+    let mut script = small();
+    let mut harness = Harness::new(80, 24);
+    harness.feed(script.events.drain(..));
+    harness.keys("q");
+    script.end_round(
+        1,
+        Summary {
+            failed: 1,
+            ..Summary::default()
+        },
+    );
+    harness.feed(script.events.drain(..));
+    assert_eq!(harness.commands(), [Command::Leave]);
+}
+
+#[test]
 fn keys_that_need_the_outside_ask_for_it() {
     let mut harness = shown(stream::showcase(), 120, 36);
     harness.keys("]ey!M");

@@ -18,7 +18,8 @@ mod tree;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::engine::event::{
-    ClusterSample, Description, Event, EventKind, Finished, Notice, Outcome, RoundCause, RunStarted,
+    BackendInfo, ClusterSample, Description, Event, EventKind, Finished, Notice, Outcome,
+    RoundCause, RunStarted,
 };
 use crate::engine::ids::{Attempt, TestId, WorkerId};
 
@@ -170,6 +171,7 @@ impl Model {
                 }
                 self.phase = Phase::RoundOver;
                 self.rerun_queued = 0;
+                self.rest_workers();
             }
             EventKind::WorkerJoined {
                 worker,
@@ -441,6 +443,17 @@ impl Model {
             self.tests.shift_started(test, suspended_us);
             self.running
                 .insert((started_us.saturating_add(suspended_us), test));
+        }
+    }
+
+    /// Between rounds nobody samples this machine, and its slots are idle.
+    fn rest_workers(&mut self) {
+        let is_local = |run: &RunStarted| run.backend == BackendInfo::Local;
+        if self.run.as_ref().is_some_and(is_local) {
+            for worker in self.workers.iter_mut().flatten() {
+                worker.busy = 0;
+                worker.cpu_permille = 0;
+            }
         }
     }
 

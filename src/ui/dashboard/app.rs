@@ -342,6 +342,7 @@ impl App {
                     effects.push(Effect::Send(Command::Leave));
                 }
                 self.rows.invalidate();
+                self.answer_quit(effects);
             }
             EventKind::RunFinished { exit_code } => {
                 self.rows.invalidate();
@@ -353,11 +354,20 @@ impl App {
         }
     }
 
+    /// Who was asked whether to quit although tests run wants to quit, now that none does.
+    fn answer_quit(&mut self, effects: &mut Vec<Effect>) {
+        if matches!(self.overlay, Overlay::ConfirmQuit) {
+            self.overlay = Overlay::None;
+            self.leave(effects);
+        }
+    }
+
     fn closes_after(&self, success: bool) -> bool {
-        match self.on_finish {
-            OnFinish::Auto => success,
-            OnFinish::Stay => false,
-            OnFinish::Exit => true,
+        match (self.on_finish, self.source) {
+            (OnFinish::Auto, Source::Live) => success,
+            // Who shows a recording wants to see it, whatever became of the run.
+            (OnFinish::Auto, Source::Recording) | (OnFinish::Stay, _) => false,
+            (OnFinish::Exit, _) => true,
         }
     }
 

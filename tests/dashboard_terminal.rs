@@ -25,6 +25,7 @@ use tmux::Tmux;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const ROLE: &str = "MAELSTROM_TEST_ROLE";
+const TOLD: &str = "MAELSTROM_TEST_TOLD";
 const FRAME_BEGIN: &[u8] = b"\x1b[?2026h";
 const FRAME_END: &[u8] = b"\x1b[?2026l";
 
@@ -46,6 +47,18 @@ fn the_program_in_the_terminal() {
     let settings = Settings::standard(ColorChoice::Color).expect("the built-in themes are right");
     let engine = std::thread::spawn(move || match role.as_str() {
         "flood" => flood(&sender),
+        "flood-and-tell" => {
+            let began = Instant::now();
+            flood(&sender);
+            let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
+            let peak = status.lines().find(|line| line.starts_with("VmHWM:"));
+            let peak = peak
+                .and_then(|line| line.split_whitespace().nth(1))
+                .expect("a number");
+            let told = format!("{} {peak}", began.elapsed().as_millis());
+            std::fs::write(std::env::var(TOLD).expect("a file to tell"), told).expect("it is ours");
+            std::process::exit(0);
+        }
         "long-log" => long_log(&sender, queue),
         role => answer(&sender, queue, role),
     });
@@ -120,7 +133,7 @@ fn answer(sender: &EventSender, mut commands: UnboundedReceiver<Command>, role: 
 
 /// Ten thousand events a second, as long as somebody takes them.
 fn flood(sender: &EventSender) {
-    let count = 100_000;
+    let count = 30_000;
     let mut script = stream::big(count);
     script.events.drain(..).for_each(|event| sender.send(event));
     stream::run_big(&mut script, count);
@@ -467,4 +480,46 @@ fn check_30_help_lists_every_key_and_quitting_leaves_the_failures_behind() {
     ] {
         assert!(left.contains(part), "{part:?} is not in\n{left}");
     }
+}
+
+#[test]
+fn a_slow_terminal_slows_no_event_and_grows_no_memory() {
+    use std::io::Read;
+    let directory = tempfile::tempdir().unwrap();
+    let told = directory.path().join("told");
+    let size = nix::pty::Winsize {
+        ws_row: 36,
+        ws_col: 120,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let pty = nix::pty::openpty(&size, None).unwrap();
+    let end = || std::process::Stdio::from(pty.slave.try_clone().unwrap());
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_program_in_the_terminal", "--nocapture"])
+        .env(ROLE, "flood-and-tell")
+        .env(TOLD, &told)
+        .stdin(end())
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .unwrap();
+    drop(pty.slave);
+    // A terminal that takes a kilobyte a second: a wait on a channel that nobody writes to.
+    let mut terminal = std::fs::File::from(pty.master);
+    let (tick, rest) = std::sync::mpsc::channel::<()>();
+    let mut taken = [0; 128];
+    let mut bytes = 0;
+    while child.try_wait().unwrap().is_none() {
+        bytes += terminal.read(&mut taken).unwrap_or(0);
+        let _ = rest.recv_timeout(Duration::from_millis(125));
+    }
+    drop(tick);
+    let told = std::fs::read_to_string(told).unwrap();
+    let (took_ms, peak_kib) = told.split_once(' ').unwrap();
+    let (took_ms, peak_kib): (u64, u64) = (took_ms.parse().unwrap(), peak_kib.parse().unwrap());
+    assert!(bytes > 1_000, "something was shown");
+    // The stream lasts ten seconds by itself; a screen that held it up would make it minutes.
+    assert!(took_ms < 20_000, "{took_ms} ms");
+    assert!(peak_kib < 400 << 10, "{peak_kib} KiB");
 }

@@ -17,6 +17,8 @@ use std::process::ExitCode;
 pub enum Program {
     /// `cargo maelstrom`.
     CargoMaelstrom,
+    /// `maelstrom-pytest`.
+    Pytest,
 }
 
 /// All of a program. To be called before anything else: the same executable serves as the helper
@@ -27,6 +29,7 @@ pub fn main(program: Program) -> ExitCode {
     }
     let code = match program {
         Program::CargoMaelstrom => program::cargo::main(std::env::args_os().collect()),
+        Program::Pytest => program::pytest::main(std::env::args_os().collect()),
     };
     ExitCode::from(code)
 }

@@ -130,7 +130,7 @@ fn wishes(settings: &Settings, errand: Errand, screen: &Screen) -> Wishes {
     }
 }
 
-fn screen(
+pub(super) fn screen(
     options: &ReportOptions,
     passing_output: PassingOutput,
     colour: Colour,
@@ -186,7 +186,7 @@ fn dashboard(on_finish: OnFinishOption, colour: Colour, source: Source) -> Resul
 }
 
 /// Shows a recorded run.
-fn replay(
+pub(super) fn replay(
     path: &Path,
     options: &ReportOptions,
     passing_output: PassingOutput,
@@ -237,7 +237,7 @@ fn glyphs() -> Glyphs {
     }
 }
 
-fn colour(option: ColorOption) -> Colour {
+pub(super) fn colour(option: ColorOption) -> Colour {
     match option {
         ColorOption::Auto => Colour::for_stream(&io::stdout()),
         ColorOption::Always => Colour::Always,
@@ -260,7 +260,7 @@ fn as_called(arguments: &[OsString]) -> Vec<String> {
 }
 
 /// Shows help or a mistake in the command line where each belongs.
-fn tell(told: &clap::Error) -> u8 {
+pub(super) fn tell(told: &clap::Error) -> u8 {
     drop(told.print());
     u8::try_from(told.exit_code()).unwrap_or(exit_code::USAGE)
 }
@@ -276,7 +276,7 @@ fn print_lines(lines: Result<Vec<String>, CargoError>) -> Result<u8, Failure> {
     )
 }
 
-fn print_out(text: &str) -> Result<u8, Failure> {
+pub(super) fn print_out(text: &str) -> Result<u8, Failure> {
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())

@@ -1,11 +1,13 @@
 //! The programs, put together from the rooms: no decisions of their own, only wiring.
 //!
 //! - [`cargo`]: `cargo maelstrom`, from its command line to its exit code.
+//! - [`pytest`]: `maelstrom-pytest`, likewise.
 //! - [`session`]: one run with everything around it: backend, screen, signals, recording.
 //! - [`screen`]: the thread that shows a run.
 //! - [`failure`]: why a program ends before its run, as a person reads it.
 
 pub mod cargo;
 pub mod failure;
+pub mod pytest;
 pub mod screen;
 pub mod session;

@@ -4,4 +4,5 @@
 
 pub mod cargo;
 pub mod framework;
+pub mod pytest;
 pub mod sandbox;

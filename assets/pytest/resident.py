@@ -1,0 +1,342 @@
+"""Runs each test in a fork of an interpreter that has collected all of them.
+
+The process that started us (the container's first) talks to us over a seqpacket socket, standard
+input at our start:
+
+    us:   ready                             we wait for requests
+          unfit REASON                      a fork of us would not be as good as a fresh process
+    it:   the program's arguments, each followed by a NUL, with four descriptors: standard input,
+          output and error, and the mount namespace for the test
+    us:   started PID
+          failed STEP                       the fork could not become what it should be
+          ended STATUS USER SYSTEM PEAK MEMORY
+                                            as wait(2) and getrusage(2) have it: microseconds,
+                                            kilobytes; MEMORY is what we occupy ourselves
+
+Before its test begins, a fork is made what a fresh process would be: leader of its session, in the
+namespace with the untouched files, with the test's own streams wherever ours were kept, without
+our capabilities, with random numbers of its own.
+
+What can't be made so is found in `unfitness`: threads, open descriptors whose state forks would
+share, memory shared for writing, child processes, running timers.
+"""
+
+import os
+import random
+import socket
+import stat
+import sys
+
+runner = None  # The module that runs us; it sets this.
+
+CAPABILITY_VERSION = 0x20080522
+CAP_SYS_CHROOT, CAP_SYS_ADMIN = 18, 21
+NEEDED = 1 << CAP_SYS_CHROOT | 1 << CAP_SYS_ADMIN
+CLONE_NEWNS = 0x00020000
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+REQUEST_BYTES_MAX = 1 << 17
+
+# What belongs to nobody in particular: nothing that one process does to them another can see.
+HARMLESS_DEVICES = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9)}
+
+
+class Capabilities:
+    """Of this process; the two that a fork needs are ours without being in effect."""
+
+    def __init__(self):
+        import ctypes
+
+        self.ctypes = ctypes
+        self.libc = ctypes.CDLL(None, use_errno=True)
+
+    def words(self, values=None):
+        array = (self.ctypes.c_uint32 * 6)()
+        header = (self.ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+        if values is None:
+            self.check("read capabilities", self.libc.capget(header, array))
+            return list(array)
+        array[:] = values
+        self.check("set capabilities", self.libc.capset(header, array))
+        return values
+
+    def check(self, step, result):
+        if result != 0:
+            errno = self.ctypes.get_errno()
+            raise OSError(errno, step + ": " + os.strerror(errno))
+
+    def hide(self):
+        """Takes the two out of effect, and from the programs we may run."""
+        _, permitted, inheritable, *high = self.words()
+        if permitted & NEEDED != NEEDED:
+            raise OSError(0, "the capabilities to enter a mount namespace are missing")
+        self.words([permitted & ~NEEDED, permitted, inheritable & ~NEEDED, *high])
+        result = self.libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+        self.check("clear ambient capabilities", result)
+
+    def enter(self, namespace):
+        """Enters a mount namespace, and gives the two up."""
+        _, permitted, inheritable, *high = self.words()
+        self.words([permitted, permitted, inheritable, *high])
+        self.check("enter the mount namespace", self.libc.setns(namespace, CLONE_NEWNS))
+        left = permitted & ~NEEDED
+        self.words([left, left, inheritable, *high])
+
+
+def descriptors():
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[int(name)] = os.readlink("/proc/self/fd/" + name)
+        except OSError:
+            pass  # The descriptor of the listing itself.
+    return found
+
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+
+def lasting_threads():
+    """Counts threads. Libraries that can be forked end theirs before a fork, and start others when
+    they need them: the count is taken after a fork for nothing."""
+    if threads() == 1:
+        return 1
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return threads()
+
+
+def possessions():
+    return threads(), frozenset(descriptors().items())
+
+
+def gained(before, after):
+    """What the import of a file has left behind, if it keeps us from forking."""
+    if after[0] > before[0] and lasting_threads() > before[0]:
+        return "it starts a thread when it is imported"
+    for descriptor, target in sorted(after[1] - before[1]):
+        if descriptor not in dict(before[1]) and not is_harmless(descriptor):
+            return "it leaves " + target + " open when it is imported"
+    return None
+
+
+def is_harmless(descriptor):
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return True
+    if stat.S_ISCHR(status.st_mode):
+        device = os.major(status.st_rdev), os.minor(status.st_rdev)
+        return device in HARMLESS_DEVICES
+    return is_reopenable(descriptor, status)
+
+
+def is_reopenable(descriptor, status):
+    import fcntl
+
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    reads = flags & os.O_ACCMODE == os.O_RDONLY
+    kind = status.st_mode
+    return reads and (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
+
+
+def unfitness(capture, own=()):
+    """Why forks of this process would not be as good as fresh ones, or nothing. Capturing must be
+    resumed by the forks."""
+    if capture is not None:
+        capture.stop_global_capturing()
+    if lasting_threads() > 1:
+        import threading
+
+        names = [thread.name for thread in threading.enumerate()][1:]
+        return "threads run after collection: " + (", ".join(names) or "of a library")
+    for descriptor, target in sorted(descriptors().items()):
+        if descriptor > 2 and descriptor not in own and not is_ours(descriptor):
+            if not is_harmless(descriptor):
+                return target + " is open after collection"
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            access, name = line.split()[1], line.split(None, 5)[5:]
+            if "w" in access and "s" in access:
+                return "memory is shared for writing: " + "".join(name).strip()
+    with open("/proc/self/task/%d/children" % os.getpid()) as children:
+        if children.read().strip():
+            return "a child process runs after collection"
+    import signal
+
+    if signal.getitimer(signal.ITIMER_REAL)[0]:
+        return "a timer runs after collection"
+    return None
+
+
+def is_ours(descriptor):
+    """Whether it is one of the standard streams once more, or one of ours."""
+    here = os.fstat(descriptor)
+    streams = (os.fstat(stream) for stream in range(3))
+    return descriptor >= 200 or any(os.path.samestat(here, stream) for stream in streams)
+
+
+class Random:
+    """What the fork of a seeded generator must keep, and of an unseeded one must not."""
+
+    def __init__(self):
+        self.initial = random.getstate()
+        self.seeded = None
+
+    def before_fork(self):
+        # A generator that nobody has touched is seeded anew by the fork itself.
+        state = random.getstate()
+        self.seeded = state if state != self.initial else None
+
+    def after_fork(self):
+        if self.seeded is not None:
+            random.setstate(self.seeded)
+        numpy = sys.modules.get("numpy.random")
+        if numpy is not None and self.is_fresh(numpy):
+            numpy.seed()
+
+    @staticmethod
+    def is_fresh(numpy):
+        """Whether numpy's generator is as it was when numpy was imported."""
+        try:
+            generator = numpy.mtrand._rand._bit_generator
+            sequence = getattr(generator, "seed_seq", None) or generator._seed_seq
+            again = numpy.MT19937(numpy.SeedSequence(sequence.entropy)).state["state"]
+            state = generator.state["state"]
+            return state["pos"] == again["pos"] and (state["key"] == again["key"]).all()
+        except Exception:
+            return False
+
+
+class Forks:
+    """What a `runner.Collector` needs to become a server."""
+
+    def begin(self):
+        self.socket = socket.socket(fileno=runner.private(0))
+        null = os.open("/dev/null", os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
+        self.capabilities = Capabilities()
+        self.capabilities.hide()
+        self.random = Random()
+        self.reporter = None
+
+    def pytest_runtestloop(self, session):
+        self.at_rest()
+        manager = session.config.pluginmanager
+        capture = manager.getplugin("capturemanager")
+        reason = unfitness(capture, own=(self.socket.fileno(),))
+        if reason:
+            self.send("unfit " + reason)
+            os._exit(0)
+        import gc
+
+        sys.stdout.flush()
+        sys.stderr.flush()
+        gc.collect()
+        gc.freeze()
+        self.send("ready")
+        request = self.serve()
+        self.socket.close()
+        gc.unfreeze()
+        self.become(session, *request)
+        if capture is not None:
+            capture.start_global_capturing()
+            capture.suspend_global_capture()
+        return None
+
+    def send(self, text):
+        self.socket.send(text.encode(errors="replace")[:4096])
+
+    def serve(self):
+        """Forks for each request. Returns in the forks only."""
+        while True:
+            message, streams, _, _ = socket.recv_fds(self.socket, REQUEST_BYTES_MAX, 4)
+            if not message:
+                os._exit(0)
+            self.random.before_fork()
+            child = os.fork()
+            if child == 0:
+                try:
+                    self.prepare(streams)
+                except BaseException as error:
+                    self.send("failed " + str(error))
+                    os._exit(127)
+                return message.rstrip(b"\0").split(b"\0")
+            for stream in streams:
+                os.close(stream)
+            self.send("started %d" % child)
+            _, status, usage = os.wait4(child, 0)
+            user, system = usage.ru_utime * 1e6, usage.ru_stime * 1e6
+            self.send(
+                "ended %d %d %d %d %d" % (status, user, system, usage.ru_maxrss, memory())
+            )
+
+    def prepare(self, streams):
+        """Makes a fork what a fresh process would be."""
+        os.setsid()
+        self.capabilities.enter(streams[3])
+        os.chdir(runner.DIRECTORY)
+        ours = [os.fstat(stream) for stream in (1, 2)]
+        for descriptor in descriptors():
+            try:
+                here = os.fstat(descriptor)
+            except OSError:
+                continue
+            inheritable = os.get_inheritable(descriptor)
+            for stream, our in zip(streams[1:3], ours):
+                if os.path.samestat(here, our):
+                    os.dup2(stream, descriptor, inheritable)
+            if descriptor > 2 and descriptor not in streams and is_reopenable(descriptor, here):
+                reopen(descriptor, inheritable)
+        os.dup2(streams[0], 0)
+        for stream in streams:
+            os.close(stream)
+        self.random.after_fork()
+
+    def become(self, session, *words):
+        """Leaves one test to the session, and reports it."""
+        words = [word.decode(errors="surrogateescape") for word in words]
+        node, nth = words[words.index("test") + 1 :][:2]
+        reporter = runner.Reporter(node, int(nth), runner.private(2))
+        manager = session.config.pluginmanager
+        manager.register(reporter, "_maelstrom_reporter")
+        reporter.pytest_sessionstart(session)
+        session.items = reporter.choose(session.items)
+        session.testscollected = len(session.items)
+        session.testsfailed = 0
+        terminal = manager.getplugin("terminalreporter")
+        if terminal is not None:
+            restart_clock(terminal)
+            # What collection had to say is not this test's.
+            terminal.stats.clear()
+            terminal._numcollected = len(session.items)
+
+
+def restart_clock(terminal):
+    import time
+
+    if hasattr(terminal, "_sessionstarttime"):
+        terminal._sessionstarttime = time.time()
+    elif hasattr(terminal, "_session_start"):
+        terminal._session_start = type(terminal._session_start)()
+
+
+def reopen(descriptor, inheritable):
+    """Gives a file opened for reading a position of its own."""
+    import fcntl
+
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    position = os.lseek(descriptor, 0, os.SEEK_CUR)
+    again = os.open("/proc/self/fd/%d" % descriptor, flags)
+    os.lseek(again, position, os.SEEK_SET)
+    os.dup2(again, descriptor, inheritable)
+    os.close(again)
+
+
+def memory():
+    """Kilobytes that this process occupies."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * (os.sysconf("SC_PAGE_SIZE") // 1024)

@@ -1,0 +1,149 @@
+//! The command lines of collection and of tests.
+//!
+//! ```text
+//! PYTHON /run/maelstrom/runner.py collect IGNORED SECONDS ARGUMENT...
+//! PYTHON /run/maelstrom/runner.py test NODEID NTH --verbose ARGUMENT... PATH
+//! ```
+//!
+//! A test's node id depends on where pytest thinks the project's root is, and pytest finds that
+//! root and its configuration file by what it is to collect. So tests are told both, as collection
+//! found them. Pure.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::runners::sandbox::invocation::Colours;
+
+use super::collection::{ListedTest, Session};
+use super::options::PytestArguments;
+
+/// What all command lines have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandLines<'a> {
+    /// Where `runner.py` is.
+    pub runner: &'a Path,
+    /// What the user wants pytest to be told.
+    pub pytest: &'a PytestArguments,
+    /// Whether pytest should use colours.
+    pub colours: Colours,
+}
+
+impl CommandLines<'_> {
+    /// What makes pytest collect, without these files, and within this time for each of the others.
+    pub fn collect(&self, ignored: &[PathBuf], limit: Option<Duration>) -> Vec<OsString> {
+        let mut words = self.mode("collect", ignored, limit);
+        words.push(colour(self.colours));
+        words.extend(self.pytest.always.iter().cloned());
+        words.extend(self.pytest.collecting.iter().cloned());
+        words.extend(self.pytest.paths.iter().cloned());
+        words
+    }
+
+    fn mode(&self, mode: &str, ignored: &[PathBuf], limit: Option<Duration>) -> Vec<OsString> {
+        let ignored: Vec<_> = ignored.iter().map(|path| path.to_string_lossy()).collect();
+        vec![
+            self.runner.into(),
+            mode.into(),
+            serde_json::Value::from(ignored).to_string().into(),
+            limit.unwrap_or_default().as_secs().to_string().into(),
+        ]
+    }
+
+    /// What makes pytest run one test.
+    pub fn test(&self, session: &Session, test: &ListedTest, directory: &Path) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec![
+            self.runner.into(),
+            "test".into(),
+            test.node.clone().into(),
+            test.nth.to_string().into(),
+            "--verbose".into(),
+            colour(self.colours),
+        ];
+        let mut root = OsString::from("--rootdir=");
+        root.push(&session.root);
+        words.push(root);
+        if let Some(settings) = &session.settings {
+            words.extend(["-c".into(), settings.clone().into_os_string()]);
+        }
+        words.extend(self.pytest.always.iter().cloned());
+        words.extend(self.pytest.running.iter().cloned());
+        words.push(path(session, test, directory));
+        words
+    }
+}
+
+fn colour(colours: Colours) -> OsString {
+    match colours {
+        Colours::Wanted => "--color=yes".into(),
+        Colours::Unwanted => "--color=no".into(),
+    }
+}
+
+/// A node id begins at the project's root, and an argument where pytest is called.
+fn path(session: &Session, test: &ListedTest, directory: &Path) -> OsString {
+    if session.root == directory {
+        return test.node.clone().into();
+    }
+    session.root.join(&test.node).into_os_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(words: &[OsString]) -> String {
+        let words = words.iter().map(|word| word.to_string_lossy().into_owned());
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn each_list_of_arguments_has_its_place() {
+        let pytest = PytestArguments {
+            always: vec!["-s".into()],
+            collecting: vec!["-k".into(), "x".into()],
+            running: vec!["--tb=short".into()],
+            paths: vec!["tests".into()],
+        };
+        let lines = |colours| CommandLines {
+            runner: Path::new("/r.py"),
+            pytest: &pytest,
+            colours,
+        };
+        let ignored = [PathBuf::from("a \"b\".py")];
+        let limit = Some(Duration::from_secs(9));
+        assert_eq!(
+            shown(&lines(Colours::Unwanted).collect(&ignored, limit)),
+            r#"/r.py collect ["a \"b\".py"] 9 --color=no -s -k x tests"#
+        );
+        let mut session = Session {
+            root: "/w".into(),
+            settings: None,
+            deselected: 0,
+        };
+        let test = ListedTest {
+            node: "tests/t.py::T::f[a b]".to_owned(),
+            nth: 1,
+            file: "tests/t.py".to_owned(),
+            name: "T.f[a b]".to_owned(),
+            markers: Vec::new(),
+            skip: None,
+        };
+        let run = |session: &Session| {
+            let words = lines(Colours::Wanted).test(session, &test, Path::new("/w"));
+            shown(&words)
+        };
+        assert_eq!(
+            run(&session),
+            "/r.py test tests/t.py::T::f[a b] 1 --verbose --color=yes \
+             --rootdir=/w -s --tb=short tests/t.py::T::f[a b]"
+        );
+        session.root = "/".into();
+        session.settings = Some("/w/tox.ini".into());
+        assert_eq!(
+            run(&session),
+            "/r.py test tests/t.py::T::f[a b] 1 --verbose --color=yes \
+             --rootdir=/ -c /w/tox.ini -s --tb=short /tests/t.py::T::f[a b]"
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! What pytest says the tests are.
+//!
+//! `runner.py collect` prints one JSON object a line: files as their import begins, files that
+//! could not be collected, tests, and at last the session. A collection that stops in the middle of
+//! a file (a crash, a hang, `sys.exit`) has no session; [`Listing::stopped_in`] says which file is
+//! to blame, and the next collection leaves it out. Pure.
+
+use std::path::PathBuf;
+
+use nix::sys::signal::Signal;
+use serde::Deserialize;
+
+use crate::engine::framework::Captured;
+use crate::engine::job::{ExitStatus, JobEnd};
+
+/// A test as pytest lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ListedTest {
+    /// Its node id.
+    pub node: String,
+    /// How many tests before it have the same node id.
+    pub nth: u32,
+    /// Its file, from the project directory.
+    pub file: String,
+    /// pytest's report name, such as `TestBox.test_lid`.
+    pub name: String,
+    /// The names of its own markers.
+    pub markers: Vec<String>,
+    /// Why its marks say that it be skipped, if they do.
+    pub skip: Option<String>,
+}
+
+/// What holds for all tests of a collection.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Session {
+    /// Where node ids start.
+    pub root: PathBuf,
+    /// pytest's configuration file.
+    pub settings: Option<PathBuf>,
+    /// Tests that pytest itself left out (`-k`, `-m`).
+    pub deselected: u32,
+}
+
+/// A file that could not be collected.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct BrokenFile {
+    /// The file, from the project directory.
+    pub file: String,
+    /// What pytest says of it.
+    pub text: String,
+}
+
+/// A file that decided to be skipped.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SkippedFile {
+    /// The file, from the project directory.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What keeps a process from being forked once it has collected.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Unfit {
+    /// The file whose import is to blame, if it is one.
+    pub file: Option<String>,
+    /// What is wrong.
+    pub reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Line {
+    Begin { file: Option<String> },
+    Broken(BrokenFile),
+    Skipped(SkippedFile),
+    Item(ListedTest),
+    Unfit(Unfit),
+    Session(Session),
+    End {},
+}
+
+/// What one collection said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The tests, in pytest's order.
+    pub tests: Vec<ListedTest>,
+    /// Files that could not be collected.
+    pub broken: Vec<BrokenFile>,
+    /// Files that decided to be skipped.
+    pub skipped: Vec<SkippedFile>,
+    /// What keeps a process that has collected all this from being forked.
+    pub unfit: Vec<Unfit>,
+    /// What holds for all tests; absent if the collection did not come to its end.
+    pub session: Option<Session>,
+    /// The file that was being imported when the collection ended.
+    pub stopped_in: Option<String>,
+}
+
+impl Listing {
+    /// Reads what `runner.py` printed. A line that is cut off is the last one of a process that was
+    /// ended, and says nothing.
+    pub fn read(stdout: &[u8]) -> Listing {
+        let mut listing = Listing::default();
+        let lines = stdout.split(|byte| *byte == b'\n');
+        for line in lines.filter_map(|line| serde_json::from_slice(line).ok()) {
+            match line {
+                Line::Begin { file } => listing.stopped_in = file,
+                Line::Broken(broken) => listing.broken.push(broken),
+                Line::Skipped(skipped) => listing.skipped.push(skipped),
+                Line::Item(test) => listing.tests.push(test),
+                Line::Unfit(unfit) => listing.unfit.push(unfit),
+                Line::Session(session) => {
+                    listing.session = Some(session);
+                    listing.stopped_in = None;
+                }
+                Line::End {} => {}
+            }
+        }
+        listing
+    }
+}
+
+/// How a collection ended that should have gone on, as a person reads it; `limit` is the time that
+/// one file had.
+pub fn how_it_ended(captured: &Captured, limit: u64) -> String {
+    match &captured.result.end {
+        JobEnd::Exited(ExitStatus::Code(code)) => {
+            format!("its import ended pytest with exit code {code}")
+        }
+        // The alarm that `runner.py` sets.
+        JobEnd::Exited(ExitStatus::Signal { number, .. }) if *number == Signal::SIGALRM as i32 => {
+            format!("its import took longer than {limit} s (--collection-timeout)")
+        }
+        JobEnd::Exited(ExitStatus::Signal { number, .. }) => {
+            let name = Signal::try_from(*number).map_or("unknown", Signal::as_str);
+            format!("its import ended pytest by signal {number} ({name})")
+        }
+        JobEnd::TimedOut => "pytest took too long to collect".to_owned(),
+        JobEnd::Cancelled => "the collection was stopped".to_owned(),
+        JobEnd::Error(message) => message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_whole_collection_is_read() {
+        let listing = Listing::read(
+            br#"{"kind": "begin", "file": "a.py"}
+{"kind": "begin", "file": null}
+{"kind": "broken", "file": "a.py", "text": "SyntaxError"}
+{"kind": "skipped", "file": "c.py", "reason": "not here"}
+{"kind": "item", "node": "b.py::f[\u00e4 b]", "nth": 0, "file": "b.py", "name": "f[\u00e4 b]", "markers": ["slow"], "skip": "no"}
+{"kind": "unfit", "file": null, "reason": "threads"}
+{"kind": "session", "root": "/w", "settings": "/w/tox.ini", "pytest": "8.0", "deselected": 2}
+{"kind": "end", "code": 1}
+"#,
+        );
+        assert_eq!(listing.tests.len(), 1);
+        assert_eq!(listing.tests[0].node, "b.py::f[\u{e4} b]");
+        assert_eq!(listing.broken[0].text, "SyntaxError");
+        assert_eq!(listing.skipped[0].file, "c.py");
+        assert_eq!(listing.unfit[0].file, None);
+        assert_eq!(listing.session.unwrap().deselected, 2);
+        assert_eq!(listing.stopped_in, None);
+    }
+
+    #[test]
+    fn the_file_in_which_a_collection_stopped_is_known() {
+        let listing = Listing::read(
+            b"{\"kind\": \"begin\", \"file\": null}\n{\"kind\": \"begin\", \"file\": \"x.py\"}\n{\"ki",
+        );
+        assert_eq!(listing.stopped_in.as_deref(), Some("x.py"));
+        assert_eq!(listing.session, None);
+    }
+
+    proptest! {
+        #[test]
+        fn anything_can_be_read(stdout: Vec<u8>) {
+            prop_assert_eq!(Listing::read(&stdout).session, None);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a Python test finds around it: the shared default container with the active interpreter,
+//! the project's tree, and our own two files.
+//!
+//! Nothing is copied and no image is needed: interpreter and packages are bound read-only where
+//! they are. Where tests are mere processes, our files lie in the project's own directory for us.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::engine::event::Isolation;
+use crate::engine::job::{ContainerSpec, Root, SkeletonEntry, SkeletonKind};
+use crate::runners::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
+use crate::runners::sandbox::container::workspace::Places;
+use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
+use crate::runners::sandbox::invocation::Invocation;
+
+use super::error::PytestError;
+use super::interpreter::Interpreter;
+
+/// Where our files are in a container.
+const PLACE: &str = "/run/maelstrom";
+
+/// The program that every job runs, and what belongs to it.
+const FILES: [(&str, &str); 2] = [
+    (RUNNER, include_str!("../../../assets/pytest/runner.py")),
+    (
+        "resident.py",
+        include_str!("../../../assets/pytest/resident.py"),
+    ),
+];
+
+const RUNNER: &str = "runner.py";
+
+/// The project directory's own directory for us.
+pub const OWN_DIRECTORY: &str = ".maelstrom-pytest";
+
+/// Where pytest runs.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The container of all jobs.
+    pub container: Arc<ContainerSpec>,
+    /// Where `runner.py` is in it.
+    pub runner: PathBuf,
+}
+
+impl Surroundings {
+    /// Those of a project.
+    pub fn make(
+        invocation: &Invocation,
+        interpreter: &Interpreter,
+        isolation: Isolation,
+    ) -> Result<Surroundings, PytestError> {
+        match isolation {
+            Isolation::Container => {
+                let mut spec = project_container(invocation, interpreter)?;
+                add_files(&mut spec);
+                Ok(Surroundings {
+                    container: Arc::new(spec),
+                    runner: Path::new(PLACE).join(RUNNER),
+                })
+            }
+            Isolation::Process => {
+                let place = invocation.directory.join(OWN_DIRECTORY).join("plugin");
+                write_files(&place)?;
+                // Nothing will look at it.
+                let (none, host) = (WorkspaceFacts::default(), HostFacts::default());
+                let spec = container(&none, &host, Toolbox::Absent, &Libraries::default())?;
+                Ok(Surroundings {
+                    container: Arc::new(spec),
+                    runner: place.join(RUNNER),
+                })
+            }
+        }
+    }
+}
+
+fn project_container(
+    invocation: &Invocation,
+    interpreter: &Interpreter,
+) -> Result<ContainerSpec, PytestError> {
+    let directory = &invocation.directory;
+    let home = invocation.path_variable("HOME");
+    let facts = workspace::gather(
+        &Places {
+            root: directory,
+            packages: &[],
+            built: &[],
+            own: &directory.join(OWN_DIRECTORY),
+            home: home.as_deref(),
+        },
+        &mountinfo::of_this_host(),
+    )?;
+    let host = host::gather(invocation, interpreter.directories.clone());
+    let libraries = Libraries::default();
+    Ok(container(&facts, &host, Toolbox::Present, &libraries)?)
+}
+
+fn add_files(spec: &mut ContainerSpec) {
+    match &mut spec.root {
+        Root::Skeleton(entries) => {
+            entries.extend(FILES.map(|(name, text)| SkeletonEntry {
+                path: Path::new(PLACE).join(name),
+                kind: SkeletonKind::File(text.into()),
+            }));
+        }
+        // The default container is never made of layers.
+        Root::Layers { .. } => {}
+    }
+}
+
+fn write_files(place: &Path) -> Result<(), PytestError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| PytestError::Plugin { path, source }
+    };
+    fs::create_dir_all(place).map_err(failed(place))?;
+    for (name, text) in FILES {
+        let path = place.join(name);
+        fs::write(&path, text).map_err(failed(&path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Why `maelstrom-pytest` gave up before or while it found tests.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::engine::exit_code;
+use crate::engine::framework::DiscoveryError;
+use crate::runners::sandbox::container::ContainerError;
+
+/// pytest's exit code for arguments it doesn't understand.
+const PYTEST_USAGE: i32 = 4;
+
+/// Why discovery gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum PytestError {
+    /// There is nowhere to look for a Python.
+    #[error("there is no `python3` to be found")]
+    NoInterpreter,
+    /// Python could not be started.
+    #[error("can't start `{program}`")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Python could not say what it is.
+    #[error("`{program}` could not say what it is: {}", .stderr.trim())]
+    Interpreter {
+        /// The program.
+        program: String,
+        /// What it said instead.
+        stderr: String,
+    },
+    /// Python's answer is not what was asked for.
+    #[error("`{program}` said something unexpected of itself")]
+    InterpreterForm {
+        /// The program.
+        program: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// It is too old, or not CPython.
+    #[error("{} is {found}; CPython 3.9 or newer is needed", program.display())]
+    PythonVersion {
+        /// The interpreter.
+        program: PathBuf,
+        /// What it is.
+        found: String,
+    },
+    /// It has no pytest.
+    #[error("{} has no pytest", program.display())]
+    NoPytest {
+        /// The interpreter.
+        program: PathBuf,
+    },
+    /// Its pytest is too old.
+    #[error("{} has pytest {found}; 7.0 or newer is needed", program.display())]
+    PytestVersion {
+        /// The interpreter.
+        program: PathBuf,
+        /// The version of its pytest.
+        found: String,
+    },
+    /// pytest gave up before it came to any file.
+    #[error("pytest could not collect the tests: {how}{}", after(.output))]
+    Collection {
+        /// How its process ended.
+        how: String,
+        /// Its exit code, if it had one.
+        code: Option<i32>,
+        /// What it wrote.
+        output: String,
+    },
+    /// Our files could not be put where pytest finds them.
+    #[error("can't write {}", path.display())]
+    Plugin {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The default container can't be made for this project.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+}
+
+fn after(output: &str) -> String {
+    match output.trim() {
+        "" => String::new(),
+        said => format!("\n{said}"),
+    }
+}
+
+impl DiscoveryError for PytestError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            PytestError::Collection {
+                code: Some(PYTEST_USAGE),
+                ..
+            } => exit_code::USAGE,
+            PytestError::NoInterpreter
+            | PytestError::Start { .. }
+            | PytestError::Interpreter { .. }
+            | PytestError::InterpreterForm { .. }
+            | PytestError::PythonVersion { .. }
+            | PytestError::NoPytest { .. }
+            | PytestError::PytestVersion { .. }
+            | PytestError::Collection { .. }
+            | PytestError::Plugin { .. }
+            | PytestError::Container(_) => exit_code::INFRASTRUCTURE,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            PytestError::NoInterpreter | PytestError::Start { .. } => Some(
+                "activate the project's virtual environment, or name its Python with --python"
+                    .to_owned(),
+            ),
+            PytestError::PythonVersion { .. } => {
+                Some("name another Python with --python".to_owned())
+            }
+            PytestError::NoPytest { program } | PytestError::PytestVersion { program, .. } => {
+                Some(format!(
+                    "{} -m pip install 'pytest>=7', or name another Python with --python",
+                    program.display()
+                ))
+            }
+            PytestError::Container(error) => error.help(),
+            PytestError::Interpreter { .. }
+            | PytestError::InterpreterForm { .. }
+            | PytestError::Collection { .. }
+            | PytestError::Plugin { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The active Python: which it is, what belongs to it, and whether it will do.
+//!
+//! It is the one the user names, else that of the active virtual environment, else `python3` or
+//! `python` on `PATH`. Shims (pyenv's, say) are seen through, since the interpreter itself says
+//! where it is.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::runners::sandbox::invocation::Invocation;
+
+use super::error::PytestError;
+
+/// What an interpreter is asked.
+const QUESTION: &str = include_str!("../../../assets/pytest/interpreter.py");
+
+/// The oldest Python that `runner.py` and `resident.py` run with.
+pub const PYTHON_LEAST: (u32, u32) = (3, 9);
+
+/// The oldest pytest whose hooks they use.
+pub const PYTEST_LEAST: u32 = 7;
+
+/// A Python with a pytest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interpreter {
+    /// Where it is.
+    pub executable: PathBuf,
+    /// What belongs to it: its library, its packages, and where packages are edited in place.
+    pub directories: Vec<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    executable: PathBuf,
+    version: (u32, u32, u32),
+    implementation: String,
+    pytest: Option<String>,
+    directories: Vec<PathBuf>,
+}
+
+impl Interpreter {
+    /// Finds the active one.
+    pub async fn find(
+        invocation: &Invocation,
+        named: Option<&Path>,
+    ) -> Result<Interpreter, PytestError> {
+        let mut missing = None;
+        for program in candidates(invocation, named) {
+            let output = invocation
+                .command(&program)
+                .args(["-c", QUESTION])
+                .output()
+                .await;
+            let program = program.to_string_lossy().into_owned();
+            let output = match output {
+                Ok(output) => output,
+                Err(source) => {
+                    missing.get_or_insert(PytestError::Start { program, source });
+                    continue;
+                }
+            };
+            if !output.status.success() {
+                let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+                return Err(PytestError::Interpreter { program, stderr });
+            }
+            let answer = serde_json::from_slice(&output.stdout)
+                .map_err(|source| PytestError::InterpreterForm { program, source })?;
+            return accept(answer);
+        }
+        Err(missing.unwrap_or(PytestError::NoInterpreter))
+    }
+}
+
+/// Where the interpreter may be, the likeliest first.
+fn candidates(invocation: &Invocation, named: Option<&Path>) -> Vec<OsString> {
+    if let Some(named) = named {
+        // A relative path starts where we were called; a bare name is looked up along PATH.
+        let bare = named.components().count() == 1;
+        let program = match bare {
+            true => named.to_owned(),
+            false => invocation.directory.join(named),
+        };
+        return vec![program.into_os_string()];
+    }
+    let active = invocation.path_variable("VIRTUAL_ENV");
+    let active = active.map(|prefix| prefix.join("bin/python").into_os_string());
+    active
+        .into_iter()
+        .chain(["python3".into(), "python".into()])
+        .collect()
+}
+
+/// Whether it will do.
+fn accept(answer: Answer) -> Result<Interpreter, PytestError> {
+    let (major, minor, patch) = answer.version;
+    let program = answer.executable.clone();
+    if (major, minor) < PYTHON_LEAST || answer.implementation != "cpython" {
+        return Err(PytestError::PythonVersion {
+            program,
+            found: format!("{} {major}.{minor}.{patch}", answer.implementation),
+        });
+    }
+    let Some(pytest) = answer.pytest else {
+        return Err(PytestError::NoPytest { program });
+    };
+    let number = pytest
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok());
+    if number.is_none_or(|major: u32| major < PYTEST_LEAST) {
+        let found = pytest;
+        return Err(PytestError::PytestVersion { program, found });
+    }
+    let mut directories = answer.directories;
+    directories.extend(shims(&answer.executable));
+    Ok(Interpreter {
+        executable: answer.executable,
+        directories,
+    })
+}
+
+/// The directory of the shims by which tests find an interpreter that pyenv manages: everything in
+/// it, since shims are programs that read it.
+fn shims(executable: &Path) -> Option<PathBuf> {
+    let versions = executable.ancestors().find(|place| {
+        let name = place.file_name();
+        name.is_some_and(|name| name == "versions")
+    })?;
+    let manager = versions.parent()?;
+    manager.join("shims").is_dir().then(|| manager.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runners::sandbox::invocation::Colours;
+
+    fn answer(version: (u32, u32, u32), pytest: Option<&str>) -> Answer {
+        Answer {
+            executable: "/py/bin/python3".into(),
+            version,
+            implementation: "cpython".to_owned(),
+            pytest: pytest.map(str::to_owned),
+            directories: vec!["/py".into()],
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_is_named_with_what_is_needed() {
+        let errors = [
+            accept(answer((3, 8, 20), Some("8.0"))),
+            accept(answer((3, 12, 1), None)),
+            accept(answer((3, 12, 1), Some("6.2.5"))),
+            accept(answer((3, 12, 1), Some("nightly"))),
+        ]
+        .map(|accepted| accepted.unwrap_err().to_string());
+        insta::assert_snapshot!(errors.join("\n"), @r"
+        /py/bin/python3 is cpython 3.8.20; CPython 3.9 or newer is needed
+        /py/bin/python3 has no pytest
+        /py/bin/python3 has pytest 6.2.5; 7.0 or newer is needed
+        /py/bin/python3 has pytest nightly; 7.0 or newer is needed
+        ");
+        assert!(accept(answer((3, 9, 0), Some("7.0.0rc1"))).is_ok());
+    }
+
+    #[test]
+    fn an_active_environment_comes_before_the_search_path() {
+        let mut invocation = Invocation {
+            directory: "/w".into(),
+            environment: [("VIRTUAL_ENV".into(), "/v".into())].into(),
+            colours: Colours::Unwanted,
+        };
+        let found = |invocation: &Invocation, named: Option<&str>| {
+            let candidates = candidates(invocation, named.map(Path::new));
+            candidates
+                .first()
+                .map(|first| first.to_string_lossy().into_owned())
+        };
+        assert_eq!(found(&invocation, None).unwrap(), "/v/bin/python");
+        assert_eq!(found(&invocation, Some("py")).unwrap(), "py");
+        assert_eq!(found(&invocation, Some("a/py")).unwrap(), "/w/a/py");
+        invocation.environment.clear();
+        assert_eq!(found(&invocation, None).unwrap(), "python3");
+    }
+}

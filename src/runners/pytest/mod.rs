@@ -1,0 +1,33 @@
+//! `maelstrom-pytest`: Python projects.
+//!
+//! ```text
+//! options ─▶ interpreter ─▶ container ─▶ collection (pytest itself, in the container) ─▶ TestCase
+//! ```
+//!
+//! - [`options`]: the command line.
+//! - [`interpreter`]: the active Python, its directories, and whether it will do.
+//! - [`container`]: what a test finds around it: that Python, the project, and our two files
+//!   `runner.py` and `resident.py`, which run pytest with our plugin in it.
+//! - [`arguments`]: the command lines of collection and of tests.
+//! - [`collection`]: what pytest says the tests are, and which files it could not collect.
+//! - [`record`]: what pytest says became of a test.
+//! - [`framework`]: all of it together, as the engine drives it. [`error`]: why it gives up.
+//!
+//! What a test is, which there are and how one did is for pytest to say, never for us: its
+//! configuration files, its plugins and its arguments keep their meaning.
+//!
+//! Deliberately absent: the measuring of coverage, and distribution by pytest-xdist, both of which
+//! are turned off in the containers.
+
+pub mod arguments;
+pub mod collection;
+pub mod container;
+pub mod error;
+pub mod framework;
+pub mod interpreter;
+pub mod options;
+pub mod record;
+
+pub use self::error::PytestError;
+pub use self::framework::PytestFramework;
+pub use self::options::{Goal, Options, OptionsError, Settings};

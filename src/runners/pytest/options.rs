@@ -1,0 +1,348 @@
+//! The command line of `maelstrom-pytest`: [`Options`] as typed, [`Settings`] as meant.
+//!
+//! Options have the names of the original Maelstrom, and those that fingers know from `pytest`:
+//! files, directories and node ids, `-k` and `-m`. Everything else of pytest's goes through the
+//! lists of extra arguments.
+//!
+//! Invariant: turning options into settings touches neither the system nor the environment.
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser};
+
+use crate::engine::config::{self, ConfigError, Kind, Program, Settled, System, Value};
+use crate::engine::event::Isolation;
+use crate::engine::filter::{PatternError, Selection, vocabulary};
+use crate::runners::cargo::options::{IsolationOption, ReportOptions};
+
+/// The most slots there may be.
+const SLOTS_MAX: i64 = 1000;
+
+/// The program, and which of its options are configuration values.
+pub static PROGRAM: Program = Program {
+    name: "maelstrom-pytest",
+    prefix: "MAELSTROM_PYTEST",
+    directories: &["maelstrom/maelstrom-pytest", "maelstrom/pytest"],
+    values: &[
+        Value::new("slots", Kind::Number),
+        Value::new("isolation", Kind::Text),
+        Value::new("repeat", Kind::Number),
+        Value::new("stop-after", Kind::Number),
+        Value::new("timeout", Kind::NumberOrText),
+        Value::new("collection-timeout", Kind::NumberOrText),
+        Value::new("python", Kind::Text),
+        Value::new("ui", Kind::Text),
+        Value::new("quiet", Kind::Boolean),
+        Value::new("no-tui", Kind::Boolean),
+        Value::new("on-finish", Kind::Text),
+        Value::new("color", Kind::Text),
+        Value::new("collect-from-module", Kind::Text),
+        Value::new("extra-pytest-args", Kind::List),
+        Value::new("extra-pytest-collect-args", Kind::List),
+        Value::trailing("extra-pytest-test-args", "extra_pytest_test_args"),
+    ],
+};
+
+/// The command line as it was typed.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "maelstrom-pytest",
+    version,
+    disable_version_flag = true,
+    about = "Collects the tests of a Python project with pytest and runs each in its own container"
+)]
+pub struct Options {
+    /// Files, directories or node ids to collect, as for pytest
+    #[arg(value_name = "FILE")]
+    pub paths: Vec<OsString>,
+
+    /// Arguments for pytest when it runs a test
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    pub extra_pytest_test_args: Vec<OsString>,
+
+    /// Print the version
+    #[arg(short = 'V', long, visible_short_alias = 'v', action = clap::ArgAction::Version)]
+    version: Option<bool>,
+
+    /// Which tests.
+    #[command(flatten)]
+    pub tests: TestOptions,
+
+    /// How they run.
+    #[command(flatten)]
+    pub run: RunOptions,
+
+    /// What is shown.
+    #[command(flatten)]
+    pub report: ReportOptions,
+}
+
+/// Which tests.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Tests")]
+pub struct TestOptions {
+    /// Run only tests that match this pattern; may be repeated
+    #[arg(short, long, value_name = "PATTERN")]
+    pub include: Vec<String>,
+
+    /// Leave out tests that match this pattern; may be repeated
+    #[arg(short = 'x', long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+
+    /// Run only tests whose names match this expression of pytest
+    #[arg(short = 'k', value_name = "EXPRESSION")]
+    pub keyword: Option<OsString>,
+
+    /// Run only tests whose markers match this expression of pytest
+    #[arg(short = 'm', value_name = "EXPRESSION")]
+    pub markers: Option<OsString>,
+
+    /// Collect the tests of this importable module or package, as with pytest's --pyargs
+    #[arg(long, value_name = "MODULE")]
+    pub collect_from_module: Option<OsString>,
+
+    /// An argument for pytest, collecting and running; may be repeated
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub extra_pytest_args: Vec<OsString>,
+
+    /// An argument for pytest when it collects; may be repeated
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub extra_pytest_collect_args: Vec<OsString>,
+
+    /// Collect, print the tests' node ids and stop
+    #[arg(short, long)]
+    pub list: bool,
+}
+
+/// How the tests run.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Running")]
+pub struct RunOptions {
+    /// The Python to use [default: that of $VIRTUAL_ENV, else `python3` on PATH]
+    #[arg(long, value_name = "PROGRAM")]
+    pub python: Option<PathBuf>,
+
+    /// Tests at a time [default: the number of CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
+    pub slots: Option<u32>,
+
+    /// What keeps tests apart
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub isolation: IsolationOption,
+
+    /// Run every test so many times
+    #[arg(
+        short,
+        long,
+        visible_alias = "loop",
+        value_name = "N",
+        default_value = "1"
+    )]
+    pub repeat: NonZeroU32,
+
+    /// Stop after so many failures
+    #[arg(short, long, value_name = "N")]
+    pub stop_after: Option<NonZeroU32>,
+
+    /// Stop a test that takes longer than so many seconds; 0 means never
+    #[arg(short, long, value_name = "SECONDS")]
+    pub timeout: Option<u32>,
+
+    /// Give up on a file whose import takes longer than so many seconds; 0 means never
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub collection_timeout: u32,
+}
+
+/// What a command line means.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What to do.
+    pub goal: Goal,
+    /// Which tests, by pattern.
+    pub patterns: Selection,
+    /// What pytest is told.
+    pub pytest: PytestArguments,
+    /// The Python to use, if the user names one.
+    pub python: Option<PathBuf>,
+    /// How many tests at a time, 1 to 1000.
+    pub slots: u32,
+    /// What keeps tests apart.
+    pub isolation: Isolation,
+    /// How often each test runs.
+    pub repeat: NonZeroU32,
+    /// After so many failures the run stops.
+    pub stop_after: Option<NonZeroU32>,
+    /// How long a test may take; `None` means as long as it likes.
+    pub timeout: Option<Duration>,
+    /// How long the import of one file may take.
+    pub collection_timeout: Option<Duration>,
+    /// What is shown otherwise, and where.
+    pub report: ReportOptions,
+}
+
+/// What pytest is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PytestArguments {
+    /// Always.
+    pub always: Vec<OsString>,
+    /// When it collects.
+    pub collecting: Vec<OsString>,
+    /// When it runs a test.
+    pub running: Vec<OsString>,
+    /// What to collect; empty means what pytest's configuration says.
+    pub paths: Vec<OsString>,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Collect and run.
+    Run,
+    /// Collect and print the node ids.
+    List,
+}
+
+/// Options that don't mean anything.
+#[derive(Debug, thiserror::Error)]
+pub enum OptionsError {
+    /// A filter.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+}
+
+impl OptionsError {
+    /// What to do about it, if more can be said than what is wrong.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            OptionsError::Pattern(error) => error.help(),
+        }
+    }
+}
+
+impl Options {
+    /// Settles the options from a command line (program name first), variables and files.
+    pub fn settled(
+        arguments: &[OsString],
+        system: &impl System,
+    ) -> Result<Settled<Options>, ConfigError> {
+        config::settle(&PROGRAM, arguments, system)
+    }
+
+    /// Reads a command line, program name first.
+    pub fn read<I>(arguments: I) -> Result<Options, clap::Error>
+    where
+        I: IntoIterator<Item = OsString>,
+    {
+        Options::try_parse_from(arguments)
+    }
+
+    /// Settles what was typed, on a machine with so many CPUs.
+    pub fn settle(self, cpus: NonZeroU32) -> Result<Settings, OptionsError> {
+        let TestOptions {
+            include,
+            exclude,
+            keyword,
+            markers,
+            collect_from_module,
+            extra_pytest_args,
+            extra_pytest_collect_args,
+            list,
+        } = self.tests;
+        let mut collecting = extra_pytest_collect_args;
+        for (option, value) in [("-k", keyword), ("-m", markers)] {
+            collecting.extend(value.into_iter().flat_map(|value| [option.into(), value]));
+        }
+        let mut paths = self.paths;
+        if let Some(module) = collect_from_module {
+            collecting.push("--pyargs".into());
+            paths.push(module);
+        }
+        let seconds = |seconds: u32| (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+        let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
+        Ok(Settings {
+            goal: if list { Goal::List } else { Goal::Run },
+            patterns: Selection::parse(&include, &exclude, &vocabulary::PYTEST)?,
+            pytest: PytestArguments {
+                always: extra_pytest_args,
+                collecting,
+                running: self.extra_pytest_test_args,
+                paths,
+            },
+            python: self.run.python,
+            slots: self.run.slots.unwrap_or(cpus.get()).clamp(1, slots_max),
+            isolation: match self.run.isolation {
+                IsolationOption::Container => Isolation::Container,
+                IsolationOption::Process => Isolation::Process,
+            },
+            repeat: self.run.repeat,
+            stop_after: self.run.stop_after,
+            timeout: self.run.timeout.and_then(seconds),
+            collection_timeout: seconds(self.run.collection_timeout),
+            report: self.report,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settle(words: &[&str]) -> Settings {
+        let words = ["maelstrom-pytest"].iter().chain(words).map(OsString::from);
+        let options = Options::read(words).unwrap();
+        options.settle(NonZeroU32::new(3).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn nothing_said_means_everything() {
+        let settings = settle(&[]);
+        assert_eq!(settings.goal, Goal::Run);
+        assert_eq!(settings.pytest, PytestArguments::default());
+        assert_eq!(settings.slots, 3);
+        assert_eq!(settings.timeout, None);
+        assert_eq!(settings.collection_timeout, Some(Duration::from_secs(60)));
+        assert_eq!(settings.isolation, Isolation::Container);
+    }
+
+    #[test]
+    fn pytests_own_options_select_and_the_others_pass_through() {
+        let settings = settle(&[
+            "tests/unit",
+            "-k",
+            "a or b",
+            "-m",
+            "not slow",
+            "--extra-pytest-args=-p",
+            "--extra-pytest-args=no:x",
+            "--extra-pytest-collect-args",
+            "--ignore=y",
+            "--collect-from-module=pkg.tests",
+            "--timeout=7",
+            "--collection-timeout=0",
+            "--",
+            "--tb=short",
+        ]);
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        assert_eq!(
+            settings.pytest,
+            PytestArguments {
+                always: words(&["-p", "no:x"]),
+                collecting: words(&["--ignore=y", "-k", "a or b", "-m", "not slow", "--pyargs"]),
+                running: words(&["--tb=short"]),
+                paths: words(&["tests/unit", "pkg.tests"]),
+            }
+        );
+        assert_eq!(settings.timeout, Some(Duration::from_secs(7)));
+        assert_eq!(settings.collection_timeout, None);
+    }
+
+    #[test]
+    fn a_pattern_of_another_runner_is_refused() {
+        let words = ["x", "-i", "library"].map(OsString::from);
+        let error = Options::read(words).unwrap().settle(NonZeroU32::MIN);
+        assert!(matches!(error, Err(OptionsError::Pattern(_))));
+    }
+}

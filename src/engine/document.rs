@@ -127,6 +127,17 @@ impl Document {
         format!("{}:{line}:{column}", self.name)
     }
 
+    /// Where a string's text begins in the file, if it stands there letter by letter, without
+    /// escapes.
+    pub fn literal_at(&self, span: &Range<usize>, text: &str) -> Option<usize> {
+        let written = self.text.get(span.clone())?;
+        ["\"\"\"\n", "'''\n", "\"\"\"", "'''", "\"", "'"]
+            .into_iter()
+            .find(|opening| written.starts_with(opening))
+            .filter(|opening| written[opening.len()..].starts_with(text))
+            .map(|opening| span.start + opening.len())
+    }
+
     /// Adds to a fault what a person needs to find it.
     pub fn locate(&self, fault: Fault) -> DocumentError {
         let (line, carets) = excerpt(&self.text, &fault.span);

@@ -37,6 +37,8 @@ pub use self::vocabulary::Vocabulary;
 
 use self::expression::Expression;
 
+pub(in crate::engine) use self::parse::glob;
+
 /// A pattern. It prints with every word in full, and what it prints reads back as the same pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {

@@ -403,7 +403,7 @@ fn matcher(comparison: Comparison, pattern: &str, span: Range<usize>) -> Parsed<
 
 /// Compiled here and not by the glob crate, which panics when an absurd glob makes an expression
 /// that doesn't compile.
-fn glob(text: &str) -> Result<bytes::Regex, String> {
+pub(in crate::engine) fn glob(text: &str) -> Result<bytes::Regex, String> {
     if text.matches('{').count() > DEPTH_MAX {
         // The glob crate walks nested alternatives by recursion.
         return Err(format!("more than {DEPTH_MAX} alternatives in braces"));

@@ -1,0 +1,403 @@
+//! The environment of a job: elements that are laid over one another, their values made of text,
+//! the client's variables and those of the elements before.
+//!
+//! Texts are read when the file is, so that mistakes have a place; they are expanded when the
+//! image's variables are known. Nothing is taken from the client but what a value asks for.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::str::FromStr;
+
+/// Variables and their values.
+pub type Variables = BTreeMap<OsString, OsString>;
+
+/// One step from an environment to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Element {
+    /// The variables.
+    pub vars: BTreeMap<String, Text>,
+    /// What becomes of the variables before.
+    pub merge: Merge,
+}
+
+/// What becomes of the variables that were there before an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// They stay, unless the element has others of their names.
+    Extend,
+    /// They go.
+    Replace,
+}
+
+/// A value as it was written: text with references.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Reference(Reference),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Reference {
+    source: Source,
+    name: String,
+    fallback: Option<String>,
+}
+
+/// Where a reference's value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// `$env{…}`: the client's environment.
+    Client,
+    /// `$prev{…}`: the environment so far.
+    Previous,
+}
+
+/// Why a text is no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SyntaxError {
+    /// A `$` and then something else.
+    #[error(
+        "after `$` comes `{{NAME}}` with `env` or `prev` in front, or another `$`; found {found}"
+    )]
+    Dollar {
+        /// What comes.
+        found: String,
+    },
+    /// A reference without end.
+    #[error("the `}}` of `{reference}` is missing")]
+    Unclosed {
+        /// The reference as far as it goes.
+        reference: String,
+    },
+    /// `$` within a reference.
+    #[error("`{reference}` may not hold `$`")]
+    Nested {
+        /// The reference.
+        reference: String,
+    },
+}
+
+/// Why a value cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExpansionError {
+    /// A variable that is not there.
+    #[error("{variable}: {reference} has no value and no fallback")]
+    Absent {
+        /// The variable whose value refers to it.
+        variable: String,
+        /// The reference.
+        reference: String,
+    },
+    /// A variable that is no text.
+    #[error("{variable}: the value of {reference} is not UTF-8")]
+    NotUtf8 {
+        /// The variable whose value refers to it.
+        variable: String,
+        /// The reference.
+        reference: String,
+    },
+}
+
+impl ExpansionError {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            ExpansionError::Absent { reference, .. } => {
+                let fallback = reference.replace('}', ":-FALLBACK}");
+                format!("set it, or write {fallback}")
+            }
+            ExpansionError::NotUtf8 { .. } => "give it a value that is text".to_owned(),
+        }
+    }
+}
+
+/// Goes through all elements, from the image's variables (or none) on.
+pub fn expand(
+    elements: &[Element],
+    start: Variables,
+    client: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Variables, ExpansionError> {
+    let mut environment = start;
+    for element in elements {
+        let mut expanded = Variables::new();
+        for (name, text) in &element.vars {
+            let value = text.expand(name, &environment, client)?;
+            expanded.insert(name.into(), value.into());
+        }
+        match element.merge {
+            Merge::Extend => environment.extend(expanded),
+            Merge::Replace => environment = expanded,
+        }
+    }
+    Ok(environment)
+}
+
+impl Text {
+    /// A text without references.
+    pub fn literal(text: impl Into<String>) -> Text {
+        let text = text.into();
+        let parts = if text.is_empty() {
+            Vec::new()
+        } else {
+            vec![Part::Literal(text)]
+        };
+        Text { parts }
+    }
+
+    fn expand(
+        &self,
+        variable: &str,
+        previous: &Variables,
+        client: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<String, ExpansionError> {
+        let parts = self.parts.iter().map(|part| match part {
+            Part::Literal(text) => Ok(text.clone()),
+            Part::Reference(reference) => {
+                let value = match reference.source {
+                    Source::Client => client(&reference.name),
+                    Source::Previous => previous.get(OsStr::new(&reference.name)).cloned(),
+                };
+                reference.value(variable, value)
+            }
+        });
+        parts.collect()
+    }
+}
+
+impl Reference {
+    fn value(&self, variable: &str, value: Option<OsString>) -> Result<String, ExpansionError> {
+        let present = value.map(OsString::into_string).transpose();
+        let present = present.map_err(|_| ExpansionError::NotUtf8 {
+            variable: variable.to_owned(),
+            reference: self.to_string(),
+        })?;
+        match (present, &self.fallback) {
+            (Some(value), Some(fallback)) if value.is_empty() => Ok(fallback.clone()),
+            (Some(value), _) => Ok(value),
+            (None, Some(fallback)) => Ok(fallback.clone()),
+            (None, None) => Err(ExpansionError::Absent {
+                variable: variable.to_owned(),
+                reference: self.to_string(),
+            }),
+        }
+    }
+}
+
+impl FromStr for Text {
+    type Err = SyntaxError;
+
+    fn from_str(text: &str) -> Result<Text, SyntaxError> {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('$') {
+            literal.push_str(before);
+            if let Some(after) = after.strip_prefix('$') {
+                literal.push('$');
+                rest = after;
+                continue;
+            }
+            let (reference, after) = reference(after)?;
+            if !literal.is_empty() {
+                parts.push(Part::Literal(std::mem::take(&mut literal)));
+            }
+            parts.push(Part::Reference(reference));
+            rest = after;
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            parts.push(Part::Literal(literal));
+        }
+        Ok(Text { parts })
+    }
+}
+
+/// Reads what follows a `$`.
+fn reference(text: &str) -> Result<(Reference, &str), SyntaxError> {
+    let opened = [("env{", Source::Client), ("prev{", Source::Previous)]
+        .into_iter()
+        .find_map(|(opening, source)| Some((source, text.strip_prefix(opening)?)));
+    let Some((source, inner)) = opened else {
+        let found = match text.chars().next() {
+            Some(_) => format!("`{}`", text.chars().take(8).collect::<String>()),
+            None => "the end".to_owned(),
+        };
+        return Err(SyntaxError::Dollar { found });
+    };
+    let Some((inner, after)) = inner.split_once('}') else {
+        return Err(SyntaxError::Unclosed {
+            reference: format!("${text}"),
+        });
+    };
+    let (name, fallback) = match inner.split_once(":-") {
+        Some((name, fallback)) => (name, Some(fallback.to_owned())),
+        None => (inner, None),
+    };
+    let reference = Reference {
+        source,
+        name: name.to_owned(),
+        fallback,
+    };
+    if inner.contains('$') {
+        return Err(SyntaxError::Nested {
+            reference: reference.to_string(),
+        });
+    }
+    Ok((reference, after))
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.iter().try_for_each(|part| match part {
+            Part::Literal(text) => formatter.write_str(&text.replace('$', "$$")),
+            Part::Reference(reference) => reference.fmt(formatter),
+        })
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = match self.source {
+            Source::Client => "env",
+            Source::Previous => "prev",
+        };
+        match &self.fallback {
+            None => write!(formatter, "${source}{{{}}}", self.name),
+            Some(fallback) => write!(formatter, "${source}{{{}:-{fallback}}}", self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::os::unix::ffi::OsStringExt;
+
+    fn element(merge: Merge, vars: &[(&str, &str)]) -> Element {
+        let vars = vars
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), text.parse().unwrap()))
+            .collect();
+        Element { vars, merge }
+    }
+
+    fn variables(vars: &[(&str, &str)]) -> Variables {
+        vars.iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect()
+    }
+
+    fn client(name: &str) -> Option<OsString> {
+        match name {
+            "HOME" => Some("/h".into()),
+            "EMPTY" => Some("".into()),
+            "BINARY" => Some(OsString::from_vec(vec![0xff])),
+            _ => None,
+        }
+    }
+
+    fn one(text: &str) -> Result<String, String> {
+        let elements = [element(Merge::Extend, &[("X", text)])];
+        let start = variables(&[("PATH", "/bin"), ("NIL", "")]);
+        let mut expanded = expand(&elements, start, &client).map_err(|error| error.to_string())?;
+        let value = expanded.remove(OsStr::new("X")).unwrap();
+        Ok(value.into_string().unwrap())
+    }
+
+    #[test]
+    fn references_take_values_and_fallbacks() {
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("", ""),
+            ("$$HOME", "$HOME"),
+            ("$$$$", "$$"),
+            ("$env{HOME}/x", "/h/x"),
+            ("/opt/kit:$prev{PATH:-/bin}", "/opt/kit:/bin"),
+            ("$prev{NOPE:-/bin}", "/bin"),
+            ("$env{NOPE:-}", ""),
+            ("$env{EMPTY:-full}", "full"),
+            ("$env{EMPTY}", ""),
+            ("$prev{NIL:-full}", "full"),
+            ("$env{NOPE:-a:-b}", "a:-b"),
+            ("a}b{c", "a}b{c"),
+        ] {
+            assert_eq!(one(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_had_names_the_variable() {
+        for text in [
+            "$env{NOPE}",
+            "$prev{NOPE}",
+            "$env{BINARY}",
+            "$env{BINARY:-x}",
+        ] {
+            let error = one(text).unwrap_err();
+            assert!(error.starts_with("X: "), "{error}");
+        }
+        assert_eq!(
+            one("$env{NOPE}").unwrap_err(),
+            "X: $env{NOPE} has no value and no fallback"
+        );
+    }
+
+    #[test]
+    fn what_is_no_value_says_why() {
+        let said: Vec<String> = [
+            "$",
+            "$x",
+            "$HOME",
+            "${HOME}",
+            "$env{HOME",
+            "$env HOME",
+            "$prev{a$b}",
+            "$env{A:-$$}",
+        ]
+        .map(|text| text.parse::<Text>().unwrap_err().to_string())
+        .into();
+        insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn elements_see_what_was_before_them_and_not_each_other() {
+        let elements = [
+            element(Merge::Extend, &[("A", "1"), ("B", "$prev{A:-none}")]),
+            element(Merge::Extend, &[("A", "2$prev{A}"), ("B", "$prev{A}")]),
+        ];
+        let extended = expand(&elements, variables(&[("Z", "z")]), &client).unwrap();
+        assert_eq!(extended, variables(&[("A", "21"), ("B", "1"), ("Z", "z")]));
+        let replaced = [
+            elements,
+            [
+                element(Merge::Replace, &[("C", "$prev{Z}")]),
+                element(Merge::Extend, &[]),
+            ],
+        ]
+        .concat();
+        let replaced = expand(&replaced, variables(&[("Z", "z")]), &client).unwrap();
+        assert_eq!(replaced, variables(&[("C", "z")]));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[$a-c{}:-]{0,20}|\\PC{0,20}|(\\$env\\{|\\$prev\\{|[A-B:}$-]){0,8}") {
+            if let Ok(read) = text.parse::<Text>() {
+                prop_assert_eq!(read.to_string().parse::<Text>(), Ok(read));
+            }
+        }
+
+        #[test]
+        fn literals_read_back(text in "\\PC{0,20}") {
+            let literal = Text::literal(text);
+            prop_assert_eq!(literal.to_string().parse::<Text>(), Ok(literal));
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What a test gets, as a file that gives it the same: for a person, and to copy from.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::container::layer::{LayerSpec, Links, PathForm, PrefixOptions};
+use crate::container::spec::{BindAccess, Mount, MountKind, Network, RootAccess};
+
+use super::container::{Inherited, Scalars, Toolbox};
+use super::environment::{Element, Merge};
+use super::template::escape;
+use super::{DEFAULT_CONTAINER, Resolution, Resolved, ResolvedBase, Specification};
+
+/// Which directives applied to a test, as comments, and what came of them, as TOML.
+pub fn explain(title: &str, specification: &Specification, resolution: &Resolution) -> String {
+    let mut text = format!("# {}\n#\n", comment(title));
+    let applied: Vec<_> = resolution
+        .applied
+        .iter()
+        .filter_map(|index| specification.directives.get(*index))
+        .collect();
+    if applied.is_empty() {
+        text.push_str("# No directive applies.\n");
+    } else {
+        text.push_str("# These directives apply, in this order:\n");
+    }
+    for directive in applied {
+        let filter = match &directive.filter {
+            None => "every test".to_owned(),
+            Some(filter) => comment(&filter.to_string()),
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "#   {}  {filter}", comment(&directive.place));
+    }
+    text.push_str("#\n# So the test gets:\n\n");
+    text.push_str(&print(&resolution.resolved));
+    text
+}
+
+/// A file with one directive, which gives every test this.
+pub fn print(resolved: &Resolved) -> String {
+    let mut fields: Vec<(String, String)> = Vec::new();
+    let mut field = |name: &str, value: String| fields.push((name.to_owned(), value));
+    let inherited = resolved.base.inherited();
+    match &resolved.base {
+        ResolvedBase::Nothing => {}
+        ResolvedBase::Default { inherited } => {
+            field("parent", origin(DEFAULT_CONTAINER, *inherited));
+        }
+        ResolvedBase::Image { name, inherited } => field("image", origin(name, *inherited)),
+    }
+    let list = |name: &str, flag: Inherited| {
+        if inherited.contains(flag) {
+            format!("added_{name}")
+        } else {
+            name.to_owned()
+        }
+    };
+    let lists = [
+        (
+            list("layers", Inherited::LAYERS),
+            resolved.layers.iter().map(layer).collect::<Vec<_>>(),
+        ),
+        (
+            list("environment", Inherited::ENVIRONMENT),
+            resolved.environment.iter().map(element).collect(),
+        ),
+        (
+            list("mounts", Inherited::MOUNTS),
+            resolved.mounts.iter().filter_map(mount).collect(),
+        ),
+    ];
+    for (name, items) in lists {
+        if !items.is_empty() {
+            field(&name, format!("[\n    {},\n]", items.join(",\n    ")));
+        }
+    }
+    scalars(&resolved.scalars, &mut field);
+    if let Some(timeout) = resolved.timeout {
+        field("timeout", timeout.as_secs().to_string());
+    }
+    if resolved.ignored {
+        field("ignore", "true".to_owned());
+    }
+    let libraries = resolved.include_shared_libraries;
+    field("include_shared_libraries", libraries.to_string());
+    let fields = fields
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}\n"));
+    format!("[[directives]]\n{}", fields.collect::<String>())
+}
+
+fn scalars(scalars: &Scalars, field: &mut impl FnMut(&str, String)) {
+    if let Some(network) = scalars.network {
+        let network = match network {
+            Network::Disabled => "disabled",
+            Network::Loopback => "loopback",
+            Network::Local => "local",
+        };
+        field("network", string(network));
+    }
+    if let Some(access) = scalars.root_access {
+        let writable = match access {
+            RootAccess::Ephemeral => "true",
+            RootAccess::ReadOnly => "false",
+        };
+        field("enable_writable_file_system", writable.to_owned());
+    }
+    if let Some(directory) = &scalars.working_directory {
+        field("working_directory", path(directory));
+    }
+    if let Some(user) = scalars.user {
+        field("user", user.to_string());
+    }
+    if let Some(group) = scalars.group {
+        field("group", group.to_string());
+    }
+    if let Some(toolbox) = scalars.toolbox {
+        let present = match toolbox {
+            Toolbox::Present => "true",
+            Toolbox::Absent => "false",
+        };
+        field("toolbox", present.to_owned());
+    }
+}
+
+fn origin(name: &str, inherited: Inherited) -> String {
+    let names = Inherited::NAMES.iter();
+    let uses = names.filter(|(_, flag)| inherited.contains(*flag));
+    let uses: Vec<String> = uses.map(|(name, _)| string(name)).collect();
+    format!("{{ name = {}, use = [{}] }}", string(name), uses.join(", "))
+}
+
+fn layer(layer: &LayerSpec) -> String {
+    let strings = |texts: &mut dyn Iterator<Item = &str>| {
+        let texts: Vec<String> = texts.map(|text| string(&escape(text))).collect();
+        format!("[{}]", texts.join(", "))
+    };
+    let fields = match layer {
+        LayerSpec::Tar { path } => vec![format!("tar = {}", escaped(path))],
+        LayerSpec::Glob { pattern, prefix } => {
+            let glob = format!("glob = {}", string(&escape(pattern)));
+            [vec![glob], prefix_options(prefix)].concat()
+        }
+        LayerSpec::Paths { paths, prefix } => {
+            let texts: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
+            let paths = strings(&mut texts.iter().map(AsRef::as_ref));
+            [vec![format!("paths = {paths}")], prefix_options(prefix)].concat()
+        }
+        LayerSpec::Stubs { stubs } => {
+            vec![format!(
+                "stubs = {}",
+                strings(&mut stubs.iter().map(String::as_str))
+            )]
+        }
+        LayerSpec::Symlinks { symlinks } => {
+            let links = symlinks.iter().map(|symlink| {
+                let (link, target) = (escaped(&symlink.link), escaped(&symlink.target));
+                format!("{{ link = {link}, target = {target} }}")
+            });
+            let links: Vec<String> = links.collect();
+            vec![format!("symlinks = [{}]", links.join(", "))]
+        }
+        LayerSpec::SharedLibraryDependencies { binaries, prefix } => {
+            let texts: Vec<_> = binaries.iter().map(|path| path.to_string_lossy()).collect();
+            let binaries = strings(&mut texts.iter().map(AsRef::as_ref));
+            let key = format!("shared_library_dependencies = {binaries}");
+            [vec![key], prefix_options(prefix)].concat()
+        }
+    };
+    format!("{{ {} }}", fields.join(", "))
+}
+
+fn prefix_options(options: &PrefixOptions) -> Vec<String> {
+    let mut fields = Vec::new();
+    match options.links {
+        Links::Keep => {}
+        Links::Follow => fields.push("follow_symlinks = true".to_owned()),
+    }
+    match options.form {
+        PathForm::AsGiven => {}
+        PathForm::Canonical => fields.push("canonicalize = true".to_owned()),
+    }
+    let strip = options.strip_prefix.as_ref();
+    fields.extend(strip.map(|prefix| format!("strip_prefix = {}", path(prefix))));
+    let prepend = options.prepend_prefix.as_ref();
+    fields.extend(prepend.map(|prefix| format!("prepend_prefix = {}", path(prefix))));
+    fields
+}
+
+fn element(element: &Element) -> String {
+    let vars = element.vars.iter();
+    let vars = vars.map(|(name, text)| format!("{} = {}", string(name), string(&text.to_string())));
+    let vars: Vec<String> = vars.collect();
+    let extend = match element.merge {
+        Merge::Extend => true,
+        Merge::Replace => false,
+    };
+    format!("{{ vars = {{ {} }}, extend = {extend} }}", vars.join(", "))
+}
+
+/// `None` for what only runners mount, which no file can say.
+fn mount(mount: &Mount) -> Option<String> {
+    let at = |kind: &str| {
+        let point = path(&mount.mount_point);
+        Some(format!("{{ type = \"{kind}\", mount_point = {point} }}"))
+    };
+    match &mount.kind {
+        MountKind::Bind { source, access } => {
+            let read_only = match access {
+                BindAccess::ReadOnly => true,
+                BindAccess::ReadWrite => false,
+            };
+            let (point, source) = (path(&mount.mount_point), path(source));
+            Some(format!(
+                "{{ type = \"bind\", mount_point = {point}, local_path = {source}, \
+                 read_only = {read_only} }}"
+            ))
+        }
+        MountKind::Device(device) => {
+            let name = string(device.name());
+            Some(format!("{{ type = \"devices\", devices = [{name}] }}"))
+        }
+        MountKind::DevPts => at("devpts"),
+        MountKind::MessageQueue => at("mqueue"),
+        MountKind::Proc => at("proc"),
+        MountKind::Sys { .. } => at("sys"),
+        MountKind::Tmp => at("tmp"),
+        MountKind::Overlay { .. } | MountKind::Scratch { .. } | MountKind::Mask => None,
+    }
+}
+
+fn escaped(text: &Path) -> String {
+    string(&escape(&text.to_string_lossy()))
+}
+
+fn path(text: &Path) -> String {
+    string(&text.to_string_lossy())
+}
+
+/// A TOML string.
+fn string(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// A text as it may stand in a comment.
+fn comment(text: &str) -> String {
+    text.replace(|character: char| character.is_control(), "\u{fffd}")
+}

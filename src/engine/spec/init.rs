@@ -1,0 +1,70 @@
+//! The files that `--init` writes: they say what holds without them, and show in comments what else
+//! can be said.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A test runner's file, as one begins with it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct StarterFile {
+    /// Its name in the project directory.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// The file of `cargo maelstrom`.
+pub static CARGO: StarterFile = StarterFile {
+    name: "cargo-maelstrom.toml",
+    text: include_str!("../../../assets/init/cargo-maelstrom.toml"),
+};
+
+/// The file of `maelstrom-go-test`.
+pub static GO: StarterFile = StarterFile {
+    name: "maelstrom-go-test.toml",
+    text: include_str!("../../../assets/init/maelstrom-go-test.toml"),
+};
+
+/// The file of `maelstrom-pytest`.
+pub static PYTEST: StarterFile = StarterFile {
+    name: "maelstrom-pytest.toml",
+    text: include_str!("../../../assets/init/maelstrom-pytest.toml"),
+};
+
+/// Why the file was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// It is there already.
+    #[error("`{}` already exists; it was left as it is", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl StarterFile {
+    /// Writes it into the project directory and says where it is.
+    pub fn write(&self, project: &Path) -> Result<PathBuf, InitError> {
+        let path = project.join(self.name);
+        let written = File::create_new(&path).and_then(|mut file| {
+            file.write_all(self.text.as_bytes())?;
+            file.flush()
+        });
+        match written {
+            Ok(()) => Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(InitError::Exists { path })
+            }
+            Err(source) => Err(InitError::Write { path, source }),
+        }
+    }
+}

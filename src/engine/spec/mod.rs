@@ -1,0 +1,108 @@
+//! Which container each test gets, as the test runners' TOML files say.
+//!
+//! ```text
+//! file ─read─▶ Specification ─resolve(test)─▶ Resolved ─▶ the runner makes a job of it
+//!              containers, directives         layers, environment, mounts, …; one image at most
+//! ```
+//!
+//! - [`read`]: the file's form; mistakes are told with file, line and column.
+//! - [`container`]: containers, what they take over from one another, and which fields conflict.
+//! - [`resolve`]: directives applied to a test, inheritance collapsed.
+//! - [`environment`], [`template`]: texts that hold references.
+//! - [`explain`]: the result as a file that says the same. - [`init`]: files to start from.
+//!
+//! Without a file every test gets the runner's own container, as [`Specification::built_in`] says.
+//! In a file that container goes by the name [`DEFAULT_CONTAINER`], like any other parent.
+//!
+//! Pure, apart from [`init`]: no file is looked at, no variable is read. Deliberately absent: what
+//! the default container holds, which each runner knows, and images' contents.
+
+pub mod container;
+pub mod environment;
+pub mod explain;
+pub mod init;
+pub mod read;
+pub mod resolve;
+pub mod template;
+
+mod read_layer;
+mod read_mount;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::filter::{Pattern, Subject, Truth};
+
+pub use self::container::{Base, Container, Inherited, Scalars, Toolbox};
+pub use self::explain::explain;
+pub use self::read::Context;
+pub use self::resolve::{Resolution, Resolved, ResolvedBase, Resolver, RunnerLayers, SpecError};
+pub use self::template::Variable;
+
+use self::container::Change;
+
+/// The name of the container that tests get without a file. A file's own container of that name
+/// hides it.
+pub const DEFAULT_CONTAINER: &str = "default";
+
+/// A test runner's file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Specification {
+    /// Containers by name.
+    pub containers: BTreeMap<String, Container>,
+    /// What is done to which tests, in this order.
+    pub directives: Vec<Directive>,
+}
+
+/// What is done to the tests that match a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directive {
+    /// Where it stands, for a person.
+    pub place: String,
+    /// Which tests; all if there is none.
+    pub filter: Option<Pattern>,
+    change: Change,
+    ignore: Option<bool>,
+    /// Seconds; 0 is no limit.
+    timeout_s: Option<u32>,
+    include_shared_libraries: Option<bool>,
+}
+
+impl Specification {
+    /// What holds without a file: every test gets the runner's default container.
+    pub fn built_in() -> Specification {
+        let place = "built in".to_owned();
+        let base = Base::Parent {
+            name: DEFAULT_CONTAINER.to_owned(),
+            inherited: Inherited::all(),
+            place: place.clone(),
+        };
+        let container = Container {
+            base,
+            ..Container::default()
+        };
+        Specification {
+            containers: BTreeMap::new(),
+            directives: vec![Directive {
+                place,
+                filter: None,
+                change: Change::Replace(Box::new(container)),
+                ignore: None,
+                timeout_s: None,
+                include_shared_libraries: None,
+            }],
+        }
+    }
+}
+
+impl Directive {
+    /// Whether it applies to a test of which all is known.
+    fn applies_to<S: Subject + ?Sized>(&self, subject: &S) -> bool {
+        match &self.filter {
+            None => true,
+            Some(filter) => filter.evaluate(subject) == Truth::True,
+        }
+    }
+}

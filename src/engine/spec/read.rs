@@ -1,0 +1,471 @@
+//! From a document's tree to containers and directives: names, types, and what may not be there.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use crate::container::spec::{Network, RootAccess};
+use crate::engine::document::{Document, DocumentError, Fault, Field, Node, Table, Value};
+use crate::engine::filter::{Pattern, Vocabulary};
+
+use super::container::{Container, Fields, Inherited, List, Origin, Placed, Scalars, Toolbox};
+use super::environment::{Element, Merge, Text};
+use super::template::{Variable, expand};
+use super::{Directive, Specification};
+use super::{read_layer, read_mount};
+
+/// What reading a file needs to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The words of the runner's patterns.
+    pub vocabulary: &'static Vocabulary,
+    /// Where relative paths start; absolute.
+    pub project: &'a Path,
+    /// The template variables of the runner.
+    pub variables: &'a [Variable],
+}
+
+/// A container's fields, in the order in which errors list them.
+const CONTAINER_FIELDS: [&str; 14] = [
+    "image",
+    "parent",
+    "layers",
+    "added_layers",
+    "environment",
+    "added_environment",
+    "mounts",
+    "added_mounts",
+    "network",
+    "enable_writable_file_system",
+    "working_directory",
+    "user",
+    "group",
+    "toolbox",
+];
+
+/// A directive's fields besides those of a container.
+const DIRECTIVE_FIELDS: [&str; 4] = ["filter", "ignore", "timeout", "include_shared_libraries"];
+
+/// Fields that earlier versions had, and what does their work.
+const FORMER_FIELDS: [(&str, &str); 3] = [
+    (
+        "devices",
+        "write a mount: { type = \"devices\", devices = [\"null\"] }",
+    ),
+    (
+        "added_devices",
+        "write a mount: { type = \"devices\", devices = [\"null\"] }",
+    ),
+    ("enable_loopback", "write network = \"loopback\""),
+];
+
+impl Specification {
+    /// Reads a file.
+    pub fn read(
+        document: &Document,
+        context: &Context<'_>,
+    ) -> Result<Specification, DocumentError> {
+        let table = document.read_toml()?;
+        let reader = Reader { document, context };
+        reader.file(table).map_err(|fault| document.locate(fault))
+    }
+}
+
+/// Reads one document.
+pub(super) struct Reader<'a> {
+    pub(super) document: &'a Document,
+    pub(super) context: &'a Context<'a>,
+}
+
+pub(super) type Read<T> = Result<T, Fault>;
+
+impl Reader<'_> {
+    fn file(&self, mut table: Table) -> Read<Specification> {
+        let mut specification = Specification::default();
+        if let Some(field) = table.take("containers") {
+            let Value::Table(containers) = field.node.value else {
+                return Err(field.node.not("a table of containers"));
+            };
+            for field in containers.fields {
+                let container = self.container(field.node)?;
+                specification.containers.insert(field.name, container);
+            }
+        }
+        if let Some(field) = table.take("directives") {
+            for node in list(field.node, "an array of tables")? {
+                specification.directives.push(self.directive(node)?);
+            }
+        }
+        table.finish("the file", &["containers", "directives"])?;
+        Ok(specification)
+    }
+
+    fn container(&self, node: Node) -> Read<Container> {
+        let mut table = into_table(node, "a container")?;
+        let fields = self.fields(&mut table)?;
+        refuse_former(&table)?;
+        table.finish("a container", &CONTAINER_FIELDS)?;
+        fields.into_container()
+    }
+
+    fn directive(&self, node: Node) -> Read<Directive> {
+        let place = self.document.place(&node.span);
+        let mut table = into_table(node, "a directive")?;
+        let filter = table.take("filter").map(|field| self.filter(field.node));
+        let ignore = table.take("ignore").map(|field| boolean(&field.node));
+        let timeout = table.take("timeout").map(|field| natural(&field.node));
+        let libraries = table.take("include_shared_libraries");
+        let libraries = libraries.map(|field| boolean(&field.node));
+        let fields = self.fields(&mut table)?;
+        refuse_former(&table)?;
+        let known: Vec<&str> = DIRECTIVE_FIELDS
+            .into_iter()
+            .chain(CONTAINER_FIELDS)
+            .collect();
+        table.finish("a directive", &known)?;
+        Ok(Directive {
+            place,
+            filter: filter.transpose()?,
+            change: fields.into_change()?,
+            ignore: ignore.transpose()?,
+            timeout_s: timeout.transpose()?,
+            include_shared_libraries: libraries.transpose()?,
+        })
+    }
+
+    /// Takes a container's fields out of a table.
+    fn fields(&self, table: &mut Table) -> Read<Fields> {
+        let spans = Inherited::NAMES.iter().filter_map(|(name, _)| {
+            let field = table.fields.iter().find(|field| field.name == *name)?;
+            Some((*name, field.span.clone()))
+        });
+        let spans: BTreeMap<&'static str, Range<usize>> = spans.collect();
+        let image = table.take("image");
+        let image = image.map(|field| self.image(field)).transpose()?;
+        let parent = table.take("parent");
+        let parent = parent.map(|field| self.parent(field)).transpose()?;
+        Ok(Fields {
+            image,
+            parent,
+            layers: self.list(table, "layers", |node| {
+                let layers = list(node, "an array of layers")?;
+                layers
+                    .into_iter()
+                    .map(|node| read_layer::layer(self, node))
+                    .collect()
+            })?,
+            environment: self.list(table, "environment", |node| self.environment(node))?,
+            mounts: self.list(table, "mounts", |node| {
+                let mounts = list(node, "an array of mounts")?;
+                let mounts = mounts.into_iter().map(|node| read_mount::mount(self, node));
+                Ok(mounts.collect::<Read<Vec<_>>>()?.concat())
+            })?,
+            scalars: self.scalars(table)?,
+            spans,
+        })
+    }
+
+    /// Takes a list out of a table, plain and added.
+    fn list<T>(
+        &self,
+        table: &mut Table,
+        name: &str,
+        read: impl Fn(Node) -> Read<Vec<T>>,
+    ) -> Read<List<T>> {
+        let mut take = |name: &str| -> Read<Option<Placed<Vec<T>>>> {
+            let Some(field) = table.take(name) else {
+                return Ok(None);
+            };
+            let span = field.span;
+            let value = read(field.node)?;
+            Ok(Some(Placed { span, value }))
+        };
+        Ok(List {
+            plain: take(name)?,
+            added: take(&format!("added_{name}"))?,
+        })
+    }
+
+    fn scalars(&self, table: &mut Table) -> Read<Scalars> {
+        let mut scalars = Scalars::default();
+        if let Some(field) = table.take("network") {
+            scalars.network = Some(choice(
+                &field.node,
+                &[
+                    ("disabled", Network::Disabled),
+                    ("loopback", Network::Loopback),
+                    ("local", Network::Local),
+                ],
+            )?);
+        }
+        if let Some(field) = table.take("enable_writable_file_system") {
+            scalars.root_access = Some(if boolean(&field.node)? {
+                RootAccess::Ephemeral
+            } else {
+                RootAccess::ReadOnly
+            });
+        }
+        if let Some(field) = table.take("working_directory") {
+            let directory = text(field.node, "a string")?;
+            scalars.working_directory = Some(Path::new("/").join(directory));
+        }
+        if let Some(field) = table.take("user") {
+            scalars.user = Some(natural(&field.node)?);
+        }
+        if let Some(field) = table.take("group") {
+            scalars.group = Some(natural(&field.node)?);
+        }
+        if let Some(field) = table.take("toolbox") {
+            scalars.toolbox = Some(if boolean(&field.node)? {
+                Toolbox::Present
+            } else {
+                Toolbox::Absent
+            });
+        }
+        Ok(scalars)
+    }
+
+    fn image(&self, field: Field) -> Read<Placed<Origin>> {
+        let origin = self.origin(field, "an image", Inherited::IMAGE)?;
+        let known = ["docker://", "oci:", "oci-archive:", "docker-archive:"];
+        if known
+            .iter()
+            .any(|scheme| origin.value.name.starts_with(scheme))
+        {
+            return Ok(origin);
+        }
+        Err(Fault {
+            span: origin.span,
+            message: format!("`{}` is not the URI of an image", origin.value.name),
+            help: Some(format!(
+                "an image's URI begins with {}; of a registry's image it is `docker://{}`",
+                crate::engine::excerpt::alternatives(&known),
+                origin.value.name
+            )),
+        })
+    }
+
+    fn parent(&self, field: Field) -> Read<Placed<Origin>> {
+        self.origin(field, "a parent", Inherited::all())
+    }
+
+    /// A name, or a table of a name and a `use` list.
+    fn origin(&self, field: Field, what: &str, available: Inherited) -> Read<Placed<Origin>> {
+        let span = field.node.span.clone();
+        let place = self.document.place(&span);
+        let mut table = match field.node.value {
+            Value::Text(name) => {
+                let value = Origin {
+                    name,
+                    uses: None,
+                    place,
+                };
+                return Ok(Placed { span, value });
+            }
+            Value::Table(table) => table,
+            _ => {
+                let expected = "a string, or a table of `name` and `use`";
+                return Err(field.node.not(expected));
+            }
+        };
+        let name = require(&mut table, "name", what, &span)?;
+        let name = text(name.node, "a string")?;
+        let uses = table.take("use");
+        let uses = uses
+            .map(|field| uses_of(field.node, available))
+            .transpose()?;
+        table.finish(what, &["name", "use"])?;
+        let value = Origin { name, uses, place };
+        Ok(Placed { span, value })
+    }
+
+    /// A table of variables, or a list of elements.
+    fn environment(&self, node: Node) -> Read<Vec<Element>> {
+        match node.value {
+            Value::Table(table) => Ok(vec![Element {
+                vars: variables(table)?,
+                merge: Merge::Extend,
+            }]),
+            Value::List(nodes) => nodes.into_iter().map(element).collect(),
+            _ => Err(node.not("a table of variables, or an array of { vars, extend }")),
+        }
+    }
+
+    fn filter(&self, node: Node) -> Read<Pattern> {
+        let span = node.span.clone();
+        let pattern = text(node, "a pattern")?;
+        Pattern::parse(&pattern, self.context.vocabulary).map_err(|error| {
+            // Where the string has no escapes, the place in the pattern is a place in the file.
+            match self.document.literal_at(&span, &pattern) {
+                Some(start) => Fault {
+                    span: start + error.span.start..start + error.span.end,
+                    message: format!("invalid filter pattern: {}", error.problem),
+                    help: error.help(),
+                },
+                None => Fault {
+                    span,
+                    message: error.to_string(),
+                    help: error.help(),
+                },
+            }
+        })
+    }
+
+    /// A path of a layer, its template variables replaced.
+    pub(super) fn templated(&self, node: Node) -> Read<String> {
+        let span = node.span.clone();
+        let written = text(node, "a string")?;
+        expand(&written, self.context.variables).map_err(|error| {
+            let names: Vec<&str> = self
+                .context
+                .variables
+                .iter()
+                .map(|known| known.name)
+                .collect();
+            let help = match names.as_slice() {
+                [] => format!("to mean the text itself, write `<<{}>`", error.name),
+                names => format!(
+                    "there is `<{}>`; to mean the text itself, write `<<{}>`",
+                    names.join(">`, `<"),
+                    error.name
+                ),
+            };
+            Fault {
+                span,
+                message: error.to_string(),
+                help: Some(help),
+            }
+        })
+    }
+}
+
+fn refuse_former(table: &Table) -> Read<()> {
+    for (name, help) in FORMER_FIELDS {
+        if let Some(field) = table.fields.iter().find(|field| field.name == name) {
+            return Err(Fault {
+                span: field.span.clone(),
+                message: format!("`{name}` is no longer a field"),
+                help: Some(help.to_owned()),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn uses_of(node: Node, available: Inherited) -> Read<Inherited> {
+    let known: Vec<(&str, Inherited)> = Inherited::NAMES
+        .into_iter()
+        .filter(|(_, flag)| available.contains(*flag))
+        .collect();
+    let names = list(node, "an array of fields")?;
+    names.iter().map(|node| choice(node, &known)).collect()
+}
+
+fn element(node: Node) -> Read<Element> {
+    let span = node.span.clone();
+    let what = "an element of the environment";
+    let mut table = into_table(node, what)?;
+    let vars = require(&mut table, "vars", what, &span)?;
+    let extend = require(&mut table, "extend", what, &span)?;
+    table.finish(what, &["vars", "extend"])?;
+    let merge = if boolean(&extend.node)? {
+        Merge::Extend
+    } else {
+        Merge::Replace
+    };
+    let vars = variables(into_table(vars.node, "`vars`")?)?;
+    Ok(Element { vars, merge })
+}
+
+fn variables(table: Table) -> Read<BTreeMap<String, Text>> {
+    let variable = |field: Field| {
+        if field.name.is_empty() || field.name.contains(['=', '\0']) {
+            return Err(Fault {
+                span: field.span,
+                message: "a variable's name cannot be empty or hold `=`".to_owned(),
+                help: None,
+            });
+        }
+        let span = field.node.span.clone();
+        let value = text(field.node, "a string")?;
+        let value = value.parse().map_err(|error| Fault {
+            span,
+            message: format!("invalid value of `{}`: {error}", field.name),
+            help: Some("a dollar sign that stands for itself is written `$$`".to_owned()),
+        })?;
+        Ok((field.name, value))
+    };
+    table.fields.into_iter().map(variable).collect()
+}
+
+/// Takes a field that must be there.
+pub(super) fn require(
+    table: &mut Table,
+    name: &str,
+    what: &str,
+    span: &Range<usize>,
+) -> Read<Field> {
+    table.take(name).ok_or_else(|| Fault {
+        span: span.clone(),
+        message: format!("{what} needs the field `{name}`"),
+        help: None,
+    })
+}
+
+pub(super) fn into_table(node: Node, what: &str) -> Read<Table> {
+    match node.value {
+        Value::Table(table) => Ok(table),
+        _ => Err(node.not(&format!("{what}, which is a table"))),
+    }
+}
+
+pub(super) fn list(node: Node, expected: &str) -> Read<Vec<Node>> {
+    match node.value {
+        Value::List(items) => Ok(items),
+        _ => Err(node.not(expected)),
+    }
+}
+
+pub(super) fn text(node: Node, expected: &str) -> Read<String> {
+    match node.value {
+        Value::Text(text) if text.contains('\0') => Err(Fault {
+            span: node.span,
+            message: "a NUL character cannot stand here".to_owned(),
+            help: None,
+        }),
+        Value::Text(text) => Ok(text),
+        _ => Err(node.not(expected)),
+    }
+}
+
+pub(super) fn boolean(node: &Node) -> Read<bool> {
+    match node.value {
+        Value::Boolean(boolean) => Ok(boolean),
+        _ => Err(node.not("true or false")),
+    }
+}
+
+fn natural(node: &Node) -> Read<u32> {
+    match node.value {
+        Value::Integer(number) => u32::try_from(number)
+            .map_err(|_| node.fault(format!("expected a number from 0 to {}", u32::MAX))),
+        _ => Err(node.not("an integer")),
+    }
+}
+
+/// One of several words.
+pub(super) fn choice<T: Copy>(node: &Node, known: &[(&str, T)]) -> Read<T> {
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let expected = crate::engine::excerpt::alternatives(&names);
+    let Value::Text(word) = &node.value else {
+        return Err(node.not(&expected));
+    };
+    let found = known.iter().find(|(name, _)| name == word);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let fault = node.fault(format!("expected {expected}, found `{word}`"));
+        match crate::engine::excerpt::nearest(word, names) {
+            Some(name) => fault.with_help(format!("did you mean `{name}`?")),
+            None => fault,
+        }
+    })
+}

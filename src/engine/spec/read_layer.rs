@@ -1,0 +1,209 @@
+//! Layers in a document: a table with exactly one key that says what kind it is.
+
+use std::path::PathBuf;
+
+use crate::container::layer::{LayerSpec, Links, PathForm, PrefixOptions, SymlinkSpec};
+use crate::engine::document::{Fault, Node, Table};
+use crate::engine::filter;
+
+use super::read::{Read, Reader, boolean, into_table, list, require, text};
+
+/// The keys that say what a layer is.
+const KINDS: [&str; 8] = [
+    "tar",
+    "glob",
+    "paths",
+    "stubs",
+    "symlinks",
+    "shared_library_dependencies",
+    "shared-library-dependencies",
+    "command",
+];
+
+const PREFIX_OPTIONS: [&str; 4] = [
+    "follow_symlinks",
+    "canonicalize",
+    "strip_prefix",
+    "prepend_prefix",
+];
+
+pub(super) fn layer(reader: &Reader<'_>, node: Node) -> Read<LayerSpec> {
+    let span = node.span.clone();
+    let mut table = into_table(node, "a layer")?;
+    let kinds: Vec<&str> = table
+        .fields
+        .iter()
+        .map(|field| field.name.as_str())
+        .filter(|name| KINDS.contains(name))
+        .collect();
+    let kind = match kinds.as_slice() {
+        [] => return Err(no_kind(&table, span)),
+        [kind] => (*kind).to_owned(),
+        [first, second, ..] => {
+            return Err(Fault {
+                span,
+                message: format!("a layer has one kind, this one has `{first}` and `{second}`"),
+                help: Some("make it two layers".to_owned()),
+            });
+        }
+    };
+    let Some(value) = table.take(&kind) else {
+        return Err(no_kind(&table, span));
+    };
+    let value = value.node;
+    match kind.as_str() {
+        "tar" => {
+            let path = PathBuf::from(reader.templated(value)?);
+            finish(table, &kind, LayerSpec::Tar { path })
+        }
+        "stubs" => {
+            let stubs = strings(reader, value)?;
+            finish(table, &kind, LayerSpec::Stubs { stubs })
+        }
+        "symlinks" => {
+            let links = list(value, "an array of { link, target }")?;
+            let links = links.into_iter().map(|node| symlink(reader, node));
+            let symlinks = links.collect::<Read<Vec<_>>>()?;
+            finish(table, &kind, LayerSpec::Symlinks { symlinks })
+        }
+        "command" => Err(command(value)),
+        _ => {
+            let prefix = prefix_options(&mut table)?;
+            let layer = match kind.as_str() {
+                "glob" => LayerSpec::Glob {
+                    pattern: glob(reader, value)?,
+                    prefix,
+                },
+                "paths" => LayerSpec::Paths {
+                    paths: paths(reader, value)?,
+                    prefix,
+                },
+                _ => LayerSpec::SharedLibraryDependencies {
+                    binaries: paths(reader, value)?,
+                    prefix,
+                },
+            };
+            let known: Vec<&str> = [kind.as_str()].into_iter().chain(PREFIX_OPTIONS).collect();
+            table.finish(&format!("a `{kind}` layer"), &known)?;
+            Ok(layer)
+        }
+    }
+}
+
+fn finish(table: Table, kind: &str, layer: LayerSpec) -> Read<LayerSpec> {
+    if let Some(field) = table
+        .fields
+        .iter()
+        .find(|field| PREFIX_OPTIONS.contains(&field.name.as_str()))
+    {
+        return Err(Fault {
+            span: field.span.clone(),
+            message: format!(
+                "a `{kind}` layer has no prefix options, such as `{}`",
+                field.name
+            ),
+            help: Some(
+                "they belong to `glob`, `paths` and `shared_library_dependencies`".to_owned(),
+            ),
+        });
+    }
+    table.finish(&format!("a `{kind}` layer"), &[kind])?;
+    Ok(layer)
+}
+
+fn no_kind(table: &Table, span: std::ops::Range<usize>) -> Fault {
+    let known = &KINDS[..6];
+    match table.fields.first() {
+        Some(field) if !PREFIX_OPTIONS.contains(&field.name.as_str()) => {
+            field.unknown("a layer", known)
+        }
+        Some(_) | None => Fault {
+            span,
+            message: format!(
+                "a layer needs one of {}",
+                crate::engine::excerpt::alternatives(known)
+            ),
+            help: None,
+        },
+    }
+}
+
+/// Some versions of the original read such layers; none could build them.
+fn command(value: Node) -> Fault {
+    match &value.value {
+        crate::engine::document::Value::List(words) if words.is_empty() => {
+            value.fault("a command needs at least a program")
+        }
+        _ => value
+            .fault("layers made by a `command` are not supported")
+            .with_help(
+                "run the command before the tests, and take what it makes as `paths` or `tar`",
+            ),
+    }
+}
+
+fn symlink(reader: &Reader<'_>, node: Node) -> Read<SymlinkSpec> {
+    let span = node.span.clone();
+    let what = "a symbolic link";
+    let mut table = into_table(node, what)?;
+    let link = require(&mut table, "link", what, &span)?;
+    let target = require(&mut table, "target", what, &span)?;
+    table.finish(what, &["link", "target"])?;
+    Ok(SymlinkSpec {
+        link: reader.templated(link.node)?.into(),
+        target: reader.templated(target.node)?.into(),
+    })
+}
+
+fn strings(reader: &Reader<'_>, node: Node) -> Read<Vec<String>> {
+    let items = list(node, "an array of strings")?;
+    items
+        .into_iter()
+        .map(|node| reader.templated(node))
+        .collect()
+}
+
+fn paths(reader: &Reader<'_>, node: Node) -> Read<Vec<PathBuf>> {
+    let paths = strings(reader, node)?;
+    Ok(paths.into_iter().map(PathBuf::from).collect())
+}
+
+fn glob(reader: &Reader<'_>, node: Node) -> Read<String> {
+    let span = node.span.clone();
+    let pattern = reader.templated(node)?;
+    match filter::glob(&pattern) {
+        Ok(_) => Ok(pattern),
+        Err(reason) => Err(Fault {
+            span,
+            message: format!("invalid glob `{pattern}`: {reason}"),
+            help: Some(
+                "special characters that stand for themselves are written `\\\\*`".to_owned(),
+            ),
+        }),
+    }
+}
+
+fn prefix_options(table: &mut Table) -> Read<PrefixOptions> {
+    let mut options = PrefixOptions::default();
+    if let Some(field) = table.take("follow_symlinks") {
+        options.links = if boolean(&field.node)? {
+            Links::Follow
+        } else {
+            Links::Keep
+        };
+    }
+    if let Some(field) = table.take("canonicalize") {
+        options.form = if boolean(&field.node)? {
+            PathForm::Canonical
+        } else {
+            PathForm::AsGiven
+        };
+    }
+    if let Some(field) = table.take("strip_prefix") {
+        options.strip_prefix = Some(text(field.node, "a string")?.into());
+    }
+    if let Some(field) = table.take("prepend_prefix") {
+        options.prepend_prefix = Some(text(field.node, "a string")?.into());
+    }
+    Ok(options)
+}

@@ -1,0 +1,112 @@
+//! Mounts in a document: a table whose `type` says which other fields it has.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::container::spec::{BindAccess, Device, Mount, MountKind, WhenForbidden};
+use crate::engine::document::{Fault, Node, Table};
+
+use super::read::{Read, Reader, boolean, choice, into_table, list, require, text};
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Bind,
+    Devices,
+    At(fn() -> MountKind),
+}
+
+const KINDS: [(&str, Kind); 7] = [
+    ("bind", Kind::Bind),
+    ("devices", Kind::Devices),
+    ("devpts", Kind::At(|| MountKind::DevPts)),
+    ("mqueue", Kind::At(|| MountKind::MessageQueue)),
+    ("proc", Kind::At(|| MountKind::Proc)),
+    (
+        "sys",
+        Kind::At(|| MountKind::Sys {
+            when_forbidden: WhenForbidden::Fail,
+        }),
+    ),
+    ("tmp", Kind::At(|| MountKind::Tmp)),
+];
+
+/// One mount; of `devices`, one for each device.
+pub(super) fn mount(reader: &Reader<'_>, node: Node) -> Read<Vec<Mount>> {
+    let span = node.span.clone();
+    let mut table = into_table(node, "a mount")?;
+    if let Some(field) = table.fields.iter().find(|field| field.name == "fs_type") {
+        return Err(Fault {
+            span: field.span.clone(),
+            message: "`fs_type` is no longer a field".to_owned(),
+            help: Some("write `type`".to_owned()),
+        });
+    }
+    let kind = require(&mut table, "type", "a mount", &span)?;
+    let kind = choice(&kind.node, &KINDS)?;
+    match kind {
+        Kind::Bind => {
+            let mount_point = mount_point(&mut table, &span)?;
+            let source = require(&mut table, "local_path", "a `bind` mount", &span)?;
+            let source = reader.context.project.join(text(source.node, "a string")?);
+            let read_only = table.take("read_only");
+            let read_only = read_only.map(|field| boolean(&field.node)).transpose()?;
+            let access = match read_only {
+                Some(true) => BindAccess::ReadOnly,
+                Some(false) | None => BindAccess::ReadWrite,
+            };
+            let known = ["type", "mount_point", "local_path", "read_only"];
+            table.finish("a `bind` mount", &known)?;
+            let kind = MountKind::Bind { source, access };
+            Ok(vec![Mount { mount_point, kind }])
+        }
+        Kind::Devices => {
+            let devices = require(&mut table, "devices", "a `devices` mount", &span)?;
+            table.finish("a `devices` mount", &["type", "devices"])?;
+            let known = Device::ALL.map(|device| (device.name(), device));
+            let devices = list(devices.node, "an array of devices")?;
+            let device = |node: &Node| choice(node, &known).map(device_mount);
+            devices.iter().map(device).collect()
+        }
+        Kind::At(kind) => {
+            let mount_point = mount_point(&mut table, &span)?;
+            table.finish("this mount", &["type", "mount_point"])?;
+            let kind = kind();
+            Ok(vec![Mount { mount_point, kind }])
+        }
+    }
+}
+
+fn device_mount(device: Device) -> Mount {
+    Mount {
+        mount_point: Path::new("/dev").join(device.name()),
+        kind: MountKind::Device(device),
+    }
+}
+
+/// Mount points count from the root, wherever jobs start.
+fn mount_point(table: &mut Table, span: &std::ops::Range<usize>) -> Read<PathBuf> {
+    let field = require(table, "mount_point", "a mount", span)?;
+    let span = field.node.span.clone();
+    let written = PathBuf::from(text(field.node, "a string")?);
+    let mut path = PathBuf::from("/");
+    for component in written.components() {
+        match component {
+            Component::Normal(name) => path.push(name),
+            Component::RootDir | Component::CurDir => {}
+            Component::ParentDir | Component::Prefix(_) => {
+                return Err(Fault {
+                    span,
+                    message: "a mount point may not hold `..`".to_owned(),
+                    help: None,
+                });
+            }
+        }
+    }
+    if path == Path::new("/") {
+        return Err(Fault {
+            span,
+            message: "nothing can be mounted at the root".to_owned(),
+            help: Some("the root is made of layers".to_owned()),
+        });
+    }
+    Ok(path)
+}

@@ -1,0 +1,366 @@
+//! From directives to one container for each test.
+//!
+//! Directives apply in the order of the file; then inheritance is collapsed from the test's
+//! container up to a container without a parent, an image, or the runner's default. Tests to which
+//! the same directives apply share one result, so a hundred thousand tests cost a few.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::container::layer::LayerSpec;
+use crate::container::spec::{Mount, MountKind, Network};
+use crate::engine::excerpt::nearest;
+use crate::engine::filter::Subject;
+
+use super::container::{Base, Container, Inherited, Scalars};
+use super::environment::Element;
+use super::{DEFAULT_CONTAINER, Specification};
+
+/// What a test gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// What its container begins with.
+    pub base: ResolvedBase,
+    /// Layers above the base's, lowest first.
+    pub layers: Vec<LayerSpec>,
+    /// Elements of the environment after the base's.
+    pub environment: Vec<Element>,
+    /// Mounts after the base's.
+    pub mounts: Vec<Mount>,
+    /// Fields of one value; where there is none, the base's or the usual holds.
+    pub scalars: Scalars,
+    /// How long it may run; as long as it likes if `None`.
+    pub timeout: Option<Duration>,
+    /// Whether it is only reported.
+    pub ignored: bool,
+    /// Whether the shared libraries of the test binary are put into the container.
+    pub include_shared_libraries: bool,
+}
+
+/// What a test's container begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResolvedBase {
+    /// Nothing.
+    Nothing,
+    /// The runner's default container.
+    Default {
+        /// What is taken over: never a scalar that is set already.
+        inherited: Inherited,
+    },
+    /// An image.
+    Image {
+        /// Its URI.
+        name: String,
+        /// What is taken over: never a scalar that is set already.
+        inherited: Inherited,
+    },
+}
+
+impl ResolvedBase {
+    /// What is taken over from it.
+    pub fn inherited(&self) -> Inherited {
+        match self {
+            ResolvedBase::Nothing => Inherited::empty(),
+            ResolvedBase::Default { inherited } | ResolvedBase::Image { inherited, .. } => {
+                *inherited
+            }
+        }
+    }
+}
+
+/// Whether the runner itself adds a layer to every test's container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunnerLayers {
+    /// It does: the test binary, say.
+    Some,
+    /// It does not.
+    None,
+}
+
+/// Why there is no container for a test.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// A parent that is not there.
+    #[error("{place}: there is no container `{name}`")]
+    UnknownParent {
+        /// Where it is named.
+        place: String,
+        /// Its name.
+        name: String,
+        /// The container that was probably meant.
+        nearest: Option<String>,
+    },
+    /// A container that is its own ancestor.
+    #[error("{place}: the container `{name}` is its own ancestor: {}", chain.join(" → "))]
+    Loop {
+        /// Where the parent is named that closes the circle.
+        place: String,
+        /// The container.
+        name: String,
+        /// From the container back to itself.
+        chain: Vec<String>,
+    },
+    /// A container of nothing.
+    #[error("{place}: the container has no layer, so there would be nothing in it")]
+    NoLayer {
+        /// The directive that applied last.
+        place: String,
+    },
+    /// What the kernel does not allow.
+    #[error("{place}: the container has a `sys` mount together with `network = \"local\"`")]
+    SysWithLocalNetwork {
+        /// The directive that applied last.
+        place: String,
+    },
+}
+
+impl SpecError {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            SpecError::UnknownParent { nearest, name, .. } => match nearest {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("add a table [containers.{name}]"),
+            },
+            SpecError::Loop { .. } => "let one of them do without a parent".to_owned(),
+            SpecError::NoLayer { .. } => {
+                format!("add `layers`, an `image`, or `parent = \"{DEFAULT_CONTAINER}\"`")
+            }
+            SpecError::SysWithLocalNetwork { .. } => {
+                "leave out one of the two: sysfs can be mounted only in a network namespace of \
+                 one's own"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// What one test gets, and why.
+#[derive(Clone, Debug)]
+pub struct Resolution {
+    /// The directives that applied, by their places in [`Specification::directives`].
+    pub applied: Vec<usize>,
+    /// What came of them.
+    pub resolved: Arc<Resolved>,
+}
+
+/// Resolves the tests of a run.
+#[derive(Debug)]
+pub struct Resolver {
+    specification: Specification,
+    /// The configuration value, in seconds.
+    timeout_s: Option<u32>,
+    runner_layers: RunnerLayers,
+    known: HashMap<Vec<usize>, Arc<Resolved>>,
+}
+
+impl Resolver {
+    /// Resolves after this specification. A `timeout_s`, if there is one, replaces what directives
+    /// say; 0 is no limit.
+    pub fn new(
+        specification: Specification,
+        timeout_s: Option<u32>,
+        runner_layers: RunnerLayers,
+    ) -> Resolver {
+        Resolver {
+            specification,
+            timeout_s,
+            runner_layers,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The specification.
+    pub fn specification(&self) -> &Specification {
+        &self.specification
+    }
+
+    /// What a test gets. All of the test must be known.
+    pub fn resolve<S: Subject + ?Sized>(&mut self, subject: &S) -> Result<Resolution, SpecError> {
+        let directives = self.specification.directives.iter().enumerate();
+        let applied: Vec<usize> = directives
+            .filter(|(_, directive)| directive.applies_to(subject))
+            .map(|(index, _)| index)
+            .collect();
+        let resolved = match self.known.get(&applied) {
+            Some(resolved) => Arc::clone(resolved),
+            None => {
+                let resolved = Arc::new(self.apply(&applied)?);
+                self.known.insert(applied.clone(), Arc::clone(&resolved));
+                resolved
+            }
+        };
+        Ok(Resolution { applied, resolved })
+    }
+
+    fn apply(&self, applied: &[usize]) -> Result<Resolved, SpecError> {
+        let mut container = Container::default();
+        let mut ignored = false;
+        let mut timeout_s = None;
+        let mut libraries = None;
+        let mut place = "no directive applies";
+        for directive in applied
+            .iter()
+            .filter_map(|index| self.specification.directives.get(*index))
+        {
+            place = &directive.place;
+            directive.change.apply(&mut container);
+            ignored = directive.ignore.unwrap_or(ignored);
+            timeout_s = directive.timeout_s.or(timeout_s);
+            libraries = directive.include_shared_libraries.or(libraries);
+        }
+        let timeout_s = self.timeout_s.or(timeout_s).filter(|seconds| *seconds > 0);
+        let collapsed = self.collapse(container)?;
+        self.check(&collapsed, place)?;
+        let from_image = match &collapsed.base {
+            ResolvedBase::Image { inherited, .. } => inherited.contains(Inherited::LAYERS),
+            ResolvedBase::Nothing | ResolvedBase::Default { .. } => false,
+        };
+        Ok(Resolved {
+            base: collapsed.base,
+            layers: collapsed.layers,
+            environment: collapsed.environment,
+            mounts: collapsed.mounts,
+            scalars: collapsed.scalars,
+            timeout: timeout_s.map(|seconds| Duration::from_secs(seconds.into())),
+            ignored,
+            include_shared_libraries: libraries.unwrap_or(!from_image),
+        })
+    }
+
+    fn check(&self, collapsed: &Collapsed, place: &str) -> Result<(), SpecError> {
+        let place = place.to_owned();
+        let base_layers = collapsed.base.inherited().contains(Inherited::LAYERS);
+        if collapsed.layers.is_empty() && !base_layers && self.runner_layers == RunnerLayers::None {
+            return Err(SpecError::NoLayer { place });
+        }
+        let is_sys = |mount: &Mount| matches!(mount.kind, MountKind::Sys { .. });
+        if collapsed.scalars.network == Some(Network::Local) && collapsed.mounts.iter().any(is_sys)
+        {
+            return Err(SpecError::SysWithLocalNetwork { place });
+        }
+        Ok(())
+    }
+
+    /// Takes over what ancestors have: their lists' entries before the container's own, and their
+    /// scalars where nothing nearer has one.
+    fn collapse(&self, container: Container) -> Result<Collapsed, SpecError> {
+        let mut lists = vec![Lists::of(&container, Inherited::all())];
+        let mut scalars = container.scalars;
+        let mut inherited = Inherited::all();
+        let mut next = &container.base;
+        let mut chain: Vec<&str> = Vec::new();
+        let base = loop {
+            match next {
+                Base::Nothing => break ResolvedBase::Nothing,
+                Base::Image {
+                    name,
+                    inherited: uses,
+                } => {
+                    break ResolvedBase::Image {
+                        name: name.clone(),
+                        inherited: (inherited & *uses) - scalars.set(),
+                    };
+                }
+                Base::Parent {
+                    name,
+                    inherited: uses,
+                    place,
+                } => {
+                    inherited &= *uses;
+                    if inherited.is_empty() {
+                        break ResolvedBase::Nothing;
+                    }
+                    let Some(parent) = self.specification.containers.get(name) else {
+                        if name == DEFAULT_CONTAINER {
+                            let inherited = inherited - scalars.set();
+                            break ResolvedBase::Default { inherited };
+                        }
+                        return Err(self.unknown_parent(name, place));
+                    };
+                    check_loop(&mut chain, name, place)?;
+                    lists.push(Lists::of(parent, inherited));
+                    scalars = scalars.or(&parent.scalars, inherited);
+                    next = &parent.base;
+                }
+            }
+        };
+        let base = if base.inherited().is_empty() {
+            ResolvedBase::Nothing
+        } else {
+            base
+        };
+        lists.reverse();
+        let mut collapsed = Collapsed {
+            base,
+            layers: Vec::new(),
+            environment: Vec::new(),
+            mounts: Vec::new(),
+            scalars,
+        };
+        for list in lists {
+            collapsed.layers.extend(list.layers);
+            collapsed.environment.extend(list.environment);
+            collapsed.mounts.extend(list.mounts);
+        }
+        Ok(collapsed)
+    }
+
+    fn unknown_parent(&self, name: &str, place: &str) -> SpecError {
+        let known = self.specification.containers.keys().map(String::as_str);
+        let nearest = nearest(name, known.chain([DEFAULT_CONTAINER]));
+        SpecError::UnknownParent {
+            place: place.to_owned(),
+            name: name.to_owned(),
+            nearest: nearest.map(str::to_owned),
+        }
+    }
+}
+
+/// Refuses a parent that is an ancestor already.
+fn check_loop<'a>(chain: &mut Vec<&'a str>, name: &'a str, place: &str) -> Result<(), SpecError> {
+    if let Some(start) = chain.iter().position(|ancestor| *ancestor == name) {
+        let circle = chain.iter().skip(start).chain([&name]);
+        return Err(SpecError::Loop {
+            place: place.to_owned(),
+            name: name.to_owned(),
+            chain: circle.map(|name| (*name).to_owned()).collect(),
+        });
+    }
+    chain.push(name);
+    Ok(())
+}
+
+/// A container without a parent of the file.
+struct Collapsed {
+    base: ResolvedBase,
+    layers: Vec<LayerSpec>,
+    environment: Vec<Element>,
+    mounts: Vec<Mount>,
+    scalars: Scalars,
+}
+
+/// What one container of a chain has to give.
+struct Lists {
+    layers: Vec<LayerSpec>,
+    environment: Vec<Element>,
+    mounts: Vec<Mount>,
+}
+
+impl Lists {
+    fn of(container: &Container, inherited: Inherited) -> Lists {
+        fn taken<T: Clone>(list: &[T], inherited: Inherited, flag: Inherited) -> Vec<T> {
+            if inherited.contains(flag) {
+                list.to_vec()
+            } else {
+                Vec::new()
+            }
+        }
+        Lists {
+            layers: taken(&container.layers, inherited, Inherited::LAYERS),
+            environment: taken(&container.environment, inherited, Inherited::ENVIRONMENT),
+            mounts: taken(&container.mounts, inherited, Inherited::MOUNTS),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What holds for every file and every container.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::super::environment::{Element, Merge, Text};
+use super::*;
+use crate::container::layer::{LayerSpec, Links, PathForm, PrefixOptions, SymlinkSpec};
+use crate::container::spec::{
+    BindAccess, Device, Mount, MountKind, Network, RootAccess, WhenForbidden,
+};
+
+fn path() -> impl Strategy<Value = PathBuf> {
+    "(/|<build-dir>|<<x>|[a-z \"'é\n]{1,4}){1,4}".prop_map(PathBuf::from)
+}
+
+fn prefix() -> impl Strategy<Value = PrefixOptions> {
+    let links = prop::sample::select(vec![Links::Keep, Links::Follow]);
+    let form = prop::sample::select(vec![PathForm::AsGiven, PathForm::Canonical]);
+    (
+        links,
+        form,
+        prop::option::of(path()),
+        prop::option::of(path()),
+    )
+        .prop_map(
+            |(links, form, strip_prefix, prepend_prefix)| PrefixOptions {
+                links,
+                form,
+                strip_prefix,
+                prepend_prefix,
+            },
+        )
+}
+
+fn layer() -> impl Strategy<Value = LayerSpec> {
+    let paths = || prop::collection::vec(path(), 0..3);
+    let symlink = (path(), path()).prop_map(|(link, target)| SymlinkSpec { link, target });
+    prop_oneof![
+        path().prop_map(|path| LayerSpec::Tar { path }),
+        ("[a-z*?/.<>]{1,8}", prefix())
+            .prop_map(|(pattern, prefix)| LayerSpec::Glob { pattern, prefix }),
+        (paths(), prefix()).prop_map(|(paths, prefix)| LayerSpec::Paths { paths, prefix }),
+        prop::collection::vec("[a-z{},<>/]{0,8}", 0..3)
+            .prop_map(|stubs| LayerSpec::Stubs { stubs }),
+        prop::collection::vec(symlink, 0..3).prop_map(|symlinks| LayerSpec::Symlinks { symlinks }),
+        (paths(), prefix()).prop_map(|(binaries, prefix)| {
+            LayerSpec::SharedLibraryDependencies { binaries, prefix }
+        }),
+    ]
+}
+
+fn mount() -> impl Strategy<Value = Mount> {
+    let access = prop::sample::select(vec![BindAccess::ReadOnly, BindAccess::ReadWrite]);
+    let source = path().prop_map(|path| std::path::Path::new("/w").join(path));
+    let kind = prop_oneof![
+        (source, access).prop_map(|(source, access)| MountKind::Bind { source, access }),
+        Just(MountKind::DevPts),
+        Just(MountKind::MessageQueue),
+        Just(MountKind::Proc),
+        Just(MountKind::Sys {
+            when_forbidden: WhenForbidden::Fail
+        }),
+        Just(MountKind::Tmp),
+    ];
+    let placed = ("(/[a-z .\"]{1,3}x){1,3}", kind).prop_map(|(point, kind)| Mount {
+        mount_point: point.into(),
+        kind,
+    });
+    let device = prop::sample::select(Device::ALL.to_vec()).prop_map(|device| Mount {
+        mount_point: format!("/dev/{}", device.name()).into(),
+        kind: MountKind::Device(device),
+    });
+    prop_oneof![placed, device]
+}
+
+fn element() -> impl Strategy<Value = Element> {
+    let text = prop_oneof![
+        "\\PC{0,8}".prop_map(Text::literal),
+        "(\\$(env|prev)\\{[A-Z]{1,3}(:-[a-z ]{0,3})?\\}|\\$\\$|[a-z]){0,4}"
+            .prop_map(|text| text.parse().unwrap()),
+    ];
+    let merge = prop::sample::select(vec![Merge::Extend, Merge::Replace]);
+    let vars = prop::collection::btree_map("[A-Z_.é \"]{1,4}", text, 0..3);
+    (vars, merge).prop_map(|(vars, merge): (BTreeMap<_, _>, _)| Element { vars, merge })
+}
+
+fn scalars() -> impl Strategy<Value = Scalars> {
+    let network = vec![Network::Disabled, Network::Loopback, Network::Local];
+    let access = vec![RootAccess::ReadOnly, RootAccess::Ephemeral];
+    let toolbox = vec![Toolbox::Present, Toolbox::Absent];
+    (
+        prop::option::of(prop::sample::select(network)),
+        prop::option::of(prop::sample::select(access)),
+        prop::option::of("/[a-z \"/]{0,6}".prop_map(PathBuf::from)),
+        prop::option::of(any::<u32>()),
+        prop::option::of(any::<u32>()),
+        prop::option::of(prop::sample::select(toolbox)),
+    )
+        .prop_map(
+            |(network, root_access, working_directory, user, group, toolbox)| Scalars {
+                network,
+                root_access,
+                working_directory,
+                user,
+                group,
+                toolbox,
+            },
+        )
+}
+
+fn base() -> impl Strategy<Value = ResolvedBase> {
+    let inherited = || any::<u16>().prop_map(Inherited::from_bits_truncate);
+    prop_oneof![
+        Just(ResolvedBase::Nothing),
+        inherited().prop_map(|inherited| ResolvedBase::Default { inherited }),
+        (inherited(), "docker://[a-z:]{1,8}").prop_map(|(inherited, name)| {
+            let inherited = inherited & Inherited::IMAGE;
+            ResolvedBase::Image { name, inherited }
+        }),
+    ]
+}
+
+/// Anything that resolving can give: a base gives something, and no scalar that is set.
+fn anything() -> impl Strategy<Value = Resolved> {
+    (
+        (base(), scalars()),
+        prop::collection::vec(layer(), 0..4),
+        prop::collection::vec(element(), 0..3),
+        prop::collection::vec(mount(), 0..4),
+        prop::option::of(1..100_000_u64),
+        any::<(bool, bool)>(),
+    )
+        .prop_filter_map(
+            "sysfs needs a network of its own",
+            |((base, scalars), layers, environment, mounts, timeout_s, flags)| {
+                let set = scalars.set();
+                let base = match base {
+                    ResolvedBase::Default { inherited } => ResolvedBase::Default {
+                        inherited: inherited - set,
+                    },
+                    ResolvedBase::Image { name, inherited } => ResolvedBase::Image {
+                        name,
+                        inherited: inherited - set,
+                    },
+                    ResolvedBase::Nothing => ResolvedBase::Nothing,
+                };
+                let base = match base.inherited().is_empty() {
+                    true => ResolvedBase::Nothing,
+                    false => base,
+                };
+                let is_sys = |mount: &Mount| matches!(mount.kind, MountKind::Sys { .. });
+                let forbidden =
+                    scalars.network == Some(Network::Local) && mounts.iter().any(is_sys);
+                (!forbidden).then_some(Resolved {
+                    base,
+                    layers,
+                    environment,
+                    mounts,
+                    scalars,
+                    timeout: timeout_s.map(Duration::from_secs),
+                    ignored: flags.0,
+                    include_shared_libraries: flags.1,
+                })
+            },
+        )
+}
+
+/// Lines that are often valid, in any order.
+fn file() -> impl Strategy<Value = String> {
+    let line = prop::sample::select(vec![
+        "[[directives]]",
+        "[containers.a]",
+        "[containers.b]",
+        "parent = \"a\"",
+        "parent = { name = \"b\", use = [\"layers\", \"user\"] }",
+        "image = \"docker://x\"",
+        "image = { name = \"oci:y\", use = [\"layers\", \"environment\"] }",
+        "layers = [{ tar = \"a\" }]",
+        "added_layers = [{ stubs = [\"/{a,b}/\"] }]",
+        "environment = { A = \"$env{HOME:-x}\" }",
+        "added_environment = [{ vars = { B = \"$prev{A}\" }, extend = false }]",
+        "mounts = [{ type = \"proc\", mount_point = \"/proc\" }]",
+        "added_mounts = [{ type = \"devices\", devices = [\"null\"] }]",
+        "network = \"local\"",
+        "enable_writable_file_system = true",
+        "working_directory = \"/x\"",
+        "user = 7",
+        "group = 8",
+        "toolbox = false",
+        "filter = \"package.equals(courier)\"",
+        "filter = \"none\"",
+        "ignore = true",
+        "timeout = 9",
+        "include_shared_libraries = false",
+    ]);
+    prop::collection::vec(line, 0..14).prop_map(|lines| lines.join("\n"))
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_reads_back(resolved in anything()) {
+        let printed = explain::print(&resolved);
+        prop_assert_eq!(super::resolved(&printed), Ok(resolved), "{}", printed);
+    }
+
+    #[test]
+    fn any_file_is_read_or_refused_and_resolves_to_what_it_prints(text in file()) {
+        if let Ok(resolved) = super::resolved(&text) {
+            let printed = explain::print(&resolved);
+            prop_assert_eq!(super::resolved(&printed), Ok(resolved), "{}", printed);
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in any::<String>()) {
+        if let Err(error) = read(&text) {
+            prop_assert!(error.starts_with("cargo-maelstrom.toml:"));
+        }
+    }
+}

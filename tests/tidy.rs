@@ -146,7 +146,7 @@ fn imports_of_rooms(source: &Source) -> Vec<String> {
     for (number, line) in source.code() {
         for path in named(line, depth(&source.path)) {
             let is_allowed = |room: &&str| path == **room || path.starts_with(&format!("{room}::"));
-            if !allowed.iter().any(|room| is_allowed(room)) {
+            if !allowed.iter().any(is_allowed) {
                 complaints.push(source.complain(number, &format!("may not name {path}")));
             }
         }

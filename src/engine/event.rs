@@ -10,8 +10,9 @@
 //! 2. A test's [`EventKind::Discovered`] comes before anything else about it.
 //! 3. Each attempt goes `Queued`, `Started`, any number of `Output` and `Subtest`, `Finished`. An
 //!    ignored, cancelled or cached attempt may go from `Queued` (or nothing) straight to
-//!    `Finished`; what should have been tests and could not be listed goes any number of `Output`,
-//!    `Finished`. Every attempt has exactly one `Finished`.
+//!    `Finished`, and one that decides itself to be ignored goes through all; what should have been
+//!    tests and could not be listed goes any number of `Output`, `Finished`. Every attempt has
+//!    exactly one `Finished`.
 //! 4. `RoundStarted` and `RoundFinished` bracket the attempts of one pass over the tests.
 
 pub mod channel;

@@ -13,7 +13,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::event::{EventKind, ExitStatus, Outcome, SourceLocation};
+use super::event::{EventKind, ExitStatus, Outcome, SourceLocation, Stream};
 use super::job::{Job, JobResult, TestCase, TestKey};
 
 /// Builds a project's tests, lists them, and reads what they say.
@@ -49,6 +49,30 @@ pub trait Framework {
             parts: Vec::new(),
         }
     }
+
+    /// Who reads along while one attempt of this test writes. Without a follower a person sees all
+    /// that was written, and [`Framework::read`] judges it; with one, the follower does both.
+    fn follow(&self, _test: &TestKey) -> Option<Box<dyn Follower>> {
+        None
+    }
+}
+
+/// Reads along while one attempt of a test writes.
+pub trait Follower {
+    /// Takes in what was written; returns what of it, and of what was held back, is for a person.
+    fn wrote(&mut self, stream: Stream, bytes: Vec<u8>) -> Vec<u8>;
+
+    /// The attempt is over. There is a status if its process ended by itself.
+    fn ended(&mut self, status: Option<ExitStatus>) -> Followed;
+}
+
+/// What a [`Follower`] has to say at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// What was held back of standard output, and is for a person after all.
+    pub stdout: Vec<u8>,
+    /// What the output says.
+    pub reading: Reading,
 }
 
 /// What a framework reads in the output of a test whose process ended by itself.
@@ -105,6 +129,9 @@ pub trait DiscoveryError: Error + Send + Sync + 'static {
 pub struct DiscoverySummary {
     /// Tests that filters left out.
     pub deselected: u32,
+    /// With which code the program is to end because something could not be built, although the
+    /// rest could and was run.
+    pub failure: Option<u8>,
 }
 
 /// What a framework needs of the program it runs in.

@@ -140,7 +140,10 @@ impl Checker {
                     Outcome::Ignored { .. } => {
                         let key = (end.test, end.attempt);
                         let before = self.attempts.insert(key, Phase::Finished);
-                        ensure(before.is_none(), "an ignored test is not run")
+                        ensure(
+                            matches!(before, None | Some(Phase::Started)),
+                            "an ignored test is not run, or decides so itself",
+                        )
                     }
                     Outcome::Error { .. }
                         if !self.attempts.contains_key(&(end.test, end.attempt)) =>

@@ -25,11 +25,12 @@ use super::message::{Effect, Input, Wishes};
 use super::notebook::Notebook;
 use super::outlet::Outlet;
 use super::signals::Interrupt;
-use super::tail::Tails;
+use super::tail::Memory;
 use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use crate::engine::error::with_causes;
-use crate::engine::event::{Command, EventKind, Notice, RunStarted};
-use crate::engine::framework::{DiscoveryError, DiscoverySummary, Framework, Reading};
+use crate::engine::event::{Command, EventKind, Notice, RunStarted, Stream};
+use crate::engine::framework::{DiscoveryError, DiscoverySummary, Followed, Framework};
+use crate::engine::ids::{Attempt, TestId};
 use crate::engine::job::{JobEnd, JobResult};
 
 /// How long containers may take to vanish when the run is over. The program's own end kills what is
@@ -82,7 +83,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
         outlet,
         notebook: Notebook::default(),
         helpers: Helpers::default(),
-        tails: BTreeMap::new(),
+        memories: BTreeMap::new(),
         end: None,
     };
     let (host, mut mail) = mailbox();
@@ -154,7 +155,7 @@ struct Driver<'a, F, B> {
     outlet: Outlet,
     notebook: Notebook,
     helpers: Helpers,
-    tails: BTreeMap<JobId, Tails>,
+    memories: BTreeMap<JobId, Memory>,
     end: Option<u8>,
 }
 
@@ -234,7 +235,8 @@ impl<F: Framework, B: Backend> Driver<'_, F, B> {
         match event {
             BackendEvent::Started { job, worker, slot } => match Role::of(job) {
                 Role::Attempt(test, attempt) => {
-                    self.tails.insert(job, Tails::default());
+                    let memory = self.memory(test);
+                    self.memories.insert(job, memory);
                     self.tell(Input::Started {
                         test,
                         attempt,
@@ -246,15 +248,15 @@ impl<F: Framework, B: Backend> Driver<'_, F, B> {
             },
             BackendEvent::Output { job, stream, bytes } => match Role::of(job) {
                 Role::Attempt(test, attempt) => {
-                    if let Some(tails) = self.tails.get_mut(&job) {
-                        tails.push(stream, &bytes);
-                    }
-                    self.tell(Input::Output {
-                        test,
-                        attempt,
-                        stream,
-                        bytes,
-                    });
+                    let bytes = match self.memories.get_mut(&job) {
+                        Some(Memory::Tails(tails)) => {
+                            tails.push(stream, &bytes);
+                            bytes
+                        }
+                        Some(Memory::Follower(follower)) => follower.wrote(stream, bytes),
+                        None => bytes,
+                    };
+                    self.output((test, attempt), stream, bytes);
                 }
                 Role::Helper(_) => match self.helpers.wrote(job, stream, &bytes) {
                     Verdict::GoOn => {}
@@ -263,8 +265,9 @@ impl<F: Framework, B: Backend> Driver<'_, F, B> {
             },
             BackendEvent::Finished { job, result } => match Role::of(job) {
                 Role::Attempt(test, attempt) => {
-                    let tails = self.tails.remove(&job).unwrap_or_default();
-                    let reading = self.read_end(&result, &tails);
+                    let memory = self.memories.remove(&job).unwrap_or_default();
+                    let Followed { stdout, reading } = self.read_end(&result, memory);
+                    self.output((test, attempt), Stream::Stdout, stdout);
                     self.tell(Input::Finished {
                         test,
                         attempt,
@@ -278,17 +281,43 @@ impl<F: Framework, B: Backend> Driver<'_, F, B> {
             BackendEvent::Lost(lost) => {
                 let message = with_causes(&lost);
                 self.helpers.lost(&message);
-                self.tails.clear();
+                self.memories.clear();
                 let help = lost.help;
                 self.tell(Input::BackendLost { message, help });
             }
         }
     }
 
-    fn read_end(&self, result: &JobResult, tails: &Tails) -> Reading {
-        match result.end {
-            JobEnd::TimedOut | JobEnd::Cancelled | JobEnd::Error(_) => Reading::default(),
-            JobEnd::Exited(status) => self.framework.read(status, tails.stdout(), tails.stderr()),
+    fn memory(&self, test: TestId) -> Memory {
+        let key = self.machine.key(test);
+        key.and_then(|key| self.framework.follow(key))
+            .map_or_else(Memory::default, Memory::Follower)
+    }
+
+    /// A follower may have kept everything to itself.
+    fn output(&mut self, (test, attempt): (TestId, Attempt), stream: Stream, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.tell(Input::Output {
+                test,
+                attempt,
+                stream,
+                bytes,
+            });
+        }
+    }
+
+    fn read_end(&self, result: &JobResult, memory: Memory) -> Followed {
+        let status = match result.end {
+            JobEnd::TimedOut | JobEnd::Cancelled | JobEnd::Error(_) => None,
+            JobEnd::Exited(status) => Some(status),
+        };
+        match (memory, status) {
+            (Memory::Follower(mut follower), status) => follower.ended(status),
+            (Memory::Tails(_), None) => Followed::default(),
+            (Memory::Tails(tails), Some(status)) => Followed {
+                stdout: Vec::new(),
+                reading: self.framework.read(status, tails.stdout(), tails.stderr()),
+            },
         }
     }
 

@@ -190,6 +190,11 @@ impl Machine {
             .zip(self.tests.iter().map(|test| &test.key))
     }
 
+    /// What a test is called.
+    pub fn key(&self, test: TestId) -> Option<&TestKey> {
+        self.tests.get(test.index()).map(|test| &test.key)
+    }
+
     /// Takes in what happened, `now_us` microseconds after the run began.
     pub fn handle(&mut self, now_us: u64, input: Input) -> Result<(), Unexpected> {
         use State::{Closed, Idle, Killing, Open, Over, Stopping};

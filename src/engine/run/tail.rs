@@ -1,9 +1,24 @@
 //! The end of what a running test wrote, for whoever looks in it for the place where it failed.
 
 use crate::engine::event::Stream;
+use crate::engine::framework::Follower;
 
 /// Kept of each stream. A panic message with a long backtrace fits.
 pub const TAIL_BYTES_MAX: usize = 64 * 1024;
+
+/// Who remembers what one attempt wrote until it ends.
+pub enum Memory {
+    /// We do, for the framework to look at.
+    Tails(Tails),
+    /// The framework itself does.
+    Follower(Box<dyn Follower>),
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory::Tails(Tails::default())
+    }
+}
 
 /// The ends of both streams of one attempt.
 #[derive(Debug, Default)]

@@ -250,6 +250,7 @@ impl Framework for PytestFramework {
         let left_out = u32::try_from(left_out).unwrap_or(u32::MAX);
         Ok(DiscoverySummary {
             deselected: session.deselected.saturating_add(left_out),
+            failure: None,
         })
     }
 

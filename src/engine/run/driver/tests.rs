@@ -6,7 +6,7 @@ mod stage;
 
 use self::framework::Act;
 use self::stage::{Played, Stage};
-use crate::engine::event::{Command, EventKind, History, Outcome};
+use crate::engine::event::{Command, EventKind, History, Outcome, Stream};
 use crate::engine::exit_code;
 use crate::engine::job::{ExitStatus, JobEnd};
 use crate::engine::run::message::{AtEnd, Wishes};
@@ -62,6 +62,39 @@ fn a_failed_build_is_told_with_its_own_code() {
     let played = Stage::default().just_play(vec![Act::Find(&[("a", "pass")]), Act::Fail]);
     assert_eq!(played.code, 77);
     assert!(played.says("could not compile `p`"));
+}
+
+#[test]
+fn a_follower_decides_what_is_shown_and_how_it_ended() {
+    let played = Stage::default().just_play(vec![Act::Find(&[("followed", "fail")])]);
+    let shown: Vec<(Stream, String)> = played
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            EventKind::Output { stream, text, .. } => {
+                Some((*stream, String::from_utf8_lossy(&text.0).into_owned()))
+            }
+            _ => None,
+        })
+        .collect();
+    let expected = [(Stream::Stderr, "!"), (Stream::Stdout, "!")];
+    assert_eq!(
+        shown,
+        expected.map(|(stream, text)| (stream, text.to_owned()))
+    );
+    let told = |wanted: &dyn Fn(&EventKind) -> bool| played.events.iter().any(wanted);
+    assert!(told(&|event| matches!(
+        event,
+        EventKind::Subtest { name, duration_us: 3, .. } if name == "half"
+    )));
+    assert_eq!((played.code, played.summary().ignored), (0, 1));
+}
+
+#[test]
+fn what_could_not_be_built_decides_the_code_and_the_rest_runs() {
+    let acts = vec![Act::FailInPart(9), Act::Find(&[("a", "pass")])];
+    let played = Stage::default().just_play(acts);
+    assert_eq!((played.code, played.summary().passed), (9, 1));
 }
 
 #[test]

@@ -232,7 +232,7 @@ impl World {
     fn end_discovery(&mut self) {
         if self.discovering {
             self.discovering = false;
-            let summary = DiscoverySummary { deselected: 0 };
+            let summary = DiscoverySummary::default();
             self.tell(Input::DiscoveryFinished(summary)).unwrap();
         }
     }

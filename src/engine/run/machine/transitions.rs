@@ -106,6 +106,7 @@ impl Machine {
     pub(super) fn discovery_finished(&mut self, summary: DiscoverySummary) {
         let selected = self.selected();
         let deselected = summary.deselected;
+        self.discovery_code = summary.failure;
         if selected == 0 && self.wishes.errand == Errand::Run {
             let text = match deselected {
                 0 => "there are no tests to run".to_owned(),

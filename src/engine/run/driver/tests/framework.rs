@@ -3,11 +3,15 @@
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::backend::Trace;
-use crate::engine::event::{EventKind, Notice, Severity, SourceLocation};
+use crate::engine::event::{
+    EventKind, ExitStatus, Notice, Outcome, Severity, SourceLocation, Stream,
+};
 use crate::engine::framework::{
-    BrokenEntry, Captured, DiscoveryError, DiscoverySummary, Framework, Host,
+    BrokenEntry, Captured, DiscoveryError, DiscoverySummary, Followed, Follower, Framework, Host,
+    Judgement, Part, Reading,
 };
 use crate::engine::job::{TestCase, TestKey};
 use crate::engine::testing;
@@ -22,6 +26,7 @@ pub enum Act {
     Say(&'static str),
     Fail,
     Deselect(u32),
+    FailInPart(u8),
 }
 
 pub struct ScriptedFramework {
@@ -30,6 +35,7 @@ pub struct ScriptedFramework {
     pub trace: Trace,
     pub state_directory: Option<PathBuf>,
     pub deselected: Cell<u32>,
+    pub failure: Cell<Option<u8>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -97,11 +103,17 @@ impl Framework for ScriptedFramework {
                 })),
                 Act::Fail => return Err(BuildFailed),
                 Act::Deselect(count) => self.deselected.set(count),
+                Act::FailInPart(code) => self.failure.set(Some(code)),
             }
         }
         Ok(DiscoverySummary {
             deselected: self.deselected.get(),
+            failure: self.failure.get(),
         })
+    }
+
+    fn follow(&self, test: &TestKey) -> Option<Box<dyn Follower>> {
+        (test.name == "followed").then(|| Box::<Excited>::default() as Box<dyn Follower>)
     }
 
     fn failure_location(&self, stdout: &[u8], stderr: &[u8]) -> Option<SourceLocation> {
@@ -111,6 +123,37 @@ impl Framework for ScriptedFramework {
             line: 7,
             column: Some(5),
         })
+    }
+}
+
+/// Shows one exclamation mark for each piece of output, the last of them at the end.
+#[derive(Default)]
+struct Excited {
+    held: bool,
+}
+
+impl Follower for Excited {
+    fn wrote(&mut self, _: Stream, _: Vec<u8>) -> Vec<u8> {
+        match std::mem::replace(&mut self.held, true) {
+            true => b"!".to_vec(),
+            false => Vec::new(),
+        }
+    }
+
+    fn ended(&mut self, status: Option<ExitStatus>) -> Followed {
+        assert_eq!(status, Some(ExitStatus::Code(101)));
+        Followed {
+            stdout: b"!".to_vec(),
+            reading: Reading {
+                judgement: Judgement::Ignored { reason: None },
+                location: None,
+                parts: vec![Part {
+                    name: "half".into(),
+                    outcome: Outcome::Passed,
+                    duration: Duration::from_micros(3),
+                }],
+            },
+        }
     }
 }
 

@@ -77,6 +77,7 @@ impl Stage {
             trace: Rc::clone(&trace),
             state_directory: self.state_directory,
             deselected: Cell::new(0),
+            failure: Cell::new(None),
         };
         let mut backend = ScriptedBackend::new(&trace);
         backend.lose_at_start_of = self.lose_at_start_of;

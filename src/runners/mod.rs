@@ -4,5 +4,7 @@
 
 pub mod cargo;
 pub mod framework;
+pub mod lines;
+pub mod process;
 pub mod pytest;
 pub mod sandbox;

@@ -12,14 +12,13 @@ use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 
 use cargo_metadata::{Artifact, BuildScript, Message, PackageId};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::process::{ChildStderr, ChildStdout, Command};
 
+use crate::runners::lines::{Line, LineEnd, Lines};
+use crate::runners::process::Group;
 use crate::runners::sandbox::invocation::{Colours, Invocation};
 
 use super::error::CargoError;
-use super::lines::{Line, LineEnd, Lines};
 use super::options::{BuildOptions, TargetOptions};
 use super::progress::{Progress, parse_progress};
 use super::toolchain;
@@ -245,23 +244,6 @@ impl Build {
         ended
             .map(BuildMessage::Finished)
             .map_err(|source| CargoError::Follow { source })
-    }
-}
-
-/// A process group, killed when it is dropped while its leader has not been waited for.
-#[derive(Debug)]
-struct Group {
-    leader: Child,
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // The id is there until the leader was waited for, so it can't be somebody else's yet.
-        let Some(id) = self.leader.id().and_then(|id| i32::try_from(id).ok()) else {
-            return;
-        };
-        // The group is gone already if its last member died just now, which is as good.
-        let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
     }
 }
 

@@ -132,6 +132,7 @@ impl<'a, H: Host> Discovery<'a, H> {
     pub fn summary(&self) -> DiscoverySummary {
         DiscoverySummary {
             deselected: self.deselected,
+            failure: None,
         }
     }
 

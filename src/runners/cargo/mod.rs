@@ -9,7 +9,7 @@
 //! - [`options`]: the command line.
 //! - [`metadata`], [`manifest`], [`toolchain`], [`target`]: what there is.
 //! - [`selection`]: what of it is wanted.
-//! - [`build`], [`progress`], [`lines`]: cargo at work.
+//! - [`build`], [`progress`]: cargo at work.
 //! - [`discovery`], [`listing`], [`cases`], [`programs`], [`jobs`]: from built programs to tests.
 //! - [`environment`]: what a test finds around it, as under `cargo test`, besides what
 //!   [`super::sandbox`] has for tests of every language.
@@ -26,7 +26,6 @@ pub mod environment;
 pub mod error;
 pub mod framework;
 pub mod jobs;
-pub mod lines;
 pub mod listing;
 pub mod location;
 pub mod manifest;

@@ -15,6 +15,17 @@ pub struct WorkspaceFacts {
     pub nested: Vec<HostPath>,
     /// Directories below the roots that no test should see: our own.
     pub masked: Vec<PathBuf>,
+    /// What was built elsewhere, read-only.
+    pub lent: Vec<Lent>,
+}
+
+/// A directory of the host in a place of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lent {
+    /// Where in the container.
+    pub place: PathBuf,
+    /// Which.
+    pub source: PathBuf,
 }
 
 /// What is known of the host.
@@ -28,6 +39,8 @@ pub struct HostFacts {
     pub home: Option<HostPath>,
     /// Programs, libraries and toolchains.
     pub toolbox: Vec<HostPath>,
+    /// What of the toolbox is written to when it is used. What a test writes is thrown away.
+    pub caches: Vec<HostPath>,
     /// What stands below `/etc` next to the toolbox.
     pub etc: Vec<EtcEntry>,
     /// What stands below `/etc` without it.

@@ -100,6 +100,7 @@ pub fn gather(invocation: &Invocation, toolchain: Vec<PathBuf>) -> HostFacts {
     toolbox.extend(search_path(invocation, home.as_ref()));
     let accounts = Accounts::of(user, group, home.as_ref());
     HostFacts {
+        caches: Vec::new(),
         user: user.as_raw(),
         group: group.as_raw(),
         home: home.filter(|home| is_replaceable(&home.canonical, &system)),

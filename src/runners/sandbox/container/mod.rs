@@ -129,6 +129,9 @@ pub fn container(
             for path in &host.toolbox {
                 plan.bind(path);
             }
+            for path in &host.caches {
+                plan.overlay(path);
+            }
             etc(&mut plan, &host.etc);
         }
         Toolbox::Absent => etc(&mut plan, &host.etc_least),
@@ -168,6 +171,13 @@ fn project(plan: &mut Plan, workspace: &WorkspaceFacts) -> Result<(), ContainerE
     }
     for path in &workspace.masked {
         plan.mount(path.clone(), MountKind::Mask, FileKind::Directory);
+    }
+    for lent in &workspace.lent {
+        let bind = MountKind::Bind {
+            source: lent.source.clone(),
+            access: BindAccess::ReadOnly,
+        };
+        plan.mount(lent.place.clone(), bind, FileKind::Directory);
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::facts::EtcEntry;
+use super::facts::{EtcEntry, Lent};
 use super::host_path::{HostPath, Link};
 use super::*;
 use crate::engine::job::Mount;
@@ -27,6 +27,7 @@ fn workspace(roots: &[&str]) -> WorkspaceFacts {
         roots: roots.iter().map(|root| directory(root)).collect(),
         nested: Vec::new(),
         masked: vec![format!("{}/target/maelstrom", roots.first().unwrap()).into()],
+        lent: Vec::new(),
     }
 }
 
@@ -65,6 +66,7 @@ fn host() -> HostFacts {
             content: EtcContent::File(b"least".to_vec()),
         }],
         devices: DEVICES.to_vec(),
+        caches: Vec::new(),
     }
 }
 
@@ -310,6 +312,26 @@ fn what_is_found_through_links_is_found_under_both_names() {
         entries.iter().any(|line| line == "/home -> var/home"),
         "{entries:?}"
     );
+}
+
+#[test]
+fn what_was_built_elsewhere_is_lent_and_caches_are_writable_above() {
+    let mut host = host();
+    host.caches = vec![directory("/home/u/.cache/go-build")];
+    let mut workspace = workspace(&["/home/u/p"]);
+    workspace.lent = vec![Lent {
+        place: "/run/built".into(),
+        source: "/home/u/p/own/built".into(),
+    }];
+    let lines = mounts(&made(&workspace, &host, Toolbox::Present));
+    for line in [
+        "/run/built bind ReadOnly of /home/u/p/own/built",
+        "/home/u/.cache/go-build overlay",
+    ] {
+        assert!(lines.iter().any(|known| known == line), "{lines:?}");
+    }
+    let spec = made(&workspace, &host, Toolbox::Absent);
+    assert!(!mounts(&spec).iter().any(|line| line.contains("go-build")));
 }
 
 #[test]

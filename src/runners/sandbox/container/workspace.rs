@@ -57,6 +57,7 @@ pub fn gather(places: &Places<'_>, mounts: &[HostMount]) -> Result<WorkspaceFact
         roots,
         nested,
         masked: vec![own],
+        lent: Vec::new(),
     })
 }
 

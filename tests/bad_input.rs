@@ -62,7 +62,7 @@ fn assert_told(told: &(String, i32), code: i32, texts: &[&str]) {
 fn a_broken_manifest() {
     let project = project(&format!("{MANIFEST}nonsense [\n"), "");
     let told = run(&mut maelstrom(&project, &[]));
-    assert_told(&told, 101, &["Cargo.toml:7", "nonsense ["]);
+    assert_told(&told, 101, &["Cargo.toml:7", "\n7 | nonsense [\n"]);
 }
 
 #[test]

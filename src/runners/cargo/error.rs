@@ -92,14 +92,13 @@ pub enum CargoError {
     Container(#[from] ContainerError),
 }
 
-/// What the tool said, or at least that it failed.
+/// The first line of what the tool said, or at least that it failed.
 fn message(stderr: &str, tool: &str) -> String {
     let said = stderr.trim();
     let said = said.strip_prefix("error: ").unwrap_or(said);
-    if said.is_empty() {
-        format!("`{tool}` failed and said nothing")
-    } else {
-        said.to_owned()
+    match said.lines().next() {
+        None => format!("`{tool}` failed and said nothing"),
+        Some(first) => first.trim_end().to_owned(),
     }
 }
 
@@ -117,6 +116,26 @@ fn of_tool(status: ExitStatus) -> u8 {
     match code {
         exit_code::SUCCESS => exit_code::INFRASTRUCTURE,
         code => code,
+    }
+}
+
+impl CargoError {
+    /// What the tool that failed said, if it is more than this error's own message.
+    pub fn tool_output(&self) -> Option<&str> {
+        match self {
+            CargoError::Metadata { stderr, .. } | CargoError::Rustc { stderr, .. } => {
+                (stderr.trim().lines().count() > 1).then_some(stderr)
+            }
+            CargoError::Start { .. }
+            | CargoError::MetadataForm { .. }
+            | CargoError::RustcForm { .. }
+            | CargoError::Follow { .. }
+            | CargoError::Build { .. }
+            | CargoError::Pattern(_)
+            | CargoError::ConfigRead { .. }
+            | CargoError::ConfigForm { .. }
+            | CargoError::Container(_) => None,
+        }
     }
 }
 
@@ -178,7 +197,12 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "failed to parse manifest at `Cargo.toml`\n\nCaused by:\n  x"
+            "failed to parse manifest at `Cargo.toml`"
+        );
+        assert!(
+            error
+                .tool_output()
+                .is_some_and(|said| said.ends_with("Caused by:\n  x\n"))
         );
         let silent = CargoError::Rustc {
             status: ExitStatus::from_raw(9),

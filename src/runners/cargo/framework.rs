@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::engine::event::{EventKind, Isolation, SourceLocation};
+use crate::engine::event::{EventKind, Isolation, SourceLocation, Text};
 use crate::engine::framework::{DiscoverySummary, Framework, Host};
 use crate::runners::sandbox;
 use crate::runners::sandbox::container::Toolbox;
@@ -116,7 +116,13 @@ impl Framework for CargoFramework {
     type Error = CargoError;
 
     async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, CargoError> {
-        let (workspace, wanted) = self.wanted().await?;
+        let wanted = self.wanted().await.inspect_err(|error| {
+            if let Some(said) = error.tool_output() {
+                let text = Text(said.as_bytes().to_vec());
+                host.emit(EventKind::BuildOutput { text });
+            }
+        });
+        let (workspace, wanted) = wanted?;
         // A second discovery is of the same workspace.
         let _ = self.root.set(workspace.root.as_std_path().to_owned());
         host.state_directory(workspace.own_directory().join("state"));

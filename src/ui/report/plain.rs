@@ -147,6 +147,10 @@ impl Report {
         let colour = self.options.colour;
         match &event.kind {
             EventKind::RunStarted(run) => writeln!(out, "{}", introduction(run)),
+            // The summary has them; before it they would only be in the way.
+            EventKind::Notice(notice) if notice.in_summary && notice.severity == Severity::Info => {
+                Ok(())
+            }
             EventKind::Notice(notice) => write_notice(out, colour, notice),
             EventKind::BuildOutput { text } => write_build_output(out, colour, &text.0),
             EventKind::BuildFinished { succeeded: false } => {

@@ -361,6 +361,34 @@ fn what_cannot_be_started_is_an_infrastructure_error() {
 }
 
 #[test]
+fn what_was_built_between_two_jobs_is_seen_by_the_second() {
+    let source = tempfile::tempdir().unwrap();
+    with_backend(1, async |mut bench| {
+        bench.container = Arc::new(support::spec(source.path()));
+        std::fs::write(source.path().join("old"), "old").unwrap();
+        assert_eq!(
+            bench
+                .run(script("test ! -e new && grep -q old old"), None)
+                .await
+                .end,
+            SUCCESS
+        );
+        std::fs::write(source.path().join("new"), "new").unwrap();
+        std::fs::remove_file(source.path().join("old")).unwrap();
+        std::fs::write(source.path().join("old"), "other").unwrap();
+        bench.backend.files_changed();
+        assert_eq!(
+            bench
+                .run(script("test -e new && grep -q other old"), None)
+                .await
+                .end,
+            SUCCESS
+        );
+        bench
+    });
+}
+
+#[test]
 fn closing_kills_what_runs() {
     with_backend(2, async |mut bench| {
         let id = bench.submit(

@@ -109,6 +109,11 @@ pub trait Backend {
     /// [`Stop::Kill`] after [`Stop::Terminate`] cuts the grace period short.
     fn stop(&mut self, id: JobId, how: Stop);
 
+    /// Files that jobs see may have changed since the last job was submitted (something was built,
+    /// a round begins): no job from here on may see them as they were. A backend that looks
+    /// them up anew for each job has nothing to do.
+    fn files_changed(&mut self) {}
+
     /// Starts no further jobs until [`Backend::release`]; those that run go on.
     fn hold(&mut self);
 

@@ -141,6 +141,16 @@ async fn discovered<F: Framework>(
     }
 }
 
+/// Whether an event means that the files that tests see may be others than before.
+fn changes_files(event: &EventKind) -> bool {
+    matches!(
+        event,
+        EventKind::BuildProgress { .. }
+            | EventKind::BuildFinished { .. }
+            | EventKind::RoundStarted { .. }
+    )
+}
+
 /// Whether a user interface is there to send commands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Watched {
@@ -324,7 +334,12 @@ impl<F: Framework, B: Backend> Driver<'_, F, B> {
     fn obey(&mut self, discovery: &mut Discovery<'_, F>) {
         while let Some(effect) = self.machine.poll() {
             match effect {
-                Effect::Emit(event) => self.outlet.emit(event),
+                Effect::Emit(event) => {
+                    if changes_files(&event) {
+                        self.backend.files_changed();
+                    }
+                    self.outlet.emit(event);
+                }
                 Effect::Submit { id, job, rank } => self.backend.submit(id, job, rank),
                 Effect::Stop { id, how } => self.backend.stop(id, how),
                 Effect::AbandonDiscovery => {

@@ -1,6 +1,6 @@
 //! One slot process, seen from the program: starting it, giving it orders, reading its replies.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -28,6 +28,7 @@ type KnownPlan = (Arc<ContainerSpec>, Rc<Plan>);
 pub struct Containers {
     spawner: Rc<Spawner>,
     plans: Rc<RefCell<VecDeque<KnownPlan>>>,
+    edition: Rc<Cell<u64>>,
 }
 
 /// Why a container did not come to be.
@@ -51,7 +52,19 @@ impl Containers {
         Containers {
             spawner,
             plans: Rc::default(),
+            edition: Rc::default(),
         }
+    }
+
+    /// Makes every container that has been started so far one of the past: it keeps what it once
+    /// looked up of the host's files, missing ones included, and these may have changed.
+    pub fn files_changed(&self) {
+        self.edition.set(self.edition.get() + 1);
+    }
+
+    /// Whether a container has seen no files but the present ones.
+    pub fn is_current(&self, container: &Container) -> bool {
+        container.edition == self.edition.get()
     }
 
     fn plan(&self, spec: &Arc<ContainerSpec>) -> Result<Rc<Plan>, StartError> {
@@ -69,8 +82,9 @@ impl Containers {
     /// Starts a container and waits until it is made.
     pub async fn start(&self, spec: &Arc<ContainerSpec>) -> Result<Container, StartError> {
         let plan = self.plan(spec)?;
+        let edition = self.edition.get();
         let socket = self.spawner.start_slot(&plan).map_err(StartError::Helper)?;
-        let container = Container::new(Arc::clone(spec), socket)
+        let container = Container::new(Arc::clone(spec), socket, edition)
             .map_err(|error| StartError::Container(format!("cannot watch a container: {error}")))?;
         match container.reply().await? {
             SlotReply::Ready => Ok(container),
@@ -93,13 +107,18 @@ fn same(one: &Arc<ContainerSpec>, other: &Arc<ContainerSpec>) -> bool {
 pub struct Container {
     spec: Arc<ContainerSpec>,
     socket: AsyncFd<OwnedFd>,
+    edition: u64,
 }
 
 impl Container {
-    fn new(spec: Arc<ContainerSpec>, socket: OwnedFd) -> io::Result<Container> {
+    fn new(spec: Arc<ContainerSpec>, socket: OwnedFd, edition: u64) -> io::Result<Container> {
         fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let socket = watch(socket)?;
-        Ok(Container { spec, socket })
+        Ok(Container {
+            spec,
+            socket,
+            edition,
+        })
     }
 
     /// Whether it is one of these.

@@ -261,12 +261,32 @@ impl Keeping {
 
     fn put_back(&mut self, slot: u32, container: Container) {
         match self {
-            Keeping::Containers { idle, .. } => {
-                if let Some(idle) = idle.get_mut(slot as usize) {
+            Keeping::Containers {
+                spawner: _,
+                containers,
+                idle,
+            } => {
+                if let Some(idle) = idle.get_mut(slot as usize)
+                    && containers.is_current(&container)
+                {
                     // The one used last is kept longest.
                     idle.insert(0, container);
                     idle.truncate(IDLE_CONTAINERS_MAX);
                 }
+            }
+            Keeping::Processes => {}
+        }
+    }
+
+    fn files_changed(&mut self) {
+        match self {
+            Keeping::Containers {
+                spawner: _,
+                containers,
+                idle,
+            } => {
+                containers.files_changed();
+                idle.iter_mut().for_each(Vec::clear);
             }
             Keeping::Processes => {}
         }
@@ -301,6 +321,10 @@ impl Backend for LocalBackend {
             }
             Withdrawn::Unknown => {}
         }
+    }
+
+    fn files_changed(&mut self) {
+        self.keeping.files_changed();
     }
 
     fn hold(&mut self) {

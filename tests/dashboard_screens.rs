@@ -16,6 +16,9 @@ use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
 use ratatui::style::{Color, Modifier};
 use stream::{PANIC, Script};
 
+/// What our own code may take longer where it is not optimised; measured, it is a factor of ten.
+const UNOPTIMISED: u64 = if cfg!(debug_assertions) { 2 } else { 1 };
+
 /// A small run: the first test fails, the second passes, the third runs.
 fn small() -> Script {
     let mut script = Script::local();
@@ -96,7 +99,7 @@ fn check_03_a_frame_at_100_000_tests_takes_2_ms_or_less() {
             .draw(|frame| maelstrom::ui::dashboard::view::view(app, frame, now_us))
             .unwrap();
     });
-    assert!(us <= 2_000, "a frame takes {us} µs");
+    assert!(us <= 2_000 * UNOPTIMISED, "a frame takes {us} µs");
 }
 
 #[test]
@@ -330,7 +333,7 @@ fn check_14_a_keystroke_of_a_search_over_100_000_names_takes_16_ms_or_less() {
         took.push(least);
     }
     assert!(
-        took.iter().all(|us| *us <= 16_000),
+        took.iter().all(|us| *us <= 16_000 * UNOPTIMISED),
         "the keystrokes take {took:?} µs"
     );
     let found = harness.screen();
@@ -625,6 +628,27 @@ fn who_is_asked_whether_to_quit_when_the_run_ends_has_quit() {
     );
     harness.feed(script.events.drain(..));
     assert_eq!(harness.commands(), [Command::Leave]);
+}
+
+#[test]
+fn nothing_that_is_told_after_the_end_moves_the_clock() {
+    let mut script = small();
+    script.end_round(1, Summary::default());
+    let over = script.events.clone();
+    script.wait_ms(60_000);
+    script.push(EventKind::Notice(maelstrom::engine::event::Notice {
+        severity: maelstrom::engine::event::Severity::Info,
+        text: "told later".to_owned(),
+        help: None,
+        in_summary: false,
+    }));
+    let mut harness = Harness::new(80, 24);
+    harness.feed(over);
+    let before = harness.screen();
+    harness.feed(script.events.pop());
+    let after = harness.screen();
+    assert!(after.contains("told later"));
+    assert_eq!(before.lines().next(), after.lines().next());
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub struct Model {
     pub phase: Phase,
     /// The moment of the latest event.
     pub now_us: u64,
+    /// When the last round ended, while no other goes on.
+    pub over_us: Option<u64>,
     /// How long the run as a whole stood still.
     pub suspended_us: u64,
     /// The build.
@@ -170,6 +172,7 @@ impl Model {
                     current.summary = Some(*summary);
                 }
                 self.phase = Phase::RoundOver;
+                self.over_us = Some(event.at_us);
                 self.rerun_queued = 0;
                 self.rest_workers();
             }
@@ -313,6 +316,7 @@ impl Model {
             summary: None,
         });
         self.phase = Phase::Running;
+        self.over_us = None;
         self.rerun_queued = 0;
         self.flaky = 0;
     }

@@ -274,14 +274,17 @@ impl App {
     /// The run's clock at `now_us` of the dashboard's own.
     pub fn run_us(&self, now_us: u64) -> u64 {
         if let Some(frozen) = &self.frozen {
-            return frozen.model.now_us;
+            return frozen.model.over_us.unwrap_or(frozen.model.now_us);
         }
         match (self.source, self.live.is_active()) {
             (Source::Live, true) => {
                 let passed_us = now_us.saturating_sub(self.anchor.own_us);
                 self.anchor.run_us + passed_us
             }
-            (Source::Live, false) | (Source::Recording, _) => self.live.now_us,
+            // What is told between rounds (a description, say) moves no clock.
+            (Source::Live, false) | (Source::Recording, _) => {
+                self.live.over_us.unwrap_or(self.live.now_us)
+            }
         }
     }
 

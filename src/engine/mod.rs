@@ -11,7 +11,9 @@
 //! - [`spec`]: which container each test gets, from the files that describe it.
 //! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
+//! - [`action`]: everything that can influence a job's outcome, and its digest.
 
+pub mod action;
 pub mod backend;
 pub mod config;
 pub mod document;

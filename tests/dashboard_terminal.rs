@@ -331,7 +331,13 @@ fn check_17_e_opens_the_editor_at_the_line_and_the_screen_is_intact_afterwards()
     let mut tmux = Tmux::start(120, 36);
     tmux.type_line(&format!("export EDITOR={}", editor.display()));
     tmux.type_line(&program("ended"));
-    let before = tmux.wait_for("the dashboard", |screen| screen.contains("Failures 1/4"));
+    let before = tmux.wait_for("the end", |screen| {
+        screen.contains("Failures 1/4")
+            && screen
+                .lines()
+                .next()
+                .is_some_and(|line| line.contains("FAILED"))
+    });
     tmux.press("e");
     tmux.wait_for("the editor", |screen| screen.contains("editing"));
     tmux.press("Enter");

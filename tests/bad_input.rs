@@ -273,3 +273,37 @@ fn a_second_interrupt_kills_at_once() {
     let told = run.end();
     assert_told(&told, 130, &["1 passed", "1 cancelled"]);
 }
+
+/// In a user namespace whose own limit is zero, as on a machine where nobody may make them.
+fn where_containers_are_forbidden(project: &TempDir, options: &str) -> (String, i32) {
+    let script = format!(
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec {EXECUTABLE} --no-tui {options}"
+    );
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "sh", "-c", &script])
+        .current_dir(project.path())
+        .stdin(Stdio::null());
+    run(&mut command)
+}
+
+#[test]
+fn a_machine_that_forbids_containers() {
+    let project = project(MANIFEST, "#[test] fn a() {} #[test] fn b() { panic!() }");
+    let told = where_containers_are_forbidden(&project, "");
+    assert_told(
+        &told,
+        125,
+        &[
+            "this machine allows no user namespaces (user.max_user_namespaces is 0)",
+            "sudo sysctl -w user.max_user_namespaces=15000",
+            "--isolation=process",
+        ],
+    );
+    // Never in silence, but by choice, which the summary repeats.
+    assert!(!told.0.contains("PASS"), "{}", told.0);
+    let told = where_containers_are_forbidden(&project, "--isolation=process");
+    assert_told(&told, 101, &["1 passed, 1 failed"]);
+    let summary = told.0.split("failures:").last().unwrap();
+    assert!(summary.contains("process"), "{}", told.0);
+}

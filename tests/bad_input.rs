@@ -300,7 +300,7 @@ fn a_machine_that_forbids_containers() {
             "--isolation=process",
         ],
     );
-    // Never in silence, but by choice, which the summary repeats.
+    // Invariant 2: never in silence, but by choice, which the summary repeats.
     assert!(!told.0.contains("PASS"), "{}", told.0);
     let told = where_containers_are_forbidden(&project, "--isolation=process");
     assert_told(&told, 101, &["1 passed, 1 failed"]);

@@ -1,4 +1,4 @@
-//! Hermeticity, tested and not assumed: the tests of `tests/fixtures/hermetic` try to see the host
+//! Hermeticity (invariant 5), tested and not assumed: the tests of `tests/fixtures/hermetic` try to see the host
 //! and one another, and this test prepares what they would find.
 
 mod support;

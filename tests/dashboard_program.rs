@@ -328,9 +328,13 @@ fn check_28_without_a_person_there_are_no_escapes_and_every_failure_is_printed()
     let (output, code) = in_a_terminal(dumb);
     check("TERM=dumb", &output, code);
     let mut plain = command();
-    plain.args(["--no-tui", "--color=never"]);
+    plain.arg("--no-tui").env_remove("NO_COLOR");
     let (output, code) = in_a_terminal(plain);
     check("--no-tui", &output, code);
+    let mut coloured = command();
+    coloured.args(["--no-tui", "--color=always"]);
+    let (output, _) = in_a_terminal(coloured);
+    assert!(output.contains(&0x1b), "colours that were asked for");
     assert!(codes.iter().all(|code| *code == Some(101)), "{codes:?}");
 }
 

@@ -56,7 +56,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
     if let Some(values) = print {
         return print_out(&values);
     }
-    let colour = colour(settings.report.color);
+    let colour = colour(&settings.report);
     if let Some(path) = settings.report.replay.clone() {
         return replay(&path, &settings.report, settings.passing_output, colour);
     }
@@ -237,8 +237,12 @@ fn glyphs() -> Glyphs {
     }
 }
 
-pub(super) fn colour(option: ColorOption) -> Colour {
-    match option {
+/// Who asks for plain lines gets text without escapes, on a terminal as in a file: such a run
+/// prints the same wherever it goes.
+pub(super) fn colour(options: &ReportOptions) -> Colour {
+    let asked_for_lines = options.no_tui || options.ui == Some(UiOption::Plain);
+    match options.color {
+        ColorOption::Auto if asked_for_lines => Colour::Never,
         ColorOption::Auto => Colour::for_stream(&io::stdout()),
         ColorOption::Always => Colour::Always,
         ColorOption::Never => Colour::Never,

@@ -49,7 +49,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
     if let Some(values) = print {
         return print_out(&values);
     }
-    let colour = colour(settings.report.color);
+    let colour = colour(&settings.report);
     if let Some(path) = settings.report.replay.clone() {
         return replay(&path, &settings.report, PassingOutput::Hidden, colour);
     }

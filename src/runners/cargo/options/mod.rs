@@ -360,7 +360,7 @@ pub enum OnFinishOption {
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorOption {
-    /// On a terminal
+    /// On a terminal, unless plain lines were asked for
     #[default]
     Auto,
     /// Always

@@ -490,6 +490,32 @@ fn check_23_colours_in_logs_are_shown_and_nothing_else_disturbs_the_screen() {
     assert_eq!(column("wide"), column("narrow"));
 }
 
+#[test]
+fn a_colour_carries_on_to_the_lines_below_until_another_is_chosen() {
+    let mut script = small();
+    let test = TestId(2);
+    script.write(test, Stream::Stdout, "\x1b[31mbegins\n");
+    for line in 0..1_000 {
+        script.write(test, Stream::Stdout, &format!("carried {line}\n"));
+    }
+    script.write(test, Stream::Stderr, "other\n");
+    script.write(test, Stream::Stdout, "more\x1b[0m none\nplain\n");
+    let mut harness = shown(script, 120, 36);
+    harness.tab();
+    harness.tab();
+    let buffer = harness.draw();
+    let red = |what: &str| {
+        let y = (0..36).find(|y| row(&buffer, *y).contains(what));
+        let y = y.unwrap_or_else(|| panic!("{what} is not on the screen"));
+        let cells = (1..80).map(|x| &buffer[(x, y)]);
+        let red = cells.filter(|cell| cell.fg == Color::Indexed(1));
+        red.map(|cell| cell.symbol()).collect::<String>()
+    };
+    assert_eq!(red("carried 999"), "carried 999");
+    assert_eq!(red("more none"), "more");
+    assert_eq!(red("other") + &red("plain"), "");
+}
+
 fn row(buffer: &ratatui::buffer::Buffer, y: u16) -> String {
     (0..buffer.area.width)
         .map(|x| buffer[(x, y)].symbol())

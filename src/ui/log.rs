@@ -10,7 +10,10 @@
 //! cannot be written, the block's text is given up, its lines say so, and [`LogStore::loss`]
 //! tells the reason; a run never fails for it.
 //!
-//! Deliberately absent: escape sequences and their meaning, wrapping, widths. Bytes come out as
+//! Colours outlast a line. Since a window does not see the lines above it, each line comes with the
+//! style in which it begins; a block keeps those in which its first lines begin.
+//!
+//! Deliberately absent: all other meaning of escape sequences, wrapping, widths. Bytes come out as
 //! they went in; only a line longer than [`LINE_BYTES_MAX`] is shown in pieces.
 
 mod block;
@@ -20,11 +23,13 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
 use std::ops::Range;
 
+use ratatui::style::Style;
+
 use crate::engine::event::Stream;
 use crate::engine::ids::{Attempt, TestId};
 
 pub use block::Line;
-use block::{Log, Place, Records};
+use block::{Log, Place, Records, Styles};
 use spool::Spool;
 
 /// Memory for all logs together. Beyond it the oldest go to the spool.
@@ -75,6 +80,8 @@ pub struct LogLine {
     pub at_us: u64,
     /// Its bytes, without the newline.
     pub bytes: Vec<u8>,
+    /// The style in which it begins: the one in which the line before it in its stream ended.
+    pub begins: Style,
     /// How it ends.
     pub end: LineEnd,
 }
@@ -170,6 +177,7 @@ impl LogStore {
                 stream: line.stream,
                 at_us: line.at_us,
                 bytes: line.bytes.to_vec(),
+                begins: line.begins,
                 end: line.end,
             });
         });
@@ -195,21 +203,28 @@ impl LogStore {
                 .blocks
                 .partition_point(|block| block.before.of(streams) <= next);
             let in_closed = next < log.before_open.of(streams);
-            let (before, text) = match block.checked_sub(1).and_then(|i| log.blocks.get(i)) {
+            let (before, styles, text) = match block.checked_sub(1).and_then(|i| log.blocks.get(i))
+            {
                 Some(found) if in_closed => match &found.place {
-                    Place::Memory(text) => (found.before, Some(text.as_slice())),
+                    Place::Memory(text) => (found.before, found.begins(), Some(text.as_slice())),
                     Place::Spooled(extent) => match self.spool.read(*extent, &mut buffer) {
-                        Ok(()) => (found.before, Some(buffer.as_slice())),
-                        Err(_) => (found.before, None),
+                        Ok(()) => (found.before, found.begins(), Some(buffer.as_slice())),
+                        Err(_) => (found.before, Styles::default(), None),
                     },
-                    Place::Lost => (found.before, None),
+                    Place::Lost => (found.before, Styles::default(), None),
                 },
-                _ => (log.before_open, Some(log.open.as_slice())),
+                _ => (
+                    log.before_open,
+                    log.begins_open(),
+                    Some(log.open.as_slice()),
+                ),
             };
             let mut number = before.of(streams);
             match text {
                 Some(text) => {
-                    for line in Records(text).filter(|line| streams.contains(line.stream)) {
+                    for line in
+                        Records::new(text, styles).filter(|line| streams.contains(line.stream))
+                    {
                         if (next..range.end).contains(&number) {
                             visit(line);
                         }
@@ -315,7 +330,7 @@ impl LogStore {
                         bytes: 0,
                         reason: error.to_string(),
                     });
-                    loss.bytes += Records(text)
+                    loss.bytes += Records::new(text, Styles::default())
                         .map(|line| line.bytes.len() as u64)
                         .sum::<u64>();
                     Place::Lost

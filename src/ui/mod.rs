@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod log;
 pub mod model;
 pub mod record;
+mod rendition;
 pub mod report;
 pub mod style;
 pub mod terminal;

@@ -2,14 +2,15 @@
 //!
 //! Cursor moves, clears, operating system commands and every other sequence vanish; tabs become
 //! spaces; other control characters and such as change the direction of writing become visible
-//! signs, so that no output can disturb the screen or pretend to be part of it. Each line begins
-//! in the default style, since a window into a log does not know what stands before it.
+//! signs, so that no output can disturb the screen or pretend to be part of it. A line begins in the
+//! style in which the one before it in its stream ended, which the log keeps.
 
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::Style;
 use unicode_width::UnicodeWidthChar;
 use vte::{Params, Parser, Perform};
 
 use super::theme::ColorChoice;
+use crate::ui::rendition;
 
 const TAB_COLUMNS: usize = 8;
 
@@ -23,14 +24,16 @@ pub(super) struct Span {
 /// A line, in as many stretches as it has styles.
 pub(super) type Spans = Vec<Span>;
 
-/// Reads a line's bytes.
-pub(super) fn parse(bytes: &[u8], color: ColorChoice) -> Spans {
+/// Reads the bytes of a line that begins in a style.
+pub(super) fn parse(bytes: &[u8], begins: Style, color: ColorChoice) -> Spans {
     let mut line = Line {
         spans: Vec::new(),
-        style: Style::new(),
+        selected: begins,
+        style: begins,
         column: 0,
         color,
     };
+    line.set_style(begins);
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     Parser::new().advance(&mut line, bytes);
     line.spans
@@ -38,12 +41,15 @@ pub(super) fn parse(bytes: &[u8], color: ColorChoice) -> Spans {
 
 /// A line's text alone, for searching and for the clipboard.
 pub(super) fn plain(bytes: &[u8]) -> String {
-    let spans = parse(bytes, ColorChoice::Monochrome);
+    let spans = parse(bytes, Style::new(), ColorChoice::Monochrome);
     spans.into_iter().map(|span| span.text).collect()
 }
 
 struct Line {
     spans: Spans,
+    /// What the output asked for last.
+    selected: Style,
+    /// What is shown of that.
     style: Style,
     column: usize,
     color: ColorChoice,
@@ -61,69 +67,17 @@ impl Line {
         }
     }
 
-    fn select_graphic_rendition(&mut self, params: &Params) {
-        let mut params = params.iter();
-        while let Some(param) = params.next() {
-            let code = param.first().copied().unwrap_or(0);
-            let style = self.style;
-            self.style = match code {
-                0 => Style::new(),
-                1 => style.add_modifier(Modifier::BOLD),
-                2 => style.add_modifier(Modifier::DIM),
-                3 => style.add_modifier(Modifier::ITALIC),
-                4 => style.add_modifier(Modifier::UNDERLINED),
-                7 => style.add_modifier(Modifier::REVERSED),
-                9 => style.add_modifier(Modifier::CROSSED_OUT),
-                22 => without(style, Modifier::BOLD | Modifier::DIM),
-                23 => without(style, Modifier::ITALIC),
-                24 => without(style, Modifier::UNDERLINED),
-                27 => without(style, Modifier::REVERSED),
-                29 => without(style, Modifier::CROSSED_OUT),
-                30..=37 => style.fg(Color::Indexed(code as u8 - 30)),
-                90..=97 => style.fg(Color::Indexed(code as u8 - 90 + 8)),
-                40..=47 => style.bg(Color::Indexed(code as u8 - 40)),
-                100..=107 => style.bg(Color::Indexed(code as u8 - 100 + 8)),
-                39 => Style { fg: None, ..style },
-                49 => Style { bg: None, ..style },
-                38 | 48 => {
-                    // The colour follows in the same parameter (38:5:n) or in the next (38;5;n).
-                    let mut rest = param.get(1..).unwrap_or_default().to_vec();
-                    let wanted = |rest: &[u16]| match rest.first() {
-                        Some(5) => 2,
-                        Some(2) => 4,
-                        _ => 1,
-                    };
-                    while rest.len() < wanted(&rest) {
-                        let Some(next) = params.next() else { break };
-                        rest.extend_from_slice(next);
-                    }
-                    match (extended_color(&rest), code) {
-                        (Some(color), 38) => style.fg(color),
-                        (Some(color), _) => style.bg(color),
-                        (None, _) => style,
-                    }
-                }
-                _ => style,
-            };
-        }
-        if self.color == ColorChoice::Monochrome {
-            self.style.fg = None;
-            self.style.bg = None;
-        }
-    }
-}
-
-fn without(mut style: Style, modifier: Modifier) -> Style {
-    style.add_modifier -= modifier;
-    style
-}
-
-fn extended_color(params: &[u16]) -> Option<Color> {
-    let byte = |value: &u16| u8::try_from(*value).ok();
-    match params {
-        [5, index] => Some(Color::Indexed(byte(index)?)),
-        [2, r, g, b] | [2, _, r, g, b] => Some(Color::Rgb(byte(r)?, byte(g)?, byte(b)?)),
-        _ => None,
+    /// What was selected, as far as it may be shown.
+    fn set_style(&mut self, selected: Style) {
+        self.selected = selected;
+        self.style = match self.color {
+            ColorChoice::Color => selected,
+            ColorChoice::Monochrome => Style {
+                fg: None,
+                bg: None,
+                ..selected
+            },
+        };
     }
 }
 
@@ -157,8 +111,8 @@ impl Perform for Line {
     }
 
     fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], ignore: bool, action: char) {
-        if action == 'm' && intermediates.is_empty() && !ignore {
-            self.select_graphic_rendition(params);
+        if rendition::is_selection(intermediates, ignore, action) {
+            self.set_style(rendition::select(self.selected, params));
         }
     }
 }
@@ -224,6 +178,8 @@ pub(super) fn skip_columns(spans: Spans, columns: usize) -> Spans {
 
 #[cfg(test)]
 mod tests {
+    use ratatui::style::{Color, Modifier};
+
     use super::*;
     use proptest::prelude::*;
 
@@ -236,20 +192,20 @@ mod tests {
             "\x1b[38:5:1mx",
             "\x1b[1;31m\x1b[22mx",
         ] {
-            let spans = parse(text.as_bytes(), ColorChoice::Color);
+            let spans = parse(text.as_bytes(), Style::new(), ColorChoice::Color);
             assert_eq!(
                 (spans[0].text.as_str(), spans[0].style),
                 ("x", red),
                 "{text:?}"
             );
         }
-        let rgb = parse(b"\x1b[38;2;1;2;3;4mx", ColorChoice::Color);
+        let rgb = parse(b"\x1b[38;2;1;2;3;4mx", Style::new(), ColorChoice::Color);
         let expected = Style::new()
             .fg(Color::Rgb(1, 2, 3))
             .add_modifier(Modifier::UNDERLINED);
         assert_eq!(rgb[0].style, expected);
         assert_eq!(
-            parse(b"\x1b[31mx", ColorChoice::Monochrome)[0].style,
+            parse(b"\x1b[31mx", Style::new(), ColorChoice::Monochrome)[0].style,
             Style::new()
         );
     }
@@ -272,7 +228,11 @@ mod tests {
     #[test]
     fn wide_characters_are_never_split_over_rows() {
         let rows = wrap(
-            parse("a\u{6f22}\u{5b57}b".as_bytes(), ColorChoice::Color),
+            parse(
+                "a\u{6f22}\u{5b57}b".as_bytes(),
+                Style::new(),
+                ColorChoice::Color,
+            ),
             3,
         );
         let texts: Vec<&str> = rows.iter().map(|row| row[0].text.as_str()).collect();
@@ -287,7 +247,7 @@ mod tests {
 
         #[test]
         fn wrapping_loses_nothing(text in "[a-z\u{6f22} ]{0,80}", columns in 2_usize..20) {
-            let spans = parse(text.as_bytes(), ColorChoice::Color);
+            let spans = parse(text.as_bytes(), Style::new(), ColorChoice::Color);
             let rows = wrap(spans, columns);
             prop_assert!(rows.iter().all(|row| width(row) <= columns));
             let joined: String = rows.into_iter().flatten().map(|span| span.text).collect();

@@ -162,7 +162,7 @@ impl LogPane {
         };
         let mut rows = Vec::new();
         for (line, source) in (range.start..).zip(logs.lines(key, self.streams, range)) {
-            let spans = ansi::parse(&source.bytes, color);
+            let spans = ansi::parse(&source.bytes, source.begins, color);
             let pieces = match self.wrap {
                 Wrap::On => ansi::wrap(spans, columns),
                 Wrap::Off => vec![ansi::skip_columns(spans, self.column)],

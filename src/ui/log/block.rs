@@ -1,9 +1,13 @@
 //! One log: its lines, cut into blocks, in memory or in the spool.
 //!
 //! Each block knows how many lines of either stream stand before it. Within a block a line is its
-//! flags, its moment and its length, then its bytes. Deliberately absent: the spool itself.
+//! flags, its moment and its length, then its bytes. The styles in which its first lines begin are
+//! kept only where one is not the default, which is rare. Deliberately absent: the spool itself.
+
+use ratatui::style::Style;
 
 use crate::engine::event::Stream;
+use crate::ui::rendition;
 
 use super::spool::Extent;
 use super::{LINE_BYTES_MAX, LineEnd, Streams};
@@ -27,6 +31,9 @@ pub(super) struct Log {
     /// Lines before the open block, and in it.
     pub before_open: Counts,
     pub in_open: Counts,
+    /// The styles in which the open block's first lines begin, and its next lines will.
+    styles_open: Option<Box<Styles>>,
+    styles_next: Option<Box<Styles>>,
     /// Text of this log in memory, partial lines included.
     pub resident_bytes: usize,
     pub partial: Option<Box<[Partial; 2]>>,
@@ -64,10 +71,50 @@ impl Counts {
     }
 }
 
+/// The style in which the next line of either stream begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Styles {
+    stdout: Style,
+    stderr: Style,
+}
+
+impl Styles {
+    /// Takes in a line, and gives the style in which it begins.
+    fn pass(&mut self, stream: Stream, bytes: &[u8]) -> Style {
+        let style = self.of(stream);
+        let begins = *style;
+        *style = rendition::carried(begins, bytes);
+        begins
+    }
+
+    fn of(&mut self, stream: Stream) -> &mut Style {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+
+    fn boxed(self) -> Option<Box<Styles>> {
+        (self != Styles::default()).then(|| Box::new(self))
+    }
+}
+
+fn unboxed(styles: &Option<Box<Styles>>) -> Styles {
+    styles.as_deref().copied().unwrap_or_default()
+}
+
 #[derive(Debug)]
 pub(super) struct Block {
     pub before: Counts,
+    styles: Option<Box<Styles>>,
     pub place: Place,
+}
+
+impl Block {
+    /// The styles in which its first lines begin.
+    pub fn begins(&self) -> Styles {
+        unboxed(&self.styles)
+    }
 }
 
 #[derive(Debug)]
@@ -139,9 +186,16 @@ impl Log {
         self.open.push(flags);
         self.open.extend_from_slice(&at_us.to_le_bytes());
         self.open.extend_from_slice(&len.to_le_bytes());
+        let begin = self.open.len();
         self.open.extend_from_slice(&held);
         self.open.extend_from_slice(text);
         self.in_open.add(stream);
+        let line = self.open.get(begin..).unwrap_or_default();
+        if memchr::memchr(b'\x1b', line).is_some() {
+            let mut styles = unboxed(&self.styles_next);
+            styles.pass(stream, line);
+            self.styles_next = styles.boxed();
+        }
         if self.in_open.of(Streams::Both) >= BLOCK_LINES_MAX as usize
             || self.open.len() >= BLOCK_BYTES_MAX
         {
@@ -157,15 +211,23 @@ impl Log {
         text.shrink_to_fit();
         self.blocks.push(Block {
             before: self.before_open,
+            styles: self.styles_open.take(),
             place: Place::Memory(text),
         });
+        self.styles_open = self.styles_next.clone();
         self.before_open = self.before_open.plus(self.in_open);
         self.in_open = Counts::default();
+    }
+
+    /// The styles in which the open block's first lines begin.
+    pub fn begins_open(&self) -> Styles {
+        unboxed(&self.styles_open)
     }
 
     /// Unfinished lines, the older one first.
     pub fn partials(&self, streams: Streams) -> impl Iterator<Item = Line<'_>> {
         let mut lines = [None, None];
+        let mut styles = unboxed(&self.styles_next);
         if let Some(partials) = &self.partial {
             let [stdout, stderr] = partials.as_ref();
             lines =
@@ -174,6 +236,7 @@ impl Log {
                         stream,
                         at_us: partial.at_us,
                         bytes: &partial.bytes,
+                        begins: *styles.of(stream),
                         end: LineEnd::Open,
                     })
                 });
@@ -192,6 +255,8 @@ pub struct Line<'a> {
     pub at_us: u64,
     /// Its bytes, without the newline.
     pub bytes: &'a [u8],
+    /// The style in which it begins.
+    pub begins: Style,
     /// How it ends.
     pub end: LineEnd,
 }
@@ -201,30 +266,43 @@ impl Line<'_> {
         stream: Stream::Stderr,
         at_us: 0,
         bytes: b"[a line of output was lost: it could not be written to the spool]",
+        begins: Style::new(),
         end: LineEnd::Newline,
     };
 }
 
 /// The lines of a block's text. Ends early, rather than panicking, where the text is not as it
 /// was written.
-pub(super) struct Records<'a>(pub &'a [u8]);
+pub(super) struct Records<'a> {
+    text: &'a [u8],
+    styles: Styles,
+}
+
+impl<'a> Records<'a> {
+    /// `styles` are those in which its first lines begin.
+    pub fn new(text: &'a [u8], styles: Styles) -> Self {
+        Records { text, styles }
+    }
+}
 
 impl<'a> Iterator for Records<'a> {
     type Item = Line<'a>;
 
     fn next(&mut self) -> Option<Line<'a>> {
-        let (flags, rest) = self.0.split_first()?;
+        let (flags, rest) = self.text.split_first()?;
         let (at_us, rest) = rest.split_first_chunk::<8>()?;
         let (len, rest) = rest.split_first_chunk::<4>()?;
         let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-        self.0 = rest;
+        self.text = rest;
+        let stream = match flags & FLAG_STDERR {
+            0 => Stream::Stdout,
+            _ => Stream::Stderr,
+        };
         Some(Line {
-            stream: match flags & FLAG_STDERR {
-                0 => Stream::Stdout,
-                _ => Stream::Stderr,
-            },
+            stream,
             at_us: u64::from_le_bytes(*at_us),
             bytes,
+            begins: self.styles.pass(stream, bytes),
             end: match flags & FLAG_NEWLINE {
                 0 => LineEnd::Open,
                 _ => LineEnd::Newline,

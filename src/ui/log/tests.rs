@@ -133,8 +133,41 @@ fn a_line_without_end_is_shown_in_pieces_and_read_whole() {
     assert_eq!(store.content(KEY, Streams::Both).len(), long.len() + 4);
 }
 
+#[test]
+fn each_line_knows_the_style_in_which_it_begins_and_streams_have_their_own() {
+    use ratatui::style::{Color, Modifier};
+    let mut store = LogStore::new();
+    store.append(KEY, Stream::Stdout, b"a\x1b[3", 0);
+    store.append(KEY, Stream::Stdout, b"1mb\nred\n", 0);
+    store.append(KEY, Stream::Stderr, b"\x1b[1mx\n", 0);
+    for _ in 0..1_000 {
+        store.append(KEY, Stream::Stdout, b"red\n", 0);
+    }
+    store.append(KEY, Stream::Stdout, b"\x1b[m\nend", 0);
+    store.append(KEY, Stream::Stderr, b"bold", 0);
+    let (red, bold) = (
+        Style::new().fg(Color::Indexed(1)),
+        Style::new().add_modifier(Modifier::BOLD),
+    );
+    let begins = |streams, line| store.lines(KEY, streams, line..line + 1)[0].begins;
+    assert_eq!(begins(Streams::Stdout, 0), Style::new());
+    assert_eq!(begins(Streams::Stdout, 1), red);
+    assert_eq!(begins(Streams::Both, 700), red);
+    assert_eq!(begins(Streams::Stdout, 1_002), red);
+    assert_eq!(begins(Streams::Stdout, 1_003), Style::new());
+    assert_eq!(begins(Streams::Stderr, 0), Style::new());
+    assert_eq!(begins(Streams::Stderr, 1), bold);
+}
+
 fn writes() -> impl Strategy<Value = Vec<(bool, Vec<u8>)>> {
-    let text = proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'a'), any::<u8>()], 0..80);
+    let piece = prop_oneof![
+        Just(b"\n".to_vec()),
+        Just(b"a".to_vec()),
+        Just(b"\x1b[31m".to_vec()),
+        Just(b"\x1b[0;1m".to_vec()),
+        any::<u8>().prop_map(|byte| vec![byte]),
+    ];
+    let text = proptest::collection::vec(piece, 0..80).prop_map(|pieces| pieces.concat());
     proptest::collection::vec((any::<bool>(), text), 0..20)
 }
 

@@ -10,8 +10,10 @@
 //! compared. `cargo nextest` must be installed. Bare processes are the floor: every test's own
 //! process, as many at a time as there are processors, with nothing around them.
 
+#[path = "../tests/support/trivial.rs"]
+mod trivial;
+
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +32,7 @@ fn main() {
         .collect();
     println!("{}", machine());
     let scratch = tempfile::tempdir().expect("a temporary directory");
-    make_trivial(scratch.path()).expect("writing the crate of trivial tests");
+    trivial::make(scratch.path(), TESTS).expect("writing the crate of trivial tests");
     compare(&format!("{TESTS} trivial tests"), scratch.path());
     for project in projects {
         let name = project
@@ -55,18 +57,6 @@ fn machine() -> String {
         model.unwrap_or(std::env::consts::ARCH),
         kernel.trim()
     )
-}
-
-fn make_trivial(directory: &Path) -> io::Result<()> {
-    fs::create_dir(directory.join("src"))?;
-    let manifest =
-        "[package]\nname = \"trivial\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n";
-    fs::write(directory.join("Cargo.toml"), manifest)?;
-    let mut source = io::BufWriter::new(fs::File::create(directory.join("src/lib.rs"))?);
-    for number in 0..TESTS {
-        writeln!(source, "#[test]\nfn t{number:04}() {{}}")?;
-    }
-    source.flush()
 }
 
 /// One way of running a suite.

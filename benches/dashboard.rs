@@ -2,25 +2,53 @@
 //!
 //! Prints a figure a line: the time of a frame at 100,000 tests, the model's memory, the time of an
 //! event, of a key in a search and of a jump in a log, and the bytes that an idle screen writes.
+//! Then, with programs on a terminal: how long a key takes to the screen at 10,000 events a second,
+//! what an idle dashboard writes and computes, and what it costs a run of 2,000 trivial tests
+//! against `--no-tui`. `cargo bench --bench dashboard -- terminal` prints these alone.
 
 #[path = "../tests/support/harness.rs"]
 mod harness;
+#[path = "../tests/support/pty.rs"]
+mod pty;
 #[path = "../tests/support/stream.rs"]
 mod stream;
+#[path = "../tests/support/trivial.rs"]
+mod trivial;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use harness::{Harness, cpu_us};
-use maelstrom::engine::event::Stream;
+use maelstrom::engine::event::channel::{EventSender, channel};
+use maelstrom::engine::event::{Stream, Summary};
 use maelstrom::engine::ids::TestId;
 use maelstrom::ui::dashboard::screen::Screen;
+use maelstrom::ui::dashboard::settings::Settings;
+use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
+use maelstrom::ui::dashboard::{self, OnFinish, Options, Playback, Source};
 use maelstrom::ui::model::Model;
+use nix::sys::resource::{UsageWho, getrusage};
+use pty::Pty;
+use tokio::sync::mpsc::unbounded_channel;
 
 const TESTS: u32 = 100_000;
+const MAELSTROM: &str = env!("CARGO_BIN_EXE_cargo-maelstrom");
+/// Tells this program that it is the one on the terminal, and what it shows there.
+const ROLE: &str = "MAELSTROM_BENCH_ROLE";
 
 fn main() {
-    model();
-    frames();
-    keys();
-    log();
+    if let Ok(role) = std::env::var(ROLE) {
+        return on_the_terminal(&role);
+    }
+    if !std::env::args().any(|word| word == "terminal") {
+        model();
+        frames();
+        keys();
+        log();
+    }
+    delay();
+    idle();
+    cost();
 }
 
 fn report(what: &str, figure: impl std::fmt::Display) {
@@ -124,4 +152,195 @@ fn log() {
     report("searching a million lines for the last, ms", us / 1000);
     let us = cpu_us(5, || harness.keys("n"));
     report("the next match, µs", us);
+}
+
+/// What this program does on a terminal: it shows a run that is made up.
+fn on_the_terminal(role: &str) {
+    let (sender, events) = channel();
+    let (commands, _queue) = unbounded_channel();
+    let engine: fn(&EventSender) = match role {
+        "flood" => flood,
+        _ => end,
+    };
+    std::thread::spawn(move || engine(&sender));
+    let options = Options {
+        settings: Settings::standard(ColorChoice::Color).expect("the built-in themes are right"),
+        glyphs: Glyphs::Unicode,
+        on_finish: OnFinish::Stay,
+        source: Source::Live,
+        playback: Playback::Going,
+        step: None,
+    };
+    dashboard::run(events, commands, options).expect("there is a terminal");
+}
+
+/// Ten thousand events a second.
+fn flood(sender: &EventSender) {
+    let mut script = stream::big(TESTS);
+    script.events.drain(..).for_each(|event| sender.send(event));
+    stream::run_big(&mut script, TESTS);
+    let began = Instant::now();
+    for (index, mut event) in (0_u32..).zip(script.events) {
+        let due = Duration::from_micros(100) * index;
+        std::thread::sleep(due.saturating_sub(began.elapsed()));
+        event.at_us = began.elapsed().as_micros() as u64;
+        sender.send(event);
+    }
+}
+
+/// A run that is over, of which two tests failed.
+fn end(sender: &EventSender) {
+    let mut script = stream::showcase();
+    let summary = Summary {
+        failed: 2,
+        ..Summary::default()
+    };
+    script.end_round(1, summary);
+    script
+        .events
+        .into_iter()
+        .for_each(|event| sender.send(event));
+    // The stream stays open, as the one of a run that may be asked for another round.
+    loop {
+        std::thread::park();
+    }
+}
+
+fn in_role(role: &str) -> Pty {
+    let own = std::env::current_exe().expect("this program has a path");
+    Pty::start(&[&own.to_string_lossy()], |command| {
+        command.env(ROLE, role);
+    })
+}
+
+fn delay() {
+    let mut terminal = in_role("flood");
+    terminal.wait_for("failed");
+    let mut delays = Vec::new();
+    for _ in 0..25 {
+        for (key, shown) in [("2", "sort:name"), ("1", "Failures")] {
+            let pressed = Instant::now();
+            terminal.press(key);
+            delays.push(terminal.wait_for(shown) - pressed);
+        }
+    }
+    delays.sort();
+    let (median, most) = (delays[delays.len() / 2], delays[delays.len() - 1]);
+    report(
+        "key to screen at 10,000 events/s, median, ms (limit 50)",
+        milliseconds(median),
+    );
+    report("  the longest of 50, ms", milliseconds(most));
+    terminal.stop();
+}
+
+fn idle() {
+    const SECONDS: u64 = 10;
+    let mut terminal = in_role("ended");
+    terminal.wait_for("FAILED");
+    terminal.watch_for(Duration::from_secs(5));
+    let before = processor_time(terminal.id());
+    let bytes = terminal.watch_for(Duration::from_secs(SECONDS));
+    let used = processor_time(terminal.id()) - before;
+    report("idle for 10 s, bytes written (limit 0)", bytes);
+    let percent = used.as_secs_f64() / SECONDS as f64 * 100.0;
+    report("  processor, % (limit 0.5)", format!("{percent:.3}"));
+    terminal.stop();
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1}", time.as_secs_f64() * 1e3)
+}
+
+/// What a process has computed, from its threads' `schedstat`, whose first number is nanoseconds.
+fn processor_time(process: u32) -> Duration {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    let times = threads.flatten().map(|thread| {
+        let text = std::fs::read_to_string(thread.path().join("schedstat"));
+        let text = text.expect("Linux has this file");
+        let first = text.split_whitespace().next().map(str::parse::<u64>);
+        first.and_then(Result::ok).expect("it begins with a number")
+    });
+    Duration::from_nanos(times.sum())
+}
+
+/// One run.
+struct Sample {
+    wall: Duration,
+    processor: Duration,
+    bytes: usize,
+}
+
+fn cost() {
+    const ROUNDS: usize = 9;
+    const TRIVIAL: usize = 2000;
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    trivial::make(scratch.path(), TRIVIAL).expect("writing the crate of trivial tests");
+    let (mut plain, mut shown) = (Vec::new(), Vec::new());
+    // The first round builds the crate and does not count.
+    for round in 0..=ROUNDS {
+        let samples = (
+            sample(scratch.path(), &["--no-tui"]),
+            sample(
+                scratch.path(),
+                &["--ui", "dashboard", "--on-finish", "exit"],
+            ),
+        );
+        if round > 0 {
+            plain.push(samples.0);
+            shown.push(samples.1);
+        }
+    }
+    for (name, samples) in [("--no-tui", &plain), ("the dashboard", &shown)] {
+        let wall = median(samples, |sample| sample.wall);
+        report(
+            &format!("{TRIVIAL} tests, {name}, median of {ROUNDS}, ms"),
+            milliseconds(wall),
+        );
+        let processor = median(samples, |sample| sample.processor);
+        report("  processor time, ms", milliseconds(processor));
+        let bytes = samples.iter().map(|sample| sample.bytes).max();
+        report("  bytes written", bytes.unwrap_or(0));
+    }
+    let ratio = |figure: fn(&Sample) -> Duration| {
+        let ratio = median(&shown, figure).as_secs_f64() / median(&plain, figure).as_secs_f64();
+        format!("{ratio:.3}")
+    };
+    report(
+        "the dashboard against --no-tui, wall time (limit 1.05)",
+        ratio(|sample| sample.wall),
+    );
+    report("  processor time", ratio(|sample| sample.processor));
+}
+
+fn sample(project: &Path, arguments: &[&str]) -> Sample {
+    let words = [&[MAELSTROM, "maelstrom"], arguments].concat();
+    let before = children_time();
+    let began = Instant::now();
+    let terminal = Pty::start(&words, |command| {
+        command.current_dir(project);
+    });
+    let (status, bytes) = terminal.finish();
+    let wall = began.elapsed();
+    assert!(status.success(), "{words:?} ended with {status}");
+    Sample {
+        wall,
+        processor: children_time() - before,
+        bytes,
+    }
+}
+
+/// What all children that have ended have computed, theirs included.
+fn children_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("Linux tells it");
+    let duration = |time: nix::sys::time::TimeVal| {
+        Duration::from_micros((time.tv_sec() * 1_000_000 + time.tv_usec()) as u64)
+    };
+    duration(usage.user_time()) + duration(usage.system_time())
+}
+
+fn median(samples: &[Sample], figure: impl Fn(&Sample) -> Duration) -> Duration {
+    let mut figures: Vec<Duration> = samples.iter().map(figure).collect();
+    figures.sort();
+    figures[figures.len() / 2]
 }

@@ -13,7 +13,7 @@
 //!
 //! Absent on purpose: preemption, and fairness between clients.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -57,8 +57,34 @@ pub struct Scheduler<T> {
     gate: Gate,
 }
 
-/// A job's turn: the smallest is next.
-type Turn = (Reverse<Rank>, u64);
+/// A job's turn: the smallest is next. Packed, since there may be 100,000 in two places each: how
+/// far the rank is from the greatest, then the order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    behind: u64,
+    arrival: u64,
+}
+
+/// Estimates are told apart by the microsecond, up to two thousand years.
+const ESTIMATE_BITS: u32 = 56;
+
+impl Turn {
+    fn new(rank: Rank, arrival: u64) -> Turn {
+        let longest = (1 << ESTIMATE_BITS) - 1;
+        let below_priority = u64::from(rank.priority.abs_diff(i8::MAX));
+        let below_duration = match rank.estimate {
+            None => 0,
+            Some(estimate) => {
+                let micros = u64::try_from(estimate.as_micros()).unwrap_or(u64::MAX);
+                longest - micros.min(longest - 1)
+            }
+        };
+        Turn {
+            behind: below_priority << ESTIMATE_BITS | below_duration,
+            arrival,
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Waiting<T> {
@@ -127,7 +153,7 @@ impl<T> Scheduler<T> {
         if self.jobs.contains_key(&job) {
             return Err(DuplicateJob(job));
         }
-        let turn = (Reverse(rank), self.arrivals);
+        let turn = Turn::new(rank, self.arrivals);
         self.arrivals += 1;
         self.jobs.insert(job, Place::Queued(turn));
         self.queue.insert(turn, Waiting { job, payload });

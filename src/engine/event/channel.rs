@@ -1,10 +1,10 @@
 //! How events travel from the run to whoever shows it, on another thread.
 //!
 //! Sending never waits, so the run's decisions do not depend on who watches. What bounds the memory
-//! is [`EventSender::ready`]: the run takes no more output of tests from its backend while
-//! [`IN_FLIGHT_BYTES_MAX`] of it is still on its way. A receiver that only moves events to where it
-//! keeps them (memory, a spool file) is never noticed; one that is slower than a flooding test slows
-//! that test instead of filling the memory.
+//! is [`EventSender::ready`]: the run takes no more news from its backend while
+//! [`IN_FLIGHT_BYTES_MAX`] of events are still on their way. A receiver that only moves events to
+//! where it keeps them (memory, a spool file) is never noticed; one that is slower than a flooding
+//! test slows that test instead of filling the memory.
 //!
 //! Owner of the state: the pair. A receiver that is gone counts as one that takes everything.
 
@@ -13,10 +13,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 
-use super::{Event, EventKind};
+use super::{Event, EventKind, Finished};
 
-/// How many bytes of tests' output may be on their way. Room for a few hundred full pipes.
-pub const IN_FLIGHT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How many bytes of events may be on their way. Room for more than a hundred full pipes.
+pub const IN_FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What a test that was found takes, names and all.
+const DISCOVERED_BYTES: usize = 256;
 
 /// The run's end.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl EventSender {
         drop(self.events.send(event));
     }
 
-    /// Waits until there is room for more output of tests, or nobody watches.
+    /// Waits until there is room for more, or nobody watches.
     pub async fn ready(&self) {
         while !self.events.is_closed()
             && self.shared.in_flight_bytes.load(Ordering::Relaxed) >= IN_FLIGHT_BYTES_MAX
@@ -129,14 +132,38 @@ impl Drop for EventReceiver {
     }
 }
 
-/// What an event takes of the limit. Others than output are small, and bounded by the number of
-/// tests.
+/// Roughly what an event takes in memory.
 fn weight(event: &Event) -> usize {
-    if let EventKind::Output { text, .. } = &event.kind {
-        text.0.len()
-    } else {
-        0
-    }
+    let beyond = match &event.kind {
+        EventKind::Output { text, .. } | EventKind::BuildOutput { text } => text.0.len(),
+        EventKind::Discovered { tests } => tests.len() * DISCOVERED_BYTES,
+        EventKind::Finished(_) => size_of::<Finished>(),
+        EventKind::RunStarted(_)
+        | EventKind::Notice(_)
+        | EventKind::BuildStarted { .. }
+        | EventKind::BuildProgress { .. }
+        | EventKind::BuildFinished { .. }
+        | EventKind::DiscoveryFinished { .. }
+        | EventKind::RoundStarted { .. }
+        | EventKind::Queued { .. }
+        | EventKind::Started { .. }
+        | EventKind::Subtest { .. }
+        | EventKind::RoundFinished { .. }
+        | EventKind::WorkerJoined { .. }
+        | EventKind::WorkerLeft { .. }
+        | EventKind::WorkerSample { .. }
+        | EventKind::Transfer { .. }
+        | EventKind::ClusterSample(_)
+        | EventKind::Paused
+        | EventKind::Resumed
+        | EventKind::RerunQueued { .. }
+        | EventKind::Cancelling { .. }
+        | EventKind::Suspended
+        | EventKind::Continued { .. }
+        | EventKind::Described(_)
+        | EventKind::RunFinished { .. } => 0,
+    };
+    size_of::<Event>() + beyond
 }
 
 #[cfg(test)]

@@ -11,19 +11,17 @@
 //!
 //! Absent on purpose: tests that were found but never run. They stay new.
 
+mod form;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use self::form::{Case, Packages};
 use crate::engine::event::History;
 use crate::engine::job::TestKey;
-
-/// The version of the file's form.
-const VERSION: i64 = 3;
 
 /// Timings kept of one test: enough to even out a slow run.
 const TIMINGS_MAX: usize = 3;
@@ -72,9 +70,6 @@ pub enum HistoryError {
         /// Why.
         source: io::Error,
     },
-    /// What was learned has no TOML form.
-    #[error("the test history cannot be written as TOML")]
-    Encode(#[from] toml::ser::Error),
     /// The new file cannot be written or put in place.
     #[error("the test history {} cannot be written", path.display())]
     Write {
@@ -97,13 +92,22 @@ pub struct Past {
     packages: Packages,
 }
 
-type Packages = BTreeMap<String, BTreeMap<String, BTreeMap<String, Case>>>;
+/// What a run knows of one test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// How it ended last time.
+    pub history: History,
+    /// How long it is expected to take: the mean of its timings.
+    pub estimate: Option<Duration>,
+}
 
-/// What was learned of one test in this run.
-#[derive(Clone, Debug, PartialEq)]
+/// What was learned of one test in this run. Small, since there may be one for each of 100,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lesson {
     history: History,
-    timings: Vec<Duration>,
+    count: u8,
+    /// The latest last. A test of more than 71 minutes counts as one of 71.
+    timings_us: [u32; TIMINGS_MAX],
 }
 
 /// Whether this run has seen every test of the artifacts it saw.
@@ -125,79 +129,63 @@ pub enum Saved {
     Busy,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Listing {
-    version: i64,
-    #[serde(flatten)]
-    packages: Packages,
-}
-
-#[derive(Debug, Deserialize)]
-struct VersionOnly {
-    version: i64,
-}
-
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Case {
-    #[serde(default)]
-    timings: Vec<f64>,
-    #[serde(default)]
-    outcome: History,
-}
-
 impl Past {
-    /// How a test ended last time.
-    pub fn history(&self, key: &TestKey) -> History {
-        self.case(key).map_or(History::New, |case| case.outcome)
+    /// Takes out what is known of a test. Nobody asks twice, and 100,000 answers are not kept in two
+    /// places.
+    pub fn take(&mut self, key: &TestKey) -> Known {
+        let case = self
+            .packages
+            .get_mut(&*key.package)
+            .and_then(|artifacts| artifacts.get_mut(&*key.artifact))
+            .and_then(|cases| cases.remove(&key.name));
+        case.map_or_else(Known::default, |case| Known {
+            history: case.outcome,
+            estimate: mean(&case.timings),
+        })
     }
+}
 
-    /// How long a test is expected to take: the mean of its timings.
-    pub fn estimate(&self, key: &TestKey) -> Option<Duration> {
-        let timings: Vec<Duration> = self
-            .case(key)?
-            .timings
-            .iter()
-            .rev()
-            .take(TIMINGS_MAX)
-            .filter_map(|seconds| Duration::try_from_secs_f64(*seconds).ok())
-            .collect();
-        let count = u32::try_from(timings.len()).ok()?;
-        let sum = timings
-            .iter()
-            .try_fold(Duration::ZERO, |sum, timing| sum.checked_add(*timing));
-        sum?.checked_div(count)
-    }
-
-    fn case(&self, key: &TestKey) -> Option<&Case> {
-        self.packages
-            .get(&*key.package)?
-            .get(&*key.artifact)?
-            .get(&key.name)
-    }
+fn mean(timings: &[f64]) -> Option<Duration> {
+    let sensible = timings
+        .iter()
+        .rev()
+        .take(TIMINGS_MAX)
+        .filter_map(|seconds| Duration::try_from_secs_f64(*seconds).ok());
+    let (count, sum) = sensible.fold((0, Some(Duration::ZERO)), |(count, sum), timing| {
+        (count + 1, sum.and_then(|sum| sum.checked_add(timing)))
+    });
+    sum?.checked_div(count)
 }
 
 impl Lesson {
     /// A first execution.
     pub fn new(history: History, ran: Duration) -> Self {
-        Lesson {
+        let lesson = Lesson {
             history,
-            timings: vec![ran],
-        }
+            count: 0,
+            timings_us: [0; TIMINGS_MAX],
+        };
+        lesson.and(history, ran)
     }
 
-    /// Another execution in the same run; `history` is the test's as a whole.
-    pub fn add(&mut self, history: History, ran: Duration) {
+    /// With another execution in the same run; `history` is the test's as a whole.
+    #[must_use]
+    pub fn and(mut self, history: History, ran: Duration) -> Self {
         self.history = history;
-        if self.timings.len() == TIMINGS_MAX {
-            self.timings.remove(0);
+        self.timings_us.rotate_left(1);
+        if let Some(latest) = self.timings_us.last_mut() {
+            *latest = u32::try_from(ran.as_micros()).unwrap_or(u32::MAX);
         }
-        self.timings.push(ran);
+        self.count = self.count.saturating_add(1);
+        self
     }
 
     fn merge_into(&self, case: &mut Case) {
         case.outcome = self.history;
+        let older = TIMINGS_MAX.saturating_sub(self.count.into());
+        let seconds = |timing_us: &u32| f64::from(*timing_us) / 1e6;
         case.timings
-            .extend(self.timings.iter().map(Duration::as_secs_f64));
+            .extend(self.timings_us.iter().skip(older).map(seconds));
         let surplus = case.timings.len().saturating_sub(TIMINGS_MAX);
         case.timings.drain(..surplus);
     }
@@ -225,10 +213,13 @@ impl Store {
             }
             Err(error) => return Err(error),
         };
-        parse(&text).map_err(|source| HistoryError::Form {
-            path,
-            source: Box::new(source),
-        })
+        match form::read(&text) {
+            Ok(packages) => Ok(Past { packages }),
+            Err(source) => Err(HistoryError::Form {
+                path,
+                source: Box::new(source),
+            }),
+        }
     }
 
     /// Saves what was learned of tests, given every test that was found, with its lesson if there
@@ -256,11 +247,7 @@ impl Store {
             let cases = artifacts.entry(key.artifact.to_string()).or_default();
             lesson.merge_into(cases.entry(key.name.clone()).or_default());
         }
-        let listing = Listing {
-            version: VERSION,
-            packages,
-        };
-        self.replace(&toml::to_string(&listing)?)?;
+        self.replace(&packages)?;
         Ok(Saved::Written)
     }
 
@@ -284,10 +271,15 @@ impl Store {
 
     /// One name for the new file suffices, since whoever writes it holds the lock; a run that is
     /// killed here leaves one file that the next overwrites.
-    fn replace(&self, text: &str) -> Result<(), HistoryError> {
+    fn replace(&self, packages: &Packages) -> Result<(), HistoryError> {
         let new = self.directory.join("test-listing.toml.new");
         let path = self.path();
-        fs::write(&new, text)
+        File::create(&new)
+            .and_then(|file| {
+                let mut out = BufWriter::new(file);
+                form::write(packages, &mut out)?;
+                out.flush()
+            })
             .and_then(|()| fs::rename(&new, &path))
             .map_err(|source| {
                 // Half a file is of no use to anybody; the error above tells why it is half.
@@ -317,21 +309,6 @@ fn read(path: &Path) -> Result<String, HistoryError> {
             error.utf8_error(),
         ))
     })
-}
-
-fn parse(text: &str) -> Result<Past, toml::de::Error> {
-    match toml::from_str(text) {
-        Ok(Listing {
-            version: VERSION,
-            packages,
-        }) => Ok(Past { packages }),
-        Ok(Listing { .. }) => Ok(Past::default()),
-        // Another version may well have another form.
-        Err(error) => match toml::from_str(text) {
-            Ok(VersionOnly { version }) if version != VERSION => Ok(Past::default()),
-            Ok(VersionOnly { .. }) | Err(_) => Err(error),
-        },
-    }
 }
 
 fn forget_others<'a>(packages: &mut Packages, found: impl Iterator<Item = &'a TestKey>) {

@@ -75,7 +75,7 @@ struct Test {
     round: u32,
     tally: Tally,
     /// When it first failed in its last round, counted in ends of attempts, and with what code.
-    failure: Option<(u64, u8)>,
+    failure: Option<(u32, u8)>,
 }
 
 /// What is to be done about a test. Boxed where it is rare: there may be 100,000.
@@ -145,7 +145,7 @@ pub struct Machine {
     round_began_us: u64,
     stillness: Stillness,
     round_failures: u32,
-    ends: u64,
+    ends: u32,
     effects: VecDeque<Effect>,
 }
 

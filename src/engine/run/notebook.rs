@@ -2,10 +2,9 @@
 //!
 //! Nothing here fails the run: whatever goes wrong with the history becomes a notice.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::history::{Coverage, HistoryError, Lesson, Past, Saved, Store};
+use super::history::{Coverage, HistoryError, Known, Lesson, Past, Saved, Store};
 use super::message::FoundTest;
 use crate::engine::error::with_causes;
 use crate::engine::event::{History, Notice, Severity};
@@ -17,7 +16,8 @@ use crate::engine::job::{TestCase, TestKey};
 pub struct Notebook {
     store: Option<Store>,
     past: Past,
-    lessons: BTreeMap<TestId, Lesson>,
+    /// By the test's number.
+    lessons: Vec<Option<Lesson>>,
     coverage: Coverage,
 }
 
@@ -33,12 +33,13 @@ impl Notebook {
         notice
     }
 
-    /// Adds what is known of a test.
-    pub fn look_up(&self, case: TestCase) -> FoundTest {
+    /// Adds what is known of a test. For each only once.
+    pub fn look_up(&mut self, case: TestCase) -> FoundTest {
+        let Known { history, estimate } = self.past.take(&case.key);
         FoundTest {
-            history: self.past.history(&case.key),
-            estimate: self.past.estimate(&case.key),
             case,
+            history,
+            estimate,
         }
     }
 
@@ -50,10 +51,15 @@ impl Notebook {
 
     /// Remembers how a test did.
     pub fn record(&mut self, test: TestId, history: History, ran: Duration) {
-        self.lessons
-            .entry(test)
-            .and_modify(|lesson| lesson.add(history, ran))
-            .or_insert_with(|| Lesson::new(history, ran));
+        if self.lessons.len() <= test.index() {
+            self.lessons.resize(test.index() + 1, None);
+        }
+        if let Some(lesson) = self.lessons.get_mut(test.index()) {
+            *lesson = Some(match *lesson {
+                Some(lesson) => lesson.and(history, ran),
+                None => Lesson::new(history, ran),
+            });
+        }
     }
 
     /// Saves what was learned since the last time, given all tests that were found.
@@ -66,7 +72,8 @@ impl Notebook {
             return None;
         }
         let lessons = &self.lessons;
-        let found = found.map(|(test, key)| (key, lessons.get(&test)));
+        let found =
+            found.map(|(test, key)| (key, lessons.get(test.index()).and_then(Option::as_ref)));
         match store.save(found, self.coverage) {
             Ok(Saved::Written) => {
                 self.lessons.clear();

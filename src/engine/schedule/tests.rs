@@ -114,6 +114,20 @@ proptest! {
         }
     }
 
+    /// Turns are packed ranks: the greater rank's turn comes first.
+    #[test]
+    fn turns_follow_ranks(
+        priorities: (i8, i8),
+        estimates in any::<(Option<u32>, Option<u32>)>(),
+        arrivals: (u64, u64),
+    ) {
+        let estimate = |micros: Option<u32>| micros.map(|us| Duration::from_micros(us.into()));
+        let one = Rank { priority: priorities.0, estimate: estimate(estimates.0) };
+        let other = Rank { priority: priorities.1, estimate: estimate(estimates.1) };
+        let expected = other.cmp(&one).then(arrivals.0.cmp(&arrivals.1));
+        prop_assert_eq!(Turn::new(one, arrivals.0).cmp(&Turn::new(other, arrivals.1)), expected);
+    }
+
     #[test]
     fn ranks_are_totally_ordered(a in rank(), b in rank()) {
         prop_assert_eq!(a.cmp(&b) == Ordering::Equal, a == b);
@@ -139,6 +153,31 @@ fn priority_then_unknown_then_longest_then_first_come() {
         .map(|start| (start.job.0, start.slot))
         .collect();
     assert_eq!(order, [(3, 0), (2, 1), (1, 2), (4, 3), (0, 4)]);
+}
+
+#[test]
+fn the_longest_estimate_comes_after_an_unknown_one() {
+    let priority = 0;
+    let unknown = Turn::new(
+        Rank {
+            priority,
+            estimate: None,
+        },
+        9,
+    );
+    let estimate = Some(Duration::MAX);
+    let longest = Turn::new(Rank { priority, estimate }, 0);
+    let estimate = Some(Duration::ZERO);
+    let shortest = Turn::new(Rank { priority, estimate }, 0);
+    let priority = -1;
+    let lower = Turn::new(
+        Rank {
+            priority,
+            estimate: None,
+        },
+        0,
+    );
+    assert!(unknown < longest && longest < shortest && shortest < lower);
 }
 
 #[test]

@@ -286,7 +286,7 @@ impl Machine {
                 Progress::Started
             }
         };
-        self.ends += 1;
+        self.ends = self.ends.saturating_add(1);
         let standing = Standing::of(&finished.outcome, progress);
         let failure = exit_code::of_failure(&finished.outcome);
         let id = finished.test;

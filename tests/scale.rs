@@ -1,0 +1,280 @@
+//! A run of 100,000 tests in bounded memory (invariant 8): driver, machine, scheduler, history and
+//! plain report, with a backend that runs nothing.
+//!
+//! There is one test in this file, since the peak of a process's memory is the process's.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::future::pending;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use maelstrom::container::spec::{
+    ContainerSpec, ExitStatus, Network, Privileges, ProcessSpec, ResourceUsage, Root,
+};
+use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom::engine::event::channel::channel;
+use maelstrom::engine::event::{
+    BackendInfo, Command, Isolation, RunStarted, SCHEMA_VERSION, SourceLocation, Stream,
+};
+use maelstrom::engine::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
+use maelstrom::engine::ids::{RunId, WorkerId};
+use maelstrom::engine::job::{Job, JobEnd, JobResult, TestCase, TestKey};
+use maelstrom::engine::run::driver::{Setup, drive};
+use maelstrom::engine::run::message::{AtEnd, Errand, Wishes};
+use maelstrom::engine::run::outlet::Outlet;
+use maelstrom::engine::run::signals::Interrupt;
+use maelstrom::engine::schedule::Scheduler;
+use maelstrom::ui::report;
+use maelstrom::ui::style::Colour;
+use tokio::sync::mpsc::unbounded_channel;
+
+const TESTS: u32 = 100_000;
+
+/// What a client may take for so many tests: the screen, the engine and the program's own code,
+/// unoptimised.
+const PEAK_BYTES_MAX: u64 = 200 << 20;
+
+/// Test binaries: each hands over its tests as soon as it is listed.
+const BINARIES: u32 = 20;
+
+const PACKAGE: &str = "a-package-with-a-name";
+
+fn name(number: u32) -> String {
+    format!("module::of_some_depth::tests::it_does_what_it_should_{number:05}")
+}
+
+struct ManyTests {
+    state_directory: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("this never happens")]
+struct Never;
+
+impl DiscoveryError for Never {
+    fn exit_code(&self) -> u8 {
+        1
+    }
+
+    fn help(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Framework for ManyTests {
+    type Error = Never;
+
+    async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, Never> {
+        host.state_directory(self.state_directory.clone());
+        let container = Arc::new(ContainerSpec {
+            root: Root::Skeleton(Vec::new()),
+            mounts: Vec::new(),
+            network: Network::Loopback,
+            hostname: "localhost".into(),
+            user: 1000,
+            group: 1000,
+            privileges: Privileges::Ordinary,
+        });
+        let variable = |n: u32| (format!("VARIABLE_{n}").into(), "x".repeat(60).into());
+        let environment: Arc<BTreeMap<OsString, OsString>> =
+            Arc::new((0..60).map(variable).collect());
+        for binary in 0..BINARIES {
+            // The next is still being listed while this one's tests are taken.
+            tokio::task::yield_now().await;
+            let artifact: Arc<str> = format!("integration_{binary}(test)").into();
+            let package: Arc<str> = PACKAGE.into();
+            let program = format!(
+                "/home/somebody/project/target/debug/deps/integration_{binary}-0123456789abcdef"
+            );
+            let program = OsString::from(program);
+            let program = Arc::from(program.as_os_str());
+            let working_directory = Arc::from(Path::new("/home/somebody/project"));
+            let tests = (0..TESTS / BINARIES).map(|number| {
+                let name =
+                    format!("module::of_some_depth::tests::it_does_what_it_should_{number:05}");
+                TestCase {
+                    title: format!("{package} integration_{binary} {name}"),
+                    ignored: None,
+                    job: Job {
+                        container: Arc::clone(&container),
+                        process: Arc::new(ProcessSpec {
+                            program: Arc::clone(&program),
+                            arguments: vec![
+                                "--exact".into(),
+                                "--nocapture".into(),
+                                name.clone().into(),
+                            ],
+                            environment: Arc::clone(&environment),
+                            working_directory: Arc::clone(&working_directory),
+                        }),
+                        timeout: None,
+                    },
+                    key: TestKey {
+                        package: Arc::clone(&package),
+                        artifact: Arc::clone(&artifact),
+                        name,
+                    },
+                }
+            });
+            host.found(tests.collect());
+        }
+        Ok(DiscoverySummary::default())
+    }
+
+    fn failure_location(&self, _: &[u8], _: &[u8]) -> Option<SourceLocation> {
+        None
+    }
+}
+
+/// Every job writes a little and passes at once.
+struct Instant {
+    scheduler: Scheduler<Job>,
+    news: VecDeque<BackendEvent>,
+}
+
+impl Backend for Instant {
+    fn slots(&self) -> u32 {
+        2
+    }
+
+    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+        self.scheduler.enqueue(id, rank, job).unwrap();
+    }
+
+    fn stop(&mut self, _: JobId, _: Stop) {}
+    fn hold(&mut self) {}
+    fn release(&mut self) {}
+    fn suspend(&mut self) {}
+    fn resume(&mut self) {}
+
+    async fn next(&mut self) -> BackendEvent {
+        if let Some(news) = self.news.pop_front() {
+            return news;
+        }
+        let Some(start) = self.scheduler.start_next() else {
+            return pending().await;
+        };
+        let job = start.job;
+        self.scheduler.finished(job);
+        self.news.push_back(BackendEvent::Output {
+            job,
+            stream: Stream::Stdout,
+            bytes: b"\nrunning 1 test\ntest x ... ok\n\ntest result: ok. 1 passed\n\n".to_vec(),
+        });
+        self.news.push_back(BackendEvent::Finished {
+            job,
+            result: JobResult {
+                end: JobEnd::Exited(ExitStatus::Code(0)),
+                usage: ResourceUsage::default(),
+                prepared: Duration::from_micros(100),
+                ran: Duration::from_micros(900),
+            },
+        });
+        BackendEvent::Started {
+            job,
+            worker: WorkerId(0),
+            slot: start.slot,
+        }
+    }
+
+    async fn close(self) {}
+}
+
+fn run(state_directory: &Path) -> u8 {
+    let framework = ManyTests {
+        state_directory: state_directory.to_owned(),
+    };
+    let (sender, events) = channel();
+    let (_commands, commands) = unbounded_channel::<Command>();
+    let (_interrupts, interrupts) = unbounded_channel::<Interrupt>();
+    let options = report::Options {
+        verbosity: report::Verbosity::Plain,
+        colour: Colour::Never,
+        passing_output: report::PassingOutput::Hidden,
+    };
+    let screen = std::thread::spawn(move || report::run(events, options, std::io::sink()));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let setup = Setup {
+        wishes: Wishes {
+            errand: Errand::Run,
+            repeat: NonZeroU32::MIN,
+            stop_after: None,
+            at_end: AtEnd::Leave,
+            grace: Duration::from_secs(5),
+        },
+        run: RunStarted {
+            schema: SCHEMA_VERSION,
+            run: RunId(7),
+            program: "cargo-maelstrom".into(),
+            version: "1".into(),
+            command: vec!["cargo-maelstrom".into()],
+            directory: "/home/somebody/project".into(),
+            started_unix_ms: 0,
+            backend: BackendInfo::Local,
+            isolation: Isolation::Container,
+        },
+        notices: Vec::new(),
+        framework: &framework,
+        backend: Instant {
+            scheduler: Scheduler::new(2),
+            news: VecDeque::new(),
+        },
+        outlet: Outlet::new(sender),
+        commands,
+        interrupts,
+    };
+    let code = runtime.block_on(drive(setup));
+    screen.join().unwrap().unwrap();
+    code
+}
+
+fn peak_bytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kilobytes << 10
+}
+
+/// What an earlier run has learned.
+fn write_history(path: &Path) {
+    let mut file = BufWriter::new(File::create(path).unwrap());
+    writeln!(file, "version = 3").unwrap();
+    for binary in 0..BINARIES {
+        for number in 0..TESTS / BINARIES {
+            writeln!(
+                file,
+                "\n[{PACKAGE}.\"integration_{binary}(test)\".\"{}\"]\n\
+                 timings = [0.0007, 0.0008]\noutcome = \"success\"",
+                name(number)
+            )
+            .unwrap();
+        }
+    }
+    file.flush().unwrap();
+}
+
+#[test]
+fn a_hundred_thousand_tests_fit_into_little_memory() {
+    let state = tempfile::tempdir().unwrap();
+    let listing = state.path().join("test-listing.toml");
+    write_history(&listing);
+    assert_eq!(run(state.path()), 0);
+    let peak = peak_bytes();
+    println!("peak: {} MiB", peak >> 20);
+    assert!(peak < PEAK_BYTES_MAX, "{} MiB", peak >> 20);
+    let learned = BufReader::new(File::open(&listing).unwrap())
+        .lines()
+        .filter(|line| line.as_ref().unwrap() == "timings = [0.0007, 0.0008, 0.0009]");
+    assert_eq!(learned.count(), TESTS as usize);
+}

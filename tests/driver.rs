@@ -1,0 +1,323 @@
+//! The driver with real processes: a framework whose tests are shell scripts, and this machine's
+//! backend without containers.
+
+mod support;
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use maelstrom::engine::backend::local::LocalBackend;
+use maelstrom::engine::event::channel::{EventReceiver, channel};
+use maelstrom::engine::event::{
+    BackendInfo, Command, EventKind, ExitStatus, Isolation, Outcome, RunStarted, SCHEMA_VERSION,
+    SourceLocation, Summary,
+};
+use maelstrom::engine::exit_code;
+use maelstrom::engine::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
+use maelstrom::engine::ids::RunId;
+use maelstrom::engine::job::{Job, JobEnd, ProcessSpec, TestCase, TestKey};
+use maelstrom::engine::run::driver::{Setup, drive};
+use maelstrom::engine::run::message::{AtEnd, Errand, Wishes};
+use maelstrom::engine::run::outlet::Outlet;
+use maelstrom::engine::run::signals::Interrupt;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// Never ends by itself.
+const FOR_EVER: &str = "tail -f /dev/null";
+
+/// Its tests are the lines that a listing script prints.
+struct Scripts {
+    listing: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the listing ended so: {0:?}")]
+struct ListingFailed(JobEnd);
+
+impl DiscoveryError for ListingFailed {
+    fn exit_code(&self) -> u8 {
+        42
+    }
+
+    fn help(&self) -> Option<String> {
+        None
+    }
+}
+
+fn job(script: &str, timeout: Option<Duration>) -> Job {
+    Job {
+        container: Arc::new(support::spec(Path::new("/not/there"))),
+        process: Arc::new(ProcessSpec {
+            working_directory: Path::new("/").into(),
+            ..support::script(script)
+        }),
+        timeout,
+    }
+}
+
+impl Framework for Scripts {
+    type Error = ListingFailed;
+
+    async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, ListingFailed> {
+        let listed = host.run(job(&self.listing, None)).await;
+        if listed.result.end != JobEnd::Exited(ExitStatus::Code(0)) {
+            return Err(ListingFailed(listed.result.end));
+        }
+        let listing = String::from_utf8(listed.stdout).unwrap();
+        let tests = listing.lines().enumerate().map(|(number, script)| {
+            let limited = script.contains("limited");
+            TestCase {
+                key: TestKey {
+                    package: "p".into(),
+                    artifact: "scripts".into(),
+                    name: number.to_string(),
+                },
+                title: format!("p {number}"),
+                ignored: None,
+                job: job(script, limited.then_some(Duration::from_millis(20))),
+            }
+        });
+        host.found(tests.collect());
+        Ok(DiscoverySummary::default())
+    }
+
+    fn failure_location(&self, _: &[u8], stderr: &[u8]) -> Option<SourceLocation> {
+        let text = std::str::from_utf8(stderr).ok()?;
+        let line = text.strip_prefix("line ")?.trim().parse().ok()?;
+        let path = "script".to_owned();
+        Some(SourceLocation {
+            path,
+            line,
+            column: None,
+        })
+    }
+}
+
+/// What reacts to each event as it comes.
+type React<'a> = &'a mut dyn FnMut(&EventKind, &UnboundedSender<Interrupt>);
+
+fn run(listing: &[&str], stop_after: Option<NonZeroU32>, react: React) -> (u8, Vec<EventKind>) {
+    let lines: Vec<String> = listing
+        .iter()
+        .map(|line| format!("echo '{line}'"))
+        .collect();
+    drive_scripts(lines.join(";"), stop_after, react)
+}
+
+fn drive_scripts(
+    listing: String,
+    stop_after: Option<NonZeroU32>,
+    react: React,
+) -> (u8, Vec<EventKind>) {
+    let framework = Scripts { listing };
+    let (sender, mut receiver) = channel();
+    let (_commands, commands) = unbounded_channel::<Command>();
+    let (interrupt, interrupts) = unbounded_channel();
+    let grace = Duration::from_millis(50);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let setup = Setup {
+            wishes: Wishes {
+                errand: Errand::Run,
+                repeat: NonZeroU32::MIN,
+                stop_after,
+                at_end: AtEnd::Leave,
+                grace,
+            },
+            run: run_started(),
+            notices: Vec::new(),
+            framework: &framework,
+            backend: LocalBackend::without_containers(2)
+                .unwrap()
+                .with_grace(grace),
+            outlet: Outlet::new(sender),
+            commands,
+            interrupts,
+        };
+        tokio::join!(drive(setup), watch(&mut receiver, react, interrupt))
+    })
+}
+
+async fn watch(
+    receiver: &mut EventReceiver,
+    react: React<'_>,
+    interrupt: UnboundedSender<Interrupt>,
+) -> Vec<EventKind> {
+    let mut events = Vec::new();
+    while let Some(event) = receiver.recv().await {
+        react(&event.kind, &interrupt);
+        events.push(event.kind);
+    }
+    events
+}
+
+fn run_started() -> RunStarted {
+    RunStarted {
+        schema: SCHEMA_VERSION,
+        run: RunId(7),
+        program: "scripts".into(),
+        version: "1".into(),
+        command: vec!["scripts".into()],
+        directory: "/".into(),
+        started_unix_ms: 0,
+        backend: BackendInfo::Local,
+        isolation: Isolation::Process,
+    }
+}
+
+fn summary(events: &[EventKind]) -> Summary {
+    let mut summaries = events.iter().filter_map(|event| match event {
+        EventKind::RoundFinished { round: _, summary } => Some(*summary),
+        _ => None,
+    });
+    summaries.next_back().unwrap()
+}
+
+/// Everything a test wrote.
+fn output(events: &[EventKind], number: u32) -> String {
+    let texts = events.iter().filter_map(|event| match event {
+        EventKind::Output { test, text, .. } if test.0 == number => Some(text.0.as_slice()),
+        _ => None,
+    });
+    String::from_utf8(texts.flatten().copied().collect()).unwrap()
+}
+
+fn outcome(events: &[EventKind], number: u32) -> Outcome {
+    let mut outcomes = events.iter().filter_map(|event| match event {
+        EventKind::Finished(end) if end.test.0 == number => Some(end.outcome.clone()),
+        _ => None,
+    });
+    let outcome = outcomes.next().unwrap();
+    assert_eq!(outcomes.next(), None, "exactly one outcome an attempt");
+    outcome
+}
+
+fn failed(exit: ExitStatus) -> Outcome {
+    Outcome::Failed {
+        exit: Some(exit),
+        reason: None,
+    }
+}
+
+#[test]
+fn every_end_of_a_process_is_told_as_what_it_is() {
+    let script = [
+        "echo fine",
+        "echo line 7 >&2; exit 9",
+        "kill -KILL $$",
+        "echo limited; tail -f /dev/null",
+    ];
+    let (code, events) = run(&script, None, &mut |_, _| {});
+    assert_eq!(outcome(&events, 0), Outcome::Passed);
+    assert_eq!(output(&events, 0), "fine\n");
+    assert_eq!(outcome(&events, 1), failed(ExitStatus::Code(9)));
+    let killed = ExitStatus::Signal {
+        number: 9,
+        core_dumped: false,
+    };
+    assert_eq!(outcome(&events, 2), failed(killed));
+    assert_eq!(outcome(&events, 3), Outcome::TimedOut { limit_us: 20_000 });
+    assert_eq!(output(&events, 3), "limited\n");
+    let located = events.iter().find_map(|event| match event {
+        EventKind::Finished(end) => end.location.as_ref().map(|at| (end.test.0, at.line)),
+        _ => None,
+    });
+    assert_eq!(located, Some((1, 7)));
+    let first = events.iter().find_map(|event| match event {
+        EventKind::Finished(end) => match end.outcome {
+            Outcome::Failed {
+                exit: Some(ExitStatus::Code(9)),
+                ..
+            } => Some(9),
+            Outcome::Failed { .. } | Outcome::TimedOut { .. } => Some(exit_code::TEST_FAILURE),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(Some(code), first, "the first failure lends its code");
+}
+
+#[test]
+fn an_interrupt_asks_and_then_kills_whoever_does_not_listen() {
+    let polite = format!("trap \"echo bye; exit 0\" TERM; echo up; {FOR_EVER} & wait");
+    let deaf = format!("trap \"\" TERM; echo up; {FOR_EVER}");
+    let mut up = 0;
+    let (code, events) = run(&[&polite, &deaf, "true"], None, &mut |event, interrupt| {
+        if let EventKind::Output { text, .. } = event
+            && text.0 == b"up\n"
+        {
+            up += 1;
+            if up == 2 {
+                interrupt.send(Interrupt::Interrupt).unwrap();
+            }
+        }
+    });
+    assert_eq!(code, exit_code::INTERRUPTED);
+    assert_eq!(output(&events, 0), "up\nbye\n");
+    let Summary {
+        cancelled, not_run, ..
+    } = summary(&events);
+    assert_eq!((cancelled, not_run), (2, 1));
+}
+
+#[test]
+fn the_first_failure_stops_what_runs_if_that_is_wished() {
+    let endless = format!("trap \"\" TERM; {FOR_EVER}");
+    let (code, events) = run(
+        &[&endless, "exit 3", "true"],
+        NonZeroU32::new(1),
+        &mut |_, _| {},
+    );
+    assert_eq!(code, 3);
+    let Summary {
+        failed,
+        cancelled,
+        not_run,
+        ..
+    } = summary(&events);
+    assert_eq!((failed, cancelled, not_run), (1, 1, 1));
+}
+
+#[test]
+fn a_listing_that_fails_ends_the_run_with_its_code() {
+    let (code, events) = drive_scripts("exit 5".to_owned(), None, &mut |_, _| {});
+    assert_eq!(code, 42);
+    assert!(events.iter().any(|event| match event {
+        EventKind::Notice(notice) => notice.text.contains("Code(5)"),
+        _ => false,
+    }));
+}
+
+#[test]
+fn an_abandoned_listing_is_killed() {
+    let home = tempfile::tempdir().unwrap();
+    let pid_file = home.path().join("pid");
+    let listing = format!(
+        "trap \"\" TERM; echo $$ > {}; {FOR_EVER}",
+        pid_file.display()
+    );
+    let mut interrupted = false;
+    let (code, _) = drive_scripts(listing, None, &mut |event, interrupt| {
+        // The first event comes before the listing has begun, so this waits for its file.
+        if let EventKind::WorkerJoined { .. } = event
+            && !interrupted
+        {
+            interrupted = true;
+            let (interrupt, pid_file) = (interrupt.clone(), pid_file.clone());
+            tokio::spawn(async move {
+                while !std::fs::read_to_string(&pid_file).is_ok_and(|text| text.ends_with('\n')) {
+                    tokio::task::yield_now().await;
+                }
+                interrupt.send(Interrupt::Terminate).unwrap();
+            });
+        }
+    });
+    assert_eq!(code, exit_code::INTERRUPTED);
+    let pid = std::fs::read_to_string(&pid_file).unwrap();
+    assert!(!Path::new("/proc").join(pid.trim()).exists(), "{pid}");
+}

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 const TESTS: usize = 2000;
 const MAELSTROM: &str = env!("CARGO_BIN_EXE_cargo-maelstrom");
 
@@ -80,9 +80,7 @@ fn compare(title: &str, project: &Path) {
         let directory = directory.clone();
         move || {
             let mut command = Command::new(MAELSTROM);
-            command
-                .args(["--no-tui", "--ui", "quiet"])
-                .current_dir(&directory);
+            command.args(["--ui", "quiet"]).current_dir(&directory);
             run(&mut command)
         }
     };
@@ -171,8 +169,12 @@ fn run(command: &mut Command) -> Sample {
         }
         peak
     });
-    child.wait().expect("the command ends");
+    let status = child.wait().expect("the command ends");
     let wall = started.elapsed();
+    assert!(
+        status.success(),
+        "{command:?} failed: what it took says nothing"
+    );
     Sample {
         wall,
         memory_peak_bytes: watcher.join().expect("the watcher ends"),

@@ -6,6 +6,7 @@
 //!
 //! A binary that can't be listed is one broken entry; the others go on.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,14 +21,15 @@ use futures::stream::FuturesUnordered;
 use crate::engine::event::{EventKind, Text};
 use crate::engine::framework::{Captured, DiscoverySummary, Host};
 use crate::engine::job::{ContainerSpec, TestCase};
-use crate::engine::libraries::shared_libraries;
+use crate::engine::libraries::{ElfError, shared_libraries};
 use crate::runners::sandbox::container::Toolbox;
 use crate::runners::sandbox::invocation::{Invocation, Variables};
 
 use super::build::BuildMessage;
 use super::cases::Naming;
 use super::environment::config::ConfiguredVariable;
-use super::environment::{Sources, environment, library_path};
+use super::environment::library_path::{self, LibraryPath};
+use super::environment::{Sources, environment};
 use super::error::CargoError;
 use super::jobs::{BinaryJobs, Containers};
 use super::listing;
@@ -77,11 +79,14 @@ pub struct Discovery<'a, H> {
     script_directories: BTreeSet<Utf8PathBuf>,
     programs: Programs,
     executables: Vec<Utf8PathBuf>,
+    /// What programs need, as far as somebody has asked.
+    libraries: HashMap<Utf8PathBuf, Vec<PathBuf>>,
     waiting: Vec<(Arc<Package>, TestBinary)>,
     units: Units,
     listings: FuturesUnordered<LocalBoxFuture<'a, Listed>>,
     held: Vec<Held>,
     deselected: u32,
+    processors: usize,
 }
 
 /// How far the build has come.
@@ -119,11 +124,13 @@ impl<'a, H: Host> Discovery<'a, H> {
             script_directories: BTreeSet::new(),
             programs: Programs::expected(project.wanted, &project.settings.targets),
             executables: Vec::new(),
+            libraries: HashMap::new(),
             waiting: Vec::new(),
             units: Units::default(),
             listings: FuturesUnordered::new(),
             held: Vec::new(),
             deselected: 0,
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
             project,
         }
     }
@@ -258,15 +265,9 @@ impl<'a, H: Host> Discovery<'a, H> {
     /// Lists what has waited for all programs.
     fn list_waiting(&mut self) -> Result<(), CargoError> {
         for (package, binary) in std::mem::take(&mut self.waiting) {
-            let libraries = self
-                .executables
-                .iter()
-                .chain([&binary.executable])
-                .map(|program| shared_libraries(program.as_std_path(), &self.library_path(&binary)))
-                .collect::<Result<Vec<_>, _>>();
-            match libraries {
+            match self.needed_libraries(&binary) {
                 Ok(libraries) => {
-                    let libraries = libraries.into_iter().flatten().collect();
+                    let libraries = libraries.into_iter().collect();
                     let container = self.containers.get(&self.project, libraries)?;
                     self.list(package, binary, container);
                 }
@@ -316,8 +317,8 @@ impl<'a, H: Host> Discovery<'a, H> {
         Ok(harness)
     }
 
-    fn environment(&self, package: &Package, binary: &TestBinary) -> Arc<Variables> {
-        let project = &self.project;
+    fn environment(&mut self, package: &Package, binary: &TestBinary) -> Arc<Variables> {
+        let project = self.project;
         let id = &package.metadata.id;
         let finished = library_path::finished_directory(project.workspace, &binary.executable);
         let programs: BTreeMap<String, Utf8PathBuf> = match binary.target.kind {
@@ -327,6 +328,7 @@ impl<'a, H: Host> Discovery<'a, H> {
                 .collect(),
             TargetKind::Library | TargetKind::Binary | TargetKind::Example => BTreeMap::new(),
         };
+        let library_path = self.short_library_path(binary);
         Arc::new(environment(&Sources {
             invoking: &project.invocation.environment,
             isolation: project.settings.isolation,
@@ -335,18 +337,45 @@ impl<'a, H: Host> Discovery<'a, H> {
             package,
             script: self.scripts.get(id),
             programs: &programs,
-            library_path: &self.library_path(binary),
+            library_path: &library_path,
+            processors: self.processors,
         }))
     }
 
     /// Where a test binary finds shared libraries.
-    fn library_path(&self, binary: &TestBinary) -> Vec<PathBuf> {
-        library_path::directories(
+    fn library_path(&self, binary: &TestBinary) -> LibraryPath {
+        LibraryPath::new(
             self.project.workspace,
             &binary.executable,
             &self.script_directories,
-            &self.project.toolchain.target_libdir,
+            self.project.toolchain,
         )
+    }
+
+    /// The same without what makes no difference to it and the programs built so far.
+    fn short_library_path(&mut self, binary: &TestBinary) -> LibraryPath {
+        let path = self.library_path(binary);
+        match self.needed_libraries(binary) {
+            Ok(libraries) => path.without_needless(&libraries, self.project.toolchain),
+            // What can't be read may need anything.
+            Err(_) => path,
+        }
+    }
+
+    /// The shared libraries that a test binary and the programs built so far need.
+    fn needed_libraries(&mut self, binary: &TestBinary) -> Result<Vec<PathBuf>, ElfError> {
+        let path = self.library_path(binary);
+        let mut needed = Vec::new();
+        for program in self.executables.iter().chain([&binary.executable]) {
+            let libraries = match self.libraries.entry(program.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    unknown.insert(shared_libraries(program.as_std_path(), path.directories())?)
+                }
+            };
+            needed.extend(libraries.iter().cloned());
+        }
+        Ok(needed)
     }
 
     fn list(&mut self, package: Arc<Package>, binary: TestBinary, container: Arc<ContainerSpec>) {

@@ -75,6 +75,11 @@ impl Toolchain {
         ))
     }
 
+    /// Where the toolchain's own programs find their libraries; rustup's proxies name it.
+    pub fn programs_libdir(&self) -> PathBuf {
+        self.sysroot.join("lib")
+    }
+
     /// The toolchain in this place.
     fn at(invocation: &Invocation, sysroot: &Path, target_libdir: &Path) -> Toolchain {
         let below_home = |name| invocation.path_variable("HOME").map(|home| home.join(name));

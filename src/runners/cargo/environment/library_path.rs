@@ -10,31 +10,100 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 
 use crate::runners::cargo::metadata::Workspace;
+use crate::runners::cargo::toolchain::Toolchain;
 
 /// The variable that the dynamic loader reads.
 pub const VARIABLE: &str = "LD_LIBRARY_PATH";
 
-/// The directories for a test binary in this place.
-pub fn directories(
-    workspace: &Workspace,
-    executable: &Utf8Path,
-    build_scripts: &BTreeSet<Utf8PathBuf>,
-    target_libdir: &Path,
-) -> Vec<PathBuf> {
-    let deps = executable.parent().unwrap_or(Utf8Path::new("/"));
-    let profile = profile_directory(executable);
-    let finished = finished_directory(workspace, executable);
-    let of_scripts = build_scripts
-        .iter()
-        .filter(|directory| directory.starts_with(profile) || directory.starts_with(&finished));
-    of_scripts
-        .map(|directory| directory.as_std_path().to_owned())
-        .chain([
-            finished.as_std_path().to_owned(),
-            deps.as_std_path().to_owned(),
-            target_libdir.to_owned(),
-        ])
-        .collect()
+/// Of cargo's hashes in file names.
+const HASH_LENGTH: usize = 16;
+
+/// Where a test finds shared libraries, and which of these places need not be searched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LibraryPath {
+    /// Cargo's directories, before those of the invoking environment.
+    directories: Vec<PathBuf>,
+    /// Directories in which nothing is found that a test could ask for.
+    needless: BTreeSet<PathBuf>,
+}
+
+impl LibraryPath {
+    /// Cargo's directories for a test binary in this place, all of them.
+    pub fn new(
+        workspace: &Workspace,
+        executable: &Utf8Path,
+        build_scripts: &BTreeSet<Utf8PathBuf>,
+        toolchain: &Toolchain,
+    ) -> LibraryPath {
+        let deps = executable.parent().unwrap_or(Utf8Path::new("/"));
+        let profile = profile_directory(executable);
+        let finished = finished_directory(workspace, executable);
+        let of_scripts = build_scripts
+            .iter()
+            .filter(|directory| directory.starts_with(profile) || directory.starts_with(&finished));
+        let of_rustup = toolchain.rustup.iter().map(|_| toolchain.programs_libdir());
+        LibraryPath {
+            directories: of_scripts
+                .map(|directory| directory.as_std_path().to_owned())
+                .chain([
+                    finished.as_std_path().to_owned(),
+                    deps.as_std_path().to_owned(),
+                    toolchain.target_libdir.clone(),
+                ])
+                .chain(of_rustup)
+                .collect(),
+            needless: BTreeSet::new(),
+        }
+    }
+
+    /// The directories.
+    pub fn directories(&self) -> &[PathBuf] {
+        &self.directories
+    }
+
+    /// Leaves out the directories that can make no difference to a program that needs these
+    /// libraries. The dynamic loader looks into each of a dozen places below each directory, every
+    /// time it starts a program: an eighth of what an empty test costs.
+    ///
+    /// What the toolchain holds is asked for by the names that the compiler gave it, so that
+    /// `needed` tells. A library among the built files may be one that a test opens by its name:
+    /// their directories stay as long as they hold one with a name that can be known beforehand.
+    pub fn without_needless(mut self, needed: &[PathBuf], toolchain: &Toolchain) -> LibraryPath {
+        let of_toolchain = [toolchain.target_libdir.clone(), toolchain.programs_libdir()];
+        let serves = |directory: &PathBuf| {
+            needed
+                .iter()
+                .any(|library| library.parent() == Some(directory))
+                || !of_toolchain.contains(directory) && holds(directory, has_plain_name)
+        };
+        self.needless = self
+            .directories
+            .iter()
+            .filter(|directory| !serves(directory))
+            .cloned()
+            .collect();
+        self
+    }
+
+    /// The variable's value, if it is to be set.
+    pub fn value(&self, inherited: Option<&OsString>) -> Option<OsString> {
+        let inherited: Vec<PathBuf> = inherited
+            .filter(|value| !value.is_empty())
+            .map(|value| std::env::split_paths(value).collect())
+            .unwrap_or_default();
+        let own: &[PathBuf] = if inherited.starts_with(&self.directories) {
+            &[]
+        } else {
+            &self.directories
+        };
+        let all: Vec<&OsStr> = own
+            .iter()
+            .chain(&inherited)
+            .filter(|directory| !self.needless.contains(*directory))
+            .map(|path| path.as_os_str())
+            .collect();
+        (!all.is_empty()).then(|| all.join(OsStr::new(":")))
+    }
 }
 
 /// Where the finished programs of the build are that made a test binary in this place.
@@ -57,27 +126,8 @@ pub fn script_directories(linked_paths: &[Utf8PathBuf]) -> impl Iterator<Item = 
     linked_paths
         .iter()
         .map(|path| Utf8Path::new(without_kind(path.as_str())))
-        .filter(|directory| holds_shared_libraries(directory.as_std_path()))
+        .filter(|directory| holds(directory.as_std_path(), is_shared_library))
         .map(Utf8Path::to_owned)
-}
-
-/// The variable's value.
-pub fn join(directories: &[PathBuf], inherited: Option<&OsString>) -> OsString {
-    let inherited: Vec<PathBuf> = inherited
-        .filter(|value| !value.is_empty())
-        .map(|value| std::env::split_paths(value).collect())
-        .unwrap_or_default();
-    let own: &[PathBuf] = if inherited.starts_with(directories) {
-        &[]
-    } else {
-        directories
-    };
-    let all: Vec<&OsStr> = own
-        .iter()
-        .chain(&inherited)
-        .map(|path| path.as_os_str())
-        .collect();
-    all.join(OsStr::new(":"))
 }
 
 /// The path in a linker's search path such as `native=/x/out`.
@@ -88,20 +138,32 @@ fn without_kind(path: &str) -> &str {
         .unwrap_or(path)
 }
 
-fn holds_shared_libraries(directory: &Path) -> bool {
+fn holds(directory: &Path, is_wanted: impl Fn(&str) -> bool) -> bool {
     let Ok(entries) = std::fs::read_dir(directory) else {
         return false;
     };
-    entries.flatten().any(|entry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        name.ends_with(".so") || name.contains(".so.")
-    })
+    entries
+        .flatten()
+        .any(|entry| is_wanted(&entry.file_name().to_string_lossy()))
+}
+
+fn is_shared_library(name: &str) -> bool {
+    name.ends_with(".so") || name.contains(".so.")
+}
+
+/// Whether it is a shared library without a hash of the compiler's in its name.
+fn has_plain_name(name: &str) -> bool {
+    let stem = name.split(".so").next().unwrap_or(name);
+    let has_hash = stem.rsplit_once('-').is_some_and(|(_, hash)| {
+        hash.len() == HASH_LENGTH && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    is_shared_library(name) && !has_hash
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runners::cargo::toolchain::Rustup;
 
     #[test]
     fn the_order_is_cargos() {
@@ -116,21 +178,82 @@ mod tests {
             Utf8PathBuf::from("/scratch/b/debug/build/a/out"),
             Utf8PathBuf::from("/usr/lib/elsewhere"),
         ]);
-        let path = directories(
-            &workspace,
-            Utf8Path::new("/scratch/b/debug/deps/t-123"),
-            &scripts,
-            Path::new("/sysroot/lib"),
-        );
+        let toolchain = toolchain(Some(Rustup {
+            home: "/rustup".into(),
+            toolchain: "stable".into(),
+        }));
+        let executable = Utf8Path::new("/scratch/b/debug/deps/t-123");
+        let path = LibraryPath::new(&workspace, executable, &scripts, &toolchain);
         let inherited = OsString::from("/mine:/yours");
+        let value = path.value(Some(&inherited));
         assert_eq!(
-            join(&path, Some(&inherited)),
-            "/scratch/b/debug/build/a/out:/scratch/b/debug/build/z/out:/w/target/debug:\
-             /scratch/b/debug/deps:/sysroot/lib:/mine:/yours"
+            value.as_deref().and_then(OsStr::to_str),
+            Some(
+                "/scratch/b/debug/build/a/out:/scratch/b/debug/build/z/out:/w/target/debug:\
+                 /scratch/b/debug/deps:/sysroot/target/lib:/sysroot/lib:/mine:/yours"
+            )
         );
-        let again = join(&path, Some(&inherited));
-        assert_eq!(join(&path, Some(&again)), again);
-        assert_eq!(join(&path[4..], None), "/sysroot/lib");
+        assert_eq!(path.value(value.as_ref()), value);
+    }
+
+    fn toolchain(rustup: Option<Rustup>) -> Toolchain {
+        Toolchain {
+            cargo: "/sysroot/bin/cargo".into(),
+            sysroot: "/sysroot".into(),
+            target_libdir: "/sysroot/target/lib".into(),
+            cargo_home: None,
+            rustup,
+        }
+    }
+
+    /// What stays of a build's directories, when these files are there and these libraries needed.
+    fn kept(files: &[&str], needed: &[&str], inherited: &str) -> Option<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let built = directory.path().join("debug");
+        std::fs::create_dir_all(built.join("deps")).unwrap();
+        for file in files {
+            std::fs::write(built.join(file), "").unwrap();
+        }
+        let toolchain = toolchain(None);
+        let all = LibraryPath {
+            directories: vec![
+                built.clone(),
+                built.join("deps"),
+                toolchain.target_libdir.clone(),
+            ],
+            needless: BTreeSet::new(),
+        };
+        let needed: Vec<PathBuf> = needed.iter().map(|library| built.join(library)).collect();
+        let value = all
+            .without_needless(&needed, &toolchain)
+            .value(Some(&inherited.into()))?;
+        Some(
+            value
+                .to_str()
+                .unwrap()
+                .replace(built.to_str().unwrap(), "B"),
+        )
+    }
+
+    #[test]
+    fn a_directory_stays_as_long_as_a_test_may_find_something_in_it() {
+        // A procedural macro's library is the compiler's business.
+        let macros = "deps/libserde_derive-0123456789abcdef.so";
+        assert_eq!(kept(&[macros, "tool", "deps/tool-1.d"], &[], ""), None);
+        assert_eq!(kept(&[macros], &[macros], "").as_deref(), Some("B/deps"));
+        assert_eq!(
+            kept(&["libplugin.so", "deps/libplugin.so"], &[], "").as_deref(),
+            Some("B:B/deps")
+        );
+        assert_eq!(
+            kept(&["libz.so.1"], &[], "/mine").as_deref(),
+            Some("B:/mine")
+        );
+        let std = "/sysroot/target/lib/libstd-0123456789abcdef.so";
+        assert_eq!(
+            kept(&[], &[std], "").as_deref(),
+            Some("/sysroot/target/lib")
+        );
     }
 
     #[test]

@@ -6,11 +6,14 @@
 //!
 //! - What means nothing in a container is left out, see [`invoking`].
 //! - `CARGO_BIN_EXE_*` is there with every cargo; cargo itself sets it at run time since 1.94.
-//! - Of the build scripts' library directories only those that hold shared libraries are on the
-//!   path: the others can make no difference, and which of them are known when a test starts
-//!   depends on how far the build is.
+//! - Of the directories for shared libraries only those are on the path in which a test may find
+//!   one: the others can make no difference but to its speed, and which of the build scripts' are
+//!   known when a test starts depends on how far the build is.
+//! - libtest is told how many processors there are (`RUST_TEST_THREADS`), unless the user has said
+//!   so. It would find out by itself, twice, by reading the control groups and every mount of the
+//!   container, which takes longer than many a test.
 //!
-//! Invariant: pure, but for looking whether those directories hold shared libraries.
+//! Invariant: pure, but for looking into the directories for shared libraries.
 
 pub mod config;
 pub mod library_path;
@@ -27,10 +30,14 @@ use cargo_metadata::camino::Utf8PathBuf;
 use crate::engine::event::Isolation;
 
 use self::config::ConfiguredVariable;
+use self::library_path::LibraryPath;
 use super::metadata::Package;
 use super::toolchain::Toolchain;
 use crate::runners::sandbox::environment::invoking;
 use crate::runners::sandbox::invocation::Variables;
+
+/// How many threads libtest runs tests on.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
 
 /// What the environments of one package's test binaries are made from.
 #[derive(Clone, Copy, Debug)]
@@ -50,15 +57,17 @@ pub struct Sources<'a> {
     /// The package's programs, for its integration tests and benchmarks; nothing for the others.
     pub programs: &'a BTreeMap<String, Utf8PathBuf>,
     /// Where shared libraries are found, before what the invoking environment adds.
-    pub library_path: &'a [std::path::PathBuf],
+    pub library_path: &'a LibraryPath,
+    /// How many processors tests may use.
+    pub processors: usize,
 }
 
 /// A test's environment.
 pub fn environment(sources: &Sources<'_>) -> Variables {
     let mut variables = invoking(sources.invoking, sources.isolation);
     toolchain_variables(&mut variables, sources.toolchain);
-    let inherited = variables.get(OsStr::new(library_path::VARIABLE));
-    let cargos = cargo_variables(sources, inherited);
+    let inherited = variables.remove(OsStr::new(library_path::VARIABLE));
+    let cargos = cargo_variables(sources, inherited.as_ref());
     // What cargo sets wins even against `force = true`.
     for configured in sources.configured {
         if !cargos.contains_key(&configured.name) {
@@ -66,6 +75,9 @@ pub fn environment(sources: &Sources<'_>) -> Variables {
         }
     }
     variables.extend(cargos);
+    variables
+        .entry(TEST_THREADS.into())
+        .or_insert_with(|| sources.processors.to_string().into());
     variables
 }
 
@@ -80,8 +92,9 @@ fn cargo_variables(sources: &Sources<'_>, library_path: Option<&OsString>) -> Va
             set(&mut variables, name, value);
         }
     }
-    let path = library_path::join(sources.library_path, library_path);
-    set(&mut variables, library_path::VARIABLE, path);
+    if let Some(path) = sources.library_path.value(library_path) {
+        set(&mut variables, library_path::VARIABLE, path);
+    }
     set(&mut variables, "CARGO", &sources.toolchain.cargo);
     package_variables(&mut variables, sources.package);
     for (name, path) in sources.programs {
@@ -103,9 +116,6 @@ fn toolchain_variables(variables: &mut Variables, toolchain: &Toolchain) {
     if variables.contains_key(OsStr::new("RUSTUP_TOOLCHAIN")) {
         return;
     }
-    let inherited = variables.get(OsStr::new(library_path::VARIABLE));
-    let path = library_path::join(&[toolchain.sysroot.join("lib")], inherited);
-    set(variables, library_path::VARIABLE, path);
     let mut set_if_missing = |name: &str, value: &OsStr| {
         variables
             .entry(name.into())

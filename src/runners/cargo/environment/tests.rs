@@ -3,7 +3,6 @@
 use super::config::Strength;
 use super::*;
 use crate::runners::cargo::toolchain::Rustup;
-use std::path::PathBuf;
 
 const PACKAGE: &str = r#"{
     "name": "my-pkg", "version": "1.2.3-beta.1", "id": "path+file:///w/p#my-pkg@1.2.3-beta.1",
@@ -80,10 +79,8 @@ fn made(isolation: Isolation) -> Variables {
         package: &package(),
         script: Some(&script()),
         programs: &BTreeMap::from([("tool".to_owned(), "/w/target/debug/tool".into())]),
-        library_path: &[
-            PathBuf::from("/w/target/debug"),
-            PathBuf::from("/w/target/debug/deps"),
-        ],
+        library_path: &LibraryPath::default(),
+        processors: 8,
     })
 }
 
@@ -111,12 +108,13 @@ fn a_test_gets_what_cargo_sets_over_what_means_something_in_a_container() {
     CARGO_PKG_VERSION_PRE=beta.1
     GENERATED=yes
     HOME=/home/u
-    LD_LIBRARY_PATH=/w/target/debug:/w/target/debug/deps:/toolchain/lib:/mine
+    LD_LIBRARY_PATH=/mine
     OUT_DIR=/w/target/out
     PATH=/usr/bin
     RUSTUP_HOME=/home/u/.rustup
     RUSTUP_TOOLCHAIN=stable
     RUST_BACKTRACE=full
+    RUST_TEST_THREADS=8
     TMPDIR=/tmp
     TZ=UTC
     ");

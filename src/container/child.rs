@@ -22,6 +22,7 @@ use nix::unistd::Pid;
 
 use super::message::ProcessImage;
 use super::slot::build::StepFailed;
+use super::sys::process::drop_from_bounding_set;
 
 /// The stack of a child that only makes system calls; the rest is room for the dynamic linker,
 /// which may resolve a symbol there.
@@ -90,6 +91,21 @@ struct Launch {
     environment: *const *const c_char,
     capabilities: Capabilities,
     failure: Option<(Stage, c_int)>,
+}
+
+/// Takes the capabilities that an ordinary container's jobs are not to have from all programs that
+/// this process's children will execute. Its own remain.
+pub fn bound_capabilities() -> nix::Result<()> {
+    for capability in 0..u64::BITS {
+        if ORDINARY_CAPABILITIES & (1 << capability) == 0 {
+            match drop_from_bounding_set(capability) {
+                // The first number that the kernel does not know.
+                Err(Errno::EINVAL) => break,
+                other => other?,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A stack for one child at a time.
@@ -235,27 +251,16 @@ unsafe fn prepare(launch: &Launch) -> Result<(), Stage> {
 unsafe fn drop_capabilities() -> Result<(), Stage> {
     /// linux/capability.h
     const VERSION_3: u32 = 0x2008_0522;
-    let mut capability: libc::c_ulong = 0;
-    // SAFETY: plain system calls on numbers and on locals of the layout that
-    // linux/capability.h gives for version 3: a header of two words, and twice three words.
-    unsafe {
-        loop {
-            let kept = capability < 64 && ORDINARY_CAPABILITIES & (1 << capability) != 0;
-            // The first number that the kernel does not know ends the loop.
-            if !kept && libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) == -1 {
-                break;
-            }
-            capability += 1;
-        }
-        let header: [u32; 2] = [VERSION_3, 0];
-        let (low, high) = (
-            ORDINARY_CAPABILITIES as u32,
-            (ORDINARY_CAPABILITIES >> 32) as u32,
-        );
-        let sets: [u32; 6] = [low, low, 0, high, high, 0];
-        let result = libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr());
-        check(Stage::Capabilities, result as c_int)
-    }
+    let header: [u32; 2] = [VERSION_3, 0];
+    let (low, high) = (
+        ORDINARY_CAPABILITIES as u32,
+        (ORDINARY_CAPABILITIES >> 32) as u32,
+    );
+    let sets: [u32; 6] = [low, low, 0, high, high, 0];
+    // SAFETY: a plain system call on locals of the layout that linux/capability.h gives for version
+    // 3: a header of two words, and twice three words.
+    let result = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) };
+    check(Stage::Capabilities, result as c_int)
 }
 
 /// Tries each candidate as `execvp(3)` does; returns the error number if none can be executed.

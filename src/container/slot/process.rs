@@ -107,6 +107,7 @@ impl Slot {
         let baseline = match plan.privileges {
             Privileges::Full => None,
             Privileges::Ordinary => {
+                child::bound_capabilities().map_err(at("limit capabilities"))?;
                 let owner = match plan.network {
                     Network::Local => NetworkOwner::Host,
                     Network::Disabled | Network::Loopback => NetworkOwner::Container,

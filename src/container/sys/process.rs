@@ -174,6 +174,14 @@ pub fn close_all_but(kept: &OwnedFd) {
     }
 }
 
+/// Takes a capability, by number, from what programs executed by this process and its children can
+/// ever have (capabilities(7), "Capability bounding set"). What the process has itself it keeps.
+pub fn drop_from_bounding_set(capability: u32) -> nix::Result<()> {
+    let capability = libc::c_ulong::from(capability);
+    // SAFETY: plain numbers; no memory is concerned.
+    Errno::result(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) }).map(drop)
+}
+
 /// Lets the kernel reap this process's children by itself.
 pub fn reap_children_automatically() {
     // SAFETY: SIG_IGN installs no code of ours.

@@ -8,6 +8,7 @@
 //! Each is one message on a seqpacket socket. Both ends are the same executable, so the form has no
 //! version.
 
+use std::cell::RefCell;
 use std::ffi::{CString, OsStr};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -216,14 +217,22 @@ pub fn send(
 pub fn receive<M: DeserializeOwned>(
     from: BorrowedFd<'_>,
 ) -> Result<(M, Vec<OwnedFd>), MessageError> {
-    let mut buffer = vec![0; socket::MESSAGE_BYTES_MAX];
-    let message = match socket::receive(from, &mut buffer) {
-        Err(Errno::ECONNRESET) => return Err(MessageError::Closed),
-        other => other?,
-    };
-    let bytes = buffer.get(..message.length).unwrap_or_default();
-    if bytes.is_empty() {
-        return Err(MessageError::Closed);
-    }
-    Ok((postcard::from_bytes(bytes)?, message.descriptors))
+    BUFFER.with_borrow_mut(|buffer| {
+        buffer.resize(socket::MESSAGE_BYTES_MAX, 0);
+        let message = match socket::receive(from, buffer) {
+            Err(Errno::ECONNRESET) => return Err(MessageError::Closed),
+            other => other?,
+        };
+        let bytes = buffer.get(..message.length).unwrap_or_default();
+        if bytes.is_empty() {
+            return Err(MessageError::Closed);
+        }
+        Ok((postcard::from_bytes(bytes)?, message.descriptors))
+    })
+}
+
+thread_local! {
+    /// Where messages arrive. Making room for the largest each time would cost more than most
+    /// messages do.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }

@@ -6,17 +6,26 @@
 //! where it keeps them (memory, a spool file) is never noticed; one that is slower than a flooding
 //! test slows that test instead of filling the memory.
 //!
+//! Waking a thread costs more than most events do, so a watcher that has just taken some lets the
+//! next ones gather for [`GATHERING`]: no eye sees the difference, and thousands of short tests a
+//! second wake it a few hundred times.
+//!
 //! Owner of the state: the pair. A receiver that is gone counts as one that takes everything.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Event, EventKind, Finished};
 
 /// How many bytes of events may be on their way. Room for more than a hundred full pipes.
 pub const IN_FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long events gather before [`EventReceiver::recv_many`] takes them.
+pub const GATHERING: Duration = Duration::from_millis(4);
 
 /// What a test that was found takes, names and all.
 const DISCOVERED_BYTES: usize = 256;
@@ -33,6 +42,8 @@ pub struct EventSender {
 pub struct EventReceiver {
     events: mpsc::UnboundedReceiver<Event>,
     shared: Arc<Shared>,
+    /// Until when the next ones gather.
+    gathering: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +64,7 @@ pub fn channel() -> (EventSender, EventReceiver) {
         EventReceiver {
             events: receiver,
             shared,
+            gathering: None,
         },
     )
 }
@@ -88,9 +100,13 @@ impl EventReceiver {
     }
 
     /// Waits for at least one event and appends up to `count_max` to `events`; 0 when there will be
-    /// no more. Dropping the future loses nothing.
+    /// no more. Dropping the future loses nothing. Needs a runtime with a timer.
     pub async fn recv_many(&mut self, events: &mut Vec<Event>, count_max: usize) -> usize {
+        if let Some(until) = self.gathering {
+            sleep_until(until).await;
+        }
         let count = self.events.recv_many(events, count_max).await;
+        self.gathering = (0 < count && count < count_max).then(|| Instant::now() + GATHERING);
         self.took(events.get(events.len() - count..).unwrap_or_default());
         count
     }

@@ -13,11 +13,10 @@ use tokio::time::Instant;
 
 use super::clock::{Clock, Control, Leash, Tug};
 use super::container::{Container, Containers, StartError};
-use super::output::Output;
+use super::output::{Output, Outputs};
 use super::{Queue, WORKER, helper_lost, process};
 use crate::container::message::{MessageError, ProcessImage, SlotFate, SlotOrder, SlotReply};
 use crate::engine::backend::{BackendEvent, BackendLost, JobId};
-use crate::engine::event::Stream;
 use crate::engine::job::{Job, JobEnd, JobResult, ResourceUsage};
 
 /// Everything a job's future needs.
@@ -181,25 +180,23 @@ impl Assignment {
                 fate: SlotFate::Reusable,
             });
         }
-        let (mut stdout, stdout_writer) = Output::open(Stream::Stdout)?;
-        let (mut stderr, stderr_writer) = Output::open(Stream::Stderr)?;
-        let streams = [
-            self.null.as_fd(),
-            stdout_writer.as_fd(),
-            stderr_writer.as_fd(),
-        ];
+        let (mut outputs, writers) = Outputs::open()?;
+        let [stdout, stderr] = writers.each_ref().map(AsFd::as_fd);
+        let streams = [self.null.as_fd(), stdout, stderr];
         match container.run(image, streams) {
             Err(MessageError::Closed) => return Ok(Taken::No),
             other => other?,
         }
-        drop((stdout_writer, stderr_writer));
+        drop(writers);
         let mut clock = Clock::start(&self.job, self.grace);
         clock.obey(&self.control, container)?;
         let reply = loop {
             tokio::select! {
                 reply = container.reply() => break reply,
-                () = stdout.read(), if stdout.open => self.pass_on(&mut stdout).await,
-                () = stderr.read(), if stderr.open => self.pass_on(&mut stderr).await,
+                read = outputs.read() => {
+                    read?;
+                    self.pass_on(&mut outputs).await;
+                }
                 () = self.control.changed() => clock.obey(&self.control, container)?,
                 () = clock.strikes(&self.control) => clock.strike(container)?,
             }
@@ -220,15 +217,11 @@ impl Assignment {
             Ok(SlotReply::Ready | SlotReply::NotBuilt(_)) => {
                 return Err(StartError::from(MessageError::Closed));
             }
-            Err(MessageError::Closed) if stdout.silent && stderr.silent => return Ok(Taken::No),
+            Err(MessageError::Closed) if outputs.are_silent() => return Ok(Taken::No),
             Err(error) => return Err(error.into()),
         };
         // Nobody can write any more; what is left is in the pipes.
-        for mut output in [stdout, stderr] {
-            while output.take_rest() {
-                self.pass_on(&mut output).await;
-            }
-        }
+        self.pass_on_rest(&mut outputs).await;
         let ran = ran.saturating_sub(self.control.suspended_for());
         Ok(Taken::Yes {
             end,
@@ -239,7 +232,22 @@ impl Assignment {
     }
 
     /// Tells what was read, and lets whoever takes the events come to it before more is read.
-    pub async fn pass_on(&self, output: &mut Output) {
+    pub async fn pass_on(&self, outputs: &mut Outputs) {
+        for output in outputs.each() {
+            self.pass_on_one(output).await;
+        }
+    }
+
+    /// Tells what is left of the output when nobody can write any more.
+    pub async fn pass_on_rest(&self, outputs: &mut Outputs) {
+        for output in outputs.each() {
+            while output.take_rest() {
+                self.pass_on_one(output).await;
+            }
+        }
+    }
+
+    async fn pass_on_one(&self, output: &mut Output) {
         if !output.buffer.is_empty() {
             let bytes = std::mem::take(&mut output.buffer);
             self.tell(BackendEvent::Output {

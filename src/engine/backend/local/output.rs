@@ -1,49 +1,126 @@
-//! One output stream of a running job.
+//! What a running job writes.
+//!
+//! Most jobs are over before anybody could have looked at their output. So the pipes of a new job
+//! are left alone at first, and a job that ends within [`UNWATCHED`] costs one look at each in the
+//! end. Those of a job that goes on are registered with the asynchronous runtime and read as they
+//! fill.
 
+use std::future::pending;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{pipe2, read};
 use tokio::net::unix::pipe::Receiver;
+use tokio::time::{Duration, Instant, sleep_until};
 
 use super::container::StartError;
 use crate::engine::event::Stream;
 
+/// How long a new job's output waits for a reader. Nobody sees it; a job that floods its pipe waits
+/// with it, once.
+const UNWATCHED: Duration = Duration::from_millis(5);
+
 /// How much of a stream is read at a time: what a pipe holds by default.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// One of the job's output streams.
+/// Enough for what an ordinary test writes in all.
+const FIRST_BYTES: usize = 4 * 1024;
+
+/// Both output streams of a job.
+pub struct Outputs {
+    stdout: Output,
+    stderr: Output,
+    unwatched_until: Option<Instant>,
+}
+
+/// One of them.
 pub struct Output {
     /// Which.
     pub stream: Stream,
-    pipe: Receiver,
     /// What was read and not yet told.
     pub buffer: Vec<u8>,
+    pipe: Pipe,
     /// Whether there may be more.
-    pub open: bool,
+    open: bool,
     /// Whether there never was any.
-    pub silent: bool,
+    silent: bool,
+}
+
+enum Pipe {
+    Unwatched(OwnedFd),
+    Watched(Receiver),
+    /// It could not be registered, which is an error of this machine.
+    Lost,
+}
+
+impl Outputs {
+    /// Opens the streams; the other ends are for the job.
+    pub fn open() -> Result<(Outputs, [OwnedFd; 2]), StartError> {
+        let (stdout, stdout_writer) = Output::open(Stream::Stdout)?;
+        let (stderr, stderr_writer) = Output::open(Stream::Stderr)?;
+        let outputs = Outputs {
+            stdout,
+            stderr,
+            unwatched_until: Some(Instant::now() + UNWATCHED),
+        };
+        Ok((outputs, [stdout_writer, stderr_writer]))
+    }
+
+    /// Each of them.
+    pub fn each(&mut self) -> [&mut Output; 2] {
+        [&mut self.stdout, &mut self.stderr]
+    }
+
+    /// Whether nothing was ever written.
+    pub fn are_silent(&self) -> bool {
+        self.stdout.silent && self.stderr.silent
+    }
+
+    /// Waits for output and reads it. Dropping the future loses nothing.
+    pub async fn read(&mut self) -> Result<(), StartError> {
+        if let Some(until) = self.unwatched_until {
+            sleep_until(until).await;
+            self.unwatched_until = None;
+            self.stdout.watch()?;
+            self.stderr.watch()?;
+        }
+        tokio::select! {
+            () = self.stdout.read() => {}
+            () = self.stderr.read() => {}
+        }
+        Ok(())
+    }
+}
+
+/// What a failing pipe means.
+fn failed(error: std::io::Error) -> StartError {
+    StartError::Container(format!("cannot make a pipe for the job's output: {error}"))
 }
 
 impl Output {
-    /// Opens a stream; the other end is for the job.
-    pub fn open(stream: Stream) -> Result<(Output, OwnedFd), StartError> {
-        let failed = |error: std::io::Error| {
-            StartError::Container(format!("cannot make a pipe for the job's output: {error}"))
-        };
+    fn open(stream: Stream) -> Result<(Output, OwnedFd), StartError> {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
-        let pipe = Receiver::from_owned_fd(reader).map_err(failed)?;
-        Ok((
-            Output {
-                stream,
-                pipe,
-                buffer: Vec::new(),
-                open: true,
-                silent: true,
-            },
-            writer,
-        ))
+        fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+            .map_err(|errno| failed(errno.into()))?;
+        let output = Output {
+            stream,
+            buffer: Vec::new(),
+            pipe: Pipe::Unwatched(reader),
+            open: true,
+            silent: true,
+        };
+        Ok((output, writer))
+    }
+
+    fn watch(&mut self) -> Result<(), StartError> {
+        self.pipe = match std::mem::replace(&mut self.pipe, Pipe::Lost) {
+            Pipe::Unwatched(reader) => {
+                Pipe::Watched(Receiver::from_owned_fd(reader).map_err(failed)?)
+            }
+            other => other,
+        };
+        Ok(())
     }
 
     fn took(&mut self, result: std::io::Result<usize>) {
@@ -53,45 +130,64 @@ impl Output {
         }
     }
 
-    /// Waits for output and reads it. Dropping the future loses nothing.
-    pub async fn read(&mut self) {
-        self.buffer.reserve(1024);
+    /// Waits for output and reads it; for ever, if there can be none.
+    async fn read(&mut self) {
+        let Output {
+            pipe: Pipe::Watched(pipe),
+            open: true,
+            buffer,
+            ..
+        } = self
+        else {
+            return pending().await;
+        };
         let result = loop {
-            if let Err(error) = self.pipe.readable().await {
+            if let Err(error) = pipe.readable().await {
                 break Err(error);
             }
             let mut chunk = [0; CHUNK_BYTES];
-            match self.pipe.try_read(&mut chunk) {
+            match pipe.try_read(&mut chunk) {
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Ok(length) => break Ok(self.keep(&chunk, length)),
+                Ok(length) => break Ok(keep(buffer, &chunk, length)),
                 Err(error) => break Err(error),
             }
         };
         self.took(result);
     }
 
-    /// Reads what is there, without waiting; whether there was anything.
+    /// Reads what is there, without waiting; whether there may be more.
     ///
     /// The runtime may not have heard of it yet, and would then deny that there is any: only the
     /// pipe itself is asked.
     pub fn take_rest(&mut self) -> bool {
         if self.open {
-            let mut chunk = [0; CHUNK_BYTES];
-            let result = loop {
-                match read(&self.pipe, &mut chunk) {
-                    Err(Errno::EINTR) => {}
-                    Ok(length) => break Ok(self.keep(&chunk, length)),
-                    Err(errno) => break Err(errno.into()),
-                }
+            let result = if self.silent {
+                self.take(&mut [0; FIRST_BYTES])
+            } else {
+                self.take(&mut [0; CHUNK_BYTES])
             };
             self.took(result);
         }
         self.open
     }
 
-    fn keep(&mut self, chunk: &[u8], length: usize) -> usize {
-        self.buffer
-            .extend_from_slice(chunk.get(..length).unwrap_or_default());
-        length
+    fn take(&mut self, chunk: &mut [u8]) -> std::io::Result<usize> {
+        let result = loop {
+            let result = match &self.pipe {
+                Pipe::Unwatched(pipe) => read(pipe, chunk),
+                Pipe::Watched(pipe) => read(pipe, chunk),
+                Pipe::Lost => Ok(0),
+            };
+            match result {
+                Err(Errno::EINTR) => {}
+                other => break other?,
+            }
+        };
+        Ok(keep(&mut self.buffer, chunk, result))
     }
+}
+
+fn keep(buffer: &mut Vec<u8>, chunk: &[u8], length: usize) -> usize {
+    buffer.extend_from_slice(chunk.get(..length).unwrap_or_default());
+    length
 }

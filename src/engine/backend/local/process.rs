@@ -21,10 +21,9 @@ use tokio::time::Instant;
 use super::clock::{Clock, Leash, Tug};
 use super::container::StartError;
 use super::job::Assignment;
-use super::output::Output;
+use super::output::Outputs;
 use crate::container::sys::process::{Patience, Waited, Whom, pidfd, wait};
 use crate::container::sys::socket::watch;
-use crate::engine::event::Stream;
 use crate::engine::job::{ExitStatus, Job, JobEnd, JobResult, ResourceUsage};
 
 /// Makes this process the parent of the orphans among its descendants, so that it can wait for all
@@ -39,11 +38,10 @@ pub async fn run(assignment: &Assignment) -> Result<JobResult, StartError> {
         return Ok(JobResult::not_run(JobEnd::Cancelled));
     }
     let asked = Instant::now();
-    let (mut stdout, stdout_writer) = Output::open(Stream::Stdout)?;
-    let (mut stderr, stderr_writer) = Output::open(Stream::Stderr)?;
+    let (mut outputs, [stdout, stderr]) = Outputs::open()?;
     let null = assignment.null.as_fd().try_clone_to_owned();
     let mut process = null
-        .and_then(|null| Process::start(&assignment.job, [null, stdout_writer, stderr_writer]))
+        .and_then(|null| Process::start(&assignment.job, [null, stdout, stderr]))
         .map_err(|error| StartError::Container(cannot_run(&assignment.job, &error)))?;
     let started = Instant::now();
     let mut clock = Clock::start(&assignment.job, assignment.grace);
@@ -53,8 +51,10 @@ pub async fn run(assignment: &Assignment) -> Result<JobResult, StartError> {
     loop {
         tokio::select! {
             () = process.ended() => break,
-            () = stdout.read(), if stdout.open => assignment.pass_on(&mut stdout).await,
-            () = stderr.read(), if stderr.open => assignment.pass_on(&mut stderr).await,
+            read = outputs.read() => {
+                read?;
+                assignment.pass_on(&mut outputs).await;
+            }
             () = control.changed() => clock.obey(control, &process).map_err(lost)?,
             () = clock.strikes(control) => clock.strike(&process).map_err(lost)?,
         }
@@ -64,11 +64,7 @@ pub async fn run(assignment: &Assignment) -> Result<JobResult, StartError> {
         .reap()
         .map_err(|error| StartError::Container(format!("cannot wait for a process: {error}")))?;
     // Whoever escaped may still hold the pipes; what they write from now on is nobody's output.
-    for mut output in [stdout, stderr] {
-        while output.take_rest() {
-            assignment.pass_on(&mut output).await;
-        }
-    }
+    assignment.pass_on_rest(&mut outputs).await;
     Ok(JobResult {
         end: clock.end(status),
         usage,

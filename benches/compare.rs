@@ -70,6 +70,7 @@ struct Contender {
 struct Sample {
     wall: Duration,
     memory_peak_bytes: Option<u64>,
+    passed: bool,
 }
 
 fn compare(title: &str, project: &Path) {
@@ -81,12 +82,24 @@ fn compare(title: &str, project: &Path) {
         move || {
             let mut command = Command::new(MAELSTROM);
             command.args(["--ui", "quiet"]).current_dir(&directory);
-            run(&mut command)
+            let sample = run(&mut command);
+            assert!(
+                sample.passed,
+                "{command:?} failed: what it took says nothing"
+            );
+            sample
         }
     };
     let nextest = move || {
         let mut command = Command::new("cargo");
-        command.args(["nextest", "run", "--no-fail-fast", "--status-level", "none"]);
+        command.args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-fail-fast",
+            "--status-level",
+            "none",
+        ]);
         run(command.current_dir(&directory))
     };
     let mut contenders = [
@@ -124,8 +137,18 @@ fn compare(title: &str, project: &Path) {
             .filter_map(|sample| sample.memory_peak_bytes)
             .max();
         let memory = memory.map_or(String::new(), |bytes| format!("  peak {} MiB", bytes >> 20));
+        // Tests that share a machine can disturb each other, which is no reason not to compare.
+        let failed = contender
+            .samples
+            .iter()
+            .filter(|sample| !sample.passed)
+            .count();
+        let failed = match failed {
+            0 => String::new(),
+            failed => format!("  ({failed} of the runs had failures)"),
+        };
         println!(
-            "  {:18} {:7.3} s  {:5.3} × nextest{memory}",
+            "  {:18} {:7.3} s  {:5.3} × nextest{memory}{failed}",
             contender.name,
             wall.as_secs_f64(),
             wall.as_secs_f64() / reference.as_secs_f64(),
@@ -141,7 +164,7 @@ fn median(samples: &[Sample]) -> Duration {
 
 fn build(project: &Path) {
     let status = Command::new("cargo")
-        .args(["test", "--no-run", "--quiet"])
+        .args(["test", "--no-run", "--workspace", "--quiet"])
         .current_dir(project)
         .status()
         .expect("cargo runs");
@@ -171,13 +194,10 @@ fn run(command: &mut Command) -> Sample {
     });
     let status = child.wait().expect("the command ends");
     let wall = started.elapsed();
-    assert!(
-        status.success(),
-        "{command:?} failed: what it took says nothing"
-    );
     Sample {
         wall,
         memory_peak_bytes: watcher.join().expect("the watcher ends"),
+        passed: status.success(),
     }
 }
 
@@ -191,7 +211,7 @@ struct BareTest {
 /// Every test of a project, listed by cargo and the test binaries themselves.
 fn bare_tests(project: &Path) -> Vec<BareTest> {
     let output = Command::new("cargo")
-        .args(["test", "--no-run", "--message-format=json"])
+        .args(["test", "--no-run", "--workspace", "--message-format=json"])
         .current_dir(project)
         .stderr(Stdio::null())
         .output()
@@ -254,5 +274,6 @@ fn bare(tests: &[BareTest]) -> Sample {
     Sample {
         wall: started.elapsed(),
         memory_peak_bytes: None,
+        passed: true,
     }
 }

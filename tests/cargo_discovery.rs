@@ -288,6 +288,24 @@ async fn a_test_has_the_environment_that_cargo_test_gives_it() {
         if let Some(cargos) = cargos.remove("CARGO_BIN_EXE_fixture-app") {
             assert_eq!(Some(cargos), program);
         }
+        // libtest finds this out by itself, in more time than many a test takes.
+        let threads = ours.remove("RUST_TEST_THREADS").unwrap();
+        let processors = std::thread::available_parallelism().unwrap();
+        assert_eq!(threads, processors.to_string());
+        let library_path = |variables: &mut BTreeMap<String, String>| {
+            let path = variables.remove("LD_LIBRARY_PATH").unwrap();
+            path.split(':').map(PathBuf::from).collect::<Vec<_>>()
+        };
+        // A test finds the same libraries in the same order: what is left out has none for it.
+        let our_path = library_path(&mut ours);
+        let mut cargos_path = library_path(&mut cargos);
+        // Rustup's addition, for the programs of the toolchain itself.
+        let of_toolchain = Path::new(&ours["CARGO"])
+            .parent()
+            .unwrap()
+            .with_file_name("lib");
+        cargos_path.retain(|directory| *directory != of_toolchain);
+        assert_eq!(our_path, cargos_path, "{title}");
         assert_eq!(ours, cargos, "{title}");
     }
 }

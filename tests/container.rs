@@ -8,7 +8,9 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use maelstrom::container::message::{self, ProcessImage, SlotFate, SlotOrder, SlotReply};
+use maelstrom::container::message::{
+    self, PackedStrings, ProcessImage, SlotFate, SlotOrder, SlotReply,
+};
 use maelstrom::container::plan::plan;
 use maelstrom::container::slot::build::StepFailed;
 use maelstrom::container::spawner::Spawner;
@@ -40,7 +42,8 @@ impl Slot {
     fn run(&self, process: &ProcessSpec) -> (SlotReply, String) {
         let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
         let null = File::open("/dev/null").unwrap();
-        let order = SlotOrder::Run(ProcessImage::new(process).unwrap());
+        let environment = PackedStrings::of_environment(&process.environment).unwrap();
+        let order = SlotOrder::Run(ProcessImage::new(process, environment).unwrap());
         message::send(
             self.0.as_fd(),
             &order,

@@ -13,7 +13,7 @@
 //! ```
 #![allow(unsafe_code)]
 
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
@@ -119,10 +119,10 @@ impl Default for ChildStack {
 }
 
 /// A null-terminated array of pointers, as `execve` takes it.
-fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+fn pointers<'a>(strings: impl IntoIterator<Item = &'a CStr>) -> Vec<*const c_char> {
     strings
-        .iter()
-        .map(|string| string.as_ptr())
+        .into_iter()
+        .map(CStr::as_ptr)
         .chain([ptr::null()])
         .collect()
 }
@@ -135,9 +135,9 @@ pub fn start(
     streams: [BorrowedFd<'_>; 3],
     capabilities: Capabilities,
 ) -> Result<Pid, StepFailed> {
-    let candidates = pointers(&image.candidates);
-    let arguments = pointers(&image.arguments);
-    let environment = pointers(&image.environment);
+    let candidates = pointers(image.candidates.iter().map(CString::as_c_str));
+    let arguments = pointers(image.arguments.iter().map(CString::as_c_str));
+    let environment = pointers(image.environment.iter());
     let mut launch = Launch {
         streams: streams.map(|stream| stream.as_raw_fd()),
         working_directory: image.working_directory.as_ptr(),

@@ -9,14 +9,16 @@
 //! version.
 
 use std::cell::RefCell;
-use std::ffi::{CString, OsStr};
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::slot::build::StepFailed;
 use super::spec::{ExitStatus, ProcessSpec, ResourceUsage};
@@ -109,7 +111,47 @@ pub struct ProcessImage {
     /// The argument vector, the program's name first.
     pub arguments: Vec<CString>,
     /// The environment, `NAME=value` each.
-    pub environment: Vec<CString>,
+    pub environment: PackedStrings,
+}
+
+/// Many strings as one block of bytes, each with its NUL: what many processes have in common is
+/// then made once, and travels without being taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedStrings(Arc<[u8]>);
+
+impl PackedStrings {
+    /// Packs an environment.
+    pub fn of_environment(
+        variables: &BTreeMap<OsString, OsString>,
+    ) -> Result<PackedStrings, NulByte> {
+        let mut bytes = Vec::new();
+        for (name, value) in variables {
+            let pair = [name.as_bytes(), b"=", value.as_bytes()].concat();
+            let pair = c_string("the environment variable", OsStr::from_bytes(&pair))?;
+            bytes.extend_from_slice(pair.as_bytes_with_nul());
+        }
+        Ok(PackedStrings(bytes.into()))
+    }
+
+    /// Each string.
+    pub fn iter(&self) -> impl Iterator<Item = &CStr> {
+        self.0
+            .split_inclusive(|&byte| byte == 0)
+            .filter_map(|string| CStr::from_bytes_with_nul(string).ok())
+    }
+}
+
+impl Serialize for PackedStrings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for PackedStrings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes: &[u8] = Deserialize::deserialize(deserializer)?;
+        Ok(PackedStrings(bytes.into()))
+    }
 }
 
 /// A string of a [`ProcessSpec`] that no process can be given.
@@ -129,8 +171,8 @@ fn c_string(what: &'static str, text: &OsStr) -> Result<CString, NulByte> {
 
 impl ProcessImage {
     /// Converts, searching nothing: a program without `/` becomes one candidate for each entry of
-    /// the job's own `PATH`.
-    pub fn new(spec: &ProcessSpec) -> Result<ProcessImage, NulByte> {
+    /// the job's own `PATH`. `environment` is the specification's.
+    pub fn new(spec: &ProcessSpec, environment: PackedStrings) -> Result<ProcessImage, NulByte> {
         let program = c_string("the program", &spec.program)?;
         let candidates = if spec.program.as_bytes().contains(&b'/') {
             vec![program.clone()]
@@ -160,16 +202,6 @@ impl ProcessImage {
                     .iter()
                     .map(|argument| c_string("the argument", argument)),
             )
-            .collect::<Result<_, _>>()?;
-        let environment = spec
-            .environment
-            .iter()
-            .map(|(name, value)| {
-                let mut pair = name.clone();
-                pair.push("=");
-                pair.push(value);
-                c_string("the environment variable", &pair)
-            })
             .collect::<Result<_, _>>()?;
         let working_directory =
             c_string("the working directory", spec.working_directory.as_os_str())?;

@@ -1,7 +1,8 @@
 //! One slot process, seen from the program: starting it, giving it orders, reading its replies.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -11,11 +12,13 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::io::unix::AsyncFd;
 
-use crate::container::message::{self, MessageError, ProcessImage, SlotOrder, SlotReply};
+use crate::container::message::{
+    self, MessageError, NulByte, PackedStrings, ProcessImage, SlotOrder, SlotReply,
+};
 use crate::container::plan::{Plan, plan};
 use crate::container::spawner::{Spawner, SpawnerError};
 use crate::container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
-use crate::engine::job::ContainerSpec;
+use crate::engine::job::{ContainerSpec, ProcessSpec};
 
 /// How many plans are kept, so that a job like the one before needs no planning.
 const PLANS_MAX: usize = 16;
@@ -23,11 +26,18 @@ const PLANS_MAX: usize = 16;
 /// A plan and what it was made from.
 type KnownPlan = (Arc<ContainerSpec>, Rc<Plan>);
 
+/// How many environments are kept, for the same reason.
+const ENVIRONMENTS_MAX: usize = 16;
+
+/// An environment and what was made of it.
+type KnownEnvironment = (Arc<BTreeMap<OsString, OsString>>, PackedStrings);
+
 /// Starts containers. Cloning it shares it.
 #[derive(Clone)]
 pub struct Containers {
     spawner: Rc<Spawner>,
     plans: Rc<RefCell<VecDeque<KnownPlan>>>,
+    environments: Rc<RefCell<VecDeque<KnownEnvironment>>>,
     edition: Rc<Cell<u64>>,
 }
 
@@ -52,6 +62,7 @@ impl Containers {
         Containers {
             spawner,
             plans: Rc::default(),
+            environments: Rc::default(),
             edition: Rc::default(),
         }
     }
@@ -77,6 +88,25 @@ impl Containers {
         plans.push_front((Arc::clone(spec), Rc::clone(&plan)));
         plans.truncate(PLANS_MAX);
         Ok(plan)
+    }
+
+    /// A process in the form in which a container takes it.
+    pub fn image(&self, process: &ProcessSpec) -> Result<ProcessImage, NulByte> {
+        let mut environments = self.environments.borrow_mut();
+        let known = environments
+            .iter()
+            .find(|(known, _)| Arc::ptr_eq(known, &process.environment))
+            .map(|(_, packed)| packed.clone());
+        let packed = match known {
+            Some(packed) => packed,
+            None => {
+                let packed = PackedStrings::of_environment(&process.environment)?;
+                environments.push_front((Arc::clone(&process.environment), packed.clone()));
+                environments.truncate(ENVIRONMENTS_MAX);
+                packed
+            }
+        };
+        ProcessImage::new(process, packed)
     }
 
     /// Starts a container and waits until it is made.

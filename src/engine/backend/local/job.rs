@@ -124,7 +124,8 @@ impl Assignment {
         containers: Containers,
     ) -> Result<(JobResult, Option<Container>), StartError> {
         let started = Instant::now();
-        let image = ProcessImage::new(&self.job.process)
+        let image = containers
+            .image(&self.job.process)
             .map_err(|error| StartError::Container(error.to_string()))?;
         if let Some(container) = idle
             && let Taken::Yes {

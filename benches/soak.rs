@@ -60,6 +60,7 @@ async fn soak(count: u64, slots: u32) {
             let job = Job {
                 container: Arc::clone(&container),
                 process: Arc::clone(process),
+                resident: None,
                 timeout: None,
             };
             backend.submit(JobId(submitted), job, Rank::default());

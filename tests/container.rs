@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use maelstrom::container::message::{
-    self, PackedStrings, ProcessImage, SlotFate, SlotOrder, SlotReply,
+    self, PackedStrings, ProcessImage, SlotFate, SlotOrder, SlotReply, Task,
 };
 use maelstrom::container::plan::plan;
 use maelstrom::container::slot::build::StepFailed;
@@ -43,7 +43,8 @@ impl Slot {
         let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
         let null = File::open("/dev/null").unwrap();
         let environment = PackedStrings::of_environment(&process.environment).unwrap();
-        let order = SlotOrder::Run(ProcessImage::new(process, environment).unwrap());
+        let image = ProcessImage::new(process, environment).unwrap();
+        let order = SlotOrder::Do(Task::Run, image);
         message::send(
             self.0.as_fd(),
             &order,

@@ -53,6 +53,7 @@ fn job(script: &str, timeout: Option<Duration>) -> Job {
             working_directory: Path::new("/").into(),
             ..support::script(script)
         }),
+        resident: None,
         timeout,
     }
 }

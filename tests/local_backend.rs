@@ -62,6 +62,7 @@ impl Bench {
         let job = Job {
             container,
             process: Arc::new(process),
+            resident: None,
             timeout,
         };
         self.backend.submit(id, job, Rank::default());

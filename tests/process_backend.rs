@@ -56,6 +56,7 @@ impl Bench {
         let job = Job {
             container: Arc::new(support::spec(Path::new("/not/there"))),
             process: Arc::new(process),
+            resident: None,
             timeout,
         };
         self.backend.submit(id, job, Rank::default());

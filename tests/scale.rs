@@ -112,6 +112,7 @@ impl Framework for ManyTests {
                             environment: Arc::clone(&environment),
                             working_directory: Arc::clone(&working_directory),
                         }),
+                        resident: None,
                         timeout: None,
                     },
                     key: TestKey {

@@ -19,6 +19,9 @@ RECORD_START = b"\x1b_maelstrom-pytest "
 RECORD_END = b"\x1b\\"
 TEXT_MAX = 2000
 
+# How much more time than a file plugins and conftest.py have.
+START_TIMES = 10
+
 
 def shortened(text):
     text = str(text)
@@ -64,7 +67,7 @@ class Collector:
     def say(self, **fields):
         pass
 
-    def watch(self):
+    def watch(self, times=1):
         """Ends the process, saying where it was, if what follows takes too long.
 
         A signal without a handler of Python's, since code that doesn't come back to the
@@ -75,7 +78,7 @@ class Collector:
 
         if self.seconds:
             faulthandler.register(signal.SIGALRM, file=STDERR, chain=True)
-            signal.setitimer(signal.ITIMER_REAL, self.seconds)
+            signal.setitimer(signal.ITIMER_REAL, self.seconds * times)
 
     def at_rest(self):
         import faulthandler
@@ -107,7 +110,7 @@ class Collector:
             if reason:
                 self.unfit[file] = reason
             self.say(kind="begin", file=None)
-            self.watch()
+            self.watch(START_TIMES)
         if report.failed:
             self.say(kind="broken", file=self.place_of(report), text=coloured(report))
         elif report.skipped:
@@ -328,10 +331,10 @@ def main():
         output = private(1)
         os.dup2(2, 1)
         plugin = Lister(json.loads(first), float(second), output)
-        plugin.watch()
+        plugin.watch(START_TIMES)
     else:
         plugin = server(json.loads(first), float(second))
-        plugin.watch()
+        plugin.watch(START_TIMES)
 
     import pytest
 
@@ -355,10 +358,15 @@ if __name__ == "__main__":
         "_maelstrom_resident", os.path.join(here, "resident.py")
     )
     resident = importlib.util.module_from_spec(specification)
-    resident.runner = sys.modules["__main__"]
-    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    mode = sys.argv[1]
+    writes_bytecode = not sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
     specification.loader.exec_module(resident)
-    sys.dont_write_bytecode = before
+    resident.runner = sys.modules["__main__"]
+    # What a resident writes, its forks would not find.
+    sys.dont_write_bytecode = mode == "serve" or not writes_bytecode
     code = main()
+    if mode == "serve":
+        resident.leave(code)
     sys.stdout.flush()
     sys.exit(code)

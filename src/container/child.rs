@@ -22,7 +22,7 @@ use nix::unistd::Pid;
 
 use super::message::ProcessImage;
 use super::slot::build::StepFailed;
-use super::sys::process::drop_from_bounding_set;
+use super::sys::process::{CAPABILITY_VERSION, drop_from_bounding_set, make_inheritable};
 
 /// The stack of a child that only makes system calls; the rest is room for the dynamic linker,
 /// which may resolve a symbol there.
@@ -69,6 +69,9 @@ pub enum Capabilities {
     Ordinary,
     /// All over its user namespace.
     All,
+    /// Those of an ordinary process, and the two that enter a mount namespace, which its forks
+    /// need.
+    Resident,
 }
 
 /// The step a child was at when it failed.
@@ -93,9 +96,15 @@ struct Launch {
     failure: Option<(Stage, c_int)>,
 }
 
+/// What `setns(2)` asks for to enter a mount namespace: CAP_SYS_CHROOT and CAP_SYS_ADMIN.
+const NAMESPACE_CAPABILITIES: u64 = 1 << 18 | 1 << 21;
+
 /// Takes the capabilities that an ordinary container's jobs are not to have from all programs that
 /// this process's children will execute. Its own remain.
 pub fn bound_capabilities() -> nix::Result<()> {
+    // What a resident needs can be made inheritable only as long as it is within the bounds. All
+    // other children give that up.
+    make_inheritable(NAMESPACE_CAPABILITIES)?;
     for capability in 0..u64::BITS {
         if ORDINARY_CAPABILITIES & (1 << capability) == 0 {
             match drop_from_bounding_set(capability) {
@@ -241,22 +250,44 @@ unsafe fn prepare(launch: &Launch) -> Result<(), Stage> {
         )?;
         match launch.capabilities {
             Capabilities::All => Ok(()),
-            Capabilities::Ordinary => drop_capabilities(),
+            Capabilities::Ordinary => drop_capabilities(0),
+            Capabilities::Resident => {
+                keep_across_execution(NAMESPACE_CAPABILITIES)?;
+                drop_capabilities(NAMESPACE_CAPABILITIES)
+            }
         }
     }
 }
 
+/// Makes capabilities ambient, so that a program without any of its own has them. They must be
+/// inheritable already.
+///
 /// # Safety
 /// Only in a process that has just been cloned.
-unsafe fn drop_capabilities() -> Result<(), Stage> {
-    /// linux/capability.h
-    const VERSION_3: u32 = 0x2008_0522;
-    let header: [u32; 2] = [VERSION_3, 0];
-    let (low, high) = (
-        ORDINARY_CAPABILITIES as u32,
-        (ORDINARY_CAPABILITIES >> 32) as u32,
-    );
-    let sets: [u32; 6] = [low, low, 0, high, high, 0];
+unsafe fn keep_across_execution(kept: u64) -> Result<(), Stage> {
+    let mut capability: libc::c_ulong = 0;
+    while capability < libc::c_ulong::from(u64::BITS) {
+        if kept & (1 << capability) != 0 {
+            let raise = libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong;
+            // SAFETY: a plain system call on numbers.
+            let result = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, capability, 0, 0) };
+            check(Stage::Capabilities, result)?;
+        }
+        capability += 1;
+    }
+    Ok(())
+}
+
+/// Drops all capabilities but those of an ordinary process and `inherited`, which are inheritable.
+///
+/// # Safety
+/// Only in a process that has just been cloned.
+unsafe fn drop_capabilities(inherited: u64) -> Result<(), Stage> {
+    let kept = ORDINARY_CAPABILITIES | inherited;
+    let header: [u32; 2] = [CAPABILITY_VERSION, 0];
+    let (low, high) = (kept as u32, (kept >> 32) as u32);
+    let (low_inherited, high_inherited) = (inherited as u32, (inherited >> 32) as u32);
+    let sets: [u32; 6] = [low, low, low_inherited, high, high, high_inherited];
     // SAFETY: a plain system call on locals of the layout that linux/capability.h gives for version
     // 3: a header of two words, and twice three words.
     let result = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) };

@@ -56,10 +56,11 @@ pub enum SpawnerReply {
 /// What the program tells a slot.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SlotOrder {
-    /// Run this. Comes with standard input, output and error.
-    Run(ProcessImage),
-    /// As `Run`; the image is in a memory file, the fourth descriptor.
-    RunLarge,
+    /// Do this with a program. Comes with its standard input, output and error, but for
+    /// [`Task::Keep`].
+    Do(Task, ProcessImage),
+    /// As `Do`; the image is in a memory file, the last descriptor.
+    DoLarge(Task),
     /// Send this signal to the job's process group.
     Signal(i32),
     /// Kill every process of the job.
@@ -70,6 +71,17 @@ pub enum SlotOrder {
     Continue,
 }
 
+/// What is to be done with a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Task {
+    /// Run it as a job.
+    Run,
+    /// Start it as the resident, which stays and whose forks are jobs.
+    Keep,
+    /// Have the resident fork a job, which is as good as this program started afresh.
+    Fork,
+}
+
 /// What a slot tells the program.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SlotReply {
@@ -77,6 +89,10 @@ pub enum SlotReply {
     Ready,
     /// The container could not be made. The slot is gone.
     NotBuilt(StepFailed),
+    /// The resident takes requests.
+    Kept,
+    /// There is no resident, for this reason. The slot is gone.
+    NotKept(String),
     /// The program could not be started. The container is as before.
     NotStarted(StepFailed),
     /// The job is over, and none of its processes is left.

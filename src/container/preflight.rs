@@ -117,7 +117,11 @@ fn probe(spawner: &Spawner) -> Result<(), SpawnerError> {
     let socket = spawner.start_slot(&plan)?;
     match message::receive(socket.as_fd())?.0 {
         SlotReply::NotBuilt(failed) => Err(SpawnerError::Step(failed)),
-        SlotReply::Ready | SlotReply::NotStarted(_) | SlotReply::Ended { .. } => Ok(()),
+        SlotReply::Ready
+        | SlotReply::Kept
+        | SlotReply::NotKept(_)
+        | SlotReply::NotStarted(_)
+        | SlotReply::Ended { .. } => Ok(()),
     }
 }
 

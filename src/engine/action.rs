@@ -35,6 +35,7 @@ pub type Contents = BTreeMap<PathBuf, ContentHash>;
 pub struct Action {
     container: Arc<ContainerSpec>,
     process: Arc<ProcessSpec>,
+    resident: Option<Arc<ProcessSpec>>,
     timeout: Option<Duration>,
     contents: Arc<Contents>,
 }
@@ -57,6 +58,7 @@ impl Action {
             None => Ok(Action {
                 container: Arc::clone(&job.container),
                 process: Arc::clone(&job.process),
+                resident: job.resident.clone(),
                 timeout: job.timeout,
                 contents: Arc::clone(contents),
             }),
@@ -72,6 +74,7 @@ impl Action {
         let Action {
             container,
             process,
+            resident,
             timeout,
             contents,
         } = self;
@@ -82,6 +85,10 @@ impl Action {
         for path in host_paths(container) {
             // `new` has seen to it that there is one; a hash never encodes as nothing does.
             encoder.contents(contents.get(path));
+        }
+        // At the end, where nothing else follows: a job without one has the encoding it always had.
+        if let Some(resident) = resident {
+            encoder.process(resident);
         }
         encoder.finish()
     }

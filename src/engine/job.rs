@@ -15,6 +15,9 @@ pub struct Job {
     pub container: Arc<ContainerSpec>,
     /// The program.
     pub process: Arc<ProcessSpec>,
+    /// A program that, once it has started in the container, can fork a process that is as good as
+    /// [`Self::process`]: see `container::slot::resident`. A backend may do without.
+    pub resident: Option<Arc<ProcessSpec>>,
     /// After this long it gets SIGTERM, and after the grace period SIGKILL.
     pub timeout: Option<Duration>,
 }

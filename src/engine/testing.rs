@@ -35,6 +35,7 @@ pub fn job_of(program: &str, arguments: &[&str]) -> Job {
             )])),
             working_directory: Path::new("/").into(),
         }),
+        resident: None,
         timeout: None,
     }
 }

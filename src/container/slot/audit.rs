@@ -153,6 +153,17 @@ impl Baseline {
         })
     }
 
+    /// Takes the number of sockets anew, after the slot itself has made some.
+    pub fn recount_sockets(&mut self) -> io::Result<()> {
+        for watched in &mut self.watched {
+            match watched.part {
+                Part::Whole => {}
+                Part::FirstLine => watched.before = watched.read()?,
+            }
+        }
+        Ok(())
+    }
+
     /// Whether everything is as it was.
     pub fn unchanged(&self) -> io::Result<bool> {
         for watched in &self.watched {
@@ -241,6 +252,11 @@ impl ScratchBaseline {
             usage,
             directories,
         })
+    }
+
+    /// Whether nothing more is stored in it than before, whatever may have come and gone.
+    pub fn holds_the_same(&self) -> bool {
+        usage(&self.root).is_ok_and(|usage| usage == self.usage)
     }
 
     /// Whether no file was made, removed or changed.

@@ -13,7 +13,9 @@
 //! - [`build`]: carries out the plan.
 //! - [`audit`]: compares the container with what it was.
 //! - [`process`]: the loop.
+//! - [`resident`]: a process that stays from job to job, and forks them.
 
 pub mod audit;
 pub mod build;
 pub mod process;
+pub mod resident;

@@ -19,16 +19,19 @@ use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
 use super::super::child::{self, Capabilities, ChildStack};
-use super::super::message::{self, MessageError, ProcessImage, SlotFate, SlotOrder, SlotReply};
+use super::super::message::{
+    self, MessageError, ProcessImage, SlotFate, SlotOrder, SlotReply, Task,
+};
 use super::super::plan::Plan;
 use super::super::preflight;
 use super::super::spec::{ExitStatus, Network, Privileges, ResourceUsage};
 use super::super::sys::keyring;
 use super::super::sys::process::{Patience, Waited, Whom, pidfd, wait};
-use super::super::sys::socket::read_memory_file;
+use super::super::sys::socket::{pair, read_memory_file};
 use super::super::sys::state::limit_processes;
 use super::audit::{Baseline, NetworkOwner, ScratchBaseline, Verdict};
 use super::build::{Builder, StepFailed};
+use super::resident::{ForkEnd, Resident};
 
 /// The most processes and threads of one job: far above what tests use, far below what brings a
 /// machine down.
@@ -55,9 +58,22 @@ struct Slot {
     scratch: Option<ScratchBaseline>,
     /// The template's mount namespace, when there is a scratch stage.
     template: Option<OwnedFd>,
+    /// The scratch stage's mount namespace, for the resident's forks.
+    namespace: Option<OwnedFd>,
+    resident: Option<Resident>,
+    retired: Retirement,
+    /// The host's `/proc`.
+    proc: OwnedFd,
     /// Where the next process id can be set.
     last_pid: Option<File>,
     null: OwnedFd,
+}
+
+/// Whether a slot has served, whatever its audit says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Retirement {
+    Due,
+    NotDue,
 }
 
 /// How a job went.
@@ -122,6 +138,10 @@ impl Slot {
             baseline,
             scratch: None,
             template,
+            namespace: None,
+            resident: None,
+            retired: Retirement::NotDue,
+            proc,
             last_pid: last_pid.map(File::from),
             null,
         };
@@ -142,6 +162,9 @@ impl Slot {
         let scratch = ScratchBaseline::take(root, &self.plan.scratch_directories)
             .map_err(|errno| StepFailed::new("inspect the scratch directory", errno))?;
         self.scratch = Some(scratch);
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        // Without it there can be no resident, and all else is as ever.
+        self.namespace = openat(&self.proc, "self/ns/mnt", flags, Mode::empty()).ok();
         nix::unistd::chdir("/").map_err(|errno| StepFailed::new("change into /", errno))
     }
 
@@ -152,13 +175,28 @@ impl Slot {
                 Err(MessageError::Closed) => return 0,
                 Err(_) => return 1,
             };
-            let (image, descriptors) = match image_of(order, descriptors) {
+            let (task, image, descriptors) = match image_of(order, descriptors) {
                 Ok(Some(run)) => run,
                 // A signal for a job that has just ended.
                 Ok(None) => continue,
                 Err(_) => return 1,
             };
-            let (reply, verdict) = match self.run(socket, &image, descriptors) {
+            let end = match task {
+                Task::Run => self.run(socket, &image, descriptors),
+                Task::Fork => self.fork(socket, &image, &descriptors),
+                Task::Keep => {
+                    let kept = self.keep(socket, &image);
+                    let reply = match &kept {
+                        Ok(()) => SlotReply::Kept,
+                        Err(reason) => SlotReply::NotKept(reason.clone()),
+                    };
+                    match (message::send(socket.as_fd(), &reply, &[]), kept) {
+                        (Ok(()), Ok(())) => continue,
+                        (Err(_), _) | (_, Err(_)) => return 0,
+                    }
+                }
+            };
+            let (reply, verdict) = match end {
                 JobEnd::Abandoned => return 0,
                 JobEnd::NotStarted(failed) => (SlotReply::NotStarted(failed), Verdict::Pristine),
                 JobEnd::Ended { status, usage, ran } => {
@@ -195,10 +233,8 @@ impl Slot {
     }
 
     fn run(&mut self, socket: &OwnedFd, image: &ProcessImage, descriptors: Vec<OwnedFd>) -> JobEnd {
-        if let Some(last_pid) = &self.last_pid {
-            // So that the job always is process 2. Where it fails, ids count on.
-            let _ = last_pid.write_all_at(b"1", 0);
-        }
+        // So that the job always is process 2.
+        self.number_next_process(b"1");
         let stream = |index: usize| -> BorrowedFd<'_> {
             descriptors.get(index).unwrap_or(&self.null).as_fd()
         };
@@ -223,7 +259,95 @@ impl Slot {
         }
     }
 
+    /// Starts a resident and waits until it takes requests, or says why there can't be one.
+    fn keep(&mut self, socket: &OwnedFd, image: &ProcessImage) -> Result<(), String> {
+        if self.resident.is_some() {
+            return Err("the container has a resident already".to_owned());
+        }
+        let (Some(baseline), Some(_)) = (&mut self.baseline, &self.namespace) else {
+            return Err("such a container serves one job only".to_owned());
+        };
+        // They are in the container's network namespace, and counted there, until the end.
+        let sockets = pair().map_err(|errno| errno.desc().to_owned())?;
+        baseline
+            .recount_sockets()
+            .map_err(|error| error.to_string())?;
+        self.number_next_process(b"1");
+        let mut resident = Resident::start(&mut self.stack, image, sockets)
+            .map_err(|failed| format!("cannot {failed}"))?;
+        resident.await_readiness(socket, |pid| {
+            let (order, _) = message::receive(socket.as_fd()).ok()?;
+            obey(order, pid);
+            Some(())
+        })?;
+        if !resident.is_alone() {
+            return Err("it leaves processes running".to_owned());
+        }
+        let baseline = self.baseline.as_ref();
+        if !baseline.is_some_and(|baseline| baseline.unchanged().unwrap_or(false)) {
+            return Err("it uses the network, shared memory or message queues".to_owned());
+        }
+        if !self
+            .scratch
+            .as_ref()
+            .is_some_and(ScratchBaseline::holds_the_same)
+        {
+            return Err("it writes files that its forks would not find".to_owned());
+        }
+        resident.take_baseline();
+        self.resident = Some(resident);
+        // Its own mount namespace is left to it.
+        self.make_scratch()
+            .map_err(|failed| format!("cannot {failed}"))
+    }
+
+    /// Has the resident fork a job, and follows it to its end.
+    fn fork(&mut self, socket: &OwnedFd, image: &ProcessImage, descriptors: &[OwnedFd]) -> JobEnd {
+        self.number_next_process(b"2");
+        let (Some(resident), Some(namespace)) = (&mut self.resident, &self.namespace) else {
+            return JobEnd::Abandoned;
+        };
+        let stream = |index: usize| -> BorrowedFd<'_> {
+            descriptors.get(index).unwrap_or(&self.null).as_fd()
+        };
+        let streams = [stream(0), stream(1), stream(2)];
+        let started = Instant::now();
+        // One that is gone is noticed by listening to it.
+        let _ = resident.request(image, streams, namespace.as_fd());
+        let end = resident.follow(socket, |pid| {
+            let (order, _) = message::receive(socket.as_fd()).ok()?;
+            obey(order, pid);
+            Some(())
+        });
+        match end {
+            ForkEnd::NotStarted(failed) => JobEnd::NotStarted(failed),
+            // Without a reply the program takes the slot for one that never was.
+            ForkEnd::Abandoned | ForkEnd::NoResident => JobEnd::Abandoned,
+            ForkEnd::Ended(status, usage) => {
+                let ran = started.elapsed();
+                reap();
+                if !resident.is_alone() || !resident.is_sound() {
+                    bury_the_rest();
+                    self.resident = None;
+                    self.retired = Retirement::Due;
+                }
+                JobEnd::Ended { status, usage, ran }
+            }
+        }
+    }
+
+    /// Sets the id before the next process's. Where it fails, ids count on.
+    fn number_next_process(&self, before: &[u8]) {
+        if let Some(last_pid) = &self.last_pid {
+            let _ = last_pid.write_all_at(before, 0);
+        }
+    }
+
     fn audit(&self) -> Verdict {
+        match self.retired {
+            Retirement::Due => return Verdict::Altered,
+            Retirement::NotDue => {}
+        }
         let Some(baseline) = &self.baseline else {
             return Verdict::Altered;
         };
@@ -279,14 +403,14 @@ fn open_queues() -> nix::Result<OwnedFd> {
 fn image_of(
     order: SlotOrder,
     mut descriptors: Vec<OwnedFd>,
-) -> Result<Option<(ProcessImage, Vec<OwnedFd>)>, MessageError> {
+) -> Result<Option<(Task, ProcessImage, Vec<OwnedFd>)>, MessageError> {
     match order {
-        SlotOrder::Run(image) => Ok(Some((image, descriptors))),
-        SlotOrder::RunLarge => {
+        SlotOrder::Do(task, image) => Ok(Some((task, image, descriptors))),
+        SlotOrder::DoLarge(task) => {
             let file = descriptors.pop().ok_or(MessageError::Closed)?;
             let bytes = read_memory_file(file)
                 .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
-            Ok(Some((postcard::from_bytes(&bytes)?, descriptors)))
+            Ok(Some((task, postcard::from_bytes(&bytes)?, descriptors)))
         }
         SlotOrder::Signal(_) | SlotOrder::Kill | SlotOrder::Suspend | SlotOrder::Continue => {
             Ok(None)
@@ -320,6 +444,11 @@ fn follow(socket: &OwnedFd, pid: Pid) -> Option<(ExitStatus, ResourceUsage)> {
     }
 }
 
+/// Takes leave of processes that have ended.
+fn reap() {
+    while let Ok(Waited::Ended { .. }) = wait(Whom::Any, Patience::Poll) {}
+}
+
 /// Every process of the namespace but this one.
 const EVERYBODY: Pid = Pid::from_raw(-1);
 
@@ -327,14 +456,18 @@ fn obey(order: SlotOrder, pid: Pid) {
     // A process that is gone already needs no signal.
     let _ = match order {
         SlotOrder::Signal(number) => match Signal::try_from(number) {
-            Ok(signal) => kill(Pid::from_raw(-pid.as_raw()), signal),
+            Ok(signal) => match kill(Pid::from_raw(-pid.as_raw()), signal) {
+                // A fork that has just begun leads no group yet.
+                Err(Errno::ESRCH) => kill(pid, signal),
+                other => other,
+            },
             Err(errno) => Err(errno),
         },
         SlotOrder::Kill => kill(EVERYBODY, Signal::SIGKILL),
         SlotOrder::Suspend => kill(EVERYBODY, Signal::SIGSTOP),
         SlotOrder::Continue => kill(EVERYBODY, Signal::SIGCONT),
         // A second job while one runs: the program never asks for that.
-        SlotOrder::Run(_) | SlotOrder::RunLarge => Ok(()),
+        SlotOrder::Do(..) | SlotOrder::DoLarge(_) => Ok(()),
     };
 }
 

@@ -104,7 +104,8 @@ pub fn wait(whom: Whom, patience: Patience) -> nix::Result<Waited> {
     }
 }
 
-fn exit_status(status: libc::c_int) -> Option<ExitStatus> {
+/// How a process ended, from what wait(2) says of it; nothing if it did not.
+pub fn exit_status(status: libc::c_int) -> Option<ExitStatus> {
     if libc::WIFEXITED(status) {
         Some(ExitStatus::Code(libc::WEXITSTATUS(status)))
     } else if libc::WIFSIGNALED(status) {
@@ -180,6 +181,33 @@ pub fn drop_from_bounding_set(capability: u32) -> nix::Result<()> {
     let capability = libc::c_ulong::from(capability);
     // SAFETY: plain numbers; no memory is concerned.
     Errno::result(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) }).map(drop)
+}
+
+/// The layout of capability sets that we use (linux/capability.h).
+pub const CAPABILITY_VERSION: u32 = 0x2008_0522;
+
+/// Makes capabilities that the calling process has inheritable: children of its, though bounded
+/// otherwise, may pass them on to programs they execute (capabilities(7)).
+pub fn make_inheritable(capabilities: u64) -> nix::Result<()> {
+    let header: [u32; 2] = [CAPABILITY_VERSION, 0];
+    let mut sets: [u32; 6] = [0; 6];
+    // SAFETY: plain system calls on locals of the layout that linux/capability.h gives for version
+    // 3: a header of two words, and twice three words, the third of each half being inheritable.
+    unsafe {
+        Errno::result(libc::syscall(
+            libc::SYS_capget,
+            header.as_ptr(),
+            sets.as_mut_ptr(),
+        ))?;
+        sets[2] |= capabilities as u32;
+        sets[5] |= (capabilities >> 32) as u32;
+        Errno::result(libc::syscall(
+            libc::SYS_capset,
+            header.as_ptr(),
+            sets.as_ptr(),
+        ))
+        .map(drop)
+    }
 }
 
 /// Lets the kernel reap this process's children by itself.

@@ -2,6 +2,7 @@
 //! scheduling attributes of the calling process.
 
 use nix::errno::Errno;
+use nix::unistd::Pid;
 
 /// How many System V objects the calling process's IPC namespace holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,12 @@ const RESOURCES: u32 = 16;
 
 /// Reads the attributes of the calling process.
 pub fn process_attributes() -> nix::Result<ProcessAttributes> {
+    attributes_of(Pid::from_raw(0))
+}
+
+/// Reads the attributes of a process, 0 being the calling one.
+pub fn attributes_of(pid: Pid) -> nix::Result<ProcessAttributes> {
+    let pid = pid.as_raw();
     let mut limits = Vec::with_capacity(RESOURCES as usize);
     for resource in 0..RESOURCES {
         let mut limit = libc::rlimit {
@@ -73,7 +80,7 @@ pub fn process_attributes() -> nix::Result<ProcessAttributes> {
         };
         // SAFETY: `limit` is a live local of the type the call writes; the resources 0 to 15 are
         // those of linux/resource.h on both x86-64 and ARM64.
-        Errno::result(unsafe { libc::getrlimit(resource as _, &mut limit) })?;
+        Errno::result(unsafe { libc::prlimit(pid, resource as _, std::ptr::null(), &mut limit) })?;
         limits.push((limit.rlim_cur, limit.rlim_max));
     }
     let mut affinity = [0u64; 16];
@@ -83,13 +90,18 @@ pub fn process_attributes() -> nix::Result<ProcessAttributes> {
         let size = size_of_val(&affinity);
         // A machine with more than 1024 processors does not fit; then all attributes but this one
         // are compared.
-        let _ = libc::syscall(libc::SYS_sched_getaffinity, 0, size, affinity.as_mut_ptr());
+        let _ = libc::syscall(
+            libc::SYS_sched_getaffinity,
+            pid,
+            size,
+            affinity.as_mut_ptr(),
+        );
         Ok(ProcessAttributes {
             limits,
             affinity,
-            nice: libc::getpriority(libc::PRIO_PROCESS, 0),
-            policy: libc::sched_getscheduler(0),
-            io_priority: libc::syscall(libc::SYS_ioprio_get, 1, 0),
+            nice: libc::getpriority(libc::PRIO_PROCESS, pid as libc::id_t),
+            policy: libc::sched_getscheduler(pid),
+            io_priority: libc::syscall(libc::SYS_ioprio_get, 1, pid),
         })
     }
 }

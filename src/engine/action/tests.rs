@@ -114,13 +114,14 @@ fn contents_of(container: &ContainerSpec, seed: u8) -> Arc<Contents> {
 
 fn action() -> impl Strategy<Value = Action> {
     let timeout = prop::option::of((0u64..3, 0u32..3).prop_map(|(s, ns)| Duration::new(s, ns)));
-    (container(), process(), timeout, 0u8..2).prop_map(|(container, process, timeout, seed)| {
-        Action {
-            contents: contents_of(&container, seed),
-            container: Arc::new(container),
-            process: Arc::new(process),
-            timeout,
-        }
+    let resident = prop::option::of(process().prop_map(Arc::new));
+    let parts = (container(), process(), resident, timeout, 0u8..2);
+    parts.prop_map(|(container, process, resident, timeout, seed)| Action {
+        contents: contents_of(&container, seed),
+        container: Arc::new(container),
+        process: Arc::new(process),
+        resident,
+        timeout,
     })
 }
 
@@ -142,6 +143,7 @@ fn crossed(one: &Action, other: &Action, part: u8) -> Action {
         9 => process.environment = Arc::clone(&other.process.environment),
         10 => process.working_directory = Arc::clone(&other.process.working_directory),
         11 => crossed.timeout = other.timeout,
+        13 => crossed.resident = other.resident.clone(),
         _ => {}
     }
     let seed = u8::from(part == 12);
@@ -151,7 +153,7 @@ fn crossed(one: &Action, other: &Action, part: u8) -> Action {
 
 proptest! {
     #[test]
-    fn a_change_to_any_part_changes_the_digest(one in action(), other in action(), part in 0u8..13) {
+    fn a_change_to_any_part_changes_the_digest(one in action(), other in action(), part in 0u8..14) {
         let one = Action { contents: contents_of(&one.container, 0), ..one };
         let crossed = crossed(&one, &other, part);
         prop_assert_eq!(one.digest() == crossed.digest(), one == crossed);
@@ -167,6 +169,7 @@ proptest! {
         let job = Job {
             container: Arc::clone(&one.container),
             process: Arc::clone(&one.process),
+            resident: one.resident.clone(),
             timeout: one.timeout,
         };
         let made = Action::new(&job, &one.contents);

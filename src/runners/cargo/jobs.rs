@@ -178,6 +178,7 @@ impl BinaryJobs {
                 environment: self.environment.clone(),
                 working_directory: self.working_directory.clone(),
             }),
+            resident: None,
             timeout,
         }
     }

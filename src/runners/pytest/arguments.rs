@@ -3,6 +3,7 @@
 //! ```text
 //! PYTHON /run/maelstrom/runner.py collect IGNORED SECONDS ARGUMENT...
 //! PYTHON /run/maelstrom/runner.py test NODEID NTH --verbose ARGUMENT... PATH
+//! PYTHON /run/maelstrom/runner.py serve IGNORED SECONDS --verbose ARGUMENT...
 //! ```
 //!
 //! A test's node id depends on where pytest thinks the project's root is, and pytest finds that
@@ -36,6 +37,18 @@ impl CommandLines<'_> {
         words.push(colour(self.colours));
         words.extend(self.pytest.always.iter().cloned());
         words.extend(self.pytest.collecting.iter().cloned());
+        words.extend(self.pytest.paths.iter().cloned());
+        words
+    }
+
+    /// What makes a process collect as [`Self::collect`] does, without these files either, and then
+    /// fork one for each test.
+    pub fn serve(&self, ignored: &[PathBuf], limit: Option<Duration>) -> Vec<OsString> {
+        let mut words = self.mode("serve", ignored, limit);
+        words.extend(["--verbose".into(), colour(self.colours)]);
+        words.extend(self.pytest.always.iter().cloned());
+        words.extend(self.pytest.collecting.iter().cloned());
+        words.extend(self.pytest.running.iter().cloned());
         words.extend(self.pytest.paths.iter().cloned());
         words
     }

@@ -1,12 +1,12 @@
 //! All of `maelstrom-pytest`'s parts together, as the engine drives them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::event::{EventKind, ExitStatus, Isolation, SourceLocation};
+use crate::engine::event::{EventKind, ExitStatus, Isolation, Notice, Severity, SourceLocation};
 use crate::engine::filter::PytestSubject;
 use crate::engine::framework::{BrokenEntry, Captured, DiscoverySummary, Framework, Host, Reading};
 use crate::engine::job::{Ignored, Job, JobEnd, ProcessSpec, TestCase, TestKey};
@@ -15,11 +15,11 @@ use crate::runners::sandbox::invocation::{Invocation, Variables};
 use crate::runners::sandbox::notices;
 
 use super::arguments::CommandLines;
-use super::collection::{BrokenFile, ListedTest, Listing, Session, how_it_ended};
+use super::collection::{BrokenFile, ListedTest, Listing, Session, Unfit, how_it_ended};
 use super::container::{OWN_DIRECTORY, Surroundings};
 use super::error::PytestError;
 use super::interpreter::Interpreter;
-use super::options::{Goal, Settings};
+use super::options::{Goal, Processes, Settings};
 use super::record;
 
 /// How long a whole collection may take: far longer than that of the largest projects, since it is
@@ -60,12 +60,13 @@ impl Shop<'_> {
                 environment: Arc::clone(&self.environment),
                 working_directory: Arc::clone(&self.directory),
             }),
+            resident: None,
             timeout,
         }
     }
 
     /// Collects, leaving out one file after another that ends the collection.
-    async fn collect<H: Host>(&self, host: &H) -> Result<(Listing, Session), PytestError> {
+    async fn collect<H: Host>(&self, host: &H) -> Result<Collected, PytestError> {
         let limit = self.framework.settings.collection_timeout;
         let mut ignored: Vec<PathBuf> = Vec::new();
         loop {
@@ -73,7 +74,11 @@ impl Shop<'_> {
             let captured = host.run(self.job(arguments, Some(COLLECTION_MAX))).await;
             let mut listing = Listing::read(&captured.stdout);
             if let Some(session) = listing.session.take() {
-                return Ok((listing, session));
+                return Ok(Collected {
+                    listing,
+                    session,
+                    ignored,
+                });
             }
             match listing.stopped_in.take() {
                 Some(file) if !ignored.contains(&PathBuf::from(&file)) => {
@@ -84,6 +89,26 @@ impl Shop<'_> {
                 Some(_) | None => return Err(gave_up(captured)),
             }
         }
+    }
+
+    /// The process whose forks are tests, unless there can't be one.
+    fn resident(&self, collected: &Collected) -> Option<Arc<ProcessSpec>> {
+        let settings = &self.framework.settings;
+        match settings.processes {
+            Processes::Fresh => return None,
+            Processes::Forked => {}
+        }
+        let listing = &collected.listing;
+        if listing.unfit.iter().any(|unfit| unfit.file.is_none()) {
+            return None;
+        }
+        let unfit = listing.unfit.iter().flat_map(|unfit| &unfit.file);
+        let broken = listing.broken.iter().map(|broken| &broken.file);
+        let mut ignored = collected.ignored.clone();
+        ignored.extend(unfit.chain(broken).map(PathBuf::from));
+        let lines = self.command_lines();
+        let arguments = lines.serve(&ignored, settings.collection_timeout);
+        Some(self.job(arguments, None).process)
     }
 
     /// `same` tests before it have the same name in the same file.
@@ -98,6 +123,14 @@ impl Shop<'_> {
             job: self.job(arguments, self.framework.settings.timeout),
         }
     }
+}
+
+/// What collection found out.
+struct Collected {
+    listing: Listing,
+    session: Session,
+    /// Files that ended earlier attempts.
+    ignored: Vec<PathBuf>,
 }
 
 /// Two tests of one name are two tests.
@@ -136,6 +169,13 @@ fn broken(broken: BrokenFile) -> BrokenEntry {
         stdout: broken.text.into_bytes(),
         stderr: Vec::new(),
     }
+}
+
+fn unfit_files(unfit: &[Unfit]) -> BTreeSet<String> {
+    unfit
+        .iter()
+        .filter_map(|unfit| unfit.file.clone())
+        .collect()
 }
 
 fn gave_up(captured: Captured) -> PytestError {
@@ -192,6 +232,30 @@ impl PytestFramework {
         self.settings.patterns.evaluate(&subject).possible()
     }
 
+    /// Says which tests start a Python each, though forks were wanted.
+    fn tell_unfit<H: Host>(&self, host: &H, unfit: &[Unfit]) {
+        match (self.settings.goal, self.settings.isolation) {
+            (Goal::Run, Isolation::Container) => {}
+            (Goal::Run, Isolation::Process) | (Goal::List, _) => return,
+        }
+        match self.settings.processes {
+            Processes::Fresh => return,
+            Processes::Forked => {}
+        }
+        for Unfit { file, reason } in unfit {
+            let which = match file {
+                Some(file) => format!("the tests in {file}"),
+                None => "all tests".to_owned(),
+            };
+            host.emit(EventKind::Notice(Notice {
+                severity: Severity::Warning,
+                text: format!("{which} start a Python each instead of a fork: {reason}"),
+                help: None,
+                in_summary: true,
+            }));
+        }
+    }
+
     /// Says what the user should know about the tests that were handed over.
     fn notify<H: Host>(&self, host: &H) {
         match (self.settings.goal, self.settings.isolation) {
@@ -212,7 +276,13 @@ impl Framework for PytestFramework {
         let own = self.invocation.directory.join(OWN_DIRECTORY);
         host.state_directory(own.join("state"));
         let shop = self.shop().await?;
-        let (listing, session) = shop.collect(host).await?;
+        let collected = shop.collect(host).await?;
+        let resident = shop.resident(&collected);
+        let Collected {
+            listing, session, ..
+        } = collected;
+        let unfit: BTreeSet<String> = unfit_files(&listing.unfit);
+        self.tell_unfit(host, &listing.unfit);
         for file in listing.broken {
             host.broken(broken(file));
         }
@@ -228,7 +298,10 @@ impl Framework for PytestFramework {
                     .entry(place)
                     .and_modify(|same| *same += 1)
                     .or_insert(0);
-                shop.test_case(&session, test, *same)
+                let forked = !unfit.contains(&test.file);
+                let mut test = shop.test_case(&session, test, *same);
+                test.job.resident = resident.clone().filter(|_| forked);
+                test
             })
             .collect();
         let left_out = found - tests.len();

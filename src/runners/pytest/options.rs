@@ -29,6 +29,7 @@ pub static PROGRAM: Program = Program {
     values: &[
         Value::new("slots", Kind::Number),
         Value::new("isolation", Kind::Text),
+        Value::new("fresh", Kind::Boolean),
         Value::new("repeat", Kind::Number),
         Value::new("stop-after", Kind::Number),
         Value::new("timeout", Kind::NumberOrText),
@@ -133,6 +134,10 @@ pub struct RunOptions {
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     pub isolation: IsolationOption,
 
+    /// Start a Python for every test instead of forking one that has collected the tests already
+    #[arg(long)]
+    pub fresh: bool,
+
     /// Run every test so many times
     #[arg(
         short,
@@ -171,6 +176,8 @@ pub struct Settings {
     pub slots: u32,
     /// What keeps tests apart.
     pub isolation: Isolation,
+    /// How each test gets its process.
+    pub processes: Processes,
     /// How often each test runs.
     pub repeat: NonZeroU32,
     /// After so many failures the run stops.
@@ -203,6 +210,15 @@ pub enum Goal {
     Run,
     /// Collect and print the node ids.
     List,
+}
+
+/// How each test gets its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processes {
+    /// By a fork of one that has collected, where that is as good.
+    Forked,
+    /// By starting Python.
+    Fresh,
 }
 
 /// Options that don't mean anything.
@@ -276,6 +292,10 @@ impl Options {
             isolation: match self.run.isolation {
                 IsolationOption::Container => Isolation::Container,
                 IsolationOption::Process => Isolation::Process,
+            },
+            processes: match self.run.fresh {
+                true => Processes::Fresh,
+                false => Processes::Forked,
             },
             repeat: self.run.repeat,
             stop_after: self.run.stop_after,

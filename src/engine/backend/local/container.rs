@@ -13,7 +13,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::io::unix::AsyncFd;
 
 use crate::container::message::{
-    self, MessageError, NulByte, PackedStrings, ProcessImage, SlotOrder, SlotReply,
+    self, MessageError, NulByte, PackedStrings, ProcessImage, SlotOrder, SlotReply, Task,
 };
 use crate::container::plan::{Plan, plan};
 use crate::container::spawner::{Spawner, SpawnerError};
@@ -39,6 +39,8 @@ pub struct Containers {
     plans: Rc<RefCell<VecDeque<KnownPlan>>>,
     environments: Rc<RefCell<VecDeque<KnownEnvironment>>>,
     edition: Rc<Cell<u64>>,
+    /// Residents that there can't be.
+    refused: Rc<RefCell<Vec<Arc<ProcessSpec>>>>,
 }
 
 /// Why a container did not come to be.
@@ -64,6 +66,7 @@ impl Containers {
             plans: Rc::default(),
             environments: Rc::default(),
             edition: Rc::default(),
+            refused: Rc::default(),
         }
     }
 
@@ -109,6 +112,24 @@ impl Containers {
         ProcessImage::new(process, packed)
     }
 
+    /// A job's resident, unless it has been found that there can't be such a one.
+    pub fn resident(&self, wanted: Option<&Arc<ProcessSpec>>) -> Option<Arc<ProcessSpec>> {
+        let refused = self.refused.borrow();
+        wanted
+            .filter(|wanted| !refused.iter().any(|other| same(other, wanted)))
+            .cloned()
+    }
+
+    /// Remembers that there can't be such a resident; whether that is news.
+    pub fn refuse(&self, resident: &Arc<ProcessSpec>) -> bool {
+        let mut refused = self.refused.borrow_mut();
+        let news = !refused.iter().any(|other| same(other, resident));
+        if news {
+            refused.push(Arc::clone(resident));
+        }
+        news
+    }
+
     /// Starts a container and waits until it is made.
     pub async fn start(&self, spec: &Arc<ContainerSpec>) -> Result<Container, StartError> {
         let plan = self.plan(spec)?;
@@ -121,7 +142,10 @@ impl Containers {
             SlotReply::NotBuilt(failed) => Err(StartError::Container(format!(
                 "cannot make the container: {failed}"
             ))),
-            SlotReply::NotStarted(_) | SlotReply::Ended { .. } => Err(StartError::Container(
+            SlotReply::NotStarted(_)
+            | SlotReply::Kept
+            | SlotReply::NotKept(_)
+            | SlotReply::Ended { .. } => Err(StartError::Container(
                 "the container's first process is confused".to_owned(),
             )),
         }
@@ -129,13 +153,14 @@ impl Containers {
 }
 
 /// Comparing pointers first: equal specs are nearly always the same one.
-fn same(one: &Arc<ContainerSpec>, other: &Arc<ContainerSpec>) -> bool {
+fn same<T: PartialEq>(one: &Arc<T>, other: &Arc<T>) -> bool {
     Arc::ptr_eq(one, other) || one == other
 }
 
 /// A container that is ready for a job. Dropping it ends it.
 pub struct Container {
     spec: Arc<ContainerSpec>,
+    resident: RefCell<Option<Arc<ProcessSpec>>>,
     socket: AsyncFd<OwnedFd>,
     edition: u64,
 }
@@ -146,14 +171,30 @@ impl Container {
         let socket = watch(socket)?;
         Ok(Container {
             spec,
+            resident: RefCell::default(),
             socket,
             edition,
         })
     }
 
-    /// Whether it is one of these.
-    pub fn serves(&self, spec: &Arc<ContainerSpec>) -> bool {
-        same(&self.spec, spec)
+    /// Whether it is one of these, with this resident.
+    pub fn serves(&self, spec: &Arc<ContainerSpec>, resident: Option<&Arc<ProcessSpec>>) -> bool {
+        let residents = match (&*self.resident.borrow(), resident) {
+            (None, None) => true,
+            (Some(own), Some(wanted)) => same(own, wanted),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        residents && same(&self.spec, spec)
+    }
+
+    /// Orders a resident to be started. The reply tells whether there is one.
+    pub fn keep(
+        &self,
+        resident: &Arc<ProcessSpec>,
+        image: ProcessImage,
+    ) -> Result<(), MessageError> {
+        *self.resident.borrow_mut() = Some(Arc::clone(resident));
+        self.give(Task::Keep, image, &[])
     }
 
     /// Gives an order. Only for those that carry no descriptors; the socket's buffer holds far
@@ -162,25 +203,38 @@ impl Container {
         message::send(self.socket.as_fd(), &order, &[])
     }
 
-    /// Orders a program to be run with these standard streams.
+    /// Orders a program to be run, or to be forked by the resident, with these standard streams.
     pub fn run(
         &self,
         image: ProcessImage,
         streams: [BorrowedFd<'_>; 3],
     ) -> Result<(), MessageError> {
-        let order = SlotOrder::Run(image);
+        let task = match &*self.resident.borrow() {
+            None => Task::Run,
+            Some(_) => Task::Fork,
+        };
+        self.give(task, image, &streams)
+    }
+
+    fn give(
+        &self,
+        task: Task,
+        image: ProcessImage,
+        streams: &[BorrowedFd<'_>],
+    ) -> Result<(), MessageError> {
+        let order = SlotOrder::Do(task, image);
         // The argument of a message's size is the order's: a tag and the image.
         if message::encode(&order)?.len() <= MESSAGE_BYTES_MAX {
-            return message::send(self.socket.as_fd(), &order, &streams);
+            return message::send(self.socket.as_fd(), &order, streams);
         }
-        let SlotOrder::Run(image) = order else {
+        let SlotOrder::Do(task, image) = order else {
             return Err(MessageError::Closed);
         };
         let file = memory_file(&message::encode(&image)?)
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
-        let [stdin, stdout, stderr] = streams;
-        let descriptors = [stdin, stdout, stderr, file.as_fd()];
-        message::send(self.socket.as_fd(), &SlotOrder::RunLarge, &descriptors)
+        let mut descriptors = streams.to_vec();
+        descriptors.push(file.as_fd());
+        message::send(self.socket.as_fd(), &SlotOrder::DoLarge(task), &descriptors)
     }
 
     /// The next reply. Dropping the future loses nothing.

@@ -17,7 +17,11 @@ use super::output::{Output, Outputs};
 use super::{Queue, WORKER, helper_lost, process};
 use crate::container::message::{MessageError, ProcessImage, SlotFate, SlotOrder, SlotReply};
 use crate::engine::backend::{BackendEvent, BackendLost, JobId};
-use crate::engine::job::{Job, JobEnd, JobResult, ResourceUsage};
+use crate::engine::event::{EventKind, Notice, Severity};
+use crate::engine::job::{Job, JobEnd, JobResult, ProcessSpec, ResourceUsage};
+
+/// How long a resident may take until it is ready. It sets itself stricter limits.
+const RESIDENT_START_MAX: Duration = Duration::from_secs(600);
 
 /// Everything a job's future needs.
 pub struct Assignment {
@@ -144,7 +148,7 @@ impl Assignment {
             return Ok((result, reusable(container, fate)));
         }
         // None was left over, or it was lost while it was made ready again after the job before.
-        let container = containers.start(&self.job.container).await?;
+        let container = self.container(&containers).await?;
         let prepared = started.elapsed();
         match self.run_in(&container, image).await? {
             Taken::Yes {
@@ -164,6 +168,43 @@ impl Assignment {
             Taken::No => Err(StartError::Container(
                 "the container's first process was killed (for want of memory?)".to_owned(),
             )),
+        }
+    }
+
+    /// A new container, with the job's resident in it if there can be one.
+    async fn container(&self, containers: &Containers) -> Result<Container, StartError> {
+        let container = containers.start(&self.job.container).await?;
+        let Some(resident) = containers.resident(self.job.resident.as_ref()) else {
+            return Ok(container);
+        };
+        let image = containers
+            .image(&resident)
+            .map_err(|error| StartError::Container(error.to_string()))?;
+        container.keep(&resident, image)?;
+        let reason = tokio::select! {
+            reply = container.reply() => match reply {
+                Ok(SlotReply::Kept) => return Ok(container),
+                Ok(SlotReply::NotKept(reason)) => reason,
+                Ok(_) | Err(_) => "its container ended".to_owned(),
+            },
+            // The container goes with whatever the resident is at.
+            () = self.unwanted() => return containers.start(&self.job.container).await,
+            () = tokio::time::sleep(RESIDENT_START_MAX) => {
+                format!("it was not ready after {} s", RESIDENT_START_MAX.as_secs())
+            }
+        };
+        if containers.refuse(&resident) {
+            self.tell(BackendEvent::Fact(EventKind::Notice(no_forks(
+                &resident, &reason,
+            ))));
+        }
+        containers.start(&self.job.container).await
+    }
+
+    /// Waits until nobody wants the job any more.
+    async fn unwanted(&self) {
+        while !self.control.is_unwanted() {
+            self.control.changed().await;
         }
     }
 
@@ -215,7 +256,9 @@ impl Assignment {
                 Duration::ZERO,
                 SlotFate::Reusable,
             ),
-            Ok(SlotReply::Ready | SlotReply::NotBuilt(_)) => {
+            Ok(
+                SlotReply::Ready | SlotReply::NotBuilt(_) | SlotReply::Kept | SlotReply::NotKept(_),
+            ) => {
                 return Err(StartError::from(MessageError::Closed));
             }
             Err(MessageError::Closed) if outputs.are_silent() => return Ok(Taken::No),
@@ -258,6 +301,19 @@ impl Assignment {
             });
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// Says that jobs start processes of their own for want of a resident.
+fn no_forks(resident: &ProcessSpec, reason: &str) -> Notice {
+    let program = resident.program.to_string_lossy();
+    Notice {
+        severity: Severity::Warning,
+        text: format!(
+            "tests start {program} afresh instead of forking one that is ready: {reason}"
+        ),
+        help: None,
+        in_summary: true,
     }
 }
 

@@ -245,7 +245,9 @@ impl Keeping {
                 containers,
                 idle,
             } => {
-                let same = |container: &Container| container.serves(&job.container);
+                let resident = containers.resident(job.resident.as_ref());
+                let same =
+                    |container: &Container| container.serves(&job.container, resident.as_ref());
                 let idle = idle.get_mut(slot as usize).and_then(|idle| {
                     let index = idle.iter().position(same)?;
                     Some(idle.remove(index))

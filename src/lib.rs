@@ -17,6 +17,8 @@ use std::process::ExitCode;
 pub enum Program {
     /// `cargo maelstrom`.
     CargoMaelstrom,
+    /// `maelstrom-go-test`.
+    GoTest,
     /// `maelstrom-pytest`.
     Pytest,
 }
@@ -29,6 +31,7 @@ pub fn main(program: Program) -> ExitCode {
     }
     let code = match program {
         Program::CargoMaelstrom => program::cargo::main(std::env::args_os().collect()),
+        Program::GoTest => program::go::main(std::env::args_os().collect()),
         Program::Pytest => program::pytest::main(std::env::args_os().collect()),
     };
     ExitCode::from(code)

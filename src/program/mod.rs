@@ -1,6 +1,7 @@
 //! The programs, put together from the rooms: no decisions of their own, only wiring.
 //!
 //! - [`cargo`]: `cargo maelstrom`, from its command line to its exit code.
+//! - [`go`]: `maelstrom-go-test`, likewise.
 //! - [`pytest`]: `maelstrom-pytest`, likewise.
 //! - [`session`]: one run with everything around it: backend, screen, signals, recording.
 //! - [`screen`]: the thread that shows a run.
@@ -8,6 +9,7 @@
 
 pub mod cargo;
 pub mod failure;
+pub mod go;
 pub mod pytest;
 pub mod screen;
 pub mod session;

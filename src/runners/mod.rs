@@ -4,6 +4,7 @@
 
 pub mod cargo;
 pub mod framework;
+pub mod go;
 pub mod lines;
 pub mod process;
 pub mod pytest;

@@ -1,6 +1,10 @@
 //! What the tests with real containers share.
 #![allow(dead_code)] // Each test binary uses its own part.
 
+pub mod files;
+pub mod go;
+pub mod traces;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;

@@ -1,0 +1,166 @@
+//! Where test binaries live while they are needed: a directory of the run's own below
+//! `.maelstrom-go-test/cache/test-binaries`, which mirrors the import paths.
+//!
+//! ```text
+//! .maelstrom-go-test/           hidden from tests, ignored by git
+//!   cache/test-binaries/RUN/    gone when the run is over; locked as long as it is not
+//!     example.com/m/p/p.test
+//!     build/                    Go's own temporary files
+//!   state/                      what is known of earlier runs
+//! ```
+//!
+//! A directory for each run, since two runs at a time may build differently (`-race`, `-tags`), and
+//! a binary must not change while tests run. What a killed run left behind the next one removes:
+//! nobody holds its lock. Next to Go's temporary files, so that a binary is moved and not copied.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use tempfile::TempDir;
+
+/// Our directory, in that of the module or workspace.
+pub const OWN: &str = ".maelstrom-go-test";
+
+/// Keeps everything of ours out of version control.
+const IGNORE_ALL: &str = "*\n";
+
+/// Names the file in a run's directory that is locked.
+const LOCK: &str = ".lock";
+
+/// The test binaries of one run.
+#[derive(Debug)]
+pub struct Binaries {
+    directory: TempDir,
+    build: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl Binaries {
+    /// Makes room below our directory. An error comes with the path at fault.
+    pub fn new(own: &Path) -> Result<Binaries, (PathBuf, io::Error)> {
+        let parent = own.join("cache/test-binaries");
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |error: io::Error| (path, error)
+        };
+        fs::create_dir_all(&parent).map_err(at(&parent))?;
+        let ignore = own.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(&ignore, IGNORE_ALL).map_err(at(&ignore))?;
+        }
+        remove_left_behind(&parent);
+        let directory = tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(&parent)
+            .map_err(at(&parent))?;
+        let path = directory.path().join(LOCK);
+        let file = File::create(&path).map_err(at(&path))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|(_, error)| (path, error.into()))?;
+        let build = directory.path().join("build");
+        fs::create_dir(&build).map_err(at(&build))?;
+        Ok(Binaries {
+            directory,
+            build,
+            _lock: lock,
+        })
+    }
+
+    /// Where they are.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// For Go's own temporary files.
+    pub fn build_directory(&self) -> &Path {
+        &self.build
+    }
+
+    /// Takes a package's test binary; returns where it is now, from [`Binaries::directory`].
+    pub fn take(&self, import_path: &str, program: &Path) -> io::Result<PathBuf> {
+        let name = program.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        // Import paths hold no `..`, but who knows what the next Go prints.
+        let package = import_path.split('/').filter(|part| *part != "..");
+        let place = package.collect::<PathBuf>().join(name);
+        let whole = self.directory().join(&place);
+        if let Some(parent) = whole.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::rename(program, &whole)?;
+        Ok(place)
+    }
+}
+
+/// Removes the directories of runs that are over and could not do it themselves.
+fn remove_left_behind(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let directory = entry.path();
+        // One that has no lock yet is being made right now.
+        let Ok(file) = File::open(directory.join(LOCK)) else {
+            continue;
+        };
+        if let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            drop(fs::remove_dir_all(&directory));
+            drop(lock);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(own: &Path) -> usize {
+        fs::read_dir(own.join("cache/test-binaries"))
+            .unwrap()
+            .count()
+    }
+
+    #[test]
+    fn a_binary_is_kept_under_its_package_until_the_run_is_over() {
+        let root = tempfile::tempdir().unwrap();
+        let own = root.path().join(OWN);
+        let binaries = Binaries::new(&own).unwrap();
+        let built = binaries.build_directory().join("p.test");
+        fs::write(&built, "elf").unwrap();
+        let place = binaries.take("example.com/m/p", &built).unwrap();
+        assert_eq!(place, Path::new("example.com/m/p/p.test"));
+        assert!(!built.exists());
+        assert_eq!(fs::read(binaries.directory().join(place)).unwrap(), b"elf");
+        assert_eq!(fs::read_to_string(own.join(".gitignore")).unwrap(), "*\n");
+        drop(binaries);
+        assert_eq!(runs(&own), 0);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_what_runs_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let own = root.path().join(OWN);
+        let killed = Binaries::new(&own).unwrap();
+        let Binaries {
+            directory, _lock, ..
+        } = killed;
+        let left = directory.keep();
+        drop(_lock);
+        let running = Binaries::new(&own).unwrap();
+        assert!(!left.exists());
+        let other = Binaries::new(&own).unwrap();
+        assert!(running.directory().exists());
+        assert_eq!(runs(&own), 2);
+        drop((running, other));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let own = root.path().join(OWN);
+        fs::write(&own, "a file").unwrap();
+        let (path, _) = Binaries::new(&own).unwrap_err();
+        assert_eq!(path, own.join("cache/test-binaries"));
+    }
+}

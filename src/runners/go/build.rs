@@ -1,0 +1,212 @@
+//! `go test` at work, building everything and running nothing.
+//!
+//! Go is told to hand each test binary to the [collector](super::collector) instead of running it.
+//! So packages are built, vetted and linked just as `go test` does it, as many at once as it finds
+//! good, and a package's tests can start while the next one is compiled. A package that can't be
+//! built does not stop the others.
+//!
+//! Go runs in a process group of its own. A [`Build`] that is dropped before its end takes the
+//! whole group with it.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use tokio::net::UnixStream;
+use tokio::process::{ChildStderr, ChildStdout};
+
+use crate::runners::lines::Lines;
+use crate::runners::process::Group;
+use crate::runners::sandbox::invocation::Invocation;
+
+use super::collector::{self, Desk};
+use super::error::GoError;
+use super::options::Settings;
+use super::report::{PackageEnd, package_end};
+use super::toolchain::GO;
+
+/// The longest line that is passed on in one piece.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// A build that is under way.
+#[derive(Debug)]
+pub struct Build {
+    group: Group,
+    desk: Desk,
+    stdout: Option<Lines<ChildStdout>>,
+    stderr: Option<Lines<ChildStderr>>,
+}
+
+/// What a build says.
+#[derive(Debug)]
+pub enum BuildMessage {
+    /// A line for a person from standard error, without its end.
+    Said(Vec<u8>),
+    /// A line for a person from standard output, without its end.
+    Output(Vec<u8>),
+    /// A package is done with.
+    Package(PackageEnd),
+    /// A collector calls.
+    Call(UnixStream),
+    /// Go is done with everything.
+    Finished(ExitStatus),
+}
+
+impl BuildMessage {
+    /// How Go ended, if it is done with everything.
+    pub fn finished(&self) -> Option<ExitStatus> {
+        match self {
+            BuildMessage::Finished(status) => Some(*status),
+            BuildMessage::Said(_)
+            | BuildMessage::Output(_)
+            | BuildMessage::Package(_)
+            | BuildMessage::Call(_) => None,
+        }
+    }
+}
+
+/// The arguments of Go, for a person as well: `-exec` is not among them.
+pub fn arguments(settings: &Settings, packages: &[String]) -> Vec<String> {
+    let words = [&settings.build_flags, &settings.go_test_flags];
+    let mut arguments = vec!["test".to_owned()];
+    arguments.extend(words.into_iter().flatten().cloned());
+    // What tests said the last time is of no interest to those who want to run them.
+    arguments.push("-count=1".to_owned());
+    arguments.extend(packages.iter().cloned());
+    arguments.extend(settings.test_flags.iter().cloned());
+    arguments
+}
+
+impl Build {
+    /// Starts Go with these arguments. Its temporary files go into that directory.
+    pub fn start(
+        invocation: &Invocation,
+        arguments: &[String],
+        temporary: &Path,
+    ) -> Result<Build, GoError> {
+        let desk = Desk::open().map_err(|source| GoError::Listen { source })?;
+        let own = std::env::current_exe().map_err(|source| GoError::Listen { source })?;
+        let (first, rest) = match arguments.split_first() {
+            Some((first, rest)) => (first.as_str(), rest),
+            None => ("test", arguments),
+        };
+        let mut command = invocation.command(OsStr::new(GO));
+        command
+            .arg(first)
+            .arg(exec_flag(own.as_os_str()))
+            .args(rest)
+            .env(collector::VARIABLE, desk.socket())
+            .env("GOTMPDIR", temporary)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        let mut child = command
+            .spawn()
+            .map_err(|source| GoError::Start { source })?;
+        let gone = || GoError::Follow {
+            source: io::Error::other("a pipe of the build is missing"),
+        };
+        let stdout = child.stdout.take().ok_or_else(gone)?;
+        let stderr = child.stderr.take().ok_or_else(gone)?;
+        Ok(Build {
+            group: Group { leader: child },
+            desk,
+            stdout: Some(Lines::new(stdout, LINE_BYTES_MAX)),
+            stderr: Some(Lines::new(stderr, LINE_BYTES_MAX)),
+        })
+    }
+
+    /// What the build says next; [`BuildMessage::Finished`] is the last thing. Dropping the future
+    /// loses nothing.
+    pub async fn next(&mut self) -> Result<BuildMessage, GoError> {
+        loop {
+            let line = tokio::select! {
+                // What was said of a package comes before the line that it failed.
+                biased;
+                line = next_line(&mut self.stderr) => match line {
+                    Ok(Some(line)) => return Ok(BuildMessage::Said(line)),
+                    ended => ended.map(|_| self.stderr = None),
+                },
+                stream = self.desk.next() => {
+                    return stream
+                        .map(BuildMessage::Call)
+                        .map_err(|source| GoError::Listen { source });
+                }
+                line = next_line(&mut self.stdout) => match line {
+                    Ok(Some(line)) => return Ok(read_line(line)),
+                    ended => ended.map(|_| self.stdout = None),
+                },
+                ended = self.group.leader.wait(), if self.is_silent() => {
+                    return ended
+                        .map(BuildMessage::Finished)
+                        .map_err(|source| GoError::Follow { source });
+                }
+            };
+            line.map_err(|source| GoError::Follow { source })?;
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.stdout.is_none() && self.stderr.is_none()
+    }
+}
+
+/// `None` at the stream's end; pending once that has been told.
+async fn next_line<R>(lines: &mut Option<Lines<R>>) -> io::Result<Option<Vec<u8>>>
+where
+    R: tokio::io::AsyncRead + Unpin,
+{
+    match lines {
+        Some(lines) => Ok(lines.next().await?.map(|line| line.bytes)),
+        None => std::future::pending().await,
+    }
+}
+
+fn read_line(line: Vec<u8>) -> BuildMessage {
+    let end = std::str::from_utf8(&line).ok().and_then(package_end);
+    match end {
+        Some(end) => BuildMessage::Package(end),
+        None => BuildMessage::Output(line),
+    }
+}
+
+/// Go splits the flag's value at spaces; quotes keep a word together, and nothing escapes a quote.
+fn exec_flag(program: &OsStr) -> OsString {
+    let quote = match program.as_encoded_bytes().contains(&b'\'') {
+        true => "\"",
+        false => "'",
+    };
+    let mut flag = OsString::from("-exec=");
+    flag.push(quote);
+    flag.push(program);
+    flag.push(quote);
+    flag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runners::go::options::Options;
+    use std::num::NonZeroU32;
+
+    #[test]
+    fn flags_come_before_packages_and_the_tests_own_after_them() {
+        let words = "x -race -short -update ./a ./b"
+            .split(' ')
+            .map(OsString::from);
+        let options = Options::read(words).unwrap();
+        let settings = options.settle(NonZeroU32::MIN).unwrap();
+        let packages = ["./a".to_owned()];
+        assert_eq!(
+            arguments(&settings, &packages).join(" "),
+            "test -race -short -count=1 ./a -update"
+        );
+    }
+
+    #[test]
+    fn programs_are_quoted_as_go_reads_them() {
+        assert_eq!(exec_flag(OsStr::new("/a b/c")), "-exec='/a b/c'");
+        assert_eq!(exec_flag(OsStr::new("/it's/c")), "-exec=\"/it's/c\"");
+    }
+}

@@ -1,0 +1,179 @@
+//! How `go test` hands its test binaries over.
+//!
+//! `go test -exec PROGRAM` builds and vets packages as it always does, and then calls
+//! `PROGRAM TEST-BINARY ARGUMENTS…` in each package's directory instead of the test binary. That
+//! program is this one: called with [`VARIABLE`] set it sends what it was called with to the socket
+//! named there, waits until the binary was taken away, and is done.
+//!
+//! ```text
+//! runner ──starts──▶ go test ──starts──▶ collector
+//!    ◀───────────────{directory, arguments, PATH}──┘
+//!    └─── one byte: taken, or nothing: trouble ───▶
+//! ```
+//!
+//! The socket is in a directory that only the user can enter.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+/// Names the socket, for the collector.
+pub const VARIABLE: &str = "MAELSTROM_GO_TEST_COLLECTOR";
+
+/// What the collector may say at most. An argument list is limited to 2 MiB by the kernel.
+const MESSAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Answers that the binary was taken.
+const TAKEN: u8 = b'y';
+
+/// A test binary that `go test` would run now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The package's directory.
+    pub directory: OsString,
+    /// The binary.
+    pub program: OsString,
+    /// What it would be called with.
+    pub arguments: Vec<OsString>,
+    /// The path along which it would find programs: Go puts its own in front.
+    pub path: Option<OsString>,
+}
+
+/// The collector's `main`, if this process is one: returns its exit code.
+pub fn run_if_collector() -> Option<u8> {
+    let socket = std::env::var_os(VARIABLE)?;
+    let mut words = std::env::args_os().skip(1);
+    let offered = words
+        .next()
+        .ok_or_else(|| io::Error::other("no test binary was named"))
+        .and_then(|program| offer(Path::new(&socket), program, words.collect()));
+    Some(match offered {
+        Ok(()) => 0,
+        Err(error) => {
+            // `go test` shows it next to the package.
+            let _ = writeln!(
+                io::stderr(),
+                "the test binary can't be handed over: {error}"
+            );
+            1
+        }
+    })
+}
+
+fn offer(socket: &Path, program: OsString, arguments: Vec<OsString>) -> io::Result<()> {
+    let offer = Offer {
+        directory: std::env::current_dir()?.into_os_string(),
+        program,
+        arguments,
+        path: std::env::var_os("PATH"),
+    };
+    let mut stream = StdStream::connect(socket)?;
+    stream.write_all(&serde_json::to_vec(&offer)?)?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    match answer.as_slice() {
+        [TAKEN] => Ok(()),
+        _ => Err(io::Error::other("nobody took it")),
+    }
+}
+
+/// Where collectors call.
+#[derive(Debug)]
+pub struct Desk {
+    listener: UnixListener,
+    socket: PathBuf,
+    _directory: TempDir,
+}
+
+/// A collector that waits for its answer. Dropping it says that there is trouble.
+#[derive(Debug)]
+pub struct Waiting {
+    stream: UnixStream,
+}
+
+impl Desk {
+    /// Opens one.
+    pub fn open() -> io::Result<Desk> {
+        let directory = tempfile::Builder::new().prefix("maelstrom-go-").tempdir()?;
+        let socket = directory.path().join("collector");
+        Ok(Desk {
+            listener: UnixListener::bind(&socket)?,
+            socket,
+            _directory: directory,
+        })
+    }
+
+    /// What [`VARIABLE`] must be.
+    pub fn socket(&self) -> &OsStr {
+        self.socket.as_os_str()
+    }
+
+    /// The next collector that calls. Dropping the future loses none.
+    pub async fn next(&self) -> io::Result<UnixStream> {
+        let (stream, _) = self.listener.accept().await?;
+        Ok(stream)
+    }
+}
+
+/// Hears a collector out.
+pub async fn hear(mut stream: UnixStream) -> io::Result<(Offer, Waiting)> {
+    let mut message = Vec::new();
+    (&mut stream)
+        .take(MESSAGE_BYTES_MAX)
+        .read_to_end(&mut message)
+        .await?;
+    let offer = serde_json::from_slice(&message)?;
+    Ok((offer, Waiting { stream }))
+}
+
+impl Waiting {
+    /// Says that the binary was taken.
+    pub async fn taken(mut self) -> io::Result<()> {
+        self.stream.write_all(&[TAKEN]).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn call(desk: &Desk) -> (Offer, Waiting, std::thread::JoinHandle<io::Result<()>>) {
+        let socket = desk.socket().to_owned();
+        let caller = std::thread::spawn(move || {
+            offer(Path::new(&socket), "/b/x.test".into(), vec!["-a".into()])
+        });
+        let stream = desk.next().await.unwrap();
+        let (offer, waiting) = hear(stream).await.unwrap();
+        (offer, waiting, caller)
+    }
+
+    #[tokio::test]
+    async fn an_offer_is_heard_and_answered() {
+        let desk = Desk::open().unwrap();
+        let (offer, waiting, caller) = call(&desk).await;
+        assert_eq!(offer.program, "/b/x.test");
+        assert_eq!(offer.arguments, ["-a"]);
+        assert_eq!(offer.directory, std::env::current_dir().unwrap());
+        waiting.taken().await.unwrap();
+        caller.join().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn trouble_reaches_the_collector() {
+        let desk = Desk::open().unwrap();
+        let (_, waiting, caller) = call(&desk).await;
+        drop(waiting);
+        assert_eq!(
+            caller.join().unwrap().unwrap_err().to_string(),
+            "nobody took it"
+        );
+    }
+}

@@ -1,0 +1,232 @@
+//! All of `maelstrom-go-test`'s parts together, as the engine drives them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::engine::event::{EventKind, Isolation, SourceLocation};
+use crate::engine::framework::{DiscoverySummary, Follower, Framework, Host};
+use crate::engine::job::TestKey;
+use crate::runners::sandbox;
+use crate::runners::sandbox::container::Toolbox;
+use crate::runners::sandbox::invocation::Invocation;
+
+use super::binaries::{Binaries, OWN};
+use super::build::{Build, arguments};
+use super::discovery::{Discovery, Found};
+use super::error::{GoError, of_tool};
+use super::jobs::Project;
+use super::location::Places;
+use super::options::{Goal, Settings};
+use super::packages::{self, Package};
+use super::reader::Reader;
+use super::toolchain::{GO, Toolchain};
+
+/// Builds, lists and reads the tests of Go packages.
+#[derive(Debug)]
+pub struct GoFramework {
+    settings: Settings,
+    invocation: Invocation,
+    known: Mutex<Known>,
+}
+
+/// What a run needs as long as tests run, after discovery is over.
+#[derive(Debug, Default)]
+struct Known {
+    /// Each holds a directory that is gone when it is dropped.
+    binaries: Vec<Binaries>,
+    /// Where packages are, by their import paths.
+    directories: HashMap<String, PathBuf>,
+    root: PathBuf,
+}
+
+impl GoFramework {
+    /// With these settings, called so.
+    pub fn new(settings: Settings, mut invocation: Invocation) -> GoFramework {
+        if let Some(directory) = &settings.directory {
+            invocation.directory = invocation.directory.join(directory);
+        }
+        GoFramework {
+            settings,
+            invocation,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The lines of `--list-packages`. Nothing is built.
+    pub async fn list_packages(&self) -> Result<Vec<String>, GoError> {
+        // Tells of a Go that is missing or too old.
+        self.toolchain().await?;
+        let packages = self.wanted(packages::list(&self.invocation, &self.settings).await?);
+        Ok(packages.into_iter().map(|p| p.import_path).collect())
+    }
+
+    /// Go, which has a module to work on where it needs one.
+    async fn toolchain(&self) -> Result<Toolchain, GoError> {
+        let toolchain = Toolchain::find(&self.invocation).await?;
+        let needs_module = |name: &String| name.starts_with('.') && !name.ends_with(".go");
+        if toolchain.misses_module() && self.settings.packages.iter().all(needs_module) {
+            return Err(GoError::NoModule {
+                directory: self.invocation.directory.clone(),
+            });
+        }
+        Ok(toolchain)
+    }
+
+    /// The packages that filters do not rule out.
+    fn wanted(&self, packages: Vec<Package>) -> Vec<Package> {
+        let mut packages = packages;
+        packages.retain(|package| package.is_wanted(&self.settings.patterns, None));
+        packages
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How Go is told which packages to test: as it was told to us, if that is all of them.
+    fn named(&self, listed: usize, wanted: &[Package]) -> Vec<String> {
+        if listed == wanted.len() {
+            return self.settings.packages.clone();
+        }
+        wanted.iter().map(|p| p.import_path.clone()).collect()
+    }
+
+    fn remember(&self, packages: &[Package], root: &Path) {
+        let mut known = self.known();
+        known.root = root.to_owned();
+        known.directories.extend(
+            packages
+                .iter()
+                .map(|package| (package.import_path.clone(), package.dir.clone())),
+        );
+    }
+
+    fn notify<H: Host>(&self, host: &H) {
+        match (
+            self.settings.goal,
+            self.settings.isolation,
+            self.settings.toolbox,
+        ) {
+            (Goal::Run, Isolation::Container, Toolbox::Present) => {
+                host.emit(EventKind::Notice(sandbox::notices::toolbox("Go toolchain")));
+            }
+            (Goal::Run, Isolation::Container, Toolbox::Absent)
+            | (Goal::Run, Isolation::Process, _)
+            | (Goal::ListTests | Goal::ListPackages | Goal::Build, _, _) => {}
+        }
+    }
+
+    async fn build<H: Host>(
+        &self,
+        host: &H,
+        arguments: &[String],
+        binaries: &Binaries,
+        mut discovery: Discovery<'_, H>,
+    ) -> Result<DiscoverySummary, GoError> {
+        let mut build = Build::start(&self.invocation, arguments, binaries.build_directory())?;
+        let status = loop {
+            tokio::select! {
+                message = build.next() => {
+                    let message = message?;
+                    let finished = message.finished();
+                    discovery.build_message(message).await?;
+                    if let Some(status) = finished {
+                        break status;
+                    }
+                }
+                () = discovery.listed(), if discovery.is_listing() => {}
+            }
+        };
+        host.emit(EventKind::BuildFinished {
+            succeeded: status.success(),
+        });
+        if !status.success() && discovery.found() == Found::Nothing {
+            return Err(GoError::Build { status });
+        }
+        while discovery.is_listing() {
+            discovery.listed().await;
+        }
+        Ok(DiscoverySummary {
+            deselected: discovery.deselected(),
+            failure: (!status.success()).then(|| of_tool(status)),
+        })
+    }
+}
+
+impl Framework for GoFramework {
+    type Error = GoError;
+
+    async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, GoError> {
+        let toolchain = self.toolchain().await?;
+        let packages = packages::list(&self.invocation, &self.settings).await?;
+        let listed = packages.len();
+        let packages = self.wanted(packages);
+        let directories = packages::directories(&packages);
+        let root = root(&toolchain, &packages, &self.invocation.directory);
+        let own = root.join(OWN);
+        host.state_directory(own.join("state"));
+        self.remember(&packages, &root);
+        if packages.is_empty() && listed > 0 {
+            return Ok(DiscoverySummary::default());
+        }
+        let binaries =
+            Binaries::new(&own).map_err(|(path, source)| GoError::Keep { path, source })?;
+        let arguments = arguments(&self.settings, &self.named(listed, &packages));
+        host.emit(EventKind::BuildStarted {
+            command: std::iter::once(GO.to_owned())
+                .chain(arguments.clone())
+                .collect(),
+        });
+        let project = Project {
+            settings: &self.settings,
+            invocation: &self.invocation,
+            toolchain: &toolchain,
+            root: &root,
+            directories: &directories,
+            own: &own,
+            binaries: binaries.directory(),
+        };
+        let discovery = Discovery::new(project, host, &binaries, &packages)?;
+        let summary = self.build(host, &arguments, &binaries, discovery).await;
+        // Tests that were found run on, whatever became of the rest.
+        self.known().binaries.push(binaries);
+        let summary = summary?;
+        self.notify(host);
+        Ok(summary)
+    }
+
+    fn failure_location(&self, _stdout: &[u8], _stderr: &[u8]) -> Option<SourceLocation> {
+        // Every test has a follower, which tells.
+        None
+    }
+
+    fn follow(&self, test: &TestKey) -> Option<Box<dyn Follower>> {
+        let known = self.known();
+        let here = &self.invocation.directory;
+        let directory = known.directories.get(&*test.package).unwrap_or(here);
+        let places = Places::new(directory, &known.root, here);
+        Some(Box::new(Reader::new(places)))
+    }
+}
+
+/// The root of the workspace or of the first module, or else where we are.
+fn root(toolchain: &Toolchain, packages: &[Package], here: &Path) -> PathBuf {
+    let modules = packages
+        .iter()
+        .filter_map(|package| package.module.as_ref());
+    let module = modules
+        .filter(|module| module.main)
+        .map(|module| module.dir.as_path());
+    let module = || module.into_iter().find(|directory| directory.is_absolute());
+    toolchain
+        .workspace()
+        .or_else(module)
+        .unwrap_or(here)
+        .to_owned()
+}

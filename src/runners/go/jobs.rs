@@ -1,0 +1,261 @@
+//! The jobs of a test binary: one container for all of a project's packages, one process for each
+//! test.
+//!
+//! In a container the test binaries stand in [`PLACE`], read-only: their real place is hidden with
+//! everything else of ours. There is one container for all of them, so that one test's container
+//! can serve the next package's, too.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::event::Isolation;
+use crate::engine::job::{ContainerSpec, Job, ProcessSpec};
+use crate::engine::libraries::{ElfError, shared_libraries};
+use crate::runners::sandbox::container::facts::{HostFacts, Lent, Libraries, WorkspaceFacts};
+use crate::runners::sandbox::container::host_path::HostPath;
+use crate::runners::sandbox::container::workspace::Places;
+use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
+use crate::runners::sandbox::environment::invoking;
+use crate::runners::sandbox::invocation::{Invocation, Variables};
+
+use super::collector::Offer;
+use super::error::GoError;
+use super::listing::LIST;
+use super::options::Settings;
+use super::toolchain::Toolchain;
+
+/// Where test binaries stand in a container.
+const PLACE: &str = "/run/maelstrom-go-test";
+
+/// What `go test` tells a test binary that means nothing here: which tests to run, what to write
+/// about them, and where to put what else they give.
+const DROPPED: [&str; 7] = [
+    "-test.count",
+    "-test.failfast",
+    "-test.list",
+    "-test.run",
+    "-test.skip",
+    "-test.testlogfile",
+    "-test.v",
+];
+
+/// Makes a test binary write what [`super::reader`] understands.
+const FRAMED: &str = "-test.v=test2json";
+
+/// Where a project is.
+#[derive(Clone, Debug)]
+pub struct Project<'a> {
+    /// What is wanted.
+    pub settings: &'a Settings,
+    /// How we were called.
+    pub invocation: &'a Invocation,
+    /// The toolchain that builds.
+    pub toolchain: &'a Toolchain,
+    /// The root of its module or workspace.
+    pub root: &'a Path,
+    /// Its modules and packages.
+    pub directories: &'a [PathBuf],
+    /// Our own directory in it.
+    pub own: &'a Path,
+    /// Where test binaries are.
+    pub binaries: &'a Path,
+}
+
+/// The containers of a project: one, or without the toolbox one for each set of shared libraries.
+#[derive(Debug)]
+pub struct Containers {
+    workspace: WorkspaceFacts,
+    host: HostFacts,
+    toolbox: Toolbox,
+    isolation: Isolation,
+    made: HashMap<BTreeSet<PathBuf>, Arc<ContainerSpec>>,
+}
+
+/// Why a test binary has no container.
+#[derive(Debug, thiserror::Error)]
+pub enum NoContainer {
+    /// What it needs can't be told.
+    #[error("can't be run without the toolbox: {0}; {help}", help = .0.help())]
+    Libraries(#[from] ElfError),
+    /// There is none for the project.
+    #[error(transparent)]
+    Project(#[from] GoError),
+}
+
+impl Containers {
+    /// Finds out what a project's containers are made from.
+    pub fn new(project: &Project<'_>) -> Result<Containers, GoError> {
+        let settings = project.settings;
+        let (workspace, host) = match settings.isolation {
+            Isolation::Container => (workspace_facts(project)?, host_facts(project)),
+            // Nothing will look at them.
+            Isolation::Process => (WorkspaceFacts::default(), HostFacts::default()),
+        };
+        Ok(Containers {
+            workspace,
+            host,
+            toolbox: settings.toolbox,
+            isolation: settings.isolation,
+            made: HashMap::new(),
+        })
+    }
+
+    /// The container for a test binary.
+    pub fn get(&mut self, binary: &Path) -> Result<Arc<ContainerSpec>, NoContainer> {
+        let libraries = match (self.toolbox, self.isolation) {
+            (Toolbox::Absent, Isolation::Container) => {
+                shared_libraries(binary, &[])?.into_iter().collect()
+            }
+            (Toolbox::Present, _) | (Toolbox::Absent, Isolation::Process) => BTreeSet::new(),
+        };
+        if let Some(made) = self.made.get(&libraries) {
+            return Ok(made.clone());
+        }
+        let files = libraries.iter();
+        let files = files.filter_map(|library| HostPath::resolve(library).ok());
+        let needed = Libraries {
+            files: files.collect(),
+        };
+        let made = container(&self.workspace, &self.host, self.toolbox, &needed);
+        let made = Arc::new(made.map_err(GoError::from)?);
+        self.made.insert(libraries, made.clone());
+        Ok(made)
+    }
+}
+
+fn workspace_facts(project: &Project<'_>) -> Result<WorkspaceFacts, GoError> {
+    let home = project.invocation.path_variable("HOME");
+    let mut facts = workspace::gather(
+        &Places {
+            root: project.root,
+            packages: project.directories,
+            built: &[],
+            own: project.own,
+            home: home.as_deref(),
+        },
+        &mountinfo::of_this_host(),
+    )?;
+    facts.lent.push(Lent {
+        place: PLACE.into(),
+        source: project.binaries.to_owned(),
+    });
+    Ok(facts)
+}
+
+fn host_facts(project: &Project<'_>) -> HostFacts {
+    let mut facts = host::gather(project.invocation, project.toolchain.lent());
+    facts
+        .caches
+        .extend(HostPath::resolve(project.toolchain.cache()).ok());
+    facts
+}
+
+/// The jobs of one package's test binary.
+#[derive(Clone, Debug)]
+pub struct BinaryJobs {
+    container: Arc<ContainerSpec>,
+    program: Arc<OsStr>,
+    environment: Arc<Variables>,
+    working_directory: Arc<Path>,
+    arguments: Arc<[OsString]>,
+    timeout: Option<Duration>,
+}
+
+impl BinaryJobs {
+    /// Those of a test binary that was taken to `place` among the binaries.
+    pub fn new(
+        project: &Project<'_>,
+        container: Arc<ContainerSpec>,
+        directory: &Path,
+        place: &Path,
+        offer: &Offer,
+    ) -> BinaryJobs {
+        let settings = project.settings;
+        let binaries = match settings.isolation {
+            Isolation::Container => Path::new(PLACE),
+            Isolation::Process => project.binaries,
+        };
+        let kept = offer.arguments.iter().filter(|word| !is_dropped(word));
+        BinaryJobs {
+            container,
+            program: binaries.join(place).into_os_string().into(),
+            environment: Arc::new(environment(project, directory, offer)),
+            working_directory: directory.into(),
+            arguments: kept.chain(&settings.extra_arguments).cloned().collect(),
+            timeout: settings.timeout,
+        }
+    }
+
+    /// Lists the tests.
+    pub fn list(&self, timeout: Duration) -> Job {
+        self.job(vec![LIST.into()], Some(timeout))
+    }
+
+    /// Runs what of one test the pattern selects.
+    pub fn test(&self, run: &str, skip: Option<&str>) -> Job {
+        let mut own = vec![FRAMED.into(), format!("-test.run={run}").into()];
+        own.extend(skip.map(|skip| format!("-test.skip={skip}").into()));
+        self.job(own, self.timeout)
+    }
+
+    fn job(&self, mut arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
+        arguments.extend(self.arguments.iter().cloned());
+        Job {
+            container: self.container.clone(),
+            process: Arc::new(ProcessSpec {
+                program: self.program.clone(),
+                arguments,
+                environment: self.environment.clone(),
+                working_directory: self.working_directory.clone(),
+            }),
+            timeout,
+        }
+    }
+}
+
+fn is_dropped(word: &OsStr) -> bool {
+    let word = word.to_string_lossy();
+    let name = word.split('=').next().unwrap_or_default();
+    DROPPED.contains(&name)
+}
+
+/// What `go test` would give the test: our environment, Go's programs on the path, and the
+/// directory.
+fn environment(project: &Project<'_>, directory: &Path, offer: &Offer) -> Variables {
+    let invocation = &project.invocation.environment;
+    let mut variables = invoking(invocation, project.settings.isolation);
+    if let Some(path) = &offer.path {
+        variables.insert("PATH".into(), path.clone());
+    }
+    variables.insert("PWD".into(), directory.into());
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_go_says_about_selection_is_dropped_and_the_rest_kept() {
+        let kept = |word: &str| !is_dropped(OsStr::new(word));
+        for word in [
+            "-test.paniconexit0",
+            "-test.timeout=10m0s",
+            "-test.short=true",
+            "-update",
+        ] {
+            assert!(kept(word), "{word}");
+        }
+        for word in [
+            "-test.v=true",
+            "-test.count=1",
+            "-test.run=A",
+            "-test.testlogfile=/x",
+        ] {
+            assert!(!kept(word), "{word}");
+        }
+    }
+}

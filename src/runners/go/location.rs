@@ -1,0 +1,152 @@
+//! Where in the source a test failed, from what it wrote.
+//!
+//! A failed check writes `    file_test.go:7: what is wrong`, with the file's name alone or, under
+//! `-fullpath`, its whole path; log lines look just the same, and what failed is said last. A panic
+//! writes the stacks of goroutines, whose first line in the project's own sources counts.
+
+use std::path::{Path, PathBuf};
+
+use crate::engine::event::SourceLocation;
+
+/// Kept of a line of standard error. A line of a stack is shorter.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// What was found so far in what one test wrote.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The package's.
+    directory: PathBuf,
+    /// All of the project's sources lie below it.
+    project: PathBuf,
+    /// Where the user is.
+    shown_from: PathBuf,
+    checked: Option<SourceLocation>,
+    panicked: Option<SourceLocation>,
+    line: Vec<u8>,
+}
+
+impl Places {
+    /// For a test of the package in `directory`. What is found is told from `shown_from`.
+    pub fn new(directory: &Path, project: &Path, shown_from: &Path) -> Places {
+        Places {
+            directory: directory.to_owned(),
+            project: project.to_owned(),
+            shown_from: shown_from.to_owned(),
+            checked: None,
+            panicked: None,
+            line: Vec::new(),
+        }
+    }
+
+    /// Takes in a line of standard output.
+    pub fn stdout(&mut self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        if let Some((path, line, _)) = message(&text) {
+            self.checked = Some(self.placed(path, line));
+        }
+    }
+
+    /// Takes in a piece of standard error.
+    pub fn stderr(&mut self, bytes: &[u8]) {
+        if self.panicked.is_some() {
+            return;
+        }
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
+            self.line.extend(piece.iter().take(room));
+            if piece.ends_with(b"\n") {
+                let line = std::mem::take(&mut self.line);
+                self.stack_line(&String::from_utf8_lossy(&line));
+            }
+        }
+    }
+
+    /// Where the test failed, if it did: a panic's place is surer than a message's.
+    pub fn found(&self) -> Option<SourceLocation> {
+        self.panicked.clone().or_else(|| self.checked.clone())
+    }
+
+    /// What a line says after its place.
+    pub fn without<'a>(&self, line: &'a str) -> Option<&'a str> {
+        message(line).map(|(_, _, text)| text.trim_end())
+    }
+
+    /// Reads a line such as `\t/w/p/a_test.go:12 +0x1d`.
+    fn stack_line(&mut self, line: &str) {
+        let place = line.trim();
+        let place = place.split_once(" +0x").map_or(place, |(place, _)| place);
+        let Some((path, number)) = place.rsplit_once(':') else {
+            return;
+        };
+        let in_project = path.ends_with(".go") && Path::new(path).starts_with(&self.project);
+        if let (true, Ok(line), None) = (in_project, number.parse(), &self.panicked) {
+            self.panicked = Some(self.placed(path, line));
+        }
+    }
+
+    fn placed(&self, path: &str, line: u32) -> SourceLocation {
+        let whole = self.directory.join(path);
+        let shown = whole.strip_prefix(&self.shown_from).unwrap_or(&whole);
+        SourceLocation {
+            path: shown.to_string_lossy().into_owned(),
+            line,
+            column: None,
+        }
+    }
+}
+
+/// Takes apart a line such as `    a_test.go:7: what is wrong`.
+fn message(line: &str) -> Option<(&str, u32, &str)> {
+    let text = line.strip_prefix("    ")?.trim_start();
+    let (path, rest) = text.split_once(".go:")?;
+    let (number, said) = rest.split_once(": ").or_else(|| {
+        // What is wrong may begin on the next line.
+        rest.trim_end().strip_suffix(':').map(|number| (number, ""))
+    })?;
+    let path = text.get(..path.len() + ".go".len())?;
+    Some((path, number.parse().ok()?, said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(stdout: &[&str], stderr: &str) -> Option<(String, u32)> {
+        let mut places = Places::new(Path::new("/w/p"), Path::new("/w"), Path::new("/w"));
+        for line in stdout {
+            places.stdout(line.as_bytes());
+        }
+        // In pieces, as it comes.
+        for piece in stderr.as_bytes().chunks(7) {
+            places.stderr(piece);
+        }
+        places.found().map(|place| (place.path, place.line))
+    }
+
+    #[test]
+    fn the_last_message_says_where() {
+        let lines = [
+            "    a_test.go:7: got 1\n",
+            "    more\n",
+            "        b_test.go:9: \n",
+        ];
+        assert_eq!(found(&lines, ""), Some(("p/b_test.go".to_owned(), 9)));
+        let whole = ["    /else/where/a_test.go:7: got 1\n"];
+        assert_eq!(
+            found(&whole, ""),
+            Some(("/else/where/a_test.go".to_owned(), 7))
+        );
+        for no in ["a_test.go:7: x\n", "    a.go:x: y\n", "    a.go:7\n", ""] {
+            assert_eq!(found(&[no], ""), None, "{no}");
+        }
+    }
+
+    #[test]
+    fn a_panic_says_where_in_the_project() {
+        let stack = "panic: oh [recovered]\n\ngoroutine 7 [running]:\ntesting.tRunner(0x1)\n\
+                     \t/usr/local/go/src/testing/testing.go:1 +0x3a\nexample.com/p.f(...)\n\
+                     \t/w/p/a.go:12\nexample.com/p.TestA(0xc0)\n\t/w/p/a_test.go:34 +0x1d\n";
+        let messages = ["    a_test.go:7: before\n"];
+        assert_eq!(found(&messages, stack), Some(("p/a.go".to_owned(), 12)));
+    }
+}

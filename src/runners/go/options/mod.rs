@@ -1,0 +1,251 @@
+//! The command line of `maelstrom-go-test`: [`Options`] as typed, [`Settings`] as meant.
+//!
+//! Options have the names of the original Maelstrom, and those that fingers know from `go test`,
+//! with one dash or two ([`words`]). Where the two clash:
+//!
+//! - `-v` is `go test`'s: show what passing tests write. The version is `-V`.
+//! - `-c` and `-i` are Maelstrom's (a configuration file, a pattern), and so are `-x` and `-l`.
+//! - Without a package all of the module is tested, `./...`, as in the original; `go test` stops at
+//!   the current directory.
+//! - `--timeout` with a bare number is in seconds and ends a test from outside; with a unit, as in
+//!   `30s`, it is Go's own and ends it with the stacks of all goroutines.
+//! - `-j` is the number of tests at a time, `-p` that of build steps.
+//!
+//! Invariant: turning options into settings touches neither the system nor the environment.
+
+pub mod words;
+
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser};
+
+use crate::engine::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
+pub use crate::runners::cargo::options::{IsolationOption, PassingOutput, ReportOptions};
+
+pub use self::resolve::{Goal, OptionsError, Settings, Timeout};
+
+/// The most slots there may be.
+const SLOTS_MAX: i64 = 1000;
+
+/// The program, and which of its options are configuration values.
+pub static PROGRAM: Program = Program {
+    name: "maelstrom-go-test",
+    prefix: "MAELSTROM_GO_TEST",
+    directories: &["maelstrom/maelstrom-go-test", "maelstrom/go-test"],
+    values: &[
+        Value::new("slots", Kind::Number),
+        Value::new("isolation", Kind::Text),
+        Value::new("strict", Kind::Boolean),
+        Value::new("repeat", Kind::Number),
+        Value::new("stop-after", Kind::Number),
+        Value::new("timeout", Kind::NumberOrText),
+        Value::new("ui", Kind::Text),
+        Value::new("quiet", Kind::Boolean),
+        Value::new("no-tui", Kind::Boolean),
+        Value::new("on-finish", Kind::Text),
+        Value::new("color", Kind::Text),
+        Value::new("vet", Kind::Text),
+        Value::new("short", Kind::Boolean),
+        Value::new("fullpath", Kind::Boolean),
+        Value::new("build-flag", Kind::List),
+        Value::new("test-flag", Kind::List),
+        Value::trailing("extra-test-binary-args", "test_arguments"),
+    ],
+};
+
+/// The command line as it was typed, after [`words::rewrite`].
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "maelstrom-go-test",
+    version,
+    disable_version_flag = true,
+    about = "Builds the tests of Go packages and runs each in its own container",
+    after_help = "Flags of `go test` may be written with one dash or two: those about building \
+                  (-tags, -race, -mod, -ldflags, ...) go to the build, those about running \
+                  (-run, -skip, -short, -count, -v, -failfast, -cpu, ...) have the meaning they \
+                  have there, and what nobody knows goes to the test binaries, as does all that \
+                  stands after -args. Benchmarks, fuzzing, coverage and profiles are left to \
+                  `go test`."
+)]
+pub struct Options {
+    /// Packages, as `go test` takes them [default: ./...]
+    #[arg(value_name = "PACKAGE")]
+    pub packages: Vec<String>,
+
+    /// Arguments for the test binaries
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    pub test_arguments: Vec<OsString>,
+
+    /// Print the version
+    #[arg(short = 'V', long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
+
+    /// Which tests.
+    #[command(flatten)]
+    pub tests: TestOptions,
+
+    /// How Go builds.
+    #[command(flatten)]
+    pub build: BuildOptions,
+
+    /// How the tests run.
+    #[command(flatten)]
+    pub run: RunOptions,
+
+    /// What is shown.
+    #[command(flatten)]
+    pub report: ReportOptions,
+}
+
+/// Which tests.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Tests")]
+pub struct TestOptions {
+    /// Run only tests that match this pattern; may be repeated
+    #[arg(short, long, value_name = "PATTERN")]
+    pub include: Vec<String>,
+
+    /// Leave out tests that match this pattern; may be repeated
+    #[arg(short = 'x', long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+
+    /// Run only tests and subtests that match this regular expression, as with `go test -run`
+    #[arg(long, value_name = "REGEXP", allow_hyphen_values = true)]
+    pub run: Option<String>,
+
+    /// Leave out tests and subtests that match this regular expression, as with `go test -skip`
+    #[arg(long, value_name = "REGEXP", allow_hyphen_values = true)]
+    pub skip: Option<String>,
+
+    /// Build, print the tests' names and stop
+    #[arg(short, long, visible_alias = "list", group = "goal")]
+    pub list_tests: bool,
+
+    /// Print the packages and stop
+    #[arg(long, group = "goal")]
+    pub list_packages: bool,
+
+    /// Build the tests and stop
+    #[arg(long, group = "goal")]
+    pub no_run: bool,
+}
+
+/// How Go builds.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Building")]
+pub struct BuildOptions {
+    /// Change to this directory first
+    #[arg(short = 'C', long, value_name = "DIRECTORY")]
+    pub directory: Option<PathBuf>,
+
+    /// Build steps at a time [default: the number of CPUs]
+    #[arg(short, value_name = "N")]
+    pub parallel_steps: Option<NonZeroU32>,
+
+    /// Which checks `go vet` makes, or `off`
+    #[arg(long, value_name = "LIST")]
+    pub vet: Option<String>,
+
+    /// A flag for the build, such as -tags=x; may be repeated
+    #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]
+    pub build_flag: Vec<String>,
+
+    /// What nobody can do here
+    #[arg(long, hide = true)]
+    refused_flag: Vec<String>,
+}
+
+/// How the tests run.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Running")]
+pub struct RunOptions {
+    /// Tests at a time [default: the number of CPUs]
+    #[arg(short = 'j', long, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
+    pub slots: Option<u32>,
+
+    /// What keeps tests apart
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub isolation: IsolationOption,
+
+    /// Give the tests nothing of this machine but the sources, what was built, and the shared
+    /// libraries that it needs
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Run every test so many times; also -count
+    #[arg(
+        short,
+        long,
+        visible_aliases = ["loop", "count"],
+        value_name = "N",
+        default_value = "1"
+    )]
+    pub repeat: NonZeroU32,
+
+    /// Stop after so many failures
+    #[arg(short, long, value_name = "N")]
+    pub stop_after: Option<NonZeroU32>,
+
+    /// Stop after the first failure
+    #[arg(long, conflicts_with = "stop_after")]
+    pub failfast: bool,
+
+    /// Stop a test that takes longer than so many seconds, or than a time such as 90s or 2m; 0
+    /// means never [default: 10m]
+    #[arg(short, long, value_name = "TIME")]
+    pub timeout: Option<Timeout>,
+
+    /// Tell long tests to keep short
+    #[arg(long)]
+    pub short: bool,
+
+    /// Have the tests name their files with whole paths
+    #[arg(long)]
+    pub fullpath: bool,
+
+    /// Show what passing tests write, too
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// A flag for the test binaries; may be repeated
+    #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]
+    pub test_flag: Vec<String>,
+}
+
+impl Options {
+    /// Settles the options from a command line (program name first), variables and files.
+    pub fn settled<I>(arguments: I, system: &impl System) -> Result<Settled<Options>, ConfigError>
+    where
+        I: IntoIterator<Item = OsString>,
+    {
+        settle(&PROGRAM, &own_words(arguments), system)
+    }
+
+    /// Reads a command line alone, program name first.
+    pub fn read<I>(arguments: I) -> Result<Options, clap::Error>
+    where
+        I: IntoIterator<Item = OsString>,
+    {
+        Options::try_parse_from(own_words(arguments))
+    }
+}
+
+fn own_words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut known: Vec<String> = ["help", "config-file", "print-config", "log-level"]
+        .map(str::to_owned)
+        .to_vec();
+    for argument in Options::command().get_arguments() {
+        let names = argument.get_long_and_visible_aliases();
+        for name in names.unwrap_or_default() {
+            known.extend([name.to_owned(), format!("no-{name}")]);
+        }
+    }
+    words::rewrite(arguments, &known)
+}

@@ -1,0 +1,254 @@
+//! From what was typed to what is meant.
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::engine::event::Isolation;
+use crate::engine::filter::{PatternError, Selection, vocabulary};
+use crate::runners::go::run_pattern::{RunPattern, RunPatternError};
+use crate::runners::sandbox::container::Toolbox;
+
+use super::{
+    BuildOptions, IsolationOption, Options, PassingOutput, ReportOptions, RunOptions, SLOTS_MAX,
+    TestOptions,
+};
+
+/// All packages below the current directory, as Go writes it.
+const ALL_PACKAGES: &str = "./...";
+
+/// What a command line means.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What to do.
+    pub goal: Goal,
+    /// Where, if not here.
+    pub directory: Option<PathBuf>,
+    /// Which packages, as Go understands them.
+    pub packages: Vec<String>,
+    /// Which tests, by pattern.
+    pub patterns: Selection,
+    /// Which tests and subtests, by Go's expressions.
+    pub run: Option<RunPattern>,
+    /// Which tests and subtests not.
+    pub skip: Option<RunPattern>,
+    /// What Go is told for building; `go list` understands all of it.
+    pub build_flags: Vec<String>,
+    /// What only `go test` is told.
+    pub go_test_flags: Vec<String>,
+    /// What the test binaries are told through `go test`.
+    pub test_flags: Vec<String>,
+    /// What every test binary gets in the end.
+    pub extra_arguments: Vec<OsString>,
+    /// How many tests at a time, 1 to 1000.
+    pub slots: u32,
+    /// What keeps tests apart.
+    pub isolation: Isolation,
+    /// Whether tests see this machine's programs and toolchain.
+    pub toolbox: Toolbox,
+    /// How often each test runs.
+    pub repeat: NonZeroU32,
+    /// After so many failures the run stops.
+    pub stop_after: Option<NonZeroU32>,
+    /// After how long a test is ended from outside.
+    pub timeout: Option<Duration>,
+    /// Whether passing tests' output is shown.
+    pub passing_output: PassingOutput,
+    /// What is shown otherwise, and where.
+    pub report: ReportOptions,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Build, list and run.
+    Run,
+    /// Build and print the tests.
+    ListTests,
+    /// Print the packages.
+    ListPackages,
+    /// Build.
+    Build,
+}
+
+/// How long a test may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// So many seconds, kept from outside; 0 means for ever.
+    Seconds(u32),
+    /// A duration as Go writes it, kept by the test binary itself.
+    Go(String),
+}
+
+/// A text that is no duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("neither a number of seconds nor a duration such as `90s` or `1h30m`")]
+pub struct TimeoutError;
+
+impl FromStr for Timeout {
+    type Err = TimeoutError;
+
+    fn from_str(text: &str) -> Result<Timeout, TimeoutError> {
+        if let Ok(seconds) = text.parse() {
+            return Ok(Timeout::Seconds(seconds));
+        }
+        match is_duration(text) {
+            true => Ok(Timeout::Go(text.to_owned())),
+            false => Err(TimeoutError),
+        }
+    }
+}
+
+/// Whether Go takes a text for a duration (`time.ParseDuration`): numbers, each with its unit.
+fn is_duration(text: &str) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let number = rest.strip_suffix(unit).unwrap_or_default();
+        let units = ["ns", "us", "µs", "ms", "s", "m", "h"];
+        let Some(after) = units.iter().find_map(|known| {
+            let after = unit.strip_prefix(known)?;
+            let ends = !after.starts_with(char::is_alphabetic);
+            ends.then_some(after)
+        }) else {
+            return false;
+        };
+        if number.parse::<f64>().is_err() {
+            return false;
+        }
+        rest = after;
+    }
+    !text.is_empty()
+}
+
+/// Options that don't go together, or don't mean anything.
+#[derive(Debug, thiserror::Error)]
+pub enum OptionsError {
+    /// A filter.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// `-run` or `-skip`.
+    #[error("the value of `-{option}` can't be used")]
+    RunPattern {
+        /// Which.
+        option: &'static str,
+        /// Why.
+        #[source]
+        source: RunPatternError,
+    },
+    /// A flag of `go test` that makes no sense with a process for each test.
+    #[error("`{flag}` is not supported")]
+    Refused {
+        /// The flag.
+        flag: String,
+    },
+    /// Something that only a container can keep from tests.
+    #[error("`--strict` needs a container, and `--isolation=process` gives none")]
+    StrictProcess,
+}
+
+impl OptionsError {
+    /// What to do about it, if more can be said than what is wrong.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            OptionsError::Pattern(error) => error.help(),
+            OptionsError::Refused { flag } => Some(match flag.as_str() {
+                "-json" => "`--record=FILE` writes what happens as lines of JSON".to_owned(),
+                "-exec" => {
+                    "tests run in containers; `--isolation=process` runs them directly".to_owned()
+                }
+                flag => format!("use `go test {flag}`"),
+            }),
+            OptionsError::RunPattern { .. } | OptionsError::StrictProcess => None,
+        }
+    }
+}
+
+impl Options {
+    /// Settles what was typed, on a machine with so many CPUs.
+    pub fn settle(self, cpus: NonZeroU32) -> Result<Settings, OptionsError> {
+        if let Some(flag) = self.build.refused_flag.first().cloned() {
+            return Err(OptionsError::Refused { flag });
+        }
+        let run = self.run;
+        let isolation = match run.isolation {
+            IsolationOption::Container => Isolation::Container,
+            IsolationOption::Process => Isolation::Process,
+        };
+        let toolbox = match (run.strict, isolation) {
+            (false, Isolation::Container | Isolation::Process) => Toolbox::Present,
+            (true, Isolation::Container) => Toolbox::Absent,
+            (true, Isolation::Process) => return Err(OptionsError::StrictProcess),
+        };
+        let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
+        Ok(Settings {
+            goal: goal(&self.tests),
+            patterns: Selection::parse(&self.tests.include, &self.tests.exclude, &vocabulary::GO)?,
+            run: run_pattern("run", self.tests.run.as_deref())?,
+            skip: run_pattern("skip", self.tests.skip.as_deref())?,
+            packages: match self.packages.is_empty() {
+                true => vec![ALL_PACKAGES.to_owned()],
+                false => self.packages,
+            },
+            go_test_flags: go_test_flags(&self.build, &run),
+            directory: self.build.directory,
+            build_flags: self.build.build_flag,
+            timeout: match run.timeout {
+                Some(Timeout::Seconds(seconds)) if seconds > 0 => {
+                    Some(Duration::from_secs(seconds.into()))
+                }
+                Some(Timeout::Seconds(_) | Timeout::Go(_)) | None => None,
+            },
+            test_flags: run.test_flag,
+            extra_arguments: self.test_arguments,
+            slots: run.slots.unwrap_or(cpus.get()).clamp(1, slots_max),
+            isolation,
+            toolbox,
+            repeat: run.repeat,
+            stop_after: match run.failfast {
+                true => Some(NonZeroU32::MIN),
+                false => run.stop_after,
+            },
+            passing_output: match run.verbose {
+                true => PassingOutput::Shown,
+                false => PassingOutput::Hidden,
+            },
+            report: self.report,
+        })
+    }
+}
+
+fn goal(tests: &TestOptions) -> Goal {
+    match (tests.list_tests, tests.list_packages, tests.no_run) {
+        (true, _, _) => Goal::ListTests,
+        (_, true, _) => Goal::ListPackages,
+        (_, _, true) => Goal::Build,
+        (false, false, false) => Goal::Run,
+    }
+}
+
+fn run_pattern(
+    option: &'static str,
+    pattern: Option<&str>,
+) -> Result<Option<RunPattern>, OptionsError> {
+    pattern
+        .map(RunPattern::parse)
+        .transpose()
+        .map_err(|source| OptionsError::RunPattern { option, source })
+}
+
+fn go_test_flags(build: &BuildOptions, run: &RunOptions) -> Vec<String> {
+    let mut flags = Vec::new();
+    flags.extend(build.parallel_steps.map(|steps| format!("-p={steps}")));
+    flags.extend(build.vet.as_ref().map(|list| format!("-vet={list}")));
+    flags.extend(run.short.then(|| "-short".to_owned()));
+    flags.extend(run.fullpath.then(|| "-fullpath".to_owned()));
+    flags.extend(run.timeout.as_ref().map(|timeout| match timeout {
+        // Somebody else keeps it.
+        Timeout::Seconds(_) => "-timeout=0".to_owned(),
+        Timeout::Go(duration) => format!("-timeout={duration}"),
+    }));
+    flags
+}

@@ -1,0 +1,91 @@
+//! Command lines, and what they mean.
+
+use super::*;
+use crate::engine::event::Isolation;
+use crate::runners::sandbox::container::Toolbox;
+use std::time::Duration;
+
+fn settle(line: &str) -> Result<Settings, OptionsError> {
+    let words = format!("maelstrom-go-test {line}");
+    let words = words.split_whitespace().map(OsString::from);
+    let options = Options::read(words).unwrap();
+    options.settle(NonZeroU32::new(3).unwrap())
+}
+
+fn settled(line: &str) -> Settings {
+    settle(line).unwrap()
+}
+
+#[test]
+fn the_values_are_options() {
+    assert_eq!(PROGRAM.disagreements(&Options::command()), [""; 0]);
+}
+
+#[test]
+fn nothing_said_means_the_whole_module() {
+    let settings = settled("");
+    assert_eq!(settings.goal, Goal::Run);
+    assert_eq!(settings.packages, ["./..."]);
+    assert_eq!(settings.slots, 3);
+    assert_eq!(settings.isolation, Isolation::Container);
+    assert_eq!(settings.toolbox, Toolbox::Present);
+    assert_eq!(settings.go_test_flags, [""; 0]);
+    assert_eq!(settings.timeout, None);
+}
+
+#[test]
+fn flags_go_where_they_are_meant_to() {
+    let settings = settled(
+        "-v -race -tags=a,b -short -p 4 -vet=off -count=3 -failfast -run A/b -skip C -cpu 1,2 \
+         -update=all . ./x -args -z",
+    );
+    assert_eq!(settings.packages, [".", "./x"]);
+    assert_eq!(settings.build_flags, ["-race", "-tags=a,b"]);
+    assert_eq!(settings.go_test_flags, ["-p=4", "-vet=off", "-short"]);
+    assert_eq!(settings.test_flags, ["-cpu=1,2", "-update=all"]);
+    assert_eq!(settings.extra_arguments, ["-z"]);
+    assert_eq!(settings.repeat.get(), 3);
+    assert_eq!(settings.stop_after, NonZeroU32::new(1));
+    assert_eq!(settings.passing_output, PassingOutput::Shown);
+    assert_eq!(settings.run.unwrap().as_written(), "A/b");
+    assert_eq!(settings.skip.unwrap().as_written(), "C");
+}
+
+#[test]
+fn a_timeout_is_ours_or_gos() {
+    let seconds = settled("-t 30");
+    assert_eq!(seconds.timeout, Some(Duration::from_secs(30)));
+    assert_eq!(seconds.go_test_flags, ["-timeout=0"]);
+    let go = settled("-timeout 1m30s");
+    assert_eq!(go.timeout, None);
+    assert_eq!(go.go_test_flags, ["-timeout=1m30s"]);
+    assert_eq!(settled("--timeout=0").timeout, None);
+    for bad in ["", "s", "1x", "1m2", "-1s", "1.2.3s"] {
+        assert!(bad.parse::<Timeout>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_advice() {
+    let told: Vec<String> = [
+        "-bench=.",
+        "-json",
+        "--strict --isolation=process",
+        "-run (",
+        "-i nonsense",
+    ]
+    .map(|line| {
+        let error = settle(line).unwrap_err();
+        let help = error.help().unwrap_or_default();
+        let first = error.to_string();
+        format!("{} | {help}", first.lines().next().unwrap_or_default())
+    })
+    .to_vec();
+    insta::assert_snapshot!(told.join("\n"), @"
+    `-bench` is not supported | use `go test -bench`
+    `-json` is not supported | `--record=FILE` writes what happens as lines of JSON
+    `--strict` needs a container, and `--isolation=process` gives none | 
+    the value of `-run` can't be used | 
+    invalid filter pattern: unknown word `nonsense`: expected `all`, `any`, `true`, `none`, `false`, `name`, `package_import_path`, `package_path` or `package_name` |
+    ");
+}

@@ -1,0 +1,179 @@
+//! The packages that are to be tested, as `go list` describes them.
+//!
+//! What is wrong with a package is no error here: `go test` says it better, and goes on with the
+//! others.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::engine::filter::{GoSubject, Selection};
+use crate::runners::sandbox::invocation::Invocation;
+
+use super::error::GoError;
+use super::options::Settings;
+use super::toolchain::GO;
+
+/// The fields that are asked for.
+const FIELDS: &str = "-json=Dir,ImportPath,Name,Module,TestGoFiles,XTestGoFiles";
+
+/// A package.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+pub struct Package {
+    /// What it is called by those who import it.
+    pub import_path: String,
+    /// What it calls itself.
+    pub name: String,
+    /// Where it is; empty if nowhere.
+    pub dir: PathBuf,
+    /// The module it belongs to; the standard library's belong to none.
+    pub module: Option<Module>,
+    test_go_files: Vec<String>,
+    #[serde(rename = "XTestGoFiles")]
+    x_test_go_files: Vec<String>,
+}
+
+/// A module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Module {
+    /// What it is called.
+    pub path: String,
+    /// Where it is; empty if nowhere.
+    pub dir: PathBuf,
+    /// Whether it is one of those that are worked on.
+    pub main: bool,
+}
+
+impl Package {
+    /// Whether it has tests.
+    pub fn has_tests(&self) -> bool {
+        !self.test_go_files.is_empty() || !self.x_test_go_files.is_empty()
+    }
+
+    /// Its directory below its module's.
+    fn path(&self) -> &str {
+        let Some(module) = &self.module else {
+            return &self.import_path;
+        };
+        let below = self.import_path.strip_prefix(&module.path);
+        below.map_or(self.import_path.as_str(), |below| {
+            below.trim_start_matches('/')
+        })
+    }
+
+    /// Whether patterns want it, or one of its tests.
+    pub fn is_wanted(&self, patterns: &Selection, case: Option<&str>) -> bool {
+        let subject = GoSubject {
+            import_path: &self.import_path,
+            path: self.path(),
+            name: &self.name,
+            case,
+        };
+        patterns.evaluate(&subject).possible()
+    }
+}
+
+/// All packages that were named.
+pub async fn list(invocation: &Invocation, settings: &Settings) -> Result<Vec<Package>, GoError> {
+    let mut command = invocation.command(OsStr::new(GO));
+    command
+        .args(["list", "-e", FIELDS])
+        .args(&settings.build_flags)
+        .arg("--")
+        .args(&settings.packages);
+    let output = command
+        .output()
+        .await
+        .map_err(|source| GoError::Start { source })?;
+    if !output.status.success() {
+        return Err(GoError::Tool {
+            command: "go list",
+            status: output.status,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        });
+    }
+    read(&output.stdout)
+}
+
+fn read(answer: &[u8]) -> Result<Vec<Package>, GoError> {
+    serde_json::Deserializer::from_slice(answer)
+        .into_iter()
+        .collect::<Result<Vec<Package>, _>>()
+        .map_err(|source| GoError::Form {
+            command: "go list",
+            source,
+        })
+}
+
+/// The directories of the modules that are worked on and, of packages of none of them, their own.
+pub fn directories(packages: &[Package]) -> Vec<PathBuf> {
+    let mut directories: Vec<PathBuf> = packages
+        .iter()
+        .map(|package| match &package.module {
+            Some(module) if module.main => module.dir.clone(),
+            Some(_) | None => package.dir.clone(),
+        })
+        .filter(|directory| directory != Path::new(""))
+        .collect();
+    directories.sort();
+    directories.dedup();
+    directories
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::filter::vocabulary;
+
+    const ANSWER: &[u8] = br#"
+{"Dir":"/w","ImportPath":"example.com/w","Name":"w",
+ "Module":{"Path":"example.com/w","Dir":"/w","Main":true},"TestGoFiles":["a_test.go"]}
+{"Dir":"/w/in/ner","ImportPath":"example.com/w/in/ner","Name":"main",
+ "Module":{"Path":"example.com/w","Dir":"/w","Main":true},"XTestGoFiles":["b_test.go"]}
+{"Dir":"/go/src/fmt","ImportPath":"fmt","Name":"fmt","Standard":true}
+{"Dir":"/mod/x@v1","ImportPath":"example.com/x","Name":"x",
+ "Module":{"Path":"example.com/x","Dir":"/mod/x@v1","Version":"v1"}}
+{"ImportPath":"./nowhere","Error":{"Err":"no such directory"}}
+"#;
+
+    #[test]
+    fn packages_know_their_place() {
+        let packages = read(ANSWER).unwrap();
+        let paths: Vec<&str> = packages.iter().map(Package::path).collect();
+        assert_eq!(paths, ["", "in/ner", "fmt", "", "./nowhere"]);
+        let tested: Vec<bool> = packages.iter().map(Package::has_tests).collect();
+        assert_eq!(tested, [true, true, false, false, false]);
+        let expected = ["/go/src/fmt", "/mod/x@v1", "/w"].map(PathBuf::from);
+        assert_eq!(directories(&packages), expected);
+    }
+
+    #[test]
+    fn patterns_ask_for_packages_in_all_their_names() {
+        let packages = read(ANSWER).unwrap();
+        let wanted = |pattern: &str| -> Vec<&str> {
+            let patterns = Selection::parse(&[pattern.to_owned()], &[], &vocabulary::GO).unwrap();
+            let wanted = packages.iter().filter(|p| p.is_wanted(&patterns, None));
+            wanted.map(|package| package.import_path.as_str()).collect()
+        };
+        assert_eq!(
+            wanted("package_path.equals(in/ner)"),
+            ["example.com/w/in/ner"]
+        );
+        assert_eq!(
+            wanted("package_name.equals(main)"),
+            ["example.com/w/in/ner"]
+        );
+        assert_eq!(wanted("package_import_path.equals(fmt)"), ["fmt"]);
+        assert_eq!(wanted("name.equals(TestA)").len(), packages.len());
+    }
+
+    #[test]
+    fn what_is_no_list_is_an_error() {
+        assert!(read(b"{\"Dir\":").is_err());
+        assert_eq!(read(b"").unwrap(), []);
+    }
+}

@@ -1,0 +1,289 @@
+//! Reads along while one test writes.
+//!
+//! With `-test.v=test2json` a test binary puts a control character before each line of its own, and
+//! only there: `=== RUN`, `--- PASS` and their kind can't be confused with what the tested code
+//! writes. A person is shown everything else, and of the framing that a subtest failed.
+//!
+//! Invariants: what stands between the frames is passed on at once and unchanged; what is held back
+//! is at most one line, and never more than [`FRAME_BYTES_MAX`].
+
+use std::time::Duration;
+
+use crate::engine::event::{ExitStatus, Outcome, Stream};
+use crate::engine::framework::{Followed, Follower, Judgement, Part, Reading};
+
+use super::location::Places;
+
+/// Stands before each line of the test binary's own (`cmd/internal/test2json`).
+const MARKER: u8 = 0x16;
+
+/// Longer than any frame: names of subtests are cut to shorter ones by nobody, so there has to be
+/// some end.
+const FRAME_BYTES_MAX: usize = 64 * 1024;
+
+/// So many parts of one test are told of.
+const PARTS_MAX: usize = 10_000;
+
+/// Kept of the last line before a frame, where the reason for a skip stands.
+const LINE_BYTES_MAX: usize = 1024;
+
+/// Reads what one test writes.
+#[derive(Debug)]
+pub struct Reader {
+    places: Places,
+    /// The beginning of a frame whose end is still to come, without its marker.
+    frame: Option<Vec<u8>>,
+    line: Vec<u8>,
+    last_line: Vec<u8>,
+    parts: Vec<Part>,
+    own: Own,
+}
+
+/// What the test binary said of the test itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Own {
+    /// Nothing.
+    Unseen,
+    /// That it runs.
+    Running,
+    Passed,
+    Failed,
+    Skipped(Option<String>),
+}
+
+/// A line of the test binary's own.
+#[derive(Clone, Debug, PartialEq)]
+enum Frame<'a> {
+    Running {
+        name: &'a str,
+    },
+    Ended(Ended<'a>),
+    /// `=== NAME`, `=== PAUSE` and the like, and the whole binary's `PASS` and `FAIL`.
+    Other,
+    /// No frame at all: the tested code wrote the control character itself.
+    None,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Ended<'a> {
+    name: &'a str,
+    how: How,
+    duration: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Passed,
+    Failed,
+    Skipped,
+}
+
+impl Reader {
+    /// Of one attempt; `places` tells where failures are.
+    pub fn new(places: Places) -> Reader {
+        Reader {
+            places,
+            frame: None,
+            line: Vec::new(),
+            last_line: Vec::new(),
+            parts: Vec::new(),
+            own: Own::Unseen,
+        }
+    }
+
+    fn stdout(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut shown = Vec::with_capacity(bytes.len());
+        let mut rest = bytes;
+        loop {
+            rest = match &mut self.frame {
+                None => {
+                    let (before, after) = split_at_first(rest, MARKER);
+                    self.plain(before);
+                    shown.extend_from_slice(before);
+                    match after {
+                        None => return shown,
+                        Some(after) => {
+                            self.frame = Some(Vec::new());
+                            after
+                        }
+                    }
+                }
+                Some(frame) => {
+                    let (before, after) = split_at_first(rest, b'\n');
+                    frame.extend_from_slice(before);
+                    let overlong = frame.len() > FRAME_BYTES_MAX;
+                    if after.is_some() || overlong {
+                        let frame = self.frame.take().unwrap_or_default();
+                        shown.extend(self.take_frame(frame, after.is_some()));
+                    }
+                    match after {
+                        None => return shown,
+                        Some(after) => after,
+                    }
+                }
+            };
+        }
+    }
+
+    /// Takes in what stands between frames.
+    fn plain(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
+            self.line.extend(piece.iter().take(room));
+            if piece.ends_with(b"\n") {
+                self.places.stdout(&self.line);
+                self.last_line = std::mem::take(&mut self.line);
+            }
+        }
+    }
+
+    /// Takes in a frame; returns what of it is shown.
+    fn take_frame(&mut self, frame: Vec<u8>, is_whole: bool) -> Vec<u8> {
+        let text = String::from_utf8_lossy(&frame).into_owned();
+        let end: &[u8] = if is_whole { b"\n" } else { b"" };
+        match read_frame(&text) {
+            Frame::Running { name } => {
+                if !name.contains('/') && self.own == Own::Unseen {
+                    self.own = Own::Running;
+                }
+                Vec::new()
+            }
+            Frame::Ended(ended) => match self.ended_part(&ended) {
+                How::Failed if ended.name.contains('/') => [&frame, end].concat(),
+                How::Passed | How::Failed | How::Skipped => Vec::new(),
+            },
+            Frame::Other => Vec::new(),
+            Frame::None => {
+                let shown = [&[MARKER], frame.as_slice(), end].concat();
+                self.plain(&shown);
+                shown
+            }
+        }
+    }
+
+    fn ended_part(&mut self, ended: &Ended<'_>) -> How {
+        let reason = || {
+            let line = String::from_utf8_lossy(&self.last_line);
+            self.places.without(&line).map(str::to_owned)
+        };
+        match ended.name.split_once('/') {
+            Some((_, name)) => {
+                let outcome = match ended.how {
+                    How::Passed => Outcome::Passed,
+                    How::Failed => Outcome::Failed {
+                        exit: None,
+                        reason: None,
+                    },
+                    How::Skipped => Outcome::Ignored { reason: reason() },
+                };
+                if self.parts.len() < PARTS_MAX {
+                    self.parts.push(Part {
+                        name: name.to_owned(),
+                        outcome,
+                        duration: ended.duration,
+                    });
+                }
+            }
+            None => {
+                self.own = match (ended.how, &self.own) {
+                    (How::Failed, _) | (_, Own::Failed) => Own::Failed,
+                    (How::Passed, _) | (_, Own::Passed) => Own::Passed,
+                    (How::Skipped, _) => Own::Skipped(reason()),
+                };
+            }
+        }
+        ended.how
+    }
+
+    fn judge(&self, status: ExitStatus) -> Judgement {
+        let failed = |reason: &str| Judgement::Failed {
+            reason: Some(reason.to_owned()),
+        };
+        match (status, &self.own) {
+            (ExitStatus::Code(0), Own::Passed) => Judgement::ByStatus,
+            (ExitStatus::Code(0), Own::Skipped(reason)) => Judgement::Ignored {
+                reason: reason.clone(),
+            },
+            (ExitStatus::Code(0), Own::Failed) => {
+                failed("the test failed, but its process succeeded")
+            }
+            (ExitStatus::Code(0), Own::Running) => {
+                failed("the process ended in the middle of the test")
+            }
+            (ExitStatus::Code(0), Own::Unseen) => Judgement::Ignored {
+                reason: Some("TestMain ended the process before it".to_owned()),
+            },
+            (ExitStatus::Code(_) | ExitStatus::Signal { .. }, Own::Passed | Own::Skipped(_)) => {
+                failed("the test was over, but its process failed")
+            }
+            (
+                ExitStatus::Code(_) | ExitStatus::Signal { .. },
+                Own::Unseen | Own::Running | Own::Failed,
+            ) => Judgement::ByStatus,
+        }
+    }
+}
+
+impl Follower for Reader {
+    fn wrote(&mut self, stream: Stream, bytes: Vec<u8>) -> Vec<u8> {
+        match stream {
+            Stream::Stdout => self.stdout(&bytes),
+            Stream::Stderr => {
+                self.places.stderr(&bytes);
+                bytes
+            }
+        }
+    }
+
+    fn ended(&mut self, status: Option<ExitStatus>) -> Followed {
+        let held = self.frame.take();
+        let stdout = held.map_or_else(Vec::new, |frame| self.take_frame(frame, false));
+        Followed {
+            stdout,
+            reading: Reading {
+                judgement: status.map_or(Judgement::ByStatus, |status| self.judge(status)),
+                location: self.places.found(),
+                parts: std::mem::take(&mut self.parts),
+            },
+        }
+    }
+}
+
+fn split_at_first(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    let mut parts = bytes.splitn(2, |byte| *byte == separator);
+    (parts.next().unwrap_or_default(), parts.next())
+}
+
+fn read_frame(frame: &str) -> Frame<'_> {
+    let frame = frame.trim_end_matches('\r').trim_start();
+    if let Some(rest) = frame.strip_prefix("--- ") {
+        return ended(rest).map_or(Frame::None, Frame::Ended);
+    }
+    match frame.strip_prefix("=== RUN   ") {
+        Some(name) => Frame::Running { name },
+        None if frame.starts_with("=== ") || matches!(frame, "PASS" | "FAIL") => Frame::Other,
+        None => Frame::None,
+    }
+}
+
+/// Reads `PASS: TestX/sub (0.02s)`.
+fn ended(text: &str) -> Option<Ended<'_>> {
+    let (how, rest) = text.split_once(": ")?;
+    let how = match how {
+        "PASS" => How::Passed,
+        "FAIL" => How::Failed,
+        "SKIP" => How::Skipped,
+        _ => return None,
+    };
+    let (name, duration) = rest.rsplit_once(" (")?;
+    let seconds: f64 = duration.strip_suffix("s)")?.parse().ok()?;
+    Some(Ended {
+        name,
+        how,
+        duration: Duration::try_from_secs_f64(seconds).ok()?,
+    })
+}
+
+#[cfg(test)]
+#[path = "reader/tests.rs"]
+mod tests;

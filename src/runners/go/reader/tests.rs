@@ -1,0 +1,143 @@
+//! What test binaries write, in whatever pieces it comes.
+
+use super::*;
+use proptest::prelude::*;
+use std::path::Path;
+
+fn reader() -> Reader {
+    Reader::new(Places::new(
+        Path::new("/w/p"),
+        Path::new("/w"),
+        Path::new("/w"),
+    ))
+}
+
+fn read(stdout: &str, code: i32) -> (String, Reading) {
+    let mut reader = reader();
+    let mut shown = reader.wrote(Stream::Stdout, stdout.as_bytes().to_vec());
+    let followed = reader.ended(Some(ExitStatus::Code(code)));
+    shown.extend(followed.stdout);
+    (String::from_utf8(shown).unwrap(), followed.reading)
+}
+
+const FAILING: &str = "\x16=== RUN   TestA\n\x16=== RUN   TestA/one\nprinted\n    \
+    a_test.go:7: no\n\x16--- FAIL: TestA/one (0.50s)\n\x16=== RUN   TestA/two\n\
+    \x16=== NAME  TestA/two\n    a_test.go:9: not here\n\x16--- SKIP: TestA/two (0.00s)\n\
+    no newline\x16--- FAIL: TestA (0.50s)\n\x16FAIL\n";
+
+#[test]
+fn a_person_sees_what_the_test_wrote_and_which_subtests_failed() {
+    let (shown, reading) = read(FAILING, 1);
+    assert_eq!(
+        shown,
+        "printed\n    a_test.go:7: no\n--- FAIL: TestA/one (0.50s)\n    a_test.go:9: not here\n\
+         no newline"
+    );
+    assert_eq!(reading.judgement, Judgement::ByStatus);
+    let parts: Vec<_> = reading
+        .parts
+        .iter()
+        .map(|part| (part.name.as_str(), &part.outcome, part.duration.as_millis()))
+        .collect();
+    let failed = Outcome::Failed {
+        exit: None,
+        reason: None,
+    };
+    let skipped = Outcome::Ignored {
+        reason: Some("not here".to_owned()),
+    };
+    assert_eq!(parts, [("one", &failed, 500), ("two", &skipped, 0)]);
+}
+
+#[test]
+fn how_a_test_did_is_what_its_binary_said_and_how_it_ended() {
+    let failed = |reason: &str| Judgement::Failed {
+        reason: Some(reason.to_owned()),
+    };
+    let ignored = |reason: Option<&str>| Judgement::Ignored {
+        reason: reason.map(str::to_owned),
+    };
+    let run = "\x16=== RUN   TestA\n";
+    let ended = |how: &str| format!("{run}    a_test.go:3: why\n\x16--- {how}: TestA (0.00s)\n");
+    for (stdout, code, expected) in [
+        (ended("PASS"), 0, Judgement::ByStatus),
+        (ended("SKIP"), 0, ignored(Some("why"))),
+        (ended("FAIL"), 1, Judgement::ByStatus),
+        (run.to_owned(), 2, Judgement::ByStatus),
+        (
+            run.to_owned(),
+            0,
+            failed("the process ended in the middle of the test"),
+        ),
+        (
+            ended("PASS"),
+            1,
+            failed("the test was over, but its process failed"),
+        ),
+        (
+            ended("FAIL"),
+            0,
+            failed("the test failed, but its process succeeded"),
+        ),
+        (
+            String::new(),
+            0,
+            ignored(Some("TestMain ended the process before it")),
+        ),
+        (
+            format!("{run}\x16--- SKIP: TestA (0.00s)\n"),
+            0,
+            ignored(None),
+        ),
+    ] {
+        assert_eq!(
+            read(&stdout, code).1.judgement,
+            expected,
+            "{stdout:?} {code}"
+        );
+    }
+}
+
+#[test]
+fn control_characters_of_the_tested_code_are_its_own() {
+    let (shown, reading) = read("a\x16b\n\x16--- odd\n\x16\n\x16=== RUN   TestA\nc\x16", 0);
+    assert_eq!(shown, "a\x16b\n\x16--- odd\n\x16\nc\x16");
+    assert_eq!(reading.parts, []);
+}
+
+#[test]
+fn a_frame_that_does_not_end_is_let_go() {
+    let mut reader = reader();
+    let mut shown = reader.wrote(Stream::Stdout, vec![MARKER]);
+    shown.extend(reader.wrote(Stream::Stdout, vec![b'x'; FRAME_BYTES_MAX + 1]));
+    assert_eq!(shown.len(), FRAME_BYTES_MAX + 2);
+}
+
+proptest! {
+    #[test]
+    fn pieces_make_no_difference(cuts in prop::collection::vec(0..FAILING.len(), 0..20)) {
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        let mut reader = reader();
+        let mut shown = Vec::new();
+        let mut from = 0;
+        for cut in cuts.into_iter().chain([FAILING.len()]) {
+            shown.extend(reader.wrote(Stream::Stdout, FAILING.as_bytes()[from..cut].to_vec()));
+            from = cut;
+        }
+        let followed = reader.ended(Some(ExitStatus::Code(1)));
+        let (whole, reading) = read(FAILING, 1);
+        prop_assert_eq!(String::from_utf8(shown).unwrap(), whole);
+        prop_assert_eq!(followed.reading, reading);
+    }
+
+    #[test]
+    fn any_output_is_shown_but_for_frames(bytes: Vec<u8>) {
+        let mut reader = reader();
+        let without: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != MARKER).collect();
+        prop_assert_eq!(reader.wrote(Stream::Stdout, without.clone()), without);
+        reader.wrote(Stream::Stdout, bytes.clone());
+        reader.wrote(Stream::Stderr, bytes);
+        reader.ended(None);
+    }
+}

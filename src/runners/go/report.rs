@@ -1,0 +1,187 @@
+//! What `go test` prints about packages while it builds them.
+//!
+//! On standard output there is one line for each package, on standard error what compilers and vet
+//! have to say, in blocks that begin with `# PACKAGE` or `# PACKAGE [PACKAGE.test]`. Anything else
+//! is for a person. Go has printed this form since long before the oldest that will do.
+
+/// Kept of what compilers say, for the packages that could not be built.
+const BLOCKS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What became of a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageEnd {
+    /// Its import path, or what stands for it when there is none.
+    pub package: String,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Its test binary was handed over.
+    Built,
+    /// It has no tests.
+    WithoutTests,
+    /// Its tests could not be built, loaded or handed over; this is what Go calls it.
+    Failed(String),
+}
+
+/// Reads a line of standard output.
+pub fn package_end(line: &str) -> Option<PackageEnd> {
+    let (package, fate) = if let Some(rest) = line.strip_prefix("ok  \t") {
+        (rest, Fate::Built)
+    } else if let Some(rest) = line.strip_prefix("?   \t") {
+        (rest, Fate::WithoutTests)
+    } else if let Some(rest) = line.strip_prefix("\t") {
+        // With coverage this is how a package without tests is told of.
+        (rest.split_once("\t\tcoverage:")?.0, Fate::WithoutTests)
+    } else {
+        let rest = line.strip_prefix("FAIL\t")?;
+        let reason = match rest.split_once(" [") {
+            Some((_, reason)) => reason.trim_end_matches(']').to_owned(),
+            None => "not handed over".to_owned(),
+        };
+        (rest, Fate::Failed(reason))
+    };
+    let package = package.split(['\t', ' ']).next()?;
+    Some(PackageEnd {
+        package: package.to_owned(),
+        fate,
+    })
+}
+
+/// What compilers and vet said, by package.
+#[derive(Clone, Debug, Default)]
+pub struct Blocks {
+    blocks: Vec<Block>,
+    bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Block {
+    package: String,
+    text: Vec<u8>,
+}
+
+impl Blocks {
+    /// Takes in a line of standard error, without its end.
+    pub fn line(&mut self, line: &[u8]) {
+        if let Some(package) = headed(line)
+            && self
+                .blocks
+                .last()
+                .is_none_or(|block| block.package != package)
+        {
+            self.blocks.push(Block {
+                package,
+                text: Vec::new(),
+            });
+        }
+        if self.bytes + line.len() > BLOCKS_BYTES_MAX {
+            return;
+        }
+        if let Some(block) = self.blocks.last_mut() {
+            self.bytes += line.len() + 1;
+            block.text.extend_from_slice(line);
+            block.text.push(b'\n');
+        }
+    }
+
+    /// What was said of a package; if nothing, it must have been of one that it needs, so
+    /// everything.
+    pub fn of(&self, package: &str) -> Vec<u8> {
+        let own = || self.blocks.iter().filter(|block| block.package == package);
+        match own().next() {
+            Some(_) => own().flat_map(|block| block.text.iter().copied()).collect(),
+            None => {
+                let all = self.blocks.iter();
+                all.flat_map(|block| block.text.iter().copied()).collect()
+            }
+        }
+    }
+}
+
+/// The package that a block's first line names: its tests' own packages count as itself.
+fn headed(line: &[u8]) -> Option<String> {
+    let line = std::str::from_utf8(line).ok()?;
+    let mut words = line.strip_prefix("# ")?.split(' ');
+    let first = words.next()?;
+    let package = match words.next() {
+        Some(variant) => variant
+            .strip_prefix('[')?
+            .strip_suffix(']')?
+            .trim_end_matches(".test"),
+        // vet repeats the package's name in brackets.
+        None => first
+            .strip_prefix('[')
+            .and_then(|first| first.strip_suffix(']'))
+            .unwrap_or(first),
+    };
+    Some(package.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_packages_end_is_read() {
+        let end = |line: &str| {
+            let end = package_end(line)?;
+            Some((end.package, end.fate))
+        };
+        let failed = |reason: &str| Fate::Failed(reason.to_owned());
+        for (line, package, fate) in [
+            ("ok  \texample.com/a\t0.012s", "example.com/a", Fate::Built),
+            (
+                "?   \texample.com/b\t[no test files]",
+                "example.com/b",
+                Fate::WithoutTests,
+            ),
+            (
+                "FAIL\texample.com/c [build failed]",
+                "example.com/c",
+                failed("build failed"),
+            ),
+            (
+                "FAIL\t./nope [setup failed]",
+                "./nope",
+                failed("setup failed"),
+            ),
+            (
+                "FAIL\texample.com/d\t0.003s",
+                "example.com/d",
+                failed("not handed over"),
+            ),
+        ] {
+            assert_eq!(end(line), Some((package.to_owned(), fate)), "{line}");
+        }
+        for line in ["FAIL", "PASS", "", "go: downloading x v1", "\tx"] {
+            assert_eq!(end(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_is_kept_with_its_package() {
+        let mut blocks = Blocks::default();
+        let said = "go: downloading x\n\
+                    # example.com/a [example.com/a.test]\n./a_test.go:3:1: oh\n\
+                    # example.com/b\n# [example.com/b]\nvet: ./b.go:1:1: no\n\
+                    # example.com/a_test [example.com/a.test]\n./x_test.go:9:9: ah\n";
+        for line in said.lines() {
+            blocks.line(line.as_bytes());
+        }
+        let of = |package: &str| String::from_utf8(blocks.of(package)).unwrap();
+        assert_eq!(
+            of("example.com/a"),
+            "# example.com/a [example.com/a.test]\n./a_test.go:3:1: oh\n\
+             # example.com/a_test [example.com/a.test]\n./x_test.go:9:9: ah\n"
+        );
+        assert_eq!(
+            of("example.com/b"),
+            "# example.com/b\n# [example.com/b]\nvet: ./b.go:1:1: no\n"
+        );
+        assert_eq!(of("example.com/needs-a").lines().count(), 7);
+    }
+}

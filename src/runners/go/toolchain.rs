@@ -1,0 +1,184 @@
+//! The Go toolchain that builds the tests, and where it keeps its things.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::runners::sandbox::invocation::Invocation;
+
+use super::error::GoError;
+
+/// The program.
+pub const GO: &str = "go";
+
+/// The oldest Go whose tests frame what they write so that it can be told from what the tested code
+/// writes (`-test.v=test2json`).
+const OLDEST_MINOR: u32 = 20;
+
+/// What `go env GOMOD` says where there is no module.
+const NO_MODULE: &str = "/dev/null";
+
+/// What is asked of `go env`.
+const VARIABLES: [&str; 8] = [
+    "GOCACHE",
+    "GOENV",
+    "GOMOD",
+    "GOMODCACHE",
+    "GOPATH",
+    "GOROOT",
+    "GOVERSION",
+    "GOWORK",
+];
+
+/// The Go toolchain, as `go env` describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE", default)]
+pub struct Toolchain {
+    gocache: String,
+    goenv: String,
+    gomod: String,
+    gomodcache: String,
+    gopath: String,
+    goroot: String,
+    goversion: String,
+    gowork: String,
+}
+
+impl Toolchain {
+    /// Asks Go.
+    pub async fn find(invocation: &Invocation) -> Result<Toolchain, GoError> {
+        let mut command = invocation.command(OsStr::new(GO));
+        command.args(["env", "-json"]).args(VARIABLES);
+        let output = command
+            .output()
+            .await
+            .map_err(|source| GoError::Start { source })?;
+        if !output.status.success() {
+            return Err(GoError::Tool {
+                command: "go env",
+                status: output.status,
+                stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            });
+        }
+        Toolchain::read(&output.stdout)
+    }
+
+    fn read(answer: &[u8]) -> Result<Toolchain, GoError> {
+        let toolchain: Toolchain =
+            serde_json::from_slice(answer).map_err(|source| GoError::Form {
+                command: "go env",
+                source,
+            })?;
+        match minor(&toolchain.goversion) {
+            Some(minor) if minor < OLDEST_MINOR => Err(GoError::TooOld {
+                version: toolchain.goversion,
+            }),
+            // One that was built from Go's own sources has no number, and is newer.
+            Some(_) | None => Ok(toolchain),
+        }
+    }
+
+    /// The directory of the `go.work` in use, if any.
+    pub fn workspace(&self) -> Option<&Path> {
+        Path::new(&self.gowork)
+            .parent()
+            .filter(|_| self.gowork != "off")
+    }
+
+    /// Whether Go looked for a module here, and there is neither one nor a workspace. (Where it does
+    /// not look, because it was told to do without modules, it names none.)
+    pub fn misses_module(&self) -> bool {
+        self.gomod == NO_MODULE && self.workspace().is_none()
+    }
+
+    /// What tests are lent to read: the toolchain, downloaded modules, installed programs, and the
+    /// user's settings of Go.
+    pub fn lent(&self) -> Vec<PathBuf> {
+        let programs = std::env::split_paths(&self.gopath).map(|path| path.join("bin"));
+        [&self.goroot, &self.gomodcache, &self.goenv]
+            .into_iter()
+            .filter(|path| Path::new(path).is_absolute())
+            .map(PathBuf::from)
+            .chain(programs)
+            .collect()
+    }
+
+    /// What has been compiled so far, so that a test that runs `go build` does not compile the
+    /// standard library anew.
+    pub fn cache(&self) -> &Path {
+        Path::new(&self.gocache)
+    }
+}
+
+/// The second number of a version such as `go1.26.8`.
+fn minor(version: &str) -> Option<u32> {
+    let rest = version.strip_prefix("go1.")?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runners::sandbox::invocation::Colours;
+
+    #[test]
+    fn versions_are_told_apart() {
+        let read =
+            |version: &str| Toolchain::read(format!(r#"{{"GOVERSION":"{version}"}}"#).as_bytes());
+        for fine in ["go1.20", "go1.26.8", "go1.21rc2", "devel go1.27-abc", ""] {
+            assert!(read(fine).is_ok(), "{fine}");
+        }
+        let error = read("go1.19.13").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "go1.19.13 is too old; Go 1.20 is the oldest that will do"
+        );
+        assert!(Toolchain::read(b"nonsense").is_err());
+    }
+
+    #[test]
+    fn what_is_lent_is_what_exists_by_a_whole_path() {
+        let toolchain = Toolchain {
+            goroot: "/go".into(),
+            gomodcache: "/home/u/go/pkg/mod".into(),
+            goenv: "off".into(),
+            gopath: "/home/u/go:/more".into(),
+            gowork: "/w/go.work".into(),
+            ..Toolchain::default()
+        };
+        let lent = ["/go", "/home/u/go/pkg/mod", "/home/u/go/bin", "/more/bin"];
+        assert_eq!(toolchain.lent(), lent.map(PathBuf::from));
+        assert_eq!(toolchain.workspace(), Some(Path::new("/w")));
+        assert_eq!(Toolchain::default().workspace(), None);
+    }
+
+    #[test]
+    fn a_module_is_missed_only_where_one_was_looked_for() {
+        let misses = |gomod: &str, gowork: &str| {
+            let toolchain = Toolchain {
+                gomod: gomod.to_owned(),
+                gowork: gowork.to_owned(),
+                ..Toolchain::default()
+            };
+            toolchain.misses_module()
+        };
+        assert!(misses("/dev/null", ""));
+        assert!(misses("/dev/null", "off"));
+        assert!(!misses("/dev/null", "/w/go.work"));
+        assert!(!misses("/w/go.mod", ""));
+        assert!(!misses("", ""));
+    }
+
+    #[tokio::test]
+    async fn a_go_that_is_not_there_is_missed() {
+        let invocation = Invocation {
+            directory: "/".into(),
+            environment: [("PATH".into(), "/nowhere".into())].into(),
+            colours: Colours::Unwanted,
+        };
+        let error = Toolchain::find(&invocation).await.unwrap_err();
+        assert_eq!(error.to_string(), "can't start `go`");
+    }
+}

@@ -1,0 +1,356 @@
+//! `maelstrom-go-test` on Go projects, with real containers: what runs, how it ends, and what is
+//! said of it. Go is needed, and a C compiler.
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+
+use support::go::Project;
+
+const PROJECT: &str = "example.com/project";
+
+/// How each test of the project is to end. Everything that Go runs is here, and nothing else.
+const EXPECTED: [(&str, &str); 30] = [
+    (" ExampleGreeting", "passed"),
+    (" ExampleReverse", "failed"),
+    (" FuzzFindsSomething", "failed"),
+    (" FuzzReverse", "passed"),
+    (" Test", "passed"),
+    (" TestBuilds", "passed"),
+    (" TestCustomFlag", "passed"),
+    (" TestDirectory", "passed"),
+    (
+        " TestExitsBehindTheBack",
+        "failed: the process ended in the middle of the test",
+    ),
+    (" TestExitsWithThree", "failed"),
+    (" TestExitsWithZero", "failed"),
+    (" TestFails", "failed"),
+    (" TestPanics", "failed"),
+    (" TestParallel", "passed"),
+    (" TestPasses", "passed"),
+    (" TestPrintsWhatTheHarnessPrints", "passed"),
+    (" TestRace", "passed"),
+    (" TestRunsItself", "passed"),
+    (" TestShort", "passed"),
+    (" TestSkips", "ignored: not on this machine"),
+    (" TestSubtests", "failed"),
+    (" TestTwice", "passed"),
+    (" TestWritesAndSeesNoOther", "passed"),
+    (" TestÜmlaut", "passed"),
+    ("/cgo TestTwice", "passed"),
+    ("/command TestMainly", "passed"),
+    ("/external TestAnswer", "passed"),
+    ("/external TestTwice", "passed"),
+    (
+        "/mainfails TestFine",
+        "failed: the test was over, but its process failed",
+    ),
+    ("/mainprepares TestPrepared", "passed"),
+];
+
+fn title(name: &str) -> String {
+    format!("{PROJECT}{name}")
+}
+
+#[test]
+fn every_test_ends_as_go_has_it() {
+    let project = Project::new("project");
+    // Twice each: the second follows others in the same containers.
+    let ran = project.run(&["-vet=off", "-count=2"]);
+    let expected: Vec<_> = EXPECTED
+        .iter()
+        .map(|(name, end)| (title(name), (*end).to_owned()))
+        .collect();
+    let ends: Vec<_> = ran.ends.clone().into_iter().collect();
+    assert_eq!(ends, expected);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    let failed = expected.iter().filter(|(_, end)| end.starts_with("failed"));
+    let failed = failed.count();
+    let summary = format!(
+        "{} passed, {failed} failed, 1 ignored",
+        expected.len() - failed - 1
+    );
+    assert!(ran.stdout.contains(&summary), "{}", ran.stdout);
+    let left: Vec<_> = fs::read_dir(
+        project
+            .path()
+            .join(".maelstrom-go-test/cache/test-binaries"),
+    )
+    .unwrap()
+    .collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(!project.path().join("planted").exists());
+}
+
+#[test]
+fn a_person_sees_the_test_and_not_the_harness() {
+    let project = Project::new("project");
+    let run = "-run=Fails|Prints|Subtests|Panics|ExampleReverse|Something";
+    let ran = project.run(&[".", "-vet=off", run]);
+    let output = |name: &str| ran.output(&title(name));
+    assert_eq!(
+        output(" TestFails"),
+        "printed\n    project_test.go:21: got 1\n    project_test.go:22: a line with no newline at \
+         its end\nheld"
+    );
+    assert_eq!(
+        output(" TestPrintsWhatTheHarnessPrints"),
+        "--- FAIL: TestPrintsWhatTheHarnessPrints (0.00s)\n=== RUN   TestNothing\nPASS\n"
+    );
+    assert_eq!(
+        output(" TestSubtests"),
+        "    project_test.go:31: deep down\n--- FAIL: TestSubtests/two_words/deep (0.00s)\n\
+         --- FAIL: TestSubtests/two_words (0.00s)\n    project_test.go:33: later\n"
+    );
+    assert!(output(" ExampleReverse").contains("got:\ncba\nwant:\nabc\n"));
+    assert!(output(" TestPanics").contains("index out of range"));
+    let subtests = |name: &str| -> Vec<String> {
+        let told = ran.told("subtest", &title(name)).into_iter();
+        told.map(|event| format!("{} {}", event["name"], event["outcome"]["kind"]))
+            .collect()
+    };
+    assert_eq!(
+        subtests(" TestSubtests"),
+        [
+            r#""one" "passed""#,
+            r#""two_words/deep" "failed""#,
+            r#""two_words" "failed""#,
+            r#""later" "ignored""#,
+        ]
+    );
+    assert_eq!(
+        subtests(" FuzzFindsSomething"),
+        [r#""seed#0" "passed""#, r#""seed#1" "failed""#]
+    );
+    let place = |name: &str| {
+        let told = ran.told("finished", &title(name));
+        let location = &told.first().unwrap()["location"];
+        format!(
+            "{}:{}",
+            location["path"].as_str().unwrap(),
+            location["line"]
+        )
+    };
+    assert_eq!(place(" TestSubtests"), "project_test.go:33");
+    assert_eq!(place(" TestPanics"), "project.go:24");
+}
+
+#[test]
+fn flags_of_go_test_mean_what_they_mean_there() {
+    let project = Project::new("project");
+    let short = project.run(&[".", "-vet=off", "-short", "-run", "Short|Tagged|Custom"]);
+    assert_eq!(short.end(&title(" TestShort")), "ignored: short");
+    assert_eq!(short.ends.len(), 2);
+    let tagged = project.run(&["-tags", "tagged", "-vet=off", "-run=Tagged", "."]);
+    assert_eq!(tagged.titles(), [title(" TestTagged")]);
+    let custom = project.run(&[".", "-vet=off", "-run=Custom", "-custom=x", "-args", "y"]);
+    assert_eq!(custom.end(&title(" TestCustomFlag")), "ignored: x [y]");
+    let sub = project.run(&[".", "-vet=off", "-run=Subtests/one", "-skip=nothing"]);
+    assert_eq!(sub.end(&title(" TestSubtests")), "passed");
+    assert_eq!(sub.told("subtest", &title(" TestSubtests")).len(), 1);
+    let skip = project.run(&[".", "-vet=off", "-run=Subtests|Twice", "-skip=/two|Twice"]);
+    assert_eq!(skip.ends.len(), 1);
+    assert_eq!(skip.end(&title(" TestSubtests")), "passed");
+    let lenient = project
+        .command(&["./mainfails"])
+        .env("LENIENT", "1")
+        .output()
+        .unwrap();
+    assert_eq!(lenient.status.code(), Some(0));
+    let fullpath = project.run(&["-C", "external", "-fullpath", "-failfast"]);
+    assert_eq!(fullpath.ends.len(), 2);
+}
+
+#[test]
+fn the_race_detector_finds_races() {
+    let project = Project::new("project");
+    let ran = project.run(&["-race", "-vet=off", "-run=Race|TestTwice", ".", "./cgo"]);
+    assert_eq!(ran.end(&title(" TestRace")), "failed");
+    assert_eq!(ran.end(&title("/cgo TestTwice")), "passed");
+    assert!(ran.output(&title(" TestRace")).contains("DATA RACE"));
+}
+
+#[test]
+fn patterns_choose_and_lists_tell() {
+    let project = Project::new("project");
+    let list = |words: &[&str]| {
+        let output = project.command(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let twice = "name.equals(TestTwice)";
+    let mut tests: Vec<_> = list(&["--list-tests", "-vet=off", "-i", twice])
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    tests.sort();
+    assert_eq!(
+        tests,
+        [" TestTwice", "/cgo TestTwice", "/external TestTwice"].map(title)
+    );
+    let packages = list(&["--list-packages", "-x", "package_path.starts_with(main)"]);
+    let expected = ["", "/cgo", "/command", "/external", "/untested"].map(title);
+    assert_eq!(packages.lines().collect::<Vec<_>>(), expected);
+    let chosen = project.run(&["-i", "package_name.equals(external)", "-x", twice]);
+    assert_eq!(chosen.titles(), [title("/external TestAnswer")]);
+    assert!(list(&["--no-run", "./external"]).is_empty());
+    let none = project.run(&["./external", "-run=Nothing"]);
+    assert_eq!((none.code, none.ends.len()), (Some(0), 0));
+    assert!(
+        none.stdout.contains("no test was selected"),
+        "{}",
+        none.stdout
+    );
+}
+
+#[test]
+fn without_the_toolbox_tests_have_the_libraries_they_need() {
+    let project = Project::new("project");
+    let ran = project.run(&["--strict", "./cgo", "./external", "./mainprepares"]);
+    assert_eq!((ran.code, ran.ends.len()), (Some(0), 4), "{}", ran.stdout);
+    let strict = project.run(&["--strict", ".", "-vet=off", "-run=TestBuilds"]);
+    assert_eq!(strict.code, Some(1));
+    assert!(
+        strict
+            .output(&title(" TestBuilds"))
+            .contains("executable file not found")
+    );
+}
+
+#[test]
+fn without_containers_the_same_tests_run() {
+    let project = Project::new("project");
+    let words = [
+        "--isolation=process",
+        "./external",
+        "./cgo",
+        "./mainprepares",
+    ];
+    let ran = project.run(&words);
+    assert_eq!((ran.code, ran.ends.len()), (Some(0), 4), "{}", ran.stdout);
+}
+
+#[test]
+fn what_can_not_be_built_does_not_stop_the_rest() {
+    let project = Project::new("broken");
+    let ran = project.run(&[]);
+    let broken = |name: &str, why: &str| {
+        let package = format!("example.com/broken/{name}");
+        let end = ran.end(&package).to_owned();
+        assert!(
+            end.starts_with("error: ") && end.contains(&package),
+            "{end}"
+        );
+        assert!(end.contains(why), "{end}");
+        ran.output(&package)
+    };
+    assert_eq!(ran.end("example.com/broken/fine TestFine"), "passed");
+    assert!(broken("compile", "build failed").contains("compile.go:3:23"));
+    assert!(broken("needs", "build failed").contains("compile.go:3:23"));
+    assert!(broken("vet", "build failed").contains("%d"));
+    assert!(broken("syntax", "setup failed").contains("syntax_test.go"));
+    assert!(broken("missing", "setup failed").contains("broken/nowhere"));
+    assert!(broken("inits", "exited with code 2").contains("panic: in init"));
+    assert_eq!(ran.ends.len(), 7, "{:?}", ran.ends);
+    assert_eq!(ran.code, Some(1));
+}
+
+#[test]
+fn a_workspace_is_tested_as_one() {
+    let project = Project::new("workspace");
+    let ran = project.run(&["./one", "./two"]);
+    assert_eq!(
+        ran.titles(),
+        ["example.com/one TestOne", "example.com/two TestTwo"]
+    );
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    assert!(project.path().join(".maelstrom-go-test/state").exists());
+    assert!(!project.path().join("one/.maelstrom-go-test").exists());
+}
+
+#[test]
+fn mistakes_are_told_with_their_codes() {
+    let project = Project::new("project");
+    let empty = tempfile::tempdir().unwrap();
+    let told = |command: &mut Command| {
+        let output = command.output().unwrap();
+        let all = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(all).unwrap())
+    };
+    let (code, text) = told(
+        project
+            .command(&["--ui=plain", "./nowhere"])
+            .env("NO_COLOR", "1"),
+    );
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("nowhere"), "{text}");
+    let (code, text) = told(project.command(&["--ui=plain"]).current_dir(&empty));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("go.mod"), "{text}");
+    let (code, text) = told(project.command(&["--ui=plain"]).env("PATH", empty.path()));
+    assert_eq!(code, Some(125), "{text}");
+    assert!(
+        text.contains("can't start `go`") && text.contains("https://go.dev/dl"),
+        "{text}"
+    );
+    for (words, expected) in [
+        (&["-bench=."][..], "use `go test -bench`"),
+        (&["-run", "("], "`(` is no regular expression"),
+        (&["-i", "nonsense"], "unknown word `nonsense`"),
+        (
+            &["-timeout", "soon"],
+            "neither a number of seconds nor a duration",
+        ),
+    ] {
+        let (code, text) = told(&mut project.command(words));
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains(expected), "{text}");
+    }
+    let (code, text) = told(&mut project.command(&["--ui=plain", "-mod=nonsense"]));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("-mod"), "{text}");
+}
+
+#[test]
+fn an_old_go_is_told_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = Project::new("project");
+    let bin = tempfile::tempdir().unwrap();
+    let old = bin.path().join("go");
+    fs::write(&old, "#!/bin/sh\necho '{\"GOVERSION\": \"go1.19.13\"}'\n").unwrap();
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = project
+        .command(&["--ui=plain"])
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.path().display()))
+        .output()
+        .unwrap();
+    let all = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(125), "{all}");
+    assert!(all.contains("go1.19.13 is too old"), "{all}");
+}
+
+#[test]
+fn a_timeout_ends_a_test_from_inside_or_outside() {
+    let project = Project::new("project");
+    let waiting = "package project\n\nimport (\n\"testing\"\n\"time\"\n)\n\n\
+                   func TestWaits(t *testing.T) { time.Sleep(time.Hour) }\n";
+    fs::write(project.path().join("waits_test.go"), waiting).unwrap();
+    let words = [".", "-vet=off", "-run=TestWaits"];
+    let inside = project.run(&[&words[..], &["-timeout", "100ms"]].concat());
+    assert_eq!(
+        (inside.code, inside.end(&title(" TestWaits"))),
+        (Some(2), "failed")
+    );
+    assert!(
+        inside
+            .output(&title(" TestWaits"))
+            .contains("test timed out")
+    );
+    let outside = project.run(&[&words[..], &["-timeout", "1"]].concat());
+    assert_eq!(
+        (outside.code, outside.end(&title(" TestWaits"))),
+        (Some(1), "timed_out")
+    );
+}

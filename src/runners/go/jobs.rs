@@ -212,6 +212,7 @@ impl BinaryJobs {
                 working_directory: self.working_directory.clone(),
             }),
             timeout,
+            resident: None,
         }
     }
 }

@@ -15,9 +15,11 @@
 //! - [`sys`]: the system calls behind them.
 //! - [`digest`], [`store`]: names by content; blobs and trees by digest, in a cache directory.
 //! - [`layer`]: recipes of file trees, and how they become trees.
+//! - [`image`]: container images, from registries and files.
 
 pub mod child;
 pub mod digest;
+pub mod image;
 pub mod layer;
 pub mod message;
 pub mod plan;

@@ -33,3 +33,4 @@ pub use error::LayerError;
 pub use listing::{Entry, FileSource, Listing};
 pub use resolve::{LayerBuilder, LayerContent, ResolvedLayer};
 pub use spec::{LayerSpec, Links, PathForm, PrefixOptions, SymlinkSpec};
+pub(in crate::container) use tarball::{SpecialFiles, unpack};

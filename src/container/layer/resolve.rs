@@ -10,7 +10,7 @@ use super::glob;
 use super::listing::{Entry, Listing};
 use super::place::Place;
 use super::spec::{LayerSpec, Links, PathForm, PrefixOptions};
-use super::tarball;
+use super::tarball::{self, SpecialFiles};
 use crate::container::digest::{ContentHash, Digest, Hasher};
 use crate::container::store::{FileStamp, Store, Tree, TreePath};
 
@@ -109,7 +109,7 @@ impl LayerBuilder {
                 LayerContent::Tar { path, stamp, .. } => {
                     let read = |source| LayerError::read(path, source);
                     let file = fs::File::open(path).map_err(read)?;
-                    tarball::unpack(path, &file, writer)?;
+                    tarball::unpack(path, &file, SpecialFiles::Refuse, writer)?;
                     if FileStamp::of(&file.metadata().map_err(read)?) != *stamp {
                         return Err(LayerError::Changed { path: path.clone() });
                     }

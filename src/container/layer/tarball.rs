@@ -4,10 +4,12 @@
 //! Changeset"). Names are cleaned and kept inside by [`TreePath`] and [`TreeWriter`]; an archive is
 //! never trusted.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::rc::Rc;
 
 use tar::{Archive, Entry, EntryType};
 
@@ -19,18 +21,34 @@ const WHITEOUT_OPAQUE: &[u8] = b".wh..wh..opq";
 /// Book-keeping of a file system that these marks were borrowed from; it has no meaning here.
 const WHITEOUT_RESERVED: &[u8] = b".wh..wh.";
 
+/// What to do about devices, pipes and sockets, which an ordinary user can't make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::container) enum SpecialFiles {
+    /// They are errors.
+    Refuse,
+    /// They are left out. Images of whole systems hold a few below `/dev`, where a container has
+    /// its own.
+    Skip,
+}
+
 /// Adds everything in an archive to a tree. `name` is what errors call the archive.
-pub(super) fn unpack(
+pub(in crate::container) fn unpack(
     name: &Path,
     archive: impl Read,
+    special_files: SpecialFiles,
     writer: &mut TreeWriter,
 ) -> Result<(), LayerError> {
     let damaged = |source| LayerError::Tar {
         path: name.to_owned(),
         source,
     };
+    let (archive, arrived_bytes) = Padded::new(archive);
     let mut archive = Archive::new(archive);
-    let unpacker = Unpacker { name };
+    let unpacker = Unpacker {
+        name,
+        special_files,
+        arrived_bytes,
+    };
     for entry in archive.entries().map_err(damaged)? {
         unpacker.unpack(entry.map_err(damaged)?, writer)?;
     }
@@ -39,6 +57,8 @@ pub(super) fn unpack(
 
 struct Unpacker<'name> {
     name: &'name Path,
+    special_files: SpecialFiles,
+    arrived_bytes: Rc<Cell<u64>>,
 }
 
 impl Unpacker<'_> {
@@ -67,14 +87,22 @@ impl Unpacker<'_> {
                 writer.hard_link(&path, &target)
             }
             EntryType::Char | EntryType::Block | EntryType::Fifo => {
-                return Err(self.problem(&path, "is a device or pipe, which layers do not hold"));
+                return match self.special_files {
+                    SpecialFiles::Refuse => {
+                        Err(self.problem(&path, "is a device or pipe, which layers do not hold"))
+                    }
+                    SpecialFiles::Skip => Ok(()),
+                };
             }
             // POSIX: a type that isn't known is to be treated as a regular file.
             _ => {
                 let announced = entry.size();
+                let end = content_end(&entry);
                 let written = writer.file(&path, attributes, &mut entry);
                 match written {
-                    Ok(digest) if digest.size_bytes != announced => {
+                    Ok(digest)
+                        if digest.size_bytes != announced || end > self.arrived_bytes.get() =>
+                    {
                         return Err(LayerError::Tar {
                             path: self.name.to_owned(),
                             source: io::ErrorKind::UnexpectedEof.into(),
@@ -161,6 +189,58 @@ impl Unpacker<'_> {
             Mark::Meaningless => Ok(()),
         }
         .map_err(|source| LayerError::unpack(self.name, source))
+    }
+}
+
+/// Where in the archive the content of an entry ends.
+fn content_end<R: Read>(entry: &Entry<'_, R>) -> u64 {
+    let stored_bytes = match entry.header().entry_type() {
+        // Of a sparse file only the parts that aren't empty are stored.
+        EntryType::GNUSparse => entry.header().entry_size().unwrap_or(u64::MAX),
+        _ => entry.size(),
+    };
+    entry.raw_file_position().saturating_add(stored_bytes)
+}
+
+/// An archive that ends with a whole block. Some programs that make images leave out what should
+/// fill the last one, and what should mark the end.
+struct Padded<R> {
+    archive: R,
+    arrived_bytes: Rc<Cell<u64>>,
+    padding_bytes: Option<u64>,
+}
+
+const BLOCK_BYTES: u64 = 512;
+
+impl<R: Read> Padded<R> {
+    /// Along with the reader comes how much it has read that is not padding.
+    fn new(archive: R) -> (Self, Rc<Cell<u64>>) {
+        let arrived_bytes = Rc::default();
+        let padded = Padded {
+            archive,
+            arrived_bytes: Rc::clone(&arrived_bytes),
+            padding_bytes: None,
+        };
+        (padded, arrived_bytes)
+    }
+}
+
+impl<R: Read> Read for Padded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.padding_bytes.is_none() && !buffer.is_empty() {
+            let count = self.archive.read(buffer)?;
+            if count > 0 {
+                self.arrived_bytes
+                    .set(self.arrived_bytes.get() + count as u64);
+                return Ok(count);
+            }
+            let arrived = self.arrived_bytes.get();
+            self.padding_bytes = Some(arrived.next_multiple_of(BLOCK_BYTES) - arrived);
+        }
+        let left = self.padding_bytes.unwrap_or(0);
+        let count = io::repeat(0).take(left).read(buffer)?;
+        self.padding_bytes = self.padding_bytes.map(|left| left - count as u64);
+        Ok(count)
     }
 }
 

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 use super::pin::{EntryId, EntryKind, Pin};
-use super::scratch::Scratch;
 use super::{Store, touch};
-use crate::container::digest::{Digest, Hasher};
+use crate::container::digest::{ContentHash, Digest};
 
 /// A blob in use.
 #[derive(Debug)]
@@ -17,14 +16,6 @@ pub struct Blob {
     path: PathBuf,
     digest: Digest,
     _pin: Pin,
-}
-
-/// A blob in the making. Dropped before [`Self::finish`], it leaves nothing behind.
-pub struct BlobWriter<'store> {
-    store: &'store Store,
-    scratch: Scratch,
-    file: File,
-    hasher: Hasher,
 }
 
 impl Blob {
@@ -48,10 +39,7 @@ impl Store {
     /// The blob of this digest, if it is there in its full length. One of another length is removed.
     /// Its content is not read: who depends on it reads it anyway, and can hash it on the way.
     pub fn blob(&self, digest: Digest) -> Result<Option<Blob>, StoreError> {
-        let id = EntryId {
-            kind: EntryKind::Blob,
-            hash: digest.hash,
-        };
+        let id = blob_id(digest.hash);
         let pin = self.shared.pins.pin(id)?;
         let path = self.place(id);
         match fs::symlink_metadata(&path) {
@@ -73,70 +61,66 @@ impl Store {
         }
     }
 
-    /// Removes a blob whose content turned out not to be what its name says.
-    pub fn discard_blob(&self, blob: Blob) -> Result<(), StoreError> {
-        self.discard(EntryId {
-            kind: EntryKind::Blob,
-            hash: blob.digest.hash,
-        })
+    /// The content of a small blob, if it is there and is what its name says. A damaged one is
+    /// removed.
+    pub fn content(&self, hash: ContentHash) -> Result<Option<Vec<u8>>, StoreError> {
+        let id = blob_id(hash);
+        let _pin = self.shared.pins.pin(id)?;
+        let path = self.place(id);
+        match fs::read(&path) {
+            Ok(content) if ContentHash::of(&content) == hash => {
+                touch(&path)?;
+                Ok(Some(content))
+            }
+            Ok(_) => {
+                tracing::warn!(path = %path.display(), "a damaged blob is removed");
+                self.discard(id)?;
+                Ok(None)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::read(&path, error)),
+        }
     }
 
-    /// Begins a blob.
-    pub fn new_blob(&self) -> Result<BlobWriter<'_>, StoreError> {
+    /// Adds a small blob.
+    pub fn add_content(&self, content: &[u8]) -> Result<Blob, StoreError> {
         let scratch = self.scratch()?;
-        let file = OpenOptions::new()
+        let write = |source| StoreError::write(scratch.path(), source);
+        OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(scratch.path())
-            .map_err(|source| StoreError::write(scratch.path(), source))?;
-        Ok(BlobWriter {
-            store: self,
-            scratch,
-            file,
-            hasher: Hasher::default(),
-        })
-    }
-}
-
-impl BlobWriter<'_> {
-    /// Adds bytes.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.hasher.update(bytes);
-        self.file
-            .write_all(bytes)
-            .map_err(|source| StoreError::write(self.scratch.path(), source))
+            .and_then(|mut file| file.write_all(content))
+            .map_err(write)?;
+        self.adopt_blob(scratch.path(), Digest::of(content))
     }
 
-    /// Puts the blob in its place if it is what was announced.
-    pub fn finish(self, expected: Digest) -> Result<Blob, StoreError> {
-        let BlobWriter {
-            store,
-            scratch,
-            file,
-            hasher,
-        } = self;
-        let digest = hasher.finish();
-        if digest != expected {
-            return Err(StoreError::Mismatch {
-                expected,
-                actual: digest,
-            });
-        }
-        let id = EntryId {
-            kind: EntryKind::Blob,
-            hash: digest.hash,
-        };
-        file.set_permissions(Permissions::from_mode(0o400))
-            .map_err(|source| StoreError::write(scratch.path(), source))?;
-        let pin = store.shared.pins.pin(id)?;
-        let path = store.place(id);
-        fs::rename(scratch.path(), &path).map_err(|source| StoreError::write(&path, source))?;
-        store.grown(digest.size_bytes)?;
+    /// Removes a blob that is not needed any more, or turned out not to be what its name says.
+    pub fn discard_blob(&self, blob: Blob) -> Result<(), StoreError> {
+        self.discard(blob_id(blob.digest.hash))
+    }
+
+    /// Gives a file of known content its place.
+    pub(super) fn adopt_blob(&self, file: &Path, digest: Digest) -> Result<Blob, StoreError> {
+        let id = blob_id(digest.hash);
+        fs::set_permissions(file, Permissions::from_mode(0o400))
+            .map_err(|source| StoreError::write(file, source))?;
+        let pin = self.shared.pins.pin(id)?;
+        let path = self.place(id);
+        fs::rename(file, &path).map_err(|source| StoreError::write(&path, source))?;
+        self.grown(digest.size_bytes)?;
         Ok(Blob {
             path,
             digest,
             _pin: pin,
         })
+    }
+}
+
+fn blob_id(hash: ContentHash) -> EntryId {
+    EntryId {
+        kind: EntryKind::Blob,
+        hash,
     }
 }

@@ -9,6 +9,7 @@
 //! scratches       locks of what is in scratch/
 //! digests         known digests of files elsewhere, see `known`
 //! blobs/HASH      files by their SHA-256
+//! partial/HASH    blobs that have not arrived whole
 //! trees/HASH/     manifest and root/
 //! scratch/NAME    what is being made or removed
 //! ```
@@ -36,7 +37,7 @@ const TAG_SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55";
 const TAG: &str = "CACHEDIR.TAG";
 const LOCK: &str = "maelstrom.lock";
 const VERSION_FILE: &str = "version";
-const DIRECTORIES: [&str; 3] = ["blobs", "trees", "scratch"];
+const DIRECTORIES: [&str; 4] = ["blobs", "partial", "trees", "scratch"];
 
 /// Held shared by all who use the directory, exclusively by one who replaces its content.
 fn use_slot() -> Slot {
@@ -197,6 +198,7 @@ mod tests {
                 "CACHEDIR.TAG",
                 "blobs",
                 "maelstrom.lock",
+                "partial",
                 "scratch",
                 "trees",
                 "version"

@@ -24,6 +24,10 @@ use crate::container::digest::{ContentHash, Digest};
 /// A summary line is far shorter; what is longer is garbage and isn't read to its end.
 const SUMMARY_BYTES_MAX: u64 = 4096;
 
+/// So many entries take some 6 ms to look at: what one layer of an image may cost before its first
+/// job starts.
+const LOOKED_AT_MAX: u64 = 4096;
+
 /// A file takes up whole blocks; every entry is counted as if it took one more.
 const BLOCK_BYTES: u64 = 4096;
 
@@ -158,26 +162,63 @@ pub(super) fn write(manifest: &Path, records: &[Record]) -> io::Result<Summary> 
     Ok(summary)
 }
 
-/// Reads a whole manifest.
-pub(super) fn read(manifest: &Path) -> Result<(Summary, Vec<Record>), Damage> {
-    let mut reader = open(manifest)?;
-    let summary = Summary::read_from(&mut reader)?;
-    let mut encoded = Vec::new();
-    io::Read::read_to_end(&mut reader, &mut encoded).map_err(unreadable)?;
-    let garbage = |reason: &str| Damage::Manifest {
+/// A manifest whose records have the hash that its summary names.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    pub(super) summary: Summary,
+    encoded: Vec<u8>,
+}
+
+/// Which of a tree's entries are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    All,
+    /// What a tree's use calls for: everything, unless there is a great deal; then every directory,
+    /// whose times betray what is missing or new, and of the rest a part, another one in each turn,
+    /// until all had theirs.
+    Turn(u64),
+}
+
+impl Manifest {
+    pub(super) fn read(manifest: &Path) -> Result<Self, Damage> {
+        let mut reader = open(manifest)?;
+        let summary = Summary::read_from(&mut reader)?;
+        let mut encoded = Vec::new();
+        io::Read::read_to_end(&mut reader, &mut encoded).map_err(unreadable)?;
+        if ContentHash::of(&encoded) != summary.records {
+            return Err(garbage("its records do not have the hash it names"));
+        }
+        Ok(Manifest { summary, encoded })
+    }
+
+    /// The records of some entries. The others are not decoded, which for a large tree would take
+    /// longer than looking at a part of it.
+    pub(super) fn records(&self, share: Share) -> Result<Vec<Record>, Damage> {
+        let turns = self.summary.entries.div_ceil(LOOKED_AT_MAX).max(1);
+        let mut count = 0;
+        let mut due = Vec::new();
+        for encoded in self.encoded.split_inclusive(|byte| *byte == 0) {
+            let is_due = match share {
+                Share::All => true,
+                Share::Turn(turn) => count % turns == turn % turns || is_directory(encoded),
+            };
+            if is_due {
+                due.push(decode(encoded).ok_or_else(|| garbage("a record has no meaning"))?);
+            }
+            count += 1;
+        }
+        if count == self.summary.entries {
+            Ok(due)
+        } else {
+            Err(garbage("its records are not as many as it says"))
+        }
+    }
+}
+
+fn garbage(reason: &str) -> Damage {
+    Damage::Manifest {
         reason: reason.to_owned(),
-    };
-    if ContentHash::of(&encoded) != summary.records {
-        return Err(garbage("its records do not have the hash it names"));
     }
-    let records = encoded
-        .split_inclusive(|byte| *byte == 0)
-        .map(|record| decode(record).ok_or_else(|| garbage("a record has no meaning")))
-        .collect::<Result<Vec<_>, _>>()?;
-    if records.len() as u64 != summary.entries {
-        return Err(garbage("its records are not as many as it says"));
-    }
-    Ok((summary, records))
 }
 
 /// Compares a tree with its manifest's records.
@@ -269,6 +310,10 @@ fn encode(record: &Record, into: &mut Vec<u8>) {
     into.push(0);
 }
 
+fn is_directory(record: &[u8]) -> bool {
+    matches!(record.first(), Some(b'd' | b'o'))
+}
+
 fn decode(record: &[u8]) -> Option<Record> {
     let mut fields = record.strip_suffix(b"\0")?.splitn(6, |byte| *byte == b' ');
     let mut text = || std::str::from_utf8(fields.next()?).ok();
@@ -320,6 +365,46 @@ mod tests {
         )
     }
 
+    /// A manifest of so many files around one directory.
+    fn manifest(files: u64) -> Manifest {
+        let record = |name: String, kind| Record {
+            path: TreePath::parse(Path::new(&name)).unwrap(),
+            kind,
+            mode: 0o644,
+            mtime: Timestamp::NEUTRAL,
+        };
+        let file = RecordKind::File(Digest::of(b""));
+        let directory = RecordKind::Directory(Opacity::Transparent);
+        let mut records: Vec<Record> = (0..files)
+            .map(|number| record(format!("f{number}"), file.clone()))
+            .collect();
+        records.insert(records.len() / 2, record("directory".to_owned(), directory));
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("manifest");
+        write(&path, &records).unwrap();
+        Manifest::read(&path).unwrap()
+    }
+
+    #[test]
+    fn of_a_large_tree_all_directories_and_in_turn_all_files_are_looked_at() {
+        let few = manifest(LOOKED_AT_MAX - 1);
+        let due = few.records(Share::Turn(7)).unwrap();
+        assert_eq!(due.len() as u64, LOOKED_AT_MAX);
+
+        let many = manifest(5 * LOOKED_AT_MAX / 2);
+        let mut seen = std::collections::BTreeSet::new();
+        for turn in 100..103 {
+            let due = many.records(Share::Turn(turn)).unwrap();
+            assert!(due.len() as u64 <= LOOKED_AT_MAX + 1);
+            assert!(
+                due.iter()
+                    .any(|record| record.path.as_bytes() == b"directory")
+            );
+            seen.extend(due.into_iter().map(|record| record.path));
+        }
+        assert_eq!(seen.len() as u64, many.summary.entries);
+    }
+
     proptest! {
         #[test]
         fn records_survive_a_round_trip(records in prop::collection::vec(record(), 0..8)) {
@@ -327,7 +412,9 @@ mod tests {
             let path = directory.path().join("manifest");
             let summary = write(&path, &records).unwrap();
             prop_assert_eq!(Summary::read(&path).unwrap(), summary);
-            prop_assert_eq!(read(&path).unwrap(), (summary, records));
+            let read = Manifest::read(&path).unwrap();
+            prop_assert_eq!(read.summary, summary);
+            prop_assert_eq!(read.records(Share::All).unwrap(), records);
         }
 
         #[test]
@@ -339,21 +426,23 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("manifest");
             write(&path, &records).unwrap();
-            let (summary, _) = read(&path).unwrap();
+            let summary = Summary::read(&path).unwrap();
             let whole = fs::read(&path).unwrap();
 
             let cut = at.index(whole.len());
             fs::write(&path, &whole[..cut]).unwrap();
-            prop_assert!(read(&path).is_err());
+            prop_assert!(Manifest::read(&path).is_err());
 
             let mut scribbled = whole.clone();
             scribbled[cut] ^= flip;
             fs::write(&path, &scribbled).unwrap();
             // In the summary's line a flipped bit may still leave JSON of the same meaning, or
             // another size, which only the eviction policy reads.
-            if let Ok((read_summary, read_records)) = read(&path) {
-                prop_assert_eq!(read_records, records);
-                prop_assert_eq!(read_summary.records, summary.records);
+            if let Ok(read) = Manifest::read(&path) {
+                prop_assert_eq!(read.summary.records, summary.records);
+                if let Ok(read_records) = read.records(Share::All) {
+                    prop_assert_eq!(read_records, records);
+                }
             }
         }
 

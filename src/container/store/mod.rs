@@ -9,8 +9,8 @@
 //! Invariants:
 //! - An entry appears by one rename, whole, and leaves by one rename. What a program that dies
 //!   leaves half-made is in `scratch/`, and the next program to open the store removes it.
-//! - A tree is compared with its manifest before it is first handed out; a damaged one is removed
-//!   and counts as absent. Nothing is synced to disk, since a loss of power shows as such damage.
+//! - A tree is compared with its manifest before it is first handed out (a very large one part by
+//!   part, in the course of several uses); a damaged one is removed and counts as absent. Nothing is synced to disk, since a loss of power shows as such damage.
 //! - A content is made by one program at a time; the others wait and take what it made.
 //! - The store grows beyond its target only by what is in use or just being added.
 //! - Trees belong to the user, hold no special files but overlay marks, and can be the lower
@@ -26,6 +26,7 @@ mod layout;
 mod lock;
 mod manifest;
 mod opacity;
+mod partial;
 mod path;
 mod pin;
 mod remove;
@@ -40,6 +41,7 @@ mod tests;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -47,10 +49,11 @@ use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 
-pub use blob::{Blob, BlobWriter};
+pub use blob::Blob;
 pub use error::StoreError;
 pub use known::{DigestCache, HashError, Hashed};
 pub use manifest::{Check, Damage};
+pub use partial::{PartialBlob, Wanted};
 pub use path::{TreePath, TreePathError};
 pub use shrink::Shrunk;
 pub use stamp::{FileStamp, Timestamp};
@@ -58,6 +61,7 @@ pub use tree::{Attributes, PARENT_MODE, TreeError, TreeWriter};
 
 use layout::Layout;
 use lock::LockFile;
+use manifest::{Manifest, Share};
 use pin::{EntryId, EntryKind, Pin, Pins};
 use scratch::Scratch;
 
@@ -163,7 +167,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StoreError::read(&place, error)),
         }
-        if let Err(damage) = examine(&place, Check::Metadata) {
+        if let Err(damage) = look_over(&place) {
             tracing::warn!(%damage, path = %place.display(), "a damaged tree is removed");
             self.discard(id)?;
             return Ok(None);
@@ -264,6 +268,7 @@ impl Store {
         self.root().join(match kind {
             EntryKind::Tree => "trees",
             EntryKind::Blob => "blobs",
+            EntryKind::Partial => "partial",
         })
     }
 
@@ -291,8 +296,18 @@ impl Store {
 const MANIFEST: &str = "manifest";
 const ROOT: &str = "root";
 
+/// A look at a tree that is about to be used.
+fn look_over(place: &Path) -> Result<(), Damage> {
+    let manifest = place.join(MANIFEST);
+    let recorded = Manifest::read(&manifest)?;
+    // Changes with every use, see `touch`.
+    let turn = fs::metadata(&manifest).map_or(0, |metadata| metadata.mtime().unsigned_abs());
+    let records = recorded.records(Share::Turn(turn))?;
+    manifest::check(&place.join(ROOT), &records, Check::Metadata)
+}
+
 fn examine(place: &Path, check: Check) -> Result<(), Damage> {
-    let (_summary, records) = manifest::read(&place.join(MANIFEST))?;
+    let records = Manifest::read(&place.join(MANIFEST))?.records(Share::All)?;
     manifest::check(&place.join(ROOT), &records, check)
 }
 

@@ -15,6 +15,8 @@ use crate::container::digest::ContentHash;
 pub(super) enum EntryKind {
     Tree,
     Blob,
+    /// A blob that has not arrived whole.
+    Partial,
 }
 
 /// An entry's name in the store.
@@ -29,6 +31,7 @@ impl EntryId {
         let salt = match self.kind {
             EntryKind::Tree => 0,
             EntryKind::Blob => u64::MAX,
+            EntryKind::Partial => u64::MAX / 3,
         };
         Slot::new(self.hash.prefix() ^ salt)
     }

@@ -27,7 +27,7 @@ impl Store {
     pub fn shrink(&self) -> Result<Shrunk, StoreError> {
         let mut candidates = Vec::new();
         let mut garbage = Vec::new();
-        for kind in [EntryKind::Tree, EntryKind::Blob] {
+        for kind in [EntryKind::Tree, EntryKind::Blob, EntryKind::Partial] {
             self.survey(kind, &mut candidates, &mut garbage)?;
         }
         let pins = self.shared.pins.evictor()?;
@@ -108,7 +108,7 @@ impl Store {
 
 fn use_and_size(kind: EntryKind, path: &Path) -> Option<(u128, u64)> {
     let (metadata, size_bytes) = match kind {
-        EntryKind::Blob => {
+        EntryKind::Blob | EntryKind::Partial => {
             let metadata = fs::symlink_metadata(path).ok()?;
             let size_bytes = metadata.len();
             (metadata, size_bytes)

@@ -73,7 +73,7 @@ fn unpack_bytes(bytes: &[u8]) -> Result<Unpacked, LayerError> {
         size_target_bytes: u64::MAX,
     })?;
     let tree = store.tree_or_build(ContentHash::of(b"tree"), |writer| {
-        unpack(Path::new("some.tar"), bytes, writer)
+        unpack(Path::new("some.tar"), bytes, SpecialFiles::Refuse, writer)
     })?;
     Ok(Unpacked {
         tree,
@@ -176,9 +176,19 @@ fn what_cannot_be_unpacked_is_named() {
 }
 
 #[test]
+fn an_archive_may_end_with_its_last_content() {
+    let whole = Tarball::new().file("file", "content").bytes();
+    for end in [512 + 7, 512 + 8, 1024] {
+        let unpacked = unpack_bytes(&whole[..end]).unwrap();
+        assert_eq!(fs::read(unpacked.path("file")).unwrap(), b"content");
+    }
+}
+
+#[test]
 fn a_cut_or_foreign_file_is_no_archive() {
     let whole = Tarball::new().file("file", &"x".repeat(2000)).bytes();
-    for bytes in [&whole[..100], &whole[..1000], b"plain text", &[0xff; 4096]] {
+    let cuts = [100, 512, 1000, 2511].map(|end| &whole[..end]);
+    for bytes in cuts.into_iter().chain([&b"plain text"[..], &[0xff; 4096]]) {
         let error = unpack_bytes(bytes).map(drop).unwrap_err();
         assert!(matches!(error, LayerError::Tar { .. }), "{error}");
         assert_eq!(error.to_string(), "`some.tar` is not a readable tar file");

@@ -225,31 +225,82 @@ fn garbage_among_the_entries_is_removed() {
     assert!(!cache.path().join("blobs/garbage").exists());
 }
 
+fn partial(store: &Store, digest: Digest) -> PartialBlob {
+    match store.want_blob(digest).unwrap() {
+        Wanted::Partial(partial) => partial,
+        Wanted::Whole(blob) => panic!("{blob:?} is there"),
+    }
+}
+
 #[test]
-fn a_blob_is_what_was_announced_or_is_refused() {
+fn a_blob_arrives_in_parts_and_is_what_was_announced() {
+    let cache = tempfile::tempdir().unwrap();
+    let digest = Digest::of(b"some bytes");
+    let first = store(cache.path(), NO_LIMIT);
+    partial(&first, digest).write(b"some").unwrap();
+    drop(first);
+
+    let second = store(cache.path(), NO_LIMIT);
+    let mut rest = partial(&second, digest);
+    assert_eq!(rest.arrived_bytes(), 4);
+    rest.write(b" bytes").unwrap();
+    let blob = rest.finish().unwrap();
+    assert_eq!(fs::read(blob.path()).unwrap(), b"some bytes");
+    assert!(matches!(second.want_blob(digest), Ok(Wanted::Whole(_))));
+    assert_eq!(
+        fs::read_dir(cache.path().join("partial")).unwrap().count(),
+        0
+    );
+}
+
+#[test]
+fn a_blob_that_is_not_what_was_announced_is_thrown_away() {
     let cache = tempfile::tempdir().unwrap();
     let store = store(cache.path(), NO_LIMIT);
     let digest = Digest::of(b"some bytes");
-    let write = |bytes: &[u8]| {
-        let mut writer = store.new_blob().unwrap();
-        writer.write(bytes).unwrap();
-        writer.finish(digest)
-    };
-    let error = write(b"other bytes").unwrap_err();
+    let mut wrong = partial(&store, digest);
+    wrong.write(b"other byte").unwrap();
+    let error = wrong.finish().unwrap_err();
     assert!(matches!(error, StoreError::Mismatch { .. }), "{error}");
     assert!(store.blob(digest).unwrap().is_none());
-    let blob = write(b"some bytes").unwrap();
-    assert_eq!(fs::read(blob.path()).unwrap(), b"some bytes");
+    assert_eq!(partial(&store, digest).arrived_bytes(), 0);
 
-    let stored = blob.path().to_owned();
-    drop(blob);
-    fs::set_permissions(&stored, Permissions::from_mode(0o600)).unwrap();
-    fs::write(&stored, "some").unwrap();
-    assert!(
-        store.blob(digest).unwrap().is_none(),
-        "a cut one is noticed"
-    );
-    assert!(!stored.exists());
+    partial(&store, digest)
+        .write(b"more than was announced")
+        .unwrap();
+    assert_eq!(partial(&store, digest).arrived_bytes(), 0, "starts anew");
+}
+
+#[test]
+fn a_part_that_nobody_completes_is_evicted() {
+    let cache = tempfile::tempdir().unwrap();
+    let store = store(cache.path(), 1);
+    let mut waiting = partial(&store, Digest::of(b"never arrives"));
+    waiting.write(b"never").unwrap();
+    assert_eq!(store.shrink().unwrap().removed, 0);
+    drop(waiting);
+    assert_eq!(store.shrink().unwrap().removed, 1);
+}
+
+#[test]
+fn a_damaged_blob_is_removed() {
+    let cache = tempfile::tempdir().unwrap();
+    let store = store(cache.path(), NO_LIMIT);
+    let digest = Digest::of(b"some bytes");
+    let damaged = |content: &str| {
+        let blob = store.add_content(b"some bytes").unwrap();
+        let sound = store.content(digest.hash).unwrap();
+        assert_eq!(sound.as_deref(), Some(&b"some bytes"[..]));
+        fs::set_permissions(blob.path(), Permissions::from_mode(0o600)).unwrap();
+        fs::write(blob.path(), content).unwrap();
+        blob.path().to_owned()
+    };
+    let cut = damaged("some");
+    assert!(store.blob(digest).unwrap().is_none());
+    assert!(!cut.exists());
+    let scribbled = damaged("same_bytes");
+    assert!(store.content(digest.hash).unwrap().is_none());
+    assert!(!scribbled.exists());
 }
 
 /// Runs one test of this binary in another process, where `ROLE` is set.
@@ -336,8 +387,7 @@ fn a_full_file_system_is_reported_as_such() {
             "{error}"
         );
         assert!(error.help().contains("make room"));
-        let mut writer = store.new_blob().unwrap();
-        let error = writer.write(&vec![0; 1 << 20]).unwrap_err();
+        let error = store.add_content(&vec![0; 1 << 20]).unwrap_err();
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
         return;
     }

@@ -1,0 +1,151 @@
+//! The files of a tar archive by name, read where they stand.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tar::{Archive, EntryType};
+
+use super::compression::{Compression, Decoder};
+use super::error::ImageError;
+use crate::container::store::{Store, TreePath};
+
+/// `docker save` stores layers that several images share as links to one file; a longer chain than
+/// this is a circle.
+const LINKS_MAX: usize = 8;
+
+/// An archive whose table of contents is known.
+pub(super) struct ArchiveFile {
+    path: PathBuf,
+    file: Arc<File>,
+    members: HashMap<TreePath, Member>,
+}
+
+enum Member {
+    File { offset: u64, size_bytes: u64 },
+    Link(TreePath),
+}
+
+impl ArchiveFile {
+    /// Reads an archive's table of contents. A compressed one is decompressed first, into a file
+    /// without a name that goes when this process does.
+    pub(super) fn open_path(path: &Path, store: &Store) -> Result<Self, ImageError> {
+        let read = |source| ImageError::Read {
+            place: path.display().to_string(),
+            source,
+        };
+        let mut file = File::open(path).map_err(read)?;
+        if Compression::of_file(&file).map_err(read)? != Compression::None {
+            let mut plain = tempfile::tempfile_in(store.root()).map_err(read)?;
+            let mut decoder = Decoder::new(file).map_err(read)?;
+            io::copy(&mut decoder, &mut plain).map_err(read)?;
+            plain.rewind().map_err(read)?;
+            file = plain;
+        }
+        let members = list(&file).map_err(|source| ImageError::Archive {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(ArchiveFile {
+            path: path.to_owned(),
+            file: Arc::new(file),
+            members,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What errors call a file in it.
+    pub(super) fn place(&self, name: &str) -> String {
+        format!("{}:{name}", self.path.display())
+    }
+
+    /// Opens a file in it.
+    pub(super) fn open(&self, name: &str) -> Result<MemberReader, ImageError> {
+        let missing = || ImageError::missing_file(&self.path, name);
+        let mut path = TreePath::parse(Path::new(name)).map_err(|_| missing())?;
+        for _ in 0..LINKS_MAX {
+            match self.members.get(&path) {
+                Some(Member::File { offset, size_bytes }) => {
+                    return Ok(MemberReader {
+                        file: Arc::clone(&self.file),
+                        offset: *offset,
+                        left_bytes: *size_bytes,
+                    });
+                }
+                Some(Member::Link(target)) => path = target.clone(),
+                None => break,
+            }
+        }
+        Err(missing())
+    }
+}
+
+/// What isn't a file or link, or has a name that leads nowhere, is in no list.
+fn list(file: &File) -> io::Result<HashMap<TreePath, Member>> {
+    let mut archive = Archive::new(file);
+    let mut members = HashMap::new();
+    for entry in archive.entries_with_seek()? {
+        let entry = entry?;
+        let parse = |name: &[u8]| TreePath::parse(Path::new(OsStr::from_bytes(name))).ok();
+        let Some(path) = parse(&entry.path_bytes()) else {
+            continue;
+        };
+        let target = entry.link_name_bytes();
+        let member = match (entry.header().entry_type(), target) {
+            (EntryType::Regular | EntryType::Continuous, _) => Some(Member::File {
+                offset: entry.raw_file_position(),
+                size_bytes: entry.size(),
+            }),
+            (EntryType::Link, Some(target)) => parse(&target).map(Member::Link),
+            (EntryType::Symlink, Some(target)) => path
+                .parent()
+                .and_then(|parent| parent.join(Path::new(OsStr::from_bytes(&target))).ok())
+                .map(Member::Link),
+            _ => None,
+        };
+        members.extend(member.map(|member| (path, member)));
+    }
+    Ok(members)
+}
+
+/// A file in an archive, being read.
+pub(super) struct MemberReader {
+    file: Arc<File>,
+    offset: u64,
+    left_bytes: u64,
+}
+
+impl MemberReader {
+    pub(super) fn left_bytes(&self) -> u64 {
+        self.left_bytes
+    }
+}
+
+impl Read for MemberReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = usize::try_from(self.left_bytes)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let Some(window) = buffer.get_mut(..wanted) else {
+            return Ok(0);
+        };
+        if window.is_empty() {
+            return Ok(0);
+        }
+        let count = self.file.read_at(window, self.offset)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.offset += count as u64;
+        self.left_bytes -= count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,299 @@
+//! Getting into a registry: the challenge it answers with, and what to answer to that.
+//!
+//! By the distribution specification's token authentication and RFC 7617. Nothing is looked up
+//! before a registry asks: most don't.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http_auth::{ChallengeRef, parse_challenges};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::{RequestBuilder, Response, Url};
+use tokio::sync::Mutex;
+
+use super::credentials::{CredentialFiles, Credentials};
+use super::document;
+use super::error::ImageError;
+use super::reference::RegistryReference;
+use super::transport::{Body, Transport, complaint, read_body};
+
+/// A token is a signed statement of a few hundred bytes; some registries put more into it.
+const TOKEN_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Who we say we are where a token is asked for.
+const CLIENT_ID: &str = "maelstrom";
+
+/// The access to one repository, shared by all requests to it.
+#[derive(Debug, Default)]
+pub(super) struct Access {
+    header: Mutex<Option<HeaderValue>>,
+}
+
+/// What a registry asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Challenge {
+    Basic,
+    Bearer {
+        realm: String,
+        service: Option<String>,
+        scope: Option<String>,
+    },
+}
+
+impl Access {
+    /// What to send along at present.
+    pub(super) async fn header(&self) -> Option<HeaderValue> {
+        self.header.lock().await.clone()
+    }
+
+    /// Gets access after a request was refused that carried `refused`. Requests that run at the same
+    /// time ask only once.
+    pub(super) async fn renew(
+        &self,
+        refused: Option<&HeaderValue>,
+        url: &str,
+        response: Response,
+        asker: &Asker<'_>,
+    ) -> Result<(), ImageError> {
+        let mut header = self.header.lock().await;
+        if header.as_ref() != refused {
+            return Ok(());
+        }
+        let challenge = challenge(response.headers(), url)?;
+        let credentials = asker.credentials.find(asker.reference).await?;
+        let renewed = match (challenge, credentials) {
+            (Challenge::Basic, Some(Credentials::Password { user, password })) => {
+                basic(&user, &password)
+            }
+            (Challenge::Basic, Some(Credentials::IdentityToken(_)) | None) => {
+                return Err(complaint(url, response).await);
+            }
+            (
+                Challenge::Bearer {
+                    realm,
+                    service,
+                    scope,
+                },
+                credentials,
+            ) => {
+                let scope = scope
+                    .unwrap_or_else(|| format!("repository:{}:pull", asker.reference.repository()));
+                let token = asker
+                    .token(&realm, service.as_deref(), &scope, credentials)
+                    .await?;
+                format!("Bearer {token}")
+            }
+        };
+        *header = Some(secret_header(&renewed, url)?);
+        Ok(())
+    }
+}
+
+/// Who asks for access, and by what means.
+pub(super) struct Asker<'registry> {
+    pub(super) transport: &'registry Transport,
+    pub(super) credentials: &'registry CredentialFiles,
+    pub(super) reference: &'registry RegistryReference,
+    /// `https`, or `http` for a registry on this machine.
+    pub(super) scheme: &'static str,
+}
+
+impl Asker<'_> {
+    async fn token(
+        &self,
+        realm: &str,
+        service: Option<&str>,
+        scope: &str,
+        credentials: Option<Credentials>,
+    ) -> Result<String, ImageError> {
+        let unknown = || ImageError::Challenge {
+            url: realm.to_owned(),
+            challenge: "Bearer".to_owned(),
+        };
+        let mut url = Url::parse(realm).map_err(|_| unknown())?;
+        // Passwords are sent there: a registry behind HTTPS may not have them sent in the open.
+        if url.scheme() != "https" && url.scheme() != self.scheme {
+            return Err(unknown());
+        }
+        let server = url.host_str().unwrap_or_default().to_owned();
+        let client = self.transport.client(&server)?;
+        let mut fields = vec![("scope", scope.to_owned())];
+        fields.extend(service.map(|service| ("service", service.to_owned())));
+        let request = match credentials {
+            Some(Credentials::IdentityToken(token)) => {
+                fields.push(("grant_type", "refresh_token".to_owned()));
+                fields.push(("client_id", CLIENT_ID.to_owned()));
+                fields.push(("refresh_token", token));
+                post_form(client.post(url.clone()), &fields)
+            }
+            credentials => {
+                url.query_pairs_mut().extend_pairs(&fields);
+                let request = client.get(url.clone());
+                match credentials {
+                    Some(Credentials::Password { user, password }) => {
+                        let header = secret_header(&basic(&user, &password), realm)?;
+                        request.header(AUTHORIZATION, header)
+                    }
+                    Some(Credentials::IdentityToken(_)) | None => request,
+                }
+            }
+        };
+        self.read_token(realm, request).await
+    }
+
+    async fn read_token(&self, realm: &str, request: RequestBuilder) -> Result<String, ImageError> {
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            token: String,
+            #[serde(default)]
+            access_token: String,
+        }
+        let failure = |error| self.transport.failure(realm, error);
+        let response = request.send().await.map_err(failure)?;
+        if !response.status().is_success() {
+            return Err(complaint(realm, response).await);
+        }
+        let body = match read_body(response, TOKEN_BYTES_MAX)
+            .await
+            .map_err(failure)?
+        {
+            Body::Whole(body) => body,
+            Body::TooLarge => {
+                return Err(ImageError::TooLarge {
+                    place: realm.to_owned(),
+                    limit_bytes: TOKEN_BYTES_MAX,
+                });
+            }
+        };
+        let answer: Answer = document::parse(&body, realm, "token")?;
+        Ok(if answer.token.is_empty() {
+            answer.access_token
+        } else {
+            answer.token
+        })
+    }
+}
+
+fn post_form(request: RequestBuilder, fields: &[(&str, String)]) -> RequestBuilder {
+    let body = url_encoded(fields);
+    request
+        .header(
+            reqwest::header::CONTENT_TYPE,
+            "application/x-www-form-urlencoded",
+        )
+        .body(body)
+}
+
+fn url_encoded(fields: &[(&str, String)]) -> String {
+    // The part of a URL after `?` has the very form of such a body.
+    let mut url = Url::parse("http://localhost/").ok();
+    url.as_mut()
+        .map(|url| {
+            url.query_pairs_mut().extend_pairs(fields);
+            url.query().unwrap_or_default().to_owned()
+        })
+        .unwrap_or_default()
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+fn secret_header(value: &str, url: &str) -> Result<HeaderValue, ImageError> {
+    let mut header = HeaderValue::from_str(value).map_err(|_| ImageError::Challenge {
+        url: url.to_owned(),
+        challenge: "a token that no header can hold".to_owned(),
+    })?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+/// The challenge to answer: a token is preferred to sending a password each time.
+fn challenge(headers: &HeaderMap, url: &str) -> Result<Challenge, ImageError> {
+    let texts: Vec<&str> = headers
+        .get_all(WWW_AUTHENTICATE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let all: Vec<ChallengeRef<'_>> = texts
+        .iter()
+        .filter_map(|text| parse_challenges(text).ok())
+        .flatten()
+        .collect();
+    let bearer = all.iter().find_map(|challenge| {
+        if !challenge.scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        let parameter = |wanted: &str| {
+            challenge
+                .params
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+                .map(|(_, value)| value.to_unescaped())
+        };
+        Some(Challenge::Bearer {
+            realm: parameter("realm")?,
+            service: parameter("service"),
+            scope: parameter("scope"),
+        })
+    });
+    let basic = || {
+        all.iter()
+            .any(|challenge| challenge.scheme.eq_ignore_ascii_case("basic"))
+            .then_some(Challenge::Basic)
+    };
+    bearer.or_else(basic).ok_or_else(|| ImageError::Challenge {
+        url: url.to_owned(),
+        challenge: texts.join(", "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(texts: &[&str]) -> Result<Challenge, ImageError> {
+        let mut headers = HeaderMap::new();
+        for text in texts {
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_str(text).unwrap());
+        }
+        challenge(&headers, "https://registry.example/v2/")
+    }
+
+    #[test]
+    fn a_token_is_preferred() {
+        let bearer = r#"Bearer realm="https://auth.example/token",service="registry.example""#;
+        let expected = Challenge::Bearer {
+            realm: "https://auth.example/token".to_owned(),
+            service: Some("registry.example".to_owned()),
+            scope: None,
+        };
+        assert_eq!(read(&["Basic realm=\"x\"", bearer]).unwrap(), expected);
+        assert_eq!(read(&["basic realm=\"x\""]).unwrap(), Challenge::Basic);
+    }
+
+    #[test]
+    fn an_unknown_challenge_is_shown() {
+        let error = read(&["Negotiate"]).unwrap_err();
+        insta::assert_snapshot!(
+            error,
+            @"`https://registry.example/v2/`: the registry wants a login of an unknown kind: `Negotiate`"
+        );
+        assert!(read(&[]).is_err());
+        assert!(read(&["Bearer service=\"no realm\""]).is_err());
+    }
+
+    #[test]
+    fn forms_are_encoded() {
+        let fields = [("a", "x y&z".to_owned()), ("b", "/".to_owned())];
+        assert_eq!(url_encoded(&fields), "a=x+y%26z&b=%2F");
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_panics(text in "[ -~]{0,60}") {
+            let _ = read(&[&text]);
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Having images at hand: what is there is taken, what is missing is fetched and unpacked.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::archive::ArchiveFile;
+use super::credentials::CredentialFiles;
+use super::document::{self, ImageParts, LayerPart, Settings};
+use super::error::ImageError;
+use super::layout::{self, DockerImage, Layout};
+use super::platform::Platform;
+use super::reference::{ImageUri, LocalForm, RegistryReference};
+use super::registry::Registry;
+use super::transport::{Certificates, Patience, Transport};
+use super::unpack::{
+    LayerPhase, LayerProgress, LayerSource, ProgressCallback, tree_name, unpack_layer,
+};
+use crate::container::digest::{ContentHash, Digest};
+use crate::container::store::{Blob, Store, Tree, Wanted};
+
+/// Registries serve several layers at once well; more only makes each slower.
+const DOWNLOADS_MAX: usize = 4;
+
+/// Images, in a store that several programs share.
+#[derive(Clone, Debug)]
+pub struct Depot {
+    store: Store,
+    transport: Transport,
+    options: DepotOptions,
+}
+
+/// How a depot gets what it hasn't got.
+#[derive(Clone, Debug)]
+pub struct DepotOptions {
+    /// Where logins are looked for.
+    pub credentials: CredentialFiles,
+    /// Which servers are trusted.
+    pub certificates: Certificates,
+    /// How long one waits for them.
+    pub patience: Patience,
+    /// Of an image for several platforms, which is wanted.
+    pub platform: Platform,
+}
+
+impl Default for DepotOptions {
+    /// As the environment says, for this machine.
+    fn default() -> Self {
+        DepotOptions {
+            credentials: CredentialFiles::from_environment(),
+            certificates: Certificates::Checked,
+            patience: Patience::default(),
+            platform: Platform::host(),
+        }
+    }
+}
+
+/// An image that is ready to run.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The digest of the document that its name led to: the manifest or index; of what `docker save`
+    /// wrote, the configuration.
+    pub digest: ContentHash,
+    /// Its layers' trees, lowest first. They are pinned while this lives.
+    pub layers: Vec<Tree>,
+    /// What it says about programs that run in it.
+    pub settings: Settings,
+}
+
+impl Depot {
+    /// Opens a depot over a store.
+    pub fn new(store: Store, options: DepotOptions) -> Self {
+        Depot {
+            transport: Transport::new(options.certificates, options.patience),
+            store,
+            options,
+        }
+    }
+
+    /// An image in a registry. `locked` is the digest that a lock file has for its tag; without one,
+    /// and without a digest in the reference, the registry is asked. With it, and everything in the
+    /// depot, the registry isn't spoken to at all.
+    pub async fn registry_image(
+        &self,
+        reference: &RegistryReference,
+        locked: Option<ContentHash>,
+        progress: &ProgressCallback,
+    ) -> Result<Image, ImageError> {
+        let known = reference.digest().or(locked);
+        if let Some(digest) = known
+            && let Some(image) = self.stored_image(digest).await?
+        {
+            return Ok(image);
+        }
+        let registry = Registry::new(
+            &self.transport,
+            &self.options.credentials,
+            reference,
+            &self.store,
+        )
+        .await?;
+        let digest = match known {
+            Some(digest) => digest,
+            None => registry.resolve().await?,
+        };
+        let parts = document::follow(&registry, digest, &self.options.platform).await?;
+        let layers = stream::iter(distinct(&parts.layers))
+            .map(|layer| self.registry_layer(&registry, layer, progress))
+            .buffer_unordered(DOWNLOADS_MAX)
+            .try_collect()
+            .await?;
+        Ok(image(digest, parts, &layers))
+    }
+
+    /// An image that lies on this machine. Relative paths start at `directory`.
+    pub async fn local_image(
+        &self,
+        form: LocalForm,
+        path: &Path,
+        label: Option<&str>,
+        directory: &Path,
+        progress: &ProgressCallback,
+    ) -> Result<Image, ImageError> {
+        let path = directory.join(path);
+        let layout = match form {
+            LocalForm::OciDirectory => Layout::Directory(path),
+            LocalForm::OciArchive => Layout::Archive(self.open_archive(path).await?),
+            LocalForm::DockerArchive => {
+                let archive = self.open_archive(path).await?;
+                let image = layout::find_saved(&archive, label)?;
+                return self.saved_image(archive, image, progress).await;
+            }
+        };
+        let digest = layout.find(label, &self.options.platform)?;
+        let parts = document::follow(&layout, digest, &self.options.platform).await?;
+        let layout = Arc::new(layout);
+        let mut layers = BTreeMap::new();
+        for layer in distinct(&parts.layers) {
+            let source = Arc::clone(&layout);
+            let opened = move || {
+                Ok(LayerSource {
+                    place: source.blob_place(layer.blob.hash),
+                    size_bytes: layer.blob.size_bytes,
+                    reader: source.open(layer.blob.hash)?,
+                })
+            };
+            let tree = self.unpacked(layer.diff_id, opened, progress).await?;
+            layers.insert(layer.diff_id, tree);
+        }
+        Ok(image(digest, parts, &layers))
+    }
+
+    /// An image by any name. Of one in a registry, `locked` is the digest a lock file has for it.
+    pub async fn image(
+        &self,
+        uri: &ImageUri,
+        locked: Option<ContentHash>,
+        directory: &Path,
+        progress: &ProgressCallback,
+    ) -> Result<Image, ImageError> {
+        match uri {
+            ImageUri::Registry(reference) => self.registry_image(reference, locked, progress).await,
+            ImageUri::Local { form, path, label } => {
+                self.local_image(*form, path, label.as_deref(), directory, progress)
+                    .await
+            }
+        }
+    }
+
+    /// An image of which everything is in the depot.
+    async fn stored_image(&self, digest: ContentHash) -> Result<Option<Image>, ImageError> {
+        let documents = Stored { store: &self.store };
+        let parts = match document::follow(&documents, digest, &self.options.platform).await {
+            Ok(parts) => parts,
+            // What is missing is fetched, and what is wrong is then said with its URL.
+            Err(_) => return Ok(None),
+        };
+        let mut layers = BTreeMap::new();
+        for layer in distinct(&parts.layers) {
+            let Some(tree) = self.tree(layer.diff_id).await? else {
+                return Ok(None);
+            };
+            layers.insert(layer.diff_id, tree);
+        }
+        Ok(Some(image(digest, parts, &layers)))
+    }
+
+    async fn tree(&self, diff_id: ContentHash) -> Result<Option<Tree>, ImageError> {
+        let store = self.store.clone();
+        blocking(move || Ok(store.tree(tree_name(diff_id))?)).await
+    }
+
+    async fn open_archive(&self, path: PathBuf) -> Result<ArchiveFile, ImageError> {
+        let store = self.store.clone();
+        blocking(move || ArchiveFile::open_path(&path, &store)).await
+    }
+
+    async fn saved_image(
+        &self,
+        archive: ArchiveFile,
+        saved: DockerImage,
+        progress: &ProgressCallback,
+    ) -> Result<Image, ImageError> {
+        let archive = Arc::new(archive);
+        let mut layers = Vec::new();
+        for (diff_id, name) in saved.layers {
+            let archive = Arc::clone(&archive);
+            let opened = move || {
+                let reader = archive.open(&name)?;
+                Ok(LayerSource {
+                    place: archive.place(&name),
+                    size_bytes: reader.left_bytes(),
+                    reader: Box::new(reader),
+                })
+            };
+            layers.push(self.unpacked(diff_id, opened, progress).await?);
+        }
+        Ok(Image {
+            digest: saved.id,
+            layers,
+            settings: saved.settings,
+        })
+    }
+
+    async fn registry_layer(
+        &self,
+        registry: &Registry<'_>,
+        layer: LayerPart,
+        progress: &ProgressCallback,
+    ) -> Result<(ContentHash, Tree), ImageError> {
+        if let Some(tree) = self.tree(layer.diff_id).await? {
+            return Ok((layer.diff_id, tree));
+        }
+        let blob = Arc::new(self.fetched(registry, layer.blob, progress).await?);
+        let source = Arc::clone(&blob);
+        let place = registry.layer_place(layer.blob.hash);
+        let opened = move || {
+            Ok(LayerSource {
+                place,
+                size_bytes: layer.blob.size_bytes,
+                reader: Box::new(source.open()?),
+            })
+        };
+        let tree = self.unpacked(layer.diff_id, opened, progress).await;
+        // Unpacked it serves, packed it would only take up room. One that can't be unpacked must be
+        // fetched again; one that found no room need not.
+        let is_spent = !matches!(tree, Err(ImageError::Store(_)));
+        if is_spent && let Ok(blob) = Arc::try_unwrap(blob) {
+            self.store.discard_blob(blob)?;
+        }
+        Ok((layer.diff_id, tree?))
+    }
+
+    async fn fetched(
+        &self,
+        registry: &Registry<'_>,
+        digest: Digest,
+        progress: &ProgressCallback,
+    ) -> Result<Blob, ImageError> {
+        let store = self.store.clone();
+        match blocking(move || Ok(store.want_blob(digest)?)).await? {
+            Wanted::Whole(blob) => Ok(blob),
+            Wanted::Partial(partial) => {
+                let arrived = |done_bytes| {
+                    progress(LayerProgress {
+                        layer: digest.hash,
+                        phase: LayerPhase::Download,
+                        done_bytes,
+                        total_bytes: digest.size_bytes,
+                    });
+                };
+                arrived(partial.arrived_bytes());
+                registry.complete(partial, arrived).await
+            }
+        }
+    }
+
+    async fn unpacked(
+        &self,
+        diff_id: ContentHash,
+        open: impl FnOnce() -> Result<LayerSource, ImageError> + Send + 'static,
+        progress: &ProgressCallback,
+    ) -> Result<Tree, ImageError> {
+        let store = self.store.clone();
+        let progress = Arc::clone(progress);
+        blocking(move || {
+            store.tree_or_build(tree_name(diff_id), |writer| {
+                unpack_layer(open()?, diff_id, progress, writer)
+            })
+        })
+        .await
+    }
+}
+
+/// Each layer once, though an image may hold one several times.
+fn distinct(layers: &[LayerPart]) -> Vec<LayerPart> {
+    let by_name: BTreeMap<ContentHash, LayerPart> =
+        layers.iter().map(|layer| (layer.diff_id, *layer)).collect();
+    by_name.into_values().collect()
+}
+
+fn image(digest: ContentHash, parts: ImageParts, trees: &BTreeMap<ContentHash, Tree>) -> Image {
+    Image {
+        digest,
+        layers: parts
+            .layers
+            .iter()
+            .filter_map(|layer| trees.get(&layer.diff_id).cloned())
+            .collect(),
+        settings: parts.settings,
+    }
+}
+
+/// Documents that are in the depot already.
+struct Stored<'depot> {
+    store: &'depot Store,
+}
+
+impl document::Documents for Stored<'_> {
+    async fn fetch(&self, document: document::Wanted) -> Result<Vec<u8>, ImageError> {
+        match self.store.content(document.hash)? {
+            Some(content) => Ok(content),
+            None => Err(ImageError::Read {
+                place: self.place(&document),
+                source: io::ErrorKind::NotFound.into(),
+            }),
+        }
+    }
+
+    fn place(&self, document: &document::Wanted) -> String {
+        format!("sha256:{}", document.hash)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ImageError> + Send + 'static,
+) -> Result<T, ImageError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(ImageError::Interrupted))
+}

@@ -1,0 +1,271 @@
+//! The documents of an image: index, manifest, configuration.
+//!
+//! Of the OCI image specification, and of Docker's formats that it grew from, only what is needed to
+//! run the image is read; the rest may be there or not, whatever it says.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::error::ImageError;
+use super::platform::Platform;
+use crate::container::digest::{ContentHash, Digest};
+
+/// No document of an image is larger; registries refuse manifests of more than 4 MB.
+pub(super) const DOCUMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// An index may hold indexes. Nobody nests them deeply.
+const DEPTH_MAX: usize = 4;
+
+/// The kinds of documents that a registry may answer with when asked for a manifest.
+pub(super) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
+     application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.docker.distribution.manifest.v2+json";
+
+/// The key by which entries of a layout are told apart.
+const LABEL: &str = "org.opencontainers.image.ref.name";
+
+/// Where documents come from.
+pub(super) trait Documents {
+    /// Reads a document and checks its digest.
+    async fn fetch(&self, document: Wanted) -> Result<Vec<u8>, ImageError>;
+
+    /// What errors call a document.
+    fn place(&self, document: &Wanted) -> String;
+}
+
+/// A document that is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) hash: ContentHash,
+    pub(super) kind: DocumentKind,
+}
+
+/// Registries keep manifests and blobs apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DocumentKind {
+    Manifest,
+    Blob,
+}
+
+/// What an image consists of.
+#[derive(Clone, Debug)]
+pub(super) struct ImageParts {
+    pub(super) settings: Settings,
+    /// Lowest first.
+    pub(super) layers: Vec<LayerPart>,
+}
+
+/// One layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LayerPart {
+    /// The hash of its tar, not compressed.
+    pub(super) diff_id: ContentHash,
+    /// As it is stored.
+    pub(super) blob: Digest,
+}
+
+/// What an image says about programs that run in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Environment variables, in order.
+    pub environment: Vec<(String, String)>,
+    /// Where programs start, if it says so.
+    pub working_directory: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    schema_version: u32,
+    #[serde(default)]
+    manifests: Option<Vec<Descriptor>>,
+    #[serde(default)]
+    config: Option<Descriptor>,
+    #[serde(default)]
+    layers: Vec<Descriptor>,
+}
+
+/// A reference from one document to another, or to a layer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Descriptor {
+    digest: String,
+    size: u64,
+    #[serde(default)]
+    pub(super) platform: Option<Platform>,
+    #[serde(default)]
+    annotations: Option<HashMap<String, String>>,
+}
+
+impl Descriptor {
+    /// The digest, if it is one of the kind in use.
+    pub(super) fn digest(&self, place: &str) -> Result<Digest, ImageError> {
+        Ok(Digest {
+            hash: parse_hash(&self.digest, place)?,
+            size_bytes: self.size,
+        })
+    }
+
+    /// The label by which a layout knows it.
+    pub(super) fn label(&self) -> Option<&str> {
+        self.annotations.as_ref()?.get(LABEL).map(String::as_str)
+    }
+}
+
+fn parse_hash(text: &str, place: &str) -> Result<ContentHash, ImageError> {
+    text.strip_prefix("sha256:")
+        .and_then(|hash| hash.parse().ok())
+        .ok_or_else(|| ImageError::NotAnImage {
+            place: place.to_owned(),
+            problem: format!("it names something by `{text}`, which is no SHA-256 digest"),
+        })
+}
+
+#[derive(Deserialize)]
+struct Configuration {
+    rootfs: RootFs,
+    #[serde(default)]
+    config: Option<Execution>,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    diff_ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Execution {
+    #[serde(default)]
+    env: Option<Vec<String>>,
+    #[serde(default)]
+    working_dir: Option<String>,
+}
+
+/// Reads an `index.json`.
+pub(super) fn parse_index(text: &[u8], place: &str) -> Result<Vec<Descriptor>, ImageError> {
+    let manifest: Manifest = parse(text, place, "image index")?;
+    manifest.manifests.ok_or_else(|| ImageError::NotAnImage {
+        place: place.to_owned(),
+        problem: "it lists no manifests".to_owned(),
+    })
+}
+
+/// Follows an image from the document that its name leads to.
+pub(super) async fn follow(
+    documents: &impl Documents,
+    root: ContentHash,
+    platform: &Platform,
+) -> Result<ImageParts, ImageError> {
+    let mut hash = root;
+    for _ in 0..DEPTH_MAX {
+        let wanted = Wanted {
+            hash,
+            kind: DocumentKind::Manifest,
+        };
+        let place = documents.place(&wanted);
+        let text = documents.fetch(wanted).await?;
+        let manifest: Manifest = parse(&text, &place, "image manifest")?;
+        let not_an_image = |problem: &str| ImageError::NotAnImage {
+            place: place.clone(),
+            problem: problem.to_owned(),
+        };
+        if manifest.schema_version != 2 {
+            return Err(not_an_image("its manifest is not of schema version 2"));
+        }
+        if let Some(entries) = manifest.manifests {
+            hash = platform.choose(&entries, &place)?.digest(&place)?.hash;
+            continue;
+        }
+        let Some(config) = &manifest.config else {
+            return Err(not_an_image("its manifest names no configuration"));
+        };
+        let wanted = Wanted {
+            hash: config.digest(&place)?.hash,
+            kind: DocumentKind::Blob,
+        };
+        let blobs = manifest
+            .layers
+            .iter()
+            .map(|layer| layer.digest(&place))
+            .collect::<Result<Vec<_>, _>>()?;
+        let text = documents.fetch(wanted).await?;
+        return assemble(&text, &documents.place(&wanted), &blobs);
+    }
+    Err(ImageError::NotAnImage {
+        place: documents.place(&Wanted {
+            hash: root,
+            kind: DocumentKind::Manifest,
+        }),
+        problem: format!("its indexes are nested more than {DEPTH_MAX} deep"),
+    })
+}
+
+/// Reads a configuration and pairs its layers with the blobs that hold them.
+fn assemble(text: &[u8], place: &str, blobs: &[Digest]) -> Result<ImageParts, ImageError> {
+    let (settings, diff_ids) = parse_configuration(text, place)?;
+    if blobs.len() != diff_ids.len() {
+        return Err(ImageError::NotAnImage {
+            place: place.to_owned(),
+            problem: format!(
+                "it speaks of {} layers, its manifest of {}",
+                diff_ids.len(),
+                blobs.len()
+            ),
+        });
+    }
+    Ok(ImageParts {
+        settings,
+        layers: diff_ids
+            .into_iter()
+            .zip(blobs)
+            .map(|(diff_id, blob)| LayerPart {
+                diff_id,
+                blob: *blob,
+            })
+            .collect(),
+    })
+}
+
+/// Reads a configuration: what it says about programs, and its layers' names.
+pub(super) fn parse_configuration(
+    text: &[u8],
+    place: &str,
+) -> Result<(Settings, Vec<ContentHash>), ImageError> {
+    let configuration: Configuration = parse(text, place, "image configuration")?;
+    let diff_ids = configuration
+        .rootfs
+        .diff_ids
+        .iter()
+        .map(|diff_id| parse_hash(diff_id, place))
+        .collect::<Result<_, _>>()?;
+    let Some(execution) = configuration.config else {
+        return Ok((Settings::default(), diff_ids));
+    };
+    let environment = execution.env.unwrap_or_default();
+    let settings = Settings {
+        environment: environment
+            .iter()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        working_directory: execution
+            .working_dir
+            .filter(|directory| !directory.is_empty()),
+    };
+    Ok((settings, diff_ids))
+}
+
+pub(super) fn parse<'text, T: Deserialize<'text>>(
+    text: &'text [u8],
+    place: &str,
+    kind: &'static str,
+) -> Result<T, ImageError> {
+    serde_json::from_slice(text).map_err(|source| ImageError::Document {
+        place: place.to_owned(),
+        kind,
+        source,
+    })
+}

@@ -1,0 +1,288 @@
+//! What can go wrong with an image, one variant per step.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::credentials::CredentialError;
+use crate::container::digest::ContentHash;
+use crate::container::layer::LayerError;
+use crate::container::store::{StoreError, TreeError};
+
+/// Why an image could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The depot failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The logins could not be looked through.
+    #[error(transparent)]
+    Credentials(#[from] CredentialError),
+    /// The means to talk to registries could not be set up.
+    #[error("cannot set up HTTPS")]
+    Tls {
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// A server can't be reached.
+    #[error("cannot reach `{url}`")]
+    Connect {
+        /// What was asked for.
+        url: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// A server's certificate is not trusted.
+    #[error("the certificate of the server of `{url}` is not trusted")]
+    Certificate {
+        /// What was asked for.
+        url: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// A server says nothing.
+    #[error("`{url}`: the server was silent for {} s", silence.as_secs_f32())]
+    Silent {
+        /// What was asked for.
+        url: String,
+        /// For how long.
+        silence: Duration,
+        /// What was noticed.
+        source: reqwest::Error,
+    },
+    /// An answer breaks off, time and again.
+    #[error("`{url}`: the answer broke off after {arrived_bytes} of {expected_bytes} bytes")]
+    BrokenOff {
+        /// What was asked for.
+        url: String,
+        /// How much came, in all attempts.
+        arrived_bytes: u64,
+        /// How much was to come.
+        expected_bytes: u64,
+    },
+    /// An answer that isn't HTTP, or breaks off in a document.
+    #[error("`{url}`: the answer makes no sense")]
+    Garbled {
+        /// What was asked for.
+        url: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// A server sends us somewhere we don't go.
+    #[error("`{url}`: the server redirects to where we do not follow")]
+    Redirect {
+        /// What was asked for.
+        url: String,
+        /// Where, and why not.
+        source: reqwest::Error,
+    },
+    /// A server wants a login and we have none, or another.
+    #[error("`{url}`: the registry refuses access ({status}){}", colon(detail))]
+    Refused {
+        /// What was asked for.
+        url: String,
+        /// The answer's status.
+        status: u16,
+        /// What the server says.
+        detail: String,
+    },
+    /// A login by a kind of challenge that we don't know.
+    #[error("`{url}`: the registry wants a login of an unknown kind: `{challenge}`")]
+    Challenge {
+        /// What was asked for.
+        url: String,
+        /// What it said.
+        challenge: String,
+    },
+    /// A registry has no such thing.
+    #[error("`{url}`: the registry has no such image{}", colon(detail))]
+    NotFound {
+        /// What was asked for.
+        url: String,
+        /// What the server says.
+        detail: String,
+    },
+    /// Any other answer.
+    #[error("`{url}`: the server answers with status {status}{}", colon(detail))]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// The answer's status.
+        status: u16,
+        /// What the server says.
+        detail: String,
+    },
+    /// Something is larger than anything of its kind.
+    #[error("`{place}` is larger than {limit_bytes} bytes, which no such document is")]
+    TooLarge {
+        /// URL or path.
+        place: String,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// Content isn't what its digest says.
+    #[error("`{place}` has the digest sha256:{actual}, but sha256:{expected} was announced")]
+    Mismatch {
+        /// URL or path.
+        place: String,
+        /// What was announced.
+        expected: ContentHash,
+        /// What came.
+        actual: ContentHash,
+    },
+    /// Content isn't as long as was said.
+    #[error("`{place}` is not of the {expected_bytes} bytes that were announced")]
+    Length {
+        /// URL or path.
+        place: String,
+        /// What was announced.
+        expected_bytes: u64,
+    },
+    /// A document can't be read.
+    #[error("`{place}` is not a valid {kind}")]
+    Document {
+        /// URL or path.
+        place: String,
+        /// What it should be.
+        kind: &'static str,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A document is valid, and not of a container image.
+    #[error("`{place}` is not a container image that can be run: {problem}")]
+    NotAnImage {
+        /// URL or path.
+        place: String,
+        /// Why.
+        problem: String,
+    },
+    /// None of an index's images is for this machine.
+    #[error("`{place}` has no image for {wanted}; it has {available}")]
+    NoPlatform {
+        /// URL or path.
+        place: String,
+        /// This machine.
+        wanted: String,
+        /// What there is.
+        available: String,
+    },
+    /// A label is needed, or names none.
+    #[error("`{}` {problem}; it has {available}", path.display())]
+    Label {
+        /// The directory or archive.
+        path: PathBuf,
+        /// Which.
+        problem: String,
+        /// What there is.
+        available: String,
+    },
+    /// A file of a local image can't be read.
+    #[error("cannot read `{place}`")]
+    Read {
+        /// Path, and name within an archive.
+        place: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// An archive is damaged, or none at all.
+    #[error("`{}` is not a readable tar archive", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A layer can't be unpacked.
+    #[error("cannot unpack the layer")]
+    Layer {
+        /// Which and why.
+        source: LayerError,
+    },
+    /// A helper thread came to an unexpected end.
+    #[error("unpacking was interrupted")]
+    Interrupted,
+}
+
+fn colon(detail: &str) -> String {
+    if detail.is_empty() {
+        String::new()
+    } else {
+        format!(": {detail}")
+    }
+}
+
+impl ImageError {
+    /// A layout or archive without a file that it must have.
+    pub(super) fn missing_file(layout: &Path, name: &str) -> Self {
+        ImageError::NotAnImage {
+            place: layout.display().to_string(),
+            problem: format!("it has no file `{name}`"),
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            ImageError::Store(error) => error.help(),
+            ImageError::Credentials(error) => error.help(),
+            ImageError::Layer { source } => source.help(),
+            ImageError::Tls { .. } => {
+                "install the system's certificates (package ca-certificates), or point \
+                 SSL_CERT_FILE to them"
+            }
+            ImageError::Connect { .. } => {
+                "check the name, the network, and HTTPS_PROXY and NO_PROXY"
+            }
+            ImageError::Certificate { .. } => {
+                "point SSL_CERT_FILE to the authority's certificate, or set \
+                 accept-invalid-remote-container-tls-certs"
+            }
+            ImageError::Silent { .. }
+            | ImageError::BrokenOff { .. }
+            | ImageError::Garbled { .. }
+            | ImageError::Status { .. } => {
+                "try again later; what has arrived is kept. If it stays so, ask whoever runs the \
+                 registry"
+            }
+            ImageError::Redirect { .. } => {
+                "ask whoever runs the registry: redirections must end, and stay with HTTPS"
+            }
+            ImageError::Refused { .. } => {
+                "check the image's name; if it is not public, log in with `docker login`"
+            }
+            ImageError::Challenge { .. } => "use a registry with basic or bearer authentication",
+            ImageError::NotFound { .. } => "check the image's name, tag and digest",
+            ImageError::TooLarge { .. }
+            | ImageError::Mismatch { .. }
+            | ImageError::Length { .. }
+            | ImageError::Document { .. }
+            | ImageError::Archive { .. } => {
+                "the image, or what it was fetched from, is damaged: push or save it anew"
+            }
+            ImageError::NotAnImage { .. } => {
+                "name an image of a Linux system, in the form that the scheme stands for"
+            }
+            ImageError::NoPlatform { .. } => {
+                "choose an image made for this machine, or make one for several platforms"
+            }
+            ImageError::Label { .. } => "add `:LABEL` to the path, with one of those",
+            ImageError::Read { .. } => "check the path and its permissions",
+            ImageError::Interrupted => "run again",
+        }
+    }
+}
+
+impl From<LayerError> for ImageError {
+    fn from(error: LayerError) -> Self {
+        match error {
+            LayerError::Store(error) => ImageError::Store(error),
+            source => ImageError::Layer { source },
+        }
+    }
+}
+
+impl From<TreeError> for ImageError {
+    fn from(error: TreeError) -> Self {
+        LayerError::from(error).into()
+    }
+}

@@ -1,0 +1,271 @@
+//! The lock file of tags: which digest a tag led to when it was first asked for.
+//!
+//! The form is the original's, so that a project's file serves both.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::reference::{RegistryReference, Version};
+use crate::container::digest::ContentHash;
+
+/// The file's name in a project's directory.
+pub const TAG_LOCK_FILE: &str = "maelstrom-container-tags.lock";
+
+const VERSION: i64 = 1;
+
+/// The content of a lock file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TagLock {
+    tags: BTreeMap<String, BTreeMap<String, ContentHash>>,
+    /// What this program found out, to be added to what others did in the meantime.
+    news: BTreeMap<String, BTreeMap<String, ContentHash>>,
+}
+
+/// Why a lock file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TagLockError {
+    /// It is there and cannot be read.
+    #[error("cannot read the lock file `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be written.
+    #[error("cannot write the lock file `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl TagLockError {
+    /// What a person can do about it.
+    pub fn help(&self) -> &'static str {
+        "make the file, and the directory it is in, readable and writable, or name the image by its \
+         digest"
+    }
+}
+
+impl TagLock {
+    /// Reads a project's lock file. One that isn't there, or is of another version, or has no
+    /// meaning, counts as empty.
+    pub fn read(path: &Path) -> Result<Self, TagLockError> {
+        match fs::read(path) {
+            Ok(text) => Ok(TagLock {
+                tags: parse(&String::from_utf8_lossy(&text)).unwrap_or_default(),
+                news: BTreeMap::new(),
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(TagLock::default()),
+            Err(source) => Err(TagLockError::Read {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// What a reference's tag is locked to.
+    pub fn get(&self, reference: &RegistryReference) -> Option<ContentHash> {
+        match reference.version() {
+            Version::Tag(tag) => self.tags.get(reference.name())?.get(tag).copied(),
+            Version::Digest(_) => None,
+        }
+    }
+
+    /// Locks a reference's tag. References by digest aren't recorded.
+    pub fn record(&mut self, reference: &RegistryReference, digest: ContentHash) {
+        let Version::Tag(tag) = reference.version() else {
+            return;
+        };
+        if self.get(reference) == Some(digest) {
+            return;
+        }
+        for tags in [&mut self.tags, &mut self.news] {
+            tags.entry(reference.name().to_owned())
+                .or_default()
+                .insert(tag.clone(), digest);
+        }
+    }
+
+    /// Writes what was recorded, if anything was. What another program recorded in the meantime
+    /// stays.
+    pub fn save(&mut self, path: &Path) -> Result<(), TagLockError> {
+        if self.news.is_empty() {
+            return Ok(());
+        }
+        let mut merged = TagLock::read(path)?.tags;
+        for (name, tags) in &self.news {
+            merged.entry(name.clone()).or_default().extend(tags.clone());
+        }
+        write(path, &render(&merged)).map_err(|source| TagLockError::Write {
+            path: path.to_owned(),
+            source,
+        })?;
+        self.tags = merged;
+        self.news.clear();
+        Ok(())
+    }
+}
+
+/// `None` if the text has no meaning.
+fn parse(text: &str) -> Option<BTreeMap<String, BTreeMap<String, ContentHash>>> {
+    let mut table: toml::Table = text.parse().ok()?;
+    if table.remove("version")?.as_integer()? != VERSION {
+        return None;
+    }
+    table
+        .into_iter()
+        .map(|(name, tags)| {
+            let tags = tags
+                .as_table()?
+                .iter()
+                .map(|(tag, digest)| Some((tag.clone(), parse_digest(digest.as_str()?)?)))
+                .collect::<Option<_>>()?;
+            Some((name, tags))
+        })
+        .collect()
+}
+
+fn parse_digest(text: &str) -> Option<ContentHash> {
+    text.strip_prefix("sha256:")?.parse().ok()
+}
+
+fn render(tags: &BTreeMap<String, BTreeMap<String, ContentHash>>) -> String {
+    let mut table = toml::Table::new();
+    table.insert("version".to_owned(), VERSION.into());
+    for (name, tags) in tags {
+        let tags: toml::Table = tags
+            .iter()
+            .map(|(tag, digest)| (tag.clone(), format!("sha256:{digest}").into()))
+            .collect();
+        table.insert(name.clone(), tags.into());
+    }
+    table.to_string()
+}
+
+/// A reader sees the old file or the new one.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        Some(_) | None => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    let permissions = match fs::metadata(path) {
+        Ok(metadata) => metadata.permissions(),
+        // It is to be committed: as public as the rest of the project.
+        Err(_) => Permissions::from_mode(0o644),
+    };
+    file.as_file().set_permissions(permissions)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reference::ImageUri;
+    use super::*;
+
+    fn reference(uri: &str) -> RegistryReference {
+        match uri.parse() {
+            Ok(ImageUri::Registry(reference)) => reference,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn hash(text: &str) -> ContentHash {
+        ContentHash::of(text.as_bytes())
+    }
+
+    #[test]
+    fn the_file_has_the_originals_form() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(TAG_LOCK_FILE);
+        let mut lock = TagLock::read(&path).unwrap();
+        lock.record(&reference("docker://debian:bookworm"), hash("a"));
+        lock.record(
+            &reference("docker://registry.example:5000/team/base"),
+            hash("b"),
+        );
+        lock.record(
+            &reference(&format!("docker://debian@sha256:{}", hash("c"))),
+            hash("c"),
+        );
+        lock.save(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            text,
+            format!(
+                "version = 1\n\n[debian]\nbookworm = \"sha256:{}\"\n\n\
+                 [\"registry.example:5000/team/base\"]\nlatest = \"sha256:{}\"\n",
+                hash("a"),
+                hash("b")
+            )
+        );
+        let again = TagLock::read(&path).unwrap();
+        assert_eq!(
+            again.get(&reference("docker://debian:bookworm")),
+            Some(hash("a"))
+        );
+        assert_eq!(again.get(&reference("docker://debian:other")), None);
+    }
+
+    #[test]
+    fn what_has_no_meaning_counts_as_empty_and_is_replaced() {
+        let debian = reference("docker://debian");
+        for text in [
+            "",
+            "version = 2\n[debian]\nlatest = \"sha256:00\"",
+            "version = 1\n[debian]\nlatest = 7",
+            "version = 1\ndebian = 7",
+            "{ json }",
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join(TAG_LOCK_FILE);
+            fs::write(&path, text).unwrap();
+            let mut lock = TagLock::read(&path).unwrap();
+            assert_eq!(lock.get(&debian), None);
+            lock.record(&debian, hash("a"));
+            lock.save(&path).unwrap();
+            assert_eq!(TagLock::read(&path).unwrap().get(&debian), Some(hash("a")));
+        }
+    }
+
+    #[test]
+    fn two_programs_add_to_one_file_and_nothing_new_writes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(TAG_LOCK_FILE);
+        let (one, two) = (reference("docker://one"), reference("docker://two"));
+        let mut first = TagLock::read(&path).unwrap();
+        let mut second = TagLock::read(&path).unwrap();
+        first.record(&one, hash("1"));
+        second.record(&two, hash("2"));
+        first.save(&path).unwrap();
+        second.save(&path).unwrap();
+        let mut both = TagLock::read(&path).unwrap();
+        assert_eq!(both.get(&one), Some(hash("1")));
+        assert_eq!(both.get(&two), Some(hash("2")));
+
+        fs::remove_file(&path).unwrap();
+        both.record(&one, hash("1"));
+        both.save(&path).unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = TagLock::read(directory.path()).unwrap_err();
+        assert!(matches!(error, TagLockError::Read { .. }), "{error}");
+        let mut lock = TagLock::default();
+        lock.record(&reference("docker://one"), hash("1"));
+        let error = lock.save(Path::new("/proc/nowhere/lock")).unwrap_err();
+        assert!(error.to_string().contains("/proc/nowhere/lock"), "{error}");
+    }
+}

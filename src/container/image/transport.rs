@@ -1,0 +1,322 @@
+//! HTTP as registries need it: proxies and authorities from the environment, no silent servers, no
+//! way from HTTPS to HTTP, and a few more attempts.
+//!
+//! Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`; authorities those
+//! of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`. This machine itself is never reached
+//! through a proxy.
+
+use std::error::Error;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, ClientBuilder, Response, StatusCode};
+
+use super::error::ImageError;
+
+/// What browsers and registries' own clients allow.
+const REDIRECTS_MAX: usize = 10;
+
+/// Of a server's complaint so much is read and shown.
+const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
+const COMPLAINT_CHARACTERS_MAX: usize = 300;
+
+/// How patient one is with servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// To be connected.
+    pub connect: Duration,
+    /// From one piece of an answer to the next.
+    pub silence: Duration,
+    /// How often something is tried in all, when nothing comes of it.
+    pub attempts: u32,
+    /// Before the second attempt; doubled for each further one.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    /// Some seven seconds of pauses, in which a registry that is being restarted comes back.
+    fn default() -> Self {
+        Patience {
+            connect: Duration::from_secs(30),
+            silence: Duration::from_secs(60),
+            attempts: 4,
+            pause: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Which servers' certificates are accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Certificates {
+    /// Those that an authority signed which the system trusts.
+    #[default]
+    Checked,
+    /// All: whoever sits in between can read and change everything but images by digest.
+    AnyAccepted,
+}
+
+/// The means to talk to servers. They are set up when first needed: reading the system's
+/// authorities takes longer than everything else about an image that is there already.
+#[derive(Clone, Debug)]
+pub(super) struct Transport {
+    certificates: Certificates,
+    pub(super) patience: Patience,
+    clients: Arc<Clients>,
+}
+
+#[derive(Debug, Default)]
+struct Clients {
+    remote: OnceLock<Client>,
+    /// For servers on this machine, past any proxy.
+    local: OnceLock<Client>,
+}
+
+impl Transport {
+    pub(super) fn new(certificates: Certificates, patience: Patience) -> Self {
+        Transport {
+            certificates,
+            patience,
+            clients: Arc::default(),
+        }
+    }
+
+    /// The client for a server.
+    pub(super) fn client(&self, server: &str) -> Result<&Client, ImageError> {
+        let (client, builder) = if is_this_machine(server) {
+            (&self.clients.local, ClientBuilder::new().no_proxy())
+        } else {
+            (&self.clients.remote, ClientBuilder::new())
+        };
+        if let Some(client) = client.get() {
+            return Ok(client);
+        }
+        let built = self.build(builder)?;
+        Ok(client.get_or_init(|| built))
+    }
+
+    fn build(&self, builder: ClientBuilder) -> Result<Client, ImageError> {
+        // Fails if a provider is installed already, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        builder
+            .user_agent(concat!("maelstrom/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(self.patience.connect)
+            .read_timeout(self.patience.silence)
+            .redirect(Policy::custom(redirect))
+            .tls_danger_accept_invalid_certs(match self.certificates {
+                Certificates::Checked => false,
+                Certificates::AnyAccepted => true,
+            })
+            .build()
+            .map_err(|source| ImageError::Tls { source })
+    }
+
+    /// Names what went wrong with a request.
+    pub(super) fn failure(&self, url: &str, source: reqwest::Error) -> ImageError {
+        let url = url.to_owned();
+        let source = source.without_url();
+        if source.is_timeout() && !source.is_connect() {
+            ImageError::Silent {
+                url,
+                silence: self.patience.silence,
+                source,
+            }
+        } else if source.is_redirect() {
+            ImageError::Redirect { url, source }
+        } else if is_about_certificates(&source) {
+            ImageError::Certificate { url, source }
+        } else if source.is_connect() {
+            ImageError::Connect { url, source }
+        } else {
+            ImageError::Garbled { url, source }
+        }
+    }
+
+    /// Does something until it succeeds, fails in a way that more attempts won't change, or has
+    /// failed too often.
+    pub(super) async fn persist<T>(
+        &self,
+        mut attempt: impl AsyncFnMut() -> Result<T, ImageError>,
+    ) -> Result<T, ImageError> {
+        let mut pause = self.patience.pause;
+        for _ in 1..self.patience.attempts {
+            match attempt().await {
+                Err(error) if is_passing(&error) => {
+                    tracing::debug!(%error, ?pause, "trying again");
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                other => return other,
+            }
+        }
+        attempt().await
+    }
+}
+
+/// Whether another attempt may go better.
+fn is_passing(error: &ImageError) -> bool {
+    match error {
+        ImageError::Silent { .. } | ImageError::BrokenOff { .. } | ImageError::Garbled { .. } => {
+            true
+        }
+        ImageError::Status { status, .. } => *status == 429 || (500..600).contains(status),
+        _ => false,
+    }
+}
+
+/// Whether a server, with or without port, is this machine by name.
+pub(super) fn is_this_machine(server: &str) -> bool {
+    let host = match server.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => server.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// The library itself keeps logins from being sent to another host.
+fn redirect(attempt: Attempt) -> reqwest::redirect::Action {
+    let downgrade = attempt.url().scheme() != "https"
+        && attempt
+            .previous()
+            .iter()
+            .any(|previous| previous.scheme() == "https");
+    let target = attempt.url().to_string();
+    if downgrade {
+        attempt.error(format!("`{target}` is not HTTPS"))
+    } else if attempt.previous().len() > REDIRECTS_MAX {
+        attempt.error(format!("`{target}` is one redirection too many"))
+    } else {
+        attempt.follow()
+    }
+}
+
+fn is_about_certificates(error: &reqwest::Error) -> bool {
+    let mut next: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(cause) = next {
+        if let Some(rustls::Error::InvalidCertificate(_)) = cause.downcast_ref() {
+            return true;
+        }
+        // An I/O error leaves what it wraps out of the chain.
+        let wrapped = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
+    }
+    false
+}
+
+/// Turns an answer that is not a success into an error that says what the server says.
+pub(super) async fn complaint(url: &str, response: Response) -> ImageError {
+    let status = response.status();
+    let url = url.to_owned();
+    let detail = match read_body(response, COMPLAINT_BYTES_MAX).await {
+        Ok(Body::Whole(body)) => readable(&body),
+        Ok(Body::TooLarge) | Err(_) => String::new(),
+    };
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ImageError::Refused {
+            url,
+            status: status.as_u16(),
+            detail,
+        },
+        StatusCode::NOT_FOUND => ImageError::NotFound { url, detail },
+        _ => ImageError::Status {
+            url,
+            status: status.as_u16(),
+            detail,
+        },
+    }
+}
+
+/// A registry's error messages, if that is what the text holds.
+fn readable(body: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Errors {
+        errors: Vec<OneError>,
+    }
+    #[derive(serde::Deserialize)]
+    struct OneError {
+        #[serde(default)]
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+    let Ok(Errors { errors }) = serde_json::from_slice(body) else {
+        return String::new();
+    };
+    let messages: Vec<String> = errors
+        .into_iter()
+        .map(|error| match error.message.is_empty() {
+            true => error.code,
+            false => error.message,
+        })
+        .collect();
+    messages
+        .join("; ")
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(COMPLAINT_CHARACTERS_MAX)
+        .collect()
+}
+
+/// What became of reading a body.
+pub(super) enum Body {
+    Whole(Vec<u8>),
+    TooLarge,
+}
+
+/// Reads a body up to a limit.
+pub(super) async fn read_body(
+    mut response: Response,
+    limit_bytes: u64,
+) -> Result<Body, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if (body.len() + chunk.len()) as u64 > limit_bytes {
+            return Ok(Body::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Body::Whole(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_goes_by_several_names() {
+        for server in [
+            "localhost",
+            "localhost:5000",
+            "127.0.0.1:1",
+            "127.9.9.9",
+            "[::1]:5000",
+        ] {
+            assert!(is_this_machine(server), "{server}");
+        }
+        for server in [
+            "localhost.example",
+            "10.0.0.1",
+            "[::2]:5000",
+            "",
+            "registry.example:5000",
+        ] {
+            assert!(!is_this_machine(server), "{server}");
+        }
+    }
+
+    #[test]
+    fn a_registrys_complaint_is_made_readable() {
+        let body = br#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest\u001b unknown"},{"code":"X"}]}"#;
+        assert_eq!(readable(body), "manifest unknown; X");
+        assert_eq!(readable(b"<html>"), "");
+    }
+}

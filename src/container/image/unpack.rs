@@ -1,0 +1,131 @@
+//! Making a tree of a layer as it is stored: decompressed, checked, unpacked in one pass.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::compression::Decoder;
+use super::error::ImageError;
+use crate::container::digest::{ContentHash, Hasher};
+use crate::container::layer::{SpecialFiles, unpack};
+use crate::container::store::TreeWriter;
+
+/// Part of every image layer's name; grows when the same layer would make another tree.
+const FORMAT: &[u8] = b"maelstrom image layer 1";
+
+/// How far a layer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerProgress {
+    /// Which.
+    pub layer: ContentHash,
+    /// What is being done.
+    pub phase: LayerPhase,
+    /// How much of it is done.
+    pub done_bytes: u64,
+    /// How much there is to do.
+    pub total_bytes: u64,
+}
+
+/// What is being done to a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerPhase {
+    /// It is being fetched.
+    Download,
+    /// It is being unpacked; the bytes are those of its compressed form.
+    Unpack,
+}
+
+/// Is told of progress, from several threads.
+pub type ProgressCallback = Arc<dyn Fn(LayerProgress) + Send + Sync>;
+
+/// The name of a layer's tree in the store.
+pub(super) fn tree_name(diff_id: ContentHash) -> ContentHash {
+    let mut name = Hasher::default();
+    name.update_framed(FORMAT);
+    name.update_framed(diff_id.as_bytes());
+    name.finish().hash
+}
+
+/// A layer as it is stored.
+pub(super) struct LayerSource {
+    pub(super) place: String,
+    pub(super) size_bytes: u64,
+    pub(super) reader: Box<dyn Read + Send>,
+}
+
+/// Counts what is read, and tells.
+struct Counted {
+    reader: Box<dyn Read + Send>,
+    done: LayerProgress,
+    progress: ProgressCallback,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.done.done_bytes += count as u64;
+        (self.progress)(self.done);
+        Ok(count)
+    }
+}
+
+/// Hashes what is read.
+struct Hashed<R> {
+    reader: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.hasher.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+}
+
+/// Unpacks a layer. Its name is the hash of what is unpacked, which is checked on the way; so nothing
+/// that lies, wherever on the way to here, becomes a tree.
+pub(super) fn unpack_layer(
+    source: LayerSource,
+    diff_id: ContentHash,
+    progress: ProgressCallback,
+    writer: &mut TreeWriter,
+) -> Result<(), ImageError> {
+    let LayerSource {
+        place,
+        size_bytes,
+        reader,
+    } = source;
+    let counted = Counted {
+        reader,
+        done: LayerProgress {
+            layer: diff_id,
+            phase: LayerPhase::Unpack,
+            done_bytes: 0,
+            total_bytes: size_bytes,
+        },
+        progress,
+    };
+    let read = |source| ImageError::Read {
+        place: place.clone(),
+        source,
+    };
+    let mut hashed = Hashed {
+        reader: Decoder::new(counted).map_err(read)?,
+        hasher: Hasher::default(),
+    };
+    let unpacked = unpack(Path::new(&place), &mut hashed, SpecialFiles::Skip, writer);
+    // An archive ends before its file does.
+    let drained = io::copy(&mut hashed, &mut io::sink());
+    let actual = hashed.hasher.finish().hash;
+    // What makes no sense because it isn't what it should be is said to be just that.
+    if drained.is_ok() && actual != diff_id {
+        return Err(ImageError::Mismatch {
+            place,
+            expected: diff_id,
+            actual,
+        });
+    }
+    unpacked?;
+    drained.map(drop).map_err(read)
+}

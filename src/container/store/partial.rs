@@ -1,0 +1,138 @@
+//! Blobs that arrive bit by bit, perhaps over several runs of several programs.
+//!
+//! What has arrived stays when a program ends for whatever reason; the next to want the same blob
+//! goes on from there. One program at a time writes; the others wait for it. Like any entry, what
+//! nobody asks for any more is evicted.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use super::Store;
+use super::blob::Blob;
+use super::error::StoreError;
+use super::lock::LockFile;
+use super::pin::{EntryId, EntryKind, Pin};
+use crate::container::digest::{Digest, Hasher};
+
+/// A blob that was asked for.
+#[derive(Debug)]
+pub enum Wanted {
+    /// It is there.
+    Whole(Blob),
+    /// It has yet to arrive, or the rest of it.
+    Partial(PartialBlob),
+}
+
+/// A blob of which a part may have arrived. Dropped before [`Self::finish`], the part stays.
+pub struct PartialBlob {
+    store: Store,
+    expected: Digest,
+    path: PathBuf,
+    file: File,
+    hasher: Hasher,
+    _lock: LockFile,
+    _pin: Pin,
+}
+
+impl std::fmt::Debug for PartialBlob {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("PartialBlob")
+            .field("path", &self.path)
+            .field("arrived", &self.hasher.size_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// The blob of this digest, or the means to complete it. Waits while another program does.
+    pub fn want_blob(&self, digest: Digest) -> Result<Wanted, StoreError> {
+        if let Some(blob) = self.blob(digest)? {
+            return Ok(Wanted::Whole(blob));
+        }
+        let id = EntryId {
+            kind: EntryKind::Partial,
+            hash: digest.hash,
+        };
+        let lock = self.shared.builds.reopen()?;
+        lock.lock(id.slot())?;
+        if let Some(blob) = self.blob(digest)? {
+            return Ok(Wanted::Whole(blob));
+        }
+        let pin = self.shared.pins.pin(id)?;
+        let path = self.place(id);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|source| StoreError::write(&path, source))?;
+        let hasher = hash_arrived(&mut file).map_err(|source| StoreError::read(&path, source))?;
+        let mut partial = PartialBlob {
+            store: self.clone(),
+            expected: digest,
+            path,
+            file,
+            hasher,
+            _lock: lock,
+            _pin: pin,
+        };
+        if partial.arrived_bytes() > digest.size_bytes {
+            partial.restart()?;
+        }
+        Ok(Wanted::Partial(partial))
+    }
+}
+
+fn hash_arrived(file: &mut File) -> io::Result<Hasher> {
+    let mut hasher = Hasher::default();
+    file.rewind()?;
+    io::copy(file, &mut hasher)?;
+    Ok(hasher)
+}
+
+impl PartialBlob {
+    /// How much of it is there.
+    pub fn arrived_bytes(&self) -> u64 {
+        self.hasher.size_bytes()
+    }
+
+    /// What it must be in the end.
+    pub fn expected(&self) -> Digest {
+        self.expected
+    }
+
+    /// Adds what comes next.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.file
+            .write_all(bytes)
+            .map_err(|source| StoreError::write(&self.path, source))?;
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    /// Forgets what has arrived.
+    pub fn restart(&mut self) -> Result<(), StoreError> {
+        self.file
+            .set_len(0)
+            .map_err(|source| StoreError::write(&self.path, source))?;
+        self.hasher = Hasher::default();
+        Ok(())
+    }
+
+    /// Makes a blob of it if it is what was announced; otherwise it is removed.
+    pub fn finish(self) -> Result<Blob, StoreError> {
+        let actual = self.hasher.finish();
+        if actual != self.expected {
+            fs::remove_file(&self.path).map_err(|source| StoreError::remove(&self.path, source))?;
+            return Err(StoreError::Mismatch {
+                expected: self.expected,
+                actual,
+            });
+        }
+        self.store.adopt_blob(&self.path, actual)
+    }
+}

@@ -211,7 +211,7 @@ impl Framework for GoFramework {
         let here = &self.invocation.directory;
         let directory = known.directories.get(&*test.package).unwrap_or(here);
         let places = Places::new(directory, &known.root, here);
-        Some(Box::new(Reader::new(places)))
+        Some(Box::new(Reader::new(&test.name, places)))
     }
 }
 

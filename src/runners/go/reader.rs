@@ -30,6 +30,7 @@ const LINE_BYTES_MAX: usize = 1024;
 /// Reads what one test writes.
 #[derive(Debug)]
 pub struct Reader {
+    test: String,
     places: Places,
     /// The beginning of a frame whose end is still to come, without its marker.
     frame: Option<Vec<u8>>,
@@ -79,9 +80,10 @@ enum How {
 }
 
 impl Reader {
-    /// Of one attempt; `places` tells where failures are.
-    pub fn new(places: Places) -> Reader {
+    /// Of one attempt of this test; `places` tells where failures are.
+    pub fn new(test: &str, places: Places) -> Reader {
         Reader {
+            test: test.to_owned(),
             places,
             frame: None,
             line: Vec::new(),
@@ -143,13 +145,13 @@ impl Reader {
         let end: &[u8] = if is_whole { b"\n" } else { b"" };
         match read_frame(&text) {
             Frame::Running { name } => {
-                if !name.contains('/') && self.own == Own::Unseen {
+                if name == self.test && self.own == Own::Unseen {
                     self.own = Own::Running;
                 }
                 Vec::new()
             }
             Frame::Ended(ended) => match self.ended_part(&ended) {
-                How::Failed if ended.name.contains('/') => [&frame, end].concat(),
+                How::Failed if ended.name != self.test => [&frame, end].concat(),
                 How::Passed | How::Failed | How::Skipped => Vec::new(),
             },
             Frame::Other => Vec::new(),
@@ -166,31 +168,29 @@ impl Reader {
             let line = String::from_utf8_lossy(&self.last_line);
             self.places.without(&line).map(str::to_owned)
         };
-        match ended.name.split_once('/') {
-            Some((_, name)) => {
-                let outcome = match ended.how {
-                    How::Passed => Outcome::Passed,
-                    How::Failed => Outcome::Failed {
-                        exit: None,
-                        reason: None,
-                    },
-                    How::Skipped => Outcome::Ignored { reason: reason() },
-                };
-                if self.parts.len() < PARTS_MAX {
-                    self.parts.push(Part {
-                        name: name.to_owned(),
-                        outcome,
-                        duration: ended.duration,
-                    });
-                }
-            }
-            None => {
-                self.own = match (ended.how, &self.own) {
-                    (How::Failed, _) | (_, Own::Failed) => Own::Failed,
-                    (How::Passed, _) | (_, Own::Passed) => Own::Passed,
-                    (How::Skipped, _) => Own::Skipped(reason()),
-                };
-            }
+        if ended.name == self.test {
+            self.own = match (ended.how, &self.own) {
+                (How::Failed, _) | (_, Own::Failed) => Own::Failed,
+                (How::Passed, _) | (_, Own::Passed) => Own::Passed,
+                (How::Skipped, _) => Own::Skipped(reason()),
+            };
+        } else if self.parts.len() < PARTS_MAX {
+            // Tests of the testing of tests run others, whose names need not be below their own.
+            let below = ended.name.strip_prefix(&self.test);
+            let name = below.and_then(|below| below.strip_prefix('/'));
+            let outcome = match ended.how {
+                How::Passed => Outcome::Passed,
+                How::Failed => Outcome::Failed {
+                    exit: None,
+                    reason: None,
+                },
+                How::Skipped => Outcome::Ignored { reason: reason() },
+            };
+            self.parts.push(Part {
+                name: name.unwrap_or(ended.name).to_owned(),
+                outcome,
+                duration: ended.duration,
+            });
         }
         ended.how
     }

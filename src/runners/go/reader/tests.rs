@@ -5,11 +5,8 @@ use proptest::prelude::*;
 use std::path::Path;
 
 fn reader() -> Reader {
-    Reader::new(Places::new(
-        Path::new("/w/p"),
-        Path::new("/w"),
-        Path::new("/w"),
-    ))
+    let places = Places::new(Path::new("/w/p"), Path::new("/w"), Path::new("/w"));
+    Reader::new("TestA", places)
 }
 
 fn read(stdout: &str, code: i32) -> (String, Reading) {
@@ -96,6 +93,25 @@ fn how_a_test_did_is_what_its_binary_said_and_how_it_ended() {
             "{stdout:?} {code}"
         );
     }
+}
+
+#[test]
+fn what_a_test_runs_itself_is_a_part_of_it_whatever_its_name() {
+    let inner = "\x16=== RUN   TestA\n\x16=== RUN   TestB\n\x16--- FAIL: TestB (0.00s)\n\
+                 \x16=== RUN   TestA/one\n\x16--- FAIL: TestA/one (0.00s)\n\
+                 \x16--- PASS: TestA (0.00s)\n\x16PASS\n";
+    let (shown, reading) = read(inner, 0);
+    assert_eq!(
+        shown,
+        "--- FAIL: TestB (0.00s)\n--- FAIL: TestA/one (0.00s)\n"
+    );
+    assert_eq!(reading.judgement, Judgement::ByStatus);
+    let parts: Vec<_> = reading.parts.iter().map(|part| &part.name).collect();
+    assert_eq!(parts, ["TestB", "one"]);
+    assert!(matches!(
+        read("\x16=== RUN   TestB\n", 0).1.judgement,
+        Judgement::Ignored { .. }
+    ));
 }
 
 #[test]

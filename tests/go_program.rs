@@ -4,7 +4,6 @@
 mod support;
 
 use std::fs;
-use std::process::Command;
 
 use support::go::Project;
 
@@ -159,8 +158,11 @@ fn flags_of_go_test_mean_what_they_mean_there() {
         .output()
         .unwrap();
     assert_eq!(lenient.status.code(), Some(0));
-    let fullpath = project.run(&["-C", "external", "-fullpath", "-failfast"]);
-    assert_eq!(fullpath.ends.len(), 2);
+    let elsewhere = project.run(&["-C", "external", "-failfast"]);
+    assert_eq!(elsewhere.ends.len(), 2);
+    let fullpath = project.run(&[".", "-vet=off", "-fullpath", "-run=TestFails"]);
+    let whole = format!("{}/project_test.go:21: got 1", project.path().display());
+    assert!(fullpath.output(&title(" TestFails")).contains(&whole));
 }
 
 #[test]
@@ -233,31 +235,6 @@ fn without_containers_the_same_tests_run() {
 }
 
 #[test]
-fn what_can_not_be_built_does_not_stop_the_rest() {
-    let project = Project::new("broken");
-    let ran = project.run(&[]);
-    let broken = |name: &str, why: &str| {
-        let package = format!("example.com/broken/{name}");
-        let end = ran.end(&package).to_owned();
-        assert!(
-            end.starts_with("error: ") && end.contains(&package),
-            "{end}"
-        );
-        assert!(end.contains(why), "{end}");
-        ran.output(&package)
-    };
-    assert_eq!(ran.end("example.com/broken/fine TestFine"), "passed");
-    assert!(broken("compile", "build failed").contains("compile.go:3:23"));
-    assert!(broken("needs", "build failed").contains("compile.go:3:23"));
-    assert!(broken("vet", "build failed").contains("%d"));
-    assert!(broken("syntax", "setup failed").contains("syntax_test.go"));
-    assert!(broken("missing", "setup failed").contains("broken/nowhere"));
-    assert!(broken("inits", "exited with code 2").contains("panic: in init"));
-    assert_eq!(ran.ends.len(), 7, "{:?}", ran.ends);
-    assert_eq!(ran.code, Some(1));
-}
-
-#[test]
 fn a_workspace_is_tested_as_one() {
     let project = Project::new("workspace");
     let ran = project.run(&["./one", "./two"]);
@@ -268,67 +245,6 @@ fn a_workspace_is_tested_as_one() {
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
     assert!(project.path().join(".maelstrom-go-test/state").exists());
     assert!(!project.path().join("one/.maelstrom-go-test").exists());
-}
-
-#[test]
-fn mistakes_are_told_with_their_codes() {
-    let project = Project::new("project");
-    let empty = tempfile::tempdir().unwrap();
-    let told = |command: &mut Command| {
-        let output = command.output().unwrap();
-        let all = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8(all).unwrap())
-    };
-    let (code, text) = told(
-        project
-            .command(&["--ui=plain", "./nowhere"])
-            .env("NO_COLOR", "1"),
-    );
-    assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("nowhere"), "{text}");
-    let (code, text) = told(project.command(&["--ui=plain"]).current_dir(&empty));
-    assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("go.mod"), "{text}");
-    let (code, text) = told(project.command(&["--ui=plain"]).env("PATH", empty.path()));
-    assert_eq!(code, Some(125), "{text}");
-    assert!(
-        text.contains("can't start `go`") && text.contains("https://go.dev/dl"),
-        "{text}"
-    );
-    for (words, expected) in [
-        (&["-bench=."][..], "use `go test -bench`"),
-        (&["-run", "("], "`(` is no regular expression"),
-        (&["-i", "nonsense"], "unknown word `nonsense`"),
-        (
-            &["-timeout", "soon"],
-            "neither a number of seconds nor a duration",
-        ),
-    ] {
-        let (code, text) = told(&mut project.command(words));
-        assert_eq!(code, Some(2), "{text}");
-        assert!(text.contains(expected), "{text}");
-    }
-    let (code, text) = told(&mut project.command(&["--ui=plain", "-mod=nonsense"]));
-    assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("-mod"), "{text}");
-}
-
-#[test]
-fn an_old_go_is_told_of() {
-    use std::os::unix::fs::PermissionsExt;
-    let project = Project::new("project");
-    let bin = tempfile::tempdir().unwrap();
-    let old = bin.path().join("go");
-    fs::write(&old, "#!/bin/sh\necho '{\"GOVERSION\": \"go1.19.13\"}'\n").unwrap();
-    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
-    let output = project
-        .command(&["--ui=plain"])
-        .env("PATH", format!("{}:/usr/bin:/bin", bin.path().display()))
-        .output()
-        .unwrap();
-    let all = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert_eq!(output.status.code(), Some(125), "{all}");
-    assert!(all.contains("go1.19.13 is too old"), "{all}");
 }
 
 #[test]
@@ -353,4 +269,26 @@ fn a_timeout_ends_a_test_from_inside_or_outside() {
         (outside.code, outside.end(&title(" TestWaits"))),
         (Some(1), "timed_out")
     );
+}
+
+#[test]
+fn a_packages_tests_run_while_others_are_built() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = Project::new("early");
+    let outside = tempfile::tempdir().unwrap();
+    let gate = outside.path().join("gate");
+    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    // Go calls its tools through this. It asks each for its version first, to know what is cached.
+    let tool = outside.path().join("tool");
+    let script = "#!/bin/sh\ncase \"$*\" in *-V=full*) ;; *'-p example.com/early/first '*) \
+                  timeout 60 cat \"$GATE\" || exit 1;; esac\nexec \"$@\"\n";
+    fs::write(&tool, script).unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    let toolexec = format!("-toolexec={}", tool.display());
+    // A pipe has the same two ends for both only where they see the same directory.
+    let mut command = project.command(&["--isolation=process", "--no-tui", "-vet=off", "-p=2"]);
+    let output = command.arg(toolexec).env("GATE", &gate).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("2 passed"), "{text}");
 }

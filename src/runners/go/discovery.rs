@@ -29,8 +29,8 @@ use super::packages::Package;
 use super::report::{Blocks, Fate, PackageEnd};
 use super::run_pattern;
 
-/// How long a binary may take to list its tests. It takes milliseconds, unless `init` or `TestMain`
-/// take longer; one that hangs there should not hang the run.
+/// How long a binary may take to list its tests, if a test may not take less. It takes milliseconds,
+/// unless `init` or `TestMain` take longer; one that hangs there should not hang the run.
 const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The artifact of every Go test: a package has one test binary.
@@ -227,8 +227,10 @@ impl<'a, H: Host> Discovery<'a, H> {
         };
         let jobs = BinaryJobs::new(&self.project, container, directory, place, offer);
         let host = self.host;
+        let timeout = self.project.settings.timeout;
+        let timeout = timeout.map_or(LISTING_TIMEOUT, |test| test.min(LISTING_TIMEOUT));
         self.listings.push(Box::pin(async move {
-            let captured = host.run(jobs.list(LISTING_TIMEOUT)).await;
+            let captured = host.run(jobs.list(timeout)).await;
             Listed {
                 package,
                 jobs,

@@ -26,6 +26,15 @@ pub enum GoError {
         /// Its version.
         version: String,
     },
+    /// The directory to change to can't be.
+    #[error("can't change to {}", directory.display())]
+    Directory {
+        /// Which.
+        directory: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// There is no module whose packages could be meant.
     #[error("there is no go.mod in {} or above it", directory.display())]
     NoModule {
@@ -119,6 +128,7 @@ impl DiscoveryError for GoError {
             GoError::Tool { status, .. } | GoError::Build { status } => of_tool(*status),
             // What `go test` exits with.
             GoError::NoModule { .. } => 1,
+            GoError::Directory { .. } => exit_code::USAGE,
             GoError::Start { .. }
             | GoError::TooOld { .. }
             | GoError::Form { .. }
@@ -145,7 +155,8 @@ impl DiscoveryError for GoError {
                 Some("the module's directory must be writable for `.maelstrom-go-test`".to_owned())
             }
             GoError::Container(error) => error.help(),
-            GoError::Tool { .. }
+            GoError::Directory { .. }
+            | GoError::Tool { .. }
             | GoError::Follow { .. }
             | GoError::Build { .. }
             | GoError::Listen { .. } => None,

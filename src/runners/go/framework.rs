@@ -18,6 +18,7 @@ use super::error::{GoError, of_tool};
 use super::jobs::Project;
 use super::location::Places;
 use super::options::{Goal, Settings};
+use super::order::by_need;
 use super::packages::{self, Package};
 use super::reader::Reader;
 use super::toolchain::{GO, Toolchain};
@@ -68,11 +69,16 @@ impl GoFramework {
 
     /// Go, which has a module to work on where it needs one.
     async fn toolchain(&self) -> Result<Toolchain, GoError> {
+        let here = &self.invocation.directory;
+        std::fs::read_dir(here).map_err(|source| GoError::Directory {
+            directory: here.clone(),
+            source,
+        })?;
         let toolchain = Toolchain::find(&self.invocation).await?;
         let needs_module = |name: &String| name.starts_with('.') && !name.ends_with(".go");
         if toolchain.misses_module() && self.settings.packages.iter().all(needs_module) {
             return Err(GoError::NoModule {
-                directory: self.invocation.directory.clone(),
+                directory: here.clone(),
             });
         }
         Ok(toolchain)
@@ -89,12 +95,14 @@ impl GoFramework {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How Go is told which packages to test: as it was told to us, if that is all of them.
-    fn named(&self, listed: usize, wanted: &[Package]) -> Vec<String> {
-        if listed == wanted.len() {
+    /// How Go is told which packages to test: in the best order, unless there are none, or some
+    /// have no name but the one that was used.
+    fn named(&self, wanted: &[Package]) -> Vec<String> {
+        if wanted.is_empty() || !wanted.iter().all(Package::has_name) {
             return self.settings.packages.clone();
         }
-        wanted.iter().map(|p| p.import_path.clone()).collect()
+        let ordered = by_need(wanted).into_iter();
+        ordered.map(|package| package.import_path.clone()).collect()
     }
 
     fn remember(&self, packages: &[Package], root: &Path) {
@@ -177,12 +185,16 @@ impl Framework for GoFramework {
         }
         let binaries =
             Binaries::new(&own).map_err(|(path, source)| GoError::Keep { path, source })?;
-        let arguments = arguments(&self.settings, &self.named(listed, &packages));
+        let named = self.named(&packages);
+        let shown = match packages.len() == listed {
+            true => &self.settings.packages,
+            false => &named,
+        };
+        let command = arguments(&self.settings, shown).into_iter();
         host.emit(EventKind::BuildStarted {
-            command: std::iter::once(GO.to_owned())
-                .chain(arguments.clone())
-                .collect(),
+            command: std::iter::once(GO.to_owned()).chain(command).collect(),
         });
+        let arguments = arguments(&self.settings, &named);
         let project = Project {
             settings: &self.settings,
             invocation: &self.invocation,

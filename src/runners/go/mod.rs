@@ -6,7 +6,7 @@
 //! ```
 //!
 //! - [`options`]: the command line. [`run_pattern`]: `-run` and `-skip`.
-//! - [`toolchain`], [`packages`]: what there is.
+//! - [`toolchain`], [`packages`]: what there is. [`order`]: what of it comes first.
 //! - [`build`], [`collector`], [`report`]: `go test` at work, building everything and running
 //!   nothing: each test binary that it would run is handed to us.
 //! - [`binaries`]: where test binaries live while they are needed.
@@ -27,6 +27,7 @@ pub mod jobs;
 pub mod listing;
 pub mod location;
 pub mod options;
+pub mod order;
 pub mod packages;
 pub mod reader;
 pub mod report;

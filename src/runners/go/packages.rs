@@ -16,7 +16,11 @@ use super::options::Settings;
 use super::toolchain::GO;
 
 /// The fields that are asked for.
-const FIELDS: &str = "-json=Dir,ImportPath,Name,Module,TestGoFiles,XTestGoFiles";
+const FIELDS: &str = "-json=Dir,ImportPath,Name,Module,TestGoFiles,XTestGoFiles,Imports,\
+                      TestImports,XTestImports";
+
+/// What Go calls the package of files that were named one by one.
+const OF_FILES: &str = "command-line-arguments";
 
 /// A package.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -34,6 +38,10 @@ pub struct Package {
     test_go_files: Vec<String>,
     #[serde(rename = "XTestGoFiles")]
     x_test_go_files: Vec<String>,
+    imports: Vec<String>,
+    test_imports: Vec<String>,
+    #[serde(rename = "XTestImports")]
+    x_test_imports: Vec<String>,
 }
 
 /// A module.
@@ -52,6 +60,22 @@ impl Package {
     /// Whether it has tests.
     pub fn has_tests(&self) -> bool {
         !self.test_go_files.is_empty() || !self.x_test_go_files.is_empty()
+    }
+
+    /// Whether it has a name by which Go can be told of it.
+    pub fn has_name(&self) -> bool {
+        self.import_path != OF_FILES
+    }
+
+    /// What it needs, by import paths.
+    pub fn imports(&self) -> impl Iterator<Item = &str> {
+        self.imports.iter().map(String::as_str)
+    }
+
+    /// What only its tests need.
+    pub fn test_imports(&self) -> impl Iterator<Item = &str> {
+        let both = self.test_imports.iter().chain(&self.x_test_imports);
+        both.map(String::as_str)
     }
 
     /// Its directory below its module's.
@@ -99,7 +123,8 @@ pub async fn list(invocation: &Invocation, settings: &Settings) -> Result<Vec<Pa
     read(&output.stdout)
 }
 
-fn read(answer: &[u8]) -> Result<Vec<Package>, GoError> {
+/// Reads what `go list` says.
+pub(super) fn read(answer: &[u8]) -> Result<Vec<Package>, GoError> {
     serde_json::Deserializer::from_slice(answer)
         .into_iter()
         .collect::<Result<Vec<Package>, _>>()

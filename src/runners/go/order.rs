@@ -1,0 +1,66 @@
+//! In which order Go is told of packages.
+//!
+//! Go starts the tests of a package when those of the package named before it have started, and a
+//! package that waits for that takes the place of a build step. In the order of their names, the
+//! first package is often the one that needs all others. So packages are named by how many others
+//! they need: whoever needs less can be built sooner.
+
+use std::collections::{HashMap, HashSet};
+
+use super::packages::Package;
+
+/// The packages, those that can be built first at the front; otherwise in their order.
+pub fn by_need(packages: &[Package]) -> Vec<&Package> {
+    let known: HashMap<&str, &Package> = packages
+        .iter()
+        .map(|package| (package.import_path.as_str(), package))
+        .collect();
+    let mut ordered: Vec<(usize, &Package)> = packages
+        .iter()
+        .map(|package| (needed(package, &known), package))
+        .collect();
+    ordered.sort_by_key(|(needed, _)| *needed);
+    ordered.into_iter().map(|(_, package)| package).collect()
+}
+
+/// How many of the packages must be compiled before this one's tests.
+fn needed(package: &Package, known: &HashMap<&str, &Package>) -> usize {
+    let mut seen = HashSet::new();
+    let mut rest: Vec<&str> = vec![&package.import_path];
+    rest.extend(package.test_imports());
+    while let Some(name) = rest.pop() {
+        let Some(needed) = known.get(name) else {
+            continue;
+        };
+        if seen.insert(name) {
+            rest.extend(needed.imports());
+        }
+    }
+    seen.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runners::go::packages::read;
+
+    #[test]
+    fn whoever_needs_others_comes_after_them() {
+        let answer = br#"
+{"ImportPath":"w","Imports":["w/b","w/c","fmt"]}
+{"ImportPath":"w/a","Imports":["fmt"],"XTestImports":["w"]}
+{"ImportPath":"w/b","Imports":["w/c"],"TestImports":["testing"]}
+{"ImportPath":"w/c","TestImports":["w/d"]}
+{"ImportPath":"w/d","Imports":["w/e"]}
+{"ImportPath":"w/e","Imports":["w/d"]}
+{"ImportPath":"w/z"}
+"#;
+        let packages = read(answer).unwrap();
+        let ordered: Vec<&str> = by_need(&packages)
+            .into_iter()
+            .map(|package| package.import_path.as_str())
+            .collect();
+        let expected = ["w/z", "w/b", "w/d", "w/e", "w", "w/c", "w/a"];
+        assert_eq!(ordered, expected);
+    }
+}

@@ -1,4 +1,19 @@
 //! Which shared libraries programs need: the container room's answer, for runners that give tests
 //! nothing else.
 
+use std::path::PathBuf;
+
 pub use crate::container::layer::{ElfError, shared_libraries};
+use crate::container::layer::{LayerSpec, Links, PrefixOptions};
+
+/// A layer of the shared libraries that a program needs, each a file under the name by which it is
+/// looked for.
+pub fn own_libraries(program: PathBuf) -> LayerSpec {
+    LayerSpec::SharedLibraryDependencies {
+        binaries: vec![program],
+        prefix: PrefixOptions {
+            links: Links::Follow,
+            ..PrefixOptions::default()
+        },
+    }
+}

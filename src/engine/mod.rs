@@ -8,6 +8,7 @@
 //! - [`config`]: the values that options, variables and files give a program.
 //! - [`document`]: TOML files, read so that every complaint names its place.
 //! - [`libraries`]: which shared libraries programs need.
+//! - [`materials`]: what containers are made of, made and kept in place.
 //! - [`spec`]: which container each test gets, from the files that describe it.
 //! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
@@ -26,6 +27,7 @@ pub mod framework;
 pub mod ids;
 pub mod job;
 pub mod libraries;
+pub mod materials;
 pub mod run;
 pub mod schedule;
 pub mod spec;

@@ -262,6 +262,14 @@ impl<T: Clone> Alteration<T> {
 }
 
 impl Change {
+    /// The scalar fields it sets.
+    pub(super) fn scalars(&self) -> &Scalars {
+        match self {
+            Change::Replace(container) => &container.scalars,
+            Change::Amend(amendment) => &amendment.scalars,
+        }
+    }
+
     /// Does it.
     pub(super) fn apply(&self, container: &mut Container) {
         match self {

@@ -25,6 +25,7 @@ pub mod read;
 pub mod resolve;
 pub mod template;
 
+mod read_environment;
 mod read_layer;
 mod read_mount;
 
@@ -34,12 +35,15 @@ mod tests;
 use std::collections::BTreeMap;
 
 use super::filter::{Pattern, Subject, Truth};
+use crate::container::layer::LayerSpec;
+use crate::container::spec::Mount;
 
 pub use self::container::{Base, Container, Inherited, Scalars, Toolbox};
 pub use self::explain::explain;
 pub use self::read::Context;
 pub use self::resolve::{Resolution, Resolved, ResolvedBase, Resolver, RunnerLayers, SpecError};
 pub use self::template::Variable;
+pub use crate::container::layer::LayerSpec as Layer;
 
 use self::container::Change;
 
@@ -54,6 +58,41 @@ pub struct Specification {
     pub containers: BTreeMap<String, Container>,
     /// What is done to which tests, in this order.
     pub directives: Vec<Directive>,
+    /// Where in the file things stand.
+    pub places: Places,
+}
+
+/// Where in a file things stand, for what turns out only when they are used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    layers: Vec<(LayerSpec, String)>,
+    mounts: Vec<(Mount, String)>,
+    images: Vec<(String, String)>,
+}
+
+impl Places {
+    /// Where a layer stands first.
+    pub fn layer(&self, layer: &LayerSpec) -> Option<&str> {
+        find(&self.layers, layer)
+    }
+
+    /// Where a mount stands first.
+    pub fn mount(&self, mount: &Mount) -> Option<&str> {
+        find(&self.mounts, mount)
+    }
+
+    /// Where an image is named first.
+    pub fn image(&self, uri: &str) -> Option<&str> {
+        let mut images = self.images.iter();
+        let found = images.find(|(known, _)| known == uri);
+        found.map(|(_, place)| place.as_str())
+    }
+}
+
+fn find<'a, T: PartialEq>(known: &'a [(T, String)], wanted: &T) -> Option<&'a str> {
+    let mut known = known.iter();
+    let found = known.find(|(thing, _)| thing == wanted);
+    found.map(|(_, place)| place.as_str())
 }
 
 /// What is done to the tests that match a filter.
@@ -93,7 +132,19 @@ impl Specification {
                 timeout_s: None,
                 include_shared_libraries: None,
             }],
+            places: Places::default(),
         }
+    }
+}
+
+impl Specification {
+    /// Whether any container is to do without this machine's programs.
+    pub fn wants_no_toolbox(&self) -> bool {
+        let absent = |scalars: &Scalars| scalars.toolbox == Some(Toolbox::Absent);
+        let mut containers = self.containers.values();
+        let mut directives = self.directives.iter();
+        containers.any(|container| absent(&container.scalars))
+            || directives.any(|directive| absent(directive.change.scalars()))
     }
 }
 

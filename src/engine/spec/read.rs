@@ -1,18 +1,19 @@
 //! From a document's tree to containers and directives: names, types, and what may not be there.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
+use crate::container::image::ImageUri;
 use crate::container::spec::{Network, RootAccess};
 use crate::engine::document::{Document, DocumentError, Fault, Field, Node, Table, Value};
 use crate::engine::filter::{Pattern, Vocabulary};
 
 use super::container::{Container, Fields, Inherited, List, Origin, Placed, Scalars, Toolbox};
-use super::environment::{Element, Merge, Text};
 use super::template::{Variable, expand};
-use super::{Directive, Specification};
-use super::{read_layer, read_mount};
+use super::{Directive, Places, Specification};
+use super::{read_environment, read_layer, read_mount};
 
 /// What reading a file needs to know.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +67,11 @@ impl Specification {
         context: &Context<'_>,
     ) -> Result<Specification, DocumentError> {
         let table = document.read_toml()?;
-        let reader = Reader { document, context };
-        reader.file(table).map_err(|fault| document.locate(fault))
+        let reader = Reader::new(document, context);
+        let read = reader.file(table);
+        let mut specification = read.map_err(|fault| document.locate(fault))?;
+        specification.places = reader.places.into_inner();
+        Ok(specification)
     }
 }
 
@@ -75,9 +79,30 @@ impl Specification {
 pub(super) struct Reader<'a> {
     pub(super) document: &'a Document,
     pub(super) context: &'a Context<'a>,
+    places: RefCell<Places>,
 }
 
 pub(super) type Read<T> = Result<T, Fault>;
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(document: &'a Document, context: &'a Context<'a>) -> Reader<'a> {
+        Reader {
+            document,
+            context,
+            places: RefCell::default(),
+        }
+    }
+
+    fn noted<T: PartialEq + Clone>(
+        &self,
+        span: &Range<usize>,
+        thing: &T,
+        kind: fn(&mut Places) -> &mut Vec<(T, String)>,
+    ) {
+        let place = self.document.place(span);
+        kind(&mut self.places.borrow_mut()).push((thing.clone(), place));
+    }
+}
 
 impl Reader<'_> {
     fn file(&self, mut table: Table) -> Read<Specification> {
@@ -149,15 +174,26 @@ impl Reader<'_> {
             parent,
             layers: self.list(table, "layers", |node| {
                 let layers = list(node, "an array of layers")?;
-                layers
-                    .into_iter()
-                    .map(|node| read_layer::layer(self, node))
-                    .collect()
+                let layer = |node: Node| {
+                    let span = node.span.clone();
+                    let layer = read_layer::layer(self, node)?;
+                    self.noted(&span, &layer, |places| &mut places.layers);
+                    Ok(layer)
+                };
+                layers.into_iter().map(layer).collect()
             })?,
-            environment: self.list(table, "environment", |node| self.environment(node))?,
+            environment: self.list(table, "environment", read_environment::elements)?,
             mounts: self.list(table, "mounts", |node| {
                 let mounts = list(node, "an array of mounts")?;
-                let mounts = mounts.into_iter().map(|node| read_mount::mount(self, node));
+                let mount = |node: Node| {
+                    let span = node.span.clone();
+                    let mounts = read_mount::mount(self, node)?;
+                    for mount in &mounts {
+                        self.noted(&span, mount, |places| &mut places.mounts);
+                    }
+                    Ok(mounts)
+                };
+                let mounts = mounts.into_iter().map(mount);
                 Ok(mounts.collect::<Read<Vec<_>>>()?.concat())
             })?,
             scalars: self.scalars(table)?,
@@ -232,6 +268,16 @@ impl Reader<'_> {
             .iter()
             .any(|scheme| origin.value.name.starts_with(scheme))
         {
+            if let Err(error) = origin.value.name.parse::<ImageUri>() {
+                return Err(Fault {
+                    span: origin.span,
+                    message: error.to_string(),
+                    help: Some(error.help().to_string()),
+                });
+            }
+            self.noted(&origin.span, &origin.value.name, |places| {
+                &mut places.images
+            });
             return Ok(origin);
         }
         Err(Fault {
@@ -277,18 +323,6 @@ impl Reader<'_> {
         table.finish(what, &["name", "use"])?;
         let value = Origin { name, uses, place };
         Ok(Placed { span, value })
-    }
-
-    /// A table of variables, or a list of elements.
-    fn environment(&self, node: Node) -> Read<Vec<Element>> {
-        match node.value {
-            Value::Table(table) => Ok(vec![Element {
-                vars: variables(table)?,
-                merge: Merge::Extend,
-            }]),
-            Value::List(nodes) => nodes.into_iter().map(element).collect(),
-            _ => Err(node.not("a table of variables, or an array of { vars, extend }")),
-        }
     }
 
     fn filter(&self, node: Node) -> Read<Pattern> {
@@ -359,43 +393,6 @@ fn uses_of(node: Node, available: Inherited) -> Read<Inherited> {
         .collect();
     let names = list(node, "an array of fields")?;
     names.iter().map(|node| choice(node, &known)).collect()
-}
-
-fn element(node: Node) -> Read<Element> {
-    let span = node.span.clone();
-    let what = "an element of the environment";
-    let mut table = into_table(node, what)?;
-    let vars = require(&mut table, "vars", what, &span)?;
-    let extend = require(&mut table, "extend", what, &span)?;
-    table.finish(what, &["vars", "extend"])?;
-    let merge = if boolean(&extend.node)? {
-        Merge::Extend
-    } else {
-        Merge::Replace
-    };
-    let vars = variables(into_table(vars.node, "`vars`")?)?;
-    Ok(Element { vars, merge })
-}
-
-fn variables(table: Table) -> Read<BTreeMap<String, Text>> {
-    let variable = |field: Field| {
-        if field.name.is_empty() || field.name.contains(['=', '\0']) {
-            return Err(Fault {
-                span: field.span,
-                message: "a variable's name cannot be empty or hold `=`".to_owned(),
-                help: None,
-            });
-        }
-        let span = field.node.span.clone();
-        let value = text(field.node, "a string")?;
-        let value = value.parse().map_err(|error| Fault {
-            span,
-            message: format!("invalid value of `{}`: {error}", field.name),
-            help: Some("a dollar sign that stands for itself is written `$$`".to_owned()),
-        })?;
-        Ok((field.name, value))
-    };
-    table.fields.into_iter().map(variable).collect()
 }
 
 /// Takes a field that must be there.

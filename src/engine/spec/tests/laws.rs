@@ -117,7 +117,7 @@ fn base() -> impl Strategy<Value = ResolvedBase> {
     prop_oneof![
         Just(ResolvedBase::Nothing),
         inherited().prop_map(|inherited| ResolvedBase::Default { inherited }),
-        (inherited(), "docker://[a-z:]{1,8}").prop_map(|(inherited, name)| {
+        (inherited(), "docker://[a-z]{1,8}(:[a-z]{1,4})?").prop_map(|(inherited, name)| {
             let inherited = inherited & Inherited::IMAGE;
             ResolvedBase::Image { name, inherited }
         }),

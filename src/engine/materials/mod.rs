@@ -1,0 +1,227 @@
+//! What containers are made of, at hand: layers and images as directories that can be mounted.
+//!
+//! [`Materials`] are one discovery's: it owns the stores, opened when first needed, and keeps every
+//! tree it handed out in place as long as it lives. Jobs know trees by their paths alone, so
+//! materials must outlive the jobs that use them.
+//!
+//! Each layer and image is made once, however many tests ask for it, also at the same time.
+//! Deliberately absent: which test gets what, which is [`super::spec`]'s.
+
+mod error;
+mod skeleton;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
+
+use super::job::SkeletonEntry;
+use crate::container::image::{
+    Depot, DepotOptions, Image, ImageUri, LayerPhase, LayerProgress, TAG_LOCK_FILE, TagLock,
+};
+use crate::container::layer::{LayerBuilder, LayerSpec};
+use crate::container::store::{Store, StoreOptions, Tree};
+
+pub use self::error::MaterialError;
+pub use crate::container::image::Certificates;
+
+/// Where materials come from and go.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The project's directory: relative paths start here, and the lock file of tags is here.
+    pub project: PathBuf,
+    /// The cache of layers, the project's own.
+    pub cache: PathBuf,
+    /// The depot of images, which all projects share.
+    pub depot: PathBuf,
+    /// What each of the two should take up at most.
+    pub size_target_bytes: u64,
+    /// Which registries are trusted.
+    pub certificates: Certificates,
+    /// Where programs look for shared libraries first, as in `LD_LIBRARY_PATH`.
+    pub library_path: Vec<PathBuf>,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Materials {
+    sources: Sources,
+    cache: OnceCell<Store>,
+    depot: OnceCell<Depot>,
+    layers: Once<LayerSpec, Tree>,
+    images: Once<String, Arc<Image>>,
+    skeletons: Once<Vec<SkeletonEntry>, Tree>,
+    /// Of the tags that this run has looked up: one writer at a time.
+    tags: tokio::sync::Mutex<()>,
+}
+
+/// Something for each key, made once.
+type Once<K, V> = Mutex<HashMap<K, Arc<OnceCell<V>>>>;
+
+/// An image that is at hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageMaterial {
+    /// Its trees, lowest first.
+    pub trees: Vec<PathBuf>,
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
+    /// Where its programs start, if it says so.
+    pub working_directory: Option<PathBuf>,
+}
+
+/// How far an image has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// Bytes that were fetched.
+    pub fetched_bytes: u64,
+    /// Bytes that there are to fetch, as far as is known.
+    pub total_bytes: u64,
+}
+
+/// Is told how far an image has come, from several threads.
+pub type Watcher = Arc<dyn Fn(Arrival) + Send + Sync>;
+
+impl Materials {
+    /// Nothing is opened, read or made yet.
+    pub fn new(sources: Sources) -> Materials {
+        Materials {
+            sources,
+            cache: OnceCell::new(),
+            depot: OnceCell::new(),
+            layers: Mutex::default(),
+            images: Mutex::default(),
+            skeletons: Mutex::default(),
+            tags: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Where the layer's tree is.
+    pub async fn layer(&self, layer: &LayerSpec) -> Result<PathBuf, MaterialError> {
+        let once = once(&self.layers, layer);
+        let tree = once.get_or_try_init(|| async {
+            let builder = LayerBuilder::new(self.cache().await?, self.sources.project.clone())
+                .with_library_path(self.sources.library_path.clone());
+            let layer = layer.clone();
+            blocking(move || Ok(builder.build(&layer)?)).await
+        });
+        Ok(tree.await?.root().to_owned())
+    }
+
+    /// Where a tree of these entries is.
+    pub async fn skeleton(&self, entries: &[SkeletonEntry]) -> Result<PathBuf, MaterialError> {
+        let once = once(&self.skeletons, &entries.to_vec());
+        let tree = once.get_or_try_init(|| async {
+            let store = self.cache().await?;
+            let entries = entries.to_vec();
+            blocking(move || Ok(skeleton::tree(&store, &entries)?)).await
+        });
+        Ok(tree.await?.root().to_owned())
+    }
+
+    /// An image by its URI, fetched if it is not at hand. A tag leads where the project's lock file
+    /// says; one that is new there is added.
+    pub async fn image(
+        &self,
+        uri: &str,
+        watcher: &Watcher,
+    ) -> Result<ImageMaterial, MaterialError> {
+        let once = once(&self.images, &uri.to_owned());
+        let image = once.get_or_try_init(|| self.find_image(uri, watcher));
+        let image = image.await?;
+        let trees = image.layers.iter();
+        let settings = &image.settings;
+        let directory = settings.working_directory.as_deref();
+        let directory = directory.filter(|directory| !directory.is_empty());
+        Ok(ImageMaterial {
+            trees: trees.map(|tree| tree.root().to_owned()).collect(),
+            environment: settings.environment.iter().cloned().collect(),
+            working_directory: directory.map(|directory| Path::new("/").join(directory)),
+        })
+    }
+
+    async fn find_image(&self, uri: &str, watcher: &Watcher) -> Result<Arc<Image>, MaterialError> {
+        let parsed: ImageUri = uri.parse()?;
+        let depot = self.depot().await?;
+        let progress = sum(Arc::clone(watcher));
+        let project = &self.sources.project;
+        let (locked, path) = match &parsed {
+            ImageUri::Registry(reference) => {
+                let path = project.join(TAG_LOCK_FILE);
+                (
+                    TagLock::read(&path)?.get(reference),
+                    Some((reference, path)),
+                )
+            }
+            ImageUri::Local { .. } => (None, None),
+        };
+        let image = depot.image(&parsed, locked, project, &progress).await?;
+        if let Some((reference, path)) = path {
+            let _one_writer = self.tags.lock().await;
+            let mut tags = TagLock::read(&path)?;
+            tags.record(reference, image.digest);
+            tags.save(&path)?;
+        }
+        Ok(Arc::new(image))
+    }
+
+    async fn cache(&self) -> Result<Store, MaterialError> {
+        let store = self
+            .cache
+            .get_or_try_init(|| self.open(&self.sources.cache));
+        store.await.cloned()
+    }
+
+    async fn depot(&self) -> Result<&Depot, MaterialError> {
+        let depot = self.depot.get_or_try_init(|| async {
+            let store = self.open(&self.sources.depot).await?;
+            let options = DepotOptions {
+                certificates: self.sources.certificates,
+                ..DepotOptions::default()
+            };
+            Ok(Depot::new(store, options))
+        });
+        depot.await
+    }
+
+    async fn open(&self, root: &Path) -> Result<Store, MaterialError> {
+        let options = StoreOptions {
+            root: root.to_owned(),
+            size_target_bytes: self.sources.size_target_bytes,
+        };
+        blocking(move || Ok(Store::open(&options)?)).await
+    }
+}
+
+fn once<K: Eq + Hash + Clone, V>(things: &Once<K, V>, key: &K) -> Arc<OnceCell<V>> {
+    let mut things = things.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(things.entry(key.clone()).or_default())
+}
+
+/// Adds up what is told of each layer.
+fn sum(watcher: Watcher) -> Arc<dyn Fn(LayerProgress) + Send + Sync> {
+    let known: Mutex<HashMap<_, (u64, u64)>> = Mutex::default();
+    Arc::new(move |progress: LayerProgress| match progress.phase {
+        LayerPhase::Download => {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(progress.layer, (progress.done_bytes, progress.total_bytes));
+            watcher(Arrival {
+                fetched_bytes: known.values().map(|(done, _)| *done).sum(),
+                total_bytes: known.values().map(|(_, total)| *total).sum(),
+            });
+        }
+        LayerPhase::Unpack => {}
+    })
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, MaterialError> + Send + 'static,
+) -> Result<T, MaterialError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(MaterialError::Interrupted))
+}

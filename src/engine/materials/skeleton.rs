@@ -1,0 +1,64 @@
+//! A small tree that is written out entry by entry, as a layer that others can lie upon.
+
+use crate::container::digest::{ContentHash, Hasher};
+use crate::container::layer::LayerError;
+use crate::container::spec::{SkeletonEntry, SkeletonKind};
+use crate::container::store::{Attributes, Store, Timestamp, Tree, TreePath, TreeWriter};
+
+use std::os::unix::ffi::OsStrExt;
+
+/// Part of every tree's name; grows when the same entries would make another tree.
+const FORMAT: &[u8] = b"maelstrom skeleton 1";
+
+const DIRECTORY: Attributes = Attributes {
+    mode: 0o755,
+    mtime: Timestamp::NEUTRAL,
+};
+
+const FILE: Attributes = Attributes {
+    mode: 0o644,
+    mtime: Timestamp::NEUTRAL,
+};
+
+/// The tree of these entries, of which the first counts where two have one path.
+pub(super) fn tree(store: &Store, entries: &[SkeletonEntry]) -> Result<Tree, LayerError> {
+    store.tree_or_build(name(entries), |writer| write(entries, writer))
+}
+
+fn write(entries: &[SkeletonEntry], writer: &mut TreeWriter) -> Result<(), LayerError> {
+    let mut made = std::collections::BTreeSet::new();
+    for entry in entries {
+        let path = TreePath::parse(&entry.path)?;
+        if !made.insert(path.clone()) {
+            continue;
+        }
+        match &entry.kind {
+            SkeletonKind::Directory => writer.directory(&path, DIRECTORY)?,
+            SkeletonKind::File(content) => {
+                writer.file(&path, FILE, &mut content.as_slice())?;
+            }
+            SkeletonKind::Symlink(target) => writer.symlink(&path, target)?,
+        }
+    }
+    Ok(())
+}
+
+fn name(entries: &[SkeletonEntry]) -> ContentHash {
+    let mut hasher = Hasher::default();
+    hasher.update_framed(FORMAT);
+    for entry in entries {
+        hasher.update_framed(entry.path.as_os_str().as_bytes());
+        match &entry.kind {
+            SkeletonKind::Directory => hasher.update(b"d"),
+            SkeletonKind::File(content) => {
+                hasher.update(b"f");
+                hasher.update_framed(content);
+            }
+            SkeletonKind::Symlink(target) => {
+                hasher.update(b"l");
+                hasher.update_framed(target.as_os_str().as_bytes());
+            }
+        }
+    }
+    hasher.finish().hash
+}

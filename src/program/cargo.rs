@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use super::screen::{Listing, Screen};
 use super::session::{Session, runtime, wait_for};
+use super::specification::{explain, init};
 use crate::engine::backend::GRACE_DEFAULT;
 use crate::engine::config::{ConfigError, Settled, ThisProcess};
 use crate::engine::event::{Notice, Severity};
@@ -18,6 +19,7 @@ use crate::runners::cargo::options::{
     ColorOption, OnFinishOption, Options, PROGRAM, PassingOutput, ReportOptions, UiOption,
 };
 use crate::runners::cargo::{CargoError, CargoFramework, Colours, Goal, Invocation, Settings};
+use crate::runners::sandbox::specified::files;
 use crate::ui::choose::{Surroundings, Ui, UiChoice, choose};
 use crate::ui::dashboard::settings::Settings as DashboardSettings;
 use crate::ui::dashboard::theme::{ColorChoice, Glyphs};
@@ -70,14 +72,23 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
     match framework.settings().goal {
         Goal::ListPackages => print_lines(runtime()?.block_on(framework.list_packages())),
         Goal::ListBinaries => print_lines(runtime()?.block_on(framework.list_binaries())),
-        Goal::Run | Goal::ListTests | Goal::Build => {
+        Goal::Run | Goal::ListTests | Goal::Build | Goal::Explain => {
             let notices = warnings.into_iter().map(|warning| Notice {
                 severity: Severity::Warning,
                 text: warning.text,
                 help: warning.help,
                 in_summary: false,
             });
-            session(&framework, command, notices.collect(), colour)?.run()
+            let notices = notices.collect();
+            let code = session(&framework, command, notices, colour)?.run()?;
+            match &framework.settings().containers.explain {
+                Some(name) => explain(code, name, &framework.explanations()),
+                None => Ok(code),
+            }
+        }
+        Goal::Init => {
+            let project = runtime()?.block_on(framework.project_directory());
+            init(&files::CARGO, &project.map_err(discovery_failure)?)
         }
     }
 }
@@ -100,7 +111,7 @@ fn session(
             )?,
         ),
         Goal::ListTests => (Errand::List, Screen::List(Listing::Tests)),
-        Goal::Build | Goal::ListPackages | Goal::ListBinaries => {
+        Goal::Build | Goal::ListPackages | Goal::ListBinaries | Goal::Init | Goal::Explain => {
             (Errand::List, Screen::List(Listing::Nothing))
         }
     };
@@ -269,9 +280,12 @@ pub(super) fn tell(told: &clap::Error) -> u8 {
     u8::try_from(told.exit_code()).unwrap_or(exit_code::USAGE)
 }
 
+fn discovery_failure(error: CargoError) -> Failure {
+    Failure::with_code(&error, error.help(), error.exit_code())
+}
+
 fn print_lines(lines: Result<Vec<String>, CargoError>) -> Result<u8, Failure> {
-    let lines =
-        lines.map_err(|error| Failure::with_code(&error, error.help(), error.exit_code()))?;
+    let lines = lines.map_err(discovery_failure)?;
     print_out(
         &lines
             .iter()

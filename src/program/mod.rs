@@ -5,6 +5,7 @@
 //! - [`pytest`]: `maelstrom-pytest`, likewise.
 //! - [`session`]: one run with everything around it: backend, screen, signals, recording.
 //! - [`screen`]: the thread that shows a run.
+//! - [`specification`]: files that describe containers, begun and explained.
 //! - [`failure`]: why a program ends before its run, as a person reads it.
 
 pub mod cargo;
@@ -13,3 +14,4 @@ pub mod go;
 pub mod pytest;
 pub mod screen;
 pub mod session;
+pub mod specification;

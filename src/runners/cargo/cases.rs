@@ -43,11 +43,16 @@ impl Naming {
         }
     }
 
+    /// What a test is called on one line.
+    pub fn title(&self, name: &str) -> String {
+        self.titles.of_case(name)
+    }
+
     /// The tests in a listing.
-    pub fn cases(
+    pub fn cases<'a>(
         &self,
         listing: Listing,
-        jobs: &BinaryJobs,
+        jobs: impl Fn(&str) -> &'a BinaryJobs,
         wanted: impl Fn(&str, Attention) -> Verdict,
     ) -> Cases {
         let mut cases = Cases::default();
@@ -56,7 +61,7 @@ impl Naming {
                 for test in listed {
                     let verdict = wanted(&test.name, test.attention);
                     self.take(&mut cases, test, verdict, |name, which| {
-                        jobs.test(name, which)
+                        jobs(name).test(name, which)
                     });
                 }
             }
@@ -67,7 +72,7 @@ impl Naming {
                     count: 1,
                 };
                 let verdict = wanted(&test.name, test.attention);
-                self.take(&mut cases, test, verdict, |_, _| jobs.whole());
+                self.take(&mut cases, test, verdict, |name, _| jobs(name).whole());
             }
         }
         cases

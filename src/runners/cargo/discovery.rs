@@ -9,8 +9,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use cargo_metadata::camino::Utf8PathBuf;
 use cargo_metadata::{Artifact, BuildScript, PackageId};
@@ -18,12 +17,13 @@ use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 
-use crate::engine::event::{EventKind, Text};
+use crate::engine::event::{EventKind, Isolation, Text};
 use crate::engine::framework::{Captured, DiscoverySummary, Host};
 use crate::engine::job::{ContainerSpec, TestCase};
 use crate::engine::libraries::{ElfError, shared_libraries};
 use crate::runners::sandbox::container::Toolbox;
 use crate::runners::sandbox::invocation::{Invocation, Variables};
+use crate::runners::sandbox::specified::{self, Specified};
 
 use super::build::BuildMessage;
 use super::cases::Naming;
@@ -32,23 +32,16 @@ use super::environment::library_path::{self, LibraryPath};
 use super::environment::{Sources, environment};
 use super::error::CargoError;
 use super::jobs::{BinaryJobs, Containers};
-use super::listing;
+use super::listing::{self, Listing, ListingError};
 use super::manifest::{Manifest, ManifestError};
-use super::metadata::{Package, Workspace};
+use super::metadata::{Package, Workspace, local_directory};
 use super::options::{Goal, Settings};
+use super::own_jobs::{Own, explain, own_jobs};
 use super::programs::Programs;
 use super::progress::Progress;
-use super::selection::Wanted;
+use super::selection::{Verdict, Wanted};
 use super::target::{Harness, Target, TargetKind, TestBinary};
 use super::toolchain::Toolchain;
-
-/// How long libtest may take to list its tests. It takes milliseconds; a program that hangs before
-/// it reaches libtest should not hang the run.
-const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How long a `main` of the project's own may take to answer. One that doesn't know `--list` runs
-/// its tests instead; what takes longer than this is taken to do just that.
-const OWN_LISTING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What does not change while a project is built and listed.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +58,10 @@ pub struct Project<'a> {
     pub toolchain: &'a Toolchain,
     /// `[env]` of cargo's configuration.
     pub configured: &'a [ConfiguredVariable],
+    /// What the project's own file says of containers, if there is one.
+    pub specified: Option<&'a Specified>,
+    /// What is said of the tests that are to be explained.
+    pub explained: &'a Mutex<Vec<String>>,
 }
 
 /// What is known so far.
@@ -83,7 +80,7 @@ pub struct Discovery<'a, H> {
     libraries: HashMap<Utf8PathBuf, Vec<PathBuf>>,
     waiting: Vec<(Arc<Package>, TestBinary)>,
     units: Units,
-    listings: FuturesUnordered<LocalBoxFuture<'a, Listed>>,
+    listings: FuturesUnordered<LocalBoxFuture<'a, Result<Listed, CargoError>>>,
     held: Vec<Held>,
     deselected: u32,
     processors: usize,
@@ -109,7 +106,8 @@ struct Listed {
     binary: TestBinary,
     jobs: BinaryJobs,
     all: Captured,
-    ignored: Captured,
+    listing: Result<Listing, ListingError>,
+    given: HashMap<String, Own>,
 }
 
 impl<'a, H: Host> Discovery<'a, H> {
@@ -178,10 +176,11 @@ impl<'a, H: Host> Discovery<'a, H> {
     }
 
     /// Waits for the next listing and takes it in. Dropping the future loses nothing.
-    pub async fn listed(&mut self) {
+    pub async fn listed(&mut self) -> Result<(), CargoError> {
         if let Some(listed) = self.listings.next().await {
-            self.take_listing(listed);
+            self.take_listing(listed?);
         }
+        Ok(())
     }
 
     fn progress(&mut self, progress: Progress) {
@@ -228,8 +227,8 @@ impl<'a, H: Host> Discovery<'a, H> {
         executable: Utf8PathBuf,
     ) -> Result<(), CargoError> {
         let lists = match self.project.settings.goal {
-            Goal::Run | Goal::ListTests => true,
-            Goal::Build | Goal::ListBinaries | Goal::ListPackages => false,
+            Goal::Run | Goal::ListTests | Goal::Explain => true,
+            Goal::Build | Goal::ListBinaries | Goal::ListPackages | Goal::Init => false,
         };
         let Some(package) = self.package(&artifact).await? else {
             return Ok(());
@@ -251,15 +250,28 @@ impl<'a, H: Host> Discovery<'a, H> {
             harness,
             executable,
         };
-        match self.project.settings.toolbox {
-            Toolbox::Present => {
-                let container = self.containers.get(&self.project, BTreeSet::new())?;
-                self.list(package, binary, container);
+        let toolbox = self.project.settings.toolbox;
+        match toolbox {
+            Toolbox::Present if !self.some_want_no_toolbox() => {
+                let container = self
+                    .containers
+                    .get(&self.project, toolbox, BTreeSet::new())?;
+                self.list(package, binary, container, None);
             }
             // The libraries of programs can't be told before there are all programs.
-            Toolbox::Absent => self.waiting.push((package, binary)),
+            Toolbox::Present | Toolbox::Absent => self.waiting.push((package, binary)),
         }
         Ok(())
+    }
+
+    fn some_want_no_toolbox(&self) -> bool {
+        match self.project.settings.isolation {
+            Isolation::Container => {
+                let specified = self.project.specified;
+                specified.is_some_and(Specified::wants_no_toolbox)
+            }
+            Isolation::Process => false,
+        }
     }
 
     /// Lists what has waited for all programs.
@@ -268,8 +280,16 @@ impl<'a, H: Host> Discovery<'a, H> {
             match self.needed_libraries(&binary) {
                 Ok(libraries) => {
                     let libraries = libraries.into_iter().collect();
-                    let container = self.containers.get(&self.project, libraries)?;
-                    self.list(package, binary, container);
+                    let project = self.project;
+                    let bare = self.containers.get(&project, Toolbox::Absent, libraries)?;
+                    match project.settings.toolbox {
+                        Toolbox::Absent => self.list(package, binary, bare, None),
+                        Toolbox::Present => {
+                            let none = BTreeSet::new();
+                            let full = self.containers.get(&project, Toolbox::Present, none)?;
+                            self.list(package, binary, full, Some(bare));
+                        }
+                    }
                 }
                 Err(error) => {
                     let message = format!(
@@ -378,26 +398,42 @@ impl<'a, H: Host> Discovery<'a, H> {
         Ok(needed)
     }
 
-    fn list(&mut self, package: Arc<Package>, binary: TestBinary, container: Arc<ContainerSpec>) {
+    fn list(
+        &mut self,
+        package: Arc<Package>,
+        binary: TestBinary,
+        container: Arc<ContainerSpec>,
+        without_toolbox: Option<Arc<ContainerSpec>>,
+    ) {
         let environment = self.environment(&package, &binary);
         let jobs = BinaryJobs::new(&self.project, container, &package, &binary, environment);
-        let timeout = match binary.harness {
-            Harness::Libtest => LISTING_TIMEOUT,
-            Harness::Own => OWN_LISTING_TIMEOUT,
-        };
-        let host = self.host;
+        let timeout = listing::timeout(binary.harness);
+        let (host, project) = (self.host, self.project);
         self.listings.push(Box::pin(async move {
             let (all, ignored) = tokio::join!(
                 host.run(jobs.list(&[], timeout)),
                 host.run(jobs.list(&[listing::IGNORED], timeout)),
             );
-            Listed {
+            let listing = listing::combine(binary.harness, &all, &ignored);
+            let given = match (&listing, project.settings.goal) {
+                (Ok(listing), Goal::Run) => {
+                    let standard = jobs.standard(&binary, without_toolbox);
+                    own_jobs(project, host, &package, &binary, &jobs, standard, listing).await?
+                }
+                (Ok(listing), Goal::Explain) => {
+                    explain(project, &package, &binary, listing)?;
+                    HashMap::new()
+                }
+                (Ok(_) | Err(_), _) => HashMap::new(),
+            };
+            Ok(Listed {
                 package,
                 binary,
                 jobs,
                 all,
-                ignored,
-            }
+                listing,
+                given,
+            })
         }));
     }
 
@@ -407,10 +443,11 @@ impl<'a, H: Host> Discovery<'a, H> {
             binary,
             jobs,
             all,
-            ignored,
+            listing,
+            given,
         } = listed;
         let naming = Naming::new(&package, &binary.target);
-        let listing = match listing::combine(binary.harness, &all, &ignored) {
+        let listing = match listing {
             Ok(listing) => listing,
             Err(error) => {
                 let message = format!("{} {error}", binary.executable);
@@ -419,8 +456,16 @@ impl<'a, H: Host> Discovery<'a, H> {
             }
         };
         let wanted = self.project.wanted;
-        let cases = naming.cases(listing, &jobs, |name, attention| {
-            wanted.test(&package, &binary.target, name, attention)
+        let own = |name: &str| given.get(name);
+        let jobs = |name: &str| own(name).map_or(&jobs, |own| &own.jobs);
+        let cases = naming.cases(listing, jobs, |name, attention| {
+            let verdict = wanted.test(&package, &binary.target, name, attention);
+            match (verdict, own(name).map(|own| own.attention)) {
+                (Verdict::Run | Verdict::RunIgnored, Some(specified::Attention::Ignore)) => {
+                    Verdict::Ignore
+                }
+                (verdict, _) => verdict,
+            }
         });
         self.deselected = self.deselected.saturating_add(cases.deselected);
         for notice in cases.notices {
@@ -445,12 +490,4 @@ impl<'a, H: Host> Discovery<'a, H> {
             self.host.found(held.tests);
         }
     }
-}
-
-/// The directory of a package whose sources are somewhere on this machine and not in cargo's own
-/// directory.
-fn local_directory(artifact: &Artifact) -> Option<PathBuf> {
-    let is_local = artifact.package_id.repr.contains("path+file://");
-    let directory = artifact.manifest_path.parent().filter(|_| is_local)?;
-    Some(directory.as_std_path().to_owned())
 }

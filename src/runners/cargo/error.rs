@@ -11,6 +11,7 @@ use crate::engine::framework::DiscoveryError;
 use crate::engine::job;
 
 use crate::runners::sandbox::container::ContainerError;
+use crate::runners::sandbox::specified::SpecifiedError;
 
 /// Why discovery gave up.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +91,15 @@ pub enum CargoError {
     /// The default container can't be made for this project.
     #[error(transparent)]
     Container(#[from] ContainerError),
+    /// The project's file, or what it asks for.
+    #[error(transparent)]
+    Specified(Box<SpecifiedError>),
+}
+
+impl From<SpecifiedError> for CargoError {
+    fn from(error: SpecifiedError) -> Self {
+        CargoError::Specified(Box::new(error))
+    }
 }
 
 /// The first line of what the tool said, or at least that it failed.
@@ -134,6 +144,7 @@ impl CargoError {
             | CargoError::Pattern(_)
             | CargoError::ConfigRead { .. }
             | CargoError::ConfigForm { .. }
+            | CargoError::Specified(_)
             | CargoError::Container(_) => None,
         }
     }
@@ -145,6 +156,7 @@ impl DiscoveryError for CargoError {
             CargoError::Metadata { status, .. }
             | CargoError::Rustc { status, .. }
             | CargoError::Build { status } => of_tool(*status),
+            CargoError::Specified(error) => error.exit_code(),
             CargoError::Pattern(_)
             | CargoError::ConfigRead { .. }
             | CargoError::ConfigForm { .. } => exit_code::USAGE,
@@ -165,6 +177,7 @@ impl DiscoveryError for CargoError {
                 Some("this version of cargo or rustc may be too new or too old".to_owned())
             }
             CargoError::Container(error) => error.help(),
+            CargoError::Specified(error) => error.help(),
             CargoError::Pattern(error) => error.help(),
             CargoError::Metadata { .. }
             | CargoError::Rustc { .. }

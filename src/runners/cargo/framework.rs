@@ -1,13 +1,16 @@
 //! All of `cargo maelstrom`'s parts together, as the engine drives them.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::engine::event::{EventKind, Isolation, SourceLocation, Text};
 use crate::engine::framework::{DiscoverySummary, Framework, Host};
+use crate::engine::materials::Materials;
+use crate::engine::spec::{RunnerLayers, Variable};
 use crate::runners::sandbox;
 use crate::runners::sandbox::container::Toolbox;
 use crate::runners::sandbox::invocation::Invocation;
+use crate::runners::sandbox::specified::{Recipe, Specified, SpecifiedError, ToolboxUse, files};
 
 use super::build::{Build, BuildMessage, build_arguments};
 use super::discovery::{Discovery, Project};
@@ -16,9 +19,12 @@ use super::error::CargoError;
 use super::location;
 use super::metadata::Workspace;
 use super::notices;
-use super::options::{Goal, Settings};
+use super::options::{Goal, Settings, VOCABULARY};
 use super::selection::Wanted;
 use super::toolchain::{self, Toolchain};
+
+/// The template variable that stands for where cargo puts what it builds.
+const BUILD_DIRECTORY: &str = "build-dir";
 
 /// Builds, lists and reads the tests of a Cargo workspace.
 #[derive(Debug)]
@@ -27,6 +33,10 @@ pub struct CargoFramework {
     invocation: Invocation,
     /// Where the compiler's relative paths start; known once discovery has begun.
     root: OnceLock<PathBuf>,
+    /// What jobs of all discoveries use.
+    materials: Mutex<Vec<Arc<Materials>>>,
+    /// What was said of the tests that are to be explained.
+    explained: Mutex<Vec<String>>,
 }
 
 impl CargoFramework {
@@ -36,6 +46,8 @@ impl CargoFramework {
             settings,
             invocation,
             root: OnceLock::new(),
+            materials: Mutex::default(),
+            explained: Mutex::default(),
         }
     }
 
@@ -61,6 +73,61 @@ impl CargoFramework {
             lines.extend(possible.map(|target| target.listing_line(package)));
         }
         Ok(lines)
+    }
+
+    /// The directory of the workspace, where the project's own file belongs.
+    pub async fn project_directory(&self) -> Result<PathBuf, CargoError> {
+        let (invocation, options) = (&self.invocation, &self.settings.build);
+        let workspace = Workspace::load(invocation, options).await?;
+        Ok(workspace.root.into_std_path_buf())
+    }
+
+    /// What was said of the tests that are to be explained.
+    pub fn explanations(&self) -> Vec<String> {
+        let explained = self.explained.lock();
+        explained.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the workspace's own file says of containers, if there is one.
+    fn specified(&self, workspace: &Workspace) -> Result<Option<Specified>, SpecifiedError> {
+        let variable = Variable {
+            name: BUILD_DIRECTORY,
+            value: self.build_directory(workspace),
+        };
+        let recipe = Recipe {
+            file: &files::CARGO,
+            project: workspace.root.as_std_path(),
+            vocabulary: VOCABULARY,
+            variables: &[variable],
+            timeout_s: self.settings.timeout_s,
+            runner_layers: RunnerLayers::Some,
+            isolation: self.settings.isolation,
+            client: &self.invocation.environment,
+        };
+        let own = workspace.own_directory();
+        let project = recipe.project.to_owned();
+        let sources = self
+            .settings
+            .containers
+            .sources(&self.invocation, project, own);
+        let specified = Specified::load(&recipe, sources)?;
+        if let Some(specified) = &specified {
+            let kept = self.materials.lock();
+            kept.unwrap_or_else(PoisonError::into_inner)
+                .push(specified.materials());
+        }
+        Ok(specified)
+    }
+
+    /// Where cargo puts what it builds.
+    fn build_directory(&self, workspace: &Workspace) -> String {
+        let build = &self.settings.build;
+        let profile = match (build.release, build.profile.as_deref()) {
+            (true, _) => "release",
+            (false, None | Some("dev")) => "debug",
+            (false, Some(profile)) => profile,
+        };
+        workspace.target_directory.join(profile).into_string()
     }
 
     async fn wanted(&self) -> Result<(Workspace, Wanted), CargoError> {
@@ -94,19 +161,28 @@ impl CargoFramework {
     }
 
     /// Says what the user should know about the tests that were handed over.
-    fn notify<H: Host>(&self, host: &H, wanted: &Wanted) {
+    fn notify<H: Host>(&self, host: &H, wanted: &Wanted, specified: Option<&Specified>) {
         match self.settings.goal {
             Goal::Run => {}
-            Goal::ListTests | Goal::ListBinaries | Goal::ListPackages | Goal::Build => return,
+            Goal::ListTests
+            | Goal::ListBinaries
+            | Goal::ListPackages
+            | Goal::Build
+            | Goal::Init
+            | Goal::Explain => return,
         }
+        let used = specified.map_or(ToolboxUse::Used, Specified::toolbox_use);
         let doctests = notices::doctests(wanted, &self.settings.targets, &self.settings.build);
-        let toolbox = match (self.settings.isolation, self.settings.toolbox) {
-            (Isolation::Container, Toolbox::Present) => {
+        let toolbox = match (self.settings.isolation, self.settings.toolbox, used) {
+            (Isolation::Container, Toolbox::Present, ToolboxUse::Used) => {
                 Some(sandbox::notices::toolbox("Rust toolchain"))
             }
-            (Isolation::Container, Toolbox::Absent) | (Isolation::Process, _) => None,
+            (Isolation::Container, Toolbox::Present, ToolboxUse::Unused)
+            | (Isolation::Container, Toolbox::Absent, _)
+            | (Isolation::Process, _, _) => None,
         };
-        for notice in [doctests, toolbox].into_iter().flatten() {
+        let no_containers = specified.and_then(Specified::notice);
+        for notice in [doctests, toolbox, no_containers].into_iter().flatten() {
             host.emit(EventKind::Notice(notice));
         }
     }
@@ -126,6 +202,7 @@ impl Framework for CargoFramework {
         // A second discovery is of the same workspace.
         let _ = self.root.set(workspace.root.as_std_path().to_owned());
         host.state_directory(workspace.own_directory().join("state"));
+        let specified = self.specified(&workspace)?;
         let Some(mut build) = self.start_build(host, &wanted)? else {
             return Ok(DiscoverySummary::default());
         };
@@ -139,6 +216,8 @@ impl Framework for CargoFramework {
             wanted: &wanted,
             toolchain: &toolchain,
             configured: &configured,
+            specified: specified.as_ref(),
+            explained: &self.explained,
         };
         let mut discovery = Discovery::new(project, host);
         let status = loop {
@@ -147,7 +226,7 @@ impl Framework for CargoFramework {
                     BuildMessage::Finished(status) => break status,
                     message => discovery.build_message(message).await?,
                 },
-                () = discovery.listed(), if discovery.is_listing() => {}
+                listed = discovery.listed(), if discovery.is_listing() => listed?,
             }
         };
         host.emit(EventKind::BuildFinished {
@@ -158,9 +237,9 @@ impl Framework for CargoFramework {
         }
         discovery.build_finished()?;
         while discovery.is_listing() {
-            discovery.listed().await;
+            discovery.listed().await?;
         }
-        self.notify(host, &wanted);
+        self.notify(host, &wanted, specified.as_ref());
         Ok(discovery.summary())
     }
 

@@ -11,8 +11,9 @@ use crate::engine::job::{ContainerSpec, Job, ProcessSpec};
 use crate::runners::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
 use crate::runners::sandbox::container::host_path::HostPath;
 use crate::runners::sandbox::container::workspace::Places;
-use crate::runners::sandbox::container::{container, host, mountinfo, workspace};
+use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::runners::sandbox::invocation::Variables;
+use crate::runners::sandbox::specified::{Given, OwnProgram, Standard};
 
 use super::discovery::Project;
 use super::error::CargoError;
@@ -30,7 +31,7 @@ const ONE_TEST: [&str; 2] = ["--exact", "--nocapture"];
 #[derive(Debug)]
 pub struct Containers {
     sources: BTreeSet<PathBuf>,
-    made: HashMap<BTreeSet<PathBuf>, Arc<ContainerSpec>>,
+    made: HashMap<(Toolbox, BTreeSet<PathBuf>), Arc<ContainerSpec>>,
     host: Option<HostFacts>,
 }
 
@@ -59,19 +60,22 @@ impl Containers {
     pub fn get(
         &mut self,
         project: &Project<'_>,
+        toolbox: Toolbox,
         libraries: BTreeSet<PathBuf>,
     ) -> Result<Arc<ContainerSpec>, CargoError> {
-        if let Some(made) = self.made.get(&libraries) {
+        let key = (toolbox, libraries);
+        if let Some(made) = self.made.get(&key) {
             return Ok(made.clone());
         }
-        let container = Arc::new(self.make(project, &libraries)?);
-        self.made.insert(libraries, container.clone());
+        let container = Arc::new(self.make(project, toolbox, &key.1)?);
+        self.made.insert(key, container.clone());
         Ok(container)
     }
 
     fn make(
         &mut self,
         project: &Project<'_>,
+        toolbox: Toolbox,
         libraries: &BTreeSet<PathBuf>,
     ) -> Result<ContainerSpec, CargoError> {
         let settings = project.settings;
@@ -86,7 +90,7 @@ impl Containers {
             // Nothing will look at it.
             Isolation::Process => {
                 let (workspace, host) = (WorkspaceFacts::default(), HostFacts::default());
-                let made = container(&workspace, &host, settings.toolbox, &libraries);
+                let made = container(&workspace, &host, toolbox, &libraries);
                 return Ok(made?);
             }
         }
@@ -95,7 +99,7 @@ impl Containers {
             None => host::gather(project.invocation, toolchain::lent(project.toolchain)),
         };
         let workspace = self.workspace_facts(project)?;
-        let made = container(&workspace, &host, settings.toolbox, &libraries);
+        let made = container(&workspace, &host, toolbox, &libraries);
         self.host = Some(host);
         Ok(made?)
     }
@@ -146,6 +150,36 @@ impl BinaryJobs {
             working_directory: package.directory().as_std_path().into(),
             extra_arguments: project.settings.extra_arguments.as_slice().into(),
             timeout: project.settings.timeout,
+        }
+    }
+
+    /// The same for tests that get something else.
+    pub fn with(&self, given: &Given) -> BinaryJobs {
+        let program = given.program.as_ref();
+        BinaryJobs {
+            container: given.container.clone(),
+            program: program.map_or_else(|| self.program.clone(), |path| path.as_os_str().into()),
+            environment: given.environment.clone(),
+            working_directory: given.working_directory.clone(),
+            extra_arguments: self.extra_arguments.clone(),
+            timeout: given.timeout,
+        }
+    }
+
+    /// What a test binary's tests get by default.
+    pub fn standard(
+        &self,
+        binary: &TestBinary,
+        without_toolbox: Option<Arc<ContainerSpec>>,
+    ) -> Standard {
+        let source = binary.executable.as_std_path().to_owned();
+        let name = binary.executable.file_name().unwrap_or("test").to_owned();
+        Standard {
+            container: self.container.clone(),
+            without_toolbox,
+            environment: self.environment.clone(),
+            working_directory: self.working_directory.clone(),
+            program: Some(OwnProgram { source, name }),
         }
     }
 

@@ -4,11 +4,20 @@
 //! hold anything but a newline.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::engine::framework::Captured;
 use crate::engine::job::{ExitStatus, JobEnd};
 
 use super::target::Harness;
+
+/// How long libtest may take to list its tests. It takes milliseconds; a program that hangs before
+/// it reaches libtest should not hang the run.
+const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a `main` of the project's own may take to answer. One that doesn't know `--list` runs
+/// its tests instead; what takes longer than this is taken to do just that.
+const OWN_LISTING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The arguments that make a test binary list its tests.
 pub const LIST: [&str; 3] = ["--list", "--format", "terse"];
@@ -73,6 +82,14 @@ pub enum ListingError {
 
 /// So much of a garbage line is shown.
 const GARBAGE_CHARACTERS_MAX: usize = 200;
+
+/// How long a program may take to list its tests.
+pub fn timeout(harness: Harness) -> Duration {
+    match harness {
+        Harness::Libtest => LISTING_TIMEOUT,
+        Harness::Own => OWN_LISTING_TIMEOUT,
+    }
+}
 
 /// Puts the two listings of a test binary together: that of all its tests, and that of the ignored.
 ///

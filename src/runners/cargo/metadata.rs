@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
-use cargo_metadata::{Metadata, PackageId};
+use cargo_metadata::{Artifact, Metadata, PackageId};
 use serde::Deserialize;
 
 use crate::runners::sandbox::invocation::Invocation;
@@ -207,4 +207,12 @@ fn metadata_arguments(options: &BuildOptions) -> Vec<String> {
             .map(|(flag, _)| flag.to_owned()),
     );
     arguments
+}
+
+/// The directory of a package whose sources are somewhere on this machine and not in cargo's own
+/// directory.
+pub fn local_directory(artifact: &Artifact) -> Option<PathBuf> {
+    let is_local = artifact.package_id.repr.contains("path+file://");
+    let directory = artifact.manifest_path.parent().filter(|_| is_local)?;
+    Some(directory.as_std_path().to_owned())
 }

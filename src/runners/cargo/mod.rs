@@ -32,6 +32,7 @@ pub mod manifest;
 pub mod metadata;
 pub mod notices;
 pub mod options;
+mod own_jobs;
 pub mod programs;
 pub mod progress;
 pub mod selection;

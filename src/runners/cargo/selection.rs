@@ -119,7 +119,8 @@ impl Wanted {
     }
 }
 
-fn subject<'a>(
+/// A test, as patterns see it.
+pub fn subject<'a>(
     package: &'a Package,
     target: Option<&'a Target>,
     case: Option<&'a str>,

@@ -6,6 +6,7 @@
 //! - [`invocation`]: where and with what we were called.
 //! - [`environment`]: what of the calling environment means something to a test.
 //! - [`container`]: the default container.
+//! - [`specified`]: what a project's own file makes of all that.
 //! - [`notices`]: what a user should know about it.
 //!
 //! Deliberately absent: anything that only one language has.
@@ -14,3 +15,4 @@ pub mod container;
 pub mod environment;
 pub mod invocation;
 pub mod notices;
+pub mod specified;

@@ -28,6 +28,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, ValueEnum};
 
 pub use crate::runners::sandbox::container::Toolbox;
+use crate::runners::sandbox::specified::ContainerOptions;
 
 pub(super) use self::resolve::VOCABULARY;
 pub use self::values::PROGRAM;
@@ -84,6 +85,10 @@ pub struct Options {
     /// How the tests run.
     #[command(flatten)]
     pub run: RunOptions,
+
+    /// In what they run.
+    #[command(flatten)]
+    pub containers: ContainerOptions,
 
     /// What is shown.
     #[command(flatten)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::engine::event::Isolation;
 use crate::engine::filter::{PatternError, Selection, Vocabulary, vocabulary};
 use crate::runners::sandbox::container::Toolbox;
+use crate::runners::sandbox::specified::ContainerOptions;
 
 use super::harness::{HarnessArguments, HarnessError, HarnessFlag};
 use super::{
@@ -51,6 +52,10 @@ pub struct Settings {
     pub stop_after: Option<NonZeroU32>,
     /// How long a test may take; `None` means as long as it likes.
     pub timeout: Option<Duration>,
+    /// The same as it was said, in seconds, 0 for no limit; it wins against the project's file.
+    pub timeout_s: Option<u32>,
+    /// In what tests run.
+    pub containers: ContainerOptions,
     /// Whether passing tests' output is shown.
     pub passing_output: PassingOutput,
     /// What is shown otherwise, and where.
@@ -70,6 +75,10 @@ pub enum Goal {
     ListPackages,
     /// Build.
     Build,
+    /// Write a file to begin with.
+    Init,
+    /// Build, and print what a test gets.
+    Explain,
 }
 
 /// Which packages are tested.
@@ -187,7 +196,7 @@ impl Options {
             (true, Isolation::Process) => return Err(OptionsError::StrictProcess),
         };
         Ok(Settings {
-            goal: goal(&self.tests, &harness),
+            goal: goal(&self.tests, &self.containers, &harness),
             packages: packages(&self.packages),
             patterns: Selection::parse(&self.tests.include, &exclude, VOCABULARY)?,
             exclude_undecided,
@@ -198,6 +207,8 @@ impl Options {
             build: self.build,
             isolation,
             toolbox,
+            timeout_s: self.run.timeout,
+            containers: self.containers,
             repeat: self.run.repeat,
             stop_after: self.run.stop_after,
             timeout: self
@@ -215,8 +226,12 @@ impl Options {
     }
 }
 
-fn goal(tests: &TestOptions, harness: &HarnessArguments) -> Goal {
-    if tests.list_tests {
+fn goal(tests: &TestOptions, containers: &ContainerOptions, harness: &HarnessArguments) -> Goal {
+    if containers.init {
+        Goal::Init
+    } else if containers.explain.is_some() {
+        Goal::Explain
+    } else if tests.list_tests {
         Goal::ListTests
     } else if tests.list_binaries {
         Goal::ListBinaries

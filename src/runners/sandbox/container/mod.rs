@@ -72,7 +72,7 @@ const LINKS: [(&str, &str); 7] = [
 const EMPTY_DIRECTORIES: [&str; 6] = ["/mnt", "/run", "/var/cache", "/var/lib", "/var/log", "/srv"];
 
 /// Whether tests see this machine's programs and toolchain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Toolbox {
     /// They do, read-only.
     Present,

@@ -1,0 +1,46 @@
+//! What programs do with a project's own file besides running tests: begin one, and explain what it
+//! means for a test.
+
+use std::path::Path;
+
+use super::cargo::print_out;
+use super::failure::Failure;
+use crate::engine::exit_code;
+use crate::runners::sandbox::specified::{InitError, StarterFile};
+
+/// `--init`: the file is there already, or can't be written.
+const NOT_WRITTEN: u8 = 1;
+
+/// Nothing that could be explained.
+#[derive(Debug, thiserror::Error)]
+#[error("no test is called `{name}`")]
+struct NoSuchTest {
+    name: String,
+}
+
+/// Writes a file to begin with, and says where.
+pub fn init(file: &StarterFile, project: &Path) -> Result<u8, Failure> {
+    match file.write(project) {
+        Ok(path) => print_out(&format!("{}\n", path.display())),
+        Err(error @ InitError::Exists { .. }) => {
+            let help = "remove it first if you want to begin anew".to_owned();
+            Err(Failure::with_code(&error, Some(help), NOT_WRITTEN))
+        }
+        Err(error @ InitError::Write { .. }) => Err(Failure::with_code(&error, None, NOT_WRITTEN)),
+    }
+}
+
+/// Prints what was said of the tests of this name, unless the run that was to find them failed.
+pub fn explain(code: u8, name: &str, explanations: &[String]) -> Result<u8, Failure> {
+    if code != exit_code::SUCCESS {
+        return Ok(code);
+    }
+    if explanations.is_empty() {
+        let error = NoSuchTest {
+            name: name.to_owned(),
+        };
+        let help = "give a test's name, or the whole line that `--list` prints".to_owned();
+        return Err(Failure::usage(&error, Some(help)));
+    }
+    print_out(&explanations.join("\n"))
+}

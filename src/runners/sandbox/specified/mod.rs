@@ -1,0 +1,311 @@
+//! What a project's own file says about its tests' containers, applied: from a test to everything
+//! its job needs.
+//!
+//! ```text
+//! file ─load─▶ Specified ─resolve(test)─▶ Resolution ─give─▶ Given: container, environment, …
+//!                                         pure             layers made, images fetched
+//! ```
+//!
+//! A runner says what it would give a test by itself ([`Standard`]) and gets what the test shall
+//! have instead. Without a file there is no [`Specified`], and nothing here costs anything.
+//!
+//! [`Specified`] is one discovery's. Its [`Materials`] hold the directories that jobs use, so they
+//! must be kept as long as the jobs; see [`Specified::materials`].
+
+mod compose;
+mod error;
+mod mount_points;
+mod options;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::engine::config::ByteSize;
+use crate::engine::document::Document;
+use crate::engine::event::{Isolation, Notice, Severity};
+use crate::engine::filter::{Subject, Vocabulary};
+use crate::engine::job::ContainerSpec;
+use crate::engine::materials::{Materials, Sources, Watcher};
+use crate::engine::spec::{
+    Context, Resolution, Resolved, Resolver, RunnerLayers, Specification, Variable, explain, init,
+};
+use crate::runners::sandbox::invocation::Variables;
+
+pub use self::error::SpecifiedError;
+pub use self::options::ContainerOptions;
+pub use init::{InitError, StarterFile};
+
+/// The files of the runners.
+pub mod files {
+    pub use crate::engine::spec::init::{CARGO, GO, PYTEST};
+}
+
+/// How often one looks whether there is something to tell of images.
+const LOOK: Duration = Duration::from_millis(100);
+
+const MEGABYTE: u64 = 1_000_000;
+
+/// What is to be known to read a project's file.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe<'a> {
+    /// Which file.
+    pub file: &'static StarterFile,
+    /// The directory that it is in.
+    pub project: &'a Path,
+    /// The words of the runner's patterns.
+    pub vocabulary: &'static Vocabulary,
+    /// The runner's template variables.
+    pub variables: &'a [Variable],
+    /// What the configuration says of the timeout, in seconds; 0 is none.
+    pub timeout_s: Option<u32>,
+    /// Whether the runner puts a program of its own into every container.
+    pub runner_layers: RunnerLayers,
+    /// What keeps tests apart.
+    pub isolation: Isolation,
+    /// The environment the program was called with.
+    pub client: &'a Variables,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Specified {
+    file: &'static str,
+    resolver: RefCell<Resolver>,
+    materials: Arc<Materials>,
+    isolation: Isolation,
+    client: Variables,
+    toolbox: Cell<ToolboxUse>,
+}
+
+/// Whether any test was given this machine's programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolboxUse {
+    /// None was.
+    Unused,
+    /// At least one was.
+    Used,
+}
+
+/// What a runner gives a test by itself.
+#[derive(Clone, Debug)]
+pub struct Standard {
+    /// The default container.
+    pub container: Arc<ContainerSpec>,
+    /// The same without this machine's programs, where the file asks for it.
+    pub without_toolbox: Option<Arc<ContainerSpec>>,
+    /// The environment.
+    pub environment: Arc<Variables>,
+    /// Where the test starts.
+    pub working_directory: Arc<Path>,
+    /// The program that the runner brings along, if it brings one.
+    pub program: Option<OwnProgram>,
+}
+
+/// A program that a runner brings along. In the default container it is where it is here; in any
+/// other it stands in the root.
+#[derive(Clone, Debug)]
+pub struct OwnProgram {
+    /// Where it is on this machine.
+    pub source: PathBuf,
+    /// What it is called in the root of a container.
+    pub name: String,
+}
+
+/// What a test gets.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// Its container.
+    pub container: Arc<ContainerSpec>,
+    /// Its environment.
+    pub environment: Arc<Variables>,
+    /// Where it starts.
+    pub working_directory: Arc<Path>,
+    /// Where the runner's own program is in the container, if it isn't where it is by default.
+    pub program: Option<PathBuf>,
+    /// How long it may run.
+    pub timeout: Option<Duration>,
+    /// Whether it runs at all.
+    pub attention: Attention,
+}
+
+/// Whether a test runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// It does.
+    Run,
+    /// It is only reported.
+    Ignore,
+}
+
+impl Specified {
+    /// Reads the project's file, if there is one.
+    pub fn load(
+        recipe: &Recipe<'_>,
+        sources: Sources,
+    ) -> Result<Option<Specified>, SpecifiedError> {
+        let path = recipe.project.join(recipe.file.name);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(SpecifiedError::Read { path, source }),
+        };
+        let document = Document::new(recipe.file.name, text);
+        let context = Context {
+            vocabulary: recipe.vocabulary,
+            project: recipe.project,
+            variables: recipe.variables,
+        };
+        let specification = Specification::read(&document, &context)?;
+        let resolver = Resolver::new(specification, recipe.timeout_s, recipe.runner_layers);
+        Ok(Some(Specified {
+            file: recipe.file.name,
+            resolver: RefCell::new(resolver),
+            materials: Arc::new(Materials::new(sources)),
+            isolation: recipe.isolation,
+            client: recipe.client.clone(),
+            toolbox: Cell::new(ToolboxUse::Unused),
+        }))
+    }
+
+    /// The directories that jobs use; they stay as long as somebody holds this.
+    pub fn materials(&self) -> Arc<Materials> {
+        Arc::clone(&self.materials)
+    }
+
+    /// Whether any container is to do without this machine's programs.
+    pub fn wants_no_toolbox(&self) -> bool {
+        self.resolver.borrow().specification().wants_no_toolbox()
+    }
+
+    /// Whether any test was given this machine's programs so far.
+    pub fn toolbox_use(&self) -> ToolboxUse {
+        self.toolbox.get()
+    }
+
+    /// What the user should know if nothing but processes keeps tests apart.
+    pub fn notice(&self) -> Option<Notice> {
+        match self.isolation {
+            Isolation::Container => None,
+            Isolation::Process => Some(Notice {
+                severity: Severity::Warning,
+                text: format!(
+                    "of `{}` only `ignore` and `timeout` count: there are no containers",
+                    self.file
+                ),
+                help: Some("leave out --isolation=process".to_owned()),
+                in_summary: true,
+            }),
+        }
+    }
+
+    /// What the file says about a test. All of the test must be known.
+    pub fn resolve(&self, test: &impl Subject) -> Result<Resolution, SpecifiedError> {
+        Ok(self.resolver.borrow_mut().resolve(test)?)
+    }
+
+    /// Which directives apply to a test, and what comes of them, as a file.
+    pub fn explain(&self, title: &str, test: &impl Subject) -> Result<String, SpecifiedError> {
+        let resolution = self.resolve(test)?;
+        Ok(explain(
+            title,
+            self.resolver.borrow().specification(),
+            &resolution,
+        ))
+    }
+
+    /// What each of these tests gets, in their order. What is the same is made once. Of an image
+    /// that has to be fetched somebody is told.
+    pub async fn give_all<S: Subject>(
+        &self,
+        tests: impl Iterator<Item = S>,
+        standard: &Standard,
+        tell: &dyn Fn(Notice),
+    ) -> Result<Vec<Given>, SpecifiedError> {
+        let news = Arc::new(Mutex::new(Vec::new()));
+        let watcher = |uri: &str| watcher(uri, &news);
+        let given = self.make_all(tests, standard, &watcher);
+        let mut given = std::pin::pin!(given);
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            tokio::select! {
+                biased;
+                given = &mut given => return given,
+                _ = look.tick() => {
+                    let mut news = news.lock().unwrap_or_else(PoisonError::into_inner);
+                    news.drain(..).for_each(tell);
+                }
+            }
+        }
+    }
+
+    async fn make_all<S: Subject>(
+        &self,
+        tests: impl Iterator<Item = S>,
+        standard: &Standard,
+        watcher: &dyn Fn(&str) -> Watcher,
+    ) -> Result<Vec<Given>, SpecifiedError> {
+        // By address: the resolver keeps what it handed out.
+        let mut made: HashMap<*const Resolved, Given> = HashMap::new();
+        let mut given = Vec::new();
+        for test in tests {
+            let resolution = self.resolve(&test)?;
+            let key = Arc::as_ptr(&resolution.resolved);
+            let one = match made.get(&key) {
+                Some(one) => one.clone(),
+                None => {
+                    let one = self.give(&resolution, standard, watcher).await?;
+                    made.insert(key, one.clone());
+                    one
+                }
+            };
+            given.push(one);
+        }
+        Ok(given)
+    }
+
+    /// Where a person finds what decided about a test, if nothing more exact is known.
+    fn place(&self, resolution: &Resolution) -> String {
+        let resolver = self.resolver.borrow();
+        let last = resolution.applied.last();
+        let last = last.and_then(|index| resolver.specification().directives.get(*index));
+        last.map_or_else(|| self.file.to_owned(), |last| last.place.clone())
+    }
+}
+
+/// Says once that an image is being fetched.
+fn watcher(uri: &str, news: &Arc<Mutex<Vec<Notice>>>) -> Watcher {
+    let (uri, news) = (uri.to_owned(), Arc::clone(news));
+    let told = AtomicBool::new(false);
+    Arc::new(move |arrival| {
+        if told.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let size = ByteSize(arrival.total_bytes.next_multiple_of(MEGABYTE));
+        let notice = Notice {
+            severity: Severity::Info,
+            text: format!("fetching `{uri}`: {size} or more"),
+            help: None,
+            in_summary: false,
+        };
+        news.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(notice);
+    })
+}
+
+/// What holds for a test without a file.
+pub fn explain_built_in(
+    title: &str,
+    test: &impl Subject,
+    timeout_s: Option<u32>,
+) -> Result<String, SpecifiedError> {
+    let mut resolver = Resolver::new(Specification::built_in(), timeout_s, RunnerLayers::Some);
+    let resolution = resolver.resolve(test)?;
+    Ok(explain(title, resolver.specification(), &resolution))
+}

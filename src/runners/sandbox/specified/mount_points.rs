@@ -1,0 +1,163 @@
+//! Looks, before a container is started, for what could not be mounted or would not be seen: the
+//! kernel's own words for it name neither the file nor the line.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::engine::job::{Device, Mount, MountKind, Root, SkeletonKind};
+
+use super::SpecifiedError;
+
+/// Refuses files of layers that the default container's mounts, or its links, would hide.
+pub fn check_hidden(
+    layers: &[PathBuf],
+    root: Option<&Root>,
+    mounts: &[Mount],
+    place: &str,
+) -> Result<(), SpecifiedError> {
+    let hidden = |path: PathBuf, what, hidden_by: &Path| SpecifiedError::Hidden {
+        place: place.to_owned(),
+        path,
+        what,
+        hidden_by: hidden_by.to_owned(),
+    };
+    for layer in layers {
+        for mount in mounts {
+            if let Some(path) = content(layer, &mount.mount_point) {
+                return Err(hidden(path, kind(&mount.kind), &mount.mount_point));
+            }
+        }
+        let entries = match root {
+            Some(Root::Skeleton(entries)) => entries.as_slice(),
+            Some(Root::Layers { .. }) | None => &[],
+        };
+        for entry in entries {
+            match &entry.kind {
+                SkeletonKind::Symlink(_) if in_tree(layer, &entry.path).is_dir() => {
+                    return Err(hidden(entry.path.clone(), "a link", &entry.path));
+                }
+                SkeletonKind::Symlink(_) | SkeletonKind::Directory | SkeletonKind::File(_) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a layer has at a mount point besides an empty directory.
+fn content(layer: &Path, mount_point: &Path) -> Option<PathBuf> {
+    let place = in_tree(layer, mount_point);
+    let metadata = fs::symlink_metadata(&place).ok()?;
+    if metadata.is_dir() {
+        let first = fs::read_dir(&place).ok()?.next()?.ok()?;
+        return Some(mount_point.join(first.file_name()));
+    }
+    (metadata.len() > 0).then(|| mount_point.to_owned())
+}
+
+fn kind(kind: &MountKind) -> &'static str {
+    match kind {
+        MountKind::Bind { .. } => "this machine's own files",
+        MountKind::Overlay { .. } => "the project's files",
+        MountKind::Scratch { .. } | MountKind::Tmp | MountKind::Mask => "an empty directory",
+        MountKind::Device(_) => "a device",
+        MountKind::DevPts | MountKind::MessageQueue | MountKind::Proc | MountKind::Sys { .. } => {
+            "a file system of the kernel's"
+        }
+    }
+}
+
+/// Refuses mounts whose mount point or source is certainly not there.
+pub fn check_mounts(
+    root: &Root,
+    before: &[Mount],
+    own: &[Mount],
+    place: impl Fn(&Mount) -> String,
+) -> Result<(), SpecifiedError> {
+    for (index, mount) in own.iter().enumerate() {
+        if let MountKind::Bind { source, .. } = &mount.kind
+            && let Err(error) = fs::metadata(source)
+        {
+            return Err(SpecifiedError::NoSource {
+                place: place(mount),
+                path: source.clone(),
+                source: error,
+            });
+        }
+        let earlier = before.iter().chain(own.iter().take(index));
+        if !may_stand(root, earlier, &mount.mount_point) {
+            return Err(SpecifiedError::NoMountPoint {
+                place: place(mount),
+                mount_point: mount.mount_point.clone(),
+                stub: stub(mount),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The stub that a mount can be made on.
+fn stub(mount: &Mount) -> String {
+    let is_file = match &mount.kind {
+        MountKind::Bind { source, .. } => !source.is_dir(),
+        MountKind::Device(device) => *device != Device::Shm,
+        MountKind::Overlay { .. }
+        | MountKind::Scratch { .. }
+        | MountKind::Mask
+        | MountKind::DevPts
+        | MountKind::MessageQueue
+        | MountKind::Proc
+        | MountKind::Sys { .. }
+        | MountKind::Tmp => false,
+    };
+    let end = if is_file { "" } else { "/" };
+    format!("{}{end}", mount.mount_point.display())
+}
+
+/// Whether something stands at a path, or can't be ruled out.
+fn may_stand<'a>(root: &Root, mounts: impl Iterator<Item = &'a Mount>, path: &Path) -> bool {
+    let covers = |mount: &&Mount| path.starts_with(&mount.mount_point);
+    let depth = |mount: &&Mount| mount.mount_point.components().count();
+    match mounts.filter(covers).max_by_key(depth) {
+        Some(mount) => may_stand_in(mount, path),
+        None => match root {
+            Root::Skeleton(entries) => entries.iter().any(|entry| match entry.kind {
+                SkeletonKind::Directory | SkeletonKind::File(_) => entry.path.starts_with(path),
+                SkeletonKind::Symlink(_) => path.starts_with(&entry.path),
+            }),
+            Root::Layers { trees, .. } => trees.iter().any(|tree| may_stand_below(tree, path)),
+        },
+    }
+}
+
+fn may_stand_in(mount: &Mount, path: &Path) -> bool {
+    let rest = path.strip_prefix(&mount.mount_point).unwrap_or(path);
+    if rest.as_os_str().is_empty() {
+        return true;
+    }
+    match &mount.kind {
+        MountKind::Bind { source, .. } | MountKind::Overlay { source } => {
+            may_stand_below(source, rest)
+        }
+        MountKind::Scratch { .. } => true,
+        MountKind::Tmp | MountKind::Mask | MountKind::Device(_) | MountKind::MessageQueue => false,
+        MountKind::DevPts | MountKind::Proc | MountKind::Sys { .. } => true,
+    }
+}
+
+/// A link on the way may lead anywhere.
+fn may_stand_below(tree: &Path, path: &Path) -> bool {
+    let mut place = tree.to_owned();
+    for component in path.strip_prefix("/").unwrap_or(path).components() {
+        place.push(component);
+        match fs::symlink_metadata(&place) {
+            Ok(metadata) if metadata.is_symlink() => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+fn in_tree(tree: &Path, path: &Path) -> PathBuf {
+    tree.join(path.strip_prefix("/").unwrap_or(path))
+}

@@ -40,8 +40,11 @@ pub struct Plan {
     pub privileges: Privileges,
     /// The first stage.
     pub template: Vec<Step>,
-    /// The second stage; empty when the job can write nowhere.
+    /// The second stage, up to the directories that a job's writes go to; empty when it can write
+    /// nowhere.
     pub scratch: Vec<Step>,
+    /// The rest of the second stage: what is mounted from these directories, and on them.
+    pub scratch_mounts: Vec<Step>,
     /// The tmpfs, relative to the stash, that takes everything a job writes.
     pub scratch_file_system: Option<CString>,
     /// Every directory of [`Self::scratch_file_system`] that exists before a job starts: if none
@@ -98,6 +101,7 @@ pub fn plan(spec: &ContainerSpec) -> Result<Plan, PlanError> {
         privileges: spec.privileges,
         template: planner.template,
         scratch: planner.scratch,
+        scratch_mounts: planner.scratch_mounts,
         scratch_file_system: has_scratch.then(|| c"scratch".to_owned()),
         scratch_directories: planner.scratch_directories,
         root_is_ephemeral: matches!(

@@ -60,6 +60,7 @@ fn what_is_under(mounts: &[Mount]) -> Vec<Under> {
 pub(super) struct Planner {
     pub(super) template: Vec<Step>,
     pub(super) scratch: Vec<Step>,
+    pub(super) scratch_mounts: Vec<Step>,
     pub(super) scratch_directories: Vec<CString>,
     stashed: usize,
 }
@@ -231,7 +232,7 @@ impl Planner {
                 self.mount_point(point, None)?;
                 let directory = PathBuf::from(format!("{SCRATCH}/{index}"));
                 self.scratch_directory(&directory, *mode)?;
-                self.scratch.push(Step::BindStash {
+                self.scratch_mounts.push(Step::BindStash {
                     source: c_path(&directory)?,
                     target,
                 });
@@ -246,7 +247,7 @@ impl Planner {
                 // The kernel makes this one.
                 self.scratch_directories.push(c_path(&work.join("work"))?);
                 let (upper, work) = (c_path(&upper)?, c_path(&work)?);
-                self.scratch.push(Step::MountOverlay {
+                self.scratch_mounts.push(Step::MountOverlay {
                     lower,
                     upper,
                     work,
@@ -267,7 +268,7 @@ impl Planner {
             | MountKind::Sys { .. }
             | MountKind::Tmp => {
                 self.mount_point(point, None)?;
-                self.scratch.extend(plain_mount(mount)?);
+                self.scratch_mounts.extend(plain_mount(mount)?);
             }
         }
         Ok(())
@@ -282,7 +283,7 @@ impl Planner {
     ) -> Result<(), PlanError> {
         let source = self.stash(source, access)?;
         self.mount_point(point, Some(&source))?;
-        self.scratch.push(Step::BindStash { source, target });
+        self.scratch_mounts.push(Step::BindStash { source, target });
         Ok(())
     }
 

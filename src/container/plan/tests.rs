@@ -133,9 +133,10 @@ fn shown(plan: &Plan) -> String {
             .collect::<String>()
     };
     format!(
-        "template:\n{}scratch:\n{}scratch file system: {:?}\ndirectories: {:?}\n",
+        "template:\n{}scratch:\n{}scratch mounts:\n{}scratch file system: {:?}\ndirectories: {:?}\n",
         lines(&plan.template),
         lines(&plan.scratch),
+        lines(&plan.scratch_mounts),
         plan.scratch_file_system,
         plan.scratch_directories,
     )

@@ -21,8 +21,10 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AtFlags, OFlag, open};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
@@ -229,8 +231,12 @@ pub struct ScratchBaseline {
 
 impl ScratchBaseline {
     /// Takes the baseline of the scratch file system at `path`, whose directories are named
-    /// relative to the working directory.
-    pub fn take(path: &CString, directories: &[CString]) -> nix::Result<ScratchBaseline> {
+    /// relative to the working directory, and which holds these other files, named relative to it.
+    pub fn take<'a>(
+        path: &CString,
+        directories: &[CString],
+        others: impl Iterator<Item = &'a Path>,
+    ) -> nix::Result<ScratchBaseline> {
         let root = open(
             path.as_c_str(),
             OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
@@ -239,8 +245,9 @@ impl ScratchBaseline {
         let prefix = path.as_bytes().len() + 1;
         let directories = directories
             .iter()
-            .filter_map(|directory| {
-                let relative = CString::new(directory.as_bytes().get(prefix..)?).ok()?;
+            .filter_map(|directory| CString::new(directory.as_bytes().get(prefix..)?).ok())
+            .chain(others.filter_map(|path| CString::new(path.as_os_str().as_bytes()).ok()))
+            .filter_map(|relative| {
                 // What the kernel made may be missing in another version of it.
                 let stamp = stamp_at(&root, &relative).ok()?;
                 Some((relative, stamp))
@@ -254,9 +261,9 @@ impl ScratchBaseline {
         })
     }
 
-    /// Whether nothing more is stored in it than before, whatever may have come and gone.
-    pub fn holds_the_same(&self) -> bool {
-        usage(&self.root).is_ok_and(|usage| usage == self.usage)
+    /// Where the file system can be reached by whoever sees `/proc`, mounted or not.
+    pub fn place(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.root.as_raw_fd()))
     }
 
     /// Whether no file was made, removed or changed.

@@ -35,6 +35,14 @@ pub struct StepFailed {
 }
 
 impl StepFailed {
+    /// From what was being done with files and how it failed.
+    pub fn of_io(step: impl ToString, error: &std::io::Error) -> StepFailed {
+        StepFailed::new(
+            step,
+            Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
+        )
+    }
+
     /// From what was being done and how it failed.
     pub fn new(step: impl ToString, errno: Errno) -> StepFailed {
         StepFailed {

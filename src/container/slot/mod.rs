@@ -13,9 +13,13 @@
 //! - [`build`]: carries out the plan.
 //! - [`audit`]: compares the container with what it was.
 //! - [`process`]: the loop.
-//! - [`resident`]: a process that stays from job to job, and forks them.
+//! - [`job`]: the processes of one job.
+//! - [`resident`]: a process that stays from job to job, and forks them; [`heritage`]: what it has
+//!   written for them.
 
 pub mod audit;
 pub mod build;
+pub mod heritage;
+pub mod job;
 pub mod process;
 pub mod resident;

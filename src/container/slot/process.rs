@@ -4,19 +4,19 @@
 //! job's end as well. When the socket closes it exits, and the kernel kills whatever is left in the
 //! container.
 
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::unistd::Pid;
 
 use super::super::child::{self, Capabilities, ChildStack};
 use super::super::message::{
@@ -25,12 +25,14 @@ use super::super::message::{
 use super::super::plan::Plan;
 use super::super::preflight;
 use super::super::spec::{ExitStatus, Network, Privileges, ResourceUsage};
+use super::super::step::Step;
 use super::super::sys::keyring;
-use super::super::sys::process::{Patience, Waited, Whom, pidfd, wait};
 use super::super::sys::socket::{pair, read_memory_file};
 use super::super::sys::state::limit_processes;
 use super::audit::{Baseline, NetworkOwner, ScratchBaseline, Verdict};
 use super::build::{Builder, StepFailed};
+use super::heritage::Heritage;
+use super::job::{bury_the_rest, follow, obey, reap};
 use super::resident::{ForkEnd, Resident};
 
 /// The most processes and threads of one job: far above what tests use, far below what brings a
@@ -61,6 +63,8 @@ struct Slot {
     /// The scratch stage's mount namespace, for the resident's forks.
     namespace: Option<OwnedFd>,
     resident: Option<Resident>,
+    /// What every job is to find that the resident has written.
+    heritage: Heritage,
     retired: Retirement,
     /// The host's `/proc`.
     proc: OwnedFd,
@@ -140,6 +144,7 @@ impl Slot {
             template,
             namespace: None,
             resident: None,
+            heritage: Heritage::default(),
             retired: Retirement::NotDue,
             proc,
             last_pid: last_pid.map(File::from),
@@ -159,7 +164,12 @@ impl Slot {
             .and_then(|()| unshare(CloneFlags::CLONE_NEWNS))
             .map_err(|errno| StepFailed::new("copy the mount namespace", errno))?;
         self.builder.run(&self.plan.scratch)?;
-        let scratch = ScratchBaseline::take(root, &self.plan.scratch_directories)
+        self.heritage
+            .give(Path::new(OsStr::from_bytes(root.to_bytes())))
+            .map_err(|error| StepFailed::of_io("write what the resident has written", &error))?;
+        self.builder.run(&self.plan.scratch_mounts)?;
+        let known = &self.plan.scratch_directories;
+        let scratch = ScratchBaseline::take(root, known, self.heritage.paths())
             .map_err(|errno| StepFailed::new("inspect the scratch directory", errno))?;
         self.scratch = Some(scratch);
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
@@ -287,18 +297,32 @@ impl Slot {
         if !baseline.is_some_and(|baseline| baseline.unchanged().unwrap_or(false)) {
             return Err("it uses the network, shared memory or message queues".to_owned());
         }
-        if !self
-            .scratch
-            .as_ref()
-            .is_some_and(ScratchBaseline::holds_the_same)
-        {
-            return Err("it writes files that its forks would not find".to_owned());
-        }
+        self.heritage = self.written()?;
         resident.take_baseline();
         self.resident = Some(resident);
         // Its own mount namespace is left to it.
         self.make_scratch()
             .map_err(|failed| format!("cannot {failed}"))
+    }
+
+    /// What has been written to the present scratch file system.
+    fn written(&self) -> Result<Heritage, String> {
+        let (Some(root), Some(scratch)) = (&self.plan.scratch_file_system, &self.scratch) else {
+            return Ok(Heritage::default());
+        };
+        let relative = |path: &CString| {
+            let path = Path::new(OsStr::from_bytes(path.to_bytes()));
+            let root = Path::new(OsStr::from_bytes(root.to_bytes()));
+            path.strip_prefix(root).unwrap_or(path).to_owned()
+        };
+        let known: Vec<_> = self.plan.scratch_directories.iter().map(relative).collect();
+        let mut private = Vec::new();
+        for step in &self.plan.scratch_mounts {
+            if let Step::MountOverlay { work, .. } = step {
+                private.push(relative(work));
+            }
+        }
+        Heritage::take(&scratch.place(), &known, &private).map_err(|error| error.to_string())
     }
 
     /// Has the resident fork a job, and follows it to its end.
@@ -415,70 +439,5 @@ fn image_of(
         SlotOrder::Signal(_) | SlotOrder::Kill | SlotOrder::Suspend | SlotOrder::Continue => {
             Ok(None)
         }
-    }
-}
-
-/// Waits for the job's end while obeying orders. `None` when the socket has closed.
-fn follow(socket: &OwnedFd, pid: Pid) -> Option<(ExitStatus, ResourceUsage)> {
-    let ended = pidfd(pid).ok()?;
-    loop {
-        let mut watched = [
-            PollFd::new(ended.as_fd(), PollFlags::POLLIN),
-            PollFd::new(socket.as_fd(), PollFlags::POLLIN),
-        ];
-        match poll(&mut watched, PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => return None,
-        }
-        let [job, orders] = watched.map(|fd| fd.any().unwrap_or(false));
-        if job {
-            return match wait(Whom::One(pid), Patience::Block) {
-                Ok(Waited::Ended { status, usage, .. }) => Some((status, usage)),
-                Ok(Waited::NoneYet | Waited::NoChildren) | Err(_) => None,
-            };
-        }
-        if orders {
-            let (order, _) = message::receive(socket.as_fd()).ok()?;
-            obey(order, pid);
-        }
-    }
-}
-
-/// Takes leave of processes that have ended.
-fn reap() {
-    while let Ok(Waited::Ended { .. }) = wait(Whom::Any, Patience::Poll) {}
-}
-
-/// Every process of the namespace but this one.
-const EVERYBODY: Pid = Pid::from_raw(-1);
-
-fn obey(order: SlotOrder, pid: Pid) {
-    // A process that is gone already needs no signal.
-    let _ = match order {
-        SlotOrder::Signal(number) => match Signal::try_from(number) {
-            Ok(signal) => match kill(Pid::from_raw(-pid.as_raw()), signal) {
-                // A fork that has just begun leads no group yet.
-                Err(Errno::ESRCH) => kill(pid, signal),
-                other => other,
-            },
-            Err(errno) => Err(errno),
-        },
-        SlotOrder::Kill => kill(EVERYBODY, Signal::SIGKILL),
-        SlotOrder::Suspend => kill(EVERYBODY, Signal::SIGSTOP),
-        SlotOrder::Continue => kill(EVERYBODY, Signal::SIGCONT),
-        // A second job while one runs: the program never asks for that.
-        SlotOrder::Do(..) | SlotOrder::DoLarge(_) => Ok(()),
-    };
-}
-
-/// Kills what a job has left running, and waits until nothing is left.
-///
-/// Every process of the namespace is a descendant of this one, and becomes its child when its own
-/// parent ends: without children there is nobody.
-fn bury_the_rest() {
-    while let Ok(Waited::Ended { .. } | Waited::NoneYet) = wait(Whom::Any, Patience::Poll) {
-        // One signal reaches them all at once: the kernel lets none of them fork meanwhile.
-        let _ = kill(EVERYBODY, Signal::SIGKILL);
-        while let Ok(Waited::Ended { .. }) = wait(Whom::Any, Patience::Block) {}
     }
 }

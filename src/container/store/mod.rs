@@ -25,7 +25,7 @@ mod known;
 mod layout;
 mod lock;
 mod manifest;
-mod opacity;
+pub(in crate::container) mod opacity;
 mod partial;
 mod path;
 mod pin;

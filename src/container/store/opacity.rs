@@ -15,18 +15,18 @@ const OPAQUE_VALUE: &[u8] = b"y";
 
 /// Whether a directory lets through what lower layers hold at the same path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opacity {
+pub enum Opacity {
     Transparent,
     Opaque,
 }
 
 /// Marks a directory as opaque.
-pub(super) fn make_opaque(directory: &Path) -> io::Result<()> {
+pub fn make_opaque(directory: &Path) -> io::Result<()> {
     xattr::set(directory, OPAQUE_ATTRIBUTE, OPAQUE_VALUE)
 }
 
 /// Whether a directory is marked as opaque.
-pub(super) fn of(directory: &Path) -> io::Result<Opacity> {
+pub fn of(directory: &Path) -> io::Result<Opacity> {
     match xattr::get(directory, OPAQUE_ATTRIBUTE) {
         Ok(Some(value)) if value == OPAQUE_VALUE => Ok(Opacity::Opaque),
         Ok(_) => Ok(Opacity::Transparent),
@@ -37,6 +37,6 @@ pub(super) fn of(directory: &Path) -> io::Result<Opacity> {
 }
 
 /// Makes the mark for a removed entry.
-pub(super) fn make_whiteout(path: &Path) -> io::Result<()> {
+pub fn make_whiteout(path: &Path) -> io::Result<()> {
     Ok(mknod(path, SFlag::S_IFCHR, Mode::empty(), makedev(0, 0))?)
 }

@@ -1,0 +1,78 @@
+//! A job's processes, from its start to the end of the last one.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::super::message::{self, SlotOrder};
+use super::super::spec::{ExitStatus, ResourceUsage};
+use super::super::sys::process::{Patience, Waited, Whom, pidfd, wait};
+
+/// Waits for the job's end while obeying orders. `None` when the socket has closed.
+pub fn follow(socket: &OwnedFd, pid: Pid) -> Option<(ExitStatus, ResourceUsage)> {
+    let ended = pidfd(pid).ok()?;
+    loop {
+        let mut watched = [
+            PollFd::new(ended.as_fd(), PollFlags::POLLIN),
+            PollFd::new(socket.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut watched, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return None,
+        }
+        let [job, orders] = watched.map(|fd| fd.any().unwrap_or(false));
+        if job {
+            return match wait(Whom::One(pid), Patience::Block) {
+                Ok(Waited::Ended { status, usage, .. }) => Some((status, usage)),
+                Ok(Waited::NoneYet | Waited::NoChildren) | Err(_) => None,
+            };
+        }
+        if orders {
+            let (order, _) = message::receive(socket.as_fd()).ok()?;
+            obey(order, pid);
+        }
+    }
+}
+
+/// Takes leave of processes that have ended.
+pub fn reap() {
+    while let Ok(Waited::Ended { .. }) = wait(Whom::Any, Patience::Poll) {}
+}
+
+/// Every process of the namespace but this one.
+const EVERYBODY: Pid = Pid::from_raw(-1);
+
+/// Carries out an order that concerns a running job.
+pub fn obey(order: SlotOrder, pid: Pid) {
+    // A process that is gone already needs no signal.
+    let _ = match order {
+        SlotOrder::Signal(number) => match Signal::try_from(number) {
+            Ok(signal) => match kill(Pid::from_raw(-pid.as_raw()), signal) {
+                // A fork that has just begun leads no group yet.
+                Err(Errno::ESRCH) => kill(pid, signal),
+                other => other,
+            },
+            Err(errno) => Err(errno),
+        },
+        SlotOrder::Kill => kill(EVERYBODY, Signal::SIGKILL),
+        SlotOrder::Suspend => kill(EVERYBODY, Signal::SIGSTOP),
+        SlotOrder::Continue => kill(EVERYBODY, Signal::SIGCONT),
+        // A second job while one runs: the program never asks for that.
+        SlotOrder::Do(..) | SlotOrder::DoLarge(_) => Ok(()),
+    };
+}
+
+/// Kills what a job has left running, and waits until nothing is left.
+///
+/// Every process of the namespace is a descendant of this one, and becomes its child when its own
+/// parent ends: without children there is nobody.
+pub fn bury_the_rest() {
+    while let Ok(Waited::Ended { .. } | Waited::NoneYet) = wait(Whom::Any, Patience::Poll) {
+        // One signal reaches them all at once: the kernel lets none of them fork meanwhile.
+        let _ = kill(EVERYBODY, Signal::SIGKILL);
+        while let Ok(Waited::Ended { .. }) = wait(Whom::Any, Patience::Block) {}
+    }
+}

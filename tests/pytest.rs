@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use maelstrom::engine::exit_code;
 use serde_json::Value;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pytest");
@@ -32,8 +34,12 @@ impl Told {
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
+        let place = to.join(entry.file_name());
         if entry.file_type().unwrap().is_file() {
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            fs::copy(entry.path(), place).unwrap();
+        } else if entry.file_name() != "__pycache__" {
+            fs::create_dir(&place).unwrap();
+            copy(&entry.path(), &place);
         }
     }
 }
@@ -47,6 +53,7 @@ fn run(fixture: &str, arguments: &[&str]) -> Told {
         .args(["--ui=plain", "--record"])
         .arg(&record)
         .args(arguments)
+        .env("IN_A_CONTAINER", "1")
         .current_dir(project.path())
         .output()
         .unwrap();
@@ -235,4 +242,98 @@ fn a_fork_leaves_nothing_to_the_next() {
 #[test]
 fn a_process_leaves_nothing_to_the_next() {
     nothing_is_left_to_the_next(&["--fresh"]);
+}
+
+/// What is written while tests are collected belongs to each of them.
+fn everybody_finds_what_was_written_at_import(arguments: &[&str]) {
+    let told = run("heritage", &[&["--slots=1"], arguments].concat());
+    for number in 0..4 {
+        let title = format!("test_heritage.py::test_finds_what_was_written[{number}]");
+        assert_eq!(told.outcome(&title), "passed", "{}", told.reason(&title));
+    }
+    assert_no_fallback(&told);
+}
+
+#[test]
+fn a_fork_finds_what_was_written_at_import() {
+    everybody_finds_what_was_written_at_import(&[]);
+}
+
+#[test]
+fn a_process_finds_what_was_written_at_import() {
+    everybody_finds_what_was_written_at_import(&["--fresh"]);
+}
+
+/// The fixture notices what it is there to notice: where every test runs in one process, all but the
+/// first fail.
+#[test]
+fn tests_of_one_process_find_what_others_have_left() {
+    let project = tempfile::tempdir().unwrap();
+    copy(&Path::new(FIXTURES).join("poison"), project.path());
+    let output = Command::new("python3")
+        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+        .env("HOME", project.path())
+        .env("TMPDIR", project.path())
+        .env_remove("IN_A_CONTAINER")
+        .current_dir(project.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("3 failed, 1 passed"), "{told}");
+}
+
+/// What the program says when it gives up before there is a test, and its exit code.
+fn refusal(directory: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_maelstrom-pytest"))
+        .args(["--ui=plain", "--color=never"])
+        .args(arguments)
+        .env_remove("VIRTUAL_ENV")
+        .env("PATH", directory)
+        .current_dir(directory)
+        .output()
+        .unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    (
+        String::from_utf8_lossy(&told).into_owned(),
+        output.status.code(),
+    )
+}
+
+/// A program that answers as an interpreter would, with this version and this pytest.
+fn pretender(directory: &Path, version: &str, pytest: &str) {
+    let script = format!(
+        r#"#!/bin/sh
+echo '{{"executable": "/old/python", "version": [{version}, 0], "implementation": "cpython",
+    "pytest": {pytest}, "directories": []}}'
+"#
+    );
+    let path = directory.join("pretender");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_machine_without_the_right_python_is_told_what_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path();
+    let (told, code) = refusal(place, &[]);
+    assert!(told.contains("can't start `python3`"), "{told}");
+    assert!(told.contains("--python"), "{told}");
+    assert_eq!(code, Some(i32::from(exit_code::INFRASTRUCTURE)));
+    let versions = [
+        (
+            "3, 8",
+            "\"8.0\"",
+            "cpython 3.8.0; CPython 3.9 or newer is needed",
+        ),
+        ("3, 12", "null", "/old/python has no pytest"),
+        ("3, 12", "\"6.2\"", "has pytest 6.2; 7.0 or newer is needed"),
+    ];
+    for (version, pytest, expected) in versions {
+        pretender(place, version, pytest);
+        let (told, code) = refusal(place, &["--python=./pretender"]);
+        assert!(told.contains(expected), "{told}");
+        assert_eq!(code, Some(i32::from(exit_code::INFRASTRUCTURE)));
+    }
 }

@@ -11,7 +11,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use maelstrom::engine::event::{EventKind, Notice};
-use maelstrom::engine::framework::{BrokenEntry, Captured, DiscoveryError, Framework, Host};
+use maelstrom::engine::framework::{
+    BrokenEntry, Captured, DiscoveryError, Framework, Host, Watchlist,
+};
 use maelstrom::engine::job::{
     ExitStatus, Job, JobEnd, JobResult, MountKind, ResourceUsage, TestCase,
 };
@@ -35,6 +37,8 @@ impl Host for PlainHost {
     fn state_directory(&self, directory: PathBuf) {
         assert!(directory.ends_with("maelstrom/state"), "{directory:?}");
     }
+
+    fn watch(&self, _: Watchlist) {}
 
     fn found(&self, tests: Vec<TestCase>) {
         self.tests.borrow_mut().extend(tests);

@@ -22,6 +22,7 @@ use maelstrom::engine::run::driver::{Setup, drive};
 use maelstrom::engine::run::message::{AtEnd, Errand, Wishes};
 use maelstrom::engine::run::outlet::Outlet;
 use maelstrom::engine::run::signals::Interrupt;
+use maelstrom::engine::run::watch::Watching;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// Never ends by itself.
@@ -139,6 +140,7 @@ fn drive_scripts(
             outlet: Outlet::new(sender),
             commands,
             interrupts,
+            watching: Watching::Off,
         };
         tokio::join!(drive(setup), watch(&mut receiver, react, interrupt))
     })

@@ -28,6 +28,7 @@ use maelstrom::engine::run::driver::{Setup, drive};
 use maelstrom::engine::run::message::{AtEnd, Errand, Wishes};
 use maelstrom::engine::run::outlet::Outlet;
 use maelstrom::engine::run::signals::Interrupt;
+use maelstrom::engine::run::watch::Watching;
 use maelstrom::engine::schedule::Scheduler;
 use maelstrom::ui::report;
 use maelstrom::ui::style::Colour;
@@ -231,6 +232,7 @@ fn run(state_directory: &Path) -> u8 {
         outlet: Outlet::new(sender),
         commands,
         interrupts,
+        watching: Watching::Off,
     };
     let code = runtime.block_on(drive(setup));
     screen.join().unwrap().unwrap();

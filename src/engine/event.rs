@@ -7,7 +7,9 @@
 //!
 //! The order is fixed by these rules, which every producer keeps:
 //! 1. [`EventKind::RunStarted`] is first; [`EventKind::RunFinished`] is last.
-//! 2. A test's [`EventKind::Discovered`] comes before anything else about it.
+//! 2. A test's [`EventKind::Discovered`] comes before anything else about it. A round that a changed
+//!    file caused discovers all tests once more; those that were there before keep their ids. After
+//!    a test's [`EventKind::Vanished`] nothing more comes about it.
 //! 3. Each attempt goes `Queued`, `Started`, any number of `Output` and `Subtest`, `Finished`. An
 //!    ignored, cancelled or cached attempt may go from `Queued` (or nothing) straight to
 //!    `Finished`, and one that decides itself to be ignored goes through all; what should have been
@@ -18,6 +20,7 @@
 pub mod channel;
 mod cluster;
 mod command;
+mod description;
 mod summary;
 mod text;
 
@@ -27,6 +30,7 @@ use super::ids::{Attempt, RunId, TestId, WorkerId};
 
 pub use self::cluster::{ClusterClient, ClusterSample, WorkerState};
 pub use self::command::Command;
+pub use self::description::Description;
 pub use self::summary::Summary;
 pub use self::text::Text;
 pub use crate::container::spec::ExitStatus;
@@ -80,7 +84,7 @@ pub enum EventKind {
 
     /// Tests were found.
     Discovered {
-        /// In the order of their ids, which continue from the previous `Discovered`.
+        /// In the order in which they were found. New tests have the ids that come next.
         tests: Vec<TestInfo>,
     },
     /// No more tests will be found in this round.
@@ -89,6 +93,25 @@ pub enum EventKind {
         selected: u32,
         /// How many tests filters left out.
         deselected: u32,
+    },
+
+    /// Tests of an earlier round are there no more. Their ids are not given again.
+    Vanished {
+        /// Which.
+        tests: Vec<TestId>,
+    },
+    /// Watched files changed, so a round begins: at once, or when the present one is over, which
+    /// this cuts short.
+    FilesChanged {
+        /// Some of them, each once: absolute, or relative to the directory of the run.
+        paths: Vec<String>,
+        /// How many more changed.
+        more: u32,
+    },
+    /// Nothing goes on until a watched file changes or somebody asks for something.
+    AwaitingChange {
+        /// How many directories are watched.
+        directories: u32,
     },
 
     /// A pass over tests begins: the first, a rerun, or one that a changed file caused.
@@ -447,26 +470,6 @@ pub struct SourceLocation {
     pub line: u32,
     /// From 1, if known.
     pub column: Option<u32>,
-}
-
-/// What a detail screen shows of a test beyond its events.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Description {
-    /// Which test.
-    pub test: TestId,
-    /// Program and arguments.
-    pub command: Vec<String>,
-    /// The working directory in the container.
-    pub directory: String,
-    /// Each mount in one line.
-    pub mounts: Vec<String>,
-    /// The network, in a word.
-    pub network: String,
-    /// The time limit, microseconds.
-    pub timeout_us: Option<u64>,
-    /// The command that opens a shell in this test's container, word by word; `None` while there
-    /// is no such program.
-    pub shell: Option<Vec<String>>,
 }
 
 #[cfg(test)]

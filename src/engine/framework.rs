@@ -143,6 +143,10 @@ pub trait Host {
     /// over; without it, nothing is remembered.
     fn state_directory(&self, directory: PathBuf);
 
+    /// Says what a change of which makes the tests' results worthless, as far as is known. May be
+    /// said again with more. It matters only where somebody waits for changes.
+    fn watch(&self, list: Watchlist);
+
     /// Hands over tests that were found; they may start at once.
     fn found(&self, tests: Vec<TestCase>);
 
@@ -153,6 +157,20 @@ pub trait Host {
     /// Runs a job that is no test (listing a test binary, say) and waits for its end. Dropping the
     /// future kills the job.
     fn run(&self, job: Job) -> impl Future<Output = Captured>;
+}
+
+/// Where a project's own files are. All paths are absolute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watchlist {
+    /// Directories, with everything below them that the version control does not ignore.
+    pub directories: Vec<PathBuf>,
+    /// Directories and files that are left out: what is built, and our own.
+    pub without: Vec<PathBuf>,
+    /// Names that are left out wherever they are, as patterns of a `.gitignore`.
+    pub generated: &'static [&'static str],
+    /// Files that a round may write itself; only between rounds is a change of them somebody
+    /// else's.
+    pub written: Vec<PathBuf>,
 }
 
 /// Something that stands in the report where tests should have been.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::event::{EventKind, Outcome, Summary};
+use super::event::{EventKind, Outcome, RoundCause, Summary};
 use super::ids::{Attempt, TestId};
 use super::job::{ContainerSpec, Job, Network, Privileges, ProcessSpec, Root};
 
@@ -69,6 +69,13 @@ struct Checker {
     tests: u32,
     attempts: BTreeMap<(TestId, Attempt), Phase>,
     in_round: BTreeSet<TestId>,
+    /// Whether this round looks for all tests again.
+    anew: bool,
+    /// Whether a change was told for which no round has begun yet.
+    changed: bool,
+    /// Tests found since everything was last looked for.
+    found: BTreeSet<TestId>,
+    gone: BTreeSet<TestId>,
     round: Option<u32>,
     rounds: u32,
     over: bool,
@@ -82,12 +89,37 @@ impl Checker {
         match event {
             EventKind::Discovered { tests } => {
                 for test in tests {
-                    ensure(test.test.0 == self.tests, "ids are dense")?;
-                    self.tests += 1;
+                    let again = self.anew && test.test.0 < self.tests;
+                    ensure(again || test.test.0 == self.tests, "ids are dense")?;
+                    ensure(!self.gone.contains(&test.test), "what is gone stays gone")?;
+                    ensure(self.found.insert(test.test), "found once a round")?;
+                    self.tests = self.tests.max(test.test.0 + 1);
                 }
                 Ok(())
             }
-            EventKind::RoundStarted { round, .. } => {
+            EventKind::Vanished { tests } => {
+                ensure(self.anew, "tests vanish where all are looked for again")?;
+                for test in tests {
+                    ensure(test.0 < self.tests, "discovered first")?;
+                    ensure(!self.found.contains(test), "what was found is there")?;
+                    ensure(self.gone.insert(*test), "vanished once")?;
+                }
+                Ok(())
+            }
+            EventKind::FilesChanged { .. } => {
+                self.changed = true;
+                Ok(())
+            }
+            EventKind::AwaitingChange { .. } => {
+                ensure(self.round.is_none(), "it is awaited between rounds")
+            }
+            EventKind::RoundStarted { round, cause } => {
+                self.anew = *cause == RoundCause::Watch;
+                if self.anew {
+                    let told = std::mem::take(&mut self.changed);
+                    ensure(told, "it is told what changed")?;
+                    self.found.clear();
+                }
                 ensure(self.round.is_none(), "rounds do not overlap")?;
                 self.rounds += 1;
                 ensure(*round == self.rounds, "rounds count from 1")?;
@@ -111,6 +143,7 @@ impl Checker {
             EventKind::Queued { test, attempt } => {
                 ensure(self.round.is_some(), "attempts belong to rounds")?;
                 ensure(test.0 < self.tests, "discovered first")?;
+                ensure(!self.gone.contains(test), "what is gone is not run")?;
                 self.in_round.insert(*test);
                 let before = self.attempts.insert((*test, *attempt), Phase::Queued);
                 ensure(before.is_none(), "queued once")

@@ -14,7 +14,7 @@ use crate::engine::config::{ConfigError, Settled, ThisProcess};
 use crate::engine::event::{Notice, Severity};
 use crate::engine::exit_code;
 use crate::engine::framework::DiscoveryError;
-use crate::engine::run::message::{AtEnd, Errand, Wishes};
+use crate::engine::run::message::{Errand, Wishes};
 use crate::runners::cargo::options::{
     ColorOption, OnFinishOption, Options, PROGRAM, PassingOutput, ReportOptions, UiOption,
 };
@@ -123,6 +123,7 @@ fn session(
         slots: settings.slots,
         wishes: wishes(settings, errand, &screen),
         notices,
+        watching: screen.watching(&settings.report),
         screen,
         record: settings.report.record.clone(),
     })
@@ -133,10 +134,7 @@ fn wishes(settings: &Settings, errand: Errand, screen: &Screen) -> Wishes {
         errand,
         repeat: settings.repeat,
         stop_after: settings.stop_after,
-        at_end: match screen {
-            Screen::Dashboard(..) => AtEnd::Stay,
-            Screen::Report(_) | Screen::List(_) => AtEnd::Leave,
-        },
+        at_end: screen.at_end(screen.watching(&settings.report)),
         grace: GRACE_DEFAULT,
     }
 }
@@ -156,7 +154,7 @@ pub(super) fn screen(
     let ui = choose(wish, &Surroundings::of_process())
         .map_err(|error| Failure::usage(&error, Some("--ui=plain prints lines".to_owned())))?;
     let verbosity = match ui {
-        Ui::Dashboard => return dashboard(options.on_finish, colour, source),
+        Ui::Dashboard => return dashboard(options, colour, source),
         Ui::Plain => report::Verbosity::Plain,
         Ui::Quiet => report::Verbosity::Quiet,
     };
@@ -170,7 +168,7 @@ pub(super) fn screen(
     }))
 }
 
-fn dashboard(on_finish: OnFinishOption, colour: Colour, source: Source) -> Result<Screen, Failure> {
+fn dashboard(options: &ReportOptions, colour: Colour, source: Source) -> Result<Screen, Failure> {
     let color = match colour {
         Colour::Always => ColorChoice::Color,
         Colour::Never => ColorChoice::Monochrome,
@@ -184,7 +182,9 @@ fn dashboard(on_finish: OnFinishOption, colour: Colour, source: Source) -> Resul
     let options = dashboard::Options {
         settings,
         glyphs: glyphs(),
-        on_finish: match on_finish {
+        on_finish: match options.on_finish {
+            // Whatever a round comes to, the next change is waited for.
+            _ if options.watch => OnFinish::Stay,
             OnFinishOption::Auto => OnFinish::Auto,
             OnFinishOption::Stay => OnFinish::Stay,
             OnFinishOption::Exit => OnFinish::Exit,

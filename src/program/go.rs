@@ -11,7 +11,7 @@ use crate::engine::backend::GRACE_DEFAULT;
 use crate::engine::config::{ConfigError, Settled, ThisProcess};
 use crate::engine::event::{Notice, Severity};
 use crate::engine::framework::DiscoveryError;
-use crate::engine::run::message::{AtEnd, Errand, Wishes};
+use crate::engine::run::message::{Errand, Wishes};
 use crate::runners::go::options::{Options, PROGRAM};
 use crate::runners::go::{GoError, GoFramework, Goal, collector};
 use crate::runners::sandbox::invocation::{Colours, Invocation};
@@ -101,6 +101,7 @@ fn session(
         Goal::ListTests => (Errand::List, Screen::List(Listing::Tests)),
         Goal::ListPackages | Goal::Build => (Errand::List, Screen::List(Listing::Nothing)),
     };
+    let watching = screen.watching(&settings.report);
     Ok(Session {
         program: PROGRAM.name,
         command,
@@ -111,13 +112,11 @@ fn session(
             errand,
             repeat: settings.repeat,
             stop_after: settings.stop_after,
-            at_end: match screen {
-                Screen::Dashboard(..) => AtEnd::Stay,
-                Screen::Report(_) | Screen::List(_) => AtEnd::Leave,
-            },
+            at_end: screen.at_end(watching),
             grace: GRACE_DEFAULT,
         },
         notices,
+        watching,
         screen,
         record: settings.report.record.clone(),
     })

@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::engine::backend::GRACE_DEFAULT;
 use crate::engine::config::{ConfigError, Settled, ThisProcess};
 use crate::engine::event::{Notice, Severity};
-use crate::engine::run::message::{AtEnd, Errand, Wishes};
+use crate::engine::run::message::{Errand, Wishes};
 use crate::runners::cargo::options::PassingOutput;
 use crate::runners::pytest::options::{Options, PROGRAM};
 use crate::runners::pytest::{Goal, PytestFramework};
@@ -84,6 +84,7 @@ fn session(
         }
         Goal::List => (Errand::List, Screen::List(Listing::Tests)),
     };
+    let watching = screen.watching(&settings.report);
     Ok(Session {
         program: PROGRAM.name,
         command,
@@ -94,13 +95,11 @@ fn session(
             errand,
             repeat: settings.repeat,
             stop_after: settings.stop_after,
-            at_end: match screen {
-                Screen::Dashboard(..) => AtEnd::Stay,
-                Screen::Report(_) | Screen::List(_) => AtEnd::Leave,
-            },
+            at_end: screen.at_end(watching),
             grace: GRACE_DEFAULT,
         },
         notices,
+        watching,
         screen,
         record: settings.report.record.clone(),
     })

@@ -10,6 +10,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::event::channel::EventReceiver;
 use crate::engine::event::{Command, EventKind, Outcome};
+use crate::engine::run::message::AtEnd;
+use crate::engine::run::watch::Watching;
+use crate::runners::cargo::options::ReportOptions;
 use crate::ui::style::Colour;
 use crate::ui::{dashboard, report};
 
@@ -40,6 +43,23 @@ pub type ScreenError = Box<dyn std::error::Error + Send + Sync>;
 pub type Shown = JoinHandle<Result<(), ScreenError>>;
 
 impl Screen {
+    /// Whether changed files begin rounds. A list is printed once.
+    pub fn watching(&self, options: &ReportOptions) -> Watching {
+        match self {
+            Screen::Dashboard(..) | Screen::Report(_) if options.watch => Watching::On,
+            Screen::Dashboard(..) | Screen::Report(_) | Screen::List(_) => Watching::Off,
+        }
+    }
+
+    /// What happens when a round is over.
+    pub fn at_end(&self, watching: Watching) -> AtEnd {
+        match (self, watching) {
+            (Screen::Dashboard(..), _) => AtEnd::Stay,
+            (Screen::Report(_) | Screen::List(_), Watching::On) => AtEnd::Watch,
+            (Screen::Report(_) | Screen::List(_), Watching::Off) => AtEnd::Leave,
+        }
+    }
+
     /// Shows events until the last one on a thread of its own.
     pub fn start(
         self,
@@ -118,6 +138,9 @@ fn list(mut events: EventReceiver, listing: Listing) -> io::Result<()> {
             | EventKind::BuildProgress { .. }
             | EventKind::BuildFinished { .. }
             | EventKind::DiscoveryFinished { .. }
+            | EventKind::Vanished { .. }
+            | EventKind::FilesChanged { .. }
+            | EventKind::AwaitingChange { .. }
             | EventKind::RoundStarted { .. }
             | EventKind::Queued { .. }
             | EventKind::Started { .. }

@@ -27,6 +27,7 @@ use crate::engine::run::driver::{Setup, drive};
 use crate::engine::run::message::Wishes;
 use crate::engine::run::outlet::Outlet;
 use crate::engine::run::signals::{self, Interrupt};
+use crate::engine::run::watch::Watching;
 use crate::ui::{record, terminal};
 
 /// What is to be run, and shown on what.
@@ -44,6 +45,8 @@ pub struct Session<'a, F> {
     pub slots: u32,
     /// What the user wants of the run.
     pub wishes: Wishes,
+    /// Whether changed files begin rounds.
+    pub watching: Watching,
     /// What the user should know from the start.
     pub notices: Vec<Notice>,
     /// Where it is shown.
@@ -94,6 +97,7 @@ impl<F: Framework> Session<'_, F> {
                 outlet,
                 commands,
                 interrupts,
+                watching: self.watching,
             })
             .await)
         });

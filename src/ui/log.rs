@@ -300,6 +300,23 @@ impl LogStore {
         }
     }
 
+    /// Forgets all logs but these.
+    pub fn retain(&mut self, keep: impl Fn(LogKey) -> bool) {
+        // Without an order to search, a removal takes no time.
+        let mut order = std::mem::take(&mut self.resident_order);
+        order.retain(|key| keep(*key));
+        let others: Vec<LogKey> = self
+            .logs
+            .keys()
+            .copied()
+            .filter(|key| !keep(*key))
+            .collect();
+        for key in others {
+            self.remove(key);
+        }
+        self.resident_order = order;
+    }
+
     /// What could not be kept, if anything.
     pub fn loss(&self) -> Option<&Loss> {
         self.loss.as_ref()

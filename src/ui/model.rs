@@ -11,6 +11,7 @@ mod arena;
 mod cluster;
 mod estimate;
 mod phase;
+mod rounds;
 mod state;
 mod table;
 mod tree;
@@ -19,7 +20,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::engine::event::{
     BackendInfo, ClusterSample, Description, Event, EventKind, Finished, Notice, Outcome,
-    RoundCause, RunStarted,
+    RunStarted,
 };
 use crate::engine::ids::{Attempt, TestId, WorkerId};
 
@@ -57,6 +58,8 @@ pub struct Model {
     pub build_command: Vec<String>,
     /// Whether all tests of the round are known.
     pub discovered: bool,
+    /// Tests found since everything was last built and found anew.
+    pub found: u32,
     /// Tests that filters left out.
     pub deselected: u32,
     /// The present round.
@@ -78,6 +81,8 @@ pub struct Model {
     pub paused: bool,
     /// Tests that wait for the round's end to run again.
     pub rerun_queued: u32,
+    /// Between rounds: how many directories are watched, if a change begins the next.
+    pub awaiting: Option<u32>,
     workers: Vec<Option<Worker>>,
     /// Inputs being copied.
     pub transfers: Transfers,
@@ -103,7 +108,8 @@ impl Model {
                 self.phase = Phase::Running;
             }
             EventKind::Notice(notice) => {
-                if self.notices.len() < NOTICES_MAX {
+                // A round that begins anew says again what the one before it said.
+                if self.notices.len() < NOTICES_MAX && !self.notices.contains(notice) {
                     self.notices.push(notice.clone());
                 }
             }
@@ -130,6 +136,7 @@ impl Model {
             EventKind::BuildFinished { succeeded: false } => self.build = Build::Failed,
             EventKind::Discovered { tests } => {
                 for info in tests {
+                    self.found = self.found.saturating_add(1);
                     if self.tests.add(info).is_some() {
                         self.counts.add(TestState::Waiting);
                         self.estimate.opened(info.expected_us);
@@ -140,6 +147,13 @@ impl Model {
                 self.discovered = true;
                 self.deselected = *deselected;
             }
+            EventKind::Vanished { tests } => {
+                for test in tests {
+                    self.vanished(*test);
+                }
+            }
+            EventKind::FilesChanged { .. } => self.awaiting = None,
+            EventKind::AwaitingChange { directories } => self.awaiting = Some(*directories),
             EventKind::RoundStarted { round, cause } => self.round_started(*round, *cause),
             EventKind::Queued { test, attempt } => self.queued(*test, *attempt),
             EventKind::Started {
@@ -306,19 +320,6 @@ impl Model {
             going.longest_us = going.longest_us.max(expected_us.saturating_sub(so_far_us));
         }
         self.estimate.remaining_us(going)
-    }
-
-    fn round_started(&mut self, number: u32, cause: RoundCause) {
-        self.round = Some(Round {
-            number,
-            cause,
-            started_us: self.now_us,
-            summary: None,
-        });
-        self.phase = Phase::Running;
-        self.over_us = None;
-        self.rerun_queued = 0;
-        self.flaky = 0;
     }
 
     fn round_number(&self) -> u32 {

@@ -160,6 +160,9 @@ fn weight(event: &Event) -> usize {
         | EventKind::BuildProgress { .. }
         | EventKind::BuildFinished { .. }
         | EventKind::DiscoveryFinished { .. }
+        | EventKind::Vanished { .. }
+        | EventKind::FilesChanged { .. }
+        | EventKind::AwaitingChange { .. }
         | EventKind::RoundStarted { .. }
         | EventKind::Queued { .. }
         | EventKind::Started { .. }

@@ -1,7 +1,8 @@
 //! Drives one run: carries what happens to the machine, and does what the machine says.
 //!
 //! One task on a single-threaded runtime awaits one happening at a time, in this order of
-//! precedence: signals, commands, the framework's mail, the discovery's end, the backend. Everything
+//! precedence: signals, commands, the framework's mail, changed files, the discovery's end, the
+//! backend. Everything
 //! that is decided is decided in [`super::machine`].
 //!
 //! Owner of the state: [`drive`], for the length of the run. When it returns, nothing of the
@@ -12,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -19,13 +21,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::attempt::Role;
 use super::history::{Coverage, Store};
-use super::host::{Helpers, Mail, Verdict, mailbox};
+use super::host::{Helpers, Mail, Mailbox, Verdict, mailbox};
 use super::machine::{Machine, State};
 use super::message::{Effect, Input, Wishes};
 use super::notebook::Notebook;
 use super::outlet::Outlet;
 use super::signals::Interrupt;
 use super::tail::Memory;
+use super::watch::{Sentinel, Watching};
 use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use crate::engine::error::with_causes;
 use crate::engine::event::{Command, EventKind, Notice, RunStarted, Stream};
@@ -62,6 +65,8 @@ pub struct Setup<'a, F, B> {
     pub commands: UnboundedReceiver<Command>,
     /// Who else may end the run.
     pub interrupts: UnboundedReceiver<Interrupt>,
+    /// Whether changed files begin rounds.
+    pub watching: Watching,
 }
 
 /// Runs to the end, and returns the program's exit code.
@@ -75,7 +80,10 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
         outlet,
         mut commands,
         mut interrupts,
+        watching,
     } = setup;
+    let (host, mut mail) = mailbox();
+    let mut sentinel = Sentinel::new(watching, PathBuf::from(&run.directory));
     let mut driver = Driver {
         machine: Machine::new(wishes, run),
         framework,
@@ -86,12 +94,11 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
         memories: BTreeMap::new(),
         end: None,
     };
-    let (host, mut mail) = mailbox();
     let mut discovery: Discovery<'_, F> = Some(Box::pin(framework.discover(&host)));
     for notice in notices {
         driver.tell(Input::Fact(EventKind::Notice(notice)));
     }
-    driver.obey(&mut discovery);
+    driver.obey((&host, &mut mail), &mut discovery);
     let mut watched = Watched::Yes;
     let exit_code = loop {
         if let Some(exit_code) = driver.end {
@@ -106,17 +113,18 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
                 }
                 driver.tell(Input::Command(command.unwrap_or(Command::Leave)));
             }
-            Some(mail) = mail.recv() => driver.read(mail),
+            Some(mail) = mail.recv() => driver.read(mail, &mut sentinel),
+            input = sentinel.next(driver.machine.state()) => driver.tell(input),
             result = discovered::<F>(&mut discovery) => {
                 discovery = None;
                 while let Ok(mail) = mail.try_recv() {
-                    driver.read(mail);
+                    driver.read(mail, &mut sentinel);
                 }
                 driver.discovered(result);
             }
             event = driver.next_of_backend() => driver.hear(event),
         }
-        driver.obey(&mut discovery);
+        driver.obey((&host, &mut mail), &mut discovery);
     };
     drop(discovery);
     if tokio::time::timeout(CLOSING_MAX, driver.backend.close())
@@ -169,7 +177,7 @@ struct Driver<'a, F, B> {
     end: Option<u8>,
 }
 
-impl<F: Framework, B: Backend> Driver<'_, F, B> {
+impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
     fn tell(&mut self, input: Input) {
         let now_us = self.outlet.now_us();
         if let Err(unexpected) = self.machine.handle(now_us, input) {
@@ -193,12 +201,17 @@ impl<F: Framework, B: Backend> Driver<'_, F, B> {
         self.tell(Input::Command(Command::Leave));
     }
 
-    fn read(&mut self, mail: Mail) {
+    fn read(&mut self, mail: Mail, sentinel: &mut Sentinel) {
         match mail {
             Mail::Event(event) => self.tell(Input::Fact(event)),
             Mail::StateDirectory(directory) => {
                 if let Some(notice) = self.notebook.open(Store::new(&directory)) {
                     self.tell(Input::Fact(EventKind::Notice(notice)));
+                }
+            }
+            Mail::Watch(list) => {
+                if let Some(input) = sentinel.watch(list) {
+                    self.tell(input);
                 }
             }
             Mail::Found(tests) => {
@@ -211,11 +224,13 @@ impl<F: Framework, B: Backend> Driver<'_, F, B> {
                 self.helpers.began(id, reply);
                 self.backend.submit(id, job, HELPER_RANK);
             }
-            Mail::Forget(id) => {
-                if self.helpers.forget(id) {
-                    self.backend.stop(id, Stop::Kill);
-                }
-            }
+            Mail::Forget(id) => self.forget(id),
+        }
+    }
+
+    fn forget(&mut self, helper: JobId) {
+        if self.helpers.forget(helper) {
+            self.backend.stop(helper, Stop::Kill);
         }
     }
 
@@ -331,7 +346,27 @@ impl<F: Framework, B: Backend> Driver<'_, F, B> {
         }
     }
 
-    fn obey(&mut self, discovery: &mut Discovery<'_, F>) {
+    /// Drops what an abandoned discovery had to say of tests. Jobs of which nobody awaits the end
+    /// are not even begun.
+    fn read_leftovers(&mut self, mail: &mut UnboundedReceiver<Mail>) {
+        while let Ok(mail) = mail.try_recv() {
+            match mail {
+                Mail::Event(event) => self.tell(Input::Fact(event)),
+                Mail::Forget(id) => self.forget(id),
+                Mail::StateDirectory(_)
+                | Mail::Watch(_)
+                | Mail::Found(_)
+                | Mail::Broken(_)
+                | Mail::Run { .. } => {}
+            }
+        }
+    }
+
+    fn obey(
+        &mut self,
+        (host, mail): (&'a Mailbox, &mut UnboundedReceiver<Mail>),
+        discovery: &mut Discovery<'a, F>,
+    ) {
         while let Some(effect) = self.machine.poll() {
             match effect {
                 Effect::Emit(event) => {
@@ -344,8 +379,10 @@ impl<F: Framework, B: Backend> Driver<'_, F, B> {
                 Effect::Stop { id, how } => self.backend.stop(id, how),
                 Effect::AbandonDiscovery => {
                     *discovery = None;
+                    self.read_leftovers(mail);
                     self.notebook.discovery_is_over(Coverage::Partial);
                 }
+                Effect::Discover => *discovery = Some(Box::pin(self.framework.discover(host))),
                 Effect::Hold => self.backend.hold(),
                 Effect::Release => self.backend.release(),
                 Effect::Suspend => self.backend.suspend(),

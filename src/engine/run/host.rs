@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::attempt::Role;
 use crate::engine::backend::JobId;
 use crate::engine::event::{EventKind, Stream};
-use crate::engine::framework::{BrokenEntry, Captured, Host};
+use crate::engine::framework::{BrokenEntry, Captured, Host, Watchlist};
 use crate::engine::job::{Job, JobEnd, JobResult, ResourceUsage, TestCase};
 
 /// What one helper may write. Listing 100,000 tests takes about 10 MB.
@@ -26,6 +26,8 @@ pub enum Mail {
     Event(EventKind),
     /// History is kept here.
     StateDirectory(PathBuf),
+    /// The project's own files are these.
+    Watch(Watchlist),
     /// Tests were found.
     Found(Vec<TestCase>),
     /// Something is broken.
@@ -71,6 +73,10 @@ impl Host for Mailbox {
 
     fn state_directory(&self, directory: PathBuf) {
         self.post(Mail::StateDirectory(directory));
+    }
+
+    fn watch(&self, list: Watchlist) {
+        self.post(Mail::Watch(list));
     }
 
     fn found(&self, tests: Vec<TestCase>) {

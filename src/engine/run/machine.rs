@@ -14,6 +14,9 @@
 //!             └───────────────────▶ Stopping ──kill──▶ Killing ──────────────┘
 //! ```
 //!
+//! When files change, a round that goes on is stopped, and from `Idle` the way is back to `Open`
+//! ([`watching`]).
+//!
 //! Invariants (of ARCHITECTURE.md: 3, 6, 10):
 //! - Every attempt has exactly one `Finished`, whose outcome is what the backend said: an
 //!   infrastructure failure is never a test's failure, nor the other way round.
@@ -27,6 +30,7 @@
 mod rounds;
 mod stopping;
 mod transitions;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -85,6 +89,8 @@ enum Work {
     Ignore(Box<(Ignored, Job)>),
     /// It was found broken, with this message.
     Report(Box<str>),
+    /// It is there no more.
+    Gone,
 }
 
 impl Work {
@@ -92,7 +98,14 @@ impl Work {
         match self {
             Work::Run(job) => Some(job),
             Work::Ignore(ignored) => Some(&ignored.1),
-            Work::Report(_) => None,
+            Work::Report(_) | Work::Gone => None,
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        match self {
+            Work::Run(_) | Work::Ignore(_) | Work::Report(_) => true,
+            Work::Gone => false,
         }
     }
 }
@@ -130,6 +143,24 @@ enum Interruption {
     Cancelled,
 }
 
+/// Whether changes of files are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watch {
+    Off,
+    On {
+        directories: u32,
+    },
+    /// They should be, and cannot.
+    Lost,
+}
+
+/// Whether a change waits for its round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    None,
+    Waits,
+}
+
 /// The machine. It lives as long as the run.
 #[derive(Debug)]
 pub struct Machine {
@@ -141,6 +172,12 @@ pub struct Machine {
     tests: Vec<Test>,
     active: BTreeMap<(TestId, Attempt), Active>,
     rerun: BTreeSet<TestId>,
+    watch: Watch,
+    change: Change,
+    /// Rounds in a row that changes cut short.
+    cut_short: u32,
+    /// Tests of earlier rounds that the present discovery has not found yet.
+    unclaimed: BTreeSet<(TestKey, TestId)>,
     round: u32,
     round_began_us: u64,
     stillness: Stillness,
@@ -161,6 +198,10 @@ impl Machine {
             tests: Vec::new(),
             active: BTreeMap::new(),
             rerun: BTreeSet::new(),
+            watch: Watch::Off,
+            change: Change::None,
+            cut_short: 0,
+            unclaimed: BTreeSet::new(),
             round: 0,
             round_began_us: 0,
             stillness: Stillness::default(),
@@ -183,11 +224,13 @@ impl Machine {
         self.state
     }
 
-    /// What each test is called, in the order of their ids.
+    /// What each test that is there is called, in the order of their ids.
     pub fn tests(&self) -> impl Iterator<Item = (TestId, &TestKey)> + Clone {
         (0..)
             .map(TestId)
-            .zip(self.tests.iter().map(|test| &test.key))
+            .zip(&self.tests)
+            .filter(|(_, test)| test.work.is_there())
+            .map(|(id, test)| (id, &test.key))
     }
 
     /// What a test is called.
@@ -220,6 +263,19 @@ impl Machine {
                 | Input::DiscoveryFinished(_)
                 | Input::DiscoveryFailed { .. },
             ) => return Err(self.unexpected("a discovery")),
+
+            (Open | Closed | Stopping | Killing | Idle, Input::Watched { directories }) => {
+                self.watched(directories);
+            }
+            (Open | Closed | Stopping | Killing | Idle, Input::Unwatched { message, help }) => {
+                self.unwatched(message, help);
+            }
+            (Open | Closed | Stopping | Killing | Idle, Input::Changed(changes)) => {
+                self.changed(changes);
+            }
+            (Over, Input::Watched { .. } | Input::Unwatched { .. } | Input::Changed(_)) => {
+                return Err(self.unexpected("news of files"));
+            }
 
             (Open | Closed | Stopping | Killing | Idle, Input::Fact(event)) => {
                 if !is_fact(&event) {
@@ -324,6 +380,9 @@ fn is_fact(event: &EventKind) -> bool {
         EventKind::RunStarted(_)
         | EventKind::Discovered { .. }
         | EventKind::DiscoveryFinished { .. }
+        | EventKind::Vanished { .. }
+        | EventKind::FilesChanged { .. }
+        | EventKind::AwaitingChange { .. }
         | EventKind::RoundStarted { .. }
         | EventKind::Queued { .. }
         | EventKind::Started { .. }

@@ -41,6 +41,8 @@ pub enum AtEnd {
     Leave,
     /// Somebody may ask for more, until [`Command::Leave`].
     Stay,
+    /// Files that change ask for more, until [`Command::Leave`] or until none is watched any more.
+    Watch,
 }
 
 /// A test and what is known of it from earlier runs.
@@ -52,6 +54,15 @@ pub struct FoundTest {
     pub history: History,
     /// How long it is expected to take.
     pub estimate: Option<Duration>,
+}
+
+/// Files that changed, as a person reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// Some of them.
+    pub paths: Vec<String>,
+    /// How many more there are.
+    pub more: u32,
 }
 
 /// Something that happened.
@@ -72,6 +83,20 @@ pub enum Input {
         /// What to do about it.
         help: Option<String>,
     },
+    /// From now on a change of files is told.
+    Watched {
+        /// In how many directories.
+        directories: u32,
+    },
+    /// From now on it is not.
+    Unwatched {
+        /// Why, for a person.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
+    /// Files changed.
+    Changed(Changes),
     /// Something that is only passed on to those who watch.
     Fact(EventKind),
     /// The backend started an attempt.
@@ -139,8 +164,10 @@ pub enum Effect {
         /// How.
         how: Stop,
     },
-    /// Drop the discovery with everything it started.
+    /// Drop the discovery with everything it started, and what it had to say.
     AbandonDiscovery,
+    /// Begin another one.
+    Discover,
     /// Have the backend start nothing.
     Hold,
     /// Have it start jobs again.

@@ -15,6 +15,7 @@
 //! - [`describe`]: what a detail screen shows of a job, pure.
 //! - [`attempt`]: attempts and helpers as jobs of a backend.
 //! - [`host`]: the framework's side; [`outlet`]: the watcher's; [`signals`]: the outside's.
+//! - [`watch`]: which files changed.
 //! - [`history`]: what earlier runs tell; [`notebook`]: that, and what this one adds.
 //! - [`tail`]: the end of what a running test wrote.
 
@@ -31,3 +32,4 @@ pub mod outlet;
 pub mod signals;
 pub mod tail;
 pub mod tally;
+pub mod watch;

@@ -1,6 +1,8 @@
 //! All of `cargo maelstrom`'s parts together, as the engine drives them.
 
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::engine::event::{EventKind, Isolation, SourceLocation, Text};
@@ -22,6 +24,7 @@ use super::notices;
 use super::options::{Goal, Settings, VOCABULARY};
 use super::selection::Wanted;
 use super::toolchain::{self, Toolchain};
+use super::watchlist;
 
 /// The template variable that stands for where cargo puts what it builds.
 const BUILD_DIRECTORY: &str = "build-dir";
@@ -37,6 +40,8 @@ pub struct CargoFramework {
     materials: Mutex<Vec<Arc<Materials>>>,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,
+    /// Of all packages that were built from a path so far, the directories.
+    built_from: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl CargoFramework {
@@ -48,6 +53,7 @@ impl CargoFramework {
             root: OnceLock::new(),
             materials: Mutex::default(),
             explained: Mutex::default(),
+            built_from: RefCell::default(),
         }
     }
 
@@ -160,6 +166,20 @@ impl CargoFramework {
         Build::start(&self.invocation, &arguments).map(Some)
     }
 
+    fn watch<H: Host>(&self, host: &H, workspace: &Workspace) {
+        host.watch(watchlist::of_workspace(
+            workspace,
+            &self.built_from.borrow(),
+        ));
+    }
+
+    fn built_from(&self, directory: &Path) {
+        let mut directories = self.built_from.borrow_mut();
+        if !directories.contains(directory) {
+            directories.insert(directory.to_owned());
+        }
+    }
+
     /// Says what the user should know about the tests that were handed over.
     fn notify<H: Host>(&self, host: &H, wanted: &Wanted, specified: Option<&Specified>) {
         match self.settings.goal {
@@ -197,11 +217,18 @@ impl Framework for CargoFramework {
                 let text = Text(said.as_bytes().to_vec());
                 host.emit(EventKind::BuildOutput { text });
             }
+            if self.root.get().is_none() {
+                host.watch(watchlist::of_unknown(
+                    &self.invocation,
+                    &self.settings.build,
+                ));
+            }
         });
         let (workspace, wanted) = wanted?;
         // A second discovery is of the same workspace.
         let _ = self.root.set(workspace.root.as_std_path().to_owned());
         host.state_directory(workspace.own_directory().join("state"));
+        self.watch(host, &workspace);
         let specified = self.specified(&workspace)?;
         let Some(mut build) = self.start_build(host, &wanted)? else {
             return Ok(DiscoverySummary::default());
@@ -224,6 +251,12 @@ impl Framework for CargoFramework {
             tokio::select! {
                 message = build.next() => match message? {
                     BuildMessage::Finished(status) => break status,
+                    BuildMessage::Artifact(artifact) => {
+                        if let Some(directory) = watchlist::directory_of(&artifact) {
+                            self.built_from(directory);
+                        }
+                        discovery.build_message(BuildMessage::Artifact(artifact)).await?;
+                    }
                     message => discovery.build_message(message).await?,
                 },
                 listed = discovery.listed(), if discovery.is_listing() => listed?,
@@ -232,6 +265,7 @@ impl Framework for CargoFramework {
         host.emit(EventKind::BuildFinished {
             succeeded: status.success(),
         });
+        self.watch(host, &workspace);
         if !status.success() {
             return Err(CargoError::Build { status });
         }

@@ -38,6 +38,7 @@ pub mod progress;
 pub mod selection;
 pub mod target;
 pub mod toolchain;
+mod watchlist;
 
 pub use self::error::CargoError;
 pub use self::framework::CargoFramework;

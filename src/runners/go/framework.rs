@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::engine::event::{EventKind, Isolation, SourceLocation};
-use crate::engine::framework::{DiscoverySummary, Follower, Framework, Host};
+use crate::engine::framework::{DiscoverySummary, Follower, Framework, Host, Watchlist};
 use crate::engine::job::TestKey;
 use crate::runners::sandbox;
 use crate::runners::sandbox::container::Toolbox;
@@ -179,6 +179,11 @@ impl Framework for GoFramework {
         let root = root(&toolchain, &packages, &self.invocation.directory);
         let own = root.join(OWN);
         host.state_directory(own.join("state"));
+        host.watch(Watchlist {
+            directories: watched(&root, &directories),
+            without: vec![own.clone()],
+            ..Watchlist::default()
+        });
         self.remember(&packages, &root);
         if packages.is_empty() && listed > 0 {
             return Ok(DiscoverySummary::default());
@@ -225,6 +230,14 @@ impl Framework for GoFramework {
         let places = Places::new(directory, &known.root, here);
         Some(Box::new(Reader::new(&test.name, places)))
     }
+}
+
+/// The module or workspace, and what of the packages' own is outside of it.
+fn watched(root: &Path, directories: &[PathBuf]) -> Vec<PathBuf> {
+    let outside = directories.iter().filter(|path| !path.starts_with(root));
+    std::iter::once(root.to_owned())
+        .chain(outside.cloned())
+        .collect()
 }
 
 /// The root of the workspace or of the first module, or else where we are.

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use crate::engine::event::{EventKind, ExitStatus, Isolation, Notice, Severity, SourceLocation};
 use crate::engine::filter::PytestSubject;
-use crate::engine::framework::{BrokenEntry, Captured, DiscoverySummary, Framework, Host, Reading};
+use crate::engine::framework::{
+    BrokenEntry, Captured, DiscoverySummary, Framework, Host, Reading, Watchlist,
+};
 use crate::engine::job::{Ignored, Job, JobEnd, ProcessSpec, TestCase, TestKey};
 use crate::runners::sandbox::environment;
 use crate::runners::sandbox::invocation::{Invocation, Variables};
@@ -25,6 +27,9 @@ use super::record;
 /// How long a whole collection may take: far longer than that of the largest projects, since it is
 /// only there for what hangs where no file is to blame.
 const COLLECTION_MAX: Duration = Duration::from_secs(3600);
+
+/// What Python and pytest write beside the sources.
+const GENERATED: [&str; 3] = ["__pycache__/", "*.py[co]", ".pytest_cache/"];
 
 /// Finds and reads the tests of a Python project.
 #[derive(Debug)]
@@ -222,6 +227,32 @@ impl PytestFramework {
         })
     }
 
+    /// The project, and what else was named to be collected.
+    fn watchlist(&self, own: PathBuf) -> Watchlist {
+        let here = &self.invocation.directory;
+        let mut directories = vec![here.clone()];
+        for named in &self.settings.pytest.paths {
+            let file = named.to_string_lossy();
+            let path = here.join(file.split("::").next().unwrap_or_default());
+            let directory = if path.is_dir() {
+                Some(path.as_path())
+            } else {
+                path.parent()
+            };
+            directories.extend(
+                directory
+                    .filter(|directory| !directory.starts_with(here) && directory.is_dir())
+                    .map(Path::to_owned),
+            );
+        }
+        Watchlist {
+            directories,
+            without: vec![own],
+            generated: &GENERATED,
+            written: Vec::new(),
+        }
+    }
+
     fn wants(&self, test: &ListedTest) -> bool {
         let subject = PytestSubject {
             file: &test.file,
@@ -275,6 +306,7 @@ impl Framework for PytestFramework {
     async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, PytestError> {
         let own = self.invocation.directory.join(OWN_DIRECTORY);
         host.state_directory(own.join("state"));
+        host.watch(self.watchlist(own));
         let shop = self.shop().await?;
         let collected = shop.collect(host).await?;
         let resident = shop.resident(&collected);

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::event::{Command, Event, EventKind, Stream};
+use crate::engine::event::{Command, Event, EventKind, RoundCause, Stream};
 use crate::engine::ids::{Attempt, TestId, WorkerId};
 use crate::ui::log::{LogKey, LogStore};
 use crate::ui::model::{Model, Phase, Row};
+use crate::ui::report::changed;
 
 use super::keys::KeyMap;
 use super::layout::{self, Layout};
@@ -326,6 +327,14 @@ impl App {
             } => self
                 .logs
                 .append((*test, *attempt), *stream, &text.0, event.at_us),
+            EventKind::RoundStarted { cause, .. } => match cause {
+                RoundCause::Start | RoundCause::Rerun => {}
+                RoundCause::Watch => self.begin_anew(),
+            },
+            EventKind::FilesChanged { paths, more } => {
+                let text = format!("{} changed: running again", changed(paths, *more));
+                self.remark(text, Role::Notice, now_us);
+            }
             EventKind::Finished(_) => self.rows.data_changed(),
             EventKind::RerunQueued { tests } => {
                 let text = format!("{tests} tests will run again when this round is over");
@@ -355,6 +364,16 @@ impl App {
             }
             _ => {}
         }
+    }
+
+    /// The rows' states are others now; of the logs those of the latest attempts stay.
+    fn begin_anew(&mut self) {
+        let tests = &self.live.tests;
+        self.logs.retain(|(test, attempt)| {
+            let latest = tests.latest(test).map(|record| record.attempt);
+            latest == Some(attempt)
+        });
+        self.rows.invalidate();
     }
 
     /// Who was asked whether to quit although tests run wants to quit, now that none does.

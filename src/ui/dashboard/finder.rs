@@ -84,7 +84,7 @@ impl Finder {
 
     /// Whether tests were discovered that were not looked at yet.
     pub fn is_behind(&self, tests: &Tests) -> bool {
-        !self.pattern.is_empty() && self.searched != tests.len()
+        !self.pattern.is_empty() && self.searched != tests.revision()
     }
 
     /// Looks at all tests again.
@@ -116,13 +116,13 @@ impl Finder {
         }
         self.pattern = pattern.to_owned();
         self.syntax = syntax;
-        self.searched = tests.len();
+        self.searched = tests.revision();
         Ok(())
     }
 
     /// The tests that have the pattern's letters in their order.
     fn narrow(&mut self, pattern: &str, tests: &Tests) -> Vec<TestId> {
-        if self.searched != tests.len() {
+        if self.searched != tests.revision() {
             self.levels.clear();
             self.letters.clear();
         }

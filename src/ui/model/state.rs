@@ -144,6 +144,11 @@ impl StateCounts {
         self.0[state as usize] += 1;
     }
 
+    pub(super) fn removed(&mut self, state: TestState) {
+        let count = &mut self.0[state as usize];
+        *count = count.saturating_sub(1);
+    }
+
     pub(super) fn moved(&mut self, from: TestState, to: TestState) {
         self.0[from as usize] -= 1;
         self.0[to as usize] += 1;

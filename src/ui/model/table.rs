@@ -80,11 +80,13 @@ pub struct Tests {
     expected_us: Vec<u64>,
     history: Vec<History>,
     last_record: Vec<u32>,
+    /// Attempts of which [`Tests::forget_earlier_attempts`] knew.
+    attempts_before: Vec<u32>,
     records: Vec<AttemptRecord>,
 }
 
 impl Tests {
-    /// How many tests were found.
+    /// How many tests were ever found.
     pub fn len(&self) -> usize {
         self.title.len()
     }
@@ -94,9 +96,16 @@ impl Tests {
         self.title.is_empty()
     }
 
-    /// Every test, in the order of discovery.
-    pub fn ids(&self) -> impl DoubleEndedIterator<Item = TestId> + ExactSizeIterator + use<> {
-        (0..self.title.len() as u32).map(TestId)
+    /// Every test that is there, in the order of discovery.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = TestId> {
+        (0..self.title.len() as u32)
+            .map(TestId)
+            .filter(|test| !self.tree.is_gone(*test))
+    }
+
+    /// Grows whenever tests come or go.
+    pub fn revision(&self) -> usize {
+        self.len() + self.tree.gone_count()
     }
 
     /// The whole name.
@@ -161,6 +170,16 @@ impl Tests {
         })
     }
 
+    /// Which attempt this is since everything was last found anew, from 1. Older ones keep the
+    /// number they have in the run.
+    pub fn ordinal(&self, test: TestId, attempt: Attempt) -> u32 {
+        let before = self.attempts_before.get(test.index()).copied().unwrap_or(0);
+        match attempt.0.saturating_sub(before) {
+            0 => attempt.0,
+            since => since,
+        }
+    }
+
     /// How long it took, or has been running at `now_us`; `None` if it did neither.
     pub fn duration_us(&self, test: TestId, now_us: u64) -> Option<u64> {
         let record = self.latest(test)?;
@@ -178,8 +197,12 @@ impl Tests {
         &self.tree
     }
 
-    /// Adds a test, if its id is the one that comes next.
+    /// Adds a test, if its id is the one that comes next. One that is known is only brought up to
+    /// date.
     pub(super) fn add(&mut self, info: &TestInfo) -> Option<TestId> {
+        if let Some(history) = self.history.get_mut(info.test.index()) {
+            *history = info.history;
+        }
         if info.test.index() != self.len() {
             return None;
         }
@@ -203,7 +226,30 @@ impl Tests {
             .push(info.expected_us.unwrap_or(UNKNOWN_US));
         self.history.push(info.history);
         self.last_record.push(NO_RECORD);
+        self.attempts_before.push(0);
         Some(info.test)
+    }
+
+    /// Takes a test out. Says whether it was there.
+    pub(super) fn remove(&mut self, test: TestId) -> bool {
+        let state = self.state(test);
+        self.tree.remove(test, state)
+    }
+
+    /// Leaves of each test its latest attempt.
+    pub(super) fn forget_earlier_attempts(&mut self) {
+        let before = std::mem::take(&mut self.records);
+        for (last, attempts) in self.last_record.iter_mut().zip(&mut self.attempts_before) {
+            let Some(latest) = before.get(*last as usize) else {
+                continue;
+            };
+            *attempts = latest.attempt.0;
+            *last = self.records.len() as u32;
+            self.records.push(AttemptRecord {
+                earlier: NO_RECORD,
+                ..latest.clone()
+            });
+        }
     }
 
     /// Tests of one package and artifact come one after the other, so each is mostly stored once.

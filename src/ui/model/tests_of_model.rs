@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::engine::event::{
-    BackendInfo, ExitStatus, History, Isolation, SCHEMA_VERSION, TestInfo, Timings,
+    BackendInfo, ExitStatus, History, Isolation, RoundCause, SCHEMA_VERSION, Severity, TestInfo,
+    Timings,
 };
 use crate::engine::ids::RunId;
 
@@ -188,4 +189,74 @@ fn events_that_fit_nothing_change_nothing() {
     assert_eq!(model.counts, before);
     assert_eq!(model.workers().count(), 1);
     assert_eq!(model.tests.len(), 1);
+}
+
+#[test]
+fn a_round_after_a_change_begins_anew_and_what_vanished_is_shown_nowhere() {
+    let mut model = model_with(&["a::stays", "b::goes", "a::breaks"]);
+    let watch = |round| EventKind::RoundStarted {
+        round,
+        cause: RoundCause::Watch,
+    };
+    for (test, outcome) in [(0, Outcome::Passed), (1, failed()), (2, failed())] {
+        apply(&mut model, 10, started(test, 1));
+        apply(&mut model, 20, finished(test, 1, outcome));
+    }
+    let wrong = EventKind::Notice(Notice {
+        severity: Severity::Error,
+        text: "could not compile".to_owned(),
+        help: None,
+        in_summary: true,
+    });
+    apply(&mut model, 25, wrong.clone());
+    apply(&mut model, 26, wrong);
+    assert_eq!(model.notices.len(), 1, "said twice is said once");
+    apply(&mut model, 27, EventKind::AwaitingChange { directories: 2 });
+    assert_eq!(model.awaiting, Some(2));
+
+    apply(&mut model, 30, watch(2));
+    assert_eq!((model.awaiting, model.notices.len()), (None, 0));
+    assert_eq!((model.counts.open(), model.counts.total()), (3, 3));
+    assert!(model.failures.is_empty() && !model.discovered);
+    assert!(
+        model.tests.latest(TestId(2)).is_some(),
+        "its log is still shown"
+    );
+    apply(&mut model, 40, discovered(&["a::stays"]));
+    let tests = vec![TestId(1)];
+    apply(
+        &mut model,
+        41,
+        EventKind::Vanished {
+            tests: tests.clone(),
+        },
+    );
+    apply(&mut model, 42, EventKind::Vanished { tests });
+    assert_eq!((model.found, model.counts.total()), (1, 2));
+    model.refresh();
+    let rows = model.tests.tree().preorder().iter();
+    let names: Vec<&str> = rows.map(|line| model.tests.row_name(line.row)).collect();
+    assert_eq!(names, ["pkg", "a", "breaks", "stays"]);
+    let ids: Vec<u32> = model.tests.ids().map(|test| test.0).collect();
+    assert_eq!(ids, [0, 2]);
+}
+
+/// Invariant 8: rounds leave nothing behind that grows.
+#[test]
+fn of_earlier_rounds_only_the_latest_attempt_is_kept() {
+    let mut model = model_with(&["a"]);
+    for round in 2..50 {
+        let attempt = round - 1;
+        apply(&mut model, 10, started(0, attempt));
+        apply(&mut model, 20, finished(0, attempt, Outcome::Passed));
+        let cause = RoundCause::Watch;
+        apply(&mut model, 30, EventKind::RoundStarted { round, cause });
+        let kept = model
+            .tests
+            .attempts(TestId(0))
+            .map(|record| record.attempt.0);
+        assert_eq!(kept.collect::<Vec<_>>(), [attempt]);
+        let next = model.tests.ordinal(TestId(0), Attempt(attempt + 1));
+        assert_eq!(next, 1, "it is the first of its round");
+    }
 }

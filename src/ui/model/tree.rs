@@ -5,7 +5,7 @@
 //! request for it, so that any number of discoveries between two frames costs one pass.
 //! Deliberately absent: which groups are open. That is the screen's business.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::engine::ids::TestId;
 
@@ -42,6 +42,8 @@ pub struct Tree {
     by_name: HashMap<(Option<GroupId>, Box<str>), GroupId>,
     parent_of: Vec<GroupId>,
     leaf_name: Vec<Name>,
+    /// Tests that were taken out.
+    gone: HashSet<TestId>,
     preorder: Vec<PreorderRow>,
     stale: bool,
 }
@@ -76,6 +78,24 @@ impl Tree {
         self.children_mut(Some(group)).push(Row::Test(test));
         self.stale = true;
         self.each_above(test, |counts| counts.add(TestState::Waiting));
+    }
+
+    /// Takes a test in this state out. Says whether it was there.
+    pub(super) fn remove(&mut self, test: TestId, state: TestState) -> bool {
+        let was_there = test.index() < self.parent_of.len() && self.gone.insert(test);
+        if was_there {
+            self.each_above(test, |counts| counts.removed(state));
+            self.stale = true;
+        }
+        was_there
+    }
+
+    pub(super) fn is_gone(&self, test: TestId) -> bool {
+        !self.gone.is_empty() && self.gone.contains(&test)
+    }
+
+    pub(super) fn gone_count(&self) -> usize {
+        self.gone.len()
     }
 
     pub(super) fn moved(&mut self, test: TestId, from: TestState, to: TestState) {
@@ -163,7 +183,12 @@ impl Tree {
             Row::Group(id) => (names.get(id.0 as usize).map(|n| arena.get(*n)), 0, id.0),
             Row::Test(id) => (leaf_name.get(id.index()).map(|n| arena.get(*n)), 1, id.0),
         };
+        let gone = &self.gone;
         for group in &mut self.groups {
+            group.children.retain(|row| match row {
+                Row::Test(test) => !gone.contains(test),
+                Row::Group(_) => true,
+            });
             // Nearly sorted: only what was added since the last time stands out of order.
             group.children.sort_by(|a, b| key(a).cmp(&key(b)));
         }
@@ -183,6 +208,13 @@ fn push_subtree(groups: &[Group], preorder: &mut Vec<PreorderRow>, root: Row) {
     let mut pending = vec![(root, 0_u16)];
     let mut open: Vec<(usize, u16)> = Vec::new();
     while let Some((row, depth)) = pending.pop() {
+        if let Row::Group(id) = row
+            && let Some(group) = groups.get(id.0 as usize)
+            && group.counts.total() == 0
+        {
+            // All that was in it is gone.
+            continue;
+        }
         while let Some((index, _)) = open.pop_if(|(_, open_depth)| *open_depth >= depth) {
             preorder[index].end = preorder.len() as u32;
         }

@@ -140,8 +140,9 @@ pub(super) fn write_line(
     let title = printable(model.tests.title(finished.test));
     let mark = colour.paint(paint, format!("{word:<9}"));
     write!(out, "{mark} {duration:>9}  {title}")?;
-    if finished.attempt.0 > 1 {
-        write!(out, " (attempt {})", finished.attempt)?;
+    let ordinal = model.tests.ordinal(finished.test, finished.attempt);
+    if ordinal > 1 {
+        write!(out, " (attempt {ordinal})")?;
     }
     match detail(&finished.outcome) {
         Some(reason) if !state.is_failure() => writeln!(out, " ({})", printable(&reason)),

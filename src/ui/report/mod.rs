@@ -29,6 +29,7 @@ pub use self::ending::{write_ending, write_failures, write_notice, write_summary
 pub use self::output::OutputError;
 pub use self::plain::Report;
 pub use self::rerun::command as rerun_command;
+pub(in crate::ui) use self::text::changed;
 
 use self::output::Output;
 

@@ -10,13 +10,13 @@ use crate::engine::event::{
     BackendInfo, Event, EventKind, Finished, Outcome, RoundCause, RunStarted, Severity,
 };
 use crate::ui::log::LogStore;
-use crate::ui::model::{Build, Model};
+use crate::ui::model::{Build, Model, Phase};
 use crate::ui::style::{Colour, Paint};
 
 use super::ending::{
     Extent, write_ending, write_line, write_log, write_notice, write_output, write_summary,
 };
-use super::text::{Cleaner, Roughly, count, printable};
+use super::text::{Cleaner, Roughly, changed, count, printable};
 use super::{Options, PassingOutput, Verbosity};
 
 /// When nothing was heard of for this long, a line says what is going on.
@@ -119,6 +119,9 @@ impl Report {
             | EventKind::BuildProgress { .. }
             | EventKind::Discovered { .. }
             | EventKind::DiscoveryFinished { .. }
+            | EventKind::Vanished { .. }
+            | EventKind::FilesChanged { .. }
+            | EventKind::AwaitingChange { .. }
             | EventKind::Queued { .. }
             | EventKind::Output { .. }
             | EventKind::Subtest { .. }
@@ -163,8 +166,10 @@ impl Report {
             EventKind::RoundStarted { round, cause } => match cause {
                 RoundCause::Start => Ok(()),
                 RoundCause::Rerun => writeln!(out, "\nround {round}: tests are run again"),
-                RoundCause::Watch => writeln!(out, "\nround {round}: files changed"),
+                RoundCause::Watch => writeln!(out, "round {round}"),
             },
+            EventKind::FilesChanged { paths, more } => self.changed(paths, *more, out),
+            EventKind::AwaitingChange { directories } => self.awaiting(*directories, out),
             EventKind::Output {
                 test,
                 attempt,
@@ -204,6 +209,7 @@ impl Report {
             | EventKind::BuildProgress { .. }
             | EventKind::BuildFinished { succeeded: true }
             | EventKind::Discovered { .. }
+            | EventKind::Vanished { .. }
             | EventKind::Queued { .. }
             | EventKind::Started { .. }
             | EventKind::Subtest { .. }
@@ -244,6 +250,8 @@ impl Report {
                 write_build_output(out, colour, &text)?;
                 writeln!(out, "{}", colour.paint(Paint::Bad, "the build failed"))
             }
+            EventKind::FilesChanged { paths, more } => self.changed(paths, *more, out),
+            EventKind::AwaitingChange { directories } => self.awaiting(*directories, out),
             EventKind::Output {
                 test,
                 attempt,
@@ -267,6 +275,7 @@ impl Report {
             | EventKind::BuildProgress { .. }
             | EventKind::Discovered { .. }
             | EventKind::DiscoveryFinished { .. }
+            | EventKind::Vanished { .. }
             | EventKind::RoundStarted { .. }
             | EventKind::Queued { .. }
             | EventKind::Started { .. }
@@ -285,6 +294,24 @@ impl Report {
             | EventKind::Described(_)
             | EventKind::RunFinished { .. } => Ok(()),
         }
+    }
+
+    fn changed(&self, paths: &[String], more: u32, out: &mut dyn Write) -> io::Result<()> {
+        let text = match self.model.phase {
+            Phase::Starting | Phase::Running | Phase::Cancelling { .. } => {
+                "this round is out of date, another follows"
+            }
+            Phase::RoundOver | Phase::Finished { .. } => "everything is built and run again",
+        };
+        let what = format!("{} changed:", changed(paths, more));
+        let what = self.options.colour.paint(Paint::Strong, what);
+        writeln!(out, "\n{what} {text}")
+    }
+
+    fn awaiting(&self, directories: u32, out: &mut dyn Write) -> io::Result<()> {
+        let directories = count(u64::from(directories), "directory", "directories");
+        let text = format!("watching {directories} for changes; ^C ends this");
+        writeln!(out, "{}", self.options.colour.paint(Paint::Faint, text))
     }
 
     /// What follows the line of an attempt that ended; and what was kept of it and is needed no

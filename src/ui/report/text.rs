@@ -82,6 +82,16 @@ pub(super) fn count(number: u64, one: &str, many: &str) -> String {
     }
 }
 
+/// Names the files that changed.
+pub(in crate::ui) fn changed(paths: &[String], more: u32) -> String {
+    let names = printable(&paths.join(", "));
+    match (paths.is_empty(), more) {
+        (_, 0) => names,
+        (true, more) => count(u64::from(more), "file", "files"),
+        (false, more) => format!("{names} and {more} more"),
+    }
+}
+
 /// One line of foreign text (a test's name, say) in which nothing moves the cursor.
 pub(in crate::ui) fn printable(text: &str) -> String {
     text.chars()

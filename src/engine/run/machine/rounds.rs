@@ -1,6 +1,6 @@
 //! How rounds begin and end, and with them the run.
 
-use super::{Interruption, Link, Machine, State, Stillness};
+use super::{Change, Interruption, Link, Machine, State, Stillness, Watch};
 use crate::engine::event::{EventKind, RoundCause, Severity, Summary};
 use crate::engine::exit_code;
 use crate::engine::ids::TestId;
@@ -14,9 +14,9 @@ impl Machine {
             let text = "nothing can be run again: the backend is gone".to_owned();
             return self.notice(Severity::Error, text, None);
         }
-        let known = self.tests.len();
-        self.rerun
-            .extend(tests.into_iter().filter(|test| test.index() < known));
+        let known = &self.tests;
+        let is_there = |test: &TestId| known.get(test.index()).is_some_and(|t| t.work.is_there());
+        self.rerun.extend(tests.into_iter().filter(is_there));
         match self.state {
             State::Open | State::Closed | State::Stopping | State::Killing => {
                 let tests = count(self.rerun.len());
@@ -49,6 +49,7 @@ impl Machine {
 
     /// Ends the round when nothing is left of it, and then the run or the wait for another round.
     pub(super) fn settle(&mut self, now_us: u64) {
+        let before = self.state;
         match self.state {
             State::Open | State::Over => return,
             State::Closed | State::Stopping | State::Killing => {
@@ -60,19 +61,32 @@ impl Machine {
                     summary: self.summary(now_us),
                 });
                 self.effects.push_back(Effect::SaveHistory);
+                if self.state == State::Closed || self.change == Change::None {
+                    self.cut_short = 0;
+                }
                 self.state = State::Idle;
             }
             State::Idle => {}
         }
         match self.wishes.at_end {
-            AtEnd::Leave => {
-                self.state = State::Over;
-                let exit_code = self.exit_code();
-                self.emit(EventKind::RunFinished { exit_code });
-                self.effects.push_back(Effect::End { exit_code });
-            }
-            AtEnd::Stay if self.rerun.is_empty() => {}
-            AtEnd::Stay => {
+            AtEnd::Leave => self.end_run(),
+            AtEnd::Watch if !self.is_watched() => self.end_run(),
+            AtEnd::Stay | AtEnd::Watch => self.next_round(now_us, before),
+        }
+    }
+
+    fn end_run(&mut self) {
+        self.state = State::Over;
+        let exit_code = self.exit_code();
+        self.emit(EventKind::RunFinished { exit_code });
+        self.effects.push_back(Effect::End { exit_code });
+    }
+
+    /// Begins the round that is asked for, if one is. A change asks for everything.
+    fn next_round(&mut self, now_us: u64, before: State) {
+        match (self.change, self.watch) {
+            (Change::Waits, _) if self.link == Link::Up => self.begin_anew(now_us),
+            (Change::Waits | Change::None, _) if !self.rerun.is_empty() => {
                 self.state = State::Closed;
                 self.begin_round(now_us, RoundCause::Rerun);
                 for test in std::mem::take(&mut self.rerun) {
@@ -81,6 +95,10 @@ impl Machine {
                 // Ignored tests end as they are queued, so the round may be over already.
                 self.settle(now_us);
             }
+            (_, Watch::On { directories }) if before != State::Idle => {
+                self.emit(EventKind::AwaitingChange { directories });
+            }
+            (Change::Waits | Change::None, Watch::On { .. } | Watch::Off | Watch::Lost) => {}
         }
     }
 
@@ -115,7 +133,7 @@ impl Machine {
             return code;
         }
         let stands = |standing| self.tests.iter().any(|t| t.tally.standing() == standing);
-        if stands(Standing::Error) {
+        if stands(Standing::Error) || self.watch == Watch::Lost {
             exit_code::INFRASTRUCTURE
         } else if stands(Standing::Cancelled) || stands(Standing::NotRun) {
             exit_code::INTERRUPTED

@@ -90,7 +90,7 @@ impl Machine {
         }
     }
 
-    fn stop_round(&mut self, next: State, running: Option<Stop>) {
+    pub(super) fn stop_round(&mut self, next: State, running: Option<Stop>) {
         self.abandon_discovery();
         self.state = next;
         self.stop_active(running);

@@ -1,5 +1,6 @@
 //! The machine against a simulated backend, with chance deciding what happens next.
 
+mod following;
 mod scenarios;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use crate::engine::framework::{BrokenEntry, DiscoverySummary, Reading};
 use crate::engine::ids::{RunId, WorkerId};
 use crate::engine::job::{JobEnd, JobResult, ResourceUsage, TestCase};
 use crate::engine::run::attempt::Role;
-use crate::engine::run::message::{Errand, FoundTest};
+use crate::engine::run::message::{Changes, Errand, FoundTest};
 use crate::engine::schedule::{Scheduler, Withdrawn};
 use crate::engine::testing;
 
@@ -130,6 +131,11 @@ impl World {
                     assert!(self.discovering, "abandoned twice");
                     self.discovering = false;
                 }
+                Effect::Discover => {
+                    assert!(!self.discovering, "two discoveries");
+                    self.discovering = true;
+                    self.found = 0;
+                }
                 Effect::Hold => self.scheduler.hold(),
                 Effect::Release => self.scheduler.release(),
                 Effect::End { exit_code } => {
@@ -205,6 +211,13 @@ impl World {
             },
             reading: Reading::default(),
         });
+    }
+
+    fn change(&mut self, path: &str) -> Result<(), Unexpected> {
+        self.tell(Input::Changed(Changes {
+            paths: vec![path.to_owned()],
+            more: 0,
+        }))
     }
 
     fn deliver(&mut self) {
@@ -317,6 +330,9 @@ enum Step {
     End(usize, JobEnd),
     Deliver,
     Lose,
+    Watch,
+    Unwatch,
+    Change,
     Command(Command),
 }
 
@@ -357,16 +373,20 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (any::<usize>(), end()).prop_map(|(index, end)| Step::End(index, end)),
         16 => Just(Step::Deliver),
         1 => Just(Step::Lose),
+        1 => Just(Step::Watch),
+        1 => Just(Step::Unwatch),
+        2 => Just(Step::Change),
         3 => command().prop_map(Step::Command),
     ]
 }
 
 fn any_wishes() -> impl Strategy<Value = Wishes> {
     let stop_after = prop::option::weighted(0.3, 1u32..3);
-    (1u32..3, stop_after, any::<bool>()).prop_map(|(repeat, stop_after, stay)| Wishes {
+    let at_end = prop::sample::select(vec![AtEnd::Leave, AtEnd::Stay, AtEnd::Watch]);
+    (1u32..3, stop_after, at_end).prop_map(|(repeat, stop_after, at_end)| Wishes {
         repeat: NonZeroU32::new(repeat).unwrap(),
         stop_after: stop_after.and_then(NonZeroU32::new),
-        at_end: if stay { AtEnd::Stay } else { AtEnd::Leave },
+        at_end,
         ..wishes()
     })
 }
@@ -384,6 +404,13 @@ fn play(wishes: Wishes, steps: &[Step]) -> World {
             Step::End(index, end) => world.end(index, end),
             Step::Deliver => world.deliver(),
             Step::Lose => world.lose(),
+            // What is told of files may be too late as well.
+            Step::Watch => drop(world.tell(Input::Watched { directories: 1 })),
+            Step::Unwatch => drop(world.tell(Input::Unwatched {
+                message: "it vanished".into(),
+                help: None,
+            })),
+            Step::Change => drop(world.change("src/lib.rs")),
             // A command may come at any time; one that makes no sense changes nothing.
             Step::Command(command) => drop(world.tell(Input::Command(command))),
         }

@@ -19,7 +19,6 @@ use crate::engine::run::tally::{Progress, Source, Standing, Tally};
 
 impl Machine {
     pub(super) fn found(&mut self, now_us: u64, found: Vec<FoundTest>) {
-        let first = self.tests.len();
         let mut infos = Vec::with_capacity(found.len());
         self.tests.reserve(found.len());
         for FoundTest {
@@ -32,7 +31,6 @@ impl Machine {
             info.expected_us = estimate.map(micros);
             info.history = history;
             info.ignored = case.ignored.is_some();
-            infos.push(info);
             let work = match case.ignored {
                 Some(ignored) => Work::Ignore(Box::new((ignored, case.job))),
                 None => Work::Run(case.job),
@@ -41,13 +39,15 @@ impl Machine {
                 History::New | History::Failure => 1,
                 History::Success => 0,
             };
-            self.add(case.key, work, Rank { priority, estimate });
+            info.test = self.enter(case.key, work, Rank { priority, estimate });
+            infos.push(info);
         }
+        let ids: Vec<TestId> = infos.iter().map(|info| info.test).collect();
         self.emit(EventKind::Discovered { tests: infos });
         match self.wishes.errand {
             Errand::Run => {
-                for index in first..self.tests.len() {
-                    self.queue(now_us, test_id(index));
+                for test in ids {
+                    self.queue(now_us, test);
                 }
             }
             Errand::List => {}
@@ -55,12 +55,13 @@ impl Machine {
     }
 
     pub(super) fn broken(&mut self, now_us: u64, entry: BrokenEntry) {
-        let info = self.info(&entry.key, entry.title);
-        let test = info.test;
+        let mut info = self.info(&entry.key, entry.title);
         let work = Work::Report(entry.message.into());
-        self.add(entry.key, work, Rank::default());
+        let test = self.enter(entry.key, work, Rank::default());
+        info.test = test;
         self.emit(EventKind::Discovered { tests: vec![info] });
-        let attempt = Attempt(1);
+        let earlier = self.tests.get(test.index()).map_or(0, |test| test.attempts);
+        let attempt = Attempt(earlier + 1);
         for (stream, bytes) in [
             (Stream::Stdout, entry.stdout),
             (Stream::Stderr, entry.stderr),
@@ -91,7 +92,16 @@ impl Machine {
         }
     }
 
-    fn add(&mut self, key: TestKey, work: Work, rank: Rank) {
+    /// Adds a test, or lets one of an earlier round go on.
+    fn enter(&mut self, key: TestKey, work: Work, rank: Rank) -> TestId {
+        if let Some(id) = self.claim(&key)
+            && let Some(test) = self.tests.get_mut(id.index())
+        {
+            test.work = work;
+            test.rank = rank;
+            return id;
+        }
+        let id = test_id(self.tests.len());
         self.tests.push(Test {
             key,
             work,
@@ -101,9 +111,14 @@ impl Machine {
             tally: Tally::default(),
             failure: None,
         });
+        id
     }
 
     pub(super) fn discovery_finished(&mut self, summary: DiscoverySummary) {
+        // Where something was not built, its tests are only out of sight.
+        if summary.failure.is_none() {
+            self.forget_unclaimed();
+        }
         let selected = self.selected();
         let deselected = summary.deselected;
         self.discovery_code = summary.failure;
@@ -154,6 +169,7 @@ impl Machine {
                 let message = message.to_string();
                 return self.end_unrun(id, Outcome::Error { message });
             }
+            Work::Gone => return,
         };
         let since_us = self.stillness.moving_us(now_us);
         for _ in 0..self.wishes.repeat.get() {
@@ -314,8 +330,9 @@ impl Machine {
         }
     }
 
+    /// How many tests were found.
     fn selected(&self) -> u32 {
-        count(self.tests.len())
+        count(self.tests().count().saturating_sub(self.unclaimed.len()))
     }
 
     pub(super) fn tell_backend(&mut self, effect: Effect, event: EventKind) {

@@ -320,8 +320,12 @@ pub struct ReportOptions {
     pub record: Option<PathBuf>,
 
     /// Show a recorded run again instead of running anything
-    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["record", "watch"])]
     pub replay: Option<PathBuf>,
+
+    /// Build and run again whenever a file of the project changes, until `^C` or `q`
+    #[arg(short, long)]
+    pub watch: bool,
 }
 
 /// What keeps tests apart.

@@ -53,6 +53,9 @@ fn run_line(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
     let (word, role) = phase(model, run_us);
     let style = app.theme.style(role).patch(app.theme.style(Role::Title));
     x = put(buf, x, area.y, area.right(), &word, style) + 2;
+    if model.awaiting.is_some() {
+        x = put(buf, x, area.y, area.right(), "WATCHING", dim) + 2;
+    }
     let replay = match (app.source, app.playback) {
         (Source::Live, _) => None,
         (Source::Recording, Playback::Going) => Some("RECORDING"),
@@ -126,7 +129,7 @@ fn phase(model: &Model, run_us: u64) -> (String, Role) {
             return (text, Role::Cancelled);
         }
         Phase::Running if model.paused => ("PAUSED", Role::Notice),
-        Phase::Running if model.tests.is_empty() => match model.build {
+        Phase::Running if model.found == 0 => match model.build {
             Build::Going { .. } => ("BUILDING", Role::Running),
             Build::Failed => ("BUILD FAILED", Role::Failed),
             Build::None | Build::Succeeded => ("FINDING TESTS", Role::Running),
@@ -177,7 +180,7 @@ pub(in super::super) fn gauge_segments(counts: &StateCounts, room: usize) -> [us
 
 fn gauge_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
     let model = app.model();
-    let (counts, building) = match (&model.build, model.tests.is_empty()) {
+    let (counts, building) = match (&model.build, model.found == 0) {
         (Build::Going { done, total, .. }, true) => (None, Some((*done, *total))),
         _ => (Some(model.counts), None),
     };

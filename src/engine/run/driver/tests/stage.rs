@@ -21,6 +21,7 @@ use crate::engine::run::driver::{Setup, drive};
 use crate::engine::run::message::{AtEnd, Errand, Wishes};
 use crate::engine::run::outlet::Outlet;
 use crate::engine::run::signals::Interrupt;
+use crate::engine::run::watch::Watching;
 use crate::engine::testing;
 
 /// A run to be driven, and everything a test may want to push or to look at.
@@ -99,6 +100,7 @@ impl Stage {
             outlet: Outlet::new(sender),
             commands,
             interrupts,
+            watching: Watching::Off,
         };
         let mut events = Vec::new();
         let mut take = |receiver: &mut EventReceiver| {

@@ -1,0 +1,126 @@
+//! How rounds follow the files that change.
+//!
+//! A change supersedes the round that goes on, since the rest of it would tell of files that are no
+//! more: the build is abandoned, what waits leaves the queue, what runs is asked to end. What had
+//! ended by then is reported. As soon as nothing is left of that round another begins, with a new
+//! discovery: the project may be another by now, and its tests others.
+//!
+//! A build or tests that themselves write what is watched would go on like this for ever, so after
+//! [`CUT_SHORT_MAX`] rounds in a row one is left to run to its end, and the person is told which
+//! files are to blame.
+//!
+//! A test found again keeps its id, its attempts and its place on the screen. One that a complete
+//! discovery did not find again has vanished.
+
+use std::collections::BTreeSet;
+
+use super::{Change, Interruption, Link, Machine, State, Watch, Work};
+use crate::engine::backend::Stop;
+use crate::engine::event::{EventKind, RoundCause, Severity};
+use crate::engine::ids::TestId;
+use crate::engine::job::TestKey;
+use crate::engine::run::message::{AtEnd, Changes, Effect};
+use crate::engine::run::tally::Tally;
+
+/// So many rounds in a row may be cut short by changes: enough for somebody who saves one file after
+/// another, few enough for a build that never rests to be noticed soon.
+const CUT_SHORT_MAX: u32 = 3;
+
+impl Machine {
+    pub(super) fn watched(&mut self, directories: u32) {
+        self.watch = Watch::On { directories };
+    }
+
+    pub(super) fn unwatched(&mut self, message: String, help: Option<String>) {
+        self.watch = Watch::Lost;
+        self.notice(Severity::Error, message, help);
+    }
+
+    pub(super) fn changed(&mut self, changes: Changes) {
+        match (self.wishes.at_end, self.link) {
+            (AtEnd::Stay | AtEnd::Watch, Link::Up) => {}
+            (AtEnd::Leave, _) | (_, Link::Lost) => return,
+        }
+        let Changes { paths, more } = changes;
+        let culprits = paths.join(", ");
+        self.emit(EventKind::FilesChanged { paths, more });
+        let before = std::mem::replace(&mut self.change, Change::Waits);
+        match self.state {
+            State::Open | State::Closed if self.cut_short < CUT_SHORT_MAX => {
+                self.cut_short += 1;
+                self.stop_round(State::Stopping, Some(Stop::Terminate));
+            }
+            State::Open | State::Closed => match before {
+                Change::None => self.tell_of_unrest(&culprits),
+                Change::Waits => {}
+            },
+            // `settle` starts the round as soon as it can.
+            State::Stopping | State::Killing | State::Idle | State::Over => {}
+        }
+    }
+
+    fn tell_of_unrest(&mut self, culprits: &str) {
+        let text = format!(
+            "files changed in {CUT_SHORT_MAX} rounds in a row: this one runs to its end first"
+        );
+        let help = format!(
+            "if the build or a test writes them, have the version control ignore them: {culprits}"
+        );
+        self.notice(Severity::Warning, text, Some(help));
+    }
+
+    /// Begins a round in which everything is built and found anew.
+    pub(super) fn begin_anew(&mut self, now_us: u64) {
+        self.change = Change::None;
+        self.rerun.clear();
+        self.interruption = Interruption::None;
+        self.discovery_code = None;
+        self.unclaimed = self
+            .tests()
+            .map(|(id, key)| (key.clone(), id))
+            .collect::<BTreeSet<_>>();
+        for test in &mut self.tests {
+            test.tally = Tally::default();
+            test.failure = None;
+        }
+        self.state = State::Open;
+        self.begin_round(now_us, RoundCause::Watch);
+        self.effects.push_back(Effect::Discover);
+    }
+
+    /// The id that a test had in the round before.
+    pub(super) fn claim(&mut self, key: &TestKey) -> Option<TestId> {
+        if self.unclaimed.is_empty() {
+            return None;
+        }
+        let least = (key.clone(), TestId(0));
+        let first = self.unclaimed.range(least..).next();
+        let found = first.filter(|(known, _)| known == key)?.clone();
+        self.unclaimed.remove(&found);
+        Some(found.1)
+    }
+
+    /// Everything was looked for: what was not found again is there no more.
+    pub(super) fn forget_unclaimed(&mut self) {
+        let unclaimed = std::mem::take(&mut self.unclaimed);
+        if unclaimed.is_empty() {
+            return;
+        }
+        let mut tests: Vec<TestId> = unclaimed.into_iter().map(|(_, id)| id).collect();
+        tests.sort_unstable();
+        for id in &tests {
+            if let Some(test) = self.tests.get_mut(id.index()) {
+                test.work = Work::Gone;
+            }
+            self.rerun.remove(id);
+        }
+        self.emit(EventKind::Vanished { tests });
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        match (self.watch, self.link) {
+            (Watch::On { .. }, Link::Up) => true,
+            (Watch::Off | Watch::Lost, _) | (_, Link::Lost) => false,
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The directories that are watched, one by one, and what inotify(7) tells of them.
+//!
+//! The kernel watches single directories, never trees: what lies below is found by walking, when
+//! watching begins, when a directory appears, and when the rules of what is ignored change. Ignored
+//! directories cost nothing, neither a watch nor a wake-up.
+//!
+//! A file counts as written when whoever wrote it closes it, so a log that something keeps writing
+//! (a recording of this very run, say) is no change.
+//!
+//! Invariant: every directory that counts and can be read is watched, or an error was told.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
+use tokio::io::unix::AsyncFd;
+
+use super::coalescer::Happening;
+use super::ignores::{Ignores, Kind, MARKERS, RULES_FILE};
+use crate::container::sys::socket::watch;
+use crate::engine::framework::Watchlist;
+
+/// Files cannot be watched, or not any more.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// No instance of inotify.
+    #[error("cannot watch files: the kernel gives no inotify instance")]
+    Instance(#[source] io::Error),
+    /// The watches of this user are used up.
+    #[error("cannot watch {}: this user may not watch more directories", path.display())]
+    TooMany {
+        /// The directory for which none was left.
+        path: PathBuf,
+        /// What the kernel says.
+        #[source]
+        source: io::Error,
+    },
+    /// One of the directories that were asked for.
+    #[error("cannot watch {}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// One of the directories that were asked for is gone.
+    #[error("{} was watched and is there no more", path.display())]
+    Vanished {
+        /// Which.
+        path: PathBuf,
+    },
+    /// What the kernel has to tell.
+    #[error("cannot learn what changed")]
+    Read(#[source] io::Error),
+}
+
+impl WatchError {
+    /// What to do about it, if anything.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            WatchError::Instance(_) => Some(
+                "raise fs.inotify.max_user_instances (`sysctl fs.inotify.max_user_instances=1024`), \
+                 or end programs that watch files"
+                    .to_owned(),
+            ),
+            WatchError::TooMany { .. } => Some(
+                "raise fs.inotify.max_user_watches (`sysctl fs.inotify.max_user_watches=524288`), \
+                 or name directories that hold no sources in .gitignore: they are not watched"
+                    .to_owned(),
+            ),
+            WatchError::Vanished { .. } => {
+                Some("start again when the project is where it was".to_owned())
+            }
+            WatchError::Directory { .. } | WatchError::Read(_) => None,
+        }
+    }
+}
+
+/// What happened, and to which file.
+pub type Happenings = Vec<(PathBuf, Happening)>;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Directories {
+    list: Watchlist,
+    roots: Vec<PathBuf>,
+    ignores: Ignores,
+    inotify: Inotify,
+    /// The same descriptor once more, for the runtime to wait for.
+    readable: AsyncFd<OwnedFd>,
+    paths: BTreeMap<WatchDescriptor, PathBuf>,
+}
+
+/// How a walk finds what it finds.
+enum Found {
+    /// The directory was there before.
+    Known,
+    /// It has just appeared, with all that is in it.
+    New,
+}
+
+impl Directories {
+    /// Watches these directories and what lies below them from now on. Needs a runtime.
+    pub fn open(list: &Watchlist) -> Result<Directories, WatchError> {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
+            .map_err(|errno| WatchError::Instance(errno.into()))?;
+        let readable = inotify.as_fd().try_clone_to_owned().and_then(watch);
+        let mut directories = Directories {
+            list: list.clone(),
+            roots: Vec::new(),
+            ignores: Ignores::new(list),
+            inotify,
+            readable: readable.map_err(WatchError::Instance)?,
+            paths: BTreeMap::new(),
+        };
+        for path in &list.directories {
+            let root = fs::canonicalize(path).map_err(|source| WatchError::Directory {
+                path: path.clone(),
+                source,
+            })?;
+            directories.ignores.enter_root(&root);
+            directories.watch_tree(&root, &Found::Known)?;
+            directories.roots.push(root);
+        }
+        Ok(directories)
+    }
+
+    /// How many directories are watched.
+    pub fn count(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// Waits for something to happen. May be dropped at any time.
+    pub async fn read(&mut self) -> Result<Happenings, WatchError> {
+        loop {
+            let mut ready = self.readable.readable().await.map_err(WatchError::Read)?;
+            match ready.try_io(|_| Ok(self.inotify.read_events()?)) {
+                Ok(events) => return self.take(events.map_err(WatchError::Read)?),
+                // Somebody was quicker.
+                Err(_) => continue,
+            }
+        }
+    }
+
+    /// What has happened already; `None` when all of it was read.
+    pub fn read_now(&mut self) -> Result<Option<Happenings>, WatchError> {
+        match self.inotify.read_events() {
+            Ok(events) => self.take(events).map(Some),
+            Err(Errno::EAGAIN) => Ok(None),
+            Err(errno) => Err(WatchError::Read(errno.into())),
+        }
+    }
+
+    fn take(&mut self, events: Vec<InotifyEvent>) -> Result<Happenings, WatchError> {
+        let mut happenings = Vec::new();
+        for event in events {
+            self.event(event, &mut happenings)?;
+        }
+        if happenings
+            .iter()
+            .any(|(path, _)| path.ends_with(RULES_FILE))
+        {
+            self.begin_anew(&mut happenings)?;
+        }
+        Ok(happenings)
+    }
+
+    fn event(
+        &mut self,
+        event: InotifyEvent,
+        happenings: &mut Happenings,
+    ) -> Result<(), WatchError> {
+        let mask = event.mask;
+        if mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+            // What was lost may be anything.
+            happenings.extend(self.roots.iter().map(|r| (r.clone(), Happening::Written)));
+            return self.begin_anew(happenings);
+        }
+        if mask.contains(AddWatchFlags::IN_IGNORED) {
+            let gone = self.paths.remove(&event.wd);
+            return match gone.filter(|path| self.roots.contains(path)) {
+                Some(path) => Err(WatchError::Vanished { path }),
+                None => Ok(()),
+            };
+        }
+        let Some(directory) = self.paths.get(&event.wd) else {
+            return Ok(());
+        };
+        if mask.contains(AddWatchFlags::IN_MOVE_SELF) && self.roots.contains(directory) {
+            let path = directory.clone();
+            return Err(WatchError::Vanished { path });
+        }
+        let Some(name) = event.name else {
+            return Ok(());
+        };
+        if MARKERS.iter().any(|marker| name == *marker) && !self.roots.contains(directory) {
+            // The directory has just said that nothing in it counts.
+            let directory = directory.clone();
+            self.forget_tree(&directory);
+            happenings.push((directory, Happening::Discounted));
+            return Ok(());
+        }
+        let path = directory.join(name);
+        if mask.contains(AddWatchFlags::IN_ISDIR) {
+            self.directory_changed(path, mask, happenings)
+        } else {
+            if !self.ignores.ignores(&path, Kind::File) {
+                happenings.extend(file_changed(path, mask));
+            }
+            Ok(())
+        }
+    }
+
+    fn directory_changed(
+        &mut self,
+        path: PathBuf,
+        mask: AddWatchFlags,
+        happenings: &mut Happenings,
+    ) -> Result<(), WatchError> {
+        if self.ignores.ignores(&path, Kind::Directory) {
+            return Ok(());
+        }
+        if mask.intersects(AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO) {
+            happenings.push((path.clone(), Happening::Opened));
+            happenings.extend(self.watch_tree(&path, &Found::New)?);
+        } else if mask.contains(AddWatchFlags::IN_MOVED_FROM) && self.forget_tree(&path) > 0 {
+            happenings.push((path, Happening::Removed));
+        }
+        Ok(())
+    }
+
+    /// Watches a directory no more, nor what is below it: its watches would go where it goes, and
+    /// tell of it under its old name. Says how many directories that were.
+    fn forget_tree(&mut self, path: &Path) -> usize {
+        let before = self.paths.len();
+        let inotify = &self.inotify;
+        self.paths.retain(|descriptor, watched| {
+            let stays = !watched.starts_with(path);
+            if !stays {
+                // It may be gone by itself already.
+                let _ = inotify.rm_watch(*descriptor);
+            }
+            stays
+        });
+        before - self.paths.len()
+    }
+
+    /// Watches everything once more, by rules read anew.
+    fn begin_anew(&mut self, happenings: &mut Happenings) -> Result<(), WatchError> {
+        let anew = Directories::open(&self.list)?;
+        let before = std::mem::replace(self, anew);
+        // What the old instance has not told yet. Errors of it are of no interest any more.
+        while let Ok(events) = before.inotify.read_events() {
+            for event in events {
+                if let (Some(directory), Some(name)) = (before.paths.get(&event.wd), event.name) {
+                    let path = directory.join(name);
+                    if !event.mask.contains(AddWatchFlags::IN_ISDIR)
+                        && !self.ignores.ignores(&path, Kind::File)
+                    {
+                        happenings.extend(file_changed(path, event.mask));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches a directory that counts, and what lies below it. Returns the files found, if they
+    /// are new.
+    fn watch_tree(&mut self, root: &Path, found: &Found) -> Result<Happenings, WatchError> {
+        let mut happenings = Vec::new();
+        let mut waiting = VecDeque::from([root.to_owned()]);
+        while let Some(directory) = waiting.pop_front() {
+            if !self.watch(&directory)? {
+                continue;
+            }
+            self.ignores.enter(&directory);
+            // What cannot be read is no source; what has gone again is told by its own directory.
+            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                let path = entry.path();
+                let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                if is_directory {
+                    if !self.ignores.ignores(&path, Kind::Directory) {
+                        waiting.push_back(path);
+                    }
+                } else if !self.ignores.ignores(&path, Kind::File) {
+                    match found {
+                        Found::New => {
+                            happenings.push((path.clone(), Happening::Created));
+                            happenings.push((path, Happening::Written));
+                        }
+                        Found::Known => {}
+                    }
+                }
+            }
+        }
+        Ok(happenings)
+    }
+
+    /// Watches one directory. Says whether that is of use: it may have gone, be closed to us, or be
+    /// watched already.
+    fn watch(&mut self, directory: &Path) -> Result<bool, WatchError> {
+        let wanted = AddWatchFlags::IN_CLOSE_WRITE
+            | AddWatchFlags::IN_CREATE
+            | AddWatchFlags::IN_DELETE
+            | AddWatchFlags::IN_MOVED_FROM
+            | AddWatchFlags::IN_MOVED_TO
+            | AddWatchFlags::IN_DELETE_SELF
+            | AddWatchFlags::IN_MOVE_SELF
+            | AddWatchFlags::IN_ONLYDIR
+            | AddWatchFlags::IN_DONT_FOLLOW;
+        match self.inotify.add_watch(directory, wanted) {
+            Ok(descriptor) => {
+                let before = self.paths.insert(descriptor, directory.to_owned());
+                Ok(before.is_none_or(|before| before != directory))
+            }
+            Err(errno @ (Errno::ENOSPC | Errno::ENOMEM)) => Err(WatchError::TooMany {
+                path: directory.to_owned(),
+                source: errno.into(),
+            }),
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+/// What an event says of a file that counts. One that was only made is waited for; a link is made
+/// and written in one step, and nobody closes it.
+fn file_changed(path: PathBuf, mask: AddWatchFlags) -> Option<(PathBuf, Happening)> {
+    let what = if mask.intersects(AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MOVED_TO) {
+        Happening::Written
+    } else if mask.intersects(AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_FROM) {
+        Happening::Removed
+    } else if mask.contains(AddWatchFlags::IN_CREATE) {
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_symlink() || metadata.nlink() > 1 => Happening::Written,
+            Ok(_) | Err(_) => Happening::Created,
+        }
+    } else {
+        return None;
+    };
+    Some((path, what))
+}

@@ -1,0 +1,178 @@
+//! Which files count as the project's own.
+//!
+//! The rules are Git's (gitignore(5)), deepest first: the `.gitignore` files from a file's directory
+//! up to its repository's root, then the repository's `info/exclude`, then the user's own excludes.
+//! A directory that is ignored is ignored with all that is in it, whatever further rules say.
+//! Without a repository the `.gitignore` files alone hold.
+//!
+//! Owner of the state: what was read when a directory was entered. A changed `.gitignore` is read
+//! again by entering everything anew.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use crate::engine::framework::Watchlist;
+
+/// A directory with one of these files says that it holds nothing of the project's own: a cache
+/// (<https://bford.info/cachedir/>; cargo's target directory has one), a Python environment.
+pub const MARKERS: [&str; 2] = ["CACHEDIR.TAG", "pyvenv.cfg"];
+
+/// Where version controls keep their own.
+const VERSION_CONTROLS: [&str; 6] = [".git", ".hg", ".jj", ".svn", ".bzr", ".pijul"];
+
+/// What editors leave beside the files they have open.
+const EDITORS_FILES: [&str; 8] = [
+    ".*.sw?",
+    ".*.sw?x",
+    "4913",
+    "*~",
+    ".#*",
+    "#*#",
+    ".*.kate-swp",
+    "*___jb_???___",
+];
+
+/// The file whose change changes the rules.
+pub const RULES_FILE: &str = ".gitignore";
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// Anything else.
+    File,
+}
+
+/// The rules of one repository that stand in no `.gitignore`.
+#[derive(Debug)]
+struct Repository {
+    exclude: Gitignore,
+    user: Gitignore,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Ignores {
+    without: Vec<PathBuf>,
+    names: Gitignore,
+    repositories: BTreeMap<PathBuf, Repository>,
+    rules: BTreeMap<PathBuf, Gitignore>,
+}
+
+impl Ignores {
+    /// The rules that hold everywhere.
+    pub fn new(list: &Watchlist) -> Ignores {
+        let mut names = GitignoreBuilder::new("/");
+        for name in EDITORS_FILES.iter().chain(list.generated) {
+            // A pattern that is none matches nothing.
+            drop(names.add_line(None, &literal_hash(name)));
+        }
+        Ignores {
+            without: list.without.clone(),
+            names: names.build().unwrap_or_else(|_| Gitignore::empty()),
+            repositories: BTreeMap::new(),
+            rules: BTreeMap::new(),
+        }
+    }
+
+    /// Reads what holds in a directory that is watched with no other above it.
+    pub fn enter_root(&mut self, directory: &Path) {
+        let above: Vec<&Path> = directory.ancestors().collect();
+        let root = above.iter().position(|above| above.join(".git").exists());
+        // From the repository's root down to the directory itself.
+        let inside = above.get(..=root.unwrap_or(0)).unwrap_or_default();
+        for directory in inside.iter().rev() {
+            self.enter(directory);
+        }
+    }
+
+    /// Reads what holds in a directory and below it.
+    pub fn enter(&mut self, directory: &Path) {
+        let rules = directory.join(RULES_FILE);
+        if rules.is_file() {
+            self.rules
+                .insert(directory.to_owned(), read(directory, &rules));
+        }
+        if let Some(git) = git_directory(directory) {
+            let repository = Repository {
+                exclude: read(directory, &git.join("info/exclude")),
+                user: GitignoreBuilder::new(directory).build_global().0,
+            };
+            self.repositories.insert(directory.to_owned(), repository);
+        }
+    }
+
+    /// Whether what is at this path counts for nothing, given that its directory counts.
+    pub fn ignores(&self, path: &Path, kind: Kind) -> bool {
+        let is_directory = kind == Kind::Directory;
+        let name = path.file_name().unwrap_or(OsStr::new(""));
+        if VERSION_CONTROLS.iter().any(|own| name == *own)
+            || self.without.iter().any(|own| path.starts_with(own))
+            || self.names.matched(path, is_directory).is_ignore()
+        {
+            return true;
+        }
+        if is_directory && MARKERS.iter().any(|marker| path.join(marker).exists()) {
+            return true;
+        }
+        for above in path.ancestors().skip(1) {
+            if let Some(rules) = self.rules.get(above)
+                && let Some(verdict) = verdict(rules, path, is_directory)
+            {
+                return verdict;
+            }
+            if let Some(repository) = self.repositories.get(above) {
+                return verdict(&repository.exclude, path, is_directory)
+                    .or_else(|| verdict(&repository.user, path, is_directory))
+                    .unwrap_or(false);
+            }
+        }
+        false
+    }
+}
+
+fn verdict(rules: &Gitignore, path: &Path, is_directory: bool) -> Option<bool> {
+    match rules.matched(path, is_directory) {
+        Match::None => None,
+        Match::Ignore(_) => Some(true),
+        Match::Whitelist(_) => Some(false),
+    }
+}
+
+/// As Git has it, a line that is no pattern matches nothing, and a file that cannot be read has no
+/// lines.
+fn read(root: &Path, file: &Path) -> Gitignore {
+    let mut builder = GitignoreBuilder::new(root);
+    drop(builder.add(file));
+    builder.build().unwrap_or_else(|_| Gitignore::empty())
+}
+
+/// In a file, `#` begins a comment.
+fn literal_hash(name: &str) -> String {
+    match name.strip_prefix('#') {
+        Some(rest) => format!("\\#{rest}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Where the repository with this root keeps what all its working trees share
+/// (gitrepository-layout(5)).
+fn git_directory(root: &Path) -> Option<PathBuf> {
+    let git = root.join(".git");
+    if git.is_dir() {
+        return Some(git);
+    }
+    let text = fs::read_to_string(&git).ok()?;
+    let own = root.join(text.strip_prefix("gitdir:")?.trim());
+    let common = fs::read_to_string(own.join("commondir")).ok();
+    Some(match common {
+        Some(common) => own.join(common.trim()),
+        None => own,
+    })
+}

@@ -1,0 +1,172 @@
+//! Watches the files of a project while a run goes on.
+//!
+//! ```text
+//!   framework ──Watchlist──▶ Sentinel ──Watched, Changed, Unwatched──▶ machine
+//!                            │      │
+//!                   Directories   Coalescer
+//!                  (inotify(7))     (pure)
+//! ```
+//!
+//! - [`directories`]: which directories are watched, and what the kernel tells of them.
+//! - [`ignores`]: which files count, pure apart from reading the ignore files.
+//! - [`coalescer`]: what a burst of happenings comes to, pure.
+//!
+//! What counts is what the version control would: files that `.gitignore`, `.git/info/exclude` or the
+//! user's own excludes name do not, nor do directories that say themselves that they hold nothing of
+//! a project's own ([`ignores::MARKERS`]), nor what a framework says it writes itself. Ignored
+//! directories are not even watched. Reading a file is no change, nor is a file that comes and goes
+//! within one burst, as editors have it.
+//!
+//! Absent on purpose: what a change leads to, which is [`super::machine`]'s to decide; symbolic
+//! links, which are not followed; whole repositories' state (a commit alone changes no file).
+
+pub mod coalescer;
+pub mod directories;
+pub mod ignores;
+
+use std::future::pending;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::machine::State;
+use super::message::{Changes, Input};
+use crate::engine::error::with_causes;
+use crate::engine::framework::Watchlist;
+
+use self::coalescer::{Burst, Coalescer};
+use self::directories::Directories;
+
+/// Changed files that a person is told by name.
+const PATHS_NAMED: usize = 3;
+
+/// Whether changes of files begin rounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watching {
+    /// They do not.
+    #[default]
+    Off,
+    /// They do.
+    On,
+}
+
+/// Knows what is to be watched, and tells when it has changed.
+#[derive(Debug)]
+pub struct Sentinel {
+    watching: Watching,
+    /// Paths below it are told without it.
+    base: PathBuf,
+    list: Option<Watchlist>,
+    directories: Option<Directories>,
+    coalescer: Coalescer,
+}
+
+impl Sentinel {
+    /// One that watches nothing yet. `base` is the directory of the run.
+    pub fn new(watching: Watching, base: PathBuf) -> Sentinel {
+        Sentinel {
+            watching,
+            base,
+            list: None,
+            directories: None,
+            coalescer: Coalescer::default(),
+        }
+    }
+
+    /// Watches this from now on. Needs a runtime. Says what the machine is to know.
+    pub fn watch(&mut self, list: Watchlist) -> Option<Input> {
+        match self.watching {
+            Watching::Off => return None,
+            Watching::On if self.list.as_ref() == Some(&list) => return None,
+            Watching::On => {}
+        }
+        if let Some(before) = &mut self.directories {
+            // What has happened up to here counts.
+            while let Ok(Some(happenings)) = before.read_now() {
+                let now = Instant::now();
+                for (path, what) in happenings {
+                    self.coalescer.note(now, path, what);
+                }
+            }
+        }
+        let opened = Directories::open(&list);
+        self.list = Some(list);
+        Some(match opened {
+            Ok(directories) => {
+                let count = u32::try_from(directories.count()).unwrap_or(u32::MAX);
+                self.directories = Some(directories);
+                Input::Watched { directories: count }
+            }
+            Err(error) => self.give_up(&error),
+        })
+    }
+
+    /// Waits for a burst of changes to be over. `state` is where the run is. May be dropped and
+    /// called again at any time.
+    pub async fn next(&mut self, state: State) -> Input {
+        loop {
+            let Some(directories) = &mut self.directories else {
+                return pending().await;
+            };
+            let due = self.coalescer.due();
+            let over = async move {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                read = directories.read() => match read {
+                    Ok(happenings) => {
+                        let now = Instant::now();
+                        for (path, what) in happenings {
+                            self.coalescer.note(now, path, what);
+                        }
+                    }
+                    Err(error) => return self.give_up(&error),
+                },
+                () = over => {
+                    let burst = self.coalescer.take(Instant::now());
+                    if let Some(changes) = burst.and_then(|burst| self.changes(burst, state)) {
+                        return Input::Changed(changes);
+                    }
+                }
+            }
+        }
+    }
+
+    fn give_up(&mut self, error: &directories::WatchError) -> Input {
+        self.directories = None;
+        Input::Unwatched {
+            message: with_causes(error),
+            help: error.help(),
+        }
+    }
+
+    /// What the burst is to a person; nothing, if it is only what the round itself writes.
+    fn changes(&self, mut burst: Burst, state: State) -> Option<Changes> {
+        match (state, &self.list) {
+            (State::Open | State::Closed | State::Stopping | State::Killing, Some(list)) => {
+                burst.paths.retain(|path| !list.written.contains(path));
+            }
+            (State::Idle | State::Over, _) | (_, None) => {}
+        }
+        let all = burst.paths.len().saturating_add(burst.unnamed);
+        if all == 0 {
+            return None;
+        }
+        let named = burst.paths.iter().take(PATHS_NAMED);
+        let paths: Vec<String> = named.map(|path| self.name(path)).collect();
+        let more = u32::try_from(all - paths.len()).unwrap_or(u32::MAX);
+        Some(Changes { paths, more })
+    }
+
+    fn name(&self, path: &Path) -> String {
+        let below = path.strip_prefix(&self.base).ok();
+        let shown = below.filter(|below| !below.as_os_str().is_empty());
+        shown.unwrap_or(path).display().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! Which files matter to the tests of a workspace: those of the workspace, and those of the packages
+//! outside of it that are built from a path.
+//!
+//! Members name their path dependencies themselves; those of the dependencies, and patches, are
+//! known from what cargo builds.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::Artifact;
+
+use crate::engine::framework::Watchlist;
+use crate::runners::sandbox::invocation::Invocation;
+
+use super::metadata::Workspace;
+use super::options::BuildOptions;
+
+/// How the id of a package begins that is built from a path (cargo's package id specifications).
+const BUILT_FROM_PATH: &str = "path+";
+
+/// The lock file of container images, which a round may write.
+const IMAGE_LOCK: &str = "maelstrom-container-tags.lock";
+
+/// The files of a workspace, and of packages in these directories.
+pub fn of_workspace(workspace: &Workspace, more: &BTreeSet<PathBuf>) -> Watchlist {
+    let root = workspace.root.as_std_path();
+    let mut directories = vec![root.to_owned()];
+    let members = workspace.packages.iter().map(|package| package.directory());
+    let dependencies = workspace
+        .packages
+        .iter()
+        .flat_map(|package| &package.metadata.dependencies)
+        .filter_map(|dependency| dependency.path.as_deref());
+    let known = members
+        .chain(dependencies)
+        .map(|directory| directory.as_std_path());
+    for directory in known.chain(more.iter().map(PathBuf::as_path)) {
+        add(&mut directories, directory);
+    }
+    Watchlist {
+        directories,
+        without: vec![
+            workspace.target_directory.as_std_path().to_owned(),
+            workspace.build_directory.as_std_path().to_owned(),
+            root.join(IMAGE_LOCK),
+        ],
+        generated: &[],
+        written: vec![root.join("Cargo.lock")],
+    }
+}
+
+/// The files of a workspace that cargo could not make out: those of the package that was meant.
+pub fn of_unknown(invocation: &Invocation, options: &BuildOptions) -> Watchlist {
+    let here = &invocation.directory;
+    let named = options.manifest_path.as_deref().map(|path| here.join(path));
+    let directory = match &named {
+        Some(manifest) => manifest.parent(),
+        None => here
+            .ancestors()
+            .find(|above| above.join("Cargo.toml").is_file()),
+    };
+    Watchlist {
+        directories: vec![directory.unwrap_or(here).to_owned()],
+        without: options
+            .target_dir
+            .iter()
+            .map(|target| here.join(target))
+            .collect(),
+        ..Watchlist::default()
+    }
+}
+
+/// The directory of a package that was built from a path.
+pub fn directory_of(artifact: &Artifact) -> Option<&Path> {
+    let from_path = artifact.package_id.repr.starts_with(BUILT_FROM_PATH);
+    let manifest = from_path.then_some(artifact.manifest_path.as_std_path())?;
+    manifest.parent()
+}
+
+fn add(directories: &mut Vec<PathBuf>, directory: &Path) {
+    let is_known = directories.iter().any(|known| directory.starts_with(known));
+    if !is_known && directory.is_dir() {
+        directories.push(directory.to_owned());
+    }
+}

@@ -1,0 +1,66 @@
+//! What the beginning of a round changes.
+//!
+//! When files have changed and everything is found anew, a test keeps its id, its place and its
+//! latest attempt, with which a screen can go on showing what it shows; everything else that was
+//! known of it counts no more.
+
+use super::{Build, Model, Phase, Round, TestState};
+use crate::engine::event::RoundCause;
+use crate::engine::ids::TestId;
+
+impl Model {
+    pub(super) fn round_started(&mut self, number: u32, cause: RoundCause) {
+        match cause {
+            RoundCause::Start | RoundCause::Rerun => {}
+            RoundCause::Watch => self.begin_anew(),
+        }
+        self.awaiting = None;
+        self.round = Some(Round {
+            number,
+            cause,
+            started_us: self.now_us,
+            summary: None,
+        });
+        self.phase = Phase::Running;
+        self.over_us = None;
+        self.rerun_queued = 0;
+        self.flaky = 0;
+    }
+
+    /// Files changed: what is known of the tests is known of older ones. Of each only the latest
+    /// attempt is kept, so that any number of rounds takes the memory of two.
+    fn begin_anew(&mut self) {
+        self.build = Build::None;
+        self.discovered = false;
+        self.found = 0;
+        self.notices.retain(|notice| !notice.in_summary);
+        self.descriptions.clear();
+        self.failures.clear();
+        let tests: Vec<TestId> = self.tests.ids().collect();
+        for test in tests {
+            self.set_state(test, TestState::Waiting);
+            self.set_cached(test, false);
+            self.tests.listed[test.index()] = false;
+        }
+        self.tests.forget_earlier_attempts();
+        let tests = &self.tests;
+        self.subtests.retain(|test, subtests| {
+            let latest = tests.latest(*test).map(|record| record.attempt);
+            subtests.retain(|subtest| Some(subtest.attempt) == latest);
+            !subtests.is_empty()
+        });
+    }
+
+    pub(super) fn vanished(&mut self, test: TestId) {
+        let state = self.tests.state(test);
+        if !self.tests.remove(test) {
+            return;
+        }
+        self.counts.removed(state);
+        if state.is_open() {
+            self.estimate.closed(self.tests.expected_us(test));
+        }
+        self.failures.retain(|other| *other != test);
+        self.subtests.remove(&test);
+    }
+}

@@ -1,0 +1,47 @@
+//! What a report says of files that change.
+
+use super::*;
+
+/// A round that fails, one that a change cuts short, and one whose build fails.
+fn a_watched_story(options: Options) -> Story {
+    let mut story = Story::new(options);
+    story.begins(Isolation::Container);
+    story.round(1, RoundCause::Start);
+    story.finds(&["bad"]);
+    story.starts(0, 1);
+    story.ends(0, 1, 7, failed(ExitStatus::Code(1)));
+    let failed = Summary {
+        failed: 1,
+        duration_us: 14_000,
+        ..Summary::default()
+    };
+    story.round_ends(1, failed);
+    story.tell(EventKind::AwaitingChange { directories: 7 });
+    let change = |paths: &[&str], more| EventKind::FilesChanged {
+        paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        more,
+    };
+    story.tell(change(&["src/lib.rs"], 0));
+    story.round(2, RoundCause::Watch);
+    story.tell(change(&["src/a.rs", "src/b.rs"], 5));
+    let cut_short = Summary {
+        duration_us: 3_000,
+        ..Summary::default()
+    };
+    story.round_ends(2, cut_short);
+    story.round(3, RoundCause::Watch);
+    story.tell(EventKind::BuildFinished { succeeded: false });
+    story.round_ends(3, cut_short);
+    story.tell(EventKind::AwaitingChange { directories: 1 });
+    story
+}
+
+#[test]
+fn changes_and_what_follows_them_are_told() {
+    insta::assert_snapshot!(a_watched_story(PLAIN).text());
+}
+
+#[test]
+fn changes_are_told_quietly() {
+    insta::assert_snapshot!(a_watched_story(QUIET).text());
+}

@@ -247,6 +247,12 @@ class Forks:
             os._exit(0)
         import gc
 
+        self.wires = wires()
+        # Forks that looked for their test among all would copy all, and so would one that let the
+        # list of them go.
+        self.all, self.named = session.items, {}
+        for item in session.items:
+            self.named.setdefault(item.nodeid, []).append(item)
         sys.stdout.flush()
         sys.stderr.flush()
         # What has been imported is garbage to no test. A fork that looked for some among it would
@@ -256,7 +262,7 @@ class Forks:
         self.send("ready")
         request = self.serve()
         self.socket.close()
-        self.become(session, *request)
+        self.become(session, request)
         if capture is not None:
             capture.start_global_capturing()
             capture.suspend_global_capture()
@@ -271,6 +277,7 @@ class Forks:
             message, streams, _, _ = socket.recv_fds(self.socket, REQUEST_BYTES_MAX, 4)
             if not message:
                 os._exit(0)
+            request = self.understand(message)
             self.random.before_fork()
             child = os.fork()
             if child == 0:
@@ -279,7 +286,7 @@ class Forks:
                 except BaseException as error:
                     self.send("failed " + str(error))
                     os._exit(127)
-                return message.rstrip(b"\0").split(b"\0")
+                return request
             for stream in streams:
                 os.close(stream)
             self.send("started %d" % child)
@@ -289,38 +296,39 @@ class Forks:
                 "ended %d %d %d %d %d" % (status, user, system, usage.ru_maxrss, memory())
             )
 
+    def understand(self, message):
+        """The test that is asked for: its node id, which of that name it is, and the tests to run,
+        which are one, or none if it was not collected."""
+        words = message.rstrip(b"\0").split(b"\0")
+        words = [word.decode(errors="surrogateescape") for word in words]
+        node, nth = words[words.index("test") + 1 :][:2]
+        nth = int(nth)
+        return node, nth, self.named.get(node, [])[nth : nth + 1]
+
     def prepare(self, streams):
         """Makes a fork what a fresh process would be."""
         os.setsid()
         self.capabilities.enter(streams[3])
         os.chdir(runner.DIRECTORY)
-        ours = [os.fstat(stream) for stream in (1, 2)]
-        for descriptor in descriptors():
-            try:
-                here = os.fstat(descriptor)
-            except OSError:
-                continue
-            inheritable = os.get_inheritable(descriptor)
-            for stream, our in zip(streams[1:3], ours):
-                if os.path.samestat(here, our):
-                    os.dup2(stream, descriptor, inheritable)
-            if descriptor > 2 and descriptor not in streams and is_reopenable(descriptor, here):
+        for descriptor, stream, inheritable in self.wires:
+            if stream is None:
                 reopen(descriptor, inheritable)
+            else:
+                os.dup2(streams[stream], descriptor, inheritable)
         os.dup2(streams[0], 0)
         for stream in streams:
             os.close(stream)
         self.random.after_fork()
         sys.dont_write_bytecode = not runner.writes_bytecode
 
-    def become(self, session, *words):
+    def become(self, session, request):
         """Leaves one test to the session, and reports it."""
-        words = [word.decode(errors="surrogateescape") for word in words]
-        node, nth = words[words.index("test") + 1 :][:2]
-        reporter = runner.Reporter(node, int(nth), runner.private(2))
+        node, nth, chosen = request
+        reporter = runner.Reporter(node, nth, runner.private(2))
         manager = session.config.pluginmanager
         manager.register(reporter, "_maelstrom_reporter")
         reporter.pytest_sessionstart(session)
-        session.items = reporter.choose(session.items)
+        session.items = chosen
         session.testscollected = len(session.items)
         session.testsfailed = 0
         terminal = manager.getplugin("terminalreporter")
@@ -352,6 +360,25 @@ def restart_clock(terminal):
         terminal._sessionstarttime = time.time()
     elif hasattr(terminal, "_session_start"):
         terminal._session_start = type(terminal._session_start)()
+
+
+def wires():
+    """What a fork does to its descriptors: which of them become one of the test's streams, and
+    which files it opens anew (no stream)."""
+    found = []
+    ours = {1: os.fstat(1), 2: os.fstat(2)}
+    for descriptor in sorted(descriptors()):
+        try:
+            here = os.fstat(descriptor)
+        except OSError:
+            continue
+        inheritable = os.get_inheritable(descriptor)
+        same = [stream for stream, our in ours.items() if os.path.samestat(here, our)]
+        if same:
+            found.append((descriptor, same[0], inheritable))
+        elif descriptor > 2 and is_reopenable(descriptor, here):
+            found.append((descriptor, None, inheritable))
+    return found
 
 
 def reopen(descriptor, inheritable):

@@ -171,8 +171,12 @@ impl Framework for GoFramework {
     type Error = GoError;
 
     async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, GoError> {
-        let toolchain = self.toolchain().await?;
-        let packages = packages::list(&self.invocation, &self.settings).await?;
+        let (toolchain, packages) = tokio::join!(
+            self.toolchain(),
+            packages::list(&self.invocation, &self.settings)
+        );
+        // What is wrong with Go itself is told first.
+        let (toolchain, packages) = (toolchain?, packages?);
         let listed = packages.len();
         let packages = self.wanted(packages);
         let directories = packages::directories(&packages);

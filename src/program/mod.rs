@@ -3,6 +3,7 @@
 //! - [`cargo`]: `cargo maelstrom`, from its command line to its exit code.
 //! - [`go`]: `maelstrom-go-test`, likewise.
 //! - [`pytest`]: `maelstrom-pytest`, likewise.
+//! - [`opening`]: what they share before a run. [`showing`]: what it is shown on.
 //! - [`session`]: one run with everything around it: backend, screen, signals, recording.
 //! - [`screen`]: the thread that shows a run.
 //! - [`specification`]: files that describe containers, begun and explained.
@@ -11,7 +12,9 @@
 pub mod cargo;
 pub mod failure;
 pub mod go;
+pub mod opening;
 pub mod pytest;
 pub mod screen;
 pub mod session;
+pub mod showing;
 pub mod specification;

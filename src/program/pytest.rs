@@ -1,20 +1,18 @@
 //! `maelstrom-pytest`, from its command line to its exit code.
 
 use std::ffi::OsString;
-use std::num::NonZeroU32;
 
-use super::cargo::{colour, print_out, replay, screen, tell};
 use super::failure::Failure;
+use super::opening::{Opened, Opening, open, wishes};
 use super::screen::{Listing, Screen};
 use super::session::Session;
-use crate::engine::backend::GRACE_DEFAULT;
-use crate::engine::config::{ConfigError, Settled, ThisProcess};
-use crate::engine::event::{Notice, Severity};
-use crate::engine::run::message::{Errand, Wishes};
+use super::showing::screen;
+use crate::engine::config::ThisProcess;
+use crate::engine::event::Notice;
+use crate::engine::run::message::Errand;
 use crate::runners::cargo::options::PassingOutput;
 use crate::runners::pytest::options::{Options, PROGRAM};
 use crate::runners::pytest::{Goal, PytestFramework};
-use crate::runners::sandbox::invocation::{Colours, Invocation};
 use crate::ui::dashboard::Source;
 use crate::ui::style::Colour;
 
@@ -29,44 +27,25 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
 fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
     let words = arguments.iter().map(|word| word.to_string_lossy());
     let command = words.map(|word| word.into_owned()).collect();
-    let settled = match Options::settled(&arguments, &ThisProcess) {
-        Ok(settled) => settled,
-        Err(ConfigError::CommandLine(told)) => return Ok(tell(&told)),
-        Err(error) => return Err(Failure::usage(&error, error.help())),
+    let opening = open(
+        Options::settled(&arguments, &ThisProcess),
+        |options, cpus| {
+            let settings = options.settle(cpus);
+            settings.map_err(|error| Failure::usage(&error, error.help()))
+        },
+        |settings| (&settings.report, PassingOutput::Hidden),
+    )?;
+    let Opened {
+        settings,
+        invocation,
+        notices,
+        colour,
+    } = match opening {
+        Opening::Done(code) => return Ok(code),
+        Opening::Going(opened) => opened,
     };
-    let Settled {
-        options,
-        log_level: _,
-        warnings,
-        print,
-    } = settled;
-    let cpus = std::thread::available_parallelism()
-        .ok()
-        .and_then(|cpus| NonZeroU32::try_from(cpus).ok());
-    let settings = options
-        .settle(cpus.unwrap_or(NonZeroU32::MIN))
-        .map_err(|error| Failure::usage(&error, error.help()))?;
-    if let Some(values) = print {
-        return print_out(&values);
-    }
-    let colour = colour(&settings.report);
-    if let Some(path) = settings.report.replay.clone() {
-        return replay(&path, &settings.report, PassingOutput::Hidden, colour);
-    }
-    let colours = match colour {
-        Colour::Always => Colours::Wanted,
-        Colour::Never => Colours::Unwanted,
-    };
-    let invocation = Invocation::of_this_process(colours)
-        .map_err(|error| Failure::infrastructure(&error, None))?;
-    let notices = warnings.into_iter().map(|warning| Notice {
-        severity: Severity::Warning,
-        text: warning.text,
-        help: warning.help,
-        in_summary: false,
-    });
     let framework = PytestFramework::new(settings, invocation);
-    session(&framework, command, notices.collect(), colour)?.run()
+    session(&framework, command, notices, colour)?.run()
 }
 
 fn session(
@@ -91,13 +70,12 @@ fn session(
         framework,
         isolation: settings.isolation,
         slots: settings.slots,
-        wishes: Wishes {
+        wishes: wishes(
             errand,
-            repeat: settings.repeat,
-            stop_after: settings.stop_after,
-            at_end: screen.at_end(watching),
-            grace: GRACE_DEFAULT,
-        },
+            settings.repeat,
+            settings.stop_after,
+            screen.at_end(watching),
+        ),
         notices,
         watching,
         screen,

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use super::cargo::print_out;
 use super::failure::Failure;
+use super::opening::print_out;
 use crate::engine::exit_code;
 use crate::runners::sandbox::specified::{InitError, StarterFile};
 

@@ -88,7 +88,7 @@ impl Sentinel {
                 }
             }
         }
-        let opened = Directories::open(&list);
+        let opened = Directories::open(&resolved(&list));
         self.list = Some(list);
         Some(match opened {
             Ok(directories) => {
@@ -147,7 +147,8 @@ impl Sentinel {
     fn changes(&self, mut burst: Burst, state: State) -> Option<Changes> {
         match (state, &self.list) {
             (State::Open | State::Closed | State::Stopping | State::Killing, Some(list)) => {
-                burst.paths.retain(|path| !list.written.contains(path));
+                let written = resolved(list).written;
+                burst.paths.retain(|path| !written.contains(path));
             }
             (State::Idle | State::Over, _) | (_, None) => {}
         }
@@ -166,6 +167,28 @@ impl Sentinel {
         let shown = below.filter(|below| !below.as_os_str().is_empty());
         shown.unwrap_or(path).display().to_string()
     }
+}
+
+/// The list with the paths by which the kernel's news are told: without symbolic links.
+fn resolved(list: &Watchlist) -> Watchlist {
+    let resolve = |paths: &[PathBuf]| paths.iter().map(|path| resolve(path)).collect();
+    Watchlist {
+        without: resolve(&list.without),
+        written: resolve(&list.written),
+        ..list.clone()
+    }
+}
+
+/// What is not there yet is going to be where its directory is.
+fn resolve(path: &Path) -> PathBuf {
+    let whole = path.canonicalize().ok();
+    let by_directory = || {
+        let directory = path.parent()?.canonicalize().ok()?;
+        Some(directory.join(path.file_name()?))
+    };
+    whole
+        .or_else(by_directory)
+        .unwrap_or_else(|| path.to_owned())
 }
 
 #[cfg(test)]

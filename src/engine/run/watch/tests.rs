@@ -303,6 +303,23 @@ fn a_sentinel_that_is_off_watches_nothing_and_one_that_is_on_tells_how_much() {
 }
 
 #[test]
+fn a_project_that_is_named_by_a_link_is_watched_where_it_is() {
+    let project = Project::new(&[("a", "")]);
+    let around = tempfile::tempdir().unwrap();
+    let link = around.path().join("link");
+    std::os::unix::fs::symlink(project.path(), &link).unwrap();
+    let list = resolved(&Watchlist {
+        directories: vec![link.clone()],
+        without: vec![link.join("target/maelstrom"), link.join("target")],
+        written: vec![link.join("a"), link.join("Cargo.lock")],
+        generated: &[],
+    });
+    let root = fs::canonicalize(project.path()).unwrap();
+    assert_eq!(list.without[1], root.join("target"));
+    assert_eq!(list.written, [root.join("a"), root.join("Cargo.lock")]);
+}
+
+#[test]
 fn what_a_round_writes_itself_is_told_only_between_rounds() {
     let root = Path::new("/project");
     let mut sentinel = Sentinel::new(Watching::On, root.to_owned());

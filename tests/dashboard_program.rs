@@ -389,3 +389,25 @@ fn a_recording_shows_the_same_run_again() {
     assert_eq!(failures(&again), failures(&seen));
     assert_eq!(failures(&again).len(), 2);
 }
+
+#[test]
+fn changes_begin_rounds_in_the_open_dashboard() {
+    let project = Project::new(&["#[test] fn passes() {}\n"]);
+    let write = |text: &str| std::fs::write(project.path().join("src/lib.rs"), text).unwrap();
+    let mut tmux = project.started("--watch");
+    let passed = |screen: &str| screen.contains("PASSED") && screen.contains("WATCHING");
+    tmux.wait_for("the wait for a change", passed);
+    write(QUICK);
+    tmux.wait_for("the second round", |screen| {
+        has_failed(screen) && screen.contains("\u{2717} 2 failed") && screen.contains("WATCHING")
+    });
+    write("fn broken(");
+    tmux.wait_for("a failed build", |screen| {
+        screen.contains("BUILD FAILED") && screen.contains("WATCHING")
+    });
+    write("#[test] fn passes() {}\n");
+    tmux.wait_for("its cure", passed);
+    tmux.press("q");
+    tmux.wait_for("the shell", is_shell);
+    assert_eq!(project.rounds().len(), 4);
+}

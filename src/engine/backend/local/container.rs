@@ -74,6 +74,8 @@ impl Containers {
     /// looked up of the host's files, missing ones included, and these may have changed.
     pub fn files_changed(&self) {
         self.edition.set(self.edition.get() + 1);
+        // What kept a program from being a resident may have gone with them.
+        self.refused.borrow_mut().clear();
     }
 
     /// Whether a container has seen no files but the present ones.

@@ -3,15 +3,17 @@
 use std::ffi::OsString;
 
 use super::failure::Failure;
-use super::opening::{Opened, Opening, open, print_lines, wishes};
+use super::opening::{Opened, Opening, discovery_failure, open, print_lines, wishes};
 use super::screen::{Listing, Screen};
 use super::session::{Session, runtime};
 use super::showing::screen;
+use super::specification::{explain, init};
 use crate::engine::config::ThisProcess;
 use crate::engine::event::Notice;
 use crate::engine::run::message::Errand;
 use crate::runners::go::options::{Options, PROGRAM};
 use crate::runners::go::{GoFramework, Goal, collector};
+use crate::runners::sandbox::specified::files;
 use crate::ui::dashboard::Source;
 use crate::ui::style::Colour;
 
@@ -50,9 +52,17 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
     let framework = GoFramework::new(settings, invocation);
     match framework.settings().goal {
         Goal::ListPackages => print_lines(runtime()?.block_on(framework.list_packages())),
-        Goal::Run | Goal::ListTests | Goal::Build => {
-            session(&framework, command, notices, colour)?.run()
+        Goal::Run | Goal::ListTests | Goal::Build | Goal::Explain => {
+            let code = session(&framework, command, notices, colour)?.run()?;
+            match &framework.settings().containers.explain {
+                Some(name) => explain(code, name, &framework.explanations()),
+                None => Ok(code),
+            }
         }
+        Goal::Init => init(
+            &files::GO,
+            &framework.project_directory().map_err(discovery_failure)?,
+        ),
     }
 }
 
@@ -70,7 +80,9 @@ fn session(
             (Errand::Run, screen)
         }
         Goal::ListTests => (Errand::List, Screen::List(Listing::Tests)),
-        Goal::ListPackages | Goal::Build => (Errand::List, Screen::List(Listing::Nothing)),
+        Goal::ListPackages | Goal::Build | Goal::Init | Goal::Explain => {
+            (Errand::List, Screen::List(Listing::Nothing))
+        }
     };
     let watching = screen.watching(&settings.report);
     Ok(Session {

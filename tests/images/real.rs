@@ -303,7 +303,7 @@ impl Layout {
     }
 
     /// Adds a layer with what a script changes.
-    fn edit(&self, script: &str) {
+    pub fn edit(&self, script: &str) {
         self.umoci(&["unpack", "--rootless", "--image", "layout:base", "bundle"]);
         let status = Command::new("sh")
             .args(["-ec", script])

@@ -16,7 +16,8 @@ use tokio::net::UnixStream;
 
 use crate::engine::event::{EventKind, Text};
 use crate::engine::framework::{BrokenEntry, Captured, Host};
-use crate::engine::job::{TestCase, TestKey};
+use crate::engine::job::{Ignored, TestCase, TestKey};
+use crate::runners::sandbox::specified::{Attention, Given};
 
 use super::binaries::Binaries;
 use super::build::BuildMessage;
@@ -25,6 +26,7 @@ use super::error::GoError;
 use super::jobs::{BinaryJobs, Containers, NoContainer, Project};
 use super::listing;
 use super::options::Goal;
+use super::own;
 use super::packages::Package;
 use super::report::{Blocks, Fate, PackageEnd};
 use super::run_pattern;
@@ -49,7 +51,7 @@ pub struct Discovery<'a, H> {
     /// Packages that could not be built, and what Go calls it. They are told of when Go is done:
     /// what compilers say comes on another stream, and may come later.
     unbuilt: Vec<(String, String)>,
-    listings: FuturesUnordered<LocalBoxFuture<'a, Listed>>,
+    listings: FuturesUnordered<LocalBoxFuture<'a, Result<Listed, GoError>>>,
     deselected: u32,
     found: Found,
 }
@@ -68,6 +70,8 @@ struct Listed {
     package: Named,
     jobs: BinaryJobs,
     captured: Captured,
+    /// What tests get that get something of their own.
+    given: HashMap<String, Given>,
 }
 
 /// A package, as far as tests need it.
@@ -140,10 +144,11 @@ impl<'a, H: Host> Discovery<'a, H> {
     }
 
     /// Waits for the next listing and takes it in. Dropping the future loses nothing.
-    pub async fn listed(&mut self) {
+    pub async fn listed(&mut self) -> Result<(), GoError> {
         if let Some(listed) = self.listings.next().await {
-            self.take_listing(&listed);
+            self.take_listing(&listed?);
         }
+        Ok(())
     }
 
     fn output(&self, mut line: Vec<u8>) {
@@ -205,15 +210,24 @@ impl<'a, H: Host> Discovery<'a, H> {
         // If Go was killed meanwhile, its end tells.
         drop(waiting.taken().await);
         match self.project.settings.goal {
-            Goal::Run | Goal::ListTests => self.list(package, &place, &offer),
-            Goal::Build | Goal::ListPackages => Ok(()),
+            Goal::Run | Goal::ListTests | Goal::Explain => self.list(package, &place, &offer),
+            Goal::Build | Goal::ListPackages | Goal::Init => Ok(()),
         }
     }
 
     fn list(&mut self, package: Named, place: &Path, offer: &Offer) -> Result<(), GoError> {
         let binary = self.binaries.directory().join(place);
-        let container = match self.containers.get(&binary) {
-            Ok(container) => container,
+        let containers = self.containers.get(&binary).and_then(|container| {
+            let bare = match self.project.specified {
+                Some(specified) if specified.wants_no_toolbox() => {
+                    Some(self.containers.without_toolbox(&binary)?)
+                }
+                Some(_) | None => None,
+            };
+            Ok((container, bare))
+        });
+        let (container, bare) = match containers {
+            Ok(containers) => containers,
             Err(NoContainer::Project(error)) => return Err(error),
             Err(error @ NoContainer::Libraries(_)) => {
                 let message = format!("the test binary of {} {error}", package.import_path);
@@ -226,16 +240,28 @@ impl<'a, H: Host> Discovery<'a, H> {
             known => known,
         };
         let jobs = BinaryJobs::new(&self.project, container, directory, place, offer);
-        let host = self.host;
+        let standard = jobs.standard(binary, bare);
+        let (host, project) = (self.host, self.project.clone());
         let timeout = self.project.settings.timeout;
         let timeout = timeout.map_or(LISTING_TIMEOUT, |test| test.min(LISTING_TIMEOUT));
         self.listings.push(Box::pin(async move {
             let captured = host.run(jobs.list(timeout)).await;
-            Listed {
+            let given = match (listing::names(&captured), project.settings.goal) {
+                (Ok(names), Goal::Run) => {
+                    own::given(&project, host, &package.package, &standard, names).await?
+                }
+                (Ok(names), Goal::Explain) => {
+                    own::explain(&project, &package.package, &names)?;
+                    HashMap::new()
+                }
+                (Ok(_) | Err(_), _) => HashMap::new(),
+            };
+            Ok(Listed {
                 package,
                 jobs,
                 captured,
-            }
+                given,
+            })
         }));
         Ok(())
     }
@@ -245,13 +271,17 @@ impl<'a, H: Host> Discovery<'a, H> {
             package,
             jobs,
             captured,
+            given,
         } = listed;
         let import_path = &package.import_path;
         match listing::names(captured) {
             Ok(names) => {
                 let tests: Vec<TestCase> = names
                     .into_iter()
-                    .filter_map(|name| self.test(package, jobs, name))
+                    .filter_map(|name| {
+                        let given = given.get(&name);
+                        self.test(package, jobs, given, name)
+                    })
                     .collect();
                 if !tests.is_empty() {
                     self.host.found(tests);
@@ -269,7 +299,13 @@ impl<'a, H: Host> Discovery<'a, H> {
     }
 
     /// A test, if it is wanted.
-    fn test(&mut self, package: &Named, jobs: &BinaryJobs, name: String) -> Option<TestCase> {
+    fn test(
+        &mut self,
+        package: &Named,
+        jobs: &BinaryJobs,
+        given: Option<&Given>,
+        name: String,
+    ) -> Option<TestCase> {
         let settings = self.project.settings;
         let skip = settings.skip.as_ref();
         let run = match &settings.run {
@@ -286,8 +322,15 @@ impl<'a, H: Host> Discovery<'a, H> {
                     artifact: ARTIFACT.into(),
                     name,
                 },
-                ignored: None,
-                job: jobs.test(&run, skip.map(run_pattern::RunPattern::as_written)),
+                ignored: given.and_then(|given| match given.attention {
+                    Attention::Run => None,
+                    Attention::Ignore => Some(Ignored { reason: None }),
+                }),
+                job: {
+                    let own = given.map(|given| jobs.with(given));
+                    let skip = skip.map(run_pattern::RunPattern::as_written);
+                    own.as_ref().unwrap_or(jobs).test(&run, skip)
+                },
             }),
             None => {
                 self.deselected = self.deselected.saturating_add(1);

@@ -9,6 +9,7 @@ use crate::engine::exit_code;
 use crate::engine::framework::DiscoveryError;
 use crate::engine::job;
 use crate::runners::sandbox::container::ContainerError;
+use crate::runners::sandbox::specified::SpecifiedError;
 
 /// Why discovery gave up.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +93,15 @@ pub enum GoError {
     /// The default container can't be made for this project.
     #[error(transparent)]
     Container(#[from] ContainerError),
+    /// The project's file, or what it asks for.
+    #[error(transparent)]
+    Specified(Box<SpecifiedError>),
+}
+
+impl From<SpecifiedError> for GoError {
+    fn from(error: SpecifiedError) -> Self {
+        GoError::Specified(Box::new(error))
+    }
 }
 
 /// What the tool said, or at least that it failed.
@@ -126,6 +136,7 @@ impl DiscoveryError for GoError {
     fn exit_code(&self) -> u8 {
         match self {
             GoError::Tool { status, .. } | GoError::Build { status } => of_tool(*status),
+            GoError::Specified(error) => error.exit_code(),
             // What `go test` exits with.
             GoError::NoModule { .. } => 1,
             GoError::Directory { .. } => exit_code::USAGE,
@@ -155,6 +166,7 @@ impl DiscoveryError for GoError {
                 Some("the module's directory must be writable for `.maelstrom-go-test`".to_owned())
             }
             GoError::Container(error) => error.help(),
+            GoError::Specified(error) => error.help(),
             GoError::Directory { .. }
             | GoError::Tool { .. }
             | GoError::Follow { .. }

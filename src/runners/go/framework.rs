@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::event::{EventKind, Isolation, SourceLocation};
+use crate::engine::filter::vocabulary;
 use crate::engine::framework::{DiscoverySummary, Follower, Framework, Host, Watchlist};
 use crate::engine::job::TestKey;
+use crate::engine::materials::Materials;
+use crate::engine::spec::RunnerLayers;
 use crate::runners::sandbox;
 use crate::runners::sandbox::container::Toolbox;
 use crate::runners::sandbox::invocation::Invocation;
+use crate::runners::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
 
 use super::binaries::{Binaries, OWN};
 use super::build::{Build, arguments};
@@ -19,6 +23,7 @@ use super::jobs::Project;
 use super::location::Places;
 use super::options::{Goal, Settings};
 use super::order::by_need;
+use super::own;
 use super::packages::{self, Package};
 use super::reader::Reader;
 use super::toolchain::{GO, Toolchain};
@@ -29,6 +34,8 @@ pub struct GoFramework {
     settings: Settings,
     invocation: Invocation,
     known: Mutex<Known>,
+    /// What was said of the tests that are to be explained.
+    explained: Mutex<Vec<String>>,
 }
 
 /// What a run needs as long as tests run, after discovery is over.
@@ -39,6 +46,8 @@ struct Known {
     /// Where packages are, by their import paths.
     directories: HashMap<String, PathBuf>,
     root: PathBuf,
+    /// What jobs of all discoveries use.
+    materials: Vec<Arc<Materials>>,
 }
 
 impl GoFramework {
@@ -51,6 +60,7 @@ impl GoFramework {
             settings,
             invocation,
             known: Mutex::default(),
+            explained: Mutex::default(),
         }
     }
 
@@ -65,6 +75,43 @@ impl GoFramework {
         self.toolchain().await?;
         let packages = self.wanted(packages::list(&self.invocation, &self.settings).await?);
         Ok(packages.into_iter().map(|p| p.import_path).collect())
+    }
+
+    /// The directory of the module, where its own file belongs.
+    pub fn project_directory(&self) -> Result<PathBuf, GoError> {
+        let directory = &self.invocation.directory;
+        own::module_directory(directory).ok_or_else(|| GoError::NoModule {
+            directory: directory.clone(),
+        })
+    }
+
+    /// What was said of the tests that are to be explained.
+    pub fn explanations(&self) -> Vec<String> {
+        let explained = self.explained.lock();
+        explained.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the module's own file says of containers, if there is one.
+    fn specified(&self, root: &Path, own: &Path) -> Result<Option<Specified>, GoError> {
+        let project = own::module_directory(&self.invocation.directory);
+        let project = project.unwrap_or_else(|| root.to_owned());
+        let recipe = Recipe {
+            file: &files::GO,
+            project: &project,
+            vocabulary: &vocabulary::GO,
+            variables: &[],
+            timeout_s: self.settings.timeout_s,
+            runner_layers: RunnerLayers::Some,
+            isolation: self.settings.isolation,
+            client: &self.invocation.environment,
+        };
+        let containers = &self.settings.containers;
+        let sources = containers.sources(&self.invocation, project.clone(), own.to_owned());
+        let specified = Specified::load(&recipe, sources)?;
+        if let Some(specified) = &specified {
+            self.known().materials.push(specified.materials());
+        }
+        Ok(specified)
     }
 
     /// Go, which has a module to work on where it needs one.
@@ -115,18 +162,25 @@ impl GoFramework {
         );
     }
 
-    fn notify<H: Host>(&self, host: &H) {
-        match (
-            self.settings.goal,
-            self.settings.isolation,
-            self.settings.toolbox,
-        ) {
-            (Goal::Run, Isolation::Container, Toolbox::Present) => {
-                host.emit(EventKind::Notice(sandbox::notices::toolbox("Go toolchain")));
+    fn notify<H: Host>(&self, host: &H, specified: Option<&Specified>) {
+        match self.settings.goal {
+            Goal::Run => {}
+            Goal::ListTests | Goal::ListPackages | Goal::Build | Goal::Init | Goal::Explain => {
+                return;
             }
-            (Goal::Run, Isolation::Container, Toolbox::Absent)
-            | (Goal::Run, Isolation::Process, _)
-            | (Goal::ListTests | Goal::ListPackages | Goal::Build, _, _) => {}
+        }
+        let used = specified.map_or(ToolboxUse::Used, Specified::toolbox_use);
+        let toolbox = match (self.settings.isolation, self.settings.toolbox, used) {
+            (Isolation::Container, Toolbox::Present, ToolboxUse::Used) => {
+                Some(sandbox::notices::toolbox("Go toolchain"))
+            }
+            (Isolation::Container, Toolbox::Present, ToolboxUse::Unused)
+            | (Isolation::Container, Toolbox::Absent, _)
+            | (Isolation::Process, _, _) => None,
+        };
+        let no_containers = specified.and_then(Specified::notice);
+        for notice in [toolbox, no_containers].into_iter().flatten() {
+            host.emit(EventKind::Notice(notice));
         }
     }
 
@@ -148,7 +202,7 @@ impl GoFramework {
                         break status;
                     }
                 }
-                () = discovery.listed(), if discovery.is_listing() => {}
+                listed = discovery.listed(), if discovery.is_listing() => listed?,
             }
         };
         host.emit(EventKind::BuildFinished {
@@ -158,7 +212,7 @@ impl GoFramework {
             return Err(GoError::Build { status });
         }
         while discovery.is_listing() {
-            discovery.listed().await;
+            discovery.listed().await?;
         }
         Ok(DiscoverySummary {
             deselected: discovery.deselected(),
@@ -192,6 +246,7 @@ impl Framework for GoFramework {
         if packages.is_empty() && listed > 0 {
             return Ok(DiscoverySummary::default());
         }
+        let specified = self.specified(&root, &own)?;
         let binaries =
             Binaries::new(&own).map_err(|(path, source)| GoError::Keep { path, source })?;
         let named = self.named(&packages);
@@ -212,13 +267,15 @@ impl Framework for GoFramework {
             directories: &directories,
             own: &own,
             binaries: binaries.directory(),
+            specified: specified.as_ref(),
+            explained: &self.explained,
         };
         let discovery = Discovery::new(project, host, &binaries, &packages)?;
         let summary = self.build(host, &arguments, &binaries, discovery).await;
         // Tests that were found run on, whatever became of the rest.
         self.known().binaries.push(binaries);
         let summary = summary?;
-        self.notify(host);
+        self.notify(host, specified.as_ref());
         Ok(summary)
     }
 

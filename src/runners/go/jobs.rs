@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::engine::event::Isolation;
@@ -20,6 +20,7 @@ use crate::runners::sandbox::container::workspace::Places;
 use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::runners::sandbox::environment::invoking;
 use crate::runners::sandbox::invocation::{Invocation, Variables};
+use crate::runners::sandbox::specified::{Given, OwnProgram, Specified, Standard};
 
 use super::collector::Offer;
 use super::error::GoError;
@@ -62,6 +63,10 @@ pub struct Project<'a> {
     pub own: &'a Path,
     /// Where test binaries are.
     pub binaries: &'a Path,
+    /// What the project's own file says of containers, if there is one.
+    pub specified: Option<&'a Specified>,
+    /// What is said of the tests that are to be explained.
+    pub explained: &'a Mutex<Vec<String>>,
 }
 
 /// The containers of a project: one, or without the toolbox one for each set of shared libraries.
@@ -71,7 +76,7 @@ pub struct Containers {
     host: HostFacts,
     toolbox: Toolbox,
     isolation: Isolation,
-    made: HashMap<BTreeSet<PathBuf>, Arc<ContainerSpec>>,
+    made: HashMap<(Toolbox, BTreeSet<PathBuf>), Arc<ContainerSpec>>,
 }
 
 /// Why a test binary has no container.
@@ -105,23 +110,33 @@ impl Containers {
 
     /// The container for a test binary.
     pub fn get(&mut self, binary: &Path) -> Result<Arc<ContainerSpec>, NoContainer> {
-        let libraries = match (self.toolbox, self.isolation) {
+        self.with(self.toolbox, binary)
+    }
+
+    /// The container for a test binary whose tests do without this machine's programs.
+    pub fn without_toolbox(&mut self, binary: &Path) -> Result<Arc<ContainerSpec>, NoContainer> {
+        self.with(Toolbox::Absent, binary)
+    }
+
+    fn with(&mut self, toolbox: Toolbox, binary: &Path) -> Result<Arc<ContainerSpec>, NoContainer> {
+        let libraries = match (toolbox, self.isolation) {
             (Toolbox::Absent, Isolation::Container) => {
                 shared_libraries(binary, &[])?.into_iter().collect()
             }
             (Toolbox::Present, _) | (Toolbox::Absent, Isolation::Process) => BTreeSet::new(),
         };
-        if let Some(made) = self.made.get(&libraries) {
+        let key = (toolbox, libraries);
+        if let Some(made) = self.made.get(&key) {
             return Ok(made.clone());
         }
-        let files = libraries.iter();
+        let files = key.1.iter();
         let files = files.filter_map(|library| HostPath::resolve(library).ok());
         let needed = Libraries {
             files: files.collect(),
         };
-        let made = container(&self.workspace, &self.host, self.toolbox, &needed);
+        let made = container(&self.workspace, &self.host, toolbox, &needed);
         let made = Arc::new(made.map_err(GoError::from)?);
-        self.made.insert(libraries, made.clone());
+        self.made.insert(key, made.clone());
         Ok(made)
     }
 }
@@ -186,6 +201,39 @@ impl BinaryJobs {
             working_directory: directory.into(),
             arguments: kept.chain(&settings.extra_arguments).cloned().collect(),
             timeout: settings.timeout,
+        }
+    }
+
+    /// The same for tests that get something else.
+    pub fn with(&self, given: &Given) -> BinaryJobs {
+        let program = given.program.as_ref();
+        BinaryJobs {
+            container: given.container.clone(),
+            program: program.map_or_else(|| self.program.clone(), |path| path.as_os_str().into()),
+            environment: given.environment.clone(),
+            working_directory: given.working_directory.clone(),
+            arguments: self.arguments.clone(),
+            timeout: given.timeout,
+        }
+    }
+
+    /// What a test binary's tests get by default. It is here, on this machine.
+    pub fn standard(
+        &self,
+        binary: PathBuf,
+        without_toolbox: Option<Arc<ContainerSpec>>,
+    ) -> Standard {
+        let name = binary.file_name().unwrap_or(OsStr::new("test"));
+        let name = name.to_string_lossy().into_owned();
+        Standard {
+            container: self.container.clone(),
+            without_toolbox,
+            environment: self.environment.clone(),
+            working_directory: self.working_directory.clone(),
+            program: Some(OwnProgram {
+                source: binary,
+                name,
+            }),
         }
     }
 

@@ -28,6 +28,7 @@ pub mod listing;
 pub mod location;
 pub mod options;
 pub mod order;
+mod own;
 pub mod packages;
 pub mod reader;
 pub mod report;

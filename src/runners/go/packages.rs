@@ -91,13 +91,17 @@ impl Package {
 
     /// Whether patterns want it, or one of its tests.
     pub fn is_wanted(&self, patterns: &Selection, case: Option<&str>) -> bool {
-        let subject = GoSubject {
+        patterns.evaluate(&self.subject(case)).possible()
+    }
+
+    /// It, or one of its tests, as patterns see it.
+    pub fn subject<'a>(&'a self, case: Option<&'a str>) -> GoSubject<'a> {
+        GoSubject {
             import_path: &self.import_path,
             path: self.path(),
             name: &self.name,
             case,
-        };
-        patterns.evaluate(&subject).possible()
+        }
     }
 }
 

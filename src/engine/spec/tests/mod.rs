@@ -6,6 +6,7 @@
 mod laws;
 mod parts;
 mod rows;
+mod shapes;
 
 use std::path::Path;
 

@@ -28,6 +28,8 @@ use clap::{Args, CommandFactory, Parser};
 use crate::engine::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
 pub use crate::runners::cargo::options::{IsolationOption, PassingOutput, ReportOptions};
 
+use crate::runners::sandbox::specified::ContainerOptions;
+
 pub use self::resolve::{Goal, OptionsError, Settings, Timeout};
 
 /// The most slots there may be.
@@ -45,6 +47,9 @@ pub static PROGRAM: Program = Program {
         Value::new("repeat", Kind::Number),
         Value::new("stop-after", Kind::Number),
         Value::new("timeout", Kind::NumberOrText),
+        Value::new("cache-size", Kind::Size),
+        Value::new("container-image-depot-root", Kind::Text),
+        Value::new("accept-invalid-remote-container-tls-certs", Kind::Boolean),
         Value::new("ui", Kind::Text),
         Value::new("quiet", Kind::Boolean),
         Value::new("no-tui", Kind::Boolean),
@@ -97,6 +102,10 @@ pub struct Options {
     /// How the tests run.
     #[command(flatten)]
     pub run: RunOptions,
+
+    /// In what they run.
+    #[command(flatten)]
+    pub containers: ContainerOptions,
 
     /// What is shown.
     #[command(flatten)]

@@ -10,6 +10,7 @@ use crate::engine::event::Isolation;
 use crate::engine::filter::{PatternError, Selection, vocabulary};
 use crate::runners::go::run_pattern::{RunPattern, RunPatternError};
 use crate::runners::sandbox::container::Toolbox;
+use crate::runners::sandbox::specified::ContainerOptions;
 
 use super::{
     BuildOptions, IsolationOption, Options, PassingOutput, ReportOptions, RunOptions, SLOTS_MAX,
@@ -54,6 +55,10 @@ pub struct Settings {
     pub stop_after: Option<NonZeroU32>,
     /// After how long a test is ended from outside.
     pub timeout: Option<Duration>,
+    /// The same as it was said, in seconds, 0 for no limit; it wins against the project's file.
+    pub timeout_s: Option<u32>,
+    /// In what tests run.
+    pub containers: ContainerOptions,
     /// Whether passing tests' output is shown.
     pub passing_output: PassingOutput,
     /// What is shown otherwise, and where.
@@ -71,6 +76,10 @@ pub enum Goal {
     ListPackages,
     /// Build.
     Build,
+    /// Write a file to begin with.
+    Init,
+    /// Build, and print what a test gets.
+    Explain,
 }
 
 /// How long a test may take.
@@ -184,7 +193,12 @@ impl Options {
         };
         let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
         Ok(Settings {
-            goal: goal(&self.tests),
+            goal: goal(&self.tests, &self.containers),
+            containers: self.containers,
+            timeout_s: match run.timeout {
+                Some(Timeout::Seconds(seconds)) => Some(seconds),
+                Some(Timeout::Go(_)) | None => None,
+            },
             patterns: Selection::parse(&self.tests.include, &self.tests.exclude, &vocabulary::GO)?,
             run: run_pattern("run", self.tests.run.as_deref())?,
             skip: run_pattern("skip", self.tests.skip.as_deref())?,
@@ -220,7 +234,13 @@ impl Options {
     }
 }
 
-fn goal(tests: &TestOptions) -> Goal {
+fn goal(tests: &TestOptions, containers: &ContainerOptions) -> Goal {
+    if containers.init {
+        return Goal::Init;
+    }
+    if containers.explain.is_some() {
+        return Goal::Explain;
+    }
     match (tests.list_tests, tests.list_packages, tests.no_run) {
         (true, _, _) => Goal::ListTests,
         (_, true, _) => Goal::ListPackages,

@@ -53,7 +53,7 @@ impl ContainerOptions {
         Sources {
             project,
             depot,
-            cache: own.join("cache"),
+            cache: own.join("cache/layers"),
             size_target_bytes: self.cache_size.0,
             certificates: match self.accept_invalid_remote_container_tls_certs {
                 true => Certificates::AnyAccepted,

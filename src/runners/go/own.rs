@@ -1,0 +1,58 @@
+//! What the module's own file makes of the tests of a package, and explanations of it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use crate::engine::event::EventKind;
+use crate::engine::framework::Host;
+use crate::runners::sandbox::specified::{Given, Standard, explain_built_in};
+
+use super::error::GoError;
+use super::jobs::Project;
+use super::packages::Package;
+
+/// The nearest directory with a module, from here upwards: where the module's own file belongs.
+pub fn module_directory(here: &Path) -> Option<PathBuf> {
+    let mut directories = here.ancestors();
+    let found = directories.find(|directory| directory.join("go.mod").is_file());
+    found.map(Path::to_owned)
+}
+
+/// What the file gives to the tests of a package that may be wanted.
+pub async fn given<H: Host>(
+    project: &Project<'_>,
+    host: &H,
+    package: &Package,
+    standard: &Standard,
+    names: Vec<String>,
+) -> Result<HashMap<String, Given>, GoError> {
+    let Some(specified) = project.specified else {
+        return Ok(HashMap::new());
+    };
+    let wanted = |name: &String| package.is_wanted(&project.settings.patterns, Some(name));
+    let names: Vec<String> = names.into_iter().filter(wanted).collect();
+    let subjects = names.iter().map(|name| package.subject(Some(name)));
+    let tell = |notice| host.emit(EventKind::Notice(notice));
+    let given = specified.give_all(subjects, standard, &tell).await?;
+    Ok(names.into_iter().zip(given).collect())
+}
+
+/// Writes down what is to be said of the tests that are to be explained.
+pub fn explain(project: &Project<'_>, package: &Package, names: &[String]) -> Result<(), GoError> {
+    let asked = project.settings.containers.explain.as_deref();
+    for name in names {
+        let title = format!("{} {name}", package.import_path);
+        if asked != Some(name) && asked != Some(&title) {
+            continue;
+        }
+        let subject = package.subject(Some(name));
+        let text = match project.specified {
+            Some(specified) => specified.explain(&title, &subject)?,
+            None => explain_built_in(&title, &subject, project.settings.timeout_s)?,
+        };
+        let explained = project.explained.lock();
+        explained.unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+    Ok(())
+}

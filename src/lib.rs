@@ -21,6 +21,8 @@ pub enum Program {
     GoTest,
     /// `maelstrom-pytest`.
     Pytest,
+    /// `maelstrom-run`.
+    Run,
 }
 
 /// All of a program. To be called before anything else: the same executable serves as the helper
@@ -33,6 +35,7 @@ pub fn main(program: Program) -> ExitCode {
         Program::CargoMaelstrom => program::cargo::main(std::env::args_os().collect()),
         Program::GoTest => program::go::main(std::env::args_os().collect()),
         Program::Pytest => program::pytest::main(std::env::args_os().collect()),
+        Program::Run => program::run::main(std::env::args_os().collect()),
     };
     ExitCode::from(code)
 }

@@ -411,3 +411,22 @@ fn changes_begin_rounds_in_the_open_dashboard() {
     tmux.wait_for("the shell", is_shell);
     assert_eq!(project.rounds().len(), 4);
 }
+
+#[test]
+fn a_shell_opens_in_the_container_of_the_selected_test() {
+    let project = Project::new(&[QUICK]);
+    let mut tmux = project.started("");
+    tmux.wait_for("the end of the run", |screen| screen.contains("2 failed"));
+    tmux.press("!");
+    tmux.wait_for("a prompt in the container", |screen| {
+        screen.contains("@maelstrom:") || screen.trim_end().ends_with(['$', '#'])
+    });
+    tmux.type_line("clear; echo package $CARGO_PKG_NAME on $(hostname) && exit");
+    tmux.wait_for_bytes(0, b"package garden on maelstrom");
+    tmux.wait_for("the dashboard again", |screen| screen.contains("2 failed"));
+    tmux.press("q");
+    let left = tmux.wait_for("the shell outside", |screen| {
+        screen.contains("look around where the first one failed")
+    });
+    assert!(left.contains("--tty --job"), "{left}");
+}

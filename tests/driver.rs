@@ -138,6 +138,7 @@ fn drive_scripts(
                 .unwrap()
                 .with_grace(grace),
             outlet: Outlet::new(sender),
+            shell: None,
             commands,
             interrupts,
             watching: Watching::Off,

@@ -230,6 +230,7 @@ fn run(state_directory: &Path) -> u8 {
             news: VecDeque::new(),
         },
         outlet: Outlet::new(sender),
+        shell: None,
         commands,
         interrupts,
         watching: Watching::Off,

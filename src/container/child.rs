@@ -74,12 +74,22 @@ pub enum Capabilities {
     Resident,
 }
 
+/// Whether the job's standard input is a terminal that is to be its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terminal {
+    /// The job has none.
+    None,
+    /// It is the controlling terminal of the job's session: keys become signals.
+    Controlling,
+}
+
 /// The step a child was at when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     NewSession,
     SignalMask,
     Descriptors,
+    Terminal,
     WorkingDirectory,
     Capabilities,
     Execute,
@@ -88,6 +98,7 @@ enum Stage {
 /// Everything the child needs, prepared by its parent.
 struct Launch {
     streams: [RawFd; 3],
+    terminal: Terminal,
     working_directory: *const c_char,
     candidates: *const *const c_char,
     arguments: *const *const c_char,
@@ -142,6 +153,7 @@ pub fn start(
     stack: &mut ChildStack,
     image: &ProcessImage,
     streams: [BorrowedFd<'_>; 3],
+    terminal: Terminal,
     capabilities: Capabilities,
 ) -> Result<Pid, StepFailed> {
     let candidates = pointers(image.candidates.iter().map(CString::as_c_str));
@@ -149,6 +161,7 @@ pub fn start(
     let environment = pointers(image.environment.iter());
     let mut launch = Launch {
         streams: streams.map(|stream| stream.as_raw_fd()),
+        terminal,
         working_directory: image.working_directory.as_ptr(),
         candidates: candidates.as_ptr(),
         arguments: arguments.as_ptr(),
@@ -187,6 +200,7 @@ fn stage_text(stage: Stage, image: &ProcessImage) -> String {
         Stage::NewSession => "start a session".to_owned(),
         Stage::SignalMask => "unblock signals".to_owned(),
         Stage::Descriptors => "set up standard input, output and error".to_owned(),
+        Stage::Terminal => "make standard input the controlling terminal".to_owned(),
         Stage::WorkingDirectory => {
             format!(
                 "change into the working directory {}",
@@ -243,6 +257,10 @@ unsafe fn prepare(launch: &Launch) -> Result<(), Stage> {
             // None of the sources is below 3: the slot keeps 0, 1 and 2 occupied. Everything else
             // it has open closes by itself.
             check(Stage::Descriptors, libc::dup2(*source, target as c_int))?;
+        }
+        match launch.terminal {
+            Terminal::None => {}
+            Terminal::Controlling => check(Stage::Terminal, libc::ioctl(0, libc::TIOCSCTTY, 0))?,
         }
         check(
             Stage::WorkingDirectory,

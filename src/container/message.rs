@@ -76,6 +76,8 @@ pub enum SlotOrder {
 pub enum Task {
     /// Run it as a job.
     Run,
+    /// Run it as a job whose streams are a terminal of its own.
+    RunOnTerminal,
     /// Start it as the resident, which stays and whose forks are jobs.
     Keep,
     /// Have the resident fork a job, which is as good as this program started afresh.

@@ -1,8 +1,10 @@
-//! TOML files as trees in which every value remembers where it stands.
+//! TOML files and JSON texts ([`json`]) as trees in which every value remembers where it stands.
 //!
 //! Whoever reads a tree takes what it knows with [`Table`] and complains with [`Fault`]s;
 //! [`Document::locate`] turns those into errors that name file, line and column and show the place.
 //! Deliberately absent: reading the file, and any meaning.
+
+mod json;
 
 use std::fmt;
 use std::ops::Range;
@@ -16,6 +18,16 @@ use super::excerpt::{excerpt, line_and_column, nearest};
 pub struct Document {
     name: String,
     text: String,
+    start: Position,
+}
+
+/// A place in a text, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
 }
 
 /// A value and its place, in bytes.
@@ -40,6 +52,8 @@ pub enum Value {
     Text(String),
     /// A date, a time, or both.
     Datetime,
+    /// `null`
+    Null,
     /// An array.
     List(Vec<Node>),
     /// A table.
@@ -106,6 +120,15 @@ impl Document {
         Document {
             name: name.into(),
             text: text.into(),
+            start: Position { line: 1, column: 1 },
+        }
+    }
+
+    /// Part of a longer text, beginning here.
+    pub fn part(name: impl Into<String>, text: impl Into<String>, start: Position) -> Document {
+        Document {
+            start,
+            ..Document::new(name, text)
         }
     }
 
@@ -124,6 +147,11 @@ impl Document {
     /// `NAME:LINE:COLUMN` of a place.
     pub fn place(&self, span: &Range<usize>) -> String {
         let (line, column) = line_and_column(&self.text, span.start);
+        let column = match line {
+            1 => column + self.start.column - 1,
+            _ => column,
+        };
+        let line = line + self.start.line - 1;
         format!("{}:{line}:{column}", self.name)
     }
 
@@ -160,6 +188,7 @@ impl Node {
             Value::Number => "a number",
             Value::Text(_) => "a string",
             Value::Datetime => "a date",
+            Value::Null => "null",
             Value::List(_) => "an array",
             Value::Table(_) => "a table",
         }

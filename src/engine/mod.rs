@@ -2,7 +2,7 @@
 //!
 //! Data flows one way: down as jobs, back as [`event::Event`]s. Nothing here knows who watches.
 //!
-//! - [`job`], [`ids`], [`event`]: the shared vocabulary.
+//! - [`job`], [`ids`], [`event`]: the shared vocabulary. [`job_file`]: jobs kept for a person.
 //! - [`framework`]: what finds the tests, as a trait.
 //! - [`filter`]: the pattern language that selects tests.
 //! - [`config`]: the values that options, variables and files give a program.
@@ -26,6 +26,7 @@ pub mod filter;
 pub mod framework;
 pub mod ids;
 pub mod job;
+pub mod job_file;
 pub mod libraries;
 pub mod materials;
 pub mod run;

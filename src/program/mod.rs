@@ -3,6 +3,7 @@
 //! - [`cargo`]: `cargo maelstrom`, from its command line to its exit code.
 //! - [`go`]: `maelstrom-go-test`, likewise.
 //! - [`pytest`]: `maelstrom-pytest`, likewise.
+//! - [`run`]: `maelstrom-run`, likewise.
 //! - [`opening`]: what they share before a run. [`showing`]: what it is shown on.
 //! - [`session`]: one run with everything around it: backend, screen, signals, recording.
 //! - [`screen`]: the thread that shows a run.
@@ -14,6 +15,7 @@ pub mod failure;
 pub mod go;
 pub mod opening;
 pub mod pytest;
+pub mod run;
 pub mod screen;
 pub mod session;
 pub mod showing;

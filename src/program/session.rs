@@ -28,6 +28,7 @@ use crate::engine::run::message::Wishes;
 use crate::engine::run::outlet::Outlet;
 use crate::engine::run::signals::{self, Interrupt};
 use crate::engine::run::watch::Watching;
+use crate::runners::jobs;
 use crate::ui::{record, terminal};
 
 /// What is to be run, and shown on what.
@@ -95,6 +96,7 @@ impl<F: Framework> Session<'_, F> {
                 framework: self.framework,
                 backend: backend.with_grace(self.wishes.grace),
                 outlet,
+                shell: shell(self.isolation),
                 commands,
                 interrupts,
                 watching: self.watching,
@@ -128,7 +130,8 @@ pub fn wait_for(shown: Shown) -> Result<(), Failure> {
     }
 }
 
-fn backend(isolation: Isolation, slots: u32) -> Result<LocalBackend, Failure> {
+/// A backend of this machine.
+pub fn backend(isolation: Isolation, slots: u32) -> Result<LocalBackend, Failure> {
     match isolation {
         Isolation::Container => {
             let executable =
@@ -141,6 +144,28 @@ fn backend(isolation: Isolation, slots: u32) -> Result<LocalBackend, Failure> {
         let help = forbidden.help.clone();
         Failure::infrastructure(&forbidden, Some(help))
     })
+}
+
+/// The program that opens a shell in a container: beside this one, else on `PATH`. Processes that
+/// share this machine need none.
+fn shell(isolation: Isolation) -> Option<PathBuf> {
+    match isolation {
+        Isolation::Container => {}
+        Isolation::Process => return None,
+    }
+    let name = jobs::options::PROGRAM.name;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|program| program.is_file());
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|own| own.with_file_name(name));
+    match (on_path, beside.filter(|program| program.is_file())) {
+        (Some(on_path), Some(beside)) if on_path != beside => Some(beside),
+        (Some(_), _) => Some(name.into()),
+        (None, beside) => beside,
+    }
 }
 
 fn run_started(program: &str, command: Vec<String>, isolation: Isolation) -> RunStarted {

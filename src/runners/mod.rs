@@ -5,6 +5,7 @@
 pub mod cargo;
 pub mod framework;
 pub mod go;
+pub mod jobs;
 pub mod lines;
 pub mod process;
 pub mod pytest;

@@ -18,7 +18,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
 
-use super::super::child::{self, Capabilities, ChildStack};
+use super::super::child::{self, Capabilities, ChildStack, Terminal};
 use super::super::message::{
     self, MessageError, ProcessImage, SlotFate, SlotOrder, SlotReply, Task,
 };
@@ -192,7 +192,8 @@ impl Slot {
                 Err(_) => return 1,
             };
             let end = match task {
-                Task::Run => self.run(socket, &image, descriptors),
+                Task::Run => self.run(socket, &image, Terminal::None, descriptors),
+                Task::RunOnTerminal => self.run(socket, &image, Terminal::Controlling, descriptors),
                 Task::Fork => self.fork(socket, &image, &descriptors),
                 Task::Keep => {
                     let kept = self.keep(socket, &image);
@@ -242,7 +243,13 @@ impl Slot {
         }
     }
 
-    fn run(&mut self, socket: &OwnedFd, image: &ProcessImage, descriptors: Vec<OwnedFd>) -> JobEnd {
+    fn run(
+        &mut self,
+        socket: &OwnedFd,
+        image: &ProcessImage,
+        terminal: Terminal,
+        descriptors: Vec<OwnedFd>,
+    ) -> JobEnd {
         // So that the job always is process 2.
         self.number_next_process(b"1");
         let stream = |index: usize| -> BorrowedFd<'_> {
@@ -254,7 +261,7 @@ impl Slot {
             Privileges::Full => Capabilities::All,
         };
         let started = Instant::now();
-        let pid = match child::start(&mut self.stack, image, streams, capabilities) {
+        let pid = match child::start(&mut self.stack, image, streams, terminal, capabilities) {
             Ok(pid) => pid,
             Err(failed) => return JobEnd::NotStarted(failed),
         };

@@ -32,7 +32,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Pid;
 
-use super::super::child::{self, Capabilities, ChildStack};
+use super::super::child::{self, Capabilities, ChildStack, Terminal};
 use super::super::message::ProcessImage;
 use super::super::spec::{ExitStatus, ResourceUsage};
 use super::super::sys::process::{Patience, Waited, Whom, exit_status, pidfd, wait};
@@ -110,7 +110,13 @@ impl Resident {
         };
         let (output, errors) = (file()?, file()?);
         let streams = [theirs.as_fd(), output.as_fd(), errors.as_fd()];
-        let pid = child::start(stack, image, streams, Capabilities::Resident)?;
+        let pid = child::start(
+            stack,
+            image,
+            streams,
+            Terminal::None,
+            Capabilities::Resident,
+        )?;
         Ok(Resident {
             pid,
             socket: ours,

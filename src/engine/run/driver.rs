@@ -26,12 +26,14 @@ use super::machine::{Machine, State};
 use super::message::{Effect, Input, Wishes};
 use super::notebook::Notebook;
 use super::outlet::Outlet;
+use super::shells::Shells;
 use super::signals::Interrupt;
 use super::tail::Memory;
 use super::watch::{Sentinel, Watching};
 use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use crate::engine::error::with_causes;
 use crate::engine::event::{Command, EventKind, Notice, RunStarted, Stream};
+use crate::engine::exit_code;
 use crate::engine::framework::{DiscoveryError, DiscoverySummary, Followed, Framework};
 use crate::engine::ids::{Attempt, TestId};
 use crate::engine::job::{JobEnd, JobResult};
@@ -63,6 +65,8 @@ pub struct Setup<'a, F, B> {
     pub outlet: Outlet,
     /// What the user interface asks for. When it is gone, nobody stays.
     pub commands: UnboundedReceiver<Command>,
+    /// The program that opens a shell in a test's container, where there is one.
+    pub shell: Option<PathBuf>,
     /// Who else may end the run.
     pub interrupts: UnboundedReceiver<Interrupt>,
     /// Whether changed files begin rounds.
@@ -78,6 +82,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
         framework,
         backend,
         outlet,
+        shell,
         mut commands,
         mut interrupts,
         watching,
@@ -92,6 +97,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
         notebook: Notebook::default(),
         helpers: Helpers::default(),
         memories: BTreeMap::new(),
+        shells: Shells::new(shell),
         end: None,
     };
     let mut discovery: Discovery<'_, F> = Some(Box::pin(framework.discover(&host)));
@@ -174,6 +180,7 @@ struct Driver<'a, F, B> {
     notebook: Notebook,
     helpers: Helpers,
     memories: BTreeMap<JobId, Memory>,
+    shells: Shells,
     end: Option<u8>,
 }
 
@@ -205,6 +212,7 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
         match mail {
             Mail::Event(event) => self.tell(Input::Fact(event)),
             Mail::StateDirectory(directory) => {
+                self.shells.keep_jobs_in(directory.join("jobs"));
                 if let Some(notice) = self.notebook.open(Store::new(&directory)) {
                     self.tell(Input::Fact(EventKind::Notice(notice)));
                 }
@@ -362,6 +370,28 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
         }
     }
 
+    /// Emits an event; one about a failure or a test's job is completed by the command that opens a
+    /// shell in its container.
+    fn emit(&mut self, mut event: EventKind) {
+        let described = match &mut event {
+            EventKind::Described(description) => {
+                let job = self.machine.job(description.test);
+                description.shell = job.and_then(|job| self.shells.command(job));
+                None
+            }
+            EventKind::Finished(finished) if exit_code::of_failure(&finished.outcome).is_some() => {
+                let job = self.machine.job(finished.test);
+                job.and_then(|job| self.shells.describe_failure(finished.test, job))
+            }
+            _ => None,
+        };
+        self.outlet.emit(event);
+        if let Some(description) = described {
+            self.outlet
+                .emit(EventKind::Described(Box::new(description)));
+        }
+    }
+
     fn obey(
         &mut self,
         (host, mail): (&'a Mailbox, &mut UnboundedReceiver<Mail>),
@@ -373,7 +403,7 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
                     if changes_files(&event) {
                         self.backend.files_changed();
                     }
-                    self.outlet.emit(event);
+                    self.emit(event);
                 }
                 Effect::Submit { id, job, rank } => self.backend.submit(id, job, rank),
                 Effect::Stop { id, how } => self.backend.stop(id, how),

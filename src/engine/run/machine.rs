@@ -238,6 +238,11 @@ impl Machine {
         self.tests.get(test.index()).map(|test| &test.key)
     }
 
+    /// What runs a test, if anything does.
+    pub fn job(&self, test: TestId) -> Option<&Job> {
+        self.tests.get(test.index())?.work.job()
+    }
+
     /// Takes in what happened, `now_us` microseconds after the run began.
     pub fn handle(&mut self, now_us: u64, input: Input) -> Result<(), Unexpected> {
         use State::{Closed, Idle, Killing, Open, Over, Stopping};
@@ -344,8 +349,7 @@ impl Machine {
             Command::Suspend => self.suspend(now_us),
             Command::Continue => self.go_on(now_us),
             Command::Describe { test } => {
-                let known = self.tests.get(test.index());
-                let Some(job) = known.and_then(|test| test.work.job()) else {
+                let Some(job) = self.job(test) else {
                     return Err(self.unexpected("a question about no job"));
                 };
                 let description = describe(test, job);

@@ -12,7 +12,8 @@
 //! - [`machine`]: every decision, pure; [`message`]: what goes in and comes out.
 //! - [`tally`]: what a round's attempts add up to, pure.
 //! - [`ending`]: what a job's end means for its test, pure.
-//! - [`describe`]: what a detail screen shows of a job, pure.
+//! - [`describe`]: what a detail screen shows of a job, pure. [`shells`]: how to look around in its
+//!   container.
 //! - [`attempt`]: attempts and helpers as jobs of a backend.
 //! - [`host`]: the framework's side; [`outlet`]: the watcher's; [`signals`]: the outside's.
 //! - [`watch`]: which files changed.
@@ -29,6 +30,7 @@ pub mod machine;
 pub mod message;
 pub mod notebook;
 pub mod outlet;
+mod shells;
 pub mod signals;
 pub mod tail;
 pub mod tally;

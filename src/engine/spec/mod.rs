@@ -9,6 +9,7 @@
 //! - [`container`]: containers, what they take over from one another, and which fields conflict.
 //! - [`resolve`]: directives applied to a test, inheritance collapsed.
 //! - [`environment`], [`template`]: texts that hold references.
+//! - [`job`]: jobs that say themselves what they want, as JSON.
 //! - [`explain`]: the result as a file that says the same. - [`init`]: files to start from.
 //!
 //! Without a file every test gets the runner's own container, as [`Specification::built_in`] says.
@@ -21,6 +22,7 @@ pub mod container;
 pub mod environment;
 pub mod explain;
 pub mod init;
+pub mod job;
 pub mod read;
 pub mod resolve;
 pub mod template;

@@ -27,7 +27,7 @@ pub struct Context<'a> {
 }
 
 /// A container's fields, in the order in which errors list them.
-const CONTAINER_FIELDS: [&str; 14] = [
+pub(super) const CONTAINER_FIELDS: [&str; 14] = [
     "image",
     "parent",
     "layers",
@@ -108,13 +108,8 @@ impl Reader<'_> {
     fn file(&self, mut table: Table) -> Read<Specification> {
         let mut specification = Specification::default();
         if let Some(field) = table.take("containers") {
-            let Value::Table(containers) = field.node.value else {
-                return Err(field.node.not("a table of containers"));
-            };
-            for field in containers.fields {
-                let container = self.container(field.node)?;
-                specification.containers.insert(field.name, container);
-            }
+            let containers = into_table(field.node, "a table of containers")?;
+            specification.containers = self.containers(containers)?;
         }
         if let Some(field) = table.take("directives") {
             for node in list(field.node, "an array of tables")? {
@@ -123,6 +118,12 @@ impl Reader<'_> {
         }
         table.finish("the file", &["containers", "directives"])?;
         Ok(specification)
+    }
+
+    /// Containers by name.
+    pub(super) fn containers(&self, table: Table) -> Read<BTreeMap<String, Container>> {
+        let named = |field: Field| Ok((field.name, self.container(field.node)?));
+        table.fields.into_iter().map(named).collect()
     }
 
     fn container(&self, node: Node) -> Read<Container> {
@@ -159,7 +160,7 @@ impl Reader<'_> {
     }
 
     /// Takes a container's fields out of a table.
-    fn fields(&self, table: &mut Table) -> Read<Fields> {
+    pub(super) fn fields(&self, table: &mut Table) -> Read<Fields> {
         let spans = Inherited::NAMES.iter().filter_map(|(name, _)| {
             let field = table.fields.iter().find(|field| field.name == *name)?;
             Some((*name, field.span.clone()))
@@ -373,7 +374,7 @@ impl Reader<'_> {
     }
 }
 
-fn refuse_former(table: &Table) -> Read<()> {
+pub(super) fn refuse_former(table: &Table) -> Read<()> {
     for (name, help) in FORMER_FIELDS {
         if let Some(field) = table.fields.iter().find(|field| field.name == name) {
             return Err(Fault {
@@ -442,7 +443,7 @@ pub(super) fn boolean(node: &Node) -> Read<bool> {
     }
 }
 
-fn natural(node: &Node) -> Read<u32> {
+pub(super) fn natural(node: &Node) -> Read<u32> {
     match node.value {
         Value::Integer(number) => u32::try_from(number)
             .map_err(|_| node.fault(format!("expected a number from 0 to {}", u32::MAX))),

@@ -121,7 +121,7 @@ impl SpecError {
         match self {
             SpecError::UnknownParent { nearest, name, .. } => match nearest {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => format!("add a table [containers.{name}]"),
+                None => format!("define `{name}` among the `containers`"),
             },
             SpecError::Loop { .. } => "let one of them do without a parent".to_owned(),
             SpecError::NoLayer { .. } => {
@@ -146,7 +146,7 @@ pub struct Resolution {
 }
 
 /// Resolves the tests of a run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Resolver {
     specification: Specification,
     /// The configuration value, in seconds.
@@ -174,6 +174,11 @@ impl Resolver {
     /// The specification.
     pub fn specification(&self) -> &Specification {
         &self.specification
+    }
+
+    /// The specification, to be added to.
+    pub(super) fn specification_mut(&mut self) -> &mut Specification {
+        &mut self.specification
     }
 
     /// What a test gets. All of the test must be known.
@@ -211,6 +216,22 @@ impl Resolver {
             libraries = directive.include_shared_libraries.or(libraries);
         }
         let timeout_s = self.timeout_s.or(timeout_s).filter(|seconds| *seconds > 0);
+        let timeout = timeout_s.map(|seconds| Duration::from_secs(seconds.into()));
+        let resolved = self.resolve_container(container, place, timeout)?;
+        Ok(Resolved {
+            ignored,
+            include_shared_libraries: libraries.unwrap_or(resolved.include_shared_libraries),
+            ..resolved
+        })
+    }
+
+    /// What comes of one container, which stands or was made at this place.
+    pub fn resolve_container(
+        &self,
+        container: Container,
+        place: &str,
+        timeout: Option<Duration>,
+    ) -> Result<Resolved, SpecError> {
         let collapsed = self.collapse(container)?;
         self.check(&collapsed, place)?;
         let from_image = match &collapsed.base {
@@ -223,9 +244,9 @@ impl Resolver {
             environment: collapsed.environment,
             mounts: collapsed.mounts,
             scalars: collapsed.scalars,
-            timeout: timeout_s.map(|seconds| Duration::from_secs(seconds.into())),
-            ignored,
-            include_shared_libraries: libraries.unwrap_or(!from_image),
+            timeout,
+            ignored: false,
+            include_shared_libraries: !from_image,
         })
     }
 

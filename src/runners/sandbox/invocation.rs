@@ -55,6 +55,13 @@ impl Invocation {
         self.variable(name).map(|value| self.directory.join(value))
     }
 
+    /// Where programs keep what they can make again (XDG base directories); `None` for a user
+    /// without a home.
+    pub fn cache_home(&self) -> Option<PathBuf> {
+        let home = || Some(self.path_variable("HOME")?.join(".cache"));
+        self.path_variable("XDG_CACHE_HOME").or_else(home)
+    }
+
     /// A program to be run just as the user would run it: same place, same environment, and
     /// nothing to read.
     pub fn command(&self, program: &OsStr) -> Command {

@@ -104,7 +104,20 @@ pub fn write_summary(
         let mark = colour.paint(Paint::Helpful, "rerun the failures:");
         writeln!(out, "{mark} {}", printable(&command))?;
     }
+    if let Some(command) = shell(model) {
+        let mark = colour.paint(Paint::Helpful, "look around where the first one failed:");
+        writeln!(out, "{mark} {}", printable(&command))?;
+    }
     Ok(())
+}
+
+/// The command that opens a shell in the container of the first failure of which one is known.
+fn shell(model: &Model) -> Option<String> {
+    let descriptions = model.failures.iter().map(|test| model.description(*test));
+    let words = descriptions
+        .flatten()
+        .find_map(|description| description.shell.as_ref())?;
+    shlex::try_join(words.iter().map(String::as_str)).ok()
 }
 
 /// Writes a message for the person who watches.

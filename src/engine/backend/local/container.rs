@@ -218,6 +218,15 @@ impl Container {
         self.give(task, image, &streams)
     }
 
+    /// Orders a program to be run on a terminal of its own.
+    pub fn run_on_terminal(
+        &self,
+        image: ProcessImage,
+        terminal: BorrowedFd<'_>,
+    ) -> Result<(), MessageError> {
+        self.give(Task::RunOnTerminal, image, &[terminal; 3])
+    }
+
     fn give(
         &self,
         task: Task,

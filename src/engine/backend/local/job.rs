@@ -5,7 +5,7 @@
 //!                                        │ timeout or stop: SIGTERM ─ grace ─▶ SIGKILL
 //! ```
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,14 +33,32 @@ pub struct Assignment {
     pub slot: u32,
     /// What it runs in.
     pub means: Means,
-    /// Standard input.
-    pub null: Rc<OwnedFd>,
+    /// Where it reads, and whether it writes there as well.
+    pub streams: Rc<Streams>,
     /// How long it may go on after SIGTERM.
     pub grace: Duration,
     /// What others want of it.
     pub control: Rc<Control>,
     /// Where events go.
     pub events: Queue,
+}
+
+/// What the jobs of a backend read from and write to.
+pub enum Streams {
+    /// They read from this; what they write is told.
+    Input(OwnedFd),
+    /// They do both on this terminal. For one job at a time.
+    Terminal(OwnedFd),
+}
+
+impl Streams {
+    /// What they read from.
+    pub fn input(&self) -> BorrowedFd<'_> {
+        match self {
+            Streams::Input(input) => input.as_fd(),
+            Streams::Terminal(terminal) => terminal.as_fd(),
+        }
+    }
 }
 
 /// What a job runs in.
@@ -222,14 +240,24 @@ impl Assignment {
                 fate: SlotFate::Reusable,
             });
         }
-        let (mut outputs, writers) = Outputs::open()?;
-        let [stdout, stderr] = writers.each_ref().map(AsFd::as_fd);
-        let streams = [self.null.as_fd(), stdout, stderr];
-        match container.run(image, streams) {
+        let (mut outputs, ordered) = match &*self.streams {
+            Streams::Input(input) => {
+                let (outputs, writers) = Outputs::open()?;
+                let [stdout, stderr] = writers.each_ref().map(AsFd::as_fd);
+                (
+                    outputs,
+                    container.run(image, [input.as_fd(), stdout, stderr]),
+                )
+            }
+            Streams::Terminal(terminal) => {
+                let ordered = container.run_on_terminal(image, terminal.as_fd());
+                (Outputs::none(), ordered)
+            }
+        };
+        match ordered {
             Err(MessageError::Closed) => return Ok(Taken::No),
             other => other?,
         }
-        drop(writers);
         let mut clock = Clock::start(&self.job, self.grace);
         clock.obey(&self.control, container)?;
         let reply = loop {

@@ -33,7 +33,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use self::clock::Control;
 use self::container::{Container, Containers};
-use self::job::{Means, Turn};
+use self::job::{Means, Streams, Turn};
 use self::machine::Machine;
 use super::{Backend, BackendEvent, BackendLost, GRACE_DEFAULT, JobId, Rank, Stop};
 use crate::container::preflight::{self, Forbidden};
@@ -62,7 +62,7 @@ type Running = Pin<Box<dyn Future<Output = Turn>>>;
 /// Executes jobs on this machine.
 pub struct LocalBackend {
     keeping: Keeping,
-    null: Rc<OwnedFd>,
+    streams: Rc<Streams>,
     slots: u32,
     grace: Duration,
     scheduler: Scheduler<Job>,
@@ -116,7 +116,7 @@ impl LocalBackend {
     }
 
     fn keeping(keeping: Keeping, slots: u32) -> Result<LocalBackend, Forbidden> {
-        let null = Rc::new(preflight::null_device()?);
+        let streams = Rc::new(Streams::Input(preflight::null_device()?));
         let events = Queue::default();
         events
             .borrow_mut()
@@ -130,7 +130,7 @@ impl LocalBackend {
         sampling.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(LocalBackend {
             keeping,
-            null,
+            streams,
             slots,
             grace: GRACE_DEFAULT,
             scheduler: Scheduler::new(slots),
@@ -148,6 +148,19 @@ impl LocalBackend {
     /// Changes how long a job may go on after SIGTERM.
     pub fn with_grace(self, grace: Duration) -> LocalBackend {
         LocalBackend { grace, ..self }
+    }
+
+    /// Gives the jobs something to read instead of nothing.
+    pub fn with_input(self, input: OwnedFd) -> LocalBackend {
+        let streams = Rc::new(Streams::Input(input));
+        LocalBackend { streams, ..self }
+    }
+
+    /// Lets a job read and write this terminal, which becomes its own. For one job; what it writes
+    /// is not told.
+    pub fn on_terminal(self, terminal: OwnedFd) -> LocalBackend {
+        let streams = Rc::new(Streams::Terminal(terminal));
+        LocalBackend { streams, ..self }
     }
 
     fn tell(&mut self, event: BackendEvent) {
@@ -175,7 +188,7 @@ impl LocalBackend {
                 job: start.payload,
                 slot: start.slot,
                 means,
-                null: Rc::clone(&self.null),
+                streams: Rc::clone(&self.streams),
                 grace: self.grace,
                 control,
                 events: Rc::clone(&self.events),

@@ -50,8 +50,7 @@ pub struct Output {
 enum Pipe {
     Unwatched(OwnedFd),
     Watched(Receiver),
-    /// It could not be registered, which is an error of this machine.
-    Lost,
+    Closed,
 }
 
 impl Outputs {
@@ -65,6 +64,15 @@ impl Outputs {
             unwatched_until: Some(Instant::now() + UNWATCHED),
         };
         Ok((outputs, [stdout_writer, stderr_writer]))
+    }
+
+    /// Those of a job that writes elsewhere.
+    pub fn none() -> Outputs {
+        Outputs {
+            stdout: Output::closed(Stream::Stdout),
+            stderr: Output::closed(Stream::Stderr),
+            unwatched_until: None,
+        }
     }
 
     /// Each of them.
@@ -113,8 +121,18 @@ impl Output {
         Ok((output, writer))
     }
 
+    fn closed(stream: Stream) -> Output {
+        Output {
+            stream,
+            buffer: Vec::new(),
+            pipe: Pipe::Closed,
+            open: false,
+            silent: true,
+        }
+    }
+
     fn watch(&mut self) -> Result<(), StartError> {
-        self.pipe = match std::mem::replace(&mut self.pipe, Pipe::Lost) {
+        self.pipe = match std::mem::replace(&mut self.pipe, Pipe::Closed) {
             Pipe::Unwatched(reader) => {
                 Pipe::Watched(Receiver::from_owned_fd(reader).map_err(failed)?)
             }
@@ -176,7 +194,7 @@ impl Output {
             let result = match &self.pipe {
                 Pipe::Unwatched(pipe) => read(pipe, chunk),
                 Pipe::Watched(pipe) => read(pipe, chunk),
-                Pipe::Lost => Ok(0),
+                Pipe::Closed => Ok(0),
             };
             match result {
                 Err(Errno::EINTR) => {}

@@ -7,7 +7,7 @@
 //! running. The specification of its container is not looked at.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -39,9 +39,9 @@ pub async fn run(assignment: &Assignment) -> Result<JobResult, StartError> {
     }
     let asked = Instant::now();
     let (mut outputs, [stdout, stderr]) = Outputs::open()?;
-    let null = assignment.null.as_fd().try_clone_to_owned();
-    let mut process = null
-        .and_then(|null| Process::start(&assignment.job, [null, stdout, stderr]))
+    let input = assignment.streams.input().try_clone_to_owned();
+    let mut process = input
+        .and_then(|input| Process::start(&assignment.job, [input, stdout, stderr]))
         .map_err(|error| StartError::Container(cannot_run(&assignment.job, &error)))?;
     let started = Instant::now();
     let mut clock = Clock::start(&assignment.job, assignment.grace);

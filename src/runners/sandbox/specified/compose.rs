@@ -34,7 +34,19 @@ impl Specified {
         standard: &Standard,
         watcher: &dyn Fn(&str) -> Watcher,
     ) -> Result<Given, SpecifiedError> {
-        let resolved = &resolution.resolved;
+        let place = self.place(resolution);
+        self.give_resolved(&resolution.resolved, &place, standard, watcher)
+            .await
+    }
+
+    /// What a job gets of which this was resolved, and which stands at this place.
+    pub async fn give_resolved(
+        &self,
+        resolved: &Resolved,
+        place: &str,
+        standard: &Standard,
+        watcher: &dyn Fn(&str) -> Watcher,
+    ) -> Result<Given, SpecifiedError> {
         let given = Given {
             container: Arc::clone(&standard.container),
             environment: Arc::clone(&standard.environment),
@@ -51,11 +63,10 @@ impl Specified {
             // Nothing will look at its container.
             (Isolation::Process, _) | (_, Attention::Ignore) => return Ok(given),
         }
-        let place = self.place(resolution);
-        let base = self.base(resolved, standard, &place, watcher).await?;
-        let environment = self.environment(resolved, &base, standard, &place)?;
+        let base = self.base(resolved, standard, place, watcher).await?;
+        let environment = self.environment(resolved, &base, standard, place)?;
         let working_directory = working_directory(resolved, &base, standard);
-        let (container, program) = self.container(resolved, &base, standard, &place).await?;
+        let (container, program) = self.container(resolved, &base, standard, place).await?;
         Ok(Given {
             container,
             environment,
@@ -263,6 +274,11 @@ fn material(place: &str, what: &str, source: MaterialError) -> SpecifiedError {
         what: what.to_owned(),
         source: Box::new(source),
     }
+}
+
+/// The stub of an absolute path, by the text of which brace expansion makes it.
+pub fn stub_of(path: &str) -> String {
+    escaped(path.trim_start_matches('/'))
 }
 
 /// A text that brace expansion makes this of.

@@ -37,6 +37,7 @@ use crate::engine::spec::{
 };
 use crate::runners::sandbox::invocation::Variables;
 
+pub use self::compose::stub_of;
 pub use self::error::SpecifiedError;
 pub use self::options::ContainerOptions;
 pub use init::{InitError, StarterFile};
@@ -171,6 +172,22 @@ impl Specified {
             client: recipe.client.clone(),
             toolbox: Cell::new(ToolboxUse::Unused),
         }))
+    }
+
+    /// For jobs that say themselves what they want: see [`Specified::give_resolved`].
+    pub fn without_file(sources: Sources, client: &Variables) -> Specified {
+        Specified {
+            file: "",
+            resolver: RefCell::new(Resolver::new(
+                Specification::default(),
+                None,
+                RunnerLayers::None,
+            )),
+            materials: Arc::new(Materials::new(sources)),
+            isolation: Isolation::Container,
+            client: client.clone(),
+            toolbox: Cell::new(ToolboxUse::Unused),
+        }
     }
 
     /// The directories that jobs use; they stay as long as somebody holds this.

@@ -40,15 +40,13 @@ impl ContainerOptions {
     /// Where layers and images come from and go. `own` is the runner's own directory in the
     /// project.
     pub fn sources(&self, invocation: &Invocation, project: PathBuf, own: PathBuf) -> Sources {
-        let cache_home = || {
-            let home = || Some(invocation.path_variable("HOME")?.join(".cache"));
-            let cache = invocation.path_variable("XDG_CACHE_HOME").or_else(home);
-            cache.map(|cache| cache.join("maelstrom/container"))
-        };
         let depot = match &self.container_image_depot_root {
             Some(root) => invocation.directory.join(root),
             // Who has no home keeps images with the project.
-            None => cache_home().unwrap_or_else(|| own.join("container")),
+            None => invocation.cache_home().map_or_else(
+                || own.join("container"),
+                |cache| cache.join("maelstrom/container"),
+            ),
         };
         Sources {
             project,

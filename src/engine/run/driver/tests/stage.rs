@@ -98,6 +98,7 @@ impl Stage {
             framework: &framework,
             backend,
             outlet: Outlet::new(sender),
+            shell: None,
             commands,
             interrupts,
             watching: Watching::Off,

@@ -1,0 +1,138 @@
+//! JSON texts as the same trees that TOML files become.
+//!
+//! Strict: comments, trailing commas and whatever else is not JSON are refused, and so is a key
+//! that stands twice, which JSON leaves open.
+
+use jsonc_parser::ast;
+use jsonc_parser::common::{Range as JsonRange, Ranged};
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+
+use super::{Document, DocumentError, Fault, Field, Node, Table, Value};
+
+const STRICT: ParseOptions = ParseOptions {
+    allow_comments: false,
+    allow_loose_object_property_names: false,
+    allow_trailing_commas: false,
+    allow_missing_commas: false,
+    allow_single_quoted_strings: false,
+    allow_hexadecimal_numbers: false,
+    allow_unary_plus_numbers: false,
+    allow_bare_decimal_point_numbers: false,
+    allow_non_finite_numbers: false,
+    allow_extended_string_escapes: false,
+};
+
+impl Document {
+    /// Reads the text as one JSON value.
+    pub fn read_json(&self) -> Result<Node, DocumentError> {
+        let parsed = parse_to_ast(&self.text, &CollectOptions::default(), &STRICT);
+        let value = match parsed {
+            Ok(parsed) => parsed.value,
+            Err(error) => {
+                return Err(self.locate(Fault {
+                    span: span(error.range()),
+                    message: format!("invalid JSON: {}", lowered(&error.kind().to_string())),
+                    help: None,
+                }));
+            }
+        };
+        let nothing = || Fault {
+            span: 0..0,
+            message: "expected a JSON value, found nothing".to_owned(),
+            help: None,
+        };
+        value
+            .ok_or_else(nothing)
+            .and_then(node)
+            .map_err(|fault| self.locate(fault))
+    }
+}
+
+fn span(range: JsonRange) -> std::ops::Range<usize> {
+    range.start..range.end
+}
+
+fn lowered(message: &str) -> String {
+    let mut letters = message.chars();
+    letters.next().map_or(String::new(), |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
+}
+
+fn node(value: ast::Value<'_>) -> Result<Node, Fault> {
+    let span = span(value.range());
+    let value = match value {
+        ast::Value::StringLit(text) => Value::Text(text.value.into_owned()),
+        ast::Value::NumberLit(number) => number.value.parse().map_or(Value::Number, Value::Integer),
+        ast::Value::BooleanLit(boolean) => Value::Boolean(boolean.value),
+        ast::Value::NullKeyword(_) => Value::Null,
+        ast::Value::Array(array) => {
+            let items = array.elements.into_iter().map(node);
+            Value::List(items.collect::<Result<_, _>>()?)
+        }
+        ast::Value::Object(object) => Value::Table(table(object)?),
+    };
+    Ok(Node { span, value })
+}
+
+fn table(object: ast::Object<'_>) -> Result<Table, Fault> {
+    let mut table = Table::default();
+    for property in object.properties {
+        let name_span = span(property.name.range());
+        let name = match property.name {
+            ast::ObjectPropName::String(text) => text.value.into_owned(),
+            ast::ObjectPropName::Word(word) => word.value.to_owned(),
+        };
+        if table.fields.iter().any(|field| field.name == name) {
+            return Err(Fault {
+                span: name_span,
+                message: format!("`{name}` stands here twice"),
+                help: Some("leave one of the two".to_owned()),
+            });
+        }
+        table.fields.push(Field {
+            name,
+            span: name_span,
+            node: node(property.value)?,
+        });
+    }
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> String {
+        let document = Document::new("jobs.json", text);
+        document.read_json().map_or_else(
+            |error| error.to_string(),
+            |node| format!("{:?}", node.value),
+        )
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_with_its_place() {
+        insta::assert_snapshot!(
+            [
+                r#"{"a": 1,}"#,
+                r#"{"a": [1, 2}"#,
+                "{\"a\": 1,\n \"a\": 2}",
+                r#"{'a': 1}"#,
+                r#"{"a" 1}"#,
+                "// none\n{}",
+                "",
+            ]
+            .map(told)
+            .join("\n")
+        );
+    }
+
+    #[test]
+    fn values_keep_their_kinds() {
+        assert_eq!(
+            told(r#"[true, null, -3, 1.5, 99999999999999999999, "x\u00e9"]"#),
+            r#"List([Node { span: 1..5, value: Boolean(true) }, Node { span: 7..11, value: Null }, Node { span: 13..15, value: Integer(-3) }, Node { span: 17..20, value: Number }, Node { span: 22..42, value: Number }, Node { span: 44..53, value: Text("xé") }])"#
+        );
+    }
+}

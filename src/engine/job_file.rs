@@ -1,0 +1,220 @@
+//! Jobs as files: what a person needs to look around where a test ran, in the same container down
+//! to the digests of its layers, when the run is long over.
+//!
+//! What jobs of one test binary have in common makes one file: the program and its arguments are
+//! in it, but not in its name. A file may hold secrets of the environment, so only its owner can
+//! read it. The newest [`KEPT`] stay.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::job::{ContainerSpec, Job, ProcessSpec};
+use crate::container::digest::ContentHash;
+
+/// How many files are kept.
+const KEPT: usize = 64;
+
+/// How much of the digest is in a file's name.
+const NAME_LENGTH: usize = 12;
+
+const EXTENSION: &str = "job";
+
+/// The form of the files.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Form {
+    version: u32,
+    container: Arc<ContainerSpec>,
+    process: ProcessSpec,
+    timeout: Option<Duration>,
+}
+
+/// Why a job cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum JobFileError {
+    /// There is no such file.
+    #[error("cannot read the job {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is none of ours.
+    #[error("{} is not a job of this version of the program", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: postcard::Error,
+    },
+    /// It is another version's.
+    #[error("{} is a job of version {version}, not {VERSION}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+}
+
+impl JobFileError {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        "run the test again: a failure writes a new file".to_owned()
+    }
+}
+
+/// A directory of jobs.
+#[derive(Clone, Debug)]
+pub struct JobFiles {
+    directory: PathBuf,
+}
+
+impl JobFiles {
+    /// In this directory, which need not be there.
+    pub fn new(directory: PathBuf) -> JobFiles {
+        JobFiles { directory }
+    }
+
+    /// Writes a job unless it is there; the file.
+    pub fn save(&self, job: &Job) -> io::Result<PathBuf> {
+        let common = ProcessSpec {
+            program: Arc::from(std::ffi::OsStr::new("")),
+            arguments: Vec::new(),
+            ..(*job.process).clone()
+        };
+        let digest = ContentHash::of(&encode(&(&job.container, &common))?);
+        let name = digest.to_string();
+        let name = name.get(..NAME_LENGTH).unwrap_or(&name);
+        let path = self.directory.join(format!("{name}.{EXTENSION}"));
+        let form = Form {
+            version: VERSION,
+            container: Arc::clone(&job.container),
+            process: (*job.process).clone(),
+            timeout: job.timeout,
+        };
+        fs::create_dir_all(&self.directory)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".job-")
+            .permissions(fs::Permissions::from_mode(0o600))
+            .tempfile_in(&self.directory)?;
+        file.write_all(&encode(&form)?)?;
+        file.persist(&path).map_err(|error| error.error)?;
+        self.prune()?;
+        Ok(path)
+    }
+
+    fn prune(&self) -> io::Result<()> {
+        let mut files: Vec<(SystemTime, PathBuf)> = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            let path = entry.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == EXTENSION)
+            {
+                files.push((entry.metadata()?.modified()?, path));
+            }
+        }
+        files.sort();
+        let surplus = files.len().saturating_sub(KEPT);
+        for (_, path) in files.into_iter().take(surplus) {
+            fs::remove_file(path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Compact, and not limited to UTF-8.
+fn encode(form: &impl Serialize) -> io::Result<Vec<u8>> {
+    postcard::to_stdvec(form).map_err(io::Error::other)
+}
+
+/// Reads a job.
+pub fn load(path: &Path) -> Result<Job, JobFileError> {
+    let bytes = fs::read(path).map_err(|source| JobFileError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let form: Form = postcard::from_bytes(&bytes).map_err(|source| JobFileError::Form {
+        path: path.to_owned(),
+        source,
+    })?;
+    if form.version != VERSION {
+        return Err(JobFileError::Version {
+            path: path.to_owned(),
+            version: form.version,
+        });
+    }
+    Ok(Job {
+        container: form.container,
+        process: Arc::new(form.process),
+        resident: None,
+        timeout: form.timeout,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::job_of;
+
+    fn kept() -> (tempfile::TempDir, JobFiles) {
+        let directory = tempfile::tempdir().unwrap();
+        let files = JobFiles::new(directory.path().join("jobs"));
+        (directory, files)
+    }
+
+    #[test]
+    fn a_job_comes_back_as_it_was_and_is_nobody_elses_business() {
+        let (_keep, files) = kept();
+        let job = job_of("cat", &["-n"]);
+        let path = files.save(&job).unwrap();
+        assert_eq!(load(&path).unwrap(), job);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn one_surroundings_is_one_file_and_the_newest_stay() {
+        let (_keep, files) = kept();
+        let first = files.save(&job_of("cat", &["a"])).unwrap();
+        assert_eq!(files.save(&job_of("cat", &["b"])).unwrap(), first);
+        let mut last = first.clone();
+        for user in 1..=u32::try_from(KEPT).unwrap() + 9 {
+            let mut job = job_of("cat", &[]);
+            Arc::make_mut(&mut job.container).user = user;
+            last = files.save(&job).unwrap();
+        }
+        let names = fs::read_dir(last.parent().unwrap()).unwrap();
+        assert_eq!(names.count(), KEPT);
+    }
+
+    #[test]
+    fn what_is_no_job_is_told() {
+        let (directory, files) = kept();
+        let absent = directory.path().join("absent.job");
+        assert!(matches!(load(&absent), Err(JobFileError::Read { .. })));
+        let garbage = directory.path().join("garbage.job");
+        fs::write(&garbage, "garbage").unwrap();
+        assert!(load(&garbage).is_err());
+        let other = Form {
+            version: VERSION + 1,
+            container: job_of("x", &[]).container,
+            process: (*job_of("x", &[]).process).clone(),
+            timeout: None,
+        };
+        let path = files.save(&job_of("x", &[])).unwrap();
+        fs::write(&path, encode(&other).unwrap()).unwrap();
+        let told = load(&path).unwrap_err().to_string();
+        assert!(told.ends_with("is a job of version 2, not 1"), "{told}");
+    }
+}

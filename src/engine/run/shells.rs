@@ -1,0 +1,68 @@
+//! The commands that open a shell in a test's container.
+//!
+//! Asking for one writes the job into a file. Failures are told without being asked about, but only
+//! the first [`TOLD_MAX`]: who has more of them looks at one after the other anyway.
+
+use std::path::PathBuf;
+
+use super::describe::describe;
+use crate::engine::event::Description;
+use crate::engine::ids::TestId;
+use crate::engine::job::Job;
+use crate::engine::job_file::JobFiles;
+
+/// How many failures are told with their command.
+const TOLD_MAX: u32 = 32;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Shells {
+    program: Option<PathBuf>,
+    files: Option<JobFiles>,
+    told: u32,
+}
+
+impl Shells {
+    /// By this program, if there is one.
+    pub fn new(program: Option<PathBuf>) -> Shells {
+        Shells {
+            program,
+            files: None,
+            told: 0,
+        }
+    }
+
+    /// From now on jobs are kept here.
+    pub fn keep_jobs_in(&mut self, directory: PathBuf) {
+        self.files = Some(JobFiles::new(directory));
+    }
+
+    /// The command for a job, word by word.
+    pub fn command(&self, job: &Job) -> Option<Vec<String>> {
+        let (program, files) = (self.program.as_ref()?, self.files.as_ref()?);
+        match files.save(job) {
+            Ok(file) => Some(
+                [program.to_str()?, "--tty", "--job", file.to_str()?]
+                    .map(str::to_owned)
+                    .to_vec(),
+            ),
+            Err(error) => {
+                tracing::debug!(%error, "a job could not be kept");
+                None
+            }
+        }
+    }
+
+    /// What there is to tell of a failed test's job, if it is one of the first.
+    pub fn describe_failure(&mut self, test: TestId, job: &Job) -> Option<Description> {
+        if self.told >= TOLD_MAX {
+            return None;
+        }
+        let shell = self.command(job)?;
+        self.told += 1;
+        Some(Description {
+            shell: Some(shell),
+            ..describe(test, job)
+        })
+    }
+}

@@ -1,0 +1,255 @@
+//! Jobs that somebody describes in full: the objects that `maelstrom-run` reads.
+//!
+//! An object is a job, which has the fields of a container and those of a program; or it names
+//! containers for the jobs after it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::engine::document::{Document, DocumentError, Fault, Node, Table, Value};
+
+use super::container::Container;
+use super::read::{
+    CONTAINER_FIELDS, Context, Read, Reader, into_table, list, natural, refuse_former, require,
+    text,
+};
+use super::resolve::{Resolved, Resolver, SpecError};
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Names for the jobs after it.
+    Containers(BTreeMap<String, Container>),
+    /// Something to run.
+    Job(Box<JobSpecification>),
+}
+
+/// A job as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobSpecification {
+    /// Where it stands, for a person.
+    pub place: String,
+    /// The program.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// How long it may run; as long as it likes if `None`.
+    pub timeout: Option<Duration>,
+    /// Jobs of higher priority start first.
+    pub priority: i8,
+    /// What it runs in.
+    pub container: Container,
+}
+
+/// A job's fields besides those of a container.
+const JOB_FIELDS: [&str; 4] = ["program", "arguments", "timeout", "priority"];
+
+impl Entry {
+    /// Reads an object.
+    pub fn read(document: &Document, context: &Context<'_>) -> Result<Entry, DocumentError> {
+        let node = document.read_json()?;
+        let reader = Reader::new(document, context);
+        reader.entry(node).map_err(|fault| document.locate(fault))
+    }
+}
+
+impl Reader<'_> {
+    fn entry(&self, node: Node) -> Read<Entry> {
+        let span = node.span.clone();
+        let mut table = into_table(node, "a job or `containers`")?;
+        if let Some(field) = table.take("containers") {
+            if let Some(other) = table.fields.first() {
+                return Err(Fault {
+                    span: other.span.clone(),
+                    message: format!("`{}` cannot stand next to `containers`", other.name),
+                    help: Some("write two objects, one after the other".to_owned()),
+                });
+            }
+            let containers = into_table(field.node, "a table of containers")?;
+            return self.containers(containers).map(Entry::Containers);
+        }
+        let place = self.document.place(&span);
+        let program = require(&mut table, "program", "a job", &span)?;
+        let program = text(program.node, "a string")?;
+        let arguments = table.take("arguments").map_or(Ok(Vec::new()), |field| {
+            let words = list(field.node, "an array of strings")?;
+            words
+                .into_iter()
+                .map(|node| text(node, "a string"))
+                .collect()
+        })?;
+        let timeout = table.take("timeout").map(|field| natural(&field.node));
+        let timeout_s = timeout.transpose()?.filter(|seconds| *seconds > 0);
+        let priority = table
+            .take("priority")
+            .map_or(Ok(0), |field| priority(&field.node))?;
+        add_to_used_environment(&mut table);
+        let fields = self.fields(&mut table)?;
+        refuse_former(&table)?;
+        let known: Vec<&str> = JOB_FIELDS.into_iter().chain(CONTAINER_FIELDS).collect();
+        table.finish("a job", &known)?;
+        Ok(Entry::Job(Box::new(JobSpecification {
+            place,
+            program,
+            arguments,
+            timeout: timeout_s.map(|seconds| Duration::from_secs(seconds.into())),
+            priority,
+            container: fields.into_container()?,
+        })))
+    }
+}
+
+fn priority(node: &Node) -> Read<i8> {
+    match node.value {
+        Value::Integer(number) => {
+            let (least, most) = (i8::MIN, i8::MAX);
+            i8::try_from(number)
+                .map_err(|_| node.fault(format!("expected a number from {least} to {most}")))
+        }
+        _ => Err(node.not("an integer")),
+    }
+}
+
+/// A job's list of elements next to a `use` of the environment adds to what is used.
+fn add_to_used_environment(table: &mut Table) {
+    let uses_environment = table.fields.iter().any(|field| {
+        let Value::Table(origin) = &field.node.value else {
+            return false;
+        };
+        let is_origin = field.name == "image" || field.name == "parent";
+        is_origin
+            && origin.fields.iter().any(|field| {
+                let environment = Value::Text("environment".to_owned());
+                field.name == "use"
+                    && matches!(&field.node.value, Value::List(names)
+                        if names.iter().any(|name| name.value == environment))
+            })
+    });
+    let environment = table
+        .fields
+        .iter_mut()
+        .find(|field| field.name == "environment")
+        .filter(|field| matches!(field.node.value, Value::List(_)));
+    if let Some(field) = environment.filter(|_| uses_environment) {
+        field.name = "added_environment".to_owned();
+    }
+}
+
+impl Resolver {
+    /// Names containers, in the place of earlier ones of these names.
+    pub fn define(&mut self, containers: BTreeMap<String, Container>) {
+        self.specification_mut().containers.extend(containers);
+    }
+
+    /// What a job gets that says itself what it wants.
+    pub fn resolve_job(&self, job: &JobSpecification) -> Result<Resolved, SpecError> {
+        self.resolve_container(job.container.clone(), &job.place, job.timeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::resolve::{ResolvedBase, RunnerLayers};
+    use super::super::{Inherited, Specification};
+    use super::*;
+    use crate::engine::document::Position;
+    use crate::engine::filter::vocabulary;
+    use std::path::Path;
+
+    fn read(text: &str) -> Result<Entry, DocumentError> {
+        let document = Document::part("jobs", text, Position { line: 7, column: 3 });
+        let context = Context {
+            vocabulary: &vocabulary::CARGO,
+            project: Path::new("/p"),
+            variables: &[],
+        };
+        Entry::read(&document, &context)
+    }
+
+    fn job(text: &str) -> JobSpecification {
+        match read(text) {
+            Ok(Entry::Job(job)) => *job,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_job_has_the_fields_of_a_program_and_of_a_container() {
+        let read = job(
+            r#"{"program": "/probe", "arguments": ["-q"], "timeout": 9, "priority": -3,
+                "layers": [{"stubs": ["/x"]}], "user": 7}"#,
+        );
+        assert_eq!(read.place, "jobs:7:3");
+        assert_eq!(read.program, "/probe");
+        assert_eq!(read.arguments, ["-q"]);
+        assert_eq!(read.timeout, Some(Duration::from_secs(9)));
+        assert_eq!(read.priority, -3);
+        assert_eq!(read.container.scalars.user, Some(7));
+        assert_eq!(read.container.layers.len(), 1);
+        assert_eq!(job(r#"{"program": "x", "timeout": 0}"#).timeout, None);
+    }
+
+    #[test]
+    fn containers_are_for_the_jobs_after_them() {
+        let mut resolver = Resolver::new(Specification::default(), None, RunnerLayers::None);
+        let child = job(r#"{"program": "x", "parent": "base"}"#);
+        let unknown = resolver.resolve_job(&child).unwrap_err();
+        assert_eq!(
+            unknown.to_string(),
+            "jobs:7:30: there is no container `base`"
+        );
+        for user in [7, 8] {
+            let named = read(&format!(
+                r#"{{"containers": {{"base": {{"layers": [{{"stubs": ["/x"]}}], "user": {user}}}}}}}"#
+            ));
+            let Ok(Entry::Containers(named)) = named else {
+                panic!("{named:?}");
+            };
+            resolver.define(named);
+            let resolved = resolver.resolve_job(&child).unwrap();
+            assert_eq!(resolved.scalars.user, Some(user));
+            assert_eq!(resolved.base, ResolvedBase::Nothing);
+        }
+    }
+
+    #[test]
+    fn a_list_of_elements_adds_to_the_environment_that_is_used() {
+        let read = job(
+            r#"{"program": "x", "image": {"name": "docker://a", "use": ["layers", "environment"]},
+                "environment": [{"vars": {"A": "1"}, "extend": true}]}"#,
+        );
+        assert_eq!(read.container.environment.len(), 1);
+        let super::super::Base::Image { inherited, .. } = read.container.base else {
+            panic!("{read:?}");
+        };
+        assert!(inherited.contains(Inherited::ENVIRONMENT));
+    }
+
+    #[test]
+    fn every_mistake_has_its_place() {
+        let mistakes = [
+            r#"["program"]"#,
+            r#"{"arguments": []}"#,
+            r#"{"program": 1}"#,
+            r#"{"program": "x", "argument": []}"#,
+            r#"{"program": "x", "arguments": "y"}"#,
+            r#"{"program": "x", "priority": 128}"#,
+            r#"{"program": "x", "timeout": -1}"#,
+            r#"{"program": "x", "timeout": null}"#,
+            r#"{"program": "x", "containers": {}}"#,
+            r#"{"program": "x", "enable_loopback": true}"#,
+            r#"{"program": "x", "added_layers": []}"#,
+            r#"{"program": "x", "image": "docker://a", "parent": "b"}"#,
+            r#"{"program": "x", "environment": {"A": "$b"}}"#,
+            r#"{"containers": {"a": {"layer": []}}}"#,
+        ];
+        let told = mistakes.map(|text| {
+            let error = read(text).unwrap_err();
+            match &error.help {
+                Some(help) => format!("{error}\n  help: {help}"),
+                None => error.to_string(),
+            }
+        });
+        insta::assert_snapshot!(told.join("\n\n"));
+    }
+}

@@ -1,0 +1,123 @@
+//! How a job ended, and how the program ends after it.
+
+use std::fmt;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, raise};
+
+use crate::container::sys::process::reset_signals;
+use crate::engine::exit_code;
+use crate::engine::job::{ExitStatus, JobEnd};
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It exited with this code.
+    Code(i32),
+    /// A signal ended it.
+    Signal {
+        /// Its number.
+        number: i32,
+        /// Whether there is a core dump.
+        core_dumped: bool,
+    },
+    /// It took longer than it may.
+    TimedOut,
+    /// Somebody stopped it.
+    Cancelled,
+    /// It could not be run.
+    Error(String),
+}
+
+/// How a job ended.
+pub fn ending(end: JobEnd) -> Ending {
+    match end {
+        JobEnd::Exited(ExitStatus::Code(code)) => Ending::Code(code),
+        JobEnd::Exited(ExitStatus::Signal {
+            number,
+            core_dumped,
+        }) => Ending::Signal {
+            number,
+            core_dumped,
+        },
+        JobEnd::TimedOut => Ending::TimedOut,
+        JobEnd::Cancelled => Ending::Cancelled,
+        JobEnd::Error(message) => Ending::Error(message),
+    }
+}
+
+impl Ending {
+    /// The code of a program that runs many jobs, if this one failed.
+    pub fn failure_code(&self) -> Option<u8> {
+        match self {
+            Ending::Code(0) => None,
+            Ending::Code(code) => Some(u8::try_from(*code).unwrap_or(exit_code::TEST_FAILURE)),
+            Ending::Signal { .. } | Ending::TimedOut | Ending::Error(_) => {
+                Some(exit_code::TEST_FAILURE)
+            }
+            Ending::Cancelled => Some(exit_code::INTERRUPTED),
+        }
+    }
+
+    /// Ends this process as the job ended, if a signal ended that; the code it is to exit with
+    /// otherwise.
+    pub fn follow(&self) -> u8 {
+        if let Ending::Signal { number, .. } = self
+            && let Ok(signal) = Signal::try_from(*number)
+        {
+            // The job's core is the one of interest.
+            if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_CORE) {
+                let _ = setrlimit(Resource::RLIMIT_CORE, 0, hard);
+            }
+            reset_signals();
+            let _ = raise(signal);
+        }
+        self.failure_code().unwrap_or(exit_code::SUCCESS)
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ending::Code(code) => write!(formatter, "exited with code {code}"),
+            Ending::Signal {
+                number,
+                core_dumped,
+            } => {
+                let name = Signal::try_from(*number)
+                    .map_or_else(|_| format!("signal {number}"), |signal| signal.to_string());
+                let core = if *core_dumped { ", core dumped" } else { "" };
+                write!(formatter, "ended by {name}{core}")
+            }
+            Ending::TimedOut => formatter.write_str("took longer than its timeout"),
+            Ending::Cancelled => formatter.write_str("was stopped"),
+            Ending::Error(message) => formatter.write_str(message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_success_has_no_code() {
+        let signal = Ending::Signal {
+            number: 15,
+            core_dumped: false,
+        };
+        let endings = [
+            Ending::Code(0),
+            Ending::Code(7),
+            Ending::Code(-1),
+            signal,
+            Ending::TimedOut,
+            Ending::Cancelled,
+            Ending::Error("no".to_owned()),
+        ];
+        assert_eq!(
+            endings.map(|ending| ending.failure_code()),
+            [None, Some(7), Some(1), Some(1), Some(1), Some(130), Some(1)]
+        );
+    }
+}

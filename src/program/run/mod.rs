@@ -1,0 +1,284 @@
+//! `maelstrom-run`, from its command line to its exit code.
+//!
+//! - [`one`]: one job whose output passes through. - [`terminal`]: one job on this terminal.
+//! - [`stream`]: all jobs of an input. On a terminal they are rows of the dashboard instead.
+//! - [`ending`]: how a job ended, and the program after it.
+
+mod ending;
+mod one;
+mod stream;
+mod terminal;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use self::ending::Ending;
+use super::failure::Failure;
+use super::opening::{Opened, Opening, open, wishes};
+use super::screen::Screen;
+use super::session::{Session, backend, runtime};
+use super::showing::screen;
+use crate::engine::backend::GRACE_DEFAULT;
+use crate::engine::backend::local::LocalBackend;
+use crate::engine::config::ThisProcess;
+use crate::engine::event::{Isolation, Notice};
+use crate::engine::job::{Job, ProcessSpec};
+use crate::engine::job_file;
+use crate::engine::run::message::{AtEnd, Errand};
+use crate::engine::run::signals::{self, Interrupt};
+use crate::engine::run::watch::Watching;
+use crate::engine::spec::job::Entry;
+use crate::runners::cargo::options::PassingOutput;
+use crate::runners::jobs::framework::JobsFramework;
+use crate::runners::jobs::input::{self, InputError};
+use crate::runners::jobs::options::{Command, Input, One, PROGRAM, StandardInput};
+use crate::runners::jobs::surroundings::Surroundings;
+use crate::runners::jobs::workshop::{Tell, Workshop, WorkshopError};
+use crate::runners::jobs::{Mode, Options, OptionsError, Settings};
+use crate::ui::dashboard::Source;
+use crate::ui::diagnostic::Diagnostic;
+use crate::ui::style::Colour;
+
+/// Runs the program with this command line.
+pub fn main(arguments: Vec<OsString>) -> u8 {
+    match run(arguments) {
+        Ok(code) => code,
+        Err(failure) => failure.tell(),
+    }
+}
+
+fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
+    let words = arguments.iter().map(|word| word.to_string_lossy());
+    let command = words.map(|word| word.into_owned()).collect();
+    let opening = open(
+        Options::settled(&arguments, &ThisProcess),
+        |options, cpus| {
+            let directory = std::env::current_dir().map_err(|error| infrastructure(&error))?;
+            let settings = options.settle(cpus, stdin(), &directory);
+            settings.map_err(|error| Failure::usage(&error, error.help()))
+        },
+        |settings| (&settings.report, PassingOutput::Hidden),
+    )?;
+    let Opened {
+        settings,
+        invocation,
+        notices,
+        colour,
+    } = match opening {
+        Opening::Done(code) => return Ok(code),
+        Opening::Going(opened) => opened,
+    };
+    let surroundings = Surroundings::make(&invocation)
+        .map_err(|error| Failure::infrastructure(&error, error.help()))?;
+    let project = invocation.directory.clone();
+    let tell: Tell = if io::stderr().is_terminal() {
+        // The job's own output, or the dashboard, comes after it.
+        Arc::new(|uri| drop(writeln!(io::stderr().lock(), "fetching {uri}")))
+    } else {
+        Arc::new(|_| {})
+    };
+    let Settings {
+        mode,
+        slots,
+        caches,
+        report,
+    } = settings;
+    let sources = caches.sources(&invocation);
+    let mut workshop = Workshop::new(&invocation, surroundings, sources, tell);
+    match mode {
+        Mode::Nothing => {
+            let error = OptionsError::Nothing;
+            Err(Failure::usage(&error, error.help()))
+        }
+        Mode::Stream(input) => {
+            let screen = screen(&report, PassingOutput::Hidden, colour, Source::Live)?;
+            if let Screen::Dashboard(..) = screen {
+                let framework = JobsFramework::new(input, project, workshop);
+                return dashboard(&framework, command, slots, notices, screen, report.record);
+            }
+            tell_all(&notices)?;
+            let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
+            single(slots, async |backend, interrupts| {
+                stream::Run::new(backend, workshop, interrupts)
+                    .follow(entries)
+                    .await
+            })
+        }
+        Mode::One(one) => {
+            tell_all(&notices)?;
+            let given = one::standard_input().map_err(|error| infrastructure(&error))?;
+            let given = given.filter(|_| !reads_standard_input(&one));
+            let ending = single(1, async |backend, interrupts| {
+                let job = job(&one, &project, &mut workshop).await?;
+                let backend = match given {
+                    Some(input) => backend.with_input(input),
+                    None => backend,
+                };
+                one::run(backend, job, interrupts).await
+            })?;
+            end(&ending, colour)
+        }
+        Mode::Terminal(one, escape) => {
+            tell_all(&notices)?;
+            if stdin() == StandardInput::Other || !io::stdout().is_terminal() {
+                let error = NoTerminal;
+                let help = "without `--tty` a job reads standard input and writes standard output";
+                return Err(Failure::with_code(&error, Some(help.to_owned()), 1));
+            }
+            let ending = single(1, async |backend, interrupts| {
+                let job = job(&one, &project, &mut workshop).await?;
+                let (master, slave) = terminal::open().map_err(|error| infrastructure(&error))?;
+                let backend = backend.on_terminal(slave);
+                terminal::run(backend, job, master, escape, interrupts).await
+            })?;
+            end(&ending, colour)
+        }
+    }
+}
+
+fn stdin() -> StandardInput {
+    if io::stdin().is_terminal() {
+        StandardInput::Terminal
+    } else {
+        StandardInput::Other
+    }
+}
+
+/// `--tty` without a terminal.
+#[derive(Debug, thiserror::Error)]
+#[error("`--tty` needs standard input and standard output to be a terminal")]
+struct NoTerminal;
+
+/// `--one` or `--tty` with an input in which there is none.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no job in the input")]
+struct NoJob;
+
+fn infrastructure(error: &dyn std::error::Error) -> Failure {
+    Failure::infrastructure(error, None)
+}
+
+fn reads_standard_input(one: &One) -> bool {
+    match one {
+        One::Named(_) | One::Kept { .. } => false,
+        One::First { input, .. } => *input == Input::Standard,
+    }
+}
+
+/// Warnings, where nobody else would tell them.
+fn tell_all(notices: &[Notice]) -> Result<(), Failure> {
+    let mut stderr = io::stderr().lock();
+    let colour = Colour::for_stream(&stderr);
+    for notice in notices {
+        crate::ui::report::write_notice(&mut stderr, colour, notice)
+            .map_err(|error| infrastructure(&error))?;
+    }
+    Ok(())
+}
+
+/// Does something with a backend of this machine, while signals are messages.
+fn single<T>(
+    slots: u32,
+    what: impl AsyncFnOnce(LocalBackend, &mut UnboundedReceiver<Interrupt>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    runtime()?.block_on(async {
+        let mut interrupts = signals::listen(|_| true).map_err(|error| infrastructure(&error))?;
+        let backend = backend(Isolation::Container, slots)?;
+        what(backend.with_grace(GRACE_DEFAULT), &mut interrupts).await
+    })
+}
+
+/// The one job that is to be run.
+async fn job(one: &One, project: &Path, workshop: &mut Workshop) -> Result<Job, Failure> {
+    let no_container = |error: WorkshopError| {
+        let help = error.help();
+        Failure::usage(&error, help)
+    };
+    let (input, command) = match one {
+        One::Named(job) => return workshop.named(job).await.map_err(no_container),
+        One::Kept { file, command } => {
+            let kept =
+                job_file::load(file).map_err(|error| Failure::usage(&error, Some(error.help())))?;
+            return Ok(match command {
+                Some(command) => with_command(kept, command),
+                None => kept,
+            });
+        }
+        One::First { input, command } => (input, command),
+    };
+    let mut entries = input::read(input, project).map_err(|error| infrastructure(&error))?;
+    while let Some(entry) = entries.recv().await {
+        let invalid = |error: InputError| {
+            let help = error.help();
+            Failure::usage(&error, help)
+        };
+        match entry.map_err(invalid)? {
+            Entry::Containers(containers) => workshop.define(containers),
+            Entry::Job(job) => {
+                let job = workshop.job(&job, command.as_ref()).await;
+                return job.map_err(no_container);
+            }
+        }
+    }
+    Err(Failure::usage(&NoJob, None))
+}
+
+/// The job with another program. It may take as long as it likes: a person looks on.
+fn with_command(job: Job, command: &Command) -> Job {
+    Job {
+        process: Arc::new(ProcessSpec {
+            program: command.program.as_os_str().into(),
+            arguments: command.arguments.clone(),
+            ..(*job.process).clone()
+        }),
+        timeout: None,
+        ..job
+    }
+}
+
+/// Ends as the job ended.
+fn end(ending: &Ending, colour: Colour) -> Result<u8, Failure> {
+    match ending {
+        Ending::Code(_) | Ending::Signal { .. } => {}
+        Ending::TimedOut | Ending::Cancelled | Ending::Error(_) => {
+            let mut stderr = io::stderr().lock();
+            Diagnostic::new(&Ended(ending.to_string()))
+                .write(&mut stderr, colour)
+                .and_then(|()| stderr.flush())
+                .map_err(|error| infrastructure(&error))?;
+        }
+    }
+    Ok(ending.follow())
+}
+
+/// What became of the job.
+#[derive(Debug, thiserror::Error)]
+#[error("the job {0}")]
+struct Ended(String);
+
+fn dashboard(
+    framework: &JobsFramework,
+    command: Vec<String>,
+    slots: u32,
+    notices: Vec<Notice>,
+    screen: Screen,
+    record: Option<PathBuf>,
+) -> Result<u8, Failure> {
+    let session = Session {
+        program: PROGRAM.name,
+        command,
+        framework,
+        isolation: Isolation::Container,
+        slots,
+        wishes: wishes(Errand::Run, std::num::NonZeroU32::MIN, None, AtEnd::Stay),
+        notices,
+        screen,
+        record,
+        watching: Watching::Off,
+    };
+    session.run()
+}

@@ -1,0 +1,71 @@
+//! One job, whose output is passed on as it comes, and as which the program ends.
+
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::ending::{Ending, ending};
+use crate::engine::backend::local::LocalBackend;
+use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use crate::engine::event::Stream;
+use crate::engine::job::Job;
+use crate::engine::run::signals::Interrupt;
+use crate::program::failure::Failure;
+
+/// Standard input, unless it is a terminal, which a job gets only with `--tty`.
+pub fn standard_input() -> io::Result<Option<OwnedFd>> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return Ok(None);
+    }
+    stdin.as_fd().try_clone_to_owned().map(Some)
+}
+
+/// Runs the job to its end.
+pub async fn run(
+    mut backend: LocalBackend,
+    job: Job,
+    interrupts: &mut UnboundedReceiver<Interrupt>,
+) -> Result<Ending, Failure> {
+    const JOB: JobId = JobId(0);
+    backend.submit(JOB, job, Rank::default());
+    let mut stop = Stop::Terminate;
+    let ending = loop {
+        let event = tokio::select! {
+            event = backend.next() => event,
+            Some(_) = interrupts.recv() => {
+                backend.stop(JOB, stop);
+                stop = Stop::Kill;
+                continue;
+            }
+        };
+        match event {
+            BackendEvent::Output { stream, bytes, .. } => {
+                if pass_on(stream, &bytes).is_err() {
+                    // Nobody listens any more, as a pipe's writer learns by a signal.
+                    backend.stop(JOB, Stop::Kill);
+                }
+            }
+            BackendEvent::Finished { result, .. } => break ending(result.end),
+            BackendEvent::Lost(lost) => {
+                let help = lost.help.clone();
+                return Err(Failure::infrastructure(&lost, help));
+            }
+            BackendEvent::Started { .. } | BackendEvent::Fact(_) => {}
+        }
+    };
+    backend.close().await;
+    Ok(ending)
+}
+
+fn pass_on(stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    fn write(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
+        to.write_all(bytes)?;
+        to.flush()
+    }
+    match stream {
+        Stream::Stdout => write(io::stdout().lock(), bytes),
+        Stream::Stderr => write(io::stderr().lock(), bytes),
+    }
+}

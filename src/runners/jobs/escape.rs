@@ -1,0 +1,190 @@
+//! The way back from a job that has the terminal.
+//!
+//! After the escape character, `^C` ends this program, `^Z` suspends it, and the same character
+//! again is one for the job. Before anything else, or after a silence, it was meant for the job.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How long this program waits for what follows the escape character.
+pub const SILENCE: Duration = Duration::from_millis(1500);
+
+const CONTROL_C: u8 = 0x03;
+const CONTROL_Z: u8 = 0x1a;
+
+/// The escape character: one of ASCII.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EscapeCharacter(pub u8);
+
+/// A text that is no character.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not one ASCII character")]
+pub struct EscapeCharacterError {
+    /// What was said.
+    pub text: String,
+}
+
+impl FromStr for EscapeCharacter {
+    type Err = EscapeCharacterError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let byte = match text.as_bytes() {
+            [byte] if byte.is_ascii() => Some(*byte),
+            [b'^', b'?'] => Some(0x7f),
+            [b'^', letter @ (b'@'..=b'_' | b'a'..=b'z')] => {
+                Some(letter.to_ascii_uppercase() ^ 0x40)
+            }
+            [b'\\', b'n'] => Some(b'\n'),
+            [b'\\', b'r'] => Some(b'\r'),
+            [b'\\', b't'] => Some(b'\t'),
+            [b'\\', b'0'] => Some(0),
+            [b'\\', quoted @ (b'\\' | b'\'' | b'"')] => Some(*quoted),
+            [b'\\', b'x', digits @ ..] if digits.len() == 2 => std::str::from_utf8(digits)
+                .ok()
+                .filter(|digits| !digits.starts_with('+'))
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+                .filter(u8::is_ascii),
+            _ => None,
+        };
+        byte.map(EscapeCharacter)
+            .ok_or_else(|| EscapeCharacterError {
+                text: text.to_owned(),
+            })
+    }
+}
+
+/// What is to be done with what was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It is for the job.
+    Pass(Vec<u8>),
+    /// This program is to end.
+    End,
+    /// This program is to be suspended.
+    Suspend,
+}
+
+/// Looks for escapes in what is typed.
+#[derive(Clone, Copy, Debug)]
+pub struct Escape {
+    character: EscapeCharacter,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    /// The escape character came last.
+    Pending,
+}
+
+impl Escape {
+    /// With this character.
+    pub fn new(character: EscapeCharacter) -> Escape {
+        Escape {
+            character,
+            state: State::Idle,
+        }
+    }
+
+    /// Whether the silence is being waited for.
+    pub fn is_pending(&self) -> bool {
+        self.state == State::Pending
+    }
+
+    /// Takes in what was typed.
+    pub fn typed(&mut self, bytes: &[u8]) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let mut pass = Vec::new();
+        for &byte in bytes {
+            let is_escape = byte == self.character.0;
+            match self.state {
+                State::Idle if is_escape => self.state = State::Pending,
+                State::Idle => pass.push(byte),
+                State::Pending => {
+                    self.state = State::Idle;
+                    let command = match byte {
+                        _ if is_escape => None,
+                        CONTROL_C => Some(Action::End),
+                        CONTROL_Z => Some(Action::Suspend),
+                        _ => None,
+                    };
+                    match command {
+                        Some(command) => {
+                            if !pass.is_empty() {
+                                actions.push(Action::Pass(std::mem::take(&mut pass)));
+                            }
+                            actions.push(command);
+                        }
+                        None => {
+                            pass.push(self.character.0);
+                            if !is_escape {
+                                pass.push(byte);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if !pass.is_empty() {
+            actions.push(Action::Pass(pass));
+        }
+        actions
+    }
+
+    /// Nothing was typed for [`SILENCE`].
+    pub fn silence(&mut self) -> Option<Action> {
+        match self.state {
+            State::Idle => None,
+            State::Pending => {
+                self.state = State::Idle;
+                Some(Action::Pass(vec![self.character.0]))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_character_is_read() {
+        for (text, byte) in [
+            ("^]", 0x1d),
+            ("^a", 0x01),
+            ("^?", 0x7f),
+            ("~", b'~'),
+            ("^", b'^'),
+            ("\\", b'\\'),
+            ("\\n", b'\n'),
+            ("\\'", b'\''),
+            ("\\0", 0),
+            ("\\x7f", 0x7f),
+        ] {
+            assert_eq!(text.parse(), Ok(EscapeCharacter(byte)), "{text}");
+        }
+        for text in ["", "ab", "é", "\\x80", "\\x+1", "\\q", "^é"] {
+            assert!(text.parse::<EscapeCharacter>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn commands_are_found_wherever_the_bytes_part() {
+        let pass = |bytes: &[u8]| Action::Pass(bytes.to_vec());
+        let mut escape = Escape::new(EscapeCharacter(b'~'));
+        assert_eq!(escape.typed(b"ab~"), [pass(b"ab")]);
+        assert!(escape.is_pending());
+        assert_eq!(escape.typed(b"\x03"), [Action::End]);
+        assert_eq!(
+            escape.typed(b"x~\x1ay"),
+            [pass(b"x"), Action::Suspend, pass(b"y")]
+        );
+        assert_eq!(escape.typed(b"~~"), [pass(b"~")]);
+        assert_eq!(escape.typed(b"~c\x03"), [pass(b"~c\x03")]);
+        assert_eq!(escape.typed(b"~"), []);
+        assert_eq!(escape.silence(), Some(pass(b"~")));
+        assert_eq!(escape.silence(), None);
+        assert_eq!(escape.typed(b"\x03"), [pass(b"\x03")]);
+    }
+}

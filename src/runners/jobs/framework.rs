@@ -1,0 +1,123 @@
+//! An input's jobs as the engine drives tests: each is a row of the dashboard.
+//!
+//! Nothing is remembered of them: a job has no name that would mean the same the next time.
+
+use std::path::PathBuf;
+
+use crate::engine::error::with_causes;
+use crate::engine::event::SourceLocation;
+use crate::engine::exit_code;
+use crate::engine::framework::{BrokenEntry, DiscoveryError, DiscoverySummary, Framework, Host};
+use crate::engine::job::{TestCase, TestKey};
+use crate::engine::spec::job::{Entry, JobSpecification};
+
+use super::input::{self, InputError};
+use super::options::Input;
+use super::workshop::Workshop;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct JobsFramework {
+    input: Input,
+    project: PathBuf,
+    workshop: Workshop,
+}
+
+/// Why there are no further jobs.
+#[derive(Debug, thiserror::Error)]
+pub enum JobsError {
+    /// The input.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// It cannot be read at all.
+    #[error("cannot start to read the jobs")]
+    Thread(#[source] std::io::Error),
+}
+
+impl DiscoveryError for JobsError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            JobsError::Input(_) => exit_code::USAGE,
+            JobsError::Thread(_) => exit_code::INFRASTRUCTURE,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            JobsError::Input(error) => error.help(),
+            JobsError::Thread(_) => None,
+        }
+    }
+}
+
+impl JobsFramework {
+    /// The jobs of an input. Relative paths in it start at `project`.
+    pub fn new(input: Input, project: PathBuf, workshop: Workshop) -> JobsFramework {
+        JobsFramework {
+            input,
+            project,
+            workshop,
+        }
+    }
+}
+
+impl Framework for JobsFramework {
+    type Error = JobsError;
+
+    async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, JobsError> {
+        // The containers that an input names are that reading's own.
+        let mut workshop = self.workshop.clone();
+        let mut entries = input::read(&self.input, &self.project).map_err(JobsError::Thread)?;
+        let mut number = 0;
+        while let Some(entry) = entries.recv().await {
+            let job = match entry? {
+                Entry::Containers(containers) => {
+                    workshop.define(containers);
+                    continue;
+                }
+                Entry::Job(job) => job,
+            };
+            number += 1;
+            let (key, title) = named(number, &job);
+            match workshop.job(&job, None).await {
+                Ok(job) => host.found(vec![TestCase {
+                    key,
+                    title,
+                    ignored: None,
+                    job,
+                }]),
+                Err(error) => {
+                    let help = error.help();
+                    let help = help.map_or(String::new(), |help| format!("; {help}"));
+                    host.broken(BrokenEntry {
+                        key,
+                        title,
+                        message: format!("{}{help}", with_causes(&error)),
+                        stdout: Vec::new(),
+                        stderr: Vec::new(),
+                    });
+                }
+            }
+        }
+        Ok(DiscoverySummary::default())
+    }
+
+    fn failure_location(&self, _stdout: &[u8], _stderr: &[u8]) -> Option<SourceLocation> {
+        None
+    }
+}
+
+fn named(number: u64, job: &JobSpecification) -> (TestKey, String) {
+    let words: Vec<&str> = [job.program.as_str()]
+        .into_iter()
+        .chain(job.arguments.iter().map(String::as_str))
+        .collect();
+    let command = shlex::try_join(words).unwrap_or_else(|_| job.program.clone());
+    let name = format!("job {number}: {command}");
+    let key = TestKey {
+        package: "jobs".into(),
+        artifact: "job".into(),
+        name: name.clone(),
+    };
+    (key, name)
+}

@@ -1,0 +1,157 @@
+//! The jobs of an input, one after the other, read on a thread of its own: an input may be a pipe
+//! into which somebody writes now and then.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::engine::document::{Document, DocumentError, Position};
+use crate::engine::filter::vocabulary;
+use crate::engine::spec::Context;
+use crate::engine::spec::job::Entry;
+
+use super::options::Input;
+use super::split::{Piece, SplitError, Splitter};
+
+/// How many objects are read ahead. More would only take room.
+const AHEAD: usize = 256;
+
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Why an input has no further job.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// It cannot be read.
+    #[error("cannot read {name}")]
+    Read {
+        /// The input.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no stream of objects.
+    #[error("{name}:{}:{}: {source}", source.at().line, source.at().column)]
+    Split {
+        /// The input.
+        name: String,
+        /// Why.
+        source: SplitError,
+    },
+    /// An object describes no job.
+    #[error(transparent)]
+    Job(#[from] DocumentError),
+}
+
+impl InputError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            InputError::Read { .. } => None,
+            InputError::Split { .. } => Some(
+                "jobs are JSON objects such as {\"program\": \"/bin/true\", \"parent\": \
+                 \"default\"}, one after the other"
+                    .to_owned(),
+            ),
+            InputError::Job(error) => error.help.clone(),
+        }
+    }
+}
+
+/// Starts to read an input. Relative paths in it start at `project`. After an error there is
+/// nothing more.
+pub fn read(input: &Input, project: &Path) -> io::Result<Receiver<Result<Entry, InputError>>> {
+    let (sender, receiver) = channel(AHEAD);
+    let (input, project) = (input.clone(), project.to_owned());
+    thread::Builder::new()
+        .name("input".to_owned())
+        .spawn(move || {
+            let mut reader = Reader {
+                name: name(&input),
+                project,
+                sender,
+            };
+            if let Err(error) = reader.read(&input) {
+                // Nobody may want to know any more.
+                drop(reader.sender.blocking_send(Err(error)));
+            }
+        })?;
+    Ok(receiver)
+}
+
+fn name(input: &Input) -> String {
+    match input {
+        Input::Standard => "standard input".to_owned(),
+        Input::File(path) => path.display().to_string(),
+    }
+}
+
+struct Reader {
+    name: String,
+    project: PathBuf,
+    sender: Sender<Result<Entry, InputError>>,
+}
+
+impl Reader {
+    fn read(&mut self, input: &Input) -> Result<(), InputError> {
+        match input {
+            Input::Standard => self.follow(io::stdin().lock()),
+            Input::File(path) => {
+                let file = File::open(path).map_err(|source| self.unreadable(source))?;
+                self.follow(file)
+            }
+        }
+    }
+
+    fn unreadable(&self, source: io::Error) -> InputError {
+        InputError::Read {
+            name: self.name.clone(),
+            source,
+        }
+    }
+
+    fn follow(&mut self, mut stream: impl Read) -> Result<(), InputError> {
+        let mut splitter = Splitter::default();
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let length = match stream.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.unreadable(error)),
+            };
+            let mut bytes = chunk.get(..length).unwrap_or_default();
+            while let Some(piece) = splitter
+                .next(&mut bytes)
+                .map_err(|source| self.no_object(source))?
+            {
+                let entry = self.entry(piece)?;
+                if self.sender.blocking_send(Ok(entry)).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        splitter.end().map_err(|source| self.no_object(source))
+    }
+
+    fn no_object(&self, source: SplitError) -> InputError {
+        InputError::Split {
+            name: self.name.clone(),
+            source,
+        }
+    }
+
+    fn entry(&self, piece: Piece) -> Result<Entry, InputError> {
+        let Piece { start, text } = piece;
+        let document = Document::part(self.name.clone(), text, Position { ..start });
+        let context = Context {
+            // Jobs have no filters.
+            vocabulary: &vocabulary::CARGO,
+            project: &self.project,
+            variables: &[],
+        };
+        Ok(Entry::read(&document, &context)?)
+    }
+}

@@ -1,0 +1,24 @@
+//! `maelstrom-run`: any program.
+//!
+//! ```text
+//! command line ─▶ one job ────────────────────────┐
+//! input ─split─▶ objects ─▶ containers, jobs ─────┴─▶ workshop ─▶ Job
+//! ```
+//!
+//! - [`options`]: the command line. - [`mount`]: mounts on it.
+//! - [`split`]: where the objects of an input end. - [`input`]: what they say.
+//! - [`surroundings`]: what a job gets that asks for no container.
+//! - [`workshop`]: from a job as it is described to one that can be run.
+//! - [`framework`]: an input's jobs as rows of the dashboard.
+//! - [`escape`]: the way back from a job that has the terminal.
+
+pub mod escape;
+pub mod framework;
+pub mod input;
+pub mod mount;
+pub mod options;
+pub mod split;
+pub mod surroundings;
+pub mod workshop;
+
+pub use self::options::{Mode, Options, OptionsError, Settings};

@@ -1,0 +1,541 @@
+//! The command line of `maelstrom-run`: [`Options`] as typed, [`Settings`] as meant.
+//!
+//! Invariant: turning options into settings touches neither the system nor the environment.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, ValueEnum};
+
+use crate::engine::config::{self, ByteSize, ConfigError, Kind, Program, Settled, System, Value};
+use crate::engine::job::{Network, RootAccess};
+use crate::engine::materials::{Certificates, Sources};
+use crate::engine::spec::environment::{Element, Merge, Text};
+use crate::engine::spec::{Base, Container, DEFAULT_CONTAINER, Inherited, Scalars};
+use crate::runners::cargo::options::ReportOptions;
+use crate::runners::sandbox::invocation::Invocation;
+
+use super::escape::{EscapeCharacter, EscapeCharacterError};
+use super::mount::{MountError, mount};
+
+/// The most slots there may be.
+const SLOTS_MAX: i64 = 1000;
+
+/// The program, and which of its options are configuration values.
+pub static PROGRAM: Program = Program {
+    name: "maelstrom-run",
+    prefix: "MAELSTROM_RUN",
+    directories: &["maelstrom/run"],
+    values: &[
+        Value::new("slots", Kind::Number),
+        Value::new("escape-char", Kind::Character),
+        Value::new("cache-root", Kind::Text),
+        Value::new("cache-size", Kind::Size),
+        Value::new("container-image-depot-root", Kind::Text),
+        Value::new("accept-invalid-remote-container-tls-certs", Kind::Boolean),
+        Value::new("ui", Kind::Text),
+        Value::new("quiet", Kind::Boolean),
+        Value::new("no-tui", Kind::Boolean),
+        Value::new("on-finish", Kind::Text),
+        Value::new("color", Kind::Text),
+    ],
+};
+
+/// The command line as it was typed.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "maelstrom-run",
+    version,
+    disable_version_flag = true,
+    about = "Runs programs, each in its own container",
+    long_about = "Runs programs, each in its own container: the one that is named here, or those \
+                  that are described as JSON objects on standard input or in a file."
+)]
+pub struct Options {
+    /// The program to run, and its arguments
+    #[arg(
+        value_name = "PROGRAM",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub command: Vec<OsString>,
+
+    /// Print the version
+    #[arg(short = 'V', long, visible_short_alias = 'v', action = clap::ArgAction::Version)]
+    version: Option<bool>,
+
+    /// What is run.
+    #[command(flatten)]
+    pub jobs: JobOptions,
+
+    /// What a program named on the command line runs in.
+    #[command(flatten)]
+    pub container: ContainerOptions,
+
+    /// Where layers and images are.
+    #[command(flatten)]
+    pub caches: CacheOptions,
+
+    /// What is shown.
+    #[command(flatten)]
+    pub report: ReportOptions,
+}
+
+/// What is run.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Jobs")]
+pub struct JobOptions {
+    /// Read jobs from this file instead of standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// Run a job that was kept when it failed; with --tty, a shell in its container
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "one"])]
+    pub job: Option<PathBuf>,
+
+    /// Run only the first job, with its output passed on as it comes, and end as it ends
+    #[arg(short = '1', long)]
+    pub one: bool,
+
+    /// Run one job on this terminal
+    #[arg(short, long, conflicts_with = "one")]
+    pub tty: bool,
+
+    /// What begins commands to this program while a job has the terminal
+    #[arg(long, value_name = "CHARACTER", default_value = "^]")]
+    pub escape_char: String,
+
+    /// Jobs at a time [default: the number of CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
+    pub slots: Option<u32>,
+}
+
+/// What a program named on the command line runs in.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "The container of a program named here")]
+pub struct ContainerOptions {
+    /// An image, such as docker://debian [default: this machine's programs and this directory]
+    #[arg(long, value_name = "URI")]
+    pub image: Option<String>,
+
+    /// A mount, such as type=bind,source=.,target=/src,readonly; may be repeated
+    #[arg(long, value_name = "MOUNT")]
+    pub mount: Vec<String>,
+
+    /// A variable; without a value it is taken from the environment here; may be repeated
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
+
+    /// What of the network it sees
+    #[arg(long, value_name = "NETWORK", value_enum)]
+    pub network: Option<NetworkOption>,
+
+    /// The user id
+    #[arg(long, value_name = "ID")]
+    pub user: Option<u32>,
+
+    /// The group id
+    #[arg(long, value_name = "ID")]
+    pub group: Option<u32>,
+
+    /// Where it starts
+    #[arg(long, value_name = "DIRECTORY")]
+    pub working_directory: Option<PathBuf>,
+
+    /// Let it write everywhere; what it writes is thrown away
+    #[arg(long)]
+    pub writable: bool,
+
+    /// Stop it after so many seconds; 0 means never
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u32>,
+}
+
+/// Where layers and images are.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Layers and images")]
+pub struct CacheOptions {
+    /// Where layers are kept [default: $XDG_CACHE_HOME/maelstrom/run]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub cache_root: Option<PathBuf>,
+
+    /// What the cache of layers, and that of images, should take up at most
+    #[arg(long, value_name = "SIZE", default_value = "1 GB")]
+    pub cache_size: ByteSize,
+
+    /// Where images are kept, for all projects [default: $XDG_CACHE_HOME/maelstrom/container]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub container_image_depot_root: Option<PathBuf>,
+
+    /// Fetch images also from registries whose certificates are not trusted
+    #[arg(long)]
+    pub accept_invalid_remote_container_tls_certs: bool,
+}
+
+impl CacheOptions {
+    /// Where layers and images come from and go.
+    pub fn sources(&self, invocation: &Invocation) -> Sources {
+        let place = |said: &Option<PathBuf>, name: &str| match said {
+            Some(said) => invocation.directory.join(said),
+            // Who has no home keeps them here.
+            None => invocation
+                .cache_home()
+                .unwrap_or_else(|| invocation.directory.join(".cache"))
+                .join("maelstrom")
+                .join(name),
+        };
+        Sources {
+            project: invocation.directory.clone(),
+            cache: place(&self.cache_root, "run"),
+            depot: place(&self.container_image_depot_root, "container"),
+            size_target_bytes: self.cache_size.0,
+            certificates: match self.accept_invalid_remote_container_tls_certs {
+                true => Certificates::AnyAccepted,
+                false => Certificates::Checked,
+            },
+            library_path: Vec::new(),
+        }
+    }
+}
+
+/// What of the network a job sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NetworkOption {
+    /// Nothing
+    Disabled,
+    /// A loopback device of its own
+    Loopback,
+    /// This machine's network
+    Local,
+}
+
+/// What a command line means.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What is to be done.
+    pub mode: Mode,
+    /// How many jobs at a time, 1 to 1000.
+    pub slots: u32,
+    /// Where layers and images are.
+    pub caches: CacheOptions,
+    /// What is shown otherwise, and where.
+    pub report: ReportOptions,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// No job is named, and there is no input.
+    Nothing,
+    /// Run all jobs of an input.
+    Stream(Input),
+    /// Run one job.
+    One(One),
+    /// Run one job on this terminal, which this character takes back.
+    Terminal(One, EscapeCharacter),
+}
+
+/// Where jobs are described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// On standard input.
+    Standard,
+    /// In a file.
+    File(PathBuf),
+}
+
+/// One job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum One {
+    /// Named on the command line.
+    Named(Box<NamedJob>),
+    /// Kept from a run, perhaps with another program.
+    Kept {
+        /// The file.
+        file: PathBuf,
+        /// The program and its arguments, if not the job's own.
+        command: Option<Command>,
+    },
+    /// The first of an input, perhaps with another program.
+    First {
+        /// The input.
+        input: Input,
+        /// The program and its arguments, if not those of the input.
+        command: Option<Command>,
+    },
+}
+
+impl Command {
+    /// The best shell that a container has.
+    fn shell() -> Command {
+        Command {
+            program: "sh".into(),
+            arguments: ["-c", "exec $(command -v bash || echo sh)"]
+                .map(OsString::from)
+                .to_vec(),
+        }
+    }
+}
+
+/// A program and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The program.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+/// A job named on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedJob {
+    /// The program.
+    pub command: Command,
+    /// What it runs in.
+    pub container: Container,
+    /// How long it may run; as long as it likes if `None`.
+    pub timeout: Option<Duration>,
+}
+
+/// Whether somebody sits at standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StandardInput {
+    /// A terminal.
+    Terminal,
+    /// A file, a pipe or nothing.
+    Other,
+}
+
+/// Options that don't mean anything.
+#[derive(Debug, thiserror::Error)]
+pub enum OptionsError {
+    /// No job.
+    #[error("there is nothing to run")]
+    Nothing,
+    /// A program where a whole input is run.
+    #[error("`{}` is named next to `--file`, whose jobs have programs of their own", program.display())]
+    ProgramWithFile {
+        /// The program.
+        program: OsString,
+    },
+    /// A container for jobs that have their own.
+    #[error("`{option}` is for a program named on the command line, not for jobs of an input")]
+    ContainerOfInput {
+        /// The option.
+        option: &'static str,
+    },
+    /// Files whose change would mean something.
+    #[error("`--watch` is for tests: nobody knows which files a job is about")]
+    Watch,
+    /// A mount.
+    #[error("invalid `--mount`: {0}")]
+    Mount(#[from] MountError),
+    /// A variable.
+    #[error("`--env={text}` names no variable")]
+    Variable {
+        /// What was said.
+        text: String,
+    },
+    /// The escape character.
+    #[error("invalid `--escape-char`: {0}")]
+    Escape(#[from] EscapeCharacterError),
+}
+
+impl OptionsError {
+    /// What to do about it, if more can be said than what is wrong.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            OptionsError::Nothing => Some(
+                "name a program (`maelstrom-run -- ls -l /`), or a file of jobs with `--file`, or \
+                 write jobs to standard input"
+                    .to_owned(),
+            ),
+            OptionsError::ProgramWithFile { .. } => {
+                Some("`--one` runs it in the container of the file's first job".to_owned())
+            }
+            OptionsError::Watch => None,
+            OptionsError::ContainerOfInput { .. } => {
+                Some("say it in the job's own fields".to_owned())
+            }
+            OptionsError::Mount(_) => Some(
+                "write type=bind,source=PATH,target=PATH[,readonly], or type=tmp,target=PATH"
+                    .to_owned(),
+            ),
+            OptionsError::Variable { .. } => Some("write NAME=VALUE, or NAME".to_owned()),
+            OptionsError::Escape(_) => Some(
+                "write the character itself, `^` and a letter, or an escape such as `\\x1d`"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl Options {
+    /// Settles the options from a command line (program name first), variables and files.
+    pub fn settled(
+        arguments: &[OsString],
+        system: &impl System,
+    ) -> Result<Settled<Options>, ConfigError> {
+        config::settle(&PROGRAM, arguments, system)
+    }
+
+    /// Settles what was typed, on a machine with so many CPUs. Relative paths of mounts start at
+    /// `directory`.
+    pub fn settle(
+        self,
+        cpus: NonZeroU32,
+        stdin: StandardInput,
+        directory: &std::path::Path,
+    ) -> Result<Settings, OptionsError> {
+        if self.report.watch {
+            return Err(OptionsError::Watch);
+        }
+        let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
+        let escape: EscapeCharacter = self.jobs.escape_char.parse()?;
+        let slots = self.jobs.slots.unwrap_or(cpus.get()).clamp(1, slots_max);
+        let mut words = self.command.into_iter();
+        let command = words.next().map(|program| Command {
+            program,
+            arguments: words.collect(),
+        });
+        let is_single = self.jobs.one || self.jobs.tty;
+        if let Some(file) = self.jobs.job {
+            self.container.refuse()?;
+            let mode = if self.jobs.tty {
+                let command = Some(command.unwrap_or_else(Command::shell));
+                Mode::Terminal(One::Kept { file, command }, escape)
+            } else {
+                Mode::One(One::Kept { file, command })
+            };
+            return Ok(Settings {
+                mode,
+                slots,
+                caches: self.caches,
+                report: self.report,
+            });
+        }
+        let reads_stdin = stdin == StandardInput::Other && !self.jobs.tty;
+        let input = match self.jobs.file {
+            Some(file) => Some(Input::File(file)),
+            None if command.is_none() || self.jobs.one => reads_stdin.then_some(Input::Standard),
+            None => None,
+        };
+        let one = |input: Option<Input>, command: Option<Command>| match (input, command) {
+            (None, None) => Err(OptionsError::Nothing),
+            (None, Some(command)) => self.container.job(command, directory).map(One::Named),
+            (Some(input), command) => {
+                self.container.refuse()?;
+                Ok(One::First { input, command })
+            }
+        };
+        let mode = match (input, command) {
+            (input, command) if self.jobs.tty => Mode::Terminal(one(input, command)?, escape),
+            (input, command) if is_single => Mode::One(one(input, command)?),
+            (Some(_), Some(Command { program, .. })) => {
+                return Err(OptionsError::ProgramWithFile { program });
+            }
+            (None, None) => Mode::Nothing,
+            (None, command) => Mode::One(one(None, command)?),
+            (Some(input), None) => {
+                self.container.refuse()?;
+                Mode::Stream(input)
+            }
+        };
+        Ok(Settings {
+            mode,
+            slots,
+            caches: self.caches,
+            report: self.report,
+        })
+    }
+}
+
+impl ContainerOptions {
+    /// Refuses everything: there is no container to which it could apply.
+    fn refuse(&self) -> Result<(), OptionsError> {
+        let said = [
+            ("--image", self.image.is_some()),
+            ("--mount", !self.mount.is_empty()),
+            ("--env", !self.env.is_empty()),
+            ("--network", self.network.is_some()),
+            ("--user", self.user.is_some()),
+            ("--group", self.group.is_some()),
+            ("--working-directory", self.working_directory.is_some()),
+            ("--writable", self.writable),
+            ("--timeout", self.timeout.is_some()),
+        ];
+        match said.into_iter().find(|(_, is_said)| *is_said) {
+            None => Ok(()),
+            Some((option, _)) => Err(OptionsError::ContainerOfInput { option }),
+        }
+    }
+
+    fn job(
+        &self,
+        command: Command,
+        directory: &std::path::Path,
+    ) -> Result<Box<NamedJob>, OptionsError> {
+        let scalars = Scalars {
+            network: self.network.map(|network| match network {
+                NetworkOption::Disabled => Network::Disabled,
+                NetworkOption::Loopback => Network::Loopback,
+                NetworkOption::Local => Network::Local,
+            }),
+            root_access: self.writable.then_some(RootAccess::Ephemeral),
+            working_directory: self.working_directory.clone(),
+            user: self.user,
+            group: self.group,
+            toolbox: None,
+        };
+        let base = match &self.image {
+            Some(name) => Base::Image {
+                name: name.clone(),
+                inherited: Inherited::IMAGE,
+            },
+            None => Base::Parent {
+                name: DEFAULT_CONTAINER.to_owned(),
+                inherited: Inherited::all(),
+                place: "the command line".to_owned(),
+            },
+        };
+        let mounts = self.mount.iter().map(|text| mount(text, directory));
+        let vars = self.env.iter().map(|text| variable(text));
+        let vars = vars.collect::<Result<BTreeMap<_, _>, _>>()?;
+        let timeout = self.timeout.filter(|seconds| *seconds > 0);
+        Ok(Box::new(NamedJob {
+            command,
+            container: Container {
+                base,
+                layers: Vec::new(),
+                environment: vec![Element {
+                    vars,
+                    merge: Merge::Extend,
+                }],
+                mounts: mounts.collect::<Result<_, _>>()?,
+                scalars,
+            },
+            timeout: timeout.map(|seconds| Duration::from_secs(seconds.into())),
+        }))
+    }
+}
+
+/// `NAME=VALUE`, or `NAME` for the value that it has here.
+fn variable(text: &str) -> Result<(String, Text), OptionsError> {
+    let invalid = || OptionsError::Variable {
+        text: text.to_owned(),
+    };
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Text::literal(value)),
+        None => {
+            let forwarded = format!("$env{{{text}:-}}");
+            (text, forwarded.parse().map_err(|_| invalid())?)
+        }
+    };
+    if name.is_empty() {
+        return Err(invalid());
+    }
+    Ok((name.to_owned(), value))
+}

@@ -1,0 +1,66 @@
+//! The container that a job gets which asks for none: this machine's programs, read-only, and the
+//! working directory at its own place, where what a job writes is thrown away.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::engine::event::Isolation;
+use crate::engine::job::ContainerSpec;
+use crate::runners::sandbox::container::facts::{Libraries, WorkspaceFacts};
+use crate::runners::sandbox::container::workspace::Places;
+use crate::runners::sandbox::container::{
+    ContainerError, Toolbox, container, host, mountinfo, workspace,
+};
+use crate::runners::sandbox::environment::invoking;
+use crate::runners::sandbox::invocation::{Invocation, Variables};
+
+/// See the module's documentation.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The container.
+    pub container: Arc<ContainerSpec>,
+    /// The environment of its jobs.
+    pub environment: Arc<Variables>,
+    /// Where they start.
+    pub working_directory: PathBuf,
+}
+
+impl Surroundings {
+    /// Those of a program called like this.
+    pub fn make(invocation: &Invocation) -> Result<Surroundings, ContainerError> {
+        let directory = &invocation.directory;
+        let facts = if is_of_the_system(directory) {
+            WorkspaceFacts::default()
+        } else {
+            let home = invocation.path_variable("HOME");
+            let facts = workspace::gather(
+                &Places {
+                    root: directory,
+                    packages: &[],
+                    built: &[],
+                    own: directory,
+                    home: home.as_deref(),
+                },
+                &mountinfo::of_this_host(),
+            )?;
+            // There is nothing of ours in it.
+            WorkspaceFacts {
+                masked: Vec::new(),
+                ..facts
+            }
+        };
+        let host = host::gather(invocation, Vec::new());
+        let spec = container(&facts, &host, Toolbox::Present, &Libraries::default())?;
+        Ok(Surroundings {
+            container: Arc::new(spec),
+            environment: Arc::new(invoking(&invocation.environment, Isolation::Container)),
+            working_directory: directory.clone(),
+        })
+    }
+}
+
+/// Whether a directory is there without being asked for.
+fn is_of_the_system(directory: &Path) -> bool {
+    let system = ["/", "/dev", "/proc", "/sys", "/tmp", "/var/tmp"];
+    system.iter().any(|place| directory == Path::new(place))
+}

@@ -1,0 +1,204 @@
+//! From a job as it is described to one that can be run.
+//!
+//! A workshop keeps the layers and images of its jobs in place, and so must outlive them. What one
+//! container was made of is remembered for the jobs after it: a stream has thousands of few kinds.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::engine::job::{Job, Mount, MountKind, ProcessSpec};
+use crate::engine::materials::{Sources, Watcher};
+use crate::engine::spec::job::JobSpecification;
+use crate::engine::spec::{
+    Base, Container, Layer, Resolved, Resolver, RunnerLayers, SpecError, Specification,
+};
+use crate::runners::sandbox::invocation::Invocation;
+use crate::runners::sandbox::specified::{Given, Specified, SpecifiedError, Standard, stub_of};
+
+use super::options::{Command, NamedJob};
+use super::surroundings::Surroundings;
+
+/// Where a job stands that no input describes.
+const PLACE: &str = "the command line";
+
+/// How many containers are remembered.
+const KNOWN_MAX: usize = 16;
+
+/// Is told, once for each, that an image is being fetched. From any thread.
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// See the module's documentation.
+#[derive(Clone)]
+pub struct Workshop {
+    resolver: Resolver,
+    specified: Rc<Specified>,
+    standard: Rc<Standard>,
+    known: Rc<RefCell<VecDeque<(Resolved, Given)>>>,
+    tell: Tell,
+}
+
+/// Why a job cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkshopError {
+    /// What it says of its container makes none.
+    #[error(transparent)]
+    Specification(#[from] SpecError),
+    /// Its container is not to be had.
+    #[error(transparent)]
+    Container(#[from] SpecifiedError),
+}
+
+impl WorkshopError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            WorkshopError::Specification(error) => Some(error.help()),
+            WorkshopError::Container(error) => error.help(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Workshop {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Workshop").finish_non_exhaustive()
+    }
+}
+
+impl Workshop {
+    /// A workshop for jobs of a program called like this.
+    pub fn new(
+        invocation: &Invocation,
+        surroundings: Surroundings,
+        sources: Sources,
+        tell: Tell,
+    ) -> Workshop {
+        Workshop {
+            resolver: Resolver::new(Specification::default(), None, RunnerLayers::None),
+            specified: Rc::new(Specified::without_file(sources, &invocation.environment)),
+            standard: Rc::new(Standard {
+                container: surroundings.container,
+                without_toolbox: None,
+                environment: surroundings.environment,
+                working_directory: surroundings.working_directory.into(),
+                program: None,
+            }),
+            known: Rc::default(),
+            tell,
+        }
+    }
+
+    /// Names containers for the jobs after this.
+    pub fn define(&mut self, containers: BTreeMap<String, Container>) {
+        self.resolver.define(containers);
+    }
+
+    /// The job that the command line names. Its mounts get what they are mounted on.
+    pub async fn named(&self, job: &NamedJob) -> Result<Job, WorkshopError> {
+        let mut container = job.container.clone();
+        let missing = container
+            .mounts
+            .iter()
+            .filter(|mount| self.is_to_be_made(&container.base, mount));
+        let stubs: Vec<String> = missing.map(stub).collect();
+        if !stubs.is_empty() {
+            container.layers.push(Layer::Stubs { stubs });
+        }
+        let resolved = self
+            .resolver
+            .resolve_container(container, PLACE, job.timeout)?;
+        self.make(resolved, PLACE, &job.command).await
+    }
+
+    /// A job of an input, with another program if there is one.
+    pub async fn job(
+        &self,
+        job: &JobSpecification,
+        command: Option<&Command>,
+    ) -> Result<Job, WorkshopError> {
+        let resolved = self.resolver.resolve_job(job)?;
+        let own = || Command {
+            program: job.program.clone().into(),
+            arguments: job.arguments.iter().map(OsString::from).collect(),
+        };
+        let command = command.cloned().unwrap_or_else(own);
+        self.make(resolved, &job.place, &command).await
+    }
+
+    /// Whether a mount point is ours to make: below what is mounted, things are as they are.
+    fn is_to_be_made(&self, base: &Base, mount: &Mount) -> bool {
+        match base {
+            Base::Nothing | Base::Image { .. } => true,
+            Base::Parent { .. } => {
+                let mut mounts = self.standard.container.mounts.iter();
+                !mounts.any(|known| mount.mount_point.starts_with(&known.mount_point))
+            }
+        }
+    }
+
+    async fn make(
+        &self,
+        resolved: Resolved,
+        place: &str,
+        command: &Command,
+    ) -> Result<Job, WorkshopError> {
+        let given = self.give(resolved, place).await?;
+        Ok(Job {
+            container: given.container,
+            process: Arc::new(ProcessSpec {
+                program: command.program.as_os_str().into(),
+                arguments: command.arguments.clone(),
+                environment: given.environment,
+                working_directory: given.working_directory,
+            }),
+            resident: None,
+            timeout: given.timeout,
+        })
+    }
+
+    async fn give(&self, resolved: Resolved, place: &str) -> Result<Given, SpecifiedError> {
+        let known = self.known.borrow().iter().find_map(|(known, given)| {
+            let is_known = *known == resolved;
+            is_known.then(|| given.clone())
+        });
+        if let Some(given) = known {
+            return Ok(given);
+        }
+        let watcher = |uri: &str| once(Arc::clone(&self.tell), uri);
+        let given = self
+            .specified
+            .give_resolved(&resolved, place, &self.standard, &watcher)
+            .await?;
+        let mut known = self.known.borrow_mut();
+        known.push_front((resolved, given.clone()));
+        known.truncate(KNOWN_MAX);
+        Ok(given)
+    }
+}
+
+/// What stands where something is mounted: a file for a file, else a directory.
+fn stub(mount: &Mount) -> String {
+    let stub = stub_of(&mount.mount_point.to_string_lossy());
+    match &mount.kind {
+        MountKind::Bind { source, .. } if is_file(source) => stub,
+        _ => format!("{stub}/"),
+    }
+}
+
+fn is_file(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_dir())
+}
+
+/// Says once that an image is being fetched.
+fn once(tell: Tell, uri: &str) -> Watcher {
+    let (uri, told) = (uri.to_owned(), AtomicBool::new(false));
+    Arc::new(move |_| {
+        if !told.swap(true, Ordering::Relaxed) {
+            tell(&uri);
+        }
+    })
+}

@@ -5,13 +5,15 @@
 //! input ─split─▶ objects ─▶ containers, jobs ─────┴─▶ workshop ─▶ Job
 //! ```
 //!
-//! - [`options`]: the command line. - [`mount`]: mounts on it.
+//! - [`options`]: the command line. - [`container_options`]: what of it is about the container.
+//! - [`mount`]: mounts on it.
 //! - [`split`]: where the objects of an input end. - [`input`]: what they say.
 //! - [`surroundings`]: what a job gets that asks for no container.
 //! - [`workshop`]: from a job as it is described to one that can be run.
 //! - [`framework`]: an input's jobs as rows of the dashboard.
 //! - [`escape`]: the way back from a job that has the terminal.
 
+pub mod container_options;
 pub mod escape;
 pub mod framework;
 pub mod input;

@@ -2,24 +2,20 @@
 //!
 //! Invariant: turning options into settings touches neither the system nor the environment.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser};
 
-use crate::engine::config::{self, ByteSize, ConfigError, Kind, Program, Settled, System, Value};
-use crate::engine::job::{Network, RootAccess};
-use crate::engine::materials::{Certificates, Sources};
-use crate::engine::spec::environment::{Element, Merge, Text};
-use crate::engine::spec::{Base, Container, DEFAULT_CONTAINER, Inherited, Scalars};
+use crate::engine::config::{self, ConfigError, Kind, Program, Settled, System, Value};
+use crate::engine::spec::Container;
 use crate::runners::cargo::options::ReportOptions;
-use crate::runners::sandbox::invocation::Invocation;
 
+use super::container_options::{CacheOptions, ContainerOptions};
 use super::escape::{EscapeCharacter, EscapeCharacterError};
-use super::mount::{MountError, mount};
+use super::mount::MountError;
 
 /// The most slots there may be.
 const SLOTS_MAX: i64 = 1000;
@@ -111,105 +107,6 @@ pub struct JobOptions {
     /// Jobs at a time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
     pub slots: Option<u32>,
-}
-
-/// What a program named on the command line runs in.
-#[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "The container of a program named here")]
-pub struct ContainerOptions {
-    /// An image, such as docker://debian [default: this machine's programs and this directory]
-    #[arg(long, value_name = "URI")]
-    pub image: Option<String>,
-
-    /// A mount, such as type=bind,source=.,target=/src,readonly; may be repeated
-    #[arg(long, value_name = "MOUNT")]
-    pub mount: Vec<String>,
-
-    /// A variable; without a value it is taken from the environment here; may be repeated
-    #[arg(short, long, value_name = "NAME[=VALUE]")]
-    pub env: Vec<String>,
-
-    /// What of the network it sees
-    #[arg(long, value_name = "NETWORK", value_enum)]
-    pub network: Option<NetworkOption>,
-
-    /// The user id
-    #[arg(long, value_name = "ID")]
-    pub user: Option<u32>,
-
-    /// The group id
-    #[arg(long, value_name = "ID")]
-    pub group: Option<u32>,
-
-    /// Where it starts
-    #[arg(long, value_name = "DIRECTORY")]
-    pub working_directory: Option<PathBuf>,
-
-    /// Let it write everywhere; what it writes is thrown away
-    #[arg(long)]
-    pub writable: bool,
-
-    /// Stop it after so many seconds; 0 means never
-    #[arg(long, value_name = "SECONDS")]
-    pub timeout: Option<u32>,
-}
-
-/// Where layers and images are.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Layers and images")]
-pub struct CacheOptions {
-    /// Where layers are kept [default: $XDG_CACHE_HOME/maelstrom/run]
-    #[arg(long, value_name = "DIRECTORY")]
-    pub cache_root: Option<PathBuf>,
-
-    /// What the cache of layers, and that of images, should take up at most
-    #[arg(long, value_name = "SIZE", default_value = "1 GB")]
-    pub cache_size: ByteSize,
-
-    /// Where images are kept, for all projects [default: $XDG_CACHE_HOME/maelstrom/container]
-    #[arg(long, value_name = "DIRECTORY")]
-    pub container_image_depot_root: Option<PathBuf>,
-
-    /// Fetch images also from registries whose certificates are not trusted
-    #[arg(long)]
-    pub accept_invalid_remote_container_tls_certs: bool,
-}
-
-impl CacheOptions {
-    /// Where layers and images come from and go.
-    pub fn sources(&self, invocation: &Invocation) -> Sources {
-        let place = |said: &Option<PathBuf>, name: &str| match said {
-            Some(said) => invocation.directory.join(said),
-            // Who has no home keeps them here.
-            None => invocation
-                .cache_home()
-                .unwrap_or_else(|| invocation.directory.join(".cache"))
-                .join("maelstrom")
-                .join(name),
-        };
-        Sources {
-            project: invocation.directory.clone(),
-            cache: place(&self.cache_root, "run"),
-            depot: place(&self.container_image_depot_root, "container"),
-            size_target_bytes: self.cache_size.0,
-            certificates: match self.accept_invalid_remote_container_tls_certs {
-                true => Certificates::AnyAccepted,
-                false => Certificates::Checked,
-            },
-            library_path: Vec::new(),
-        }
-    }
-}
-
-/// What of the network a job sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum NetworkOption {
-    /// Nothing
-    Disabled,
-    /// A loopback device of its own
-    Loopback,
-    /// This machine's network
-    Local,
 }
 
 /// What a command line means.
@@ -451,91 +348,4 @@ impl Options {
             report: self.report,
         })
     }
-}
-
-impl ContainerOptions {
-    /// Refuses everything: there is no container to which it could apply.
-    fn refuse(&self) -> Result<(), OptionsError> {
-        let said = [
-            ("--image", self.image.is_some()),
-            ("--mount", !self.mount.is_empty()),
-            ("--env", !self.env.is_empty()),
-            ("--network", self.network.is_some()),
-            ("--user", self.user.is_some()),
-            ("--group", self.group.is_some()),
-            ("--working-directory", self.working_directory.is_some()),
-            ("--writable", self.writable),
-            ("--timeout", self.timeout.is_some()),
-        ];
-        match said.into_iter().find(|(_, is_said)| *is_said) {
-            None => Ok(()),
-            Some((option, _)) => Err(OptionsError::ContainerOfInput { option }),
-        }
-    }
-
-    fn job(
-        &self,
-        command: Command,
-        directory: &std::path::Path,
-    ) -> Result<Box<NamedJob>, OptionsError> {
-        let scalars = Scalars {
-            network: self.network.map(|network| match network {
-                NetworkOption::Disabled => Network::Disabled,
-                NetworkOption::Loopback => Network::Loopback,
-                NetworkOption::Local => Network::Local,
-            }),
-            root_access: self.writable.then_some(RootAccess::Ephemeral),
-            working_directory: self.working_directory.clone(),
-            user: self.user,
-            group: self.group,
-            toolbox: None,
-        };
-        let base = match &self.image {
-            Some(name) => Base::Image {
-                name: name.clone(),
-                inherited: Inherited::IMAGE,
-            },
-            None => Base::Parent {
-                name: DEFAULT_CONTAINER.to_owned(),
-                inherited: Inherited::all(),
-                place: "the command line".to_owned(),
-            },
-        };
-        let mounts = self.mount.iter().map(|text| mount(text, directory));
-        let vars = self.env.iter().map(|text| variable(text));
-        let vars = vars.collect::<Result<BTreeMap<_, _>, _>>()?;
-        let timeout = self.timeout.filter(|seconds| *seconds > 0);
-        Ok(Box::new(NamedJob {
-            command,
-            container: Container {
-                base,
-                layers: Vec::new(),
-                environment: vec![Element {
-                    vars,
-                    merge: Merge::Extend,
-                }],
-                mounts: mounts.collect::<Result<_, _>>()?,
-                scalars,
-            },
-            timeout: timeout.map(|seconds| Duration::from_secs(seconds.into())),
-        }))
-    }
-}
-
-/// `NAME=VALUE`, or `NAME` for the value that it has here.
-fn variable(text: &str) -> Result<(String, Text), OptionsError> {
-    let invalid = || OptionsError::Variable {
-        text: text.to_owned(),
-    };
-    let (name, value) = match text.split_once('=') {
-        Some((name, value)) => (name, Text::literal(value)),
-        None => {
-            let forwarded = format!("$env{{{text}:-}}");
-            (text, forwarded.parse().map_err(|_| invalid())?)
-        }
-    };
-    if name.is_empty() {
-        return Err(invalid());
-    }
-    Ok((name.to_owned(), value))
 }

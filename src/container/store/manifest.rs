@@ -24,8 +24,8 @@ use crate::container::digest::{ContentHash, Digest};
 /// A summary line is far shorter; what is longer is garbage and isn't read to its end.
 const SUMMARY_BYTES_MAX: u64 = 4096;
 
-/// So many entries take a millisecond or two to look at: ten such layers of an image may cost no
-/// more than 20 ms before its first job starts.
+/// So many entries are looked at before a tree is used again; all of a larger one in several turns.
+/// An image has many layers, and its first job waits for all of them.
 const LOOKED_AT_MAX: u64 = 1024;
 
 /// A file takes up whole blocks; every entry is counted as if it took one more.

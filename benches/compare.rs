@@ -13,6 +13,7 @@
 #[path = "../tests/support/trivial.rs"]
 mod trivial;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -80,8 +81,10 @@ fn compare(title: &str, project: &Path) {
     let maelstrom = {
         let directory = directory.clone();
         move || {
-            let mut command = Command::new(MAELSTROM);
-            command.args(["--ui", "quiet"]).current_dir(&directory);
+            let mut command = as_typed("cargo");
+            command
+                .args(["maelstrom", "--ui", "quiet"])
+                .current_dir(&directory);
             let sample = run(&mut command);
             assert!(
                 sample.passed,
@@ -91,7 +94,7 @@ fn compare(title: &str, project: &Path) {
         }
     };
     let nextest = move || {
-        let mut command = Command::new("cargo");
+        let mut command = as_typed("cargo");
         command.args([
             "nextest",
             "run",
@@ -156,6 +159,25 @@ fn compare(title: &str, project: &Path) {
     }
 }
 
+/// A command as a shell would start it, with our programs first on its `PATH`: what cargo has set
+/// for this benchmark, the library path above all, would cost every test its share.
+fn as_typed(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_") && text != "CARGO_HOME"
+            || ["CARGO", "LD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN"].contains(&&*text)
+        {
+            command.env_remove(name);
+        }
+    }
+    let own = Path::new(MAELSTROM).parent().map(Path::to_owned);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(own.into_iter().chain(std::env::split_paths(&path)));
+    command.env("PATH", path.expect("PATH joined as it was"));
+    command
+}
+
 fn median(samples: &[Sample]) -> Duration {
     let mut walls: Vec<_> = samples.iter().map(|sample| sample.wall).collect();
     walls.sort();
@@ -163,7 +185,7 @@ fn median(samples: &[Sample]) -> Duration {
 }
 
 fn build(project: &Path) {
-    let status = Command::new("cargo")
+    let status = as_typed("cargo")
         .args(["test", "--no-run", "--workspace", "--quiet"])
         .current_dir(project)
         .status()
@@ -210,7 +232,7 @@ struct BareTest {
 
 /// Every test of a project, listed by cargo and the test binaries themselves.
 fn bare_tests(project: &Path) -> Vec<BareTest> {
-    let output = Command::new("cargo")
+    let output = as_typed("cargo")
         .args(["test", "--no-run", "--workspace", "--message-format=json"])
         .current_dir(project)
         .stderr(Stdio::null())
@@ -229,7 +251,7 @@ fn bare_tests(project: &Path) -> Vec<BareTest> {
             .parent()
             .expect("a manifest has a directory");
         let list = |arguments: &[&str]| {
-            let output = Command::new(&binary)
+            let output = as_typed(&binary)
                 .args(arguments)
                 .current_dir(directory)
                 .output()
@@ -259,7 +281,7 @@ fn bare(tests: &[BareTest]) -> Sample {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(test) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    Command::new(&test.binary)
+                    as_typed(&test.binary)
                         .args(["--exact", "--nocapture", &test.name])
                         .current_dir(&test.directory)
                         .stdin(Stdio::null())

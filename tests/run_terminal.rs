@@ -89,12 +89,18 @@ fn jobs_of_a_file_are_rows_of_the_dashboard() {
     .unwrap();
     let mut tmux = Tmux::start(120, 36);
     tmux.type_line(&format!("clear; {PROGRAM} --file {}", file.display()));
-    tmux.wait_for("both jobs", |screen| {
-        screen.contains("1 failed") && screen.contains("1 passed")
+    // Both jobs have ended before the run has: only its end makes `q` leave without a question.
+    tmux.wait_for("the end of the run", |screen| {
+        screen
+            .lines()
+            .next()
+            .is_some_and(|line| line.contains("FAILED"))
+            && screen.contains("1 failed")
+            && screen.contains("1 passed")
     });
     tmux.press("q");
-    let left = tmux.wait_for("the prompt", |screen| {
-        screen.contains("job 2: sh -c 'echo bad")
+    let left = tmux.wait_for("the report and the prompt", |screen| {
+        screen.contains("job 2: sh -c 'echo bad") && screen.trim_end().ends_with('$')
     });
     assert!(left.contains("bad"), "{left}");
     tmux.type_line("clear; echo code $?");

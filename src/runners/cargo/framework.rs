@@ -23,7 +23,7 @@ use super::metadata::Workspace;
 use super::notices;
 use super::options::{Goal, Settings, VOCABULARY};
 use super::selection::Wanted;
-use super::toolchain::{self, Toolchain};
+use super::toolchain::{self, Chosen, Toolchain};
 use super::watchlist;
 
 /// The template variable that stands for where cargo puts what it builds.
@@ -142,6 +142,25 @@ impl CargoFramework {
         Ok((workspace, wanted))
     }
 
+    /// What is wanted, and what the compiler says, when both can be asked at once.
+    ///
+    /// Proxies of rustup install a toolchain that is missing, and two of them would do so side by
+    /// side: then the compiler is left for later, when cargo has been asked.
+    async fn asked(
+        &self,
+    ) -> (
+        Result<(Workspace, Wanted), CargoError>,
+        Option<Result<Toolchain, CargoError>>,
+    ) {
+        match toolchain::chosen(&self.invocation) {
+            Chosen::Installed => {
+                let (toolchain, wanted) = tokio::join!(self.toolchain(), self.wanted());
+                (wanted, Some(toolchain))
+            }
+            Chosen::Unknown => (self.wanted().await, None),
+        }
+    }
+
     async fn toolchain(&self) -> Result<Toolchain, CargoError> {
         Toolchain::find(&self.invocation, self.settings.build.target.as_deref()).await
     }
@@ -212,7 +231,8 @@ impl Framework for CargoFramework {
     type Error = CargoError;
 
     async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, CargoError> {
-        let wanted = self.wanted().await.inspect_err(|error| {
+        let (wanted, toolchain) = self.asked().await;
+        let wanted = wanted.inspect_err(|error| {
             if let Some(said) = error.tool_output() {
                 let text = Text(said.as_bytes().to_vec());
                 host.emit(EventKind::BuildOutput { text });
@@ -233,8 +253,10 @@ impl Framework for CargoFramework {
         let Some(mut build) = self.start_build(host, &wanted)? else {
             return Ok(DiscoverySummary::default());
         };
-        // The compiler is asked while cargo is at work already.
-        let toolchain = self.toolchain().await?;
+        let toolchain = match toolchain {
+            Some(toolchain) => toolchain?,
+            None => self.toolchain().await?,
+        };
         let configured = config::load(&self.invocation.directory, toolchain.cargo_home.as_deref())?;
         let project = Project {
             settings: &self.settings,

@@ -34,6 +34,23 @@ pub struct Rustup {
     pub toolchain: OsString,
 }
 
+/// Whether it is known that the toolchain is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// Its cargo has called us.
+    Installed,
+    /// Nobody has asked for it yet.
+    Unknown,
+}
+
+/// What is known of the toolchain before the compiler is asked.
+pub fn chosen(invocation: &Invocation) -> Chosen {
+    match invocation.variable("CARGO") {
+        Some(_) => Chosen::Installed,
+        None => Chosen::Unknown,
+    }
+}
+
 /// The cargo to call: the one that called us, else the one on `PATH`.
 pub fn cargo(invocation: &Invocation) -> &OsStr {
     invocation.variable("CARGO").unwrap_or(OsStr::new("cargo"))
@@ -198,6 +215,13 @@ mod tests {
             nowhere,
         );
         assert_eq!(said.cargo, Path::new("/x/cargo"));
+    }
+
+    #[test]
+    fn a_toolchain_whose_cargo_calls_us_is_there() {
+        let by_cargo = invocation(&[("CARGO", Path::new("/x/cargo"))]);
+        assert_eq!(chosen(&by_cargo), Chosen::Installed);
+        assert_eq!(chosen(&invocation(&[])), Chosen::Unknown);
     }
 
     #[tokio::test]

@@ -5,7 +5,9 @@ mod support;
 
 use std::fs;
 
+use support::files::tree;
 use support::go::Project;
+use support::homes::Homes;
 
 const PROJECT: &str = "example.com/project";
 
@@ -72,14 +74,9 @@ fn every_test_ends_as_go_has_it() {
         expected.len() - failed - 1
     );
     assert!(ran.stdout.contains(&summary), "{}", ran.stdout);
-    let left: Vec<_> = fs::read_dir(
-        project
-            .path()
-            .join(".maelstrom-go-test/cache/test-binaries"),
-    )
-    .unwrap()
-    .collect();
-    assert!(left.is_empty(), "{left:?}");
+    let cache = Homes::of_project(&project.homes.cache(), "maelstrom-go-test");
+    let left = fs::read_dir(cache.join("test-binaries")).unwrap();
+    assert_eq!(left.count(), 0);
     assert!(!project.path().join("planted").exists());
 }
 
@@ -237,14 +234,17 @@ fn without_containers_the_same_tests_run() {
 #[test]
 fn a_workspace_is_tested_as_one() {
     let project = Project::new("workspace");
+    let before = tree(project.path(), "");
     let ran = project.run(&["./one", "./two"]);
     assert_eq!(
         ran.titles(),
         ["example.com/one TestOne", "example.com/two TestTwo"]
     );
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
-    assert!(project.path().join(".maelstrom-go-test/state").exists());
-    assert!(!project.path().join("one/.maelstrom-go-test").exists());
+    // One project, which is left as it was.
+    let state = Homes::of_project(&project.homes.state(), "maelstrom-go-test");
+    assert!(state.join("test-listing.toml").exists());
+    assert_eq!(tree(project.path(), ""), before);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use support::files::{copy, tree};
 use support::go::EXECUTABLE;
+use support::homes::Homes;
 use support::traces::Traces;
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/hermetic-go");
@@ -22,7 +23,11 @@ fn run_with(slots: &str) {
         .current_dir(project.path())
         .env("GOTOOLCHAIN", "local");
     traces.tell(&mut command);
-    let before = tree(project.path(), ".maelstrom-go-test");
+    let homes = Homes::new();
+    homes.tell(&mut command);
+    let state = homes.state();
+    command.env("HOST_STATE", &state);
+    let before = tree(project.path(), "");
     let source = before
         .iter()
         .find(|(path, _)| path.ends_with("hermetic_test.go"));
@@ -36,8 +41,9 @@ fn run_with(slots: &str) {
         assert!(output.status.success(), "{text}\n{errors}");
         assert!(text.contains(&format!("{tests} passed")), "{text}");
     }
-    assert!(project.path().join(".maelstrom-go-test/state").exists());
-    assert_eq!(tree(project.path(), ".maelstrom-go-test"), before);
+    let state = Homes::of_project(&state, "maelstrom-go-test");
+    assert!(state.join("test-listing.toml").exists());
+    assert_eq!(tree(project.path(), ""), before);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `maelstrom-pytest` over small projects: outcomes, bad behaviour, and what one test can leave to
 //! the next, with forked processes and with fresh ones.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,6 +11,8 @@ use std::process::{Command, Stdio};
 
 use maelstrom::engine::exit_code;
 use serde_json::Value;
+use support::files::{copy, tree};
+use support::homes::Homes;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pytest");
 
@@ -31,25 +35,16 @@ impl Told {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let place = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_file() {
-            fs::copy(entry.path(), place).unwrap();
-        } else if entry.file_name() != "__pycache__" {
-            fs::create_dir(&place).unwrap();
-            copy(&entry.path(), &place);
-        }
-    }
-}
-
-/// Runs the program over a copy of a fixture.
+/// Runs the program over a copy of a fixture, which it leaves as it is.
 fn run(fixture: &str, arguments: &[&str]) -> Told {
     let project = tempfile::tempdir().unwrap();
     copy(&Path::new(FIXTURES).join(fixture), project.path());
-    let record = project.path().join("record");
-    let output = Command::new(env!("CARGO_BIN_EXE_maelstrom-pytest"))
+    let before = tree(project.path(), "");
+    let homes = Homes::new();
+    let record = homes.state().with_file_name("record");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-pytest"));
+    homes.tell(&mut command);
+    let output = command
         .args(["--ui=plain", "--record"])
         .arg(&record)
         .args(arguments)
@@ -57,6 +52,7 @@ fn run(fixture: &str, arguments: &[&str]) -> Told {
         .current_dir(project.path())
         .output()
         .unwrap();
+    assert_eq!(tree(project.path(), ""), before);
     let text = fs::read_to_string(&record).unwrap_or_else(|error| {
         panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
     });
@@ -285,7 +281,10 @@ fn tests_of_one_process_find_what_others_have_left() {
 
 /// What the program says when it gives up before there is a test, and its exit code.
 fn refusal(directory: &Path, arguments: &[&str]) -> (String, Option<i32>) {
-    let output = Command::new(env!("CARGO_BIN_EXE_maelstrom-pytest"))
+    let homes = Homes::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-pytest"));
+    homes.tell(&mut command);
+    let output = command
         .args(["--ui=plain", "--color=never"])
         .args(arguments)
         .env_remove("VIRTUAL_ENV")

@@ -1,8 +1,12 @@
 //! A Go module with a file that describes its tests' containers, through the whole program.
 
+mod support;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use support::homes::Homes;
 
 const SOURCE: &str = r#"package victim
 
@@ -57,7 +61,10 @@ ignore = true
 "#;
 
 fn run(project: &Path, arguments: &[&str]) -> (String, i32) {
-    let output = Command::new(env!("CARGO_BIN_EXE_maelstrom-go-test"))
+    let homes = Homes::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-go-test"));
+    homes.tell(&mut command);
+    let output = command
         .arg("--no-tui")
         .args(arguments)
         .current_dir(project)

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::files::copy;
+use super::homes::Homes;
 
 pub const EXECUTABLE: &str = env!("CARGO_BIN_EXE_maelstrom-go-test");
 
@@ -14,6 +15,7 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/go")
 /// A copy of a project of the fixtures, to be run on.
 pub struct Project {
     pub directory: tempfile::TempDir,
+    pub homes: Homes,
 }
 
 /// What a run left.
@@ -31,7 +33,10 @@ impl Project {
     pub fn new(name: &str) -> Project {
         let directory = tempfile::tempdir().unwrap();
         copy(&Path::new(FIXTURES).join(name), directory.path());
-        Project { directory }
+        Project {
+            directory,
+            homes: Homes::new(),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -47,6 +52,7 @@ impl Project {
             .env_remove("GOFLAGS")
             .env("GOTOOLCHAIN", "local")
             .env("GOPROXY", "off");
+        self.homes.tell(&mut command);
         command
     }
 

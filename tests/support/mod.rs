@@ -3,6 +3,7 @@
 
 pub mod files;
 pub mod go;
+pub mod homes;
 pub mod traces;
 
 use std::collections::BTreeMap;

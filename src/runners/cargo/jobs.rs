@@ -115,7 +115,7 @@ impl Containers {
                 root: workspace.root.as_std_path(),
                 packages: &packages,
                 built: &built,
-                own: &workspace.own_directory(),
+                own: &[workspace.own_directory()],
                 home: home.as_deref(),
             },
             &mountinfo::of_this_host(),

@@ -1,12 +1,10 @@
-//! Where test binaries live while they are needed: a directory of the run's own below
-//! `.maelstrom-go-test/cache/test-binaries`, which mirrors the import paths.
+//! Where test binaries live while they are needed: a directory of the run's own, which mirrors the
+//! import paths, below `test-binaries` in the runner's cache for the project.
 //!
 //! ```text
-//! .maelstrom-go-test/           hidden from tests, ignored by git
-//!   cache/test-binaries/RUN/    gone when the run is over; locked as long as it is not
-//!     example.com/m/p/p.test
-//!     build/                    Go's own temporary files
-//!   state/                      what is known of earlier runs
+//! test-binaries/RUN/            gone when the run is over; locked as long as it is not
+//!   example.com/m/p/p.test
+//!   build/                      Go's own temporary files
 //! ```
 //!
 //! A directory for each run, since two runs at a time may build differently (`-race`, `-tags`), and
@@ -20,12 +18,6 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use tempfile::TempDir;
 
-/// Our directory, in that of the module or workspace.
-pub const OWN: &str = ".maelstrom-go-test";
-
-/// Keeps everything of ours out of version control.
-const IGNORE_ALL: &str = "*\n";
-
 /// Names the file in a run's directory that is locked.
 const LOCK: &str = ".lock";
 
@@ -38,18 +30,14 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Makes room below our directory. An error comes with the path at fault.
-    pub fn new(own: &Path) -> Result<Binaries, (PathBuf, io::Error)> {
-        let parent = own.join("cache/test-binaries");
+    /// Makes room in the runner's cache for the project. An error comes with the path at fault.
+    pub fn new(cache: &Path) -> Result<Binaries, (PathBuf, io::Error)> {
+        let parent = cache.join("test-binaries");
         let at = |path: &Path| {
             let path = path.to_owned();
             move |error: io::Error| (path, error)
         };
         fs::create_dir_all(&parent).map_err(at(&parent))?;
-        let ignore = own.join(".gitignore");
-        if !ignore.exists() {
-            fs::write(&ignore, IGNORE_ALL).map_err(at(&ignore))?;
-        }
         remove_left_behind(&parent);
         let directory = tempfile::Builder::new()
             .prefix("run-")
@@ -115,52 +103,49 @@ fn remove_left_behind(parent: &Path) {
 mod tests {
     use super::*;
 
-    fn runs(own: &Path) -> usize {
-        fs::read_dir(own.join("cache/test-binaries"))
-            .unwrap()
-            .count()
+    fn runs(cache: &Path) -> usize {
+        fs::read_dir(cache.join("test-binaries")).unwrap().count()
     }
 
     #[test]
     fn a_binary_is_kept_under_its_package_until_the_run_is_over() {
         let root = tempfile::tempdir().unwrap();
-        let own = root.path().join(OWN);
-        let binaries = Binaries::new(&own).unwrap();
+        let cache = root.path().join("cache");
+        let binaries = Binaries::new(&cache).unwrap();
         let built = binaries.build_directory().join("p.test");
         fs::write(&built, "elf").unwrap();
         let place = binaries.take("example.com/m/p", &built).unwrap();
         assert_eq!(place, Path::new("example.com/m/p/p.test"));
         assert!(!built.exists());
         assert_eq!(fs::read(binaries.directory().join(place)).unwrap(), b"elf");
-        assert_eq!(fs::read_to_string(own.join(".gitignore")).unwrap(), "*\n");
         drop(binaries);
-        assert_eq!(runs(&own), 0);
+        assert_eq!(runs(&cache), 0);
     }
 
     #[test]
     fn what_a_killed_run_left_is_removed_and_what_runs_stays() {
         let root = tempfile::tempdir().unwrap();
-        let own = root.path().join(OWN);
-        let killed = Binaries::new(&own).unwrap();
+        let cache = root.path().join("cache");
+        let killed = Binaries::new(&cache).unwrap();
         let Binaries {
             directory, _lock, ..
         } = killed;
         let left = directory.keep();
         drop(_lock);
-        let running = Binaries::new(&own).unwrap();
+        let running = Binaries::new(&cache).unwrap();
         assert!(!left.exists());
-        let other = Binaries::new(&own).unwrap();
+        let other = Binaries::new(&cache).unwrap();
         assert!(running.directory().exists());
-        assert_eq!(runs(&own), 2);
+        assert_eq!(runs(&cache), 2);
         drop((running, other));
     }
 
     #[test]
     fn a_place_that_cannot_be_written_is_named() {
         let root = tempfile::tempdir().unwrap();
-        let own = root.path().join(OWN);
-        fs::write(&own, "a file").unwrap();
-        let (path, _) = Binaries::new(&own).unwrap_err();
-        assert_eq!(path, own.join("cache/test-binaries"));
+        let cache = root.path().join("cache");
+        fs::write(&cache, "a file").unwrap();
+        let (path, _) = Binaries::new(&cache).unwrap_err();
+        assert_eq!(path, cache.join("test-binaries"));
     }
 }

@@ -163,7 +163,7 @@ impl DiscoveryError for GoError {
             ),
             GoError::Form { .. } => Some("this version of Go may be too new or too old".to_owned()),
             GoError::Keep { .. } => {
-                Some("the module's directory must be writable for `.maelstrom-go-test`".to_owned())
+                Some("free it, or name another place with XDG_CACHE_HOME".to_owned())
             }
             GoError::Container(error) => error.help(),
             GoError::Specified(error) => error.help(),

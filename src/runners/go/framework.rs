@@ -13,15 +13,16 @@ use crate::engine::spec::RunnerLayers;
 use crate::runners::sandbox;
 use crate::runners::sandbox::container::Toolbox;
 use crate::runners::sandbox::invocation::Invocation;
+use crate::runners::sandbox::own::OwnDirectories;
 use crate::runners::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
 
-use super::binaries::{Binaries, OWN};
+use super::binaries::Binaries;
 use super::build::{Build, arguments};
 use super::discovery::{Discovery, Found};
 use super::error::{GoError, of_tool};
 use super::jobs::Project;
 use super::location::Places;
-use super::options::{Goal, Settings};
+use super::options::{Goal, PROGRAM, Settings};
 use super::order::by_need;
 use super::own;
 use super::packages::{self, Package};
@@ -92,7 +93,7 @@ impl GoFramework {
     }
 
     /// What the module's own file says of containers, if there is one.
-    fn specified(&self, root: &Path, own: &Path) -> Result<Option<Specified>, GoError> {
+    fn specified(&self, root: &Path, own: &OwnDirectories) -> Result<Option<Specified>, GoError> {
         let project = own::module_directory(&self.invocation.directory);
         let project = project.unwrap_or_else(|| root.to_owned());
         let recipe = Recipe {
@@ -106,7 +107,7 @@ impl GoFramework {
             client: &self.invocation.environment,
         };
         let containers = &self.settings.containers;
-        let sources = containers.sources(&self.invocation, project.clone(), own.to_owned());
+        let sources = containers.sources(&self.invocation, project.clone(), own.shared.clone());
         let specified = Specified::load(&recipe, sources)?;
         if let Some(specified) = &specified {
             self.known().materials.push(specified.materials());
@@ -235,20 +236,21 @@ impl Framework for GoFramework {
         let packages = self.wanted(packages);
         let directories = packages::directories(&packages);
         let root = root(&toolchain, &packages, &self.invocation.directory);
-        let own = root.join(OWN);
-        host.state_directory(own.join("state"));
+        let own = OwnDirectories::of(&self.invocation, PROGRAM.name, &root);
+        host.state_directory(own.state.clone());
         host.watch(Watchlist {
             directories: watched(&root, &directories),
-            without: vec![own.clone()],
+            without: own.hidden(),
             ..Watchlist::default()
         });
         self.remember(&packages, &root);
         if packages.is_empty() && listed > 0 {
             return Ok(DiscoverySummary::default());
         }
+        let keep = |(path, source)| GoError::Keep { path, source };
+        own.settle().map_err(keep)?;
         let specified = self.specified(&root, &own)?;
-        let binaries =
-            Binaries::new(&own).map_err(|(path, source)| GoError::Keep { path, source })?;
+        let binaries = Binaries::new(&own.cache).map_err(keep)?;
         let named = self.named(&packages);
         let shown = match packages.len() == listed {
             true => &self.settings.packages,

@@ -1,8 +1,8 @@
 //! The jobs of a test binary: one container for all of a project's packages, one process for each
 //! test.
 //!
-//! In a container the test binaries stand in [`PLACE`], read-only: their real place is hidden with
-//! everything else of ours. There is one container for all of them, so that one test's container
+//! In a container the test binaries stand in [`PLACE`], read-only: nothing else of ours is there.
+//! There is one container for all of them, so that one test's container
 //! can serve the next package's, too.
 
 use std::collections::{BTreeSet, HashMap};
@@ -20,6 +20,7 @@ use crate::runners::sandbox::container::workspace::Places;
 use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::runners::sandbox::environment::invoking;
 use crate::runners::sandbox::invocation::{Invocation, Variables};
+use crate::runners::sandbox::own::OwnDirectories;
 use crate::runners::sandbox::specified::{Given, OwnProgram, Specified, Standard};
 
 use super::collector::Offer;
@@ -59,8 +60,8 @@ pub struct Project<'a> {
     pub root: &'a Path,
     /// Its modules and packages.
     pub directories: &'a [PathBuf],
-    /// Our own directory in it.
-    pub own: &'a Path,
+    /// Our own directories for it.
+    pub own: &'a OwnDirectories,
     /// Where test binaries are.
     pub binaries: &'a Path,
     /// What the project's own file says of containers, if there is one.
@@ -148,7 +149,7 @@ fn workspace_facts(project: &Project<'_>) -> Result<WorkspaceFacts, GoError> {
             root: project.root,
             packages: project.directories,
             built: &[],
-            own: project.own,
+            own: &project.own.hidden(),
             home: home.as_deref(),
         },
         &mountinfo::of_this_host(),

@@ -33,21 +33,17 @@ impl Surroundings {
             WorkspaceFacts::default()
         } else {
             let home = invocation.path_variable("HOME");
-            let facts = workspace::gather(
+            workspace::gather(
                 &Places {
                     root: directory,
                     packages: &[],
                     built: &[],
-                    own: directory,
+                    // There is nothing of ours in it.
+                    own: &[],
                     home: home.as_deref(),
                 },
                 &mountinfo::of_this_host(),
-            )?;
-            // There is nothing of ours in it.
-            WorkspaceFacts {
-                masked: Vec::new(),
-                ..facts
-            }
+            )?
         };
         let host = host::gather(invocation, Vec::new());
         let spec = container(&facts, &host, Toolbox::Present, &Libraries::default())?;

@@ -2,7 +2,7 @@
 //! the project's tree, and our own two files.
 //!
 //! Nothing is copied and no image is needed: interpreter and packages are bound read-only where
-//! they are. Where tests are mere processes, our files lie in the project's own directory for us.
+//! they are. Where tests are mere processes, our files lie in our cache for the project.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use crate::runners::sandbox::container::facts::{HostFacts, Libraries, WorkspaceF
 use crate::runners::sandbox::container::workspace::Places;
 use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::runners::sandbox::invocation::Invocation;
+use crate::runners::sandbox::own::OwnDirectories;
 
 use super::error::PytestError;
 use super::interpreter::Interpreter;
@@ -32,9 +33,6 @@ const FILES: [(&str, &str); 2] = [
 
 const RUNNER: &str = "runner.py";
 
-/// The project directory's own directory for us.
-pub const OWN_DIRECTORY: &str = ".maelstrom-pytest";
-
 /// Where pytest runs.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
@@ -48,12 +46,13 @@ impl Surroundings {
     /// Those of a project.
     pub fn make(
         invocation: &Invocation,
+        own: &OwnDirectories,
         interpreter: &Interpreter,
         isolation: Isolation,
     ) -> Result<Surroundings, PytestError> {
         match isolation {
             Isolation::Container => {
-                let mut spec = project_container(invocation, interpreter)?;
+                let mut spec = project_container(invocation, own, interpreter)?;
                 add_files(&mut spec);
                 Ok(Surroundings {
                     container: Arc::new(spec),
@@ -61,7 +60,9 @@ impl Surroundings {
                 })
             }
             Isolation::Process => {
-                let place = invocation.directory.join(OWN_DIRECTORY).join("plugin");
+                let settled = own.settle();
+                settled.map_err(|(path, source)| PytestError::Plugin { path, source })?;
+                let place = own.cache.join("plugin");
                 write_files(&place)?;
                 // Nothing will look at it.
                 let (none, host) = (WorkspaceFacts::default(), HostFacts::default());
@@ -77,6 +78,7 @@ impl Surroundings {
 
 fn project_container(
     invocation: &Invocation,
+    own: &OwnDirectories,
     interpreter: &Interpreter,
 ) -> Result<ContainerSpec, PytestError> {
     let directory = &invocation.directory;
@@ -86,7 +88,7 @@ fn project_container(
             root: directory,
             packages: &[],
             built: &[],
-            own: &directory.join(OWN_DIRECTORY),
+            own: &own.hidden(),
             home: home.as_deref(),
         },
         &mountinfo::of_this_host(),

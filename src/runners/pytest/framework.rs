@@ -15,13 +15,14 @@ use crate::engine::job::{Ignored, Job, JobEnd, ProcessSpec, TestCase, TestKey};
 use crate::runners::sandbox::environment;
 use crate::runners::sandbox::invocation::{Invocation, Variables};
 use crate::runners::sandbox::notices;
+use crate::runners::sandbox::own::OwnDirectories;
 
 use super::arguments::CommandLines;
 use super::collection::{BrokenFile, ListedTest, Listing, Session, Unfit, how_it_ended};
-use super::container::{OWN_DIRECTORY, Surroundings};
+use super::container::Surroundings;
 use super::error::PytestError;
 use super::interpreter::Interpreter;
-use super::options::{Goal, Processes, Settings};
+use super::options::{Goal, PROGRAM, Processes, Settings};
 use super::record;
 
 /// How long a whole collection may take: far longer than that of the largest projects, since it is
@@ -212,11 +213,11 @@ impl PytestFramework {
         &self.settings
     }
 
-    async fn shop(&self) -> Result<Shop<'_>, PytestError> {
+    async fn shop(&self, own: &OwnDirectories) -> Result<Shop<'_>, PytestError> {
         let interpreter = Interpreter::find(&self.invocation, self.settings.python.as_deref());
         let interpreter = interpreter.await?;
         let isolation = self.settings.isolation;
-        let surroundings = Surroundings::make(&self.invocation, &interpreter, isolation)?;
+        let surroundings = Surroundings::make(&self.invocation, own, &interpreter, isolation)?;
         let environment = environment::invoking(&self.invocation.environment, isolation);
         Ok(Shop {
             framework: self,
@@ -228,7 +229,7 @@ impl PytestFramework {
     }
 
     /// The project, and what else was named to be collected.
-    fn watchlist(&self, own: PathBuf) -> Watchlist {
+    fn watchlist(&self, own: &OwnDirectories) -> Watchlist {
         let here = &self.invocation.directory;
         let mut directories = vec![here.clone()];
         for named in &self.settings.pytest.paths {
@@ -247,7 +248,7 @@ impl PytestFramework {
         }
         Watchlist {
             directories,
-            without: vec![own],
+            without: own.hidden(),
             generated: &GENERATED,
             written: Vec::new(),
         }
@@ -304,10 +305,11 @@ impl Framework for PytestFramework {
     type Error = PytestError;
 
     async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, PytestError> {
-        let own = self.invocation.directory.join(OWN_DIRECTORY);
-        host.state_directory(own.join("state"));
-        host.watch(self.watchlist(own));
-        let shop = self.shop().await?;
+        let here = &self.invocation.directory;
+        let own = OwnDirectories::of(&self.invocation, PROGRAM.name, here);
+        host.state_directory(own.state.clone());
+        host.watch(self.watchlist(&own));
+        let shop = self.shop(&own).await?;
         let collected = shop.collect(host).await?;
         let resident = shop.resident(&collected);
         let Collected {

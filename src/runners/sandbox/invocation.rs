@@ -58,8 +58,22 @@ impl Invocation {
     /// Where programs keep what they can make again (XDG base directories); `None` for a user
     /// without a home.
     pub fn cache_home(&self) -> Option<PathBuf> {
-        let home = || Some(self.path_variable("HOME")?.join(".cache"));
-        self.path_variable("XDG_CACHE_HOME").or_else(home)
+        self.base_directory("XDG_CACHE_HOME", ".cache")
+    }
+
+    /// Where programs keep what they have seen (XDG base directories); `None` for a user without a
+    /// home.
+    pub fn state_home(&self) -> Option<PathBuf> {
+        self.base_directory("XDG_STATE_HOME", ".local/state")
+    }
+
+    fn base_directory(&self, variable: &str, in_home: &str) -> Option<PathBuf> {
+        let home = || {
+            let home = self.path_variable("HOME")?;
+            // Users that exist for one service are often given a home that is not there.
+            home.is_dir().then(|| home.join(in_home))
+        };
+        self.path_variable(variable).or_else(home)
     }
 
     /// A program to be run just as the user would run it: same place, same environment, and

@@ -7,6 +7,7 @@
 //! - [`environment`]: what of the calling environment means something to a test.
 //! - [`container`]: the default container.
 //! - [`specified`]: what a project's own file makes of all that.
+//! - [`own`]: where a runner keeps what is its own.
 //! - [`notices`]: what a user should know about it.
 //!
 //! Deliberately absent: anything that only one language has.
@@ -15,4 +16,5 @@ pub mod container;
 pub mod environment;
 pub mod invocation;
 pub mod notices;
+pub mod own;
 pub mod specified;

@@ -19,8 +19,8 @@ pub struct Places<'a> {
     pub packages: &'a [PathBuf],
     /// Where built files go.
     pub built: &'a [PathBuf],
-    /// Our own directory among them.
-    pub own: &'a Path,
+    /// Our own directories, among them or elsewhere.
+    pub own: &'a [PathBuf],
     /// The home directory.
     pub home: Option<&'a Path>,
 }
@@ -50,15 +50,25 @@ pub fn gather(places: &Places<'_>, mounts: &[HostMount]) -> Result<WorkspaceFact
         .flat_map(|root| mountinfo::below(mounts, &root.canonical))
         .filter_map(|path| HostPath::resolve(&path).ok())
         .collect();
-    // The same directory under its real name, since that is where it is mounted.
-    let own = HostPath::resolve(places.own)
-        .map_or_else(|_| places.own.to_owned(), |resolved| resolved.canonical);
+    let masked = masked(&roots, places.own);
     Ok(WorkspaceFacts {
         roots,
         nested,
-        masked: vec![own],
+        masked,
         lent: Vec::new(),
     })
+}
+
+/// What of our own lies in the project, under its real name, since that is where it is mounted.
+fn masked(roots: &[HostPath], own: &[PathBuf]) -> Vec<PathBuf> {
+    let real = |path: &PathBuf| {
+        HostPath::resolve(path).map_or_else(|_| path.clone(), |resolved| resolved.canonical)
+    };
+    let shown = |path: &PathBuf| {
+        let mut roots = roots.iter();
+        roots.any(|root| path.starts_with(&root.canonical))
+    };
+    own.iter().map(real).filter(shown).collect()
 }
 
 /// The root of the version-controlled tree that a directory lies in. One that holds the home
@@ -125,7 +135,7 @@ mod tests {
                 root: &root.join("w"),
                 packages: &[root.join("w"), root.join("outside")],
                 built: &[root.join("built"), root.join("missing")],
-                own: &root.join("w/target/maelstrom"),
+                own: &[root.join("w/target/maelstrom"), root.join("elsewhere")],
                 home: None,
             },
             &mounts,
@@ -151,7 +161,7 @@ mod tests {
                 root: &root.join("w"),
                 packages: std::slice::from_ref(&gone),
                 built: &[],
-                own: &root.join("w/target/maelstrom"),
+                own: &[],
                 home: None,
             },
             &[],

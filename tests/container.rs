@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use maelstrom::container::message::{
-    self, PackedStrings, ProcessImage, SlotFate, SlotOrder, SlotReply, Task,
+    self, PackedStrings, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
 };
 use maelstrom::container::plan::plan;
 use maelstrom::container::slot::build::StepFailed;
@@ -118,15 +118,24 @@ fn changed_attributes_of_a_scratch_directory_are_undone() {
 fn what_outlives_a_job_in_the_kernel_ends_its_container() {
     let (source, spawner) = (source(), spawner());
     let spec = spec(source.path());
-    for (what, text) in [
-        ("packets", "(exec 3<>/dev/udp/127.0.0.1/9; echo x >&3)"),
-        ("shared memory", "ipcmk -M 64"),
-        ("semaphores", "ipcmk -S 1"),
-        ("a message queue", "ipcmk -Q"),
-        ("a POSIX queue", "touch /dev/mqueue/queue"),
-        ("limits of process 1", "prlimit --pid 1 --nofile=64:64"),
-        ("affinity of process 1", "taskset -p 1 1"),
-        ("niceness of process 1", "renice 5 -p 1"),
+    use Remains::{Attributes, Packets, Queues, SystemV};
+    for (what, remains, text) in [
+        (
+            "packets",
+            Packets,
+            "(exec 3<>/dev/udp/127.0.0.1/9; echo x >&3)",
+        ),
+        ("shared memory", SystemV, "ipcmk -M 64"),
+        ("semaphores", SystemV, "ipcmk -S 1"),
+        ("a message queue", SystemV, "ipcmk -Q"),
+        ("a POSIX queue", Queues, "touch /dev/mqueue/queue"),
+        (
+            "limits of process 1",
+            Attributes,
+            "prlimit --pid 1 --nofile=64:64",
+        ),
+        ("affinity of process 1", Attributes, "taskset -p 1 1"),
+        ("niceness of process 1", Attributes, "renice 5 -p 1"),
     ] {
         let slot = start(&spawner, &spec).unwrap();
         let mut process = script(text);
@@ -143,7 +152,7 @@ fn what_outlives_a_job_in_the_kernel_ends_its_container() {
                     continue;
                 }
                 assert_eq!(status, ExitStatus::Code(0), "{what}: {output}");
-                assert_eq!(fate, SlotFate::Retired, "{what}: {output}");
+                assert_eq!(fate, SlotFate::Retired(remains), "{what}: {output}");
             }
             (other, output) => panic!("{what}: {other:?}: {output}"),
         }
@@ -223,7 +232,7 @@ fn full_privileges_are_for_one_job() {
     let slot = start(&spawner, &spec).unwrap();
     let ran = slot.sh("hostname other && mount -t tmpfs none /tmp && id -u && uname -n");
     assert_eq!(ran.output, "0\nother\n");
-    assert_eq!(ran.fate, SlotFate::Retired);
+    assert_eq!(ran.fate, SlotFate::Retired(Remains::Privileges));
     spawner.close();
 }
 
@@ -284,7 +293,7 @@ fn a_root_of_layers_is_stacked_and_its_changes_are_thrown_away() {
     let slot = with(RootAccess::Ephemeral, &[&lower, &upper]);
     let ran = slot.sh(look);
     assert_eq!(ran.output, "upper\nlowerupper\nchanged\n");
-    assert_eq!(ran.fate, SlotFate::Retired);
+    assert_eq!(ran.fate, SlotFate::Retired(Remains::WritableRoot));
     let ran = with(RootAccess::ReadOnly, &[&lower, &upper]).sh(look);
     assert!(
         ran.output.starts_with("upper\nlowerupper\n"),

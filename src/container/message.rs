@@ -115,8 +115,44 @@ pub enum SlotReply {
 pub enum SlotFate {
     /// It takes the next job.
     Reusable,
-    /// It is gone, since the job has altered something that cannot be undone.
-    Retired,
+    /// It is gone, for this reason.
+    Retired(Remains),
+}
+
+/// Why a slot takes no further job: what is left of the last one that can't be undone, or what
+/// there is no way to find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Remains {
+    /// Packets have gone over the container's own network.
+    #[error("packets have gone over its network")]
+    Packets,
+    /// There are more or fewer sockets than before.
+    #[error("a socket is left in a message")]
+    Sockets,
+    /// There are System V objects.
+    #[error("shared memory, semaphores or message queues of System V are left")]
+    SystemV,
+    /// There are, or were, POSIX message queues.
+    #[error("message queues were made")]
+    Queues,
+    /// There are keys in the keyrings.
+    #[error("keys are left in a keyring")]
+    Keys,
+    /// Later jobs would inherit other limits, priorities or affinities.
+    #[error("limits or priorities of its first process have changed")]
+    Attributes,
+    /// The resident has ended, or isn't as it was.
+    #[error("the process that tests are forked from has ended or changed")]
+    Resident,
+    /// Its jobs may do everything, so nothing is provable.
+    #[error("its jobs have all privileges")]
+    Privileges,
+    /// What is written to its root stays until it ends.
+    #[error("its root is writable")]
+    WritableRoot,
+    /// Something that must be compared can't be read.
+    #[error("its state can't be read")]
+    Unreadable,
 }
 
 /// A [`ProcessSpec`] in the form in which the kernel takes it.

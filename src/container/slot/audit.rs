@@ -30,6 +30,7 @@ use nix::fcntl::{AtFlags, OFlag, open};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::sys::statfs::fstatfs;
 
+use super::super::message::Remains;
 use super::super::sys::keyring::{self, Keyring};
 use super::super::sys::state::{
     ProcessAttributes, SystemVObjects, process_attributes, system_v_objects,
@@ -43,7 +44,7 @@ pub enum Verdict {
     /// Files were written, and nothing else: a new scratch stage makes it as before.
     FilesWritten,
     /// Something else has changed, or cannot be read: the container has served.
-    Altered,
+    Altered(Remains),
 }
 
 /// The state of everything but files, as it was before the first job.
@@ -59,6 +60,7 @@ pub struct Baseline {
 struct WatchedFile {
     file: File,
     part: Part,
+    means: Remains,
     before: Vec<u8>,
 }
 
@@ -74,12 +76,13 @@ const WATCHED_BYTES_MAX: usize = 4096;
 
 impl WatchedFile {
     /// `proc` is a descriptor of a `/proc` in which the calling process is visible.
-    fn open(proc: &OwnedFd, name: &str, part: Part) -> io::Result<WatchedFile> {
+    fn open(proc: &OwnedFd, name: &str, part: Part, means: Remains) -> io::Result<WatchedFile> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         let file = File::from(nix::fcntl::openat(proc, name, flags, Mode::empty())?);
         let mut watched = WatchedFile {
             file,
             part,
+            means,
             before: Vec::new(),
         };
         watched.before = watched.read()?;
@@ -121,12 +124,18 @@ impl Baseline {
         let mut watched = Vec::new();
         match owner {
             NetworkOwner::Container => {
-                watched.push(WatchedFile::open(proc, "self/net/dev", Part::Whole)?);
+                watched.push(WatchedFile::open(
+                    proc,
+                    "self/net/dev",
+                    Part::Whole,
+                    Remains::Packets,
+                )?);
                 // `sockets: used N`; the lines after it count for the whole machine.
                 watched.push(WatchedFile::open(
                     proc,
                     "self/net/sockstat",
                     Part::FirstLine,
+                    Remains::Sockets,
                 )?);
             }
             NetworkOwner::Host => {}
@@ -137,7 +146,8 @@ impl Baseline {
             "self/coredump_filter",
             "self/autogroup",
         ] {
-            watched.extend(WatchedFile::open(proc, name, Part::Whole).ok());
+            let file = WatchedFile::open(proc, name, Part::Whole, Remains::Attributes);
+            watched.extend(file.ok());
         }
         let queues = match queues {
             Some(root) => {
@@ -166,24 +176,32 @@ impl Baseline {
         Ok(())
     }
 
-    /// Whether everything is as it was.
-    pub fn unchanged(&self) -> io::Result<bool> {
+    /// The first thing found that is not as it was.
+    pub fn changed(&self) -> Option<Remains> {
+        self.compare().unwrap_or(Some(Remains::Unreadable))
+    }
+
+    fn compare(&self) -> io::Result<Option<Remains>> {
         for watched in &self.watched {
             if watched.read()? != watched.before {
-                return Ok(false);
+                return Ok(Some(watched.means));
             }
         }
         if let Some((root, before)) = &self.queues
             && Stamp::of(&fstat(root)?) != *before
         {
-            return Ok(false);
+            return Ok(Some(Remains::Queues));
         }
         for keyring in &self.keyrings {
             if keyring::content_bytes(*keyring)? != 0 {
-                return Ok(false);
+                return Ok(Some(Remains::Keys));
             }
         }
-        Ok(system_v_objects()? == self.system_v && process_attributes()? == self.attributes)
+        if system_v_objects()? != self.system_v {
+            return Ok(Some(Remains::SystemV));
+        }
+        let same = process_attributes()? == self.attributes;
+        Ok((!same).then_some(Remains::Attributes))
     }
 }
 

@@ -20,7 +20,7 @@ use nix::sys::stat::Mode;
 
 use super::super::child::{self, Capabilities, ChildStack, Terminal};
 use super::super::message::{
-    self, MessageError, ProcessImage, SlotFate, SlotOrder, SlotReply, Task,
+    self, MessageError, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
 };
 use super::super::plan::Plan;
 use super::super::preflight;
@@ -214,7 +214,7 @@ impl Slot {
                     let verdict = self.audit();
                     let fate = match verdict {
                         Verdict::Pristine | Verdict::FilesWritten => SlotFate::Reusable,
-                        Verdict::Altered => SlotFate::Retired,
+                        Verdict::Altered(remains) => SlotFate::Retired(remains),
                     };
                     (
                         SlotReply::Ended {
@@ -232,7 +232,7 @@ impl Slot {
             }
             match verdict {
                 Verdict::Pristine => {}
-                Verdict::Altered => return 0,
+                Verdict::Altered(_) => return 0,
                 // The program takes a slot that is gone for one that never was, and starts another.
                 Verdict::FilesWritten => {
                     if self.make_scratch().is_err() {
@@ -301,7 +301,7 @@ impl Slot {
             return Err("it leaves processes running".to_owned());
         }
         let baseline = self.baseline.as_ref();
-        if !baseline.is_some_and(|baseline| baseline.unchanged().unwrap_or(false)) {
+        if baseline.is_none_or(|baseline| baseline.changed().is_some()) {
             return Err("it uses the network, shared memory or message queues".to_owned());
         }
         self.heritage = self.written()?;
@@ -376,22 +376,27 @@ impl Slot {
 
     fn audit(&self) -> Verdict {
         match self.retired {
-            Retirement::Due => return Verdict::Altered,
+            Retirement::Due => return Verdict::Altered(Remains::Resident),
             Retirement::NotDue => {}
         }
         let Some(baseline) = &self.baseline else {
-            return Verdict::Altered;
+            return Verdict::Altered(match self.plan.privileges {
+                Privileges::Full => Remains::Privileges,
+                Privileges::Ordinary => Remains::Unreadable,
+            });
         };
-        let altered = !baseline.unchanged().unwrap_or(false);
-        if altered || self.plan.root_is_ephemeral {
-            return Verdict::Altered;
+        if let Some(remains) = baseline.changed() {
+            return Verdict::Altered(remains);
+        }
+        if self.plan.root_is_ephemeral {
+            return Verdict::Altered(Remains::WritableRoot);
         }
         match &self.scratch {
             None => Verdict::Pristine,
             Some(scratch) => match scratch.unchanged() {
                 Ok(true) => Verdict::Pristine,
                 Ok(false) => Verdict::FilesWritten,
-                Err(_) => Verdict::Altered,
+                Err(_) => Verdict::Altered(Remains::Unreadable),
             },
         }
     }

@@ -348,7 +348,7 @@ fn no_forks(resident: &ProcessSpec, reason: &str) -> Notice {
 fn reusable(container: Container, fate: SlotFate) -> Option<Container> {
     match fate {
         SlotFate::Reusable => Some(container),
-        SlotFate::Retired => None,
+        SlotFate::Retired(_) => None,
     }
 }
 

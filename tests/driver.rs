@@ -18,6 +18,7 @@ use maelstrom::engine::exit_code;
 use maelstrom::engine::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
 use maelstrom::engine::ids::RunId;
 use maelstrom::engine::job::{Job, JobEnd, ProcessSpec, TestCase, TestKey};
+use maelstrom::engine::log::Log;
 use maelstrom::engine::run::driver::{Setup, drive};
 use maelstrom::engine::run::message::{AtEnd, Errand, Wishes};
 use maelstrom::engine::run::outlet::Outlet;
@@ -123,6 +124,7 @@ fn drive_scripts(
         .build()
         .unwrap();
     runtime.block_on(async {
+        let log = Log::default();
         let setup = Setup {
             wishes: Wishes {
                 errand: Errand::Run,
@@ -138,6 +140,7 @@ fn drive_scripts(
                 .unwrap()
                 .with_grace(grace),
             outlet: Outlet::new(sender),
+            log: &log,
             shell: None,
             commands,
             interrupts,

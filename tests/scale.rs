@@ -24,6 +24,7 @@ use maelstrom::engine::event::{
 use maelstrom::engine::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
 use maelstrom::engine::ids::{RunId, WorkerId};
 use maelstrom::engine::job::{Job, JobEnd, JobResult, TestCase, TestKey};
+use maelstrom::engine::log::Log;
 use maelstrom::engine::run::driver::{Setup, drive};
 use maelstrom::engine::run::message::{AtEnd, Errand, Wishes};
 use maelstrom::engine::run::outlet::Outlet;
@@ -204,6 +205,7 @@ fn run(state_directory: &Path) -> u8 {
         .enable_all()
         .build()
         .unwrap();
+    let log = Log::default();
     let setup = Setup {
         wishes: Wishes {
             errand: Errand::Run,
@@ -230,6 +232,7 @@ fn run(state_directory: &Path) -> u8 {
             news: VecDeque::new(),
         },
         outlet: Outlet::new(sender),
+        log: &log,
         shell: None,
         commands,
         interrupts,

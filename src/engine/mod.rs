@@ -10,6 +10,7 @@
 //! - [`libraries`]: which shared libraries programs need.
 //! - [`materials`]: what containers are made of, made and kept in place.
 //! - [`spec`]: which container each test gets, from the files that describe it.
+//! - [`log`]: where the program's own log goes.
 //! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
 //! - [`action`]: everything that can influence a job's outcome, and its digest.
@@ -28,6 +29,7 @@ pub mod ids;
 pub mod job;
 pub mod job_file;
 pub mod libraries;
+pub mod log;
 pub mod materials;
 pub mod run;
 pub mod schedule;

@@ -10,6 +10,7 @@ use super::showing::screen;
 use super::specification::{explain, init};
 use crate::engine::config::ThisProcess;
 use crate::engine::event::Notice;
+use crate::engine::log::Log;
 use crate::engine::run::message::Errand;
 use crate::runners::cargo::options::{Options, PROGRAM};
 use crate::runners::cargo::{CargoFramework, Goal};
@@ -40,6 +41,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
         invocation,
         notices,
         colour,
+        log,
     } = match opening {
         Opening::Done(code) => return Ok(code),
         Opening::Going(opened) => opened,
@@ -49,7 +51,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
         Goal::ListPackages => print_lines(runtime()?.block_on(framework.list_packages())),
         Goal::ListBinaries => print_lines(runtime()?.block_on(framework.list_binaries())),
         Goal::Run | Goal::ListTests | Goal::Build | Goal::Explain => {
-            let code = session(&framework, command, notices, colour)?.run()?;
+            let code = session(&framework, command, notices, colour, log)?.run()?;
             match &framework.settings().containers.explain {
                 Some(name) => explain(code, name, &framework.explanations()),
                 None => Ok(code),
@@ -67,6 +69,7 @@ fn session(
     command: Vec<String>,
     notices: Vec<Notice>,
     colour: Colour,
+    log: Log,
 ) -> Result<Session<'_, CargoFramework>, Failure> {
     let settings = framework.settings();
     let (errand, screen) = match settings.goal {
@@ -100,6 +103,7 @@ fn session(
         notices,
         watching,
         screen,
+        log,
         record: settings.report.record.clone(),
     })
 }

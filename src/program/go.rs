@@ -10,6 +10,7 @@ use super::showing::screen;
 use super::specification::{explain, init};
 use crate::engine::config::ThisProcess;
 use crate::engine::event::Notice;
+use crate::engine::log::Log;
 use crate::engine::run::message::Errand;
 use crate::runners::go::options::{Options, PROGRAM};
 use crate::runners::go::{GoFramework, Goal, collector};
@@ -45,6 +46,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
         invocation,
         notices,
         colour,
+        log,
     } = match opening {
         Opening::Done(code) => return Ok(code),
         Opening::Going(opened) => opened,
@@ -53,7 +55,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
     match framework.settings().goal {
         Goal::ListPackages => print_lines(runtime()?.block_on(framework.list_packages())),
         Goal::Run | Goal::ListTests | Goal::Build | Goal::Explain => {
-            let code = session(&framework, command, notices, colour)?.run()?;
+            let code = session(&framework, command, notices, colour, log)?.run()?;
             match &framework.settings().containers.explain {
                 Some(name) => explain(code, name, &framework.explanations()),
                 None => Ok(code),
@@ -71,6 +73,7 @@ fn session(
     command: Vec<String>,
     notices: Vec<Notice>,
     colour: Colour,
+    log: Log,
 ) -> Result<Session<'_, GoFramework>, Failure> {
     let settings = framework.settings();
     let (errand, screen) = match settings.goal {
@@ -100,6 +103,7 @@ fn session(
         notices,
         watching,
         screen,
+        log,
         record: settings.report.record.clone(),
     })
 }

@@ -13,6 +13,7 @@
 pub mod cargo;
 pub mod failure;
 pub mod go;
+mod logging;
 pub mod opening;
 pub mod pytest;
 pub mod run;

@@ -4,12 +4,14 @@ use std::io::{self, Write};
 use std::num::NonZeroU32;
 
 use super::failure::Failure;
+use super::logging;
 use super::showing::{colour, replay};
 use crate::engine::backend::GRACE_DEFAULT;
 use crate::engine::config::{ConfigError, Settled};
 use crate::engine::event::{Notice, Severity};
 use crate::engine::exit_code;
 use crate::engine::framework::DiscoveryError;
+use crate::engine::log::Log;
 use crate::engine::run::message::{AtEnd, Errand, Wishes};
 use crate::runners::cargo::options::{PassingOutput, ReportOptions};
 use crate::runners::sandbox::invocation::{Colours, Invocation};
@@ -35,6 +37,8 @@ pub struct Opened<S> {
     pub notices: Vec<Notice>,
     /// Whether what is printed has colours.
     pub colour: Colour,
+    /// What is logged on the way, for whoever knows where to.
+    pub log: Log,
 }
 
 /// Goes that far: help and the like are printed, a recording is replayed, options are settled.
@@ -60,6 +64,7 @@ pub fn open<O, S>(
     if let Some(path) = &report.replay {
         return replay(path, report, passing_output, colour).map(Opening::Done);
     }
+    let log = logging::start(settled.log_level);
     let colours = match colour {
         Colour::Always => Colours::Wanted,
         Colour::Never => Colours::Unwanted,
@@ -76,6 +81,7 @@ pub fn open<O, S>(
         invocation,
         notices: notices.collect(),
         colour,
+        log,
         settings,
     }))
 }

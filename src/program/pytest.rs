@@ -9,6 +9,7 @@ use super::session::Session;
 use super::showing::screen;
 use crate::engine::config::ThisProcess;
 use crate::engine::event::Notice;
+use crate::engine::log::Log;
 use crate::engine::run::message::Errand;
 use crate::runners::cargo::options::PassingOutput;
 use crate::runners::pytest::options::{Options, PROGRAM};
@@ -40,12 +41,13 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
         invocation,
         notices,
         colour,
+        log,
     } = match opening {
         Opening::Done(code) => return Ok(code),
         Opening::Going(opened) => opened,
     };
     let framework = PytestFramework::new(settings, invocation);
-    session(&framework, command, notices, colour)?.run()
+    session(&framework, command, notices, colour, log)?.run()
 }
 
 fn session(
@@ -53,6 +55,7 @@ fn session(
     command: Vec<String>,
     notices: Vec<Notice>,
     colour: Colour,
+    log: Log,
 ) -> Result<Session<'_, PytestFramework>, Failure> {
     let settings = framework.settings();
     let (errand, screen) = match settings.goal {
@@ -79,6 +82,7 @@ fn session(
         notices,
         watching,
         screen,
+        log,
         record: settings.report.record.clone(),
     })
 }

@@ -23,6 +23,7 @@ use crate::engine::event::channel::channel;
 use crate::engine::event::{BackendInfo, Isolation, Notice, RunStarted, SCHEMA_VERSION};
 use crate::engine::framework::Framework;
 use crate::engine::ids::RunId;
+use crate::engine::log::Log;
 use crate::engine::run::driver::{Setup, drive};
 use crate::engine::run::message::Wishes;
 use crate::engine::run::outlet::Outlet;
@@ -52,6 +53,8 @@ pub struct Session<'a, F> {
     pub notices: Vec<Notice>,
     /// Where it is shown.
     pub screen: Screen,
+    /// What is logged on the way.
+    pub log: Log,
     /// Where it is recorded, if anywhere.
     pub record: Option<PathBuf>,
 }
@@ -69,6 +72,11 @@ impl<F: Framework> Session<'_, F> {
     pub fn run(self) -> Result<u8, Failure> {
         let infrastructure = |error: &dyn std::error::Error| Failure::infrastructure(error, None);
         let runtime = runtime()?;
+        match &self.screen {
+            // It has the terminal; the log's file is beside the run's state.
+            Screen::Dashboard(..) => {}
+            Screen::Report(_) | Screen::List(_) => self.log.to_stderr(),
+        }
         let (sender, events) = channel();
         let outlet = Outlet::new(sender);
         let (events, recording) = match &self.record {
@@ -96,6 +104,7 @@ impl<F: Framework> Session<'_, F> {
                 framework: self.framework,
                 backend: backend.with_grace(self.wishes.grace),
                 outlet,
+                log: &self.log,
                 shell: shell(self.isolation),
                 commands,
                 interrupts,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
@@ -95,6 +96,7 @@ impl Depot {
         {
             return Ok(image);
         }
+        tracing::debug!(%reference, "the registry is asked for what is missing");
         let registry = Registry::new(
             &self.transport,
             &self.options.credentials,
@@ -273,7 +275,15 @@ impl Depot {
                     });
                 };
                 arrived(partial.arrived_bytes());
-                registry.complete(partial, arrived).await
+                let began = Instant::now();
+                let blob = registry.complete(partial, arrived).await?;
+                tracing::debug!(
+                    layer = %digest.hash,
+                    bytes = digest.size_bytes,
+                    took = ?began.elapsed(),
+                    "a layer was fetched"
+                );
+                Ok(blob)
             }
         }
     }
@@ -288,7 +298,10 @@ impl Depot {
         let progress = Arc::clone(progress);
         blocking(move || {
             store.tree_or_build(tree_name(diff_id), |writer| {
-                unpack_layer(open()?, diff_id, progress, writer)
+                let began = Instant::now();
+                unpack_layer(open()?, diff_id, progress, writer)?;
+                tracing::debug!(layer = %diff_id, took = ?began.elapsed(), "a layer was unpacked");
+                Ok(())
             })
         })
         .await

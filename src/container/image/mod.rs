@@ -38,6 +38,6 @@ pub use document::Settings;
 pub use error::ImageError;
 pub use platform::Platform;
 pub use reference::{ImageUri, LocalForm, ReferenceError, RegistryReference, Version};
-pub use tags::{TAG_LOCK_FILE, TagLock, TagLockError};
+pub use tags::{Saved, TAG_LOCK_FILE, TagLock, TagLockError};
 pub use transport::{Certificates, Patience};
 pub use unpack::{LayerPhase, LayerProgress, ProgressCallback};

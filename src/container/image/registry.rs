@@ -87,7 +87,7 @@ impl<'depot> Registry<'depot> {
                 Ok(()) => {}
                 // As long as something comes, one goes on.
                 Err(error) if partial.arrived_bytes() > before => {
-                    tracing::debug!(%error, "going on with what has arrived");
+                    tracing::info!(%error, "going on with what has arrived");
                 }
                 Err(error) => return Err(error),
             }

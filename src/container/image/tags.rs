@@ -53,6 +53,15 @@ impl TagLockError {
     }
 }
 
+/// What became of a lock file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// There was nothing to add to it.
+    NothingNew,
+    /// It has more in it than before.
+    Written,
+}
+
 impl TagLock {
     /// Reads a project's lock file. One that isn't there, or is of another version, or has no
     /// meaning, counts as empty.
@@ -95,9 +104,9 @@ impl TagLock {
 
     /// Writes what was recorded, if anything was. What another program recorded in the meantime
     /// stays.
-    pub fn save(&mut self, path: &Path) -> Result<(), TagLockError> {
+    pub fn save(&mut self, path: &Path) -> Result<Saved, TagLockError> {
         if self.news.is_empty() {
-            return Ok(());
+            return Ok(Saved::NothingNew);
         }
         let mut merged = TagLock::read(path)?.tags;
         for (name, tags) in &self.news {
@@ -109,7 +118,7 @@ impl TagLock {
         })?;
         self.tags = merged;
         self.news.clear();
-        Ok(())
+        Ok(Saved::Written)
     }
 }
 

@@ -143,7 +143,7 @@ impl Transport {
         for _ in 1..self.patience.attempts {
             match attempt().await {
                 Err(error) if is_passing(&error) => {
-                    tracing::debug!(%error, ?pause, "trying again");
+                    tracing::info!(%error, ?pause, "trying again");
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }

@@ -18,6 +18,7 @@
 
 pub mod local;
 
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -30,6 +31,13 @@ pub use super::schedule::Rank;
 /// A job of this run. The driver counts them from 0 and never uses a number twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
+
+/// In hexadecimal digits, in which one sees what the driver makes it of.
+impl fmt::Display for JobId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:x}", self.0)
+    }
+}
 
 /// How long a job may go on after SIGTERM before it is killed, when nobody says otherwise.
 pub const GRACE_DEFAULT: Duration = Duration::from_secs(5);

@@ -53,7 +53,10 @@ pub(super) fn extended(program: &Program, command: Command, system: &impl System
                 .value_name("LEVEL")
                 .value_parser(EnumValueParser::<LogLevel>::new())
                 .default_value("info")
-                .help("How much to log")
+                .help(
+                    "How much to log: on standard error, or in log.txt beside the run's history \
+                     while the dashboard is shown",
+                )
                 .help_heading(heading),
         )
         .args(negations);

@@ -17,12 +17,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::OnceCell;
 
 use super::job::SkeletonEntry;
 use crate::container::image::{
-    Depot, DepotOptions, Image, ImageUri, LayerPhase, LayerProgress, TAG_LOCK_FILE, TagLock,
+    Depot, DepotOptions, Image, ImageUri, LayerPhase, LayerProgress, Saved, TAG_LOCK_FILE, TagLock,
 };
 use crate::container::layer::{LayerBuilder, LayerSpec};
 use crate::container::store::{Store, StoreOptions, Tree};
@@ -107,9 +108,14 @@ impl Materials {
             let builder = LayerBuilder::new(self.cache().await?, self.sources.project.clone())
                 .with_library_path(self.sources.library_path.clone());
             let layer = layer.clone();
-            blocking(move || Ok(builder.build(&layer)?)).await
+            let began = Instant::now();
+            let tree = blocking(move || Ok(builder.build(&layer)?)).await?;
+            let path = tree.root().display();
+            tracing::debug!(%path, took = ?began.elapsed(), "a layer is at hand");
+            Ok(tree)
         });
-        Ok(tree.await?.root().to_owned())
+        let tree: Result<_, MaterialError> = tree.await;
+        Ok(tree?.root().to_owned())
     }
 
     /// Where a tree of these entries is.
@@ -159,12 +165,23 @@ impl Materials {
             }
             ImageUri::Local { .. } => (None, None),
         };
+        let began = Instant::now();
         let image = depot.image(&parsed, locked, project, &progress).await?;
+        tracing::debug!(
+            uri,
+            digest = %image.digest,
+            layers = image.layers.len(),
+            took = ?began.elapsed(),
+            "an image is at hand"
+        );
         if let Some((reference, path)) = path {
             let _one_writer = self.tags.lock().await;
             let mut tags = TagLock::read(&path)?;
             tags.record(reference, image.digest);
-            tags.save(&path)?;
+            if tags.save(&path)? == Saved::Written {
+                let path = path.display();
+                tracing::info!(uri, digest = %image.digest, %path, "the tag is locked from now on");
+            }
         }
         Ok(Arc::new(image))
     }

@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::attempt::Role;
+use super::chronicle;
 use super::history::{Coverage, Store};
 use super::host::{Helpers, Mail, Mailbox, Verdict, mailbox};
 use super::machine::{Machine, State};
@@ -37,6 +38,7 @@ use crate::engine::exit_code;
 use crate::engine::framework::{DiscoveryError, DiscoverySummary, Followed, Framework};
 use crate::engine::ids::{Attempt, TestId};
 use crate::engine::job::{JobEnd, JobResult};
+use crate::engine::log::Log;
 
 /// How long containers may take to vanish when the run is over. The program's own end kills what is
 /// left then; waiting is only for telling so.
@@ -65,6 +67,8 @@ pub struct Setup<'a, F, B> {
     pub outlet: Outlet,
     /// What the user interface asks for. When it is gone, nobody stays.
     pub commands: UnboundedReceiver<Command>,
+    /// The program's log, which may want to know where the run's state is.
+    pub log: &'a Log,
     /// The program that opens a shell in a test's container, where there is one.
     pub shell: Option<PathBuf>,
     /// Who else may end the run.
@@ -82,6 +86,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
         framework,
         backend,
         outlet,
+        log,
         shell,
         mut commands,
         mut interrupts,
@@ -98,6 +103,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
         helpers: Helpers::default(),
         memories: BTreeMap::new(),
         shells: Shells::new(shell),
+        log,
         end: None,
     };
     let mut discovery: Discovery<'_, F> = Some(Box::pin(framework.discover(&host)));
@@ -181,6 +187,7 @@ struct Driver<'a, F, B> {
     helpers: Helpers,
     memories: BTreeMap<JobId, Memory>,
     shells: Shells,
+    log: &'a Log,
     end: Option<u8>,
 }
 
@@ -199,7 +206,7 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
     }
 
     fn interrupt(&mut self, interrupt: Interrupt) {
-        tracing::info!(?interrupt, "the run is to end");
+        tracing::debug!(?interrupt, "the run is to end");
         match self.machine.state() {
             State::Open | State::Closed => self.tell(Input::Command(Command::Cancel)),
             State::Stopping | State::Killing => self.tell(Input::Command(Command::Kill)),
@@ -212,6 +219,7 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
         match mail {
             Mail::Event(event) => self.tell(Input::Fact(event)),
             Mail::StateDirectory(directory) => {
+                self.log.keep_in(&directory);
                 self.shells.keep_jobs_in(directory.join("jobs"));
                 if let Some(notice) = self.notebook.open(Store::new(&directory)) {
                     self.tell(Input::Fact(EventKind::Notice(notice)));
@@ -229,6 +237,7 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
             }
             Mail::Broken(entry) => self.tell(Input::Broken(entry)),
             Mail::Run { id, job, reply } => {
+                chronicle::helper_waits(id, &job);
                 self.helpers.began(id, reply);
                 self.backend.submit(id, job, HELPER_RANK);
             }
@@ -268,6 +277,7 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
         match event {
             BackendEvent::Started { job, worker, slot } => match Role::of(job) {
                 Role::Attempt(test, attempt) => {
+                    chronicle::test_has_slot(job, slot, self.machine.key(test));
                     let memory = self.memory(test);
                     self.memories.insert(job, memory);
                     self.tell(Input::Started {
@@ -385,6 +395,7 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
             }
             _ => None,
         };
+        chronicle::tell(&event);
         self.outlet.emit(event);
         if let Some(description) = described {
             self.outlet

@@ -14,13 +14,14 @@
 //! - [`ending`]: what a job's end means for its test, pure.
 //! - [`describe`]: what a detail screen shows of a job, pure. [`shells`]: how to look around in its
 //!   container.
-//! - [`attempt`]: attempts and helpers as jobs of a backend.
+//! - [`attempt`]: attempts and helpers as jobs of a backend. [`chronicle`]: a run in the log.
 //! - [`host`]: the framework's side; [`outlet`]: the watcher's; [`signals`]: the outside's.
 //! - [`watch`]: which files changed.
 //! - [`history`]: what earlier runs tell; [`notebook`]: that, and what this one adds.
 //! - [`tail`]: the end of what a running test wrote.
 
 pub mod attempt;
+mod chronicle;
 pub mod describe;
 pub mod driver;
 pub mod ending;

@@ -28,6 +28,7 @@ use crate::engine::config::ThisProcess;
 use crate::engine::event::{Isolation, Notice};
 use crate::engine::job::{Job, ProcessSpec};
 use crate::engine::job_file;
+use crate::engine::log::Log;
 use crate::engine::run::message::{AtEnd, Errand};
 use crate::engine::run::signals::{self, Interrupt};
 use crate::engine::run::watch::Watching;
@@ -68,6 +69,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
         invocation,
         notices,
         colour,
+        log,
     } = match opening {
         Opening::Done(code) => return Ok(code),
         Opening::Going(opened) => opened,
@@ -88,6 +90,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
         report,
     } = settings;
     let sources = caches.sources(&invocation);
+    let own = sources.cache.clone();
     let mut workshop = Workshop::new(&invocation, surroundings, sources, tell);
     match mode {
         Mode::Nothing => {
@@ -97,9 +100,12 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
         Mode::Stream(input) => {
             let screen = screen(&report, PassingOutput::Hidden, colour, Source::Live)?;
             if let Screen::Dashboard(..) = screen {
+                log.keep_in(&own);
                 let framework = JobsFramework::new(input, project, workshop);
-                return dashboard(&framework, command, slots, notices, screen, report.record);
+                let record = report.record;
+                return dashboard(&framework, command, slots, notices, screen, log, record);
             }
+            log.to_stderr();
             tell_all(&notices)?;
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
             single(slots, async |backend, interrupts| {
@@ -109,6 +115,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             })
         }
         Mode::One(one) => {
+            log.to_stderr();
             tell_all(&notices)?;
             let given = one::standard_input().map_err(|error| infrastructure(&error))?;
             let given = given.filter(|_| !reads_standard_input(&one));
@@ -129,6 +136,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
                 let help = "without `--tty` a job reads standard input and writes standard output";
                 return Err(Failure::with_code(&error, Some(help.to_owned()), 1));
             }
+            log.keep_in(&own);
             let ending = single(1, async |backend, interrupts| {
                 let job = job(&one, &project, &mut workshop).await?;
                 let (master, slave) = terminal::open().map_err(|error| infrastructure(&error))?;
@@ -266,6 +274,7 @@ fn dashboard(
     slots: u32,
     notices: Vec<Notice>,
     screen: Screen,
+    log: Log,
     record: Option<PathBuf>,
 ) -> Result<u8, Failure> {
     let session = Session {
@@ -277,6 +286,7 @@ fn dashboard(
         wishes: wishes(Errand::Run, std::num::NonZeroU32::MIN, None, AtEnd::Stay),
         notices,
         screen,
+        log,
         record,
         watching: Watching::Off,
     };

@@ -131,6 +131,14 @@ pub async fn run(mut assignment: Assignment) -> Turn {
             JobResult::not_run(JobEnd::Error(lost.message.clone()))
         }
     };
+    tracing::debug!(
+        job = %id,
+        slot,
+        container = ?result.prepared,
+        ran = ?result.ran,
+        end = ?result.end,
+        "a job has ended"
+    );
     assignment.tell(BackendEvent::Finished { job: id, result });
     turn
 }
@@ -163,11 +171,12 @@ impl Assignment {
                 prepared: Duration::ZERO,
                 ran,
             };
-            return Ok((result, reusable(container, fate)));
+            return Ok((result, self.reusable(container, fate)));
         }
         // None was left over, or it was lost while it was made ready again after the job before.
         let container = self.container(&containers).await?;
         let prepared = started.elapsed();
+        tracing::debug!(slot = self.slot, took = ?prepared, "a container was made");
         match self.run_in(&container, image).await? {
             Taken::Yes {
                 end,
@@ -181,11 +190,26 @@ impl Assignment {
                     prepared,
                     ran,
                 };
-                Ok((result, reusable(container, fate)))
+                Ok((result, self.reusable(container, fate)))
             }
             Taken::No => Err(StartError::Container(
                 "the container's first process was killed (for want of memory?)".to_owned(),
             )),
+        }
+    }
+
+    fn reusable(&self, container: Container, fate: SlotFate) -> Option<Container> {
+        match fate {
+            SlotFate::Reusable => Some(container),
+            SlotFate::Retired(remains) => {
+                tracing::debug!(
+                    job = %self.id,
+                    slot = self.slot,
+                    reason = %remains,
+                    "the container serves no further job"
+                );
+                None
+            }
         }
     }
 
@@ -342,13 +366,6 @@ fn no_forks(resident: &ProcessSpec, reason: &str) -> Notice {
         ),
         help: None,
         in_summary: true,
-    }
-}
-
-fn reusable(container: Container, fate: SlotFate) -> Option<Container> {
-    match fate {
-        SlotFate::Reusable => Some(container),
-        SlotFate::Retired(_) => None,
     }
 }
 

@@ -25,7 +25,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -94,7 +94,9 @@ impl LocalBackend {
     /// Starts the helper processes, and finds out whether this machine allows containers.
     /// `executable` must begin by calling [`crate::container::spawner::run_if_helper`].
     pub fn start(executable: &Path, slots: u32) -> Result<LocalBackend, Forbidden> {
+        let began = Instant::now();
         let spawner = Rc::new(preflight::spawner(executable)?);
+        tracing::debug!(slots, took = ?began.elapsed(), "containers can be made");
         LocalBackend::keeping(
             Keeping::Containers {
                 containers: Containers::new(Rc::clone(&spawner)),
@@ -301,6 +303,10 @@ impl Keeping {
                 idle,
             } => {
                 containers.files_changed();
+                let ended: usize = idle.iter().map(Vec::len).sum();
+                if ended > 0 {
+                    tracing::debug!(containers = ended, "ended, since files may have changed");
+                }
                 idle.iter_mut().for_each(Vec::clear);
             }
             Keeping::Processes => {}

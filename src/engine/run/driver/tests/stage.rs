@@ -17,6 +17,7 @@ use crate::engine::event::{
 };
 use crate::engine::framework::Captured;
 use crate::engine::ids::RunId;
+use crate::engine::log::Log;
 use crate::engine::run::driver::{Setup, drive};
 use crate::engine::run::message::{AtEnd, Errand, Wishes};
 use crate::engine::run::outlet::Outlet;
@@ -91,6 +92,7 @@ impl Stage {
             interrupt.send(early).unwrap();
         }
         let (sender, mut receiver) = channel();
+        let log = Log::default();
         let setup = Setup {
             wishes: self.wishes,
             run: run_started(),
@@ -98,6 +100,7 @@ impl Stage {
             framework: &framework,
             backend,
             outlet: Outlet::new(sender),
+            log: &log,
             shell: None,
             commands,
             interrupts,

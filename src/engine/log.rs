@@ -1,0 +1,228 @@
+//! Where this program's own log goes: to standard error, or to a file while something else has the
+//! terminal.
+//!
+//! A log begins before it is known which of the two it will be. Until then its lines wait, up to a
+//! limit; lines that wait in vain go to standard error in the end, so that a program that fails
+//! early is not silent about why.
+//!
+//! Owner of the state: [`Log`]; [`LogWriter`]s are handed to whatever makes lines. A writer takes
+//! whole lines, from any thread, and never fails: nothing depends on the log.
+//!
+//! Absent on purpose: levels and the form of lines, which the composition root chooses.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The file's name, in the directory of the run's state.
+pub const FILE_NAME: &str = "log.txt";
+
+/// What may wait: some thousand lines, far more than there are before a run has its directory.
+const WAITING_BYTES_MAX: usize = 1024 * 1024;
+
+/// What a file may hold: a million lines, beyond which nobody reads and disks fill up.
+const FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Stands where lines are missing.
+const FULL: &[u8] = b"(the log is full; what comes now is left out)\n";
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Log {
+    place: Arc<Mutex<Place>>,
+}
+
+/// Where lines go. Each clone writes to the same place.
+#[derive(Clone, Debug)]
+pub struct LogWriter {
+    place: Arc<Mutex<Place>>,
+}
+
+#[derive(Debug, Default)]
+enum Place {
+    #[default]
+    Stderr,
+    Waiting(Vec<u8>),
+    File {
+        path: PathBuf,
+        /// Made when there is something to write.
+        file: Option<File>,
+        written_bytes: usize,
+        bytes_max: usize,
+    },
+}
+
+impl Log {
+    /// A log whose lines wait.
+    pub fn waiting() -> Log {
+        Log {
+            place: Arc::new(Mutex::new(Place::Waiting(Vec::new()))),
+        }
+    }
+
+    /// Something to write lines to.
+    pub fn writer(&self) -> LogWriter {
+        LogWriter {
+            place: Arc::clone(&self.place),
+        }
+    }
+
+    /// Lets the lines that wait, and all others, go to standard error.
+    pub fn to_stderr(&self) {
+        let mut place = lock(&self.place);
+        if let Place::Waiting(lines) = &*place {
+            drop(io::stderr().lock().write_all(lines));
+            *place = Place::Stderr;
+        }
+    }
+
+    /// Lets the lines that wait, and all others, go to a file in this directory instead of what an
+    /// earlier run left there. A log that does not wait stays where it is.
+    pub fn keep_in(&self, directory: &Path) {
+        self.keep_up_to(directory, FILE_BYTES_MAX);
+    }
+
+    fn keep_up_to(&self, directory: &Path, bytes_max: usize) {
+        let mut place = lock(&self.place);
+        if let Place::Waiting(lines) = &mut *place {
+            let lines = std::mem::take(lines);
+            let path = directory.join(FILE_NAME);
+            // If it can't be removed it is begun anew, or can't be written either.
+            drop(fs::remove_file(&path));
+            *place = Place::File {
+                path,
+                file: None,
+                written_bytes: 0,
+                bytes_max,
+            };
+            place.write(&lines);
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.to_stderr();
+    }
+}
+
+fn lock(place: &Mutex<Place>) -> MutexGuard<'_, Place> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Place {
+    fn write(&mut self, lines: &[u8]) {
+        match self {
+            Place::Stderr => drop(io::stderr().lock().write_all(lines)),
+            Place::Waiting(waiting) => {
+                if let Some(fitting) = fitting(lines, waiting.len(), WAITING_BYTES_MAX) {
+                    waiting.extend_from_slice(fitting);
+                }
+            }
+            Place::File {
+                path,
+                file,
+                written_bytes,
+                bytes_max,
+            } => {
+                let Some(fitting) = fitting(lines, *written_bytes, *bytes_max) else {
+                    return;
+                };
+                if fitting.is_empty() {
+                    return;
+                }
+                *written_bytes += fitting.len();
+                if file.is_none() {
+                    *file = create(path).ok();
+                }
+                if let Some(file) = file {
+                    drop(file.write_all(fitting));
+                }
+            }
+        }
+    }
+}
+
+/// What of these lines is to be written where there are so many bytes: once the limit is reached,
+/// what says so, and then nothing.
+fn fitting(lines: &[u8], present_bytes: usize, bytes_max: usize) -> Option<&[u8]> {
+    if present_bytes + lines.len() <= bytes_max {
+        Some(lines)
+    } else if present_bytes <= bytes_max {
+        Some(FULL)
+    } else {
+        None
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    File::create(path)
+}
+
+impl Write for LogWriter {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        lock(&self.place).write(lines);
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(directory: &Path) -> String {
+        fs::read_to_string(directory.join(FILE_NAME)).unwrap()
+    }
+
+    #[test]
+    fn lines_wait_for_their_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let log = Log::waiting();
+        let mut writer = log.writer();
+        writer.write_all(b"early\n").unwrap();
+        log.keep_in(&state);
+        writer.clone().write_all(b"late\n").unwrap();
+        assert_eq!(content(&state), "early\nlate\n");
+        log.to_stderr();
+        log.keep_in(directory.path());
+        writer.write_all(b"last\n").unwrap();
+        assert_eq!(content(&state), "early\nlate\nlast\n");
+    }
+
+    #[test]
+    fn without_lines_there_is_no_file_and_none_of_an_earlier_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(FILE_NAME);
+        fs::write(&file, "of an earlier run").unwrap();
+        Log::waiting().keep_in(directory.path());
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_full_log_says_so_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Log::waiting();
+        log.keep_up_to(directory.path(), 10);
+        for _ in 0..4 {
+            log.writer().write_all(b"12345\n").unwrap();
+        }
+        let full = String::from_utf8_lossy(FULL);
+        assert_eq!(content(directory.path()), format!("12345\n{full}"));
+        let waiting = Log::waiting();
+        let long = vec![b'x'; WAITING_BYTES_MAX];
+        for lines in [&long[..], b"1\n", b"2\n"] {
+            waiting.writer().write_all(lines).unwrap();
+        }
+        waiting.keep_in(directory.path());
+        assert!(content(directory.path()).ends_with(&format!("x{full}")));
+    }
+}

@@ -1,0 +1,124 @@
+//! The log of a program: which events become lines, and what a line looks like.
+//!
+//! An event below the wished level costs one comparison with a number: nothing is formatted, and no
+//! subscriber is asked.
+
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::time::uptime;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::engine::config::LogLevel;
+use crate::engine::log::Log;
+
+/// Begins this process's log.
+pub fn start(level: LogLevel) -> Log {
+    let log = Log::waiting();
+    let writer = log.writer();
+    // There is at most one in a process; where somebody has set one, it stays.
+    drop(tracing::subscriber::set_global_default(subscriber(
+        level,
+        move || writer.clone(),
+    )));
+    log
+}
+
+/// Our own events from this level on, and of libraries what they complain about.
+fn subscriber(
+    level: LogLevel,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) -> impl Subscriber {
+    let own = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    let chosen = Targets::new()
+        .with_target(env!("CARGO_PKG_NAME"), own)
+        .with_default(own.min(LevelFilter::WARN));
+    let lines = fmt::layer()
+        .with_ansi(false)
+        .with_target(false)
+        .with_timer(uptime())
+        .with_writer(writer);
+    tracing_subscriber::registry().with(chosen).with(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged of an event of each level, of ours and of a library.
+    fn logged(level: LogLevel) -> Vec<String> {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(level, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!(number = 1, "our error");
+            tracing::warn!("our warning\u{1b}[31m");
+            tracing::info!("our info");
+            tracing::debug!("our debug");
+            tracing::error!(target: "library", "its error");
+            tracing::warn!(target: "library", "its warning");
+            tracing::info!(target: "library", "its info");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let without_time = |line: &str| line.split_once("s ").unwrap().1.trim().to_owned();
+        text.lines().map(without_time).collect()
+    }
+
+    #[test]
+    fn a_level_includes_those_above_it() {
+        let all = [
+            "ERROR our error number=1",
+            "WARN our warning\\x1b[31m",
+            "INFO our info",
+            "DEBUG our debug",
+            "ERROR its error",
+            "WARN its warning",
+        ];
+        let without = |gone: &[&'static str]| {
+            let kept = all.iter().filter(|line| !gone.contains(line));
+            kept.copied().collect::<Vec<_>>()
+        };
+        assert_eq!(logged(LogLevel::Debug), all);
+        assert_eq!(logged(LogLevel::Info), without(&[all[3]]));
+        assert_eq!(logged(LogLevel::Warning), without(&all[2..4]));
+        let errors = without(&[all[1], all[2], all[3], all[5]]);
+        assert_eq!(logged(LogLevel::Error), errors);
+    }
+
+    /// Events that nobody wants are told apart before a subscriber is asked: it says so itself.
+    #[test]
+    fn what_is_not_logged_is_off_everywhere() {
+        for (level, hint) in [
+            (LogLevel::Error, LevelFilter::ERROR),
+            (LogLevel::Warning, LevelFilter::WARN),
+            (LogLevel::Info, LevelFilter::INFO),
+            (LogLevel::Debug, LevelFilter::DEBUG),
+        ] {
+            let subscriber = subscriber(level, io::sink);
+            assert_eq!(subscriber.max_level_hint(), Some(hint));
+        }
+    }
+}

@@ -204,7 +204,7 @@ fn single<T>(
 async fn job(one: &One, project: &Path, workshop: &mut Workshop) -> Result<Job, Failure> {
     let no_container = |error: WorkshopError| {
         let help = error.help();
-        Failure::usage(&error, help)
+        Failure::with_code(&error, help, error.exit_code())
     };
     let (input, command) = match one {
         One::Named(job) => return workshop.named(job).await.map_err(no_container),

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::engine::exit_code;
 use crate::engine::job::{Job, Mount, MountKind, ProcessSpec};
 use crate::engine::materials::{Sources, Watcher};
 use crate::engine::spec::job::JobSpecification;
@@ -59,6 +60,14 @@ impl WorkshopError {
         match self {
             WorkshopError::Specification(error) => Some(error.help()),
             WorkshopError::Container(error) => error.help(),
+        }
+    }
+
+    /// The program's exit code, if there is no other job.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            WorkshopError::Specification(_) => exit_code::USAGE,
+            WorkshopError::Container(error) => error.exit_code(),
         }
     }
 }

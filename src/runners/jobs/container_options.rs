@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::engine::config::ByteSize;
 use crate::engine::job::{Network, RootAccess};
-use crate::engine::materials::{Certificates, Sources};
+use crate::engine::materials::Sources;
 use crate::engine::spec::environment::{Element, Merge, Text};
 use crate::engine::spec::{Base, Container, DEFAULT_CONTAINER, Inherited, Scalars};
+use crate::runners::sandbox::caches::{CacheOptions, LayerPlaces};
 use crate::runners::sandbox::invocation::Invocation;
 
 use super::mount::mount;
@@ -61,47 +61,33 @@ pub struct ContainerOptions {
 /// Where layers and images are.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Layers and images")]
-pub struct CacheOptions {
+pub struct OwnCacheOptions {
     /// Where layers are kept [default: $XDG_CACHE_HOME/maelstrom/run]
     #[arg(long, value_name = "DIRECTORY")]
     pub cache_root: Option<PathBuf>,
 
-    /// What the cache of layers, and that of images, should take up at most
-    #[arg(long, value_name = "SIZE", default_value = "1 GB")]
-    pub cache_size: ByteSize,
-
-    /// Where images are kept, for all projects [default: $XDG_CACHE_HOME/maelstrom/container]
-    #[arg(long, value_name = "DIRECTORY")]
-    pub container_image_depot_root: Option<PathBuf>,
-
-    /// Fetch images also from registries whose certificates are not trusted
-    #[arg(long)]
-    pub accept_invalid_remote_container_tls_certs: bool,
+    /// What every program has.
+    #[command(flatten)]
+    pub shared: CacheOptions,
 }
 
-impl CacheOptions {
+impl OwnCacheOptions {
     /// Where layers and images come from and go.
     pub fn sources(&self, invocation: &Invocation) -> Sources {
-        let place = |said: &Option<PathBuf>, name: &str| match said {
-            Some(said) => invocation.directory.join(said),
-            // Who has no home keeps them here.
-            None => invocation
-                .cache_home()
-                .unwrap_or_else(|| invocation.directory.join(".cache"))
-                .join("maelstrom")
-                .join(name),
-        };
-        Sources {
+        // Who has no home keeps them here.
+        let home = invocation
+            .cache_home()
+            .unwrap_or_else(|| invocation.directory.join(".cache"))
+            .join("maelstrom");
+        let places = LayerPlaces {
             project: invocation.directory.clone(),
-            cache: place(&self.cache_root, "run"),
-            depot: place(&self.container_image_depot_root, "container"),
-            size_target_bytes: self.cache_size.0,
-            certificates: match self.accept_invalid_remote_container_tls_certs {
-                true => Certificates::AnyAccepted,
-                false => Certificates::Checked,
+            cache: match &self.cache_root {
+                Some(said) => invocation.directory.join(said),
+                None => home.join("run"),
             },
-            library_path: Vec::new(),
-        }
+            homeless_depot: home.join("container"),
+        };
+        self.shared.sources(invocation, places)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::engine::config::{self, ConfigError, Kind, Program, Settled, System, V
 use crate::engine::spec::Container;
 use crate::runners::cargo::options::ReportOptions;
 
-use super::container_options::{CacheOptions, ContainerOptions};
+use super::container_options::{ContainerOptions, OwnCacheOptions};
 use super::escape::{EscapeCharacter, EscapeCharacterError};
 use super::mount::MountError;
 
@@ -73,7 +73,7 @@ pub struct Options {
 
     /// Where layers and images are.
     #[command(flatten)]
-    pub caches: CacheOptions,
+    pub caches: OwnCacheOptions,
 
     /// What is shown.
     #[command(flatten)]
@@ -117,7 +117,7 @@ pub struct Settings {
     /// How many jobs at a time, 1 to 1000.
     pub slots: u32,
     /// Where layers and images are.
-    pub caches: CacheOptions,
+    pub caches: OwnCacheOptions,
     /// What is shown otherwise, and where.
     pub report: ReportOptions,
 }

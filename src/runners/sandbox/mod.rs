@@ -5,6 +5,7 @@
 //!
 //! - [`invocation`]: where and with what we were called.
 //! - [`environment`]: what of the calling environment means something to a test.
+//! - [`caches`]: where layers and images are.
 //! - [`container`]: the default container.
 //! - [`specified`]: what a project's own file makes of all that.
 //! - [`own`]: where a runner keeps what is its own.
@@ -12,6 +13,7 @@
 //!
 //! Deliberately absent: anything that only one language has.
 
+pub mod caches;
 pub mod container;
 pub mod environment;
 pub mod invocation;

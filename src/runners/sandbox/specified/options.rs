@@ -1,15 +1,12 @@
-//! The options about containers, layers and images, which all runners have.
+//! The options about containers, which all runners have.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::engine::config::ByteSize;
-use crate::engine::materials::{Certificates, Sources};
+use crate::engine::materials::Sources;
+use crate::runners::sandbox::caches::{CacheOptions, LayerPlaces};
 use crate::runners::sandbox::invocation::Invocation;
-
-/// What the caches take up unless somebody says otherwise.
-const SIZE_DEFAULT: &str = "1 GB";
 
 /// Containers, layers and images.
 #[derive(Clone, Debug, Args)]
@@ -23,41 +20,20 @@ pub struct ContainerOptions {
     #[arg(long, value_name = "TEST", group = "goal")]
     pub explain: Option<String>,
 
-    /// What the cache of layers, and that of images, should take up at most
-    #[arg(long, value_name = "SIZE", default_value = SIZE_DEFAULT)]
-    pub cache_size: ByteSize,
-
-    /// Where images are kept, for all projects [default: $XDG_CACHE_HOME/maelstrom/container]
-    #[arg(long, value_name = "DIRECTORY")]
-    pub container_image_depot_root: Option<PathBuf>,
-
-    /// Fetch images also from registries whose certificates are not trusted
-    #[arg(long)]
-    pub accept_invalid_remote_container_tls_certs: bool,
+    /// Layers and images.
+    #[command(flatten)]
+    pub caches: CacheOptions,
 }
 
 impl ContainerOptions {
     /// Where layers and images come from and go. `own` is the runner's own directory in the
-    /// project.
+    /// project, where images are as well for somebody who has no home.
     pub fn sources(&self, invocation: &Invocation, project: PathBuf, own: PathBuf) -> Sources {
-        let depot = match &self.container_image_depot_root {
-            Some(root) => invocation.directory.join(root),
-            // Who has no home keeps images with the project.
-            None => invocation.cache_home().map_or_else(
-                || own.join("container"),
-                |cache| cache.join("maelstrom/container"),
-            ),
-        };
-        Sources {
+        let places = LayerPlaces {
             project,
-            depot,
             cache: own.join("cache/layers"),
-            size_target_bytes: self.cache_size.0,
-            certificates: match self.accept_invalid_remote_container_tls_certs {
-                true => Certificates::AnyAccepted,
-                false => Certificates::Checked,
-            },
-            library_path: Vec::new(),
-        }
+            homeless_depot: own.join("container"),
+        };
+        self.caches.sources(invocation, places)
     }
 }

@@ -1,0 +1,68 @@
+//! The options about layers and images that every program has.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::invocation::Invocation;
+use crate::engine::config::ByteSize;
+use crate::engine::materials::{Certificates, Sources};
+
+/// What the caches take up unless somebody says otherwise.
+const SIZE_DEFAULT: &str = "1 GB";
+
+/// How much is kept, where images are, and which registries are trusted.
+#[derive(Clone, Debug, Args)]
+pub struct CacheOptions {
+    /// What the cache of layers, and that of images, should take up at most
+    #[arg(long, value_name = "SIZE", default_value = SIZE_DEFAULT)]
+    pub cache_size: ByteSize,
+
+    /// Where images are kept, for all projects [default: $XDG_CACHE_HOME/maelstrom/container]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub container_image_depot_root: Option<PathBuf>,
+
+    /// Fetch images also from registries whose certificates are not trusted
+    #[arg(long)]
+    pub accept_invalid_remote_container_tls_certs: bool,
+}
+
+/// Where a program's layers are.
+#[derive(Clone, Debug)]
+pub struct LayerPlaces {
+    /// The project's directory.
+    pub project: PathBuf,
+    /// The cache of layers.
+    pub cache: PathBuf,
+    /// Where images are for somebody who has no home.
+    pub homeless_depot: PathBuf,
+}
+
+impl CacheOptions {
+    /// Where layers and images come from and go. Relative paths that were said start where the
+    /// program was called.
+    pub fn sources(&self, invocation: &Invocation, places: LayerPlaces) -> Sources {
+        let LayerPlaces {
+            project,
+            cache,
+            homeless_depot,
+        } = places;
+        let depot = match &self.container_image_depot_root {
+            Some(root) => invocation.directory.join(root),
+            None => invocation
+                .cache_home()
+                .map_or(homeless_depot, |home| home.join("maelstrom/container")),
+        };
+        Sources {
+            project,
+            cache,
+            depot,
+            size_target_bytes: self.cache_size.0,
+            certificates: match self.accept_invalid_remote_container_tls_certs {
+                true => Certificates::AnyAccepted,
+                false => Certificates::Checked,
+            },
+            library_path: Vec::new(),
+        }
+    }
+}

@@ -7,6 +7,7 @@ use super::opening::{Opened, Opening, open, wishes};
 use super::screen::{Listing, Screen};
 use super::session::Session;
 use super::showing::screen;
+use super::specification::{explain, init};
 use crate::engine::config::ThisProcess;
 use crate::engine::event::Notice;
 use crate::engine::log::Log;
@@ -14,6 +15,7 @@ use crate::engine::run::message::Errand;
 use crate::runners::cargo::options::PassingOutput;
 use crate::runners::pytest::options::{Options, PROGRAM};
 use crate::runners::pytest::{Goal, PytestFramework};
+use crate::runners::sandbox::specified::files;
 use crate::ui::dashboard::Source;
 use crate::ui::style::Colour;
 
@@ -47,7 +49,16 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
         Opening::Going(opened) => opened,
     };
     let framework = PytestFramework::new(settings, invocation);
-    session(&framework, command, notices, colour, log)?.run()
+    match framework.settings().goal {
+        Goal::Run | Goal::List | Goal::Explain => {
+            let code = session(&framework, command, notices, colour, log)?.run()?;
+            match &framework.settings().containers.explain {
+                Some(name) => explain(code, name, &framework.explanations()),
+                None => Ok(code),
+            }
+        }
+        Goal::Init => init(&files::PYTEST, framework.project_directory()),
+    }
 }
 
 fn session(
@@ -65,6 +76,7 @@ fn session(
             (Errand::Run, screen)
         }
         Goal::List => (Errand::List, Screen::List(Listing::Tests)),
+        Goal::Init | Goal::Explain => (Errand::List, Screen::List(Listing::Nothing)),
     };
     let watching = screen.watching(&settings.report);
     Ok(Session {

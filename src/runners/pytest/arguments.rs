@@ -10,7 +10,7 @@
 //! root and its configuration file by what it is to collect. So tests are told both, as collection
 //! found them. Pure.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,25 +63,51 @@ impl CommandLines<'_> {
         ]
     }
 
-    /// What makes pytest run one test.
+    /// What makes pytest run one test from this directory.
     pub fn test(&self, session: &Session, test: &ListedTest, directory: &Path) -> Vec<OsString> {
-        let mut words: Vec<OsString> = vec![
-            self.runner.into(),
-            "test".into(),
-            test.node.clone().into(),
-            test.nth.to_string().into(),
-            "--verbose".into(),
-            colour(self.colours),
-        ];
-        let mut root = OsString::from("--rootdir=");
-        root.push(&session.root);
-        words.push(root);
+        let mut words = self.one(&test.node, test.nth, session.root.as_os_str());
         if let Some(settings) = &session.settings {
             words.extend(["-c".into(), settings.clone().into_os_string()]);
         }
+        self.one_ends(words, path(session, test, directory))
+    }
+
+    /// What makes pytest run one test where the files of `project` begin in the working directory,
+    /// as far as they are there at all. pytest looks itself for a configuration file.
+    pub fn displaced_test(
+        &self,
+        session: &Session,
+        test: &ListedTest,
+        project: &Path,
+    ) -> Vec<OsString> {
+        let inside = session.root.strip_prefix(project).unwrap_or(Path::new(""));
+        let above = project.strip_prefix(&session.root).ok();
+        let node = above
+            .and_then(|above| test.node.strip_prefix(above.to_str()?)?.strip_prefix('/'))
+            .unwrap_or(&test.node);
+        let root = Path::new(".").join(inside);
+        let words = self.one(node, test.nth, root.as_os_str());
+        self.one_ends(words, inside.join(node).into_os_string())
+    }
+
+    fn one(&self, node: &str, nth: u32, root: &OsStr) -> Vec<OsString> {
+        let mut option = OsString::from("--rootdir=");
+        option.push(root);
+        vec![
+            self.runner.into(),
+            "test".into(),
+            node.into(),
+            nth.to_string().into(),
+            "--verbose".into(),
+            colour(self.colours),
+            option,
+        ]
+    }
+
+    fn one_ends(&self, mut words: Vec<OsString>, path: OsString) -> Vec<OsString> {
         words.extend(self.pytest.always.iter().cloned());
         words.extend(self.pytest.running.iter().cloned());
-        words.push(path(session, test, directory));
+        words.push(path);
         words
     }
 }
@@ -151,6 +177,30 @@ mod tests {
             "/r.py test tests/t.py::T::f[a b] 1 --verbose --color=yes \
              --rootdir=/w -s --tb=short tests/t.py::T::f[a b]"
         );
+        let displaced = |session: &Session, project: &str| {
+            let words = lines(Colours::Wanted).displaced_test(session, &test, Path::new(project));
+            shown(words.get(2..).unwrap_or_default())
+        };
+        for (root, project, expected) in [
+            (
+                "/w",
+                "/w",
+                "tests/t.py::T::f[a b] 1 ./ tests/t.py::T::f[a b]",
+            ),
+            ("/w", "/w/tests", "t.py::T::f[a b] 1 ./ t.py::T::f[a b]"),
+            (
+                "/w/a",
+                "/w",
+                "tests/t.py::T::f[a b] 1 ./a a/tests/t.py::T::f[a b]",
+            ),
+        ] {
+            session.root = root.into();
+            let options = "--verbose --color=yes --rootdir=";
+            let expected = expected.replace(" ./", &format!(" {options}./"));
+            let expected = expected.replace("./ ", "./ -s --tb=short ");
+            let expected = expected.replace("./a ", "./a -s --tb=short ");
+            assert_eq!(displaced(&session, project), expected);
+        }
         session.root = "/".into();
         session.settings = Some("/w/tox.ini".into());
         assert_eq!(

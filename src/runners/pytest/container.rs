@@ -20,7 +20,7 @@ use super::error::PytestError;
 use super::interpreter::Interpreter;
 
 /// Where our files are in a container.
-const PLACE: &str = "/run/maelstrom";
+pub const PLACE: &str = "/run/maelstrom";
 
 /// The program that every job runs, and what belongs to it.
 const FILES: [(&str, &str); 2] = [
@@ -31,7 +31,8 @@ const FILES: [(&str, &str); 2] = [
     ),
 ];
 
-const RUNNER: &str = "runner.py";
+/// The one of them that is run.
+pub const RUNNER: &str = "runner.py";
 
 /// Where pytest runs.
 #[derive(Clone, Debug)]
@@ -98,14 +99,17 @@ fn project_container(
     Ok(container(&facts, &host, Toolbox::Present, &libraries)?)
 }
 
+/// Our files, as they stand in a container.
+pub fn entries() -> [SkeletonEntry; 2] {
+    FILES.map(|(name, text)| SkeletonEntry {
+        path: Path::new(PLACE).join(name),
+        kind: SkeletonKind::File(text.into()),
+    })
+}
+
 fn add_files(spec: &mut ContainerSpec) {
     match &mut spec.root {
-        Root::Skeleton(entries) => {
-            entries.extend(FILES.map(|(name, text)| SkeletonEntry {
-                path: Path::new(PLACE).join(name),
-                kind: SkeletonKind::File(text.into()),
-            }));
-        }
+        Root::Skeleton(known) => known.extend(entries()),
         // The default container is never made of layers.
         Root::Layers { .. } => {}
     }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use crate::engine::exit_code;
 use crate::engine::framework::DiscoveryError;
+use crate::engine::materials::MaterialError;
 use crate::runners::sandbox::container::ContainerError;
+use crate::runners::sandbox::specified::SpecifiedError;
 
 /// pytest's exit code for arguments it doesn't understand.
 const PYTEST_USAGE: i32 = 4;
@@ -86,6 +88,26 @@ pub enum PytestError {
     /// The default container can't be made for this project.
     #[error(transparent)]
     Container(#[from] ContainerError),
+    /// The project's file, or what it asks for.
+    #[error(transparent)]
+    Specified(Box<SpecifiedError>),
+    /// A container without this machine's programs.
+    #[error(
+        "`toolbox = false` has no meaning here: the tests' Python is one of this machine's programs"
+    )]
+    Toolbox,
+    /// Our files could not be put into a container of the file's.
+    #[error("can't make a layer of what runs pytest")]
+    Equipment {
+        /// Why.
+        source: MaterialError,
+    },
+}
+
+impl From<SpecifiedError> for PytestError {
+    fn from(error: SpecifiedError) -> Self {
+        PytestError::Specified(Box::new(error))
+    }
 }
 
 fn after(output: &str) -> String {
@@ -101,7 +123,10 @@ impl DiscoveryError for PytestError {
             PytestError::Collection {
                 code: Some(PYTEST_USAGE),
                 ..
-            } => exit_code::USAGE,
+            }
+            | PytestError::Toolbox => exit_code::USAGE,
+            PytestError::Specified(error) => error.exit_code(),
+            PytestError::Equipment { source } => source.exit_code(),
             PytestError::NoInterpreter
             | PytestError::Start { .. }
             | PytestError::Interpreter { .. }
@@ -131,6 +156,11 @@ impl DiscoveryError for PytestError {
                 ))
             }
             PytestError::Container(error) => error.help(),
+            PytestError::Specified(error) => error.help(),
+            PytestError::Toolbox => Some(
+                "begin with an image, such as `image = \"docker://python:3.12-slim\"`".to_owned(),
+            ),
+            PytestError::Equipment { source } => Some(source.help().to_owned()),
             PytestError::Interpreter { .. }
             | PytestError::InterpreterForm { .. }
             | PytestError::Collection { .. }

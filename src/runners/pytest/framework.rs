@@ -1,33 +1,29 @@
 //! All of `maelstrom-pytest`'s parts together, as the engine drives them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::event::{EventKind, ExitStatus, Isolation, Notice, Severity, SourceLocation};
-use crate::engine::filter::PytestSubject;
-use crate::engine::framework::{
-    BrokenEntry, Captured, DiscoverySummary, Framework, Host, Reading, Watchlist,
-};
-use crate::engine::job::{Ignored, Job, JobEnd, ProcessSpec, TestCase, TestKey};
+use crate::engine::filter::vocabulary;
+use crate::engine::framework::{DiscoverySummary, Framework, Host, Reading, Watchlist};
+use crate::engine::job::{Ignored, TestCase};
+use crate::engine::materials::Materials;
+use crate::engine::spec::RunnerLayers;
 use crate::runners::sandbox::environment;
-use crate::runners::sandbox::invocation::{Invocation, Variables};
+use crate::runners::sandbox::invocation::Invocation;
 use crate::runners::sandbox::notices;
 use crate::runners::sandbox::own::OwnDirectories;
+use crate::runners::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
 
-use super::arguments::CommandLines;
-use super::collection::{BrokenFile, ListedTest, Listing, Session, Unfit, how_it_ended};
+use super::collection::{ListedTest, Unfit};
 use super::container::Surroundings;
 use super::error::PytestError;
 use super::interpreter::Interpreter;
 use super::options::{Goal, PROGRAM, Processes, Settings};
+use super::own::{self, Own};
 use super::record;
-
-/// How long a whole collection may take: far longer than that of the largest projects, since it is
-/// only there for what hangs where no file is to blame.
-const COLLECTION_MAX: Duration = Duration::from_secs(3600);
+use super::shop::{Collected, Shop, broken, key};
 
 /// What Python and pytest write beside the sources.
 const GENERATED: [&str; 3] = ["__pycache__/", "*.py[co]", ".pytest_cache/"];
@@ -37,144 +33,10 @@ const GENERATED: [&str; 3] = ["__pycache__/", "*.py[co]", ".pytest_cache/"];
 pub struct PytestFramework {
     settings: Settings,
     invocation: Invocation,
-}
-
-/// What the jobs of a run have in common.
-struct Shop<'a> {
-    framework: &'a PytestFramework,
-    surroundings: Surroundings,
-    program: Arc<OsStr>,
-    environment: Arc<Variables>,
-    directory: Arc<Path>,
-}
-
-impl Shop<'_> {
-    fn command_lines(&self) -> CommandLines<'_> {
-        CommandLines {
-            runner: &self.surroundings.runner,
-            pytest: &self.framework.settings.pytest,
-            colours: self.framework.invocation.colours,
-        }
-    }
-
-    fn job(&self, arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
-        Job {
-            container: Arc::clone(&self.surroundings.container),
-            process: Arc::new(ProcessSpec {
-                program: Arc::clone(&self.program),
-                arguments,
-                environment: Arc::clone(&self.environment),
-                working_directory: Arc::clone(&self.directory),
-            }),
-            resident: None,
-            timeout,
-        }
-    }
-
-    /// Collects, leaving out one file after another that ends the collection.
-    async fn collect<H: Host>(&self, host: &H) -> Result<Collected, PytestError> {
-        let limit = self.framework.settings.collection_timeout;
-        let mut ignored: Vec<PathBuf> = Vec::new();
-        loop {
-            let arguments = self.command_lines().collect(&ignored, limit);
-            let captured = host.run(self.job(arguments, Some(COLLECTION_MAX))).await;
-            let mut listing = Listing::read(&captured.stdout);
-            if let Some(session) = listing.session.take() {
-                return Ok(Collected {
-                    listing,
-                    session,
-                    ignored,
-                });
-            }
-            match listing.stopped_in.take() {
-                Some(file) if !ignored.contains(&PathBuf::from(&file)) => {
-                    let message = how_it_ended(&captured, limit.unwrap_or_default().as_secs());
-                    host.broken(stopped(&file, message, captured));
-                    ignored.push(file.into());
-                }
-                Some(_) | None => return Err(gave_up(captured)),
-            }
-        }
-    }
-
-    /// The process whose forks are tests, unless there can't be one.
-    fn resident(&self, collected: &Collected) -> Option<Arc<ProcessSpec>> {
-        let settings = &self.framework.settings;
-        match settings.processes {
-            Processes::Fresh => return None,
-            Processes::Forked => {}
-        }
-        let listing = &collected.listing;
-        if listing.unfit.iter().any(|unfit| unfit.file.is_none()) {
-            return None;
-        }
-        let unfit = listing.unfit.iter().flat_map(|unfit| &unfit.file);
-        let broken = listing.broken.iter().map(|broken| &broken.file);
-        let mut ignored = collected.ignored.clone();
-        ignored.extend(unfit.chain(broken).map(PathBuf::from));
-        let lines = self.command_lines();
-        let arguments = lines.serve(&ignored, settings.collection_timeout);
-        Some(self.job(arguments, None).process)
-    }
-
-    /// `same` tests before it have the same name in the same file.
-    fn test_case(&self, session: &Session, test: ListedTest, same: u32) -> TestCase {
-        let arguments = self.command_lines().test(session, &test, &self.directory);
-        TestCase {
-            key: key(&test.file, numbered(&test.name, same)),
-            title: numbered(&test.node, test.nth),
-            ignored: test.skip.map(|reason| Ignored {
-                reason: Some(reason).filter(|reason| !reason.is_empty()),
-            }),
-            job: self.job(arguments, self.framework.settings.timeout),
-        }
-    }
-}
-
-/// What collection found out.
-struct Collected {
-    listing: Listing,
-    session: Session,
-    /// Files that ended earlier attempts.
-    ignored: Vec<PathBuf>,
-}
-
-/// Two tests of one name are two tests.
-fn numbered(name: &str, same: u32) -> String {
-    match same {
-        0 => name.to_owned(),
-        same => format!("{name} #{}", same.saturating_add(1)),
-    }
-}
-
-fn key(file: &str, name: String) -> TestKey {
-    TestKey {
-        package: PytestSubject::PACKAGE.into(),
-        artifact: file.into(),
-        name,
-    }
-}
-
-/// A file in which a collection ended.
-fn stopped(file: &str, message: String, captured: Captured) -> BrokenEntry {
-    BrokenEntry {
-        key: key(file, String::new()),
-        title: file.to_owned(),
-        message,
-        stdout: Vec::new(),
-        stderr: captured.stderr,
-    }
-}
-
-/// A file that pytest could not collect.
-fn broken(broken: BrokenFile) -> BrokenEntry {
-    BrokenEntry {
-        key: key(&broken.file, String::new()),
-        message: "pytest could not collect it".to_owned(),
-        title: broken.file,
-        stdout: broken.text.into_bytes(),
-        stderr: Vec::new(),
-    }
+    /// What jobs of all discoveries use.
+    materials: Mutex<Vec<Arc<Materials>>>,
+    /// What was said of the tests that are to be explained.
+    explained: Mutex<Vec<String>>,
 }
 
 fn unfit_files(unfit: &[Unfit]) -> BTreeSet<String> {
@@ -184,28 +46,80 @@ fn unfit_files(unfit: &[Unfit]) -> BTreeSet<String> {
         .collect()
 }
 
-fn gave_up(captured: Captured) -> PytestError {
-    let (how, code) = match captured.result.end {
-        JobEnd::Exited(ExitStatus::Code(code)) => (format!("exit code {code}"), Some(code)),
-        JobEnd::Exited(ExitStatus::Signal { number, .. }) => (format!("signal {number}"), None),
-        JobEnd::TimedOut => ("it took too long".to_owned(), None),
-        JobEnd::Cancelled => ("it was stopped".to_owned(), None),
-        JobEnd::Error(message) => (message, None),
-    };
-    PytestError::Collection {
-        how,
-        code,
-        output: String::from_utf8_lossy(&captured.stderr).into_owned(),
-    }
-}
-
 impl PytestFramework {
     /// With these settings, called so.
     pub fn new(settings: Settings, invocation: Invocation) -> PytestFramework {
         PytestFramework {
             settings,
             invocation,
+            materials: Mutex::default(),
+            explained: Mutex::default(),
         }
+    }
+
+    /// The directory where the project's own file belongs.
+    pub fn project_directory(&self) -> &Path {
+        &self.invocation.directory
+    }
+
+    /// What was said of the tests that are to be explained.
+    pub fn explanations(&self) -> Vec<String> {
+        let explained = self.explained.lock();
+        explained.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the project's own file says of containers, if there is one.
+    fn specified(&self, own: &OwnDirectories) -> Result<Option<Specified>, PytestError> {
+        let project = &self.invocation.directory;
+        let recipe = Recipe {
+            file: &files::PYTEST,
+            project,
+            vocabulary: &vocabulary::PYTEST,
+            variables: &[],
+            timeout_s: self.settings.timeout_s,
+            runner_layers: RunnerLayers::Some,
+            isolation: self.settings.isolation,
+            client: &self.invocation.environment,
+        };
+        let containers = &self.settings.containers;
+        let sources = containers.sources(&self.invocation, project.clone(), own.shared.clone());
+        let specified = Specified::load(&recipe, sources)?;
+        if let Some(specified) = &specified {
+            own::check(specified)?;
+            let known = self.materials.lock();
+            let mut known = known.unwrap_or_else(PoisonError::into_inner);
+            known.push(specified.materials());
+        }
+        Ok(specified)
+    }
+
+    /// What the file gives to the tests that may run.
+    async fn own<H: Host>(
+        &self,
+        host: &H,
+        shop: &Shop<'_>,
+        specified: Option<&Specified>,
+        tests: &[ListedTest],
+    ) -> Result<Vec<Own>, PytestError> {
+        match self.settings.goal {
+            Goal::Run => {}
+            Goal::Explain => {
+                let said = own::explanations(&self.settings, specified, tests)?;
+                let explained = self.explained.lock();
+                *explained.unwrap_or_else(PoisonError::into_inner) = said;
+                return Ok(Vec::new());
+            }
+            Goal::List | Goal::Init => return Ok(Vec::new()),
+        }
+        let Some(specified) = specified else {
+            return Ok(Vec::new());
+        };
+        let tell = |notice| host.emit(EventKind::Notice(notice));
+        let subjects = tests.iter().map(own::subject);
+        let given = specified
+            .give_all(subjects, &shop.standard(), &tell)
+            .await?;
+        own::own(specified, self.settings.isolation, tests, given).await
     }
 
     /// The settings.
@@ -220,7 +134,8 @@ impl PytestFramework {
         let surroundings = Surroundings::make(&self.invocation, own, &interpreter, isolation)?;
         let environment = environment::invoking(&self.invocation.environment, isolation);
         Ok(Shop {
-            framework: self,
+            settings: &self.settings,
+            colours: self.invocation.colours,
             surroundings,
             program: interpreter.executable.as_os_str().into(),
             environment: Arc::new(environment),
@@ -255,12 +170,7 @@ impl PytestFramework {
     }
 
     fn wants(&self, test: &ListedTest) -> bool {
-        let subject = PytestSubject {
-            file: &test.file,
-            name: &test.name,
-            node_id: &test.node,
-            markers: &test.markers,
-        };
+        let subject = own::subject(test);
         self.settings.patterns.evaluate(&subject).possible()
     }
 
@@ -268,7 +178,9 @@ impl PytestFramework {
     fn tell_unfit<H: Host>(&self, host: &H, unfit: &[Unfit]) {
         match (self.settings.goal, self.settings.isolation) {
             (Goal::Run, Isolation::Container) => {}
-            (Goal::Run, Isolation::Process) | (Goal::List, _) => return,
+            (Goal::Run, Isolation::Process) | (Goal::List | Goal::Init | Goal::Explain, _) => {
+                return;
+            }
         }
         match self.settings.processes {
             Processes::Fresh => return,
@@ -289,14 +201,22 @@ impl PytestFramework {
     }
 
     /// Says what the user should know about the tests that were handed over.
-    fn notify<H: Host>(&self, host: &H) {
-        match (self.settings.goal, self.settings.isolation) {
-            (Goal::Run, Isolation::Container) => {
-                let mut notice = notices::toolbox("Python environment");
-                notice.help = None;
-                host.emit(EventKind::Notice(notice));
-            }
-            (Goal::Run, Isolation::Process) | (Goal::List, _) => {}
+    fn notify<H: Host>(&self, host: &H, specified: Option<&Specified>) {
+        match self.settings.goal {
+            Goal::Run => {}
+            Goal::List | Goal::Init | Goal::Explain => return,
+        }
+        let used = specified.map_or(ToolboxUse::Used, Specified::toolbox_use);
+        let toolbox = match (self.settings.isolation, used) {
+            (Isolation::Container, ToolboxUse::Used) => Some(Notice {
+                help: None,
+                ..notices::toolbox("Python environment")
+            }),
+            (Isolation::Container, ToolboxUse::Unused) | (Isolation::Process, _) => None,
+        };
+        let no_containers = specified.and_then(Specified::notice);
+        for notice in [toolbox, no_containers].into_iter().flatten() {
+            host.emit(EventKind::Notice(notice));
         }
     }
 }
@@ -309,6 +229,7 @@ impl Framework for PytestFramework {
         let own = OwnDirectories::of(&self.invocation, PROGRAM.name, here);
         host.state_directory(own.state.clone());
         host.watch(self.watchlist(&own));
+        let specified = self.specified(&own)?;
         let shop = self.shop(&own).await?;
         let collected = shop.collect(host).await?;
         let resident = shop.resident(&collected);
@@ -321,24 +242,14 @@ impl Framework for PytestFramework {
             host.broken(broken(file));
         }
         let found = listing.tests.len();
-        let mut names: BTreeMap<(String, String), u32> = BTreeMap::new();
-        let mut tests: Vec<TestCase> = listing
-            .tests
-            .into_iter()
-            .filter(|test| self.wants(test))
-            .map(|test| {
-                let place = (test.file.clone(), test.name.clone());
-                let same = names
-                    .entry(place)
-                    .and_modify(|same| *same += 1)
-                    .or_insert(0);
-                let forked = !unfit.contains(&test.file);
-                let mut test = shop.test_case(&session, test, *same);
-                test.job.resident = resident.clone().filter(|_| forked);
-                test
-            })
-            .collect();
-        let left_out = found - tests.len();
+        let mut wanted = listing.tests;
+        wanted.retain(|test| self.wants(test));
+        let left_out = found - wanted.len();
+        let own = self.own(host, &shop, specified.as_ref(), &wanted).await?;
+        let mut tests = shop.test_cases(&session, wanted, &own, |test| {
+            let forked = !unfit.contains(&test.file);
+            resident.clone().filter(|_| forked)
+        });
         let mut skipped = BTreeMap::new();
         for file in listing.skipped {
             skipped.entry(file.file).or_insert(file.reason);
@@ -353,7 +264,7 @@ impl Framework for PytestFramework {
             job: shop.job(Vec::new(), None),
         }));
         host.found(tests);
-        self.notify(host);
+        self.notify(host, specified.as_ref());
         let left_out = u32::try_from(left_out).unwrap_or(u32::MAX);
         Ok(DiscoverySummary {
             deselected: session.deselected.saturating_add(left_out),

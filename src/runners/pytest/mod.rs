@@ -8,8 +8,10 @@
 //! - [`interpreter`]: the active Python, its directories, and whether it will do.
 //! - [`container`]: what a test finds around it: that Python, the project, and our two files
 //!   `runner.py` and `resident.py`, which run pytest with our plugin in it.
+//! - [`own`]: what the project's own file makes of it for some tests.
 //! - [`arguments`]: the command lines of collection and of tests.
 //! - [`collection`]: what pytest says the tests are, and which files it could not collect.
+//! - [`shop`]: the jobs of a run.
 //! - [`record`]: what pytest says became of a test.
 //! - [`framework`]: all of it together, as the engine drives it. [`error`]: why it gives up.
 //!
@@ -26,7 +28,9 @@ pub mod error;
 pub mod framework;
 pub mod interpreter;
 pub mod options;
+pub mod own;
 pub mod record;
+pub mod shop;
 
 pub use self::error::PytestError;
 pub use self::framework::PytestFramework;

@@ -17,6 +17,7 @@ use crate::engine::config::{self, ConfigError, Kind, Program, Settled, System, V
 use crate::engine::event::Isolation;
 use crate::engine::filter::{PatternError, Selection, vocabulary};
 use crate::runners::cargo::options::{IsolationOption, ReportOptions};
+use crate::runners::sandbox::specified::ContainerOptions;
 
 /// The most slots there may be.
 const SLOTS_MAX: i64 = 1000;
@@ -35,6 +36,9 @@ pub static PROGRAM: Program = Program {
         Value::new("timeout", Kind::NumberOrText),
         Value::new("collection-timeout", Kind::NumberOrText),
         Value::new("python", Kind::Text),
+        Value::new("cache-size", Kind::Size),
+        Value::new("container-image-depot-root", Kind::Text),
+        Value::new("accept-invalid-remote-container-tls-certs", Kind::Boolean),
         Value::new("ui", Kind::Text),
         Value::new("quiet", Kind::Boolean),
         Value::new("no-tui", Kind::Boolean),
@@ -76,6 +80,10 @@ pub struct Options {
     #[command(flatten)]
     pub run: RunOptions,
 
+    /// In what they run.
+    #[command(flatten)]
+    pub containers: ContainerOptions,
+
     /// What is shown.
     #[command(flatten)]
     pub report: ReportOptions,
@@ -114,7 +122,7 @@ pub struct TestOptions {
     pub extra_pytest_collect_args: Vec<OsString>,
 
     /// Collect, print the tests' node ids and stop
-    #[arg(short, long)]
+    #[arg(short, long, group = "goal")]
     pub list: bool,
 }
 
@@ -184,8 +192,12 @@ pub struct Settings {
     pub stop_after: Option<NonZeroU32>,
     /// How long a test may take; `None` means as long as it likes.
     pub timeout: Option<Duration>,
+    /// What the command line and the configuration say of that, in seconds; 0 is no limit.
+    pub timeout_s: Option<u32>,
     /// How long the import of one file may take.
     pub collection_timeout: Option<Duration>,
+    /// Containers, layers and images.
+    pub containers: ContainerOptions,
     /// What is shown otherwise, and where.
     pub report: ReportOptions,
 }
@@ -210,6 +222,10 @@ pub enum Goal {
     Run,
     /// Collect and print the node ids.
     List,
+    /// Write a file to begin with.
+    Init,
+    /// Collect and say what a test gets.
+    Explain,
 }
 
 /// How each test gets its process.
@@ -279,7 +295,8 @@ impl Options {
         let seconds = |seconds: u32| (seconds > 0).then(|| Duration::from_secs(seconds.into()));
         let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
         Ok(Settings {
-            goal: if list { Goal::List } else { Goal::Run },
+            goal: goal(&self.containers, list),
+            containers: self.containers,
             patterns: Selection::parse(&include, &exclude, &vocabulary::PYTEST)?,
             pytest: PytestArguments {
                 always: extra_pytest_args,
@@ -300,9 +317,19 @@ impl Options {
             repeat: self.run.repeat,
             stop_after: self.run.stop_after,
             timeout: self.run.timeout.and_then(seconds),
+            timeout_s: self.run.timeout,
             collection_timeout: seconds(self.run.collection_timeout),
             report: self.report,
         })
+    }
+}
+
+fn goal(containers: &ContainerOptions, list: bool) -> Goal {
+    match (containers.init, &containers.explain, list) {
+        (true, _, _) => Goal::Init,
+        (false, Some(_), _) => Goal::Explain,
+        (false, None, true) => Goal::List,
+        (false, None, false) => Goal::Run,
     }
 }
 

@@ -1,0 +1,296 @@
+//! The jobs of a run: the collection, the tests, and the processes that tests are forked from.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::event::ExitStatus;
+use crate::engine::filter::PytestSubject;
+use crate::engine::framework::{BrokenEntry, Captured, Host};
+use crate::engine::job::{Ignored, Job, JobEnd, ProcessSpec, TestCase, TestKey};
+use crate::runners::sandbox::invocation::{Colours, Variables};
+use crate::runners::sandbox::specified::{Attention, Standard};
+
+use super::arguments::CommandLines;
+use super::collection::{BrokenFile, ListedTest, Listing, Session, how_it_ended};
+use super::container::Surroundings;
+use super::error::PytestError;
+use super::options::{Processes, Settings};
+use super::own::{Own, Python};
+
+/// How long a whole collection may take: far longer than that of the largest projects, since it is
+/// only there for what hangs where no file is to blame.
+const COLLECTION_MAX: Duration = Duration::from_secs(3600);
+
+/// What the jobs of a run have in common.
+pub struct Shop<'a> {
+    /// What is wanted.
+    pub settings: &'a Settings,
+    /// Whether pytest uses colours.
+    pub colours: Colours,
+    /// Where pytest runs.
+    pub surroundings: Surroundings,
+    /// The Python.
+    pub program: Arc<OsStr>,
+    /// Its environment.
+    pub environment: Arc<Variables>,
+    /// The project's directory, where it starts.
+    pub directory: Arc<Path>,
+}
+
+impl Shop<'_> {
+    fn command_lines(&self) -> CommandLines<'_> {
+        CommandLines {
+            runner: &self.surroundings.runner,
+            pytest: &self.settings.pytest,
+            colours: self.colours,
+        }
+    }
+
+    /// What tests get of which the project's file says nothing else.
+    pub fn standard(&self) -> Standard {
+        Standard {
+            container: Arc::clone(&self.surroundings.container),
+            without_toolbox: None,
+            environment: Arc::clone(&self.environment),
+            working_directory: Arc::clone(&self.directory),
+            program: None,
+        }
+    }
+
+    /// A job in the container of all, without forks.
+    pub fn job(&self, arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
+        Job {
+            container: Arc::clone(&self.surroundings.container),
+            process: Arc::new(ProcessSpec {
+                program: Arc::clone(&self.program),
+                arguments,
+                environment: Arc::clone(&self.environment),
+                working_directory: Arc::clone(&self.directory),
+            }),
+            resident: None,
+            timeout,
+        }
+    }
+
+    /// Collects, leaving out one file after another that ends the collection.
+    pub async fn collect<H: Host>(&self, host: &H) -> Result<Collected, PytestError> {
+        let limit = self.settings.collection_timeout;
+        let mut ignored: Vec<PathBuf> = Vec::new();
+        loop {
+            let arguments = self.command_lines().collect(&ignored, limit);
+            let captured = host.run(self.job(arguments, Some(COLLECTION_MAX))).await;
+            let mut listing = Listing::read(&captured.stdout);
+            if let Some(session) = listing.session.take() {
+                return Ok(Collected {
+                    listing,
+                    session,
+                    ignored,
+                });
+            }
+            match listing.stopped_in.take() {
+                Some(file) if !ignored.contains(&PathBuf::from(&file)) => {
+                    let message = how_it_ended(&captured, limit.unwrap_or_default().as_secs());
+                    host.broken(stopped(&file, message, captured));
+                    ignored.push(file.into());
+                }
+                Some(_) | None => return Err(gave_up(captured)),
+            }
+        }
+    }
+
+    /// The process whose forks are tests, unless there can't be one.
+    pub fn resident(&self, collected: &Collected) -> Option<Arc<ProcessSpec>> {
+        let settings = self.settings;
+        match settings.processes {
+            Processes::Fresh => return None,
+            Processes::Forked => {}
+        }
+        let listing = &collected.listing;
+        if listing.unfit.iter().any(|unfit| unfit.file.is_none()) {
+            return None;
+        }
+        let unfit = listing.unfit.iter().flat_map(|unfit| &unfit.file);
+        let broken = listing.broken.iter().map(|broken| &broken.file);
+        let mut ignored = collected.ignored.clone();
+        ignored.extend(unfit.chain(broken).map(PathBuf::from));
+        let lines = self.command_lines();
+        let arguments = lines.serve(&ignored, settings.collection_timeout);
+        Some(self.job(arguments, None).process)
+    }
+
+    /// The job of a test, with forks of `resident` if there may be forks of one.
+    fn test_job(
+        &self,
+        session: &Session,
+        test: &ListedTest,
+        own: Option<&Own>,
+        resident: Option<Arc<ProcessSpec>>,
+    ) -> Job {
+        let lines = self.command_lines();
+        let Some(Own { given, python }) = own else {
+            let arguments = lines.test(session, test, &self.directory);
+            let mut job = self.job(arguments, self.settings.timeout);
+            job.resident = resident;
+            return job;
+        };
+        let start = &given.working_directory;
+        let (program, arguments) = match python {
+            Python::Here => (&self.program, lines.test(session, test, start)),
+            Python::Containers { program, runner } => {
+                let lines = CommandLines { runner, ..lines };
+                let words = lines.displaced_test(session, test, &self.directory);
+                (program, words)
+            }
+        };
+        let process = ProcessSpec {
+            program: Arc::clone(program),
+            arguments,
+            environment: Arc::clone(&given.environment),
+            working_directory: Arc::clone(start),
+        };
+        Job {
+            container: Arc::clone(&given.container),
+            process: Arc::new(process),
+            resident,
+            timeout: given.timeout,
+        }
+    }
+
+    /// The tests as cases, each with what the project's file gives it.
+    pub fn test_cases(
+        &self,
+        session: &Session,
+        tests: Vec<ListedTest>,
+        own: &[Own],
+        resident: impl Fn(&ListedTest) -> Option<Arc<ProcessSpec>>,
+    ) -> Vec<TestCase> {
+        let mut names: BTreeMap<(String, String), u32> = BTreeMap::new();
+        let mut own = own.iter();
+        let mut residents = Residents::default();
+        let case = |test: ListedTest| {
+            // So many tests before it have the same name in the same file.
+            let place = (test.file.clone(), test.name.clone());
+            let same = names.entry(place);
+            let same = *same.and_modify(|same| *same += 1).or_insert(0);
+            let own = own.next();
+            let resident = resident(&test).and_then(|resident| match own {
+                Some(own) => residents.get(own, &resident, &self.directory),
+                None => Some(resident),
+            });
+            let job = self.test_job(session, &test, own, resident);
+            let by_mark = test.skip.map(|reason| Ignored {
+                reason: Some(reason).filter(|reason| !reason.is_empty()),
+            });
+            let by_file = own.and_then(|own| match own.given.attention {
+                Attention::Run => None,
+                Attention::Ignore => Some(Ignored { reason: None }),
+            });
+            TestCase {
+                key: key(&test.file, numbered(&test.name, same)),
+                title: numbered(&test.node, test.nth),
+                ignored: by_mark.or(by_file),
+                job,
+            }
+        };
+        tests.into_iter().map(case).collect()
+    }
+}
+
+/// The processes whose forks are tests, one for each environment.
+#[derive(Default)]
+struct Residents {
+    made: Vec<Arc<ProcessSpec>>,
+}
+
+impl Residents {
+    /// The one for a test that gets this, if it may be a fork: a resident collects where tests
+    /// start, by the paths that were given on the command line.
+    fn get(
+        &mut self,
+        own: &Own,
+        standard: &Arc<ProcessSpec>,
+        directory: &Arc<Path>,
+    ) -> Option<Arc<ProcessSpec>> {
+        if own.python != Python::Here || own.given.working_directory != *directory {
+            return None;
+        }
+        let environment = &own.given.environment;
+        let known = self.made.iter();
+        let mut known = known.filter(|made| Arc::ptr_eq(&made.environment, environment));
+        if let Some(known) = known.next() {
+            return Some(Arc::clone(known));
+        }
+        let mut made = ProcessSpec::clone(standard);
+        made.environment = Arc::clone(environment);
+        let made = Arc::new(made);
+        self.made.push(Arc::clone(&made));
+        Some(made)
+    }
+}
+
+/// What collection found out.
+pub struct Collected {
+    /// What pytest said.
+    pub listing: Listing,
+    /// What holds for all tests.
+    pub session: Session,
+    /// Files that ended earlier attempts.
+    pub ignored: Vec<PathBuf>,
+}
+
+/// Two tests of one name are two tests.
+fn numbered(name: &str, same: u32) -> String {
+    match same {
+        0 => name.to_owned(),
+        same => format!("{name} #{}", same.saturating_add(1)),
+    }
+}
+
+/// A test's name in the history.
+pub fn key(file: &str, name: String) -> TestKey {
+    TestKey {
+        package: PytestSubject::PACKAGE.into(),
+        artifact: file.into(),
+        name,
+    }
+}
+
+/// A file in which a collection ended.
+fn stopped(file: &str, message: String, captured: Captured) -> BrokenEntry {
+    BrokenEntry {
+        key: key(file, String::new()),
+        title: file.to_owned(),
+        message,
+        stdout: Vec::new(),
+        stderr: captured.stderr,
+    }
+}
+
+/// A file that pytest could not collect.
+pub fn broken(broken: BrokenFile) -> BrokenEntry {
+    BrokenEntry {
+        key: key(&broken.file, String::new()),
+        message: "pytest could not collect it".to_owned(),
+        title: broken.file,
+        stdout: broken.text.into_bytes(),
+        stderr: Vec::new(),
+    }
+}
+
+fn gave_up(captured: Captured) -> PytestError {
+    let (how, code) = match captured.result.end {
+        JobEnd::Exited(ExitStatus::Code(code)) => (format!("exit code {code}"), Some(code)),
+        JobEnd::Exited(ExitStatus::Signal { number, .. }) => (format!("signal {number}"), None),
+        JobEnd::TimedOut => ("it took too long".to_owned(), None),
+        JobEnd::Cancelled => ("it was stopped".to_owned(), None),
+        JobEnd::Error(message) => (message, None),
+    };
+    PytestError::Collection {
+        how,
+        code,
+        output: String::from_utf8_lossy(&captured.stderr).into_owned(),
+    }
+}

@@ -44,6 +44,10 @@ impl Host for PlainHost {
         self.tests.borrow_mut().extend(tests);
     }
 
+    fn found_at(&self, priority: i8, test: TestCase) {
+        panic!("nobody gave {test:?} the priority {priority}");
+    }
+
     fn broken(&self, entry: BrokenEntry) {
         self.broken.borrow_mut().push(entry);
     }

@@ -150,6 +150,10 @@ pub trait Host {
     /// Hands over tests that were found; they may start at once.
     fn found(&self, tests: Vec<TestCase>);
 
+    /// Hands over a test that somebody gave a priority: higher ones start first, whatever is known
+    /// of earlier runs.
+    fn found_at(&self, priority: i8, test: TestCase);
+
     /// Hands over what should have been tests and can't be run (a test binary that crashes while
     /// its tests are listed). It is reported once, with [`Outcome::Error`], and makes the run fail.
     fn broken(&self, entry: BrokenEntry);

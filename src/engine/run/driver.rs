@@ -230,8 +230,9 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
                     self.tell(input);
                 }
             }
-            Mail::Found(tests) => {
-                let tests = tests.into_iter().map(|test| self.notebook.look_up(test));
+            Mail::Found { tests, priority } => {
+                let tests = tests.into_iter();
+                let tests = tests.map(|test| self.notebook.look_up(test, priority));
                 let tests = tests.collect();
                 self.tell(Input::Found(tests));
             }
@@ -373,7 +374,7 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
                 Mail::Forget(id) => self.forget(id),
                 Mail::StateDirectory(_)
                 | Mail::Watch(_)
-                | Mail::Found(_)
+                | Mail::Found { .. }
                 | Mail::Broken(_)
                 | Mail::Run { .. } => {}
             }

@@ -29,7 +29,12 @@ pub enum Mail {
     /// The project's own files are these.
     Watch(Watchlist),
     /// Tests were found.
-    Found(Vec<TestCase>),
+    Found {
+        /// Which.
+        tests: Vec<TestCase>,
+        /// What they were given.
+        priority: Option<i8>,
+    },
     /// Something is broken.
     Broken(BrokenEntry),
     /// Run this and answer there.
@@ -80,7 +85,17 @@ impl Host for Mailbox {
     }
 
     fn found(&self, tests: Vec<TestCase>) {
-        self.post(Mail::Found(tests));
+        self.post(Mail::Found {
+            tests,
+            priority: None,
+        });
+    }
+
+    fn found_at(&self, priority: i8, test: TestCase) {
+        self.post(Mail::Found {
+            tests: vec![test],
+            priority: Some(priority),
+        });
     }
 
     fn broken(&self, entry: BrokenEntry) {

@@ -50,6 +50,8 @@ pub enum AtEnd {
 pub struct FoundTest {
     /// The test.
     pub case: TestCase,
+    /// What somebody gave it; without it, how it ended last time says which comes first.
+    pub priority: Option<i8>,
     /// How it ended last time.
     pub history: History,
     /// How long it is expected to take.

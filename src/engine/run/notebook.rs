@@ -34,10 +34,11 @@ impl Notebook {
     }
 
     /// Adds what is known of a test. For each only once.
-    pub fn look_up(&mut self, case: TestCase) -> FoundTest {
+    pub fn look_up(&mut self, case: TestCase, priority: Option<i8>) -> FoundTest {
         let Known { history, estimate } = self.past.take(&case.key);
         FoundTest {
             case,
+            priority,
             history,
             estimate,
         }

@@ -78,14 +78,18 @@ impl Framework for JobsFramework {
                 Entry::Job(job) => job,
             };
             number += 1;
+            let priority = job.priority;
             let (key, title) = named(number, &job);
             match workshop.job(&job, None).await {
-                Ok(job) => host.found(vec![TestCase {
-                    key,
-                    title,
-                    ignored: None,
-                    job,
-                }]),
+                Ok(job) => {
+                    let case = TestCase {
+                        key,
+                        title,
+                        ignored: None,
+                        job,
+                    };
+                    host.found_at(priority, case);
+                }
                 Err(error) => {
                     let help = error.help();
                     let help = help.map_or(String::new(), |help| format!("; {help}"));

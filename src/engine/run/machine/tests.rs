@@ -73,6 +73,7 @@ fn test(number: u32) -> FoundTest {
             ignored: (number % 7 == 6).then_some(Ignored { reason: None }),
             job: testing::job(),
         },
+        priority: None,
         history: History::New,
         estimate: None,
     }
@@ -282,9 +283,11 @@ impl World {
         let _ = self.tell(Input::Command(Command::Resume));
         let _ = self.tell(Input::Command(Command::Leave));
         loop {
+            // A change that waited has begun another round, and with it another discovery.
+            self.end_discovery();
             self.start();
             self.end(0, JobEnd::Exited(ExitStatus::Code(0)));
-            if self.mail.is_empty() {
+            if self.mail.is_empty() && !self.discovering {
                 break;
             }
             self.deliver();

@@ -23,6 +23,7 @@ impl Machine {
         self.tests.reserve(found.len());
         for FoundTest {
             case,
+            priority,
             history,
             estimate,
         } in found
@@ -35,10 +36,10 @@ impl Machine {
                 Some(ignored) => Work::Ignore(Box::new((ignored, case.job))),
                 None => Work::Run(case.job),
             };
-            let priority = match history {
+            let priority = priority.unwrap_or(match history {
                 History::New | History::Failure => 1,
                 History::Success => 0,
-            };
+            });
             info.test = self.enter(case.key, work, Rank { priority, estimate });
             infos.push(info);
         }

@@ -289,3 +289,28 @@ fn events_of_strangers_change_nothing() {
     assert!(world.tell(forged).is_err());
     assert_eq!(world.events.len(), before);
 }
+
+#[test]
+fn a_priority_that_was_given_counts_for_more_than_the_past() {
+    let mut machine = Machine::new(wishes(), run_started());
+    let found = |number, priority, history| FoundTest {
+        priority,
+        history,
+        ..test(number)
+    };
+    let tests = vec![
+        found(0, Some(-3), History::New),
+        found(1, None, History::New),
+        found(2, None, History::Success),
+        found(3, Some(0), History::Failure),
+    ];
+    machine.handle(1, Input::Found(tests)).unwrap();
+    let effects = std::iter::from_fn(|| machine.poll());
+    let priorities: Vec<i8> = effects
+        .filter_map(|effect| match effect {
+            Effect::Submit { rank, .. } => Some(rank.priority),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(priorities, [-3, 1, 0, 0]);
+}

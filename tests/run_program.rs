@@ -293,7 +293,7 @@ fn a_job_that_was_kept_runs_again_or_lends_its_container() {
 #[test]
 fn every_mistake_is_told_with_what_to_do() {
     let shell = Shell::new();
-    let mistakes: [(&[&str], &str); 14] = [
+    let mistakes: [(&[&str], &str); 15] = [
         (&["--file=absent.json"], ""),
         (&["--one", "--tty"], ""),
         (&["--tty", "true"], ""),
@@ -302,6 +302,7 @@ fn every_mistake_is_told_with_what_to_do() {
         (&["--mount=/a:/b", "true"], ""),
         (&["--env==x", "true"], ""),
         (&["--escape-char=ab", "true"], ""),
+        (&["--slotss=3", "true"], ""),
         (&["--slots=0"], ""),
         (&["--one"], ""),
         (&[], "{\"program\": \"true\", \"parent\": \"default\"} ]"),

@@ -1,5 +1,7 @@
 //! The language as its users know it: examples, errors, and laws that hold for every pattern.
 
+mod words;
+
 use proptest::prelude::*;
 
 use super::vocabulary::{CARGO, GO, PYTEST};

@@ -30,6 +30,7 @@ pub static PROGRAM: Program = Program {
         Value::new("escape-char", Kind::Character),
         Value::new("cache-root", Kind::Text),
         Value::new("cache-size", Kind::Size),
+        Value::new("inline-limit", Kind::Size),
         Value::new("container-image-depot-root", Kind::Text),
         Value::new("accept-invalid-remote-container-tls-certs", Kind::Boolean),
         Value::new("ui", Kind::Text),
@@ -52,11 +53,9 @@ pub static PROGRAM: Program = Program {
 )]
 pub struct Options {
     /// The program to run, and its arguments
-    #[arg(
-        value_name = "PROGRAM",
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
+    // Hyphens are not allowed here, so that a mistyped option is no program; whatever comes after
+    // the first word is taken as it stands.
+    #[arg(value_name = "PROGRAM", trailing_var_arg = true)]
     pub command: Vec<OsString>,
 
     /// Print the version

@@ -25,6 +25,11 @@ pub struct CacheOptions {
     /// Fetch images also from registries whose certificates are not trusted
     #[arg(long)]
     pub accept_invalid_remote_container_tls_certs: bool,
+
+    /// How much of a job's output is kept: scripts that say it go on working, and all of it is kept
+    /// anyway
+    #[arg(long, value_name = "SIZE", default_value = "1 MB", hide = true)]
+    pub inline_limit: ByteSize,
 }
 
 /// Where a program's layers are.

@@ -7,6 +7,7 @@ mod laws;
 mod parts;
 mod rows;
 mod shapes;
+mod uses;
 
 use std::path::Path;
 

@@ -1,0 +1,97 @@
+//! Every word of every runner's patterns, and how far it may be cut.
+
+use super::*;
+
+/// Each word, how few of its characters mean the same, and for what runners.
+#[test]
+fn words_may_be_cut_so_far_and_no_further() {
+    let all = &[("cargo", &CARGO), ("go", &GO), ("pytest", &PYTEST)][..];
+    let (of_cargo, of_go, of_pytest) = (&all[..1], &all[1..2], &all[2..]);
+    let constants = [
+        (all, "all", "al"),
+        (all, "any", "an"),
+        (all, "true", "tr"),
+        (all, "none", "n"),
+        (all, "false", "f"),
+        (of_cargo, "library", "l"),
+        (of_cargo, "binary", "bi"),
+        (of_cargo, "benchmark", "be"),
+        (of_cargo, "example", "e"),
+        (of_cargo, "test", "te"),
+    ];
+    let selectors = [
+        (of_cargo, "name", "n"),
+        (of_cargo, "package", "p"),
+        (of_cargo, "binary", "bi"),
+        (of_cargo, "benchmark", "be"),
+        (of_cargo, "example", "e"),
+        (of_cargo, "test", "te"),
+        (of_go, "name", "n"),
+        (of_go, "package_import_path", "p"),
+        (of_go, "package_path", "package_p"),
+        (of_go, "package_name", "package_n"),
+        (of_pytest, "name", "na"),
+        (of_pytest, "node_id", "no"),
+        (of_pytest, "file", "f"),
+        (of_pytest, "package", "p"),
+    ];
+    let matchers = [
+        (all, "equals", "eq"),
+        (all, "contains", "c"),
+        (all, "starts_with", "s"),
+        (all, "ends_with", "en"),
+        (all, "matches", "m"),
+        (all, "globs", "g"),
+    ];
+    let check = |(runners, word, least): &(&[(&str, &'static Vocabulary)], &str, &str),
+                 form: fn(&str) -> String| {
+        for (runner, vocabulary) in *runners {
+            let parse = |word: &str| Pattern::parse(&form(word), vocabulary);
+            let whole = parse(word).unwrap_or_else(|error| panic!("{runner}: {error}"));
+            for length in 0..word.len() {
+                let cut = &word[..length];
+                let same = parse(cut).is_ok_and(|pattern| pattern == whole);
+                // Go's longest word begins like others, which then are meant.
+                let is_another = *word == "package_import_path"
+                    && (cut.starts_with("package_p") || cut.starts_with("package_n"));
+                assert_eq!(
+                    same,
+                    length >= least.len() && !is_another,
+                    "{runner}: {cut}"
+                );
+            }
+        }
+    };
+    for row in &constants {
+        check(row, str::to_owned);
+        check(row, |word| format!("{word}()"));
+    }
+    for row in &selectors {
+        check(row, |word| format!("{word}.equals(x)"));
+    }
+    for row in &matchers {
+        check(row, |word| format!("name.{word}(x)"));
+    }
+    check(&(of_pytest, "contains", "c"), |word| {
+        format!("markers.{word}(x)")
+    });
+    check(&(of_pytest, "markers", "markers"), |word| {
+        format!("{word}.contains(x)")
+    });
+    // A name alone is no test's, and has no meaning.
+    for (runner, vocabulary) in all {
+        for word in [
+            "name",
+            "package",
+            "package_path",
+            "file",
+            "node_id",
+            "markers",
+        ] {
+            assert!(
+                Pattern::parse(word, vocabulary).is_err(),
+                "{runner}: {word}"
+            );
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The values and options that scripts and configuration files of the original say, program by
+//! program: each must be there, under its name, of its kind, with its short form and its default.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use maelstrom::engine::config::{Kind, Program, System, settle};
+use maelstrom::runners::{cargo, go, jobs, pytest};
+
+/// A value: its name, kind, short option and default.
+type Row = (&'static str, Kind, Option<char>, Option<&'static str>);
+
+/// What every client has.
+const CLIENT: [Row; 1] = [("slots", Kind::Number, None, None)];
+
+/// What has to do with layers and images.
+const CACHES: [Row; 3] = [
+    ("cache-size", Kind::Size, None, Some("1 GB")),
+    ("container-image-depot-root", Kind::Text, None, None),
+    (
+        "accept-invalid-remote-container-tls-certs",
+        Kind::Boolean,
+        None,
+        None,
+    ),
+];
+
+/// What means nothing any more.
+const OUTPUT: [Row; 1] = [("inline-limit", Kind::Size, None, Some("1 MB"))];
+
+/// What every test runner has.
+const RUNNER: [Row; 4] = [
+    ("ui", Kind::Text, None, None),
+    ("repeat", Kind::Number, Some('r'), Some("1")),
+    ("stop-after", Kind::Number, Some('s'), None),
+    ("timeout", Kind::NumberOrText, Some('t'), None),
+];
+
+const CARGO: [Row; 11] = [
+    ("features", Kind::Words, Some('F'), None),
+    ("all-features", Kind::Boolean, None, None),
+    ("no-default-features", Kind::Boolean, None, None),
+    ("profile", Kind::Text, None, None),
+    ("target", Kind::Text, None, None),
+    ("target-dir", Kind::Text, None, None),
+    ("manifest-path", Kind::Text, None, None),
+    ("frozen", Kind::Boolean, None, None),
+    ("locked", Kind::Boolean, None, None),
+    ("offline", Kind::Boolean, None, None),
+    ("extra-test-binary-args", Kind::List, None, None),
+];
+
+const GO: [Row; 4] = [
+    ("vet", Kind::Text, None, None),
+    ("short", Kind::Boolean, None, None),
+    ("fullpath", Kind::Boolean, None, None),
+    ("extra-test-binary-args", Kind::List, None, None),
+];
+
+const PYTEST: [Row; 4] = [
+    ("collect-from-module", Kind::Text, None, None),
+    ("extra-pytest-args", Kind::List, None, None),
+    ("extra-pytest-collect-args", Kind::List, None, None),
+    ("extra-pytest-test-args", Kind::List, None, None),
+];
+
+const RUN: [Row; 2] = [
+    ("cache-root", Kind::Text, None, None),
+    ("escape-char", Kind::Character, None, Some("^]")),
+];
+
+fn check_values<P: CommandFactory>(program: &Program, tables: &[&[Row]]) {
+    let mut command = P::command();
+    command.build();
+    for &(name, kind, short, default) in tables.iter().copied().flatten() {
+        let called = format!("{}: {name}", program.name);
+        let values = program.values.iter();
+        let value = values.clone().find(|value| value.name == name);
+        let value = value.unwrap_or_else(|| panic!("{called} is missing"));
+        assert_eq!(value.kind, kind, "{called}");
+        let argument = command.get_arguments().find(|argument| {
+            let is_trailing = Some(argument.get_id().as_str()) == value.positional;
+            is_trailing || argument.get_long() == Some(name)
+        });
+        let argument = argument.unwrap_or_else(|| panic!("{called} is no option"));
+        if short.is_some() {
+            assert_eq!(argument.get_short(), short, "{called}");
+        }
+        let defaults = argument.get_default_values();
+        // A flag is false unless it is given, which clap calls a default.
+        if kind != Kind::Boolean {
+            let default: Vec<&str> = default.into_iter().collect();
+            assert_eq!(defaults, default, "{called}");
+        }
+    }
+}
+
+#[test]
+fn every_value_is_there() {
+    check_values::<cargo::options::Options>(
+        &cargo::options::PROGRAM,
+        &[&CLIENT, &CACHES, &OUTPUT, &RUNNER, &CARGO],
+    );
+    check_values::<go::options::Options>(&go::options::PROGRAM, &[&CLIENT, &CACHES, &RUNNER, &GO]);
+    check_values::<pytest::options::Options>(
+        &pytest::options::PROGRAM,
+        &[&CLIENT, &CACHES, &RUNNER, &PYTEST],
+    );
+    check_values::<jobs::Options>(&jobs::options::PROGRAM, &[&CLIENT, &CACHES, &OUTPUT, &RUN]);
+}
+
+#[test]
+fn every_program_has_its_variables_and_its_files() {
+    let programs = [
+        &cargo::options::PROGRAM,
+        &go::options::PROGRAM,
+        &pytest::options::PROGRAM,
+        &jobs::options::PROGRAM,
+    ];
+    let told = programs.map(|program| {
+        let Program {
+            name,
+            prefix,
+            directories,
+            values: _,
+        } = program;
+        format!("{name}: {prefix}_, {}", directories.join(", "))
+    });
+    insta::assert_snapshot!(told.join("\n"), @"
+    cargo-maelstrom: CARGO_MAELSTROM_, maelstrom/cargo-maelstrom
+    maelstrom-go-test: MAELSTROM_GO_TEST_, maelstrom/maelstrom-go-test, maelstrom/go-test
+    maelstrom-pytest: MAELSTROM_PYTEST_, maelstrom/maelstrom-pytest, maelstrom/pytest
+    maelstrom-run: MAELSTROM_RUN_, maelstrom/run
+    ");
+}
+
+/// Variables and files that exist only here.
+#[derive(Default)]
+struct World {
+    variables: BTreeMap<String, OsString>,
+    files: BTreeMap<PathBuf, String>,
+}
+
+impl System for World {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        self.variables.get(name).cloned()
+    }
+
+    fn variable_names(&self) -> Vec<OsString> {
+        self.variables.keys().map(OsString::from).collect()
+    }
+
+    fn read(&self, path: &Path) -> io::Result<String> {
+        let text = self.files.get(path).cloned();
+        text.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+/// The mistake in a command line, if there is one.
+fn mistake<P: clap::Parser>(program: &Program, line: &str) -> Option<String> {
+    let words = line.split(' ').map(OsString::from).collect::<Vec<_>>();
+    let error = settle::<P>(program, &words, &World::default()).err()?;
+    Some(error.to_string())
+}
+
+#[test]
+fn command_lines_mean_what_they_meant() {
+    let runner = "-i all --include none -x any --exclude true -r 2 --repeat=2 --loop 2 -s 1 \
+                  --stop-after=1 -t 9 --timeout=0 --ui=auto --ui=fancy --ui=simple --ui=quiet \
+                  --watch -w --slots=7 -c - --config-file=- -P --print-config -L debug \
+                  --log-level=error --log-level=warning --log-level=info -l --list";
+    let images = "--cache-size=1024 --cache-size=1.5GiB --inline-limit=1MB \
+                  --container-image-depot-root=/d --accept-invalid-remote-container-tls-certs";
+    let cargo = "--init --list-tests --list-binaries --list-packages -F a,b --features=a --all-features \
+                 --no-default-features --profile=p --target=t --target-dir=/t --manifest-path=/m \
+                 --frozen --locked --offline";
+    let go = "--init --list-tests --list-packages --vet=off --short --fullpath";
+    let pytest =
+        "--init --collect-from-module=m --extra-pytest-args=-v --extra-pytest-collect-args=-q";
+    let run = "-f x --file=x -1 --one -t --tty --escape-char=~ --cache-root=/c --slots=7 -P -c -";
+    type Reader = fn(&str) -> Option<String>;
+    let cargo_reader: Reader =
+        |line| mistake::<cargo::options::Options>(&cargo::options::PROGRAM, line);
+    let go_reader: Reader = |line| mistake::<go::options::Options>(&go::options::PROGRAM, line);
+    let pytest_reader: Reader =
+        |line| mistake::<pytest::options::Options>(&pytest::options::PROGRAM, line);
+    let run_reader: Reader = |line| mistake::<jobs::Options>(&jobs::options::PROGRAM, line);
+    for (reader, lists) in [
+        (cargo_reader, &[runner, images, cargo][..]),
+        (go_reader, &[runner, images, go]),
+        (pytest_reader, &[runner, images, pytest]),
+        (run_reader, &[images, run]),
+    ] {
+        for list in lists {
+            let mut words = list.split_whitespace().peekable();
+            while let Some(option) = words.next() {
+                let value = words.next_if(|word| !word.starts_with("--") && !is_short(word));
+                let line = match value {
+                    Some(value) => format!("program {option} {value}"),
+                    None => format!("program {option}"),
+                };
+                assert_eq!(reader(&line), None, "{line}");
+            }
+        }
+    }
+    for (reader, line) in [
+        (cargo_reader, "program --list-tests --list-packages"),
+        (cargo_reader, "program --list-binaries --list-packages"),
+        (cargo_reader, "program --slots=1 --slots=2"),
+        (cargo_reader, "program --slots=0"),
+        (cargo_reader, "program --slots=1001"),
+        (cargo_reader, "program --repeat=0"),
+        (cargo_reader, "program --stop-after=0"),
+        (cargo_reader, "program --timeout=4294967296"),
+        (cargo_reader, "program --ui=Fancy"),
+        (cargo_reader, "program --include -all"),
+        (go_reader, "program --list-tests --list-packages"),
+        (pytest_reader, "program --repeat=0"),
+        (run_reader, "program --one --tty"),
+        (run_reader, "program --slots=1001"),
+        (run_reader, "program --slotss=1"),
+        (run_reader, "program -x true"),
+    ] {
+        assert!(reader(line).is_some(), "{line}");
+    }
+}
+
+fn is_short(word: &str) -> bool {
+    word.len() == 2 && word.starts_with('-')
+}
+
+#[test]
+fn what_follows_the_program_is_its_own() {
+    let command = |line: &str| {
+        let words = line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let settled = jobs::Options::settled(&words, &World::default()).unwrap();
+        settled.options.command
+    };
+    let words = ["ls", "--one", "-c", "--", "-1"];
+    assert_eq!(command("maelstrom-run --one ls --one -c -- -1"), words);
+    assert_eq!(command("maelstrom-run -1 -- ls --one -c -- -1"), words);
+    assert_eq!(
+        command("maelstrom-run -- --strange -x"),
+        ["--strange", "-x"]
+    );
+}

@@ -516,6 +516,39 @@ fn a_colour_carries_on_to_the_lines_below_until_another_is_chosen() {
     assert_eq!(red("other") + &red("plain"), "");
 }
 
+#[test]
+fn the_log_of_a_failure_opens_where_it_failed_and_a_running_one_at_its_end() {
+    let mut script = small();
+    let failing = TestId(2);
+    let write_lines = |script: &mut Script, what: &str| {
+        for line in 0..200 {
+            script.write(failing, Stream::Stderr, &format!("{what} {line}\n"));
+        }
+    };
+    write_lines(&mut script, "before");
+    script.write(failing, Stream::Stderr, PANIC);
+    write_lines(&mut script, "trace");
+    script.fail(failing);
+    let running = TestId(3);
+    script.start(running);
+    script.write(running, Stream::Stderr, PANIC);
+    for line in 0..200 {
+        script.write(running, Stream::Stderr, &format!("written {line}\n"));
+    }
+    let mut harness = shown(script, 120, 36);
+    harness.keys("]]");
+    let screen = harness.screen();
+    assert!(
+        screen.contains("panicked at net/src/tcp.rs:412:9") && screen.contains("trace 0 "),
+        "{screen}"
+    );
+    assert!(!screen.contains("trace 199"), "{screen}");
+    harness.keys("F");
+    harness.line(&["trace 199"]);
+    harness.keys("2G");
+    harness.line(&["written 199"]);
+}
+
 fn row(buffer: &ratatui::buffer::Buffer, y: u16) -> String {
     (0..buffer.area.width)
         .map(|x| buffer[(x, y)].symbol())

@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyEvent;
 
-use crate::engine::event::Command;
+use crate::engine::event::{Command, SourceLocation};
 use crate::engine::ids::TestId;
 use crate::ui::log::Streams;
 use crate::ui::model::{Row, TestState};
@@ -272,13 +272,23 @@ impl App {
     /// Where the current test failed: an absolute path, and a line.
     pub(super) fn location(&self) -> Option<(String, u32)> {
         let model = self.model();
-        let attempts = model.tests.attempts(self.current_test()?);
-        let location = attempts
-            .filter_map(|record| record.finished.as_ref()?.location.as_ref())
-            .next()?;
+        let location = self.source_location()?;
         let directory = model.run.as_ref().map_or("", |run| run.directory.as_str());
         let path = std::path::Path::new(directory).join(&location.path);
         Some((path.to_string_lossy().into_owned(), location.line))
+    }
+
+    /// What the current test's output has in the line that tells where it failed. The output names
+    /// the file from another directory than we do, so its last component must do.
+    pub(super) fn location_as_printed(&self) -> Option<String> {
+        let location = self.source_location()?;
+        let file = std::path::Path::new(&location.path).file_name()?;
+        Some(format!("{}:{}", file.to_string_lossy(), location.line))
+    }
+
+    fn source_location(&self) -> Option<&SourceLocation> {
+        let mut attempts = self.model().tests.attempts(self.current_test()?);
+        attempts.find_map(|record| record.finished.as_ref()?.location.as_ref())
     }
 
     fn copy_log(&mut self, now_us: u64, effects: &mut Vec<Effect>) {

@@ -254,7 +254,14 @@ impl App {
         let (failures, selected) = (self.model().failures.len(), self.failure_index());
         let height = layout.height(Pane::Failures);
         self.failures_top = super::scroll::top(self.failures_top, selected, failures, height);
-        self.log.show(self.log_key());
+        let key = self.log_key();
+        if self.log.key() != key {
+            self.log.show(key);
+            if let Some(place) = self.location_as_printed() {
+                let size = self.log_size();
+                self.log.reveal(&self.logs, size, place.as_bytes());
+            }
+        }
     }
 
     /// When time has to be shown passing next, on the dashboard's own clock.

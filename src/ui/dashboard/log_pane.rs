@@ -88,13 +88,30 @@ pub(super) struct LogPane {
 impl LogPane {
     /// Shows another log, from its end, or none.
     pub fn show(&mut self, key: Option<LogKey>) {
-        if self.key == key {
-            return;
-        }
         self.key = key;
         self.position = Position::Following;
         self.column = 0;
         self.restart_search();
+    }
+
+    /// Goes to the last line with `text` in it, unless that can be seen already. Lines before the
+    /// last [`SEARCH_STRETCH_LINES`] are not looked at.
+    pub fn reveal(&mut self, logs: &LogStore, size: Size, text: &[u8]) {
+        let Some(key) = self.key else { return };
+        let count = self.line_count(logs);
+        let from = count.saturating_sub(SEARCH_STRETCH_LINES);
+        let (mut number, mut found) = (from, None);
+        logs.for_each_line(key, self.streams, from..count, |line| {
+            if memchr::memmem::find(line.bytes, text).is_some() {
+                found = Some(number);
+            }
+            number += 1;
+        });
+        let Some(line) = found else { return };
+        let seen = self.rows(logs, size, ColorChoice::Monochrome);
+        if !seen.iter().any(|row| row.line == line && row.is_first) {
+            self.position = Position::At { line, row: 0 };
+        }
     }
 
     /// What is shown.

@@ -5,6 +5,7 @@
 //! terminal is ready. Events are taken in promptly whatever the terminal does, so that a slow one
 //! never holds up a test.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -28,8 +29,11 @@ use super::settings::Settings;
 use super::theme::Glyphs;
 use super::writer::Writer;
 
-/// Events taken in between two looks at the keyboard.
+/// Events received at a time.
 const EVENTS_BATCH: usize = 2_048;
+/// How long events are taken in between two looks at the keyboard; one event may tell of ten
+/// thousand tests.
+const TAKE_MAX: Duration = Duration::from_millis(8);
 /// How long a suspended run may take to say that it stands still.
 const SUSPEND_WAIT: Duration = Duration::from_millis(500);
 
@@ -117,6 +121,7 @@ pub fn run(
             writer: Writer::start().map_err(RunError::Start)?,
             terminal: Some(terminal),
             events,
+            backlog: VecDeque::with_capacity(EVENTS_BATCH),
             commands,
             step: options.step,
             signals: Signals::new().map_err(RunError::Start)?,
@@ -138,6 +143,8 @@ struct Loop {
     writer: Writer,
     terminal: Option<Terminal>,
     events: EventReceiver,
+    /// Events that were received and not taken in yet.
+    backlog: VecDeque<Event>,
     commands: UnboundedSender<Command>,
     step: Option<UnboundedSender<()>>,
     signals: Signals,
@@ -173,7 +180,7 @@ impl Loop {
 
     async fn run(&mut self) -> Result<End, RunError> {
         let mut keys = EventStream::new();
-        let mut batch = Vec::with_capacity(EVENTS_BATCH);
+        let mut received = Vec::with_capacity(EVENTS_BATCH);
         let mut events_open = true;
         loop {
             self.draw_if_due()?;
@@ -197,7 +204,12 @@ impl Loop {
                     written.map_err(RunError::Write)?;
                     Vec::new()
                 }
-                count = self.events.recv_many(&mut batch, EVENTS_BATCH), if events_open => {
+                () = std::future::ready(()), if !self.backlog.is_empty() => {
+                    // Keys and signals are looked at between two stretches of work.
+                    tokio::task::yield_now().await;
+                    self.take(TAKE_MAX)
+                }
+                count = self.events.recv_many(&mut received, EVENTS_BATCH), if events_open => {
                     if count == 0 {
                         events_open = false;
                         let is_over = matches!(self.app.live().phase, Phase::Finished { .. });
@@ -207,7 +219,8 @@ impl Loop {
                             return Ok(End::Closed);
                         }
                     }
-                    self.take(&mut batch)
+                    self.backlog.extend(received.drain(..));
+                    self.take(TAKE_MAX)
                 }
                 () = sleep_until(wake) => {
                     let now_us = self.now_us();
@@ -219,7 +232,6 @@ impl Loop {
                 () = std::future::ready(()), if self.app.has_idle_work() => {
                     self.pacer.want(Cause::Data);
                     let now_us = self.now_us();
-                    // Keys and events are looked at between two stretches of work.
                     tokio::task::yield_now().await;
                     self.app.update(Msg::Idle, now_us)
                 }
@@ -255,10 +267,14 @@ impl Loop {
         Ok(())
     }
 
-    fn take(&mut self, batch: &mut Vec<Event>) -> Vec<Effect> {
+    /// Takes in what was received, in that order, as far as the time allows.
+    fn take(&mut self, time_max: Duration) -> Vec<Effect> {
+        let began = Instant::now();
         let now_us = self.now_us();
         let mut effects = Vec::new();
-        for event in batch.drain(..) {
+        while began.elapsed() < time_max
+            && let Some(event) = self.backlog.pop_front()
+        {
             effects.extend(self.app.update(Msg::Event(Box::new(event)), now_us));
         }
         self.pacer.want(Cause::Data);
@@ -344,7 +360,7 @@ impl Loop {
         let _ = self.commands.send(Command::Continue);
         let now_us = self.now_us();
         self.app.update(Msg::Stopped { for_us }, now_us);
-        self.take_again(keys)?;
+        self.take_again()?;
         if let Err(error) = result {
             self.say(format!("the program cannot be stopped: {error}"));
         }
@@ -359,7 +375,8 @@ impl Loop {
         }
         while let Ok(Some(event)) = tokio::time::timeout_at(deadline, self.events.recv()).await {
             let is_answer = event.kind == EventKind::Suspended;
-            self.take(&mut vec![event]);
+            self.backlog.push_back(event);
+            self.take(Duration::MAX);
             if is_answer {
                 return;
             }
@@ -376,16 +393,17 @@ impl Loop {
         let lent = terminal::lend();
         let result = match prepared.command.spawn() {
             Ok(mut child) => {
-                let mut batch = Vec::new();
+                let mut received = Vec::new();
                 let mut open = true;
                 loop {
                     tokio::select! {
                         status = child.wait() => break status.map(drop),
                         // It went to the whole job, and is the other program's to answer.
                         _ = self.signals.interrupt.recv() => {}
-                        count = self.events.recv_many(&mut batch, EVENTS_BATCH), if open => {
+                        count = self.events.recv_many(&mut received, EVENTS_BATCH), if open => {
                             open = count > 0;
-                            for effect in self.take(&mut batch) {
+                            self.backlog.extend(received.drain(..));
+                            for effect in self.take(Duration::MAX) {
                                 if let Effect::Send(command) = effect {
                                     let _ = self.commands.send(command);
                                 }
@@ -397,7 +415,7 @@ impl Loop {
             Err(error) => Err(error),
         };
         drop(lent);
-        self.take_again(keys)?;
+        self.take_again()?;
         if let Err(error) = result {
             self.say(format!("cannot run {}: {error}", prepared.name));
         }
@@ -406,14 +424,15 @@ impl Loop {
 
     async fn give_back(&mut self, keys: &mut EventStream) {
         self.writer.settle().await;
-        // The old stream's thread must not read what is meant for somebody else.
+        // The old stream's thread must not read what is meant for somebody else. Its end leaves a
+        // wake-up behind; found together with a key later, it would hide that key until the next.
         *keys = EventStream::new();
+        let _ = crossterm::event::poll(Duration::ZERO);
         drop(self.terminal.take());
     }
 
-    fn take_again(&mut self, keys: &mut EventStream) -> Result<(), RunError> {
+    fn take_again(&mut self) -> Result<(), RunError> {
         self.terminal = Some(Terminal::enter().map_err(RunError::Enter)?);
-        *keys = EventStream::new();
         if let Ok((columns, rows)) = crossterm::terminal::size() {
             let now_us = self.now_us();
             self.app.update(Msg::Resize { columns, rows }, now_us);

@@ -416,7 +416,7 @@ fn changes_begin_rounds_in_the_open_dashboard() {
 fn a_shell_opens_in_the_container_of_the_selected_test() {
     let project = Project::new(&[QUICK]);
     let mut tmux = project.started("");
-    tmux.wait_for("the end of the run", |screen| screen.contains("2 failed"));
+    tmux.wait_for("the end of the run", has_failed);
     tmux.press("!");
     tmux.wait_for("a prompt in the container", |screen| {
         screen.contains("@maelstrom:") || screen.trim_end().ends_with(['$', '#'])

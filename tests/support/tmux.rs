@@ -7,9 +7,10 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 /// Long enough for a machine that does much else; a condition that holds is seen at once.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,7 +20,7 @@ pub struct Tmux {
     control: Child,
     stdin: ChildStdin,
     lines: Receiver<Vec<u8>>,
-    socket: String,
+    directory: TempDir,
     /// All bytes that were written to the terminal.
     pub raw: Vec<u8>,
 }
@@ -27,12 +28,14 @@ pub struct Tmux {
 impl Tmux {
     /// A terminal with a shell in it.
     pub fn start(columns: u16, rows: u16) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let socket = format!("maelstrom-{}-{number}", std::process::id());
+        // tmux leaves its socket behind; the directory takes it along.
+        let directory = TempDir::new().expect("a temporary directory");
+        let socket = directory.path().join("tmux");
         let shell = "exec env -u CI -u NO_COLOR PS1='$ ' bash --norc --noprofile -i";
         let mut control = Command::new("tmux")
-            .args(["-L", &socket, "-f", "/dev/null", "-C", "new-session"])
+            .arg("-S")
+            .arg(&socket)
+            .args(["-f", "/dev/null", "-C", "new-session"])
             .args(["-x", &columns.to_string(), "-y", &rows.to_string(), shell])
             .env("LC_ALL", "C.UTF-8")
             .env_remove("TMUX")
@@ -54,7 +57,7 @@ impl Tmux {
             control,
             stdin,
             lines,
-            socket,
+            directory,
             raw: Vec::new(),
         };
         tmux.command(&format!("refresh-client -C {columns}x{rows}"));
@@ -207,7 +210,9 @@ impl Tmux {
 impl Drop for Tmux {
     fn drop(&mut self) {
         let _ = Command::new("tmux")
-            .args(["-L", &self.socket, "kill-server"])
+            .arg("-S")
+            .arg(self.directory.path().join("tmux"))
+            .arg("kill-server")
             .stderr(Stdio::null())
             .status();
         let _ = self.control.wait();

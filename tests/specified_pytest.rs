@@ -1,11 +1,15 @@
 //! A Python project with a file that describes its tests' containers, through the whole program.
 
+#[path = "images/real.rs"]
+#[allow(dead_code)] // Each user of this file uses a part of it.
+mod real;
 mod support;
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use real::{Access, Layout, Registry, Wire};
 use support::homes::Homes;
 
 const TESTS: &str = r#"
@@ -82,7 +86,10 @@ ignore = true
 "#;
 
 fn run(project: &Path, arguments: &[&str]) -> (String, i32) {
-    let homes = Homes::new();
+    run_at(&Homes::new(), project, arguments)
+}
+
+fn run_at(homes: &Homes, project: &Path, arguments: &[&str]) -> (String, i32) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-pytest"));
     homes.tell(&mut command);
     let output = command
@@ -153,4 +160,90 @@ fn a_file_is_begun_and_explained() {
     );
     let (text, code) = run(project.path(), &["--explain=test_nothing"]);
     assert_eq!(code, 2, "{text}");
+}
+
+/// The distribution's Python with pip and pytest, the libraries it needs, and a package `needle` to
+/// be installed, as an image.
+const IMAGE: &str = r#"
+mkdir -p proc tmp root dev etc run usr/bin usr/local/bin wheels usr/lib/python3/dist-packages
+cp -a /usr/bin/python3* usr/bin/
+ln -s /usr/bin/python3 usr/local/bin/python3
+lib=$(dirname "$(/usr/bin/python3 -c 'import os; print(os.__file__)')")
+cp -a "$lib" "./$lib"
+rm -rf "./$lib/test" "./$lib/idlelib" "./$lib"/config-*
+for name in pip pytest _pytest pluggy iniconfig packaging attr attrs py tomli exceptiongroup; do
+    for path in /usr/lib/python3/dist-packages/"$name" /usr/lib/python3/dist-packages/"$name"[-.]*; do
+        if [ -e "$path" ]; then cp -a "$path" "./$path"; fi
+    done
+done
+for file in usr/bin/python3 "./$lib"/lib-dynload/*.so; do ldd "$file"; done |
+    grep -o '/[^ ]*' | sort -u | while read -r path; do
+        mkdir -p ".$(dirname "$path")"
+        if [ -e "$path" ]; then cp -L "$path" ".$path"; fi
+    done
+/usr/bin/python3 - <<END
+import zipfile
+with zipfile.ZipFile("wheels/needle-1.0-py3-none-any.whl", "w") as wheel:
+    info = "needle-1.0.dist-info/"
+    wheel.writestr("needle.py", "POINT = 'sharp'\n")
+    wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\nName: needle\nVersion: 1.0\n")
+    wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    wheel.writestr(info + "RECORD", "")
+END
+"#;
+
+const IMAGE_TESTS: &str = r#"
+import os
+import sys
+
+
+def test_in_the_image():
+    import needle
+
+    assert needle.POINT == "sharp"
+    assert os.environ["GREETING"] == "hello"
+    assert os.path.exists("/etc/one") and not os.path.exists("/etc/passwd")
+    assert os.getcwd() == "/srv" and __file__ == "/srv/test_image.py"
+    assert sys.prefix == "/run/maelstrom/python"
+
+
+def test_here():
+    assert not os.path.exists("/etc/one")
+"#;
+
+#[test]
+fn packages_are_installed_once_for_an_image_of_python() {
+    let layout = Layout::new();
+    layout.edit(IMAGE);
+    let registry = Registry::start(Access::Everybody, Wire::Http);
+    registry.push(&layout.uri(), "team/python:3", &[]);
+    let image = registry.image("team/python:3");
+    let project = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(project.path().join(name), text).unwrap();
+    write("test_image.py", IMAGE_TESTS);
+    let file = format!(
+        "[[directives]]\nparent = \"default\"\n\n\
+         [[directives]]\nfilter = \"name.equals(test_in_the_image)\"\nimage = \"{image}\"\n\
+         added_layers = [{{ glob = \"*.py\", prepend_prefix = \"/srv\" }},\n    \
+         {{ stubs = [\"/dev/null\"] }}]\n\
+         mounts = [{{ type = \"devices\", devices = [\"null\"] }},\n    \
+         {{ type = \"tmp\", mount_point = \"/tmp\" }}]\n"
+    );
+    write("maelstrom-pytest.toml", &file);
+    let homes = Homes::new();
+    let told = |expected: &str, wanted: i32| {
+        let (text, code) = run_at(&homes, project.path(), &[]);
+        assert_eq!(code, wanted, "{text}");
+        assert!(text.contains(expected), "{text}");
+        text.contains("installing the packages of test-requirements.txt")
+    };
+    assert!(!told("test-requirements.txt, which can't be read", 2));
+    write("test-requirements.txt", "needle\n");
+    assert!(!told("test-requirements.txt does not name pytest", 2));
+    let requirements = "--no-index\n--find-links=/wheels\npytest\n";
+    write("test-requirements.txt", &format!("{requirements}absent\n"));
+    assert!(told("No matching distribution found for absent", 125));
+    write("test-requirements.txt", &format!("{requirements}needle\n"));
+    assert!(told("2 passed, 0 failed", 0));
+    assert!(!told("2 passed, 0 failed", 0));
 }

@@ -96,6 +96,40 @@ pub enum PytestError {
         "`toolbox = false` has no meaning here: the tests' Python is one of this machine's programs"
     )]
     Toolbox,
+    /// An image of Python, and no requirements for it.
+    #[error("`{uri}` needs {}, which can't be read", path.display())]
+    Requirements {
+        /// The image.
+        uri: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Requirements without pytest.
+    #[error("{} does not name pytest", path.display())]
+    NotRequired {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The packages of an image have no place.
+    #[error("can't keep installed packages in {}", path.display())]
+    Packages {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// pip could not install them.
+    #[error("the packages of test-requirements.txt could not be installed for `{uri}`: {how}{}", after(.output))]
+    Install {
+        /// The image.
+        uri: String,
+        /// How pip ended.
+        how: String,
+        /// What it wrote.
+        output: String,
+    },
     /// Our files could not be put into a container of the file's.
     #[error("can't make a layer of what runs pytest")]
     Equipment {
@@ -124,6 +158,8 @@ impl DiscoveryError for PytestError {
                 code: Some(PYTEST_USAGE),
                 ..
             }
+            | PytestError::Requirements { .. }
+            | PytestError::NotRequired { .. }
             | PytestError::Toolbox => exit_code::USAGE,
             PytestError::Specified(error) => error.exit_code(),
             PytestError::Equipment { source } => source.exit_code(),
@@ -136,6 +172,8 @@ impl DiscoveryError for PytestError {
             | PytestError::PytestVersion { .. }
             | PytestError::Collection { .. }
             | PytestError::Plugin { .. }
+            | PytestError::Packages { .. }
+            | PytestError::Install { .. }
             | PytestError::Container(_) => exit_code::INFRASTRUCTURE,
         }
     }
@@ -160,10 +198,17 @@ impl DiscoveryError for PytestError {
             PytestError::Toolbox => Some(
                 "begin with an image, such as `image = \"docker://python:3.12-slim\"`".to_owned(),
             ),
+            PytestError::Requirements { .. } | PytestError::NotRequired { .. } => {
+                Some("write a line `pytest` into it, and one for each other package".to_owned())
+            }
+            PytestError::Packages { .. } => {
+                Some("free it, or name another place with XDG_CACHE_HOME".to_owned())
+            }
             PytestError::Equipment { source } => Some(source.help().to_owned()),
             PytestError::Interpreter { .. }
             | PytestError::InterpreterForm { .. }
             | PytestError::Collection { .. }
+            | PytestError::Install { .. }
             | PytestError::Plugin { .. } => None,
         }
     }

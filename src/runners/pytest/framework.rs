@@ -21,7 +21,8 @@ use super::container::Surroundings;
 use super::error::PytestError;
 use super::interpreter::Interpreter;
 use super::options::{Goal, PROGRAM, Processes, Settings};
-use super::own::{self, Own};
+use super::own::{self, Outfitter, Own};
+use super::packages::{Installer, Packages};
 use super::record;
 use super::shop::{Collected, Shop, broken, key};
 
@@ -35,6 +36,7 @@ pub struct PytestFramework {
     invocation: Invocation,
     /// What jobs of all discoveries use.
     materials: Mutex<Vec<Arc<Materials>>>,
+    packages: Mutex<Vec<Packages>>,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,
 }
@@ -53,6 +55,7 @@ impl PytestFramework {
             settings,
             invocation,
             materials: Mutex::default(),
+            packages: Mutex::default(),
             explained: Mutex::default(),
         }
     }
@@ -98,6 +101,7 @@ impl PytestFramework {
         &self,
         host: &H,
         shop: &Shop<'_>,
+        directories: &OwnDirectories,
         specified: Option<&Specified>,
         tests: &[ListedTest],
     ) -> Result<Vec<Own>, PytestError> {
@@ -119,7 +123,21 @@ impl PytestFramework {
         let given = specified
             .give_all(subjects, &shop.standard(), &tell)
             .await?;
-        own::own(specified, self.settings.isolation, tests, given).await
+        let outfitter = Outfitter {
+            specified,
+            isolation: self.settings.isolation,
+            installer: Installer {
+                invocation: &self.invocation,
+                cache: &directories.shared.join("cache/pip_packages"),
+                materials: &specified.materials(),
+            },
+            host,
+        };
+        let (own, packages) = outfitter.own(tests, given).await?;
+        let used = self.packages.lock();
+        used.unwrap_or_else(PoisonError::into_inner)
+            .extend(packages);
+        Ok(own)
     }
 
     /// The settings.
@@ -245,7 +263,9 @@ impl Framework for PytestFramework {
         let mut wanted = listing.tests;
         wanted.retain(|test| self.wants(test));
         let left_out = found - wanted.len();
-        let own = self.own(host, &shop, specified.as_ref(), &wanted).await?;
+        let own = self
+            .own(host, &shop, &own, specified.as_ref(), &wanted)
+            .await?;
         let mut tests = shop.test_cases(&session, wanted, &own, |test| {
             let forked = !unfit.contains(&test.file);
             resident.clone().filter(|_| forked)

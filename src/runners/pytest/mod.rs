@@ -9,6 +9,7 @@
 //! - [`container`]: what a test finds around it: that Python, the project, and our two files
 //!   `runner.py` and `resident.py`, which run pytest with our plugin in it.
 //! - [`own`]: what the project's own file makes of it for some tests.
+//! - [`packages`]: what `test-requirements.txt` adds to images of Python.
 //! - [`arguments`]: the command lines of collection and of tests.
 //! - [`collection`]: what pytest says the tests are, and which files it could not collect.
 //! - [`shop`]: the jobs of a run.
@@ -29,6 +30,7 @@ pub mod framework;
 pub mod interpreter;
 pub mod options;
 pub mod own;
+pub mod packages;
 pub mod record;
 pub mod shop;
 

@@ -6,8 +6,9 @@
 //! an image, or layers alone  the container's own Python on the files that it has, started for each test
 //! ```
 //!
-//! A container that does not show this machine's files gets our two files as a layer. In it the
-//! project begins where the test starts, so node ids are told from there.
+//! A container that does not show this machine's files gets our two files as a layer, and an image
+//! of Python the project's requirements. In it the project begins where the test starts, so node ids
+//! are told from there.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -16,18 +17,20 @@ use std::sync::Arc;
 
 use crate::engine::event::Isolation;
 use crate::engine::filter::PytestSubject;
-use crate::engine::job::{ContainerSpec, Root};
+use crate::engine::framework::Host;
+use crate::engine::job::{
+    BindAccess, ContainerSpec, Mount, MountKind, Root, SkeletonEntry, SkeletonKind,
+};
+use crate::engine::materials::Watcher;
 use crate::engine::spec::{Inherited, Resolved, ResolvedBase};
-use crate::runners::sandbox::specified::{Given, Specified, explain_built_in};
+use crate::runners::sandbox::invocation::Variables;
+use crate::runners::sandbox::specified::{Attention, Given, Specified, explain_built_in};
 
 use super::collection::ListedTest;
 use super::container::{PLACE, RUNNER, entries};
 use super::error::PytestError;
 use super::options::Settings;
-
-/// The Python of a container that says nothing of where its programs are: where the images of
-/// Python have it.
-const WITHOUT_PATH: &str = "/usr/local/bin/python3";
+use super::packages::{self, Installer, Packages, is_python};
 
 /// What one test gets.
 #[derive(Clone, Debug)]
@@ -70,36 +73,123 @@ pub fn check(specified: &Specified) -> Result<(), PytestError> {
     }
 }
 
-/// Finds the Python of each test, and brings ours to those containers that lack it.
-pub async fn own(
-    specified: &Specified,
-    isolation: Isolation,
-    tests: &[ListedTest],
-    given: Vec<Given>,
-) -> Result<Vec<Own>, PytestError> {
-    // By address: tests of which the file says the same share a container.
-    let mut made: HashMap<*const ContainerSpec, (Arc<ContainerSpec>, Python)> = HashMap::new();
-    let mut all = Vec::new();
-    for (test, mut given) in tests.iter().zip(given) {
-        let resolved = specified.resolve(&subject(test))?.resolved;
-        if shows_this_machine(&resolved, isolation) {
-            let python = Python::Here;
-            all.push(Own { given, python });
-            continue;
-        }
-        let key = Arc::as_ptr(&given.container);
-        let (container, python) = match made.get(&key) {
-            Some(known) => known.clone(),
-            None => {
-                let equipped = equip(specified, &given).await?;
-                made.insert(key, equipped.clone());
-                equipped
+/// Brings our files and packages to the containers of tests that lack them.
+pub struct Outfitter<'a, H> {
+    /// What the file says.
+    pub specified: &'a Specified,
+    /// What keeps tests apart.
+    pub isolation: Isolation,
+    /// Makes packages.
+    pub installer: Installer<'a>,
+    /// Runs pip.
+    pub host: &'a H,
+}
+
+/// What was done to one container: itself, its Python, the path to be searched for programs.
+type Equipped = (Arc<ContainerSpec>, Python, Arc<Variables>);
+
+impl<H: Host> Outfitter<'_, H> {
+    /// Finds the Python of each test. The packages that they use come with them.
+    pub async fn own(
+        &self,
+        tests: &[ListedTest],
+        given: Vec<Given>,
+    ) -> Result<(Vec<Own>, Vec<Packages>), PytestError> {
+        // By address: tests of which the file says the same share it all.
+        let mut made: HashMap<*const Resolved, Equipped> = HashMap::new();
+        let (mut all, mut packages) = (Vec::new(), Vec::new());
+        for (test, mut given) in tests.iter().zip(given) {
+            let resolved = self.specified.resolve(&subject(test))?.resolved;
+            let runs = given.attention == Attention::Run;
+            if !runs || shows_this_machine(&resolved, self.isolation) {
+                let python = Python::Here;
+                all.push(Own { given, python });
+                continue;
             }
-        };
-        given.container = container;
-        all.push(Own { given, python });
+            let key = Arc::as_ptr(&resolved);
+            let (container, python, environment) = match made.get(&key) {
+                Some(known) => known.clone(),
+                None => {
+                    let found = self.packages(&resolved).await?;
+                    let equipped = self.equip(&given, found.as_ref()).await?;
+                    packages.extend(found);
+                    made.insert(key, equipped.clone());
+                    equipped
+                }
+            };
+            (given.container, given.environment) = (container, environment);
+            all.push(Own { given, python });
+        }
+        Ok((all, packages))
     }
-    Ok(all)
+
+    /// The packages for a container that begins with an image of Python.
+    async fn packages(&self, resolved: &Resolved) -> Result<Option<Packages>, PytestError> {
+        let (uri, inherited) = match &resolved.base {
+            ResolvedBase::Image { name, inherited } => (name, inherited),
+            ResolvedBase::Nothing | ResolvedBase::Default { .. } => return Ok(None),
+        };
+        if !is_python(uri) || !inherited.contains(Inherited::LAYERS) {
+            return Ok(None);
+        }
+        // It is at hand, since the container is.
+        let watcher: Watcher = Arc::new(|_| {});
+        let image = self.installer.materials.image(uri, &watcher).await;
+        let image = image.map_err(|source| PytestError::Equipment { source })?;
+        let packages = self.installer.packages(self.host, uri, &image);
+        packages.await.map(Some)
+    }
+
+    /// A container of the file's with our files in it, and its Python.
+    async fn equip(
+        &self,
+        given: &Given,
+        packages: Option<&Packages>,
+    ) -> Result<Equipped, PytestError> {
+        let mut container = ContainerSpec::clone(&given.container);
+        let mut environment = Arc::clone(&given.environment);
+        let mut files = entries().to_vec();
+        let mut program = packages::program(&environment);
+        if let Some(packages) = packages {
+            files.push(SkeletonEntry {
+                path: packages::PLACE.into(),
+                kind: SkeletonKind::Directory,
+            });
+            container.mounts.push(Mount {
+                mount_point: packages::PLACE.into(),
+                kind: MountKind::Bind {
+                    source: packages.directory.clone(),
+                    access: BindAccess::ReadOnly,
+                },
+            });
+            program = OsStr::new(packages::PROGRAM);
+            environment = Arc::new(with_programs(&environment));
+        }
+        match &mut container.root {
+            Root::Layers { trees, .. } => {
+                let ours = self.installer.materials.skeleton(&files).await;
+                trees.push(ours.map_err(|source| PytestError::Equipment { source })?);
+            }
+            Root::Skeleton(known) => known.extend(files),
+        }
+        let python = Python::Containers {
+            program: program.into(),
+            runner: Path::new(PLACE).join(RUNNER),
+        };
+        Ok((Arc::new(container), python, environment))
+    }
+}
+
+/// With the programs of packages before others, where programs are searched for at all.
+fn with_programs(environment: &Variables) -> Variables {
+    let mut environment = environment.clone();
+    if let Some(path) = environment.get_mut(OsStr::new("PATH")) {
+        let mut longer = Path::new(packages::PLACE).join("bin").into_os_string();
+        longer.push(":");
+        longer.push(&path);
+        *path = longer;
+    }
+    environment
 }
 
 fn shows_this_machine(resolved: &Resolved, isolation: Isolation) -> bool {
@@ -110,30 +200,6 @@ fn shows_this_machine(resolved: &Resolved, isolation: Isolation) -> bool {
         }
         (Isolation::Container, ResolvedBase::Nothing | ResolvedBase::Image { .. }) => false,
     }
-}
-
-/// A container of the file's with our files in it, and its Python.
-async fn equip(
-    specified: &Specified,
-    given: &Given,
-) -> Result<(Arc<ContainerSpec>, Python), PytestError> {
-    let mut container = ContainerSpec::clone(&given.container);
-    match &mut container.root {
-        Root::Layers { trees, .. } => {
-            let ours = specified.materials().skeleton(&entries()).await;
-            trees.push(ours.map_err(|source| PytestError::Equipment { source })?);
-        }
-        Root::Skeleton(known) => known.extend(entries()),
-    }
-    let program = match given.environment.contains_key(OsStr::new("PATH")) {
-        true => "python3",
-        false => WITHOUT_PATH,
-    };
-    let python = Python::Containers {
-        program: OsStr::new(program).into(),
-        runner: Path::new(PLACE).join(RUNNER),
-    };
-    Ok((Arc::new(container), python))
 }
 
 /// What is to be said of the tests that are to be explained.

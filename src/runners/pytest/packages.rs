@@ -1,0 +1,443 @@
+//! The packages of images of Python: what `test-requirements.txt` names, installed for the Python of
+//! each such image.
+//!
+//! An image is one of Python's if it comes from a registry under the name `python`. pip of the image
+//! installs into a virtual environment upon the image's own packages, with the network of this
+//! machine. The environment stands in the same place when it is made and when tests use it:
+//!
+//! ```text
+//! cache/pip_packages/KEY        the environment: [`PLACE`] in containers, read-only
+//! cache/pip_packages/KEY.new    the same, while it is being made
+//! cache/pip_packages/KEY.lock   locked exclusively by who makes it, shared by who uses it
+//! ```
+//!
+//! `KEY` is a digest of the requirements and the image's layers, so an environment is made again only
+//! when one of them changes. The last few that were used are kept.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use regex::Regex;
+use sha2::{Digest, Sha256};
+
+use crate::engine::event::{EventKind, ExitStatus, Notice, Severity};
+use crate::engine::framework::{Captured, Host};
+use crate::engine::job::{
+    BindAccess, ContainerSpec, Device, Job, JobEnd, Mount, MountKind, Network, Privileges,
+    ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind,
+};
+use crate::engine::materials::{ImageMaterial, Materials};
+use crate::runners::sandbox::container::HOSTNAME;
+use crate::runners::sandbox::invocation::{Invocation, Variables};
+
+use super::error::PytestError;
+
+/// Where the environment is in a container.
+pub const PLACE: &str = "/run/maelstrom/python";
+
+/// The Python of the environment.
+pub const PROGRAM: &str = "/run/maelstrom/python/bin/python";
+
+/// The project's file of requirements.
+pub const REQUIREMENTS: &str = "test-requirements.txt";
+
+/// Where it is while pip reads it.
+const REQUIREMENTS_PLACE: &str = "/run/maelstrom/test-requirements.txt";
+
+/// Grows when the same requirements would be installed in another way.
+const FORMAT: &[u8] = b"maelstrom packages 1";
+
+/// How many environments of one user are kept: as many as a few projects with a few images each use.
+const KEPT_MAX: usize = 8;
+
+/// How long pip may take, which fetches packages and may compile some.
+const INSTALL_MAX: Duration = Duration::from_secs(3600);
+
+/// How often one looks whether somebody else is done with the same environment.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// An environment that is in use, and stays as long as this lives.
+#[derive(Debug)]
+pub struct Packages {
+    /// Where it is on this machine.
+    pub directory: PathBuf,
+    _lock: Flock<File>,
+}
+
+/// Makes environments.
+#[derive(Clone, Copy, Debug)]
+pub struct Installer<'a> {
+    /// How we were called.
+    pub invocation: &'a Invocation,
+    /// Where all environments are.
+    pub cache: &'a Path,
+    /// Makes small layers.
+    pub materials: &'a Materials,
+}
+
+/// Whether an image is one of Python's.
+pub fn is_python(uri: &str) -> bool {
+    let name = uri.strip_prefix("docker://").unwrap_or_default();
+    let name = name.split('@').next().unwrap_or_default();
+    let name = name.rsplit('/').next().unwrap_or_default();
+    name.split(':').next() == Some("python")
+}
+
+impl Installer<'_> {
+    /// The environment for an image, made if it is not there.
+    pub async fn packages<H: Host>(
+        &self,
+        host: &H,
+        uri: &str,
+        image: &ImageMaterial,
+    ) -> Result<Packages, PytestError> {
+        let requirements = self.requirements(uri)?;
+        let directory = self.cache.join(key(&requirements, image));
+        let failed = |path: &Path, source: io::Error| PytestError::Packages {
+            path: path.to_owned(),
+            source,
+        };
+        fs::create_dir_all(self.cache).map_err(|source| failed(self.cache, source))?;
+        let path = directory.with_extension("lock");
+        let lock = lock(&path).await.map_err(|source| failed(&path, source))?;
+        if !directory.exists() {
+            let new = directory.with_extension("new");
+            empty(&new).map_err(|source| failed(&new, source))?;
+            self.install(host, uri, image, requirements, &new).await?;
+            fs::rename(&new, &directory).map_err(|source| failed(&directory, source))?;
+        }
+        // The order in which environments go is that in which they were last used.
+        let used = lock.set_modified(SystemTime::now());
+        used.map_err(|source| failed(&path, source))?;
+        let shared = lock.relock(FlockArg::LockShared);
+        shared.map_err(|errno| failed(&path, errno.into()))?;
+        remove_surplus(self.cache);
+        Ok(Packages {
+            directory,
+            _lock: lock,
+        })
+    }
+
+    fn requirements(&self, uri: &str) -> Result<Vec<u8>, PytestError> {
+        let path = self.invocation.directory.join(REQUIREMENTS);
+        let text = fs::read(&path).map_err(|source| PytestError::Requirements {
+            uri: uri.to_owned(),
+            path: path.clone(),
+            source,
+        })?;
+        match names_pytest(&String::from_utf8_lossy(&text)) {
+            true => Ok(text),
+            false => Err(PytestError::NotRequired { path }),
+        }
+    }
+
+    async fn install<H: Host>(
+        &self,
+        host: &H,
+        uri: &str,
+        image: &ImageMaterial,
+        requirements: Vec<u8>,
+        place: &Path,
+    ) -> Result<(), PytestError> {
+        host.emit(EventKind::Notice(Notice {
+            severity: Severity::Info,
+            text: format!("installing the packages of {REQUIREMENTS} for `{uri}`"),
+            help: None,
+            in_summary: false,
+        }));
+        let entries = self.entries(requirements);
+        let tree = self.materials.skeleton(&entries).await;
+        let tree = tree.map_err(|source| PytestError::Equipment { source })?;
+        let mut trees = image.trees.clone();
+        trees.push(tree);
+        let container = Arc::new(container(trees, place));
+        let environment = Arc::new(self.environment(image));
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        let make = words(&[
+            "-m",
+            "venv",
+            "--system-site-packages",
+            "--without-pip",
+            PLACE,
+        ]);
+        let install = words(&[
+            "-m",
+            "pip",
+            "install",
+            "--no-input",
+            "--no-cache-dir",
+            "--disable-pip-version-check",
+            "--requirement",
+            REQUIREMENTS_PLACE,
+        ]);
+        let python = program(&environment);
+        for (program, arguments) in [(python, make), (OsStr::new(PROGRAM), install)] {
+            let process = ProcessSpec {
+                program: program.into(),
+                arguments,
+                environment: Arc::clone(&environment),
+                working_directory: Path::new("/").into(),
+            };
+            let captured = host.run(Job {
+                container: Arc::clone(&container),
+                process: Arc::new(process),
+                resident: None,
+                timeout: Some(INSTALL_MAX),
+            });
+            succeeded(uri, captured.await)?;
+        }
+        Ok(())
+    }
+
+    /// What pip needs besides the image.
+    fn entries(&self, requirements: Vec<u8>) -> Vec<SkeletonEntry> {
+        let entry = |path: &str, kind| SkeletonEntry {
+            path: path.into(),
+            kind,
+        };
+        let directories = [PLACE, "/proc", "/tmp", "/root"];
+        let devices = DEVICES.map(|device| format!("/dev/{}", device.name()));
+        let devices = devices.iter().map(String::as_str);
+        let mut entries: Vec<SkeletonEntry> = directories
+            .map(|path| entry(path, SkeletonKind::Directory))
+            .into_iter()
+            .chain(devices.map(|path| entry(path, SkeletonKind::File(Vec::new()))))
+            .collect();
+        let file = SkeletonKind::File(requirements);
+        entries.push(entry(REQUIREMENTS_PLACE, file));
+        // Name resolution, and the user's own choice of an index, as pip(1) looks for it.
+        let home = self.invocation.path_variable("HOME");
+        let own = |path: &str| home.as_ref().map(|home| home.join(path));
+        let files = [
+            (Some("/etc/resolv.conf".into()), "/etc/resolv.conf"),
+            (Some("/etc/hosts".into()), "/etc/hosts"),
+            (Some("/etc/pip.conf".into()), "/etc/pip.conf"),
+            (own(".config/pip/pip.conf"), "/root/.config/pip/pip.conf"),
+            (own(".pip/pip.conf"), "/root/.pip/pip.conf"),
+        ];
+        for (source, path) in files {
+            let text = source.and_then(|source: PathBuf| fs::read(source).ok());
+            entries.extend(text.map(|text| entry(path, SkeletonKind::File(text))));
+        }
+        entries
+    }
+
+    /// The image's environment, and what of ours is for pip.
+    fn environment(&self, image: &ImageMaterial) -> Variables {
+        let own = image.environment.iter();
+        let mut variables: Variables = own
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        let invoking = self.invocation.environment.iter();
+        let for_pip = invoking.filter(|(name, _)| {
+            let name = name.to_string_lossy();
+            name.starts_with("PIP_") || name.to_ascii_lowercase().ends_with("_proxy")
+        });
+        variables.extend(for_pip.map(|(name, value)| (name.clone(), value.clone())));
+        variables.insert("HOME".into(), "/root".into());
+        variables
+    }
+}
+
+/// The Python of a container with this environment: the first on its path, or where the images of
+/// Python have it.
+pub fn program(environment: &Variables) -> &'static OsStr {
+    OsStr::new(match environment.contains_key(OsStr::new("PATH")) {
+        true => "python3",
+        false => "/usr/local/bin/python3",
+    })
+}
+
+const DEVICES: [Device; 5] = [
+    Device::Full,
+    Device::Null,
+    Device::Random,
+    Device::Urandom,
+    Device::Zero,
+];
+
+fn container(trees: Vec<PathBuf>, place: &Path) -> ContainerSpec {
+    let mount = |mount_point: &str, kind| Mount {
+        mount_point: mount_point.into(),
+        kind,
+    };
+    let devices = DEVICES.map(|device| {
+        let place = format!("/dev/{}", device.name());
+        mount(&place, MountKind::Device(device))
+    });
+    let environment = MountKind::Bind {
+        source: place.to_owned(),
+        access: BindAccess::ReadWrite,
+    };
+    let mut mounts = vec![
+        mount("/proc", MountKind::Proc),
+        mount("/tmp", MountKind::Scratch { mode: 0o1777 }),
+        mount(PLACE, environment),
+    ];
+    mounts.extend(devices);
+    ContainerSpec {
+        root: Root::Layers {
+            trees,
+            access: RootAccess::Ephemeral,
+        },
+        mounts,
+        network: Network::Local,
+        hostname: HOSTNAME.to_owned(),
+        user: 0,
+        group: 0,
+        privileges: Privileges::Ordinary,
+    }
+}
+
+fn succeeded(uri: &str, captured: Captured) -> Result<(), PytestError> {
+    let how = match captured.result.end {
+        JobEnd::Exited(ExitStatus::Code(0)) => return Ok(()),
+        JobEnd::Exited(ExitStatus::Code(code)) => format!("exit code {code}"),
+        JobEnd::Exited(ExitStatus::Signal { number, .. }) => format!("signal {number}"),
+        JobEnd::TimedOut => "it took too long".to_owned(),
+        JobEnd::Cancelled => "it was stopped".to_owned(),
+        JobEnd::Error(message) => message,
+    };
+    let output = [captured.stdout, captured.stderr].concat();
+    Err(PytestError::Install {
+        uri: uri.to_owned(),
+        how,
+        output: String::from_utf8_lossy(&output).into_owned(),
+    })
+}
+
+/// Whether a requirements file has a line for pytest (PEP 508).
+fn names_pytest(text: &str) -> bool {
+    let line = Regex::new(r"(?im)^\s*pytest\s*([\[<>=!~;@#(]|\r?$)");
+    line.is_ok_and(|line| line.is_match(text))
+}
+
+fn key(requirements: &[u8], image: &ImageMaterial) -> String {
+    let mut hasher = Sha256::new();
+    let trees = image.trees.iter().map(|tree| tree.as_os_str().as_bytes());
+    for part in [FORMAT, requirements].into_iter().chain(trees) {
+        hasher.update(part.len().to_le_bytes());
+        hasher.update(part);
+    }
+    let digest = hasher.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn empty(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    fs::create_dir(directory)
+}
+
+/// Waits until nobody else has the lock.
+async fn lock(path: &Path) -> io::Result<Flock<File>> {
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        look.tick().await;
+        match try_lock(path) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            locked => return locked,
+        }
+    }
+}
+
+fn try_lock(path: &Path) -> io::Result<Flock<File>> {
+    let file = File::options().create(true).append(true).open(path)?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        Errno::EWOULDBLOCK => io::ErrorKind::WouldBlock.into(),
+        errno => errno.into(),
+    })
+}
+
+/// Removes the environments that nobody has used for the longest time. Those in use stay.
+fn remove_surplus(cache: &Path) {
+    let Ok(entries) = fs::read_dir(cache) else {
+        return;
+    };
+    let mut locks: Vec<(SystemTime, PathBuf)> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension() == Some(OsStr::new("lock")))
+        .filter(|path| path.with_extension("").exists())
+        .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
+        .collect();
+    locks.sort();
+    let surplus = locks.len().saturating_sub(KEPT_MAX);
+    for (_, path) in locks.into_iter().take(surplus) {
+        // Whoever wants it waits until it is gone, and makes it anew.
+        if let Ok(_lock) = try_lock(&path) {
+            drop(fs::remove_dir_all(path.with_extension("")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_python_are_known_by_their_name() {
+        for uri in [
+            "docker://python",
+            "docker://python:3.12-slim",
+            "docker://registry.example:5000/team/python@sha256:00",
+        ] {
+            assert!(is_python(uri), "{uri}");
+        }
+        for uri in [
+            "docker://cpython:3",
+            "docker://python/base",
+            "oci:python",
+            "docker://debian:python",
+        ] {
+            assert!(!is_python(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn requirements_name_pytest_itself() {
+        for text in [
+            "pytest",
+            "a\n PyTest>=7 # why\nb",
+            "pytest[dev]\r\n",
+            "pytest ; x",
+        ] {
+            assert!(names_pytest(text), "{text:?}");
+        }
+        for text in ["", "# pytest", "pytest-cov\n", "pytest_x==1", "a-pytest"] {
+            assert!(!names_pytest(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_used_last_is_kept_and_what_is_in_use_stays() {
+        let cache = tempfile::tempdir().unwrap();
+        let mut locks = Vec::new();
+        for age in 0..KEPT_MAX as u64 + 3 {
+            let place = cache.path().join(format!("{age:02}"));
+            fs::create_dir(&place).unwrap();
+            let lock = try_lock(&place.with_extension("lock")).unwrap();
+            let used = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 - age);
+            lock.set_modified(used).unwrap();
+            locks.push(lock);
+        }
+        // The oldest of all is in use.
+        let oldest = locks.pop();
+        drop(locks);
+        remove_surplus(cache.path());
+        let kept = |age: usize| cache.path().join(format!("{age:02}")).exists();
+        assert!((0..KEPT_MAX).all(kept));
+        let last = KEPT_MAX + 2;
+        assert!(!kept(KEPT_MAX) && !kept(KEPT_MAX + 1) && kept(last));
+        drop(oldest);
+    }
+}

@@ -25,6 +25,12 @@ impl Failure {
         Failure::with_code(error, help, exit_code::INFRASTRUCTURE)
     }
 
+    /// What was shown on a terminal ended with it, as if somebody had stopped it.
+    pub fn terminal_gone(error: &dyn Error) -> Failure {
+        let help = "run it again on a terminal that stays, in tmux or screen for instance";
+        Failure::with_code(error, Some(help.to_owned()), exit_code::INTERRUPTED)
+    }
+
     /// Any other.
     pub fn with_code(error: &dyn Error, help: Option<String>, exit_code: u8) -> Failure {
         Failure {

@@ -3,7 +3,7 @@
 //! Whatever ends that thread, the run hears of it: a run that nobody can watch any more is stopped
 //! rather than left running unseen.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -35,6 +35,11 @@ pub enum Listing {
     /// Nothing but what the build says.
     Nothing,
 }
+
+/// The dashboard's terminal was there, and is no more.
+#[derive(Debug, thiserror::Error)]
+#[error("the terminal is gone, so the run was stopped")]
+pub struct TerminalGone;
 
 /// Why a screen failed.
 pub type ScreenError = Box<dyn std::error::Error + Send + Sync>;
@@ -83,16 +88,32 @@ impl Screen {
     ) -> Result<(), ScreenError> {
         match self {
             Screen::Dashboard(options, colour) => {
-                let left = dashboard::run(events, commands, *options)?;
-                let mut stdout = io::stdout().lock();
-                report::write_ending(&mut stdout, colour, &left.model, &left.logs)?;
-                stdout.flush()?;
-                Ok(())
+                show_dashboard(events, commands, *options, colour).map_err(|error| {
+                    // One that has been hung up is none any more, whatever failed first.
+                    if io::stdout().is_terminal() {
+                        error
+                    } else {
+                        TerminalGone.into()
+                    }
+                })
             }
             Screen::Report(options) => Ok(report::run(events, options, io::stdout())?),
             Screen::List(listing) => Ok(list(events, listing)?),
         }
     }
+}
+
+/// The dashboard, and what is left of it afterwards.
+fn show_dashboard(
+    events: EventReceiver,
+    commands: UnboundedSender<Command>,
+    options: dashboard::Options,
+    colour: Colour,
+) -> Result<(), ScreenError> {
+    let left = dashboard::run(events, commands, options)?;
+    let mut stdout = io::stdout().lock();
+    report::write_ending(&mut stdout, colour, &left.model, &left.logs)?;
+    Ok(stdout.flush()?)
 }
 
 /// When the run is over this reaches nobody; when it is not, nobody watches it any more.

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::failure::Failure;
-use super::screen::{Screen, Shown};
+use super::screen::{Screen, Shown, TerminalGone};
 use crate::engine::backend::local::LocalBackend;
 use crate::engine::event::channel::channel;
 use crate::engine::event::{BackendInfo, Isolation, Notice, RunStarted, SCHEMA_VERSION};
@@ -134,7 +134,11 @@ fn concerns_us(interrupt: Interrupt) -> bool {
 pub fn wait_for(shown: Shown) -> Result<(), Failure> {
     match shown.join() {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Failure::infrastructure(&*error, None)),
+        Ok(Err(error)) => Err(if error.is::<TerminalGone>() {
+            Failure::terminal_gone(&*error)
+        } else {
+            Failure::infrastructure(&*error, None)
+        }),
         Err(panic) => std::panic::resume_unwind(panic),
     }
 }

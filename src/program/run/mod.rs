@@ -127,7 +127,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
                 };
                 one::run(backend, job, interrupts).await
             })?;
-            end(&ending, colour)
+            end(&ending)
         }
         Mode::Terminal(one, escape) => {
             tell_all(&notices)?;
@@ -143,7 +143,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
                 let backend = backend.on_terminal(slave);
                 terminal::run(backend, job, master, escape, interrupts).await
             })?;
-            end(&ending, colour)
+            end(&ending)
         }
     }
 }
@@ -249,11 +249,12 @@ fn with_command(job: Job, command: &Command) -> Job {
 }
 
 /// Ends as the job ended.
-fn end(ending: &Ending, colour: Colour) -> Result<u8, Failure> {
+fn end(ending: &Ending) -> Result<u8, Failure> {
     match ending {
         Ending::Code(_) | Ending::Signal { .. } => {}
         Ending::TimedOut | Ending::Cancelled | Ending::Error(_) => {
             let mut stderr = io::stderr().lock();
+            let colour = Colour::for_stream(&stderr);
             Diagnostic::new(&Ended(ending.to_string()))
                 .write(&mut stderr, colour)
                 .and_then(|()| stderr.flush())

@@ -117,6 +117,18 @@ enum Request {
     HangUp,
 }
 
+/// Whether the terminal is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    There,
+    Gone,
+}
+
+/// The terminal that the job was on is no more.
+#[derive(Debug, thiserror::Error)]
+#[error("the terminal is gone, so the job was stopped")]
+struct Gone;
+
 /// Runs the job, to which `backend` has given the other end of the terminal, to its end.
 pub async fn run(
     mut backend: LocalBackend,
@@ -149,6 +161,7 @@ pub async fn run(
     let screen = threads.map_err(relaying).map_err(infrastructure)?;
     backend.submit(JOB, job, Rank::default());
     let mut stop = Stop::Terminate;
+    let mut presence = Presence::There;
     let ended = loop {
         tokio::select! {
             event = backend.next() => match event {
@@ -161,13 +174,21 @@ pub async fn run(
                 | BackendEvent::Output { .. }
                 | BackendEvent::Fact(_) => {}
             },
-            Some(_) = interrupts.recv() => {
+            Some(interrupt) = interrupts.recv() => {
+                match interrupt {
+                    Interrupt::Hangup => presence = Presence::Gone,
+                    Interrupt::Interrupt | Interrupt::Terminate => {}
+                }
                 backend.stop(JOB, stop);
                 stop = Stop::Kill;
             }
             Some(()) = resized.recv() => resize(master.as_fd()),
             Some(request) = requests.recv() => match request {
-                Request::End | Request::HangUp => backend.stop(JOB, Stop::Kill),
+                Request::End => backend.stop(JOB, Stop::Kill),
+                Request::HangUp => {
+                    presence = Presence::Gone;
+                    backend.stop(JOB, Stop::Kill);
+                }
                 Request::Suspend => {
                     raw.leave();
                     // The whole program stops here, until somebody brings it back.
@@ -183,7 +204,11 @@ pub async fn run(
     backend.close().await;
     drop(screen.join());
     drop(raw);
-    ended
+    match (ended, presence) {
+        // Its job may have heard of it first, and ended in its own way.
+        (Ok(_), Presence::Gone) => Err(Failure::terminal_gone(&Gone)),
+        (ended, Presence::There | Presence::Gone) => ended,
+    }
 }
 
 /// Shows what the job writes until nobody has its end any more.

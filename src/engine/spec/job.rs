@@ -154,6 +154,7 @@ mod tests {
     use super::*;
     use crate::engine::document::Position;
     use crate::engine::filter::vocabulary;
+    use proptest::prelude::*;
     use std::path::Path;
 
     fn read(text: &str) -> Result<Entry, DocumentError> {
@@ -251,5 +252,46 @@ mod tests {
             }
         });
         insta::assert_snapshot!(told.join("\n\n"));
+    }
+
+    /// Jobs of fields that are often valid, in any order, perhaps cut off.
+    fn nearly_a_job() -> impl Strategy<Value = String> {
+        let field = prop::sample::select(vec![
+            r#""program": "x""#,
+            r#""program": 1"#,
+            r#""arguments": ["-q", "é"]"#,
+            r#""arguments": [null]"#,
+            r#""timeout": 4294967295"#,
+            r#""timeout": 1e99"#,
+            r#""priority": -128"#,
+            r#""priority": 128"#,
+            r#""parent": "a""#,
+            r#""image": {"name": "docker://x", "use": ["layers"]}"#,
+            r#""layers": [{"stubs": ["/{a,b}/"]}]"#,
+            r#""added_layers": [{"tar": "a"}, {}]"#,
+            r#""environment": {"A": "$prev{A:-x}$$"}"#,
+            r#""environment": [{"vars": {}, "extend": true}]"#,
+            r#""added_environment": {"A": "${"}"#,
+            r#""mounts": [{"type": "tmp", "mount_point": "/"}]"#,
+            r#""network": "loopback""#,
+            r#""user": -1"#,
+            r#""containers": {"a": {"user": 7}}"#,
+            r#""\u0000": []"#,
+        ]);
+        (prop::collection::vec(field, 0..5), 0..200_usize).prop_map(|(fields, end)| {
+            let text = format!("{{{}}}", fields.join(", "));
+            text.chars().take(end).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_job_is_read_or_refused_with_a_place(
+            text in prop_oneof![nearly_a_job(), any::<String>()],
+        ) {
+            if let Err(error) = read(&text) {
+                prop_assert!(error.to_string().starts_with("jobs:"), "{error}");
+            }
+        }
     }
 }

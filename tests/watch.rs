@@ -4,19 +4,16 @@
 //! the step is about. That something causes no round is seen from the next round, which another
 //! change causes: it is the next in number and names that change alone.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+mod support;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use support::watched::{Watched, assert_has};
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cargo-maelstrom");
-
-/// The last line of a round.
-const AWAITING: &str = "for changes; ^C ends this";
 
 /// A package beside another one that it depends on.
 struct Project {
@@ -69,69 +66,6 @@ fn library(tests: &[&str], count: &str) -> String {
         .iter()
         .map(|name| format!("#[test] fn {name}() {{ assert_eq!(reeds::COUNT, {count}); }}\n"));
     tests.collect()
-}
-
-/// The program, and what it has printed so far.
-struct Watched {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-}
-
-impl Watched {
-    fn start(mut command: Command) -> Watched {
-        let mut child = command
-            .env_remove("CARGO_TARGET_DIR")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        Watched { child, stdout }
-    }
-
-    /// What is printed up to the line with this text.
-    fn until(&mut self, text: &str) -> String {
-        let mut printed = String::new();
-        loop {
-            let from = printed.len();
-            let read = self.stdout.read_line(&mut printed).unwrap();
-            assert!(read > 0, "it ended before {text:?}:\n{printed}");
-            if printed[from..].contains(text) {
-                return printed;
-            }
-        }
-    }
-
-    /// What is printed until the next change is awaited.
-    fn round(&mut self) -> String {
-        self.until(AWAITING)
-    }
-
-    /// What else it prints, and its exit code.
-    fn end(mut self) -> (String, Option<i32>) {
-        let mut printed = String::new();
-        while self.stdout.read_line(&mut printed).unwrap() > 0 {}
-        (printed, self.child.wait().unwrap().code())
-    }
-
-    fn interrupt(self) -> (String, Option<i32>) {
-        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGINT).unwrap();
-        self.end()
-    }
-}
-
-impl Drop for Watched {
-    /// A test that fails leaves nothing behind.
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-fn assert_has(printed: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(printed.contains(part), "no {part:?} in:\n{printed}");
-    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod files;
 pub mod go;
 pub mod homes;
 pub mod traces;
+pub mod watched;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -25,19 +25,23 @@ fn a_shell_has_the_terminal_until_it_ends() {
         screen.contains("process 2") && screen.contains("30 100")
     });
     tmux.resize(90, 25);
-    tmux.type_line("stty size");
-    tmux.wait_for("its new size", |screen| screen.contains("25 90"));
-    // The key is the job's: it ends what runs in it, not the program.
-    tmux.type_line("clear; echo begun; sleep 1000; echo ended with $?");
-    tmux.wait_for("the job to sleep", |screen| screen.starts_with("begun"));
+    // The size travels beside the keys, and may come after them.
+    tmux.type_line("until [ \"$(stty size)\" = '25 90' ]; do :; done; echo now $(stty size)");
+    tmux.wait_for("its new size", |screen| screen.contains("now 25 90"));
+    // The key is the job's: it ends what runs in it, not the program. It is pressed when that has
+    // answered: a shell that is about to start something may lose it.
+    tmux.type_line("clear; echo begun; cat; echo ended with $?");
+    tmux.wait_for("its beginning", |screen| screen.starts_with("begun"));
+    tmux.type_line("awake");
+    tmux.wait_for("the answer", |screen| screen.matches("awake").count() == 2);
     tmux.press("C-c");
     tmux.wait_for("the interrupted job", |screen| {
         screen.contains("ended with 130") || ends_with(screen, "in>")
     });
     tmux.type_line("exit 5");
     tmux.wait_for("the outer prompt", |screen| ends_with(screen, "$"));
-    tmux.type_line("clear; echo code $?");
-    tmux.wait_for("a code", |screen| screen.contains("code "));
+    tmux.type_line("echo status $?");
+    tmux.wait_for("the status", |screen| screen.contains("status 5"));
 }
 
 #[test]
@@ -103,6 +107,6 @@ fn jobs_of_a_file_are_rows_of_the_dashboard() {
         screen.contains("job 2: sh -c 'echo bad") && screen.trim_end().ends_with('$')
     });
     assert!(left.contains("bad"), "{left}");
-    tmux.type_line("clear; echo code $?");
-    tmux.wait_for("the code", |screen| screen.contains("code 3"));
+    tmux.type_line("echo status $?");
+    tmux.wait_for("the status", |screen| screen.contains("status 3"));
 }

@@ -57,6 +57,7 @@ fn make(directory: &Path) -> std::io::Result<()> {
 }
 
 fn compare(title: &str, project: &Path) {
+    let state = tempfile::tempdir().expect("a temporary directory");
     let mut gos = Vec::new();
     let mut ours = Vec::new();
     for round in 0..=ROUNDS {
@@ -64,7 +65,9 @@ fn compare(title: &str, project: &Path) {
             Command::new("go").args(["test", "-count=1", "./..."]),
             project,
         );
-        let our = time(Command::new(MAELSTROM).arg("--quiet"), project);
+        let mut command = Command::new(MAELSTROM);
+        command.arg("--quiet").env("XDG_STATE_HOME", state.path());
+        let our = time(&mut command, project);
         if round > 0 {
             gos.push(go);
             ours.push(our);

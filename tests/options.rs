@@ -104,10 +104,13 @@ fn every_value_is_there() {
         &cargo::options::PROGRAM,
         &[&CLIENT, &CACHES, &OUTPUT, &RUNNER, &CARGO],
     );
-    check_values::<go::options::Options>(&go::options::PROGRAM, &[&CLIENT, &CACHES, &RUNNER, &GO]);
+    check_values::<go::options::Options>(
+        &go::options::PROGRAM,
+        &[&CLIENT, &CACHES, &OUTPUT, &RUNNER, &GO],
+    );
     check_values::<pytest::options::Options>(
         &pytest::options::PROGRAM,
-        &[&CLIENT, &CACHES, &RUNNER, &PYTEST],
+        &[&CLIENT, &CACHES, &OUTPUT, &RUNNER, &PYTEST],
     );
     check_values::<jobs::Options>(&jobs::options::PROGRAM, &[&CLIENT, &CACHES, &OUTPUT, &RUN]);
 }

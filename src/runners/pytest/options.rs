@@ -37,6 +37,7 @@ pub static PROGRAM: Program = Program {
         Value::new("collection-timeout", Kind::NumberOrText),
         Value::new("python", Kind::Text),
         Value::new("cache-size", Kind::Size),
+        Value::new("inline-limit", Kind::Size),
         Value::new("container-image-depot-root", Kind::Text),
         Value::new("accept-invalid-remote-container-tls-certs", Kind::Boolean),
         Value::new("ui", Kind::Text),

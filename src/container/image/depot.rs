@@ -20,7 +20,7 @@ use super::transport::{Certificates, Patience, Transport};
 use super::unpack::{
     LayerPhase, LayerProgress, LayerSource, ProgressCallback, tree_name, unpack_layer,
 };
-use crate::container::digest::{ContentHash, Digest};
+use crate::container::digest::ContentHash;
 use crate::container::store::{Blob, Store, Tree, Wanted};
 
 /// Registries serve several layers at once well; more only makes each slower.
@@ -236,7 +236,10 @@ impl Depot {
         if let Some(tree) = self.tree(layer.diff_id).await? {
             return Ok((layer.diff_id, tree));
         }
-        let blob = Arc::new(self.fetched(registry, layer.blob, progress).await?);
+        let blob = match self.fetched(registry, layer, progress).await? {
+            Fetched::Packed(blob) => Arc::new(blob),
+            Fetched::Unpacked(tree) => return Ok((layer.diff_id, tree)),
+        };
         let source = Arc::clone(&blob);
         let place = registry.layer_place(layer.blob.hash);
         let opened = move || {
@@ -259,13 +262,19 @@ impl Depot {
     async fn fetched(
         &self,
         registry: &Registry<'_>,
-        digest: Digest,
+        layer: LayerPart,
         progress: &ProgressCallback,
-    ) -> Result<Blob, ImageError> {
-        let store = self.store.clone();
+    ) -> Result<Fetched, ImageError> {
+        let (store, digest) = (self.store.clone(), layer.blob);
         match blocking(move || Ok(store.want_blob(digest)?)).await? {
-            Wanted::Whole(blob) => Ok(blob),
+            Wanted::Whole(blob) => Ok(Fetched::Packed(blob)),
             Wanted::Partial(partial) => {
+                // While this program waited for its turn, another may have fetched the layer,
+                // unpacked it, and thrown away what it was packed in.
+                if let Some(tree) = self.tree(layer.diff_id).await? {
+                    partial.abandon()?;
+                    return Ok(Fetched::Unpacked(tree));
+                }
                 let arrived = |done_bytes| {
                     progress(LayerProgress {
                         layer: digest.hash,
@@ -283,7 +292,7 @@ impl Depot {
                     took = ?began.elapsed(),
                     "a layer was fetched"
                 );
-                Ok(blob)
+                Ok(Fetched::Packed(blob))
             }
         }
     }
@@ -306,6 +315,12 @@ impl Depot {
         })
         .await
     }
+}
+
+/// A layer that is not unpacked yet, or that somebody else has unpacked.
+enum Fetched {
+    Packed(Blob),
+    Unpacked(Tree),
 }
 
 /// Each layer once, though an image may hold one several times.

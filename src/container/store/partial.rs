@@ -123,6 +123,11 @@ impl PartialBlob {
         Ok(())
     }
 
+    /// Removes what has arrived: nobody needs the blob any more.
+    pub fn abandon(self) -> Result<(), StoreError> {
+        fs::remove_file(&self.path).map_err(|source| StoreError::remove(&self.path, source))
+    }
+
     /// Makes a blob of it if it is what was announced; otherwise it is removed.
     pub fn finish(self) -> Result<Blob, StoreError> {
         let actual = self.hasher.finish();

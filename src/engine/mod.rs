@@ -13,6 +13,7 @@
 //! - [`log`]: where the program's own log goes.
 //! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
+//! - [`wire`]: the messages of the cluster.
 //! - [`action`]: everything that can influence a job's outcome, and its digest.
 
 pub mod action;
@@ -34,6 +35,7 @@ pub mod materials;
 pub mod run;
 pub mod schedule;
 pub mod spec;
+pub mod wire;
 
 #[cfg(test)]
 mod testing;

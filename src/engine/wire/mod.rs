@@ -1,0 +1,9 @@
+//! The messages of `proto/maelstrom/v1`, and what they mean.
+//!
+//! - [`v1`]: as compiled; nothing above this module keeps one.
+
+/// As compiled from `proto/maelstrom/v1`.
+#[allow(missing_docs, clippy::all)]
+pub mod v1 {
+    tonic::include_proto!("maelstrom.v1");
+}

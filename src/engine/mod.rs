@@ -12,12 +12,14 @@
 //! - [`spec`]: which container each test gets, from the files that describe it.
 //! - [`log`]: where the program's own log goes.
 //! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
+//! - [`broker`]: leases jobs of many clients to many workers.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
 //! - [`wire`]: the messages of the cluster.
 //! - [`action`]: everything that can influence a job's outcome, and its digest.
 
 pub mod action;
 pub mod backend;
+pub mod broker;
 pub mod config;
 pub mod document;
 pub mod error;

@@ -1,0 +1,5 @@
+//! The broker: takes jobs from clients, leases them to workers, and brings the outcomes back.
+//!
+//! - [`book`]: who holds which job, and what is next. Pure.
+
+pub mod book;

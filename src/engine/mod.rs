@@ -14,7 +14,7 @@
 //! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
 //! - [`broker`]: leases jobs of many clients to many workers.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
-//! - [`wire`]: the messages of the cluster.
+//! - [`wire`]: the messages of the cluster. [`toolbox`]: whether two machines have the same files.
 //! - [`action`]: everything that can influence a job's outcome, and its digest.
 
 pub mod action;
@@ -37,6 +37,7 @@ pub mod materials;
 pub mod run;
 pub mod schedule;
 pub mod spec;
+pub mod toolbox;
 pub mod wire;
 
 #[cfg(test)]

@@ -1,6 +1,11 @@
 //! The messages of `proto/maelstrom/v1`, and what they mean.
 //!
 //! - [`v1`]: as compiled; nothing above this module keeps one.
+//! - [`from_proto`]: what others sent, checked against [`limits`]. [`error`]: what is wrong with it.
+
+pub mod error;
+pub mod from_proto;
+pub mod limits;
 
 /// As compiled from `proto/maelstrom/v1`.
 #[allow(missing_docs, clippy::all)]

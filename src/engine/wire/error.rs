@@ -1,0 +1,104 @@
+//! Messages that mean nothing.
+
+/// How much of a wrong value is shown.
+const SHOWN_CHARS_MAX: usize = 100;
+
+/// Why a message cannot be taken for what it should be. Whoever sent it is of another version,
+/// broken, or hostile.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// Something must be there, and is not.
+    #[error("the message has no {what}")]
+    Missing {
+        /// What.
+        what: &'static str,
+    },
+    /// There is too much of something.
+    #[error("the message has {actual} {what}, and at most {max} are allowed")]
+    TooMuch {
+        /// Of what, in the plural.
+        what: &'static str,
+        /// How much.
+        actual: u64,
+        /// How much there may be.
+        max: u64,
+    },
+    /// Something is there twice.
+    #[error("the message has the {what} `{value}` twice")]
+    Twice {
+        /// What.
+        what: &'static str,
+        /// Which.
+        value: String,
+    },
+    /// A value means nothing.
+    #[error("`{value}` is no {what}: expected {expected}")]
+    Invalid {
+        /// What it should be.
+        what: &'static str,
+        /// What it is.
+        value: String,
+        /// What it might be.
+        expected: &'static str,
+    },
+}
+
+impl WireError {
+    /// A value that means nothing, of which no more is shown than a person wants to read.
+    pub fn invalid(what: &'static str, value: &[u8], expected: &'static str) -> WireError {
+        WireError::Invalid {
+            what,
+            value: shown(value),
+            expected,
+        }
+    }
+
+    /// Something that is there twice.
+    pub fn twice(what: &'static str, value: &[u8]) -> WireError {
+        WireError::Twice {
+            what,
+            value: shown(value),
+        }
+    }
+}
+
+fn shown(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    let mut shown: String = text
+        .chars()
+        .take(SHOWN_CHARS_MAX)
+        .flat_map(char::escape_debug)
+        .collect();
+    if text.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Refuses what is beyond a limit.
+pub(super) fn at_most(what: &'static str, actual: usize, max: usize) -> Result<(), WireError> {
+    if actual <= max {
+        return Ok(());
+    }
+    Err(WireError::TooMuch {
+        what,
+        actual: actual as u64,
+        max: max as u64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_value_is_shown_in_part_and_harmlessly() {
+        let error = WireError::invalid("path", b"\x1b[31m", "an absolute path");
+        assert_eq!(
+            error.to_string(),
+            "`\\u{1b}[31m` is no path: expected an absolute path"
+        );
+        let long = WireError::twice("variable", &[b'x'; 1000]).to_string();
+        assert!(long.len() < 200 && long.contains('…'), "{long}");
+    }
+}

@@ -1,0 +1,232 @@
+//! Containers.
+//!
+//! A message names contents, a [`ContainerSpec`] paths of this machine. What lies between is the
+//! caller's: [`container`] asks for the place of each [`Source`]. Who only wants to know the sources
+//! answers with any path.
+
+use std::path::PathBuf;
+
+use super::super::error::{WireError, at_most};
+use super::super::limits::{
+    HOSTNAME_BYTES_MAX, LAYERS_MAX, MOUNTS_MAX, PATH_BYTES_MAX, SKELETON_ENTRIES_MAX,
+};
+use super::super::v1;
+use super::{absolute, digest, string, unknown};
+use crate::container::digest::Digest;
+use crate::engine::job::{
+    BindAccess, ContainerSpec, Device, Mount, MountKind, Network, Privileges, Root, RootAccess,
+    SkeletonEntry, SkeletonKind, WhenForbidden,
+};
+
+/// Permission bits, all of them.
+const MODE_MAX: u32 = 0o7777;
+
+/// Where a directory or file of a container comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// A `Directory` of the Remote Execution API.
+    Directory(Digest),
+    /// A single file.
+    File {
+        /// Its content.
+        digest: Digest,
+        /// Whether it may be executed.
+        execution: Execution,
+    },
+    /// A path of the worker's own machine.
+    Toolbox(PathBuf),
+}
+
+/// Whether a file may be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Execution {
+    /// It may.
+    Allowed,
+    /// It is data.
+    Refused,
+}
+
+/// A container. `place` says where on this machine a source is; it is called in the order of the
+/// message, and its first error is the result.
+pub fn container<E: From<WireError>>(
+    message: &v1::Container,
+    mut place: impl FnMut(Source) -> Result<PathBuf, E>,
+) -> Result<ContainerSpec, E> {
+    let root = match &message.root {
+        Some(v1::container::Root::Skeleton(skeleton)) => Root::Skeleton(entries(skeleton)?),
+        Some(v1::container::Root::Layers(layers)) => Root::Layers {
+            trees: trees(layers, &mut place)?,
+            access: match layers.writable {
+                true => RootAccess::Ephemeral,
+                false => RootAccess::ReadOnly,
+            },
+        },
+        None => return Err(missing("root of the container").into()),
+    };
+    at_most("mounts", message.mounts.len(), MOUNTS_MAX)?;
+    let mut mounts = Vec::with_capacity(message.mounts.len());
+    for one in &message.mounts {
+        mounts.push(mount(one, &mut place)?);
+    }
+    Ok(ContainerSpec {
+        root,
+        mounts,
+        network: network(message.network)?,
+        hostname: hostname(&message.hostname)?,
+        user: id("user id", message.user)?,
+        group: id("group id", message.group)?,
+        privileges: privileges(message.privileges)?,
+    })
+}
+
+/// The sources of a container, each as often as it is named.
+pub fn sources(message: &v1::Container) -> Result<Vec<Source>, WireError> {
+    let mut sources = Vec::new();
+    container(message, |source| {
+        sources.push(source);
+        Ok::<_, WireError>(PathBuf::new())
+    })?;
+    Ok(sources)
+}
+
+fn missing(what: &'static str) -> WireError {
+    WireError::Missing { what }
+}
+
+fn entries(skeleton: &v1::Skeleton) -> Result<Vec<SkeletonEntry>, WireError> {
+    at_most("entries", skeleton.entries.len(), SKELETON_ENTRIES_MAX)?;
+    let entries = skeleton.entries.iter().map(|entry| {
+        let kind = match &entry.kind {
+            Some(v1::skeleton_entry::Kind::Directory(v1::Empty {})) => SkeletonKind::Directory,
+            Some(v1::skeleton_entry::Kind::File(content)) => SkeletonKind::File(content.to_vec()),
+            Some(v1::skeleton_entry::Kind::Symlink(target)) => {
+                SkeletonKind::Symlink(string("target", target, PATH_BYTES_MAX)?.into())
+            }
+            None => return Err(missing("kind of an entry")),
+        };
+        let path = absolute("path of an entry", &entry.path)?;
+        Ok(SkeletonEntry { path, kind })
+    });
+    entries.collect()
+}
+
+fn trees<E: From<WireError>>(
+    layers: &v1::Layers,
+    place: &mut impl FnMut(Source) -> Result<PathBuf, E>,
+) -> Result<Vec<PathBuf>, E> {
+    at_most("layers", layers.trees.len(), LAYERS_MAX)?;
+    if layers.trees.is_empty() {
+        return Err(missing("layers").into());
+    }
+    let mut trees = Vec::with_capacity(layers.trees.len());
+    for tree in &layers.trees {
+        trees.push(place(directory("layer", tree)?)?);
+    }
+    Ok(trees)
+}
+
+fn source(message: &v1::Source) -> Result<Source, WireError> {
+    match &message.kind {
+        Some(v1::source::Kind::Directory(message)) => Ok(Source::Directory(digest(message)?)),
+        Some(v1::source::Kind::File(file)) => Ok(Source::File {
+            digest: digest(file.digest.as_ref().ok_or(missing("digest of a file"))?)?,
+            execution: match file.executable {
+                true => Execution::Allowed,
+                false => Execution::Refused,
+            },
+        }),
+        Some(v1::source::Kind::Toolbox(path)) => {
+            absolute("path of the toolbox", path).map(Source::Toolbox)
+        }
+        None => Err(missing("kind of a source")),
+    }
+}
+
+/// A source that must be a directory, as far as can be told here.
+fn directory(what: &'static str, message: &v1::Source) -> Result<Source, WireError> {
+    match source(message)? {
+        Source::File { digest, .. } => Err(WireError::invalid(
+            what,
+            digest.to_string().as_bytes(),
+            "a directory, not a file",
+        )),
+        other @ (Source::Directory(_) | Source::Toolbox(_)) => Ok(other),
+    }
+}
+
+fn mount<E: From<WireError>>(
+    message: &v1::Mount,
+    place: &mut impl FnMut(Source) -> Result<PathBuf, E>,
+) -> Result<Mount, E> {
+    use v1::mount::Kind;
+    let mount_point = absolute("mount point", &message.mount_point)?;
+    if mount_point.parent().is_none() {
+        return Err(WireError::invalid("mount point", b"/", "a path below `/`").into());
+    }
+    let kind = match message.kind.as_ref().ok_or(missing("kind of a mount"))? {
+        Kind::ReadOnly(message) => MountKind::Bind {
+            source: place(source(message)?)?,
+            access: BindAccess::ReadOnly,
+        },
+        Kind::Overlay(message) => MountKind::Overlay {
+            source: place(directory("overlay", message)?)?,
+        },
+        Kind::Scratch(mode) if *mode <= MODE_MAX => MountKind::Scratch { mode: *mode },
+        Kind::Scratch(mode) => {
+            let expected = "permission bits up to 7777 (octal)";
+            let mode = format!("{mode:o}");
+            return Err(WireError::invalid("mode", mode.as_bytes(), expected).into());
+        }
+        Kind::Mask(v1::Empty {}) => MountKind::Mask,
+        Kind::Device(name) => MountKind::Device(device(name)?),
+        Kind::DevPts(v1::Empty {}) => MountKind::DevPts,
+        Kind::MessageQueue(v1::Empty {}) => MountKind::MessageQueue,
+        Kind::Proc(v1::Empty {}) => MountKind::Proc,
+        Kind::Sys(sys) => MountKind::Sys {
+            when_forbidden: match sys.may_be_empty {
+                true => WhenForbidden::LeaveEmpty,
+                false => WhenForbidden::Fail,
+            },
+        },
+        Kind::Tmp(v1::Empty {}) => MountKind::Tmp,
+    };
+    Ok(Mount { mount_point, kind })
+}
+
+fn device(name: &str) -> Result<Device, WireError> {
+    let device = Device::ALL.into_iter().find(|device| device.name() == name);
+    device.ok_or_else(|| {
+        let expected = "full, fuse, null, random, shm, tty, urandom or zero";
+        WireError::invalid("device", name.as_bytes(), expected)
+    })
+}
+
+fn network(number: i32) -> Result<Network, WireError> {
+    match v1::Network::try_from(number) {
+        Ok(v1::Network::Disabled) => Ok(Network::Disabled),
+        Ok(v1::Network::Loopback) => Ok(Network::Loopback),
+        Ok(v1::Network::Unspecified) | Err(_) => Err(unknown("network", number)),
+    }
+}
+
+fn privileges(number: i32) -> Result<Privileges, WireError> {
+    match v1::Privileges::try_from(number) {
+        Ok(v1::Privileges::Ordinary) => Ok(Privileges::Ordinary),
+        Ok(v1::Privileges::Full) => Ok(Privileges::Full),
+        Ok(v1::Privileges::Unspecified) | Err(_) => Err(unknown("set of privileges", number)),
+    }
+}
+
+fn hostname(name: &str) -> Result<String, WireError> {
+    string("host name", name.as_bytes(), HOSTNAME_BYTES_MAX)?;
+    Ok(name.to_owned())
+}
+
+/// A user's or group's number. The highest stands for "none" (`setuid(2)`).
+fn id(what: &'static str, number: u32) -> Result<u32, WireError> {
+    if number == u32::MAX {
+        let text = number.to_string();
+        return Err(WireError::invalid(what, text.as_bytes(), "a lower number"));
+    }
+    Ok(number)
+}

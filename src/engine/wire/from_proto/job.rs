@@ -1,0 +1,244 @@
+//! Templates, jobs, and how jobs ended.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::error::{WireError, at_most};
+use super::super::limits::{
+    ARCHITECTURE_BYTES_MAX, ARGUMENTS_MAX, PATH_BYTES_MAX, STRING_BYTES_MAX, STRINGS_BYTES_MAX,
+    TEXT_BYTES_MAX, TOOLBOX_IDENTITY_BYTES_MAX, TOOLBOX_PATHS_MAX, VARIABLES_MAX,
+};
+use super::super::v1;
+use super::container::{Source, sources};
+use super::{absolute, optional_duration, string};
+use crate::engine::backend::Rank;
+use crate::engine::job::{ExitStatus, JobEnd, JobResult, ProcessSpec, ResourceUsage};
+
+/// What many jobs have in common. Its container is still a message: see
+/// [`super::container::container`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    /// The container; known to be sound.
+    pub container: v1::Container,
+    /// What it is made of, each once.
+    pub sources: Vec<Source>,
+    /// The whole environment.
+    pub environment: Arc<BTreeMap<OsString, OsString>>,
+    /// Where the program starts.
+    pub working_directory: Arc<Path>,
+    /// What stays in the container.
+    pub resident: Option<Arc<ProcessSpec>>,
+    /// The processor architecture that the programs are made for.
+    pub architecture: String,
+    /// What the worker's own machine must have. Every [`Source::Toolbox`] is one of them, or below
+    /// one.
+    pub toolbox: Vec<ToolboxPath>,
+}
+
+/// A file or directory that the worker's machine provides by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ToolboxPath {
+    /// Its path.
+    pub path: PathBuf,
+    /// See [`crate::engine::toolbox::identity`].
+    pub identity: Vec<u8>,
+}
+
+/// One job of a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobOrder {
+    /// The client's number of it.
+    pub id: u64,
+    /// The number of its template.
+    pub template: u32,
+    /// The program.
+    pub process: Arc<ProcessSpec>,
+    /// After this long it gets SIGTERM.
+    pub timeout: Option<Duration>,
+    /// After SIGTERM it has this long until SIGKILL, if somebody said so.
+    pub grace: Option<Duration>,
+    /// Its place in a queue.
+    pub rank: Rank,
+}
+
+/// A template.
+pub fn template(message: &v1::Template) -> Result<Template, WireError> {
+    let container = message.container.as_ref();
+    let container = container.ok_or(WireError::Missing { what: "container" })?;
+    let toolbox = toolbox(&message.toolbox)?;
+    let mut sources = sources(container)?;
+    sources.sort();
+    sources.dedup();
+    for source in &sources {
+        match source {
+            Source::Toolbox(path) if !toolbox.iter().any(|own| path.starts_with(&own.path)) => {
+                let expected = "one that the template's toolbox has";
+                let path = path.as_os_str().as_encoded_bytes();
+                return Err(WireError::invalid("path of the toolbox", path, expected));
+            }
+            Source::Toolbox(_) | Source::Directory(_) | Source::File { .. } => {}
+        }
+    }
+    let architecture = message.architecture.as_bytes();
+    if architecture.is_empty() || architecture.len() > ARCHITECTURE_BYTES_MAX {
+        let expected = "a name such as x86_64 or aarch64";
+        return Err(WireError::invalid(
+            "processor architecture",
+            architecture,
+            expected,
+        ));
+    }
+    Ok(Template {
+        container: container.clone(),
+        sources,
+        environment: Arc::new(environment(BTreeMap::new(), &message.environment)?),
+        working_directory: absolute("working directory", &message.working_directory)?.into(),
+        resident: message
+            .resident
+            .as_ref()
+            .map(process)
+            .transpose()?
+            .map(Arc::new),
+        architecture: message.architecture.clone(),
+        toolbox,
+    })
+}
+
+/// What a machine must have.
+pub fn toolbox(paths: &[v1::ToolboxPath]) -> Result<Vec<ToolboxPath>, WireError> {
+    at_most("paths of the toolbox", paths.len(), TOOLBOX_PATHS_MAX)?;
+    let paths = paths.iter().map(|message| {
+        let identity = message.identity.to_vec();
+        at_most(
+            "bytes of an identity",
+            identity.len(),
+            TOOLBOX_IDENTITY_BYTES_MAX,
+        )?;
+        let path = absolute("path of the toolbox", &message.path)?;
+        Ok(ToolboxPath { path, identity })
+    });
+    paths.collect()
+}
+
+/// A job of this template.
+pub fn job(message: &v1::Job, template: &Template) -> Result<JobOrder, WireError> {
+    let own = &message.environment;
+    let environment = match own.is_empty() {
+        true => Arc::clone(&template.environment),
+        false => Arc::new(environment((*template.environment).clone(), own)?),
+    };
+    Ok(JobOrder {
+        id: message.id,
+        template: message.template,
+        process: Arc::new(ProcessSpec {
+            program: program(&message.program)?,
+            arguments: arguments(&message.arguments)?,
+            environment,
+            working_directory: Arc::clone(&template.working_directory),
+        }),
+        timeout: optional_duration(message.timeout.as_ref())?,
+        grace: optional_duration(message.grace.as_ref())?,
+        rank: rank(message)?,
+    })
+}
+
+/// A job's place in a queue.
+pub fn rank(message: &v1::Job) -> Result<Rank, WireError> {
+    let priority = i8::try_from(message.priority).map_err(|_| {
+        let text = message.priority.to_string();
+        WireError::invalid("priority", text.as_bytes(), "a number from -128 to 127")
+    })?;
+    Ok(Rank {
+        priority,
+        estimate: optional_duration(message.estimate.as_ref())?,
+    })
+}
+
+fn process(message: &v1::Process) -> Result<ProcessSpec, WireError> {
+    Ok(ProcessSpec {
+        program: program(&message.program)?,
+        arguments: arguments(&message.arguments)?,
+        environment: Arc::new(environment(BTreeMap::new(), &message.environment)?),
+        working_directory: absolute("working directory", &message.working_directory)?.into(),
+    })
+}
+
+fn program(bytes: &[u8]) -> Result<Arc<std::ffi::OsStr>, WireError> {
+    if bytes.is_empty() {
+        return Err(WireError::Missing { what: "program" });
+    }
+    Ok(string("program", bytes, PATH_BYTES_MAX)?.into())
+}
+
+fn arguments(messages: &[impl AsRef<[u8]>]) -> Result<Vec<OsString>, WireError> {
+    at_most("arguments", messages.len(), ARGUMENTS_MAX)?;
+    let lengths = messages.iter().map(|one| one.as_ref().len());
+    at_most("bytes of arguments", lengths.sum(), STRINGS_BYTES_MAX)?;
+    let arguments = messages.iter();
+    arguments
+        .map(|bytes| string("argument", bytes.as_ref(), STRING_BYTES_MAX))
+        .collect()
+}
+
+/// Variables over those that are there already.
+fn environment(
+    mut variables: BTreeMap<OsString, OsString>,
+    messages: &[v1::EnvironmentVariable],
+) -> Result<BTreeMap<OsString, OsString>, WireError> {
+    at_most("variables", messages.len(), VARIABLES_MAX)?;
+    let lengths = messages.iter().map(|one| one.name.len() + one.value.len());
+    at_most("bytes of variables", lengths.sum(), STRINGS_BYTES_MAX)?;
+    let mut seen = std::collections::BTreeSet::new();
+    for message in messages {
+        let name = string("variable", &message.name, STRING_BYTES_MAX)?;
+        if name.is_empty() || message.name.contains(&b'=') {
+            let expected = "a name without `=`";
+            return Err(WireError::invalid("variable", &message.name, expected));
+        }
+        if !seen.insert(&message.name) {
+            return Err(WireError::twice("variable", &message.name));
+        }
+        let value = string("value of a variable", &message.value, STRING_BYTES_MAX)?;
+        variables.insert(name, value);
+    }
+    Ok(variables)
+}
+
+/// How a job ended.
+pub fn job_result(message: &v1::JobResult) -> Result<JobResult, WireError> {
+    use v1::job_result::End;
+    let end = match message
+        .end
+        .as_ref()
+        .ok_or(WireError::Missing { what: "end" })?
+    {
+        End::Exited(code) => JobEnd::Exited(ExitStatus::Code(*code)),
+        End::Signalled(signalled) => JobEnd::Exited(ExitStatus::Signal {
+            number: signalled.number,
+            core_dumped: signalled.core_dumped,
+        }),
+        End::TimedOut(v1::Empty {}) => JobEnd::TimedOut,
+        End::Cancelled(v1::Empty {}) => JobEnd::Cancelled,
+        End::Infrastructure(text) => {
+            at_most("bytes of a text", text.len(), TEXT_BYTES_MAX)?;
+            JobEnd::Error(text.clone())
+        }
+    };
+    let of = |duration: Option<&prost_types::Duration>| -> Result<Duration, WireError> {
+        Ok(optional_duration(duration)?.unwrap_or_default())
+    };
+    let usage = message.usage.unwrap_or_default();
+    Ok(JobResult {
+        end,
+        usage: ResourceUsage {
+            user: of(usage.user.as_ref())?,
+            system: of(usage.system.as_ref())?,
+            memory_peak_bytes: usage.memory_peak_bytes,
+        },
+        prepared: of(message.prepared.as_ref())?,
+        ran: of(message.ran.as_ref())?,
+    })
+}

@@ -1,0 +1,131 @@
+//! From messages to what the rest of the engine works with, with everything checked.
+//!
+//! Nothing that comes out of here is beyond a limit of [`super::limits`], an unknown value of an
+//! enumeration is an error and never a default, paths are absolute and without `..`, and no string
+//! that the kernel will see holds a NUL byte.
+//!
+//! - [`container`]: containers, whose sources the caller finds a place for.
+//! - [`job`]: templates, jobs, and how jobs ended.
+//! - This file: what all of them are made of.
+
+pub mod container;
+pub mod job;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use super::error::WireError;
+use super::limits::{CONTENT_BYTES_MAX, PATH_BYTES_MAX};
+use super::v1;
+use crate::container::digest::Digest;
+use crate::engine::backend::Stop;
+use crate::engine::event::Stream;
+
+pub use self::container::{Source, container};
+pub use self::job::{JobOrder, Template, ToolboxPath, job, job_result, template};
+
+/// A digest.
+pub fn digest(message: &v1::Digest) -> Result<Digest, WireError> {
+    let what = "digest";
+    let hash = message.hash.parse();
+    let hash = hash.map_err(|_| {
+        let expected = "64 lower-case hexadecimal digits";
+        WireError::invalid(what, message.hash.as_bytes(), expected)
+    })?;
+    let size = message.size_bytes;
+    let size_bytes = u64::try_from(size)
+        .ok()
+        .filter(|size| *size <= CONTENT_BYTES_MAX);
+    let size_bytes = size_bytes.ok_or_else(|| {
+        let expected = "a number of bytes from 0 to 2^40";
+        WireError::invalid("size of a content", size.to_string().as_bytes(), expected)
+    })?;
+    Ok(Digest { hash, size_bytes })
+}
+
+/// 16 bytes that name a run, or a process of a worker.
+pub fn name16(what: &'static str, bytes: &[u8]) -> Result<[u8; 16], WireError> {
+    bytes
+        .try_into()
+        .map_err(|_| WireError::invalid(what, bytes, "16 bytes"))
+}
+
+/// A length of time.
+pub fn duration(message: &prost_types::Duration) -> Result<Duration, WireError> {
+    let invalid = || {
+        let text = format!("{} s {} ns", message.seconds, message.nanos);
+        let expected = "no less than nothing, and less than a second of nanoseconds";
+        WireError::invalid("length of time", text.as_bytes(), expected)
+    };
+    let seconds = u64::try_from(message.seconds).map_err(|_| invalid())?;
+    let nanos = u32::try_from(message.nanos).map_err(|_| invalid())?;
+    if nanos >= 1_000_000_000 {
+        return Err(invalid());
+    }
+    Ok(Duration::new(seconds, nanos))
+}
+
+/// A length of time that need not be there.
+pub fn optional_duration(
+    message: Option<&prost_types::Duration>,
+) -> Result<Option<Duration>, WireError> {
+    message.map(duration).transpose()
+}
+
+/// A standard stream.
+pub fn stream(number: i32) -> Result<Stream, WireError> {
+    match v1::Stream::try_from(number) {
+        Ok(v1::Stream::Stdout) => Ok(Stream::Stdout),
+        Ok(v1::Stream::Stderr) => Ok(Stream::Stderr),
+        Ok(v1::Stream::Unspecified) | Err(_) => Err(unknown("stream", number)),
+    }
+}
+
+/// How to stop a job.
+pub fn stop(number: i32) -> Result<Stop, WireError> {
+    match v1::Stop::try_from(number) {
+        Ok(v1::Stop::Terminate) => Ok(Stop::Terminate),
+        Ok(v1::Stop::Kill) => Ok(Stop::Kill),
+        Ok(v1::Stop::Unspecified) | Err(_) => Err(unknown("way to stop", number)),
+    }
+}
+
+fn unknown(what: &'static str, number: i32) -> WireError {
+    let expected = "one that this version knows";
+    WireError::invalid(what, number.to_string().as_bytes(), expected)
+}
+
+/// An absolute path without `..`.
+fn absolute(what: &'static str, bytes: &[u8]) -> Result<PathBuf, WireError> {
+    let path = PathBuf::from(string(what, bytes, PATH_BYTES_MAX)?);
+    let is_straight = |path: &Path| {
+        let mut components = path.components();
+        components.all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+    };
+    if !path.is_absolute() || !is_straight(&path) {
+        let expected = "an absolute path without `..`";
+        return Err(WireError::invalid(what, bytes, expected));
+    }
+    // As its components, without doubled slashes: paths are compared.
+    Ok(path.components().collect())
+}
+
+/// A string that goes to the kernel.
+fn string(what: &'static str, bytes: &[u8], bytes_max: usize) -> Result<OsString, WireError> {
+    if bytes.len() > bytes_max {
+        return Err(WireError::invalid(what, bytes, "something shorter"));
+    }
+    if bytes.contains(&0) {
+        return Err(WireError::invalid(
+            what,
+            bytes,
+            "something without NUL bytes",
+        ));
+    }
+    Ok(OsString::from_vec(bytes.to_vec()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,7 @@ pub struct Scheduler<T> {
 /// A job's turn: the smallest is next. Packed, since there may be 100,000 in two places each: how
 /// far the rank is from the greatest, then the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Turn {
+pub(in crate::engine) struct Turn {
     behind: u64,
     arrival: u64,
 }
@@ -69,7 +69,7 @@ struct Turn {
 const ESTIMATE_BITS: u32 = 56;
 
 impl Turn {
-    fn new(rank: Rank, arrival: u64) -> Turn {
+    pub(in crate::engine) fn new(rank: Rank, arrival: u64) -> Turn {
         let longest = (1 << ESTIMATE_BITS) - 1;
         let below_priority = u64::from(rank.priority.abs_diff(i8::MAX));
         let below_duration = match rank.estimate {

@@ -32,7 +32,7 @@ pub struct Limits {
     pub jobs_per_client_max: usize,
     /// Unfinished jobs of all clients.
     pub jobs_max: usize,
-    /// Kinds of unfinished jobs of one client: each has a queue of its own.
+    /// Kinds of queued jobs of one client: each has a queue of its own.
     pub kinds_per_client_max: usize,
     /// Finished jobs of one client that are remembered, so that they don't run again when they are
     /// submitted again. The lowest numbers, which are the oldest, are forgotten first.
@@ -70,7 +70,7 @@ impl Default for Limits {
             returns_free_max: 16,
             jobs_per_client_max: 250_000,
             jobs_max: 1_000_000,
-            kinds_per_client_max: 4096,
+            kinds_per_client_max: 1024,
             over_per_client_max: 500_000,
             kits_per_worker_max: 64,
             inputs_per_worker_max: 4096,

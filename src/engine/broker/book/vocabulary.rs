@@ -180,7 +180,7 @@ pub enum Refused {
         limit: usize,
     },
     /// [`Limits::kinds_per_client_max`](super::Limits::kinds_per_client_max).
-    #[error("the run's unfinished jobs have {limit} kinds of container, the most for one run")]
+    #[error("the run's queued jobs have {limit} kinds of container, which is the most for one run")]
     TooManyKinds {
         /// The limit.
         limit: usize,
@@ -264,7 +264,7 @@ pub enum Returned {
     Cancelled,
     /// Its client has left; nobody to tell.
     Abandoned,
-    /// It was handed back so often that each time counts as a lost attempt.
+    /// It was handed back so often that each time counts as a lost attempt. It waits again.
     Retry(Retry),
     /// That was the last attempt it had: tell the client.
     GivenUp {
@@ -278,9 +278,13 @@ pub enum Returned {
 /// Something that happened because time went by or a worker was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Nothing was heard of a worker for as long as leases live. All of its leases follow, each with
-    /// its own event. If it is connected after all, tell it to stop them.
+    /// Nothing was heard for as long as leases live of a worker that is connected. All of its leases
+    /// follow, each with its own event; tell it to stop them. It gets no further one until it is
+    /// heard again.
     WorkerSilent(WorkerId),
+    /// A worker whose connection was gone for as long as leases live is forgotten. All of its leases
+    /// follow, each with its own event.
+    WorkerForgotten(WorkerId),
     /// A lease is over without an outcome; its job waits again.
     Lost {
         /// What it was.

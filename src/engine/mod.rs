@@ -15,6 +15,7 @@
 //! - [`broker`]: leases jobs of many clients to many workers.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
 //! - [`wire`]: the messages of the cluster. [`toolbox`]: whether two machines have the same files.
+//! - [`reapi`]: the messages of the Remote Execution API, and what goes with them.
 //! - [`action`]: everything that can influence a job's outcome, and its digest.
 
 pub mod action;
@@ -34,6 +35,7 @@ pub mod job_file;
 pub mod libraries;
 pub mod log;
 pub mod materials;
+pub mod reapi;
 pub mod run;
 pub mod schedule;
 pub mod spec;

@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
+use super::incoming::RemovedBlob;
 use super::pin::{EntryId, EntryKind, Pin};
 use super::{Store, touch};
 use crate::container::digest::{ContentHash, Digest};
@@ -99,6 +100,12 @@ impl Store {
     /// Removes a blob that is not needed any more, or turned out not to be what its name says.
     pub fn discard_blob(&self, blob: Blob) -> Result<(), StoreError> {
         self.discard(blob_id(blob.digest.hash))
+    }
+
+    /// Takes a blob's name away, whoever uses it. One that is not there is fine.
+    pub fn remove_blob(&self, hash: ContentHash) -> Result<RemovedBlob, StoreError> {
+        self.take_away(&self.place(blob_id(hash)))
+            .map(RemovedBlob::new)
     }
 
     /// Gives a file of known content its place.

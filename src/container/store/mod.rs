@@ -21,6 +21,7 @@
 mod blob;
 mod error;
 mod evict;
+mod incoming;
 mod known;
 mod layout;
 mod lock;
@@ -51,6 +52,7 @@ use nix::sys::time::TimeSpec;
 
 pub use blob::Blob;
 pub use error::StoreError;
+pub use incoming::{IncomingBlob, ListedBlob, RemovedBlob};
 pub use known::{DigestCache, HashError, Hashed};
 pub use manifest::{Check, Damage};
 pub use partial::{PartialBlob, Wanted};

@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 
 use super::error::StoreError;
 use super::evict::{Candidate, Eviction, Fate};
+use super::incoming::ListedBlob;
 use super::lock::Attempt;
 use super::manifest::Summary;
 use super::pin::{EntryId, EntryKind};
@@ -54,6 +55,18 @@ impl Store {
         shrunk.size_bytes = eviction.total_bytes();
         *self.known_size() = Some(shrunk.size_bytes);
         Ok(shrunk)
+    }
+
+    /// Every blob that is there, in no particular order.
+    pub fn blobs(&self) -> Result<Vec<ListedBlob>, StoreError> {
+        let mut candidates = Vec::new();
+        self.survey(EntryKind::Blob, &mut candidates, &mut Vec::new())?;
+        let listed = candidates.into_iter().map(|candidate| ListedBlob {
+            hash: candidate.key.hash,
+            size_bytes: candidate.size_bytes,
+            last_used: candidate.last_used,
+        });
+        Ok(listed.collect())
     }
 
     /// Takes note that something was added.

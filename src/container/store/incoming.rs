@@ -1,0 +1,119 @@
+//! Blobs that come from somebody who may be slow, may stop, and may come more than once at a time.
+//!
+//! Unlike a [`super::PartialBlob`] it is nobody's but its owner's, and goes with it: several of the
+//! same digest may arrive side by side, and the first that is whole wins.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::Store;
+use super::blob::Blob;
+use super::error::StoreError;
+use super::scratch::Scratch;
+use crate::container::digest::{ContentHash, Digest, Hasher};
+
+/// A blob that arrives. Dropped before [`Self::finish`], it leaves nothing.
+pub struct IncomingBlob {
+    store: Store,
+    // Closed before the place is given up.
+    file: File,
+    scratch: Scratch,
+    hasher: Hasher,
+}
+
+impl std::fmt::Debug for IncomingBlob {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("IncomingBlob")
+            .field("path", &self.scratch.path())
+            .field("arrived", &self.hasher.size_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A blob as a listing shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedBlob {
+    /// Its name.
+    pub hash: ContentHash,
+    /// Its length.
+    pub size_bytes: u64,
+    /// When it was last used, on a scale that grows with time.
+    pub last_used: u128,
+}
+
+/// A blob that has lost its name. Its room is given back when this is dropped, which may take a
+/// while.
+#[derive(Debug)]
+pub struct RemovedBlob {
+    _scratch: Scratch,
+}
+
+impl RemovedBlob {
+    pub(super) fn new(scratch: Scratch) -> Self {
+        RemovedBlob { _scratch: scratch }
+    }
+}
+
+impl Store {
+    /// Makes room for a blob whose content is yet to come.
+    pub fn incoming(&self) -> Result<IncomingBlob, StoreError> {
+        let scratch = self.scratch()?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(scratch.path())
+            .map_err(|source| StoreError::write(scratch.path(), source))?;
+        Ok(IncomingBlob {
+            store: self.clone(),
+            file,
+            scratch,
+            hasher: Hasher::default(),
+        })
+    }
+}
+
+impl IncomingBlob {
+    /// Where it is while it arrives.
+    pub fn path(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// How much of it is there.
+    pub fn arrived_bytes(&self) -> u64 {
+        self.hasher.size_bytes()
+    }
+
+    /// Adds what comes next. After an error none of it counts as arrived, and it may be tried again.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.file
+            .write_all_at(bytes, self.hasher.size_bytes())
+            .map_err(|source| StoreError::write(self.scratch.path(), source))?;
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    /// Forgets what has arrived.
+    pub fn restart(&mut self) -> Result<(), StoreError> {
+        self.file
+            .set_len(0)
+            .map_err(|source| StoreError::write(self.scratch.path(), source))?;
+        self.hasher = Hasher::default();
+        Ok(())
+    }
+
+    /// Makes a blob of it if it is what was announced.
+    pub fn finish(self, expected: Digest) -> Result<Blob, StoreError> {
+        let actual = self.hasher.finish();
+        if actual != expected {
+            return Err(StoreError::Mismatch { expected, actual });
+        }
+        // A write that failed half-way may have left something behind the end.
+        self.file
+            .set_len(actual.size_bytes)
+            .map_err(|source| StoreError::write(self.scratch.path(), source))?;
+        self.store.adopt_blob(self.scratch.path(), actual)
+    }
+}

@@ -14,6 +14,7 @@
 //! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
 //! - [`broker`]: leases jobs of many clients to many workers.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
+//! - [`output_log`]: what a job wrote, until it has arrived.
 //! - [`wire`]: the messages of the cluster. [`toolbox`]: whether two machines have the same files.
 //! - [`reapi`]: the messages of the Remote Execution API, and what goes with them.
 //! - [`action`]: everything that can influence a job's outcome, and its digest.
@@ -35,6 +36,7 @@ pub mod job_file;
 pub mod libraries;
 pub mod log;
 pub mod materials;
+pub mod output_log;
 pub mod reapi;
 pub mod run;
 pub mod schedule;

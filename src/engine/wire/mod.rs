@@ -2,10 +2,13 @@
 //!
 //! - [`v1`]: as compiled; nothing above this module keeps one.
 //! - [`from_proto`]: what others sent, checked against [`limits`]. [`error`]: what is wrong with it.
+//! - [`to_proto`]: what we send. [`versions`]: who can talk to whom.
 
 pub mod error;
 pub mod from_proto;
 pub mod limits;
+pub mod to_proto;
+pub mod versions;
 
 /// As compiled from `proto/maelstrom/v1`.
 #[allow(missing_docs, clippy::all)]

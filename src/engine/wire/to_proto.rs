@@ -1,0 +1,229 @@
+//! From our own types to messages.
+//!
+//! Host paths have no meaning on another machine: whoever makes a container's message says for each
+//! where its content comes from.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::v1::{self, container, job_result, mount, skeleton_entry};
+use crate::container::digest::Digest;
+use crate::engine::event::Stream;
+use crate::engine::job::{
+    BindAccess, ContainerSpec, ExitStatus, JobEnd, JobResult, MountKind, Network, Privileges,
+    ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind, WhenForbidden,
+};
+
+/// Why a container can't be described to another machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unportable {
+    /// It is tied to this machine's network.
+    #[error("it uses this machine's network")]
+    Network,
+    /// Something writable of this machine is mounted.
+    #[error("it writes to {path} of this machine")]
+    Writable {
+        /// Where on the host.
+        path: String,
+    },
+    /// Something of this machine is mounted that nobody has said how to carry.
+    #[error("it shows {path} of this machine")]
+    Unknown {
+        /// Where on the host.
+        path: String,
+    },
+}
+
+/// A container, given where the content of each of its host's paths comes from.
+pub fn container(
+    spec: &ContainerSpec,
+    source: &mut dyn FnMut(&Path) -> Result<v1::Source, Unportable>,
+) -> Result<v1::Container, Unportable> {
+    let ContainerSpec {
+        root,
+        mounts,
+        network,
+        hostname,
+        user,
+        group,
+        privileges,
+    } = spec;
+    let network = match network {
+        Network::Disabled => v1::Network::Disabled,
+        Network::Loopback => v1::Network::Loopback,
+        Network::Local => return Err(Unportable::Network),
+    };
+    let root = match root {
+        Root::Skeleton(entries) => container::Root::Skeleton(v1::Skeleton {
+            entries: entries.iter().map(skeleton_entry).collect(),
+        }),
+        Root::Layers { trees, access } => container::Root::Layers(v1::Layers {
+            trees: trees
+                .iter()
+                .map(|tree| source(tree))
+                .collect::<Result<_, _>>()?,
+            writable: match access {
+                RootAccess::ReadOnly => false,
+                RootAccess::Ephemeral => true,
+            },
+        }),
+    };
+    let mut sent = Vec::new();
+    for one in mounts {
+        sent.push(v1::Mount {
+            mount_point: path(&one.mount_point),
+            kind: Some(mount_kind(&one.kind, source)?),
+        });
+    }
+    Ok(v1::Container {
+        root: Some(root),
+        mounts: sent,
+        network: network.into(),
+        hostname: hostname.clone(),
+        user: *user,
+        group: *group,
+        privileges: match privileges {
+            Privileges::Ordinary => v1::Privileges::Ordinary,
+            Privileges::Full => v1::Privileges::Full,
+        }
+        .into(),
+    })
+}
+
+fn skeleton_entry(entry: &SkeletonEntry) -> v1::SkeletonEntry {
+    let kind = match &entry.kind {
+        SkeletonKind::Directory => skeleton_entry::Kind::Directory(v1::Empty {}),
+        SkeletonKind::File(content) => skeleton_entry::Kind::File(content.clone().into()),
+        SkeletonKind::Symlink(target) => skeleton_entry::Kind::Symlink(path(target)),
+    };
+    v1::SkeletonEntry {
+        path: path(&entry.path),
+        kind: Some(kind),
+    }
+}
+
+fn mount_kind(
+    kind: &MountKind,
+    source: &mut dyn FnMut(&Path) -> Result<v1::Source, Unportable>,
+) -> Result<mount::Kind, Unportable> {
+    Ok(match kind {
+        MountKind::Bind {
+            source: host,
+            access: BindAccess::ReadOnly,
+        } => mount::Kind::ReadOnly(source(host)?),
+        MountKind::Bind {
+            source,
+            access: BindAccess::ReadWrite,
+        } => {
+            return Err(Unportable::Writable {
+                path: source.display().to_string(),
+            });
+        }
+        MountKind::Overlay { source: host } => mount::Kind::Overlay(source(host)?),
+        MountKind::Scratch { mode } => mount::Kind::Scratch(*mode),
+        MountKind::Mask => mount::Kind::Mask(v1::Empty {}),
+        MountKind::Device(device) => mount::Kind::Device(device.name().to_owned()),
+        MountKind::DevPts => mount::Kind::DevPts(v1::Empty {}),
+        MountKind::MessageQueue => mount::Kind::MessageQueue(v1::Empty {}),
+        MountKind::Proc => mount::Kind::Proc(v1::Empty {}),
+        MountKind::Sys { when_forbidden } => mount::Kind::Sys(v1::Sys {
+            may_be_empty: match when_forbidden {
+                WhenForbidden::Fail => false,
+                WhenForbidden::LeaveEmpty => true,
+            },
+        }),
+        MountKind::Tmp => mount::Kind::Tmp(v1::Empty {}),
+    })
+}
+
+/// A program as a whole.
+pub fn process(spec: &ProcessSpec) -> v1::Process {
+    let ProcessSpec {
+        program,
+        arguments,
+        environment,
+        working_directory,
+    } = spec;
+    v1::Process {
+        program: text(program),
+        arguments: arguments.iter().map(|argument| text(argument)).collect(),
+        environment: variables(environment),
+        working_directory: path(working_directory),
+    }
+}
+
+/// An environment.
+pub fn variables(environment: &BTreeMap<OsString, OsString>) -> Vec<v1::EnvironmentVariable> {
+    let variable = |(name, value): (&OsString, &OsString)| v1::EnvironmentVariable {
+        name: text(name),
+        value: text(value),
+    };
+    environment.iter().map(variable).collect()
+}
+
+/// How a job ended.
+pub fn result(result: &JobResult) -> v1::JobResult {
+    let end = match &result.end {
+        JobEnd::Exited(ExitStatus::Code(code)) => job_result::End::Exited(*code),
+        JobEnd::Exited(ExitStatus::Signal {
+            number,
+            core_dumped,
+        }) => job_result::End::Signalled(v1::Signalled {
+            number: *number,
+            core_dumped: *core_dumped,
+        }),
+        JobEnd::TimedOut => job_result::End::TimedOut(v1::Empty {}),
+        JobEnd::Cancelled => job_result::End::Cancelled(v1::Empty {}),
+        JobEnd::Error(message) => job_result::End::Infrastructure(message.clone()),
+    };
+    v1::JobResult {
+        end: Some(end),
+        usage: Some(v1::Usage {
+            user: Some(duration(result.usage.user)),
+            system: Some(duration(result.usage.system)),
+            memory_peak_bytes: result.usage.memory_peak_bytes,
+        }),
+        prepared: Some(duration(result.prepared)),
+        ran: Some(duration(result.ran)),
+    }
+}
+
+/// A time.
+pub fn duration(duration: Duration) -> prost_types::Duration {
+    // Only a time beyond any calendar fails.
+    prost_types::Duration::try_from(duration).unwrap_or(prost_types::Duration {
+        seconds: i64::MAX,
+        nanos: 0,
+    })
+}
+
+/// A stream.
+pub fn stream(stream: Stream) -> v1::Stream {
+    match stream {
+        Stream::Stdout => v1::Stream::Stdout,
+        Stream::Stderr => v1::Stream::Stderr,
+    }
+}
+
+/// A digest.
+pub fn digest(digest: Digest) -> v1::Digest {
+    v1::Digest {
+        hash: digest.hash.to_string(),
+        size_bytes: i64::try_from(digest.size_bytes).unwrap_or(i64::MAX),
+    }
+}
+
+/// A path's bytes.
+pub fn path(path: &Path) -> Bytes {
+    text(path.as_os_str())
+}
+
+/// A text's bytes.
+pub fn text(text: &OsStr) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}

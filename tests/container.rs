@@ -305,6 +305,9 @@ fn a_root_of_layers_is_stacked_and_its_changes_are_thrown_away() {
         "{}",
         ran.output
     );
+    // A layer may stand twice: an overlay itself would refuse it.
+    let ran = with(RootAccess::ReadOnly, &[&upper, &lower, &upper]).sh("cat /which");
+    assert_eq!(ran.output, "upper");
     let ran = with(RootAccess::ReadOnly, &[&lower]).sh("cat /which; echo x > /which");
     assert!(
         ran.output.contains("Read-only file system"),

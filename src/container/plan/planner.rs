@@ -55,6 +55,16 @@ fn what_is_under(mounts: &[Mount]) -> Vec<Under> {
     result
 }
 
+/// The trees without those that stand again above, where nothing of the lower one shows through:
+/// an overlay takes no directory twice (ELOOP).
+fn uppermost(trees: &[PathBuf]) -> impl Iterator<Item = &Path> {
+    let stands_above = |index: usize, tree| trees[index + 1..].contains(tree);
+    let indexed = trees.iter().enumerate();
+    indexed
+        .filter(move |(index, tree)| !stands_above(*index, tree))
+        .map(|(_, tree)| tree.as_path())
+}
+
 /// Gathers the steps of both stages.
 #[derive(Default)]
 pub(super) struct Planner {
@@ -78,10 +88,7 @@ impl Planner {
                 Err(PlanError::TooManyLayers(trees.len()))
             }
             Root::Layers { trees, access } => {
-                let trees = trees
-                    .iter()
-                    .map(|tree| c_path(tree))
-                    .collect::<Result<_, _>>()?;
+                let trees = uppermost(trees).map(c_path).collect::<Result<_, _>>()?;
                 let writes = match access {
                     RootAccess::ReadOnly => RootWrites::Refused,
                     RootAccess::Ephemeral => RootWrites::Tmpfs,

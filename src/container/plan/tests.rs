@@ -88,6 +88,23 @@ fn a_root_of_layers() {
 }
 
 #[test]
+fn a_layer_that_stands_twice_counts_where_it_stands_above() {
+    let planned = |trees: &[&str]| {
+        let root = Root::Layers {
+            trees: trees.iter().map(PathBuf::from).collect(),
+            access: RootAccess::ReadOnly,
+        };
+        shown(&plan(&spec(root, vec![])).unwrap())
+    };
+    assert_eq!(
+        planned(&["/a", "/b", "/a", "/c", "/b"]),
+        planned(&["/a", "/c", "/b"])
+    );
+    assert_eq!(planned(&["/a", "/a"]), planned(&["/a"]));
+    assert_ne!(planned(&["/a", "/b"]), planned(&["/b", "/a"]));
+}
+
+#[test]
 fn what_cannot_be_planned_is_told() {
     let skeleton = || Root::Skeleton(Vec::new());
     let tmp = MountKind::Tmp;

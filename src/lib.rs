@@ -23,6 +23,8 @@ pub enum Program {
     Pytest,
     /// `maelstrom-run`.
     Run,
+    /// `maelstrom-broker`.
+    Broker,
 }
 
 /// All of a program. To be called before anything else: the same executable serves as the helper
@@ -36,6 +38,7 @@ pub fn main(program: Program) -> ExitCode {
         Program::GoTest => program::go::main(std::env::args_os().collect()),
         Program::Pytest => program::pytest::main(std::env::args_os().collect()),
         Program::Run => program::run::main(std::env::args_os().collect()),
+        Program::Broker => program::broker::main(std::env::args_os().collect()),
     };
     ExitCode::from(code)
 }

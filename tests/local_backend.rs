@@ -12,7 +12,7 @@ use maelstrom::container::spec::{ContainerSpec, ProcessSpec};
 use maelstrom::engine::backend::local::LocalBackend;
 use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use maelstrom::engine::event::Stream;
-use maelstrom::engine::job::{ExitStatus, Job, JobEnd, JobResult};
+use maelstrom::engine::job::{ExitStatus, Job, JobEnd, JobResult, Placement};
 use support::{EXECUTABLE, program, script};
 
 /// Longer than any of these tests takes: a job that lasts so long was not stopped.
@@ -60,6 +60,7 @@ impl Bench {
         self.next += 1;
         let container = Arc::clone(&self.container);
         let job = Job {
+            placement: Placement::Here,
             container,
             process: Arc::new(process),
             resident: None,

@@ -13,7 +13,7 @@ use maelstrom::container::spec::ProcessSpec;
 use maelstrom::engine::backend::local::LocalBackend;
 use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use maelstrom::engine::event::Stream;
-use maelstrom::engine::job::{ExitStatus, Job, JobEnd, JobResult};
+use maelstrom::engine::job::{ExitStatus, Job, JobEnd, JobResult, Placement};
 
 /// Never ends by itself.
 const FOR_EVER: &str = "tail -f /dev/null";
@@ -54,6 +54,7 @@ impl Bench {
         self.next += 1;
         // Nobody looks at the container's specification, so it may ask for what is not there.
         let job = Job {
+            placement: Placement::Here,
             container: Arc::new(support::spec(Path::new("/not/there"))),
             process: Arc::new(process),
             resident: None,
@@ -71,6 +72,7 @@ impl Bench {
                     self.output.entry((job, stream)).or_default().extend(bytes);
                 }
                 BackendEvent::Lost(lost) => panic!("{lost:?}"),
+                BackendEvent::Restarted { .. } => panic!("nothing is lost here"),
                 BackendEvent::Started { .. } | BackendEvent::Fact(_) => {}
             }
         }

@@ -249,7 +249,7 @@ fn a_container_can_be_made_of_layers_alone() {
 /// A job that was kept as a run keeps those of its failures.
 fn kept(shell: &Shell) -> String {
     use maelstrom::engine::event::Isolation;
-    use maelstrom::engine::job::{Job, ProcessSpec};
+    use maelstrom::engine::job::{Job, Placement, ProcessSpec};
     use maelstrom::engine::job_file::JobFiles;
     use maelstrom::runners::jobs::surroundings::Surroundings;
     use maelstrom::runners::sandbox::environment::invoking;
@@ -261,6 +261,7 @@ fn kept(shell: &Shell) -> String {
     let mut environment = invoking(&invocation.environment, Isolation::Container);
     environment.insert("KEPT".into(), "kept".into());
     let job = Job {
+        placement: Placement::Here,
         container: surroundings.container,
         process: std::sync::Arc::new(ProcessSpec {
             program: std::ffi::OsStr::new("sh").into(),

@@ -23,7 +23,7 @@ use maelstrom::engine::event::{
 };
 use maelstrom::engine::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
 use maelstrom::engine::ids::{RunId, WorkerId};
-use maelstrom::engine::job::{Job, JobEnd, JobResult, TestCase, TestKey};
+use maelstrom::engine::job::{Job, JobEnd, JobResult, Placement, TestCase, TestKey};
 use maelstrom::engine::log::Log;
 use maelstrom::engine::run::driver::{Setup, drive};
 use maelstrom::engine::run::message::{AtEnd, Errand, Wishes};
@@ -103,6 +103,7 @@ impl Framework for ManyTests {
                     title: format!("{package} integration_{binary} {name}"),
                     ignored: None,
                     job: Job {
+                        placement: Placement::Here,
                         container: Arc::clone(&container),
                         process: Arc::new(ProcessSpec {
                             program: Arc::clone(&program),
@@ -200,8 +201,7 @@ fn run(state_directory: &Path) -> u8 {
         colour: Colour::Never,
         passing_output: report::PassingOutput::Hidden,
     };
-    let output = report::Output::start(std::io::sink()).unwrap();
-    let screen = std::thread::spawn(move || report::run(events, options, output));
+    let screen = std::thread::spawn(move || report::run(events, options, std::io::sink()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

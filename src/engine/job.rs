@@ -1,5 +1,6 @@
 //! Jobs: what a backend executes, and the tests that become jobs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,40 @@ pub struct Job {
     pub resident: Option<Arc<ProcessSpec>>,
     /// After this long it gets SIGTERM, and after the grace period SIGKILL.
     pub timeout: Option<Duration>,
+    /// On which machines it can run.
+    pub placement: Placement,
+}
+
+/// On which machines a job can run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// On this one alone: it is part of the work here, or nobody knows what it would need elsewhere.
+    #[default]
+    Here,
+    /// On any that is given its inputs.
+    Anywhere(Arc<Inputs>),
+}
+
+/// What a machine elsewhere needs of the host paths that a container shows. Layers of the root need
+/// no mention: they go along whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// Directories and files that are sent along, and what lies below them.
+    pub carried: Vec<Carried>,
+    /// What the other machine must have itself, the same as here.
+    pub toolbox: Vec<PathBuf>,
+}
+
+/// A directory that is sent along, or a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Where it is on this machine.
+    pub source: PathBuf,
+    /// Directories below it that stay, apart from what is built.
+    pub left_out: Vec<PathBuf>,
+    /// Files and directories, wherever they are, that go along although they are left out or the
+    /// version control ignores them.
+    pub built: Vec<PathBuf>,
 }
 
 /// A test as its framework found it.

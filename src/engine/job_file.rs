@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::job::{ContainerSpec, Job, ProcessSpec};
+use super::job::{ContainerSpec, Job, Placement, ProcessSpec};
 use crate::container::digest::ContentHash;
 
 /// How many files are kept.
@@ -155,6 +155,7 @@ pub fn load(path: &Path) -> Result<Job, JobFileError> {
         });
     }
     Ok(Job {
+        placement: Placement::Here,
         container: form.container,
         process: Arc::new(form.process),
         resident: None,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::event::{EventKind, Outcome, RoundCause, Summary};
 use super::ids::{Attempt, TestId};
-use super::job::{ContainerSpec, Job, Network, Privileges, ProcessSpec, Root};
+use super::job::{ContainerSpec, Job, Network, Placement, Privileges, ProcessSpec, Root};
 
 /// A job that says nothing in particular.
 pub fn job() -> Job {
@@ -17,6 +17,7 @@ pub fn job() -> Job {
 /// A job that runs this program.
 pub fn job_of(program: &str, arguments: &[&str]) -> Job {
     Job {
+        placement: Placement::Here,
         container: Arc::new(ContainerSpec {
             root: Root::Skeleton(Vec::new()),
             mounts: Vec::new(),

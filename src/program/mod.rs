@@ -4,12 +4,14 @@
 //! - [`go`]: `maelstrom-go-test`, likewise.
 //! - [`pytest`]: `maelstrom-pytest`, likewise.
 //! - [`run`]: `maelstrom-run`, likewise.
+//! - [`broker`]: `maelstrom-broker`.
 //! - [`opening`]: what they share before a run. [`showing`]: what it is shown on.
 //! - [`session`]: one run with everything around it: backend, screen, signals, recording.
 //! - [`screen`]: the thread that shows a run.
 //! - [`specification`]: files that describe containers, begun and explained.
 //! - [`failure`]: why a program ends before its run, as a person reads it.
 
+pub mod broker;
 pub mod cargo;
 pub mod failure;
 pub mod go;

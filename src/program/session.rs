@@ -17,10 +17,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::failure::Failure;
-use super::opening::{Begun, Outline, Purpose};
-use super::screen::{Listing, Screen, Shown, TerminalGone};
-use super::showing::screen;
-use crate::engine::backend::GRACE_DEFAULT;
+use super::screen::{Screen, Shown, TerminalGone};
 use crate::engine::backend::local::LocalBackend;
 use crate::engine::event::channel::channel;
 use crate::engine::event::{BackendInfo, Isolation, Notice, RunStarted, SCHEMA_VERSION};
@@ -28,39 +25,38 @@ use crate::engine::framework::Framework;
 use crate::engine::ids::RunId;
 use crate::engine::log::Log;
 use crate::engine::run::driver::{Setup, drive};
-use crate::engine::run::message::{Errand, Wishes};
+use crate::engine::run::message::Wishes;
 use crate::engine::run::outlet::Outlet;
 use crate::engine::run::signals::{self, Interrupt};
 use crate::engine::run::watch::Watching;
 use crate::runners::jobs;
-use crate::ui::dashboard::Source;
 use crate::ui::{record, terminal};
 
 /// What is to be run, and shown on what.
 #[derive(Debug)]
 pub struct Session<'a, F> {
     /// The program's name.
-    program: &'static str,
+    pub program: &'static str,
     /// How it was called.
-    command: Vec<String>,
+    pub command: Vec<String>,
     /// What finds the tests.
-    framework: &'a F,
+    pub framework: &'a F,
     /// What keeps them apart.
-    isolation: Isolation,
+    pub isolation: Isolation,
     /// How many run at a time.
-    slots: u32,
+    pub slots: u32,
     /// What the user wants of the run.
-    wishes: Wishes,
+    pub wishes: Wishes,
     /// Whether changed files begin rounds.
-    watching: Watching,
+    pub watching: Watching,
     /// What the user should know from the start.
-    notices: Vec<Notice>,
+    pub notices: Vec<Notice>,
     /// Where it is shown.
-    screen: Screen,
+    pub screen: Screen,
     /// What is logged on the way.
-    log: Log,
+    pub log: Log,
     /// Where it is recorded, if anywhere.
-    record: Option<PathBuf>,
+    pub record: Option<PathBuf>,
 }
 
 /// A runtime for one thread, as every program has it.
@@ -71,53 +67,16 @@ pub fn runtime() -> Result<Runtime, Failure> {
         .map_err(|error| Failure::infrastructure(&error, None))
 }
 
-impl<'a, F: Framework> Session<'a, F> {
-    /// What these settings ask for.
-    pub fn new(
-        program: &'static str,
-        framework: &'a F,
-        outline: &Outline<'_>,
-        begun: Begun,
-    ) -> Result<Session<'a, F>, Failure> {
-        let (errand, screen) = match outline.purpose {
-            Purpose::Run => {
-                let Outline {
-                    report,
-                    passing_output,
-                    ..
-                } = outline;
-                let screen = screen(report, *passing_output, begun.colour, Source::Live)?;
-                (Errand::Run, screen)
-            }
-            Purpose::List => (Errand::List, Screen::List(Listing::Tests)),
-            Purpose::Other => (Errand::List, Screen::List(Listing::Nothing)),
-        };
-        let watching = screen.watching(outline.report);
-        Ok(Session {
-            program,
-            command: begun.command,
-            framework,
-            isolation: outline.isolation,
-            slots: outline.slots,
-            wishes: Wishes {
-                errand,
-                repeat: outline.repeat,
-                stop_after: outline.stop_after,
-                at_end: screen.at_end(watching),
-                grace: GRACE_DEFAULT,
-            },
-            watching,
-            notices: begun.notices,
-            screen,
-            log: begun.log,
-            record: outline.report.record.clone(),
-        })
-    }
-
+impl<F: Framework> Session<'_, F> {
     /// Runs it, and returns the program's exit code.
     pub fn run(self) -> Result<u8, Failure> {
         let infrastructure = |error: &dyn std::error::Error| Failure::infrastructure(error, None);
         let runtime = runtime()?;
+        match &self.screen {
+            // It has the terminal; the log's file is beside the run's state.
+            Screen::Dashboard(..) => {}
+            Screen::Report(_) | Screen::List(_) => self.log.to_stderr(),
+        }
         let (sender, events) = channel();
         let outlet = Outlet::new(sender);
         let (events, recording) = match &self.record {
@@ -131,8 +90,8 @@ impl<'a, F: Framework> Session<'a, F> {
         let (command, commands) = unbounded_channel();
         let shown = self
             .screen
-            .start(events, command, &self.log)
-            .map_err(|error| infrastructure(&*error))?;
+            .start(events, command)
+            .map_err(|error| infrastructure(&error))?;
         let driven = runtime.block_on(async {
             // Signals that come from now on end the run, not the process.
             let interrupts =

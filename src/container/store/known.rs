@@ -68,7 +68,7 @@ pub enum HashError {
 
 impl DigestCache {
     /// A cache kept in this file, which is read when the first digest is asked for.
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub fn new(path: PathBuf) -> Self {
         DigestCache {
             path,
             known: Mutex::default(),

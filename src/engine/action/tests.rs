@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::container::spec::*;
+use crate::engine::job::Placement;
 
 /// Few letters and a separator, so that texts of one another's parts are common.
 fn text() -> impl Strategy<Value = OsString> {
@@ -167,6 +168,7 @@ proptest! {
     #[test]
     fn an_action_knows_what_everything_of_the_host_holds(one in action(), which: prop::sample::Index) {
         let job = Job {
+            placement: Placement::Here,
             container: Arc::clone(&one.container),
             process: Arc::clone(&one.process),
             resident: one.resident.clone(),

@@ -72,6 +72,14 @@ pub enum BackendEvent {
         /// The bytes as they came. Never empty.
         bytes: Vec<u8>,
     },
+    /// The machine that a job ran on was lost, and the job begins again elsewhere. What it wrote so
+    /// far is void. There is no second [`BackendEvent::Started`].
+    Restarted {
+        /// Which.
+        job: JobId,
+        /// Why.
+        reason: String,
+    },
     /// A job is over, and all of its output was told.
     Finished {
         /// Which.

@@ -2,6 +2,14 @@
 //!
 //! - [`book`]: who holds which job, and what is next. Pure.
 //! - [`cas`]: storage for contents, spoken to by the Remote Execution API.
+//! - [`core`]: everything else that the broker knows, in one place. [`journal`]: what survives it.
+//! - [`inventory`]: whether the storage has what jobs need.
+//! - [`services`]: connections. [`limits`]: what the broker takes from others.
 
 pub mod book;
 pub mod cas;
+pub mod core;
+pub mod inventory;
+pub mod journal;
+pub mod limits;
+pub mod services;

@@ -307,6 +307,15 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
                     Verdict::Kill => self.backend.stop(job, Stop::Kill),
                 },
             },
+            BackendEvent::Restarted { job, reason } => match Role::of(job) {
+                Role::Attempt(test, attempt) => {
+                    let memory = self.memory(test);
+                    self.memories.insert(job, memory);
+                    let text = format!("\n-- begins again: {reason} --\n");
+                    self.output((test, attempt), Stream::Stderr, text.into());
+                }
+                Role::Helper(_) => self.helpers.restarted(job),
+            },
             BackendEvent::Finished { job, result } => match Role::of(job) {
                 Role::Attempt(test, attempt) => {
                     let memory = self.memories.remove(&job).unwrap_or_default();

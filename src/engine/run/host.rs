@@ -181,6 +181,14 @@ impl Helpers {
         Verdict::GoOn
     }
 
+    /// A helper begins again: what it wrote is void.
+    pub fn restarted(&mut self, id: JobId) {
+        if let Some(helper) = self.running.get_mut(&id) {
+            helper.stdout.clear();
+            helper.stderr.clear();
+        }
+    }
+
     /// A helper is over.
     pub fn finished(&mut self, id: JobId, result: JobResult) {
         if let Some(Helper {

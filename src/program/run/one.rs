@@ -52,6 +52,10 @@ pub async fn run(
                 let help = lost.help.clone();
                 return Err(Failure::infrastructure(&lost, help));
             }
+            // What it wrote was passed on, and is written again.
+            BackendEvent::Restarted { job: _, reason } => {
+                tracing::warn!(reason, "the job begins again");
+            }
             BackendEvent::Started { .. } | BackendEvent::Fact(_) => {}
         }
     };

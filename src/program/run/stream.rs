@@ -176,6 +176,13 @@ impl<'a> Run<'a> {
                 };
                 stream.write_all(&bytes).map_err(infrastructure)
             }
+            BackendEvent::Restarted { job, reason: _ } => {
+                // Nothing of it was passed on.
+                if let Some(output) = self.outputs.get_mut(&job) {
+                    *output = None;
+                }
+                Ok(())
+            }
             BackendEvent::Finished { job, result } => {
                 if let Some(Some(output)) = self.outputs.remove(&job) {
                     pass_on(output.stdout, io::stdout().lock()).map_err(infrastructure)?;

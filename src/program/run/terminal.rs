@@ -172,6 +172,7 @@ pub async fn run(
                 }
                 BackendEvent::Started { .. }
                 | BackendEvent::Output { .. }
+                | BackendEvent::Restarted { .. }
                 | BackendEvent::Fact(_) => {}
             },
             Some(interrupt) = interrupts.recv() => {

@@ -2,15 +2,13 @@
 //!
 //! Each test binary is listed in its own container as soon as cargo says that it is there, while
 //! the build goes on. Its tests are handed over as soon as the programs are there that they may
-//! want to run ([`super::programs`]). What the project's own file gives them is made at once, too,
-//! unless a layer of it may be something that the build makes.
+//! want to run ([`super::programs`]).
 //!
 //! A binary that can't be listed is one broken entry; the others go on.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use cargo_metadata::camino::Utf8PathBuf;
 use cargo_metadata::{Artifact, BuildScript, PackageId};
@@ -19,30 +17,51 @@ use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 
 use crate::engine::event::{EventKind, Isolation, Text};
-use crate::engine::framework::{DiscoverySummary, Host};
+use crate::engine::framework::{Captured, DiscoverySummary, Host};
 use crate::engine::job::{ContainerSpec, TestCase};
-use crate::engine::libraries::{ElfError, shared_libraries};
 use crate::runners::sandbox::container::Toolbox;
-use crate::runners::sandbox::invocation::Variables;
+use crate::runners::sandbox::invocation::Invocation;
 use crate::runners::sandbox::specified::{self, Specified};
 
 use super::build::BuildMessage;
 use super::cases::Naming;
-use super::environment::library_path::{self, LibraryPath};
-use super::environment::{Sources, environment};
+use super::environment::config::ConfiguredVariable;
+use super::environment::library_path;
 use super::error::CargoError;
 use super::jobs::{BinaryJobs, Containers};
-use super::listed::{Listed, Step};
-use super::listing;
+use super::listing::{self, Listing, ListingError};
 use super::manifest::{Manifest, ManifestError};
 use super::metadata::{Package, Workspace, local_directory};
-use super::options::Goal;
-use super::own_jobs::Own;
+use super::options::{Goal, Settings};
+use super::own_jobs::{Own, explain, own_jobs};
 use super::programs::Programs;
 use super::progress::Progress;
-use super::project::Project;
-use super::selection::Verdict;
+use super::selection::{Verdict, Wanted};
 use super::target::{Harness, Target, TargetKind, TestBinary};
+use super::toolchain::Toolchain;
+
+mod needs;
+
+/// What does not change while a project is built and listed.
+#[derive(Clone, Copy, Debug)]
+pub struct Project<'a> {
+    /// What is wanted in general.
+    pub settings: &'a Settings,
+    /// How we were called.
+    pub invocation: &'a Invocation,
+    /// The workspace.
+    pub workspace: &'a Workspace,
+    /// What of it is wanted.
+    pub wanted: &'a Wanted,
+    /// The toolchain that builds.
+    pub toolchain: &'a Toolchain,
+    /// `[env]` of cargo's configuration.
+    pub configured: &'a [ConfiguredVariable],
+    /// What the project's own file says of containers, if there is one.
+    pub specified: Option<&'a Specified>,
+    /// What is said of the tests that are to be explained.
+    pub explained: &'a Mutex<Vec<String>>,
+}
 
 /// What is known so far.
 pub struct Discovery<'a, H> {
@@ -56,13 +75,13 @@ pub struct Discovery<'a, H> {
     script_directories: BTreeSet<Utf8PathBuf>,
     programs: Programs,
     executables: Vec<Utf8PathBuf>,
+    /// Shared libraries that were built, which programs may load by themselves.
+    loadable: Vec<Utf8PathBuf>,
     /// What programs need, as far as somebody has asked.
     libraries: HashMap<Utf8PathBuf, Vec<PathBuf>>,
     waiting: Vec<(Arc<Package>, TestBinary)>,
     units: Units,
-    listings: FuturesUnordered<LocalBoxFuture<'a, Result<Step, CargoError>>>,
-    /// What waits for programs that a layer may be made of.
-    unequipped: Vec<Listed>,
+    listings: FuturesUnordered<LocalBoxFuture<'a, Result<Listed, CargoError>>>,
     held: Vec<Held>,
     deselected: u32,
     processors: usize,
@@ -79,7 +98,18 @@ struct Units {
 struct Held {
     package: PackageId,
     kind: TargetKind,
+    executable: Utf8PathBuf,
     tests: Vec<TestCase>,
+}
+
+/// A test binary, and what it said when it was asked for its tests.
+struct Listed {
+    package: Arc<Package>,
+    binary: TestBinary,
+    jobs: BinaryJobs,
+    all: Captured,
+    listing: Result<Listing, ListingError>,
+    given: HashMap<String, Own>,
 }
 
 impl<'a, H: Host> Discovery<'a, H> {
@@ -94,11 +124,11 @@ impl<'a, H: Host> Discovery<'a, H> {
             script_directories: BTreeSet::new(),
             programs: Programs::expected(project.wanted, &project.settings.targets),
             executables: Vec::new(),
+            loadable: Vec::new(),
             libraries: HashMap::new(),
             waiting: Vec::new(),
             units: Units::default(),
             listings: FuturesUnordered::new(),
-            unequipped: Vec::new(),
             held: Vec::new(),
             deselected: 0,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
@@ -143,36 +173,17 @@ impl<'a, H: Host> Discovery<'a, H> {
         self.list_waiting()
     }
 
-    /// Whether a test binary is being listed, or its tests' containers are being made.
+    /// Whether a test binary is being listed.
     pub fn is_listing(&self) -> bool {
         !self.listings.is_empty()
     }
 
-    /// Waits for the next of these and takes it in. Dropping the future loses nothing.
+    /// Waits for the next listing and takes it in. Dropping the future loses nothing.
     pub async fn listed(&mut self) -> Result<(), CargoError> {
-        match self.listings.next().await {
-            None => {}
-            Some(step) => match step? {
-                Step::Listed(listed) => {
-                    self.unequipped.push(listed);
-                    self.equip();
-                }
-                Step::Equipped(listed, given) => self.take_listing(listed, given),
-            },
+        if let Some(listed) = self.listings.next().await {
+            self.take_listing(listed?);
         }
         Ok(())
-    }
-
-    /// Has made what the project's file gives to tests, as far as it can be.
-    fn equip(&mut self) {
-        let all_built = self.programs.ready_for_layers();
-        if !all_built && self.project.layers_are_built() {
-            return;
-        }
-        for listed in self.unequipped.drain(..) {
-            let equipped = listed.equip(self.project, self.host);
-            self.listings.push(Box::pin(equipped));
-        }
     }
 
     fn progress(&mut self, progress: Progress) {
@@ -198,6 +209,9 @@ impl<'a, H: Host> Discovery<'a, H> {
         if let Some(directory) = local_directory(&artifact) {
             self.containers.add_sources(directory);
         }
+        let loadable = artifact.filenames.iter();
+        let loadable = loadable.filter(|path| path.extension() == Some("so"));
+        self.loadable.extend(loadable.cloned());
         let Some(executable) = artifact.executable.clone() else {
             return Ok(());
         };
@@ -329,67 +343,6 @@ impl<'a, H: Host> Discovery<'a, H> {
         Ok(harness)
     }
 
-    fn environment(&mut self, package: &Package, binary: &TestBinary) -> Arc<Variables> {
-        let project = self.project;
-        let id = &package.metadata.id;
-        let finished = library_path::finished_directory(project.workspace, &binary.executable);
-        let programs: BTreeMap<String, Utf8PathBuf> = match binary.target.kind {
-            TargetKind::Test | TargetKind::Benchmark => package
-                .binaries()
-                .map(|name| (name.to_owned(), finished.join(name)))
-                .collect(),
-            TargetKind::Library | TargetKind::Binary | TargetKind::Example => BTreeMap::new(),
-        };
-        let library_path = self.short_library_path(binary);
-        Arc::new(environment(&Sources {
-            invoking: &project.invocation.environment,
-            isolation: project.settings.isolation,
-            toolchain: project.toolchain,
-            configured: project.configured,
-            package,
-            script: self.scripts.get(id),
-            programs: &programs,
-            library_path: &library_path,
-            processors: self.processors,
-        }))
-    }
-
-    /// Where a test binary finds shared libraries.
-    fn library_path(&self, binary: &TestBinary) -> LibraryPath {
-        LibraryPath::new(
-            self.project.workspace,
-            &binary.executable,
-            &self.script_directories,
-            self.project.toolchain,
-        )
-    }
-
-    /// The same without what makes no difference to it and the programs built so far.
-    fn short_library_path(&mut self, binary: &TestBinary) -> LibraryPath {
-        let path = self.library_path(binary);
-        match self.needed_libraries(binary) {
-            Ok(libraries) => path.without_needless(&libraries, self.project.toolchain),
-            // What can't be read may need anything.
-            Err(_) => path,
-        }
-    }
-
-    /// The shared libraries that a test binary and the programs built so far need.
-    fn needed_libraries(&mut self, binary: &TestBinary) -> Result<Vec<PathBuf>, ElfError> {
-        let path = self.library_path(binary);
-        let mut needed = Vec::new();
-        for program in self.executables.iter().chain([&binary.executable]) {
-            let libraries = match self.libraries.entry(program.clone()) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => {
-                    unknown.insert(shared_libraries(program.as_std_path(), path.directories())?)
-                }
-            };
-            needed.extend(libraries.iter().cloned());
-        }
-        Ok(needed)
-    }
-
     fn list(
         &mut self,
         package: Arc<Package>,
@@ -400,7 +353,6 @@ impl<'a, H: Host> Discovery<'a, H> {
         let environment = self.environment(&package, &binary);
         let jobs = BinaryJobs::new(&self.project, container, &package, &binary, environment);
         let timeout = listing::timeout(binary.harness);
-        let standard = jobs.standard(&binary, without_toolbox);
         let (host, project) = (self.host, self.project);
         self.listings.push(Box::pin(async move {
             let (all, ignored) = tokio::join!(
@@ -408,27 +360,36 @@ impl<'a, H: Host> Discovery<'a, H> {
                 host.run(jobs.list(&[listing::IGNORED], timeout)),
             );
             let listing = listing::combine(binary.harness, &all, &ignored);
-            let listed = Listed {
+            let given = match (&listing, project.settings.goal) {
+                (Ok(listing), Goal::Run) => {
+                    let standard = jobs.standard(&binary, without_toolbox);
+                    own_jobs(project, host, &package, &binary, &jobs, standard, listing).await?
+                }
+                (Ok(listing), Goal::Explain) => {
+                    explain(project, &package, &binary, listing)?;
+                    HashMap::new()
+                }
+                (Ok(_) | Err(_), _) => HashMap::new(),
+            };
+            Ok(Listed {
                 package,
                 binary,
                 jobs,
-                standard,
                 all,
                 listing,
-            };
-            listed.explain_to(project)?;
-            Ok(Step::Listed(listed))
+                given,
+            })
         }));
     }
 
-    fn take_listing(&mut self, listed: Listed, given: HashMap<String, Own>) {
+    fn take_listing(&mut self, listed: Listed) {
         let Listed {
             package,
             binary,
             jobs,
-            standard: _,
             all,
             listing,
+            given,
         } = listed;
         let naming = Naming::new(&package, &binary.target);
         let listing = match listing {
@@ -461,6 +422,7 @@ impl<'a, H: Host> Discovery<'a, H> {
         self.held.push(Held {
             package: package.metadata.id.clone(),
             kind: binary.target.kind,
+            executable: binary.executable,
             tests: cases.tests,
         });
         self.release();
@@ -468,10 +430,14 @@ impl<'a, H: Host> Discovery<'a, H> {
 
     /// Hands over the tests that need not wait any longer.
     fn release(&mut self) {
-        self.equip();
         let programs = &self.programs;
         let ready = |held: &mut Held| programs.ready(&held.package, held.kind);
-        for held in self.held.extract_if(.., ready) {
+        let released: Vec<Held> = self.held.extract_if(.., ready).collect();
+        for mut held in released {
+            let placement = self.placement(&held);
+            for test in &mut held.tests {
+                test.job.placement = placement.clone();
+            }
             self.host.found(held.tests);
         }
     }

@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::event::Isolation;
-use crate::engine::job::{ContainerSpec, Job, ProcessSpec};
+use crate::engine::job::{ContainerSpec, Inputs, Job, Placement, ProcessSpec};
 use crate::runners::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
 use crate::runners::sandbox::container::host_path::HostPath;
+use crate::runners::sandbox::container::inputs::{inputs, with_built};
 use crate::runners::sandbox::container::workspace::Places;
 use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::runners::sandbox::invocation::Variables;
 use crate::runners::sandbox::specified::{Given, OwnProgram, Standard};
 
+use super::discovery::Project;
 use super::error::CargoError;
 use super::listing::LIST;
 use super::metadata::Package;
-use super::project::Project;
 use super::target::TestBinary;
 use super::toolchain;
 
@@ -33,6 +34,8 @@ pub struct Containers {
     sources: BTreeSet<PathBuf>,
     made: HashMap<(Toolbox, BTreeSet<PathBuf>), Arc<ContainerSpec>>,
     host: Option<HostFacts>,
+    /// What the containers made so far need on other machines.
+    inputs: Inputs,
 }
 
 impl Containers {
@@ -45,6 +48,7 @@ impl Containers {
                 .collect(),
             made: HashMap::new(),
             host: None,
+            inputs: Inputs::default(),
         }
     }
 
@@ -70,6 +74,14 @@ impl Containers {
         let container = Arc::new(self.make(project, toolbox, &key.1)?);
         self.made.insert(key, container.clone());
         Ok(container)
+    }
+
+    /// Where jobs in these containers can run, if they need these files besides the sources.
+    pub fn placement(&self, isolation: Isolation, built: &[PathBuf]) -> Placement {
+        match isolation {
+            Isolation::Container => Placement::Anywhere(Arc::new(with_built(&self.inputs, built))),
+            Isolation::Process => Placement::Here,
+        }
     }
 
     fn make(
@@ -100,6 +112,14 @@ impl Containers {
         };
         let workspace = self.workspace_facts(project)?;
         let made = container(&workspace, &host, toolbox, &libraries);
+        let built = built_directories(project);
+        let inputs = inputs(&workspace, &host, &libraries, &built);
+        for carried in inputs.carried {
+            if !self.inputs.carried.contains(&carried) {
+                self.inputs.carried.push(carried);
+            }
+        }
+        self.inputs.toolbox = inputs.toolbox;
         self.host = Some(host);
         Ok(made?)
     }
@@ -107,8 +127,7 @@ impl Containers {
     fn workspace_facts(&self, project: &Project<'_>) -> Result<WorkspaceFacts, CargoError> {
         let packages: Vec<PathBuf> = self.sources.iter().cloned().collect();
         let workspace = project.workspace;
-        let built = [&workspace.target_directory, &workspace.build_directory]
-            .map(|directory| directory.as_std_path().to_owned());
+        let built = built_directories(project);
         let home = project.invocation.path_variable("HOME");
         Ok(workspace::gather(
             &Places {
@@ -121,6 +140,13 @@ impl Containers {
             &mountinfo::of_this_host(),
         )?)
     }
+}
+
+/// Where cargo puts what it builds.
+fn built_directories(project: &Project<'_>) -> [PathBuf; 2] {
+    let workspace = project.workspace;
+    [&workspace.target_directory, &workspace.build_directory]
+        .map(|directory| directory.as_std_path().to_owned())
 }
 
 /// The jobs of one test binary.
@@ -205,6 +231,7 @@ impl BinaryJobs {
 
     fn job(&self, arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
         Job {
+            placement: Placement::Here,
             container: self.container.clone(),
             process: Arc::new(ProcessSpec {
                 program: self.program.clone(),

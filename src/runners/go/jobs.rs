@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::engine::event::Isolation;
-use crate::engine::job::{ContainerSpec, Job, ProcessSpec};
+use crate::engine::job::{ContainerSpec, Job, Placement, ProcessSpec};
 use crate::engine::libraries::{ElfError, shared_libraries};
 use crate::runners::sandbox::container::facts::{HostFacts, Lent, Libraries, WorkspaceFacts};
 use crate::runners::sandbox::container::host_path::HostPath;
@@ -253,6 +253,7 @@ impl BinaryJobs {
     fn job(&self, mut arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
         arguments.extend(self.arguments.iter().cloned());
         Job {
+            placement: Placement::Here,
             container: self.container.clone(),
             process: Arc::new(ProcessSpec {
                 program: self.program.clone(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::exit_code;
-use crate::engine::job::{Job, Mount, MountKind, ProcessSpec};
+use crate::engine::job::{Job, Mount, MountKind, Placement, ProcessSpec};
 use crate::engine::materials::{Sources, Watcher};
 use crate::engine::spec::job::JobSpecification;
 use crate::engine::spec::{
@@ -157,6 +157,7 @@ impl Workshop {
     ) -> Result<Job, WorkshopError> {
         let given = self.give(resolved, place).await?;
         Ok(Job {
+            placement: Placement::Here,
             container: given.container,
             process: Arc::new(ProcessSpec {
                 program: command.program.as_os_str().into(),

@@ -30,8 +30,8 @@ use sha2::{Digest, Sha256};
 use crate::engine::event::{EventKind, ExitStatus, Notice, Severity};
 use crate::engine::framework::{Captured, Host};
 use crate::engine::job::{
-    BindAccess, ContainerSpec, Device, Job, JobEnd, Mount, MountKind, Network, Privileges,
-    ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind,
+    BindAccess, ContainerSpec, Device, Job, JobEnd, Mount, MountKind, Network, Placement,
+    Privileges, ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind,
 };
 use crate::engine::materials::{ImageMaterial, Materials};
 use crate::runners::sandbox::container::HOSTNAME;
@@ -186,6 +186,7 @@ impl Installer<'_> {
                 working_directory: Path::new("/").into(),
             };
             let captured = host.run(Job {
+                placement: Placement::Here,
                 container: Arc::clone(&container),
                 process: Arc::new(process),
                 resident: None,

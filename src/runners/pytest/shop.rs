@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::engine::event::ExitStatus;
 use crate::engine::filter::PytestSubject;
 use crate::engine::framework::{BrokenEntry, Captured, Host};
-use crate::engine::job::{Ignored, Job, JobEnd, ProcessSpec, TestCase, TestKey};
+use crate::engine::job::{Ignored, Job, JobEnd, Placement, ProcessSpec, TestCase, TestKey};
 use crate::runners::sandbox::invocation::{Colours, Variables};
 use crate::runners::sandbox::specified::{Attention, Standard};
 
@@ -63,6 +63,7 @@ impl Shop<'_> {
     /// A job in the container of all, without forks.
     pub fn job(&self, arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
         Job {
+            placement: Placement::Here,
             container: Arc::clone(&self.surroundings.container),
             process: Arc::new(ProcessSpec {
                 program: Arc::clone(&self.program),
@@ -152,6 +153,7 @@ impl Shop<'_> {
             working_directory: Arc::clone(start),
         };
         Job {
+            placement: Placement::Here,
             container: Arc::clone(&given.container),
             process: Arc::new(process),
             resident,

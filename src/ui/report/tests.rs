@@ -465,11 +465,6 @@ fn a_run_is_reported_from_its_first_event_to_its_last() {
     };
     sender.send(last);
     let file = tempfile::NamedTempFile::new().unwrap();
-    run(
-        events,
-        PLAIN,
-        Output::start(file.reopen().unwrap()).unwrap(),
-    )
-    .unwrap();
+    run(events, PLAIN, file.reopen().unwrap()).unwrap();
     assert!(std::fs::read(file.path()).unwrap() == expected);
 }

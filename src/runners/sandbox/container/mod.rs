@@ -19,6 +19,7 @@
 pub mod facts;
 pub mod host;
 pub mod host_path;
+pub mod inputs;
 pub mod mountinfo;
 pub mod workspace;
 

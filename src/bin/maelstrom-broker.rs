@@ -1,0 +1,7 @@
+//! The shim of `maelstrom-broker`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    maelstrom::main(maelstrom::Program::Broker)
+}

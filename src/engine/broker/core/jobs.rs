@@ -1,0 +1,287 @@
+//! Jobs on their way from a client to a worker and back: what each has come to, what it wrote, and
+//! how much of that its client was told.
+
+use prost::Message;
+use tonic::Status;
+
+use super::Core;
+use super::clients::{Client, MESSAGE_BYTES};
+use crate::engine::backend::JobId;
+use crate::engine::broker::book::{ClientId, Fence, InputsId, JobKey, KitId};
+use crate::engine::broker::journal::RunName;
+use crate::engine::ids::WorkerId;
+use crate::engine::output_log::{Chunk, OutputLog};
+use crate::engine::wire::to_proto;
+use crate::engine::wire::v1::{self, session_event};
+
+/// A job that is not over, or whose client doesn't know it.
+pub(super) struct JobState {
+    /// The encoded message.
+    pub(super) description: Box<[u8]>,
+    pub(super) phase: Phase,
+    pub(super) output: Option<Box<Output>>,
+}
+
+/// How far a job has come.
+pub(super) enum Phase {
+    /// On its way into the journal.
+    Journalling,
+    /// In the book.
+    Queued,
+    /// With a worker.
+    Leased(Attempt),
+    /// Over.
+    Finished(Box<v1::JobResult>),
+}
+
+/// One try of a worker.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt {
+    pub(super) worker: WorkerId,
+    pub(super) fence: Fence,
+}
+
+/// What is told of a job that began.
+pub(super) struct Output {
+    started: v1::Started,
+    log: OutputLog,
+    /// Chunks that were sent on this connection.
+    pub(super) sent: u32,
+    pub(super) told: Told,
+}
+
+/// How much of a job was told on this connection, its output aside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    Nothing,
+    Started,
+    Finished,
+}
+
+/// What became of a chunk of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It was added.
+    Now,
+    /// It was there.
+    Before,
+    /// Chunks before it are missing.
+    Gap,
+}
+
+impl Client {
+    /// Sends what was not sent of a job, as far as there is room. An error is one of the log's file.
+    fn pump(&mut self, job: JobId) -> std::io::Result<()> {
+        let Some(attached) = &self.attached else {
+            return Ok(());
+        };
+        let Some(state) = self.jobs.get_mut(&job) else {
+            return Ok(());
+        };
+        let send = |kind, bytes| {
+            let event = v1::SessionEvent { kind: Some(kind) };
+            attached.outbox.send(event, MESSAGE_BYTES + bytes);
+        };
+        if let Some(output) = &mut state.output {
+            if output.told == Told::Nothing {
+                send(session_event::Kind::Started(output.started), 0);
+                output.told = Told::Started;
+            }
+            while output.sent < output.log.count() {
+                if attached.outbox.is_full() {
+                    if !self.lagging.contains(&job) {
+                        self.lagging.push_back(job);
+                    }
+                    return Ok(());
+                }
+                let Some(chunk) = output.log.get(output.sent)? else {
+                    break;
+                };
+                let bytes = chunk.bytes.len();
+                let event = v1::Output {
+                    job: job.0,
+                    stream: to_proto::stream(chunk.stream).into(),
+                    data: chunk.bytes,
+                    attempt: output.started.attempt,
+                    index: output.sent,
+                };
+                send(session_event::Kind::Output(event), bytes);
+                output.sent += 1;
+            }
+            if output.told == Told::Finished {
+                return Ok(());
+            }
+        }
+        if let Phase::Finished(result) = &state.phase {
+            let finished = v1::Finished {
+                job: job.0,
+                result: Some((**result).clone()),
+            };
+            send(session_event::Kind::Finished(finished), 0);
+            if let Some(output) = &mut state.output {
+                output.told = Told::Finished;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Core {
+    /// A job is over.
+    pub(super) fn conclude(&mut self, key: JobKey, result: v1::JobResult) {
+        let client = self.clients.get_mut(&key.client);
+        if let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) {
+            state.phase = Phase::Finished(Box::new(result));
+            self.pump(key.client, key.job);
+        }
+    }
+
+    /// A job waits again.
+    pub(super) fn requeue(&mut self, key: JobKey, reason: String) {
+        let Some(client) = self.clients.get_mut(&key.client) else {
+            return;
+        };
+        let Some(state) = client.jobs.get_mut(&key.job) else {
+            return;
+        };
+        state.phase = Phase::Queued;
+        if state.output.take().is_some() {
+            let requeued = v1::Requeued {
+                job: key.job.0,
+                reason,
+            };
+            client.send(session_event::Kind::Requeued(requeued), 0);
+        }
+    }
+
+    /// What a worker that gets the job is told of it.
+    pub(super) fn lease_job(
+        &mut self,
+        key: JobKey,
+        attempt: Attempt,
+    ) -> Option<(v1::Job, RunName)> {
+        let client = self.clients.get_mut(&key.client)?;
+        let state = client.jobs.get_mut(&key.job)?;
+        state.phase = Phase::Leased(attempt);
+        let mut job = v1::Job::decode(&*state.description).ok()?;
+        job.template = client.templates.get(&job.template)?.0;
+        Some((job, client.run))
+    }
+
+    /// The attempt at a job that is being made, if it is this one.
+    pub(super) fn attempt(&mut self, key: JobKey, fence: Fence) -> Option<Attempt> {
+        match self.clients.get(&key.client)?.jobs.get(&key.job)?.phase {
+            Phase::Leased(attempt) if attempt.fence == fence => Some(attempt),
+            Phase::Leased(_) | Phase::Journalling | Phase::Queued | Phase::Finished(_) => None,
+        }
+    }
+
+    /// A worker that came back has had this job since before we were started, or since it was
+    /// queued again.
+    pub(super) fn adopt(&mut self, key: JobKey, attempt: Attempt) {
+        let client = self.clients.get_mut(&key.client);
+        if let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) {
+            match &state.phase {
+                Phase::Leased(before) if before.fence == attempt.fence => {}
+                _ => {
+                    state.phase = Phase::Leased(attempt);
+                    state.output = None;
+                }
+            }
+        }
+    }
+
+    /// An attempt has a slot.
+    pub(super) fn job_started(&mut self, key: JobKey, attempt: Attempt, slot: u32) {
+        let client = self.clients.get_mut(&key.client);
+        let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) else {
+            return;
+        };
+        if state.output.is_some() {
+            // A worker that came back tells everything again.
+            return;
+        }
+        state.output = Some(Box::new(Output {
+            started: v1::Started {
+                job: key.job.0,
+                worker: attempt.worker.0,
+                slot,
+                attempt: attempt.fence.0,
+            },
+            log: OutputLog::default(),
+            sent: 0,
+            told: Told::Nothing,
+        }));
+        self.pump(key.client, key.job);
+    }
+
+    /// An attempt wrote something. Tells whether that could be kept.
+    pub(super) fn job_wrote(
+        &mut self,
+        key: JobKey,
+        index: u32,
+        chunk: Chunk,
+    ) -> std::io::Result<Kept> {
+        let client = self.clients.get_mut(&key.client);
+        let state = client.and_then(|client| client.jobs.get_mut(&key.job));
+        let Some(output) = state.and_then(|state| state.output.as_mut()) else {
+            return Ok(Kept::Gap);
+        };
+        match index.cmp(&output.log.count()) {
+            std::cmp::Ordering::Less => Ok(Kept::Before),
+            std::cmp::Ordering::Greater => Ok(Kept::Gap),
+            std::cmp::Ordering::Equal => {
+                output.log.append(chunk)?;
+                self.pump(key.client, key.job);
+                Ok(Kept::Now)
+            }
+        }
+    }
+
+    pub(super) fn pump(&mut self, id: ClientId, job: JobId) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        if let Err(error) = client.pump(job) {
+            let message = format!("the broker lost what job {job} wrote: {error}");
+            self.fail_session(id, Status::data_loss(message));
+        }
+    }
+
+    /// There is room for output again.
+    pub(super) fn pump_all(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        for job in std::mem::take(&mut client.lagging) {
+            self.pump(id, job);
+        }
+    }
+
+    /// Jobs that wait for a worker with this kit.
+    pub(super) fn queued_for(&self, kit: KitId) -> Vec<JobKey> {
+        let mut waiting = Vec::new();
+        for (id, client) in &self.clients {
+            let wants = |inputs: &InputsId| {
+                let known = self.templates.get(*inputs);
+                known.is_some_and(|known| known.kind.kit == Some(kit))
+            };
+            if !client.templates.values().any(wants) {
+                continue;
+            }
+            for (job, state) in &client.jobs {
+                let decoded = v1::Job::decode(&*state.description);
+                let demand = decoded.ok().and_then(|job| self.demand(*id, &job));
+                let is_waiting = matches!(state.phase, Phase::Queued);
+                if is_waiting && demand.is_some_and(|demand| demand.kind.kit == Some(kit)) {
+                    waiting.push(JobKey {
+                        client: *id,
+                        job: *job,
+                    });
+                }
+            }
+        }
+        waiting.sort_unstable();
+        waiting
+    }
+}

@@ -1,0 +1,67 @@
+//! How the cluster does, for people and for what watches it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::Core;
+use crate::engine::broker::book::Status;
+use crate::engine::wire::to_proto::duration;
+use crate::engine::wire::v1::{self, session_event};
+
+impl Core {
+    /// The lease book at a glance.
+    pub fn book_status(&self) -> Status {
+        self.book.status(self.now)
+    }
+
+    /// How the cluster does.
+    pub(super) fn status(&self) -> v1::Cluster {
+        let book = self.book.status(self.now);
+        let counts: HashMap<_, _> = book
+            .clients
+            .iter()
+            .map(|client| (client.client, (client.waiting, client.leased)))
+            .collect();
+        let clients: Vec<v1::Client> = self
+            .clients
+            .iter()
+            .map(|(id, client)| {
+                let (waiting, leased) = counts.get(id).copied().unwrap_or_default();
+                v1::Client {
+                    name: client.name.clone(),
+                    run: client.run.to_vec().into(),
+                    queued: waiting as u64,
+                    running: leased as u64,
+                    connected: client.is_connected(),
+                }
+            })
+            .collect();
+        let workers: Vec<v1::Worker> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.is_connected())
+            .map(|(id, worker)| worker.message(*id))
+            .collect();
+        let (cache_hits, cache_misses) = self.inventory.cache_uses();
+        v1::Cluster {
+            queued: clients.iter().map(|client| client.queued).sum(),
+            running: clients.iter().map(|client| client.running).sum(),
+            slots: workers.iter().map(|worker| u64::from(worker.slots)).sum(),
+            workers,
+            clients,
+            store_bytes: self.inventory.bytes(),
+            oldest_queued: book.oldest_ms.map(Duration::from_millis).map(duration),
+            uptime: Some(duration(Duration::from_millis(self.now.0))),
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            cache_hits,
+            cache_misses,
+        }
+    }
+
+    /// Tells every client how the cluster does.
+    pub(super) fn sample(&mut self) {
+        if self.clients.values().any(|client| client.is_connected()) {
+            self.tell_all(&session_event::Kind::Cluster(self.status()));
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What jobs have in common, over all clients: equal templates are one, and are sent to a worker
+//! once.
+//!
+//! Pure. Whether the storage has what a template names is found out elsewhere.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+
+use prost::Message;
+
+use super::super::book::{Architecture, ClientId, InputsId, Kind, KitId};
+use crate::container::digest::ContentHash;
+use crate::engine::wire::error::WireError;
+use crate::engine::wire::from_proto::{self, Source, container::sources};
+use crate::engine::wire::v1;
+
+/// Keeps contents in the storage as long as it lives.
+pub type Pins = Box<dyn Any + Send>;
+
+/// Why a template is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// It cannot be made sense of.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// No worker can have it.
+    #[error("the template is for the architecture `{name}`; `x86_64` and `aarch64` are known here")]
+    Architecture {
+        /// Its name.
+        name: String,
+    },
+    /// It shows a path of the worker that it does not name as toolbox.
+    #[error(
+        "the template shows {} of the worker's machine, which its toolbox does not list",
+        path.display()
+    )]
+    Toolbox {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+/// How far the storage has a template's contents.
+pub enum Supply {
+    /// It is being found out.
+    Checking,
+    /// It lacks some.
+    Lacking(Vec<v1::Digest>),
+    /// It has all, and keeps them.
+    Ready(Pins),
+}
+
+/// A template that somebody defined.
+pub struct Known {
+    /// As it goes to workers.
+    pub template: v1::Template,
+    /// Where its jobs can run.
+    pub kind: Kind,
+    /// What it names.
+    pub contents: Vec<Source>,
+    /// Whether that is there.
+    pub supply: Supply,
+    /// Who uses it, and under which number.
+    pub users: BTreeSet<(ClientId, u32)>,
+    hash: ContentHash,
+}
+
+/// What workers must have for templates with a toolbox.
+pub struct Kit {
+    /// What it is.
+    pub paths: Vec<v1::ToolboxPath>,
+    hash: ContentHash,
+}
+
+/// All templates.
+#[derive(Default)]
+pub struct Templates {
+    known: BTreeMap<InputsId, Known>,
+    by_hash: HashMap<ContentHash, InputsId>,
+    next: u32,
+    kits: BTreeMap<KitId, Kit>,
+    next_kit: u32,
+}
+
+/// What came of a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defined {
+    /// Nobody had it before.
+    New(InputsId),
+    /// Somebody has it.
+    Known(InputsId),
+}
+
+impl Templates {
+    /// A client's template.
+    pub fn define(
+        &mut self,
+        client: ClientId,
+        number: u32,
+        template: v1::Template,
+    ) -> Result<Defined, TemplateError> {
+        let hash = ContentHash::of(&template.encode_to_vec());
+        if let Some(id) = self.by_hash.get(&hash) {
+            if let Some(known) = self.known.get_mut(id) {
+                known.users.insert((client, number));
+            }
+            return Ok(Defined::Known(*id));
+        }
+        let contents = contents(&template)?;
+        let architecture =
+            Architecture::from_rust_name(&template.architecture).ok_or_else(|| {
+                TemplateError::Architecture {
+                    name: template.architecture.clone(),
+                }
+            })?;
+        let kit = match template.toolbox.is_empty() {
+            true => None,
+            false => Some(self.kit(&template.toolbox)),
+        };
+        let inputs = InputsId(self.next);
+        self.next += 1;
+        self.by_hash.insert(hash, inputs);
+        self.known.insert(
+            inputs,
+            Known {
+                template,
+                kind: Kind {
+                    architecture,
+                    kit,
+                    inputs,
+                },
+                contents,
+                supply: Supply::Checking,
+                users: BTreeSet::from([(client, number)]),
+                hash,
+            },
+        );
+        Ok(Defined::New(inputs))
+    }
+
+    /// The template of this number.
+    pub fn get(&self, inputs: InputsId) -> Option<&Known> {
+        self.known.get(&inputs)
+    }
+
+    /// The same, to change its supply.
+    pub fn get_mut(&mut self, inputs: InputsId) -> Option<&mut Known> {
+        self.known.get_mut(&inputs)
+    }
+
+    /// A client is gone; tells the templates that nobody uses any more.
+    pub fn leave(&mut self, client: ClientId) -> Vec<InputsId> {
+        let mut unused = Vec::new();
+        self.known.retain(|inputs, known| {
+            known.users.retain(|(user, _)| *user != client);
+            let is_used = !known.users.is_empty();
+            if !is_used {
+                unused.push(*inputs);
+                self.by_hash.remove(&known.hash);
+            }
+            is_used
+        });
+        unused
+    }
+
+    /// Every kit that was ever asked for.
+    pub fn kits(&self) -> impl Iterator<Item = (KitId, &Kit)> {
+        self.kits.iter().map(|(id, kit)| (*id, kit))
+    }
+
+    fn kit(&mut self, paths: &[v1::ToolboxPath]) -> KitId {
+        let mut bytes = Vec::new();
+        for path in paths {
+            // Each with its length, so that no two lists encode alike.
+            bytes.extend(path.encode_length_delimited_to_vec());
+        }
+        let hash = ContentHash::of(&bytes);
+        if let Some((id, _)) = self.kits.iter().find(|(_, kit)| kit.hash == hash) {
+            return *id;
+        }
+        let id = KitId(self.next_kit);
+        self.next_kit += 1;
+        let paths = paths.to_vec();
+        self.kits.insert(id, Kit { paths, hash });
+        id
+    }
+}
+
+/// What a template names, and whether it can be made sense of.
+fn contents(template: &v1::Template) -> Result<Vec<Source>, TemplateError> {
+    let checked = from_proto::template(template)?;
+    let container = template.container.as_ref();
+    let mut contents = Vec::new();
+    for source in sources(container.unwrap_or(&v1::Container::default()))? {
+        match &source {
+            Source::Directory(_) | Source::File { .. } => contents.push(source),
+            Source::Toolbox(path) => {
+                let mut listed = checked.toolbox.iter();
+                if !listed.any(|tool| path.starts_with(&tool.path)) {
+                    return Err(TemplateError::Toolbox { path: path.clone() });
+                }
+            }
+        }
+    }
+    Ok(contents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::wire::v1::{container, mount, source};
+
+    fn template(digest: char) -> v1::Template {
+        let digest = v1::Digest {
+            hash: digest.to_string().repeat(64),
+            size_bytes: 1,
+        };
+        v1::Template {
+            working_directory: b"/".as_slice().into(),
+            container: Some(v1::Container {
+                hostname: "h".to_owned(),
+                network: v1::Network::Loopback.into(),
+                privileges: v1::Privileges::Ordinary.into(),
+                root: Some(container::Root::Layers(v1::Layers {
+                    trees: vec![v1::Source {
+                        kind: Some(source::Kind::Directory(digest)),
+                    }],
+                    writable: false,
+                })),
+                ..v1::Container::default()
+            }),
+            architecture: "x86_64".to_owned(),
+            ..v1::Template::default()
+        }
+    }
+
+    #[test]
+    fn equal_templates_are_one_until_nobody_uses_them() {
+        let mut templates = Templates::default();
+        let (a, b) = (ClientId(1), ClientId(2));
+        let Defined::New(first) = templates.define(a, 0, template('a')).unwrap() else {
+            panic!("nobody had it");
+        };
+        let again = templates.define(b, 7, template('a')).unwrap();
+        assert_eq!(again, Defined::Known(first));
+        let other = templates.define(a, 1, template('b')).unwrap();
+        assert_ne!(other, Defined::Known(first));
+        assert_eq!(templates.leave(a).len(), 1);
+        assert_eq!(templates.leave(b), [first]);
+        assert!(templates.get(first).is_none());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        let mut templates = Templates::default();
+        let mut define =
+            |template: v1::Template| templates.define(ClientId(1), 0, template).unwrap_err();
+        let elsewhere = v1::Template {
+            architecture: "riscv64".to_owned(),
+            ..template('a')
+        };
+        assert!(define(elsewhere).to_string().contains("riscv64"));
+        let empty = v1::Template::default();
+        assert!(matches!(define(empty), TemplateError::Wire(_)));
+        let mut unlisted = template('a');
+        let container = unlisted.container.as_mut().unwrap();
+        container.mounts.push(v1::Mount {
+            mount_point: b"/usr".as_slice().into(),
+            kind: Some(mount::Kind::ReadOnly(v1::Source {
+                kind: Some(source::Kind::Toolbox(b"/usr".as_slice().into())),
+            })),
+        });
+        assert!(define(unlisted.clone()).to_string().contains("/usr"));
+        unlisted.toolbox.push(v1::ToolboxPath {
+            path: b"/usr".as_slice().into(),
+            identity: b"1".as_slice().into(),
+        });
+        templates.define(ClientId(1), 0, unlisted).unwrap();
+        assert_eq!(templates.kits().count(), 1);
+    }
+}

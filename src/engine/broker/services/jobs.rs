@@ -1,0 +1,57 @@
+//! Sessions of clients.
+
+use tokio::sync::oneshot;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::Door;
+use crate::engine::broker::core::Input;
+use crate::engine::broker::core::outbox::{Outlet, outbox};
+use crate::engine::wire::v1::jobs_server::Jobs;
+use crate::engine::wire::v1::{ClientMessage, SessionEvent, client_message};
+
+/// See `proto/maelstrom/v1/client.proto`.
+pub struct JobsService {
+    door: Door,
+}
+
+impl JobsService {
+    /// Through this door.
+    pub fn new(door: Door) -> JobsService {
+        JobsService { door }
+    }
+}
+
+#[tonic::async_trait]
+impl Jobs for JobsService {
+    type SessionStream = Outlet<SessionEvent>;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<ClientMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let mut messages = request.into_inner();
+        let first = messages.message().await?.and_then(|message| message.kind);
+        let Some(client_message::Kind::Hello(hello)) = first else {
+            return Err(Status::invalid_argument("a session begins with `hello`"));
+        };
+        let session = self.door.session();
+        let own = self.door.own.clone();
+        let (outbox, outlet) = outbox(move || drop(own.send(Input::Room(session))));
+        let (answer, answered) = oneshot::channel();
+        self.door
+            .send(Input::Hello {
+                hello,
+                outbox,
+                answer,
+                session,
+            })
+            .await?;
+        let ending = |_| Status::unavailable("the broker is ending");
+        answered.await.map_err(ending)??;
+        self.door
+            .read(session, messages, move |message: ClientMessage| {
+                Some(Input::Client(session, message.kind?))
+            });
+        Ok(Response::new(outlet))
+    }
+}

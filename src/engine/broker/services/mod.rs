@@ -1,0 +1,181 @@
+//! The broker's own services: connections on one side, the core's inputs on the other.
+//!
+//! Each connection has a task that reads it and hands over what it says. The inbox is bounded, so a
+//! connection that says more than the core can take waits, and so does whoever sends on it.
+
+mod jobs;
+mod operator;
+mod workers;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{
+    Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel,
+};
+use tokio::time::{Instant, MissedTickBehavior};
+use tonic::service::RoutesBuilder;
+use tonic::{Status, Streaming};
+
+use super::book::Moment;
+use super::core::{Core, Input, Inventory, Policy, Session};
+use super::journal::{Journal, Remembered};
+use crate::engine::wire::limits::MESSAGE_BYTES_MAX;
+use crate::engine::wire::v1::jobs_server::JobsServer;
+use crate::engine::wire::v1::operator_server::OperatorServer;
+use crate::engine::wire::v1::workers_server::WorkersServer;
+
+/// Messages that wait for the core: enough that it is never idle while there are some.
+const INBOX_MAX: usize = 1024;
+
+/// Inputs between two rounds of decisions.
+const BATCH_MAX: usize = 256;
+
+/// How often those who watch are told how the cluster does.
+pub const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
+
+/// The way to the core.
+#[derive(Clone, Debug)]
+pub struct Door {
+    inbox: Sender<Input>,
+    own: UnboundedSender<Input>,
+    sessions: Arc<AtomicU64>,
+    end: Arc<Notify>,
+}
+
+/// The core and what it hears, ready to run.
+pub struct Engine {
+    core: Core,
+    inbox: Receiver<Input>,
+    own: UnboundedReceiver<Input>,
+    began: Instant,
+}
+
+/// A core that nobody has spoken to yet. Must be called on a runtime.
+pub fn open(
+    policy: Policy,
+    journal: (Journal, Remembered),
+    inventory: Box<dyn Inventory>,
+) -> (Door, Engine) {
+    let (inbox, receiver) = channel(INBOX_MAX);
+    let (own, own_receiver) = unbounded_channel();
+    let core = Core::new(policy, journal, inventory, own.clone());
+    let door = Door {
+        inbox,
+        own,
+        sessions: Arc::default(),
+        end: Arc::default(),
+    };
+    let engine = Engine {
+        core,
+        inbox: receiver,
+        own: own_receiver,
+        began: Instant::now(),
+    };
+    (door, engine)
+}
+
+impl Engine {
+    /// Runs until every way to the core is closed, or the future is dropped.
+    pub async fn run(mut self) {
+        let mut sampling = tokio::time::interval(SAMPLE_PERIOD);
+        sampling.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut inputs, mut others) = (Vec::new(), Vec::new());
+        loop {
+            let due = self.core.next_tick();
+            let due = due.map(|moment| self.began + Duration::from_millis(moment.0));
+            tokio::select! {
+                biased;
+                count = self.own.recv_many(&mut inputs, BATCH_MAX) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+                count = self.inbox.recv_many(&mut others, BATCH_MAX) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+                _ = sampling.tick() => inputs.push(Input::Sample),
+                () = sleep_until(due) => {}
+            }
+            for input in inputs.drain(..).chain(others.drain(..)) {
+                let now = self.now();
+                self.core.handle(input, now);
+            }
+            let now = self.now();
+            self.core.settle(now);
+        }
+    }
+
+    fn now(&self) -> Moment {
+        let elapsed = self.began.elapsed().as_millis();
+        Moment(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Door {
+    /// Waits until an operator orders the broker to end.
+    pub async fn ordered_to_end(&self) {
+        self.end.notified().await;
+    }
+
+    fn session(&self) -> Session {
+        Session(self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    async fn send(&self, input: Input) -> Result<(), Status> {
+        let sent = self.inbox.send(input).await;
+        sent.map_err(|_| Status::unavailable("the broker is ending"))
+    }
+
+    /// Reads a connection to its end, and says so.
+    fn read<M: Send + 'static>(
+        &self,
+        session: Session,
+        mut messages: Streaming<M>,
+        input: impl Fn(M) -> Option<Input> + Send + 'static,
+    ) {
+        let door = self.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(message)) = messages.message().await {
+                // A kind of message that a newer version has is passed over.
+                let Some(input) = input(message) else {
+                    continue;
+                };
+                if door.inbox.send(input).await.is_err() {
+                    return;
+                }
+            }
+            drop(door.inbox.send(Input::Gone(session)).await);
+        });
+    }
+}
+
+/// Adds the broker's services.
+pub fn add_to(routes: &mut RoutesBuilder, door: &Door) {
+    routes.add_service(
+        JobsServer::new(jobs::JobsService::new(door.clone()))
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX),
+    );
+    routes.add_service(
+        WorkersServer::new(workers::WorkersService::new(door.clone()))
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX),
+    );
+    routes.add_service(
+        OperatorServer::new(operator::OperatorService::new(door.clone()))
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX),
+    );
+}

@@ -1,0 +1,59 @@
+//! Connections of workers.
+
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::oneshot;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::Door;
+use crate::engine::broker::core::Input;
+use crate::engine::wire::v1::workers_server::Workers;
+use crate::engine::wire::v1::{WorkerMessage, WorkerOrder, worker_message};
+
+/// See `proto/maelstrom/v1/worker.proto`.
+pub struct WorkersService {
+    door: Door,
+}
+
+impl WorkersService {
+    /// Through this door.
+    pub fn new(door: Door) -> WorkersService {
+        WorkersService { door }
+    }
+}
+
+#[tonic::async_trait]
+impl Workers for WorkersService {
+    /// Unbounded by itself: a worker is sent leases up to its slots and a few more, and what they
+    /// need.
+    type WorkStream = UnboundedReceiverStream<Result<WorkerOrder, Status>>;
+
+    async fn work(
+        &self,
+        request: Request<Streaming<WorkerMessage>>,
+    ) -> Result<Response<Self::WorkStream>, Status> {
+        let mut messages = request.into_inner();
+        let first = messages.message().await?.and_then(|message| message.kind);
+        let Some(worker_message::Kind::Register(register)) = first else {
+            return Err(Status::invalid_argument("a worker begins with `register`"));
+        };
+        let session = self.door.session();
+        let (orders, outlet) = unbounded_channel();
+        let (answer, answered) = oneshot::channel();
+        self.door
+            .send(Input::Register {
+                register,
+                orders,
+                answer,
+                session,
+            })
+            .await?;
+        let ending = |_| Status::unavailable("the broker is ending");
+        answered.await.map_err(ending)??;
+        self.door
+            .read(session, messages, move |message: WorkerMessage| {
+                Some(Input::Worker(session, message.kind?))
+            });
+        Ok(Response::new(UnboundedReceiverStream::new(outlet)))
+    }
+}

@@ -1,0 +1,53 @@
+//! `maelstrom-broker`, from its command line to its exit code.
+//!
+//! - [`options`]: its command line. [`serve`]: the broker itself. [`operate`]: what speaks to one
+//!   that runs.
+
+mod operate;
+pub mod options;
+mod serve;
+
+use std::ffi::OsString;
+
+use self::options::{Options, PROGRAM};
+use super::failure::Failure;
+use super::logging;
+use super::opening::{print_out, tell};
+use crate::engine::config::{self, ConfigError, ThisProcess};
+use crate::runners::sandbox::invocation::{Colours, Invocation};
+
+/// Runs the program with this command line.
+pub fn main(arguments: Vec<OsString>) -> u8 {
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(failure) => failure.tell(),
+    }
+}
+
+fn run(arguments: &[OsString]) -> Result<u8, Failure> {
+    let settled = match config::settle::<Options>(&PROGRAM, arguments, &ThisProcess) {
+        Ok(settled) => settled,
+        Err(ConfigError::CommandLine(told)) => return Ok(tell(&told)),
+        Err(error) => return Err(Failure::usage(&error, error.help())),
+    };
+    let mut options = settled.options;
+    if let Some(command) = options.command.take() {
+        return operate::run(command);
+    }
+    let invocation = Invocation::of_this_process(Colours::Unwanted)
+        .map_err(|error| Failure::infrastructure(&error, None))?;
+    let cache_home = invocation
+        .cache_home()
+        .unwrap_or_else(|| invocation.directory.join(".cache"));
+    let settings = options.settle(&cache_home);
+    let settings = settings.map_err(|error| Failure::usage(&error, error.help()))?;
+    if let Some(values) = settled.print {
+        return print_out(&values);
+    }
+    let log = logging::start(settled.log_level);
+    log.to_stderr();
+    for warning in settled.warnings {
+        tracing::warn!("{}", warning.text);
+    }
+    serve::run(settings)
+}

@@ -1,0 +1,204 @@
+//! The command line of `maelstrom-broker`: [`Options`] as typed, [`Settings`] as meant.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::engine::broker::core::Policy;
+use crate::engine::config::{Address, ByteSize, Kind, Program, Value};
+
+/// The program, and which of its options are configuration values.
+pub static PROGRAM: Program = Program {
+    name: "maelstrom-broker",
+    prefix: "MAELSTROM_BROKER",
+    directories: &["maelstrom/broker"],
+    values: &[
+        Value::new("listen", Kind::Text),
+        Value::new("port", Kind::Number),
+        Value::new("cache-root", Kind::Text),
+        Value::new("cache-size", Kind::Size),
+        Value::new("lease", Kind::Number),
+        Value::new("heartbeat", Kind::Number),
+        Value::new("client-timeout", Kind::Number),
+    ],
+};
+
+/// The command line as it was typed.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "maelstrom-broker",
+    version,
+    disable_version_flag = true,
+    args_conflicts_with_subcommands = true,
+    about = "Brings the jobs of many clients to many workers",
+    long_about = "Takes jobs from clients (`--broker HOST:PORT` of the test runners and of \
+                  maelstrom-run), leases them to workers (maelstrom-worker), and keeps their inputs. \
+                  Without a command it is the broker; the commands speak to one that runs."
+)]
+pub struct Options {
+    /// Print the version
+    #[arg(short = 'V', long, visible_short_alias = 'v', action = clap::ArgAction::Version)]
+    version: Option<bool>,
+
+    /// What to do instead of being the broker.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Where it is found.
+    #[command(flatten)]
+    pub network: NetworkOptions,
+
+    /// What it keeps.
+    #[command(flatten)]
+    pub storage: StorageOptions,
+
+    /// How long it waits for others.
+    #[command(flatten)]
+    pub patience: PatienceOptions,
+}
+
+/// Where the broker is found.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub struct NetworkOptions {
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub listen: IpAddr,
+
+    /// The port to listen on; 0 is any that is free
+    #[arg(short, long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+}
+
+/// What the broker keeps.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Storage")]
+pub struct StorageOptions {
+    /// Where contents and accepted jobs are kept [default: $XDG_CACHE_HOME/maelstrom/broker]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub cache_root: Option<PathBuf>,
+
+    /// What contents should take up at most; those of waiting and running jobs may exceed it
+    #[arg(long, value_name = "SIZE", default_value = "1 GB")]
+    pub cache_size: ByteSize,
+}
+
+/// How long the broker waits for others.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Patience")]
+pub struct PatienceOptions {
+    /// Seconds without a sign of life after which a worker's jobs go to others
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub lease: u64,
+
+    /// Seconds between two signs of life of a worker
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub heartbeat: u64,
+
+    /// Seconds after which the run of a client that does not come back is dropped
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub client_timeout: u64,
+}
+
+/// What to do with a broker that runs.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Show how the cluster does
+    #[command(visible_aliases = ["stats", "stat"])]
+    Status(There),
+    /// Let a worker finish what it runs and give it nothing new
+    Drain {
+        /// Which broker.
+        #[command(flatten)]
+        there: There,
+        /// The worker's name; all workers without it
+        worker: Option<String>,
+    },
+    /// End the broker; what waits is kept for its next start
+    #[command(visible_aliases = ["shut-down", "shutdown"])]
+    Stop {
+        /// Which broker.
+        #[command(flatten)]
+        there: There,
+        /// Let the workers finish and end, too
+        #[arg(long)]
+        workers: bool,
+    },
+}
+
+/// A broker that runs.
+#[derive(Clone, Debug, Args)]
+pub struct There {
+    /// The broker's address
+    #[arg(short, long, value_name = "HOST:PORT", env = "MAELSTROM_BROKER")]
+    pub broker: Address,
+}
+
+/// What a command line means.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The address to listen on.
+    pub address: SocketAddr,
+    /// Where contents are kept.
+    pub directory: PathBuf,
+    /// What they should take up at most.
+    pub size_target_bytes: u64,
+    /// How long it waits for whom.
+    pub policy: Policy,
+}
+
+/// Options that don't go together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// Leases would end between two signs of life.
+    #[error(
+        "leases of {lease} s end before the next sign of life, which comes after {heartbeat} s"
+    )]
+    Heartbeat {
+        /// How long leases live.
+        lease: u64,
+        /// How often there is a sign of life.
+        heartbeat: u64,
+    },
+}
+
+impl OptionsError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            OptionsError::Heartbeat { .. } => {
+                Some("make `--lease` at least twice `--heartbeat`".to_owned())
+            }
+        }
+    }
+}
+
+impl Options {
+    /// Settles what was typed. `cache_home` is the user's directory for caches.
+    pub fn settle(self, cache_home: &Path) -> Result<Settings, OptionsError> {
+        let PatienceOptions {
+            lease,
+            heartbeat,
+            client_timeout,
+        } = self.patience;
+        if lease < heartbeat.saturating_mul(2) {
+            return Err(OptionsError::Heartbeat { lease, heartbeat });
+        }
+        Ok(Settings {
+            address: SocketAddr::new(self.network.listen, self.network.port),
+            directory: self
+                .storage
+                .cache_root
+                .unwrap_or_else(|| cache_home.join("maelstrom/broker")),
+            size_target_bytes: self.storage.cache_size.0,
+            policy: Policy {
+                lease: Duration::from_secs(lease),
+                heartbeat: Duration::from_secs(heartbeat),
+                client_patience: Duration::from_secs(client_timeout),
+                ..Policy::default()
+            },
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! What the tests of a binary need: variables, shared libraries, and files on other machines.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cargo_metadata::camino::Utf8PathBuf;
+
+use super::{Discovery, Held};
+use crate::engine::framework::Host;
+use crate::engine::job::Placement;
+use crate::engine::libraries::{ElfError, shared_libraries};
+use crate::runners::cargo::environment::library_path::{self, LibraryPath};
+use crate::runners::cargo::environment::{Sources, environment};
+use crate::runners::cargo::metadata::Package;
+use crate::runners::cargo::target::{TargetKind, TestBinary};
+use crate::runners::sandbox::invocation::Variables;
+
+impl<H: Host> Discovery<'_, H> {
+    pub(super) fn environment(&mut self, package: &Package, binary: &TestBinary) -> Arc<Variables> {
+        let project = self.project;
+        let id = &package.metadata.id;
+        let finished = library_path::finished_directory(project.workspace, &binary.executable);
+        let programs: BTreeMap<String, Utf8PathBuf> = match binary.target.kind {
+            TargetKind::Test | TargetKind::Benchmark => package
+                .binaries()
+                .map(|name| (name.to_owned(), finished.join(name)))
+                .collect(),
+            TargetKind::Library | TargetKind::Binary | TargetKind::Example => BTreeMap::new(),
+        };
+        let library_path = self.short_library_path(binary);
+        Arc::new(environment(&Sources {
+            invoking: &project.invocation.environment,
+            isolation: project.settings.isolation,
+            toolchain: project.toolchain,
+            configured: project.configured,
+            package,
+            script: self.scripts.get(id),
+            programs: &programs,
+            library_path: &library_path,
+            processors: self.processors,
+        }))
+    }
+
+    /// Where a test binary finds shared libraries.
+    fn library_path(&self, binary: &TestBinary) -> LibraryPath {
+        LibraryPath::new(
+            self.project.workspace,
+            &binary.executable,
+            &self.script_directories,
+            self.project.toolchain,
+        )
+    }
+
+    /// The same without what makes no difference to it and the programs built so far.
+    fn short_library_path(&mut self, binary: &TestBinary) -> LibraryPath {
+        let path = self.library_path(binary);
+        match self.needed_libraries(binary) {
+            Ok(libraries) => path.without_needless(&libraries, self.project.toolchain),
+            // What can't be read may need anything.
+            Err(_) => path,
+        }
+    }
+
+    /// The shared libraries that a test binary and the programs built so far need.
+    pub(super) fn needed_libraries(
+        &mut self,
+        binary: &TestBinary,
+    ) -> Result<Vec<PathBuf>, ElfError> {
+        let path = self.library_path(binary);
+        let mut needed = Vec::new();
+        for program in self.executables.iter().chain([&binary.executable]) {
+            let libraries = match self.libraries.entry(program.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    unknown.insert(shared_libraries(program.as_std_path(), path.directories())?)
+                }
+            };
+            needed.extend(libraries.iter().cloned());
+        }
+        Ok(needed)
+    }
+
+    /// Where tests can run whose programs are all there.
+    pub(super) fn placement(&self, held: &Held) -> Placement {
+        let scripts = self.scripts.values().map(|script| &script.out_dir);
+        let temporary = self.project.workspace.target_directory.join("tmp");
+        let built = self.executables.iter().chain(&self.loadable);
+        let built = built.chain(scripts).chain([&held.executable, &temporary]);
+        let built: Vec<PathBuf> = built.map(|path| path.clone().into_std_path_buf()).collect();
+        let isolation = self.project.settings.isolation;
+        self.containers.placement(isolation, &built)
+    }
+}

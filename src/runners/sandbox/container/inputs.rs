@@ -1,0 +1,66 @@
+//! What the default container needs on another machine. Pure.
+//!
+//! The project goes along, without what was built but what is needed of it; the toolbox must be there
+//! already. Without the toolbox, its shared libraries and the few files of `/etc` go along, too.
+
+use std::path::PathBuf;
+
+use crate::engine::job::{Carried, Inputs};
+
+use super::facts::{EtcContent, EtcEntry, HostFacts, Libraries, WorkspaceFacts};
+
+/// What containers of a project need. Whether there is a toolbox makes no difference: what a
+/// container does not show is not looked at.
+pub fn inputs(
+    workspace: &WorkspaceFacts,
+    host: &HostFacts,
+    libraries: &Libraries,
+    left_out: &[PathBuf],
+) -> Inputs {
+    let own = |source: PathBuf| Carried {
+        source,
+        ..Carried::default()
+    };
+    let roots = workspace.roots.iter().map(|root| Carried {
+        source: root.canonical.clone(),
+        left_out: left_out.iter().chain(&workspace.masked).cloned().collect(),
+        built: Vec::new(),
+    });
+    let nested = workspace.nested.iter().map(|path| path.canonical.clone());
+    let lent = workspace.lent.iter().map(|lent| lent.source.clone());
+    let libraries = libraries.files.iter().map(|file| file.canonical.clone());
+    let others = nested
+        .chain(lent)
+        .chain(libraries)
+        .chain(bound(&host.etc_least));
+    let tools = host.toolbox.iter().chain(&host.caches);
+    Inputs {
+        carried: roots.chain(others.map(own)).collect(),
+        toolbox: tools
+            .map(|path| path.canonical.clone())
+            .chain(bound(&host.etc))
+            .collect(),
+    }
+}
+
+/// The same for programs that need these files besides.
+pub fn with_built(inputs: &Inputs, built: &[PathBuf]) -> Inputs {
+    let carried = inputs.carried.iter().map(|carried| Carried {
+        built: match carried.left_out.is_empty() {
+            true => Vec::new(),
+            false => built.to_vec(),
+        },
+        ..carried.clone()
+    });
+    Inputs {
+        carried: carried.collect(),
+        toolbox: inputs.toolbox.clone(),
+    }
+}
+
+fn bound(etc: &[EtcEntry]) -> impl Iterator<Item = PathBuf> {
+    etc.iter().filter_map(|entry| match &entry.content {
+        EtcContent::Bind(source) => Some(source.canonical.clone()),
+        EtcContent::File(_) | EtcContent::Symlink(_) => None,
+    })
+}

@@ -27,6 +27,9 @@ mod submissions;
 pub mod templates;
 mod workers;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 

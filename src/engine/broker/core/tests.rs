@@ -1,0 +1,624 @@
+//! The core between clients and workers that are played here, message by message, with a clock that
+//! stands where it is put.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio_stream::StreamExt;
+use tonic::{Code, Status};
+
+use super::outbox::{Outlet, outbox};
+use super::*;
+use crate::engine::broker::journal::Journal;
+use crate::engine::wire::v1::{
+    client_message, container, job_result, report, worker_message, worker_order,
+};
+use crate::engine::wire::versions::VERSIONS;
+
+/// Has everything, or lacks one content.
+struct Shelf(Option<v1::Digest>);
+
+impl Inventory for Shelf {
+    fn check(&self, _contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>> {
+        let checked = match &self.0 {
+            None => Checked::Complete(Box::new(())),
+            Some(digest) => Checked::Lacking(vec![digest.clone()]),
+        };
+        async move { Ok(checked) }.boxed()
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+struct Stage {
+    core: Core,
+    own: UnboundedReceiver<Input>,
+    now: Moment,
+    sessions: u64,
+}
+
+struct Client {
+    session: Session,
+    outlet: Outlet<v1::SessionEvent>,
+}
+
+struct Worker {
+    session: Session,
+    orders: UnboundedReceiver<Result<v1::WorkerOrder, Status>>,
+}
+
+fn stage(shelf: Shelf) -> Stage {
+    let (own, receiver) = unbounded_channel();
+    let journal = (Journal::none(), Remembered::default());
+    Stage {
+        core: Core::new(Policy::default(), journal, Box::new(shelf), own),
+        own: receiver,
+        now: Moment(0),
+        sessions: 0,
+    }
+}
+
+impl Stage {
+    /// Hands over an input, and everything that follows from it.
+    async fn handle(&mut self, input: Input) {
+        self.core.handle(input, self.now);
+        self.core.settle(self.now);
+        loop {
+            // What the core has started is ready at once.
+            tokio::task::yield_now().await;
+            let Ok(input) = self.own.try_recv() else {
+                return;
+            };
+            self.core.handle(input, self.now);
+            self.core.settle(self.now);
+        }
+    }
+
+    async fn pass(&mut self, seconds: u64) {
+        self.now = self.now.plus_ms(seconds * 1_000);
+        self.handle(Input::Tick).await;
+    }
+
+    /// Time passes, and this worker says that it lives.
+    async fn pass_with(&mut self, seconds: u64, worker: &Worker) {
+        for _ in 0..seconds / 5 {
+            let beat = worker_message::Kind::Heartbeat(v1::Heartbeat::default());
+            self.handle(Input::Worker(worker.session, beat)).await;
+            self.pass(5).await;
+        }
+    }
+
+    fn session(&mut self) -> Session {
+        self.sessions += 1;
+        Session(self.sessions)
+    }
+
+    async fn client(&mut self, run: u8) -> Result<Client, Status> {
+        let session = self.session();
+        let (outbox, outlet) = outbox(|| {});
+        let (answer, mut answered) = oneshot::channel();
+        let hello = v1::Hello {
+            versions: Some(VERSIONS.clone()),
+            run: vec![run; 16].into(),
+            name: "somebody".to_owned(),
+            weight: 1,
+        };
+        self.handle(Input::Hello {
+            hello,
+            outbox,
+            answer,
+            session,
+        })
+        .await;
+        answered.try_recv().unwrap()?;
+        Ok(Client { session, outlet })
+    }
+
+    async fn says(&mut self, client: &Client, kind: client_message::Kind) {
+        self.handle(Input::Client(client.session, kind)).await;
+    }
+
+    async fn worker(&mut self, instance: u8, held: &[(u8, u64, u64)]) -> Worker {
+        let session = self.session();
+        let (orders, receiver) = unbounded_channel();
+        let (answer, mut answered) = oneshot::channel();
+        let held = held.iter().map(|(run, job, fence)| v1::HeldLease {
+            job: Some(v1::JobName {
+                run: vec![*run; 16].into(),
+                job: *job,
+            }),
+            fence: *fence,
+        });
+        let register = v1::Register {
+            versions: Some(VERSIONS.clone()),
+            instance: vec![instance; 16].into(),
+            name: format!("worker-{instance}"),
+            architecture: "x86_64".to_owned(),
+            slots: 2,
+            held: held.collect(),
+        };
+        self.handle(Input::Register {
+            register,
+            orders,
+            answer,
+            session,
+        })
+        .await;
+        answered.try_recv().unwrap().unwrap();
+        Worker {
+            session,
+            orders: receiver,
+        }
+    }
+
+    async fn reports(&mut self, worker: &Worker, fence: u64, kind: report::Kind) {
+        let report = v1::Report {
+            fence,
+            kind: Some(kind),
+        };
+        let reports = v1::Reports {
+            reports: vec![report],
+        };
+        let kind = worker_message::Kind::Reports(reports);
+        self.handle(Input::Worker(worker.session, kind)).await;
+    }
+
+    /// A client with a template and jobs.
+    async fn client_with(&mut self, run: u8, jobs: &[u64]) -> Client {
+        let client = self.client(run).await.unwrap();
+        self.says(&client, template()).await;
+        self.says(&client, submit(jobs)).await;
+        client
+    }
+}
+
+impl Client {
+    /// What came since the last time, without what is the same each time.
+    fn news(&mut self) -> Vec<String> {
+        let mut news = Vec::new();
+        while let Some(Some(event)) = self.outlet.next().now_or_never() {
+            use session_event::Kind;
+            news.push(match event {
+                Ok(event) => match event.kind.unwrap() {
+                    Kind::Welcome(welcome) => format!("welcome, resumed: {}", welcome.resumed),
+                    Kind::Accepted(accepted) => format!("accepted {:?}", accepted.jobs),
+                    Kind::Missing(missing) => format!("missing for {}", missing.template),
+                    Kind::Started(started) => format!("started {}", started.job),
+                    Kind::Output(output) => format!(
+                        "output {} of {}: {}",
+                        output.index,
+                        output.job,
+                        String::from_utf8_lossy(&output.data)
+                    ),
+                    Kind::Finished(finished) => {
+                        let end = finished.result.unwrap().end.unwrap();
+                        format!("finished {}: {end:?}", finished.job)
+                    }
+                    Kind::Requeued(requeued) => format!("requeued {}", requeued.job),
+                    Kind::Worker(worker) => format!("{} joined", worker.name),
+                    Kind::WorkerLeft(left) => format!("worker {} left", left.worker),
+                    Kind::Cluster(_) | Kind::Notice(_) => continue,
+                },
+                Err(status) => format!("sent away: {:?}", status.code()),
+            });
+        }
+        news
+    }
+}
+
+impl Worker {
+    /// The fences of leases that came since the last time.
+    fn leases(&mut self) -> Vec<u64> {
+        let mut fences = Vec::new();
+        while let Ok(order) = self.orders.try_recv() {
+            if let Some(worker_order::Kind::Leases(leases)) = order.unwrap().kind {
+                fences.extend(leases.leases.iter().map(|lease| lease.fence));
+            }
+        }
+        fences
+    }
+
+    /// Fences that it was told to stop or forget since the last time.
+    fn stops(&mut self) -> Vec<u64> {
+        let mut fences = Vec::new();
+        while let Ok(order) = self.orders.try_recv() {
+            match order.unwrap().kind.unwrap() {
+                worker_order::Kind::Stop(stop) => fences.push(stop.fence),
+                worker_order::Kind::Registered(registered) => fences.extend(registered.stop),
+                _ => {}
+            }
+        }
+        fences
+    }
+}
+
+fn template() -> client_message::Kind {
+    let container = v1::Container {
+        root: Some(container::Root::Skeleton(v1::Skeleton::default())),
+        network: v1::Network::Loopback.into(),
+        privileges: v1::Privileges::Ordinary.into(),
+        hostname: "h".to_owned(),
+        ..v1::Container::default()
+    };
+    client_message::Kind::Template(v1::DefineTemplate {
+        number: 5,
+        template: Some(v1::Template {
+            container: Some(container),
+            working_directory: b"/".as_slice().into(),
+            architecture: "x86_64".to_owned(),
+            ..v1::Template::default()
+        }),
+    })
+}
+
+fn submit(jobs: &[u64]) -> client_message::Kind {
+    let job = |id: &u64| v1::Job {
+        id: *id,
+        template: 5,
+        program: b"/bin/true".as_slice().into(),
+        ..v1::Job::default()
+    };
+    client_message::Kind::Submit(v1::Submit {
+        jobs: jobs.iter().map(job).collect(),
+    })
+}
+
+fn written(index: u32, text: &str) -> report::Kind {
+    report::Kind::Written(v1::Written {
+        stream: v1::Stream::Stdout.into(),
+        data: text.as_bytes().to_vec().into(),
+        index,
+    })
+}
+
+fn ended(end: job_result::End) -> report::Kind {
+    report::Kind::Finished(v1::JobResult {
+        end: Some(end),
+        ..v1::JobResult::default()
+    })
+}
+
+fn exited(code: i32) -> report::Kind {
+    ended(job_result::End::Exited(code))
+}
+
+fn acknowledge(jobs: &[u64]) -> client_message::Kind {
+    client_message::Kind::Acknowledge(v1::Acknowledge {
+        jobs: jobs.to_vec(),
+    })
+}
+
+#[tokio::test]
+async fn a_job_goes_to_a_worker_and_its_outcome_comes_back() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    assert_eq!(
+        client.news(),
+        ["welcome, resumed: false", "worker-1 joined", "accepted [7]"]
+    );
+    let leases = worker.leases();
+    let [fence] = leases.as_slice() else {
+        panic!("{leases:?}");
+    };
+    stage
+        .reports(&worker, *fence, report::Kind::Started(0))
+        .await;
+    stage.reports(&worker, *fence, written(0, "hello")).await;
+    stage.reports(&worker, *fence, exited(0)).await;
+    assert_eq!(
+        client.news(),
+        ["started 7", "output 0 of 7: hello", "finished 7: Exited(0)"]
+    );
+    stage.says(&client, acknowledge(&[7])).await;
+    let mut again = stage.client(1).await.unwrap();
+    assert_eq!(again.news(), ["welcome, resumed: true", "worker-1 joined"]);
+}
+
+/// Promise 2: submission is idempotent; promise 1: one outcome.
+#[tokio::test]
+async fn what_is_submitted_twice_runs_once() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    stage.says(&client, submit(&[7])).await;
+    let leases = worker.leases();
+    assert_eq!(leases.len(), 1);
+    stage.reports(&worker, leases[0], exited(3)).await;
+    stage.reports(&worker, leases[0], exited(4)).await;
+    let mut news = client.news();
+    news.retain(|line| line.starts_with("finished"));
+    assert_eq!(news, ["finished 7: Exited(3)"]);
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_hears_everything_until_it_acknowledges() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let client = stage.client_with(1, &[1, 2, 3]).await;
+    let leases = worker.leases();
+    stage
+        .reports(&worker, leases[0], report::Kind::Started(0))
+        .await;
+    stage.reports(&worker, leases[0], written(0, "a")).await;
+    stage.handle(Input::Gone(client.session)).await;
+    drop(client);
+    stage.reports(&worker, leases[0], written(1, "b")).await;
+    stage.reports(&worker, leases[0], exited(0)).await;
+    let told = [
+        "started 1",
+        "output 0 of 1: a",
+        "output 1 of 1: b",
+        "finished 1: Exited(0)",
+    ];
+    for _ in 0..2 {
+        let mut client = stage.client(1).await.unwrap();
+        let news = client.news();
+        assert!(news.ends_with(&told.map(str::to_owned)), "{news:?}");
+    }
+    assert!(
+        worker.leases().is_empty(),
+        "nobody is there to hear of more"
+    );
+}
+
+/// Promise 3: a lease lives by heartbeat.
+#[tokio::test]
+async fn a_silent_worker_loses_its_leases_and_is_not_believed_later() {
+    let mut stage = stage(Shelf(None));
+    let mut silent = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    let first = silent.leases()[0];
+    stage
+        .reports(&silent, first, report::Kind::Started(0))
+        .await;
+    stage.reports(&silent, first, written(0, "half")).await;
+    client.news();
+    stage.pass(25).await;
+    let mut other = stage.worker(2, &[]).await;
+    stage.pass_with(60, &other).await;
+    let news = client.news();
+    assert!(news.contains(&"requeued 7".to_owned()), "{news:?}");
+    let second = other.leases()[0];
+    assert!(second > first);
+    // The first comes back with what it has done meanwhile.
+    let mut returned = stage.worker(1, &[(1, 7, first)]).await;
+    assert_eq!(returned.stops(), [first]);
+    stage.reports(&returned, first, exited(1)).await;
+    stage
+        .reports(&other, second, report::Kind::Started(1))
+        .await;
+    stage.reports(&other, second, written(0, "whole")).await;
+    stage.reports(&other, second, exited(0)).await;
+    let mut news = client.news();
+    news.retain(|line| line.contains('7'));
+    assert_eq!(
+        news,
+        ["started 7", "output 0 of 7: whole", "finished 7: Exited(0)"]
+    );
+}
+
+#[tokio::test]
+async fn a_worker_that_comes_back_in_time_goes_on() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    let fence = worker.leases()[0];
+    stage
+        .reports(&worker, fence, report::Kind::Started(0))
+        .await;
+    stage.reports(&worker, fence, written(0, "a")).await;
+    stage.handle(Input::Gone(worker.session)).await;
+    stage.pass(5).await;
+    let mut back = stage.worker(1, &[(1, 7, fence)]).await;
+    assert!(back.stops().is_empty());
+    client.news();
+    stage.reports(&back, fence, report::Kind::Started(0)).await;
+    stage.reports(&back, fence, written(0, "a")).await;
+    stage.reports(&back, fence, written(1, "b")).await;
+    stage.reports(&back, fence, exited(0)).await;
+    assert_eq!(client.news(), ["output 1 of 7: b", "finished 7: Exited(0)"]);
+}
+
+/// Promise 4: a restart loses no accepted job, and none that runs.
+#[tokio::test]
+async fn a_broker_that_begins_anew_knows_its_jobs_and_adopts_leases() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = || {
+        let (own, receiver) = unbounded_channel();
+        let journal = Journal::open(directory.path()).unwrap();
+        Stage {
+            core: Core::new(Policy::default(), journal, Box::new(Shelf(None)), own),
+            own: receiver,
+            now: Moment(0),
+            sessions: 0,
+        }
+    };
+    let mut stage = start();
+    let mut worker = stage.worker(1, &[]).await;
+    let client = stage.client_with(1, &[1, 2]).await;
+    // The journal has a thread of its own.
+    let written_down = stage.own.recv().await.unwrap();
+    stage.handle(written_down).await;
+    let leases = worker.leases();
+    assert_eq!(leases.len(), 2);
+    drop((stage, client, worker));
+
+    let mut stage = start();
+    let mut worker = stage.worker(1, &[(1, 1, leases[0])]).await;
+    assert!(worker.stops().is_empty(), "the lease is adopted");
+    let mut client = stage.client(1).await.unwrap();
+    assert_eq!(client.news()[0], "welcome, resumed: true");
+    assert!(
+        worker.leases().is_empty(),
+        "the client may know of outcomes"
+    );
+    stage.says(&client, acknowledge(&[])).await;
+    stage.says(&client, template()).await;
+    stage.says(&client, submit(&[1, 2])).await;
+    let again = worker.leases();
+    assert_eq!(again.len(), 1, "job 1 runs already");
+    assert!(again[0] > leases[1]);
+    stage
+        .reports(&worker, leases[0], report::Kind::Started(0))
+        .await;
+    stage.reports(&worker, leases[0], exited(0)).await;
+    stage.reports(&worker, again[0], exited(0)).await;
+    let mut news = client.news();
+    news.retain(|line| line.starts_with("finished"));
+    assert_eq!(news, ["finished 1: Exited(0)", "finished 2: Exited(0)"]);
+}
+
+/// Promise 5: a cancellation is acknowledged when the container is gone.
+#[tokio::test]
+async fn a_cancelled_job_is_over_when_its_worker_says_so() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    let fence = worker.leases()[0];
+    stage
+        .reports(&worker, fence, report::Kind::Started(0))
+        .await;
+    let cancel = v1::Cancel {
+        job: 7,
+        how: v1::Stop::Kill.into(),
+    };
+    stage
+        .says(&client, client_message::Kind::Cancel(cancel))
+        .await;
+    assert_eq!(worker.stops(), [fence]);
+    assert!(
+        !client
+            .news()
+            .iter()
+            .any(|line| line.starts_with("finished"))
+    );
+    let end = ended(job_result::End::Cancelled(v1::Empty {}));
+    stage.reports(&worker, fence, end).await;
+    assert_eq!(client.news(), ["finished 7: Cancelled(Empty)"]);
+}
+
+#[tokio::test]
+async fn jobs_wait_until_their_inputs_are_uploaded() {
+    let digest = v1::Digest {
+        hash: "a".repeat(64),
+        size_bytes: 1,
+    };
+    let mut stage = stage(Shelf(Some(digest)));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    assert!(client.news().contains(&"missing for 5".to_owned()));
+    assert!(worker.leases().is_empty());
+    stage.core.inventory = Box::new(Shelf(None));
+    let uploaded = client_message::Kind::Uploaded(v1::Uploaded { template: 5 });
+    stage.says(&client, uploaded).await;
+    assert_eq!(worker.leases().len(), 1);
+}
+
+#[tokio::test]
+async fn what_no_worker_can_run_is_tried_three_times_and_names_the_workers() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    for _ in 0..3 {
+        let leases = worker.leases();
+        let broken = ended(job_result::End::Infrastructure("no space left".to_owned()));
+        stage.reports(&worker, leases[0], broken).await;
+        stage.pass_with(120, &worker).await;
+    }
+    let news = client.news();
+    let finished: Vec<&String> = news
+        .iter()
+        .filter(|line| line.starts_with("finished"))
+        .collect();
+    let [finished] = finished.as_slice() else {
+        panic!("{news:?}");
+    };
+    assert!(
+        finished.contains("worker-1") && finished.contains("no space left"),
+        "{finished}"
+    );
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_ends_the_connection_and_nothing_else() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    let fence = worker.leases()[0];
+    stage
+        .reports(&worker, fence, report::Kind::Started(0))
+        .await;
+    // A gap in what it wrote.
+    stage.reports(&worker, fence, written(5, "late")).await;
+    let last = std::iter::from_fn(|| worker.orders.try_recv().ok()).last();
+    assert_eq!(last.unwrap().unwrap_err().code(), Code::InvalidArgument);
+    client.news();
+
+    let mut wrong = stage.client(2).await.unwrap();
+    stage.says(&wrong, submit(&[1])).await;
+    assert_eq!(wrong.news().last().unwrap(), "sent away: InvalidArgument");
+    let mut old = v1::Hello {
+        versions: Some(v1::Versions {
+            lowest: 90,
+            highest: 99,
+            release: "9.9".to_owned(),
+        }),
+        run: vec![3; 16].into(),
+        name: "somebody".to_owned(),
+        weight: 1,
+    };
+    for (code, change) in [
+        (Code::FailedPrecondition, 0),
+        (Code::InvalidArgument, 1),
+        (Code::InvalidArgument, 2),
+    ] {
+        let session = stage.session();
+        let (outbox, _outlet) = outbox(|| {});
+        let (answer, mut answered) = oneshot::channel();
+        match change {
+            0 => {}
+            1 => {
+                old.versions = Some(VERSIONS.clone());
+                old.run = vec![1].into();
+            }
+            _ => {
+                old.run = vec![3; 16].into();
+                old.name = "\x1b[2J".to_owned();
+            }
+        }
+        let hello = old.clone();
+        stage
+            .handle(Input::Hello {
+                hello,
+                outbox,
+                answer,
+                session,
+            })
+            .await;
+        assert_eq!(answered.try_recv().unwrap().unwrap_err().code(), code);
+    }
+    assert!(client.news().is_empty(), "others notice nothing");
+}
+
+#[tokio::test]
+async fn a_run_whose_client_stays_away_is_dropped() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let client = stage.client_with(1, &[1, 2, 3, 4, 5, 6]).await;
+    let leases = worker.leases();
+    stage.handle(Input::Gone(client.session)).await;
+    stage.pass(10).await;
+    assert!(worker.stops().is_empty());
+    stage.now = stage.now.plus_ms(400_000);
+    let beat = worker_message::Kind::Heartbeat(v1::Heartbeat::default());
+    stage.handle(Input::Worker(worker.session, beat)).await;
+    let mut stops = worker.stops();
+    stops.sort_unstable();
+    assert_eq!(stops, leases);
+    let mut back = stage.client(1).await.unwrap();
+    assert_eq!(back.news()[0], "welcome, resumed: false");
+}

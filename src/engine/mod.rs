@@ -15,6 +15,7 @@
 //! - [`broker`]: leases jobs of many clients to many workers.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
 //! - [`output_log`]: what a job wrote, until it has arrived.
+//! - [`security`]: who may speak to whom. [`reapi`]: contents by the Remote Execution API.
 //! - [`wire`]: the messages of the cluster. [`toolbox`]: whether two machines have the same files.
 //! - [`reapi`]: the messages of the Remote Execution API, and what goes with them.
 //! - [`action`]: everything that can influence a job's outcome, and its digest.
@@ -40,6 +41,7 @@ pub mod output_log;
 pub mod reapi;
 pub mod run;
 pub mod schedule;
+pub mod security;
 pub mod spec;
 pub mod toolbox;
 pub mod wire;

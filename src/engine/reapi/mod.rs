@@ -1,5 +1,6 @@
 //! The Remote Execution API's content-addressable storage, as far as both of its sides share it.
 //!
+//! - [`client`]: the calling side.
 //! - [`digest`]: digests and statuses as the messages have them.
 //! - [`resource`]: the names by which `ByteStream` knows blobs.
 //! - [`compression`]: zstd with limits.
@@ -8,6 +9,7 @@
 //! The messages themselves are those of the crate `bazel-remote-apis`. Deliberately absent:
 //! transport, and storage.
 
+pub mod client;
 pub mod compression;
 pub mod digest;
 pub mod limits;

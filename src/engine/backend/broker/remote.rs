@@ -1,0 +1,677 @@
+//! Jobs that are with the broker, or on their way there. Pure: messages come in, and go out through
+//! a channel.
+//!
+//! What was said on a connection counts for that connection only. On a new one everything that is
+//! unfinished is said again, after what is over, so that nothing of it runs once more.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::prepare::{Common, Prepared};
+use crate::container::digest::ContentHash;
+use crate::engine::backend::{BackendEvent, JobId, Rank, Stop};
+use crate::engine::event::{
+    ClusterClient, ClusterSample, EventKind, Notice, Severity, WorkerState,
+};
+use crate::engine::ids::{RunId, WorkerId};
+use crate::engine::job::{Job, JobEnd, JobResult};
+use crate::engine::reapi::client::Contents;
+use crate::engine::wire::v1::{self, client_message, session_event};
+use crate::engine::wire::{from_proto, to_proto};
+
+/// Jobs in one message: soon sent, and few messages for many jobs.
+const JOBS_PER_MESSAGE: usize = 1_000;
+
+/// How often a template's contents are uploaded before that is given up. A broker with too little
+/// room throws out what was just sent.
+const UPLOADS_MAX: u32 = 5;
+
+/// This machine's own worker is 0; the cluster's follow.
+const FIRST_WORKER: u32 = 1;
+
+/// Tells templates apart without looking into them: the addresses of what they are made of, and how
+/// often files have changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TemplateKey {
+    parts: [usize; 5],
+    age: u64,
+}
+
+/// See the module's documentation.
+pub struct Remote {
+    outgoing: Option<UnboundedSender<v1::ClientMessage>>,
+    was_down: bool,
+    held: bool,
+    grace: Duration,
+    age: u64,
+    keys: HashMap<TemplateKey, Key>,
+    templates: Vec<Template>,
+    by_hash: HashMap<ContentHash, u32>,
+    jobs: BTreeMap<JobId, Remoted>,
+    /// Jobs that are over.
+    over: BTreeSet<u64>,
+    /// Those of which the broker doesn't know that we know.
+    unacknowledged: Vec<u64>,
+    workers: BTreeSet<WorkerId>,
+}
+
+struct Key {
+    /// Keeps the addresses of the key from being used for something else.
+    common: Common,
+    state: KeyState,
+    waiting: Vec<JobId>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeyState {
+    New,
+    Preparing,
+    Ready(u32),
+}
+
+struct Template {
+    template: v1::Template,
+    contents: Arc<Contents>,
+    upload: Upload,
+    uploads: u32,
+    is_defined: bool,
+    waiting: Vec<JobId>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Upload {
+    Wanted,
+    Running,
+    Done,
+    /// The broker has thrown out something meanwhile, and waits.
+    Again,
+}
+
+struct Remoted {
+    job: Job,
+    rank: Rank,
+    template: Option<u32>,
+    was_sent: bool,
+    progress: Progress,
+    stopping: Option<Stop>,
+}
+
+#[derive(Clone, Copy)]
+enum Progress {
+    Waiting,
+    Running {
+        attempt: u64,
+        next: u32,
+    },
+    /// It was running, and will again.
+    Interrupted,
+}
+
+/// The end of a job that could not be run.
+pub fn failed(job: JobId, message: String) -> BackendEvent {
+    let result = JobResult::not_run(JobEnd::Error(message));
+    BackendEvent::Finished { job, result }
+}
+
+/// The end of a job that nobody wants any more.
+pub fn cancelled(job: JobId) -> BackendEvent {
+    let result = JobResult::not_run(JobEnd::Cancelled);
+    BackendEvent::Finished { job, result }
+}
+
+impl Remote {
+    /// Nothing is submitted or connected.
+    pub fn new(grace: Duration) -> Remote {
+        Remote {
+            outgoing: None,
+            was_down: false,
+            held: false,
+            grace,
+            age: 0,
+            keys: HashMap::new(),
+            templates: Vec::new(),
+            by_hash: HashMap::new(),
+            jobs: BTreeMap::new(),
+            over: BTreeSet::new(),
+            unacknowledged: Vec::new(),
+            workers: BTreeSet::new(),
+        }
+    }
+
+    /// Changes how long jobs go on after SIGTERM.
+    pub fn set_grace(&mut self, grace: Duration) {
+        self.grace = grace;
+    }
+
+    /// Templates of jobs to come are prepared anew.
+    pub fn files_changed(&mut self) {
+        self.age += 1;
+        self.keys.retain(|_, key| !key.waiting.is_empty());
+    }
+
+    /// Takes a job.
+    pub fn submit(&mut self, id: JobId, job: Job, rank: Rank, common: Common) {
+        let resident = common.resident.as_ref();
+        let key = TemplateKey {
+            parts: [
+                Arc::as_ptr(&common.container) as usize,
+                Arc::as_ptr(&common.inputs) as usize,
+                Arc::as_ptr(&common.environment) as usize,
+                Arc::as_ptr(&common.working_directory).cast::<u8>() as usize,
+                resident.map_or(0, |resident| Arc::as_ptr(resident) as usize),
+            ],
+            age: self.age,
+        };
+        let entry = self.keys.entry(key).or_insert_with(|| Key {
+            common,
+            state: KeyState::New,
+            waiting: Vec::new(),
+        });
+        let template = match entry.state {
+            KeyState::Ready(number) => Some(number),
+            KeyState::New | KeyState::Preparing => {
+                entry.waiting.push(id);
+                None
+            }
+        };
+        self.jobs.insert(
+            id,
+            Remoted {
+                job,
+                rank,
+                template,
+                was_sent: false,
+                progress: Progress::Waiting,
+                stopping: None,
+            },
+        );
+        if let Some(template) = template.and_then(|number| self.template(number)) {
+            template.waiting.push(id);
+        }
+    }
+
+    /// Templates that nobody prepares yet.
+    pub fn to_prepare(&mut self) -> Vec<(TemplateKey, Common)> {
+        let new = self.keys.iter_mut();
+        new.filter(|(_, entry)| entry.state == KeyState::New)
+            .map(|(key, entry)| {
+                entry.state = KeyState::Preparing;
+                (key.clone(), entry.common.clone())
+            })
+            .collect()
+    }
+
+    /// A template was prepared.
+    pub fn prepared(&mut self, key: &TemplateKey, prepared: Prepared) {
+        let hash = ContentHash::of(&prepared.template.encode_to_vec());
+        let number = match self.by_hash.get(&hash) {
+            Some(number) => *number,
+            None => {
+                let number = u32::try_from(self.templates.len()).unwrap_or(u32::MAX);
+                self.by_hash.insert(hash, number);
+                self.templates.push(Template {
+                    template: prepared.template,
+                    contents: Arc::new(prepared.contents),
+                    upload: Upload::Wanted,
+                    uploads: 0,
+                    is_defined: false,
+                    waiting: Vec::new(),
+                });
+                number
+            }
+        };
+        let Some(entry) = self.keys.get_mut(key) else {
+            return;
+        };
+        entry.state = KeyState::Ready(number);
+        for id in std::mem::take(&mut entry.waiting) {
+            if let Some(job) = self.jobs.get_mut(&id) {
+                job.template = Some(number);
+                if let Some(template) = self.templates.get_mut(number as usize) {
+                    template.waiting.push(id);
+                }
+            }
+        }
+    }
+
+    /// A template could not be prepared: gives back its jobs.
+    pub fn unprepared(&mut self, key: &TemplateKey) -> Vec<(JobId, Job, Rank)> {
+        let waiting = match self.keys.get_mut(key) {
+            Some(entry) => {
+                entry.state = KeyState::New;
+                std::mem::take(&mut entry.waiting)
+            }
+            None => Vec::new(),
+        };
+        self.keys.remove(key);
+        let taken = waiting.into_iter().filter_map(|id| {
+            let job = self.jobs.remove(&id)?;
+            Some((id, job.job, job.rank))
+        });
+        taken.collect()
+    }
+
+    /// Templates whose contents are to be uploaded now.
+    pub fn to_upload(&mut self) -> Vec<(u32, Arc<Contents>)> {
+        if self.outgoing.is_none() {
+            return Vec::new();
+        }
+        let wanted = (0..).zip(&mut self.templates);
+        wanted
+            .filter(|(_, template)| template.upload == Upload::Wanted)
+            .map(|(number, template)| {
+                template.upload = Upload::Running;
+                template.uploads += 1;
+                (number, Arc::clone(&template.contents))
+            })
+            .collect()
+    }
+
+    /// The broker has a template's contents.
+    pub fn uploaded(&mut self, number: u32) {
+        let Some(template) = self.template(number) else {
+            return;
+        };
+        template.upload = Upload::Done;
+        if template.is_defined {
+            let uploaded = v1::Uploaded { template: number };
+            self.say(client_message::Kind::Uploaded(uploaded));
+        }
+    }
+
+    /// Uploading failed. Tells whether there is no sense in trying again.
+    pub fn upload_failed(&mut self, number: u32) -> bool {
+        let Some(template) = self.template(number) else {
+            return false;
+        };
+        template.upload = Upload::Wanted;
+        template.uploads >= UPLOADS_MAX
+    }
+
+    /// Gives up the jobs of a template that are not running.
+    pub fn give_up(&mut self, number: u32) -> Vec<JobId> {
+        let of_this = |job: &Remoted| {
+            job.template == Some(number) && !matches!(job.progress, Progress::Running { .. })
+        };
+        let jobs = self.jobs.iter();
+        let given_up: Vec<JobId> = jobs
+            .filter(|(_, job)| of_this(job))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in &given_up {
+            self.forget(*id);
+        }
+        if let Some(template) = self.template(number) {
+            template.waiting.clear();
+            template.upload = Upload::Done;
+            template.uploads = 0;
+        }
+        given_up
+    }
+
+    /// Says what is to be said, if somebody listens.
+    pub fn flush(&mut self) {
+        if self.outgoing.is_none() {
+            return;
+        }
+        if !self.unacknowledged.is_empty() {
+            let jobs = std::mem::take(&mut self.unacknowledged);
+            self.say(client_message::Kind::Acknowledge(v1::Acknowledge { jobs }));
+        }
+        for number in 0..self.templates.len() {
+            let Some(template) = self.templates.get_mut(number) else {
+                continue;
+            };
+            if template.waiting.is_empty() || template.upload != Upload::Done {
+                continue;
+            }
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            let waiting = std::mem::take(&mut template.waiting);
+            if !std::mem::replace(&mut template.is_defined, true) {
+                let template = template.template.clone();
+                self.say(client_message::Kind::Template(v1::DefineTemplate {
+                    number,
+                    template: Some(template),
+                }));
+            }
+            self.submit_all(number, &waiting);
+        }
+    }
+
+    fn submit_all(&mut self, template: u32, waiting: &[JobId]) {
+        for some in waiting.chunks(JOBS_PER_MESSAGE) {
+            let mut jobs = Vec::with_capacity(some.len());
+            let mut stops = Vec::new();
+            for id in some {
+                let Some(job) = self.jobs.get_mut(id) else {
+                    continue;
+                };
+                job.was_sent = true;
+                jobs.push(message(*id, template, job, self.grace));
+                stops.extend(job.stopping.map(|how| (*id, how)));
+            }
+            if !jobs.is_empty() {
+                self.say(client_message::Kind::Submit(v1::Submit { jobs }));
+            }
+            for (id, how) in stops {
+                self.say_stop(id, how);
+            }
+        }
+    }
+
+    /// There is a connection.
+    pub fn up(&mut self, outgoing: UnboundedSender<v1::ClientMessage>) {
+        self.outgoing = Some(outgoing);
+        self.was_down = false;
+        self.unacknowledged = self.over.iter().copied().collect();
+        for template in &mut self.templates {
+            template.is_defined = false;
+            template.waiting.clear();
+            // What was uploaded to a broker that lost its disk is uploaded again when it says so.
+            if template.upload == Upload::Again {
+                template.upload = Upload::Wanted;
+            }
+        }
+        for (id, job) in &self.jobs {
+            let template = job.template.map(|number| number as usize);
+            if let Some(template) = template.and_then(|number| self.templates.get_mut(number)) {
+                template.waiting.push(*id);
+            }
+        }
+        if self.held {
+            self.say(client_message::Kind::Hold(v1::Hold { held: true }));
+        }
+    }
+
+    /// The connection is gone. Tells whether that is news.
+    pub fn down(&mut self) -> bool {
+        self.outgoing = None;
+        !std::mem::replace(&mut self.was_down, true)
+    }
+
+    /// Whether somebody was told that there is no connection.
+    pub fn is_down_told(&self) -> bool {
+        self.was_down
+    }
+
+    /// Jobs that were to be killed and of which nobody can say now that they were.
+    pub fn killed(&mut self) -> Vec<JobId> {
+        let jobs = self.jobs.iter();
+        let killed: Vec<JobId> = jobs
+            .filter(|(_, job)| job.stopping == Some(Stop::Kill))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in &killed {
+            self.forget(*id);
+        }
+        killed
+    }
+
+    /// Stops a job. Tells whether it is over already.
+    pub fn stop(&mut self, id: JobId, how: Stop) -> bool {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return false;
+        };
+        let is_here = !job.was_sent || (self.outgoing.is_none() && how == Stop::Kill);
+        if is_here {
+            self.forget(id);
+            return true;
+        }
+        if job.stopping != Some(Stop::Kill) {
+            job.stopping = Some(how);
+        }
+        self.say_stop(id, how);
+        false
+    }
+
+    fn say_stop(&mut self, id: JobId, how: Stop) {
+        let how = match how {
+            Stop::Terminate => v1::Stop::Terminate,
+            Stop::Kill => v1::Stop::Kill,
+        };
+        self.say(client_message::Kind::Cancel(v1::Cancel {
+            job: id.0,
+            how: how.into(),
+        }));
+    }
+
+    /// Starts nothing more, or starts jobs again.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+        self.say(client_message::Kind::Hold(v1::Hold { held }));
+    }
+
+    /// The run is over.
+    pub fn goodbye(&mut self) {
+        self.flush();
+        self.say(client_message::Kind::Goodbye(v1::Empty {}));
+        self.outgoing = None;
+    }
+
+    /// The broker said something.
+    pub fn event(&mut self, event: session_event::Kind, events: &mut VecDeque<BackendEvent>) {
+        match event {
+            session_event::Kind::Welcome(_) => {
+                for worker in std::mem::take(&mut self.workers) {
+                    let reason = "the connection to the broker is a new one".to_owned();
+                    let left = EventKind::WorkerLeft { worker, reason };
+                    events.push_back(BackendEvent::Fact(left));
+                }
+            }
+            session_event::Kind::Accepted(_) => {}
+            session_event::Kind::Missing(missing) => self.missing(missing.template),
+            session_event::Kind::Started(started) => self.started(started, events),
+            session_event::Kind::Output(output) => self.output(output, events),
+            session_event::Kind::Finished(finished) => self.finished(finished, events),
+            session_event::Kind::Requeued(requeued) => {
+                let id = JobId(requeued.job);
+                self.interrupted(id, requeued.reason, events);
+            }
+            session_event::Kind::Worker(worker) => self.joined(worker, events),
+            session_event::Kind::WorkerLeft(left) => {
+                let worker = WorkerId(left.worker.saturating_add(FIRST_WORKER));
+                if self.workers.remove(&worker) {
+                    let reason = left.reason;
+                    let left = EventKind::WorkerLeft { worker, reason };
+                    events.push_back(BackendEvent::Fact(left));
+                }
+            }
+            session_event::Kind::Cluster(cluster) => self.sample(cluster, events),
+            session_event::Kind::Notice(notice) => {
+                events.push_back(BackendEvent::Fact(EventKind::Notice(Notice {
+                    severity: Severity::Warning,
+                    text: notice.text,
+                    help: Some(notice.help).filter(|help| !help.is_empty()),
+                    in_summary: false,
+                })));
+            }
+        }
+    }
+
+    fn missing(&mut self, number: u32) {
+        if let Some(template) = self.template(number)
+            && template.upload == Upload::Done
+        {
+            template.upload = Upload::Wanted;
+        }
+    }
+
+    fn started(&mut self, started: v1::Started, events: &mut VecDeque<BackendEvent>) {
+        let id = JobId(started.job);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let before = job.progress;
+        match before {
+            Progress::Running { attempt, .. } if attempt == started.attempt => return,
+            Progress::Running { .. } | Progress::Interrupted | Progress::Waiting => {}
+        }
+        job.progress = Progress::Running {
+            attempt: started.attempt,
+            next: 0,
+        };
+        match before {
+            Progress::Waiting => events.push_back(BackendEvent::Started {
+                job: id,
+                worker: WorkerId(started.worker.saturating_add(FIRST_WORKER)),
+                slot: started.slot,
+            }),
+            Progress::Running { .. } => events.push_back(BackendEvent::Restarted {
+                job: id,
+                reason: "the broker gave it to another worker".to_owned(),
+            }),
+            Progress::Interrupted => {}
+        }
+    }
+
+    fn output(&mut self, output: v1::Output, events: &mut VecDeque<BackendEvent>) {
+        let id = JobId(output.job);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let Ok(stream) = from_proto::stream(output.stream) else {
+            return;
+        };
+        if let Progress::Running { attempt, next } = &mut job.progress
+            && *attempt == output.attempt
+            && *next == output.index
+        {
+            *next += 1;
+            if !output.data.is_empty() {
+                events.push_back(BackendEvent::Output {
+                    job: id,
+                    stream,
+                    bytes: output.data.into(),
+                });
+            }
+        }
+    }
+
+    fn interrupted(&mut self, id: JobId, reason: String, events: &mut VecDeque<BackendEvent>) {
+        if let Some(job) = self.jobs.get_mut(&id)
+            && let Progress::Running { .. } = job.progress
+        {
+            job.progress = Progress::Interrupted;
+            events.push_back(BackendEvent::Restarted { job: id, reason });
+        }
+    }
+
+    fn finished(&mut self, finished: v1::Finished, events: &mut VecDeque<BackendEvent>) {
+        let id = JobId(finished.job);
+        if !self.forget(id) {
+            // It was told before, and the broker has not heard that we know.
+            self.unacknowledged.push(finished.job);
+            return;
+        }
+        let result = finished.result.as_ref();
+        let result = match result.map(from_proto::job_result) {
+            Some(Ok(result)) => result,
+            Some(Err(error)) => JobResult::not_run(JobEnd::Error(format!(
+                "the broker sent an outcome that means nothing: {error}"
+            ))),
+            None => {
+                let message = "the broker did not say how the job ended".to_owned();
+                JobResult::not_run(JobEnd::Error(message))
+            }
+        };
+        events.push_back(BackendEvent::Finished { job: id, result });
+    }
+
+    fn joined(&mut self, worker: v1::Worker, events: &mut VecDeque<BackendEvent>) {
+        let id = WorkerId(worker.id.saturating_add(FIRST_WORKER));
+        if self.workers.insert(id) {
+            events.push_back(BackendEvent::Fact(EventKind::WorkerJoined {
+                worker: id,
+                name: worker.name,
+                slots: worker.slots,
+                architecture: worker.architecture,
+            }));
+        }
+    }
+
+    fn sample(&mut self, cluster: v1::Cluster, events: &mut VecDeque<BackendEvent>) {
+        for worker in cluster.workers {
+            let id = WorkerId(worker.id.saturating_add(FIRST_WORKER));
+            let state = match v1::WorkerState::try_from(worker.state) {
+                Ok(v1::WorkerState::Draining) => WorkerState::Draining,
+                Ok(v1::WorkerState::Degraded) => WorkerState::Degraded,
+                Ok(v1::WorkerState::Lost) => WorkerState::Lost,
+                Ok(v1::WorkerState::Online | v1::WorkerState::Unspecified) | Err(_) => {
+                    WorkerState::Online
+                }
+            };
+            let sample = EventKind::WorkerSample {
+                worker: id,
+                state,
+                busy: worker.busy,
+                cpu_permille: worker.cpu_permille,
+                memory_used_bytes: worker.memory_used_bytes,
+                memory_total_bytes: worker.memory_total_bytes,
+            };
+            self.joined(worker, events);
+            events.push_back(BackendEvent::Fact(sample));
+        }
+        let clients = cluster.clients.into_iter().map(|client| ClusterClient {
+            name: client.name,
+            run: RunId(ContentHash::of(&client.run).prefix()),
+            queued: client.queued,
+            running: client.running,
+        });
+        events.push_back(BackendEvent::Fact(EventKind::ClusterSample(
+            ClusterSample {
+                queued: cluster.queued,
+                running: cluster.running,
+                slots: cluster.slots,
+                cache_hits: cluster.cache_hits,
+                cache_misses: cluster.cache_misses,
+                store_bytes: cluster.store_bytes,
+                clients: clients.collect(),
+            },
+        )));
+    }
+
+    /// A job is over. Tells whether it was not before.
+    fn forget(&mut self, id: JobId) -> bool {
+        let was_there = self.jobs.remove(&id).is_some();
+        if was_there {
+            self.over.insert(id.0);
+            self.unacknowledged.push(id.0);
+        }
+        was_there
+    }
+
+    fn template(&mut self, number: u32) -> Option<&mut Template> {
+        self.templates.get_mut(number as usize)
+    }
+
+    fn say(&mut self, kind: client_message::Kind) {
+        if let Some(outgoing) = &self.outgoing {
+            // That a connection is gone is told by the link.
+            drop(outgoing.send(v1::ClientMessage { kind: Some(kind) }));
+        }
+    }
+}
+
+fn message(id: JobId, template: u32, job: &Remoted, grace: Duration) -> v1::Job {
+    let process = &job.job.process;
+    v1::Job {
+        id: id.0,
+        template,
+        program: to_proto::text(&process.program),
+        arguments: process
+            .arguments
+            .iter()
+            .map(|argument| to_proto::text(argument))
+            .collect(),
+        // All of it is the template's.
+        environment: Vec::new(),
+        timeout: job.job.timeout.map(to_proto::duration),
+        grace: Some(to_proto::duration(grace)),
+        priority: job.rank.priority.into(),
+        estimate: job.rank.estimate.map(to_proto::duration),
+    }
+}

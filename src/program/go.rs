@@ -94,6 +94,7 @@ fn session(
         framework,
         isolation: settings.isolation,
         slots: settings.slots,
+        cluster: &settings.cluster,
         wishes: wishes(
             errand,
             settings.repeat,

@@ -18,7 +18,11 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::failure::Failure;
 use super::screen::{Screen, Shown, TerminalGone};
+use crate::engine::backend::GRACE_DEFAULT;
+use crate::engine::backend::any::AnyBackend;
+use crate::engine::backend::broker::{BrokerBackend, ClusterOptions as ClusterBackendOptions};
 use crate::engine::backend::local::LocalBackend;
+use crate::engine::config::Address;
 use crate::engine::event::channel::channel;
 use crate::engine::event::{BackendInfo, Isolation, Notice, RunStarted, SCHEMA_VERSION};
 use crate::engine::framework::Framework;
@@ -29,7 +33,10 @@ use crate::engine::run::message::Wishes;
 use crate::engine::run::outlet::Outlet;
 use crate::engine::run::signals::{self, Interrupt};
 use crate::engine::run::watch::Watching;
+use crate::engine::security::client::connect;
 use crate::runners::jobs;
+use crate::runners::sandbox::cluster::ClusterOptions;
+use crate::runners::sandbox::invocation::{Colours, Invocation};
 use crate::ui::{record, terminal};
 
 /// What is to be run, and shown on what.
@@ -45,6 +52,8 @@ pub struct Session<'a, F> {
     pub isolation: Isolation,
     /// How many run at a time.
     pub slots: u32,
+    /// Where they run, if not only here.
+    pub cluster: &'a ClusterOptions,
     /// What the user wants of the run.
     pub wishes: Wishes,
     /// Whether changed files begin rounds.
@@ -96,9 +105,9 @@ impl<F: Framework> Session<'_, F> {
             // Signals that come from now on end the run, not the process.
             let interrupts =
                 signals::listen(concerns_us).map_err(|error| infrastructure(&error))?;
-            let backend = backend(self.isolation, self.slots)?;
+            let backend = backend(self.isolation, self.slots, self.cluster).await?;
             Ok(drive(Setup {
-                run: run_started(self.program, self.command, self.isolation),
+                run: run_started(self.program, self.command, self.isolation, self.cluster),
                 wishes: self.wishes,
                 notices: self.notices,
                 framework: self.framework,
@@ -143,8 +152,24 @@ pub fn wait_for(shown: Shown) -> Result<(), Failure> {
     }
 }
 
+/// The backend that was chosen.
+pub async fn backend(
+    isolation: Isolation,
+    slots: u32,
+    cluster: &ClusterOptions,
+) -> Result<AnyBackend, Failure> {
+    let local = local_backend(isolation, slots)?;
+    match &cluster.broker {
+        None => Ok(AnyBackend::Local(local)),
+        Some(broker) => {
+            let backend = cluster_backend(broker, cluster, local).await?;
+            Ok(AnyBackend::Broker(Box::new(backend)))
+        }
+    }
+}
+
 /// A backend of this machine.
-pub fn backend(isolation: Isolation, slots: u32) -> Result<LocalBackend, Failure> {
+pub fn local_backend(isolation: Isolation, slots: u32) -> Result<LocalBackend, Failure> {
     match isolation {
         Isolation::Container => {
             let executable =
@@ -157,6 +182,44 @@ pub fn backend(isolation: Isolation, slots: u32) -> Result<LocalBackend, Failure
         let help = forbidden.help.clone();
         Failure::infrastructure(&forbidden, Some(help))
     })
+}
+
+async fn cluster_backend(
+    broker: &Address,
+    cluster: &ClusterOptions,
+    local: LocalBackend,
+) -> Result<BrokerBackend, Failure> {
+    let connection = connect(broker, &cluster.security()).await;
+    let connection = connection.map_err(|error| Failure::infrastructure(&error, error.help()))?;
+    let invocation = Invocation::of_this_process(Colours::Unwanted)
+        .map_err(|error| Failure::infrastructure(&error, None))?;
+    let cache = invocation
+        .cache_home()
+        .unwrap_or_else(std::env::temp_dir)
+        .join("maelstrom");
+    // Without it files are only hashed again.
+    drop(std::fs::create_dir_all(&cache));
+    let random = || RandomState::new().build_hasher().finish().to_ne_bytes();
+    let mut run = [0; 16];
+    for (place, byte) in run.iter_mut().zip([random(), random()].concat()) {
+        *place = byte;
+    }
+    let options = ClusterBackendOptions {
+        connection,
+        address: broker.to_string(),
+        run,
+        name: own_name(),
+        digests: cache.join("digests"),
+        grace: GRACE_DEFAULT,
+    };
+    Ok(BrokerBackend::new(options, local))
+}
+
+/// Who runs this: user and host.
+fn own_name() -> String {
+    let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    format!("{user}@{}", host.to_string_lossy())
 }
 
 /// The program that opens a shell in a container: beside this one, else on `PATH`. Processes that
@@ -181,7 +244,12 @@ fn shell(isolation: Isolation) -> Option<PathBuf> {
     }
 }
 
-fn run_started(program: &str, command: Vec<String>, isolation: Isolation) -> RunStarted {
+fn run_started(
+    program: &str,
+    command: Vec<String>,
+    isolation: Isolation,
+    cluster: &ClusterOptions,
+) -> RunStarted {
     let directory = std::env::current_dir().unwrap_or_default();
     let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -195,7 +263,12 @@ fn run_started(program: &str, command: Vec<String>, isolation: Isolation) -> Run
         command,
         directory: directory.display().to_string(),
         started_unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
-        backend: BackendInfo::Local,
+        backend: match &cluster.broker {
+            None => BackendInfo::Local,
+            Some(broker) => BackendInfo::Broker {
+                address: broker.to_string(),
+            },
+        },
         isolation,
     }
 }

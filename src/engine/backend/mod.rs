@@ -16,6 +16,7 @@
 //!
 //! Absent on purpose: tests, attempts, repeats and history. A backend knows jobs only.
 
+pub mod any;
 pub mod broker;
 pub mod local;
 

@@ -20,7 +20,7 @@ use self::ending::Ending;
 use super::failure::Failure;
 use super::opening::{Opened, Opening, open, wishes};
 use super::screen::Screen;
-use super::session::{Session, backend, runtime};
+use super::session::{Session, backend, local_backend, runtime};
 use super::showing::screen;
 use crate::engine::backend::GRACE_DEFAULT;
 use crate::engine::backend::local::LocalBackend;
@@ -40,6 +40,7 @@ use crate::runners::jobs::options::{Command, Input, One, PROGRAM, StandardInput}
 use crate::runners::jobs::surroundings::Surroundings;
 use crate::runners::jobs::workshop::{Tell, Workshop, WorkshopError};
 use crate::runners::jobs::{Mode, Options, OptionsError, Settings};
+use crate::runners::sandbox::cluster::ClusterOptions;
 use crate::ui::dashboard::Source;
 use crate::ui::diagnostic::Diagnostic;
 use crate::ui::style::Colour;
@@ -88,6 +89,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
         slots,
         caches,
         report,
+        cluster,
     } = settings;
     let sources = caches.sources(&invocation);
     let own = sources.cache.clone();
@@ -103,12 +105,14 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
                 log.keep_in(&own);
                 let framework = JobsFramework::new(input, project, workshop);
                 let record = report.record;
-                return dashboard(&framework, command, slots, notices, screen, log, record);
+                let size = (slots, &cluster);
+                return dashboard(&framework, command, size, notices, screen, log, record);
             }
             log.to_stderr();
             tell_all(&notices)?;
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
-            single(slots, async |backend, interrupts| {
+            interruptible(async |interrupts| {
+                let backend = backend(Isolation::Container, slots, &cluster).await?;
                 stream::Run::new(backend, workshop, interrupts)
                     .follow(entries)
                     .await
@@ -193,10 +197,19 @@ fn single<T>(
     slots: u32,
     what: impl AsyncFnOnce(LocalBackend, &mut UnboundedReceiver<Interrupt>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    interruptible(async |interrupts| {
+        let backend = local_backend(Isolation::Container, slots)?;
+        what(backend.with_grace(GRACE_DEFAULT), interrupts).await
+    })
+}
+
+/// Does something while signals are messages.
+fn interruptible<T>(
+    what: impl AsyncFnOnce(&mut UnboundedReceiver<Interrupt>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     runtime()?.block_on(async {
         let mut interrupts = signals::listen(|_| true).map_err(|error| infrastructure(&error))?;
-        let backend = backend(Isolation::Container, slots)?;
-        what(backend.with_grace(GRACE_DEFAULT), &mut interrupts).await
+        what(&mut interrupts).await
     })
 }
 
@@ -272,7 +285,7 @@ struct Ended(String);
 fn dashboard(
     framework: &JobsFramework,
     command: Vec<String>,
-    slots: u32,
+    (slots, cluster): (u32, &ClusterOptions),
     notices: Vec<Notice>,
     screen: Screen,
     log: Log,
@@ -284,6 +297,7 @@ fn dashboard(
         framework,
         isolation: Isolation::Container,
         slots,
+        cluster,
         wishes: wishes(Errand::Run, std::num::NonZeroU32::MIN, None, AtEnd::Stay),
         notices,
         screen,

@@ -11,7 +11,7 @@ use tempfile::SpooledTempFile;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
 use super::ending::{Ending, ending};
-use crate::engine::backend::local::LocalBackend;
+use crate::engine::backend::any::AnyBackend;
 use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use crate::engine::error::with_causes;
 use crate::engine::event::Stream;
@@ -45,7 +45,7 @@ impl Output {
 
 /// Runs the jobs of one input.
 pub struct Run<'a> {
-    backend: LocalBackend,
+    backend: AnyBackend,
     workshop: Workshop,
     interrupts: &'a mut UnboundedReceiver<Interrupt>,
     /// Of the jobs that have not ended; those that have written nothing have none.
@@ -68,7 +68,7 @@ enum State {
 impl<'a> Run<'a> {
     /// A run that has not begun.
     pub fn new(
-        backend: LocalBackend,
+        backend: AnyBackend,
         workshop: Workshop,
         interrupts: &'a mut UnboundedReceiver<Interrupt>,
     ) -> Run<'a> {

@@ -16,6 +16,7 @@ use crate::runners::cargo::options::ReportOptions;
 use super::container_options::{ContainerOptions, OwnCacheOptions};
 use super::escape::{EscapeCharacter, EscapeCharacterError};
 use super::mount::MountError;
+use crate::runners::sandbox::cluster::ClusterOptions;
 
 /// The most slots there may be.
 const SLOTS_MAX: i64 = 1000;
@@ -38,6 +39,12 @@ pub static PROGRAM: Program = Program {
         Value::new("no-tui", Kind::Boolean),
         Value::new("on-finish", Kind::Text),
         Value::new("color", Kind::Text),
+        Value::new("broker", Kind::Text),
+        Value::new("broker-ca", Kind::Text),
+        Value::new("broker-certificate", Kind::Text),
+        Value::new("broker-key", Kind::Text),
+        Value::new("broker-token-file", Kind::Text),
+        Value::new("cluster-communication-strategy", Kind::Text),
     ],
 };
 
@@ -77,6 +84,10 @@ pub struct Options {
     /// What is shown.
     #[command(flatten)]
     pub report: ReportOptions,
+
+    /// Where it runs, if not only here.
+    #[command(flatten)]
+    pub cluster: ClusterOptions,
 }
 
 /// What is run.
@@ -119,6 +130,8 @@ pub struct Settings {
     pub caches: OwnCacheOptions,
     /// What is shown otherwise, and where.
     pub report: ReportOptions,
+    /// Where it runs, if not only here.
+    pub cluster: ClusterOptions,
 }
 
 /// What is to be done.
@@ -311,6 +324,7 @@ impl Options {
                 slots,
                 caches: self.caches,
                 report: self.report,
+                cluster: self.cluster,
             });
         }
         let reads_stdin = stdin == StandardInput::Other && !self.jobs.tty;
@@ -345,6 +359,7 @@ impl Options {
             slots,
             caches: self.caches,
             report: self.report,
+            cluster: self.cluster,
         })
     }
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::event::Isolation;
-use crate::engine::job::ContainerSpec;
+use crate::engine::job::{ContainerSpec, Inputs};
 use crate::runners::sandbox::container::facts::{Libraries, WorkspaceFacts};
+use crate::runners::sandbox::container::inputs::inputs;
 use crate::runners::sandbox::container::workspace::Places;
 use crate::runners::sandbox::container::{
     ContainerError, Toolbox, container, host, mountinfo, workspace,
@@ -19,6 +20,8 @@ use crate::runners::sandbox::invocation::{Invocation, Variables};
 pub struct Surroundings {
     /// The container.
     pub container: Arc<ContainerSpec>,
+    /// What it needs on another machine.
+    pub inputs: Arc<Inputs>,
     /// The environment of its jobs.
     pub environment: Arc<Variables>,
     /// Where they start.
@@ -46,9 +49,11 @@ impl Surroundings {
             )?
         };
         let host = host::gather(invocation, Vec::new());
-        let spec = container(&facts, &host, Toolbox::Present, &Libraries::default())?;
+        let libraries = Libraries::default();
+        let spec = container(&facts, &host, Toolbox::Present, &libraries)?;
         Ok(Surroundings {
             container: Arc::new(spec),
+            inputs: Arc::new(inputs(&facts, &host, &libraries, &[])),
             environment: Arc::new(invoking(&invocation.environment, Isolation::Container)),
             working_directory: directory.clone(),
         })

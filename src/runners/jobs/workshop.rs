@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::exit_code;
-use crate::engine::job::{Job, Mount, MountKind, Placement, ProcessSpec};
+use crate::engine::job::{Inputs, Job, Mount, MountKind, Placement, ProcessSpec};
 use crate::engine::materials::{Sources, Watcher};
 use crate::engine::spec::job::JobSpecification;
 use crate::engine::spec::{
@@ -38,6 +38,7 @@ pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Workshop {
     resolver: Resolver,
     specified: Rc<Specified>,
+    inputs: Arc<Inputs>,
     standard: Rc<Standard>,
     known: Rc<RefCell<VecDeque<(Resolved, Given)>>>,
     tell: Tell,
@@ -96,6 +97,7 @@ impl Workshop {
                 working_directory: surroundings.working_directory.into(),
                 program: None,
             }),
+            inputs: surroundings.inputs,
             known: Rc::default(),
             tell,
         }
@@ -157,7 +159,7 @@ impl Workshop {
     ) -> Result<Job, WorkshopError> {
         let given = self.give(resolved, place).await?;
         Ok(Job {
-            placement: Placement::Here,
+            placement: Placement::Anywhere(Arc::clone(&self.inputs)),
             container: given.container,
             process: Arc::new(ProcessSpec {
                 program: command.program.as_os_str().into(),

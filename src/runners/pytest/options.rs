@@ -17,6 +17,7 @@ use crate::engine::config::{self, ConfigError, Kind, Program, Settled, System, V
 use crate::engine::event::Isolation;
 use crate::engine::filter::{PatternError, Selection, vocabulary};
 use crate::runners::cargo::options::{IsolationOption, ReportOptions};
+use crate::runners::sandbox::cluster::ClusterOptions;
 use crate::runners::sandbox::specified::ContainerOptions;
 
 /// The most slots there may be.
@@ -45,6 +46,12 @@ pub static PROGRAM: Program = Program {
         Value::new("no-tui", Kind::Boolean),
         Value::new("on-finish", Kind::Text),
         Value::new("color", Kind::Text),
+        Value::new("broker", Kind::Text),
+        Value::new("broker-ca", Kind::Text),
+        Value::new("broker-certificate", Kind::Text),
+        Value::new("broker-key", Kind::Text),
+        Value::new("broker-token-file", Kind::Text),
+        Value::new("cluster-communication-strategy", Kind::Text),
         Value::new("collect-from-module", Kind::Text),
         Value::new("extra-pytest-args", Kind::List),
         Value::new("extra-pytest-collect-args", Kind::List),
@@ -88,6 +95,10 @@ pub struct Options {
     /// What is shown.
     #[command(flatten)]
     pub report: ReportOptions,
+
+    /// Where it runs, if not only here.
+    #[command(flatten)]
+    pub cluster: ClusterOptions,
 }
 
 /// Which tests.
@@ -201,6 +212,8 @@ pub struct Settings {
     pub containers: ContainerOptions,
     /// What is shown otherwise, and where.
     pub report: ReportOptions,
+    /// Where it runs, if not only here.
+    pub cluster: ClusterOptions,
 }
 
 /// What pytest is told.
@@ -321,6 +334,7 @@ impl Options {
             timeout_s: self.run.timeout,
             collection_timeout: seconds(self.run.collection_timeout),
             report: self.report,
+            cluster: self.cluster,
         })
     }
 }

@@ -6,6 +6,7 @@
 //! - [`invocation`]: where and with what we were called.
 //! - [`environment`]: what of the calling environment means something to a test.
 //! - [`caches`]: where layers and images are.
+//! - [`cluster`]: where jobs run, if not only here.
 //! - [`container`]: the default container.
 //! - [`specified`]: what a project's own file makes of all that.
 //! - [`own`]: where a runner keeps what is its own.
@@ -14,6 +15,7 @@
 //! Deliberately absent: anything that only one language has.
 
 pub mod caches;
+pub mod cluster;
 pub mod container;
 pub mod environment;
 pub mod invocation;

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 
+use crate::runners::sandbox::cluster::ClusterOptions;
 pub use crate::runners::sandbox::container::Toolbox;
 use crate::runners::sandbox::specified::ContainerOptions;
 
@@ -93,6 +94,10 @@ pub struct Options {
     /// What is shown.
     #[command(flatten)]
     pub report: ReportOptions,
+
+    /// Where it runs, if not only here.
+    #[command(flatten)]
+    pub cluster: ClusterOptions,
 }
 
 /// Which packages.

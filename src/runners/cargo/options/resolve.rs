@@ -14,6 +14,7 @@ use super::{
     BuildOptions, IsolationOption, Options, PackageOptions, ReportOptions, SLOTS_MAX,
     TargetOptions, TestOptions,
 };
+use crate::runners::sandbox::cluster::ClusterOptions;
 
 /// The words of cargo's patterns.
 pub(in crate::runners::cargo) const VOCABULARY: &Vocabulary = &vocabulary::CARGO;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub passing_output: PassingOutput,
     /// What is shown otherwise, and where.
     pub report: ReportOptions,
+    /// Where it runs, if not only here.
+    pub cluster: ClusterOptions,
 }
 
 /// What a call is for.
@@ -222,6 +225,7 @@ impl Options {
             },
             extra_arguments: harness.extra,
             report: self.report,
+            cluster: self.cluster,
         })
     }
 }

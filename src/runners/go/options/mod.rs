@@ -28,6 +28,7 @@ use clap::{Args, CommandFactory, Parser};
 use crate::engine::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
 pub use crate::runners::cargo::options::{IsolationOption, PassingOutput, ReportOptions};
 
+use crate::runners::sandbox::cluster::ClusterOptions;
 use crate::runners::sandbox::specified::ContainerOptions;
 
 pub use self::resolve::{Goal, OptionsError, Settings, Timeout};
@@ -56,6 +57,12 @@ pub static PROGRAM: Program = Program {
         Value::new("no-tui", Kind::Boolean),
         Value::new("on-finish", Kind::Text),
         Value::new("color", Kind::Text),
+        Value::new("broker", Kind::Text),
+        Value::new("broker-ca", Kind::Text),
+        Value::new("broker-certificate", Kind::Text),
+        Value::new("broker-key", Kind::Text),
+        Value::new("broker-token-file", Kind::Text),
+        Value::new("cluster-communication-strategy", Kind::Text),
         Value::new("vet", Kind::Text),
         Value::new("short", Kind::Boolean),
         Value::new("fullpath", Kind::Boolean),
@@ -111,6 +118,10 @@ pub struct Options {
     /// What is shown.
     #[command(flatten)]
     pub report: ReportOptions,
+
+    /// Where it runs, if not only here.
+    #[command(flatten)]
+    pub cluster: ClusterOptions,
 }
 
 /// Which tests.

@@ -16,6 +16,7 @@ use super::{
     BuildOptions, IsolationOption, Options, PassingOutput, ReportOptions, RunOptions, SLOTS_MAX,
     TestOptions,
 };
+use crate::runners::sandbox::cluster::ClusterOptions;
 
 /// All packages below the current directory, as Go writes it.
 const ALL_PACKAGES: &str = "./...";
@@ -63,6 +64,8 @@ pub struct Settings {
     pub passing_output: PassingOutput,
     /// What is shown otherwise, and where.
     pub report: ReportOptions,
+    /// Where it runs, if not only here.
+    pub cluster: ClusterOptions,
 }
 
 /// What a call is for.
@@ -230,6 +233,7 @@ impl Options {
                 false => PassingOutput::Hidden,
             },
             report: self.report,
+            cluster: self.cluster,
         })
     }
 }

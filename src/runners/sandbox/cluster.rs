@@ -1,0 +1,61 @@
+//! The options about a cluster that every client has.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::engine::config::Address;
+use crate::engine::security::client::ClientSecurity;
+
+/// Where jobs run, if not only here.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterOptions {
+    /// Run on the workers of this broker
+    #[arg(short, long, value_name = "HOST:PORT")]
+    pub broker: Option<Address>,
+
+    /// Speak TLS with the broker, whose certificate this authority has signed
+    #[arg(long, value_name = "PEM-FILE")]
+    pub broker_ca: Option<PathBuf>,
+
+    /// Show the broker this certificate
+    #[arg(
+        long,
+        value_name = "PEM-FILE",
+        requires = "broker_key",
+        requires = "broker_ca"
+    )]
+    pub broker_certificate: Option<PathBuf>,
+
+    /// The key of that certificate
+    #[arg(long, value_name = "PEM-FILE", requires = "broker_certificate")]
+    pub broker_key: Option<PathBuf>,
+
+    /// Show the broker the token in this file
+    #[arg(long, value_name = "FILE")]
+    pub broker_token_file: Option<PathBuf>,
+
+    /// How members of a cluster reach one another
+    #[arg(long, value_name = "WAY", default_value = "tcp", hide = true)]
+    pub cluster_communication_strategy: Strategy,
+}
+
+/// How members of a cluster reach one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Strategy {
+    /// By TCP.
+    #[default]
+    Tcp,
+}
+
+impl ClusterOptions {
+    /// What to trust and what to show.
+    pub fn security(&self) -> ClientSecurity {
+        ClientSecurity {
+            authority: self.broker_ca.clone(),
+            certificate: self.broker_certificate.clone().zip(self.broker_key.clone()),
+            token: self.broker_token_file.clone(),
+        }
+    }
+}

@@ -239,6 +239,7 @@ impl<'a, H: Host> Discovery<'a, H> {
             unknown if unknown == Path::new("") => Path::new(&offer.directory),
             known => known,
         };
+        let container = (container, self.containers.placement(&binary));
         let jobs = BinaryJobs::new(&self.project, container, directory, place, offer);
         let standard = jobs.standard(binary, bare);
         let (host, project) = (self.host, self.project.clone());

@@ -16,6 +16,7 @@ use crate::engine::job::{ContainerSpec, Job, Placement, ProcessSpec};
 use crate::engine::libraries::{ElfError, shared_libraries};
 use crate::runners::sandbox::container::facts::{HostFacts, Lent, Libraries, WorkspaceFacts};
 use crate::runners::sandbox::container::host_path::HostPath;
+use crate::runners::sandbox::container::inputs::{inputs, with_built};
 use crate::runners::sandbox::container::workspace::Places;
 use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::runners::sandbox::environment::invoking;
@@ -114,6 +115,25 @@ impl Containers {
         self.with(self.toolbox, binary)
     }
 
+    /// Where the tests of a binary can run.
+    pub fn placement(&self, binary: &Path) -> Placement {
+        match self.isolation {
+            Isolation::Container => {
+                let libraries = Libraries {
+                    files: self
+                        .made
+                        .keys()
+                        .flat_map(|(_, libraries)| libraries)
+                        .filter_map(|library| HostPath::resolve(library).ok())
+                        .collect(),
+                };
+                let inputs = inputs(&self.workspace, &self.host, &libraries, &[]);
+                Placement::Anywhere(Arc::new(with_built(&inputs, &[binary.to_owned()])))
+            }
+            Isolation::Process => Placement::Here,
+        }
+    }
+
     /// The container for a test binary whose tests do without this machine's programs.
     pub fn without_toolbox(&mut self, binary: &Path) -> Result<Arc<ContainerSpec>, NoContainer> {
         self.with(Toolbox::Absent, binary)
@@ -178,13 +198,14 @@ pub struct BinaryJobs {
     working_directory: Arc<Path>,
     arguments: Arc<[OsString]>,
     timeout: Option<Duration>,
+    placement: Placement,
 }
 
 impl BinaryJobs {
     /// Those of a test binary that was taken to `place` among the binaries.
     pub fn new(
         project: &Project<'_>,
-        container: Arc<ContainerSpec>,
+        (container, placement): (Arc<ContainerSpec>, Placement),
         directory: &Path,
         place: &Path,
         offer: &Offer,
@@ -202,6 +223,7 @@ impl BinaryJobs {
             working_directory: directory.into(),
             arguments: kept.chain(&settings.extra_arguments).cloned().collect(),
             timeout: settings.timeout,
+            placement,
         }
     }
 
@@ -215,6 +237,7 @@ impl BinaryJobs {
             working_directory: given.working_directory.clone(),
             arguments: self.arguments.clone(),
             timeout: given.timeout,
+            placement: self.placement.clone(),
         }
     }
 
@@ -240,7 +263,11 @@ impl BinaryJobs {
 
     /// Lists the tests.
     pub fn list(&self, timeout: Duration) -> Job {
-        self.job(vec![LIST.into()], Some(timeout))
+        Job {
+            // Short work on which everything waits.
+            placement: Placement::Here,
+            ..self.job(vec![LIST.into()], Some(timeout))
+        }
     }
 
     /// Runs what of one test the pattern selects.
@@ -253,7 +280,7 @@ impl BinaryJobs {
     fn job(&self, mut arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
         arguments.extend(self.arguments.iter().cloned());
         Job {
-            placement: Placement::Here,
+            placement: self.placement.clone(),
             container: self.container.clone(),
             process: Arc::new(ProcessSpec {
                 program: self.program.clone(),

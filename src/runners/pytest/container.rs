@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::event::Isolation;
-use crate::engine::job::{ContainerSpec, Root, SkeletonEntry, SkeletonKind};
+use crate::engine::job::{ContainerSpec, Inputs, Placement, Root, SkeletonEntry, SkeletonKind};
 use crate::runners::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
+use crate::runners::sandbox::container::inputs::{inputs, with_built};
 use crate::runners::sandbox::container::workspace::Places;
 use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::runners::sandbox::invocation::Invocation;
@@ -39,6 +40,8 @@ pub const RUNNER: &str = "runner.py";
 pub struct Surroundings {
     /// The container of all jobs.
     pub container: Arc<ContainerSpec>,
+    /// On which machines tests can run.
+    pub placement: Placement,
     /// Where `runner.py` is in it.
     pub runner: PathBuf,
 }
@@ -53,10 +56,11 @@ impl Surroundings {
     ) -> Result<Surroundings, PytestError> {
         match isolation {
             Isolation::Container => {
-                let mut spec = project_container(invocation, own, interpreter)?;
+                let (mut spec, inputs) = project_container(invocation, own, interpreter)?;
                 add_files(&mut spec);
                 Ok(Surroundings {
                     container: Arc::new(spec),
+                    placement: Placement::Anywhere(Arc::new(inputs)),
                     runner: Path::new(PLACE).join(RUNNER),
                 })
             }
@@ -70,6 +74,7 @@ impl Surroundings {
                 let spec = container(&none, &host, Toolbox::Absent, &Libraries::default())?;
                 Ok(Surroundings {
                     container: Arc::new(spec),
+                    placement: Placement::Here,
                     runner: place.join(RUNNER),
                 })
             }
@@ -81,7 +86,7 @@ fn project_container(
     invocation: &Invocation,
     own: &OwnDirectories,
     interpreter: &Interpreter,
-) -> Result<ContainerSpec, PytestError> {
+) -> Result<(ContainerSpec, Inputs), PytestError> {
     let directory = &invocation.directory;
     let home = invocation.path_variable("HOME");
     let facts = workspace::gather(
@@ -96,7 +101,10 @@ fn project_container(
     )?;
     let host = host::gather(invocation, interpreter.directories.clone());
     let libraries = Libraries::default();
-    Ok(container(&facts, &host, Toolbox::Present, &libraries)?)
+    let made = container(&facts, &host, Toolbox::Present, &libraries)?;
+    // An environment in the project is there for its tests, whether version control knows it or not.
+    let inputs = inputs(&facts, &host, &libraries, &[]);
+    Ok((made, with_built(&inputs, &interpreter.directories)))
 }
 
 /// Our files, as they stand in a container.

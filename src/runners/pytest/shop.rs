@@ -133,9 +133,11 @@ impl Shop<'_> {
         let lines = self.command_lines();
         let Some(Own { given, python }) = own else {
             let arguments = lines.test(session, test, &self.directory);
-            let mut job = self.job(arguments, self.settings.timeout);
-            job.resident = resident;
-            return job;
+            return Job {
+                resident,
+                placement: self.surroundings.placement.clone(),
+                ..self.job(arguments, self.settings.timeout)
+            };
         };
         let start = &given.working_directory;
         let (program, arguments) = match python {
@@ -153,7 +155,7 @@ impl Shop<'_> {
             working_directory: Arc::clone(start),
         };
         Job {
-            placement: Placement::Here,
+            placement: self.surroundings.placement.clone(),
             container: Arc::clone(&given.container),
             process: Arc::new(process),
             resident,

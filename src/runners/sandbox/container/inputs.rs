@@ -27,15 +27,17 @@ pub fn inputs(
         built: Vec::new(),
     });
     let nested = workspace.nested.iter().map(|path| path.canonical.clone());
-    let lent = workspace.lent.iter().map(|lent| lent.source.clone());
+    // Of what was built elsewhere, each job needs its own.
+    let lent = workspace.lent.iter().map(|lent| Carried {
+        source: lent.source.clone(),
+        left_out: vec![lent.source.clone()],
+        built: Vec::new(),
+    });
     let libraries = libraries.files.iter().map(|file| file.canonical.clone());
-    let others = nested
-        .chain(lent)
-        .chain(libraries)
-        .chain(bound(&host.etc_least));
+    let others = nested.chain(libraries).chain(bound(&host.etc_least));
     let tools = host.toolbox.iter().chain(&host.caches);
     Inputs {
-        carried: roots.chain(others.map(own)).collect(),
+        carried: roots.chain(lent).chain(others.map(own)).collect(),
         toolbox: tools
             .map(|path| path.canonical.clone())
             .chain(bound(&host.etc))
@@ -46,10 +48,7 @@ pub fn inputs(
 /// The same for programs that need these files besides.
 pub fn with_built(inputs: &Inputs, built: &[PathBuf]) -> Inputs {
     let carried = inputs.carried.iter().map(|carried| Carried {
-        built: match carried.left_out.is_empty() {
-            true => Vec::new(),
-            false => built.to_vec(),
-        },
+        built: built.to_vec(),
         ..carried.clone()
     });
     Inputs {

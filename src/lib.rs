@@ -25,6 +25,8 @@ pub enum Program {
     Run,
     /// `maelstrom-broker`.
     Broker,
+    /// `maelstrom-worker`.
+    Worker,
 }
 
 /// All of a program. To be called before anything else: the same executable serves as the helper
@@ -39,6 +41,7 @@ pub fn main(program: Program) -> ExitCode {
         Program::Pytest => program::pytest::main(std::env::args_os().collect()),
         Program::Run => program::run::main(std::env::args_os().collect()),
         Program::Broker => program::broker::main(std::env::args_os().collect()),
+        Program::Worker => program::worker::main(std::env::args_os().collect()),
     };
     ExitCode::from(code)
 }

@@ -18,6 +18,7 @@
 //! - [`security`]: who may speak to whom. [`reapi`]: contents by the Remote Execution API.
 //! - [`wire`]: the messages of the cluster. [`toolbox`]: whether two machines have the same files.
 //! - [`reapi`]: the messages of the Remote Execution API, and what goes with them.
+//! - [`worker`]: takes leases from a broker.
 //! - [`action`]: everything that can influence a job's outcome, and its digest.
 
 pub mod action;
@@ -45,6 +46,7 @@ pub mod security;
 pub mod spec;
 pub mod toolbox;
 pub mod wire;
+pub mod worker;
 
 #[cfg(test)]
 mod testing;

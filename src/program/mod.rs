@@ -4,7 +4,7 @@
 //! - [`go`]: `maelstrom-go-test`, likewise.
 //! - [`pytest`]: `maelstrom-pytest`, likewise.
 //! - [`run`]: `maelstrom-run`, likewise.
-//! - [`broker`]: `maelstrom-broker`.
+//! - [`broker`]: `maelstrom-broker`. [`worker`]: `maelstrom-worker`.
 //! - [`opening`]: what they share before a run. [`showing`]: what it is shown on.
 //! - [`session`]: one run with everything around it: backend, screen, signals, recording.
 //! - [`screen`]: the thread that shows a run.
@@ -23,3 +23,4 @@ pub mod screen;
 pub mod session;
 pub mod showing;
 pub mod specification;
+pub mod worker;

@@ -1,7 +1,6 @@
 //! The broker itself.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,8 +9,8 @@ use tonic::service::Routes;
 use tonic::transport::Server;
 
 use super::options::Settings;
-use crate::engine::broker::cas::{Storage, StorageOptions};
-use crate::engine::broker::inventory::{CacheUses, StoredInventory};
+use crate::engine::broker::cas::{Services, Storage, StorageOptions};
+use crate::engine::broker::inventory::StoredInventory;
 use crate::engine::broker::journal::Journal;
 use crate::engine::broker::services;
 use crate::engine::exit_code;
@@ -34,11 +33,18 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         .build()
         .map_err(|error| infrastructure(&error))?;
     runtime.block_on(async {
-        let uses = Arc::new(CacheUses::default());
-        let inventory = Box::new(StoredInventory::new(storage.clone(), Arc::clone(&uses)));
+        let contents = Services::start(storage.clone()).await;
+        let contents = contents.map_err(|error| infrastructure(&error))?;
+        let results = contents.action_results().clone();
+        let inventory = Box::new(StoredInventory::new(storage, results));
         let (door, engine) = services::open(settings.policy, journal, inventory);
         let mut routes = Routes::builder();
         services::add_to(&mut routes, &door);
+        routes
+            .add_service(contents.contents())
+            .add_service(contents.streams())
+            .add_service(contents.action_cache())
+            .add_service(contents.capabilities());
         let listener = TcpListener::bind(settings.address)
             .await
             .map_err(|source| {

@@ -13,7 +13,7 @@
 mod clock;
 mod container;
 mod job;
-mod machine;
+pub(in crate::engine) mod machine;
 mod output;
 mod process;
 
@@ -65,7 +65,7 @@ pub struct LocalBackend {
     streams: Rc<Streams>,
     slots: u32,
     grace: Duration,
-    scheduler: Scheduler<Job>,
+    scheduler: Scheduler<(Job, Duration)>,
     running: FuturesUnordered<Running>,
     controls: HashMap<JobId, Rc<Control>>,
     events: Queue,
@@ -165,6 +165,17 @@ impl LocalBackend {
         LocalBackend { streams, ..self }
     }
 
+    /// Hands over a job that may go on for this long after SIGTERM, whatever others may.
+    pub fn submit_with_grace(&mut self, id: JobId, job: Job, rank: Rank, grace: Duration) {
+        match self.scheduler.enqueue(id, rank, (job, grace)) {
+            Ok(()) => self.wake(),
+            Err(duplicate) => self.tell(BackendEvent::Finished {
+                job: id,
+                result: JobResult::not_run(JobEnd::Error(duplicate.to_string())),
+            }),
+        }
+    }
+
     fn tell(&mut self, event: BackendEvent) {
         self.events.borrow_mut().push_back(event);
         self.wake();
@@ -184,14 +195,15 @@ impl LocalBackend {
         while let Some(start) = self.scheduler.start_next() {
             let control = Rc::new(Control::default());
             self.controls.insert(start.job, Rc::clone(&control));
-            let means = self.keeping.means(start.slot, &start.payload);
+            let (job, grace) = start.payload;
+            let means = self.keeping.means(start.slot, &job);
             self.running.push(Box::pin(job::run(job::Assignment {
                 id: start.job,
-                job: start.payload,
+                job,
                 slot: start.slot,
                 means,
                 streams: Rc::clone(&self.streams),
-                grace: self.grace,
+                grace,
                 control,
                 events: Rc::clone(&self.events),
             })));
@@ -320,13 +332,7 @@ impl Backend for LocalBackend {
     }
 
     fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
-        match self.scheduler.enqueue(id, rank, job) {
-            Ok(()) => self.wake(),
-            Err(duplicate) => self.tell(BackendEvent::Finished {
-                job: id,
-                result: JobResult::not_run(JobEnd::Error(duplicate.to_string())),
-            }),
-        }
+        self.submit_with_grace(id, job, rank, self.grace);
     }
 
     fn stop(&mut self, id: JobId, how: Stop) {

@@ -2,16 +2,23 @@
 //!
 //! - [`Storage`]: blobs on disk; [`BlobReader`] and [`BlobWriter`] move them. [`index`] is the pure
 //!   part: what goes when there is too much.
+//! - [`actions`]: results of actions. [`Services`]: all of it by the API; [`tree`]: what directories
+//!   hold.
 
+pub mod actions;
 pub mod error;
 pub mod index;
 mod reader;
+mod service;
 mod storage;
+mod tree;
 mod writer;
 
 pub use error::StorageError;
 pub use reader::BlobReader;
+pub use service::Services;
 pub use storage::{Pinned, Storage, StorageOptions, Usage};
+pub use tree::closure;
 pub use writer::BlobWriter;
 
 #[cfg(test)]

@@ -1,0 +1,7 @@
+//! The shim of `maelstrom-worker`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    maelstrom::main(maelstrom::Program::Worker)
+}

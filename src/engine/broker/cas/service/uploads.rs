@@ -1,0 +1,357 @@
+//! Uploads that have begun and are not over.
+//!
+//! A client names each upload; when its connection breaks it dials again and goes on under the same
+//! name. So an upload outlives the stream that brought its first part, for a limited time.
+//!
+//! Invariants:
+//! - One stream at a time adds to an upload: the one that claimed it last. An earlier one, whose
+//!   connection may be dead without our knowing, is refused with its next part.
+//! - What nobody continues is removed after [`UPLOAD_IDLE`]; what is damaged, at once.
+//! - There are at most [`UPLOADS_MAX`].
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::time::Instant;
+use tonic::Status;
+
+use super::super::error::StorageError;
+use super::super::storage::Storage;
+use super::super::writer::BlobWriter;
+use crate::container::digest::Digest;
+use crate::engine::error::with_causes;
+use crate::engine::reapi::compression::{self, Unpacker};
+use crate::engine::reapi::limits::{UPLOAD_IDLE, UPLOADS_MAX};
+use crate::engine::reapi::resource::{Encoding, WriteName};
+
+/// How often idle uploads are looked for, as a part of the time that they have.
+const SWEEPS_PER_IDLE: u32 = 4;
+
+/// All uploads of a broker.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Uploads {
+    table: Arc<Mutex<Table>>,
+    storage: Storage,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    uploads: HashMap<WriteName, Entry>,
+    claims: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    upload: Arc<Mutex<Upload>>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// A stream adds to it.
+    Claimed(u64),
+    /// Nobody has, since then.
+    Idle(Instant),
+}
+
+/// What has arrived.
+struct Upload {
+    name: WriteName,
+    claim: u64,
+    /// Bytes that came over the wire.
+    arrived_bytes: u64,
+    sink: Sink,
+}
+
+impl std::fmt::Debug for Upload {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Upload")
+            .field("name", &self.name)
+            .field("arrived_bytes", &self.arrived_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+enum Sink {
+    /// Nothing has arrived.
+    Unopened,
+    Plain(BlobWriter),
+    Packed(Box<Unpacker<Into>>),
+    /// Done, or beyond repair.
+    Over,
+}
+
+/// A stream's claim on an upload. Dropped, the upload waits for the next one.
+#[derive(Debug)]
+pub(in super::super) struct Claim {
+    uploads: Uploads,
+    name: WriteName,
+    number: u64,
+    upload: Arc<Mutex<Upload>>,
+}
+
+/// What an upload has become after a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Progress {
+    /// So many bytes have arrived, and more are expected.
+    Arrived(u64),
+    /// It is whole, after so many bytes.
+    Whole(u64),
+}
+
+/// Where in an upload a part belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Part {
+    /// It is the first of its stream, and may begin anew.
+    First,
+    /// It follows another.
+    Next,
+}
+
+impl Uploads {
+    /// No upload yet. Must be called in a runtime, on which idle uploads are looked for.
+    pub(super) fn start(storage: Storage) -> Self {
+        let table = Arc::default();
+        tokio::spawn(sweep_now_and_then(Arc::downgrade(&table)));
+        Uploads { table, storage }
+    }
+
+    /// Takes up an upload, or begins one.
+    pub(super) fn claim(&self, name: WriteName) -> Result<Claim, Status> {
+        let mut table = lock(&self.table);
+        if table.uploads.len() >= UPLOADS_MAX && !table.uploads.contains_key(&name) {
+            return Err(Status::resource_exhausted(format!(
+                "{UPLOADS_MAX} uploads are under way: try {} again later",
+                name.digest
+            )));
+        }
+        table.claims += 1;
+        let number = table.claims;
+        let entry = table.uploads.entry(name.clone()).or_insert_with(|| Entry {
+            upload: Arc::new(Mutex::new(Upload {
+                name: name.clone(),
+                claim: number,
+                arrived_bytes: 0,
+                sink: Sink::Unopened,
+            })),
+            state: State::Claimed(number),
+        });
+        entry.state = State::Claimed(number);
+        Ok(Claim {
+            upload: Arc::clone(&entry.upload),
+            uploads: self.clone(),
+            name,
+            number,
+        })
+    }
+
+    /// How much of an upload has arrived, if there is one.
+    pub(super) fn arrived_bytes(&self, name: &WriteName) -> Option<u64> {
+        let upload = Arc::clone(&lock(&self.table).uploads.get(name)?.upload);
+        Some(lock(&upload).arrived_bytes)
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(in super::super) fn count(&self) -> usize {
+        lock(&self.table).uploads.len()
+    }
+
+    /// Removes those that nobody has continued for too long.
+    #[cfg(test)]
+    pub(in super::super) fn sweep(&self, now: Instant) {
+        drop(lock(&self.table).sweep(now));
+    }
+}
+
+impl Table {
+    /// What is removed gives its file back when it is dropped.
+    fn sweep(&mut self, now: Instant) -> Vec<Entry> {
+        let is_over = |_name: &WriteName, entry: &mut Entry| match entry.state {
+            State::Claimed(_) => false,
+            State::Idle(since) => now.saturating_duration_since(since) >= UPLOAD_IDLE,
+        };
+        self.uploads
+            .extract_if(is_over)
+            .map(|(_name, entry)| entry)
+            .collect()
+    }
+}
+
+async fn sweep_now_and_then(table: Weak<Mutex<Table>>) {
+    let mut ticks = tokio::time::interval(UPLOAD_IDLE / SWEEPS_PER_IDLE);
+    loop {
+        let now = ticks.tick().await;
+        let Some(table) = table.upgrade() else {
+            return;
+        };
+        let over = lock(&table).sweep(now);
+        if !over.is_empty() {
+            tracing::info!(
+                uploads = over.len(),
+                "uploads that nobody continued are removed"
+            );
+            tokio::task::spawn_blocking(move || drop(over));
+        }
+    }
+}
+
+impl Claim {
+    /// Adds a part that begins at `offset`, and ends the upload if it is the last one. Blocks.
+    pub(super) fn write(
+        &self,
+        part: Part,
+        offset: u64,
+        data: &[u8],
+        last: Last,
+    ) -> Result<Progress, Status> {
+        let mut upload = lock(&self.upload);
+        if part == Part::First {
+            upload.claim = upload.claim.max(self.number);
+        }
+        if upload.claim != self.number {
+            return Err(Status::aborted(format!(
+                "another stream has taken over the upload of {}",
+                self.name.digest
+            )));
+        }
+        upload.check_offset(part, offset)?;
+        let written = upload
+            .write(&self.uploads.storage, data)
+            .and_then(|()| match last {
+                Last::No => Ok(Progress::Arrived(upload.arrived_bytes)),
+                Last::Yes => {
+                    upload.finish()?;
+                    Ok(Progress::Whole(upload.arrived_bytes))
+                }
+            });
+        drop(upload);
+        match written {
+            Ok(Progress::Arrived(_)) => {}
+            Ok(Progress::Whole(_)) | Err(_) => self.forget(),
+        }
+        written
+    }
+
+    /// The upload is over, or not needed.
+    pub(super) fn forget(&self) {
+        let mut table = lock(&self.uploads.table);
+        let ours = table.uploads.get(&self.name);
+        if ours.is_some_and(|entry| Arc::ptr_eq(&entry.upload, &self.upload)) {
+            table.uploads.remove(&self.name);
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut table = lock(&self.uploads.table);
+        if let Some(entry) = table.uploads.get_mut(&self.name)
+            && matches!(entry.state, State::Claimed(number) if number == self.number)
+        {
+            entry.state = State::Idle(Instant::now());
+        }
+    }
+}
+
+/// Whether an upload ends with a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Last {
+    /// It goes on.
+    No,
+    /// It ends.
+    Yes,
+}
+
+impl Upload {
+    fn check_offset(&mut self, part: Part, offset: u64) -> Result<(), Status> {
+        match (part, offset) {
+            (_, offset) if offset == self.arrived_bytes => Ok(()),
+            // The client doesn't know of what has arrived, or doesn't trust it.
+            (Part::First, 0) => {
+                self.sink = Sink::Unopened;
+                self.arrived_bytes = 0;
+                Ok(())
+            }
+            (Part::First | Part::Next, offset) => Err(Status::invalid_argument(format!(
+                "the upload of {} goes on at byte {}, not at byte {offset}",
+                self.name.digest, self.arrived_bytes
+            ))),
+        }
+    }
+
+    fn write(&mut self, storage: &Storage, data: &[u8]) -> Result<(), Status> {
+        if let Sink::Unopened = self.sink {
+            self.sink = open(storage, &self.name)?;
+        }
+        match &mut self.sink {
+            Sink::Plain(writer) => writer.write(data)?,
+            Sink::Packed(unpacker) => unpacker
+                .write_all(data)
+                .map_err(|error| refusal(self.name.digest, error))?,
+            Sink::Unopened | Sink::Over => return Err(over(self.name.digest)),
+        }
+        self.arrived_bytes += data.len() as u64;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Status> {
+        match std::mem::replace(&mut self.sink, Sink::Over) {
+            Sink::Plain(writer) => Ok(writer.finish()?),
+            Sink::Packed(unpacker) => {
+                let into = unpacker
+                    .finish()
+                    .map_err(|error| refusal(self.name.digest, error))?;
+                Ok(into.0.finish()?)
+            }
+            Sink::Unopened | Sink::Over => Err(over(self.name.digest)),
+        }
+    }
+}
+
+fn open(storage: &Storage, name: &WriteName) -> Result<Sink, Status> {
+    let writer = storage.writer(name.digest)?;
+    match name.encoding {
+        Encoding::Identity => Ok(Sink::Plain(writer)),
+        Encoding::Zstd => compression::unpacker(Into(writer))
+            .map(|unpacker| Sink::Packed(Box::new(unpacker)))
+            .map_err(|error| refusal(name.digest, error)),
+    }
+}
+
+fn over(digest: Digest) -> Status {
+    Status::aborted(format!(
+        "the upload of {digest} was given up: begin it anew"
+    ))
+}
+
+/// Where unpacked bytes go. What the storage says travels through the unpacker as the source of an
+/// I/O error.
+struct Into(BlobWriter);
+
+impl Write for Into {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn refusal(digest: Digest, error: io::Error) -> Status {
+    match error.downcast::<StorageError>() {
+        Ok(error) => error.into(),
+        Err(error) => Status::invalid_argument(format!(
+            "what came for {digest} is not whole zstd: {}",
+            with_causes(&error)
+        )),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,91 @@
+//! How a worker's machine does, for heartbeats.
+
+use std::path::PathBuf;
+
+use nix::sys::statvfs::statvfs;
+
+use crate::engine::backend::local::machine::Machine;
+use crate::engine::event::EventKind;
+use crate::engine::ids::WorkerId;
+use crate::engine::wire::v1;
+
+/// With less room than this on its disk a worker takes no jobs: it could not fetch their inputs.
+pub const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+
+/// Looks at the machine.
+#[derive(Debug)]
+pub struct Health {
+    machine: Machine,
+    cache: PathBuf,
+    disk_free_bytes_min: u64,
+}
+
+impl Health {
+    /// Of this machine, with its cache there.
+    pub fn new(cache: PathBuf, disk_free_bytes_min: u64) -> Health {
+        let mut machine = Machine::default();
+        // Processor use is what has grown since the last look: this is the first.
+        drop(machine.sample(WorkerId(0), 0));
+        Health {
+            machine,
+            cache,
+            disk_free_bytes_min,
+        }
+    }
+
+    /// A sign of life.
+    pub fn heartbeat(&mut self, busy: u32) -> v1::Heartbeat {
+        let mut heartbeat = v1::Heartbeat {
+            busy,
+            degraded: self.degraded().unwrap_or_default(),
+            ..v1::Heartbeat::default()
+        };
+        if let Some(EventKind::WorkerSample {
+            cpu_permille,
+            memory_used_bytes,
+            memory_total_bytes,
+            ..
+        }) = self.machine.sample(WorkerId(0), busy)
+        {
+            heartbeat.cpu_permille = cpu_permille;
+            heartbeat.memory_used_bytes = memory_used_bytes;
+            heartbeat.memory_total_bytes = memory_total_bytes;
+        }
+        heartbeat
+    }
+
+    /// What is wrong with the machine, if anything.
+    pub fn degraded(&self) -> Option<String> {
+        let place = self.cache.display();
+        match statvfs(&self.cache) {
+            Err(errno) => Some(format!("the cache directory {place} is gone: {errno}")),
+            Ok(disk) => {
+                let free_bytes = disk.blocks_available().saturating_mul(disk.fragment_size());
+                let is_full = free_bytes < self.disk_free_bytes_min;
+                is_full.then(|| {
+                    let free_mib = free_bytes >> 20;
+                    format!("the disk of the cache directory {place} has {free_mib} MiB left")
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_with_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = directory.path().to_owned();
+        assert_eq!(Health::new(cache.clone(), 0).degraded(), None);
+        let full = Health::new(cache.clone(), u64::MAX).degraded().unwrap();
+        assert!(full.contains(&cache.display().to_string()), "{full}");
+        drop(directory);
+        let gone = Health::new(cache, 0).heartbeat(3);
+        assert!(gone.degraded.contains("is gone"), "{}", gone.degraded);
+        assert_eq!(gone.busy, 3);
+        assert!(gone.memory_total_bytes > 0);
+    }
+}

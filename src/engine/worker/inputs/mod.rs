@@ -1,0 +1,247 @@
+//! From a template to a container that can be made: all of its inputs at hand on this machine.
+//!
+//! - [`directory`]: the Remote Execution API's `Directory`, checked. - [`tree`]: from a digest to a
+//!   tree of the store. - [`error`]: why there is none.
+//!
+//! Owner of the state: [`Shelf`], which knows the trees that are being fetched or in use, so that
+//! what several templates have in common is fetched once. A tree stays pinned as long as a
+//! [`Prepared`] that has it lives.
+//!
+//! Invariant: a container shows of this machine only what its template says it shows, what is the
+//! same as on the client's machine, and nothing that holds the worker's own files.
+
+mod directory;
+mod error;
+mod tree;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
+
+use self::error::Hope;
+use super::contents::Contents;
+use crate::container::store::{Store, Tree};
+use crate::engine::job::ContainerSpec;
+use crate::engine::toolbox;
+use crate::engine::wire::from_proto::{self, Source, Template, ToolboxPath};
+
+pub use self::error::InputError;
+pub use self::tree::TreeLimits;
+
+/// How often a content that is missing or damaged is asked for: a client may just be uploading it
+/// again.
+const ATTEMPTS_MAX: u32 = 2;
+
+/// How long a storage may not answer: a broker is started again in far less.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// The first pause before a storage that does not answer is asked again, then twice as long each
+/// time.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// The longest.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// A tree that is on its way, or here.
+type Expected = OnceCell<Tree>;
+
+/// See the module's documentation.
+pub struct Shelf<C> {
+    contents: C,
+    store: Store,
+    limits: TreeLimits,
+    /// Files and directories that no job may see.
+    private: Vec<PathBuf>,
+    trees: RefCell<HashMap<Source, Weak<Expected>>>,
+    /// Whether trees were given up since somebody asked.
+    given_up: Rc<Cell<Freed>>,
+}
+
+/// Whether trees that containers have seen may be evicted now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Freed {
+    /// None.
+    #[default]
+    Nothing,
+    /// Some: containers that are kept for jobs to come must go.
+    Trees,
+}
+
+/// A container whose inputs are at hand. Dropping it lets them be evicted.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The container.
+    pub container: Arc<ContainerSpec>,
+    trees: Vec<Rc<Expected>>,
+    given_up: Rc<Cell<Freed>>,
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        if !self.trees.is_empty() {
+            self.given_up.set(Freed::Trees);
+        }
+    }
+}
+
+impl<C: Contents> Shelf<C> {
+    /// With these contents, and a store to keep them in. Nothing that is or holds one of `private`,
+    /// or is in one, is ever shown to a job; the store's directory needs not be said.
+    pub fn new(contents: C, store: Store, limits: TreeLimits, mut private: Vec<PathBuf>) -> Self {
+        private.push(store.root().to_owned());
+        Shelf {
+            contents,
+            store,
+            limits,
+            private,
+            trees: RefCell::default(),
+            given_up: Rc::default(),
+        }
+    }
+
+    /// Whether trees were given up since the last time.
+    pub fn freed(&self) -> Freed {
+        self.given_up.take()
+    }
+
+    /// Gets everything that a template's container is made of.
+    pub async fn prepare(&self, template: &Template) -> Result<Prepared, InputError> {
+        let own = std::env::consts::ARCH;
+        if template.architecture != own {
+            let wanted = template.architecture.clone();
+            return Err(InputError::Architecture { wanted, own });
+        }
+        self.check_toolbox(template.toolbox.clone()).await?;
+        let trees = template.sources.iter().filter(|source| is_fetched(source));
+        let trees: Vec<&Source> = trees.collect();
+        let fetched = try_join_all(trees.iter().map(|source| self.tree(source))).await?;
+        let places: HashMap<&Source, &Tree> = trees
+            .iter()
+            .copied()
+            .zip(fetched.iter().filter_map(|expected| expected.get()))
+            .collect();
+        let container = from_proto::container(&template.container, |source| match &source {
+            Source::Toolbox(path) => Ok(path.clone()),
+            Source::Directory(_) => place(&places, &source).map(Path::to_owned),
+            Source::File { .. } => Ok(place(&places, &source)?.join(tree::FILE_NAME)),
+        })?;
+        Ok(Prepared {
+            container: Arc::new(container),
+            trees: fetched,
+            given_up: Rc::clone(&self.given_up),
+        })
+    }
+
+    /// Whether this machine has all of this, and shows it.
+    pub async fn check_toolbox(&self, paths: Vec<ToolboxPath>) -> Result<(), InputError> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let private = self.private.clone();
+        blocking(move || {
+            let mut paths = paths.iter();
+            paths.try_for_each(|path| check(path, &private))
+        })
+        .await
+    }
+
+    /// A tree, fetched by whoever asks first.
+    async fn tree(&self, source: &Source) -> Result<Rc<Expected>, InputError> {
+        let expected = self.expected(source);
+        expected
+            .get_or_try_init(|| self.fetch_in_the_end(source))
+            .await?;
+        Ok(expected)
+    }
+
+    async fn fetch_in_the_end(&self, source: &Source) -> Result<Tree, InputError> {
+        let (mut attempts, mut pause) = (1, PAUSE_MIN);
+        let began = Instant::now();
+        loop {
+            let error = match self.fetch(source).await {
+                Ok(tree) => return Ok(tree),
+                Err(error) => error,
+            };
+            tracing::debug!(%error, ?source, "an input is not to be had");
+            match error.hope() {
+                Hope::Content if attempts < ATTEMPTS_MAX => attempts += 1,
+                Hope::Connection if began.elapsed() < SILENCE_MAX => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                Hope::Content | Hope::Connection | Hope::None => return Err(error),
+            }
+        }
+    }
+
+    fn expected(&self, source: &Source) -> Rc<Expected> {
+        let mut trees = self.trees.borrow_mut();
+        if let Some(expected) = trees.get(source).and_then(Weak::upgrade) {
+            return expected;
+        }
+        trees.retain(|_, expected| expected.strong_count() > 0);
+        let expected = Rc::default();
+        trees.insert(source.clone(), Rc::downgrade(&expected));
+        expected
+    }
+
+    async fn fetch(&self, source: &Source) -> Result<Tree, InputError> {
+        let (contents, store) = (&self.contents, &self.store);
+        match source {
+            Source::Directory(digest) => {
+                tree::directory(contents, store, self.limits, *digest).await
+            }
+            Source::File { digest, execution } => {
+                tree::file(contents, store, *digest, *execution).await
+            }
+            // Nobody asks: see `is_fetched`.
+            Source::Toolbox(path) => Err(InputError::ToolboxDiffers { path: path.clone() }),
+        }
+    }
+}
+
+fn is_fetched(source: &Source) -> bool {
+    match source {
+        Source::Directory(_) | Source::File { .. } => true,
+        Source::Toolbox(_) => false,
+    }
+}
+
+fn place<'a>(places: &HashMap<&Source, &'a Tree>, source: &Source) -> Result<&'a Path, InputError> {
+    let tree = places.get(source).ok_or(InputError::Interrupted)?;
+    Ok(tree.root())
+}
+
+/// Whether this machine has this, and shows it.
+fn check(wanted: &ToolboxPath, private: &[PathBuf]) -> Result<(), InputError> {
+    let path = || wanted.path.clone();
+    let unreadable = |source| InputError::ToolboxUnreadable {
+        path: path(),
+        source,
+    };
+    let real = wanted.path.canonicalize().map_err(unreadable)?;
+    let concerns = |own: &PathBuf| own.starts_with(&real) || real.starts_with(own);
+    if private.iter().any(concerns) {
+        return Err(InputError::ToolboxPrivate { path: path() });
+    }
+    let identity = toolbox::identity(&wanted.path).map_err(unreadable)?;
+    if identity != wanted.identity {
+        return Err(InputError::ToolboxDiffers { path: path() });
+    }
+    Ok(())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, InputError> + Send + 'static,
+) -> Result<T, InputError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(InputError::Interrupted))
+}

@@ -1,0 +1,36 @@
+//! A worker of a cluster: takes leases from a broker, runs their jobs on this machine, and reports.
+//!
+//! ```text
+//!            ┌──────────────────────── work ────────────────────────┐
+//!  broker ──▶│ line ─▶ orders ─▶ ledger ─▶ backend ─▶ ledger ─▶ line │──▶ broker
+//!            │            └─▶ template ─▶ inputs ──▲                 │
+//!            └──────────────────────────────────────────────────────┘
+//! ```
+//!
+//! - [`work`]: the loop, on one thread: everything that happens is one event.
+//! - [`line`]: the connection, dialled again whenever it breaks.
+//! - [`ledger`]: how far each lease has come and what the broker knows of it. [`output`]: what its
+//!   job wrote.
+//! - [`template`]: what leases have in common. [`inputs`]: from digests to a container that can be
+//!   made; [`contents`]: where the bytes come from.
+//! - [`health`]: how the machine does.
+//!
+//! Invariants:
+//! - A job runs only while this worker holds its lease. The broker decides which of two attempts
+//!   counts, by their tokens; a worker that was away goes on with what it has and is told.
+//! - What this machine lacks is never a test's failure: it is an infrastructure failure that names
+//!   this machine.
+//! - Nothing that the broker sends makes the worker panic, or take memory beyond a named limit.
+//!
+//! Deliberately absent: which job is next, and attempts, which are the broker's.
+
+pub mod contents;
+pub mod health;
+pub mod inputs;
+pub mod ledger;
+pub mod line;
+pub mod output;
+pub mod template;
+pub mod work;
+
+pub use self::work::{Settings, Sign, WorkError, Worker};

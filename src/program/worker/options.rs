@@ -1,0 +1,100 @@
+//! The command line of `maelstrom-worker`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser};
+
+use crate::engine::config::{ByteSize, Kind, Program, Value};
+use crate::runners::sandbox::cluster::ClusterOptions;
+
+/// The program, and which of its options are configuration values.
+pub static PROGRAM: Program = Program {
+    name: "maelstrom-worker",
+    prefix: "MAELSTROM_WORKER",
+    directories: &["maelstrom/worker"],
+    values: &[
+        Value::new("broker", Kind::Text),
+        Value::new("broker-ca", Kind::Text),
+        Value::new("broker-certificate", Kind::Text),
+        Value::new("broker-key", Kind::Text),
+        Value::new("broker-token-file", Kind::Text),
+        Value::new("cluster-communication-strategy", Kind::Text),
+        Value::new("name", Kind::Text),
+        Value::new("slots", Kind::Number),
+        Value::new("drain-timeout", Kind::Number),
+        Value::new("cache-root", Kind::Text),
+        Value::new("cache-size", Kind::Size),
+        Value::new("inline-limit", Kind::Size),
+    ],
+};
+
+/// The command line as it was typed.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "maelstrom-worker",
+    version,
+    disable_version_flag = true,
+    about = "Runs jobs for a broker",
+    long_about = "Takes jobs from a broker (maelstrom-broker) and runs each in its own container on \
+                  this machine. It needs no privileges."
+)]
+pub struct Options {
+    /// Print the version
+    #[arg(short = 'V', long, visible_short_alias = 'v', action = clap::ArgAction::Version)]
+    version: Option<bool>,
+
+    /// Where the broker is.
+    #[command(flatten)]
+    pub cluster: ClusterOptions,
+
+    /// What it offers.
+    #[command(flatten)]
+    pub offer: OfferOptions,
+
+    /// What it keeps.
+    #[command(flatten)]
+    pub cache: CacheOptions,
+}
+
+/// What the worker offers.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Offer")]
+pub struct OfferOptions {
+    /// Its name among the workers [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Jobs at a time [default: the number of CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub slots: Option<u32>,
+
+    /// Seconds that jobs may go on when the worker is told to end
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub drain_timeout: u64,
+}
+
+/// What the worker keeps.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Cache")]
+pub struct CacheOptions {
+    /// Where inputs of jobs are kept [default: $XDG_CACHE_HOME/maelstrom/worker]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub cache_root: Option<PathBuf>,
+
+    /// What they should take up at most; those of jobs at hand may exceed it
+    #[arg(long, value_name = "SIZE", default_value = "1 GB")]
+    pub cache_size: ByteSize,
+
+    /// How much of a job's output is kept: scripts that say it go on working, and all of it is kept
+    /// anyway
+    #[arg(long, value_name = "SIZE", default_value = "1 MB", hide = true)]
+    pub inline_limit: ByteSize,
+}
+
+impl OfferOptions {
+    /// How long jobs may go on.
+    pub fn drain_timeout(&self) -> Duration {
+        Duration::from_secs(self.drain_timeout)
+    }
+}

@@ -15,14 +15,34 @@ mod pty;
 const RUN: &str = env!("CARGO_BIN_EXE_maelstrom-run");
 const CARGO: &str = env!("CARGO_BIN_EXE_cargo-maelstrom");
 
-/// Runs a program to its end, with nothing to read, and returns what it wrote to standard error.
-fn stderr(program: &str, directory: &Path, arguments: &[&str]) -> String {
+/// Runs a program to its end, with nothing to read, and returns what it wrote to standard output
+/// and to standard error.
+fn written(program: &str, directory: &Path, arguments: &[&str]) -> [String; 2] {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(directory);
-    let Output { status, stderr, .. } = command.output().unwrap();
-    let stderr = String::from_utf8(stderr).unwrap();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
     assert!(status.success(), "{stderr}");
+    [stdout, stderr]
+}
+
+/// What it wrote to standard error.
+fn stderr(program: &str, directory: &Path, arguments: &[&str]) -> String {
+    let [_, stderr] = written(program, directory, arguments);
     stderr
+}
+
+/// The lines of a log among others.
+fn logged(text: &str) -> String {
+    let is_logged = |line: &&str| line.contains("s DEBUG ");
+    text.lines()
+        .filter(is_logged)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The lines without the time: level, message, fields.
@@ -124,9 +144,25 @@ fn the_log_of_a_dashboard_is_a_file_beside_the_history() {
     ];
     let file = directory.path().join("target/maelstrom/state/log.txt");
     let arguments = ["maelstrom", "--offline", "--no-tui", "-L", "debug"];
-    let log = stderr(CARGO, directory.path(), &arguments);
-    assert_tells(&log, &told);
+    let [stdout, stderr] = written(CARGO, directory.path(), &arguments);
+    assert_tells(&logged(&stdout), &told);
+    assert_eq!(logged(&stderr), "");
     assert!(!file.exists());
+    // The report is there as well, and no line is broken.
+    let log = logged(&stdout);
+    let report: Vec<&str> = stdout.lines().filter(|line| !log.contains(line)).collect();
+    assert!(
+        report
+            .iter()
+            .any(|line| line.starts_with("summary: 1 passed")),
+        "{report:?}"
+    );
+
+    // Somebody reads what is listed, line by line.
+    let arguments = ["maelstrom", "--offline", "--list-tests", "-L", "debug"];
+    let [stdout, stderr] = written(CARGO, directory.path(), &arguments);
+    assert_eq!(stdout, "pond depth\n");
+    assert_tells(&logged(&stderr), &["DEBUG all tests are found selected=1"]);
 
     let shown = |level: &str| {
         let words = [

@@ -201,7 +201,8 @@ fn run(state_directory: &Path) -> u8 {
         colour: Colour::Never,
         passing_output: report::PassingOutput::Hidden,
     };
-    let screen = std::thread::spawn(move || report::run(events, options, std::io::sink()));
+    let output = report::Output::start(std::io::sink()).unwrap();
+    let screen = std::thread::spawn(move || report::run(events, options, output));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

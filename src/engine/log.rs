@@ -1,7 +1,7 @@
-//! Where this program's own log goes: to standard error, or to a file while something else has the
-//! terminal.
+//! Where this program's own log goes: to standard error, to standard output among the lines of a
+//! report, or to a file while something else has the terminal.
 //!
-//! A log begins before it is known which of the two it will be. Until then its lines wait, up to a
+//! A log begins before it is known which of them it will be. Until then its lines wait, up to a
 //! limit; lines that wait in vain go to standard error in the end, so that a program that fails
 //! early is not silent about why.
 //!
@@ -10,6 +10,7 @@
 //!
 //! Absent on purpose: levels and the form of lines, which the composition root chooses.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -39,10 +40,12 @@ pub struct LogWriter {
     place: Arc<Mutex<Place>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum Place {
     #[default]
     Stderr,
+    /// Standard output, through whoever writes there as long as it takes lines.
+    Stdout(Box<dyn Write + Send>),
     Waiting(Vec<u8>),
     File {
         path: PathBuf,
@@ -51,6 +54,17 @@ enum Place {
         written_bytes: usize,
         bytes_max: usize,
     },
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Place::Stderr => "Stderr",
+            Place::Stdout(_) => "Stdout",
+            Place::Waiting(_) => "Waiting",
+            Place::File { .. } => "File",
+        })
+    }
 }
 
 impl Log {
@@ -74,6 +88,17 @@ impl Log {
         if let Place::Waiting(lines) = &*place {
             drop(io::stderr().lock().write_all(lines));
             *place = Place::Stderr;
+        }
+    }
+
+    /// Lets the lines that wait, and all others, go to standard output: to what writes there, and
+    /// directly once that takes no more.
+    pub fn to_stdout(&self, beside: Box<dyn Write + Send>) {
+        let mut place = lock(&self.place);
+        if let Place::Waiting(lines) = &mut *place {
+            let lines = std::mem::take(lines);
+            *place = Place::Stdout(beside);
+            place.write(&lines);
         }
     }
 
@@ -115,6 +140,11 @@ impl Place {
     fn write(&mut self, lines: &[u8]) {
         match self {
             Place::Stderr => drop(io::stderr().lock().write_all(lines)),
+            Place::Stdout(beside) => {
+                if beside.write_all(lines).is_err() {
+                    drop(io::stdout().lock().write_all(lines));
+                }
+            }
             Place::Waiting(waiting) => {
                 if let Some(fitting) = fitting(lines, waiting.len(), WAITING_BYTES_MAX) {
                     waiting.extend_from_slice(fitting);
@@ -176,6 +206,8 @@ impl Write for LogWriter {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     fn content(directory: &Path) -> String {
@@ -205,6 +237,20 @@ mod tests {
         fs::write(&file, "of an earlier run").unwrap();
         Log::waiting().keep_in(directory.path());
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn lines_wait_for_what_writes_on_standard_output() {
+        let (mut reader, beside) = io::pipe().unwrap();
+        let log = Log::waiting();
+        log.writer().write_all(b"early\n").unwrap();
+        log.to_stdout(Box::new(beside));
+        log.writer().write_all(b"late\n").unwrap();
+        log.to_stderr();
+        drop(log);
+        let mut written = String::new();
+        reader.read_to_string(&mut written).unwrap();
+        assert_eq!(written, "early\nlate\n");
     }
 
     #[test]

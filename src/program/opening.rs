@@ -1,19 +1,20 @@
-//! What every test runner does between its command line and its own part.
+//! What every program does between its command line and its own part, and what its settings say in
+//! the words that all programs share.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
 
 use super::failure::Failure;
 use super::logging;
-use super::showing::{colour, replay};
-use crate::engine::backend::GRACE_DEFAULT;
+use super::showing::{check, colour, replay};
 use crate::engine::config::{ConfigError, Settled};
-use crate::engine::event::{Notice, Severity};
+use crate::engine::event::{Isolation, Notice, Severity};
 use crate::engine::exit_code;
 use crate::engine::framework::DiscoveryError;
 use crate::engine::log::Log;
-use crate::engine::run::message::{AtEnd, Errand, Wishes};
 use crate::runners::cargo::options::{PassingOutput, ReportOptions};
+use crate::runners::sandbox::cluster::ClusterOptions;
 use crate::runners::sandbox::invocation::{Colours, Invocation};
 use crate::ui::style::Colour;
 
@@ -33,6 +34,15 @@ pub struct Opened<S> {
     pub settings: S,
     /// Where and with what the program was called.
     pub invocation: Invocation,
+    /// The rest.
+    pub begun: Begun,
+}
+
+/// What a program has before it does anything, for whatever it does.
+#[derive(Debug)]
+pub struct Begun {
+    /// How it was called.
+    pub command: Vec<String>,
     /// What the user should know from the start.
     pub notices: Vec<Notice>,
     /// Whether what is printed has colours.
@@ -41,11 +51,50 @@ pub struct Opened<S> {
     pub log: Log,
 }
 
+/// What a program's settings say of its run, in words that all programs share.
+#[derive(Debug)]
+pub struct Outline<'a> {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What keeps jobs apart.
+    pub isolation: Isolation,
+    /// How many run at a time.
+    pub slots: u32,
+    /// Where they run, if not only here.
+    pub cluster: &'a ClusterOptions,
+    /// How often each runs.
+    pub repeat: NonZeroU32,
+    /// After so many failures the run stops.
+    pub stop_after: Option<NonZeroU32>,
+    /// Whether passing tests' output is shown.
+    pub passing_output: PassingOutput,
+    /// What is shown otherwise, and where.
+    pub report: &'a ReportOptions,
+}
+
+/// What a call is for, as far as it concerns what is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To run what is found.
+    Run,
+    /// To print a list.
+    List,
+    /// To do something else, with what is found or without looking.
+    Other,
+}
+
+/// A command line as it was typed, for a person.
+pub fn as_typed(arguments: &[OsString]) -> Vec<String> {
+    let words = arguments.iter().map(|word| word.to_string_lossy());
+    words.map(|word| word.into_owned()).collect()
+}
+
 /// Goes that far: help and the like are printed, a recording is replayed, options are settled.
 pub fn open<O, S>(
+    command: Vec<String>,
     settled: Result<Settled<O>, ConfigError>,
     settle: impl FnOnce(O, NonZeroU32) -> Result<S, Failure>,
-    shown: impl Fn(&S) -> (&ReportOptions, PassingOutput),
+    outline: impl Fn(&S) -> Outline<'_>,
 ) -> Result<Opening<S>, Failure> {
     let settled = match settled {
         Ok(settled) => settled,
@@ -56,10 +105,16 @@ pub fn open<O, S>(
         .ok()
         .and_then(|cpus| NonZeroU32::try_from(cpus).ok());
     let settings = settle(settled.options, cpus.unwrap_or(NonZeroU32::MIN))?;
+    let Outline {
+        purpose,
+        passing_output,
+        report,
+        ..
+    } = outline(&settings);
+    check(purpose, report)?;
     if let Some(values) = settled.print {
         return print_out(&values).map(Opening::Done);
     }
-    let (report, passing_output) = shown(&settings);
     let colour = colour(report);
     if let Some(path) = &report.replay {
         return replay(path, report, passing_output, colour).map(Opening::Done);
@@ -79,27 +134,14 @@ pub fn open<O, S>(
     });
     Ok(Opening::Going(Opened {
         invocation,
-        notices: notices.collect(),
-        colour,
-        log,
+        begun: Begun {
+            command,
+            notices: notices.collect(),
+            colour,
+            log,
+        },
         settings,
     }))
-}
-
-/// What the user wants of a run.
-pub fn wishes(
-    errand: Errand,
-    repeat: NonZeroU32,
-    stop_after: Option<NonZeroU32>,
-    at_end: AtEnd,
-) -> Wishes {
-    Wishes {
-        errand,
-        repeat,
-        stop_after,
-        at_end,
-        grace: GRACE_DEFAULT,
-    }
 }
 
 /// Shows help or a mistake in the command line where each belongs.

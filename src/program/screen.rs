@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::event::channel::EventReceiver;
 use crate::engine::event::{Command, EventKind, Outcome};
+use crate::engine::log::Log;
 use crate::engine::run::message::AtEnd;
 use crate::engine::run::watch::Watching;
 use crate::runners::cargo::options::ReportOptions;
@@ -65,29 +66,54 @@ impl Screen {
         }
     }
 
-    /// Shows events until the last one on a thread of its own.
+    /// Shows events until the last one on a thread of its own, and tells the log where to go.
     pub fn start(
         self,
         events: EventReceiver,
         commands: UnboundedSender<Command>,
-    ) -> io::Result<Shown> {
-        std::thread::Builder::new()
+        log: &Log,
+    ) -> Result<Shown, ScreenError> {
+        let showing = match self {
+            // It has the terminal; the log's file is beside the run's state.
+            Screen::Dashboard(options, colour) => Showing::Dashboard(options, colour),
+            Screen::Report(options) => {
+                let output = report::Output::start(io::stdout())?;
+                log.to_stdout(Box::new(output.beside()));
+                Showing::Report(options, output)
+            }
+            // Standard output is what somebody reads, perhaps a program.
+            Screen::List(listing) => {
+                log.to_stderr();
+                Showing::List(listing)
+            }
+        };
+        let thread = std::thread::Builder::new()
             .name("screen".to_owned())
             .spawn(move || {
                 let stop = StopOnDrop(commands.clone());
-                let shown = self.show(events, commands);
+                let shown = showing.show(events, commands);
                 drop(stop);
                 shown
-            })
+            })?;
+        Ok(thread)
     }
+}
 
+/// A screen, and what it writes to.
+enum Showing {
+    Dashboard(Box<dashboard::Options>, Colour),
+    Report(report::Options, report::Output),
+    List(Listing),
+}
+
+impl Showing {
     fn show(
         self,
         events: EventReceiver,
         commands: UnboundedSender<Command>,
     ) -> Result<(), ScreenError> {
         match self {
-            Screen::Dashboard(options, colour) => {
+            Showing::Dashboard(options, colour) => {
                 show_dashboard(events, commands, *options, colour).map_err(|error| {
                     // One that has been hung up is none any more, whatever failed first.
                     if io::stdout().is_terminal() {
@@ -97,8 +123,8 @@ impl Screen {
                     }
                 })
             }
-            Screen::Report(options) => Ok(report::run(events, options, io::stdout())?),
-            Screen::List(listing) => Ok(list(events, listing)?),
+            Showing::Report(options, output) => Ok(report::run(events, options, output)?),
+            Showing::List(listing) => Ok(list(events, listing)?),
         }
     }
 }
@@ -130,7 +156,8 @@ impl Drop for StopOnDrop {
 /// What is listed goes to standard output, everything else to standard error.
 fn list(mut events: EventReceiver, listing: Listing) -> io::Result<()> {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
-    let mut stderr = io::stderr().lock();
+    // Not locked: between two events the log writes there, too.
+    let mut stderr = io::stderr();
     let colour = Colour::for_stream(&stderr);
     while let Some(event) = events.blocking_recv() {
         match event.kind {

@@ -17,7 +17,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::failure::Failure;
-use super::screen::{Screen, Shown, TerminalGone};
+use super::opening::{Begun, Outline, Purpose};
+use super::screen::{Listing, Screen, Shown, TerminalGone};
+use super::showing::screen;
 use crate::engine::backend::GRACE_DEFAULT;
 use crate::engine::backend::any::AnyBackend;
 use crate::engine::backend::broker::{BrokerBackend, ClusterOptions as ClusterBackendOptions};
@@ -29,7 +31,7 @@ use crate::engine::framework::Framework;
 use crate::engine::ids::RunId;
 use crate::engine::log::Log;
 use crate::engine::run::driver::{Setup, drive};
-use crate::engine::run::message::Wishes;
+use crate::engine::run::message::{Errand, Wishes};
 use crate::engine::run::outlet::Outlet;
 use crate::engine::run::signals::{self, Interrupt};
 use crate::engine::run::watch::Watching;
@@ -37,35 +39,36 @@ use crate::engine::security::client::connect;
 use crate::runners::jobs;
 use crate::runners::sandbox::cluster::ClusterOptions;
 use crate::runners::sandbox::invocation::{Colours, Invocation};
+use crate::ui::dashboard::Source;
 use crate::ui::{record, terminal};
 
 /// What is to be run, and shown on what.
 #[derive(Debug)]
 pub struct Session<'a, F> {
     /// The program's name.
-    pub program: &'static str,
+    program: &'static str,
     /// How it was called.
-    pub command: Vec<String>,
+    command: Vec<String>,
     /// What finds the tests.
-    pub framework: &'a F,
+    framework: &'a F,
     /// What keeps them apart.
-    pub isolation: Isolation,
+    isolation: Isolation,
     /// How many run at a time.
-    pub slots: u32,
+    slots: u32,
     /// Where they run, if not only here.
-    pub cluster: &'a ClusterOptions,
+    cluster: &'a ClusterOptions,
     /// What the user wants of the run.
-    pub wishes: Wishes,
+    wishes: Wishes,
     /// Whether changed files begin rounds.
-    pub watching: Watching,
+    watching: Watching,
     /// What the user should know from the start.
-    pub notices: Vec<Notice>,
+    notices: Vec<Notice>,
     /// Where it is shown.
-    pub screen: Screen,
+    screen: Screen,
     /// What is logged on the way.
-    pub log: Log,
+    log: Log,
     /// Where it is recorded, if anywhere.
-    pub record: Option<PathBuf>,
+    record: Option<PathBuf>,
 }
 
 /// A runtime for one thread, as every program has it.
@@ -76,16 +79,54 @@ pub fn runtime() -> Result<Runtime, Failure> {
         .map_err(|error| Failure::infrastructure(&error, None))
 }
 
-impl<F: Framework> Session<'_, F> {
+impl<'a, F: Framework> Session<'a, F> {
+    /// What these settings ask for.
+    pub fn new(
+        program: &'static str,
+        framework: &'a F,
+        outline: &Outline<'a>,
+        begun: Begun,
+    ) -> Result<Session<'a, F>, Failure> {
+        let (errand, screen) = match outline.purpose {
+            Purpose::Run => {
+                let Outline {
+                    report,
+                    passing_output,
+                    ..
+                } = outline;
+                let screen = screen(report, *passing_output, begun.colour, Source::Live)?;
+                (Errand::Run, screen)
+            }
+            Purpose::List => (Errand::List, Screen::List(Listing::Tests)),
+            Purpose::Other => (Errand::List, Screen::List(Listing::Nothing)),
+        };
+        let watching = screen.watching(outline.report);
+        Ok(Session {
+            program,
+            command: begun.command,
+            framework,
+            isolation: outline.isolation,
+            slots: outline.slots,
+            cluster: outline.cluster,
+            wishes: Wishes {
+                errand,
+                repeat: outline.repeat,
+                stop_after: outline.stop_after,
+                at_end: screen.at_end(watching),
+                grace: GRACE_DEFAULT,
+            },
+            watching,
+            notices: begun.notices,
+            screen,
+            log: begun.log,
+            record: outline.report.record.clone(),
+        })
+    }
+
     /// Runs it, and returns the program's exit code.
     pub fn run(self) -> Result<u8, Failure> {
         let infrastructure = |error: &dyn std::error::Error| Failure::infrastructure(error, None);
         let runtime = runtime()?;
-        match &self.screen {
-            // It has the terminal; the log's file is beside the run's state.
-            Screen::Dashboard(..) => {}
-            Screen::Report(_) | Screen::List(_) => self.log.to_stderr(),
-        }
         let (sender, events) = channel();
         let outlet = Outlet::new(sender);
         let (events, recording) = match &self.record {
@@ -99,8 +140,8 @@ impl<F: Framework> Session<'_, F> {
         let (command, commands) = unbounded_channel();
         let shown = self
             .screen
-            .start(events, command)
-            .map_err(|error| infrastructure(&error))?;
+            .start(events, command, &self.log)
+            .map_err(|error| infrastructure(&*error))?;
         let driven = runtime.block_on(async {
             // Signals that come from now on end the run, not the process.
             let interrupts =

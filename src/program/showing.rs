@@ -4,13 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
+use super::opening::Purpose;
 use super::screen::Screen;
 use super::session::wait_for;
 use crate::engine::exit_code;
+use crate::engine::log::Log;
 use crate::runners::cargo::options::{
     ColorOption, OnFinishOption, PassingOutput, ReportOptions, UiOption,
 };
-use crate::ui::choose::{Surroundings, Ui, UiChoice, choose};
+use crate::ui::choose::{self, ChoiceError, Surroundings, Ui, UiChoice, choose};
 use crate::ui::dashboard::settings::Settings as DashboardSettings;
 use crate::ui::dashboard::theme::{ColorChoice, Glyphs};
 use crate::ui::dashboard::{self, OnFinish, Playback, Source};
@@ -25,15 +27,7 @@ pub fn screen(
     colour: Colour,
     source: Source,
 ) -> Result<Screen, Failure> {
-    let wish = match (options.ui, options.no_tui, options.quiet) {
-        (_, true, _) | (Some(UiOption::Plain), _, _) => UiChoice::Plain,
-        (_, _, true) | (Some(UiOption::Quiet), _, _) => UiChoice::Quiet,
-        (Some(UiOption::Dashboard), _, _) => UiChoice::Dashboard,
-        (None | Some(UiOption::Auto), _, _) => UiChoice::Auto,
-    };
-    let ui = choose(wish, &Surroundings::of_process())
-        .map_err(|error| Failure::usage(&error, Some("--ui=plain prints lines".to_owned())))?;
-    let verbosity = match ui {
+    let verbosity = match user_interface(options)? {
         Ui::Dashboard => return dashboard(options, colour, source),
         Ui::Plain => report::Verbosity::Plain,
         Ui::Quiet => report::Verbosity::Quiet,
@@ -46,6 +40,37 @@ pub fn screen(
             PassingOutput::Shown => report::PassingOutput::Shown,
         },
     }))
+}
+
+/// What kind of user interface a run gets.
+pub fn user_interface(options: &ReportOptions) -> Result<Ui, Failure> {
+    let run = choose::Purpose::Run;
+    choose(wish(options), run, &Surroundings::of_process()).map_err(refused)
+}
+
+/// Refuses a user interface that cannot show what a call is for, before anything is done.
+pub fn check(purpose: Purpose, options: &ReportOptions) -> Result<(), Failure> {
+    match purpose {
+        Purpose::List => {
+            let list = choose::Purpose::List;
+            let chosen = choose(wish(options), list, &Surroundings::of_process());
+            chosen.map(|_| ()).map_err(refused)
+        }
+        Purpose::Run | Purpose::Other => Ok(()),
+    }
+}
+
+fn wish(options: &ReportOptions) -> UiChoice {
+    match (options.ui, options.no_tui, options.quiet) {
+        (_, true, _) | (Some(UiOption::Plain), _, _) => UiChoice::Plain,
+        (_, _, true) | (Some(UiOption::Quiet), _, _) => UiChoice::Quiet,
+        (Some(UiOption::Dashboard), _, _) => UiChoice::Dashboard,
+        (None | Some(UiOption::Auto), _, _) => UiChoice::Auto,
+    }
+}
+
+fn refused(error: ChoiceError) -> Failure {
+    Failure::usage(&error, Some(error.help().to_owned()))
 }
 
 fn dashboard(options: &ReportOptions, colour: Colour, source: Source) -> Result<Screen, Failure> {
@@ -95,8 +120,8 @@ pub fn replay(
         Screen::Report(_) | Screen::List(_) => {}
     }
     let shown = screen
-        .start(replay.events, replay.commands)
-        .map_err(|error| Failure::infrastructure(&error, None))?;
+        .start(replay.events, replay.commands, &Log::default())
+        .map_err(|error| Failure::infrastructure(&*error, None))?;
     wait_for(shown)?;
     match replay.thread.join() {
         Ok(Ok(())) => Ok(exit_code::SUCCESS),

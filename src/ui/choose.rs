@@ -49,12 +49,42 @@ pub struct Surroundings {
     pub is_foreground: bool,
 }
 
-/// Why there can be no dashboard although it was asked for.
+/// What is to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A run.
+    Run,
+    /// A list of what could be run.
+    List,
+}
+
+/// Why what was asked for cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the dashboard cannot be shown: {reason}")]
-pub struct NoDashboard {
-    /// Why.
-    pub reason: &'static str,
+pub enum ChoiceError {
+    /// Here there can be no dashboard.
+    #[error("the dashboard cannot be shown: {reason}")]
+    NoDashboard {
+        /// Why.
+        reason: &'static str,
+    },
+    /// Lists are plain lines.
+    #[error("a list is plain lines: {instead} cannot show it")]
+    List {
+        /// What cannot.
+        instead: &'static str,
+    },
+}
+
+impl ChoiceError {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            ChoiceError::NoDashboard { .. } => "--ui=plain prints lines",
+            ChoiceError::List { .. } => {
+                "leave out what chooses the user interface, or say --ui=auto"
+            }
+        }
+    }
 }
 
 impl Surroundings {
@@ -91,14 +121,28 @@ impl Surroundings {
 
 /// Decides. Without a wish, a dashboard is shown where a person watches and it can work; wished
 /// for where it cannot work, it is an error that says why.
-pub fn choose(wish: UiChoice, surroundings: &Surroundings) -> Result<Ui, NoDashboard> {
-    match (wish, surroundings.obstacle()) {
-        (UiChoice::Plain, _) => Ok(Ui::Plain),
-        (UiChoice::Quiet, _) => Ok(Ui::Quiet),
-        (UiChoice::Dashboard, None) => Ok(Ui::Dashboard),
-        (UiChoice::Dashboard, Some(reason)) => Err(NoDashboard { reason }),
-        (UiChoice::Auto, None) if !surroundings.is_ci => Ok(Ui::Dashboard),
-        (UiChoice::Auto, _) => Ok(Ui::Plain),
+pub fn choose(
+    wish: UiChoice,
+    purpose: Purpose,
+    surroundings: &Surroundings,
+) -> Result<Ui, ChoiceError> {
+    match (purpose, wish) {
+        (_, UiChoice::Plain) | (Purpose::List, UiChoice::Auto) => Ok(Ui::Plain),
+        (Purpose::Run, UiChoice::Quiet) => Ok(Ui::Quiet),
+        (Purpose::Run, UiChoice::Dashboard) => match surroundings.obstacle() {
+            None => Ok(Ui::Dashboard),
+            Some(reason) => Err(ChoiceError::NoDashboard { reason }),
+        },
+        (Purpose::Run, UiChoice::Auto) => match surroundings.obstacle() {
+            None if !surroundings.is_ci => Ok(Ui::Dashboard),
+            None | Some(_) => Ok(Ui::Plain),
+        },
+        (Purpose::List, UiChoice::Dashboard) => Err(ChoiceError::List {
+            instead: "the dashboard",
+        }),
+        (Purpose::List, UiChoice::Quiet) => Err(ChoiceError::List {
+            instead: "the quiet report",
+        }),
     }
 }
 
@@ -118,7 +162,10 @@ mod tests {
 
     #[test]
     fn a_dashboard_opens_only_where_a_person_watches() {
-        assert_eq!(choose(UiChoice::Auto, &person()), Ok(Ui::Dashboard));
+        assert_eq!(
+            choose(UiChoice::Auto, Purpose::Run, &person()),
+            Ok(Ui::Dashboard)
+        );
         let mut others = vec![person(); 6];
         others[0].stdin_is_terminal = false;
         others[1].stdout_is_terminal = false;
@@ -127,11 +174,32 @@ mod tests {
         others[4].is_ci = true;
         others[5].is_foreground = false;
         for other in &others {
-            assert_eq!(choose(UiChoice::Auto, other), Ok(Ui::Plain), "{other:?}");
+            assert_eq!(
+                choose(UiChoice::Auto, Purpose::Run, other),
+                Ok(Ui::Plain),
+                "{other:?}"
+            );
         }
-        assert_eq!(choose(UiChoice::Dashboard, &others[4]), Ok(Ui::Dashboard));
-        assert!(choose(UiChoice::Dashboard, &others[1]).is_err());
-        assert_eq!(choose(UiChoice::Quiet, &person()), Ok(Ui::Quiet));
+        assert_eq!(
+            choose(UiChoice::Dashboard, Purpose::Run, &others[4]),
+            Ok(Ui::Dashboard)
+        );
+        assert!(choose(UiChoice::Dashboard, Purpose::Run, &others[1]).is_err());
+        assert_eq!(
+            choose(UiChoice::Quiet, Purpose::Run, &person()),
+            Ok(Ui::Quiet)
+        );
+    }
+
+    #[test]
+    fn a_list_is_plain_lines() {
+        for wish in [UiChoice::Auto, UiChoice::Plain] {
+            assert_eq!(choose(wish, Purpose::List, &person()), Ok(Ui::Plain));
+        }
+        for wish in [UiChoice::Dashboard, UiChoice::Quiet] {
+            let refused = choose(wish, Purpose::List, &person());
+            assert!(matches!(refused, Err(ChoiceError::List { .. })), "{wish:?}");
+        }
     }
 
     #[test]

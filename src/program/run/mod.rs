@@ -11,29 +11,26 @@ mod terminal;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::ending::Ending;
 use super::failure::Failure;
-use super::opening::{Opened, Opening, open, wishes};
-use super::screen::Screen;
+use super::opening::{Opened, Opening, Outline, Purpose, as_typed, open};
 use super::session::{Session, backend, local_backend, runtime};
-use super::showing::screen;
+use super::showing::user_interface;
 use crate::engine::backend::GRACE_DEFAULT;
 use crate::engine::backend::local::LocalBackend;
 use crate::engine::config::ThisProcess;
 use crate::engine::event::{Isolation, Notice};
 use crate::engine::job::{Job, ProcessSpec};
 use crate::engine::job_file;
-use crate::engine::log::Log;
-use crate::engine::run::message::{AtEnd, Errand};
 use crate::engine::run::signals::{self, Interrupt};
-use crate::engine::run::watch::Watching;
 use crate::engine::spec::job::Entry;
-use crate::runners::cargo::options::PassingOutput;
+use crate::runners::cargo::options::{PassingOutput, ReportOptions};
 use crate::runners::jobs::framework::JobsFramework;
 use crate::runners::jobs::input::{self, InputError};
 use crate::runners::jobs::options::{Command, Input, One, PROGRAM, StandardInput};
@@ -41,7 +38,7 @@ use crate::runners::jobs::surroundings::Surroundings;
 use crate::runners::jobs::workshop::{Tell, Workshop, WorkshopError};
 use crate::runners::jobs::{Mode, Options, OptionsError, Settings};
 use crate::runners::sandbox::cluster::ClusterOptions;
-use crate::ui::dashboard::Source;
+use crate::ui::choose::Ui;
 use crate::ui::diagnostic::Diagnostic;
 use crate::ui::style::Colour;
 
@@ -54,23 +51,20 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
 }
 
 fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
-    let words = arguments.iter().map(|word| word.to_string_lossy());
-    let command = words.map(|word| word.into_owned()).collect();
     let opening = open(
+        as_typed(&arguments),
         Options::settled(&arguments, &ThisProcess),
         |options, cpus| {
             let directory = std::env::current_dir().map_err(|error| infrastructure(&error))?;
             let settings = options.settle(cpus, stdin(), &directory);
             settings.map_err(|error| Failure::usage(&error, error.help()))
         },
-        |settings| (&settings.report, PassingOutput::Hidden),
+        |settings| outline(&settings.report, settings.slots, &settings.cluster),
     )?;
     let Opened {
         settings,
         invocation,
-        notices,
-        colour,
-        log,
+        begun,
     } = match opening {
         Opening::Done(code) => return Ok(code),
         Opening::Going(opened) => opened,
@@ -100,16 +94,17 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             Err(Failure::usage(&error, error.help()))
         }
         Mode::Stream(input) => {
-            let screen = screen(&report, PassingOutput::Hidden, colour, Source::Live)?;
-            if let Screen::Dashboard(..) = screen {
-                log.keep_in(&own);
-                let framework = JobsFramework::new(input, project, workshop);
-                let record = report.record;
-                let size = (slots, &cluster);
-                return dashboard(&framework, command, size, notices, screen, log, record);
+            match user_interface(&report)? {
+                Ui::Dashboard => {
+                    begun.log.keep_in(&own);
+                    let framework = JobsFramework::new(input, project, workshop);
+                    let outline = outline(&report, slots, &cluster);
+                    return Session::new(PROGRAM.name, &framework, &outline, begun)?.run();
+                }
+                Ui::Plain | Ui::Quiet => {}
             }
-            log.to_stderr();
-            tell_all(&notices)?;
+            begun.log.to_stderr();
+            tell_all(&begun.notices)?;
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
             interruptible(async |interrupts| {
                 let backend = backend(Isolation::Container, slots, &cluster).await?;
@@ -119,8 +114,8 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             })
         }
         Mode::One(one) => {
-            log.to_stderr();
-            tell_all(&notices)?;
+            begun.log.to_stderr();
+            tell_all(&begun.notices)?;
             let given = one::standard_input().map_err(|error| infrastructure(&error))?;
             let given = given.filter(|_| !reads_standard_input(&one));
             let ending = single(1, async |backend, interrupts| {
@@ -134,13 +129,13 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             end(&ending)
         }
         Mode::Terminal(one, escape) => {
-            tell_all(&notices)?;
+            tell_all(&begun.notices)?;
             if stdin() == StandardInput::Other || !io::stdout().is_terminal() {
                 let error = NoTerminal;
                 let help = "without `--tty` a job reads standard input and writes standard output";
                 return Err(Failure::with_code(&error, Some(help.to_owned()), 1));
             }
-            log.keep_in(&own);
+            begun.log.keep_in(&own);
             let ending = single(1, async |backend, interrupts| {
                 let job = job(&one, &project, &mut workshop).await?;
                 let (master, slave) = terminal::open().map_err(|error| infrastructure(&error))?;
@@ -282,28 +277,15 @@ fn end(ending: &Ending) -> Result<u8, Failure> {
 #[error("the job {0}")]
 struct Ended(String);
 
-fn dashboard(
-    framework: &JobsFramework,
-    command: Vec<String>,
-    (slots, cluster): (u32, &ClusterOptions),
-    notices: Vec<Notice>,
-    screen: Screen,
-    log: Log,
-    record: Option<PathBuf>,
-) -> Result<u8, Failure> {
-    let session = Session {
-        program: PROGRAM.name,
-        command,
-        framework,
+fn outline<'a>(report: &'a ReportOptions, slots: u32, cluster: &'a ClusterOptions) -> Outline<'a> {
+    Outline {
+        purpose: Purpose::Run,
         isolation: Isolation::Container,
         slots,
         cluster,
-        wishes: wishes(Errand::Run, std::num::NonZeroU32::MIN, None, AtEnd::Stay),
-        notices,
-        screen,
-        log,
-        record,
-        watching: Watching::Off,
-    };
-    session.run()
+        repeat: NonZeroU32::MIN,
+        stop_after: None,
+        passing_output: PassingOutput::Hidden,
+        report,
+    }
 }

@@ -26,12 +26,10 @@ use crate::engine::event::{Event, EventKind};
 use super::style::Colour;
 
 pub use self::ending::{write_ending, write_failures, write_notice, write_summary};
-pub use self::output::OutputError;
+pub use self::output::{Beside, Output, OutputError};
 pub use self::plain::Report;
 pub use self::rerun::command as rerun_command;
 pub(in crate::ui) use self::text::changed;
-
-use self::output::Output;
 
 /// Events taken at a time.
 const EVENTS_MAX: usize = 1024;
@@ -68,18 +66,14 @@ pub enum PassingOutput {
 }
 
 /// Writes the report of a run until its last event. Meant for a thread of its own; returns when
-/// `stream` has taken everything.
-pub fn run(
-    events: EventReceiver,
-    options: Options,
-    stream: impl Write + Send + 'static,
-) -> Result<(), OutputError> {
+/// the stream has taken everything.
+pub fn run(events: EventReceiver, options: Options, output: Output) -> Result<(), OutputError> {
     // Only for its timer: the thread waits for an event or for the moment to break the silence.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .map_err(OutputError::Thread)?;
-    let mut output = BufWriter::with_capacity(GATHERED_BYTES, Output::start(stream)?);
+    let mut output = BufWriter::with_capacity(GATHERED_BYTES, output);
     let reported = runtime.block_on(report(events, Report::new(options), &mut output));
     let flushed = reported.and_then(|()| output.flush());
     let (output, _) = output.into_parts();

@@ -8,6 +8,9 @@
 //! person who closed it wished. Any other error of the stream is told once, by
 //! [`Output::finish`]. Order is kept: the queue is memory first, then the file, and nothing goes to
 //! memory while the file holds anything.
+//!
+//! Who has something else to say on the same stream, such as a log, gets a [`Beside`]: its lines
+//! come whole between whole lines.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -20,6 +23,8 @@ use std::thread::JoinHandle;
 const MEMORY_BYTES_MAX: usize = 1 << 20;
 /// Disk for text that the stream has not taken yet. Beyond it text is dropped, and says so.
 const SPILL_BYTES_MAX: u64 = 8 << 30;
+/// Lines of others that wait for the end of a begun one, which comes in a moment.
+const BESIDE_BYTES_MAX: usize = 1 << 20;
 /// How much is handed to the stream at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -36,9 +41,15 @@ pub enum OutputError {
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(super) struct Output {
+pub struct Output {
     shared: Arc<Shared>,
     thread: JoinHandle<Result<(), io::Error>>,
+}
+
+/// Takes whole lines for the same stream, and fails as soon as nobody writes there any more.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +64,17 @@ struct Queue {
     spill: Option<Spill>,
     dropped: Dropped,
     state: State,
+    line: Line,
+}
+
+/// What was queued last.
+#[derive(Debug, Default)]
+enum Line {
+    /// The end of a line, or nothing.
+    #[default]
+    Whole,
+    /// A part of one, after whose end these lines come.
+    Begun(Vec<u8>),
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -82,7 +104,7 @@ struct Dropped {
 
 impl Output {
     /// Starts writing to a stream.
-    pub(super) fn start(stream: impl Write + Send + 'static) -> Result<Output, OutputError> {
+    pub fn start(stream: impl Write + Send + 'static) -> Result<Output, OutputError> {
         let shared = Arc::new(Shared::default());
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -96,14 +118,16 @@ impl Output {
         Ok(Output { shared, thread })
     }
 
+    /// Something for other lines.
+    pub fn beside(&self) -> Beside {
+        Beside {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
     /// Waits until the stream has taken everything.
     pub(super) fn finish(self) -> Result<(), OutputError> {
-        {
-            let mut queue = self.shared.lock();
-            if queue.state == State::Open {
-                queue.state = State::Finishing;
-            }
-        }
+        self.shared.lock().finish();
         self.shared.changed.notify_one();
         match self.thread.join() {
             Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -117,9 +141,21 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.shared.lock().push(text, SPILL_BYTES_MAX);
+        self.shared.lock().write(text);
         self.shared.changed.notify_one();
         Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Write for Beside {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        self.shared.lock().write_beside(lines)?;
+        self.shared.changed.notify_one();
+        Ok(lines.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -135,6 +171,46 @@ impl Shared {
 }
 
 impl Queue {
+    fn write(&mut self, text: &[u8]) {
+        let Some(end) = memchr::memrchr(b'\n', text).map(|last| last + 1) else {
+            if !text.is_empty() && matches!(self.line, Line::Whole) {
+                self.line = Line::Begun(Vec::new());
+            }
+            return self.push(text, SPILL_BYTES_MAX);
+        };
+        let (lines, begun) = text.split_at(end);
+        self.push(lines, SPILL_BYTES_MAX);
+        if let Line::Begun(beside) = std::mem::take(&mut self.line) {
+            self.push(&beside, SPILL_BYTES_MAX);
+        }
+        if !begun.is_empty() {
+            self.line = Line::Begun(Vec::new());
+            self.push(begun, SPILL_BYTES_MAX);
+        }
+    }
+
+    fn write_beside(&mut self, lines: &[u8]) -> io::Result<()> {
+        match (&self.state, &mut self.line) {
+            (State::Gone, _) => return Err(io::ErrorKind::BrokenPipe.into()),
+            (State::Open | State::Finishing, Line::Begun(beside)) => {
+                if beside.len() < BESIDE_BYTES_MAX {
+                    beside.extend_from_slice(lines);
+                }
+            }
+            (State::Open | State::Finishing, Line::Whole) => self.push(lines, SPILL_BYTES_MAX),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        if let Line::Begun(beside) = std::mem::take(&mut self.line) {
+            self.push(&beside, SPILL_BYTES_MAX);
+        }
+        if self.state == State::Open {
+            self.state = State::Finishing;
+        }
+    }
+
     fn push(&mut self, text: &[u8], spill_bytes_max: u64) {
         if self.state == State::Gone {
             return;
@@ -220,7 +296,12 @@ fn write_out(shared: &Shared, mut stream: impl Write) -> io::Result<()> {
         let mut queue = shared.lock();
         loop {
             queue.pop(&mut chunk)?;
-            if !chunk.is_empty() || queue.state != State::Open {
+            if !chunk.is_empty() {
+                break;
+            }
+            if queue.state != State::Open {
+                // Before the lock goes: what comes from beside now must not wait for nobody.
+                queue.give_up();
                 break;
             }
             queue = shared
@@ -320,6 +401,29 @@ mod tests {
         output.write_all(&[b'x'; 4096]).unwrap();
         assert!(output.shared.lock().memory.is_empty());
         output.finish().unwrap();
+    }
+
+    #[test]
+    fn lines_from_beside_break_no_line() {
+        let (taken, pieces) = mpsc::channel();
+        let mut output = Output::start(Gated { gate: None, taken }).unwrap();
+        let mut beside = output.beside();
+        beside.write_all(b"log 1\n").unwrap();
+        output.write_all(b"passed\npass").unwrap();
+        beside.write_all(b"log 2\n").unwrap();
+        output.write_all(b"ed ag").unwrap();
+        beside.write_all(b"log 3\n").unwrap();
+        output.write_all(b"ain\nfailed\n").unwrap();
+        beside.write_all(b"log 4\n").unwrap();
+        output.write_all(b"the end").unwrap();
+        beside.write_all(b"log 5\n").unwrap();
+        output.finish().unwrap();
+        let written: Vec<u8> = pieces.into_iter().flatten().collect();
+        assert_eq!(
+            String::from_utf8(written).unwrap(),
+            "log 1\npassed\npassed again\nfailed\nlog 2\nlog 3\nlog 4\nthe endlog 5\n"
+        );
+        beside.write_all(b"too late").unwrap_err();
     }
 
     #[test]

@@ -465,6 +465,11 @@ fn a_run_is_reported_from_its_first_event_to_its_last() {
     };
     sender.send(last);
     let file = tempfile::NamedTempFile::new().unwrap();
-    run(events, PLAIN, file.reopen().unwrap()).unwrap();
+    run(
+        events,
+        PLAIN,
+        Output::start(file.reopen().unwrap()).unwrap(),
+    )
+    .unwrap();
     assert!(std::fs::read(file.path()).unwrap() == expected);
 }

@@ -240,6 +240,53 @@ fn every_test_gets_what_the_file_says() {
     assert_eq!(code, 0, "{stdout}{stderr}");
 }
 
+/// Cargo may say that a test is built long before the program of another package is, of which its
+/// container has a layer.
+#[test]
+fn a_layer_waits_for_the_program_that_it_is_made_of() {
+    let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let write = |path: &str, text: &str| {
+        let path = directory.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let package = |name: &str| format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n");
+    write(
+        "Cargo.toml",
+        "[workspace]\nmembers = [\"user\", \"tool\"]\nresolver = \"3\"\n",
+    );
+    write("user/Cargo.toml", &package("user"));
+    let test = "#[test]\nfn runs() { assert!(std::path::Path::new(\"/tool\").exists()); }\n";
+    write("user/src/lib.rs", test);
+    write("tool/Cargo.toml", &package("tool"));
+    write("tool/src/main.rs", "fn main() {}\n");
+    write("tool/tests/none.rs", "");
+    // Begins to build the program when the test is there.
+    let build = r#"
+        fn main() {
+            let out = std::env::var("OUT_DIR").unwrap();
+            let debug = std::path::Path::new(&out).ancestors().nth(3).unwrap();
+            let is_test = |name: &str| name.starts_with("user-") && !name.contains('.');
+            while !std::fs::read_dir(debug.join("deps")).unwrap().any(|entry| {
+                is_test(&entry.unwrap().file_name().into_string().unwrap())
+            }) {
+                std::thread::yield_now();
+            }
+        }"#;
+    write("tool/build.rs", build);
+    let debug = directory.path().join("target/debug");
+    let layer = format!(
+        "{{ paths = [\"<build-dir>/tool\"], strip_prefix = \"{}\" }}",
+        debug.display()
+    );
+    write(
+        "cargo-maelstrom.toml",
+        &format!("[[directives]]\nlayers = [{layer}]\n"),
+    );
+    let (stdout, stderr, code) = run(&mut maelstrom(directory.path(), &["--offline", "--jobs=2"]));
+    assert_eq!(code, 0, "{stdout}{stderr}");
+}
+
 #[test]
 fn a_test_is_explained_by_its_name_or_its_title() {
     let project = project(FILE);

@@ -35,6 +35,8 @@ mod read_mount;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::filter::{Pattern, Subject, Truth};
 use crate::container::layer::LayerSpec;
@@ -147,6 +149,28 @@ impl Specification {
         let mut directives = self.directives.iter();
         containers.any(|container| absent(&container.scalars))
             || directives.any(|directive| absent(directive.change.scalars()))
+    }
+}
+
+impl Specification {
+    /// Whether any layer, of which the relative paths start at `project`, may be made of something
+    /// below this directory.
+    pub fn layers_reach(&self, project: &Path, directory: &Path) -> bool {
+        let is_below = |path: &PathBuf| project.join(path).starts_with(directory);
+        let mut layers = self.places.layers.iter();
+        layers.any(|(layer, _)| match layer {
+            LayerSpec::Tar { path } => is_below(path),
+            LayerSpec::Paths { paths, .. } => paths.iter().any(is_below),
+            LayerSpec::SharedLibraryDependencies { binaries, .. } => binaries.iter().any(is_below),
+            LayerSpec::Glob { pattern, .. } => {
+                let literal = pattern.split(['*', '?', '[', '{', '\\']).next();
+                let begins = project.join(literal.unwrap_or_default());
+                let (begins, whole) = (begins.as_os_str(), directory.as_os_str());
+                let (begins, whole) = (begins.as_bytes(), whole.as_bytes());
+                begins.starts_with(whole) || whole.starts_with(begins)
+            }
+            LayerSpec::Stubs { .. } | LayerSpec::Symlinks { .. } => false,
+        })
     }
 }
 

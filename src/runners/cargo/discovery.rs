@@ -2,13 +2,14 @@
 //!
 //! Each test binary is listed in its own container as soon as cargo says that it is there, while
 //! the build goes on. Its tests are handed over as soon as the programs are there that they may
-//! want to run ([`super::programs`]).
+//! want to run ([`super::programs`]). What the project's own file gives them is made at once, too,
+//! unless a layer of it may be something that the build makes.
 //!
 //! A binary that can't be listed is one broken entry; the others go on.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use cargo_metadata::camino::Utf8PathBuf;
 use cargo_metadata::{Artifact, BuildScript, PackageId};
@@ -17,51 +18,29 @@ use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 
 use crate::engine::event::{EventKind, Isolation, Text};
-use crate::engine::framework::{Captured, DiscoverySummary, Host};
+use crate::engine::framework::{DiscoverySummary, Host};
 use crate::engine::job::{ContainerSpec, TestCase};
 use crate::runners::sandbox::container::Toolbox;
-use crate::runners::sandbox::invocation::Invocation;
 use crate::runners::sandbox::specified::{self, Specified};
 
 use super::build::BuildMessage;
 use super::cases::Naming;
-use super::environment::config::ConfiguredVariable;
 use super::environment::library_path;
 use super::error::CargoError;
 use super::jobs::{BinaryJobs, Containers};
-use super::listing::{self, Listing, ListingError};
+use super::listed::{Listed, Step};
+use super::listing;
 use super::manifest::{Manifest, ManifestError};
 use super::metadata::{Package, Workspace, local_directory};
-use super::options::{Goal, Settings};
-use super::own_jobs::{Own, explain, own_jobs};
+use super::options::Goal;
+use super::own_jobs::Own;
 use super::programs::Programs;
 use super::progress::Progress;
-use super::selection::{Verdict, Wanted};
+use super::project::Project;
+use super::selection::Verdict;
 use super::target::{Harness, Target, TargetKind, TestBinary};
-use super::toolchain::Toolchain;
 
 mod needs;
-
-/// What does not change while a project is built and listed.
-#[derive(Clone, Copy, Debug)]
-pub struct Project<'a> {
-    /// What is wanted in general.
-    pub settings: &'a Settings,
-    /// How we were called.
-    pub invocation: &'a Invocation,
-    /// The workspace.
-    pub workspace: &'a Workspace,
-    /// What of it is wanted.
-    pub wanted: &'a Wanted,
-    /// The toolchain that builds.
-    pub toolchain: &'a Toolchain,
-    /// `[env]` of cargo's configuration.
-    pub configured: &'a [ConfiguredVariable],
-    /// What the project's own file says of containers, if there is one.
-    pub specified: Option<&'a Specified>,
-    /// What is said of the tests that are to be explained.
-    pub explained: &'a Mutex<Vec<String>>,
-}
 
 /// What is known so far.
 pub struct Discovery<'a, H> {
@@ -81,7 +60,9 @@ pub struct Discovery<'a, H> {
     libraries: HashMap<Utf8PathBuf, Vec<PathBuf>>,
     waiting: Vec<(Arc<Package>, TestBinary)>,
     units: Units,
-    listings: FuturesUnordered<LocalBoxFuture<'a, Result<Listed, CargoError>>>,
+    listings: FuturesUnordered<LocalBoxFuture<'a, Result<Step, CargoError>>>,
+    /// What waits for programs that a layer may be made of.
+    unequipped: Vec<Listed>,
     held: Vec<Held>,
     deselected: u32,
     processors: usize,
@@ -102,16 +83,6 @@ struct Held {
     tests: Vec<TestCase>,
 }
 
-/// A test binary, and what it said when it was asked for its tests.
-struct Listed {
-    package: Arc<Package>,
-    binary: TestBinary,
-    jobs: BinaryJobs,
-    all: Captured,
-    listing: Result<Listing, ListingError>,
-    given: HashMap<String, Own>,
-}
-
 impl<'a, H: Host> Discovery<'a, H> {
     /// Nothing is known yet.
     pub fn new(project: Project<'a>, host: &'a H) -> Discovery<'a, H> {
@@ -129,6 +100,7 @@ impl<'a, H: Host> Discovery<'a, H> {
             waiting: Vec::new(),
             units: Units::default(),
             listings: FuturesUnordered::new(),
+            unequipped: Vec::new(),
             held: Vec::new(),
             deselected: 0,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
@@ -173,17 +145,36 @@ impl<'a, H: Host> Discovery<'a, H> {
         self.list_waiting()
     }
 
-    /// Whether a test binary is being listed.
+    /// Whether a test binary is being listed, or its tests' containers are being made.
     pub fn is_listing(&self) -> bool {
         !self.listings.is_empty()
     }
 
-    /// Waits for the next listing and takes it in. Dropping the future loses nothing.
+    /// Waits for the next of these and takes it in. Dropping the future loses nothing.
     pub async fn listed(&mut self) -> Result<(), CargoError> {
-        if let Some(listed) = self.listings.next().await {
-            self.take_listing(listed?);
+        match self.listings.next().await {
+            None => {}
+            Some(step) => match step? {
+                Step::Listed(listed) => {
+                    self.unequipped.push(listed);
+                    self.equip();
+                }
+                Step::Equipped(listed, given) => self.take_listing(listed, given),
+            },
         }
         Ok(())
+    }
+
+    /// Has made what the project's file gives to tests, as far as it can be.
+    fn equip(&mut self) {
+        let all_built = self.programs.ready_for_layers();
+        if !all_built && self.project.layers_are_built() {
+            return;
+        }
+        for listed in self.unequipped.drain(..) {
+            let equipped = listed.equip(self.project, self.host);
+            self.listings.push(Box::pin(equipped));
+        }
     }
 
     fn progress(&mut self, progress: Progress) {
@@ -353,6 +344,7 @@ impl<'a, H: Host> Discovery<'a, H> {
         let environment = self.environment(&package, &binary);
         let jobs = BinaryJobs::new(&self.project, container, &package, &binary, environment);
         let timeout = listing::timeout(binary.harness);
+        let standard = jobs.standard(&binary, without_toolbox);
         let (host, project) = (self.host, self.project);
         self.listings.push(Box::pin(async move {
             let (all, ignored) = tokio::join!(
@@ -360,36 +352,27 @@ impl<'a, H: Host> Discovery<'a, H> {
                 host.run(jobs.list(&[listing::IGNORED], timeout)),
             );
             let listing = listing::combine(binary.harness, &all, &ignored);
-            let given = match (&listing, project.settings.goal) {
-                (Ok(listing), Goal::Run) => {
-                    let standard = jobs.standard(&binary, without_toolbox);
-                    own_jobs(project, host, &package, &binary, &jobs, standard, listing).await?
-                }
-                (Ok(listing), Goal::Explain) => {
-                    explain(project, &package, &binary, listing)?;
-                    HashMap::new()
-                }
-                (Ok(_) | Err(_), _) => HashMap::new(),
-            };
-            Ok(Listed {
+            let listed = Listed {
                 package,
                 binary,
                 jobs,
+                standard,
                 all,
                 listing,
-                given,
-            })
+            };
+            listed.explain_to(project)?;
+            Ok(Step::Listed(listed))
         }));
     }
 
-    fn take_listing(&mut self, listed: Listed) {
+    fn take_listing(&mut self, listed: Listed, given: HashMap<String, Own>) {
         let Listed {
             package,
             binary,
             jobs,
+            standard: _,
             all,
             listing,
-            given,
         } = listed;
         let naming = Naming::new(&package, &binary.target);
         let listing = match listing {
@@ -430,6 +413,7 @@ impl<'a, H: Host> Discovery<'a, H> {
 
     /// Hands over the tests that need not wait any longer.
     fn release(&mut self) {
+        self.equip();
         let programs = &self.programs;
         let ready = |held: &mut Held| programs.ready(&held.package, held.kind);
         let released: Vec<Held> = self.held.extract_if(.., ready).collect();

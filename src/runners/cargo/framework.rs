@@ -15,13 +15,14 @@ use crate::runners::sandbox::invocation::Invocation;
 use crate::runners::sandbox::specified::{Recipe, Specified, SpecifiedError, ToolboxUse, files};
 
 use super::build::{Build, BuildMessage, build_arguments};
-use super::discovery::{Discovery, Project};
+use super::discovery::Discovery;
 use super::environment::config;
 use super::error::CargoError;
 use super::location;
 use super::metadata::Workspace;
 use super::notices;
 use super::options::{Goal, Settings, VOCABULARY};
+use super::project::Project;
 use super::selection::Wanted;
 use super::toolchain::{self, Chosen, Toolchain};
 use super::watchlist;

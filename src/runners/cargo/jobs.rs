@@ -16,10 +16,10 @@ use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, wo
 use crate::runners::sandbox::invocation::Variables;
 use crate::runners::sandbox::specified::{Given, OwnProgram, Standard};
 
-use super::discovery::Project;
 use super::error::CargoError;
 use super::listing::LIST;
 use super::metadata::Package;
+use super::project::Project;
 use super::target::TestBinary;
 use super::toolchain;
 

@@ -9,11 +9,11 @@ use crate::engine::framework::Host;
 use crate::runners::sandbox::specified::{Attention, Standard, explain_built_in};
 
 use super::cases::Naming;
-use super::discovery::Project;
 use super::error::CargoError;
 use super::jobs::BinaryJobs;
 use super::listing::{self, Listing};
 use super::metadata::Package;
+use super::project::Project;
 use super::selection::{Verdict, subject};
 use super::target::TestBinary;
 
@@ -58,7 +58,7 @@ pub async fn own_jobs<H: Host>(
     package: &Package,
     binary: &TestBinary,
     jobs: &BinaryJobs,
-    standard: Standard,
+    standard: &Standard,
     listing: &Listing,
 ) -> Result<HashMap<String, Own>, CargoError> {
     let Some(specified) = project.specified else {
@@ -69,7 +69,7 @@ pub async fn own_jobs<H: Host>(
         .iter()
         .map(|name| subject(package, Some(&binary.target), Some(name)));
     let tell = |notice| host.emit(EventKind::Notice(notice));
-    let given = specified.give_all(subjects, &standard, &tell).await?;
+    let given = specified.give_all(subjects, standard, &tell).await?;
     let own = names.iter().zip(given).map(|(name, given)| {
         let own = Own {
             jobs: jobs.with(&given),

@@ -61,6 +61,11 @@ impl Programs {
         self.missing.clear();
     }
 
+    /// Whether layers may be made of what the build makes: a file may name programs of any package.
+    pub fn ready_for_layers(&self) -> bool {
+        self.missing.is_empty()
+    }
+
     /// Whether tests of this kind of target of a package may run.
     pub fn ready(&self, package: &PackageId, kind: TargetKind) -> bool {
         match kind {
@@ -98,12 +103,14 @@ mod tests {
         };
         assert!(programs.ready(&id("b"), TargetKind::Library));
         assert!(!programs.ready(&id("b"), TargetKind::Test));
+        assert!(!programs.ready_for_layers());
         programs.built(&id("b"), &tool);
         programs.built(&id("a"), &tool);
         assert!(!programs.ready(&id("a"), TargetKind::Library));
         programs.built(&id("a"), &example);
         assert!(programs.ready(&id("a"), TargetKind::Library));
         assert!(programs.ready(&id("b"), TargetKind::Benchmark));
+        assert!(programs.ready_for_layers());
     }
 
     #[test]

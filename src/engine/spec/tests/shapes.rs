@@ -2,10 +2,161 @@
 //! directive, patterns over several lines, relative stubs, both spellings of a key. Each is read as
 //! it stands and says what it means.
 
+use std::path::Path;
+
 use super::{read, resolved};
 use crate::container::layer::{LayerSpec, Links};
 use crate::container::spec::MountKind;
-use crate::engine::spec::{Inherited, ResolvedBase};
+use crate::engine::document::Document;
+use crate::engine::filter::{GoSubject, PytestSubject, Vocabulary, vocabulary};
+use crate::engine::spec::{
+    Context, Inherited, ResolvedBase, Resolver, RunnerLayers, Specification,
+};
+
+fn resolver(vocabulary: &'static Vocabulary, text: &str) -> Resolver {
+    let context = Context {
+        vocabulary,
+        project: Path::new("/w"),
+        variables: &[],
+    };
+    let document = Document::new("file.toml", text);
+    let specification = Specification::read(&document, &context).unwrap();
+    Resolver::new(specification, None, RunnerLayers::Some)
+}
+
+#[test]
+fn a_go_module_whose_packages_are_named_by_their_import_paths() {
+    let mut resolver = resolver(
+        &vocabulary::GO,
+        r#"
+[[directives]]
+include_shared_libraries = true
+enable_writable_file_system = false
+working_directory = "/"
+user = 0
+group = 0
+layers = [ { stubs = [ "/{proc,tmp}/"] } ]
+mounts = [ { type = "tmp", mount_point = "/tmp" }, ]
+
+[[directives]]
+filter = "name.equals(TestWhole)"
+enable_writable_file_system = true
+network = "local"
+added_layers = [{ stubs = [ "/run/x.sock" ] }, { stubs = [ "/tables/" ] }]
+added_mounts = [
+    { type = "bind", mount_point = "/run/x.sock", local_path = "/run/x.sock", read_only = false },
+    { type = "bind", mount_point = "/tables", local_path = "tables" }
+]
+added_environment = { INSIDE = "true" }
+
+[[directives]]
+filter = "package.equals(example.com/mail/courier/v4/wire)"
+ignore = true
+"#,
+    );
+    let mut resolve = |import_path, case| {
+        let subject = GoSubject {
+            import_path,
+            path: "",
+            name: "wire",
+            case: Some(case),
+        };
+        resolver.resolve(&subject).unwrap()
+    };
+    let whole = resolve("example.com/mail/courier/v4", "TestWhole");
+    assert_eq!(whole.applied, [0, 1]);
+    assert_eq!(
+        (whole.resolved.layers.len(), whole.resolved.mounts.len()),
+        (3, 3)
+    );
+    assert!(whole.resolved.include_shared_libraries && !whole.resolved.ignored);
+    let other = resolve("example.com/mail/courier/v4/wire", "TestWholeToo");
+    assert_eq!(other.applied, [0, 2]);
+    assert!(other.resolved.ignored);
+}
+
+#[test]
+fn pytest_with_globs_that_are_moved_and_a_node_id_by_expression() {
+    let mut resolver = resolver(
+        &vocabulary::PYTEST,
+        r#"
+[[directives]]
+image.name = "docker://python:3.12-slim"
+added_layers = [
+    { glob = "src/**.{py,pyc}", strip_prefix = "src/" },
+    { glob = "venv/lib/python3.12/**", strip_prefix = "venv", prepend_prefix = "/usr/local" },
+    { stubs = ["/dev/{null,zero}", "/tests/.pytest_cache/"] }
+]
+mounts = [
+    { type = "tmp", mount_point = "/tests/.pytest_cache" },
+    { type = "devices", devices = ["null", "zero"] },
+]
+[directives.added_environment]
+PYTEST_DISABLE_PLUGIN_AUTOLOAD = "1"
+
+[[directives]]
+filter = """
+node_id.matches(tests/test_box.py::TestLid::test_opens\\[.* .*\\])"""
+ignore = true
+
+[[directives]]
+filter = "f.eq(tests/test_box.py) & markers.contains(slow)"
+timeout = 9
+"#,
+    );
+    let mut resolve = |node_id, markers: &[String]| {
+        let subject = PytestSubject {
+            file: "tests/test_box.py",
+            node_id,
+            name: "TestLid.test_opens",
+            markers,
+        };
+        resolver.resolve(&subject).unwrap()
+    };
+    let opens = resolve("tests/test_box.py::TestLid::test_opens[wide 2]", &[]);
+    assert_eq!(
+        (opens.applied.as_slice(), opens.resolved.ignored),
+        (&[0, 1][..], true)
+    );
+    let whole = ResolvedBase::Image {
+        name: "docker://python:3.12-slim".to_owned(),
+        inherited: Inherited::LAYERS | Inherited::ENVIRONMENT | Inherited::WORKING_DIRECTORY,
+    };
+    assert_eq!(opens.resolved.base, whole);
+    let closes = resolve(
+        "tests/test_box.py::TestLid::test_opens[wide]",
+        &["slow".to_owned()],
+    );
+    assert_eq!(closes.applied, [0, 2]);
+}
+
+#[test]
+fn layers_that_the_build_makes_are_told_apart() {
+    for (layer, expected) in [
+        ("{ tar = \"a.tar\" }", false),
+        ("{ tar = \"target/a.tar\" }", true),
+        ("{ paths = [\"a\", \"<build-dir>/tool\"] }", true),
+        ("{ paths = [\"/etc/hosts\", \"targets\"] }", false),
+        (
+            "{ shared_library_dependencies = [\"<build-dir>/tool\"] }",
+            true,
+        ),
+        ("{ glob = \"tests/**\" }", false),
+        ("{ glob = \"target/debug/*.so\" }", true),
+        ("{ glob = \"{target,tests}/**\" }", true),
+        ("{ glob = \"**.so\" }", true),
+        ("{ stubs = [\"/w/target/\"] }", false),
+        (
+            "{ symlinks = [{ link = \"/a\", target = \"/w/target\" }] }",
+            false,
+        ),
+    ] {
+        let text = format!("[containers.unused]\nlayers = [{layer}]\n");
+        let reach = read(&text).unwrap();
+        let reach = reach.layers_reach(Path::new("/w"), Path::new("/w/target"));
+        assert_eq!(reach, expected, "{layer}");
+    }
+}
 
 #[test]
 fn an_image_by_dotted_keys_and_variables_in_a_table_of_their_own() {

@@ -200,6 +200,13 @@ impl Specified {
         self.resolver.borrow().specification().wants_no_toolbox()
     }
 
+    /// Whether any layer, of which the relative paths start at `project`, may be made of something
+    /// below this directory.
+    pub fn layers_reach(&self, project: &Path, directory: &Path) -> bool {
+        let resolver = self.resolver.borrow();
+        resolver.specification().layers_reach(project, directory)
+    }
+
     /// Whether any test was given this machine's programs so far.
     pub fn toolbox_use(&self) -> ToolboxUse {
         self.toolbox.get()

@@ -1,0 +1,47 @@
+//! What does not change while a project is built and listed.
+
+use std::sync::Mutex;
+
+use crate::runners::sandbox::invocation::Invocation;
+use crate::runners::sandbox::specified::Specified;
+
+use super::environment::config::ConfiguredVariable;
+use super::metadata::Workspace;
+use super::options::Settings;
+use super::selection::Wanted;
+use super::toolchain::Toolchain;
+
+/// See the module's documentation.
+#[derive(Clone, Copy, Debug)]
+pub struct Project<'a> {
+    /// What is wanted in general.
+    pub settings: &'a Settings,
+    /// How we were called.
+    pub invocation: &'a Invocation,
+    /// The workspace.
+    pub workspace: &'a Workspace,
+    /// What of it is wanted.
+    pub wanted: &'a Wanted,
+    /// The toolchain that builds.
+    pub toolchain: &'a Toolchain,
+    /// `[env]` of cargo's configuration.
+    pub configured: &'a [ConfiguredVariable],
+    /// What the project's own file says of containers, if there is one.
+    pub specified: Option<&'a Specified>,
+    /// What is said of the tests that are to be explained.
+    pub explained: &'a Mutex<Vec<String>>,
+}
+
+impl Project<'_> {
+    /// Whether what tests are given may be something that the build makes.
+    pub fn layers_are_built(&self) -> bool {
+        let Workspace {
+            root,
+            target_directory,
+            ..
+        } = self.workspace;
+        self.specified.is_some_and(|specified| {
+            specified.layers_reach(root.as_std_path(), target_directory.as_std_path())
+        })
+    }
+}

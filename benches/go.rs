@@ -9,7 +9,8 @@
 //! Both build and run everything; what compilers produced is cached for both. Each is run several
 //! times in turn, after one round that does not count; the medians are compared. `go test` runs a
 //! package's tests in one process, so a process for each test has to be made up for by reusing
-//! containers and by running tests of one package side by side.
+//! containers, by running tests of one package side by side, and by linking only what has changed:
+//! "linking all" is the same without that, as after a change that concerns every package.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -57,28 +58,39 @@ fn make(directory: &Path) -> std::io::Result<()> {
 }
 
 fn compare(title: &str, project: &Path) {
-    let state = tempfile::tempdir().expect("a temporary directory");
-    let mut gos = Vec::new();
-    let mut ours = Vec::new();
-    for round in 0..=ROUNDS {
-        let go = time(
-            Command::new("go").args(["test", "-count=1", "./..."]),
-            project,
-        );
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    let built = Command::new("go").args(["env", "GOCACHE"]).output();
+    let built = built.expect("Go is installed").stdout;
+    let built = String::from_utf8(built).expect("a path");
+    let ours = || {
         let mut command = Command::new(MAELSTROM);
-        command.arg("--quiet").env("XDG_STATE_HOME", state.path());
-        let our = time(&mut command, project);
+        command
+            .arg("--quiet")
+            .env("XDG_STATE_HOME", scratch.path().join("state"))
+            .env("XDG_CACHE_HOME", scratch.path().join("cache"))
+            .env("GOCACHE", built.trim());
+        command
+    };
+    let mut walls = [Vec::new(), Vec::new(), Vec::new()];
+    for round in 0..=ROUNDS {
+        let mut go = Command::new("go");
+        go.args(["test", "-count=1", "./..."]);
+        let go = time(&mut go, project);
+        let own = time(&mut ours(), project);
+        drop(fs::remove_dir_all(scratch.path().join("cache")));
+        let linking = time(&mut ours(), project);
         if round > 0 {
-            gos.push(go);
-            ours.push(our);
+            for (walls, wall) in walls.iter_mut().zip([go, own, linking]) {
+                walls.push(wall);
+            }
         }
     }
-    let (go, our) = (median(gos), median(ours));
+    let [go, own, linking] = walls.map(|walls| median(walls).as_secs_f64());
     println!(
-        "{title}: go test {:.2} s, maelstrom-go-test {:.2} s: {:.2} ×",
-        go.as_secs_f64(),
-        our.as_secs_f64(),
-        our.as_secs_f64() / go.as_secs_f64()
+        "{title}: go test {go:.2} s, maelstrom-go-test {own:.2} s: {:.2} ×; linking all {linking:.2} \
+         s: {:.2} ×",
+        own / go,
+        linking / go
     );
 }
 

@@ -3,7 +3,9 @@
 
 mod support;
 
-use std::fs;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use support::files::tree;
 use support::go::Project;
@@ -162,6 +164,53 @@ fn flags_of_go_test_mean_what_they_mean_there() {
     assert!(fullpath.output(&title(" TestFails")).contains(&whole));
 }
 
+/// What the original's command line says stands in ours, too; what comes of it besides is Go's own.
+#[test]
+fn a_test_is_called_with_what_its_options_mean() {
+    let project = Project::new("project");
+    let told = "package project\n\nimport (\n\"fmt\"\n\"os\"\n\"testing\"\n)\n\n\
+                func TestTold(t *testing.T) { fmt.Printf(\"%q\\n\", os.Args); t.Fail() }\n";
+    fs::write(project.path().join("told_test.go"), told).unwrap();
+    let called = |words: &[&str]| {
+        let words = [&[".", "-vet=off", "-i", "name.equals(TestTold)"], words].concat();
+        let output = project.run(&words).output(&title(" TestTold"));
+        let arguments = output.lines().find(|line| line.starts_with('[')).unwrap();
+        let words: Vec<&str> = arguments.trim_matches(['[', ']']).split(' ').collect();
+        let words = words
+            .into_iter()
+            .map(|word| word.trim_matches('"').to_owned());
+        words.collect::<Vec<_>>()
+    };
+    for (words, expected) in [
+        (
+            &["--short", "--fullpath", "--timeout=9"][..],
+            &[
+                "-test.short=true",
+                "-test.fullpath=true",
+                "-test.timeout=0s",
+            ][..],
+        ),
+        (
+            &["--timeout=0", "--", "-custom=x", "last"],
+            &["-test.timeout=0s", "-custom=x", "last"],
+        ),
+    ] {
+        let called = called(words);
+        for expected in ["-test.run=^TestTold$"].iter().chain(expected) {
+            assert!(
+                called.iter().any(|word| word == expected),
+                "{expected} in {called:?}"
+            );
+        }
+        let extra = expected.last().unwrap();
+        if !extra.starts_with('-') {
+            assert_eq!(called.last().unwrap(), extra);
+        }
+        let lasting = called.iter().any(|word| word.starts_with("-test.v"));
+        assert!(lasting, "{called:?}");
+    }
+}
+
 #[test]
 fn the_race_detector_finds_races() {
     let project = Project::new("project");
@@ -245,6 +294,56 @@ fn a_workspace_is_tested_as_one() {
     let state = Homes::of_project(&project.homes.state(), "maelstrom-go-test");
     assert!(state.join("test-listing.toml").exists());
     assert_eq!(tree(project.path(), ""), before);
+}
+
+#[test]
+fn what_was_linked_before_is_not_linked_again() {
+    let project = Project::new("workspace");
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    // What is kept, and how much of it was used since it was last looked at.
+    let kept = || {
+        let own = Homes::of_project(&project.homes.cache(), "maelstrom-go-test");
+        let Ok(entries) = fs::read_dir(own.join("links")) else {
+            return (0, 0);
+        };
+        let files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        let used = |path: &&PathBuf| {
+            let file = File::open(path).unwrap();
+            let used = file.metadata().unwrap().modified().unwrap() != long_ago;
+            file.set_modified(long_ago).unwrap();
+            used
+        };
+        (files.len(), files.iter().filter(used).count())
+    };
+    let both = ["./one", "./two"];
+    assert_eq!(project.run(&both).code, Some(0));
+    assert_eq!(kept(), (2, 2));
+    let again = project.run(&both);
+    assert_eq!((again.code, again.ends.len()), (Some(0), 2));
+    assert_eq!(kept(), (2, 2));
+    // Other flags make another binary, and so does another source.
+    assert_eq!(
+        project.run(&["./one", "-ldflags=-X=main.a=b"]).code,
+        Some(0)
+    );
+    assert_eq!(kept(), (3, 1));
+    let failing = "package one\n\nimport \"testing\"\n\nfunc TestOne(t *testing.T) { t.Fail() }\n";
+    fs::write(project.path().join("one/one_test.go"), failing).unwrap();
+    let changed = project.run(&both);
+    assert_eq!(changed.end("example.com/one TestOne"), "failed");
+    assert_eq!(changed.end("example.com/two TestTwo"), "passed");
+    assert_eq!(kept(), (4, 2));
+    // Somebody else calls the tools.
+    assert_eq!(project.run(&["./two", "-toolexec=env"]).code, Some(0));
+    assert_eq!(kept(), (4, 0));
+}
+
+#[test]
+fn what_the_systems_linker_made_is_linked_again() {
+    let project = Project::new("project");
+    assert_eq!(project.run(&["./cgo", "-vet=off"]).code, Some(0));
+    let own = Homes::of_project(&project.homes.cache(), "maelstrom-go-test");
+    assert!(!own.join("links").exists());
 }
 
 #[test]

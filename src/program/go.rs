@@ -10,13 +10,13 @@ use super::session::{Session, runtime};
 use super::specification::{explain, init};
 use crate::engine::config::ThisProcess;
 use crate::runners::go::options::{Options, PROGRAM};
-use crate::runners::go::{GoFramework, Goal, Settings, collector};
+use crate::runners::go::{GoFramework, Goal, Settings, collector, links};
 use crate::runners::sandbox::specified::files;
 
 /// Runs the program with this command line. `go test` calls the same program to hand over test
-/// binaries.
+/// binaries, and in place of its tools.
 pub fn main(arguments: Vec<OsString>) -> u8 {
-    if let Some(code) = collector::run_if_collector() {
+    if let Some(code) = links::run_if_tool().or_else(collector::run_if_collector) {
         return code;
     }
     match run(arguments) {

@@ -22,6 +22,7 @@ use crate::runners::sandbox::invocation::Invocation;
 
 use super::collector::{self, Desk};
 use super::error::GoError;
+use super::links;
 use super::options::Settings;
 use super::report::{PackageEnd, package_end};
 use super::toolchain::GO;
@@ -36,6 +37,15 @@ pub struct Build {
     desk: Desk,
     stdout: Option<Lines<ChildStdout>>,
     stderr: Option<Lines<ChildStderr>>,
+}
+
+/// What becomes of test binaries that were linked before.
+#[derive(Clone, Copy, Debug)]
+pub enum Linking<'a> {
+    /// They are linked again.
+    Again,
+    /// They are kept in this directory.
+    Kept(&'a Path),
 }
 
 /// What a build says.
@@ -84,6 +94,7 @@ impl Build {
         invocation: &Invocation,
         arguments: &[String],
         temporary: &Path,
+        linking: Linking<'_>,
     ) -> Result<Build, GoError> {
         let desk = Desk::open().map_err(|source| GoError::Listen { source })?;
         let own = std::env::current_exe().map_err(|source| GoError::Listen { source })?;
@@ -92,9 +103,19 @@ impl Build {
             None => ("test", arguments),
         };
         let mut command = invocation.command(OsStr::new(GO));
+        command.arg(first);
+        match linking {
+            Linking::Again => {}
+            Linking::Kept(kept) => {
+                command
+                    .arg(links::toolexec(&quoted(own.as_os_str())))
+                    .env(links::VARIABLE, kept);
+            }
+        }
+        let mut exec = OsString::from("-exec=");
+        exec.push(quoted(own.as_os_str()));
         command
-            .arg(first)
-            .arg(exec_flag(own.as_os_str()))
+            .arg(exec)
             .args(rest)
             .env(collector::VARIABLE, desk.socket())
             .env("GOTMPDIR", temporary)
@@ -171,17 +192,16 @@ fn read_line(line: Vec<u8>) -> BuildMessage {
     }
 }
 
-/// Go splits the flag's value at spaces; quotes keep a word together, and nothing escapes a quote.
-fn exec_flag(program: &OsStr) -> OsString {
+/// Go splits such a flag's value at spaces; quotes keep a word together, and nothing escapes a quote.
+fn quoted(program: &OsStr) -> OsString {
     let quote = match program.as_encoded_bytes().contains(&b'\'') {
         true => "\"",
         false => "'",
     };
-    let mut flag = OsString::from("-exec=");
-    flag.push(quote);
-    flag.push(program);
-    flag.push(quote);
-    flag
+    let mut word = OsString::from(quote);
+    word.push(program);
+    word.push(quote);
+    word
 }
 
 #[cfg(test)]
@@ -206,7 +226,7 @@ mod tests {
 
     #[test]
     fn programs_are_quoted_as_go_reads_them() {
-        assert_eq!(exec_flag(OsStr::new("/a b/c")), "-exec='/a b/c'");
-        assert_eq!(exec_flag(OsStr::new("/it's/c")), "-exec=\"/it's/c\"");
+        assert_eq!(quoted(OsStr::new("/a b/c")), "'/a b/c'");
+        assert_eq!(quoted(OsStr::new("/it's/c")), "\"/it's/c\"");
     }
 }

@@ -17,10 +17,11 @@ use crate::runners::sandbox::own::OwnDirectories;
 use crate::runners::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
 
 use super::binaries::Binaries;
-use super::build::{Build, arguments};
+use super::build::{Build, Linking, arguments};
 use super::discovery::{Discovery, Found};
 use super::error::{GoError, of_tool};
 use super::jobs::Project;
+use super::links;
 use super::location::Places;
 use super::options::{Goal, PROGRAM, Settings};
 use super::order::by_need;
@@ -28,6 +29,9 @@ use super::own;
 use super::packages::{self, Package};
 use super::reader::Reader;
 use super::toolchain::{GO, Toolchain};
+
+/// Names the directory of linked test binaries, in the runner's cache for the project.
+const LINKS: &str = "links";
 
 /// Builds, lists and reads the tests of Go packages.
 #[derive(Debug)]
@@ -139,6 +143,12 @@ impl GoFramework {
         packages
     }
 
+    /// Whether the user wants Go's tools to be called through something.
+    fn has_toolexec(&self, toolchain: &Toolchain) -> bool {
+        let typed = self.settings.build_flags.iter().map(String::as_str);
+        links::is_taken(toolchain.flags().chain(typed))
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -190,9 +200,11 @@ impl GoFramework {
         host: &H,
         arguments: &[String],
         binaries: &Binaries,
+        linking: Linking<'_>,
         mut discovery: Discovery<'_, H>,
     ) -> Result<DiscoverySummary, GoError> {
-        let mut build = Build::start(&self.invocation, arguments, binaries.build_directory())?;
+        let temporary = binaries.build_directory();
+        let mut build = Build::start(&self.invocation, arguments, temporary, linking)?;
         let status = loop {
             tokio::select! {
                 message = build.next() => {
@@ -273,7 +285,14 @@ impl Framework for GoFramework {
             explained: &self.explained,
         };
         let discovery = Discovery::new(project, host, &binaries, &packages)?;
-        let summary = self.build(host, &arguments, &binaries, discovery).await;
+        let kept = own.cache.join(LINKS);
+        let linking = match self.has_toolexec(&toolchain) {
+            true => Linking::Again,
+            false => Linking::Kept(&kept),
+        };
+        let building = self.build(host, &arguments, &binaries, linking, discovery);
+        let summary = building.await;
+        links::tidy(&kept);
         // Tests that were found run on, whatever became of the rest.
         self.known().binaries.push(binaries);
         let summary = summary?;

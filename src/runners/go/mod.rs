@@ -9,7 +9,8 @@
 //! - [`toolchain`], [`packages`]: what there is. [`order`]: what of it comes first.
 //! - [`build`], [`collector`], [`report`]: `go test` at work, building everything and running
 //!   nothing: each test binary that it would run is handed to us.
-//! - [`binaries`]: where test binaries live while they are needed.
+//! - [`binaries`]: where test binaries live while they are needed. [`links`]: those that need not be
+//!   linked again.
 //! - [`discovery`], [`listing`], [`jobs`]: from test binaries to tests.
 //! - [`reader`], [`location`]: what a test says while it runs.
 //! - [`framework`]: all of it together, as the engine drives it. [`error`]: why it gives up.
@@ -24,6 +25,7 @@ pub mod discovery;
 pub mod error;
 pub mod framework;
 pub mod jobs;
+pub mod links;
 pub mod listing;
 pub mod location;
 pub mod options;

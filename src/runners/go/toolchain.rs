@@ -20,9 +20,10 @@ const OLDEST_MINOR: u32 = 20;
 const NO_MODULE: &str = "/dev/null";
 
 /// What is asked of `go env`.
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 9] = [
     "GOCACHE",
     "GOENV",
+    "GOFLAGS",
     "GOMOD",
     "GOMODCACHE",
     "GOPATH",
@@ -37,6 +38,7 @@ const VARIABLES: [&str; 8] = [
 pub struct Toolchain {
     gocache: String,
     goenv: String,
+    goflags: String,
     gomod: String,
     gomodcache: String,
     gopath: String,
@@ -77,6 +79,11 @@ impl Toolchain {
             // One that was built from Go's own sources has no number, and is newer.
             Some(_) | None => Ok(toolchain),
         }
+    }
+
+    /// The flags that every command gets.
+    pub fn flags(&self) -> impl Iterator<Item = &str> {
+        self.goflags.split_whitespace()
     }
 
     /// The directory of the `go.work` in use, if any.

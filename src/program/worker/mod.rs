@@ -6,7 +6,6 @@ pub mod options;
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Write};
 
 use self::options::{Options, PROGRAM};
 use super::failure::Failure;
@@ -21,7 +20,7 @@ use crate::engine::reapi::client::CasClient;
 use crate::engine::run::signals;
 use crate::engine::security::client::connect_later;
 use crate::engine::worker::line::dial_over;
-use crate::engine::worker::{Settings, Sign, Worker};
+use crate::engine::worker::{Settings, Worker};
 use crate::runners::sandbox::invocation::{Colours, Invocation};
 
 /// Runs the program with this command line.
@@ -98,14 +97,7 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
             "maelstrom-worker {} {name}: {slots} slots, broker {broker}\n",
             env!("CARGO_PKG_VERSION")
         ))?;
-        let tell = |sign: &Sign| match sign {
-            Sign::Down(down) if down.failures == 1 => {
-                let text = "no connection to the broker; trying again";
-                drop(writeln!(io::stderr().lock(), "{text}: {}", down.reason));
-            }
-            Sign::Down(_) | Sign::Registered(_) | Sign::Draining => {}
-        };
-        let worker = Worker::new(settings, backend, contents, dial, interrupts, tell);
+        let worker = Worker::new(settings, backend, contents, dial, interrupts, |_| {});
         worker.run().await.map_err(|error| infrastructure(&error))
     })?;
     Ok(exit_code::SUCCESS)

@@ -1,0 +1,216 @@
+//! The same run on a cluster: a real broker, real workers, real containers.
+
+#[path = "support/cluster.rs"]
+mod cluster;
+mod support;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use cluster::{Client, Cluster};
+use support::EXECUTABLE;
+use tempfile::TempDir;
+
+const RUN: &str = env!("CARGO_BIN_EXE_maelstrom-run");
+
+/// Leases that are soon lost, so that nobody waits long for a worker that was killed.
+const SHORT_LEASES: [&str; 4] = ["--lease", "4", "--heartbeat", "1"];
+
+/// A built crate of this source.
+fn project(source: &str) -> TempDir {
+    let project = tempfile::tempdir().unwrap();
+    let manifest =
+        "[package]\nname = \"victim\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
+    fs::write(project.path().join("Cargo.toml"), manifest).unwrap();
+    fs::create_dir(project.path().join("src")).unwrap();
+    fs::write(project.path().join("src/lib.rs"), source).unwrap();
+    let mut build = Command::new("cargo");
+    build
+        .args(["test", "--no-run", "--quiet"])
+        .current_dir(project.path());
+    assert!(build.status().unwrap().success());
+    project
+}
+
+/// A crate of tests that pass, each after it has read and written files.
+fn many(count: usize) -> TempDir {
+    let mut source = String::new();
+    for number in 0..count {
+        writeln!(
+            source,
+            "#[test] fn t{number:03}() {{ std::fs::write(\"/tmp/x\", \"y\").unwrap(); \
+             for _ in 0..20 {{ assert!(std::fs::read(\"src/lib.rs\").is_ok()); }} }}"
+        )
+        .unwrap();
+    }
+    project(&source)
+}
+
+fn tests(cluster: &Cluster, project: &Path) -> Command {
+    let mut command = cluster.client(EXECUTABLE, project);
+    command.args(["--no-tui", "--offline"]);
+    command
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("t{number:03}")).collect()
+}
+
+/// What a run said, without times and what depends on the order.
+fn outcomes(command: &mut Command) -> (Vec<String>, Option<i32>) {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines: Vec<String> = text
+        .lines()
+        .filter(|line| {
+            ["PASS", "FAIL", "IGNORE"]
+                .iter()
+                .any(|word| line.starts_with(word))
+        })
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            format!("{} {}", words[0], words.last().unwrap())
+        })
+        .collect();
+    lines.sort();
+    // The summary repeats failures.
+    lines.dedup();
+    (lines, output.status.code())
+}
+
+#[test]
+fn a_run_on_a_cluster_is_as_one_here() {
+    let source = r#"
+        use std::{env, fs, net::TcpListener, process::Command};
+        #[test] fn passes() {}
+        #[test] fn fails() { println!("said before"); panic!("as it should"); }
+        #[test] #[ignore] fn is_ignored() {}
+        #[test] fn aborts() { std::process::abort() }
+        #[test] fn sees_its_sources() { assert!(fs::read_to_string("src/lib.rs").unwrap().contains("sees_its")); }
+        #[test] fn writes_in_its_directory() { fs::write("new", "x").unwrap(); fs::write("/tmp/new", "x").unwrap(); }
+        #[test] fn nobody_wrote_before() { assert!(!fs::exists("new").unwrap() && !fs::exists("/tmp/new").unwrap()); }
+        #[test] fn has_programs() { assert!(Command::new("sh").args(["-c", "true"]).status().unwrap().success()); }
+        #[test] fn has_loopback() { TcpListener::bind("127.0.0.1:4000").unwrap(); }
+        #[test] fn has_variables() { assert_eq!(env::var("CARGO_PKG_NAME").unwrap(), "victim"); }
+    "#;
+    let project = project(source);
+    let cluster = Cluster::start(&[]);
+    let _worker = cluster.worker("far");
+    let here = outcomes(tests(&cluster, project.path()).env_remove("MAELSTROM_BROKER"));
+    let there = outcomes(&mut tests(&cluster, project.path()));
+    assert_eq!(there, here);
+    assert_eq!(there.0.len(), 10);
+    let output = tests(&cluster, project.path())
+        .arg("fails")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        text.contains("said before") && text.contains("as it should"),
+        "{text}"
+    );
+    assert!(!project.path().join("new").exists());
+}
+
+/// Promise 4: a restart of the broker loses no job, and none that runs.
+#[test]
+fn a_killed_broker_loses_nothing() {
+    let project = many(60);
+    let mut cluster = Cluster::start(&[]);
+    let _worker = cluster.worker("far");
+    let mut client = Client::start(&mut tests(&cluster, project.path()));
+    for passes in [1, 20, 40] {
+        client.wait_for_passes(passes);
+        cluster.restart(&[]);
+    }
+    assert_eq!(client.finish(), Some(0), "{}", client.lines.join("\n"));
+    assert_eq!(client.passes(), names(60));
+}
+
+/// Promises 1 and 3: what a worker had goes to another, and is told once.
+#[test]
+fn a_killed_worker_loses_nothing() {
+    let project = many(60);
+    let cluster = Cluster::start(&SHORT_LEASES);
+    let mut victims = [cluster.worker("first"), cluster.worker("second")];
+    let mut client = Client::start(&mut tests(&cluster, project.path()));
+    for (passes, victim) in [1, 20].into_iter().zip(&mut victims) {
+        client.wait_for_passes(passes);
+        victim.kill();
+    }
+    let _third = cluster.worker("third");
+    assert_eq!(client.finish(), Some(0), "{}", client.lines.join("\n"));
+    assert_eq!(client.passes(), names(60));
+}
+
+/// Promise 8: a worker that is told to end hands back what it has not started.
+#[test]
+fn a_drained_worker_leaves_the_rest_to_others() {
+    let project = many(40);
+    let cluster = Cluster::start(&[]);
+    let mut leaving = cluster.worker("leaving");
+    let mut client = Client::start(&mut tests(&cluster, project.path()));
+    client.wait_for_passes(5);
+    let _staying = cluster.worker("staying");
+    assert_eq!(leaving.terminate(), Some(0));
+    assert_eq!(client.finish(), Some(0), "{}", client.lines.join("\n"));
+    assert_eq!(client.passes(), names(40));
+}
+
+#[test]
+fn a_client_that_was_killed_is_no_burden_to_the_next() {
+    let project = many(40);
+    let cluster = Cluster::start(&[]);
+    let _worker = cluster.worker("far");
+    for passes in [1, 10] {
+        let mut client = Client::start(&mut tests(&cluster, project.path()));
+        client.wait_for_passes(passes);
+        client.kill();
+    }
+    let mut client = Client::start(&mut tests(&cluster, project.path()));
+    assert_eq!(client.finish(), Some(0), "{}", client.lines.join("\n"));
+    assert_eq!(client.passes(), names(40));
+}
+
+#[test]
+fn any_job_runs_there_and_what_must_stay_stays() {
+    let cluster = Cluster::start(&[]);
+    let _worker = cluster.worker("far");
+    let directory = tempfile::tempdir().unwrap();
+    let base = r#""parent": {"name": "default", "use": ["layers", "environment", "mounts", "user", "group"]}"#;
+    let kept = directory.path().display();
+    let jobs = format!(
+        r#"{{"program": "/bin/echo", "arguments": ["far"], {base}}}
+        {{"program": "/bin/sh", "arguments": ["-c", "echo here > /kept/file"], {base},
+          "added_layers": [{{"stubs": ["/kept/"]}}],
+          "added_mounts": [{{"type": "bind", "mount_point": "/kept", "local_path": "{kept}"}}]}}"#,
+    );
+    let file = directory.path().join("jobs.json");
+    fs::write(&file, jobs).unwrap();
+    let mut command = cluster.client(RUN, Path::new("/"));
+    let output = command
+        .args(["--no-tui", "--file"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "far\n", "{told}");
+    assert_eq!(
+        fs::read_to_string(directory.path().join("file")).unwrap(),
+        "here\n"
+    );
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_named() {
+    let project = project("#[test] fn t() {}");
+    let mut cluster = Cluster::start(&[]);
+    cluster.broker.kill();
+    let output = tests(&cluster, project.path()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(125), "{told}");
+    assert!(told.contains(&cluster.address), "{told}");
+}

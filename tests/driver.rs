@@ -29,6 +29,12 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 /// Never ends by itself.
 const FOR_EVER: &str = "tail -f /dev/null";
 
+/// Long enough for a shell to come to its first words, on a machine that does much else.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// Long enough for a shell to hear a signal and answer.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// Its tests are the lines that a listing script prints.
 struct Scripts {
     listing: String,
@@ -80,7 +86,7 @@ impl Framework for Scripts {
                 },
                 title: format!("p {number}"),
                 ignored: None,
-                job: job(script, limited.then_some(Duration::from_millis(20))),
+                job: job(script, limited.then_some(LIMIT)),
             }
         });
         host.found(tests.collect());
@@ -119,7 +125,6 @@ fn drive_scripts(
     let (sender, mut receiver) = channel();
     let (_commands, commands) = unbounded_channel::<Command>();
     let (interrupt, interrupts) = unbounded_channel();
-    let grace = Duration::from_millis(50);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -132,14 +137,14 @@ fn drive_scripts(
                 repeat: NonZeroU32::MIN,
                 stop_after,
                 at_end: AtEnd::Leave,
-                grace,
+                grace: GRACE,
             },
             run: run_started(),
             notices: Vec::new(),
             framework: &framework,
             backend: LocalBackend::without_containers(2)
                 .unwrap()
-                .with_grace(grace),
+                .with_grace(GRACE),
             outlet: Outlet::new(sender),
             log: &log,
             shell: None,
@@ -229,7 +234,8 @@ fn every_end_of_a_process_is_told_as_what_it_is() {
         core_dumped: false,
     };
     assert_eq!(outcome(&events, 2), failed(killed));
-    assert_eq!(outcome(&events, 3), Outcome::TimedOut { limit_us: 20_000 });
+    let limit_us = LIMIT.as_micros() as u64;
+    assert_eq!(outcome(&events, 3), Outcome::TimedOut { limit_us });
     assert_eq!(output(&events, 3), "limited\n");
     let located = events.iter().find_map(|event| match event {
         EventKind::Finished(end) => end.location.as_ref().map(|at| (end.test.0, at.line)),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use maelstrom::container::spec::{ContainerSpec, ProcessSpec};
 use maelstrom::engine::backend::local::LocalBackend;
@@ -17,6 +17,9 @@ use support::{EXECUTABLE, program, script};
 
 /// Longer than any of these tests takes: a job that lasts so long was not stopped.
 const FOR_EVER: &str = "1000";
+
+/// Long enough for a shell to have prepared itself, on a machine that does much else.
+const PREPARED: Duration = Duration::from_secs(3);
 
 struct Bench {
     backend: LocalBackend,
@@ -199,7 +202,7 @@ fn output_arrives_while_the_job_runs() {
 fn a_timeout_asks_first() {
     with_backend(2, async |mut bench| {
         let polite = "trap 'echo asked; exit 3' TERM; while :; do sleep 0.01; done";
-        let id = bench.submit(script(polite), Some(Duration::from_millis(50)));
+        let id = bench.submit(script(polite), Some(PREPARED));
         let (_, result) = bench.finished().await;
         assert_eq!(
             (result.end, bench.stdout(id)),
@@ -213,11 +216,10 @@ fn a_timeout_asks_first() {
 fn a_timeout_kills_whoever_does_not_listen() {
     with_grace(2, Duration::from_millis(100), async |mut bench| {
         let deaf = format!("trap '' TERM; sleep {FOR_EVER} & sleep {FOR_EVER}; sleep {FOR_EVER}");
-        let result = bench
-            .run(script(&deaf), Some(Duration::from_millis(50)))
-            .await;
+        let result = bench.run(script(&deaf), Some(PREPARED)).await;
         assert_eq!(result.end, JobEnd::TimedOut);
-        assert!(result.ran >= Duration::from_millis(150), "{result:?}");
+        let grace = Duration::from_millis(100);
+        assert!(result.ran >= PREPARED + grace, "{result:?}");
         // The container is as good as new.
         assert_eq!(bench.run(script("! pgrep sleep"), None).await.end, SUCCESS);
         bench
@@ -242,18 +244,87 @@ fn a_job_can_be_stopped_before_during_and_after_its_run() {
     });
 }
 
+/// What keeps jobs waiting until it is opened.
+struct Gate {
+    directory: tempfile::TempDir,
+}
+
+impl Gate {
+    /// One that the jobs of a bench see from now on.
+    fn new(bench: &mut Bench) -> Gate {
+        let directory = tempfile::tempdir().unwrap();
+        let seen = support::read_only(directory.path().to_str().unwrap());
+        let mut container = support::spec(Path::new("/usr/share"));
+        container.mounts.push(support::mount("/tmp", seen));
+        bench.container = Arc::new(container);
+        Gate { directory }
+    }
+
+    /// A script that says `up`, waits, and goes on.
+    fn wait_and(&self, next: &str) -> ProcessSpec {
+        let name = self.directory.path().display();
+        script(&format!(
+            "echo up; until [ -e /tmp/open ]; do :; done; {next} # {name}"
+        ))
+    }
+
+    fn open(&self) {
+        std::fs::write(self.directory.path().join("open"), "").unwrap();
+    }
+
+    /// The states of the jobs that have not ended, as `/proc/PID/stat` tells them (proc(5)).
+    fn states(&self) -> Vec<char> {
+        let name = self.directory.path().to_str().unwrap();
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let state = |process: std::fs::DirEntry| {
+            let line = std::fs::read(process.path().join("cmdline")).ok()?;
+            let stat = std::fs::read_to_string(process.path().join("stat")).ok()?;
+            let is_ours = String::from_utf8_lossy(&line).contains(name);
+            is_ours.then(|| stat.rsplit_once(") ")?.1.chars().next())?
+        };
+        processes.filter_map(state).collect()
+    }
+}
+
+#[test]
+fn a_job_that_ended_in_time_has_not_timed_out_however_late_that_is_seen() {
+    with_backend(4, async |mut bench| {
+        let gate = Gate::new(&mut bench);
+        let jobs: Vec<JobId> = (0..4)
+            .map(|_| bench.submit(gate.wait_and("exit 7"), Some(PREPARED)))
+            .collect();
+        for job in &jobs {
+            bench.wrote(*job, "up\n").await;
+        }
+        let began = Instant::now();
+        gate.open();
+        // Nobody looks until both is true of each: it has ended, and its time is up.
+        while !gate.states().is_empty() || began.elapsed() <= PREPARED {
+            std::thread::yield_now();
+        }
+        for _ in jobs {
+            let end = bench.finished().await.1.end;
+            assert_eq!(end, JobEnd::Exited(ExitStatus::Code(7)));
+        }
+        bench
+    });
+}
+
 #[test]
 fn held_jobs_wait_and_suspended_jobs_stand_still() {
     with_backend(1, async |mut bench| {
-        // Counts its own steps; standing still, it counts none.
-        let id = bench.submit(
-            script("echo up; sleep 0.3; echo done"),
-            Some(Duration::from_secs(30)),
-        );
+        // It goes on as soon as it may, but for standing still.
+        let gate = Gate::new(&mut bench);
+        let id = bench.submit(gate.wait_and("echo done"), Some(Duration::from_secs(300)));
         bench.wrote(id, "up\n").await;
         bench.backend.suspend();
         bench.backend.hold();
         let second = bench.submit(script("true"), None);
+        // What was asked of the job is passed on while somebody waits for news of it.
+        while gate.states() != ['T'] {
+            let _ = tokio::time::timeout(Duration::from_millis(1), bench.event()).await;
+        }
+        gate.open();
         let stillness = Duration::from_millis(700);
         let nothing = tokio::time::timeout(stillness, bench.finished()).await;
         assert!(nothing.is_err(), "{nothing:?}");

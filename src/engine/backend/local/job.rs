@@ -286,13 +286,16 @@ impl Assignment {
         clock.obey(&self.control, container)?;
         let reply = loop {
             tokio::select! {
+                // A job that has ended is not ended for its time, however late either is noticed;
+                // and one that writes without end has its time all the same.
+                biased;
                 reply = container.reply() => break reply,
+                () = self.control.changed() => clock.obey(&self.control, container)?,
+                () = clock.strikes(&self.control) => clock.strike(container)?,
                 read = outputs.read() => {
                     read?;
                     self.pass_on(&mut outputs).await;
                 }
-                () = self.control.changed() => clock.obey(&self.control, container)?,
-                () = clock.strikes(&self.control) => clock.strike(container)?,
             }
         };
         let (end, usage, ran, fate) = match reply {

@@ -50,13 +50,15 @@ pub async fn run(assignment: &Assignment) -> Result<JobResult, StartError> {
     clock.obey(control, &process).map_err(lost)?;
     loop {
         tokio::select! {
+            // In the order in which they count, as for a container's job.
+            biased;
             () = process.ended() => break,
+            () = control.changed() => clock.obey(control, &process).map_err(lost)?,
+            () = clock.strikes(control) => clock.strike(&process).map_err(lost)?,
             read = outputs.read() => {
                 read?;
                 assignment.pass_on(&mut outputs).await;
             }
-            () = control.changed() => clock.obey(control, &process).map_err(lost)?,
-            () = clock.strikes(control) => clock.strike(&process).map_err(lost)?,
         }
     }
     let ran = started.elapsed().saturating_sub(control.suspended_for());

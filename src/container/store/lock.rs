@@ -96,17 +96,7 @@ impl LockFile {
     }
 
     fn apply(&self, slot: Slot, kind: Kind, wait: Wait) -> Result<Attempt, StoreError> {
-        let range = libc::flock {
-            l_type: match kind {
-                Kind::Shared => libc::F_RDLCK,
-                Kind::Exclusive => libc::F_WRLCK,
-                Kind::Released => libc::F_UNLCK,
-            } as i16,
-            l_whence: libc::SEEK_SET as i16,
-            l_start: slot.0 as i64,
-            l_len: 1,
-            l_pid: 0,
-        };
+        let range = range(slot.0 as i64, 1, kind);
         loop {
             let argument = match wait {
                 Wait::UntilGranted => FcntlArg::F_OFD_SETLKW(&range),
@@ -124,6 +114,34 @@ impl LockFile {
                 }
             }
         }
+    }
+}
+
+impl Drop for LockFile {
+    /// Closing the descriptor would do, but for a process that is just being started: until it
+    /// executes its program it has a copy of every descriptor, and the locks with it.
+    fn drop(&mut self) {
+        let all = range(0, TO_THE_END, Kind::Released);
+        if let Err(error) = fcntl(&self.file, FcntlArg::F_OFD_SETLK(&all)) {
+            tracing::warn!(%error, path = %self.path.display(), "a lock is kept a little longer");
+        }
+    }
+}
+
+/// The length of a range without end (fcntl(2)).
+const TO_THE_END: i64 = 0;
+
+fn range(start: i64, length: i64, kind: Kind) -> libc::flock {
+    libc::flock {
+        l_type: match kind {
+            Kind::Shared => libc::F_RDLCK,
+            Kind::Exclusive => libc::F_WRLCK,
+            Kind::Released => libc::F_UNLCK,
+        } as i16,
+        l_whence: libc::SEEK_SET as i16,
+        l_start: start,
+        l_len: length,
+        l_pid: 0,
     }
 }
 
@@ -179,6 +197,21 @@ mod tests {
         first.share(slot).unwrap();
         second.share(slot).unwrap();
         assert_eq!(first.try_lock(slot).unwrap(), Attempt::Refused);
+    }
+
+    /// As a process has one that was cloned and has not executed its program yet.
+    #[test]
+    fn a_copy_of_its_descriptor_keeps_no_lock_of_a_file_that_is_gone() {
+        let (_directory, first) = lock_file();
+        let second = first.reopen().unwrap();
+        let slots = [Slot::new(0), Slot::new(u64::MAX)];
+        slots.iter().for_each(|slot| first.lock(*slot).unwrap());
+        let copy = first.file.try_clone().unwrap();
+        drop(first);
+        for slot in slots {
+            assert_eq!(second.try_lock(slot).unwrap(), Attempt::Granted);
+        }
+        drop(copy);
     }
 
     #[test]

@@ -59,14 +59,16 @@ pub fn of_unknown(invocation: &Invocation, options: &BuildOptions) -> Watchlist 
             .ancestors()
             .find(|above| above.join("Cargo.toml").is_file()),
     };
+    let directory = directory.unwrap_or(here);
     Watchlist {
-        directories: vec![directory.unwrap_or(here).to_owned()],
+        directories: vec![directory.to_owned()],
         without: options
             .target_dir
             .iter()
             .map(|target| here.join(target))
             .collect(),
-        ..Watchlist::default()
+        generated: &[],
+        written: vec![directory.join("Cargo.lock")],
     }
 }
 

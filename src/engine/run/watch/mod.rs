@@ -34,7 +34,7 @@ use crate::engine::error::with_causes;
 use crate::engine::framework::Watchlist;
 
 use self::coalescer::{Burst, Coalescer};
-use self::directories::Directories;
+use self::directories::{Directories, Happenings};
 
 /// Changed files that a person is told by name.
 const PATHS_NAMED: usize = 3;
@@ -56,6 +56,8 @@ pub struct Sentinel {
     /// Paths below it are told without it.
     base: PathBuf,
     list: Option<Watchlist>,
+    /// What rounds write themselves, of the present list.
+    written: Vec<PathBuf>,
     directories: Option<Directories>,
     coalescer: Coalescer,
 }
@@ -67,28 +69,29 @@ impl Sentinel {
             watching,
             base,
             list: None,
+            written: Vec::new(),
             directories: None,
             coalescer: Coalescer::default(),
         }
     }
 
-    /// Watches this from now on. Needs a runtime. Says what the machine is to know.
+    /// Watches this from now on. Needs a runtime. Says what the machine is to know. What is to be
+    /// watched is found out by rounds, so it is a round that goes on meanwhile.
     pub fn watch(&mut self, list: Watchlist) -> Option<Input> {
         match self.watching {
             Watching::Off => return None,
             Watching::On if self.list.as_ref() == Some(&list) => return None,
             Watching::On => {}
         }
-        if let Some(before) = &mut self.directories {
-            // What has happened up to here counts.
-            while let Ok(Some(happenings)) = before.read_now() {
-                let now = Instant::now();
-                for (path, what) in happenings {
-                    self.coalescer.note(now, path, what);
-                }
-            }
+        let whole = resolved(&list);
+        self.written.extend_from_slice(&whole.written);
+        // What has happened up to here counts.
+        while let Some(Ok(Some(happenings))) = self.directories.as_mut().map(Directories::read_now)
+        {
+            self.note(happenings, Moment::InRound);
         }
-        let opened = Directories::open(&resolved(&list));
+        let opened = Directories::open(&whole);
+        self.written = whole.written;
         self.list = Some(list);
         Some(match opened {
             Ok(directories) => {
@@ -117,18 +120,13 @@ impl Sentinel {
             tokio::select! {
                 biased;
                 read = directories.read() => match read {
-                    Ok(happenings) => {
-                        let now = Instant::now();
-                        for (path, what) in happenings {
-                            self.coalescer.note(now, path, what);
-                        }
-                    }
+                    Ok(happenings) => self.note(happenings, Moment::of(state)),
                     Err(error) => return self.give_up(&error),
                 },
                 () = over => {
                     let burst = self.coalescer.take(Instant::now());
-                    if let Some(changes) = burst.and_then(|burst| self.changes(burst, state)) {
-                        return Input::Changed(changes);
+                    if let Some(burst) = burst {
+                        return Input::Changed(self.changes(&burst));
                     }
                 }
             }
@@ -143,29 +141,50 @@ impl Sentinel {
         }
     }
 
-    /// What the burst is to a person; nothing, if it is only what the round itself writes.
-    fn changes(&self, mut burst: Burst, state: State) -> Option<Changes> {
-        match (state, &self.list) {
-            (State::Open | State::Closed | State::Stopping | State::Killing, Some(list)) => {
-                let written = resolved(list).written;
-                burst.paths.retain(|path| !written.contains(path));
+    /// Takes in what happened, but for what a round writes itself while it goes on. By the end of
+    /// the burst the round may be over.
+    fn note(&mut self, happenings: Happenings, moment: Moment) {
+        let now = Instant::now();
+        for (path, what) in happenings {
+            match moment {
+                Moment::InRound if self.written.contains(&path) => {}
+                Moment::InRound | Moment::Between => self.coalescer.note(now, path, what),
             }
-            (State::Idle | State::Over, _) | (_, None) => {}
         }
-        let all = burst.paths.len().saturating_add(burst.unnamed);
-        if all == 0 {
-            return None;
-        }
+    }
+
+    /// What the burst is to a person.
+    fn changes(&self, burst: &Burst) -> Changes {
         let named = burst.paths.iter().take(PATHS_NAMED);
         let paths: Vec<String> = named.map(|path| self.name(path)).collect();
+        let all = burst.paths.len().saturating_add(burst.unnamed);
         let more = u32::try_from(all - paths.len()).unwrap_or(u32::MAX);
-        Some(Changes { paths, more })
+        Changes { paths, more }
     }
 
     fn name(&self, path: &Path) -> String {
         let below = path.strip_prefix(&self.base).ok();
         let shown = below.filter(|below| !below.as_os_str().is_empty());
         shown.unwrap_or(path).display().to_string()
+    }
+}
+
+/// When something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// While a round goes on.
+    InRound,
+    /// While the next change is awaited, or a person.
+    Between,
+}
+
+impl Moment {
+    /// The present one, by where the run is.
+    fn of(state: State) -> Moment {
+        match state {
+            State::Open | State::Closed | State::Stopping | State::Killing => Moment::InRound,
+            State::Idle | State::Over => Moment::Between,
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use maelstrom::ui::diagnostic::Diagnostic;
 use maelstrom::ui::style::Colour;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use server::{Answer, Server};
+use server::{Answer, Server, unserved};
 use tempfile::TempDir;
 
 #[allow(dead_code)] // Each user of this file uses a part of it.
@@ -110,8 +110,9 @@ fn by_the_program(uri: &str, settings: impl FnOnce(&mut Command)) -> String {
     format!("({code})\n{}", String::from_utf8(output.stderr).unwrap())
 }
 
-/// What a depot says of an image that will not wait, nor try more than twice.
-fn by_a_depot(uri: &str) -> String {
+/// What a depot says of an image that will not wait longer than this for a word, nor try more than
+/// twice.
+fn by_a_depot(uri: &str, silence: Duration) -> String {
     let cache = TempDir::new().unwrap();
     let store = Store::open(&StoreOptions {
         root: cache.path().to_owned(),
@@ -121,7 +122,7 @@ fn by_a_depot(uri: &str) -> String {
         credentials: CredentialFiles::default(),
         patience: Patience {
             connect: Duration::from_secs(30),
-            silence: Duration::from_millis(250),
+            silence,
             attempts: 2,
             pause: Duration::ZERO,
         },
@@ -168,10 +169,7 @@ fn each_misbehaviour_is_told_with_its_url_and_what_to_do() {
         let said = named(&named(said, &names), &[(host, "HOST")]);
         writeln!(told, "== {title} {said}").unwrap();
     };
-    let down = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().to_string()
-    };
+    let (_taken, down) = unserved();
     let said = by_the_program(&format!("docker://{down}/app"), |_| {});
     tell("down", &said, &down);
 
@@ -213,27 +211,30 @@ fn each_misbehaviour_is_told_with_its_url_and_what_to_do() {
         let said = by_the_program(&server.image(), |_| {});
         tell(title, &said, &server.address());
     }
-    let after_a_while: [(&str, Misbehaviour); 4] = [
-        ("that never answers", |_, path| {
+    // Where silence is not the point, a server that is slow to answer is waited for.
+    let (soon, late) = (Duration::from_millis(250), Duration::from_secs(60));
+    let after_a_while: [(&str, Duration, Misbehaviour); 4] = [
+        ("that never answers", soon, |_, path| {
             let silence = Answer::ok(b"{}").cut_after(0).then_silence();
             path.contains("/manifests/").then_some(silence)
         }),
-        ("that falls silent within a layer", |image, path| {
+        ("that falls silent within a layer", soon, |image, path| {
             let silence = Answer::ok(&image.layer).cut_after(10).then_silence();
             path.ends_with(&digest(&image.layer)).then_some(silence)
         }),
-        ("that always breaks off", |image, path| {
+        ("that always breaks off", late, |image, path| {
             let start = Answer::ok(&image.layer).cut_after(0);
             path.ends_with(&digest(&image.layer)).then_some(start)
         }),
-        ("that is broken", |_, path| {
+        ("that is broken", late, |_, path| {
             let broken = Answer::error(500, "the database is down");
             path.contains("/manifests/").then_some(broken)
         }),
     ];
-    for (title, but) in after_a_while {
+    for (title, silence, but) in after_a_while {
         let server = image.served_but(but);
-        tell(title, &by_a_depot(&server.image()), &server.address());
+        let said = by_a_depot(&server.image(), silence);
+        tell(title, &said, &server.address());
     }
     let platform = Platform::host().to_string();
     insta::assert_snapshot!(named(&told, &[(&platform, "THIS/PLATFORM")]));

@@ -3,6 +3,9 @@
 #[path = "images/real.rs"]
 #[allow(dead_code)] // Each user of this file uses a part of it.
 mod real;
+#[path = "../src/container/image/tests/server.rs"]
+#[allow(dead_code)]
+mod server;
 mod support;
 
 use std::fs;
@@ -119,10 +122,8 @@ fn an_image_that_cannot_be_had_says_why_and_what_to_do() {
     document["manifests"] = entries.to_vec().into();
     fs::write(&index, document.to_string()).unwrap();
     let unlabelled = layout.uri().replace(":base", ":absent");
-    let down = {
-        let gone = Registry::start(Access::Everybody, Wire::Http);
-        gone.image("app:1")
-    };
+    let (_taken, nowhere) = server::unserved();
+    let down = format!("docker://{nowhere}/app:1");
     let mut told = String::new();
     for (title, image) in [
         ("a registry that is down", down.as_str()),
@@ -149,13 +150,7 @@ fn an_image_that_cannot_be_had_says_why_and_what_to_do() {
     let host = maelstrom::container::image::Platform::host().to_string();
     for (from, to) in [
         (host.as_str(), "THIS/PLATFORM"),
-        (
-            down.trim_start_matches("docker://")
-                .split('/')
-                .next()
-                .unwrap(),
-            "DOWN",
-        ),
+        (nowhere.as_str(), "DOWN"),
         (registry.address(), "PRIVATE"),
         (secure.address(), "SECURE"),
         (layout.path("").to_str().unwrap(), "LAYOUT/"),

@@ -8,8 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+/// How long a registry may take to say what it did.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who may use a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,12 +119,23 @@ impl Registry {
         run("skopeo", &arguments);
     }
 
-    /// How often a blob was fetched.
+    /// How often a blob was fetched; at least once. The registry notes a request when it has
+    /// answered it, which may be later than whoever asked goes on.
     pub fn times_fetched(&self, digest: &str) -> usize {
-        let log = self.log.lock().unwrap();
-        log.lines()
-            .filter(|line| line.contains("\"GET ") && line.contains(&format!("/blobs/{digest} ")))
-            .count()
+        let path = format!("/blobs/{digest} ");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let count = {
+                let log = self.log.lock().unwrap();
+                let fetches = log.lines().filter(|line| line.contains("\"GET "));
+                fetches.filter(|line| line.contains(&path)).count()
+            };
+            if count > 0 {
+                return count;
+            }
+            assert!(Instant::now() < deadline, "{digest} was never fetched");
+            thread::yield_now();
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The way to a registry and back: resuming, logging in, being lied to.
 
-use super::server::Request;
+use super::server::{Request, unserved};
 use super::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -251,13 +251,11 @@ fn every_misbehaviour_is_an_error_that_names_the_url() {
 #[test]
 fn a_registry_that_is_down_is_named() {
     let server = Server::new(|_| Answer::status(500));
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (_taken, address) = unserved();
     let error = Bench::new()
         .pull(&format!("docker://{address}/app"))
         .unwrap_err();
-    let text = explain(&error, &server).replace(&address.to_string(), "HOST");
+    let text = explain(&error, &server).replace(&address, "HOST");
     assert!(
         text.starts_with("cannot reach `https://HOST/v2/app/manifests/latest`:"),
         "{text}"

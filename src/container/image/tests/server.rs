@@ -2,8 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::thread;
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};
 
 /// What a client asked for.
 #[derive(Clone, Debug, Default)]
@@ -172,6 +175,16 @@ impl Server {
     pub(super) fn image(&self) -> String {
         format!("docker://{}/app", self.address)
     }
+}
+
+/// An address at which nobody answers while the socket lives: no other server of a test can have it,
+/// as it could one that has only just been given up.
+pub(super) fn unserved() -> (OwnedFd, String) {
+    let (family, flags) = (AddressFamily::Inet, SockFlag::SOCK_CLOEXEC);
+    let taken = socket(family, SockType::Stream, flags, None).unwrap();
+    bind(taken.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+    let address: SockaddrIn = getsockname(taken.as_raw_fd()).unwrap();
+    (taken, address.to_string())
 }
 
 /// One request a connection. What is no request (the start of a TLS handshake, say) is hung up on.

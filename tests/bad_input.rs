@@ -5,13 +5,12 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::EXECUTABLE;
+use support::{EXECUTABLE, executable};
 use tempfile::TempDir;
 
 const MANIFEST: &str =
@@ -112,14 +111,13 @@ fn a_test_binary_that_vanishes() {
     let cargo = project.path().join("cargo");
     // What cargo says of a binary is passed on once the binary is gone: it is listed as soon as it
     // is named.
-    let script = r#"#!/bin/sh
+    let text = r#"#!/bin/sh
 case "$*" in *--no-run*) ;; *) exec cargo "$@" ;; esac
 cargo "$@" >cargo.out || exit
 rm -f target/debug/deps/victim-*[0-9a-f]
 exec cat cargo.out
 "#;
-    fs::write(&cargo, script).unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    executable::write(&cargo, text);
     let told = run(maelstrom(&project, &[]).env("CARGO", &cargo));
     assert_told(&told, 125, &["victim", "other stays", "1 passed"]);
 }
@@ -145,7 +143,11 @@ fn tests_that_misbehave_do_not_cost_the_others_their_results() {
         #[test] fn panics() { panic!("as it should") }
     "#;
     let project = project(MANIFEST, source);
-    let told = run(&mut maelstrom(&project, &["--timeout", "2"]));
+    // Whoever may take long on a slow machine has the time.
+    let limits = "[[directives]]\nparent = \"default\"\n\n\
+                  [[directives]]\nfilter = \"name.equals(deaf)\"\ntimeout = 2\n";
+    fs::write(project.path().join("cargo-maelstrom.toml"), limits).unwrap();
+    let told = run(&mut maelstrom(&project, &[]));
     assert_told(
         &told,
         told.1,
@@ -211,7 +213,7 @@ fn two_runs_at_once_do_not_disturb_each_other() {
     );
 }
 
-/// A run of one test that listens to no signal, once that test has said that it runs.
+/// A run of one test of which a part listens to no signal, once that has said that it runs.
 struct Stubborn {
     program: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
@@ -222,17 +224,22 @@ impl Stubborn {
     fn start() -> Stubborn {
         let source = r#"
             #[test] fn passes() {}
-            #[test] fn stubborn() { std::process::Command::new("sh").args(["-c", "trap '' TERM INT; sleep 1000; sleep 1000"]).status().unwrap(); }
+            #[test] fn stubborn() { std::process::Command::new("sh").args(["-c", "trap '' TERM INT; echo up and deaf; sleep 1000; sleep 1000"]).status().unwrap(); }
         "#;
         let project = project(MANIFEST, source);
-        let mut program = maelstrom(&project, &["--slots", "1"])
+        let record = project.path().join("record");
+        let arguments = ["--slots", "1", "--record", record.to_str().unwrap()];
+        let mut program = maelstrom(&project, &arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-        let passed = lines.by_ref().any(|line| line.unwrap().starts_with("PASS"));
-        assert!(passed);
+        let lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        // What the test writes is shown when it has ended, but recorded at once.
+        while !fs::read_to_string(&record).is_ok_and(|told| told.contains("up and deaf\\n")) {
+            assert!(program.try_wait().unwrap().is_none(), "it has ended");
+            std::thread::yield_now();
+        }
         Stubborn {
             program,
             lines,

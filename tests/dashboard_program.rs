@@ -1,10 +1,11 @@
 //! The dashboard's checks that need the real program over a real project: the numbered ones of
 //! its design. The project is made for each check, so that none sees what another did.
 
+#[path = "support/pseudoterminal.rs"]
+mod pseudoterminal;
 #[path = "support/tmux.rs"]
 mod tmux;
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -108,6 +109,12 @@ impl Project {
         rounds
     }
 
+    /// How many rounds have ended; the screen may not have heard of the last one yet.
+    fn rounds_over(&self) -> usize {
+        let over = |event: &&Event| matches!(event.kind, EventKind::RoundFinished { .. });
+        self.events().iter().filter(over).count()
+    }
+
     fn test(&self, name: &str) -> TestId {
         let found = self
             .events()
@@ -138,8 +145,10 @@ fn is_shell(screen: &str) -> bool {
 #[test]
 fn check_01_the_first_frame_is_shown_within_100_ms_and_before_discovery_ends() {
     let project = Project::new(&[QUICK]);
+    // A machine that does much else delays this and that start, but not each of so many.
+    let mut starts = 0..30;
     let mut fastest = Duration::MAX;
-    for _ in 0..5 {
+    while fastest > Duration::from_millis(100) && starts.next().is_some() {
         let mut tmux = Tmux::start(120, 36);
         tmux.type_line(&format!("cd {}; clear", project.path().display()));
         tmux.wait_for("an empty screen", |screen| screen.trim() == "$");
@@ -188,16 +197,12 @@ fn check_18_r_and_shift_r_run_exactly_the_selected_and_the_failed_tests() {
     let project = Project::new(&[QUICK]);
     let mut tmux = project.started("");
     tmux.wait_for("the end", has_failed);
-    let done = |project: &Project, rounds: usize| {
-        let finished = |event: &&Event| matches!(event.kind, EventKind::RoundFinished { .. });
-        project.events().iter().filter(finished).count() == rounds
-    };
     tmux.press("R");
-    tmux.wait_for("the second round", |_| done(&project, 2));
-    tmux.press("2 / p a s s e s Enter r");
-    tmux.wait_for("the third round", |_| done(&project, 3));
-    tmux.press("Escape q");
-    tmux.wait_for("the shell", is_shell);
+    tmux.wait_for("the second round", |_| project.rounds_over() == 2);
+    tmux.press("2 / p a s s e s");
+    tmux.wait_for("the test", |screen| screen.contains("1 found"));
+    tmux.press("Enter r");
+    tmux.wait_for("the shell, since all of this round passed", is_shell);
     let mut rounds = project.rounds();
     rounds.iter_mut().for_each(|round| round.sort());
     let mut failed = vec![project.test("fails_first"), project.test("fails_second")];
@@ -216,9 +221,8 @@ fn check_19_a_rerun_during_a_run_waits_says_so_and_is_run() {
     tmux.wait_for("what is said", |screen| {
         screen.contains("will run again when this round is over")
     });
-    tmux.wait_for("both rounds", |screen| {
-        has_failed(screen) && project.rounds().len() == 2
-    });
+    tmux.wait_for("both rounds", |_| project.rounds_over() == 2);
+    // Should the screen not have heard of the end yet, it asks, and leaves when it has.
     tmux.press("q");
     tmux.wait_for("the shell", is_shell);
     assert_eq!(project.rounds()[1].len(), 2);
@@ -233,10 +237,7 @@ fn check_20_frozen_rows_stand_still_while_events_are_counted() {
     });
     tmux.press("p");
     tmux.wait_for("the end, counted only", |screen| {
-        let over = |event: &Event| matches!(event.kind, EventKind::RoundFinished { .. });
-        screen.contains("FROZEN +")
-            && screen.contains("▶ garden")
-            && project.events().iter().any(over)
+        screen.contains("FROZEN +") && screen.contains("▶ garden") && project.rounds_over() == 1
     });
     tmux.press("p");
     tmux.wait_for("the end", |screen| {
@@ -253,15 +254,17 @@ fn check_21_p_starts_no_more_tests_and_running_ones_finish() {
     let paused = tmux.wait_for("the running test's end", |screen| {
         screen.contains("PAUSED") && screen.contains("Running 0")
     });
-    assert!(
-        paused.contains("✓ 1 passed") && paused.contains("2 queued"),
-        "{paused}"
-    );
+    // On a slow machine the key may come while the second one runs.
+    let counts = [("✓ 1 passed", "2 queued"), ("✓ 2 passed", "1 queued")];
+    let found = counts
+        .into_iter()
+        .find(|(passed, queued)| paused.contains(passed) && paused.contains(queued));
+    let (passed, _) = found.unwrap_or_else(|| panic!("{paused}"));
     // Longer than a test takes.
     tmux.watch_for(Duration::from_secs(3));
     let still = tmux.screen();
     assert!(
-        still.contains("✓ 1 passed") && still.contains("Running 0"),
+        still.contains(passed) && still.contains("Running 0"),
         "{still}"
     );
     tmux.press("P");
@@ -340,14 +343,13 @@ fn check_28_without_a_person_there_are_no_escapes_and_every_failure_is_printed()
 
 /// Runs a command whose standard streams are a terminal, and gives what it wrote there.
 fn in_a_terminal(mut command: Command) -> (Vec<u8>, Option<i32>) {
-    let pty = nix::pty::openpty(None, None).unwrap();
-    let end = || Stdio::from(pty.slave.try_clone().unwrap());
+    let (mut terminal, programs) = pseudoterminal::open(80, 24);
+    let end = || Stdio::from(programs.try_clone().unwrap());
     let mut child = command.stdin(end()).stdout(end()).spawn().unwrap();
-    drop(command);
-    drop(pty.slave);
+    drop((command, programs));
     let mut output = Vec::new();
     // When the last end is closed, the kernel says EIO.
-    let _ = File::from(pty.master).read_to_end(&mut output);
+    let _ = terminal.read_to_end(&mut output);
     (output, child.wait().unwrap().code())
 }
 
@@ -377,6 +379,7 @@ fn a_recording_shows_the_same_run_again() {
     tmux.press("q");
     tmux.wait_for("the shell", is_shell);
     tmux.type_line("clear");
+    tmux.wait_for("an empty screen", |screen| screen.trim() == "$");
     tmux.type_line(&format!(
         "{PROGRAM} maelstrom --replay {}",
         project.recording().display()
@@ -425,8 +428,9 @@ fn a_shell_opens_in_the_container_of_the_selected_test() {
     tmux.wait_for_bytes(0, b"package garden on maelstrom");
     tmux.wait_for("the dashboard again", |screen| screen.contains("2 failed"));
     tmux.press("q");
-    let left = tmux.wait_for("the shell outside", |screen| {
-        screen.contains("look around where the first one failed")
-    });
-    assert!(left.contains("--tty --job"), "{left}");
+    tmux.wait_for("the shell outside", is_shell);
+    let left = tmux.scrollback();
+    for part in ["look around where the first one failed", "--tty --job"] {
+        assert!(left.contains(part), "{part:?} is not in\n{left}");
+    }
 }

@@ -5,12 +5,12 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use maelstrom::engine::exit_code;
 use serde_json::Value;
+use support::executable;
 use support::files::{copy, tree};
 use support::homes::Homes;
 
@@ -308,8 +308,7 @@ echo '{{"executable": "/old/python", "version": [{version}, 0], "implementation"
 "#
     );
     let path = directory.join("pretender");
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    executable::write(&path, &script);
 }
 
 #[test]

@@ -14,6 +14,11 @@ fn ends_with(screen: &str, line: &str) -> bool {
     screen.trim_end().lines().last() == Some(line)
 }
 
+/// Presses keys without a pause, which would make the escape character one for the job.
+fn press_at_once(tmux: &mut Tmux, keys: &str) {
+    tmux.command(&format!("send-keys {keys}"));
+}
+
 #[test]
 fn a_shell_has_the_terminal_until_it_ends() {
     let mut tmux = Tmux::start(100, 30);
@@ -68,14 +73,14 @@ fn the_escape_character_takes_the_terminal_back() {
     tmux.wait_for("what cat says", |screen| {
         screen.matches("echoed").count() >= 2
     });
-    tmux.press("C-b C-z");
+    press_at_once(&mut tmux, "C-b C-z");
     tmux.wait_for("the stopped job", |screen| screen.contains("Stopped"));
     tmux.type_line("clear; fg");
     tmux.type_line("again");
     tmux.wait_for("cat to go on", |screen| {
         screen.matches("again").count() >= 2
     });
-    tmux.press("C-b C-c");
+    press_at_once(&mut tmux, "C-b C-c");
     tmux.wait_for("the end", |screen| screen.contains("the job was stopped"));
 }
 

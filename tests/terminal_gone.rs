@@ -6,24 +6,16 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::pty::{Winsize, openpty};
+#[path = "support/pseudoterminal.rs"]
+mod pseudoterminal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_maelstrom-run");
 
 /// Runs the program on a terminal that goes away as soon as this is read on it. Returns how the
 /// program ended, and what it wrote to standard error, which is a file.
 fn abandoned(directory: &Path, arguments: &[&str], sign: &str) -> (ExitStatus, String) {
-    let size = Winsize {
-        ws_row: 24,
-        ws_col: 80,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    let pty = openpty(Some(&size), None).unwrap();
-    // Nobody but this test has this end of it.
-    fcntl(&pty.master, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
-    let end = || Stdio::from(pty.slave.try_clone().unwrap());
+    let (mut person, programs) = pseudoterminal::open(80, 24);
+    let end = || Stdio::from(programs.try_clone().unwrap());
     let told = directory.join("told.txt");
     // It becomes the program itself, after having made the terminal its own.
     let mut command = Command::new("setsid");
@@ -40,15 +32,14 @@ fn abandoned(directory: &Path, arguments: &[&str], sign: &str) -> (ExitStatus, S
         .stderr(File::create(&told).unwrap())
         .spawn()
         .expect("util-linux is installed");
-    drop((command, pty.slave));
-    let mut master = File::from(pty.master);
+    drop((command, programs));
     let mut seen = Vec::new();
     let mut chunk = [0; 4096];
     while !String::from_utf8_lossy(&seen).contains(sign) {
-        let length = master.read(&mut chunk).expect("the program shows the sign");
+        let length = person.read(&mut chunk).expect("the program shows the sign");
         seen.extend_from_slice(&chunk[..length]);
     }
-    drop(master);
+    drop(person);
     let status = program.wait().unwrap();
     (status, fs::read_to_string(told).unwrap())
 }

@@ -8,7 +8,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use nix::pty::{Winsize, openpty};
+#[path = "pseudoterminal.rs"]
+mod pseudoterminal;
 
 /// Far longer than anything that is waited for takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,14 +26,8 @@ pub struct Pty {
 impl Pty {
     /// Starts a program in the foreground of a terminal of its own. `words` begin with its path.
     pub fn start(words: &[&str], settings: impl FnOnce(&mut Command)) -> Self {
-        let size = Winsize {
-            ws_row: 36,
-            ws_col: 120,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        let pty = openpty(Some(&size), None).expect("a pseudoterminal");
-        let end = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
+        let (keyboard, programs) = pseudoterminal::open(120, 36);
+        let end = || Stdio::from(programs.try_clone().expect("a descriptor"));
         // It becomes the program itself, after having made the terminal its own.
         let mut command = Command::new("setsid");
         command.arg("--ctty").args(words);
@@ -44,8 +39,7 @@ impl Pty {
         let program = command.stdin(end()).stdout(end()).stderr(end()).spawn();
         let program = program.expect("util-linux is installed");
         // The command holds the terminal open as long as it lives.
-        drop((command, pty.slave));
-        let keyboard = File::from(pty.master);
+        drop((command, programs));
         let mut screen = keyboard.try_clone().expect("a descriptor");
         let (sender, chunks) = channel();
         std::thread::spawn(move || {

@@ -1,7 +1,9 @@
 //! A terminal to drive the program in: tmux in control mode.
 //!
 //! Nothing here sleeps: tmux reports each byte that the program writes, and a condition on the
-//! screen is looked at again whenever something was written.
+//! screen is looked at again whenever something was written, and now and then for what is not on the
+//! screen. A screen in the middle of a frame is never looked at: it shows a part of what the program
+//! means to show.
 
 #![allow(dead_code)] // Each user of this file uses a part of it.
 
@@ -14,6 +16,13 @@ use tempfile::TempDir;
 
 /// Long enough for a machine that does much else; a condition that holds is seen at once.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long after the last byte a condition is looked at again that is about more than the screen.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// A frame is what is written between these.
+const FRAME_BEGIN: &[u8] = b"\x1b[?2026h";
+const FRAME_END: &[u8] = b"\x1b[?2026l";
 
 /// See the module's documentation.
 pub struct Tmux {
@@ -100,14 +109,27 @@ impl Tmux {
     pub fn wait_for(&mut self, what: &str, holds: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
+            // All that is on the screen has been reported by the time that the answer is there.
             let screen = self.screen();
-            if holds(&screen) {
+            if !self.is_within_a_frame() && holds(&screen) {
                 return screen;
             }
-            if !self.await_output(deadline) {
-                panic!("waited in vain for {what}; the screen is\n{screen}");
-            }
+            let now = Instant::now();
+            assert!(
+                now < deadline,
+                "waited in vain for {what}; the screen is\n{screen}"
+            );
+            self.await_output(deadline.min(now + LOOK_AGAIN));
         }
+    }
+
+    fn is_within_a_frame(&self) -> bool {
+        let last = |mark: &[u8]| {
+            self.raw
+                .windows(mark.len())
+                .rposition(|bytes| bytes == mark)
+        };
+        last(FRAME_BEGIN) > last(FRAME_END)
     }
 
     /// Waits until the bytes written since `from` have `text` in them, and says when they had.

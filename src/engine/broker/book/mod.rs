@@ -42,6 +42,9 @@ mod status;
 mod vocabulary;
 mod workers;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::clients::Client;

@@ -1,0 +1,463 @@
+//! What must be true of every answer of the book, kept as plain maps: nothing of how the book finds
+//! its answers is here.
+
+use std::collections::BTreeMap;
+
+use super::attendance::{Attendance, Left};
+use super::*;
+
+/// Where a job is, as far as was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    Waiting,
+    Leased(Lease, Wish),
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Wanted,
+    Cancelled,
+    Abandoned,
+}
+
+/// The book's answers up to now.
+#[derive(Default)]
+pub(super) struct Model {
+    limits: Limits,
+    jobs: BTreeMap<JobKey, (Where, Kind)>,
+    /// Clients that are here, and their gates.
+    clients: BTreeMap<ClientId, Gate>,
+    ready: BTreeSet<InputsId>,
+    workers: BTreeMap<WorkerId, Attendance>,
+    last_fence: Option<Fence>,
+    /// Jobs whose client was told an outcome.
+    told: BTreeSet<JobKey>,
+    submitted: usize,
+}
+
+impl Model {
+    pub(super) fn new(limits: Limits) -> Model {
+        Model {
+            limits,
+            ..Model::default()
+        }
+    }
+
+    pub(super) fn joined(&mut self, client: ClientId) {
+        self.clients.entry(client).or_insert(Gate::Open);
+    }
+
+    /// A client may join only once; the server never gives its number again.
+    pub(super) fn gate(&mut self, client: ClientId, gate: Gate) {
+        self.clients.entry(client).and_modify(|old| *old = gate);
+    }
+
+    pub(super) fn inputs(&mut self, inputs: InputsId, state: Inputs) {
+        match state {
+            Inputs::Ready => self.ready.insert(inputs),
+            Inputs::Missing => self.ready.remove(&inputs),
+        };
+    }
+
+    pub(super) fn left(&mut self, client: ClientId, told: &[Lease]) {
+        self.clients.remove(&client);
+        let mut leases = Vec::new();
+        for (key, (place, _)) in &mut self.jobs {
+            match place {
+                Where::Leased(lease, wish) if key.client == client => {
+                    *wish = Wish::Abandoned;
+                    leases.push(*lease);
+                }
+                Where::Waiting if key.client == client => *place = Where::Over,
+                Where::Leased(..) | Where::Waiting | Where::Over => {}
+            }
+        }
+        assert_eq!(leases, told);
+    }
+
+    pub(super) fn submitted(
+        &mut self,
+        key: JobKey,
+        kind: Kind,
+        answer: Result<Submitted, Refused>,
+    ) {
+        let known = self.jobs.get(&key).map(|(place, _)| *place);
+        match answer {
+            Ok(Submitted::New) => {
+                assert_eq!(known, None, "{key:?} is taken twice");
+                self.jobs.insert(key, (Where::Waiting, kind));
+                self.submitted += 1;
+            }
+            Ok(Submitted::Known) => {
+                assert!(matches!(known, Some(Where::Waiting | Where::Leased(..))));
+            }
+            Ok(Submitted::Over) => assert_eq!(known, Some(Where::Over)),
+            Err(Refused::UnknownClient) => assert!(!self.clients.contains_key(&key.client)),
+            Err(Refused::ClientFull { limit }) => {
+                assert!(self.unfinished(|other| other.client == key.client) >= limit);
+            }
+            Err(Refused::BookFull { limit }) => assert!(self.unfinished(|_| true) >= limit),
+            Err(Refused::TooManyKinds { .. }) => {}
+        }
+    }
+
+    fn unfinished(&self, of: impl Fn(&JobKey) -> bool) -> usize {
+        let jobs = self.jobs.iter().filter(|(key, _)| of(key));
+        jobs.filter(|(_, (place, _))| *place != Where::Over).count()
+    }
+
+    pub(super) fn cancelled(&mut self, key: JobKey, answer: Cancelled) {
+        let is_here = self.clients.contains_key(&key.client);
+        let place = self.jobs.get_mut(&key).map(|(place, _)| place);
+        match (place, answer) {
+            (Some(place @ Where::Waiting), Cancelled::Queued) if is_here => {
+                *place = Where::Over;
+                self.tell(key);
+            }
+            (Some(Where::Leased(lease, wish)), Cancelled::Leased(told)) if is_here => {
+                assert_eq!(*lease, told);
+                *wish = Wish::Cancelled;
+            }
+            (None | Some(Where::Over), Cancelled::Unknown) => {}
+            (_, Cancelled::Unknown) if !is_here => {}
+            (place, answer) => panic!("{answer:?} for {place:?}"),
+        }
+    }
+
+    fn tell(&mut self, key: JobKey) {
+        assert!(self.told.insert(key), "{key:?} is reported twice");
+    }
+
+    fn entered(&mut self, id: WorkerId, offer: Offer, now: Moment) {
+        let ceiling = cap(&self.limits, offer.slots);
+        let worker = self.workers.entry(id);
+        worker
+            .or_insert_with(|| Attendance::new(offer, now))
+            .entered(offer, ceiling, now);
+    }
+
+    pub(super) fn began_anew(&mut self, id: WorkerId, offer: Offer, now: Moment, events: &[Event]) {
+        self.lost(events, |lease| lease.worker == id);
+        assert_eq!(self.held_by(id), 0);
+        self.workers.remove(&id);
+        self.entered(id, offer, now);
+    }
+
+    pub(super) fn resumed(
+        &mut self,
+        id: WorkerId,
+        offer: Offer,
+        held: &[(JobKey, Fence)],
+        now: Moment,
+        answer: &Resumed,
+    ) {
+        self.entered(id, offer, now);
+        self.lost(&answer.events, |lease| lease.worker == id);
+        let named = |lease: &&Lease| held.contains(&(lease.key, lease.fence));
+        for lease in answer.keep.iter().filter(named) {
+            let is_given = self.last_fence.is_some_and(|last| lease.fence <= last);
+            let (place, _) = self
+                .jobs
+                .get_mut(&lease.key)
+                .expect("only known jobs go on");
+            match place {
+                Where::Waiting => {
+                    assert!(
+                        is_given || lease.fence < FIRST_FENCE,
+                        "{lease:?} was never given"
+                    );
+                    *place = Where::Leased(*lease, Wish::Wanted);
+                }
+                Where::Leased(own, Wish::Wanted) => assert_eq!(own, lease),
+                other => panic!("{lease:?} goes on, but is {other:?}"),
+            }
+        }
+        for lease in &answer.cancel {
+            let (place, _) = self.jobs[&lease.key];
+            let wishes = [Wish::Cancelled, Wish::Abandoned];
+            assert!(
+                wishes
+                    .iter()
+                    .any(|wish| place == Where::Leased(*lease, *wish))
+            );
+        }
+        for lease in &answer.stop {
+            assert!(
+                !self.is_current(*lease),
+                "{lease:?} is stopped, but current"
+            );
+        }
+        let mut answered: Vec<_> = [&answer.keep, &answer.cancel, &answer.stop]
+            .into_iter()
+            .flatten()
+            .map(|lease| (lease.key, lease.fence))
+            .collect();
+        let mut asked = held.to_vec();
+        for list in [&mut answered, &mut asked] {
+            list.sort();
+            list.dedup();
+        }
+        assert_eq!(answered, asked);
+        let kept = answer.keep.len() + answer.cancel.len();
+        assert_eq!(self.held_by(id), kept);
+    }
+
+    pub(super) fn kit(&mut self, worker: WorkerId, kit: KitId, has: HasKit) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            match has {
+                HasKit::Yes => worker.kits.insert(kit),
+                HasKit::No => worker.kits.remove(&kit),
+            };
+        }
+    }
+
+    pub(super) fn credit(&mut self, worker: WorkerId, leases: u32, answer: Credit) {
+        let Some(worker) = self.workers.get_mut(&worker) else {
+            return assert_eq!(answer, Credit::UnknownWorker);
+        };
+        let most = cap(&self.limits, worker.offer.slots);
+        worker.ceiling = leases.min(most);
+        match leases <= most {
+            true => assert_eq!(answer, Credit::Taken),
+            false => assert_eq!(answer, Credit::Capped { leases: most }),
+        }
+    }
+
+    pub(super) fn heard(&mut self, worker: WorkerId, now: Moment) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.heard(now);
+        }
+    }
+
+    pub(super) fn draining(&mut self, worker: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.drains();
+        }
+    }
+
+    pub(super) fn worker_left(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&id)
+            && worker.left() == Left::Forgotten
+        {
+            self.workers.remove(&id);
+        }
+    }
+
+    pub(super) fn is_current(&self, lease: Lease) -> bool {
+        let place = self.jobs.get(&lease.key).map(|(place, _)| *place);
+        matches!(place, Some(Where::Leased(own, _)) if own == lease)
+    }
+
+    pub(super) fn started(&self, lease: Lease, answer: Standing) {
+        match self.jobs.get(&lease.key).map(|(place, _)| *place) {
+            Some(Where::Leased(own, Wish::Wanted)) if own == lease => {
+                assert_eq!(answer, Standing::Current);
+            }
+            Some(Where::Leased(own, _)) if own == lease => {
+                assert_eq!(answer, Standing::Cancelled);
+            }
+            _ => assert_eq!(answer, Standing::Stale),
+        }
+    }
+
+    pub(super) fn finished(&mut self, lease: Lease, how: How, answer: &Verdict) {
+        if !self.is_current(lease) {
+            return assert_eq!(*answer, Verdict::Stale);
+        }
+        let wish = self.wish_of(lease.key);
+        match (wish, how, answer) {
+            (Wish::Wanted, How::Done, Verdict::Report)
+            | (Wish::Cancelled, _, Verdict::Report)
+            | (Wish::Wanted, How::InfrastructureFailure, Verdict::GivenUp { .. }) => {
+                self.end(lease.key);
+                self.tell(lease.key);
+            }
+            (Wish::Wanted, How::InfrastructureFailure, Verdict::Retry(_)) => {
+                self.wait_again(lease.key);
+            }
+            (Wish::Abandoned, _, Verdict::Abandoned) => self.end(lease.key),
+            other => panic!("{other:?} for {lease:?}"),
+        }
+    }
+
+    pub(super) fn returned(&mut self, lease: Lease, answer: &Returned) {
+        if !self.is_current(lease) {
+            return assert_eq!(*answer, Returned::Stale);
+        }
+        match (self.wish_of(lease.key), answer) {
+            (Wish::Wanted, Returned::Queued | Returned::Retry(_)) => self.wait_again(lease.key),
+            (Wish::Wanted, Returned::GivenUp { .. }) | (Wish::Cancelled, Returned::Cancelled) => {
+                self.end(lease.key);
+                self.tell(lease.key);
+            }
+            (Wish::Abandoned, Returned::Abandoned) => self.end(lease.key),
+            other => panic!("{other:?} for {lease:?}"),
+        }
+    }
+
+    fn wish_of(&self, key: JobKey) -> Wish {
+        match self.jobs[&key].0 {
+            Where::Leased(_, wish) => wish,
+            other => panic!("{key:?} is {other:?}"),
+        }
+    }
+
+    fn end(&mut self, key: JobKey) {
+        self.jobs
+            .entry(key)
+            .and_modify(|(place, _)| *place = Where::Over);
+    }
+
+    fn wait_again(&mut self, key: JobKey) {
+        self.jobs
+            .entry(key)
+            .and_modify(|(place, _)| *place = Where::Waiting);
+    }
+
+    /// Leases that ended without a report, as they may.
+    fn lost(&mut self, events: &[Event], may: impl Fn(&Lease) -> bool) {
+        for event in events {
+            let (Event::Lost { lease, .. }
+            | Event::GivenUp { lease, .. }
+            | Event::Cancelled { lease }
+            | Event::Abandoned { lease }) = event
+            else {
+                continue;
+            };
+            assert!(may(lease) && self.is_current(*lease), "{event:?}");
+            let wish = self.wish_of(lease.key);
+            self.end(lease.key);
+            match (event, wish) {
+                (Event::Lost { .. }, Wish::Wanted) => self.wait_again(lease.key),
+                (Event::GivenUp { workers, .. }, Wish::Wanted) => {
+                    assert_eq!(workers.len(), self.limits.attempts_max as usize);
+                    self.tell(lease.key);
+                }
+                (Event::Cancelled { .. }, Wish::Cancelled) => self.tell(lease.key),
+                (Event::Abandoned { .. }, Wish::Abandoned) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    pub(super) fn ticked(&mut self, now: Moment, events: &[Event]) {
+        let ttl = self.limits.lease_ttl_ms;
+        let mut dead = BTreeSet::new();
+        for event in events {
+            match event {
+                Event::WorkerSilent(id) => {
+                    self.workers
+                        .get_mut(id)
+                        .expect("it was here")
+                        .silent(now, ttl);
+                    dead.insert(*id);
+                }
+                Event::WorkerForgotten(id) => {
+                    self.workers.remove(id).expect("it was here").gone(now, ttl);
+                    dead.insert(*id);
+                }
+                Event::Lost { .. }
+                | Event::GivenUp { .. }
+                | Event::Cancelled { .. }
+                | Event::Abandoned { .. } => {}
+            }
+        }
+        self.lost(events, |lease| dead.contains(&lease.worker));
+        for (id, worker) in &self.workers {
+            assert!(
+                !worker.is_expired(now, ttl) || self.held_by(*id) == 0,
+                "{id} lives for ever"
+            );
+        }
+    }
+
+    pub(super) fn granted(&mut self, grants: &[Grant]) {
+        for Grant { lease, attempt } in grants {
+            assert!(lease.fence >= FIRST_FENCE && Some(lease.fence) > self.last_fence);
+            self.last_fence = Some(lease.fence);
+            assert!((1..=self.limits.attempts_max).contains(attempt));
+            let (place, kind) = self
+                .jobs
+                .get_mut(&lease.key)
+                .expect("only known jobs start");
+            assert_eq!(*place, Where::Waiting, "{lease:?}");
+            *place = Where::Leased(*lease, Wish::Wanted);
+            assert_eq!(self.clients.get(&lease.key.client), Some(&Gate::Open));
+            assert!(
+                self.ready.contains(&kind.inputs),
+                "inputs of {lease:?} are missing"
+            );
+            let worker = &self.workers[&lease.worker];
+            assert!(worker.serves(), "{lease:?}");
+            assert_eq!(worker.offer.architecture, kind.architecture);
+            assert!(kind.kit.is_none_or(|kit| worker.kits.contains(&kit)));
+            assert!(self.held_by(lease.worker) <= self.workers[&lease.worker].ceiling as usize);
+        }
+    }
+
+    pub(super) fn held_by(&self, worker: WorkerId) -> usize {
+        let places = self.jobs.values().map(|(place, _)| place);
+        places
+            .filter(|place| matches!(place, Where::Leased(lease, _) if lease.worker == worker))
+            .count()
+    }
+
+    /// All current leases.
+    pub(super) fn leases(&self) -> Vec<Lease> {
+        let places = self.jobs.values().map(|(place, _)| place);
+        places
+            .filter_map(|place| match place {
+                Where::Leased(lease, _) => Some(*lease),
+                Where::Waiting | Where::Over => None,
+            })
+            .collect()
+    }
+
+    /// What must hold after every step: nothing is lost, nothing is sold twice.
+    pub(super) fn check(&self, book: &Book, now: Moment) {
+        let status = book.status(now);
+        let count = |is: fn(&Where) -> bool| self.jobs.values().filter(|(p, _)| is(p)).count();
+        let waiting = count(|place| matches!(place, Where::Waiting));
+        let leased = count(|place| matches!(place, Where::Leased(..)));
+        assert_eq!(status.queued + status.delayed, waiting);
+        assert_eq!(status.leased, leased);
+        let counters = status.counters;
+        let over = counters.reported + counters.cancelled + counters.given_up + counters.dropped;
+        assert_eq!(counters.submitted, self.submitted as u64);
+        assert_eq!(counters.submitted, over + (waiting + leased) as u64);
+        for worker in &status.workers {
+            let most = cap(&self.limits, worker.slots) as usize;
+            assert!(worker.leases <= most, "{worker:?}");
+            assert_eq!(worker.leases, self.held_by(worker.worker));
+        }
+        for lease in self.leases() {
+            assert_eq!(book.lease_of(lease.key), Some(lease));
+        }
+    }
+
+    /// At the end: every job that was taken, of a client that is still here, was told once.
+    pub(super) fn all_told(&self) {
+        for (key, (place, _)) in &self.jobs {
+            if self.clients.contains_key(&key.client) {
+                assert_eq!(*place, Where::Over, "{key:?} is lost");
+                assert!(self.told.contains(key), "{key:?} was never reported");
+            }
+        }
+    }
+
+    pub(super) fn clients(&self) -> Vec<ClientId> {
+        self.clients.keys().copied().collect()
+    }
+}
+
+/// The most leases that a worker may have.
+fn cap(limits: &Limits, slots: u32) -> u32 {
+    match slots {
+        0 => 0,
+        slots => slots + limits.prefetch_per_worker,
+    }
+}
+
+/// What the books under test begin with.
+pub(super) const FIRST_FENCE: Fence = Fence(50);

@@ -77,7 +77,7 @@ fn check_values<P: CommandFactory>(program: &Program, tables: &[&[Row]]) {
     command.build();
     for &(name, kind, short, default) in tables.iter().copied().flatten() {
         let called = format!("{}: {name}", program.name);
-        let values = program.values.iter();
+        let values = program.values();
         let value = values.clone().find(|value| value.name == name);
         let value = value.unwrap_or_else(|| panic!("{called} is missing"));
         assert_eq!(value.kind, kind, "{called}");

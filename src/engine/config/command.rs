@@ -23,8 +23,7 @@ const LOG_LEVEL: &str = "log-level";
 pub(super) fn extended(program: &Program, command: Command, system: &impl System) -> Command {
     let heading = "Configuration";
     let negations: Vec<Arg> = program
-        .values
-        .iter()
+        .values()
         .filter(|value| matches!(value.kind, Kind::Boolean | Kind::List | Kind::Words))
         .filter_map(|value| Some(negation(value, argument(&command, value)?)))
         .collect();
@@ -69,12 +68,15 @@ pub(super) fn extended(program: &Program, command: Command, system: &impl System
 }
 
 fn help(program: &Program, system: &impl System) -> String {
-    let names: Vec<&str> = program.values.iter().map(|value| value.name).collect();
+    let names: Vec<&str> = program.values().map(|value| value.name).collect();
     let files: Vec<String> = search_list(program, system)
         .iter()
         .map(|path| format!("  {}", path.display()))
         .collect();
-    let example = program.values.first().map_or(LOG_LEVEL, |value| value.name);
+    let example = program
+        .values()
+        .next()
+        .map_or(LOG_LEVEL, |value| value.name);
     format!(
         "Configuration values can also be set by variables ({own}, or {generic} for all programs) \
          and as keys of TOML files (`{example} = …`). The command line is the strongest, files are \
@@ -313,6 +315,6 @@ impl Program {
             );
             (!fits).then_some(disagreement)
         };
-        self.values.iter().filter_map(of).collect()
+        self.values().filter_map(of).collect()
     }
 }

@@ -53,8 +53,15 @@ pub struct Program {
     /// Where its `config.toml` stands below each configuration directory, such as
     /// `maelstrom/run`; of several the first is the strongest.
     pub directories: &'static [&'static str],
-    /// Its values.
-    pub values: &'static [Value],
+    /// Its values, in groups: what several programs share stands in one place.
+    pub values: &'static [&'static [Value]],
+}
+
+impl Program {
+    /// Its values, one by one.
+    pub fn values(&self) -> impl Iterator<Item = &'static Value> + Clone {
+        self.values.iter().copied().flatten()
+    }
 }
 
 /// A configuration value.
@@ -230,7 +237,7 @@ pub fn settle<P: Parser>(
     let mut warnings = sources::unknown_variables(program, system);
     warnings.extend(files.unknown_keys(program));
     let mut found = Vec::new();
-    for value in program.values.iter().chain([&LOG_LEVEL]) {
+    for value in program.values().chain([&LOG_LEVEL]) {
         if typed.decides(&command, value) {
             continue;
         }
@@ -308,7 +315,7 @@ fn variable(prefix: &str, name: &str) -> String {
 }
 
 fn known_names(program: &Program) -> Vec<&'static str> {
-    let values = program.values.iter().chain([&LOG_LEVEL]);
+    let values = program.values().chain([&LOG_LEVEL]);
     values.map(|value| value.name).collect()
 }
 

@@ -7,7 +7,7 @@ use super::{Found, Kind, LOG_LEVEL, Program, Value, lossy};
 
 pub(super) fn print(program: &Program, matches: &ArgMatches, found: &[Found]) -> String {
     let mut text = format!("# The configuration values of {}.\n", program.name);
-    for value in program.values.iter().chain([&LOG_LEVEL]) {
+    for value in program.values().chain([&LOG_LEVEL]) {
         let elsewhere = found.iter().find(|found| std::ptr::eq(found.value, value));
         let id = id(matches, value);
         let origin = match (elsewhere, id.and_then(|id| matches.value_source(id))) {

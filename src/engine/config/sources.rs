@@ -239,8 +239,7 @@ fn items_of_variable(kind: Kind, text: OsString) -> Result<Vec<OsString>, String
 /// The program's own variables that name no value.
 pub(super) fn unknown_variables(program: &Program, system: &impl System) -> Vec<ConfigWarning> {
     let known: Vec<String> = program
-        .values
-        .iter()
+        .values()
         .chain([&LOG_LEVEL])
         .map(|value| variable(program.prefix, value.name))
         .collect();

@@ -52,7 +52,7 @@ static PROGRAM: Program = Program {
     name: "counter",
     prefix: "MAELSTROM_COUNTER",
     directories: &["maelstrom/counter", "maelstrom/old-counter"],
-    values: &[
+    values: &[&[
         Value::new("broker", Kind::Text),
         Value::new("cache-size", Kind::Size),
         Value::new("slots", Kind::Number),
@@ -64,7 +64,7 @@ static PROGRAM: Program = Program {
         Value::new("extra", Kind::List),
         Value::new("escape-char", Kind::Character),
         Value::trailing("extra-args", "arguments"),
-    ],
+    ]],
 };
 
 /// An environment and a file system that exist only here.
@@ -378,11 +378,11 @@ fn every_value_is_an_argument_of_its_kind() {
         [""; 0]
     );
     static WRONG: Program = Program {
-        values: &[
+        values: &[&[
             Value::new("solts", Kind::Number),
             Value::new("slots", Kind::Boolean),
             Value::new("extra", Kind::Text),
-        ],
+        ]],
         ..PROGRAM_HEAD
     };
     assert_eq!(
@@ -433,7 +433,7 @@ proptest! {
 
     #[test]
     fn any_variable_is_read_or_refused(text in any::<String>(), index in 0..11_usize) {
-        let name = variable("MAELSTROM", PROGRAM.values[index].name);
+        let name = variable("MAELSTROM", PROGRAM.values().nth(index).unwrap().name);
         let _ = World::default().with(&name, &text).settle("");
     }
 }

@@ -14,7 +14,7 @@ pub static PROGRAM: Program = Program {
     name: "maelstrom-broker",
     prefix: "MAELSTROM_BROKER",
     directories: &["maelstrom/broker"],
-    values: &[
+    values: &[&[
         Value::new("listen", Kind::Text),
         Value::new("port", Kind::Number),
         Value::new("cache-root", Kind::Text),
@@ -22,7 +22,7 @@ pub static PROGRAM: Program = Program {
         Value::new("lease", Kind::Number),
         Value::new("heartbeat", Kind::Number),
         Value::new("client-timeout", Kind::Number),
-    ],
+    ]],
 };
 
 /// The command line as it was typed.

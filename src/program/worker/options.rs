@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 
 use crate::engine::config::{ByteSize, Kind, Program, Value};
-use crate::runners::sandbox::cluster::ClusterOptions;
+use crate::runners::sandbox::cluster::{CLUSTER_VALUES, ClusterOptions};
 
 /// The program, and which of its options are configuration values.
 pub static PROGRAM: Program = Program {
@@ -14,18 +14,15 @@ pub static PROGRAM: Program = Program {
     prefix: "MAELSTROM_WORKER",
     directories: &["maelstrom/worker"],
     values: &[
-        Value::new("broker", Kind::Text),
-        Value::new("broker-ca", Kind::Text),
-        Value::new("broker-certificate", Kind::Text),
-        Value::new("broker-key", Kind::Text),
-        Value::new("broker-token-file", Kind::Text),
-        Value::new("cluster-communication-strategy", Kind::Text),
-        Value::new("name", Kind::Text),
-        Value::new("slots", Kind::Number),
-        Value::new("drain-timeout", Kind::Number),
-        Value::new("cache-root", Kind::Text),
-        Value::new("cache-size", Kind::Size),
-        Value::new("inline-limit", Kind::Size),
+        &CLUSTER_VALUES,
+        &[
+            Value::new("name", Kind::Text),
+            Value::new("slots", Kind::Number),
+            Value::new("drain-timeout", Kind::Number),
+            Value::new("cache-root", Kind::Text),
+            Value::new("cache-size", Kind::Size),
+            Value::new("inline-limit", Kind::Size),
+        ],
     ],
 };
 

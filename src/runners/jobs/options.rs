@@ -11,12 +11,13 @@ use clap::{Args, Parser};
 
 use crate::engine::config::{self, ConfigError, Kind, Program, Settled, System, Value};
 use crate::engine::spec::Container;
-use crate::runners::cargo::options::ReportOptions;
+use crate::runners::cargo::options::{REPORT_VALUES, ReportOptions};
 
 use super::container_options::{ContainerOptions, OwnCacheOptions};
 use super::escape::{EscapeCharacter, EscapeCharacterError};
 use super::mount::MountError;
-use crate::runners::sandbox::cluster::ClusterOptions;
+use crate::runners::sandbox::caches::CACHE_VALUES;
+use crate::runners::sandbox::cluster::{CLUSTER_VALUES, ClusterOptions};
 
 /// The most slots there may be.
 const SLOTS_MAX: i64 = 1000;
@@ -27,24 +28,14 @@ pub static PROGRAM: Program = Program {
     prefix: "MAELSTROM_RUN",
     directories: &["maelstrom/run"],
     values: &[
-        Value::new("slots", Kind::Number),
-        Value::new("escape-char", Kind::Character),
-        Value::new("cache-root", Kind::Text),
-        Value::new("cache-size", Kind::Size),
-        Value::new("inline-limit", Kind::Size),
-        Value::new("container-image-depot-root", Kind::Text),
-        Value::new("accept-invalid-remote-container-tls-certs", Kind::Boolean),
-        Value::new("ui", Kind::Text),
-        Value::new("quiet", Kind::Boolean),
-        Value::new("no-tui", Kind::Boolean),
-        Value::new("on-finish", Kind::Text),
-        Value::new("color", Kind::Text),
-        Value::new("broker", Kind::Text),
-        Value::new("broker-ca", Kind::Text),
-        Value::new("broker-certificate", Kind::Text),
-        Value::new("broker-key", Kind::Text),
-        Value::new("broker-token-file", Kind::Text),
-        Value::new("cluster-communication-strategy", Kind::Text),
+        &[
+            Value::new("slots", Kind::Number),
+            Value::new("escape-char", Kind::Character),
+            Value::new("cache-root", Kind::Text),
+        ],
+        &CACHE_VALUES,
+        &REPORT_VALUES,
+        &CLUSTER_VALUES,
     ],
 };
 

@@ -16,8 +16,9 @@ use clap::{Args, Parser};
 use crate::engine::config::{self, ConfigError, Kind, Program, Settled, System, Value};
 use crate::engine::event::Isolation;
 use crate::engine::filter::{PatternError, Selection, vocabulary};
-use crate::runners::cargo::options::{IsolationOption, ReportOptions};
-use crate::runners::sandbox::cluster::ClusterOptions;
+use crate::runners::cargo::options::{IsolationOption, REPORT_VALUES, ReportOptions};
+use crate::runners::sandbox::caches::CACHE_VALUES;
+use crate::runners::sandbox::cluster::{CLUSTER_VALUES, ClusterOptions};
 use crate::runners::sandbox::specified::ContainerOptions;
 
 /// The most slots there may be.
@@ -29,33 +30,25 @@ pub static PROGRAM: Program = Program {
     prefix: "MAELSTROM_PYTEST",
     directories: &["maelstrom/maelstrom-pytest", "maelstrom/pytest"],
     values: &[
-        Value::new("slots", Kind::Number),
-        Value::new("isolation", Kind::Text),
-        Value::new("fresh", Kind::Boolean),
-        Value::new("repeat", Kind::Number),
-        Value::new("stop-after", Kind::Number),
-        Value::new("timeout", Kind::NumberOrText),
-        Value::new("collection-timeout", Kind::NumberOrText),
-        Value::new("python", Kind::Text),
-        Value::new("cache-size", Kind::Size),
-        Value::new("inline-limit", Kind::Size),
-        Value::new("container-image-depot-root", Kind::Text),
-        Value::new("accept-invalid-remote-container-tls-certs", Kind::Boolean),
-        Value::new("ui", Kind::Text),
-        Value::new("quiet", Kind::Boolean),
-        Value::new("no-tui", Kind::Boolean),
-        Value::new("on-finish", Kind::Text),
-        Value::new("color", Kind::Text),
-        Value::new("broker", Kind::Text),
-        Value::new("broker-ca", Kind::Text),
-        Value::new("broker-certificate", Kind::Text),
-        Value::new("broker-key", Kind::Text),
-        Value::new("broker-token-file", Kind::Text),
-        Value::new("cluster-communication-strategy", Kind::Text),
-        Value::new("collect-from-module", Kind::Text),
-        Value::new("extra-pytest-args", Kind::List),
-        Value::new("extra-pytest-collect-args", Kind::List),
-        Value::trailing("extra-pytest-test-args", "extra_pytest_test_args"),
+        &[
+            Value::new("slots", Kind::Number),
+            Value::new("isolation", Kind::Text),
+            Value::new("fresh", Kind::Boolean),
+            Value::new("repeat", Kind::Number),
+            Value::new("stop-after", Kind::Number),
+            Value::new("timeout", Kind::NumberOrText),
+            Value::new("collection-timeout", Kind::NumberOrText),
+            Value::new("python", Kind::Text),
+        ],
+        &CACHE_VALUES,
+        &REPORT_VALUES,
+        &CLUSTER_VALUES,
+        &[
+            Value::new("collect-from-module", Kind::Text),
+            Value::new("extra-pytest-args", Kind::List),
+            Value::new("extra-pytest-collect-args", Kind::List),
+            Value::trailing("extra-pytest-test-args", "extra_pytest_test_args"),
+        ],
     ],
 };
 

@@ -5,11 +5,19 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::invocation::Invocation;
-use crate::engine::config::ByteSize;
+use crate::engine::config::{ByteSize, Kind, Value};
 use crate::engine::materials::{Certificates, Sources};
 
 /// What the caches take up unless somebody says otherwise.
 const SIZE_DEFAULT: &str = "1 GB";
+
+/// Which of [`CacheOptions`] are configuration values.
+pub const CACHE_VALUES: [Value; 4] = [
+    Value::new("cache-size", Kind::Size),
+    Value::new("inline-limit", Kind::Size),
+    Value::new("container-image-depot-root", Kind::Text),
+    Value::new("accept-invalid-remote-container-tls-certs", Kind::Boolean),
+];
 
 /// How much is kept, where images are, and which registries are trusted.
 #[derive(Clone, Debug, Args)]

@@ -4,8 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::engine::config::Address;
+use crate::engine::config::{Address, Kind, Value};
 use crate::engine::security::client::ClientSecurity;
+
+/// Which of [`ClusterOptions`] are configuration values.
+pub const CLUSTER_VALUES: [Value; 6] = [
+    Value::new("broker", Kind::Text),
+    Value::new("broker-ca", Kind::Text),
+    Value::new("broker-certificate", Kind::Text),
+    Value::new("broker-key", Kind::Text),
+    Value::new("broker-token-file", Kind::Text),
+    Value::new("cluster-communication-strategy", Kind::Text),
+];
 
 /// Where jobs run, if not only here.
 #[derive(Clone, Debug, Default, Args)]

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 
+use crate::engine::config::{Kind, Value};
 use crate::runners::sandbox::cluster::ClusterOptions;
 pub use crate::runners::sandbox::container::Toolbox;
 use crate::runners::sandbox::specified::ContainerOptions;
@@ -295,6 +296,15 @@ pub struct RunOptions {
     #[arg(long)]
     pub no_fail_fast: bool,
 }
+
+/// Which of [`ReportOptions`] are configuration values.
+pub const REPORT_VALUES: [Value; 5] = [
+    Value::new("ui", Kind::Text),
+    Value::new("quiet", Kind::Boolean),
+    Value::new("no-tui", Kind::Boolean),
+    Value::new("on-finish", Kind::Text),
+    Value::new("color", Kind::Text),
+];
 
 /// What is shown.
 #[derive(Clone, Debug, Default, Args)]

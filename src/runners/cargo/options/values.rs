@@ -5,7 +5,10 @@ use std::ffi::{OsStr, OsString};
 
 use crate::engine::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
 
-use super::Options;
+use crate::runners::sandbox::caches::CACHE_VALUES;
+use crate::runners::sandbox::cluster::CLUSTER_VALUES;
+
+use super::{Options, REPORT_VALUES};
 
 /// `cargo maelstrom`, as far as configuration goes.
 pub static PROGRAM: Program = Program {
@@ -13,39 +16,31 @@ pub static PROGRAM: Program = Program {
     prefix: "CARGO_MAELSTROM",
     directories: &["maelstrom/cargo-maelstrom"],
     values: &[
-        Value::new("slots", Kind::Number),
-        Value::new("isolation", Kind::Text),
-        Value::new("strict", Kind::Boolean),
-        Value::new("repeat", Kind::Number),
-        Value::new("stop-after", Kind::Number),
-        Value::new("timeout", Kind::NumberOrText),
-        Value::new("cache-size", Kind::Size),
-        Value::new("inline-limit", Kind::Size),
-        Value::new("container-image-depot-root", Kind::Text),
-        Value::new("accept-invalid-remote-container-tls-certs", Kind::Boolean),
-        Value::new("ui", Kind::Text),
-        Value::new("quiet", Kind::Boolean),
-        Value::new("no-tui", Kind::Boolean),
-        Value::new("on-finish", Kind::Text),
-        Value::new("color", Kind::Text),
-        Value::new("broker", Kind::Text),
-        Value::new("broker-ca", Kind::Text),
-        Value::new("broker-certificate", Kind::Text),
-        Value::new("broker-key", Kind::Text),
-        Value::new("broker-token-file", Kind::Text),
-        Value::new("cluster-communication-strategy", Kind::Text),
-        Value::new("jobs", Kind::Number),
-        Value::new("features", Kind::Words),
-        Value::new("all-features", Kind::Boolean),
-        Value::new("no-default-features", Kind::Boolean),
-        Value::new("profile", Kind::Text),
-        Value::new("target", Kind::Text),
-        Value::new("target-dir", Kind::Text),
-        Value::new("manifest-path", Kind::Text),
-        Value::new("frozen", Kind::Boolean),
-        Value::new("locked", Kind::Boolean),
-        Value::new("offline", Kind::Boolean),
-        Value::trailing("extra-test-binary-args", "test_arguments"),
+        &[
+            Value::new("slots", Kind::Number),
+            Value::new("isolation", Kind::Text),
+            Value::new("strict", Kind::Boolean),
+            Value::new("repeat", Kind::Number),
+            Value::new("stop-after", Kind::Number),
+            Value::new("timeout", Kind::NumberOrText),
+        ],
+        &CACHE_VALUES,
+        &REPORT_VALUES,
+        &CLUSTER_VALUES,
+        &[
+            Value::new("jobs", Kind::Number),
+            Value::new("features", Kind::Words),
+            Value::new("all-features", Kind::Boolean),
+            Value::new("no-default-features", Kind::Boolean),
+            Value::new("profile", Kind::Text),
+            Value::new("target", Kind::Text),
+            Value::new("target-dir", Kind::Text),
+            Value::new("manifest-path", Kind::Text),
+            Value::new("frozen", Kind::Boolean),
+            Value::new("locked", Kind::Boolean),
+            Value::new("offline", Kind::Boolean),
+            Value::trailing("extra-test-binary-args", "test_arguments"),
+        ],
     ],
 };
 

@@ -26,9 +26,11 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser};
 
 use crate::engine::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
+use crate::runners::cargo::options::REPORT_VALUES;
 pub use crate::runners::cargo::options::{IsolationOption, PassingOutput, ReportOptions};
 
-use crate::runners::sandbox::cluster::ClusterOptions;
+use crate::runners::sandbox::caches::CACHE_VALUES;
+use crate::runners::sandbox::cluster::{CLUSTER_VALUES, ClusterOptions};
 use crate::runners::sandbox::specified::ContainerOptions;
 
 pub use self::resolve::{Goal, OptionsError, Settings, Timeout};
@@ -42,33 +44,25 @@ pub static PROGRAM: Program = Program {
     prefix: "MAELSTROM_GO_TEST",
     directories: &["maelstrom/maelstrom-go-test", "maelstrom/go-test"],
     values: &[
-        Value::new("slots", Kind::Number),
-        Value::new("isolation", Kind::Text),
-        Value::new("strict", Kind::Boolean),
-        Value::new("repeat", Kind::Number),
-        Value::new("stop-after", Kind::Number),
-        Value::new("timeout", Kind::NumberOrText),
-        Value::new("cache-size", Kind::Size),
-        Value::new("inline-limit", Kind::Size),
-        Value::new("container-image-depot-root", Kind::Text),
-        Value::new("accept-invalid-remote-container-tls-certs", Kind::Boolean),
-        Value::new("ui", Kind::Text),
-        Value::new("quiet", Kind::Boolean),
-        Value::new("no-tui", Kind::Boolean),
-        Value::new("on-finish", Kind::Text),
-        Value::new("color", Kind::Text),
-        Value::new("broker", Kind::Text),
-        Value::new("broker-ca", Kind::Text),
-        Value::new("broker-certificate", Kind::Text),
-        Value::new("broker-key", Kind::Text),
-        Value::new("broker-token-file", Kind::Text),
-        Value::new("cluster-communication-strategy", Kind::Text),
-        Value::new("vet", Kind::Text),
-        Value::new("short", Kind::Boolean),
-        Value::new("fullpath", Kind::Boolean),
-        Value::new("build-flag", Kind::List),
-        Value::new("test-flag", Kind::List),
-        Value::trailing("extra-test-binary-args", "test_arguments"),
+        &[
+            Value::new("slots", Kind::Number),
+            Value::new("isolation", Kind::Text),
+            Value::new("strict", Kind::Boolean),
+            Value::new("repeat", Kind::Number),
+            Value::new("stop-after", Kind::Number),
+            Value::new("timeout", Kind::NumberOrText),
+        ],
+        &CACHE_VALUES,
+        &REPORT_VALUES,
+        &CLUSTER_VALUES,
+        &[
+            Value::new("vet", Kind::Text),
+            Value::new("short", Kind::Boolean),
+            Value::new("fullpath", Kind::Boolean),
+            Value::new("build-flag", Kind::List),
+            Value::new("test-flag", Kind::List),
+            Value::trailing("extra-test-binary-args", "test_arguments"),
+        ],
     ],
 };
 

@@ -214,3 +214,107 @@ fn a_broker_that_is_not_there_is_named() {
     assert_eq!(output.status.code(), Some(125), "{told}");
     assert!(told.contains(&cluster.address), "{told}");
 }
+
+const BROKER: &str = env!("CARGO_BIN_EXE_maelstrom-broker");
+
+/// Promise 9: nobody is let in without a credential of the right role.
+#[test]
+fn who_shows_nothing_or_the_wrong_thing_is_not_let_in() {
+    let keep = tempfile::tempdir().unwrap();
+    let directory = keep.path().join("team");
+    let make = |words: &[&str]| {
+        let mut command = Command::new(BROKER);
+        command.arg("credentials").arg(words[0]).arg(&directory);
+        let output = command.args(&words[1..]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    make(&["init", "--name", "127.0.0.1", "--name", "localhost"]);
+    make(&["token", "--role", "client", "--name", "me"]);
+    make(&["token", "--role", "worker", "--name", "far"]);
+    let file = |name: &str| directory.join(name).display().to_string();
+    let options = ["--tls-certificate", "--tls-key", "--tokens"];
+    let options = options
+        .into_iter()
+        .zip(["broker.pem", "broker.key", "tokens"]);
+    let options: Vec<String> = options
+        .flat_map(|(option, name)| [option.to_owned(), file(name)])
+        .collect();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let cluster = Cluster::start(&options);
+    let authority = directory.join("ca.pem");
+
+    let refused = cluster
+        .worker_with(&authority, &directory.join("me.token"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(125), "{told}");
+    assert!(
+        told.contains("me has the role client; this is for worker"),
+        "{told}"
+    );
+
+    let mut worker = cluster.worker_with(&authority, &directory.join("far.token"));
+    let _worker = cluster::Running::start(&mut worker);
+    let project = project("#[test] fn t() {}");
+    let run = |words: &[&str]| {
+        let mut command = tests(&cluster, project.path());
+        let output = command.args(words).output().unwrap();
+        let streams = [output.stdout, output.stderr].concat();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&streams).into_owned(),
+        )
+    };
+    let (authority, client, worker) = (file("ca.pem"), file("me.token"), file("far.token"));
+    let let_in = ["--broker-ca", &authority, "--broker-token-file", &client];
+    let (code, told) = run(&let_in);
+    assert_eq!(code, Some(0), "{told}");
+    let mistakes: [(&[&str], &str); 3] = [
+        (&[], "see whether it runs and whom it lets in"),
+        (&let_in[..2], "this broker wants a token"),
+        (
+            &["--broker-ca", &authority, "--broker-token-file", &worker],
+            "far has the role worker; this is for client",
+        ),
+    ];
+    for (words, mistake) in mistakes {
+        let (code, told) = run(words);
+        assert_eq!(code, Some(125), "{told}");
+        assert!(told.contains(mistake), "{mistake:?} is not in:\n{told}");
+    }
+    // Elsewhere than on this machine it does not even listen.
+    let mut exposed = Command::new(BROKER);
+    exposed
+        .args(["--listen", "0.0.0.0", "--cache-root"])
+        .arg(keep.path().join("other"));
+    let output = exposed.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("could run programs on every worker"),
+        "{told}"
+    );
+}
+
+#[test]
+fn operators_see_drain_and_stop() {
+    let mut cluster = Cluster::start(&[]);
+    let mut worker = cluster.worker("far");
+    let ask = |words: &[&str]| {
+        let mut command = Command::new(BROKER);
+        let output = command
+            .args(words)
+            .args(["--broker", &cluster.address])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // It is there when it says so, and joins a moment later.
+    while !ask(&["status"]).starts_with("Number of workers: 1\nNumber of clients: 0\n") {}
+    assert_eq!(ask(&["drain", "far"]), "draining: far\n");
+    assert_eq!(worker.wait(), Some(0));
+    assert_eq!(ask(&["stop"]), "");
+    assert_eq!(cluster.broker.wait(), Some(0));
+}

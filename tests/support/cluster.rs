@@ -17,7 +17,7 @@ pub struct Running {
 
 impl Running {
     /// Starts a program, and waits for its first line.
-    fn start(command: &mut Command) -> (Running, String) {
+    pub fn start(command: &mut Command) -> (Running, String) {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -38,6 +38,11 @@ impl Running {
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Waits until it has ended by itself; its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     /// Asks it to end, and waits until it has; its exit code.
@@ -101,6 +106,21 @@ impl Cluster {
         let (worker, line) = Running::start(&mut command);
         assert!(line.contains(name), "{line}");
         worker
+    }
+
+    /// A worker that shows this token to a broker with this authority. It may not be let in.
+    pub fn worker_with(&self, authority: &Path, token: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-worker"));
+        command
+            .args(["--broker", &self.address, "--name", "shown", "--slots", "2"])
+            .arg("--broker-ca")
+            .arg(authority)
+            .arg("--broker-token-file")
+            .arg(token)
+            .arg("--cache-root")
+            .arg(self.directory.path().join("worker-shown"));
+        self.homes.tell(&mut command);
+        command
     }
 
     /// A client's program that uses the cluster.

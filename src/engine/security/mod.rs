@@ -1,5 +1,11 @@
 //! Who may speak to whom in a cluster, and how that is kept private.
 //!
-//! - [`client`]: connections to a broker.
+//! - [`client`]: connections to a broker. [`guard`]: who is let in there.
+//! - [`roles`]: what somebody may do. [`tokens`]: secrets that say who he is.
+//! - [`authority`]: makes certificates and tokens for a team.
 
+pub mod authority;
 pub mod client;
+pub mod guard;
+pub mod roles;
+pub mod tokens;

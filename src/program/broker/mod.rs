@@ -1,10 +1,11 @@
 //! `maelstrom-broker`, from its command line to its exit code.
 //!
 //! - [`options`]: its command line. [`serve`]: the broker itself. [`operate`]: what speaks to one
-//!   that runs.
+//!   that runs. [`security`]: whom it lets in.
 
 mod operate;
 pub mod options;
+mod security;
 mod serve;
 
 use std::ffi::OsString;

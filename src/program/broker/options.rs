@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::security::{Credentials, SecurityOptions};
 use crate::engine::broker::core::Policy;
-use crate::engine::config::{Address, ByteSize, Kind, Program, Value};
+use crate::engine::config::{ByteSize, Kind, Program, Value};
+use crate::runners::sandbox::cluster::ClusterOptions;
 
 /// The program, and which of its options are configuration values.
 pub static PROGRAM: Program = Program {
@@ -17,6 +19,11 @@ pub static PROGRAM: Program = Program {
     values: &[&[
         Value::new("listen", Kind::Text),
         Value::new("port", Kind::Number),
+        Value::new("tls-certificate", Kind::Text),
+        Value::new("tls-key", Kind::Text),
+        Value::new("client-ca", Kind::Text),
+        Value::new("tokens", Kind::Text),
+        Value::new("insecure-listen", Kind::Boolean),
         Value::new("cache-root", Kind::Text),
         Value::new("cache-size", Kind::Size),
         Value::new("lease", Kind::Number),
@@ -49,6 +56,10 @@ pub struct Options {
     /// Where it is found.
     #[command(flatten)]
     pub network: NetworkOptions,
+
+    /// Whom it lets in.
+    #[command(flatten)]
+    pub security: SecurityOptions,
 
     /// What it keeps.
     #[command(flatten)]
@@ -116,6 +127,9 @@ pub enum Command {
         /// The worker's name; all workers without it
         worker: Option<String>,
     },
+    /// Make a private authority, certificates and tokens for a team
+    #[command(subcommand)]
+    Credentials(Credentials),
     /// End the broker; what waits is kept for its next start
     #[command(visible_aliases = ["shut-down", "shutdown"])]
     Stop {
@@ -131,9 +145,9 @@ pub enum Command {
 /// A broker that runs.
 #[derive(Clone, Debug, Args)]
 pub struct There {
-    /// The broker's address
-    #[arg(short, long, value_name = "HOST:PORT", env = "MAELSTROM_BROKER")]
-    pub broker: Address,
+    /// Which, and what to show it.
+    #[command(flatten)]
+    pub cluster: ClusterOptions,
 }
 
 /// What a command line means.
@@ -141,6 +155,8 @@ pub struct There {
 pub struct Settings {
     /// The address to listen on.
     pub address: SocketAddr,
+    /// Whom it lets in.
+    pub security: SecurityOptions,
     /// Where contents are kept.
     pub directory: PathBuf,
     /// What they should take up at most.
@@ -188,6 +204,7 @@ impl Options {
         }
         Ok(Settings {
             address: SocketAddr::new(self.network.listen, self.network.port),
+            security: self.security,
             directory: self
                 .storage
                 .cache_root

@@ -6,19 +6,30 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 
 use super::options::Settings;
+use super::security::Security;
 use crate::engine::broker::cas::{Services, Storage, StorageOptions};
 use crate::engine::broker::inventory::StoredInventory;
 use crate::engine::broker::journal::Journal;
 use crate::engine::broker::services;
 use crate::engine::exit_code;
+use crate::engine::security::roles::Role;
 use crate::program::failure::Failure;
 
 /// Is the broker until it is told to end.
 pub fn run(settings: Settings) -> Result<u8, Failure> {
     let infrastructure = |error: &dyn std::error::Error| Failure::infrastructure(error, None);
+    let Security {
+        access,
+        tls,
+        warning,
+    } = settings.security.settle(settings.address.ip())?;
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
+    }
     let storage = Storage::open(&StorageOptions {
         root: settings.directory.clone(),
         size_target_bytes: settings.size_target_bytes,
@@ -39,11 +50,21 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         let inventory = Box::new(StoredInventory::new(storage, results));
         let (door, engine) = services::open(settings.policy, journal, inventory);
         let mut routes = Routes::builder();
-        services::add_to(&mut routes, &door);
+        services::add_to(&mut routes, &door, &access);
+        let everybody = access.guard(&Role::ALL);
         routes
-            .add_service(contents.contents())
-            .add_service(contents.streams())
-            .add_service(contents.action_cache())
+            .add_service(InterceptedService::new(
+                contents.contents(),
+                everybody.clone(),
+            ))
+            .add_service(InterceptedService::new(
+                contents.streams(),
+                everybody.clone(),
+            ))
+            .add_service(InterceptedService::new(
+                contents.action_cache(),
+                everybody.clone(),
+            ))
             .add_service(contents.capabilities());
         let listener = TcpListener::bind(settings.address)
             .await
@@ -69,8 +90,13 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
             settings.directory.display()
         )
         .map_err(|error| infrastructure(&error))?;
-        let serving = Server::builder()
-            .tcp_nodelay(true)
+        let mut server = Server::builder().tcp_nodelay(true);
+        if let Some(tls) = tls {
+            server = server
+                .tls_config(tls)
+                .map_err(|error| infrastructure(&error))?;
+        }
+        let serving = server
             .add_routes(routes.routes())
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::select! {

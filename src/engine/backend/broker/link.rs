@@ -79,19 +79,22 @@ impl Link {
 async fn keep(connection: Connection, hello: Hello, news: Sender<News>) {
     let mut pause = PAUSE_FIRST;
     let mut down_since = tokio::time::Instant::now();
+    let mut was_ever_up = false;
     loop {
         let ended = session(&connection, &hello, &news).await;
         let status = match ended {
             Ended::Closed => return,
             Ended::Broken { status, was_up } => {
                 if was_up {
+                    was_ever_up = true;
                     pause = PAUSE_FIRST;
                     down_since = tokio::time::Instant::now();
                 }
                 status
             }
         };
-        let is_over = down_since.elapsed() > PATIENCE || !may_pass(&status);
+        // Somebody is there, or there would be no connection: he is no broker, or speaks otherwise.
+        let is_over = !was_ever_up || down_since.elapsed() > PATIENCE || !may_pass(&status);
         let told = match is_over {
             true => News::Lost(status),
             false => News::Down(status.message().to_owned()),

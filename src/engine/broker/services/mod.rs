@@ -17,11 +17,14 @@ use tokio::sync::mpsc::{
 };
 use tokio::time::{Instant, MissedTickBehavior};
 use tonic::service::RoutesBuilder;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Status, Streaming};
 
 use super::book::Moment;
 use super::core::{Core, Input, Inventory, Policy, Session};
 use super::journal::{Journal, Remembered};
+use crate::engine::security::guard::Access;
+use crate::engine::security::roles::Role;
 use crate::engine::wire::limits::MESSAGE_BYTES_MAX;
 use crate::engine::wire::v1::jobs_server::JobsServer;
 use crate::engine::wire::v1::operator_server::OperatorServer;
@@ -161,21 +164,24 @@ impl Door {
     }
 }
 
-/// Adds the broker's services.
-pub fn add_to(routes: &mut RoutesBuilder, door: &Door) {
-    routes.add_service(
-        JobsServer::new(jobs::JobsService::new(door.clone()))
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX),
-    );
-    routes.add_service(
-        WorkersServer::new(workers::WorkersService::new(door.clone()))
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX),
-    );
-    routes.add_service(
-        OperatorServer::new(operator::OperatorService::new(door.clone()))
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX),
-    );
+/// Adds the broker's services, each for those who may call it.
+pub fn add_to(routes: &mut RoutesBuilder, door: &Door, access: &Access) {
+    let jobs = JobsServer::new(jobs::JobsService::new(door.clone()))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let workers = WorkersServer::new(workers::WorkersService::new(door.clone()))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let operator = OperatorServer::new(operator::OperatorService::new(door.clone()))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let for_clients = access.guard(&[Role::Client]);
+    routes
+        .add_service(InterceptedService::new(jobs, for_clients.clone()))
+        .add_service(InterceptedService::new(
+            workers,
+            access.guard(&[Role::Worker]),
+        ))
+        // What of it is for administrators alone, it finds out itself.
+        .add_service(InterceptedService::new(operator, for_clients));
 }

@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Door, SAMPLE_PERIOD};
 use crate::engine::broker::core::Input;
+use crate::engine::security::guard::is_for_admins;
 use crate::engine::wire::v1::operator_server::Operator;
 use crate::engine::wire::v1::{
     Cluster, DrainRequest, DrainResponse, StatusRequest, StopRequest, StopResponse,
@@ -71,6 +72,7 @@ impl Operator for OperatorService {
         &self,
         request: Request<DrainRequest>,
     ) -> Result<Response<DrainResponse>, Status> {
+        is_for_admins(&request)?;
         let name = request.into_inner().worker;
         let workers = drain(&self.door, name.clone()).await?;
         if workers.is_empty() && !name.is_empty() {
@@ -81,6 +83,7 @@ impl Operator for OperatorService {
     }
 
     async fn stop(&self, request: Request<StopRequest>) -> Result<Response<StopResponse>, Status> {
+        is_for_admins(&request)?;
         if request.into_inner().workers {
             drain(&self.door, String::new()).await?;
         }

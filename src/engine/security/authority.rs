@@ -1,0 +1,225 @@
+//! A small private authority for a team: its certificate, those of brokers and members, and tokens.
+//!
+//! Everything is a file in one directory; keys and tokens can be read by their owner alone.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
+};
+
+use super::roles::Role;
+use super::tokens;
+
+/// The authority's certificate.
+pub const AUTHORITY: &str = "ca.pem";
+const AUTHORITY_KEY: &str = "ca.key";
+/// The tokens that a broker accepts.
+pub const TOKENS: &str = "tokens";
+
+/// Why there is no credential.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// A file cannot be read or written.
+    #[error("cannot {doing} {}", path.display())]
+    File {
+        /// What.
+        doing: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is there already.
+    #[error("{} is there already", path.display())]
+    Exists {
+        /// What.
+        path: PathBuf,
+    },
+    /// It cannot be made, or made sense of.
+    #[error("cannot make the certificate of {name}")]
+    Certificate {
+        /// Whose.
+        name: String,
+        /// Why.
+        source: Box<rcgen::Error>,
+    },
+    /// A name that is no file's.
+    #[error("`{name}` is no name for a member: letters, digits, `.`, `-` and `_` are expected")]
+    Name {
+        /// The name.
+        name: String,
+    },
+}
+
+/// An authority in a directory.
+pub struct Authority {
+    directory: PathBuf,
+}
+
+impl Authority {
+    /// Makes a new one.
+    pub fn create(directory: &Path) -> Result<Authority, AuthorityError> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|source| file("make", directory, source))?;
+        let certificate = directory.join(AUTHORITY);
+        if certificate.exists() {
+            return Err(AuthorityError::Exists { path: certificate });
+        }
+        let failed = made_badly("the authority");
+        let key = KeyPair::generate().map_err(&failed)?;
+        let mut params = CertificateParams::new(Vec::new()).map_err(&failed)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let name = &mut params.distinguished_name;
+        name.push(DnType::CommonName, "maelstrom private authority");
+        let key_pem = key.serialize_pem();
+        let issuer = CertifiedIssuer::self_signed(params, key).map_err(&failed)?;
+        write(&directory.join(AUTHORITY_KEY), &key_pem, Secrecy::Secret)?;
+        write(&certificate, &issuer.pem(), Secrecy::Public)?;
+        write(&directory.join(TOKENS), "", Secrecy::Secret)?;
+        Ok(Authority {
+            directory: directory.to_owned(),
+        })
+    }
+
+    /// One that was made before.
+    pub fn open(directory: &Path) -> Authority {
+        Authority {
+            directory: directory.to_owned(),
+        }
+    }
+
+    /// Makes a certificate for a broker that is reached under these names; the paths of the
+    /// certificate and its key.
+    pub fn broker(&self, names: &[String]) -> Result<(PathBuf, PathBuf), AuthorityError> {
+        let failed = made_badly("the broker");
+        let mut params = CertificateParams::new(names.to_vec()).map_err(failed)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "maelstrom-broker");
+        self.sign("broker", params)
+    }
+
+    /// Makes a certificate for a member; the paths of the certificate and its key.
+    pub fn member(&self, role: Role, name: &str) -> Result<(PathBuf, PathBuf), AuthorityError> {
+        let failed = made_badly(name);
+        let mut params = CertificateParams::new(Vec::new()).map_err(failed)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let subject = &mut params.distinguished_name;
+        subject.push(DnType::OrganizationalUnitName, role.to_string());
+        subject.push(DnType::CommonName, name);
+        self.sign(name, params)
+    }
+
+    /// Makes a token for a member, which the file of tokens accepts from now on; the path of the
+    /// token.
+    pub fn token(&self, role: Role, name: &str) -> Result<PathBuf, AuthorityError> {
+        check_name(name)?;
+        let token = random()?;
+        let path = self.directory.join(format!("{name}.token"));
+        write(&path, &format!("{token}\n"), Secrecy::Secret)?;
+        let accepted = self.directory.join(TOKENS);
+        let added = OpenOptions::new()
+            .append(true)
+            .open(&accepted)
+            .and_then(|mut file| file.write_all(tokens::line(role, &token, name).as_bytes()));
+        added.map_err(|source| file("write", &accepted, source))?;
+        Ok(path)
+    }
+
+    fn sign(
+        &self,
+        name: &str,
+        params: CertificateParams,
+    ) -> Result<(PathBuf, PathBuf), AuthorityError> {
+        check_name(name)?;
+        let failed = made_badly(name);
+        let read = |name: &str| {
+            let path = self.directory.join(name);
+            fs::read_to_string(&path).map_err(|source| file("read", &path, source))
+        };
+        let (authority, key) = (read(AUTHORITY)?, read(AUTHORITY_KEY)?);
+        let key = KeyPair::from_pem(&key).map_err(&failed)?;
+        let issuer = Issuer::from_ca_cert_pem(&authority, key).map_err(&failed)?;
+        let own = KeyPair::generate().map_err(&failed)?;
+        let certificate = params.signed_by(&own, &issuer).map_err(&failed)?;
+        let paths = (
+            self.directory.join(format!("{name}.pem")),
+            self.directory.join(format!("{name}.key")),
+        );
+        write(&paths.1, &own.serialize_pem(), Secrecy::Secret)?;
+        write(&paths.0, &certificate.pem(), Secrecy::Public)?;
+        Ok(paths)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Secrecy {
+    Public,
+    Secret,
+}
+
+fn write(path: &Path, text: &str, secrecy: Secrecy) -> Result<(), AuthorityError> {
+    let mode = match secrecy {
+        Secrecy::Public => 0o644,
+        Secrecy::Secret => 0o600,
+    };
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => AuthorityError::Exists {
+            path: path.to_owned(),
+        },
+        _ => file("write", path, source),
+    })
+}
+
+/// 32 random bytes of the kernel's as text.
+fn random() -> Result<String, AuthorityError> {
+    use base64::Engine;
+    use std::io::Read;
+    let path = Path::new("/dev/urandom");
+    let mut bytes = [0; 32];
+    fs::File::open(path)
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .map_err(|source| file("read", path, source))?;
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn check_name(name: &str) -> Result<(), AuthorityError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    match !name.is_empty() && !name.starts_with('.') && name.bytes().all(allowed) {
+        true => Ok(()),
+        false => Err(AuthorityError::Name {
+            name: name.to_owned(),
+        }),
+    }
+}
+
+fn file(doing: &'static str, path: &Path, source: io::Error) -> AuthorityError {
+    AuthorityError::File {
+        doing,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn made_badly(name: &str) -> impl Fn(rcgen::Error) -> AuthorityError {
+    move |source| AuthorityError::Certificate {
+        name: name.to_owned(),
+        source: Box::new(source),
+    }
+}

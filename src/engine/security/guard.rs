@@ -1,0 +1,264 @@
+//! Lets through who has shown a credential, and knows who it is.
+//!
+//! A credential is a bearer token that the file of tokens knows, or a client certificate of the
+//! authority that the broker trusts, whose subject names the role as its organisational unit (OU)
+//! and its holder as its common name (CN). Where a broker has neither, everybody on its own machine
+//! may do everything, and it does not listen to others: [`exposure`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tonic::service::Interceptor;
+use tonic::{Request, Status};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::roles::{Identity, Role};
+use super::tokens::Tokens;
+
+/// Whose credentials a broker accepts.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// Tokens.
+    pub tokens: Option<Arc<Tokens>>,
+    /// Certificates, which the connection has checked.
+    pub certificates: Certificates,
+}
+
+/// Whether certificates of clients are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Certificates {
+    /// They are not.
+    #[default]
+    Unwanted,
+    /// They are.
+    Accepted,
+}
+
+/// Lets through who has one of some roles.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    access: Access,
+    allowed: &'static [Role],
+}
+
+impl Access {
+    /// Whether anybody is asked for anything.
+    pub fn is_open(&self) -> bool {
+        self.tokens.is_none() && self.certificates == Certificates::Unwanted
+    }
+
+    /// A guard for what is for these roles.
+    pub fn guard(&self, allowed: &'static [Role]) -> Guard {
+        Guard {
+            access: self.clone(),
+            allowed,
+        }
+    }
+
+    fn identify(&self, request: &Request<()>) -> Result<Identity, Status> {
+        if let Some(shown) = request.metadata().get("authorization") {
+            let token = shown
+                .to_str()
+                .ok()
+                .and_then(|text| text.strip_prefix("Bearer "));
+            let tokens = self.tokens.as_ref();
+            let known = token.and_then(|token| tokens?.identify(token.trim()));
+            return known.ok_or_else(|| Status::unauthenticated("this broker knows no such token"));
+        }
+        let certificates = match self.certificates {
+            Certificates::Unwanted => None,
+            Certificates::Accepted => request.peer_certs(),
+        };
+        let first = certificates.as_ref().and_then(|chain| chain.first());
+        match first {
+            Some(certificate) => identity(certificate),
+            None => Err(Status::unauthenticated(
+                "this broker wants a token (`--broker-token-file`) or a certificate \
+                 (`--broker-certificate`)",
+            )),
+        }
+    }
+}
+
+impl Interceptor for Guard {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if self.access.is_open() {
+            return Ok(request);
+        }
+        let identity = self.access.identify(&request)?;
+        check(&identity, self.allowed)?;
+        request.extensions_mut().insert(identity);
+        Ok(request)
+    }
+}
+
+/// Whether somebody may do what is for these roles.
+fn check(identity: &Identity, allowed: &[Role]) -> Result<(), Status> {
+    if identity.role.is_among(allowed) {
+        return Ok(());
+    }
+    let roles: Vec<String> = allowed.iter().map(Role::to_string).collect();
+    Err(Status::permission_denied(format!(
+        "{} has the role {}; this is for {}",
+        identity.name,
+        identity.role,
+        match roles.is_empty() {
+            true => "admin".to_owned(),
+            false => roles.join(", "),
+        }
+    )))
+}
+
+/// Whether whoever sent a request that a guard let through is an administrator, or nobody is asked.
+pub fn is_for_admins<T>(request: &Request<T>) -> Result<(), Status> {
+    match request.extensions().get::<Identity>() {
+        Some(identity) => check(identity, &[]),
+        None => Ok(()),
+    }
+}
+
+/// Who a certificate is for.
+fn identity(certificate: &[u8]) -> Result<Identity, Status> {
+    let wrong = |why: &str| Status::unauthenticated(format!("the certificate {why}"));
+    let (_, parsed) =
+        X509Certificate::from_der(certificate).map_err(|_| wrong("cannot be read"))?;
+    let subject = parsed.subject();
+    let text = |mut values: Vec<&str>| values.pop().map(str::to_owned);
+    let unit = text(
+        subject
+            .iter_organizational_unit()
+            .filter_map(|value| value.as_str().ok())
+            .collect(),
+    );
+    let name = text(
+        subject
+            .iter_common_name()
+            .filter_map(|value| value.as_str().ok())
+            .collect(),
+    );
+    let role = unit
+        .and_then(|unit| unit.parse().ok())
+        .ok_or_else(|| wrong("names no role (client, worker or admin) as its OU"))?;
+    Ok(Identity {
+        name: name.unwrap_or_else(|| "somebody".to_owned()),
+        role,
+    })
+}
+
+/// Why a broker does not listen where it was told to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExposureError {
+    /// Everybody could do everything.
+    #[error("everybody who reaches {address} could run programs on every worker")]
+    Open {
+        /// Where it was to listen.
+        address: IpAddr,
+    },
+    /// Everybody could read along.
+    #[error("without TLS everybody on the way to {address} could read tokens and contents")]
+    Readable {
+        /// Where it was to listen.
+        address: IpAddr,
+    },
+}
+
+impl ExposureError {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        "`maelstrom-broker credentials` makes what `--tls-certificate`, `--tls-key` and `--tokens` \
+         or `--client-ca` want; `--insecure-listen` does without"
+            .to_owned()
+    }
+}
+
+/// Whether traffic is private.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privacy {
+    /// It is in the clear.
+    Plain,
+    /// It is TLS.
+    Tls,
+}
+
+/// Whether a broker may listen there. Its own machine's users are trusted; others must show who they
+/// are, and in private.
+pub fn exposure(address: IpAddr, privacy: Privacy, access: &Access) -> Result<(), ExposureError> {
+    if address.is_loopback() {
+        return Ok(());
+    }
+    if access.is_open() {
+        return Err(ExposureError::Open { address });
+    }
+    match privacy {
+        Privacy::Tls => Ok(()),
+        Privacy::Plain => Err(ExposureError::Readable { address }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(tokens: Option<Tokens>) -> Access {
+        Access {
+            tokens: tokens.map(Arc::new),
+            certificates: Certificates::Unwanted,
+        }
+    }
+
+    fn shown(token: &str) -> Request<()> {
+        let mut request = Request::new(());
+        let value = format!("Bearer {token}").parse().unwrap();
+        request.metadata_mut().insert("authorization", value);
+        request
+    }
+
+    #[test]
+    fn only_who_has_the_role_comes_through() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens");
+        let lines: String = Role::ALL
+            .map(|role| super::super::tokens::line(role, &format!("{role}-token"), "x"))
+            .concat();
+        std::fs::write(&path, lines).unwrap();
+        let access = access(Some(Tokens::open(&path).unwrap()));
+        let code = |request, allowed| {
+            let passed = access.guard(allowed).call(request);
+            passed.map_err(|status| status.code()).err()
+        };
+        use tonic::Code::{PermissionDenied, Unauthenticated};
+        let workers: &'static [Role] = &[Role::Worker];
+        assert_eq!(code(shown("worker-token"), workers), None);
+        assert_eq!(code(shown("admin-token"), workers), None);
+        assert_eq!(code(shown("client-token"), workers), Some(PermissionDenied));
+        assert_eq!(code(shown("guess"), workers), Some(Unauthenticated));
+        assert_eq!(code(Request::new(()), workers), Some(Unauthenticated));
+        let passed = access
+            .guard(&[Role::Client])
+            .call(shown("client-token"))
+            .unwrap();
+        assert_eq!(is_for_admins(&passed).unwrap_err().code(), PermissionDenied);
+        let passed = access
+            .guard(&[Role::Client])
+            .call(shown("admin-token"))
+            .unwrap();
+        is_for_admins(&passed).unwrap();
+    }
+
+    #[test]
+    fn nobody_beyond_this_machine_is_let_in_without_a_credential() {
+        let open = access(None);
+        let here: IpAddr = "127.0.0.1".parse().unwrap();
+        let everywhere: IpAddr = "::".parse().unwrap();
+        assert_eq!(exposure(here, Privacy::Plain, &open), Ok(()));
+        let error = exposure(everywhere, Privacy::Tls, &open).unwrap_err();
+        assert!(error.to_string().contains("everybody who reaches ::"));
+        let closed = Access {
+            tokens: None,
+            certificates: Certificates::Accepted,
+        };
+        let error = exposure(everywhere, Privacy::Plain, &closed).unwrap_err();
+        assert!(matches!(error, ExposureError::Readable { .. }));
+        assert_eq!(exposure(everywhere, Privacy::Tls, &closed), Ok(()));
+    }
+}

@@ -1,0 +1,195 @@
+//! Whom the broker lets in: its options, and the command that makes credentials.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+
+use crate::engine::security::authority::{AUTHORITY, Authority, AuthorityError, TOKENS};
+use crate::engine::security::guard::{Access, Certificates, Privacy, exposure};
+use crate::engine::security::roles::Role;
+use crate::engine::security::tokens::Tokens;
+use crate::program::failure::Failure;
+use crate::program::opening::print_out;
+
+/// Whom the broker lets in.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Security")]
+pub struct SecurityOptions {
+    /// Speak TLS, with this certificate
+    #[arg(long, value_name = "PEM-FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// The key of that certificate
+    #[arg(long, value_name = "PEM-FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Let in whoever shows a certificate that this authority has signed
+    #[arg(long, value_name = "PEM-FILE", requires = "tls_certificate")]
+    pub client_ca: Option<PathBuf>,
+
+    /// Let in whoever shows a token of this file
+    #[arg(long, value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
+
+    /// Listen to other machines although anybody there could run programs on every worker
+    #[arg(long)]
+    pub insecure_listen: bool,
+}
+
+/// What the options came to.
+pub struct Security {
+    /// Whose credentials are accepted.
+    pub access: Access,
+    /// How TLS is spoken, if it is.
+    pub tls: Option<ServerTlsConfig>,
+    /// What the operator should be told again.
+    pub warning: Option<String>,
+}
+
+/// A file that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the {what} {}", path.display())]
+struct ReadError {
+    what: &'static str,
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+impl SecurityOptions {
+    /// Reads what they name, and sees whether the broker may listen there.
+    pub fn settle(&self, address: IpAddr) -> Result<Security, Failure> {
+        let read = |what, path: &PathBuf| {
+            fs::read(path).map_err(|source| {
+                let path = path.clone();
+                Failure::infrastructure(&ReadError { what, path, source }, None)
+            })
+        };
+        let mut tls = match self.tls_certificate.as_ref().zip(self.tls_key.as_ref()) {
+            None => None,
+            Some((certificate, key)) => Some(ServerTlsConfig::new().identity(Identity::from_pem(
+                read("certificate", certificate)?,
+                read("key", key)?,
+            ))),
+        };
+        let certificates = match &self.client_ca {
+            None => Certificates::Unwanted,
+            Some(path) => {
+                let authority = Certificate::from_pem(read("authority's certificate", path)?);
+                // Who has a token need not have a certificate.
+                tls = tls.map(|tls| {
+                    tls.client_ca_root(authority)
+                        .client_auth_optional(self.tokens.is_some())
+                });
+                Certificates::Accepted
+            }
+        };
+        let tokens = match &self.tokens {
+            None => None,
+            Some(path) => {
+                let tokens = Tokens::open(path);
+                let tokens = tokens.map_err(|error| Failure::infrastructure(&error, None))?;
+                Some(Arc::new(tokens))
+            }
+        };
+        let access = Access {
+            tokens,
+            certificates,
+        };
+        let privacy = match tls {
+            Some(_) => Privacy::Tls,
+            None => Privacy::Plain,
+        };
+        let exposed = exposure(address, privacy, &access);
+        let warning = match exposed {
+            Ok(()) => None,
+            Err(error) if self.insecure_listen => Some(format!("--insecure-listen: {error}")),
+            Err(error) => return Err(Failure::usage(&error, Some(error.help()))),
+        };
+        Ok(Security {
+            access,
+            tls,
+            warning,
+        })
+    }
+}
+
+/// What to make for a team.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Credentials {
+    /// Make a private authority, and a certificate for the broker
+    Init {
+        /// Where everything is kept
+        directory: PathBuf,
+        /// A name or address under which the broker is reached; repeatable
+        #[arg(long = "name", value_name = "HOST", required = true)]
+        names: Vec<String>,
+    },
+    /// Make a certificate for a member, for --broker-certificate and --broker-key
+    Certificate {
+        /// What the member may do.
+        #[command(flatten)]
+        member: Member,
+    },
+    /// Make a token for a member, for --broker-token-file
+    Token {
+        /// What the member may do.
+        #[command(flatten)]
+        member: Member,
+    },
+}
+
+/// A member of a team.
+#[derive(Clone, Debug, Args)]
+pub struct Member {
+    /// Where the authority is
+    pub directory: PathBuf,
+    /// What the member may do: client, worker or admin
+    #[arg(long)]
+    pub role: Role,
+    /// Who it is
+    #[arg(long)]
+    pub name: String,
+}
+
+/// Makes credentials, and says what to do with them.
+pub fn make(what: &Credentials) -> Result<u8, Failure> {
+    let failed = |error: AuthorityError| Failure::infrastructure(&error, None);
+    let text = match what {
+        Credentials::Init { directory, names } => {
+            let authority = Authority::create(directory).map_err(failed)?;
+            let (certificate, key) = authority.broker(names).map_err(failed)?;
+            format!(
+                "The authority and the broker's certificate are in {directory}. Start the broker \
+                 with\n  --tls-certificate {certificate} --tls-key {key} --tokens {tokens}\nand its \
+                 workers and clients with\n  --broker-ca {authority} --broker-token-file TOKEN\n\
+                 `maelstrom-broker credentials token {directory} --role ROLE --name NAME` makes \
+                 tokens.\n",
+                directory = directory.display(),
+                certificate = certificate.display(),
+                key = key.display(),
+                tokens = directory.join(TOKENS).display(),
+                authority = directory.join(AUTHORITY).display(),
+            )
+        }
+        Credentials::Certificate { member } => {
+            let authority = Authority::open(&member.directory);
+            let made = authority.member(member.role, &member.name);
+            let (certificate, key) = made.map_err(failed)?;
+            format!(
+                "--broker-certificate {} --broker-key {}\n",
+                certificate.display(),
+                key.display()
+            )
+        }
+        Credentials::Token { member } => {
+            let authority = Authority::open(&member.directory);
+            let path = authority.token(member.role, &member.name).map_err(failed)?;
+            format!("--broker-token-file {}\n", path.display())
+        }
+    };
+    print_out(&text)
+}

@@ -201,7 +201,7 @@ pub async fn backend(
 ) -> Result<AnyBackend, Failure> {
     let local = local_backend(isolation, slots)?;
     match &cluster.broker {
-        None => Ok(AnyBackend::Local(local)),
+        None => Ok(AnyBackend::Local(Box::new(local))),
         Some(broker) => {
             let backend = cluster_backend(broker, cluster, local).await?;
             Ok(AnyBackend::Broker(Box::new(backend)))

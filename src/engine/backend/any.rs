@@ -10,7 +10,7 @@ use crate::engine::job::Job;
 /// One of the backends there are.
 pub enum AnyBackend {
     /// This machine.
-    Local(LocalBackend),
+    Local(Box<LocalBackend>),
     /// A cluster.
     Broker(Box<BrokerBackend>),
 }
@@ -19,7 +19,7 @@ impl AnyBackend {
     /// Changes how long a job may go on after SIGTERM.
     pub fn with_grace(self, grace: Duration) -> AnyBackend {
         match self {
-            AnyBackend::Local(backend) => AnyBackend::Local(backend.with_grace(grace)),
+            AnyBackend::Local(backend) => AnyBackend::Local(Box::new(backend.with_grace(grace))),
             AnyBackend::Broker(backend) => AnyBackend::Broker(Box::new(backend.with_grace(grace))),
         }
     }
@@ -73,7 +73,7 @@ impl Backend for AnyBackend {
 
     async fn close(self) {
         match self {
-            AnyBackend::Local(backend) => backend.close().await,
+            AnyBackend::Local(backend) => (*backend).close().await,
             AnyBackend::Broker(backend) => (*backend).close().await,
         }
     }

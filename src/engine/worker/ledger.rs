@@ -16,16 +16,18 @@
 //! Pure but for the files of [`OutputLog`]; `T` is whatever is needed to start a job and kept while
 //! it runs.
 
+mod telling;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
 
-use super::output::{Cursor, OutputError, OutputLog};
+use super::output::{Cursor, OutputLog};
 use crate::engine::backend::JobId;
 use crate::engine::event::Stream;
 use crate::engine::job::{JobEnd, JobResult};
 use crate::engine::wire::limits::TEXT_BYTES_MAX;
-use crate::engine::wire::{to_proto, v1};
+use crate::engine::wire::v1;
 
 /// A lease's token. To the backend it is the job's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -497,81 +499,6 @@ impl<T: Clone> Ledger<T> {
 
 /// What a report takes besides its data, roughly.
 const REPORT_BYTES: usize = 64;
-
-impl<T> Held<T> {
-    fn slot(&self) -> Option<u32> {
-        match &self.stage {
-            Stage::Waiting(_) => None,
-            Stage::Running { slot, .. } | Stage::Over { slot, .. } => *slot,
-        }
-    }
-
-    fn has_untold(&self) -> bool {
-        let is_over = matches!(self.stage, Stage::Over { .. });
-        match self.told {
-            Told::Nothing => is_over || self.slot().is_some(),
-            Told::Started(cursor) => is_over || self.output.has_more(cursor),
-            Told::End => false,
-        }
-    }
-
-    /// The next thing to tell, and how long it is.
-    fn next_report(&mut self) -> Option<(v1::report::Kind, usize)> {
-        match (self.told, self.slot()) {
-            (Told::End, _) => None,
-            (Told::Nothing, Some(slot)) => {
-                self.told = Told::Started(Cursor::default());
-                Some((v1::report::Kind::Started(slot), 0))
-            }
-            (Told::Nothing, None) => self.end_report(),
-            (Told::Started(mut cursor), _) => {
-                let read = self.output.read(&mut cursor);
-                match read {
-                    Ok(Some(chunk)) => {
-                        self.told = Told::Started(cursor);
-                        let length = chunk.bytes.len();
-                        let written = v1::Written {
-                            stream: to_proto::stream(chunk.stream).into(),
-                            data: chunk.bytes.into(),
-                            index: chunk.index,
-                        };
-                        Some((v1::report::Kind::Written(written), length))
-                    }
-                    Ok(None) => self.end_report(),
-                    Err(error) => {
-                        self.lose_output(&error);
-                        self.end_report()
-                    }
-                }
-            }
-        }
-    }
-
-    /// What it wrote can't be read any more: that is how the lease ends.
-    fn lose_output(&mut self, error: &OutputError) {
-        let reason = crate::engine::error::with_causes(error);
-        self.told = Told::Started(self.output.end());
-        match &mut self.stage {
-            Stage::Waiting(_) => {}
-            Stage::Running { wish, .. } => *wish = Wish::Fail(reason),
-            Stage::Over { end, .. } => *end = failure(&reason),
-        }
-    }
-
-    fn end_report(&mut self) -> Option<(v1::report::Kind, usize)> {
-        let Stage::Over { end, .. } = &self.stage else {
-            return None;
-        };
-        self.told = Told::End;
-        Some((
-            match end {
-                End::Finished(result) => v1::report::Kind::Finished(to_proto::result(result)),
-                End::Returned => v1::report::Kind::Returned(v1::Empty {}),
-            },
-            0,
-        ))
-    }
-}
 
 fn failure(reason: &str) -> End {
     End::Finished(JobResult::not_run(JobEnd::Error(shortened(reason))))

@@ -87,7 +87,7 @@ pub enum LineEvent {
     /// It stands.
     Up,
     /// The broker says something.
-    Order(worker_order::Kind),
+    Order(Box<worker_order::Kind>),
     /// It broke, or did not come to stand. It rests for a moment.
     Down(Down),
     /// The broker does not want this worker, and will not later.
@@ -160,7 +160,9 @@ impl Line {
                 Err(status) => status,
             },
             State::Up { incoming, .. } => match incoming.message().await {
-                Ok(Some(WorkerOrder { kind: Some(order) })) => return LineEvent::Order(order),
+                Ok(Some(WorkerOrder { kind: Some(order) })) => {
+                    return LineEvent::Order(Box::new(order));
+                }
                 Ok(Some(WorkerOrder { kind: None })) => {
                     Status::internal("the broker sends orders that this version does not know")
                 }

@@ -226,7 +226,7 @@ impl<C: Contents + 'static> Worker<C> {
                 self.speech = Speech::default();
                 self.ledger.tell_again();
             }
-            Event::Line(LineEvent::Order(order)) => return self.order(order),
+            Event::Line(LineEvent::Order(order)) => return self.order(*order),
             Event::Line(LineEvent::Down(down)) => self.went_down(down),
             Event::Line(LineEvent::Refused(status)) => {
                 return Err(WorkError::Refused(Box::new(status)));

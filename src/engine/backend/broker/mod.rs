@@ -65,7 +65,7 @@ type Work = Pin<Box<dyn Future<Output = Done>>>;
 enum Done {
     Prepared {
         key: TemplateKey,
-        result: Result<Prepared, PrepareError>,
+        result: Result<Box<Prepared>, PrepareError>,
     },
     Uploaded {
         template: u32,
@@ -141,10 +141,11 @@ impl BrokerBackend {
     }
 
     fn start_work(&mut self) {
-        for (key, common) in self.remote.to_prepare() {
+        for (key, common) in self.remote.take_unprepared() {
             let preparer = Arc::clone(&self.preparer);
             self.work.push(Box::pin(async move {
-                let preparing = tokio::task::spawn_blocking(move || preparer.prepare(&common));
+                let preparing =
+                    tokio::task::spawn_blocking(move || preparer.prepare(&common).map(Box::new));
                 let result = match preparing.await {
                     Ok(result) => result,
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -152,7 +153,7 @@ impl BrokerBackend {
                 Done::Prepared { key, result }
             }));
         }
-        for (template, contents) in self.remote.to_upload() {
+        for (template, contents) in self.remote.take_uploads() {
             let client = self.contents.clone();
             let sender = self.transfers.0.clone();
             let progress: Progress = Arc::new(move |done_bytes, total_bytes| {
@@ -176,7 +177,7 @@ impl BrokerBackend {
     fn done(&mut self, done: Done) {
         match done {
             Done::Prepared { key, result } => match result {
-                Ok(prepared) => self.remote.prepared(&key, prepared),
+                Ok(prepared) => self.remote.prepared(&key, *prepared),
                 Err(error) => {
                     let jobs = self.remote.unprepared(&key);
                     match error {

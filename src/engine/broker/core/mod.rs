@@ -190,7 +190,7 @@ impl Core {
     ) -> Core {
         let limits = Limits {
             lease_ttl_ms: millis(policy.lease),
-            ..policy.limits.clone()
+            ..policy.limits
         };
         let mut core = Core {
             policy,

@@ -77,7 +77,7 @@ impl std::fmt::Debug for Upload {
 enum Sink {
     /// Nothing has arrived.
     Unopened,
-    Plain(BlobWriter),
+    Plain(Box<BlobWriter>),
     Packed(Box<Unpacker<Into>>),
     /// Done, or beyond repair.
     Over,
@@ -151,18 +151,6 @@ impl Uploads {
     pub(super) fn arrived_bytes(&self, name: &WriteName) -> Option<u64> {
         let upload = Arc::clone(&lock(&self.table).uploads.get(name)?.upload);
         Some(lock(&upload).arrived_bytes)
-    }
-
-    /// How many there are.
-    #[cfg(test)]
-    pub(in super::super) fn count(&self) -> usize {
-        lock(&self.table).uploads.len()
-    }
-
-    /// Removes those that nobody has continued for too long.
-    #[cfg(test)]
-    pub(in super::super) fn sweep(&self, now: Instant) {
-        drop(lock(&self.table).sweep(now));
     }
 }
 
@@ -314,7 +302,7 @@ impl Upload {
 fn open(storage: &Storage, name: &WriteName) -> Result<Sink, Status> {
     let writer = storage.writer(name.digest)?;
     match name.encoding {
-        Encoding::Identity => Ok(Sink::Plain(writer)),
+        Encoding::Identity => Ok(Sink::Plain(Box::new(writer))),
         Encoding::Zstd => compression::unpacker(Into(writer))
             .map(|unpacker| Sink::Packed(Box::new(unpacker)))
             .map_err(|error| refusal(name.digest, error)),

@@ -1,0 +1,154 @@
+//! What goes otherwise than planned.
+
+use super::*;
+
+/// Promise 5: a cancellation is acknowledged when the container is gone.
+#[tokio::test]
+async fn a_cancelled_job_is_over_when_its_worker_says_so() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    let fence = worker.leases()[0];
+    stage
+        .reports(&worker, fence, report::Kind::Started(0))
+        .await;
+    let cancel = v1::Cancel {
+        job: 7,
+        how: v1::Stop::Kill.into(),
+    };
+    stage
+        .says(&client, client_message::Kind::Cancel(cancel))
+        .await;
+    assert_eq!(worker.stops(), [fence]);
+    assert!(
+        !client
+            .news()
+            .iter()
+            .any(|line| line.starts_with("finished"))
+    );
+    let end = ended(job_result::End::Cancelled(v1::Empty {}));
+    stage.reports(&worker, fence, end).await;
+    assert_eq!(client.news(), ["finished 7: Cancelled(Empty)"]);
+}
+
+#[tokio::test]
+async fn jobs_wait_until_their_inputs_are_uploaded() {
+    let digest = v1::Digest {
+        hash: "a".repeat(64),
+        size_bytes: 1,
+    };
+    let mut stage = stage(Shelf(Some(digest)));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    assert!(client.news().contains(&"missing for 5".to_owned()));
+    assert!(worker.leases().is_empty());
+    stage.core.inventory = Box::new(Shelf(None));
+    let uploaded = client_message::Kind::Uploaded(v1::Uploaded { template: 5 });
+    stage.says(&client, uploaded).await;
+    assert_eq!(worker.leases().len(), 1);
+}
+
+#[tokio::test]
+async fn what_no_worker_can_run_is_tried_three_times_and_names_the_workers() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    for _ in 0..3 {
+        let leases = worker.leases();
+        let broken = ended(job_result::End::Infrastructure("no space left".to_owned()));
+        stage.reports(&worker, leases[0], broken).await;
+        stage.pass_with(120, &worker).await;
+    }
+    let news = client.news();
+    let finished: Vec<&String> = news
+        .iter()
+        .filter(|line| line.starts_with("finished"))
+        .collect();
+    let [finished] = finished.as_slice() else {
+        panic!("{news:?}");
+    };
+    assert!(
+        finished.contains("worker-1") && finished.contains("no space left"),
+        "{finished}"
+    );
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_ends_the_connection_and_nothing_else() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    let fence = worker.leases()[0];
+    stage
+        .reports(&worker, fence, report::Kind::Started(0))
+        .await;
+    // A gap in what it wrote.
+    stage.reports(&worker, fence, written(5, "late")).await;
+    let last = std::iter::from_fn(|| worker.orders.try_recv().ok()).last();
+    assert_eq!(last.unwrap().unwrap_err().code(), Code::InvalidArgument);
+    client.news();
+
+    let mut wrong = stage.client(2).await.unwrap();
+    stage.says(&wrong, submit(&[1])).await;
+    assert_eq!(wrong.news().last().unwrap(), "sent away: InvalidArgument");
+    let mut old = v1::Hello {
+        versions: Some(v1::Versions {
+            lowest: 90,
+            highest: 99,
+            release: "9.9".to_owned(),
+        }),
+        run: vec![3; 16].into(),
+        name: "somebody".to_owned(),
+        weight: 1,
+    };
+    for (code, change) in [
+        (Code::FailedPrecondition, 0),
+        (Code::InvalidArgument, 1),
+        (Code::InvalidArgument, 2),
+    ] {
+        let session = stage.session();
+        let (outbox, _outlet) = outbox(|| {});
+        let (answer, mut answered) = oneshot::channel();
+        match change {
+            0 => {}
+            1 => {
+                old.versions = Some(VERSIONS.clone());
+                old.run = vec![1].into();
+            }
+            _ => {
+                old.run = vec![3; 16].into();
+                old.name = "\x1b[2J".to_owned();
+            }
+        }
+        let hello = old.clone();
+        stage
+            .handle(Input::Hello {
+                hello,
+                outbox,
+                answer,
+                session,
+            })
+            .await;
+        assert_eq!(answered.try_recv().unwrap().unwrap_err().code(), code);
+    }
+    assert!(client.news().is_empty(), "others notice nothing");
+}
+
+#[tokio::test]
+async fn a_run_whose_client_stays_away_is_dropped() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let client = stage.client_with(1, &[1, 2, 3, 4, 5, 6]).await;
+    let leases = worker.leases();
+    stage.handle(Input::Gone(client.session)).await;
+    stage.pass(10).await;
+    assert!(worker.stops().is_empty());
+    stage.now = stage.now.plus_ms(400_000);
+    let beat = worker_message::Kind::Heartbeat(v1::Heartbeat::default());
+    stage.handle(Input::Worker(worker.session, beat)).await;
+    let mut stops = worker.stops();
+    stops.sort_unstable();
+    assert_eq!(stops, leases);
+    let mut back = stage.client(1).await.unwrap();
+    assert_eq!(back.news()[0], "welcome, resumed: false");
+}

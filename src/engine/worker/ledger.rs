@@ -471,30 +471,6 @@ impl<T: Clone> Ledger<T> {
             self.untold.push_back(fence);
         }
     }
-
-    /// What to tell next: about so many bytes, each lease in its turn.
-    pub fn next_reports(&mut self, bytes_max: usize) -> Vec<v1::Report> {
-        let mut reports = Vec::new();
-        let mut bytes = 0;
-        while bytes < bytes_max
-            && let Some(fence) = self.untold.pop_front()
-        {
-            let Some(held) = self.leases.get_mut(&fence) else {
-                continue;
-            };
-            held.line = InLine::No;
-            if let Some((kind, length)) = held.next_report() {
-                bytes += REPORT_BYTES + length;
-                let kind = Some(kind);
-                reports.push(v1::Report {
-                    fence: fence.0,
-                    kind,
-                });
-            }
-            self.line_up(fence);
-        }
-        reports
-    }
 }
 
 /// What a report takes besides its data, roughly.

@@ -1,8 +1,34 @@
 //! What of one lease the broker is told next.
 
-use super::{End, Held, Stage, Told, Wish, failure};
+use super::{End, Held, InLine, Ledger, REPORT_BYTES, Stage, Told, Wish, failure};
 use crate::engine::wire::{to_proto, v1};
 use crate::engine::worker::output::{Cursor, OutputError};
+
+impl<T: Clone> Ledger<T> {
+    /// What to tell next: about so many bytes, each lease in its turn.
+    pub fn next_reports(&mut self, bytes_max: usize) -> Vec<v1::Report> {
+        let mut reports = Vec::new();
+        let mut bytes = 0;
+        while bytes < bytes_max
+            && let Some(fence) = self.untold.pop_front()
+        {
+            let Some(held) = self.leases.get_mut(&fence) else {
+                continue;
+            };
+            held.line = InLine::No;
+            if let Some((kind, length)) = held.next_report() {
+                bytes += REPORT_BYTES + length;
+                let kind = Some(kind);
+                reports.push(v1::Report {
+                    fence: fence.0,
+                    kind,
+                });
+            }
+            self.line_up(fence);
+        }
+        reports
+    }
+}
 
 impl<T> Held<T> {
     pub(super) fn slot(&self) -> Option<u32> {
@@ -22,7 +48,7 @@ impl<T> Held<T> {
     }
 
     /// The next thing to tell, and how long it is.
-    pub(super) fn next_report(&mut self) -> Option<(v1::report::Kind, usize)> {
+    fn next_report(&mut self) -> Option<(v1::report::Kind, usize)> {
         match (self.told, self.slot()) {
             (Told::End, _) => None,
             (Told::Nothing, Some(slot)) => {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::leases::Wish;
-use super::queue::PoolKey;
 use super::{
     Book, Cancelled, ClientId, Demand, Fence, Gate, Inputs, InputsId, JobKey, Kind, Lease, Moment,
     Refused, Submitted,
@@ -28,34 +27,24 @@ pub(super) enum Presence {
     Left,
 }
 
-/// A job that is not over. There may be a million of these: no field without need.
-#[derive(Debug)]
+/// What was submitted. There may be a million of these: no field without need. Where a job is, its
+/// lease and its mishaps say; whatever has neither is queued.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Job {
     pub(super) turn: Turn,
     pub(super) since: Moment,
-    pub(super) mishaps: Option<Box<Mishaps>>,
     pub(super) kind: Kind,
-    pub(super) place: Place,
 }
 
-/// Where a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    Queued,
-    /// Until [`Mishaps::due`].
-    Delayed,
-    Leased,
-}
-
-/// What went wrong with a job so far. Most have none.
+/// What went wrong with a job so far. Most have nothing of the kind.
 #[derive(Debug, Default)]
 pub(super) struct Mishaps {
     /// Attempts that were lost, in order.
     pub(super) lost: Vec<(WorkerId, Fence)>,
     /// How often it was handed back for nothing.
     pub(super) returns: u32,
-    /// When it waits in the queue again.
-    pub(super) due: Moment,
+    /// When it waits in the queue again; `None` unless it is delayed.
+    pub(super) due: Option<Moment>,
     /// Until when it insists on a worker that has not failed it.
     pub(super) patient_until: Moment,
 }
@@ -66,28 +55,9 @@ impl Mishaps {
     }
 }
 
-impl Job {
-    pub(super) fn mishaps_mut(&mut self) -> &mut Mishaps {
-        self.mishaps.get_or_insert_default()
-    }
-
-    /// How many attempts were lost.
-    pub(super) fn lost(&self) -> usize {
-        self.mishaps
-            .as_ref()
-            .map_or(0, |mishaps| mishaps.lost.len())
-    }
-}
-
 impl Client {
     pub(super) fn is_here(&self) -> bool {
         self.presence == Presence::Here
-    }
-
-    /// Its jobs that nobody holds.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = &Job> {
-        let jobs = self.jobs.values();
-        jobs.filter(|job| job.place != Place::Leased)
     }
 }
 
@@ -120,16 +90,24 @@ impl Book {
         entry.presence = Presence::Left;
         entry.over.clear();
         let before = entry.jobs.len();
-        let delayed = &mut self.delayed;
-        entry.jobs.retain(|job, state| match state.place {
-            Place::Leased => true,
-            Place::Queued => false,
-            Place::Delayed => {
-                let due = state.mishaps_mut().due;
-                delayed.remove(&(due, JobKey { client, job: *job }));
-                false
+        let leases = &self.leases;
+        let is_leased = |key: &JobKey| leases.contains_key(key);
+        entry
+            .jobs
+            .retain(|job, _| is_leased(&JobKey { client, job: *job }));
+        let first = JobKey {
+            client,
+            job: JobId(0),
+        };
+        let of_client = self.mishaps.range(first..).map(|(key, _)| *key);
+        let of_client = of_client.take_while(|key| key.client == client);
+        let waiting: Vec<JobKey> = of_client.filter(|key| !is_leased(key)).collect();
+        for key in waiting {
+            let mishaps = self.mishaps.remove(&key);
+            if let Some(due) = mishaps.and_then(|mishaps| mishaps.due) {
+                self.delayed.remove(&(due, key));
             }
-        });
+        }
         let left: Vec<JobId> = entry.jobs.keys().copied().collect();
         let gone = before - left.len();
         self.unfinished -= gone;
@@ -176,9 +154,7 @@ impl Book {
         let job = Job {
             turn: Turn::new(demand.rank, self.arrivals),
             since: now,
-            mishaps: None,
             kind: demand.kind,
-            place: Place::Queued,
         };
         self.arrivals += 1;
         self.unfinished += 1;
@@ -209,21 +185,16 @@ impl Book {
         if !client.is_some_and(Client::is_here) {
             return Cancelled::Unknown;
         }
-        let Some(job) = self.job(key) else {
-            return Cancelled::Unknown;
-        };
-        match job.place {
-            Place::Leased => match self.wish(key, Wish::Cancelled) {
-                Some(lease) => Cancelled::Leased(lease),
-                None => Cancelled::Unknown,
-            },
-            Place::Queued | Place::Delayed => {
-                self.unqueue(key);
-                self.over(key);
-                self.counters.cancelled += 1;
-                Cancelled::Queued
-            }
+        if let Some(lease) = self.wish(key, Wish::Cancelled) {
+            return Cancelled::Leased(lease);
         }
+        if self.job(key).is_none() {
+            return Cancelled::Unknown;
+        }
+        self.unqueue(key);
+        self.over(key);
+        self.counters.cancelled += 1;
+        Cancelled::Queued
     }
 
     /// Whether the broker has these inputs. Until this is said for the first time it has not.
@@ -245,44 +216,44 @@ impl Book {
         self.clients.get(&key.client)?.jobs.get(&key.job)
     }
 
-    pub(super) fn job_mut(&mut self, key: JobKey) -> Option<&mut Job> {
-        self.clients.get_mut(&key.client)?.jobs.get_mut(&key.job)
+    pub(super) fn mishaps_of(&self, key: JobKey) -> Option<&Mishaps> {
+        self.mishaps.get(&key)
+    }
+
+    /// How many attempts at a job were lost.
+    pub(super) fn lost(&self, key: JobKey) -> u32 {
+        let lost = self.mishaps_of(key).map_or(0, |mishaps| mishaps.lost.len());
+        u32::try_from(lost).unwrap_or(u32::MAX)
     }
 
     /// Puts a job that is nowhere into the queue.
     pub(super) fn enqueue(&mut self, key: JobKey) {
-        let Some(job) = self.job_mut(key) else {
-            return;
-        };
-        job.place = Place::Queued;
-        let (kind, turn) = (job.kind, job.turn);
-        self.queue.push(key, kind, turn);
+        if let Some(mishaps) = self.mishaps.get_mut(&key) {
+            mishaps.due = None;
+        }
+        if let Some(&Job { kind, turn, .. }) = self.job(key) {
+            self.queue.push(key, kind, turn);
+        }
     }
 
     /// Puts a job that is nowhere aside for a time.
     pub(super) fn delay(&mut self, key: JobKey, due: Moment) {
-        let Some(job) = self.job_mut(key) else {
-            return;
-        };
-        job.place = Place::Delayed;
-        job.mishaps_mut().due = due;
+        self.mishaps.entry(key).or_default().due = Some(due);
         self.delayed.insert((due, key));
     }
 
-    /// Takes a job out of where it waits.
+    /// Takes a job that has no lease out of where it waits.
     pub(super) fn unqueue(&mut self, key: JobKey) {
-        let Some(job) = self.job(key) else {
-            return;
-        };
-        match (job.place, &job.mishaps) {
-            (Place::Queued, _) => {
-                let (kind, turn) = (job.kind, job.turn);
-                self.queue.remove(key.client, kind, turn);
+        let mishaps = self.mishaps.get_mut(&key);
+        match mishaps.and_then(|mishaps| mishaps.due.take()) {
+            Some(due) => {
+                self.delayed.remove(&(due, key));
             }
-            (Place::Delayed, Some(mishaps)) => {
-                self.delayed.remove(&(mishaps.due, key));
+            None => {
+                if let Some(&Job { kind, turn, .. }) = self.job(key) {
+                    self.queue.remove(key.client, kind, turn);
+                }
             }
-            (Place::Delayed, None) | (Place::Leased, _) => {}
         }
     }
 
@@ -294,6 +265,7 @@ impl Book {
         if client.jobs.remove(&key.job).is_some() {
             self.unfinished -= 1;
         }
+        self.mishaps.remove(&key);
         match client.presence {
             Presence::Here => self.remember(key),
             Presence::Left if client.jobs.is_empty() => {
@@ -311,10 +283,5 @@ impl Book {
         while client.over.len() > self.limits.over_per_client_max {
             client.over.pop_first();
         }
-    }
-
-    /// Where a job can run.
-    pub(super) fn pool_of(&self, key: JobKey) -> Option<PoolKey> {
-        Some(PoolKey::from(self.job(key)?.kind))
     }
 }

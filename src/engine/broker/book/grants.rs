@@ -49,18 +49,17 @@ impl Book {
             worker,
             fence,
         };
-        self.lease(lease, None);
+        self.lease(lease, front.kind, None);
         self.counters.granted += 1;
-        let lost = self.job(lease.key).map_or(0, |job| job.lost());
         Grant {
             lease,
-            attempt: u32::try_from(lost).unwrap_or(u32::MAX).saturating_add(1),
+            attempt: self.lost(lease.key).saturating_add(1),
         }
     }
 
     fn place(&self, front: &Front, now: Moment) -> Option<Placement> {
         let pool = self.queue.pool(PoolKey::from(front.kind))?;
-        let mishaps = self.job(front.key()).and_then(|job| job.mishaps.as_deref());
+        let mishaps = self.mishaps_of(front.key());
         let Some(mishaps) = mishaps.filter(|mishaps| !mishaps.lost.is_empty()) else {
             return self.choose(front, None).map(Placement::On);
         };

@@ -1,14 +1,15 @@
 //! How an attempt begins and ends: granted, started, finished, handed back, lost.
 
-use super::clients::Place;
 use super::{
-    Book, Event, Fence, How, JobKey, Lease, Limits, Moment, Retry, Returned, Standing, Verdict,
+    Book, Event, Fence, How, JobKey, Kind, Lease, Limits, Moment, Retry, Returned, Standing,
+    Verdict,
 };
 use crate::engine::ids::WorkerId;
 
 /// The state of a lease.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LeaseState {
+    kind: Kind,
     pub(super) worker: WorkerId,
     pub(super) fence: Fence,
     pub(super) started: Option<Moment>,
@@ -75,9 +76,8 @@ impl Book {
             Wish::Wanted => Standing::Current,
             Wish::Cancelled | Wish::Abandoned => Standing::Cancelled,
         };
-        if let Some(inputs) = self.job(key).map(|job| job.kind.inputs) {
-            self.note_holder(worker, inputs);
-        }
+        let inputs = lease.kind.inputs;
+        self.note_holder(worker, inputs);
         standing
     }
 
@@ -94,9 +94,10 @@ impl Book {
             self.counters.stale += 1;
             return Verdict::Stale;
         };
-        if let (Some(started), Some(pool)) = (lease.started, self.pool_of(key)) {
+        if let Some(started) = lease.started {
             let took_ms = now.ms_since(started);
-            self.queue.learn(key.client, pool.architecture, took_ms);
+            self.queue
+                .learn(key.client, lease.kind.architecture, took_ms);
         }
         match (lease.wish, how) {
             (Wish::Wanted, How::InfrastructureFailure) => {}
@@ -150,11 +151,9 @@ impl Book {
     }
 
     /// Gives a job that is in no queue to a worker.
-    pub(super) fn lease(&mut self, lease: Lease, started: Option<Moment>) {
-        if let Some(job) = self.job_mut(lease.key) {
-            job.place = Place::Leased;
-        }
+    pub(super) fn lease(&mut self, lease: Lease, kind: Kind, started: Option<Moment>) {
         let state = LeaseState {
+            kind,
             worker: lease.worker,
             fence: lease.fence,
             started,
@@ -213,10 +212,7 @@ impl Book {
     fn try_again(&mut self, key: JobKey, lease: LeaseState, cause: Cause, now: Moment) -> Fate {
         self.counters.count(cause);
         let limits = self.limits;
-        let Some(job) = self.job_mut(key) else {
-            return Fate::Queued;
-        };
-        let mishaps = job.mishaps_mut();
+        let mishaps = self.mishaps.entry(key).or_default();
         if cause == Cause::Unstarted && mishaps.returns < limits.returns_free_max {
             mishaps.returns += 1;
             self.enqueue(key);
@@ -240,9 +236,8 @@ impl Book {
     pub(super) fn lose_event(&mut self, lease: Lease, cause: Cause, now: Moment) -> Event {
         match self.lose(lease.key, cause, now) {
             Fate::Queued => {
-                let lost = self.job(lease.key).map_or(0, |job| job.lost());
                 let retry = Retry {
-                    lost: u32::try_from(lost).unwrap_or(u32::MAX),
+                    lost: self.lost(lease.key),
                     not_before: now,
                 };
                 Event::Lost { lease, retry }

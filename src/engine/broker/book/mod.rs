@@ -47,7 +47,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::clients::Client;
+use self::clients::{Client, Mishaps};
 use self::leases::LeaseState;
 use self::queue::Queue;
 use self::workers::Worker;
@@ -68,6 +68,7 @@ pub struct Book {
     clients: BTreeMap<ClientId, Client>,
     workers: BTreeMap<WorkerId, Worker>,
     leases: BTreeMap<JobKey, LeaseState>,
+    mishaps: BTreeMap<JobKey, Mishaps>,
     queue: Queue,
     /// Jobs that wait for a time, by it.
     delayed: BTreeSet<(Moment, JobKey)>,
@@ -91,6 +92,7 @@ impl Book {
             clients: BTreeMap::new(),
             workers: BTreeMap::new(),
             leases: BTreeMap::new(),
+            mishaps: BTreeMap::new(),
             queue: Queue::new(limits),
             delayed: BTreeSet::new(),
             deadlines: BTreeSet::new(),

@@ -1,10 +1,9 @@
 //! Workers that come back, after their connection broke or the broker began anew, with leases that
 //! went on meanwhile.
 
-use super::clients::{Job, Place};
 use super::leases::{Cause, Wish};
 use super::workers::cap;
-use super::{Book, Fence, JobKey, Lease, Moment, Offer, Resumed};
+use super::{Book, Fence, JobKey, Kind, Lease, Moment, Offer, Resumed};
 use crate::engine::ids::WorkerId;
 
 impl Book {
@@ -40,13 +39,15 @@ impl Book {
                 Some((true, Wish::Wanted)) => resumed.keep.push(lease),
                 Some((true, Wish::Cancelled | Wish::Abandoned)) => resumed.cancel.push(lease),
                 Some((false, _)) => resumed.stop.push(lease),
-                None if self.can_adopt(lease) => {
-                    self.unqueue(key);
-                    self.lease(lease, Some(now));
-                    self.counters.adopted += 1;
-                    resumed.keep.push(lease);
-                }
-                None => resumed.stop.push(lease),
+                None => match self.adoptable(lease) {
+                    Some(kind) => {
+                        self.unqueue(key);
+                        self.lease(lease, kind, Some(now));
+                        self.counters.adopted += 1;
+                        resumed.keep.push(lease);
+                    }
+                    None => resumed.stop.push(lease),
+                },
             }
         }
         resumed
@@ -95,22 +96,18 @@ impl Book {
         slots.map_or(0, |slots| cap(&self.limits, slots) as usize)
     }
 
-    /// Whether a lease that is not in the book can be put there: the job waits, the worker had it
-    /// and has room for it. Which fences were whose before the start is not known, so of those each
-    /// is believed once.
-    fn can_adopt(&self, lease: Lease) -> bool {
-        let holds = self.workers.get(&lease.worker);
-        let holds = holds.map_or(0, |worker| worker.leases.len());
-        let was_given = |job: &Job| match lease.fence < self.first_fence {
+    /// Of a job that has no lease: its kind, if this one can be put into the book. The job waits, the
+    /// worker had it and has room for it. Which fences were whose before the start is not known, so
+    /// of those each is believed once.
+    fn adoptable(&self, lease: Lease) -> Option<Kind> {
+        let job = self.job(lease.key)?;
+        let was_given = match lease.fence < self.first_fence {
             true => !self.old_fences.contains(&lease.fence),
-            false => job
-                .mishaps
-                .as_ref()
+            false => self
+                .mishaps_of(lease.key)
                 .is_some_and(|mishaps| mishaps.lost.contains(&(lease.worker, lease.fence))),
         };
-        holds < self.room(lease.worker)
-            && self
-                .job(lease.key)
-                .is_some_and(|job| job.place != Place::Leased && was_given(job))
+        let holds = self.workers.get(&lease.worker)?.leases.len();
+        (was_given && holds < self.room(lease.worker)).then_some(job.kind)
     }
 }

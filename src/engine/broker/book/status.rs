@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::leases::Cause;
 use super::queue::PoolKey;
 use super::workers::{Intake, Presence};
-use super::{Architecture, Book, ClientId, Gate, KitId, Moment};
+use super::{Architecture, Book, ClientId, Gate, JobKey, KitId, Moment};
 use crate::engine::ids::WorkerId;
 
 /// The whole book at a glance.
@@ -139,8 +139,7 @@ impl Book {
         let clients: Vec<ClientStatus> = self.client_statuses();
         let workers: Vec<WorkerStatus> = self.worker_statuses();
         let all: usize = clients.iter().map(|client| client.waiting).sum();
-        let waiting = self.clients.values().flat_map(|client| client.waiting());
-        let oldest = waiting.map(|job| job.since).min();
+        let oldest = self.oldest_waiting();
         let serving = |worker: &&WorkerStatus| worker.state == WorkerState::Serving;
         let busy = |worker: &WorkerStatus| (worker.leases as u64).min(worker.slots.into());
         Status {
@@ -206,17 +205,39 @@ impl Book {
     }
 
     fn client_statuses(&self) -> Vec<ClientStatus> {
+        let mut leased: BTreeMap<ClientId, usize> = BTreeMap::new();
+        for key in self.leases.keys() {
+            *leased.entry(key.client).or_default() += 1;
+        }
         let clients = self.clients.iter();
         clients
             .map(|(id, client)| {
-                let waiting = client.waiting().count();
+                let leased = leased.get(id).copied().unwrap_or(0);
                 ClientStatus {
                     client: *id,
-                    waiting,
-                    leased: client.jobs.len() - waiting,
+                    waiting: client.jobs.len() - leased,
+                    leased,
                     access: self.queue.gate(*id),
                 }
             })
             .collect()
+    }
+
+    /// When the job was submitted that waits the longest.
+    fn oldest_waiting(&self) -> Option<Moment> {
+        let mut leased = self.leases.keys().peekable();
+        let clients = self.clients.iter();
+        let jobs = clients.flat_map(|(client, state)| {
+            state.jobs.iter().map(|(job, state)| {
+                let key = JobKey {
+                    client: *client,
+                    job: *job,
+                };
+                (key, state.since)
+            })
+        });
+        // Both go up, and every lease has its job.
+        let waiting = jobs.filter(|(key, _)| leased.next_if(|other| *other == key).is_none());
+        waiting.map(|(_, since)| since).min()
     }
 }

@@ -1,6 +1,7 @@
 //! Identifiers. Each is a newtype, so that one is never taken for another.
 
 use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,14 @@ index_id! {
     /// One execution of a test: 1 for its first in this run, then counting through repeats and
     /// reruns.
     Attempt
+}
+
+/// 16 random bytes, by which something is told apart from all others. No secret: of one, those made
+/// after it in the same process can be told.
+pub fn random_name() -> [u8; 16] {
+    // The keys of the standard library's hashers are random, which is all that is needed here.
+    let random = || u128::from(RandomState::new().build_hasher().finish());
+    (random() << 64 | random()).to_ne_bytes()
 }
 
 /// A run: 64 random bits, shown as 16 hexadecimal digits.

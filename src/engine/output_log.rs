@@ -1,146 +1,271 @@
-//! What one attempt at a job has written, kept until it has safely arrived where it is wanted.
+//! What one attempt at a job wrote, kept until it has arrived where it is wanted: after a reconnect
+//! all of it is told again. A worker keeps one for the broker, the broker one for the client.
 //!
-//! The first chunks are in memory; what goes beyond [`MEMORY_MAX_BYTES`] is in a temporary file that
-//! has no name, so nothing of it is left behind whatever happens. Chunks are numbered from 0 and keep
-//! their stream and their order.
-//!
-//! Absent on purpose: who reads it, and how far he has come.
+//! The beginning is in memory; a job that writes more gets a file without a name, so nothing remains
+//! of it however the program ends. Chunks follow one another, each behind a head of five bytes that
+//! says which stream it is of and how long it is: so memory does not grow with their number.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
+use crate::engine::event::Stream;
 
-use super::event::Stream;
+/// What is kept in memory: all that an ordinary test writes.
+const MEMORY_BYTES_MAX: usize = 64 * 1024;
 
-/// Most tests write less. With 1,000 jobs running this is 64 MiB.
-pub const MEMORY_MAX_BYTES: usize = 64 * 1024;
+/// The longest chunk: what a pipe holds, so that little is waited for.
+pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
-/// Some bytes of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
-    /// Where they were written to.
-    pub stream: Stream,
-    /// What was written.
-    pub bytes: Bytes,
-}
+/// What a job may write: far more than anybody reads, and a bound on what one job takes of a disk.
+pub const BYTES_MAX: u64 = 1 << 30;
+
+const HEAD_BYTES: usize = 5;
 
 /// See the module's documentation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OutputLog {
-    memory: Vec<Chunk>,
-    memory_bytes: usize,
-    file: Option<Overflow>,
+    /// Where the file is made if there has to be one.
+    directory: PathBuf,
+    place: Place,
+    end: u64,
+    chunks: u32,
+    bytes_max: u64,
 }
 
 #[derive(Debug)]
-struct Overflow {
-    file: File,
-    length: u64,
-    places: Vec<Place>,
+enum Place {
+    Memory(Vec<u8>),
+    File(File),
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    stream: Stream,
+/// How far somebody has read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
     offset: u64,
-    length: usize,
+    index: u32,
+}
+
+/// A chunk of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Counts the chunks, from 0.
+    pub index: u32,
+    /// Which stream it was written to.
+    pub stream: Stream,
+    /// What.
+    pub bytes: Vec<u8>,
+}
+
+/// Why output can't be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// There is too much of it.
+    #[error("it wrote more than the {bytes_max} bytes that are kept of a job")]
+    TooMuch {
+        /// What it may write.
+        bytes_max: u64,
+    },
+    /// The disk fails.
+    #[error("what it wrote cannot be kept in `{}`", directory.display())]
+    Disk {
+        /// Where.
+        directory: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Cursor {
+    /// How many chunks come before it: the number of the next.
+    pub fn index(self) -> u32 {
+        self.index
+    }
 }
 
 impl OutputLog {
-    /// How many chunks there are: the number that the next one gets.
-    pub fn count(&self) -> u32 {
-        let overflow = self.file.as_ref().map_or(0, |file| file.places.len());
-        u32::try_from(self.memory.len() + overflow).unwrap_or(u32::MAX)
+    /// An empty log that holds so much and has room in this directory.
+    pub fn new(directory: &Path, bytes_max: u64) -> OutputLog {
+        OutputLog {
+            directory: directory.to_owned(),
+            place: Place::Memory(Vec::new()),
+            end: 0,
+            chunks: 0,
+            bytes_max,
+        }
     }
 
-    /// Adds a chunk at the end. An error means that the temporary file's disk is full or broken; the
-    /// log is as it was.
-    pub fn append(&mut self, chunk: Chunk) -> io::Result<()> {
-        let length = chunk.bytes.len();
-        if self.file.is_none() && self.memory_bytes + length <= MEMORY_MAX_BYTES {
-            self.memory_bytes += length;
-            self.memory.push(chunk);
-            return Ok(());
+    /// Adds what was written, as one chunk or more.
+    pub fn push(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), OutputError> {
+        for chunk in bytes.chunks(CHUNK_BYTES_MAX) {
+            let written = (HEAD_BYTES + chunk.len()) as u64;
+            let chunks = self.chunks.checked_add(1);
+            let Some(chunks) = chunks.filter(|_| self.end + written <= self.bytes_max) else {
+                let bytes_max = self.bytes_max;
+                return Err(OutputError::TooMuch { bytes_max });
+            };
+            let mut record = Vec::with_capacity(HEAD_BYTES + chunk.len());
+            record.push(match stream {
+                Stream::Stdout => 1,
+                Stream::Stderr => 2,
+            });
+            record.extend_from_slice(&(chunk.len() as u32).to_le_bytes());
+            record.extend_from_slice(chunk);
+            self.append(&record).map_err(|source| self.disk(source))?;
+            self.end += written;
+            self.chunks = chunks;
         }
-        let overflow = match &mut self.file {
-            Some(overflow) => overflow,
-            none => none.insert(Overflow {
-                file: tempfile::tempfile()?,
-                length: 0,
-                places: Vec::new(),
-            }),
-        };
-        overflow.file.write_all_at(&chunk.bytes, overflow.length)?;
-        overflow.places.push(Place {
-            stream: chunk.stream,
-            offset: overflow.length,
-            length,
-        });
-        overflow.length += length as u64;
         Ok(())
     }
 
-    /// The chunk of this number, if there is one.
-    pub fn get(&self, index: u32) -> io::Result<Option<Chunk>> {
-        let index = index as usize;
-        if let Some(chunk) = self.memory.get(index) {
-            return Ok(Some(chunk.clone()));
+    fn append(&mut self, record: &[u8]) -> io::Result<()> {
+        if let Place::Memory(memory) = &mut self.place {
+            if memory.len() + record.len() <= MEMORY_BYTES_MAX {
+                memory.extend_from_slice(record);
+                return Ok(());
+            }
+            let file = tempfile::tempfile_in(&self.directory)?;
+            file.write_all_at(memory, 0)?;
+            self.place = Place::File(file);
         }
-        let Some(overflow) = &self.file else {
+        match &self.place {
+            Place::File(file) => file.write_all_at(record, self.end),
+            Place::Memory(_) => Ok(()),
+        }
+    }
+
+    /// Whether there is something after what was read.
+    pub fn has_more(&self, cursor: Cursor) -> bool {
+        cursor.offset < self.end
+    }
+
+    /// Behind everything.
+    pub fn end(&self) -> Cursor {
+        Cursor {
+            offset: self.end,
+            index: self.chunks,
+        }
+    }
+
+    /// The chunk after those that were read, if there is one.
+    pub fn read(&self, cursor: &mut Cursor) -> Result<Option<Chunk>, OutputError> {
+        if !self.has_more(*cursor) {
             return Ok(None);
+        }
+        let chunk = self.read_at(*cursor).map_err(|source| self.disk(source))?;
+        cursor.offset += (HEAD_BYTES + chunk.bytes.len()) as u64;
+        cursor.index += 1;
+        Ok(Some(chunk))
+    }
+
+    fn read_at(&self, cursor: Cursor) -> io::Result<Chunk> {
+        let mut head = [0; HEAD_BYTES];
+        self.copy(cursor.offset, &mut head)?;
+        let [kind, length @ ..] = head;
+        let stream = match kind {
+            1 => Stream::Stdout,
+            2 => Stream::Stderr,
+            _ => return Err(io::ErrorKind::InvalidData.into()),
         };
-        let Some(place) = overflow.places.get(index - self.memory.len()) else {
-            return Ok(None);
-        };
-        let mut bytes = vec![0; place.length];
-        overflow.file.read_exact_at(&mut bytes, place.offset)?;
-        Ok(Some(Chunk {
-            stream: place.stream,
-            bytes: bytes.into(),
-        }))
+        let length = u32::from_le_bytes(length) as usize;
+        if length > CHUNK_BYTES_MAX {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut bytes = vec![0; length];
+        self.copy(cursor.offset + HEAD_BYTES as u64, &mut bytes)?;
+        let index = cursor.index;
+        Ok(Chunk {
+            index,
+            stream,
+            bytes,
+        })
+    }
+
+    fn copy(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        match &self.place {
+            Place::File(file) => file.read_exact_at(into, offset),
+            Place::Memory(memory) => {
+                let offset = offset as usize;
+                let there = memory.get(offset..offset + into.len());
+                into.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn disk(&self, source: io::Error) -> OutputError {
+        let directory = self.directory.clone();
+        OutputError::Disk { directory, source }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    fn chunk(stream: Stream, length: usize, fill: u8) -> Chunk {
-        Chunk {
-            stream,
-            bytes: vec![fill; length].into(),
+    fn all(log: &OutputLog, cursor: &mut Cursor) -> Vec<Chunk> {
+        std::iter::from_fn(|| log.read(cursor).unwrap()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// However long it is, and as often as it is told.
+        #[test]
+        fn what_went_in_comes_out_in_order(
+            lengths in prop::collection::vec((any::<bool>(), 1usize..40_000), 0..8),
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let mut log = OutputLog::new(directory.path(), u64::MAX);
+            let mut cursor = Cursor::default();
+            let mut early = Vec::new();
+            let mut expected = Vec::new();
+            for (index, (is_stdout, length)) in lengths.iter().enumerate() {
+                let stream = if *is_stdout { Stream::Stdout } else { Stream::Stderr };
+                let bytes = vec![index as u8; *length];
+                log.push(stream, &bytes).unwrap();
+                expected.push(Chunk { index: index as u32, stream, bytes });
+                early.extend(all(&log, &mut cursor));
+            }
+            prop_assert_eq!(&early, &expected);
+            prop_assert_eq!(&all(&log, &mut Cursor::default()), &expected);
+            // The file has no name.
+            prop_assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         }
     }
 
     #[test]
-    fn chunks_come_back_in_order_from_memory_and_file() {
-        let mut log = OutputLog::default();
-        let chunks: Vec<Chunk> = (0..40)
-            .map(|fill| match fill % 2 {
-                0 => chunk(Stream::Stdout, 5_000, fill),
-                _ => chunk(Stream::Stderr, 100, fill),
-            })
+    fn a_long_chunk_becomes_several() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = OutputLog::new(directory.path(), u64::MAX);
+        log.push(Stream::Stdout, &[7; CHUNK_BYTES_MAX + 1]).unwrap();
+        let lengths: Vec<usize> = all(&log, &mut Cursor::default())
+            .iter()
+            .map(|chunk| chunk.bytes.len())
             .collect();
-        for chunk in &chunks {
-            log.append(chunk.clone()).unwrap();
-        }
-        assert_eq!(log.count(), 40);
-        assert!(log.file.is_some());
-        assert!(log.memory_bytes <= MEMORY_MAX_BYTES);
-        for (index, chunk) in (0..).zip(&chunks) {
-            assert_eq!(log.get(index).unwrap().as_ref(), Some(chunk));
-        }
-        assert_eq!(log.get(40).unwrap(), None);
+        assert_eq!(lengths, [CHUNK_BYTES_MAX, 1]);
     }
 
     #[test]
-    fn a_chunk_larger_than_memory_may_be_is_kept() {
-        let mut log = OutputLog::default();
-        let large = chunk(Stream::Stdout, MEMORY_MAX_BYTES + 1, 7);
-        log.append(large.clone()).unwrap();
-        assert_eq!(log.get(0).unwrap(), Some(large));
-        assert!(log.memory.is_empty());
+    fn a_full_log_keeps_what_it_has() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = OutputLog::new(directory.path(), 20);
+        log.push(Stream::Stderr, b"0123456789").unwrap();
+        let full = log.push(Stream::Stderr, b"0123456789").unwrap_err();
+        assert!(full.to_string().contains("20 bytes"), "{full}");
+        assert_eq!(all(&log, &mut Cursor::default()).len(), 1);
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_named() {
+        let mut log = OutputLog::new(Path::new("/nowhere/at/all"), u64::MAX);
+        log.push(Stream::Stdout, b"in memory").unwrap();
+        let failed = log
+            .push(Stream::Stdout, &[0; MEMORY_BYTES_MAX])
+            .unwrap_err();
+        assert!(failed.to_string().contains("/nowhere/at/all"), "{failed}");
+        assert_eq!(all(&log, &mut Cursor::default()).len(), 1);
     }
 }

@@ -28,7 +28,7 @@ use crate::engine::config::Address;
 use crate::engine::event::channel::channel;
 use crate::engine::event::{BackendInfo, Isolation, Notice, RunStarted, SCHEMA_VERSION};
 use crate::engine::framework::Framework;
-use crate::engine::ids::RunId;
+use crate::engine::ids::{RunId, random_name};
 use crate::engine::log::Log;
 use crate::engine::run::driver::{Setup, drive};
 use crate::engine::run::message::{Errand, Wishes};
@@ -240,15 +240,10 @@ async fn cluster_backend(
         .join("maelstrom");
     // Without it files are only hashed again.
     drop(std::fs::create_dir_all(&cache));
-    let random = || RandomState::new().build_hasher().finish().to_ne_bytes();
-    let mut run = [0; 16];
-    for (place, byte) in run.iter_mut().zip([random(), random()].concat()) {
-        *place = byte;
-    }
     let options = ClusterBackendOptions {
         connection,
         address: broker.to_string(),
-        run,
+        run: random_name(),
         name: own_name(),
         digests: cache.join("digests"),
         grace: GRACE_DEFAULT,

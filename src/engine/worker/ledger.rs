@@ -22,10 +22,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
 
-use super::output::{Cursor, OutputLog};
 use crate::engine::backend::JobId;
 use crate::engine::event::Stream;
 use crate::engine::job::{JobEnd, JobResult};
+use crate::engine::output_log::{Cursor, OutputLog};
 use crate::engine::wire::limits::TEXT_BYTES_MAX;
 use crate::engine::wire::v1;
 

@@ -9,8 +9,7 @@
 //!
 //! - [`work`]: the loop, on one thread: everything that happens is one event.
 //! - [`line`]: the connection, dialled again whenever it breaks.
-//! - [`ledger`]: how far each lease has come and what the broker knows of it. [`output`]: what its
-//!   job wrote.
+//! - [`ledger`]: how far each lease has come and what the broker knows of it.
 //! - [`template`]: what leases have in common. [`inputs`]: from digests to a container that can be
 //!   made; [`contents`]: where the bytes come from.
 //! - [`health`]: how the machine does.
@@ -29,7 +28,6 @@ pub mod health;
 pub mod inputs;
 pub mod ledger;
 pub mod line;
-pub mod output;
 pub mod template;
 pub mod work;
 

@@ -33,6 +33,7 @@ use crate::engine::backend::local::LocalBackend;
 use crate::engine::backend::{Backend, BackendEvent, BackendLost, GRACE_DEFAULT, Rank, Stop};
 use crate::engine::event::EventKind;
 use crate::engine::job::{Job, Placement};
+use crate::engine::output_log;
 use crate::engine::run::signals::Interrupt;
 use crate::engine::wire::from_proto::JobOrder;
 use crate::engine::wire::v1::{self, WorkerMessage, worker_message};
@@ -41,9 +42,6 @@ use crate::engine::wire::versions::VERSIONS;
 /// Leases beyond the slots, so that the next job is there when one ends; its inputs are fetched
 /// meanwhile.
 pub const LEASES_AHEAD: u32 = 2;
-
-/// What a job may write: far more than anybody reads, and a bound on what one job takes of the disk.
-pub const OUTPUT_BYTES_MAX: u64 = 1 << 30;
 
 /// Reports that go into one message, about.
 const REPORTS_BYTES: usize = 256 * 1024;
@@ -79,7 +77,7 @@ impl Settings {
             drain_timeout: Duration::from_secs(300),
             private: Vec::new(),
             tree_limits: TreeLimits::default(),
-            output_bytes_max: OUTPUT_BYTES_MAX,
+            output_bytes_max: output_log::BYTES_MAX,
             disk_free_bytes_min: DISK_FREE_BYTES_MIN,
         }
     }

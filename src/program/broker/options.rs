@@ -202,20 +202,22 @@ impl Options {
         if lease < heartbeat.saturating_mul(2) {
             return Err(OptionsError::Heartbeat { lease, heartbeat });
         }
+        let directory = self
+            .storage
+            .cache_root
+            .unwrap_or_else(|| cache_home.join("maelstrom/broker"));
         Ok(Settings {
             address: SocketAddr::new(self.network.listen, self.network.port),
             security: self.security,
-            directory: self
-                .storage
-                .cache_root
-                .unwrap_or_else(|| cache_home.join("maelstrom/broker")),
             size_target_bytes: self.storage.cache_size.0,
             policy: Policy {
                 lease: Duration::from_secs(lease),
                 heartbeat: Duration::from_secs(heartbeat),
                 client_patience: Duration::from_secs(client_timeout),
+                outputs: directory.clone(),
                 ..Policy::default()
             },
+            directory,
         })
     }
 }

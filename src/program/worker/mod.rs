@@ -5,7 +5,6 @@
 pub mod options;
 
 use std::ffi::OsString;
-use std::hash::{BuildHasher, Hasher, RandomState};
 
 use self::options::{Options, PROGRAM};
 use super::failure::Failure;
@@ -16,6 +15,7 @@ use crate::container::store::{Store, StoreOptions};
 use crate::engine::config::{self, ConfigError, ThisProcess};
 use crate::engine::event::Isolation;
 use crate::engine::exit_code;
+use crate::engine::ids::random_name;
 use crate::engine::reapi::client::CasClient;
 use crate::engine::run::signals;
 use crate::engine::security::client::connect_later;
@@ -87,7 +87,7 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
         let connection = connect_later(broker, &security)
             .map_err(|error| Failure::infrastructure(&error, error.help()))?;
         let backend = local_backend(Isolation::Container, slots)?;
-        let mut settings = Settings::new(name.clone(), instance(), slots);
+        let mut settings = Settings::new(name.clone(), random_name(), slots);
         settings.drain_timeout = offer.drain_timeout();
         let secrets = [security.token, security.certificate.map(|(_, key)| key)];
         settings.private = secrets.into_iter().flatten().collect();
@@ -101,11 +101,4 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
         worker.run().await.map_err(|error| infrastructure(&error))
     })?;
     Ok(exit_code::SUCCESS)
-}
-
-/// 16 random bytes.
-fn instance() -> [u8; 16] {
-    // The keys of the standard library's hashers are random, which is all that is needed here.
-    let random = || u128::from(RandomState::new().build_hasher().finish());
-    (random() << 64 | random()).to_ne_bytes()
 }

@@ -1,172 +1,404 @@
-//! Results of actions, by instance and action.
+//! Results of actions, on disk beside the blobs that they name.
 //!
-//! A result is worth something only as long as everything that it names is in the storage: one that
-//! names what is not there is refused, and one that has lost something is not found any more.
+//! Each is a file that begins with its own hash, so a torn one is noticed. Results are limited in
+//! their size altogether; those that were not asked for longest go first.
+//!
+//! Invariants: a result is given out only if all outputs that it names are in the storage; one whose
+//! outputs have been evicted is removed. Results of one instance are never given to another.
 
+use std::fs;
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use prost::Message;
-use redb::{Database, Durability, ReadableDatabase, TableDefinition};
+use tonic::Status;
 
 use super::error::StorageError;
+use super::index::Index;
 use super::storage::{Storage, blocking};
-use crate::container::digest::Digest;
+use crate::container::digest::{ContentHash, Digest, Hasher};
+use crate::container::store::StoreError;
 use crate::engine::reapi::digest::required;
-use crate::engine::reapi::v2::{ActionResult, Digest as WireDigest};
+use crate::engine::reapi::limits::{
+    ACTION_RESULT_BYTES_MAX, ACTION_RESULTS_BYTES_MAX, DIRECTORY_BYTES_MAX,
+};
+use crate::engine::reapi::v2::{ActionResult, Directory, Tree};
 
-const RESULTS: TableDefinition<'_, (&str, &[u8; 32]), &[u8]> = TableDefinition::new("results");
-
-/// The file's name in the storage's directory.
-const FILE: &str = "actions.redb";
-
-/// The results of a storage. Cloning gives another handle on the same ones.
+/// Results of actions. Cloning gives another handle on the same ones.
 #[derive(Clone, Debug)]
 pub struct ActionResults {
-    storage: Storage,
-    database: Arc<Database>,
-    uses: Arc<Uses>,
+    shared: Arc<Shared>,
 }
 
-/// How often results were found, and not.
-#[derive(Debug, Default)]
-struct Uses {
+#[derive(Debug)]
+struct Shared {
+    storage: Storage,
+    directory: PathBuf,
+    /// By the hash of instance and action, see [`key`].
+    index: Mutex<Index<ContentHash>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-/// Why a result is not kept or found.
-#[derive(Debug, thiserror::Error)]
-pub enum ActionError {
-    /// It names something that is not in the storage.
-    #[error("the result names {digest}, which is not in the storage: upload it first")]
-    Lacks {
-        /// What.
-        digest: Digest,
-    },
-    /// It names something that is no digest.
-    #[error("the result names no valid digest: {message}")]
-    Digest {
-        /// What is wrong.
-        message: String,
-    },
-    /// The storage failed.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// The database failed.
-    #[error("the action results cannot be read or written")]
-    Database(#[from] Box<redb::Error>),
-}
+/// Outputs that are named in a message that shows what is missing; more would not help anybody.
+const NAMED_MAX: usize = 5;
 
 impl ActionResults {
-    /// The results that a storage's directory holds.
-    pub async fn open(storage: Storage) -> Result<ActionResults, ActionError> {
-        let path: PathBuf = storage.root().join(FILE);
-        let database = blocking_results(move || {
-            let database = Database::create(&path).map_err(boxed)?;
-            let transaction = database.begin_write().map_err(boxed)?;
-            transaction.open_table(RESULTS).map_err(boxed)?;
-            transaction.commit().map_err(boxed)?;
-            Ok(database)
-        })
-        .await?;
-        Ok(ActionResults {
-            storage,
-            database: Arc::new(database),
-            uses: Arc::default(),
-        })
-    }
-
-    /// How often results were found, and not.
-    pub fn uses(&self) -> (u64, u64) {
-        (
-            self.uses.hits.load(Ordering::Relaxed),
-            self.uses.misses.load(Ordering::Relaxed),
-        )
-    }
-
-    /// The result of an action, if there is one and everything it names is there.
-    pub async fn get(
-        &self,
-        instance: &str,
-        action: Digest,
-    ) -> Result<Option<ActionResult>, ActionError> {
-        let database = Arc::clone(&self.database);
-        let instance = instance.to_owned();
-        let found = blocking_results(move || {
-            let transaction = database.begin_read().map_err(boxed)?;
-            let table = transaction.open_table(RESULTS).map_err(boxed)?;
-            let found = table.get((instance.as_str(), action.hash.as_bytes()));
-            Ok(found.map_err(boxed)?.map(|bytes| bytes.value().to_vec()))
-        })
-        .await?;
-        let result = found.and_then(|bytes| ActionResult::decode(bytes.as_slice()).ok());
-        let result = result.filter(|result| self.lacks(result).is_ok_and(|lacks| lacks.is_none()));
-        let counter = match result {
-            Some(_) => &self.uses.hits,
-            None => &self.uses.misses,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-        Ok(result)
-    }
-
-    /// Keeps the result of an action.
-    pub async fn put(
-        &self,
-        instance: &str,
-        action: Digest,
-        result: &ActionResult,
-    ) -> Result<(), ActionError> {
-        if let Some(digest) = self.lacks(result)? {
-            return Err(ActionError::Lacks { digest });
-        }
-        let database = Arc::clone(&self.database);
-        let (instance, bytes) = (instance.to_owned(), result.encode_to_vec());
-        blocking_results(move || {
-            let mut transaction = database.begin_write().map_err(boxed)?;
-            // A cache: what a loss of power takes is computed again.
-            let durability = transaction.set_durability(Durability::None);
-            durability.map_err(|error| {
-                boxed(redb::Error::Io(std::io::Error::other(error.to_string())))
-            })?;
-            {
-                let mut table = transaction.open_table(RESULTS).map_err(boxed)?;
-                let key = (instance.as_str(), action.hash.as_bytes());
-                table.insert(key, bytes.as_slice()).map_err(boxed)?;
+    /// Those that a storage's directory holds.
+    pub async fn open(storage: Storage) -> Result<Self, StorageError> {
+        blocking(move || {
+            let directory = storage.root().join("actions");
+            fs::create_dir_all(&directory).map_err(|source| write_error(&directory, source))?;
+            let mut found = survey(&directory)?;
+            found.sort_by_key(|(_, _, modified)| *modified);
+            let mut index = Index::new(ACTION_RESULTS_BYTES_MAX);
+            for (key, size_bytes, _) in found {
+                index.add(key, size_bytes);
             }
-            transaction.commit().map_err(boxed)?;
-            Ok(())
+            let shared = Arc::new(Shared {
+                storage,
+                directory,
+                index: Mutex::new(index),
+                hits: AtomicU64::new(0),
+                misses: AtomicU64::new(0),
+            });
+            Ok(ActionResults { shared })
         })
         .await
     }
 
-    /// Something that the result names and the storage has not got.
-    fn lacks(&self, result: &ActionResult) -> Result<Option<Digest>, ActionError> {
-        let files = result.output_files.iter().map(|file| file.digest.as_ref());
-        let trees = result.output_directories.iter();
-        let trees = trees.map(|directory| directory.tree_digest.as_ref());
-        let named: Vec<Option<&WireDigest>> = files.chain(trees).collect();
-        let streams = [&result.stdout_digest, &result.stderr_digest];
-        let streams = streams.into_iter().flatten().map(Some);
-        let mut digests = Vec::new();
-        for digest in named.into_iter().chain(streams) {
-            digests.push(required(digest).map_err(|error| ActionError::Digest {
-                message: error.to_string(),
-            })?);
+    /// How often results were found, and not.
+    pub fn uses(&self) -> (u64, u64) {
+        let order = Ordering::Relaxed;
+        (self.shared.hits.load(order), self.shared.misses.load(order))
+    }
+
+    /// The result of an action, if it is known and its outputs are there.
+    pub async fn get(
+        &self,
+        instance: &str,
+        action: Digest,
+    ) -> Result<Option<ActionResult>, Status> {
+        let found = self.find(instance, action).await?;
+        let counter = match found {
+            Some(_) => &self.shared.hits,
+            None => &self.shared.misses,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(found)
+    }
+
+    async fn find(&self, instance: &str, action: Digest) -> Result<Option<ActionResult>, Status> {
+        let key = key(instance, action);
+        if self.index().size_bytes(&key).is_none() {
+            return Ok(None);
         }
-        // The empty content needs nobody to keep it.
-        digests.retain(|digest| digest.size_bytes > 0);
-        Ok(self.storage.missing(&digests).first().copied())
+        let path = self.shared.directory.join(key.to_string());
+        let read = blocking(move || Ok(read(&path))).await?;
+        let Some(result) = read else {
+            self.forget(key).await?;
+            return Ok(None);
+        };
+        match self.missing(&result).await {
+            Ok(missing) if missing.is_empty() => {
+                self.index().used(&key);
+                Ok(Some(result))
+            }
+            Ok(_) | Err(_) => {
+                self.forget(key).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Keeps the result of an action. It is refused if an output that it names is missing.
+    pub async fn update(
+        &self,
+        instance: &str,
+        action: Digest,
+        result: ActionResult,
+    ) -> Result<(), Status> {
+        let content = result.encode_to_vec();
+        if content.len() > ACTION_RESULT_BYTES_MAX {
+            return Err(Status::invalid_argument(format!(
+                "the result of {action} has {} bytes: at most {ACTION_RESULT_BYTES_MAX} are expected",
+                content.len()
+            )));
+        }
+        let missing = self.missing(&result).await?;
+        if !missing.is_empty() {
+            let named: Vec<String> = missing
+                .iter()
+                .take(NAMED_MAX)
+                .map(Digest::to_string)
+                .collect();
+            return Err(Status::failed_precondition(format!(
+                "{} outputs of {action} are not in the storage: upload them first ({})",
+                missing.len(),
+                named.join(", ")
+            )));
+        }
+        let results = self.clone();
+        let key = key(instance, action);
+        blocking(move || results.write(key, &content)).await?;
+        Ok(())
+    }
+
+    /// Which blobs that a result names are not there.
+    async fn missing(&self, result: &ActionResult) -> Result<Vec<Digest>, Status> {
+        let mut named = Vec::new();
+        for file in &result.output_files {
+            named.push(required(file.digest.as_ref())?);
+        }
+        for digest in [&result.stdout_digest, &result.stderr_digest]
+            .into_iter()
+            .flatten()
+        {
+            named.push(required(Some(digest))?);
+        }
+        for directory in &result.output_directories {
+            let digest = required(directory.tree_digest.as_ref())?;
+            named.push(digest);
+            if self.shared.storage.contains(&digest) {
+                self.blobs_of_tree(digest, &mut named).await?;
+            }
+        }
+        Ok(self.shared.storage.missing(&named))
+    }
+
+    async fn blobs_of_tree(&self, digest: Digest, named: &mut Vec<Digest>) -> Result<(), Status> {
+        if digest.size_bytes > DIRECTORY_BYTES_MAX {
+            return Err(Status::invalid_argument(format!(
+                "the tree {digest} has more than {DIRECTORY_BYTES_MAX} bytes"
+            )));
+        }
+        let content = self.shared.storage.content(digest).await?;
+        let tree = Tree::decode(content).map_err(|error| {
+            Status::invalid_argument(format!("the blob {digest} is no Tree message: {error}"))
+        })?;
+        let directories = tree.root.iter().chain(&tree.children);
+        for file in directories.flat_map(|directory: &Directory| &directory.files) {
+            named.push(required(file.digest.as_ref())?);
+        }
+        Ok(())
+    }
+
+    fn write(&self, key: ContentHash, content: &[u8]) -> Result<(), StorageError> {
+        let directory = &self.shared.directory;
+        let path = directory.join(key.to_string());
+        // The lock keeps the index and the directory in step, and is held for as long as a small
+        // file takes.
+        let mut index = self.index();
+        tempfile::NamedTempFile::new_in(directory)
+            .and_then(|mut file| {
+                file.write_all(ContentHash::of(content).as_bytes())?;
+                file.write_all(content)?;
+                Ok(file.persist(&path)?)
+            })
+            .map_err(|source| write_error(&path, source))?;
+        index.add(key, (HASH_BYTES + content.len()) as u64);
+        for (victim, _size) in index.shrink() {
+            remove(&directory.join(victim.to_string()))?;
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, key: ContentHash) -> Result<(), StorageError> {
+        let results = self.clone();
+        blocking(move || {
+            let mut index = results.index();
+            index.remove(&key);
+            remove(&results.shared.directory.join(key.to_string()))
+        })
+        .await
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index<ContentHash>> {
+        let index = self.shared.index.lock();
+        index.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn boxed(error: impl Into<redb::Error>) -> ActionError {
-    ActionError::Database(Box::new(error.into()))
+const HASH_BYTES: usize = 32;
+
+/// The name of a result.
+fn key(instance: &str, action: Digest) -> ContentHash {
+    let mut hasher = Hasher::default();
+    hasher.update_framed(instance.as_bytes());
+    hasher.update(action.hash.as_bytes());
+    hasher.update(&action.size_bytes.to_le_bytes());
+    hasher.finish().hash
 }
 
-async fn blocking_results<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ActionError> + Send + 'static,
-) -> Result<T, ActionError> {
-    blocking(move || Ok(work())).await?
+/// A result from its file; `None` if that is not what was written.
+fn read(path: &std::path::Path) -> Option<ActionResult> {
+    let content = fs::read(path).ok()?;
+    let (hash, content) = content.split_at_checked(HASH_BYTES)?;
+    match ContentHash::of(content).as_bytes() == hash {
+        true => ActionResult::decode(content).ok(),
+        false => None,
+    }
+}
+
+/// The results in a directory; what else is there was left by a broker that was killed, and goes.
+fn survey(
+    directory: &std::path::Path,
+) -> Result<Vec<(ContentHash, u64, SystemTime)>, StorageError> {
+    let read = |source| StoreError::Read {
+        path: directory.to_owned(),
+        source,
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).map_err(read)? {
+        let entry = entry.map_err(read)?;
+        let name = entry.file_name();
+        match name.to_str().and_then(|name| name.parse().ok()) {
+            Some(key) => {
+                let metadata = entry.metadata().map_err(read)?;
+                let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                found.push((key, metadata.len(), modified));
+            }
+            None => remove(&entry.path())?,
+        }
+    }
+    Ok(found)
+}
+
+fn remove(path: &std::path::Path) -> Result<(), StorageError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(StorageError::Store(StoreError::Remove {
+                path: path.to_owned(),
+                source,
+            }))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn write_error(path: &std::path::Path, source: io::Error) -> StorageError {
+    let path = path.to_owned();
+    StorageError::Store(match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            StoreError::Full { path, source }
+        }
+        _ => StoreError::Write { path, source },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tonic::Code;
+
+    use super::*;
+    use crate::engine::broker::cas::StorageOptions;
+    use crate::engine::reapi::digest::to_wire;
+    use crate::engine::reapi::v2::{FileNode, OutputDirectory, OutputFile};
+
+    fn storage(directory: &std::path::Path) -> Storage {
+        Storage::open(&StorageOptions {
+            root: directory.to_owned(),
+            size_target_bytes: 1 << 20,
+        })
+        .unwrap()
+    }
+
+    fn naming(digest: &Digest) -> ActionResult {
+        ActionResult {
+            output_files: vec![OutputFile {
+                path: "out".to_owned(),
+                digest: Some(to_wire(digest)),
+                ..OutputFile::default()
+            }],
+            exit_code: 7,
+            ..ActionResult::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_result_is_found_again_in_its_instance_and_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let action = Digest::of(b"action");
+        {
+            let storage = storage(directory.path());
+            let output = storage.add(Bytes::from_static(b"output")).await.unwrap();
+            let results = ActionResults::open(storage).await.unwrap();
+            assert_eq!(results.get("a", action).await.unwrap(), None);
+            let result = naming(&output);
+            results.update("a", action, result.clone()).await.unwrap();
+            assert_eq!(results.get("a", action).await.unwrap(), Some(result));
+            assert_eq!(results.get("b", action).await.unwrap(), None);
+            assert_eq!(results.uses(), (1, 2));
+        }
+        let results = ActionResults::open(storage(directory.path()))
+            .await
+            .unwrap();
+        let found = results.get("a", action).await.unwrap();
+        assert_eq!(found.unwrap().exit_code, 7);
+    }
+
+    #[tokio::test]
+    async fn a_result_whose_outputs_are_not_there_is_worth_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = storage(directory.path());
+        let results = ActionResults::open(storage.clone()).await.unwrap();
+        let action = Digest::of(b"action");
+        let absent = Digest::of(b"nobody has it");
+        let refused = results
+            .update("", action, naming(&absent))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition);
+        assert!(refused.message().contains(&absent.to_string()));
+
+        // The same in a directory's tree.
+        let tree = Tree {
+            root: Some(Directory {
+                files: vec![FileNode {
+                    name: "file".to_owned(),
+                    digest: Some(to_wire(&absent)),
+                    ..FileNode::default()
+                }],
+                ..Directory::default()
+            }),
+            ..Tree::default()
+        };
+        let tree = storage.add(tree.encode_to_vec().into()).await.unwrap();
+        let result = ActionResult {
+            output_directories: vec![OutputDirectory {
+                path: "out".to_owned(),
+                tree_digest: Some(to_wire(&tree)),
+                ..OutputDirectory::default()
+            }],
+            ..ActionResult::default()
+        };
+        let refused = results.update("", action, result).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition);
+    }
+
+    #[tokio::test]
+    async fn a_torn_result_is_no_result() {
+        let directory = tempfile::tempdir().unwrap();
+        let results = ActionResults::open(storage(directory.path()))
+            .await
+            .unwrap();
+        let action = Digest::of(b"action");
+        let result = ActionResult {
+            exit_code: 7,
+            ..ActionResult::default()
+        };
+        results.update("", action, result).await.unwrap();
+        let file = directory
+            .path()
+            .join("actions")
+            .join(key("", action).to_string());
+        let content = fs::read(&file).unwrap();
+        fs::write(&file, &content[..content.len() - 1]).unwrap();
+        assert_eq!(results.get("", action).await.unwrap(), None);
+        assert!(!file.exists());
+    }
 }

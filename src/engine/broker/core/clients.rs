@@ -13,6 +13,7 @@ use crate::engine::backend::JobId;
 use crate::engine::broker::book::{ClientId, Gate, InputsId, Moment};
 use crate::engine::broker::journal::{Entry, RememberedRun, RunName};
 use crate::engine::broker::limits;
+use crate::engine::output_log::Cursor;
 use crate::engine::wire::v1::{self, client_message, session_event};
 use crate::engine::wire::versions::{VERSIONS, agree};
 
@@ -165,7 +166,7 @@ impl Core {
         }
         for state in client.jobs.values_mut() {
             if let Some(output) = &mut state.output {
-                output.sent = 0;
+                output.sent = Cursor::default();
                 output.told = Told::Nothing;
             }
         }

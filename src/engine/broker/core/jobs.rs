@@ -9,8 +9,10 @@ use super::clients::{Client, MESSAGE_BYTES};
 use crate::engine::backend::JobId;
 use crate::engine::broker::book::{ClientId, Fence, InputsId, JobKey, KitId};
 use crate::engine::broker::journal::RunName;
+use crate::engine::error::with_causes;
+use crate::engine::event::Stream;
 use crate::engine::ids::WorkerId;
-use crate::engine::output_log::{Chunk, OutputLog};
+use crate::engine::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, Cursor, OutputError, OutputLog};
 use crate::engine::wire::to_proto;
 use crate::engine::wire::v1::{self, session_event};
 
@@ -45,8 +47,8 @@ pub(super) struct Attempt {
 pub(super) struct Output {
     started: v1::Started,
     log: OutputLog,
-    /// Chunks that were sent on this connection.
-    pub(super) sent: u32,
+    /// How far it was sent on this connection.
+    pub(super) sent: Cursor,
     pub(super) told: Told,
 }
 
@@ -67,11 +69,13 @@ pub(super) enum Kept {
     Before,
     /// Chunks before it are missing.
     Gap,
+    /// It is longer than workers make them.
+    TooLong,
 }
 
 impl Client {
     /// Sends what was not sent of a job, as far as there is room. An error is one of the log's file.
-    fn pump(&mut self, job: JobId) -> std::io::Result<()> {
+    fn pump(&mut self, job: JobId) -> Result<(), OutputError> {
         let Some(attached) = &self.attached else {
             return Ok(());
         };
@@ -87,26 +91,25 @@ impl Client {
                 send(session_event::Kind::Started(output.started), 0);
                 output.told = Told::Started;
             }
-            while output.sent < output.log.count() {
+            while output.log.has_more(output.sent) {
                 if attached.outbox.is_full() {
                     if !self.lagging.contains(&job) {
                         self.lagging.push_back(job);
                     }
                     return Ok(());
                 }
-                let Some(chunk) = output.log.get(output.sent)? else {
+                let Some(chunk) = output.log.read(&mut output.sent)? else {
                     break;
                 };
                 let bytes = chunk.bytes.len();
                 let event = v1::Output {
                     job: job.0,
                     stream: to_proto::stream(chunk.stream).into(),
-                    data: chunk.bytes,
+                    data: chunk.bytes.into(),
                     attempt: output.started.attempt,
-                    index: output.sent,
+                    index: chunk.index,
                 };
                 send(session_event::Kind::Output(event), bytes);
-                output.sent += 1;
             }
             if output.told == Told::Finished {
                 return Ok(());
@@ -208,8 +211,8 @@ impl Core {
                 slot,
                 attempt: attempt.fence.0,
             },
-            log: OutputLog::default(),
-            sent: 0,
+            log: OutputLog::new(&self.policy.outputs, BYTES_MAX),
+            sent: Cursor::default(),
             told: Told::Nothing,
         }));
         self.pump(key.client, key.job);
@@ -220,18 +223,22 @@ impl Core {
         &mut self,
         key: JobKey,
         index: u32,
-        chunk: Chunk,
-    ) -> std::io::Result<Kept> {
+        (stream, bytes): (Stream, &[u8]),
+    ) -> Result<Kept, OutputError> {
+        // As one chunk it has one number.
+        if bytes.len() > CHUNK_BYTES_MAX {
+            return Ok(Kept::TooLong);
+        }
         let client = self.clients.get_mut(&key.client);
         let state = client.and_then(|client| client.jobs.get_mut(&key.job));
         let Some(output) = state.and_then(|state| state.output.as_mut()) else {
             return Ok(Kept::Gap);
         };
-        match index.cmp(&output.log.count()) {
+        match index.cmp(&output.log.end().index()) {
             std::cmp::Ordering::Less => Ok(Kept::Before),
             std::cmp::Ordering::Greater => Ok(Kept::Gap),
             std::cmp::Ordering::Equal => {
-                output.log.append(chunk)?;
+                output.log.push(stream, bytes)?;
                 self.pump(key.client, key.job);
                 Ok(Kept::Now)
             }
@@ -243,7 +250,10 @@ impl Core {
             return;
         };
         if let Err(error) = client.pump(job) {
-            let message = format!("the broker lost what job {job} wrote: {error}");
+            let message = format!(
+                "the broker lost what job {job} wrote: {}",
+                with_causes(&error)
+            );
             self.fail_session(id, Status::data_loss(message));
         }
     }

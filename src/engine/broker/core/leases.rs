@@ -7,8 +7,8 @@ use super::{Core, infrastructure};
 use crate::engine::broker::book::{
     Fence, Grant, Holds, How, InputsId, JobKey, Lease, Returned, Standing, Verdict,
 };
+use crate::engine::error::with_causes;
 use crate::engine::ids::WorkerId;
-use crate::engine::output_log::Chunk;
 use crate::engine::wire::from_proto;
 use crate::engine::wire::v1::{self, job_result, report, worker_order};
 
@@ -73,18 +73,16 @@ impl Core {
             return Ok(());
         }
         let stream = from_proto::stream(written.stream).map_err(|error| error.to_string())?;
-        let chunk = Chunk {
-            stream,
-            bytes: written.data,
-        };
-        match self.job_wrote(key, written.index, chunk) {
+        match self.job_wrote(key, written.index, (stream, &written.data)) {
             Ok(Kept::Now | Kept::Before) => Ok(()),
             Ok(Kept::Gap) => Err(format!(
                 "output {} of a lease came too early",
                 written.index
             )),
+            Ok(Kept::TooLong) => Err(format!("output {} of a lease is too long", written.index)),
             Err(error) => {
-                let message = format!("the broker has no room for what the job wrote: {error}");
+                let why = with_causes(&error);
+                let message = format!("the broker cannot keep what the job wrote: {why}");
                 self.stop_lease(id, fence, v1::Stop::Kill);
                 self.conclude(key, infrastructure(message));
                 Ok(())

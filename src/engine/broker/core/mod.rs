@@ -31,6 +31,7 @@ mod workers;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -63,6 +64,8 @@ pub struct Policy {
     pub heartbeat: Duration,
     /// How long a run waits for its client to come back.
     pub client_patience: Duration,
+    /// Where long outputs of jobs are kept until they are sent.
+    pub outputs: PathBuf,
     /// What the book allows.
     pub limits: Limits,
 }
@@ -73,6 +76,7 @@ impl Default for Policy {
             lease: Duration::from_secs(20),
             heartbeat: Duration::from_secs(5),
             client_patience: Duration::from_secs(300),
+            outputs: std::env::temp_dir(),
             limits: Limits::default(),
         }
     }

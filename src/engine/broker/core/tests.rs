@@ -63,6 +63,18 @@ fn stage(shelf: Shelf) -> Stage {
     }
 }
 
+/// One job, 7 of run 1, that has just started on a worker.
+async fn running() -> (Stage, Worker, Client, u64) {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let client = stage.client_with(1, &[7]).await;
+    let fence = worker.leases()[0];
+    stage
+        .reports(&worker, fence, report::Kind::Started(0))
+        .await;
+    (stage, worker, client, fence)
+}
+
 impl Stage {
     /// Hands over an input, and everything that follows from it.
     async fn handle(&mut self, input: Input) {
@@ -405,13 +417,7 @@ async fn a_silent_worker_loses_its_leases_and_is_not_believed_later() {
 
 #[tokio::test]
 async fn a_worker_that_comes_back_in_time_goes_on() {
-    let mut stage = stage(Shelf(None));
-    let mut worker = stage.worker(1, &[]).await;
-    let mut client = stage.client_with(1, &[7]).await;
-    let fence = worker.leases()[0];
-    stage
-        .reports(&worker, fence, report::Kind::Started(0))
-        .await;
+    let (mut stage, worker, mut client, fence) = running().await;
     stage.reports(&worker, fence, written(0, "a")).await;
     stage.handle(Input::Gone(worker.session)).await;
     stage.pass(5).await;

@@ -1,6 +1,5 @@
 //! Sessions of clients.
 
-use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Door;
@@ -37,17 +36,13 @@ impl Jobs for JobsService {
         let session = self.door.session();
         let own = self.door.own.clone();
         let (outbox, outlet) = outbox(move || drop(own.send(Input::Room(session))));
-        let (answer, answered) = oneshot::channel();
-        self.door
-            .send(Input::Hello {
-                hello,
-                outbox,
-                answer,
-                session,
-            })
-            .await?;
-        let ending = |_| Status::unavailable("the broker is ending");
-        answered.await.map_err(ending)??;
+        let hello = |answer| Input::Hello {
+            hello,
+            outbox,
+            answer,
+            session,
+        };
+        self.door.introduce(hello).await?;
         self.door
             .read(session, messages, move |message: ClientMessage| {
                 Some(Input::Client(session, message.kind?))

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{
     Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel,
 };
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 use tonic::service::RoutesBuilder;
 use tonic::service::interceptor::InterceptedService;
@@ -138,7 +138,17 @@ impl Door {
 
     async fn send(&self, input: Input) -> Result<(), Status> {
         let sent = self.inbox.send(input).await;
-        sent.map_err(|_| Status::unavailable("the broker is ending"))
+        sent.map_err(|_| ending())
+    }
+
+    /// Introduces somebody to the core, which may not want the connection.
+    async fn introduce(
+        &self,
+        input: impl FnOnce(oneshot::Sender<Result<Session, Status>>) -> Input,
+    ) -> Result<(), Status> {
+        let (answer, answered) = oneshot::channel();
+        self.send(input(answer)).await?;
+        answered.await.map_err(|_| ending())?.map(drop)
     }
 
     /// Reads a connection to its end, and says so.
@@ -162,6 +172,10 @@ impl Door {
             drop(door.inbox.send(Input::Gone(session)).await);
         });
     }
+}
+
+fn ending() -> Status {
+    Status::unavailable("the broker is ending")
 }
 
 /// Adds the broker's services, each for those who may call it.

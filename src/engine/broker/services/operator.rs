@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Door, SAMPLE_PERIOD};
+use super::{Door, SAMPLE_PERIOD, ending};
 use crate::engine::broker::core::Input;
 use crate::engine::security::guard::is_for_admins;
 use crate::engine::wire::v1::operator_server::Operator;
@@ -28,15 +28,13 @@ impl OperatorService {
 async fn status(door: &Door) -> Result<Cluster, Status> {
     let (answer, answered) = oneshot::channel();
     door.send(Input::Status(answer)).await?;
-    let ending = |_| Status::unavailable("the broker is ending");
-    answered.await.map_err(ending)
+    answered.await.map_err(|_| ending())
 }
 
 async fn drain(door: &Door, worker: String) -> Result<Vec<String>, Status> {
     let (answer, answered) = oneshot::channel();
     door.send(Input::Drain(worker, answer)).await?;
-    let ending = |_| Status::unavailable("the broker is ending");
-    answered.await.map_err(ending)
+    answered.await.map_err(|_| ending())
 }
 
 #[tonic::async_trait]

@@ -1,7 +1,6 @@
 //! Connections of workers.
 
 use tokio::sync::mpsc::unbounded_channel;
-use tokio::sync::oneshot;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -39,17 +38,13 @@ impl Workers for WorkersService {
         };
         let session = self.door.session();
         let (orders, outlet) = unbounded_channel();
-        let (answer, answered) = oneshot::channel();
-        self.door
-            .send(Input::Register {
-                register,
-                orders,
-                answer,
-                session,
-            })
-            .await?;
-        let ending = |_| Status::unavailable("the broker is ending");
-        answered.await.map_err(ending)??;
+        let register = |answer| Input::Register {
+            register,
+            orders,
+            answer,
+            session,
+        };
+        self.door.introduce(register).await?;
         self.door
             .read(session, messages, move |message: WorkerMessage| {
                 Some(Input::Worker(session, message.kind?))

@@ -13,6 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{CasClient, CasError, TRANSFERS_MAX, by_size};
 use crate::container::digest::Digest;
+use crate::engine::ids::random_name;
 use crate::engine::reapi::bytestream::WriteRequest;
 use crate::engine::reapi::bytestream::byte_stream_client::ByteStreamClient;
 use crate::engine::reapi::digest::{required, status_from_wire, to_wire};
@@ -129,8 +130,8 @@ impl CasClient {
 
     async fn upload_large(&self, digest: Digest, content: Content) -> Result<(), CasError> {
         let name = format!(
-            "uploads/{}/blobs/{}/{}",
-            unique(),
+            "uploads/{:032x}/blobs/{}/{}",
+            u128::from_ne_bytes(random_name()),
             digest.hash,
             digest.size_bytes
         );
@@ -212,14 +213,6 @@ fn whole(path: &PathBuf, digest: Digest) -> Result<Vec<u8>, CasError> {
         return Err(CasError::Changed { path: path.clone() });
     }
     Ok(data)
-}
-
-/// A name for an upload that nobody else uses.
-fn unique() -> String {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    // The keys of the standard library's hashers are random, which is all that is needed here.
-    let random = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", random(), random())
 }
 
 async fn blocking<T: Send + 'static>(

@@ -1,8 +1,8 @@
 //! What of one lease the broker is told next.
 
 use super::{End, Held, InLine, Ledger, REPORT_BYTES, Stage, Told, Wish, failure};
+use crate::engine::output_log::{Cursor, OutputError};
 use crate::engine::wire::{to_proto, v1};
-use crate::engine::worker::output::{Cursor, OutputError};
 
 impl<T: Clone> Ledger<T> {
     /// What to tell next: about so many bytes, each lease in its turn.

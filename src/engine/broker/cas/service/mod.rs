@@ -18,7 +18,8 @@ mod uploads;
 use bazel_remote_apis::google::bytestream::byte_stream_server::ByteStreamServer;
 use tonic::Status;
 
-use super::actions::{ActionError, ActionResults};
+use super::actions::ActionResults;
+use super::error::StorageError;
 use super::storage::Storage;
 use crate::engine::reapi::limits::MESSAGE_BYTES_MAX;
 use crate::engine::reapi::v2::action_cache_server::ActionCacheServer;
@@ -41,7 +42,7 @@ pub struct Services {
 
 impl Services {
     /// Services over a storage, with the action results that its directory holds.
-    pub async fn start(storage: Storage) -> Result<Services, ActionError> {
+    pub async fn start(storage: Storage) -> Result<Services, StorageError> {
         let actions = ActionResults::open(storage.clone()).await?;
         Ok(Services {
             uploads: Uploads::start(storage.clone()),

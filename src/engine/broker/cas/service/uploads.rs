@@ -78,7 +78,7 @@ enum Sink {
     /// Nothing has arrived.
     Unopened,
     Plain(Box<BlobWriter>),
-    Packed(Box<Unpacker<Into>>),
+    Packed(Box<Unpacker<Inlet>>),
     /// Done, or beyond repair.
     Over,
 }
@@ -303,7 +303,7 @@ fn open(storage: &Storage, name: &WriteName) -> Result<Sink, Status> {
     let writer = storage.writer(name.digest)?;
     match name.encoding {
         Encoding::Identity => Ok(Sink::Plain(Box::new(writer))),
-        Encoding::Zstd => compression::unpacker(Into(writer))
+        Encoding::Zstd => compression::unpacker(Inlet(writer))
             .map(|unpacker| Sink::Packed(Box::new(unpacker)))
             .map_err(|error| refusal(name.digest, error)),
     }
@@ -317,9 +317,9 @@ fn over(digest: Digest) -> Status {
 
 /// Where unpacked bytes go. What the storage says travels through the unpacker as the source of an
 /// I/O error.
-struct Into(BlobWriter);
+struct Inlet(BlobWriter);
 
-impl Write for Into {
+impl Write for Inlet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes).map_err(io::Error::other)?;
         Ok(bytes.len())

@@ -5,13 +5,7 @@ use super::*;
 /// Promise 5: a cancellation is acknowledged when the container is gone.
 #[tokio::test]
 async fn a_cancelled_job_is_over_when_its_worker_says_so() {
-    let mut stage = stage(Shelf(None));
-    let mut worker = stage.worker(1, &[]).await;
-    let mut client = stage.client_with(1, &[7]).await;
-    let fence = worker.leases()[0];
-    stage
-        .reports(&worker, fence, report::Kind::Started(0))
-        .await;
+    let (mut stage, mut worker, mut client, fence) = running().await;
     let cancel = v1::Cancel {
         job: 7,
         how: v1::Stop::Kill.into(),
@@ -75,13 +69,7 @@ async fn what_no_worker_can_run_is_tried_three_times_and_names_the_workers() {
 
 #[tokio::test]
 async fn what_makes_no_sense_ends_the_connection_and_nothing_else() {
-    let mut stage = stage(Shelf(None));
-    let mut worker = stage.worker(1, &[]).await;
-    let mut client = stage.client_with(1, &[7]).await;
-    let fence = worker.leases()[0];
-    stage
-        .reports(&worker, fence, report::Kind::Started(0))
-        .await;
+    let (mut stage, mut worker, mut client, fence) = running().await;
     // A gap in what it wrote.
     stage.reports(&worker, fence, written(5, "late")).await;
     let last = std::iter::from_fn(|| worker.orders.try_recv().ok()).last();

@@ -10,6 +10,8 @@ pub mod program;
 pub mod runners;
 pub mod ui;
 
+pub use engine::client;
+
 use std::process::ExitCode;
 
 /// The programs this library makes.

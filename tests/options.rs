@@ -8,13 +8,17 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use maelstrom::engine::config::{Kind, Program, System, settle};
+use maelstrom::program::{broker, worker};
 use maelstrom::runners::{cargo, go, jobs, pytest};
 
 /// A value: its name, kind, short option and default.
 type Row = (&'static str, Kind, Option<char>, Option<&'static str>);
 
 /// What every client has.
-const CLIENT: [Row; 1] = [("slots", Kind::Number, None, None)];
+const CLIENT: [Row; 2] = [
+    ("slots", Kind::Number, None, None),
+    ("broker", Kind::Text, Some('b'), None),
+];
 
 /// What has to do with layers and images.
 const CACHES: [Row; 3] = [
@@ -72,6 +76,22 @@ const RUN: [Row; 2] = [
     ("escape-char", Kind::Character, None, Some("^]")),
 ];
 
+const BROKER: [Row; 4] = [
+    ("port", Kind::Number, Some('p'), Some("0")),
+    // Without it there is none: figures are told to whoever asks.
+    ("http-port", Kind::Number, Some('H'), None),
+    ("cache-root", Kind::Text, None, None),
+    ("cache-size", Kind::Size, None, Some("1 GB")),
+];
+
+const WORKER: [Row; 5] = [
+    ("broker", Kind::Text, Some('b'), None),
+    ("slots", Kind::Number, None, None),
+    ("cache-root", Kind::Text, None, None),
+    ("cache-size", Kind::Size, None, Some("1 GB")),
+    ("inline-limit", Kind::Size, None, Some("1 MB")),
+];
+
 fn check_values<P: CommandFactory>(program: &Program, tables: &[&[Row]]) {
     let mut command = P::command();
     command.build();
@@ -113,6 +133,8 @@ fn every_value_is_there() {
         &[&CLIENT, &CACHES, &OUTPUT, &RUNNER, &PYTEST],
     );
     check_values::<jobs::Options>(&jobs::options::PROGRAM, &[&CLIENT, &CACHES, &OUTPUT, &RUN]);
+    check_values::<broker::options::Options>(&broker::options::PROGRAM, &[&BROKER]);
+    check_values::<worker::options::Options>(&worker::options::PROGRAM, &[&WORKER]);
 }
 
 #[test]
@@ -122,6 +144,8 @@ fn every_program_has_its_variables_and_its_files() {
         &go::options::PROGRAM,
         &pytest::options::PROGRAM,
         &jobs::options::PROGRAM,
+        &broker::options::PROGRAM,
+        &worker::options::PROGRAM,
     ];
     let told = programs.map(|program| {
         let Program {
@@ -137,6 +161,8 @@ fn every_program_has_its_variables_and_its_files() {
     maelstrom-go-test: MAELSTROM_GO_TEST_, maelstrom/maelstrom-go-test, maelstrom/go-test
     maelstrom-pytest: MAELSTROM_PYTEST_, maelstrom/maelstrom-pytest, maelstrom/pytest
     maelstrom-run: MAELSTROM_RUN_, maelstrom/run
+    maelstrom-broker: MAELSTROM_BROKER_, maelstrom/broker
+    maelstrom-worker: MAELSTROM_WORKER_, maelstrom/worker
     ");
 }
 
@@ -191,11 +217,31 @@ fn command_lines_mean_what_they_meant() {
     let pytest_reader: Reader =
         |line| mistake::<pytest::options::Options>(&pytest::options::PROGRAM, line);
     let run_reader: Reader = |line| mistake::<jobs::Options>(&jobs::options::PROGRAM, line);
+    let broker =
+        "-p 4000 --port=4000 -H 4001 --http-port=4001 --cache-root=/c --cache-size=1GB -P -c -";
+    let worker = "-b host:4000 --broker=host:4000 --slots=7 --cache-root=/c --cache-size=1GB \
+                  --inline-limit=1MB -P -c -";
+    let broker_reader: Reader =
+        |line| mistake::<broker::options::Options>(&broker::options::PROGRAM, line);
+    let worker_reader: Reader =
+        |line| mistake::<worker::options::Options>(&worker::options::PROGRAM, line);
+    for line in [
+        "program status",
+        "program status -b host:4000",
+        "program status --broker=host:4000 --json",
+        "program status -b host:4000 --watch",
+        "program drain -b host:4000 lathe",
+        "program stop --broker=host:4000 --workers",
+    ] {
+        assert_eq!(broker_reader(line), None, "{line}");
+    }
     for (reader, lists) in [
         (cargo_reader, &[runner, images, cargo][..]),
         (go_reader, &[runner, images, go]),
         (pytest_reader, &[runner, images, pytest]),
         (run_reader, &[images, run]),
+        (broker_reader, &[broker]),
+        (worker_reader, &[worker]),
     ] {
         for list in lists {
             let mut words = list.split_whitespace().peekable();
@@ -226,6 +272,11 @@ fn command_lines_mean_what_they_meant() {
         (run_reader, "program --slots=1001"),
         (run_reader, "program --slotss=1"),
         (run_reader, "program -x true"),
+        (broker_reader, "program --port=65536"),
+        (broker_reader, "program --http-port=-1"),
+        (broker_reader, "program status --json --watch"),
+        (broker_reader, "program stop -b host"),
+        (worker_reader, "program --slots=1001"),
     ] {
         assert!(reader(line).is_some(), "{line}");
     }

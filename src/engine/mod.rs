@@ -13,6 +13,7 @@
 //! - [`log`]: where the program's own log goes.
 //! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
 //! - [`broker`]: leases jobs of many clients to many workers.
+//! - [`client`]: runs programs on a cluster, for programs.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
 //! - [`output_log`]: what a job wrote, until it has arrived.
 //! - [`security`]: who may speak to whom. [`reapi`]: contents by the Remote Execution API.
@@ -24,6 +25,7 @@
 pub mod action;
 pub mod backend;
 pub mod broker;
+pub mod client;
 pub mod config;
 pub mod document;
 pub mod error;

@@ -4,6 +4,7 @@
 //! - [`cas`]: storage for contents, spoken to by the Remote Execution API.
 //! - [`core`]: everything else that the broker knows, in one place. [`journal`]: what survives it.
 //! - [`inventory`]: whether the storage has what jobs need.
+//! - [`operations`]: figures and health, for operators.
 //! - [`services`]: connections. [`limits`]: what the broker takes from others.
 
 pub mod book;
@@ -12,4 +13,5 @@ pub mod core;
 pub mod inventory;
 pub mod journal;
 pub mod limits;
+pub mod operations;
 pub mod services;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::operate::there::There;
 use super::security::{Credentials, SecurityOptions};
 use crate::engine::broker::core::Policy;
 use crate::engine::config::{ByteSize, Kind, Program, Value};
-use crate::runners::sandbox::cluster::ClusterOptions;
 
 /// The program, and which of its options are configuration values.
 pub static PROGRAM: Program = Program {
@@ -19,6 +19,8 @@ pub static PROGRAM: Program = Program {
     values: &[&[
         Value::new("listen", Kind::Text),
         Value::new("port", Kind::Number),
+        Value::new("http-listen", Kind::Text),
+        Value::new("http-port", Kind::Number),
         Value::new("tls-certificate", Kind::Text),
         Value::new("tls-key", Kind::Text),
         Value::new("client-ca", Kind::Text),
@@ -81,6 +83,15 @@ pub struct NetworkOptions {
     /// The port to listen on; 0 is any that is free
     #[arg(short, long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
+
+    /// Answer `/metrics`, `/healthz` and `/readyz` by HTTP on this port; 0 is any that is free
+    /// [default: do not]
+    #[arg(short = 'H', long, value_name = "PORT")]
+    pub http_port: Option<u16>,
+
+    /// The address of that port, which asks nobody for a credential
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub http_listen: IpAddr,
 }
 
 /// What the broker keeps.
@@ -118,7 +129,7 @@ pub struct PatienceOptions {
 pub enum Command {
     /// Show how the cluster does
     #[command(visible_aliases = ["stats", "stat"])]
-    Status(There),
+    Status(StatusOptions),
     /// Let a worker finish what it runs and give it nothing new
     Drain {
         /// Which broker.
@@ -142,12 +153,20 @@ pub enum Command {
     },
 }
 
-/// A broker that runs.
+/// What to show of a broker.
 #[derive(Clone, Debug, Args)]
-pub struct There {
-    /// Which, and what to show it.
+pub struct StatusOptions {
+    /// Which broker.
     #[command(flatten)]
-    pub cluster: ClusterOptions,
+    pub there: There,
+
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Show it on the whole screen as it changes; `q` leaves
+    #[arg(short, long, conflicts_with = "json")]
+    pub watch: bool,
 }
 
 /// What a command line means.
@@ -157,6 +176,8 @@ pub struct Settings {
     pub address: SocketAddr,
     /// Whom it lets in.
     pub security: SecurityOptions,
+    /// Where metrics and health are told, if anywhere.
+    pub http: Option<SocketAddr>,
     /// Where contents are kept.
     pub directory: PathBuf,
     /// What they should take up at most.
@@ -209,6 +230,10 @@ impl Options {
         Ok(Settings {
             address: SocketAddr::new(self.network.listen, self.network.port),
             security: self.security,
+            http: self
+                .network
+                .http_port
+                .map(|port| SocketAddr::new(self.network.http_listen, port)),
             size_target_bytes: self.storage.cache_size.0,
             policy: Policy {
                 lease: Duration::from_secs(lease),

@@ -1,9 +1,14 @@
 //! The broker itself.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
 
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
@@ -14,10 +19,15 @@ use super::security::Security;
 use crate::engine::broker::cas::{Services, Storage, StorageOptions};
 use crate::engine::broker::inventory::StoredInventory;
 use crate::engine::broker::journal::Journal;
+use crate::engine::broker::operations::health::{FREE_BYTES_MIN, Health};
+use crate::engine::broker::operations::http::{self, Sources};
 use crate::engine::broker::services;
 use crate::engine::exit_code;
 use crate::engine::security::roles::Role;
 use crate::program::failure::Failure;
+
+/// How long the end of the broker waits for answers that are on their way.
+const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
 /// Is the broker until it is told to end.
 pub fn run(settings: Settings) -> Result<u8, Failure> {
@@ -47,6 +57,8 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         let contents = Services::start(storage.clone()).await;
         let contents = contents.map_err(|error| infrastructure(&error))?;
         let results = contents.action_results().clone();
+        let health = Health::new(settings.directory.clone(), FREE_BYTES_MIN);
+        let figures = storage.clone();
         let inventory = Box::new(StoredInventory::new(storage, results));
         let (door, engine) = services::open(settings.policy, journal, inventory);
         let mut routes = Routes::builder();
@@ -66,16 +78,21 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
                 everybody.clone(),
             ))
             .add_service(contents.capabilities());
-        let listener = TcpListener::bind(settings.address)
-            .await
-            .map_err(|source| {
-                let error = ListenError {
-                    address: settings.address.to_string(),
-                    source,
-                };
-                let help = "another broker may have it: choose another with `--port`".to_owned();
-                Failure::infrastructure(&error, Some(help))
-            })?;
+        let (reporter, health_service) = tonic_health::server::health_reporter();
+        health.tell(&reporter).await;
+        routes.add_service(health_service);
+        let listener = listen(settings.address, "--port").await?;
+        let watchers = match settings.http {
+            Some(address) => {
+                if !address.ip().is_loopback() {
+                    tracing::warn!(
+                        "--http-listen: everybody who reaches {address} can read figures"
+                    );
+                }
+                Some(listen(address, "--http-port").await?)
+            }
+            None => None,
+        };
         let address = listener
             .local_addr()
             .map_err(|error| infrastructure(&error))?;
@@ -90,6 +107,13 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
             settings.directory.display()
         )
         .map_err(|error| infrastructure(&error))?;
+        let sources = Sources {
+            door: door.clone(),
+            storage: figures,
+            health: health.clone(),
+        };
+        let watched = watched(watchers, sources);
+        let (end, ended) = oneshot::channel();
         let mut server = Server::builder().tcp_nodelay(true);
         if let Some(tls) = tls {
             server = server
@@ -98,16 +122,59 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         }
         let serving = server
             .add_routes(routes.routes())
-            .serve_with_incoming(TcpListenerStream::new(listener));
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
+                // That nobody will tell means the same.
+                drop(ended.await);
+            });
+        let mut serving = pin!(serving);
+        notify(&[NotifyState::Ready]);
         tokio::select! {
-            served = serving => served.map_err(|error| infrastructure(&error))?,
+            served = &mut serving => served.map_err(|error| infrastructure(&error))?,
+            watched = watched => watched.map_err(|error| infrastructure(&error))?,
             () = engine.run() => {}
+            () = health.report(reporter.clone()) => {}
             () = door.ordered_to_end() => {}
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        health.end();
+        health.tell(&reporter).await;
+        notify(&[NotifyState::Stopping]);
+        tracing::info!("the broker ends; what waits is kept for its next start");
+        // Nobody waits for it any more if the server has failed.
+        let _ = end.send(());
+        // The core is gone, so sessions end by themselves; who does not listen is not waited for.
+        drop(tokio::time::timeout(GOODBYE_MAX, serving).await);
         Ok(exit_code::SUCCESS)
     })
+}
+
+async fn listen(address: SocketAddr, option: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|source| {
+        let error = ListenError {
+            address: address.to_string(),
+            source,
+        };
+        let help = format!("another program may have it: choose another with `{option}`");
+        Failure::infrastructure(&error, Some(help))
+    })
+}
+
+/// Tells metrics and health by HTTP, if anybody wants it.
+async fn watched(listener: Option<TcpListener>, sources: Sources) -> io::Result<()> {
+    let Some(listener) = listener else {
+        return std::future::pending().await;
+    };
+    let address = listener.local_addr()?;
+    writeln!(io::stdout().lock(), "metrics and health: http://{address}")?;
+    http::serve(listener, sources).await
+}
+
+/// Tells systemd, if it started us.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "systemd cannot be told how the broker does");
+    }
 }
 
 /// Nobody could reach the broker.

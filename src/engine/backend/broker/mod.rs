@@ -13,9 +13,9 @@
 //!
 //! A job whose container can't be had elsewhere runs here, and a notice says why.
 
-mod link;
+pub(in crate::engine) mod link;
 pub mod prepare;
-mod remote;
+pub(in crate::engine) mod remote;
 pub mod tree;
 
 use std::collections::{HashSet, VecDeque};

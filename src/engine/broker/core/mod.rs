@@ -45,6 +45,7 @@ use self::templates::{Pins, Supply, Templates};
 use self::workers::Worker;
 use super::book::{Book, ClientId, Event, Fence, InputsId, JobKey, Limits, Moment};
 use super::journal::{Journal, Remembered, RunName};
+use super::operations::figures::CoreFigures;
 use crate::engine::ids::WorkerId;
 use crate::engine::wire::from_proto::Source;
 use crate::engine::wire::v1::{self, session_event};
@@ -124,6 +125,8 @@ pub enum Input {
     Checked(InputsId, Result<Checked, String>),
     /// How does the cluster do?
     Status(oneshot::Sender<v1::Cluster>),
+    /// The same, and all that metrics tell.
+    Figures(oneshot::Sender<CoreFigures>),
     /// Workers of this name, or all, are to take no more leases.
     Drain(String, oneshot::Sender<Vec<String>>),
     /// Nothing but time.
@@ -181,6 +184,8 @@ pub struct Core {
     /// What the journal is asked to keep, until it has.
     awaited: HashMap<u64, submissions::Awaited>,
     next_ticket: u64,
+    /// Contents that templates need and the storage lacked, since the start.
+    contents_lacking: u64,
     now: Moment,
 }
 
@@ -213,6 +218,7 @@ impl Core {
             templates: Templates::default(),
             awaited: HashMap::new(),
             next_ticket: 0,
+            contents_lacking: 0,
             now: Moment(0),
         };
         for run in remembered.runs {
@@ -266,6 +272,7 @@ impl Core {
             Input::Journalled(ticket, result) => self.journalled(ticket, result),
             Input::Checked(inputs, checked) => self.checked(inputs, checked),
             Input::Status(answer) => drop(answer.send(self.status())),
+            Input::Figures(answer) => drop(answer.send(self.figures())),
             Input::Drain(name, answer) => drop(answer.send(self.drain(&name))),
             Input::Tick => {}
             Input::Sample => self.sample(),
@@ -369,6 +376,7 @@ impl Core {
                 self.book.inputs(inputs, Inputs::Ready);
             }
             Ok(Checked::Lacking(digests)) => {
+                self.contents_lacking += digests.len() as u64;
                 known.supply = Supply::Lacking(digests.clone());
                 self.book.inputs(inputs, Inputs::Missing);
                 for (client, template) in users {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Core;
 use crate::engine::broker::book::Status;
+use crate::engine::broker::operations::figures::CoreFigures;
 use crate::engine::wire::to_proto::duration;
 use crate::engine::wire::v1::{self, session_event};
 
@@ -55,6 +56,15 @@ impl Core {
             release: env!("CARGO_PKG_VERSION").to_owned(),
             cache_hits,
             cache_misses,
+        }
+    }
+
+    /// All that metrics tell.
+    pub(super) fn figures(&self) -> CoreFigures {
+        CoreFigures {
+            book: self.book_status(),
+            cluster: self.status(),
+            contents_lacking: self.contents_lacking,
         }
     }
 

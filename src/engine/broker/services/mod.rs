@@ -23,6 +23,7 @@ use tonic::{Status, Streaming};
 use super::book::Moment;
 use super::core::{Core, Input, Inventory, Policy, Session};
 use super::journal::{Journal, Remembered};
+use super::operations::figures::CoreFigures;
 use crate::engine::security::guard::Access;
 use crate::engine::security::roles::Role;
 use crate::engine::wire::limits::MESSAGE_BYTES_MAX;
@@ -130,6 +131,14 @@ impl Door {
     /// Waits until an operator orders the broker to end.
     pub async fn ordered_to_end(&self) {
         self.end.notified().await;
+    }
+
+    /// What metrics tell.
+    pub async fn figures(&self) -> Result<CoreFigures, Status> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Input::Figures(answer)).await?;
+        let ending = |_| Status::unavailable("the broker is ending");
+        answered.await.map_err(ending)
     }
 
     fn session(&self) -> Session {

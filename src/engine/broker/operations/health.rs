@@ -1,0 +1,126 @@
+//! Whether a broker can be sent work, by HTTP and by `grpc.health.v1`.
+//!
+//! It cannot while it ends, nor while the disk of its storage is full: uploads would fail. A broker
+//! that is not ready goes on with what it has.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::sys::statvfs::statvfs;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+/// With less than this on its disk a broker takes no work: the journal and uploads that are under
+/// way need some.
+pub const FREE_BYTES_MIN: u64 = 64 << 20;
+
+/// How often who watches by gRPC is told.
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// Whether work can be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// The broker ends.
+    Ending,
+    /// Its disk is full, or gone.
+    Disk(String),
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Readiness::Ready => out.write_str("ready"),
+            Readiness::Ending => out.write_str("the broker ends"),
+            Readiness::Disk(what) => out.write_str(what),
+        }
+    }
+}
+
+/// Knows whether work can be sent. Cloning gives another handle on the same.
+#[derive(Clone, Debug)]
+pub struct Health {
+    directory: PathBuf,
+    free_bytes_min: u64,
+    ending: Arc<AtomicBool>,
+}
+
+impl Health {
+    /// Of a broker that keeps its contents in this directory.
+    pub fn new(directory: PathBuf, free_bytes_min: u64) -> Health {
+        Health {
+            directory,
+            free_bytes_min,
+            ending: Arc::default(),
+        }
+    }
+
+    /// The broker ends.
+    pub fn end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// At this moment.
+    pub fn readiness(&self) -> Readiness {
+        if self.ending.load(Ordering::Relaxed) {
+            return Readiness::Ending;
+        }
+        let place = self.directory.display();
+        match statvfs(&self.directory) {
+            Err(errno) => Readiness::Disk(format!("the directory {place} is gone: {errno}")),
+            Ok(disk) => {
+                let free_bytes = disk.blocks_available().saturating_mul(disk.fragment_size());
+                match free_bytes < self.free_bytes_min {
+                    true => {
+                        let free_mib = free_bytes >> 20;
+                        Readiness::Disk(format!("the disk of {place} has {free_mib} MiB left"))
+                    }
+                    false => Readiness::Ready,
+                }
+            }
+        }
+    }
+
+    /// Tells `grpc.health.v1` until the future is dropped.
+    pub async fn report(&self, reporter: HealthReporter) {
+        let mut period = tokio::time::interval(PERIOD);
+        loop {
+            period.tick().await;
+            self.tell(&reporter).await;
+        }
+    }
+
+    /// Tells it once.
+    pub async fn tell(&self, reporter: &HealthReporter) {
+        let status = match self.readiness() {
+            Readiness::Ready => ServingStatus::Serving,
+            Readiness::Ending | Readiness::Disk(_) => ServingStatus::NotServing,
+        };
+        // The empty name is the whole server.
+        reporter.set_service_status("", status).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_the_end_are_no_time_for_work() {
+        let directory = tempfile::tempdir().unwrap();
+        let health = |free| Health::new(directory.path().to_owned(), free);
+        let roomy = health(0);
+        assert_eq!(roomy.readiness(), Readiness::Ready);
+        let full = health(u64::MAX).readiness().to_string();
+        assert!(full.contains("MiB left"), "{full}");
+        let other = roomy.clone();
+        roomy.end();
+        assert_eq!(other.readiness(), Readiness::Ending);
+        let gone = Health::new(directory.path().join("no"), 0).readiness();
+        assert!(gone.to_string().contains("is gone"), "{gone}");
+    }
+}

@@ -1,0 +1,46 @@
+//! Which broker a command is for, and how to be let in: the clients' options about a cluster, and
+//! the variables that clients read.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::engine::config::{Address, AddressError};
+use crate::engine::security::client::ClientSecurity;
+use crate::runners::sandbox::cluster::ClusterOptions;
+
+/// A broker that runs.
+#[derive(Clone, Debug, Args)]
+pub struct There {
+    /// Which, and what to show it.
+    #[command(flatten)]
+    pub cluster: ClusterOptions,
+}
+
+impl There {
+    /// The broker, if one is named.
+    pub fn broker(
+        &self,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<Address>, AddressError> {
+        let known = variable("MAELSTROM_BROKER").filter(|text| !text.is_empty());
+        let known = known.map(|text| text.to_string_lossy().parse());
+        match &self.cluster.broker {
+            Some(broker) => Ok(Some(broker.clone())),
+            None => known.transpose(),
+        }
+    }
+
+    /// What to trust and what to show.
+    pub fn security(&self, variable: impl Fn(&str) -> Option<OsString>) -> ClientSecurity {
+        let known = |name: &str| variable(name).map(PathBuf::from);
+        let certificate = known("MAELSTROM_BROKER_CERTIFICATE").zip(known("MAELSTROM_BROKER_KEY"));
+        let typed = self.cluster.security();
+        ClientSecurity {
+            authority: typed.authority.or_else(|| known("MAELSTROM_BROKER_CA")),
+            certificate: typed.certificate.or(certificate),
+            token: typed.token.or_else(|| known("MAELSTROM_BROKER_TOKEN_FILE")),
+        }
+    }
+}

@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use maelstrom::client::{
@@ -23,7 +24,12 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let broker = broker.to_string_lossy().parse()?;
     let mut client = Client::connect(&Options::new(broker)).await?;
-    let template = Template::of_directories([root])
+    // What is mounted needs something to be mounted on, which the directory may lack.
+    let points = tempfile::tempdir()?;
+    std::fs::create_dir_all(points.path().join("proc"))?;
+    std::fs::create_dir_all(points.path().join("dev"))?;
+    std::fs::write(points.path().join("dev/null"), "")?;
+    let template = Template::of_directories([points.path(), Path::new(&root)])
         .mount("/proc", MountKind::Proc)
         .mount("/dev/null", MountKind::Device(Device::Null))
         .variable("PATH", "/usr/local/bin:/usr/bin:/bin");

@@ -58,7 +58,8 @@ impl Template {
         }
     }
 
-    /// Mounts something over the root.
+    /// Mounts something over the root, where one of its directories must have a directory (or, for a
+    /// device or a file, a file) to mount on.
     pub fn mount(mut self, mount_point: impl Into<PathBuf>, kind: MountKind) -> Template {
         self.container.mounts.push(Mount {
             mount_point: mount_point.into(),

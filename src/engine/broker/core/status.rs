@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Core;
 use crate::engine::broker::book::Status;
 use crate::engine::broker::operations::figures::CoreFigures;
+use crate::engine::ids::WorkerId;
 use crate::engine::wire::to_proto::duration;
 use crate::engine::wire::v1::{self, session_event};
 
@@ -37,12 +38,18 @@ impl Core {
                 }
             })
             .collect();
-        let workers: Vec<v1::Worker> = self
+        let held: HashMap<_, _> = book
             .workers
             .iter()
-            .filter(|(_, worker)| worker.is_connected())
-            .map(|(id, worker)| worker.message(*id))
+            .map(|worker| (worker.worker, worker.leases))
             .collect();
+        let workers = self.connected_workers().into_iter().map(|mut worker| {
+            // Newer than what it said of itself, and in agreement with the jobs above.
+            let leases = held.get(&WorkerId(worker.id)).copied().unwrap_or_default();
+            worker.busy = u32::try_from(leases).map_or(worker.slots, |it| it.min(worker.slots));
+            worker
+        });
+        let workers: Vec<v1::Worker> = workers.collect();
         let (cache_hits, cache_misses) = self.inventory.cache_uses();
         v1::Cluster {
             queued: clients.iter().map(|client| client.queued).sum(),

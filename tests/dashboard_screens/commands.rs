@@ -1,0 +1,150 @@
+//! What keys ask of the run and of the outside, and how a dashboard ends.
+
+use crate::harness::Harness;
+use crate::stream::Script;
+use crate::{shown, small, stream};
+use maelstrom::engine::event::{Command, EventKind, Summary};
+use maelstrom::engine::ids::TestId;
+use maelstrom::ui::dashboard::app::{Effect, External, Mouse};
+
+#[test]
+fn check_18_reruns_name_exactly_what_is_selected_marked_or_failed() {
+    let mut harness = shown(small(), 80, 24);
+    harness.keys("2");
+    harness.keys("/b::runs");
+    harness.enter();
+    harness.keys("r");
+    assert_eq!(
+        harness.commands(),
+        [Command::Rerun {
+            tests: vec![TestId(2)]
+        }]
+    );
+    harness.esc();
+    harness.keys("gg");
+    harness.keys("jj "); // marks a::fails and goes to a::passes
+    harness.keys("jj "); // marks b::runs
+    harness.keys("r");
+    let marked = vec![TestId(0), TestId(2)];
+    assert_eq!(harness.commands(), [Command::Rerun { tests: marked }]);
+    harness.keys("R");
+    assert_eq!(
+        harness.commands(),
+        [Command::Rerun {
+            tests: vec![TestId(0)]
+        }]
+    );
+    harness.keys("gr"); // the package: all of its tests
+    let all: Vec<TestId> = (0..4).map(TestId).collect();
+    assert_eq!(harness.commands(), [Command::Rerun { tests: all }]);
+}
+
+#[test]
+fn check_19_a_rerun_during_a_run_waits_and_says_so() {
+    let mut harness = shown(small(), 80, 24);
+    harness.keys("R");
+    assert_eq!(
+        harness.commands(),
+        [Command::Rerun {
+            tests: vec![TestId(0)]
+        }]
+    );
+    let mut answer = Script::local();
+    answer.events.clear();
+    answer.push(EventKind::RerunQueued { tests: 1 });
+    harness.feed(answer.events);
+    harness.line(&["will run again when this round is over"]);
+}
+
+#[test]
+fn a_run_that_passed_closes_by_itself_and_one_that_failed_stays() {
+    for (failed, closes) in [(0, true), (1, false)] {
+        let mut script = small();
+        let summary = Summary {
+            failed,
+            ..Summary::default()
+        };
+        script.end_round(1, summary);
+        let mut harness = shown(script, 80, 24);
+        assert_eq!(harness.commands() == [Command::Leave], closes);
+        let mut end = Script::local();
+        end.events.clear();
+        end.end(failed as u8);
+        harness.feed(end.events);
+        assert_eq!(harness.effects == [Effect::Close], closes);
+        if !closes {
+            harness.keys("q");
+            assert!(harness.effects.contains(&Effect::Close));
+        }
+    }
+}
+
+#[test]
+fn quitting_a_run_asks_and_an_interrupt_cancels_and_then_kills() {
+    let mut harness = shown(small(), 80, 24);
+    harness.keys("qn");
+    assert_eq!(harness.commands(), []);
+    harness.keys("q");
+    harness.line(&["Cancel them and quit?"]);
+    harness.keys("y");
+    assert_eq!(harness.commands(), [Command::Cancel, Command::Leave]);
+    harness.control('c');
+    assert_eq!(harness.commands(), [Command::Kill]);
+}
+
+#[test]
+fn who_is_asked_whether_to_quit_when_the_run_ends_has_quit() {
+    let mut script = small();
+    let mut harness = Harness::new(80, 24);
+    harness.feed(script.events.drain(..));
+    harness.keys("q");
+    script.end_round(
+        1,
+        Summary {
+            failed: 1,
+            ..Summary::default()
+        },
+    );
+    harness.feed(script.events.drain(..));
+    assert_eq!(harness.commands(), [Command::Leave]);
+}
+
+#[test]
+fn nothing_that_is_told_after_the_end_moves_the_clock() {
+    let mut script = small();
+    script.end_round(1, Summary::default());
+    let over = script.events.clone();
+    script.wait_ms(60_000);
+    script.push(EventKind::Notice(maelstrom::engine::event::Notice {
+        severity: maelstrom::engine::event::Severity::Info,
+        text: "told later".to_owned(),
+        help: None,
+        in_summary: false,
+    }));
+    let mut harness = Harness::new(80, 24);
+    harness.feed(over);
+    let before = harness.screen();
+    harness.feed(script.events.pop());
+    let after = harness.screen();
+    assert!(after.contains("told later"));
+    assert_eq!(before.lines().next(), after.lines().next());
+}
+
+#[test]
+fn keys_that_need_the_outside_ask_for_it() {
+    let mut harness = shown(stream::showcase(), 120, 36);
+    harness.keys("]ey!M");
+    let path = "/home/dev/project/net/src/tcp.rs".to_owned();
+    let command = ["maelstrom-run", "--tty", "net"]
+        .map(str::to_owned)
+        .to_vec();
+    assert_eq!(
+        harness.effects,
+        [
+            Effect::Run(External::Editor { path, line: 412 }),
+            Effect::Copy("net tcp::tests::reset_mid_write".to_owned()),
+            Effect::Run(External::Shell { command }),
+            Effect::Mouse(Mouse::Given),
+        ]
+    );
+}

@@ -1,0 +1,189 @@
+//! The dashboard's checks that need a terminal, in tmux: the numbered ones of its design.
+//!
+//! The program in the terminal is this test program itself, in the role that a variable gives it:
+//! the dashboard over a run that is made up, whose thread answers commands as a real run does.
+//! What depends on how tests are really run is tested with the real program.
+
+#[path = "../support/executable.rs"]
+mod executable;
+mod manners;
+#[path = "../support/pseudoterminal.rs"]
+mod pseudoterminal;
+mod speed;
+#[path = "../support/stream.rs"]
+mod stream;
+#[path = "../support/tmux.rs"]
+mod tmux;
+
+use std::time::{Duration, Instant};
+
+use maelstrom::engine::event::channel::{EventSender, channel};
+use maelstrom::engine::event::{Command, Event, EventKind, RoundCause, Stream, Summary};
+use maelstrom::engine::ids::TestId;
+use maelstrom::ui::dashboard::settings::Settings;
+use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
+use maelstrom::ui::dashboard::{self, End, OnFinish, Options, Playback, Source};
+use maelstrom::ui::report::write_ending;
+use maelstrom::ui::style::Colour;
+use stream::Script;
+use tmux::Tmux;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+const ROLE: &str = "MAELSTROM_TEST_ROLE";
+const TOLD: &str = "MAELSTROM_TEST_TOLD";
+const FRAME_BEGIN: &[u8] = b"\x1b[?2026h";
+const FRAME_END: &[u8] = b"\x1b[?2026l";
+
+/// The command line that runs this program in a role.
+fn program(role: &str) -> String {
+    let own = std::env::current_exe().expect("this program has a path");
+    let own = own.display();
+    format!("{ROLE}={role} {own} --exact the_program_in_the_terminal --nocapture")
+}
+
+/// Not a check: what runs in the terminal when one of the checks asks for it.
+#[test]
+fn the_program_in_the_terminal() {
+    let Ok(role) = std::env::var(ROLE) else {
+        return;
+    };
+    let (sender, events) = channel();
+    let (commands, queue) = unbounded_channel();
+    let settings = Settings::standard(ColorChoice::Color).expect("the built-in themes are right");
+    let engine = std::thread::spawn(move || match role.as_str() {
+        "flood" => flood(&sender),
+        "flood-and-tell" => {
+            let began = Instant::now();
+            flood(&sender);
+            let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
+            let peak = status.lines().find(|line| line.starts_with("VmHWM:"));
+            let peak = peak
+                .and_then(|line| line.split_whitespace().nth(1))
+                .expect("a number");
+            let told = format!("{} {peak}", began.elapsed().as_millis());
+            std::fs::write(std::env::var(TOLD).expect("a file to tell"), told).expect("it is ours");
+            std::process::exit(0);
+        }
+        "long-log" => long_log(&sender, queue),
+        role => answer(&sender, queue, role),
+    });
+    let options = Options {
+        settings,
+        glyphs: Glyphs::Unicode,
+        on_finish: OnFinish::Auto,
+        source: Source::Live,
+        playback: Playback::Going,
+        step: None,
+    };
+    let outcome = dashboard::run(events, commands, options).expect("there is a terminal");
+    match outcome.end {
+        End::Closed => {}
+        End::Signal(number) => std::process::exit(128 + number),
+    }
+    let mut stdout = std::io::stdout();
+    write_ending(&mut stdout, Colour::Never, &outcome.model, &outcome.logs)
+        .expect("the terminal takes text");
+    drop(engine);
+    std::process::exit(1);
+}
+
+/// A run that has come to the middle, answers what is asked of it, and ends when it is left.
+fn answer(sender: &EventSender, mut commands: UnboundedReceiver<Command>, role: &str) {
+    let began = Instant::now();
+    let mut script = stream::showcase();
+    if role == "ended" {
+        let summary = Summary {
+            failed: 2,
+            ..Summary::default()
+        };
+        script.end_round(1, summary);
+    }
+    let offset_us = script.at_us;
+    script
+        .events
+        .into_iter()
+        .for_each(|event| sender.send(event));
+    let mut suspended = Instant::now();
+    let tell = |kind| {
+        let at_us = offset_us + began.elapsed().as_micros() as u64;
+        sender.send(Event { at_us, kind });
+    };
+    while let Some(command) = commands.blocking_recv() {
+        match command {
+            Command::Pause if role == "panic" => panic!("as the check wants it"),
+            Command::Pause => tell(EventKind::Paused),
+            Command::Resume => tell(EventKind::Resumed),
+            Command::Suspend => {
+                suspended = Instant::now();
+                tell(EventKind::Suspended);
+            }
+            Command::Continue => {
+                let suspended_us = suspended.elapsed().as_micros() as u64;
+                tell(EventKind::Continued { suspended_us });
+            }
+            Command::Cancel => tell(EventKind::Cancelling {
+                grace_us: 10_000_000,
+            }),
+            Command::Rerun { tests } => tell(EventKind::RerunQueued {
+                tests: tests.len() as u32,
+            }),
+            Command::Leave | Command::Kill => {
+                tell(EventKind::RunFinished { exit_code: 1 });
+                return;
+            }
+            Command::CancelTest { .. } | Command::Describe { .. } => {}
+        }
+    }
+}
+
+/// Ten thousand events a second, as long as somebody takes them.
+fn flood(sender: &EventSender) {
+    let count = 30_000;
+    let mut script = stream::big(count);
+    script.events.drain(..).for_each(|event| sender.send(event));
+    stream::run_big(&mut script, count);
+    let began = Instant::now();
+    let (tick, rest) = std::sync::mpsc::channel::<()>();
+    for (index, mut event) in (0_u32..).zip(script.events) {
+        let due = Duration::from_micros(100) * index;
+        // A wait on a channel that nobody writes to: the pace of the stream.
+        let _ = rest.recv_timeout(due.saturating_sub(began.elapsed()));
+        event.at_us = began.elapsed().as_micros() as u64;
+        sender.send(event);
+    }
+    drop(tick);
+}
+
+/// A test that has written a million lines, one in a thousand of which says `needle`.
+fn long_log(sender: &EventSender, mut commands: UnboundedReceiver<Command>) {
+    let mut script = Script::local();
+    let tests = script.discover("demo", &["chatty"]);
+    script.begin_round(1, RoundCause::Start);
+    script.start(tests[0]);
+    for block in 0..1000 {
+        let mut text = format!("needle {block}\n");
+        for line in 0..999 {
+            text.push_str(&format!(
+                "block {block} line {line}: nothing to see in this line\n"
+            ));
+        }
+        script.write(TestId(0), Stream::Stdout, &text);
+    }
+    script.fail(tests[0]);
+    script
+        .events
+        .into_iter()
+        .for_each(|event| sender.send(event));
+    while commands
+        .blocking_recv()
+        .is_some_and(|command| command != Command::Leave)
+    {}
+}
+
+/// A terminal with the program in it, showing the run.
+fn showing(role: &str) -> Tmux {
+    let mut tmux = Tmux::start(120, 36);
+    tmux.type_line(&program(role));
+    tmux.wait_for("the dashboard", |screen| screen.contains("Failures 1/4"));
+    tmux
+}

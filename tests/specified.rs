@@ -359,7 +359,7 @@ fn without_containers_the_file_counts_for_what_it_can() {
 }
 
 /// Files that a test named `plain` cannot have, each with one mistake.
-const MISTAKES: [(&str, &str); 26] = [
+const MISTAKES: [(&str, &str); 27] = [
     ("no TOML", "[[directives]\n"),
     ("an unknown table", "[[directive]]\n"),
     ("a misspelt field", "[[directives]]\nadded_layer = []\n"),
@@ -429,6 +429,12 @@ const MISTAKES: [(&str, &str); 26] = [
     (
         "a missing mount point",
         "[[directives]]\nparent = \"default\"\nadded_mounts = [\n  { type = \"tmp\", mount_point = \"/absent/place\" },\n]\n",
+    ),
+    (
+        "a mount point that only another test's container has",
+        "[[directives]]\nfilter = \"name.equals(nobody)\"\nlayers = [{ stubs = [\"/own/\"] }]\n\
+         mounts = [{ type = \"tmp\", mount_point = \"/own\" }]\n\n[[directives]]\n\
+         mounts = [{ type = \"tmp\", mount_point = \"/own\" }]\n",
     ),
     (
         "a mount of nothing",

@@ -69,6 +69,12 @@ fn rounds_follow_the_files_of_a_module() {
         &["reeds", "round 5\n", "2 passed, 0 failed"],
     );
 
+    // Of all that was built so far, what the last round uses is left.
+    let own = fs::read_dir(homes.cache().join("maelstrom/maelstrom-go-test")).unwrap();
+    let own = own.map(|entry| entry.unwrap().path().join("test-binaries"));
+    let binaries = own.filter_map(|path| fs::read_dir(path).ok()).flatten();
+    assert_eq!(binaries.count(), 1);
+
     let (rest, code) = watched.interrupt();
     assert_eq!((rest.as_str(), code), ("", Some(0)));
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bitflags::bitflags;
 
@@ -105,9 +106,32 @@ pub struct Container {
     /// Its own environment.
     pub environment: Vec<Element>,
     /// Its own mounts.
-    pub mounts: Vec<Mount>,
+    pub mounts: Vec<SpecifiedMount>,
     /// Its scalar fields.
     pub scalars: Scalars,
+}
+
+/// A mount, and where it stands. Mounts are equal wherever they stand.
+#[derive(Clone, Debug)]
+pub struct SpecifiedMount {
+    /// The mount.
+    pub mount: Mount,
+    /// Where a file asks for it, for errors.
+    pub place: Option<Arc<str>>,
+}
+
+impl PartialEq for SpecifiedMount {
+    fn eq(&self, other: &SpecifiedMount) -> bool {
+        self.mount == other.mount
+    }
+}
+
+impl Eq for SpecifiedMount {}
+
+impl From<Mount> for SpecifiedMount {
+    fn from(mount: Mount) -> SpecifiedMount {
+        SpecifiedMount { mount, place: None }
+    }
 }
 
 /// Fields that have one value.
@@ -205,7 +229,7 @@ pub(super) struct Fields {
     pub(super) parent: Option<Placed<Origin>>,
     pub(super) layers: List<LayerSpec>,
     pub(super) environment: List<Element>,
-    pub(super) mounts: List<Mount>,
+    pub(super) mounts: List<SpecifiedMount>,
     pub(super) scalars: Scalars,
     /// Where each plain field stands.
     pub(super) spans: BTreeMap<&'static str, Range<usize>>,
@@ -225,7 +249,7 @@ pub(super) enum Change {
 pub(super) struct Amendment {
     layers: Alteration<LayerSpec>,
     environment: Alteration<Element>,
-    mounts: Alteration<Mount>,
+    mounts: Alteration<SpecifiedMount>,
     scalars: Scalars,
 }
 

@@ -67,7 +67,11 @@ pub fn print(resolved: &Resolved) -> String {
         ),
         (
             list("mounts", Inherited::MOUNTS),
-            resolved.mounts.iter().filter_map(mount).collect(),
+            resolved
+                .mounts
+                .iter()
+                .filter_map(|own| mount(&own.mount))
+                .collect(),
         ),
     ];
     for (name, items) in lists {

@@ -40,9 +40,8 @@ use std::path::{Path, PathBuf};
 
 use super::filter::{Pattern, Subject, Truth};
 use crate::container::layer::LayerSpec;
-use crate::container::spec::Mount;
 
-pub use self::container::{Base, Container, Inherited, Scalars, Toolbox};
+pub use self::container::{Base, Container, Inherited, Scalars, SpecifiedMount, Toolbox};
 pub use self::explain::explain;
 pub use self::read::Context;
 pub use self::resolve::{Resolution, Resolved, ResolvedBase, Resolver, RunnerLayers, SpecError};
@@ -70,19 +69,15 @@ pub struct Specification {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     layers: Vec<(LayerSpec, String)>,
-    mounts: Vec<(Mount, String)>,
     images: Vec<(String, String)>,
 }
 
 impl Places {
     /// Where a layer stands first.
     pub fn layer(&self, layer: &LayerSpec) -> Option<&str> {
-        find(&self.layers, layer)
-    }
-
-    /// Where a mount stands first.
-    pub fn mount(&self, mount: &Mount) -> Option<&str> {
-        find(&self.mounts, mount)
+        let mut layers = self.layers.iter();
+        let found = layers.find(|(known, _)| known == layer);
+        found.map(|(_, place)| place.as_str())
     }
 
     /// Where an image is named first.
@@ -91,12 +86,6 @@ impl Places {
         let found = images.find(|(known, _)| known == uri);
         found.map(|(_, place)| place.as_str())
     }
-}
-
-fn find<'a, T: PartialEq>(known: &'a [(T, String)], wanted: &T) -> Option<&'a str> {
-    let mut known = known.iter();
-    let found = known.find(|(thing, _)| thing == wanted);
-    found.map(|(_, place)| place.as_str())
 }
 
 /// What is done to the tests that match a filter.

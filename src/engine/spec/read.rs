@@ -4,13 +4,16 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::container::image::ImageUri;
 use crate::container::spec::{Network, RootAccess};
 use crate::engine::document::{Document, DocumentError, Fault, Field, Node, Table, Value};
 use crate::engine::filter::{Pattern, Vocabulary};
 
-use super::container::{Container, Fields, Inherited, List, Origin, Placed, Scalars, Toolbox};
+use super::container::{
+    Container, Fields, Inherited, List, Origin, Placed, Scalars, SpecifiedMount, Toolbox,
+};
 use super::template::{Variable, expand};
 use super::{Directive, Places, Specification};
 use super::{read_environment, read_layer, read_mount};
@@ -188,11 +191,13 @@ impl Reader<'_> {
                 let mounts = list(node, "an array of mounts")?;
                 let mount = |node: Node| {
                     let span = node.span.clone();
-                    let mounts = read_mount::mount(self, node)?;
-                    for mount in &mounts {
-                        self.noted(&span, mount, |places| &mut places.mounts);
-                    }
-                    Ok(mounts)
+                    let place: Arc<str> = self.document.place(&span).into();
+                    let placed = |mount| SpecifiedMount {
+                        mount,
+                        place: Some(Arc::clone(&place)),
+                    };
+                    let mounts = read_mount::mount(self, node)?.into_iter();
+                    Ok(mounts.map(placed).collect::<Vec<_>>())
                 };
                 let mounts = mounts.into_iter().map(mount);
                 Ok(mounts.collect::<Read<Vec<_>>>()?.concat())

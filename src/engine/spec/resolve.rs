@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::container::layer::LayerSpec;
-use crate::container::spec::{Mount, MountKind, Network};
+use crate::container::spec::{MountKind, Network};
 use crate::engine::excerpt::nearest;
 use crate::engine::filter::Subject;
 
-use super::container::{Base, Container, Inherited, Scalars};
+use super::container::{Base, Container, Inherited, Scalars, SpecifiedMount};
 use super::environment::Element;
 use super::{DEFAULT_CONTAINER, Specification};
 
@@ -27,7 +27,7 @@ pub struct Resolved {
     /// Elements of the environment after the base's.
     pub environment: Vec<Element>,
     /// Mounts after the base's.
-    pub mounts: Vec<Mount>,
+    pub mounts: Vec<SpecifiedMount>,
     /// Fields of one value; where there is none, the base's or the usual holds.
     pub scalars: Scalars,
     /// How long it may run; as long as it likes if `None`.
@@ -256,7 +256,7 @@ impl Resolver {
         if collapsed.layers.is_empty() && !base_layers && self.runner_layers == RunnerLayers::None {
             return Err(SpecError::NoLayer { place });
         }
-        let is_sys = |mount: &Mount| matches!(mount.kind, MountKind::Sys { .. });
+        let is_sys = |own: &SpecifiedMount| matches!(own.mount.kind, MountKind::Sys { .. });
         if collapsed.scalars.network == Some(Network::Local) && collapsed.mounts.iter().any(is_sys)
         {
             return Err(SpecError::SysWithLocalNetwork { place });
@@ -358,7 +358,7 @@ struct Collapsed {
     base: ResolvedBase,
     layers: Vec<LayerSpec>,
     environment: Vec<Element>,
-    mounts: Vec<Mount>,
+    mounts: Vec<SpecifiedMount>,
     scalars: Scalars,
 }
 
@@ -366,7 +366,7 @@ struct Collapsed {
 struct Lists {
     layers: Vec<LayerSpec>,
     environment: Vec<Element>,
-    mounts: Vec<Mount>,
+    mounts: Vec<SpecifiedMount>,
 }
 
 impl Lists {

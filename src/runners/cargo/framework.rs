@@ -3,15 +3,15 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::engine::event::{EventKind, Isolation, SourceLocation, Text};
 use crate::engine::framework::{DiscoverySummary, Framework, Host};
-use crate::engine::materials::Materials;
 use crate::engine::spec::{RunnerLayers, Variable};
 use crate::runners::sandbox;
 use crate::runners::sandbox::container::Toolbox;
 use crate::runners::sandbox::invocation::Invocation;
+use crate::runners::sandbox::kept::Kept;
 use crate::runners::sandbox::specified::{Recipe, Specified, SpecifiedError, ToolboxUse, files};
 
 use super::build::{Build, BuildMessage, build_arguments};
@@ -37,8 +37,8 @@ pub struct CargoFramework {
     invocation: Invocation,
     /// Where the compiler's relative paths start; known once discovery has begun.
     root: OnceLock<PathBuf>,
-    /// What jobs of all discoveries use.
-    materials: Mutex<Vec<Arc<Materials>>>,
+    /// What jobs use.
+    kept: Kept,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,
     /// Of all packages that were built from a path so far, the directories.
@@ -52,7 +52,7 @@ impl CargoFramework {
             settings,
             invocation,
             root: OnceLock::new(),
-            materials: Mutex::default(),
+            kept: Kept::default(),
             explained: Mutex::default(),
             built_from: RefCell::default(),
         }
@@ -119,9 +119,7 @@ impl CargoFramework {
             .sources(&self.invocation, project, own);
         let specified = Specified::load(&recipe, sources)?;
         if let Some(specified) = &specified {
-            let kept = self.materials.lock();
-            kept.unwrap_or_else(PoisonError::into_inner)
-                .push(specified.materials());
+            self.kept.keep(specified.materials());
         }
         Ok(specified)
     }
@@ -232,6 +230,7 @@ impl Framework for CargoFramework {
     type Error = CargoError;
 
     async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, CargoError> {
+        self.kept.discovery_begins();
         let (wanted, toolchain) = self.asked().await;
         let wanted = wanted.inspect_err(|error| {
             if let Some(said) = error.tool_output() {
@@ -297,7 +296,9 @@ impl Framework for CargoFramework {
             discovery.listed().await?;
         }
         self.notify(host, &wanted, specified.as_ref());
-        Ok(discovery.summary())
+        let summary = discovery.summary();
+        self.kept.discovery_is_over(&summary);
+        Ok(summary)
     }
 
     fn failure_location(&self, stdout: &[u8], stderr: &[u8]) -> Option<SourceLocation> {

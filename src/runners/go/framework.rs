@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crate::engine::event::{EventKind, Isolation, SourceLocation};
 use crate::engine::filter::vocabulary;
 use crate::engine::framework::{DiscoverySummary, Follower, Framework, Host, Watchlist};
 use crate::engine::job::TestKey;
-use crate::engine::materials::Materials;
 use crate::engine::spec::RunnerLayers;
 use crate::runners::sandbox;
 use crate::runners::sandbox::container::Toolbox;
 use crate::runners::sandbox::invocation::Invocation;
+use crate::runners::sandbox::kept::Kept;
 use crate::runners::sandbox::own::OwnDirectories;
 use crate::runners::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
 
@@ -39,6 +39,8 @@ pub struct GoFramework {
     settings: Settings,
     invocation: Invocation,
     known: Mutex<Known>,
+    /// What jobs use.
+    kept: Kept,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,
 }
@@ -46,13 +48,9 @@ pub struct GoFramework {
 /// What a run needs as long as tests run, after discovery is over.
 #[derive(Debug, Default)]
 struct Known {
-    /// Each holds a directory that is gone when it is dropped.
-    binaries: Vec<Binaries>,
     /// Where packages are, by their import paths.
     directories: HashMap<String, PathBuf>,
     root: PathBuf,
-    /// What jobs of all discoveries use.
-    materials: Vec<Arc<Materials>>,
 }
 
 impl GoFramework {
@@ -65,6 +63,7 @@ impl GoFramework {
             settings,
             invocation,
             known: Mutex::default(),
+            kept: Kept::default(),
             explained: Mutex::default(),
         }
     }
@@ -114,7 +113,7 @@ impl GoFramework {
         let sources = containers.sources(&self.invocation, project.clone(), own.shared.clone());
         let specified = Specified::load(&recipe, sources)?;
         if let Some(specified) = &specified {
-            self.known().materials.push(specified.materials());
+            self.kept.keep(specified.materials());
         }
         Ok(specified)
     }
@@ -238,6 +237,7 @@ impl Framework for GoFramework {
     type Error = GoError;
 
     async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, GoError> {
+        self.kept.discovery_begins();
         let (toolchain, packages) = tokio::join!(
             self.toolchain(),
             packages::list(&self.invocation, &self.settings)
@@ -294,8 +294,9 @@ impl Framework for GoFramework {
         let summary = building.await;
         links::tidy(&kept);
         // Tests that were found run on, whatever became of the rest.
-        self.known().binaries.push(binaries);
+        self.kept.keep(binaries);
         let summary = summary?;
+        self.kept.discovery_is_over(&summary);
         self.notify(host, specified.as_ref());
         Ok(summary)
     }

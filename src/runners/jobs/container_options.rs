@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::engine::job::{Network, RootAccess};
 use crate::engine::materials::Sources;
 use crate::engine::spec::environment::{Element, Merge, Text};
-use crate::engine::spec::{Base, Container, DEFAULT_CONTAINER, Inherited, Scalars};
+use crate::engine::spec::{Base, Container, DEFAULT_CONTAINER, Inherited, Scalars, SpecifiedMount};
 use crate::runners::sandbox::caches::{CacheOptions, LayerPlaces};
 use crate::runners::sandbox::invocation::Invocation;
 
@@ -152,6 +152,7 @@ impl ContainerOptions {
             },
         };
         let mounts = self.mount.iter().map(|text| mount(text, directory));
+        let mounts = mounts.map(|mount| mount.map(SpecifiedMount::from));
         let vars = self.env.iter().map(|text| variable(text));
         let vars = vars.collect::<Result<BTreeMap<_, _>, _>>()?;
         let timeout = self.timeout.filter(|seconds| *seconds > 0);

@@ -114,6 +114,7 @@ impl Workshop {
         let missing = container
             .mounts
             .iter()
+            .map(|own| &own.mount)
             .filter(|mount| self.is_to_be_made(&container.base, mount));
         let stubs: Vec<String> = missing.map(stub).collect();
         if !stubs.is_empty() {

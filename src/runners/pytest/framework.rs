@@ -8,10 +8,10 @@ use crate::engine::event::{EventKind, ExitStatus, Isolation, Notice, Severity, S
 use crate::engine::filter::vocabulary;
 use crate::engine::framework::{DiscoverySummary, Framework, Host, Reading, Watchlist};
 use crate::engine::job::{Ignored, TestCase};
-use crate::engine::materials::Materials;
 use crate::engine::spec::RunnerLayers;
 use crate::runners::sandbox::environment;
 use crate::runners::sandbox::invocation::Invocation;
+use crate::runners::sandbox::kept::Kept;
 use crate::runners::sandbox::notices;
 use crate::runners::sandbox::own::OwnDirectories;
 use crate::runners::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
@@ -22,7 +22,7 @@ use super::error::PytestError;
 use super::interpreter::Interpreter;
 use super::options::{Goal, PROGRAM, Processes, Settings};
 use super::own::{self, Outfitter, Own};
-use super::packages::{Installer, Packages};
+use super::packages::Installer;
 use super::record;
 use super::shop::{Collected, Shop, broken, key};
 
@@ -34,9 +34,8 @@ const GENERATED: [&str; 3] = ["__pycache__/", "*.py[co]", ".pytest_cache/"];
 pub struct PytestFramework {
     settings: Settings,
     invocation: Invocation,
-    /// What jobs of all discoveries use.
-    materials: Mutex<Vec<Arc<Materials>>>,
-    packages: Mutex<Vec<Packages>>,
+    /// What jobs use.
+    kept: Kept,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,
 }
@@ -54,8 +53,7 @@ impl PytestFramework {
         PytestFramework {
             settings,
             invocation,
-            materials: Mutex::default(),
-            packages: Mutex::default(),
+            kept: Kept::default(),
             explained: Mutex::default(),
         }
     }
@@ -89,9 +87,7 @@ impl PytestFramework {
         let specified = Specified::load(&recipe, sources)?;
         if let Some(specified) = &specified {
             own::check(specified)?;
-            let known = self.materials.lock();
-            let mut known = known.unwrap_or_else(PoisonError::into_inner);
-            known.push(specified.materials());
+            self.kept.keep(specified.materials());
         }
         Ok(specified)
     }
@@ -134,9 +130,9 @@ impl PytestFramework {
             host,
         };
         let (own, packages) = outfitter.own(tests, given).await?;
-        let used = self.packages.lock();
-        used.unwrap_or_else(PoisonError::into_inner)
-            .extend(packages);
+        packages
+            .into_iter()
+            .for_each(|packages| self.kept.keep(packages));
         Ok(own)
     }
 
@@ -243,6 +239,7 @@ impl Framework for PytestFramework {
     type Error = PytestError;
 
     async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, PytestError> {
+        self.kept.discovery_begins();
         let here = &self.invocation.directory;
         let own = OwnDirectories::of(&self.invocation, PROGRAM.name, here);
         host.state_directory(own.state.clone());
@@ -286,10 +283,12 @@ impl Framework for PytestFramework {
         host.found(tests);
         self.notify(host, specified.as_ref());
         let left_out = u32::try_from(left_out).unwrap_or(u32::MAX);
-        Ok(DiscoverySummary {
+        let summary = DiscoverySummary {
             deselected: session.deselected.saturating_add(left_out),
             failure: None,
-        })
+        };
+        self.kept.discovery_is_over(&summary);
+        Ok(summary)
     }
 
     fn failure_location(&self, _stdout: &[u8], stderr: &[u8]) -> Option<SourceLocation> {

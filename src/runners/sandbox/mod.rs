@@ -9,6 +9,7 @@
 //! - [`cluster`]: where jobs run, if not only here.
 //! - [`container`]: the default container.
 //! - [`specified`]: what a project's own file makes of all that.
+//! - [`kept`]: what must stay as long as jobs may run.
 //! - [`own`]: where a runner keeps what is its own.
 //! - [`notices`]: what a user should know about it.
 //!
@@ -19,6 +20,7 @@ pub mod cluster;
 pub mod container;
 pub mod environment;
 pub mod invocation;
+pub mod kept;
 pub mod notices;
 pub mod own;
 pub mod specified;

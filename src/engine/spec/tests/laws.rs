@@ -53,7 +53,7 @@ fn layer() -> impl Strategy<Value = LayerSpec> {
     ]
 }
 
-fn mount() -> impl Strategy<Value = Mount> {
+fn mount() -> impl Strategy<Value = SpecifiedMount> {
     let access = prop::sample::select(vec![BindAccess::ReadOnly, BindAccess::ReadWrite]);
     let source = path().prop_map(|path| std::path::Path::new("/w").join(path));
     let kind = prop_oneof![
@@ -74,7 +74,7 @@ fn mount() -> impl Strategy<Value = Mount> {
         mount_point: format!("/dev/{}", device.name()).into(),
         kind: MountKind::Device(device),
     });
-    prop_oneof![placed, device]
+    prop_oneof![placed, device].prop_map(SpecifiedMount::from)
 }
 
 fn element() -> impl Strategy<Value = Element> {
@@ -152,7 +152,7 @@ fn anything() -> impl Strategy<Value = Resolved> {
                     true => ResolvedBase::Nothing,
                     false => base,
                 };
-                let is_sys = |mount: &Mount| matches!(mount.kind, MountKind::Sys { .. });
+                let is_sys = |own: &SpecifiedMount| matches!(own.mount.kind, MountKind::Sys { .. });
                 let forbidden =
                     scalars.network == Some(Network::Local) && mounts.iter().any(is_sys);
                 (!forbidden).then_some(Resolved {

@@ -275,7 +275,7 @@ added_environment = { RUST_BACKTRACE = "$env{RUST_BACKTRACE:-0}" }
     assert_eq!(prefix.links, Links::Follow);
     assert_eq!(resolved.environment.len(), 2);
     assert_eq!(resolved.mounts.len(), 3);
-    assert_eq!(resolved.mounts[2].kind, MountKind::Proc);
+    assert_eq!(resolved.mounts[2].mount.kind, MountKind::Proc);
 }
 
 #[test]

@@ -178,12 +178,8 @@ impl Specified {
             mounts.push(Mount { mount_point, kind });
         }
         let root = self.root(resolved, base, own, place).await?;
-        check_mounts(&root, &mounts, &resolved.mounts, |mount| {
-            let known = self.resolver.borrow();
-            let exact = known.specification().places.mount(mount);
-            exact.unwrap_or(place).to_owned()
-        })?;
-        mounts.extend(resolved.mounts.iter().cloned());
+        check_mounts(&root, &mounts, &resolved.mounts, place)?;
+        mounts.extend(resolved.mounts.iter().map(|own| own.mount.clone()));
         let (user, group) = match base {
             Base::Default(container) => (
                 Some(container.user).filter(|_| inherited.contains(Inherited::USER)),

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::engine::job::{Device, Mount, MountKind, Root, SkeletonKind};
+use crate::engine::spec::SpecifiedMount;
 
 use super::SpecifiedError;
 
@@ -66,27 +67,37 @@ fn kind(kind: &MountKind) -> &'static str {
     }
 }
 
-/// Refuses mounts whose mount point or source is certainly not there.
+/// Refuses mounts whose mount point or source is certainly not there. Those of no place of their
+/// own are asked for at `place`.
 pub fn check_mounts(
     root: &Root,
     before: &[Mount],
-    own: &[Mount],
-    place: impl Fn(&Mount) -> String,
+    own: &[SpecifiedMount],
+    place: &str,
 ) -> Result<(), SpecifiedError> {
-    for (index, mount) in own.iter().enumerate() {
+    for (
+        index,
+        SpecifiedMount {
+            mount,
+            place: exact,
+        },
+    ) in own.iter().enumerate()
+    {
+        let place = || exact.as_deref().unwrap_or(place).to_owned();
         if let MountKind::Bind { source, .. } = &mount.kind
             && let Err(error) = fs::metadata(source)
         {
             return Err(SpecifiedError::NoSource {
-                place: place(mount),
+                place: place(),
                 path: source.clone(),
                 source: error,
             });
         }
-        let earlier = before.iter().chain(own.iter().take(index));
+        let own = own.iter().take(index).map(|own| &own.mount);
+        let earlier = before.iter().chain(own);
         if !may_stand(root, earlier, &mount.mount_point) {
             return Err(SpecifiedError::NoMountPoint {
-                place: place(mount),
+                place: place(),
                 mount_point: mount.mount_point.clone(),
                 stub: stub(mount),
             });

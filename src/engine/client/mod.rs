@@ -41,6 +41,11 @@
 
 mod template;
 
+/// Holds the example of the API's documentation against what is here.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/api.md")]
+struct ApiPage;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

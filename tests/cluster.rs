@@ -221,43 +221,21 @@ const BROKER: &str = env!("CARGO_BIN_EXE_maelstrom-broker");
 #[test]
 fn who_shows_nothing_or_the_wrong_thing_is_not_let_in() {
     let keep = tempfile::tempdir().unwrap();
-    let directory = keep.path().join("team");
-    let make = |words: &[&str]| {
-        let mut command = Command::new(BROKER);
-        command.arg("credentials").arg(words[0]).arg(&directory);
-        let output = command.args(&words[1..]).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-    };
-    make(&["init", "--name", "127.0.0.1", "--name", "localhost"]);
-    make(&["token", "--role", "client", "--name", "me"]);
-    make(&["token", "--role", "worker", "--name", "far"]);
-    let file = |name: &str| directory.join(name).display().to_string();
-    let options = ["--tls-certificate", "--tls-key", "--tokens"];
-    let options = options
-        .into_iter()
-        .zip(["broker.pem", "broker.key", "tokens"]);
-    let options: Vec<String> = options
-        .flat_map(|(option, name)| [option.to_owned(), file(name)])
-        .collect();
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let team = cluster::credentials(&keep.path().join("team"), &["127.0.0.1"]);
+    let options: Vec<&str> = team.broker.iter().map(String::as_str).collect();
     let cluster = Cluster::start(&options);
-    let authority = directory.join("ca.pem");
 
-    let refused = cluster
-        .worker_with(&authority, &directory.join("me.token"))
-        .output()
-        .unwrap();
+    let refused = cluster.worker_with(&team.client).output().unwrap();
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(125), "{told}");
     assert!(
-        told.contains("me has the role client; this is for worker"),
+        told.contains("client has the role client; this is for worker"),
         "{told}"
     );
 
-    let mut worker = cluster.worker_with(&authority, &directory.join("far.token"));
-    let _worker = cluster::Running::start(&mut worker);
+    let _worker = cluster::Running::start(&mut cluster.worker_with(&team.worker));
     let project = project("#[test] fn t() {}");
-    let run = |words: &[&str]| {
+    let run = |words: &[String]| {
         let mut command = tests(&cluster, project.path());
         let output = command.args(words).output().unwrap();
         let streams = [output.stdout, output.stderr].concat();
@@ -266,16 +244,14 @@ fn who_shows_nothing_or_the_wrong_thing_is_not_let_in() {
             String::from_utf8_lossy(&streams).into_owned(),
         )
     };
-    let (authority, client, worker) = (file("ca.pem"), file("me.token"), file("far.token"));
-    let let_in = ["--broker-ca", &authority, "--broker-token-file", &client];
-    let (code, told) = run(&let_in);
+    let (code, told) = run(&team.client);
     assert_eq!(code, Some(0), "{told}");
-    let mistakes: [(&[&str], &str); 3] = [
+    let mistakes: [(&[String], &str); 3] = [
         (&[], "see whether it runs and whom it lets in"),
-        (&let_in[..2], "this broker wants a token"),
+        (&team.client[..2], "this broker wants a token"),
         (
-            &["--broker-ca", &authority, "--broker-token-file", &worker],
-            "far has the role worker; this is for client",
+            &team.worker,
+            "worker has the role worker; this is for client",
         ),
     ];
     for (words, mistake) in mistakes {

@@ -1,21 +1,19 @@
 //! Nothing outlives the program (invariant 7): killed at random moments, it leaves no process, no
 //! mount and no temporary directory behind.
 //!
-//! `MAELSTROM_KILLS=50` kills it fifty times instead of ten. There is one test in this file, since
+//! `MAELSTROM_KILLS=50` kills it fifty times instead of five. There is one test in this file, since
 //! it looks at every process that descends from it.
 
+#[path = "support/remains.rs"]
+mod remains;
 mod support;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
+use remains::{Moments, kills, surroundings, wait_for_all};
 use support::EXECUTABLE;
 
 /// Tests that last, write, listen and leave daemons.
@@ -33,48 +31,10 @@ mod tests {
 }
 "#;
 
-/// What of the file system this program could have left something in.
-fn surroundings(project: &Path) -> (Vec<String>, BTreeSet<String>) {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let mounts = mounts.lines().map(str::to_owned).collect();
-    let ours = |name: &String| name.contains("maelstrom") || name.starts_with("mael-");
-    let names = |directory: &Path| {
-        fs::read_dir(directory)
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .collect::<Vec<_>>()
-    };
-    let mut files: BTreeSet<String> = ["/tmp", "/var/tmp", "/dev/shm"]
-        .iter()
-        .flat_map(|directory| names(Path::new(directory)))
-        .filter(ours)
-        .collect();
-    files.extend(names(project));
-    (mounts, files)
-}
-
-/// Waits until every process that descends from this one is gone: orphans become its children.
-fn wait_for_all() {
-    loop {
-        match waitpid(Pid::from_raw(-1), None) {
-            Err(Errno::ECHILD) => return,
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => panic!("{errno}"),
-        }
-    }
-}
-
 #[test]
 fn nothing_is_left_of_a_run_that_was_killed_at_any_moment() {
     nix::sys::prctl::set_child_subreaper(true).unwrap();
-    let kills: u32 =
-        std::env::var("MAELSTROM_KILLS").map_or(10, |text| text.parse().expect("a number"));
-    let seed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .subsec_nanos();
-    println!("seed {seed}");
+    let mut moments = Moments::new("client");
     let project = tempfile::tempdir().unwrap();
     let manifest =
         "[package]\nname = \"victim\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
@@ -87,11 +47,8 @@ fn nothing_is_left_of_a_run_that_was_killed_at_any_moment() {
         .current_dir(project.path());
     assert!(build.status().unwrap().success());
     let before = surroundings(project.path());
-    let mut random = seed;
-    for kill in 0..kills {
-        // A linear congruential generator: the moments only have to differ.
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let moment = Duration::from_millis(u64::from(random >> 16) % 1200);
+    for kill in 0..kills() {
+        let moment = moments.next(Duration::from_millis(1200));
         let mut command = Command::new("timeout");
         command
             .args([

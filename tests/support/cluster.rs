@@ -1,4 +1,5 @@
 //! A broker and its workers, as processes of this machine.
+#![allow(dead_code)] // Each test binary uses its own part.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -75,7 +76,7 @@ impl Cluster {
     /// A broker with these options besides.
     pub fn start(options: &[&str]) -> Cluster {
         let directory = tempfile::tempdir().unwrap();
-        let (broker, line) = broker(directory.path(), "0", options);
+        let (broker, line) = Running::start(&mut broker(directory.path(), "0", options));
         let address = line.split_whitespace().nth(4).unwrap_or_default();
         let address = address.trim_end_matches(',').to_owned();
         assert!(address.starts_with("127.0.0.1:"), "{line}");
@@ -90,12 +91,24 @@ impl Cluster {
     /// Kills the broker, and starts it again where it was.
     pub fn restart(&mut self, options: &[&str]) {
         self.broker.kill();
+        self.broker = Running::start(&mut self.broker_command(options)).0;
+    }
+
+    /// The broker again, as it was started.
+    pub fn broker_command(&self, options: &[&str]) -> Command {
         let (_, port) = self.address.rsplit_once(':').unwrap();
-        self.broker = broker(self.directory.path(), port, options).0;
+        broker(self.directory.path(), port, options)
     }
 
     /// A worker with two slots.
     pub fn worker(&self, name: &str) -> Running {
+        let (worker, line) = Running::start(&mut self.worker_command(name));
+        assert!(line.contains(name), "{line}");
+        worker
+    }
+
+    /// How that is started.
+    pub fn worker_command(&self, name: &str) -> Command {
         let cache = self.directory.path().join(format!("worker-{name}"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-worker"));
         command
@@ -103,23 +116,13 @@ impl Cluster {
             .args(["--log-level", "error", "--cache-root"])
             .arg(cache);
         self.homes.tell(&mut command);
-        let (worker, line) = Running::start(&mut command);
-        assert!(line.contains(name), "{line}");
-        worker
+        command
     }
 
-    /// A worker that shows this token to a broker with this authority. It may not be let in.
-    pub fn worker_with(&self, authority: &Path, token: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-worker"));
-        command
-            .args(["--broker", &self.address, "--name", "shown", "--slots", "2"])
-            .arg("--broker-ca")
-            .arg(authority)
-            .arg("--broker-token-file")
-            .arg(token)
-            .arg("--cache-root")
-            .arg(self.directory.path().join("worker-shown"));
-        self.homes.tell(&mut command);
+    /// A worker that is started with these options besides. It may not be let in.
+    pub fn worker_with(&self, options: &[String]) -> Command {
+        let mut command = self.worker_command("shown");
+        command.args(options);
         command
     }
 
@@ -135,13 +138,13 @@ impl Cluster {
     }
 }
 
-fn broker(directory: &Path, port: &str, options: &[&str]) -> (Running, String) {
+fn broker(directory: &Path, port: &str, options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-broker"));
     command
         .args(["--port", port, "--log-level", "error", "--cache-root"])
         .arg(directory.join("broker"))
         .args(options);
-    Running::start(&mut command)
+    command
 }
 
 /// A client that runs, line by line.
@@ -192,5 +195,47 @@ impl Client {
         self.running.said.read_to_string(&mut rest).unwrap();
         self.lines.extend(rest.lines().map(str::to_owned));
         self.running.child.wait().unwrap().code()
+    }
+}
+
+/// What a team's broker, workers and clients are started with, so that they believe each other.
+pub struct Credentials {
+    /// Options of the broker.
+    pub broker: Vec<String>,
+    /// Of a worker.
+    pub worker: Vec<String>,
+    /// Of a client.
+    pub client: Vec<String>,
+}
+
+/// Makes them in that directory, for a broker of these names.
+pub fn credentials(directory: &Path, names: &[&str]) -> Credentials {
+    let make = |what: &str, words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-broker"));
+        command.args(["credentials", what]).arg(directory);
+        let output = command.args(words).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let names: Vec<&str> = names.iter().flat_map(|name| ["--name", name]).collect();
+    make("init", &names);
+    for role in ["client", "worker"] {
+        make("token", &["--role", role, "--name", role]);
+    }
+    let options = |files: &[(&str, &str)]| {
+        let file = |name| directory.join(name).display().to_string();
+        let pairs = files.iter();
+        pairs
+            .flat_map(|(option, name)| [(*option).to_owned(), file(name)])
+            .collect()
+    };
+    let shown = |token| options(&[("--broker-ca", "ca.pem"), ("--broker-token-file", token)]);
+    Credentials {
+        broker: options(&[
+            ("--tls-certificate", "broker.pem"),
+            ("--tls-key", "broker.key"),
+            ("--tokens", "tokens"),
+        ]),
+        worker: shown("worker.token"),
+        client: shown("client.token"),
     }
 }

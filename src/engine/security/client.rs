@@ -1,11 +1,13 @@
 //! Connections to a broker: with TLS if there is anything to check or to show, with a token if there
 //! is one.
 
+use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -16,6 +18,10 @@ use crate::engine::config::Address;
 
 /// A broker that does not take a connection for this long is not there.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// A broker that is started again does not listen for a moment: so long it is tried for.
+const RESTART_MAX: Duration = Duration::from_secs(2);
+const RESTART_PAUSE: Duration = Duration::from_millis(50);
 
 /// How often a silent connection is tried, and for how long: a machine that vanished is noticed
 /// before its leases end.
@@ -133,12 +139,34 @@ pub async fn connect(
     security: &ClientSecurity,
 ) -> Result<Connection, ConnectError> {
     let (endpoint, token) = prepare(address, security)?;
-    let channel = endpoint.connect().await;
-    let channel = channel.map_err(|source| ConnectError::Connect {
-        address: address.to_string(),
-        source,
-    })?;
-    Ok(Connection { channel, token })
+    let began = Instant::now();
+    loop {
+        match endpoint.connect().await {
+            Ok(channel) => return Ok(Connection { channel, token }),
+            Err(source) if may_restart(&source) && began.elapsed() < RESTART_MAX => {
+                tokio::time::sleep(RESTART_PAUSE).await;
+            }
+            Err(source) => {
+                return Err(ConnectError::Connect {
+                    address: address.to_string(),
+                    source,
+                });
+            }
+        }
+    }
+}
+
+/// Whether it failed as it does while a broker ends or has not begun.
+fn may_restart(error: &tonic::transport::Error) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        if let Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) = kind {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// The same for who is content to connect when the broker is there.

@@ -24,7 +24,11 @@ const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LONGEST: Duration = Duration::from_secs(3);
 
 /// Without a connection for this long, the run is over. A broker that is restarted is back sooner.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The same before there was any session: who took the connection may be no broker at all, or one
+/// that was killed just now.
+const PATIENCE_FIRST: Duration = Duration::from_secs(3);
 
 /// What the link tells.
 pub enum News {
@@ -79,22 +83,21 @@ impl Link {
 async fn keep(connection: Connection, hello: Hello, news: Sender<News>) {
     let mut pause = PAUSE_FIRST;
     let mut down_since = tokio::time::Instant::now();
-    let mut was_ever_up = false;
+    let mut patience = PATIENCE_FIRST;
     loop {
         let ended = session(&connection, &hello, &news).await;
         let status = match ended {
             Ended::Closed => return,
             Ended::Broken { status, was_up } => {
                 if was_up {
-                    was_ever_up = true;
+                    patience = PATIENCE;
                     pause = PAUSE_FIRST;
                     down_since = tokio::time::Instant::now();
                 }
                 status
             }
         };
-        // Somebody is there, or there would be no connection: he is no broker, or speaks otherwise.
-        let is_over = !was_ever_up || down_since.elapsed() > PATIENCE || !may_pass(&status);
+        let is_over = down_since.elapsed() > patience || !may_pass(&status);
         let told = match is_over {
             true => News::Lost(status),
             false => News::Down(status.message().to_owned()),

@@ -2,8 +2,10 @@
 #![allow(dead_code)] // Each test binary uses its own part.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use tempfile::TempDir;
 
@@ -76,7 +78,8 @@ impl Cluster {
     /// A broker with these options besides.
     pub fn start(options: &[&str]) -> Cluster {
         let directory = tempfile::tempdir().unwrap();
-        let (broker, line) = Running::start(&mut broker(directory.path(), "0", options));
+        let port = lasting_port().to_string();
+        let (broker, line) = Running::start(&mut broker(directory.path(), &port, options));
         let address = line.split_whitespace().nth(4).unwrap_or_default();
         let address = address.trim_end_matches(',').to_owned();
         assert!(address.starts_with("127.0.0.1:"), "{line}");
@@ -135,6 +138,19 @@ impl Cluster {
             .stdin(Stdio::null());
         self.homes.tell(&mut command);
         command
+    }
+}
+
+/// A free port that is nobody's by chance: one that the kernel chose could be another program's
+/// while a broker is started again.
+fn lasting_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + u16::try_from(std::process::id() % 20_000).unwrap();
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

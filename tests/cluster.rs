@@ -6,6 +6,7 @@ mod support;
 
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -204,6 +205,85 @@ fn any_job_runs_there_and_what_must_stay_stays() {
     );
 }
 
+/// What a recording says of one kind of event.
+fn recorded(path: &Path, event: &str) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(path).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .filter(|it: &serde_json::Value| it["event"] == event)
+        .collect()
+}
+
+#[test]
+fn slots_of_this_machine_help_the_clusters() {
+    let project = many(30);
+    let cluster = Cluster::start(&[]);
+    let _worker = cluster.worker("far");
+    wait_for_worker(&cluster);
+    let keep = tempfile::tempdir().unwrap();
+    let record = keep.path().join("record");
+    let mut run = tests(&cluster, project.path());
+    run.args(["--local-slots", "1", "--record"]).arg(&record);
+    let mut client = Client::start(&mut run);
+    assert_eq!(client.finish(), Some(0), "{}", client.lines.join("\n"));
+    assert_eq!(client.passes(), names(30));
+
+    let started = recorded(&record, "started");
+    let mut once: Vec<u64> = started
+        .iter()
+        .map(|it| it["test"].as_u64().unwrap())
+        .collect();
+    once.sort_unstable();
+    assert_eq!(once, (0..30).collect::<Vec<u64>>());
+    let on = |worker: u64| started.iter().filter(|it| it["worker"] == worker).count();
+    // This machine is the first worker that is told of.
+    let told = client.lines.join("\n");
+    assert!(
+        on(0) > 0 && on(1) > 0,
+        "{} here, {} far\n{told}",
+        on(0),
+        on(1)
+    );
+    assert_eq!(on(0) + on(1), 30);
+}
+
+#[test]
+fn slots_of_this_machine_do_it_alone_while_there_are_no_workers() {
+    let project = many(5);
+    let cluster = Cluster::start(&[]);
+    let mut run = tests(&cluster, project.path());
+    run.args(["--local-slots", "2"]);
+    let mut client = Client::start(&mut run);
+    assert_eq!(client.finish(), Some(0), "{}", client.lines.join("\n"));
+    assert_eq!(client.passes(), names(5));
+}
+
+/// Names that are no text cannot be said to the broker's storage.
+#[test]
+fn slots_of_this_machine_run_what_the_cluster_cannot_begin() {
+    let project = many(5);
+    let name = std::ffi::OsStr::from_bytes(b"\xff");
+    fs::write(project.path().join(name), "").unwrap();
+    let cluster = Cluster::start(&[]);
+    let _worker = cluster.worker("far");
+    wait_for_worker(&cluster);
+    let mut run = tests(&cluster, project.path());
+    run.args(["--local-slots", "1"]);
+    let mut client = Client::start(&mut run);
+    let code = client.finish();
+    let told = client.lines.join("\n");
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(client.passes(), names(5));
+    let why = "some jobs run on this machine: the name of";
+    assert!(
+        told.contains(why) && told.contains("is not UTF-8"),
+        "{told}"
+    );
+
+    let mut alone = Client::start(&mut tests(&cluster, project.path()));
+    assert_eq!(alone.finish(), Some(125), "{}", alone.lines.join("\n"));
+}
+
 #[test]
 fn a_broker_that_is_not_there_is_named() {
     let project = project("#[test] fn t() {}");
@@ -273,6 +353,21 @@ fn who_shows_nothing_or_the_wrong_thing_is_not_let_in() {
     );
 }
 
+/// A worker is there when it says so, and joins a moment later.
+fn wait_for_worker(cluster: &Cluster) {
+    let has_joined = || {
+        let mut status = Command::new(BROKER);
+        let output = status
+            .args(["status", "--broker", &cluster.address])
+            .output();
+        output
+            .unwrap()
+            .stdout
+            .starts_with(b"Number of workers: 1\n")
+    };
+    while !has_joined() {}
+}
+
 #[test]
 fn operators_see_drain_and_stop() {
     let mut cluster = Cluster::start(&[]);
@@ -287,8 +382,9 @@ fn operators_see_drain_and_stop() {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    // It is there when it says so, and joins a moment later.
-    while !ask(&["status"]).starts_with("Number of workers: 1\nNumber of clients: 0\n") {}
+    wait_for_worker(&cluster);
+    let status = ask(&["status"]);
+    assert!(status.starts_with("Number of workers: 1\nNumber of clients: 0\n"));
     let drained = ask(&["drain", "far"]);
     assert_eq!(drained, "far finishes what it runs and takes no more\n");
     assert_eq!(worker.wait(), Some(0));

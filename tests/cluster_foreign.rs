@@ -65,7 +65,9 @@ fn a_foreign_client_writes_and_reads() {
     fs::set_permissions(at("tree/program"), PermissionsExt::from_mode(0o755)).unwrap();
     symlink("below/large", at("tree/link")).unwrap();
     let told = said(&run(&["upload-dir", "tree"]));
-    let line = told.lines().find(|line| line.contains("Pushed path=[tree]"));
+    let line = told
+        .lines()
+        .find(|line| line.contains("Pushed path=[tree]"));
     let (_, root) = line.unwrap().rsplit_once("digest=[").unwrap();
     said(&run(&["download-dir", root.trim_end_matches(']'), "copy"]));
     let differ = Command::new("diff")

@@ -15,9 +15,10 @@ use maelstrom::runners::{cargo, go, jobs, pytest};
 type Row = (&'static str, Kind, Option<char>, Option<&'static str>);
 
 /// What every client has.
-const CLIENT: [Row; 2] = [
+const CLIENT: [Row; 3] = [
     ("slots", Kind::Number, None, None),
     ("broker", Kind::Text, Some('b'), None),
+    ("local-slots", Kind::Number, None, Some("0")),
 ];
 
 /// What has to do with layers and images.

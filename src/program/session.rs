@@ -199,8 +199,12 @@ pub async fn backend(
     slots: u32,
     cluster: &ClusterOptions,
 ) -> Result<AnyBackend, Failure> {
+    let slots = match &cluster.broker.broker {
+        None => slots,
+        Some(_) => slots.max(cluster.local_slots),
+    };
     let local = local_backend(isolation, slots)?;
-    match &cluster.broker {
+    match &cluster.broker.broker {
         None => Ok(AnyBackend::Local(Box::new(local))),
         Some(broker) => {
             let backend = cluster_backend(broker, cluster, local).await?;
@@ -230,7 +234,7 @@ async fn cluster_backend(
     cluster: &ClusterOptions,
     local: LocalBackend,
 ) -> Result<BrokerBackend, Failure> {
-    let connection = connect(broker, &cluster.security()).await;
+    let connection = connect(broker, &cluster.broker.security()).await;
     let connection = connection.map_err(|error| Failure::infrastructure(&error, error.help()))?;
     let invocation = Invocation::of_this_process(Colours::Unwanted)
         .map_err(|error| Failure::infrastructure(&error, None))?;
@@ -247,6 +251,7 @@ async fn cluster_backend(
         name: own_name(),
         digests: cache.join("digests"),
         grace: GRACE_DEFAULT,
+        local_slots: cluster.local_slots,
     };
     Ok(BrokerBackend::new(options, local))
 }
@@ -299,7 +304,7 @@ fn run_started(
         command,
         directory: directory.display().to_string(),
         started_unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
-        backend: match &cluster.broker {
+        backend: match &cluster.broker.broker {
             None => BackendInfo::Local,
             Some(broker) => BackendInfo::Broker {
                 address: broker.to_string(),

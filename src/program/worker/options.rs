@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 
 use crate::engine::config::{ByteSize, Kind, Program, Value};
-use crate::runners::sandbox::cluster::{CLUSTER_VALUES, ClusterOptions};
+use crate::runners::sandbox::cluster::{BROKER_VALUES, BrokerOptions};
 
 /// The program, and which of its options are configuration values.
 pub static PROGRAM: Program = Program {
@@ -14,7 +14,7 @@ pub static PROGRAM: Program = Program {
     prefix: "MAELSTROM_WORKER",
     directories: &["maelstrom/worker"],
     values: &[
-        &CLUSTER_VALUES,
+        &BROKER_VALUES,
         &[
             Value::new("name", Kind::Text),
             Value::new("slots", Kind::Number),
@@ -43,7 +43,7 @@ pub struct Options {
 
     /// Where the broker is.
     #[command(flatten)]
-    pub cluster: ClusterOptions,
+    pub cluster: BrokerOptions,
 
     /// What it offers.
     #[command(flatten)]

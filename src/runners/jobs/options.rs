@@ -17,7 +17,7 @@ use super::container_options::{ContainerOptions, OwnCacheOptions};
 use super::escape::{EscapeCharacter, EscapeCharacterError};
 use super::mount::MountError;
 use crate::runners::sandbox::caches::CACHE_VALUES;
-use crate::runners::sandbox::cluster::{CLUSTER_VALUES, ClusterOptions};
+use crate::runners::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
 
 /// The most slots there may be.
 const SLOTS_MAX: i64 = 1000;
@@ -35,6 +35,7 @@ pub static PROGRAM: Program = Program {
         ],
         &CACHE_VALUES,
         &REPORT_VALUES,
+        &BROKER_VALUES,
         &CLUSTER_VALUES,
     ],
 };

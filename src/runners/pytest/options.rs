@@ -18,7 +18,7 @@ use crate::engine::event::Isolation;
 use crate::engine::filter::{PatternError, Selection, vocabulary};
 use crate::runners::cargo::options::{IsolationOption, REPORT_VALUES, ReportOptions};
 use crate::runners::sandbox::caches::CACHE_VALUES;
-use crate::runners::sandbox::cluster::{CLUSTER_VALUES, ClusterOptions};
+use crate::runners::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
 use crate::runners::sandbox::specified::ContainerOptions;
 
 /// The most slots there may be.
@@ -42,6 +42,7 @@ pub static PROGRAM: Program = Program {
         ],
         &CACHE_VALUES,
         &REPORT_VALUES,
+        &BROKER_VALUES,
         &CLUSTER_VALUES,
         &[
             Value::new("collect-from-module", Kind::Text),

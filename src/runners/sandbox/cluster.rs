@@ -1,4 +1,5 @@
-//! The options about a cluster that every client has.
+//! The options about a cluster: [`BrokerOptions`] of whoever speaks to a broker, [`ClusterOptions`] of
+//! the clients that have jobs run there.
 
 use std::path::PathBuf;
 
@@ -7,8 +8,8 @@ use clap::{Args, ValueEnum};
 use crate::engine::config::{Address, Kind, Value};
 use crate::engine::security::client::ClientSecurity;
 
-/// Which of [`ClusterOptions`] are configuration values.
-pub const CLUSTER_VALUES: [Value; 6] = [
+/// Which of [`BrokerOptions`] are configuration values.
+pub const BROKER_VALUES: [Value; 6] = [
     Value::new("broker", Kind::Text),
     Value::new("broker-ca", Kind::Text),
     Value::new("broker-certificate", Kind::Text),
@@ -17,11 +18,28 @@ pub const CLUSTER_VALUES: [Value; 6] = [
     Value::new("cluster-communication-strategy", Kind::Text),
 ];
 
+/// Which values [`ClusterOptions`] has besides.
+pub const CLUSTER_VALUES: [Value; 1] = [Value::new("local-slots", Kind::Number)];
+
 /// Where jobs run, if not only here.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ClusterOptions {
-    /// Run on the workers of this broker
+    /// The cluster.
+    #[command(flatten)]
+    pub broker: BrokerOptions,
+
+    /// With a broker: run as many jobs at a time on this machine, too. Jobs that cannot run elsewhere
+    /// run here in any case
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub local_slots: u32,
+}
+
+/// Which broker, and what to show it.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct BrokerOptions {
+    /// Use the cluster of this broker
     #[arg(short, long, value_name = "HOST:PORT")]
     pub broker: Option<Address>,
 
@@ -59,7 +77,7 @@ pub enum Strategy {
     Tcp,
 }
 
-impl ClusterOptions {
+impl BrokerOptions {
     /// What to trust and what to show.
     pub fn security(&self) -> ClientSecurity {
         ClientSecurity {

@@ -7,15 +7,18 @@
 //!
 //! - [`prepare`]: what a container needs elsewhere. [`tree`]: directories as contents.
 //! - [`link`]: the session, made again when it breaks. [`remote`]: jobs that are with the broker.
+//! - [`sharing`]: jobs that either side may take, when this machine lends slots.
 //!
 //! When the session breaks, everything that the broker may not know is said again; it recognises
 //! what it knows. So each job has one outcome here, whatever happens to connections or the broker.
 //!
-//! A job whose container can't be had elsewhere runs here, and a notice says why.
+//! A job whose container can't be had elsewhere runs here, and a notice says why; so does, if this
+//! machine lends slots, one that the cluster can't begin.
 
 pub(in crate::engine) mod link;
 pub mod prepare;
 pub(in crate::engine) mod remote;
+mod sharing;
 pub mod tree;
 
 use std::collections::{HashSet, VecDeque};
@@ -31,11 +34,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use self::link::{Link, News};
 use self::prepare::{Common, PrepareError, Prepared, Preparer};
 use self::remote::{Remote, TemplateKey};
+use self::sharing::{Next, Sharing};
 use super::local::LocalBackend;
 use super::{Backend, BackendEvent, BackendLost, JobId, Rank, Stop};
 use crate::engine::error::with_causes;
 use crate::engine::event::{EventKind, Notice, Severity};
-use crate::engine::job::{Job, Placement};
+use crate::engine::job::{Inputs, Job, JobEnd, Placement};
 use crate::engine::reapi::client::{CasClient, Progress};
 use crate::engine::security::client::Connection;
 use crate::engine::wire::v1;
@@ -57,6 +61,8 @@ pub struct ClusterOptions {
     pub digests: PathBuf,
     /// How long a job may go on after SIGTERM.
     pub grace: Duration,
+    /// How many jobs that may run anywhere run on this machine at a time.
+    pub local_slots: u32,
 }
 
 type Work = Pin<Box<dyn Future<Output = Done>>>;
@@ -85,10 +91,12 @@ pub struct BrokerBackend {
     address: String,
     grace: Duration,
     local_jobs: HashSet<JobId>,
+    /// If this machine lends slots.
+    sharing: Option<Sharing>,
     /// How far uploads are.
     transfers: (UnboundedSender<EventKind>, UnboundedReceiver<EventKind>),
     noticed_local: bool,
-    slots: u32,
+    slots: u64,
     lost: bool,
 }
 
@@ -109,6 +117,7 @@ impl BrokerBackend {
             address: options.address,
             grace: options.grace,
             local_jobs: HashSet::new(),
+            sharing: (options.local_slots > 0).then(|| Sharing::new(options.local_slots)),
             transfers: unbounded_channel(),
             noticed_local: false,
             slots: 0,
@@ -140,7 +149,74 @@ impl BrokerBackend {
         self.local.submit(id, job, rank);
     }
 
+    fn notice_local(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.noticed_local, true) {
+            let text = format!("some jobs run on this machine: {why}");
+            self.notice(Severity::Info, text, None);
+        }
+    }
+
+    fn send_away(&mut self, id: JobId, job: Job, rank: Rank, inputs: &Arc<Inputs>) {
+        let common = Common {
+            container: Arc::clone(&job.container),
+            inputs: Arc::clone(inputs),
+            environment: Arc::clone(&job.process.environment),
+            working_directory: Arc::clone(&job.process.working_directory),
+            resident: job.resident.clone(),
+        };
+        self.remote.submit(id, job, rank, common);
+    }
+
+    /// Gives jobs to whoever can take one.
+    fn share(&mut self) {
+        while let Some(next) = self
+            .sharing
+            .as_mut()
+            .and_then(|sharing| sharing.next(self.slots))
+        {
+            match next {
+                Next::Here(id, job, rank) => self.run_here(id, job, rank),
+                Next::Away(id, job, rank) => match &job.placement {
+                    Placement::Here => self.run_here(id, job, rank),
+                    Placement::Anywhere(inputs) => {
+                        let inputs = Arc::clone(inputs);
+                        self.send_away(id, job, rank, &inputs);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Passes on what the cluster says. None if the job goes on here.
+    fn pass_on(&mut self, event: BackendEvent) -> Option<BackendEvent> {
+        let Some(sharing) = &mut self.sharing else {
+            return Some(event);
+        };
+        match &event {
+            BackendEvent::Started { job, .. } => sharing.began_away(*job),
+            BackendEvent::Finished { job, result } => match &result.end {
+                JobEnd::Error(why) => {
+                    if let Some((taken, rank)) = sharing.take_back(*job) {
+                        let (id, why) = (*job, why.clone());
+                        self.notice_local(&why);
+                        self.run_here(id, taken, rank);
+                        return None;
+                    }
+                }
+                JobEnd::Exited(_) | JobEnd::TimedOut | JobEnd::Cancelled => {
+                    sharing.ended_away(*job);
+                }
+            },
+            BackendEvent::Output { .. }
+            | BackendEvent::Restarted { .. }
+            | BackendEvent::Fact(_)
+            | BackendEvent::Lost(_) => {}
+        }
+        Some(event)
+    }
+
     fn start_work(&mut self) {
+        self.share();
         for (key, common) in self.remote.take_unprepared() {
             let preparer = Arc::clone(&self.preparer);
             self.work.push(Box::pin(async move {
@@ -182,12 +258,13 @@ impl BrokerBackend {
                     let jobs = self.remote.unprepared(&key);
                     match error {
                         PrepareError::Unportable(why) => {
-                            if !self.noticed_local && !jobs.is_empty() {
-                                self.noticed_local = true;
-                                let text = format!("some jobs run on this machine: {why}");
-                                self.notice(Severity::Info, text, None);
+                            if !jobs.is_empty() {
+                                self.notice_local(&why.to_string());
                             }
                             for (id, job, rank) in jobs {
+                                if let Some(sharing) = &mut self.sharing {
+                                    sharing.must_stay(id);
+                                }
                                 self.run_here(id, job, rank);
                             }
                         }
@@ -225,7 +302,9 @@ impl BrokerBackend {
             }
             News::Event(event) => {
                 if let v1::session_event::Kind::Welcome(welcome) = &event {
-                    self.slots = welcome.slots;
+                    self.slots = welcome.slots.into();
+                } else if let v1::session_event::Kind::Cluster(cluster) = &event {
+                    self.slots = cluster.slots;
                 }
                 self.remote.event(event, &mut self.events);
             }
@@ -258,27 +337,31 @@ impl BrokerBackend {
 
 impl Backend for BrokerBackend {
     fn slots(&self) -> u32 {
-        self.slots.max(self.local.slots())
+        let slots = u32::try_from(self.slots).unwrap_or(u32::MAX);
+        slots.max(self.local.slots())
     }
 
     fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
         match &job.placement {
             Placement::Here => self.run_here(id, job, rank),
-            Placement::Anywhere(inputs) => {
-                let common = Common {
-                    container: Arc::clone(&job.container),
-                    inputs: Arc::clone(inputs),
-                    environment: Arc::clone(&job.process.environment),
-                    working_directory: Arc::clone(&job.process.working_directory),
-                    resident: job.resident.clone(),
-                };
-                self.remote.submit(id, job, rank, common);
-            }
+            Placement::Anywhere(inputs) => match &mut self.sharing {
+                Some(sharing) => sharing.submit(id, job, rank),
+                None => {
+                    let inputs = Arc::clone(inputs);
+                    self.send_away(id, job, rank, &inputs);
+                }
+            },
         }
     }
 
     fn stop(&mut self, id: JobId, how: Stop) {
-        if self.local_jobs.contains(&id) {
+        let waited = match &mut self.sharing {
+            Some(sharing) => sharing.cancel(id),
+            None => false,
+        };
+        if waited {
+            self.events.push_back(remote::cancelled(id));
+        } else if self.local_jobs.contains(&id) {
             self.local.stop(id, how);
         } else if self.remote.stop(id, how) {
             self.events.push_back(remote::cancelled(id));
@@ -314,7 +397,10 @@ impl Backend for BrokerBackend {
     async fn next(&mut self) -> BackendEvent {
         loop {
             if let Some(event) = self.events.pop_front() {
-                return event;
+                match self.pass_on(event) {
+                    Some(event) => return event,
+                    None => continue,
+                }
             }
             if self.lost {
                 return std::future::pending().await;
@@ -328,6 +414,9 @@ impl Backend for BrokerBackend {
                 event = self.local.next() => {
                     if let BackendEvent::Finished { job, .. } = &event {
                         self.local_jobs.remove(job);
+                        if let Some(sharing) = &mut self.sharing {
+                            sharing.ended_here(*job);
+                        }
                     }
                     return event;
                 }

@@ -8,14 +8,14 @@ use clap::Args;
 
 use crate::engine::config::{Address, AddressError};
 use crate::engine::security::client::ClientSecurity;
-use crate::runners::sandbox::cluster::ClusterOptions;
+use crate::runners::sandbox::cluster::BrokerOptions;
 
 /// A broker that runs.
 #[derive(Clone, Debug, Args)]
 pub struct There {
     /// Which, and what to show it.
     #[command(flatten)]
-    pub cluster: ClusterOptions,
+    pub cluster: BrokerOptions,
 }
 
 impl There {

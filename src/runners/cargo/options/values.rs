@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use crate::engine::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
 
 use crate::runners::sandbox::caches::CACHE_VALUES;
-use crate::runners::sandbox::cluster::CLUSTER_VALUES;
+use crate::runners::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
 
 use super::{Options, REPORT_VALUES};
 
@@ -26,6 +26,7 @@ pub static PROGRAM: Program = Program {
         ],
         &CACHE_VALUES,
         &REPORT_VALUES,
+        &BROKER_VALUES,
         &CLUSTER_VALUES,
         &[
             Value::new("jobs", Kind::Number),

@@ -30,7 +30,7 @@ use crate::runners::cargo::options::REPORT_VALUES;
 pub use crate::runners::cargo::options::{IsolationOption, PassingOutput, ReportOptions};
 
 use crate::runners::sandbox::caches::CACHE_VALUES;
-use crate::runners::sandbox::cluster::{CLUSTER_VALUES, ClusterOptions};
+use crate::runners::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
 use crate::runners::sandbox::specified::ContainerOptions;
 
 pub use self::resolve::{Goal, OptionsError, Settings, Timeout};
@@ -54,6 +54,7 @@ pub static PROGRAM: Program = Program {
         ],
         &CACHE_VALUES,
         &REPORT_VALUES,
+        &BROKER_VALUES,
         &CLUSTER_VALUES,
         &[
             Value::new("vet", Kind::Text),

@@ -16,6 +16,9 @@ pub const TAG_LOCK_FILE: &str = "maelstrom-container-tags.lock";
 
 const VERSION: i64 = 1;
 
+/// Stands for the file's version, so that no image of this name can be in it.
+const VERSION_KEY: &str = "version";
+
 /// The content of a lock file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagLock {
@@ -92,7 +95,7 @@ impl TagLock {
         let Version::Tag(tag) = reference.version() else {
             return;
         };
-        if self.get(reference) == Some(digest) {
+        if self.get(reference) == Some(digest) || reference.name() == VERSION_KEY {
             return;
         }
         for tags in [&mut self.tags, &mut self.news] {
@@ -125,7 +128,7 @@ impl TagLock {
 /// `None` if the text has no meaning.
 fn parse(text: &str) -> Option<BTreeMap<String, BTreeMap<String, ContentHash>>> {
     let mut table: toml::Table = text.parse().ok()?;
-    if table.remove("version")?.as_integer()? != VERSION {
+    if table.remove(VERSION_KEY)?.as_integer()? != VERSION {
         return None;
     }
     table
@@ -147,7 +150,7 @@ fn parse_digest(text: &str) -> Option<ContentHash> {
 
 fn render(tags: &BTreeMap<String, BTreeMap<String, ContentHash>>) -> String {
     let mut table = toml::Table::new();
-    table.insert("version".to_owned(), VERSION.into());
+    table.insert(VERSION_KEY.to_owned(), VERSION.into());
     for (name, tags) in tags {
         let tags: toml::Table = tags
             .iter()
@@ -265,6 +268,18 @@ mod tests {
         both.record(&one, hash("1"));
         both.save(&path).unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn an_image_called_version_is_not_locked_and_harms_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(TAG_LOCK_FILE);
+        let debian = reference("docker://debian");
+        let mut lock = TagLock::default();
+        lock.record(&debian, hash("a"));
+        lock.record(&reference("docker://version"), hash("b"));
+        lock.save(&path).unwrap();
+        assert_eq!(TagLock::read(&path).unwrap().get(&debian), Some(hash("a")));
     }
 
     #[test]

@@ -108,8 +108,8 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
             interruptible(async |interrupts| {
                 let backend = backend(Isolation::Container, slots, &cluster).await?;
-                stream::Run::new(backend, workshop, interrupts)
-                    .follow(entries)
+                stream::Run::new(backend, interrupts)
+                    .follow(&mut workshop, entries)
                     .await
             })
         }
@@ -119,7 +119,9 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             let given = one::standard_input().map_err(|error| infrastructure(&error))?;
             let given = given.filter(|_| !reads_standard_input(&one));
             let ending = single(1, async |backend, interrupts| {
-                let job = job(&one, &project, &mut workshop).await?;
+                let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
+                    return Ok(Ending::Cancelled);
+                };
                 let backend = match given {
                     Some(input) => backend.with_input(input),
                     None => backend,
@@ -137,7 +139,9 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             }
             begun.log.keep_in(&own);
             let ending = single(1, async |backend, interrupts| {
-                let job = job(&one, &project, &mut workshop).await?;
+                let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
+                    return Ok(Ending::Cancelled);
+                };
                 let (master, slave) = terminal::open().map_err(|error| infrastructure(&error))?;
                 let backend = backend.on_terminal(slave);
                 terminal::run(backend, job, master, escape, interrupts).await
@@ -208,7 +212,20 @@ fn interruptible<T>(
     })
 }
 
-/// The one job that is to be run.
+/// The one job that is to be run, unless somebody stops it before it is at hand: an input may be
+/// waited for, and an image may come slowly.
+async fn prepared(
+    one: &One,
+    project: &Path,
+    workshop: &mut Workshop,
+    interrupts: &mut UnboundedReceiver<Interrupt>,
+) -> Result<Option<Job>, Failure> {
+    tokio::select! {
+        job = job(one, project, workshop) => job.map(Some),
+        Some(_) = interrupts.recv() => Ok(None),
+    }
+}
+
 async fn job(one: &One, project: &Path, workshop: &mut Workshop) -> Result<Job, Failure> {
     let no_container = |error: WorkshopError| {
         let help = error.help();

@@ -46,7 +46,6 @@ impl Output {
 /// Runs the jobs of one input.
 pub struct Run<'a> {
     backend: AnyBackend,
-    workshop: Workshop,
     interrupts: &'a mut UnboundedReceiver<Interrupt>,
     /// Of the jobs that have not ended; those that have written nothing have none.
     outputs: BTreeMap<JobId, Option<Output>>,
@@ -67,14 +66,9 @@ enum State {
 
 impl<'a> Run<'a> {
     /// A run that has not begun.
-    pub fn new(
-        backend: AnyBackend,
-        workshop: Workshop,
-        interrupts: &'a mut UnboundedReceiver<Interrupt>,
-    ) -> Run<'a> {
+    pub fn new(backend: AnyBackend, interrupts: &'a mut UnboundedReceiver<Interrupt>) -> Run<'a> {
         Run {
             backend,
-            workshop,
             interrupts,
             outputs: BTreeMap::new(),
             jobs: 0,
@@ -83,9 +77,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs all jobs; returns the program's exit code.
+    /// Runs all jobs, made in this workshop; returns the program's exit code.
     pub async fn follow(
         mut self,
+        workshop: &mut Workshop,
         mut entries: Receiver<Result<Entry, InputError>>,
     ) -> Result<u8, Failure> {
         let mut failure = None;
@@ -102,7 +97,7 @@ impl<'a> Run<'a> {
                 event = self.backend.next() => self.hear(event)?,
                 entry = entries.recv(), if wants_more => match entry {
                     None => self.state = State::Read,
-                    Some(Ok(entry)) => self.take(entry).await?,
+                    Some(Ok(entry)) => self.take(workshop, entry).await?,
                     Some(Err(error)) => {
                         // What runs already runs on.
                         self.state = State::Read;
@@ -123,10 +118,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn take(&mut self, entry: Entry) -> Result<(), Failure> {
+    /// Takes an object. While its container is being made, which may take long where an image has to
+    /// be fetched, jobs go on, and somebody may stop them all.
+    async fn take(&mut self, workshop: &mut Workshop, entry: Entry) -> Result<(), Failure> {
         let job = match entry {
             Entry::Containers(containers) => {
-                self.workshop.define(containers);
+                workshop.define(containers);
                 return Ok(());
             }
             Entry::Job(job) => job,
@@ -137,7 +134,18 @@ impl<'a> Run<'a> {
             priority: job.priority,
             estimate: None,
         };
-        match self.workshop.job(&job, None).await {
+        let mut making = std::pin::pin!(workshop.job(&job, None));
+        let made = loop {
+            tokio::select! {
+                made = &mut making => break made,
+                event = self.backend.next() => self.hear(event)?,
+                Some(_) = self.interrupts.recv() => {
+                    self.stop();
+                    return Ok(());
+                }
+            }
+        };
+        match made {
             Ok(job) => {
                 self.outputs.insert(id, None);
                 self.backend.submit(id, job, rank);

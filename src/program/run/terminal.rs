@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Two threads carry bytes, one each way, and this one listens to the backend, to signals and to
-//! what the keys' thread has found among the keys. While the job has the terminal its keys are the job's: `^C` reaches the job, not this program.
-//! Whatever ends this, the terminal is as before.
+//! what the keys' thread has found among the keys. While the job has the terminal its keys are the
+//! job's: `^C` reaches the job, not this program. Whatever ends this, the terminal is as before.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

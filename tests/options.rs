@@ -373,3 +373,45 @@ fn what_follows_the_program_is_its_own() {
         ["--strange", "-x"]
     );
 }
+
+/// What every program says about itself, and the other forms of saying so.
+#[test]
+fn what_is_asked_of_a_program_itself_ends_well() {
+    let nothing_here = tempfile::tempdir().unwrap();
+    for program in [
+        env!("CARGO_BIN_EXE_cargo-maelstrom"),
+        env!("CARGO_BIN_EXE_maelstrom-go-test"),
+        env!("CARGO_BIN_EXE_maelstrom-pytest"),
+        env!("CARGO_BIN_EXE_maelstrom-run"),
+        env!("CARGO_BIN_EXE_maelstrom-broker"),
+        env!("CARGO_BIN_EXE_maelstrom-worker"),
+    ] {
+        let told = |option: &str| {
+            let mut command = std::process::Command::new(program);
+            command.arg(option).current_dir(&nothing_here);
+            command.env_clear().env("HOME", nothing_here.path());
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{program} {option}");
+            assert_eq!(output.stderr, b"", "{program} {option}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        // `go test -v` means something else.
+        let is_go = program.ends_with("go-test");
+        let version = ["--version", "-V", "-v"].into_iter();
+        for option in version.filter(|option| !(is_go && *option == "-v")) {
+            assert!(
+                told(option).contains(env!("CARGO_PKG_VERSION")),
+                "{program} {option}"
+            );
+        }
+        for option in ["--help", "-h"] {
+            assert!(told(option).contains("--config-file"), "{program} {option}");
+        }
+        // A worker has no values before it knows its broker.
+        if !program.ends_with("worker") {
+            for option in ["--print-config", "-P"] {
+                assert!(told(option).contains("log-level = "), "{program} {option}");
+            }
+        }
+    }
+}

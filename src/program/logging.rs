@@ -3,10 +3,13 @@
 //! An event below the wished level costs one comparison with a number: nothing is formatted, and no
 //! subscriber is asked.
 
+use std::time::Instant;
+
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::time::uptime;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -42,9 +45,18 @@ fn subscriber(
     let lines = fmt::layer()
         .with_ansi(false)
         .with_target(false)
-        .with_timer(uptime())
+        .with_timer(SinceStart(Instant::now()))
         .with_writer(writer);
     tracing_subscriber::registry().with(chosen).with(lines)
+}
+
+/// The time since the log began, in seconds; a thousandth is as much as anybody compares.
+struct SinceStart(Instant);
+
+impl FormatTime for SinceStart {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        write!(writer, "{:8.3}s", self.0.elapsed().as_secs_f64())
+    }
 }
 
 #[cfg(test)]

@@ -180,7 +180,8 @@ impl Materials {
             tags.record(reference, image.digest);
             if tags.save(&path)? == Saved::Written {
                 let path = path.display();
-                tracing::info!(uri, digest = %image.digest, %path, "the tag is locked from now on");
+                let digest = format_args!("sha256:{}", image.digest);
+                tracing::info!(uri, %digest, %path, "the tag is locked from now on");
             }
         }
         Ok(Arc::new(image))

@@ -124,8 +124,13 @@ fn the_python_example_runs_a_program_and_cancels_another() {
         &tokens,
     ]);
     let authority = team.join("ca.pem");
-    let token = team.join("far.token");
-    let (_worker, _) = Running::start(&mut cluster.worker_with(&authority, &token));
+    let shown = [
+        "--broker-ca",
+        &file("ca.pem"),
+        "--broker-token-file",
+        &file("far.token"),
+    ];
+    let (_worker, _) = Running::start(&mut cluster.worker_with(&shown.map(str::to_owned)));
 
     let modules = keep.path().join("generated");
     fs::create_dir(&modules).unwrap();

@@ -1,5 +1,6 @@
 //! Images from real registries and archives, made by other tools, and what becomes of them.
 
+mod named;
 mod real;
 
 use std::collections::BTreeMap;

@@ -46,7 +46,7 @@ pub use self::explain::explain;
 pub use self::read::Context;
 pub use self::resolve::{Resolution, Resolved, ResolvedBase, Resolver, RunnerLayers, SpecError};
 pub use self::template::Variable;
-pub use crate::container::layer::LayerSpec as Layer;
+pub use crate::container::layer::{LayerSpec as Layer, SymlinkSpec};
 
 use self::container::Change;
 

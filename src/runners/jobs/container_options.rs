@@ -16,6 +16,7 @@ use crate::runners::sandbox::invocation::Invocation;
 
 use super::mount::mount;
 use super::options::{Command, NamedJob, OptionsError};
+use super::usual::furnish;
 
 /// What a program named on the command line runs in.
 #[derive(Clone, Debug, Default, Args)]
@@ -156,18 +157,22 @@ impl ContainerOptions {
         let vars = self.env.iter().map(|text| variable(text));
         let vars = vars.collect::<Result<BTreeMap<_, _>, _>>()?;
         let timeout = self.timeout.filter(|seconds| *seconds > 0);
+        let mut container = Container {
+            base,
+            layers: Vec::new(),
+            environment: vec![Element {
+                vars,
+                merge: Merge::Extend,
+            }],
+            mounts: mounts.collect::<Result<_, _>>()?,
+            scalars,
+        };
+        if self.image.is_some() {
+            furnish(&mut container);
+        }
         Ok(Box::new(NamedJob {
             command,
-            container: Container {
-                base,
-                layers: Vec::new(),
-                environment: vec![Element {
-                    vars,
-                    merge: Merge::Extend,
-                }],
-                mounts: mounts.collect::<Result<_, _>>()?,
-                scalars,
-            },
+            container,
             timeout: timeout.map(|seconds| Duration::from_secs(seconds.into())),
         }))
     }

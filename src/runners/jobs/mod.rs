@@ -9,6 +9,7 @@
 //! - [`mount`]: mounts on it.
 //! - [`split`]: where the objects of an input end. - [`input`]: what they say.
 //! - [`surroundings`]: what a job gets that asks for no container.
+//! - `usual`: what a program of an image finds besides.
 //! - [`workshop`]: from a job as it is described to one that can be run.
 //! - [`framework`]: an input's jobs as rows of the dashboard.
 //! - [`escape`]: the way back from a job that has the terminal.
@@ -22,5 +23,7 @@ pub mod options;
 pub mod split;
 pub mod surroundings;
 pub mod workshop;
+
+mod usual;
 
 pub use self::options::{Mode, Options, OptionsError, Settings};

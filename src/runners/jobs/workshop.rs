@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::exit_code;
-use crate::engine::job::{Inputs, Job, Mount, MountKind, Placement, ProcessSpec};
+use crate::engine::job::{Device, Inputs, Job, Mount, MountKind, Placement, ProcessSpec};
 use crate::engine::materials::{Sources, Watcher};
 use crate::engine::spec::job::JobSpecification;
 use crate::engine::spec::{
@@ -198,6 +198,7 @@ fn stub(mount: &Mount) -> String {
     let stub = stub_of(&mount.mount_point.to_string_lossy());
     match &mount.kind {
         MountKind::Bind { source, .. } if is_file(source) => stub,
+        MountKind::Device(device) if *device != Device::Shm => stub,
         _ => format!("{stub}/"),
     }
 }

@@ -1,0 +1,120 @@
+//! What a program of an image finds besides what is in the image: the file systems and devices
+//! that images leave to whoever runs them.
+//!
+//! Only for programs named on the command line; a job of an input says what it wants.
+
+use std::path::Path;
+
+use crate::engine::job::{Device, Mount, MountKind, Network, WhenForbidden};
+use crate::engine::spec::{Container, Layer, SymlinkSpec};
+
+/// The usual devices.
+const DEVICES: [Device; 6] = [
+    Device::Full,
+    Device::Null,
+    Device::Random,
+    Device::Tty,
+    Device::Urandom,
+    Device::Zero,
+];
+
+/// The usual links among them.
+const LINKS: [(&str, &str); 5] = [
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/ptmx", "pts/ptmx"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+];
+
+/// Adds the usual things below the container's own. What its own mounts are about stays out of
+/// the way.
+pub(super) fn furnish(container: &mut Container) {
+    let network = container.scalars.network;
+    let own = container.mounts.iter().map(|own| &own.mount);
+    let own: Vec<&Path> = own.map(|mount| mount.mount_point.as_path()).collect();
+    let is_free = |mount: &Mount| {
+        let mut own = own.iter();
+        !own.any(|point| point.starts_with(&mount.mount_point))
+    };
+    let usual = file_systems(network).into_iter().chain(devices());
+    let mut mounts: Vec<_> = usual.filter(is_free).map(Into::into).collect();
+    mounts.append(&mut container.mounts);
+    container.mounts = mounts;
+    let links = LINKS.map(|(link, target)| SymlinkSpec {
+        link: link.into(),
+        target: target.into(),
+    });
+    container.layers.push(Layer::Symlinks {
+        symlinks: links.into(),
+    });
+}
+
+fn file_systems(network: Option<Network>) -> Vec<Mount> {
+    let at = |point: &str, kind| Mount {
+        mount_point: point.into(),
+        kind,
+    };
+    let mut mounts = vec![
+        at("/proc", MountKind::Proc),
+        at("/dev/pts", MountKind::DevPts),
+        at("/dev/shm", MountKind::Tmp),
+        at("/tmp", MountKind::Tmp),
+    ];
+    match network {
+        // It shows the devices of a network, which must be the container's own.
+        Some(Network::Local) => {}
+        Some(Network::Disabled | Network::Loopback) | None => {
+            let when_forbidden = WhenForbidden::LeaveEmpty;
+            mounts.push(at("/sys", MountKind::Sys { when_forbidden }));
+        }
+    }
+    mounts
+}
+
+fn devices() -> impl Iterator<Item = Mount> {
+    DEVICES.into_iter().map(|device| Mount {
+        mount_point: Path::new("/dev").join(device.name()),
+        kind: MountKind::Device(device),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(network: Option<Network>, own: &[&str]) -> Vec<String> {
+        let mut container = Container::default();
+        container.scalars.network = network;
+        let mounts = own.iter().map(|point| Mount {
+            mount_point: point.into(),
+            kind: MountKind::Proc,
+        });
+        container.mounts = mounts.map(Into::into).collect();
+        furnish(&mut container);
+        let points = container.mounts.iter().map(|own| &own.mount.mount_point);
+        points.map(|point| point.display().to_string()).collect()
+    }
+
+    #[test]
+    fn what_is_said_wins_over_the_usual() {
+        let usual = points(None, &[]);
+        for point in ["/proc", "/sys", "/tmp", "/dev/pts", "/dev/shm", "/dev/null"] {
+            assert!(usual.iter().any(|known| known == point), "{point}");
+        }
+        let without = |gone: &str| -> Vec<String> {
+            let kept = usual.iter().filter(|point| *point != gone);
+            kept.cloned().collect()
+        };
+        assert_eq!(points(Some(Network::Local), &[]), without("/sys"));
+        for (own, gone) in [
+            ("/tmp/src", "/tmp"),
+            ("/dev/null", "/dev/null"),
+            ("/tmpfs", ""),
+        ] {
+            let mut expected = without(gone);
+            expected.push(own.to_owned());
+            assert_eq!(points(None, &[own]), expected, "{own}");
+        }
+    }
+}

@@ -19,6 +19,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_maelstrom-broker");
+const WORKER: &str = env!("CARGO_BIN_EXE_maelstrom-worker");
 
 struct Broker {
     child: Child,
@@ -80,14 +81,33 @@ impl Broker {
 }
 
 fn program() -> Command {
-    let mut command = Command::new(PROGRAM);
+    command(PROGRAM)
+}
+
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MAELSTROM_") {
             command.env_remove(name);
         }
     }
-    command.env_remove("NOTIFY_SOCKET");
     command
+        .env_remove("NOTIFY_SOCKET")
+        .env_remove("WATCHDOG_USEC");
+    command
+}
+
+/// What a service tells systemd next.
+fn heard(socket: &UnixDatagram) -> String {
+    let mut buffer = [0; 256];
+    let count = socket.recv(&mut buffer).unwrap();
+    let text = String::from_utf8(buffer[..count].to_vec()).unwrap();
+    text.trim_end().to_owned()
+}
+
+fn terminate(child: &Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
 }
 
 fn said(output: &Output) -> (Option<i32>, String, String) {
@@ -258,14 +278,97 @@ fn systemd_hears_of_the_beginning_and_the_end() {
     let path = directory.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     let broker = Broker::start_with(&[], Some(&path));
-    let heard = || {
-        let mut buffer = [0; 256];
-        let count = socket.recv(&mut buffer).unwrap();
-        String::from_utf8(buffer[..count].to_vec()).unwrap()
-    };
-    assert_eq!(heard().trim_end(), "READY=1");
-    let pid = Pid::from_raw(i32::try_from(broker.child.id()).unwrap());
-    kill(pid, Signal::SIGTERM).unwrap();
-    assert_eq!(heard().trim_end(), "STOPPING=1");
+    assert_eq!(heard(&socket), "READY=1");
+    terminate(&broker.child);
+    assert_eq!(heard(&socket), "STOPPING=1");
     assert_eq!(broker.ended().code(), Some(0));
+}
+
+#[test]
+fn systemd_hears_that_a_worker_is_up_and_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let broker = Broker::start(&[]);
+    let mut worker = command(WORKER)
+        .args(["--config-file=-", "--slots=1", "--broker", &broker.address])
+        .arg("--cache-root")
+        .arg(directory.path().join("cache"))
+        .env("NOTIFY_SOCKET", &path)
+        // Twice in this time it says so, for the first time at once.
+        .env("WATCHDOG_USEC", "60000000")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut first = [heard(&socket), heard(&socket)];
+    first.sort();
+    assert_eq!(first, ["READY=1", "WATCHDOG=1"]);
+    terminate(&worker);
+    assert_eq!(heard(&socket), "STOPPING=1");
+    assert_eq!(worker.wait().unwrap().code(), Some(0));
+}
+
+/// Under this limit of open files, which a shell sets.
+fn limited(limit: &str, program: &str, arguments: &[&str]) -> Command {
+    let mut shell = command("sh");
+    let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
+    shell.args(["-c", &script, program]).args(arguments);
+    shell
+}
+
+#[test]
+fn too_few_open_files_are_told_before_anything_begins() {
+    let cache = tempfile::tempdir().unwrap();
+    let cache = cache.path().display().to_string();
+    let common = ["--config-file=-", "--cache-root", &cache];
+    let worker = [&common[..], &["--slots=2", "--broker=localhost:1"]].concat();
+    for (program, arguments, needed) in [(PROGRAM, &common[..], "4096"), (WORKER, &worker, "544")] {
+        let output = limited("-n 256", program, arguments).output().unwrap();
+        let (code, _, stderr) = said(&output);
+        assert_eq!(code, Some(125), "{stderr}");
+        assert!(
+            stderr.contains("the limit of open files is 256"),
+            "{stderr}"
+        );
+        assert!(
+            stderr.contains(&format!("`ulimit -n {needed}`")),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn the_soft_limit_of_open_files_is_raised() {
+    let cache = tempfile::tempdir().unwrap();
+    let cache = cache.path().display().to_string();
+    let mut shell = limited(
+        "-Sn 256",
+        PROGRAM,
+        &["--config-file=-", "--cache-root", &cache],
+    );
+    let mut child = shell.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains(" listens on "));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    assert!(files.unwrap().contains(" 4096 "), "{limits}");
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// They are about being a broker.
+#[test]
+fn a_brokers_own_values_do_not_concern_its_commands() {
+    let broker = Broker::start(&[]);
+    let mut status = program();
+    let output = status
+        .args(["status", "--broker", &broker.address])
+        .env("MAELSTROM_BROKER_PORT", "4000")
+        .env("MAELSTROM_CACHE_SIZE", "nonsense")
+        .output()
+        .unwrap();
+    let (code, _, stderr) = said(&output);
+    assert_eq!(code, Some(0), "{stderr}");
 }

@@ -85,6 +85,30 @@ const BROKER: [Row; 4] = [
     ("cache-size", Kind::Size, None, Some("1 GB")),
 ];
 
+/// What the original's broker has not.
+const BROKER_OWN: [Row; 10] = [
+    ("listen", Kind::Text, None, Some("127.0.0.1")),
+    ("http-listen", Kind::Text, None, Some("127.0.0.1")),
+    ("tls-certificate", Kind::Text, None, None),
+    ("tls-key", Kind::Text, None, None),
+    ("client-ca", Kind::Text, None, None),
+    ("tokens", Kind::Text, None, None),
+    ("insecure-listen", Kind::Boolean, None, None),
+    ("lease", Kind::Number, None, Some("20")),
+    ("heartbeat", Kind::Number, None, Some("5")),
+    ("client-timeout", Kind::Number, None, Some("300")),
+];
+
+/// What the original's worker has not.
+const WORKER_OWN: [Row; 6] = [
+    ("name", Kind::Text, None, None),
+    ("drain-timeout", Kind::Number, None, Some("300")),
+    ("broker-ca", Kind::Text, None, None),
+    ("broker-certificate", Kind::Text, None, None),
+    ("broker-key", Kind::Text, None, None),
+    ("broker-token-file", Kind::Text, None, None),
+];
+
 const WORKER: [Row; 5] = [
     ("broker", Kind::Text, Some('b'), None),
     ("slots", Kind::Number, None, None),
@@ -134,8 +158,8 @@ fn every_value_is_there() {
         &[&CLIENT, &CACHES, &OUTPUT, &RUNNER, &PYTEST],
     );
     check_values::<jobs::Options>(&jobs::options::PROGRAM, &[&CLIENT, &CACHES, &OUTPUT, &RUN]);
-    check_values::<broker::options::Options>(&broker::options::PROGRAM, &[&BROKER]);
-    check_values::<worker::options::Options>(&worker::options::PROGRAM, &[&WORKER]);
+    check_values::<broker::options::Options>(&broker::options::PROGRAM, &[&BROKER, &BROKER_OWN]);
+    check_values::<worker::options::Options>(&worker::options::PROGRAM, &[&WORKER, &WORKER_OWN]);
 }
 
 #[test]

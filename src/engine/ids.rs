@@ -50,6 +50,18 @@ pub fn random_name() -> [u8; 16] {
     (random() << 64 | random()).to_ne_bytes()
 }
 
+/// A run on a cluster as logs name it: the first eight hexadecimal digits of its sixteen bytes, with
+/// which what the status shows of it begins, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortRun<'a>(pub &'a [u8; 16]);
+
+impl fmt::Display for ShortRun<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = self.0.iter().take(4);
+        bytes.try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
 /// A run: 64 random bits, shown as 16 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RunId(pub u64);

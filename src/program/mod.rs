@@ -9,10 +9,12 @@
 //! - [`session`]: one run with everything around it: backend, screen, signals, recording.
 //! - [`screen`]: the thread that shows a run.
 //! - [`specification`]: files that describe containers, begun and explained.
+//! - [`systemd`], [`descriptors`]: what services say to, and need of, the system.
 //! - [`failure`]: why a program ends before its run, as a person reads it.
 
 pub mod broker;
 pub mod cargo;
+mod descriptors;
 pub mod failure;
 pub mod go;
 mod logging;
@@ -23,4 +25,5 @@ pub mod screen;
 pub mod session;
 pub mod showing;
 pub mod specification;
+mod systemd;
 pub mod worker;

@@ -55,15 +55,6 @@ pub struct JobName {
     pub job: u64,
 }
 
-/// In hexadecimal digits the run, then the job.
-impl fmt::Display for JobName {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut run = self.run.iter();
-        run.try_for_each(|byte| write!(out, "{byte:02x}"))?;
-        write!(out, "/{}", self.job)
-    }
-}
-
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Ledger<T> {

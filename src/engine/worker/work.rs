@@ -30,8 +30,11 @@ use super::line::{Dial, Down, Line, LineEvent};
 use super::template::{Known, Templates, ToPrepare};
 use crate::container::store::Store;
 use crate::engine::backend::local::LocalBackend;
-use crate::engine::backend::{Backend, BackendEvent, BackendLost, GRACE_DEFAULT, Rank, Stop};
+use crate::engine::backend::{
+    Backend, BackendEvent, BackendLost, GRACE_DEFAULT, JobId, Rank, Stop,
+};
 use crate::engine::event::EventKind;
+use crate::engine::ids::ShortRun;
 use crate::engine::job::{Job, Placement};
 use crate::engine::output_log;
 use crate::engine::run::signals::Interrupt;
@@ -270,7 +273,8 @@ impl<C: Contents + 'static> Worker<C> {
             };
             let grace = order.grace.unwrap_or(GRACE_DEFAULT);
             if let Some(name) = self.ledger.name(fence) {
-                tracing::debug!(job = %name, %fence, "a job starts");
+                let (run, job) = (ShortRun(&name.run), JobId(name.job));
+                tracing::debug!(%run, %job, %fence, "a job starts");
             }
             self.backend
                 .submit_with_grace(fence.job(), job, Rank::default(), grace);
@@ -288,7 +292,8 @@ impl<C: Contents + 'static> Worker<C> {
             BackendEvent::Finished { job, result } => {
                 let fence = Fence(job.0);
                 if let Some(name) = self.ledger.name(fence) {
-                    tracing::debug!(job = %name, %fence, end = ?result.end, "a job has ended");
+                    let (run, job) = (ShortRun(&name.run), JobId(name.job));
+                    tracing::debug!(%run, %job, %fence, end = ?result.end, "a job has ended");
                 }
                 self.ledger.finished(fence, result);
             }

@@ -10,7 +10,9 @@ mod serve;
 
 use std::ffi::OsString;
 
-use self::options::{Options, PROGRAM};
+use clap::CommandFactory;
+
+use self::options::{COMMANDS, Options, PROGRAM};
 use super::failure::Failure;
 use super::logging;
 use super::opening::{print_out, tell};
@@ -26,7 +28,12 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
 }
 
 fn run(arguments: &[OsString]) -> Result<u8, Failure> {
-    let settled = match config::settle::<Options>(&PROGRAM, arguments, &ThisProcess) {
+    let is_command = |word: &OsString| Options::command().find_subcommand(word).is_some();
+    let program = match arguments.get(1).is_some_and(is_command) {
+        true => &COMMANDS,
+        false => &PROGRAM,
+    };
+    let settled = match config::settle::<Options>(program, arguments, &ThisProcess) {
         Ok(settled) => settled,
         Err(ConfigError::CommandLine(told)) => return Ok(tell(&told)),
         Err(error) => return Err(Failure::usage(&error, error.help())),

@@ -34,6 +34,15 @@ pub static PROGRAM: Program = Program {
     ]],
 };
 
+/// What is not the broker, but speaks to one or makes credentials: the broker's own values, which may
+/// be set for all programs, do not concern it.
+pub static COMMANDS: Program = Program {
+    name: "maelstrom-broker",
+    prefix: "MAELSTROM_BROKER",
+    directories: &[],
+    values: &[],
+};
+
 /// The command line as it was typed.
 #[derive(Clone, Debug, Parser)]
 #[command(

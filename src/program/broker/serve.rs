@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -24,7 +23,9 @@ use crate::engine::broker::operations::http::{self, Sources};
 use crate::engine::broker::services;
 use crate::engine::exit_code;
 use crate::engine::security::roles::Role;
+use crate::program::descriptors;
 use crate::program::failure::Failure;
+use crate::program::systemd::{self, Answer};
 
 /// How long the end of the broker waits for answers that are on their way.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
@@ -40,6 +41,7 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
     if let Some(warning) = warning {
         tracing::warn!("{warning}");
     }
+    descriptors::ensure(descriptors::BROKER)?;
     let storage = Storage::open(&StorageOptions {
         root: settings.directory.clone(),
         size_target_bytes: settings.size_target_bytes,
@@ -127,19 +129,24 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
                 drop(ended.await);
             });
         let mut serving = pin!(serving);
-        notify(&[NotifyState::Ready]);
+        systemd::ready();
+        let core = async || match door.figures().await {
+            Ok(_) => Answer::Given,
+            Err(_) => Answer::Missing,
+        };
         tokio::select! {
             served = &mut serving => served.map_err(|error| infrastructure(&error))?,
             watched = watched => watched.map_err(|error| infrastructure(&error))?,
             () = engine.run() => {}
             () = health.report(reporter.clone()) => {}
+            never = systemd::watchdog(core) => match never {},
             () = door.ordered_to_end() => {}
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
         health.end();
         health.tell(&reporter).await;
-        notify(&[NotifyState::Stopping]);
+        systemd::stopping();
         tracing::info!("the broker ends; what waits is kept for its next start");
         // Nobody waits for it any more if the server has failed.
         let _ = end.send(());
@@ -168,13 +175,6 @@ async fn watched(listener: Option<TcpListener>, sources: Sources) -> io::Result<
     let address = listener.local_addr()?;
     writeln!(io::stdout().lock(), "metrics and health: http://{address}")?;
     http::serve(listener, sources).await
-}
-
-/// Tells systemd, if it started us.
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "systemd cannot be told how the broker does");
-    }
 }
 
 /// Nobody could reach the broker.

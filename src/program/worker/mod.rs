@@ -7,10 +7,12 @@ pub mod options;
 use std::ffi::OsString;
 
 use self::options::{Options, PROGRAM};
+use super::descriptors;
 use super::failure::Failure;
 use super::logging;
 use super::opening::{print_out, tell};
 use super::session::{local_backend, runtime};
+use super::systemd::{self, Answer};
 use crate::container::store::{Store, StoreOptions};
 use crate::engine::config::{self, ConfigError, ThisProcess};
 use crate::engine::event::Isolation;
@@ -20,6 +22,7 @@ use crate::engine::reapi::client::CasClient;
 use crate::engine::run::signals;
 use crate::engine::security::client::connect_later;
 use crate::engine::worker::line::dial_over;
+use crate::engine::worker::work::Sign;
 use crate::engine::worker::{Settings, Worker};
 use crate::runners::sandbox::invocation::{Colours, Invocation};
 
@@ -81,6 +84,7 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
     };
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let slots = offer.slots.unwrap_or(u32::try_from(cpus).unwrap_or(1));
+    descriptors::ensure(descriptors::of_worker(slots))?;
     let security = cluster.security();
     runtime()?.block_on(async {
         let interrupts = signals::listen(|_| true).map_err(|error| infrastructure(&error))?;
@@ -97,8 +101,21 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
             "maelstrom-worker {} {name}: {slots} slots, broker {broker}\n",
             env!("CARGO_PKG_VERSION")
         ))?;
-        let worker = Worker::new(settings, backend, contents, dial, interrupts, |_| {});
-        worker.run().await.map_err(|error| infrastructure(&error))
+        let worker = Worker::new(settings, backend, contents, dial, interrupts, tell_systemd);
+        tokio::select! {
+            ended = worker.run() => ended.map_err(|error| infrastructure(&error)),
+            // On the one thread that does everything: whoever hears of it knows that it moves on.
+            never = systemd::watchdog(async || Answer::Given) => match never {},
+        }
     })?;
     Ok(exit_code::SUCCESS)
+}
+
+/// A worker is up when the broker has it.
+fn tell_systemd(sign: &Sign) {
+    match sign {
+        Sign::Registered(_) => systemd::ready(),
+        Sign::Draining => systemd::stopping(),
+        Sign::Down(_) => {}
+    }
 }

@@ -13,6 +13,7 @@ use crate::engine::backend::JobId;
 use crate::engine::broker::book::{ClientId, Gate, InputsId, Moment};
 use crate::engine::broker::journal::{Entry, RememberedRun, RunName};
 use crate::engine::broker::limits;
+use crate::engine::ids::ShortRun;
 use crate::engine::output_log::Cursor;
 use crate::engine::wire::v1::{self, client_message, session_event};
 use crate::engine::wire::versions::{VERSIONS, agree};
@@ -74,13 +75,17 @@ impl Core {
         for (number, bytes) in remembered.templates {
             match v1::Template::decode(bytes.as_slice()) {
                 Ok(template) => drop(self.define(client, number, template)),
-                Err(error) => tracing::warn!(%error, "a template of the journal is broken"),
+                Err(error) => {
+                    let run = ShortRun(&run);
+                    tracing::warn!(%run, %error, "a template of the journal is broken");
+                }
             }
         }
         for (job, description) in remembered.jobs {
             let decoded = v1::Job::decode(&*description);
             let Some(demand) = decoded.ok().and_then(|job| self.demand(client, &job)) else {
-                tracing::warn!(job, "a job of the journal is broken");
+                let (run, job) = (ShortRun(&run), JobId(job));
+                tracing::warn!(%run, %job, "a job of the journal is broken");
                 continue;
             };
             self.add_job(client, JobId(job), description, Phase::Queued);
@@ -343,16 +348,13 @@ impl Core {
 
     /// Ends a client's connection; it may come back.
     pub(super) fn fail_session(&mut self, id: ClientId, status: Status) {
-        let attached = self
-            .clients
-            .get_mut(&id)
-            .and_then(|client| client.attached.take());
-        if let Some(attached) = attached {
-            tracing::warn!(
-                client = id.0,
-                message = status.message(),
-                "a client is sent away"
-            );
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        if let Some(attached) = client.attached.take() {
+            let (run, client) = (ShortRun(&client.run), &client.name);
+            let message = status.message();
+            tracing::warn!(%run, client, message, "a client is sent away");
             self.peers.remove(&attached.session);
             attached.outbox.fail(status);
             self.client_gone(id);

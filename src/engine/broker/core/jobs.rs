@@ -11,10 +11,10 @@ use crate::engine::broker::book::{ClientId, Fence, InputsId, JobKey, KitId};
 use crate::engine::broker::journal::RunName;
 use crate::engine::error::with_causes;
 use crate::engine::event::Stream;
-use crate::engine::ids::WorkerId;
+use crate::engine::ids::{ShortRun, WorkerId};
 use crate::engine::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, Cursor, OutputError, OutputLog};
 use crate::engine::wire::to_proto;
-use crate::engine::wire::v1::{self, session_event};
+use crate::engine::wire::v1::{self, job_result, session_event};
 
 /// A job that is not over, or whose client doesn't know it.
 pub(super) struct JobState {
@@ -132,8 +132,16 @@ impl Client {
 impl Core {
     /// A job is over.
     pub(super) fn conclude(&mut self, key: JobKey, result: v1::JobResult) {
-        let client = self.clients.get_mut(&key.client);
-        if let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) {
+        if let Some(client) = self.clients.get_mut(&key.client)
+            && let Some(state) = client.jobs.get_mut(&key.job)
+        {
+            let run = ShortRun(&client.run);
+            match &result.end {
+                Some(job_result::End::Infrastructure(why)) => {
+                    tracing::warn!(%run, job = %key.job, "a job could not be run: {why}");
+                }
+                end => tracing::debug!(%run, job = %key.job, ?end, "a job is over"),
+            }
             state.phase = Phase::Finished(Box::new(result));
             self.pump(key.client, key.job);
         }
@@ -147,6 +155,8 @@ impl Core {
         let Some(state) = client.jobs.get_mut(&key.job) else {
             return;
         };
+        let run = ShortRun(&client.run);
+        tracing::info!(%run, job = %key.job, reason, "a job waits again");
         state.phase = Phase::Queued;
         if state.output.take().is_some() {
             let requeued = v1::Requeued {

@@ -8,7 +8,7 @@ use crate::engine::broker::book::{
     Fence, Grant, Holds, How, InputsId, JobKey, Lease, Returned, Standing, Verdict,
 };
 use crate::engine::error::with_causes;
-use crate::engine::ids::WorkerId;
+use crate::engine::ids::{ShortRun, WorkerId};
 use crate::engine::wire::from_proto;
 use crate::engine::wire::v1::{self, job_result, report, worker_order};
 
@@ -156,6 +156,10 @@ impl Core {
                 tracing::error!(%key, "a job of the book is not known");
                 continue;
             };
+            let worker_name = self.workers.get(&worker).map(|worker| worker.name.as_str());
+            let on = worker_name.unwrap_or_default();
+            let short = ShortRun(&run);
+            tracing::debug!(run = %short, job = %key.job, worker = on, fence = fence.0, "a job is leased");
             self.leases.insert(fence, key);
             self.send_template(worker, InputsId(job.template));
             by_worker.entry(worker).or_default().push(v1::Lease {

@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{LEASES_AHEAD, Sign, WorkError, Worker, heart};
-use crate::engine::backend::{Backend, Stop};
+use crate::engine::backend::{Backend, JobId, Stop};
+use crate::engine::ids::ShortRun;
 use crate::engine::wire::error::WireError;
 use crate::engine::wire::from_proto;
 use crate::engine::wire::v1::{self, worker_message, worker_order};
@@ -159,6 +160,7 @@ impl<C: Contents + 'static> Worker<C> {
             .as_ref()
             .ok_or("it gives a lease without a job")?;
         let name = JobName { run, job: job.id };
+        let (run, job_id) = (ShortRun(&name.run), JobId(name.job));
         if self.ledger.len() >= self.leases_max() {
             return Err("it gives more leases than this worker has asked for".to_owned());
         }
@@ -180,14 +182,14 @@ impl<C: Contents + 'static> Worker<C> {
             (Duty::Serving, _, order) => {
                 let why = order.err().unwrap_or_default();
                 let host = &self.settings.name;
-                tracing::error!(job = %name, %fence, "a lease makes no sense: {why}");
+                tracing::error!(%run, job = %job_id, %fence, "a lease makes no sense: {why}");
                 let reason = format!("the worker {host} can't make sense of the job: {why}");
                 self.ledger.refuse(fence, name, &reason)
             }
         };
         match taken {
             Taken::New => {}
-            Taken::Known => tracing::debug!(job = %name, %fence, "a lease came twice"),
+            Taken::Known => tracing::debug!(%run, job = %job_id, %fence, "a lease came twice"),
         }
         Ok(())
     }

@@ -1,0 +1,49 @@
+//! What a service tells systemd, when that started it with `Type=notify`: that it is up, that it ends,
+//! and, if the unit wants to hear it, that it still answers.
+//!
+//! Without systemd nothing is told. Deliberately absent: anything that depends on being told.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+/// It is up.
+pub fn ready() {
+    tell(NotifyState::Ready);
+}
+
+/// It is about to end.
+pub fn stopping() {
+    tell(NotifyState::Stopping);
+}
+
+/// Tells for ever that the program answers, as long as `answers` comes back with yes.
+pub async fn watchdog(answers: impl AsyncFn() -> Answer) -> Infallible {
+    let Some(period) = sd_notify::watchdog_enabled() else {
+        return std::future::pending().await;
+    };
+    let mut ticks = tokio::time::interval((period / 2).max(Duration::from_millis(1)));
+    loop {
+        ticks.tick().await;
+        match answers().await {
+            Answer::Given => tell(NotifyState::Watchdog),
+            Answer::Missing => {}
+        }
+    }
+}
+
+/// Whether what makes up the program answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It does.
+    Given,
+    /// It does not.
+    Missing,
+}
+
+fn tell(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd cannot be told how this program does");
+    }
+}

@@ -210,17 +210,25 @@ fn prepare(
         Some(_) => "https",
         None => "http",
     };
-    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
-        .map_err(certificates)?
-        .connect_timeout(CONNECT_MAX)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEP_ALIVE_PERIOD)
-        .keep_alive_timeout(KEEP_ALIVE_MAX)
-        .keep_alive_while_idle(true);
+    let mut endpoint = endpoint(scheme, address).map_err(certificates)?;
     if let Some(tls) = tls {
         endpoint = endpoint.tls_config(tls).map_err(certificates)?;
     }
     Ok((endpoint, token))
+}
+
+/// How a broker is spoken to, whatever carries it.
+pub fn endpoint(
+    scheme: &str,
+    address: &Address,
+) -> Result<Endpoint, tonic::transport::Error> {
+    let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?;
+    Ok(endpoint
+        .connect_timeout(CONNECT_MAX)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEP_ALIVE_PERIOD)
+        .keep_alive_timeout(KEEP_ALIVE_MAX)
+        .keep_alive_while_idle(true))
 }
 
 fn token(path: &Path) -> Result<MetadataValue<Ascii>, ConnectError> {

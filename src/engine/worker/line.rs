@@ -6,7 +6,7 @@
 //! Invariant: [`Line::next`] can be dropped at any time without losing anything.
 
 use std::future::Future;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -61,6 +61,8 @@ where
 /// See the module's documentation.
 pub struct Line {
     dial: Dial,
+    /// Whose it is: no two workers' pauses are the same.
+    instance: [u8; 16],
     state: State,
     failures: u32,
 }
@@ -104,10 +106,11 @@ pub struct Down {
 }
 
 impl Line {
-    /// A line that nobody has dialled yet.
-    pub fn new(dial: Dial) -> Line {
+    /// A line of this worker that nobody has dialled yet.
+    pub fn new(dial: Dial, instance: [u8; 16]) -> Line {
         Line {
             dial,
+            instance,
             state: State::Resting(Box::pin(sleep(Duration::ZERO))),
             failures: 0,
         }
@@ -207,15 +210,17 @@ impl Line {
             true => 1,
             false => self.failures.saturating_add(1),
         };
-        self.state = State::Resting(Box::pin(sleep(pause(self.failures))));
+        self.state = State::Resting(Box::pin(sleep(pause(self.instance, self.failures))));
     }
 }
 
 /// Half to all of what the number of failures makes it, so that workers don't all come at once.
-fn pause(failures: u32) -> Duration {
+fn pause(instance: [u8; 16], failures: u32) -> Duration {
     let doubled = failures.saturating_sub(1).min(16);
     let whole = PAUSE_MIN.saturating_mul(1 << doubled).min(PAUSE_MAX);
-    let chance = RandomState::new().build_hasher().finish() % 1000;
+    let mut hasher = DefaultHasher::new();
+    (instance, failures).hash(&mut hasher);
+    let chance = hasher.finish() % 1000;
     whole / 2 + whole.mul_f64(0.5 * chance as f64 / 1000.0)
 }
 
@@ -267,12 +272,13 @@ mod tests {
     #[test]
     fn pauses_grow_to_a_limit_and_differ() {
         for failures in [0, 1, 2, 5, 100, u32::MAX] {
-            let pause = pause(failures);
+            let pause = pause([7; 16], failures);
             assert!(pause >= PAUSE_MIN / 2 && pause <= PAUSE_MAX, "{pause:?}");
         }
-        assert!(pause(100) >= PAUSE_MAX / 2);
-        let pauses: std::collections::BTreeSet<Duration> = (0..50).map(|_| pause(9)).collect();
-        assert!(pauses.len() > 1);
+        assert!(pause([7; 16], 100) >= PAUSE_MAX / 2);
+        let workers = (0..50).map(|worker| pause([worker; 16], 9));
+        let pauses: std::collections::BTreeSet<Duration> = workers.collect();
+        assert!(pauses.len() > 40);
     }
 
     #[test]

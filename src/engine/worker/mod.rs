@@ -8,7 +8,7 @@
 //! ```
 //!
 //! - [`work`]: the loop, on one thread: everything that happens is one event.
-//! - [`line`]: the connection, dialled again whenever it breaks.
+//! - [`line`]: the connection, dialled again whenever it breaks. [`executor`]: what runs the jobs.
 //! - [`ledger`]: how far each lease has come and what the broker knows of it.
 //! - [`template`]: what leases have in common. [`inputs`]: from digests to a container that can be
 //!   made; [`contents`]: where the bytes come from.
@@ -24,6 +24,7 @@
 //! Deliberately absent: which job is next, and attempts, which are the broker's.
 
 pub mod contents;
+pub mod executor;
 pub mod health;
 pub mod inputs;
 pub mod ledger;

@@ -23,16 +23,14 @@ use tonic::Status;
 use self::drain::Duty;
 use self::orders::Speech;
 use super::contents::Contents;
+use super::executor::Executor;
 use super::health::{DISK_FREE_BYTES_MIN, Health};
 use super::inputs::{Freed, InputError, Prepared, Shelf, TreeLimits};
 use super::ledger::{Fence, Ledger, Upshot};
 use super::line::{Dial, Down, Line, LineEvent};
 use super::template::{Known, Templates, ToPrepare};
 use crate::container::store::Store;
-use crate::engine::backend::local::LocalBackend;
-use crate::engine::backend::{
-    Backend, BackendEvent, BackendLost, GRACE_DEFAULT, JobId, Rank, Stop,
-};
+use crate::engine::backend::{BackendEvent, BackendLost, GRACE_DEFAULT, JobId, Rank, Stop};
 use crate::engine::event::EventKind;
 use crate::engine::ids::ShortRun;
 use crate::engine::job::{Job, Placement};
@@ -112,9 +110,9 @@ pub enum WorkError {
 }
 
 /// See the module's documentation.
-pub struct Worker<C> {
+pub struct Worker<C, E> {
     settings: Settings,
-    backend: LocalBackend,
+    backend: E,
     shelf: Rc<Shelf<C>>,
     line: Line,
     ledger: Ledger<Payload>,
@@ -151,25 +149,25 @@ enum Event {
     DutyOver,
 }
 
-impl<C: Contents + 'static> Worker<C> {
+impl<C: Contents + 'static, E: Executor> Worker<C, E> {
     /// A worker that has done nothing yet. Signs are told to `watcher` at once.
     pub fn new(
         settings: Settings,
-        backend: LocalBackend,
+        backend: E,
         (store, contents): (Store, C),
         dial: Dial,
         interrupts: UnboundedReceiver<Interrupt>,
         watcher: impl FnMut(&Sign) + 'static,
-    ) -> Worker<C> {
+    ) -> Worker<C, E> {
         let cache = store.root().to_owned();
         let private = settings.private.clone();
         Worker {
             ledger: Ledger::new(cache.clone(), settings.output_bytes_max),
             health: Health::new(cache, settings.disk_free_bytes_min),
             shelf: Rc::new(Shelf::new(contents, store, settings.tree_limits, private)),
+            line: Line::new(dial, settings.instance),
             settings,
             backend,
-            line: Line::new(dial),
             templates: Templates::default(),
             preparations: FuturesUnordered::new(),
             questions: FuturesUnordered::new(),
@@ -204,15 +202,19 @@ impl<C: Contents + 'static> Worker<C> {
     async fn next(&mut self) -> Event {
         let has_words = self.speech.has_words() || self.is_registered() && self.ledger.has_untold();
         let room = self.line.room();
+        // What is rare and urgent first. Last is what jobs write, of which there may be no end: it is
+        // taken only when all of what was taken before is on its way, and in a fixed order the same
+        // happenings have the same consequences.
         tokio::select! {
-            event = self.backend.next(), if self.lost.is_none() => Event::Backend(event),
-            event = self.line.next() => Event::Line(event),
-            permit = room, if has_words => Event::Room(permit),
-            Some(_) = self.preparations.next() => Event::Prepared,
-            Some(answer) = self.questions.next() => Event::Answered(answer),
+            biased;
             () = beat(&mut self.heart) => Event::Heartbeat,
             Some(_) = self.interrupts.recv() => Event::Interrupt,
             () = self.duty.over() => Event::DutyOver,
+            event = self.line.next() => Event::Line(event),
+            Some(_) = self.preparations.next() => Event::Prepared,
+            Some(answer) = self.questions.next() => Event::Answered(answer),
+            permit = room, if has_words => Event::Room(permit),
+            event = self.backend.next(), if self.lost.is_none() => Event::Backend(event),
         }
     }
 

@@ -11,7 +11,6 @@ use tokio::sync::oneshot;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Server;
 
 use super::options::Settings;
 use super::security::Security;
@@ -116,7 +115,7 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         };
         let watched = watched(watchers, sources);
         let (end, ended) = oneshot::channel();
-        let mut server = Server::builder().tcp_nodelay(true);
+        let mut server = services::server();
         if let Some(tls) = tls {
             server = server
                 .tls_config(tls)

@@ -79,9 +79,9 @@ enum Done {
     },
 }
 
-/// Executes jobs on a cluster.
-pub struct BrokerBackend {
-    local: LocalBackend,
+/// Executes jobs on a cluster, and what must stay here by another backend.
+pub struct BrokerBackend<L = LocalBackend> {
+    local: L,
     link: Link,
     contents: CasClient,
     preparer: Arc<Preparer>,
@@ -101,9 +101,19 @@ pub struct BrokerBackend {
 }
 
 impl BrokerBackend {
+    /// Changes how long a job may go on after SIGTERM.
+    pub fn with_grace(mut self, grace: Duration) -> BrokerBackend {
+        self.grace = grace;
+        self.remote.set_grace(grace);
+        self.local = self.local.with_grace(grace);
+        self
+    }
+}
+
+impl<L: Backend> BrokerBackend<L> {
     /// Uses a cluster, and this machine's backend for what must stay here. Must be called on a
     /// runtime.
-    pub fn new(options: ClusterOptions, local: LocalBackend) -> BrokerBackend {
+    pub fn new(options: ClusterOptions, local: L) -> BrokerBackend<L> {
         let contents = CasClient::new(options.connection.clone());
         let link = Link::open(options.connection, options.run, options.name);
         BrokerBackend {
@@ -123,14 +133,6 @@ impl BrokerBackend {
             slots: 0,
             lost: false,
         }
-    }
-
-    /// Changes how long a job may go on after SIGTERM.
-    pub fn with_grace(mut self, grace: Duration) -> BrokerBackend {
-        self.grace = grace;
-        self.remote.set_grace(grace);
-        self.local = self.local.with_grace(grace);
-        self
     }
 
     fn notice(&mut self, severity: Severity, text: String, help: Option<String>) {
@@ -335,7 +337,7 @@ impl BrokerBackend {
     }
 }
 
-impl Backend for BrokerBackend {
+impl<L: Backend> Backend for BrokerBackend<L> {
     fn slots(&self) -> u32 {
         let slots = u32::try_from(self.slots).unwrap_or(u32::MAX);
         slots.max(self.local.slots())

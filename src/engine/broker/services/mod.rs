@@ -18,6 +18,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 use tonic::service::RoutesBuilder;
 use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Server;
 use tonic::{Status, Streaming};
 
 use super::book::Moment;
@@ -185,6 +186,11 @@ impl Door {
 
 fn ending() -> Status {
     Status::unavailable("the broker is ending")
+}
+
+/// How the broker listens, whatever carries it.
+pub fn server() -> Server {
+    Server::builder().tcp_nodelay(true)
 }
 
 /// Adds the broker's services, each for those who may call it.

@@ -12,9 +12,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Sign, Worker};
-use crate::engine::backend::{Backend, Stop};
+use crate::engine::backend::Stop;
 use crate::engine::wire::v1::{self, worker_message};
 use crate::engine::worker::contents::Contents;
+use crate::engine::worker::executor::Executor;
 
 /// How long the broker may take to confirm the last ends. It does so at once.
 const LEAVE_TIME_MAX: Duration = Duration::from_secs(5);
@@ -42,7 +43,7 @@ impl Duty {
     }
 }
 
-impl<C: Contents + 'static> Worker<C> {
+impl<C: Contents + 'static, E: Executor> Worker<C, E> {
     /// Takes no more jobs and will end.
     pub(super) fn drain(&mut self) {
         match self.duty {

@@ -8,13 +8,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{LEASES_AHEAD, Sign, WorkError, Worker, heart};
-use crate::engine::backend::{Backend, JobId, Stop};
+use crate::engine::backend::{JobId, Stop};
 use crate::engine::ids::ShortRun;
 use crate::engine::wire::error::WireError;
 use crate::engine::wire::from_proto;
 use crate::engine::wire::v1::{self, worker_message, worker_order};
 use crate::engine::wire::versions;
 use crate::engine::worker::contents::Contents;
+use crate::engine::worker::executor::Executor;
 use crate::engine::worker::ledger::{Fence, JobName, Taken, Upshot, shortened};
 use crate::engine::worker::work::drain::Duty;
 
@@ -68,7 +69,7 @@ impl Speech {
     }
 }
 
-impl<C: Contents + 'static> Worker<C> {
+impl<C: Contents + 'static, E: Executor> Worker<C, E> {
     pub(super) fn order(&mut self, order: worker_order::Kind) -> Result<(), WorkError> {
         if let worker_order::Kind::Registered(registered) = order {
             return self.registered(&registered);

@@ -1,25 +1,25 @@
 //! What must survive the broker: runs, their templates, and jobs that were accepted and have not
 //! been told to be over.
 //!
-//! A thread of its own writes. Additions are one transaction for as many as have come together, and
-//! are on the disk before they are acknowledged. Removals are not hurried: a job that comes back
-//! after a loss of power is run once more, and its client, which has heard of it, takes no notice.
+//! - [`records`]: the file. A [`Journal`] hands [`Request`]s to whoever writes it: a thread of its own,
+//!   or what [`Journal::handing_over`] is given.
+//!
+//! Additions are one transaction for as many as have come together, and are on the disk before they
+//! are acknowledged. Removals are not hurried: a job that comes back after a loss of power is run once
+//! more, and its client, which has heard of it, takes no notice.
 //!
 //! Absent on purpose: results. They can be had again by running the job.
 
+pub mod records;
+
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use self::records::Records;
 
 /// A run's 16 bytes.
 pub type RunName = [u8; 16];
-
-const RUNS: TableDefinition<'_, &[u8; 16], (&str, u32)> = TableDefinition::new("runs");
-const TEMPLATES: TableDefinition<'_, (&[u8; 16], u32), &[u8]> = TableDefinition::new("templates");
-const JOBS: TableDefinition<'_, (&[u8; 16], u64), &[u8]> = TableDefinition::new("jobs");
-const STARTS: TableDefinition<'_, (), u64> = TableDefinition::new("starts");
 
 /// At most this many requests become one transaction, so that the first of them need not wait for
 /// ever.
@@ -111,14 +111,17 @@ pub struct JournalError {
 /// Told when what was asked for is safe, or why it is not.
 pub type Done = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
 
-struct Request {
-    entries: Vec<Entry>,
-    done: Option<Done>,
+/// Something to be carried out.
+pub struct Request {
+    /// What is to be written.
+    pub entries: Vec<Entry>,
+    /// Who waits for it, if somebody does.
+    pub done: Option<Done>,
 }
 
-/// The journal's writing end. Dropping it writes what is left and waits for that.
+/// The journal's writing end. Dropping it lets the thread write what is left, and waits for that.
 pub struct Journal {
-    requests: Option<Sender<Request>>,
+    requests: Option<Box<dyn Fn(Request) + Send>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -126,56 +129,56 @@ impl Journal {
     /// Opens the journal of a broker's directory, and tells what it holds. Only one broker can.
     pub fn open(directory: &Path) -> Result<(Journal, Remembered), JournalError> {
         let path = directory.join(FILE);
-        let failed = |source: redb::Error| JournalError {
-            path: path.clone(),
-            doing: "opened",
-            source: Box::new(source),
-        };
-        let database = Database::create(&path).map_err(|error| failed(error.into()))?;
-        let remembered = recall(&database).map_err(failed)?;
+        let (records, remembered) = Records::open(&path)?;
         let (requests, inbox) = channel();
         let writer = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write_all(&database, &path, &inbox))
+            .spawn(move || {
+                while let Ok(first) = inbox.recv() {
+                    let mut batch = vec![first];
+                    batch.extend(inbox.try_iter().take(BATCH_MAX - 1));
+                    records.carry_out(batch);
+                }
+            })
             .map_err(|error| JournalError {
-                path: directory.join(FILE),
+                path,
                 doing: "given a thread",
                 source: Box::new(redb::Error::Io(error)),
             })?;
         let journal = Journal {
-            requests: Some(requests),
+            // Whoever waits is told by the request itself.
+            requests: Some(Box::new(move |request| drop(requests.send(request)))),
             writer: Some(writer),
         };
         Ok((journal, remembered))
     }
 
-    /// A journal of a broker that keeps nothing.
-    pub fn none() -> Journal {
+    /// A journal whose requests somebody else carries out, in their order.
+    pub fn handing_over(requests: impl Fn(Request) + Send + 'static) -> Journal {
         Journal {
-            requests: None,
+            requests: Some(Box::new(requests)),
             writer: None,
         }
     }
 
+    /// A journal of a broker that keeps nothing.
+    pub fn none() -> Journal {
+        Journal::handing_over(|request| request.finish(Ok(())))
+    }
+
     /// Writes, and calls when it is safe.
     pub fn keep(&self, entries: Vec<Entry>, done: Done) {
-        let request = Request {
-            entries,
-            done: Some(done),
-        };
-        match &self.requests {
-            Some(requests) => drop(requests.send(request)),
-            None => request.finish(Ok(())),
-        }
+        self.request(entries, Some(done));
     }
 
     /// Writes when there is time.
     pub fn forget(&self, entries: Vec<Entry>) {
+        self.request(entries, None);
+    }
+
+    fn request(&self, entries: Vec<Entry>, done: Option<Done>) {
         if let Some(requests) = &self.requests {
-            drop(requests.send(Request {
-                entries,
-                done: None,
-            }));
+            requests(Request { entries, done });
         }
     }
 }
@@ -195,115 +198,6 @@ impl Request {
             done(result);
         }
     }
-}
-
-fn write_all(database: &Database, path: &Path, inbox: &Receiver<Request>) {
-    while let Ok(first) = inbox.recv() {
-        let mut batch = vec![first];
-        batch.extend(inbox.try_iter().take(BATCH_MAX - 1));
-        let result = write(database, &batch);
-        if let Err(error) = &result {
-            tracing::error!(path = %path.display(), %error, "the journal cannot be written to");
-        }
-        let message = result.err().map(|error| error.to_string());
-        for request in batch {
-            request.finish(match &message {
-                None => Ok(()),
-                Some(message) => Err(JournalError {
-                    path: path.to_owned(),
-                    doing: "written to",
-                    source: Box::new(redb::Error::Io(std::io::Error::other(message.clone()))),
-                }),
-            });
-        }
-    }
-}
-
-fn write(database: &Database, batch: &[Request]) -> Result<(), redb::Error> {
-    let mut transaction = database.begin_write()?;
-    let is_awaited = batch.iter().any(|request| request.done.is_some());
-    transaction
-        .set_durability(match is_awaited {
-            true => Durability::Immediate,
-            false => Durability::None,
-        })
-        .map_err(|error| redb::Error::Io(std::io::Error::other(error.to_string())))?;
-    {
-        let mut runs = transaction.open_table(RUNS)?;
-        let mut templates = transaction.open_table(TEMPLATES)?;
-        let mut jobs = transaction.open_table(JOBS)?;
-        for entry in batch.iter().flat_map(|request| &request.entries) {
-            match entry {
-                Entry::Run {
-                    run,
-                    client,
-                    weight,
-                } => {
-                    runs.insert(run, (client.as_str(), *weight))?;
-                }
-                Entry::Template {
-                    run,
-                    number,
-                    template,
-                } => {
-                    templates.insert((run, *number), template.as_slice())?;
-                }
-                Entry::Job {
-                    run,
-                    job,
-                    description,
-                } => {
-                    jobs.insert((run, *job), &**description)?;
-                }
-                Entry::JobOver { run, job } => {
-                    jobs.remove((run, *job))?;
-                }
-                Entry::RunOver { run } => {
-                    runs.remove(run)?;
-                    templates.retain_in((run, 0)..=(run, u32::MAX), |_, _| false)?;
-                    jobs.retain_in((run, 0)..=(run, u64::MAX), |_, _| false)?;
-                }
-            }
-        }
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
-fn recall(database: &Database) -> Result<Remembered, redb::Error> {
-    let transaction = database.begin_write()?;
-    let starts = {
-        let mut table = transaction.open_table(STARTS)?;
-        let before = table.get(())?.map_or(0, |number| number.value());
-        table.insert((), before + 1)?;
-        transaction.open_table(RUNS)?;
-        transaction.open_table(TEMPLATES)?;
-        transaction.open_table(JOBS)?;
-        before + 1
-    };
-    transaction.commit()?;
-    let reading = database.begin_read()?;
-    let (templates, jobs) = (reading.open_table(TEMPLATES)?, reading.open_table(JOBS)?);
-    let mut runs = Vec::new();
-    for entry in reading.open_table(RUNS)?.iter()? {
-        let (key, value) = entry?;
-        let run = *key.value();
-        let (client, weight) = value.value();
-        let templates = templates.range((&run, 0)..=(&run, u32::MAX))?;
-        let jobs = jobs.range((&run, 0)..=(&run, u64::MAX))?;
-        runs.push(RememberedRun {
-            run,
-            client: client.to_owned(),
-            weight,
-            templates: templates
-                .map(|entry| entry.map(|(key, value)| (key.value().1, value.value().to_vec())))
-                .collect::<Result<_, _>>()?,
-            jobs: jobs
-                .map(|entry| entry.map(|(key, value)| (key.value().1, value.value().into())))
-                .collect::<Result<_, _>>()?,
-        });
-    }
-    Ok(Remembered { starts, runs })
 }
 
 #[cfg(test)]

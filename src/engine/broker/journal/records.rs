@@ -1,0 +1,158 @@
+//! The journal's file: tables of runs, templates and jobs.
+
+use std::path::{Path, PathBuf};
+
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageBackend,
+    TableDefinition,
+};
+
+use super::{Entry, JournalError, Remembered, RememberedRun, Request};
+
+const RUNS: TableDefinition<'_, &[u8; 16], (&str, u32)> = TableDefinition::new("runs");
+const TEMPLATES: TableDefinition<'_, (&[u8; 16], u32), &[u8]> = TableDefinition::new("templates");
+const JOBS: TableDefinition<'_, (&[u8; 16], u64), &[u8]> = TableDefinition::new("jobs");
+const STARTS: TableDefinition<'_, (), u64> = TableDefinition::new("starts");
+
+/// An open file.
+#[derive(Debug)]
+pub struct Records {
+    database: Database,
+    path: PathBuf,
+}
+
+impl Records {
+    /// Opens a file, counts one start more, and tells what is in it. Only one program can.
+    pub fn open(path: &Path) -> Result<(Records, Remembered), JournalError> {
+        Records::of(Database::create(path), path)
+    }
+
+    /// The same of what lies elsewhere than in a file; `path` is for messages.
+    pub fn open_on(
+        backend: impl StorageBackend,
+        path: &Path,
+    ) -> Result<(Records, Remembered), JournalError> {
+        Records::of(Database::builder().create_with_backend(backend), path)
+    }
+
+    fn of(
+        database: Result<Database, DatabaseError>,
+        path: &Path,
+    ) -> Result<(Records, Remembered), JournalError> {
+        let failed = |source: redb::Error| JournalError {
+            path: path.to_owned(),
+            doing: "opened",
+            source: Box::new(source),
+        };
+        let database = database.map_err(|error| failed(error.into()))?;
+        let remembered = recall(&database).map_err(failed)?;
+        let path = path.to_owned();
+        Ok((Records { database, path }, remembered))
+    }
+
+    /// Writes what requests ask for, in one transaction, and tells those who wait.
+    pub fn carry_out(&self, batch: Vec<Request>) {
+        let result = write(&self.database, &batch);
+        if let Err(error) = &result {
+            tracing::error!(path = %self.path.display(), %error, "the journal cannot be written to");
+        }
+        let message = result.err().map(|error| error.to_string());
+        for request in batch {
+            request.finish(match &message {
+                None => Ok(()),
+                Some(message) => Err(JournalError {
+                    path: self.path.clone(),
+                    doing: "written to",
+                    source: Box::new(redb::Error::Io(std::io::Error::other(message.clone()))),
+                }),
+            });
+        }
+    }
+}
+
+fn write(database: &Database, batch: &[Request]) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    let is_awaited = batch.iter().any(|request| request.done.is_some());
+    transaction
+        .set_durability(match is_awaited {
+            true => Durability::Immediate,
+            false => Durability::None,
+        })
+        .map_err(|error| redb::Error::Io(std::io::Error::other(error.to_string())))?;
+    {
+        let mut runs = transaction.open_table(RUNS)?;
+        let mut templates = transaction.open_table(TEMPLATES)?;
+        let mut jobs = transaction.open_table(JOBS)?;
+        for entry in batch.iter().flat_map(|request| &request.entries) {
+            match entry {
+                Entry::Run {
+                    run,
+                    client,
+                    weight,
+                } => {
+                    runs.insert(run, (client.as_str(), *weight))?;
+                }
+                Entry::Template {
+                    run,
+                    number,
+                    template,
+                } => {
+                    templates.insert((run, *number), template.as_slice())?;
+                }
+                Entry::Job {
+                    run,
+                    job,
+                    description,
+                } => {
+                    jobs.insert((run, *job), &**description)?;
+                }
+                Entry::JobOver { run, job } => {
+                    jobs.remove((run, *job))?;
+                }
+                Entry::RunOver { run } => {
+                    runs.remove(run)?;
+                    templates.retain_in((run, 0)..=(run, u32::MAX), |_, _| false)?;
+                    jobs.retain_in((run, 0)..=(run, u64::MAX), |_, _| false)?;
+                }
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn recall(database: &Database) -> Result<Remembered, redb::Error> {
+    let transaction = database.begin_write()?;
+    let starts = {
+        let mut table = transaction.open_table(STARTS)?;
+        let before = table.get(())?.map_or(0, |number| number.value());
+        table.insert((), before + 1)?;
+        transaction.open_table(RUNS)?;
+        transaction.open_table(TEMPLATES)?;
+        transaction.open_table(JOBS)?;
+        before + 1
+    };
+    transaction.commit()?;
+    let reading = database.begin_read()?;
+    let (templates, jobs) = (reading.open_table(TEMPLATES)?, reading.open_table(JOBS)?);
+    let mut runs = Vec::new();
+    for entry in reading.open_table(RUNS)?.iter()? {
+        let (key, value) = entry?;
+        let run = *key.value();
+        let (client, weight) = value.value();
+        let templates = templates.range((&run, 0)..=(&run, u32::MAX))?;
+        let jobs = jobs.range((&run, 0)..=(&run, u64::MAX))?;
+        runs.push(RememberedRun {
+            run,
+            client: client.to_owned(),
+            weight,
+            templates: templates
+                .map(|entry| entry.map(|(key, value)| (key.value().1, value.value().to_vec())))
+                .collect::<Result<_, _>>()?,
+            jobs: jobs
+                .map(|entry| entry.map(|(key, value)| (key.value().1, value.value().into())))
+                .collect::<Result<_, _>>()?,
+        });
+    }
+    Ok(Remembered { starts, runs })
+}

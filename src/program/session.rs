@@ -22,7 +22,9 @@ use super::screen::{Listing, Screen, Shown, TerminalGone};
 use super::showing::screen;
 use crate::engine::backend::GRACE_DEFAULT;
 use crate::engine::backend::any::AnyBackend;
-use crate::engine::backend::broker::{BrokerBackend, ClusterOptions as ClusterBackendOptions};
+use crate::engine::backend::broker::{
+    BrokerBackend, ClusterOptions as ClusterBackendOptions, Preparing,
+};
 use crate::engine::backend::local::LocalBackend;
 use crate::engine::config::Address;
 use crate::engine::event::channel::channel;
@@ -252,6 +254,7 @@ async fn cluster_backend(
         digests: cache.join("digests"),
         grace: GRACE_DEFAULT,
         local_slots: cluster.local_slots,
+        preparing: Preparing::default(),
     };
     Ok(BrokerBackend::new(options, local))
 }

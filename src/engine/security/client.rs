@@ -218,10 +218,7 @@ fn prepare(
 }
 
 /// How a broker is spoken to, whatever carries it.
-pub fn endpoint(
-    scheme: &str,
-    address: &Address,
-) -> Result<Endpoint, tonic::transport::Error> {
+pub fn endpoint(scheme: &str, address: &Address) -> Result<Endpoint, tonic::transport::Error> {
     let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?;
     Ok(endpoint
         .connect_timeout(CONNECT_MAX)

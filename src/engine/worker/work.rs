@@ -24,7 +24,7 @@ use self::drain::Duty;
 use self::orders::Speech;
 use super::contents::Contents;
 use super::executor::Executor;
-use super::health::{DISK_FREE_BYTES_MIN, Health};
+use super::health::{DISK_FREE_BYTES_MIN, Health, Vitals};
 use super::inputs::{Freed, InputError, Prepared, Shelf, TreeLimits};
 use super::ledger::{Fence, Ledger, Upshot};
 use super::line::{Dial, Down, Line, LineEvent};
@@ -66,6 +66,8 @@ pub struct Settings {
     pub output_bytes_max: u64,
     /// With less room than this it takes no jobs.
     pub disk_free_bytes_min: u64,
+    /// Whether the broker hears how busy the machine is.
+    pub vitals: Vitals,
 }
 
 impl Settings {
@@ -80,6 +82,7 @@ impl Settings {
             tree_limits: TreeLimits::default(),
             output_bytes_max: output_log::BYTES_MAX,
             disk_free_bytes_min: DISK_FREE_BYTES_MIN,
+            vitals: Vitals::default(),
         }
     }
 }
@@ -163,7 +166,7 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
         let private = settings.private.clone();
         Worker {
             ledger: Ledger::new(cache.clone(), settings.output_bytes_max),
-            health: Health::new(cache, settings.disk_free_bytes_min),
+            health: Health::new(cache, settings.disk_free_bytes_min, settings.vitals),
             shelf: Rc::new(Shelf::new(contents, store, settings.tree_limits, private)),
             line: Line::new(dial, settings.instance),
             settings,

@@ -63,6 +63,18 @@ pub struct ClusterOptions {
     pub grace: Duration,
     /// How many jobs that may run anywhere run on this machine at a time.
     pub local_slots: u32,
+    /// How templates are prepared.
+    pub preparing: Preparing,
+}
+
+/// How templates are prepared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preparing {
+    /// By threads of their own: many files may have to be read.
+    #[default]
+    Aside,
+    /// At once: of two runs that are to be the same, threads would make two.
+    AtOnce,
 }
 
 type Work = Pin<Box<dyn Future<Output = Done>>>;
@@ -85,6 +97,7 @@ pub struct BrokerBackend<L = LocalBackend> {
     link: Link,
     contents: CasClient,
     preparer: Arc<Preparer>,
+    preparing: Preparing,
     remote: Remote,
     work: FuturesUnordered<Work>,
     events: VecDeque<BackendEvent>,
@@ -121,6 +134,7 @@ impl<L: Backend> BrokerBackend<L> {
             link,
             contents,
             preparer: Arc::new(Preparer::new(options.digests)),
+            preparing: options.preparing,
             remote: Remote::new(options.grace),
             work: FuturesUnordered::new(),
             events: VecDeque::new(),
@@ -220,13 +234,15 @@ impl<L: Backend> BrokerBackend<L> {
     fn start_work(&mut self) {
         self.share();
         for (key, common) in self.remote.take_unprepared() {
-            let preparer = Arc::clone(&self.preparer);
+            let (preparer, preparing) = (Arc::clone(&self.preparer), self.preparing);
             self.work.push(Box::pin(async move {
-                let preparing =
-                    tokio::task::spawn_blocking(move || preparer.prepare(&common).map(Box::new));
-                let result = match preparing.await {
-                    Ok(result) => result,
-                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                let prepare = move || preparer.prepare(&common).map(Box::new);
+                let result = match preparing {
+                    Preparing::AtOnce => prepare(),
+                    Preparing::Aside => match tokio::task::spawn_blocking(prepare).await {
+                        Ok(result) => result,
+                        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                    },
                 };
                 Done::Prepared { key, result }
             }));

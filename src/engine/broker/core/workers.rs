@@ -280,16 +280,20 @@ impl Core {
         }
     }
 
-    /// Ends a worker's connection because of what it said.
+    /// Ends a worker's connection because of what it said. It need not come back.
     pub(super) fn dismiss(&mut self, id: WorkerId, why: &str) {
+        self.send_away(id, Status::invalid_argument(why.to_owned()));
+    }
+
+    fn send_away(&mut self, id: WorkerId, status: Status) {
         let connection = self
             .workers
             .get_mut(&id)
             .and_then(|worker| worker.connection.take());
         if let Some(connection) = connection {
-            tracing::warn!(worker = %self.worker_name(id), why, "a worker is sent away");
+            let (worker, why) = (self.worker_name(id), status.message());
+            tracing::warn!(worker, why, "a worker is sent away");
             self.peers.remove(&connection.session);
-            let status = Status::invalid_argument(why.to_owned());
             drop(connection.orders.send(Err(status)));
             self.worker_gone(id);
         }
@@ -319,11 +323,10 @@ impl Core {
         self.instances.retain(|_, worker| *worker != id);
     }
 
-    /// Nothing was heard of a worker for as long as leases live.
+    /// Nothing was heard of a worker for as long as leases live. It is welcome to come back: its
+    /// machine slept, or the network did.
     pub(super) fn silent(&mut self, id: WorkerId) {
-        self.dismiss(
-            id,
-            "nothing was heard of the worker for as long as leases live",
-        );
+        let why = "nothing was heard of the worker for as long as leases live";
+        self.send_away(id, Status::unavailable(why));
     }
 }

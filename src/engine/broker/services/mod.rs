@@ -38,6 +38,11 @@ const INBOX_MAX: usize = 1024;
 /// Inputs between two rounds of decisions.
 const BATCH_MAX: usize = 256;
 
+/// How often a silent connection is tried, and for how long: a client's machine that vanished says
+/// no goodbye, and what it wanted must not be kept for ever.
+const KEEP_ALIVE_PERIOD: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_MAX: Duration = Duration::from_secs(10);
+
 /// How often those who watch are told how the cluster does.
 pub const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
 
@@ -190,7 +195,10 @@ fn ending() -> Status {
 
 /// How the broker listens, whatever carries it.
 pub fn server() -> Server {
-    Server::builder().tcp_nodelay(true)
+    Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(KEEP_ALIVE_PERIOD))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_MAX))
 }
 
 /// Adds the broker's services, each for those who may call it.

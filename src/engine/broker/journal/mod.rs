@@ -13,7 +13,7 @@
 pub mod records;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{SendError, channel};
 use std::thread::JoinHandle;
 
 use self::records::Records;
@@ -141,13 +141,21 @@ impl Journal {
                 }
             })
             .map_err(|error| JournalError {
-                path,
+                path: directory.join(FILE),
                 doing: "given a thread",
                 source: Box::new(redb::Error::Io(error)),
             })?;
+        let path = directory.join(FILE);
         let journal = Journal {
-            // Whoever waits is told by the request itself.
-            requests: Some(Box::new(move |request| drop(requests.send(request)))),
+            requests: Some(Box::new(move |request| {
+                if let Err(SendError(request)) = requests.send(request) {
+                    request.finish(Err(JournalError {
+                        path: path.clone(),
+                        doing: "written to: the thread that does so has ended",
+                        source: Box::new(redb::Error::Io(std::io::ErrorKind::BrokenPipe.into())),
+                    }));
+                }
+            })),
             writer: Some(writer),
         };
         Ok((journal, remembered))
@@ -202,6 +210,8 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const RUN: RunName = [7; 16];
@@ -259,6 +269,33 @@ mod tests {
         );
         assert_eq!(run.templates, [(3, b"t".to_vec())]);
         assert_eq!(run.jobs, [(2, 2_u64.to_be_bytes().into())]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn what_something_else_has_written_to_is_no_panic(
+            scribbles in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let (journal, _) = Journal::open(directory.path()).unwrap();
+            keep(&journal, vec![run(RUN), job(RUN, 1), job(RUN, 2)]);
+            drop(journal);
+            let path = directory.path().join(FILE);
+            let mut bytes = std::fs::read(&path).unwrap();
+            for (place, byte) in scribbles {
+                // Near the beginning is what tells where everything else is.
+                let place = place.index(bytes.len().min(16_384));
+                bytes[place] = byte;
+            }
+            std::fs::write(&path, bytes).unwrap();
+            if let Ok((mut journal, _)) = Journal::open(directory.path()) {
+                journal.forget(vec![Entry::RunOver { run: RUN }]);
+                journal.requests = None;
+                prop_assert!(journal.writer.take().unwrap().join().is_ok());
+            }
+        }
     }
 
     #[test]

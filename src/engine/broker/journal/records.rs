@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use redb::{
-    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageBackend,
+    Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageBackend,
     TableDefinition,
 };
 
@@ -24,7 +24,7 @@ pub struct Records {
 impl Records {
     /// Opens a file, counts one start more, and tells what is in it. Only one program can.
     pub fn open(path: &Path) -> Result<(Records, Remembered), JournalError> {
-        Records::of(Database::create(path), path)
+        Records::of(checking().create(path), path)
     }
 
     /// The same of what lies elsewhere than in a file; `path` is for messages.
@@ -32,7 +32,7 @@ impl Records {
         backend: impl StorageBackend,
         path: &Path,
     ) -> Result<(Records, Remembered), JournalError> {
-        Records::of(Database::builder().create_with_backend(backend), path)
+        Records::of(checking().create_with_backend(backend), path)
     }
 
     fn of(
@@ -68,6 +68,14 @@ impl Records {
             });
         }
     }
+}
+
+/// A file that something else has written to must be an error when it is opened: without the check it
+/// would be a panic some time later. What is in it is soon looked through.
+fn checking() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_check_integrity_on_open(true);
+    builder
 }
 
 fn write(database: &Database, batch: &[Request]) -> Result<(), redb::Error> {
@@ -126,11 +134,11 @@ fn recall(database: &Database) -> Result<Remembered, redb::Error> {
     let starts = {
         let mut table = transaction.open_table(STARTS)?;
         let before = table.get(())?.map_or(0, |number| number.value());
-        table.insert((), before + 1)?;
+        table.insert((), before.saturating_add(1))?;
         transaction.open_table(RUNS)?;
         transaction.open_table(TEMPLATES)?;
         transaction.open_table(JOBS)?;
-        before + 1
+        before.saturating_add(1)
     };
     transaction.commit()?;
     let reading = database.begin_read()?;

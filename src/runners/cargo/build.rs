@@ -248,7 +248,7 @@ impl Build {
 }
 
 /// What a line on cargo's standard output means; nothing, if it is of no interest.
-fn read_message(line: Line) -> Option<BuildMessage> {
+pub fn read_message(line: Line) -> Option<BuildMessage> {
     match serde_json::from_slice(&line.bytes) {
         Ok(Message::CompilerArtifact(artifact)) => Some(BuildMessage::Artifact(Box::new(artifact))),
         Ok(Message::BuildScriptExecuted(script)) => Some(BuildMessage::Script(Box::new(script))),

@@ -107,7 +107,7 @@ impl Workspace {
     }
 
     /// Reads what `cargo metadata` printed.
-    fn read(json: &[u8]) -> Result<Workspace, serde_json::Error> {
+    pub fn read(json: &[u8]) -> Result<Workspace, serde_json::Error> {
         let metadata: Metadata = serde_json::from_slice(json)?;
         let raw: RawMetadata = serde_json::from_slice(json)?;
         let mut written: std::collections::HashMap<PackageId, Option<String>> = raw

@@ -128,7 +128,7 @@ pub async fn list(invocation: &Invocation, settings: &Settings) -> Result<Vec<Pa
 }
 
 /// Reads what `go list` says.
-pub(super) fn read(answer: &[u8]) -> Result<Vec<Package>, GoError> {
+pub fn read(answer: &[u8]) -> Result<Vec<Package>, GoError> {
     serde_json::Deserializer::from_slice(answer)
         .into_iter()
         .collect::<Result<Vec<Package>, _>>()

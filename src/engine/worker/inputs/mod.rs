@@ -10,7 +10,7 @@
 //! Invariant: a container shows of this machine only what its template says it shows, what is the
 //! same as on the client's machine, and nothing that holds the worker's own files.
 
-mod directory;
+pub mod directory;
 mod error;
 mod tree;
 

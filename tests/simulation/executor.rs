@@ -1,0 +1,230 @@
+//! What stands for containers: jobs that do what their arguments say, in simulated time.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::future::pending;
+use std::rc::Rc;
+use std::time::Duration;
+
+use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom::engine::event::Stream;
+use maelstrom::engine::ids::WorkerId;
+use maelstrom::engine::job::{ExitStatus, Job, JobEnd, JobResult};
+use maelstrom::engine::worker::executor::Executor;
+use tokio::time::{Instant, sleep_until};
+
+use crate::plan::Task;
+use crate::witness::Witness;
+
+/// How long a job takes to die of SIGTERM.
+const DYING: Duration = Duration::from_millis(300);
+
+/// Runs tasks.
+pub struct Tasks {
+    worker: u32,
+    slots: u32,
+    running: BTreeMap<JobId, Running>,
+    events: VecDeque<BackendEvent>,
+    witness: Rc<RefCell<Witness>>,
+    held: bool,
+}
+
+struct Running {
+    task: Task,
+    slot: u32,
+    /// The pieces that were written.
+    written: u32,
+    next: Instant,
+    stopped: bool,
+}
+
+impl Tasks {
+    /// As many as this at a time.
+    pub fn new(worker: u32, slots: u32, witness: Rc<RefCell<Witness>>) -> Tasks {
+        Tasks {
+            worker,
+            slots,
+            running: BTreeMap::new(),
+            events: VecDeque::new(),
+            witness,
+            held: false,
+        }
+    }
+
+    /// A running job's next moment has come.
+    fn advance(&mut self, id: JobId) {
+        let Some(running) = self.running.get_mut(&id) else {
+            return;
+        };
+        let Running { task, written, .. } = *running;
+        if running.stopped {
+            return self.end(id, JobEnd::Cancelled);
+        }
+        let Some((is_error, bytes)) = task.output().into_iter().nth(written as usize) else {
+            // Machines fail as well as jobs: of these the broker is to make another attempt.
+            let attempt = self.witness.borrow_mut().ends(task);
+            return match (task.job + u64::from(attempt)) % 11 == 0 && attempt < 2 {
+                true => self.end(
+                    id,
+                    JobEnd::Error("the container could not be made".to_owned()),
+                ),
+                false => self.end(id, JobEnd::Exited(ExitStatus::Code(task.code))),
+            };
+        };
+        running.written += 1;
+        running.next = Instant::now() + step(task);
+        let stream = match is_error {
+            true => Stream::Stderr,
+            false => Stream::Stdout,
+        };
+        self.events.push_back(BackendEvent::Output {
+            job: id,
+            stream,
+            bytes,
+        });
+    }
+
+    fn end(&mut self, job: JobId, end: JobEnd) {
+        if let Some(running) = self.running.remove(&job) {
+            self.witness.borrow_mut().over(self.worker, running.slot);
+            let result = JobResult {
+                ran: running.task.runs,
+                ..JobResult::not_run(end)
+            };
+            self.events
+                .push_back(BackendEvent::Finished { job, result });
+        }
+    }
+}
+
+/// How long a task takes for each of its parts.
+fn step(task: Task) -> Duration {
+    task.runs / (task.chunks + 1)
+}
+
+impl Executor for Tasks {
+    fn submit_with_grace(&mut self, id: JobId, job: Job, _rank: Rank, _grace: Duration) {
+        let task = Task::from_arguments(&job.process.arguments);
+        let taken: Vec<u32> = self.running.values().map(|running| running.slot).collect();
+        let slot = (0..self.slots).find(|slot| !taken.contains(slot));
+        let slot =
+            slot.unwrap_or_else(|| panic!("worker {} has no slot for {task:?}", self.worker));
+        self.witness
+            .borrow_mut()
+            .starts(self.worker, slot, task, id);
+        let next = Instant::now() + step(task);
+        let running = Running {
+            task,
+            slot,
+            written: 0,
+            next,
+            stopped: false,
+        };
+        assert!(
+            self.running.insert(id, running).is_none(),
+            "a lease was started twice: {id}"
+        );
+        self.events.push_back(BackendEvent::Started {
+            job: id,
+            worker: WorkerId(0),
+            slot,
+        });
+    }
+}
+
+impl Backend for Tasks {
+    fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+        self.submit_with_grace(id, job, rank, Duration::ZERO);
+    }
+
+    fn stop(&mut self, id: JobId, how: Stop) {
+        if let Some(running) = self.running.get_mut(&id) {
+            let end = match how {
+                Stop::Terminate => Instant::now() + DYING,
+                Stop::Kill => Instant::now(),
+            };
+            running.next = match running.stopped {
+                true => running.next.min(end),
+                false => end,
+            };
+            running.stopped = true;
+        }
+    }
+
+    fn hold(&mut self) {
+        self.held = true;
+    }
+
+    fn release(&mut self) {
+        self.held = false;
+    }
+
+    fn suspend(&mut self) {}
+
+    fn resume(&mut self) {}
+
+    async fn next(&mut self) -> BackendEvent {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return event;
+            }
+            let first = self
+                .running
+                .iter()
+                .min_by_key(|(id, running)| (running.next, **id));
+            match first.map(|(id, running)| (*id, running.next)) {
+                Some((id, next)) => {
+                    sleep_until(next).await;
+                    self.advance(id);
+                }
+                None => pending().await,
+            }
+        }
+    }
+
+    async fn close(self) {}
+}
+
+impl Drop for Tasks {
+    /// A worker that ends takes its jobs along.
+    fn drop(&mut self) {
+        for running in self.running.values() {
+            self.witness.borrow_mut().over(self.worker, running.slot);
+        }
+    }
+}
+
+/// A client's own machine, on which nothing of this runs.
+pub struct Nowhere;
+
+impl Backend for Nowhere {
+    fn slots(&self) -> u32 {
+        1
+    }
+
+    fn submit(&mut self, id: JobId, _job: Job, _rank: Rank) {
+        panic!("the job {id} is to run on the client's own machine");
+    }
+
+    fn stop(&mut self, id: JobId, _how: Stop) {
+        panic!("the job {id} is not on the client's own machine");
+    }
+
+    fn hold(&mut self) {}
+
+    fn release(&mut self) {}
+
+    fn suspend(&mut self) {}
+
+    fn resume(&mut self) {}
+
+    async fn next(&mut self) -> BackendEvent {
+        pending().await
+    }
+
+    async fn close(self) {}
+}

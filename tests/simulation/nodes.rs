@@ -1,0 +1,194 @@
+//! The programs: the broker, workers and clients as they are, with what they run on made up.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use maelstrom::container::digest::Digest;
+use maelstrom::container::store::{Blob, Store, StoreOptions};
+use maelstrom::engine::broker::book::Limits;
+use maelstrom::engine::broker::core::{Checked, Inventory, Policy};
+use maelstrom::engine::broker::journal::records::Records;
+use maelstrom::engine::broker::journal::{Journal, Request};
+use maelstrom::engine::broker::services;
+use maelstrom::engine::security::guard::Access;
+use maelstrom::engine::wire::from_proto::Source;
+use maelstrom::engine::wire::v1;
+use maelstrom::engine::wire::v1::operator_client::OperatorClient;
+use maelstrom::engine::worker::contents::{Contents, FetchError};
+use maelstrom::engine::worker::health::Vitals;
+use maelstrom::engine::worker::line::dial_over;
+use maelstrom::engine::worker::{Settings, Worker};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::{sleep, timeout};
+use tonic::service::Routes;
+
+use crate::disk::Disk;
+use crate::executor::Tasks;
+use crate::network::{connect, incoming};
+use crate::plan::Plan;
+use crate::witness::Witness;
+
+/// What all programs of one simulation share.
+#[derive(Clone)]
+pub struct World {
+    pub plan: Rc<Plan>,
+    pub witness: Rc<RefCell<Witness>>,
+    pub disk: Disk,
+    /// For what real files there have to be.
+    pub directory: Rc<PathBuf>,
+}
+
+/// How long the disk takes to sync.
+const SYNC: Duration = Duration::from_millis(15);
+
+/// How long the storage takes to look.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Has everything that templates name, but finds so at the second look.
+#[derive(Default)]
+struct Shelf {
+    looks: std::sync::atomic::AtomicU32,
+}
+
+impl Inventory for Shelf {
+    fn check(&self, _contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>> {
+        let looks = self
+            .looks
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        async move {
+            sleep(LOOK).await;
+            Ok(match looks % 2 {
+                0 => Checked::Lacking(Vec::new()),
+                _ => Checked::Complete(Box::new(())),
+            })
+        }
+        .boxed()
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+/// A broker from its start to its crash.
+pub async fn broker(world: World) -> turmoil::Result {
+    let name = Path::new("journal");
+    let (records, remembered) = Records::open_on(world.disk.mount(), name)?;
+    let (requests, mut inbox) = unbounded_channel::<Request>();
+    tokio::task::spawn_local(async move {
+        while let Some(first) = inbox.recv().await {
+            sleep(SYNC).await;
+            let mut batch = vec![first];
+            batch.extend(std::iter::from_fn(|| inbox.try_recv().ok()));
+            records.carry_out(batch);
+        }
+    });
+    let journal = Journal::handing_over(move |request| drop(requests.send(request)));
+    let policy = Policy {
+        lease: world.plan.lease,
+        heartbeat: world.plan.heartbeat,
+        client_patience: Duration::from_secs(20),
+        outputs: world.directory.to_path_buf(),
+        limits: Limits {
+            attempts_max: world.plan.attempts_max,
+            ..Limits::default()
+        },
+    };
+    let (door, engine) = services::open(policy, (journal, remembered), Box::<Shelf>::default());
+    let mut routes = Routes::builder();
+    services::add_to(&mut routes, &door, &Access::default());
+    let serving = services::server().add_routes(routes.routes());
+    tokio::select! {
+        biased;
+        served = serving.serve_with_incoming(incoming().await) => Ok(served?),
+        () = engine.run() => Err("the broker's core has ended".into()),
+    }
+}
+
+/// Nobody asks for any contents.
+struct Nothing;
+
+impl Contents for Nothing {
+    async fn fetch(&self, wanted: &[Digest], _store: &Store) -> Result<Vec<Blob>, FetchError> {
+        panic!("contents are asked for: {wanted:?}");
+    }
+}
+
+/// A worker, started again whenever it was drained.
+pub async fn worker(world: World, number: u32) -> turmoil::Result {
+    loop {
+        let start = {
+            let mut witness = world.witness.borrow_mut();
+            witness.starts += 1;
+            witness.starts
+        };
+        let mut instance = [0; 16];
+        instance[..4].copy_from_slice(&start.to_be_bytes());
+        instance[4..12].copy_from_slice(&world.plan.seed.to_be_bytes());
+        let slots = world.plan.workers[number as usize];
+        let settings = Settings {
+            disk_free_bytes_min: 0,
+            vitals: Vitals::Untold,
+            drain_timeout: Duration::from_secs(10),
+            ..Settings::new(format!("worker-{number}"), instance, slots)
+        };
+        let store = Store::open(&StoreOptions {
+            root: world.directory.join(format!("worker-{number}")),
+            size_target_bytes: u64::MAX,
+        })?;
+        let tasks = Tasks::new(number, slots, Rc::clone(&world.witness));
+        let dial = dial_over(connect().service());
+        let (_signals, interrupts) = unbounded_channel();
+        let worker = Worker::new(settings, tasks, (store, Nothing), dial, interrupts, |_| {});
+        worker.run().await?;
+        let mut witness = world.witness.borrow_mut();
+        witness.note(format!("worker {number} has ended"));
+        if witness.closing {
+            witness.closed.insert(number);
+            return Ok(());
+        }
+        drop(witness);
+        sleep(Duration::from_secs(2)).await;
+    }
+}
+
+/// Drains workers, and in the end sees that nothing is left.
+pub async fn operator(world: World) -> turmoil::Result {
+    let mut operator = OperatorClient::new(connect().service());
+    loop {
+        sleep(Duration::from_millis(200)).await;
+        let drains = std::mem::take(&mut world.witness.borrow_mut().drains);
+        for worker in drains {
+            let request = v1::DrainRequest { worker };
+            // It may be gone, or the broker.
+            drop(timeout(Duration::from_secs(5), operator.drain(request)).await);
+        }
+        if !world.witness.borrow().closing {
+            continue;
+        }
+        let Ok(Ok(status)) = timeout(
+            Duration::from_secs(5),
+            operator.status(v1::StatusRequest {}),
+        )
+        .await
+        else {
+            continue;
+        };
+        let status = status.into_inner();
+        if status.clients.is_empty() {
+            assert_eq!(
+                (status.queued, status.running),
+                (0, 0),
+                "jobs of nobody: {status:?}"
+            );
+            let request = v1::DrainRequest {
+                worker: String::new(),
+            };
+            drop(timeout(Duration::from_secs(5), operator.drain(request)).await);
+        }
+    }
+}

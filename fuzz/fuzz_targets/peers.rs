@@ -1,0 +1,107 @@
+//! Clients and workers that say whatever they like, in any order, to a broker's core.
+#![no_main]
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use libfuzzer_sys::fuzz_target;
+use maelstrom::engine::broker::book::Moment;
+use maelstrom::engine::broker::core::outbox::{Outlet, outbox};
+use maelstrom::engine::broker::core::{Checked, Core, Input, Inventory, Policy, Session};
+use maelstrom::engine::broker::journal::{Journal, Remembered};
+use maelstrom::engine::wire::from_proto::Source;
+use maelstrom::engine::wire::v1;
+use maelstrom_fuzz::{Parts, block_on, scratch};
+use prost::Message;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
+use tonic::Status;
+
+/// Connections that are open at a time.
+const SESSIONS: u8 = 6;
+
+/// Has every second template's contents.
+struct Shelf;
+
+impl Inventory for Shelf {
+    fn check(&self, contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>> {
+        let checked = match contents.len() % 2 {
+            0 => Checked::Complete(Box::new(())),
+            _ => Checked::Lacking(Vec::new()),
+        };
+        async move { Ok(checked) }.boxed()
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+#[derive(Default)]
+struct Ends {
+    clients: Vec<Outlet<v1::SessionEvent>>,
+    workers: Vec<UnboundedReceiver<Result<v1::WorkerOrder, Status>>>,
+}
+
+fuzz_target!(|data: &[u8]| block_on(play(Parts(data))));
+
+async fn play(mut parts: Parts<'_>) {
+    let (own, mut heard) = unbounded_channel();
+    let policy = Policy {
+        lease: Duration::from_secs(20),
+        outputs: scratch("outputs"),
+        ..Policy::default()
+    };
+    let journal = (Journal::none(), Remembered::default());
+    let mut core = Core::new(policy, journal, Box::new(Shelf), own);
+    let mut ends = Ends::default();
+    let mut now = Moment(0);
+    while !parts.is_empty() {
+        now = now.plus_ms(u64::from(parts.byte()) * 100);
+        if let Some(input) = input(&mut parts, &mut ends) {
+            core.handle(input, now);
+        }
+        core.settle(now);
+        tokio::task::yield_now().await;
+        while let Ok(input) = heard.try_recv() {
+            core.handle(input, now);
+            core.settle(now);
+        }
+        for outlet in &mut ends.clients {
+            while futures::StreamExt::next(outlet).now_or_never().flatten().is_some() {}
+        }
+        for orders in &mut ends.workers {
+            while orders.try_recv().is_ok() {}
+        }
+    }
+}
+
+fn input(parts: &mut Parts<'_>, ends: &mut Ends) -> Option<Input> {
+    let choice = parts.byte();
+    let session = Session(u64::from(parts.byte() % SESSIONS));
+    Some(match choice % 8 {
+        0 => {
+            let (outbox, outlet) = outbox(|| {});
+            ends.clients.push(outlet);
+            let hello = v1::Hello::decode(parts.part()).ok()?;
+            let answer = oneshot::channel().0;
+            Input::Hello { hello, outbox, answer, session }
+        }
+        1 => {
+            let (orders, receiver) = unbounded_channel();
+            ends.workers.push(receiver);
+            let register = v1::Register::decode(parts.part()).ok()?;
+            let answer = oneshot::channel().0;
+            Input::Register { register, orders, answer, session }
+        }
+        2 | 3 => Input::Client(session, v1::ClientMessage::decode(parts.part()).ok()?.kind?),
+        4 | 5 => Input::Worker(session, v1::WorkerMessage::decode(parts.part()).ok()?.kind?),
+        6 => match parts.byte() % 3 {
+            0 => Input::Gone(session),
+            1 => Input::Room(session),
+            _ => Input::Sample,
+        },
+        _ => Input::Drain(parts.text(), oneshot::channel().0),
+    })
+}

@@ -50,12 +50,18 @@ impl Core {
     }
 
     fn started(&mut self, id: WorkerId, key: JobKey, fence: Fence, slot: u32) {
-        match self.book.started(id, key, fence, self.now) {
-            Standing::Current => {
+        let standing = self.book.started(id, key, fence, self.now);
+        match standing {
+            // One that is to be stopped runs all the same until it is, and writes.
+            Standing::Current | Standing::Cancelled => {
                 if let Some(attempt) = self.attempt(key, fence) {
                     self.job_started(key, attempt, slot);
                 }
             }
+            Standing::Stale => {}
+        }
+        match standing {
+            Standing::Current => {}
             Standing::Cancelled => self.stop_lease(id, fence, v1::Stop::Terminate),
             Standing::Stale => self.stop_lease(id, fence, v1::Stop::Kill),
         }

@@ -25,6 +25,42 @@ async fn a_cancelled_job_is_over_when_its_worker_says_so() {
     assert_eq!(client.news(), ["finished 7: Cancelled(Empty)"]);
 }
 
+/// Its worker has not done anything wrong, either.
+#[tokio::test]
+async fn a_job_that_starts_when_it_was_cancelled_may_write() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    let fence = worker.leases()[0];
+    let cancel = v1::Cancel {
+        job: 7,
+        how: v1::Stop::Terminate.into(),
+    };
+    stage
+        .says(&client, client_message::Kind::Cancel(cancel))
+        .await;
+    client.news();
+    stage
+        .reports(&worker, fence, report::Kind::Started(0))
+        .await;
+    stage.reports(&worker, fence, written(0, "ouch")).await;
+    let end = ended(job_result::End::Cancelled(v1::Empty {}));
+    stage.reports(&worker, fence, end).await;
+    assert_eq!(
+        client.news(),
+        [
+            "started 7",
+            "output 0 of 7: ouch",
+            "finished 7: Cancelled(Empty)"
+        ]
+    );
+    let told = std::iter::from_fn(|| worker.orders.try_recv().ok());
+    assert!(
+        told.into_iter().all(|order| order.is_ok()),
+        "it is sent away"
+    );
+}
+
 #[tokio::test]
 async fn jobs_wait_until_their_inputs_are_uploaded() {
     let digest = v1::Digest {

@@ -1,6 +1,5 @@
 //! The programs' connections over the simulated network.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -70,11 +69,7 @@ impl AsyncWrite for Accepted {
 pub async fn incoming() -> impl Stream<Item = io::Result<Accepted>> + Send {
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await.unwrap();
     futures::stream::unfold(listener, |listener| async move {
-        let accepted = accept(&listener).await;
-        Some((accepted, listener))
+        let accepted = listener.accept().await;
+        Some((accepted.map(|(stream, _)| Accepted(stream)), listener))
     })
-}
-
-fn accept(listener: &TcpListener) -> impl Future<Output = io::Result<Accepted>> + Send {
-    async { listener.accept().await.map(|(stream, _)| Accepted(stream)) }
 }

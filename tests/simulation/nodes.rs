@@ -145,15 +145,21 @@ pub async fn worker(world: World, number: u32) -> turmoil::Result {
         let (_signals, interrupts) = unbounded_channel();
         let worker = Worker::new(settings, tasks, (store, Nothing), dial, interrupts, |_| {});
         worker.run().await?;
-        let mut witness = world.witness.borrow_mut();
-        witness.note(format!("worker {number} has ended"));
-        if witness.closing {
-            witness.closed.insert(number);
+        if is_over(&world, number) {
             return Ok(());
         }
-        drop(witness);
         sleep(Duration::from_secs(2)).await;
     }
+}
+
+/// Whether a worker that has ended need not be started again.
+fn is_over(world: &World, number: u32) -> bool {
+    let mut witness = world.witness.borrow_mut();
+    witness.note(format!("worker {number} has ended"));
+    if witness.closing {
+        witness.closed.insert(number);
+    }
+    witness.closing
 }
 
 /// Drains workers, and in the end sees that nothing is left.

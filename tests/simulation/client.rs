@@ -13,11 +13,11 @@ use maelstrom::engine::event::Stream;
 use maelstrom::engine::job::{
     ContainerSpec, ExitStatus, Job, JobEnd, Network, Placement, Privileges, ProcessSpec, Root,
 };
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::executor::Nowhere;
 use crate::network::connect;
-use crate::nodes::World;
+use crate::nodes::{World, pass};
 use crate::plan::Task;
 
 /// What is to be done, and when.
@@ -45,7 +45,7 @@ struct Client {
 /// A client from its start to its end.
 pub async fn client(world: World, number: u32) -> turmoil::Result {
     // The broker is there before its clients are.
-    sleep(Duration::from_millis(500)).await;
+    pass(Duration::from_millis(500)).await;
     let plan = Rc::clone(&world.plan);
     let jobs = &plan.clients[number as usize].jobs;
     let mut run = [0; 16];

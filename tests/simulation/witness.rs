@@ -1,7 +1,6 @@
 //! Sees everything, from outside of the simulation: what no single program can know of.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use maelstrom::engine::backend::JobId;
 
@@ -69,12 +68,5 @@ impl Witness {
         let now = turmoil::sim_elapsed().unwrap_or_default();
         self.trace
             .push(format!("{:>8} ms  {what}", now.as_millis()));
-    }
-
-    /// Tells two runs apart.
-    pub fn digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.trace.hash(&mut hasher);
-        hasher.finish()
     }
 }

@@ -77,9 +77,15 @@ pub struct Cluster {
 impl Cluster {
     /// A broker with these options besides.
     pub fn start(options: &[&str]) -> Cluster {
+        Cluster::start_as(options, |command| command)
+    }
+
+    /// The same, started in another way.
+    pub fn start_as(options: &[&str], way: impl Fn(Command) -> Command) -> Cluster {
         let directory = tempfile::tempdir().unwrap();
         let port = lasting_port().to_string();
-        let (broker, line) = Running::start(&mut broker(directory.path(), &port, options));
+        let mut command = way(broker(directory.path(), &port, options));
+        let (broker, line) = Running::start(&mut command);
         let address = line.split_whitespace().nth(4).unwrap_or_default();
         let address = address.trim_end_matches(',').to_owned();
         assert!(address.starts_with("127.0.0.1:"), "{line}");
@@ -212,6 +218,25 @@ impl Client {
         self.lines.extend(rest.lines().map(str::to_owned));
         self.running.child.wait().unwrap().code()
     }
+}
+
+/// A program whose cache is on a disk of its own, of so many bytes.
+pub fn with_small_disk(command: &Command, bytes: u64) -> Command {
+    let mut words = command.get_args();
+    let cache = words.find(|word| *word == "--cache-root");
+    let cache = cache.and(words.next()).expect("a cache").to_owned();
+    std::fs::create_dir_all(&cache).unwrap();
+    let mount = format!("mount -t tmpfs -o size={bytes} none \"$0\" && exec \"$@\"");
+    let mut wrapped = Command::new("unshare");
+    wrapped
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &mount])
+        .arg(cache)
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        wrapped.env(name, value.expect("a value"));
+    }
+    wrapped
 }
 
 /// What a team's broker, workers and clients are started with, so that they believe each other.

@@ -71,13 +71,17 @@ impl Health {
     pub fn degraded(&self) -> Option<String> {
         let place = self.cache.display();
         match statvfs(&self.cache) {
-            Err(errno) => Some(format!("the cache directory {place} is gone: {errno}")),
+            Err(errno) => Some(format!("its cache directory {place} is gone: {errno}")),
             Ok(disk) => {
                 let free_bytes = disk.blocks_available().saturating_mul(disk.fragment_size());
                 let is_full = free_bytes < self.disk_free_bytes_min;
                 is_full.then(|| {
                     let free_mib = free_bytes >> 20;
-                    format!("the disk of the cache directory {place} has {free_mib} MiB left")
+                    let wanted_mib = self.disk_free_bytes_min >> 20;
+                    format!(
+                        "the disk of its cache directory {place} has {free_mib} MiB left, and \
+                         {wanted_mib} MiB are wanted"
+                    )
                 })
             }
         }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::ending::{Ending, ending};
 use crate::engine::backend::local::LocalBackend;
 use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use crate::engine::event::EventKind;
 use crate::engine::event::Stream;
 use crate::engine::job::Job;
 use crate::engine::run::signals::Interrupt;
@@ -56,6 +57,7 @@ pub async fn run(
             BackendEvent::Restarted { job: _, reason } => {
                 tracing::warn!(reason, "the job begins again");
             }
+            BackendEvent::Fact(EventKind::Notice(notice)) => super::tell_all(&[notice])?,
             BackendEvent::Started { .. } | BackendEvent::Fact(_) => {}
         }
     };

@@ -14,6 +14,7 @@ use super::ending::{Ending, ending};
 use crate::engine::backend::any::AnyBackend;
 use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use crate::engine::error::with_causes;
+use crate::engine::event::EventKind;
 use crate::engine::event::Stream;
 use crate::engine::exit_code;
 use crate::engine::run::signals::Interrupt;
@@ -202,6 +203,7 @@ impl<'a> Run<'a> {
                 let help = lost.help.clone();
                 Err(Failure::infrastructure(&lost, help))
             }
+            BackendEvent::Fact(EventKind::Notice(notice)) => super::tell_all(&[notice]),
             BackendEvent::Started { .. } | BackendEvent::Fact(_) => Ok(()),
         }
     }

@@ -56,6 +56,8 @@ pub struct Remote {
     /// Those of which the broker doesn't know that we know.
     unacknowledged: Vec<u64>,
     workers: BTreeSet<WorkerId>,
+    /// Those of which it was told that they take no jobs.
+    unwell: BTreeSet<WorkerId>,
 }
 
 struct Key {
@@ -138,6 +140,7 @@ impl Remote {
             over: BTreeSet::new(),
             unacknowledged: Vec::new(),
             workers: BTreeSet::new(),
+            unwell: BTreeSet::new(),
         }
     }
 

@@ -70,6 +70,7 @@ impl Worker {
             memory_used_bytes: self.sample.memory_used_bytes,
             memory_total_bytes: self.sample.memory_total_bytes,
             release: self.release.clone(),
+            degraded: self.sample.degraded.clone(),
         }
     }
 }

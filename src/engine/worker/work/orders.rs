@@ -136,6 +136,9 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             }
         }
         let degraded = self.health.degraded().unwrap_or_default();
+        if !degraded.is_empty() {
+            tracing::warn!("takes no jobs: {degraded}");
+        }
         let credit = self.credit(&degraded);
         self.speech.credit_now(credit);
         (self.watcher)(&Sign::Registered(worker));

@@ -77,7 +77,14 @@ pub fn workers(cluster: &Cluster) -> Vec<String> {
             clean(&worker.release),
         ]
     };
-    table(heading, cluster.workers.iter().map(row))
+    let mut lines = table(heading, cluster.workers.iter().map(row));
+    let degraded = cluster.workers.iter();
+    let degraded = degraded.filter(|worker| !worker.degraded.is_empty());
+    lines.extend(degraded.map(|worker| {
+        let (name, degraded) = (clean(&worker.name), clean(&worker.degraded));
+        format!("{name} takes no jobs: {degraded}")
+    }));
+    lines
 }
 
 /// The clients, a heading first.
@@ -207,6 +214,7 @@ struct WorkerJson {
     memory_used_bytes: u64,
     memory_total_bytes: u64,
     release: String,
+    degraded: String,
 }
 
 #[derive(Serialize)]
@@ -231,6 +239,7 @@ pub fn json(cluster: &Cluster) -> String {
         memory_used_bytes: worker.memory_used_bytes,
         memory_total_bytes: worker.memory_total_bytes,
         release: worker.release.clone(),
+        degraded: worker.degraded.clone(),
     };
     let client = |client: &Client| ClientJson {
         name: client.name.clone(),
@@ -277,6 +286,10 @@ pub(super) mod tests {
             memory_used_bytes: 3_400_000_000,
             memory_total_bytes: 16_700_000_000,
             release: "0.1.0".to_owned(),
+            degraded: match state {
+                WorkerState::Degraded => "its disk\u{7} is full".to_owned(),
+                _ => String::new(),
+            },
         };
         let client = |name: &str, byte: u8, connected: bool| Client {
             name: name.to_owned(),

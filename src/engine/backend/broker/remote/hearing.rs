@@ -155,6 +155,20 @@ impl Remote {
         }
     }
 
+    /// Says once why a worker takes no jobs: a run that waits for it would not know.
+    fn unwell(&mut self, id: WorkerId, worker: &v1::Worker, events: &mut VecDeque<BackendEvent>) {
+        if worker.degraded.is_empty() {
+            self.unwell.remove(&id);
+        } else if self.unwell.insert(id) {
+            events.push_back(BackendEvent::Fact(EventKind::Notice(Notice {
+                severity: Severity::Warning,
+                text: format!("worker {} takes no jobs: {}", worker.name, worker.degraded),
+                help: None,
+                in_summary: false,
+            })));
+        }
+    }
+
     fn sample(&mut self, cluster: v1::Cluster, events: &mut VecDeque<BackendEvent>) {
         for worker in cluster.workers {
             let id = WorkerId(worker.id.saturating_add(FIRST_WORKER));
@@ -174,6 +188,7 @@ impl Remote {
                 memory_used_bytes: worker.memory_used_bytes,
                 memory_total_bytes: worker.memory_total_bytes,
             };
+            self.unwell(id, &worker, events);
             self.joined(worker, events);
             events.push_back(BackendEvent::Fact(sample));
         }

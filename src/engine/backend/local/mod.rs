@@ -71,6 +71,8 @@ pub struct LocalBackend {
     events: Queue,
     machine: Machine,
     sampling: Interval,
+    /// Busy slots as they were told last: when nothing runs any more, that is told, too.
+    told_busy: u32,
     suspended: bool,
     lost: bool,
     /// Of whoever waits for an event while nothing runs.
@@ -141,6 +143,7 @@ impl LocalBackend {
             events,
             machine: Machine::default(),
             sampling,
+            told_busy: 0,
             suspended: false,
             lost: false,
             waker: None,
@@ -240,6 +243,10 @@ impl LocalBackend {
                     self.finish(turn);
                     continue;
                 }
+                Poll::Ready(None) if self.told_busy > 0 => {
+                    self.sample();
+                    continue;
+                }
                 Poll::Ready(None) => {
                     self.waker = Some(context.waker().clone());
                     return Poll::Pending;
@@ -253,12 +260,15 @@ impl LocalBackend {
             if self.sampling.poll_tick(context).is_pending() {
                 return Poll::Pending;
             }
-            let busy = self.scheduler.running() as u32;
-            if let Some(sample) = self.machine.sample(WORKER, busy) {
-                self.events
-                    .borrow_mut()
-                    .push_back(BackendEvent::Fact(sample));
-            }
+            self.sample();
+        }
+    }
+
+    fn sample(&mut self) {
+        self.told_busy = self.scheduler.running() as u32;
+        if let Some(sample) = self.machine.sample(WORKER, self.told_busy) {
+            let mut events = self.events.borrow_mut();
+            events.push_back(BackendEvent::Fact(sample));
         }
     }
 }

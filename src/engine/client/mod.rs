@@ -107,10 +107,17 @@ impl Options {
             broker,
             security: ClientSecurity::default(),
             name: format!("process {}", std::process::id()),
-            digests: std::env::temp_dir().join("maelstrom-client-digests"),
+            digests: caches().join("maelstrom-client-digests"),
             grace: GRACE_DEFAULT,
         }
     }
+}
+
+/// Where this user keeps what can be made again: nobody else may say what our files hold.
+fn caches() -> PathBuf {
+    let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let usual = || std::env::home_dir().unwrap_or_default().join(".cache");
+    named.unwrap_or_else(usual)
 }
 
 /// What a client cannot do.

@@ -19,8 +19,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use harness::{Harness, cpu_us};
+use maelstrom::engine::event::Summary;
 use maelstrom::engine::event::channel::{EventSender, channel};
-use maelstrom::engine::event::{Stream, Summary};
 use maelstrom::engine::ids::TestId;
 use maelstrom::ui::dashboard::screen::Screen;
 use maelstrom::ui::dashboard::settings::Settings;
@@ -132,15 +132,7 @@ fn log() {
     script.start(tests[0]);
     let mut harness = Harness::new(120, 36);
     harness.feed(script.events.drain(..));
-    for block in 0..1000 {
-        let mut text = format!("needle {block}\n");
-        for line in 0..999 {
-            text.push_str(&format!(
-                "block {block} line {line}: nothing to see in this line\n"
-            ));
-        }
-        script.write(TestId(0), Stream::Stdout, &text);
-    }
+    script.write_million_lines(TestId(0));
     let us = cpu_us(1, || harness.feed(script.events.drain(..)));
     report("taking in a million lines, ms", us / 1000);
     report(

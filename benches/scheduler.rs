@@ -14,11 +14,15 @@
 //!
 //! Ends with 1 when a limit is missed.
 
+#[path = "support/limits.rs"]
+mod limits;
+
 use std::alloc::System;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use limits::{Check, check, exit_code};
 use maelstrom::engine::backend::{JobId, Rank};
 use maelstrom::engine::broker::book::{
     Architecture, Book, ClientId, Demand, Fence, HasKit, How, Inputs, InputsId, JobKey, Kind,
@@ -45,30 +49,7 @@ const SECOND_WORKER_MIN: f64 = 1.9;
 
 fn main() -> ExitCode {
     let checks = [decisions(), growth(), memory(), speed_up()];
-    match checks.iter().all(|check| *check == Check::Kept) {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    }
-}
-
-/// Whether a limit is kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Check {
-    Kept,
-    Missed,
-}
-
-fn check(is_kept: bool, what: &str) -> Check {
-    match is_kept {
-        true => {
-            println!("  kept    {what}");
-            Check::Kept
-        }
-        false => {
-            println!("  MISSED  {what}");
-            Check::Missed
-        }
-    }
+    exit_code(&checks)
 }
 
 /// A cluster whose slots are all busy, and whose queue always has the same length.

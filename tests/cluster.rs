@@ -10,30 +10,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
-use cluster::{Client, Cluster};
+use cluster::{Client, Cluster, PORTABLE};
 use support::EXECUTABLE;
+use support::crates::built;
 use tempfile::TempDir;
 
 const RUN: &str = env!("CARGO_BIN_EXE_maelstrom-run");
 
 /// Leases that are soon lost, so that nobody waits long for a worker that was killed.
 const SHORT_LEASES: [&str; 4] = ["--lease", "4", "--heartbeat", "1"];
-
-/// A built crate of this source.
-fn project(source: &str) -> TempDir {
-    let project = tempfile::tempdir().unwrap();
-    let manifest =
-        "[package]\nname = \"victim\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
-    fs::write(project.path().join("Cargo.toml"), manifest).unwrap();
-    fs::create_dir(project.path().join("src")).unwrap();
-    fs::write(project.path().join("src/lib.rs"), source).unwrap();
-    let mut build = Command::new("cargo");
-    build
-        .args(["test", "--no-run", "--quiet"])
-        .current_dir(project.path());
-    assert!(build.status().unwrap().success());
-    project
-}
 
 /// A crate of tests that pass, each after it has read and written files.
 fn many(count: usize) -> TempDir {
@@ -46,7 +31,7 @@ fn many(count: usize) -> TempDir {
         )
         .unwrap();
     }
-    project(&source)
+    built(&source)
 }
 
 fn tests(cluster: &Cluster, project: &Path) -> Command {
@@ -96,7 +81,7 @@ fn a_run_on_a_cluster_is_as_one_here() {
         #[test] fn has_loopback() { TcpListener::bind("127.0.0.1:4000").unwrap(); }
         #[test] fn has_variables() { assert_eq!(env::var("CARGO_PKG_NAME").unwrap(), "victim"); }
     "#;
-    let project = project(source);
+    let project = built(source);
     let cluster = Cluster::start(&[]);
     let _worker = cluster.worker("far");
     let here = outcomes(tests(&cluster, project.path()).env_remove("MAELSTROM_BROKER"));
@@ -180,11 +165,10 @@ fn any_job_runs_there_and_what_must_stay_stays() {
     let cluster = Cluster::start(&[]);
     let _worker = cluster.worker("far");
     let directory = tempfile::tempdir().unwrap();
-    let base = r#""parent": {"name": "default", "use": ["layers", "environment", "mounts", "user", "group"]}"#;
     let kept = directory.path().display();
     let jobs = format!(
-        r#"{{"program": "/bin/echo", "arguments": ["far"], {base}}}
-        {{"program": "/bin/sh", "arguments": ["-c", "echo here > /kept/file"], {base},
+        r#"{{"program": "/bin/echo", "arguments": ["far"], {PORTABLE}}}
+        {{"program": "/bin/sh", "arguments": ["-c", "echo here > /kept/file"], {PORTABLE},
           "added_layers": [{{"stubs": ["/kept/"]}}],
           "added_mounts": [{{"type": "bind", "mount_point": "/kept", "local_path": "{kept}"}}]}}"#,
     );
@@ -286,7 +270,7 @@ fn slots_of_this_machine_run_what_the_cluster_cannot_begin() {
 
 #[test]
 fn a_broker_that_is_not_there_is_named() {
-    let project = project("#[test] fn t() {}");
+    let project = built("#[test] fn t() {}");
     let mut cluster = Cluster::start(&[]);
     cluster.broker.kill();
     let output = tests(&cluster, project.path()).output().unwrap();
@@ -314,7 +298,7 @@ fn who_shows_nothing_or_the_wrong_thing_is_not_let_in() {
     );
 
     let _worker = cluster::Running::start(&mut cluster.worker_with(&team.worker));
-    let project = project("#[test] fn t() {}");
+    let project = built("#[test] fn t() {}");
     let run = |words: &[String]| {
         let mut command = tests(&cluster, project.path());
         let output = command.args(words).output().unwrap();

@@ -10,10 +10,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use cluster::{Cluster, credentials};
+use cluster::{Cluster, credentials, reading_job};
 use sha2::{Digest, Sha256};
-
-const RUN: &str = env!("CARGO_BIN_EXE_maelstrom-run");
+use support::files::noise;
 
 /// More than one message takes.
 const LARGE_BYTES: usize = 9_000_000;
@@ -42,12 +41,6 @@ fn digest(content: &[u8]) -> String {
     let hash = Sha256::digest(content);
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{hash}/{}", content.len())
-}
-
-/// Bytes that no compression makes smaller.
-fn noise(length: usize) -> Vec<u8> {
-    let blocks = (0_u64..).flat_map(|number| Sha256::digest(number.to_le_bytes()).to_vec());
-    blocks.take(length).collect()
 }
 
 #[test]
@@ -94,14 +87,8 @@ fn a_foreign_client_reads_what_a_job_was_given() {
     let _worker = cluster.worker("far");
     let keep = tempfile::tempdir().unwrap();
     let content = noise(100_000);
-    fs::write(keep.path().join("input"), &content).unwrap();
-    let job = r#"{"program": "/bin/cmp", "arguments": ["/input", "/input"],
-        "parent": {"name": "default", "use": ["layers", "environment", "mounts", "user", "group"]},
-        "added_layers": [{"paths": ["input"], "prepend_prefix": "/"}]}"#;
-    fs::write(keep.path().join("job.json"), job).unwrap();
-    let mut run = cluster.client(RUN, keep.path());
     said(
-        &run.args(["--no-tui", "--file", "job.json"])
+        &reading_job(&cluster, keep.path(), &content)
             .output()
             .unwrap(),
     );

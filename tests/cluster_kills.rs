@@ -12,7 +12,6 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -20,20 +19,18 @@ use std::time::Duration;
 
 use cluster::{Cluster, Running};
 use remains::{Moments, kills, surroundings, wait_for_all};
-use support::EXECUTABLE;
+use support::{EXECUTABLE, crates};
+use tempfile::TempDir;
 
 /// Leases that are soon lost, so that nobody waits long for a worker that was killed.
 const SHORT_LEASES: [&str; 4] = ["--lease", "3", "--heartbeat", "1"];
 const TESTS: usize = 100;
+const KILLS: u32 = 5;
 /// More than it takes for one to start, and for many of the tests to end.
 const MOMENTS: Duration = Duration::from_millis(1500);
 
 /// Every tenth of them fails.
-fn make(project: &Path) {
-    let manifest =
-        "[package]\nname = \"victim\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
-    fs::write(project.join("Cargo.toml"), manifest).unwrap();
-    fs::create_dir(project.join("src")).unwrap();
+fn project() -> TempDir {
     let mut source = String::new();
     for number in 0..TESTS {
         writeln!(
@@ -44,12 +41,7 @@ fn make(project: &Path) {
         )
         .unwrap();
     }
-    fs::write(project.join("src/lib.rs"), source).unwrap();
-    let mut build = Command::new("cargo");
-    build
-        .args(["test", "--no-run", "--quiet"])
-        .current_dir(project);
-    assert!(build.status().unwrap().success());
+    crates::built(&source)
 }
 
 /// How often each test was told, and how.
@@ -128,7 +120,7 @@ fn storm(cluster: &Cluster, project: &Path, victim: impl Fn() -> Command + Sync,
     std::thread::scope(|scope| {
         let killer = scope.spawn(move || {
             let mut moments = Moments::new(who);
-            for kill in 0..kills() {
+            for kill in 0..kills(KILLS) {
                 let moment = moments.next(MOMENTS);
                 let (status, told) = kill_after(&victim(), moment);
                 assert_eq!(
@@ -150,8 +142,7 @@ fn storm(cluster: &Cluster, project: &Path, victim: impl Fn() -> Command + Sync,
 #[test]
 fn whoever_is_killed_every_test_is_told_once() {
     nix::sys::prctl::set_child_subreaper(true).unwrap();
-    let project = tempfile::tempdir().unwrap();
-    make(project.path());
+    let project = project();
     let before = surroundings(project.path());
     {
         let cluster = Cluster::start(&SHORT_LEASES);
@@ -159,7 +150,7 @@ fn whoever_is_killed_every_test_is_told_once() {
         let worker = || cluster.worker_command("killed");
         storm(&cluster, project.path(), worker, "worker");
         let mut moments = Moments::new("client");
-        for _ in 0..kills() {
+        for _ in 0..kills(KILLS) {
             let moment = moments.next(MOMENTS);
             let (status, told) = kill_after(&run(&cluster, project.path()), moment);
             // It may have been quicker.

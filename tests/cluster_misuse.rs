@@ -11,31 +11,15 @@ use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use cluster::{Cluster, Running, with_small_disk};
+use cluster::{Cluster, Running, reading_job, with_small_disk};
 use maelstrom::engine::wire::v1::jobs_client::JobsClient;
 use maelstrom::engine::wire::v1::{ClientMessage, Hello, client_message};
 use maelstrom::engine::wire::versions::VERSIONS;
-
-const RUN: &str = env!("CARGO_BIN_EXE_maelstrom-run");
+use support::files::noise;
 
 /// A job that reads an input of this size.
 fn job(cluster: &Cluster, directory: &Path, bytes: usize) -> Command {
-    let mut word = 0_u32;
-    let content: Vec<u8> = std::iter::repeat_with(|| {
-        word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        word.to_le_bytes()
-    })
-    .take(bytes / 4)
-    .flatten()
-    .collect();
-    fs::write(directory.join("input"), content).unwrap();
-    let job = r#"{"program": "/bin/cmp", "arguments": ["/input", "/input"],
-        "parent": {"name": "default", "use": ["layers", "environment", "mounts", "user", "group"]},
-        "added_layers": [{"paths": ["input"], "prepend_prefix": "/"}]}"#;
-    fs::write(directory.join("job.json"), job).unwrap();
-    let mut command = cluster.client(RUN, directory);
-    command.args(["--no-tui", "--file", "job.json"]);
-    command
+    reading_job(cluster, directory, &noise(bytes))
 }
 
 fn run(cluster: &Cluster, directory: &Path, bytes: usize) -> Output {

@@ -1,20 +1,19 @@
 //! Nothing outlives the program (invariant 7): killed at random moments, it leaves no process, no
 //! mount and no temporary directory behind.
 //!
-//! `MAELSTROM_KILLS=50` kills it fifty times instead of five. There is one test in this file, since
+//! `MAELSTROM_KILLS=50` kills it fifty times instead of ten. There is one test in this file, since
 //! it looks at every process that descends from it.
 
 #[path = "support/remains.rs"]
 mod remains;
 mod support;
 
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use remains::{Moments, kills, surroundings, wait_for_all};
-use support::EXECUTABLE;
+use support::{EXECUTABLE, crates};
 
 /// Tests that last, write, listen and leave daemons.
 const SOURCE: &str = r#"
@@ -35,19 +34,9 @@ mod tests {
 fn nothing_is_left_of_a_run_that_was_killed_at_any_moment() {
     nix::sys::prctl::set_child_subreaper(true).unwrap();
     let mut moments = Moments::new("client");
-    let project = tempfile::tempdir().unwrap();
-    let manifest =
-        "[package]\nname = \"victim\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
-    fs::write(project.path().join("Cargo.toml"), manifest).unwrap();
-    fs::create_dir(project.path().join("src")).unwrap();
-    fs::write(project.path().join("src/lib.rs"), SOURCE).unwrap();
-    let mut build = Command::new("cargo");
-    build
-        .args(["test", "--no-run", "--quiet"])
-        .current_dir(project.path());
-    assert!(build.status().unwrap().success());
+    let project = crates::built(SOURCE);
     let before = surroundings(project.path());
-    for kill in 0..kills() {
+    for kill in 0..kills(10) {
         let moment = moments.next(Duration::from_millis(1200));
         let mut command = Command::new("timeout");
         command

@@ -3,19 +3,19 @@
 //!
 //! How fields are read, inherited and refused is in `src/engine/spec/tests`.
 
-#[path = "support/bench.rs"]
-mod bench;
+#[path = "support/job_rows.rs"]
+mod job_rows;
 
 use std::fs;
 
-use bench::Bench;
+use job_rows::JobRows;
 use serde_json::{Value, json};
 
 #[test]
 fn layers() {
     let added = |layers: Value| json!({ "added_layers": layers });
-    let bench = Bench::new();
-    let told = bench.look(&[
+    let jobs = JobRows::new();
+    let told = jobs.look(&[
         (
             "stubs: directories and empty files",
             json!({}),
@@ -128,8 +128,8 @@ fn layers() {
 #[test]
 fn mounts_and_devices() {
     let mounts = |mounts: Value| json!({ "added_mounts": mounts });
-    let bench = Bench::new();
-    let told = bench.look(&[
+    let jobs = JobRows::new();
+    let told = jobs.look(&[
         (
             "a new file system of each type",
             mounts(json!([
@@ -203,13 +203,13 @@ fn mounts_and_devices() {
     == counted from the root, wherever the job starts
     tmpfs
     ");
-    let made = bench.project.path().join("data/made.txt");
+    let made = jobs.project.path().join("data/made.txt");
     assert_eq!(fs::read_to_string(made).unwrap(), "made\n");
 }
 
 #[test]
 fn network_ids_and_the_root() {
-    let bench = Bench::new();
+    let jobs = JobRows::new();
     let with = |name: &str, value: Value| {
         let mut fields = json!({ "parent": "default" });
         fields[name] = value;
@@ -221,7 +221,7 @@ fn network_ids_and_the_root() {
         host.display()
     );
     let state = "cat /sys/class/net/lo/operstate";
-    let told = bench.look(&[
+    let told = jobs.look(&[
         ("no network", with("network", json!("disabled")), state),
         ("loopback", with("network", json!("loopback")), state),
         ("unless it says so", json!({ "parent": "default" }), state),
@@ -292,7 +292,7 @@ fn environment_and_programs() {
     let proc = json!([{ "type": "proc", "mount_point": "/proc" }]);
     let with = |environment: Value| json!({ "environment": environment, "added_mounts": proc });
     let environment = "cat /proc/$$/environ; echo";
-    let bench = Bench::new();
+    let jobs = JobRows::new();
     let program = |name: &str, fields: Value| {
         let mut job = json!({ "program": name });
         for (name, value) in fields.as_object().unwrap() {
@@ -300,7 +300,7 @@ fn environment_and_programs() {
         }
         job
     };
-    let told = bench.look(&[
+    let told = jobs.look(&[
         ("nothing of this machine", with(json!({})), environment),
         (
             "values, and what stands for something else",

@@ -1,13 +1,13 @@
 //! What else jobs find inside their containers, row by row: archives and libraries, mounts below
 //! mounts, themselves as processes. The fields that a job says are in `job_fields.rs`.
 
-#[path = "support/bench.rs"]
-mod bench;
+#[path = "support/job_rows.rs"]
+mod job_rows;
 
 use std::fs;
 use std::path::Path;
 
-use bench::Bench;
+use job_rows::JobRows;
 use serde_json::{Value, json};
 
 /// An archive of these files, in this order.
@@ -26,8 +26,8 @@ fn archive(path: &Path, files: &[(&str, &str)]) {
 
 #[test]
 fn archives_and_libraries() {
-    let bench = Bench::new();
-    let at = |name: &str| bench.project.path().join(name);
+    let jobs = JobRows::new();
+    let at = |name: &str| jobs.project.path().join(name);
     let lower = [("etc/one", "one\n"), ("etc/gone", ""), ("etc/old/a", "")];
     archive(&at("lower.tar"), &lower);
     let upper = [
@@ -40,7 +40,7 @@ fn archives_and_libraries() {
         &[&upper[..], &[("etc/old/b", "")]].concat(),
     );
     let added = |layers: Value| json!({ "added_layers": layers });
-    let told = bench.look(&[
+    let told = jobs.look(&[
         (
             "an archive",
             added(json!([{ "tar": "lower.tar" }])),
@@ -99,8 +99,8 @@ fn archives_and_libraries() {
 fn mounts_where_they_can_be_and_where_they_cannot() {
     let mounts = |mounts: Value| json!({ "added_mounts": mounts });
     let bind = |point: &str, path: &str| json!([{ "type": "bind", "mount_point": point, "local_path": path }]);
-    let bench = Bench::new();
-    let told = bench.look(&[
+    let jobs = JobRows::new();
+    let told = jobs.look(&[
         (
             "what is mounted below comes along",
             mounts(bind("/bound", "/dev")),
@@ -151,8 +151,8 @@ fn mounts_where_they_can_be_and_where_they_cannot() {
 #[test]
 fn a_job_as_a_process() {
     let proc = json!([{ "type": "proc", "mount_point": "/proc" }]);
-    let bench = Bench::new();
-    let told = bench.look(&[
+    let jobs = JobRows::new();
+    let told = jobs.look(&[
         (
             "leader of a session and of a group of its own",
             json!({ "added_mounts": proc }),

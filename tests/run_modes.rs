@@ -1,5 +1,8 @@
 //! How `maelstrom-run` takes its input and ends, row by row: a stream, one job, and what is neither.
 
+#[path = "support/feed.rs"]
+mod feed;
+
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
@@ -11,20 +14,12 @@ use nix::unistd::Pid;
 /// What a call with this input writes, and how it ends.
 fn call(arguments: &[&str], input: &str) -> String {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_maelstrom-run"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-run"));
+    command
         .args(["--slots=1", "--config-file=-"])
         .args(arguments)
-        .current_dir(&directory)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    // A program that has read enough may be gone already.
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
+        .current_dir(&directory);
+    let output = feed::output(&mut command, input);
     let ended = match (output.status.code(), output.status.signal()) {
         (Some(code), _) => format!("ends with {code}"),
         (None, signal) => format!("ends by signal {}", signal.unwrap()),

@@ -1,5 +1,8 @@
 //! `maelstrom-run` as it is called from a shell and from scripts.
 
+#[path = "support/feed.rs"]
+mod feed;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -26,25 +29,13 @@ impl Shell {
 
     /// Runs the program with this on standard input.
     fn run(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = Command::new(PROGRAM)
+        let mut command = Command::new(PROGRAM);
+        command
             .args(arguments)
             .current_dir(self.path())
             .env("MAELSTROM_TEST_FORWARDED", "forwarded")
-            .env("XDG_CONFIG_HOME", self.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let input = input.to_owned();
-        let writer = std::thread::spawn(move || {
-            // A program that reads nothing may be gone already.
-            let _ = stdin.write_all(input.as_bytes());
-        });
-        let output = child.wait_with_output().unwrap();
-        writer.join().unwrap();
-        output
+            .env("XDG_CONFIG_HOME", self.path());
+        feed::output(&mut command, input)
     }
 
     fn stdout(&self, arguments: &[&str]) -> String {

@@ -21,6 +21,7 @@ use bazel_remote_apis::google::bytestream::{
 use cluster::Cluster;
 use prost::Message;
 use sha2::Digest as _;
+use support::files::noise;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
@@ -41,11 +42,6 @@ fn digest(content: &[u8]) -> Digest {
 fn upload(writer: u64, digest: &Digest) -> String {
     let Digest { hash, size_bytes } = digest;
     format!("uploads/00000000-0000-4000-8000-{writer:012x}/blobs/{hash}/{size_bytes}")
-}
-
-fn large() -> Vec<u8> {
-    let blocks = (0_u64..).flat_map(|number| sha2::Sha256::digest(number.to_le_bytes()).to_vec());
-    blocks.take(LARGE_BYTES).collect()
 }
 
 /// A broker, and the services of its storage.
@@ -164,7 +160,7 @@ async fn small_blobs_go_many_at_a_time() {
 #[tokio::test]
 async fn large_blobs_go_in_streams() {
     let mut storage = Storage::open().await;
-    let content = large();
+    let content = noise(LARGE_BYTES);
     let digest = digest(&content);
     let name = upload(1, &digest);
     let written = storage.write(pieces(&name, &content, 0, true)).await;
@@ -182,7 +178,7 @@ async fn large_blobs_go_in_streams() {
 #[tokio::test]
 async fn a_writer_that_vanishes_or_lies_leaves_nothing() {
     let mut storage = Storage::open().await;
-    let content = large();
+    let content = noise(LARGE_BYTES);
     let digest = digest(&content);
     // It stops in the middle.
     let half = pieces(&upload(1, &digest), &content[..LARGE_BYTES / 2], 0, false);
@@ -223,7 +219,7 @@ async fn a_writer_that_vanishes_or_lies_leaves_nothing() {
 #[tokio::test]
 async fn a_writer_asks_how_far_it_came() {
     let mut storage = Storage::open().await;
-    let content = large();
+    let content = noise(LARGE_BYTES);
     let digest = digest(&content);
     let name = upload(1, &digest);
     let half = pieces(&name, &content[..4 << 20], 0, false);

@@ -124,6 +124,23 @@ pub enum MountKind {
     Tmp,
 }
 
+impl MountKind {
+    /// What of the host it shows, if anything.
+    pub fn source(&self) -> Option<&PathBuf> {
+        match self {
+            MountKind::Bind { source, access: _ } | MountKind::Overlay { source } => Some(source),
+            MountKind::Scratch { .. }
+            | MountKind::Mask
+            | MountKind::Device(_)
+            | MountKind::DevPts
+            | MountKind::MessageQueue
+            | MountKind::Proc
+            | MountKind::Sys { .. }
+            | MountKind::Tmp => None,
+        }
+    }
+}
+
 /// Whether a bind mount may be written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BindAccess {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::container::digest::{ContentHash, Digest};
-use crate::container::spec::{ContainerSpec, MountKind, ProcessSpec, Root};
+use crate::container::spec::{ContainerSpec, ProcessSpec, Root};
 use crate::engine::job::Job;
 
 use self::encoding::Encoder;
@@ -100,20 +100,8 @@ fn host_paths(container: &ContainerSpec) -> impl Iterator<Item = &Path> {
         Root::Skeleton(_) => [].as_slice(),
         Root::Layers { trees, access: _ } => trees,
     };
-    let mounted = container
-        .mounts
-        .iter()
-        .filter_map(|mount| match &mount.kind {
-            MountKind::Bind { source, access: _ } | MountKind::Overlay { source } => Some(source),
-            MountKind::Scratch { .. }
-            | MountKind::Mask
-            | MountKind::Device(_)
-            | MountKind::DevPts
-            | MountKind::MessageQueue
-            | MountKind::Proc
-            | MountKind::Sys { .. }
-            | MountKind::Tmp => None,
-        });
+    let mounts = container.mounts.iter();
+    let mounted = mounts.filter_map(|mount| mount.kind.source());
     trees.iter().chain(mounted).map(PathBuf::as_path)
 }
 

@@ -18,7 +18,7 @@ mod tmux;
 use std::time::{Duration, Instant};
 
 use maelstrom::engine::event::channel::{EventSender, channel};
-use maelstrom::engine::event::{Command, Event, EventKind, RoundCause, Stream, Summary};
+use maelstrom::engine::event::{Command, Event, EventKind, RoundCause, Summary};
 use maelstrom::engine::ids::TestId;
 use maelstrom::ui::dashboard::settings::Settings;
 use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
@@ -160,15 +160,7 @@ fn long_log(sender: &EventSender, mut commands: UnboundedReceiver<Command>) {
     let tests = script.discover("demo", &["chatty"]);
     script.begin_round(1, RoundCause::Start);
     script.start(tests[0]);
-    for block in 0..1000 {
-        let mut text = format!("needle {block}\n");
-        for line in 0..999 {
-            text.push_str(&format!(
-                "block {block} line {line}: nothing to see in this line\n"
-            ));
-        }
-        script.write(TestId(0), Stream::Stdout, &text);
-    }
+    script.write_million_lines(TestId(0));
     script.fail(tests[0]);
     script
         .events

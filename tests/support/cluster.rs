@@ -169,6 +169,23 @@ fn broker(directory: &Path, port: &str, options: &[&str]) -> Command {
     command
 }
 
+/// Of a job as `maelstrom-run` reads it: what lets it run on any worker.
+pub const PORTABLE: &str = r#""parent": {"name": "default",
+    "use": ["layers", "environment", "mounts", "user", "group"]}"#;
+
+/// A job that reads an input of this content, run by a client in that directory.
+pub fn reading_job(cluster: &Cluster, directory: &Path, content: &[u8]) -> Command {
+    std::fs::write(directory.join("input"), content).unwrap();
+    let job = format!(
+        r#"{{"program": "/bin/cmp", "arguments": ["/input", "/input"], {PORTABLE},
+        "added_layers": [{{"paths": ["input"], "prepend_prefix": "/"}}]}}"#
+    );
+    std::fs::write(directory.join("job.json"), job).unwrap();
+    let mut command = cluster.client(env!("CARGO_BIN_EXE_maelstrom-run"), directory);
+    command.args(["--no-tui", "--file", "job.json"]);
+    command
+}
+
 /// A client that runs, line by line.
 pub struct Client {
     running: Running,

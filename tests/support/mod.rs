@@ -1,6 +1,7 @@
 //! What the tests with real containers share.
 #![allow(dead_code)] // Each test binary uses its own part.
 
+pub mod crates;
 pub mod executable;
 pub mod files;
 pub mod go;

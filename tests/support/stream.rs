@@ -144,6 +144,19 @@ impl Script {
         });
     }
 
+    /// A million lines, one in a thousand of which says `needle`.
+    pub fn write_million_lines(&mut self, test: TestId) {
+        for block in 0..1000 {
+            let mut text = format!("needle {block}\n");
+            for line in 0..999 {
+                text.push_str(&format!(
+                    "block {block} line {line}: nothing to see in this line\n"
+                ));
+            }
+            self.write(test, Stream::Stdout, &text);
+        }
+    }
+
     pub fn finish(&mut self, test: TestId, outcome: Outcome) {
         self.finish_attempt(test, 1, outcome, None);
     }

@@ -34,7 +34,8 @@ const COARSE_TICK: Duration = Duration::from_secs(3);
 /// Remembers digests of files.
 #[derive(Debug)]
 pub struct DigestCache {
-    path: PathBuf,
+    /// None: they are forgotten with the process.
+    path: Option<PathBuf>,
     known: Mutex<Option<HashMap<FileStamp, Digest>>>,
 }
 
@@ -70,7 +71,15 @@ impl DigestCache {
     /// A cache kept in this file, which is read when the first digest is asked for.
     pub fn new(path: PathBuf) -> Self {
         DigestCache {
-            path,
+            path: Some(path),
+            known: Mutex::default(),
+        }
+    }
+
+    /// A cache that is gone with the process.
+    pub fn of_this_process() -> Self {
+        DigestCache {
+            path: None,
             known: Mutex::default(),
         }
     }
@@ -103,7 +112,7 @@ impl DigestCache {
     fn lookup(&self, stamp: &FileStamp) -> Option<Digest> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known
-            .get_or_insert_with(|| load(&self.path))
+            .get_or_insert_with(|| self.path.as_deref().map(load).unwrap_or_default())
             .get(stamp)
             .copied()
     }
@@ -112,14 +121,15 @@ impl DigestCache {
     fn remember(&self, stamp: FileStamp, digest: Digest) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get_or_insert_with(HashMap::new).insert(stamp, digest);
+        let Some(path) = &self.path else { return };
         let appended = OpenOptions::new()
             .append(true)
             .create(true)
             .mode(0o600)
-            .open(&self.path)
+            .open(path)
             .and_then(|mut file| file.write_all(encode(&stamp, &digest).as_bytes()));
         if let Err(error) = appended {
-            tracing::debug!(%error, path = %self.path.display(), "a digest is not remembered");
+            tracing::debug!(%error, path = %path.display(), "a digest is not remembered");
         }
     }
 }

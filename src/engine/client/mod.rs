@@ -94,8 +94,9 @@ pub struct Options {
     pub security: ClientSecurity,
     /// Who this is, for people who look at the cluster.
     pub name: String,
-    /// Where digests of files are remembered from run to run.
-    pub digests: PathBuf,
+    /// A file that remembers digests of files from run to run. By default they are known until the
+    /// client is gone.
+    pub digests: Option<PathBuf>,
     /// How long a job may go on after SIGTERM.
     pub grace: Duration,
 }
@@ -107,17 +108,10 @@ impl Options {
             broker,
             security: ClientSecurity::default(),
             name: format!("process {}", std::process::id()),
-            digests: caches().join("maelstrom-client-digests"),
+            digests: None,
             grace: GRACE_DEFAULT,
         }
     }
-}
-
-/// Where this user keeps what can be made again: nobody else may say what our files hold.
-fn caches() -> PathBuf {
-    let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let usual = || std::env::home_dir().unwrap_or_default().join(".cache");
-    named.unwrap_or_else(usual)
 }
 
 /// What a client cannot do.
@@ -202,12 +196,14 @@ impl Client {
     /// Connects to a broker. Must be called on a tokio runtime.
     pub async fn connect(options: &Options) -> Result<Client, ClientError> {
         let connection = connect(&options.broker, &options.security).await?;
+        let known = options.digests.clone().map(DigestCache::new);
+        let known = known.unwrap_or_else(DigestCache::of_this_process);
         Ok(Client {
             contents: CasClient::new(connection.clone()),
             link: Link::open(connection.clone(), random_name(), options.name.clone()),
             connection,
             remote: Remote::new(options.grace),
-            preparer: Arc::new(Preparer::new(options.digests.clone())),
+            preparer: Arc::new(Preparer::new(known)),
             work: FuturesUnordered::new(),
             events: VecDeque::new(),
             unfinished: BTreeSet::new(),
@@ -268,11 +264,10 @@ impl Client {
             source: path.to_owned(),
             ..Carried::default()
         };
-        let digests = self.options.digests.clone();
+        let preparer = self.preparer.clone();
         let packing = tokio::task::spawn_blocking(move || {
             let mut contents = Contents::new();
-            pack(&carried, &DigestCache::new(digests), &mut contents)
-                .map(|packed| (packed, contents))
+            pack(&carried, preparer.digests(), &mut contents).map(|packed| (packed, contents))
         });
         let (packed, contents) = match packing.await {
             Ok(packed) => packed?,

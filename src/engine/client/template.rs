@@ -100,17 +100,7 @@ impl Template {
     pub(super) fn defined(self) -> Defined {
         let is_tool = |path: &Path| self.toolbox.iter().any(|tool| path.starts_with(tool));
         let mounts = self.container.mounts.iter();
-        let shown = mounts.filter_map(|mount| match &mount.kind {
-            MountKind::Bind { source, .. } | MountKind::Overlay { source } => Some(source),
-            MountKind::Scratch { .. }
-            | MountKind::Mask
-            | MountKind::Device(_)
-            | MountKind::DevPts
-            | MountKind::MessageQueue
-            | MountKind::Proc
-            | MountKind::Sys { .. }
-            | MountKind::Tmp => None,
-        });
+        let shown = mounts.filter_map(|mount| mount.kind.source());
         let carried = shown
             .filter(|source| !is_tool(source))
             .map(|source| Carried {

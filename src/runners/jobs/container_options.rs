@@ -14,9 +14,9 @@ use crate::engine::spec::{Base, Container, DEFAULT_CONTAINER, Inherited, Scalars
 use crate::runners::sandbox::caches::{CacheOptions, LayerPlaces};
 use crate::runners::sandbox::invocation::Invocation;
 
+use super::image_mounts::furnish;
 use super::mount::mount;
 use super::options::{Command, NamedJob, OptionsError};
-use super::usual::furnish;
 
 /// What a program named on the command line runs in.
 #[derive(Clone, Debug, Default, Args)]

@@ -9,7 +9,7 @@
 //! - [`mount`]: mounts on it.
 //! - [`split`]: where the objects of an input end. - [`input`]: what they say.
 //! - [`surroundings`]: what a job gets that asks for no container.
-//! - `usual`: what a program of an image finds besides.
+//! - `image_mounts`: what a program of an image finds besides.
 //! - [`workshop`]: from a job as it is described to one that can be run.
 //! - [`framework`]: an input's jobs as rows of the dashboard.
 //! - [`escape`]: the way back from a job that has the terminal.
@@ -24,6 +24,6 @@ pub mod split;
 pub mod surroundings;
 pub mod workshop;
 
-mod usual;
+mod image_mounts;
 
 pub use self::options::{Mode, Options, OptionsError, Settings};

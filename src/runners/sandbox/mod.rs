@@ -7,7 +7,7 @@
 //! - [`environment`]: what of the calling environment means something to a test.
 //! - [`caches`]: where layers and images are.
 //! - [`cluster`]: where jobs run, if not only here.
-//! - [`container`]: the default container.
+//! - [`container`]: the default container. - [`devices`]: those that every program expects.
 //! - [`specified`]: what a project's own file makes of all that.
 //! - [`kept`]: what must stay as long as jobs may run.
 //! - [`own`]: where a runner keeps what is its own.
@@ -18,6 +18,7 @@
 pub mod caches;
 pub mod cluster;
 pub mod container;
+pub mod devices;
 pub mod environment;
 pub mod invocation;
 pub mod kept;

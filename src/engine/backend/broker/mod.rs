@@ -37,6 +37,7 @@ use self::remote::{Remote, TemplateKey};
 use self::sharing::{Next, Sharing};
 use super::local::LocalBackend;
 use super::{Backend, BackendEvent, BackendLost, JobId, Rank, Stop};
+use crate::container::store::DigestCache;
 use crate::engine::error::with_causes;
 use crate::engine::event::{EventKind, Notice, Severity};
 use crate::engine::job::{Inputs, Job, JobEnd, Placement};
@@ -133,7 +134,7 @@ impl<L: Backend> BrokerBackend<L> {
             local,
             link,
             contents,
-            preparer: Arc::new(Preparer::new(options.digests)),
+            preparer: Arc::new(Preparer::new(DigestCache::new(options.digests))),
             preparing: options.preparing,
             remote: Remote::new(options.grace),
             work: FuturesUnordered::new(),

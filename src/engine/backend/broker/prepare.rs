@@ -70,12 +70,17 @@ pub struct Preparer {
 }
 
 impl Preparer {
-    /// Remembers files' digests in this file.
-    pub fn new(digests: PathBuf) -> Preparer {
+    /// With what is known of files' digests.
+    pub fn new(digests: DigestCache) -> Preparer {
         Preparer {
-            digests: DigestCache::new(digests),
+            digests,
             identities: Mutex::default(),
         }
+    }
+
+    /// What is known of files' digests.
+    pub fn digests(&self) -> &DigestCache {
+        &self.digests
     }
 
     /// Makes a template. Reads files, so it takes its time.
@@ -223,7 +228,7 @@ mod tests {
         let keep = tempfile::tempdir().unwrap();
         let root = keep.path().canonicalize().unwrap();
         std::fs::write(root.join("file"), "text").unwrap();
-        let preparer = Preparer::new(root.join("digests"));
+        let preparer = Preparer::new(DigestCache::new(root.join("digests")));
         let file = root.join("file");
 
         let unknown = common(vec![bind(&file, BindAccess::ReadOnly)], Inputs::default());
@@ -257,7 +262,7 @@ mod tests {
         let root = keep.path().canonicalize().unwrap();
         std::fs::create_dir(root.join("bin")).unwrap();
         std::fs::write(root.join("bin/sh"), "text").unwrap();
-        let preparer = Preparer::new(root.join("digests"));
+        let preparer = Preparer::new(DigestCache::new(root.join("digests")));
         let inputs = Inputs {
             carried: Vec::new(),
             toolbox: vec![root.join("bin")],

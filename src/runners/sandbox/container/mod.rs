@@ -31,13 +31,13 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::engine::job::{
-    BindAccess, ContainerSpec, Device, MountKind, Network, Privileges, Root, SkeletonKind,
-    WhenForbidden,
+    BindAccess, ContainerSpec, MountKind, Network, Privileges, Root, SkeletonKind, WhenForbidden,
 };
 
 use self::facts::{EtcContent, HostFacts, Libraries, WorkspaceFacts};
 use self::host_path::FileKind;
 use self::plan::Plan;
+use super::devices::{DEVICE_LINKS, DEVICES};
 
 /// The name of every container's host.
 pub const HOSTNAME: &str = "maelstrom";
@@ -48,26 +48,8 @@ const TEMPORARY_MODE: u32 = 0o1777;
 /// A home directory.
 const HOME_MODE: u32 = 0o755;
 
-/// The devices of a test.
-const DEVICES: [Device; 6] = [
-    Device::Full,
-    Device::Null,
-    Device::Random,
-    Device::Tty,
-    Device::Urandom,
-    Device::Zero,
-];
-
-/// Links that every Linux has.
-const LINKS: [(&str, &str); 7] = [
-    ("/dev/fd", "/proc/self/fd"),
-    ("/dev/ptmx", "pts/ptmx"),
-    ("/dev/stderr", "/proc/self/fd/2"),
-    ("/dev/stdin", "/proc/self/fd/0"),
-    ("/dev/stdout", "/proc/self/fd/1"),
-    ("/etc/mtab", "/proc/self/mounts"),
-    ("/var/run", "/run"),
-];
+/// Links that every Linux has besides those among devices.
+const LINKS: [(&str, &str); 2] = [("/etc/mtab", "/proc/self/mounts"), ("/var/run", "/run")];
 
 /// Directories that are empty but for what is mounted there.
 const EMPTY_DIRECTORIES: [&str; 6] = ["/mnt", "/run", "/var/cache", "/var/lib", "/var/log", "/srv"];
@@ -218,7 +200,7 @@ fn devices(plan: &mut Plan, host: &HostFacts) {
             plan.mount(place, MountKind::Device(device), FileKind::File);
         }
     }
-    for (link, target) in LINKS {
+    for (link, target) in DEVICE_LINKS.into_iter().chain(LINKS) {
         plan.entry(link.into(), SkeletonKind::Symlink(target.into()));
     }
 }

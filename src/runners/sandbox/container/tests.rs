@@ -5,7 +5,7 @@ use std::path::Path;
 use super::facts::{EtcEntry, Lent};
 use super::host_path::{HostPath, Link};
 use super::*;
-use crate::engine::job::Mount;
+use crate::engine::job::{Device, Mount};
 
 fn directory(path: &str) -> HostPath {
     HostPath::directory(path)

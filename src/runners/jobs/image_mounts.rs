@@ -5,27 +5,9 @@
 
 use std::path::Path;
 
-use crate::engine::job::{Device, Mount, MountKind, Network, WhenForbidden};
+use crate::engine::job::{Mount, MountKind, Network, WhenForbidden};
 use crate::engine::spec::{Container, Layer, SymlinkSpec};
-
-/// The usual devices.
-const DEVICES: [Device; 6] = [
-    Device::Full,
-    Device::Null,
-    Device::Random,
-    Device::Tty,
-    Device::Urandom,
-    Device::Zero,
-];
-
-/// The usual links among them.
-const LINKS: [(&str, &str); 5] = [
-    ("/dev/fd", "/proc/self/fd"),
-    ("/dev/ptmx", "pts/ptmx"),
-    ("/dev/stderr", "/proc/self/fd/2"),
-    ("/dev/stdin", "/proc/self/fd/0"),
-    ("/dev/stdout", "/proc/self/fd/1"),
-];
+use crate::runners::sandbox::devices::{DEVICE_LINKS, DEVICES};
 
 /// Adds the usual things below the container's own. What its own mounts are about stays out of
 /// the way.
@@ -41,7 +23,7 @@ pub(super) fn furnish(container: &mut Container) {
     let mut mounts: Vec<_> = usual.filter(is_free).map(Into::into).collect();
     mounts.append(&mut container.mounts);
     container.mounts = mounts;
-    let links = LINKS.map(|(link, target)| SymlinkSpec {
+    let links = DEVICE_LINKS.map(|(link, target)| SymlinkSpec {
         link: link.into(),
         target: target.into(),
     });

@@ -1,9 +1,11 @@
 //! Jobs that look around in their containers, and what they see.
 
+#[path = "feed.rs"]
+mod feed;
+
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -21,19 +23,19 @@ const TOOLS: [&str; 5] = [
 pub type Row<'a> = (&'a str, Value, &'a str);
 
 /// Jobs run one after the other in a project with a few files.
-pub struct Bench {
+pub struct JobRows {
     pub project: tempfile::TempDir,
 }
 
-impl Bench {
-    pub fn new() -> Bench {
+impl JobRows {
+    pub fn new() -> JobRows {
         let project = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         fs::create_dir_all(project.path().join("data/sub")).unwrap();
         for file in ["data/a.txt", "data/sub/c.txt"] {
             fs::write(project.path().join(file), format!("{file}\n")).unwrap();
         }
         symlink("a.txt", project.path().join("data/link")).unwrap();
-        Bench { project }
+        JobRows { project }
     }
 
     /// What the jobs write, each after its title, and what is told of those that fail. `HERE` is
@@ -61,21 +63,14 @@ impl Bench {
             input.push('\n');
             input.push_str(&job.to_string());
         }
-        let mut child = Command::new(env!("CARGO_BIN_EXE_maelstrom-run"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-run"));
+        command
             .args(["--slots=1", "--cache-root=cache"])
             .current_dir(self.project.path())
             .env("XDG_CONFIG_HOME", self.project.path())
             .env("MAELSTROM_TEST_SET", "set")
-            .env("MAELSTROM_TEST_EMPTY", "")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-        let output = child.wait_with_output().unwrap();
-        writer.join().unwrap().unwrap();
+            .env("MAELSTROM_TEST_EMPTY", "");
+        let output = feed::output(&mut command, &input);
         let written = [output.stdout, output.stderr].concat();
         let written = String::from_utf8(written).unwrap().replace('\0', ";");
         written.replace(here, "HERE")

@@ -51,16 +51,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
 use tonic::Status;
 
 pub use self::template::{Defined, Request, Template};
 use crate::container::store::DigestCache;
-use crate::engine::backend::broker::link::{Link, News};
-use crate::engine::backend::broker::prepare::{PrepareError, Prepared, Preparer};
-use crate::engine::backend::broker::remote::{self, Remote, TemplateKey};
+use crate::engine::backend::broker::Preparing;
+use crate::engine::backend::broker::dispatch::{self, Dispatch, Happening};
+use crate::engine::backend::broker::prepare::PrepareError;
+use crate::engine::backend::broker::remote::failed;
 use crate::engine::backend::broker::tree::{Packed, TreeError, pack};
 use crate::engine::backend::{BackendEvent, BackendLost};
 pub use crate::engine::backend::{GRACE_DEFAULT, JobId, Stop};
@@ -74,16 +72,13 @@ pub use crate::engine::job::{
     Root, RootAccess, SkeletonEntry, SkeletonKind, WhenForbidden,
 };
 use crate::engine::job::{Carried, Placement};
-use crate::engine::reapi::client::{CasClient, CasError, Contents};
+use crate::engine::reapi::client::{CasError, Contents};
 pub use crate::engine::security::client::{ClientSecurity, ConnectError};
 use crate::engine::security::client::{Connection, connect};
 use crate::engine::wire::limits::MESSAGE_BYTES_MAX;
 pub use crate::engine::wire::v1::Cluster;
 use crate::engine::wire::v1::StatusRequest;
 use crate::engine::wire::v1::operator_client::OperatorClient;
-
-/// How long the end of a run waits for the broker to hear of it.
-const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
 /// What is to be known to use a cluster.
 #[derive(Clone, Debug)]
@@ -173,23 +168,14 @@ pub enum Event {
     Fact(Fact),
 }
 
-enum Done {
-    Prepared(TemplateKey, Result<Box<Prepared>, PrepareError>),
-    Uploaded(u32, Result<(), String>),
-}
-
 /// One run on a cluster.
 pub struct Client {
     connection: Connection,
-    contents: CasClient,
-    link: Link,
-    remote: Remote,
-    preparer: Arc<Preparer>,
-    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    dispatch: Dispatch,
+    /// Ends of jobs that were never sent away.
     events: VecDeque<BackendEvent>,
     unfinished: BTreeSet<u64>,
     next_job: u64,
-    options: Options,
 }
 
 impl Client {
@@ -199,16 +185,19 @@ impl Client {
         let known = options.digests.clone().map(DigestCache::new);
         let known = known.unwrap_or_else(DigestCache::of_this_process);
         Ok(Client {
-            contents: CasClient::new(connection.clone()),
-            link: Link::open(connection.clone(), random_name(), options.name.clone()),
+            dispatch: Dispatch::new(dispatch::Options {
+                connection: connection.clone(),
+                address: options.broker.to_string(),
+                run: random_name(),
+                name: options.name.clone(),
+                digests: known,
+                grace: options.grace,
+                preparing: Preparing::Aside,
+            }),
             connection,
-            remote: Remote::new(options.grace),
-            preparer: Arc::new(Preparer::new(known)),
-            work: FuturesUnordered::new(),
             events: VecDeque::new(),
             unfinished: BTreeSet::new(),
             next_job: 0,
-            options: options.clone(),
         })
     }
 
@@ -224,16 +213,14 @@ impl Client {
         self.unfinished.insert(id.0);
         let (job, rank, common) = template.job(request);
         debug_assert!(matches!(job.placement, Placement::Anywhere(_)));
-        self.remote.submit(id, job, rank, common);
-        self.start_work();
+        self.dispatch.submit(id, job, rank, common);
+        self.dispatch.start_work();
         id
     }
 
     /// Stops a job. It ends as [`JobEnd::Cancelled`], unless it was over already.
     pub fn cancel(&mut self, job: JobId, how: Stop) {
-        if self.remote.stop(job, how) {
-            self.events.push_back(remote::cancelled(job));
-        }
+        self.dispatch.stop(job, how);
     }
 
     /// Jobs that are submitted and not finished.
@@ -248,11 +235,14 @@ impl Client {
             if let Some(event) = self.events.pop_front() {
                 return self.told(event);
             }
-            self.start_work();
-            tokio::select! {
-                biased;
-                news = self.link.next() => self.hear(news)?,
-                Some(done) = self.work.next() => self.done(done),
+            match self.dispatch.pop() {
+                Some(Happening::Event(event)) => return self.told(event),
+                Some(Happening::Unportable { jobs, why }) => {
+                    let message = with_causes(&PrepareError::from(why));
+                    let ends = jobs.into_iter().map(|(id, ..)| failed(id, message.clone()));
+                    self.events.extend(ends);
+                }
+                None => self.dispatch.step().await,
             }
         }
     }
@@ -264,7 +254,7 @@ impl Client {
             source: path.to_owned(),
             ..Carried::default()
         };
-        let preparer = self.preparer.clone();
+        let preparer = Arc::clone(self.dispatch.preparer());
         let packing = tokio::task::spawn_blocking(move || {
             let mut contents = Contents::new();
             pack(&carried, preparer.digests(), &mut contents).map(|packed| (packed, contents))
@@ -274,7 +264,8 @@ impl Client {
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
         let ignore = Arc::new(|_done: u64, _total: u64| {});
-        self.contents
+        self.dispatch
+            .contents()
             .upload_missing(Arc::new(contents), ignore)
             .await?;
         let (Packed::Directory(digest) | Packed::File(digest, _)) = packed;
@@ -291,9 +282,8 @@ impl Client {
     }
 
     /// Ends the run; what is unfinished is stopped.
-    pub async fn close(mut self) {
-        self.remote.goodbye();
-        self.link.close(GOODBYE_MAX).await;
+    pub async fn close(self) {
+        self.dispatch.close().await;
     }
 
     fn told(&mut self, event: BackendEvent) -> Result<Event, ClientError> {
@@ -312,73 +302,5 @@ impl Client {
             BackendEvent::Fact(fact) => Event::Fact(fact),
             BackendEvent::Lost(lost) => return Err(lost.into()),
         })
-    }
-
-    fn hear(&mut self, news: News) -> Result<(), ClientError> {
-        match news {
-            News::Up(outgoing) => self.remote.up(outgoing),
-            News::Event(event) => self.remote.event(event, &mut self.events),
-            News::Down(_) => {
-                self.remote.down();
-                for id in self.remote.killed() {
-                    self.events.push_back(remote::cancelled(id));
-                }
-            }
-            News::Lost(status) => {
-                let broker = &self.options.broker;
-                let message = format!("the broker {broker} is lost: {}", status.message());
-                let lost = BackendLost {
-                    message,
-                    help: Some("see whether it runs and whom it lets in".to_owned()),
-                    source: None,
-                };
-                return Err(lost.into());
-            }
-        }
-        Ok(())
-    }
-
-    fn start_work(&mut self) {
-        for (key, common) in self.remote.take_unprepared() {
-            let preparer = Arc::clone(&self.preparer);
-            self.work.push(Box::pin(async move {
-                let preparing =
-                    tokio::task::spawn_blocking(move || preparer.prepare(&common).map(Box::new));
-                match preparing.await {
-                    Ok(result) => Done::Prepared(key, result),
-                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-                }
-            }));
-        }
-        for (template, contents) in self.remote.take_uploads() {
-            let client = self.contents.clone();
-            self.work.push(Box::pin(async move {
-                let ignore = Arc::new(|_done: u64, _total: u64| {});
-                let result = client.upload_missing(contents, ignore).await;
-                Done::Uploaded(template, result.map_err(|error| with_causes(&error)))
-            }));
-        }
-        self.remote.flush();
-    }
-
-    fn done(&mut self, done: Done) {
-        match done {
-            Done::Prepared(key, Ok(prepared)) => self.remote.prepared(&key, *prepared),
-            Done::Prepared(key, Err(error)) => {
-                let message = with_causes(&error);
-                for (id, _, _) in self.remote.unprepared(&key) {
-                    self.events.push_back(remote::failed(id, message.clone()));
-                }
-            }
-            Done::Uploaded(template, Ok(())) => self.remote.uploaded(template),
-            Done::Uploaded(template, Err(message)) => {
-                if self.remote.upload_failed(template) {
-                    let text = format!("cannot upload to {}: {message}", self.options.broker);
-                    for id in self.remote.give_up(template) {
-                        self.events.push_back(remote::failed(id, text.clone()));
-                    }
-                }
-            }
-        }
     }
 }

@@ -7,9 +7,9 @@ input at our start:
           unfit REASON                      a fork of us would not be as good as a fresh process
     it:   the program's arguments, each followed by a NUL, with four descriptors: standard input,
           output and error, and the mount namespace for the test
-    us:   started PID
+    fork: started PID                       said before its test begins, which may well stop us
           failed STEP                       the fork could not become what it should be
-          ended STATUS USER SYSTEM PEAK MEMORY
+    us:   ended STATUS USER SYSTEM PEAK MEMORY
                                             as wait(2) and getrusage(2) have it: microseconds,
                                             kilobytes; MEMORY is what we occupy ourselves
 
@@ -35,6 +35,8 @@ NEEDED = 1 << CAP_SYS_CHROOT | 1 << CAP_SYS_ADMIN
 CLONE_NEWNS = 0x00020000
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 REQUEST_BYTES_MAX = 1 << 17
+MADV_COLLAPSE = 25
+HUGE_PAGE = 1 << 21
 
 # What belongs to nobody in particular: nothing that one process does to them another can see.
 HARMLESS_DEVICES = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9)}
@@ -247,6 +249,7 @@ class Forks:
             os._exit(0)
         import gc
 
+        self.prepare_session(session)
         self.wires = wires()
         # Forks that looked for their test among all would copy all, and so would one that let the
         # list of them go.
@@ -259,6 +262,7 @@ class Forks:
         # copy all of it, five times: pytest looks so often at its end.
         gc.collect()
         gc.freeze()
+        join_pages(self.capabilities)
         self.send("ready")
         request = self.serve()
         self.socket.close()
@@ -283,13 +287,16 @@ class Forks:
             if child == 0:
                 try:
                     self.prepare(streams)
+                    self.send("started %d" % os.getpid())
                 except BaseException as error:
                     self.send("failed " + str(error))
                     os._exit(127)
                 return request
             for stream in streams:
                 os.close(stream)
-            self.send("started %d" % child)
+            # A test may have killed us: then this is the last that we do, and the slot is left to
+            # wait for its process.
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
             _, status, usage = os.wait4(child, 0)
             user, system = usage.ru_utime * 1e6, usage.ru_stime * 1e6
             self.send(
@@ -321,22 +328,43 @@ class Forks:
         self.random.after_fork()
         sys.dont_write_bytecode = not runner.writes_bytecode
 
+    def prepare_session(self, session):
+        """Does what every fork would have to do: each page that a fork writes to is copied."""
+        manager = session.config.pluginmanager
+        self.reporter = runner.Reporter(None, None, None)
+        manager.register(self.reporter, "_maelstrom_reporter")
+        self.reporter.pytest_sessionstart(session)
+        session.testsfailed = 0
+        self.terminal = manager.getplugin("terminalreporter")
+        if self.terminal is not None:
+            # What collection had to say is no test's.
+            self.terminal.stats.clear()
+
     def become(self, session, request):
         """Leaves one test to the session, and reports it."""
-        node, nth, chosen = request
-        reporter = runner.Reporter(node, nth, runner.private(2))
-        manager = session.config.pluginmanager
-        manager.register(reporter, "_maelstrom_reporter")
-        reporter.pytest_sessionstart(session)
-        session.items = chosen
+        self.reporter.node, self.reporter.nth, session.items = request
+        self.reporter.output = runner.private(2)
         session.testscollected = len(session.items)
-        session.testsfailed = 0
-        terminal = manager.getplugin("terminalreporter")
-        if terminal is not None:
-            restart_clock(terminal)
-            # What collection had to say is not this test's.
-            terminal.stats.clear()
-            terminal._numcollected = len(session.items)
+        if self.terminal is not None:
+            restart_clock(self.terminal)
+            self.terminal._numcollected = len(session.items)
+
+
+def join_pages(capabilities):
+    """Has the kernel keep our memory in huge pages as far as it can: what a fork costs is then a
+    fraction, since each page that is mapped is an entry to be copied, and taken away again."""
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            span, access, _, _, inode = line.split()[:5]
+            if access == "rw-p" and inode == "0":
+                start, end = (int(address, 16) for address in span.split("-"))
+                start = (start + HUGE_PAGE - 1) // HUGE_PAGE * HUGE_PAGE
+                if start + HUGE_PAGE <= end:
+                    capabilities.libc.madvise(
+                        capabilities.ctypes.c_void_p(start),
+                        capabilities.ctypes.c_size_t(end // HUGE_PAGE * HUGE_PAGE - start),
+                        MADV_COLLAPSE,
+                    )
 
 
 def leave(code):

@@ -12,7 +12,7 @@
 //! start ── socket as standard input ─▶ hides the capabilities that its forks need
 //!       ◀── ready, or unfit REASON ──
 //! fork  ── arguments, 4 descriptors ─▶ fork ─▶ setns, descriptors, capabilities given up ─▶ the job
-//!       ◀── started PID ────────────
+//!       ◀── started PID ────────────   by the fork itself, before the job can do us any harm
 //!       ◀── ended STATUS ... ───────   wait4
 //! ```
 //!
@@ -279,6 +279,7 @@ impl Resident {
     /// says whether there is still somebody to give orders.
     pub fn follow(&mut self, orders: &OwnedFd, mut obey: impl FnMut(Pid) -> Option<()>) -> ForkEnd {
         let mut fork: Option<(Pid, Option<OwnedFd>)> = None;
+        let mut failed = None;
         loop {
             let started = fork.as_ref().and_then(|(_, ended)| ended.as_ref());
             let over = started.is_some_and(is_readable);
@@ -308,10 +309,12 @@ impl Resident {
             if told || silent {
                 match (self.hear(), &fork) {
                     (Word::Started(pid), None) => fork = Some((pid, pidfd(pid).ok())),
-                    (Word::Ended(status, usage), Some(_)) => return ForkEnd::Ended(status, usage),
-                    (Word::Failed(step), _) => {
-                        let failed = StepFailed::new(step, Errno::EIO);
-                        return ForkEnd::NotStarted(failed);
+                    (Word::Failed(step), None) => failed = Some(step),
+                    (Word::Ended(status, usage), _) => {
+                        return match failed {
+                            None => ForkEnd::Ended(status, usage),
+                            Some(step) => ForkEnd::NotStarted(StepFailed::new(step, Errno::EIO)),
+                        };
                     }
                     (_, Some((pid, _))) => {
                         self.kill();

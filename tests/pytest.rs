@@ -279,24 +279,45 @@ fn tests_of_one_process_find_what_others_have_left() {
     assert!(told.contains("3 failed, 1 passed"), "{told}");
 }
 
-/// What the program says when it gives up before there is a test, and its exit code.
-fn refusal(directory: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+/// What the program says in a directory, and its exit code.
+fn said(
+    directory: &Path,
+    arguments: &[&str],
+    adapt: impl FnOnce(&mut Command),
+) -> (String, Option<i32>) {
     let homes = Homes::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-pytest"));
     homes.tell(&mut command);
-    let output = command
+    command
         .args(["--ui=plain", "--color=never"])
         .args(arguments)
-        .env_remove("VIRTUAL_ENV")
-        .env("PATH", directory)
-        .current_dir(directory)
-        .output()
-        .unwrap();
+        .current_dir(directory);
+    adapt(&mut command);
+    let output = command.output().unwrap();
     let told = [output.stdout, output.stderr].concat();
     (
         String::from_utf8_lossy(&told).into_owned(),
         output.status.code(),
     )
+}
+
+#[test]
+fn a_file_that_cannot_be_collected_fails_the_run_and_no_other_file() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("test_odd.py"), "def test_odd(:\n").unwrap();
+    let good = "def test_good():\n    pass\n";
+    fs::write(directory.path().join("test_good.py"), good).unwrap();
+    let (told, code) = said(directory.path(), &[], |_| {});
+    assert!(told.contains("1 passed, 0 failed, 1 error"), "{told}");
+    assert!(told.contains("SyntaxError"), "{told}");
+    assert_eq!(code, Some(i32::from(exit_code::TEST_FAILURE)), "{told}");
+}
+
+/// What the program says when it gives up before there is a test, and its exit code.
+fn refusal(directory: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    said(directory, arguments, |command| {
+        command.env_remove("VIRTUAL_ENV").env("PATH", directory);
+    })
 }
 
 /// A program that answers as an interpreter would, with this version and this pytest.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::event::{EventKind, ExitStatus, Isolation, Notice, Severity, SourceLocation};
+use crate::engine::exit_code;
 use crate::engine::filter::vocabulary;
 use crate::engine::framework::{DiscoverySummary, Framework, Host, Reading, Watchlist};
 use crate::engine::job::{Ignored, TestCase};
@@ -249,8 +250,11 @@ impl Framework for PytestFramework {
         let collected = shop.collect(host).await?;
         let resident = shop.resident(&collected);
         let Collected {
-            listing, session, ..
+            listing,
+            session,
+            ignored,
         } = collected;
+        let is_whole = listing.broken.is_empty() && ignored.is_empty();
         let unfit: BTreeSet<String> = unfit_files(&listing.unfit);
         self.tell_unfit(host, &listing.unfit);
         for file in listing.broken {
@@ -285,7 +289,7 @@ impl Framework for PytestFramework {
         let left_out = u32::try_from(left_out).unwrap_or(u32::MAX);
         let summary = DiscoverySummary {
             deselected: session.deselected.saturating_add(left_out),
-            failure: None,
+            failure: (!is_whole).then_some(exit_code::TEST_FAILURE),
         };
         self.kept.discovery_is_over(&summary);
         Ok(summary)

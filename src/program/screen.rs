@@ -138,7 +138,12 @@ fn show_dashboard(
 ) -> Result<(), ScreenError> {
     let left = dashboard::run(events, commands, options)?;
     let mut stdout = io::stdout().lock();
-    report::write_ending(&mut stdout, colour, &left.model, &left.logs)?;
+    report::write_ending(
+        &mut stdout,
+        colour,
+        report::Before::Nothing,
+        (&left.model, &left.logs),
+    )?;
     Ok(stdout.flush()?)
 }
 

@@ -23,7 +23,7 @@ use maelstrom::engine::ids::TestId;
 use maelstrom::ui::dashboard::settings::Settings;
 use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
 use maelstrom::ui::dashboard::{self, End, OnFinish, Options, Playback, Source};
-use maelstrom::ui::report::write_ending;
+use maelstrom::ui::report::{Before, write_ending};
 use maelstrom::ui::style::Colour;
 use stream::Script;
 use tmux::Tmux;
@@ -81,8 +81,13 @@ fn the_program_in_the_terminal() {
         End::Signal(number) => std::process::exit(128 + number),
     }
     let mut stdout = std::io::stdout();
-    write_ending(&mut stdout, Colour::Never, &outcome.model, &outcome.logs)
-        .expect("the terminal takes text");
+    write_ending(
+        &mut stdout,
+        Colour::Never,
+        Before::Nothing,
+        (&outcome.model, &outcome.logs),
+    )
+    .expect("the terminal takes text");
     drop(engine);
     std::process::exit(1);
 }

@@ -34,15 +34,24 @@ pub enum Extent {
     Bounded,
 }
 
+/// What has been written before the summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing of this run.
+    Nothing,
+    /// Warnings and errors, as they came.
+    Trouble,
+}
+
 /// Writes everything that stands at the end of a run.
 pub fn write_ending(
     out: &mut dyn Write,
     colour: Colour,
-    model: &Model,
-    logs: &LogStore,
+    before: Before,
+    (model, logs): (&Model, &LogStore),
 ) -> io::Result<()> {
     write_failures(out, colour, model, logs)?;
-    write_summary(out, colour, model, logs)
+    write_summary(out, colour, before, (model, logs))
 }
 
 /// Writes all failures in the order in which they happened, with their output.
@@ -78,15 +87,22 @@ pub fn write_failures(
 pub fn write_summary(
     out: &mut dyn Write,
     colour: Colour,
-    model: &Model,
-    logs: &LogStore,
+    before: Before,
+    (model, logs): (&Model, &LogStore),
 ) -> io::Result<()> {
     writeln!(out)?;
     if let Some(notice) = isolation_notice(model) {
         write_notice(out, colour, &notice)?;
     }
     for notice in model.notices.iter().filter(|notice| notice.in_summary) {
-        write_notice(out, colour, notice)?;
+        // With no test between, they would stand twice in a row.
+        let stands_above = match before {
+            Before::Nothing => false,
+            Before::Trouble => model.tests.is_empty() && notice.severity != Severity::Info,
+        };
+        if !stands_above {
+            write_notice(out, colour, notice)?;
+        }
     }
     if let Some(loss) = logs.loss() {
         let lost = count(loss.bytes, "byte", "bytes");

@@ -25,7 +25,7 @@ use crate::engine::event::{Event, EventKind};
 
 use super::style::Colour;
 
-pub use self::ending::{write_ending, write_failures, write_notice, write_summary};
+pub use self::ending::{Before, write_ending, write_failures, write_notice, write_summary};
 pub use self::output::{Beside, Output, OutputError};
 pub use self::plain::Report;
 pub use self::rerun::command as rerun_command;

@@ -14,7 +14,7 @@ use crate::ui::model::{Build, Model, Phase};
 use crate::ui::style::{Colour, Paint};
 
 use super::ending::{
-    Extent, write_ending, write_line, write_log, write_notice, write_output, write_summary,
+    Before, Extent, write_ending, write_line, write_log, write_notice, write_output, write_summary,
 };
 use super::text::{Cleaner, Roughly, changed, count, printable};
 use super::{Options, PassingOutput, Verbosity};
@@ -184,7 +184,9 @@ impl Report {
                 write_line(out, colour, &self.model, finished)?;
                 self.finished(finished, out)
             }
-            EventKind::RoundFinished { .. } => write_ending(out, colour, &self.model, &self.logs),
+            EventKind::RoundFinished { .. } => {
+                write_ending(out, colour, Before::Trouble, (&self.model, &self.logs))
+            }
             EventKind::WorkerJoined { name, slots, .. } if self.is_remote() => {
                 let slots = count(u64::from(*slots), "slot", "slots");
                 writeln!(out, "worker {} joined: {slots}", printable(name))
@@ -268,7 +270,9 @@ impl Report {
                 }
                 self.finished(finished, out)
             }
-            EventKind::RoundFinished { .. } => write_summary(out, colour, &self.model, &self.logs),
+            EventKind::RoundFinished { .. } => {
+                write_summary(out, colour, Before::Trouble, (&self.model, &self.logs))
+            }
             EventKind::RunStarted(_)
             | EventKind::Notice(_)
             | EventKind::BuildStarted { .. }

@@ -321,6 +321,24 @@ fn build(options: Options, succeeded: bool) -> String {
 }
 
 #[test]
+fn what_stands_right_above_the_summary_is_not_repeated_in_it() {
+    for options in [PLAIN, QUIET] {
+        let mut story = Story::new(options);
+        story.begins(Isolation::Container);
+        story.tell(EventKind::Notice(Notice {
+            severity: Severity::Error,
+            text: "the build failed".to_owned(),
+            help: None,
+            in_summary: true,
+        }));
+        story.round(1, RoundCause::Start);
+        story.round_ends(1, Summary::default());
+        let text = story.text();
+        assert_eq!(text.matches("the build failed").count(), 1, "{text}");
+    }
+}
+
+#[test]
 fn a_long_build_shows_its_progress() {
     insta::assert_snapshot!(build(PLAIN, true));
 }

@@ -67,6 +67,17 @@ impl fmt::Display for ShortRun<'_> {
 pub struct RunId(pub u64);
 
 impl RunId {
+    /// Of a run that 16 random bytes name: the first half of them, so that it begins as
+    /// [`ShortRun`] has it.
+    pub fn of(name: &[u8]) -> RunId {
+        let mut first = [0; 8];
+        first
+            .iter_mut()
+            .zip(name)
+            .for_each(|(to, from)| *to = *from);
+        RunId(u64::from_be_bytes(first))
+    }
+
     /// The first four digits, enough to tell runs apart on a screen.
     pub fn short(self) -> String {
         self.to_string()[..4].to_owned()
@@ -104,5 +115,19 @@ impl<'de> Deserialize<'de> for RunId {
         String::deserialize(deserializer)?
             .parse()
             .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_bears_the_same_name_everywhere() {
+        let name = random_name();
+        let short = ShortRun(&name).to_string();
+        assert!(RunId::of(&name).to_string().starts_with(&short));
+        assert!(short.starts_with(&RunId::of(&name).short()));
+        assert_eq!(RunId::of(&[0xab]), RunId(0xab << 56));
     }
 }

@@ -9,7 +9,6 @@
 //! The screen comes first, so that there is something to see while helper processes start; what
 //! fails after that closes it again before it is told.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -148,9 +147,17 @@ impl<'a, F: Framework> Session<'a, F> {
             // Signals that come from now on end the run, not the process.
             let interrupts =
                 signals::listen(concerns_us).map_err(|error| infrastructure(&error))?;
-            let backend = backend(self.isolation, self.slots, self.cluster).await?;
+            let name = random_name();
+            let backend = backend(self.isolation, self.slots, self.cluster, name).await?;
+            let run = RunId::of(&name);
             Ok(drive(Setup {
-                run: run_started(self.program, self.command, self.isolation, self.cluster),
+                run: run_started(
+                    run,
+                    self.program,
+                    self.command,
+                    self.isolation,
+                    self.cluster,
+                ),
                 wishes: self.wishes,
                 notices: self.notices,
                 framework: self.framework,
@@ -195,11 +202,12 @@ pub fn wait_for(shown: Shown) -> Result<(), Failure> {
     }
 }
 
-/// The backend that was chosen.
+/// The backend that was chosen, for the run of this name.
 pub async fn backend(
     isolation: Isolation,
     slots: u32,
     cluster: &ClusterOptions,
+    run: [u8; 16],
 ) -> Result<AnyBackend, Failure> {
     let slots = match &cluster.broker.broker {
         None => slots,
@@ -209,7 +217,7 @@ pub async fn backend(
     match &cluster.broker.broker {
         None => Ok(AnyBackend::Local(Box::new(local))),
         Some(broker) => {
-            let backend = cluster_backend(broker, cluster, local).await?;
+            let backend = cluster_backend(broker, cluster, local, run).await?;
             Ok(AnyBackend::Broker(Box::new(backend)))
         }
     }
@@ -235,6 +243,7 @@ async fn cluster_backend(
     broker: &Address,
     cluster: &ClusterOptions,
     local: LocalBackend,
+    run: [u8; 16],
 ) -> Result<BrokerBackend, Failure> {
     let connection = connect(broker, &cluster.broker.security()).await;
     let connection = connection.map_err(|error| Failure::infrastructure(&error, error.help()))?;
@@ -249,7 +258,7 @@ async fn cluster_backend(
     let options = ClusterBackendOptions {
         connection,
         address: broker.to_string(),
-        run: random_name(),
+        run,
         name: own_name(),
         digests: cache.join("digests"),
         grace: GRACE_DEFAULT,
@@ -289,6 +298,7 @@ fn shell(isolation: Isolation) -> Option<PathBuf> {
 }
 
 fn run_started(
+    run: RunId,
     program: &str,
     command: Vec<String>,
     isolation: Isolation,
@@ -300,8 +310,7 @@ fn run_started(
         .unwrap_or_default();
     RunStarted {
         schema: SCHEMA_VERSION,
-        // The keys of the standard library's hashers are random, which is all that is needed here.
-        run: RunId(RandomState::new().build_hasher().finish()),
+        run,
         program: program.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command,

@@ -26,6 +26,7 @@ use crate::engine::backend::GRACE_DEFAULT;
 use crate::engine::backend::local::LocalBackend;
 use crate::engine::config::ThisProcess;
 use crate::engine::event::{Isolation, Notice};
+use crate::engine::ids::random_name;
 use crate::engine::job::{Job, ProcessSpec};
 use crate::engine::job_file;
 use crate::engine::run::signals::{self, Interrupt};
@@ -107,7 +108,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             tell_all(&begun.notices)?;
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
             interruptible(async |interrupts| {
-                let backend = backend(Isolation::Container, slots, &cluster).await?;
+                let backend = backend(Isolation::Container, slots, &cluster, random_name()).await?;
                 stream::Run::new(backend, interrupts)
                     .follow(&mut workshop, entries)
                     .await

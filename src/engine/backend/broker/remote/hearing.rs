@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use super::{FIRST_WORKER, Progress, Remote, Upload};
-use crate::container::digest::ContentHash;
 use crate::engine::backend::{BackendEvent, JobId};
 use crate::engine::event::{
     ClusterClient, ClusterSample, EventKind, Notice, Severity, WorkerState,
@@ -194,7 +193,7 @@ impl Remote {
         }
         let clients = cluster.clients.into_iter().map(|client| ClusterClient {
             name: client.name,
-            run: RunId(ContentHash::of(&client.run).prefix()),
+            run: RunId::of(&client.run),
             queued: client.queued,
             running: client.running,
         });

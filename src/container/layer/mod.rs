@@ -28,7 +28,7 @@ mod tarball;
 mod tests;
 
 pub use brace::BraceError;
-pub use elf::{ElfError, ElfFileError, closure as shared_libraries};
+pub use elf::{ElfError, ElfFileError, LoaderCache, closure as shared_libraries};
 pub use error::LayerError;
 pub use listing::{Entry, FileSource, Listing};
 pub use resolve::{LayerBuilder, LayerContent, ResolvedLayer};

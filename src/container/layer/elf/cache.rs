@@ -17,16 +17,19 @@ const ENTRY_BYTES: usize = 24;
 const OLD_HEADER_BYTES: usize = 16;
 const OLD_ENTRY_BYTES: usize = 12;
 
+/// Names and paths are shorter. Entries may share a string, and each takes a copy of it.
+const STRING_BYTES_MAX: usize = libc::PATH_MAX as usize;
+
 /// The cache's content, by library name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LoaderCache {
+pub struct LoaderCache {
     libraries: HashMap<OsString, Vec<PathBuf>>,
 }
 
 impl LoaderCache {
     /// Reads a cache. One that is missing or damaged is as good as an empty one: so the loader
     /// takes it.
-    pub(super) fn read(path: &Path) -> Self {
+    pub fn read(path: &Path) -> Self {
         std::fs::read(path)
             .ok()
             .and_then(|bytes| parse(&bytes))
@@ -34,7 +37,7 @@ impl LoaderCache {
     }
 
     /// Where a library may be, for whatever machine.
-    pub(super) fn find(&self, name: &OsStr) -> &[PathBuf] {
+    pub fn find(&self, name: &OsStr) -> &[PathBuf] {
         self.libraries.get(name).map_or(&[], Vec::as_slice)
     }
 }
@@ -81,6 +84,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
 
 fn string(table: &[u8], at: u32) -> Option<&OsStr> {
     let rest = table.get(usize::try_from(at).ok()?..)?;
+    let rest = rest.get(..STRING_BYTES_MAX).unwrap_or(rest);
     let end = rest.iter().position(|byte| *byte == 0)?;
     rest.get(..end).map(OsStr::from_bytes)
 }

@@ -4,9 +4,10 @@
 //! of the file that matter, since a test binary may have 100 MB.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use object::Endianness;
@@ -95,7 +96,11 @@ type Data<'cache> = &'cache ReadCache<File>;
 impl ElfFile {
     /// Reads a file's dynamic linking.
     pub(super) fn read(path: &Path) -> Result<Self, ElfFileError> {
-        let file = File::open(path)?;
+        // Without waiting for somebody at the other end, should it be a pipe.
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path)?;
         if !file.metadata()?.is_file() {
             return Err(ElfFileError::NotElf);
         }
@@ -273,6 +278,11 @@ mod tests {
             ElfFile::read(Path::new("/")),
             Err(ElfFileError::NotElf)
         ));
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let nobody_writes = ElfFile::read(&pipe);
+        assert!(matches!(nobody_writes, Err(ElfFileError::NotElf)));
         let mut head = own_head();
         head[4] = 1;
         assert!(matches!(read(&head), Err(ElfFileError::Machine)), "32 bits");

@@ -15,6 +15,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+pub use cache::LoaderCache;
 pub use file::ElfFileError;
 
 use file::ElfFile;

@@ -42,6 +42,9 @@ pub(super) enum Loader {
     Musl,
 }
 
+/// A longer path is taken by no system call (path_resolution(7)).
+const PATH_BYTES_MAX: usize = libc::PATH_MAX as usize;
+
 /// What musl's one file contains, whatever names a program uses for it.
 const MUSL_PARTS: [&str; 8] = ["c", "crypt", "dl", "m", "pthread", "rt", "util", "xnet"];
 
@@ -249,54 +252,63 @@ fn musl_directories(machine: Machine) -> Vec<PathBuf> {
 }
 
 /// Replaces `$ORIGIN`, `$LIB` and `$PLATFORM`, braced or not. `$LIB` differs between distributions,
-/// so there may be several answers. An empty directory means the current one, which is none for a
-/// job that runs elsewhere.
+/// so there may be several answers; within one it is the same throughout. An empty directory means
+/// the current one, which is none for a job that runs elsewhere.
 fn expand(text: &OsStr, object: &Path, machine: Machine) -> Vec<PathBuf> {
     if text.is_empty() {
         return Vec::new();
     }
-    let libs: &[&str] = match machine {
-        Machine::X86_64 => &["lib/x86_64-linux-gnu", "lib64", "lib"],
-        Machine::Aarch64 => &["lib/aarch64-linux-gnu", "lib64", "lib"],
+    let libs = match machine {
+        Machine::X86_64 => ["lib/x86_64-linux-gnu", "lib64", "lib"],
+        Machine::Aarch64 => ["lib/aarch64-linux-gnu", "lib64", "lib"],
     };
     let origin = std::path::absolute(object).unwrap_or_else(|_| object.to_owned());
     let origin = origin.parent().unwrap_or(Path::new("/")).as_os_str();
-    let mut expanded = vec![text.as_bytes().to_vec()];
-    for (token, values) in [
-        ("ORIGIN", vec![origin.as_bytes()]),
-        ("PLATFORM", vec![machine.name().as_bytes()]),
-        ("LIB", libs.iter().map(|lib| lib.as_bytes()).collect()),
-    ] {
-        expanded = expanded
-            .iter()
-            .flat_map(|text| substitute(text, token, &values))
-            .collect();
+    let mut expanded = Vec::new();
+    for lib in libs {
+        let values = [
+            ("ORIGIN", origin.as_bytes()),
+            ("PLATFORM", machine.name().as_bytes()),
+            ("LIB", lib.as_bytes()),
+        ];
+        let path = substitute(text.as_bytes(), &values).map(|path| OsString::from_vec(path).into());
+        expanded.extend(path.filter(|path| !expanded.contains(path)));
     }
     expanded
-        .into_iter()
-        .map(|path| OsString::from_vec(path).into())
-        .collect()
 }
 
-fn substitute(text: &[u8], token: &str, values: &[&[u8]]) -> Vec<Vec<u8>> {
-    let spellings = [format!("${{{token}}}"), format!("${token}")];
-    let found = spellings.iter().find_map(|spelling| {
-        let at = text
-            .windows(spelling.len())
-            .position(|window| window == spelling.as_bytes())?;
-        Some((text.get(..at)?, text.get(at + spelling.len()..)?))
-    });
-    let Some((head, tail)) = found else {
-        return vec![text.to_vec()];
-    };
-    values
-        .iter()
-        .flat_map(|value| {
-            substitute(tail, token, values)
-                .into_iter()
-                .map(move |tail| [head, value, &tail].concat())
-        })
-        .collect()
+/// Nothing, where it comes to more than a path may have: a token stands for more than itself, and a
+/// file may repeat it as often as it likes.
+fn substitute(mut text: &[u8], values: &[(&str, &[u8])]) -> Option<Vec<u8>> {
+    let mut path = Vec::new();
+    while let Some((first, rest)) = text.split_first() {
+        let found = values
+            .iter()
+            .find_map(|(token, value)| Some((*value, after_token(text, token)?)));
+        match found {
+            Some((value, after)) => {
+                path.extend_from_slice(value);
+                text = after;
+            }
+            None => {
+                path.push(*first);
+                text = rest;
+            }
+        }
+        if path.len() >= PATH_BYTES_MAX {
+            return None;
+        }
+    }
+    Some(path)
+}
+
+/// What follows a token that the text begins with.
+fn after_token<'text>(text: &'text [u8], token: &str) -> Option<&'text [u8]> {
+    let name = text.strip_prefix(b"$")?;
+    match name.strip_prefix(b"{") {
+        Some(braced) => braced.strip_prefix(token.as_bytes())?.strip_prefix(b"}"),
+        None => name.strip_prefix(token.as_bytes()),
+    }
 }
 
 #[cfg(test)]
@@ -325,6 +337,21 @@ mod tests {
         );
         assert_eq!(expanded("/plain"), ["/plain"]);
         assert!(expanded("").is_empty());
+    }
+
+    #[test]
+    fn a_token_that_is_repeated_multiplies_nothing() {
+        assert_eq!(
+            expanded("/$LIB/${LIB}x/$PLATFORM/$LIBRARY/${LIB/$"),
+            [
+                "/lib/x86_64-linux-gnu/lib/x86_64-linux-gnux/x86_64/lib/x86_64-linux-gnuRARY/${LIB/$",
+                "/lib64/lib64x/x86_64/lib64RARY/${LIB/$",
+                "/lib/libx/x86_64/libRARY/${LIB/$",
+            ]
+        );
+        assert_eq!(expanded(&"$LIB".repeat(200)).len(), 3);
+        assert!(expanded(&"$ORIGIN".repeat(1 << 20)).is_empty());
+        assert!(expanded(&"x".repeat(PATH_BYTES_MAX)).is_empty());
     }
 
     #[test]

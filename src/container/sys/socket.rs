@@ -82,12 +82,11 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<Message
         let mut descriptors = Vec::new();
         for message in received.cmsgs()? {
             if let ControlMessageOwned::ScmRights(fds) = message {
-                // SAFETY: the kernel has just installed these descriptors for us; nobody else
-                // owns them.
-                descriptors.extend(
-                    fds.into_iter()
-                        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
-                );
+                descriptors.extend(fds.into_iter().map(|fd| {
+                    // SAFETY: the kernel has just installed this descriptor for us; nobody else
+                    // owns it.
+                    unsafe { OwnedFd::from_raw_fd(fd) }
+                }));
             }
         }
         if received.flags.contains(MsgFlags::MSG_TRUNC) {

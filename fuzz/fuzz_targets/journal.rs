@@ -78,7 +78,7 @@ fn scribbled(mut parts: Parts<'_>) {
 
 async fn remembered(mut parts: Parts<'_>) {
     let starts = u64::from_le_bytes(std::array::from_fn(|_| parts.byte()));
-    let mut remembered = Remembered { starts, runs: Vec::new() };
+    let mut remembered = Remembered { starts, ..Remembered::default() };
     while !parts.is_empty() {
         let mut run = RememberedRun {
             run: [parts.byte(); 16],

@@ -6,17 +6,20 @@
 //! still differ by the order of what happens within a tick: so one that failed may have to be tried
 //! more than once.
 //!
-//! - [`plan`]: what a seed means. [`nodes`]: the programs. [`client`]: what clients are promised.
+//! - [`plan`]: what a seed means. [`nodes`]: the programs. [`client`]: what clients are promised;
+//!   [`insistent`]: what they may rely on without saying it again.
 //! - [`witness`]: what only an outsider sees. [`network`], [`disk`], [`executor`]: what they run on.
 //!
 //! What holds for every seed: each job is told of once, with what it wrote and how it ended; it is
 //! stopped only if somebody asked, and given up only when it was tried as often as is allowed; no slot
 //! and no lease is given twice; and once everything works again, the runs come to their end, the book
-//! is empty, and the workers can be drained.
+//! is empty, and the workers can be drained. Where nothing fails but the broker, what it has accepted
+//! is run though nobody asks again, and nothing that runs is started a second time.
 
 mod client;
 mod disk;
 mod executor;
+mod insistent;
 mod network;
 mod nodes;
 mod plan;
@@ -32,7 +35,7 @@ use turmoil::Sim;
 
 use crate::disk::Disk;
 use crate::nodes::World;
-use crate::plan::{Fault, HEALED_AT, Node, Plan};
+use crate::plan::{Fault, HEALED_AT, Manner, Node, Plan};
 
 /// Seeds that are tried when nobody says otherwise.
 const SEEDS: u64 = 40;
@@ -60,12 +63,23 @@ fn number(variable: &str) -> Option<u64> {
 
 #[test]
 fn every_seed_keeps_the_promises() {
+    every_seed(Manner::Anything);
+}
+
+/// Promise 4.
+#[test]
+fn a_restart_loses_nothing_and_repeats_nothing() {
+    every_seed(Manner::Restarts);
+}
+
+fn every_seed(manner: Manner) {
     if let Some(seed) = number("MAELSTROM_SEED") {
-        let report = simulate(seed);
-        println!("{:#?}\n{}", Plan::of(seed), report.trace.join("\n"));
+        let report = simulate(seed, manner);
+        let plan = Plan::of(seed, manner);
+        println!("{plan:#?}\n{}", report.trace.join("\n"));
         return report
             .outcome
-            .unwrap_or_else(|what| panic!("seed {seed}: {what}"));
+            .unwrap_or_else(|what| panic!("seed {seed}, {manner:?}: {what}"));
     }
     let seeds = number("MAELSTROM_SEEDS").unwrap_or(SEEDS);
     let next = AtomicU64::new(0);
@@ -78,9 +92,9 @@ fn every_seed_keeps_the_promises() {
                 if seed >= seeds {
                     return failures;
                 }
-                if let Err(what) = simulate(seed).outcome {
+                if let Err(what) = simulate(seed, manner).outcome {
                     let again = format!("again with MAELSTROM_SEED={seed}");
-                    println!("seed {seed}: {what} ({again})");
+                    println!("seed {seed}, {manner:?}: {what} ({again})");
                     failures.push(format!("seed {seed}: {what}"));
                 }
             }
@@ -91,7 +105,10 @@ fn every_seed_keeps_the_promises() {
             .flat_map(|thread| thread.join().unwrap());
         joined.collect()
     });
-    println!("{seeds} seeds, from 0 on; {} failed", failures.len());
+    println!(
+        "{seeds} seeds, from 0 on, {manner:?}; {} failed",
+        failures.len()
+    );
     assert!(
         failures.is_empty(),
         "MAELSTROM_SEED=N shows one:\n{}",
@@ -100,10 +117,10 @@ fn every_seed_keeps_the_promises() {
 }
 
 /// Plays a seed.
-fn simulate(seed: u64) -> Report {
+fn simulate(seed: u64, manner: Manner) -> Report {
     let directory = tempfile::tempdir().unwrap();
     let world = World {
-        plan: Rc::new(Plan::of(seed)),
+        plan: Rc::new(Plan::of(seed, manner)),
         witness: Rc::default(),
         disk: Disk::default(),
         directory: Rc::new(directory.path().to_owned()),
@@ -115,9 +132,13 @@ fn simulate(seed: u64) -> Report {
         Err(text.unwrap_or_else(|| "a panic".to_owned()))
     });
     let witness = world.witness.borrow();
+    let is_needless = manner == Manner::Restarts && !witness.needless.is_empty();
     Report {
         trace: witness.trace.clone(),
-        outcome,
+        outcome: match is_needless {
+            true => Err(witness.needless.join("; ")),
+            false => outcome,
+        },
     }
 }
 
@@ -140,8 +161,15 @@ fn play(world: &World) -> Result<(), String> {
     }
     for number in 0..plan.clients.len() as u32 {
         let hosted = world.clone();
+        let manner = plan.manner;
         sim.host(Node::Client(number).name(), move || {
-            client::client(hosted.clone(), number)
+            let hosted = hosted.clone();
+            async move {
+                match manner {
+                    Manner::Anything => client::client(hosted, number).await,
+                    Manner::Restarts => insistent::client(hosted, number).await,
+                }
+            }
         });
     }
     let hosted = world.clone();
@@ -237,6 +265,7 @@ impl<'a> Course<'a> {
                 if self.down.insert(node.name()) {
                     if node == Node::Broker {
                         self.world.disk.crash(power);
+                        self.world.witness.borrow_mut().broker_ends();
                     }
                     sim.crash(node.name());
                 }

@@ -81,6 +81,7 @@ impl Inventory for Shelf {
 
 /// A broker from its start to its crash.
 pub async fn broker(world: World) -> turmoil::Result {
+    world.witness.borrow_mut().broker_begins();
     let name = Path::new("journal");
     let (records, remembered) = Records::open_on(world.disk.mount(), name)?;
     let (requests, mut inbox) = unbounded_channel::<Request>();

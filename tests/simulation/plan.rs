@@ -13,6 +13,8 @@ pub const HEALED_AT: Duration = Duration::from_secs(16);
 pub struct Plan {
     /// From which all follows.
     pub seed: u64,
+    /// What sort of run it is.
+    pub manner: Manner,
     /// How long leases live.
     pub lease: Duration,
     /// How often workers give a sign of life.
@@ -27,6 +29,16 @@ pub struct Plan {
     pub clients: Vec<ClientPlan>,
     /// What goes wrong, in order.
     pub faults: Vec<(Duration, Fault)>,
+}
+
+/// What sort of run it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Anything may go wrong, and clients do what they can to have their jobs run.
+    Anything,
+    /// Only the broker ends and begins, so quickly that every worker is back within its lease, and
+    /// clients rely on what was accepted.
+    Restarts,
 }
 
 /// What one client wants.
@@ -127,8 +139,15 @@ impl Node {
 
 impl Plan {
     /// What this seed means.
-    pub fn of(seed: u64) -> Plan {
+    pub fn of(seed: u64, manner: Manner) -> Plan {
         let rng = &mut Rng::with_seed(seed);
+        match manner {
+            Manner::Anything => Plan::of_anything(seed, rng),
+            Manner::Restarts => Plan::of_restarts(seed, rng),
+        }
+    }
+
+    fn of_anything(seed: u64, rng: &mut Rng) -> Plan {
         let workers: Vec<u32> = (0..rng.u32(1..=4)).map(|_| rng.u32(1..=4)).collect();
         let clients: Vec<ClientPlan> = (0..rng.u32(1..=3)).map(|it| client(it, rng)).collect();
         let lease = Duration::from_millis(rng.u64(2_000..6_000));
@@ -148,11 +167,48 @@ impl Plan {
         faults.sort_by_key(|(at, _)| *at);
         Plan {
             seed,
+            manner: Manner::Anything,
             lease,
             heartbeat: lease / 4,
             // Most seeds allow no job to be given up, whatever happens to its workers.
             attempts_max: if rng.u8(0..4) == 0 { 3 } else { 1_000 },
             latency_max: Duration::from_millis(rng.u64(2..200)),
+            workers,
+            clients,
+            faults,
+        }
+    }
+
+    fn of_restarts(seed: u64, rng: &mut Rng) -> Plan {
+        let workers = (0..rng.u32(1..=4)).map(|_| rng.u32(1..=4)).collect();
+        let mut clients: Vec<ClientPlan> = (0..rng.u32(1..=3)).map(|it| client(it, rng)).collect();
+        for job in clients.iter_mut().flat_map(|client| &mut client.jobs) {
+            // No machine fails: see the executor.
+            job.task.job += job.task.job / 9 * 2 + 1;
+            job.stopped = None;
+        }
+        let lease = Duration::from_millis(rng.u64(7_000..12_000));
+        let mut at = Duration::ZERO;
+        let faults = (0..rng.usize(1..=3)).map(|_| {
+            let down = Duration::from_millis(rng.u64(20..1_500));
+            // As long as a worker that saw it end may rest before it tries again, and more.
+            at += Duration::from_millis(rng.u64(700..4_000));
+            let power = match rng.bool() {
+                true => Power::Stays,
+                false => Power::Fails,
+            };
+            let fault = (at, Fault::Crash(Node::Broker, down, power));
+            at += down;
+            fault
+        });
+        let faults = faults.collect();
+        Plan {
+            seed,
+            manner: Manner::Restarts,
+            lease,
+            heartbeat: lease / 4,
+            attempts_max: 1,
+            latency_max: Duration::from_millis(rng.u64(2..100)),
             workers,
             clients,
             faults,

@@ -13,6 +13,13 @@ pub struct Witness {
     leases: BTreeSet<(u32, JobId)>,
     /// How many attempts at a job have come to their end.
     ended: BTreeMap<(u32, u64), u32>,
+    /// Which broker there is or was last, from 1.
+    broker: u32,
+    is_broker_up: bool,
+    /// How far the last attempt at a job has come.
+    attempts: BTreeMap<(u32, u64), Attempt>,
+    /// Attempts that promise 4 forbids.
+    pub needless: Vec<String>,
     /// Clients that have heard of all their jobs.
     pub content: BTreeSet<u32>,
     /// Workers that an operator wants to end.
@@ -27,13 +34,34 @@ pub struct Witness {
     pub trace: Vec<String>,
 }
 
+/// The last attempt at a job.
+#[derive(Clone, Copy, Debug)]
+enum Attempt {
+    /// It goes on, on this worker.
+    UnderWay(u32),
+    /// This broker or one after it hears how it ended.
+    Over(u32),
+}
+
 impl Witness {
+    /// A broker begins.
+    pub fn broker_begins(&mut self) {
+        self.broker += 1;
+        self.is_broker_up = true;
+    }
+
+    /// The broker ends.
+    pub fn broker_ends(&mut self) {
+        self.is_broker_up = false;
+    }
+
     /// A worker starts a job.
     pub fn starts(&mut self, worker: u32, slot: u32, task: Task, lease: JobId) {
         self.note(format!(
             "worker {worker} starts {}/{}",
             task.client, task.job
         ));
+        self.attempted(worker, task);
         let before = self.running.insert((worker, slot), task);
         assert_eq!(
             before, None,
@@ -46,9 +74,34 @@ impl Witness {
         );
     }
 
+    /// Results are not kept: what ended while a broker was there that is no more may run again.
+    fn attempted(&mut self, worker: u32, task: Task) {
+        let (name, broker) = ((task.client, task.job), self.broker);
+        let who = format!("{}/{}", task.client, task.job);
+        match self.attempts.insert(name, Attempt::UnderWay(worker)) {
+            Some(Attempt::UnderWay(other)) => {
+                let what = format!("{who} starts on worker {worker} and runs on worker {other}");
+                self.needless.push(what);
+            }
+            Some(Attempt::Over(heard_by)) if heard_by >= broker => {
+                let what =
+                    format!("{who} starts on worker {worker} though broker {broker} has its end");
+                self.needless.push(what);
+            }
+            Some(Attempt::Over(_)) | None => {}
+        }
+    }
+
     /// A slot is free.
     pub fn over(&mut self, worker: u32, slot: u32) {
-        self.running.remove(&(worker, slot));
+        if let Some(task) = self.running.remove(&(worker, slot)) {
+            let heard_by = match self.is_broker_up {
+                true => self.broker,
+                false => self.broker + 1,
+            };
+            let name = (task.client, task.job);
+            self.attempts.insert(name, Attempt::Over(heard_by));
+        }
     }
 
     /// A job has come to its end. How many attempts at it have before.

@@ -27,6 +27,8 @@ pub struct Client {
     pub(super) name: String,
     pub(super) attached: Option<Attached>,
     gone_since: Option<Moment>,
+    /// Whether workers that are not back yet may run some of its jobs.
+    is_from_before: bool,
     /// Whether the client wants no job started.
     wants_hold: bool,
     /// Whether, since it connected, it has said which jobs it wants. Until then it may still say that
@@ -93,6 +95,7 @@ impl Core {
         }
         if let Some(client) = self.clients.get_mut(&client) {
             client.gone_since = Some(self.now);
+            client.is_from_before = true;
         }
     }
 
@@ -109,6 +112,7 @@ impl Core {
                 name,
                 attached: None,
                 gone_since: None,
+                is_from_before: false,
                 wants_hold: false,
                 has_submitted: false,
                 templates: BTreeMap::new(),
@@ -329,7 +333,11 @@ impl Core {
 
     pub(super) fn update_gate(&mut self, id: ClientId) {
         if let Some(client) = self.clients.get(&id) {
-            self.book.client_gate(id, client.gate());
+            let gate = match client.is_from_before && !self.absent.is_empty() {
+                true => Gate::Held,
+                false => client.gate(),
+            };
+            self.book.client_gate(id, gate);
         }
     }
 

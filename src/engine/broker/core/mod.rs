@@ -11,12 +11,13 @@
 //! ([`super::book`]) decision alone.
 //!
 //! - [`clients`]: runs. [`submissions`]: what they want of jobs. [`jobs`]: how far these are.
-//! - [`workers`]: who runs jobs. [`leases`]: what they get and report. [`kits`]: what they have.
+//! - [`workers`]: who runs jobs. [`absent`]: who did before the start. [`leases`]: what they get and report. [`kits`]: what they have.
 //! - [`templates`]: what jobs have in common. [`outbox`]: what waits to be sent.
 //! - [`status`]: how it all does, for people.
 //!
 //! Invariant 3: a job has one outcome. A client is told of it until it acknowledges.
 
+mod absent;
 mod clients;
 mod jobs;
 mod kits;
@@ -39,12 +40,13 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tonic::Status;
 
+use self::absent::Absent;
 use self::clients::Client;
 use self::outbox::Outbox;
 use self::templates::{Pins, Supply, Templates};
 use self::workers::Worker;
 use super::book::{Book, ClientId, Event, Fence, InputsId, JobKey, Limits, Moment};
-use super::journal::{Journal, Remembered, RunName};
+use super::journal::{Instance, Journal, Remembered, RunName};
 use super::operations::figures::CoreFigures;
 use crate::engine::ids::WorkerId;
 use crate::engine::wire::from_proto::Source;
@@ -177,7 +179,8 @@ pub struct Core {
     clients: BTreeMap<ClientId, Client>,
     next_client: u64,
     workers: BTreeMap<WorkerId, Worker>,
-    instances: HashMap<Vec<u8>, WorkerId>,
+    instances: HashMap<Instance, WorkerId>,
+    absent: Absent,
     next_worker: u32,
     leases: HashMap<Fence, JobKey>,
     templates: Templates,
@@ -202,6 +205,7 @@ impl Core {
             ..policy.limits
         };
         let mut core = Core {
+            absent: Absent::new(remembered.workers, Moment(limits.lease_ttl_ms)),
             policy,
             book: Book::new(limits, Fence(remembered.starts << FENCE_BITS)),
             journal,
@@ -284,6 +288,7 @@ impl Core {
         self.now = now;
         let events = self.book.tick(now);
         self.lost(events);
+        self.give_up_absent();
         self.lose_patience();
         self.grant();
     }
@@ -293,7 +298,8 @@ impl Core {
         let patience = millis(self.policy.client_patience);
         let clients = self.clients.values();
         let leaving = clients.filter_map(|client| Some(client.gone_since()?.plus_ms(patience)));
-        self.book.next_tick().into_iter().chain(leaving).min()
+        let others = self.book.next_tick().into_iter();
+        others.chain(self.absent.next_tick()).chain(leaving).min()
     }
 
     fn grant(&mut self) {

@@ -1,6 +1,7 @@
 //! The core between clients and workers that are played here, message by message, with a clock that
 //! stands where it is put.
 
+mod restart;
 mod trouble;
 
 use futures::FutureExt;

@@ -10,7 +10,7 @@ use super::kits::Answer;
 use super::{Core, Peer, Session};
 use crate::engine::backend::JobId;
 use crate::engine::broker::book::{Architecture, Credit, Fence, InputsId, JobKey, KitId, Offer};
-use crate::engine::broker::journal::RunName;
+use crate::engine::broker::journal::{Entry, Instance, RunName};
 use crate::engine::broker::limits;
 use crate::engine::ids::WorkerId;
 use crate::engine::wire::to_proto::duration;
@@ -92,9 +92,8 @@ impl Core {
     ) -> Result<(), Status> {
         agree(register.versions.as_ref(), "worker").map_err(Status::failed_precondition)?;
         limits::name(&register.name).map_err(Status::invalid_argument)?;
-        if register.instance.len() != 16 {
-            return Err(Status::invalid_argument("an instance is named by 16 bytes"));
-        }
+        let instance = Instance::try_from(&*register.instance)
+            .map_err(|_| Status::invalid_argument("an instance is named by 16 bytes"))?;
         if register.slots == 0 || register.slots > limits::SLOTS_MAX {
             return Err(Status::invalid_argument(format!(
                 "the worker {} offers {} slots; 1 to {} can be used",
@@ -110,10 +109,14 @@ impl Core {
                 register.name, register.architecture
             ))
         })?;
-        let instance = register.instance.to_vec();
         let id = match self.instances.get(&instance) {
             Some(id) => *id,
             None => {
+                if !self.returned_from_before(instance) {
+                    // A broker after this one is to wait for it.
+                    self.journal
+                        .keep(vec![Entry::Worker { instance }], Box::new(drop));
+                }
                 let id = WorkerId(self.next_worker);
                 self.next_worker += 1;
                 self.instances.insert(instance, id);
@@ -315,13 +318,24 @@ impl Core {
             worker: id.0,
             reason: reason.to_owned(),
         };
+        let has_ended = worker.is_draining && self.book.leases_of(id).is_empty();
         self.tell_all(&session_event::Kind::WorkerLeft(left));
+        if has_ended {
+            let mut instances = self.instances.iter();
+            let instance = instances.find_map(|(instance, worker)| {
+                let instance = *instance;
+                (*worker == id).then_some(Entry::WorkerOver { instance })
+            });
+            self.journal.forget(instance.into_iter().collect());
+        }
     }
 
     /// A worker did not come back.
     pub(super) fn forget_worker(&mut self, id: WorkerId) {
         self.workers.remove(&id);
-        self.instances.retain(|_, worker| *worker != id);
+        let of_this = self.instances.extract_if(|_, worker| *worker == id);
+        let over = of_this.map(|(instance, _)| Entry::WorkerOver { instance });
+        self.journal.forget(over.collect());
     }
 
     /// Nothing was heard of a worker for as long as leases live. It is welcome to come back: its

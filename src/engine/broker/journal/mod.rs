@@ -1,5 +1,5 @@
 //! What must survive the broker: runs, their templates, and jobs that were accepted and have not
-//! been told to be over.
+//! been told to be over; and which workers there were, who may still run some of these.
 //!
 //! - [`records`]: the file. A [`Journal`] hands [`Request`]s to whoever writes it: a thread of its own,
 //!   or what [`Journal::handing_over`] is given.
@@ -20,6 +20,9 @@ use self::records::Records;
 
 /// A run's 16 bytes.
 pub type RunName = [u8; 16];
+
+/// A worker process's 16 bytes.
+pub type Instance = [u8; 16];
 
 /// At most this many requests become one transaction, so that the first of them need not wait for
 /// ever.
@@ -70,6 +73,16 @@ pub enum Entry {
         /// The run.
         run: RunName,
     },
+    /// A worker that may get jobs from now on.
+    Worker {
+        /// Its process.
+        instance: Instance,
+    },
+    /// A worker that has none any more.
+    WorkerOver {
+        /// Its process.
+        instance: Instance,
+    },
 }
 
 /// What a broker that ended left unfinished.
@@ -79,6 +92,8 @@ pub struct Remembered {
     pub starts: u64,
     /// The runs.
     pub runs: Vec<RememberedRun>,
+    /// The workers.
+    pub workers: Vec<Instance>,
 }
 
 /// A run that was not over.
@@ -253,9 +268,14 @@ mod tests {
         };
         keep(&journal, vec![run(RUN), run(other), template, job(RUN, 1)]);
         keep(&journal, vec![job(RUN, 2), job(other, 2)]);
+        let workers = [1, 2].map(|number| Entry::Worker {
+            instance: [number; 16],
+        });
+        keep(&journal, workers.to_vec());
         journal.forget(vec![
             Entry::JobOver { run: RUN, job: 1 },
             Entry::RunOver { run: other },
+            Entry::WorkerOver { instance: [1; 16] },
         ]);
         drop(journal);
         let (_journal, remembered) = Journal::open(directory.path()).unwrap();
@@ -269,6 +289,7 @@ mod tests {
         );
         assert_eq!(run.templates, [(3, b"t".to_vec())]);
         assert_eq!(run.jobs, [(2, 2_u64.to_be_bytes().into())]);
+        assert_eq!(remembered.workers, [[2; 16]]);
     }
 
     proptest! {

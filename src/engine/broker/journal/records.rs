@@ -1,4 +1,4 @@
-//! The journal's file: tables of runs, templates and jobs.
+//! The journal's file: tables of runs, templates, jobs and workers.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use super::{Entry, JournalError, Remembered, RememberedRun, Request};
 const RUNS: TableDefinition<'_, &[u8; 16], (&str, u32)> = TableDefinition::new("runs");
 const TEMPLATES: TableDefinition<'_, (&[u8; 16], u32), &[u8]> = TableDefinition::new("templates");
 const JOBS: TableDefinition<'_, (&[u8; 16], u64), &[u8]> = TableDefinition::new("jobs");
+const WORKERS: TableDefinition<'_, &[u8; 16], ()> = TableDefinition::new("workers");
 const STARTS: TableDefinition<'_, (), u64> = TableDefinition::new("starts");
 
 /// An open file.
@@ -91,6 +92,7 @@ fn write(database: &Database, batch: &[Request]) -> Result<(), redb::Error> {
         let mut runs = transaction.open_table(RUNS)?;
         let mut templates = transaction.open_table(TEMPLATES)?;
         let mut jobs = transaction.open_table(JOBS)?;
+        let mut workers = transaction.open_table(WORKERS)?;
         for entry in batch.iter().flat_map(|request| &request.entries) {
             match entry {
                 Entry::Run {
@@ -122,6 +124,12 @@ fn write(database: &Database, batch: &[Request]) -> Result<(), redb::Error> {
                     templates.retain_in((run, 0)..=(run, u32::MAX), |_, _| false)?;
                     jobs.retain_in((run, 0)..=(run, u64::MAX), |_, _| false)?;
                 }
+                Entry::Worker { instance } => {
+                    workers.insert(instance, ())?;
+                }
+                Entry::WorkerOver { instance } => {
+                    workers.remove(instance)?;
+                }
             }
         }
     }
@@ -138,6 +146,7 @@ fn recall(database: &Database) -> Result<Remembered, redb::Error> {
         transaction.open_table(RUNS)?;
         transaction.open_table(TEMPLATES)?;
         transaction.open_table(JOBS)?;
+        transaction.open_table(WORKERS)?;
         before.saturating_add(1)
     };
     transaction.commit()?;
@@ -162,5 +171,11 @@ fn recall(database: &Database) -> Result<Remembered, redb::Error> {
                 .collect::<Result<_, _>>()?,
         });
     }
-    Ok(Remembered { starts, runs })
+    let workers = reading.open_table(WORKERS)?;
+    let workers = workers.iter()?.map(|entry| Ok(*entry?.0.value()));
+    Ok(Remembered {
+        starts,
+        runs,
+        workers: workers.collect::<Result<_, redb::Error>>()?,
+    })
 }

@@ -1,0 +1,99 @@
+//! A broker that goes on where another one ended, with workers that come back or do not.
+
+use std::path::Path;
+
+use super::*;
+use crate::engine::broker::journal::records::Records;
+
+/// What a broker with this journal is when it begins.
+fn start(path: &Path) -> Stage {
+    let (records, remembered) = Records::open(path).unwrap();
+    let journal = Journal::handing_over(move |request| records.carry_out(vec![request]));
+    let (own, receiver) = unbounded_channel();
+    let journal = (journal, remembered);
+    Stage {
+        core: Core::new(Policy::default(), journal, Box::new(Shelf(None)), own),
+        own: receiver,
+        now: Moment(0),
+        sessions: 0,
+    }
+}
+
+/// The journal of a broker that ended while its worker 1 ran job 7 of run 1; the lease.
+async fn ended_while_running(path: &Path) -> u64 {
+    let mut stage = start(path);
+    let mut worker = stage.worker(1, &[]).await;
+    let _client = stage.client_with(1, &[7]).await;
+    worker.leases()[0]
+}
+
+fn keep() -> (tempfile::TempDir, std::path::PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    (directory, path)
+}
+
+#[tokio::test]
+async fn promise_4_nobody_else_gets_what_an_absent_worker_may_run() {
+    let (_directory, path) = keep();
+    let fence = ended_while_running(&path).await;
+    let mut stage = start(&path);
+    let mut other = stage.worker(2, &[]).await;
+    let mut client = stage.client_with(1, &[7]).await;
+    stage.pass_with(15, &other).await;
+    assert!(other.leases().is_empty());
+    let _new = stage.client_with(2, &[1]).await;
+    assert_eq!(other.leases().len(), 1, "a new run need not wait");
+
+    let mut back = stage.worker(1, &[(1, 7, fence)]).await;
+    assert_eq!((back.stops(), other.leases()), (vec![], vec![]));
+    stage.reports(&back, fence, exited(0)).await;
+    let told = client.news();
+    let end = told.last().map(String::as_str);
+    assert_eq!(end, Some("finished 7: Exited(0)"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_worker_that_comes_back_without_it_lets_the_job_wait_no_longer() {
+    let (_directory, path) = keep();
+    ended_while_running(&path).await;
+    let mut stage = start(&path);
+    let _client = stage.client_with(1, &[7]).await;
+    let mut back = stage.worker(1, &[]).await;
+    assert_eq!(back.leases().len(), 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_stays_away_is_waited_for_as_long_as_leases_live_and_once() {
+    let (_directory, path) = keep();
+    ended_while_running(&path).await;
+    let mut stage = start(&path);
+    assert_eq!(stage.core.next_tick(), Some(Moment(20_000)));
+    let mut other = stage.worker(2, &[]).await;
+    let _client = stage.client_with(1, &[7]).await;
+    stage.pass_with(20, &other).await;
+    assert_eq!(other.leases().len(), 1);
+    drop(stage);
+
+    let mut stage = start(&path);
+    let _client = stage.client_with(1, &[7]).await;
+    let mut other = stage.worker(2, &[]).await;
+    assert_eq!(other.leases().len(), 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_was_drained_is_not_waited_for() {
+    let (_directory, path) = keep();
+    let mut stage = start(&path);
+    let drained = stage.worker(1, &[]).await;
+    let draining = worker_message::Kind::Draining(v1::Empty {});
+    stage.handle(Input::Worker(drained.session, draining)).await;
+    stage.handle(Input::Gone(drained.session)).await;
+    let _client = stage.client_with(1, &[7]).await;
+    drop(stage);
+
+    let mut stage = start(&path);
+    let _client = stage.client_with(1, &[7]).await;
+    let mut other = stage.worker(2, &[]).await;
+    assert_eq!(other.leases().len(), 1);
+}

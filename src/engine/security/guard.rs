@@ -118,7 +118,7 @@ pub fn is_for_admins<T>(request: &Request<T>) -> Result<(), Status> {
 }
 
 /// Who a certificate is for.
-fn identity(certificate: &[u8]) -> Result<Identity, Status> {
+pub fn identity(certificate: &[u8]) -> Result<Identity, Status> {
     let wrong = |why: &str| Status::unauthenticated(format!("the certificate {why}"));
     let (_, parsed) =
         X509Certificate::from_der(certificate).map_err(|_| wrong("cannot be read"))?;

@@ -5,7 +5,7 @@
 
 mod operate;
 pub mod options;
-mod security;
+pub mod security;
 mod serve;
 
 use std::ffi::OsString;

@@ -156,7 +156,7 @@ impl Link {
 }
 
 /// Whether the system's linker had a hand in it. What can't be read may be anything.
-fn is_foreign(binary: &Path) -> io::Result<bool> {
+pub fn is_foreign(binary: &Path) -> io::Result<bool> {
     let cache = object::ReadCache::new(File::open(binary)?);
     let Ok(file) = object::File::parse(&cache) else {
         return Ok(true);

@@ -9,11 +9,17 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use cluster::{Client, Cluster, PORTABLE};
+use maelstrom::engine::wire::v1::workers_client::WorkersClient;
+use maelstrom::engine::wire::v1::{self, worker_message, worker_order};
+use maelstrom::engine::wire::versions::VERSIONS;
 use support::EXECUTABLE;
 use support::crates::built;
 use tempfile::TempDir;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 
 const RUN: &str = env!("CARGO_BIN_EXE_maelstrom-run");
 
@@ -266,6 +272,71 @@ fn slots_of_this_machine_run_what_the_cluster_cannot_begin() {
 
     let mut alone = Client::start(&mut tests(&cluster, project.path()));
     assert_eq!(alone.finish(), Some(125), "{}", alone.lines.join("\n"));
+}
+
+/// A worker that lacks every toolbox, as far as the broker can tell. It is gone when it is dropped.
+struct OddWorker {
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl OddWorker {
+    fn start(cluster: &Cluster, lacks: &'static str) -> OddWorker {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let address = format!("http://{}", cluster.address);
+        let (say, messages) = unbounded_channel();
+        let tell = move |kind| drop(say.send(v1::WorkerMessage { kind: Some(kind) }));
+        tell(worker_message::Kind::Register(v1::Register {
+            versions: Some(VERSIONS.clone()),
+            instance: vec![1; 16].into(),
+            name: "odd".to_owned(),
+            architecture: std::env::consts::ARCH.to_owned(),
+            slots: 1,
+            held: Vec::new(),
+        }));
+        runtime.spawn(async move {
+            let mut broker = WorkersClient::connect(address).await.unwrap();
+            let orders = broker.work(UnboundedReceiverStream::new(messages)).await;
+            let mut orders = orders.unwrap().into_inner();
+            let mut heart = tokio::time::interval(Duration::from_secs(1));
+            loop {
+                tokio::select! {
+                    _ = heart.tick() => tell(worker_message::Kind::Heartbeat(v1::Heartbeat::default())),
+                    Ok(Some(order)) = orders.message() => {
+                        if let Some(worker_order::Kind::Toolbox(question)) = order.kind {
+                            tell(worker_message::Kind::Toolbox(v1::ToolboxAnswer {
+                                toolbox: question.toolbox,
+                                lacks: lacks.to_owned(),
+                            }));
+                        }
+                    }
+                    else => return,
+                }
+            }
+        });
+        OddWorker { _runtime: runtime }
+    }
+}
+
+#[test]
+fn a_worker_with_other_programs_gets_no_job_that_wants_this_machines() {
+    let project = many(5);
+    let cluster = Cluster::start(&[]);
+    let _worker = OddWorker::start(&cluster, "its programs are older");
+    wait_for_worker(&cluster);
+    let mut refused = Client::start(&mut tests(&cluster, project.path()));
+    let code = refused.finish();
+    let told = refused.lines.join("\n");
+    assert_eq!(code, Some(125), "{told}");
+    let why = "no worker has this machine's programs and toolchain (odd: its programs are older); \
+               `--strict` runs the tests without, an image brings its own, and `--local-slots` \
+               runs them here";
+    assert!(told.contains(why), "{told}");
+
+    let mut run = tests(&cluster, project.path());
+    run.args(["--local-slots", "1"]);
+    let mut here = Client::start(&mut run);
+    assert_eq!(here.finish(), Some(0), "{}", here.lines.join("\n"));
+    assert_eq!(here.passes(), names(5));
 }
 
 #[test]

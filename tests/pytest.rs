@@ -313,6 +313,21 @@ fn a_file_that_cannot_be_collected_fails_the_run_and_no_other_file() {
     assert_eq!(code, Some(i32::from(exit_code::TEST_FAILURE)), "{told}");
 }
 
+#[test]
+fn what_lists_the_tests_forks_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let tests = "def test_one():\n    pass\n\n\ndef test_two():\n    pass\n";
+    fs::write(directory.path().join("test_them.py"), tests).unwrap();
+    let (told, code) = said(
+        directory.path(),
+        &["--slots=1", "--log-level=debug"],
+        |_| {},
+    );
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("2 passed"), "{told}");
+    assert_eq!(told.matches("a container was made").count(), 1, "{told}");
+}
+
 /// What the program says when it gives up before there is a test, and its exit code.
 fn refusal(directory: &Path, arguments: &[&str]) -> (String, Option<i32>) {
     said(directory, arguments, |command| {

@@ -1,4 +1,4 @@
-"""Runs each test in a fork of an interpreter that has collected all of them.
+"""Lists tests, or runs one, in a fork of an interpreter that has collected all of them.
 
 The process that started us (the container's first) talks to us over a seqpacket socket, standard
 input at our start:
@@ -244,6 +244,8 @@ class Forks:
         manager = session.config.pluginmanager
         capture = manager.getplugin("capturemanager")
         reason = unfitness(capture, own=(self.socket.fileno(),))
+        # A file that has left something behind, but no longer.
+        reason = reason or next(iter(self.unfit.values()), None)
         if reason:
             self.send("unfit " + reason)
             os._exit(0)
@@ -266,6 +268,10 @@ class Forks:
         self.send("ready")
         request = self.serve()
         self.socket.close()
+        if request is None:
+            self.output = runner.private(1)
+            self.say_all(session)
+            os._exit(0)
         self.become(session, request)
         if capture is not None:
             capture.start_global_capturing()
@@ -305,11 +311,12 @@ class Forks:
 
     def understand(self, message):
         """The test that is asked for: its node id, which of that name it is, and the tests to run,
-        which are one, or none if it was not collected."""
+        which are one, or none if it was not collected. Nothing if all are to be listed."""
         words = message.rstrip(b"\0").split(b"\0")
-        words = [word.decode(errors="surrogateescape") for word in words]
-        node, nth = words[words.index("test") + 1 :][:2]
-        nth = int(nth)
+        _, _, mode, *rest = (word.decode(errors="surrogateescape") for word in words)
+        if mode == "collect":
+            return None
+        node, nth = rest[0], int(rest[1])
         return node, nth, self.named.get(node, [])[nth : nth + 1]
 
     def prepare(self, streams):

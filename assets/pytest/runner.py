@@ -2,7 +2,7 @@
 
     runner.py collect IGNORED SECONDS [ARGUMENT ...]    says what the tests are
     runner.py test NODEID NTH [ARGUMENT ...]            runs one test
-    runner.py serve IGNORED SECONDS [ARGUMENT ...]      collects, then runs each test in a fork
+    runner.py serve IGNORED SECONDS [ARGUMENT ...]      collects, then does either in a fork
 
 IGNORED is a JSON list of files that are not to be collected, SECONDS how long the import of one
 file may take. In `collect` mode standard output is one JSON object a line, and nothing else: what
@@ -55,17 +55,55 @@ def is_alone(config):
 
 
 class Collector:
-    """Collects, and notes what would make it unsafe to fork afterwards."""
+    """Collects, and notes what would make it unsafe to fork afterwards.
 
-    def __init__(self, ignored, seconds):
+    What it says of that goes to `output`, once there is one.
+    """
+
+    def __init__(self, ignored, seconds, output=None):
         self.ignored = {os.path.join(DIRECTORY, path) for path in ignored}
         self.seconds = seconds
+        self.output = output
+        self.unsaid = []
         self.deselected = 0
         self.unfit = {}
         self.before = None
 
     def say(self, **fields):
-        pass
+        if self.output is None:
+            self.unsaid.append(fields)
+        else:
+            write(self.output, json.dumps(fields).encode() + b"\n")
+
+    def say_all(self, session):
+        """Says what the tests are, and what was not said before."""
+        import pytest
+
+        unsaid, self.unsaid = self.unsaid, []
+        for fields in unsaid:
+            self.say(**fields)
+        seen = {}
+        for item in session.items:
+            nth = seen.get(item.nodeid, 0)
+            seen[item.nodeid] = nth + 1
+            file, _, name = item.location
+            self.say(
+                kind="item",
+                node=item.nodeid,
+                nth=nth,
+                file=relative(os.path.join(str(self.root), file)),
+                name=name,
+                markers=sorted({mark.name for mark in item.own_markers}),
+                skip=reason_to_skip(item),
+            )
+        config = session.config
+        self.say(
+            kind="session",
+            root=str(config.rootpath),
+            settings=None if config.inipath is None else str(config.inipath),
+            pytest=pytest.__version__,
+            deselected=self.deselected,
+        )
 
     def watch(self, times=1):
         """Ends the process, saying where it was, if what follows takes too long.
@@ -132,48 +170,17 @@ class Collector:
 
 
 class Lister(Collector):
-    """Says what the tests are."""
-
-    def __init__(self, ignored, seconds, output):
-        super().__init__(ignored, seconds)
-        self.output = output
-
-    def say(self, **fields):
-        line = json.dumps(fields).encode() + b"\n"
-        write(self.output, line)
+    """Says what the tests are, and no more."""
 
     def pytest_runtestloop(self, session):
-        import pytest
-
         self.at_rest()
-        seen = {}
-        for item in session.items:
-            nth = seen.get(item.nodeid, 0)
-            seen[item.nodeid] = nth + 1
-            file, _, name = item.location
-            self.say(
-                kind="item",
-                node=item.nodeid,
-                nth=nth,
-                file=relative(os.path.join(str(self.root), file)),
-                name=name,
-                markers=sorted({mark.name for mark in item.own_markers}),
-                skip=reason_to_skip(item),
-            )
         capture = session.config.pluginmanager.getplugin("capturemanager")
         reasons = resident.unfitness(capture)
         for file, reason in self.unfit.items():
             self.say(kind="unfit", file=file, reason=reason)
         if reasons and not self.unfit:
             self.say(kind="unfit", file=None, reason=reasons)
-        config = session.config
-        self.say(
-            kind="session",
-            root=str(config.rootpath),
-            settings=None if config.inipath is None else str(config.inipath),
-            pytest=pytest.__version__,
-            deselected=self.deselected,
-        )
+        self.say_all(session)
         return True
 
 
@@ -311,7 +318,7 @@ def neutralised(arguments):
 
 def server(ignored, seconds):
     class Server(resident.Forks, Collector):
-        """Collects, then runs each test in a fork."""
+        """Collects, then says what the tests are, or runs one, in a fork."""
 
     server = Server(ignored, seconds)
     server.begin()

@@ -58,7 +58,10 @@ impl Action {
             None => Ok(Action {
                 container: Arc::clone(&job.container),
                 process: Arc::clone(&job.process),
-                resident: job.resident.clone(),
+                resident: job
+                    .resident
+                    .as_ref()
+                    .map(|resident| Arc::clone(&resident.process)),
                 timeout: job.timeout,
                 contents: Arc::clone(contents),
             }),

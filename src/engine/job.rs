@@ -17,12 +17,38 @@ pub struct Job {
     /// The program.
     pub process: Arc<ProcessSpec>,
     /// A program that, once it has started in the container, can fork a process that is as good as
-    /// [`Self::process`]: see `container::slot::resident`. A backend may do without.
-    pub resident: Option<Arc<ProcessSpec>>,
+    /// [`Self::process`]. A backend may do without.
+    pub resident: Option<Resident>,
     /// After this long it gets SIGTERM, and after the grace period SIGKILL.
     pub timeout: Option<Duration>,
     /// On which machines it can run.
     pub placement: Placement,
+}
+
+/// A program whose forks are as good as processes started afresh: see `container::slot::resident`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resident {
+    /// The program.
+    pub process: Arc<ProcessSpec>,
+    /// What it means if it turns out that there can't be one.
+    pub need: Need,
+}
+
+impl Resident {
+    /// One of which it is told if it can't be.
+    pub fn wanted(process: Arc<ProcessSpec>) -> Resident {
+        let need = Need::Wanted;
+        Resident { process, need }
+    }
+}
+
+/// What it means if a program can't fork what is wanted of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Who watches is told, once, and it is not tried again.
+    Wanted,
+    /// Nothing: the job finds out why itself.
+    Tried,
 }
 
 /// On which machines a job can run.

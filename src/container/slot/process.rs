@@ -343,8 +343,13 @@ impl Slot {
         };
         let streams = [stream(0), stream(1), stream(2)];
         let started = Instant::now();
-        // One that is gone is noticed by listening to it.
-        let _ = resident.request(image, streams, namespace.as_fd());
+        match resident.request(image, streams, namespace.as_fd()) {
+            Err(errno @ Errno::E2BIG) => {
+                return JobEnd::NotStarted(StepFailed::new("ask for a fork", errno));
+            }
+            // One that is gone is noticed by listening to it.
+            Ok(()) | Err(_) => {}
+        }
         let end = resident.follow(socket, |pid| {
             let (order, _) = message::receive(socket.as_fd()).ok()?;
             obey(order, pid);

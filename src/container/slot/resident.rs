@@ -51,6 +51,9 @@ const GROWTH_KILOBYTES_MAX: u64 = 64 * 1024;
 /// How long after the end of its fork a resident may take to tell of it.
 const REPORT_MAX: Duration = Duration::from_secs(2);
 
+/// The most that it takes at a time, which is what a program can be given as one argument.
+const REQUEST_BYTES_MAX: usize = 128 * 1024;
+
 /// A resident that takes requests.
 pub struct Resident {
     pid: Pid,
@@ -235,6 +238,9 @@ impl Resident {
         let mut text = Vec::new();
         for argument in &image.arguments {
             text.extend_from_slice(argument.as_bytes_with_nul());
+        }
+        if text.len() > REQUEST_BYTES_MAX {
+            return Err(Errno::E2BIG);
         }
         let [input, output, errors] = streams;
         self.forks = self.forks.saturating_add(1);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::container::spec::*;
-use crate::engine::job::Placement;
+use crate::engine::job::{Placement, Resident};
 
 /// Few letters and a separator, so that texts of one another's parts are common.
 fn text() -> impl Strategy<Value = OsString> {
@@ -171,7 +171,7 @@ proptest! {
             placement: Placement::Here,
             container: Arc::clone(&one.container),
             process: Arc::clone(&one.process),
-            resident: one.resident.clone(),
+            resident: one.resident.clone().map(Resident::wanted),
             timeout: one.timeout,
         };
         let made = Action::new(&job, &one.contents);

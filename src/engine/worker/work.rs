@@ -33,7 +33,7 @@ use crate::container::store::Store;
 use crate::engine::backend::{BackendEvent, BackendLost, GRACE_DEFAULT, JobId, Rank, Stop};
 use crate::engine::event::EventKind;
 use crate::engine::ids::ShortRun;
-use crate::engine::job::{Job, Placement};
+use crate::engine::job::{Job, Placement, Resident};
 use crate::engine::output_log;
 use crate::engine::run::signals::Interrupt;
 use crate::engine::wire::from_proto::JobOrder;
@@ -272,7 +272,7 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             let job = Job {
                 container,
                 process: order.process,
-                resident,
+                resident: resident.map(Resident::wanted),
                 timeout: order.timeout,
                 placement: Placement::Here,
             };

@@ -253,6 +253,7 @@ impl Framework for PytestFramework {
             listing,
             session,
             ignored,
+            resident: _,
         } = collected;
         let is_whole = listing.broken.is_empty() && ignored.is_empty();
         let unfit: BTreeSet<String> = unfit_files(&listing.unfit);

@@ -9,7 +9,9 @@ use std::time::Duration;
 use crate::engine::event::ExitStatus;
 use crate::engine::filter::PytestSubject;
 use crate::engine::framework::{BrokenEntry, Captured, Host};
-use crate::engine::job::{Ignored, Job, JobEnd, Placement, ProcessSpec, TestCase, TestKey};
+use crate::engine::job::{
+    Ignored, Job, JobEnd, Need, Placement, ProcessSpec, Resident, TestCase, TestKey,
+};
 use crate::runners::sandbox::invocation::{Colours, Variables};
 use crate::runners::sandbox::specified::{Attention, Standard};
 
@@ -17,7 +19,7 @@ use super::arguments::CommandLines;
 use super::collection::{BrokenFile, ListedTest, Listing, Session, how_it_ended};
 use super::container::Surroundings;
 use super::error::PytestError;
-use super::options::{Processes, Settings};
+use super::options::{Goal, Processes, Settings};
 use super::own::{Own, Python};
 
 /// How long a whole collection may take: far longer than that of the largest projects, since it is
@@ -77,35 +79,69 @@ impl Shop<'_> {
     }
 
     /// Collects, leaving out one file after another that ends the collection.
+    ///
+    /// The first time a fork may do it, of the process whose forks are to be the tests: then what
+    /// it has imported is imported once. Where there can't be such a process, it is collected anew,
+    /// which tells why.
     pub async fn collect<H: Host>(&self, host: &H) -> Result<Collected, PytestError> {
         let limit = self.settings.collection_timeout;
         let mut ignored: Vec<PathBuf> = Vec::new();
+        let mut resident = self.first_resident();
         loop {
             let arguments = self.command_lines().collect(&ignored, limit);
-            let captured = host.run(self.job(arguments, Some(COLLECTION_MAX))).await;
+            let job = Job {
+                resident: resident.clone().map(|process| Resident {
+                    process,
+                    need: Need::Tried,
+                }),
+                ..self.job(arguments, Some(COLLECTION_MAX))
+            };
+            let captured = host.run(job).await;
             let mut listing = Listing::read(&captured.stdout);
             if let Some(session) = listing.session.take() {
                 return Ok(Collected {
                     listing,
                     session,
                     ignored,
+                    resident,
                 });
             }
+            let was_fork = resident.take().is_some();
             match listing.stopped_in.take() {
                 Some(file) if !ignored.contains(&PathBuf::from(&file)) => {
                     let message = how_it_ended(&captured, limit.unwrap_or_default().as_secs());
                     host.broken(stopped(&file, message, captured));
                     ignored.push(file.into());
                 }
+                // A process of its own will tell what it is.
+                Some(_) | None if was_fork => {}
                 Some(_) | None => return Err(gave_up(captured)),
             }
         }
     }
 
+    /// The process whose forks may be the tests, before anything is known of them.
+    fn first_resident(&self) -> Option<Arc<ProcessSpec>> {
+        match (self.settings.goal, self.settings.processes) {
+            (Goal::Run, Processes::Forked) => {}
+            (Goal::Run, Processes::Fresh) | (Goal::List | Goal::Init | Goal::Explain, _) => {
+                return None;
+            }
+        }
+        // Arguments that are for running alone might make it collect something else.
+        let collects_the_same = self.settings.pytest.running.is_empty();
+        collects_the_same.then(|| self.server(&[]))
+    }
+
+    fn server(&self, ignored: &[PathBuf]) -> Arc<ProcessSpec> {
+        let limit = self.settings.collection_timeout;
+        self.job(self.command_lines().serve(ignored, limit), None)
+            .process
+    }
+
     /// The process whose forks are tests, unless there can't be one.
     pub fn resident(&self, collected: &Collected) -> Option<Arc<ProcessSpec>> {
-        let settings = self.settings;
-        match settings.processes {
+        match self.settings.processes {
             Processes::Fresh => return None,
             Processes::Forked => {}
         }
@@ -117,9 +153,10 @@ impl Shop<'_> {
         let broken = listing.broken.iter().map(|broken| &broken.file);
         let mut ignored = collected.ignored.clone();
         ignored.extend(unfit.chain(broken).map(PathBuf::from));
-        let lines = self.command_lines();
-        let arguments = lines.serve(&ignored, settings.collection_timeout);
-        Some(self.job(arguments, None).process)
+        match &collected.resident {
+            Some(first) if ignored.is_empty() => Some(Arc::clone(first)),
+            Some(_) | None => Some(self.server(&ignored)),
+        }
     }
 
     /// The job of a test, with forks of `resident` if there may be forks of one.
@@ -134,7 +171,7 @@ impl Shop<'_> {
         let Some(Own { given, python }) = own else {
             let arguments = lines.test(session, test, &self.directory);
             return Job {
-                resident,
+                resident: resident.map(Resident::wanted),
                 placement: self.surroundings.placement.clone(),
                 ..self.job(arguments, self.settings.timeout)
             };
@@ -158,7 +195,7 @@ impl Shop<'_> {
             placement: self.surroundings.placement.clone(),
             container: Arc::clone(&given.container),
             process: Arc::new(process),
-            resident,
+            resident: resident.map(Resident::wanted),
             timeout: given.timeout,
         }
     }
@@ -243,6 +280,8 @@ pub struct Collected {
     pub session: Session,
     /// Files that ended earlier attempts.
     pub ignored: Vec<PathBuf>,
+    /// What may have done it, and be there still.
+    pub resident: Option<Arc<ProcessSpec>>,
 }
 
 /// Two tests of one name are two tests.

@@ -149,7 +149,10 @@ impl<L: Backend> BrokerBackend<L> {
             inputs: Arc::clone(inputs),
             environment: Arc::clone(&job.process.environment),
             working_directory: Arc::clone(&job.process.working_directory),
-            resident: job.resident.clone(),
+            resident: job
+                .resident
+                .as_ref()
+                .map(|resident| Arc::clone(&resident.process)),
         };
         self.dispatch.submit(id, job, rank, common);
     }

@@ -18,7 +18,7 @@ use crate::container::message::{
 use crate::container::plan::{Plan, plan};
 use crate::container::spawner::{Spawner, SpawnerError};
 use crate::container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
-use crate::engine::job::{ContainerSpec, ProcessSpec};
+use crate::engine::job::{ContainerSpec, Need, ProcessSpec, Resident};
 
 /// How many plans are kept, so that a job like the one before needs no planning.
 const PLANS_MAX: usize = 16;
@@ -115,19 +115,23 @@ impl Containers {
     }
 
     /// A job's resident, unless it has been found that there can't be such a one.
-    pub fn resident(&self, wanted: Option<&Arc<ProcessSpec>>) -> Option<Arc<ProcessSpec>> {
+    pub fn resident(&self, wanted: Option<&Resident>) -> Option<Resident> {
         let refused = self.refused.borrow();
         wanted
-            .filter(|wanted| !refused.iter().any(|other| same(other, wanted)))
+            .filter(|wanted| !refused.iter().any(|other| same(other, &wanted.process)))
             .cloned()
     }
 
-    /// Remembers that there can't be such a resident; whether that is news.
-    pub fn refuse(&self, resident: &Arc<ProcessSpec>) -> bool {
+    /// There can't be such a resident. Whether somebody is to be told.
+    pub fn refuse(&self, resident: &Resident) -> bool {
+        match resident.need {
+            Need::Wanted => {}
+            Need::Tried => return false,
+        }
         let mut refused = self.refused.borrow_mut();
-        let news = !refused.iter().any(|other| same(other, resident));
+        let news = !refused.iter().any(|other| same(other, &resident.process));
         if news {
-            refused.push(Arc::clone(resident));
+            refused.push(Arc::clone(&resident.process));
         }
         news
     }

@@ -220,9 +220,9 @@ impl Assignment {
             return Ok(container);
         };
         let image = containers
-            .image(&resident)
+            .image(&resident.process)
             .map_err(|error| StartError::Container(error.to_string()))?;
-        container.keep(&resident, image)?;
+        container.keep(&resident.process, image)?;
         let reason = tokio::select! {
             reply = container.reply() => match reply {
                 Ok(SlotReply::Kept) => return Ok(container),
@@ -237,7 +237,8 @@ impl Assignment {
         };
         if containers.refuse(&resident) {
             self.tell(BackendEvent::Fact(EventKind::Notice(no_forks(
-                &resident, &reason,
+                &resident.process,
+                &reason,
             ))));
         }
         containers.start(&self.job.container).await

@@ -283,8 +283,8 @@ impl Keeping {
                 idle,
             } => {
                 let resident = containers.resident(job.resident.as_ref());
-                let same =
-                    |container: &Container| container.serves(&job.container, resident.as_ref());
+                let resident = resident.as_ref().map(|resident| &resident.process);
+                let same = |container: &Container| container.serves(&job.container, resident);
                 let idle = idle.get_mut(slot as usize).and_then(|idle| {
                     let index = idle.iter().position(same)?;
                     Some(idle.remove(index))

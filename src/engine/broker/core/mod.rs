@@ -31,7 +31,7 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -180,6 +180,8 @@ pub struct Core {
     next_client: u64,
     workers: BTreeMap<WorkerId, Worker>,
     instances: HashMap<Instance, WorkerId>,
+    /// The last workers that did not come back, and their names.
+    departed: VecDeque<(WorkerId, String)>,
     absent: Absent,
     next_worker: u32,
     leases: HashMap<Fence, JobKey>,
@@ -217,6 +219,7 @@ impl Core {
             next_client: 0,
             workers: BTreeMap::new(),
             instances: HashMap::new(),
+            departed: VecDeque::new(),
             next_worker: 0,
             leases: HashMap::new(),
             templates: Templates::default(),
@@ -347,13 +350,6 @@ impl Core {
             workers.len(),
             names.join(", ")
         )
-    }
-
-    fn worker_name(&self, worker: WorkerId) -> String {
-        match self.workers.get(&worker) {
-            Some(known) => known.name.clone(),
-            None => format!("worker {worker}"),
-        }
     }
 
     /// Looks whether the storage has what a template names.

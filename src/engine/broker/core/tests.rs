@@ -212,7 +212,9 @@ impl Client {
                         let end = finished.result.unwrap().end.unwrap();
                         format!("finished {}: {end:?}", finished.job)
                     }
-                    Kind::Requeued(requeued) => format!("requeued {}", requeued.job),
+                    Kind::Requeued(requeued) => {
+                        format!("requeued {}: {}", requeued.job, requeued.reason)
+                    }
                     Kind::Worker(worker) => format!("{} joined", worker.name),
                     Kind::WorkerLeft(left) => format!("worker {} left", left.worker),
                     Kind::Cluster(_) | Kind::Notice(_) => continue,
@@ -400,7 +402,8 @@ async fn a_silent_worker_loses_its_leases_and_is_not_believed_later() {
     let mut other = stage.worker(2, &[]).await;
     stage.pass_with(60, &other).await;
     let news = client.news();
-    assert!(news.contains(&"requeued 7".to_owned()), "{news:?}");
+    let requeued = "requeued 7: nothing is heard of the worker worker-1".to_owned();
+    assert!(news.contains(&requeued), "{news:?}");
     let second = other.leases()[0];
     assert!(second > first);
     // The first comes back with what it has done meanwhile.

@@ -17,6 +17,9 @@ use crate::engine::wire::to_proto::duration;
 use crate::engine::wire::v1::{self, session_event, worker_message, worker_order};
 use crate::engine::wire::versions::{VERSIONS, agree};
 
+/// Of so many workers that are gone the names are known: a job that was tried in vain names three.
+const DEPARTED_MAX: usize = 1024;
+
 /// A worker that was seen since the broker was started.
 pub struct Worker {
     pub(super) name: String,
@@ -332,10 +335,24 @@ impl Core {
 
     /// A worker did not come back.
     pub(super) fn forget_worker(&mut self, id: WorkerId) {
-        self.workers.remove(&id);
+        if let Some(worker) = self.workers.remove(&id) {
+            self.departed.push_back((id, worker.name));
+        }
+        if self.departed.len() > DEPARTED_MAX {
+            self.departed.pop_front();
+        }
         let of_this = self.instances.extract_if(|_, worker| *worker == id);
         let over = of_this.map(|(instance, _)| Entry::WorkerOver { instance });
         self.journal.forget(over.collect());
+    }
+
+    /// What people call a worker, one that is gone as well: what it leaves behind names it.
+    pub(super) fn worker_name(&self, id: WorkerId) -> String {
+        let departed = || self.departed.iter().rev().find(|(other, _)| *other == id);
+        match self.workers.get(&id) {
+            Some(known) => known.name.clone(),
+            None => departed().map_or_else(|| format!("number {id}"), |(_, name)| name.clone()),
+        }
     }
 
     /// Nothing was heard of a worker for as long as leases live. It is welcome to come back: its

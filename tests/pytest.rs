@@ -313,19 +313,25 @@ fn a_file_that_cannot_be_collected_fails_the_run_and_no_other_file() {
     assert_eq!(code, Some(i32::from(exit_code::TEST_FAILURE)), "{told}");
 }
 
-#[test]
-fn what_lists_the_tests_forks_them() {
+/// Runs two tests, and counts the containers that were made for that.
+fn containers_of_two_tests(slots: &str) -> usize {
     let directory = tempfile::tempdir().unwrap();
     let tests = "def test_one():\n    pass\n\n\ndef test_two():\n    pass\n";
     fs::write(directory.path().join("test_them.py"), tests).unwrap();
-    let (told, code) = said(
-        directory.path(),
-        &["--slots=1", "--log-level=debug"],
-        |_| {},
-    );
+    let (told, code) = said(directory.path(), &[slots, "--log-level=debug"], |_| {});
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("2 passed"), "{told}");
-    assert_eq!(told.matches("a container was made").count(), 1, "{told}");
+    told.matches("a container was made").count()
+}
+
+#[test]
+fn what_lists_the_tests_forks_them() {
+    assert_eq!(containers_of_two_tests("--slots=1"), 1);
+}
+
+#[test]
+fn what_the_other_slots_make_ready_meanwhile_is_not_made_again() {
+    assert_eq!(containers_of_two_tests("--slots=3"), 3);
 }
 
 /// What the program says when it gives up before there is a test, and its exit code.

@@ -268,9 +268,10 @@ class Forks:
         self.send("ready")
         request = self.serve()
         self.socket.close()
-        if request is None:
+        if request == "collect":
             self.output = runner.private(1)
             self.say_all(session)
+        if request in ("collect", "nothing"):
             os._exit(0)
         self.become(session, request)
         if capture is not None:
@@ -311,11 +312,11 @@ class Forks:
 
     def understand(self, message):
         """The test that is asked for: its node id, which of that name it is, and the tests to run,
-        which are one, or none if it was not collected. Nothing if all are to be listed."""
+        which are one, or none if it was not collected. Another mode is its own name."""
         words = message.rstrip(b"\0").split(b"\0")
         _, _, mode, *rest = (word.decode(errors="surrogateescape") for word in words)
-        if mode == "collect":
-            return None
+        if mode != "test":
+            return mode
         node, nth = rest[0], int(rest[1])
         return node, nth, self.named.get(node, [])[nth : nth + 1]
 

@@ -53,6 +53,11 @@ impl CommandLines<'_> {
         words
     }
 
+    /// What makes a process do nothing: in a fork, all that comes before has been done then.
+    pub fn nothing(&self) -> Vec<OsString> {
+        vec![self.runner.into(), "nothing".into()]
+    }
+
     fn mode(&self, mode: &str, ignored: &[PathBuf], limit: Option<Duration>) -> Vec<OsString> {
         let ignored: Vec<_> = ignored.iter().map(|path| path.to_string_lossy()).collect();
         vec![

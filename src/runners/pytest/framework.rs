@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::{FusedFuture, FutureExt};
 
 use crate::engine::event::{EventKind, ExitStatus, Isolation, Notice, Severity, SourceLocation};
 use crate::engine::exit_code;
@@ -247,8 +250,22 @@ impl Framework for PytestFramework {
         host.watch(self.watchlist(&own));
         let specified = self.specified(&own)?;
         let shop = self.shop(&own).await?;
-        let collected = shop.collect(host).await?;
+        let mut others = pin!(shop.make_ready(host).fuse());
+        let collected = {
+            let mut collecting = pin!(shop.collect(host));
+            loop {
+                tokio::select! {
+                    biased;
+                    collected = &mut collecting => break collected?,
+                    () = &mut others, if !others.is_terminated() => {}
+                }
+            }
+        };
         let resident = shop.resident(&collected);
+        let is_the_first = match (&resident, &collected.resident) {
+            (Some(resident), Some(first)) => Arc::ptr_eq(resident, first),
+            (None, _) | (_, None) => false,
+        };
         let Collected {
             listing,
             session,
@@ -285,7 +302,12 @@ impl Framework for PytestFramework {
             // Never run, being ignored.
             job: shop.job(Vec::new(), None),
         }));
+        let are_many = tests.len() > 1;
         host.found(tests);
+        // Else they have been made ready in vain, and end here.
+        if are_many && is_the_first && !others.is_terminated() {
+            others.await;
+        }
         self.notify(host, specified.as_ref());
         let left_out = u32::try_from(left_out).unwrap_or(u32::MAX);
         let summary = DiscoverySummary {

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::event::ExitStatus;
+use futures::future::join_all;
+
+use crate::engine::event::{ExitStatus, Isolation};
 use crate::engine::filter::PytestSubject;
 use crate::engine::framework::{BrokenEntry, Captured, Host};
 use crate::engine::job::{
@@ -25,6 +27,9 @@ use super::own::{Own, Python};
 /// How long a whole collection may take: far longer than that of the largest projects, since it is
 /// only there for what hangs where no file is to blame.
 const COLLECTION_MAX: Duration = Duration::from_secs(3600);
+
+/// In so many slots a process is made ready before it is known how many tests there are.
+const READY_MAX: u32 = 8;
 
 /// What the jobs of a run have in common.
 pub struct Shop<'a> {
@@ -89,14 +94,8 @@ impl Shop<'_> {
         let mut resident = self.first_resident();
         loop {
             let arguments = self.command_lines().collect(&ignored, limit);
-            let job = Job {
-                resident: resident.clone().map(|process| Resident {
-                    process,
-                    need: Need::Tried,
-                }),
-                ..self.job(arguments, Some(COLLECTION_MAX))
-            };
-            let captured = host.run(job).await;
+            let job = self.job(arguments, Some(COLLECTION_MAX));
+            let captured = host.run(tried(job, resident.clone())).await;
             let mut listing = Listing::read(&captured.stdout);
             if let Some(session) = listing.session.take() {
                 return Ok(Collected {
@@ -120,6 +119,17 @@ impl Shop<'_> {
         }
     }
 
+    /// Has other slots make ready what the first one lists the tests with, meanwhile.
+    pub async fn make_ready<H: Host>(&self, host: &H) {
+        let Some(resident) = self.first_resident() else {
+            return;
+        };
+        let job = self.job(self.command_lines().nothing(), Some(COLLECTION_MAX));
+        let job = tried(job, Some(resident));
+        let others = 1..self.settings.slots.min(READY_MAX);
+        join_all(others.map(|_| host.run(job.clone()))).await;
+    }
+
     /// The process whose forks may be the tests, before anything is known of them.
     fn first_resident(&self) -> Option<Arc<ProcessSpec>> {
         match (self.settings.goal, self.settings.processes) {
@@ -127,6 +137,14 @@ impl Shop<'_> {
             (Goal::Run, Processes::Fresh) | (Goal::List | Goal::Init | Goal::Explain, _) => {
                 return None;
             }
+        }
+        match self.settings.isolation {
+            Isolation::Container => {}
+            Isolation::Process => return None,
+        }
+        if self.settings.cluster.broker.broker.is_some() {
+            // Tests will hardly run here.
+            return None;
         }
         // Arguments that are for running alone might make it collect something else.
         let collects_the_same = self.settings.pytest.running.is_empty();
@@ -270,6 +288,13 @@ impl Residents {
         self.made.push(Arc::clone(&made));
         Some(made)
     }
+}
+
+/// This job, by a fork if there can be one.
+fn tried(job: Job, resident: Option<Arc<ProcessSpec>>) -> Job {
+    let need = Need::Tried;
+    let resident = resident.map(|process| Resident { process, need });
+    Job { resident, ..job }
 }
 
 /// What collection found out.

@@ -343,12 +343,9 @@ impl Slot {
         };
         let streams = [stream(0), stream(1), stream(2)];
         let started = Instant::now();
-        match resident.request(image, streams, namespace.as_fd()) {
-            Err(errno @ Errno::E2BIG) => {
-                return JobEnd::NotStarted(StepFailed::new("ask for a fork", errno));
-            }
-            // One that is gone is noticed by listening to it.
-            Ok(()) | Err(_) => {}
+        // Any other failure means that it is gone, which is noticed by listening to it.
+        if let Err(errno @ Errno::E2BIG) = resident.request(image, streams, namespace.as_fd()) {
+            return JobEnd::NotStarted(StepFailed::new("ask for a fork", errno));
         }
         let end = resident.follow(socket, |pid| {
             let (order, _) = message::receive(socket.as_fd()).ok()?;

@@ -237,7 +237,6 @@ class Forks:
         self.capabilities = Capabilities()
         self.capabilities.hide()
         self.random = Random()
-        self.reporter = None
 
     def pytest_runtestloop(self, session):
         self.at_rest()

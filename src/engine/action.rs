@@ -58,10 +58,7 @@ impl Action {
             None => Ok(Action {
                 container: Arc::clone(&job.container),
                 process: Arc::clone(&job.process),
-                resident: job
-                    .resident
-                    .as_ref()
-                    .map(|resident| Arc::clone(&resident.process)),
+                resident: job.forked_by(),
                 timeout: job.timeout,
                 contents: Arc::clone(contents),
             }),

@@ -25,6 +25,14 @@ pub struct Job {
     pub placement: Placement,
 }
 
+impl Job {
+    /// The program that may fork it, if there is one.
+    pub fn forked_by(&self) -> Option<Arc<ProcessSpec>> {
+        let resident = self.resident.as_ref()?;
+        Some(Arc::clone(&resident.process))
+    }
+}
+
 /// A program whose forks are as good as processes started afresh: see `container::slot::resident`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resident {

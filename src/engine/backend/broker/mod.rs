@@ -149,10 +149,7 @@ impl<L: Backend> BrokerBackend<L> {
             inputs: Arc::clone(inputs),
             environment: Arc::clone(&job.process.environment),
             working_directory: Arc::clone(&job.process.working_directory),
-            resident: job
-                .resident
-                .as_ref()
-                .map(|resident| Arc::clone(&resident.process)),
+            resident: job.forked_by(),
         };
         self.dispatch.submit(id, job, rank, common);
     }

@@ -11,7 +11,8 @@
 //! ([`super::book`]) decision alone.
 //!
 //! - [`clients`]: runs. [`submissions`]: what they want of jobs. [`jobs`]: how far these are.
-//! - [`workers`]: who runs jobs. [`absent`]: who did before the start. [`leases`]: what they get and report. [`kits`]: what they have.
+//! - [`workers`]: who runs jobs. [`absent`]: who did before the start. [`leases`]: what they get and
+//!   report. [`kits`]: what they have.
 //! - [`templates`]: what jobs have in common. [`outbox`]: what waits to be sent.
 //! - [`status`]: how it all does, for people.
 //!

@@ -2,11 +2,12 @@
 //!
 //! - [`v1`]: as compiled; nothing above this module keeps one.
 //! - [`from_proto`]: what others sent, checked against [`limits`]. [`error`]: what is wrong with it.
-//! - [`to_proto`]: what we send. [`versions`]: who can talk to whom.
+//! - [`to_proto`]: what we send. [`linger`]: when. [`versions`]: who can talk to whom.
 
 pub mod error;
 pub mod from_proto;
 pub mod limits;
+pub mod linger;
 pub mod to_proto;
 pub mod versions;
 

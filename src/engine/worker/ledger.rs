@@ -17,6 +17,8 @@
 //! it runs.
 
 mod telling;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -27,6 +29,7 @@ use crate::engine::event::Stream;
 use crate::engine::job::{JobEnd, JobResult};
 use crate::engine::output_log::{Cursor, OutputLog};
 use crate::engine::wire::limits::TEXT_BYTES_MAX;
+use crate::engine::wire::linger::Waiting;
 use crate::engine::wire::v1;
 
 /// A lease's token. To the backend it is the job's number.
@@ -63,6 +66,8 @@ pub struct Ledger<T> {
     waiting: VecDeque<Fence>,
     /// Those of which there is something to tell, each once.
     untold: VecDeque<Fence>,
+    /// Whether an end is among them.
+    ends_untold: bool,
     running: usize,
     directory: PathBuf,
     output_bytes_max: u64,
@@ -162,6 +167,7 @@ impl<T: Clone> Ledger<T> {
             leases: BTreeMap::new(),
             waiting: VecDeque::new(),
             untold: VecDeque::new(),
+            ends_untold: false,
             running: 0,
             directory,
             output_bytes_max,
@@ -188,9 +194,14 @@ impl<T: Clone> Ledger<T> {
         self.running == 0 && self.waiting.is_empty()
     }
 
-    /// Whether there is something to tell.
-    pub fn has_untold(&self) -> bool {
-        !self.untold.is_empty()
+    /// What there is to tell. For the end of a lease a client waits, and a slot for its next job;
+    /// that jobs have started, and what they write, decides nothing.
+    pub fn untold(&self) -> Waiting {
+        match (self.untold.is_empty(), self.ends_untold) {
+            (true, _) => Waiting::Nothing,
+            (false, false) => Waiting::CanLinger,
+            (false, true) => Waiting::Urgent,
+        }
     }
 
     /// The name of a lease's job.
@@ -440,11 +451,13 @@ impl<T: Clone> Ledger<T> {
     fn forget(&mut self, fence: Fence) {
         self.leases.remove(&fence);
         self.untold.retain(|untold| *untold != fence);
+        self.ends_untold &= !self.untold.is_empty();
     }
 
     /// A new connection: nothing of what was told counts.
     pub fn tell_again(&mut self) {
         self.untold.clear();
+        self.ends_untold = false;
         for held in self.leases.values_mut() {
             held.told = Told::Nothing;
             held.line = InLine::No;
@@ -460,6 +473,9 @@ impl<T: Clone> Ledger<T> {
         {
             held.line = InLine::Yes;
             self.untold.push_back(fence);
+        }
+        if let Some(held) = self.leases.get(&fence) {
+            self.ends_untold |= held.has_untold_end();
         }
     }
 }

@@ -17,7 +17,7 @@ use futures::StreamExt;
 use futures::future::{Abortable, Aborted};
 use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc::{OwnedPermit, UnboundedReceiver};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tonic::Status;
 
 use self::drain::Duty;
@@ -37,12 +37,17 @@ use crate::engine::job::{Job, Placement, Resident};
 use crate::engine::output_log;
 use crate::engine::run::signals::Interrupt;
 use crate::engine::wire::from_proto::JobOrder;
+use crate::engine::wire::linger::{Due, Linger};
 use crate::engine::wire::v1::{self, WorkerMessage, worker_message};
 use crate::engine::wire::versions::VERSIONS;
 
 /// Leases beyond the slots, so that the next job is there when one ends; its inputs are fetched
 /// meanwhile.
 pub const LEASES_AHEAD: u32 = 2;
+
+/// How long reports linger: a test of a millisecond is told of in one message, and people don't see
+/// so short a time.
+const LINGER_TIME: Duration = Duration::from_millis(5);
 
 /// Reports that go into one message, about.
 const REPORTS_BYTES: usize = 256 * 1024;
@@ -119,6 +124,7 @@ pub struct Worker<C, E> {
     shelf: Rc<Shelf<C>>,
     line: Line,
     ledger: Ledger<Payload>,
+    reporting: Linger,
     templates: Templates,
     preparations: FuturesUnordered<Preparation>,
     questions: FuturesUnordered<Question>,
@@ -145,6 +151,7 @@ enum Event {
     Backend(BackendEvent),
     Line(LineEvent),
     Room(OwnedPermit<WorkerMessage>),
+    ReportsDue,
     Prepared,
     Answered(v1::ToolboxAnswer),
     Heartbeat,
@@ -171,6 +178,7 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             line: Line::new(dial, settings.instance),
             settings,
             backend,
+            reporting: Linger::new(LINGER_TIME),
             templates: Templates::default(),
             preparations: FuturesUnordered::new(),
             questions: FuturesUnordered::new(),
@@ -203,7 +211,11 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
     }
 
     async fn next(&mut self) -> Event {
-        let has_words = self.speech.has_words() || self.is_registered() && self.ledger.has_untold();
+        let reports = match self.is_registered() {
+            true => self.reporting.due(self.ledger.untold(), Instant::now()),
+            false => Due::Never,
+        };
+        let has_words = self.speech.has_words() || reports == Due::Now;
         let room = self.line.room();
         // What is rare and urgent first. Last is what jobs write, of which there may be no end: it is
         // taken only when all of what was taken before is on its way, and in a fixed order the same
@@ -217,6 +229,7 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             Some(_) = self.preparations.next() => Event::Prepared,
             Some(answer) = self.questions.next() => Event::Answered(answer),
             permit = room, if has_words => Event::Room(permit),
+            () = reports.come() => Event::ReportsDue,
             event = self.backend.next(), if self.lost.is_none() => Event::Backend(event),
         }
     }
@@ -240,6 +253,8 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             Event::Room(permit) => self.speak(permit),
             // What came of it is with the template.
             Event::Prepared => {}
+            // There is something to say from now on.
+            Event::ReportsDue => {}
             Event::Answered(answer) => {
                 self.speech.say(worker_message::Kind::Toolbox(answer));
             }

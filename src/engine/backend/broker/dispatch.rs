@@ -24,6 +24,7 @@ use crate::engine::event::{EventKind, Notice, Severity};
 use crate::engine::job::Job;
 use crate::engine::reapi::client::{CasClient, Progress};
 use crate::engine::security::client::Connection;
+use crate::engine::wire::linger::Due;
 use crate::engine::wire::to_proto::Unportable;
 use crate::engine::wire::v1;
 
@@ -161,12 +162,14 @@ impl Dispatch {
 
     /// Waits until something has happened, and sees to it. Dropping the future loses nothing.
     pub async fn step(&mut self) {
-        self.start_work();
+        let more = self.start_work();
         tokio::select! {
             biased;
             news = self.link.next() => self.hear(news),
             Some(done) = self.work.next() => self.done(done),
             Some(transfer) = self.transfers.1.recv() => self.tell(BackendEvent::Fact(transfer)),
+            // The next step says it.
+            () = more.come() => {}
         }
     }
 
@@ -196,8 +199,8 @@ impl Dispatch {
     }
 
     /// Sends what is ready, and begins what has to be done for the rest. [`Dispatch::step`] does so,
-    /// too.
-    pub fn start_work(&mut self) {
+    /// too. Tells when something more is to be sent.
+    pub fn start_work(&mut self) -> Due {
         for (key, common) in self.remote.take_unprepared() {
             let (preparer, preparing) = (Arc::clone(&self.preparer), self.preparing);
             self.work.push(Box::pin(async move {
@@ -230,7 +233,7 @@ impl Dispatch {
                 Done::Uploaded { template, result }
             }));
         }
-        self.remote.flush();
+        self.remote.flush()
     }
 
     fn done(&mut self, done: Done) {

@@ -3,8 +3,11 @@
 //!
 //! What was said on a connection counts for that connection only. On a new one everything that is
 //! unfinished is said again, after what is over, so that nothing of it runs once more.
+//!
+//! - [`saying`]: what is said. [`hearing`]: what is heard.
 
 mod hearing;
+mod saying;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -19,11 +22,11 @@ use crate::engine::backend::{BackendEvent, JobId, Rank, Stop};
 use crate::engine::ids::WorkerId;
 use crate::engine::job::{Job, JobEnd, JobResult};
 use crate::engine::reapi::client::Contents;
-use crate::engine::wire::to_proto;
+use crate::engine::wire::linger::Linger;
 use crate::engine::wire::v1::{self, client_message};
 
-/// Jobs in one message: soon sent, and few messages for many jobs.
-const JOBS_PER_MESSAGE: usize = 1_000;
+/// How long acknowledgements linger. The broker keeps until then what it has told.
+const LINGER_TIME: Duration = Duration::from_millis(20);
 
 /// How often a template's contents are uploaded before that is given up. A broker with too little
 /// room throws out what was just sent.
@@ -55,6 +58,7 @@ pub struct Remote {
     over: BTreeSet<u64>,
     /// Those of which the broker doesn't know that we know.
     unacknowledged: Vec<u64>,
+    acknowledging: Linger,
     workers: BTreeSet<WorkerId>,
     /// Those of which it was told that they take no jobs.
     unwell: BTreeSet<WorkerId>,
@@ -139,6 +143,7 @@ impl Remote {
             jobs: BTreeMap::new(),
             over: BTreeSet::new(),
             unacknowledged: Vec::new(),
+            acknowledging: Linger::new(LINGER_TIME),
             workers: BTreeSet::new(),
             unwell: BTreeSet::new(),
         }
@@ -315,61 +320,12 @@ impl Remote {
         given_up
     }
 
-    /// Says what is to be said, if somebody listens.
-    pub fn flush(&mut self) {
-        if self.outgoing.is_none() {
-            return;
-        }
-        if !self.unacknowledged.is_empty() {
-            let jobs = std::mem::take(&mut self.unacknowledged);
-            self.say(client_message::Kind::Acknowledge(v1::Acknowledge { jobs }));
-        }
-        for number in 0..self.templates.len() {
-            let Some(template) = self.templates.get_mut(number) else {
-                continue;
-            };
-            if template.waiting.is_empty() || template.upload != Upload::Done {
-                continue;
-            }
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            let waiting = std::mem::take(&mut template.waiting);
-            if !std::mem::replace(&mut template.is_defined, true) {
-                let template = template.template.clone();
-                self.say(client_message::Kind::Template(v1::DefineTemplate {
-                    number,
-                    template: Some(template),
-                }));
-            }
-            self.submit_all(number, &waiting);
-        }
-    }
-
-    fn submit_all(&mut self, template: u32, waiting: &[JobId]) {
-        for some in waiting.chunks(JOBS_PER_MESSAGE) {
-            let mut jobs = Vec::with_capacity(some.len());
-            let mut stops = Vec::new();
-            for id in some {
-                let Some(job) = self.jobs.get_mut(id) else {
-                    continue;
-                };
-                job.was_sent = true;
-                jobs.push(message(*id, template, job, self.grace));
-                stops.extend(job.stopping.map(|how| (*id, how)));
-            }
-            if !jobs.is_empty() {
-                self.say(client_message::Kind::Submit(v1::Submit { jobs }));
-            }
-            for (id, how) in stops {
-                self.say_stop(id, how);
-            }
-        }
-    }
-
     /// There is a connection.
     pub fn up(&mut self, outgoing: UnboundedSender<v1::ClientMessage>) {
         self.outgoing = Some(outgoing);
         self.was_down = false;
         self.unacknowledged = self.over.iter().copied().collect();
+        self.acknowledge();
         for template in &mut self.templates {
             template.is_defined = false;
             template.waiting.clear();
@@ -430,30 +386,6 @@ impl Remote {
         false
     }
 
-    fn say_stop(&mut self, id: JobId, how: Stop) {
-        let how = match how {
-            Stop::Terminate => v1::Stop::Terminate,
-            Stop::Kill => v1::Stop::Kill,
-        };
-        self.say(client_message::Kind::Cancel(v1::Cancel {
-            job: id.0,
-            how: how.into(),
-        }));
-    }
-
-    /// Starts nothing more, or starts jobs again.
-    pub fn hold(&mut self, held: bool) {
-        self.held = held;
-        self.say(client_message::Kind::Hold(v1::Hold { held }));
-    }
-
-    /// The run is over.
-    pub fn goodbye(&mut self) {
-        self.flush();
-        self.say(client_message::Kind::Goodbye(v1::Empty {}));
-        self.outgoing = None;
-    }
-
     /// A job is over. Tells whether it was not before.
     fn forget(&mut self, id: JobId) -> bool {
         let was_there = self.jobs.remove(&id).is_some();
@@ -466,32 +398,5 @@ impl Remote {
 
     fn template(&mut self, number: u32) -> Option<&mut Template> {
         self.templates.get_mut(number as usize)
-    }
-
-    fn say(&mut self, kind: client_message::Kind) {
-        if let Some(outgoing) = &self.outgoing {
-            // That a connection is gone is told by the link.
-            drop(outgoing.send(v1::ClientMessage { kind: Some(kind) }));
-        }
-    }
-}
-
-fn message(id: JobId, template: u32, job: &Remoted, grace: Duration) -> v1::Job {
-    let process = &job.job.process;
-    v1::Job {
-        id: id.0,
-        template,
-        program: to_proto::text(&process.program),
-        arguments: process
-            .arguments
-            .iter()
-            .map(|argument| to_proto::text(argument))
-            .collect(),
-        // All of it is the template's.
-        environment: Vec::new(),
-        timeout: job.job.timeout.map(to_proto::duration),
-        grace: Some(to_proto::duration(grace)),
-        priority: job.rank.priority.into(),
-        estimate: job.rank.estimate.map(to_proto::duration),
     }
 }

@@ -26,6 +26,7 @@ impl<T: Clone> Ledger<T> {
             }
             self.line_up(fence);
         }
+        self.ends_untold &= !self.untold.is_empty();
         reports
     }
 }
@@ -45,6 +46,10 @@ impl<T> Held<T> {
             Told::Started(cursor) => is_over || self.output.has_more(cursor),
             Told::End => false,
         }
+    }
+
+    pub(super) fn has_untold_end(&self) -> bool {
+        matches!(self.stage, Stage::Over { .. }) && self.told != Told::End
     }
 
     /// The next thing to tell, and how long it is.

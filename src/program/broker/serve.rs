@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
     })?;
     let journal = Journal::open(&settings.directory).map_err(|error| infrastructure(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(connection_threads())
         .enable_all()
         .build()
         .map_err(|error| infrastructure(&error))?;
@@ -129,16 +131,20 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
             });
         let mut serving = pin!(serving);
         systemd::ready();
-        let core = async || match door.figures().await {
+        // Among the connections, not beside them: what goes through it need not wake another thread.
+        let mut core = tokio::spawn(engine.run());
+        let answers = async || match door.figures().await {
             Ok(_) => Answer::Given,
             Err(_) => Answer::Missing,
         };
         tokio::select! {
             served = &mut serving => served.map_err(|error| infrastructure(&error))?,
             watched = watched => watched.map_err(|error| infrastructure(&error))?,
-            () = engine.run() => {}
+            ended = &mut core => if let Err(error) = ended {
+                resume_unwind(error.into_panic());
+            },
             () = health.report(reporter.clone()) => {}
-            never = systemd::watchdog(core) => match never {},
+            never = systemd::watchdog(answers) => match never {},
             () = door.ordered_to_end() => {}
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
@@ -147,12 +153,22 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         health.tell(&reporter).await;
         systemd::stopping();
         tracing::info!("the broker ends; what waits is kept for its next start");
+        // What it has given to the journal is written before it is gone.
+        core.abort();
+        drop(core.await);
         // Nobody waits for it any more if the server has failed.
         let _ = end.send(());
         // The core is gone, so sessions end by themselves; who does not listen is not waited for.
         drop(tokio::time::timeout(GOODBYE_MAX, serving).await);
         Ok(exit_code::SUCCESS)
     })
+}
+
+/// How many threads serve connections. The storage has threads of its own for what is on disk; on a
+/// small machine a message that is handed from thread to thread costs more than what is in it.
+fn connection_threads() -> usize {
+    let processors = std::thread::available_parallelism();
+    processors.map_or(1, |count| (count.get() / 2).max(1))
 }
 
 async fn listen(address: SocketAddr, option: &str) -> Result<TcpListener, Failure> {

@@ -1,6 +1,7 @@
 //! A broker as whoever operates it sees it: status, drain, stop, metrics, health, and what it tells
 //! systemd. Each test has a broker process of its own.
 
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
@@ -20,6 +21,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_maelstrom-broker");
 const WORKER: &str = env!("CARGO_BIN_EXE_maelstrom-worker");
+const RUN: &str = env!("CARGO_BIN_EXE_maelstrom-run");
 
 struct Broker {
     child: Child,
@@ -37,18 +39,16 @@ impl Drop for Broker {
 
 impl Broker {
     fn start(arguments: &[&str]) -> Broker {
-        Broker::start_with(arguments, None)
+        Broker::start_with(arguments, |command| command)
     }
 
-    fn start_with(arguments: &[&str], notify: Option<&Path>) -> Broker {
+    fn start_with(arguments: &[&str], how: impl FnOnce(&mut Command) -> &mut Command) -> Broker {
         let cache = tempfile::tempdir().unwrap();
         let mut command = program();
         command.args(["--config-file=-", "--port=0", "--cache-root"]);
         command.arg(cache.path()).args(arguments);
-        if let Some(socket) = notify {
-            command.env("NOTIFY_SOCKET", socket);
-        }
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let command = how(&mut command).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().unwrap().unwrap();
         let address = first.split_once(" listens on ").unwrap().1;
@@ -277,11 +277,63 @@ fn systemd_hears_of_the_beginning_and_the_end() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    let broker = Broker::start_with(&[], Some(&path));
+    let broker = Broker::start_with(&[], |command| command.env("NOTIFY_SOCKET", &path));
     assert_eq!(heard(&socket), "READY=1");
     terminate(&broker.child);
     assert_eq!(heard(&socket), "STOPPING=1");
     assert_eq!(broker.ended().code(), Some(0));
+}
+
+/// The lines of a log with this message: each an object.
+fn told(log: &Path, message: &str) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(log).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let is_this = |line: &serde_json::Value| line["message"] == message;
+    lines.filter(is_this).collect()
+}
+
+#[test]
+fn logs_for_other_programs_name_runs_and_jobs() {
+    let directory = tempfile::tempdir().unwrap();
+    let [brokers, workers] = ["broker.log", "worker.log"].map(|name| directory.path().join(name));
+    let log = ["--log-format=json", "--log-level=debug"];
+    let broker = Broker::start_with(&log, |command| {
+        command.stderr(File::create(&brokers).unwrap())
+    });
+    let mut worker = command(WORKER)
+        .args(["--config-file=-", "--slots=1", "--broker", &broker.address])
+        .arg("--cache-root")
+        .arg(directory.path().join("cache"))
+        .args(log)
+        .stdout(Stdio::null())
+        .stderr(File::create(&workers).unwrap())
+        .spawn()
+        .unwrap();
+    let job = directory.path().join("job.json");
+    let uses = r#"["layers", "environment", "mounts", "user", "group"]"#;
+    let parent = format!(r#"{{"name": "default", "use": {uses}}}"#);
+    let text = format!(r#"{{"program": "/bin/true", "parent": {parent}}}"#);
+    fs::write(&job, text).unwrap();
+    let output = command(RUN)
+        .args(["--config-file=-", "--ui=quiet", "--broker", &broker.address])
+        .arg("--cache-root")
+        .arg(directory.path().join("client"))
+        .arg("--file")
+        .arg(&job)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    terminate(&worker);
+    assert_eq!(worker.wait().unwrap().code(), Some(0));
+    terminate(&broker.child);
+    assert_eq!(broker.ended().code(), Some(0));
+    let leased = told(&brokers, "a job is leased");
+    let started = told(&workers, "a job starts");
+    assert_eq!((leased.len(), started.len()), (1, 1));
+    for field in ["run", "job"] {
+        let name = leased[0][field].as_str().unwrap();
+        assert_eq!(started[0][field], name);
+    }
 }
 
 #[test]

@@ -86,7 +86,7 @@ const BROKER: [Row; 4] = [
 ];
 
 /// What the original's broker has not.
-const BROKER_OWN: [Row; 10] = [
+const BROKER_OWN: [Row; 11] = [
     ("listen", Kind::Text, None, Some("127.0.0.1")),
     ("http-listen", Kind::Text, None, Some("127.0.0.1")),
     ("tls-certificate", Kind::Text, None, None),
@@ -97,16 +97,18 @@ const BROKER_OWN: [Row; 10] = [
     ("lease", Kind::Number, None, Some("20")),
     ("heartbeat", Kind::Number, None, Some("5")),
     ("client-timeout", Kind::Number, None, Some("300")),
+    ("log-format", Kind::Text, None, Some("text")),
 ];
 
 /// What the original's worker has not.
-const WORKER_OWN: [Row; 6] = [
+const WORKER_OWN: [Row; 7] = [
     ("name", Kind::Text, None, None),
     ("drain-timeout", Kind::Number, None, Some("300")),
     ("broker-ca", Kind::Text, None, None),
     ("broker-certificate", Kind::Text, None, None),
     ("broker-key", Kind::Text, None, None),
     ("broker-token-file", Kind::Text, None, None),
+    ("log-format", Kind::Text, None, Some("text")),
 ];
 
 const WORKER: [Row; 5] = [

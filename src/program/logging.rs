@@ -5,24 +5,45 @@
 
 use std::time::Instant;
 
+use clap::{Args, ValueEnum};
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{self, MakeWriter};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 
 use crate::engine::config::LogLevel;
 use crate::engine::log::Log;
 
+/// How programs without a user in front of them log.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub struct LogOptions {
+    /// What a line of the log looks like
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people: the time since the start, the level, the message, its fields
+    #[default]
+    Text,
+    /// For other programs: an object, with the time of day
+    Json,
+}
+
 /// Begins this process's log.
-pub fn start(level: LogLevel) -> Log {
+pub fn start(level: LogLevel, format: LogFormat) -> Log {
     let log = Log::waiting();
     let writer = log.writer();
     // There is at most one in a process; where somebody has set one, it stays.
     drop(tracing::subscriber::set_global_default(subscriber(
         level,
+        format,
         move || writer.clone(),
     )));
     log
@@ -31,6 +52,7 @@ pub fn start(level: LogLevel) -> Log {
 /// Our own events from this level on, and of libraries what they complain about.
 fn subscriber(
     level: LogLevel,
+    format: LogFormat,
     writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
 ) -> impl Subscriber {
     let own = match level {
@@ -45,8 +67,16 @@ fn subscriber(
     let lines = fmt::layer()
         .with_ansi(false)
         .with_target(false)
-        .with_timer(SinceStart(Instant::now()))
         .with_writer(writer);
+    let lines = match format {
+        LogFormat::Text => lines.with_timer(SinceStart(Instant::now())).boxed(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .boxed(),
+    };
     tracing_subscriber::registry().with(chosen).with(lines)
 }
 
@@ -82,9 +112,15 @@ mod tests {
 
     /// What is logged of an event of each level, of ours and of a library.
     fn logged(level: LogLevel) -> Vec<String> {
+        let without_time = |line: &str| line.split_once("s ").unwrap().1.trim().to_owned();
+        let text = written(level, LogFormat::Text);
+        text.lines().map(without_time).collect()
+    }
+
+    fn written(level: LogLevel, format: LogFormat) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = subscriber(level, move || writer.clone());
+        let subscriber = subscriber(level, format, move || writer.clone());
         tracing::subscriber::with_default(subscriber, || {
             tracing::error!(number = 1, "our error");
             tracing::warn!("our warning\u{1b}[31m");
@@ -94,9 +130,20 @@ mod tests {
             tracing::warn!(target: "library", "its warning");
             tracing::info!(target: "library", "its info");
         });
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        let without_time = |line: &str| line.split_once("s ").unwrap().1.trim().to_owned();
-        text.lines().map(without_time).collect()
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn for_other_programs_a_line_is_an_object() {
+        let text = written(LogLevel::Info, LogFormat::Json);
+        let mut lines = text.lines();
+        let first: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+        let time = first["timestamp"].as_str().unwrap();
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+        assert_eq!(first["level"], "ERROR");
+        assert_eq!(first["message"], "our error");
+        assert_eq!(first["number"], 1);
+        assert_eq!(lines.count(), 4);
     }
 
     #[test]
@@ -129,8 +176,10 @@ mod tests {
             (LogLevel::Info, LevelFilter::INFO),
             (LogLevel::Debug, LevelFilter::DEBUG),
         ] {
-            let subscriber = subscriber(level, io::sink);
-            assert_eq!(subscriber.max_level_hint(), Some(hint));
+            for format in [LogFormat::Text, LogFormat::Json] {
+                let subscriber = subscriber(level, format, io::sink);
+                assert_eq!(subscriber.max_level_hint(), Some(hint));
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::num::NonZeroU32;
 
 use super::failure::Failure;
-use super::logging;
+use super::logging::{self, LogFormat};
 use super::showing::{check, colour, replay};
 use crate::engine::config::{ConfigError, Settled};
 use crate::engine::event::{Isolation, Notice, Severity};
@@ -119,7 +119,7 @@ pub fn open<O, S>(
     if let Some(path) = &report.replay {
         return replay(path, report, passing_output, colour).map(Opening::Done);
     }
-    let log = logging::start(settled.log_level);
+    let log = logging::start(settled.log_level, LogFormat::Text);
     let colours = match colour {
         Colour::Always => Colours::Wanted,
         Colour::Never => Colours::Unwanted,

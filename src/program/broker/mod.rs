@@ -47,13 +47,13 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
     let cache_home = invocation
         .cache_home()
         .unwrap_or_else(|| invocation.directory.join(".cache"));
+    let format = options.log.log_format;
     let settings = options.settle(&cache_home);
     let settings = settings.map_err(|error| Failure::usage(&error, error.help()))?;
     if let Some(values) = settled.print {
         return print_out(&values);
     }
-    let log = logging::start(settled.log_level);
-    log.to_stderr();
+    logging::start(settled.log_level, format).to_stderr();
     for warning in settled.warnings {
         tracing::warn!("{}", warning.text);
     }

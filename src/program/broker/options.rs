@@ -10,6 +10,7 @@ use super::operate::there::There;
 use super::security::{Credentials, SecurityOptions};
 use crate::engine::broker::core::Policy;
 use crate::engine::config::{ByteSize, Kind, Program, Value};
+use crate::program::logging::LogOptions;
 
 /// The program, and which of its options are configuration values.
 pub static PROGRAM: Program = Program {
@@ -31,6 +32,7 @@ pub static PROGRAM: Program = Program {
         Value::new("lease", Kind::Number),
         Value::new("heartbeat", Kind::Number),
         Value::new("client-timeout", Kind::Number),
+        Value::new("log-format", Kind::Text),
     ]],
 };
 
@@ -79,6 +81,10 @@ pub struct Options {
     /// How long it waits for others.
     #[command(flatten)]
     pub patience: PatienceOptions,
+
+    /// How it logs.
+    #[command(flatten)]
+    pub log: LogOptions,
 }
 
 /// Where the broker is found.

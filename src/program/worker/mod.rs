@@ -50,6 +50,7 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
         cluster,
         offer,
         cache,
+        log,
         ..
     } = settled.options;
     let Some(broker) = &cluster.broker else {
@@ -59,7 +60,7 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
     if let Some(values) = settled.print {
         return print_out(&values);
     }
-    logging::start(settled.log_level).to_stderr();
+    logging::start(settled.log_level, log.log_format).to_stderr();
     for warning in settled.warnings {
         tracing::warn!("{}", warning.text);
     }

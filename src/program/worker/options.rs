@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 
 use crate::engine::config::{ByteSize, Kind, Program, Value};
+use crate::program::logging::LogOptions;
 use crate::runners::sandbox::cluster::{BROKER_VALUES, BrokerOptions};
 
 /// The program, and which of its options are configuration values.
@@ -22,6 +23,7 @@ pub static PROGRAM: Program = Program {
             Value::new("cache-root", Kind::Text),
             Value::new("cache-size", Kind::Size),
             Value::new("inline-limit", Kind::Size),
+            Value::new("log-format", Kind::Text),
         ],
     ],
 };
@@ -52,6 +54,10 @@ pub struct Options {
     /// What it keeps.
     #[command(flatten)]
     pub cache: CacheOptions,
+
+    /// How it logs.
+    #[command(flatten)]
+    pub log: LogOptions,
 }
 
 /// What the worker offers.

@@ -27,7 +27,8 @@ static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut entries = vec![Entry::Run { run: RUN, client: "somebody".to_owned(), weight: 1 }];
     entries.push(Entry::Template { run: RUN, number: 1, template: vec![1; 300] });
     entries.extend((0..50).map(|job| Entry::Job { run: RUN, job, description: vec![2; 40].into() }));
-    journal.keep(entries, Box::new(move |done| drop(sender.send(done.is_ok()))));
+    entries.extend((0..3).map(|number| Entry::Worker { instance: [number; 16] }));
+    journal.keep(entries, Box::new(move |done| sender.send(done.is_ok()).expect("somebody waits")));
     assert_eq!(receiver.recv(), Ok(true));
     drop(journal);
     std::fs::read(directory.join(FILE)).expect("a journal can be read")
@@ -78,7 +79,8 @@ fn scribbled(mut parts: Parts<'_>) {
 
 async fn remembered(mut parts: Parts<'_>) {
     let starts = u64::from_le_bytes(std::array::from_fn(|_| parts.byte()));
-    let mut remembered = Remembered { starts, ..Remembered::default() };
+    let workers = (0..parts.byte() % 4).map(|_| [parts.byte(); 16]).collect();
+    let mut remembered = Remembered { starts, runs: Vec::new(), workers };
     while !parts.is_empty() {
         let mut run = RememberedRun {
             run: [parts.byte(); 16],

@@ -12,13 +12,13 @@
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::container::digest::{Digest, Hasher};
 
 /// Grows when the same files would get another identity.
-const FORMAT: &[u8] = b"maelstrom toolbox 1";
+const FORMAT: &[u8] = b"maelstrom toolbox 2";
 
 /// How deep names are looked at: the entries of a directory, and theirs.
 const DEPTH: u32 = 2;
@@ -91,6 +91,7 @@ impl Excerpt {
             if kind.is_dir() {
                 match depth.checked_sub(1).filter(|depth| *depth > 0) {
                     None => self.mark("deep directory"),
+                    Some(_) if is_closed(metadata.uid(), metadata.mode()) => self.mark("closed"),
                     Some(depth) => self.directory_if_readable(&entry, depth)?,
                 }
             } else if kind.is_symlink() {
@@ -111,7 +112,7 @@ impl Excerpt {
         Ok(())
     }
 
-    /// What only its owner may look into is of no use to a job either.
+    /// What only somebody else may look into is of no use to a job either.
     fn directory_if_readable(&mut self, path: &Path, depth: u32) -> io::Result<()> {
         match self.directory(path, depth) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -180,9 +181,16 @@ impl Excerpt {
     }
 }
 
+/// Whether a directory is the system's own business, like that of private keys. Root could look into
+/// it, but its jobs run on workers that can't; so to nobody does it count.
+fn is_closed(owner: u32, mode: u32) -> bool {
+    const READ_BY_OTHERS: u32 = 0o004;
+    owner == 0 && mode & READ_BY_OTHERS == 0
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -231,6 +239,24 @@ mod tests {
             same,
             after(|root| fs::write(root.join("lib/deep/new"), "").unwrap())
         );
+    }
+
+    #[test]
+    fn what_root_keeps_from_others_counts_to_nobody() {
+        assert!(is_closed(0, 0o40_710));
+        assert!(!is_closed(0, 0o40_755));
+        assert!(!is_closed(1000, 0o40_700));
+        let closed = |secret: &str| {
+            after(|root| {
+                let keys = root.join("keys");
+                fs::create_dir(&keys).unwrap();
+                fs::write(keys.join("key"), secret).unwrap();
+                fs::set_permissions(&keys, fs::Permissions::from_mode(0o710)).unwrap();
+            })
+        };
+        // To others a directory that they have closed themselves is one of theirs.
+        let is_root = nix::unistd::geteuid().is_root();
+        assert_eq!(closed("a") == closed("other"), is_root);
     }
 
     #[test]

@@ -170,17 +170,12 @@ fn explain(
     }
 }
 
-const PROCESS_ISOLATION: &str =
-    "Or give up containers for this run by choice: --isolation=process.";
-
 /// What is wrong, and what cures it.
 pub fn advise(facts: &Facts, errno: Option<Errno>) -> (String, String) {
-    let with_choice =
-        |message: String, cure: String| (message, format!("{cure}\n{PROCESS_ISOLATION}"));
     let (major, minor) = facts.kernel;
     let (oldest_major, oldest_minor) = KERNEL_OLDEST;
     if facts.kernel < KERNEL_OLDEST {
-        return with_choice(
+        return (
             format!(
                 "containers need Linux {oldest_major}.{oldest_minor} or later, and this is Linux \
                  {major}.{minor}"
@@ -189,13 +184,13 @@ pub fn advise(facts: &Facts, errno: Option<Errno>) -> (String, String) {
         );
     }
     if facts.user_namespaces_max == Some(0) {
-        return with_choice(
+        return (
             "this machine allows no user namespaces (user.max_user_namespaces is 0)".to_owned(),
             "Allow them: sudo sysctl -w user.max_user_namespaces=15000".to_owned(),
         );
     }
     if facts.unprivileged_clone == Some(0) && !facts.root {
-        return with_choice(
+        return (
             "this machine allows user namespaces to root only \
              (kernel.unprivileged_userns_clone is 0)"
                 .to_owned(),
@@ -207,7 +202,7 @@ pub fn advise(facts: &Facts, errno: Option<Errno>) -> (String, String) {
     }
     if facts.apparmor_restricts.is_some_and(|value| value != 0) && !facts.root {
         let program = facts.executable.display();
-        return with_choice(
+        return (
             "AppArmor keeps programs without a profile from using user namespaces \
              (kernel.apparmor_restrict_unprivileged_userns is 1)"
                 .to_owned(),
@@ -221,25 +216,26 @@ pub fn advise(facts: &Facts, errno: Option<Errno>) -> (String, String) {
         );
     }
     match errno {
-        Some(Errno::ENOSPC) => with_choice(
+        Some(Errno::ENOSPC) => (
             "all user or other namespaces that this machine allows are taken".to_owned(),
             "Allow more: sudo sysctl -w user.max_user_namespaces=15000 user.max_mnt_namespaces=15000 \
              user.max_net_namespaces=15000 user.max_pid_namespaces=15000"
                 .to_owned(),
         ),
-        Some(Errno::EPERM | Errno::EACCES) if facts.seccomp => with_choice(
+        Some(Errno::EPERM | Errno::EACCES | Errno::ENOSYS) if facts.seccomp => (
             "a seccomp filter keeps this process from making containers".to_owned(),
-            "Start it without the filter, or with one that allows unshare, clone, mount, \
-             pivot_root and setns."
+            "Start it without the filter, or with one that allows unshare, clone, mount, openat2, \
+             pivot_root and setns.\nA service of systemd gets one by DynamicUser=yes (User= gives it a \
+             user without), by RestrictNamespaces=, RestrictSUIDSGID= and SystemCallFilter=."
                 .to_owned(),
         ),
-        Some(Errno::EPERM | Errno::EACCES) if facts.proc_masked => with_choice(
+        Some(Errno::EPERM | Errno::EACCES) if facts.proc_masked => (
             "parts of /proc are hidden, so that the kernel allows no container a /proc of its own"
                 .to_owned(),
             "Unmount what is mounted below /proc, or run outside of the sandbox that hides it."
                 .to_owned(),
         ),
-        Some(_) | None => with_choice(
+        Some(_) | None => (
             "this machine does not allow containers".to_owned(),
             "The cause below names the step that was refused.".to_owned(),
         ),
@@ -267,7 +263,7 @@ fn in_engine(engine: Engine, facts: &Facts) -> (String, String) {
              in the securityContext (or privileged: true)."
         }
     };
-    (what, format!("{cure}\n{PROCESS_ISOLATION}"))
+    (what, cure.to_owned())
 }
 
 impl Facts {

@@ -70,7 +70,7 @@ fn outline(settings: &Settings) -> Outline<'_> {
             Goal::ListTests | Goal::ListBinaries | Goal::ListPackages => Purpose::List,
             Goal::Build | Goal::Init | Goal::Explain => Purpose::Other,
         },
-        isolation: settings.isolation,
+        isolation: Some(settings.isolation),
         slots: settings.slots,
         cluster: &settings.cluster,
         repeat: settings.repeat,

@@ -56,8 +56,8 @@ pub struct Begun {
 pub struct Outline<'a> {
     /// What it is for.
     pub purpose: Purpose,
-    /// What keeps jobs apart.
-    pub isolation: Isolation,
+    /// What keeps jobs apart, if the program lets choose; else containers do.
+    pub isolation: Option<Isolation>,
     /// How many run at a time.
     pub slots: u32,
     /// Where they run, if not only here.

@@ -64,7 +64,7 @@ fn outline(settings: &Settings) -> Outline<'_> {
             Goal::List => Purpose::List,
             Goal::Init | Goal::Explain => Purpose::Other,
         },
-        isolation: settings.isolation,
+        isolation: Some(settings.isolation),
         slots: settings.slots,
         cluster: &settings.cluster,
         repeat: settings.repeat,

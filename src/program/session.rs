@@ -53,7 +53,7 @@ pub struct Session<'a, F> {
     /// What finds the tests.
     framework: &'a F,
     /// What keeps them apart.
-    isolation: Isolation,
+    isolation: Option<Isolation>,
     /// How many run at a time.
     slots: u32,
     /// Where they run, if not only here.
@@ -150,21 +150,16 @@ impl<'a, F: Framework> Session<'a, F> {
             let name = random_name();
             let backend = backend(self.isolation, self.slots, self.cluster, name).await?;
             let run = RunId::of(&name);
+            let isolation = self.isolation.unwrap_or_default();
             Ok(drive(Setup {
-                run: run_started(
-                    run,
-                    self.program,
-                    self.command,
-                    self.isolation,
-                    self.cluster,
-                ),
+                run: run_started(run, self.program, self.command, isolation, self.cluster),
                 wishes: self.wishes,
                 notices: self.notices,
                 framework: self.framework,
                 backend: backend.with_grace(self.wishes.grace),
                 outlet,
                 log: &self.log,
-                shell: shell(self.isolation),
+                shell: shell(isolation),
                 commands,
                 interrupts,
                 watching: self.watching,
@@ -204,7 +199,7 @@ pub fn wait_for(shown: Shown) -> Result<(), Failure> {
 
 /// The backend that was chosen, for the run of this name.
 pub async fn backend(
-    isolation: Isolation,
+    isolation: Option<Isolation>,
     slots: u32,
     cluster: &ClusterOptions,
     run: [u8; 16],
@@ -224,8 +219,8 @@ pub async fn backend(
 }
 
 /// A backend of this machine.
-pub fn local_backend(isolation: Isolation, slots: u32) -> Result<LocalBackend, Failure> {
-    match isolation {
+pub fn local_backend(isolation: Option<Isolation>, slots: u32) -> Result<LocalBackend, Failure> {
+    match isolation.unwrap_or_default() {
         Isolation::Container => {
             let executable =
                 std::env::current_exe().map_err(|error| Failure::infrastructure(&error, None))?;
@@ -234,7 +229,10 @@ pub fn local_backend(isolation: Isolation, slots: u32) -> Result<LocalBackend, F
         Isolation::Process => LocalBackend::without_containers(slots),
     }
     .map_err(|forbidden| {
-        let help = forbidden.help.clone();
+        let mut help = forbidden.help.clone();
+        if isolation.is_some() {
+            help.push_str("\nOr give up containers for this run by choice: --isolation=process.");
+        }
         Failure::infrastructure(&forbidden, Some(help))
     })
 }

@@ -25,7 +25,7 @@ use super::showing::user_interface;
 use crate::engine::backend::GRACE_DEFAULT;
 use crate::engine::backend::local::LocalBackend;
 use crate::engine::config::ThisProcess;
-use crate::engine::event::{Isolation, Notice};
+use crate::engine::event::Notice;
 use crate::engine::ids::random_name;
 use crate::engine::job::{Job, ProcessSpec};
 use crate::engine::job_file;
@@ -108,7 +108,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             tell_all(&begun.notices)?;
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
             interruptible(async |interrupts| {
-                let backend = backend(Isolation::Container, slots, &cluster, random_name()).await?;
+                let backend = backend(None, slots, &cluster, random_name()).await?;
                 stream::Run::new(backend, interrupts)
                     .follow(&mut workshop, entries)
                     .await
@@ -198,7 +198,7 @@ fn single<T>(
     what: impl AsyncFnOnce(LocalBackend, &mut UnboundedReceiver<Interrupt>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     interruptible(async |interrupts| {
-        let backend = local_backend(Isolation::Container, slots)?;
+        let backend = local_backend(None, slots)?;
         what(backend.with_grace(GRACE_DEFAULT), interrupts).await
     })
 }
@@ -298,7 +298,7 @@ struct Ended(String);
 fn outline<'a>(report: &'a ReportOptions, slots: u32, cluster: &'a ClusterOptions) -> Outline<'a> {
     Outline {
         purpose: Purpose::Run,
-        isolation: Isolation::Container,
+        isolation: None,
         slots,
         cluster,
         repeat: NonZeroU32::MIN,

@@ -15,7 +15,6 @@ use super::session::{local_backend, runtime};
 use super::systemd::{self, Answer};
 use crate::container::store::{Store, StoreOptions};
 use crate::engine::config::{self, ConfigError, ThisProcess};
-use crate::engine::event::Isolation;
 use crate::engine::exit_code;
 use crate::engine::ids::random_name;
 use crate::engine::reapi::client::CasClient;
@@ -91,7 +90,7 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
         let interrupts = signals::listen(|_| true).map_err(|error| infrastructure(&error))?;
         let connection = connect_later(broker, &security)
             .map_err(|error| Failure::infrastructure(&error, error.help()))?;
-        let backend = local_backend(Isolation::Container, slots)?;
+        let backend = local_backend(None, slots)?;
         let mut settings = Settings::new(name.clone(), random_name(), slots);
         settings.drain_timeout = offer.drain_timeout();
         let secrets = [security.token, security.certificate.map(|(_, key)| key)];

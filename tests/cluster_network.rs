@@ -9,20 +9,24 @@ mod trivial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use cluster::{Running, credentials};
+use cluster::{Client, Credentials, Running, credentials};
 use support::EXECUTABLE;
-use support::crates::{under_cargo, workspace};
+use support::crates::{built, under_cargo, workspace};
 use support::homes::Homes;
+use tempfile::TempDir;
 
 const BROKER: &str = env!("CARGO_BIN_EXE_maelstrom-broker");
 const WORKER: &str = env!("CARGO_BIN_EXE_maelstrom-worker");
 
 const ROUNDS: usize = 3;
 const TRIVIAL_TESTS: usize = 2000;
+const CUT_TESTS: usize = 300;
 
 const RIPGREP: (&str, &str) = ("ripgrep", "14.1.1");
 /// The packages of its workspace, but for the one that needs a library of the system.
@@ -57,7 +61,9 @@ struct Network {
 
 impl Network {
     fn make() -> Network {
-        let name = |who| format!("maelstrom-{}-{who}", std::process::id());
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = |who| format!("maelstrom-{}-{number}-{who}", std::process::id());
         let network = Network {
             hub: name("hub"),
             workers: [name("one"), name("two")],
@@ -119,26 +125,35 @@ fn workers_of(record: &Path) -> Vec<String> {
     names
 }
 
-#[test]
-fn suites_pass_on_machines_of_their_own() {
-    let keep = tempfile::tempdir().unwrap();
-    let homes = Homes::new();
-    let network = Network::make();
-    let team = credentials(&keep.path().join("team"), &[HUB[0], HUB[1]]);
-    let mut broker = within(&network.hub, BROKER);
-    broker
-        .args(["--listen", "0.0.0.0", "--log-level", "error"])
-        .arg("--cache-root")
-        .arg(keep.path().join("broker"))
-        .args(&team.broker);
-    let (_broker, line) = Running::start(&mut broker);
-    let (_, port) = line.split(',').next().unwrap().rsplit_once(':').unwrap();
-    let _workers: Vec<Running> = network
-        .workers
-        .iter()
-        .zip(HUB)
-        .zip(["one", "two"])
-        .map(|((namespace, hub), name)| {
+/// A broker and two workers of two slots, each on a machine of its own.
+struct Machines {
+    _workers: Vec<Running>,
+    _broker: Running,
+    port: String,
+    network: Network,
+    team: Credentials,
+    homes: Homes,
+    keep: TempDir,
+}
+
+impl Machines {
+    /// With these options of the broker besides.
+    fn start(options: &[&str]) -> Machines {
+        let keep = tempfile::tempdir().unwrap();
+        let homes = Homes::new();
+        let network = Network::make();
+        let team = credentials(&keep.path().join("team"), &[HUB[0], HUB[1]]);
+        let mut broker = within(&network.hub, BROKER);
+        broker
+            .args(["--listen", "0.0.0.0", "--log-level", "error"])
+            .arg("--cache-root")
+            .arg(keep.path().join("broker"))
+            .args(&team.broker)
+            .args(options);
+        let (broker, line) = Running::start(&mut broker);
+        let (_, port) = line.split(',').next().unwrap().rsplit_once(':').unwrap();
+        let workers = network.workers.iter().zip(HUB).zip(["one", "two"]);
+        let workers = workers.map(|((namespace, hub), name)| {
             let mut worker = within(namespace, WORKER);
             worker
                 .args(["--broker", &format!("{hub}:{port}"), "--name", name])
@@ -148,13 +163,61 @@ fn suites_pass_on_machines_of_their_own() {
                 .arg(keep.path().join(name));
             homes.tell(&mut worker);
             Running::start(&mut worker).0
-        })
-        .collect();
+        });
+        Machines {
+            _workers: workers.collect(),
+            _broker: broker,
+            port: port.to_owned(),
+            network,
+            team,
+            homes,
+            keep,
+        }
+    }
 
-    let many = keep.path().join("many");
+    /// A program on the broker's machine that speaks to the broker.
+    fn client(&self, program: &str, words: &[&str]) -> Command {
+        let mut client = within(&self.network.hub, program);
+        client
+            .args(words)
+            .args(["--broker", &format!("{}:{}", HUB[0], self.port)])
+            .args(&self.team.client);
+        self.homes.tell(&mut client);
+        client
+    }
+
+    /// Runs a project's tests; which have passed, and who has run some.
+    fn run(&self, project: &Path) -> (Vec<String>, String, Vec<String>) {
+        let record = self.keep.path().join("record.ndjson");
+        let mut run = self.client(EXECUTABLE, &["--no-tui"]);
+        run.arg("--record").arg(&record).current_dir(project);
+        let output = run.output().unwrap();
+        let streams = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&streams).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        let names = text.lines().filter_map(|line| line.strip_prefix("PASS"));
+        let names = names.map(|line| line.trim_start().split_once("s  ").unwrap().1.to_owned());
+        (names.collect(), text, workers_of(&record))
+    }
+
+    /// Waits until the broker has so many workers.
+    fn wait_for_workers(&self, count: usize) {
+        let expected = format!("Number of workers: {count}\n");
+        let has_joined = || {
+            let output = self.client(BROKER, &["status"]).output().unwrap();
+            output.stdout.starts_with(expected.as_bytes())
+        };
+        while !has_joined() {}
+    }
+}
+
+#[test]
+fn suites_pass_on_machines_of_their_own() {
+    let machines = Machines::start(&[]);
+    let many = machines.keep.path().join("many");
     fs::create_dir(&many).unwrap();
     trivial::make(&many, TRIVIAL_TESTS).unwrap();
-    let ripgrep = keep.path().join("ripgrep");
+    let ripgrep = machines.keep.path().join("ripgrep");
     fs::create_dir(&ripgrep).unwrap();
     workspace(&ripgrep, RIPGREP, &RIPGREP_LIBRARIES);
     let expected = under_cargo(&ripgrep);
@@ -162,28 +225,40 @@ fn suites_pass_on_machines_of_their_own() {
     assert!(passed > 1_000 && expected["failed"] == 0, "{expected:?}");
     for (project, passed, ignored) in [(many, TRIVIAL_TESTS, 0), (ripgrep, passed, ignored)] {
         for _ in 0..ROUNDS {
-            let record = keep.path().join("record.ndjson");
-            let mut run = within(&network.hub, EXECUTABLE);
-            run.args(["--no-tui", "--broker", &format!("{}:{port}", HUB[0])])
-                .args(&team.client)
-                .arg("--record")
-                .arg(&record)
-                .current_dir(&project);
-            homes.tell(&mut run);
-            let output = run.output().unwrap();
-            let streams = [output.stdout, output.stderr].concat();
-            let text = String::from_utf8_lossy(&streams).into_owned();
-            assert_eq!(output.status.code(), Some(0), "{text}");
-            let names: Vec<&str> = text
-                .lines()
-                .filter_map(|line| line.strip_prefix("PASS"))
-                .map(|line| line.trim_start().split_once("s  ").unwrap().1)
-                .collect();
-            let once: BTreeSet<&str> = names.iter().copied().collect();
+            let (names, text, workers) = machines.run(&project);
+            let once: BTreeSet<&String> = names.iter().collect();
             assert_eq!((names.len(), once.len()), (passed, passed), "{text}");
             let not_run = text.lines().filter(|line| line.starts_with("IGNORED"));
             assert_eq!(not_run.count(), ignored, "{text}");
-            assert_eq!(workers_of(&record), ["one", "two"]);
+            assert_eq!(workers, ["one", "two"]);
         }
     }
+}
+
+/// Nobody is told when a cable is cut: connections do not end, and nothing comes any more.
+#[test]
+fn a_cut_cable_costs_time_and_no_test() {
+    let machines = Machines::start(&["--lease", "4", "--heartbeat", "1"]);
+    machines.wait_for_workers(2);
+    let mut source = String::new();
+    for number in 0..CUT_TESTS {
+        let work = "for _ in 0..2000 { assert!(std::fs::read(\"src/lib.rs\").is_ok()); }";
+        writeln!(source, "#[test] fn t{number:03}() {{ {work} }}").unwrap();
+    }
+    let project = built(&source);
+    let mut run = machines.client(EXECUTABLE, &["--no-tui", "--offline"]);
+    let mut run = Client::start(run.current_dir(project.path()));
+    run.wait_for_passes(1);
+    let hub = &machines.network.hub;
+    ip(&format!("-n {hub} link set to1 down"));
+    assert_eq!(run.finish(), Some(0), "{}", run.lines.join("\n"));
+    let names: Vec<String> = (0..CUT_TESTS)
+        .map(|number| format!("t{number:03}"))
+        .collect();
+    assert_eq!(run.passes(), names);
+    ip(&format!("-n {hub} link set to1 up"));
+    machines.wait_for_workers(2);
+    let (passed, text, workers) = machines.run(project.path());
+    assert_eq!(passed.len(), CUT_TESTS, "{text}");
+    assert_eq!(workers, ["one", "two"]);
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
@@ -132,7 +133,8 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         let mut serving = pin!(serving);
         systemd::ready();
         // Among the connections, not beside them: what goes through it need not wake another thread.
-        let mut core = tokio::spawn(engine.run());
+        let mut core = JoinSet::new();
+        core.spawn(engine.run());
         let answers = async || match door.figures().await {
             Ok(_) => Answer::Given,
             Err(_) => Answer::Missing,
@@ -140,7 +142,7 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         tokio::select! {
             served = &mut serving => served.map_err(|error| infrastructure(&error))?,
             watched = watched => watched.map_err(|error| infrastructure(&error))?,
-            ended = &mut core => if let Err(error) = ended {
+            Some(ended) = core.join_next() => if let Err(error) = ended {
                 resume_unwind(error.into_panic());
             },
             () = health.report(reporter.clone()) => {}
@@ -154,8 +156,7 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         systemd::stopping();
         tracing::info!("the broker ends; what waits is kept for its next start");
         // What it has given to the journal is written before it is gone.
-        core.abort();
-        drop(core.await);
+        core.shutdown().await;
         // Nobody waits for it any more if the server has failed.
         let _ = end.send(());
         // The core is gone, so sessions end by themselves; who does not listen is not waited for.

@@ -313,6 +313,27 @@ fn nothing_is_left_for_later() {
     keeps(unfinished, "src/x.rs", "/// On demand (`#[ignore]`).");
 }
 
+/// Clocks of machines jump: leases, patience and pauses are counted by one that does not.
+fn times_of_day(source: &Source) -> Vec<String> {
+    let rooms = ["backend", "broker", "client", "worker"];
+    let mut segments = source.path.split('/').skip(2);
+    let concerned = segments.next().is_some_and(|room| rooms.contains(&room));
+    let asking = source
+        .code()
+        .filter(|(_, line)| concerned && line.contains("SystemTime::now"));
+    asking
+        .map(|(number, _)| source.complain(number, "asks for the time of day"))
+        .collect()
+}
+
+#[test]
+fn the_cluster_does_not_ask_for_the_time_of_day() {
+    check(&["src/engine"], times_of_day);
+    let asks = "let now = SystemTime::now();";
+    breaks(times_of_day, "src/engine/broker/core/absent.rs", asks);
+    keeps(times_of_day, "src/engine/run/history.rs", asks);
+}
+
 fn header(source: &Source) -> Vec<String> {
     match source.text.starts_with("//!") {
         true => Vec::new(),

@@ -5,8 +5,9 @@ input at our start:
 
     us:   ready                             we wait for requests
           unfit REASON                      a fork of us would not be as good as a fresh process
-    it:   the program's arguments, each followed by a NUL, with four descriptors: standard input,
-          output and error, and the mount namespace for the test
+    it:   the program's arguments, each followed by a NUL, with these descriptors: standard input,
+          output and error, the mount namespace for the test, and its network namespace, unless
+          the network is the host's
     fork: started PID                       said before its test begins, which may well stop us
           failed STEP                       the fork could not become what it should be
     us:   ended STATUS USER SYSTEM PEAK MEMORY
@@ -14,8 +15,8 @@ input at our start:
                                             kilobytes; MEMORY is what we occupy ourselves
 
 Before its test begins, a fork is made what a fresh process would be: leader of its session, in the
-namespace with the untouched files, with the test's own streams wherever ours were kept, without
-our capabilities, with random numbers of its own.
+namespaces with the untouched files and the unused network, with the test's own streams wherever
+ours were kept, without our capabilities, with random numbers of its own.
 
 What can't be made so is found in `unfitness`: threads, open descriptors whose state forks would
 share, memory shared for writing, child processes, running timers.
@@ -32,7 +33,7 @@ runner = None  # The module that runs us; it sets this.
 CAPABILITY_VERSION = 0x20080522
 CAP_SYS_CHROOT, CAP_SYS_ADMIN = 18, 21
 NEEDED = 1 << CAP_SYS_CHROOT | 1 << CAP_SYS_ADMIN
-CLONE_NEWNS = 0x00020000
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 REQUEST_BYTES_MAX = 1 << 17
 MADV_COLLAPSE = 25
@@ -75,11 +76,13 @@ class Capabilities:
         result = self.libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
         self.check("clear ambient capabilities", result)
 
-    def enter(self, namespace):
-        """Enters a mount namespace, and gives the two up."""
+    def enter(self, mounts, networks):
+        """Enters a mount namespace and a network namespace, if any, and gives the two up."""
         _, permitted, _, *high = self.words()
         self.words([permitted, permitted, 0, *high])
-        self.check("enter the mount namespace", self.libc.setns(namespace, CLONE_NEWNS))
+        self.check("enter the mount namespace", self.libc.setns(mounts, CLONE_NEWNS))
+        for network in networks:
+            self.check("enter the network namespace", self.libc.setns(network, CLONE_NEWNET))
         left = self.ordinary(permitted)
         self.words([left, left, 0, *high])
 
@@ -284,7 +287,7 @@ class Forks:
     def serve(self):
         """Forks for each request. Returns in the forks only."""
         while True:
-            message, streams, _, _ = socket.recv_fds(self.socket, REQUEST_BYTES_MAX, 4)
+            message, streams, _, _ = socket.recv_fds(self.socket, REQUEST_BYTES_MAX, 5)
             if not message:
                 os._exit(0)
             request = self.understand(message)
@@ -322,7 +325,7 @@ class Forks:
     def prepare(self, streams):
         """Makes a fork what a fresh process would be."""
         os.setsid()
-        self.capabilities.enter(streams[3])
+        self.capabilities.enter(streams[3], streams[4:])
         os.chdir(runner.DIRECTORY)
         for descriptor, stream, inheritable in self.wires:
             if stream is None:

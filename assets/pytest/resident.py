@@ -27,6 +27,7 @@ import random
 import socket
 import stat
 import sys
+import warnings
 
 runner = None  # The module that runs us; it sets this.
 
@@ -38,6 +39,11 @@ PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 REQUEST_BYTES_MAX = 1 << 17
 MADV_COLLAPSE = 25
 HUGE_PAGE = 1 << 21
+
+# What threads of plugins run, by module and name, that only serve processes which we keep from being
+# started: pytest-rerunfailures' server for the workers of pytest-xdist. A fork is as good without
+# such a thread, and never uses the socket it listens on.
+IDLE_SERVERS = {("pytest_rerunfailures", "ServerStatusDB.run_server")}
 
 # What belongs to nobody in particular: nothing that one process does to them another can see.
 HARMLESS_DEVICES = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9)}
@@ -108,12 +114,33 @@ def threads():
     return len(os.listdir("/proc/self/task"))
 
 
+def idle_servers():
+    """Known threads of plugins, and the descriptors of their sockets."""
+    import threading
+
+    found = {}
+    for thread in threading.enumerate():
+        target = getattr(thread, "_target", None)
+        name = getattr(target, "__module__", None), getattr(target, "__qualname__", None)
+        listener = getattr(getattr(target, "__self__", None), "sock", None)
+        if name in IDLE_SERVERS and listener is not None:
+            found[thread] = listener.fileno()
+    return found
+
+
+def fork():
+    """Forks without the warning of threads, which may be an error: we know those there are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return os.fork()
+
+
 def lasting_threads():
     """Counts threads. Libraries that can be forked end theirs before a fork, and start others when
     they need them: the count is taken after a fork for nothing."""
     if threads() == 1:
         return 1
-    child = os.fork()
+    child = fork()
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
@@ -159,11 +186,14 @@ def unfitness(capture, own=()):
     resumed by the forks."""
     if capture is not None:
         capture.stop_global_capturing()
-    if lasting_threads() > 1:
+    idle = idle_servers()
+    if lasting_threads() > 1 + len(idle):
         import threading
 
-        names = [thread.name for thread in threading.enumerate()][1:]
+        others = [thread for thread in threading.enumerate() if thread not in idle]
+        names = [thread.name for thread in others][1:]
         return "threads run after collection: " + (", ".join(names) or "of a library")
+    own = {*own, *idle.values()}
     for descriptor, target in sorted(descriptors().items()):
         if descriptor > 2 and descriptor not in own and not is_ours(descriptor):
             if not is_harmless(descriptor):
@@ -292,7 +322,7 @@ class Forks:
                 os._exit(0)
             request = self.understand(message)
             self.random.before_fork()
-            child = os.fork()
+            child = fork()
             if child == 0:
                 try:
                     self.prepare(streams)

@@ -204,7 +204,13 @@ impl View {
             let Some(target) = place_of(step) else {
                 continue;
             };
-            let is_sys = matches!(step, Step::Mount { file_system: FileSystem::Sys, .. });
+            let is_sys = matches!(
+                step,
+                Step::Mount {
+                    file_system: FileSystem::Sys,
+                    ..
+                }
+            );
             if is_sys {
                 places.push(target);
             }
@@ -219,7 +225,11 @@ impl View {
     }
 
     /// Shows the calling process's network namespace. Returns whether there was anything to do.
-    fn show_again(&self, builder: &mut Builder, template: Option<&OwnedFd>) -> Result<bool, StepFailed> {
+    fn show_again(
+        &self,
+        builder: &mut Builder,
+        template: Option<&OwnedFd>,
+    ) -> Result<bool, StepFailed> {
         let steps = match self {
             View::Mounts(steps) => steps,
             View::Fixed => return Err(StepFailed::new("mount sysfs again", Errno::EBUSY)),

@@ -261,9 +261,13 @@ impl Slot {
             )?,
         };
         match (renewal, verdict) {
-            (Renewal::Done { template_changed: true }, _) | (_, Verdict::FilesWritten) => {
-                self.make_scratch()
-            }
+            (
+                Renewal::Done {
+                    template_changed: true,
+                },
+                _,
+            )
+            | (_, Verdict::FilesWritten) => self.make_scratch(),
             (_, Verdict::Pristine | Verdict::Altered(_)) => Ok(()),
         }
     }
@@ -331,7 +335,11 @@ impl Slot {
         if baseline.is_none_or(|baseline| baseline.changed().is_some()) {
             return Err("it uses shared memory or message queues".to_owned());
         }
-        if self.network.as_ref().is_some_and(|network| network.spent().is_some()) {
+        if self
+            .network
+            .as_ref()
+            .is_some_and(|network| network.spent().is_some())
+        {
             return Err("it uses the network".to_owned());
         }
         self.heritage = self.written()?;

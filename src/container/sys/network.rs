@@ -131,11 +131,7 @@ fn families() -> [Family; 2] {
             own: OWN_V4.octets().into(),
             multicast: vec![224, 0, 0, 0],
             multicast_bits: 4,
-            multicast_route: (
-                libc::RT_TABLE_MAIN,
-                libc::RT_SCOPE_LINK,
-                libc::RTN_UNICAST,
-            ),
+            multicast_route: (libc::RT_TABLE_MAIN, libc::RT_SCOPE_LINK, libc::RTN_UNICAST),
             local_scope: libc::RT_SCOPE_HOST,
             address_flags: 0,
         },
@@ -225,7 +221,10 @@ pub fn bring_loopback_up() -> nix::Result<OwnedFd> {
     answers.first().copied().unwrap_or(Err(Errno::EPROTO))?;
     // Without rules there is no such table either, and the routes would end up in the main one.
     let mut batch = Batch::default();
-    for (family, answers) in families.iter().zip(answers.get(1..).unwrap_or_default().chunks(3)) {
+    for (family, answers) in families
+        .iter()
+        .zip(answers.get(1..).unwrap_or_default().chunks(3))
+    {
         if answers.last() == Some(&Ok(())) {
             let route = (EVERYWHERE, family.local_scope, libc::RTN_LOCAL);
             family.add_route(&mut batch, route, 0);

@@ -108,7 +108,15 @@ impl Containers {
         }
         let host = match self.host.take() {
             Some(known) => known,
-            None => host::gather(project.invocation, toolchain::lent(project.toolchain)),
+            None => {
+                let lent = toolchain::lent(project.toolchain);
+                let mut facts = host::gather(project.invocation, lent);
+                let downloads = toolchain::downloads(project.toolchain);
+                facts
+                    .caches
+                    .extend(downloads.filter_map(|path| HostPath::resolve(&path).ok()));
+                facts
+            }
         };
         let workspace = self.workspace_facts(project)?;
         let made = container(&workspace, &host, toolbox, &libraries);

@@ -31,7 +31,7 @@ use nix::sys::stat::Mode;
 
 use super::super::message::Remains;
 use super::super::plan::Plan;
-use super::super::spec::Network;
+use super::super::spec::{Network, Privileges};
 use super::super::step::{FileSystem, Step};
 use super::super::sys::network::bring_loopback_up;
 use super::audit::{Part, WatchedFile};
@@ -65,8 +65,13 @@ enum Memberships {
 
 /// What of the container shows one particular network namespace.
 enum View {
-    /// These mounts of the template: file systems of the kernel's, and what hides parts of them.
-    Mounts(Vec<Step>),
+    /// Some mounts.
+    Mounts {
+        /// Those of the template: sysfs, and what hides parts of it.
+        template: Vec<Step>,
+        /// Whether the scratch stage has some of its own.
+        in_scratch: bool,
+    },
     /// Mounts that can't be made again.
     Fixed,
 }
@@ -76,23 +81,30 @@ enum View {
 pub enum Renewal {
     /// It was as before.
     Unnecessary,
-    /// It was used. What of the template has changed is in no copy of it yet.
+    /// It was used.
     Done {
-        /// Whether anything of the template has changed.
-        template_changed: bool,
+        /// Whether the scratch stage shows the old one, and must be made again.
+        scratch_is_stale: bool,
     },
 }
 
 impl OwnNetwork {
-    /// Takes over the calling process's namespace, a fresh one, as this plan made it. `proc` is an
-    /// open `/proc` in which the calling process is visible.
-    pub fn take(
+    /// Takes over the calling process's namespace, a fresh one, as this plan made it; nothing where
+    /// it is the host's, or the only job may do with it what it wants. `proc` is an open `/proc` in
+    /// which the calling process is visible.
+    pub fn of(
         proc: &OwnedFd,
         plan: &Plan,
         control: Option<OwnedFd>,
-    ) -> Result<OwnNetwork, StepFailed> {
-        OwnNetwork::observe(proc, View::of(&plan.template), control)
-            .map_err(|error| StepFailed::of_io("inspect the network", &error))
+    ) -> Result<Option<OwnNetwork>, StepFailed> {
+        match (plan.privileges, plan.network) {
+            (Privileges::Full, _) | (_, Network::Local) => Ok(None),
+            (Privileges::Ordinary, Network::Disabled | Network::Loopback) => {
+                OwnNetwork::observe(proc, View::of(plan), control)
+                    .map(Some)
+                    .map_err(|error| StepFailed::of_io("inspect the network", &error))
+            }
+        }
     }
 
     fn observe(proc: &OwnedFd, view: View, control: Option<OwnedFd>) -> io::Result<OwnNetwork> {
@@ -111,19 +123,16 @@ impl OwnNetwork {
     /// Takes the present state as the one to compare with.
     pub fn watch(&mut self, proc: &OwnedFd) -> io::Result<()> {
         use Remains::{Packets, Sockets};
-        self.watched.clear();
-        for (name, part, means) in [
-            ("self/net/dev", Part::Whole, Packets),
+        self.watched = vec![
+            WatchedFile::open(proc, "self/net/dev", Part::Whole, Packets)?,
             // `sockets: used N`; the lines after it count for the whole machine.
-            ("self/net/sockstat", Part::FirstLine, Sockets),
-            ("self/net/ip6_flowlabel", Part::Whole, Sockets),
-        ] {
-            match WatchedFile::open(proc, name, part, means) {
-                Ok(file) => self.watched.push(file),
-                // A kernel without IPv6.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && part == Part::Whole => {}
-                Err(error) => return Err(error),
-            }
+            WatchedFile::open(proc, "self/net/sockstat", Part::FirstLine, Sockets)?,
+        ];
+        match WatchedFile::open(proc, "self/net/ip6_flowlabel", Part::Whole, Sockets) {
+            Ok(file) => self.watched.push(file),
+            // A kernel without IPv6.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -145,7 +154,7 @@ impl OwnNetwork {
     /// What keeps the container from going on, if anything does.
     pub fn spent(&self) -> Option<Remains> {
         match self.view {
-            View::Mounts(_) => None,
+            View::Mounts { .. } => None,
             View::Fixed => self.changed(),
         }
     }
@@ -172,10 +181,10 @@ impl OwnNetwork {
             Network::Disabled | Network::Local => None,
         };
         let view = std::mem::replace(&mut self.view, View::Fixed);
-        let template_changed = view.show_again(builder, template)?;
+        let scratch_is_stale = view.show_again(builder, template)?;
         *self = OwnNetwork::observe(proc, view, control)
             .map_err(|error| StepFailed::of_io("inspect the network", &error))?;
-        Ok(Renewal::Done { template_changed })
+        Ok(Renewal::Done { scratch_is_stale })
     }
 }
 
@@ -195,47 +204,57 @@ fn end_memberships_at_once(proc: &OwnedFd) -> Memberships {
     }
 }
 
+fn is_sys(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Mount {
+            file_system: FileSystem::Sys,
+            ..
+        }
+    )
+}
+
 impl View {
-    /// What a template shows of the network.
-    fn of(template: &[Step]) -> View {
+    /// What a container shows of the network.
+    fn of(plan: &Plan) -> View {
         let mut shown = Vec::new();
         let mut places: Vec<&Path> = Vec::new();
-        for step in template {
-            let Some(target) = place_of(step) else {
+        for step in &plan.template {
+            let Some(place) = place_of(step) else {
                 continue;
             };
-            let is_sys = matches!(
-                step,
-                Step::Mount {
-                    file_system: FileSystem::Sys,
-                    ..
-                }
-            );
-            if is_sys {
-                places.push(target);
+            if is_sys(step) {
+                places.push(place);
             }
-            if places.iter().any(|place| target.starts_with(place)) {
+            if places.iter().any(|above| place.starts_with(above)) {
                 match step {
                     Step::Mount { .. } | Step::Mask { .. } => shown.push(step.clone()),
                     _ => return View::Fixed,
                 }
             }
         }
-        View::Mounts(shown)
+        View::Mounts {
+            template: shown,
+            in_scratch: plan.scratch_mounts.iter().any(is_sys),
+        }
     }
 
-    /// Shows the calling process's network namespace. Returns whether there was anything to do.
+    /// Shows the calling process's network namespace. Returns whether the scratch stage, which is a
+    /// copy of the template's mounts, does not do so yet.
     fn show_again(
         &self,
         builder: &mut Builder,
         template: Option<&OwnedFd>,
     ) -> Result<bool, StepFailed> {
-        let steps = match self {
-            View::Mounts(steps) => steps,
+        let (steps, in_scratch) = match self {
+            View::Mounts {
+                template,
+                in_scratch,
+            } => (template, *in_scratch),
             View::Fixed => return Err(StepFailed::new("mount sysfs again", Errno::EBUSY)),
         };
         if steps.is_empty() {
-            return Ok(false);
+            return Ok(in_scratch);
         }
         if let Some(template) = template {
             setns(template, CloneFlags::CLONE_NEWNS)
@@ -283,4 +302,72 @@ fn place_of(step: &Step) -> Option<&Path> {
         | Step::BringLoopbackUp => return None,
     };
     Some(Path::new(OsStr::from_bytes(place.to_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::plan::plan;
+    use crate::container::spec::{
+        BindAccess, ContainerSpec, Mount, MountKind, Privileges, Root, WhenForbidden,
+    };
+
+    fn view(mounts: &[(&str, MountKind)]) -> View {
+        let mounts = mounts.iter().map(|(point, kind)| Mount {
+            mount_point: point.into(),
+            kind: kind.clone(),
+        });
+        View::of(
+            &plan(&ContainerSpec {
+                root: Root::Skeleton(Vec::new()),
+                mounts: mounts.collect(),
+                network: Network::Loopback,
+                hostname: "box".into(),
+                user: 0,
+                group: 0,
+                privileges: Privileges::Ordinary,
+            })
+            .unwrap(),
+        )
+    }
+
+    #[test]
+    fn what_shows_the_network_is_known() {
+        let sys = MountKind::Sys {
+            when_forbidden: WhenForbidden::Fail,
+        };
+        let scratch = MountKind::Scratch { mode: 0o755 };
+        let bind = MountKind::Bind {
+            source: "/usr".into(),
+            access: BindAccess::ReadOnly,
+        };
+        let shown = |view: View| match view {
+            View::Mounts {
+                template,
+                in_scratch,
+            } => Some((template.len(), in_scratch)),
+            View::Fixed => None,
+        };
+        let at = |point: &'static str, kind: &MountKind| (point, kind.clone());
+        for (mounts, expected) in [
+            (
+                vec![at("/tmp", &scratch), at("/proc", &MountKind::Proc)],
+                Some((0, false)),
+            ),
+            (vec![at("/sys", &sys), at("/usr", &bind)], Some((1, false))),
+            (
+                vec![at("/sys", &sys), at("/sys/firmware", &MountKind::Mask)],
+                Some((2, false)),
+            ),
+            (
+                vec![at("/run", &scratch), at("/run/sys", &sys)],
+                Some((0, true)),
+            ),
+            // Their sources are out of reach when the network is replaced.
+            (vec![at("/sys", &sys), at("/sys/kernel", &bind)], None),
+            (vec![at("/sys", &sys), at("/sys/kernel", &scratch)], None),
+        ] {
+            assert_eq!(shown(view(&mounts)), expected, "{mounts:?}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ use super::super::message::{
 };
 use super::super::plan::Plan;
 use super::super::preflight;
-use super::super::spec::{ExitStatus, Network, Privileges, ResourceUsage};
+use super::super::spec::{ExitStatus, Privileges, ResourceUsage};
 use super::super::step::Step;
 use super::super::sys::keyring;
 use super::super::sys::socket::{pair, read_memory_file};
@@ -134,12 +134,7 @@ impl Slot {
                 Baseline::take(&proc, queues).ok()
             }
         };
-        let network = match (plan.privileges, plan.network) {
-            (Privileges::Full, _) | (_, Network::Local) => None,
-            (Privileges::Ordinary, Network::Disabled | Network::Loopback) => Some(
-                OwnNetwork::take(&proc, &plan, builder.network_control.take())?,
-            ),
-        };
+        let network = OwnNetwork::of(&proc, &plan, builder.network_control.take())?;
         let mut slot = Slot {
             plan,
             builder,
@@ -263,7 +258,7 @@ impl Slot {
         match (renewal, verdict) {
             (
                 Renewal::Done {
-                    template_changed: true,
+                    scratch_is_stale: true,
                 },
                 _,
             )

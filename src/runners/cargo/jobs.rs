@@ -112,9 +112,13 @@ impl Containers {
                 let lent = toolchain::lent(project.toolchain);
                 let mut facts = host::gather(project.invocation, lent);
                 let downloads = toolchain::downloads(project.toolchain);
-                facts
-                    .caches
-                    .extend(downloads.filter_map(|path| HostPath::resolve(&path).ok()));
+                let downloads = downloads.filter_map(|path| HostPath::resolve(&path).ok());
+                let mounts = mountinfo::of_this_host();
+                // The kernel takes no directory with mounts of the host's in it for an overlay.
+                let (caches, others): (Vec<_>, Vec<_>) = downloads
+                    .partition(|path| mountinfo::below(&mounts, &path.canonical).is_empty());
+                facts.caches.extend(caches);
+                facts.toolbox.extend(others);
                 facts
             }
         };

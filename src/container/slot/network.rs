@@ -159,14 +159,15 @@ impl OwnNetwork {
         }
     }
 
-    /// Gives the namespace up for a fresh one if it was used. The calling process is then in that,
-    /// and, where the template shows it, in the template's mount namespace.
+    /// Gives the namespace up for a fresh one if it was used. The calling process is then in that.
+    /// `mounts` are the mount namespaces that are to show it: the template's, and the scratch
+    /// stage's, if that is not to be made again anyway.
     pub fn renew(
         &mut self,
         proc: &OwnedFd,
         network: Network,
         builder: &mut Builder,
-        template: Option<&OwnedFd>,
+        mounts: [Option<&OwnedFd>; 2],
     ) -> Result<Renewal, StepFailed> {
         if self.changed().is_none() {
             return Ok(Renewal::Unnecessary);
@@ -181,7 +182,7 @@ impl OwnNetwork {
             Network::Disabled | Network::Local => None,
         };
         let view = std::mem::replace(&mut self.view, View::Fixed);
-        let scratch_is_stale = view.show_again(builder, template)?;
+        let scratch_is_stale = view.show_again(builder, mounts)?;
         *self = OwnNetwork::observe(proc, view, control)
             .map_err(|error| StepFailed::of_io("inspect the network", &error))?;
         Ok(Renewal::Done { scratch_is_stale })
@@ -239,12 +240,12 @@ impl View {
         }
     }
 
-    /// Shows the calling process's network namespace. Returns whether the scratch stage, which is a
-    /// copy of the template's mounts, does not do so yet.
+    /// Shows the calling process's network namespace in these mount namespaces, or in the only one
+    /// there is. Returns whether the scratch stage does not show it yet.
     fn show_again(
         &self,
         builder: &mut Builder,
-        template: Option<&OwnedFd>,
+        mounts: [Option<&OwnedFd>; 2],
     ) -> Result<bool, StepFailed> {
         let (steps, in_scratch) = match self {
             View::Mounts {
@@ -256,24 +257,35 @@ impl View {
         if steps.is_empty() {
             return Ok(in_scratch);
         }
-        if let Some(template) = template {
-            setns(template, CloneFlags::CLONE_NEWNS)
+        let [template, scratch] = mounts;
+        if template.is_none() {
+            mount_again(builder, steps)?;
+            return Ok(false);
+        }
+        for mounts in [template, scratch].into_iter().flatten() {
+            setns(mounts, CloneFlags::CLONE_NEWNS)
                 .map_err(|errno| StepFailed::new("enter the mount namespace", errno))?;
+            mount_again(builder, steps)?;
         }
-        for step in steps {
-            match step {
-                Step::Mount {
-                    file_system: FileSystem::Sys,
-                    target,
-                    ..
-                } => builder
-                    .mount_sys_again(target)
-                    .map_err(|errno| StepFailed::new(step, errno))?,
-                other => builder.run(std::slice::from_ref(other))?,
-            }
-        }
-        Ok(true)
+        Ok(in_scratch || scratch.is_none())
     }
+}
+
+/// Makes these mounts again, in their places.
+fn mount_again(builder: &mut Builder, steps: &[Step]) -> Result<(), StepFailed> {
+    for step in steps {
+        match step {
+            Step::Mount {
+                file_system: FileSystem::Sys,
+                target,
+                ..
+            } => builder
+                .mount_sys_again(target)
+                .map_err(|errno| StepFailed::new(step, errno))?,
+            other => builder.run(std::slice::from_ref(other))?,
+        }
+    }
+    Ok(())
 }
 
 /// Where in the container a step puts something.

@@ -246,14 +246,16 @@ impl Slot {
     /// Makes the container as it was, after a job that has left no more than this verdict says,
     /// and what it has left in its network.
     fn restore(&mut self, verdict: Verdict) -> Result<(), StepFailed> {
+        let kept = self.namespace.as_ref();
+        let mounts = [
+            self.template.as_ref(),
+            kept.filter(|_| verdict == Verdict::Pristine),
+        ];
         let renewal = match &mut self.network {
             None => Renewal::Unnecessary,
-            Some(network) => network.renew(
-                &self.proc,
-                self.plan.network,
-                &mut self.builder,
-                self.template.as_ref(),
-            )?,
+            Some(network) => {
+                network.renew(&self.proc, self.plan.network, &mut self.builder, mounts)?
+            }
         };
         match (renewal, verdict) {
             (

@@ -2,7 +2,7 @@
 //! run on one machine:
 //!
 //! ```console
-//! $ cargo bench --bench compare                      # a crate of 2,000 trivial tests
+//! $ cargo bench --bench compare                      # 2,000 trivial tests, and 200 over TCP
 //! $ cargo bench --bench compare -- ../ripgrep ../fd  # and the suites of these projects
 //! ```
 //!
@@ -10,6 +10,8 @@
 //! compared. `cargo nextest` must be installed. Bare processes are the floor: every test's own
 //! process, as many at a time as there are processors, with nothing around them.
 
+#[path = "support/tcp.rs"]
+mod tcp;
 #[path = "../tests/support/trivial.rs"]
 mod trivial;
 
@@ -23,6 +25,8 @@ use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 5;
 const TESTS: usize = 2000;
+/// Tests over TCP, each of which uses its network up.
+const TCP_TESTS: usize = 200;
 const MAELSTROM: &str = env!("CARGO_BIN_EXE_cargo-maelstrom");
 
 fn main() {
@@ -35,6 +39,9 @@ fn main() {
     let scratch = tempfile::tempdir().expect("a temporary directory");
     trivial::make(scratch.path(), TESTS).expect("writing the crate of trivial tests");
     compare(&format!("{TESTS} trivial tests"), scratch.path());
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    tcp::crate_of_tests(scratch.path(), TCP_TESTS).expect("writing the crate of tests over TCP");
+    compare(&format!("{TCP_TESTS} tests over TCP"), scratch.path());
     for project in projects {
         let name = project
             .file_name()

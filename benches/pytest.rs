@@ -1,7 +1,8 @@
 //! Compares `maelstrom-pytest` with pytest itself, side by side in one run on one machine:
 //!
 //! ```console
-//! $ cargo bench --bench pytest -- ../flask
+//! $ cargo bench --bench pytest               # 200 tests over TCP
+//! $ cargo bench --bench pytest -- ../flask   # and the suites of these projects
 //! ```
 //!
 //! The project's Python is that of the active virtual environment, else `python3` on PATH; it needs
@@ -13,12 +14,17 @@
 //! every start pays, it pays for every test of the sample, too, and a whole suite has nothing that
 //! the sample has not, so nothing is lost by that.
 
+#[path = "support/tcp.rs"]
+mod tcp;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 3;
+/// Tests over TCP, each of which uses its network up.
+const TCP_TESTS: usize = 200;
 /// How many tests of a suite get a Python each.
 const SAMPLE: usize = 60;
 const AT_A_TIME: usize = 2;
@@ -32,11 +38,12 @@ fn main() {
         .filter(|word| word != "--bench")
         .map(PathBuf::from)
         .collect();
-    if projects.is_empty() {
-        println!("no project was named: cargo bench --bench pytest -- DIRECTORY");
-    }
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    tcp::python_project(scratch.path(), TCP_TESTS).expect("writing the tests over TCP");
+    compare("over TCP", scratch.path());
     for project in projects {
-        compare(&project);
+        let name = project.file_name().unwrap_or_default().to_string_lossy();
+        compare(&name, &project);
     }
 }
 
@@ -139,7 +146,7 @@ fn per_test(wall: Duration, tests: usize) -> Duration {
     wall / u32::try_from(tests.max(1)).expect("not so many tests")
 }
 
-fn compare(project: &Path) {
+fn compare(name: &str, project: &Path) {
     let scratch = tempfile::tempdir().expect("a temporary directory");
     let workers = AT_A_TIME.to_string();
     let mut contenders = [
@@ -162,13 +169,12 @@ fn compare(project: &Path) {
         .step_by(tests.len().div_ceil(SAMPLE).max(1))
         .collect();
     let fresh = a_python_a_test(project, &sample);
-    let name = project.file_name().unwrap_or_default().to_string_lossy();
     println!(
         "\n{name}, {} tests, median of {ROUNDS} runs in turn",
         tests.len()
     );
-    let [first, reference, _] = &contenders;
-    let (first, reference) = (first.median(), reference.median());
+    let [first, reference, alone] = &contenders;
+    let (first, reference, alone) = (first.median(), reference.median(), alone.median());
     for contender in &contenders {
         let wall = contender.median();
         let failed = match contender.with_failures {
@@ -176,10 +182,11 @@ fn compare(project: &Path) {
             failed => format!("  ({failed} of the runs had failures)"),
         };
         println!(
-            "  {:16} {:8.3} s  {:6.2} × pytest -n 2  {:6.2} × ours{failed}",
+            "  {:16} {:8.3} s  {:6.2} × pytest -n 2  {:6.2} × pytest  {:6.2} × ours{failed}",
             contender.name,
             wall.as_secs_f64(),
             wall.as_secs_f64() / reference.as_secs_f64(),
+            wall.as_secs_f64() / alone.as_secs_f64(),
             wall.as_secs_f64() / first.as_secs_f64(),
         );
     }

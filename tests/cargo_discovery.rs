@@ -20,6 +20,7 @@ use maelstrom::engine::job::{
 use maelstrom::runners::cargo::{
     CargoError, CargoFramework, Colours, Invocation, Options, OptionsError,
 };
+use maelstrom::runners::sandbox::environment::OFFLINE;
 
 /// Runs jobs as plain processes and remembers everything else.
 #[derive(Default)]
@@ -295,6 +296,11 @@ async fn a_test_has_the_environment_that_cargo_test_gives_it() {
         assert_eq!(program.is_some(), title.contains("cli"));
         if let Some(cargos) = cargos.remove("CARGO_BIN_EXE_fixture-app") {
             assert_eq!(Some(cargos), program);
+        }
+        // Nothing can be fetched in a container.
+        for (name, value) in OFFLINE {
+            let said = cargos.remove(name);
+            assert_eq!(ours.remove(name), said.or(Some(value.to_owned())), "{name}");
         }
         // libtest finds this out by itself, in more time than many a test takes.
         let threads = ours.remove("RUST_TEST_THREADS").unwrap();

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use support::EXECUTABLE;
@@ -43,6 +43,10 @@ fn run_with(slots: &str) {
     }
     assert!(project.path().join("target/maelstrom/state").exists());
     assert_eq!(tree(project.path(), "target"), before);
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let below_home = || variable("HOME").map(|home| home.join(".cargo"));
+    let cargo_home = variable("CARGO_HOME").or_else(below_home).unwrap();
+    assert!(!cargo_home.join("registry/planted-by-a-test").exists());
 }
 
 #[test]

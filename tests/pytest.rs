@@ -334,6 +334,20 @@ fn what_the_other_slots_make_ready_meanwhile_is_not_made_again() {
     assert_eq!(containers_of_two_tests("--slots=3"), 3);
 }
 
+/// Each test takes the same port, and the project uses the network when it is imported and has a
+/// plugin's server beside it.
+#[test]
+fn tests_that_use_the_network_are_forked_in_one_container() {
+    let directory = tempfile::tempdir().unwrap();
+    copy(&Path::new(FIXTURES).join("network"), directory.path());
+    let arguments = ["--slots=1", "--log-level=debug"];
+    let (told, code) = said(directory.path(), &arguments, |_| {});
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("12 passed"), "{told}");
+    assert!(!told.contains("instead of"), "{told}");
+    assert_eq!(told.matches("a container was made").count(), 1, "{told}");
+}
+
 /// What the program says when it gives up before there is a test, and its exit code.
 fn refusal(directory: &Path, arguments: &[&str]) -> (String, Option<i32>) {
     said(directory, arguments, |command| {

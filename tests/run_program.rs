@@ -321,3 +321,34 @@ fn a_configuration_file_says_how_many_at_a_time() {
     assert!(printed.contains("slots = 7"), "{printed}");
     assert!(printed.contains("escape-char = \"^B\""), "{printed}");
 }
+
+#[test]
+fn names_are_the_containers_own_or_with_the_hosts_network_the_hosts() {
+    let shell = Shell::new();
+    let script = "cat /etc/resolv.conf /etc/hosts; printenv CARGO_NET_OFFLINE GOPROXY || true";
+    let said = |network: &str| {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args([network, "--", "sh", "-c", script])
+            .current_dir(shell.path())
+            .env("XDG_CONFIG_HOME", shell.path())
+            .env_remove("CARGO_NET_OFFLINE")
+            .env("GOPROXY", "direct");
+        String::from_utf8(feed::output(&mut command, "").stdout).unwrap()
+    };
+    let own = [
+        "nameserver 127.0.0.1\n",
+        "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 maelstrom\n",
+    ];
+    let own_or_hosts = |path, own: &str| fs::read_to_string(path).unwrap_or(own.to_owned());
+    assert_eq!(
+        said("--network=loopback"),
+        format!("{}{}true\ndirect\n", own[0], own[1])
+    );
+    let resolver = own_or_hosts("/etc/resolv.conf", own[0]);
+    let hosts = own_or_hosts("/etc/hosts", own[1]);
+    assert_eq!(
+        said("--network=local"),
+        format!("{resolver}{hosts}direct\n")
+    );
+}

@@ -5,8 +5,9 @@ input at our start:
 
     us:   ready                             we wait for requests
           unfit REASON                      a fork of us would not be as good as a fresh process
-    it:   the program's arguments, each followed by a NUL, with four descriptors: standard input,
-          output and error, and the mount namespace for the test
+    it:   the program's arguments, each followed by a NUL, with these descriptors: standard input,
+          output and error, the mount namespace for the test, and its network namespace, unless
+          the network is the host's
     fork: started PID                       said before its test begins, which may well stop us
           failed STEP                       the fork could not become what it should be
     us:   ended STATUS USER SYSTEM PEAK MEMORY
@@ -14,8 +15,8 @@ input at our start:
                                             kilobytes; MEMORY is what we occupy ourselves
 
 Before its test begins, a fork is made what a fresh process would be: leader of its session, in the
-namespace with the untouched files, with the test's own streams wherever ours were kept, without
-our capabilities, with random numbers of its own.
+namespaces with the untouched files and the unused network, with the test's own streams wherever
+ours were kept, without our capabilities, with random numbers of its own.
 
 What can't be made so is found in `unfitness`: threads, open descriptors whose state forks would
 share, memory shared for writing, child processes, running timers.
@@ -26,17 +27,23 @@ import random
 import socket
 import stat
 import sys
+import warnings
 
 runner = None  # The module that runs us; it sets this.
 
 CAPABILITY_VERSION = 0x20080522
 CAP_SYS_CHROOT, CAP_SYS_ADMIN = 18, 21
 NEEDED = 1 << CAP_SYS_CHROOT | 1 << CAP_SYS_ADMIN
-CLONE_NEWNS = 0x00020000
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 REQUEST_BYTES_MAX = 1 << 17
 MADV_COLLAPSE = 25
 HUGE_PAGE = 1 << 21
+
+# What threads of plugins run, by module and name, that only serve processes which we keep from being
+# started: pytest-rerunfailures' server for the workers of pytest-xdist. A fork is as good without
+# such a thread, and never uses the socket it listens on.
+IDLE_SERVERS = {("pytest_rerunfailures", "ServerStatusDB.run_server")}
 
 # What belongs to nobody in particular: nothing that one process does to them another can see.
 HARMLESS_DEVICES = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9)}
@@ -75,11 +82,13 @@ class Capabilities:
         result = self.libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
         self.check("clear ambient capabilities", result)
 
-    def enter(self, namespace):
-        """Enters a mount namespace, and gives the two up."""
+    def enter(self, mounts, networks):
+        """Enters a mount namespace and a network namespace, if any, and gives the two up."""
         _, permitted, _, *high = self.words()
         self.words([permitted, permitted, 0, *high])
-        self.check("enter the mount namespace", self.libc.setns(namespace, CLONE_NEWNS))
+        self.check("enter the mount namespace", self.libc.setns(mounts, CLONE_NEWNS))
+        for network in networks:
+            self.check("enter the network namespace", self.libc.setns(network, CLONE_NEWNET))
         left = self.ordinary(permitted)
         self.words([left, left, 0, *high])
 
@@ -105,12 +114,33 @@ def threads():
     return len(os.listdir("/proc/self/task"))
 
 
+def idle_servers():
+    """Known threads of plugins, and the descriptors of their sockets."""
+    import threading
+
+    found = {}
+    for thread in threading.enumerate():
+        target = getattr(thread, "_target", None)
+        name = getattr(target, "__module__", None), getattr(target, "__qualname__", None)
+        listener = getattr(getattr(target, "__self__", None), "sock", None)
+        if name in IDLE_SERVERS and listener is not None:
+            found[thread] = listener.fileno()
+    return found
+
+
+def fork():
+    """Forks without the warning of threads, which may be an error: we know those there are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return os.fork()
+
+
 def lasting_threads():
     """Counts threads. Libraries that can be forked end theirs before a fork, and start others when
     they need them: the count is taken after a fork for nothing."""
     if threads() == 1:
         return 1
-    child = os.fork()
+    child = fork()
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
@@ -156,11 +186,14 @@ def unfitness(capture, own=()):
     resumed by the forks."""
     if capture is not None:
         capture.stop_global_capturing()
-    if lasting_threads() > 1:
+    idle = idle_servers()
+    if lasting_threads() > 1 + len(idle):
         import threading
 
-        names = [thread.name for thread in threading.enumerate()][1:]
+        others = [thread for thread in threading.enumerate() if thread not in idle]
+        names = [thread.name for thread in others][1:]
         return "threads run after collection: " + (", ".join(names) or "of a library")
+    own = {*own, *idle.values()}
     for descriptor, target in sorted(descriptors().items()):
         if descriptor > 2 and descriptor not in own and not is_ours(descriptor):
             if not is_harmless(descriptor):
@@ -284,12 +317,12 @@ class Forks:
     def serve(self):
         """Forks for each request. Returns in the forks only."""
         while True:
-            message, streams, _, _ = socket.recv_fds(self.socket, REQUEST_BYTES_MAX, 4)
+            message, streams, _, _ = socket.recv_fds(self.socket, REQUEST_BYTES_MAX, 5)
             if not message:
                 os._exit(0)
             request = self.understand(message)
             self.random.before_fork()
-            child = os.fork()
+            child = fork()
             if child == 0:
                 try:
                     self.prepare(streams)
@@ -322,7 +355,7 @@ class Forks:
     def prepare(self, streams):
         """Makes a fork what a fresh process would be."""
         os.setsid()
-        self.capabilities.enter(streams[3])
+        self.capabilities.enter(streams[3], streams[4:])
         os.chdir(runner.DIRECTORY)
         for descriptor, stream, inheritable in self.wires:
             if stream is None:

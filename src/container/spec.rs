@@ -215,7 +215,7 @@ impl Device {
 pub enum Network {
     /// A namespace of its own in which not even loopback is up.
     Disabled,
-    /// A namespace of its own with loopback only: 127.0.0.1 and ::1.
+    /// A namespace of its own with loopback only, see [`crate::container::sys::network`].
     #[default]
     Loopback,
     /// The host's network.

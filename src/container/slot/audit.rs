@@ -2,21 +2,19 @@
 //!
 //! A job in a container cannot change its mounts, network devices or host name: it has no
 //! capability over the namespaces they belong to. What it can leave behind all the same is listed
-//! here in full, and compared:
+//! here in full, and compared (for the network see [`super::network`]):
 //!
 //! | what | how it is seen |
 //! | --- | --- |
 //! | files, directories, attributes | the scratch tmpfs: inodes and blocks in use, and `stat` (change time included) of each directory that was there before |
-//! | packets, connections, `TIME_WAIT` ports | the loopback device's packet counters: what a socket leaves behind it leaves by packets |
-//! | sockets that live on in a message in flight | the namespace's count of sockets |
 //! | System V objects, POSIX message queues | the namespace's counts; the queue file system's root |
 //! | keys | the session, user and persistent keyrings |
 //! | limits, affinity, priorities, OOM score of PID 1, which later jobs inherit | read back |
 //!
 //! Processes, open files, locks, timers, pseudo-terminals, pipes and unnamed shared memory end with
 //! the job's last process, which [`super::process`] makes sure of before it asks here. Counters
-//! that only count (network statistics without packets, inode numbers) are not compared: they
-//! carry nothing that a test could depend on.
+//! that only count (inode numbers) are not compared: they carry nothing that a test could depend
+//! on.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -57,7 +55,7 @@ pub struct Baseline {
 }
 
 /// A file of `/proc` whose text must stay as it is.
-struct WatchedFile {
+pub struct WatchedFile {
     file: File,
     part: Part,
     means: Remains,
@@ -66,8 +64,10 @@ struct WatchedFile {
 
 /// How much of a [`WatchedFile`] is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub enum Part {
+    /// All of it.
     Whole,
+    /// Its first line.
     FirstLine,
 }
 
@@ -75,8 +75,9 @@ enum Part {
 const WATCHED_BYTES_MAX: usize = 4096;
 
 impl WatchedFile {
-    /// `proc` is a descriptor of a `/proc` in which the calling process is visible.
-    fn open(proc: &OwnedFd, name: &str, part: Part, means: Remains) -> io::Result<WatchedFile> {
+    /// `proc` is a descriptor of a `/proc` in which the calling process is visible. A file that
+    /// has changed means that this remains.
+    pub fn open(proc: &OwnedFd, name: &str, part: Part, means: Remains) -> io::Result<WatchedFile> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         let file = File::from(nix::fcntl::openat(proc, name, flags, Mode::empty())?);
         let mut watched = WatchedFile {
@@ -102,44 +103,18 @@ impl WatchedFile {
             .unwrap_or_default()
             .to_vec())
     }
-}
 
-/// Whether the container's network is its own, and so must be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NetworkOwner {
-    /// It is the container's.
-    Container,
-    /// It is the host's, where others act as well.
-    Host,
+    /// What remains, if the text has changed.
+    pub fn changed(&self) -> io::Result<Option<Remains>> {
+        Ok((self.read()? != self.before).then_some(self.means))
+    }
 }
 
 impl Baseline {
     /// Takes the baseline. `proc` is an open `/proc` in which the calling process is visible, `queues` the
     /// root of its message queue file system.
-    pub fn take(
-        proc: &OwnedFd,
-        queues: Option<OwnedFd>,
-        owner: NetworkOwner,
-    ) -> io::Result<Baseline> {
+    pub fn take(proc: &OwnedFd, queues: Option<OwnedFd>) -> io::Result<Baseline> {
         let mut watched = Vec::new();
-        match owner {
-            NetworkOwner::Container => {
-                watched.push(WatchedFile::open(
-                    proc,
-                    "self/net/dev",
-                    Part::Whole,
-                    Remains::Packets,
-                )?);
-                // `sockets: used N`; the lines after it count for the whole machine.
-                watched.push(WatchedFile::open(
-                    proc,
-                    "self/net/sockstat",
-                    Part::FirstLine,
-                    Remains::Sockets,
-                )?);
-            }
-            NetworkOwner::Host => {}
-        }
         // Absent where the kernel was built without what they control.
         for name in [
             "self/oom_score_adj",
@@ -165,17 +140,6 @@ impl Baseline {
         })
     }
 
-    /// Takes the number of sockets anew, after the slot itself has made some.
-    pub fn recount_sockets(&mut self) -> io::Result<()> {
-        for watched in &mut self.watched {
-            match watched.part {
-                Part::Whole => {}
-                Part::FirstLine => watched.before = watched.read()?,
-            }
-        }
-        Ok(())
-    }
-
     /// The first thing found that is not as it was.
     pub fn changed(&self) -> Option<Remains> {
         self.compare().unwrap_or(Some(Remains::Unreadable))
@@ -183,8 +147,8 @@ impl Baseline {
 
     fn compare(&self) -> io::Result<Option<Remains>> {
         for watched in &self.watched {
-            if watched.read()? != watched.before {
-                return Ok(Some(watched.means));
+            if let Some(remains) = watched.changed()? {
+                return Ok(Some(remains));
             }
         }
         if let Some((root, before)) = &self.queues

@@ -14,13 +14,14 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, stat};
+use nix::sys::statfs::{FsType, statfs};
 use nix::unistd::{AccessFlags, access, chdir, fchdir, pivot_root, sethostname, symlinkat};
 use serde::{Deserialize, Serialize};
 
 use super::super::spec::{BindAccess, WhenForbidden};
 use super::super::step::{FileSystem, RootWrites, Step};
 use super::super::sys::mount::{Depth, attach, clone_tree, make_read_only, open_in_root};
-use super::super::sys::process::bring_loopback_up;
+use super::super::sys::network::bring_loopback_up;
 
 /// A step that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -61,6 +62,8 @@ const STAGE: &CStr = c"/tmp";
 #[derive(Default)]
 pub struct Builder {
     host: Option<OwnedFd>,
+    /// What the network was set up with: to be taken by whoever counts its sockets.
+    pub network_control: Option<OwnedFd>,
 }
 
 impl Builder {
@@ -93,7 +96,10 @@ impl Builder {
             Step::SealRoot => make_read_only(open_directory(c"/")?.as_fd(), Depth::One),
             Step::LeaveHost => self.leave_host(),
             Step::SetHostName { name } => sethostname(name.to_string_lossy().as_ref()),
-            Step::BringLoopbackUp => bring_loopback_up(),
+            Step::BringLoopbackUp => {
+                self.network_control = Some(bring_loopback_up()?);
+                Ok(())
+            }
             Step::MakeDirectory { path, mode } => make_directory(path, *mode),
             Step::MakeMountPoint { path, of } => {
                 make_mount_point(path, stat(of.as_c_str())?.st_mode)
@@ -149,6 +155,25 @@ impl Builder {
             Step::Mask { target } => mask(target),
             Step::EnterStash { path } => chdir(path.as_c_str()),
         }
+    }
+
+    /// Mounts a sysfs of the present network namespace in the place of another's, unless the
+    /// kernel forbids such mounts and there is none.
+    pub fn mount_sys_again(&self, target: &CStr) -> nix::Result<()> {
+        // An ordinary user may make such a mount next to another only: the one that goes must
+        // still be there.
+        match mount_new(FileSystem::Sys, target) {
+            Err(Errno::EPERM | Errno::EACCES)
+                if statfs(target)?.filesystem_type() != SYSFS_MAGIC =>
+            {
+                return Ok(());
+            }
+            other => other?,
+        }
+        let new = clone_tree(open_directory(target)?.as_fd(), Depth::One)?;
+        umount2(target, MntFlags::MNT_DETACH)?;
+        umount2(target, MntFlags::MNT_DETACH)?;
+        attach(new.as_fd(), target)
     }
 
     /// Makes a new root of these detached trees, lowest first, or an empty one, and enters it.
@@ -213,6 +238,9 @@ impl Builder {
 }
 
 const NONE: Option<&CStr> = None;
+
+/// What `statfs(2)` calls a sysfs.
+const SYSFS_MAGIC: FsType = FsType(0x6265_6572);
 
 fn open_directory(path: &CStr) -> nix::Result<OwnedFd> {
     open(

@@ -6,12 +6,13 @@
 //!
 //! ```text
 //!          ┌──────────── nothing written ─────────────┐
-//! build ──▶ idle ── Run ──▶ job ──▶ all processes dead ──▶ audit ── files written ──▶ new scratch ──▶ idle
+//! build ──▶ idle ── Run ──▶ job ──▶ all processes dead ──▶ audit ── files or packets ──▶ new scratch, new network ──▶ idle
 //!                                                            └──── anything else ───▶ exit
 //! ```
 //!
 //! - [`build`]: carries out the plan.
-//! - [`audit`]: compares the container with what it was.
+//! - [`audit`]: compares the container with what it was; [`network`]: the same for its network, which is
+//!   replaced where it was used.
 //! - [`process`]: the loop.
 //! - [`job`]: the processes of one job.
 //! - [`resident`]: a process that stays from job to job, and forks them; [`heritage`]: what it has
@@ -21,5 +22,6 @@ pub mod audit;
 pub mod build;
 pub mod heritage;
 pub mod job;
+pub mod network;
 pub mod process;
 pub mod resident;

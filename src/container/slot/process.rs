@@ -24,15 +24,16 @@ use super::super::message::{
 };
 use super::super::plan::Plan;
 use super::super::preflight;
-use super::super::spec::{ExitStatus, Network, Privileges, ResourceUsage};
+use super::super::spec::{ExitStatus, Privileges, ResourceUsage};
 use super::super::step::Step;
 use super::super::sys::keyring;
 use super::super::sys::socket::{pair, read_memory_file};
 use super::super::sys::state::limit_processes;
-use super::audit::{Baseline, NetworkOwner, ScratchBaseline, Verdict};
+use super::audit::{Baseline, ScratchBaseline, Verdict};
 use super::build::{Builder, StepFailed};
 use super::heritage::Heritage;
 use super::job::{bury_the_rest, follow, obey, reap};
+use super::network::{OwnNetwork, Renewal};
 use super::resident::{ForkEnd, Resident};
 
 /// The most processes and threads of one job: far above what tests use, far below what brings a
@@ -57,6 +58,8 @@ struct Slot {
     builder: Builder,
     stack: ChildStack,
     baseline: Option<Baseline>,
+    /// Nothing where it is the host's, or jobs may alter it.
+    network: Option<OwnNetwork>,
     scratch: Option<ScratchBaseline>,
     /// The template's mount namespace, when there is a scratch stage.
     template: Option<OwnedFd>,
@@ -128,18 +131,16 @@ impl Slot {
             Privileges::Full => None,
             Privileges::Ordinary => {
                 child::bound_capabilities().map_err(at("limit capabilities"))?;
-                let owner = match plan.network {
-                    Network::Local => NetworkOwner::Host,
-                    Network::Disabled | Network::Loopback => NetworkOwner::Container,
-                };
-                Baseline::take(&proc, queues, owner).ok()
+                Baseline::take(&proc, queues).ok()
             }
         };
+        let network = OwnNetwork::of(&proc, &plan, builder.network_control.take())?;
         let mut slot = Slot {
             plan,
             builder,
             stack: ChildStack::default(),
             baseline,
+            network,
             scratch: None,
             template,
             namespace: None,
@@ -231,15 +232,40 @@ impl Slot {
                 return 0;
             }
             match verdict {
-                Verdict::Pristine => {}
                 Verdict::Altered(_) => return 0,
                 // The program takes a slot that is gone for one that never was, and starts another.
-                Verdict::FilesWritten => {
-                    if self.make_scratch().is_err() {
+                Verdict::Pristine | Verdict::FilesWritten => {
+                    if self.restore(verdict).is_err() {
                         return 1;
                     }
                 }
             }
+        }
+    }
+
+    /// Makes the container as it was, after a job that has left no more than this verdict says,
+    /// and what it has left in its network.
+    fn restore(&mut self, verdict: Verdict) -> Result<(), StepFailed> {
+        let kept = self.namespace.as_ref();
+        let mounts = [
+            self.template.as_ref(),
+            kept.filter(|_| verdict == Verdict::Pristine),
+        ];
+        let renewal = match &mut self.network {
+            None => Renewal::Unnecessary,
+            Some(network) => {
+                network.renew(&self.proc, self.plan.network, &mut self.builder, mounts)?
+            }
+        };
+        match (renewal, verdict) {
+            (
+                Renewal::Done {
+                    scratch_is_stale: true,
+                },
+                _,
+            )
+            | (_, Verdict::FilesWritten) => self.make_scratch(),
+            (_, Verdict::Pristine | Verdict::Altered(_)) => Ok(()),
         }
     }
 
@@ -281,14 +307,16 @@ impl Slot {
         if self.resident.is_some() {
             return Err("the container has a resident already".to_owned());
         }
-        let (Some(baseline), Some(_)) = (&mut self.baseline, &self.namespace) else {
+        if self.baseline.is_none() || self.namespace.is_none() {
             return Err("such a container serves one job only".to_owned());
-        };
-        // They are in the container's network namespace, and counted there, until the end.
+        }
+        // They are counted in the container's network namespace.
         let sockets = pair().map_err(|errno| errno.desc().to_owned())?;
-        baseline
-            .recount_sockets()
-            .map_err(|error| error.to_string())?;
+        if let Some(network) = &mut self.network {
+            network
+                .watch(&self.proc)
+                .map_err(|error| error.to_string())?;
+        }
         self.number_next_process(b"1");
         let mut resident = Resident::start(&mut self.stack, image, sockets)
             .map_err(|failed| format!("cannot {failed}"))?;
@@ -302,13 +330,20 @@ impl Slot {
         }
         let baseline = self.baseline.as_ref();
         if baseline.is_none_or(|baseline| baseline.changed().is_some()) {
-            return Err("it uses the network, shared memory or message queues".to_owned());
+            return Err("it uses shared memory or message queues".to_owned());
+        }
+        if self
+            .network
+            .as_ref()
+            .is_some_and(|network| network.spent().is_some())
+        {
+            return Err("it uses the network".to_owned());
         }
         self.heritage = self.written()?;
         resident.take_baseline();
         self.resident = Some(resident);
-        // Its own mount namespace is left to it.
-        self.make_scratch()
+        // Its own mount namespace is left to it, and its network, if it has used that.
+        self.restore(Verdict::FilesWritten)
             .map_err(|failed| format!("cannot {failed}"))
     }
 
@@ -341,10 +376,11 @@ impl Slot {
         let stream = |index: usize| -> BorrowedFd<'_> {
             descriptors.get(index).unwrap_or(&self.null).as_fd()
         };
-        let streams = [stream(0), stream(1), stream(2)];
+        let mut handed = vec![stream(0), stream(1), stream(2), namespace.as_fd()];
+        handed.extend(self.network.as_ref().map(OwnNetwork::namespace));
         let started = Instant::now();
         // Any other failure means that it is gone, which is noticed by listening to it.
-        if let Err(errno @ Errno::E2BIG) = resident.request(image, streams, namespace.as_fd()) {
+        if let Err(errno @ Errno::E2BIG) = resident.request(image, &handed) {
             return JobEnd::NotStarted(StepFailed::new("ask for a fork", errno));
         }
         let end = resident.follow(socket, |pid| {
@@ -387,7 +423,8 @@ impl Slot {
                 Privileges::Ordinary => Remains::Unreadable,
             });
         };
-        if let Some(remains) = baseline.changed() {
+        let spent = self.network.as_ref().and_then(OwnNetwork::spent);
+        if let Some(remains) = baseline.changed().or(spent) {
             return Verdict::Altered(remains);
         }
         if self.plan.root_is_ephemeral {

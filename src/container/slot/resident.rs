@@ -2,8 +2,8 @@
 //! good as one started afresh. An interpreter that has imported everything a job needs is one.
 //!
 //! The job's process is the resident's child, and everything else about it is as if the slot had
-//! started it: it enters the slot's mount namespace, in which nothing has been written yet; its
-//! descriptors are the job's; it has no capability that an ordinary job has not; and after its end
+//! started it: it enters the slot's mount namespace, in which nothing has been written yet, and its
+//! network namespace, where it is not the host's, which nobody has used yet; its descriptors are the job's; it has no capability that an ordinary job has not; and after its end
 //! the container is audited as ever, and the resident with it. What a resident can't do like this
 //! (files written before it was ready, processes left running) ends it, and with it the container.
 //!
@@ -11,7 +11,7 @@
 //! slot                                 resident
 //! start ── socket as standard input ─▶ hides the capabilities that its forks need
 //!       ◀── ready, or unfit REASON ──
-//! fork  ── arguments, 4 descriptors ─▶ fork ─▶ setns, descriptors, capabilities given up ─▶ the job
+//! fork  ── arguments, descriptors ───▶ fork ─▶ setns, descriptors, capabilities given up ─▶ the job
 //!       ◀── started PID ────────────   by the fork itself, before the job can do us any harm
 //!       ◀── ended STATUS ... ───────   wait4
 //! ```
@@ -228,12 +228,12 @@ impl Resident {
         })
     }
 
-    /// Asks for a fork with these standard streams in this mount namespace.
+    /// Asks for a fork with these descriptors: standard input, output and error, the mount
+    /// namespace, and the network namespace, if it is to enter one.
     pub fn request(
         &mut self,
         image: &ProcessImage,
-        streams: [BorrowedFd<'_>; 3],
-        namespace: BorrowedFd<'_>,
+        descriptors: &[BorrowedFd<'_>],
     ) -> nix::Result<()> {
         let mut text = Vec::new();
         for argument in &image.arguments {
@@ -242,10 +242,8 @@ impl Resident {
         if text.len() > REQUEST_BYTES_MAX {
             return Err(Errno::E2BIG);
         }
-        let [input, output, errors] = streams;
         self.forks = self.forks.saturating_add(1);
-        let descriptors = [input, output, errors, namespace];
-        socket::send(self.socket.as_fd(), &text, &descriptors)
+        socket::send(self.socket.as_fd(), &text, descriptors)
     }
 
     /// Whether it may serve another job: it waits for one, nobody has changed it, and it has not

@@ -6,6 +6,7 @@
 
 pub mod keyring;
 pub mod mount;
+pub mod network;
 pub mod process;
 pub mod socket;
 pub mod state;

@@ -215,31 +215,3 @@ pub fn reap_children_automatically() {
     // SAFETY: SIG_IGN installs no code of ours.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
-
-/// Brings up `lo` in the calling process's network namespace. The kernel then gives it 127.0.0.1
-/// and ::1.
-pub fn bring_loopback_up() -> nix::Result<()> {
-    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
-    use std::os::fd::AsRawFd;
-    let socket = socket(
-        AddressFamily::Inet,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
-    // SAFETY: `ifreq` is a plain structure for which zero is a value; its name stays
-    // NUL-terminated, since only its first two bytes are written.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    request.ifr_name[0] = b'l' as libc::c_char;
-    request.ifr_name[1] = b'o' as libc::c_char;
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-    // SAFETY: SIOCSIFFLAGS reads an `ifreq`, which outlives the call; the descriptor is open.
-    Errno::result(unsafe {
-        libc::ioctl(
-            socket.as_raw_fd(),
-            libc::SIOCSIFFLAGS as libc::Ioctl,
-            &request,
-        )
-    })
-    .map(drop)
-}

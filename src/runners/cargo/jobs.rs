@@ -108,7 +108,19 @@ impl Containers {
         }
         let host = match self.host.take() {
             Some(known) => known,
-            None => host::gather(project.invocation, toolchain::lent(project.toolchain)),
+            None => {
+                let lent = toolchain::lent(project.toolchain);
+                let mut facts = host::gather(project.invocation, lent);
+                let downloads = toolchain::downloads(project.toolchain);
+                let downloads = downloads.filter_map(|path| HostPath::resolve(&path).ok());
+                let mounts = mountinfo::of_this_host();
+                // The kernel takes no directory with mounts of the host's in it for an overlay.
+                let (caches, others): (Vec<_>, Vec<_>) = downloads
+                    .partition(|path| mountinfo::below(&mounts, &path.canonical).is_empty());
+                facts.caches.extend(caches);
+                facts.toolbox.extend(others);
+                facts
+            }
         };
         let workspace = self.workspace_facts(project)?;
         let made = container(&workspace, &host, toolbox, &libraries);

@@ -8,7 +8,10 @@ use crate::runners::sandbox::invocation::Invocation;
 use super::error::CargoError;
 
 /// What tests need of cargo's own directory.
-const CARGO_HOME: [&str; 6] = ["bin", "config", "config.toml", "env", "git", "registry"];
+const CARGO_HOME: [&str; 4] = ["bin", "config", "config.toml", "env"];
+
+/// What cargo itself writes to in its directory, even where it downloads nothing.
+const DOWNLOADS: [&str; 2] = ["git", "registry"];
 
 /// The Rust toolchain that builds the tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +133,13 @@ impl Rustup {
     }
 }
 
-/// What of a toolchain, and of the downloaded packages, tests are lent.
+/// Where the downloaded packages are.
+pub fn downloads(toolchain: &Toolchain) -> impl Iterator<Item = PathBuf> {
+    let cargo_home = toolchain.cargo_home.iter();
+    cargo_home.flat_map(|home| DOWNLOADS.iter().map(|name| home.join(name)))
+}
+
+/// What of a toolchain tests are lent, besides the downloaded packages.
 pub fn lent(toolchain: &Toolchain) -> Vec<PathBuf> {
     let cargo_home = toolchain.cargo_home.iter();
     let of_cargo = cargo_home.flat_map(|home| CARGO_HOME.iter().map(|name| home.join(name)));

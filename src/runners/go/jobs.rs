@@ -19,7 +19,7 @@ use crate::runners::sandbox::container::host_path::HostPath;
 use crate::runners::sandbox::container::inputs::{inputs, with_built};
 use crate::runners::sandbox::container::workspace::Places;
 use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
-use crate::runners::sandbox::environment::invoking;
+use crate::runners::sandbox::environment::{go_offline, invoking};
 use crate::runners::sandbox::invocation::{Invocation, Variables};
 use crate::runners::sandbox::own::OwnDirectories;
 use crate::runners::sandbox::specified::{Given, OwnProgram, Specified, Standard};
@@ -309,6 +309,7 @@ fn environment(project: &Project<'_>, directory: &Path, offer: &Offer) -> Variab
         variables.insert("PATH".into(), path.clone());
     }
     variables.insert("PWD".into(), directory.into());
+    go_offline(&mut variables, project.settings.isolation);
     variables
 }
 

@@ -12,7 +12,7 @@ use crate::runners::sandbox::container::workspace::Places;
 use crate::runners::sandbox::container::{
     ContainerError, Toolbox, container, host, mountinfo, workspace,
 };
-use crate::runners::sandbox::environment::invoking;
+use crate::runners::sandbox::environment::{go_offline, invoking};
 use crate::runners::sandbox::invocation::{Invocation, Variables};
 
 /// See the module's documentation.
@@ -51,10 +51,12 @@ impl Surroundings {
         let host = host::gather(invocation, Vec::new());
         let libraries = Libraries::default();
         let spec = container(&facts, &host, Toolbox::Present, &libraries)?;
+        let mut environment = invoking(&invocation.environment, Isolation::Container);
+        go_offline(&mut environment, Isolation::Container);
         Ok(Surroundings {
             container: Arc::new(spec),
             inputs: Arc::new(inputs(&facts, &host, &libraries, &[])),
-            environment: Arc::new(invoking(&invocation.environment, Isolation::Container)),
+            environment: Arc::new(environment),
             working_directory: directory.clone(),
         })
     }

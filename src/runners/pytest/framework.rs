@@ -150,7 +150,8 @@ impl PytestFramework {
         let interpreter = interpreter.await?;
         let isolation = self.settings.isolation;
         let surroundings = Surroundings::make(&self.invocation, own, &interpreter, isolation)?;
-        let environment = environment::invoking(&self.invocation.environment, isolation);
+        let mut environment = environment::invoking(&self.invocation.environment, isolation);
+        environment::go_offline(&mut environment, isolation);
         Ok(Shop {
             settings: &self.settings,
             colours: self.invocation.colours,

@@ -2,9 +2,10 @@
 //!
 //! What names something of the calling session that no container holds (sockets, displays, a job
 //! server) is left out, and so is what changes from shell to shell without meaning ([`WITHHELD`]);
-//! a directory for temporary files becomes `/tmp`. Where tests are mere processes, all of it stays.
+//! a directory for temporary files becomes `/tmp`. Tools that fetch packages are told that there is
+//! no network ([`OFFLINE`]). Where tests are mere processes, all of it stays.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use crate::engine::event::Isolation;
 
@@ -57,6 +58,42 @@ const TEMPORARY_DIRECTORY: [&str; 4] = ["TEMP", "TEMPDIR", "TMP", "TMPDIR"];
 /// Where temporary files go in a container.
 const TEMPORARY: &str = "/tmp";
 
+/// Tells tools that fetch packages not to try in a container, where they would do so for a long
+/// time: what they have at hand they then use, or they fail at once. An index or a proxy on
+/// loopback, which a test may have started, works as ever where a tool makes a difference.
+///
+/// Go is not told `-mod=mod`: it refuses that in workspaces, and leaves vendored packages aside.
+pub const OFFLINE: [(&str, &str); 5] = [
+    ("CARGO_NET_OFFLINE", "true"),
+    ("GOPROXY", "off"),
+    ("GOSUMDB", "off"),
+    ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+    ("PIP_RETRIES", "0"),
+];
+
+/// Adds [`OFFLINE`] to a test's environment, as far as it says nothing of that.
+pub fn go_offline(variables: &mut Variables, isolation: Isolation) {
+    match isolation {
+        Isolation::Process => {}
+        Isolation::Container => {
+            for (name, value) in OFFLINE {
+                variables.entry(name.into()).or_insert_with(|| value.into());
+            }
+        }
+    }
+}
+
+/// Takes [`OFFLINE`] from the environment of a test that has the host's network, but for what the
+/// invoking environment says.
+pub fn go_online(variables: &mut Variables, invoking: &Variables) {
+    for (name, value) in OFFLINE {
+        let name = OsStr::new(name);
+        if !invoking.contains_key(name) && variables.get(name).is_some_and(|own| own == value) {
+            variables.remove(name);
+        }
+    }
+}
+
 /// The invoking environment, as far as it means something to a test.
 pub fn invoking(all: &Variables, isolation: Isolation) -> Variables {
     match isolation {
@@ -87,5 +124,32 @@ mod tests {
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(sorted.len(), WITHHELD.len());
+    }
+
+    #[test]
+    fn tools_are_offline_unless_the_caller_says_otherwise() {
+        let variables = |pairs: &[(&str, &str)]| -> Variables {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect()
+        };
+        let caller = variables(&[("GOPROXY", "off"), ("PIP_RETRIES", "7"), ("X", "1")]);
+        let mut process = caller.clone();
+        go_offline(&mut process, Isolation::Process);
+        assert_eq!(process, caller);
+        let mut offline = caller.clone();
+        go_offline(&mut offline, Isolation::Container);
+        let told = [
+            ("CARGO_NET_OFFLINE", "true"),
+            ("GOPROXY", "off"),
+            ("GOSUMDB", "off"),
+            ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+            ("PIP_RETRIES", "7"),
+            ("X", "1"),
+        ];
+        assert_eq!(offline, variables(&told));
+        go_online(&mut offline, &caller);
+        assert_eq!(offline, caller);
     }
 }

@@ -5,6 +5,7 @@
 //! libraries are found ([`library_path`]). So do we, with these differences:
 //!
 //! - What means nothing in a container is left out, see [`invoking`].
+//! - In a container cargo itself is told to be offline, see [`go_offline`].
 //! - `CARGO_BIN_EXE_*` is there with every cargo; cargo itself sets it at run time since 1.94.
 //! - Of the directories for shared libraries only those are on the path in which a test may find
 //!   one: the others can make no difference but to its speed, and which of the build scripts' are
@@ -33,7 +34,7 @@ use self::config::ConfiguredVariable;
 use self::library_path::LibraryPath;
 use super::metadata::Package;
 use super::toolchain::Toolchain;
-use crate::runners::sandbox::environment::invoking;
+use crate::runners::sandbox::environment::{go_offline, invoking};
 use crate::runners::sandbox::invocation::Variables;
 
 /// How many threads libtest runs tests on.
@@ -78,6 +79,7 @@ pub fn environment(sources: &Sources<'_>) -> Variables {
     variables
         .entry(TEST_THREADS.into())
         .or_insert_with(|| sources.processors.to_string().into());
+    go_offline(&mut variables, sources.isolation);
     variables
 }
 

@@ -92,6 +92,7 @@ fn a_test_gets_what_cargo_sets_over_what_means_something_in_a_container() {
     CARGO_HOME=/home/u/.cargo
     CARGO_MANIFEST_DIR=/w/p
     CARGO_MANIFEST_PATH=/w/p/Cargo.toml
+    CARGO_NET_OFFLINE=true
     CARGO_PKG_AUTHORS=A <a@b>:C
     CARGO_PKG_DESCRIPTION=A thing
     CARGO_PKG_HOMEPAGE=h
@@ -107,10 +108,14 @@ fn a_test_gets_what_cargo_sets_over_what_means_something_in_a_container() {
     CARGO_PKG_VERSION_PATCH=3
     CARGO_PKG_VERSION_PRE=beta.1
     GENERATED=yes
+    GOPROXY=off
+    GOSUMDB=off
     HOME=/home/u
     LD_LIBRARY_PATH=/mine
     OUT_DIR=/w/target/out
     PATH=/usr/bin
+    PIP_DISABLE_PIP_VERSION_CHECK=1
+    PIP_RETRIES=0
     RUSTUP_HOME=/home/u/.rustup
     RUSTUP_TOOLCHAIN=stable
     RUST_BACKTRACE=full

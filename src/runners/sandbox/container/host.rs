@@ -83,6 +83,12 @@ const COPY_BYTES_MAX: u64 = 64 * 1024;
 /// Names of the container itself and of the loopback addresses.
 const HOSTS_LOOPBACK: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 
+/// No name server answers in a container: queries are refused at once.
+const RESOLV_CONF: &str = "nameserver 127.0.0.1\n";
+
+/// `localhost` has both addresses.
+const HOST_CONF_LEAST: &str = "multi on\n";
+
 /// Name resolution that reads files only.
 const NSSWITCH_LEAST: &str = "passwd: files\ngroup: files\nhosts: files\nservices: files\n\
                               protocols: files\n";
@@ -227,7 +233,7 @@ fn complete(mut table: Vec<u8>, id: u32, line: &str) -> Vec<u8> {
 
 /// What stands below `/etc` next to the toolbox.
 fn etc(directory: &Path, system: &[HostPath], accounts: &Accounts) -> Vec<EtcEntry> {
-    let mut entries = vec![hosts()];
+    let mut entries = vec![hosts(), resolver()];
     for name in ETC {
         let path = directory.join(name);
         let Some(content) = etc_content(&path, system) else {
@@ -276,7 +282,9 @@ fn etc_least(accounts: &Accounts) -> Vec<EtcEntry> {
     let groups = b"root:x:0:\nnogroup:x:65534:\n";
     vec![
         hosts(),
+        resolver(),
         file("group", accounts.complete_group(groups.to_vec())),
+        file("host.conf", HOST_CONF_LEAST.into()),
         file("nsswitch.conf", NSSWITCH_LEAST.into()),
         file("passwd", accounts.complete_passwd(root.to_vec())),
     ]
@@ -286,6 +294,13 @@ fn hosts() -> EtcEntry {
     EtcEntry {
         path: "/etc/hosts".into(),
         content: EtcContent::File(format!("{HOSTS_LOOPBACK}127.0.1.1 {HOSTNAME}\n").into()),
+    }
+}
+
+fn resolver() -> EtcEntry {
+    EtcEntry {
+        path: "/etc/resolv.conf".into(),
+        content: EtcContent::File(RESOLV_CONF.into()),
     }
 }
 
@@ -361,6 +376,7 @@ mod tests {
             .collect();
         insta::assert_snapshot!(shown.join("\n"), @r#"
         /etc/hosts "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 maelstrom\n"
+        /etc/resolv.conf "nameserver 127.0.0.1\n"
         /etc/ld.so.cache bind etc/ld.so.cache
         /etc/localtime -> ../usr/zone
         /etc/passwd "root:x:0:0::/:/bin/sh\nme:x:1234:99:me:/home/me:/bin/sh\n"

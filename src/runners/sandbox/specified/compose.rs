@@ -14,8 +14,10 @@ use crate::engine::materials::{ImageMaterial, MaterialError, Watcher};
 use crate::engine::spec::environment::expand;
 use crate::engine::spec::{Inherited, Layer, Resolution, Resolved, ResolvedBase, Toolbox};
 use crate::runners::sandbox::container::HOSTNAME;
+use crate::runners::sandbox::environment::go_online;
 use crate::runners::sandbox::invocation::Variables;
 
+use super::local_network;
 use super::mount_points::{check_hidden, check_mounts};
 use super::{Attention, Given, OwnProgram, Specified, SpecifiedError, Standard, ToolboxUse};
 
@@ -124,11 +126,18 @@ impl Specified {
         place: &str,
     ) -> Result<Arc<Variables>, SpecifiedError> {
         let inherits = resolved.base.inherited().contains(Inherited::ENVIRONMENT);
+        let is_local = resolved.scalars.network == Some(Network::Local);
         let start = match base {
-            Base::Default(_) if inherits && resolved.environment.is_empty() => {
+            Base::Default(_) if inherits && resolved.environment.is_empty() && !is_local => {
                 return Ok(Arc::clone(&standard.environment));
             }
-            Base::Default(_) if inherits => Variables::clone(&standard.environment),
+            Base::Default(_) if inherits => {
+                let mut start = Variables::clone(&standard.environment);
+                if is_local {
+                    go_online(&mut start, &self.client);
+                }
+                start
+            }
             Base::Image(image) if inherits => {
                 let own = |(name, value): (&String, &String)| (name.into(), value.into());
                 image.environment.iter().map(own).collect()
@@ -176,6 +185,19 @@ impl Specified {
             let kind = MountKind::Bind { source, access };
             program = Some(mount_point.clone());
             mounts.push(Mount { mount_point, kind });
+        }
+        if resolved.scalars.network == Some(Network::Local) {
+            let names = match base {
+                Base::Nothing => Vec::new(),
+                Base::Image(_) => {
+                    let names = local_network::names_in_image(&own);
+                    own.push(self.layer(&local_network::stubs(&names), place).await?);
+                    names
+                }
+                Base::Default(_) if shows_host => local_network::names_in_default(&own),
+                Base::Default(_) => Vec::new(),
+            };
+            mounts.extend(names);
         }
         let root = self.root(resolved, base, own, place).await?;
         check_mounts(&root, &mounts, &resolved.mounts, place)?;

@@ -14,6 +14,7 @@
 
 mod compose;
 mod error;
+mod local_network;
 mod mount_points;
 mod options;
 

@@ -1,0 +1,385 @@
+//! The network namespace of a container, which jobs share as long as none of them uses it.
+//!
+//! Of what sockets leave behind (ports in `TIME_WAIT`, metrics, neighbors, counters) not much can
+//! be taken back, and a namespace costs a fraction of a container. So a namespace that was used is
+//! given up, and the container goes on with a fresh one.
+//!
+//! That it was not used is proved as follows. What an unprivileged program can leave in a network
+//! namespace it leaves by a packet, or it lasts as long as a socket, with two exceptions, which are
+//! made visible:
+//!
+//! | what | how it is seen |
+//! | --- | --- |
+//! | packets, and with them connections, `TIME_WAIT`, cached metrics and errors | the devices' counters, which no job can reset |
+//! | sockets that live on in a message in flight, and all that is bound to them | the namespace's count of sockets |
+//! | flow labels, which linger | the namespace's list of them |
+//! | multicast memberships, for which the kernel answers for some seconds after they have ended | it is told to report as the first versions of IGMP and MLD do: then a membership that ends leaves nothing, and one of IPv6 is a packet at once |
+//!
+//! Where the kernel can't be told, every job has a namespace of its own.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::stat::Mode;
+
+use super::super::message::Remains;
+use super::super::plan::Plan;
+use super::super::spec::{Network, Privileges};
+use super::super::step::{FileSystem, Step};
+use super::super::sys::network::bring_loopback_up;
+use super::audit::{Part, WatchedFile};
+use super::build::{Builder, StepFailed};
+
+/// Where the kernel is told which version of its protocol it is to use for multicast memberships.
+const MEMBERSHIP_VERSIONS: [&str; 2] = [
+    "sys/net/ipv4/conf/all/force_igmp_version",
+    "sys/net/ipv6/conf/all/force_mld_version",
+];
+
+/// The first, which knows of no reports after a membership has ended.
+const MEMBERSHIP_VERSION: &[u8] = b"1";
+
+/// The container's present namespace.
+pub struct OwnNetwork {
+    namespace: OwnedFd,
+    watched: Vec<WatchedFile>,
+    memberships: Memberships,
+    view: View,
+    /// What it was set up with. It is counted among the sockets.
+    _control: Option<OwnedFd>,
+}
+
+/// Whether a multicast membership that has ended has left nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memberships {
+    EndAtOnce,
+    Linger,
+}
+
+/// What of the container shows one particular network namespace.
+enum View {
+    /// Some mounts.
+    Mounts {
+        /// Those of the template: sysfs, and what hides parts of it.
+        template: Vec<Step>,
+        /// Whether the scratch stage has some of its own.
+        in_scratch: bool,
+    },
+    /// Mounts that can't be made again.
+    Fixed,
+}
+
+/// Whether a namespace has been replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// It was as before.
+    Unnecessary,
+    /// It was used.
+    Done {
+        /// Whether the scratch stage shows the old one, and must be made again.
+        scratch_is_stale: bool,
+    },
+}
+
+impl OwnNetwork {
+    /// Takes over the calling process's namespace, a fresh one, as this plan made it; nothing where
+    /// it is the host's, or the only job may do with it what it wants. `proc` is an open `/proc` in
+    /// which the calling process is visible.
+    pub fn of(
+        proc: &OwnedFd,
+        plan: &Plan,
+        control: Option<OwnedFd>,
+    ) -> Result<Option<OwnNetwork>, StepFailed> {
+        match (plan.privileges, plan.network) {
+            (Privileges::Full, _) | (_, Network::Local) => Ok(None),
+            (Privileges::Ordinary, Network::Disabled | Network::Loopback) => {
+                OwnNetwork::observe(proc, View::of(plan), control)
+                    .map(Some)
+                    .map_err(|error| StepFailed::of_io("inspect the network", &error))
+            }
+        }
+    }
+
+    fn observe(proc: &OwnedFd, view: View, control: Option<OwnedFd>) -> io::Result<OwnNetwork> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let mut network = OwnNetwork {
+            memberships: end_memberships_at_once(proc),
+            namespace: openat(proc, "self/ns/net", flags, Mode::empty())?,
+            watched: Vec::new(),
+            view,
+            _control: control,
+        };
+        network.watch(proc)?;
+        Ok(network)
+    }
+
+    /// Takes the present state as the one to compare with.
+    pub fn watch(&mut self, proc: &OwnedFd) -> io::Result<()> {
+        use Remains::{Packets, Sockets};
+        self.watched = vec![
+            WatchedFile::open(proc, "self/net/dev", Part::Whole, Packets)?,
+            // `sockets: used N`; the lines after it count for the whole machine.
+            WatchedFile::open(proc, "self/net/sockstat", Part::FirstLine, Sockets)?,
+        ];
+        match WatchedFile::open(proc, "self/net/ip6_flowlabel", Part::Whole, Sockets) {
+            Ok(file) => self.watched.push(file),
+            // A kernel without IPv6.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// For those who are to enter it.
+    pub fn namespace(&self) -> BorrowedFd<'_> {
+        self.namespace.as_fd()
+    }
+
+    /// What has been left in it, if anything has, or can't be excluded.
+    pub fn changed(&self) -> Option<Remains> {
+        if self.memberships == Memberships::Linger {
+            return Some(Remains::Packets);
+        }
+        let mut watched = self.watched.iter();
+        watched.find_map(|file| file.changed().unwrap_or(Some(Remains::Unreadable)))
+    }
+
+    /// What keeps the container from going on, if anything does.
+    pub fn spent(&self) -> Option<Remains> {
+        match self.view {
+            View::Mounts { .. } => None,
+            View::Fixed => self.changed(),
+        }
+    }
+
+    /// Gives the namespace up for a fresh one if it was used. The calling process is then in that.
+    /// `mounts` are the mount namespaces that are to show it: the template's, and the scratch
+    /// stage's, if that is not to be made again anyway.
+    pub fn renew(
+        &mut self,
+        proc: &OwnedFd,
+        network: Network,
+        builder: &mut Builder,
+        mounts: [Option<&OwnedFd>; 2],
+    ) -> Result<Renewal, StepFailed> {
+        if self.changed().is_none() {
+            return Ok(Renewal::Unnecessary);
+        }
+        unshare(CloneFlags::CLONE_NEWNET)
+            .map_err(|errno| StepFailed::new("create a network namespace", errno))?;
+        let control = match network {
+            Network::Loopback => {
+                let step = Step::BringLoopbackUp;
+                Some(bring_loopback_up().map_err(|errno| StepFailed::new(step, errno))?)
+            }
+            Network::Disabled | Network::Local => None,
+        };
+        let view = std::mem::replace(&mut self.view, View::Fixed);
+        let scratch_is_stale = view.show_again(builder, mounts)?;
+        *self = OwnNetwork::observe(proc, view, control)
+            .map_err(|error| StepFailed::of_io("inspect the network", &error))?;
+        Ok(Renewal::Done { scratch_is_stale })
+    }
+}
+
+/// Sees to it that multicast memberships leave nothing behind when they end.
+fn end_memberships_at_once(proc: &OwnedFd) -> Memberships {
+    let told = MEMBERSHIP_VERSIONS.iter().all(|name| {
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        match openat(proc, *name, flags, Mode::empty()) {
+            Ok(file) => File::from(file).write_all_at(MEMBERSHIP_VERSION, 0).is_ok(),
+            // A kernel without such memberships.
+            Err(errno) => errno == Errno::ENOENT,
+        }
+    });
+    match told {
+        true => Memberships::EndAtOnce,
+        false => Memberships::Linger,
+    }
+}
+
+fn is_sys(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Mount {
+            file_system: FileSystem::Sys,
+            ..
+        }
+    )
+}
+
+impl View {
+    /// What a container shows of the network.
+    fn of(plan: &Plan) -> View {
+        let mut shown = Vec::new();
+        let mut places: Vec<&Path> = Vec::new();
+        for step in &plan.template {
+            let Some(place) = place_of(step) else {
+                continue;
+            };
+            if is_sys(step) {
+                places.push(place);
+            }
+            if places.iter().any(|above| place.starts_with(above)) {
+                match step {
+                    Step::Mount { .. } | Step::Mask { .. } => shown.push(step.clone()),
+                    _ => return View::Fixed,
+                }
+            }
+        }
+        View::Mounts {
+            template: shown,
+            in_scratch: plan.scratch_mounts.iter().any(is_sys),
+        }
+    }
+
+    /// Shows the calling process's network namespace in these mount namespaces, or in the only one
+    /// there is. Returns whether the scratch stage does not show it yet.
+    fn show_again(
+        &self,
+        builder: &mut Builder,
+        mounts: [Option<&OwnedFd>; 2],
+    ) -> Result<bool, StepFailed> {
+        let (steps, in_scratch) = match self {
+            View::Mounts {
+                template,
+                in_scratch,
+            } => (template, *in_scratch),
+            View::Fixed => return Err(StepFailed::new("mount sysfs again", Errno::EBUSY)),
+        };
+        if steps.is_empty() {
+            return Ok(in_scratch);
+        }
+        let [template, scratch] = mounts;
+        if template.is_none() {
+            mount_again(builder, steps)?;
+            return Ok(false);
+        }
+        for mounts in [template, scratch].into_iter().flatten() {
+            setns(mounts, CloneFlags::CLONE_NEWNS)
+                .map_err(|errno| StepFailed::new("enter the mount namespace", errno))?;
+            mount_again(builder, steps)?;
+        }
+        Ok(in_scratch || scratch.is_none())
+    }
+}
+
+/// Makes these mounts again, in their places.
+fn mount_again(builder: &mut Builder, steps: &[Step]) -> Result<(), StepFailed> {
+    for step in steps {
+        match step {
+            Step::Mount {
+                file_system: FileSystem::Sys,
+                target,
+                ..
+            } => builder
+                .mount_sys_again(target)
+                .map_err(|errno| StepFailed::new(step, errno))?,
+            other => builder.run(std::slice::from_ref(other))?,
+        }
+    }
+    Ok(())
+}
+
+/// Where in the container a step puts something.
+fn place_of(step: &Step) -> Option<&Path> {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let place: &CStr = match step {
+        Step::BindHost { target, .. }
+        | Step::BindStash { target, .. }
+        | Step::Mount { target, .. }
+        | Step::MountOverlay { target, .. }
+        | Step::GuardProc { target }
+        | Step::Mask { target } => target,
+        Step::MakeDirectory { path, .. }
+        | Step::MakeMountPoint { path, .. }
+        | Step::WriteFile { path, .. }
+        | Step::MakeSymlink { path, .. }
+        | Step::EnterStash { path } => path,
+        Step::StashHost { name, .. } => name,
+        Step::Privatize
+        | Step::EnterEmptyRoot
+        | Step::EnterLayers { .. }
+        | Step::SealRoot
+        | Step::LeaveHost
+        | Step::SetHostName { .. }
+        | Step::BringLoopbackUp => return None,
+    };
+    Some(Path::new(OsStr::from_bytes(place.to_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::plan::plan;
+    use crate::container::spec::{
+        BindAccess, ContainerSpec, Mount, MountKind, Privileges, Root, WhenForbidden,
+    };
+
+    fn view(mounts: &[(&str, MountKind)]) -> View {
+        let mounts = mounts.iter().map(|(point, kind)| Mount {
+            mount_point: point.into(),
+            kind: kind.clone(),
+        });
+        View::of(
+            &plan(&ContainerSpec {
+                root: Root::Skeleton(Vec::new()),
+                mounts: mounts.collect(),
+                network: Network::Loopback,
+                hostname: "box".into(),
+                user: 0,
+                group: 0,
+                privileges: Privileges::Ordinary,
+            })
+            .unwrap(),
+        )
+    }
+
+    #[test]
+    fn what_shows_the_network_is_known() {
+        let sys = MountKind::Sys {
+            when_forbidden: WhenForbidden::Fail,
+        };
+        let scratch = MountKind::Scratch { mode: 0o755 };
+        let bind = MountKind::Bind {
+            source: "/usr".into(),
+            access: BindAccess::ReadOnly,
+        };
+        let shown = |view: View| match view {
+            View::Mounts {
+                template,
+                in_scratch,
+            } => Some((template.len(), in_scratch)),
+            View::Fixed => None,
+        };
+        let at = |point: &'static str, kind: &MountKind| (point, kind.clone());
+        for (mounts, expected) in [
+            (
+                vec![at("/tmp", &scratch), at("/proc", &MountKind::Proc)],
+                Some((0, false)),
+            ),
+            (vec![at("/sys", &sys), at("/usr", &bind)], Some((1, false))),
+            (
+                vec![at("/sys", &sys), at("/sys/firmware", &MountKind::Mask)],
+                Some((2, false)),
+            ),
+            (
+                vec![at("/run", &scratch), at("/run/sys", &sys)],
+                Some((0, true)),
+            ),
+            // Their sources are out of reach when the network is replaced.
+            (vec![at("/sys", &sys), at("/sys/kernel", &bind)], None),
+            (vec![at("/sys", &sys), at("/sys/kernel", &scratch)], None),
+        ] {
+            assert_eq!(shown(view(&mounts)), expected, "{mounts:?}");
+        }
+    }
+}

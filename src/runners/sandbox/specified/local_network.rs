@@ -1,0 +1,81 @@
+//! What a container needs of the host to use the host's network: how names become addresses there.
+//! What the container's own layers say of that wins.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::engine::job::{BindAccess, Mount, MountKind};
+use crate::engine::spec::Layer;
+
+use super::compose::stub_of;
+
+/// The files that say how names become addresses, of which every default container has its own.
+const NAMES: [&str; 3] = ["/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf"];
+
+/// Those that images leave to whoever runs them; an image knows best how its own library looks
+/// names up.
+const NAMES_IN_IMAGE: [&str; 2] = ["/etc/hosts", "/etc/resolv.conf"];
+
+/// The host's, in place of the default container's.
+pub fn names_in_default(layers: &[PathBuf]) -> Vec<Mount> {
+    names(&NAMES, layers)
+}
+
+/// The host's, in place of an image's.
+pub fn names_in_image(layers: &[PathBuf]) -> Vec<Mount> {
+    names(&NAMES_IN_IMAGE, layers)
+}
+
+fn names(files: &[&str], layers: &[PathBuf]) -> Vec<Mount> {
+    let is_free = |file: &str| {
+        let place = file.trim_start_matches('/');
+        let mut places = layers.iter().map(|layer| layer.join(place));
+        !places.any(|place| fs::symlink_metadata(place).is_ok())
+    };
+    let lent = files
+        .iter()
+        .filter(|file| Path::new(file).is_file() && is_free(file));
+    lent.map(|file| Mount {
+        mount_point: file.into(),
+        kind: MountKind::Bind {
+            source: file.into(),
+            access: BindAccess::ReadOnly,
+        },
+    })
+    .collect()
+}
+
+/// What these can be mounted on in an image that lacks them.
+pub fn stubs(mounts: &[Mount]) -> Layer {
+    let paths = mounts
+        .iter()
+        .map(|mount| stub_of(&mount.mount_point.to_string_lossy()));
+    Layer::Stubs {
+        stubs: paths.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_win_over_the_host() {
+        let layer = tempfile::tempdir().unwrap();
+        let points = |layers: &[PathBuf]| -> Vec<PathBuf> {
+            let names = names_in_image(layers).into_iter();
+            names.map(|mount| mount.mount_point).collect()
+        };
+        let all = points(&[]);
+        let here = NAMES_IN_IMAGE
+            .iter()
+            .filter(|file| Path::new(file).is_file());
+        assert_eq!(all.len(), here.count());
+        fs::create_dir(layer.path().join("etc")).unwrap();
+        assert_eq!(points(&[layer.path().to_owned()]), all);
+        fs::write(layer.path().join("etc/hosts"), "127.0.0.1 localhost\n").unwrap();
+        let hosts = Path::new("/etc/hosts");
+        let others: Vec<_> = all.into_iter().filter(|point| point != hosts).collect();
+        assert_eq!(points(&[layer.path().to_owned()]), others);
+    }
+}

@@ -10,11 +10,11 @@
 //! | packets, connections, `TIME_WAIT` ports | the loopback device's packet counters: what a socket leaves behind it leaves by packets |
 //! | sockets that live on in a message in flight | the namespace's count of sockets |
 //! | System V objects, POSIX message queues | the namespace's counts; the queue file system's root |
-//! | keys | the session, user and persistent keyrings |
 //! | limits, affinity, priorities, OOM score of PID 1, which later jobs inherit | read back |
 //!
 //! Processes, open files, locks, timers, pseudo-terminals, pipes and unnamed shared memory end with
-//! the job's last process, which [`super::process`] makes sure of before it asks here. Counters
+//! the job's last process, which [`super::process`] makes sure of before it asks here. Keyrings and
+//! vsock ports are out of its reach ([`super::super::filter`]). Counters
 //! that only count (network statistics without packets, inode numbers) are not compared: they
 //! carry nothing that a test could depend on.
 
@@ -31,7 +31,6 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::sys::statfs::fstatfs;
 
 use super::super::message::Remains;
-use super::super::sys::keyring::{self, Keyring};
 use super::super::sys::state::{
     ProcessAttributes, SystemVObjects, process_attributes, system_v_objects,
 };
@@ -52,7 +51,6 @@ pub struct Baseline {
     watched: Vec<WatchedFile>,
     system_v: SystemVObjects,
     queues: Option<(OwnedFd, Stamp)>,
-    keyrings: Vec<Keyring>,
     attributes: ProcessAttributes,
 }
 
@@ -160,7 +158,6 @@ impl Baseline {
             watched,
             system_v: system_v_objects()?,
             queues,
-            keyrings: keyrings(),
             attributes: process_attributes()?,
         })
     }
@@ -192,26 +189,12 @@ impl Baseline {
         {
             return Ok(Some(Remains::Queues));
         }
-        for keyring in &self.keyrings {
-            if keyring::content_bytes(*keyring)? != 0 {
-                return Ok(Some(Remains::Keys));
-            }
-        }
         if system_v_objects()? != self.system_v {
             return Ok(Some(Remains::SystemV));
         }
         let same = process_attributes()? == self.attributes;
         Ok((!same).then_some(Remains::Attributes))
     }
-}
-
-/// The keyrings a job could leave a key in; none where the kernel or a filter denies us keyrings,
-/// since the job is denied them as well.
-fn keyrings() -> Vec<Keyring> {
-    let mut keyrings = vec![Keyring::SESSION, Keyring::USER];
-    keyrings.extend(keyring::persistent().ok());
-    keyrings.retain(|keyring| keyring::content_bytes(*keyring).is_ok());
-    keyrings
 }
 
 /// What `stat` says of an inode that changes whenever the inode does.

@@ -13,7 +13,7 @@
 //! - [`build`]: carries out the plan.
 //! - [`audit`]: compares the container with what it was.
 //! - [`process`]: the loop.
-//! - [`job`]: the processes of one job.
+//! - [`job`]: the processes of one job. [`namespaces`]: how many its sandboxes can have.
 //! - [`resident`]: a process that stays from job to job, and forks them; [`heritage`]: what it has
 //!   written for them.
 
@@ -21,5 +21,6 @@ pub mod audit;
 pub mod build;
 pub mod heritage;
 pub mod job;
+pub mod namespaces;
 pub mod process;
 pub mod resident;

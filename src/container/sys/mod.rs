@@ -7,5 +7,6 @@
 pub mod keyring;
 pub mod mount;
 pub mod process;
+pub mod seccomp;
 pub mod socket;
 pub mod state;

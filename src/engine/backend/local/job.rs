@@ -126,6 +126,10 @@ pub async fn run(mut assignment: Assignment) -> Turn {
             result
         }
         Err(StartError::Container(message)) => JobResult::not_run(JobEnd::Error(message)),
+        Err(StartError::Limit(failed)) => {
+            JobResult::not_run(JobEnd::Error(format!("cannot {failed}")))
+        }
+        Err(StartError::Unwanted) => JobResult::not_run(JobEnd::Cancelled),
         Err(StartError::Helper(error)) => {
             let lost = turn.lost.insert(helper_lost(error));
             JobResult::not_run(JobEnd::Error(lost.message.clone()))
@@ -215,7 +219,7 @@ impl Assignment {
 
     /// A new container, with the job's resident in it if there can be one.
     async fn container(&self, containers: &Containers) -> Result<Container, StartError> {
-        let container = containers.start(&self.job.container).await?;
+        let container = self.start(containers).await?;
         let Some(resident) = containers.resident(self.job.resident.as_ref()) else {
             return Ok(container);
         };
@@ -230,7 +234,7 @@ impl Assignment {
                 Ok(_) | Err(_) => "its container ended".to_owned(),
             },
             // The container goes with whatever the resident is at.
-            () = self.unwanted() => return containers.start(&self.job.container).await,
+            () = self.unwanted() => return Err(StartError::Unwanted),
             () = tokio::time::sleep(RESIDENT_START_MAX) => {
                 format!("it was not ready after {} s", RESIDENT_START_MAX.as_secs())
             }
@@ -241,7 +245,28 @@ impl Assignment {
                 &reason,
             ))));
         }
-        containers.start(&self.job.container).await
+        self.start(containers).await
+    }
+
+    /// A new container, as soon as the machine allows one more.
+    async fn start(&self, containers: &Containers) -> Result<Container, StartError> {
+        let mut wait = None;
+        loop {
+            let failed = match containers.start(&self.job.container).await {
+                Err(StartError::Limit(failed)) => failed,
+                other => return other,
+            };
+            let wait = wait.get_or_insert_with(|| containers.room().wait());
+            if let Some(notice) = containers.room().notice(&failed) {
+                self.tell(BackendEvent::Fact(EventKind::Notice(notice)));
+            }
+            tokio::select! {
+                makes_sense = wait.next_try() => if !makes_sense {
+                    return Err(StartError::Limit(failed));
+                },
+                () = self.unwanted() => return Err(StartError::Unwanted),
+            }
+        }
     }
 
     /// Waits until nobody wants the job any more.

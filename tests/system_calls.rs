@@ -1,0 +1,391 @@
+//! What the system call filter keeps from a job, what it leaves to it, and what lifts it. Real
+//! containers, made by the real spawner; the calls themselves are made by a program in C.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use maelstrom::container::filter::{compile, numbers};
+use maelstrom::container::message::{
+    self, PackedStrings, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
+};
+use maelstrom::container::plan::plan;
+use maelstrom::container::spawner::Spawner;
+use maelstrom::container::spec::*;
+use nix::unistd::geteuid;
+use support::{EXECUTABLE, script, spec};
+
+const PROBE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/system-calls/probe.c"
+);
+
+/// A directory of the host with the program that makes calls; containers have it at `/src`.
+struct Source(tempfile::TempDir);
+
+impl Source {
+    fn new() -> Source {
+        let directory = tempfile::tempdir().unwrap();
+        let built = Command::new("cc")
+            .args(["-O1", "-o"])
+            .arg(directory.path().join("probe"))
+            .arg(PROBE)
+            .status();
+        assert!(built.unwrap().success());
+        Source(directory)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Runs the program outside of any container.
+    fn outside(&self, words: &[&str]) -> String {
+        let probe = self.path().join("probe");
+        let output = Command::new(probe).args(words).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+fn spawner() -> Spawner {
+    Spawner::launch(Path::new(EXECUTABLE)).unwrap()
+}
+
+struct Slot(OwnedFd);
+
+/// A slot, once it is ready.
+fn start(spawner: &Spawner, spec: &ContainerSpec) -> Slot {
+    let slot = Slot(spawner.start_slot(&plan(spec).unwrap()).unwrap());
+    slot.expect_ready();
+    slot
+}
+
+impl Slot {
+    fn expect_ready(&self) {
+        let reply = message::receive(self.0.as_fd()).unwrap().0;
+        assert!(matches!(reply, SlotReply::Ready), "{reply:?}");
+    }
+
+    /// What a shell script writes, and what becomes of the container.
+    fn sh(&self, text: &str) -> (String, SlotFate) {
+        let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
+        let null = File::open("/dev/null").unwrap();
+        let process = script(text);
+        let environment = PackedStrings::of_environment(&process.environment).unwrap();
+        let order = SlotOrder::Do(Task::Run, ProcessImage::new(&process, environment).unwrap());
+        let streams = [null.as_fd(), writer.as_fd(), writer.as_fd()];
+        message::send(self.0.as_fd(), &order, &streams).unwrap();
+        drop(writer);
+        let mut output = String::new();
+        File::from(reader).read_to_string(&mut output).unwrap();
+        match message::receive(self.0.as_fd()).unwrap().0 {
+            SlotReply::Ended { fate, .. } => (output, fate),
+            other => panic!("{other:?}: {output}"),
+        }
+    }
+}
+
+/// As a job without privileges sees it.
+fn ordinary(text: &str) -> String {
+    let (source, spawner) = (Source::new(), spawner());
+    let (output, _) = start(&spawner, &spec(source.path())).sh(text);
+    spawner.close();
+    output
+}
+
+fn full(source: &Source) -> ContainerSpec {
+    ContainerSpec {
+        privileges: Privileges::Full,
+        ..spec(source.path())
+    }
+}
+
+#[test]
+fn calls_that_lead_out_of_a_container_are_answered() {
+    insta::assert_snapshot!(ordinary("./probe calls"), @r"
+    add_key: ENOSYS
+    request_key: ENOSYS
+    keyctl: ENOSYS
+    keyctl join: ENOSYS
+    io_uring_setup: ENOSYS
+    io_uring_enter: ENOSYS
+    io_uring_register: ENOSYS
+    vsock: EAFNOSUPPORT
+    vsock with high bits: EAFNOSUPPORT
+    vsock pair: EAFNOSUPPORT
+    alg: EAFNOSUPPORT
+    bluetooth: EAFNOSUPPORT
+    family of the future: EAFNOSUPPORT
+    unix: ok
+    unix pair: ok
+    inet: ok
+    inet6: ok
+    netlink: ok
+    lease: EINVAL
+    notify: EINVAL
+    get lease: ok
+    encryption key: ENOTTY
+    kernel log: EPERM
+    bpf: EPERM
+    quota: EPERM
+    swapoff: EPERM
+    open_by_handle_at: EPERM
+    a processor's events: EACCES
+    a group's events: EACCES
+    call of the future: ENOSYS
+    ");
+}
+
+#[test]
+fn other_binary_interfaces_are_no_way_around() {
+    let said = ordinary("./probe foreign");
+    // A kernel for one interface only does not get as far as the filter.
+    let interpreted = said.lines().filter(|line| !line.is_empty());
+    let said: BTreeMap<&str, &str> = interpreted
+        .map(|line| line.split_once(": ").unwrap())
+        .collect();
+    for (call, result) in said {
+        let expected = match call {
+            "getpid" | "unix" => "ok",
+            "vsock" | "vsock pair" => "EAFNOSUPPORT",
+            "lease" | "older lease" => "EINVAL",
+            "kernel log" => "EPERM",
+            _ => "ENOSYS",
+        };
+        assert_eq!(result, expected, "{call}");
+    }
+}
+
+/// A key in the keyring that the user has outside, gone when the test is.
+struct Planted<'a> {
+    source: &'a Source,
+    serial: String,
+}
+
+impl Planted<'_> {
+    fn new(source: &Source) -> Planted<'_> {
+        let description = format!("maelstrom-{}", std::process::id());
+        let serial = source.outside(&["plant", &description]).trim().to_owned();
+        Planted { source, serial }
+    }
+}
+
+impl Drop for Planted<'_> {
+    fn drop(&mut self) {
+        self.source.outside(&["unlink", &self.serial]);
+    }
+}
+
+#[test]
+fn no_key_of_the_user_can_be_reached() {
+    let (source, spawner) = (Source::new(), spawner());
+    let planted = Planted::new(&source);
+    let slot = start(&spawner, &spec(source.path()));
+    let (output, fate) = slot.sh(&format!("./probe key {}", planted.serial));
+    let answers: Vec<&str> = output.lines().collect();
+    assert_eq!(answers.len(), 5, "{output}");
+    for answer in answers {
+        assert!(answer.ends_with(": ENOSYS"), "{output}");
+    }
+    assert_eq!(fate, SlotFate::Reusable);
+    // It is as it was, where the test itself may have keys.
+    if planted.serial != "-1" {
+        assert_eq!(source.outside(&["shown", &planted.serial]), "secret\n");
+    }
+    drop(planted);
+    spawner.close();
+}
+
+/// More than a user's quota has room for, if each took a key.
+const MANY: usize = 60;
+
+#[test]
+fn many_containers_at_once_need_no_keys() {
+    let (source, spawner) = (Source::new(), spawner());
+    let plan = plan(&spec(source.path())).unwrap();
+    let slots: Vec<Slot> = (0..MANY)
+        .map(|_| Slot(spawner.start_slot(&plan).unwrap()))
+        .collect();
+    slots.iter().for_each(Slot::expect_ready);
+    drop(slots);
+    spawner.close();
+}
+
+#[test]
+fn sandboxes_work_in_a_container() {
+    insta::assert_snapshot!(ordinary("./probe sandbox"), @r"
+    no new privileges: ok
+    filter with a listener: ok
+    filtered call: EACCES
+    stopped child: ok
+    traced child: ok
+    ended child: ok
+    ");
+    let nested = "unshare --user --map-root-user --mount --pid --net --ipc --uts --fork sh -ec '
+        echo $$; id -u; mount -t tmpfs none /tmp; hostname inner; uname -n
+        unshare --user --map-root-user --net echo deeper'";
+    let output = ordinary(nested);
+    assert_eq!(output, "1\n0\ninner\ndeeper\n");
+    // Where `proc` has parts that are read-only, which it has for root, the kernel allows none
+    // that would not.
+    if !geteuid().is_root() {
+        let nested = "unshare -Urmpnf --mount-proc sh -c 'echo /proc/[0-9]*'";
+        assert_eq!(ordinary(nested), "/proc/1\n");
+    }
+}
+
+#[test]
+fn no_tree_of_control_groups_can_be_mounted() {
+    let refused = "cgroup namespace: ENOSPC\nsecond version: EPERM\nfirst version: EPERM\n";
+    let nested = |more: &str, text: &str| {
+        ordinary(&format!(
+            "unshare --user --map-root-user --mount {more} sh -c '{text}'"
+        ))
+    };
+    let probe = "./probe cgroup";
+    assert_eq!(nested("", probe), format!("{refused}tmpfs: ok\n"));
+    // Neither deeper, nor with a limit of its own, nor in other namespaces of its own.
+    let deeper = "unshare --user --map-root-user --mount ./probe cgroup";
+    assert_eq!(nested("", deeper), format!("{refused}tmpfs: ok\n"));
+    let raised = "echo 9 > /proc/sys/user/max_cgroup_namespaces; ./probe cgroup";
+    assert!(nested("", raised).ends_with(&format!("{refused}tmpfs: ok\n")));
+    let others = "--pid --net --ipc --uts --fork";
+    assert_eq!(nested(others, probe), format!("{refused}tmpfs: ok\n"));
+    let whole = ordinary("unshare --user --map-root-user --mount --cgroup echo made 2>&1");
+    assert!(whole.contains("No space left on device"), "{whole}");
+    // The container itself has a view of its own, as ever.
+    let (source, spawner) = (Source::new(), spawner());
+    let (view, _) = start(&spawner, &spec(source.path())).sh("cat /proc/self/cgroup");
+    assert!(view.lines().all(|line| line.ends_with(":/")), "{view}");
+    spawner.close();
+}
+
+#[test]
+fn nested_namespaces_are_counted_and_the_count_cannot_be_raised() {
+    assert_eq!(ordinary("./probe nest-user"), "ENOSPC after enough\n");
+    let nested = "unshare --user --map-root-user ./probe nest-uts";
+    assert_eq!(ordinary(nested), "ENOSPC after enough\n");
+    let raise = "for kind in user mnt pid net ipc uts time cgroup; do
+        echo 9999 > /proc/sys/user/max_${kind}_namespaces && echo raised $kind; done 2>/dev/null
+        unshare --user --map-root-user ./probe nest-user";
+    assert_eq!(ordinary(raise), "ENOSPC after enough\n");
+    let within = "unshare --user --map-root-user sh -c '
+        echo 9999 > /proc/sys/user/max_user_namespaces; ./probe nest-user' 2>/dev/null";
+    assert_eq!(ordinary(within), "ENOSPC after enough\n");
+}
+
+#[test]
+fn full_privileges_lift_the_filter_for_one_job() {
+    let (source, spawner) = (Source::new(), spawner());
+    let (lifted, fate) = start(&spawner, &full(&source)).sh("./probe calls");
+    assert_eq!(fate, SlotFate::Retired(Remains::Privileges));
+    // What decides without a filter is the kernel, as outside.
+    let outside = source.outside(&["calls"]);
+    let of = |said: &str, call: &str| {
+        let line = said
+            .lines()
+            .find(|line| line.starts_with(&format!("{call}: ")));
+        line.unwrap().to_owned()
+    };
+    for call in [
+        "add_key",
+        "keyctl",
+        "io_uring_setup",
+        "vsock",
+        "lease",
+        "notify",
+    ] {
+        assert_eq!(of(&lifted, call), of(&outside, call), "{call}");
+    }
+    // A container without privileges of the same spawner is behind the filter.
+    let (kept, _) = start(&spawner, &spec(source.path())).sh("./probe calls");
+    assert_eq!(of(&kept, "add_key"), "add_key: ENOSYS");
+    spawner.close();
+}
+
+#[test]
+fn a_lifted_filter_does_not_give_the_callers_session_keyring() {
+    let (source, spawner) = (Source::new(), spawner());
+    let look = "cut -d' ' -f1 /proc/keys; ./probe calls | grep '^add_key'; echo";
+    let (one, _) = start(&spawner, &full(&source)).sh(look);
+    let (other, _) = start(&spawner, &full(&source)).sh("./probe calls | grep '^request_key'");
+    // What one job adds to its session, another does not find.
+    if one.contains("add_key: ok") {
+        assert!(!other.contains("request_key: ok"), "{one}{other}");
+    }
+    spawner.close();
+}
+
+#[test]
+fn locks_on_the_projects_files_are_the_containers_own() {
+    let (source, spawner) = (Source::new(), spawner());
+    let [one, other] = [(), ()].map(|()| start(&spawner, &spec(source.path())));
+    let lock = "flock --nonblock --exclusive probe echo locked";
+    let outside = File::open(source.path().join("probe")).unwrap();
+    outside.lock().unwrap();
+    assert_eq!(one.sh(lock).0, "locked\n");
+    assert_eq!(other.sh(lock).0, "locked\n");
+    spawner.close();
+}
+
+/// What this machine's headers call the numbers of an interface.
+fn headers(file: &str) -> BTreeMap<String, u32> {
+    let output = Command::new("cc")
+        .args(["-E", "-dM", "-include", file, "-x", "c", "/dev/null"])
+        .stderr(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let defined: BTreeMap<&str, &str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define ")?.split_once(' '))
+        .collect();
+    let value = |mut value: &str| {
+        while let Some(other) = defined.get(value) {
+            value = other;
+        }
+        value.trim_matches(['(', ')']).parse().ok()
+    };
+    let numbers = defined.iter().filter_map(|(name, text)| {
+        let name = name.strip_prefix("__NR_")?;
+        Some((name.to_owned(), value(text)?))
+    });
+    numbers.collect()
+}
+
+/// Names in headers that are no calls.
+const NO_CALLS: [&str; 2] = ["syscalls", "arch_specific_syscall"];
+
+#[test]
+fn every_call_in_this_machines_headers_is_classified() {
+    let i386 = Path::new("/usr/include/x86_64-linux-gnu/asm/unistd_32.h");
+    let native = match std::env::consts::ARCH {
+        "x86_64" => compile::X86_64,
+        "aarch64" => compile::AARCH64,
+        other => panic!("{other} has no table"),
+    };
+    let mut interfaces = vec![(PathBuf::from("asm/unistd.h"), native)];
+    if i386.exists() {
+        interfaces.push((i386.to_owned(), compile::I386));
+    }
+    for (file, interface) in interfaces {
+        let calls = numbers::parse(interface.calls);
+        let known: BTreeMap<&str, u32> = calls
+            .iter()
+            .map(|(number, name)| (*name, *number))
+            .collect();
+        let defined = headers(file.to_str().unwrap());
+        assert!(defined.len() > 250, "{file:?}: {}", defined.len());
+        for (name, number) in defined {
+            if !NO_CALLS.contains(&name.as_str()) {
+                assert_eq!(known.get(name.as_str()), Some(&number), "{file:?}: {name}");
+            }
+        }
+    }
+}

@@ -334,6 +334,61 @@ fn locks_on_the_projects_files_are_the_containers_own() {
     spawner.close();
 }
 
+#[test]
+fn whoever_lifts_the_filter_is_told_in_the_summary() {
+    let project = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::write(project.path().join(name), text).unwrap();
+    };
+    let manifest = "[package]\nname = \"lifted\"\nedition = \"2021\"\n[lib]\npath = \"lib.rs\"\n";
+    write("Cargo.toml", manifest);
+    write("lib.rs", FILTERED);
+    let run = |file: &str| {
+        write("cargo-maelstrom.toml", file);
+        let mut command = Command::new(EXECUTABLE);
+        command.arg("--no-tui").current_dir(project.path());
+        let output = command.env("MODE", mode()).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let lifted = "[[directives]]\nfilter = \"name.equals(lifted)\"\nprivileges = \"full\"\n";
+    let said = run(&format!(
+        "{lifted}added_environment = {{ MODE = \"$env{{MODE}}\" }}\n"
+    ));
+    assert!(said.contains("2 passed, 0 failed"), "{said}");
+    let told = "could reach this machine's keyrings, vsock ports and control groups";
+    assert!(said.contains(told), "{said}");
+    let said = run("[[directives]]\nfilter = \"name.equals(lifted)\"\nignore = true\n");
+    assert!(!said.contains(told), "{said}");
+}
+
+/// Two tests that look whether a filter is in force.
+const FILTERED: &str = r#"
+#[cfg(test)]
+fn mode() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mut lines = status.lines();
+    lines.find_map(|line| line.strip_prefix("Seccomp:")).unwrap().trim().to_owned()
+}
+
+#[test]
+fn filtered() {
+    assert_eq!(mode(), "2");
+}
+
+#[test]
+fn lifted() {
+    assert_eq!(mode(), std::env::var("MODE").unwrap());
+}
+"#;
+
+/// The filter that is in force for the tests themselves, as `/proc` has it.
+fn mode() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mut lines = status.lines();
+    let mode = lines.find_map(|line| line.strip_prefix("Seccomp:"));
+    mode.unwrap().trim().to_owned()
+}
+
 /// What this machine's headers call the numbers of an interface.
 fn headers(file: &str) -> BTreeMap<String, u32> {
     let output = Command::new("cc")
@@ -346,9 +401,10 @@ fn headers(file: &str) -> BTreeMap<String, u32> {
         .lines()
         .filter_map(|line| line.strip_prefix("#define ")?.split_once(' '))
         .collect();
-    let value = |mut value: &str| {
-        while let Some(other) = defined.get(value) {
-            value = other;
+    let value = |text: &str| {
+        let mut value = text.to_owned();
+        while let Some(other) = defined.get(value.as_str()) {
+            value = (*other).to_owned();
         }
         value.trim_matches(['(', ')']).parse().ok()
     };

@@ -25,10 +25,12 @@ const KINDS: [&str; 7] = ["ipc", "mnt", "net", "pid", "time", "user", "uts"];
 /// Limits nested namespaces in the calling process's user namespace. `proc` is a `/proc` of the host's
 /// or the container's, not read-only.
 pub fn limit_nesting(proc: &OwnedFd) -> nix::Result<()> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let limits = openat(proc, "sys/user", flags, Mode::empty())?;
     for kind in KINDS {
-        let path = format!("sys/user/max_{kind}_namespaces");
+        let name = format!("max_{kind}_namespaces");
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        match openat(proc, path.as_str(), flags, Mode::empty()) {
+        match openat(&limits, name.as_str(), flags, Mode::empty()) {
             Ok(file) => write(File::from(file), NESTED_MAX)?,
             // A kernel that has no such namespaces.
             Err(Errno::ENOENT) => {}

@@ -4,11 +4,13 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use maelstrom::container::filter::{compile, numbers};
 use maelstrom::container::message::{
@@ -25,18 +27,26 @@ const PROBE: &str = concat!(
     "/tests/fixtures/system-calls/probe.c"
 );
 
-/// A directory of the host with the program that makes calls; containers have it at `/src`.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_maelstrom-run");
+
+/// The program that makes calls.
+static BUILT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let directory = tempfile::tempdir().unwrap();
+    let probe = directory.path().join("probe");
+    let built = Command::new("cc").arg("-o").arg(&probe).arg(PROBE).status();
+    assert!(built.unwrap().success());
+    fs::read(probe).unwrap()
+});
+
+/// A directory of the host with the program; containers have it at `/src`.
 struct Source(tempfile::TempDir);
 
 impl Source {
     fn new() -> Source {
         let directory = tempfile::tempdir().unwrap();
-        let built = Command::new("cc")
-            .args(["-O1", "-o"])
-            .arg(directory.path().join("probe"))
-            .arg(PROBE)
-            .status();
-        assert!(built.unwrap().success());
+        let probe = directory.path().join("probe");
+        fs::write(&probe, &*BUILT).unwrap();
+        fs::set_permissions(probe, fs::Permissions::from_mode(0o755)).unwrap();
         Source(directory)
     }
 
@@ -312,13 +322,16 @@ fn full_privileges_lift_the_filter_for_one_job() {
 #[test]
 fn a_lifted_filter_does_not_give_the_callers_session_keyring() {
     let (source, spawner) = (Source::new(), spawner());
-    let look = "cut -d' ' -f1 /proc/keys; ./probe calls | grep '^add_key'; echo";
-    let (one, _) = start(&spawner, &full(&source)).sh(look);
-    let (other, _) = start(&spawner, &full(&source)).sh("./probe calls | grep '^request_key'");
-    // What one job adds to its session, another does not find.
-    if one.contains("add_key: ok") {
-        assert!(!other.contains("request_key: ok"), "{one}{other}");
+    let run = |text: &str| start(&spawner, &full(&source)).sh(text).0;
+    let (added, found) = ("./probe calls | grep ^add_key", "./probe search");
+    // What one job adds to its session it finds there, and another does not.
+    let one = run(&format!("{added}; {found}"));
+    let other = run(found);
+    match one.starts_with("add_key: ok") {
+        true => assert_eq!(one, "add_key: ok\nsearch: ok\n"),
+        false => assert!(!one.contains("search: ok"), "{one}"),
     }
+    assert!(!other.contains(": ok"), "{other}");
     spawner.close();
 }
 
@@ -338,7 +351,7 @@ fn locks_on_the_projects_files_are_the_containers_own() {
 fn whoever_lifts_the_filter_is_told_in_the_summary() {
     let project = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
-        std::fs::write(project.path().join(name), text).unwrap();
+        fs::write(project.path().join(name), text).unwrap();
     };
     let manifest = "[package]\nname = \"lifted\"\nedition = \"2021\"\n[lib]\npath = \"lib.rs\"\n";
     write("Cargo.toml", manifest);
@@ -350,14 +363,17 @@ fn whoever_lifts_the_filter_is_told_in_the_summary() {
         let output = command.env("MODE", mode()).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
+    let all = "[[directives]]\nparent = \"default\"\n";
     let lifted = "[[directives]]\nfilter = \"name.equals(lifted)\"\nprivileges = \"full\"\n";
     let said = run(&format!(
-        "{lifted}added_environment = {{ MODE = \"$env{{MODE}}\" }}\n"
+        "{all}{lifted}added_environment = {{ MODE = \"$env{{MODE}}\" }}\n"
     ));
     assert!(said.contains("2 passed, 0 failed"), "{said}");
     let told = "could reach this machine's keyrings, vsock ports and control groups";
     assert!(said.contains(told), "{said}");
-    let said = run("[[directives]]\nfilter = \"name.equals(lifted)\"\nignore = true\n");
+    let ignored = "[[directives]]\nfilter = \"name.equals(lifted)\"\nignore = true\n";
+    let said = run(&format!("{all}{ignored}"));
+    assert!(said.contains("1 passed, 0 failed"), "{said}");
     assert!(!said.contains(told), "{said}");
 }
 
@@ -383,10 +399,26 @@ fn lifted() {
 
 /// The filter that is in force for the tests themselves, as `/proc` has it.
 fn mode() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
     let mut lines = status.lines();
     let mode = lines.find_map(|line| line.strip_prefix("Seccomp:"));
     mode.unwrap().trim().to_owned()
+}
+
+/// A container in a container: for ordinary users, since root's containers have no `proc` that
+/// another can be mounted beside.
+#[test]
+fn maelstrom_runs_in_a_container_of_its_own() {
+    let (source, spawner) = (Source::new(), spawner());
+    fs::copy(PROGRAM, source.path().join("maelstrom-run")).unwrap();
+    let nested = "./maelstrom-run sh -c 'echo nested; ./probe calls | grep add_key'";
+    let (output, _) = start(&spawner, &spec(source.path())).sh(nested);
+    let expected = match geteuid().is_root() {
+        false => "nested\nadd_key: ENOSYS\n",
+        true => "mount proc on /proc",
+    };
+    assert!(output.contains(expected), "{output}");
+    spawner.close();
 }
 
 /// What this machine's headers call the numbers of an interface.

@@ -277,7 +277,11 @@ fn start_spawner(control: &OwnedFd) -> Result<Role, StepFailed> {
         SystemCalls::Filtered => {
             // Owned by a user namespace that no job is in, and the last of its kind: so no job
             // can mount a tree of control groups.
-            unshare(CloneFlags::CLONE_NEWCGROUP).map_err(at("create a cgroup namespace"))?;
+            match unshare(CloneFlags::CLONE_NEWCGROUP) {
+                // In a container of our own: the one that it is in already is of the same sort.
+                Ok(()) | Err(Errno::ENOSPC) => {}
+                Err(errno) => return Err(at("create a cgroup namespace")(errno)),
+            }
             forbid_control_groups().map_err(at("forbid further cgroup namespaces"))?;
             seccomp::install(&filter()).map_err(at("install the system call filter"))?;
         }

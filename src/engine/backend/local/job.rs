@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tokio::time::Instant;
 
 use super::clock::{Clock, Control, Leash, Tug};
@@ -152,10 +153,35 @@ impl Assignment {
         self.events.borrow_mut().push_back(event);
     }
 
+    /// Runs the job as soon as the machine allows one more.
     async fn run_in_some_container(
         &self,
-        idle: Option<Container>,
+        mut idle: Option<Container>,
         containers: Containers,
+    ) -> Result<(JobResult, Option<Container>), StartError> {
+        let mut wait = None;
+        loop {
+            let failed = match self.try_some_container(idle.take(), &containers).await {
+                Err(StartError::Limit(failed)) => failed,
+                other => return other,
+            };
+            let wait = wait.get_or_insert_with(|| containers.room().wait());
+            if let Some(notice) = containers.room().notice(&failed) {
+                self.tell(BackendEvent::Fact(EventKind::Notice(notice)));
+            }
+            tokio::select! {
+                makes_sense = wait.next_try() => if !makes_sense {
+                    return Err(StartError::Limit(failed));
+                },
+                () = self.unwanted() => return Err(StartError::Unwanted),
+            }
+        }
+    }
+
+    async fn try_some_container(
+        &self,
+        idle: Option<Container>,
+        containers: &Containers,
     ) -> Result<(JobResult, Option<Container>), StartError> {
         let started = Instant::now();
         let image = containers
@@ -178,7 +204,7 @@ impl Assignment {
             return Ok((result, self.reusable(container, fate)));
         }
         // None was left over, or it was lost while it was made ready again after the job before.
-        let container = self.container(&containers).await?;
+        let container = self.container(containers).await?;
         let prepared = started.elapsed();
         tracing::debug!(slot = self.slot, took = ?prepared, "a container was made");
         match self.run_in(&container, image).await? {
@@ -219,7 +245,7 @@ impl Assignment {
 
     /// A new container, with the job's resident in it if there can be one.
     async fn container(&self, containers: &Containers) -> Result<Container, StartError> {
-        let container = self.start(containers).await?;
+        let container = containers.start(&self.job.container).await?;
         let Some(resident) = containers.resident(self.job.resident.as_ref()) else {
             return Ok(container);
         };
@@ -245,28 +271,7 @@ impl Assignment {
                 &reason,
             ))));
         }
-        self.start(containers).await
-    }
-
-    /// A new container, as soon as the machine allows one more.
-    async fn start(&self, containers: &Containers) -> Result<Container, StartError> {
-        let mut wait = None;
-        loop {
-            let failed = match containers.start(&self.job.container).await {
-                Err(StartError::Limit(failed)) => failed,
-                other => return other,
-            };
-            let wait = wait.get_or_insert_with(|| containers.room().wait());
-            if let Some(notice) = containers.room().notice(&failed) {
-                self.tell(BackendEvent::Fact(EventKind::Notice(notice)));
-            }
-            tokio::select! {
-                makes_sense = wait.next_try() => if !makes_sense {
-                    return Err(StartError::Limit(failed));
-                },
-                () = self.unwanted() => return Err(StartError::Unwanted),
-            }
-        }
+        containers.start(&self.job.container).await
     }
 
     /// Waits until nobody wants the job any more.
@@ -331,6 +336,9 @@ impl Assignment {
                 ran,
                 fate,
             }) => (clock.end(status), usage, ran, fate),
+            Ok(SlotReply::NotStarted(failed)) if is_passing(Errno::from_raw(failed.errno)) => {
+                return Err(StartError::Limit(failed));
+            }
             Ok(SlotReply::NotStarted(failed)) => (
                 JobEnd::Error(format!("cannot {failed}")),
                 ResourceUsage::default(),
@@ -383,6 +391,11 @@ impl Assignment {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Whether a program could not be started for want of processes or files, not for its own sake.
+fn is_passing(errno: Errno) -> bool {
+    matches!(errno, Errno::EAGAIN | Errno::ENFILE)
 }
 
 /// Says that jobs start processes of their own for want of a resident.

@@ -260,7 +260,6 @@ fn no_tree_of_control_groups_can_be_mounted() {
     };
     let probe = "./probe cgroup";
     assert_eq!(nested("", probe), format!("{refused}tmpfs: ok\n"));
-    // Neither deeper, nor with a limit of its own, nor in other namespaces of its own.
     let deeper = "unshare --user --map-root-user --mount ./probe cgroup";
     assert_eq!(nested("", deeper), format!("{refused}tmpfs: ok\n"));
     let raised = "echo 9 > /proc/sys/user/max_cgroup_namespaces; ./probe cgroup";
@@ -269,7 +268,6 @@ fn no_tree_of_control_groups_can_be_mounted() {
     assert_eq!(nested(others, probe), format!("{refused}tmpfs: ok\n"));
     let whole = ordinary("unshare --user --map-root-user --mount --cgroup echo made 2>&1");
     assert!(whole.contains("No space left on device"), "{whole}");
-    // The container itself has a view of its own, as ever.
     let (source, spawner) = (Source::new(), spawner());
     let (view, _) = start(&spawner, &spec(source.path())).sh("cat /proc/self/cgroup");
     assert!(view.lines().all(|line| line.ends_with(":/")), "{view}");
@@ -278,9 +276,6 @@ fn no_tree_of_control_groups_can_be_mounted() {
 
 #[test]
 fn nested_namespaces_are_counted_and_the_count_cannot_be_raised() {
-    assert_eq!(ordinary("./probe nest-user"), "ENOSPC after enough\n");
-    let nested = "unshare --user --map-root-user ./probe nest-uts";
-    assert_eq!(ordinary(nested), "ENOSPC after enough\n");
     let raise = "for kind in user mnt pid net ipc uts time cgroup; do
         echo 9999 > /proc/sys/user/max_${kind}_namespaces && echo raised $kind; done 2>/dev/null
         unshare --user --map-root-user ./probe nest-user";
@@ -288,6 +283,31 @@ fn nested_namespaces_are_counted_and_the_count_cannot_be_raised() {
     let within = "unshare --user --map-root-user sh -c '
         echo 9999 > /proc/sys/user/max_user_namespaces; ./probe nest-user' 2>/dev/null";
     assert_eq!(ordinary(within), "ENOSPC after enough\n");
+}
+
+#[test]
+fn what_one_job_takes_of_the_count_the_next_one_has() {
+    let (source, spawner) = (Source::new(), spawner());
+    let nested = "unshare --user --map-root-user ./probe nest-net";
+    let enough = "ENOSPC after enough\n";
+    let mut slot = start(&spawner, &spec(source.path()));
+    for _ in 0..3 {
+        let (output, fate) = slot.sh(nested);
+        assert_eq!(output, enough);
+        match fate {
+            SlotFate::Reusable => {}
+            SlotFate::Retired(remains) => {
+                assert_eq!(remains, Remains::Namespaces);
+                slot = start(&spawner, &spec(source.path()));
+            }
+        }
+    }
+    // A job that makes none leaves its container as it was.
+    let slot = start(&spawner, &spec(source.path()));
+    for _ in 0..3 {
+        assert_eq!(slot.sh("true").1, SlotFate::Reusable);
+    }
+    spawner.close();
 }
 
 #[test]

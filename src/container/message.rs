@@ -144,6 +144,9 @@ pub enum Remains {
     /// There are, or were, POSIX message queues.
     #[error("message queues were made")]
     Queues,
+    /// Namespaces that a job made within the container are still being taken apart.
+    #[error("nested namespaces are left")]
+    Namespaces,
     /// Later jobs would inherit other limits, priorities or affinities.
     #[error("limits or priorities of its first process have changed")]
     Attributes,

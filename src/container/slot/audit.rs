@@ -10,6 +10,7 @@
 //! | packets, connections, `TIME_WAIT` ports | the loopback device's packet counters: what a socket leaves behind it leaves by packets |
 //! | sockets that live on in a message in flight | the namespace's count of sockets |
 //! | System V objects, POSIX message queues | the namespace's counts; the queue file system's root |
+//! | nested namespaces, which the kernel takes apart later | the count of user namespaces, against a limit of one |
 //! | limits, affinity, priorities, OOM score of PID 1, which later jobs inherit | read back |
 //!
 //! Processes, open files, locks, timers, pseudo-terminals, pipes and unnamed shared memory end with
@@ -34,6 +35,7 @@ use super::super::message::Remains;
 use super::super::sys::state::{
     ProcessAttributes, SystemVObjects, process_attributes, system_v_objects,
 };
+use super::namespaces::Nesting;
 
 /// What an audit found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,7 @@ pub struct Baseline {
     system_v: SystemVObjects,
     queues: Option<(OwnedFd, Stamp)>,
     attributes: ProcessAttributes,
+    nesting: Nesting,
 }
 
 /// A file of `/proc` whose text must stay as it is.
@@ -118,6 +121,7 @@ impl Baseline {
         proc: &OwnedFd,
         queues: Option<OwnedFd>,
         owner: NetworkOwner,
+        nesting: Nesting,
     ) -> io::Result<Baseline> {
         let mut watched = Vec::new();
         match owner {
@@ -159,6 +163,7 @@ impl Baseline {
             system_v: system_v_objects()?,
             queues,
             attributes: process_attributes()?,
+            nesting,
         })
     }
 
@@ -188,6 +193,9 @@ impl Baseline {
             && Stamp::of(&fstat(root)?) != *before
         {
             return Ok(Some(Remains::Queues));
+        }
+        if self.nesting.is_left()? {
+            return Ok(Some(Remains::Namespaces));
         }
         if system_v_objects()? != self.system_v {
             return Ok(Some(Remains::SystemV));

@@ -131,13 +131,13 @@ impl Slot {
         let baseline = match plan.privileges {
             Privileges::Full => None,
             Privileges::Ordinary => {
-                limit_nesting(&proc).map_err(at("limit nested namespaces"))?;
+                let nesting = limit_nesting(&proc).map_err(at("limit nested namespaces"))?;
                 child::bound_capabilities().map_err(at("limit capabilities"))?;
                 let owner = match plan.network {
                     Network::Local => NetworkOwner::Host,
                     Network::Disabled | Network::Loopback => NetworkOwner::Container,
                 };
-                Baseline::take(&proc, queues, owner).ok()
+                Baseline::take(&proc, queues, owner, nesting).ok()
             }
         };
         let mut slot = Slot {

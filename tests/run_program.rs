@@ -125,6 +125,43 @@ fn a_stream_of_jobs_gives_each_ones_output_in_one_piece() {
     }
 }
 
+/// More slots than the machine allows containers: a user namespace around the program, which has a
+/// limit of its own, stands for the machine.
+#[test]
+fn jobs_wait_where_the_machine_allows_no_further_container() {
+    let shell = Shell::new();
+    let jobs: String = (0..24)
+        .map(|number| job("echo", &[&format!("job {number}")]))
+        .collect();
+    for kind in ["ipc", "user"] {
+        let limited =
+            format!("echo 4 > /proc/sys/user/max_{kind}_namespaces && exec {PROGRAM} --slots=8");
+        let mut command = Command::new("unshare");
+        command
+            .args(["--user", "--map-root-user", "sh", "-c", &limited])
+            .current_dir(shell.path())
+            .env("XDG_CONFIG_HOME", shell.path());
+        let output = feed::output(&mut command, &jobs);
+        assert!(output.status.success(), "{kind}: {output:?}");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(printed.lines().count(), 24, "{kind}: {printed}");
+    }
+}
+
+#[test]
+fn full_privileges_are_told() {
+    let shell = Shell::new();
+    let output = shell.run(&["--privileges=full", "echo", "x"], "");
+    assert_eq!(output.stdout, b"x\n");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("could reach this machine's keyrings"),
+        "{told}"
+    );
+    let output = shell.run(&["--privileges=ordinary", "echo", "x"], "");
+    assert_eq!(output.stderr, b"");
+}
+
 #[test]
 fn a_stream_ends_with_the_code_of_its_first_failure() {
     let shell = Shell::new();

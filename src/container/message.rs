@@ -33,11 +33,20 @@ pub enum IdMapping {
     All,
 }
 
+/// What system calls all jobs of a spawner can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SystemCalls {
+    /// Those that [`super::filter`] allows.
+    Filtered,
+    /// All that the kernel has, those included that lead out of the container.
+    All,
+}
+
 /// What the program tells the spawner.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SpawnerOrder {
-    /// The ids of its user namespace are mapped: go on.
-    Mapped(IdMapping),
+    /// The ids of its user namespace are mapped: go on, and let jobs make these system calls.
+    Mapped(IdMapping, SystemCalls),
     /// Start a slot. Comes with the slot's socket and a memory file of the plan.
     StartSlot,
 }
@@ -135,9 +144,9 @@ pub enum Remains {
     /// There are, or were, POSIX message queues.
     #[error("message queues were made")]
     Queues,
-    /// There are keys in the keyrings.
-    #[error("keys are left in a keyring")]
-    Keys,
+    /// Namespaces that a job made within the container are still being taken apart.
+    #[error("nested namespaces are left")]
+    Namespaces,
     /// Later jobs would inherit other limits, priorities or affinities.
     #[error("limits or priorities of its first process have changed")]
     Attributes,

@@ -12,6 +12,7 @@
 //! - [`preflight`]: whether this machine allows containers, and what cures it.
 //! - [`spawner`], [`slot`], [`child`], [`message`]: the processes, from the outermost inwards, and
 //!   what they say to one another.
+//! - [`filter`]: what system calls a job can make.
 //! - [`sys`]: the system calls behind them.
 //! - [`digest`], [`store`]: names by content; blobs and trees by digest, in a cache directory.
 //! - [`layer`]: recipes of file trees, and how they become trees.
@@ -19,6 +20,7 @@
 
 pub mod child;
 pub mod digest;
+pub mod filter;
 pub mod image;
 pub mod layer;
 pub mod message;

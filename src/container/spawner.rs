@@ -10,11 +10,15 @@
 //! launch ── exec ──────────────▶ unshare user and PID namespace
 //!        ◀───────── Unshared ──
 //! write uid_map, gid_map
-//!        ── Mapped ───────────▶ fork ────────────────────────▶ unshare mounts, mount /proc
+//!        ── Mapped ───────────▶ fork ────────────────────────▶ unshare mounts, mount /proc,
+//!                                                              control groups, system call filter
 //!        ◀───────────────────────────────────────── Ready ──
 //! start_slot ── StartSlot ───────────────────────────────────▶ fork ──▶ slot (PID 1 of its container)
 //! close the socket              exit after it ◀─────────────── exit
 //! ```
+//!
+//! Since a filter can't be taken off again, containers without one need a spawner without one: it is
+//! launched with the first of them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -23,18 +27,22 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Pid, getegid, geteuid, pipe2, setsid};
 
-use super::message::{self, IdMapping, MessageError, SpawnerOrder, SpawnerReply};
+use super::filter::filter;
+use super::message::{self, IdMapping, MessageError, SpawnerOrder, SpawnerReply, SystemCalls};
 use super::plan::Plan;
 use super::slot::build::StepFailed;
+use super::slot::namespaces::forbid_control_groups;
 use super::slot::process::serve;
-use super::spec::Network;
+use super::spec::{Network, Privileges};
 use super::sys::process::{close_all_but, fork_into, reap_children_automatically, reset_signals};
+use super::sys::seccomp;
 use super::sys::socket::{memory_file, pair, read_memory_file};
 
 /// The name the helper is run under, by which the executable knows what it is to be.
@@ -78,15 +86,54 @@ impl From<Errno> for SpawnerError {
 
 /// The program's end of its spawner.
 pub struct Spawner {
-    helper: Child,
-    control: OwnedFd,
+    executable: PathBuf,
+    filtered: Helper,
+    /// For containers with full privileges, which most runs have none of.
+    unfiltered: OnceLock<Helper>,
 }
 
 impl Spawner {
     /// Starts a spawner. `executable` must begin by calling [`run_if_helper`].
     pub fn launch(executable: &Path) -> Result<Spawner, SpawnerError> {
+        Ok(Spawner {
+            executable: executable.to_owned(),
+            filtered: Helper::launch(executable, SystemCalls::Filtered)?,
+            unfiltered: OnceLock::new(),
+        })
+    }
+
+    /// Starts a slot, and returns the socket to it. The slot's first message tells whether the
+    /// container could be made; closing the socket ends it.
+    pub fn start_slot(&self, plan: &Plan) -> Result<OwnedFd, SpawnerError> {
+        match (plan.privileges, self.unfiltered.get()) {
+            (Privileges::Ordinary, _) => self.filtered.start_slot(plan),
+            (Privileges::Full, Some(helper)) => helper.start_slot(plan),
+            (Privileges::Full, None) => {
+                let helper = Helper::launch(&self.executable, SystemCalls::All)?;
+                self.unfiltered.get_or_init(|| helper).start_slot(plan)
+            }
+        }
+    }
+
+    /// Ends the spawner and every container. Returns when all their processes are gone.
+    pub fn close(self) {
+        self.filtered.close();
+        if let Some(helper) = self.unfiltered.into_inner() {
+            helper.close();
+        }
+    }
+}
+
+/// One spawner process, and the helper process that it is the child of.
+struct Helper {
+    process: Child,
+    control: OwnedFd,
+}
+
+impl Helper {
+    fn launch(executable: &Path, calls: SystemCalls) -> Result<Helper, SpawnerError> {
         let (control, theirs) = pair()?;
-        let helper = Command::new(executable)
+        let process = Command::new(executable)
             .arg0(HELPER_NAME)
             .env_clear()
             .stdin(Stdio::from(theirs))
@@ -97,12 +144,13 @@ impl Spawner {
                 path: executable.to_owned(),
                 source,
             })?;
-        let spawner = Spawner { helper, control };
-        spawner.expect_reply()?;
-        let mapping = map_ids(Pid::from_raw(spawner.helper.id() as i32))?;
-        message::send(spawner.control.as_fd(), &SpawnerOrder::Mapped(mapping), &[])?;
-        spawner.expect_reply()?;
-        Ok(spawner)
+        let helper = Helper { process, control };
+        helper.expect_reply()?;
+        let mapping = map_ids(Pid::from_raw(helper.process.id() as i32))?;
+        let mapped = SpawnerOrder::Mapped(mapping, calls);
+        message::send(helper.control.as_fd(), &mapped, &[])?;
+        helper.expect_reply()?;
+        Ok(helper)
     }
 
     fn expect_reply(&self) -> Result<(), SpawnerError> {
@@ -112,9 +160,7 @@ impl Spawner {
         }
     }
 
-    /// Starts a slot, and returns the socket to it. The slot's first message tells whether the
-    /// container could be made; closing the socket ends it.
-    pub fn start_slot(&self, plan: &Plan) -> Result<OwnedFd, SpawnerError> {
+    fn start_slot(&self, plan: &Plan) -> Result<OwnedFd, SpawnerError> {
         let (ours, theirs) = pair()?;
         let plan = memory_file(&message::encode(plan)?).map_err(SpawnerError::MemoryFile)?;
         let descriptors = [theirs.as_fd(), plan.as_fd()];
@@ -122,14 +168,13 @@ impl Spawner {
         Ok(ours)
     }
 
-    /// Ends the spawner and every container. Returns when all their processes are gone.
-    pub fn close(self) {
-        let Spawner {
-            mut helper,
+    fn close(self) {
+        let Helper {
+            mut process,
             control,
         } = self;
         drop(control);
-        let _ = helper.wait();
+        let _ = process.wait();
     }
 }
 
@@ -191,7 +236,7 @@ fn help() -> i32 {
             let _ = nix::sys::wait::waitpid(spawner, None);
             0
         }
-        Ok(Role::Spawner(mapping)) => spawn(control, mapping),
+        Ok(Role::Spawner(mapping, calls)) => spawn(control, mapping, calls),
         Err(failed) => {
             let _ = message::send(control.as_fd(), &SpawnerReply::Failed(failed), &[]);
             1
@@ -202,7 +247,7 @@ fn help() -> i32 {
 /// What the process is after the helper has forked.
 enum Role {
     Helper(Pid),
-    Spawner(IdMapping),
+    Spawner(IdMapping, SystemCalls),
 }
 
 fn start_spawner(control: &OwnedFd) -> Result<Role, StepFailed> {
@@ -211,8 +256,8 @@ fn start_spawner(control: &OwnedFd) -> Result<Role, StepFailed> {
     unshare(CloneFlags::CLONE_NEWUSER).map_err(at("create a user namespace"))?;
     let lost = |_| StepFailed::new("talk to the program", Errno::EPIPE);
     message::send(control.as_fd(), &SpawnerReply::Unshared, &[]).map_err(lost)?;
-    let mapping = match message::receive(control.as_fd()).map_err(lost)?.0 {
-        SpawnerOrder::Mapped(mapping) => mapping,
+    let (mapping, calls) = match message::receive(control.as_fd()).map_err(lost)?.0 {
+        SpawnerOrder::Mapped(mapping, calls) => (mapping, calls),
         SpawnerOrder::StartSlot => {
             return Err(StepFailed::new("talk to the program", Errno::EPROTO));
         }
@@ -228,18 +273,32 @@ fn start_spawner(control: &OwnedFd) -> Result<Role, StepFailed> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
         .map_err(at("mount proc on /proc"))?;
+    match calls {
+        SystemCalls::Filtered => {
+            // Owned by a user namespace that no job is in, and the last of its kind: so no job
+            // can mount a tree of control groups.
+            match unshare(CloneFlags::CLONE_NEWCGROUP) {
+                // In a container of our own: the one that it is in already is of the same sort.
+                Ok(()) | Err(Errno::ENOSPC) => {}
+                Err(errno) => return Err(at("create a cgroup namespace")(errno)),
+            }
+            forbid_control_groups().map_err(at("forbid further cgroup namespaces"))?;
+            seccomp::install(&filter()).map_err(at("install the system call filter"))?;
+        }
+        SystemCalls::All => {}
+    }
     message::send(control.as_fd(), &SpawnerReply::Ready, &[]).map_err(lost)?;
-    Ok(Role::Spawner(mapping))
+    Ok(Role::Spawner(mapping, calls))
 }
 
 /// The spawner's loop.
-fn spawn(control: OwnedFd, mapping: IdMapping) -> i32 {
+fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
     let _ = nix::sys::prctl::set_name(c"mael-spawner");
     reap_children_automatically();
     loop {
         let descriptors = match message::receive(control.as_fd()) {
             Ok((SpawnerOrder::StartSlot, descriptors)) => descriptors,
-            Ok((SpawnerOrder::Mapped(_), _)) | Err(_) => return 0,
+            Ok((SpawnerOrder::Mapped(..), _)) | Err(_) => return 0,
         };
         let mut descriptors = descriptors.into_iter();
         let (Some(socket), Some(plan)) = (descriptors.next(), descriptors.next()) else {
@@ -251,7 +310,7 @@ fn spawn(control: OwnedFd, mapping: IdMapping) -> i32 {
         else {
             return 1;
         };
-        match start_slot(&plan, mapping) {
+        match start_slot(&plan, mapping, calls) {
             Ok(Some(())) => {}
             Ok(None) => {
                 drop(control);
@@ -266,19 +325,27 @@ fn spawn(control: OwnedFd, mapping: IdMapping) -> i32 {
 }
 
 /// Forks a slot. Returns `None` in the slot, once its ids are mapped.
-fn start_slot(plan: &Plan, mapping: IdMapping) -> Result<Option<()>, StepFailed> {
+fn start_slot(
+    plan: &Plan,
+    mapping: IdMapping,
+    calls: SystemCalls,
+) -> Result<Option<()>, StepFailed> {
     let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
     let (go, ready) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
     let network = match plan.network {
         Network::Local => CloneFlags::empty(),
         Network::Disabled | Network::Loopback => CloneFlags::CLONE_NEWNET,
     };
+    let control_groups = match calls {
+        SystemCalls::Filtered => CloneFlags::empty(),
+        SystemCalls::All => CloneFlags::CLONE_NEWCGROUP,
+    };
     let flags = CloneFlags::CLONE_NEWUSER
         | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWCGROUP
+        | control_groups
         | network;
     match fork_into(flags).map_err(at("create a container's namespaces"))? {
         Some(slot) => {

@@ -228,8 +228,9 @@ pub enum Privileges {
     /// What an ordinary process has; user 0 also keeps power over files, users and low ports
     /// (`container(7)` engines' usual set). Such a job cannot alter the namespaces it runs in.
     Ordinary,
-    /// Every capability over the container's namespaces: mounting, network set-up, host name. Such
-    /// a container serves one job only.
+    /// Every capability over the container's namespaces (mounting, network set-up, host name), and
+    /// all system calls, those included that no namespace holds ([`super::filter`]). Such a
+    /// container serves one job only.
     Full,
 }
 

@@ -8,13 +8,13 @@
 //! | --- | --- |
 //! | files, directories, attributes | the scratch tmpfs: inodes and blocks in use, and `stat` (change time included) of each directory that was there before |
 //! | System V objects, POSIX message queues | the namespace's counts; the queue file system's root |
-//! | keys | the session, user and persistent keyrings |
+//! | nested namespaces, which the kernel takes apart later | the count of user namespaces, against a limit of one |
 //! | limits, affinity, priorities, OOM score of PID 1, which later jobs inherit | read back |
 //!
 //! Processes, open files, locks, timers, pseudo-terminals, pipes and unnamed shared memory end with
-//! the job's last process, which [`super::process`] makes sure of before it asks here. Counters
-//! that only count (inode numbers) are not compared: they carry nothing that a test could depend
-//! on.
+//! the job's last process, which [`super::process`] makes sure of before it asks here. Keyrings and
+//! vsock ports are out of its reach ([`super::super::filter`]). Counters that only count (inode
+//! numbers) are not compared: they carry nothing that a test could depend on.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -29,10 +29,10 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::sys::statfs::fstatfs;
 
 use super::super::message::Remains;
-use super::super::sys::keyring::{self, Keyring};
 use super::super::sys::state::{
     ProcessAttributes, SystemVObjects, process_attributes, system_v_objects,
 };
+use super::namespaces::Nesting;
 
 /// What an audit found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +50,8 @@ pub struct Baseline {
     watched: Vec<WatchedFile>,
     system_v: SystemVObjects,
     queues: Option<(OwnedFd, Stamp)>,
-    keyrings: Vec<Keyring>,
     attributes: ProcessAttributes,
+    nesting: Nesting,
 }
 
 /// A file of `/proc` whose text must stay as it is.
@@ -113,7 +113,11 @@ impl WatchedFile {
 impl Baseline {
     /// Takes the baseline. `proc` is an open `/proc` in which the calling process is visible, `queues` the
     /// root of its message queue file system.
-    pub fn take(proc: &OwnedFd, queues: Option<OwnedFd>) -> io::Result<Baseline> {
+    pub fn take(
+        proc: &OwnedFd,
+        queues: Option<OwnedFd>,
+        nesting: Nesting,
+    ) -> io::Result<Baseline> {
         let mut watched = Vec::new();
         // Absent where the kernel was built without what they control.
         for name in [
@@ -135,8 +139,8 @@ impl Baseline {
             watched,
             system_v: system_v_objects()?,
             queues,
-            keyrings: keyrings(),
             attributes: process_attributes()?,
+            nesting,
         })
     }
 
@@ -156,10 +160,8 @@ impl Baseline {
         {
             return Ok(Some(Remains::Queues));
         }
-        for keyring in &self.keyrings {
-            if keyring::content_bytes(*keyring)? != 0 {
-                return Ok(Some(Remains::Keys));
-            }
+        if self.nesting.is_left()? {
+            return Ok(Some(Remains::Namespaces));
         }
         if system_v_objects()? != self.system_v {
             return Ok(Some(Remains::SystemV));
@@ -167,15 +169,6 @@ impl Baseline {
         let same = process_attributes()? == self.attributes;
         Ok((!same).then_some(Remains::Attributes))
     }
-}
-
-/// The keyrings a job could leave a key in; none where the kernel or a filter denies us keyrings,
-/// since the job is denied them as well.
-fn keyrings() -> Vec<Keyring> {
-    let mut keyrings = vec![Keyring::SESSION, Keyring::USER];
-    keyrings.extend(keyring::persistent().ok());
-    keyrings.retain(|keyring| keyring::content_bytes(*keyring).is_ok());
-    keyrings
 }
 
 /// What `stat` says of an inode that changes whenever the inode does.

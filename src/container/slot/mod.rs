@@ -14,7 +14,7 @@
 //! - [`audit`]: compares the container with what it was; [`network`]: the same for its network, which is
 //!   replaced where it was used.
 //! - [`process`]: the loop.
-//! - [`job`]: the processes of one job.
+//! - [`job`]: the processes of one job. [`namespaces`]: how many its sandboxes can have.
 //! - [`resident`]: a process that stays from job to job, and forks them; [`heritage`]: what it has
 //!   written for them.
 
@@ -22,6 +22,7 @@ pub mod audit;
 pub mod build;
 pub mod heritage;
 pub mod job;
+pub mod namespaces;
 pub mod network;
 pub mod process;
 pub mod resident;

@@ -33,6 +33,7 @@ use super::audit::{Baseline, ScratchBaseline, Verdict};
 use super::build::{Builder, StepFailed};
 use super::heritage::Heritage;
 use super::job::{bury_the_rest, follow, obey, reap};
+use super::namespaces::limit_nesting;
 use super::network::{OwnNetwork, Renewal};
 use super::resident::{ForkEnd, Resident};
 
@@ -105,8 +106,11 @@ impl Slot {
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         // Not every kernel has it; process ids then go on counting.
         let last_pid = openat(&proc, "sys/kernel/ns_last_pid", flags, Mode::empty()).ok();
-        // Where keyrings are forbidden, jobs have none either.
-        let _ = keyring::join_new_session();
+        match plan.privileges {
+            // Its jobs reach no keyring.
+            Privileges::Ordinary => {}
+            Privileges::Full => join_session_keyring()?,
+        }
         let mut builder = Builder::default();
         let (privatize, rest) = plan.template.split_at(plan.template.len().min(1));
         builder.run(privatize)?;
@@ -130,8 +134,9 @@ impl Slot {
         let baseline = match plan.privileges {
             Privileges::Full => None,
             Privileges::Ordinary => {
+                let nesting = limit_nesting(&proc).map_err(at("limit nested namespaces"))?;
                 child::bound_capabilities().map_err(at("limit capabilities"))?;
-                Baseline::take(&proc, queues).ok()
+                Baseline::take(&proc, queues, nesting).ok()
             }
         };
         let network = OwnNetwork::of(&proc, &plan, builder.network_control.take())?;
@@ -438,6 +443,18 @@ impl Slot {
                 Err(_) => Verdict::Altered(Remains::Unreadable),
             },
         }
+    }
+}
+
+/// Without the filter, jobs would else have the session keyring of whoever started the program.
+fn join_session_keyring() -> Result<(), StepFailed> {
+    match keyring::join_new_session() {
+        // Where the kernel has no keyrings, or something around us forbids them, jobs have none.
+        Ok(()) | Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
+        Err(errno) => Err(StepFailed::new(
+            "make a session keyring (kernel.keys.maxkeys and maxbytes limit a user's keyrings)",
+            errno,
+        )),
     }
 }
 

@@ -8,5 +8,6 @@ pub mod keyring;
 pub mod mount;
 pub mod network;
 pub mod process;
+pub mod seccomp;
 pub mod socket;
 pub mod state;

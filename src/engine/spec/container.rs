@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bitflags::bitflags;
 
 use crate::container::layer::LayerSpec;
-use crate::container::spec::{Mount, Network, RootAccess};
+use crate::container::spec::{Mount, Network, Privileges, RootAccess};
 use crate::engine::document::Fault;
 
 use super::environment::Element;
@@ -39,6 +39,8 @@ bitflags! {
         const GROUP = 1 << 7;
         /// `toolbox`
         const TOOLBOX = 1 << 8;
+        /// `privileges`
+        const PRIVILEGES = 1 << 9;
     }
 }
 
@@ -49,7 +51,7 @@ impl Inherited {
         .union(Inherited::WORKING_DIRECTORY);
 
     /// The fields by their names in files.
-    pub(super) const NAMES: [(&'static str, Inherited); 9] = [
+    pub(super) const NAMES: [(&'static str, Inherited); 10] = [
         ("layers", Inherited::LAYERS),
         ("environment", Inherited::ENVIRONMENT),
         ("working_directory", Inherited::WORKING_DIRECTORY),
@@ -59,6 +61,7 @@ impl Inherited {
         ("user", Inherited::USER),
         ("group", Inherited::GROUP),
         ("toolbox", Inherited::TOOLBOX),
+        ("privileges", Inherited::PRIVILEGES),
     ];
 }
 
@@ -149,6 +152,8 @@ pub struct Scalars {
     pub group: Option<u32>,
     /// Whether this machine's programs are there.
     pub toolbox: Option<Toolbox>,
+    /// What jobs may do.
+    pub privileges: Option<Privileges>,
 }
 
 impl Scalars {
@@ -179,6 +184,12 @@ impl Scalars {
             user: pick(self.user, &other.user, inherited, Inherited::USER),
             group: pick(self.group, &other.group, inherited, Inherited::GROUP),
             toolbox: pick(self.toolbox, &other.toolbox, inherited, Inherited::TOOLBOX),
+            privileges: pick(
+                self.privileges,
+                &other.privileges,
+                inherited,
+                Inherited::PRIVILEGES,
+            ),
         }
     }
 
@@ -194,6 +205,7 @@ impl Scalars {
         set.set(Inherited::USER, self.user.is_some());
         set.set(Inherited::GROUP, self.group.is_some());
         set.set(Inherited::TOOLBOX, self.toolbox.is_some());
+        set.set(Inherited::PRIVILEGES, self.privileges.is_some());
         set
     }
 }

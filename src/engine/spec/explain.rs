@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::container::layer::{LayerSpec, Links, PathForm, PrefixOptions};
-use crate::container::spec::{BindAccess, Mount, MountKind, Network, RootAccess};
+use crate::container::spec::{BindAccess, Mount, MountKind, Network, Privileges, RootAccess};
 
 use super::container::{Inherited, Scalars, Toolbox};
 use super::environment::{Element, Merge};
@@ -125,6 +125,13 @@ fn scalars(scalars: &Scalars, field: &mut impl FnMut(&str, String)) {
             Toolbox::Absent => "false",
         };
         field("toolbox", present.to_owned());
+    }
+    if let Some(privileges) = scalars.privileges {
+        let privileges = match privileges {
+            Privileges::Ordinary => "ordinary",
+            Privileges::Full => "full",
+        };
+        field("privileges", string(privileges));
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::container::image::ImageUri;
-use crate::container::spec::{Network, RootAccess};
+use crate::container::spec::{Network, Privileges, RootAccess};
 use crate::engine::document::{Document, DocumentError, Fault, Field, Node, Table, Value};
 use crate::engine::filter::{Pattern, Vocabulary};
 
@@ -30,7 +30,7 @@ pub struct Context<'a> {
 }
 
 /// A container's fields, in the order in which errors list them.
-pub(super) const CONTAINER_FIELDS: [&str; 14] = [
+pub(super) const CONTAINER_FIELDS: [&str; 15] = [
     "image",
     "parent",
     "layers",
@@ -45,6 +45,7 @@ pub(super) const CONTAINER_FIELDS: [&str; 14] = [
     "user",
     "group",
     "toolbox",
+    "privileges",
 ];
 
 /// A directive's fields besides those of a container.
@@ -263,6 +264,15 @@ impl Reader<'_> {
             } else {
                 Toolbox::Absent
             });
+        }
+        if let Some(field) = table.take("privileges") {
+            scalars.privileges = Some(choice(
+                &field.node,
+                &[
+                    ("ordinary", Privileges::Ordinary),
+                    ("full", Privileges::Full),
+                ],
+            )?);
         }
         Ok(scalars)
     }

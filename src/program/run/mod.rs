@@ -107,12 +107,14 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             begun.log.to_stderr();
             tell_all(&begun.notices)?;
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
-            interruptible(async |interrupts| {
+            let code = interruptible(async |interrupts| {
                 let backend = backend(None, slots, &cluster, random_name()).await?;
                 stream::Run::new(backend, interrupts)
                     .follow(&mut workshop, entries)
                     .await
-            })
+            })?;
+            tell_all(workshop.notice().as_slice())?;
+            Ok(code)
         }
         Mode::One(one) => {
             begun.log.to_stderr();
@@ -129,6 +131,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
                 };
                 one::run(backend, job, interrupts).await
             })?;
+            tell_all(workshop.notice().as_slice())?;
             end(&ending)
         }
         Mode::Terminal(one, escape) => {
@@ -147,6 +150,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
                 let backend = backend.on_terminal(slave);
                 terminal::run(backend, job, master, escape, interrupts).await
             })?;
+            tell_all(workshop.notice().as_slice())?;
             end(&ending)
         }
     }

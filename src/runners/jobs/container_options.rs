@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::engine::job::{Network, RootAccess};
+use crate::engine::job::{Network, Privileges, RootAccess};
 use crate::engine::materials::Sources;
 use crate::engine::spec::environment::{Element, Merge, Text};
 use crate::engine::spec::{Base, Container, DEFAULT_CONTAINER, Inherited, Scalars, SpecifiedMount};
@@ -45,6 +45,10 @@ pub struct ContainerOptions {
     /// The group id
     #[arg(long, value_name = "ID")]
     pub group: Option<u32>,
+
+    /// What it may do to its own container
+    #[arg(long, value_name = "PRIVILEGES", value_enum)]
+    pub privileges: Option<PrivilegesOption>,
 
     /// Where it starts
     #[arg(long, value_name = "DIRECTORY")]
@@ -103,6 +107,15 @@ pub enum NetworkOption {
     Local,
 }
 
+/// What a job may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PrivilegesOption {
+    /// What an ordinary process may
+    Ordinary,
+    /// Everything within its namespaces, and every system call of this machine
+    Full,
+}
+
 impl ContainerOptions {
     /// Refuses everything: there is no container to which it could apply.
     pub(super) fn refuse(&self) -> Result<(), OptionsError> {
@@ -113,6 +126,7 @@ impl ContainerOptions {
             ("--network", self.network.is_some()),
             ("--user", self.user.is_some()),
             ("--group", self.group.is_some()),
+            ("--privileges", self.privileges.is_some()),
             ("--working-directory", self.working_directory.is_some()),
             ("--writable", self.writable),
             ("--timeout", self.timeout.is_some()),
@@ -140,6 +154,10 @@ impl ContainerOptions {
             user: self.user,
             group: self.group,
             toolbox: None,
+            privileges: self.privileges.map(|privileges| match privileges {
+                PrivilegesOption::Ordinary => Privileges::Ordinary,
+                PrivilegesOption::Full => Privileges::Full,
+            }),
         };
         let base = match &self.image {
             Some(name) => Base::Image {

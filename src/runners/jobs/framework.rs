@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use crate::engine::error::with_causes;
-use crate::engine::event::SourceLocation;
+use crate::engine::event::{EventKind, SourceLocation};
 use crate::engine::exit_code;
 use crate::engine::framework::{BrokenEntry, DiscoveryError, DiscoverySummary, Framework, Host};
 use crate::engine::job::{TestCase, TestKey};
@@ -102,6 +102,9 @@ impl Framework for JobsFramework {
                     });
                 }
             }
+        }
+        if let Some(notice) = workshop.notice() {
+            host.emit(EventKind::Notice(notice));
         }
         Ok(DiscoverySummary::default())
     }

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::engine::event::Notice;
 use crate::engine::exit_code;
 use crate::engine::job::{Device, Inputs, Job, Mount, MountKind, Placement, ProcessSpec};
 use crate::engine::materials::{Sources, Watcher};
@@ -101,6 +102,11 @@ impl Workshop {
             known: Rc::default(),
             tell,
         }
+    }
+
+    /// What the user should know about how the jobs so far are kept apart.
+    pub fn notice(&self) -> Option<Notice> {
+        self.specified.notice()
     }
 
     /// Names containers for the jobs after this.

@@ -11,3 +11,15 @@ pub fn toolbox(toolchain: &str) -> Notice {
         in_summary: true,
     }
 }
+
+/// Says that jobs could reach what containers do not keep apart.
+pub fn full_privileges() -> Notice {
+    Notice {
+        severity: Severity::Warning,
+        text: "jobs with `privileges = \"full\"` could reach this machine's keyrings, vsock ports and \
+               control groups"
+            .to_owned(),
+        help: None,
+        in_summary: true,
+    }
+}

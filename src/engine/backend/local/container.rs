@@ -16,9 +16,12 @@ use crate::container::message::{
     self, MessageError, NulByte, PackedStrings, ProcessImage, SlotOrder, SlotReply, Task,
 };
 use crate::container::plan::{Plan, plan};
+use crate::container::slot::build::StepFailed;
 use crate::container::spawner::{Spawner, SpawnerError};
 use crate::container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
 use crate::engine::job::{ContainerSpec, Need, ProcessSpec, Resident};
+
+use super::room::{Guest, Room, is_limit};
 
 /// How many plans are kept, so that a job like the one before needs no planning.
 const PLANS_MAX: usize = 16;
@@ -41,6 +44,7 @@ pub struct Containers {
     edition: Rc<Cell<u64>>,
     /// Residents that there can't be.
     refused: Rc<RefCell<Vec<Arc<ProcessSpec>>>>,
+    room: Room,
 }
 
 /// Why a container did not come to be.
@@ -48,6 +52,10 @@ pub struct Containers {
 pub enum StartError {
     /// This one cannot be made.
     Container(String),
+    /// This one cannot be made for now: there is too much of something.
+    Limit(StepFailed),
+    /// Nobody wants it any more.
+    Unwanted,
     /// None can be made any more.
     Helper(SpawnerError),
 }
@@ -67,6 +75,7 @@ impl Containers {
             environments: Rc::default(),
             edition: Rc::default(),
             refused: Rc::default(),
+            room: Room::default(),
         }
     }
 
@@ -136,15 +145,26 @@ impl Containers {
         news
     }
 
+    /// The containers that there are, and who waits for one to end.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
     /// Starts a container and waits until it is made.
     pub async fn start(&self, spec: &Arc<ContainerSpec>) -> Result<Container, StartError> {
         let plan = self.plan(spec)?;
         let edition = self.edition.get();
-        let socket = self.spawner.start_slot(&plan).map_err(StartError::Helper)?;
-        let container = Container::new(Arc::clone(spec), socket, edition)
+        let socket = self.spawner.start_slot(&plan).map_err(not_started)?;
+        let mut container = Container::new(Arc::clone(spec), socket, edition)
             .map_err(|error| StartError::Container(format!("cannot watch a container: {error}")))?;
         match container.reply().await? {
-            SlotReply::Ready => Ok(container),
+            SlotReply::Ready => {
+                container.guest = Some(self.room.enter());
+                Ok(container)
+            }
+            SlotReply::NotBuilt(failed) if is_limit(Errno::from_raw(failed.errno)) => {
+                Err(StartError::Limit(failed))
+            }
             SlotReply::NotBuilt(failed) => Err(StartError::Container(format!(
                 "cannot make the container: {failed}"
             ))),
@@ -155,6 +175,24 @@ impl Containers {
                 "the container's first process is confused".to_owned(),
             )),
         }
+    }
+}
+
+/// The program's own end may have too few descriptors for a while.
+fn not_started(error: SpawnerError) -> StartError {
+    let errno = match &error {
+        SpawnerError::Message(MessageError::Socket(errno)) => *errno,
+        SpawnerError::MemoryFile(error) => {
+            Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
+        }
+        SpawnerError::Step(failed) => Errno::from_raw(failed.errno),
+        SpawnerError::Execute { .. } | SpawnerError::Map { .. } | SpawnerError::Message(_) => {
+            return StartError::Helper(error);
+        }
+    };
+    match is_limit(errno) {
+        true => StartError::Limit(StepFailed::new("start a container", errno)),
+        false => StartError::Helper(error),
     }
 }
 
@@ -169,6 +207,8 @@ pub struct Container {
     resident: RefCell<Option<Arc<ProcessSpec>>>,
     socket: AsyncFd<OwnedFd>,
     edition: u64,
+    /// Last, so that the socket is closed before others are told.
+    guest: Option<Guest>,
 }
 
 impl Container {
@@ -180,6 +220,7 @@ impl Container {
             resident: RefCell::default(),
             socket,
             edition,
+            guest: None,
         })
     }
 

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tokio::time::Instant;
 
 use super::clock::{Clock, Control, Leash, Tug};
@@ -126,6 +127,10 @@ pub async fn run(mut assignment: Assignment) -> Turn {
             result
         }
         Err(StartError::Container(message)) => JobResult::not_run(JobEnd::Error(message)),
+        Err(StartError::Limit(failed)) => {
+            JobResult::not_run(JobEnd::Error(format!("cannot {failed}")))
+        }
+        Err(StartError::Unwanted) => JobResult::not_run(JobEnd::Cancelled),
         Err(StartError::Helper(error)) => {
             let lost = turn.lost.insert(helper_lost(error));
             JobResult::not_run(JobEnd::Error(lost.message.clone()))
@@ -148,10 +153,35 @@ impl Assignment {
         self.events.borrow_mut().push_back(event);
     }
 
+    /// Runs the job as soon as the machine allows one more.
     async fn run_in_some_container(
         &self,
-        idle: Option<Container>,
+        mut idle: Option<Container>,
         containers: Containers,
+    ) -> Result<(JobResult, Option<Container>), StartError> {
+        let mut wait = None;
+        loop {
+            let failed = match self.try_some_container(idle.take(), &containers).await {
+                Err(StartError::Limit(failed)) => failed,
+                other => return other,
+            };
+            let wait = wait.get_or_insert_with(|| containers.room().wait());
+            if let Some(notice) = containers.room().notice(&failed) {
+                self.tell(BackendEvent::Fact(EventKind::Notice(notice)));
+            }
+            tokio::select! {
+                makes_sense = wait.next_try() => if !makes_sense {
+                    return Err(StartError::Limit(failed));
+                },
+                () = self.unwanted() => return Err(StartError::Unwanted),
+            }
+        }
+    }
+
+    async fn try_some_container(
+        &self,
+        idle: Option<Container>,
+        containers: &Containers,
     ) -> Result<(JobResult, Option<Container>), StartError> {
         let started = Instant::now();
         let image = containers
@@ -174,7 +204,7 @@ impl Assignment {
             return Ok((result, self.reusable(container, fate)));
         }
         // None was left over, or it was lost while it was made ready again after the job before.
-        let container = self.container(&containers).await?;
+        let container = self.container(containers).await?;
         let prepared = started.elapsed();
         tracing::debug!(slot = self.slot, took = ?prepared, "a container was made");
         match self.run_in(&container, image).await? {
@@ -230,7 +260,7 @@ impl Assignment {
                 Ok(_) | Err(_) => "its container ended".to_owned(),
             },
             // The container goes with whatever the resident is at.
-            () = self.unwanted() => return containers.start(&self.job.container).await,
+            () = self.unwanted() => return Err(StartError::Unwanted),
             () = tokio::time::sleep(RESIDENT_START_MAX) => {
                 format!("it was not ready after {} s", RESIDENT_START_MAX.as_secs())
             }
@@ -306,6 +336,9 @@ impl Assignment {
                 ran,
                 fate,
             }) => (clock.end(status), usage, ran, fate),
+            Ok(SlotReply::NotStarted(failed)) if is_passing(Errno::from_raw(failed.errno)) => {
+                return Err(StartError::Limit(failed));
+            }
             Ok(SlotReply::NotStarted(failed)) => (
                 JobEnd::Error(format!("cannot {failed}")),
                 ResourceUsage::default(),
@@ -358,6 +391,11 @@ impl Assignment {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Whether a program could not be started for want of processes or files, not for its own sake.
+fn is_passing(errno: Errno) -> bool {
+    matches!(errno, Errno::EAGAIN | Errno::ENFILE)
 }
 
 /// Says that jobs start processes of their own for want of a resident.

@@ -5,7 +5,7 @@
 //! - [`process`]: a plain process instead.
 //! - [`job`]: one job from its slot to its end. [`clock`]: its time limit, and others' wishes.
 //!   [`output`]: what it writes.
-//! - [`machine`]: how busy this machine is.
+//! - [`machine`]: how busy this machine is. [`room`]: jobs that wait for another's container to end.
 //!
 //! Everything happens on the thread that polls [`LocalBackend::next`](Backend::next): jobs are
 //! futures that this value owns, and a job's output is read only while somebody takes events.
@@ -16,6 +16,7 @@ mod job;
 pub(in crate::engine) mod machine;
 mod output;
 mod process;
+mod room;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -253,6 +254,7 @@ impl LocalBackend {
                 }
                 Poll::Pending => {}
             }
+            self.keeping.make_room();
             if !self.events.borrow().is_empty() {
                 continue;
             }
@@ -307,10 +309,27 @@ impl Keeping {
             } => {
                 if let Some(idle) = idle.get_mut(slot as usize)
                     && containers.is_current(&container)
+                    && !containers.room().is_wanted()
                 {
                     // The one used last is kept longest.
                     idle.insert(0, container);
                     idle.truncate(IDLE_CONTAINERS_MAX);
+                }
+            }
+            Keeping::Processes => {}
+        }
+    }
+
+    /// Ends the containers that nobody uses, if there must be fewer for another to be made.
+    fn make_room(&mut self) {
+        match self {
+            Keeping::Containers {
+                spawner: _,
+                containers,
+                idle,
+            } => {
+                if containers.room().is_wanted() {
+                    idle.iter_mut().for_each(Vec::clear);
                 }
             }
             Keeping::Processes => {}

@@ -10,7 +10,7 @@ use super::super::environment::{Element, Merge, Text};
 use super::*;
 use crate::container::layer::{LayerSpec, Links, PathForm, PrefixOptions, SymlinkSpec};
 use crate::container::spec::{
-    BindAccess, Device, Mount, MountKind, Network, RootAccess, WhenForbidden,
+    BindAccess, Device, Mount, MountKind, Network, Privileges, RootAccess, WhenForbidden,
 };
 
 fn path() -> impl Strategy<Value = PathBuf> {
@@ -92,6 +92,7 @@ fn scalars() -> impl Strategy<Value = Scalars> {
     let network = vec![Network::Disabled, Network::Loopback, Network::Local];
     let access = vec![RootAccess::ReadOnly, RootAccess::Ephemeral];
     let toolbox = vec![Toolbox::Present, Toolbox::Absent];
+    let privileges = vec![Privileges::Ordinary, Privileges::Full];
     (
         prop::option::of(prop::sample::select(network)),
         prop::option::of(prop::sample::select(access)),
@@ -99,15 +100,17 @@ fn scalars() -> impl Strategy<Value = Scalars> {
         prop::option::of(any::<u32>()),
         prop::option::of(any::<u32>()),
         prop::option::of(prop::sample::select(toolbox)),
+        prop::option::of(prop::sample::select(privileges)),
     )
         .prop_map(
-            |(network, root_access, working_directory, user, group, toolbox)| Scalars {
+            |(network, root_access, working_directory, user, group, toolbox, privileges)| Scalars {
                 network,
                 root_access,
                 working_directory,
                 user,
                 group,
                 toolbox,
+                privileges,
             },
         )
 }

@@ -50,6 +50,12 @@ fn container_fields() {
         ),
         ("network, local", "[[directives]]\nnetwork = \"local\"\n"),
         (
+            "privileges",
+            "[[directives]]\nprivileges = \"full\"\n\
+             [[directives]]\nparent = { name = \"a\", use = [\"privileges\"] }\n\
+             [containers.a]\nprivileges = \"ordinary\"\n",
+        ),
+        (
             "enable_writable_file_system",
             "[[directives]]\nenable_writable_file_system = true\n",
         ),

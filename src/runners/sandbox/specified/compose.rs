@@ -216,8 +216,12 @@ impl Specified {
             hostname: HOSTNAME.to_owned(),
             user: resolved.scalars.user.or(user).unwrap_or(0),
             group: resolved.scalars.group.or(group).unwrap_or(0),
-            privileges: Privileges::Ordinary,
+            privileges: resolved.scalars.privileges.unwrap_or(Privileges::Ordinary),
         };
+        match container.privileges {
+            Privileges::Ordinary => {}
+            Privileges::Full => self.privileges.set(Privileges::Full),
+        }
         Ok((Arc::new(container), program))
     }
 
@@ -323,7 +327,8 @@ fn changes_nothing(resolved: &Resolved) -> bool {
         | Inherited::NETWORK
         | Inherited::USER
         | Inherited::GROUP
-        | Inherited::ROOT_ACCESS;
+        | Inherited::ROOT_ACCESS
+        | Inherited::PRIVILEGES;
     resolved.base.inherited().contains(needed)
         && resolved.layers.is_empty()
         && resolved.mounts.is_empty()
@@ -331,6 +336,7 @@ fn changes_nothing(resolved: &Resolved) -> bool {
         && scalars.root_access.is_none()
         && scalars.user.is_none()
         && scalars.group.is_none()
+        && scalars.privileges.is_none()
 }
 
 fn base_root<'a>(base: &'a Base<'_>) -> Option<&'a Root> {

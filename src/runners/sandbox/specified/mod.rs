@@ -31,12 +31,13 @@ use crate::engine::config::ByteSize;
 use crate::engine::document::Document;
 use crate::engine::event::{Isolation, Notice, Severity};
 use crate::engine::filter::{Subject, Vocabulary};
-use crate::engine::job::ContainerSpec;
+use crate::engine::job::{ContainerSpec, Privileges};
 use crate::engine::materials::{Materials, Sources, Watcher};
 use crate::engine::spec::{
     Context, Resolution, Resolved, Resolver, RunnerLayers, Specification, Variable, explain, init,
 };
 use crate::runners::sandbox::invocation::Variables;
+use crate::runners::sandbox::notices;
 
 pub use self::compose::stub_of;
 pub use self::error::SpecifiedError;
@@ -83,6 +84,8 @@ pub struct Specified {
     isolation: Isolation,
     client: Variables,
     toolbox: Cell<ToolboxUse>,
+    /// The most that any test was allowed so far.
+    privileges: Cell<Privileges>,
 }
 
 /// Whether any test was given this machine's programs.
@@ -172,6 +175,7 @@ impl Specified {
             isolation: recipe.isolation,
             client: recipe.client.clone(),
             toolbox: Cell::new(ToolboxUse::Unused),
+            privileges: Cell::new(Privileges::Ordinary),
         }))
     }
 
@@ -188,6 +192,7 @@ impl Specified {
             isolation: Isolation::Container,
             client: client.clone(),
             toolbox: Cell::new(ToolboxUse::Unused),
+            privileges: Cell::new(Privileges::Ordinary),
         }
     }
 
@@ -213,10 +218,14 @@ impl Specified {
         self.toolbox.get()
     }
 
-    /// What the user should know if nothing but processes keeps tests apart.
+    /// What the user should know about how tests are kept apart: that nothing but processes does
+    /// it, or that some can leave their containers.
     pub fn notice(&self) -> Option<Notice> {
         match self.isolation {
-            Isolation::Container => None,
+            Isolation::Container => match self.privileges.get() {
+                Privileges::Ordinary => None,
+                Privileges::Full => Some(notices::full_privileges()),
+            },
             Isolation::Process => Some(Notice {
                 severity: Severity::Warning,
                 text: format!(

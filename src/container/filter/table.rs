@@ -1,0 +1,306 @@
+//! What a job's system calls get: every call of every binary interface has its class here, and a
+//! test fails for one that has none.
+//!
+//! A call is answered instead of carried out when what it reaches can't be put into a namespace:
+//! the container would share it with the host and with all others. `docs/system-calls.md` tells
+//! users the same.
+
+use std::collections::BTreeMap;
+
+use nix::errno::Errno;
+
+/// What a system call gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The kernel carries it out.
+    Allowed,
+    /// It fails with this error, and nothing else happens.
+    Answered(Errno),
+    /// These rules are asked in turn; where none has an answer, the kernel carries it out.
+    Examined(&'static [Rule]),
+}
+
+/// Decides by one argument of a call. Only the lower 32 bits are looked at: all arguments named
+/// here are C's `int`, of which the kernel ignores the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Which argument, from 0.
+    pub argument: u8,
+    /// The bits of it that are compared.
+    pub mask: u32,
+    /// What it is compared with.
+    pub values: &'static [u32],
+    /// Whether the call is answered if the argument is one of the values, or if it is none.
+    pub answered: Answered,
+    /// The answer.
+    pub answer: Errno,
+}
+
+/// Which values of an argument have an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// Those that are listed.
+    Listed,
+    /// All others.
+    Others,
+}
+
+/// Which `libc` does not have for every C library.
+const AF_XDP: u32 = 44;
+
+/// All bits of an argument.
+const WHOLE: u32 = u32::MAX;
+
+/// Address families whose sockets belong to a network namespace. Of all others some do not
+/// (AF_VSOCK, AF_ALG, AF_RDS, AF_BLUETOOTH), and the kernel has most in its first network namespace
+/// only. The answer is that of a kernel without the family.
+const SOCKETS: &[Rule] = &[Rule {
+    argument: 0,
+    mask: WHOLE,
+    values: &[
+        libc::AF_UNIX as u32,
+        libc::AF_INET as u32,
+        libc::AF_INET6 as u32,
+        libc::AF_KEY as u32,
+        libc::AF_NETLINK as u32,
+        libc::AF_PACKET as u32,
+        libc::AF_CAN as u32,
+        libc::AF_TIPC as u32,
+        AF_XDP,
+    ],
+    answered: Answered::Others,
+    answer: Errno::EAFNOSUPPORT,
+}];
+
+/// `SYS_SOCKET` and `SYS_SOCKETPAIR` (linux/net.h), the calls within `socketcall` that make sockets.
+/// Their family is in memory, where a filter can't look, so they are answered as by a kernel
+/// without them; 32-bit programs have `socket` and `socketpair` as well.
+const SOCKET_CALLS: &[Rule] = &[Rule {
+    argument: 0,
+    mask: WHOLE,
+    values: &[1, 8],
+    answered: Answered::Listed,
+    answer: Errno::ENOSYS,
+}];
+
+/// `F_SETLEASE`, `F_NOTIFY` and `F_SETDELEG` (linux/fcntl.h). A lease holds up whoever opens the file
+/// next, for 45 seconds by default, and the toolbox's files are the host's own. The answer is that of a
+/// file system without leases.
+const FILE_CONTROLS: &[Rule] = &[Rule {
+    argument: 1,
+    mask: WHOLE,
+    values: &[1024, 1026, 1040],
+    answered: Answered::Listed,
+    answer: Errno::EINVAL,
+}];
+
+/// `FS_IOC_ADD_ENCRYPTION_KEY`, `FS_IOC_REMOVE_ENCRYPTION_KEY` and `..._ALL_USERS` (linux/fscrypt.h): the
+/// keyring of a file system of the host, which even a read-only mount reaches. The answer is that of
+/// a file system without encryption.
+const DEVICE_CONTROLS: &[Rule] = &[Rule {
+    argument: 1,
+    mask: WHOLE,
+    values: &[0xc050_6617, 0xc040_6618, 0xc040_6619],
+    answered: Answered::Listed,
+    answer: Errno::ENOTTY,
+}];
+
+/// Whole processors (process -1) and control groups (`PERF_FLAG_PID_CGROUP`) are measured with everything
+/// that runs there, other containers included; a process's own events are not. The answer is the
+/// kernel's own where `kernel.perf_event_paranoid` is 1 or more.
+const PERFORMANCE_EVENTS: &[Rule] = &[
+    Rule {
+        argument: 1,
+        mask: WHOLE,
+        values: &[u32::MAX],
+        answered: Answered::Listed,
+        answer: Errno::EACCES,
+    },
+    Rule {
+        argument: 4,
+        mask: 4,
+        values: &[4],
+        answered: Answered::Listed,
+        answer: Errno::EACCES,
+    },
+];
+
+/// Calls of one class.
+pub struct Group {
+    /// Their class.
+    pub class: Class,
+    /// Their names.
+    pub calls: &'static str,
+}
+
+/// What a number gets that has no name in the tables, or an unknown binary interface: the answer of
+/// a kernel without the call.
+pub const UNKNOWN: Class = Class::Answered(Errno::ENOSYS);
+
+/// All calls.
+pub const GROUPS: &[Group] = &[
+    Group {
+        // Files and what is known of them. The container's mounts decide what they reach.
+        class: Class::Allowed,
+        calls: "
+            _llseek access arm_fadvise64_64 arm_sync_file_range cachestat chdir chmod chown
+            chown32 chroot close close_range copy_file_range creat faccessat faccessat2
+            fadvise64 fadvise64_64 fallocate fanotify_init fanotify_mark fchdir fchmod
+            fchmodat fchmodat2 fchown fchown32 fchownat fdatasync fgetxattr file_getattr
+            file_setattr flistxattr flock fremovexattr fsetxattr fstat fstat64 fstatat64
+            fstatfs fstatfs64 fsync ftruncate ftruncate64 futimesat getcwd getdents
+            getdents64 getxattr getxattrat inotify_add_watch inotify_init inotify_init1
+            inotify_rm_watch io_cancel io_destroy io_getevents io_pgetevents
+            io_pgetevents_time64 io_setup io_submit lchown lchown32 lgetxattr link linkat
+            listxattr listxattrat llistxattr lremovexattr lseek lsetxattr lstat lstat64
+            mkdir mkdirat mknod mknodat name_to_handle_at newfstatat oldfstat oldlstat
+            oldstat open openat openat2 pread64 preadv preadv2 pwrite64 pwritev pwritev2
+            read readahead readdir readlink readlinkat readv removexattr removexattrat
+            rename renameat renameat2 rmdir sendfile sendfile64 setxattr setxattrat splice
+            stat stat64 statfs statfs64 statx symlink symlinkat sync sync_file_range syncfs
+            sysfs tee truncate truncate64 umask unlink unlinkat ustat utime utimensat
+            utimensat_time64 utimes vmsplice write writev
+        ",
+    },
+    Group {
+        // Memory of the job's own processes.
+        class: Class::Allowed,
+        calls: "
+            brk get_mempolicy madvise map_shadow_stack mbind membarrier memfd_create
+            memfd_secret migrate_pages mincore mlock mlock2 mlockall mmap mmap2 move_pages
+            mprotect mremap mseal msync munlock munlockall munmap pkey_alloc pkey_free
+            pkey_mprotect process_madvise process_mrelease process_vm_readv
+            process_vm_writev remap_file_pages set_mempolicy set_mempolicy_home_node
+            userfaultfd
+        ",
+    },
+    Group {
+        // Processes, threads and their attributes, signals, descriptors. The PID namespace decides
+        // which processes they reach.
+        class: Class::Allowed,
+        calls: "
+            _newselect arch_prctl breakpoint cacheflush capget capset clone clone3 dup dup2
+            dup3 epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait
+            eventfd eventfd2 execve execveat exit exit_group fork futex futex_requeue
+            futex_time64 futex_wait futex_waitv futex_wake get_robust_list get_thread_area
+            get_tls getcpu getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups
+            getgroups32 getpgid getpgrp getpid getppid getpriority getrandom getresgid
+            getresgid32 getresuid getresuid32 getrlimit getrusage getsid gettid getuid
+            getuid32 ioprio_get ioprio_set kcmp kill modify_ldt nice oldolduname olduname
+            pause personality pidfd_getfd pidfd_open pidfd_send_signal pipe pipe2 poll ppoll
+            ppoll_time64 prctl prlimit64 pselect6 pselect6_time64 ptrace restart_syscall
+            rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn
+            rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 rt_tgsigqueueinfo
+            sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr
+            sched_getparam sched_getscheduler sched_rr_get_interval
+            sched_rr_get_interval_time64 sched_setaffinity sched_setattr sched_setparam
+            sched_setscheduler sched_yield select set_robust_list set_thread_area
+            set_tid_address set_tls setfsgid setfsgid32 setfsuid setfsuid32 setgid setgid32
+            setgroups setgroups32 setpgid setpriority setregid setregid32 setresgid
+            setresgid32 setresuid setresuid32 setreuid setreuid32 setrlimit setsid setuid
+            setuid32 sgetmask sigaction sigaltstack signal signalfd signalfd4 sigpending
+            sigprocmask sigreturn sigsuspend ssetmask sysinfo tgkill tkill ugetrlimit uname
+            uprobe uretprobe usr26 usr32 vfork vhangup vm86 vm86old wait4 waitid waitpid
+        ",
+    },
+    Group {
+        // Clocks and timers. The kernel lets nobody in a user namespace set a clock of the machine.
+        class: Class::Allowed,
+        calls: "
+            adjtimex alarm clock_adjtime clock_adjtime64 clock_getres clock_getres_time64
+            clock_gettime clock_gettime64 clock_nanosleep clock_nanosleep_time64
+            clock_settime clock_settime64 getitimer gettimeofday nanosleep setitimer
+            settimeofday stime time timer_create timer_delete timer_getoverrun timer_gettime
+            timer_gettime64 timer_settime timer_settime64 timerfd_create timerfd_gettime
+            timerfd_gettime64 timerfd_settime timerfd_settime64 times
+        ",
+    },
+    Group {
+        // Sockets that exist already, and messages and memory in the IPC namespace.
+        class: Class::Allowed,
+        calls: "
+            accept accept4 bind connect getpeername getsockname getsockopt ipc listen
+            mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedreceive_time64
+            mq_timedsend mq_timedsend_time64 mq_unlink msgctl msgget msgrcv msgsnd recv
+            recvfrom recvmmsg recvmmsg_time64 recvmsg semctl semget semop semtimedop
+            semtimedop_time64 send sendmmsg sendmsg sendto setsockopt shmat shmctl shmdt
+            shmget shutdown
+        ",
+    },
+    Group {
+        // What sandboxes are made of. The namespaces of the container itself are out of reach for
+        // want of capabilities; nested ones are counted (`slot/namespaces.rs`).
+        class: Class::Allowed,
+        calls: "
+            fsconfig fsmount fsopen fspick landlock_add_rule landlock_create_ruleset
+            landlock_restrict_self listmount listns lsm_get_self_attr lsm_list_modules
+            lsm_set_self_attr mount mount_setattr move_mount open_tree open_tree_attr
+            pivot_root reboot seccomp setdomainname sethostname setns statmount umount
+            umount2 unshare
+        ",
+    },
+    Group {
+        // Keyrings: a user's are the same in every container and on the host. The answer is that of a
+        // kernel without keyrings, for which every program that uses them has a way to go on.
+        class: Class::Answered(Errno::ENOSYS),
+        calls: "
+            add_key keyctl request_key
+        ",
+    },
+    Group {
+        // A ring makes calls that no filter sees, among them sockets of every family. The answer is
+        // that of a kernel without rings; event loops then use epoll.
+        class: Class::Answered(Errno::ENOSYS),
+        calls: "
+            io_uring_enter io_uring_register io_uring_setup
+        ",
+    },
+    Group {
+        // What belongs to the machine as a whole: its log, disks, modules, quotas, swap, ports, and
+        // programs in its kernel. The answer is the kernel's own to those without capabilities.
+        class: Class::Answered(Errno::EPERM),
+        calls: "
+            acct bpf delete_module finit_module init_module ioperm iopl kexec_file_load
+            kexec_load open_by_handle_at pciconfig_iobase pciconfig_read pciconfig_write
+            quotactl quotactl_fd swapoff swapon syslog
+        ",
+    },
+    Group {
+        // Calls that are only numbers by now, and those that no kernel in use has.
+        class: Class::Answered(Errno::ENOSYS),
+        calls: "
+            _sysctl afs_syscall bdflush break create_module epoll_ctl_old epoll_wait_old
+            ftime get_kernel_syms getpmsg gtty idle lock lookup_dcookie mpx nfsservctl prof
+            profil putpmsg query_module security stty tuxcall ulimit uselib vserver
+        ",
+    },
+    Group {
+        class: Class::Examined(SOCKETS),
+        calls: "socket socketpair",
+    },
+    Group {
+        class: Class::Examined(SOCKET_CALLS),
+        calls: "socketcall",
+    },
+    Group {
+        class: Class::Examined(FILE_CONTROLS),
+        calls: "fcntl fcntl64",
+    },
+    Group {
+        class: Class::Examined(DEVICE_CONTROLS),
+        calls: "ioctl",
+    },
+    Group {
+        class: Class::Examined(PERFORMANCE_EVENTS),
+        calls: "perf_event_open",
+    },
+];
+
+/// The class of each call, by its name.
+pub fn classes() -> BTreeMap<&'static str, Class> {
+    let calls = |group: &'static Group| {
+        let names = group.calls.split_ascii_whitespace();
+        names.map(|name| (name, group.class))
+    };
+    GROUPS.iter().flat_map(calls).collect()
+}

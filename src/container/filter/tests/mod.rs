@@ -1,0 +1,209 @@
+//! The table is complete, and the program says what the table does.
+
+mod interpreter;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use nix::errno::Errno;
+use proptest::prelude::*;
+
+use self::interpreter::{Call, run};
+use super::compile::{AARCH64, ARM, I386, Instruction, Interface, X86_64, compile};
+use super::numbers::parse;
+use super::table::{Answered, Class, GROUPS, Rule, UNKNOWN, classes};
+
+const MACHINES: [(&str, [Interface; 2]); 2] =
+    [("x86_64", [X86_64, I386]), ("aarch64", [AARCH64, ARM])];
+
+/// A number that no table reaches.
+const BEYOND: u32 = 2000;
+
+#[test]
+fn every_call_of_every_interface_has_one_class() {
+    let mut classified = BTreeSet::new();
+    for group in GROUPS {
+        for call in group.calls.split_ascii_whitespace() {
+            assert!(classified.insert(call), "{call} stands twice");
+        }
+    }
+    let mut known = BTreeSet::new();
+    for (_, interfaces) in MACHINES {
+        for interface in interfaces {
+            let calls = parse(interface.calls);
+            let numbers: BTreeMap<_, _> = calls.iter().copied().collect();
+            assert_eq!(numbers.len(), calls.len(), "a number stands twice");
+            assert!(calls.is_sorted(), "numbers are not in order");
+            let names: BTreeSet<_> = calls.iter().map(|(_, name)| *name).collect();
+            assert_eq!(names.len(), calls.len(), "a name stands twice");
+            known.extend(names);
+        }
+    }
+    assert_eq!(known, classified);
+}
+
+/// Errors and permissions as the kernel takes them.
+fn expected(class: Class, arguments: [u64; 6]) -> u32 {
+    let fail = |errno: Errno| libc::SECCOMP_RET_ERRNO | errno as u32;
+    let answers = |rule: &Rule| {
+        let value = arguments[usize::from(rule.argument)] as u32 & rule.mask;
+        rule.values.contains(&value) == (rule.answered == Answered::Listed)
+    };
+    match class {
+        Class::Allowed => libc::SECCOMP_RET_ALLOW,
+        Class::Answered(errno) => fail(errno),
+        Class::Examined(rules) => match rules.iter().find(|rule| answers(rule)) {
+            Some(rule) => fail(rule.answer),
+            None => libc::SECCOMP_RET_ALLOW,
+        },
+    }
+}
+
+/// What there is for one processor.
+struct Machine {
+    name: &'static str,
+    program: Vec<Instruction>,
+    /// Its interfaces, and the classes of the numbers that have a name.
+    interfaces: Vec<(u32, BTreeMap<u32, Class>)>,
+}
+
+impl Machine {
+    fn class(&self, which: usize, number: u32) -> Class {
+        let (_, classes) = &self.interfaces[which];
+        classes.get(&number).copied().unwrap_or(UNKNOWN)
+    }
+}
+
+static PROGRAMS: LazyLock<Vec<Machine>> = LazyLock::new(|| {
+    let classes = classes();
+    let numbers = |interface: &Interface| {
+        let calls = parse(interface.calls).into_iter();
+        let calls = calls.map(|(number, name)| (number, classes[name]));
+        (interface.constant, calls.collect())
+    };
+    let machines = MACHINES.iter().map(|(name, interfaces)| Machine {
+        name,
+        program: compile(interfaces),
+        interfaces: interfaces.iter().map(numbers).collect(),
+    });
+    machines.collect()
+});
+
+/// What the kernel refuses to load (BPF_MAXINSNS).
+const INSTRUCTIONS_MAX: usize = 4096;
+
+/// A call that is not known in advance runs through so many at most.
+const STEPS_MAX: usize = 40;
+
+#[test]
+fn the_program_says_what_the_table_says() {
+    for machine in PROGRAMS.iter() {
+        let program = &machine.program;
+        assert!(program.len() < INSTRUCTIONS_MAX, "{}", program.len());
+        for (which, (interface, _)) in machine.interfaces.iter().enumerate() {
+            let odd = [
+                u32::MAX,
+                1 << 30,
+                (1 << 30) + 250,
+                983_040,
+                983_047,
+                1 << 31,
+            ];
+            for number in (0..BEYOND).chain(983_041..=983_046).chain(odd) {
+                let class = machine.class(which, number);
+                let call = Call {
+                    interface: *interface,
+                    number,
+                    arguments: [0; 6],
+                };
+                let said = run(program, call);
+                let what = format!("{} {interface:#x} {number}", machine.name);
+                assert_eq!(said.result, expected(class, [0; 6]), "{what}");
+                // Else the kernel could not know it in advance.
+                assert_eq!(said.looked, matches!(class, Class::Examined(_)), "{what}");
+                assert!(said.steps <= STEPS_MAX, "{what}: {}", said.steps);
+            }
+        }
+    }
+}
+
+#[test]
+fn calls_of_another_interface_are_unknown() {
+    for machine in PROGRAMS.iter() {
+        for foreign in [0, u32::MAX, 0x4000_003e, 0xc000_0003] {
+            for number in 0..BEYOND {
+                let call = Call {
+                    interface: foreign,
+                    number,
+                    arguments: [0; 6],
+                };
+                let said = run(&machine.program, call);
+                assert_eq!(said.result, expected(UNKNOWN, [0; 6]), "{}", machine.name);
+            }
+        }
+    }
+}
+
+/// The numbers that the C library has for this processor, of what is answered.
+#[test]
+fn what_is_answered_has_the_number_it_has_in_the_c_library() {
+    let [own, _] = super::INTERFACES;
+    let (own, classes) = (parse(own.calls), classes());
+    for (number, name) in [
+        (libc::SYS_add_key, "add_key"),
+        (libc::SYS_request_key, "request_key"),
+        (libc::SYS_keyctl, "keyctl"),
+        (libc::SYS_io_uring_setup, "io_uring_setup"),
+        (libc::SYS_io_uring_enter, "io_uring_enter"),
+        (libc::SYS_io_uring_register, "io_uring_register"),
+        (libc::SYS_socket, "socket"),
+        (libc::SYS_socketpair, "socketpair"),
+        (libc::SYS_fcntl, "fcntl"),
+        (libc::SYS_ioctl, "ioctl"),
+        (libc::SYS_perf_event_open, "perf_event_open"),
+        (libc::SYS_bpf, "bpf"),
+        (libc::SYS_syslog, "syslog"),
+        (libc::SYS_quotactl, "quotactl"),
+        (libc::SYS_open_by_handle_at, "open_by_handle_at"),
+    ] {
+        assert!(own.contains(&(number as u32, name)), "{name}");
+        assert_ne!(classes[name], Class::Allowed, "{name}");
+    }
+}
+
+/// Numbers with rules, and any values near those that the rules name.
+fn argument() -> impl Strategy<Value = u64> {
+    let named: Vec<u64> = GROUPS
+        .iter()
+        .filter_map(|group| match group.class {
+            Class::Examined(rules) => Some(rules),
+            Class::Allowed | Class::Answered(_) => None,
+        })
+        .flatten()
+        .flat_map(|rule| rule.values.iter().map(|value| u64::from(*value)))
+        .collect();
+    let near = (prop::sample::select(named), -1i64..=1, any::<bool>());
+    let near = near.prop_map(|(value, by, high)| {
+        value.wrapping_add_signed(by) | if high { 1 << 40 } else { 0 }
+    });
+    prop_oneof![near, any::<u64>(), 0u64..50]
+}
+
+proptest! {
+    #[test]
+    fn arguments_decide_as_the_rules_say(
+        arguments in prop::array::uniform6(argument()),
+        machine in 0..MACHINES.len(),
+        which in 0usize..2,
+        number in prop_oneof![0u32..600, any::<u32>()],
+    ) {
+        let machine = &PROGRAMS[machine];
+        let (interface, classes) = &machine.interfaces[which];
+        let examined = classes.iter().filter(|(_, class)| matches!(class, Class::Examined(_)));
+        for number in examined.map(|(number, _)| *number).chain([number]) {
+            let call = Call { interface: *interface, number, arguments };
+            let expected = expected(machine.class(which, number), arguments);
+            prop_assert_eq!(run(&machine.program, call).result, expected, "{}", number);
+        }
+    }
+}

@@ -67,9 +67,8 @@ impl Fixed {
     }
 
     /// The first thing found that is not as it was.
-    pub fn changed(&self, kernel_files: &KernelFiles) -> Option<Remains> {
-        self.compare(kernel_files)
-            .unwrap_or(Some(Remains::Unreadable))
+    pub fn changed(&self) -> Option<Remains> {
+        self.compare().unwrap_or(Some(Remains::Unreadable))
     }
 
     /// Whether the machine's files in `proc` have changed, or may have.

@@ -38,6 +38,7 @@ use super::filter::filter;
 use super::message::{self, IdMapping, MessageError, SpawnerOrder, SpawnerReply, SystemCalls};
 use super::plan::Plan;
 use super::slot::build::StepFailed;
+use super::slot::kernel_files::KernelFiles;
 use super::slot::namespaces::forbid_control_groups;
 use super::slot::process::serve;
 use super::spec::{Network, Privileges};
@@ -295,6 +296,7 @@ fn start_spawner(control: &OwnedFd) -> Result<Role, StepFailed> {
 fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
     let _ = nix::sys::prctl::set_name(c"mael-spawner");
     reap_children_automatically();
+    let kernel_files = KernelFiles::read();
     loop {
         let descriptors = match message::receive(control.as_fd()) {
             Ok((SpawnerOrder::StartSlot, descriptors)) => descriptors,
@@ -314,7 +316,7 @@ fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
             Ok(Some(())) => {}
             Ok(None) => {
                 drop(control);
-                return serve(socket, plan);
+                return serve(socket, plan, kernel_files);
             }
             Err(failed) => {
                 let reply = message::SlotReply::NotBuilt(failed);

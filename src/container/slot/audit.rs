@@ -7,6 +7,7 @@
 //! | what | how it is seen |
 //! | --- | --- |
 //! | files, directories, attributes | the scratch tmpfs: inodes and blocks in use, and `stat` (change time included) of each directory that was there before |
+//! | the root of user 0, the directories of terminals and queues | the same, by [`super::fixed`] |
 //! | System V objects, POSIX message queues | the namespace's counts; the queue file system's root |
 //! | nested namespaces, which the kernel takes apart later | the count of user namespaces, against a limit of one |
 //! | limits, affinity, priorities, OOM score of PID 1, which later jobs inherit | read back |
@@ -173,7 +174,7 @@ impl Baseline {
 
 /// What `stat` says of an inode that changes whenever the inode does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     mode: u32,
     owner: (u32, u32),
     links: u64,
@@ -183,7 +184,17 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(stat: &FileStat) -> Stamp {
+    /// The same without what the use of a terminal changes.
+    pub(super) fn without_use(self) -> Stamp {
+        Stamp {
+            size: 0,
+            modified: (0, 0),
+            ..self
+        }
+    }
+
+    /// Of what `stat` said.
+    pub(super) fn of(stat: &FileStat) -> Stamp {
         Stamp {
             mode: stat.st_mode,
             owner: (stat.st_uid, stat.st_gid),
@@ -255,13 +266,14 @@ impl ScratchBaseline {
     }
 }
 
-fn stamp_at(root: &OwnedFd, path: &CString) -> nix::Result<Stamp> {
+/// Of what stands at a path, which is not followed if it is a link.
+pub(super) fn stamp_at(root: &OwnedFd, path: &CString) -> nix::Result<Stamp> {
     fstatat(root.as_fd(), path.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
         .map(|stat| Stamp::of(&stat))
 }
 
 /// Inodes and blocks that are free; a tmpfs counts both at once.
-fn usage(root: &OwnedFd) -> nix::Result<(u64, u64)> {
+pub(super) fn usage(root: &OwnedFd) -> nix::Result<(u64, u64)> {
     let status = fstatfs(root)?;
     #[allow(clippy::unnecessary_cast)]
     Ok((status.files_free() as u64, status.blocks_free() as u64))

@@ -11,8 +11,11 @@
 //! ```
 //!
 //! - [`build`]: carries out the plan.
-//! - [`audit`]: compares the container with what it was; [`network`]: the same for its network, which is
-//!   replaced where it was used.
+//! - [`level`]: the part of it that copies a directory of the host.
+//! - [`audit`]: compares the container with what it was; [`fixed`]: what of its mounts; [`network`]:
+//!   the same for its network, which is replaced where it was used.
+//! - [`kernel_files`]: files of `proc` that are the whole machine's.
+//! - [`null`]: what a job reads from that has no input.
 //! - [`process`]: the loop.
 //! - [`job`]: the processes of one job. [`namespaces`]: how many its sandboxes can have.
 //! - [`resident`]: a process that stays from job to job, and forks them; [`heritage`]: what it has
@@ -20,9 +23,13 @@
 
 pub mod audit;
 pub mod build;
+pub mod fixed;
 pub mod heritage;
 pub mod job;
+pub mod kernel_files;
+pub mod level;
 pub mod namespaces;
 pub mod network;
+pub mod null;
 pub mod process;
 pub mod resident;

@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::logging::{self, LogFormat};
 use super::showing::{check, colour, replay};
 use crate::engine::config::{ConfigError, Settled};
+use crate::engine::event::foreign::clean;
 use crate::engine::event::{Isolation, Notice, Severity};
 use crate::engine::exit_code;
 use crate::engine::framework::DiscoveryError;
@@ -158,7 +159,7 @@ pub fn discovery_failure<E: DiscoveryError>(error: E) -> Failure {
 /// Prints what a framework lists without a run.
 pub fn print_lines<E: DiscoveryError>(lines: Result<Vec<String>, E>) -> Result<u8, Failure> {
     let lines = lines.map_err(discovery_failure)?;
-    let lines = lines.into_iter().map(|line| line + "\n");
+    let lines = lines.into_iter().map(|line| format!("{}\n", clean(&line)));
     print_out(&lines.collect::<String>())
 }
 
@@ -168,6 +169,6 @@ pub fn print_out(text: &str) -> Result<u8, Failure> {
     stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::infrastructure(&error, None))?;
+        .map_err(|error| Failure::writing(&error))?;
     Ok(exit_code::SUCCESS)
 }

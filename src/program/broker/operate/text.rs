@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
+use crate::engine::event::foreign::Foreign;
 use crate::engine::wire::v1::{Client, Cluster, Worker, WorkerState};
 
 /// The whole status.
@@ -148,8 +149,7 @@ pub fn state(state: WorkerState) -> &'static str {
 
 /// Without what could do something to a terminal.
 pub fn clean(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(shown).collect()
+    Foreign::from(text).to_string()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -230,26 +230,26 @@ struct ClientJson {
 pub fn json(cluster: &Cluster) -> String {
     let worker = |worker: &Worker| WorkerJson {
         id: worker.id,
-        name: worker.name.clone(),
+        name: clean(&worker.name),
         state: state(worker.state()),
         slots: worker.slots,
         busy: worker.busy,
-        architecture: worker.architecture.clone(),
+        architecture: clean(&worker.architecture),
         cpu_permille: worker.cpu_permille,
         memory_used_bytes: worker.memory_used_bytes,
         memory_total_bytes: worker.memory_total_bytes,
-        release: worker.release.clone(),
-        degraded: worker.degraded.clone(),
+        release: clean(&worker.release),
+        degraded: clean(&worker.degraded),
     };
     let client = |client: &Client| ClientJson {
-        name: client.name.clone(),
+        name: clean(&client.name),
         run: hex(&client.run),
         queued: client.queued,
         running: client.running,
         connected: client.connected,
     };
     let told = ClusterJson {
-        release: cluster.release.clone(),
+        release: clean(&cluster.release),
         uptime_s: cluster.uptime.as_ref().map_or(0.0, seconds),
         workers: cluster.workers.iter().map(worker).collect(),
         clients: cluster.clients.iter().map(client).collect(),
@@ -268,7 +268,10 @@ pub fn json(cluster: &Cluster) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::engine::event::foreign::tests::{assert_clean, hostile_text};
 
     fn duration(seconds: i64) -> Option<prost_types::Duration> {
         Some(prost_types::Duration { seconds, nanos: 0 })
@@ -323,6 +326,29 @@ pub(super) mod tests {
     #[test]
     fn a_status_begins_with_two_counts_and_goes_on_as_a_table() {
         insta::assert_snapshot!(status(&cluster()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_does_anything(text in hostile_text()) {
+            let mut hostile = cluster();
+            hostile.release = text.clone();
+            for worker in &mut hostile.workers {
+                for field in [
+                    &mut worker.name,
+                    &mut worker.architecture,
+                    &mut worker.release,
+                    &mut worker.degraded,
+                ] {
+                    field.clone_from(&text);
+                }
+            }
+            for client in &mut hostile.clients {
+                client.name.clone_from(&text);
+            }
+            let told = status(&hostile) + &drained(&[text]) + &json(&hostile);
+            told.split('\n').for_each(assert_clean);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Reports of recorded runs, as they are read. Time is the events' own throughout.
 
+mod runaway;
 mod watching;
 
 use std::fmt::Write as _;

@@ -22,6 +22,7 @@ use crate::engine::broker::journal::Journal;
 use crate::engine::broker::operations::health::{FREE_BYTES_MIN, Health};
 use crate::engine::broker::operations::http::{self, Sources};
 use crate::engine::broker::services;
+use crate::engine::cache_kind::{CacheKind, CacheKindError};
 use crate::engine::exit_code;
 use crate::engine::security::roles::Role;
 use crate::program::descriptors;
@@ -43,6 +44,13 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         tracing::warn!("{warning}");
     }
     descriptors::ensure(descriptors::BROKER)?;
+    let taken = |error: CacheKindError| {
+        let help = error.help().to_owned();
+        Failure::infrastructure(&error, Some(help))
+    };
+    CacheKind::Broker
+        .check(&settings.directory)
+        .map_err(taken)?;
     let storage = Storage::open(&StorageOptions {
         root: settings.directory.clone(),
         size_target_bytes: settings.size_target_bytes,
@@ -51,6 +59,7 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         let help = error.help().to_owned();
         Failure::infrastructure(&error, Some(help))
     })?;
+    CacheKind::Broker.claim(storage.root()).map_err(taken)?;
     let journal = Journal::open(&settings.directory).map_err(|error| infrastructure(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(connection_threads())

@@ -8,7 +8,7 @@ use crate::runners::sandbox::invocation::Invocation;
 use super::error::CargoError;
 
 /// What tests need of cargo's own directory.
-const CARGO_HOME: [&str; 6] = ["bin", "config", "config.toml", "env", "git", "registry"];
+pub const CARGO_HOME: [&str; 6] = ["bin", "config", "config.toml", "env", "git", "registry"];
 
 /// The Rust toolchain that builds the tests.
 #[derive(Clone, Debug, PartialEq, Eq)]

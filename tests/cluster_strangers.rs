@@ -196,3 +196,30 @@ fn a_cache_is_for_one_kind_of_program() {
     assert!(told.contains("is a broker's cache"), "{told}");
     assert!(told.contains("--cache-root"), "{told}");
 }
+
+/// Pods that run others' tests have nothing to show to Kubernetes, and no power over their node.
+#[test]
+fn the_manifests_hand_out_nothing() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/kubernetes");
+    let mut pods = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let has = |line: &str| text.lines().any(|other| other.trim() == line);
+        if !has("containers:") {
+            continue;
+        }
+        pods += 1;
+        for line in [
+            "automountServiceAccountToken: false",
+            "runAsNonRoot: true",
+            "allowPrivilegeEscalation: false",
+            "readOnlyRootFilesystem: true",
+            "drop: [\"ALL\"]",
+            "seccompProfile:",
+        ] {
+            assert!(has(line), "{} lacks `{line}`", path.display());
+        }
+    }
+    assert_eq!(pods, 2);
+}

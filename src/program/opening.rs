@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
 
-use super::failure::Failure;
+use super::failure::{Failure, end_for_want_of_a_reader};
 use super::logging::{self, LogFormat};
 use super::showing::{check, colour, replay};
 use crate::engine::config::{ConfigError, Settled};
@@ -147,7 +147,11 @@ pub fn open<O, S>(
 
 /// Shows help or a mistake in the command line where each belongs.
 pub fn tell(told: &clap::Error) -> u8 {
-    drop(told.print());
+    if let Err(error) = told.print()
+        && error.kind() == io::ErrorKind::BrokenPipe
+    {
+        return end_for_want_of_a_reader();
+    }
     u8::try_from(told.exit_code()).unwrap_or(exit_code::USAGE)
 }
 

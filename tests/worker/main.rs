@@ -4,6 +4,8 @@
 mod broker;
 mod jobs;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use maelstrom::container::digest::Digest;
 use maelstrom::container::store::{Store, StoreOptions};
@@ -56,6 +58,7 @@ impl Scene {
         let lent = tempfile::tempdir().unwrap();
         let settings = Settings {
             lent: vec![lent.path().to_owned()],
+            content_patience: Duration::ZERO,
             disk_free_bytes_min: 0,
             vitals: Vitals::Untold,
             tree_limits: TreeLimits {

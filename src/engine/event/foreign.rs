@@ -87,6 +87,27 @@ pub fn clean_lines(text: &str) -> String {
     lines.join("\n")
 }
 
+/// A JSON text that means the same, without what is hostile: such a character can only be in a string,
+/// where its escape stands for it.
+pub fn escaped_json(json: &str) -> Cow<'_, str> {
+    let is_clean = |character| !is_hostile(character) && !is_joiner(character);
+    if json.chars().all(is_clean) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_clean(character) {
+            escaped.push(character);
+            continue;
+        }
+        let mut units = [0; 2];
+        for unit in character.encode_utf16(&mut units) {
+            escaped.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use proptest::prelude::*;
@@ -159,6 +180,10 @@ pub(crate) mod tests {
             assert_clean(&Foreign::from(text.as_str()).to_string());
             assert_clean(&format!("{:?}", Foreign::from(text.as_str())));
             Foreign::from(text.as_str()).lines().split('\n').for_each(assert_clean);
+            let json = serde_json::Value::from(text.as_str()).to_string();
+            assert_clean(&escaped_json(&json));
+            let read: serde_json::Value = serde_json::from_str(&escaped_json(&json)).unwrap();
+            prop_assert_eq!(read.as_str(), Some(text.as_str()));
             // Cleaning twice changes nothing.
             let once = clean(&text);
             prop_assert_eq!(clean(&once).into_owned(), once.into_owned());

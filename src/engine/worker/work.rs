@@ -28,7 +28,7 @@ use super::contents::Contents;
 use super::executor::Executor;
 use super::health::{DISK_FREE_BYTES_MIN, Health, Vitals};
 use super::inputs::lending::Lending;
-use super::inputs::{Freed, InputError, Prepared, Shelf, TreeLimits};
+use super::inputs::{CONTENT_PATIENCE, Freed, InputError, Prepared, Shelf, TreeLimits};
 use super::ledger::{Fence, Ledger, Upshot};
 use super::line::{Dial, Down, Line, LineEvent};
 use super::template::{Known, Templates, ToPrepare};
@@ -72,6 +72,8 @@ pub struct Settings {
     pub private: Vec<PathBuf>,
     /// What jobs may ask for beyond what every job gets.
     pub allowed: BTreeSet<Allowance>,
+    /// How long a content is asked for that the storage has lost.
+    pub content_patience: Duration,
     /// What inputs may be.
     pub tree_limits: TreeLimits,
     /// What a job may write.
@@ -93,6 +95,7 @@ impl Settings {
             lent: Vec::new(),
             private: Vec::new(),
             allowed: BTreeSet::new(),
+            content_patience: CONTENT_PATIENCE,
             tree_limits: TreeLimits::default(),
             output_bytes_max: output_log::BYTES_MAX,
             disk_free_bytes_min: DISK_FREE_BYTES_MIN,
@@ -183,7 +186,8 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
         private.push(cache.clone());
         let shelf = Shelf::new(contents, store, settings.tree_limits)
             .lending(Lending::new(settings.lent.clone(), private))
-            .allowing(settings.allowed.clone());
+            .allowing(settings.allowed.clone())
+            .with_patience(settings.content_patience);
         Worker {
             ledger: Ledger::new(cache.clone(), settings.output_bytes_max),
             health: Health::new(cache, settings.disk_free_bytes_min, settings.vitals),

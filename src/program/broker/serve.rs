@@ -72,8 +72,18 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         let results = contents.action_results().clone();
         let health = Health::new(settings.directory.clone(), FREE_BYTES_MIN);
         let figures = storage.clone();
+        let losing = storage.clone();
         let inventory = Box::new(StoredInventory::new(storage, results));
         let (door, engine) = services::open(settings.policy, journal, inventory);
+        let loser = door.clone();
+        tokio::spawn(async move {
+            loop {
+                losing.loss().await;
+                if !loser.contents_lost() {
+                    return;
+                }
+            }
+        });
         let mut routes = Routes::builder();
         services::add_to(&mut routes, &door, &access);
         let everybody = access.guard(&Role::ALL);
@@ -119,7 +129,7 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
             env!("CARGO_PKG_VERSION"),
             settings.directory.display()
         )
-        .map_err(|error| infrastructure(&error))?;
+        .map_err(|error| Failure::writing(&error))?;
         let sources = Sources {
             door: door.clone(),
             storage: figures,

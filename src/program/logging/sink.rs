@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::LogFormat;
-use crate::engine::event::foreign::is_hostile;
+use crate::engine::event::foreign::{escaped_json, is_hostile};
 
 /// Makes writers of clean lines out of writers.
 #[derive(Clone, Debug)]
@@ -63,14 +63,13 @@ impl<W: Write> Write for CleanLine<W> {
 
 fn escaped(line: &str, format: LogFormat) -> String {
     let mut clean = String::with_capacity(line.len() + 16);
-    for character in line.chars() {
-        match format {
-            _ if !is_hostile(character) => clean.push(character),
-            LogFormat::Text => clean.extend(character.escape_default()),
-            LogFormat::Json => {
-                let mut units = [0; 2];
-                for unit in character.encode_utf16(&mut units) {
-                    clean.push_str(&format!("\\u{unit:04x}"));
+    match format {
+        LogFormat::Json => clean.push_str(&escaped_json(line)),
+        LogFormat::Text => {
+            for character in line.chars() {
+                match is_hostile(character) {
+                    true => clean.extend(character.escape_default()),
+                    false => clean.push(character),
                 }
             }
         }

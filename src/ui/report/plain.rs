@@ -415,8 +415,8 @@ fn introduction(run: &RunStarted) -> String {
     };
     format!(
         "{} {}, run {}, {place}",
-        run.program,
-        run.version,
+        printable(&run.program),
+        printable(&run.version),
         run.run.short()
     )
 }

@@ -1,5 +1,6 @@
 //! Reports of recorded runs, as they are read. Time is the events' own throughout.
 
+mod hostile;
 mod runaway;
 mod watching;
 

@@ -38,9 +38,8 @@ use crate::engine::wire::from_proto::{self, Source, Template, ToolboxPath};
 pub use self::error::InputError;
 pub use self::tree::TreeLimits;
 
-/// How often a content that is missing or damaged is asked for: a client may just be uploading it
-/// again.
-const ATTEMPTS_MAX: u32 = 2;
+/// How long a content that is missing or damaged is asked for: its client is told to upload it again.
+pub const CONTENT_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a storage may not answer: a broker is started again in far less.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -62,6 +61,7 @@ pub struct Shelf<C> {
     limits: TreeLimits,
     lending: Arc<Lending>,
     allowed: BTreeSet<Allowance>,
+    content_patience: Duration,
     trees: RefCell<HashMap<Source, Weak<Expected>>>,
     /// Whether trees were given up since somebody asked.
     given_up: Rc<Cell<Freed>>,
@@ -104,6 +104,7 @@ impl<C: Contents> Shelf<C> {
             limits,
             lending: Arc::default(),
             allowed: BTreeSet::new(),
+            content_patience: CONTENT_PATIENCE,
             trees: RefCell::default(),
             given_up: Rc::default(),
         }
@@ -122,6 +123,15 @@ impl<C: Contents> Shelf<C> {
     #[must_use]
     pub fn allowing(self, allowed: BTreeSet<Allowance>) -> Self {
         Shelf { allowed, ..self }
+    }
+
+    /// Asks so long for what the storage has lost.
+    #[must_use]
+    pub fn with_patience(self, content_patience: Duration) -> Self {
+        Shelf {
+            content_patience,
+            ..self
+        }
     }
 
     /// Whether trees were given up since the last time.
@@ -203,7 +213,7 @@ impl<C: Contents> Shelf<C> {
     }
 
     async fn fetch_in_the_end(&self, source: &Source) -> Result<Tree, InputError> {
-        let (mut attempts, mut pause) = (1, PAUSE_MIN);
+        let mut pause = PAUSE_MIN;
         let began = Instant::now();
         loop {
             let error = match self.fetch(source).await {
@@ -211,14 +221,16 @@ impl<C: Contents> Shelf<C> {
                 Err(error) => error,
             };
             tracing::debug!(%error, ?source, "an input is not to be had");
-            match error.hope() {
-                Hope::Content if attempts < ATTEMPTS_MAX => attempts += 1,
-                Hope::Connection if began.elapsed() < SILENCE_MAX => {
-                    sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE_MAX);
-                }
-                Hope::Content | Hope::Connection | Hope::None => return Err(error),
+            let patience = match error.hope() {
+                Hope::Content => self.content_patience,
+                Hope::Connection => SILENCE_MAX,
+                Hope::None => Duration::ZERO,
+            };
+            if began.elapsed() >= patience {
+                return Err(error);
             }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use crate::engine::event::foreign::Foreign;
+use crate::engine::event::foreign::{Foreign, escaped_json};
 use crate::engine::wire::v1::{Client, Cluster, Worker, WorkerState};
 
 /// The whole status.
@@ -230,26 +230,26 @@ struct ClientJson {
 pub fn json(cluster: &Cluster) -> String {
     let worker = |worker: &Worker| WorkerJson {
         id: worker.id,
-        name: clean(&worker.name),
+        name: worker.name.clone(),
         state: state(worker.state()),
         slots: worker.slots,
         busy: worker.busy,
-        architecture: clean(&worker.architecture),
+        architecture: worker.architecture.clone(),
         cpu_permille: worker.cpu_permille,
         memory_used_bytes: worker.memory_used_bytes,
         memory_total_bytes: worker.memory_total_bytes,
-        release: clean(&worker.release),
-        degraded: clean(&worker.degraded),
+        release: worker.release.clone(),
+        degraded: worker.degraded.clone(),
     };
     let client = |client: &Client| ClientJson {
-        name: clean(&client.name),
+        name: client.name.clone(),
         run: hex(&client.run),
         queued: client.queued,
         running: client.running,
         connected: client.connected,
     };
     let told = ClusterJson {
-        release: clean(&cluster.release),
+        release: cluster.release.clone(),
         uptime_s: cluster.uptime.as_ref().map_or(0.0, seconds),
         workers: cluster.workers.iter().map(worker).collect(),
         clients: cluster.clients.iter().map(client).collect(),
@@ -261,7 +261,7 @@ pub fn json(cluster: &Cluster) -> String {
         action_cache_hits: cluster.cache_hits,
         action_cache_misses: cluster.cache_misses,
     };
-    let mut text = serde_json::json!(told).to_string();
+    let mut text = escaped_json(&serde_json::json!(told).to_string()).into_owned();
     text.push('\n');
     text
 }

@@ -65,15 +65,20 @@ impl Passing {
         copy(stderr, self.stderr())
     }
 
-    /// Writes a line about a job.
+    /// Writes a line about a job, unless whoever read has left: that jobs are stopped then is what
+    /// was wanted.
     pub fn line(&mut self, line: &str) {
-        // It only queues.
-        drop(writeln!(self.stderr(), "{line}"));
+        match self.reader {
+            // It only queues.
+            Reader::There => drop(writeln!(self.stderr(), "{line}")),
+            Reader::Gone => {}
+        }
     }
 
     /// Writes a message.
     pub fn notice(&mut self, notice: &Notice) {
         let colour = self.colour;
+        // It only queues.
         drop(write_notice(self.stderr(), colour, notice));
     }
 

@@ -5,10 +5,13 @@
 //! the operator lends, and neither is nor holds nor lies in something of the worker's own. What is
 //! shown is that place, not the path: a link in a lent directory that leads out of it shows nothing.
 //!
+//! What root keeps from other users is lent to nobody, although a worker that is root could read it.
+//!
 //! Whether a path outside exists at all is nobody's business: it is refused in the same words.
 //!
 //! What is mounted below a lent directory is lent with it, as a container shows it, too.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::InputError;
@@ -43,7 +46,7 @@ impl Lending {
             }
             Err(_) => return Err(not_lent()),
         };
-        if !self.lends(&place) {
+        if !self.lends(&place) || self.is_closed(&place) {
             return Err(not_lent());
         }
         let concerns = |own: &PathBuf| {
@@ -66,6 +69,14 @@ impl Lending {
             Err(_) => false,
         };
         self.lent.iter().any(is_within)
+    }
+
+    /// Whether root keeps a place from others, itself or by a directory around it. A worker that is root
+    /// could show it, so that it must not be asked for: `/etc/ssl` is lent, the keys in it are not.
+    fn is_closed(&self, place: &Path) -> bool {
+        let within = place.ancestors().take_while(|around| self.lends(around));
+        let mut kept = within.filter_map(|around| around.symlink_metadata().ok());
+        kept.any(|metadata| toolbox::is_closed(metadata.uid(), metadata.mode()))
     }
 
     /// Whether what is missing would be lent if it was there: it has a name in a directory that is,
@@ -102,7 +113,7 @@ impl Lending {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use tempfile::TempDir;
 
@@ -182,6 +193,29 @@ mod tests {
         for path in ["/usr", "/bin/sh", "/etc/passwd", "/"] {
             assert_eq!(answer(&nothing, Path::new(path)), "not lent", "{path}");
         }
+    }
+
+    #[test]
+    fn what_root_keeps_from_others_is_lent_to_nobody() {
+        let (_keep, root) = machine();
+        let close = |path: &str, mode: u32| {
+            let permissions = fs::Permissions::from_mode(mode);
+            fs::set_permissions(root.join(path), permissions).unwrap();
+        };
+        fs::create_dir(root.join("usr/keys")).unwrap();
+        fs::write(root.join("usr/keys/key"), "text").unwrap();
+        close("usr/keys", 0o710);
+        close("usr/lib/file", 0o640);
+        let lending = Lending::new(vec![root.join("usr")], Vec::new());
+        // What others have closed is theirs to lend.
+        let expected = match nix::unistd::geteuid().is_root() {
+            true => "not lent",
+            false => "shown",
+        };
+        for path in ["usr/keys", "usr/keys/key", "usr/lib/file", "usr/lib/link"] {
+            assert_eq!(answer(&lending, &root.join(path)), expected, "{path}");
+        }
+        assert_eq!(answer(&lending, &root.join("usr/lib")), "shown");
     }
 
     #[test]

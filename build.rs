@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::path::Path;
 
+use protox::prost::Message;
+
 const FILES: [&str; 4] = [
     "maelstrom/v1/job.proto",
     "maelstrom/v1/client.proto",
@@ -13,6 +15,9 @@ const FILES: [&str; 4] = [
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let files = protox::compile(FILES.map(|file| Path::new("proto").join(file)), ["proto"])?;
+    // A test looks at every field of every message.
+    let described = Path::new(&std::env::var("OUT_DIR")?).join("descriptors.bin");
+    std::fs::write(described, files.encode_to_vec())?;
     tonic_prost_build::configure()
         // Outputs and blobs are passed on without being copied.
         .bytes(".")

@@ -129,3 +129,43 @@ fn a_worker_with_a_full_disk_takes_no_jobs_and_says_so() {
     let _other = cluster.worker("large");
     assert!(waits.wait().unwrap().success());
 }
+
+/// The file of the broker that holds a content of this many bytes.
+fn stored(cluster: &Cluster, bytes: u64) -> std::path::PathBuf {
+    let command = cluster.broker_command(&[]);
+    let mut words = command.get_args();
+    let root = words.find(|word| *word == "--cache-root").and(words.next());
+    let found = walkdir::WalkDir::new(root.unwrap())
+        .into_iter()
+        .map(Result::unwrap)
+        .find(|entry| {
+            entry
+                .metadata()
+                .is_ok_and(|of| of.is_file() && of.len() == bytes)
+        });
+    found.expect("the content is there").into_path()
+}
+
+#[test]
+fn a_content_that_was_damaged_on_the_brokers_disk_is_uploaded_again() {
+    const BYTES: usize = 100_003;
+    let cluster = Cluster::start(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let first = cluster.worker("first");
+    let sound = run(&cluster, directory.path(), BYTES);
+    assert!(sound.status.success(), "{}", told(&sound));
+    drop(first);
+    // In two ways that a disk may have: other bytes, and none.
+    for (name, damage) in [("second", true), ("third", false)] {
+        let blob = stored(&cluster, BYTES as u64);
+        fs::set_permissions(&blob, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        match damage {
+            true => fs::write(&blob, vec![0; BYTES]).unwrap(),
+            false => fs::remove_file(&blob).unwrap(),
+        }
+        let worker = cluster.worker(name);
+        let again = run(&cluster, directory.path(), BYTES);
+        assert!(again.status.success(), "{name}: {}", told(&again));
+        drop(worker);
+    }
+}

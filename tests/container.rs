@@ -220,6 +220,53 @@ fn full_privileges_are_for_one_job() {
     spawner.close();
 }
 
+/// Whoever says what a container looks like may be a stranger to this machine: the first mount would
+/// put a link of his where the second one looks for a file of the host.
+#[test]
+fn no_mount_point_leads_out_of_the_container() {
+    let spawner = spawner();
+    let [shown, secret, foreign] = [0; 3].map(|_| tempfile::tempdir().unwrap());
+    fs::write(shown.path().join("file"), "shown\n").unwrap();
+    fs::write(secret.path().join("file"), "secret\n").unwrap();
+    let link = foreign.path().join("file");
+    std::os::unix::fs::symlink(secret.path().join("file"), link).unwrap();
+    for descriptor in 3..32 {
+        for way in [
+            format!("/proc/self/fd/{descriptor}{}", shown.path().display()),
+            format!("/way/{descriptor}{}", shown.path().display()),
+        ] {
+            let mut spec = spec(shown.path());
+            if let Root::Skeleton(entries) = &mut spec.root {
+                entries.push(SkeletonEntry {
+                    path: "/way".into(),
+                    kind: SkeletonKind::Symlink("/proc/self/fd".into()),
+                });
+                entries.push(SkeletonEntry {
+                    path: "/there".into(),
+                    kind: SkeletonKind::File(Vec::new()),
+                });
+            }
+            spec.mounts.push(read_only_from(foreign.path(), &way));
+            let file = shown.path().join("file");
+            spec.mounts.push(read_only_from(&file, "/there"));
+            match start(&spawner, &spec) {
+                // ELOOP, or there is nothing of this number.
+                Err(failed) => assert!(failed.step.contains(&way), "{failed}"),
+                Ok(slot) => assert_eq!(slot.sh("cat /there").output, "shown\n", "{way}"),
+            }
+        }
+    }
+    spawner.close();
+}
+
+fn read_only_from(source: &Path, mount_point: &str) -> Mount {
+    let kind = MountKind::Bind {
+        source: source.to_owned(),
+        access: BindAccess::ReadOnly,
+    };
+    mount(mount_point, kind)
+}
+
 #[test]
 fn the_network_is_as_the_spec_says() {
     let (source, spawner) = (source(), spawner());

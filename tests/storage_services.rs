@@ -55,7 +55,7 @@ struct Storage {
 
 impl Storage {
     async fn open() -> Storage {
-        let cluster = Cluster::start(&[]);
+        let cluster = Cluster::start(&["--open-action-cache"]);
         let address = format!("http://{}", cluster.address);
         let channel = Channel::from_shared(address).unwrap();
         let channel = channel.connect().await.unwrap();

@@ -149,7 +149,7 @@ fn tokens(mut parts: Parts<'_>) {
     drop(tokens.identify(&token));
     file("tokens", second);
     drop(tokens.identify(&token));
-    let access = guard::Access { tokens: Some(Arc::new(tokens)), certificates: Default::default() };
+    let access = guard::Access { tokens: Some(Arc::new(tokens)), ..Default::default() };
     let mut request = tonic::Request::new(());
     if let Ok(value) = tonic::metadata::MetadataValue::try_from(token.as_bytes()) {
         let mut shown = MetadataMap::new();

@@ -21,6 +21,7 @@ pub mod channel;
 mod cluster;
 mod command;
 mod description;
+pub mod foreign;
 mod summary;
 mod text;
 

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use unicode_width::UnicodeWidthStr;
 
+use super::event::foreign;
+
 /// The line that a place is on, and under it a line of carets. Both are safe to print: nothing in
 /// them moves the cursor.
 pub(super) fn excerpt(text: &str, span: &Range<usize>) -> (String, String) {
@@ -63,15 +65,9 @@ fn line_at(text: &str, offset: usize) -> (usize, &str) {
     (start, rest.lines().next().unwrap_or_default())
 }
 
-/// Each character in one column at least, and none that moves the cursor.
+/// A line in which nothing moves the cursor.
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            '\t' => ' ',
-            control if control.is_control() => '\u{fffd}',
-            other => other,
-        })
-        .collect()
+    foreign::clean(text).into_owned()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! - [`log`]: where the program's own log goes.
 //! - [`backend`]: what executes jobs, as a trait; [`schedule`] is the pure queue inside it.
 //! - [`broker`]: leases jobs of many clients to many workers.
+//! - [`cache_kind`]: whose a cache directory is.
 //! - [`client`]: runs programs on a cluster, for programs.
 //! - [`run`]: one run, from discovery to exit code; [`exit_code`] says which.
 //! - [`output_log`]: what a job wrote, until it has arrived.
@@ -25,6 +26,7 @@
 pub mod action;
 pub mod backend;
 pub mod broker;
+pub mod cache_kind;
 pub mod client;
 pub mod config;
 pub mod document;

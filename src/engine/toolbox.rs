@@ -183,7 +183,7 @@ impl Excerpt {
 
 /// Whether a directory is the system's own business, like that of private keys. Root could look into
 /// it, but its jobs run on workers that can't; so to nobody does it count.
-fn is_closed(owner: u32, mode: u32) -> bool {
+pub(in crate::engine) fn is_closed(owner: u32, mode: u32) -> bool {
     const READ_BY_OTHERS: u32 = 0o004;
     owner == 0 && mode & READ_BY_OTHERS == 0
 }

@@ -3,15 +3,25 @@
 use std::error::Error;
 use std::io::{self, Write};
 
+use nix::sys::signal::{Signal, raise};
+
+use crate::container::sys::process::reset_signals;
 use crate::engine::exit_code;
 use crate::ui::diagnostic::Diagnostic;
 use crate::ui::style::Colour;
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Failure {
-    diagnostic: Diagnostic,
-    exit_code: u8,
+pub struct Failure(Why);
+
+#[derive(Debug)]
+enum Why {
+    Told {
+        diagnostic: Diagnostic,
+        exit_code: u8,
+    },
+    /// Nobody reads what the program writes.
+    NoReader,
 }
 
 impl Failure {
@@ -33,19 +43,44 @@ impl Failure {
 
     /// Any other.
     pub fn with_code(error: &dyn Error, help: Option<String>, exit_code: u8) -> Failure {
-        Failure {
+        Failure(Why::Told {
             diagnostic: Diagnostic::new(error).with_help(help),
             exit_code,
+        })
+    }
+
+    /// What the program wrote was not taken. If that is so because nobody reads it any more, as after
+    /// `head -1`, the program ends without a word.
+    pub fn writing(error: &io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure(Why::NoReader),
+            _ => Failure::infrastructure(error, None),
         }
     }
 
     /// Tells it on standard error, and returns the program's exit code.
     pub fn tell(&self) -> u8 {
+        let (diagnostic, exit_code) = match &self.0 {
+            Why::Told {
+                diagnostic,
+                exit_code,
+            } => (diagnostic, *exit_code),
+            Why::NoReader => return end_for_want_of_a_reader(),
+        };
         let mut stderr = io::stderr().lock();
         let colour = Colour::for_stream(&stderr);
         // Where nobody can be told, the exit code has to do.
-        drop(self.diagnostic.write(&mut stderr, colour));
+        drop(diagnostic.write(&mut stderr, colour));
         drop(stderr.flush());
-        self.exit_code
+        exit_code
     }
+}
+
+/// Ends this process as the kernel ends those that write where nobody reads: by SIGPIPE, which Rust's
+/// programs do not get by themselves. Where the signal is blocked, the code that a shell makes of it.
+pub fn end_for_want_of_a_reader() -> u8 {
+    const SHELLS_BASE: u8 = 128;
+    reset_signals();
+    let _ = raise(Signal::SIGPIPE);
+    SHELLS_BASE + Signal::SIGPIPE as u8
 }

@@ -1,7 +1,11 @@
 //! The log of a program: which events become lines, and what a line looks like.
 //!
+//! - [`sink`]: keeps lines apart, whatever is in them.
+//!
 //! An event below the wished level costs one comparison with a number: nothing is formatted, and no
 //! subscriber is asked.
+
+mod sink;
 
 use std::time::Instant;
 
@@ -14,6 +18,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 
+use self::sink::CleanLines;
 use crate::engine::config::LogLevel;
 use crate::engine::log::Log;
 
@@ -67,7 +72,7 @@ fn subscriber(
     let lines = fmt::layer()
         .with_ansi(false)
         .with_target(false)
-        .with_writer(writer);
+        .with_writer(CleanLines::new(writer, format));
     let lines = match format {
         LogFormat::Text => lines.with_timer(SinceStart(Instant::now())).boxed(),
         LogFormat::Json => lines
@@ -94,7 +99,11 @@ mod tests {
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
 
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::engine::event::foreign::is_hostile;
+    use crate::engine::event::foreign::tests::hostile_text;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -131,6 +140,47 @@ mod tests {
             tracing::info!(target: "library", "its info");
         });
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// What is logged of an event with this text everywhere.
+    fn of_text(text: &str, format: LogFormat) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(LogLevel::Info, format, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(name = text, shown = %text, debug = ?text, "it says {text}");
+        });
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn no_text_begins_a_line_of_its_own() {
+        let forged = "x\n   0.001s ERROR forged\u{202e}";
+        let text = of_text(forged, LogFormat::Text);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.contains("it says x\\n   0.001s ERROR forged\\u{202e}"),
+            "{text}"
+        );
+        let json = of_text(forged, LogFormat::Json);
+        assert_eq!(json.lines().count(), 1, "{json}");
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["name"], forged);
+    }
+
+    proptest! {
+        #[test]
+        fn an_event_is_one_clean_line(text in hostile_text()) {
+            for format in [LogFormat::Text, LogFormat::Json] {
+                let logged = of_text(&text, format);
+                let line = logged.strip_suffix('\n').unwrap();
+                prop_assert!(!line.chars().any(is_hostile), "{}", line.escape_debug());
+                if format == LogFormat::Json {
+                    let read: serde_json::Value = serde_json::from_str(line).unwrap();
+                    prop_assert_eq!(read["name"].as_str(), Some(text.as_str()));
+                }
+            }
+        }
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
 
-use super::failure::Failure;
+use super::failure::{Failure, end_for_want_of_a_reader};
 use super::logging::{self, LogFormat};
 use super::showing::{check, colour, replay};
 use crate::engine::config::{ConfigError, Settled};
+use crate::engine::event::foreign::clean;
 use crate::engine::event::{Isolation, Notice, Severity};
 use crate::engine::exit_code;
 use crate::engine::framework::DiscoveryError;
@@ -146,7 +147,11 @@ pub fn open<O, S>(
 
 /// Shows help or a mistake in the command line where each belongs.
 pub fn tell(told: &clap::Error) -> u8 {
-    drop(told.print());
+    if let Err(error) = told.print()
+        && error.kind() == io::ErrorKind::BrokenPipe
+    {
+        return end_for_want_of_a_reader();
+    }
     u8::try_from(told.exit_code()).unwrap_or(exit_code::USAGE)
 }
 
@@ -158,7 +163,7 @@ pub fn discovery_failure<E: DiscoveryError>(error: E) -> Failure {
 /// Prints what a framework lists without a run.
 pub fn print_lines<E: DiscoveryError>(lines: Result<Vec<String>, E>) -> Result<u8, Failure> {
     let lines = lines.map_err(discovery_failure)?;
-    let lines = lines.into_iter().map(|line| line + "\n");
+    let lines = lines.into_iter().map(|line| format!("{}\n", clean(&line)));
     print_out(&lines.collect::<String>())
 }
 
@@ -168,6 +173,6 @@ pub fn print_out(text: &str) -> Result<u8, Failure> {
     stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::infrastructure(&error, None))?;
+        .map_err(|error| Failure::writing(&error))?;
     Ok(exit_code::SUCCESS)
 }

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::event::channel::EventReceiver;
+use crate::engine::event::foreign::{clean, clean_lines};
 use crate::engine::event::{Command, EventKind, Outcome};
 use crate::engine::log::Log;
 use crate::engine::run::message::AtEnd;
@@ -169,17 +170,17 @@ fn list(mut events: EventReceiver, listing: Listing) -> io::Result<()> {
             EventKind::Discovered { tests } => match listing {
                 Listing::Tests => {
                     for test in tests {
-                        writeln!(stdout, "{}", test.title)?;
+                        writeln!(stdout, "{}", clean(&test.title))?;
                     }
                 }
                 Listing::Nothing => {}
             },
             EventKind::BuildOutput { text } | EventKind::Output { text, .. } => {
-                stderr.write_all(&text.0)?;
+                report::write_build_output(&mut stderr, colour, &text.0)?;
             }
             EventKind::Notice(notice) => report::write_notice(&mut stderr, colour, &notice)?,
             EventKind::Finished(finished) => match finished.outcome {
-                Outcome::Error { message } => writeln!(stderr, "{message}")?,
+                Outcome::Error { message } => writeln!(stderr, "{}", clean_lines(&message))?,
                 Outcome::Passed
                 | Outcome::Failed { .. }
                 | Outcome::TimedOut { .. }

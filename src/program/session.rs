@@ -190,6 +190,8 @@ pub fn wait_for(shown: Shown) -> Result<(), Failure> {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(if error.is::<TerminalGone>() {
             Failure::terminal_gone(&*error)
+        } else if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            Failure::writing(error)
         } else {
             Failure::infrastructure(&*error, None)
         }),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::opening::print_out;
+use crate::engine::event::foreign::clean;
 use crate::engine::exit_code;
 use crate::runners::sandbox::specified::{InitError, StarterFile};
 
@@ -42,5 +43,8 @@ pub fn explain(code: u8, name: &str, explanations: &[String]) -> Result<u8, Fail
         let help = "give a test's name, or the whole line that `--list` prints".to_owned();
         return Err(Failure::usage(&error, Some(help)));
     }
-    print_out(&explanations.join("\n"))
+    // Its comments name tests and images.
+    let text = explanations.join("\n");
+    let lines: Vec<_> = text.split('\n').map(clean).collect();
+    print_out(&lines.join("\n"))
 }

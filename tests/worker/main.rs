@@ -4,6 +4,8 @@
 mod broker;
 mod jobs;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use maelstrom::container::digest::Digest;
 use maelstrom::container::store::{Store, StoreOptions};
@@ -32,6 +34,8 @@ struct Scene {
     jobs: Control,
     worker: JoinHandle<Result<(), WorkError>>,
     interrupts: UnboundedSender<Interrupt>,
+    /// A directory that the worker lends.
+    lent: TempDir,
     _store: TempDir,
 }
 
@@ -51,7 +55,10 @@ impl Scene {
             size_target_bytes: u64::MAX,
         })
         .unwrap();
+        let lent = tempfile::tempdir().unwrap();
         let settings = Settings {
+            lent: vec![lent.path().to_owned()],
+            content_patience: Duration::ZERO,
             disk_free_bytes_min: 0,
             vitals: Vitals::Untold,
             tree_limits: TreeLimits {
@@ -72,6 +79,7 @@ impl Scene {
             jobs: control,
             worker: spawn_local(worker.run()),
             interrupts,
+            lent,
             _store: directory,
         }
     }
@@ -379,7 +387,8 @@ async fn orders_before_the_registration_is_answered_cost_the_connection() {
 async fn a_toolbox_that_is_not_here_is_said_to_be_lacking() {
     play(async |mut scene| {
         let (mut broker, _) = scene.broker.taken().await;
-        let here = tempfile::tempdir().unwrap();
+        let here = &scene.lent;
+        let elsewhere = tempfile::tempdir().unwrap();
         let identity = maelstrom::engine::toolbox::identity(here.path()).unwrap();
         let path = |path: &std::path::Path, identity: &[u8]| v1::ToolboxPath {
             path: to_proto::path(path),
@@ -390,6 +399,8 @@ async fn a_toolbox_that_is_not_here_is_said_to_be_lacking() {
             (path(here.path(), &identity), ""),
             (path(here.path(), &[0; 32]), "is not the same here"),
             (path(&missing, &identity), "cannot look at"),
+            // Guessed right, and still nobody's.
+            (path(elsewhere.path(), &identity), "does not lend"),
         ];
         for (number, (path, lacks)) in questions.into_iter().enumerate() {
             let toolbox = number as u32;

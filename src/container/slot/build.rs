@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use super::super::spec::{BindAccess, WhenForbidden};
 use super::super::step::{FileSystem, Otherwise, RootWrites, Step};
-use super::super::sys::mount::{Depth, attach, clone_tree, make_read_only, open_in_root};
+use super::super::sys::mount::{
+    Depth, attach, clone_tree, make_read_only, open_by_name, open_in_root,
+};
 use super::super::sys::network::bring_loopback_up;
 use super::level;
 
@@ -91,6 +93,9 @@ impl Builder {
     }
 
     fn step(&mut self, step: &Step) -> nix::Result<()> {
+        if let Some(place) = place(step) {
+            stay_inside(place)?;
+        }
         match step {
             Step::Privatize => {
                 let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
@@ -258,6 +263,42 @@ impl Builder {
         fchdir(&host)?;
         umount2(c".", MntFlags::MNT_DETACH)?;
         chdir(c"/")
+    }
+}
+
+/// Where in the container a step does something.
+fn place(step: &Step) -> Option<&CStr> {
+    match step {
+        Step::MakeDirectory { path, mode: _ }
+        | Step::MakeMountPoint { path, of: _ }
+        | Step::WriteFile { path, content: _ }
+        | Step::MakeSymlink { path, target: _ }
+        | Step::EnterStash { path } => Some(path),
+        Step::BindHost { target, .. }
+        | Step::BindStash { target, .. }
+        | Step::Mount { target, .. }
+        | Step::GuardProc { target }
+        | Step::MountOverlay { target, .. }
+        | Step::Mask { target } => Some(target),
+        Step::StashHost { name, .. } => Some(name),
+        Step::Privatize
+        | Step::EnterEmptyRoot
+        | Step::EnterLayers { .. }
+        | Step::SealRoot
+        | Step::LeaveHost
+        | Step::SetHostName { .. }
+        | Step::BringLoopbackUp => None,
+    }
+}
+
+/// Refuses a place that leads out of the container. While the host's root is open, the container's own
+/// `proc` has a link to it: what is mounted behind that link would stand where the host's files are
+/// looked for afterwards, so that a container could be shown any of them.
+fn stay_inside(place: &CStr) -> nix::Result<()> {
+    match open_by_name(place) {
+        // What is not there yet is made, or missed, by the step itself.
+        Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
+        Err(errno) => Err(errno),
     }
 }
 

@@ -11,6 +11,7 @@ const OPEN_TREE_CLOEXEC: libc::c_uint = libc::O_CLOEXEC as libc::c_uint;
 const AT_RECURSIVE: libc::c_uint = 0x8000;
 const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 0x4;
 const MOUNT_ATTR_RDONLY: u64 = 0x1;
+const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 const RESOLVE_IN_ROOT: u64 = 0x10;
 
 /// Whether a mount call covers what is mounted below.
@@ -58,17 +59,27 @@ fn owned(result: libc::c_long) -> nix::Result<OwnedFd> {
 /// Opens `path` without access to its content (`O_PATH`), resolved as if `root` were `/`, absolute
 /// symbolic links included. Linux 5.6.
 pub fn open_in_root(root: BorrowedFd<'_>, path: &CStr) -> nix::Result<OwnedFd> {
+    open_path(root.as_raw_fd(), path, RESOLVE_IN_ROOT)
+}
+
+/// Opens `path` without access to its content, unless a link of `proc` is on the way, such as
+/// `/proc/self/fd/3`: these lead to what a process has open, wherever that is (ELOOP). Linux 5.6.
+pub fn open_by_name(path: &CStr) -> nix::Result<OwnedFd> {
+    open_path(libc::AT_FDCWD, path, RESOLVE_NO_MAGICLINKS)
+}
+
+fn open_path(directory: RawFd, path: &CStr, resolve: u64) -> nix::Result<OwnedFd> {
     let how = OpenHow {
         flags: (libc::O_PATH | libc::O_CLOEXEC) as u64,
         mode: 0,
-        resolve: RESOLVE_IN_ROOT,
+        resolve,
     };
     // SAFETY: `path` is NUL-terminated and `how` has the size that is passed; both outlive the
     // call, which writes to neither.
     owned(unsafe {
         libc::syscall(
             libc::SYS_openat2,
-            root.as_raw_fd(),
+            directory,
             path.as_ptr(),
             &how as *const OpenHow,
             size_of::<OpenHow>(),

@@ -1,5 +1,6 @@
 //! What the broker takes from one message, one client, one worker.
 
+use crate::engine::event::foreign::{Foreign, clean};
 use crate::engine::wire::v1;
 
 /// Jobs in one message: what an ordinary run has, in a message of a few megabytes.
@@ -19,10 +20,12 @@ pub const SLOTS_MAX: u32 = 1_000;
 
 /// Whether a name can be shown to people.
 pub fn name(name: &str) -> Result<(), String> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || clean(name) != name {
+        let shown: String = name.chars().take(40).collect();
         return Err(format!(
-            "a name has 1 to {NAME_BYTES_MAX} bytes and no control characters; this one is {:?}",
-            name.chars().take(40).collect::<String>()
+            "a name has 1 to {NAME_BYTES_MAX} bytes, and no characters that control a terminal or hide; \
+             this one is {:?}",
+            Foreign::from(shown)
         ));
     }
     Ok(())
@@ -56,7 +59,7 @@ mod tests {
     #[test]
     fn names_that_could_harm_a_terminal_are_refused() {
         assert_eq!(name("build-7"), Ok(()));
-        for wrong in ["", "a\x1b[2J", &"x".repeat(257)] {
+        for wrong in ["", "a\x1b[2J", "a\nb", "nimda\u{202e}", &"x".repeat(257)] {
             assert!(name(wrong).is_err(), "{wrong:?}");
         }
     }

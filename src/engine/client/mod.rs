@@ -75,6 +75,7 @@ use crate::engine::job::{Carried, Placement};
 use crate::engine::reapi::client::{CasError, Contents};
 pub use crate::engine::security::client::{ClientSecurity, ConnectError};
 use crate::engine::security::client::{Connection, connect};
+use crate::engine::wire::from_proto::text;
 use crate::engine::wire::limits::MESSAGE_BYTES_MAX;
 pub use crate::engine::wire::v1::Cluster;
 use crate::engine::wire::v1::StatusRequest;
@@ -125,7 +126,7 @@ pub enum ClientError {
     #[error(transparent)]
     Upload(#[from] CasError),
     /// The broker says no.
-    #[error("the broker refuses: {}", .0.message())]
+    #[error("the broker refuses: {}", text(.0.message()))]
     Refused(#[source] Box<Status>),
 }
 

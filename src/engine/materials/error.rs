@@ -3,6 +3,7 @@
 use crate::container::image::{ImageError, ReferenceError, TagLockError};
 use crate::container::layer::LayerError;
 use crate::container::store::StoreError;
+use crate::engine::cache_kind::CacheKindError;
 use crate::engine::exit_code;
 
 /// Why something that a container is made of could not be had.
@@ -11,6 +12,9 @@ pub enum MaterialError {
     /// A cache failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A cache is another program's.
+    #[error(transparent)]
+    CacheKind(#[from] CacheKindError),
     /// A layer cannot be made.
     #[error(transparent)]
     Layer(#[from] LayerError),
@@ -33,6 +37,7 @@ impl MaterialError {
     pub fn help(&self) -> &'static str {
         match self {
             MaterialError::Store(error) => error.help(),
+            MaterialError::CacheKind(error) => error.help(),
             MaterialError::Layer(error) => error.help(),
             MaterialError::Reference(error) => error.help(),
             MaterialError::Image(error) => error.help(),
@@ -46,6 +51,7 @@ impl MaterialError {
         match self {
             MaterialError::Layer(LayerError::Store(_))
             | MaterialError::Store(_)
+            | MaterialError::CacheKind(_)
             | MaterialError::Image(_)
             | MaterialError::TagLock(_)
             | MaterialError::Interrupted => exit_code::INFRASTRUCTURE,

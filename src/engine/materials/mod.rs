@@ -21,6 +21,7 @@ use std::time::Instant;
 
 use tokio::sync::OnceCell;
 
+use super::cache_kind::CacheKind;
 use super::job::SkeletonEntry;
 use crate::container::image::{
     Depot, DepotOptions, Image, ImageUri, LayerPhase, LayerProgress, Saved, TAG_LOCK_FILE, TagLock,
@@ -211,7 +212,13 @@ impl Materials {
             root: root.to_owned(),
             size_target_bytes: self.sources.size_target_bytes,
         };
-        blocking(move || Ok(Store::open(&options)?)).await
+        blocking(move || {
+            CacheKind::Client.check(&options.root)?;
+            let store = Store::open(&options)?;
+            CacheKind::Client.claim(store.root())?;
+            Ok(store)
+        })
+        .await
     }
 }
 

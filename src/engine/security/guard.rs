@@ -3,7 +3,7 @@
 //! A credential is a bearer token that the file of tokens knows, or a client certificate of the
 //! authority that the broker trusts, whose subject names the role as its organisational unit (OU)
 //! and its holder as its common name (CN). Where a broker has neither, everybody on its own machine
-//! may do everything, and it does not listen to others: [`exposure`].
+//! may do everything but write results of actions, and it does not listen to others: [`exposure`].
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,6 +22,19 @@ pub struct Access {
     pub tokens: Option<Arc<Tokens>>,
     /// Certificates, which the connection has checked.
     pub certificates: Certificates,
+    /// Who writes results of actions where nobody is asked for a credential.
+    pub results: OpenResults,
+}
+
+/// Who writes results of actions where nobody is asked for a credential. A wrong result is believed by
+/// everybody, so that it takes more than to reach the broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OpenResults {
+    /// Nobody.
+    #[default]
+    ReadOnly,
+    /// Everybody.
+    Writable,
 }
 
 /// Whether certificates of clients are asked for.
@@ -83,6 +96,7 @@ impl Access {
 impl Interceptor for Guard {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if self.access.is_open() {
+            request.extensions_mut().insert(self.access.results);
             return Ok(request);
         }
         let identity = self.access.identify(&request)?;
@@ -117,6 +131,23 @@ pub fn is_for_admins<T>(request: &Request<T>) -> Result<(), Status> {
     }
 }
 
+/// Whether whoever sent a request that a guard let through may write results of actions.
+pub fn is_for_writers<T>(request: &Request<T>) -> Result<(), Status> {
+    let extensions = request.extensions();
+    match (
+        extensions.get::<Identity>(),
+        extensions.get::<OpenResults>(),
+    ) {
+        (Some(identity), _) => check(identity, &[Role::Writer]),
+        (None, Some(OpenResults::ReadOnly)) => Err(Status::permission_denied(
+            "this broker asks nobody for a credential, and so takes results of actions from nobody: \
+             they are for the role writer (`--tokens` or `--client-ca`), or `--open-action-cache` \
+             takes them from everybody",
+        )),
+        (None, Some(OpenResults::Writable) | None) => Ok(()),
+    }
+}
+
 /// Who a certificate is for.
 pub fn identity(certificate: &[u8]) -> Result<Identity, Status> {
     let wrong = |why: &str| Status::unauthenticated(format!("the certificate {why}"));
@@ -138,7 +169,7 @@ pub fn identity(certificate: &[u8]) -> Result<Identity, Status> {
     );
     let role = unit
         .and_then(|unit| unit.parse().ok())
-        .ok_or_else(|| wrong("names no role (client, worker or admin) as its OU"))?;
+        .ok_or_else(|| wrong("names no role (client, writer, worker or admin) as its OU"))?;
     Ok(Identity {
         name: name.unwrap_or_else(|| "somebody".to_owned()),
         role,
@@ -202,7 +233,7 @@ mod tests {
     fn access(tokens: Option<Tokens>) -> Access {
         Access {
             tokens: tokens.map(Arc::new),
-            certificates: Certificates::Unwanted,
+            ..Access::default()
         }
     }
 
@@ -246,6 +277,49 @@ mod tests {
     }
 
     #[test]
+    fn results_of_actions_are_for_writers() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens");
+        let lines: String = Role::ALL
+            .map(|role| super::super::tokens::line(role, &format!("{role}-token"), "x"))
+            .concat();
+        std::fs::write(&path, lines).unwrap();
+        let closed = access(Some(Tokens::open(&path).unwrap()));
+        let open = |results| Access {
+            results,
+            ..Access::default()
+        };
+        for (access, request, refused) in [
+            (&closed, shown("client-token"), Some("this is for writer")),
+            (&closed, shown("worker-token"), Some("this is for writer")),
+            (&closed, shown("writer-token"), None),
+            (&closed, shown("admin-token"), None),
+            (
+                &open(OpenResults::ReadOnly),
+                Request::new(()),
+                Some("the role writer"),
+            ),
+            (&open(OpenResults::Writable), Request::new(()), None),
+        ] {
+            let passed = access.guard(&Role::ALL).call(request).unwrap();
+            let answer = is_for_writers(&passed);
+            match (answer, refused) {
+                (Ok(()), None) => {}
+                (Err(status), Some(why)) => {
+                    assert_eq!(status.code(), tonic::Code::PermissionDenied);
+                    assert!(status.message().contains(why), "{status}");
+                }
+                (answer, refused) => panic!("{answer:?} {refused:?}"),
+            }
+        }
+        // A writer is a client besides.
+        let passed = closed.guard(&[Role::Client]).call(shown("writer-token"));
+        assert!(passed.is_ok());
+        let refused = closed.guard(&[Role::Worker]).call(shown("writer-token"));
+        assert!(refused.is_err());
+    }
+
+    #[test]
     fn nobody_beyond_this_machine_is_let_in_without_a_credential() {
         let open = access(None);
         let here: IpAddr = "127.0.0.1".parse().unwrap();
@@ -254,8 +328,8 @@ mod tests {
         let error = exposure(everywhere, Privacy::Tls, &open).unwrap_err();
         assert!(error.to_string().contains("everybody who reaches ::"));
         let closed = Access {
-            tokens: None,
             certificates: Certificates::Accepted,
+            ..Access::default()
         };
         let error = exposure(everywhere, Privacy::Plain, &closed).unwrap_err();
         assert!(matches!(error, ExposureError::Readable { .. }));

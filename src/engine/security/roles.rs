@@ -8,6 +8,8 @@ use std::str::FromStr;
 pub enum Role {
     /// Have jobs run, and see how the cluster does.
     Client,
+    /// What a client may, and write results of actions, which all others then take for true.
+    Writer,
     /// Run jobs.
     Worker,
     /// Everything.
@@ -16,7 +18,7 @@ pub enum Role {
 
 /// A text that is no role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no role: `client`, `worker` or `admin` is expected")]
+#[error("`{text}` is no role: `client`, `writer`, `worker` or `admin` is expected")]
 pub struct RoleError {
     /// The text.
     pub text: String,
@@ -33,11 +35,15 @@ pub struct Identity {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 3] = [Role::Client, Role::Worker, Role::Admin];
+    pub const ALL: [Role; 4] = [Role::Client, Role::Writer, Role::Worker, Role::Admin];
 
     /// Whether somebody of this role may do what is for one of these.
     pub fn is_among(self, allowed: &[Role]) -> bool {
-        self == Role::Admin || allowed.contains(&self)
+        match self {
+            Role::Admin => true,
+            Role::Writer => allowed.contains(&Role::Writer) || allowed.contains(&Role::Client),
+            Role::Client | Role::Worker => allowed.contains(&self),
+        }
     }
 }
 
@@ -45,6 +51,7 @@ impl fmt::Display for Role {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Role::Client => "client",
+            Role::Writer => "writer",
             Role::Worker => "worker",
             Role::Admin => "admin",
         })

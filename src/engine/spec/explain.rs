@@ -6,6 +6,8 @@ use std::path::Path;
 use crate::container::layer::{LayerSpec, Links, PathForm, PrefixOptions};
 use crate::container::spec::{BindAccess, Mount, MountKind, Network, Privileges, RootAccess};
 
+use crate::engine::event::foreign;
+
 use super::container::{Inherited, Scalars, Toolbox};
 use super::environment::{Element, Merge};
 use super::template::escape;
@@ -256,5 +258,5 @@ fn string(text: &str) -> String {
 
 /// A text as it may stand in a comment.
 fn comment(text: &str) -> String {
-    text.replace(|character: char| character.is_control(), "\u{fffd}")
+    foreign::clean(text).into_owned()
 }

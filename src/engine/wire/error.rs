@@ -1,5 +1,7 @@
 //! Messages that mean nothing.
 
+use crate::engine::event::foreign;
+
 /// How much of a wrong value is shown.
 const SHOWN_CHARS_MAX: usize = 100;
 
@@ -68,6 +70,10 @@ fn shown(value: &[u8]) -> String {
         .chars()
         .take(SHOWN_CHARS_MAX)
         .flat_map(char::escape_debug)
+        .map(|shown| match foreign::is_hostile(shown) {
+            true => char::REPLACEMENT_CHARACTER,
+            false => shown,
+        })
         .collect();
     if text.chars().nth(SHOWN_CHARS_MAX).is_some() {
         shown.push('…');
@@ -90,6 +96,15 @@ pub(super) fn at_most(what: &'static str, actual: usize, max: usize) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::event::foreign::tests::{assert_clean, hostile_text};
+
+    proptest::proptest! {
+        #[test]
+        fn no_value_does_anything(text in hostile_text()) {
+            assert_clean(&WireError::invalid("name", text.as_bytes(), "one").to_string());
+            assert_clean(&WireError::twice("name", text.as_bytes()).to_string());
+        }
+    }
 
     #[test]
     fn a_wrong_value_is_shown_in_part_and_harmlessly() {

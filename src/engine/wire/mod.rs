@@ -11,6 +11,9 @@ pub mod linger;
 pub mod to_proto;
 pub mod versions;
 
+#[cfg(test)]
+mod texts;
+
 /// As compiled from `proto/maelstrom/v1`.
 #[allow(missing_docs, clippy::all)]
 pub mod v1 {

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use super::from_proto::text;
 use super::v1;
 
 /// The highest version that this release speaks.
@@ -30,8 +31,8 @@ pub fn agree(theirs: Option<&v1::Versions>, who: &str) -> Result<u32, String> {
         return Ok(highest);
     }
     let release = match theirs.release.as_str() {
-        "" => "of an unnamed release",
-        release => release,
+        "" => "of an unnamed release".to_owned(),
+        release => text(release).to_string(),
     };
     let ours = env!("CARGO_PKG_VERSION");
     let older = match theirs.highest < LOWEST {

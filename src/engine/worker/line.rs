@@ -18,6 +18,7 @@ use tonic::client::GrpcService;
 use tonic::codegen::{Bytes, StdError};
 use tonic::{Code, Status, Streaming};
 
+use crate::engine::wire::from_proto::text;
 use crate::engine::wire::limits::MESSAGE_BYTES_MAX;
 use crate::engine::wire::v1::workers_client::WorkersClient;
 use crate::engine::wire::v1::{WorkerMessage, WorkerOrder, worker_message, worker_order};
@@ -250,14 +251,14 @@ fn is_final(status: &Status) -> bool {
 /// A status with what is underneath: that nobody listens, say.
 fn explained(status: &Status) -> String {
     let message = match status.message() {
-        "" => status.code().description(),
-        message => message,
+        "" => status.code().description().to_owned(),
+        message => text(message).to_string(),
     };
     match std::error::Error::source(status) {
-        None => message.to_owned(),
+        None => message,
         Some(source) => {
             let causes = crate::engine::error::with_causes(source);
-            match causes.contains(message) {
+            match causes.contains(&message) {
                 true => causes,
                 false => format!("{message}: {causes}"),
             }

@@ -8,6 +8,7 @@
 mod drain;
 mod orders;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -22,10 +23,12 @@ use tonic::Status;
 
 use self::drain::Duty;
 use self::orders::Speech;
+use super::allowance::Allowance;
 use super::contents::Contents;
 use super::executor::Executor;
 use super::health::{DISK_FREE_BYTES_MIN, Health, Vitals};
-use super::inputs::{Freed, InputError, Prepared, Shelf, TreeLimits};
+use super::inputs::lending::Lending;
+use super::inputs::{CONTENT_PATIENCE, Freed, InputError, Prepared, Shelf, TreeLimits};
 use super::ledger::{Fence, Ledger, Upshot};
 use super::line::{Dial, Down, Line, LineEvent};
 use super::template::{Known, Templates, ToPrepare};
@@ -36,7 +39,7 @@ use crate::engine::ids::ShortRun;
 use crate::engine::job::{Job, Placement, Resident};
 use crate::engine::output_log;
 use crate::engine::run::signals::Interrupt;
-use crate::engine::wire::from_proto::JobOrder;
+use crate::engine::wire::from_proto::{JobOrder, text};
 use crate::engine::wire::linger::{Due, Linger};
 use crate::engine::wire::v1::{self, WorkerMessage, worker_message};
 use crate::engine::wire::versions::VERSIONS;
@@ -63,8 +66,14 @@ pub struct Settings {
     pub slots: u32,
     /// How long jobs may go on when it ends.
     pub drain_timeout: Duration,
-    /// Files and directories that no job may see, besides the store.
+    /// Files and directories of the machine that jobs may be shown.
+    pub lent: Vec<PathBuf>,
+    /// Files and directories that no job may see, besides the store, whatever is lent.
     pub private: Vec<PathBuf>,
+    /// What jobs may ask for beyond what every job gets.
+    pub allowed: BTreeSet<Allowance>,
+    /// How long a content is asked for that the storage has lost.
+    pub content_patience: Duration,
     /// What inputs may be.
     pub tree_limits: TreeLimits,
     /// What a job may write.
@@ -76,14 +85,17 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The usual ones.
+    /// The usual ones. Nothing of the machine is lent, and nothing special allowed.
     pub fn new(name: String, instance: [u8; 16], slots: u32) -> Settings {
         Settings {
             name,
             instance,
             slots,
             drain_timeout: Duration::from_secs(300),
+            lent: Vec::new(),
             private: Vec::new(),
+            allowed: BTreeSet::new(),
+            content_patience: CONTENT_PATIENCE,
             tree_limits: TreeLimits::default(),
             output_bytes_max: output_log::BYTES_MAX,
             disk_free_bytes_min: DISK_FREE_BYTES_MIN,
@@ -107,7 +119,7 @@ pub enum Sign {
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
     /// The broker does not take it.
-    #[error("the broker refuses this worker: {}", .0.message())]
+    #[error("the broker refuses this worker: {}", text(.0.message()))]
     Refused(Box<Status>),
     /// The broker is of another version.
     #[error("{0}")]
@@ -170,11 +182,16 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
         watcher: impl FnMut(&Sign) + 'static,
     ) -> Worker<C, E> {
         let cache = store.root().to_owned();
-        let private = settings.private.clone();
+        let mut private = settings.private.clone();
+        private.push(cache.clone());
+        let shelf = Shelf::new(contents, store, settings.tree_limits)
+            .lending(Lending::new(settings.lent.clone(), private))
+            .allowing(settings.allowed.clone())
+            .with_patience(settings.content_patience);
         Worker {
             ledger: Ledger::new(cache.clone(), settings.output_bytes_max),
             health: Health::new(cache, settings.disk_free_bytes_min, settings.vitals),
-            shelf: Rc::new(Shelf::new(contents, store, settings.tree_limits, private)),
+            shelf: Rc::new(shelf),
             line: Line::new(dial, settings.instance),
             settings,
             backend,

@@ -27,6 +27,7 @@ pub static PROGRAM: Program = Program {
         Value::new("client-ca", Kind::Text),
         Value::new("tokens", Kind::Text),
         Value::new("insecure-listen", Kind::Boolean),
+        Value::new("open-action-cache", Kind::Boolean),
         Value::new("cache-root", Kind::Text),
         Value::new("cache-size", Kind::Size),
         Value::new("lease", Kind::Number),

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
 use crate::engine::security::authority::{AUTHORITY, Authority, AuthorityError, TOKENS};
-use crate::engine::security::guard::{Access, Certificates, Privacy, exposure};
+use crate::engine::security::guard::{Access, Certificates, OpenResults, Privacy, exposure};
 use crate::engine::security::roles::Role;
 use crate::engine::security::tokens::Tokens;
 use crate::program::failure::Failure;
@@ -38,6 +38,11 @@ pub struct SecurityOptions {
     /// Listen to other machines although anybody there could run programs on every worker
     #[arg(long)]
     pub insecure_listen: bool,
+
+    /// Take results of actions from everybody, where nobody is asked for a credential; otherwise they
+    /// are for the role writer
+    #[arg(long)]
+    pub open_action_cache: bool,
 }
 
 /// What the options came to.
@@ -98,6 +103,10 @@ impl SecurityOptions {
         let access = Access {
             tokens,
             certificates,
+            results: match self.open_action_cache {
+                true => OpenResults::Writable,
+                false => OpenResults::ReadOnly,
+            },
         };
         let privacy = match tls {
             Some(_) => Privacy::Tls,
@@ -147,7 +156,7 @@ pub enum Credentials {
 pub struct Member {
     /// Where the authority is
     pub directory: PathBuf,
-    /// What the member may do: client, worker or admin
+    /// What the member may do: client, writer, worker or admin
     #[arg(long)]
     pub role: Role,
     /// Who it is

@@ -22,6 +22,7 @@ use crate::engine::broker::journal::Journal;
 use crate::engine::broker::operations::health::{FREE_BYTES_MIN, Health};
 use crate::engine::broker::operations::http::{self, Sources};
 use crate::engine::broker::services;
+use crate::engine::cache_kind::{CacheKind, CacheKindError};
 use crate::engine::exit_code;
 use crate::engine::security::roles::Role;
 use crate::program::descriptors;
@@ -43,6 +44,13 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         tracing::warn!("{warning}");
     }
     descriptors::ensure(descriptors::BROKER)?;
+    let taken = |error: CacheKindError| {
+        let help = error.help().to_owned();
+        Failure::infrastructure(&error, Some(help))
+    };
+    CacheKind::Broker
+        .check(&settings.directory)
+        .map_err(taken)?;
     let storage = Storage::open(&StorageOptions {
         root: settings.directory.clone(),
         size_target_bytes: settings.size_target_bytes,
@@ -51,6 +59,7 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         let help = error.help().to_owned();
         Failure::infrastructure(&error, Some(help))
     })?;
+    CacheKind::Broker.claim(storage.root()).map_err(taken)?;
     let journal = Journal::open(&settings.directory).map_err(|error| infrastructure(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(connection_threads())
@@ -63,8 +72,18 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         let results = contents.action_results().clone();
         let health = Health::new(settings.directory.clone(), FREE_BYTES_MIN);
         let figures = storage.clone();
+        let losing = storage.clone();
         let inventory = Box::new(StoredInventory::new(storage, results));
         let (door, engine) = services::open(settings.policy, journal, inventory);
+        let loser = door.clone();
+        tokio::spawn(async move {
+            loop {
+                losing.loss().await;
+                if !loser.contents_lost() {
+                    return;
+                }
+            }
+        });
         let mut routes = Routes::builder();
         services::add_to(&mut routes, &door, &access);
         let everybody = access.guard(&Role::ALL);
@@ -110,7 +129,7 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
             env!("CARGO_PKG_VERSION"),
             settings.directory.display()
         )
-        .map_err(|error| infrastructure(&error))?;
+        .map_err(|error| Failure::writing(&error))?;
         let sources = Sources {
             door: door.clone(),
             storage: figures,

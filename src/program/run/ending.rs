@@ -6,6 +6,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, raise};
 
 use crate::container::sys::process::reset_signals;
+use crate::engine::event::foreign::clean_lines;
 use crate::engine::exit_code;
 use crate::engine::job::{ExitStatus, JobEnd};
 
@@ -59,6 +60,22 @@ impl Ending {
         }
     }
 
+    /// What is told of a job among others. What follows the first line is indented: none of it looks as
+    /// if it was about another job.
+    pub fn line(&self, job: u64) -> String {
+        let mut text = format!("job {job}: ");
+        for (index, line) in self.to_string().lines().enumerate() {
+            let indent = match index {
+                0 => "",
+                _ if line.starts_with("  ") => "\n",
+                _ => "\n  ",
+            };
+            text.push_str(indent);
+            text.push_str(line);
+        }
+        text
+    }
+
     /// Ends this process as the job ended, if a signal ended that; the code it is to exit with
     /// otherwise.
     pub fn follow(&self) -> u8 {
@@ -91,14 +108,39 @@ impl fmt::Display for Ending {
             }
             Ending::TimedOut => formatter.write_str("took longer than its timeout"),
             Ending::Cancelled => formatter.write_str("was stopped"),
-            Ending::Error(message) => formatter.write_str(message),
+            Ending::Error(message) => formatter.write_str(&clean_lines(message)),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::engine::event::foreign::tests::{assert_clean, hostile_text};
+
+    #[test]
+    fn an_error_of_another_machine_looks_like_nothing_else() {
+        let error =
+            Ending::Error("no\u{1b}[2J disk\njob 7: exited with code 0\n  help: do".to_owned());
+        assert_eq!(
+            error.line(6),
+            "job 6: no\u{fffd}[2J disk\n  job 7: exited with code 0\n  help: do"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_error_does_anything(text in hostile_text()) {
+            let told = Ending::Error(text).line(6);
+            for (index, line) in told.split('\n').enumerate() {
+                assert_clean(line);
+                let begins = if index == 0 { "job 6: " } else { "  " };
+                prop_assert!(line.starts_with(begins));
+            }
+        }
+    }
 
     #[test]
     fn only_a_success_has_no_code() {

@@ -1,11 +1,13 @@
 //! `maelstrom-run`, from its command line to its exit code.
 //!
 //! - [`one`]: one job whose output passes through. - [`terminal`]: one job on this terminal.
-//! - [`stream`]: all jobs of an input. On a terminal they are rows of the dashboard instead.
+//! - [`stream`]: all jobs of an input, whose output goes through [`passing`]. On a terminal they are
+//!   rows of the dashboard instead.
 //! - [`ending`]: how a job ended, and the program after it.
 
 mod ending;
 mod one;
+mod passing;
 mod stream;
 mod terminal;
 
@@ -26,6 +28,7 @@ use crate::engine::backend::GRACE_DEFAULT;
 use crate::engine::backend::local::LocalBackend;
 use crate::engine::config::ThisProcess;
 use crate::engine::event::Notice;
+use crate::engine::event::foreign::clean;
 use crate::engine::ids::random_name;
 use crate::engine::job::{Job, ProcessSpec};
 use crate::engine::job_file;
@@ -75,7 +78,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
     let project = invocation.directory.clone();
     let tell: Tell = if io::stderr().is_terminal() {
         // The job's own output, or the dashboard, comes after it.
-        Arc::new(|uri| drop(writeln!(io::stderr().lock(), "fetching {uri}")))
+        Arc::new(|uri| drop(writeln!(io::stderr().lock(), "fetching {}", clean(uri))))
     } else {
         Arc::new(|_| {})
     };
@@ -109,7 +112,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
             let code = interruptible(async |interrupts| {
                 let backend = backend(None, slots, &cluster, random_name()).await?;
-                stream::Run::new(backend, interrupts)
+                stream::Run::new(backend, interrupts)?
                     .follow(&mut workshop, entries)
                     .await
             })?;
@@ -191,7 +194,7 @@ fn tell_all(notices: &[Notice]) -> Result<(), Failure> {
     let colour = Colour::for_stream(&stderr);
     for notice in notices {
         crate::ui::report::write_notice(&mut stderr, colour, notice)
-            .map_err(|error| infrastructure(&error))?;
+            .map_err(|error| Failure::writing(&error))?;
     }
     Ok(())
 }

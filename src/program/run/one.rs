@@ -32,6 +32,7 @@ pub async fn run(
     const JOB: JobId = JobId(0);
     backend.submit(JOB, job, Rank::default());
     let mut stop = Stop::Terminate;
+    let mut unheard = None;
     let ending = loop {
         let event = tokio::select! {
             event = backend.next() => event,
@@ -43,8 +44,11 @@ pub async fn run(
         };
         match event {
             BackendEvent::Output { stream, bytes, .. } => {
-                if pass_on(stream, &bytes).is_err() {
+                if let Err(error) = pass_on(stream, &bytes)
+                    && unheard.is_none()
+                {
                     // Nobody listens any more, as a pipe's writer learns by a signal.
+                    unheard = Some(error);
                     backend.stop(JOB, Stop::Kill);
                 }
             }
@@ -62,7 +66,10 @@ pub async fn run(
         }
     };
     backend.close().await;
-    Ok(ending)
+    match unheard {
+        Some(error) => Err(Failure::writing(&error)),
+        None => Ok(ending),
+    }
 }
 
 fn pass_on(stream: Stream, bytes: &[u8]) -> io::Result<()> {

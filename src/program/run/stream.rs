@@ -3,14 +3,18 @@
 //!
 //! Jobs wait in the backend, which starts those of higher priority first, but only so many are
 //! taken from the input ahead of their turn: a stream has no end to wait for.
+//!
+//! What jobs wrote is passed on by threads of its own ([`super::passing`]): a pager that waits for a
+//! key must not keep anybody from answering the broker.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
 
 use tempfile::SpooledTempFile;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
 use super::ending::{Ending, ending};
+use super::passing::{Passing, Reader};
 use crate::engine::backend::any::AnyBackend;
 use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use crate::engine::error::with_causes;
@@ -19,7 +23,7 @@ use crate::engine::event::Stream;
 use crate::engine::exit_code;
 use crate::engine::run::signals::Interrupt;
 use crate::engine::spec::job::Entry;
-use crate::program::failure::Failure;
+use crate::program::failure::{self, Failure};
 use crate::runners::jobs::input::InputError;
 use crate::runners::jobs::workshop::Workshop;
 
@@ -48,6 +52,8 @@ impl Output {
 pub struct Run<'a> {
     backend: AnyBackend,
     interrupts: &'a mut UnboundedReceiver<Interrupt>,
+    /// Where what they wrote goes.
+    passing: Passing,
     /// Of the jobs that have not ended; those that have written nothing have none.
     outputs: BTreeMap<JobId, Option<Output>>,
     /// How many jobs there were.
@@ -67,23 +73,52 @@ enum State {
 
 impl<'a> Run<'a> {
     /// A run that has not begun.
-    pub fn new(backend: AnyBackend, interrupts: &'a mut UnboundedReceiver<Interrupt>) -> Run<'a> {
-        Run {
+    pub fn new(
+        backend: AnyBackend,
+        interrupts: &'a mut UnboundedReceiver<Interrupt>,
+    ) -> Result<Run<'a>, Failure> {
+        Ok(Run {
             backend,
             interrupts,
+            passing: Passing::start()?,
             outputs: BTreeMap::new(),
             jobs: 0,
             first_failure: None,
             state: State::Reading,
-        }
+        })
     }
 
     /// Runs all jobs, made in this workshop; returns the program's exit code.
     pub async fn follow(
         mut self,
         workshop: &mut Workshop,
-        mut entries: Receiver<Result<Entry, InputError>>,
+        entries: Receiver<Result<Entry, InputError>>,
     ) -> Result<u8, Failure> {
+        let followed = self.follow_to_the_end(workshop, entries).await;
+        self.backend.close().await;
+        // Whoever reads may take long, and may be told to stop waiting for.
+        let passed = tokio::select! {
+            passed = self.passing.finish() => passed,
+            Some(_) = self.interrupts.recv() => return Ok(exit_code::INTERRUPTED),
+        };
+        if passed? == Reader::Gone {
+            return Ok(failure::end_for_want_of_a_reader());
+        }
+        match (followed?, self.state) {
+            (Some(failure), _) => Err(failure),
+            (None, State::Stopping) => Ok(exit_code::INTERRUPTED),
+            (None, State::Reading | State::Read) => {
+                Ok(self.first_failure.unwrap_or(exit_code::SUCCESS))
+            }
+        }
+    }
+
+    /// Runs all jobs; what is wrong with the input, if something is.
+    async fn follow_to_the_end(
+        &mut self,
+        workshop: &mut Workshop,
+        mut entries: Receiver<Result<Entry, InputError>>,
+    ) -> Result<Option<Failure>, Failure> {
         let mut failure = None;
         loop {
             let is_done = match self.state {
@@ -91,7 +126,7 @@ impl<'a> Run<'a> {
                 State::Read | State::Stopping => self.outputs.is_empty(),
             };
             if is_done {
-                break;
+                return Ok(failure);
             }
             let wants_more = self.state == State::Reading && self.outputs.len() < AHEAD;
             tokio::select! {
@@ -106,15 +141,8 @@ impl<'a> Run<'a> {
                         failure = Some(Failure::usage(&error, help));
                     }
                 },
+                () = self.passing.gone() => self.stop_at_once(),
                 Some(_) = self.interrupts.recv() => self.stop(),
-            }
-        }
-        self.backend.close().await;
-        match (failure, self.state) {
-            (Some(failure), _) => Err(failure),
-            (None, State::Stopping) => Ok(exit_code::INTERRUPTED),
-            (None, State::Reading | State::Read) => {
-                Ok(self.first_failure.unwrap_or(exit_code::SUCCESS))
             }
         }
     }
@@ -140,6 +168,10 @@ impl<'a> Run<'a> {
             tokio::select! {
                 made = &mut making => break made,
                 event = self.backend.next() => self.hear(event)?,
+                () = self.passing.gone() => {
+                    self.stop_at_once();
+                    return Ok(());
+                }
                 Some(_) = self.interrupts.recv() => {
                     self.stop();
                     return Ok(());
@@ -156,7 +188,8 @@ impl<'a> Run<'a> {
                 let help = error.help();
                 let help = help.map_or(String::new(), |help| format!("\n  help: {help}"));
                 let message = format!("{}{help}", with_causes(&error));
-                self.failed(id, &Ending::Error(message))
+                self.failed(id, &Ending::Error(message));
+                Ok(())
             }
         }
     }
@@ -166,6 +199,15 @@ impl<'a> Run<'a> {
             State::Reading | State::Read => Stop::Terminate,
             State::Stopping => Stop::Kill,
         };
+        self.stop_all(how);
+    }
+
+    /// Nobody reads what jobs write any more, as a pipe's writer learns by a signal.
+    fn stop_at_once(&mut self) {
+        self.stop_all(Stop::Kill);
+    }
+
+    fn stop_all(&mut self, how: Stop) {
         self.state = State::Stopping;
         let running: Vec<JobId> = self.outputs.keys().copied().collect();
         for job in running {
@@ -194,39 +236,29 @@ impl<'a> Run<'a> {
             }
             BackendEvent::Finished { job, result } => {
                 if let Some(Some(output)) = self.outputs.remove(&job) {
-                    pass_on(output.stdout, io::stdout().lock()).map_err(infrastructure)?;
-                    pass_on(output.stderr, io::stderr().lock()).map_err(infrastructure)?;
+                    let passed = self.passing.pass(output.stdout, output.stderr);
+                    passed.map_err(infrastructure)?;
                 }
-                self.failed(job, &ending(result.end))
+                self.failed(job, &ending(result.end));
+                Ok(())
             }
             BackendEvent::Lost(lost) => {
                 let help = lost.help.clone();
                 Err(Failure::infrastructure(&lost, help))
             }
-            BackendEvent::Fact(EventKind::Notice(notice)) => super::tell_all(&[notice]),
+            BackendEvent::Fact(EventKind::Notice(notice)) => {
+                self.passing.notice(&notice);
+                Ok(())
+            }
             BackendEvent::Started { .. } | BackendEvent::Fact(_) => Ok(()),
         }
     }
 
     /// Tells of a job that did not succeed, and lets the first of them decide the exit code.
-    fn failed(&mut self, id: JobId, ending: &Ending) -> Result<(), Failure> {
-        let Some(code) = ending.failure_code() else {
-            return Ok(());
-        };
-        self.first_failure.get_or_insert(code);
-        writeln!(io::stderr().lock(), "job {}: {ending}", id.0)
-            .map_err(|error| Failure::infrastructure(&error, None))
-    }
-}
-
-fn pass_on(mut from: SpooledTempFile, mut to: impl Write) -> io::Result<()> {
-    from.rewind()?;
-    let mut chunk = vec![0; 64 * 1024];
-    loop {
-        let length = from.read(&mut chunk)?;
-        if length == 0 {
-            return to.flush();
+    fn failed(&mut self, id: JobId, ending: &Ending) {
+        if let Some(code) = ending.failure_code() {
+            self.first_failure.get_or_insert(code);
+            self.passing.line(&ending.line(id.0));
         }
-        to.write_all(chunk.get(..length).unwrap_or_default())?;
     }
 }

@@ -1,10 +1,12 @@
 //! `maelstrom-worker`, from its command line to its exit code.
 //!
-//! - [`options`]: its command line.
+//! - [`options`]: its command line. [`lending`]: what of its machine jobs are shown.
 
+pub mod lending;
 pub mod options;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use self::options::{Options, PROGRAM};
 use super::descriptors;
@@ -14,7 +16,9 @@ use super::opening::{print_out, tell};
 use super::session::{local_backend, runtime};
 use super::systemd::{self, Answer};
 use crate::container::store::{Store, StoreOptions};
+use crate::engine::cache_kind::{CacheKind, CacheKindError};
 use crate::engine::config::{self, ConfigError, ThisProcess};
+use crate::engine::event::foreign::clean;
 use crate::engine::exit_code;
 use crate::engine::ids::random_name;
 use crate::engine::reapi::client::CasClient;
@@ -56,25 +60,32 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
         let help = "name it by `--broker HOST:PORT` or MAELSTROM_WORKER_BROKER".to_owned();
         return Err(Failure::usage(&NoBroker, Some(help)));
     };
+    let invocation =
+        Invocation::of_this_process(Colours::Unwanted).map_err(|error| infrastructure(&error))?;
+    let lent = lending::paths(&offer.lend, &invocation);
     if let Some(values) = settled.print {
-        return print_out(&values);
+        return print_out(&format!("{values}{}", explained(&lent)));
     }
     logging::start(settled.log_level, log.log_format).to_stderr();
     for warning in settled.warnings {
         tracing::warn!("{}", warning.text);
     }
-    let invocation =
-        Invocation::of_this_process(Colours::Unwanted).map_err(|error| infrastructure(&error))?;
     let cache_home = invocation
         .cache_home()
         .unwrap_or_else(|| invocation.directory.join(".cache"));
-    let store = Store::open(&StoreOptions {
+    let options = StoreOptions {
         root: cache
             .cache_root
             .unwrap_or_else(|| cache_home.join("maelstrom/worker")),
         size_target_bytes: cache.cache_size.0,
-    })
-    .map_err(|error| infrastructure(&error))?;
+    };
+    let taken = |error: CacheKindError| {
+        let help = error.help().to_owned();
+        Failure::infrastructure(&error, Some(help))
+    };
+    CacheKind::Worker.check(&options.root).map_err(taken)?;
+    let store = Store::open(&options).map_err(|error| infrastructure(&error))?;
+    CacheKind::Worker.claim(store.root()).map_err(taken)?;
     let name = match &offer.name {
         Some(name) => name.clone(),
         None => {
@@ -93,6 +104,8 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
         let backend = local_backend(None, slots)?;
         let mut settings = Settings::new(name.clone(), random_name(), slots);
         settings.drain_timeout = offer.drain_timeout();
+        settings.lent = lent;
+        settings.allowed = offer.allow.iter().copied().map(Into::into).collect();
         let secrets = [security.token, security.certificate.map(|(_, key)| key)];
         settings.private = secrets.into_iter().flatten().collect();
         let contents = (store, CasClient::new(connection.clone()));
@@ -109,6 +122,20 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
         }
     })?;
     Ok(exit_code::SUCCESS)
+}
+
+/// What `lend` comes to, as lines of a configuration file that say nothing to a program.
+fn explained(lent: &[PathBuf]) -> String {
+    let lines = lent
+        .iter()
+        .map(|path| format!("#   {}\n", clean(&path.to_string_lossy())));
+    match lent {
+        [] => "# nothing of this machine is lent\n".to_owned(),
+        _ => format!(
+            "# what is lent of this machine:\n{}",
+            lines.collect::<String>()
+        ),
+    }
 }
 
 /// A worker is up when the broker has it.

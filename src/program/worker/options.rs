@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
 
+use super::lending::Lent;
 use crate::engine::config::{ByteSize, Kind, Program, Value};
+use crate::engine::worker::allowance::Allowance;
 use crate::program::logging::LogOptions;
 use crate::runners::sandbox::cluster::{BROKER_VALUES, BrokerOptions};
 
@@ -20,6 +22,8 @@ pub static PROGRAM: Program = Program {
             Value::new("name", Kind::Text),
             Value::new("slots", Kind::Number),
             Value::new("drain-timeout", Kind::Number),
+            Value::new("lend", Kind::List),
+            Value::new("allow", Kind::List),
             Value::new("cache-root", Kind::Text),
             Value::new("cache-size", Kind::Size),
             Value::new("inline-limit", Kind::Size),
@@ -75,6 +79,36 @@ pub struct OfferOptions {
     /// Seconds that jobs may go on when the worker is told to end
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub drain_timeout: u64,
+
+    /// Show jobs that ask for it what is in this place of the machine; repeatable. `default` stands
+    /// for its programs, libraries and toolchains, `none` for nothing [default: default]
+    #[arg(long, value_name = "PATH")]
+    pub lend: Vec<Lent>,
+
+    /// Run jobs that want more than a job usually gets; repeatable [default: none of it]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub allow: Vec<Allowed>,
+}
+
+/// What a worker may allow jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Allowed {
+    /// All capabilities over their own namespaces
+    FullPrivileges,
+    /// `/dev/fuse`
+    Fuse,
+    /// The machine's own `/dev/shm`, which all jobs on it share
+    SharedMemory,
+}
+
+impl From<Allowed> for Allowance {
+    fn from(allowed: Allowed) -> Allowance {
+        match allowed {
+            Allowed::FullPrivileges => Allowance::FullPrivileges,
+            Allowed::Fuse => Allowance::Fuse,
+            Allowed::SharedMemory => Allowance::SharedMemory,
+        }
+    }
 }
 
 /// What the worker keeps.

@@ -8,10 +8,10 @@ use crate::runners::sandbox::invocation::Invocation;
 use super::error::CargoError;
 
 /// What tests need of cargo's own directory.
-const CARGO_HOME: [&str; 4] = ["bin", "config", "config.toml", "env"];
+pub const CARGO_HOME: [&str; 4] = ["bin", "config", "config.toml", "env"];
 
 /// What cargo itself writes to in its directory, even where it downloads nothing.
-const DOWNLOADS: [&str; 2] = ["git", "registry"];
+pub const DOWNLOADS: [&str; 2] = ["git", "registry"];
 
 /// The Rust toolchain that builds the tests.
 #[derive(Clone, Debug, PartialEq, Eq)]

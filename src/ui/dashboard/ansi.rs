@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthChar;
 use vte::{Params, Parser, Perform};
 
 use super::theme::ColorChoice;
+use crate::engine::event::foreign::is_hostile;
 use crate::ui::rendition;
 
 const TAB_COLUMNS: usize = 8;
@@ -81,14 +82,9 @@ impl Line {
     }
 }
 
-/// Characters that change the direction of what follows, or take no room and hide.
-fn is_deceptive(c: char) -> bool {
-    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
 impl Perform for Line {
     fn print(&mut self, c: char) {
-        if is_deceptive(c) || c == '\u{7f}' || c.width().is_none() {
+        if is_hostile(c) || c.width().is_none() {
             self.push(char::REPLACEMENT_CHARACTER);
         } else {
             self.push(c);

@@ -13,6 +13,7 @@ use crate::ui::log::{LogKey, LogStore, Streams};
 use crate::ui::model::{Model, TestState};
 use crate::ui::style::{Colour, Paint};
 
+use super::extent::{SHOWN_MAX, Shown, shown};
 use super::rerun;
 use super::text::{Cleaner, Seconds, count, detail, printable, status};
 
@@ -206,7 +207,7 @@ pub(super) fn write_output(
     }
 }
 
-/// Writes all that an attempt wrote.
+/// Writes all that an attempt wrote, or of too much the beginning and the end.
 pub(super) fn write_log(
     out: &mut dyn Write,
     colour: Colour,
@@ -214,8 +215,23 @@ pub(super) fn write_log(
     key: LogKey,
 ) -> io::Result<()> {
     let mut cleaner = Cleaner::new(colour);
-    write_lines(out, &mut cleaner, (logs, key), 0..usize::MAX, usize::MAX)?;
-    write!(out, "{}", cleaner.end())
+    let mut lines = |out: &mut dyn Write, range| {
+        write_lines(out, &mut cleaner, (logs, key), range, usize::MAX)?;
+        write!(out, "{}", cleaner.end())
+    };
+    match shown(logs, key) {
+        Shown::All => lines(out, 0..usize::MAX),
+        Shown::Ends { head, tail_from } => {
+            lines(out, 0..head)?;
+            let left_out = count((tail_from - head) as u64, "line", "lines");
+            let text = format!(
+                "[{left_out} left out here: a report shows {SHOWN_MAX} of what a test wrote; \
+                 `--record FILE` keeps all of it]"
+            );
+            writeln!(out, "    {}", colour.paint(Paint::Faint, text))?;
+            lines(out, tail_from..usize::MAX)
+        }
+    }
 }
 
 fn write_log_bounded(

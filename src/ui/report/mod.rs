@@ -2,6 +2,7 @@
 //!
 //! - [`plain`]: the core; events in, lines out.
 //! - [`ending`]: what stands at the end; a dashboard that closes leaves the same.
+//! - [`extent`]: how much of a test's output is shown.
 //! - [`rerun`]: the command that runs the failures again.
 //! - [`output`]: the writer that never makes anybody wait.
 //!
@@ -9,6 +10,7 @@
 //! unless [`Options::colour`] allows it, and then only colours.
 
 mod ending;
+mod extent;
 mod output;
 mod plain;
 mod rerun;
@@ -27,7 +29,7 @@ use super::style::Colour;
 
 pub use self::ending::{Before, write_ending, write_failures, write_notice, write_summary};
 pub use self::output::{Beside, Output, OutputError};
-pub use self::plain::Report;
+pub use self::plain::{Report, write_build_output};
 pub use self::rerun::command as rerun_command;
 pub(in crate::ui) use self::text::changed;
 

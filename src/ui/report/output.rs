@@ -105,6 +105,15 @@ struct Dropped {
 impl Output {
     /// Starts writing to a stream.
     pub fn start(stream: impl Write + Send + 'static) -> Result<Output, OutputError> {
+        Output::start_telling(stream, || {})
+    }
+
+    /// The same, and `gone` is called when the other end of the stream was closed before everything was
+    /// written.
+    pub fn start_telling(
+        stream: impl Write + Send + 'static,
+        gone: impl FnOnce() + Send + 'static,
+    ) -> Result<Output, OutputError> {
         let shared = Arc::new(Shared::default());
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -112,6 +121,11 @@ impl Output {
             .spawn(move || {
                 let result = write_out(&for_thread, stream);
                 for_thread.lock().give_up();
+                if let Err(error) = &result
+                    && error.kind() == io::ErrorKind::BrokenPipe
+                {
+                    gone();
+                }
                 result
             })
             .map_err(OutputError::Thread)?;
@@ -126,7 +140,7 @@ impl Output {
     }
 
     /// Waits until the stream has taken everything.
-    pub(super) fn finish(self) -> Result<(), OutputError> {
+    pub fn finish(self) -> Result<(), OutputError> {
         self.shared.lock().finish();
         self.shared.changed.notify_one();
         match self.thread.join() {
@@ -378,9 +392,13 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_ends_output_quietly() {
-        let mut output = Output::start(Failing(io::ErrorKind::BrokenPipe)).unwrap();
+        let (tell, told) = mpsc::channel();
+        let tell = move || tell.send(()).unwrap();
+        let stream = Failing(io::ErrorKind::BrokenPipe);
+        let mut output = Output::start_telling(stream, tell).unwrap();
         output.write_all(b"nobody reads this").unwrap();
         output.finish().unwrap();
+        told.recv().unwrap();
     }
 
     #[test]

@@ -415,8 +415,8 @@ fn introduction(run: &RunStarted) -> String {
     };
     format!(
         "{} {}, run {}, {place}",
-        run.program,
-        run.version,
+        printable(&run.program),
+        printable(&run.version),
         run.run.short()
     )
 }
@@ -432,7 +432,8 @@ fn found(selected: u32, deselected: u32) -> String {
     }
 }
 
-fn write_build_output(out: &mut dyn Write, colour: Colour, text: &[u8]) -> io::Result<()> {
+/// Writes what a build wrote.
+pub fn write_build_output(out: &mut dyn Write, colour: Colour, text: &[u8]) -> io::Result<()> {
     let mut cleaner = Cleaner::new(colour);
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     if text.is_empty() {

@@ -1,5 +1,7 @@
 //! Reports of recorded runs, as they are read. Time is the events' own throughout.
 
+mod hostile;
+mod runaway;
 mod watching;
 
 use std::fmt::Write as _;

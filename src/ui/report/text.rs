@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::engine::event::{ExitStatus, Outcome};
+use crate::engine::event::{ExitStatus, Outcome, foreign};
 use crate::ui::style::{Colour, Paint};
 
 /// A duration to the millisecond, as it stands in a column of durations.
@@ -94,17 +94,12 @@ pub(in crate::ui) fn changed(paths: &[String], more: u32) -> String {
 
 /// One line of foreign text (a test's name, say) in which nothing moves the cursor.
 pub(in crate::ui) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            '\t' => ' ',
-            control if control.is_control() => '\u{fffd}',
-            other => other,
-        })
-        .collect()
+    foreign::clean(text).into_owned()
 }
 
 /// Makes a test's output fit to be printed: escape sequences are dropped, except for colours
-/// where colours may be written; other control characters are dropped, too.
+/// where colours may be written; other control characters are dropped, too, and what would turn the
+/// direction of writing or hide becomes a visible sign.
 pub(super) struct Cleaner {
     parser: vte::Parser,
     sink: Sink,
@@ -145,7 +140,10 @@ impl Cleaner {
 
 impl vte::Perform for Sink {
     fn print(&mut self, character: char) {
-        self.line.push(character);
+        self.line.push(match foreign::is_hostile(character) {
+            true => char::REPLACEMENT_CHARACTER,
+            false => character,
+        });
     }
 
     fn execute(&mut self, byte: u8) {

@@ -12,6 +12,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, sleep_until};
 
 use super::Preparing;
 use super::link::{Link, News};
@@ -24,6 +25,7 @@ use crate::engine::event::{EventKind, Notice, Severity};
 use crate::engine::job::Job;
 use crate::engine::reapi::client::{CasClient, Progress};
 use crate::engine::security::client::Connection;
+use crate::engine::wire::from_proto::text;
 use crate::engine::wire::linger::Due;
 use crate::engine::wire::to_proto::Unportable;
 use crate::engine::wire::v1;
@@ -88,6 +90,13 @@ pub struct Dispatch {
     transfers: (UnboundedSender<EventKind>, UnboundedReceiver<EventKind>),
     slots: u64,
     lost: bool,
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Dispatch {
@@ -163,6 +172,7 @@ impl Dispatch {
     /// Waits until something has happened, and sees to it. Dropping the future loses nothing.
     pub async fn step(&mut self) {
         let more = self.start_work();
+        let overdue = self.remote.next_overdue();
         tokio::select! {
             biased;
             news = self.link.next() => self.hear(news),
@@ -170,6 +180,11 @@ impl Dispatch {
             Some(transfer) = self.transfers.1.recv() => self.tell(BackendEvent::Fact(transfer)),
             // The next step says it.
             () = more.come() => {}
+            () = until(overdue) => {
+                for id in self.remote.overdue() {
+                    self.tell(remote::cancelled(id));
+                }
+            }
         }
     }
 
@@ -295,7 +310,8 @@ impl Dispatch {
             }
             News::Lost(status) => {
                 self.lost = true;
-                let message = format!("the broker {} is lost: {}", self.address, status.message());
+                let why = text(status.message());
+                let message = format!("the broker {} is lost: {why}", self.address);
                 self.tell(BackendEvent::Lost(BackendLost {
                     message,
                     help: Some("see whether it runs and whom it lets in".to_owned()),

@@ -11,6 +11,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Code, Request, Status};
 
 use crate::engine::security::client::Connection;
+use crate::engine::wire::from_proto::text;
 use crate::engine::wire::limits::MESSAGE_BYTES_MAX;
 use crate::engine::wire::v1::jobs_client::JobsClient;
 use crate::engine::wire::v1::{ClientMessage, Hello, SessionEvent, client_message, session_event};
@@ -100,7 +101,7 @@ async fn keep(connection: Connection, hello: Hello, news: Sender<News>) {
         let is_over = down_since.elapsed() > patience || !may_pass(&status);
         let told = match is_over {
             true => News::Lost(status),
-            false => News::Down(status.message().to_owned()),
+            false => News::Down(text(status.message()).to_string()),
         };
         if news.send(told).await.is_err() || is_over {
             return;

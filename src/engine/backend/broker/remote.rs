@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use prost::Message;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 
 use super::prepare::{Common, Prepared};
 use crate::container::digest::ContentHash;
@@ -103,6 +104,8 @@ struct Remoted {
     was_sent: bool,
     progress: Progress,
     stopping: Option<Stop>,
+    /// When it is over at the latest, if there is no connection: nobody can say any more that it is.
+    stopped_by: Option<Instant>,
 }
 
 #[derive(Clone, Copy)]
@@ -194,6 +197,7 @@ impl Remote {
                 was_sent: false,
                 progress: Progress::Waiting,
                 stopping: None,
+                stopped_by: None,
             },
         );
         if let Some(template) = template.and_then(|number| self.template(number)) {
@@ -369,6 +373,32 @@ impl Remote {
         killed
     }
 
+    /// When the next job is to be given up that was to be stopped, if there is no connection then.
+    pub fn next_overdue(&self) -> Option<Instant> {
+        match self.outgoing {
+            Some(_) => None,
+            None => self.jobs.values().filter_map(|job| job.stopped_by).min(),
+        }
+    }
+
+    /// Gives up the jobs that were to be stopped, whose grace is over, and of which nobody can say now
+    /// that they were. The broker stops them itself when this run does not come back.
+    pub fn overdue(&mut self) -> Vec<JobId> {
+        if self.outgoing.is_some() {
+            return Vec::new();
+        }
+        let now = Instant::now();
+        let jobs = self.jobs.iter();
+        let overdue: Vec<JobId> = jobs
+            .filter(|(_, job)| job.stopped_by.is_some_and(|by| by <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in &overdue {
+            self.forget(*id);
+        }
+        overdue
+    }
+
     /// Stops a job. Tells whether it is over already.
     pub fn stop(&mut self, id: JobId, how: Stop) -> bool {
         let Some(job) = self.jobs.get_mut(&id) else {
@@ -382,6 +412,9 @@ impl Remote {
         if job.stopping != Some(Stop::Kill) {
             job.stopping = Some(how);
         }
+        // Only a time beyond any calendar is none.
+        let stopped_by = Instant::now().checked_add(self.grace);
+        job.stopped_by = job.stopped_by.or(stopped_by);
         self.say_stop(id, how);
         false
     }
@@ -398,5 +431,63 @@ impl Remote {
 
     fn template(&mut self, number: u32) -> Option<&mut Template> {
         self.templates.get_mut(number as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::sync::mpsc::unbounded_channel;
+    use tokio::time::{advance, sleep_until};
+
+    use super::*;
+    use crate::engine::job::Inputs;
+    use crate::engine::testing::job;
+
+    const GRACE: Duration = Duration::from_secs(10);
+
+    /// Two jobs that the broker has.
+    fn remote() -> Remote {
+        let mut remote = Remote::new(GRACE);
+        for id in [1, 2] {
+            let job = job();
+            let common = Common {
+                container: Arc::clone(&job.container),
+                inputs: Arc::new(Inputs::default()),
+                environment: Arc::default(),
+                working_directory: Arc::from(Path::new("/")),
+                resident: None,
+            };
+            remote.submit(JobId(id), job, Rank::default(), common);
+        }
+        remote.jobs.values_mut().for_each(|job| job.was_sent = true);
+        remote
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_broker_a_stopped_job_is_over_when_its_grace_is() {
+        let mut remote = remote();
+        let (outgoing, _broker) = unbounded_channel();
+        remote.up(outgoing);
+        assert!(!remote.stop(JobId(1), Stop::Terminate));
+        // As long as somebody may say how it ends, that is waited for.
+        assert_eq!(remote.next_overdue(), None);
+        advance(GRACE * 2).await;
+        assert_eq!(remote.overdue(), []);
+        remote.down();
+        assert_eq!(remote.overdue(), [JobId(1)]);
+        assert_eq!(remote.next_overdue(), None);
+
+        let stopped = Instant::now();
+        assert!(!remote.stop(JobId(2), Stop::Terminate));
+        assert_eq!(remote.overdue(), []);
+        // To be asked again changes nothing.
+        advance(GRACE / 2).await;
+        remote.stop(JobId(2), Stop::Terminate);
+        let due = remote.next_overdue().unwrap();
+        assert_eq!(due, stopped + GRACE);
+        sleep_until(due).await;
+        assert_eq!(remote.overdue(), [JobId(2)]);
     }
 }

@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use nix::fcntl::{Flock, FlockArg};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use tokio::sync::Notify;
 
 use super::error::StorageError;
 use super::index::Index;
@@ -59,6 +60,8 @@ struct Shared {
     evicted_blobs: AtomicU64,
     evicted_bytes: AtomicU64,
     damaged_blobs: AtomicU64,
+    /// That a blob has gone which nobody had removed.
+    losses: Notify,
     _owner: Flock<File>,
 }
 
@@ -117,6 +120,7 @@ impl Storage {
                 evicted_blobs: AtomicU64::new(0),
                 evicted_bytes: AtomicU64::new(0),
                 damaged_blobs: AtomicU64::new(0),
+                losses: Notify::new(),
                 _owner: owner,
             }),
         };
@@ -156,6 +160,12 @@ impl Storage {
             index.used(&digest.hash);
         }
         there
+    }
+
+    /// Waits until a blob has gone that was found damaged, or that somebody else has removed. Of several
+    /// that go meanwhile one is told.
+    pub async fn loss(&self) {
+        self.shared.losses.notified().await;
     }
 
     /// Which of these blobs are not there, each once, in the order given. The others count as used.
@@ -217,6 +227,7 @@ impl Storage {
             None => {
                 self.index().remove(&digest.hash);
                 self.shared.damaged_blobs.fetch_add(1, Ordering::Relaxed);
+                self.shared.losses.notify_one();
                 Err(StorageError::Damaged { digest })
             }
         }
@@ -303,6 +314,7 @@ impl Storage {
             self.index().remove(&digest.hash);
             self.shared.damaged_blobs.fetch_add(1, Ordering::Relaxed);
             drop(self.shared.store.remove_blob(digest.hash)?);
+            self.shared.losses.notify_one();
         }
         Ok(())
     }
@@ -311,6 +323,7 @@ impl Storage {
     pub(super) fn lost(&self, digest: Digest) {
         tracing::warn!(%digest, "a blob has gone from the storage directory, or is damaged");
         self.index().remove(&digest.hash);
+        self.shared.losses.notify_one();
     }
 
     /// Removes the files of what the index gives up.

@@ -126,6 +126,8 @@ pub enum Input {
     Journalled(u64, Result<(), String>),
     /// Whether the storage has what a template names.
     Checked(InputsId, Result<Checked, String>),
+    /// The storage has lost something, whoever needs it.
+    ContentsLost,
     /// How does the cluster do?
     Status(oneshot::Sender<v1::Cluster>),
     /// The same, and all that metrics tell.
@@ -279,6 +281,7 @@ impl Core {
             },
             Input::Journalled(ticket, result) => self.journalled(ticket, result),
             Input::Checked(inputs, checked) => self.checked(inputs, checked),
+            Input::ContentsLost => self.contents_lost(),
             Input::Status(answer) => drop(answer.send(self.status())),
             Input::Figures(answer) => drop(answer.send(self.figures())),
             Input::Drain(name, answer) => drop(answer.send(self.drain(&name))),
@@ -365,6 +368,14 @@ impl Core {
             let checked = checking.await;
             drop(own.send(Input::Checked(inputs, checked)));
         });
+    }
+
+    /// The storage has lost something: what templates name is looked for again, and whoever has it is
+    /// asked for it.
+    fn contents_lost(&mut self) {
+        for inputs in self.templates.supplied() {
+            self.check(inputs);
+        }
     }
 
     fn checked(&mut self, inputs: InputsId, checked: Result<Checked, String>) {

@@ -149,6 +149,13 @@ impl Templates {
         self.known.get_mut(&inputs)
     }
 
+    /// Those of which the storage had everything when it was last asked.
+    pub fn supplied(&self) -> Vec<InputsId> {
+        let known = self.known.iter();
+        let supplied = known.filter(|(_, known)| matches!(known.supply, Supply::Ready(_)));
+        supplied.map(|(inputs, _)| *inputs).collect()
+    }
+
     /// A client is gone; tells the templates that nobody uses any more.
     pub fn leave(&mut self, client: ClientId) -> Vec<InputsId> {
         let mut unused = Vec::new();

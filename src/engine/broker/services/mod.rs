@@ -139,6 +139,11 @@ impl Door {
         self.end.notified().await;
     }
 
+    /// The storage has lost something. Tells whether anybody is there to hear it.
+    pub fn contents_lost(&self) -> bool {
+        self.own.send(Input::ContentsLost).is_ok()
+    }
+
     /// What metrics tell.
     pub async fn figures(&self) -> Result<CoreFigures, Status> {
         let (answer, answered) = oneshot::channel();

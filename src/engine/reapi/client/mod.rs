@@ -14,6 +14,7 @@ use tonic::{Code, Status};
 
 use crate::container::digest::Digest;
 use crate::container::store::StoreError;
+use crate::engine::event::foreign::Foreign;
 use crate::engine::reapi::digest::{required, to_wire};
 use crate::engine::reapi::limits::MESSAGE_BYTES_MAX;
 use crate::engine::reapi::v2;
@@ -56,7 +57,7 @@ pub enum CasError {
         reason: String,
     },
     /// The storage did not do it.
-    #[error("the broker's storage could not {doing}: {}", status.message())]
+    #[error("the broker's storage could not {doing}: {}", Foreign::from(status.message()))]
     Refused {
         /// What.
         doing: String,
@@ -96,7 +97,7 @@ impl CasError {
             Code::NotFound => CasError::Missing { digest },
             Code::DataLoss => CasError::Damaged {
                 digest,
-                reason: status.message().to_owned(),
+                reason: Foreign::from(status.message()).to_string(),
             },
             _ => CasError::refused(format!("{doing} {digest}"), status),
         }

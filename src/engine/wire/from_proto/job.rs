@@ -224,7 +224,7 @@ pub fn job_result(message: &v1::JobResult) -> Result<JobResult, WireError> {
         End::Cancelled(v1::Empty {}) => JobEnd::Cancelled,
         End::Infrastructure(text) => {
             at_most("bytes of a text", text.len(), TEXT_BYTES_MAX)?;
-            JobEnd::Error(text.clone())
+            JobEnd::Error(super::text(text).lines())
         }
     };
     let of = |duration: Option<&prost_types::Duration>| -> Result<Duration, WireError> {

@@ -17,11 +17,12 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::error::WireError;
-use super::limits::{CONTENT_BYTES_MAX, PATH_BYTES_MAX};
+use super::limits::{CONTENT_BYTES_MAX, PATH_BYTES_MAX, TEXT_BYTES_MAX};
 use super::v1;
 use crate::container::digest::Digest;
 use crate::engine::backend::Stop;
 use crate::engine::event::Stream;
+use crate::engine::event::foreign::Foreign;
 
 pub use self::container::{Source, container};
 pub use self::job::{JobOrder, Template, ToolboxPath, job, job_result, template};
@@ -50,6 +51,13 @@ pub fn name16(what: &'static str, bytes: &[u8]) -> Result<[u8; 16], WireError> {
     bytes
         .try_into()
         .map_err(|_| WireError::invalid(what, bytes, "16 bytes"))
+}
+
+/// A text for people, which nobody but its sender has looked at. No more of it is kept than a person
+/// wants to read.
+pub fn text(text: &str) -> Foreign {
+    let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+    Foreign::from(&text[..end])
 }
 
 /// A length of time.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::super::allowance::NotAllowed;
 use super::super::contents::FetchError;
 use super::directory::DirectoryError;
 use crate::container::digest::Digest;
@@ -23,6 +24,9 @@ pub enum InputError {
         /// What this is.
         own: &'static str,
     },
+    /// It asks for more than is allowed here.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
     /// A content cannot be had.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -67,6 +71,15 @@ pub enum InputError {
         /// What.
         path: PathBuf,
     },
+    /// The operator does not lend it.
+    #[error(
+        "this worker does not lend `{}`, or what it leads to; its operator can, with `--lend`",
+        path.display()
+    )]
+    ToolboxNotLent {
+        /// What.
+        path: PathBuf,
+    },
     /// The machine does not show this to anybody.
     #[error("`{}` holds what is this worker's own, and is shown to no job", path.display())]
     ToolboxPrivate {
@@ -101,12 +114,14 @@ impl InputError {
             InputError::Store(error) => hope_of_store(error),
             InputError::Message(_)
             | InputError::Architecture { .. }
+            | InputError::NotAllowed(_)
             | InputError::Directory { .. }
             | InputError::TooMuch { .. }
             | InputError::Tree(_)
             | InputError::Path(_)
             | InputError::ToolboxUnreadable { .. }
             | InputError::ToolboxDiffers { .. }
+            | InputError::ToolboxNotLent { .. }
             | InputError::ToolboxPrivate { .. }
             | InputError::Interrupted => Hope::None,
         }

@@ -2,20 +2,22 @@
 //!
 //! - [`directory`]: the Remote Execution API's `Directory`, checked. - [`tree`]: from a digest to a
 //!   tree of the store. - [`error`]: why there is none.
+//! - [`lending`]: what of this machine is shown.
 //!
 //! Owner of the state: [`Shelf`], which knows the trees that are being fetched or in use, so that
 //! what several templates have in common is fetched once. A tree stays pinned as long as a
 //! [`Prepared`] that has it lives.
 //!
-//! Invariant: a container shows of this machine only what its template says it shows, what is the
-//! same as on the client's machine, and nothing that holds the worker's own files.
+//! Invariant: a container shows of this machine only what its operator lends, what its template says
+//! it shows, and what is the same as on the client's machine.
 
 pub mod directory;
 mod error;
+pub mod lending;
 mod tree;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -26,18 +28,18 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use self::error::Hope;
+use self::lending::Lending;
+use super::allowance::{self, Allowance};
 use super::contents::Contents;
 use crate::container::store::{Store, Tree};
 use crate::engine::job::ContainerSpec;
-use crate::engine::toolbox;
 use crate::engine::wire::from_proto::{self, Source, Template, ToolboxPath};
 
 pub use self::error::InputError;
 pub use self::tree::TreeLimits;
 
-/// How often a content that is missing or damaged is asked for: a client may just be uploading it
-/// again.
-const ATTEMPTS_MAX: u32 = 2;
+/// How long a content that is missing or damaged is asked for: its client is told to upload it again.
+pub const CONTENT_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a storage may not answer: a broker is started again in far less.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -57,8 +59,9 @@ pub struct Shelf<C> {
     contents: C,
     store: Store,
     limits: TreeLimits,
-    /// Files and directories that no job may see.
-    private: Vec<PathBuf>,
+    lending: Arc<Lending>,
+    allowed: BTreeSet<Allowance>,
+    content_patience: Duration,
     trees: RefCell<HashMap<Source, Weak<Expected>>>,
     /// Whether trees were given up since somebody asked.
     given_up: Rc<Cell<Freed>>,
@@ -92,17 +95,42 @@ impl Drop for Prepared {
 }
 
 impl<C: Contents> Shelf<C> {
-    /// With these contents, and a store to keep them in. Nothing that is or holds one of `private`,
-    /// or is in one, is ever shown to a job; the store's directory needs not be said.
-    pub fn new(contents: C, store: Store, limits: TreeLimits, mut private: Vec<PathBuf>) -> Self {
-        private.push(store.root().to_owned());
+    /// With these contents, and a store to keep them in. Nothing of this machine is shown, and nothing
+    /// special allowed.
+    pub fn new(contents: C, store: Store, limits: TreeLimits) -> Self {
         Shelf {
             contents,
             store,
             limits,
-            private,
+            lending: Arc::default(),
+            allowed: BTreeSet::new(),
+            content_patience: CONTENT_PATIENCE,
             trees: RefCell::default(),
             given_up: Rc::default(),
+        }
+    }
+
+    /// Shows jobs what is lent.
+    #[must_use]
+    pub fn lending(self, lending: Lending) -> Self {
+        Shelf {
+            lending: Arc::new(lending),
+            ..self
+        }
+    }
+
+    /// Lets jobs ask for these.
+    #[must_use]
+    pub fn allowing(self, allowed: BTreeSet<Allowance>) -> Self {
+        Shelf { allowed, ..self }
+    }
+
+    /// Asks so long for what the storage has lost.
+    #[must_use]
+    pub fn with_patience(self, content_patience: Duration) -> Self {
+        Shelf {
+            content_patience,
+            ..self
         }
     }
 
@@ -118,7 +146,10 @@ impl<C: Contents> Shelf<C> {
             let wanted = template.architecture.clone();
             return Err(InputError::Architecture { wanted, own });
         }
+        let asked = from_proto::container(&template.container, |_| Ok::<_, InputError>("/".into()));
+        allowance::check(&asked?, &self.allowed)?;
         self.check_toolbox(template.toolbox.clone()).await?;
+        let lent = self.lent_places(&template.sources).await?;
         let trees = template.sources.iter().filter(|source| is_fetched(source));
         let trees: Vec<&Source> = trees.collect();
         let fetched = try_join_all(trees.iter().map(|source| self.tree(source))).await?;
@@ -128,7 +159,10 @@ impl<C: Contents> Shelf<C> {
             .zip(fetched.iter().filter_map(|expected| expected.get()))
             .collect();
         let container = from_proto::container(&template.container, |source| match &source {
-            Source::Toolbox(path) => Ok(path.clone()),
+            Source::Toolbox(path) => {
+                let place = lent.get(path).cloned();
+                place.ok_or_else(|| InputError::ToolboxNotLent { path: path.clone() })
+            }
             Source::Directory(_) => place(&places, &source).map(Path::to_owned),
             Source::File { .. } => Ok(place(&places, &source)?.join(tree::FILE_NAME)),
         })?;
@@ -139,15 +173,32 @@ impl<C: Contents> Shelf<C> {
         })
     }
 
-    /// Whether this machine has all of this, and shows it.
+    /// Whether this machine has all of this, and lends it.
     pub async fn check_toolbox(&self, paths: Vec<ToolboxPath>) -> Result<(), InputError> {
         if paths.is_empty() {
             return Ok(());
         }
-        let private = self.private.clone();
+        let lending = Arc::clone(&self.lending);
+        blocking(move || paths.iter().try_for_each(|path| lending.check(path))).await
+    }
+
+    /// Where what a template shows of this machine really is. A path below one that is the same here
+    /// as on the client's machine may still be a link to somewhere else.
+    async fn lent_places(
+        &self,
+        sources: &[Source],
+    ) -> Result<HashMap<PathBuf, PathBuf>, InputError> {
+        let paths: Vec<PathBuf> = sources.iter().filter_map(of_this_machine).collect();
+        if paths.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let lending = Arc::clone(&self.lending);
         blocking(move || {
-            let mut paths = paths.iter();
-            paths.try_for_each(|path| check(path, &private))
+            let places = paths.into_iter().map(|path| {
+                let place = lending.place(&path)?;
+                Ok((path, place))
+            });
+            places.collect()
         })
         .await
     }
@@ -162,7 +213,7 @@ impl<C: Contents> Shelf<C> {
     }
 
     async fn fetch_in_the_end(&self, source: &Source) -> Result<Tree, InputError> {
-        let (mut attempts, mut pause) = (1, PAUSE_MIN);
+        let mut pause = PAUSE_MIN;
         let began = Instant::now();
         loop {
             let error = match self.fetch(source).await {
@@ -170,14 +221,16 @@ impl<C: Contents> Shelf<C> {
                 Err(error) => error,
             };
             tracing::debug!(%error, ?source, "an input is not to be had");
-            match error.hope() {
-                Hope::Content if attempts < ATTEMPTS_MAX => attempts += 1,
-                Hope::Connection if began.elapsed() < SILENCE_MAX => {
-                    sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE_MAX);
-                }
-                Hope::Content | Hope::Connection | Hope::None => return Err(error),
+            let patience = match error.hope() {
+                Hope::Content => self.content_patience,
+                Hope::Connection => SILENCE_MAX,
+                Hope::None => Duration::ZERO,
+            };
+            if began.elapsed() >= patience {
+                return Err(error);
             }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
@@ -214,28 +267,16 @@ fn is_fetched(source: &Source) -> bool {
     }
 }
 
+fn of_this_machine(source: &Source) -> Option<PathBuf> {
+    match source {
+        Source::Toolbox(path) => Some(path.clone()),
+        Source::Directory(_) | Source::File { .. } => None,
+    }
+}
+
 fn place<'a>(places: &HashMap<&Source, &'a Tree>, source: &Source) -> Result<&'a Path, InputError> {
     let tree = places.get(source).ok_or(InputError::Interrupted)?;
     Ok(tree.root())
-}
-
-/// Whether this machine has this, and shows it.
-fn check(wanted: &ToolboxPath, private: &[PathBuf]) -> Result<(), InputError> {
-    let path = || wanted.path.clone();
-    let unreadable = |source| InputError::ToolboxUnreadable {
-        path: path(),
-        source,
-    };
-    let real = wanted.path.canonicalize().map_err(unreadable)?;
-    let concerns = |own: &PathBuf| own.starts_with(&real) || real.starts_with(own);
-    if private.iter().any(concerns) {
-        return Err(InputError::ToolboxPrivate { path: path() });
-    }
-    let identity = toolbox::identity(&wanted.path).map_err(unreadable)?;
-    if identity != wanted.identity {
-        return Err(InputError::ToolboxDiffers { path: path() });
-    }
-    Ok(())
 }
 
 async fn blocking<T: Send + 'static>(

@@ -14,6 +14,7 @@ use super::options::{Command, StatusOptions};
 use super::security;
 use crate::engine::config::{Address, AddressError};
 use crate::engine::security::client::{ConnectError, Service, connect};
+use crate::engine::wire::from_proto::text;
 use crate::engine::wire::limits::MESSAGE_BYTES_MAX;
 use crate::engine::wire::v1::operator_client::OperatorClient;
 use crate::engine::wire::v1::{DrainRequest, StatusRequest, StopRequest};
@@ -52,7 +53,7 @@ impl OperateError {
         let address = address.to_string();
         let message = match status.message() {
             "" => status.code().description().to_owned(),
-            message => message.to_owned(),
+            message => text(message).to_string(),
         };
         match status.code() {
             Code::Unauthenticated | Code::PermissionDenied => {

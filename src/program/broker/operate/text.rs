@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
+use crate::engine::event::foreign::{Foreign, escaped_json};
 use crate::engine::wire::v1::{Client, Cluster, Worker, WorkerState};
 
 /// The whole status.
@@ -148,8 +149,7 @@ pub fn state(state: WorkerState) -> &'static str {
 
 /// Without what could do something to a terminal.
 pub fn clean(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(shown).collect()
+    Foreign::from(text).to_string()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -261,14 +261,17 @@ pub fn json(cluster: &Cluster) -> String {
         action_cache_hits: cluster.cache_hits,
         action_cache_misses: cluster.cache_misses,
     };
-    let mut text = serde_json::json!(told).to_string();
+    let mut text = escaped_json(&serde_json::json!(told).to_string()).into_owned();
     text.push('\n');
     text
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::engine::event::foreign::tests::{assert_clean, hostile_text};
 
     fn duration(seconds: i64) -> Option<prost_types::Duration> {
         Some(prost_types::Duration { seconds, nanos: 0 })
@@ -323,6 +326,29 @@ pub(super) mod tests {
     #[test]
     fn a_status_begins_with_two_counts_and_goes_on_as_a_table() {
         insta::assert_snapshot!(status(&cluster()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_does_anything(text in hostile_text()) {
+            let mut hostile = cluster();
+            hostile.release = text.clone();
+            for worker in &mut hostile.workers {
+                for field in [
+                    &mut worker.name,
+                    &mut worker.architecture,
+                    &mut worker.release,
+                    &mut worker.degraded,
+                ] {
+                    field.clone_from(&text);
+                }
+            }
+            for client in &mut hostile.clients {
+                client.name.clone_from(&text);
+            }
+            let told = status(&hostile) + &drained(&[text]) + &json(&hostile);
+            told.split('\n').for_each(assert_clean);
+        }
     }
 
     #[test]

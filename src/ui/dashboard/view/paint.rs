@@ -7,12 +7,15 @@ use ratatui::style::Style;
 use super::super::app::{App, Pane};
 use super::super::theme::Role;
 use super::text;
+use crate::engine::event::foreign::clean;
 
 /// Writes a text from `x` on, no further than before `end`, and says where the next may begin.
 pub(super) fn put(buf: &mut Buffer, x: u16, y: u16, end: u16, text: &str, style: Style) -> u16 {
     if x >= end || !buf.area.contains((x, y).into()) {
         return x;
     }
+    // Names are shown that others have chosen: here, where no text passes by.
+    let text = clean(text);
     buf.set_stringn(x, y, text, usize::from(end - x), style).0
 }
 
@@ -26,6 +29,7 @@ pub(super) fn put_right(
     text: &str,
     style: Style,
 ) -> u16 {
+    let text = &clean(text);
     let columns = text::columns(text) as u16;
     if x.saturating_add(columns) > end {
         return end;

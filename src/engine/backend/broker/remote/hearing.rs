@@ -9,7 +9,7 @@ use crate::engine::event::{
 };
 use crate::engine::ids::{RunId, WorkerId};
 use crate::engine::job::{JobEnd, JobResult};
-use crate::engine::wire::from_proto;
+use crate::engine::wire::from_proto::{self, text};
 use crate::engine::wire::v1::{self, session_event};
 
 impl Remote {
@@ -30,13 +30,13 @@ impl Remote {
             session_event::Kind::Finished(finished) => self.finished(finished, events),
             session_event::Kind::Requeued(requeued) => {
                 let id = JobId(requeued.job);
-                self.interrupted(id, requeued.reason, events);
+                self.interrupted(id, text(&requeued.reason).to_string(), events);
             }
             session_event::Kind::Worker(worker) => self.joined(worker, events),
             session_event::Kind::WorkerLeft(left) => {
                 let worker = WorkerId(left.worker.saturating_add(FIRST_WORKER));
                 if self.workers.remove(&worker) {
-                    let reason = left.reason;
+                    let reason = text(&left.reason).to_string();
                     let left = EventKind::WorkerLeft { worker, reason };
                     events.push_back(BackendEvent::Fact(left));
                 }
@@ -45,8 +45,8 @@ impl Remote {
             session_event::Kind::Notice(notice) => {
                 events.push_back(BackendEvent::Fact(EventKind::Notice(Notice {
                     severity: Severity::Warning,
-                    text: notice.text,
-                    help: Some(notice.help).filter(|help| !help.is_empty()),
+                    text: text(&notice.text).lines(),
+                    help: Some(text(&notice.help).lines()).filter(|help| !help.is_empty()),
                     in_summary: false,
                 })));
             }
@@ -147,9 +147,9 @@ impl Remote {
         if self.workers.insert(id) {
             events.push_back(BackendEvent::Fact(EventKind::WorkerJoined {
                 worker: id,
-                name: worker.name,
+                name: text(&worker.name).to_string(),
                 slots: worker.slots,
-                architecture: worker.architecture,
+                architecture: text(&worker.architecture).to_string(),
             }));
         }
     }
@@ -161,7 +161,11 @@ impl Remote {
         } else if self.unwell.insert(id) {
             events.push_back(BackendEvent::Fact(EventKind::Notice(Notice {
                 severity: Severity::Warning,
-                text: format!("worker {} takes no jobs: {}", worker.name, worker.degraded),
+                text: format!(
+                    "worker {} takes no jobs: {}",
+                    text(&worker.name),
+                    text(&worker.degraded)
+                ),
                 help: None,
                 in_summary: false,
             })));
@@ -192,7 +196,7 @@ impl Remote {
             events.push_back(BackendEvent::Fact(sample));
         }
         let clients = cluster.clients.into_iter().map(|client| ClusterClient {
-            name: client.name,
+            name: text(&client.name).to_string(),
             run: RunId::of(&client.run),
             queued: client.queued,
             running: client.running,

@@ -1,4 +1,7 @@
 //! `ActionCache`: results of actions.
+//!
+//! Everybody reads them, and a wrong one would be believed by all: only a writer writes them. What a
+//! worker runs it reports by its lease; the broker could not tell which action that was.
 
 use tonic::{Request, Response, Status};
 
@@ -6,6 +9,7 @@ use super::super::actions::ActionResults;
 use crate::engine::reapi::digest::{check_function, required};
 use crate::engine::reapi::v2::action_cache_server::ActionCache;
 use crate::engine::reapi::v2::{ActionResult, GetActionResultRequest, UpdateActionResultRequest};
+use crate::engine::security::guard::is_for_writers;
 
 /// Answers `ActionCache`.
 #[derive(Clone, Debug)]
@@ -40,6 +44,7 @@ impl ActionCache for ActionCacheService {
         &self,
         request: Request<UpdateActionResultRequest>,
     ) -> Result<Response<ActionResult>, Status> {
+        is_for_writers(&request)?;
         let request = request.into_inner();
         check_function(request.digest_function)?;
         let action = required(request.action_digest.as_ref())?;

@@ -1,0 +1,181 @@
+//! Whose a cache directory is.
+//!
+//! A broker, workers and clients keep contents in the same form, but not to the same end: each throws
+//! out what it does not need itself. So a directory is marked for one kind of program, and the others
+//! refuse it.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The file that says it.
+const MARK: &str = "kind";
+
+/// A broker's directory from before there were marks has this file.
+const BROKER_LOCK: &str = "owner";
+
+/// A program that keeps a cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheKind {
+    /// The broker: everybody's contents, and the journal.
+    Broker,
+    /// A worker: inputs of jobs.
+    Worker,
+    /// A test program: layers.
+    Client,
+}
+
+/// Why a directory is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheKindError {
+    /// It is another program's.
+    #[error("the directory {} is {of}'s cache, and {wanted} needs one of its own", path.display())]
+    Taken {
+        /// Which.
+        path: PathBuf,
+        /// Whose it is.
+        of: CacheKind,
+        /// Who wanted it.
+        wanted: CacheKind,
+    },
+    /// It cannot be told.
+    #[error("cannot see or say whose cache {} is", path.display())]
+    File {
+        /// The mark.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl CacheKindError {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            CacheKindError::Taken { .. } => "name another with `--cache-root`",
+            CacheKindError::File { .. } => {
+                "make it readable and writable for you, or name another with `--cache-root`"
+            }
+        }
+    }
+}
+
+impl CacheKind {
+    const ALL: [CacheKind; 3] = [CacheKind::Broker, CacheKind::Worker, CacheKind::Client];
+
+    fn mark(self) -> &'static str {
+        match self {
+            CacheKind::Broker => "broker\n",
+            CacheKind::Worker => "worker\n",
+            CacheKind::Client => "client\n",
+        }
+    }
+
+    /// Whether a directory may be one of this kind. It need not be there.
+    pub fn check(self, root: &Path) -> Result<(), CacheKindError> {
+        match of(root)? {
+            Some(of) if of != self => Err(CacheKindError::Taken {
+                path: root.to_owned(),
+                of,
+                wanted: self,
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Marks a directory as one of this kind, unless it is of another.
+    pub fn claim(self, root: &Path) -> Result<(), CacheKindError> {
+        self.check(root)?;
+        let path = root.join(MARK);
+        // The mark appears whole, and only where there is none: two programs may begin at once.
+        let marked = tempfile::NamedTempFile::new_in(root).and_then(|mut file| {
+            file.write_all(self.mark().as_bytes())?;
+            match file.persist_noclobber(&path) {
+                Ok(_) => Ok(()),
+                Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                Err(error) => Err(error.error),
+            }
+        });
+        marked.map_err(|source| CacheKindError::File { path, source })?;
+        self.check(root)
+    }
+}
+
+fn of(root: &Path) -> Result<Option<CacheKind>, CacheKindError> {
+    let path = root.join(MARK);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let mut kinds = CacheKind::ALL.into_iter();
+            // Of a kind that only another release knows it is nobody's here.
+            Ok(kinds.find(|kind| kind.mark() == text))
+        }
+        Err(error) if is_absent(&error) => match root.join(BROKER_LOCK).is_file() {
+            true => Ok(Some(CacheKind::Broker)),
+            false => Ok(None),
+        },
+        Err(source) => Err(CacheKindError::File { path, source }),
+    }
+}
+
+/// Whatever else is wrong with the directory, whoever opens it says.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+impl fmt::Display for CacheKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            CacheKind::Broker => "a broker",
+            CacheKind::Worker => "a worker",
+            CacheKind::Client => "a test program",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_for_one_kind_of_program() {
+        for first in CacheKind::ALL {
+            for second in CacheKind::ALL {
+                let directory = tempfile::tempdir().unwrap();
+                first.claim(directory.path()).unwrap();
+                first.claim(directory.path()).unwrap();
+                let answers = [
+                    second.check(directory.path()),
+                    second.claim(directory.path()),
+                ];
+                for answer in answers {
+                    assert_eq!(answer.is_ok(), first == second, "{first} {second}");
+                    if let Err(error) = answer {
+                        let text = error.to_string();
+                        assert!(text.contains(&format!("{first}'s cache")), "{text}");
+                        assert!(error.help().contains("--cache-root"));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_that_a_broker_had_before_there_were_marks_is_a_brokers() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(BROKER_LOCK), "").unwrap();
+        CacheKind::Worker.check(directory.path()).unwrap_err();
+        CacheKind::Broker.claim(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn one_that_is_not_there_is_nobodys() {
+        let directory = tempfile::tempdir().unwrap();
+        for kind in CacheKind::ALL {
+            kind.check(&directory.path().join("missing")).unwrap();
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Every text that a message can bring, and what keeps it from doing harm where it is shown.
+//!
+//! Whoever gives a message a new text decides here what it is.
+
+use proptest::prelude::*;
+use prost::Message;
+use prost_types::FileDescriptorSet;
+use prost_types::field_descriptor_proto::Type;
+
+use super::from_proto;
+use super::v1::{self, job_result};
+use crate::engine::event::foreign::tests::{assert_clean, hostile_text};
+use crate::engine::job::JobEnd;
+
+/// What a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// Only few texts mean something; an error shows others escaped.
+    Value,
+    /// For people: [`from_proto::text`] stands between it and whoever shows it.
+    People,
+    /// A name that others use, too: a broker refuses one that is not clean
+    /// (`broker::limits::name`), and it is for people besides.
+    Name,
+    /// For the kernel, and shown with what may be shown of a path.
+    Kernel,
+}
+
+/// All of them.
+const TEXTS: [(&str, Class); 23] = [
+    ("Client.name", Class::Name),
+    ("Cluster.release", Class::People),
+    ("Container.hostname", Class::Kernel),
+    ("Digest.hash", Class::Value),
+    ("DrainRequest.worker", Class::Name),
+    ("DrainResponse.workers", Class::Name),
+    ("Heartbeat.degraded", Class::People),
+    ("Hello.name", Class::Name),
+    ("JobResult.infrastructure", Class::People),
+    ("Mount.device", Class::Value),
+    ("Notice.help", Class::People),
+    ("Notice.text", Class::People),
+    ("Register.architecture", Class::Value),
+    ("Register.name", Class::Name),
+    ("Requeued.reason", Class::People),
+    ("Template.architecture", Class::Value),
+    ("ToolboxAnswer.lacks", Class::People),
+    ("Versions.release", Class::People),
+    ("Worker.architecture", Class::People),
+    ("Worker.degraded", Class::People),
+    ("Worker.name", Class::Name),
+    ("Worker.release", Class::People),
+    ("WorkerLeft.reason", Class::People),
+];
+
+/// The fields of this type in all messages, each with the name of its message.
+fn fields(wanted: Type) -> Vec<String> {
+    let bytes = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+    let files = FileDescriptorSet::decode(bytes.as_slice()).unwrap();
+    let ours = files.file.iter();
+    let ours = ours.filter(|file| file.package() == "maelstrom.v1");
+    let mut names: Vec<String> = ours
+        .flat_map(|file| &file.message_type)
+        .flat_map(|message| {
+            assert!(
+                message.nested_type.is_empty(),
+                "look into {}",
+                message.name()
+            );
+            let fields = message.field.iter();
+            let fields = fields.filter(|field| field.r#type() == wanted);
+            fields.map(|field| format!("{}.{}", message.name(), field.name()))
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_text_of_a_message_has_a_class() {
+    let known: Vec<&str> = TEXTS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(fields(Type::String), known);
+}
+
+/// Bytes that a person may see: programs, arguments, variables and paths, in errors, which escape them.
+#[test]
+fn every_sequence_of_bytes_in_a_message_is_known() {
+    let known = [
+        "Client.run",
+        "EnvironmentVariable.name",
+        "EnvironmentVariable.value",
+        "Hello.run",
+        "Job.arguments",
+        "Job.program",
+        "JobName.run",
+        "Lease.run",
+        "Mount.mount_point",
+        "Output.data",
+        "Process.arguments",
+        "Process.program",
+        "Process.working_directory",
+        "Register.instance",
+        "SkeletonEntry.file",
+        "SkeletonEntry.path",
+        "SkeletonEntry.symlink",
+        "Source.toolbox",
+        "Template.working_directory",
+        "ToolboxPath.identity",
+        "ToolboxPath.path",
+        "Written.data",
+    ];
+    assert_eq!(fields(Type::Bytes), known);
+}
+
+proptest! {
+    /// What is for people comes out clean, and what is a value is refused in clean words.
+    #[test]
+    fn no_text_of_a_message_does_anything(text in hostile_text()) {
+        assert_clean(&from_proto::text(&text).to_string());
+        let result = v1::JobResult {
+            end: Some(job_result::End::Infrastructure(text.clone())),
+            ..v1::JobResult::default()
+        };
+        let end = from_proto::job_result(&result).unwrap().end;
+        let JobEnd::Error(message) = end else {
+            panic!("{end:?}");
+        };
+        message.split('\n').for_each(assert_clean);
+        let versions = v1::Versions { lowest: 99, highest: 99, release: text.clone() };
+        assert_clean(&super::versions::agree(Some(&versions), "broker").unwrap_err());
+        let template = v1::Template {
+            architecture: text.clone(),
+            working_directory: text.clone().into_bytes().into(),
+            container: Some(v1::Container {
+                hostname: text.clone(),
+                mounts: vec![v1::Mount {
+                    mount_point: text.clone().into_bytes().into(),
+                    kind: Some(v1::mount::Kind::Device(text.clone())),
+                }],
+                ..v1::Container::default()
+            }),
+            ..v1::Template::default()
+        };
+        assert_clean(&from_proto::template(&template).unwrap_err().to_string());
+        let digest = v1::Digest { hash: text.clone(), size_bytes: 0 };
+        assert_clean(&from_proto::digest(&digest).unwrap_err().to_string());
+        if let Err(refused) = crate::engine::broker::limits::name(&text) {
+            assert_clean(&refused);
+        } else {
+            assert_clean(&text);
+        }
+    }
+}

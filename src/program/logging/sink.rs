@@ -1,0 +1,79 @@
+//! Where the lines of a log pass last: one event is one line, whatever is in it.
+//!
+//! Fields and messages hold names and reasons that others have chosen. Here, where nothing passes by,
+//! is made sure that none of them begins a line of its own or does something to a terminal: such a
+//! character becomes its escape, `\n` or `\u{202e}`; in an object of JSON, `\u202e`.
+
+use std::io::{self, Write};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::LogFormat;
+use crate::engine::event::foreign::{escaped_json, is_hostile};
+
+/// Makes writers of clean lines out of writers.
+#[derive(Clone, Debug)]
+pub struct CleanLines<M> {
+    make: M,
+    format: LogFormat,
+}
+
+impl<M> CleanLines<M> {
+    /// Lines of this format.
+    pub fn new(make: M, format: LogFormat) -> CleanLines<M> {
+        CleanLines { make, format }
+    }
+}
+
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for CleanLines<M> {
+    type Writer = CleanLine<M::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        CleanLine {
+            writer: self.make.make_writer(),
+            format: self.format,
+        }
+    }
+}
+
+/// Takes one event, as a whole.
+#[derive(Debug)]
+pub struct CleanLine<W> {
+    writer: W,
+    format: LogFormat,
+}
+
+impl<W: Write> Write for CleanLine<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        match line.chars().any(is_hostile) {
+            false => self.writer.write_all(event)?,
+            true => self
+                .writer
+                .write_all(escaped(line, self.format).as_bytes())?,
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+fn escaped(line: &str, format: LogFormat) -> String {
+    let mut clean = String::with_capacity(line.len() + 16);
+    match format {
+        LogFormat::Json => clean.push_str(&escaped_json(line)),
+        LogFormat::Text => {
+            for character in line.chars() {
+                match is_hostile(character) {
+                    true => clean.extend(character.escape_default()),
+                    false => clean.push(character),
+                }
+            }
+        }
+    }
+    clean.push('\n');
+    clean
+}

@@ -1,0 +1,259 @@
+//! What a worker's machine lends to jobs of others: what it would show its own.
+//!
+//! A worker has no project that would tell which toolchain is in use, and must not run programs to
+//! find out (some fetch what they lack). So to what every default container shows are added the places
+//! where toolchains usually are.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::runners::cargo::toolchain::CARGO_HOME;
+use crate::runners::sandbox::container::facts::EtcContent;
+use crate::runners::sandbox::container::host;
+use crate::runners::sandbox::container::host_path::HostPath;
+use crate::runners::sandbox::invocation::Invocation;
+
+/// What a worker lends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lent {
+    /// What it would show its own jobs.
+    Usual,
+    /// Nothing.
+    Nothing,
+    /// What is in this place.
+    Path(PathBuf),
+}
+
+/// A text that says nothing of what is lent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected an absolute path, `default` or `none`")]
+pub struct LentError;
+
+impl FromStr for Lent {
+    type Err = LentError;
+
+    fn from_str(text: &str) -> Result<Lent, LentError> {
+        match text {
+            "default" => Ok(Lent::Usual),
+            "none" => Ok(Lent::Nothing),
+            path if Path::new(path).is_absolute() => Ok(Lent::Path(path.into())),
+            _ => Err(LentError),
+        }
+    }
+}
+
+/// The paths that a worker called like this lends, if it is told to lend these.
+pub fn paths(said: &[Lent], invocation: &Invocation) -> Vec<PathBuf> {
+    let said = match said {
+        [] => &[Lent::Usual],
+        said => said,
+    };
+    let paths = said.iter().flat_map(|one| match one {
+        Lent::Usual => usual(invocation),
+        Lent::Nothing => Vec::new(),
+        Lent::Path(path) => vec![path.clone()],
+    });
+    paths.collect()
+}
+
+/// What is never lent unasked, whatever `PATH` says: it holds everybody's things.
+const HOLDS_OTHERS: [&str; 10] = [
+    "/", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys", "/tmp", "/var",
+];
+
+/// The paths that a worker called like this lends unless its operator says otherwise.
+fn usual(invocation: &Invocation) -> Vec<PathBuf> {
+    let host = host::gather(invocation, toolchains(invocation));
+    let etc = host.etc.iter().filter_map(|entry| match &entry.content {
+        EtcContent::Bind(source) => Some(&source.canonical),
+        EtcContent::File(_) | EtcContent::Symlink(_) => None,
+    });
+    let tools = host.toolbox.iter().map(|path| &path.canonical);
+    let home = invocation.path_variable("HOME");
+    let home = home.and_then(|home| home.canonicalize().ok());
+    let holds_others = |path: &PathBuf| {
+        let holds_home = home.as_ref().is_some_and(|home| home.starts_with(path));
+        holds_home || HOLDS_OTHERS.iter().any(|place| path == Path::new(place))
+    };
+    let mut lent: Vec<PathBuf> = tools
+        .chain(etc)
+        .filter(|path| !holds_others(path))
+        .cloned()
+        .collect();
+    lent.sort();
+    lent.dedup();
+    // What lies in another one is lent with it.
+    let all = lent.clone();
+    lent.retain(|path| {
+        let others = all.iter().filter(|other| *other != path);
+        !others.into_iter().any(|other| path.starts_with(other))
+    });
+    lent
+}
+
+/// Where toolchains and downloaded packages are, whether something is there or not.
+fn toolchains(invocation: &Invocation) -> Vec<PathBuf> {
+    let home = invocation.path_variable("HOME");
+    let below_home = |name: &str| home.as_ref().map(|home| home.join(name));
+    let or_below_home = |variable: &str, name: &str| {
+        let said = invocation.path_variable(variable);
+        said.or_else(|| below_home(name))
+    };
+    let mut places = Vec::new();
+    // Rust: a toolchain of rustup's may be a link to a directory elsewhere.
+    if let Some(rustup) = or_below_home("RUSTUP_HOME", ".rustup") {
+        let linked = std::fs::read_dir(rustup.join("toolchains"));
+        places.extend(
+            linked
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path()),
+        );
+        places.push(rustup);
+    }
+    if let Some(cargo) = or_below_home("CARGO_HOME", ".cargo") {
+        places.extend(CARGO_HOME.iter().map(|name| cargo.join(name)));
+    }
+    // Go.
+    let go_path = or_below_home("GOPATH", "go").map(PathBuf::into_os_string);
+    for path in go_path.iter().flat_map(std::env::split_paths) {
+        places.push(path.join("bin"));
+        places.push(path.join("pkg/mod"));
+    }
+    places.extend(invocation.path_variable("GOMODCACHE"));
+    places.extend(or_below_home("GOENV", ".config/go/env"));
+    let built = invocation.cache_home().map(|cache| cache.join("go-build"));
+    places.extend(invocation.path_variable("GOCACHE").or(built));
+    // Python: what `pip install --user` and uv have installed.
+    places.extend(below_home(".local/share/uv/python"));
+    let user_base = or_below_home("PYTHONUSERBASE", ".local");
+    let libraries = user_base
+        .as_ref()
+        .map(|base| std::fs::read_dir(base.join("lib")));
+    places.extend(
+        libraries
+            .and_then(Result::ok)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("python"))
+            .map(|entry| entry.path()),
+    );
+    let user_base = user_base.and_then(|base| base.canonicalize().ok());
+    let prefixes = ["go", "python3", "python"].iter().filter_map(|program| {
+        let executable = on_path(invocation, program)?;
+        // PREFIX/bin/PROGRAM
+        let prefix = executable.parent()?.parent()?.to_owned();
+        // All kinds of programs keep their things in the user's own prefix.
+        (Some(&prefix) != user_base.as_ref()).then_some(prefix)
+    });
+    places.extend(prefixes);
+    places
+}
+
+/// Where a program really is.
+fn on_path(invocation: &Invocation, program: &str) -> Option<PathBuf> {
+    let path = invocation.variable("PATH")?;
+    let found = std::env::split_paths(path)
+        .filter(|directory| directory.is_absolute())
+        .find_map(|directory| HostPath::resolve(&directory.join(program)).ok())?;
+    // A script that chooses the program says nothing of where that is.
+    let is_below_bin = found.canonical.parent()?.file_name()? == "bin";
+    is_below_bin.then_some(found.canonical)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::runners::sandbox::invocation::Colours;
+
+    #[test]
+    fn what_is_said_decides_alone() {
+        let invocation = Invocation {
+            directory: "/".into(),
+            environment: [("PATH".into(), "/nowhere".into())].into(),
+            colours: Colours::Unwanted,
+        };
+        let paths = |words: &[&str]| {
+            let said: Vec<Lent> = words.iter().map(|word| word.parse().unwrap()).collect();
+            paths(&said, &invocation)
+        };
+        let tools = PathBuf::from("/srv/tools");
+        assert_eq!(paths(&[]), usual(&invocation));
+        assert_eq!(paths(&["none"]), [PathBuf::new(); 0]);
+        assert_eq!(paths(&["/srv/tools"]), [tools.clone()]);
+        let both = paths(&["default", "/srv/tools"]);
+        assert_eq!(
+            both.split_last(),
+            Some((&tools, usual(&invocation).as_slice()))
+        );
+        for wrong in ["", "tools", "./x", "defaults"] {
+            assert_eq!(wrong.parse::<Lent>(), Err(LentError), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_tests_would_see_here_is_lent_and_nothing_of_the_home_besides() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = keep.path().canonicalize().unwrap();
+        let home = root.join("home");
+        for directory in [
+            "home/.ssh",
+            "home/.rustup/toolchains",
+            "home/.cargo/registry",
+            "home/.cargo/bin",
+            "home/go/pkg/mod",
+            "home/.local/lib/python3.12",
+            "home/.local/share/keyrings",
+            "built/lib",
+            "python/bin",
+            "tools",
+        ] {
+            fs::create_dir_all(root.join(directory)).unwrap();
+        }
+        fs::write(root.join("home/.cargo/credentials.toml"), "token").unwrap();
+        fs::write(root.join("python/bin/python3"), "").unwrap();
+        symlink(root.join("built"), home.join(".rustup/toolchains/mine")).unwrap();
+        symlink(root.join("python/bin/python3"), root.join("tools/python3")).unwrap();
+        let path = std::env::join_paths([
+            root.join("tools"),
+            home.clone(),
+            root.clone(),
+            "/".into(),
+            "/etc".into(),
+        ]);
+        let invocation = Invocation {
+            directory: root.clone(),
+            environment: [
+                ("HOME".into(), home.into_os_string()),
+                ("PATH".into(), path.unwrap()),
+            ]
+            .into(),
+            colours: Colours::Unwanted,
+        };
+        let lent = usual(&invocation);
+        let below: Vec<&Path> = lent
+            .iter()
+            .filter_map(|path| path.strip_prefix(&root).ok())
+            .collect();
+        let expected = [
+            "built",
+            "home/.cargo/bin",
+            "home/.cargo/registry",
+            "home/.local/lib/python3.12",
+            "home/.rustup",
+            "home/go/pkg/mod",
+            "python",
+            "tools",
+        ];
+        assert_eq!(below, expected.map(Path::new));
+        assert!(lent.contains(&PathBuf::from("/usr")), "{lent:?}");
+        for path in &lent {
+            assert!(!HOLDS_OTHERS.iter().any(|other| path == Path::new(other)));
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What a report shows of tests that write without end.
+
+use super::*;
+use crate::ui::report::extent::SHOWN_BYTES_MAX;
+
+fn reported(lines: usize, line: &str, outcome: Outcome) -> String {
+    let mut story = Story::new(Options {
+        passing_output: PassingOutput::Shown,
+        ..PLAIN
+    });
+    story.begins(Isolation::Container);
+    story.round(1, RoundCause::Start);
+    story.finds(&["runs_away"]);
+    story.starts(0, 1);
+    for number in 0..lines {
+        story.writes(0, 1, format!("{number} {line}\n").as_bytes());
+    }
+    story.ends(0, 1, 7, outcome);
+    String::from_utf8(story.written).unwrap()
+}
+
+#[test]
+fn the_beginning_and_the_end_are_shown_with_where_the_rest_is() {
+    let line = "x".repeat(100);
+    for outcome in [Outcome::Passed, failed(ExitStatus::Code(1))] {
+        let report = reported(40_000, &line, outcome);
+        assert!(
+            report.len() < SHOWN_BYTES_MAX + SHOWN_BYTES_MAX / 4,
+            "{}",
+            report.len()
+        );
+        for shown in ["    0 xxx", "    39999 xxx"] {
+            assert!(report.contains(shown), "{shown}");
+        }
+        let mut cut = report.lines().filter(|line| line.contains("left out here"));
+        let told = cut.next().unwrap();
+        assert!(told.contains("shows 1 MiB of what a test wrote"), "{told}");
+        assert!(told.contains("`--record FILE` keeps all of it"), "{told}");
+        assert_eq!(cut.next(), None);
+        // What is counted and what is shown are all there is.
+        let numbers: String = told.chars().filter(char::is_ascii_digit).collect();
+        let left_out: usize = numbers.strip_suffix('1').unwrap().parse().unwrap();
+        assert_eq!(report.matches(" xxx").count() + left_out, 40_000);
+    }
+}
+
+#[test]
+fn what_fits_is_shown_whole() {
+    let report = reported(9_000, &"x".repeat(100), Outcome::Passed);
+    assert_eq!(report.matches(" xxx").count(), 9_000);
+    assert!(!report.contains("left out here"));
+}

@@ -147,7 +147,7 @@ impl Book {
             let limit = limits.kinds_per_client_max;
             return Err(Refused::TooManyKinds { limit });
         }
-        if self.unfinished >= limits.jobs_max {
+        if self.unfinished >= limits.jobs_max && client.jobs.len() >= limits.jobs_guaranteed {
             let limit = limits.jobs_max;
             return Err(Refused::BookFull { limit });
         }
@@ -210,6 +210,11 @@ impl Book {
                 worker.inputs.remove(&inputs);
             }
         }
+    }
+
+    /// What a job needs, if it is not over.
+    pub fn inputs_of(&self, key: JobKey) -> Option<InputsId> {
+        self.job(key).map(|job| job.kind.inputs)
     }
 
     pub(super) fn job(&self, key: JobKey) -> Option<&Job> {

@@ -67,6 +67,11 @@ impl<T> Outbox<T> {
         drop(self.sender.send((Err(status), 0)));
     }
 
+    /// How much waits.
+    pub fn level(&self) -> usize {
+        self.level.bytes.load(Ordering::Relaxed)
+    }
+
     /// Whether output should wait. If so, the outlet will call for it.
     pub fn is_full(&self) -> bool {
         let is_full = || self.level.bytes.load(Ordering::SeqCst) > FULL_BYTES;

@@ -112,6 +112,16 @@ impl Stage {
     }
 
     async fn client(&mut self, run: u8) -> Result<Client, Status> {
+        self.client_as(run, &Caller::default(), &[run; 16]).await
+    }
+
+    /// A client that shows this credential and this secret.
+    async fn client_as(
+        &mut self,
+        run: u8,
+        caller: &Caller,
+        secret: &[u8],
+    ) -> Result<Client, Status> {
         let session = self.session();
         let (outbox, outlet) = outbox(|| {});
         let (answer, mut answered) = oneshot::channel();
@@ -120,9 +130,11 @@ impl Stage {
             run: vec![run; 16].into(),
             name: "somebody".to_owned(),
             weight: 1,
+            secret: secret.to_vec().into(),
         };
         self.handle(Input::Hello {
             hello,
+            caller: caller.clone(),
             outbox,
             answer,
             session,
@@ -157,6 +169,7 @@ impl Stage {
         };
         self.handle(Input::Register {
             register,
+            caller: Caller::default(),
             orders,
             answer,
             session,

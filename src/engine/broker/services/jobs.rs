@@ -2,7 +2,8 @@
 
 use tonic::{Request, Response, Status, Streaming};
 
-use super::Door;
+use super::{Door, first};
+use crate::engine::broker::budgets::Caller;
 use crate::engine::broker::core::Input;
 use crate::engine::broker::core::outbox::{Outlet, outbox};
 use crate::engine::wire::v1::jobs_server::Jobs;
@@ -28,9 +29,11 @@ impl Jobs for JobsService {
         &self,
         request: Request<Streaming<ClientMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
+        let caller = Caller::of(&request);
         let mut messages = request.into_inner();
-        let first = messages.message().await?.and_then(|message| message.kind);
-        let Some(client_message::Kind::Hello(hello)) = first else {
+        let first = first(&mut messages, "hello").await?;
+        let Some(client_message::Kind::Hello(hello)) = first.and_then(|message| message.kind)
+        else {
             return Err(Status::invalid_argument("a session begins with `hello`"));
         };
         let session = self.door.session();
@@ -38,6 +41,7 @@ impl Jobs for JobsService {
         let (outbox, outlet) = outbox(move || drop(own.send(Input::Room(session))));
         let hello = |answer| Input::Hello {
             hello,
+            caller,
             outbox,
             answer,
             session,

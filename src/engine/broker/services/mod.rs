@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{
     Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel,
 };
 use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tonic::service::RoutesBuilder;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
@@ -24,6 +24,7 @@ use tonic::{Status, Streaming};
 use super::book::Moment;
 use super::core::{Core, Input, Inventory, Policy, Session};
 use super::journal::{Journal, Remembered};
+use super::limits::{HEADER_BYTES_MAX, HELLO_MAX, RESETS_MAX, STREAMS_PER_CONNECTION_MAX};
 use super::operations::figures::CoreFigures;
 use crate::engine::security::guard::Access;
 use crate::engine::security::roles::Role;
@@ -189,6 +190,17 @@ impl Door {
     }
 }
 
+/// What a stream begins with. Whoever does not say it has no use for a connection.
+async fn first<M>(messages: &mut Streaming<M>, expected: &str) -> Result<Option<M>, Status> {
+    match timeout(HELLO_MAX, messages.message()).await {
+        Ok(first) => first,
+        Err(_) => Err(Status::deadline_exceeded(format!(
+            "nothing came for {} s: `{expected}` comes first",
+            HELLO_MAX.as_secs()
+        ))),
+    }
+}
+
 fn ending() -> Status {
     Status::unavailable("the broker is ending")
 }
@@ -199,6 +211,10 @@ pub fn server() -> Server {
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(KEEP_ALIVE_PERIOD))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_MAX))
+        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
+        .http2_max_local_error_reset_streams(Some(RESETS_MAX))
 }
 
 /// Adds the broker's services, each for those who may call it.

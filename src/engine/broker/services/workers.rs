@@ -4,7 +4,8 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::Door;
+use super::{Door, first};
+use crate::engine::broker::budgets::Caller;
 use crate::engine::broker::core::Input;
 use crate::engine::wire::v1::workers_server::Workers;
 use crate::engine::wire::v1::{WorkerMessage, WorkerOrder, worker_message};
@@ -31,15 +32,18 @@ impl Workers for WorkersService {
         &self,
         request: Request<Streaming<WorkerMessage>>,
     ) -> Result<Response<Self::WorkStream>, Status> {
+        let caller = Caller::of(&request);
         let mut messages = request.into_inner();
-        let first = messages.message().await?.and_then(|message| message.kind);
-        let Some(worker_message::Kind::Register(register)) = first else {
+        let first = first(&mut messages, "register").await?;
+        let Some(worker_message::Kind::Register(register)) = first.and_then(|message| message.kind)
+        else {
             return Err(Status::invalid_argument("a worker begins with `register`"));
         };
         let session = self.door.session();
         let (orders, outlet) = unbounded_channel();
         let register = |answer| Input::Register {
             register,
+            caller,
             orders,
             answer,
             session,

@@ -164,7 +164,10 @@ mod tests {
     fn what_is_shown_of_a_run_is_no_part_of_its_name() {
         let name = random_name();
         let shown = shown_run(&name);
-        assert!(name.windows(4).all(|part| !shown.windows(4).any(|other| other == part)));
+        assert!(
+            name.windows(4)
+                .all(|part| !shown.windows(4).any(|other| other == part))
+        );
         assert_ne!(shown, shown_run(&shown));
         assert_ne!(secret().unwrap(), secret().unwrap());
     }

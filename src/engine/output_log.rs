@@ -109,7 +109,11 @@ impl Cursor {
 impl OutputLog {
     /// An empty log that holds so much and has room in this directory.
     pub fn new(directory: &Path, bytes_max: u64) -> OutputLog {
-        OutputLog::with(Overflow::Directory(directory.to_owned()), MEMORY_BYTES_MAX, bytes_max)
+        OutputLog::with(
+            Overflow::Directory(directory.to_owned()),
+            MEMORY_BYTES_MAX,
+            bytes_max,
+        )
     }
 
     /// An empty log that holds so much, of which what does not fit into memory goes to a spool.

@@ -227,14 +227,29 @@ mod tests {
         let at = |text: &str| Some(text.parse().unwrap());
         let of = Principal::of;
         let ann = member(Role::Client, "ann");
-        assert_eq!(of(Some(&ann), at("10.0.0.1")), of(Some(&ann), at("10.0.0.2")));
-        assert_ne!(of(Some(&ann), None), of(Some(&member(Role::Client, "bob")), None));
-        assert_ne!(of(Some(&ann), None), of(Some(&member(Role::Admin, "ann")), None));
+        assert_eq!(
+            of(Some(&ann), at("10.0.0.1")),
+            of(Some(&ann), at("10.0.0.2"))
+        );
+        assert_ne!(
+            of(Some(&ann), None),
+            of(Some(&member(Role::Client, "bob")), None)
+        );
+        assert_ne!(
+            of(Some(&ann), None),
+            of(Some(&member(Role::Admin, "ann")), None)
+        );
         let worker = member(Role::Worker, "far");
-        assert_ne!(of(Some(&worker), at("10.0.0.1")), of(Some(&worker), at("10.0.0.2")));
+        assert_ne!(
+            of(Some(&worker), at("10.0.0.1")),
+            of(Some(&worker), at("10.0.0.2"))
+        );
         assert_ne!(of(None, at("10.0.0.1")), of(None, at("10.0.0.2")));
         assert_eq!(of(None, at("10.0.0.1")), of(None, at("::ffff:10.0.0.1")));
-        assert_eq!(of(None, at("2001:db8::1")), of(None, at("2001:db8::ffff:1")));
+        assert_eq!(
+            of(None, at("2001:db8::1")),
+            of(None, at("2001:db8::ffff:1"))
+        );
         assert_ne!(of(None, at("2001:db8::1")), of(None, at("2001:db8:0:1::1")));
     }
 
@@ -249,7 +264,10 @@ mod tests {
     /// are not.
     #[tokio::test]
     async fn a_client_at_a_limit_is_refused_alone() {
-        let (a, b) = (Principal::Member("a".to_owned()), Principal::Member("b".to_owned()));
+        let (a, b) = (
+            Principal::Member("a".to_owned()),
+            Principal::Member("b".to_owned()),
+        );
         for what in Resource::all() {
             let budgets = Budgets::new(PerClient::default().with(what, 2));
             let first = budgets.take(&a, what, 1).unwrap();
@@ -286,7 +304,9 @@ mod tests {
         };
         assert!(complaints.is_news(of(0), began));
         assert!(!complaints.is_news(of(0), began));
-        let told = (1..5_000).filter(|number| complaints.is_news(of(*number), began)).count();
+        let told = (1..5_000)
+            .filter(|number| complaints.is_news(of(*number), began))
+            .count();
         assert_eq!(told, TOLD_MAX - 1);
         let later = began + TOLD_PERIOD;
         assert!(complaints.is_news(of(0), later) && complaints.is_news(of(4_999), later));

@@ -220,6 +220,10 @@ pub const HELLO_MAX: Duration = Duration::from_secs(20);
 /// How long a call that is no stream may take: 4 MB over a line of 10 KB/s.
 pub const CALL_MAX: Duration = Duration::from_secs(600);
 
+/// Calls of a client that carry contents and go on at a time; others wait. Each may have a message of
+/// 8 MiB in memory.
+pub const TRANSFERS_MAX: usize = 32;
+
 /// How long an upload may be silent, and how long a reader of a content may not take any of it.
 pub const SILENCE_MAX: Duration = Duration::from_secs(60);
 
@@ -298,7 +302,13 @@ mod tests {
             assert_eq!(limit.what as usize, index);
             assert!(limit.most > 0 && !limit.unit.is_empty() && !limit.help.is_empty());
             let fewer = PerClient::default().with(limit.what, 1);
-            assert_eq!((fewer.most(limit.what), fewer.0.iter().filter(|it| **it == 1).count()), (1, 1));
+            assert_eq!(
+                (
+                    fewer.most(limit.what),
+                    fewer.0.iter().filter(|it| **it == 1).count()
+                ),
+                (1, 1)
+            );
         }
         assert_eq!(Resource::all().count(), Resource::COUNT);
     }

@@ -129,7 +129,10 @@ mod tests {
             assert_eq!(recalled, opened);
             for opened in [opened, recalled] {
                 let is_let_in = opened.check(&owner(other, shown)).is_ok();
-                assert_eq!(is_let_in, expected, "{opener:?} {secret:?} {other:?} {shown:?}");
+                assert_eq!(
+                    is_let_in, expected,
+                    "{opener:?} {secret:?} {other:?} {shown:?}"
+                );
             }
         }
     }
@@ -138,7 +141,13 @@ mod tests {
     fn a_secret_is_neither_kept_nor_short() {
         let secret = b"sixteen bytes or more";
         let opened = owner("", secret);
-        assert!(!opened.recorded().1.windows(8).any(|part| secret.windows(8).any(|it| it == part)));
+        assert!(
+            !opened
+                .recorded()
+                .1
+                .windows(8)
+                .any(|part| secret.windows(8).any(|it| it == part))
+        );
         assert!(Owner::new(None, &[1; 15]).is_err());
         assert!(Owner::new(None, &[1; 65]).is_err());
         let damaged = Owner::of_record("client ann", &[1; 7]);

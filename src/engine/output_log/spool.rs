@@ -135,7 +135,10 @@ impl Blocks {
 
     /// Where in the file a place is, and how much of so many bytes is in the same block.
     fn part(&self, index: usize, offset: u64, bytes: usize) -> io::Result<(u64, usize)> {
-        let number = self.numbers.get(index).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let number = self
+            .numbers
+            .get(index)
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
         let inside = offset % BLOCK_BYTES;
         let room = usize::try_from(BLOCK_BYTES - inside).map_err(io::Error::other)?;
         let there = u64::from(*number) * BLOCK_BYTES + inside;
@@ -156,7 +159,7 @@ impl Drop for Blocks {
                 let hole =
                     FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
                 // A file system that can't keeps the room for whoever is next.
-                drop(fallocate(&**file, hole, offset, length));
+                let _ = fallocate(&**file, hole, offset, length);
             }
         }
         self.file = None;
@@ -188,7 +191,10 @@ mod tests {
             assert!(job.read_exact_at(&mut read, 100_000_000).is_err());
         }
         let file = jobs[0].file.clone().unwrap();
-        assert!(jobs.iter().all(|job| Arc::ptr_eq(job.file.as_ref().unwrap(), &file)));
+        assert!(
+            jobs.iter()
+                .all(|job| Arc::ptr_eq(job.file.as_ref().unwrap(), &file))
+        );
         let used = || file.metadata().unwrap().blocks();
         let before = used();
         jobs.truncate(25);
@@ -196,7 +202,11 @@ mod tests {
         let length = file.metadata().unwrap().len();
         let mut next = spool.blocks();
         next.write_at(&[7; 1_000_000], 0).unwrap();
-        assert_eq!(file.metadata().unwrap().len(), length, "blocks are used again");
+        assert_eq!(
+            file.metadata().unwrap().len(),
+            length,
+            "blocks are used again"
+        );
         drop((jobs, next));
         assert!(!spool.is_open());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);

@@ -10,9 +10,7 @@ use tonic::Status;
 use super::Core;
 use crate::engine::broker::book::{ClientId, KitId};
 use crate::engine::broker::budgets::{Complaints, Principal};
-use crate::engine::broker::limits::{
-    OUTPUT_HELD_PART, OUTPUT_MEMORY_MAX, PerClient, Resource,
-};
+use crate::engine::broker::limits::{OUTPUT_HELD_PART, OUTPUT_MEMORY_MAX, PerClient, Resource};
 use crate::engine::output_log::Memory;
 
 /// The number of an account.
@@ -125,7 +123,11 @@ impl Accounts {
     }
 
     /// Whether there is room for a template with this toolbox; `None` is one that nobody has.
-    pub(super) fn check_toolbox(&mut self, id: AccountId, kit: Option<KitId>) -> Result<(), Status> {
+    pub(super) fn check_toolbox(
+        &mut self,
+        id: AccountId,
+        kit: Option<KitId>,
+    ) -> Result<(), Status> {
         let most = self.limits.most(Resource::Toolboxes);
         let Some(account) = self.known.get(&id) else {
             return Ok(());
@@ -156,12 +158,6 @@ impl Accounts {
     pub(super) fn add_toolbox(&mut self, id: AccountId, kit: KitId) {
         if let Some(account) = self.known.get_mut(&id) {
             *account.toolboxes.entry(kit).or_default() += 1;
-        }
-    }
-
-    pub(super) fn drop_toolbox(&mut self, id: AccountId, kit: KitId) {
-        if let Some(account) = self.known.get_mut(&id) {
-            account.drop_toolbox(kit);
         }
     }
 
@@ -293,7 +289,8 @@ impl Core {
         self.accounts.close(before, id, &client.used, &kits);
         client.account = self.accounts.open(principal, id);
         for what in Resource::all() {
-            self.accounts.add(client.account, what, client.used[what as usize]);
+            self.accounts
+                .add(client.account, what, client.used[what as usize]);
         }
         for kit in kits {
             self.accounts.add_toolbox(client.account, kit);

@@ -307,7 +307,8 @@ impl Core {
             }
             let bytes = encoded.len() as u64;
             self.accounts.check(account, Resource::Templates, 1)?;
-            self.accounts.check(account, Resource::TemplateBytes, bytes)?;
+            self.accounts
+                .check(account, Resource::TemplateBytes, bytes)?;
             if !template.toolbox.is_empty() {
                 let kit = self.templates.find_kit(&template.toolbox);
                 self.accounts.check_toolbox(account, kit)?;

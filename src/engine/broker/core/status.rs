@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use prost::Message;
+
 use super::Core;
 use super::clients::Client;
 use crate::engine::broker::book::Status;
@@ -83,9 +85,11 @@ impl Core {
         if !self.clients.values().any(|client| listens(&client)) {
             return;
         }
-        let kind = session_event::Kind::Cluster(self.status());
+        let status = self.status();
+        let bytes = status.encoded_len();
+        let kind = session_event::Kind::Cluster(status);
         for client in self.clients.values().filter(listens) {
-            client.send(kind.clone(), 0);
+            client.send(kind.clone(), bytes);
         }
     }
 }

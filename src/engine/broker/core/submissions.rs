@@ -229,7 +229,9 @@ impl Core {
                 self.drop_job(id, job);
             }
         }
-        let over = over.into_iter().map(|job| Entry::JobOver { run, job: job.0 });
+        let over = over
+            .into_iter()
+            .map(|job| Entry::JobOver { run, job: job.0 });
         self.journal.forget(over.collect());
     }
 }

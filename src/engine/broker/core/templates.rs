@@ -375,7 +375,10 @@ mod tests {
         assert_eq!(templates.kits().count(), 300);
         let left = templates.leave(a);
         assert_eq!((left.templates.len(), left.kits.len()), (300, 299));
-        assert_eq!(templates.kits().map(|(id, _)| id).collect::<Vec<_>>(), [kit]);
+        assert_eq!(
+            templates.kits().map(|(id, _)| id).collect::<Vec<_>>(),
+            [kit]
+        );
         let left = templates.leave_one(inputs, (b, 1));
         assert_eq!((left.templates, left.kits), (vec![inputs], vec![kit]));
         assert_eq!((templates.kits().count(), templates.by_hash.len()), (0, 0));

@@ -1,6 +1,8 @@
 //! The core between clients and workers that are played here, message by message, with a clock that
 //! stands where it is put.
 
+mod budgets;
+mod owners;
 mod restart;
 mod trouble;
 
@@ -14,6 +16,7 @@ use tonic::{Code, Status};
 use super::outbox::{Outlet, outbox};
 use super::*;
 use crate::engine::broker::journal::Journal;
+use crate::engine::ids::shown_run;
 use crate::engine::wire::v1::{
     client_message, container, job_result, report, worker_message, worker_order,
 };
@@ -54,10 +57,14 @@ struct Worker {
 }
 
 fn stage(shelf: Shelf) -> Stage {
+    stage_with(shelf, Policy::default())
+}
+
+fn stage_with(shelf: Shelf, policy: Policy) -> Stage {
     let (own, receiver) = unbounded_channel();
     let journal = (Journal::none(), Remembered::default());
     Stage {
-        core: Core::new(Policy::default(), journal, Box::new(shelf), own),
+        core: Core::new(policy, journal, Box::new(shelf), own),
         own: receiver,
         now: Moment(0),
         sessions: 0,
@@ -149,12 +156,23 @@ impl Stage {
     }
 
     async fn worker(&mut self, instance: u8, held: &[(u8, u64, u64)]) -> Worker {
+        let worker = self.worker_as(instance, &Caller::default(), held).await;
+        worker.unwrap()
+    }
+
+    /// A worker that shows this credential.
+    async fn worker_as(
+        &mut self,
+        instance: u8,
+        caller: &Caller,
+        held: &[(u8, u64, u64)],
+    ) -> Result<Worker, Status> {
         let session = self.session();
         let (orders, receiver) = unbounded_channel();
         let (answer, mut answered) = oneshot::channel();
         let held = held.iter().map(|(run, job, fence)| v1::HeldLease {
             job: Some(v1::JobName {
-                run: vec![*run; 16].into(),
+                run: shown_run(&[*run; 16]).to_vec().into(),
                 job: *job,
             }),
             fence: *fence,
@@ -169,17 +187,17 @@ impl Stage {
         };
         self.handle(Input::Register {
             register,
-            caller: Caller::default(),
+            caller: caller.clone(),
             orders,
             answer,
             session,
         })
         .await;
-        answered.try_recv().unwrap().unwrap();
-        Worker {
+        answered.try_recv().unwrap()?;
+        Ok(Worker {
             session,
             orders: receiver,
-        }
+        })
     }
 
     async fn reports(&mut self, worker: &Worker, fence: u64, kind: report::Kind) {

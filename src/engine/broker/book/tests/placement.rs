@@ -147,7 +147,10 @@ fn toolboxes_of_a_worker_are_limited() {
     let offer = |book: &mut Book, kit, has| book.worker_offers(WorkerId(1), KitId(kit), has);
     assert_eq!(offer(&mut book, 5, HasKit::Yes), Offered::Taken);
     assert_eq!(offer(&mut book, 5, HasKit::Yes), Offered::Taken);
-    assert_eq!(offer(&mut book, 6, HasKit::Yes), Offered::TooMany { limit: 1 });
+    assert_eq!(
+        offer(&mut book, 6, HasKit::Yes),
+        Offered::TooMany { limit: 1 }
+    );
     assert_eq!(book.slots_for(X86, Some(KitId(5))), 8);
     assert_eq!(book.slots_for(X86, Some(KitId(6))), 0);
     assert_eq!(offer(&mut book, 5, HasKit::No), Offered::Taken);

@@ -60,7 +60,10 @@ const CALLS: [(&str, For); 18] = [
     ),
     ("/google.bytestream.ByteStream/Read", For::Members),
     ("/google.bytestream.ByteStream/Write", For::Members),
-    ("/google.bytestream.ByteStream/QueryWriteStatus", For::Members),
+    (
+        "/google.bytestream.ByteStream/QueryWriteStatus",
+        For::Members,
+    ),
     (
         "/build.bazel.remote.execution.v2.Capabilities/GetCapabilities",
         For::Everybody,

@@ -33,8 +33,8 @@ pub const RESOURCE_NAME_BYTES_MAX: usize = 1024;
 pub const UPLOAD_NAME_BYTES_MAX: usize = 128;
 
 /// An upload that nobody continues is forgotten after this long: longer than it takes to dial
-/// again, short enough that what vanished clients leave does not pile up.
-pub const UPLOAD_IDLE: Duration = Duration::from_secs(120);
+/// again, short enough that what vanished clients leave does not pile up. Each has an open file.
+pub const UPLOAD_IDLE: Duration = Duration::from_secs(30);
 
 /// A `Directory` message, in bytes: about 40,000 files.
 pub const DIRECTORY_BYTES_MAX: u64 = 4 * 1024 * 1024;

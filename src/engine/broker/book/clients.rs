@@ -65,13 +65,20 @@ impl Book {
     /// A client is there, for the first time or again. Its weight counts from here on; 0 counts as
     /// 1. One that has left stays gone as long as anything of it still runs.
     pub fn client_joined(&mut self, client: ClientId, weight: u32) {
+        self.client_shares(client, weight, 1);
+    }
+
+    /// The same of a run that shares what one client has with others: its weight counts among theirs,
+    /// which with its own come to so much. However many runs a client has, together they get no more
+    /// than another's one.
+    pub fn client_shares(&mut self, client: ClientId, weight: u32, among: u32) {
         let entry = self.clients.entry(client).or_insert_with(|| Client {
             presence: Presence::Here,
             jobs: BTreeMap::new(),
             over: BTreeSet::new(),
         });
         if entry.is_here() {
-            self.queue.client_joined(client, weight);
+            self.queue.client_joined(client, weight, among);
         }
     }
 

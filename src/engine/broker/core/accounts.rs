@@ -271,6 +271,19 @@ impl Core {
         }
     }
 
+    /// The runs of an account share what one client has of the workers.
+    pub(super) fn share_out(&mut self, id: AccountId) {
+        let Some(account) = self.accounts.known.get(&id) else {
+            return;
+        };
+        let weight = |run: &ClientId| self.clients.get(run).map(|client| (*run, client.weight));
+        let weights: Vec<(ClientId, u32)> = account.runs.iter().filter_map(weight).collect();
+        let sum = weights.iter().map(|(_, weight)| weight).sum();
+        for (run, weight) in weights {
+            self.book.client_shares(run, weight, sum);
+        }
+    }
+
     /// A run's client came back as somebody else: from another address, or after the start.
     pub(super) fn rehome(&mut self, id: ClientId, principal: &Principal) {
         let Some(client) = self.clients.get_mut(&id) else {
@@ -295,6 +308,9 @@ impl Core {
         for kit in kits {
             self.accounts.add_toolbox(client.account, kit);
         }
+        let now = client.account;
+        self.share_out(before);
+        self.share_out(now);
         self.settle_output(id);
     }
 }

@@ -37,6 +37,8 @@ pub struct Client {
     /// Who has to answer for what it takes.
     pub(super) account: AccountId,
     pub(super) used: Usage,
+    /// Its share among the runs of the same account.
+    pub(super) weight: u32,
     pub(super) name: String,
     pub(super) attached: Option<Attached>,
     gone_since: Option<Moment>,
@@ -151,6 +153,7 @@ impl Core {
                 owner,
                 account,
                 used: Usage::default(),
+                weight: weight.clamp(1, self.policy.limits.weight_max.max(1)),
                 name,
                 attached: None,
                 gone_since: None,
@@ -163,6 +166,7 @@ impl Core {
                 lagging: VecDeque::new(),
             },
         );
+        self.share_out(account);
         client
     }
 
@@ -416,6 +420,7 @@ impl Core {
             .filter_map(|inputs| self.templates.get(*inputs)?.kind.kit)
             .collect();
         self.accounts.close(client.account, id, &client.used, &kits);
+        self.share_out(client.account);
         self.journal
             .forget(vec![Entry::RunOver { run: client.run }]);
         let unused = self.templates.leave(id);

@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tonic::Status;
 
 use self::absent::Absent;
@@ -131,6 +131,8 @@ pub enum Input {
         /// The connection's number.
         session: Session,
     },
+    /// One of these that takes much memory, and what lets the next one in when it was taken in.
+    Large(Box<Input>, OwnedSemaphorePermit),
     /// A worker said something.
     Worker(Session, v1::worker_message::Kind),
     /// A connection ended.
@@ -276,6 +278,10 @@ impl Core {
                 if let Some(Peer::Client(client)) = self.peers.get(&session).copied() {
                     self.client_message(client, kind);
                 }
+            }
+            Input::Large(input, permit) => {
+                self.handle(*input, now);
+                drop(permit);
             }
             Input::Room(session) => {
                 if let Some(Peer::Client(client)) = self.peers.get(&session).copied() {

@@ -55,10 +55,12 @@ impl Core {
                 )));
             }
             let client = self.clients.get(&id);
-            if client.is_some_and(|client| client.jobs.contains_key(&number))
-                || new.contains_key(&number)
-            {
+            if client.is_some_and(|client| client.jobs.contains_key(&number)) {
                 known.push(job.id);
+                continue;
+            }
+            // It is there twice in this message; once is enough.
+            if new.contains_key(&number) {
                 continue;
             }
             let description: Box<[u8]> = job.encode_to_vec().into();

@@ -1,5 +1,6 @@
 //! Sessions of clients.
 
+use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Door, first};
@@ -8,6 +9,10 @@ use crate::engine::broker::core::Input;
 use crate::engine::broker::core::outbox::{Outlet, outbox};
 use crate::engine::wire::v1::jobs_server::Jobs;
 use crate::engine::wire::v1::{ClientMessage, SessionEvent, client_message};
+
+/// Jobs, and bytes, of a message that is not worth a thought: a thousand such messages may wait.
+const JOBS_SMALL: usize = 64;
+const BYTES_SMALL: usize = 64 * 1024;
 
 /// See `proto/maelstrom/v1/client.proto`.
 pub struct JobsService {
@@ -18,6 +23,21 @@ impl JobsService {
     /// Through this door.
     pub fn new(door: Door) -> JobsService {
         JobsService { door }
+    }
+}
+
+/// Whether a message may take much memory.
+fn is_large(message: &ClientMessage) -> bool {
+    match &message.kind {
+        Some(client_message::Kind::Submit(submit)) => {
+            let bytes = || submit.jobs.iter().map(Message::encoded_len).sum::<usize>();
+            submit.jobs.len() > JOBS_SMALL || bytes() > BYTES_SMALL
+        }
+        Some(client_message::Kind::Acknowledge(acknowledge)) => {
+            acknowledge.jobs.len() > BYTES_SMALL / size_of::<u64>()
+        }
+        Some(client_message::Kind::Template(_)) => true,
+        _ => false,
     }
 }
 
@@ -47,10 +67,12 @@ impl Jobs for JobsService {
             session,
         };
         self.door.introduce(hello).await?;
-        self.door
-            .read(session, messages, move |message: ClientMessage| {
-                Some(Input::Client(session, message.kind?))
-            });
+        self.door.read(
+            session,
+            messages,
+            is_large,
+            move |message: ClientMessage| Some(Input::Client(session, message.kind?)),
+        );
         Ok(Response::new(outlet))
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{
     Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel,
 };
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tonic::service::RoutesBuilder;
 use tonic::service::interceptor::InterceptedService;
@@ -36,6 +36,9 @@ use crate::engine::wire::v1::workers_server::WorkersServer;
 /// Messages that wait for the core: enough that it is never idle while there are some.
 const INBOX_MAX: usize = 1024;
 
+/// Large messages among them, each of which may have 4 MiB: whoever sends more waits.
+const LARGE_MAX: usize = 16;
+
 /// Inputs between two rounds of decisions.
 const BATCH_MAX: usize = 256;
 
@@ -53,6 +56,8 @@ pub struct Door {
     inbox: Sender<Input>,
     own: UnboundedSender<Input>,
     sessions: Arc<AtomicU64>,
+    /// For those messages that take much memory.
+    large: Arc<Semaphore>,
     end: Arc<Notify>,
 }
 
@@ -77,6 +82,7 @@ pub fn open(
         inbox,
         own,
         sessions: Arc::default(),
+        large: Arc::new(Semaphore::new(LARGE_MAX)),
         end: Arc::default(),
     };
     let engine = Engine {
@@ -172,15 +178,20 @@ impl Door {
         &self,
         session: Session,
         mut messages: Streaming<M>,
+        is_large: fn(&M) -> bool,
         input: impl Fn(M) -> Option<Input> + Send + 'static,
     ) {
         let door = self.clone();
         tokio::spawn(async move {
             while let Ok(Some(message)) = messages.message().await {
+                let is_large = is_large(&message);
                 // A kind of message that a newer version has is passed over.
-                let Some(input) = input(message) else {
+                let Some(mut input) = input(message) else {
                     continue;
                 };
+                if is_large && let Ok(permit) = Arc::clone(&door.large).acquire_owned().await {
+                    input = Input::Large(Box::new(input), permit);
+                }
                 if door.inbox.send(input).await.is_err() {
                     return;
                 }

@@ -10,6 +10,9 @@ use crate::engine::broker::core::Input;
 use crate::engine::wire::v1::workers_server::Workers;
 use crate::engine::wire::v1::{WorkerMessage, WorkerOrder, worker_message};
 
+/// Reports of a message that is not worth a thought.
+const REPORTS_SMALL: usize = 64;
+
 /// See `proto/maelstrom/v1/worker.proto`.
 pub struct WorkersService {
     door: Door,
@@ -19,6 +22,14 @@ impl WorkersService {
     /// Through this door.
     pub fn new(door: Door) -> WorkersService {
         WorkersService { door }
+    }
+}
+
+/// Whether a message may take much memory: many reports, or one with much that was written.
+fn is_large(message: &WorkerMessage) -> bool {
+    match &message.kind {
+        Some(worker_message::Kind::Reports(reports)) => reports.reports.len() > REPORTS_SMALL,
+        _ => false,
     }
 }
 
@@ -49,10 +60,12 @@ impl Workers for WorkersService {
             session,
         };
         self.door.introduce(register).await?;
-        self.door
-            .read(session, messages, move |message: WorkerMessage| {
-                Some(Input::Worker(session, message.kind?))
-            });
+        self.door.read(
+            session,
+            messages,
+            is_large,
+            move |message: WorkerMessage| Some(Input::Worker(session, message.kind?)),
+        );
         Ok(Response::new(UnboundedReceiverStream::new(outlet)))
     }
 }

@@ -198,9 +198,11 @@ impl Queue {
         let architecture = front.kind.architecture;
         let clock = self.clocks.entry(architecture).or_default();
         let share = client.shares.entry(architecture);
-        share
-            .or_insert_with(|| Share::new(&self.limits))
-            .serve(clock, client.portion, &self.limits);
+        share.or_insert_with(|| Share::new(&self.limits)).serve(
+            clock,
+            client.portion,
+            &self.limits,
+        );
         let all = client.lanes.range(PoolKey::first(architecture)..);
         let lanes: Vec<PoolKey> = all
             .map(|(pool, _)| *pool)

@@ -448,6 +448,8 @@ def attack(function, broker, deadline, made, failures):
             failures.append(f"{function.__name__}: {error.code()}: {error.details()}")
         except Elsewhere:
             continue
+        except (Exception, SystemExit) as error:
+            failures.append(f"{function.__name__}: {error!r}")
         made[function.__name__] += 1
         if failures:
             return

@@ -203,6 +203,12 @@ pub const OUTPUT_HELD_PART: u64 = 4;
 /// Output of a client that is kept in memory. What comes beyond it goes to the disk at once.
 pub const OUTPUT_MEMORY_MAX: u64 = 64 << 20;
 
+/// What waits to be sent to all sessions of a client together, as far as it is output: it goes by turns.
+pub const OUTBOXES_BYTES: usize = 64 << 20;
+
+/// What a session may have of that in any case: a few messages.
+pub const OUTBOX_BYTES_MIN: usize = 256 * 1024;
+
 /// Connections of one address that have not shown whose they are. A client shows it with its first
 /// call; of more, the one that has hesitated longest is closed.
 pub const STRANGERS_PER_ADDRESS_MAX: usize = 64;
@@ -259,6 +265,21 @@ pub const NAME_BYTES_MAX: usize = 256;
 
 /// Slots of a worker: more than any machine has processors for.
 pub const SLOTS_MAX: u32 = 1_000;
+
+/// What a worker says in words: why it could not run a job, what it lacks, what is wrong with it. Some of
+/// that is told to every client again and again.
+pub const TEXT_BYTES_MAX: usize = 4 * 1024;
+
+/// Workers that a message for people names.
+pub const WORKERS_NAMED_MAX: usize = 5;
+
+/// Leaves of a text as much as is kept.
+pub fn cut(text: &mut String) {
+    if text.len() > TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        text.push('…');
+    }
+}
 
 /// Whether a name can be shown to people.
 pub fn name(name: &str) -> Result<(), String> {
@@ -319,6 +340,16 @@ mod tests {
         for wrong in ["", "a\x1b[2J", &"x".repeat(257)] {
             assert!(name(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        let mut text = "ä".repeat(TEXT_BYTES_MAX);
+        cut(&mut text);
+        assert_eq!(text.chars().count(), TEXT_BYTES_MAX / 2 + 1);
+        let mut short = "short".to_owned();
+        cut(&mut short);
+        assert_eq!(short, "short");
     }
 
     #[test]

@@ -166,6 +166,11 @@ impl Accounts {
         self.known.get(&id).is_some_and(|account| account.is_held)
     }
 
+    /// How many runs an account has.
+    pub(super) fn runs(&self, id: AccountId) -> usize {
+        self.known.get(&id).map_or(0, |account| account.runs.len())
+    }
+
     /// How many accounts there are.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {

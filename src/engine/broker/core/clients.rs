@@ -219,6 +219,8 @@ impl Core {
                 .outbox
                 .fail(Status::aborted("the run has connected again"));
         }
+        let runs = self.accounts.runs(client.account).max(1);
+        outbox.is_full_with((limits::OUTBOXES_BYTES / runs).max(limits::OUTBOX_BYTES_MIN));
         client.attached = Some(Attached { session, outbox });
         client.gone_since = None;
         client.has_submitted = false;

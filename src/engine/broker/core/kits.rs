@@ -5,7 +5,7 @@ use super::{Core, infrastructure};
 use crate::engine::broker::book::{
     Architecture, Cancelled, ClientId, HasKit, InputsId, KitId, Moment, Offered,
 };
-use crate::engine::broker::limits::TOOLBOX_ANSWER_MAX;
+use crate::engine::broker::limits::{self, TOOLBOX_ANSWER_MAX};
 use crate::engine::ids::WorkerId;
 use crate::engine::wire::v1::{self, session_event, worker_order};
 
@@ -46,7 +46,8 @@ impl Core {
         }
     }
 
-    pub(super) fn kit_answer(&mut self, id: WorkerId, kit: KitId, lacks: String) {
+    pub(super) fn kit_answer(&mut self, id: WorkerId, kit: KitId, mut lacks: String) {
+        limits::cut(&mut lacks);
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
@@ -124,14 +125,19 @@ impl Core {
             return;
         };
         let mut lacks = Vec::new();
+        let mut others = 0;
         for worker in self.workers.values().filter(|worker| worker.is_connected()) {
             match worker.kits.get(&kit) {
+                Some(Answer::Lacks(_)) if lacks.len() >= limits::WORKERS_NAMED_MAX => others += 1,
                 Some(Answer::Lacks(why)) => lacks.push(format!("{}: {why}", worker.name)),
                 Some(Answer::Asked(_) | Answer::Has) | None => return,
             }
         }
         if lacks.is_empty() {
             return;
+        }
+        if others > 0 {
+            lacks.push(format!("and {others} others lack something"));
         }
         let message = format!(
             "no worker has this machine's programs and toolchain ({}); `--strict` runs the tests \

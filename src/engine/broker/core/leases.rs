@@ -7,7 +7,7 @@ use super::{Core, infrastructure};
 use crate::engine::broker::book::{
     Fence, Grant, Holds, How, InputsId, JobKey, Lease, Returned, Standing, Verdict,
 };
-use crate::engine::broker::limits::TEMPLATES_PER_WORKER_MAX;
+use crate::engine::broker::limits::{self, TEMPLATES_PER_WORKER_MAX};
 use crate::engine::ids::{ShortRun, WorkerId};
 use crate::engine::wire::from_proto;
 use crate::engine::wire::v1::{self, job_result, report, worker_order};
@@ -95,7 +95,10 @@ impl Core {
         }
     }
 
-    fn finished(&mut self, id: WorkerId, key: JobKey, fence: Fence, result: v1::JobResult) {
+    fn finished(&mut self, id: WorkerId, key: JobKey, fence: Fence, mut result: v1::JobResult) {
+        if let Some(job_result::End::Infrastructure(message)) = &mut result.end {
+            limits::cut(message);
+        }
         let failure = match &result.end {
             Some(job_result::End::Infrastructure(message)) => Some(message.clone()),
             None => Some("the worker did not say how the job ended".to_owned()),

@@ -142,7 +142,8 @@ impl Core {
                 None => stop.push(one.fence),
             }
         }
-        let release = register.versions.map_or(String::new(), |it| it.release);
+        let mut release = register.versions.map_or(String::new(), |it| it.release);
+        limits::cut(&mut release);
         let before = self.workers.insert(
             id,
             Worker {
@@ -257,7 +258,8 @@ impl Core {
                 }
             }
             Kind::Reports(reports) => self.reports(id, reports.reports),
-            Kind::Heartbeat(heartbeat) => {
+            Kind::Heartbeat(mut heartbeat) => {
+                limits::cut(&mut heartbeat.degraded);
                 if let Some(worker) = self.workers.get_mut(&id) {
                     worker.sample = heartbeat;
                 }

@@ -197,7 +197,7 @@ impl Remote {
         }
         let clients = cluster.clients.into_iter().map(|client| ClusterClient {
             name: text(&client.name).to_string(),
-            run: RunId::of(&client.run),
+            run: RunId::of_shown(&client.run),
             queued: client.queued,
             running: client.running,
         });

@@ -102,6 +102,11 @@ pub enum Judgement {
         /// Why, if it said so.
         reason: Option<String>,
     },
+    /// It cannot be told: although the process succeeded, nothing says that the test ran.
+    Error {
+        /// What is missing, and what to do.
+        message: String,
+    },
 }
 
 /// A part of a test that its framework reports by itself, such as a Go subtest or a phase of pytest.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::engine::event::{EventKind, Isolation, SourceLocation, Text};
-use crate::engine::framework::{DiscoverySummary, Framework, Host};
+use crate::engine::framework::{DiscoverySummary, Follower, Framework, Host};
+use crate::engine::job::TestKey;
 use crate::engine::spec::{RunnerLayers, Variable};
 use crate::runners::sandbox;
 use crate::runners::sandbox::container::Toolbox;
@@ -21,10 +22,12 @@ use super::error::CargoError;
 use super::location;
 use super::metadata::Workspace;
 use super::notices;
-use super::options::{Goal, Settings, VOCABULARY};
+use super::options::{BuildOptions, Goal, Settings, VOCABULARY};
 use super::project::Project;
+use super::reader::{Listed, Reader, whole_pattern};
 use super::selection::Wanted;
 use super::toolchain::{self, Chosen, Toolchain};
+use super::transcript::Form;
 use super::watchlist;
 
 /// The template variable that stands for where cargo puts what it builds.
@@ -41,6 +44,8 @@ pub struct CargoFramework {
     kept: Kept,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,
+    /// What is known of the test binaries.
+    listed: Listed,
     /// Of all packages that were built from a path so far, the directories.
     built_from: RefCell<BTreeSet<PathBuf>>,
 }
@@ -54,6 +59,7 @@ impl CargoFramework {
             root: OnceLock::new(),
             kept: Kept::default(),
             explained: Mutex::default(),
+            listed: Listed::default(),
             built_from: RefCell::default(),
         }
     }
@@ -164,16 +170,25 @@ impl CargoFramework {
         Toolchain::find(&self.invocation, self.settings.build.target.as_deref()).await
     }
 
-    fn start_build<H: Host>(&self, host: &H, wanted: &Wanted) -> Result<Option<Build>, CargoError> {
+    fn start_build<H: Host>(
+        &self,
+        host: &H,
+        workspace: &Workspace,
+        wanted: &Wanted,
+    ) -> Result<Option<Build>, CargoError> {
         let Some(packages) = &wanted.arguments else {
             return Ok(None);
         };
-        let arguments = build_arguments(
-            packages,
-            &self.settings.targets,
-            &self.settings.build,
-            self.invocation.colours,
-        );
+        let options = BuildOptions {
+            target_dir: match workspace.directories.is_empty() {
+                true => self.settings.build.target_dir.clone(),
+                false => None,
+            },
+            ..self.settings.build.clone()
+        };
+        let colours = self.invocation.colours;
+        let mut arguments = build_arguments(packages, &self.settings.targets, &options, colours);
+        arguments.extend(workspace.directories.iter().cloned());
         let words = std::iter::once(toolchain::cargo(&self.invocation))
             .chain(arguments.iter().map(|argument| argument.as_os_str()));
         host.emit(EventKind::BuildStarted {
@@ -231,6 +246,7 @@ impl Framework for CargoFramework {
 
     async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, CargoError> {
         self.kept.discovery_begins();
+        self.listed.forget();
         let (wanted, toolchain) = self.asked().await;
         let wanted = wanted.inspect_err(|error| {
             if let Some(said) = error.tool_output() {
@@ -250,8 +266,11 @@ impl Framework for CargoFramework {
         host.state_directory(workspace.own_directory().join("state"));
         self.watch(host, &workspace);
         let specified = self.specified(&workspace)?;
-        let Some(mut build) = self.start_build(host, &wanted)? else {
-            return Ok(DiscoverySummary::default());
+        let Some(mut build) = self.start_build(host, &workspace, &wanted)? else {
+            return Ok(DiscoverySummary {
+                deselected: 0,
+                failure: self.settings.without_tests(),
+            });
         };
         let toolchain = match toolchain {
             Some(toolchain) => toolchain?,
@@ -267,6 +286,7 @@ impl Framework for CargoFramework {
             configured: &configured,
             specified: specified.as_ref(),
             explained: &self.explained,
+            listed: &self.listed,
         };
         let mut discovery = Discovery::new(project, host);
         let status = loop {
@@ -305,5 +325,14 @@ impl Framework for CargoFramework {
         let directory = &self.invocation.directory;
         let root = self.root.get().unwrap_or(directory);
         location::failure_location(stdout, stderr, root, directory)
+    }
+
+    fn follow(&self, test: &TestKey) -> Option<Box<dyn Follower>> {
+        let form = Form::asked_for(&self.settings.extra_arguments);
+        let asked = self.listed.asked(test, form)?;
+        let directory = &self.invocation.directory;
+        let root = self.root.get().unwrap_or(directory);
+        let places = (root.clone(), directory.clone());
+        Some(Box::new(Reader::new(asked, whole_pattern(test), places)))
     }
 }

@@ -20,11 +20,19 @@ use super::error::CargoError;
 use super::listing::LIST;
 use super::metadata::Package;
 use super::project::Project;
-use super::target::TestBinary;
+use super::target::{Harness, TestBinary};
 use super::toolchain;
 
 /// Makes a test binary run one test, and write what it writes as it writes it.
 const ONE_TEST: [&str; 2] = ["--exact", "--nocapture"];
+
+/// Keeps libtest from finding out how many processors there are, by reading the control groups and
+/// every mount of the container, which takes longer than many a test. With more threads than one it
+/// names a test after it ran.
+const THREADS: &str = "--test-threads=2";
+
+/// After this, a test binary takes every argument for a name.
+const NAMES_FOLLOW: &str = "--";
 
 /// The containers of a project's tests. Next to the toolbox there is one, but each directory of
 /// sources outside the workspace that turns up while cargo builds makes it grow; without it there
@@ -154,9 +162,12 @@ fn built_directories(project: &Project<'_>) -> [PathBuf; 2] {
 pub struct BinaryJobs {
     container: Arc<ContainerSpec>,
     program: Arc<OsStr>,
+    harness: Harness,
     environment: Arc<Variables>,
     working_directory: Arc<Path>,
     extra_arguments: Arc<[OsString]>,
+    /// What selects among all tests, where libtest itself does.
+    selection: Arc<[OsString]>,
     timeout: Option<Duration>,
 }
 
@@ -172,8 +183,17 @@ impl BinaryJobs {
         BinaryJobs {
             container,
             environment,
+            harness: binary.harness,
             program: OsStr::new(binary.executable.as_str()).into(),
             working_directory: package.directory().as_std_path().into(),
+            selection: match binary.harness {
+                Harness::Libtest => {
+                    let ignored = project.settings.ignored.to_argument();
+                    let names = project.settings.names.to_arguments();
+                    ignored.into_iter().chain(names).collect()
+                }
+                Harness::Own => Arc::default(),
+            },
             extra_arguments: project.settings.extra_arguments.as_slice().into(),
             timeout: project.settings.timeout,
         }
@@ -184,10 +204,12 @@ impl BinaryJobs {
         let program = given.program.as_ref();
         BinaryJobs {
             container: given.container.clone(),
+            harness: self.harness,
             program: program.map_or_else(|| self.program.clone(), |path| path.as_os_str().into()),
             environment: given.environment.clone(),
             working_directory: given.working_directory.clone(),
             extra_arguments: self.extra_arguments.clone(),
+            selection: self.selection.clone(),
             timeout: given.timeout,
         }
     }
@@ -219,14 +241,22 @@ impl BinaryJobs {
     pub fn test(&self, name: &str, which: &[&str]) -> Job {
         let mut arguments: Vec<OsString> =
             ONE_TEST.iter().chain(which).map(OsString::from).collect();
+        match self.harness {
+            Harness::Libtest => arguments.push(THREADS.into()),
+            Harness::Own => {}
+        }
         arguments.extend(self.extra_arguments.iter().cloned());
+        if name.starts_with('-') {
+            arguments.push(NAMES_FOLLOW.into());
+        }
         arguments.push(name.into());
         self.job(arguments, self.timeout)
     }
 
     /// Runs the whole program.
     pub fn whole(&self) -> Job {
-        self.job(self.extra_arguments.to_vec(), self.timeout)
+        let arguments = [&*self.extra_arguments, &*self.selection].concat();
+        self.job(arguments, self.timeout)
     }
 
     fn job(&self, arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {

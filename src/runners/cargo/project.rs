@@ -8,6 +8,7 @@ use crate::runners::sandbox::specified::Specified;
 use super::environment::config::ConfiguredVariable;
 use super::metadata::Workspace;
 use super::options::Settings;
+use super::reader::Listed;
 use super::selection::Wanted;
 use super::toolchain::Toolchain;
 
@@ -30,6 +31,8 @@ pub struct Project<'a> {
     pub specified: Option<&'a Specified>,
     /// What is said of the tests that are to be explained.
     pub explained: &'a Mutex<Vec<String>>,
+    /// What is known of the test binaries, for whoever reads what their tests say.
+    pub listed: &'a Listed,
 }
 
 impl Project<'_> {

@@ -39,7 +39,6 @@ impl<H: Host> Discovery<'_, H> {
             script: self.scripts.get(id),
             programs: &programs,
             library_path: &library_path,
-            processors: self.processors,
         }))
     }
 

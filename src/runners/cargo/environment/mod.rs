@@ -9,9 +9,6 @@
 //! - Of the directories for shared libraries only those are on the path in which a test may find
 //!   one: the others can make no difference but to its speed, and which of the build scripts' are
 //!   known when a test starts depends on how far the build is.
-//! - libtest is told how many processors there are (`RUST_TEST_THREADS`), unless the user has said
-//!   so. It would find out by itself, twice, by reading the control groups and every mount of the
-//!   container, which takes longer than many a test.
 //!
 //! Invariant: pure, but for looking into the directories for shared libraries.
 
@@ -36,9 +33,6 @@ use super::toolchain::Toolchain;
 use crate::runners::sandbox::environment::invoking;
 use crate::runners::sandbox::invocation::Variables;
 
-/// How many threads libtest runs tests on.
-const TEST_THREADS: &str = "RUST_TEST_THREADS";
-
 /// What the environments of one package's test binaries are made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
@@ -58,8 +52,6 @@ pub struct Sources<'a> {
     pub programs: &'a BTreeMap<String, Utf8PathBuf>,
     /// Where shared libraries are found, before what the invoking environment adds.
     pub library_path: &'a LibraryPath,
-    /// How many processors tests may use.
-    pub processors: usize,
 }
 
 /// A test's environment.
@@ -75,9 +67,6 @@ pub fn environment(sources: &Sources<'_>) -> Variables {
         }
     }
     variables.extend(cargos);
-    variables
-        .entry(TEST_THREADS.into())
-        .or_insert_with(|| sources.processors.to_string().into());
     variables
 }
 

@@ -34,7 +34,9 @@ pub fn main(listed: &[&str], known: &[&str]) {
         }
         return;
     }
-    let runs = |known: &&&str| names.iter().any(|name| name == known.trim_end_matches('!'));
+    let runs = |known: &&&str| {
+        names.is_empty() || names.iter().any(|name| name == known.trim_end_matches('!'))
+    };
     let wanted: Vec<&&str> = known.iter().filter(runs).collect();
     println!("\nrunning {} test{}", wanted.len(), if wanted.len() == 1 { "" } else { "s" });
     let failed = wanted.iter().filter(|name| name.ends_with('!')).count();
@@ -152,19 +154,22 @@ fn project() -> TempDir {
     project
 }
 
-/// The outcome of each test by its title, and the exit code.
-fn outcomes(project: &Path, arguments: &[&str]) -> (BTreeMap<String, String>, i32, String) {
-    let record = project.join("record.jsonl");
+/// What a call says, standard output and error together, and its exit code.
+fn call(project: &Path, arguments: &[&str]) -> (String, i32) {
     let mut command = Command::new(EXECUTABLE);
-    command
-        .args(["--ui=quiet", "--offline", "--record"])
-        .arg(&record)
-        .args(arguments)
-        .current_dir(project)
-        .stdin(Stdio::null());
-    let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
+    command.args(arguments).current_dir(project);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    (text.concat(), output.status.code().unwrap())
+}
+
+/// A line for each test, with its outcome, and the exit code.
+fn outcomes(project: &Path, arguments: &[&str]) -> (String, i32) {
+    let record = project.join("record.jsonl");
+    let path = record.to_str().unwrap();
+    let arguments = [&["--ui=quiet", "--offline", "--record", path], arguments].concat();
+    let (text, code) = call(project, &arguments);
     let mut titles = BTreeMap::new();
     let mut outcomes = BTreeMap::new();
     let record = fs::read_to_string(&record).unwrap_or_else(|_| panic!("{text}"));
@@ -173,26 +178,102 @@ fn outcomes(project: &Path, arguments: &[&str]) -> (BTreeMap<String, String>, i3
         match event["event"].as_str().unwrap() {
             "discovered" => {
                 for test in event["tests"].as_array().unwrap() {
-                    let title = test["title"].as_str().unwrap().to_owned();
-                    titles.insert(test["test"].to_string(), title);
+                    let title = test["title"].as_str().unwrap();
+                    let title = title.split("SystemTime").next().unwrap().trim_end();
+                    titles.insert(test["test"].to_string(), title.to_owned());
                 }
             }
             "finished" => {
-                let title = titles[&event["test"].to_string()].clone();
-                outcomes.insert(title, event["outcome"].to_string());
+                let title = titles[&event["test"].to_string()]
+                    .escape_debug()
+                    .to_string();
+                let outcome = &event["outcome"];
+                let kind = outcome["kind"].as_str().unwrap();
+                let detail = outcome["message"].as_str().or(outcome["reason"].as_str());
+                let detail = detail
+                    .unwrap_or_default()
+                    .split([';', '(', '.'])
+                    .next()
+                    .unwrap();
+                let line = format!("{title}: {kind} {detail}").trim_end().to_owned();
+                outcomes.insert(title, line);
             }
             _ => {}
         }
     }
-    (outcomes, output.status.code().unwrap(), text)
+    let lines: Vec<String> = outcomes.into_values().collect();
+    (lines.join("\n"), code)
 }
 
 #[test]
 fn a_test_passes_only_if_its_process_says_so() {
     let project = project();
-    for arguments in [&["--isolation=container"][..], &["--isolation=process"]] {
-        let (outcomes, code, text) = outcomes(project.path(), arguments);
-        println!("{outcomes:#?}\n{code}\n{text}");
-        panic!();
+    for isolation in ["--isolation=container", "--isolation=process"] {
+        let (outcomes, code) = outcomes(project.path(), &[isolation]);
+        assert_eq!(code, 101);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(outcomes, @r"
+            ");
+        }
+    }
+    // Errors alone are no success either.
+    let only = |target: &str| format!("test.equals({target})");
+    for target in ["cleaned", "silent", "unsteady"] {
+        let (outcomes, code) = outcomes(project.path(), &["--include", &only(target)]);
+        assert_eq!(code, 125, "{outcomes}");
+        // Whole, each does what it does by itself.
+        let whole = ["--include", &only(target), "--whole", &only(target)];
+        let (whole, code) = self::outcomes(project.path(), &whole);
+        let expected = match target {
+            "silent" => ("victim silent main: passed", 0),
+            "cleaned" => ("victim cleaned main: failed", 101),
+            _ => ("victim unsteady main: failed", 101),
+        };
+        assert_eq!((whole.as_str(), code), expected);
+    }
+    // libtest itself selects among its tests when it runs whole.
+    let restless = only("restless");
+    let good = ["--include", &restless, "good"];
+    assert_eq!(
+        outcomes(project.path(), &good).0,
+        "victim restless main: passed"
+    );
+}
+
+#[test]
+fn words_that_run_nothing_are_no_success() {
+    let project = tempfile::tempdir().unwrap();
+    fs::create_dir(project.path().join("src")).unwrap();
+    let manifest =
+        "[package]\nname = \"victim\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
+    fs::write(project.path().join("Cargo.toml"), manifest).unwrap();
+    fs::write(project.path().join("src/lib.rs"), "#[test] fn alone() {}").unwrap();
+    for (arguments, code, text) in [
+        (&["-v"][..], 0, "1 passed"),
+        (&["-vv"], 0, "Running `"),
+        (&["maelstrom", "run"], 0, "1 passed"),
+        (&["maelstrom", "test", "alone"], 0, "1 passed"),
+        (&["nextest", "run"], 0, "1 passed"),
+        (&["list"], 0, "victim alone"),
+        (&["nextest", "list"], 0, "victim alone"),
+        (&["-P", "ci"], 2, "nextest"),
+        (&["no_such_test"], 4, "no test was selected"),
+        (&["--", "run"], 4, "no test was selected"),
+        (&["--skip", "alone"], 4, "no test was selected"),
+        (&["-i", "package.equals(other)"], 4, "no tests"),
+        (&["-x", "all"], 4, "no tests"),
+        (&["-i", "name.equals(other)"], 4, "no test was selected"),
+        // Nothing is ignored here, which is as it should be.
+        (&["--ignored"], 0, "no test was selected"),
+    ] {
+        let plain = [&["--no-tui"], arguments].concat();
+        let words = if arguments[0].starts_with('-') {
+            &plain[..]
+        } else {
+            arguments
+        };
+        let (told, ended) = call(project.path(), words);
+        assert_eq!(ended, code, "{arguments:?}: {told}");
+        assert!(told.contains(text), "{arguments:?}: {told}");
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! - [`build`]: carries out the plan.
 //! - [`audit`]: compares the container with what it was.
+//! - [`discarded`]: what a job wrote over the host's files.
 //! - [`process`]: the loop.
 //! - [`job`]: the processes of one job.
 //! - [`resident`]: a process that stays from job to job, and forks them; [`heritage`]: what it has
@@ -19,6 +20,7 @@
 
 pub mod audit;
 pub mod build;
+mod discarded;
 pub mod heritage;
 pub mod job;
 pub mod process;

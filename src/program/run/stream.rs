@@ -204,7 +204,9 @@ impl<'a> Run<'a> {
                 Err(Failure::infrastructure(&lost, help))
             }
             BackendEvent::Fact(EventKind::Notice(notice)) => super::tell_all(&[notice]),
-            BackendEvent::Started { .. } | BackendEvent::Fact(_) => Ok(()),
+            BackendEvent::Started { .. }
+            | BackendEvent::Discarded { .. }
+            | BackendEvent::Fact(_) => Ok(()),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::engine::event::{EventKind, Isolation, Text};
 use crate::engine::framework::{BrokenEntry, DiscoverySummary, Host};
 use crate::engine::job::{ContainerSpec, TestCase};
 use crate::runners::sandbox::container::Toolbox;
+use crate::runners::sandbox::invocation::Variables;
 use crate::runners::sandbox::specified::{self, Specified};
 
 use super::build::BuildMessage;
@@ -255,10 +256,10 @@ impl<'a, H: Host> Discovery<'a, H> {
         let toolbox = self.project.settings.toolbox;
         match toolbox {
             Toolbox::Present if !self.some_want_no_toolbox() => {
-                let container = self
-                    .containers
-                    .get(&self.project, toolbox, BTreeSet::new())?;
-                self.list(package, binary, container, None);
+                let environment = self.environment(&package, &binary);
+                let libraries = self.libraries_elsewhere(&binary, &environment);
+                let container = self.containers.get(&self.project, toolbox, libraries)?;
+                self.list(package, binary, environment, (container, None));
             }
             // The libraries of programs can't be told before there are all programs.
             Toolbox::Present | Toolbox::Absent => self.waiting.push((package, binary)),
@@ -279,17 +280,19 @@ impl<'a, H: Host> Discovery<'a, H> {
     /// Lists what has waited for all programs.
     fn list_waiting(&mut self) -> Result<(), CargoError> {
         for (package, binary) in std::mem::take(&mut self.waiting) {
+            let environment = self.environment(&package, &binary);
             match self.needed_libraries(&binary) {
                 Ok(libraries) => {
+                    let elsewhere = self.libraries_elsewhere(&binary, &environment);
                     let libraries = libraries.into_iter().collect();
                     let project = self.project;
                     let bare = self.containers.get(&project, Toolbox::Absent, libraries)?;
                     match project.settings.toolbox {
-                        Toolbox::Absent => self.list(package, binary, bare, None),
+                        Toolbox::Absent => self.list(package, binary, environment, (bare, None)),
                         Toolbox::Present => {
-                            let none = BTreeSet::new();
-                            let full = self.containers.get(&project, Toolbox::Present, none)?;
-                            self.list(package, binary, full, Some(bare));
+                            let containers = &mut self.containers;
+                            let full = containers.get(&project, Toolbox::Present, elsewhere)?;
+                            self.list(package, binary, environment, (full, Some(bare)));
                         }
                     }
                 }
@@ -343,10 +346,9 @@ impl<'a, H: Host> Discovery<'a, H> {
         &mut self,
         package: Arc<Package>,
         binary: TestBinary,
-        container: Arc<ContainerSpec>,
-        without_toolbox: Option<Arc<ContainerSpec>>,
+        environment: Arc<Variables>,
+        (container, without_toolbox): (Arc<ContainerSpec>, Option<Arc<ContainerSpec>>),
     ) {
-        let environment = self.environment(&package, &binary);
         let jobs = BinaryJobs::new(&self.project, container, &package, &binary, environment);
         let timeout = listing::timeout(binary.harness);
         let standard = jobs.standard(&binary, without_toolbox);

@@ -40,6 +40,8 @@ pub struct CargoFramework {
     invocation: Invocation,
     /// Where the compiler's relative paths start; known once discovery has begun.
     root: OnceLock<PathBuf>,
+    /// Where cargo puts what it builds.
+    built: OnceLock<[PathBuf; 2]>,
     /// What jobs use.
     kept: Kept,
     /// What was said of the tests that are to be explained.
@@ -57,6 +59,7 @@ impl CargoFramework {
             settings,
             invocation,
             root: OnceLock::new(),
+            built: OnceLock::new(),
             kept: Kept::default(),
             explained: Mutex::default(),
             listed: Listed::default(),
@@ -263,8 +266,14 @@ impl Framework for CargoFramework {
         let (workspace, wanted) = wanted?;
         // A second discovery is of the same workspace.
         let _ = self.root.set(workspace.root.as_std_path().to_owned());
+        let built = [&workspace.target_directory, &workspace.build_directory];
+        let built = built.map(|directory| directory.as_std_path().to_owned());
+        let _ = self.built.set(built);
         host.state_directory(workspace.own_directory().join("state"));
         self.watch(host, &workspace);
+        for name in &wanted.unknown {
+            host.emit(EventKind::Notice(notices::unknown_package(name)));
+        }
         let specified = self.specified(&workspace)?;
         let Some(mut build) = self.start_build(host, &workspace, &wanted)? else {
             return Ok(DiscoverySummary {
@@ -276,14 +285,22 @@ impl Framework for CargoFramework {
             Some(toolchain) => toolchain?,
             None => self.toolchain().await?,
         };
+        let target = self.settings.build.target.as_deref();
         let configured = config::load(&self.invocation.directory, toolchain.cargo_home.as_deref())?;
+        let cfgs = match configured.runners.have_expressions() {
+            true => toolchain::cfgs(&self.invocation, target).await?,
+            false => String::new(),
+        };
+        let runner = configured.runners;
+        let runner = runner.of(&self.invocation, &toolchain.triple(), &cfgs);
         let project = Project {
             settings: &self.settings,
             invocation: &self.invocation,
             workspace: &workspace,
             wanted: &wanted,
             toolchain: &toolchain,
-            configured: &configured,
+            configured: &configured.variables,
+            runner: &runner,
             specified: specified.as_ref(),
             explained: &self.explained,
             listed: &self.listed,
@@ -325,6 +342,14 @@ impl Framework for CargoFramework {
         let directory = &self.invocation.directory;
         let root = self.root.get().unwrap_or(directory);
         location::failure_location(stdout, stderr, root, directory)
+    }
+
+    fn is_own(&self, path: &Path) -> bool {
+        let is_below = |place: &PathBuf| path.starts_with(place);
+        let built = self.built.get();
+        let built = built.is_some_and(|built| built.iter().any(is_below));
+        let elsewhere = self.built_from.borrow();
+        !built && (self.root.get().is_some_and(is_below) || elsewhere.iter().any(is_below))
     }
 
     fn follow(&self, test: &TestKey) -> Option<Box<dyn Follower>> {

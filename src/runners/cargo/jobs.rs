@@ -84,6 +84,37 @@ impl Containers {
         Ok(container)
     }
 
+    /// Of these files and directories, those that no container shows yet.
+    pub fn outside(
+        &mut self,
+        project: &Project<'_>,
+        paths: impl IntoIterator<Item = PathBuf>,
+    ) -> BTreeSet<PathBuf> {
+        match project.settings.isolation {
+            Isolation::Container => {}
+            Isolation::Process => return BTreeSet::new(),
+        }
+        let host = self.host.get_or_insert_with(|| {
+            host::gather(project.invocation, toolchain::lent(project.toolchain))
+        });
+        let root = project.workspace.root.as_std_path().to_owned();
+        let built = built_directories(project);
+        let own: Vec<PathBuf> = built.into_iter().chain([root]).collect();
+        let toolbox = host.toolbox.iter().map(|path| path.canonical.as_path());
+        let sources = self.sources.iter().chain(&own).map(PathBuf::as_path);
+        let shown: Vec<&Path> = toolbox.chain(sources).collect();
+        let home = project.invocation.path_variable("HOME");
+        let is_outside = |path: &PathBuf| {
+            let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+            let holds_home = home.as_ref().is_some_and(|home| home.starts_with(&real));
+            let is_shown = shown
+                .iter()
+                .any(|place| real.starts_with(place) && path.starts_with(place));
+            !holds_home && !is_shown && real.parent().is_some()
+        };
+        paths.into_iter().filter(is_outside).collect()
+    }
+
     /// Where jobs in these containers can run, if they need these files besides the sources.
     pub fn placement(&self, isolation: Isolation, built: &[PathBuf]) -> Placement {
         match isolation {
@@ -137,16 +168,16 @@ impl Containers {
         let workspace = project.workspace;
         let built = built_directories(project);
         let home = project.invocation.path_variable("HOME");
-        Ok(workspace::gather(
-            &Places {
-                root: workspace.root.as_std_path(),
-                packages: &packages,
-                built: &built,
-                own: &[workspace.own_directory()],
-                home: home.as_deref(),
-            },
-            &mountinfo::of_this_host(),
-        )?)
+        let places = Places {
+            root: workspace.root.as_std_path(),
+            packages: &packages,
+            built: &built,
+            own: &[workspace.own_directory()],
+            home: home.as_deref(),
+        };
+        let mut facts = workspace::gather(&places, &mountinfo::of_this_host())?;
+        workspace::follow_links(&mut facts, &places);
+        Ok(facts)
     }
 }
 
@@ -161,6 +192,8 @@ fn built_directories(project: &Project<'_>) -> [PathBuf; 2] {
 #[derive(Clone, Debug)]
 pub struct BinaryJobs {
     container: Arc<ContainerSpec>,
+    /// What starts the program, if anything does.
+    runner: Arc<[OsString]>,
     program: Arc<OsStr>,
     harness: Harness,
     environment: Arc<Variables>,
@@ -183,6 +216,7 @@ impl BinaryJobs {
         BinaryJobs {
             container,
             environment,
+            runner: project.runner.into(),
             harness: binary.harness,
             program: OsStr::new(binary.executable.as_str()).into(),
             working_directory: package.directory().as_std_path().into(),
@@ -204,6 +238,7 @@ impl BinaryJobs {
         let program = given.program.as_ref();
         BinaryJobs {
             container: given.container.clone(),
+            runner: self.runner.clone(),
             harness: self.harness,
             program: program.map_or_else(|| self.program.clone(), |path| path.as_os_str().into()),
             environment: given.environment.clone(),
@@ -260,11 +295,18 @@ impl BinaryJobs {
     }
 
     fn job(&self, arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
+        let (program, arguments) = match self.runner.split_first() {
+            None => (self.program.clone(), arguments),
+            Some((runner, words)) => {
+                let words = words.iter().cloned().chain([(*self.program).to_owned()]);
+                (runner.as_os_str().into(), words.chain(arguments).collect())
+            }
+        };
         Job {
             placement: Placement::Here,
             container: self.container.clone(),
             process: Arc::new(ProcessSpec {
-                program: self.program.clone(),
+                program,
                 arguments,
                 environment: self.environment.clone(),
                 working_directory: self.working_directory.clone(),

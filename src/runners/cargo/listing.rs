@@ -195,6 +195,7 @@ fn read(listing: &[u8], noise: &[u8]) -> Result<Vec<String>, ListingError> {
     let read = lists.take(SPLITS_MAX).find_map(|list| parse(list).ok());
     match read {
         Some(names) => Ok(names),
+        None if noise.is_empty() => parse(listing),
         None => parse(&without_lines_of(noise, listing)?),
     }
 }
@@ -211,7 +212,9 @@ fn without_lines_of(noise: &[u8], listing: &[u8]) -> Result<Vec<u8>, ListingErro
     let others = of_listing.iter().filter(|line| !is_tests(line)).count();
     let whole = of_noise.last().is_none_or(|last| last.ends_with(b"\n"));
     if others != of_noise.len() || !whole || of_noise.iter().any(is_tests) {
-        return Ok(listing.to_vec());
+        let first =
+            String::from_utf8_lossy(of_noise.first().map_or(b"", Vec::as_slice)).into_owned();
+        return Err(ListingError::Garbage(shortened(first.trim_end())));
     }
     let tests = of_listing.into_iter().filter(is_tests);
     Ok(tests.flatten().collect())

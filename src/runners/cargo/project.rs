@@ -1,5 +1,6 @@
 //! What does not change while a project is built and listed.
 
+use std::ffi::OsString;
 use std::sync::Mutex;
 
 use crate::runners::sandbox::invocation::Invocation;
@@ -27,6 +28,8 @@ pub struct Project<'a> {
     pub toolchain: &'a Toolchain,
     /// `[env]` of cargo's configuration.
     pub configured: &'a [ConfiguredVariable],
+    /// What stands before a test binary when it is started: a program that starts it, or nothing.
+    pub runner: &'a [OsString],
     /// What the project's own file says of containers, if there is one.
     pub specified: Option<&'a Specified>,
     /// What is said of the tests that are to be explained.

@@ -25,6 +25,8 @@ pub struct Wanted {
     pub packages: Vec<Arc<Package>>,
     /// How cargo is told so; `None` if there is nothing to build.
     pub arguments: Option<PackageArguments>,
+    /// What was to be left out, and is no package. Cargo warns of it, too.
+    pub unknown: Vec<String>,
     patterns: Selection,
     whole: Vec<Pattern>,
     names: NameFilter,
@@ -49,11 +51,14 @@ impl Wanted {
     pub fn decide(settings: &Settings, workspace: &Workspace) -> Result<Wanted, PatternError> {
         let mut patterns = settings.patterns.clone();
         let mut excluded = Vec::new();
+        let mut unknown = Vec::new();
         for value in &settings.exclude_undecided {
             match packages_called(value, workspace) {
-                ids if ids.is_empty() => {
-                    patterns.exclude.push(Pattern::parse(value, VOCABULARY)?);
-                }
+                ids if ids.is_empty() => match Pattern::parse(value, VOCABULARY) {
+                    Ok(pattern) => patterns.exclude.push(pattern),
+                    Err(_) if is_name(value) => unknown.push(value.clone()),
+                    Err(error) => return Err(error),
+                },
                 ids => excluded.extend(ids),
             }
         }
@@ -95,6 +100,7 @@ impl Wanted {
         Ok(Wanted {
             packages,
             arguments,
+            unknown,
             patterns,
             whole: settings.whole.clone(),
             names: settings.names.clone(),
@@ -183,6 +189,12 @@ fn is_called(spec: &str, package: &Package) -> bool {
         || spec == format!("{name}@{version}")
         || spec == format!("{name}:{version}")
         || glob(spec).is_some_and(|glob| glob.is_match(name))
+}
+
+/// Whether a value may be the name of a package, or a pattern for such names.
+fn is_name(value: &str) -> bool {
+    let of_name = |character: char| character.is_alphanumeric() || "-_@.*?[]".contains(character);
+    !value.is_empty() && value.chars().all(of_name)
 }
 
 /// A value with wildcards.
@@ -284,7 +296,10 @@ mod tests {
             arguments("x --workspace --exclude library"),
             Some(PackageArguments::Workspace)
         );
-        assert!(decide("x --workspace --exclude nothing").is_err());
+        assert!(decide("x --workspace --exclude nothing(").is_err());
+        let unknown = decide("x --workspace --exclude nothing --exclude cli").unwrap();
+        assert_eq!(unknown.unknown, ["nothing"]);
+        assert_eq!(unknown.arguments, exactly(&["core", "test"]));
         assert_eq!(arguments("x --exclude test"), exactly(&["core", "cli"]));
     }
 

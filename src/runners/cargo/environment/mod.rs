@@ -14,6 +14,7 @@
 
 pub mod config;
 pub mod library_path;
+pub mod runner;
 
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,9 @@ pub fn environment(sources: &Sources<'_>) -> Variables {
 /// What cargo itself sets. What it tells of the package wins against the build script.
 fn cargo_variables(sources: &Sources<'_>, library_path: Option<&OsString>) -> Variables {
     let mut variables = Variables::new();
+    if let Some(path) = sources.library_path.value(library_path) {
+        set(&mut variables, library_path::VARIABLE, path);
+    }
     if let Some(script) = sources.script {
         if !script.out_dir.as_str().is_empty() {
             set(&mut variables, "OUT_DIR", script.out_dir.as_str());
@@ -80,9 +84,6 @@ fn cargo_variables(sources: &Sources<'_>, library_path: Option<&OsString>) -> Va
         for (name, value) in &script.env {
             set(&mut variables, name, value);
         }
-    }
-    if let Some(path) = sources.library_path.value(library_path) {
-        set(&mut variables, library_path::VARIABLE, path);
     }
     set(&mut variables, "CARGO", &sources.toolchain.cargo);
     package_variables(&mut variables, sources.package);

@@ -23,7 +23,9 @@ pub mod inputs;
 pub mod mountinfo;
 pub mod workspace;
 
+mod outward;
 mod plan;
+mod reach;
 
 #[cfg(test)]
 mod tests;

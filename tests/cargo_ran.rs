@@ -137,7 +137,7 @@ const RESULT: &str = "\ntest result: ok. 1 passed; 0 failed; 0 ignored; 0 measur
 }
 
 fn project() -> TempDir {
-    let project = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let project = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(project.path().join(name), text).unwrap();
     fs::create_dir_all(project.path().join("tests")).unwrap();
     fs::create_dir_all(project.path().join("src")).unwrap();
@@ -213,6 +213,36 @@ fn a_test_passes_only_if_its_process_says_so() {
         assert_eq!(code, 101);
         insta::allow_duplicates! {
             insta::assert_snapshot!(outcomes, @r"
+            victim cleaned red: error its process exited with 0, but said that it ran no test
+            victim escaped \u{1b}[31mred\u{1b}[m: passed
+            victim glued bad: failed
+            victim glued good: passed
+            victim glued left_out: ignored
+            victim greedy one: error its process exited with 0, but said that it ran 2 tests where it was to run this one
+            victim greedy two: passed
+            victim lines bad: failed
+            victim lines good: passed
+            victim lines left_out: ignored
+            victim plain exits: error its process exited with 0, but did not say that the test ran to its end
+            victim plain fails: failed
+            victim plain goes_on_writing: passed
+            victim plain imitates_and_exits: error its process exited with 0, but did not say that the test ran to its end
+            victim plain imitates_and_fails: failed
+            victim plain imitates_and_passes: passed
+            victim plain left_out: ignored
+            victim plain panics: passed
+            victim plain passes: passed
+            victim plain says_its_name: passed
+            victim plain should_panic: failed
+            victim restless main: failed
+            victim silent quiet: error its process exited with 0, but did not say that the test ran
+            victim steady --: passed
+            victim steady --list: passed
+            victim steady -dash: passed
+            victim steady one: passed
+            victim steady two: failed
+            victim tested group/bench: passed
+            victim unsteady at: error its process exited with 0, but said that it ran no test
             ");
         }
     }
@@ -250,7 +280,7 @@ fn words_that_run_nothing_are_no_success() {
     fs::write(project.path().join("src/lib.rs"), "#[test] fn alone() {}").unwrap();
     for (arguments, code, text) in [
         (&["-v"][..], 0, "1 passed"),
-        (&["-vv"], 0, "Running `"),
+        (&["-vv"], 0, "Fresh victim"),
         (&["maelstrom", "run"], 0, "1 passed"),
         (&["maelstrom", "test", "alone"], 0, "1 passed"),
         (&["nextest", "run"], 0, "1 passed"),

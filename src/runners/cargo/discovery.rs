@@ -19,7 +19,7 @@ use futures::stream::FuturesUnordered;
 
 use crate::engine::event::{EventKind, Isolation, Text};
 use crate::engine::framework::{BrokenEntry, DiscoverySummary, Host};
-use crate::engine::job::{ContainerSpec, TestCase};
+use crate::engine::job::{ContainerSpec, JobEnd, TestCase};
 use crate::runners::sandbox::container::Toolbox;
 use crate::runners::sandbox::invocation::Variables;
 use crate::runners::sandbox::specified::{self, Specified};
@@ -353,7 +353,9 @@ impl<'a, H: Host> Discovery<'a, H> {
         let timeout = listing::timeout(binary.harness);
         let standard = jobs.standard(&binary, without_toolbox);
         let (host, project) = (self.host, self.project);
-        let whole = project.wanted.runs_whole(&package, &binary.target);
+        let program = binary.executable.as_std_path().to_owned();
+        let whole = project.wanted.runs_whole(&package, &binary.target)
+            || binary.harness == Harness::Own && project.remembered.holds(&program);
         self.listings.push(Box::pin(async move {
             let (all, listing) = if whole {
                 (None, Ok(Listing::Whole))
@@ -367,6 +369,9 @@ impl<'a, H: Host> Discovery<'a, H> {
                     false => None,
                 };
                 let listing = listing::combine(binary.harness, &all, &ignored, none.as_ref());
+                if binary.harness == Harness::Own && all.result.end == JobEnd::TimedOut {
+                    project.remembered.add(&program);
+                }
                 (Some(all), listing)
             };
             let listed = Listed {

@@ -25,6 +25,7 @@ use super::notices;
 use super::options::{BuildOptions, Goal, Settings, VOCABULARY};
 use super::project::Project;
 use super::reader::{Listed, Reader, whole_pattern};
+use super::remembered::Remembered;
 use super::selection::Wanted;
 use super::toolchain::{self, Chosen, Toolchain};
 use super::transcript::Form;
@@ -293,6 +294,7 @@ impl Framework for CargoFramework {
         };
         let runner = configured.runners;
         let runner = runner.of(&self.invocation, &toolchain.triple(), &cfgs);
+        let remembered = Remembered::load(&workspace.own_directory().join("state"));
         let project = Project {
             settings: &self.settings,
             invocation: &self.invocation,
@@ -304,6 +306,7 @@ impl Framework for CargoFramework {
             specified: specified.as_ref(),
             explained: &self.explained,
             listed: &self.listed,
+            remembered: &remembered,
         };
         let mut discovery = Discovery::new(project, host);
         let status = loop {
@@ -358,6 +361,11 @@ impl Framework for CargoFramework {
         let directory = &self.invocation.directory;
         let root = self.root.get().unwrap_or(directory);
         let places = (root.clone(), directory.clone());
-        Some(Box::new(Reader::new(asked, whole_pattern(test), places)))
+        Some(Box::new(Reader::new(
+            asked,
+            whole_pattern(test),
+            places,
+            self.settings.isolation,
+        )))
     }
 }

@@ -10,6 +10,7 @@ use super::environment::config::ConfiguredVariable;
 use super::metadata::Workspace;
 use super::options::Settings;
 use super::reader::Listed;
+use super::remembered::Remembered;
 use super::selection::Wanted;
 use super::toolchain::Toolchain;
 
@@ -36,6 +37,8 @@ pub struct Project<'a> {
     pub explained: &'a Mutex<Vec<String>>,
     /// What is known of the test binaries, for whoever reads what their tests say.
     pub listed: &'a Listed,
+    /// Which programs are not asked for their tests.
+    pub remembered: &'a Remembered,
 }
 
 impl Project<'_> {

@@ -8,10 +8,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::event::{ExitStatus, Stream};
+use crate::engine::event::{ExitStatus, Isolation, Stream};
 use crate::engine::framework::{Followed, Follower, Judgement, Reading};
 use crate::engine::job::TestKey;
 use crate::engine::run::tail::Tails;
+use crate::runners::sandbox::hints::hint;
+use crate::runners::sandbox::specified::files;
 
 use super::listing::Listing;
 use super::location;
@@ -109,12 +111,19 @@ pub struct Reader {
     root: PathBuf,
     /// Where we were called.
     directory: PathBuf,
+    /// What keeps tests apart.
+    isolation: Isolation,
 }
 
 impl Reader {
     /// Of this test; the pattern selects its binary, and the places are where the compiler's relative
     /// paths start and where we were called.
-    pub fn new(asked: Asked, pattern: String, places: (PathBuf, PathBuf)) -> Reader {
+    pub fn new(
+        asked: Asked,
+        pattern: String,
+        places: (PathBuf, PathBuf),
+        isolation: Isolation,
+    ) -> Reader {
         let (root, directory) = places;
         Reader {
             transcript: Transcript::new(asked),
@@ -122,13 +131,33 @@ impl Reader {
             pattern,
             root,
             directory,
+            isolation,
         }
     }
 
     fn judge(&mut self, status: Option<ExitStatus>) -> Judgement {
         match status {
             Some(ExitStatus::Code(0)) => judgement(self.transcript.said(), &self.pattern),
-            None | Some(ExitStatus::Code(_) | ExitStatus::Signal { .. }) => Judgement::ByStatus,
+            Some(ExitStatus::Code(_) | ExitStatus::Signal { .. }) => match self.hint() {
+                Some(hint) => Judgement::Failed { reason: Some(hint) },
+                None => Judgement::ByStatus,
+            },
+            None => Judgement::ByStatus,
+        }
+    }
+}
+
+impl Reader {
+    /// What the test's container may lack.
+    fn hint(&self) -> Option<String> {
+        match self.isolation {
+            Isolation::Container => {
+                let outputs = [self.tails.stdout(), self.tails.stderr()];
+                hint(outputs, files::CARGO.name, |path| {
+                    path.exists() && !path.starts_with(&self.root)
+                })
+            }
+            Isolation::Process => None,
         }
     }
 }
@@ -279,7 +308,12 @@ mod tests {
     #[test]
     fn what_fails_by_itself_is_not_judged_and_its_place_is_found() {
         let asked = Listed::default().asked(&key("a"), Form::Pretty).unwrap();
-        let mut reader = Reader::new(asked, String::new(), ("/w".into(), "/w".into()));
+        let mut reader = Reader::new(
+            asked,
+            String::new(),
+            ("/w".into(), "/w".into()),
+            Isolation::Process,
+        );
         let panic = b"thread 'a' (7) panicked at src/lib.rs:7:9:\nno\n".to_vec();
         assert_eq!(reader.wrote(Stream::Stderr, panic.clone()), panic);
         let reading = reader.ended(Some(ExitStatus::Code(101))).reading;

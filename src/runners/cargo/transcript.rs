@@ -454,5 +454,4 @@ fn single_spaced(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[path = "transcript/tests.rs"]
 mod tests;

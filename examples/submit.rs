@@ -42,6 +42,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
                 Stream::Stdout => std::io::stdout().write_all(&bytes)?,
                 Stream::Stderr => std::io::stderr().write_all(&bytes)?,
             },
+            Event::Discarded { .. } => {}
             Event::Restarted { reason, .. } => eprintln!("it begins again: {reason}"),
             Event::Finished { result, .. } => match result.end {
                 JobEnd::Exited(ExitStatus::Code(code)) => break u8::try_from(code)?,

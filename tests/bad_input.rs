@@ -92,7 +92,7 @@ fn no_tests_and_filters_that_match_nothing() {
     );
     let one = project(MANIFEST, "#[test] fn a() {}");
     let told = run(&mut maelstrom(&one, &["no_such_test"]));
-    assert_told(&told, 0, &["no test was selected", "1"]);
+    assert_told(&told, 4, &["no test was selected", "1"]);
     let told = run(&mut maelstrom(&one, &["--include", "name.eqals(a)"]));
     assert_told(&told, 2, &["eqals", "     ^^^^^", "did you mean `equals`?"]);
     let told = run(&mut maelstrom(&one, &["--no-such-option"]));

@@ -232,10 +232,9 @@ fn command_lines_mean_what_they_meant() {
                   --container-image-depot-root=/d --accept-invalid-remote-container-tls-certs";
     let cargo = "--init --list-tests --list-binaries --list-packages -F a,b --features=a --all-features \
                  --no-default-features --profile=p --target=t --target-dir=/t --manifest-path=/m \
-                 --frozen --locked --offline";
+                 --frozen --locked --offline -v --verbose --whole=test";
     let go = "--init --list-tests --list-packages --vet=off --short --fullpath";
-    let pytest =
-        "--init --collect-from-module=m --extra-pytest-args=-v --extra-pytest-collect-args=-q";
+    let pytest = "--init -v --verbose --collect-from-module=m --extra-pytest-args=-v --extra-pytest-collect-args=-q";
     let run = "-f x --file=x -1 --one -t --tty --escape-char=~ --cache-root=/c --slots=7 -P -c -";
     type Reader = fn(&str) -> Option<String>;
     let cargo_reader: Reader =
@@ -299,6 +298,10 @@ fn command_lines_mean_what_they_meant() {
         (run_reader, "program --slots=1001"),
         (run_reader, "program --slotss=1"),
         (run_reader, "program -x true"),
+        // Nothing that looks like an option of a test runner prints a version and ends well.
+        (run_reader, "program -v"),
+        (broker_reader, "program -v"),
+        (worker_reader, "program -v"),
         (broker_reader, "program --port=65536"),
         (broker_reader, "program --http-port=-1"),
         (broker_reader, "program status --json --watch"),
@@ -421,10 +424,7 @@ fn what_is_asked_of_a_program_itself_ends_well() {
             assert_eq!(output.stderr, b"", "{program} {option}");
             String::from_utf8(output.stdout).unwrap()
         };
-        // `go test -v` means something else.
-        let is_go = program.ends_with("go-test");
-        let version = ["--version", "-V", "-v"].into_iter();
-        for option in version.filter(|option| !(is_go && *option == "-v")) {
+        for option in ["--version", "-V"] {
             assert!(
                 told(option).contains(env!("CARGO_PKG_VERSION")),
                 "{program} {option}"

@@ -50,8 +50,10 @@ fn cargo_listing(mut parts: Parts<'_>) {
         0 => Harness::Libtest,
         _ => Harness::Own,
     };
-    let (all, ignored) = (captured(parts.part()), captured(parts.0));
-    drop(listing::combine(harness, &all, &ignored));
+    let (all, ignored) = (captured(parts.part()), captured(parts.part()));
+    let none = captured(parts.0);
+    let none = listing::is_doubtful(harness, &all, &ignored).then_some(&none);
+    drop(listing::combine(harness, &all, &ignored, none));
 }
 
 async fn cargo_build(stdout: &[u8]) {

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,7 +117,18 @@ pub enum SlotReply {
         ran: Duration,
         /// Whether the slot takes another job.
         fate: SlotFate,
+        /// What it wrote over the host's files.
+        discarded: Discarded,
     },
+}
+
+/// Files that a job wrote over the host's, and that nobody sees any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discarded {
+    /// Some of them, as the job saw them.
+    pub files: Vec<PathBuf>,
+    /// How many more.
+    pub more: u32,
 }
 
 /// What becomes of a slot after a job.

@@ -11,8 +11,7 @@
 use super::event::Outcome;
 use crate::container::spec::ExitStatus;
 
-/// Nothing failed. Also when there were no tests, or a filter matched none, as `cargo test` has it;
-/// a notice says so.
+/// Nothing failed. Also when there were no tests; a notice says so.
 pub const SUCCESS: u8 = 0;
 
 /// The first failing test has no exit code of its own to lend: a signal ended it, or it took too
@@ -26,6 +25,10 @@ pub const USAGE: u8 = 2;
 /// Not a test's fault: this machine cannot run containers, the cache cannot be written, a container
 /// could not be prepared, the backend was lost.
 pub const INFRASTRUCTURE: u8 = 125;
+
+/// Tests were named, or filtered by patterns, and there is no such test. The code of `cargo nextest`:
+/// what runs nothing, though something was asked for, is no success.
+pub const NO_TESTS: u8 = 4;
 
 /// Somebody stopped the run: `^C`, SIGTERM, SIGHUP, or a key of the dashboard.
 pub const INTERRUPTED: u8 = 130;

@@ -10,7 +10,7 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::event::{EventKind, ExitStatus, Outcome, SourceLocation, Stream};
@@ -48,6 +48,11 @@ pub trait Framework {
             },
             parts: Vec::new(),
         }
+    }
+
+    /// Whether a file is the project's own, so that whoever has tests change it wants to keep that.
+    fn is_own(&self, _path: &Path) -> bool {
+        false
     }
 
     /// Who reads along while one attempt of this test writes. Without a follower a person sees all
@@ -101,6 +106,11 @@ pub enum Judgement {
     Ignored {
         /// Why, if it said so.
         reason: Option<String>,
+    },
+    /// It cannot be told: although the process succeeded, nothing says that the test ran.
+    Error {
+        /// What is missing, and what to do.
+        message: String,
     },
 }
 

@@ -1,8 +1,7 @@
 //! Jobs as files: what a person needs to look around where a test ran, in the same container down
 //! to the digests of its layers, when the run is long over.
 //!
-//! What jobs of one test binary have in common makes one file: the program and its arguments are
-//! in it, but not in its name. A file may hold secrets of the environment, so only its owner can
+//! Each job has a file of its own, the same whenever it is kept. A file may hold secrets of the environment, so only its owner can
 //! read it. The newest [`KEPT`] stay.
 
 use std::fs;
@@ -86,12 +85,7 @@ impl JobFiles {
 
     /// Writes a job unless it is there; the file.
     pub fn save(&self, job: &Job) -> io::Result<PathBuf> {
-        let common = ProcessSpec {
-            program: Arc::from(std::ffi::OsStr::new("")),
-            arguments: Vec::new(),
-            ..(*job.process).clone()
-        };
-        let digest = ContentHash::of(&encode(&(&job.container, &common))?);
+        let digest = ContentHash::of(&encode(&(&job.container, &*job.process))?);
         let name = digest.to_string();
         let name = name.get(..NAME_LENGTH).unwrap_or(&name);
         let path = self.directory.join(format!("{name}.{EXTENSION}"));
@@ -185,10 +179,18 @@ mod tests {
     }
 
     #[test]
-    fn one_surroundings_is_one_file_and_the_newest_stay() {
+    fn each_job_is_one_file_and_the_newest_stay() {
         let (_keep, files) = kept();
         let first = files.save(&job_of("cat", &["a"])).unwrap();
-        assert_eq!(files.save(&job_of("cat", &["b"])).unwrap(), first);
+        assert_eq!(files.save(&job_of("cat", &["a"])).unwrap(), first);
+        // Another test of the same binary.
+        let second = files.save(&job_of("cat", &["b"])).unwrap();
+        assert_ne!(second, first);
+        let arguments = |path: &Path| load(path).unwrap().process.arguments.clone();
+        assert_eq!(
+            (arguments(&first), arguments(&second)),
+            (vec!["a".into()], vec!["b".into()])
+        );
         let mut last = first.clone();
         for user in 1..=u32::try_from(KEPT).unwrap() + 9 {
             let mut job = job_of("cat", &[]);

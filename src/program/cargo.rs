@@ -8,7 +8,7 @@ use super::opening::{
 };
 use super::session::{Session, runtime};
 use super::specification::{explain, init};
-use crate::engine::config::ThisProcess;
+use crate::engine::config::{Settled, ThisProcess};
 use crate::runners::cargo::options::{Options, PROGRAM};
 use crate::runners::cargo::{CargoFramework, Goal, Settings};
 use crate::runners::sandbox::specified::files;
@@ -22,9 +22,20 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
 }
 
 fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
+    let called = as_called(&arguments);
+    let settled = Options::settled(arguments, &ThisProcess);
+    if let Ok(Settled {
+        options,
+        print: Some(_),
+        ..
+    }) = &settled
+        && let Err(error) = options.only_print()
+    {
+        return Err(Failure::usage(&error, error.help()));
+    }
     let opening = open(
-        as_called(&arguments),
-        Options::settled(arguments, &ThisProcess),
+        called,
+        settled,
         |options, cpus| {
             let settings = options.settle(cpus);
             settings.map_err(|error| Failure::usage(&error, error.help()))

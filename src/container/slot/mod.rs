@@ -16,6 +16,7 @@
 //!   the same for its network, which is replaced where it was used.
 //! - [`kernel_files`]: files of `proc` that are the whole machine's.
 //! - [`null`]: what a job reads from that has no input.
+//! - [`discarded`]: what a job wrote over the host's files.
 //! - [`process`]: the loop.
 //! - [`job`]: the processes of one job. [`namespaces`]: how many its sandboxes can have.
 //! - [`resident`]: a process that stays from job to job, and forks them; [`heritage`]: what it has
@@ -23,6 +24,7 @@
 
 pub mod audit;
 pub mod build;
+mod discarded;
 pub mod fixed;
 pub mod heritage;
 pub mod job;

@@ -20,7 +20,7 @@ use nix::sys::stat::Mode;
 
 use super::super::child::{self, Capabilities, ChildStack, Terminal};
 use super::super::message::{
-    self, MessageError, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
+    self, Discarded, MessageError, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
 };
 use super::super::plan::Plan;
 use super::super::preflight;
@@ -31,6 +31,7 @@ use super::super::sys::socket::{pair, read_memory_file};
 use super::super::sys::state::limit_processes;
 use super::audit::{Baseline, ScratchBaseline, Verdict};
 use super::build::{Builder, StepFailed};
+use super::discarded::discarded;
 use super::fixed::Fixed;
 use super::heritage::Heritage;
 use super::job::{bury_the_rest, follow, obey, reap};
@@ -244,6 +245,7 @@ impl Slot {
                             usage,
                             ran,
                             fate,
+                            discarded: self.discarded(verdict),
                         },
                         verdict,
                     )
@@ -438,6 +440,16 @@ impl Slot {
     fn number_next_process(&self, before: &[u8]) {
         if let Some(last_pid) = &self.last_pid {
             let _ = last_pid.write_all_at(before, 0);
+        }
+    }
+
+    /// What a job with this verdict has written over the host's files.
+    fn discarded(&self, verdict: Verdict) -> Discarded {
+        match (verdict, &self.plan.scratch_file_system, &self.scratch) {
+            (Verdict::FilesWritten | Verdict::Altered(_), Some(name), Some(scratch)) => {
+                discarded(&self.plan.scratch_mounts, name, &scratch.place())
+            }
+            (Verdict::Pristine, _, _) | (_, None, _) | (_, _, None) => Discarded::default(),
         }
     }
 

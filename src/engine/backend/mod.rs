@@ -27,6 +27,7 @@ use std::time::Duration;
 use super::event::{EventKind, Stream};
 use super::ids::WorkerId;
 use super::job::{Job, JobResult};
+use crate::container::message::Discarded;
 
 pub use super::schedule::Rank;
 
@@ -81,6 +82,14 @@ pub enum BackendEvent {
         job: JobId,
         /// Why.
         reason: String,
+    },
+    /// A running job has written over files of the host's, and nobody sees that any more. Before its
+    /// end.
+    Discarded {
+        /// Which.
+        job: JobId,
+        /// What.
+        files: Discarded,
     },
     /// A job is over, and all of its output was told.
     Finished {

@@ -158,6 +158,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A job has written over files of its sources, which nobody sees any more. Before its end.
+    Discarded {
+        /// Which.
+        job: JobId,
+        /// Some of the files, as the job saw them.
+        files: Vec<PathBuf>,
+    },
     /// A job is over. Comes once for each.
     Finished {
         /// Which.
@@ -296,6 +303,10 @@ impl Client {
             } => Event::Started { job, worker },
             BackendEvent::Output { job, stream, bytes } => Event::Output { job, stream, bytes },
             BackendEvent::Restarted { job, reason } => Event::Restarted { job, reason },
+            BackendEvent::Discarded { job, files } => Event::Discarded {
+                job,
+                files: files.files,
+            },
             BackendEvent::Finished { job, result } => {
                 self.unfinished.remove(&job.0);
                 Event::Finished { job, result }

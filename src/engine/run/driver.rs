@@ -21,6 +21,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::attempt::Role;
 use super::chronicle;
+use super::discarded::Wastage;
 use super::history::{Coverage, Store};
 use super::host::{Helpers, Mail, Mailbox, Verdict, mailbox};
 use super::machine::{Machine, State};
@@ -94,6 +95,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
     } = setup;
     let (host, mut mail) = mailbox();
     let mut sentinel = Sentinel::new(watching, PathBuf::from(&run.directory));
+    let directory = PathBuf::from(&run.directory);
     let mut driver = Driver {
         machine: Machine::new(wishes, run),
         framework,
@@ -102,6 +104,8 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
         notebook: Notebook::default(),
         helpers: Helpers::default(),
         memories: BTreeMap::new(),
+        wastage: Wastage::default(),
+        directory,
         shells: Shells::new(shell),
         log,
         end: None,
@@ -186,6 +190,9 @@ struct Driver<'a, F, B> {
     notebook: Notebook,
     helpers: Helpers,
     memories: BTreeMap<JobId, Memory>,
+    wastage: Wastage,
+    /// Where the program was called.
+    directory: PathBuf,
     shells: Shells,
     log: &'a Log,
     end: Option<u8>,
@@ -316,6 +323,13 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
                 }
                 Role::Helper(_) => self.helpers.restarted(job),
             },
+            BackendEvent::Discarded { job, files } => match Role::of(job) {
+                Role::Attempt(..) => {
+                    let framework = self.framework;
+                    self.wastage.add(files, |path| framework.is_own(path));
+                }
+                Role::Helper(_) => {}
+            },
             BackendEvent::Finished { job, result } => match Role::of(job) {
                 Role::Attempt(test, attempt) => {
                     let memory = self.memories.remove(&job).unwrap_or_default();
@@ -405,6 +419,11 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
             }
             _ => None,
         };
+        if let EventKind::RoundFinished { .. } = &event
+            && let Some(notice) = self.wastage.tell(&self.directory)
+        {
+            self.outlet.emit(EventKind::Notice(notice));
+        }
         chronicle::tell(&event);
         self.outlet.emit(event);
         if let Some(description) = described {

@@ -62,6 +62,7 @@ pub fn judged(outcome: Outcome, judgement: Judgement) -> Outcome {
         Judgement::ByStatus => outcome,
         Judgement::Failed { reason } => Outcome::Failed { exit, reason },
         Judgement::Ignored { reason } => Outcome::Ignored { reason },
+        Judgement::Error { message } => Outcome::Error { message },
     }
 }
 

@@ -18,11 +18,13 @@
 //! - [`host`]: the framework's side; [`outlet`]: the watcher's; [`signals`]: the outside's.
 //! - [`watch`]: which files changed.
 //! - [`history`]: what earlier runs tell; [`notebook`]: that, and what this one adds.
+//! - [`discarded`]: what tests have written in vain.
 //! - [`tail`]: the end of what a running test wrote.
 
 pub mod attempt;
 mod chronicle;
 pub mod describe;
+mod discarded;
 pub mod driver;
 pub mod ending;
 pub mod history;

@@ -337,7 +337,7 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             BackendEvent::Fact(EventKind::Notice(notice)) => {
                 tracing::warn!("{}", notice.text);
             }
-            BackendEvent::Restarted { .. } => {}
+            BackendEvent::Restarted { .. } | BackendEvent::Discarded { .. } => {}
             // Heartbeats tell how the machine does.
             BackendEvent::Fact(_) => {}
             BackendEvent::Lost(lost) => {

@@ -60,7 +60,7 @@ pub static COMMANDS: Program = Program {
 )]
 pub struct Options {
     /// Print the version
-    #[arg(short = 'V', long, visible_short_alias = 'v', action = clap::ArgAction::Version)]
+    #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
     /// What to do instead of being the broker.

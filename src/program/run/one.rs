@@ -62,7 +62,9 @@ pub async fn run(
                 tracing::warn!(reason, "the job begins again");
             }
             BackendEvent::Fact(EventKind::Notice(notice)) => super::tell_all(&[notice])?,
-            BackendEvent::Started { .. } | BackendEvent::Fact(_) => {}
+            BackendEvent::Started { .. }
+            | BackendEvent::Discarded { .. }
+            | BackendEvent::Fact(_) => {}
         }
     };
     backend.close().await;

@@ -250,7 +250,9 @@ impl<'a> Run<'a> {
                 self.passing.notice(&notice);
                 Ok(())
             }
-            BackendEvent::Started { .. } | BackendEvent::Fact(_) => Ok(()),
+            BackendEvent::Started { .. }
+            | BackendEvent::Discarded { .. }
+            | BackendEvent::Fact(_) => Ok(()),
         }
     }
 

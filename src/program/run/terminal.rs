@@ -173,6 +173,7 @@ pub async fn run(
                 BackendEvent::Started { .. }
                 | BackendEvent::Output { .. }
                 | BackendEvent::Restarted { .. }
+                | BackendEvent::Discarded { .. }
                 | BackendEvent::Fact(_) => {}
             },
             Some(interrupt) = interrupts.recv() => {

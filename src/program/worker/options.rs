@@ -44,7 +44,7 @@ pub static PROGRAM: Program = Program {
 )]
 pub struct Options {
     /// Print the version
-    #[arg(short = 'V', long, visible_short_alias = 'v', action = clap::ArgAction::Version)]
+    #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
     /// Where the broker is.

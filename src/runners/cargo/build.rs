@@ -64,6 +64,8 @@ pub enum BuildMessage {
 /// Which packages are built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackageArguments {
+    /// Those that cargo chooses.
+    Default,
     /// All of the workspace.
     Workspace,
     /// Those that the user named, in the user's words.
@@ -99,6 +101,7 @@ impl PackageArguments {
     pub fn to_arguments(&self) -> Vec<OsString> {
         let mut arguments = Vec::new();
         match self {
+            PackageArguments::Default => {}
             PackageArguments::Workspace => arguments.push("--workspace".into()),
             PackageArguments::Named(names) => pairs(&mut arguments, "--package", names),
             PackageArguments::Exactly(ids) => {
@@ -153,6 +156,8 @@ impl BuildOptions {
                 ("--offline", self.offline),
             ],
         );
+        let verbose = (0..self.verbose).map(|_| "--verbose".into());
+        arguments.extend(verbose);
         pairs(&mut arguments, "--profile", self.profile.as_slice());
         pairs(&mut arguments, "--features", &self.features);
         pairs(&mut arguments, "--target", self.target.as_slice());
@@ -305,6 +310,7 @@ mod tests {
             frozen: true,
             locked: true,
             offline: true,
+            verbose: 2,
             jobs: Some(-1),
         };
         let all = build_arguments(
@@ -329,7 +335,7 @@ mod tests {
         );
         let lines = [all, least, exactly].map(|arguments| command_line(&arguments));
         insta::assert_snapshot!(lines.join("\n"), @"
-        test --no-run --message-format=json-render-diagnostics --color=always --package one --package two --lib --bins --tests --examples --benches --all-targets --bin b --test t --test u --example e --bench n --release --all-features --no-default-features --frozen --locked --offline --profile fast --features x,y --features z --target triple --target-dir out --manifest-path m/Cargo.toml --jobs -1
+        test --no-run --message-format=json-render-diagnostics --color=always --package one --package two --lib --bins --tests --examples --benches --all-targets --bin b --test t --test u --example e --bench n --release --all-features --no-default-features --frozen --locked --offline --verbose --verbose --profile fast --features x,y --features z --target triple --target-dir out --manifest-path m/Cargo.toml --jobs -1
         test --no-run --message-format=json-render-diagnostics --color=never --workspace
         test --no-run --message-format=json-render-diagnostics --color=never --package path+file:///p#1.0.0
         ");

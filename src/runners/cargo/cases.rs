@@ -43,6 +43,16 @@ impl Naming {
         }
     }
 
+    /// The package's name and the target's, as they are in the keys of tests.
+    pub fn binary(&self) -> (Arc<str>, Arc<str>) {
+        (self.package.clone(), self.artifact.clone())
+    }
+
+    /// What the binary itself is called on one line.
+    pub fn of_target(&self) -> String {
+        self.titles.of_target()
+    }
+
     /// What a test is called on one line.
     pub fn title(&self, name: &str) -> String {
         self.titles.of_case(name)

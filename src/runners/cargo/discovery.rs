@@ -18,9 +18,10 @@ use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 
 use crate::engine::event::{EventKind, Isolation, Text};
-use crate::engine::framework::{DiscoverySummary, Host};
-use crate::engine::job::{ContainerSpec, TestCase};
+use crate::engine::framework::{BrokenEntry, DiscoverySummary, Host};
+use crate::engine::job::{ContainerSpec, JobEnd, TestCase};
 use crate::runners::sandbox::container::Toolbox;
+use crate::runners::sandbox::invocation::Variables;
 use crate::runners::sandbox::specified::{self, Specified};
 
 use super::build::BuildMessage;
@@ -29,9 +30,10 @@ use super::environment::library_path;
 use super::error::CargoError;
 use super::jobs::{BinaryJobs, Containers};
 use super::listed::{Listed, Step};
-use super::listing;
+use super::listing::{self, Listing};
 use super::manifest::{Manifest, ManifestError};
 use super::metadata::{Package, Workspace, local_directory};
+use super::notices;
 use super::options::Goal;
 use super::own_jobs::Own;
 use super::programs::Programs;
@@ -65,7 +67,8 @@ pub struct Discovery<'a, H> {
     unequipped: Vec<Listed>,
     held: Vec<Held>,
     deselected: u32,
-    processors: usize,
+    /// How many tests were found, and binaries that can't be listed.
+    selected: usize,
 }
 
 /// How far the build has come.
@@ -103,16 +106,19 @@ impl<'a, H: Host> Discovery<'a, H> {
             unequipped: Vec::new(),
             held: Vec::new(),
             deselected: 0,
-            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            selected: 0,
             project,
         }
     }
 
     /// What discovery has to say when it is over.
     pub fn summary(&self) -> DiscoverySummary {
+        let nothing = self.selected == 0 && self.deselected > 0;
         DiscoverySummary {
             deselected: self.deselected,
-            failure: None,
+            failure: nothing
+                .then(|| self.project.settings.without_tests())
+                .flatten(),
         }
     }
 
@@ -238,7 +244,7 @@ impl<'a, H: Host> Discovery<'a, H> {
             Err(error) => {
                 let message = format!("{executable} can't be listed: {error}");
                 let entry = Naming::new(&package, &target).broken(message, None);
-                self.host.broken(entry);
+                self.broken(entry);
                 return Ok(());
             }
         };
@@ -250,10 +256,10 @@ impl<'a, H: Host> Discovery<'a, H> {
         let toolbox = self.project.settings.toolbox;
         match toolbox {
             Toolbox::Present if !self.some_want_no_toolbox() => {
-                let container = self
-                    .containers
-                    .get(&self.project, toolbox, BTreeSet::new())?;
-                self.list(package, binary, container, None);
+                let environment = self.environment(&package, &binary);
+                let libraries = self.libraries_elsewhere(&binary, &environment);
+                let container = self.containers.get(&self.project, toolbox, libraries)?;
+                self.list(package, binary, environment, (container, None));
             }
             // The libraries of programs can't be told before there are all programs.
             Toolbox::Present | Toolbox::Absent => self.waiting.push((package, binary)),
@@ -274,17 +280,19 @@ impl<'a, H: Host> Discovery<'a, H> {
     /// Lists what has waited for all programs.
     fn list_waiting(&mut self) -> Result<(), CargoError> {
         for (package, binary) in std::mem::take(&mut self.waiting) {
+            let environment = self.environment(&package, &binary);
             match self.needed_libraries(&binary) {
                 Ok(libraries) => {
+                    let elsewhere = self.libraries_elsewhere(&binary, &environment);
                     let libraries = libraries.into_iter().collect();
                     let project = self.project;
                     let bare = self.containers.get(&project, Toolbox::Absent, libraries)?;
                     match project.settings.toolbox {
-                        Toolbox::Absent => self.list(package, binary, bare, None),
+                        Toolbox::Absent => self.list(package, binary, environment, (bare, None)),
                         Toolbox::Present => {
-                            let none = BTreeSet::new();
-                            let full = self.containers.get(&project, Toolbox::Present, none)?;
-                            self.list(package, binary, full, Some(bare));
+                            let containers = &mut self.containers;
+                            let full = containers.get(&project, Toolbox::Present, elsewhere)?;
+                            self.list(package, binary, environment, (full, Some(bare)));
                         }
                     }
                 }
@@ -295,7 +303,7 @@ impl<'a, H: Host> Discovery<'a, H> {
                         error.help()
                     );
                     let naming = Naming::new(&package, &binary.target);
-                    self.host.broken(naming.broken(message, None));
+                    self.broken(naming.broken(message, None));
                 }
             }
         }
@@ -338,20 +346,34 @@ impl<'a, H: Host> Discovery<'a, H> {
         &mut self,
         package: Arc<Package>,
         binary: TestBinary,
-        container: Arc<ContainerSpec>,
-        without_toolbox: Option<Arc<ContainerSpec>>,
+        environment: Arc<Variables>,
+        (container, without_toolbox): (Arc<ContainerSpec>, Option<Arc<ContainerSpec>>),
     ) {
-        let environment = self.environment(&package, &binary);
         let jobs = BinaryJobs::new(&self.project, container, &package, &binary, environment);
         let timeout = listing::timeout(binary.harness);
         let standard = jobs.standard(&binary, without_toolbox);
         let (host, project) = (self.host, self.project);
+        let program = binary.executable.as_std_path().to_owned();
+        let whole = project.wanted.runs_whole(&package, &binary.target)
+            || binary.harness == Harness::Own && project.remembered.holds(&program);
         self.listings.push(Box::pin(async move {
-            let (all, ignored) = tokio::join!(
-                host.run(jobs.list(&[], timeout)),
-                host.run(jobs.list(&[listing::IGNORED], timeout)),
-            );
-            let listing = listing::combine(binary.harness, &all, &ignored);
+            let (all, listing) = if whole {
+                (None, Ok(Listing::Whole))
+            } else {
+                let (all, ignored) = tokio::join!(
+                    host.run(jobs.list(&[], timeout)),
+                    host.run(jobs.list(&[listing::IGNORED], timeout)),
+                );
+                let none = match listing::is_doubtful(binary.harness, &all, &ignored) {
+                    true => Some(host.run(jobs.list(&listing::NONE, timeout)).await),
+                    false => None,
+                };
+                let listing = listing::combine(binary.harness, &all, &ignored, none.as_ref());
+                if binary.harness == Harness::Own && all.result.end == JobEnd::TimedOut {
+                    project.remembered.add(&program);
+                }
+                (Some(all), listing)
+            };
             let listed = Listed {
                 package,
                 binary,
@@ -363,6 +385,11 @@ impl<'a, H: Host> Discovery<'a, H> {
             listed.explain_to(project)?;
             Ok(Step::Listed(listed))
         }));
+    }
+
+    fn broken(&mut self, entry: BrokenEntry) {
+        self.selected += 1;
+        self.host.broken(entry);
     }
 
     fn take_listing(&mut self, listed: Listed, given: HashMap<String, Own>) {
@@ -379,15 +406,29 @@ impl<'a, H: Host> Discovery<'a, H> {
             Ok(listing) => listing,
             Err(error) => {
                 let message = format!("{} {error}", binary.executable);
-                self.host.broken(naming.broken(message, Some(all)));
+                self.broken(naming.broken(message, all));
                 return;
             }
         };
+        let plain = self.project.settings.extra_arguments.is_empty();
+        let listed = self.project.listed;
+        listed.note(naming.binary(), binary.harness, &listing, plain);
         let wanted = self.project.wanted;
         let own = |name: &str| given.get(name);
         let jobs = |name: &str| own(name).map_or(&jobs, |own| &own.jobs);
+        let whole = listing == Listing::Whole;
+        if whole
+            && binary.harness == Harness::Libtest
+            && !wanted.runs_whole(&package, &binary.target)
+        {
+            let notice = notices::noisy(&naming.of_target());
+            self.host.emit(EventKind::Notice(notice));
+        }
         let cases = naming.cases(listing, jobs, |name, attention| {
-            let verdict = wanted.test(&package, &binary.target, name, attention);
+            let verdict = match whole {
+                true => wanted.whole(&package, &binary, name),
+                false => wanted.test(&package, &binary.target, name, attention),
+            };
             match (verdict, own(name).map(|own| own.attention)) {
                 (Verdict::Run | Verdict::RunIgnored, Some(specified::Attention::Ignore)) => {
                     Verdict::Ignore
@@ -402,6 +443,7 @@ impl<'a, H: Host> Discovery<'a, H> {
         if cases.tests.is_empty() {
             return;
         }
+        self.selected += cases.tests.len();
         self.held.push(Held {
             package: package.metadata.id.clone(),
             kind: binary.target.kind,

@@ -13,6 +13,9 @@ use crate::engine::job;
 use crate::runners::sandbox::container::ContainerError;
 use crate::runners::sandbox::specified::SpecifiedError;
 
+/// What cargo exits with when it gives up.
+const CARGO_FAILURE: u8 = 101;
+
 /// Why discovery gave up.
 #[derive(Debug, thiserror::Error)]
 pub enum CargoError {
@@ -153,9 +156,12 @@ impl CargoError {
 impl DiscoveryError for CargoError {
     fn exit_code(&self) -> u8 {
         match self {
-            CargoError::Metadata { status, .. }
-            | CargoError::Rustc { status, .. }
-            | CargoError::Build { status } => of_tool(*status),
+            CargoError::Metadata { status, .. } | CargoError::Build { status } => of_tool(*status),
+            // What the compiler refuses (a target that it does not know, say), cargo refuses so.
+            CargoError::Rustc { status, .. } => match status.code() {
+                Some(_) => CARGO_FAILURE,
+                None => of_tool(*status),
+            },
             CargoError::Specified(error) => error.exit_code(),
             CargoError::Pattern(_)
             | CargoError::ConfigRead { .. }
@@ -221,6 +227,12 @@ mod tests {
             status: ExitStatus::from_raw(9),
             stderr: String::new(),
         };
+        assert_eq!(silent.exit_code(), 137);
+        let unknown = CargoError::Rustc {
+            status: ExitStatus::from_raw(1 << 8),
+            stderr: "error: could not find specification for target \"x\"\n".to_owned(),
+        };
+        assert_eq!(unknown.exit_code(), 101);
         assert_eq!(
             silent.to_string(),
             "`rustc --print sysroot` failed and said nothing"

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::engine::event::{EventKind, Isolation, SourceLocation, Text};
-use crate::engine::framework::{DiscoverySummary, Framework, Host};
+use crate::engine::framework::{DiscoverySummary, Follower, Framework, Host};
+use crate::engine::job::TestKey;
 use crate::engine::spec::{RunnerLayers, Variable};
 use crate::runners::sandbox;
 use crate::runners::sandbox::container::Toolbox;
@@ -21,10 +22,13 @@ use super::error::CargoError;
 use super::location;
 use super::metadata::Workspace;
 use super::notices;
-use super::options::{Goal, Settings, VOCABULARY};
+use super::options::{BuildOptions, Goal, Settings, VOCABULARY};
 use super::project::Project;
+use super::reader::{Listed, Reader, whole_pattern};
+use super::remembered::Remembered;
 use super::selection::Wanted;
 use super::toolchain::{self, Chosen, Toolchain};
+use super::transcript::Form;
 use super::watchlist;
 
 /// The template variable that stands for where cargo puts what it builds.
@@ -37,10 +41,14 @@ pub struct CargoFramework {
     invocation: Invocation,
     /// Where the compiler's relative paths start; known once discovery has begun.
     root: OnceLock<PathBuf>,
+    /// Where cargo puts what it builds.
+    built: OnceLock<[PathBuf; 2]>,
     /// What jobs use.
     kept: Kept,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,
+    /// What is known of the test binaries.
+    listed: Listed,
     /// Of all packages that were built from a path so far, the directories.
     built_from: RefCell<BTreeSet<PathBuf>>,
 }
@@ -52,8 +60,10 @@ impl CargoFramework {
             settings,
             invocation,
             root: OnceLock::new(),
+            built: OnceLock::new(),
             kept: Kept::default(),
             explained: Mutex::default(),
+            listed: Listed::default(),
             built_from: RefCell::default(),
         }
     }
@@ -164,16 +174,25 @@ impl CargoFramework {
         Toolchain::find(&self.invocation, self.settings.build.target.as_deref()).await
     }
 
-    fn start_build<H: Host>(&self, host: &H, wanted: &Wanted) -> Result<Option<Build>, CargoError> {
+    fn start_build<H: Host>(
+        &self,
+        host: &H,
+        workspace: &Workspace,
+        wanted: &Wanted,
+    ) -> Result<Option<Build>, CargoError> {
         let Some(packages) = &wanted.arguments else {
             return Ok(None);
         };
-        let arguments = build_arguments(
-            packages,
-            &self.settings.targets,
-            &self.settings.build,
-            self.invocation.colours,
-        );
+        let options = BuildOptions {
+            target_dir: match workspace.directories.is_empty() {
+                true => self.settings.build.target_dir.clone(),
+                false => None,
+            },
+            ..self.settings.build.clone()
+        };
+        let colours = self.invocation.colours;
+        let mut arguments = build_arguments(packages, &self.settings.targets, &options, colours);
+        arguments.extend(workspace.directories.iter().cloned());
         let words = std::iter::once(toolchain::cargo(&self.invocation))
             .chain(arguments.iter().map(|argument| argument.as_os_str()));
         host.emit(EventKind::BuildStarted {
@@ -231,6 +250,7 @@ impl Framework for CargoFramework {
 
     async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, CargoError> {
         self.kept.discovery_begins();
+        self.listed.forget();
         let (wanted, toolchain) = self.asked().await;
         let wanted = wanted.inspect_err(|error| {
             if let Some(said) = error.tool_output() {
@@ -247,26 +267,46 @@ impl Framework for CargoFramework {
         let (workspace, wanted) = wanted?;
         // A second discovery is of the same workspace.
         let _ = self.root.set(workspace.root.as_std_path().to_owned());
+        let built = [&workspace.target_directory, &workspace.build_directory];
+        let built = built.map(|directory| directory.as_std_path().to_owned());
+        let _ = self.built.set(built);
         host.state_directory(workspace.own_directory().join("state"));
         self.watch(host, &workspace);
+        for name in &wanted.unknown {
+            host.emit(EventKind::Notice(notices::unknown_package(name)));
+        }
         let specified = self.specified(&workspace)?;
-        let Some(mut build) = self.start_build(host, &wanted)? else {
-            return Ok(DiscoverySummary::default());
+        let Some(mut build) = self.start_build(host, &workspace, &wanted)? else {
+            return Ok(DiscoverySummary {
+                deselected: 0,
+                failure: self.settings.without_tests(),
+            });
         };
         let toolchain = match toolchain {
             Some(toolchain) => toolchain?,
             None => self.toolchain().await?,
         };
+        let target = self.settings.build.target.as_deref();
         let configured = config::load(&self.invocation.directory, toolchain.cargo_home.as_deref())?;
+        let cfgs = match configured.runners.have_expressions() {
+            true => toolchain::cfgs(&self.invocation, target).await?,
+            false => String::new(),
+        };
+        let runner = configured.runners;
+        let runner = runner.of(&self.invocation, &toolchain.triple(), &cfgs);
+        let remembered = Remembered::load(&workspace.own_directory().join("state"));
         let project = Project {
             settings: &self.settings,
             invocation: &self.invocation,
             workspace: &workspace,
             wanted: &wanted,
             toolchain: &toolchain,
-            configured: &configured,
+            configured: &configured.variables,
+            runner: &runner,
             specified: specified.as_ref(),
             explained: &self.explained,
+            listed: &self.listed,
+            remembered: &remembered,
         };
         let mut discovery = Discovery::new(project, host);
         let status = loop {
@@ -305,5 +345,27 @@ impl Framework for CargoFramework {
         let directory = &self.invocation.directory;
         let root = self.root.get().unwrap_or(directory);
         location::failure_location(stdout, stderr, root, directory)
+    }
+
+    fn is_own(&self, path: &Path) -> bool {
+        let is_below = |place: &PathBuf| path.starts_with(place);
+        let built = self.built.get();
+        let built = built.is_some_and(|built| built.iter().any(is_below));
+        let elsewhere = self.built_from.borrow();
+        !built && (self.root.get().is_some_and(is_below) || elsewhere.iter().any(is_below))
+    }
+
+    fn follow(&self, test: &TestKey) -> Option<Box<dyn Follower>> {
+        let form = Form::asked_for(&self.settings.extra_arguments);
+        let asked = self.listed.asked(test, form)?;
+        let directory = &self.invocation.directory;
+        let root = self.root.get().unwrap_or(directory);
+        let places = (root.clone(), directory.clone());
+        Some(Box::new(Reader::new(
+            asked,
+            whole_pattern(test),
+            places,
+            self.settings.isolation,
+        )))
     }
 }

@@ -20,11 +20,19 @@ use super::error::CargoError;
 use super::listing::LIST;
 use super::metadata::Package;
 use super::project::Project;
-use super::target::TestBinary;
+use super::target::{Harness, TestBinary};
 use super::toolchain;
 
 /// Makes a test binary run one test, and write what it writes as it writes it.
 const ONE_TEST: [&str; 2] = ["--exact", "--nocapture"];
+
+/// Keeps libtest from finding out how many processors there are, by reading the control groups and
+/// every mount of the container, which takes longer than many a test. With more threads than one it
+/// names a test after it ran.
+const THREADS: &str = "--test-threads=2";
+
+/// After this, a test binary takes every argument for a name.
+const NAMES_FOLLOW: &str = "--";
 
 /// The containers of a project's tests. Next to the toolbox there is one, but each directory of
 /// sources outside the workspace that turns up while cargo builds makes it grow; without it there
@@ -74,6 +82,37 @@ impl Containers {
         let container = Arc::new(self.make(project, toolbox, &key.1)?);
         self.made.insert(key, container.clone());
         Ok(container)
+    }
+
+    /// Of these files and directories, those that no container shows yet.
+    pub fn outside(
+        &mut self,
+        project: &Project<'_>,
+        paths: impl IntoIterator<Item = PathBuf>,
+    ) -> BTreeSet<PathBuf> {
+        match project.settings.isolation {
+            Isolation::Container => {}
+            Isolation::Process => return BTreeSet::new(),
+        }
+        let host = self.host.get_or_insert_with(|| {
+            host::gather(project.invocation, toolchain::lent(project.toolchain))
+        });
+        let root = project.workspace.root.as_std_path().to_owned();
+        let built = built_directories(project);
+        let own: Vec<PathBuf> = built.into_iter().chain([root]).collect();
+        let toolbox = host.toolbox.iter().map(|path| path.canonical.as_path());
+        let sources = self.sources.iter().chain(&own).map(PathBuf::as_path);
+        let shown: Vec<&Path> = toolbox.chain(sources).collect();
+        let home = project.invocation.path_variable("HOME");
+        let is_outside = |path: &PathBuf| {
+            let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+            let holds_home = home.as_ref().is_some_and(|home| home.starts_with(&real));
+            let is_shown = shown
+                .iter()
+                .any(|place| real.starts_with(place) && path.starts_with(place));
+            !holds_home && !is_shown && real.parent().is_some()
+        };
+        paths.into_iter().filter(is_outside).collect()
     }
 
     /// Where jobs in these containers can run, if they need these files besides the sources.
@@ -141,16 +180,16 @@ impl Containers {
         let workspace = project.workspace;
         let built = built_directories(project);
         let home = project.invocation.path_variable("HOME");
-        Ok(workspace::gather(
-            &Places {
-                root: workspace.root.as_std_path(),
-                packages: &packages,
-                built: &built,
-                own: &[workspace.own_directory()],
-                home: home.as_deref(),
-            },
-            &mountinfo::of_this_host(),
-        )?)
+        let places = Places {
+            root: workspace.root.as_std_path(),
+            packages: &packages,
+            built: &built,
+            own: &[workspace.own_directory()],
+            home: home.as_deref(),
+        };
+        let mut facts = workspace::gather(&places, &mountinfo::of_this_host())?;
+        workspace::follow_links(&mut facts, &places);
+        Ok(facts)
     }
 }
 
@@ -165,10 +204,15 @@ fn built_directories(project: &Project<'_>) -> [PathBuf; 2] {
 #[derive(Clone, Debug)]
 pub struct BinaryJobs {
     container: Arc<ContainerSpec>,
+    /// What starts the program, if anything does.
+    runner: Arc<[OsString]>,
     program: Arc<OsStr>,
+    harness: Harness,
     environment: Arc<Variables>,
     working_directory: Arc<Path>,
     extra_arguments: Arc<[OsString]>,
+    /// What selects among all tests, where libtest itself does.
+    selection: Arc<[OsString]>,
     timeout: Option<Duration>,
 }
 
@@ -184,8 +228,18 @@ impl BinaryJobs {
         BinaryJobs {
             container,
             environment,
+            runner: project.runner.into(),
+            harness: binary.harness,
             program: OsStr::new(binary.executable.as_str()).into(),
             working_directory: package.directory().as_std_path().into(),
+            selection: match binary.harness {
+                Harness::Libtest => {
+                    let ignored = project.settings.ignored.to_argument();
+                    let names = project.settings.names.to_arguments();
+                    ignored.into_iter().chain(names).collect()
+                }
+                Harness::Own => Arc::default(),
+            },
             extra_arguments: project.settings.extra_arguments.as_slice().into(),
             timeout: project.settings.timeout,
         }
@@ -196,10 +250,13 @@ impl BinaryJobs {
         let program = given.program.as_ref();
         BinaryJobs {
             container: given.container.clone(),
+            runner: self.runner.clone(),
+            harness: self.harness,
             program: program.map_or_else(|| self.program.clone(), |path| path.as_os_str().into()),
             environment: given.environment.clone(),
             working_directory: given.working_directory.clone(),
             extra_arguments: self.extra_arguments.clone(),
+            selection: self.selection.clone(),
             timeout: given.timeout,
         }
     }
@@ -231,22 +288,37 @@ impl BinaryJobs {
     pub fn test(&self, name: &str, which: &[&str]) -> Job {
         let mut arguments: Vec<OsString> =
             ONE_TEST.iter().chain(which).map(OsString::from).collect();
+        match self.harness {
+            Harness::Libtest => arguments.push(THREADS.into()),
+            Harness::Own => {}
+        }
         arguments.extend(self.extra_arguments.iter().cloned());
+        if name.starts_with('-') {
+            arguments.push(NAMES_FOLLOW.into());
+        }
         arguments.push(name.into());
         self.job(arguments, self.timeout)
     }
 
     /// Runs the whole program.
     pub fn whole(&self) -> Job {
-        self.job(self.extra_arguments.to_vec(), self.timeout)
+        let arguments = [&*self.extra_arguments, &*self.selection].concat();
+        self.job(arguments, self.timeout)
     }
 
     fn job(&self, arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
+        let (program, arguments) = match self.runner.split_first() {
+            None => (self.program.clone(), arguments),
+            Some((runner, words)) => {
+                let words = words.iter().cloned().chain([(*self.program).to_owned()]);
+                (runner.as_os_str().into(), words.chain(arguments).collect())
+            }
+        };
         Job {
             placement: Placement::Here,
             container: self.container.clone(),
             process: Arc::new(ProcessSpec {
-                program: self.program.clone(),
+                program,
                 arguments,
                 environment: self.environment.clone(),
                 working_directory: self.working_directory.clone(),

@@ -33,8 +33,8 @@ pub struct Listed {
     pub jobs: BinaryJobs,
     /// What its tests get without a file.
     pub standard: Standard,
-    /// What it said.
-    pub all: Captured,
+    /// What it said, if it was asked.
+    pub all: Option<Captured>,
     /// What that means.
     pub listing: Result<Listing, ListingError>,
 }

@@ -1,7 +1,10 @@
 //! What a test binary says its tests are.
 //!
 //! `--list --format terse` prints one line a test: `NAME: test` or `NAME: benchmark`. A name may
-//! hold anything but a newline.
+//! hold anything but a newline, so what a constructor or a destructor prints can look like a test,
+//! or become the beginning of a name. It is found in a third listing, of a test that there is not:
+//! that one is asked for only if the other two leave a doubt, see [`is_doubtful`]. Where the tests
+//! can't be told apart from what else is printed, the binary is one test.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -24,6 +27,9 @@ pub const LIST: [&str; 3] = ["--list", "--format", "terse"];
 
 /// The argument that makes it list only those that their author ignores.
 pub const IGNORED: &str = "--ignored";
+
+/// The arguments that make it list nothing: no test is called so.
+pub const NONE: [&str; 2] = ["--exact", "maelstrom: no test has this name"];
 
 /// The name of the only test of a program that can't list its tests.
 pub const WHOLE: &str = "main";
@@ -80,6 +86,9 @@ pub enum ListingError {
     Garbage(String),
 }
 
+/// In so many ways at most noise is divided into what stands before and what stands after a list.
+const SPLITS_MAX: usize = 1000;
+
 /// So much of a garbage line is shown.
 const GARBAGE_CHARACTERS_MAX: usize = 200;
 
@@ -91,21 +100,53 @@ pub fn timeout(harness: Harness) -> Duration {
     }
 }
 
-/// Puts the two listings of a test binary together: that of all its tests, and that of the ignored.
+/// Whether the two listings of a test binary, that of all its tests and that of the ignored ones, may
+/// hold something else. What is printed besides stands at the beginning or at the end of both.
+pub fn is_doubtful(harness: Harness, all: &Captured, ignored: &Captured) -> bool {
+    let (Ok(all), Ok(ignored)) = (output(all), output(ignored)) else {
+        return false;
+    };
+    let (Ok(names), Ok(of_ignored)) = (parse(all), parse(ignored)) else {
+        // A `main` that prints something else is not asked a third time.
+        return harness == Harness::Libtest;
+    };
+    let ends = |names: &[String]| (names.first().cloned(), names.last().cloned());
+    let ((first, last), (first_ignored, last_ignored)) = (ends(&names), ends(&of_ignored));
+    let (Some(first_ignored), Some(last_ignored)) = (first_ignored, last_ignored) else {
+        return false;
+    };
+    let known: HashSet<&String> = names.iter().collect();
+    first == Some(first_ignored)
+        || last == Some(last_ignored)
+        || of_ignored.iter().any(|name| !known.contains(name))
+}
+
+/// Puts the two listings of a test binary together, that of all its tests and that of the ignored
+/// ones, without what stands in the listing of none.
 ///
 /// A program with a `main` of its own that doesn't answer like libtest is one test. So is one that
-/// lists nothing, since a program that ignores its arguments and prints nothing looks just so.
+/// lists nothing, since a program that ignores its arguments and prints nothing looks just so; and
+/// every program whose tests can't be told apart from what else it prints.
 pub fn combine(
     harness: Harness,
     all: &Captured,
     ignored: &Captured,
+    none: Option<&Captured>,
 ) -> Result<Listing, ListingError> {
-    let read = read(all).and_then(|all| Ok((all, self::read(ignored)?)));
+    // A `main` of its own may not know that a name selects tests.
+    let is_list = |none: &&Captured| {
+        harness == Harness::Own && none.stdout == all.stdout && ignored.stdout != all.stdout
+    };
+    let noise = none.filter(|none| !is_list(none));
+    let noise = noise.map_or(Ok(&b""[..]), output);
+    let read = |captured| output(captured).and_then(|listing| read(listing, noise.clone()?));
+    let read = read(all).and_then(|all| Ok((all, read(ignored)?)));
     match (harness, read) {
         (Harness::Own, Ok((all, _))) if all.is_empty() => Ok(Listing::Whole),
         (Harness::Libtest | Harness::Own, Ok((all, ignored))) => {
             Ok(Listing::Tests(merge(all, ignored)))
         }
+        (Harness::Libtest, Err(ListingError::Garbage(_))) => Ok(Listing::Whole),
         (Harness::Own, Err(error)) if error.is_an_answer() => Ok(Listing::Whole),
         (Harness::Libtest | Harness::Own, Err(error)) => Err(error),
     }
@@ -124,16 +165,59 @@ impl ListingError {
     }
 }
 
-/// The names in a listing.
-fn read(captured: &Captured) -> Result<Vec<String>, ListingError> {
+/// What a program printed that ended as it should.
+fn output(captured: &Captured) -> Result<&[u8], ListingError> {
     match &captured.result.end {
-        JobEnd::Exited(ExitStatus::Code(0)) => parse(&captured.stdout),
+        JobEnd::Exited(ExitStatus::Code(0)) => Ok(&captured.stdout),
         JobEnd::Exited(ExitStatus::Code(code)) => Err(ListingError::Failed(*code)),
         JobEnd::Exited(ExitStatus::Signal { number, .. }) => Err(ListingError::Crashed(*number)),
         JobEnd::TimedOut => Err(ListingError::TimedOut),
         JobEnd::Cancelled => Err(ListingError::Cancelled),
         JobEnd::Error(message) => Err(ListingError::NotRun(message.clone())),
     }
+}
+
+/// The names in a listing. The noise is what the program prints when it lists nothing.
+fn read(listing: &[u8], noise: &[u8]) -> Result<Vec<String>, ListingError> {
+    let alike = |one: &[u8], other: &[u8]| {
+        let pairs = one.iter().zip(other);
+        pairs.take_while(|(one, other)| one == other).count()
+    };
+    let reversed = |bytes: &[u8]| bytes.iter().rev().copied().collect::<Vec<u8>>();
+    let before = alike(listing, noise);
+    let after = alike(&reversed(listing), &reversed(noise));
+    // Some of it stands before the list and the rest after it.
+    let splits = (noise.len().saturating_sub(after)..=before).rev();
+    let lists = splits.filter_map(|split| {
+        let after = listing.len().checked_sub(noise.len() - split)?;
+        listing.get(split..after)
+    });
+    let read = lists.take(SPLITS_MAX).find_map(|list| parse(list).ok());
+    match read {
+        Some(names) => Ok(names),
+        None if noise.is_empty() => parse(listing),
+        None => parse(&without_lines_of(noise, listing)?),
+    }
+}
+
+/// The listing without the lines that are no test's, if there are as many as in the noise: it may
+/// hold the time, say, and so never be the same.
+fn without_lines_of(noise: &[u8], listing: &[u8]) -> Result<Vec<u8>, ListingError> {
+    let lines = |bytes: &'_ [u8]| -> Vec<Vec<u8>> {
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+        lines.map(<[u8]>::to_vec).collect()
+    };
+    let is_tests = |line: &Vec<u8>| parse(line).is_ok_and(|names| !names.is_empty());
+    let (of_noise, of_listing) = (lines(noise), lines(listing));
+    let others = of_listing.iter().filter(|line| !is_tests(line)).count();
+    let whole = of_noise.last().is_none_or(|last| last.ends_with(b"\n"));
+    if others != of_noise.len() || !whole || of_noise.iter().any(is_tests) {
+        let first =
+            String::from_utf8_lossy(of_noise.first().map_or(b"", Vec::as_slice)).into_owned();
+        return Err(ListingError::Garbage(shortened(first.trim_end())));
+    }
+    let tests = of_listing.into_iter().filter(is_tests);
+    Ok(tests.flatten().collect())
 }
 
 /// Reads a listing.
@@ -145,11 +229,12 @@ fn parse(stdout: &[u8]) -> Result<Vec<String>, ListingError> {
             .map(String::from_utf8_lossy);
         ListingError::Garbage(line.map_or_else(|| error.to_string(), |line| shortened(&line)))
     })?;
+    let kinds = [": test", ": benchmark", ": bench"];
     text.split('\n')
         .filter(|line| !line.is_empty())
         .map(|line| {
-            line.strip_suffix(": test")
-                .or_else(|| line.strip_suffix(": benchmark"))
+            let named = kinds.iter().find_map(|kind| line.strip_suffix(kind));
+            named
                 .map(str::to_owned)
                 .ok_or_else(|| ListingError::Garbage(shortened(line)))
         })
@@ -183,138 +268,4 @@ fn merge(all: Vec<String>, ignored: Vec<String>) -> Vec<ListedTest> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::job::{JobResult, ResourceUsage};
-    use proptest::prelude::*;
-    use std::time::Duration;
-
-    fn captured(end: JobEnd, stdout: &[u8]) -> Captured {
-        Captured {
-            result: JobResult {
-                end,
-                usage: ResourceUsage::default(),
-                prepared: Duration::ZERO,
-                ran: Duration::ZERO,
-            },
-            stdout: stdout.to_vec(),
-            stderr: Vec::new(),
-        }
-    }
-
-    fn listed(stdout: &str) -> Captured {
-        captured(JobEnd::Exited(ExitStatus::Code(0)), stdout.as_bytes())
-    }
-
-    fn test(name: &str, attention: Attention, count: u32) -> ListedTest {
-        ListedTest {
-            name: name.to_owned(),
-            attention,
-            count,
-        }
-    }
-
-    #[test]
-    fn names_may_hold_anything_and_ignored_ones_are_marked() {
-        let all =
-            listed("a::b: test\nmit Leerzeichen: äöü: test\nbench_it: benchmark\nx: test: test\n");
-        let ignored = listed("a::b: test\n");
-        assert_eq!(
-            combine(Harness::Libtest, &all, &ignored),
-            Ok(Listing::Tests(vec![
-                test("a::b", Attention::Ignored, 1),
-                test("mit Leerzeichen: äöü", Attention::Wanted, 1),
-                test("bench_it", Attention::Wanted, 1),
-                test("x: test", Attention::Wanted, 1),
-            ]))
-        );
-    }
-
-    #[test]
-    fn a_name_that_is_listed_twice_is_one_test() {
-        let all = listed("twice: test\nonce: test\ntwice: test\n");
-        assert_eq!(
-            combine(Harness::Own, &all, &listed("")),
-            Ok(Listing::Tests(vec![
-                test("twice", Attention::Wanted, 2),
-                test("once", Attention::Wanted, 1),
-            ]))
-        );
-    }
-
-    #[test]
-    fn libtest_may_hold_nothing_but_must_answer() {
-        let ends = |end| combine(Harness::Libtest, &captured(end, b""), &listed(""));
-        assert_eq!(
-            combine(Harness::Libtest, &listed(""), &listed("")),
-            Ok(Listing::Tests(Vec::new()))
-        );
-        let errors = [
-            ends(JobEnd::Exited(ExitStatus::Code(101))),
-            ends(JobEnd::Exited(ExitStatus::Signal {
-                number: 11,
-                core_dumped: true,
-            })),
-            ends(JobEnd::TimedOut),
-            ends(JobEnd::Cancelled),
-            ends(JobEnd::Error("no such file: /x/y".to_owned())),
-            combine(
-                Harness::Libtest,
-                &listed("fine: test\nhello\n"),
-                &listed(""),
-            ),
-            combine(
-                Harness::Libtest,
-                &captured(
-                    JobEnd::Exited(ExitStatus::Code(0)),
-                    b"fine: test\nhe\xffo\n",
-                ),
-                &listed(""),
-            ),
-        ]
-        .map(|error| error.unwrap_err().to_string());
-        insta::assert_snapshot!(errors.join("\n"), @r#"
-        exited with code 101 while it listed its tests
-        was ended by signal 11 while it listed its tests
-        did not list its tests in time
-        was stopped while it listed its tests
-        can't be listed: no such file: /x/y
-        printed a line that is no test's while it listed its tests: "hello"
-        printed a line that is no test's while it listed its tests: "he�o"
-        "#);
-    }
-
-    #[test]
-    fn a_main_of_its_own_that_does_not_understand_is_one_test() {
-        for all in [
-            listed(""),
-            listed("all 3 checks passed\n"),
-            captured(JobEnd::Exited(ExitStatus::Code(2)), b"usage: ...\n"),
-            captured(JobEnd::TimedOut, b""),
-        ] {
-            assert_eq!(combine(Harness::Own, &all, &listed("")), Ok(Listing::Whole));
-        }
-        let lost = captured(JobEnd::Error("gone".to_owned()), b"");
-        assert_eq!(
-            combine(Harness::Own, &lost, &listed("")),
-            Err(ListingError::NotRun("gone".to_owned()))
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn any_output_is_a_listing_or_garbage(stdout: Vec<u8>) {
-            let all = captured(JobEnd::Exited(ExitStatus::Code(0)), &stdout);
-            match combine(Harness::Libtest, &all, &listed("")) {
-                Ok(_) | Err(ListingError::Garbage(_)) => {}
-                Err(other) => prop_assert!(false, "{other}"),
-            }
-        }
-
-        #[test]
-        fn what_is_listed_is_read_back(names in proptest::collection::vec("[^\n]+", 0..20)) {
-            let stdout: String = names.iter().map(|name| format!("{name}: test\n")).collect();
-            prop_assert_eq!(parse(stdout.as_bytes()), Ok(names));
-        }
-    }
-}
+mod tests;

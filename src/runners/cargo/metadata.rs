@@ -3,10 +3,11 @@
 //! A package is known by its id, never by its name: a workspace may hold a package whose name and
 //! version also come from a registry.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
+use cargo_metadata::camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use cargo_metadata::{Artifact, Metadata, PackageId};
 use serde::Deserialize;
 
@@ -28,6 +29,11 @@ pub struct Workspace {
     pub build_directory: Utf8PathBuf,
     /// The members.
     pub packages: Vec<Arc<Package>>,
+    /// The members that `cargo test` would test from where we were called: the package there, or
+    /// `default-members`, or all.
+    pub default_members: Vec<PackageId>,
+    /// What is to be said to a build, so that no path of what it makes has a `..` in it.
+    pub directories: Vec<OsString>,
 }
 
 /// A package.
@@ -103,7 +109,26 @@ impl Workspace {
                 stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             });
         }
-        Workspace::read(&output.stdout).map_err(|source| CargoError::MetadataForm { source })
+        let workspace = Workspace::read(&output.stdout);
+        let workspace = workspace.map_err(|source| CargoError::MetadataForm { source })?;
+        Ok(workspace.with_direct_paths())
+    }
+
+    /// The same with directories whose paths have no `..`: nothing can be mounted there, and it would
+    /// be in the way of every comparison of paths.
+    fn with_direct_paths(mut self) -> Workspace {
+        if let Some(direct) = direct(&self.target_directory) {
+            let option = ["--target-dir".into(), direct.as_str().into()];
+            self.directories.extend(option);
+            self.target_directory = direct;
+        }
+        if let Some(direct) = direct(&self.build_directory) {
+            let value = toml::Value::from(direct.as_str());
+            let option = ["--config".into(), format!("build.build-dir={value}").into()];
+            self.directories.extend(option);
+            self.build_directory = direct;
+        }
+        self
     }
 
     /// Reads what `cargo metadata` printed.
@@ -116,7 +141,13 @@ impl Workspace {
             .map(|package| (package.id, package.rust_version))
             .collect();
         let members = metadata.workspace_members;
+        let default_members = match metadata.workspace_default_members.is_available() {
+            true => metadata.workspace_default_members.to_vec(),
+            false => members.clone(),
+        };
         Ok(Workspace {
+            default_members,
+            directories: Vec::new(),
             build_directory: metadata
                 .build_directory
                 .unwrap_or_else(|| metadata.target_directory.clone()),
@@ -187,6 +218,25 @@ impl Package {
     }
 }
 
+/// The path without `..`, if it has one: links on the way to it are followed, as far as there are any.
+fn direct(path: &Utf8Path) -> Option<Utf8PathBuf> {
+    let is_up = |component: &Utf8Component<'_>| *component == Utf8Component::ParentDir;
+    path.components()
+        .any(|component| is_up(&component))
+        .then_some(())?;
+    let mut direct = Utf8PathBuf::new();
+    for component in path.components() {
+        if is_up(&component) {
+            // Nothing that is not there can be a link.
+            direct = direct.canonicalize_utf8().unwrap_or(direct);
+            direct.pop();
+        } else {
+            direct.push(component);
+        }
+    }
+    Some(direct)
+}
+
 /// What of the build's options `cargo metadata` understands.
 fn metadata_arguments(options: &BuildOptions) -> Vec<String> {
     let mut arguments = Vec::new();
@@ -215,4 +265,29 @@ pub fn local_directory(artifact: &Artifact) -> Option<PathBuf> {
     let is_local = artifact.package_id.repr.contains("path+file://");
     let directory = artifact.manifest_path.parent().filter(|_| is_local)?;
     Some(directory.as_std_path().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_climbs_is_told_without() {
+        let root = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(root.path().canonicalize().unwrap()).unwrap();
+        std::fs::create_dir_all(root.join("elsewhere/deep")).unwrap();
+        std::os::unix::fs::symlink("elsewhere/deep", root.join("link")).unwrap();
+        for (path, expected) in [
+            ("a/target", None),
+            ("a/../x", Some("x")),
+            ("a/b/../../x/y", Some("x/y")),
+            // Where the system goes.
+            ("link/../x", Some("elsewhere/x")),
+            ("missing/../x/./y", Some("x/y")),
+        ] {
+            let found = direct(&root.join(path));
+            assert_eq!(found, expected.map(|path| root.join(path)), "{path}");
+        }
+        assert_eq!(direct(Utf8Path::new("/../../x")), Some("/x".into()));
+    }
 }

@@ -42,6 +42,28 @@ pub fn doctests(wanted: &Wanted, targets: &TargetOptions, build: &BuildOptions) 
     })
 }
 
+/// Says that something was to be left out that there is not.
+pub fn unknown_package(name: &str) -> Notice {
+    Notice {
+        severity: Severity::Warning,
+        text: format!("`--exclude {name}`: there is no package of that name in the workspace"),
+        help: Some("--list-packages names them".to_owned()),
+        in_summary: false,
+    }
+}
+
+/// Says that the tests of a binary could not be told from what else it prints.
+pub fn noisy(binary: &str) -> Notice {
+    Notice {
+        severity: Severity::Warning,
+        text: format!(
+            "`{binary}` prints something else among the names of its tests; it runs whole, as one test"
+        ),
+        help: Some("what prints before or after `main` belongs on standard error".to_owned()),
+        in_summary: true,
+    }
+}
+
 /// The command that runs the doctests.
 fn doctest_command(packages: &PackageArguments, build: &BuildOptions) -> String {
     let mut words = vec![

@@ -32,20 +32,19 @@ fn wanted_names<'l>(
     binary: &TestBinary,
     listing: &'l Listing,
 ) -> Vec<&'l str> {
-    let runs = |name: &str, attention| {
-        let verdict = project
-            .wanted
-            .test(package, &binary.target, name, attention);
-        matches!(verdict, Verdict::Run | Verdict::RunIgnored)
-    };
+    let runs = |verdict| matches!(verdict, Verdict::Run | Verdict::RunIgnored);
+    let target = &binary.target;
     match listing {
         Listing::Tests(tests) => {
-            let wanted = tests.iter().filter(|test| runs(&test.name, test.attention));
+            let wanted = tests.iter().filter(|test| {
+                let wanted = project.wanted;
+                runs(wanted.test(package, target, &test.name, test.attention))
+            });
             wanted.map(|test| test.name.as_str()).collect()
         }
         Listing::Whole => {
             let whole = Some(listing::WHOLE);
-            let wanted = whole.filter(|name| runs(name, listing::Attention::Wanted));
+            let wanted = whole.filter(|name| runs(project.wanted.whole(package, binary, name)));
             wanted.into_iter().collect()
         }
     }

@@ -1,5 +1,6 @@
 //! What does not change while a project is built and listed.
 
+use std::ffi::OsString;
 use std::sync::Mutex;
 
 use crate::runners::sandbox::invocation::Invocation;
@@ -8,6 +9,8 @@ use crate::runners::sandbox::specified::Specified;
 use super::environment::config::ConfiguredVariable;
 use super::metadata::Workspace;
 use super::options::Settings;
+use super::reader::Listed;
+use super::remembered::Remembered;
 use super::selection::Wanted;
 use super::toolchain::Toolchain;
 
@@ -26,10 +29,16 @@ pub struct Project<'a> {
     pub toolchain: &'a Toolchain,
     /// `[env]` of cargo's configuration.
     pub configured: &'a [ConfiguredVariable],
+    /// What stands before a test binary when it is started: a program that starts it, or nothing.
+    pub runner: &'a [OsString],
     /// What the project's own file says of containers, if there is one.
     pub specified: Option<&'a Specified>,
     /// What is said of the tests that are to be explained.
     pub explained: &'a Mutex<Vec<String>>,
+    /// What is known of the test binaries, for whoever reads what their tests say.
+    pub listed: &'a Listed,
+    /// Which programs are not asked for their tests.
+    pub remembered: &'a Remembered,
 }
 
 impl Project<'_> {

@@ -16,7 +16,7 @@ use super::build::PackageArguments;
 use super::listing::Attention;
 use super::metadata::{Package, Workspace};
 use super::options::{IgnoredTests, NameFilter, PackageChoice, Settings, VOCABULARY};
-use super::target::Target;
+use super::target::{Harness, Target, TestBinary};
 
 /// Which packages are built, and which of their tests are wanted.
 #[derive(Clone, Debug)]
@@ -25,7 +25,10 @@ pub struct Wanted {
     pub packages: Vec<Arc<Package>>,
     /// How cargo is told so; `None` if there is nothing to build.
     pub arguments: Option<PackageArguments>,
+    /// What was to be left out, and is no package. Cargo warns of it, too.
+    pub unknown: Vec<String>,
     patterns: Selection,
+    whole: Vec<Pattern>,
     names: NameFilter,
     ignored: IgnoredTests,
 }
@@ -48,17 +51,25 @@ impl Wanted {
     pub fn decide(settings: &Settings, workspace: &Workspace) -> Result<Wanted, PatternError> {
         let mut patterns = settings.patterns.clone();
         let mut excluded = Vec::new();
+        let mut unknown = Vec::new();
         for value in &settings.exclude_undecided {
             match packages_called(value, workspace) {
-                ids if ids.is_empty() => {
-                    patterns.exclude.push(Pattern::parse(value, VOCABULARY)?);
-                }
+                ids if ids.is_empty() => match Pattern::parse(value, VOCABULARY) {
+                    Ok(pattern) => patterns.exclude.push(pattern),
+                    Err(_) if is_name(value) => unknown.push(value.clone()),
+                    Err(error) => return Err(error),
+                },
                 ids => excluded.extend(ids),
             }
         }
         let unchosen = patterns.include.is_empty() && patterns.exclude.is_empty();
+        // A pattern means the whole workspace.
+        let all = settings.packages == PackageChoice::Default && !patterns.include.is_empty();
         let chosen = |package: &Package| match &settings.packages {
             PackageChoice::Workspace => true,
+            PackageChoice::Default => {
+                all || workspace.default_members.contains(&package.metadata.id)
+            }
             PackageChoice::Named(specs) => specs.iter().any(|spec| is_called(spec, package)),
         };
         let packages: Vec<Arc<Package>> = workspace
@@ -73,10 +84,15 @@ impl Wanted {
             .collect();
         let arguments = match &settings.packages {
             PackageChoice::Named(specs) if unchosen => Some(PackageArguments::Named(specs.clone())),
-            PackageChoice::Workspace if packages.len() == workspace.packages.len() => {
+            PackageChoice::Default if unchosen => {
+                (!packages.is_empty()).then_some(PackageArguments::Default)
+            }
+            PackageChoice::Workspace | PackageChoice::Default
+                if packages.len() == workspace.packages.len() =>
+            {
                 (!packages.is_empty()).then_some(PackageArguments::Workspace)
             }
-            PackageChoice::Named(_) | PackageChoice::Workspace => {
+            PackageChoice::Named(_) | PackageChoice::Workspace | PackageChoice::Default => {
                 let ids = packages.iter().map(|package| package.metadata.id.clone());
                 (!packages.is_empty()).then(|| PackageArguments::Exactly(ids.collect()))
             }
@@ -84,7 +100,9 @@ impl Wanted {
         Ok(Wanted {
             packages,
             arguments,
+            unknown,
             patterns,
+            whole: settings.whole.clone(),
             names: settings.names.clone(),
             ignored: settings.ignored,
         })
@@ -94,6 +112,25 @@ impl Wanted {
     pub fn target(&self, package: &Package, target: &Target) -> Truth {
         self.patterns
             .evaluate(&subject(package, Some(target), None))
+    }
+
+    /// Whether a target's test binary runs whole.
+    pub fn runs_whole(&self, package: &Package, target: &Target) -> bool {
+        let subject = subject(package, Some(target), None);
+        let mut patterns = self.whole.iter();
+        patterns.any(|pattern| pattern.evaluate(&subject) == Truth::True)
+    }
+
+    /// What happens to a test binary that runs whole, as one test of this name. libtest selects among
+    /// its tests by itself: [`NameFilter::to_arguments`].
+    pub fn whole(&self, package: &Package, binary: &TestBinary, name: &str) -> Verdict {
+        let target = &binary.target;
+        let subject = subject(package, Some(target), Some(name));
+        match binary.harness {
+            Harness::Own => self.test(package, target, name, Attention::Wanted),
+            Harness::Libtest if self.patterns.evaluate(&subject).possible() => Verdict::Run,
+            Harness::Libtest => Verdict::Deselect,
+        }
     }
 
     /// What happens to a test.
@@ -154,6 +191,12 @@ fn is_called(spec: &str, package: &Package) -> bool {
         || glob(spec).is_some_and(|glob| glob.is_match(name))
 }
 
+/// Whether a value may be the name of a package, or a pattern for such names.
+fn is_name(value: &str) -> bool {
+    let of_name = |character: char| character.is_alphanumeric() || "-_@.*?[]".contains(character);
+    !value.is_empty() && value.chars().all(of_name)
+}
+
 /// A value with wildcards.
 fn glob(spec: &str) -> Option<GlobMatcher> {
     if !spec.contains(['*', '?', '[']) {
@@ -186,6 +229,8 @@ mod tests {
             target_directory: "/w/target".into(),
             build_directory: "/w/target".into(),
             packages: vec![package("core"), package("cli"), package("test")],
+            default_members: ["core", "cli"].map(id).to_vec(),
+            directories: Vec::new(),
         }
     }
 
@@ -196,24 +241,35 @@ mod tests {
         Wanted::decide(&settings, &workspace())
     }
 
-    fn exactly(names: &[&str]) -> Option<PackageArguments> {
-        let ids = names.iter().map(|name| PackageId {
+    fn id(name: &str) -> PackageId {
+        PackageId {
             repr: format!("path+file:///w/{name}#1.0.0"),
-        });
+        }
+    }
+
+    fn exactly(names: &[&str]) -> Option<PackageArguments> {
+        let ids = names.iter().map(|name| id(name));
         Some(PackageArguments::Exactly(ids.collect()))
     }
 
     #[test]
     fn packages_are_narrowed_by_id_only_where_needed() {
         let arguments = |line: &str| decide(line).unwrap().arguments;
-        assert_eq!(arguments("x"), Some(PackageArguments::Workspace));
+        assert_eq!(arguments("x"), Some(PackageArguments::Default));
+        assert_eq!(arguments("x name"), Some(PackageArguments::Default));
+        assert_eq!(
+            arguments("x --workspace"),
+            Some(PackageArguments::Workspace)
+        );
         assert_eq!(
             arguments("x -i name.eq(a)"),
             Some(PackageArguments::Workspace)
         );
         assert_eq!(arguments("x -i package.eq(cli)"), exactly(&["cli"]));
+        assert_eq!(arguments("x -i package.eq(test)"), exactly(&["test"]));
+        assert_eq!(arguments("x -x package.eq(cli)"), exactly(&["core"]));
         assert_eq!(
-            arguments("x -x package.eq(cli)"),
+            arguments("x --workspace -x package.eq(cli)"),
             exactly(&["core", "test"])
         );
         assert_eq!(arguments("x -i none"), None);
@@ -240,11 +296,11 @@ mod tests {
             arguments("x --workspace --exclude library"),
             Some(PackageArguments::Workspace)
         );
-        assert!(decide("x --workspace --exclude nothing").is_err());
-        assert_eq!(
-            arguments("x --exclude test"),
-            Some(PackageArguments::Workspace)
-        );
+        assert!(decide("x --workspace --exclude nothing(").is_err());
+        let unknown = decide("x --workspace --exclude nothing --exclude cli").unwrap();
+        assert_eq!(unknown.unknown, ["nothing"]);
+        assert_eq!(unknown.arguments, exactly(&["core", "test"]));
+        assert_eq!(arguments("x --exclude test"), exactly(&["core", "cli"]));
     }
 
     #[test]

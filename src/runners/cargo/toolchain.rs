@@ -59,40 +59,59 @@ pub fn cargo(invocation: &Invocation) -> &OsStr {
     invocation.variable("CARGO").unwrap_or(OsStr::new("cargo"))
 }
 
+/// What the compiler prints when it is asked for these things.
+async fn printed(
+    invocation: &Invocation,
+    target: Option<&str>,
+    things: &[&str],
+) -> Result<String, CargoError> {
+    let rustc = invocation.variable("RUSTC").unwrap_or(OsStr::new("rustc"));
+    let mut command = invocation.command(rustc);
+    command.args(things.iter().flat_map(|thing| ["--print", thing]));
+    if let Some(target) = target {
+        command.args(["--target", target]);
+    }
+    let output = command.output().await.map_err(|source| CargoError::Start {
+        program: rustc.to_string_lossy().into_owned(),
+        source,
+    })?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(CargoError::Rustc {
+            status: output.status,
+            stderr: text(&output.stderr),
+        }),
+    }
+}
+
+/// What holds for the platform that is built for, a line for each thing.
+pub async fn cfgs(invocation: &Invocation, target: Option<&str>) -> Result<String, CargoError> {
+    printed(invocation, target, &["cfg"]).await
+}
+
 impl Toolchain {
     /// Asks the compiler.
     pub async fn find(
         invocation: &Invocation,
         target: Option<&str>,
     ) -> Result<Toolchain, CargoError> {
-        let rustc = invocation.variable("RUSTC").unwrap_or(OsStr::new("rustc"));
-        let mut command = invocation.command(rustc);
-        command.args(["--print", "sysroot", "--print", "target-libdir"]);
-        if let Some(target) = target {
-            command.args(["--target", target]);
-        }
-        let output = command.output().await.map_err(|source| CargoError::Start {
-            program: rustc.to_string_lossy().into_owned(),
-            source,
-        })?;
-        if !output.status.success() {
-            return Err(CargoError::Rustc {
-                status: output.status,
-                stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            });
-        }
-        let stdout = String::from_utf8_lossy(&output.stdout);
+        let stdout = printed(invocation, target, &["sysroot", "target-libdir"]).await?;
         let mut lines = stdout.lines();
         let (Some(sysroot), Some(target_libdir)) = (lines.next(), lines.next()) else {
-            return Err(CargoError::RustcForm {
-                stdout: stdout.into_owned(),
-            });
+            return Err(CargoError::RustcForm { stdout });
         };
         Ok(Toolchain::at(
             invocation,
             Path::new(sysroot),
             Path::new(target_libdir),
         ))
+    }
+
+    /// The platform that is built for: the standard library is in `lib/rustlib/TRIPLE/lib`.
+    pub fn triple(&self) -> String {
+        let directory = self.target_libdir.parent().and_then(Path::file_name);
+        directory.unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Where the toolchain's own programs find their libraries; rustup's proxies name it.

@@ -306,6 +306,10 @@ impl Framework for GoFramework {
         None
     }
 
+    fn is_own(&self, path: &Path) -> bool {
+        path.starts_with(&self.known().root)
+    }
+
     fn follow(&self, test: &TestKey) -> Option<Box<dyn Follower>> {
         let known = self.known();
         let here = &self.invocation.directory;

@@ -164,16 +164,15 @@ impl Containers {
 
 fn workspace_facts(project: &Project<'_>) -> Result<WorkspaceFacts, GoError> {
     let home = project.invocation.path_variable("HOME");
-    let mut facts = workspace::gather(
-        &Places {
-            root: project.root,
-            packages: project.directories,
-            built: &[],
-            own: &project.own.hidden(),
-            home: home.as_deref(),
-        },
-        &mountinfo::of_this_host(),
-    )?;
+    let places = Places {
+        root: project.root,
+        packages: project.directories,
+        built: &[],
+        own: &project.own.hidden(),
+        home: home.as_deref(),
+    };
+    let mut facts = workspace::gather(&places, &mountinfo::of_this_host())?;
+    workspace::follow_links(&mut facts, &places);
     facts.lent.push(Lent {
         place: PLACE.into(),
         source: project.binaries.to_owned(),

@@ -58,7 +58,7 @@ pub struct Options {
     pub command: Vec<OsString>,
 
     /// Print the version
-    #[arg(short = 'V', long, visible_short_alias = 'v', action = clap::ArgAction::Version)]
+    #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
     /// What is run.

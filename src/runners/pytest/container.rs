@@ -89,16 +89,15 @@ fn project_container(
 ) -> Result<(ContainerSpec, Inputs), PytestError> {
     let directory = &invocation.directory;
     let home = invocation.path_variable("HOME");
-    let facts = workspace::gather(
-        &Places {
-            root: directory,
-            packages: &[],
-            built: &[],
-            own: &own.hidden(),
-            home: home.as_deref(),
-        },
-        &mountinfo::of_this_host(),
-    )?;
+    let places = Places {
+        root: directory,
+        packages: &[],
+        built: &[],
+        own: &own.hidden(),
+        home: home.as_deref(),
+    };
+    let mut facts = workspace::gather(&places, &mountinfo::of_this_host())?;
+    workspace::follow_links(&mut facts, &places);
     let host = host::gather(invocation, interpreter.directories.clone());
     let libraries = Libraries::default();
     let made = container(&facts, &host, Toolbox::Present, &libraries)?;

@@ -319,6 +319,10 @@ impl Framework for PytestFramework {
         Ok(summary)
     }
 
+    fn is_own(&self, path: &Path) -> bool {
+        path.starts_with(&self.invocation.directory)
+    }
+
     fn failure_location(&self, _stdout: &[u8], stderr: &[u8]) -> Option<SourceLocation> {
         record::read(ExitStatus::Code(1), stderr).location
     }

@@ -71,8 +71,12 @@ pub struct Options {
     pub extra_pytest_test_args: Vec<OsString>,
 
     /// Print the version
-    #[arg(short = 'V', long, visible_short_alias = 'v', action = clap::ArgAction::Version)]
+    #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
+
+    /// Accepted because pytest has it: plain lines tell of every test anyway
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
 
     /// Which tests.
     #[command(flatten)]

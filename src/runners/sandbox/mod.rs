@@ -11,6 +11,7 @@
 //! - [`specified`]: what a project's own file makes of all that.
 //! - [`kept`]: what must stay as long as jobs may run.
 //! - [`own`]: where a runner keeps what is its own.
+//! - [`hints`]: what a container may lack when a test fails.
 //! - [`notices`]: what a user should know about it.
 //!
 //! Deliberately absent: anything that only one language has.
@@ -20,6 +21,7 @@ pub mod cluster;
 pub mod container;
 pub mod devices;
 pub mod environment;
+pub mod hints;
 pub mod invocation;
 pub mod kept;
 pub mod notices;

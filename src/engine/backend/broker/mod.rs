@@ -197,6 +197,7 @@ impl<L: Backend> BrokerBackend<L> {
             },
             BackendEvent::Output { .. }
             | BackendEvent::Restarted { .. }
+            | BackendEvent::Discarded { .. }
             | BackendEvent::Fact(_)
             | BackendEvent::Lost(_) => {}
         }

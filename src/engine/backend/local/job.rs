@@ -336,7 +336,16 @@ impl Assignment {
                 usage,
                 ran,
                 fate,
-            }) => (clock.end(status), usage, ran, fate),
+                discarded,
+            }) => {
+                if !discarded.files.is_empty() {
+                    self.tell(BackendEvent::Discarded {
+                        job: self.id,
+                        files: discarded,
+                    });
+                }
+                (clock.end(status), usage, ran, fate)
+            }
             Ok(SlotReply::NotStarted(failed)) if is_passing(Errno::from_raw(failed.errno)) => {
                 return Err(StartError::Limit(failed));
             }

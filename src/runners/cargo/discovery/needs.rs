@@ -1,7 +1,8 @@
 //! What the tests of a binary need: variables, shared libraries, and files on other machines.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,7 +40,6 @@ impl<H: Host> Discovery<'_, H> {
             script: self.scripts.get(id),
             programs: &programs,
             library_path: &library_path,
-            processors: self.processors,
         }))
     }
 
@@ -80,6 +80,24 @@ impl<H: Host> Discovery<'_, H> {
             needed.extend(libraries.iter().cloned());
         }
         Ok(needed)
+    }
+
+    /// The shared libraries, and the directories of such, that a test binary may look for and that lie
+    /// neither among the sources nor in the toolbox: by the paths that it was linked with, and by
+    /// `LD_LIBRARY_PATH`, be it the caller's or a build script's.
+    pub(super) fn libraries_elsewhere(
+        &mut self,
+        binary: &TestBinary,
+        environment: &Variables,
+    ) -> BTreeSet<PathBuf> {
+        // What can't be found is looked for in vain by whoever needs it, too.
+        let needed = self.needed_libraries(binary).unwrap_or_default();
+        let path = environment.get(OsStr::new(library_path::VARIABLE));
+        let directories = path.map(std::env::split_paths).into_iter().flatten();
+        let directories = directories.filter(|path| path.is_absolute() && path.is_dir());
+        let project = self.project;
+        self.containers
+            .outside(&project, needed.into_iter().chain(directories))
     }
 
     /// Where tests can run whose programs are all there.

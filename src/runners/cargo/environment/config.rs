@@ -1,4 +1,4 @@
-//! `[env]` of cargo's configuration files.
+//! `[env]`, and the runners of test binaries, in cargo's configuration files.
 //!
 //! Cargo reads `.cargo/config.toml` (or `.cargo/config`) of the current directory and of every
 //! directory above it, then that of its home; the nearer file wins, variable by variable.
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::runner::{Runners, TargetTable};
 use crate::runners::cargo::error::CargoError;
 use crate::runners::sandbox::invocation::Variables;
 
@@ -37,6 +38,17 @@ pub enum Strength {
 struct File {
     #[serde(default)]
     env: BTreeMap<String, Entry>,
+    #[serde(default)]
+    target: BTreeMap<String, TargetTable>,
+}
+
+/// What cargo's configuration says of tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configured {
+    /// The variables that they get.
+    pub variables: Vec<ConfiguredVariable>,
+    /// The programs that start them.
+    pub runners: Runners,
 }
 
 #[derive(Deserialize)]
@@ -68,13 +80,11 @@ impl ConfiguredVariable {
     }
 }
 
-/// The variables that cargo's configuration sets for a call from this directory.
-pub fn load(
-    directory: &Path,
-    cargo_home: Option<&Path>,
-) -> Result<Vec<ConfiguredVariable>, CargoError> {
+/// What cargo's configuration says for a call from this directory.
+pub fn load(directory: &Path, cargo_home: Option<&Path>) -> Result<Configured, CargoError> {
     let above = directory.ancestors().map(|parent| parent.join(".cargo"));
     let mut found = BTreeMap::new();
+    let mut runners = Runners::default();
     for place in above.chain(cargo_home.map(Path::to_owned)) {
         let Some((path, text)) = read(&place)? else {
             continue;
@@ -85,12 +95,16 @@ pub fn load(
         })?;
         // Relative values start where the directory of the configuration file stands.
         let base = place.parent().unwrap_or(Path::new("/"));
+        runners.add(file.target, base);
         for (name, entry) in file.env {
             let variable = variable(&name, entry, base);
             found.entry(name).or_insert(variable);
         }
     }
-    Ok(found.into_values().collect())
+    Ok(Configured {
+        variables: found.into_values().collect(),
+        runners,
+    })
 }
 
 fn variable(name: &str, entry: Entry, base: &Path) -> ConfiguredVariable {
@@ -170,7 +184,7 @@ mod tests {
             ("NEAR".into(), "shell".into()),
             ("FAR".into(), "shell".into()),
         ]);
-        for variable in &variables {
+        for variable in &variables.variables {
             variable.apply(&mut environment);
         }
         let expected = Variables::from([

@@ -172,6 +172,8 @@ mod tests {
             target_directory: "/w/target".into(),
             build_directory: "/scratch/b".into(),
             packages: Vec::new(),
+            default_members: Vec::new(),
+            directories: Vec::new(),
         };
         let scripts = BTreeSet::from([
             Utf8PathBuf::from("/scratch/b/debug/build/z/out"),

@@ -10,14 +10,12 @@
 //! - Of the directories for shared libraries only those are on the path in which a test may find
 //!   one: the others can make no difference but to its speed, and which of the build scripts' are
 //!   known when a test starts depends on how far the build is.
-//! - libtest is told how many processors there are (`RUST_TEST_THREADS`), unless the user has said
-//!   so. It would find out by itself, twice, by reading the control groups and every mount of the
-//!   container, which takes longer than many a test.
 //!
 //! Invariant: pure, but for looking into the directories for shared libraries.
 
 pub mod config;
 pub mod library_path;
+pub mod runner;
 
 #[cfg(test)]
 mod tests;
@@ -36,9 +34,6 @@ use super::metadata::Package;
 use super::toolchain::Toolchain;
 use crate::runners::sandbox::environment::{go_offline, invoking};
 use crate::runners::sandbox::invocation::Variables;
-
-/// How many threads libtest runs tests on.
-const TEST_THREADS: &str = "RUST_TEST_THREADS";
 
 /// What the environments of one package's test binaries are made from.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +54,6 @@ pub struct Sources<'a> {
     pub programs: &'a BTreeMap<String, Utf8PathBuf>,
     /// Where shared libraries are found, before what the invoking environment adds.
     pub library_path: &'a LibraryPath,
-    /// How many processors tests may use.
-    pub processors: usize,
 }
 
 /// A test's environment.
@@ -76,9 +69,6 @@ pub fn environment(sources: &Sources<'_>) -> Variables {
         }
     }
     variables.extend(cargos);
-    variables
-        .entry(TEST_THREADS.into())
-        .or_insert_with(|| sources.processors.to_string().into());
     go_offline(&mut variables, sources.isolation);
     variables
 }
@@ -86,6 +76,9 @@ pub fn environment(sources: &Sources<'_>) -> Variables {
 /// What cargo itself sets. What it tells of the package wins against the build script.
 fn cargo_variables(sources: &Sources<'_>, library_path: Option<&OsString>) -> Variables {
     let mut variables = Variables::new();
+    if let Some(path) = sources.library_path.value(library_path) {
+        set(&mut variables, library_path::VARIABLE, path);
+    }
     if let Some(script) = sources.script {
         if !script.out_dir.as_str().is_empty() {
             set(&mut variables, "OUT_DIR", script.out_dir.as_str());
@@ -93,9 +86,6 @@ fn cargo_variables(sources: &Sources<'_>, library_path: Option<&OsString>) -> Va
         for (name, value) in &script.env {
             set(&mut variables, name, value);
         }
-    }
-    if let Some(path) = sources.library_path.value(library_path) {
-        set(&mut variables, library_path::VARIABLE, path);
     }
     set(&mut variables, "CARGO", &sources.toolchain.cargo);
     package_variables(&mut variables, sources.package);

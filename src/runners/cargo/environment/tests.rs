@@ -80,7 +80,6 @@ fn made(isolation: Isolation) -> Variables {
         script: Some(&script()),
         programs: &BTreeMap::from([("tool".to_owned(), "/w/target/debug/tool".into())]),
         library_path: &LibraryPath::default(),
-        processors: 8,
     })
 }
 
@@ -119,7 +118,6 @@ fn a_test_gets_what_cargo_sets_over_what_means_something_in_a_container() {
     RUSTUP_HOME=/home/u/.rustup
     RUSTUP_TOOLCHAIN=stable
     RUST_BACKTRACE=full
-    RUST_TEST_THREADS=8
     TMPDIR=/tmp
     TZ=UTC
     ");

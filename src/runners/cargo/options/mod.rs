@@ -7,8 +7,8 @@
 //!
 //! - One `-j N` means N build jobs and N slots for tests; `--slots` and `--test-threads` (after
 //!   `--`) are about tests alone and win.
-//! - Tests of the whole workspace run unless packages are named, like in the original; `cargo test`
-//!   stops at the default members.
+//! - The packages are those that `cargo test` would test: the one in the current directory, or the
+//!   workspace's default members. A pattern that includes looks at the whole workspace.
 //! - `--no-fail-fast` is accepted and changes nothing: no failure stops the others unless
 //!   `--stop-after` says so.
 //!
@@ -65,7 +65,7 @@ pub struct Options {
     pub test_arguments: Vec<OsString>,
 
     /// Print the version
-    #[arg(short = 'V', long, visible_short_alias = 'v', action = clap::ArgAction::Version)]
+    #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
     /// Which packages.
@@ -109,7 +109,7 @@ pub struct PackageOptions {
     #[arg(short, long, value_name = "SPEC")]
     pub package: Vec<String>,
 
-    /// Test all packages of the workspace (the default unless --package is given)
+    /// Test all packages of the workspace, not only those that `cargo test` does
     #[arg(long, visible_alias = "all", conflicts_with = "package")]
     pub workspace: bool,
 }
@@ -187,6 +187,11 @@ pub struct TestOptions {
     #[arg(long)]
     pub include_ignored: bool,
 
+    /// Run each test binary that matches this pattern whole, as one test called `main`, instead of
+    /// its tests one by one; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    pub whole: Vec<String>,
+
     /// Build, print the tests' names and stop
     #[arg(short, long, visible_alias = "list", group = "goal")]
     pub list_tests: bool,
@@ -251,6 +256,10 @@ pub struct BuildOptions {
     /// Build without the network
     #[arg(long)]
     pub offline: bool,
+
+    /// Have cargo say more while it builds; twice for all of it
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
 
     /// Jobs of the build, and tests at a time; negative means so many fewer than there are CPUs
     #[arg(short, long, value_name = "N", allow_negative_numbers = true)]

@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::engine::event::Isolation;
-use crate::engine::filter::{PatternError, Selection, Vocabulary, vocabulary};
+use crate::engine::exit_code;
+use crate::engine::filter::{Pattern, PatternError, Selection, Vocabulary, vocabulary};
 use crate::runners::sandbox::container::Toolbox;
 use crate::runners::sandbox::specified::ContainerOptions;
 
@@ -31,6 +32,8 @@ pub struct Settings {
     /// Values of `--exclude` next to `--workspace`: names of packages, or else patterns. Only the
     /// workspace can tell.
     pub exclude_undecided: Vec<String>,
+    /// Which test binaries run whole.
+    pub whole: Vec<Pattern>,
     /// Which tests, by name.
     pub names: NameFilter,
     /// What happens to tests that their author ignores.
@@ -87,6 +90,8 @@ pub enum Goal {
 /// Which packages are tested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackageChoice {
+    /// Those that `cargo test` tests; all of the workspace as soon as a pattern includes some.
+    Default,
     /// All of the workspace.
     Workspace,
     /// Those that were named, as cargo understands package specifications.
@@ -149,6 +154,12 @@ pub enum OptionsError {
     /// Ignored tests alone, and ignored tests too.
     #[error("`--ignored` and `--include-ignored` exclude one another")]
     IgnoredTwice,
+    /// The names of tests, where nothing would run.
+    #[error("`--print-config` (`-P`) runs no tests, so `{name}` would mean nothing")]
+    PrintsOnly {
+        /// The first name.
+        name: String,
+    },
     /// Something that only a container can keep from tests.
     #[error("`--strict` needs a container, and `--isolation=process` gives none")]
     StrictProcess,
@@ -162,6 +173,11 @@ impl OptionsError {
                 Some("run the test binary itself to see its help".to_owned())
             }
             OptionsError::Pattern(error) => error.help(),
+            OptionsError::PrintsOnly { .. } => Some(
+                "leave `-P` out to run tests; there are no profiles as in nextest, whose `-P` \
+                 chooses one: options and configuration values say the same"
+                    .to_owned(),
+            ),
             OptionsError::Harness(_)
             | OptionsError::JobsZero
             | OptionsError::IgnoredTwice
@@ -170,7 +186,36 @@ impl OptionsError {
     }
 }
 
+impl Settings {
+    /// With which code the program is to end if no test is wanted: one that is no success if somebody
+    /// named what was to run, and there is no such thing.
+    pub fn without_tests(&self) -> Option<u8> {
+        let names = !self.names.names.is_empty() || !self.names.skip.is_empty();
+        let patterns = !self.patterns.include.is_empty() || !self.patterns.exclude.is_empty();
+        let wanted = self.goal == Goal::Run && (names || patterns);
+        wanted.then_some(exit_code::NO_TESTS)
+    }
+}
+
 impl NameFilter {
+    /// The arguments of libtest that say the same.
+    pub fn to_arguments(&self) -> Vec<OsString> {
+        let exact = match self.matching {
+            NameMatch::Part => None,
+            NameMatch::Whole => Some("--exact".into()),
+        };
+        let skip = self.skip.iter().map(|name| format!("--skip={name}").into());
+        // After `--` everything is a name.
+        let names = self.names.iter().map(OsString::from);
+        let end = (!self.names.is_empty()).then(|| "--".into());
+        exact
+            .into_iter()
+            .chain(skip)
+            .chain(end)
+            .chain(names)
+            .collect()
+    }
+
     /// Whether a test of this name is wanted.
     pub fn selects(&self, name: &str) -> bool {
         let matches = |text: &String| match self.matching {
@@ -181,7 +226,26 @@ impl NameFilter {
     }
 }
 
+impl IgnoredTests {
+    /// The argument of libtest that says the same.
+    pub fn to_argument(self) -> Option<OsString> {
+        match self {
+            IgnoredTests::Report => None,
+            IgnoredTests::Only => Some("--ignored".into()),
+            IgnoredTests::Run => Some("--include-ignored".into()),
+        }
+    }
+}
+
 impl Options {
+    /// Whether printing the configuration alone is what was meant.
+    pub fn only_print(&self) -> Result<(), OptionsError> {
+        match self.names.first() {
+            None => Ok(()),
+            Some(name) => Err(OptionsError::PrintsOnly { name: name.clone() }),
+        }
+    }
+
     /// Settles what was typed, on a machine with so many CPUs.
     pub fn settle(self, cpus: NonZeroU32) -> Result<Settings, OptionsError> {
         let harness = HarnessArguments::read(&self.test_arguments)?;
@@ -203,6 +267,7 @@ impl Options {
             packages: packages(&self.packages),
             patterns: Selection::parse(&self.tests.include, &exclude, VOCABULARY)?,
             exclude_undecided,
+            whole: patterns(&self.tests.whole)?,
             ignored: ignored(&self.tests, &harness)?,
             slots: slots(self.run.slots, &harness, self.build.jobs, cpus)?,
             names: names(self.names, self.tests, &harness),
@@ -250,11 +315,18 @@ fn goal(tests: &TestOptions, containers: &ContainerOptions, harness: &HarnessArg
     }
 }
 
+fn patterns(texts: &[String]) -> Result<Vec<Pattern>, PatternError> {
+    let texts = texts.iter();
+    texts.map(|text| Pattern::parse(text, VOCABULARY)).collect()
+}
+
 fn packages(options: &PackageOptions) -> PackageChoice {
-    if options.package.is_empty() {
+    if !options.package.is_empty() {
+        PackageChoice::Named(options.package.clone())
+    } else if options.workspace {
         PackageChoice::Workspace
     } else {
-        PackageChoice::Named(options.package.clone())
+        PackageChoice::Default
     }
 }
 

@@ -23,6 +23,7 @@ pub static PROGRAM: Program = Program {
             Value::new("repeat", Kind::Number),
             Value::new("stop-after", Kind::Number),
             Value::new("timeout", Kind::NumberOrText),
+            Value::new("whole", Kind::List),
         ],
         &CACHE_VALUES,
         &REPORT_VALUES,
@@ -58,12 +59,25 @@ impl Options {
     }
 }
 
-/// The command line without the word that cargo puts on it.
+/// The command line without the word that cargo puts on it, and with the options that a subcommand
+/// of `cargo` or `cargo nextest` in its place stands for. As the first word these are no names of
+/// tests: one of those can stand after `--`.
 pub(super) fn own_words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments = arguments.into_iter().peekable();
     let program = arguments.next();
     arguments.next_if(|first| first == OsStr::new("maelstrom"));
-    program.into_iter().chain(arguments).collect()
+    let mut rest: Vec<OsString> = arguments.collect();
+    let words: Vec<&str> = rest.iter().map_while(|word| word.to_str()).collect();
+    let (taken, meant) = match words.as_slice() {
+        ["nextest", "run" | "r", ..] => (2, None),
+        ["nextest", "list", ..] => (2, Some("--list-tests")),
+        ["run" | "test", ..] => (1, None),
+        ["list", ..] => (1, Some("--list-tests")),
+        ["help", ..] => (1, Some("--help")),
+        _ => (0, None),
+    };
+    rest.splice(..taken, meant.map(OsString::from));
+    program.into_iter().chain(rest).collect()
 }
 
 #[cfg(test)]
@@ -106,6 +120,29 @@ mod tests {
     #[test]
     fn the_values_are_options() {
         assert_eq!(PROGRAM.disagreements(&Options::command()), [""; 0]);
+    }
+
+    #[test]
+    fn subcommands_mean_what_they_say() {
+        for (typed, meant) in [
+            ("p maelstrom run --lib x", "p --lib x"),
+            ("p run", "p"),
+            ("p maelstrom test test", "p test"),
+            ("p maelstrom nextest run -p a", "p -p a"),
+            ("p nextest r", "p"),
+            ("p nextest list", "p --list-tests"),
+            ("p maelstrom list -p a", "p --list-tests -p a"),
+            ("p help", "p --help"),
+            ("p -- run", "p -- run"),
+            ("p --lib run", "p --lib run"),
+            ("p maelstrom maelstrom", "p maelstrom"),
+            ("p", "p"),
+        ] {
+            let words = |line: &str| -> Vec<OsString> {
+                line.split_whitespace().map(OsString::from).collect()
+            };
+            assert_eq!(own_words(words(typed)), words(meant), "{typed}");
+        }
     }
 
     #[test]

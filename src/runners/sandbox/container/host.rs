@@ -1,5 +1,6 @@
 //! Finds out what the host can lend to tests.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User};
@@ -10,6 +11,7 @@ use crate::runners::sandbox::invocation::Invocation;
 use super::HOSTNAME;
 use super::facts::{EtcContent, EtcEntry, HostFacts};
 use super::host_path::HostPath;
+use super::reach;
 
 /// Directories of the root that hold programs and libraries, besides all that begin with `lib`.
 const SYSTEM: [&str; 6] = ["bin", "gnu", "nix", "opt", "sbin", "usr"];
@@ -104,9 +106,26 @@ pub fn gather(invocation: &Invocation, toolchain: Vec<PathBuf>) -> HostFacts {
     let home = invocation.path_variable("HOME");
     let home = home.and_then(|home| HostPath::resolve(&home).ok());
     let system = system();
+    // Whoever runs a single program, without a language's tools, has no time to look for it.
+    let linked = match toolchain.is_empty() {
+        true => BTreeSet::new(),
+        false => reach::configuration(),
+    };
     let mut toolbox = system.clone();
     toolbox.extend(resolved(toolchain));
-    toolbox.extend(search_path(invocation, home.as_ref()));
+    let on_path: Vec<HostPath> = search_path(invocation, home.as_ref()).collect();
+    let own_home = home.as_ref().map(|home| home.canonical.as_path());
+    let of_system = |path: &Path| {
+        let mut system = system.iter();
+        system.any(|place| path.starts_with(&place.canonical))
+    };
+    let elsewhere = on_path.iter().filter(|path| !of_system(&path.canonical));
+    let elsewhere: Vec<PathBuf> = elsewhere
+        .flat_map(|path| reach::of_programs(&path.canonical, own_home))
+        .filter(|path| !of_system(path))
+        .collect();
+    toolbox.extend(on_path);
+    toolbox.extend(resolved(elsewhere));
     let accounts = Accounts::of(user, group, home.as_ref());
     HostFacts {
         caches: Vec::new(),
@@ -117,7 +136,7 @@ pub fn gather(invocation: &Invocation, toolchain: Vec<PathBuf>) -> HostFacts {
         user: user.as_raw(),
         group: group.as_raw(),
         home: home.filter(|home| is_replaceable(&home.canonical, &system)),
-        etc: etc(Path::new("/etc"), &system, &accounts),
+        etc: etc(Path::new("/etc"), &system, &accounts, &linked),
         etc_least: etc_least(&accounts),
         devices: Device::ALL
             .into_iter()
@@ -239,9 +258,16 @@ fn complete(mut table: Vec<u8>, id: u32, line: &str) -> Vec<u8> {
 }
 
 /// What stands below `/etc` next to the toolbox.
-fn etc(directory: &Path, system: &[HostPath], accounts: &Accounts) -> Vec<EtcEntry> {
+fn etc(
+    directory: &Path,
+    system: &[HostPath],
+    accounts: &Accounts,
+    linked: &BTreeSet<String>,
+) -> Vec<EtcEntry> {
     let mut entries = vec![hosts(), resolver()];
-    for name in ETC {
+    let linked = linked.iter().map(String::as_str);
+    let linked = linked.filter(|name| !ETC.contains(name));
+    for name in ETC.into_iter().chain(linked) {
         let path = directory.join(name);
         let Some(content) = etc_content(&path, system) else {
             continue;
@@ -366,7 +392,7 @@ mod tests {
         symlink("../nowhere", etc_directory.join("os-release")).unwrap();
 
         let system = [HostPath::resolve(&root.join("usr")).unwrap()];
-        let entries = etc(&etc_directory, &system, &accounts());
+        let entries = etc(&etc_directory, &system, &accounts(), &BTreeSet::new());
         let shown: Vec<String> = entries
             .iter()
             .map(|entry| {

@@ -24,7 +24,9 @@ pub mod host_path;
 pub mod inputs;
 pub mod workspace;
 
+mod outward;
 mod plan;
+mod reach;
 
 #[cfg(test)]
 mod tests;

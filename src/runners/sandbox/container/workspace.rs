@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::ContainerError;
 use super::facts::WorkspaceFacts;
-use super::host_path::HostPath;
+use super::host_path::{FileKind, HostPath};
 use super::mountinfo::{self, HostMount};
+use super::outward;
 
 /// What tells the root of a version-controlled tree.
 const VERSION_CONTROL: [&str; 6] = [".git", ".hg", ".jj", ".svn", ".pijul", "_darcs"];
@@ -38,6 +39,12 @@ pub fn gather(places: &Places<'_>, mounts: &[HostMount]) -> Result<WorkspaceFact
     let tree = root.and_then(|root| version_controlled_tree(&root, places.home));
     if let Some(tree) = tree {
         roots.push(resolve(&tree)?);
+        let repositories = repositories(&tree);
+        roots.extend(
+            repositories
+                .iter()
+                .filter_map(|path| HostPath::resolve(path).ok()),
+        );
     }
     for package in places.packages {
         roots.push(resolve(package)?);
@@ -57,6 +64,21 @@ pub fn gather(places: &Places<'_>, mounts: &[HostMount]) -> Result<WorkspaceFact
         masked,
         lent: Vec::new(),
     })
+}
+
+/// Adds what the links among the sources lead to. The built files are not looked through.
+pub fn follow_links(facts: &mut WorkspaceFacts, places: &Places<'_>) {
+    let built = |path: &Path| places.built.iter().any(|built| path.starts_with(built));
+    let roots = facts.roots.iter().map(|root| root.canonical.clone());
+    let roots: Vec<PathBuf> = roots.filter(|root| !built(root)).collect();
+    for path in outward::targets(&roots, places.home) {
+        match HostPath::resolve(&path) {
+            Ok(path) if path.kind == FileKind::Directory => facts.roots.push(path),
+            Ok(path) => facts.nested.push(path),
+            // It has vanished just now.
+            Err(_) => {}
+        }
+    }
 }
 
 /// What of our own lies in the project, under its real name, since that is where it is mounted.
@@ -88,6 +110,29 @@ fn version_controlled_tree(directory: &Path, home: Option<&Path>) -> Option<Path
                 .any(|marker| candidate.join(marker).exists())
         })
         .map(Path::to_owned)
+}
+
+/// Where Git keeps what a tree is a version of, if not in the tree: for a linked worktree or a
+/// submodule, `.git` is a file that names the directory, and that may name others in turn
+/// (gitrepository-layout(5)).
+fn repositories(tree: &Path) -> Vec<PathBuf> {
+    let line = |path: &Path| -> Option<String> {
+        let text = std::fs::read_to_string(path).ok()?;
+        Some(text.lines().next()?.trim_end().to_owned())
+    };
+    let own = tree.join(".git");
+    let named = line(&own).filter(|_| own.is_file());
+    let named = named.and_then(|line| Some(line.strip_prefix("gitdir: ")?.to_owned()));
+    let directory = named.map_or_else(|| own.clone(), |named| tree.join(named));
+    let common = line(&directory.join("commondir")).map(|common| directory.join(common));
+    let common = common.unwrap_or_else(|| directory.clone());
+    // Objects that a clone shares with its origin (`git clone --shared`, `--reference`).
+    let objects = common.join("objects");
+    let alternates = std::fs::read_to_string(objects.join("info/alternates")).unwrap_or_default();
+    let alternates = alternates.lines().filter(|line| !line.starts_with('#'));
+    let alternates: Vec<PathBuf> = alternates.map(|line| objects.join(line)).collect();
+    let all = [directory, common].into_iter().chain(alternates);
+    all.filter(|path| path.is_dir() && *path != own).collect()
 }
 
 #[cfg(test)]
@@ -150,6 +195,45 @@ mod tests {
         assert_eq!(paths(&facts.roots), ["w", "w", "outside", "built"]);
         assert!(paths(&facts.nested).iter().all(|path| path == "w/disk"));
         assert_eq!(facts.masked, [root.join("w/target/maelstrom")]);
+    }
+
+    #[test]
+    fn the_repository_of_a_tree_is_gathered_wherever_it_is() {
+        let (_keep, root) = made(&[
+            "main/.git/worktrees/w",
+            "main/.git/modules/sub",
+            "main/.git/objects/info",
+            "main/sub",
+            "linked",
+            "origin/.git/objects",
+            "gone",
+        ]);
+        let write = |name: &str, text: &str| std::fs::write(root.join(name), text).unwrap();
+        let linked = root.join("main/.git/worktrees/w");
+        write("linked/.git", &format!("gitdir: {}\n", linked.display()));
+        write("main/.git/worktrees/w/commondir", "../..\n");
+        write("main/sub/.git", "gitdir: ../.git/modules/sub\n");
+        let objects = root.join("origin/.git/objects");
+        write(
+            "main/.git/objects/info/alternates",
+            &format!("{}\n", objects.display()),
+        );
+        write("gone/.git", "gitdir: /nowhere/at/all\n");
+        let of = |tree: &str| -> Vec<String> {
+            let found = repositories(&root.join(tree)).into_iter();
+            let found = found.map(|path| path.canonicalize().unwrap());
+            found
+                .map(|path| path.strip_prefix(&root).unwrap().display().to_string())
+                .collect()
+        };
+        let all = ["main/.git/worktrees/w", "main/.git", "origin/.git/objects"];
+        assert_eq!(of("linked"), all);
+        assert_eq!(
+            of("main/sub"),
+            ["main/.git/modules/sub", "main/.git/modules/sub"]
+        );
+        assert_eq!(of("main"), ["origin/.git/objects"]);
+        assert_eq!(of("gone"), [""; 0]);
     }
 
     #[test]

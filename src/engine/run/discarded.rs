@@ -1,0 +1,111 @@
+//! What the tests of a round have written over the project's own files, and is gone: told once, at the
+//! round's end, so that nobody waits for a snapshot that was never kept. Pure.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::container::message::Discarded;
+use crate::engine::event::{Notice, Severity};
+
+/// The most files that are told apart.
+const FILES_MAX: usize = 10_000;
+
+/// So many are named.
+const NAMES_MAX: usize = 3;
+
+/// The files, as far as they were told.
+#[derive(Debug, Default)]
+pub struct Wastage {
+    files: BTreeSet<PathBuf>,
+    /// How many there are besides, perhaps some of them twice.
+    more: u64,
+}
+
+impl Wastage {
+    /// Takes in what a test has written. Only what is the project's own counts.
+    pub fn add(&mut self, discarded: Discarded, is_own: impl Fn(&Path) -> bool) {
+        let before = self.files.len();
+        for file in discarded.files {
+            if self.files.len() < FILES_MAX && is_own(&file) {
+                self.files.insert(file);
+            }
+        }
+        if self.files.len() > before {
+            self.more += u64::from(discarded.more);
+        }
+    }
+
+    /// What there is to tell of it, if anything, paths from this directory. Nothing is left.
+    pub fn tell(&mut self, directory: &Path) -> Option<Notice> {
+        let Wastage { files, more } = std::mem::take(self);
+        if files.is_empty() {
+            return None;
+        }
+        let names = files.iter().take(NAMES_MAX).map(|file| {
+            let file = file.strip_prefix(directory).unwrap_or(file);
+            file.display().to_string()
+        });
+        let names: Vec<String> = names.collect();
+        let rest = match files.len() > NAMES_MAX || more > 0 {
+            true => ", ...",
+            false => "",
+        };
+        let least = if more > 0 { "at least " } else { "" };
+        let count = more.saturating_add(files.len() as u64);
+        let counted = match count {
+            1 => "1 file that tests wrote among the sources was".to_owned(),
+            _ => format!("{least}{count} files that tests wrote among the sources were"),
+        };
+        Some(Notice {
+            severity: Severity::Warning,
+            text: format!("{counted} discarded: {}{rest}", names.join(", ")),
+            help: Some(
+                "a container keeps nothing; `--isolation=process` lets tests change the sources, \
+                 to update snapshots, say"
+                    .to_owned(),
+            ),
+            in_summary: true,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn discarded(names: &[&str], more: u32) -> Discarded {
+        Discarded {
+            files: names.iter().map(PathBuf::from).collect(),
+            more,
+        }
+    }
+
+    #[test]
+    fn each_file_of_the_project_is_counted_once() {
+        let told = |written: &[(&[&str], u32)]| {
+            let mut wastage = Wastage::default();
+            for (names, more) in written {
+                wastage.add(discarded(names, *more), |path| path.starts_with("/w"));
+            }
+            let notice = wastage.tell(Path::new("/w/p"));
+            assert!(wastage.tell(Path::new("/w/p")).is_none());
+            notice.map(|notice| notice.text).unwrap_or_default()
+        };
+        let lines = [
+            told(&[]),
+            told(&[(&["/elsewhere/x"], 9)]),
+            told(&[(&["/w/p/a.snap", "/x"], 0)]),
+            told(&[(&["/w/p/a.snap"], 0), (&["/w/p/a.snap", "/w/b"], 0)]),
+            told(&[(&["/w/p/1", "/w/p/2", "/w/p/3", "/w/p/4"], 0)]),
+            told(&[(&["/w/p/1"], 12)]),
+        ];
+        insta::assert_snapshot!(lines.join("\n"), @"
+
+
+        1 file that tests wrote among the sources was discarded: a.snap
+        2 files that tests wrote among the sources were discarded: /w/b, a.snap
+        4 files that tests wrote among the sources were discarded: 1, 2, 3, ...
+        at least 13 files that tests wrote among the sources were discarded: 1, ...
+        ");
+    }
+}

@@ -1,0 +1,137 @@
+//! The program that starts test binaries in place of the system: `[target.….runner]` of cargo's
+//! configuration, or its variable.
+//!
+//! Cargo's order: the variable `CARGO_TARGET_TRIPLE_RUNNER`, the table of the triple, then the table
+//! of an expression (`cfg(unix)`) that holds for it; in files the nearer one wins.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use cargo_platform::{Cfg, CfgExpr};
+use serde::Deserialize;
+
+use crate::runners::sandbox::invocation::Invocation;
+
+/// A table `[target.KEY]` of a configuration file.
+#[derive(Debug, Deserialize)]
+pub struct TargetTable {
+    runner: Option<Words>,
+}
+
+/// A program and its arguments.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Words {
+    Text(String),
+    List(Vec<String>),
+}
+
+/// The runners that configuration files name, by their keys: triples and expressions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runners(BTreeMap<String, Vec<OsString>>);
+
+impl Runners {
+    /// Takes in the tables of a file that stands below `base`. What nearer files said stays.
+    pub fn add(&mut self, tables: BTreeMap<String, TargetTable>, base: &Path) {
+        for (key, table) in tables {
+            if let Some(words) = table.runner.map(|words| split(words, base))
+                && !words.is_empty()
+            {
+                self.0.entry(key).or_insert(words);
+            }
+        }
+    }
+
+    /// Whether it matters what holds for a triple.
+    pub fn have_expressions(&self) -> bool {
+        self.0.keys().any(|key| key.starts_with("cfg("))
+    }
+
+    /// The words that stand before a test binary of this triple, for which these lines of
+    /// `rustc --print cfg` hold.
+    pub fn of(&self, invocation: &Invocation, triple: &str, cfgs: &str) -> Vec<OsString> {
+        let name = triple.to_uppercase().replace(['-', '.'], "_");
+        let variable = invocation.variable(&format!("CARGO_TARGET_{name}_RUNNER"));
+        if let Some(words) = variable.and_then(|words| words.to_str()) {
+            return split(Words::Text(words.to_owned()), &invocation.directory);
+        }
+        if let Some(words) = self.0.get(triple) {
+            return words.clone();
+        }
+        let cfgs: Vec<Cfg> = cfgs
+            .lines()
+            .filter_map(|line| Cfg::from_str(line).ok())
+            .collect();
+        let holds = |key: &str| {
+            let expression = key
+                .strip_prefix("cfg(")
+                .and_then(|key| key.strip_suffix(')'));
+            let expression = expression.and_then(|text| CfgExpr::from_str(text).ok());
+            expression.is_some_and(|expression| expression.matches(&cfgs))
+        };
+        let mut found = self.0.iter().filter(|(key, _)| holds(key));
+        found
+            .next()
+            .map(|(_, words)| words.clone())
+            .unwrap_or_default()
+    }
+}
+
+/// The words; a program with a directory starts at `base`.
+fn split(words: Words, base: &Path) -> Vec<OsString> {
+    let words: Vec<String> = match words {
+        Words::Text(text) => text.split_whitespace().map(str::to_owned).collect(),
+        Words::List(list) => list,
+    };
+    let mut words = words.into_iter();
+    let program = words.next().map(|program| match program.contains('/') {
+        true => base.join(PathBuf::from(program)).into_os_string(),
+        false => program.into(),
+    });
+    program
+        .into_iter()
+        .chain(words.map(OsString::from))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runners::sandbox::invocation::Colours;
+
+    const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+
+    fn runner(files: &[&str], variable: Option<&str>) -> Vec<OsString> {
+        let mut runners = Runners::default();
+        for file in files {
+            runners.add(toml::from_str(file).unwrap(), Path::new("/w"));
+        }
+        let name = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER";
+        let invocation = Invocation {
+            directory: "/here".into(),
+            environment: variable
+                .map(|value| (name.into(), value.into()))
+                .into_iter()
+                .collect(),
+            colours: Colours::Unwanted,
+        };
+        runners.of(&invocation, TRIPLE, "unix\ntarget_os=\"linux\"\n")
+    }
+
+    #[test]
+    fn the_most_special_word_decides() {
+        let exact = "[x86_64-unknown-linux-gnu]\nrunner = 'tools/run -v'\n";
+        let unix = "['cfg(unix)']\nrunner = ['sudo', '-E', 'a b']\n";
+        let all = "['cfg(all(unix, target_os = \"linux\"))']\nrunner = 'qemu'\n";
+        let windows = "['cfg(windows)']\nrunner = 'wine'\n[aarch64-apple-darwin]\nrunner = 'x'\n";
+        assert_eq!(runner(&[exact, unix], None), ["/w/tools/run", "-v"]);
+        assert_eq!(runner(&[windows, unix], None), ["sudo", "-E", "a b"]);
+        assert_eq!(runner(&[all], None), ["qemu"]);
+        assert_eq!(runner(&[exact], Some("./mine x")), ["/here/./mine", "x"]);
+        assert_eq!(runner(&[windows, "[x]\nlinker = 'cc'\n"], None), [""; 0]);
+        let other = "[x86_64-unknown-linux-gnu]\nrunner = 'far'\n";
+        assert_eq!(runner(&[exact, other], None), ["/w/tools/run", "-v"]);
+    }
+}

@@ -1,0 +1,246 @@
+//! Listings, with and without what else a program prints.
+
+use super::*;
+use crate::engine::job::{JobResult, ResourceUsage};
+use proptest::prelude::*;
+use std::time::Duration;
+
+fn captured(end: JobEnd, stdout: &[u8]) -> Captured {
+    Captured {
+        result: JobResult {
+            end,
+            usage: ResourceUsage::default(),
+            prepared: Duration::ZERO,
+            ran: Duration::ZERO,
+        },
+        stdout: stdout.to_vec(),
+        stderr: Vec::new(),
+    }
+}
+
+fn listed(stdout: &str) -> Captured {
+    captured(JobEnd::Exited(ExitStatus::Code(0)), stdout.as_bytes())
+}
+
+fn test(name: &str, attention: Attention, count: u32) -> ListedTest {
+    ListedTest {
+        name: name.to_owned(),
+        attention,
+        count,
+    }
+}
+
+#[test]
+fn names_may_hold_anything_and_ignored_ones_are_marked() {
+    let all =
+        listed("a::b: test\nmit Leerzeichen: äöü: test\nbench_it: benchmark\nx: test: test\n");
+    let ignored = listed("a::b: test\n");
+    assert_eq!(
+        combine(Harness::Libtest, &all, &ignored, None),
+        Ok(Listing::Tests(vec![
+            test("a::b", Attention::Ignored, 1),
+            test("mit Leerzeichen: äöü", Attention::Wanted, 1),
+            test("bench_it", Attention::Wanted, 1),
+            test("x: test", Attention::Wanted, 1),
+        ]))
+    );
+}
+
+#[test]
+fn a_name_that_is_listed_twice_is_one_test() {
+    let all = listed("twice: test\nonce: test\ntwice: test\n");
+    assert_eq!(
+        combine(Harness::Own, &all, &listed(""), None),
+        Ok(Listing::Tests(vec![
+            test("twice", Attention::Wanted, 2),
+            test("once", Attention::Wanted, 1),
+        ]))
+    );
+}
+
+#[test]
+fn libtest_may_hold_nothing_but_must_answer() {
+    let ends = |end| combine(Harness::Libtest, &captured(end, b""), &listed(""), None);
+    assert_eq!(
+        combine(Harness::Libtest, &listed(""), &listed(""), None),
+        Ok(Listing::Tests(Vec::new()))
+    );
+    let errors = [
+        ends(JobEnd::Exited(ExitStatus::Code(101))),
+        ends(JobEnd::Exited(ExitStatus::Signal {
+            number: 11,
+            core_dumped: true,
+        })),
+        ends(JobEnd::TimedOut),
+        ends(JobEnd::Cancelled),
+        ends(JobEnd::Error("no such file: /x/y".to_owned())),
+    ]
+    .map(|error| error.unwrap_err().to_string());
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+    exited with code 101 while it listed its tests
+    was ended by signal 11 while it listed its tests
+    did not list its tests in time
+    was stopped while it listed its tests
+    can't be listed: no such file: /x/y
+    "#);
+}
+
+#[test]
+fn a_main_of_its_own_that_does_not_understand_is_one_test() {
+    for all in [
+        listed(""),
+        listed("all 3 checks passed\n"),
+        captured(JobEnd::Exited(ExitStatus::Code(2)), b"usage: ...\n"),
+        captured(JobEnd::TimedOut, b""),
+    ] {
+        assert_eq!(
+            combine(Harness::Own, &all, &listed(""), None),
+            Ok(Listing::Whole)
+        );
+    }
+    let lost = captured(JobEnd::Error("gone".to_owned()), b"");
+    assert_eq!(
+        combine(Harness::Own, &lost, &listed(""), None),
+        Err(ListingError::NotRun("gone".to_owned()))
+    );
+}
+
+/// What a program lists that holds these tests, the last of them ignored, and prints this before and
+/// after.
+fn noisy(harness: Harness, tests: &[&str], before: &str, after: &str) -> Listing {
+    let lines = |names: &[&str]| -> Captured {
+        let lines = names.iter().map(|name| format!("{name}: test\n"));
+        listed(&format!("{before}{}{after}", lines.collect::<String>()))
+    };
+    let last = tests.len().saturating_sub(1);
+    let (all, ignored, none) = (lines(tests), lines(&tests[last..]), lines(&[]));
+    let none = is_doubtful(harness, &all, &ignored).then_some(&none);
+    combine(harness, &all, &ignored, none).unwrap()
+}
+
+fn quiet(tests: &[&str]) -> Listing {
+    let last = tests.len().saturating_sub(1);
+    let tests = tests.iter().enumerate().map(|(at, name)| match at == last {
+        true => test(name, Attention::Ignored, 1),
+        false => test(name, Attention::Wanted, 1),
+    });
+    Listing::Tests(tests.collect())
+}
+
+#[test]
+fn what_a_program_prints_besides_its_list_is_told_apart() {
+    for (before, after) in [
+        ("", ""),
+        ("initialising\n", ""),
+        ("initialising\ntwice\n\n", "over\n"),
+        ("without a newline ", ""),
+        ("", "bye"),
+        ("", "bye: test\n"),
+        ("mode: test\n", "mode: test\n"),
+        ("a: test\n", ""),
+        ("", "b::c: test\n"),
+        ("hello ", "a: test\n"),
+        ("\u{1b}[1mcolours\u{1b}[m\n", "\u{1b}[m"),
+    ] {
+        for tests in [&["a", "b::c", "d: e"][..], &["only"], &[]] {
+            let listing = noisy(Harness::Libtest, tests, before, after);
+            // Where both begin alike, it can't be told which of them is which.
+            let names = |listing| match listing {
+                Listing::Tests(mut tests) => {
+                    tests.sort_by(|one, other| one.name.cmp(&other.name));
+                    tests
+                }
+                Listing::Whole => Vec::new(),
+            };
+            let case = format!("{before:?} {after:?} {tests:?}");
+            assert_eq!(names(listing), names(quiet(tests)), "{case}");
+        }
+    }
+}
+
+#[test]
+fn noise_that_is_never_the_same_is_told_apart_by_lines_or_not_at_all() {
+    let combined = |all: &str, none: &str| {
+        combine(
+            Harness::Libtest,
+            &listed(all),
+            &listed(none),
+            Some(&listed(none)),
+        )
+    };
+    let one = Ok(Listing::Tests(vec![test("a", Attention::Wanted, 1)]));
+    assert_eq!(
+        combined("pid 1234\na: test\nafter 5 ms\n", "pid 77\nafter 3 ms\n"),
+        one
+    );
+    for (all, none) in [
+        ("pid 1234 a: test\n", "pid 77 "),
+        ("pid 12: test\na: test\nb\n", "pid 7: test\nc\n"),
+        ("pid 12\na: test\n", ""),
+        ("pid 12\na: test\n", "pid 1\nlonger\n"),
+    ] {
+        assert_eq!(combined(all, none), Ok(Listing::Whole), "{all:?} {none:?}");
+    }
+    let bytes = captured(
+        JobEnd::Exited(ExitStatus::Code(0)),
+        b"fine: test\nhe\xffo\n",
+    );
+    let ends = combine(Harness::Libtest, &bytes, &bytes, Some(&listed("")));
+    assert_eq!(ends, Ok(Listing::Whole));
+}
+
+#[test]
+fn a_third_listing_is_asked_for_only_in_doubt() {
+    let doubtful =
+        |harness, all: &str, ignored: &str| is_doubtful(harness, &listed(all), &listed(ignored));
+    let all = "a: test\nb: test\nc: test\n";
+    assert!(!doubtful(Harness::Libtest, all, ""));
+    assert!(!doubtful(Harness::Libtest, all, "b: test\n"));
+    assert!(doubtful(Harness::Libtest, all, "a: test\n"));
+    assert!(doubtful(
+        Harness::Libtest,
+        "hi a: test\nb: test\nc: test\n",
+        "hi b: test\n"
+    ));
+    assert!(doubtful(Harness::Libtest, "hi\na: test\n", "hi\n"));
+    assert!(!doubtful(Harness::Own, "hi\n", "hi\n"));
+    assert!(doubtful(Harness::Own, "mode: test\n", "mode: test\n"));
+}
+
+#[test]
+fn a_main_of_its_own_that_knows_only_some_of_the_arguments() {
+    let (all, one) = ("a: test\nb: test\n", "a: test\n");
+    let combined = |ignored: &str, none: &str| {
+        combine(
+            Harness::Own,
+            &listed(all),
+            &listed(ignored),
+            Some(&listed(none)),
+        )
+    };
+    // It lists its tests, whatever name is asked for.
+    let listing = vec![
+        test("a", Attention::Ignored, 1),
+        test("b", Attention::Wanted, 1),
+    ];
+    assert_eq!(combined(one, all), Ok(Listing::Tests(listing)));
+    // It prints the same, whatever it is asked for.
+    assert_eq!(combined(all, all), Ok(Listing::Whole));
+}
+
+proptest! {
+    #[test]
+    fn any_output_is_a_listing_or_one_test(stdout: Vec<u8>) {
+        let all = captured(JobEnd::Exited(ExitStatus::Code(0)), &stdout);
+        for harness in [Harness::Libtest, Harness::Own] {
+            prop_assert!(combine(harness, &all, &all, None).is_ok());
+            prop_assert!(combine(harness, &all, &listed(""), Some(&all)).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_listed_is_read_back(names in proptest::collection::vec("[^\n]+", 0..20)) {
+        let stdout: String = names.iter().map(|name| format!("{name}: test\n")).collect();
+        prop_assert_eq!(parse(stdout.as_bytes()), Ok(names));
+    }
+}

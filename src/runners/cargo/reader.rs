@@ -1,0 +1,323 @@
+//! Reads along while one test writes, and judges it by what its test binary says ([`transcript`]).
+//!
+//! Everything is shown as it was written.
+//!
+//! [`transcript`]: super::transcript
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::engine::event::{ExitStatus, Isolation, Stream};
+use crate::engine::framework::{Followed, Follower, Judgement, Reading};
+use crate::engine::job::TestKey;
+use crate::engine::run::tail::Tails;
+use crate::runners::sandbox::hints::hint;
+use crate::runners::sandbox::specified::files;
+
+use super::listing::Listing;
+use super::location;
+use super::target::Harness;
+use super::transcript::{Asked, Form, Said, Transcript};
+
+/// What is known of the test binaries that were listed, for whoever reads what their tests say.
+#[derive(Debug, Default)]
+pub struct Listed(Mutex<HashMap<Binary, Answers>>);
+
+/// A package's name and a target's.
+type Binary = (Arc<str>, Arc<str>);
+
+/// How a test binary answers when it is asked to run one test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answers {
+    /// Not at all: it runs whole.
+    ByStatus,
+    /// Like libtest.
+    InWords {
+        /// How many tests it has, where that is certain.
+        count: Option<u32>,
+        /// How many tests there are of a name, where it is not one.
+        namesakes: HashMap<String, u32>,
+    },
+}
+
+impl Listed {
+    /// Takes note of what a binary has listed. Arguments of the user's own may change which tests a
+    /// binary leaves out.
+    pub fn note(&self, binary: Binary, harness: Harness, listing: &Listing, plain: bool) {
+        let answers = match listing {
+            Listing::Whole => Answers::ByStatus,
+            Listing::Tests(tests) => {
+                let all = tests.iter().map(|test| test.count);
+                let all = all.fold(0u32, u32::saturating_add);
+                let several = tests.iter().filter(|test| test.count != 1);
+                Answers::InWords {
+                    count: (harness == Harness::Libtest && plain).then_some(all),
+                    namesakes: several
+                        .map(|test| (test.name.clone(), test.count))
+                        .collect(),
+                }
+            }
+        };
+        let mut known = self.known();
+        let twins = known.get(&binary).is_some_and(|known| *known != answers);
+        let answers = match (twins, answers) {
+            // Of another version of the package, or of an earlier round.
+            (true, Answers::InWords { namesakes, .. }) => Answers::InWords {
+                count: None,
+                namesakes,
+            },
+            (_, answers) => answers,
+        };
+        known.insert(binary, answers);
+    }
+
+    /// What is to be known of a test before its process says anything; nothing, if it is a whole
+    /// program, which says what it likes.
+    pub fn asked(&self, test: &TestKey, form: Form) -> Option<Asked> {
+        let binary = (test.package.clone(), test.artifact.clone());
+        let (total, count) = match self.known().get(&binary) {
+            Some(Answers::ByStatus) => return None,
+            Some(Answers::InWords { count, namesakes }) => {
+                (*count, namesakes.get(&test.name).copied().unwrap_or(1))
+            }
+            None => (None, 1),
+        };
+        Some(Asked {
+            name: test.name.clone(),
+            count,
+            others: total.map(|total| total.saturating_sub(count)),
+            form,
+        })
+    }
+
+    /// Nothing is known any more.
+    pub fn forget(&self) {
+        self.known().clear();
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Binary, Answers>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads what one attempt of a test writes.
+pub struct Reader {
+    transcript: Transcript,
+    tails: Tails,
+    /// What selects the test's binary among `--whole`.
+    pattern: String,
+    /// Where the compiler's relative paths start.
+    root: PathBuf,
+    /// Where we were called.
+    directory: PathBuf,
+    /// What keeps tests apart.
+    isolation: Isolation,
+}
+
+impl Reader {
+    /// Of this test; the pattern selects its binary, and the places are where the compiler's relative
+    /// paths start and where we were called.
+    pub fn new(
+        asked: Asked,
+        pattern: String,
+        places: (PathBuf, PathBuf),
+        isolation: Isolation,
+    ) -> Reader {
+        let (root, directory) = places;
+        Reader {
+            transcript: Transcript::new(asked),
+            tails: Tails::default(),
+            pattern,
+            root,
+            directory,
+            isolation,
+        }
+    }
+
+    fn judge(&mut self, status: Option<ExitStatus>) -> Judgement {
+        match status {
+            Some(ExitStatus::Code(0)) => judgement(self.transcript.said(), &self.pattern),
+            Some(ExitStatus::Code(_) | ExitStatus::Signal { .. }) => match self.hint() {
+                Some(hint) => Judgement::Failed { reason: Some(hint) },
+                None => Judgement::ByStatus,
+            },
+            None => Judgement::ByStatus,
+        }
+    }
+}
+
+impl Reader {
+    /// What the test's container may lack.
+    fn hint(&self) -> Option<String> {
+        match self.isolation {
+            Isolation::Container => {
+                let outputs = [self.tails.stdout(), self.tails.stderr()];
+                hint(outputs, files::CARGO.name, |path| {
+                    path.exists() && !path.starts_with(&self.root)
+                })
+            }
+            Isolation::Process => None,
+        }
+    }
+}
+
+impl Follower for Reader {
+    fn wrote(&mut self, stream: Stream, bytes: Vec<u8>) -> Vec<u8> {
+        self.tails.push(stream, &bytes);
+        match stream {
+            Stream::Stdout => self.transcript.wrote(&bytes),
+            Stream::Stderr => {}
+        }
+        bytes
+    }
+
+    fn ended(&mut self, status: Option<ExitStatus>) -> Followed {
+        let judgement = self.judge(status);
+        let location = match (status, &judgement) {
+            (None | Some(ExitStatus::Code(0)), Judgement::ByStatus) => None,
+            _ => location::failure_location(
+                self.tails.stdout(),
+                self.tails.stderr(),
+                &self.root,
+                &self.directory,
+            ),
+        };
+        Followed {
+            stdout: Vec::new(),
+            reading: Reading {
+                judgement,
+                location,
+                parts: Vec::new(),
+            },
+        }
+    }
+}
+
+/// The pattern that selects a test's binary.
+pub fn whole_pattern(test: &TestKey) -> String {
+    let package = &test.package;
+    let artifact = test.artifact.strip_suffix(')');
+    match artifact.and_then(|artifact| artifact.rsplit_once('(')) {
+        None | Some((_, "library")) => format!("package.equals({package}) && library"),
+        Some((name, kind)) => format!("package.equals({package}) && {kind}.equals({name})"),
+    }
+}
+
+/// How a test did whose process exited with 0 and has said this. The pattern selects its binary.
+fn judgement(said: Said, pattern: &str) -> Judgement {
+    let whole = format!("To run its binary whole: --whole '{pattern}'");
+    let unproven = |why: &str| Judgement::Error {
+        message: format!("its process exited with 0, but {why}. {whole}"),
+    };
+    match said {
+        Said::Passed => Judgement::ByStatus,
+        Said::Ignored { reason } => Judgement::Ignored { reason },
+        Said::Failed => Judgement::Failed {
+            reason: Some("the test failed, but its process exited with 0".to_owned()),
+        },
+        Said::NothingRan => unproven(
+            "said that it ran no test (`running 0 tests`); a name must be the same whenever the \
+             binary is started",
+        ),
+        Said::OthersRan(count) => unproven(&format!(
+            "said that it ran {count} tests where it was to run this one"
+        )),
+        Said::Begun => unproven(
+            "did not say that the test ran to its end; a test that calls `exit`, say, ends before \
+             it has passed",
+        ),
+        Said::Nothing => unproven(
+            "did not say that the test ran (`running 1 test`, then `test result: ok. 1 passed`)",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runners::cargo::listing::{Attention, ListedTest};
+
+    fn key(name: &str) -> TestKey {
+        TestKey {
+            package: "p".into(),
+            artifact: "p(library)".into(),
+            name: name.to_owned(),
+        }
+    }
+
+    fn binary() -> Binary {
+        ("p".into(), "p(library)".into())
+    }
+
+    fn listing(counts: &[(&str, u32)]) -> Listing {
+        let tests = counts.iter().map(|(name, count)| ListedTest {
+            name: (*name).to_owned(),
+            attention: Attention::Wanted,
+            count: *count,
+        });
+        Listing::Tests(tests.collect())
+    }
+
+    #[test]
+    fn how_many_others_there_are_is_known_where_it_is_certain() {
+        let asked = |listed: &Listed, name: &str| {
+            let asked = listed.asked(&key(name), Form::Pretty);
+            asked.map(|asked| (asked.count, asked.others))
+        };
+        let both = listing(&[("a", 1), ("b", 2)]);
+        let listed = Listed::default();
+        assert_eq!(asked(&listed, "a"), Some((1, None)));
+        listed.note(binary(), Harness::Libtest, &both, true);
+        assert_eq!(asked(&listed, "a"), Some((1, Some(2))));
+        assert_eq!(asked(&listed, "b"), Some((2, Some(1))));
+        listed.note(binary(), Harness::Libtest, &listing(&[("a", 1)]), true);
+        assert_eq!(asked(&listed, "a"), Some((1, None)));
+        for (harness, plain) in [(Harness::Own, true), (Harness::Libtest, false)] {
+            let listed = Listed::default();
+            listed.note(binary(), harness, &both, plain);
+            assert_eq!(asked(&listed, "b"), Some((2, None)));
+        }
+        let listed = Listed::default();
+        listed.note(binary(), Harness::Own, &Listing::Whole, true);
+        assert_eq!(asked(&listed, "main"), None);
+    }
+
+    #[test]
+    fn an_exit_code_of_0_is_no_pass_by_itself() {
+        let texts: Vec<String> = [
+            Said::NothingRan,
+            Said::OthersRan(3),
+            Said::Begun,
+            Said::Nothing,
+        ]
+        .map(|said| match judgement(said, "package.equals(p)") {
+            Judgement::Error { message } => message,
+            other => panic!("{other:?}"),
+        })
+        .to_vec();
+        insta::assert_snapshot!(texts.join("\n"), @"
+        its process exited with 0, but said that it ran no test (`running 0 tests`); a name must be the same whenever the binary is started. To run its binary whole: --whole 'package.equals(p)'
+        its process exited with 0, but said that it ran 3 tests where it was to run this one. To run its binary whole: --whole 'package.equals(p)'
+        its process exited with 0, but did not say that the test ran to its end; a test that calls `exit`, say, ends before it has passed. To run its binary whole: --whole 'package.equals(p)'
+        its process exited with 0, but did not say that the test ran (`running 1 test`, then `test result: ok. 1 passed`). To run its binary whole: --whole 'package.equals(p)'
+        ");
+        assert_eq!(judgement(Said::Passed, ""), Judgement::ByStatus);
+    }
+
+    #[test]
+    fn what_fails_by_itself_is_not_judged_and_its_place_is_found() {
+        let asked = Listed::default().asked(&key("a"), Form::Pretty).unwrap();
+        let mut reader = Reader::new(
+            asked,
+            String::new(),
+            ("/w".into(), "/w".into()),
+            Isolation::Process,
+        );
+        let panic = b"thread 'a' (7) panicked at src/lib.rs:7:9:\nno\n".to_vec();
+        assert_eq!(reader.wrote(Stream::Stderr, panic.clone()), panic);
+        let reading = reader.ended(Some(ExitStatus::Code(101))).reading;
+        assert_eq!(reading.judgement, Judgement::ByStatus);
+        assert_eq!(reading.location.unwrap().path, "src/lib.rs");
+    }
+}

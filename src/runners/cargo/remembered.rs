@@ -1,0 +1,113 @@
+//! Programs that did not answer in time when they were asked for their tests: they are not asked again
+//! until they are built anew, since waiting for an answer is all that they cost.
+//!
+//! One line a program, in the directory of the project's state: when it was built, how long it is, its
+//! path. What can't be read or written is as if it were not there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Where they are remembered.
+const FILE: &str = "without-answer";
+
+/// The most programs that are remembered.
+const PROGRAMS_MAX: usize = 1000;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Remembered {
+    file: PathBuf,
+    programs: Mutex<BTreeSet<String>>,
+}
+
+impl Remembered {
+    /// Those of this directory.
+    pub fn load(directory: &Path) -> Remembered {
+        let file = directory.join(FILE);
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let programs = text.lines().take(PROGRAMS_MAX).map(str::to_owned).collect();
+        Remembered {
+            file,
+            programs: Mutex::new(programs),
+        }
+    }
+
+    /// Whether this program did not answer, as it is now.
+    pub fn holds(&self, program: &Path) -> bool {
+        mark(program).is_some_and(|mark| self.programs().contains(&mark))
+    }
+
+    /// This program did not answer.
+    pub fn add(&self, program: &Path) {
+        let Some(mark) = mark(program) else {
+            return;
+        };
+        let mut programs = self.programs();
+        programs.insert(mark);
+        // What was built anew since is of no use.
+        programs.retain(|known| {
+            let path = known.splitn(3, ' ').nth(2);
+            path.and_then(|path| mark_of(path)).as_deref() == Some(known)
+        });
+        let lines: String = programs.iter().map(|known| format!("{known}\n")).collect();
+        if let Err(error) = write(&self.file, &lines) {
+            tracing::debug!(%error, "what did not answer could not be written down");
+        }
+    }
+
+    fn programs(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.programs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn mark(program: &Path) -> Option<String> {
+    mark_of(program.to_str().filter(|path| !path.contains('\n'))?)
+}
+
+fn mark_of(path: &str) -> Option<String> {
+    let metadata = fs::metadata(path).ok()?;
+    let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
+    Some(format!(
+        "{seconds}.{nanoseconds:09} {} {path}",
+        metadata.len()
+    ))
+}
+
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let directory = file.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(directory)?;
+    let mut written = tempfile::NamedTempFile::new_in(directory)?;
+    written.write_all(text.as_bytes())?;
+    written.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_remembered_until_it_is_built_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("a b"), "1").unwrap();
+        fs::write(at("other"), "1").unwrap();
+        let remembered = Remembered::load(&at("state"));
+        assert!(!remembered.holds(&at("a b")));
+        remembered.add(&at("a b"));
+        remembered.add(&at("other"));
+        remembered.add(&at("missing"));
+        let again = Remembered::load(&at("state"));
+        assert!(again.holds(&at("a b")) && again.holds(&at("other")));
+        assert!(!again.holds(&at("missing")));
+        fs::write(at("a b"), "longer").unwrap();
+        assert!(!again.holds(&at("a b")));
+        again.add(&at("other"));
+        let text = fs::read_to_string(at("state").join(FILE)).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}

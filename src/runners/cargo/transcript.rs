@@ -1,0 +1,457 @@
+//! What a test binary says of the one test that it was asked to run. Pure.
+//!
+//! An exit code of 0 does not mean that the test passed: a test binary that knows no test of the
+//! name that it was given says `running 0 tests` and exits with 0, and so does a process in which a
+//! test called `exit(0)`. So a test counts only if its process has said that it ran:
+//!
+//! ```text
+//! running 1 test                                   before anything of the test's own
+//! ...                                              what the test writes
+//! test NAME ... ok                                 not in terse form
+//!
+//! test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.01s
+//! ```
+//!
+//! What a test writes may look the same (a test of a test runner, say) and may stand in the middle
+//! of such a line, if a thread goes on writing. So the first header counts and the last result; a
+//! result must have the right numbers, and stand after the test's own name. Where it is known how
+//! many tests the binary has, the number of those that were left out must be right, too.
+//!
+//! libtest's forms (pretty, terse, JSON, JUnit) are understood, and what Criterion says when it tests
+//! a benchmark.
+//!
+//! Invariant: holds at most [`LINE_BYTES_MAX`] of a line, and the test's name.
+
+use std::ffi::OsString;
+
+use memchr::memmem;
+use serde_json::Value;
+
+/// So much of the end of a line is looked at.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// What is known of a test before its process says anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The name that its process was given.
+    pub name: String,
+    /// How many tests of its binary have this name.
+    pub count: u32,
+    /// How many others the binary has, where that is certain.
+    pub others: Option<u32>,
+    /// The form in which the process answers.
+    pub form: Form,
+}
+
+/// A form in which libtest answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// A line for each test, with its name.
+    #[default]
+    Pretty,
+    /// A character for each test.
+    Terse,
+    /// A JSON object on each line.
+    Json,
+    /// A document of JUnit's.
+    Junit,
+}
+
+/// What became of a test, as far as its process has said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It ran and passed.
+    Passed,
+    /// It did not run, as its author wished.
+    Ignored {
+        /// Why, if that was said.
+        reason: Option<String>,
+    },
+    /// It ran and failed.
+    Failed,
+    /// That no test has the name.
+    NothingRan,
+    /// That another number of tests ran than there are of the name.
+    OthersRan(u32),
+    /// That it would run the test, and not that it did.
+    Begun,
+    /// Nothing that is understood.
+    Nothing,
+}
+
+impl Form {
+    /// The form that these arguments make a test binary use.
+    pub fn asked_for(arguments: &[OsString]) -> Form {
+        let mut form = Form::Pretty;
+        let mut rest = arguments.iter().filter_map(|argument| argument.to_str());
+        while let Some(argument) = rest.next() {
+            let named = match argument {
+                "-q" | "--quiet" => Some("terse"),
+                "--format" => rest.next(),
+                _ => argument.strip_prefix("--format="),
+            };
+            form = match named {
+                None => continue,
+                Some("terse") => Form::Terse,
+                Some("json") => Form::Json,
+                Some("junit") => Form::Junit,
+                Some(_) => Form::Pretty,
+            };
+        }
+        form
+    }
+}
+
+/// Reads what one process writes to its standard output.
+#[derive(Clone, Debug)]
+pub struct Transcript {
+    asked: Asked,
+    /// `test NAME`, with no more than one space in a row.
+    needle: Vec<u8>,
+    line: Vec<u8>,
+    begun: Option<u32>,
+    named: Named,
+    end: Option<End>,
+    criterion: Criterion,
+}
+
+/// What was said of the test by its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Named {
+    #[default]
+    Not,
+    /// The name, with something else after it than an outcome.
+    Alone,
+    Ok,
+    Ignored(Option<String>),
+    Failed,
+}
+
+/// What was said of all tests that ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct End {
+    counts: Counts,
+    named: Named,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u32,
+    failed: u32,
+    ignored: u32,
+    measured: u32,
+    filtered: u32,
+}
+
+/// How far Criterion's lines have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Criterion {
+    #[default]
+    Nothing,
+    Testing,
+    Success,
+}
+
+impl Transcript {
+    /// Nothing was said yet.
+    pub fn new(asked: Asked) -> Transcript {
+        let needle = single_spaced(format!("test {}", asked.name).as_bytes());
+        Transcript {
+            needle: needle.trim_ascii_end().to_vec(),
+            asked,
+            line: Vec::new(),
+            begun: None,
+            named: Named::default(),
+            end: None,
+            criterion: Criterion::default(),
+        }
+    }
+
+    /// Takes in what was written.
+    pub fn wrote(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.hold(piece);
+            if piece.ends_with(b"\n") {
+                self.end_line();
+            }
+        }
+    }
+
+    /// What all that means.
+    pub fn said(&mut self) -> Said {
+        self.end_line();
+        if self.criterion == Criterion::Success {
+            return Said::Passed;
+        }
+        match (self.begun, &self.end) {
+            (None, _) => Said::Nothing,
+            (Some(0), _) => Said::NothingRan,
+            (Some(count), _) if count != self.asked.count => Said::OthersRan(count),
+            (Some(_), None) => Said::Begun,
+            (Some(count), Some(end)) => self.ended(count, end),
+        }
+    }
+
+    fn ended(&self, count: u32, end: &End) -> Said {
+        let Counts {
+            passed,
+            failed,
+            ignored,
+            measured,
+            filtered,
+        } = end.counts;
+        let in_all = [passed, failed, ignored, measured];
+        let in_all = in_all.iter().fold(0u32, |sum, n| sum.saturating_add(*n));
+        let is_named = match self.asked.form {
+            Form::Pretty | Form::Json => end.named != Named::Not,
+            Form::Terse | Form::Junit => true,
+        };
+        let others = self.asked.others.is_none_or(|others| others == filtered);
+        match (&end.named, in_all == count && is_named && others) {
+            // Another one's result.
+            (_, false) => Said::Begun,
+            (_, true) if failed > 0 => Said::Failed,
+            (Named::Ignored(reason), true) if ignored == count => Said::Ignored {
+                reason: reason.clone(),
+            },
+            (_, true) if ignored == count => Said::Ignored { reason: None },
+            (Named::Failed, true) => Said::Failed,
+            (Named::Not | Named::Alone | Named::Ok | Named::Ignored(_), true) => Said::Passed,
+        }
+    }
+
+    /// Keeps the end of the line that is being written.
+    fn hold(&mut self, piece: &[u8]) {
+        let most = LINE_BYTES_MAX + self.needle.len();
+        let newest = piece.split_at(piece.len().saturating_sub(most)).1;
+        if self.line.len() + newest.len() > 2 * most {
+            let surplus = (self.line.len() + newest.len()).saturating_sub(most);
+            self.line.drain(..surplus.min(self.line.len()));
+        }
+        self.line.extend_from_slice(newest);
+    }
+
+    fn end_line(&mut self) {
+        let mut line = std::mem::take(&mut self.line);
+        while matches!(line.last(), Some(b'\n' | b'\r')) {
+            line.pop();
+        }
+        match self.asked.form {
+            Form::Pretty | Form::Terse => self.plain(&line),
+            Form::Json => self.json(&line),
+            Form::Junit => self.junit(&line),
+        }
+        line.clear();
+        self.line = line;
+    }
+
+    fn plain(&mut self, line: &[u8]) {
+        if self.begun.is_none() {
+            self.begun = header(line);
+        }
+        self.criterion(line);
+        if let Some(counts) = counts(line) {
+            let named = self.named.clone();
+            self.end = Some(End { counts, named });
+            return;
+        }
+        if memmem::find(line, b"test ").is_some()
+            && let Some(after) = after_name(&single_spaced(line), &self.needle)
+        {
+            self.named = outcome(after);
+        } else if self.named == Named::Alone {
+            // Somebody else wrote between the name and the outcome.
+            match outcome(line) {
+                Named::Not | Named::Alone => {}
+                named => self.named = named,
+            }
+        }
+    }
+
+    fn criterion(&mut self, line: &[u8]) {
+        let tested = line.strip_prefix(b"Testing ");
+        self.criterion = match self.criterion {
+            _ if tested == Some(self.asked.name.as_bytes()) => Criterion::Testing,
+            Criterion::Testing if line == b"Success" => Criterion::Success,
+            other => other,
+        };
+    }
+
+    fn json(&mut self, line: &[u8]) {
+        // A test may have begun the line.
+        let Some(from) = memchr::memchr(b'{', line) else {
+            return;
+        };
+        let Ok(value) = serde_json::from_slice::<Value>(line.split_at(from).1) else {
+            return;
+        };
+        let text = |key: &str| value.get(key).and_then(Value::as_str);
+        let number = |key: &str| {
+            let number = value.get(key).and_then(Value::as_u64);
+            number.and_then(|number| u32::try_from(number).ok())
+        };
+        match (text("type"), text("event")) {
+            (Some("suite"), Some("started")) if self.begun.is_none() => {
+                self.begun = number("test_count");
+            }
+            (Some("suite"), Some("ok" | "failed")) => {
+                let count = |key| number(key).unwrap_or_default();
+                let counts = Counts {
+                    passed: count("passed"),
+                    failed: count("failed"),
+                    ignored: count("ignored"),
+                    measured: count("measured"),
+                    filtered: count("filtered_out"),
+                };
+                let named = self.named.clone();
+                self.end = Some(End { counts, named });
+            }
+            (Some("bench"), _) if text("name") == Some(&self.asked.name) => self.named = Named::Ok,
+            (Some("test"), Some(event)) if text("name") == Some(&self.asked.name) => {
+                let message = text("message").map(str::to_owned);
+                self.named = match event {
+                    "ok" => Named::Ok,
+                    "failed" | "timeout" => Named::Failed,
+                    "ignored" => Named::Ignored(message),
+                    _ => Named::Alone,
+                };
+            }
+            _ => {}
+        }
+    }
+
+    fn junit(&mut self, line: &[u8]) {
+        let Some(from) = memmem::find(line, b"<testsuite ") else {
+            return;
+        };
+        let after = String::from_utf8_lossy(line.split_at(from).1);
+        let tag = after.split('>').next().unwrap_or_default();
+        let number = |name: &str| -> Option<u32> {
+            let after = tag.split_once(&format!(" {name}=\""))?.1;
+            after.split('"').next()?.parse().ok()
+        };
+        let (Some(tests), Some(failures)) = (number("tests"), number("failures")) else {
+            return;
+        };
+        let failed = failures.saturating_add(number("errors").unwrap_or_default());
+        let ignored = number("skipped").unwrap_or_default();
+        self.begun = Some(tests);
+        self.end = Some(End {
+            counts: Counts {
+                passed: tests.saturating_sub(failed.saturating_add(ignored)),
+                failed,
+                ignored,
+                measured: 0,
+                // It does not say; nobody else can tell either.
+                filtered: self.asked.others.unwrap_or_default(),
+            },
+            named: Named::default(),
+        });
+    }
+}
+
+/// Reads `running 1 test`.
+fn header(line: &[u8]) -> Option<u32> {
+    let rest = line.strip_prefix(b"running ")?;
+    let (number, rest) = leading_number(rest)?;
+    let rest = rest.strip_prefix(b" test")?;
+    let rest = rest.strip_prefix(b"s").unwrap_or(rest);
+    (rest.is_empty() || rest.starts_with(b" (shuffle seed: ")).then_some(number)
+}
+
+/// Reads `. 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out`, the last on the line. libtest
+/// writes it in one piece.
+fn counts(line: &[u8]) -> Option<Counts> {
+    let last = memmem::rfind(line, b" passed; ")?;
+    let start = line.split_at(last).0;
+    let digits = start.iter().rev().take_while(|byte| byte.is_ascii_digit());
+    let start = last - digits.count();
+    line.get(..start)?.ends_with(b". ").then_some(())?;
+    let mut rest = line.get(start..)?;
+    let mut next = |label: &[u8]| {
+        let (number, after) = leading_number(rest)?;
+        rest = after.strip_prefix(label)?;
+        Some(number)
+    };
+    Some(Counts {
+        passed: next(b" passed; ")?,
+        failed: next(b" failed; ")?,
+        ignored: next(b" ignored; ")?,
+        measured: next(b" measured; ")?,
+        filtered: next(b" filtered out")?,
+    })
+}
+
+fn leading_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit());
+    let (digits, rest) = bytes.split_at(digits.count());
+    let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some((number, rest))
+}
+
+/// What stands after `test NAME ... `, the last on the line. libtest says between the two how the
+/// test is run, and others fill up with spaces.
+fn after_name<'a>(line: &'a [u8], needle: &[u8]) -> Option<&'a [u8]> {
+    let found = memmem::rfind_iter(line, needle);
+    let mut afters = found.filter_map(|at| line.get(at + needle.len()..));
+    afters.find_map(|after| {
+        let modes: [&[u8]; 4] = [b" - should panic", b" - compile fail", b" - compile", b""];
+        let after = modes.iter().find_map(|mode| after.strip_prefix(*mode))?;
+        let after = after.strip_prefix(b" ...")?;
+        Some(after.strip_prefix(b" ").unwrap_or(after))
+    })
+}
+
+/// The outcome that a line ends or begins with.
+fn outcome(line: &[u8]) -> Named {
+    let plain = without_escapes(line);
+    let plain = plain.trim_ascii();
+    let begins = |word: &[u8]| {
+        let after = plain.strip_prefix(word);
+        after.is_some_and(|after| !after.first().is_some_and(u8::is_ascii_alphanumeric))
+    };
+    if begins(b"ignored") {
+        let reason = plain.strip_prefix(b"ignored, ");
+        Named::Ignored(reason.map(|reason| String::from_utf8_lossy(reason).into_owned()))
+    } else if begins(b"FAILED") || plain.ends_with(b"FAILED") {
+        Named::Failed
+    } else if begins(b"ok") || begins(b"bench") || plain.ends_with(b"ok") {
+        Named::Ok
+    } else {
+        Named::Alone
+    }
+}
+
+/// The bytes without the sequences that colour them.
+fn without_escapes(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((first, after)) = rest.split_first() {
+        rest = match (first, after.first()) {
+            (0x1b, Some(b'[')) => {
+                let end = after.iter().position(u8::is_ascii_alphabetic);
+                end.and_then(|end| after.get(end + 1..)).unwrap_or_default()
+            }
+            (0x1b, Some(b'(')) => after.get(2..).unwrap_or_default(),
+            (_, _) => {
+                plain.push(*first);
+                after
+            }
+        };
+    }
+    plain
+}
+
+/// The same with no more than one space in a row.
+fn single_spaced(bytes: &[u8]) -> Vec<u8> {
+    let mut spaced = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        if *byte != b' ' || spaced.last() != Some(&b' ') {
+            spaced.push(*byte);
+        }
+    }
+    spaced
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! Links among the sources that lead out of them: what they lead to belongs to the sources, too.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The most files and directories that are looked at; in a larger tree the links that are deeper than
+/// others are not found. Looking at them takes some 10 ms.
+const ENTRIES_MAX: usize = 20_000;
+
+/// The most links that are followed.
+const LINKS_MAX: usize = 200;
+
+/// Directories that hold no sources, wherever they are.
+const WITHOUT_SOURCES: [&str; 8] = [
+    ".git",
+    ".hg",
+    ".jj",
+    ".svn",
+    ".venv",
+    "__pycache__",
+    "node_modules",
+    "target",
+];
+
+/// Marks a directory whose content can be made again.
+const CACHE_MARK: &str = "CACHEDIR.TAG";
+
+/// Directories that every container has in a form of its own.
+const EVERYWHERE: [&str; 5] = ["/dev", "/etc", "/proc", "/run", "/sys"];
+
+/// Where the links below these directories lead to that lead out of all of them. Nothing is among it
+/// that holds one of the directories, or the home directory.
+pub fn targets(roots: &[PathBuf], home: Option<&Path>) -> Vec<PathBuf> {
+    let mut waiting: VecDeque<PathBuf> = roots.iter().cloned().collect();
+    let mut found = BTreeSet::new();
+    let (mut entries, mut links) = (0, 0);
+    let leads_out = |target: &Path| {
+        let mut everywhere = EVERYWHERE.iter();
+        let mut own = roots.iter().map(PathBuf::as_path).chain(home);
+        !everywhere.any(|place| target.starts_with(place))
+            && !roots.iter().any(|root| target.starts_with(root))
+            && !own.any(|place| place.starts_with(target))
+    };
+    while let Some(directory) = waiting.pop_front() {
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            entries += 1;
+            if entries > ENTRIES_MAX || links > LINKS_MAX {
+                return found.into_iter().collect();
+            }
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
+            let path = entry.path();
+            if kind.is_symlink() {
+                links += 1;
+                found.extend(path.canonicalize().ok().filter(|target| leads_out(target)));
+            } else if kind.is_dir() {
+                let name = entry.file_name();
+                let is_made = WITHOUT_SOURCES.iter().any(|without| name == *without);
+                if !is_made && !path.join(CACHE_MARK).exists() {
+                    waiting.push_back(path);
+                }
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn only_what_is_outside_and_no_more_than_that_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        for name in [
+            "w/a/b",
+            "w/target",
+            "w/cache",
+            "data/deep",
+            "home/u",
+            "w/.git",
+        ] {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        fs::write(root.join("file"), "").unwrap();
+        fs::write(root.join("w/cache").join(CACHE_MARK), "").unwrap();
+        for (link, target) in [
+            ("w/a/b/data", "../../../data/deep"),
+            ("w/file", "../file"),
+            ("w/inside", "a"),
+            ("w/up", ".."),
+            ("w/me", "../home/u"),
+            ("w/dangling", "../nothing"),
+            ("w/target/built", "../../data"),
+            ("w/cache/made", "../../data"),
+            ("w/.git/x", "../../data"),
+            ("w/system", "/proc/self"),
+        ] {
+            symlink(target, root.join(link)).unwrap();
+        }
+        let found = targets(&[root.join("w")], Some(&root.join("home/u")));
+        assert_eq!(found, [root.join("data/deep"), root.join("file")]);
+    }
+}

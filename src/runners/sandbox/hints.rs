@@ -1,0 +1,139 @@
+//! What a container may lack when a test fails, by the signs of it in what the test wrote. Never more
+//! than one line, and nothing without a sign.
+
+use std::path::Path;
+
+/// So much of the end of each stream is looked at.
+const LOOKED_AT_BYTES: usize = 16 * 1024;
+
+/// What programs and libraries say that want to leave the machine.
+const NETWORK: [&str; 6] = [
+    "Network is unreachable",
+    "Temporary failure in name resolution",
+    "Could not resolve host",
+    "failed to lookup address information",
+    "network is unreachable",
+    "dns error",
+];
+
+/// What Git says whose configuration is in a home directory.
+const IDENTITY: [&str; 3] = [
+    "Please tell me who you are",
+    "Author identity unknown",
+    "unable to auto-detect email address",
+];
+
+/// What is said of a file that is not there.
+const ABSENCE: [&str; 2] = [
+    "No such file or directory",
+    "cannot execute: required file not found",
+];
+
+/// Directories that containers have, as they are here or in a form of their own.
+const SHOWN: [&str; 11] = [
+    "/bin", "/dev", "/lib", "/lib64", "/nix", "/opt", "/proc", "/sbin", "/sys", "/tmp", "/usr",
+];
+
+/// What shells say of a program that is not on `PATH`.
+const NO_COMMAND: [&str; 2] = [": command not found", ": not found"];
+
+/// What the container may lack, and how to give it; `file` is the project's own file about containers,
+/// and `exists` tells whether there is a file on this machine.
+pub fn hint(outputs: [&[u8]; 2], file: &str, exists: impl Fn(&Path) -> bool) -> Option<String> {
+    let texts = outputs.map(|bytes| {
+        let end = bytes.len().saturating_sub(LOOKED_AT_BYTES);
+        String::from_utf8_lossy(bytes.split_at(end).1).into_owned()
+    });
+    let lines = || texts.iter().flat_map(|text| text.lines());
+    let says = |signs: &[&str]| lines().any(|line| signs.iter().any(|sign| line.contains(sign)));
+    if says(&NETWORK) {
+        return Some(format!(
+            "the container has no network but loopback; `network = \"local\"` in {file} gives it \
+             this machine's"
+        ));
+    }
+    if says(&IDENTITY) {
+        return Some(format!(
+            "the container has an empty home directory; `added_environment` in {file} can set \
+             GIT_AUTHOR_NAME and its like"
+        ));
+    }
+    let absent = lines().filter(|line| ABSENCE.iter().any(|sign| line.contains(sign)));
+    let path = absent
+        .flat_map(paths)
+        .filter(|path| path.components().count() > 2)
+        .filter(|path| !SHOWN.iter().any(|shown| path.starts_with(shown)))
+        .find(|path| exists(path));
+    if let Some(path) = path {
+        return Some(format!(
+            "the container may lack {}, which is on this machine; `added_mounts` in {file} can \
+             show it",
+            path.display()
+        ));
+    }
+    let missing = lines().find_map(|line| {
+        let before = NO_COMMAND.iter().find_map(|sign| line.strip_suffix(sign))?;
+        let shell = before.split(": ").next()?.rsplit('/').next()?;
+        let word = before.rsplit(": ").next().filter(|word| *word != before)?;
+        // `sh: 1: tool: not found`
+        (shell.ends_with("sh") && !word.contains(' ')).then(|| word.to_owned())
+    });
+    missing.map(|word| {
+        format!(
+            "the container has no program `{word}`; it has those along PATH as it is here, and \
+             `added_mounts` in {file} can show more"
+        )
+    })
+}
+
+/// The absolute paths on a line.
+fn paths(line: &str) -> impl Iterator<Item = &Path> {
+    let ends = |character: char| character.is_whitespace() || "\"'`,;:()[]{}<>".contains(character);
+    line.split(ends)
+        .filter(|word| word.starts_with('/'))
+        .map(Path::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hinted(text: &str) -> String {
+        let exists =
+            |path: &Path| path == Path::new("/home/u/data.bin") || path.starts_with("/usr");
+        hint([b"", text.as_bytes()], "FILE", exists).unwrap_or_else(|| "-".to_owned())
+    }
+
+    #[test]
+    fn a_sign_gives_one_line_and_no_sign_gives_none() {
+        let lines = [
+            "assertion failed: left == right",
+            "Os { code: 101, kind: NetworkUnreachable, message: \"Network is unreachable\" }",
+            "curl: (6) Could not resolve host: example.org",
+            "*** Please tell me who you are.",
+            "cannot open \"/home/u/data.bin\": No such file or directory (os error 2)",
+            "cannot open \"/home/u/other.bin\": No such file or directory (os error 2)",
+            "No such file or directory (os error 2)",
+            "/usr/bin/ld: cannot find -lx: No such file or directory",
+            "sh: 1: frobnicate: not found",
+            "bash: line 1: frobnicate: command not found",
+            "the key was: not found",
+            "404: not found",
+        ]
+        .map(hinted);
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        -
+        the container has no network but loopback; `network = "local"` in FILE gives it this machine's
+        the container has no network but loopback; `network = "local"` in FILE gives it this machine's
+        the container has an empty home directory; `added_environment` in FILE can set GIT_AUTHOR_NAME and its like
+        the container may lack /home/u/data.bin, which is on this machine; `added_mounts` in FILE can show it
+        -
+        -
+        -
+        the container has no program `frobnicate`; it has those along PATH as it is here, and `added_mounts` in FILE can show more
+        the container has no program `frobnicate`; it has those along PATH as it is here, and `added_mounts` in FILE can show more
+        -
+        -
+        "#);
+    }
+}

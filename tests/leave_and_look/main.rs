@@ -5,7 +5,6 @@
 //! and must find it: a look that cannot fail shows nothing.
 
 mod image;
-#[path = "../support/mod.rs"]
 mod support;
 mod table;
 mod ways;
@@ -20,7 +19,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use cluster::Cluster;
-use table::Said;
+use table::{Said, Time};
 use ways::{MEETING, Way};
 
 const RUN: &str = env!("CARGO_BIN_EXE_maelstrom-run");
@@ -57,7 +56,7 @@ fn in_sequence(way: &Way) {
         }
     }
     let (said, errors) = run(way, "--slots=1", &input);
-    let wrong = |row| said.complaints(row, "leave", "look", Some("check"));
+    let wrong = |row| said.complaints(row, Time::Afterwards);
     let complaints: String = rows.iter().map(wrong).collect();
     assert!(complaints.is_empty(), "\n{complaints}\n{errors}");
 }
@@ -120,7 +119,7 @@ fn side_by_side(way: Way) {
         }
     }
     let (said, errors) = run(&way, "--slots=2", &input);
-    let wrong = |row| said.complaints(row, "hold", "watch", None);
+    let wrong = |row| said.complaints(row, Time::Meanwhile);
     let complaints: String = rows.iter().map(wrong).collect();
     assert!(complaints.is_empty(), "\n{complaints}\n{errors}");
 }
@@ -190,7 +189,7 @@ fn nothing_passes_from_one_clients_job_to_anothers_on_a_worker() {
     }
     one.end();
     other.end();
-    let wrong = |row| said.complaints(row, "leave", "look", None);
+    let wrong = |row| said.complaints(row, Time::AfterwardsUnchecked);
     let complaints: String = rows.iter().map(wrong).collect();
     assert!(complaints.is_empty(), "\n{complaints}");
 }

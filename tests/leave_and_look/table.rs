@@ -19,6 +19,8 @@ pub enum Fate {
     Refused,
     /// One of the two, depending on the kernel, the user or the container.
     Either,
+    /// A job may leave it; it is undone at the job's end, and seen by others until then.
+    Shared,
 }
 
 /// One row.
@@ -76,11 +78,23 @@ fn row(line: &str) -> Row {
             "undone" => Fate::Undone,
             "refused" => Fate::Refused,
             "either" => Fate::Either,
+            "shared" => Fate::Shared,
             other => panic!("no fate: {other}"),
         },
         needs: needs.split_whitespace().map(str::to_owned).collect(),
         is_refusal_alone: looked_for_by == "the refusal alone",
     }
+}
+
+/// When a job looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// When the job that leaves has ended; a third one has left and found it.
+    Afterwards,
+    /// The same without the third.
+    AfterwardsUnchecked,
+    /// While the job that leaves goes on.
+    Meanwhile,
 }
 
 /// What jobs have said: for each verb and row, the outcome and the text.
@@ -99,9 +113,13 @@ impl Said {
         assert!(before.is_none(), "it was said twice: {line}");
     }
 
-    /// What is wrong with what was said of a row by these verbs: who leaves, who looks, and, where
-    /// that was tried, who does both.
-    pub fn complaints(&self, row: &Row, leave: &str, look: &str, check: Option<&str>) -> String {
+    /// What is wrong with what was said of a row.
+    pub fn complaints(&self, row: &Row, time: Time) -> String {
+        let (leave, look, check) = match time {
+            Time::Afterwards => ("leave", "look", Some("check")),
+            Time::AfterwardsUnchecked => ("leave", "look", None),
+            Time::Meanwhile => ("hold", "watch", None),
+        };
         let mut complaints = String::new();
         let mut said = |verb: &str, expected: &dyn Fn(&str) -> bool| {
             let key = (verb.to_owned(), row.name.clone());
@@ -121,11 +139,15 @@ impl Said {
             outcome.to_owned()
         };
         said(leave, &|outcome| match row.fate {
-            Fate::Undone => outcome == "done",
+            Fate::Undone | Fate::Shared => outcome == "done",
             Fate::Refused => outcome == "denied",
             Fate::Either => outcome == "done" || outcome == "denied",
         });
-        said(look, &|outcome| outcome == "done");
+        let is_shared = row.fate == Fate::Shared && time == Time::Meanwhile;
+        said(look, &|outcome| match is_shared {
+            true => outcome == "found" || outcome == "done",
+            false => outcome == "done",
+        });
         // A look that finds nothing where there is something would show nothing above.
         if let Some(check) = check {
             let is_left = |outcome: &str| match row.is_refusal_alone {
@@ -133,7 +155,7 @@ impl Said {
                 false => outcome == "found",
             };
             said(check, &|outcome| match row.fate {
-                Fate::Undone => is_left(outcome),
+                Fate::Undone | Fate::Shared => is_left(outcome),
                 Fate::Refused => outcome == "denied",
                 Fate::Either => is_left(outcome) || outcome == "denied",
             });

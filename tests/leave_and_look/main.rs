@@ -17,6 +17,7 @@ mod feed;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cluster::Cluster;
 use table::{Said, Time};
@@ -46,8 +47,17 @@ fn the_table_has_many_rows_and_the_documentation_names_each() {
     assert!(unknown.is_empty(), "no rows, in {path}: {unknown:?}");
 }
 
+/// Some rows leave locks on files of the machine, which all containers see meanwhile, those of other
+/// tests included: one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    // Whether another test failed is no concern of this one.
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Runs jobs one after the other in one slot: each row is left, looked for, and checked.
 fn in_sequence(way: &Way) {
+    let _turn = alone();
     let rows = way.rows();
     let mut input = String::new();
     for row in &rows {
@@ -109,6 +119,7 @@ fn nothing_passes_from_job_to_job_in_an_image_with_mounts() {
 
 /// Runs each row in two slots at once: one job leaves it and stays, the other looks meanwhile.
 fn side_by_side(way: Way) {
+    let _turn = alone();
     let rows = way.rows();
     let way = way.with_meeting(&rows);
     let mut input = String::new();
@@ -173,6 +184,7 @@ impl Client {
 
 #[test]
 fn nothing_passes_from_one_clients_job_to_anothers_on_a_worker() {
+    let _turn = alone();
     let way = Way::default_container();
     let cluster = Cluster::start(&[]);
     let _worker = cluster.worker("only");

@@ -132,7 +132,7 @@ impl Way {
     pub fn image_with_mounts() -> Way {
         let mut way = Way::image();
         way.job["added_layers"] = places();
-        way.job["added_mounts"] = mounts();
+        way.job["mounts"] = mounts();
         way.has = &MOUNTED;
         way
     }

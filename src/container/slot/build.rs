@@ -273,9 +273,9 @@ fn mount_new(file_system: FileSystem, target: &CStr) -> nix::Result<()> {
             MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | UNTOLD_READING,
             Some(c"newinstance,ptmxmode=0666,mode=0620".to_owned()),
         ),
-        FileSystem::MessageQueue | FileSystem::Proc => {
-            (nosuid_nodev | MsFlags::MS_NOEXEC | UNTOLD_READING, None)
-        }
+        FileSystem::MessageQueue => (nosuid_nodev | MsFlags::MS_NOEXEC | UNTOLD_READING, None),
+        // It keeps no such times by itself, and must be mounted as the host's is.
+        FileSystem::Proc => (nosuid_nodev | MsFlags::MS_NOEXEC, None),
         FileSystem::Sys => (nosuid_nodev | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY, None),
         FileSystem::Tmp { mode } => (
             nosuid_nodev | UNTOLD_READING,

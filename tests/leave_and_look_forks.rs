@@ -25,8 +25,7 @@ use table::{Row, Said, Time};
 /// kind of thing.
 const ROWS_AT_ONCE: usize = 5;
 
-/// The parameter of the decorator that stands last varies first: a test that looks comes right after
-/// the one that leaves.
+/// A test that looks comes right after the one that leaves.
 const TESTS: &str = r#"
 import os
 import subprocess
@@ -39,10 +38,10 @@ with open("rows") as rows:
     GROUPS = [line.split() for line in rows]
 
 
-@pytest.mark.parametrize("rows", GROUPS, ids=lambda rows: rows[0])
-@pytest.mark.parametrize("verb", ["leave", "look"])
+@pytest.mark.parametrize("verb,rows", [(verb, rows) for rows in GROUPS for verb in ("leave", "look")])
 def test_rows(verb, rows):
     assert os.getpid() != COLLECTED_BY, "it is no fork"
+    print(flush=True)
     for row in rows:
         subprocess.run([os.path.abspath("helper"), verb, row])
 "#;
@@ -55,8 +54,9 @@ fn project(rows: &[Row]) -> tempfile::TempDir {
         names.join(" ")
     });
     write("rows", &groups.collect::<Vec<_>>().join("\n"));
-    write("content", "as it was\n");
-    write("present", "");
+    for (name, text) in table::FILES {
+        write(name, text);
+    }
     write("test_rows.py", TESTS);
     executable::write_bytes(&project.path().join("helper"), table::program());
     project
@@ -72,7 +72,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// What each test of a recorded run wrote, and the first test to look before its row was left.
+/// What the tests of a recorded run wrote, in the order in which they began.
 fn written(record: &Path) -> String {
     let mut texts: BTreeMap<u64, String> = BTreeMap::new();
     let mut order = Vec::new();
@@ -116,7 +116,10 @@ fn nothing_passes_from_fork_to_fork() {
         let mut words = line.split(' ');
         match (words.next(), words.next()) {
             (Some("leave"), Some(row)) => left.push(row.to_owned()),
-            (Some("look"), Some(row)) => assert!(left.iter().any(|one| one == row), "{line}"),
+            (Some("look"), Some(row)) => assert!(
+                left.iter().rev().take(ROWS_AT_ONCE).any(|one| one == row),
+                "it was not left right before: {line}"
+            ),
             _ => continue,
         }
         said.hear(line);

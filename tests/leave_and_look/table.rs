@@ -10,6 +10,14 @@ use std::sync::OnceLock;
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/leave-and-look");
 
+/// The files of the project that rows change, and what is in them.
+pub const FILES: [(&str, &str); 4] = [
+    ("content", "as it was\n"),
+    ("present", ""),
+    ("replaced", ""),
+    ("linked", ""),
+];
+
 /// What becomes of what a row leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {

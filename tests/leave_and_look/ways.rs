@@ -49,8 +49,9 @@ fn project() -> TempDir {
     let project = tempfile::tempdir().unwrap();
     let at = |name: &str| project.path().join(name);
     executable::write_bytes(&at("helper"), table::program());
-    fs::write(at("content"), "as it was\n").unwrap();
-    fs::write(at("present"), "").unwrap();
+    for (name, text) in table::FILES {
+        fs::write(at(name), text).unwrap();
+    }
     project
 }
 

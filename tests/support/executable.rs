@@ -1,4 +1,4 @@
-//! Scripts as files that can be executed.
+//! Files that can be executed.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,6 +8,11 @@ use std::process::{Command, Stdio};
 /// that another test starts at this moment would hold it open as well, and nobody could execute it
 /// meanwhile (execve(2), ETXTBSY).
 pub fn write(path: &Path, text: &str) {
+    write_bytes(path, text.as_bytes());
+}
+
+/// The same for a program that was compiled.
+pub fn write_bytes(path: &Path, bytes: &[u8]) {
     let mut writer = Command::new("sh")
         .args(["-c", "cat > \"$0\" && chmod 755 \"$0\""])
         .arg(path)
@@ -15,7 +20,7 @@ pub fn write(path: &Path, text: &str) {
         .spawn()
         .unwrap();
     let mut stdin = writer.stdin.take().unwrap();
-    stdin.write_all(text.as_bytes()).unwrap();
+    stdin.write_all(bytes).unwrap();
     drop(stdin);
     assert!(writer.wait().unwrap().success());
 }

@@ -360,18 +360,24 @@ fn bind(source: &CStr, target: &CStr) -> nix::Result<()> {
     mount(Some(source), target, NONE, flags, NONE)
 }
 
+/// For everything that a job may list: without it the directory's time of access would tell the next
+/// job that this one listed it, and nothing else that is audited changes.
+const UNTOLD_READING: MsFlags = MsFlags::MS_NODIRATIME;
+
 fn mount_new(file_system: FileSystem, target: &CStr) -> nix::Result<()> {
     let name = file_system.type_name();
     let nosuid_nodev = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     let (flags, options) = match file_system {
         FileSystem::DevPts => (
-            MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
+            MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | UNTOLD_READING,
             Some(c"newinstance,ptmxmode=0666,mode=0620".to_owned()),
         ),
-        FileSystem::MessageQueue | FileSystem::Proc => (nosuid_nodev | MsFlags::MS_NOEXEC, None),
+        FileSystem::MessageQueue => (nosuid_nodev | MsFlags::MS_NOEXEC | UNTOLD_READING, None),
+        // It keeps no such times by itself, and must be mounted as the host's is.
+        FileSystem::Proc => (nosuid_nodev | MsFlags::MS_NOEXEC, None),
         FileSystem::Sys => (nosuid_nodev | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY, None),
         FileSystem::Tmp { mode } => (
-            nosuid_nodev,
+            nosuid_nodev | UNTOLD_READING,
             Some(CString::new(format!("mode={mode:o}")).map_err(|_| Errno::EINVAL)?),
         ),
     };
@@ -401,7 +407,7 @@ fn mount_overlay(lower: &str, upper: Option<(&CStr, &CStr)>, target: &CStr) -> n
         name,
         target,
         name,
-        MsFlags::MS_NODEV,
+        MsFlags::MS_NODEV | UNTOLD_READING,
         Some(options.as_str()),
     )
 }

@@ -23,7 +23,7 @@ use maelstrom::engine::event::Summary;
 use maelstrom::engine::event::channel::{EventSender, channel};
 use maelstrom::engine::ids::TestId;
 use maelstrom::ui::dashboard::screen::Screen;
-use maelstrom::ui::dashboard::settings::Settings;
+use maelstrom::ui::dashboard::settings::{Settings, ThemeWish};
 use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
 use maelstrom::ui::dashboard::{self, OnFinish, Options, Playback, Source};
 use maelstrom::ui::model::Model;
@@ -156,7 +156,8 @@ fn on_the_terminal(role: &str) {
     };
     std::thread::spawn(move || engine(&sender));
     let options = Options {
-        settings: Settings::standard(ColorChoice::Color).expect("the built-in themes are right"),
+        settings: Settings::standard(&ThemeWish::dark(ColorChoice::Color))
+            .expect("the built-in themes are right"),
         glyphs: Glyphs::Unicode,
         on_finish: OnFinish::Stay,
         source: Source::Live,

@@ -15,7 +15,7 @@ use maelstrom::runners::cargo::manifest::Manifest;
 use maelstrom::runners::cargo::{self, environment, progress};
 use maelstrom::runners::sandbox::container::mountinfo;
 use maelstrom::runners::{go, jobs, pytest};
-use maelstrom::ui::dashboard::settings::Settings;
+use maelstrom::ui::dashboard::settings::{Settings, ThemeWish};
 use maelstrom::ui::dashboard::theme::ColorChoice;
 use maelstrom_fuzz::{Parts, file, scratch};
 
@@ -97,7 +97,7 @@ fn dashboard(mut parts: Parts<'_>) {
     let theme = file("theme.toml", parts.part());
     let text = String::from_utf8_lossy(parts.0);
     let text = text.replace("@T", &theme.display().to_string());
-    if let Err(error) = Settings::read(&file("dashboard.toml", text.as_bytes()), color) {
+    if let Err(error) = Settings::read(&file("dashboard.toml", text.as_bytes()), &ThemeWish::dark(color)) {
         drop(error.to_string());
     }
 }

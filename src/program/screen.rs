@@ -139,6 +139,7 @@ fn show_dashboard(
 ) -> Result<(), ScreenError> {
     let left = dashboard::run(events, commands, options)?;
     let mut stdout = io::stdout().lock();
+    report::write_build(&mut stdout, colour, (&left.model, &left.logs))?;
     report::write_ending(
         &mut stdout,
         colour,

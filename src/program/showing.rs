@@ -12,8 +12,9 @@ use crate::engine::log::Log;
 use crate::runners::cargo::options::{
     ColorOption, OnFinishOption, PassingOutput, ReportOptions, UiOption,
 };
+use crate::ui::background;
 use crate::ui::choose::{self, ChoiceError, Surroundings, Ui, UiChoice, choose};
-use crate::ui::dashboard::settings::Settings as DashboardSettings;
+use crate::ui::dashboard::settings::{Settings as DashboardSettings, ThemeWish};
 use crate::ui::dashboard::theme::{ColorChoice, Glyphs};
 use crate::ui::dashboard::{self, OnFinish, Playback, Source};
 use crate::ui::record::{self, Pace};
@@ -78,11 +79,15 @@ fn dashboard(options: &ReportOptions, colour: Colour, source: Source) -> Result<
         Colour::Always => ColorChoice::Color,
         Colour::Never => ColorChoice::Monochrome,
     };
+    let usage = |error: &dyn std::error::Error| Failure::usage(error, None);
+    let theme = ThemeWish {
+        named: options.theme.clone(),
+        color,
+        fits: background::theme,
+    };
     let settings = match dashboard_file() {
-        Some(path) => {
-            DashboardSettings::read(&path, color).map_err(|error| Failure::usage(&error, None))?
-        }
-        None => DashboardSettings::standard(color).map_err(|error| Failure::usage(&error, None))?,
+        Some(path) => DashboardSettings::read(&path, &theme).map_err(|error| usage(&error))?,
+        None => DashboardSettings::standard(&theme).map_err(|error| usage(&error))?,
     };
     let options = dashboard::Options {
         settings,
@@ -153,12 +158,9 @@ fn glyphs() -> Glyphs {
     }
 }
 
-/// Who asks for plain lines gets text without escapes, on a terminal as in a file: such a run
-/// prints the same wherever it goes.
+/// Whether what is printed has colors.
 pub fn colour(options: &ReportOptions) -> Colour {
-    let asked_for_lines = options.no_tui || options.ui == Some(UiOption::Plain);
     match options.color {
-        ColorOption::Auto if asked_for_lines => Colour::Never,
         ColorOption::Auto => Colour::for_stream(&io::stdout()),
         ColorOption::Always => Colour::Always,
         ColorOption::Never => Colour::Never,

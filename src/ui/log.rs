@@ -98,6 +98,9 @@ pub struct Loss {
 /// Names a log.
 pub type LogKey = (TestId, Attempt);
 
+/// The log of the build: no test has this id.
+pub const BUILD_LOG: LogKey = (TestId(u32::MAX), Attempt(0));
+
 /// The output of all tests. See the module's documentation.
 #[derive(Debug)]
 pub struct LogStore {

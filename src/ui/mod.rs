@@ -3,6 +3,7 @@
 //! Everything here is fed by [`crate::engine::event`] alone: whatever a screen shows, the event
 //! stream said.
 
+pub mod background;
 pub mod choose;
 pub mod dashboard;
 pub mod diagnostic;

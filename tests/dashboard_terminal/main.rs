@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use maelstrom::engine::event::channel::{EventSender, channel};
 use maelstrom::engine::event::{Command, Event, EventKind, RoundCause, Summary};
 use maelstrom::engine::ids::TestId;
-use maelstrom::ui::dashboard::settings::Settings;
+use maelstrom::ui::dashboard::settings::{Settings, ThemeWish};
 use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
 use maelstrom::ui::dashboard::{self, End, OnFinish, Options, Playback, Source};
 use maelstrom::ui::report::{Before, write_ending};
@@ -49,7 +49,8 @@ fn the_program_in_the_terminal() {
     };
     let (sender, events) = channel();
     let (commands, queue) = unbounded_channel();
-    let settings = Settings::standard(ColorChoice::Color).expect("the built-in themes are right");
+    let settings = Settings::standard(&ThemeWish::dark(ColorChoice::Color))
+        .expect("the built-in themes are right");
     let engine = std::thread::spawn(move || match role.as_str() {
         "flood" => flood(&sender),
         "flood-and-tell" => {

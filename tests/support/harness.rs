@@ -5,7 +5,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use maelstrom::engine::event::{Command, Event};
 use maelstrom::ui::dashboard::app::{App, AppOptions, Effect, Msg, OnFinish, Playback, Source};
-use maelstrom::ui::dashboard::settings::Settings;
+use maelstrom::ui::dashboard::settings::{Settings, ThemeWish};
 use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
 use maelstrom::ui::dashboard::view::view;
 use ratatui::Terminal;
@@ -28,7 +28,8 @@ impl Harness {
 
     pub fn with(columns: u16, rows: u16, color: ColorChoice, glyphs: Glyphs) -> Self {
         let app = App::new(AppOptions {
-            settings: Settings::standard(color).expect("the built-in themes are right"),
+            settings: Settings::standard(&ThemeWish::dark(color))
+                .expect("the built-in themes are right"),
             glyphs,
             source: Source::Live,
             playback: Playback::Going,

@@ -24,7 +24,7 @@ use super::build::BuildMessage;
 use super::collector::{self, Offer};
 use super::error::GoError;
 use super::jobs::{BinaryJobs, Containers, NoContainer, Project};
-use super::listing;
+use super::listing::{self, Defined, ListingError};
 use super::options::Goal;
 use super::own;
 use super::packages::Package;
@@ -70,6 +70,8 @@ struct Listed {
     package: Named,
     jobs: BinaryJobs,
     captured: Captured,
+    /// The tests that it named.
+    names: Result<Vec<String>, ListingError>,
     /// What tests get that get something of their own.
     given: HashMap<String, Given>,
 }
@@ -247,7 +249,12 @@ impl<'a, H: Host> Discovery<'a, H> {
         let timeout = timeout.map_or(LISTING_TIMEOUT, |test| test.min(LISTING_TIMEOUT));
         self.listings.push(Box::pin(async move {
             let captured = host.run(jobs.list(timeout)).await;
-            let given = match (listing::names(&captured), project.settings.goal) {
+            // With an overlay other files are compiled than those that stand there.
+            let has_overlay = project.settings.has_overlay();
+            let defined = Some(&package.package).filter(|_| !has_overlay);
+            let defined = defined.and_then(Defined::of);
+            let names = listing::names(&captured, defined.as_ref());
+            let given = match (names.clone(), project.settings.goal) {
                 (Ok(names), Goal::Run) => {
                     own::given(&project, host, &package.package, &standard, names).await?
                 }
@@ -261,6 +268,7 @@ impl<'a, H: Host> Discovery<'a, H> {
                 package,
                 jobs,
                 captured,
+                names,
                 given,
             })
         }));
@@ -272,16 +280,17 @@ impl<'a, H: Host> Discovery<'a, H> {
             package,
             jobs,
             captured,
+            names,
             given,
         } = listed;
         let import_path = &package.import_path;
-        match listing::names(captured) {
+        match names {
             Ok(names) => {
                 let tests: Vec<TestCase> = names
-                    .into_iter()
+                    .iter()
                     .filter_map(|name| {
-                        let given = given.get(&name);
-                        self.test(package, jobs, given, name)
+                        let given = given.get(name);
+                        self.test(package, jobs, given, name.clone())
                     })
                     .collect();
                 if !tests.is_empty() {

@@ -246,7 +246,10 @@ impl Framework for GoFramework {
         let (toolchain, packages) = (toolchain?, packages?);
         let listed = packages.len();
         let packages = self.wanted(packages);
-        let directories = packages::directories(&packages);
+        let mut directories = packages::directories(&packages);
+        let workspace = toolchain.workspace().filter(|path| path.is_absolute());
+        let replaced = packages::replacements(&self.invocation, &directories, workspace).await?;
+        directories.extend(replaced);
         let root = root(&toolchain, &packages, &self.invocation.directory);
         let own = OwnDirectories::of(&self.invocation, PROGRAM.name, &root);
         host.state_directory(own.state.clone());

@@ -1,10 +1,19 @@
 //! Which tests a binary holds, from what it prints when it is called with `-test.list`.
 //!
-//! `TestMain` runs before the list is printed and may write what it likes, so lines that are no
-//! test's name are simply not tests. Benchmarks are listed as well, and left out.
+//! `init` and `TestMain` run before the list is printed and may write what they like: lines that
+//! look like a test's name, and text without a newline right before the first name. So the list is
+//! held against the names that the package's sources define. Benchmarks are listed as well, and
+//! left out.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::engine::framework::Captured;
 use crate::engine::job::{ExitStatus, JobEnd};
+
+use super::packages::Package;
 
 /// Makes a test binary list what it holds.
 pub const LIST: &str = "-test.list=.";
@@ -32,8 +41,49 @@ pub enum ListingError {
     NotRun(String),
 }
 
-/// The names of the tests, in their order, each once.
-pub fn names(captured: &Captured) -> Result<Vec<String>, ListingError> {
+/// The tests that a package's sources define, as far as their text shows. Text in comments and
+/// strings counts as well, so that these are the names that there can be, and a few more.
+#[derive(Clone, Debug, Default)]
+pub struct Defined(HashSet<String>);
+
+impl Defined {
+    /// Reads a package's test files. `None` if one of them can't be read, as when the build puts
+    /// another in its place: then nothing is known.
+    pub fn of(package: &Package) -> Option<Defined> {
+        let mut defined = Defined::default();
+        let mut files = package.test_files().peekable();
+        files.peek()?;
+        for file in files {
+            defined.add(&std::fs::read_to_string(file).ok()?);
+        }
+        Some(defined)
+    }
+
+    fn add(&mut self, source: &str) {
+        /// `func`, what may stand before a name, and a name that begins as a test's does.
+        static FUNCTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            Regex::new(r"\bfunc(?:\s|/\*(?s:.*?)\*/|//[^\n]*\n)+((?:Test|Example|Fuzz)\w*)").ok()
+        });
+        let functions = FUNCTION
+            .iter()
+            .flat_map(|regex| regex.captures_iter(source));
+        let names = functions.filter_map(|function| function.get(1));
+        self.0.extend(names.map(|name| name.as_str().to_owned()));
+    }
+
+    /// The longest name that ends the line.
+    fn at_end_of<'a>(&self, line: &'a str) -> Option<&'a str> {
+        PREFIXES
+            .iter()
+            .flat_map(|prefix| line.match_indices(prefix))
+            .map(|(start, _)| &line[start..])
+            .filter(|name| self.0.contains(*name) && is_test(name))
+            .max_by_key(|name| name.len())
+    }
+}
+
+/// The names of the tests, in their order, each once. Without `defined` the lines are believed.
+pub fn names(captured: &Captured, defined: Option<&Defined>) -> Result<Vec<String>, ListingError> {
     match &captured.result.end {
         JobEnd::Exited(ExitStatus::Code(0)) => {}
         JobEnd::Exited(ExitStatus::Code(code)) => return Err(ListingError::Failed(*code)),
@@ -44,10 +94,17 @@ pub fn names(captured: &Captured) -> Result<Vec<String>, ListingError> {
         JobEnd::Cancelled => return Err(ListingError::Cancelled),
         JobEnd::Error(message) => return Err(ListingError::NotRun(message.clone())),
     }
-    let mut seen = std::collections::HashSet::new();
-    Ok(String::from_utf8_lossy(&captured.stdout)
-        .lines()
-        .filter(|line| is_test(line) && seen.insert((*line).to_owned()))
+    let text = String::from_utf8_lossy(&captured.stdout);
+    let whole: HashSet<&str> = text.lines().filter(|line| is_test(line)).collect();
+    let mut seen = HashSet::new();
+    let names = text.lines().filter_map(|line| match defined {
+        None => Some(line).filter(|line| is_test(line)),
+        Some(defined) if is_test(line) => Some(line).filter(|name| defined.0.contains(*name)),
+        // A name that also has a line of its own is only mentioned here.
+        Some(defined) => defined.at_end_of(line).filter(|name| !whole.contains(name)),
+    });
+    Ok(names
+        .filter(|name| seen.insert((*name).to_owned()))
         .map(str::to_owned)
         .collect())
 }
@@ -87,7 +144,7 @@ mod tests {
                       ExampleType_method\nFuzzD\nTestify me\nTesting\nTestA\nok  \tp\t0.01s\n";
         let listed = captured(JobEnd::Exited(ExitStatus::Code(0)), stdout.as_bytes());
         assert_eq!(
-            names(&listed).unwrap(),
+            names(&listed, None).unwrap(),
             [
                 "TestA",
                 "Test",
@@ -98,6 +155,40 @@ mod tests {
                 "FuzzD"
             ]
         );
+    }
+
+    #[test]
+    fn the_list_is_held_against_the_sources() {
+        let mut defined = Defined::default();
+        defined.add(
+            "func TestA(t *testing.T) {}\nfunc\tTestB (t *T) {}\nfunc /* odd */ TestC(t *T) {}\n\
+             // func ExampleX() is not one\nfunc TestAB(t *T) {}\nfunc FuzzD(f *testing.F) {}\n\
+             func TestDB(t *T) {}\nfunc TestMain(m *testing.M) {}\n",
+        );
+        for (stdout, expected) in [
+            // Written without a newline right before the list.
+            (
+                "setting up...TestA\nTestB\nTestC\n",
+                vec!["TestA", "TestB", "TestC"],
+            ),
+            ("\u{1b}[32mTestAB\nTestA\n", vec!["TestAB", "TestA"]),
+            // Lines of TestMain's own that look like names.
+            ("Test\nTestSetup\nTestA\nTestTeardown\n", vec!["TestA"]),
+            // A name that is mentioned before it is listed.
+            (
+                "connecting to TestDB\nTestA\nTestDB\n",
+                vec!["TestA", "TestDB"],
+            ),
+            ("TestA\nTestA\nFuzzD", vec!["TestA", "FuzzD"]),
+            ("setup of nothing\n", vec![]),
+        ] {
+            let listed = captured(JobEnd::Exited(ExitStatus::Code(0)), stdout.as_bytes());
+            assert_eq!(
+                names(&listed, Some(&defined)).unwrap(),
+                expected,
+                "{stdout:?}"
+            );
+        }
     }
 
     #[test]
@@ -112,7 +203,7 @@ mod tests {
             JobEnd::Cancelled,
             JobEnd::Error("no such file".to_owned()),
         ]
-        .map(|end| names(&captured(end, b"")).unwrap_err().to_string());
+        .map(|end| names(&captured(end, b""), None).unwrap_err().to_string());
         insta::assert_snapshot!(errors.join("\n"), @"
     exited with code 2 before it could list its tests
     was ended by signal 11 before it could list its tests

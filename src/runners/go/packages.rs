@@ -62,6 +62,12 @@ impl Package {
         !self.test_go_files.is_empty() || !self.x_test_go_files.is_empty()
     }
 
+    /// The files of its tests.
+    pub fn test_files(&self) -> impl Iterator<Item = PathBuf> {
+        let files = self.test_go_files.iter().chain(&self.x_test_go_files);
+        files.map(|file| self.dir.join(file))
+    }
+
     /// Whether it has a name by which Go can be told of it.
     pub fn has_name(&self) -> bool {
         self.import_path != OF_FILES
@@ -153,10 +159,84 @@ pub fn directories(packages: &[Package]) -> Vec<PathBuf> {
     directories
 }
 
+/// The directories that stand in for modules (`replace example.com/lib => ../lib`): as much a
+/// part of what is worked on as the modules themselves.
+pub async fn replacements(
+    invocation: &Invocation,
+    directories: &[PathBuf],
+    workspace: Option<&Path>,
+) -> Result<Vec<PathBuf>, GoError> {
+    let modules = directories
+        .iter()
+        .map(|directory| ("mod", directory.as_path(), "go.mod"));
+    let workspace = workspace.map(|directory| ("work", directory, "go.work"));
+    let mut found = Vec::new();
+    for (command, directory, file) in modules.chain(workspace) {
+        let file = directory.join(file);
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        if !text.contains("=>") {
+            continue;
+        }
+        let mut edit = invocation.command(OsStr::new(GO));
+        edit.args([command, "edit", "-json"]).arg(&file);
+        let output = edit.output().await;
+        let output = output.map_err(|source| GoError::Start { source })?;
+        // What is wrong with such a file, the build says better.
+        if output.status.success() {
+            found.extend(replaced(&output.stdout, directory));
+        }
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// The directories among the replacements that `go mod edit -json` prints.
+fn replaced(answer: &[u8], base: &Path) -> Vec<PathBuf> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct File {
+        replace: Option<Vec<Replace>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Replace {
+        new: Module,
+    }
+    let file = serde_json::from_slice(answer).unwrap_or(File { replace: None });
+    let new = file
+        .replace
+        .into_iter()
+        .flatten()
+        .map(|replace| replace.new.path);
+    // Go tells a directory from a module by the way it is written.
+    new.filter(|path| path.starts_with("./") || path.starts_with("../") || path.starts_with('/'))
+        .filter_map(|path| base.join(path).canonicalize().ok())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::filter::vocabulary;
+
+    #[test]
+    fn directories_are_told_from_modules_that_replace() {
+        let place = tempfile::tempdir().unwrap();
+        let base = place.path().canonicalize().unwrap();
+        std::fs::create_dir_all(base.join("work")).unwrap();
+        std::fs::create_dir_all(base.join("lib")).unwrap();
+        let answer = br#"{"Module": {"Path": "example.com/w"}, "Replace": [
+            {"Old": {"Path": "example.com/lib"}, "New": {"Path": "../lib"}},
+            {"Old": {"Path": "example.com/fork"}, "New": {"Path": "example.com/x", "Version": "v1"}},
+            {"Old": {"Path": "example.com/gone"}, "New": {"Path": "../gone"}}]}"#;
+        assert_eq!(replaced(answer, &base.join("work")), [base.join("lib")]);
+        assert_eq!(
+            replaced(b"{\"Replace\": null}", &base),
+            [""; 0].map(PathBuf::from)
+        );
+        assert_eq!(replaced(b"no JSON", &base), [""; 0].map(PathBuf::from));
+    }
 
     const ANSWER: &[u8] = br#"
 {"Dir":"/w","ImportPath":"example.com/w","Name":"w",

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::engine::event::{Command, Event, EventKind, RoundCause, Stream};
 use crate::engine::ids::{Attempt, TestId, WorkerId};
-use crate::ui::log::{LogKey, LogStore};
+use crate::ui::log::{BUILD_LOG, LogKey, LogStore};
 use crate::ui::model::{Model, Phase, Row};
 use crate::ui::report::changed;
 
@@ -20,8 +20,6 @@ use super::rows::Rows;
 use super::settings::Settings;
 use super::theme::{Glyphs, Role, Theme};
 
-/// The log of the build: no test has this id.
-pub(super) const BUILD_LOG: LogKey = (TestId(u32::MAX), Attempt(0));
 /// How long a remark stands in the last line.
 const REMARK_US: u64 = 4_000_000;
 
@@ -103,6 +101,8 @@ pub struct App {
     pub(super) shell_wanted: Option<TestId>,
     pub(super) mouse: Mouse,
     leaving: bool,
+    /// Whether the person has done anything: then only they close the dashboard.
+    touched: bool,
     anchor: Anchor,
 }
 
@@ -130,6 +130,16 @@ pub struct AppOptions {
     pub columns: u16,
     /// The terminal's rows.
     pub rows: u16,
+}
+
+/// Whether a line of a failure's output says what went wrong, if it failed at this place. pytest
+/// marks such lines with an E and names the place after them; everywhere else the message names it.
+fn says_what_went_wrong(line: &[u8], place: &str) -> bool {
+    let names = |place: &str| memchr::memmem::find(line, place.as_bytes()).is_some();
+    let is_python = place
+        .rsplit_once(':')
+        .is_some_and(|(file, _)| file.ends_with(".py"));
+    names(place) || (is_python && line.starts_with(b"E   "))
 }
 
 impl App {
@@ -167,6 +177,7 @@ impl App {
             shell_wanted: None,
             mouse: Mouse::Taken,
             leaving: false,
+            touched: false,
             anchor: Anchor::default(),
         }
     }
@@ -210,11 +221,18 @@ impl App {
         match msg {
             Msg::Event(event) => self.event(*event, now_us, &mut effects),
             Msg::Key(key) => {
+                self.touched = true;
                 self.remark = None;
                 self.key(key, now_us, &mut effects);
             }
-            Msg::Mouse(mouse) => self.mouse(mouse, now_us, &mut effects),
-            Msg::Paste(text) => self.paste(&text),
+            Msg::Mouse(mouse) => {
+                self.touched = true;
+                self.mouse(mouse, now_us, &mut effects);
+            }
+            Msg::Paste(text) => {
+                self.touched = true;
+                self.paste(&text);
+            }
             Msg::Resize { columns, rows } => {
                 (self.columns, self.terminal_rows) = (columns, rows);
                 effects.push(Effect::Repaint);
@@ -259,7 +277,8 @@ impl App {
             self.log.show(key);
             if let Some(place) = self.location_as_printed() {
                 let size = self.log_size();
-                self.log.reveal(&self.logs, size, place.as_bytes());
+                let says = |line: &[u8]| says_what_went_wrong(line, &place);
+                self.log.reveal(&self.logs, size, says);
             }
         }
     }
@@ -354,9 +373,8 @@ impl App {
                 self.shell_wanted = None;
                 self.open_shell(description.test, now_us, effects);
             }
-            EventKind::RoundFinished { summary, .. } => {
-                let failed = summary.failed + summary.timed_out + summary.errors > 0;
-                if queued_before == 0 && !self.leaving && self.closes_after(!failed) {
+            EventKind::RoundFinished { .. } => {
+                if queued_before == 0 && !self.leaving && self.closes_by_itself() {
                     self.leaving = true;
                     effects.push(Effect::Send(Command::Leave));
                 }
@@ -365,7 +383,7 @@ impl App {
             }
             EventKind::RunFinished { exit_code } => {
                 self.rows.invalidate();
-                if self.leaving || self.closes_after(*exit_code == 0) {
+                if self.leaving || (*exit_code == 0 && self.closes_by_itself()) {
                     effects.push(Effect::Close);
                 }
             }
@@ -391,9 +409,11 @@ impl App {
         }
     }
 
-    fn closes_after(&self, success: bool) -> bool {
+    /// Whether a run that is over leaves nothing for the person to see: then the dashboard closes
+    /// unless they have pressed a key, which may be the first of several.
+    fn closes_by_itself(&self) -> bool {
         match (self.on_finish, self.source) {
-            (OnFinish::Auto, Source::Live) => success,
+            (OnFinish::Auto, Source::Live) => self.live.is_green() && !self.touched,
             // Who shows a recording wants to see it, whatever became of the run.
             (OnFinish::Auto, Source::Recording) | (OnFinish::Stay, _) => false,
             (OnFinish::Exit, _) => true,

@@ -14,6 +14,8 @@ use super::theme::ColorChoice;
 
 /// Lines that one stretch of searching looks at.
 pub(super) const SEARCH_STRETCH_LINES: usize = 20_000;
+/// Lines shown before the one that tells what went wrong.
+const LINES_BEFORE: usize = 2;
 /// The room a timestamp takes.
 const TIMESTAMP_COLUMNS: usize = 10;
 
@@ -94,23 +96,28 @@ impl LogPane {
         self.restart_search();
     }
 
-    /// Goes to the last line with `text` in it, unless that can be seen already. Lines before the
-    /// last [`SEARCH_STRETCH_LINES`] are not looked at.
-    pub fn reveal(&mut self, logs: &LogStore, size: Size, text: &[u8]) {
+    /// Goes to the first line that says what went wrong, which is the message and not its
+    /// backtrace, and shows what led to it. Lines before the last [`SEARCH_STRETCH_LINES`] are not
+    /// looked at.
+    pub fn reveal(&mut self, logs: &LogStore, size: Size, says: impl Fn(&[u8]) -> bool) {
         let Some(key) = self.key else { return };
         let count = self.line_count(logs);
         let from = count.saturating_sub(SEARCH_STRETCH_LINES);
         let (mut number, mut found) = (from, None);
         logs.for_each_line(key, self.streams, from..count, |line| {
-            if memchr::memmem::find(line.bytes, text).is_some() {
+            if found.is_none() && says(line.bytes) {
                 found = Some(number);
             }
             number += 1;
         });
         let Some(line) = found else { return };
+        let first = line.saturating_sub(LINES_BEFORE);
         let seen = self.rows(logs, size, ColorChoice::Monochrome);
-        if !seen.iter().any(|row| row.line == line && row.is_first) {
-            self.position = Position::At { line, row: 0 };
+        if !seen.iter().any(|row| row.line == first && row.is_first) {
+            self.position = Position::At {
+                line: first,
+                row: 0,
+            };
         }
     }
 

@@ -1,7 +1,8 @@
 //! The user's wishes: theme and keys, from a TOML file.
 //!
 //! ```toml
-//! theme = "light"            # dark, light, monochrome, or the path of a theme file
+//! theme = "light"            # dark, light, monochrome, or the path of a theme file; without it,
+//!                            # the one that fits the terminal's background
 //!
 //! [keys]
 //! rerun = ["r", "f5"]        # the action's name, as the help shows it, and its keys
@@ -53,6 +54,9 @@ pub enum SettingsError {
         /// Why.
         source: ThemeError,
     },
+    /// The theme named on the command line cannot be used.
+    #[error("--theme: {0}")]
+    NamedTheme(#[source] ThemeError),
     /// Its keys cannot be used.
     #[error("in {path}: {source}")]
     Keys {
@@ -97,40 +101,85 @@ impl OneOrMany {
     }
 }
 
+/// Which theme a dashboard is to have.
+#[derive(Clone, Debug)]
+pub struct ThemeWish {
+    /// The one named on the command line.
+    pub named: Option<String>,
+    /// Whether it may have colors.
+    pub color: ColorChoice,
+    /// Says which built-in theme fits the terminal, asked only if none is named.
+    pub fits: fn() -> &'static str,
+}
+
+impl ThemeWish {
+    /// Any theme of a terminal with a dark background.
+    pub fn dark(color: ColorChoice) -> ThemeWish {
+        ThemeWish {
+            named: None,
+            color,
+            fits: || "dark",
+        }
+    }
+
+    /// The theme, if a settings file with this path names this one.
+    fn theme(
+        &self,
+        in_file: Option<(&Path, &str)>,
+        read: &dyn Fn(&Path) -> Result<String, SettingsError>,
+    ) -> Result<Theme, SettingsError> {
+        let here = Path::new(".");
+        let named = self.named.as_deref().map(|name| (here, name));
+        let chosen = named.or(in_file.map(|(path, name)| (path.parent().unwrap_or(here), name)));
+        let theme = match chosen {
+            Some((base, name)) if name.contains(['/', '.']) => {
+                Theme::parse(&read(&base.join(name))?)
+            }
+            Some((_, name)) => Theme::built_in(name),
+            None if self.color == ColorChoice::Monochrome => Theme::built_in("monochrome"),
+            None => Theme::built_in((self.fits)()),
+        };
+        let theme_error = |source| match (&self.named, in_file) {
+            (None, Some((path, _))) => SettingsError::Theme {
+                path: path.to_owned(),
+                source,
+            },
+            _ => SettingsError::NamedTheme(source),
+        };
+        let theme = theme.map_err(theme_error)?;
+        match self.color {
+            ColorChoice::Color => Ok(theme),
+            ColorChoice::Monochrome => Theme::built_in("monochrome").map_err(theme_error),
+        }
+    }
+}
+
 impl Settings {
-    /// What holds where the user wishes nothing.
-    pub fn standard(color: ColorChoice) -> Result<Self, ThemeError> {
+    /// What holds where the user has no settings file.
+    pub fn standard(theme: &ThemeWish) -> Result<Self, SettingsError> {
         Ok(Settings {
-            theme: Theme::built_in(match color {
-                ColorChoice::Color => "dark",
-                ColorChoice::Monochrome => "monochrome",
-            })?,
+            theme: theme.theme(None, &read_text)?,
             keys: KeyMap::default(),
         })
     }
 
-    /// Reads the user's file, which need not exist. Without colour the theme is monochrome,
+    /// Reads the user's file, which need not exist. Without color the theme is monochrome,
     /// whatever the file says.
-    pub fn read(path: &Path, color: ColorChoice) -> Result<Self, SettingsError> {
-        let read_error = |path: &Path, source| SettingsError::Read {
-            path: path.to_owned(),
-            source,
-        };
+    pub fn read(path: &Path, theme: &ThemeWish) -> Result<Self, SettingsError> {
         match std::fs::read_to_string(path) {
-            Ok(text) => Settings::parse(&text, path, color, &|theme| {
-                std::fs::read_to_string(theme).map_err(|source| read_error(theme, source))
+            Ok(text) => Settings::parse(&text, path, theme, &read_text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Settings::standard(theme),
+            Err(source) => Err(SettingsError::Read {
+                path: path.to_owned(),
+                source,
             }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Settings::parse("", path, color, &|_| Ok(String::new()))
-            }
-            Err(error) => Err(read_error(path, error)),
         }
     }
 
     fn parse(
         text: &str,
         path: &Path,
-        color: ColorChoice,
+        theme: &ThemeWish,
         read_theme: &dyn Fn(&Path) -> Result<String, SettingsError>,
     ) -> Result<Self, SettingsError> {
         let file: File = toml::from_str(text).map_err(|source| SettingsError::Syntax {
@@ -144,22 +193,7 @@ impl Settings {
                 nearest: nearest(name, ["theme", "keys"].into_iter()),
             });
         }
-        let theme_error = |source| SettingsError::Theme {
-            path: path.to_owned(),
-            source,
-        };
-        let theme = match &file.theme {
-            Some(name) if name.contains(['/', '.']) => {
-                let base = path.parent().unwrap_or(Path::new("."));
-                Theme::parse(&read_theme(&base.join(name))?)
-            }
-            Some(name) => Theme::built_in(name),
-            None => Theme::built_in("dark"),
-        };
-        let theme = match (theme.map_err(theme_error)?, color) {
-            (theme, ColorChoice::Color) => theme,
-            (_, ColorChoice::Monochrome) => Theme::built_in("monochrome").map_err(theme_error)?,
-        };
+        let theme = theme.theme(file.theme.as_deref().map(|name| (path, name)), read_theme)?;
         let replaced = file
             .keys
             .iter()
@@ -172,6 +206,13 @@ impl Settings {
     }
 }
 
+fn read_text(path: &Path) -> Result<String, SettingsError> {
+    std::fs::read_to_string(path).map_err(|source| SettingsError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::keys::Action;
@@ -182,12 +223,34 @@ mod tests {
             assert_eq!(path, Path::new("/home/u/mine.toml"));
             Ok("[styles]\nfailed = { fg = \"red\" }".to_owned())
         };
-        Settings::parse(
-            text,
-            Path::new("/home/u/ui.toml"),
-            ColorChoice::Color,
-            &theme,
-        )
+        Settings::parse(text, Path::new("/home/u/ui.toml"), &wish(None), &theme)
+    }
+
+    fn wish(named: Option<&str>) -> ThemeWish {
+        ThemeWish {
+            named: named.map(str::to_owned),
+            color: ColorChoice::Color,
+            fits: || "light",
+        }
+    }
+
+    #[test]
+    fn the_command_line_comes_before_the_file_and_the_terminal_last() {
+        let role = super::super::theme::Role::Selected;
+        let style = |theme: &str| Theme::built_in(theme).unwrap().style(role);
+        let chosen = |named, in_file: Option<&str>| {
+            let in_file = in_file.map(|name| (Path::new("/home/u/ui.toml"), name));
+            let theme = wish(named).theme(in_file, &read_text).unwrap();
+            theme.style(role)
+        };
+        assert_eq!(chosen(None, None), style("light"));
+        assert_eq!(chosen(None, Some("dark")), style("dark"));
+        assert_eq!(chosen(Some("light"), Some("dark")), style("light"));
+        let refused = wish(Some("drak")).theme(None, &read_text).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "--theme: there is no theme \"drak\"; the nearest is \"dark\""
+        );
     }
 
     #[test]

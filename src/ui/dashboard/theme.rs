@@ -350,6 +350,17 @@ mod tests {
     }
 
     #[test]
+    fn no_background_is_without_its_foreground() {
+        // Else the terminal's own color stands on it, which may be the same.
+        for (name, text) in BUILT_IN {
+            let file: File = toml::from_str(text).unwrap();
+            for (role, style) in file.styles {
+                assert!(style.bg.is_none() || style.fg.is_some(), "{name}: {role}");
+            }
+        }
+    }
+
+    #[test]
     fn mistakes_name_the_nearest_right_word() {
         let message = |text: &str| Theme::parse(text).unwrap_err().to_string();
         assert_eq!(

@@ -114,7 +114,10 @@ pub fn write_summary(
         diagnostic::part(out, colour, (Paint::Attention, "warning"), &text)?;
     }
     let totals = totals(model);
-    let (paint, counts) = counts(&totals);
+    let (paint, counts) = match model.build_failed() && ended(&totals) == 0 {
+        true => (Paint::Bad, "the build failed".to_owned()),
+        false => counts(&totals),
+    };
     let mark = colour.paint(paint, "summary:");
     writeln!(out, "{mark} {counts} in {}", Seconds(totals.duration_us))?;
     if let Some(command) = rerun::command(model) {
@@ -342,6 +345,16 @@ fn totals(model: &Model) -> Summary {
         flaky: model.flaky,
         duration_us: summary.duration_us,
     }
+}
+
+/// Tests that came to an end.
+fn ended(summary: &Summary) -> u32 {
+    summary.passed
+        + summary.failed
+        + summary.timed_out
+        + summary.errors
+        + summary.ignored
+        + summary.cancelled
 }
 
 fn counts(summary: &Summary) -> (Paint, String) {

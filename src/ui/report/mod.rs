@@ -1,6 +1,7 @@
 //! Reports in lines, for logs and for people who like them: plain and quiet.
 //!
 //! - [`plain`]: the core; events in, lines out.
+//! - [`build`]: what the build says.
 //! - [`ending`]: what stands at the end; a dashboard that closes leaves the same.
 //! - [`extent`]: how much of a test's output is shown.
 //! - [`rerun`]: the command that runs the failures again.
@@ -9,6 +10,7 @@
 //! [`run`] takes events as fast as they come, whatever the stream does. No escape byte is written
 //! unless [`Options::colour`] allows it, and then only colours.
 
+mod build;
 mod ending;
 mod extent;
 mod output;
@@ -27,6 +29,7 @@ use crate::engine::event::{Event, EventKind};
 
 use super::style::Colour;
 
+pub use self::build::write_build;
 pub use self::ending::{Before, write_ending, write_failures, write_notice, write_summary};
 pub use self::output::{Beside, Output, OutputError};
 pub use self::plain::{Report, write_build_output};

@@ -11,12 +11,13 @@ use crate::engine::event::{
 };
 use crate::ui::log::LogStore;
 use crate::ui::model::{Build, Model, Phase};
-use crate::ui::style::{Colour, Paint};
+use crate::ui::style::Paint;
 
+use super::build::write_build_output;
 use super::ending::{
     Before, Extent, write_ending, write_line, write_log, write_notice, write_output, write_summary,
 };
-use super::text::{Cleaner, Roughly, changed, count, printable};
+use super::text::{Roughly, changed, count, printable};
 use super::{Options, PassingOutput, Verbosity};
 
 /// When nothing was heard of for this long, a line says what is going on.
@@ -430,17 +431,4 @@ fn found(selected: u32, deselected: u32) -> String {
         0 => selected,
         some => format!("{selected}, {some} left out by filters"),
     }
-}
-
-/// Writes what a build wrote.
-pub fn write_build_output(out: &mut dyn Write, colour: Colour, text: &[u8]) -> io::Result<()> {
-    let mut cleaner = Cleaner::new(colour);
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
-    if text.is_empty() {
-        return Ok(());
-    }
-    for line in text.split(|byte| *byte == b'\n') {
-        writeln!(out, "{}", cleaner.line(line))?;
-    }
-    write!(out, "{}", cleaner.end())
 }

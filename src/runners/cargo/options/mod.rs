@@ -335,9 +335,14 @@ pub struct ReportOptions {
     #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
     pub on_finish: OnFinishOption,
 
-    /// When to use colours
+    /// When to use colors
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub color: ColorOption,
+
+    /// The dashboard's theme: dark, light, monochrome, or the path of a theme file; otherwise the
+    /// one in ui.toml, or the one that fits the terminal's background
+    #[arg(long, value_name = "THEME")]
+    pub theme: Option<String>,
 
     /// Write everything that happens to this file, one JSON object a line
     #[arg(long, value_name = "FILE")]

@@ -143,6 +143,11 @@ pub struct TestOptions {
     #[arg(short, long, visible_alias = "list", group = "goal")]
     pub list_tests: bool,
 
+    /// Build, print the names of the tests that match this regular expression and stop; also
+    /// -list REGEXP
+    #[arg(long, value_name = "REGEXP", group = "goal", conflicts_with = "run")]
+    pub list_matching: Option<String>,
+
     /// Print the packages and stop
     #[arg(long, group = "goal")]
     pub list_packages: bool,

@@ -68,6 +68,14 @@ pub struct Settings {
     pub cluster: ClusterOptions,
 }
 
+impl Settings {
+    /// Whether the build may compile other files than those that stand where Go lists them.
+    pub fn has_overlay(&self) -> bool {
+        let mut flags = self.build_flags.iter();
+        flags.any(|flag| flag.starts_with("-overlay"))
+    }
+}
+
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
@@ -203,7 +211,10 @@ impl Options {
                 Some(Timeout::Go(_)) | None => None,
             },
             patterns: Selection::parse(&self.tests.include, &self.tests.exclude, &vocabulary::GO)?,
-            run: run_pattern("run", self.tests.run.as_deref())?,
+            run: match &self.tests.list_matching {
+                Some(pattern) => run_pattern("list", Some(pattern))?,
+                None => run_pattern("run", self.tests.run.as_deref())?,
+            },
             skip: run_pattern("skip", self.tests.skip.as_deref())?,
             packages: match self.packages.is_empty() {
                 true => vec![ALL_PACKAGES.to_owned()],
@@ -245,7 +256,8 @@ fn goal(tests: &TestOptions, containers: &ContainerOptions) -> Goal {
     if containers.explain.is_some() {
         return Goal::Explain;
     }
-    match (tests.list_tests, tests.list_packages, tests.no_run) {
+    let lists_tests = tests.list_tests || tests.list_matching.is_some();
+    match (lists_tests, tests.list_packages, tests.no_run) {
         (true, _, _) => Goal::ListTests,
         (_, true, _) => Goal::ListPackages,
         (_, _, true) => Goal::Build,

@@ -38,7 +38,7 @@ use Takes::{Switch, Value};
 use Use::{Build, Moot, Own, Refused, Test};
 
 /// Go's flags (`go help build`, `go help testflag`), Go 1.20 to 1.26.
-const FLAGS: [(&str, Takes, Use); 69] = [
+const FLAGS: [(&str, Takes, Use); 72] = [
     ("C", Value, Own("directory")),
     ("a", Switch, Build),
     ("artifacts", Switch, Refused),
@@ -67,10 +67,12 @@ const FLAGS: [(&str, Takes, Use); 69] = [
     ("fuzztime", Value, Refused),
     ("gccgoflags", Value, Build),
     ("gcflags", Value, Build),
+    ("help", Switch, Own("help")),
     ("installsuffix", Value, Build),
     ("json", Switch, Refused),
     ("ldflags", Value, Build),
     ("linkshared", Switch, Build),
+    ("list", Value, Own("list-matching")),
     ("memprofile", Value, Refused),
     ("memprofilerate", Value, Refused),
     ("mod", Value, Build),
@@ -103,6 +105,7 @@ const FLAGS: [(&str, Takes, Use); 69] = [
     ("test.cpu", Value, Test),
     ("test.failfast", Switch, Own("failfast")),
     ("test.fullpath", Switch, Own("fullpath")),
+    ("test.list", Value, Own("list-matching")),
     ("test.parallel", Value, Test),
     ("test.run", Value, Own("run")),
     ("test.short", Switch, Own("short")),
@@ -168,9 +171,11 @@ impl Rewriter<'_> {
                 let flag = flag.to_owned();
                 self.flag(word, &flag, following);
             }
-            Some(_) | None if last == Last::Unknown && self.packages > 0 => {
+            Some(_) | None if last == Last::Unknown && (self.packages > 0 || !is_package(text)) => {
                 self.push("test-flag", text);
-                self.last = Last::Unknown;
+                if self.packages > 0 {
+                    self.last = Last::Unknown;
+                }
             }
             Some(_) | None => {
                 self.packages += 1;
@@ -185,7 +190,10 @@ impl Rewriter<'_> {
             None => (flag, None),
         };
         let double = word.to_str().is_some_and(|word| word.starts_with("--"));
-        if let Some((_, takes, meant)) = FLAGS.iter().find(|(known, _, _)| *known == name) {
+        // `-list REGEXP` is Go's; `--list` is ours, and lists everything.
+        let own_list = double && name == "list" && value.is_none();
+        let known = FLAGS.iter().find(|(known, _, _)| *known == name);
+        if let Some((_, takes, meant)) = known.filter(|_| !own_list) {
             let value = match takes {
                 Value => value.or_else(|| following.next()?.into_string().ok()),
                 Switch => value,
@@ -242,12 +250,19 @@ impl Rewriter<'_> {
     }
 }
 
+/// Whether a word can be a package rather than the value of a flag: a path that says so, or all of
+/// something.
+fn is_package(word: &str) -> bool {
+    let is_path = matches!(word, "." | "..") || word.starts_with("./") || word.starts_with("../");
+    is_path || word.ends_with("...") || matches!(word, "all" | "std" | "cmd")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn rewritten(line: &str) -> String {
-        let known = ["slots", "strict"].map(str::to_owned);
+        let known = ["slots", "strict", "list"].map(str::to_owned);
         let words = line.split_whitespace().map(OsString::from);
         let words = rewrite(words, &known).into_iter();
         words
@@ -276,6 +291,9 @@ mod tests {
             ),
             ("x -test.v=test2json", "x --verbose"),
             ("x -timeout 30s", "x --timeout=30s"),
+            ("x -list . ./a", "x --list-matching=. ./a"),
+            ("x --list ./a", "x --list ./a"),
+            ("x -help", "x --help"),
         ] {
             assert_eq!(rewritten(line), expected, "{line}");
         }
@@ -300,6 +318,10 @@ mod tests {
              --test-flag=-integration"
         );
         assert_eq!(rewritten("x -update ./..."), "x --test-flag=-update ./...");
+        assert_eq!(
+            rewritten("x -name z -run T ."),
+            "x --test-flag=-name --test-flag=z --run=T ."
+        );
     }
 
     #[test]

@@ -4,10 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::engine::event::{ExitStatus, Outcome, Stream};
-use crate::ui::log::Streams;
+use crate::ui::log::{BUILD_LOG, Streams};
 use crate::ui::model::AttemptRecord;
 
-use super::super::app::{App, BUILD_LOG, Pane};
+use super::super::app::{App, Pane};
 use super::super::log_pane::{LogRow, Position, Timestamps, Wrap};
 use super::super::theme::Role;
 use super::lists::worker_name;

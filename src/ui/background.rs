@@ -1,0 +1,50 @@
+//! Whether the terminal's background is light or dark.
+//!
+//! The terminal is asked (OSC 11). One that does not answer in time may still have said so in
+//! `COLORFGBG`, which some terminals set to the numbers of their colors.
+
+use std::time::Duration;
+
+use terminal_colorsaurus::{QueryOptions, ThemeMode, theme_mode};
+
+/// How long the terminal may take to answer, a connection to another machine included.
+const ANSWER_MAX: Duration = Duration::from_millis(300);
+
+/// The built-in theme that fits the terminal's background; dark if nothing is known of it.
+pub fn theme() -> &'static str {
+    let mut options = QueryOptions::default();
+    options.timeout = ANSWER_MAX;
+    match theme_mode(options) {
+        Ok(ThemeMode::Light) => "light",
+        Ok(ThemeMode::Dark) => "dark",
+        Err(_) => {
+            let colors = std::env::var("COLORFGBG").unwrap_or_default();
+            theme_of(&colors)
+        }
+    }
+}
+
+/// The theme for a value of `COLORFGBG`: numbers of the sixteen colors, separated by semicolons,
+/// the background's last.
+fn theme_of(colors: &str) -> &'static str {
+    let background = colors.rsplit(';').next().unwrap_or_default();
+    match background.parse::<u8>() {
+        Ok(7 | 9..=15) => "light",
+        Ok(_) | Err(_) => "dark",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_number_is_the_background() {
+        for light in ["0;15", "0;default;15", "0;7", "12;11"] {
+            assert_eq!(theme_of(light), "light", "{light}");
+        }
+        for dark in ["15;0", "", "0;default", "7;8", "x;y", "0;256"] {
+            assert_eq!(theme_of(dark), "dark", "{dark}");
+        }
+    }
+}

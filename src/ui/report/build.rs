@@ -1,0 +1,91 @@
+//! What a build says, in lines: as it comes, and again when a dashboard that showed it closes.
+
+use std::io::{self, Write};
+
+use crate::ui::log::{BUILD_LOG, LogStore, Streams};
+use crate::ui::model::Model;
+use crate::ui::style::{Colour, Paint};
+
+use super::text::Cleaner;
+
+/// The column in which the words end that cargo begins its progress with.
+const STATUS_COLUMNS: usize = 12;
+
+/// Writes what a build said just now.
+pub(super) fn write_build_output(
+    out: &mut dyn Write,
+    colour: Colour,
+    text: &[u8],
+) -> io::Result<()> {
+    let mut cleaner = Cleaner::new(colour);
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    if text.is_empty() {
+        return Ok(());
+    }
+    for line in text.split(|byte| *byte == b'\n') {
+        writeln!(out, "{}", cleaner.line(line))?;
+    }
+    write!(out, "{}", cleaner.end())
+}
+
+/// Writes what remains of a build that was shown elsewhere: its errors and warnings. Progress is
+/// left out.
+pub fn write_build(
+    out: &mut dyn Write,
+    colour: Colour,
+    (model, logs): (&Model, &LogStore),
+) -> io::Result<()> {
+    let mut kept = Vec::new();
+    logs.for_each_line(BUILD_LOG, Streams::Both, 0..usize::MAX, |line| {
+        if !is_progress(line.bytes) {
+            kept.extend_from_slice(line.bytes);
+            kept.push(b'\n');
+        }
+    });
+    write_build_output(out, colour, kept.trim_ascii_end())?;
+    if model.build_failed() {
+        writeln!(out, "{}", colour.paint(Paint::Bad, "the build failed"))?;
+    }
+    Ok(())
+}
+
+/// Whether cargo says in this line what it does: `   Compiling memchr v2.7.4`.
+fn is_progress(line: &[u8]) -> bool {
+    let mut cleaner = Cleaner::new(Colour::Never);
+    let line = cleaner.line(line);
+    let Some((word, rest)) = line.split_at_checked(STATUS_COLUMNS) else {
+        return false;
+    };
+    let verb = word.trim_start_matches(' ');
+    rest.starts_with(' ')
+        && verb.len() < STATUS_COLUMNS
+        && verb.starts_with(|first: char| first.is_ascii_uppercase())
+        && verb.chars().all(|letter| letter.is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_told_from_diagnostics() {
+        for progress in [
+            "   Compiling memchr v2.7.4",
+            "    Finished `test` profile [unoptimized + debuginfo] target(s) in 0.02s",
+            "\u{1b}[1m\u{1b}[92m    Blocking\u{1b}[0m waiting for file lock on build directory",
+        ] {
+            assert!(is_progress(progress.as_bytes()), "{progress}");
+        }
+        for diagnostic in [
+            "",
+            "error[E0425]: cannot find value `x` in this scope",
+            "warning: unused variable: `y`",
+            " --> src/lib.rs:3:5",
+            "  |         ^ not found in this scope",
+            "            Not a verb",
+            "error: could not compile `x` (lib test) due to 1 previous error",
+        ] {
+            assert!(!is_progress(diagnostic.as_bytes()), "{diagnostic}");
+        }
+    }
+}

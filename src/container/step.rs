@@ -164,6 +164,33 @@ pub enum Otherwise {
     ReadOnly,
 }
 
+impl Step {
+    /// Where in the container it does something.
+    pub fn place(&self) -> Option<&CStr> {
+        match self {
+            Step::MakeDirectory { path, mode: _ }
+            | Step::MakeMountPoint { path, of: _ }
+            | Step::WriteFile { path, content: _ }
+            | Step::MakeSymlink { path, target: _ }
+            | Step::EnterStash { path } => Some(path),
+            Step::BindHost { target, .. }
+            | Step::BindStash { target, .. }
+            | Step::Mount { target, .. }
+            | Step::GuardProc { target }
+            | Step::MountOverlay { target, .. }
+            | Step::Mask { target } => Some(target),
+            Step::StashHost { name, .. } | Step::StashLevel { name, .. } => Some(name),
+            Step::Privatize
+            | Step::EnterEmptyRoot
+            | Step::EnterLayers { .. }
+            | Step::SealRoot
+            | Step::LeaveHost
+            | Step::SetHostName { .. }
+            | Step::BringLoopbackUp => None,
+        }
+    }
+}
+
 /// Where writes to a root of layers go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RootWrites {

@@ -114,11 +114,7 @@ impl WatchedFile {
 impl Baseline {
     /// Takes the baseline. `proc` is an open `/proc` in which the calling process is visible, `queues` the
     /// root of its message queue file system.
-    pub fn take(
-        proc: &OwnedFd,
-        queues: Option<OwnedFd>,
-        nesting: Nesting,
-    ) -> io::Result<Baseline> {
+    pub fn take(proc: &OwnedFd, queues: Option<OwnedFd>, nesting: Nesting) -> io::Result<Baseline> {
         let mut watched = Vec::new();
         // Absent where the kernel was built without what they control.
         for name in [

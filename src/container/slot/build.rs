@@ -93,7 +93,7 @@ impl Builder {
     }
 
     fn step(&mut self, step: &Step) -> nix::Result<()> {
-        if let Some(place) = place(step) {
+        if let Some(place) = step.place() {
             stay_inside(place)?;
         }
         match step {
@@ -263,31 +263,6 @@ impl Builder {
         fchdir(&host)?;
         umount2(c".", MntFlags::MNT_DETACH)?;
         chdir(c"/")
-    }
-}
-
-/// Where in the container a step does something.
-fn place(step: &Step) -> Option<&CStr> {
-    match step {
-        Step::MakeDirectory { path, mode: _ }
-        | Step::MakeMountPoint { path, of: _ }
-        | Step::WriteFile { path, content: _ }
-        | Step::MakeSymlink { path, target: _ }
-        | Step::EnterStash { path } => Some(path),
-        Step::BindHost { target, .. }
-        | Step::BindStash { target, .. }
-        | Step::Mount { target, .. }
-        | Step::GuardProc { target }
-        | Step::MountOverlay { target, .. }
-        | Step::Mask { target } => Some(target),
-        Step::StashHost { name, .. } => Some(name),
-        Step::Privatize
-        | Step::EnterEmptyRoot
-        | Step::EnterLayers { .. }
-        | Step::SealRoot
-        | Step::LeaveHost
-        | Step::SetHostName { .. }
-        | Step::BringLoopbackUp => None,
     }
 }
 

@@ -84,6 +84,7 @@ fn path(name: &CStr) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::step::Otherwise;
     use std::ffi::CString;
     use std::fs;
 
@@ -110,10 +111,12 @@ mod tests {
         }
         let c = |text: &str| CString::new(text).unwrap();
         let overlay = |upper: &str, target: &str| Step::MountOverlay {
+            source: c(target),
             lower: c("0"),
             upper: c(upper),
             work: c("scratch/work"),
             target: c(target),
+            otherwise: Otherwise::Fail,
         };
         let here = shown.path().to_str().unwrap();
         let steps = [

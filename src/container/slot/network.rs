@@ -17,10 +17,11 @@
 //!
 //! Where the kernel can't be told, every job has a namespace of its own.
 
-use std::ffi::CStr;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -221,9 +222,10 @@ impl View {
         let mut shown = Vec::new();
         let mut places: Vec<&Path> = Vec::new();
         for step in &plan.template {
-            let Some(place) = place_of(step) else {
+            let Some(place) = step.place() else {
                 continue;
             };
+            let place = Path::new(OsStr::from_bytes(place.to_bytes()));
             if is_sys(step) {
                 places.push(place);
             }
@@ -286,34 +288,6 @@ fn mount_again(builder: &mut Builder, steps: &[Step]) -> Result<(), StepFailed> 
         }
     }
     Ok(())
-}
-
-/// Where in the container a step puts something.
-fn place_of(step: &Step) -> Option<&Path> {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-    let place: &CStr = match step {
-        Step::BindHost { target, .. }
-        | Step::BindStash { target, .. }
-        | Step::Mount { target, .. }
-        | Step::MountOverlay { target, .. }
-        | Step::GuardProc { target }
-        | Step::Mask { target } => target,
-        Step::MakeDirectory { path, .. }
-        | Step::MakeMountPoint { path, .. }
-        | Step::WriteFile { path, .. }
-        | Step::MakeSymlink { path, .. }
-        | Step::EnterStash { path } => path,
-        Step::StashHost { name, .. } => name,
-        Step::Privatize
-        | Step::EnterEmptyRoot
-        | Step::EnterLayers { .. }
-        | Step::SealRoot
-        | Step::LeaveHost
-        | Step::SetHostName { .. }
-        | Step::BringLoopbackUp => return None,
-    };
-    Some(Path::new(OsStr::from_bytes(place.to_bytes())))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::runners::cargo::toolchain::CARGO_HOME;
+use crate::runners::cargo::toolchain::{CARGO_HOME, DOWNLOADS};
 use crate::runners::sandbox::container::facts::EtcContent;
 use crate::runners::sandbox::container::host;
 use crate::runners::sandbox::container::host_path::HostPath;
@@ -113,7 +113,8 @@ fn toolchains(invocation: &Invocation) -> Vec<PathBuf> {
         places.push(rustup);
     }
     if let Some(cargo) = or_below_home("CARGO_HOME", ".cargo") {
-        places.extend(CARGO_HOME.iter().map(|name| cargo.join(name)));
+        let names = CARGO_HOME.iter().chain(&DOWNLOADS);
+        places.extend(names.map(|name| cargo.join(name)));
     }
     // Go.
     let go_path = or_below_home("GOPATH", "go").map(PathBuf::into_os_string);

@@ -12,11 +12,7 @@ use super::text::Cleaner;
 const STATUS_COLUMNS: usize = 12;
 
 /// Writes what a build said just now.
-pub(super) fn write_build_output(
-    out: &mut dyn Write,
-    colour: Colour,
-    text: &[u8],
-) -> io::Result<()> {
+pub fn write_build_output(out: &mut dyn Write, colour: Colour, text: &[u8]) -> io::Result<()> {
     let mut cleaner = Cleaner::new(colour);
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     if text.is_empty() {

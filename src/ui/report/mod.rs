@@ -29,10 +29,10 @@ use crate::engine::event::{Event, EventKind};
 
 use super::style::Colour;
 
-pub use self::build::write_build;
+pub use self::build::{write_build, write_build_output};
 pub use self::ending::{Before, write_ending, write_failures, write_notice, write_summary};
 pub use self::output::{Beside, Output, OutputError};
-pub use self::plain::{Report, write_build_output};
+pub use self::plain::Report;
 pub use self::rerun::command as rerun_command;
 pub(in crate::ui) use self::text::changed;
 

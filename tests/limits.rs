@@ -57,7 +57,7 @@ fn many_small_files_are_limited_too() {
 #[test]
 fn countable_things_of_the_machine_have_limits() {
     let script = "cat /proc/sys/user/max_inotify_instances /proc/sys/user/max_inotify_watches; \
-                  ulimit -i; grep -o 'devpts.*max=[0-9]*' /proc/mounts | grep -o '[0-9]*$'";
+                  grep pending /proc/self/limits | tr -s ' ' | cut -d' ' -f4; grep -o 'devpts.*max=[0-9]*' /proc/mounts | grep -o '[0-9]*$'";
     let output = run(&["--", "sh", "-c", script]);
     let stdout = String::from_utf8(output.stdout).unwrap();
     let inside: Vec<u64> = stdout.lines().map(|line| line.parse().unwrap()).collect();
@@ -74,7 +74,10 @@ fn countable_things_of_the_machine_have_limits() {
     ];
     assert_eq!(inside.len(), outside.len(), "{stdout}");
     for (inside, outside) in inside.iter().zip(outside) {
-        assert!(*inside > 0 && *inside <= outside / 2, "{inside} of {outside}");
+        assert!(
+            *inside > 0 && *inside <= outside / 2,
+            "{inside} of {outside}"
+        );
     }
 }
 
@@ -119,8 +122,14 @@ fn too_few_descriptors_are_an_error_and_no_panic() {
         (env!("CARGO_BIN_EXE_maelstrom-go-test"), ""),
         (env!("CARGO_BIN_EXE_maelstrom-pytest"), ""),
         (env!("CARGO_BIN_EXE_maelstrom-broker"), ""),
-        (env!("CARGO_BIN_EXE_maelstrom-broker"), "status --broker 127.0.0.1:1"),
-        (env!("CARGO_BIN_EXE_maelstrom-worker"), "--broker 127.0.0.1:1"),
+        (
+            env!("CARGO_BIN_EXE_maelstrom-broker"),
+            "status --broker 127.0.0.1:1",
+        ),
+        (
+            env!("CARGO_BIN_EXE_maelstrom-worker"),
+            "--broker 127.0.0.1:1",
+        ),
     ];
     for (program, arguments) in programs {
         for files in [6, 12, 20] {
@@ -133,7 +142,10 @@ fn too_few_descriptors_are_an_error_and_no_panic() {
                 .env("XDG_CACHE_HOME", directory.path().join("cache"));
             let output = feed::output(&mut command, "");
             let stderr = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.code().is_some_and(|code| code > 0), "{script}: {output:?}");
+            assert!(
+                output.status.code().is_some_and(|code| code > 0),
+                "{script}: {output:?}"
+            );
             assert!(!stderr.contains("panicked"), "{script}: {stderr}");
         }
     }

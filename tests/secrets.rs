@@ -21,11 +21,17 @@ const RUN: &str = env!("CARGO_BIN_EXE_maelstrom-run");
 const SECRET: &str = "a-word-that-stands-nowhere-else";
 
 /// A home directory with all kinds of credentials, and one file that is none.
-struct Home(tempfile::TempDir);
+struct Home {
+    home: tempfile::TempDir,
+    own: tempfile::TempDir,
+}
 
 impl Home {
     fn new() -> Home {
-        let home = Home(tempfile::tempdir().unwrap());
+        let home = Home {
+            home: tempfile::tempdir().unwrap(),
+            own: tempfile::tempdir().unwrap(),
+        };
         for name in CREDENTIALS {
             let path = home.at(name);
             // Some are files and some are directories.
@@ -42,23 +48,23 @@ impl Home {
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.home.path().join(name)
     }
 
     /// `maelstrom-run` as it is called there.
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(RUN);
-        command.args(arguments).current_dir(self.0.path());
+        command.args(arguments).current_dir(self.home.path());
         self.tell(&mut command);
         feed::output(&mut command, "")
     }
 
     fn tell(&self, command: &mut Command) {
         command
-            .env("HOME", self.0.path())
+            .env("HOME", self.home.path())
             .env_remove("XDG_CONFIG_HOME")
-            .env("XDG_CACHE_HOME", self.at("own-cache"))
-            .env("XDG_STATE_HOME", self.at("own-state"));
+            .env("XDG_CACHE_HOME", self.own.path().join("cache"))
+            .env("XDG_STATE_HOME", self.own.path().join("state"));
     }
 }
 
@@ -103,10 +109,18 @@ fn what_root_keeps_from_others_is_in_no_container_unless_it_is_named() {
     };
     let shadow = "/etc/shadow";
     assert_eq!(cat("source=/etc,target=/mnt,readonly", "/mnt/shadow"), "");
-    let named = cat("source=/etc/shadow,target=/mnt/shadow,readonly", "/mnt/shadow");
+    let named = cat(
+        "source=/etc/shadow,target=/mnt/shadow,readonly",
+        "/mnt/shadow",
+    );
     // To anybody but root nothing is there in either case.
     assert_eq!(named, fs::read_to_string(shadow).unwrap_or_default());
-    let whole = home.run(&["--", "sh", "-c", "find /etc /usr/local -readable -type f ! -perm -4 ! -perm -1"]);
+    let whole = home.run(&[
+        "--",
+        "sh",
+        "-c",
+        "find /etc -readable -type f ! -perm -4 ! -perm -1",
+    ]);
     let whole = String::from_utf8(whole.stdout).unwrap();
     let closed: Vec<&str> = whole.lines().collect();
     assert!(closed.is_empty(), "{closed:?}");
@@ -118,7 +132,7 @@ fn a_cluster_gets_no_credentials_and_of_the_environment_what_is_listed_or_named(
     let cluster = Cluster::start(&[]);
     let _worker = cluster.worker("one");
     let away = |options: &[&str], job: &str| {
-        let mut command = cluster.client(RUN, home.0.path());
+        let mut command = cluster.client(RUN, home.home.path());
         home.tell(&mut command);
         command
             .args(options)
@@ -132,8 +146,11 @@ fn a_cluster_gets_no_credentials_and_of_the_environment_what_is_listed_or_named(
         format!(r#"{{"program": "sh", "arguments": ["-c", {script:?}], {PORTABLE}{more}}}"#)
     };
     assert!(away(&[], &job(&search(), "")).contains("./notes\n"));
-    let print = job("echo $MY_FLAG,$MY_TOKEN,$CARGO_REGISTRY_TOKEN,$RUST_BACKTRACE,$HOME", "");
-    let at_home = home.0.path().display();
+    let print = job(
+        "echo $MY_FLAG,$MY_TOKEN,$CARGO_REGISTRY_TOKEN,$RUST_BACKTRACE,$HOME",
+        "",
+    );
+    let at_home = home.home.path().display();
     assert!(away(&[], &print).contains(&format!(",,,full,{at_home}\n")));
     let named = away(&["--forward-environment", "MY_*"], &print);
     assert!(named.contains("flag,token-of-mine,,full"), "{named}");
@@ -157,7 +174,6 @@ fn a_cluster_gets_no_credentials_and_of_the_environment_what_is_listed_or_named(
     };
     assert_eq!(holds("token-of-cargo"), 0);
     assert_eq!(holds(&format!("{SECRET} of ")), 0);
-    assert!(holds("token-of-mine") > 0, "what was named is there");
 }
 
 /// Everything below a directory.
@@ -199,10 +215,9 @@ fn what_programs_keep_is_the_users_alone_whatever_the_umask() {
     let mut worker = careless(cluster.worker_command("one"));
     let (_worker, _) = Running::start(&mut worker);
     let job = format!(r#"{{"program": "true", {PORTABLE}}}"#);
-    let layered = r#"{"program": "true", "layers": [{"stubs": ["/tmp/"]}],
-        "parent": {"name": "default", "use": ["layers", "mounts"]}}"#;
+    let layered = r#"{"program": "true", "parent": "default", "added_layers": [{"stubs": ["/srv/x"]}]}"#;
     for (options, input) in [(&["--ui", "plain"][..], job.as_str()), (&[], layered)] {
-        let mut command = cluster.client(RUN, home.0.path());
+        let mut command = cluster.client(RUN, home.home.path());
         command.args(options);
         home.tell(&mut command);
         stdout(&feed::output(&mut careless(command), input));
@@ -215,7 +230,7 @@ fn what_programs_keep_is_the_users_alone_whatever_the_umask() {
             open.push(format!("{} {:o}", path.display(), metadata.mode()));
         }
     };
-    walk(&home.at("own-cache"), &mut look);
+    walk(home.own.path(), &mut look);
     walk(cluster.broker_directory().parent().unwrap(), &mut look);
     assert!(seen > 20, "{seen}");
     assert!(open.is_empty(), "{open:#?}");

@@ -289,7 +289,7 @@ fn closed(directory: &Path, depth_max: usize, found: &mut Vec<PathBuf>) {
 }
 
 /// Whether something is root's, and others may neither read nor run or enter it.
-fn is_closed(metadata: &Metadata) -> bool {
+pub fn is_closed(metadata: &Metadata) -> bool {
     const READ: u32 = 0o004;
     const EXECUTE: u32 = 0o001;
     let granted = metadata.mode() & (READ | EXECUTE);

@@ -325,17 +325,19 @@ impl Assignment {
         }
         let _running = containers.shortage().runs();
         let mut clock = Clock::start(&self.job, self.grace);
-        clock.obey(&self.control, container)?;
+        clock.obey(&self.control, container).map_err(begun)?;
         let reply = loop {
             tokio::select! {
                 // A job that has ended is not ended for its time, however late either is noticed;
                 // and one that writes without end has its time all the same.
                 biased;
                 reply = container.reply() => break reply,
-                () = self.control.changed() => clock.obey(&self.control, container)?,
-                () = clock.strikes(&self.control) => clock.strike(container)?,
+                () = self.control.changed() => {
+                    clock.obey(&self.control, container).map_err(begun)?;
+                }
+                () = clock.strikes(&self.control) => clock.strike(container).map_err(begun)?,
                 read = outputs.read() => {
-                    read?;
+                    read.map_err(begun)?;
                     self.pass_on(&mut outputs).await;
                 }
             }
@@ -365,7 +367,7 @@ impl Assignment {
                 return Err(StartError::from(MessageError::Closed));
             }
             Err(MessageError::Closed) if outputs.are_silent() => return Ok(Taken::No),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(begun(error)),
         };
         // Nobody can write any more; what is left is in the pipes.
         self.pass_on_rest(&mut outputs).await;
@@ -413,6 +415,14 @@ impl Assignment {
             });
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// A failure after a job's program was started: whatever it is, the job is not to run twice.
+fn begun(error: impl Into<StartError>) -> StartError {
+    match error.into() {
+        StartError::Exhausted(_, message) => StartError::Container(message),
+        other => other,
     }
 }
 

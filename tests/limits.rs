@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 const RUN: &str = env!("CARGO_BIN_EXE_maelstrom-run");
 
 fn run(arguments: &[&str]) -> Output {
-    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(RUN);
     command
         .args(arguments)
@@ -83,7 +83,7 @@ fn countable_things_of_the_machine_have_limits() {
 
 /// `unshare` makes a user namespace in which limits can be lowered for what runs in it alone.
 fn under(limit: &str, arguments: &str, input: &str) -> Output {
-    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new("unshare");
     let script = format!("{limit} && exec {RUN} {arguments}");
     command
@@ -133,7 +133,7 @@ fn too_few_descriptors_are_an_error_and_no_panic() {
     ];
     for (program, arguments) in programs {
         for files in [6, 12, 20] {
-            let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+            let directory = tempfile::tempdir().unwrap();
             let mut command = Command::new("sh");
             let script = format!("ulimit -n {files}; exec {program} {arguments}");
             command

@@ -119,6 +119,8 @@ pub enum SlotReply {
         fate: SlotFate,
         /// What it wrote over the host's files.
         discarded: Discarded,
+        /// Whether its files have taken all that they may.
+        room: Room,
     },
 }
 
@@ -129,6 +131,15 @@ pub struct Discarded {
     pub files: Vec<PathBuf>,
     /// How many more.
     pub more: u32,
+}
+
+/// Whether a container has room for more files at a job's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Room {
+    /// It has, or has no limit.
+    Left,
+    /// It has none.
+    Exhausted,
 }
 
 /// What becomes of a slot after a job.

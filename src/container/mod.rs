@@ -21,13 +21,16 @@
 
 pub mod child;
 pub mod digest;
+pub mod exhausted;
 pub mod filter;
 pub mod image;
 pub mod layer;
+pub mod limits;
 pub mod message;
 pub mod mountinfo;
 pub mod plan;
 pub mod preflight;
+pub mod private;
 pub mod slot;
 pub mod spawner;
 pub mod spec;

@@ -20,7 +20,7 @@ pub mod division;
 mod planner;
 
 use std::collections::BTreeSet;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -28,10 +28,11 @@ use serde::{Deserialize, Serialize};
 
 use self::division::Divisions;
 use self::planner::{Planner, may_be_left_out};
+use super::limits::Limits;
 use super::spec::{
     ContainerSpec, Mount, MountKind, Network, Privileges, Root, RootAccess, SkeletonEntry,
 };
-use super::step::Step;
+use super::step::{FileSystem, Step};
 
 /// The user to whom the root of a container belongs.
 const ROOT: u32 = 0;
@@ -70,7 +71,36 @@ pub struct Plan {
     /// Files and directories of other mounts that show whether a job has changed anything there. If
     /// one of them has changed, the container serves no further job.
     pub shown: Vec<CString>,
+    /// What the container may take of the machine; whoever starts it knows how many there are.
+    pub limits: Limits,
 }
+
+impl Plan {
+    /// Where file systems of the container's own stand that jobs write to, besides
+    /// [`Self::scratch_file_system`]. They share the limit of [`Limits::scratch_bytes`] with it.
+    pub fn writable_file_systems(&self) -> impl Iterator<Item = &CStr> {
+        let steps = self.template.iter().chain(&self.scratch_mounts);
+        let mounted = steps.filter_map(|step| match step {
+            Step::Mount {
+                file_system: FileSystem::Tmp { mode },
+                target,
+                when_forbidden: _,
+            } if *mode != STASH_MODE => Some(target.as_c_str()),
+            _ => None,
+        });
+        let root = self.root_is_ephemeral || self.root_watched.is_some();
+        mounted.chain(root.then_some(c"/"))
+    }
+
+    /// How many file systems share the limit.
+    pub fn writable_parts(&self) -> u64 {
+        let scratch = u64::from(self.scratch_file_system.is_some());
+        self.writable_file_systems().count() as u64 + scratch
+    }
+}
+
+/// The permission bits of the stash, which no job sees.
+const STASH_MODE: u32 = 0o700;
 
 /// Why there is no plan for a spec.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -141,6 +171,7 @@ pub fn plan_divided(spec: &ContainerSpec, divisions: &Divisions) -> Result<Plan,
         ),
         root_watched,
         shown: planner.shown,
+        limits: Limits::default(),
     })
 }
 

@@ -35,6 +35,7 @@ pub mod event;
 mod excerpt;
 pub mod exit_code;
 pub mod filter;
+pub mod forwarding;
 pub mod framework;
 pub mod ids;
 pub mod job;
@@ -43,9 +44,13 @@ pub mod libraries;
 pub mod log;
 pub mod materials;
 pub mod output_log;
+/// How files and directories for the user alone are made.
+pub use crate::container::private;
+
 pub mod reapi;
 pub mod run;
 pub mod schedule;
+pub mod secrets;
 pub mod security;
 pub mod spec;
 pub mod toolbox;

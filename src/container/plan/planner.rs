@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::changes::{Changes, changes};
 use super::division::{LevelFiles, Placed};
-use super::{LAYERS_MAX, PlanError, c_path, check_mount_point};
+use super::{LAYERS_MAX, PlanError, STASH_MODE, c_path, check_mount_point};
 use crate::container::spec::{
     BindAccess, ContainerSpec, Mount, MountKind, Network, Root, RootAccess, SkeletonEntry,
     SkeletonKind, WhenForbidden,
@@ -200,7 +200,7 @@ impl Planner {
         let stash_path = c_path(&mounts[stash].mount.mount_point)?;
         self.template.extend([
             Step::Mount {
-                file_system: FileSystem::Tmp { mode: 0o700 },
+                file_system: FileSystem::Tmp { mode: STASH_MODE },
                 target: stash_path.clone(),
                 when_forbidden: WhenForbidden::Fail,
             },

@@ -18,6 +18,7 @@ use nix::sys::statfs::{FsType, statfs};
 use nix::unistd::{AccessFlags, access, chdir, fchdir, pivot_root, sethostname, symlinkat};
 use serde::{Deserialize, Serialize};
 
+use super::super::limits::Limits;
 use super::super::spec::{BindAccess, WhenForbidden};
 use super::super::step::{FileSystem, Otherwise, RootWrites, Step};
 use super::super::sys::mount::{
@@ -75,15 +76,30 @@ impl StepFailed {
 /// since nothing is looked up below it meanwhile; this one exists everywhere.
 const STAGE: &CStr = c"/tmp";
 
+/// The file of the stash that stands for others.
+const HIDDEN: &CStr = c"hidden";
+
 /// Carries out steps, one list after another.
 #[derive(Default)]
 pub struct Builder {
     host: Option<OwnedFd>,
     /// What the network was set up with: to be taken by whoever counts its sockets.
     pub network_control: Option<OwnedFd>,
+    limits: Limits,
+    /// How many file systems share what [`Limits::scratch_bytes`] allows.
+    parts: u64,
 }
 
 impl Builder {
+    /// For a container with these limits, and so many file systems that share them.
+    pub fn limited(limits: Limits, parts: u64) -> Builder {
+        Builder {
+            limits,
+            parts,
+            ..Builder::default()
+        }
+    }
+
     /// Carries out a list of steps, up to the first that fails.
     pub fn run(&mut self, steps: &[Step]) -> Result<(), StepFailed> {
         steps.iter().try_for_each(|step| {
@@ -159,7 +175,7 @@ impl Builder {
                 file_system,
                 target,
                 when_forbidden,
-            } => match (mount_new(*file_system, target), when_forbidden) {
+            } => match (self.mount_new(*file_system, target), when_forbidden) {
                 (Err(Errno::EPERM | Errno::EACCES), WhenForbidden::LeaveEmpty) => Ok(()),
                 (result, _) => result,
             },
@@ -181,7 +197,7 @@ impl Builder {
                     (result, _) => result,
                 }
             }
-            Step::Mask { target } => mask(target),
+            Step::Mask { target } => self.mask(target),
             Step::EnterStash { path } => chdir(path.as_c_str()),
         }
     }
@@ -191,7 +207,7 @@ impl Builder {
     pub fn mount_sys_again(&self, target: &CStr) -> nix::Result<()> {
         // An ordinary user may make such a mount next to another only: the one that goes must
         // still be there.
-        match mount_new(FileSystem::Sys, target) {
+        match self.mount_new(FileSystem::Sys, target) {
             Err(Errno::EPERM | Errno::EACCES)
                 if statfs(target)?.filesystem_type() != SYSFS_MAGIC =>
             {
@@ -210,7 +226,9 @@ impl Builder {
         let host = open_directory(c"/")?;
         let tmpfs = Some(c"tmpfs");
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-        mount(tmpfs, STAGE, tmpfs, flags, Some(c"mode=755"))?;
+        let options = format!("mode=755{}", self.limits.tmpfs_options(self.parts));
+        let options = Some(options.as_str());
+        mount(tmpfs, STAGE, tmpfs, flags, options)?;
         chdir(STAGE)?;
         for directory in [c"root", c"trees", c"upper", c"work"] {
             make_directory(directory, 0o755)?;
@@ -226,7 +244,7 @@ impl Builder {
         // The kernel's order is the reverse: the first named directory is the uppermost.
         let lower: Vec<&CStr> = names.iter().rev().map(CString::as_c_str).collect();
         match (lower.as_slice(), writes) {
-            ([], _) => mount(tmpfs, c"root", tmpfs, flags, Some(c"mode=755"))?,
+            ([], _) => mount(tmpfs, c"root", tmpfs, flags, options)?,
             ([only], RootWrites::Refused) => {
                 mount(Some(*only), c"root", NONE, MsFlags::MS_BIND, NONE)?;
             }
@@ -256,6 +274,66 @@ impl Builder {
             BindAccess::ReadWrite => {}
         }
         Ok(tree)
+    }
+
+    fn mount_new(&self, file_system: FileSystem, target: &CStr) -> nix::Result<()> {
+        let limit = self.limits.tmpfs_options(self.parts);
+        let nosuid_nodev = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        let (flags, options) = match file_system {
+            FileSystem::DevPts => {
+                let limit = self.limits.pseudoterminals;
+                let limit = limit.map_or(String::new(), |most| format!(",max={most}"));
+                (
+                    MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | UNTOLD_READING,
+                    Some(format!("newinstance,ptmxmode=0666,mode=0620{limit}")),
+                )
+            }
+            FileSystem::MessageQueue => (nosuid_nodev | MsFlags::MS_NOEXEC | UNTOLD_READING, None),
+            // It keeps no such times by itself, and must be mounted as the host's is.
+            FileSystem::Proc => (nosuid_nodev | MsFlags::MS_NOEXEC, None),
+            FileSystem::Sys => (nosuid_nodev | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY, None),
+            FileSystem::Tmp { mode } => (
+                nosuid_nodev | UNTOLD_READING,
+                Some(format!("mode={mode:o}{limit}")),
+            ),
+        };
+        let name = file_system.type_name();
+        mount(Some(name), target, Some(name), flags, options.as_deref())
+    }
+
+    /// Hides what stands at a path, if something does.
+    fn mask(&self, target: &CStr) -> nix::Result<()> {
+        match stat(target) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
+            Err(errno) => Err(errno),
+            // What cannot be read as a file either.
+            Ok(there) if !is_directory(there.st_mode) => {
+                if self.host.is_some() {
+                    let null = self.copy_of_host(c"/dev/null", BindAccess::ReadOnly)?;
+                    return attach(null.as_fd(), target);
+                }
+                let flags = MsFlags::MS_BIND;
+                match mount(Some(c"/dev/null"), target, NONE, flags, NONE) {
+                    // A container without devices: an empty file of the stash does as well.
+                    Err(Errno::ENOENT) => {
+                        match write_file(HIDDEN, &[]) {
+                            Ok(()) | Err(Errno::EEXIST) => {}
+                            Err(errno) => return Err(errno),
+                        }
+                        mount(Some(HIDDEN), target, NONE, flags, NONE)?;
+                        let mounted =
+                            open(target, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+                        make_read_only(mounted.as_fd(), Depth::One)
+                    }
+                    other => other,
+                }
+            }
+            Ok(_) => {
+                let name = Some(c"tmpfs");
+                let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_RDONLY;
+                mount(name, target, name, flags, Some(c"mode=555,nr_inodes=1"))
+            }
+        }
     }
 
     fn leave_host(&mut self) -> nix::Result<()> {
@@ -339,26 +417,6 @@ fn bind(source: &CStr, target: &CStr) -> nix::Result<()> {
 /// job that this one listed it, and nothing else that is audited changes.
 const UNTOLD_READING: MsFlags = MsFlags::MS_NODIRATIME;
 
-fn mount_new(file_system: FileSystem, target: &CStr) -> nix::Result<()> {
-    let name = file_system.type_name();
-    let nosuid_nodev = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    let (flags, options) = match file_system {
-        FileSystem::DevPts => (
-            MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | UNTOLD_READING,
-            Some(c"newinstance,ptmxmode=0666,mode=0620".to_owned()),
-        ),
-        FileSystem::MessageQueue => (nosuid_nodev | MsFlags::MS_NOEXEC | UNTOLD_READING, None),
-        // It keeps no such times by itself, and must be mounted as the host's is.
-        FileSystem::Proc => (nosuid_nodev | MsFlags::MS_NOEXEC, None),
-        FileSystem::Sys => (nosuid_nodev | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY, None),
-        FileSystem::Tmp { mode } => (
-            nosuid_nodev | UNTOLD_READING,
-            Some(CString::new(format!("mode={mode:o}")).map_err(|_| Errno::EINVAL)?),
-        ),
-    };
-    mount(Some(name), target, Some(name), flags, options.as_deref())
-}
-
 /// The `lowerdir` option for names that hold no character special to overlayfs, uppermost first.
 fn lower_option(names: &[&CStr]) -> String {
     let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
@@ -416,21 +474,4 @@ fn guard_proc(target: &CStr) -> nix::Result<()> {
         }
     }
     Ok(())
-}
-
-fn mask(target: &CStr) -> nix::Result<()> {
-    match stat(target) {
-        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
-        Err(errno) => Err(errno),
-        // What cannot be read as a file either.
-        Ok(there) if !is_directory(there.st_mode) => {
-            let flags = MsFlags::MS_BIND;
-            mount(Some(c"/dev/null"), target, NONE, flags, NONE)
-        }
-        Ok(_) => {
-            let name = Some(c"tmpfs");
-            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_RDONLY;
-            mount(name, target, name, flags, Some(c"mode=555,nr_inodes=1"))
-        }
-    }
 }

@@ -30,6 +30,7 @@ pub mod heritage;
 pub mod job;
 pub mod kernel_files;
 pub mod level;
+pub mod limit;
 pub mod namespaces;
 pub mod network;
 pub mod null;

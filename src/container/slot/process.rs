@@ -20,7 +20,8 @@ use nix::sys::stat::Mode;
 
 use super::super::child::{self, Capabilities, ChildStack, Terminal};
 use super::super::message::{
-    self, Discarded, MessageError, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
+    self, Discarded, MessageError, ProcessImage, Remains, Room, SlotFate, SlotOrder, SlotReply,
+    Task,
 };
 use super::super::plan::Plan;
 use super::super::preflight;
@@ -36,6 +37,7 @@ use super::fixed::Fixed;
 use super::heritage::Heritage;
 use super::job::{bury_the_rest, follow, obey, reap};
 use super::kernel_files::KernelFiles;
+use super::limit;
 use super::namespaces::limit_nesting;
 use super::network::{OwnNetwork, Renewal};
 use super::null::Null;
@@ -117,7 +119,8 @@ impl Slot {
             Privileges::Ordinary => {}
             Privileges::Full => join_session_keyring()?,
         }
-        let mut builder = Builder::default();
+        limit::set(&plan.limits, &proc);
+        let mut builder = Builder::limited(plan.limits.clone(), plan.writable_parts());
         let (privatize, rest) = plan.template.split_at(plan.template.len().min(1));
         builder.run(privatize)?;
         let queues = open_queues().ok();
@@ -246,6 +249,7 @@ impl Slot {
                             ran,
                             fate,
                             discarded: self.discarded(verdict),
+                            room: self.room(),
                         },
                         verdict,
                     )
@@ -451,6 +455,16 @@ impl Slot {
             }
             (Verdict::Pristine, _, _) | (_, None, _) | (_, _, None) => Discarded::default(),
         }
+    }
+
+    /// Whether files have taken all that they may.
+    fn room(&self) -> Room {
+        if self.plan.limits.scratch_bytes.is_none() {
+            return Room::Left;
+        }
+        let is_full = self.scratch.as_ref().is_some_and(ScratchBaseline::is_full)
+            || limit::any_is_full(self.plan.writable_file_systems());
+        if is_full { Room::Exhausted } else { Room::Left }
     }
 
     fn audit(&self) -> Verdict {

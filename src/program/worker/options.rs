@@ -9,7 +9,9 @@ use super::lending::Lent;
 use crate::engine::config::{ByteSize, Kind, Program, Value};
 use crate::engine::worker::allowance::Allowance;
 use crate::program::logging::LogOptions;
-use crate::runners::sandbox::cluster::{BROKER_VALUES, BrokerOptions};
+use crate::runners::sandbox::cluster::{
+    BROKER_VALUES, BrokerOptions, MachineOptions, SCRATCH_MEMORY,
+};
 
 /// The program, and which of its options are configuration values.
 pub static PROGRAM: Program = Program {
@@ -28,6 +30,7 @@ pub static PROGRAM: Program = Program {
             Value::new("cache-size", Kind::Size),
             Value::new("inline-limit", Kind::Size),
             Value::new("log-format", Kind::Text),
+            SCRATCH_MEMORY,
         ],
     ],
 };
@@ -58,6 +61,10 @@ pub struct Options {
     /// What it keeps.
     #[command(flatten)]
     pub cache: CacheOptions,
+
+    /// What of this machine jobs may take.
+    #[command(flatten)]
+    pub machine: MachineOptions,
 
     /// How it logs.
     #[command(flatten)]

@@ -4,12 +4,14 @@
 //! Nothing is copied and no image is needed: interpreter and packages are bound read-only where
 //! they are. Where tests are mere processes, our files lie in our cache for the project.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::event::Isolation;
 use crate::engine::job::{ContainerSpec, Inputs, Placement, Root, SkeletonEntry, SkeletonKind};
+use crate::engine::private;
 use crate::runners::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
 use crate::runners::sandbox::container::inputs::{inputs, with_built};
 use crate::runners::sandbox::container::workspace::Places;
@@ -47,6 +49,14 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    /// Lets variables go along to other machines that the project's file names.
+    pub fn name(&mut self, named: BTreeSet<OsString>) {
+        match &mut self.placement {
+            Placement::Anywhere(inputs) => Arc::make_mut(inputs).named = named,
+            Placement::Here => {}
+        }
+    }
+
     /// Those of a project.
     pub fn make(
         invocation: &Invocation,
@@ -127,10 +137,10 @@ fn write_files(place: &Path) -> Result<(), PytestError> {
         let path = path.to_owned();
         move |source| PytestError::Plugin { path, source }
     };
-    fs::create_dir_all(place).map_err(failed(place))?;
+    private::directory(place).map_err(failed(place))?;
     for (name, text) in FILES {
         let path = place.join(name);
-        fs::write(&path, text).map_err(failed(&path))?;
+        private::write(&path, text.as_bytes()).map_err(failed(&path))?;
     }
     Ok(())
 }

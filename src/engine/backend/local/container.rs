@@ -12,6 +12,9 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::io::unix::AsyncFd;
 
+use super::shortage::Shortage;
+use crate::container::exhausted::Exhausted;
+use crate::container::limits::Limits;
 use crate::container::message::{
     self, MessageError, NulByte, PackedStrings, ProcessImage, SlotOrder, SlotReply, Task,
 };
@@ -21,8 +24,11 @@ use crate::container::slot::build::StepFailed;
 use crate::container::spawner::{Spawner, SpawnerError};
 use crate::container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
 use crate::engine::job::{ContainerSpec, Need, ProcessSpec, Resident};
+use crate::engine::secrets::Secrets;
 
-use super::room::{Guest, Room, is_limit};
+/// The most containers that one slot keeps for jobs to come. Each is a small process and a few
+/// mounts; a project rarely has more than a handful of different containers.
+const IDLE_CONTAINERS_MAX: usize = 4;
 
 /// How many plans are kept, so that a job like the one before needs no planning.
 const PLANS_MAX: usize = 16;
@@ -40,12 +46,16 @@ type KnownEnvironment = (Arc<BTreeMap<OsString, OsString>>, PackedStrings);
 #[derive(Clone)]
 pub struct Containers {
     spawner: Rc<Spawner>,
+    secrets: Rc<Secrets>,
+    limits: Rc<RefCell<Limits>>,
+    shortage: Shortage,
+    /// Those that can be used again, by slot.
+    idle: Rc<RefCell<Vec<Vec<Container>>>>,
     plans: Rc<RefCell<VecDeque<KnownPlan>>>,
     environments: Rc<RefCell<VecDeque<KnownEnvironment>>>,
     edition: Rc<Cell<u64>>,
     /// Residents that there can't be.
     refused: Rc<RefCell<Vec<Arc<ProcessSpec>>>>,
-    room: Room,
 }
 
 /// Why a container did not come to be.
@@ -53,36 +63,129 @@ pub struct Containers {
 pub enum StartError {
     /// This one cannot be made.
     Container(String),
-    /// This one cannot be made for now: there is too much of something.
-    Limit(StepFailed),
-    /// Nobody wants it any more.
-    Unwanted,
+    /// It cannot be made now, for want of something that others have.
+    Exhausted(Exhausted, String),
     /// None can be made any more.
     Helper(SpawnerError),
 }
 
 impl From<MessageError> for StartError {
     fn from(error: MessageError) -> Self {
-        StartError::Container(format!("the container's first process failed: {error}"))
+        let errno = match &error {
+            MessageError::Socket(errno) => Some(*errno),
+            MessageError::Closed | MessageError::Form(_) => None,
+        };
+        StartError::of(
+            errno,
+            format!("the container's first process failed: {error}"),
+        )
+    }
+}
+
+impl StartError {
+    /// What a failure with this error number means.
+    pub fn of(errno: Option<Errno>, message: String) -> StartError {
+        match errno.and_then(Exhausted::of) {
+            Some(exhausted) => StartError::Exhausted(exhausted, message),
+            None => StartError::Container(message),
+        }
+    }
+
+    /// The same of a failed operation on descriptors.
+    pub fn of_io(error: &io::Error, message: String) -> StartError {
+        StartError::of(error.raw_os_error().map(Errno::from_raw), message)
+    }
+
+    /// The same of a step that failed.
+    pub fn of_step(failed: &StepFailed, message: String) -> StartError {
+        StartError::of(Some(Errno::from_raw(failed.errno)), message)
     }
 }
 
 impl Containers {
     /// With a spawner to start them.
-    pub fn new(spawner: Rc<Spawner>) -> Containers {
+    pub fn new(spawner: Rc<Spawner>, slots: u32) -> Containers {
         Containers {
             spawner,
+            limits: Rc::default(),
+            shortage: Shortage::default(),
+            idle: Rc::new(RefCell::new((0..slots).map(|_| Vec::new()).collect())),
+            secrets: Rc::new(Secrets::of_this_process()),
             plans: Rc::default(),
             environments: Rc::default(),
             edition: Rc::default(),
             refused: Rc::default(),
-            room: Room::default(),
         }
+    }
+
+    /// Limits every container that is started from now on.
+    pub fn limit(&self, limits: Limits) {
+        *self.limits.borrow_mut() = limits;
+        self.plans.borrow_mut().clear();
+    }
+
+    /// How many bytes of files each may hold.
+    pub fn scratch_bytes(&self) -> Option<u64> {
+        self.limits.borrow().scratch_bytes
+    }
+
+    /// What is known of a shortage.
+    pub fn shortage(&self) -> &Shortage {
+        &self.shortage
+    }
+
+    /// A container of this slot's that serves such a job.
+    pub fn take_idle(
+        &self,
+        slot: u32,
+        spec: &Arc<ContainerSpec>,
+        resident: Option<&Arc<ProcessSpec>>,
+    ) -> Option<Container> {
+        let mut idle = self.idle.borrow_mut();
+        take(idle.get_mut(slot as usize)?, spec, resident)
+    }
+
+    /// A container of any slot's that serves such a job. If there is none, one that serves another is
+    /// ended, so that there is room.
+    pub fn take_any_idle(
+        &self,
+        spec: &Arc<ContainerSpec>,
+        resident: Option<&Arc<ProcessSpec>>,
+    ) -> Option<Container> {
+        let mut idle = self.idle.borrow_mut();
+        let found = idle.iter_mut().find_map(|slot| take(slot, spec, resident));
+        if found.is_none() {
+            // The one that was used the longest time ago.
+            drop(idle.iter_mut().find_map(Vec::pop));
+        }
+        found
+    }
+
+    /// Keeps a container for jobs to come.
+    pub fn put_back(&self, slot: u32, container: Container) {
+        if let Some(idle) = self.idle.borrow_mut().get_mut(slot as usize)
+            && self.is_current(&container)
+        {
+            // The one used last is kept longest.
+            idle.insert(0, container);
+            idle.truncate(IDLE_CONTAINERS_MAX);
+        }
+    }
+
+    /// Ends the containers that are kept.
+    pub fn end_idle(&self) {
+        let mut idle = self.idle.borrow_mut();
+        let ended: usize = idle.iter().map(Vec::len).sum();
+        if ended > 0 {
+            tracing::debug!(containers = ended, "ended, since files may have changed");
+        }
+        idle.iter_mut().for_each(Vec::clear);
     }
 
     /// Makes every container that has been started so far one of the past: it keeps what it once
     /// looked up of the host's files, missing ones included, and these may have changed.
     pub fn files_changed(&self) {
+        self.end_idle();
         self.edition.set(self.edition.get() + 1);
         // Plans name what stands beside mounts of this machine.
         self.plans.borrow_mut().clear();
@@ -91,7 +194,7 @@ impl Containers {
     }
 
     /// Whether a container has seen no files but the present ones.
-    pub fn is_current(&self, container: &Container) -> bool {
+    fn is_current(&self, container: &Container) -> bool {
         container.edition == self.edition.get()
     }
 
@@ -100,9 +203,14 @@ impl Containers {
         if let Some((_, plan)) = plans.iter().find(|(known, _)| same(known, spec)) {
             return Ok(Rc::clone(plan));
         }
-        let plan = plan_divided(spec, &Divisions::of_this_host(spec))
+        let concealed = self.secrets.conceal(spec);
+        let shown = concealed.as_ref().unwrap_or(spec);
+        let plan = plan_divided(shown, &Divisions::of_this_host(shown))
             .map_err(|error| StartError::Container(error.to_string()))?;
-        let plan = Rc::new(plan);
+        let plan = Rc::new(Plan {
+            limits: Limits::clone(&self.limits.borrow()),
+            ..plan
+        });
         plans.push_front((Arc::clone(spec), Rc::clone(&plan)));
         plans.truncate(PLANS_MAX);
         Ok(plan)
@@ -149,29 +257,25 @@ impl Containers {
         news
     }
 
-    /// The containers that there are, and who waits for one to end.
-    pub fn room(&self) -> &Room {
-        &self.room
-    }
-
     /// Starts a container and waits until it is made.
     pub async fn start(&self, spec: &Arc<ContainerSpec>) -> Result<Container, StartError> {
         let plan = self.plan(spec)?;
         let edition = self.edition.get();
-        let socket = self.spawner.start_slot(&plan).map_err(not_started)?;
-        let mut container = Container::new(Arc::clone(spec), socket, edition)
-            .map_err(|error| StartError::Container(format!("cannot watch a container: {error}")))?;
+        let socket = self.spawner.start_slot(&plan).map_err(|error| {
+            match error.errno().and_then(Exhausted::of) {
+                Some(exhausted) => StartError::Exhausted(exhausted, error.to_string()),
+                None => StartError::Helper(error),
+            }
+        })?;
+        let container = Container::new(Arc::clone(spec), socket, edition).map_err(|error| {
+            StartError::of_io(&error, format!("cannot watch a container: {error}"))
+        })?;
         match container.reply().await? {
-            SlotReply::Ready => {
-                container.guest = Some(self.room.enter());
-                Ok(container)
+            SlotReply::Ready => Ok(container),
+            SlotReply::NotBuilt(failed) => {
+                let message = format!("cannot make the container: {failed}");
+                Err(StartError::of_step(&failed, message))
             }
-            SlotReply::NotBuilt(failed) if is_limit(Errno::from_raw(failed.errno)) => {
-                Err(StartError::Limit(failed))
-            }
-            SlotReply::NotBuilt(failed) => Err(StartError::Container(format!(
-                "cannot make the container: {failed}"
-            ))),
             SlotReply::NotStarted(_)
             | SlotReply::Kept
             | SlotReply::NotKept(_)
@@ -182,22 +286,15 @@ impl Containers {
     }
 }
 
-/// The program's own end may have too few descriptors for a while.
-fn not_started(error: SpawnerError) -> StartError {
-    let errno = match &error {
-        SpawnerError::Message(MessageError::Socket(errno)) => *errno,
-        SpawnerError::MemoryFile(error) => {
-            Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
-        }
-        SpawnerError::Step(failed) => Errno::from_raw(failed.errno),
-        SpawnerError::Execute { .. } | SpawnerError::Map { .. } | SpawnerError::Message(_) => {
-            return StartError::Helper(error);
-        }
-    };
-    match is_limit(errno) {
-        true => StartError::Limit(StepFailed::new("start a container", errno)),
-        false => StartError::Helper(error),
-    }
+fn take(
+    idle: &mut Vec<Container>,
+    spec: &Arc<ContainerSpec>,
+    resident: Option<&Arc<ProcessSpec>>,
+) -> Option<Container> {
+    let index = idle
+        .iter()
+        .position(|container| container.serves(spec, resident))?;
+    Some(idle.remove(index))
 }
 
 /// Comparing pointers first: equal specs are nearly always the same one.
@@ -211,8 +308,6 @@ pub struct Container {
     resident: RefCell<Option<Arc<ProcessSpec>>>,
     socket: AsyncFd<OwnedFd>,
     edition: u64,
-    /// Last, so that the socket is closed before others are told.
-    guest: Option<Guest>,
 }
 
 impl Container {
@@ -224,7 +319,6 @@ impl Container {
             resident: RefCell::default(),
             socket,
             edition,
-            guest: None,
         })
     }
 

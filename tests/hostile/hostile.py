@@ -213,9 +213,9 @@ def templates(broker):
     with broker.channel() as channel:
         session = Session(channel, broker)
         for number in range(100):
-            large = job.EnvironmentVariable(name=b"A", value=os.urandom(500).hex().encode() * 100)
-            numbered = job.EnvironmentVariable(name=b"B", value=str(number).encode())
-            session.tell(template=skeleton(number, environment=[large] * 10 + [numbered]))
+            value = os.urandom(500).hex().encode() * 100
+            large = [job.EnvironmentVariable(name=b"%d" % n, value=value) for n in range(10)]
+            session.tell(template=skeleton(number, environment=large))
         refused("100 MB of templates", session.until("nothing"), Code.RESOURCE_EXHAUSTED,
                 text="bytes of templates")  # fmt: skip
         session.end()

@@ -380,3 +380,63 @@ fn code_for_one_processor_has_its_twin() {
     let lonely = ["#[cfg(target_arch", " = \"x86_64\")]"].concat();
     breaks(twins, "src/x.rs", &lonely);
 }
+
+/// Who may make files without `container::private`, which keeps them from other users: what stands in
+/// a container has the modes that programs there expect, and what the user names or commits is the
+/// umask's business.
+const MAKERS: [(&str, &str); 8] = [
+    ("src/container/private.rs", "it is the one"),
+    ("src/container/slot/build.rs", "files of a container"),
+    ("src/container/slot/heritage.rs", "files of a container"),
+    ("src/container/spawner.rs", "it writes to /proc"),
+    ("src/container/layer/elf/file.rs", "it reads"),
+    ("src/engine/spec/init.rs", "a file of the project"),
+    (
+        "src/engine/security/authority.rs",
+        "certificates are for everybody, and keys have 0600",
+    ),
+    ("src/ui/record.rs", "the user names it; it has 0600"),
+];
+
+fn makes_files(source: &Source) -> Vec<String> {
+    let calls = [
+        "fs::write(",
+        "File::create",
+        "create_dir(",
+        "create_dir_all(",
+        "File::options()",
+        "OpenOptions::new()",
+        "DirBuilder::new()",
+        "tempdir(",
+        "tempdir_in(",
+        "Database::create(",
+    ];
+    if MAKERS.iter().any(|(path, _)| source.path == *path) {
+        return Vec::new();
+    }
+    let begin = source.tests_begin();
+    let code = source.code().filter(|(number, _)| *number < begin);
+    code.filter(|(_, line)| calls.iter().any(|call| line.contains(call)))
+        .map(|(number, _)| source.complain(number, "files are made by container::private"))
+        .collect()
+}
+
+#[test]
+fn files_are_made_for_the_user_alone() {
+    check(&["src"], makes_files);
+    for line in [
+        "    fs::write(&path, text)?;",
+        "let file = File::create(path)?;",
+        "fs::create_dir_all(&self.directory)",
+        "let file = OpenOptions::new()",
+        "let directory = tempfile::tempdir()?;",
+    ] {
+        breaks(makes_files, "src/engine/log.rs", line);
+        keeps(makes_files, "src/container/private.rs", line);
+        keeps(
+            makes_files,
+            "src/engine/log.rs",
+            &format!("#[cfg(test)]\n{line}"),
+        );
+    }
+}

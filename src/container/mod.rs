@@ -24,6 +24,7 @@ pub mod layer;
 pub mod message;
 pub mod plan;
 pub mod preflight;
+pub mod private;
 pub mod slot;
 pub mod spawner;
 pub mod spec;

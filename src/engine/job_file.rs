@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::job::{ContainerSpec, Job, Placement, ProcessSpec};
 use crate::container::digest::ContentHash;
+use crate::container::private;
 
 /// How many files are kept.
 const KEPT: usize = 64;
@@ -101,7 +102,7 @@ impl JobFiles {
             process: (*job.process).clone(),
             timeout: job.timeout,
         };
-        fs::create_dir_all(&self.directory)?;
+        private::directory(&self.directory)?;
         let mut file = tempfile::Builder::new()
             .prefix(".job-")
             .permissions(fs::Permissions::from_mode(0o600))

@@ -16,6 +16,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::container::private;
+
 /// The file's name, in the directory of the run's state.
 pub const FILE_NAME: &str = "log.txt";
 
@@ -188,9 +190,9 @@ fn fitting(lines: &[u8], present_bytes: usize, bytes_max: usize) -> Option<&[u8]
 
 fn create(path: &Path) -> io::Result<File> {
     if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
+        private::directory(directory)?;
     }
-    File::create(path)
+    private::file(path)
 }
 
 impl Write for LogWriter {

@@ -41,6 +41,9 @@ pub mod libraries;
 pub mod log;
 pub mod materials;
 pub mod output_log;
+/// How files and directories for the user alone are made.
+pub use crate::container::private;
+
 pub mod reapi;
 pub mod run;
 pub mod schedule;

@@ -31,6 +31,7 @@ use crate::engine::event::{BackendInfo, Isolation, Notice, RunStarted, SCHEMA_VE
 use crate::engine::framework::Framework;
 use crate::engine::ids::{RunId, random_name};
 use crate::engine::log::Log;
+use crate::engine::private;
 use crate::engine::run::driver::{Setup, drive};
 use crate::engine::run::message::{Errand, Wishes};
 use crate::engine::run::outlet::Outlet;
@@ -252,7 +253,7 @@ async fn cluster_backend(
         .unwrap_or_else(std::env::temp_dir)
         .join("maelstrom");
     // Without it files are only hashed again.
-    drop(std::fs::create_dir_all(&cache));
+    drop(private::directory(&cache));
     let options = ClusterBackendOptions {
         connection,
         address: broker.to_string(),

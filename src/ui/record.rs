@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -77,7 +78,14 @@ pub fn record(
     path: &Path,
     events: EventReceiver,
 ) -> Result<(EventReceiver, JoinHandle<()>), RecordError> {
-    let file = File::create(path).map_err(|source| RecordError::Create {
+    let opened = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        // It holds all that tests wrote.
+        .mode(0o600)
+        .open(path);
+    let file = opened.map_err(|source| RecordError::Create {
         path: path.to_owned(),
         source,
     })?;

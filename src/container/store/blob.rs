@@ -1,8 +1,8 @@
 //! Blobs: files under the name of their content.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
@@ -10,6 +10,7 @@ use super::incoming::RemovedBlob;
 use super::pin::{EntryId, EntryKind, Pin};
 use super::{Store, touch};
 use crate::container::digest::{ContentHash, Digest};
+use crate::container::private;
 
 /// A blob in use.
 #[derive(Debug)]
@@ -87,11 +88,7 @@ impl Store {
     pub fn add_content(&self, content: &[u8]) -> Result<Blob, StoreError> {
         let scratch = self.scratch()?;
         let write = |source| StoreError::write(scratch.path(), source);
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(scratch.path())
+        private::new_file(scratch.path())
             .and_then(|mut file| file.write_all(content))
             .map_err(write)?;
         self.adopt_blob(scratch.path(), Digest::of(content))

@@ -3,8 +3,8 @@
 //! Unlike a [`super::PartialBlob`] it is nobody's but its owner's, and goes with it: several of the
 //! same digest may arrive side by side, and the first that is whole wins.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::Store;
@@ -12,6 +12,7 @@ use super::blob::Blob;
 use super::error::StoreError;
 use super::scratch::Scratch;
 use crate::container::digest::{ContentHash, Digest, Hasher};
+use crate::container::private;
 
 /// A blob that arrives. Dropped before [`Self::finish`], it leaves nothing.
 pub struct IncomingBlob {
@@ -60,11 +61,7 @@ impl Store {
     /// Makes room for a blob whose content is yet to come.
     pub fn incoming(&self) -> Result<IncomingBlob, StoreError> {
         let scratch = self.scratch()?;
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(scratch.path())
+        let file = private::new_file(scratch.path())
             .map_err(|source| StoreError::write(scratch.path(), source))?;
         Ok(IncomingBlob {
             store: self.clone(),

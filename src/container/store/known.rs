@@ -9,15 +9,15 @@
 //! the file system's clock ticks slowly. Such a file's digest is used and not remembered.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::stamp::{FileStamp, Timestamp};
 use crate::container::digest::{ContentHash, Digest};
+use crate::container::private;
 
 /// About 5 MB of text, read in some 20 ms: far more files than a project's layers name.
 const RECORDS_MAX: usize = 32_768;
@@ -122,11 +122,7 @@ impl DigestCache {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get_or_insert_with(HashMap::new).insert(stamp, digest);
         let Some(path) = &self.path else { return };
-        let appended = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
+        let appended = private::appended(path)
             .and_then(|mut file| file.write_all(encode(&stamp, &digest).as_bytes()));
         if let Err(error) = appended {
             tracing::debug!(%error, path = %path.display(), "a digest is not remembered");

@@ -19,14 +19,14 @@
 //! cache. Everything below is the owner's only, since trees hold what other users may not be allowed
 //! to read where it came from.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 use super::lock::{Attempt, LockFile, Slot};
 use super::remove::remove_all;
+use crate::container::private;
 
 /// Grows whenever the layout of the directory or of a manifest changes.
 const VERSION: &str = "maelstrom 1\n";
@@ -59,20 +59,19 @@ pub(super) struct Layout {
 impl Layout {
     /// Opens a store's directory and sets it up if need be.
     pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(root)
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-                    StoreError::NotADirectory {
-                        path: root.to_owned(),
-                    }
+        // What stands there already is left alone until it is known to be a cache.
+        if root.is_dir() {
+            refuse_foreign(root)?;
+        }
+        private::directory(root).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                StoreError::NotADirectory {
+                    path: root.to_owned(),
                 }
-                _ => StoreError::create_directory(root, source),
-            })?;
+            }
+            _ => StoreError::create_directory(root, source),
+        })?;
         let root = fs::canonicalize(root).map_err(|source| StoreError::read(root, source))?;
-        refuse_foreign(&root)?;
         let lock = LockFile::open(&root.join(LOCK))?;
         lock.lock(setup_slot())?;
         if is_current(&root) {
@@ -155,7 +154,7 @@ fn set_up(root: &Path) -> Result<(), StoreError> {
     );
     let write = |name: &str, text: &str| {
         let path = root.join(name);
-        fs::write(&path, text).map_err(|source| StoreError::write(&path, source))
+        private::write(&path, text.as_bytes()).map_err(|source| StoreError::write(&path, source))
     };
     write(TAG, &tag)?;
     write(VERSION_FILE, VERSION)
@@ -164,14 +163,10 @@ fn set_up(root: &Path) -> Result<(), StoreError> {
 /// Whatever stands where a directory of ours should be is damage, and goes.
 fn ensure_directory(path: &Path) -> Result<(), StoreError> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => return Ok(()),
-        Ok(_) => remove_all(path)?,
-        Err(_) => {}
+        Ok(metadata) if !metadata.is_dir() => remove_all(path)?,
+        Ok(_) | Err(_) => {}
     }
-    DirBuilder::new()
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| StoreError::create_directory(path, source))
+    private::directory(path).map_err(|source| StoreError::create_directory(path, source))
 }
 
 #[cfg(test)]

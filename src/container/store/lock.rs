@@ -7,15 +7,15 @@
 //!
 //! Deliberately absent: contents. A lock file is always empty; only its ranges matter.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use super::error::StoreError;
+use crate::container::private;
 
 /// An open lock file. What it holds is released when it is dropped.
 #[derive(Debug)]
@@ -52,14 +52,7 @@ impl Slot {
 impl LockFile {
     /// Opens a lock file, making it if it isn't there.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(|source| StoreError::write(path, source))?;
+        let file = private::kept(path).map_err(|source| StoreError::write(path, source))?;
         Ok(LockFile {
             file,
             path: path.to_owned(),

@@ -20,6 +20,7 @@ use super::opacity::{self, Opacity};
 use super::path::TreePath;
 use super::stamp::Timestamp;
 use crate::container::digest::{ContentHash, Digest};
+use crate::container::private;
 
 /// A summary line is far shorter; what is longer is garbage and isn't read to its end.
 const SUMMARY_BYTES_MAX: u64 = 4096;
@@ -154,7 +155,7 @@ pub(super) fn write(manifest: &Path, records: &[Record]) -> io::Result<Summary> 
         encode(record, &mut encoded);
     }
     let summary = Summary::of(records, &encoded);
-    let mut file = fs::File::create_new(manifest)?;
+    let mut file = private::new_file(manifest)?;
     let mut line = serde_json::to_vec(&summary)?;
     line.push(b'\n');
     file.write_all(&line)?;

@@ -68,6 +68,7 @@ use pin::{EntryId, EntryKind, Pin, Pins};
 use scratch::Scratch;
 
 use crate::container::digest::ContentHash;
+use crate::container::private;
 
 /// What is to be known to open a store.
 #[derive(Clone, Debug)]
@@ -198,7 +199,7 @@ impl Store {
             return Ok(tree);
         }
         let scratch = self.scratch()?;
-        fs::create_dir(scratch.path())
+        private::new_directory(scratch.path())
             .map_err(|source| StoreError::create_directory(scratch.path(), source))?;
         let mut writer = TreeWriter::create(scratch.path().join(ROOT))?;
         build(&mut writer)?;

@@ -4,9 +4,8 @@
 //! goes on from there. One program at a time writes; the others wait for it. Like any entry, what
 //! nobody asks for any more is evicted.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use super::Store;
@@ -15,6 +14,7 @@ use super::error::StoreError;
 use super::lock::LockFile;
 use super::pin::{EntryId, EntryKind, Pin};
 use crate::container::digest::{Digest, Hasher};
+use crate::container::private;
 
 /// A blob that was asked for.
 #[derive(Debug)]
@@ -63,13 +63,8 @@ impl Store {
         }
         let pin = self.shared.pins.pin(id)?;
         let path = self.place(id);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|source| StoreError::write(&path, source))?;
+        let mut file =
+            private::appended(&path).map_err(|source| StoreError::write(&path, source))?;
         let hasher = hash_arrived(&mut file).map_err(|source| StoreError::read(&path, source))?;
         let mut partial = PartialBlob {
             store: self.clone(),

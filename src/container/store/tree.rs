@@ -11,10 +11,10 @@
 //! always read, so that a tree can be checked, copied and removed.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::AT_FDCWD;
@@ -27,6 +27,7 @@ use super::path::{TreePath, TreePathError};
 use super::remove::remove_all;
 use super::stamp::{FileStamp, Timestamp};
 use crate::container::digest::{ContentHash, Digest, Hasher};
+use crate::container::private;
 
 /// The mode of a directory that is there only because something is in it.
 pub const PARENT_MODE: u32 = 0o755;
@@ -434,19 +435,11 @@ impl TreeWriter {
 }
 
 fn make_directory(path: &Path) -> Result<(), StoreError> {
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| StoreError::create_directory(path, source))
+    private::new_directory(path).map_err(|source| StoreError::create_directory(path, source))
 }
 
 fn make_file(path: &Path) -> Result<File, StoreError> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|source| StoreError::write(path, source))
+    private::new_file(path).map_err(|source| StoreError::write(path, source))
 }
 
 fn set_mtime(path: &Path, mtime: Timestamp) -> Result<(), StoreError> {

@@ -22,6 +22,7 @@ use std::time::Duration;
 use self::form::{Case, Packages};
 use crate::engine::event::History;
 use crate::engine::job::TestKey;
+use crate::engine::private;
 
 /// Timings kept of one test: enough to even out a slow run.
 const TIMINGS_MAX: usize = 3;
@@ -253,7 +254,7 @@ impl Store {
 
     fn lock(&self) -> Result<Option<File>, HistoryError> {
         let path = || self.directory.clone();
-        let directory = fs::create_dir_all(&self.directory)
+        let directory = private::directory(&self.directory)
             .and_then(|()| File::open(&self.directory))
             .map_err(|source| HistoryError::Directory {
                 path: path(),
@@ -274,7 +275,7 @@ impl Store {
     fn replace(&self, packages: &Packages) -> Result<(), HistoryError> {
         let new = self.directory.join("test-listing.toml.new");
         let path = self.path();
-        File::create(&new)
+        private::file(&new)
             .and_then(|file| {
                 let mut out = BufWriter::new(file);
                 form::write(packages, &mut out)?;

@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use tempfile::TempDir;
 
+use crate::engine::private;
+
 /// Names the file in a run's directory that is locked.
 const LOCK: &str = ".lock";
 
@@ -37,18 +39,15 @@ impl Binaries {
             let path = path.to_owned();
             move |error: io::Error| (path, error)
         };
-        fs::create_dir_all(&parent).map_err(at(&parent))?;
+        private::directory(&parent).map_err(at(&parent))?;
         remove_left_behind(&parent);
-        let directory = tempfile::Builder::new()
-            .prefix("run-")
-            .tempdir_in(&parent)
-            .map_err(at(&parent))?;
+        let directory = private::temporary_directory("run-", &parent).map_err(at(&parent))?;
         let path = directory.path().join(LOCK);
-        let file = File::create(&path).map_err(at(&path))?;
+        let file = private::file(&path).map_err(at(&path))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|(_, error)| (path, error.into()))?;
         let build = directory.path().join("build");
-        fs::create_dir(&build).map_err(at(&build))?;
+        private::new_directory(&build).map_err(at(&build))?;
         Ok(Binaries {
             directory,
             build,
@@ -74,7 +73,7 @@ impl Binaries {
         let place = package.collect::<PathBuf>().join(name);
         let whole = self.directory().join(&place);
         if let Some(parent) = whole.parent() {
-            fs::create_dir_all(parent)?;
+            private::directory(parent)?;
         }
         fs::rename(program, &whole)?;
         Ok(place)

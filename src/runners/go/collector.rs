@@ -24,6 +24,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::engine::private;
+
 /// Names the socket, for the collector.
 pub const VARIABLE: &str = "MAELSTROM_GO_TEST_COLLECTOR";
 
@@ -102,7 +104,7 @@ pub struct Waiting {
 impl Desk {
     /// Opens one.
     pub fn open() -> io::Result<Desk> {
-        let directory = tempfile::Builder::new().prefix("maelstrom-go-").tempdir()?;
+        let directory = private::temporary_directory("maelstrom-go-", &std::env::temp_dir())?;
         let socket = directory.path().join("collector");
         Ok(Desk {
             listener: UnixListener::bind(&socket)?,

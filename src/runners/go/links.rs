@@ -32,6 +32,8 @@ use std::time::SystemTime;
 use object::Object;
 use sha2::{Digest, Sha256};
 
+use crate::engine::private;
+
 /// Names the directory of what is kept, for the tools.
 pub const VARIABLE: &str = "MAELSTROM_GO_TEST_LINKS";
 
@@ -143,7 +145,7 @@ impl Link {
         if is_foreign(&self.output)? {
             return Ok(());
         }
-        fs::create_dir_all(kept)?;
+        private::directory(kept)?;
         let mut copy = tempfile::NamedTempFile::new_in(kept)?;
         io::copy(&mut File::open(&self.output)?, &mut copy)?;
         let permissions = fs::metadata(&self.output)?.permissions();

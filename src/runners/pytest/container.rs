@@ -4,12 +4,12 @@
 //! Nothing is copied and no image is needed: interpreter and packages are bound read-only where
 //! they are. Where tests are mere processes, our files lie in our cache for the project.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::event::Isolation;
 use crate::engine::job::{ContainerSpec, Inputs, Placement, Root, SkeletonEntry, SkeletonKind};
+use crate::engine::private;
 use crate::runners::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
 use crate::runners::sandbox::container::inputs::{inputs, with_built};
 use crate::runners::sandbox::container::workspace::Places;
@@ -128,10 +128,10 @@ fn write_files(place: &Path) -> Result<(), PytestError> {
         let path = path.to_owned();
         move |source| PytestError::Plugin { path, source }
     };
-    fs::create_dir_all(place).map_err(failed(place))?;
+    private::directory(place).map_err(failed(place))?;
     for (name, text) in FILES {
         let path = place.join(name);
-        fs::write(&path, text).map_err(failed(&path))?;
+        private::write(&path, text.as_bytes()).map_err(failed(&path))?;
     }
     Ok(())
 }

@@ -34,6 +34,7 @@ use crate::engine::job::{
     Privileges, ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind,
 };
 use crate::engine::materials::{ImageMaterial, Materials};
+use crate::engine::private;
 use crate::runners::sandbox::container::HOSTNAME;
 use crate::runners::sandbox::invocation::{Invocation, Variables};
 
@@ -104,7 +105,7 @@ impl Installer<'_> {
             path: path.to_owned(),
             source,
         };
-        fs::create_dir_all(self.cache).map_err(|source| failed(self.cache, source))?;
+        private::directory(self.cache).map_err(|source| failed(self.cache, source))?;
         let path = directory.with_extension("lock");
         let lock = lock(&path).await.map_err(|source| failed(&path, source))?;
         if !directory.exists() {
@@ -336,7 +337,7 @@ fn empty(directory: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    fs::create_dir(directory)
+    private::new_directory(directory)
 }
 
 /// Waits until nobody else has the lock.
@@ -352,7 +353,7 @@ async fn lock(path: &Path) -> io::Result<Flock<File>> {
 }
 
 fn try_lock(path: &Path) -> io::Result<Flock<File>> {
-    let file = File::options().create(true).append(true).open(path)?;
+    let file = private::appended(path)?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
         Errno::EWOULDBLOCK => io::ErrorKind::WouldBlock.into(),
         errno => errno.into(),

@@ -14,12 +14,13 @@
 //! Deliberately absent: the making of directories, which is for those who write into them.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+
+use crate::engine::private;
 
 use super::invocation::Invocation;
 
@@ -97,8 +98,8 @@ impl OwnDirectories {
         if ignore.exists() {
             return Ok(());
         }
-        fs::create_dir_all(own)
-            .and_then(|()| fs::write(&ignore, IGNORE_ALL))
+        private::directory(own)
+            .and_then(|()| private::write(&ignore, IGNORE_ALL.as_bytes()))
             .map_err(|error| (ignore, error))
     }
 }
@@ -123,6 +124,8 @@ fn project_name(project: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::runners::sandbox::invocation::Colours;
 

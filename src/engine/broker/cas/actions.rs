@@ -20,6 +20,7 @@ use super::error::StorageError;
 use super::index::Index;
 use super::storage::{Storage, blocking};
 use crate::container::digest::{ContentHash, Digest, Hasher};
+use crate::container::private;
 use crate::container::store::StoreError;
 use crate::engine::reapi::digest::required;
 use crate::engine::reapi::limits::{
@@ -51,7 +52,7 @@ impl ActionResults {
     pub async fn open(storage: Storage) -> Result<Self, StorageError> {
         blocking(move || {
             let directory = storage.root().join("actions");
-            fs::create_dir_all(&directory).map_err(|source| write_error(&directory, source))?;
+            private::directory(&directory).map_err(|source| write_error(&directory, source))?;
             let mut found = survey(&directory)?;
             found.sort_by_key(|(_, _, modified)| *modified);
             let mut index = Index::new(ACTION_RESULTS_BYTES_MAX);

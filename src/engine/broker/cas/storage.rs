@@ -17,7 +17,7 @@
 //! memory only, except [`Storage::open`] and those of [`super::BlobWriter`]. After a loss of power
 //! blobs may be torn, since nothing is synced to disk; that shows when they are read.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,13 +25,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use nix::fcntl::{Flock, FlockArg};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 
 use super::error::StorageError;
 use super::index::Index;
 use super::reader::BlobReader;
 use super::writer::BlobWriter;
 use crate::container::digest::{ContentHash, Digest};
+use crate::container::private;
 use crate::container::store::{RemovedBlob, Store, StoreError, StoreOptions};
 
 /// What is to be known to open a storage.
@@ -372,16 +373,10 @@ pub(super) fn mismatch(expected: Digest, actual: Digest) -> StorageError {
 /// Makes sure that no other broker uses the directory, as long as the result lives.
 fn own(root: &Path) -> Result<Flock<File>, StorageError> {
     let path = root.join(OWNER);
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|source| StoreError::Write {
-            path: path.clone(),
-            source,
-        })?;
+    let file = private::kept(&path).map_err(|source| StoreError::Write {
+        path: path.clone(),
+        source,
+    })?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_file, errno)| match errno {
         nix::errno::Errno::EWOULDBLOCK => StorageError::InUse {
             path: root.to_owned(),

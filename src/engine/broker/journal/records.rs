@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use redb::backends::FileBackend;
 use redb::{
     Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageBackend,
-    TableDefinition,
+    StorageError, TableDefinition,
 };
+
+use crate::container::private;
 
 use super::{Entry, JournalError, Remembered, RememberedRun, Request};
 
@@ -25,7 +28,12 @@ pub struct Records {
 impl Records {
     /// Opens a file, counts one start more, and tells what is in it. Only one program can.
     pub fn open(path: &Path) -> Result<(Records, Remembered), JournalError> {
-        Records::of(checking().create(path), path)
+        let file = private::kept(path);
+        let file = file.map_err(|error| DatabaseError::from(StorageError::from(error)));
+        let database = file
+            .and_then(FileBackend::new)
+            .and_then(|backend| checking().create_with_backend(backend));
+        Records::of(database, path)
     }
 
     /// The same of what lies elsewhere than in a file; `path` is for messages.

@@ -15,10 +15,11 @@ use maelstrom::runners::{cargo, go, jobs, pytest};
 type Row = (&'static str, Kind, Option<char>, Option<&'static str>);
 
 /// What every client has.
-const CLIENT: [Row; 3] = [
+const CLIENT: [Row; 4] = [
     ("slots", Kind::Number, None, None),
     ("broker", Kind::Text, Some('b'), None),
     ("local-slots", Kind::Number, None, Some("0")),
+    ("scratch-memory", Kind::Text, None, None),
 ];
 
 /// What has to do with layers and images.
@@ -101,9 +102,10 @@ const BROKER_OWN: [Row; 11] = [
 ];
 
 /// What the original's worker has not.
-const WORKER_OWN: [Row; 7] = [
+const WORKER_OWN: [Row; 8] = [
     ("name", Kind::Text, None, None),
     ("drain-timeout", Kind::Number, None, Some("300")),
+    ("scratch-memory", Kind::Text, None, None),
     ("broker-ca", Kind::Text, None, None),
     ("broker-certificate", Kind::Text, None, None),
     ("broker-key", Kind::Text, None, None),

@@ -107,7 +107,18 @@ pub enum SlotReply {
         ran: Duration,
         /// Whether the slot takes another job.
         fate: SlotFate,
+        /// Whether its files have taken all that they may.
+        room: Room,
     },
+}
+
+/// Whether a container has room for more files at a job's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Room {
+    /// It has, or has no limit.
+    Left,
+    /// It has none.
+    Exhausted,
 }
 
 /// What becomes of a slot after a job.

@@ -19,8 +19,10 @@
 
 pub mod child;
 pub mod digest;
+pub mod exhausted;
 pub mod image;
 pub mod layer;
+pub mod limits;
 pub mod message;
 pub mod plan;
 pub mod preflight;

@@ -14,15 +14,16 @@
 
 mod planner;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use self::planner::Planner;
+use super::limits::Limits;
 use super::spec::{ContainerSpec, MountKind, Network, Privileges, Root, RootAccess};
-use super::step::Step;
+use super::step::{FileSystem, Step};
 
 /// The most trees a root may be stacked of: what one page of mount options holds, with a margin.
 pub const LAYERS_MAX: usize = 400;
@@ -52,7 +53,35 @@ pub struct Plan {
     pub scratch_directories: Vec<CString>,
     /// The root takes writes of its own, so that the container serves one job only.
     pub root_is_ephemeral: bool,
+    /// What the container may take of the machine; whoever starts it knows how many there are.
+    pub limits: Limits,
 }
+
+impl Plan {
+    /// Where file systems of the container's own stand that jobs write to, besides
+    /// [`Self::scratch_file_system`]. They share the limit of [`Limits::scratch_bytes`] with it.
+    pub fn writable_file_systems(&self) -> impl Iterator<Item = &CStr> {
+        let steps = self.template.iter().chain(&self.scratch_mounts);
+        let mounted = steps.filter_map(|step| match step {
+            Step::Mount {
+                file_system: FileSystem::Tmp { mode },
+                target,
+                when_forbidden: _,
+            } if *mode != STASH_MODE => Some(target.as_c_str()),
+            _ => None,
+        });
+        mounted.chain(self.root_is_ephemeral.then_some(c"/"))
+    }
+
+    /// How many file systems share the limit.
+    pub fn writable_parts(&self) -> u64 {
+        let scratch = u64::from(self.scratch_file_system.is_some());
+        self.writable_file_systems().count() as u64 + scratch
+    }
+}
+
+/// The permission bits of the stash, which no job sees.
+const STASH_MODE: u32 = 0o700;
 
 /// Why there is no plan for a spec.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +140,7 @@ pub fn plan(spec: &ContainerSpec) -> Result<Plan, PlanError> {
                 ..
             }
         ),
+        limits: Limits::default(),
     })
 }
 

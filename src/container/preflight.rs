@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use super::exhausted::Exhausted;
 use super::message::{self, SlotReply};
 use super::plan::plan;
 use super::slot::build::StepFailed;
@@ -84,16 +85,7 @@ const KERNEL_OLDEST: (u32, u32) = (5, 12);
 
 /// Starts a spawner and proves that containers can be made with it.
 pub fn spawner(executable: &Path) -> Result<Spawner, Forbidden> {
-    let forbidden = |source: SpawnerError| {
-        let errno = match &source {
-            SpawnerError::Step(failed) => Some(Errno::from_raw(failed.errno)),
-            SpawnerError::Map { source, .. } => source.raw_os_error().map(Errno::from_raw),
-            SpawnerError::Execute { .. }
-            | SpawnerError::Message(_)
-            | SpawnerError::MemoryFile(_) => None,
-        };
-        explain(executable, errno, Box::new(source))
-    };
+    let forbidden = |source: SpawnerError| explain(executable, source.errno(), Box::new(source));
     let spawner = Spawner::launch(executable).map_err(forbidden)?;
     probe(&spawner).map_err(forbidden)?;
     Ok(spawner)
@@ -197,6 +189,10 @@ pub fn advise(facts: &Facts, errno: Option<Errno>) -> (String, String) {
             "Allow them: sudo sysctl -w kernel.unprivileged_userns_clone=1".to_owned(),
         );
     }
+    // What is used up is used up, whatever else would forbid containers.
+    if let Some(exhausted) = errno.and_then(Exhausted::of) {
+        return (exhausted.message().to_owned(), exhausted.help().to_owned());
+    }
     if let Some(engine) = facts.engine {
         return in_engine(engine, facts);
     }
@@ -216,12 +212,6 @@ pub fn advise(facts: &Facts, errno: Option<Errno>) -> (String, String) {
         );
     }
     match errno {
-        Some(Errno::ENOSPC) => (
-            "all user or other namespaces that this machine allows are taken".to_owned(),
-            "Allow more: sudo sysctl -w user.max_user_namespaces=15000 user.max_mnt_namespaces=15000 \
-             user.max_net_namespaces=15000 user.max_pid_namespaces=15000"
-                .to_owned(),
-        ),
         Some(Errno::EPERM | Errno::EACCES | Errno::ENOSYS) if facts.seccomp => (
             "a seccomp filter keeps this process from making containers".to_owned(),
             "Start it without the filter, or with one that allows unshare, clone, mount, openat2, \
@@ -433,6 +423,40 @@ mod tests {
             text.push_str(&format!("# {name}\n{message}\n{help}\n\n"));
         }
         insta::assert_snapshot!(text);
+    }
+
+    /// A container engine is blamed for what it forbids, and not for what has run out.
+    #[test]
+    fn what_has_run_out_is_named_wherever_this_process_runs() {
+        let engines = [
+            None,
+            Some(Engine::Docker),
+            Some(Engine::Podman),
+            Some(Engine::Other),
+        ];
+        for engine in engines {
+            for (errno, word) in [
+                (Errno::EMFILE, "ulimit -n"),
+                (Errno::ENFILE, "fs.file-max"),
+                (Errno::ETOOMANYREFS, "ulimit -n"),
+                (Errno::ENOSPC, "user.max_user_namespaces"),
+                (Errno::EAGAIN, "ulimit -u"),
+                (Errno::EDQUOT, "kernel.keys.maxkeys"),
+                (Errno::ENOMEM, "memory"),
+            ] {
+                let facts = Facts {
+                    engine,
+                    seccomp: engine.is_some(),
+                    ..facts()
+                };
+                let (message, help) = advise(&facts, Some(errno));
+                assert!(!message.contains("runs in"), "{errno}: {message}");
+                assert!(help.contains(word), "{errno}: {help}");
+            }
+            let facts = Facts { engine, ..facts() };
+            let (message, _) = advise(&facts, Some(Errno::EPERM));
+            assert_eq!(message.contains("runs in"), engine.is_some(), "{message}");
+        }
     }
 
     #[test]

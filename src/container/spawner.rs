@@ -70,6 +70,20 @@ pub enum SpawnerError {
     MemoryFile(#[source] io::Error),
 }
 
+impl SpawnerError {
+    /// The error number at the bottom of it, if there is one.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            SpawnerError::Step(failed) => Some(Errno::from_raw(failed.errno)),
+            SpawnerError::Message(MessageError::Socket(errno)) => Some(*errno),
+            SpawnerError::Execute { source, .. }
+            | SpawnerError::Map { source, .. }
+            | SpawnerError::MemoryFile(source) => source.raw_os_error().map(Errno::from_raw),
+            SpawnerError::Message(MessageError::Closed | MessageError::Form(_)) => None,
+        }
+    }
+}
+
 impl From<Errno> for SpawnerError {
     fn from(errno: Errno) -> Self {
         SpawnerError::Message(errno.into())
@@ -243,7 +257,8 @@ fn spawn(control: OwnedFd, mapping: IdMapping) -> i32 {
         };
         let mut descriptors = descriptors.into_iter();
         let (Some(socket), Some(plan)) = (descriptors.next(), descriptors.next()) else {
-            return 1;
+            // There was no room for them. The program hears of it, since the slot's socket closes.
+            continue;
         };
         let Some(plan) = read_memory_file(plan)
             .ok()

@@ -11,6 +11,10 @@ use super::failure::Failure;
 /// Of a broker: a connection of each worker and client, and the contents that they read and write.
 pub const BROKER: u64 = 4096;
 
+/// Of any program that does several things at a time: its own streams, timers and signals, and what it
+/// opens for a moment.
+pub const RUNTIME: u64 = 32;
+
 /// Of a worker besides its slots: connections, and inputs that are fetched, many at once.
 const WORKER: u64 = 512;
 
@@ -38,7 +42,7 @@ impl LimitError {
         match self {
             LimitError::TooLow { needed, .. } => Some(format!(
                 "raise it: `ulimit -n {needed}` in the shell that starts this, \
-                 `LimitNOFILE={needed}` in a unit of systemd; fewer `--slots` of a worker need less"
+                 `LimitNOFILE={needed}` in a unit of systemd; fewer `--slots` need less"
             )),
             LimitError::Raise { .. } => None,
         }

@@ -15,6 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::unbounded_channel;
 
+use super::descriptors;
 use super::failure::Failure;
 use super::opening::{Begun, Outline, Purpose};
 use super::screen::{Listing, Screen, Shown, TerminalGone};
@@ -39,7 +40,7 @@ use crate::engine::run::signals::{self, Interrupt};
 use crate::engine::run::watch::Watching;
 use crate::engine::security::client::connect;
 use crate::runners::jobs;
-use crate::runners::sandbox::cluster::ClusterOptions;
+use crate::runners::sandbox::cluster::{ClusterOptions, MachineOptions};
 use crate::runners::sandbox::invocation::{Colours, Invocation};
 use crate::ui::dashboard::Source;
 use crate::ui::{record, terminal};
@@ -75,6 +76,7 @@ pub struct Session<'a, F> {
 
 /// A runtime for one thread, as every program has it.
 pub fn runtime() -> Result<Runtime, Failure> {
+    descriptors::ensure(descriptors::RUNTIME)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -209,7 +211,7 @@ pub async fn backend(
         None => slots,
         Some(_) => slots.max(cluster.local_slots),
     };
-    let local = local_backend(isolation, slots)?;
+    let local = local_backend(isolation, slots, &cluster.machine)?;
     match &cluster.broker.broker {
         None => Ok(AnyBackend::Local(Box::new(local))),
         Some(broker) => {
@@ -220,8 +222,12 @@ pub async fn backend(
 }
 
 /// A backend of this machine.
-pub fn local_backend(isolation: Option<Isolation>, slots: u32) -> Result<LocalBackend, Failure> {
-    match isolation.unwrap_or_default() {
+pub fn local_backend(
+    isolation: Option<Isolation>,
+    slots: u32,
+    machine: &MachineOptions,
+) -> Result<LocalBackend, Failure> {
+    let backend = match isolation.unwrap_or_default() {
         Isolation::Container => {
             let executable =
                 std::env::current_exe().map_err(|error| Failure::infrastructure(&error, None))?;
@@ -235,7 +241,8 @@ pub fn local_backend(isolation: Option<Isolation>, slots: u32) -> Result<LocalBa
             help.push_str("\nOr give up containers for this run by choice: --isolation=process.");
         }
         Failure::infrastructure(&forbidden, Some(help))
-    })
+    })?;
+    Ok(backend.with_scratch_memory(machine.scratch_memory.unwrap_or_default()))
 }
 
 async fn cluster_backend(

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
-use super::{LAYERS_MAX, PlanError, c_path, check_mount_point};
+use super::{LAYERS_MAX, PlanError, STASH_MODE, c_path, check_mount_point};
 use crate::container::spec::{
     BindAccess, ContainerSpec, Mount, MountKind, Network, Root, RootAccess, SkeletonEntry,
     SkeletonKind, WhenForbidden,
@@ -142,7 +142,7 @@ impl Planner {
         let stash_path = c_path(&mounts[stash].mount_point)?;
         self.template.extend([
             Step::Mount {
-                file_system: FileSystem::Tmp { mode: 0o700 },
+                file_system: FileSystem::Tmp { mode: STASH_MODE },
                 target: stash_path.clone(),
                 when_forbidden: WhenForbidden::Fail,
             },

@@ -35,6 +35,7 @@ use super::super::sys::keyring::{self, Keyring};
 use super::super::sys::state::{
     ProcessAttributes, SystemVObjects, process_attributes, system_v_objects,
 };
+use super::limit;
 
 /// What an audit found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,6 +283,11 @@ impl ScratchBaseline {
     /// Where the file system can be reached by whoever sees `/proc`, mounted or not.
     pub fn place(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.root.as_raw_fd()))
+    }
+
+    /// Whether there is no room for more.
+    pub fn is_full(&self) -> bool {
+        fstatfs(&self.root).is_ok_and(|status| limit::is_full(&status))
     }
 
     /// Whether no file was made, removed or changed.

@@ -17,6 +17,7 @@ use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, stat};
 use nix::unistd::{AccessFlags, access, chdir, fchdir, pivot_root, sethostname, symlinkat};
 use serde::{Deserialize, Serialize};
 
+use super::super::limits::Limits;
 use super::super::spec::{BindAccess, WhenForbidden};
 use super::super::step::{FileSystem, RootWrites, Step};
 use super::super::sys::mount::{Depth, attach, clone_tree, make_read_only, open_in_root};
@@ -57,13 +58,28 @@ impl StepFailed {
 /// since nothing is looked up below it meanwhile; this one exists everywhere.
 const STAGE: &CStr = c"/tmp";
 
+/// The file of the stash that stands for others.
+const HIDDEN: &CStr = c"hidden";
+
 /// Carries out steps, one list after another.
 #[derive(Default)]
 pub struct Builder {
     host: Option<OwnedFd>,
+    limits: Limits,
+    /// How many file systems share what [`Limits::scratch_bytes`] allows.
+    parts: u64,
 }
 
 impl Builder {
+    /// For a container with these limits, and so many file systems that share them.
+    pub fn limited(limits: Limits, parts: u64) -> Builder {
+        Builder {
+            host: None,
+            limits,
+            parts,
+        }
+    }
+
     /// Carries out a list of steps, up to the first that fails.
     pub fn run(&mut self, steps: &[Step]) -> Result<(), StepFailed> {
         steps.iter().try_for_each(|step| {
@@ -131,7 +147,7 @@ impl Builder {
                 file_system,
                 target,
                 when_forbidden,
-            } => match (mount_new(*file_system, target), when_forbidden) {
+            } => match (self.mount_new(*file_system, target), when_forbidden) {
                 (Err(Errno::EPERM | Errno::EACCES), WhenForbidden::LeaveEmpty) => Ok(()),
                 (result, _) => result,
             },
@@ -146,7 +162,7 @@ impl Builder {
                 Some((upper, work)),
                 target,
             ),
-            Step::Mask { target } => mask(target),
+            Step::Mask { target } => self.mask(target),
             Step::EnterStash { path } => chdir(path.as_c_str()),
         }
     }
@@ -156,7 +172,13 @@ impl Builder {
         let host = open_directory(c"/")?;
         let tmpfs = Some(c"tmpfs");
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-        mount(tmpfs, STAGE, tmpfs, flags, Some(c"mode=755"))?;
+        let limit = match (trees.is_empty(), writes) {
+            (false, RootWrites::Tmpfs) => self.limits.tmpfs_options(self.parts),
+            // What is written to it is the plan's.
+            (true, _) | (_, RootWrites::Refused) => String::new(),
+        };
+        let options = format!("mode=755{limit}");
+        mount(tmpfs, STAGE, tmpfs, flags, Some(options.as_str()))?;
         chdir(STAGE)?;
         for directory in [c"root", c"trees", c"upper", c"work"] {
             make_directory(directory, 0o755)?;
@@ -202,6 +224,63 @@ impl Builder {
             BindAccess::ReadWrite => {}
         }
         Ok(tree)
+    }
+
+    fn mount_new(&self, file_system: FileSystem, target: &CStr) -> nix::Result<()> {
+        let limit = self.limits.tmpfs_options(self.parts);
+        let nosuid_nodev = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        let (flags, options) = match file_system {
+            FileSystem::DevPts => {
+                let limit = self.limits.pseudoterminals;
+                let limit = limit.map_or(String::new(), |most| format!(",max={most}"));
+                (
+                    MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
+                    Some(format!("newinstance,ptmxmode=0666,mode=0620{limit}")),
+                )
+            }
+            FileSystem::MessageQueue | FileSystem::Proc => {
+                (nosuid_nodev | MsFlags::MS_NOEXEC, None)
+            }
+            FileSystem::Sys => (nosuid_nodev | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY, None),
+            FileSystem::Tmp { mode } => (nosuid_nodev, Some(format!("mode={mode:o}{limit}"))),
+        };
+        let name = file_system.type_name();
+        mount(Some(name), target, Some(name), flags, options.as_deref())
+    }
+
+    /// Hides what stands at a path, if something does.
+    fn mask(&self, target: &CStr) -> nix::Result<()> {
+        match stat(target) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
+            Err(errno) => Err(errno),
+            // What cannot be read as a file either.
+            Ok(there) if !is_directory(there.st_mode) => {
+                if self.host.is_some() {
+                    let null = self.copy_of_host(c"/dev/null", BindAccess::ReadOnly)?;
+                    return attach(null.as_fd(), target);
+                }
+                let flags = MsFlags::MS_BIND;
+                match mount(Some(c"/dev/null"), target, NONE, flags, NONE) {
+                    // A container without devices: an empty file of the stash does as well.
+                    Err(Errno::ENOENT) => {
+                        match write_file(HIDDEN, &[]) {
+                            Ok(()) | Err(Errno::EEXIST) => {}
+                            Err(errno) => return Err(errno),
+                        }
+                        mount(Some(HIDDEN), target, NONE, flags, NONE)?;
+                        let mounted =
+                            open(target, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+                        make_read_only(mounted.as_fd(), Depth::One)
+                    }
+                    other => other,
+                }
+            }
+            Ok(_) => {
+                let name = Some(c"tmpfs");
+                let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_RDONLY;
+                mount(name, target, name, flags, Some(c"mode=555,nr_inodes=1"))
+            }
+        }
     }
 
     fn leave_host(&mut self) -> nix::Result<()> {
@@ -261,24 +340,6 @@ fn write_file(path: &CStr, content: &[u8]) -> nix::Result<()> {
     written.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
 }
 
-fn mount_new(file_system: FileSystem, target: &CStr) -> nix::Result<()> {
-    let name = file_system.type_name();
-    let nosuid_nodev = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    let (flags, options) = match file_system {
-        FileSystem::DevPts => (
-            MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
-            Some(c"newinstance,ptmxmode=0666,mode=0620".to_owned()),
-        ),
-        FileSystem::MessageQueue | FileSystem::Proc => (nosuid_nodev | MsFlags::MS_NOEXEC, None),
-        FileSystem::Sys => (nosuid_nodev | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY, None),
-        FileSystem::Tmp { mode } => (
-            nosuid_nodev,
-            Some(CString::new(format!("mode={mode:o}")).map_err(|_| Errno::EINVAL)?),
-        ),
-    };
-    mount(Some(name), target, Some(name), flags, options.as_deref())
-}
-
 /// The `lowerdir` option for names that hold no character special to overlayfs, uppermost first.
 fn lower_option(names: &[&CStr]) -> String {
     let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
@@ -334,21 +395,4 @@ fn guard_proc(target: &CStr) -> nix::Result<()> {
         }
     }
     Ok(())
-}
-
-fn mask(target: &CStr) -> nix::Result<()> {
-    match stat(target) {
-        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
-        Err(errno) => Err(errno),
-        // What cannot be read as a file either.
-        Ok(there) if !is_directory(there.st_mode) => {
-            let flags = MsFlags::MS_BIND;
-            mount(Some(c"/dev/null"), target, NONE, flags, NONE)
-        }
-        Ok(_) => {
-            let name = Some(c"tmpfs");
-            let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_RDONLY;
-            mount(name, target, name, flags, Some(c"mode=555,nr_inodes=1"))
-        }
-    }
 }

@@ -21,5 +21,6 @@ pub mod audit;
 pub mod build;
 pub mod heritage;
 pub mod job;
+pub mod limit;
 pub mod process;
 pub mod resident;

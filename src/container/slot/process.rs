@@ -20,7 +20,7 @@ use nix::sys::stat::Mode;
 
 use super::super::child::{self, Capabilities, ChildStack, Terminal};
 use super::super::message::{
-    self, MessageError, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
+    self, MessageError, ProcessImage, Remains, Room, SlotFate, SlotOrder, SlotReply, Task,
 };
 use super::super::plan::Plan;
 use super::super::preflight;
@@ -33,6 +33,7 @@ use super::audit::{Baseline, NetworkOwner, ScratchBaseline, Verdict};
 use super::build::{Builder, StepFailed};
 use super::heritage::Heritage;
 use super::job::{bury_the_rest, follow, obey, reap};
+use super::limit;
 use super::resident::{ForkEnd, Resident};
 
 /// The most processes and threads of one job: far above what tests use, far below what brings a
@@ -104,7 +105,8 @@ impl Slot {
         let last_pid = openat(&proc, "sys/kernel/ns_last_pid", flags, Mode::empty()).ok();
         // Where keyrings are forbidden, jobs have none either.
         let _ = keyring::join_new_session();
-        let mut builder = Builder::default();
+        limit::set(&plan.limits, &proc);
+        let mut builder = Builder::limited(plan.limits.clone(), plan.writable_parts());
         let (privatize, rest) = plan.template.split_at(plan.template.len().min(1));
         builder.run(privatize)?;
         let queues = open_queues().ok();
@@ -222,6 +224,7 @@ impl Slot {
                             usage,
                             ran,
                             fate,
+                            room: self.room(),
                         },
                         verdict,
                     )
@@ -374,6 +377,16 @@ impl Slot {
         if let Some(last_pid) = &self.last_pid {
             let _ = last_pid.write_all_at(before, 0);
         }
+    }
+
+    /// Whether files have taken all that they may.
+    fn room(&self) -> Room {
+        if self.plan.limits.scratch_bytes.is_none() {
+            return Room::Left;
+        }
+        let is_full = self.scratch.as_ref().is_some_and(ScratchBaseline::is_full)
+            || limit::any_is_full(self.plan.writable_file_systems());
+        if is_full { Room::Exhausted } else { Room::Left }
     }
 
     fn audit(&self) -> Verdict {

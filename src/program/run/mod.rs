@@ -38,7 +38,7 @@ use crate::runners::jobs::options::{Command, Input, One, PROGRAM, StandardInput}
 use crate::runners::jobs::surroundings::Surroundings;
 use crate::runners::jobs::workshop::{Tell, Workshop, WorkshopError};
 use crate::runners::jobs::{Mode, Options, OptionsError, Settings};
-use crate::runners::sandbox::cluster::ClusterOptions;
+use crate::runners::sandbox::cluster::{ClusterOptions, MachineOptions};
 use crate::ui::choose::Ui;
 use crate::ui::diagnostic::Diagnostic;
 use crate::ui::style::Colour;
@@ -119,7 +119,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             tell_all(&begun.notices)?;
             let given = one::standard_input().map_err(|error| infrastructure(&error))?;
             let given = given.filter(|_| !reads_standard_input(&one));
-            let ending = single(1, async |backend, interrupts| {
+            let ending = single(&cluster.machine, async |backend, interrupts| {
                 let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
                     return Ok(Ending::Cancelled);
                 };
@@ -139,7 +139,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
                 return Err(Failure::with_code(&error, Some(help.to_owned()), 1));
             }
             begun.log.keep_in(&own);
-            let ending = single(1, async |backend, interrupts| {
+            let ending = single(&cluster.machine, async |backend, interrupts| {
                 let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
                     return Ok(Ending::Cancelled);
                 };
@@ -194,11 +194,11 @@ fn tell_all(notices: &[Notice]) -> Result<(), Failure> {
 
 /// Does something with a backend of this machine, while signals are messages.
 fn single<T>(
-    slots: u32,
+    machine: &MachineOptions,
     what: impl AsyncFnOnce(LocalBackend, &mut UnboundedReceiver<Interrupt>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     interruptible(async |interrupts| {
-        let backend = local_backend(None, slots)?;
+        let backend = local_backend(None, 1, machine)?;
         what(backend.with_grace(GRACE_DEFAULT), interrupts).await
     })
 }

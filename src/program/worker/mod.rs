@@ -49,6 +49,7 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
         cluster,
         offer,
         cache,
+        machine,
         log,
         ..
     } = settled.options;
@@ -90,7 +91,7 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
         let interrupts = signals::listen(|_| true).map_err(|error| infrastructure(&error))?;
         let connection = connect_later(broker, &security)
             .map_err(|error| Failure::infrastructure(&error, error.help()))?;
-        let backend = local_backend(None, slots)?;
+        let backend = local_backend(None, slots, &machine)?;
         let mut settings = Settings::new(name.clone(), random_name(), slots);
         settings.drain_timeout = offer.drain_timeout();
         let secrets = [security.token, security.certificate.map(|(_, key)| key)];

@@ -7,7 +7,9 @@ use clap::{Args, Parser};
 
 use crate::engine::config::{ByteSize, Kind, Program, Value};
 use crate::program::logging::LogOptions;
-use crate::runners::sandbox::cluster::{BROKER_VALUES, BrokerOptions};
+use crate::runners::sandbox::cluster::{
+    BROKER_VALUES, BrokerOptions, MachineOptions, SCRATCH_MEMORY,
+};
 
 /// The program, and which of its options are configuration values.
 pub static PROGRAM: Program = Program {
@@ -24,6 +26,7 @@ pub static PROGRAM: Program = Program {
             Value::new("cache-size", Kind::Size),
             Value::new("inline-limit", Kind::Size),
             Value::new("log-format", Kind::Text),
+            SCRATCH_MEMORY,
         ],
     ],
 };
@@ -54,6 +57,10 @@ pub struct Options {
     /// What it keeps.
     #[command(flatten)]
     pub cache: CacheOptions,
+
+    /// What of this machine jobs may take.
+    #[command(flatten)]
+    pub machine: MachineOptions,
 
     /// How it logs.
     #[command(flatten)]

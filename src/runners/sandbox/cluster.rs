@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::engine::backend::local::ScratchMemory;
 use crate::engine::config::{Address, Kind, Value};
 use crate::engine::security::client::ClientSecurity;
 
@@ -19,7 +20,13 @@ pub const BROKER_VALUES: [Value; 6] = [
 ];
 
 /// Which values [`ClusterOptions`] has besides.
-pub const CLUSTER_VALUES: [Value; 1] = [Value::new("local-slots", Kind::Number)];
+pub const CLUSTER_VALUES: [Value; 2] = [
+    Value::new("local-slots", Kind::Number),
+    SCRATCH_MEMORY,
+];
+
+/// The configuration value of [`MachineOptions`].
+pub const SCRATCH_MEMORY: Value = Value::new("scratch-memory", Kind::Text);
 
 /// Where jobs run, if not only here.
 #[derive(Clone, Debug, Default, Args)]
@@ -33,6 +40,20 @@ pub struct ClusterOptions {
     /// run here in any case
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub local_slots: u32,
+
+    /// What of this machine jobs may take.
+    #[command(flatten)]
+    pub machine: MachineOptions,
+}
+
+/// What of this machine jobs may take.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "This machine")]
+pub struct MachineOptions {
+    /// How much memory the files that jobs write may take together: a size, or a share of the memory
+    /// [default: 50%]
+    #[arg(long, value_name = "SIZE")]
+    pub scratch_memory: Option<ScratchMemory>,
 }
 
 /// Which broker, and what to show it.

@@ -12,13 +12,21 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::io::unix::AsyncFd;
 
+use super::shortage::Shortage;
+use crate::container::exhausted::Exhausted;
+use crate::container::limits::Limits;
 use crate::container::message::{
     self, MessageError, NulByte, PackedStrings, ProcessImage, SlotOrder, SlotReply, Task,
 };
 use crate::container::plan::{Plan, plan};
+use crate::container::slot::build::StepFailed;
 use crate::container::spawner::{Spawner, SpawnerError};
 use crate::container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
 use crate::engine::job::{ContainerSpec, Need, ProcessSpec, Resident};
+
+/// The most containers that one slot keeps for jobs to come. Each is a small process and a few
+/// mounts; a project rarely has more than a handful of different containers.
+const IDLE_CONTAINERS_MAX: usize = 4;
 
 /// How many plans are kept, so that a job like the one before needs no planning.
 const PLANS_MAX: usize = 16;
@@ -36,6 +44,10 @@ type KnownEnvironment = (Arc<BTreeMap<OsString, OsString>>, PackedStrings);
 #[derive(Clone)]
 pub struct Containers {
     spawner: Rc<Spawner>,
+    limits: Rc<RefCell<Limits>>,
+    shortage: Shortage,
+    /// Those that can be used again, by slot.
+    idle: Rc<RefCell<Vec<Vec<Container>>>>,
     plans: Rc<RefCell<VecDeque<KnownPlan>>>,
     environments: Rc<RefCell<VecDeque<KnownEnvironment>>>,
     edition: Rc<Cell<u64>>,
@@ -48,21 +60,53 @@ pub struct Containers {
 pub enum StartError {
     /// This one cannot be made.
     Container(String),
+    /// It cannot be made now, for want of something that others have.
+    Exhausted(Exhausted, String),
     /// None can be made any more.
     Helper(SpawnerError),
 }
 
 impl From<MessageError> for StartError {
     fn from(error: MessageError) -> Self {
-        StartError::Container(format!("the container's first process failed: {error}"))
+        let errno = match &error {
+            MessageError::Socket(errno) => Some(*errno),
+            MessageError::Closed | MessageError::Form(_) => None,
+        };
+        StartError::of(
+            errno,
+            format!("the container's first process failed: {error}"),
+        )
+    }
+}
+
+impl StartError {
+    /// What a failure with this error number means.
+    pub fn of(errno: Option<Errno>, message: String) -> StartError {
+        match errno.and_then(Exhausted::of) {
+            Some(exhausted) => StartError::Exhausted(exhausted, message),
+            None => StartError::Container(message),
+        }
+    }
+
+    /// The same of a failed operation on descriptors.
+    pub fn of_io(error: &io::Error, message: String) -> StartError {
+        StartError::of(error.raw_os_error().map(Errno::from_raw), message)
+    }
+
+    /// The same of a step that failed.
+    pub fn of_step(failed: &StepFailed, message: String) -> StartError {
+        StartError::of(Some(Errno::from_raw(failed.errno)), message)
     }
 }
 
 impl Containers {
     /// With a spawner to start them.
-    pub fn new(spawner: Rc<Spawner>) -> Containers {
+    pub fn new(spawner: Rc<Spawner>, slots: u32) -> Containers {
         Containers {
             spawner,
+            limits: Rc::default(),
+            shortage: Shortage::default(),
+            idle: Rc::new(RefCell::new((0..slots).map(|_| Vec::new()).collect())),
             plans: Rc::default(),
             environments: Rc::default(),
             edition: Rc::default(),
@@ -70,16 +114,81 @@ impl Containers {
         }
     }
 
+    /// Limits every container that is started from now on.
+    pub fn limit(&self, limits: Limits) {
+        *self.limits.borrow_mut() = limits;
+        self.plans.borrow_mut().clear();
+    }
+
+    /// How many bytes of files each may hold.
+    pub fn scratch_bytes(&self) -> Option<u64> {
+        self.limits.borrow().scratch_bytes
+    }
+
+    /// What is known of a shortage.
+    pub fn shortage(&self) -> &Shortage {
+        &self.shortage
+    }
+
+    /// A container of this slot's that serves such a job.
+    pub fn take_idle(
+        &self,
+        slot: u32,
+        spec: &Arc<ContainerSpec>,
+        resident: Option<&Arc<ProcessSpec>>,
+    ) -> Option<Container> {
+        let mut idle = self.idle.borrow_mut();
+        take(idle.get_mut(slot as usize)?, spec, resident)
+    }
+
+    /// A container of any slot's that serves such a job. If there is none, one that serves another is
+    /// ended, so that there is room.
+    pub fn take_any_idle(
+        &self,
+        spec: &Arc<ContainerSpec>,
+        resident: Option<&Arc<ProcessSpec>>,
+    ) -> Option<Container> {
+        let mut idle = self.idle.borrow_mut();
+        let found = idle.iter_mut().find_map(|slot| take(slot, spec, resident));
+        if found.is_none() {
+            // The one that was used the longest time ago.
+            drop(idle.iter_mut().find_map(Vec::pop));
+        }
+        found
+    }
+
+    /// Keeps a container for jobs to come.
+    pub fn put_back(&self, slot: u32, container: Container) {
+        if let Some(idle) = self.idle.borrow_mut().get_mut(slot as usize)
+            && self.is_current(&container)
+        {
+            // The one used last is kept longest.
+            idle.insert(0, container);
+            idle.truncate(IDLE_CONTAINERS_MAX);
+        }
+    }
+
+    /// Ends the containers that are kept.
+    pub fn end_idle(&self) {
+        let mut idle = self.idle.borrow_mut();
+        let ended: usize = idle.iter().map(Vec::len).sum();
+        if ended > 0 {
+            tracing::debug!(containers = ended, "ended, since files may have changed");
+        }
+        idle.iter_mut().for_each(Vec::clear);
+    }
+
     /// Makes every container that has been started so far one of the past: it keeps what it once
     /// looked up of the host's files, missing ones included, and these may have changed.
     pub fn files_changed(&self) {
+        self.end_idle();
         self.edition.set(self.edition.get() + 1);
         // What kept a program from being a resident may have gone with them.
         self.refused.borrow_mut().clear();
     }
 
     /// Whether a container has seen no files but the present ones.
-    pub fn is_current(&self, container: &Container) -> bool {
+    fn is_current(&self, container: &Container) -> bool {
         container.edition == self.edition.get()
     }
 
@@ -89,7 +198,10 @@ impl Containers {
             return Ok(Rc::clone(plan));
         }
         let plan = plan(spec).map_err(|error| StartError::Container(error.to_string()))?;
-        let plan = Rc::new(plan);
+        let plan = Rc::new(Plan {
+            limits: Limits::clone(&self.limits.borrow()),
+            ..plan
+        });
         plans.push_front((Arc::clone(spec), Rc::clone(&plan)));
         plans.truncate(PLANS_MAX);
         Ok(plan)
@@ -140,14 +252,21 @@ impl Containers {
     pub async fn start(&self, spec: &Arc<ContainerSpec>) -> Result<Container, StartError> {
         let plan = self.plan(spec)?;
         let edition = self.edition.get();
-        let socket = self.spawner.start_slot(&plan).map_err(StartError::Helper)?;
-        let container = Container::new(Arc::clone(spec), socket, edition)
-            .map_err(|error| StartError::Container(format!("cannot watch a container: {error}")))?;
+        let socket = self.spawner.start_slot(&plan).map_err(|error| {
+            match error.errno().and_then(Exhausted::of) {
+                Some(exhausted) => StartError::Exhausted(exhausted, error.to_string()),
+                None => StartError::Helper(error),
+            }
+        })?;
+        let container = Container::new(Arc::clone(spec), socket, edition).map_err(|error| {
+            StartError::of_io(&error, format!("cannot watch a container: {error}"))
+        })?;
         match container.reply().await? {
             SlotReply::Ready => Ok(container),
-            SlotReply::NotBuilt(failed) => Err(StartError::Container(format!(
-                "cannot make the container: {failed}"
-            ))),
+            SlotReply::NotBuilt(failed) => {
+                let message = format!("cannot make the container: {failed}");
+                Err(StartError::of_step(&failed, message))
+            }
             SlotReply::NotStarted(_)
             | SlotReply::Kept
             | SlotReply::NotKept(_)
@@ -156,6 +275,17 @@ impl Containers {
             )),
         }
     }
+}
+
+fn take(
+    idle: &mut Vec<Container>,
+    spec: &Arc<ContainerSpec>,
+    resident: Option<&Arc<ProcessSpec>>,
+) -> Option<Container> {
+    let index = idle
+        .iter()
+        .position(|container| container.serves(spec, resident))?;
+    Some(idle.remove(index))
 }
 
 /// Comparing pointers first: equal specs are nearly always the same one.

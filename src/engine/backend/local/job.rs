@@ -14,11 +14,14 @@ use tokio::time::Instant;
 use super::clock::{Clock, Control, Leash, Tug};
 use super::container::{Container, Containers, StartError};
 use super::output::{Output, Outputs};
+use super::shortage::Outlook;
 use super::{Queue, WORKER, helper_lost, process};
-use crate::container::message::{MessageError, ProcessImage, SlotFate, SlotOrder, SlotReply};
+use crate::container::exhausted::Exhausted;
+use crate::container::message::{MessageError, ProcessImage, Room, SlotFate, SlotOrder, SlotReply};
 use crate::engine::backend::{BackendEvent, BackendLost, JobId};
-use crate::engine::event::{EventKind, Notice, Severity};
-use crate::engine::job::{Job, JobEnd, JobResult, ProcessSpec, ResourceUsage};
+use crate::engine::config::ByteSize;
+use crate::engine::event::{EventKind, Notice, Severity, Stream};
+use crate::engine::job::{ExitStatus, Job, JobEnd, JobResult, ProcessSpec, ResourceUsage};
 
 /// How long a resident may take until it is ready. It sets itself stricter limits.
 const RESIDENT_START_MAX: Duration = Duration::from_secs(600);
@@ -126,6 +129,10 @@ pub async fn run(mut assignment: Assignment) -> Turn {
             result
         }
         Err(StartError::Container(message)) => JobResult::not_run(JobEnd::Error(message)),
+        Err(StartError::Exhausted(exhausted, message)) => {
+            let (what, help) = (exhausted.message(), exhausted.help());
+            JobResult::not_run(JobEnd::Error(format!("{message}; {what}. {help}")))
+        }
         Err(StartError::Helper(error)) => {
             let lost = turn.lost.insert(helper_lost(error));
             JobResult::not_run(JobEnd::Error(lost.message.clone()))
@@ -148,10 +155,42 @@ impl Assignment {
         self.events.borrow_mut().push_back(event);
     }
 
+    /// Runs the job as soon as there is all that it takes.
     async fn run_in_some_container(
         &self,
-        idle: Option<Container>,
+        mut idle: Option<Container>,
         containers: Containers,
+    ) -> Result<(JobResult, Option<Container>), StartError> {
+        let since = Instant::now();
+        loop {
+            let ran = self.try_to_run(idle.take(), &containers).await;
+            let Err(StartError::Exhausted(exhausted, message)) = ran else {
+                return ran;
+            };
+            tracing::debug!(job = %self.id, slot = self.slot, %message, "a job waits");
+            if containers.shortage().is_news(exhausted) {
+                self.tell(BackendEvent::Fact(EventKind::Notice(waits(exhausted))));
+            }
+            let outlook = tokio::select! {
+                outlook = containers.shortage().wait(since) => outlook,
+                () = self.unwanted() => {
+                    return Ok((JobResult::not_run(JobEnd::Cancelled), None));
+                }
+            };
+            match outlook {
+                Outlook::Better => {}
+                Outlook::Hopeless => return Err(StartError::Exhausted(exhausted, message)),
+            }
+            let resident = containers.resident(self.job.resident.as_ref());
+            let resident = resident.as_ref().map(|resident| &resident.process);
+            idle = containers.take_any_idle(&self.job.container, resident);
+        }
+    }
+
+    async fn try_to_run(
+        &self,
+        idle: Option<Container>,
+        containers: &Containers,
     ) -> Result<(JobResult, Option<Container>), StartError> {
         let started = Instant::now();
         let image = containers
@@ -163,7 +202,7 @@ impl Assignment {
                 usage,
                 ran,
                 fate,
-            } = self.run_in(&container, image.clone()).await?
+            } = self.run_in(&container, image.clone(), containers).await?
         {
             let result = JobResult {
                 end,
@@ -174,10 +213,10 @@ impl Assignment {
             return Ok((result, self.reusable(container, fate)));
         }
         // None was left over, or it was lost while it was made ready again after the job before.
-        let container = self.container(&containers).await?;
+        let container = self.container(containers).await?;
         let prepared = started.elapsed();
         tracing::debug!(slot = self.slot, took = ?prepared, "a container was made");
-        match self.run_in(&container, image).await? {
+        match self.run_in(&container, image, containers).await? {
             Taken::Yes {
                 end,
                 usage,
@@ -255,6 +294,7 @@ impl Assignment {
         &self,
         container: &Container,
         image: ProcessImage,
+        containers: &Containers,
     ) -> Result<Taken, StartError> {
         if self.control.is_unwanted() {
             let (usage, ran) = (ResourceUsage::default(), Duration::ZERO);
@@ -283,45 +323,63 @@ impl Assignment {
             Err(MessageError::Closed) => return Ok(Taken::No),
             other => other?,
         }
+        let _running = containers.shortage().runs();
         let mut clock = Clock::start(&self.job, self.grace);
-        clock.obey(&self.control, container)?;
+        clock.obey(&self.control, container).map_err(begun)?;
         let reply = loop {
             tokio::select! {
                 // A job that has ended is not ended for its time, however late either is noticed;
                 // and one that writes without end has its time all the same.
                 biased;
                 reply = container.reply() => break reply,
-                () = self.control.changed() => clock.obey(&self.control, container)?,
-                () = clock.strikes(&self.control) => clock.strike(container)?,
+                () = self.control.changed() => {
+                    clock.obey(&self.control, container).map_err(begun)?;
+                }
+                () = clock.strikes(&self.control) => clock.strike(container).map_err(begun)?,
                 read = outputs.read() => {
-                    read?;
+                    read.map_err(begun)?;
                     self.pass_on(&mut outputs).await;
                 }
             }
         };
-        let (end, usage, ran, fate) = match reply {
+        let (end, usage, ran, fate, room) = match reply {
             Ok(SlotReply::Ended {
                 status,
                 usage,
                 ran,
                 fate,
-            }) => (clock.end(status), usage, ran, fate),
-            Ok(SlotReply::NotStarted(failed)) => (
-                JobEnd::Error(format!("cannot {failed}")),
-                ResourceUsage::default(),
-                Duration::ZERO,
-                SlotFate::Reusable,
-            ),
+                room,
+            }) => (clock.end(status), usage, ran, fate, room),
+            Ok(SlotReply::NotStarted(failed)) => {
+                return match StartError::of_step(&failed, format!("cannot {failed}")) {
+                    StartError::Container(message) => Ok(Taken::Yes {
+                        end: JobEnd::Error(message),
+                        usage: ResourceUsage::default(),
+                        ran: Duration::ZERO,
+                        fate: SlotFate::Reusable,
+                    }),
+                    exhausted => Err(exhausted),
+                };
+            }
             Ok(
                 SlotReply::Ready | SlotReply::NotBuilt(_) | SlotReply::Kept | SlotReply::NotKept(_),
             ) => {
                 return Err(StartError::from(MessageError::Closed));
             }
             Err(MessageError::Closed) if outputs.are_silent() => return Ok(Taken::No),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(begun(error)),
         };
         // Nobody can write any more; what is left is in the pipes.
         self.pass_on_rest(&mut outputs).await;
+        if let (Room::Exhausted, Some(bytes)) = (room, containers.scratch_bytes())
+            && end != JobEnd::Exited(ExitStatus::Code(0))
+        {
+            self.tell(BackendEvent::Output {
+                job: self.id,
+                stream: Stream::Stderr,
+                bytes: no_room(bytes).into_bytes(),
+            });
+        }
         let ran = ran.saturating_sub(self.control.suspended_for());
         Ok(Taken::Yes {
             end,
@@ -357,6 +415,40 @@ impl Assignment {
             });
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// A failure after a job's program was started: whatever it is, the job is not to run twice.
+fn begun(error: impl Into<StartError>) -> StartError {
+    match error.into() {
+        StartError::Exhausted(_, message) => StartError::Container(message),
+        other => other,
+    }
+}
+
+/// Says, below what a job has written, why it may have failed.
+fn no_room(bytes: u64) -> String {
+    // Nobody reads the last digits of a share.
+    const MEGABYTE: u64 = 1 << 20;
+    let bytes = if bytes < MEGABYTE {
+        bytes
+    } else {
+        bytes - bytes % MEGABYTE
+    };
+    format!(
+        "maelstrom: files in /tmp and wherever else this job writes have taken all of the {} of memory \
+         that they may take; --scratch-memory allows more\n",
+        ByteSize(bytes)
+    )
+}
+
+/// Says that jobs wait.
+fn waits(exhausted: Exhausted) -> Notice {
+    Notice {
+        severity: Severity::Warning,
+        text: format!("fewer jobs run at a time: {}", exhausted.message()),
+        help: Some(exhausted.help().to_owned()),
+        in_summary: true,
     }
 }
 

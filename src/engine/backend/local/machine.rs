@@ -45,6 +45,11 @@ fn parse_memory(meminfo: &str) -> Option<(u64, u64)> {
     Some((field("MemTotal:")?, field("MemAvailable:")?))
 }
 
+/// All the memory of this machine, in bytes.
+pub fn memory_total_bytes() -> Option<u64> {
+    parse_memory(&fs::read_to_string("/proc/meminfo").ok()?).map(|(total, _)| total)
+}
+
 impl Machine {
     /// How the machine did since the last time; nothing if it cannot be told.
     pub fn sample(&mut self, worker: WorkerId, busy: u32) -> Option<EventKind> {

@@ -5,7 +5,8 @@
 //! - [`process`]: a plain process instead.
 //! - [`job`]: one job from its slot to its end. [`clock`]: its time limit, and others' wishes.
 //!   [`output`]: what it writes.
-//! - [`machine`]: how busy this machine is.
+//! - [`machine`]: how busy this machine is. [`scratch`]: how much memory files may take.
+//!   [`shortage`]: what to do when it has no more of something.
 //!
 //! Everything happens on the thread that polls [`LocalBackend::next`](Backend::next): jobs are
 //! futures that this value owns, and a job's output is read only while somebody takes events.
@@ -16,6 +17,8 @@ mod job;
 pub(in crate::engine) mod machine;
 mod output;
 mod process;
+mod scratch;
+mod shortage;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -35,7 +38,9 @@ use self::clock::Control;
 use self::container::{Container, Containers};
 use self::job::{Means, Streams, Turn};
 use self::machine::Machine;
+pub use self::scratch::{ScratchMemory, ScratchMemoryError};
 use super::{Backend, BackendEvent, BackendLost, GRACE_DEFAULT, JobId, Rank, Stop};
+use crate::container::limits::Limits;
 use crate::container::preflight::{self, Forbidden};
 use crate::container::spawner::Spawner;
 use crate::engine::event::EventKind;
@@ -45,10 +50,6 @@ use crate::engine::schedule::{Scheduler, Withdrawn};
 
 /// This machine's only worker.
 const WORKER: WorkerId = WorkerId(0);
-
-/// The most containers that one slot keeps for jobs to come. Each is a small process and a few
-/// mounts; a project rarely has more than a handful of different containers.
-const IDLE_CONTAINERS_MAX: usize = 4;
 
 /// How often the machine is looked at while something runs.
 const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
@@ -85,8 +86,6 @@ enum Keeping {
     Containers {
         spawner: Rc<Spawner>,
         containers: Containers,
-        /// Those that can be used again, by slot.
-        idle: Vec<Vec<Container>>,
     },
     /// Each in a process group, and no more.
     Processes,
@@ -99,14 +98,26 @@ impl LocalBackend {
         let began = Instant::now();
         let spawner = Rc::new(preflight::spawner(executable)?);
         tracing::debug!(slots, took = ?began.elapsed(), "containers can be made");
-        LocalBackend::keeping(
+        let containers = Containers::new(Rc::clone(&spawner), slots);
+        let backend = LocalBackend::keeping(
             Keeping::Containers {
-                containers: Containers::new(Rc::clone(&spawner)),
+                containers,
                 spawner,
-                idle: (0..slots).map(|_| Vec::new()).collect(),
             },
             slots,
-        )
+        )?;
+        Ok(backend.with_scratch_memory(ScratchMemory::default()))
+    }
+
+    /// Changes how much memory the files of all containers may take.
+    pub fn with_scratch_memory(self, budget: ScratchMemory) -> LocalBackend {
+        match &self.keeping {
+            Keeping::Containers { containers, .. } => {
+                containers.limit(Limits::shared(self.slots, budget.bytes()));
+            }
+            Keeping::Processes => {}
+        }
+        self
     }
 
     /// Runs jobs as plain processes, which share this machine and can disturb one another. Only
@@ -275,22 +286,13 @@ impl LocalBackend {
 
 impl Keeping {
     /// What this job is to run in.
-    fn means(&mut self, slot: u32, job: &Job) -> Means {
+    fn means(&self, slot: u32, job: &Job) -> Means {
         match self {
-            Keeping::Containers {
-                spawner: _,
-                containers,
-                idle,
-            } => {
+            Keeping::Containers { containers, .. } => {
                 let resident = containers.resident(job.resident.as_ref());
                 let resident = resident.as_ref().map(|resident| &resident.process);
-                let same = |container: &Container| container.serves(&job.container, resident);
-                let idle = idle.get_mut(slot as usize).and_then(|idle| {
-                    let index = idle.iter().position(same)?;
-                    Some(idle.remove(index))
-                });
                 Means::Container {
-                    idle,
+                    idle: containers.take_idle(slot, &job.container, resident),
                     containers: containers.clone(),
                 }
             }
@@ -298,39 +300,16 @@ impl Keeping {
         }
     }
 
-    fn put_back(&mut self, slot: u32, container: Container) {
+    fn put_back(&self, slot: u32, container: Container) {
         match self {
-            Keeping::Containers {
-                spawner: _,
-                containers,
-                idle,
-            } => {
-                if let Some(idle) = idle.get_mut(slot as usize)
-                    && containers.is_current(&container)
-                {
-                    // The one used last is kept longest.
-                    idle.insert(0, container);
-                    idle.truncate(IDLE_CONTAINERS_MAX);
-                }
-            }
+            Keeping::Containers { containers, .. } => containers.put_back(slot, container),
             Keeping::Processes => {}
         }
     }
 
-    fn files_changed(&mut self) {
+    fn files_changed(&self) {
         match self {
-            Keeping::Containers {
-                spawner: _,
-                containers,
-                idle,
-            } => {
-                containers.files_changed();
-                let ended: usize = idle.iter().map(Vec::len).sum();
-                if ended > 0 {
-                    tracing::debug!(containers = ended, "ended, since files may have changed");
-                }
-                idle.iter_mut().for_each(Vec::clear);
-            }
+            Keeping::Containers { containers, .. } => containers.files_changed(),
             Keeping::Processes => {}
         }
     }
@@ -399,9 +378,9 @@ impl Backend for LocalBackend {
             Keeping::Containers {
                 spawner,
                 containers,
-                idle,
             } => {
-                drop((idle, containers));
+                containers.end_idle();
+                drop(containers);
                 if let Ok(spawner) = Rc::try_unwrap(spawner) {
                     spawner.close();
                 }

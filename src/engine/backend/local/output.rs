@@ -103,7 +103,10 @@ impl Outputs {
 
 /// What a failing pipe means.
 fn failed(error: std::io::Error) -> StartError {
-    StartError::Container(format!("cannot make a pipe for the job's output: {error}"))
+    StartError::of_io(
+        &error,
+        format!("cannot make a pipe for the job's output: {error}"),
+    )
 }
 
 impl Output {

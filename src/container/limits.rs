@@ -1,0 +1,191 @@
+//! The share of the machine's countable things that one container may take, so that what a test takes
+//! without end is missing in no other container, and not on the machine.
+//!
+//! The kernel counts each of them for a whole user or for the machine, and a container's own user
+//! namespace can only lower that. So each gets the limit that holds here, divided by the containers
+//! that run at a time and one more for everybody else, but no less than what tests are known to use.
+//!
+//! | what | where the kernel counts it | least |
+//! | --- | --- | --- |
+//! | files' contents in memory | nowhere: each `tmpfs` for itself | |
+//! | pseudo-terminals | the machine, `kernel.pty.max` | 16 |
+//! | inotify instances, watches | the user, `user.max_inotify_*` | 16, 1024 |
+//! | fanotify groups, marks | the user, `user.max_fanotify_*` | 16, 1024 |
+//! | signals that wait | the user, `ulimit -i` | 1024 |
+//! | shared memory of System V | the IPC namespace, `kernel.shmall` | |
+//!
+//! Processes have their limit in [`super::slot::process::PROCESSES_MAX`]. Absent on purpose: what a process
+//! itself has in memory (a control group's business), and POSIX message queues, of which all of a user's
+//! containers together get no more than the user has (`ulimit -q`), which is ten queues.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+/// A `tmpfs` keeps about 1 KiB of the kernel's memory for each file besides its content.
+pub const BYTES_PER_FILE: u64 = 4096;
+
+/// The fewest files that a `tmpfs` of any size holds.
+const FILES_MIN: u64 = 1024;
+
+/// More than this no container needs, however few there are.
+const PSEUDOTERMINALS_MAX: u64 = 256;
+
+/// What a container may take. Nothing is limited by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of files that it holds in memory: everything that its jobs write.
+    pub scratch_bytes: Option<u64>,
+    /// Pseudo-terminals.
+    pub pseudoterminals: Option<u64>,
+    /// Signals that wait to be delivered.
+    pub pending_signals: Option<u64>,
+    /// Files below `/proc/sys`, and what is to stand in them.
+    pub settings: Vec<(String, u64)>,
+}
+
+/// Limits of user namespaces, and the least of each.
+const USER: [(&str, u64); 4] = [
+    ("user/max_inotify_instances", 16),
+    ("user/max_inotify_watches", 1024),
+    ("user/max_fanotify_groups", 16),
+    ("user/max_fanotify_marks", 1024),
+];
+
+const PSEUDOTERMINALS_MIN: u64 = 16;
+const PENDING_SIGNALS_MIN: u64 = 1024;
+
+impl Limits {
+    /// Those of each of so many containers that run at a time, of which all together hold so many bytes
+    /// of files.
+    pub fn shared(containers: u32, scratch_bytes: u64) -> Limits {
+        let read = |name: &str| {
+            let text = fs::read_to_string(format!("/proc/sys/{name}")).ok()?;
+            text.trim().parse().ok()
+        };
+        let signals =
+            nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_SIGPENDING);
+        Limits::of(
+            containers,
+            scratch_bytes,
+            read,
+            signals.ok().map(|(soft, _)| soft),
+        )
+    }
+
+    fn of(
+        containers: u32,
+        scratch_bytes: u64,
+        read: impl Fn(&str) -> Option<u64>,
+        signals: Option<u64>,
+    ) -> Limits {
+        let containers = u64::from(containers.max(1));
+        let share = |all: u64, least: u64| (all / (containers + 1)).max(least).min(all);
+        let scratch = scratch_bytes / containers;
+        let settings = USER.iter().filter_map(|(name, least)| {
+            let all = read(name)?;
+            Some(((*name).to_owned(), share(all, *least)))
+        });
+        // In pages.
+        let shared_memory = ("kernel/shmall".to_owned(), (scratch / 4096).max(1));
+        Limits {
+            scratch_bytes: Some(scratch),
+            pseudoterminals: read("kernel/pty/max").map(|all| {
+                let reserved = read("kernel/pty/reserve").unwrap_or(0);
+                let all = all.saturating_sub(reserved);
+                share(all, PSEUDOTERMINALS_MIN).min(PSEUDOTERMINALS_MAX)
+            }),
+            pending_signals: signals.map(|all| share(all, PENDING_SIGNALS_MIN)),
+            settings: settings.chain([shared_memory]).collect(),
+        }
+    }
+
+    /// Options of a `tmpfs` that takes one of so many equal parts of a container's bytes.
+    pub fn tmpfs_options(&self, parts: u64) -> String {
+        match self.scratch_bytes {
+            None => String::new(),
+            Some(bytes) => {
+                let bytes = part(bytes, parts);
+                let files = (bytes / BYTES_PER_FILE).max(FILES_MIN);
+                format!(",size={bytes},nr_inodes={files}")
+            }
+        }
+    }
+}
+
+/// The least that a `tmpfs` is given: with nothing, or with a size of 0, it would have no limit.
+const TMPFS_BYTES_MIN: u64 = 64 * 1024;
+
+fn part(bytes: u64, parts: u64) -> u64 {
+    (bytes / parts.max(1)).max(TMPFS_BYTES_MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(containers: u32) -> Limits {
+        let read = |name: &str| match name {
+            "user/max_inotify_instances" => Some(128),
+            "user/max_inotify_watches" => Some(1_000_000),
+            // As in another container.
+            "user/max_fanotify_groups" => Some(i32::MAX as u64),
+            "kernel/pty/max" => Some(4096),
+            "kernel/pty/reserve" => Some(1024),
+            _ => None,
+        };
+        Limits::of(containers, 1 << 30, read, Some(15_000))
+    }
+
+    #[test]
+    fn all_containers_together_leave_something_to_others() {
+        for containers in [1, 2, 4, 7] {
+            let limits = limits(containers);
+            let all = u64::from(containers);
+            assert!(limits.scratch_bytes.unwrap() * all <= 1 << 30);
+            assert!(limits.pseudoterminals.unwrap() * all < 4096 - 1024);
+            assert!(limits.pending_signals.unwrap() * all < 15_000);
+            let of = |name: &str| {
+                let mut settings = limits.settings.iter();
+                settings.find(|(known, _)| known == name).unwrap().1
+            };
+            assert!(of("user/max_inotify_instances") * all < 128, "{containers}");
+            assert!(of("user/max_inotify_watches") * all < 1_000_000);
+        }
+    }
+
+    #[test]
+    fn none_gets_less_than_tests_use_or_more_than_there_is() {
+        let limits = limits(1000);
+        let expected = [
+            ("user/max_inotify_instances", 16),
+            ("user/max_inotify_watches", 1024),
+            ("user/max_fanotify_groups", i32::MAX as u64 / 1001),
+            ("kernel/shmall", 262),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value));
+        assert_eq!(limits.settings, expected);
+        assert_eq!(limits.pseudoterminals, Some(16));
+        let few = Limits::of(4, 1, |_| Some(3), Some(3));
+        assert_eq!(
+            (few.pending_signals, few.pseudoterminals),
+            (Some(3), Some(0))
+        );
+    }
+
+    #[test]
+    fn a_tmpfs_always_has_a_size() {
+        let none = Limits::default();
+        assert_eq!(none.tmpfs_options(1), "");
+        let limits = Limits {
+            scratch_bytes: Some(0),
+            ..none
+        };
+        assert_eq!(limits.tmpfs_options(0), ",size=65536,nr_inodes=1024");
+        let limits = Limits {
+            scratch_bytes: Some(64 << 20),
+            ..limits
+        };
+        assert_eq!(limits.tmpfs_options(2), ",size=33554432,nr_inodes=8192");
+    }
+}

@@ -9,7 +9,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use tokio::time::Instant;
 
 use super::clock::{Clock, Control, Leash, Tug};

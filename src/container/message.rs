@@ -56,8 +56,8 @@ pub enum SpawnerReply {
 /// What the program tells a slot.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SlotOrder {
-    /// Do this with a program. Comes with its standard input, output and error, but for
-    /// [`Task::Keep`].
+    /// Do this with a program. Comes with its standard input, output and error, or without the
+    /// input, for one that has nothing to read; with none of them for [`Task::Keep`].
     Do(Task, ProcessImage),
     /// As `Do`; the image is in a memory file, the last descriptor.
     DoLarge(Task),
@@ -150,6 +150,15 @@ pub enum Remains {
     /// What is written to its root stays until it ends.
     #[error("its root is writable")]
     WritableRoot,
+    /// The root, which belongs to the job's user, is not as it was.
+    #[error("files were written outside of what is made again for each job")]
+    Root,
+    /// What a file system of the kernel shows has other modes, owners or times.
+    #[error("the modes or owners of terminals or queues have changed")]
+    Shown,
+    /// Files of `/proc` that are the whole machine's had other modes, owners or times.
+    #[error("modes or owners of files in /proc were changed")]
+    KernelFiles,
     /// Something that must be compared can't be read.
     #[error("its state can't be read")]
     Unreadable,

@@ -9,6 +9,7 @@
 //!
 //! - [`spec`]: what a container is, as data.
 //! - [`plan`], [`step`]: the steps that make one, still as data.
+//! - [`mountinfo`]: what is mounted where on this machine.
 //! - [`preflight`]: whether this machine allows containers, and what cures it.
 //! - [`spawner`], [`slot`], [`child`], [`message`]: the processes, from the outermost inwards, and
 //!   what they say to one another.
@@ -22,6 +23,7 @@ pub mod digest;
 pub mod image;
 pub mod layer;
 pub mod message;
+pub mod mountinfo;
 pub mod plan;
 pub mod preflight;
 pub mod slot;

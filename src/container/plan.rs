@@ -11,18 +11,30 @@
 //! What the scratch stage needs from the host (the lower directories of overlays, binds below a
 //! scratch directory) is put in the **stash** by the template: a tmpfs at the mount point of the
 //! first scratch mount, which that mount then hides.
+//!
+//! What a job can change belongs to the scratch stage, shows in what the audit looks at
+//! ([`Plan::shown`], [`Plan::root_watched`]), or ends the container: see [`changes`].
 
+mod changes;
+pub mod division;
 mod planner;
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use self::planner::Planner;
-use super::spec::{ContainerSpec, MountKind, Network, Privileges, Root, RootAccess};
+use self::division::Divisions;
+use self::planner::{Planner, may_be_left_out};
+use super::spec::{
+    ContainerSpec, Mount, MountKind, Network, Privileges, Root, RootAccess, SkeletonEntry,
+};
 use super::step::Step;
+
+/// The user to whom the root of a container belongs.
+const ROOT: u32 = 0;
 
 /// The most trees a root may be stacked of: what one page of mount options holds, with a margin.
 pub const LAYERS_MAX: usize = 400;
@@ -52,6 +64,12 @@ pub struct Plan {
     pub scratch_directories: Vec<CString>,
     /// The root takes writes of its own, so that the container serves one job only.
     pub root_is_ephemeral: bool,
+    /// What of the root a job can change, in a container whose root takes the writes of user 0: if
+    /// any of it has changed, or anything was added, the container serves no further job.
+    pub root_watched: Option<Vec<CString>>,
+    /// Files and directories of other mounts that show whether a job has changed anything there. If
+    /// one of them has changed, the container serves no further job.
+    pub shown: Vec<CString>,
 }
 
 /// Why there is no plan for a spec.
@@ -77,8 +95,13 @@ pub enum PlanError {
     SysWithHostNetwork,
 }
 
-/// Makes the plan for a container.
+/// Makes the plan for a container, of directories of the host below which nothing is mounted.
 pub fn plan(spec: &ContainerSpec) -> Result<Plan, PlanError> {
+    plan_divided(spec, &Divisions::default())
+}
+
+/// Makes the plan for a container, of directories of the host that are divided like this.
+pub fn plan_divided(spec: &ContainerSpec, divisions: &Divisions) -> Result<Plan, PlanError> {
     for mount in &spec.mounts {
         check_mount_point(&mount.mount_point)?;
         if matches!(mount.kind, MountKind::Sys { .. }) && spec.network == Network::Local {
@@ -87,11 +110,16 @@ pub fn plan(spec: &ContainerSpec) -> Result<Plan, PlanError> {
     }
     let mut planner = Planner::default();
     planner.root(&spec.root)?;
-    planner.mounts(&spec.mounts)?;
+    planner.mounts(divisions.place(&spec.mounts))?;
     planner.system(spec)?;
     planner.template.push(Step::LeaveHost);
-    if matches!(spec.root, Root::Skeleton(_)) {
-        planner.template.push(Step::SealRoot);
+    let mut root_watched = None;
+    match &spec.root {
+        Root::Skeleton(entries) if spec.user == ROOT => {
+            root_watched = Some(uncovered(entries, &spec.mounts)?);
+        }
+        Root::Skeleton(_) => planner.template.push(Step::SealRoot),
+        Root::Layers { .. } => {}
     }
     let has_scratch = !planner.scratch.is_empty();
     Ok(Plan {
@@ -111,7 +139,27 @@ pub fn plan(spec: &ContainerSpec) -> Result<Plan, PlanError> {
                 ..
             }
         ),
+        root_watched,
+        shown: planner.shown,
     })
+}
+
+/// Everything of a skeleton, its directories included, that no mount hides; relative to the root.
+fn uncovered(entries: &[SkeletonEntry], mounts: &[Mount]) -> Result<Vec<CString>, PlanError> {
+    let paths: BTreeSet<&Path> = entries
+        .iter()
+        .flat_map(|entry| entry.path.ancestors())
+        .filter(|path| {
+            let mut mounts = mounts.iter();
+            !mounts
+                .any(|mount| path.starts_with(&mount.mount_point) && !may_be_left_out(&mount.kind))
+        })
+        .collect();
+    let relative = |path: &Path| match path.strip_prefix("/") {
+        Ok(rest) if !rest.as_os_str().is_empty() => c_path(rest),
+        Ok(_) | Err(_) => c_path(Path::new(".")),
+    };
+    paths.into_iter().map(relative).collect()
 }
 
 fn check_mount_point(path: &Path) -> Result<(), PlanError> {

@@ -8,12 +8,13 @@ use std::fmt;
 use std::fs;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
 use super::message::{self, SlotReply};
+use super::mountinfo::{self, HostMount};
 use super::plan::plan;
 use super::slot::build::StepFailed;
 use super::spawner::{Spawner, SpawnerError};
@@ -99,10 +100,10 @@ pub fn spawner(executable: &Path) -> Result<Spawner, Forbidden> {
     Ok(spawner)
 }
 
-/// Standard input of every job.
-pub fn null_device() -> Result<OwnedFd, Forbidden> {
+/// Whether there is what every job reads from that has no input.
+pub fn check_null_device() -> Result<(), Forbidden> {
     File::open("/dev/null")
-        .map(OwnedFd::from)
+        .map(drop)
         .map_err(|source| Forbidden {
             message: "cannot open /dev/null".to_owned(),
             help: "a Linux system needs one: mknod -m 666 /dev/null c 1 3".to_owned(),
@@ -125,6 +126,30 @@ fn probe(spawner: &Spawner) -> Result<(), SpawnerError> {
     }
 }
 
+/// Directories of which an overlay can be tried. The kernel makes none of a directory with a mount
+/// below it, which says nothing about this machine.
+const OVERLAY_CANDIDATES: [&str; 9] = [
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/share",
+    "/etc",
+    "/var",
+    "/home",
+    "/opt",
+    "/srv",
+];
+
+/// The first candidate below which nothing is mounted.
+fn overlay_candidate(mounts: &[HostMount]) -> &'static str {
+    let fits = |candidate: &&&str| {
+        let path = Path::new(candidate);
+        path.is_dir() && mountinfo::all_below(mounts, path).is_empty()
+    };
+    let mut candidates = OVERLAY_CANDIDATES.iter();
+    candidates.find(fits).copied().unwrap_or("/usr")
+}
+
 fn probe_spec() -> ContainerSpec {
     let points = ["/proc", "/tmp", "/usr", "/dev/pts", "/dev/mqueue"];
     let entry = |path: &&str| SkeletonEntry {
@@ -145,7 +170,7 @@ fn probe_spec() -> ContainerSpec {
             mount(
                 "/usr",
                 MountKind::Overlay {
-                    source: "/usr".into(),
+                    source: overlay_candidate(&mountinfo::of_this_host()).into(),
                 },
             ),
         ],

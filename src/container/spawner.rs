@@ -32,6 +32,7 @@ use nix::unistd::{Pid, getegid, geteuid, pipe2, setsid};
 use super::message::{self, IdMapping, MessageError, SpawnerOrder, SpawnerReply};
 use super::plan::Plan;
 use super::slot::build::StepFailed;
+use super::slot::kernel_files::KernelFiles;
 use super::slot::process::serve;
 use super::spec::Network;
 use super::sys::process::{close_all_but, fork_into, reap_children_automatically, reset_signals};
@@ -236,6 +237,7 @@ fn start_spawner(control: &OwnedFd) -> Result<Role, StepFailed> {
 fn spawn(control: OwnedFd, mapping: IdMapping) -> i32 {
     let _ = nix::sys::prctl::set_name(c"mael-spawner");
     reap_children_automatically();
+    let kernel_files = KernelFiles::read();
     loop {
         let descriptors = match message::receive(control.as_fd()) {
             Ok((SpawnerOrder::StartSlot, descriptors)) => descriptors,
@@ -255,7 +257,7 @@ fn spawn(control: OwnedFd, mapping: IdMapping) -> i32 {
             Ok(Some(())) => {}
             Ok(None) => {
                 drop(control);
-                return serve(socket, plan);
+                return serve(socket, plan, kernel_files);
             }
             Err(failed) => {
                 let reply = message::SlotReply::NotBuilt(failed);

@@ -88,6 +88,20 @@ pub enum Step {
         /// Whether jobs may write.
         access: BindAccess,
     },
+    /// Copy a directory of the host into the stash, without what is in its own directories.
+    StashLevel {
+        /// The path on the host; symbolic links are followed there.
+        source: CString,
+        /// The name in the stash.
+        name: CString,
+        /// What of it becomes an empty directory.
+        directories: Vec<CString>,
+        /// What of it is copied. What is gone by then, or is of no kind that can be copied, is left
+        /// out.
+        copies: Vec<CString>,
+        /// What of it becomes an empty file.
+        points: Vec<CString>,
+    },
     /// Attach a copy of a mount of the stash.
     BindStash {
         /// The path, relative to the stash.
@@ -112,6 +126,8 @@ pub enum Step {
     },
     /// Mount an overlay whose three directories lie in the stash.
     MountOverlay {
+        /// The directory of the host that it shows, for errors.
+        source: CString,
         /// The directory that is read from.
         lower: CString,
         /// The directory that takes the writes.
@@ -120,6 +136,8 @@ pub enum Step {
         work: CString,
         /// Where to.
         target: CString,
+        /// What if the kernel cannot make an overlay of this file system.
+        otherwise: Otherwise,
     },
     /// Hide what stands at a path: a directory behind an empty, read-only one, a file behind the
     /// container's `/dev/null`. Nothing if nothing stands there.
@@ -134,6 +152,16 @@ pub enum Step {
         /// Where it is before it is hidden.
         path: CString,
     },
+}
+
+/// What becomes of a directory that the kernel makes no overlay of: not every file system can be
+/// read through one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Otherwise {
+    /// The container cannot be made.
+    Fail,
+    /// It is shown as it is, read-only.
+    ReadOnly,
 }
 
 /// Where writes to a root of layers go.
@@ -249,6 +277,35 @@ impl fmt::Display for Step {
                     shown(name)
                 )
             }
+            Step::StashLevel {
+                source,
+                name,
+                directories,
+                copies,
+                points,
+            } => {
+                write!(
+                    out,
+                    "copy {} of the host to stash:{}, where something is mounted below:",
+                    shown(source),
+                    shown(name)
+                )?;
+                for directory in directories {
+                    write!(out, " {}/", shown(directory))?;
+                }
+                for file in copies.iter().chain(points) {
+                    write!(out, " {}", shown(file))?;
+                }
+                Ok(())
+            }
+            Step::BindStash { source, target } if source.to_bytes().starts_with(b"scratch/") => {
+                write!(
+                    out,
+                    "mount an empty directory (stash:{}) on {}",
+                    shown(source),
+                    shown(target)
+                )
+            }
             Step::BindStash { source, target } => {
                 write!(out, "bind stash:{} on {}", shown(source), shown(target))
             }
@@ -265,13 +322,15 @@ impl fmt::Display for Step {
                 )
             }
             Step::MountOverlay {
+                source,
                 lower,
                 upper,
                 target,
                 ..
             } => write!(
                 out,
-                "mount an overlay of stash:{} under stash:{} on {}",
+                "mount an overlay of {} (stash:{} under stash:{}) on {}",
+                shown(source),
                 shown(lower),
                 shown(upper),
                 shown(target)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::container::mountinfo;
 pub use crate::container::spec::{
     BindAccess, ContainerSpec, Device, ExitStatus, Mount, MountKind, Network, Privileges,
     ProcessSpec, ResourceUsage, Root, RootAccess, SkeletonEntry, SkeletonKind, WhenForbidden,

@@ -1,18 +1,20 @@
 //! Sorts the parts of a spec into the two stages of a plan.
 //!
-//! A mount belongs to the scratch stage if a job can write to it, or if it stands on one that
-//! does; everything else belongs to the template.
+//! A mount belongs to the scratch stage if what a job changes of it is to be thrown away (see
+//! [`super::changes`]), or if it stands on one that does; everything else belongs to the template.
 
 use std::collections::BTreeSet;
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::path::{Path, PathBuf};
 
+use super::changes::{Changes, changes};
+use super::division::{LevelFiles, Placed};
 use super::{LAYERS_MAX, PlanError, c_path, check_mount_point};
 use crate::container::spec::{
     BindAccess, ContainerSpec, Mount, MountKind, Network, Root, RootAccess, SkeletonEntry,
     SkeletonKind, WhenForbidden,
 };
-use crate::container::step::{FileSystem, RootWrites, Step};
+use crate::container::step::{FileSystem, Otherwise, RootWrites, Step};
 
 /// Name of the scratch tmpfs in the stash.
 const SCRATCH: &str = "scratch";
@@ -22,33 +24,77 @@ const SCRATCH: &str = "scratch";
 enum Under {
     /// Something that no job writes to.
     Template,
-    /// A directory of the scratch tmpfs: the mount at this index is [`MountKind::Scratch`].
+    /// A directory of the scratch tmpfs: the changes to the mount at this index go there.
     ScratchDirectory(usize),
+    /// An overlay.
+    Overlay,
     /// Another mount of the scratch stage.
     ScratchMount,
 }
 
 fn is_scratch(kind: &MountKind) -> bool {
-    matches!(kind, MountKind::Scratch { .. } | MountKind::Overlay { .. })
+    match changes(kind) {
+        Changes::Scratch { .. } | Changes::Overlay => true,
+        Changes::Refused | Changes::Shown(_) | Changes::Host => false,
+    }
+}
+
+/// Whether something else may turn out to stand at the mount point after this mount.
+pub(super) fn may_be_left_out(kind: &MountKind) -> bool {
+    match kind {
+        MountKind::Mask => true,
+        MountKind::Sys { when_forbidden } => *when_forbidden == WhenForbidden::LeaveEmpty,
+        MountKind::Bind { .. }
+        | MountKind::Overlay { .. }
+        | MountKind::Scratch { .. }
+        | MountKind::Device(_)
+        | MountKind::DevPts
+        | MountKind::MessageQueue
+        | MountKind::Proc
+        | MountKind::Tmp => false,
+    }
+}
+
+/// The mounts without those that a later one hides. The two stages would make them in another
+/// order.
+fn visible(mounts: Vec<Placed>) -> Vec<Placed> {
+    let is_hidden = |index: usize, point: &Path| {
+        mounts[index + 1..].iter().any(|Placed { mount, .. }| {
+            point.starts_with(&mount.mount_point) && !may_be_left_out(&mount.kind)
+        })
+    };
+    let hidden: Vec<bool> = mounts
+        .iter()
+        .enumerate()
+        .map(|(index, placed)| is_hidden(index, &placed.mount.mount_point))
+        .collect();
+    let shown = mounts.into_iter().zip(hidden);
+    shown
+        .filter(|(_, hidden)| !hidden)
+        .map(|(placed, _)| placed)
+        .collect()
 }
 
 /// For each mount, what stands under its mount point: the mount before it that covers it most
 /// narrowly.
-fn what_is_under(mounts: &[Mount]) -> Vec<Under> {
+fn what_is_under(mounts: &[Placed]) -> Vec<Under> {
     let mut result: Vec<Under> = Vec::with_capacity(mounts.len());
-    for (index, mount) in mounts.iter().enumerate() {
+    for (index, Placed { mount, .. }) in mounts.iter().enumerate() {
         let cover = mounts[..index]
             .iter()
+            .map(|other| &other.mount)
             .enumerate()
             .filter(|(_, other)| mount.mount_point.starts_with(&other.mount_point))
             .max_by_key(|(index, other)| (other.mount_point.components().count(), *index));
         result.push(match cover {
             None => Under::Template,
-            Some((cover, other)) => match (&other.kind, result[cover]) {
-                (MountKind::Scratch { .. }, _) => Under::ScratchDirectory(cover),
-                (MountKind::Overlay { .. }, _) => Under::ScratchMount,
-                (_, Under::Template) => Under::Template,
-                (_, Under::ScratchDirectory(_) | Under::ScratchMount) => Under::ScratchMount,
+            Some((cover, other)) => match (changes(&other.kind), result[cover]) {
+                (Changes::Scratch { .. }, _) => Under::ScratchDirectory(cover),
+                (Changes::Overlay, _) => Under::Overlay,
+                (Changes::Refused | Changes::Shown(_) | Changes::Host, Under::Template) => {
+                    Under::Template
+                }
+                (Changes::Refused | Changes::Shown(_) | Changes::Host, _) => Under::ScratchMount,
             },
         });
     }
@@ -72,6 +118,7 @@ pub(super) struct Planner {
     pub(super) scratch: Vec<Step>,
     pub(super) scratch_mounts: Vec<Step>,
     pub(super) scratch_directories: Vec<CString>,
+    pub(super) shown: Vec<CString>,
     stashed: usize,
 }
 
@@ -129,17 +176,28 @@ impl Planner {
         Ok(())
     }
 
-    pub(super) fn mounts(&mut self, mounts: &[Mount]) -> Result<(), PlanError> {
-        let under = what_is_under(mounts);
-        let stash = mounts.iter().position(|mount| is_scratch(&mount.kind));
+    pub(super) fn mounts(&mut self, mounts: Vec<Placed>) -> Result<(), PlanError> {
+        let mounts = visible(mounts);
+        let under = what_is_under(&mounts);
+        let stash = mounts
+            .iter()
+            .position(|placed| is_scratch(&placed.mount.kind));
         // Template mounts first, since the stash hides its mount point.
-        for (mount, under) in mounts.iter().zip(&under) {
+        for (Placed { mount, .. }, under) in mounts.iter().zip(&under) {
             if *under == Under::Template {
                 self.template.extend(plain_mount(mount)?);
             }
+            if let Changes::Shown(paths) = changes(&mount.kind) {
+                for path in paths {
+                    let shown = mount.mount_point.join(path);
+                    // Without the slash that joining nothing leaves at the end.
+                    self.shown
+                        .push(c_path(&shown.components().collect::<PathBuf>())?);
+                }
+            }
         }
         let Some(stash) = stash else { return Ok(()) };
-        let stash_path = c_path(&mounts[stash].mount_point)?;
+        let stash_path = c_path(&mounts[stash].mount.mount_point)?;
         self.template.extend([
             Step::Mount {
                 file_system: FileSystem::Tmp { mode: 0o700 },
@@ -162,18 +220,27 @@ impl Planner {
                 when_forbidden: WhenForbidden::Fail,
             },
         ]);
-        for (index, mount) in mounts.iter().enumerate() {
-            match (&under[index], is_scratch(&mount.kind)) {
+        for (index, placed) in mounts.iter().enumerate() {
+            match (&under[index], is_scratch(&placed.mount.kind)) {
                 (Under::Template, false) => {}
                 (Under::Template | Under::ScratchMount, _) => {
-                    self.scratch_mount(index, mount, None)?;
+                    self.scratch_mount(index, placed, None, Otherwise::Fail)?;
+                }
+                (Under::Overlay, _) => {
+                    // A copy in the container's memory can be overlaid, and is not read-only.
+                    let otherwise = match placed.level {
+                        None => Otherwise::ReadOnly,
+                        Some(_) => Otherwise::Fail,
+                    };
+                    self.scratch_mount(index, placed, None, otherwise)?;
                 }
                 (Under::ScratchDirectory(cover), _) => {
-                    let point = mount.mount_point.strip_prefix(&mounts[*cover].mount_point);
+                    let cover_point = &mounts[*cover].mount.mount_point;
+                    let point = placed.mount.mount_point.strip_prefix(cover_point);
                     let point = Path::new(SCRATCH)
                         .join(cover.to_string())
                         .join(point.unwrap_or(Path::new("")));
-                    self.scratch_mount(index, mount, Some(&point))?;
+                    self.scratch_mount(index, placed, Some(&point), Otherwise::Fail)?;
                 }
             }
         }
@@ -226,27 +293,32 @@ impl Planner {
     }
 
     /// A mount of the scratch stage. `point` is its mount point in the scratch tmpfs, if it lies in
-    /// a scratch directory.
+    /// a scratch directory; `otherwise` says what becomes of an overlay that the kernel refuses.
     fn scratch_mount(
         &mut self,
         index: usize,
-        mount: &Mount,
+        placed: &Placed,
         point: Option<&Path>,
+        otherwise: Otherwise,
     ) -> Result<(), PlanError> {
+        let mount = &placed.mount;
         let target = c_path(&mount.mount_point)?;
-        match &mount.kind {
-            MountKind::Scratch { mode } => {
+        match (changes(&mount.kind), &mount.kind) {
+            (Changes::Scratch { mode }, _) => {
                 self.mount_point(point, None)?;
                 let directory = PathBuf::from(format!("{SCRATCH}/{index}"));
-                self.scratch_directory(&directory, *mode)?;
+                self.scratch_directory(&directory, mode)?;
                 self.scratch_mounts.push(Step::BindStash {
                     source: c_path(&directory)?,
                     target,
                 });
             }
-            MountKind::Overlay { source } => {
+            (_, MountKind::Overlay { source }) => {
                 self.mount_point(point, None)?;
-                let lower = self.stash(source, BindAccess::ReadOnly)?;
+                let lower = match &placed.level {
+                    None => self.stash(source, BindAccess::ReadOnly)?,
+                    Some(level) => self.stash_level(source, level)?,
+                };
                 let upper = PathBuf::from(format!("{SCRATCH}/{index}-upper"));
                 let work = PathBuf::from(format!("{SCRATCH}/{index}-work"));
                 self.scratch_directory(&upper, 0o755)?;
@@ -255,25 +327,31 @@ impl Planner {
                 self.scratch_directories.push(c_path(&work.join("work"))?);
                 let (upper, work) = (c_path(&upper)?, c_path(&work)?);
                 self.scratch_mounts.push(Step::MountOverlay {
+                    source: c_path(source)?,
                     lower,
                     upper,
                     work,
                     target,
+                    otherwise,
                 });
             }
-            MountKind::Bind { source, access } => {
+            (_, MountKind::Bind { source, access }) => {
                 self.stashed_bind(source, *access, point, target)?
             }
-            MountKind::Device(device) => {
+            (_, MountKind::Device(device)) => {
                 let source = PathBuf::from(format!("/dev/{}", device.name()));
-                self.stashed_bind(&source, BindAccess::ReadWrite, point, target)?;
+                self.stashed_bind(&source, BindAccess::ReadOnly, point, target)?;
             }
-            MountKind::Mask
-            | MountKind::DevPts
-            | MountKind::MessageQueue
-            | MountKind::Proc
-            | MountKind::Sys { .. }
-            | MountKind::Tmp => {
+            (
+                Changes::Refused | Changes::Shown(_) | Changes::Host | Changes::Overlay,
+                MountKind::Scratch { .. }
+                | MountKind::Mask
+                | MountKind::DevPts
+                | MountKind::MessageQueue
+                | MountKind::Proc
+                | MountKind::Sys { .. }
+                | MountKind::Tmp,
+            ) => {
                 self.mount_point(point, None)?;
                 self.scratch_mounts.extend(plain_mount(mount)?);
             }
@@ -307,6 +385,24 @@ impl Planner {
         Ok(name)
     }
 
+    /// Makes a copy of a directory of the host in the stash, without what is in its directories,
+    /// and returns its name there.
+    fn stash_level(&mut self, source: &Path, level: &LevelFiles) -> Result<CString, PlanError> {
+        let name = c_path(Path::new(&self.stashed.to_string()))?;
+        self.stashed += 1;
+        let names = |names: &[OsString]| -> Result<Vec<CString>, PlanError> {
+            names.iter().map(|name| c_path(Path::new(name))).collect()
+        };
+        self.template.push(Step::StashLevel {
+            source: c_path(source)?,
+            name: name.clone(),
+            directories: names(&level.directories)?,
+            copies: names(&level.copies)?,
+            points: names(&level.points)?,
+        });
+        Ok(name)
+    }
+
     pub(super) fn system(&mut self, spec: &ContainerSpec) -> Result<(), PlanError> {
         let name = CString::new(spec.hostname.as_str())
             .map_err(|_| PlanError::NulByte(PathBuf::from(&spec.hostname)))?;
@@ -321,6 +417,10 @@ impl Planner {
 
 /// The steps for a mount that needs nothing of the stash; none for those that do.
 fn plain_mount(mount: &Mount) -> Result<Vec<Step>, PlanError> {
+    match changes(&mount.kind) {
+        Changes::Scratch { .. } | Changes::Overlay => return Ok(Vec::new()),
+        Changes::Refused | Changes::Shown(_) | Changes::Host => {}
+    }
     let target = c_path(&mount.mount_point)?;
     let new = |file_system, when_forbidden, target| Step::Mount {
         file_system,
@@ -337,7 +437,7 @@ fn plain_mount(mount: &Mount) -> Result<Vec<Step>, PlanError> {
         MountKind::Device(device) => Step::BindHost {
             source: c_path(&Path::new("/dev").join(device.name()))?,
             target,
-            access: BindAccess::ReadWrite,
+            access: BindAccess::ReadOnly,
         },
         MountKind::Mask => Step::Mask { target },
         MountKind::DevPts => new(FileSystem::DevPts, fail, target),
@@ -349,8 +449,9 @@ fn plain_mount(mount: &Mount) -> Result<Vec<Step>, PlanError> {
             return Ok(vec![new(FileSystem::Proc, fail, target), guard]);
         }
         MountKind::Sys { when_forbidden } => new(FileSystem::Sys, *when_forbidden, target),
-        MountKind::Tmp => new(FileSystem::Tmp { mode: 0o1777 }, fail, target),
-        MountKind::Scratch { .. } | MountKind::Overlay { .. } => return Ok(Vec::new()),
+        MountKind::Scratch { .. } | MountKind::Overlay { .. } | MountKind::Tmp => {
+            return Ok(Vec::new());
+        }
     }])
 }
 

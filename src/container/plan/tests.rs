@@ -1,5 +1,7 @@
 //! Plans as data, without privileges.
 
+mod laws;
+
 use super::*;
 use crate::container::spec::{
     BindAccess, Device, Mount, SkeletonEntry, SkeletonKind, WhenForbidden,
@@ -104,6 +106,51 @@ fn a_layer_that_stands_twice_counts_where_it_stands_above() {
     assert_ne!(planned(&["/a", "/b"]), planned(&["/b", "/a"]));
 }
 
+/// What a specification of jobs mounts is thrown away like what the default container has of its
+/// own, and nothing of the host's `/dev/shm` is shown.
+#[test]
+fn whatever_is_written_to_belongs_to_the_scratch_stage() {
+    let mounts = vec![
+        ("/srv", MountKind::Tmp),
+        ("/srv/in/tmp", MountKind::Tmp),
+        ("/srv/in/tmp/null", MountKind::Device(Device::Null)),
+        ("/dev/shm", MountKind::Device(Device::Shm)),
+    ];
+    let root = Root::Skeleton(vec![directory("/srv"), directory("/dev/shm")]);
+    insta::assert_snapshot!(shown(&plan(&spec(root, mounts)).unwrap()));
+}
+
+/// The root of user 0 takes writes: what is mounted on it is somebody else's.
+#[test]
+fn the_root_of_user_0_is_watched_where_nothing_is_mounted() {
+    let root = Root::Skeleton(vec![
+        directory("/usr"),
+        directory("/var/log"),
+        SkeletonEntry {
+            path: "/etc/hosts".into(),
+            kind: SkeletonKind::File(Vec::new()),
+        },
+        directory("/home/me/deep"),
+    ]);
+    let mounts = vec![
+        ("/usr", MountKind::Scratch { mode: 0o755 }),
+        ("/home/me", MountKind::Tmp),
+    ];
+    let as_user = |user| {
+        let spec = ContainerSpec {
+            user,
+            ..spec(root.clone(), mounts.clone())
+        };
+        plan(&spec).unwrap()
+    };
+    let watched = as_user(0).root_watched.unwrap();
+    let watched: Vec<_> = watched.iter().map(|path| path.to_str().unwrap()).collect();
+    assert_eq!(watched, [".", "etc", "etc/hosts", "home", "var", "var/log"]);
+    let sealed = |plan: &Plan| plan.template.contains(&Step::SealRoot);
+    assert!(!sealed(&as_user(0)));
+    assert!(sealed(&as_user(1000)) && as_user(1000).root_watched.is_none());
+}
+
 #[test]
 fn what_cannot_be_planned_is_told() {
     let skeleton = || Root::Skeleton(Vec::new());
@@ -150,11 +197,13 @@ fn shown(plan: &Plan) -> String {
             .collect::<String>()
     };
     format!(
-        "template:\n{}scratch:\n{}scratch mounts:\n{}scratch file system: {:?}\ndirectories: {:?}\n",
+        "template:\n{}scratch:\n{}scratch mounts:\n{}scratch file system: {:?}\ndirectories: {:?}\n\
+         shown: {:?}\n",
         lines(&plan.template),
         lines(&plan.scratch),
         lines(&plan.scratch_mounts),
         plan.scratch_file_system,
         plan.scratch_directories,
+        plan.shown,
     )
 }

@@ -7,6 +7,7 @@
 //! | what | how it is seen |
 //! | --- | --- |
 //! | files, directories, attributes | the scratch tmpfs: inodes and blocks in use, and `stat` (change time included) of each directory that was there before |
+//! | the root of user 0, the directories of terminals and queues | the same, by [`super::fixed`] |
 //! | packets, connections, `TIME_WAIT` ports | the loopback device's packet counters: what a socket leaves behind it leaves by packets |
 //! | sockets that live on in a message in flight | the namespace's count of sockets |
 //! | System V objects, POSIX message queues | the namespace's counts; the queue file system's root |
@@ -216,7 +217,7 @@ fn keyrings() -> Vec<Keyring> {
 
 /// What `stat` says of an inode that changes whenever the inode does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     mode: u32,
     owner: (u32, u32),
     links: u64,
@@ -226,7 +227,17 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(stat: &FileStat) -> Stamp {
+    /// The same without what the use of a terminal changes.
+    pub(super) fn without_use(self) -> Stamp {
+        Stamp {
+            size: 0,
+            modified: (0, 0),
+            ..self
+        }
+    }
+
+    /// Of what `stat` said.
+    pub(super) fn of(stat: &FileStat) -> Stamp {
         Stamp {
             mode: stat.st_mode,
             owner: (stat.st_uid, stat.st_gid),
@@ -298,13 +309,14 @@ impl ScratchBaseline {
     }
 }
 
-fn stamp_at(root: &OwnedFd, path: &CString) -> nix::Result<Stamp> {
+/// Of what stands at a path, which is not followed if it is a link.
+pub(super) fn stamp_at(root: &OwnedFd, path: &CString) -> nix::Result<Stamp> {
     fstatat(root.as_fd(), path.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
         .map(|stat| Stamp::of(&stat))
 }
 
 /// Inodes and blocks that are free; a tmpfs counts both at once.
-fn usage(root: &OwnedFd) -> nix::Result<(u64, u64)> {
+pub(super) fn usage(root: &OwnedFd) -> nix::Result<(u64, u64)> {
     let status = fstatfs(root)?;
     #[allow(clippy::unnecessary_cast)]
     Ok((status.files_free() as u64, status.blocks_free() as u64))

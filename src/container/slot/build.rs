@@ -18,9 +18,10 @@ use nix::unistd::{AccessFlags, access, chdir, fchdir, pivot_root, sethostname, s
 use serde::{Deserialize, Serialize};
 
 use super::super::spec::{BindAccess, WhenForbidden};
-use super::super::step::{FileSystem, RootWrites, Step};
+use super::super::step::{FileSystem, Otherwise, RootWrites, Step};
 use super::super::sys::mount::{Depth, attach, clone_tree, make_read_only, open_in_root};
 use super::super::sys::process::bring_loopback_up;
+use super::level;
 
 /// A step that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -53,6 +54,20 @@ impl StepFailed {
     }
 }
 
+/// What `mount(2)` says without a reason.
+const NO_OVERLAY: &str = "the kernel makes no overlay of this file system, nor of an overlay of \
+                          an overlay: keep the directory on another one";
+
+impl StepFailed {
+    /// With what the error number means for this step, if that is known.
+    fn with_cause(mut self, step: &Step) -> StepFailed {
+        if matches!(step, Step::MountOverlay { .. }) && self.errno == Errno::EINVAL as i32 {
+            self.errno_text = format!("{NO_OVERLAY} (EINVAL)");
+        }
+        self
+    }
+}
+
 /// Where the host's root is mounted while the new root is being entered. Any directory serves,
 /// since nothing is looked up below it meanwhile; this one exists everywhere.
 const STAGE: &CStr = c"/tmp";
@@ -68,7 +83,7 @@ impl Builder {
     pub fn run(&mut self, steps: &[Step]) -> Result<(), StepFailed> {
         steps.iter().try_for_each(|step| {
             self.step(step)
-                .map_err(|errno| StepFailed::new(step, errno))
+                .map_err(|errno| StepFailed::new(step, errno).with_cause(step))
         })
     }
 
@@ -116,17 +131,19 @@ impl Builder {
                 make_mount_point(name, fstat(&tree)?.st_mode)?;
                 attach(tree.as_fd(), name)
             }
-            Step::BindStash { source, target } => {
-                // Recursive, since what lies in the stash may itself be several mounts.
-                let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-                mount(
-                    Some(source.as_c_str()),
-                    target.as_c_str(),
-                    NONE,
-                    flags,
-                    NONE,
-                )
+            Step::StashLevel {
+                source,
+                name,
+                directories,
+                copies,
+                points,
+            } => {
+                let host = self.host.as_ref().ok_or(Errno::EBADF)?;
+                let source = open_in_root(host.as_fd(), source)?;
+                level::make(source.as_fd(), name, [directories, copies, points])
+                    .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
             }
+            Step::BindStash { source, target } => bind(source, target),
             Step::Mount {
                 file_system,
                 target,
@@ -141,11 +158,18 @@ impl Builder {
                 upper,
                 work,
                 target,
-            } => mount_overlay(
-                &lower_option(&[lower.as_c_str()]),
-                Some((upper, work)),
-                target,
-            ),
+                otherwise,
+                ..
+            } => {
+                let names = lower_option(&[lower.as_c_str()]);
+                match (
+                    mount_overlay(&names, Some((upper, work)), target),
+                    otherwise,
+                ) {
+                    (Err(Errno::EINVAL), Otherwise::ReadOnly) => bind(lower, target),
+                    (result, _) => result,
+                }
+            }
             Step::Mask { target } => mask(target),
             Step::EnterStash { path } => chdir(path.as_c_str()),
         }
@@ -261,6 +285,12 @@ fn write_file(path: &CStr, content: &[u8]) -> nix::Result<()> {
     written.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
 }
 
+fn bind(source: &CStr, target: &CStr) -> nix::Result<()> {
+    // Recursive, since what lies in the stash may itself be several mounts.
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+    mount(Some(source), target, NONE, flags, NONE)
+}
+
 fn mount_new(file_system: FileSystem, target: &CStr) -> nix::Result<()> {
     let name = file_system.type_name();
     let nosuid_nodev = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
@@ -286,11 +316,13 @@ fn lower_option(names: &[&CStr]) -> String {
 }
 
 fn mount_overlay(lower: &str, upper: Option<(&CStr, &CStr)>, target: &CStr) -> nix::Result<()> {
-    // `userxattr`: the only form of its bookkeeping that an ordinary user may write.
+    // `userxattr`: the only form of its bookkeeping that an ordinary user may write; with it the
+    // kernel cannot note where a directory has been moved from, so that renaming one of the lower
+    // directory fails (EXDEV). `xino=on`: files have the device number of their directories.
     let options = match upper {
-        None => format!("{lower},userxattr"),
+        None => format!("{lower},userxattr,xino=on"),
         Some((upper, work)) => format!(
-            "{lower},upperdir={},workdir={},userxattr",
+            "{lower},upperdir={},workdir={},userxattr,xino=on",
             upper.to_string_lossy(),
             work.to_string_lossy()
         ),
@@ -306,7 +338,7 @@ fn mount_overlay(lower: &str, upper: Option<(&CStr, &CStr)>, target: &CStr) -> n
 }
 
 /// The parts of `proc` that govern the machine, as container engines commonly protect them.
-const GUARDED: [&str; 7] = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi"];
+pub(super) const GUARDED: [&str; 7] = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi"];
 
 fn guard_proc(target: &CStr) -> nix::Result<()> {
     let path = |name: &str| {

@@ -11,7 +11,10 @@
 //! ```
 //!
 //! - [`build`]: carries out the plan.
-//! - [`audit`]: compares the container with what it was.
+//! - [`level`]: the part of it that copies a directory of the host.
+//! - [`audit`]: compares the container with what it was; [`fixed`]: what of its mounts.
+//! - [`kernel_files`]: files of `proc` that are the whole machine's.
+//! - [`null`]: what a job reads from that has no input.
 //! - [`process`]: the loop.
 //! - [`job`]: the processes of one job.
 //! - [`resident`]: a process that stays from job to job, and forks them; [`heritage`]: what it has
@@ -19,7 +22,11 @@
 
 pub mod audit;
 pub mod build;
+pub mod fixed;
 pub mod heritage;
 pub mod job;
+pub mod kernel_files;
+pub mod level;
+pub mod null;
 pub mod process;
 pub mod resident;

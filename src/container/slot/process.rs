@@ -6,7 +6,7 @@
 
 use std::ffi::{CString, OsStr};
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -31,8 +31,11 @@ use super::super::sys::socket::{pair, read_memory_file};
 use super::super::sys::state::limit_processes;
 use super::audit::{Baseline, NetworkOwner, ScratchBaseline, Verdict};
 use super::build::{Builder, StepFailed};
+use super::fixed::Fixed;
 use super::heritage::Heritage;
 use super::job::{bury_the_rest, follow, obey, reap};
+use super::kernel_files::KernelFiles;
+use super::null::Null;
 use super::resident::{ForkEnd, Resident};
 
 /// The most processes and threads of one job: far above what tests use, far below what brings a
@@ -40,8 +43,8 @@ use super::resident::{ForkEnd, Resident};
 pub const PROCESSES_MAX: u64 = 8192;
 
 /// Serves as a slot until the other end of the socket closes. Returns the process's exit code.
-pub fn serve(socket: OwnedFd, plan: Plan) -> i32 {
-    let reply = match Slot::build(plan) {
+pub fn serve(socket: OwnedFd, plan: Plan, kernel_files: KernelFiles) -> i32 {
+    let reply = match Slot::build(plan, kernel_files) {
         Ok(mut slot) => match message::send(socket.as_fd(), &SlotReply::Ready, &[]) {
             Ok(()) => return slot.serve(&socket),
             Err(_) => return 1,
@@ -70,7 +73,10 @@ struct Slot {
     proc: OwnedFd,
     /// Where the next process id can be set.
     last_pid: Option<File>,
-    null: OwnedFd,
+    null: Null,
+    /// What of the template a job could change, and nobody can make as it was.
+    fixed: Option<Fixed>,
+    kernel_files: KernelFiles,
 }
 
 /// Whether a slot has served, whatever its audit says.
@@ -93,12 +99,11 @@ enum JobEnd {
 }
 
 impl Slot {
-    fn build(plan: Plan) -> Result<Slot, StepFailed> {
+    fn build(plan: Plan, kernel_files: KernelFiles) -> Result<Slot, StepFailed> {
         let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let proc = open("/proc", flags, Mode::empty()).map_err(at("open /proc of the host"))?;
-        let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
-            .map_err(at("open /dev/null of the host"))?;
+        let null = Null::of_host().map_err(at("open /dev/null of the host"))?;
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         // Not every kernel has it; process ids then go on counting.
         let last_pid = openat(&proc, "sys/kernel/ns_last_pid", flags, Mode::empty()).ok();
@@ -149,13 +154,24 @@ impl Slot {
             proc,
             last_pid: last_pid.map(File::from),
             null,
+            fixed: None,
+            kernel_files,
         };
         slot.make_scratch()?;
         Ok(slot)
     }
 
-    /// Carries out the scratch stage in a new copy of the template's mount namespace.
+    /// Makes everything that is made again for each job, and looks at the rest.
     fn make_scratch(&mut self) -> Result<(), StepFailed> {
+        self.carry_out_scratch()?;
+        let fixed = Fixed::take(&self.plan, &self.kernel_files, self.fixed.take())
+            .map_err(|errno| StepFailed::new("inspect the container", errno))?;
+        self.fixed = Some(fixed);
+        Ok(())
+    }
+
+    /// Carries out the scratch stage in a new copy of the template's mount namespace.
+    fn carry_out_scratch(&mut self) -> Result<(), StepFailed> {
         let (Some(template), Some(root)) = (&self.template, &self.plan.scratch_file_system) else {
             return Ok(());
         };
@@ -194,7 +210,7 @@ impl Slot {
             let end = match task {
                 Task::Run => self.run(socket, &image, Terminal::None, descriptors),
                 Task::RunOnTerminal => self.run(socket, &image, Terminal::Controlling, descriptors),
-                Task::Fork => self.fork(socket, &image, &descriptors),
+                Task::Fork => self.fork(socket, &image, descriptors),
                 Task::Keep => {
                     let kept = self.keep(socket, &image);
                     let reply = match &kept {
@@ -252,20 +268,21 @@ impl Slot {
     ) -> JobEnd {
         // So that the job always is process 2.
         self.number_next_process(b"1");
-        let stream = |index: usize| -> BorrowedFd<'_> {
-            descriptors.get(index).unwrap_or(&self.null).as_fd()
+        let streams = match self.null.complete(&self.proc, descriptors) {
+            Ok(streams) => streams,
+            Err(errno) => return JobEnd::NotStarted(StepFailed::new("open /dev/null", errno)),
         };
-        let streams = [stream(0), stream(1), stream(2)];
         let capabilities = match self.plan.privileges {
             Privileges::Ordinary => Capabilities::Ordinary,
             Privileges::Full => Capabilities::All,
         };
         let started = Instant::now();
-        let pid = match child::start(&mut self.stack, image, streams, terminal, capabilities) {
+        let lent = streams.each_ref().map(AsFd::as_fd);
+        let pid = match child::start(&mut self.stack, image, lent, terminal, capabilities) {
             Ok(pid) => pid,
             Err(failed) => return JobEnd::NotStarted(failed),
         };
-        drop(descriptors);
+        drop(streams);
         match follow(socket, pid) {
             None => JobEnd::Abandoned,
             Some((status, usage)) => {
@@ -333,18 +350,24 @@ impl Slot {
     }
 
     /// Has the resident fork a job, and follows it to its end.
-    fn fork(&mut self, socket: &OwnedFd, image: &ProcessImage, descriptors: &[OwnedFd]) -> JobEnd {
+    fn fork(
+        &mut self,
+        socket: &OwnedFd,
+        image: &ProcessImage,
+        descriptors: Vec<OwnedFd>,
+    ) -> JobEnd {
         self.number_next_process(b"2");
         let (Some(resident), Some(namespace)) = (&mut self.resident, &self.namespace) else {
             return JobEnd::Abandoned;
         };
-        let stream = |index: usize| -> BorrowedFd<'_> {
-            descriptors.get(index).unwrap_or(&self.null).as_fd()
+        let streams = match self.null.complete(&self.proc, descriptors) {
+            Ok(streams) => streams,
+            Err(errno) => return JobEnd::NotStarted(StepFailed::new("open /dev/null", errno)),
         };
-        let streams = [stream(0), stream(1), stream(2)];
+        let lent = streams.each_ref().map(AsFd::as_fd);
         let started = Instant::now();
         // Any other failure means that it is gone, which is noticed by listening to it.
-        if let Err(errno @ Errno::E2BIG) = resident.request(image, streams, namespace.as_fd()) {
+        if let Err(errno @ Errno::E2BIG) = resident.request(image, lent, namespace.as_fd()) {
             return JobEnd::NotStarted(StepFailed::new("ask for a fork", errno));
         }
         let end = resident.follow(socket, |pid| {
@@ -377,6 +400,12 @@ impl Slot {
     }
 
     fn audit(&self) -> Verdict {
+        // Whatever else there is: they are the machine's.
+        let fixed = self.fixed.as_ref();
+        if fixed.is_some_and(|fixed| fixed.kernel_files_changed(&self.kernel_files)) {
+            self.kernel_files.restore(&self.proc);
+            return Verdict::Altered(Remains::KernelFiles);
+        }
         match self.retired {
             Retirement::Due => return Verdict::Altered(Remains::Resident),
             Retirement::NotDue => {}
@@ -392,6 +421,10 @@ impl Slot {
         }
         if self.plan.root_is_ephemeral {
             return Verdict::Altered(Remains::WritableRoot);
+        }
+        let fixed = self.fixed.as_ref().map(Fixed::changed);
+        if let Some(remains) = fixed.unwrap_or(Some(Remains::Unreadable)) {
+            return Verdict::Altered(remains);
         }
         match &self.scratch {
             None => Verdict::Pristine,

@@ -15,7 +15,8 @@ use tokio::io::unix::AsyncFd;
 use crate::container::message::{
     self, MessageError, NulByte, PackedStrings, ProcessImage, SlotOrder, SlotReply, Task,
 };
-use crate::container::plan::{Plan, plan};
+use crate::container::plan::division::Divisions;
+use crate::container::plan::{Plan, plan_divided};
 use crate::container::spawner::{Spawner, SpawnerError};
 use crate::container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
 use crate::engine::job::{ContainerSpec, Need, ProcessSpec, Resident};
@@ -74,6 +75,8 @@ impl Containers {
     /// looked up of the host's files, missing ones included, and these may have changed.
     pub fn files_changed(&self) {
         self.edition.set(self.edition.get() + 1);
+        // Plans name what stands beside mounts of this machine.
+        self.plans.borrow_mut().clear();
         // What kept a program from being a resident may have gone with them.
         self.refused.borrow_mut().clear();
     }
@@ -88,7 +91,8 @@ impl Containers {
         if let Some((_, plan)) = plans.iter().find(|(known, _)| same(known, spec)) {
             return Ok(Rc::clone(plan));
         }
-        let plan = plan(spec).map_err(|error| StartError::Container(error.to_string()))?;
+        let plan = plan_divided(spec, &Divisions::of_this_host(spec))
+            .map_err(|error| StartError::Container(error.to_string()))?;
         let plan = Rc::new(plan);
         plans.push_front((Arc::clone(spec), Rc::clone(&plan)));
         plans.truncate(PLANS_MAX);
@@ -209,17 +213,22 @@ impl Container {
         message::send(self.socket.as_fd(), &order, &[])
     }
 
-    /// Orders a program to be run, or to be forked by the resident, with these standard streams.
+    /// Orders a program to be run, or to be forked by the resident, with this standard input, if any,
+    /// and these standard output and error.
     pub fn run(
         &self,
         image: ProcessImage,
-        streams: [BorrowedFd<'_>; 3],
+        input: Option<BorrowedFd<'_>>,
+        [output, errors]: [BorrowedFd<'_>; 2],
     ) -> Result<(), MessageError> {
         let task = match &*self.resident.borrow() {
             None => Task::Run,
             Some(_) => Task::Fork,
         };
-        self.give(task, image, &streams)
+        match input {
+            Some(input) => self.give(task, image, &[input, output, errors]),
+            None => self.give(task, image, &[output, errors]),
+        }
     }
 
     /// Orders a program to be run on a terminal of its own.

@@ -45,6 +45,8 @@ pub struct Assignment {
 
 /// What the jobs of a backend read from and write to.
 pub enum Streams {
+    /// There is nothing to read; what they write is told.
+    NoInput,
     /// They read from this; what they write is told.
     Input(OwnedFd),
     /// They do both on this terminal. For one job at a time.
@@ -52,11 +54,12 @@ pub enum Streams {
 }
 
 impl Streams {
-    /// What they read from.
-    pub fn input(&self) -> BorrowedFd<'_> {
+    /// What they read from, unless there is nothing.
+    pub fn input(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Streams::Input(input) => input.as_fd(),
-            Streams::Terminal(terminal) => terminal.as_fd(),
+            Streams::NoInput => None,
+            Streams::Input(input) => Some(input.as_fd()),
+            Streams::Terminal(terminal) => Some(terminal.as_fd()),
         }
     }
 }
@@ -266,13 +269,11 @@ impl Assignment {
             });
         }
         let (mut outputs, ordered) = match &*self.streams {
-            Streams::Input(input) => {
+            Streams::NoInput | Streams::Input(_) => {
                 let (outputs, writers) = Outputs::open()?;
                 let [stdout, stderr] = writers.each_ref().map(AsFd::as_fd);
-                (
-                    outputs,
-                    container.run(image, [input.as_fd(), stdout, stderr]),
-                )
+                let ordered = container.run(image, self.streams.input(), [stdout, stderr]);
+                (outputs, ordered)
             }
             Streams::Terminal(terminal) => {
                 let ordered = container.run_on_terminal(image, terminal.as_fd());

@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use nix::sys::stat::{SFlag, fstat, makedev};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use self::clock::Control;
@@ -120,7 +121,8 @@ impl LocalBackend {
     }
 
     fn keeping(keeping: Keeping, slots: u32) -> Result<LocalBackend, Forbidden> {
-        let streams = Rc::new(Streams::Input(preflight::null_device()?));
+        preflight::check_null_device()?;
+        let streams = Rc::new(Streams::NoInput);
         let events = Queue::default();
         events
             .borrow_mut()
@@ -157,7 +159,11 @@ impl LocalBackend {
 
     /// Gives the jobs something to read instead of nothing.
     pub fn with_input(self, input: OwnedFd) -> LocalBackend {
-        let streams = Rc::new(Streams::Input(input));
+        // This machine's own null device is no job's to change.
+        let streams = Rc::new(match is_null_device(&input) {
+            true => Streams::NoInput,
+            false => Streams::Input(input),
+        });
         LocalBackend { streams, ..self }
     }
 
@@ -271,6 +277,15 @@ impl LocalBackend {
             events.push_back(BackendEvent::Fact(sample));
         }
     }
+}
+
+/// Whether this is `/dev/null`, by whatever name.
+fn is_null_device(descriptor: &OwnedFd) -> bool {
+    let null = makedev(1, 3);
+    fstat(descriptor).is_ok_and(|stat| {
+        let is_device = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFCHR.bits();
+        is_device && stat.st_rdev == null
+    })
 }
 
 impl Keeping {

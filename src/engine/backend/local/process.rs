@@ -6,6 +6,7 @@
 //! process that leaves the group escapes, and a program that is itself killed leaves its tests
 //! running. The specification of its container is not looked at.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
@@ -39,7 +40,11 @@ pub async fn run(assignment: &Assignment) -> Result<JobResult, StartError> {
     }
     let asked = Instant::now();
     let (mut outputs, [stdout, stderr]) = Outputs::open()?;
-    let input = assignment.streams.input().try_clone_to_owned();
+    let input = match assignment.streams.input() {
+        Some(input) => input.try_clone_to_owned(),
+        // Opened for each: what a process sets on it is not the next one's.
+        None => File::open("/dev/null").map(OwnedFd::from),
+    };
     let mut process = input
         .and_then(|input| Process::start(&assignment.job, [input, stdout, stderr]))
         .map_err(|error| StartError::Container(cannot_run(&assignment.job, &error)))?;

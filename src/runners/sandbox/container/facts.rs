@@ -41,6 +41,8 @@ pub struct HostFacts {
     pub toolbox: Vec<HostPath>,
     /// What of the toolbox is written to when it is used. What a test writes is thrown away.
     pub caches: Vec<HostPath>,
+    /// What of the toolbox the user may install programs in. What a test writes is thrown away.
+    pub installed: Vec<HostPath>,
     /// What stands below `/etc` next to the toolbox.
     pub etc: Vec<EtcEntry>,
     /// What stands below `/etc` without it.

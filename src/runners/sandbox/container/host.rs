@@ -14,6 +14,9 @@ use super::host_path::HostPath;
 /// Directories of the root that hold programs and libraries, besides all that begin with `lib`.
 const SYSTEM: [&str; 6] = ["bin", "gnu", "nix", "opt", "sbin", "usr"];
 
+/// Where root installs what the distribution does not.
+const INSTALLED: &str = "/usr/local";
+
 /// Variables that name the directory of a version manager or an installation, without which the
 /// programs that it puts on `PATH` do nothing.
 const INSTALLATIONS: [&str; 14] = [
@@ -101,6 +104,10 @@ pub fn gather(invocation: &Invocation, toolchain: Vec<PathBuf>) -> HostFacts {
     let accounts = Accounts::of(user, group, home.as_ref());
     HostFacts {
         caches: Vec::new(),
+        installed: match user.is_root() {
+            true => resolved(vec![INSTALLED.into()]).collect(),
+            false => Vec::new(),
+        },
         user: user.as_raw(),
         group: group.as_raw(),
         home: home.filter(|home| is_replaceable(&home.canonical, &system)),

@@ -10,6 +10,8 @@
 //! - The toolbox (the host's programs, the toolchain, downloaded packages, and the files of
 //!   `/etc` that make them work) is bound read-only, unless it is not wanted; then there are the
 //!   shared libraries that the programs need, and nothing else.
+//! - Where tests are run by root, what root expects to write to is writable, too: the root with
+//!   `/run`, `/etc` and `/var`, and `/usr/local`.
 //! - What is mounted deeper is mounted later. Where two things want the same place, the project
 //!   wins, then what is the test's own, then the toolbox.
 //!
@@ -20,7 +22,6 @@ pub mod facts;
 pub mod host;
 pub mod host_path;
 pub mod inputs;
-pub mod mountinfo;
 pub mod workspace;
 
 mod plan;
@@ -30,6 +31,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+pub use crate::engine::job::mountinfo;
 use crate::engine::job::{
     BindAccess, ContainerSpec, MountKind, Network, Privileges, Root, SkeletonKind, WhenForbidden,
 };
@@ -112,7 +114,7 @@ pub fn container(
             for path in &host.toolbox {
                 plan.bind(path);
             }
-            for path in &host.caches {
+            for path in host.caches.iter().chain(&host.installed) {
                 plan.overlay(path);
             }
             etc(&mut plan, &host.etc);
@@ -149,7 +151,8 @@ fn project(plan: &mut Plan, workspace: &WorkspaceFacts) -> Result<(), ContainerE
     for path in &workspace.nested {
         match path.kind {
             FileKind::Directory => plan.mount_overlay(path),
-            FileKind::File => plan.mount_bind(path),
+            // The overlay around it has it, writable as all the others.
+            FileKind::File => {}
         }
     }
     for path in &workspace.masked {

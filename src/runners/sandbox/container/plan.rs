@@ -62,20 +62,11 @@ impl Plan {
 
     /// Shows a file or directory of the host, read-only, unless its place shows it anyway.
     pub fn bind(&mut self, path: &HostPath) {
-        self.plan_bind(path, Need::UnlessShown);
-    }
-
-    /// Shows a file or directory of the host that its surroundings don't show.
-    pub fn mount_bind(&mut self, path: &HostPath) {
-        self.plan_bind(path, Need::Always);
-    }
-
-    fn plan_bind(&mut self, path: &HostPath, need: Need) {
         let kind = MountKind::Bind {
             source: path.canonical.clone(),
             access: BindAccess::ReadOnly,
         };
-        self.plan(path.canonical.clone(), kind, path.kind, need);
+        self.plan(path.canonical.clone(), kind, path.kind, Need::UnlessShown);
         self.link(path);
     }
 

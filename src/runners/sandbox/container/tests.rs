@@ -67,6 +67,7 @@ fn host() -> HostFacts {
         }],
         devices: DEVICES.to_vec(),
         caches: Vec::new(),
+        installed: Vec::new(),
     }
 }
 
@@ -285,7 +286,6 @@ fn directories_elsewhere_have_overlays_of_their_own_and_inner_ones_none() {
     /home/u/p overlay
     /home/u/.cargo/bin bind ReadOnly
     /home/u/p/disk overlay
-    /home/u/p/file bind ReadOnly
     /home/u/p/target/maelstrom Mask
     ");
 }
@@ -332,6 +332,20 @@ fn what_was_built_elsewhere_is_lent_and_caches_are_writable_above() {
     }
     let spec = made(&workspace, &host, Toolbox::Absent);
     assert!(!mounts(&spec).iter().any(|line| line.contains("go-build")));
+}
+
+#[test]
+fn what_root_installs_in_is_writable_above() {
+    let mut host = host();
+    host.installed = vec![directory("/usr/local")];
+    let lines = mounts(&made(&workspace(&["/home/u/p"]), &host, Toolbox::Present));
+    assert!(
+        lines.contains(&"/usr/local overlay".to_owned()),
+        "{lines:?}"
+    );
+    assert!(!lines.iter().any(|line| line.starts_with("/usr/local/bin")));
+    let spec = made(&workspace(&["/home/u/p"]), &host, Toolbox::Absent);
+    assert!(!mounts(&spec).iter().any(|line| line.contains("/usr/local")));
 }
 
 #[test]

@@ -29,6 +29,13 @@ const WITHOUT_FILES: [&str; 12] = [
     "tracefs",
 ];
 
+impl HostMount {
+    /// Whether it can hold files of a project.
+    pub fn has_files(&self) -> bool {
+        !WITHOUT_FILES.contains(&self.kind.as_str())
+    }
+}
+
 /// The file systems of this host. Where the table can't be read there are none, and tests see at
 /// least everything on the same file system as their project.
 pub fn of_this_host() -> Vec<HostMount> {
@@ -56,13 +63,23 @@ pub fn parse(table: &[u8]) -> Vec<HostMount> {
 pub fn below(mounts: &[HostMount], directory: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = mounts
         .iter()
-        .filter(|mount| !WITHOUT_FILES.contains(&mount.kind.as_str()))
+        .filter(|mount| mount.has_files())
         .map(|mount| mount.mount_point.clone())
         .filter(|point| point.starts_with(directory) && point != directory)
         .collect();
     found.sort();
     found.dedup();
     found
+}
+
+/// Everything that is mounted below a directory, in the order in which it was mounted.
+pub fn all_below<'a>(mounts: &'a [HostMount], directory: &Path) -> Vec<&'a HostMount> {
+    let mounts = mounts.iter();
+    mounts
+        .filter(|HostMount { mount_point, .. }| {
+            mount_point.starts_with(directory) && mount_point != directory
+        })
+        .collect()
 }
 
 /// A path in which space, tab, newline and backslash are written as `\ooo`.

@@ -1,0 +1,68 @@
+//! What a job can change of a mount, and where that goes.
+//!
+//! Every kind of mount is classified here, and the planner asks nobody else: a kind that is added
+//! does not compile before somebody has said what a job can do to it.
+
+use crate::container::spec::{BindAccess, Device, MountKind};
+
+/// Permission bits of a directory for everybody, such as `/tmp`.
+const EVERYBODY: u32 = 0o1777;
+
+/// What becomes of a job's changes to a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changes {
+    /// The kernel refuses them all.
+    Refused,
+    /// They go to a directory of the scratch tmpfs, which has these permission bits at first.
+    Scratch {
+        /// The permission bits.
+        mode: u32,
+    },
+    /// They go to an overlay's upper directory, on the scratch tmpfs.
+    Overlay,
+    /// They stay. These paths below the mount point, the empty one for itself, show all of them:
+    /// if one of them has changed, the container serves no further job.
+    Shown(&'static [&'static str]),
+    /// They reach the host, since the container was asked to let them.
+    Host,
+}
+
+/// What becomes of a job's changes to a mount of this kind.
+pub(super) fn changes(kind: &MountKind) -> Changes {
+    match kind {
+        MountKind::Bind {
+            access: BindAccess::ReadOnly,
+            source: _,
+        } => Changes::Refused,
+        MountKind::Bind {
+            access: BindAccess::ReadWrite,
+            source: _,
+        } => Changes::Host,
+        MountKind::Overlay { source: _ } => Changes::Overlay,
+        MountKind::Scratch { mode } => Changes::Scratch { mode: *mode },
+        MountKind::Tmp => Changes::Scratch { mode: EVERYBODY },
+        // A read-only tmpfs, or a copy of the container's own `/dev/null`.
+        MountKind::Mask => Changes::Refused,
+        MountKind::Device(device) => match device {
+            // The host's own would show jobs each other's files, and the host's.
+            Device::Shm => Changes::Scratch { mode: EVERYBODY },
+            // What a read-only mount refuses is to change the device's file, not to write to the
+            // device.
+            Device::Full
+            | Device::Fuse
+            | Device::Null
+            | Device::Random
+            | Device::Tty
+            | Device::Urandom
+            | Device::Zero => Changes::Refused,
+        },
+        // Terminals end with the processes that hold them; their directory and the file that makes
+        // them have modes and times, which whoever owns them may change.
+        MountKind::DevPts => Changes::Shown(&["", "ptmx"]),
+        MountKind::MessageQueue => Changes::Shown(&[""]),
+        // The directories of processes end with these; the rest is guarded.
+        MountKind::Proc => Changes::Refused,
+        // Read-only.
+        MountKind::Sys { when_forbidden: _ } => Changes::Refused,
+    }
+}

@@ -1,0 +1,277 @@
+//! What holds for every plan: whatever a job can write to is made again for the next, shows in what
+//! is audited, or is the host's because the container was asked for that.
+//!
+//! The steps are carried out on a model of a mount namespace.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::container::step::{FileSystem, RootWrites};
+
+/// What is mounted somewhere, by what becomes of a job's writes to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Thing {
+    /// Refused.
+    ReadOnly,
+    /// They stay as long as the container does, and no audit sees them.
+    Stays,
+    /// They stay, in a file system whose state the kernel shows.
+    Kernel(FileSystem),
+    /// They go to the scratch file system.
+    Scratch,
+    /// They reach this path of the host.
+    Host(String),
+}
+
+/// A mount namespace: what was mounted where, in this order.
+#[derive(Default)]
+struct Namespace {
+    mounts: Vec<(PathBuf, Thing)>,
+    stash: BTreeMap<String, Thing>,
+}
+
+fn text(path: &CString) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+impl Namespace {
+    fn carry_out(&mut self, step: &Step) {
+        let bound = |source: &CString, access: &BindAccess| match access {
+            BindAccess::ReadOnly => Thing::ReadOnly,
+            BindAccess::ReadWrite => Thing::Host(text(source)),
+        };
+        let (target, thing) = match step {
+            Step::EnterEmptyRoot => ("/".to_owned(), Thing::Stays),
+            Step::EnterLayers { writes, .. } => match writes {
+                RootWrites::Refused => ("/".to_owned(), Thing::ReadOnly),
+                RootWrites::Tmpfs => ("/".to_owned(), Thing::Stays),
+            },
+            Step::SealRoot => {
+                let root = self.mounts.first_mut().unwrap();
+                root.1 = Thing::ReadOnly;
+                return;
+            }
+            Step::BindHost {
+                source,
+                target,
+                access,
+            } => (text(target), bound(source, access)),
+            Step::StashHost {
+                source,
+                name,
+                access,
+            } => {
+                self.stash.insert(text(name), bound(source, access));
+                return;
+            }
+            Step::StashLevel { name, .. } => {
+                self.stash.insert(text(name), Thing::Stays);
+                return;
+            }
+            Step::BindStash { source, target } => {
+                let source = text(source);
+                let thing = match source.starts_with("scratch/") {
+                    true => Thing::Scratch,
+                    false => self.stash[&source].clone(),
+                };
+                (text(target), thing)
+            }
+            Step::MountOverlay {
+                lower,
+                upper,
+                work,
+                target,
+                ..
+            } => {
+                assert!(self.stash.contains_key(&text(lower)));
+                for directory in [upper, work] {
+                    assert!(text(directory).starts_with("scratch/"));
+                }
+                (text(target), Thing::Scratch)
+            }
+            Step::Mount {
+                file_system,
+                target,
+                ..
+            } if target.to_bytes().starts_with(b"/") => {
+                let thing = match file_system {
+                    FileSystem::Tmp { .. } => Thing::Stays,
+                    FileSystem::Sys => Thing::ReadOnly,
+                    FileSystem::DevPts | FileSystem::MessageQueue | FileSystem::Proc => {
+                        Thing::Kernel(*file_system)
+                    }
+                };
+                (text(target), thing)
+            }
+            Step::GuardProc { target } => (text(target), Thing::ReadOnly),
+            Step::Mask { target } => (text(target), Thing::ReadOnly),
+            Step::Privatize
+            | Step::LeaveHost
+            | Step::SetHostName { .. }
+            | Step::BringLoopbackUp
+            | Step::MakeDirectory { .. }
+            | Step::MakeMountPoint { .. }
+            | Step::WriteFile { .. }
+            | Step::MakeSymlink { .. }
+            | Step::Mount { .. }
+            | Step::EnterStash { .. } => return,
+        };
+        self.mounts.push((target.into(), thing));
+    }
+
+    /// What a job meets: what no later mount hides.
+    fn met(&self) -> Vec<(&Path, &Thing)> {
+        let shown = self
+            .mounts
+            .iter()
+            .enumerate()
+            .filter(|(index, (point, _))| {
+                let mut later = self.mounts[index + 1..].iter();
+                !later.any(|(other, _)| point.starts_with(other))
+            });
+        shown
+            .map(|(_, (point, thing))| (point.as_path(), thing))
+            .collect()
+    }
+}
+
+fn kind() -> impl Strategy<Value = MountKind> {
+    let source = prop::sample::select(vec!["/h", "/h/a", "/h/a/b", "/other"]);
+    let access = prop::sample::select(vec![BindAccess::ReadOnly, BindAccess::ReadWrite]);
+    let when = prop::sample::select(vec![WhenForbidden::Fail, WhenForbidden::LeaveEmpty]);
+    prop_oneof![
+        (source.clone(), access).prop_map(|(source, access)| MountKind::Bind {
+            source: source.into(),
+            access
+        }),
+        source.prop_map(|source| MountKind::Overlay {
+            source: source.into()
+        }),
+        (0o700..0o1777u32).prop_map(|mode| MountKind::Scratch { mode }),
+        Just(MountKind::Mask),
+        prop::sample::select(Device::ALL.to_vec()).prop_map(MountKind::Device),
+        Just(MountKind::DevPts),
+        Just(MountKind::MessageQueue),
+        Just(MountKind::Proc),
+        when.prop_map(|when_forbidden| MountKind::Sys { when_forbidden }),
+        Just(MountKind::Tmp),
+    ]
+}
+
+fn any_spec() -> impl Strategy<Value = ContainerSpec> {
+    let name = prop::sample::select(vec!["a", "b", "c"]);
+    let point = prop::collection::vec(name, 1..4).prop_map(|names| format!("/{}", names.join("/")));
+    let mounts = prop::collection::vec((point, kind()), 0..12);
+    let layers = |access| Root::Layers {
+        trees: vec!["/cache/a".into()],
+        access,
+    };
+    let root = prop::sample::select(vec![
+        Root::Skeleton(vec![directory("/a/b"), directory("/etc/x")]),
+        layers(RootAccess::ReadOnly),
+        layers(RootAccess::Ephemeral),
+    ]);
+    let user = prop::sample::select(vec![0, 1000]);
+    (root, mounts, user).prop_map(|(root, mounts, user)| ContainerSpec {
+        user,
+        ..spec(
+            root,
+            mounts
+                .iter()
+                .map(|(point, kind)| (point.as_str(), kind.clone()))
+                .collect(),
+        )
+    })
+}
+
+/// Whether the container ends after a job, or whatever a job does to it is found out.
+fn is_accounted_for(plan: &Plan, spec: &ContainerSpec, point: &Path, thing: &Thing) -> bool {
+    let is_shown = |path: PathBuf| {
+        let path = CString::new(path.to_str().unwrap()).unwrap();
+        plan.shown.contains(&path)
+    };
+    match thing {
+        Thing::ReadOnly | Thing::Scratch => true,
+        Thing::Stays => {
+            let is_root = point == Path::new("/");
+            is_root && (plan.root_is_ephemeral || plan.root_watched.is_some())
+        }
+        Thing::Kernel(FileSystem::DevPts) => {
+            is_shown(point.to_owned()) && is_shown(point.join("ptmx"))
+        }
+        Thing::Kernel(FileSystem::MessageQueue) => is_shown(point.to_owned()),
+        Thing::Kernel(FileSystem::Proc | FileSystem::Sys | FileSystem::Tmp { .. }) => false,
+        Thing::Host(source) => spec.mounts.iter().any(|mount| {
+            let access = BindAccess::ReadWrite;
+            let source = source.into();
+            mount.mount_point == point && mount.kind == MountKind::Bind { source, access }
+        }),
+    }
+}
+
+fn is_met(met: &[(&Path, &Thing)], mount: &Mount) -> bool {
+    let found = met.iter().find(|(point, _)| *point == mount.mount_point);
+    let Some((_, thing)) = found else {
+        return false;
+    };
+    match &mount.kind {
+        MountKind::Bind { source, access } => match access {
+            BindAccess::ReadOnly => **thing == Thing::ReadOnly,
+            BindAccess::ReadWrite => **thing == Thing::Host(source.display().to_string()),
+        },
+        MountKind::Overlay { .. }
+        | MountKind::Scratch { .. }
+        | MountKind::Tmp
+        | MountKind::Device(Device::Shm) => **thing == Thing::Scratch,
+        MountKind::Mask | MountKind::Device(_) | MountKind::Proc | MountKind::Sys { .. } => {
+            **thing == Thing::ReadOnly
+        }
+        MountKind::DevPts => **thing == Thing::Kernel(FileSystem::DevPts),
+        MountKind::MessageQueue => **thing == Thing::Kernel(FileSystem::MessageQueue),
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_a_job_writes_stays(spec in any_spec()) {
+        let plan = plan(&spec).unwrap();
+        let mut namespace = Namespace::default();
+        let stages = [&plan.template, &plan.scratch, &plan.scratch_mounts];
+        for step in stages.into_iter().flatten() {
+            namespace.carry_out(step);
+        }
+        let met = namespace.met();
+        for (point, thing) in &met {
+            prop_assert!(
+                is_accounted_for(&plan, &spec, point, thing),
+                "{} {thing:?}\n{}",
+                point.display(),
+                shown(&plan)
+            );
+        }
+        // Every mount is there unless a later one hides it, which one that may be left out does not
+        // count for.
+        for (index, mount) in spec.mounts.iter().enumerate() {
+            let mut later = spec.mounts[index + 1..].iter();
+            let hidden = later.any(|other| mount.mount_point.starts_with(&other.mount_point));
+            prop_assert!(hidden || is_met(&met, mount), "{mount:?}\n{}", shown(&plan));
+        }
+    }
+
+    #[test]
+    fn every_directory_of_the_scratch_file_system_is_known_to_the_audit(spec in any_spec()) {
+        let plan = plan(&spec).unwrap();
+        for step in &plan.scratch {
+            match step {
+                Step::MakeDirectory { path, .. } | Step::MakeMountPoint { path, .. } => {
+                    prop_assert!(plan.scratch_directories.contains(path), "{path:?}");
+                }
+                Step::EnterStash { .. } | Step::Mount { .. } => {}
+                other => prop_assert!(false, "{other}"),
+            }
+        }
+        prop_assert_eq!(plan.scratch.is_empty(), plan.scratch_file_system.is_none());
+    }
+}

@@ -1,0 +1,211 @@
+//! Files of `proc` that are the whole machine's.
+//!
+//! The modes and owners of `/proc/meminfo` and its like are kept by the kernel once, and every
+//! `proc` shows the same. They belong to the machine's root, so a job that is run by root can change
+//! them for everybody, in a container as well. To refuse that, each of them would need a read-only
+//! mount of its own, some fifty in every container. Instead the kernel tells when one of them is
+//! changed; they are then put back as they were, and the container has served.
+
+use std::ffi::{CString, OsStr};
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
+use nix::unistd::{AccessFlags, Gid, Uid, access, fchownat};
+
+use super::build::GUARDED;
+
+/// How deep such files lie: `tty/driver/serial`.
+const DEPTH_MAX: usize = 3;
+
+/// The files, as they were before any job.
+#[derive(Clone, Debug, Default)]
+pub struct KernelFiles {
+    files: Vec<KernelFile>,
+    /// Those that are directories, and the root.
+    directories: Vec<PathBuf>,
+}
+
+/// One of them; its path is relative to `/proc`.
+#[derive(Clone, Debug)]
+struct KernelFile {
+    path: CString,
+    mode: u32,
+    owner: (u32, u32),
+}
+
+impl KernelFiles {
+    /// Reads them from `/proc`; none if the calling user, and so no job, can change them.
+    pub fn read() -> KernelFiles {
+        let mut found = KernelFiles::default();
+        if access("/proc/sys/kernel/core_pattern", AccessFlags::W_OK).is_ok() {
+            // What cannot be read can't be changed by name either.
+            let _ = found.gather(Path::new(""), 1);
+        }
+        found
+    }
+
+    fn gather(&mut self, directory: &Path, depth: usize) -> io::Result<()> {
+        self.directories.push(directory.to_owned());
+        for entry in fs::read_dir(Path::new("/proc").join(directory))?.flatten() {
+            let name = entry.file_name();
+            let is_process = name.as_bytes().iter().all(u8::is_ascii_digit);
+            let is_guarded = GUARDED.iter().any(|guarded| *guarded == name);
+            let kind = entry.file_type()?;
+            if is_process || is_guarded || kind.is_symlink() {
+                continue;
+            }
+            let path = directory.join(name);
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            self.files.push(KernelFile {
+                path: CString::new(path.clone().into_os_string().into_vec())?,
+                mode: metadata.mode() & 0o7777,
+                owner: (metadata.uid(), metadata.gid()),
+            });
+            if kind.is_dir() && depth < DEPTH_MAX {
+                let _ = self.gather(&path, depth + 1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out from now on when somebody changes one of them by the `proc` that is mounted at one
+    /// of these places. `None` if nobody can.
+    pub fn watch<'a>(
+        &self,
+        mounted: impl Iterator<Item = &'a CString>,
+    ) -> nix::Result<Option<Watch>> {
+        if self.files.is_empty() {
+            return Ok(None);
+        }
+        let place = |path: &CString| PathBuf::from(OsStr::from_bytes(path.to_bytes()));
+        let places: Vec<PathBuf> = mounted.map(place).collect();
+        match self.inotify(&places) {
+            Ok(inotify) => Ok(Some(Watch::Told(inotify))),
+            // A user may have a limited number of them, some 128.
+            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC | Errno::ENOMEM) => {
+                Ok(Some(Watch::Looking(places)))
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn inotify(&self, places: &[PathBuf]) -> nix::Result<Inotify> {
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+        for place in places {
+            for directory in &self.directories {
+                match inotify.add_watch(&place.join(directory), AddWatchFlags::IN_ATTRIB) {
+                    // Hidden, or not in this container.
+                    Ok(_) | Err(Errno::ENOENT | Errno::EACCES) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
+        }
+        Ok(inotify)
+    }
+
+    /// Whether any of them has another mode or owner in one of these places.
+    fn differ(&self, places: &[PathBuf]) -> bool {
+        let differs = |place: &PathBuf, file: &KernelFile| {
+            let path = place.join(OsStr::from_bytes(file.path.to_bytes()));
+            let metadata = fs::symlink_metadata(path);
+            metadata.is_ok_and(|now| {
+                now.mode() & 0o7777 != file.mode || (now.uid(), now.gid()) != file.owner
+            })
+        };
+        let mut places = places.iter();
+        places.any(|place| self.files.iter().any(|file| differs(place, file)))
+    }
+
+    /// Puts them back as they were, by an open `/proc`.
+    pub fn restore(&self, proc: &OwnedFd) {
+        for file in &self.files {
+            // One that is gone needs nothing.
+            let _ = chown(proc, file);
+            let mode = Mode::from_bits_truncate(file.mode);
+            let _ = fchmodat(
+                proc,
+                file.path.as_c_str(),
+                mode,
+                FchmodatFlags::FollowSymlink,
+            );
+        }
+    }
+}
+
+/// How one finds out about changes.
+pub enum Watch {
+    /// The kernel tells.
+    Told(Inotify),
+    /// One looks at what is mounted here.
+    Looking(Vec<PathBuf>),
+}
+
+impl Watch {
+    /// Whether there were any to these files.
+    pub fn noticed(&self, files: &KernelFiles) -> nix::Result<bool> {
+        match self {
+            Watch::Told(inotify) => match inotify.read_events() {
+                Ok(events) => Ok(!events.is_empty()),
+                Err(Errno::EAGAIN) => Ok(false),
+                Err(errno) => Err(errno),
+            },
+            Watch::Looking(places) => Ok(files.differ(places)),
+        }
+    }
+}
+
+fn chown(proc: &OwnedFd, file: &KernelFile) -> nix::Result<()> {
+    let (user, group) = file.owner;
+    fchownat(
+        proc,
+        file.path.as_c_str(),
+        Some(Uid::from_raw(user)),
+        Some(Gid::from_raw(group)),
+        AtFlags::empty(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the kernel gives no more watches, one looks oneself.
+    #[test]
+    fn a_file_of_another_mode_is_noticed_by_looking() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        fs::write(&file, "").unwrap();
+        let metadata = fs::metadata(&file).unwrap();
+        let files = KernelFiles {
+            files: vec![KernelFile {
+                path: c"file".to_owned(),
+                mode: metadata.mode() & 0o7777,
+                owner: (metadata.uid(), metadata.gid()),
+            }],
+            directories: vec![PathBuf::new()],
+        };
+        let mounted = CString::new(place.path().as_os_str().as_bytes()).unwrap();
+        let told = files.watch([&mounted].into_iter()).unwrap().unwrap();
+        let looking = Watch::Looking(vec![place.path().to_owned()]);
+        for watch in [&told, &looking] {
+            assert!(!watch.noticed(&files).unwrap());
+        }
+        let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o700);
+        fs::set_permissions(&file, mode).unwrap();
+        for watch in [&told, &looking] {
+            assert!(watch.noticed(&files).unwrap());
+        }
+        files.restore(&fs::File::open(place.path()).unwrap().into());
+        assert!(!looking.noticed(&files).unwrap());
+    }
+}

@@ -1,0 +1,71 @@
+//! What a job reads from that has no input: `/dev/null`, opened for each, so that nothing that one
+//! sets on the open file (`O_NONBLOCK`, an owner for signals) is there for the next, and by a mount
+//! that refuses to change the device's mode, owner or times, which are the host's.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
+use nix::sys::stat::{Mode, SFlag, fstat, makedev};
+use nix::sys::statvfs::{FsFlags, fstatvfs};
+
+use super::super::sys::mount::{Depth, clone_tree, make_read_only};
+
+/// The null device on a mount of its own, which is nowhere.
+pub struct Null {
+    /// Keeps it.
+    _mount: OwnedFd,
+    /// By this name below `/proc` it is opened.
+    name: CString,
+}
+
+impl Null {
+    /// That of the host, as long as it can be reached by name.
+    pub fn of_host() -> nix::Result<Null> {
+        let device = open("/dev/null", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+        let mount = clone_tree(device.as_fd(), Depth::One)?;
+        make_read_only(mount.as_fd(), Depth::One)?;
+        let name = format!("self/fd/{}", mount.as_raw_fd());
+        Ok(Null {
+            name: CString::new(name).map_err(|_| Errno::EINVAL)?,
+            _mount: mount,
+        })
+    }
+
+    /// Completes what came with an order to a job's standard input, output and error. `proc` is a
+    /// descriptor of a `/proc` in which the calling process is visible.
+    pub fn complete(&self, proc: &OwnedFd, given: Vec<OwnedFd>) -> nix::Result<[OwnedFd; 3]> {
+        let open = |mode| self.open(proc, mode | OFlag::O_CLOEXEC);
+        let mut given = given.into_iter();
+        match (given.next(), given.next(), given.next()) {
+            (Some(input), Some(output), Some(errors)) => Ok([input, output, errors]),
+            (Some(output), Some(errors), None) => Ok([open(OFlag::O_RDONLY)?, output, errors]),
+            _ => {
+                let nowhere = || open(OFlag::O_WRONLY);
+                Ok([open(OFlag::O_RDONLY)?, nowhere()?, nowhere()?])
+            }
+        }
+    }
+
+    /// That of the container, if it has one, which has a name there.
+    fn open(&self, proc: &OwnedFd, flags: OFlag) -> nix::Result<OwnedFd> {
+        // A pipe would wait for somebody at its other end.
+        let known = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        match open("/dev/null", known, Mode::empty()) {
+            Ok(null) if is_null(&null)? => {
+                fcntl(&null, FcntlArg::F_SETFL(OFlag::empty()))?;
+                Ok(null)
+            }
+            Ok(_) | Err(_) => openat(proc, self.name.as_c_str(), flags, Mode::empty()),
+        }
+    }
+}
+
+/// Whether this is the null device, on a mount that refuses to change it.
+fn is_null(file: &OwnedFd) -> nix::Result<bool> {
+    let stat = fstat(file)?;
+    let is_device = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFCHR.bits();
+    let flags = fstatvfs(file)?.flags();
+    Ok(is_device && stat.st_rdev == makedev(1, 3) && flags.contains(FsFlags::ST_RDONLY))
+}

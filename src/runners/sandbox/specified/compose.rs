@@ -244,7 +244,8 @@ impl Specified {
         let mut trees = match base {
             Base::Default(container) if inherits => match &container.root {
                 Root::Skeleton(entries) => {
-                    if own.is_empty() && access != Some(RootAccess::Ephemeral) {
+                    // It takes the writes of user 0, unless somebody says what it takes.
+                    if own.is_empty() && access.is_none() {
                         return Ok(container.root.clone());
                     }
                     let tree = self.materials.skeleton(entries).await;

@@ -147,9 +147,10 @@ impl Said {
             outcome.to_owned()
         };
         said(leave, &|outcome| match row.fate {
-            Fate::Undone | Fate::Shared => outcome == "done",
+            Fate::Undone => outcome == "done",
             Fate::Refused => outcome == "denied",
-            Fate::Either => outcome == "done" || outcome == "denied",
+            // Of what is shared somebody else may have a part already.
+            Fate::Either | Fate::Shared => outcome == "done" || outcome == "denied",
         });
         let is_shared = row.fate == Fate::Shared && time == Time::Meanwhile;
         said(look, &|outcome| match is_shared {
@@ -163,9 +164,9 @@ impl Said {
                 false => outcome == "found",
             };
             said(check, &|outcome| match row.fate {
-                Fate::Undone | Fate::Shared => is_left(outcome),
+                Fate::Undone => is_left(outcome),
                 Fate::Refused => outcome == "denied",
-                Fate::Either => is_left(outcome) || outcome == "denied",
+                Fate::Either | Fate::Shared => is_left(outcome) || outcome == "denied",
             });
         }
         complaints

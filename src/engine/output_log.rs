@@ -1,15 +1,18 @@
 //! What one attempt at a job wrote, kept until it has arrived where it is wanted: after a reconnect
 //! all of it is told again. A worker keeps one for the broker, the broker one for the client.
 //!
-//! The beginning is in memory; a job that writes more gets a file without a name, so nothing remains
-//! of it however the program ends. Chunks follow one another, each behind a head of five bytes that
+//! The beginning is in memory; a job that writes more gets a file without a name, or blocks of one that
+//! many jobs share ([`spool`]), so nothing remains of it however the program ends. Chunks follow one another, each behind a head of five bytes that
 //! says which stream it is of and how long it is: so memory does not grow with their number.
+
+pub mod spool;
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use self::spool::{Blocks, Spool};
 use crate::engine::event::Stream;
 
 /// What is kept in memory: all that an ordinary test writes.
@@ -26,18 +29,37 @@ const HEAD_BYTES: usize = 5;
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct OutputLog {
-    /// Where the file is made if there has to be one.
-    directory: PathBuf,
+    overflow: Overflow,
+    memory_max: usize,
     place: Place,
     end: u64,
     chunks: u32,
     bytes_max: u64,
 }
 
+/// Where what does not fit into memory goes.
+#[derive(Debug)]
+enum Overflow {
+    /// To a file of its own in this directory.
+    Directory(PathBuf),
+    /// To a file that many share.
+    Spool(Spool),
+}
+
 #[derive(Debug)]
 enum Place {
     Memory(Vec<u8>),
     File(File),
+    Blocks(Blocks),
+}
+
+/// Whether there is memory for the beginning of what a job writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// For all that an ordinary test writes.
+    Usual,
+    /// There is none.
+    Scarce,
 }
 
 /// How far somebody has read.
@@ -87,13 +109,36 @@ impl Cursor {
 impl OutputLog {
     /// An empty log that holds so much and has room in this directory.
     pub fn new(directory: &Path, bytes_max: u64) -> OutputLog {
+        OutputLog::with(
+            Overflow::Directory(directory.to_owned()),
+            MEMORY_BYTES_MAX,
+            bytes_max,
+        )
+    }
+
+    /// An empty log that holds so much, of which what does not fit into memory goes to a spool.
+    pub fn spooled(spool: &Spool, memory: Memory, bytes_max: u64) -> OutputLog {
+        let memory_max = match memory {
+            Memory::Usual => MEMORY_BYTES_MAX,
+            Memory::Scarce => 0,
+        };
+        OutputLog::with(Overflow::Spool(spool.clone()), memory_max, bytes_max)
+    }
+
+    fn with(overflow: Overflow, memory_max: usize, bytes_max: u64) -> OutputLog {
         OutputLog {
-            directory: directory.to_owned(),
+            overflow,
+            memory_max,
             place: Place::Memory(Vec::new()),
             end: 0,
             chunks: 0,
             bytes_max,
         }
+    }
+
+    /// How much it takes to keep what it has.
+    pub fn size_bytes(&self) -> u64 {
+        self.end
     }
 
     /// Adds what was written, as one chunk or more.
@@ -121,16 +166,26 @@ impl OutputLog {
 
     fn append(&mut self, record: &[u8]) -> io::Result<()> {
         if let Place::Memory(memory) = &mut self.place {
-            if memory.len() + record.len() <= MEMORY_BYTES_MAX {
+            if memory.len() + record.len() <= self.memory_max {
                 memory.extend_from_slice(record);
                 return Ok(());
             }
-            let file = tempfile::tempfile_in(&self.directory)?;
-            file.write_all_at(memory, 0)?;
-            self.place = Place::File(file);
+            self.place = match &self.overflow {
+                Overflow::Directory(directory) => {
+                    let file = tempfile::tempfile_in(directory)?;
+                    file.write_all_at(memory, 0)?;
+                    Place::File(file)
+                }
+                Overflow::Spool(spool) => {
+                    let mut blocks = spool.blocks();
+                    blocks.write_at(memory, 0)?;
+                    Place::Blocks(blocks)
+                }
+            };
         }
-        match &self.place {
+        match &mut self.place {
             Place::File(file) => file.write_all_at(record, self.end),
+            Place::Blocks(blocks) => blocks.write_at(record, self.end),
             Place::Memory(_) => Ok(()),
         }
     }
@@ -185,6 +240,7 @@ impl OutputLog {
     fn copy(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
         match &self.place {
             Place::File(file) => file.read_exact_at(into, offset),
+            Place::Blocks(blocks) => blocks.read_exact_at(into, offset),
             Place::Memory(memory) => {
                 let offset = offset as usize;
                 let there = memory.get(offset..offset + into.len());
@@ -195,7 +251,10 @@ impl OutputLog {
     }
 
     fn disk(&self, source: io::Error) -> OutputError {
-        let directory = self.directory.clone();
+        let directory = match &self.overflow {
+            Overflow::Directory(directory) => directory.clone(),
+            Overflow::Spool(spool) => spool.directory().to_owned(),
+        };
         OutputError::Disk { directory, source }
     }
 }
@@ -216,9 +275,14 @@ mod tests {
         #[test]
         fn what_went_in_comes_out_in_order(
             lengths in prop::collection::vec((any::<bool>(), 1usize..40_000), 0..8),
+            place in 0..3,
         ) {
             let directory = tempfile::tempdir().unwrap();
-            let mut log = OutputLog::new(directory.path(), u64::MAX);
+            let mut log = match place {
+                0 => OutputLog::new(directory.path(), u64::MAX),
+                1 => OutputLog::spooled(&Spool::new(directory.path()), Memory::Usual, u64::MAX),
+                _ => OutputLog::spooled(&Spool::new(directory.path()), Memory::Scarce, u64::MAX),
+            };
             let mut cursor = Cursor::default();
             let mut early = Vec::new();
             let mut expected = Vec::new();

@@ -1,0 +1,219 @@
+//! One file for the output of many jobs, in blocks.
+//!
+//! However many jobs write much, they take one open file. Blocks of a job that is forgotten are given
+//! back to the file system, and used again; when nothing is left, the file is closed. It has no name,
+//! so nothing remains of it however the program ends.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::fcntl::{FallocateFlags, fallocate};
+
+/// What a job takes at a time: as much as it may have in memory.
+const BLOCK_BYTES: u64 = 64 * 1024;
+
+/// See the module's documentation. Cloning gives another handle on the same one.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    directory: PathBuf,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    file: Option<Arc<File>>,
+    /// Blocks that were given back.
+    free: Vec<u32>,
+    /// How many blocks the file has.
+    count: u32,
+}
+
+/// What one job wrote. Dropping it gives its blocks back.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    spool: Spool,
+    file: Option<Arc<File>>,
+    numbers: Vec<u32>,
+}
+
+impl Spool {
+    /// An empty one. Its file is made in this directory when there is something to write.
+    pub fn new(directory: &Path) -> Spool {
+        Spool {
+            directory: directory.to_owned(),
+            shared: Arc::default(),
+        }
+    }
+
+    /// Where its file is made.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Whether there is a file.
+    #[cfg(test)]
+    fn is_open(&self) -> bool {
+        self.lock().file.is_some()
+    }
+
+    pub(super) fn blocks(&self) -> Blocks {
+        Blocks {
+            spool: self.clone(),
+            file: None,
+            numbers: Vec::new(),
+        }
+    }
+
+    fn take(&self) -> io::Result<(Arc<File>, u32)> {
+        let mut shared = self.lock();
+        let file = match &shared.file {
+            Some(file) => Arc::clone(file),
+            None => {
+                let file = Arc::new(tempfile::tempfile_in(&self.directory)?);
+                shared.file = Some(Arc::clone(&file));
+                file
+            }
+        };
+        if let Some(number) = shared.free.pop() {
+            return Ok((file, number));
+        }
+        let number = shared.count;
+        let count = number.checked_add(1);
+        shared.count = count.ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok((file, number))
+    }
+
+    fn give_back(&self, numbers: Vec<u32>) {
+        let mut shared = self.lock();
+        shared.free.extend(numbers);
+        if shared.free.len() == shared.count as usize {
+            *shared = Shared::default();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Blocks {
+    /// Writes at this place of what the job wrote, which may be the end of it.
+    pub(super) fn write_at(&mut self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let index = usize::try_from(offset / BLOCK_BYTES).map_err(io::Error::other)?;
+            while self.numbers.len() <= index {
+                let (file, number) = self.spool.take()?;
+                self.file = Some(file);
+                self.numbers.push(number);
+            }
+            let (there, now) = self.part(index, offset, bytes.len())?;
+            let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
+            let (first, rest) = bytes.split_at(now);
+            file.write_all_at(first, there)?;
+            offset += first.len() as u64;
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    /// Reads at this place.
+    pub(super) fn read_exact_at(&self, mut into: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !into.is_empty() {
+            let index = usize::try_from(offset / BLOCK_BYTES).map_err(io::Error::other)?;
+            let (there, now) = self.part(index, offset, into.len())?;
+            let file = self.file.as_ref().ok_or(io::ErrorKind::UnexpectedEof)?;
+            let (first, rest) = into.split_at_mut(now);
+            file.read_exact_at(first, there)?;
+            offset += first.len() as u64;
+            into = rest;
+        }
+        Ok(())
+    }
+
+    /// Where in the file a place is, and how much of so many bytes is in the same block.
+    fn part(&self, index: usize, offset: u64, bytes: usize) -> io::Result<(u64, usize)> {
+        let number = self
+            .numbers
+            .get(index)
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        let inside = offset % BLOCK_BYTES;
+        let room = usize::try_from(BLOCK_BYTES - inside).map_err(io::Error::other)?;
+        let there = u64::from(*number) * BLOCK_BYTES + inside;
+        Ok((there, bytes.min(room)))
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            for number in &self.numbers {
+                let (Ok(offset), Ok(length)) = (
+                    i64::try_from(u64::from(*number) * BLOCK_BYTES),
+                    i64::try_from(BLOCK_BYTES),
+                ) else {
+                    continue;
+                };
+                let hole =
+                    FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+                // A file system that can't keeps the room for whoever is next.
+                let _ = fallocate(&**file, hole, offset, length);
+            }
+        }
+        self.file = None;
+        self.spool.give_back(std::mem::take(&mut self.numbers));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn many_jobs_share_a_file_that_is_gone_when_they_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(directory.path());
+        assert!(!spool.is_open());
+        let mut jobs: Vec<Blocks> = (0..50).map(|_| spool.blocks()).collect();
+        let text = |number: usize| vec![u8::try_from(number).unwrap(); 100_000];
+        for half in 0..2 {
+            for (number, job) in jobs.iter_mut().enumerate() {
+                job.write_at(&text(number), half * 100_000).unwrap();
+            }
+        }
+        let mut read = vec![0; 200_000];
+        for (number, job) in jobs.iter().enumerate() {
+            job.read_exact_at(&mut read, 0).unwrap();
+            assert_eq!(read, [text(number), text(number)].concat());
+            assert!(job.read_exact_at(&mut read, 100_000_000).is_err());
+        }
+        let file = jobs[0].file.clone().unwrap();
+        assert!(
+            jobs.iter()
+                .all(|job| Arc::ptr_eq(job.file.as_ref().unwrap(), &file))
+        );
+        let used = || file.metadata().unwrap().blocks();
+        let before = used();
+        jobs.truncate(25);
+        assert!(used() < before, "room is given back at once");
+        let length = file.metadata().unwrap().len();
+        let mut next = spool.blocks();
+        next.write_at(&[7; 1_000_000], 0).unwrap();
+        let blocks = length.div_ceil(BLOCK_BYTES);
+        let now = file.metadata().unwrap().len().div_ceil(BLOCK_BYTES);
+        assert_eq!(now, blocks, "blocks are used again");
+        drop((jobs, next));
+        assert!(!spool.is_open());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_an_error() {
+        let mut blocks = Spool::new(Path::new("/nowhere/at/all")).blocks();
+        assert!(blocks.write_at(b"x", 0).is_err());
+        assert!(blocks.read_exact_at(&mut [0], 0).is_err());
+    }
+}

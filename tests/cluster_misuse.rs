@@ -82,6 +82,7 @@ async fn garbage_concerns_nobody_but_its_sender() {
         run: vec![7; 16].into(),
         name: "x".repeat(64 << 20),
         weight: 1,
+        ..Hello::default()
     };
     let message = ClientMessage {
         kind: Some(client_message::Kind::Hello(hello)),

@@ -189,6 +189,8 @@ def run(channel, metadata, arguments):
     hello = client.Hello(
         versions=job.Versions(lowest=1, highest=1, release="example"),
         run=uuid.uuid4().bytes,
+        # Without it nobody could resume the run, this program included.
+        secret=os.urandom(32),
         name=f"example {os.getpid()}",
     )
     say.put(client.ClientMessage(hello=hello))

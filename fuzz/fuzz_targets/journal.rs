@@ -11,6 +11,7 @@ use libfuzzer_sys::fuzz_target;
 use maelstrom::engine::broker::book::Moment;
 use maelstrom::engine::broker::core::{Checked, Core, Inventory, Policy};
 use maelstrom::engine::broker::journal::{Entry, Journal, Remembered, RememberedRun};
+use maelstrom::engine::broker::owner::Owner;
 use maelstrom::engine::wire::from_proto::Source;
 use maelstrom_fuzz::{Parts, block_on, scratch};
 use tokio::sync::mpsc::unbounded_channel;
@@ -24,7 +25,7 @@ static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
     std::fs::create_dir_all(&directory).expect("a directory can be made");
     let (journal, _) = Journal::open(&directory).expect("a journal can be made");
     let (sender, receiver) = channel();
-    let mut entries = vec![Entry::Run { run: RUN, client: "somebody".to_owned(), weight: 1 }];
+    let mut entries = vec![Entry::Run { run: RUN, client: "somebody".to_owned(), weight: 1, owner: Owner::default() }];
     entries.push(Entry::Template { run: RUN, number: 1, template: vec![1; 300] });
     entries.extend((0..50).map(|job| Entry::Job { run: RUN, job, description: vec![2; 40].into() }));
     entries.extend((0..3).map(|number| Entry::Worker { instance: [number; 16] }));
@@ -86,6 +87,7 @@ async fn remembered(mut parts: Parts<'_>) {
             run: [parts.byte(); 16],
             client: parts.text(),
             weight: u32::from(parts.byte()),
+            owner: Owner::of_record(&parts.text(), parts.part()),
             templates: Vec::new(),
             jobs: Vec::new(),
         };

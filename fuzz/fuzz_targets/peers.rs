@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use libfuzzer_sys::fuzz_target;
 use maelstrom::engine::broker::book::Moment;
 use maelstrom::engine::broker::core::outbox::{Outlet, outbox};
+use maelstrom::engine::broker::budgets::Caller;
 use maelstrom::engine::broker::core::{Checked, Core, Input, Inventory, Policy, Session};
 use maelstrom::engine::broker::journal::{Journal, Remembered};
 use maelstrom::engine::wire::from_proto::Source;
@@ -86,14 +87,16 @@ fn input(parts: &mut Parts<'_>, ends: &mut Ends) -> Option<Input> {
             ends.clients.push(outlet);
             let hello = v1::Hello::decode(parts.part()).ok()?;
             let answer = oneshot::channel().0;
-            Input::Hello { hello, outbox, answer, session }
+            let caller = Caller::default();
+            Input::Hello { hello, caller, outbox, answer, session }
         }
         1 => {
             let (orders, receiver) = unbounded_channel();
             ends.workers.push(receiver);
             let register = v1::Register::decode(parts.part()).ok()?;
             let answer = oneshot::channel().0;
-            Input::Register { register, orders, answer, session }
+            let caller = Caller::default();
+            Input::Register { register, caller, orders, answer, session }
         }
         2 | 3 => Input::Client(session, v1::ClientMessage::decode(parts.part()).ok()?.kind?),
         4 | 5 => Input::Worker(session, v1::WorkerMessage::decode(parts.part()).ok()?.kind?),

@@ -1,10 +1,14 @@
 //! Identifiers. Each is a newtype, so that one is never taken for another.
 
 use std::fmt;
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Read};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::container::digest::ContentHash;
 
 macro_rules! index_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -50,8 +54,27 @@ pub fn random_name() -> [u8; 16] {
     (random() << 64 | random()).to_ne_bytes()
 }
 
-/// A run on a cluster as logs name it: the first eight hexadecimal digits of its sixteen bytes, with
-/// which what the status shows of it begins, too.
+/// 32 random bytes of the kernel's that nobody can guess.
+pub fn secret() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What others are shown of a run of this name: the name itself is known to the client and the broker
+/// only, and cannot be found from this.
+pub fn shown_run(name: &[u8; 16]) -> [u8; 16] {
+    let hash = ContentHash::of(&[b"maelstrom run ".as_slice(), name].concat());
+    let mut shown = [0; 16];
+    shown
+        .iter_mut()
+        .zip(hash.as_bytes())
+        .for_each(|(to, from)| *to = *from);
+    shown
+}
+
+/// A run on a cluster as logs name it: the first eight hexadecimal digits of what is shown of it
+/// ([`shown_run`]), with which what the status shows of it begins, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShortRun<'a>(pub &'a [u8; 16]);
 
@@ -67,13 +90,17 @@ impl fmt::Display for ShortRun<'_> {
 pub struct RunId(pub u64);
 
 impl RunId {
-    /// Of a run that 16 random bytes name: the first half of them, so that it begins as
-    /// [`ShortRun`] has it.
-    pub fn of(name: &[u8]) -> RunId {
+    /// Of a run that 16 random bytes name.
+    pub fn of(name: &[u8; 16]) -> RunId {
+        RunId::of_shown(&shown_run(name))
+    }
+
+    /// Of what is shown of a run: the first half of it, so that it begins as [`ShortRun`] has it.
+    pub fn of_shown(shown: &[u8]) -> RunId {
         let mut first = [0; 8];
         first
             .iter_mut()
-            .zip(name)
+            .zip(shown)
             .for_each(|(to, from)| *to = *from);
         RunId(u64::from_be_bytes(first))
     }
@@ -125,9 +152,23 @@ mod tests {
     #[test]
     fn a_run_bears_the_same_name_everywhere() {
         let name = random_name();
-        let short = ShortRun(&name).to_string();
+        let shown = shown_run(&name);
+        let short = ShortRun(&shown).to_string();
         assert!(RunId::of(&name).to_string().starts_with(&short));
         assert!(short.starts_with(&RunId::of(&name).short()));
-        assert_eq!(RunId::of(&[0xab]), RunId(0xab << 56));
+        assert_eq!(RunId::of(&name), RunId::of_shown(&shown));
+        assert_eq!(RunId::of_shown(&[0xab]), RunId(0xab << 56));
+    }
+
+    #[test]
+    fn what_is_shown_of_a_run_is_no_part_of_its_name() {
+        let name = random_name();
+        let shown = shown_run(&name);
+        assert!(
+            name.windows(4)
+                .all(|part| !shown.windows(4).any(|other| other == part))
+        );
+        assert_ne!(shown, shown_run(&shown));
+        assert_ne!(secret().unwrap(), secret().unwrap());
     }
 }

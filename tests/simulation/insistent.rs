@@ -78,6 +78,7 @@ impl Client {
                 run: run.into(),
                 name: format!("client-{}", self.number),
                 weight: 1,
+                secret: vec![self.number as u8; 16].into(),
             }),
         );
         let connection = connect();

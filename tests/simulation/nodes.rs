@@ -103,6 +103,7 @@ pub async fn broker(world: World) -> turmoil::Result {
             attempts_max: world.plan.attempts_max,
             ..Limits::default()
         },
+        ..Policy::default()
     };
     let (door, engine) = services::open(policy, (journal, remembered), Box::<Shelf>::default());
     let mut routes = Routes::builder();

@@ -4,7 +4,7 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::cas::actions::ActionResults;
 use super::cas::{Storage, closure};
@@ -31,7 +31,12 @@ impl Inventory for StoredInventory {
         let storage = self.storage.clone();
         async move {
             let checked = check(&storage, contents).await;
-            checked.map_err(|status| status.message().to_owned())
+            match checked {
+                Err(status) if status.code() == Code::InvalidArgument => {
+                    Ok(Checked::Refused(status.message().to_owned()))
+                }
+                checked => checked.map_err(|status| status.message().to_owned()),
+            }
         }
         .boxed()
     }

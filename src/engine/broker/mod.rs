@@ -5,13 +5,17 @@
 //! - [`core`]: everything else that the broker knows, in one place. [`journal`]: what survives it.
 //! - [`inventory`]: whether the storage has what jobs need.
 //! - [`operations`]: figures and health, for operators.
-//! - [`services`]: connections. [`limits`]: what the broker takes from others.
+//! - [`services`]: what is called. [`connections`]: on what, and by whom. [`limits`]: what the broker takes from others, and [`budgets`]: from
+//!   whom. [`owner`]: whose a run is.
 
 pub mod book;
+pub mod budgets;
 pub mod cas;
+pub mod connections;
 pub mod core;
 pub mod inventory;
 pub mod journal;
 pub mod limits;
 pub mod operations;
+pub mod owner;
 pub mod services;

@@ -32,13 +32,9 @@ pub const RESOURCE_NAME_BYTES_MAX: usize = 1024;
 /// The name that a client gives an upload: a UUID has 36.
 pub const UPLOAD_NAME_BYTES_MAX: usize = 128;
 
-/// Uploads that have begun and are not over, of all clients. Each holds a file, and memory if it is
-/// compressed.
-pub const UPLOADS_MAX: usize = 512;
-
 /// An upload that nobody continues is forgotten after this long: longer than it takes to dial
-/// again, short enough that what vanished clients leave does not pile up.
-pub const UPLOAD_IDLE: Duration = Duration::from_secs(120);
+/// again, short enough that what vanished clients leave does not pile up. Each has an open file.
+pub const UPLOAD_IDLE: Duration = Duration::from_secs(30);
 
 /// A `Directory` message, in bytes: about 40,000 files.
 pub const DIRECTORY_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -8,8 +8,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tonic::codegen::http::HeaderMap;
+use tonic::metadata::MetadataMap;
 use tonic::service::Interceptor;
-use tonic::{Request, Status};
+use tonic::{Extensions, Request, Status};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::roles::{Identity, Role};
@@ -53,6 +55,12 @@ impl Access {
             access: self.clone(),
             allowed,
         }
+    }
+
+    /// Who shows the credential that came with a call.
+    pub fn shown(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Identity, Status> {
+        let metadata = MetadataMap::from_headers(headers.clone());
+        self.identify(&Request::from_parts(metadata, extensions.clone(), ()))
     }
 
     fn identify(&self, request: &Request<()>) -> Result<Identity, Status> {

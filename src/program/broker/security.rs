@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
+use crate::engine::broker::limits::HANDSHAKE_MAX;
 use crate::engine::security::authority::{AUTHORITY, Authority, AuthorityError, TOKENS};
 use crate::engine::security::guard::{Access, Certificates, Privacy, exposure};
 use crate::engine::security::roles::Role;
@@ -68,13 +69,15 @@ impl SecurityOptions {
                 Failure::infrastructure(&ReadError { what, path, source }, None)
             })
         };
-        let mut tls = match self.tls_certificate.as_ref().zip(self.tls_key.as_ref()) {
-            None => None,
-            Some((certificate, key)) => Some(ServerTlsConfig::new().identity(Identity::from_pem(
-                read("certificate", certificate)?,
-                read("key", key)?,
-            ))),
-        };
+        let mut tls =
+            match self.tls_certificate.as_ref().zip(self.tls_key.as_ref()) {
+                None => None,
+                Some((certificate, key)) => {
+                    Some(ServerTlsConfig::new().timeout(HANDSHAKE_MAX).identity(
+                        Identity::from_pem(read("certificate", certificate)?, read("key", key)?),
+                    ))
+                }
+            };
         let certificates = match &self.client_ca {
             None => Certificates::Unwanted,
             Some(path) => {

@@ -10,13 +10,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 
 use super::options::Settings;
 use super::security::Security;
+use crate::engine::broker::budgets::Budgets;
 use crate::engine::broker::cas::{Services, Storage, StorageOptions};
+use crate::engine::broker::connections::{Connections, calls};
 use crate::engine::broker::inventory::StoredInventory;
 use crate::engine::broker::journal::Journal;
 use crate::engine::broker::operations::health::{FREE_BYTES_MIN, Health};
@@ -58,7 +59,8 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         .build()
         .map_err(|error| infrastructure(&error))?;
     runtime.block_on(async {
-        let contents = Services::start(storage.clone()).await;
+        let budgets = Budgets::default();
+        let contents = Services::within(storage.clone(), budgets.clone()).await;
         let contents = contents.map_err(|error| infrastructure(&error))?;
         let results = contents.action_results().clone();
         let health = Health::new(settings.directory.clone(), FREE_BYTES_MIN);
@@ -124,12 +126,15 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
                 .tls_config(tls)
                 .map_err(|error| infrastructure(&error))?;
         }
-        let serving = server
-            .add_routes(routes.routes())
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
+        let connections = Connections::new(budgets);
+        let routes = calls::serve(routes.routes(), connections.clone(), access);
+        let serving = server.add_routes(routes).serve_with_incoming_shutdown(
+            connections.incoming(listener),
+            async {
                 // That nobody will tell means the same.
                 drop(ended.await);
-            });
+            },
+        );
         let mut serving = pin!(serving);
         systemd::ready();
         // Among the connections, not beside them: what goes through it need not wake another thread.

@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedSender, channel, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Code, Request, Status};
 
+use crate::engine::ids;
 use crate::engine::security::client::Connection;
 use crate::engine::wire::limits::MESSAGE_BYTES_MAX;
 use crate::engine::wire::v1::jobs_client::JobsClient;
@@ -57,6 +59,7 @@ impl Link {
             run: run.to_vec().into(),
             name,
             weight: 1,
+            secret: secret(),
         };
         let task = tokio::spawn(keep(connection, hello, sender));
         Link { news, task }
@@ -77,6 +80,17 @@ impl Link {
             async { while let Some(News::Up(_) | News::Event(_)) = self.news.recv().await {} };
         drop(tokio::time::timeout(patience, drained).await);
         self.task.abort();
+    }
+}
+
+/// Without one the run cannot be resumed unless we show a credential.
+fn secret() -> Bytes {
+    match ids::secret() {
+        Ok(secret) => secret.to_vec().into(),
+        Err(error) => {
+            tracing::warn!(%error, "the kernel gives no random bytes: the run has no secret");
+            Bytes::new()
+        }
     }
 }
 

@@ -65,13 +65,20 @@ impl Book {
     /// A client is there, for the first time or again. Its weight counts from here on; 0 counts as
     /// 1. One that has left stays gone as long as anything of it still runs.
     pub fn client_joined(&mut self, client: ClientId, weight: u32) {
+        self.client_shares(client, weight, 1);
+    }
+
+    /// The same of a run that shares what one client has with others: its weight counts among theirs,
+    /// which with its own come to so much. However many runs a client has, together they get no more
+    /// than another's one.
+    pub fn client_shares(&mut self, client: ClientId, weight: u32, among: u32) {
         let entry = self.clients.entry(client).or_insert_with(|| Client {
             presence: Presence::Here,
             jobs: BTreeMap::new(),
             over: BTreeSet::new(),
         });
         if entry.is_here() {
-            self.queue.client_joined(client, weight);
+            self.queue.client_joined(client, weight, among);
         }
     }
 
@@ -147,7 +154,7 @@ impl Book {
             let limit = limits.kinds_per_client_max;
             return Err(Refused::TooManyKinds { limit });
         }
-        if self.unfinished >= limits.jobs_max {
+        if self.unfinished >= limits.jobs_max && client.jobs.len() >= limits.jobs_guaranteed {
             let limit = limits.jobs_max;
             return Err(Refused::BookFull { limit });
         }
@@ -210,6 +217,11 @@ impl Book {
                 worker.inputs.remove(&inputs);
             }
         }
+    }
+
+    /// What a job needs, if it is not over.
+    pub fn inputs_of(&self, key: JobKey) -> Option<InputsId> {
+        self.job(key).map(|job| job.kind.inputs)
     }
 
     pub(super) fn job(&self, key: JobKey) -> Option<&Job> {

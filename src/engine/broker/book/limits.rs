@@ -32,12 +32,16 @@ pub struct Limits {
     pub jobs_per_client_max: usize,
     /// Unfinished jobs of all clients.
     pub jobs_max: usize,
+    /// So many jobs a client may have although all together are at their limit: others cannot keep it
+    /// out.
+    pub jobs_guaranteed: usize,
     /// Kinds of queued jobs of one client: each has a queue of its own.
     pub kinds_per_client_max: usize,
     /// Finished jobs of one client that are remembered, so that they don't run again when they are
     /// submitted again. The lowest numbers, which are the oldest, are forgotten first.
     pub over_per_client_max: usize,
-    /// Toolboxes of one worker that count: a slot that becomes free is told to each one's queue.
+    /// Toolboxes of one worker that count: a slot that becomes free is told to each one's queue. Those
+    /// that nobody wants any more don't count, and a client may want few.
     pub kits_per_worker_max: usize,
     /// Inputs that a worker is remembered to hold; it is only a preference.
     pub inputs_per_worker_max: usize,
@@ -70,9 +74,10 @@ impl Default for Limits {
             returns_free_max: 16,
             jobs_per_client_max: 250_000,
             jobs_max: 1_000_000,
+            jobs_guaranteed: 1_000,
             kinds_per_client_max: 1024,
             over_per_client_max: 500_000,
-            kits_per_worker_max: 64,
+            kits_per_worker_max: 1024,
             inputs_per_worker_max: 4096,
             weight_max: 100,
             charge_max_ms: 60_000,

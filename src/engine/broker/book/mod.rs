@@ -57,8 +57,8 @@ pub use self::limits::Limits;
 pub use self::status::{ClientStatus, Counters, PoolStatus, Status, WorkerState, WorkerStatus};
 pub use self::vocabulary::{
     Architecture, Cancelled, ClientId, Credit, Demand, Event, Fence, Gate, Grant, HasKit, Holds,
-    How, Inputs, InputsId, JobKey, Kind, KitId, Lease, Moment, Offer, Refused, Resumed, Retry,
-    Returned, Standing, Submitted, Verdict,
+    How, Inputs, InputsId, JobKey, Kind, KitId, Lease, Moment, Offer, Offered, Refused, Resumed,
+    Retry, Returned, Standing, Submitted, Verdict,
 };
 
 /// The lease book. See the [module](self).

@@ -58,6 +58,15 @@ pub enum Architecture {
     Aarch64,
 }
 
+impl fmt::Display for Architecture {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Architecture::X86_64 => "x86_64",
+            Architecture::Aarch64 => "aarch64",
+        })
+    }
+}
+
 impl Architecture {
     /// By the name that Rust has for it (`std::env::consts::ARCH`).
     pub fn from_rust_name(name: &str) -> Option<Architecture> {
@@ -124,6 +133,18 @@ pub enum HasKit {
     Yes,
     /// It has not, or not any more.
     No,
+}
+
+/// What came of a worker's toolbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It counts, or it is no news.
+    Taken,
+    /// The worker has as many as count: jobs for it do not go to this worker.
+    TooMany {
+        /// How many count.
+        limit: usize,
+    },
 }
 
 /// Whether a worker has the inputs of a kind of jobs in its store.

@@ -6,7 +6,7 @@ use super::leases::Cause;
 use super::queue::{Load, PoolKey};
 use super::{
     Architecture, Book, Credit, Event, HasKit, Holds, InputsId, JobKey, KitId, Lease, Limits,
-    Moment, Offer,
+    Moment, Offer, Offered,
 };
 use crate::engine::ids::WorkerId;
 
@@ -154,17 +154,16 @@ impl Book {
 
     /// Whether a worker has a toolbox. What was said of it stays until it joins anew or is
     /// forgotten.
-    pub fn worker_offers(&mut self, worker: WorkerId, kit: KitId, has: HasKit) {
-        let kits_max = self.limits.kits_per_worker_max;
+    pub fn worker_offers(&mut self, worker: WorkerId, kit: KitId, has: HasKit) -> Offered {
+        let limit = self.limits.kits_per_worker_max;
         let Some(state) = self.workers.get(&worker) else {
-            return;
-        };
-        let has = match has {
-            HasKit::Yes if state.kits.len() >= kits_max => HasKit::No,
-            has => has,
+            return Offered::Taken;
         };
         if (has == HasKit::Yes) == state.kits.contains(&kit) {
-            return;
+            return Offered::Taken;
+        }
+        if has == HasKit::Yes && state.kits.len() >= limit {
+            return Offered::TooMany { limit };
         }
         self.withdraw(worker);
         if let Some(state) = self.workers.get_mut(&worker) {
@@ -174,6 +173,7 @@ impl Book {
             };
         }
         self.refresh(worker);
+        Offered::Taken
     }
 
     /// Whether a worker has inputs in its store already: it is preferred for jobs that need them.

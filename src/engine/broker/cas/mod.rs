@@ -3,13 +3,14 @@
 //! - [`Storage`]: blobs on disk; [`BlobReader`] and [`BlobWriter`] move them. [`index`] is the pure
 //!   part: what goes when there is too much.
 //! - [`actions`]: results of actions. [`Services`]: all of it by the API; [`tree`]: what directories
-//!   hold.
+//!   hold; [`shape`](self): what becomes of them when they are written out.
 
 pub mod actions;
 pub mod error;
 pub mod index;
 mod reader;
 mod service;
+mod shape;
 mod storage;
 mod tree;
 mod writer;

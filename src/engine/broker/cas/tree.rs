@@ -9,6 +9,7 @@ use prost::Message;
 use tonic::Status;
 
 use super::error::StorageError;
+use super::shape::Shapes;
 use super::storage::Storage;
 use crate::container::digest::Digest;
 use crate::engine::reapi::digest::required;
@@ -50,19 +51,30 @@ pub struct Closure {
     pub missing: Vec<Digest>,
 }
 
+/// Files of the trees of one template together, each once: what is known of them is in memory.
+const FILES_MAX: usize = 2_000_000;
+
 /// All blobs that these directories are made of, themselves included.
 pub async fn closure(
     storage: &Storage,
     roots: impl IntoIterator<Item = Digest>,
 ) -> Result<Closure, Status> {
-    let mut walk = Walk::new(storage.clone(), roots);
+    let roots: Vec<Digest> = roots.into_iter().collect();
+    let mut walk = Walk::new(storage.clone(), roots.iter().copied());
     let mut closure = Closure::default();
     let mut files = HashSet::new();
+    let mut shapes = Shapes::default();
     while let Some(found) = walk.next().await? {
         match found {
             Found::Missing(digest) => closure.missing.push(digest),
             Found::Directory { digest, directory } => {
                 closure.present.push(digest);
+                shapes.add(digest, &directory)?;
+                if files.len() > FILES_MAX {
+                    return Err(Status::invalid_argument(format!(
+                        "the trees have more than {FILES_MAX} different files"
+                    )));
+                }
                 for file in &directory.files {
                     let digest = required(file.digest.as_ref())?;
                     if !files.insert(digest) {
@@ -75,6 +87,9 @@ pub async fn closure(
                 }
             }
         }
+    }
+    if closure.missing.is_empty() {
+        shapes.check(&roots)?;
     }
     Ok(closure)
 }

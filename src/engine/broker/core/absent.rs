@@ -30,6 +30,11 @@ impl Absent {
         self.instances.is_empty()
     }
 
+    /// Whether this one is waited for.
+    pub(super) fn knows(&self, instance: Instance) -> bool {
+        self.instances.contains(&instance)
+    }
+
     /// When they are waited for no longer.
     pub(super) fn next_tick(&self) -> Option<Moment> {
         (!self.is_empty()).then_some(self.until)

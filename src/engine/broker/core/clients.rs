@@ -1,19 +1,22 @@
 //! Runs and their jobs, from the client's side.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use prost::Message;
 use tonic::Status;
 
+use super::accounts::{AccountId, Usage};
 use super::jobs::{JobState, Phase, Told};
 use super::outbox::Outbox;
 use super::templates::{Defined, Supply};
 use super::{Core, Peer, Session};
 use crate::engine::backend::JobId;
-use crate::engine::broker::book::{ClientId, Gate, InputsId, Moment};
+use crate::engine::broker::book::{Architecture, ClientId, Gate, InputsId, KitId, Moment};
+use crate::engine::broker::budgets::{Caller, Principal};
 use crate::engine::broker::journal::{Entry, RememberedRun, RunName};
-use crate::engine::broker::limits;
-use crate::engine::ids::ShortRun;
+use crate::engine::broker::limits::{self, Resource};
+use crate::engine::broker::owner::Owner;
+use crate::engine::ids::{ShortRun, shown_run};
 use crate::engine::output_log::Cursor;
 use crate::engine::wire::v1::{self, client_message, session_event};
 use crate::engine::wire::versions::{VERSIONS, agree};
@@ -21,9 +24,21 @@ use crate::engine::wire::versions::{VERSIONS, agree};
 /// A message without output is taken for this many bytes.
 pub(super) const MESSAGE_BYTES: usize = 64;
 
+/// A client with more than this to take is not told how the cluster does, nor who comes and goes: one
+/// that takes nothing would have more to take every second, for ever.
+const SAMPLE_LEVEL_MAX: usize = 1024 * 1024;
+
 /// A run.
 pub struct Client {
     pub(super) run: RunName,
+    /// What others are shown of that.
+    pub(super) shown: RunName,
+    owner: Owner,
+    /// Who has to answer for what it takes.
+    pub(super) account: AccountId,
+    pub(super) used: Usage,
+    /// Its share among the runs of the same account.
+    pub(super) weight: u32,
     pub(super) name: String,
     pub(super) attached: Option<Attached>,
     gone_since: Option<Moment>,
@@ -36,6 +51,8 @@ pub struct Client {
     pub(super) has_submitted: bool,
     pub(super) templates: BTreeMap<u32, InputsId>,
     pub(super) jobs: HashMap<JobId, JobState>,
+    /// Of which architectures it was told that there is no worker.
+    pub(super) noticed: BTreeSet<Architecture>,
     /// Jobs whose output waits for room.
     pub(super) lagging: VecDeque<JobId>,
 }
@@ -52,6 +69,12 @@ impl Client {
 
     pub(super) fn is_connected(&self) -> bool {
         self.attached.is_some()
+    }
+
+    /// Whether it is there, and nearly all that it was told has been taken.
+    pub(super) fn has_taken_everything(&self) -> bool {
+        let attached = self.attached.as_ref();
+        attached.is_some_and(|attached| attached.outbox.level() < SAMPLE_LEVEL_MAX)
     }
 
     fn gate(&self) -> Gate {
@@ -73,12 +96,18 @@ impl Core {
     /// A run that a broker before us left unfinished.
     pub(super) fn recall(&mut self, remembered: RememberedRun) {
         let (run, name) = (remembered.run, remembered.client);
-        let client = self.new_client(run, name, remembered.weight);
+        let shown = shown_run(&run);
+        let new = (remembered.owner, Principal::Unknown);
+        let client = self.new_client(run, new, name, remembered.weight);
         for (number, bytes) in remembered.templates {
             match v1::Template::decode(bytes.as_slice()) {
-                Ok(template) => drop(self.define(client, number, template)),
+                Ok(template) => {
+                    if self.define(client, number, template).is_ok() {
+                        self.charge_template(client, bytes.len());
+                    }
+                }
                 Err(error) => {
-                    let run = ShortRun(&run);
+                    let run = ShortRun(&shown);
                     tracing::warn!(%run, %error, "a template of the journal is broken");
                 }
             }
@@ -86,10 +115,12 @@ impl Core {
         for (job, description) in remembered.jobs {
             let decoded = v1::Job::decode(&*description);
             let Some(demand) = decoded.ok().and_then(|job| self.demand(client, &job)) else {
-                let (run, job) = (ShortRun(&run), JobId(job));
+                let (run, job) = (ShortRun(&shown), JobId(job));
                 tracing::warn!(%run, %job, "a job of the journal is broken");
                 continue;
             };
+            self.add(client, Resource::Jobs, 1);
+            self.add(client, Resource::JobBytes, description.len() as u64);
             self.add_job(client, JobId(job), description, Phase::Queued);
             self.enqueue(client, JobId(job), demand);
         }
@@ -99,16 +130,30 @@ impl Core {
         }
     }
 
-    fn new_client(&mut self, run: RunName, name: String, weight: u32) -> ClientId {
+    fn new_client(
+        &mut self,
+        run: RunName,
+        (owner, principal): (Owner, Principal),
+        name: String,
+        weight: u32,
+    ) -> ClientId {
         let client = ClientId(self.next_client);
         self.next_client += 1;
+        let shown = shown_run(&run);
         self.runs.insert(run, client);
+        self.shown.insert(shown, client);
+        let account = self.accounts.open(&principal, client);
         self.book.client_joined(client, weight.max(1));
         self.book.client_gate(client, Gate::Held);
         self.clients.insert(
             client,
             Client {
                 run,
+                shown,
+                owner,
+                account,
+                used: Usage::default(),
+                weight: weight.clamp(1, self.policy.limits.weight_max.max(1)),
                 name,
                 attached: None,
                 gone_since: None,
@@ -117,15 +162,18 @@ impl Core {
                 has_submitted: false,
                 templates: BTreeMap::new(),
                 jobs: HashMap::new(),
+                noticed: BTreeSet::new(),
                 lagging: VecDeque::new(),
             },
         );
+        self.share_out(account);
         client
     }
 
     pub(super) fn hello(
         &mut self,
         hello: v1::Hello,
+        caller: &Caller,
         outbox: Outbox<v1::SessionEvent>,
         session: Session,
     ) -> Result<(), Status> {
@@ -133,15 +181,28 @@ impl Core {
         let run = RunName::try_from(&*hello.run)
             .map_err(|_| Status::invalid_argument("a run is named by 16 bytes"))?;
         limits::name(&hello.name).map_err(Status::invalid_argument)?;
+        let owner = Owner::new(caller.member.clone(), &hello.secret);
+        let owner = owner.map_err(Status::invalid_argument)?;
         let known = self.runs.get(&run).copied();
-        let id = match known {
-            Some(id) => id,
+        let id = match known.and_then(|id| Some((id, self.clients.get(&id)?))) {
+            Some((id, client)) => {
+                if let Err(why) = client.owner.check(&owner) {
+                    let (run, who) = (ShortRun(&client.shown), &caller.principal);
+                    tracing::warn!(%run, %who, "somebody else's run was asked for, and refused");
+                    return Err(Status::permission_denied(why));
+                }
+                self.rehome(id, &caller.principal);
+                id
+            }
             None => {
-                let id = self.new_client(run, hello.name.clone(), hello.weight);
+                self.accounts.check_runs(&caller.principal)?;
+                let new = (owner.clone(), caller.principal.clone());
+                let id = self.new_client(run, new, hello.name.clone(), hello.weight);
                 self.journal.forget(vec![Entry::Run {
                     run,
                     client: hello.name,
                     weight: hello.weight,
+                    owner,
                 }]);
                 id
             }
@@ -158,6 +219,8 @@ impl Core {
                 .outbox
                 .fail(Status::aborted("the run has connected again"));
         }
+        let runs = self.accounts.runs(client.account).max(1);
+        outbox.is_full_with((limits::OUTBOXES_BYTES / runs).max(limits::OUTBOX_BYTES_MIN));
         client.attached = Some(Attached { session, outbox });
         client.gone_since = None;
         client.has_submitted = false;
@@ -174,6 +237,7 @@ impl Core {
             client.send(session_event::Kind::Worker(worker), 0);
         }
         for state in client.jobs.values_mut() {
+            state.is_lagging = false;
             if let Some(output) = &mut state.output {
                 output.sent = Cursor::default();
                 output.told = Told::Nothing;
@@ -238,15 +302,27 @@ impl Core {
         let Some(client) = self.clients.get(&id) else {
             return Ok(());
         };
-        if client.templates.len() >= limits::TEMPLATES_PER_RUN_MAX {
-            let limit = limits::TEMPLATES_PER_RUN_MAX;
-            let message = format!("the run has {limit} templates, which is the most for one run");
-            return Err(Status::resource_exhausted(message));
-        }
-        let run = client.run;
+        let (run, account) = (client.run, client.account);
         let encoded = template.encode_to_vec();
+        if !client.templates.contains_key(&number) {
+            if client.templates.len() >= limits::TEMPLATES_PER_RUN_MAX {
+                let limit = limits::TEMPLATES_PER_RUN_MAX;
+                let message =
+                    format!("the run has {limit} templates, which is the most for one run");
+                return Err(Status::resource_exhausted(message));
+            }
+            let bytes = encoded.len() as u64;
+            self.accounts.check(account, Resource::Templates, 1)?;
+            self.accounts
+                .check(account, Resource::TemplateBytes, bytes)?;
+            if !template.toolbox.is_empty() {
+                let kit = self.templates.find_kit(&template.toolbox);
+                self.accounts.check_toolbox(account, kit)?;
+            }
+        }
         let is_new = self.define(id, number, template)?;
         if is_new {
+            self.charge_template(id, encoded.len());
             self.journal.forget(vec![Entry::Template {
                 run,
                 number,
@@ -266,14 +342,23 @@ impl Core {
         let defined = self.templates.define(id, number, template);
         let defined = defined.map_err(|error| Status::invalid_argument(error.to_string()))?;
         let (Defined::New(inputs) | Defined::Known(inputs)) = defined;
-        let before = self
-            .clients
-            .get_mut(&id)
-            .and_then(|client| client.templates.insert(number, inputs));
+        let client = self.clients.get(&id);
+        let before = client.and_then(|client| client.templates.get(&number).copied());
         if before.is_some_and(|before| before != inputs) {
+            let unused = self.templates.leave_one(inputs, (id, number));
+            self.forget_templates(&unused);
             return Err(Status::invalid_argument(format!(
                 "template {number} was defined before, and otherwise"
             )));
+        }
+        if before.is_none() {
+            if let Some(client) = self.clients.get_mut(&id) {
+                client.templates.insert(number, inputs);
+                let kit = self.templates.get(inputs).and_then(|known| known.kind.kit);
+                if let Some(kit) = kit {
+                    self.accounts.add_toolbox(client.account, kit);
+                }
+            }
         }
         let supply = self.templates.get(inputs).map(|known| &known.supply);
         match (defined, supply) {
@@ -283,9 +368,14 @@ impl Core {
             }
             // What was lacking a moment ago may be there now.
             (Defined::Known(_), Some(Supply::Lacking(_))) => self.check(inputs),
-            (Defined::Known(_), Some(Supply::Checking | Supply::Ready(_)) | None) => {}
+            (Defined::Known(_), Some(Supply::Checking { .. } | Supply::Ready(_)) | None) => {}
         }
         Ok(before.is_none())
+    }
+
+    fn charge_template(&mut self, id: ClientId, bytes: usize) {
+        self.add(id, Resource::Templates, 1);
+        self.add(id, Resource::TemplateBytes, bytes as u64);
     }
 
     pub(super) fn client_gone(&mut self, id: ClientId) {
@@ -325,6 +415,14 @@ impl Core {
             self.peers.remove(&attached.session);
         }
         self.runs.remove(&client.run);
+        self.shown.remove(&client.shown);
+        let kits: Vec<KitId> = client
+            .templates
+            .values()
+            .filter_map(|inputs| self.templates.get(*inputs)?.kind.kit)
+            .collect();
+        self.accounts.close(client.account, id, &client.used, &kits);
+        self.share_out(client.account);
         self.journal
             .forget(vec![Entry::RunOver { run: client.run }]);
         let unused = self.templates.leave(id);
@@ -333,7 +431,8 @@ impl Core {
 
     pub(super) fn update_gate(&mut self, id: ClientId) {
         if let Some(client) = self.clients.get(&id) {
-            let gate = match client.is_from_before && !self.absent.is_empty() {
+            let is_waiting = client.is_from_before && !self.absent.is_empty();
+            let gate = match is_waiting || self.accounts.is_held(client.account) {
                 true => Gate::Held,
                 false => client.gate(),
             };
@@ -350,7 +449,9 @@ impl Core {
     /// Tells every client.
     pub(super) fn tell_all(&self, kind: &session_event::Kind) {
         for client in self.clients.values() {
-            client.send(kind.clone(), 0);
+            if client.has_taken_everything() {
+                client.send(kind.clone(), 0);
+            }
         }
     }
 
@@ -360,7 +461,7 @@ impl Core {
             return;
         };
         if let Some(attached) = client.attached.take() {
-            let (run, client) = (ShortRun(&client.run), &client.name);
+            let (run, client) = (ShortRun(&client.shown), &client.name);
             let message = status.message();
             tracing::warn!(%run, client, message, "a client is sent away");
             self.peers.remove(&attached.session);

@@ -9,6 +9,7 @@ use super::clients::{Client, MESSAGE_BYTES};
 use crate::engine::backend::JobId;
 use crate::engine::broker::book::{ClientId, Fence, InputsId, JobKey, KitId};
 use crate::engine::broker::journal::RunName;
+use crate::engine::broker::limits::Resource;
 use crate::engine::error::with_causes;
 use crate::engine::event::Stream;
 use crate::engine::ids::{ShortRun, WorkerId};
@@ -22,6 +23,8 @@ pub(super) struct JobState {
     pub(super) description: Box<[u8]>,
     pub(super) phase: Phase,
     pub(super) output: Option<Box<Output>>,
+    /// Whether it is among those that wait for room.
+    pub(super) is_lagging: bool,
 }
 
 /// How far a job has come.
@@ -86,6 +89,13 @@ impl Client {
             let event = v1::SessionEvent { kind: Some(kind) };
             attached.outbox.send(event, MESSAGE_BYTES + bytes);
         };
+        // The first that waits makes room for the rest; a client that reads nothing has no long queue.
+        if attached.outbox.is_full() {
+            if !std::mem::replace(&mut state.is_lagging, true) {
+                self.lagging.push_back(job);
+            }
+            return Ok(());
+        }
         if let Some(output) = &mut state.output {
             if output.told == Told::Nothing {
                 send(session_event::Kind::Started(output.started), 0);
@@ -93,7 +103,7 @@ impl Client {
             }
             while output.log.has_more(output.sent) {
                 if attached.outbox.is_full() {
-                    if !self.lagging.contains(&job) {
+                    if !std::mem::replace(&mut state.is_lagging, true) {
                         self.lagging.push_back(job);
                     }
                     return Ok(());
@@ -135,7 +145,7 @@ impl Core {
         if let Some(client) = self.clients.get_mut(&key.client)
             && let Some(state) = client.jobs.get_mut(&key.job)
         {
-            let run = ShortRun(&client.run);
+            let run = ShortRun(&client.shown);
             match &result.end {
                 Some(job_result::End::Infrastructure(why)) => {
                     tracing::warn!(%run, job = %key.job, "a job could not be run: {why}");
@@ -155,19 +165,20 @@ impl Core {
         let Some(state) = client.jobs.get_mut(&key.job) else {
             return;
         };
-        let run = ShortRun(&client.run);
+        let run = ShortRun(&client.shown);
         tracing::info!(%run, job = %key.job, reason, "a job waits again");
         state.phase = Phase::Queued;
-        if state.output.take().is_some() {
+        if let Some(output) = state.output.take() {
             let requeued = v1::Requeued {
                 job: key.job.0,
                 reason,
             };
             client.send(session_event::Kind::Requeued(requeued), 0);
+            self.give_back_output(key.client, output.log.size_bytes());
         }
     }
 
-    /// What a worker that gets the job is told of it.
+    /// What a worker that gets the job is told of it, and what it is told of the job's run.
     pub(super) fn lease_job(
         &mut self,
         key: JobKey,
@@ -178,7 +189,7 @@ impl Core {
         state.phase = Phase::Leased(attempt);
         let mut job = v1::Job::decode(&*state.description).ok()?;
         job.template = client.templates.get(&job.template)?.0;
-        Some((job, client.run))
+        Some((job, client.shown))
     }
 
     /// The attempt at a job that is being made, if it is this one.
@@ -198,7 +209,9 @@ impl Core {
                 Phase::Leased(before) if before.fence == attempt.fence => {}
                 _ => {
                     state.phase = Phase::Leased(attempt);
-                    state.output = None;
+                    if let Some(output) = state.output.take() {
+                        self.give_back_output(key.client, output.log.size_bytes());
+                    }
                 }
             }
         }
@@ -206,6 +219,7 @@ impl Core {
 
     /// An attempt has a slot.
     pub(super) fn job_started(&mut self, key: JobKey, attempt: Attempt, slot: u32) {
+        let memory = self.memory_of(key.client);
         let client = self.clients.get_mut(&key.client);
         let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) else {
             return;
@@ -221,7 +235,7 @@ impl Core {
                 slot,
                 attempt: attempt.fence.0,
             },
-            log: OutputLog::new(&self.policy.outputs, BYTES_MAX),
+            log: OutputLog::spooled(&self.spool, memory, BYTES_MAX),
             sent: Cursor::default(),
             told: Told::Nothing,
         }));
@@ -234,7 +248,7 @@ impl Core {
         key: JobKey,
         index: u32,
         (stream, bytes): (Stream, &[u8]),
-    ) -> Result<Kept, OutputError> {
+    ) -> Result<Kept, String> {
         // As one chunk it has one number.
         if bytes.len() > CHUNK_BYTES_MAX {
             return Ok(Kept::TooLong);
@@ -248,7 +262,16 @@ impl Core {
             std::cmp::Ordering::Less => Ok(Kept::Before),
             std::cmp::Ordering::Greater => Ok(Kept::Gap),
             std::cmp::Ordering::Equal => {
-                output.log.push(stream, bytes)?;
+                let before = output.log.size_bytes();
+                let pushed = output.log.push(stream, bytes);
+                let more = output.log.size_bytes() - before;
+                pushed.map_err(|error| with_causes(&error))?;
+                let charged = self.charge_output(key.client, more);
+                if let Err(refused) = charged {
+                    // It was kept, and is given back with the rest.
+                    self.add(key.client, Resource::OutputBytes, more);
+                    return Err(refused.message().to_owned());
+                }
                 self.pump(key.client, key.job);
                 Ok(Kept::Now)
             }
@@ -274,7 +297,24 @@ impl Core {
             return;
         };
         for job in std::mem::take(&mut client.lagging) {
+            let client = self.clients.get_mut(&id);
+            if let Some(state) = client.and_then(|client| client.jobs.get_mut(&job)) {
+                state.is_lagging = false;
+            }
             self.pump(id, job);
+        }
+    }
+
+    /// Nothing of a job need be kept any more.
+    pub(super) fn drop_job(&mut self, id: ClientId, job: JobId) {
+        let client = self.clients.get_mut(&id);
+        let Some(state) = client.and_then(|client| client.jobs.remove(&job)) else {
+            return;
+        };
+        self.give_back(id, Resource::Jobs, 1);
+        self.give_back(id, Resource::JobBytes, state.description.len() as u64);
+        if let Some(output) = &state.output {
+            self.give_back_output(id, output.log.size_bytes());
         }
     }
 
@@ -290,10 +330,12 @@ impl Core {
                 continue;
             }
             for (job, state) in &client.jobs {
+                if !matches!(state.phase, Phase::Queued) {
+                    continue;
+                }
                 let decoded = v1::Job::decode(&*state.description);
                 let demand = decoded.ok().and_then(|job| self.demand(*id, &job));
-                let is_waiting = matches!(state.phase, Phase::Queued);
-                if is_waiting && demand.is_some_and(|demand| demand.kind.kit == Some(kit)) {
+                if demand.is_some_and(|demand| demand.kind.kit == Some(kit)) {
                     waiting.push(JobKey {
                         client: *id,
                         job: *job,

@@ -1,13 +1,18 @@
 //! Toolboxes: which workers have what templates want of a worker's own machine.
 
+use super::workers::Worker;
 use super::{Core, infrastructure};
-use crate::engine::broker::book::{Cancelled, HasKit, InputsId, KitId};
+use crate::engine::broker::book::{
+    Architecture, Cancelled, ClientId, HasKit, InputsId, KitId, Moment, Offered,
+};
+use crate::engine::broker::limits::{self, TOOLBOX_ANSWER_MAX};
 use crate::engine::ids::WorkerId;
-use crate::engine::wire::v1::{self, worker_order};
+use crate::engine::wire::v1::{self, session_event, worker_order};
 
 /// Whether a worker has a toolbox.
 pub(super) enum Answer {
-    Asked,
+    /// It was asked then.
+    Asked(Moment),
     Has,
     Lacks(String),
 }
@@ -32,9 +37,8 @@ impl Core {
         if worker.connection.is_none() || worker.kits.contains_key(&kit) {
             return;
         }
-        let mut kits = self.templates.kits();
-        if let Some((_, asked)) = kits.find(|(known, _)| *known == kit) {
-            worker.kits.insert(kit, Answer::Asked);
+        if let Some(asked) = self.templates.kit(kit) {
+            worker.kits.insert(kit, Answer::Asked(self.now));
             worker.order(worker_order::Kind::Toolbox(v1::ToolboxQuestion {
                 toolbox: kit.0,
                 paths: asked.paths.clone(),
@@ -42,7 +46,8 @@ impl Core {
         }
     }
 
-    pub(super) fn kit_answer(&mut self, id: WorkerId, kit: KitId, lacks: String) {
+    pub(super) fn kit_answer(&mut self, id: WorkerId, kit: KitId, mut lacks: String) {
+        limits::cut(&mut lacks);
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
@@ -51,17 +56,67 @@ impl Core {
             return;
         };
         let has = match lacks.is_empty() {
-            true => {
-                *answer = Answer::Has;
-                HasKit::Yes
-            }
-            false => {
-                *answer = Answer::Lacks(lacks);
-                HasKit::No
-            }
+            true => HasKit::Yes,
+            false => HasKit::No,
         };
-        self.book.worker_offers(id, kit, has);
+        *answer = match (self.book.worker_offers(id, kit, has), has) {
+            (Offered::Taken, HasKit::Yes) => Answer::Has,
+            (Offered::Taken, HasKit::No) => Answer::Lacks(lacks),
+            (Offered::TooMany { limit }, _) => Answer::Lacks(format!(
+                "it serves {limit} toolboxes, which is the most: try again when other runs are over"
+            )),
+        };
         self.refuse_without_kit(Some(kit));
+    }
+
+    /// No template wants a kit any more.
+    pub(super) fn forget_kit(&mut self, kit: KitId) {
+        for (id, worker) in &mut self.workers {
+            if worker.kits.remove(&kit).is_some() {
+                self.book.worker_offers(*id, kit, HasKit::No);
+            }
+        }
+    }
+
+    /// Workers that say nothing of a toolbox for so long have it not: jobs wait for it.
+    pub(super) fn give_up_answers(&mut self) {
+        let patience = super::millis(TOOLBOX_ANSWER_MAX);
+        let is_late = |answer: &Answer| match answer {
+            Answer::Asked(at) => self.now.ms_since(*at) >= patience,
+            Answer::Has | Answer::Lacks(_) => false,
+        };
+        let mut late = Vec::new();
+        for (id, worker) in &self.workers {
+            let kits = worker.kits.iter().filter(|(_, answer)| is_late(answer));
+            late.extend(kits.map(|(kit, _)| (*id, *kit)));
+        }
+        for (id, kit) in late {
+            let seconds = TOOLBOX_ANSWER_MAX.as_secs();
+            let why = format!("it did not say within {seconds} s whether it has them");
+            self.kit_answer(id, kit, why);
+        }
+    }
+
+    /// Tells a client once that no worker is for the machines that its jobs are made for.
+    pub(super) fn notice_architecture(&mut self, id: ClientId, architecture: Architecture) {
+        let has_workers = self.workers.values().any(Worker::is_connected);
+        if !has_workers || self.book.slots_for(architecture, None) > 0 {
+            return;
+        }
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        if client.noticed.insert(architecture) {
+            client.send(
+                session_event::Kind::Notice(v1::Notice {
+                    text: format!(
+                        "jobs wait for a worker of the architecture {architecture}, and none is there"
+                    ),
+                    help: "start one, or choose programs for another architecture".to_owned(),
+                }),
+                0,
+            );
+        }
     }
 
     /// If every worker that is here lacks a kit, its jobs would wait for ever: they end, and say why.
@@ -70,14 +125,19 @@ impl Core {
             return;
         };
         let mut lacks = Vec::new();
+        let mut others = 0;
         for worker in self.workers.values().filter(|worker| worker.is_connected()) {
             match worker.kits.get(&kit) {
+                Some(Answer::Lacks(_)) if lacks.len() >= limits::WORKERS_NAMED_MAX => others += 1,
                 Some(Answer::Lacks(why)) => lacks.push(format!("{}: {why}", worker.name)),
-                Some(Answer::Asked | Answer::Has) | None => return,
+                Some(Answer::Asked(_) | Answer::Has) | None => return,
             }
         }
         if lacks.is_empty() {
             return;
+        }
+        if others > 0 {
+            lacks.push(format!("and {others} others lack something"));
         }
         let message = format!(
             "no worker has this machine's programs and toolchain ({}); `--strict` runs the tests \

@@ -1,13 +1,13 @@
 //! Leases: what workers get, and what they report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::jobs::{Attempt, Kept};
 use super::{Core, infrastructure};
 use crate::engine::broker::book::{
     Fence, Grant, Holds, How, InputsId, JobKey, Lease, Returned, Standing, Verdict,
 };
-use crate::engine::error::with_causes;
+use crate::engine::broker::limits::{self, TEMPLATES_PER_WORKER_MAX};
 use crate::engine::ids::{ShortRun, WorkerId};
 use crate::engine::wire::from_proto;
 use crate::engine::wire::v1::{self, job_result, report, worker_order};
@@ -86,8 +86,7 @@ impl Core {
                 written.index
             )),
             Ok(Kept::TooLong) => Err(format!("output {} of a lease is too long", written.index)),
-            Err(error) => {
-                let why = with_causes(&error);
+            Err(why) => {
                 let message = format!("the broker cannot keep what the job wrote: {why}");
                 self.stop_lease(id, fence, v1::Stop::Kill);
                 self.conclude(key, infrastructure(message));
@@ -96,7 +95,10 @@ impl Core {
         }
     }
 
-    fn finished(&mut self, id: WorkerId, key: JobKey, fence: Fence, result: v1::JobResult) {
+    fn finished(&mut self, id: WorkerId, key: JobKey, fence: Fence, mut result: v1::JobResult) {
+        if let Some(job_result::End::Infrastructure(message)) = &mut result.end {
+            limits::cut(message);
+        }
         let failure = match &result.end {
             Some(job_result::End::Infrastructure(message)) => Some(message.clone()),
             None => Some("the worker did not say how the job ended".to_owned()),
@@ -186,9 +188,23 @@ impl Core {
         let Some(connection) = &mut worker.connection else {
             return;
         };
-        if !connection.templates.insert(inputs) {
+        if connection.templates.contains(&inputs) {
             return;
         }
+        if connection.templates.len() >= TEMPLATES_PER_WORKER_MAX {
+            let leases = self.book.leases_of(id).into_iter();
+            let wanted = leases.filter_map(|lease| self.book.inputs_of(lease.key));
+            let wanted: BTreeSet<InputsId> = wanted.collect();
+            let unwanted = connection
+                .templates
+                .extract_if(.., |inputs| !wanted.contains(inputs));
+            let numbers: Vec<u32> = unwanted.map(|inputs| inputs.0).collect();
+            worker.order(worker_order::Kind::Forget(v1::ForgetTemplates { numbers }));
+        }
+        let Some(connection) = &mut worker.connection else {
+            return;
+        };
+        connection.templates.insert(inputs);
         if let Some(known) = self.templates.get(inputs) {
             let template = v1::LeaseTemplate {
                 number: inputs.0,

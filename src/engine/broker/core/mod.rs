@@ -13,12 +13,14 @@
 //! - [`clients`]: runs. [`submissions`]: what they want of jobs. [`jobs`]: how far these are.
 //! - [`workers`]: who runs jobs. [`absent`]: who did before the start. [`leases`]: what they get and
 //!   report. [`kits`]: what they have.
+//! - [`accounts`]: how much each client has.
 //! - [`templates`]: what jobs have in common. [`outbox`]: what waits to be sent.
 //! - [`status`]: how it all does, for people.
 //!
 //! Invariant 3: a job has one outcome. A client is told of it until it acknowledges.
 
 mod absent;
+mod accounts;
 mod clients;
 mod jobs;
 mod kits;
@@ -38,18 +40,22 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tonic::Status;
 
 use self::absent::Absent;
+use self::accounts::Accounts;
 use self::clients::Client;
 use self::outbox::Outbox;
 use self::templates::{Pins, Supply, Templates};
 use self::workers::Worker;
 use super::book::{Book, ClientId, Event, Fence, InputsId, JobKey, Limits, Moment};
+use super::budgets::Caller;
 use super::journal::{Instance, Journal, Remembered, RunName};
+use super::limits::PerClient;
 use super::operations::figures::CoreFigures;
 use crate::engine::ids::WorkerId;
+use crate::engine::output_log::spool::Spool;
 use crate::engine::wire::from_proto::Source;
 use crate::engine::wire::v1::{self, session_event};
 
@@ -72,6 +78,8 @@ pub struct Policy {
     pub outputs: PathBuf,
     /// What the book allows.
     pub limits: Limits,
+    /// What each client may have.
+    pub per_client: PerClient,
 }
 
 impl Default for Policy {
@@ -82,6 +90,7 @@ impl Default for Policy {
             client_patience: Duration::from_secs(300),
             outputs: std::env::temp_dir(),
             limits: Limits::default(),
+            per_client: PerClient::default(),
         }
     }
 }
@@ -96,6 +105,8 @@ pub enum Input {
     Hello {
         /// What it said.
         hello: v1::Hello,
+        /// Who it is.
+        caller: Caller,
         /// Where its messages go.
         outbox: Outbox<v1::SessionEvent>,
         /// The connection, or why it is not wanted.
@@ -111,6 +122,8 @@ pub enum Input {
     Register {
         /// What it said.
         register: v1::Register,
+        /// Who it is.
+        caller: Caller,
         /// Where its orders go.
         orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
         /// The connection, or why it is not wanted.
@@ -118,6 +131,8 @@ pub enum Input {
         /// The connection's number.
         session: Session,
     },
+    /// One of these that takes much memory, and what lets the next one in when it was taken in.
+    Large(Box<Input>, OwnedSemaphorePermit),
     /// A worker said something.
     Worker(Session, v1::worker_message::Kind),
     /// A connection ended.
@@ -144,6 +159,8 @@ pub enum Checked {
     Complete(Pins),
     /// Not these.
     Lacking(Vec<v1::Digest>),
+    /// Whatever it has: a template that names this is not taken, for this reason.
+    Refused(String),
 }
 
 /// Knows what the storage has.
@@ -177,6 +194,9 @@ pub struct Core {
     own: UnboundedSender<Input>,
     peers: HashMap<Session, Peer>,
     runs: HashMap<RunName, ClientId>,
+    /// The same by what is shown of runs to others.
+    shown: HashMap<RunName, ClientId>,
+    accounts: Accounts,
     clients: BTreeMap<ClientId, Client>,
     next_client: u64,
     workers: BTreeMap<WorkerId, Worker>,
@@ -187,6 +207,8 @@ pub struct Core {
     next_worker: u32,
     leases: HashMap<Fence, JobKey>,
     templates: Templates,
+    /// What jobs wrote that does not fit into memory.
+    spool: Spool,
     /// What the journal is asked to keep, until it has.
     awaited: HashMap<u64, submissions::Awaited>,
     next_ticket: u64,
@@ -209,6 +231,8 @@ impl Core {
         };
         let mut core = Core {
             absent: Absent::new(remembered.workers, Moment(limits.lease_ttl_ms)),
+            accounts: Accounts::new(policy.per_client),
+            spool: Spool::new(&policy.outputs),
             policy,
             book: Book::new(limits, Fence(remembered.starts << FENCE_BITS)),
             journal,
@@ -216,6 +240,7 @@ impl Core {
             own,
             peers: HashMap::new(),
             runs: HashMap::new(),
+            shown: HashMap::new(),
             clients: BTreeMap::new(),
             next_client: 0,
             workers: BTreeMap::new(),
@@ -241,17 +266,22 @@ impl Core {
         match input {
             Input::Hello {
                 hello,
+                caller,
                 outbox,
                 answer,
                 session,
             } => {
-                let greeted = self.hello(hello, outbox, session);
+                let greeted = self.hello(hello, &caller, outbox, session);
                 drop(answer.send(greeted.map(|()| session)));
             }
             Input::Client(session, kind) => {
                 if let Some(Peer::Client(client)) = self.peers.get(&session).copied() {
                     self.client_message(client, kind);
                 }
+            }
+            Input::Large(input, permit) => {
+                self.handle(*input, now);
+                drop(permit);
             }
             Input::Room(session) => {
                 if let Some(Peer::Client(client)) = self.peers.get(&session).copied() {
@@ -260,11 +290,12 @@ impl Core {
             }
             Input::Register {
                 register,
+                caller,
                 orders,
                 answer,
                 session,
             } => {
-                let registered = self.register(register, orders, session);
+                let registered = self.register(register, caller, orders, session);
                 drop(answer.send(registered.map(|()| session)));
             }
             Input::Worker(session, kind) => {
@@ -283,7 +314,10 @@ impl Core {
             Input::Figures(answer) => drop(answer.send(self.figures())),
             Input::Drain(name, answer) => drop(answer.send(self.drain(&name))),
             Input::Tick => {}
-            Input::Sample => self.sample(),
+            Input::Sample => {
+                self.give_up_answers();
+                self.sample();
+            }
         }
     }
 
@@ -358,7 +392,12 @@ impl Core {
         let Some(known) = self.templates.get_mut(inputs) else {
             return;
         };
-        known.supply = Supply::Checking;
+        if let Supply::Checking { again } = &mut known.supply {
+            // One look at a time: what is said meanwhile is seen to by the next.
+            *again = true;
+            return;
+        }
+        known.supply = Supply::Checking { again: false };
         let checking = self.inventory.check(known.contents.clone());
         let own = self.own.clone();
         tokio::spawn(async move {
@@ -372,7 +411,13 @@ impl Core {
         let Some(known) = self.templates.get_mut(inputs) else {
             return;
         };
+        let again = matches!(known.supply, Supply::Checking { again: true });
         let users: Vec<_> = known.users.iter().copied().collect();
+        // What is still lacking may have come since it was looked for.
+        if again && matches!(checked, Ok(Checked::Lacking(_))) {
+            known.supply = Supply::Lacking(Vec::new());
+            return self.check(inputs);
+        }
         match checked {
             Ok(Checked::Complete(pins)) => {
                 known.supply = Supply::Ready(pins);
@@ -388,7 +433,16 @@ impl Core {
                     self.tell(client, session_event::Kind::Missing(missing));
                 }
             }
+            Ok(Checked::Refused(why)) => {
+                known.supply = Supply::Lacking(Vec::new());
+                self.book.inputs(inputs, Inputs::Missing);
+                for (client, template) in users {
+                    let why = format!("template {template} is refused: {why}");
+                    self.fail_session(client, Status::invalid_argument(why));
+                }
+            }
             Err(message) => {
+                known.supply = Supply::Lacking(Vec::new());
                 self.book.inputs(inputs, Inputs::Missing);
                 for (client, _) in users {
                     self.fail_session(client, Status::unavailable(message.clone()));

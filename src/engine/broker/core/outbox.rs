@@ -25,9 +25,10 @@ pub struct Outbox<T> {
     level: Arc<Level>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Level {
     bytes: AtomicUsize,
+    full_bytes: AtomicUsize,
     was_full: AtomicBool,
 }
 
@@ -41,7 +42,11 @@ pub struct Outlet<T> {
 /// A box, and the outlet that calls `room` when a full box has room again.
 pub fn outbox<T>(room: impl Fn() + Send + Sync + 'static) -> (Outbox<T>, Outlet<T>) {
     let (sender, receiver) = unbounded_channel();
-    let level = Arc::new(Level::default());
+    let level = Arc::new(Level {
+        bytes: AtomicUsize::new(0),
+        full_bytes: AtomicUsize::new(FULL_BYTES),
+        was_full: AtomicBool::new(false),
+    });
     let outbox = Outbox {
         sender,
         level: Arc::clone(&level),
@@ -67,9 +72,24 @@ impl<T> Outbox<T> {
         drop(self.sender.send((Err(status), 0)));
     }
 
+    /// Makes it full with less.
+    pub fn is_full_with(&self, bytes: usize) {
+        let bytes = bytes.min(FULL_BYTES);
+        self.level.full_bytes.store(bytes, Ordering::SeqCst);
+    }
+
+    /// How much waits.
+    pub fn level(&self) -> usize {
+        self.level.bytes.load(Ordering::Relaxed)
+    }
+
+    fn full_bytes(&self) -> usize {
+        self.level.full_bytes.load(Ordering::SeqCst)
+    }
+
     /// Whether output should wait. If so, the outlet will call for it.
     pub fn is_full(&self) -> bool {
-        let is_full = || self.level.bytes.load(Ordering::SeqCst) > FULL_BYTES;
+        let is_full = || self.level.bytes.load(Ordering::SeqCst) > self.full_bytes();
         if !is_full() {
             return false;
         }
@@ -89,7 +109,8 @@ impl<T> Stream for Outlet<T> {
         };
         Poll::Ready(taken.map(|(message, bytes)| {
             let before = outlet.level.bytes.fetch_sub(bytes, Ordering::SeqCst);
-            if before.saturating_sub(bytes) <= FULL_BYTES / 2
+            let half = outlet.level.full_bytes.load(Ordering::SeqCst) / 2;
+            if before.saturating_sub(bytes) <= half
                 && outlet.level.was_full.swap(false, Ordering::SeqCst)
             {
                 (outlet.room)();

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use prost::Message;
+
 use super::Core;
+use super::clients::Client;
 use crate::engine::broker::book::Status;
 use crate::engine::broker::operations::figures::CoreFigures;
 use crate::engine::ids::WorkerId;
@@ -31,7 +34,7 @@ impl Core {
                 let (waiting, leased) = counts.get(id).copied().unwrap_or_default();
                 v1::Client {
                     name: client.name.clone(),
-                    run: client.run.to_vec().into(),
+                    run: client.shown.to_vec().into(),
                     queued: waiting as u64,
                     running: leased as u64,
                     connected: client.is_connected(),
@@ -77,8 +80,16 @@ impl Core {
 
     /// Tells every client how the cluster does.
     pub(super) fn sample(&mut self) {
-        if self.clients.values().any(|client| client.is_connected()) {
-            self.tell_all(&session_event::Kind::Cluster(self.status()));
+        // Whoever has not taken what he was sent before is told next time: what is newer is enough.
+        let listens = |client: &&Client| client.has_taken_everything();
+        if !self.clients.values().any(|client| listens(&client)) {
+            return;
+        }
+        let status = self.status();
+        let bytes = status.encoded_len();
+        let kind = session_event::Kind::Cluster(status);
+        for client in self.clients.values().filter(listens) {
+            client.send(kind.clone(), bytes);
         }
     }
 }

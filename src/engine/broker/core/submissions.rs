@@ -1,5 +1,7 @@
 //! What clients want of jobs: that they are run, stopped, forgotten.
 
+use std::collections::BTreeMap;
+
 use prost::Message;
 use tonic::Status;
 
@@ -8,7 +10,7 @@ use super::{Core, Input, cancelled, infrastructure};
 use crate::engine::backend::JobId;
 use crate::engine::broker::book::{Cancelled, ClientId, Demand, JobKey};
 use crate::engine::broker::journal::{Entry, JournalError};
-use crate::engine::broker::limits;
+use crate::engine::broker::limits::{self, Resource};
 use crate::engine::error::with_causes;
 use crate::engine::wire::from_proto;
 use crate::engine::wire::v1::{self, session_event};
@@ -37,11 +39,12 @@ impl Core {
             )));
         }
         let mut entries = Vec::new();
-        let mut new = Vec::new();
+        let mut new = BTreeMap::new();
         let mut known = Vec::new();
         let Some(run) = self.clients.get(&id).map(|client| client.run) else {
             return Ok(());
         };
+        let mut bytes = 0;
         for job in jobs {
             let number = JobId(job.id);
             limits::job(&job).map_err(Status::invalid_argument)?;
@@ -56,15 +59,32 @@ impl Core {
                 known.push(job.id);
                 continue;
             }
+            // It is there twice in this message; once is enough.
+            if new.contains_key(&number) {
+                continue;
+            }
             let description: Box<[u8]> = job.encode_to_vec().into();
+            bytes += description.len() as u64;
             entries.push(Entry::Job {
                 run,
                 job: job.id,
                 description: description.clone(),
             });
-            self.add_job(id, number, description, Phase::Journalling);
-            new.push(number);
+            new.insert(number, description);
         }
+        if let Some(client) = self.clients.get(&id) {
+            let account = client.account;
+            self.accounts
+                .check(account, Resource::Jobs, new.len() as u64)?;
+            self.accounts.check(account, Resource::JobBytes, bytes)?;
+        }
+        self.add(id, Resource::Jobs, new.len() as u64);
+        self.add(id, Resource::JobBytes, bytes);
+        let numbers: Vec<JobId> = new.keys().copied().collect();
+        for (number, description) in new {
+            self.add_job(id, number, description, Phase::Journalling);
+        }
+        let new = numbers;
         if let Some(client) = self.clients.get_mut(&id) {
             client.has_submitted = true;
             if !known.is_empty() {
@@ -106,6 +126,7 @@ impl Core {
                 description,
                 phase,
                 output: None,
+                is_lagging: false,
             };
             client.jobs.insert(job, state);
         }
@@ -117,15 +138,14 @@ impl Core {
         };
         let id = awaited.client;
         if let Err(message) = result {
-            if let Some(client) = self.clients.get_mut(&id) {
-                for job in &awaited.jobs {
-                    client.jobs.remove(job);
-                }
+            for job in &awaited.jobs {
+                self.drop_job(id, *job);
             }
             self.fail_session(id, Status::unavailable(format!("the broker: {message}")));
             return;
         }
         let mut accepted = Vec::new();
+        let mut kinds = BTreeMap::new();
         for job in awaited.jobs {
             accepted.push(job.0);
             let state = self
@@ -141,7 +161,12 @@ impl Core {
             let decoded = v1::Job::decode(&*state.description);
             if let Some(demand) = decoded.ok().and_then(|job| self.demand(id, &job)) {
                 self.enqueue(id, job, demand);
+                kinds.insert((demand.kind.architecture, demand.kind.kit), ());
             }
+        }
+        for (architecture, kit) in kinds.into_keys() {
+            self.refuse_without_kit(kit);
+            self.notice_architecture(id, architecture);
         }
         let accepted = v1::Accepted { jobs: accepted };
         self.tell(id, session_event::Kind::Accepted(accepted));
@@ -150,7 +175,7 @@ impl Core {
     pub(super) fn enqueue(&mut self, client: ClientId, job: JobId, demand: Demand) {
         let key = JobKey { client, job };
         match self.book.submit(key, demand, self.now) {
-            Ok(_) => self.refuse_without_kit(demand.kind.kit),
+            Ok(_) => {}
             Err(refused) => self.conclude(key, infrastructure(format!("the broker: {refused}"))),
         }
     }
@@ -173,22 +198,16 @@ impl Core {
     }
 
     pub(super) fn acknowledge(&mut self, id: ClientId, jobs: &[u64]) {
-        let Some(client) = self.clients.get_mut(&id) else {
+        let Some(client) = self.clients.get(&id) else {
             return;
         };
+        let run = client.run;
         let mut over = Vec::new();
         let mut again = Vec::new();
         for job in jobs {
             let number = JobId(*job);
             match client.jobs.get(&number).map(|state| &state.phase) {
-                Some(Phase::Finished(_)) => {
-                    client.jobs.remove(&number);
-                    self.book.forget_over(JobKey {
-                        client: id,
-                        job: number,
-                    });
-                    over.push(*job);
-                }
+                Some(Phase::Finished(_)) => over.push(number),
                 // It had heard of the end before this broker was started: once is enough.
                 Some(Phase::Queued | Phase::Leased(_) | Phase::Journalling) => {
                     again.push(number);
@@ -196,18 +215,25 @@ impl Core {
                 None => {}
             }
         }
-        let run = client.run;
+        for job in &over {
+            self.drop_job(id, *job);
+            self.book.forget_over(JobKey {
+                client: id,
+                job: *job,
+            });
+        }
         for job in again {
             self.cancel(id, job, v1::Stop::Kill);
-            over.push(job.0);
-            if let Some(client) = self.clients.get_mut(&id)
-                && let Some(state) = client.jobs.get(&job)
-                && matches!(state.phase, Phase::Finished(_))
-            {
-                client.jobs.remove(&job);
+            over.push(job);
+            let client = self.clients.get(&id);
+            let state = client.and_then(|client| client.jobs.get(&job));
+            if state.is_some_and(|state| matches!(state.phase, Phase::Finished(_))) {
+                self.drop_job(id, job);
             }
         }
-        let over = over.into_iter().map(|job| Entry::JobOver { run, job });
+        let over = over
+            .into_iter()
+            .map(|job| Entry::JobOver { run, job: job.0 });
         self.journal.forget(over.collect());
     }
 }

@@ -44,7 +44,10 @@ pub enum TemplateError {
 /// How far the storage has a template's contents.
 pub enum Supply {
     /// It is being found out.
-    Checking,
+    Checking {
+        /// Whether it is to be looked for again after that.
+        again: bool,
+    },
     /// It lacks some.
     Lacking(Vec<v1::Digest>),
     /// It has all, and keeps them.
@@ -71,6 +74,17 @@ pub struct Kit {
     /// What it is.
     pub paths: Vec<v1::ToolboxPath>,
     hash: ContentHash,
+    /// How many templates want it.
+    templates: u32,
+}
+
+/// What nobody uses any more.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Unused {
+    /// Templates.
+    pub templates: Vec<InputsId>,
+    /// Toolboxes that only those wanted.
+    pub kits: Vec<KitId>,
 }
 
 /// All templates.
@@ -116,7 +130,7 @@ impl Templates {
             })?;
         let kit = match template.toolbox.is_empty() {
             true => None,
-            false => Some(self.kit(&template.toolbox)),
+            false => Some(self.want_kit(&template.toolbox)),
         };
         let inputs = InputsId(self.next);
         self.next += 1;
@@ -131,7 +145,8 @@ impl Templates {
                     inputs,
                 },
                 contents,
-                supply: Supply::Checking,
+                // Until somebody looks.
+                supply: Supply::Lacking(Vec::new()),
                 users: BTreeSet::from([(client, number)]),
                 hash,
             },
@@ -149,42 +164,100 @@ impl Templates {
         self.known.get_mut(&inputs)
     }
 
-    /// A client is gone; tells the templates that nobody uses any more.
-    pub fn leave(&mut self, client: ClientId) -> Vec<InputsId> {
-        let mut unused = Vec::new();
-        self.known.retain(|inputs, known| {
-            known.users.retain(|(user, _)| *user != client);
-            let is_used = !known.users.is_empty();
-            if !is_used {
-                unused.push(*inputs);
-                self.by_hash.remove(&known.hash);
+    /// A client is gone; tells what nobody uses any more.
+    pub fn leave(&mut self, client: ClientId) -> Unused {
+        let of_client = |known: &Known| {
+            let mut users = known.users.range((client, 0)..=(client, u32::MAX));
+            users.next().is_some()
+        };
+        let concerned = self.known.iter().filter(|(_, known)| of_client(known));
+        let concerned: Vec<InputsId> = concerned.map(|(inputs, _)| *inputs).collect();
+        let mut unused = Unused::default();
+        for inputs in concerned {
+            if let Some(known) = self.known.get_mut(&inputs) {
+                known.users.retain(|(user, _)| *user != client);
             }
-            is_used
-        });
+            self.forget_if_unused(inputs, &mut unused);
+        }
         unused
     }
 
-    /// Every kit that was ever asked for.
+    /// A client does not use a template under this number; tells what nobody uses any more.
+    pub fn leave_one(&mut self, inputs: InputsId, user: (ClientId, u32)) -> Unused {
+        let mut unused = Unused::default();
+        if let Some(known) = self.known.get_mut(&inputs) {
+            known.users.remove(&user);
+        }
+        self.forget_if_unused(inputs, &mut unused);
+        unused
+    }
+
+    fn forget_if_unused(&mut self, inputs: InputsId, unused: &mut Unused) {
+        let is_used = |known: &Known| !known.users.is_empty();
+        if self.known.get(&inputs).is_none_or(is_used) {
+            return;
+        }
+        let Some(known) = self.known.remove(&inputs) else {
+            return;
+        };
+        self.by_hash.remove(&known.hash);
+        unused.templates.push(inputs);
+        let Some(id) = known.kind.kit else {
+            return;
+        };
+        if let Some(kit) = self.kits.get_mut(&id) {
+            kit.templates -= 1;
+            if kit.templates == 0 {
+                self.kits.remove(&id);
+                unused.kits.push(id);
+            }
+        }
+    }
+
+    /// Every kit that a template wants.
     pub fn kits(&self) -> impl Iterator<Item = (KitId, &Kit)> {
         self.kits.iter().map(|(id, kit)| (*id, kit))
     }
 
-    fn kit(&mut self, paths: &[v1::ToolboxPath]) -> KitId {
-        let mut bytes = Vec::new();
-        for path in paths {
-            // Each with its length, so that no two lists encode alike.
-            bytes.extend(path.encode_length_delimited_to_vec());
-        }
-        let hash = ContentHash::of(&bytes);
-        if let Some((id, _)) = self.kits.iter().find(|(_, kit)| kit.hash == hash) {
-            return *id;
+    /// A kit that a template wants.
+    pub fn kit(&self, id: KitId) -> Option<&Kit> {
+        self.kits.get(&id)
+    }
+
+    /// The kit of these paths, if a template wants it.
+    pub fn find_kit(&self, paths: &[v1::ToolboxPath]) -> Option<KitId> {
+        let hash = kit_hash(paths);
+        let mut kits = self.kits.iter();
+        kits.find_map(|(id, kit)| (kit.hash == hash).then_some(*id))
+    }
+
+    /// The kit of these paths, which one template more wants.
+    fn want_kit(&mut self, paths: &[v1::ToolboxPath]) -> KitId {
+        if let Some(id) = self.find_kit(paths) {
+            if let Some(kit) = self.kits.get_mut(&id) {
+                kit.templates += 1;
+            }
+            return id;
         }
         let id = KitId(self.next_kit);
-        self.next_kit += 1;
-        let paths = paths.to_vec();
-        self.kits.insert(id, Kit { paths, hash });
+        self.next_kit = self.next_kit.wrapping_add(1);
+        let kit = Kit {
+            paths: paths.to_vec(),
+            hash: kit_hash(paths),
+            templates: 1,
+        };
+        self.kits.insert(id, kit);
         id
     }
+}
+
+fn kit_hash(paths: &[v1::ToolboxPath]) -> ContentHash {
+    let mut bytes = Vec::new();
+    for path in paths {
+        // Each with its length, so that no two lists encode alike.
+        bytes.extend(path.encode_length_delimited_to_vec());
+    }
+    ContentHash::of(&bytes)
 }
 
 /// What a template names, and whether it can be made sense of.
@@ -246,8 +319,8 @@ mod tests {
         assert_eq!(again, Defined::Known(first));
         let other = templates.define(a, 1, template('b')).unwrap();
         assert_ne!(other, Defined::Known(first));
-        assert_eq!(templates.leave(a).len(), 1);
-        assert_eq!(templates.leave(b), [first]);
+        assert_eq!(templates.leave(a).templates.len(), 1);
+        assert_eq!(templates.leave(b).templates, [first]);
         assert!(templates.get(first).is_none());
     }
 
@@ -278,5 +351,36 @@ mod tests {
         });
         templates.define(ClientId(1), 0, unlisted).unwrap();
         assert_eq!(templates.kits().count(), 1);
+    }
+
+    #[test]
+    fn a_toolbox_is_known_as_long_as_a_template_wants_it() {
+        let mut templates = Templates::default();
+        let with = |digest: char, identity: u32| v1::Template {
+            toolbox: vec![v1::ToolboxPath {
+                path: b"/usr".as_slice().into(),
+                identity: identity.to_be_bytes().to_vec().into(),
+            }],
+            ..template(digest)
+        };
+        let (a, b) = (ClientId(1), ClientId(2));
+        for identity in 0..300 {
+            templates.define(a, identity, with('a', identity)).unwrap();
+        }
+        let shared = with('b', 7);
+        let Defined::New(inputs) = templates.define(b, 1, shared).unwrap() else {
+            panic!("nobody had it");
+        };
+        let kit = templates.get(inputs).unwrap().kind.kit.unwrap();
+        assert_eq!(templates.kits().count(), 300);
+        let left = templates.leave(a);
+        assert_eq!((left.templates.len(), left.kits.len()), (300, 299));
+        assert_eq!(
+            templates.kits().map(|(id, _)| id).collect::<Vec<_>>(),
+            [kit]
+        );
+        let left = templates.leave_one(inputs, (b, 1));
+        assert_eq!((left.templates, left.kits), (vec![inputs], vec![kit]));
+        assert_eq!((templates.kits().count(), templates.by_hash.len()), (0, 0));
     }
 }

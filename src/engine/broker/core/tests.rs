@@ -1,6 +1,8 @@
 //! The core between clients and workers that are played here, message by message, with a clock that
 //! stands where it is put.
 
+mod budgets;
+mod owners;
 mod restart;
 mod trouble;
 
@@ -14,6 +16,7 @@ use tonic::{Code, Status};
 use super::outbox::{Outlet, outbox};
 use super::*;
 use crate::engine::broker::journal::Journal;
+use crate::engine::ids::shown_run;
 use crate::engine::wire::v1::{
     client_message, container, job_result, report, worker_message, worker_order,
 };
@@ -54,10 +57,14 @@ struct Worker {
 }
 
 fn stage(shelf: Shelf) -> Stage {
+    stage_with(shelf, Policy::default())
+}
+
+fn stage_with(shelf: Shelf, policy: Policy) -> Stage {
     let (own, receiver) = unbounded_channel();
     let journal = (Journal::none(), Remembered::default());
     Stage {
-        core: Core::new(Policy::default(), journal, Box::new(shelf), own),
+        core: Core::new(policy, journal, Box::new(shelf), own),
         own: receiver,
         now: Moment(0),
         sessions: 0,
@@ -112,6 +119,16 @@ impl Stage {
     }
 
     async fn client(&mut self, run: u8) -> Result<Client, Status> {
+        self.client_as(run, &Caller::default(), &[run; 16]).await
+    }
+
+    /// A client that shows this credential and this secret.
+    async fn client_as(
+        &mut self,
+        run: u8,
+        caller: &Caller,
+        secret: &[u8],
+    ) -> Result<Client, Status> {
         let session = self.session();
         let (outbox, outlet) = outbox(|| {});
         let (answer, mut answered) = oneshot::channel();
@@ -120,9 +137,11 @@ impl Stage {
             run: vec![run; 16].into(),
             name: "somebody".to_owned(),
             weight: 1,
+            secret: secret.to_vec().into(),
         };
         self.handle(Input::Hello {
             hello,
+            caller: caller.clone(),
             outbox,
             answer,
             session,
@@ -137,12 +156,23 @@ impl Stage {
     }
 
     async fn worker(&mut self, instance: u8, held: &[(u8, u64, u64)]) -> Worker {
+        let worker = self.worker_as(instance, &Caller::default(), held).await;
+        worker.unwrap()
+    }
+
+    /// A worker that shows this credential.
+    async fn worker_as(
+        &mut self,
+        instance: u8,
+        caller: &Caller,
+        held: &[(u8, u64, u64)],
+    ) -> Result<Worker, Status> {
         let session = self.session();
         let (orders, receiver) = unbounded_channel();
         let (answer, mut answered) = oneshot::channel();
         let held = held.iter().map(|(run, job, fence)| v1::HeldLease {
             job: Some(v1::JobName {
-                run: vec![*run; 16].into(),
+                run: shown_run(&[*run; 16]).to_vec().into(),
                 job: *job,
             }),
             fence: *fence,
@@ -157,16 +187,17 @@ impl Stage {
         };
         self.handle(Input::Register {
             register,
+            caller: caller.clone(),
             orders,
             answer,
             session,
         })
         .await;
-        answered.try_recv().unwrap().unwrap();
-        Worker {
+        answered.try_recv().unwrap()?;
+        Ok(Worker {
             session,
             orders: receiver,
-        }
+        })
     }
 
     async fn reports(&mut self, worker: &Worker, fence: u64, kind: report::Kind) {
@@ -437,53 +468,4 @@ async fn a_worker_that_comes_back_in_time_goes_on() {
     stage.reports(&back, fence, written(1, "b")).await;
     stage.reports(&back, fence, exited(0)).await;
     assert_eq!(client.news(), ["output 1 of 7: b", "finished 7: Exited(0)"]);
-}
-
-/// Promise 4: a restart loses no accepted job, and none that runs.
-#[tokio::test]
-async fn a_broker_that_begins_anew_knows_its_jobs_and_adopts_leases() {
-    let directory = tempfile::tempdir().unwrap();
-    let start = || {
-        let (own, receiver) = unbounded_channel();
-        let journal = Journal::open(directory.path()).unwrap();
-        Stage {
-            core: Core::new(Policy::default(), journal, Box::new(Shelf(None)), own),
-            own: receiver,
-            now: Moment(0),
-            sessions: 0,
-        }
-    };
-    let mut stage = start();
-    let mut worker = stage.worker(1, &[]).await;
-    let client = stage.client_with(1, &[1, 2]).await;
-    // The journal has a thread of its own.
-    let written_down = stage.own.recv().await.unwrap();
-    stage.handle(written_down).await;
-    let leases = worker.leases();
-    assert_eq!(leases.len(), 2);
-    drop((stage, client, worker));
-
-    let mut stage = start();
-    let mut worker = stage.worker(1, &[(1, 1, leases[0])]).await;
-    assert!(worker.stops().is_empty(), "the lease is adopted");
-    let mut client = stage.client(1).await.unwrap();
-    assert_eq!(client.news()[0], "welcome, resumed: true");
-    assert!(
-        worker.leases().is_empty(),
-        "the client may know of outcomes"
-    );
-    stage.says(&client, acknowledge(&[])).await;
-    stage.says(&client, template()).await;
-    stage.says(&client, submit(&[1, 2])).await;
-    let again = worker.leases();
-    assert_eq!(again.len(), 1, "job 1 runs already");
-    assert!(again[0] > leases[1]);
-    stage
-        .reports(&worker, leases[0], report::Kind::Started(0))
-        .await;
-    stage.reports(&worker, leases[0], exited(0)).await;
-    stage.reports(&worker, again[0], exited(0)).await;
-    let mut news = client.news();
-    news.retain(|line| line.starts_with("finished"));
-    assert_eq!(news, ["finished 1: Exited(0)", "finished 2: Exited(0)"]);
 }

@@ -7,11 +7,13 @@ use tonic::Status;
 
 use super::jobs::Attempt;
 use super::kits::Answer;
+use super::templates::Unused;
 use super::{Core, Peer, Session};
 use crate::engine::backend::JobId;
 use crate::engine::broker::book::{Architecture, Credit, Fence, InputsId, JobKey, KitId, Offer};
+use crate::engine::broker::budgets::Caller;
 use crate::engine::broker::journal::{Entry, Instance, RunName};
-use crate::engine::broker::limits;
+use crate::engine::broker::limits::{self, Resource};
 use crate::engine::ids::WorkerId;
 use crate::engine::wire::to_proto::duration;
 use crate::engine::wire::v1::{self, session_event, worker_message, worker_order};
@@ -27,6 +29,8 @@ pub struct Worker {
     architecture: String,
     release: String,
     pub(super) connection: Option<Connection>,
+    /// Who registered it.
+    caller: Caller,
     is_draining: bool,
     sample: v1::Heartbeat,
     pub(super) kits: BTreeMap<KitId, Answer>,
@@ -90,6 +94,7 @@ impl Core {
     pub(super) fn register(
         &mut self,
         register: v1::Register,
+        caller: Caller,
         orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
         session: Session,
     ) -> Result<(), Status> {
@@ -112,6 +117,9 @@ impl Core {
                 register.name, register.architecture
             ))
         })?;
+        self.may_register(&caller, instance)?;
+        // Whoever was never here holds no leases of ours, whatever he says.
+        let may_hold = self.instances.contains_key(&instance) || self.absent.knows(instance);
         let id = match self.instances.get(&instance) {
             Some(id) => *id,
             None => {
@@ -126,18 +134,16 @@ impl Core {
                 id
             }
         };
-        let held: Vec<(JobKey, Fence)> = register
-            .held
-            .iter()
-            .filter_map(|held| Some((self.key(held.job.as_ref()?)?, Fence(held.fence))))
-            .collect();
-        let unknown = register
-            .held
-            .iter()
-            .filter(|held| held.job.as_ref().and_then(|job| self.key(job)).is_none())
-            .map(|held| held.fence);
-        let mut stop: Vec<u64> = unknown.collect();
-        let release = register.versions.map_or(String::new(), |it| it.release);
+        let (mut held, mut stop) = (Vec::new(), Vec::new());
+        for one in &register.held {
+            let key = one.job.as_ref().and_then(|job| self.key(job));
+            match key.filter(|_| may_hold) {
+                Some(key) => held.push((key, Fence(one.fence))),
+                None => stop.push(one.fence),
+            }
+        }
+        let mut release = register.versions.map_or(String::new(), |it| it.release);
+        limits::cut(&mut release);
         let before = self.workers.insert(
             id,
             Worker {
@@ -150,6 +156,7 @@ impl Core {
                     orders,
                     templates: BTreeSet::new(),
                 }),
+                caller,
                 is_draining: false,
                 sample: v1::Heartbeat::default(),
                 kits: BTreeMap::new(),
@@ -200,11 +207,36 @@ impl Core {
         Ok(())
     }
 
-    /// The job of this name, if its run is known.
+    /// Whether a process of a worker is who it says, and not one of too many.
+    fn may_register(&mut self, caller: &Caller, instance: Instance) -> Result<(), Status> {
+        let known = self.instances.get(&instance);
+        if let Some(before) = known.and_then(|id| self.workers.get(id)) {
+            return match before.caller.member == caller.member {
+                true => Ok(()),
+                false => Err(Status::permission_denied(
+                    "this process of a worker has registered with another credential",
+                )),
+            };
+        }
+        let others = self.workers.values();
+        let others = others.filter(|worker| worker.caller.principal == caller.principal);
+        let most = self.accounts.limits().most(Resource::Workers);
+        match (others.count() as u64) < most {
+            true => Ok(()),
+            false => {
+                let complaints = &mut self.accounts.complaints;
+                Err(complaints.refuse(&caller.principal, Resource::Workers, most))
+            }
+        }
+    }
+
+    /// The job of this name, if its run is known. A worker that the broker's earlier release had names
+    /// runs by what only clients know now.
     fn key(&self, name: &v1::JobName) -> Option<JobKey> {
         let run = RunName::try_from(&*name.run).ok()?;
+        let client = self.shown.get(&run).or_else(|| self.runs.get(&run));
         Some(JobKey {
-            client: *self.runs.get(&run)?,
+            client: *client?,
             job: JobId(name.job),
         })
     }
@@ -226,7 +258,8 @@ impl Core {
                 }
             }
             Kind::Reports(reports) => self.reports(id, reports.reports),
-            Kind::Heartbeat(heartbeat) => {
+            Kind::Heartbeat(mut heartbeat) => {
+                limits::cut(&mut heartbeat.degraded);
                 if let Some(worker) = self.workers.get_mut(&id) {
                     worker.sample = heartbeat;
                 }
@@ -241,9 +274,16 @@ impl Core {
         }
     }
 
-    pub(super) fn forget_templates(&mut self, unused: &[InputsId]) {
+    pub(super) fn forget_templates(&mut self, unused: &Unused) {
+        for kit in &unused.kits {
+            self.forget_kit(*kit);
+        }
+        let unused = unused.templates.as_slice();
         if unused.is_empty() {
             return;
+        }
+        for inputs in unused {
+            self.book.inputs_retired(*inputs);
         }
         for worker in self.workers.values_mut() {
             let Some(connection) = &mut worker.connection else {

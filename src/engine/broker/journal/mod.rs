@@ -17,6 +17,7 @@ use std::sync::mpsc::{SendError, channel};
 use std::thread::JoinHandle;
 
 use self::records::Records;
+use super::owner::Owner;
 
 /// A run's 16 bytes.
 pub type RunName = [u8; 16];
@@ -42,6 +43,8 @@ pub enum Entry {
         client: String,
         /// Its client's weight.
         weight: u32,
+        /// Whose it is.
+        owner: Owner,
     },
     /// A run's template, as it came.
     Template {
@@ -105,6 +108,8 @@ pub struct RememberedRun {
     pub client: String,
     /// Its client's weight.
     pub weight: u32,
+    /// Whose it is.
+    pub owner: Owner,
     /// Its templates by number.
     pub templates: Vec<(u32, Vec<u8>)>,
     /// Its jobs by number.
@@ -243,6 +248,7 @@ mod tests {
             run,
             client: "somebody".to_owned(),
             weight: 2,
+            owner: Owner::new(Some("client ann".to_owned()), &[3; 16]).unwrap(),
         }
     }
 
@@ -287,6 +293,8 @@ mod tests {
             (run.run, run.client.as_str(), run.weight),
             (RUN, "somebody", 2)
         );
+        let owner = Owner::new(Some("client ann".to_owned()), &[3; 16]).unwrap();
+        assert_eq!(run.owner, owner);
         assert_eq!(run.templates, [(3, b"t".to_vec())]);
         assert_eq!(run.jobs, [(2, 2_u64.to_be_bytes().into())]);
         assert_eq!(remembered.workers, [[2; 16]]);

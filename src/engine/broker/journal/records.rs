@@ -1,25 +1,40 @@
 //! The journal's file: tables of runs, templates, jobs and workers.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use redb::{
     Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageBackend,
     TableDefinition,
 };
 
+use super::super::owner::Owner;
 use super::{Entry, JournalError, Remembered, RememberedRun, Request};
 
 const RUNS: TableDefinition<'_, &[u8; 16], (&str, u32)> = TableDefinition::new("runs");
+/// By run: the credential, and the hash of the secret; empty where there is none. Not part of [`RUNS`],
+/// which journals of earlier releases have as it is.
+const OWNERS: TableDefinition<'_, &[u8; 16], (&str, &[u8])> = TableDefinition::new("owners");
 const TEMPLATES: TableDefinition<'_, (&[u8; 16], u32), &[u8]> = TableDefinition::new("templates");
 const JOBS: TableDefinition<'_, (&[u8; 16], u64), &[u8]> = TableDefinition::new("jobs");
 const WORKERS: TableDefinition<'_, &[u8; 16], ()> = TableDefinition::new("workers");
 const STARTS: TableDefinition<'_, (), u64> = TableDefinition::new("starts");
+
+/// What the database remembers of its file. Nothing is read after the start, so this needs to hold
+/// little more than what is being written; by default it would grow to a gigabyte.
+const CACHE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Batches that nobody waits for between two that are synced to the disk all the same. Only then are
+/// pages of the file used again: without it, a client that does nothing but open and end runs lets the
+/// file grow for ever.
+const UNSYNCED_MAX: u32 = 64;
 
 /// An open file.
 #[derive(Debug)]
 pub struct Records {
     database: Database,
     path: PathBuf,
+    unsynced: AtomicU32,
 }
 
 impl Records {
@@ -48,12 +63,28 @@ impl Records {
         let database = database.map_err(|error| failed(error.into()))?;
         let remembered = recall(&database).map_err(failed)?;
         let path = path.to_owned();
-        Ok((Records { database, path }, remembered))
+        let unsynced = AtomicU32::new(0);
+        let records = Records {
+            database,
+            path,
+            unsynced,
+        };
+        Ok((records, remembered))
     }
 
     /// Writes what requests ask for, in one transaction, and tells those who wait.
     pub fn carry_out(&self, batch: Vec<Request>) {
-        let result = write(&self.database, &batch);
+        let is_awaited = batch.iter().any(|request| request.done.is_some());
+        let unsynced = match is_awaited {
+            true => 0,
+            false => (self.unsynced.load(Ordering::Relaxed) + 1) % UNSYNCED_MAX,
+        };
+        self.unsynced.store(unsynced, Ordering::Relaxed);
+        let durability = match unsynced {
+            0 => Durability::Immediate,
+            _ => Durability::None,
+        };
+        let result = write(&self.database, &batch, durability);
         if let Err(error) = &result {
             tracing::error!(path = %self.path.display(), %error, "the journal cannot be written to");
         }
@@ -76,20 +107,22 @@ impl Records {
 fn checking() -> Builder {
     let mut builder = Database::builder();
     builder.set_check_integrity_on_open(true);
+    builder.set_cache_size(CACHE_BYTES);
     builder
 }
 
-fn write(database: &Database, batch: &[Request]) -> Result<(), redb::Error> {
+fn write(
+    database: &Database,
+    batch: &[Request],
+    durability: Durability,
+) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
-    let is_awaited = batch.iter().any(|request| request.done.is_some());
     transaction
-        .set_durability(match is_awaited {
-            true => Durability::Immediate,
-            false => Durability::None,
-        })
+        .set_durability(durability)
         .map_err(|error| redb::Error::Io(std::io::Error::other(error.to_string())))?;
     {
         let mut runs = transaction.open_table(RUNS)?;
+        let mut owners = transaction.open_table(OWNERS)?;
         let mut templates = transaction.open_table(TEMPLATES)?;
         let mut jobs = transaction.open_table(JOBS)?;
         let mut workers = transaction.open_table(WORKERS)?;
@@ -99,8 +132,10 @@ fn write(database: &Database, batch: &[Request]) -> Result<(), redb::Error> {
                     run,
                     client,
                     weight,
+                    owner,
                 } => {
                     runs.insert(run, (client.as_str(), *weight))?;
+                    owners.insert(run, owner.recorded())?;
                 }
                 Entry::Template {
                     run,
@@ -121,6 +156,7 @@ fn write(database: &Database, batch: &[Request]) -> Result<(), redb::Error> {
                 }
                 Entry::RunOver { run } => {
                     runs.remove(run)?;
+                    owners.remove(run)?;
                     templates.retain_in((run, 0)..=(run, u32::MAX), |_, _| false)?;
                     jobs.retain_in((run, 0)..=(run, u64::MAX), |_, _| false)?;
                 }
@@ -144,6 +180,7 @@ fn recall(database: &Database) -> Result<Remembered, redb::Error> {
         let before = table.get(())?.map_or(0, |number| number.value());
         table.insert((), before.saturating_add(1))?;
         transaction.open_table(RUNS)?;
+        transaction.open_table(OWNERS)?;
         transaction.open_table(TEMPLATES)?;
         transaction.open_table(JOBS)?;
         transaction.open_table(WORKERS)?;
@@ -152,6 +189,7 @@ fn recall(database: &Database) -> Result<Remembered, redb::Error> {
     transaction.commit()?;
     let reading = database.begin_read()?;
     let (templates, jobs) = (reading.open_table(TEMPLATES)?, reading.open_table(JOBS)?);
+    let owners = reading.open_table(OWNERS)?;
     let mut runs = Vec::new();
     for entry in reading.open_table(RUNS)?.iter()? {
         let (key, value) = entry?;
@@ -163,6 +201,10 @@ fn recall(database: &Database) -> Result<Remembered, redb::Error> {
             run,
             client: client.to_owned(),
             weight,
+            owner: owners.get(&run)?.map_or_else(Owner::default, |record| {
+                let (member, secret) = record.value();
+                Owner::of_record(member, secret)
+            }),
             templates: templates
                 .map(|entry| entry.map(|(key, value)| (key.value().1, value.value().to_vec())))
                 .collect::<Result<_, _>>()?,

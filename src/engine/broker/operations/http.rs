@@ -1,17 +1,22 @@
 //! `/metrics`, `/healthz` and `/readyz` by HTTP. Deliberately absent: anything that changes
 //! something, and names of runs, clients or workers, since no credential is asked for.
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::Listener;
 use tokio::net::TcpListener;
 
 use super::figures::Figures;
 use super::health::{Health, Readiness};
 use super::metrics::{self, CONTENT_TYPE};
+use crate::engine::broker::budgets::Budgets;
 use crate::engine::broker::cas::Storage;
+use crate::engine::broker::connections::{Connection, Connections};
 use crate::engine::broker::services::Door;
 
 /// What is asked.
@@ -32,7 +37,38 @@ pub async fn serve(listener: TcpListener, sources: Sources) -> std::io::Result<(
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .with_state(sources);
-    axum::serve(listener, pages).await
+    axum::serve(Watchers::new(listener), pages).await
+}
+
+/// Connections of those who watch. Nobody shows a credential here, so each has a limited time, and there
+/// are few at once: who asks every few seconds connects again.
+struct Watchers {
+    listener: TcpListener,
+    connections: Connections,
+}
+
+impl Watchers {
+    fn new(listener: TcpListener) -> Watchers {
+        Watchers {
+            listener,
+            connections: Connections::new(Budgets::default()),
+        }
+    }
+}
+
+impl Listener for Watchers {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        let connection = self.connections.accept(&self.listener).await;
+        let remote = connection.remote();
+        (connection, remote)
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
 }
 
 async fn figures(State(sources): State<Sources>) -> Response {

@@ -1,5 +1,6 @@
 //! Figures as text in the OpenMetrics format, which Prometheus reads.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -91,14 +92,15 @@ impl Collector for Figures {
     }
 }
 
-/// What a pool is called: what its jobs need of workers.
+/// What a pool is called: what its jobs need of workers. Which toolbox it is does not show: they come and
+/// go, and each would be a time series for ever.
 fn pool(pool: &PoolStatus) -> String {
     let architecture = match pool.architecture {
         Architecture::X86_64 => "x86_64",
         Architecture::Aarch64 => "aarch64",
     };
     match pool.kit {
-        Some(kit) => format!("{architecture}/toolbox-{}", kit.0),
+        Some(_) => format!("{architecture}/toolbox"),
         None => architecture.to_owned(),
     }
 }
@@ -106,22 +108,29 @@ fn pool(pool: &PoolStatus) -> String {
 impl Figures {
     fn queue(&self, writer: &mut Writer<'_>) -> fmt::Result {
         let book = &self.core.book;
-        let of = |figure: fn(&PoolStatus) -> u64| -> Vec<(String, u64)> {
-            let pools = book.pools.iter();
-            pools.map(|status| (pool(status), figure(status))).collect()
+        type Fold = fn(u64, u64) -> u64;
+        let of = |figure: fn(&PoolStatus) -> u64, fold: Fold| -> Vec<(String, u64)> {
+            let mut pools = BTreeMap::new();
+            for status in &book.pools {
+                let entry = pools.entry(pool(status)).or_default();
+                *entry = fold(*entry, figure(status));
+            }
+            pools.into_iter().collect()
         };
+        // Workers serve many toolboxes with the same slots.
+        let (sum, most): (Fold, Fold) = (u64::saturating_add, u64::max);
         let depth = (
             "queue_depth",
             "Jobs that wait, by what they need of workers",
         );
-        writer.gauges(depth, "pool", &of(|status| status.queued as u64))?;
+        writer.gauges(depth, "pool", &of(|status| status.queued as u64, sum))?;
         let ready = (
             "queue_ready",
             "Jobs that would start if a slot were free, by what they need of workers",
         );
-        writer.gauges(ready, "pool", &of(|status| status.ready as u64))?;
+        writer.gauges(ready, "pool", &of(|status| status.ready as u64, sum))?;
         let slots = ("pool_slots", "Slots that take jobs, by what the jobs need");
-        writer.gauges(slots, "pool", &of(|status| status.slots))?;
+        writer.gauges(slots, "pool", &of(|status| status.slots, most))?;
         writer.gauge(
             "queue_delayed",
             "Jobs that wait for a time after a lost attempt",
@@ -284,7 +293,11 @@ mod tests {
             slots: 16,
         };
         Status {
-            pools: vec![pool(None, 4), pool(Some(KitId(2)), 7)],
+            pools: vec![
+                pool(None, 4),
+                pool(Some(KitId(2)), 7),
+                pool(Some(KitId(300)), 5),
+            ],
             workers: Vec::new(),
             clients: Vec::new(),
             queued: 11,

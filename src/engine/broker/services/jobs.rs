@@ -1,12 +1,18 @@
 //! Sessions of clients.
 
+use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::Door;
+use super::{Door, first};
+use crate::engine::broker::budgets::Caller;
 use crate::engine::broker::core::Input;
 use crate::engine::broker::core::outbox::{Outlet, outbox};
 use crate::engine::wire::v1::jobs_server::Jobs;
 use crate::engine::wire::v1::{ClientMessage, SessionEvent, client_message};
+
+/// Jobs, and bytes, of a message that is not worth a thought: a thousand such messages may wait.
+const JOBS_SMALL: usize = 64;
+const BYTES_SMALL: usize = 64 * 1024;
 
 /// See `proto/maelstrom/v1/client.proto`.
 pub struct JobsService {
@@ -20,6 +26,21 @@ impl JobsService {
     }
 }
 
+/// Whether a message may take much memory.
+fn is_large(message: &ClientMessage) -> bool {
+    match &message.kind {
+        Some(client_message::Kind::Submit(submit)) => {
+            let bytes = || submit.jobs.iter().map(Message::encoded_len).sum::<usize>();
+            submit.jobs.len() > JOBS_SMALL || bytes() > BYTES_SMALL
+        }
+        Some(client_message::Kind::Acknowledge(acknowledge)) => {
+            acknowledge.jobs.len() > BYTES_SMALL / size_of::<u64>()
+        }
+        Some(client_message::Kind::Template(_)) => true,
+        _ => false,
+    }
+}
+
 #[tonic::async_trait]
 impl Jobs for JobsService {
     type SessionStream = Outlet<SessionEvent>;
@@ -28,9 +49,11 @@ impl Jobs for JobsService {
         &self,
         request: Request<Streaming<ClientMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
+        let caller = Caller::of(&request);
         let mut messages = request.into_inner();
-        let first = messages.message().await?.and_then(|message| message.kind);
-        let Some(client_message::Kind::Hello(hello)) = first else {
+        let first = first(&mut messages, "hello").await?;
+        let Some(client_message::Kind::Hello(hello)) = first.and_then(|message| message.kind)
+        else {
             return Err(Status::invalid_argument("a session begins with `hello`"));
         };
         let session = self.door.session();
@@ -38,15 +61,18 @@ impl Jobs for JobsService {
         let (outbox, outlet) = outbox(move || drop(own.send(Input::Room(session))));
         let hello = |answer| Input::Hello {
             hello,
+            caller,
             outbox,
             answer,
             session,
         };
         self.door.introduce(hello).await?;
-        self.door
-            .read(session, messages, move |message: ClientMessage| {
-                Some(Input::Client(session, message.kind?))
-            });
+        self.door.read(
+            session,
+            messages,
+            is_large,
+            move |message: ClientMessage| Some(Input::Client(session, message.kind?)),
+        );
         Ok(Response::new(outlet))
     }
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::{
     Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel,
 };
-use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tonic::service::RoutesBuilder;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
@@ -24,6 +24,7 @@ use tonic::{Status, Streaming};
 use super::book::Moment;
 use super::core::{Core, Input, Inventory, Policy, Session};
 use super::journal::{Journal, Remembered};
+use super::limits::{HEADER_BYTES_MAX, HELLO_MAX, RESETS_MAX, STREAMS_PER_CONNECTION_MAX};
 use super::operations::figures::CoreFigures;
 use crate::engine::security::guard::Access;
 use crate::engine::security::roles::Role;
@@ -34,6 +35,9 @@ use crate::engine::wire::v1::workers_server::WorkersServer;
 
 /// Messages that wait for the core: enough that it is never idle while there are some.
 const INBOX_MAX: usize = 1024;
+
+/// Large messages among them, each of which may have 4 MiB: whoever sends more waits.
+const LARGE_MAX: usize = 16;
 
 /// Inputs between two rounds of decisions.
 const BATCH_MAX: usize = 256;
@@ -52,6 +56,8 @@ pub struct Door {
     inbox: Sender<Input>,
     own: UnboundedSender<Input>,
     sessions: Arc<AtomicU64>,
+    /// For those messages that take much memory.
+    large: Arc<Semaphore>,
     end: Arc<Notify>,
 }
 
@@ -76,6 +82,7 @@ pub fn open(
         inbox,
         own,
         sessions: Arc::default(),
+        large: Arc::new(Semaphore::new(LARGE_MAX)),
         end: Arc::default(),
     };
     let engine = Engine {
@@ -171,21 +178,37 @@ impl Door {
         &self,
         session: Session,
         mut messages: Streaming<M>,
+        is_large: fn(&M) -> bool,
         input: impl Fn(M) -> Option<Input> + Send + 'static,
     ) {
         let door = self.clone();
         tokio::spawn(async move {
             while let Ok(Some(message)) = messages.message().await {
+                let is_large = is_large(&message);
                 // A kind of message that a newer version has is passed over.
-                let Some(input) = input(message) else {
+                let Some(mut input) = input(message) else {
                     continue;
                 };
+                if is_large && let Ok(permit) = Arc::clone(&door.large).acquire_owned().await {
+                    input = Input::Large(Box::new(input), permit);
+                }
                 if door.inbox.send(input).await.is_err() {
                     return;
                 }
             }
             drop(door.inbox.send(Input::Gone(session)).await);
         });
+    }
+}
+
+/// What a stream begins with. Whoever does not say it has no use for a connection.
+async fn first<M>(messages: &mut Streaming<M>, expected: &str) -> Result<Option<M>, Status> {
+    match timeout(HELLO_MAX, messages.message()).await {
+        Ok(first) => first,
+        Err(_) => Err(Status::deadline_exceeded(format!(
+            "nothing came for {} s: `{expected}` comes first",
+            HELLO_MAX.as_secs()
+        ))),
     }
 }
 
@@ -199,6 +222,10 @@ pub fn server() -> Server {
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(KEEP_ALIVE_PERIOD))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_MAX))
+        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
+        .http2_max_local_error_reset_streams(Some(RESETS_MAX))
 }
 
 /// Adds the broker's services, each for those who may call it.

@@ -193,7 +193,7 @@ impl Remote {
         }
         let clients = cluster.clients.into_iter().map(|client| ClusterClient {
             name: client.name,
-            run: RunId::of(&client.run),
+            run: RunId::of_shown(&client.run),
             queued: client.queued,
             running: client.running,
         });

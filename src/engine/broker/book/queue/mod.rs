@@ -21,7 +21,7 @@ mod supply;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::pool::{Load, Pool, PoolKey};
-use self::share::{Share, Virtual};
+use self::share::{Portion, Share, Virtual};
 use super::{Architecture, ClientId, Gate, Inputs, InputsId, JobKey, Kind, Limits};
 use crate::engine::backend::JobId;
 use crate::engine::ids::WorkerId;
@@ -42,7 +42,7 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct Client {
     gate: Gate,
-    weight: u32,
+    portion: Portion,
     shares: BTreeMap<Architecture, Share>,
     kinds: BTreeMap<Kind, BTreeMap<Turn, JobId>>,
     lanes: BTreeMap<PoolKey, Lane>,
@@ -109,15 +109,16 @@ impl Queue {
         }
     }
 
-    pub(super) fn client_joined(&mut self, client: ClientId, weight: u32) {
+    pub(super) fn client_joined(&mut self, client: ClientId, weight: u32, among: u32) {
+        let portion = Portion { weight, among };
         let entry = self.clients.entry(client).or_insert_with(|| Client {
             gate: Gate::Open,
-            weight,
+            portion,
             shares: BTreeMap::new(),
             kinds: BTreeMap::new(),
             lanes: BTreeMap::new(),
         });
-        entry.weight = weight;
+        entry.portion = portion;
     }
 
     pub(super) fn client_gate(&mut self, client: ClientId, gate: Gate) {
@@ -147,7 +148,7 @@ impl Queue {
 
     pub(super) fn gate(&self, client: ClientId) -> Option<(Gate, u32)> {
         let client = self.clients.get(&client)?;
-        Some((client.gate, client.weight))
+        Some((client.gate, client.portion.weight))
     }
 
     /// How many queues a client has, not counting that of this kind.
@@ -197,9 +198,11 @@ impl Queue {
         let architecture = front.kind.architecture;
         let clock = self.clocks.entry(architecture).or_default();
         let share = client.shares.entry(architecture);
-        share
-            .or_insert_with(|| Share::new(&self.limits))
-            .serve(clock, client.weight, &self.limits);
+        share.or_insert_with(|| Share::new(&self.limits)).serve(
+            clock,
+            client.portion,
+            &self.limits,
+        );
         let all = client.lanes.range(PoolKey::first(architecture)..);
         let lanes: Vec<PoolKey> = all
             .map(|(pool, _)| *pool)
@@ -291,7 +294,7 @@ impl Queue {
         let share = share.or_insert_with(|| Share::new(&self.limits));
         if counted > 0 && share.lanes == 0 {
             let clock = self.clocks.entry(key.architecture).or_default();
-            share.begin(*clock, client.weight, &self.limits);
+            share.begin(*clock, client.portion, &self.limits);
         }
         let listed = (counted > 0).then(|| share.account());
         if lane.listed != listed {

@@ -19,6 +19,14 @@ use crate::engine::broker::book::Limits;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Virtual(u64);
 
+/// What part of the slot time is a client's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Portion {
+    pub(super) weight: u32,
+    /// Of how many that weight is meant: 1, or the weights of all runs that share what one has.
+    pub(super) among: u32,
+}
+
 const MICROS_PER_MILLI: u64 = 1000;
 
 /// A new duration counts for an eighth of the average, so one long job does not change a client's
@@ -48,24 +56,26 @@ impl Share {
         self.account
     }
 
-    fn charge(&self, weight: u32, limits: &Limits) -> u64 {
-        let weight = u64::from(weight.clamp(1, limits.weight_max.max(1)));
+    fn charge(&self, portion: Portion, limits: &Limits) -> u64 {
+        let weight = u64::from(portion.weight.clamp(1, limits.weight_max.max(1)));
         let charged_ms = self.mean_ms.min(limits.charge_max_ms).max(1);
-        (charged_ms.saturating_mul(MICROS_PER_MILLI) / weight).max(1)
+        let among = u64::from(portion.among.max(1));
+        let charged = charged_ms.saturating_mul(MICROS_PER_MILLI);
+        (charged.saturating_mul(among) / weight).max(1)
     }
 
     /// The client has something to run again.
-    pub(super) fn begin(&mut self, clock: Virtual, weight: u32, limits: &Limits) {
-        let entry = clock.0.saturating_add(self.charge(weight, limits));
+    pub(super) fn begin(&mut self, clock: Virtual, portion: Portion, limits: &Limits) {
+        let entry = clock.0.saturating_add(self.charge(portion, limits));
         self.account = self.account.max(Virtual(entry));
     }
 
     /// The client gets a lease. Moves the clock.
-    pub(super) fn serve(&mut self, clock: &mut Virtual, weight: u32, limits: &Limits) {
+    pub(super) fn serve(&mut self, clock: &mut Virtual, portion: Portion, limits: &Limits) {
         let lag_max = limits.lag_max_ms.saturating_mul(MICROS_PER_MILLI);
         let start = self.account.max(Virtual(clock.0.saturating_sub(lag_max)));
         *clock = start.max(*clock);
-        self.account = Virtual(start.0.saturating_add(self.charge(weight, limits)));
+        self.account = Virtual(start.0.saturating_add(self.charge(portion, limits)));
     }
 
     /// A job of the client had a slot for so long.

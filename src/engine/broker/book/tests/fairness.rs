@@ -85,6 +85,20 @@ impl Shop {
     }
 }
 
+/// Promise 9: runs are no way to more than others have.
+#[test]
+fn many_runs_of_one_client_get_what_one_run_of_another_gets() {
+    let mut shop = Shop::new(1);
+    for run in 1..=20 {
+        shop.client(run, 100, 1_000, 100);
+        shop.book.client_shares(ClientId(run), 100, 2_000);
+    }
+    shop.client(21, 1, 1_000, 100);
+    shop.busy(2_000);
+    let honest = shop.order.iter().filter(|client| **client == 21).count();
+    assert!((900..=1_100).contains(&honest), "{honest} of 2000");
+}
+
 #[test]
 fn promise_7_leases_are_shared_by_weight() {
     let mut shop = Shop::new(1);

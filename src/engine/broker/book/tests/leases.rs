@@ -270,6 +270,7 @@ fn promise_7_limits_are_said() {
     let limits = Limits {
         jobs_per_client_max: 2,
         jobs_max: 3,
+        jobs_guaranteed: 0,
         kinds_per_client_max: 1,
         ..Limits::default()
     };

@@ -139,6 +139,7 @@ fn limits() -> Limits {
     Limits {
         jobs_per_client_max: 6,
         jobs_max: 14,
+        jobs_guaranteed: 0,
         kinds_per_client_max: 4,
         returns_free_max: 1,
         prefetch_per_worker: 1,

@@ -144,11 +144,38 @@ fn toolboxes_of_a_worker_are_limited() {
         ..exact()
     });
     book.join(1, 8, 0);
-    for kit in [5, 6] {
-        book.worker_offers(WorkerId(1), KitId(kit), HasKit::Yes);
-    }
+    let offer = |book: &mut Book, kit, has| book.worker_offers(WorkerId(1), KitId(kit), has);
+    assert_eq!(offer(&mut book, 5, HasKit::Yes), Offered::Taken);
+    assert_eq!(offer(&mut book, 5, HasKit::Yes), Offered::Taken);
+    assert_eq!(
+        offer(&mut book, 6, HasKit::Yes),
+        Offered::TooMany { limit: 1 }
+    );
     assert_eq!(book.slots_for(X86, Some(KitId(5))), 8);
     assert_eq!(book.slots_for(X86, Some(KitId(6))), 0);
+    assert_eq!(offer(&mut book, 5, HasKit::No), Offered::Taken);
+    assert_eq!(offer(&mut book, 6, HasKit::Yes), Offered::Taken);
+    assert_eq!(book.slots_for(X86, Some(KitId(6))), 8);
+}
+
+/// Promise 9: what one client has keeps no other out.
+#[test]
+fn a_full_book_has_room_for_who_has_little() {
+    let mut book = book_with(Limits {
+        jobs_max: 5,
+        jobs_guaranteed: 2,
+        ..exact()
+    });
+    book.client_joined(ClientId(2), 1);
+    let mut submit = |client, job| book.submit(key(client, job), demand(kind(0)), at(0));
+    for job in 0..5 {
+        assert_eq!(submit(1, job), Ok(Submitted::New));
+    }
+    let full = Err(Refused::BookFull { limit: 5 });
+    assert_eq!(submit(1, 5), full);
+    assert_eq!(submit(2, 0), Ok(Submitted::New));
+    assert_eq!(submit(2, 1), Ok(Submitted::New));
+    assert_eq!(submit(2, 2), full);
 }
 
 #[test]

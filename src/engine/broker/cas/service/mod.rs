@@ -21,6 +21,7 @@ use tonic::Status;
 use super::actions::ActionResults;
 use super::error::StorageError;
 use super::storage::Storage;
+use crate::engine::broker::budgets::Budgets;
 use crate::engine::reapi::limits::MESSAGE_BYTES_MAX;
 use crate::engine::reapi::v2::action_cache_server::ActionCacheServer;
 use crate::engine::reapi::v2::capabilities_server::CapabilitiesServer;
@@ -43,9 +44,14 @@ pub struct Services {
 impl Services {
     /// Services over a storage, with the action results that its directory holds.
     pub async fn start(storage: Storage) -> Result<Services, StorageError> {
+        Services::within(storage, Budgets::default()).await
+    }
+
+    /// The same, where clients have these budgets.
+    pub async fn within(storage: Storage, budgets: Budgets) -> Result<Services, StorageError> {
         let actions = ActionResults::open(storage.clone()).await?;
         Ok(Services {
-            uploads: Uploads::start(storage.clone()),
+            uploads: Uploads::start(storage.clone(), budgets),
             storage,
             actions,
         })

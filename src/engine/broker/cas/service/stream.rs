@@ -4,12 +4,15 @@ use std::io::Write;
 use std::pin::Pin;
 
 use futures::stream::{self, Stream};
+use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::super::reader::BlobReader;
 use super::super::storage::Storage;
 use super::unsigned;
 use super::uploads::{Claim, Last, Part, Progress, Uploads};
+use crate::engine::broker::budgets::Caller;
+use crate::engine::broker::limits::SILENCE_MAX;
 use crate::engine::reapi::bytestream::byte_stream_server::ByteStream;
 use crate::engine::reapi::bytestream::{
     QueryWriteStatusRequest, QueryWriteStatusResponse, ReadRequest, ReadResponse, WriteRequest,
@@ -67,9 +70,9 @@ impl ByteStream for StreamService {
         &self,
         request: Request<Streaming<WriteRequest>>,
     ) -> Result<Response<WriteResponse>, Status> {
+        let who = Caller::of(&request).principal;
         let mut parts = request.into_inner();
-        let first = parts
-            .message()
+        let first = next_part(&mut parts)
             .await?
             .ok_or_else(|| Status::invalid_argument("the stream ended before its first message"))?;
         let text = first.resource_name.clone();
@@ -77,7 +80,7 @@ impl ByteStream for StreamService {
         if self.storage.contains(&name.digest) {
             return Ok(whole(already_there(&name)));
         }
-        let mut upload = self.uploads.claim(name.clone())?;
+        let mut upload = self.uploads.claim(who, name.clone())?;
         let mut next = Some((Part::First, first));
         let mut arrived = 0;
         while let Some((part, message)) = next {
@@ -96,7 +99,9 @@ impl ByteStream for StreamService {
                 upload.forget();
                 return Ok(whole(already_there(&name)));
             }
-            next = parts.message().await?.map(|message| (Part::Next, message));
+            next = next_part(&mut parts)
+                .await?
+                .map(|message| (Part::Next, message));
         }
         Ok(whole(committed(arrived)))
     }
@@ -105,6 +110,7 @@ impl ByteStream for StreamService {
         &self,
         request: Request<QueryWriteStatusRequest>,
     ) -> Result<Response<QueryWriteStatusResponse>, Status> {
+        let who = Caller::of(&request).principal;
         let name = WriteName::parse(&request.into_inner().resource_name)?;
         if self.storage.contains(&name.digest) {
             return Ok(Response::new(QueryWriteStatusResponse {
@@ -113,11 +119,22 @@ impl ByteStream for StreamService {
             }));
         }
         // An upload that nobody knows begins at 0, as a new one does.
-        let arrived = self.uploads.arrived_bytes(&name).unwrap_or(0);
+        let arrived = self.uploads.arrived_bytes(&(who, name)).unwrap_or(0);
         Ok(Response::new(QueryWriteStatusResponse {
             committed_size: committed(arrived),
             complete: false,
         }))
+    }
+}
+
+/// What comes next of an upload. One that is silent is given up: another stream may go on with it.
+async fn next_part(parts: &mut Streaming<WriteRequest>) -> Result<Option<WriteRequest>, Status> {
+    match timeout(SILENCE_MAX, parts.message()).await {
+        Ok(part) => part,
+        Err(_) => Err(Status::deadline_exceeded(format!(
+            "nothing came of the upload for {} s",
+            SILENCE_MAX.as_secs()
+        ))),
     }
 }
 

@@ -7,9 +7,11 @@
 //! - One stream at a time adds to an upload: the one that claimed it last. An earlier one, whose
 //!   connection may be dead without our knowing, is refused with its next part.
 //! - What nobody continues is removed after [`UPLOAD_IDLE`]; what is damaged, at once.
-//! - There are at most [`UPLOADS_MAX`].
+//! - An upload is its client's: nobody else goes on with it, whatever name he says.
+//! - Each client has a budget of them, and there are at most [`UPLOADS_MAX`]; so many that a client has
+//!   some in any case.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -20,9 +22,11 @@ use super::super::error::StorageError;
 use super::super::storage::Storage;
 use super::super::writer::BlobWriter;
 use crate::container::digest::Digest;
+use crate::engine::broker::budgets::{Budgets, Hold, Principal};
+use crate::engine::broker::limits::{Resource, UPLOADS_GUARANTEED, UPLOADS_MAX};
 use crate::engine::error::with_causes;
 use crate::engine::reapi::compression::{self, Unpacker};
-use crate::engine::reapi::limits::{UPLOAD_IDLE, UPLOADS_MAX};
+use crate::engine::reapi::limits::UPLOAD_IDLE;
 use crate::engine::reapi::resource::{Encoding, WriteName};
 
 /// How often idle uploads are looked for, as a part of the time that they have.
@@ -33,11 +37,15 @@ const SWEEPS_PER_IDLE: u32 = 4;
 pub(in super::super) struct Uploads {
     table: Arc<Mutex<Table>>,
     storage: Storage,
+    budgets: Budgets,
 }
+
+/// Whose an upload is, and what he calls it.
+type Key = (Principal, WriteName);
 
 #[derive(Debug, Default)]
 struct Table {
-    uploads: HashMap<WriteName, Entry>,
+    uploads: HashMap<Key, Entry>,
     claims: u64,
 }
 
@@ -45,6 +53,7 @@ struct Table {
 struct Entry {
     upload: Arc<Mutex<Upload>>,
     state: State,
+    _budget: [Hold; 2],
 }
 
 #[derive(Debug)]
@@ -87,7 +96,7 @@ enum Sink {
 #[derive(Debug)]
 pub(in super::super) struct Claim {
     uploads: Uploads,
-    name: WriteName,
+    key: Key,
     number: u64,
     upload: Arc<Mutex<Upload>>,
 }
@@ -112,44 +121,64 @@ pub(in super::super) enum Part {
 
 impl Uploads {
     /// No upload yet. Must be called in a runtime, on which idle uploads are looked for.
-    pub(super) fn start(storage: Storage) -> Self {
+    pub(super) fn start(storage: Storage, budgets: Budgets) -> Self {
         let table = Arc::default();
         tokio::spawn(sweep_now_and_then(Arc::downgrade(&table)));
-        Uploads { table, storage }
+        Uploads {
+            table,
+            storage,
+            budgets,
+        }
     }
 
-    /// Takes up an upload, or begins one.
-    pub(super) fn claim(&self, name: WriteName) -> Result<Claim, Status> {
+    /// Takes up an upload of somebody, or begins one.
+    pub(super) fn claim(&self, who: Principal, name: WriteName) -> Result<Claim, Status> {
+        let key = (who, name);
         let mut table = lock(&self.table);
-        if table.uploads.len() >= UPLOADS_MAX && !table.uploads.contains_key(&name) {
-            return Err(Status::resource_exhausted(format!(
-                "{UPLOADS_MAX} uploads are under way: try {} again later",
-                name.digest
-            )));
-        }
         table.claims += 1;
         let number = table.claims;
-        let entry = table.uploads.entry(name.clone()).or_insert_with(|| Entry {
-            upload: Arc::new(Mutex::new(Upload {
-                name: name.clone(),
-                claim: number,
-                arrived_bytes: 0,
-                sink: Sink::Unopened,
-            })),
-            state: State::Claimed(number),
-        });
+        let count = table.uploads.len();
+        let entry = match table.uploads.entry(key.clone()) {
+            hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            hash_map::Entry::Vacant(entry) => {
+                let budget = self.afford(&key, count)?;
+                entry.insert(Entry {
+                    upload: Arc::new(Mutex::new(Upload {
+                        name: key.1.clone(),
+                        claim: number,
+                        arrived_bytes: 0,
+                        sink: Sink::Unopened,
+                    })),
+                    state: State::Claimed(number),
+                    _budget: budget,
+                })
+            }
+        };
         entry.state = State::Claimed(number);
         Ok(Claim {
             upload: Arc::clone(&entry.upload),
             uploads: self.clone(),
-            name,
+            key,
             number,
         })
     }
 
+    /// What an upload more takes of its client's budget, where there are so many of all clients.
+    fn afford(&self, (who, name): &Key, count: usize) -> Result<[Hold; 2], Status> {
+        if count >= UPLOADS_MAX && self.budgets.used(who, Resource::Uploads) >= UPLOADS_GUARANTEED {
+            return Err(Status::resource_exhausted(format!(
+                "{UPLOADS_MAX} uploads of all clients are under way: try {} again later",
+                name.digest
+            )));
+        }
+        let one = self.budgets.take(who, Resource::Uploads, 1)?;
+        let bytes = name.digest.size_bytes;
+        Ok([one, self.budgets.take(who, Resource::UploadBytes, bytes)?])
+    }
+
     /// How much of an upload has arrived, if there is one.
-    pub(super) fn arrived_bytes(&self, name: &WriteName) -> Option<u64> {
-        let upload = Arc::clone(&lock(&self.table).uploads.get(name)?.upload);
+    pub(super) fn arrived_bytes(&self, key: &Key) -> Option<u64> {
+        let upload = Arc::clone(&lock(&self.table).uploads.get(key)?.upload);
         Some(lock(&upload).arrived_bytes)
     }
 }
@@ -157,13 +186,13 @@ impl Uploads {
 impl Table {
     /// What is removed gives its file back when it is dropped.
     fn sweep(&mut self, now: Instant) -> Vec<Entry> {
-        let is_over = |_name: &WriteName, entry: &mut Entry| match entry.state {
+        let is_over = |_key: &Key, entry: &mut Entry| match entry.state {
             State::Claimed(_) => false,
             State::Idle(since) => now.saturating_duration_since(since) >= UPLOAD_IDLE,
         };
         self.uploads
             .extract_if(is_over)
-            .map(|(_name, entry)| entry)
+            .map(|(_key, entry)| entry)
             .collect()
     }
 }
@@ -202,7 +231,7 @@ impl Claim {
         if upload.claim != self.number {
             return Err(Status::aborted(format!(
                 "another stream has taken over the upload of {}",
-                self.name.digest
+                self.key.1.digest
             )));
         }
         upload.check_offset(part, offset)?;
@@ -226,9 +255,9 @@ impl Claim {
     /// The upload is over, or not needed.
     pub(super) fn forget(&self) {
         let mut table = lock(&self.uploads.table);
-        let ours = table.uploads.get(&self.name);
+        let ours = table.uploads.get(&self.key);
         if ours.is_some_and(|entry| Arc::ptr_eq(&entry.upload, &self.upload)) {
-            table.uploads.remove(&self.name);
+            table.uploads.remove(&self.key);
         }
     }
 }
@@ -236,7 +265,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut table = lock(&self.uploads.table);
-        if let Some(entry) = table.uploads.get_mut(&self.name)
+        if let Some(entry) = table.uploads.get_mut(&self.key)
             && matches!(entry.state, State::Claimed(number) if number == self.number)
         {
             entry.state = State::Idle(Instant::now());

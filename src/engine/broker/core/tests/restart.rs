@@ -97,3 +97,52 @@ async fn a_worker_that_was_drained_is_not_waited_for() {
     let mut other = stage.worker(2, &[]).await;
     assert_eq!(other.leases().len(), 1);
 }
+
+/// Promise 4: a restart loses no accepted job, and none that runs.
+#[tokio::test]
+async fn a_broker_that_begins_anew_knows_its_jobs_and_adopts_leases() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = || {
+        let (own, receiver) = unbounded_channel();
+        let journal = Journal::open(directory.path()).unwrap();
+        Stage {
+            core: Core::new(Policy::default(), journal, Box::new(Shelf(None)), own),
+            own: receiver,
+            now: Moment(0),
+            sessions: 0,
+        }
+    };
+    let mut stage = start();
+    let mut worker = stage.worker(1, &[]).await;
+    let client = stage.client_with(1, &[1, 2]).await;
+    // The journal has a thread of its own.
+    let written_down = stage.own.recv().await.unwrap();
+    stage.handle(written_down).await;
+    let leases = worker.leases();
+    assert_eq!(leases.len(), 2);
+    drop((stage, client, worker));
+
+    let mut stage = start();
+    let mut worker = stage.worker(1, &[(1, 1, leases[0])]).await;
+    assert!(worker.stops().is_empty(), "the lease is adopted");
+    let mut client = stage.client(1).await.unwrap();
+    assert_eq!(client.news()[0], "welcome, resumed: true");
+    assert!(
+        worker.leases().is_empty(),
+        "the client may know of outcomes"
+    );
+    stage.says(&client, acknowledge(&[])).await;
+    stage.says(&client, template()).await;
+    stage.says(&client, submit(&[1, 2])).await;
+    let again = worker.leases();
+    assert_eq!(again.len(), 1, "job 1 runs already");
+    assert!(again[0] > leases[1]);
+    stage
+        .reports(&worker, leases[0], report::Kind::Started(0))
+        .await;
+    stage.reports(&worker, leases[0], exited(0)).await;
+    stage.reports(&worker, again[0], exited(0)).await;
+    let mut news = client.news();
+    news.retain(|line| line.starts_with("finished"));
+    assert_eq!(news, ["finished 1: Exited(0)", "finished 2: Exited(0)"]);
+}

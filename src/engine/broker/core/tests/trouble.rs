@@ -124,6 +124,7 @@ async fn what_makes_no_sense_ends_the_connection_and_nothing_else() {
         run: vec![3; 16].into(),
         name: "somebody".to_owned(),
         weight: 1,
+        ..v1::Hello::default()
     };
     for (code, change) in [
         (Code::FailedPrecondition, 0),
@@ -148,6 +149,7 @@ async fn what_makes_no_sense_ends_the_connection_and_nothing_else() {
         stage
             .handle(Input::Hello {
                 hello,
+                caller: Caller::default(),
                 outbox,
                 answer,
                 session,

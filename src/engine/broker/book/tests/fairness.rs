@@ -90,10 +90,10 @@ impl Shop {
 fn many_runs_of_one_client_get_what_one_run_of_another_gets() {
     let mut shop = Shop::new(1);
     for run in 1..=20 {
-        shop.client(run, 100, 100, 100);
+        shop.client(run, 100, 1_000, 100);
         shop.book.client_shares(ClientId(run), 100, 2_000);
     }
-    shop.client(21, 1, 100, 100);
+    shop.client(21, 1, 1_000, 100);
     shop.busy(2_000);
     let honest = shop.order.iter().filter(|client| **client == 21).count();
     assert!((900..=1_100).contains(&honest), "{honest} of 2000");

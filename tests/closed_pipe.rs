@@ -60,7 +60,7 @@ fn whoever_is_not_read_any_more_ends_without_a_word() {
         unread(program, &["--print-config"], here);
     }
     unread(WORKER, &["--print-config", "--broker=localhost:1"], here);
-    unread(BROKER, &["--cache-root=cache"], here);
+    unread(BROKER, &["--cache-root=cache", "--log-level=error"], here);
     unread(
         BROKER,
         &["credentials", "init", "team", "--name=host"],

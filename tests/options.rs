@@ -15,10 +15,11 @@ use maelstrom::runners::{cargo, go, jobs, pytest};
 type Row = (&'static str, Kind, Option<char>, Option<&'static str>);
 
 /// What every client has.
-const CLIENT: [Row; 4] = [
+const CLIENT: [Row; 5] = [
     ("slots", Kind::Number, None, None),
     ("broker", Kind::Text, Some('b'), None),
     ("local-slots", Kind::Number, None, Some("0")),
+    ("forward-environment", Kind::List, None, None),
     ("scratch-memory", Kind::Text, None, None),
 ];
 

@@ -1,5 +1,7 @@
 //! Jobs: what a backend executes, and the tests that become jobs.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +79,8 @@ pub struct Inputs {
     pub carried: Vec<Carried>,
     /// What the other machine must have itself, the same as here.
     pub toolbox: Vec<PathBuf>,
+    /// Variables that a specification names: they go along although they are the caller's.
+    pub named: BTreeSet<OsString>,
 }
 
 /// A directory that is sent along, or a file.

@@ -29,6 +29,7 @@ use crate::engine::backend::local::LocalBackend;
 use crate::engine::config::Address;
 use crate::engine::event::channel::channel;
 use crate::engine::event::{BackendInfo, Isolation, Notice, RunStarted, SCHEMA_VERSION};
+use crate::engine::forwarding::Forwarding;
 use crate::engine::framework::Framework;
 use crate::engine::ids::{RunId, random_name};
 use crate::engine::log::Log;
@@ -267,6 +268,7 @@ async fn cluster_backend(
         run,
         name: own_name(),
         digests: cache.join("digests"),
+        forwarding: Forwarding::of_this_process(&cluster.forward_environment),
         grace: GRACE_DEFAULT,
         local_slots: cluster.local_slots,
         preparing: Preparing::default(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use maelstrom::engine::backend::broker::{BrokerBackend, ClusterOptions, Preparing};
 use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use maelstrom::engine::event::Stream;
+use maelstrom::engine::forwarding::Forwarding;
 use maelstrom::engine::job::{
     ContainerSpec, ExitStatus, Job, JobEnd, Network, Placement, Privileges, ProcessSpec, Root,
 };
@@ -57,6 +58,7 @@ pub async fn client(world: World, number: u32) -> turmoil::Result {
         run,
         name: format!("client-{number}"),
         digests: world.directory.join(format!("digests-{number}")),
+        forwarding: Forwarding::default(),
         grace: Duration::from_secs(1),
         local_slots: 0,
         preparing: Preparing::AtOnce,

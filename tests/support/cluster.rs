@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -101,6 +101,11 @@ impl Cluster {
     pub fn restart(&mut self, options: &[&str]) {
         self.broker.kill();
         self.broker = Running::start(&mut self.broker_command(options)).0;
+    }
+
+    /// Where the broker keeps what it has.
+    pub fn broker_directory(&self) -> PathBuf {
+        self.directory.path().join("broker")
     }
 
     /// The broker again, as it was started.

@@ -59,12 +59,13 @@ use crate::engine::backend::broker::Preparing;
 use crate::engine::backend::broker::dispatch::{self, Dispatch, Happening};
 use crate::engine::backend::broker::prepare::PrepareError;
 use crate::engine::backend::broker::remote::failed;
-use crate::engine::backend::broker::tree::{Packed, TreeError, pack};
+use crate::engine::backend::broker::tree::{Packed, TreeError};
 use crate::engine::backend::{BackendEvent, BackendLost};
 pub use crate::engine::backend::{GRACE_DEFAULT, JobId, Stop};
 pub use crate::engine::config::Address;
 use crate::engine::error::with_causes;
 pub use crate::engine::event::{EventKind as Fact, Stream};
+use crate::engine::forwarding::Forwarding;
 pub use crate::engine::ids::WorkerId;
 use crate::engine::ids::random_name;
 pub use crate::engine::job::{
@@ -191,6 +192,8 @@ impl Client {
                 run: random_name(),
                 name: options.name.clone(),
                 digests: known,
+                // A program says itself what its jobs get.
+                forwarding: Forwarding::default(),
                 grace: options.grace,
                 preparing: Preparing::Aside,
             }),
@@ -257,7 +260,8 @@ impl Client {
         let preparer = Arc::clone(self.dispatch.preparer());
         let packing = tokio::task::spawn_blocking(move || {
             let mut contents = Contents::new();
-            pack(&carried, preparer.digests(), &mut contents).map(|packed| (packed, contents))
+            let packed = preparer.pack(carried, &mut contents);
+            packed.map(|packed| (packed, contents))
         });
         let (packed, contents) = match packing.await {
             Ok(packed) => packed?,

@@ -110,6 +110,7 @@ impl Template {
         let inputs = Inputs {
             carried: carried.collect(),
             toolbox: self.toolbox.clone(),
+            ..Inputs::default()
         };
         Defined(Common {
             container: Arc::new(self.container),

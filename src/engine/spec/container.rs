@@ -294,6 +294,17 @@ impl Change {
         }
     }
 
+    /// The elements of environments in it.
+    pub(super) fn elements(&self) -> Vec<&Element> {
+        match self {
+            Change::Replace(container) => container.environment.iter().collect(),
+            Change::Amend(amendment) => {
+                let Alteration { replaced_by, added } = &amendment.environment;
+                replaced_by.iter().flatten().chain(added).collect()
+            }
+        }
+    }
+
     /// Does it.
     pub(super) fn apply(&self, container: &mut Container) {
         match self {

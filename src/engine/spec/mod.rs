@@ -34,7 +34,8 @@ mod read_mount;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -88,6 +89,14 @@ impl Places {
     }
 }
 
+/// The variables that these elements name.
+pub fn named<'e>(
+    elements: impl IntoIterator<Item = &'e environment::Element>,
+) -> BTreeSet<OsString> {
+    let names = elements.into_iter().flat_map(|element| element.vars.keys());
+    names.map(OsString::from).collect()
+}
+
 /// What is done to the tests that match a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directive {
@@ -138,6 +147,15 @@ impl Specification {
         let mut directives = self.directives.iter();
         containers.any(|container| absent(&container.scalars))
             || directives.any(|directive| absent(directive.change.scalars()))
+    }
+
+    /// The variables that any environment names.
+    pub fn named_variables(&self) -> BTreeSet<OsString> {
+        let containers = self.containers.values();
+        let containers = containers.flat_map(|container| &container.environment);
+        let directives = self.directives.iter();
+        let directives = directives.flat_map(|directive| directive.change.elements());
+        named(containers.chain(directives))
     }
 }
 

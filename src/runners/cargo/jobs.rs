@@ -14,7 +14,7 @@ use crate::runners::sandbox::container::inputs::{inputs, with_built};
 use crate::runners::sandbox::container::workspace::Places;
 use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::runners::sandbox::invocation::Variables;
-use crate::runners::sandbox::specified::{Given, OwnProgram, Standard};
+use crate::runners::sandbox::specified::{Given, OwnProgram, Specified, Standard};
 
 use super::error::CargoError;
 use super::listing::LIST;
@@ -48,7 +48,13 @@ impl Containers {
                 .collect(),
             made: HashMap::new(),
             host: None,
-            inputs: Inputs::default(),
+            inputs: Inputs {
+                named: project
+                    .specified
+                    .map(Specified::named_variables)
+                    .unwrap_or_default(),
+                ..Inputs::default()
+            },
         }
     }
 

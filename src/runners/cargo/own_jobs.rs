@@ -6,7 +6,8 @@ use std::sync::PoisonError;
 
 use crate::engine::event::EventKind;
 use crate::engine::framework::Host;
-use crate::runners::sandbox::specified::{Attention, Standard, explain_built_in};
+use crate::runners::sandbox::environment::explain_forwarding;
+use crate::runners::sandbox::specified::{Attention, Specified, Standard, explain_built_in};
 
 use super::cases::Naming;
 use super::error::CargoError;
@@ -95,10 +96,16 @@ pub fn explain(
             continue;
         }
         let subject = subject(package, Some(&binary.target), Some(name));
-        let text = match project.specified {
+        let mut text = match project.specified {
             Some(specified) => specified.explain(&title, &subject)?,
             None => explain_built_in(&title, &subject, project.settings.timeout_s)?,
         };
+        let named = project.specified.map(Specified::named_variables);
+        text.push_str(&explain_forwarding(
+            project.invocation,
+            &project.settings.cluster.forward_environment,
+            &named.unwrap_or_default(),
+        ));
         let explained = project.explained.lock();
         explained.unwrap_or_else(PoisonError::into_inner).push(text);
     }

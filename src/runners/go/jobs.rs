@@ -79,6 +79,8 @@ pub struct Containers {
     toolbox: Toolbox,
     isolation: Isolation,
     made: HashMap<(Toolbox, BTreeSet<PathBuf>), Arc<ContainerSpec>>,
+    /// Variables that the project's file names.
+    named: BTreeSet<OsString>,
 }
 
 /// Why a test binary has no container.
@@ -107,6 +109,10 @@ impl Containers {
             toolbox: settings.toolbox,
             isolation: settings.isolation,
             made: HashMap::new(),
+            named: project
+                .specified
+                .map(Specified::named_variables)
+                .unwrap_or_default(),
         })
     }
 
@@ -127,7 +133,8 @@ impl Containers {
                         .filter_map(|library| HostPath::resolve(library).ok())
                         .collect(),
                 };
-                let inputs = inputs(&self.workspace, &self.host, &libraries, &[]);
+                let mut inputs = inputs(&self.workspace, &self.host, &libraries, &[]);
+                inputs.named = self.named.clone();
                 Placement::Anywhere(Arc::new(with_built(&inputs, &[binary.to_owned()])))
             }
             Isolation::Process => Placement::Here,

@@ -6,7 +6,8 @@ use std::sync::PoisonError;
 
 use crate::engine::event::EventKind;
 use crate::engine::framework::Host;
-use crate::runners::sandbox::specified::{Given, Standard, explain_built_in};
+use crate::runners::sandbox::environment::explain_forwarding;
+use crate::runners::sandbox::specified::{Given, Specified, Standard, explain_built_in};
 
 use super::error::GoError;
 use super::jobs::Project;
@@ -47,10 +48,16 @@ pub fn explain(project: &Project<'_>, package: &Package, names: &[String]) -> Re
             continue;
         }
         let subject = package.subject(Some(name));
-        let text = match project.specified {
+        let mut text = match project.specified {
             Some(specified) => specified.explain(&title, &subject)?,
             None => explain_built_in(&title, &subject, project.settings.timeout_s)?,
         };
+        let named = project.specified.map(Specified::named_variables);
+        text.push_str(&explain_forwarding(
+            project.invocation,
+            &project.settings.cluster.forward_environment,
+            &named.unwrap_or_default(),
+        ));
         let explained = project.explained.lock();
         explained.unwrap_or_else(PoisonError::into_inner).push(text);
     }

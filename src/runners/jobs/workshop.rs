@@ -16,7 +16,7 @@ use crate::engine::job::{Device, Inputs, Job, Mount, MountKind, Placement, Proce
 use crate::engine::materials::{Sources, Watcher};
 use crate::engine::spec::job::JobSpecification;
 use crate::engine::spec::{
-    Base, Container, Layer, Resolved, Resolver, RunnerLayers, SpecError, Specification,
+    Base, Container, Layer, Resolved, Resolver, RunnerLayers, SpecError, Specification, named,
 };
 use crate::runners::sandbox::invocation::Invocation;
 use crate::runners::sandbox::specified::{Given, Specified, SpecifiedError, Standard, stub_of};
@@ -30,6 +30,9 @@ const PLACE: &str = "the command line";
 /// How many containers are remembered.
 const KNOWN_MAX: usize = 16;
 
+/// What a job gets, and what it needs on another machine.
+type Made = (Given, Arc<Inputs>);
+
 /// Is told, once for each, that an image is being fetched. From any thread.
 pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -40,7 +43,7 @@ pub struct Workshop {
     specified: Rc<Specified>,
     inputs: Arc<Inputs>,
     standard: Rc<Standard>,
-    known: Rc<RefCell<VecDeque<(Resolved, Given)>>>,
+    known: Rc<RefCell<VecDeque<(Resolved, Made)>>>,
     tell: Tell,
 }
 
@@ -158,9 +161,9 @@ impl Workshop {
         place: &str,
         command: &Command,
     ) -> Result<Job, WorkshopError> {
-        let given = self.give(resolved, place).await?;
+        let (given, inputs) = self.give(resolved, place).await?;
         Ok(Job {
-            placement: Placement::Anywhere(Arc::clone(&self.inputs)),
+            placement: Placement::Anywhere(inputs),
             container: given.container,
             process: Arc::new(ProcessSpec {
                 program: command.program.as_os_str().into(),
@@ -173,23 +176,32 @@ impl Workshop {
         })
     }
 
-    async fn give(&self, resolved: Resolved, place: &str) -> Result<Given, SpecifiedError> {
-        let known = self.known.borrow().iter().find_map(|(known, given)| {
+    async fn give(&self, resolved: Resolved, place: &str) -> Result<Made, SpecifiedError> {
+        let known = self.known.borrow().iter().find_map(|(known, made)| {
             let is_known = *known == resolved;
-            is_known.then(|| given.clone())
+            is_known.then(|| made.clone())
         });
-        if let Some(given) = known {
-            return Ok(given);
+        if let Some(made) = known {
+            return Ok(made);
         }
         let watcher = |uri: &str| once(Arc::clone(&self.tell), uri);
         let given = self
             .specified
             .give_resolved(&resolved, place, &self.standard, &watcher)
             .await?;
+        let named = named(&resolved.environment);
+        let inputs = match named.is_empty() {
+            true => Arc::clone(&self.inputs),
+            false => Arc::new(Inputs {
+                named,
+                ..Inputs::clone(&self.inputs)
+            }),
+        };
+        let made = (given, inputs);
         let mut known = self.known.borrow_mut();
-        known.push_front((resolved, given.clone()));
+        known.push_front((resolved, made.clone()));
         known.truncate(KNOWN_MAX);
-        Ok(given)
+        Ok(made)
     }
 }
 

@@ -4,6 +4,8 @@
 //! Nothing is copied and no image is needed: interpreter and packages are bound read-only where
 //! they are. Where tests are mere processes, our files lie in our cache for the project.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,6 +49,14 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    /// Lets variables go along to other machines that the project's file names.
+    pub fn name(&mut self, named: BTreeSet<OsString>) {
+        match &mut self.placement {
+            Placement::Anywhere(inputs) => Arc::make_mut(inputs).named = named,
+            Placement::Here => {}
+        }
+    }
+
     /// Those of a project.
     pub fn make(
         invocation: &Invocation,

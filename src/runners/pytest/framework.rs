@@ -108,7 +108,7 @@ impl PytestFramework {
         match self.settings.goal {
             Goal::Run => {}
             Goal::Explain => {
-                let said = own::explanations(&self.settings, specified, tests)?;
+                let said = own::explanations(&self.invocation, &self.settings, specified, tests)?;
                 let explained = self.explained.lock();
                 *explained.unwrap_or_else(PoisonError::into_inner) = said;
                 return Ok(Vec::new());
@@ -249,7 +249,10 @@ impl Framework for PytestFramework {
         host.state_directory(own.state.clone());
         host.watch(self.watchlist(&own));
         let specified = self.specified(&own)?;
-        let shop = self.shop(&own).await?;
+        let mut shop = self.shop(&own).await?;
+        if let Some(specified) = &specified {
+            shop.surroundings.name(specified.named_variables());
+        }
         let mut others = pin!(shop.make_ready(host).fuse());
         let collected = {
             let mut collecting = pin!(shop.collect(host));

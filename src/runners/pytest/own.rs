@@ -23,7 +23,8 @@ use crate::engine::job::{
 };
 use crate::engine::materials::Watcher;
 use crate::engine::spec::{Inherited, Resolved, ResolvedBase};
-use crate::runners::sandbox::invocation::Variables;
+use crate::runners::sandbox::environment::explain_forwarding;
+use crate::runners::sandbox::invocation::{Invocation, Variables};
 use crate::runners::sandbox::specified::{Attention, Given, Specified, explain_built_in};
 
 use super::collection::ListedTest;
@@ -204,18 +205,25 @@ fn shows_this_machine(resolved: &Resolved, isolation: Isolation) -> bool {
 
 /// What is to be said of the tests that are to be explained.
 pub fn explanations(
+    invocation: &Invocation,
     settings: &Settings,
     specified: Option<&Specified>,
     tests: &[ListedTest],
 ) -> Result<Vec<String>, PytestError> {
+    let named = specified
+        .map(Specified::named_variables)
+        .unwrap_or_default();
+    let patterns = &settings.cluster.forward_environment;
+    let forwarding = explain_forwarding(invocation, patterns, &named);
     let asked = settings.containers.explain.as_deref();
     let wanted = |test: &&ListedTest| asked == Some(&test.node) || asked == Some(&test.name);
     let explain = |test: &ListedTest| {
         let subject = subject(test);
-        Ok(match specified {
+        let text = match specified {
             Some(specified) => specified.explain(&test.node, &subject)?,
             None => explain_built_in(&test.node, &subject, settings.timeout_s)?,
-        })
+        };
+        Ok(text + &forwarding)
     };
     tests.iter().filter(wanted).map(explain).collect()
 }

@@ -20,8 +20,9 @@ pub const BROKER_VALUES: [Value; 6] = [
 ];
 
 /// Which values [`ClusterOptions`] has besides.
-pub const CLUSTER_VALUES: [Value; 2] = [
+pub const CLUSTER_VALUES: [Value; 3] = [
     Value::new("local-slots", Kind::Number),
+    Value::new("forward-environment", Kind::List),
     SCRATCH_MEMORY,
 ];
 
@@ -40,6 +41,11 @@ pub struct ClusterOptions {
     /// run here in any case
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub local_slots: u32,
+
+    /// With a broker: let workers see this variable of the environment, too, or with a `*` at the end
+    /// all that begin so; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub forward_environment: Vec<String>,
 
     /// What of this machine jobs may take.
     #[command(flatten)]

@@ -4,11 +4,13 @@
 //! server) is left out, and so is what changes from shell to shell without meaning ([`WITHHELD`]);
 //! a directory for temporary files becomes `/tmp`. Where tests are mere processes, all of it stays.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use crate::engine::event::Isolation;
+use crate::engine::forwarding::Forwarding;
 
-use super::invocation::Variables;
+use super::invocation::{Invocation, Variables};
 
 /// Variables that are withheld from containers.
 pub const WITHHELD: [&str; 34] = [
@@ -75,6 +77,33 @@ pub fn invoking(all: &Variables, isolation: Isolation) -> Variables {
             })
             .collect(),
     }
+}
+
+/// What of the invoking environment goes along to a cluster, as comments below what else is explained.
+pub fn explain_forwarding(
+    invocation: &Invocation,
+    patterns: &[String],
+    named: &BTreeSet<OsString>,
+) -> String {
+    let variables = invoking(&invocation.environment, Isolation::Container);
+    let forwarding = Forwarding::new(patterns, &invocation.environment);
+    let parting = forwarding.parting(&variables, named);
+    let list = |names: &[OsString]| match names {
+        [] => "none".to_owned(),
+        names => {
+            let names = names.iter().map(|name| name.to_string_lossy());
+            let names: Vec<String> = names
+                .map(|name| name.replace(|character: char| character.is_control(), "\u{fffd}"))
+                .collect();
+            names.join(", ")
+        }
+    };
+    format!(
+        "\n# Of the environment here, workers of a cluster see these variables:\n#   {}\n\
+         # and not these, which --forward-environment adds by name:\n#   {}\n",
+        list(&parting.sent),
+        list(&parting.withheld)
+    )
 }
 
 #[cfg(test)]

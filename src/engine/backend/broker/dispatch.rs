@@ -21,6 +21,7 @@ use crate::container::store::DigestCache;
 use crate::engine::backend::{BackendEvent, BackendLost, JobId, Rank, Stop};
 use crate::engine::error::with_causes;
 use crate::engine::event::{EventKind, Notice, Severity};
+use crate::engine::forwarding::Forwarding;
 use crate::engine::job::Job;
 use crate::engine::reapi::client::{CasClient, Progress};
 use crate::engine::security::client::Connection;
@@ -43,6 +44,8 @@ pub struct Options {
     pub name: String,
     /// What is known of files' digests.
     pub digests: DigestCache,
+    /// Which variables go along.
+    pub forwarding: Forwarding,
     /// How long a job may go on after SIGTERM.
     pub grace: Duration,
     /// How templates are prepared.
@@ -96,7 +99,7 @@ impl Dispatch {
         Dispatch {
             contents: CasClient::new(options.connection.clone()),
             link: Link::open(options.connection, options.run, options.name),
-            preparer: Arc::new(Preparer::new(options.digests)),
+            preparer: Arc::new(Preparer::new(options.digests, options.forwarding)),
             preparing: options.preparing,
             remote: Remote::new(options.grace),
             work: FuturesUnordered::new(),

@@ -35,6 +35,7 @@ use super::local::LocalBackend;
 use super::{Backend, BackendEvent, BackendLost, JobId, Rank, Stop};
 use crate::container::store::DigestCache;
 use crate::engine::event::{EventKind, Notice, Severity};
+use crate::engine::forwarding::Forwarding;
 use crate::engine::job::{Inputs, Job, JobEnd, Placement};
 use crate::engine::security::client::Connection;
 use crate::engine::wire::to_proto::Unportable;
@@ -51,6 +52,8 @@ pub struct ClusterOptions {
     pub name: String,
     /// Where digests of files are remembered.
     pub digests: PathBuf,
+    /// Which variables of the environment go along.
+    pub forwarding: Forwarding,
     /// How long a job may go on after SIGTERM.
     pub grace: Duration,
     /// How many jobs that may run anywhere run on this machine at a time.
@@ -102,6 +105,7 @@ impl<L: Backend> BrokerBackend<L> {
                 run: options.run,
                 name: options.name,
                 digests: DigestCache::new(options.digests),
+                forwarding: options.forwarding,
                 grace: options.grace,
                 preparing: options.preparing,
             }),

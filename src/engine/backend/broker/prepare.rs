@@ -13,8 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::tree::{Packed, TreeError, pack};
 use crate::container::store::DigestCache;
+use crate::engine::forwarding::Forwarding;
 use crate::engine::job::{Carried, ContainerSpec, Inputs, ProcessSpec, Root};
 use crate::engine::reapi::client::Contents;
+use crate::engine::secrets::{Secrets, Shown};
 use crate::engine::toolbox;
 use crate::engine::wire::to_proto::{self, Unportable};
 use crate::engine::wire::v1::{self, source};
@@ -66,21 +68,35 @@ pub enum PrepareError {
 #[derive(Debug)]
 pub struct Preparer {
     digests: DigestCache,
+    forwarding: Forwarding,
+    secrets: Secrets,
     identities: Mutex<HashMap<PathBuf, Vec<u8>>>,
 }
 
 impl Preparer {
-    /// With what is known of files' digests.
-    pub fn new(digests: DigestCache) -> Preparer {
+    /// With what is known of files' digests, and of variables that go along.
+    pub fn new(digests: DigestCache, forwarding: Forwarding) -> Preparer {
         Preparer {
             digests,
+            forwarding,
+            secrets: Secrets::of_this_process(),
             identities: Mutex::default(),
         }
     }
 
-    /// What is known of files' digests.
-    pub fn digests(&self) -> &DigestCache {
-        &self.digests
+    /// Takes in what is carried of a directory, or a file, without the secrets in it. What is carried
+    /// itself is named, and no secret.
+    pub fn pack(&self, mut carried: Carried, contents: &mut Contents) -> Result<Packed, TreeError> {
+        let source = &carried.source;
+        let real = source.canonicalize().unwrap_or_else(|_| source.clone());
+        let secrets = self.secrets.below(&real, Shown::WorkedIn);
+        let secrets = secrets.iter().filter_map(|secret| {
+            let below = secret.strip_prefix(&real).ok()?;
+            Some(source.join(below))
+        });
+        let secrets: Vec<PathBuf> = secrets.collect();
+        carried.left_out.extend(secrets);
+        pack(&carried, &self.digests, contents)
     }
 
     /// Makes a template. Reads files, so it takes its time.
@@ -106,7 +122,7 @@ impl Preparer {
             let carried = carried(path, layers, inputs).ok_or_else(|| Unportable::Unknown {
                 path: path.display().to_string(),
             })?;
-            let kind = match pack(&carried, &self.digests, &mut contents) {
+            let kind = match self.pack(carried, &mut contents) {
                 Ok(Packed::Directory(digest)) => source::Kind::Directory(to_proto::digest(digest)),
                 Ok(Packed::File(digest, executable)) => source::Kind::File(v1::File {
                     digest: Some(to_proto::digest(digest)),
@@ -124,11 +140,17 @@ impl Preparer {
         if let Some(failure) = failure {
             return Err(failure.into());
         }
+        let forwarded = |environment| self.forwarding.sent(environment, &inputs.named);
         let template = v1::Template {
             container: Some(container),
-            environment: to_proto::variables(&common.environment),
+            environment: to_proto::variables(&forwarded(&common.environment)),
             working_directory: to_proto::path(&common.working_directory),
-            resident: common.resident.as_deref().map(to_proto::process),
+            resident: common.resident.as_deref().map(|resident| {
+                to_proto::process(&ProcessSpec {
+                    environment: Arc::new(forwarded(&resident.environment)),
+                    ..resident.clone()
+                })
+            }),
             architecture: std::env::consts::ARCH.to_owned(),
             toolbox: tools
                 .into_iter()
@@ -186,9 +208,13 @@ fn carried(path: &Path, layers: &[PathBuf], inputs: &Inputs) -> Option<Carried> 
         is_built || path.starts_with(&carried.source)
     };
     let around = inputs.carried.iter().find(holds)?;
+    // Whoever names something that is left out of its surroundings wants it all the same.
+    let left_out = around.left_out.iter();
+    let left_out = left_out.filter(|other| *other != path);
     Some(Carried {
         source: path.to_owned(),
-        ..around.clone()
+        left_out: left_out.cloned().collect(),
+        built: around.built.clone(),
     })
 }
 
@@ -228,7 +254,8 @@ mod tests {
         let keep = tempfile::tempdir().unwrap();
         let root = keep.path().canonicalize().unwrap();
         std::fs::write(root.join("file"), "text").unwrap();
-        let preparer = Preparer::new(DigestCache::new(root.join("digests")));
+        let digests = DigestCache::new(root.join("digests"));
+        let preparer = Preparer::new(digests, Forwarding::default());
         let file = root.join("file");
 
         let unknown = common(vec![bind(&file, BindAccess::ReadOnly)], Inputs::default());
@@ -240,7 +267,7 @@ mod tests {
                 source: root.clone(),
                 ..Carried::default()
             }],
-            toolbox: Vec::new(),
+            ..Inputs::default()
         };
         let known = common(vec![bind(&file, BindAccess::ReadOnly)], inputs.clone());
         let prepared = preparer.prepare(&known).unwrap();
@@ -262,10 +289,11 @@ mod tests {
         let root = keep.path().canonicalize().unwrap();
         std::fs::create_dir(root.join("bin")).unwrap();
         std::fs::write(root.join("bin/sh"), "text").unwrap();
-        let preparer = Preparer::new(DigestCache::new(root.join("digests")));
+        let digests = DigestCache::new(root.join("digests"));
+        let preparer = Preparer::new(digests, Forwarding::default());
         let inputs = Inputs {
-            carried: Vec::new(),
             toolbox: vec![root.join("bin")],
+            ..Inputs::default()
         };
         let mounts = vec![bind(&root.join("bin/sh"), BindAccess::ReadOnly)];
         let prepared = preparer.prepare(&common(mounts, inputs)).unwrap();

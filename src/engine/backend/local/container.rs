@@ -23,6 +23,7 @@ use crate::container::slot::build::StepFailed;
 use crate::container::spawner::{Spawner, SpawnerError};
 use crate::container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
 use crate::engine::job::{ContainerSpec, Need, ProcessSpec, Resident};
+use crate::engine::secrets::Secrets;
 
 /// The most containers that one slot keeps for jobs to come. Each is a small process and a few
 /// mounts; a project rarely has more than a handful of different containers.
@@ -44,6 +45,7 @@ type KnownEnvironment = (Arc<BTreeMap<OsString, OsString>>, PackedStrings);
 #[derive(Clone)]
 pub struct Containers {
     spawner: Rc<Spawner>,
+    secrets: Rc<Secrets>,
     limits: Rc<RefCell<Limits>>,
     shortage: Shortage,
     /// Those that can be used again, by slot.
@@ -107,6 +109,7 @@ impl Containers {
             limits: Rc::default(),
             shortage: Shortage::default(),
             idle: Rc::new(RefCell::new((0..slots).map(|_| Vec::new()).collect())),
+            secrets: Rc::new(Secrets::of_this_process()),
             plans: Rc::default(),
             environments: Rc::default(),
             edition: Rc::default(),
@@ -197,7 +200,9 @@ impl Containers {
         if let Some((_, plan)) = plans.iter().find(|(known, _)| same(known, spec)) {
             return Ok(Rc::clone(plan));
         }
-        let plan = plan(spec).map_err(|error| StartError::Container(error.to_string()))?;
+        let concealed = self.secrets.conceal(spec);
+        let plan = plan(concealed.as_ref().unwrap_or(spec))
+            .map_err(|error| StartError::Container(error.to_string()))?;
         let plan = Rc::new(Plan {
             limits: Limits::clone(&self.limits.borrow()),
             ..plan

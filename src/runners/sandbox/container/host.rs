@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::engine::job::Device;
+use crate::engine::secrets::is_closed;
 use crate::runners::sandbox::invocation::Invocation;
 
 use super::HOSTNAME;
@@ -257,6 +258,9 @@ fn etc_content(path: &Path, system: &[HostPath]) -> Option<EtcContent> {
         return std::fs::read_link(path).ok().map(EtcContent::Symlink);
     }
     let metadata = std::fs::metadata(&resolved.canonical).ok()?;
+    if is_closed(&metadata) {
+        return None;
+    }
     if metadata.is_file() && metadata.len() <= COPY_BYTES_MAX {
         return std::fs::read(&resolved.canonical)
             .ok()

@@ -42,6 +42,7 @@ pub fn inputs(
             .map(|path| path.canonical.clone())
             .chain(bound(&host.etc))
             .collect(),
+        ..Inputs::default()
     }
 }
 
@@ -53,7 +54,7 @@ pub fn with_built(inputs: &Inputs, built: &[PathBuf]) -> Inputs {
     });
     Inputs {
         carried: carried.collect(),
-        toolbox: inputs.toolbox.clone(),
+        ..inputs.clone()
     }
 }
 

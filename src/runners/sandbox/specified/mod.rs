@@ -18,7 +18,8 @@ mod mount_points;
 mod options;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -198,6 +199,11 @@ impl Specified {
     /// Whether any container is to do without this machine's programs.
     pub fn wants_no_toolbox(&self) -> bool {
         self.resolver.borrow().specification().wants_no_toolbox()
+    }
+
+    /// Variables that the file names, whosever they are.
+    pub fn named_variables(&self) -> BTreeSet<OsString> {
+        self.resolver.borrow().specification().named_variables()
     }
 
     /// Whether any layer, of which the relative paths start at `project`, may be made of something

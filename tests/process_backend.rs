@@ -73,7 +73,9 @@ impl Bench {
                 }
                 BackendEvent::Lost(lost) => panic!("{lost:?}"),
                 BackendEvent::Restarted { .. } => panic!("nothing is lost here"),
-                BackendEvent::Started { .. } | BackendEvent::Discarded { .. } | BackendEvent::Fact(_) => {}
+                BackendEvent::Started { .. }
+                | BackendEvent::Discarded { .. }
+                | BackendEvent::Fact(_) => {}
             }
         }
     }

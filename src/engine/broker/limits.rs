@@ -8,8 +8,6 @@
 
 use std::time::Duration;
 
-use std::time::Duration;
-
 use crate::engine::event::foreign::{Foreign, clean};
 use crate::engine::wire::v1;
 

@@ -173,7 +173,7 @@ impl Client {
                 };
                 self.judge(job, &result.end, &heard);
             }
-            BackendEvent::Fact(_) => {}
+            BackendEvent::Fact(_) | BackendEvent::Discarded { .. } => {}
             BackendEvent::Lost(lost) => panic!("client {number} has lost the broker: {lost}"),
         }
     }

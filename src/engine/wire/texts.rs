@@ -90,6 +90,7 @@ fn every_sequence_of_bytes_in_a_message_is_known() {
         "EnvironmentVariable.name",
         "EnvironmentVariable.value",
         "Hello.run",
+        "Hello.secret",
         "Job.arguments",
         "Job.program",
         "JobName.run",

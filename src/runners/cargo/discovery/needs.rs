@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cargo_metadata::camino::Utf8PathBuf;
@@ -94,7 +94,8 @@ impl<H: Host> Discovery<'_, H> {
         let needed = self.needed_libraries(binary).unwrap_or_default();
         let path = environment.get(OsStr::new(library_path::VARIABLE));
         let directories = path.map(std::env::split_paths).into_iter().flatten();
-        let directories = directories.filter(|path| path.is_absolute() && path.is_dir());
+        let directories =
+            directories.filter(|path| path.is_absolute() && path.is_dir() && !is_made(path));
         let project = self.project;
         self.containers
             .outside(&project, needed.into_iter().chain(directories))
@@ -109,5 +110,28 @@ impl<H: Host> Discovery<'_, H> {
         let built: Vec<PathBuf> = built.map(|path| path.clone().into_std_path_buf()).collect();
         let isolation = self.project.settings.isolation;
         self.containers.placement(isolation, &built)
+    }
+}
+
+/// Whether a directory lies in what can be made again. Whoever is called by `cargo run` or
+/// `cargo test` has all of that build's directories on the path, which no test means.
+fn is_made(directory: &Path) -> bool {
+    let mut around = directory.ancestors();
+    around.any(|directory| directory.join("CACHEDIR.TAG").exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_of_another_build_are_told_from_others() {
+        let around = tempfile::tempdir().unwrap();
+        let made = around.path().join("target/debug/deps");
+        std::fs::create_dir_all(&made).unwrap();
+        assert!(!is_made(&made));
+        std::fs::write(around.path().join("target/CACHEDIR.TAG"), "").unwrap();
+        assert!(is_made(&made));
+        assert!(!is_made(around.path()));
     }
 }

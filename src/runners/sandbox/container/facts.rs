@@ -13,6 +13,8 @@ pub struct WorkspaceFacts {
     pub roots: Vec<HostPath>,
     /// File systems that are mounted below the roots, outermost first.
     pub nested: Vec<HostPath>,
+    /// Files elsewhere that links below the roots lead to.
+    pub linked: Vec<HostPath>,
     /// Directories below the roots that no test should see: our own.
     pub masked: Vec<PathBuf>,
     /// What was built elsewhere, read-only.

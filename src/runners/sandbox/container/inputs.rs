@@ -26,7 +26,8 @@ pub fn inputs(
         left_out: left_out.iter().chain(&workspace.masked).cloned().collect(),
         built: Vec::new(),
     });
-    let nested = workspace.nested.iter().map(|path| path.canonical.clone());
+    let below = workspace.nested.iter().chain(&workspace.linked);
+    let nested = below.map(|path| path.canonical.clone());
     // Of what was built elsewhere, each job needs its own.
     let lent = workspace.lent.iter().map(|lent| Carried {
         source: lent.source.clone(),

@@ -157,6 +157,9 @@ fn project(plan: &mut Plan, workspace: &WorkspaceFacts) -> Result<(), ContainerE
             FileKind::File => {}
         }
     }
+    for file in &workspace.linked {
+        plan.bind(file);
+    }
     for path in &workspace.masked {
         plan.mount(path.clone(), MountKind::Mask, FileKind::Directory);
     }

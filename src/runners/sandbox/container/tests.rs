@@ -26,6 +26,7 @@ fn workspace(roots: &[&str]) -> WorkspaceFacts {
     WorkspaceFacts {
         roots: roots.iter().map(|root| directory(root)).collect(),
         nested: Vec::new(),
+        linked: Vec::new(),
         masked: vec![format!("{}/target/maelstrom", roots.first().unwrap()).into()],
         lent: Vec::new(),
     }

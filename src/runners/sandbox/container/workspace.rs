@@ -61,6 +61,7 @@ pub fn gather(places: &Places<'_>, mounts: &[HostMount]) -> Result<WorkspaceFact
     Ok(WorkspaceFacts {
         roots,
         nested,
+        linked: Vec::new(),
         masked,
         lent: Vec::new(),
     })
@@ -74,7 +75,7 @@ pub fn follow_links(facts: &mut WorkspaceFacts, places: &Places<'_>) {
     for path in outward::targets(&roots, places.home) {
         match HostPath::resolve(&path) {
             Ok(path) if path.kind == FileKind::Directory => facts.roots.push(path),
-            Ok(path) => facts.nested.push(path),
+            Ok(path) => facts.linked.push(path),
             // It has vanished just now.
             Err(_) => {}
         }

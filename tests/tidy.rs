@@ -384,10 +384,12 @@ fn code_for_one_processor_has_its_twin() {
 /// Who may make files without `container::private`, which keeps them from other users: what stands in
 /// a container has the modes that programs there expect, and what the user names or commits is the
 /// umask's business.
-const MAKERS: [(&str, &str); 8] = [
+const MAKERS: [(&str, &str); 10] = [
     ("src/container/private.rs", "it is the one"),
     ("src/container/slot/build.rs", "files of a container"),
     ("src/container/slot/heritage.rs", "files of a container"),
+    ("src/container/slot/level.rs", "files of a container"),
+    ("src/container/slot/namespaces.rs", "it writes to /proc"),
     ("src/container/spawner.rs", "it writes to /proc"),
     ("src/container/layer/elf/file.rs", "it reads"),
     ("src/engine/spec/init.rs", "a file of the project"),

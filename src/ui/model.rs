@@ -15,12 +15,13 @@ mod rounds;
 mod state;
 mod table;
 mod tree;
+mod verdict;
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::engine::event::{
     BackendInfo, ClusterSample, Description, Event, EventKind, Finished, Notice, Outcome,
-    RunStarted, Severity,
+    RunStarted,
 };
 use crate::engine::ids::{Attempt, TestId, WorkerId};
 
@@ -294,24 +295,6 @@ impl Model {
         match self.phase {
             Phase::Starting | Phase::Running | Phase::Cancelling { .. } => true,
             Phase::RoundOver | Phase::Finished { .. } => false,
-        }
-    }
-
-    /// Whether nothing is wrong: the build succeeded, no test of any round is red or was cancelled,
-    /// and no error was reported.
-    pub fn is_green(&self) -> bool {
-        let cancelled = self.counts.get(TestState::Cancelled);
-        let error = |notice: &Notice| notice.severity == Severity::Error;
-        !self.build_failed()
-            && self.counts.failures() + cancelled == 0
-            && !self.notices.iter().any(error)
-    }
-
-    /// Whether the last build failed.
-    pub fn build_failed(&self) -> bool {
-        match self.build {
-            Build::Failed => true,
-            Build::None | Build::Going { .. } | Build::Succeeded => false,
         }
     }
 

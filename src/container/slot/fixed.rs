@@ -5,8 +5,8 @@
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::{Mode, fstat};
+use nix::fcntl::{AtFlags, OFlag, open};
+use nix::sys::stat::{Mode, fstat, fstatat};
 
 use super::super::message::Remains;
 use super::super::plan::Plan;
@@ -94,8 +94,15 @@ impl Root {
     fn take(watched: &[CString]) -> nix::Result<Root> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let directory = open("/", flags, Mode::empty())?;
+        let here = fstat(&directory)?.st_dev;
+        // What another file system is mounted on, no job reaches.
+        let is_own = |path: &&CString| {
+            let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+            fstatat(&directory, path.as_c_str(), flags).is_ok_and(|stat| stat.st_dev == here)
+        };
         let stamp = |path: &CString| Ok((path.clone(), stamp_at(&directory, path)?));
-        let stamps = watched.iter().map(stamp).collect::<nix::Result<_>>()?;
+        let stamps = watched.iter().filter(is_own).map(stamp);
+        let stamps = stamps.collect::<nix::Result<_>>()?;
         Ok(Root {
             usage: usage(&directory)?,
             stamps,

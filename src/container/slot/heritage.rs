@@ -7,8 +7,10 @@
 //!
 //! Paths are relative to the scratch file system.
 
+use std::ffi::{CString, OsStr};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,8 @@ use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 use walkdir::WalkDir;
 
+use super::super::plan::Plan;
+use super::super::step::Step;
 use super::super::store::opacity::{self, Opacity};
 
 /// The most files and directories. Each costs every job some 20 µs.
@@ -69,6 +73,26 @@ pub enum HeritageError {
 }
 
 impl Heritage {
+    /// What has been written to this plan's scratch file system, which is to be found at `place`.
+    pub fn of(plan: &Plan, place: &Path) -> Result<Heritage, HeritageError> {
+        let Some(root) = &plan.scratch_file_system else {
+            return Ok(Heritage::default());
+        };
+        let relative = |path: &CString| {
+            let path = Path::new(OsStr::from_bytes(path.to_bytes()));
+            let root = Path::new(OsStr::from_bytes(root.to_bytes()));
+            path.strip_prefix(root).unwrap_or(path).to_owned()
+        };
+        let known: Vec<_> = plan.scratch_directories.iter().map(relative).collect();
+        let mut private = Vec::new();
+        for step in &plan.scratch_mounts {
+            if let Step::MountOverlay { work, .. } = step {
+                private.push(relative(work));
+            }
+        }
+        Heritage::take(place, &known, &private)
+    }
+
     /// Reads what the scratch file system at `root` holds but for `known` directories, and for
     /// everything in those that are `private` to the kernel.
     pub fn take(

@@ -7,9 +7,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::super::message::{self, SlotOrder};
+use super::super::message::{self, MessageError, ProcessImage, SlotOrder, Task};
 use super::super::spec::{ExitStatus, ResourceUsage};
 use super::super::sys::process::{Patience, Waited, Whom, pidfd, wait};
+use super::super::sys::socket::read_memory_file;
 
 /// Waits for the job's end while obeying orders. `None` when the socket has closed.
 pub fn follow(socket: &OwnedFd, pid: Pid) -> Option<(ExitStatus, ResourceUsage)> {
@@ -74,5 +75,24 @@ pub fn bury_the_rest() {
         // One signal reaches them all at once: the kernel lets none of them fork meanwhile.
         let _ = kill(EVERYBODY, Signal::SIGKILL);
         while let Ok(Waited::Ended { .. }) = wait(Whom::Any, Patience::Block) {}
+    }
+}
+
+/// What an order asks to run, if it does.
+pub fn image_of(
+    order: SlotOrder,
+    mut descriptors: Vec<OwnedFd>,
+) -> Result<Option<(Task, ProcessImage, Vec<OwnedFd>)>, MessageError> {
+    match order {
+        SlotOrder::Do(task, image) => Ok(Some((task, image, descriptors))),
+        SlotOrder::DoLarge(task) => {
+            let file = descriptors.pop().ok_or(MessageError::Closed)?;
+            let bytes = read_memory_file(file)
+                .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+            Ok(Some((task, postcard::from_bytes(&bytes)?, descriptors)))
+        }
+        SlotOrder::Signal(_) | SlotOrder::Kill | SlotOrder::Suspend | SlotOrder::Continue => {
+            Ok(None)
+        }
     }
 }

@@ -17,7 +17,7 @@
 //! - [`kernel_files`]: files of `proc` that are the whole machine's.
 //! - [`null`]: what a job reads from that has no input.
 //! - [`discarded`]: what a job wrote over the host's files.
-//! - [`process`]: the loop.
+//! - [`prepare`]: what a slot does to itself besides. [`process`]: the loop.
 //! - [`job`]: the processes of one job. [`namespaces`]: how many its sandboxes can have.
 //! - [`resident`]: a process that stays from job to job, and forks them; [`heritage`]: what it has
 //!   written for them.
@@ -34,5 +34,6 @@ pub mod limit;
 pub mod namespaces;
 pub mod network;
 pub mod null;
+mod prepare;
 pub mod process;
 pub mod resident;

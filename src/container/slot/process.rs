@@ -4,7 +4,7 @@
 //! job's end as well. When the socket closes it exits, and the kernel kills whatever is left in the
 //! container.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -14,33 +14,29 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
 
 use super::super::child::{self, Capabilities, ChildStack, Terminal};
 use super::super::message::{
-    self, Discarded, MessageError, ProcessImage, Remains, Room, SlotFate, SlotOrder, SlotReply,
-    Task,
+    self, Discarded, MessageError, ProcessImage, Remains, Room, SlotFate, SlotReply, Task,
 };
 use super::super::plan::Plan;
-use super::super::preflight;
 use super::super::spec::{ExitStatus, Privileges, ResourceUsage};
-use super::super::step::Step;
-use super::super::sys::keyring;
-use super::super::sys::socket::{pair, read_memory_file};
+use super::super::sys::socket::pair;
 use super::super::sys::state::limit_processes;
 use super::audit::{Baseline, ScratchBaseline, Verdict};
 use super::build::{Builder, StepFailed};
 use super::discarded::discarded;
 use super::fixed::Fixed;
 use super::heritage::Heritage;
-use super::job::{bury_the_rest, follow, obey, reap};
+use super::job::{bury_the_rest, follow, image_of, obey, reap};
 use super::kernel_files::KernelFiles;
 use super::limit;
 use super::namespaces::limit_nesting;
 use super::network::{OwnNetwork, Renewal};
 use super::null::Null;
+use super::prepare::{join_session_keyring, limit_process_ids, open_queues};
 use super::resident::{ForkEnd, Resident};
 
 /// The most processes and threads of one job: far above what tests use, far below what brings a
@@ -367,32 +363,16 @@ impl Slot {
         {
             return Err("it uses the network".to_owned());
         }
-        self.heritage = self.written()?;
+        self.heritage = match &self.scratch {
+            Some(scratch) => Heritage::of(&self.plan, &scratch.place()),
+            None => Ok(Heritage::default()),
+        }
+        .map_err(|error| error.to_string())?;
         resident.take_baseline();
         self.resident = Some(resident);
         // Its own mount namespace is left to it, and its network, if it has used that.
         self.restore(Verdict::FilesWritten)
             .map_err(|failed| format!("cannot {failed}"))
-    }
-
-    /// What has been written to the present scratch file system.
-    fn written(&self) -> Result<Heritage, String> {
-        let (Some(root), Some(scratch)) = (&self.plan.scratch_file_system, &self.scratch) else {
-            return Ok(Heritage::default());
-        };
-        let relative = |path: &CString| {
-            let path = Path::new(OsStr::from_bytes(path.to_bytes()));
-            let root = Path::new(OsStr::from_bytes(root.to_bytes()));
-            path.strip_prefix(root).unwrap_or(path).to_owned()
-        };
-        let known: Vec<_> = self.plan.scratch_directories.iter().map(relative).collect();
-        let mut private = Vec::new();
-        for step in &self.plan.scratch_mounts {
-            if let Step::MountOverlay { work, .. } = step {
-                private.push(relative(work));
-            }
-        }
-        Heritage::take(&scratch.place(), &known, &private).map_err(|error| error.to_string())
     }
 
     /// Has the resident fork a job, and follows it to its end.
@@ -502,70 +482,6 @@ impl Slot {
                 Ok(false) => Verdict::FilesWritten,
                 Err(_) => Verdict::Altered(Remains::Unreadable),
             },
-        }
-    }
-}
-
-/// Without the filter, jobs would else have the session keyring of whoever started the program.
-fn join_session_keyring() -> Result<(), StepFailed> {
-    match keyring::join_new_session() {
-        // Where the kernel has no keyrings, or something around us forbids them, jobs have none.
-        Ok(()) | Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
-        Err(errno) => Err(StepFailed::new(
-            "make a session keyring (kernel.keys.maxkeys and maxbytes limit a user's keyrings)",
-            errno,
-        )),
-    }
-}
-
-/// Since Linux 6.14 a PID namespace has a limit of its own, which holds for root as well, whom
-/// limits on processes do not bind. Before, the same file is the whole machine's, and not ours to
-/// touch.
-fn limit_process_ids(proc: &OwnedFd) {
-    if preflight::kernel_version() < (6, 14) {
-        return;
-    }
-    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-    if let Ok(file) = openat(proc, "sys/kernel/pid_max", flags, Mode::empty()) {
-        // Where it is refused, the limit on processes remains.
-        let _ = File::from(file).write_all_at(PROCESSES_MAX.to_string().as_bytes(), 0);
-    }
-}
-
-/// The root of the IPC namespace's message queue file system, mounted nowhere.
-fn open_queues() -> nix::Result<OwnedFd> {
-    const POINT: &str = "/tmp";
-    mount(
-        Some("mqueue"),
-        POINT,
-        Some("mqueue"),
-        MsFlags::empty(),
-        None::<&str>,
-    )?;
-    let root = open(
-        POINT,
-        OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    );
-    umount2(POINT, MntFlags::MNT_DETACH)?;
-    root
-}
-
-/// What an order asks to run, if it does.
-fn image_of(
-    order: SlotOrder,
-    mut descriptors: Vec<OwnedFd>,
-) -> Result<Option<(Task, ProcessImage, Vec<OwnedFd>)>, MessageError> {
-    match order {
-        SlotOrder::Do(task, image) => Ok(Some((task, image, descriptors))),
-        SlotOrder::DoLarge(task) => {
-            let file = descriptors.pop().ok_or(MessageError::Closed)?;
-            let bytes = read_memory_file(file)
-                .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
-            Ok(Some((task, postcard::from_bytes(&bytes)?, descriptors)))
-        }
-        SlotOrder::Signal(_) | SlotOrder::Kill | SlotOrder::Suspend | SlotOrder::Continue => {
-            Ok(None)
         }
     }
 }

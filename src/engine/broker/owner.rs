@@ -106,7 +106,8 @@ mod tests {
     fn only_who_opened_a_run_resumes_it() {
         const A: &[u8] = &[1; 16];
         const B: &[u8] = &[2; 32];
-        let rows: [(&str, &[u8], &str, &[u8], bool); 14] = [
+        type Row<'a> = (&'a str, &'a [u8], &'a str, &'a [u8], bool);
+        let rows: [Row<'_>; 14] = [
             ("", A, "", A, true),
             ("", A, "", B, false),
             ("", A, "", b"", false),

@@ -467,10 +467,8 @@ fn own<T>(
         )
         .with_help(format!("write `{name}`")));
     }
-    if based
-        .explicit_uses()
-        .is_some_and(|uses| !uses.contains(flag))
-    {
+    let uses = based.explicit_uses();
+    if uses.is_some_and(|uses| !uses.contains(flag)) {
         return Err(fault(
             &added.span,
             format!("`added_{name}` adds to something that the `use` list lacks"),
@@ -481,10 +479,8 @@ fn own<T>(
 }
 
 fn flag(name: &str) -> Option<Inherited> {
-    let mut names = Inherited::NAMES.iter();
-    names
-        .find(|(known, _)| *known == name)
-        .map(|(_, flag)| *flag)
+    let found = Inherited::NAMES.iter().find(|(known, _)| *known == name);
+    found.map(|(_, flag)| *flag)
 }
 
 fn or_added(name: &str) -> String {

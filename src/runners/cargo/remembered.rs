@@ -11,6 +11,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::engine::private;
+
 /// Where they are remembered.
 const FILE: &str = "without-answer";
 
@@ -51,7 +53,7 @@ impl Remembered {
         // What was built anew since is of no use.
         programs.retain(|known| {
             let path = known.splitn(3, ' ').nth(2);
-            path.and_then(|path| mark_of(path)).as_deref() == Some(known)
+            path.and_then(mark_of).as_deref() == Some(known)
         });
         let lines: String = programs.iter().map(|known| format!("{known}\n")).collect();
         if let Err(error) = write(&self.file, &lines) {
@@ -79,7 +81,7 @@ fn mark_of(path: &str) -> Option<String> {
 
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let directory = file.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(directory)?;
+    private::directory(directory)?;
     let mut written = tempfile::NamedTempFile::new_in(directory)?;
     written.write_all(text.as_bytes())?;
     written.persist(file).map_err(|error| error.error)?;

@@ -7,11 +7,21 @@ use crate::engine::ids::TestId;
 use crate::ui::log::Streams;
 use crate::ui::model::{Row, TestState};
 
-use super::app::{App, Effect, External, Mouse, Overlay, Playback, Screen, Source};
+use super::app::{App, Effect, External, Mouse, OnFinish, Overlay, Playback, Screen, Source};
 use super::keys::Action;
 use super::log_pane::{Direction, Timestamps, Wrap};
 use super::prompt::Prompt;
 use super::theme::{Fold, Role};
+
+/// Whether a line of a failure's output says what went wrong, if it failed at this place. pytest
+/// marks such lines with an E and names the place after them; everywhere else the message names it.
+pub(super) fn says_what_went_wrong(line: &[u8], place: &str) -> bool {
+    let names = |place: &str| memchr::memmem::find(line, place.as_bytes()).is_some();
+    let is_python = place
+        .rsplit_once(':')
+        .is_some_and(|(file, _)| file.ends_with(".py"));
+    names(place) || (is_python && line.starts_with(b"E   "))
+}
 
 impl App {
     pub(super) fn key(&mut self, key: KeyEvent, now_us: u64, effects: &mut Vec<Effect>) {
@@ -284,6 +294,17 @@ impl App {
         let location = self.source_location()?;
         let file = std::path::Path::new(&location.path).file_name()?;
         Some(format!("{}:{}", file.to_string_lossy(), location.line))
+    }
+
+    /// Whether a run that is over leaves nothing for the person to see: then the dashboard closes
+    /// unless they have pressed a key, which may be the first of several.
+    pub(super) fn closes_by_itself(&self) -> bool {
+        match (self.on_finish, self.source) {
+            (OnFinish::Auto, Source::Live) => self.live().is_green() && !self.touched,
+            // Who shows a recording wants to see it, whatever became of the run.
+            (OnFinish::Auto, Source::Recording) | (OnFinish::Stay, _) => false,
+            (OnFinish::Exit, _) => true,
+        }
     }
 
     fn source_location(&self) -> Option<&SourceLocation> {

@@ -11,6 +11,7 @@ use crate::ui::log::{BUILD_LOG, LogKey, LogStore};
 use crate::ui::model::{Model, Phase, Row};
 use crate::ui::report::changed;
 
+use super::act::says_what_went_wrong;
 use super::keys::KeyMap;
 use super::layout::{self, Layout};
 use super::log_pane::{LogPane, Size};
@@ -73,8 +74,8 @@ pub struct App {
     pub(super) glyphs: Glyphs,
     pub(super) source: Source,
     pub(super) playback: Playback,
-    on_finish: OnFinish,
-    live: Model,
+    pub(super) on_finish: OnFinish,
+    pub(super) live: Model,
     frozen: Option<Frozen>,
     pub(super) logs: LogStore,
     pub(super) screen: Screen,
@@ -102,7 +103,7 @@ pub struct App {
     pub(super) mouse: Mouse,
     leaving: bool,
     /// Whether the person has done anything: then only they close the dashboard.
-    touched: bool,
+    pub(super) touched: bool,
     anchor: Anchor,
 }
 
@@ -130,16 +131,6 @@ pub struct AppOptions {
     pub columns: u16,
     /// The terminal's rows.
     pub rows: u16,
-}
-
-/// Whether a line of a failure's output says what went wrong, if it failed at this place. pytest
-/// marks such lines with an E and names the place after them; everywhere else the message names it.
-fn says_what_went_wrong(line: &[u8], place: &str) -> bool {
-    let names = |place: &str| memchr::memmem::find(line, place.as_bytes()).is_some();
-    let is_python = place
-        .rsplit_once(':')
-        .is_some_and(|(file, _)| file.ends_with(".py"));
-    names(place) || (is_python && line.starts_with(b"E   "))
 }
 
 impl App {
@@ -406,17 +397,6 @@ impl App {
         if matches!(self.overlay, Overlay::ConfirmQuit) {
             self.overlay = Overlay::None;
             self.leave(effects);
-        }
-    }
-
-    /// Whether a run that is over leaves nothing for the person to see: then the dashboard closes
-    /// unless they have pressed a key, which may be the first of several.
-    fn closes_by_itself(&self) -> bool {
-        match (self.on_finish, self.source) {
-            (OnFinish::Auto, Source::Live) => self.live.is_green() && !self.touched,
-            // Who shows a recording wants to see it, whatever became of the run.
-            (OnFinish::Auto, Source::Recording) | (OnFinish::Stay, _) => false,
-            (OnFinish::Exit, _) => true,
         }
     }
 

@@ -351,13 +351,13 @@ impl Core {
                 "template {number} was defined before, and otherwise"
             )));
         }
-        if before.is_none() {
-            if let Some(client) = self.clients.get_mut(&id) {
-                client.templates.insert(number, inputs);
-                let kit = self.templates.get(inputs).and_then(|known| known.kind.kit);
-                if let Some(kit) = kit {
-                    self.accounts.add_toolbox(client.account, kit);
-                }
+        if before.is_none()
+            && let Some(client) = self.clients.get_mut(&id)
+        {
+            client.templates.insert(number, inputs);
+            let kit = self.templates.get(inputs).and_then(|known| known.kind.kit);
+            if let Some(kit) = kit {
+                self.accounts.add_toolbox(client.account, kit);
             }
         }
         let supply = self.templates.get(inputs).map(|known| &known.supply);

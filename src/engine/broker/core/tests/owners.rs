@@ -34,7 +34,8 @@ async fn a_run_is_resumed_by_whoever_opened_it_and_nobody_else() {
     let nobody = Caller::default();
     let (ann, bob) = (member("client ann"), member("client bob"));
     // Who opened it, and who are others.
-    let rows: [(&Caller, &[u8], Vec<(&Caller, &[u8])>); 3] = [
+    type Shown<'a> = (&'a Caller, &'a [u8]);
+    let rows: [(&Caller, &[u8], Vec<Shown<'_>>); 3] = [
         (
             &nobody,
             &A,

@@ -1,0 +1,166 @@
+use super::*;
+
+fn facts() -> Facts {
+    Facts {
+        kernel: (6, 1),
+        user_namespaces_max: Some(15_000),
+        executable: "/usr/bin/cargo-maelstrom".into(),
+        ..Facts::default()
+    }
+}
+
+#[test]
+fn every_restriction_has_its_cure() {
+    let denied = Some(Errno::EPERM);
+    let cases = [
+        (
+            "old kernel",
+            Facts {
+                kernel: (5, 4),
+                ..facts()
+            },
+            denied,
+        ),
+        (
+            "none allowed",
+            Facts {
+                user_namespaces_max: Some(0),
+                ..facts()
+            },
+            Some(Errno::ENOSPC),
+        ),
+        (
+            "root only",
+            Facts {
+                unprivileged_clone: Some(0),
+                ..facts()
+            },
+            denied,
+        ),
+        (
+            "apparmor",
+            Facts {
+                apparmor_restricts: Some(1),
+                ..facts()
+            },
+            denied,
+        ),
+        (
+            "docker",
+            Facts {
+                engine: Some(Engine::Docker),
+                seccomp: true,
+                ..facts()
+            },
+            denied,
+        ),
+        (
+            "podman",
+            Facts {
+                engine: Some(Engine::Podman),
+                ..facts()
+            },
+            denied,
+        ),
+        (
+            "kubernetes",
+            Facts {
+                engine: Some(Engine::Other),
+                ..facts()
+            },
+            denied,
+        ),
+        ("exhausted", facts(), Some(Errno::ENOSPC)),
+        (
+            "seccomp",
+            Facts {
+                seccomp: true,
+                ..facts()
+            },
+            denied,
+        ),
+        (
+            "masked proc",
+            Facts {
+                proc_masked: true,
+                ..facts()
+            },
+            denied,
+        ),
+        ("unknown", facts(), Some(Errno::ENODEV)),
+    ];
+    let mut text = String::new();
+    for (name, facts, errno) in cases {
+        let (message, help) = advise(&facts, errno);
+        text.push_str(&format!("# {name}\n{message}\n{help}\n\n"));
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// A container engine is blamed for what it forbids, and not for what has run out.
+#[test]
+fn what_has_run_out_is_named_wherever_this_process_runs() {
+    let engines = [
+        None,
+        Some(Engine::Docker),
+        Some(Engine::Podman),
+        Some(Engine::Other),
+    ];
+    for engine in engines {
+        for (errno, word) in [
+            (Errno::EMFILE, "ulimit -n"),
+            (Errno::ENFILE, "fs.file-max"),
+            (Errno::ETOOMANYREFS, "ulimit -n"),
+            (Errno::ENOSPC, "user.max_user_namespaces"),
+            (Errno::EAGAIN, "ulimit -u"),
+            (Errno::EDQUOT, "kernel.keys.maxkeys"),
+            (Errno::ENOMEM, "memory"),
+        ] {
+            let facts = Facts {
+                engine,
+                seccomp: engine.is_some(),
+                ..facts()
+            };
+            let (message, help) = advise(&facts, Some(errno));
+            assert!(!message.contains("runs in"), "{errno}: {message}");
+            assert!(help.contains(word), "{errno}: {help}");
+        }
+        let facts = Facts { engine, ..facts() };
+        let (message, _) = advise(&facts, Some(Errno::EPERM));
+        assert_eq!(message.contains("runs in"), engine.is_some(), "{message}");
+    }
+}
+
+#[test]
+fn settings_that_bind_ordinary_users_only_are_not_blamed_for_root() {
+    let root = Facts {
+        root: true,
+        unprivileged_clone: Some(0),
+        apparmor_restricts: Some(1),
+        ..facts()
+    };
+    let (message, _) = advise(&root, Some(Errno::EPERM));
+    assert_eq!(message, "this machine does not allow containers");
+}
+
+#[test]
+fn facts_are_read_from_the_kernels_texts() {
+    assert_eq!(parse_release("6.18.44-fc-v669\n"), (6, 18));
+    assert_eq!(parse_release("garbage"), (0, 0));
+    assert!(has_seccomp_filter("Name:\tx\nSeccomp:\t2\n"));
+    assert!(!has_seccomp_filter("Seccomp:\t0\n"));
+    let masked = "30 29 0:5 /null /proc/kcore rw - devtmpfs devtmpfs rw\n";
+    assert!(has_masked_proc(masked));
+    assert!(!has_masked_proc(
+        "30 29 0:5 / /proc/sys/fs/binfmt_misc rw - autofs x rw\n"
+    ));
+    assert_eq!(
+        engine(|path| path.ends_with(".dockerenv"), None),
+        Some(Engine::Docker)
+    );
+    assert_eq!(
+        engine(|_| false, Some("systemd-nspawn")),
+        Some(Engine::Other)
+    );
+    assert_eq!(engine(|_| false, Some("")), None);
+}

@@ -1,0 +1,60 @@
+//! What a slot does to itself before its first job, besides the plan.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::Mode;
+
+use super::super::preflight;
+use super::super::sys::keyring;
+use super::build::StepFailed;
+use super::process::PROCESSES_MAX;
+
+/// Without the filter, jobs would else have the session keyring of whoever started the program.
+pub fn join_session_keyring() -> Result<(), StepFailed> {
+    match keyring::join_new_session() {
+        // Where the kernel has no keyrings, or something around us forbids them, jobs have none.
+        Ok(()) | Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
+        Err(errno) => Err(StepFailed::new(
+            "make a session keyring (kernel.keys.maxkeys and maxbytes limit a user's keyrings)",
+            errno,
+        )),
+    }
+}
+
+/// Since Linux 6.14 a PID namespace has a limit of its own, which holds for root as well, whom
+/// limits on processes do not bind. Before, the same file is the whole machine's, and not ours to
+/// touch.
+pub fn limit_process_ids(proc: &OwnedFd) {
+    if preflight::kernel_version() < (6, 14) {
+        return;
+    }
+    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    if let Ok(file) = openat(proc, "sys/kernel/pid_max", flags, Mode::empty()) {
+        // Where it is refused, the limit on processes remains.
+        let _ = File::from(file).write_all_at(PROCESSES_MAX.to_string().as_bytes(), 0);
+    }
+}
+
+/// The root of the IPC namespace's message queue file system, mounted nowhere.
+pub fn open_queues() -> nix::Result<OwnedFd> {
+    const POINT: &str = "/tmp";
+    mount(
+        Some("mqueue"),
+        POINT,
+        Some("mqueue"),
+        MsFlags::empty(),
+        None::<&str>,
+    )?;
+    let root = open(
+        POINT,
+        OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    );
+    umount2(POINT, MntFlags::MNT_DETACH)?;
+    root
+}

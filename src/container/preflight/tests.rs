@@ -1,3 +1,5 @@
+//! What is wrong on a machine, and what is said of it.
+
 use super::*;
 
 fn facts() -> Facts {

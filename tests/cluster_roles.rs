@@ -77,12 +77,14 @@ const CALLS: [(&str, For); 18] = [
 const CREDENTIALS: [&str; 5] = ["nothing", "a guess", "client", "worker", "admin"];
 
 fn is_for(whom: For, credential: &str) -> bool {
-    match (whom, credential) {
-        (For::Everybody, _) | (_, "admin") => true,
-        (For::Members, "client" | "worker") => true,
-        (For::Clients, "client") | (For::Workers, "worker") => true,
-        _ => false,
-    }
+    matches!(
+        (whom, credential),
+        (For::Everybody, _)
+            | (_, "admin")
+            | (For::Members, "client" | "worker")
+            | (For::Clients, "client")
+            | (For::Workers, "worker")
+    )
 }
 
 /// A file of tokens, each named as its role.

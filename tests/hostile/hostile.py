@@ -383,6 +383,17 @@ def runs(broker):
             session.end()
 
 
+def is_closed(connection):
+    """Whether the other end has closed a connection."""
+    connection.settimeout(0.01)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
 def idle(broker):
     """Connections that say nothing, or only half of what they should."""
     sockets = []
@@ -393,17 +404,13 @@ def idle(broker):
                 sockets[-1].sendall(b"\x16\x03\x01\x02\x00\x01")
     except OSError:
         pass
-    closed = 0
-    for one in sockets:
-        one.settimeout(0.01)
-        try:
-            closed += one.recv(1) == b""
-        except TimeoutError:
-            pass
-        except OSError:
-            closed += 1
-    if len(sockets) == 300 and closed < 100:
-        raise AssertionError(f"of 300 idle connections only {closed} were closed")
+    # A busy broker takes its time to accept them all; longer than a handshake may take, none stays.
+    still = list(sockets)
+    deadline = time.monotonic() + 40
+    while len(still) > 64 and time.monotonic() < deadline:
+        still = [one for one in still if not is_closed(one)]
+    if len(still) > 64:
+        raise AssertionError(f"of {len(sockets)} idle connections {len(still)} were left open")
     for one in sockets:
         one.close()
 

@@ -56,26 +56,47 @@ fn check_19_a_rerun_during_a_run_waits_and_says_so() {
     harness.line(&["will run again when this round is over"]);
 }
 
+/// A round of one test, after what came before it.
+fn one_test(before: &[EventKind], passes: bool) -> Script {
+    let mut script = Script::local();
+    for event in before {
+        script.push(event.clone());
+    }
+    let tests = script.discover("demo", &["a::test"]);
+    script.begin_round(1, RoundCause::Start);
+    script.queue(tests[0]);
+    script.start(tests[0]);
+    match passes {
+        true => script.pass(tests[0]),
+        false => script.fail(tests[0]),
+    };
+    script
+}
+
 #[test]
-fn a_run_that_passed_closes_by_itself_and_one_that_failed_stays() {
-    for (failed, closes) in [(0, true), (1, false)] {
-        let mut script = small();
-        let summary = Summary {
-            failed,
-            ..Summary::default()
-        };
-        script.end_round(1, summary);
-        let mut harness = shown(script, 80, 24);
-        assert_eq!(harness.commands() == [Command::Leave], closes);
+fn a_run_that_is_green_closes_by_itself_and_any_other_stays() {
+    let build_failed = [EventKind::BuildFinished { succeeded: false }];
+    for (before, passes, keys, closes) in [
+        (&[][..], true, "", true),
+        (&[][..], false, "", false),
+        // What failed before this round's summary, or in another round, is red still.
+        (&build_failed[..], true, "", false),
+        // More keys may be on their way, which are not meant for a shell.
+        (&[][..], true, "?", false),
+    ] {
+        let mut script = one_test(before, passes);
+        let mut harness = shown(script.clone(), 80, 24);
+        harness.keys(keys);
+        script.events.clear();
+        script.end_round(1, Summary::default());
+        harness.feed(script.events);
+        let case = format!("{before:?} {passes} {keys:?}");
+        assert_eq!(harness.commands() == [Command::Leave], closes, "{case}");
         let mut end = Script::local();
         end.events.clear();
-        end.end(failed as u8);
+        end.end(u8::from(!passes));
         harness.feed(end.events);
-        assert_eq!(harness.effects == [Effect::Close], closes);
-        if !closes {
-            harness.keys("q");
-            assert!(harness.effects.contains(&Effect::Close));
-        }
+        assert_eq!(harness.effects == [Effect::Close], closes, "{case}");
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::harness::Harness;
 use crate::stream::Script;
 use crate::{shown, small, stream};
-use maelstrom::engine::event::{Command, EventKind, Summary};
+use maelstrom::engine::event::{Command, EventKind, RoundCause, Summary};
 use maelstrom::engine::ids::TestId;
 use maelstrom::ui::dashboard::app::{Effect, External, Mouse};
 
@@ -85,9 +85,9 @@ fn a_run_that_is_green_closes_by_itself_and_any_other_stays() {
         (&[][..], true, "?", false),
     ] {
         let mut script = one_test(before, passes);
-        let mut harness = shown(script.clone(), 80, 24);
+        let mut harness = Harness::new(80, 24);
+        harness.feed(std::mem::take(&mut script.events));
         harness.keys(keys);
-        script.events.clear();
         script.end_round(1, Summary::default());
         harness.feed(script.events);
         let case = format!("{before:?} {passes} {keys:?}");

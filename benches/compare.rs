@@ -9,13 +9,16 @@
 //! Each is run several times in turn, after one round that does not count; the medians are
 //! compared. `cargo nextest` must be installed. Bare processes are the floor: every test's own
 //! process, as many at a time as there are processors, with nothing around them.
+//!
+//! With `MAELSTROM_BASELINE=DIRECTORY`, the `cargo-maelstrom` in that directory, of an earlier build
+//! for example, takes part as well.
 
 #[path = "support/tcp.rs"]
 mod tcp;
 #[path = "../tests/support/trivial.rs"]
 mod trivial;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -84,22 +87,9 @@ struct Sample {
 fn compare(title: &str, project: &Path) {
     build(project);
     let tests = bare_tests(project);
+    let own = Path::new(MAELSTROM).parent().map(Path::to_owned);
+    let baseline = std::env::var_os("MAELSTROM_BASELINE").map(PathBuf::from);
     let directory = project.to_owned();
-    let maelstrom = {
-        let directory = directory.clone();
-        move || {
-            let mut command = as_typed("cargo");
-            command
-                .args(["maelstrom", "--ui", "quiet"])
-                .current_dir(&directory);
-            let sample = run(&mut command);
-            assert!(
-                sample.passed,
-                "{command:?} failed: what it took says nothing"
-            );
-            sample
-        }
-    };
     let nextest = move || {
         let mut command = as_typed("cargo");
         command.args([
@@ -112,10 +102,10 @@ fn compare(title: &str, project: &Path) {
         ]);
         run(command.current_dir(&directory))
     };
-    let mut contenders = [
+    let contenders = [
         Contender {
             name: "cargo maelstrom",
-            run: Box::new(maelstrom),
+            run: maelstrom(project, own),
             samples: Vec::new(),
         },
         Contender {
@@ -129,6 +119,14 @@ fn compare(title: &str, project: &Path) {
             samples: Vec::new(),
         },
     ];
+    let mut contenders = Vec::from(contenders);
+    if baseline.is_some() {
+        contenders.push(Contender {
+            name: "the baseline",
+            run: maelstrom(project, baseline),
+            samples: Vec::new(),
+        });
+    }
     for round in 0..=ROUNDS {
         for contender in &mut contenders {
             let sample = (contender.run)();
@@ -166,8 +164,26 @@ fn compare(title: &str, project: &Path) {
     }
 }
 
-/// A command as a shell would start it, with our programs first on its `PATH`: what cargo has set
-/// for this benchmark, the library path above all, would cost every test its share.
+/// A run of this project by the `cargo-maelstrom` in a directory.
+fn maelstrom(project: &Path, programs: Option<PathBuf>) -> Box<dyn Fn() -> Sample> {
+    let project = project.to_owned();
+    Box::new(move || {
+        let mut command = as_typed("cargo");
+        command
+            .args(["maelstrom", "--ui", "quiet"])
+            .env("PATH", path_with(programs.clone()))
+            .current_dir(&project);
+        let sample = run(&mut command);
+        assert!(
+            sample.passed,
+            "{command:?} failed: what it took says nothing"
+        );
+        sample
+    })
+}
+
+/// A command as a shell would start it: what cargo has set for this benchmark, the library path
+/// above all, would cost every test its share.
 fn as_typed(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -178,11 +194,14 @@ fn as_typed(program: impl AsRef<OsStr>) -> Command {
             command.env_remove(name);
         }
     }
-    let own = Path::new(MAELSTROM).parent().map(Path::to_owned);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(own.into_iter().chain(std::env::split_paths(&path)));
-    command.env("PATH", path.expect("PATH joined as it was"));
     command
+}
+
+/// `PATH` with this directory before all others.
+fn path_with(first: Option<PathBuf>) -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(first.into_iter().chain(std::env::split_paths(&path)))
+        .expect("PATH joined as it was")
 }
 
 fn median(samples: &[Sample]) -> Duration {

@@ -7,6 +7,9 @@
 //!
 //! Each is run several times in turn, after one round that does not count; the medians are
 //! compared. `bwrap` and `xargs` must be installed.
+//!
+//! With `MAELSTROM_BASELINE=DIRECTORY`, the `maelstrom-run` in that directory, of an earlier build for
+//! example, takes part as well.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -30,14 +33,21 @@ fn main() {
         writeln!(text, r#"{{"program": "/bin/true", "parent": "default"}}"#).expect("memory");
     }
     fs::write(&jobs, text).expect("writing the jobs");
+    let baseline = std::env::var_os("MAELSTROM_BASELINE")
+        .map(|directory| Path::new(&directory).join("maelstrom-run"));
     let mut ours = Vec::new();
+    let mut before = Vec::new();
     let mut theirs = Vec::new();
     let mut peaks = Vec::new();
     for round in 0..=ROUNDS {
-        let (our, peak) = maelstrom(&jobs, scratch.path(), &slots);
+        let (our, peak) = maelstrom(Path::new(MAELSTROM), &jobs, scratch.path(), &slots);
+        let baseline = baseline
+            .as_ref()
+            .map(|program| maelstrom(program, &jobs, scratch.path(), &slots).0);
         let their = bubblewrap(&slots);
         if round > 0 {
             ours.push(our);
+            before.extend(baseline);
             theirs.push(their);
             peaks.push(peak);
         }
@@ -51,6 +61,14 @@ fn main() {
         JOBS / 10,
         peaks.iter().map(|(_, late)| late).max().expect("a round") >> 20,
     );
+    if !before.is_empty() {
+        let before = median(before);
+        println!(
+            "  the baseline      {before:7.3} s  {:5.3} × bwrap; ours {:5.3} × the baseline",
+            before / their,
+            our / before,
+        );
+    }
     println!("  xargs -P {slots} bwrap  {their:7.3} s");
 }
 
@@ -59,10 +77,10 @@ fn median(mut walls: Vec<Duration>) -> f64 {
     walls[walls.len() / 2].as_secs_f64()
 }
 
-/// How long our program takes, and its peak memory at a tenth of that time and at the end.
-fn maelstrom(jobs: &Path, directory: &Path, slots: &str) -> (Duration, (u64, u64)) {
+/// How long this program takes, and its peak memory at a tenth of that time and at the end.
+fn maelstrom(program: &Path, jobs: &Path, directory: &Path, slots: &str) -> (Duration, (u64, u64)) {
     let started = Instant::now();
-    let mut child = Command::new(MAELSTROM)
+    let mut child = Command::new(program)
         .arg("--no-tui")
         .args(["--slots", slots, "--file"])
         .arg(jobs)

@@ -195,6 +195,40 @@ fn any_job_runs_there_and_what_must_stay_stays() {
     );
 }
 
+/// What a run needs stays while it is uploaded, however little the broker keeps of what nobody uses.
+#[test]
+fn inputs_may_be_larger_than_the_brokers_cache() {
+    let cluster = Cluster::start(&["--cache-size", "100 kB"]);
+    let _worker = cluster.worker("far");
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    for number in 0..20 {
+        let below = data.join(format!("{number}"));
+        fs::create_dir_all(&below).unwrap();
+        let content: String = (0..5_000)
+            .map(|line| format!("{number} {line}\n"))
+            .collect();
+        fs::write(below.join("file"), content).unwrap();
+    }
+    let job = format!(
+        r#"{{"program": "/bin/sh", "arguments": ["-c", "cat /data/*/file | wc -l"], {PORTABLE},
+        "added_layers": [{{"glob": "data/**", "prepend_prefix": "/"}}]}}"#
+    );
+    fs::write(directory.path().join("job.json"), job).unwrap();
+    let mut command = cluster.client(RUN, directory.path());
+    let output = command
+        .args(["--no-tui", "--file", "job.json"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "100000\n",
+        "{told}"
+    );
+}
+
 /// What a recording says of one kind of event.
 fn recorded(path: &Path, event: &str) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(path).unwrap();

@@ -1,6 +1,8 @@
 //! Whether the storage has everything that a template names, and what keeps it there.
 //!
-//! What is found is pinned, and then looked for again: what went in between counts as lacking.
+//! What is found is pinned, and then looked for again: what went in between counts as lacking. What is
+//! lacking is pinned too: of a template that needs more than the storage's target, the first uploads
+//! would else make room for the last ones.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -61,13 +63,15 @@ async fn check(storage: &Storage, contents: Vec<Source>) -> Result<Checked, Stat
     }
     let closure = closure(storage, directories).await?;
     named.extend(closure.present);
-    let pins = storage.pin(named.iter().copied());
+    let pins = storage.pin(named.iter().chain(&closure.missing).copied());
     let mut lacking = storage.missing(&named);
     lacking.extend(closure.missing);
+    let pins = Box::new(pins);
     match lacking.is_empty() {
-        true => Ok(Checked::Complete(Box::new(pins))),
+        true => Ok(Checked::Complete(pins)),
         false => Ok(Checked::Lacking(
             lacking.into_iter().map(to_proto::digest).collect(),
+            pins,
         )),
     }
 }

@@ -367,8 +367,8 @@ impl Core {
                 self.check(inputs);
             }
             // What was lacking a moment ago may be there now.
-            (Defined::Known(_), Some(Supply::Lacking(_))) => self.check(inputs),
-            (Defined::Known(_), Some(Supply::Checking { .. } | Supply::Ready(_)) | None) => {}
+            (Defined::Known(_), Some(Supply::Lacking)) => self.check(inputs),
+            (Defined::Known(_), Some(Supply::Checking { .. } | Supply::Ready) | None) => {}
         }
         Ok(before.is_none())
     }

@@ -159,8 +159,8 @@ pub enum Input {
 pub enum Checked {
     /// Everything, kept there from now on.
     Complete(Pins),
-    /// Not these.
-    Lacking(Vec<v1::Digest>),
+    /// Not these. The rest is kept there from now on, and these are once they come.
+    Lacking(Vec<v1::Digest>, Pins),
     /// Whatever it has: a template that names this is not taken, for this reason.
     Refused(String),
 }
@@ -425,18 +425,21 @@ impl Core {
         let again = matches!(known.supply, Supply::Checking { again: true });
         let users: Vec<_> = known.users.iter().copied().collect();
         // What is still lacking may have come since it was looked for.
-        if again && matches!(checked, Ok(Checked::Lacking(_))) {
-            known.supply = Supply::Lacking(Vec::new());
+        if again && let Ok(Checked::Lacking(_, pins)) = checked {
+            known.supply = Supply::Lacking;
+            known.pins = Some(pins);
             return self.check(inputs);
         }
         match checked {
             Ok(Checked::Complete(pins)) => {
-                known.supply = Supply::Ready(pins);
+                known.supply = Supply::Ready;
+                known.pins = Some(pins);
                 self.book.inputs(inputs, Inputs::Ready);
             }
-            Ok(Checked::Lacking(digests)) => {
+            Ok(Checked::Lacking(digests, pins)) => {
                 self.contents_lacking += digests.len() as u64;
-                known.supply = Supply::Lacking(digests.clone());
+                known.supply = Supply::Lacking;
+                known.pins = Some(pins);
                 self.book.inputs(inputs, Inputs::Missing);
                 for (client, template) in users {
                     let digests = digests.clone();
@@ -445,7 +448,8 @@ impl Core {
                 }
             }
             Ok(Checked::Refused(why)) => {
-                known.supply = Supply::Lacking(Vec::new());
+                known.supply = Supply::Lacking;
+                known.pins = None;
                 self.book.inputs(inputs, Inputs::Missing);
                 for (client, template) in users {
                     let why = format!("template {template} is refused: {why}");
@@ -453,7 +457,8 @@ impl Core {
                 }
             }
             Err(message) => {
-                known.supply = Supply::Lacking(Vec::new());
+                known.supply = Supply::Lacking;
+                known.pins = None;
                 self.book.inputs(inputs, Inputs::Missing);
                 for (client, _) in users {
                     self.fail_session(client, Status::unavailable(message.clone()));

@@ -49,9 +49,9 @@ pub enum Supply {
         again: bool,
     },
     /// It lacks some.
-    Lacking(Vec<v1::Digest>),
-    /// It has all, and keeps them.
-    Ready(Pins),
+    Lacking,
+    /// It has all.
+    Ready,
 }
 
 /// A template that somebody defined.
@@ -64,6 +64,9 @@ pub struct Known {
     pub contents: Vec<Source>,
     /// Whether that is there.
     pub supply: Supply,
+    /// Keeps what the storage has of it, and what comes, until all of it is there and afterwards: a
+    /// template may need more than the storage keeps of what nobody uses.
+    pub pins: Option<Pins>,
     /// Who uses it, and under which number.
     pub users: BTreeSet<(ClientId, u32)>,
     hash: ContentHash,
@@ -146,7 +149,8 @@ impl Templates {
                 },
                 contents,
                 // Until somebody looks.
-                supply: Supply::Lacking(Vec::new()),
+                supply: Supply::Lacking,
+                pins: None,
                 users: BTreeSet::from([(client, number)]),
                 hash,
             },
@@ -167,7 +171,7 @@ impl Templates {
     /// Those of which the storage had everything when it was last asked.
     pub fn supplied(&self) -> Vec<InputsId> {
         let known = self.known.iter();
-        let supplied = known.filter(|(_, known)| matches!(known.supply, Supply::Ready(_)));
+        let supplied = known.filter(|(_, known)| matches!(known.supply, Supply::Ready));
         supplied.map(|(inputs, _)| *inputs).collect()
     }
 

@@ -29,7 +29,7 @@ impl Inventory for Shelf {
     fn check(&self, _contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>> {
         let checked = match &self.0 {
             None => Checked::Complete(Box::new(())),
-            Some(digest) => Checked::Lacking(vec![digest.clone()]),
+            Some(digest) => Checked::Lacking(vec![digest.clone()], Box::new(())),
         };
         async move { Ok(checked) }.boxed()
     }

@@ -113,11 +113,15 @@ impl<H: Host> Discovery<'_, H> {
     }
 }
 
+/// What marks a directory that can be made again. Cargo writes the first only into a directory that
+/// it has made itself; the second lies in each of its build directories.
+const MADE_MARKS: [&str; 2] = ["CACHEDIR.TAG", ".rustc_info.json"];
+
 /// Whether a directory lies in what can be made again. Whoever is called by `cargo run` or
 /// `cargo test` has all of that build's directories on the path, which no test means.
 fn is_made(directory: &Path) -> bool {
     let mut around = directory.ancestors();
-    around.any(|directory| directory.join("CACHEDIR.TAG").exists())
+    around.any(|directory| MADE_MARKS.iter().any(|mark| directory.join(mark).exists()))
 }
 
 #[cfg(test)]
@@ -129,9 +133,13 @@ mod tests {
         let around = tempfile::tempdir().unwrap();
         let made = around.path().join("target/debug/deps");
         std::fs::create_dir_all(&made).unwrap();
-        assert!(!is_made(&made));
-        std::fs::write(around.path().join("target/CACHEDIR.TAG"), "").unwrap();
-        assert!(is_made(&made));
-        assert!(!is_made(around.path()));
+        for mark in MADE_MARKS {
+            assert!(!is_made(&made));
+            let mark = around.path().join("target").join(mark);
+            std::fs::write(&mark, "").unwrap();
+            assert!(is_made(&made), "{mark:?}");
+            assert!(!is_made(around.path()));
+            std::fs::remove_file(mark).unwrap();
+        }
     }
 }

@@ -324,7 +324,7 @@ async fn uploads_that_are_said_often_are_looked_for_once_more() {
     impl Inventory for Counting {
         fn check(&self, _contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>> {
             self.0.fetch_add(1, Ordering::SeqCst);
-            async move { Ok(Checked::Lacking(Vec::new())) }.boxed()
+            async move { Ok(Checked::Lacking(Vec::new(), Box::new(()))) }.boxed()
         }
 
         fn bytes(&self) -> u64 {

@@ -7,10 +7,12 @@
 //! Invariants: what stands between the frames is passed on at once and unchanged; what is held back
 //! is at most one line, and never more than [`FRAME_BYTES_MAX`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::event::{ExitStatus, Outcome, Stream};
 use crate::engine::framework::{Followed, Follower, Judgement, Part, Reading};
+use crate::engine::job::TestKey;
 
 use super::location::Places;
 
@@ -31,6 +33,7 @@ const LINE_BYTES_MAX: usize = 1024;
 #[derive(Debug)]
 pub struct Reader {
     test: String,
+    package: Arc<str>,
     places: Places,
     /// The beginning of a frame whose end is still to come, without its marker.
     frame: Option<Vec<u8>>,
@@ -81,9 +84,10 @@ enum How {
 
 impl Reader {
     /// Of one attempt of this test; `places` tells where failures are.
-    pub fn new(test: &str, places: Places) -> Reader {
+    pub fn new(test: &TestKey, places: Places) -> Reader {
         Reader {
-            test: test.to_owned(),
+            test: test.name.clone(),
+            package: test.package.clone(),
             places,
             frame: None,
             line: Vec::new(),
@@ -212,8 +216,13 @@ impl Reader {
             (ExitStatus::Code(0), Own::Running) => {
                 failed("the process ended in the middle of the test")
             }
-            (ExitStatus::Code(0), Own::Unseen) => Judgement::Ignored {
-                reason: Some("TestMain ended the process before it".to_owned()),
+            (ExitStatus::Code(0), Own::Unseen) => Judgement::Error {
+                message: format!(
+                    "its process exited with 0, but did not say that the test ran; a TestMain that \
+                     ends the process, or chooses tests by itself, does so. To run its package \
+                     whole: go test {}",
+                    self.package
+                ),
             },
             (ExitStatus::Code(_) | ExitStatus::Signal { .. }, Own::Passed | Own::Skipped(_)) => {
                 failed("the test was over, but its process failed")

@@ -340,7 +340,10 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             BackendEvent::Fact(EventKind::Notice(notice)) => {
                 tracing::warn!("{}", notice.text);
             }
-            BackendEvent::Restarted { .. } | BackendEvent::Discarded { .. } => {}
+            BackendEvent::Discarded { job, files } => {
+                self.ledger.discarded(Fence(job.0), files);
+            }
+            BackendEvent::Restarted { .. } => {}
             // Heartbeats tell how the machine does.
             BackendEvent::Fact(_) => {}
             BackendEvent::Lost(lost) => {

@@ -222,7 +222,7 @@ impl Options {
                 Some(Timeout::Go(_)) | None => None,
             },
             patterns: Selection::parse(&self.tests.include, &self.tests.exclude, &vocabulary::GO)?,
-            run: match &self.tests.list_matching {
+            run: match listed(&self.tests) {
                 Some(pattern) => run_pattern("list", Some(pattern))?,
                 None => run_pattern("run", self.tests.run.as_deref())?,
             },
@@ -268,7 +268,7 @@ fn goal(tests: &TestOptions, containers: &ContainerOptions) -> Goal {
     if containers.explain.is_some() {
         return Goal::Explain;
     }
-    let lists_tests = tests.list_tests || tests.list_matching.is_some();
+    let lists_tests = tests.list_tests || listed(tests).is_some();
     match (lists_tests, tests.list_packages, tests.no_run) {
         (true, _, _) => Goal::ListTests,
         (_, true, _) => Goal::ListPackages,
@@ -277,11 +277,19 @@ fn goal(tests: &TestOptions, containers: &ContainerOptions) -> Goal {
     }
 }
 
+/// What `-list` names; nothing if it is empty, as for Go.
+fn listed(tests: &TestOptions) -> Option<&str> {
+    let pattern = tests.list_matching.as_deref();
+    pattern.filter(|pattern| !pattern.is_empty())
+}
+
 fn run_pattern(
     option: &'static str,
     pattern: Option<&str>,
 ) -> Result<Option<RunPattern>, OptionsError> {
+    // An empty one says nothing, as for Go; of `-skip` it would leave out every test.
     pattern
+        .filter(|pattern| !pattern.is_empty())
         .map(RunPattern::parse)
         .transpose()
         .map_err(|source| OptionsError::RunPattern { option, source })

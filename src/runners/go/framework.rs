@@ -331,7 +331,11 @@ impl Framework for GoFramework {
         let here = &self.invocation.directory;
         let directory = known.directories.get(&*test.package).unwrap_or(here);
         let places = Places::new(directory, &known.root, here);
-        Some(Box::new(Reader::new(test, places)))
+        let reader = Reader::new(test, places);
+        Some(Box::new(match self.settings.isolation {
+            Isolation::Container => reader.in_container(known.root.clone()),
+            Isolation::Process => reader,
+        }))
     }
 }
 

@@ -7,12 +7,16 @@
 //! Invariants: what stands between the frames is passed on at once and unchanged; what is held back
 //! is at most one line, and never more than [`FRAME_BYTES_MAX`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::event::{ExitStatus, Outcome, Stream};
 use crate::engine::framework::{Followed, Follower, Judgement, Part, Reading};
 use crate::engine::job::TestKey;
+use crate::engine::run::tail::Tails;
+use crate::runners::sandbox::hints::hint;
+use crate::runners::sandbox::specified::files;
 
 use super::location::Places;
 
@@ -41,6 +45,9 @@ pub struct Reader {
     last_line: Vec<u8>,
     parts: Vec<Part>,
     own: Own,
+    tails: Tails,
+    /// The root of the sources of a test in a container, which may lack something.
+    contained: Option<PathBuf>,
 }
 
 /// What the test binary said of the test itself.
@@ -94,7 +101,26 @@ impl Reader {
             last_line: Vec::new(),
             parts: Vec::new(),
             own: Own::Unseen,
+            tails: Tails::default(),
+            contained: None,
         }
+    }
+
+    /// The same of a test in a container that shows the sources below this directory.
+    pub fn in_container(self, root: PathBuf) -> Reader {
+        Reader {
+            contained: Some(root),
+            ..self
+        }
+    }
+
+    /// What the test's container may lack.
+    fn hint(&self) -> Option<String> {
+        let root = self.contained.as_ref()?;
+        let outputs = [self.tails.stdout(), self.tails.stderr()];
+        hint(outputs, files::GO.name, |path| {
+            path.exists() && !path.starts_with(root)
+        })
     }
 
     fn stdout(&mut self, bytes: &[u8]) -> Vec<u8> {
@@ -230,13 +256,17 @@ impl Reader {
             (
                 ExitStatus::Code(_) | ExitStatus::Signal { .. },
                 Own::Unseen | Own::Running | Own::Failed,
-            ) => Judgement::ByStatus,
+            ) => match self.hint() {
+                Some(hint) => Judgement::Failed { reason: Some(hint) },
+                None => Judgement::ByStatus,
+            },
         }
     }
 }
 
 impl Follower for Reader {
     fn wrote(&mut self, stream: Stream, bytes: Vec<u8>) -> Vec<u8> {
+        self.tails.push(stream, &bytes);
         match stream {
             Stream::Stdout => self.stdout(&bytes),
             Stream::Stderr => {

@@ -115,6 +115,25 @@ fn how_a_test_did_is_what_its_binary_said_and_how_it_ended() {
 }
 
 #[test]
+fn a_failure_says_what_the_container_may_lack() {
+    let failing = "\x16=== RUN   TestA\n    a_test.go:3: lookup a.example on 127.0.0.1:53: refused\n\
+                   \x16--- FAIL: TestA (0.00s)\n";
+    let judged = |mut reader: Reader, code| {
+        reader.wrote(Stream::Stdout, failing.as_bytes().to_vec());
+        reader.ended(Some(ExitStatus::Code(code))).reading.judgement
+    };
+    assert_eq!(judged(reader(), 1), Judgement::ByStatus);
+    let Judgement::Failed { reason } = judged(reader().in_container("/w".into()), 1) else {
+        panic!("not failed");
+    };
+    let reason = reason.unwrap();
+    assert!(
+        reason.contains("`network = \"local\"` in maelstrom-go-test.toml"),
+        "{reason}"
+    );
+}
+
+#[test]
 fn what_a_test_runs_itself_is_a_part_of_it_whatever_its_name() {
     let inner = "\x16=== RUN   TestA\n\x16=== RUN   TestB\n\x16--- FAIL: TestB (0.00s)\n\
                  \x16=== RUN   TestA/one\n\x16--- FAIL: TestA/one (0.00s)\n\

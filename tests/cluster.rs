@@ -108,6 +108,25 @@ fn a_run_on_a_cluster_is_as_one_here() {
 
 /// Promise 4: a restart of the broker loses no job, and none that runs.
 #[test]
+fn what_tests_write_in_vain_on_a_worker_is_named() {
+    let cluster = Cluster::start(&[]);
+    let _worker = cluster.worker("one");
+    let project = built(
+        r#"
+        #[test] fn a() { std::fs::write("a\u{1b}[2J.snap", "x").unwrap(); }
+        #[test] fn b() { std::fs::write("src/b.snap", "x").unwrap(); std::fs::write("/tmp/c", "x").unwrap(); }
+        #[test] fn c() { std::fs::write("src/b.snap", "y").unwrap(); }
+        "#,
+    );
+    let output = tests(&cluster, project.path()).output().unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let said = "2 files that tests wrote among the sources were discarded: a\u{fffd}[2J.snap, \
+                src/b.snap";
+    assert!(text.contains(said), "{text}");
+}
+
+#[test]
 fn a_killed_broker_loses_nothing() {
     let project = many(60);
     let mut cluster = Cluster::start(&[]);

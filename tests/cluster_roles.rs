@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use cluster::Cluster;
+use cluster::{Cluster, PORTABLE, Running};
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::MetadataValue;
@@ -25,10 +25,11 @@ enum For {
     Members,
     Clients,
     Workers,
+    Writers,
     Administrators,
 }
 
-const CALLS: [(&str, For); 18] = [
+const CALLS: [(&str, For); 19] = [
     ("/maelstrom.v1.Jobs/Session", For::Clients),
     ("/maelstrom.v1.Workers/Work", For::Workers),
     ("/maelstrom.v1.Operator/Status", For::Clients),
@@ -58,6 +59,10 @@ const CALLS: [(&str, For); 18] = [
         "/build.bazel.remote.execution.v2.ActionCache/GetActionResult",
         For::Members,
     ),
+    (
+        "/build.bazel.remote.execution.v2.ActionCache/UpdateActionResult",
+        For::Writers,
+    ),
     ("/google.bytestream.ByteStream/Read", For::Members),
     ("/google.bytestream.ByteStream/Write", For::Members),
     (
@@ -74,16 +79,19 @@ const CALLS: [(&str, For); 18] = [
     ("/maelstrom.v1.Operator/Stop", For::Administrators),
 ];
 
-const CREDENTIALS: [&str; 5] = ["nothing", "a guess", "client", "worker", "admin"];
+const ROLES: [&str; 5] = ["client", "writer", "privileged", "worker", "admin"];
+
+const NO_CREDENTIALS: [&str; 2] = ["nothing", "a guess"];
 
 fn is_for(whom: For, credential: &str) -> bool {
     matches!(
         (whom, credential),
         (For::Everybody, _)
             | (_, "admin")
-            | (For::Members, "client" | "worker")
-            | (For::Clients, "client")
+            | (For::Members, "client" | "writer" | "privileged" | "worker")
+            | (For::Clients, "client" | "writer" | "privileged")
             | (For::Workers, "worker")
+            | (For::Writers, "writer")
     )
 }
 
@@ -97,7 +105,7 @@ fn tokens(directory: &Path) -> String {
         assert!(command.output().unwrap().status.success());
     };
     make(&["init", "--name", "127.0.0.1"]);
-    for role in ["client", "worker", "admin"] {
+    for role in ROLES {
         make(&["token", "--role", role, "--name", role]);
     }
     team.join("tokens").display().to_string()
@@ -135,7 +143,7 @@ async fn each_call_is_for_who_has_the_role() {
         }
     };
     for (path, whom) in CALLS {
-        for credential in CREDENTIALS {
+        for credential in NO_CREDENTIALS.into_iter().chain(ROLES) {
             // A connection of its own, so that nobody profits from another's credential.
             let channel = Channel::from_shared(address.clone()).unwrap();
             let channel = channel.connect().await.unwrap();
@@ -149,6 +157,51 @@ async fn each_call_is_for_who_has_the_role() {
             let refused = refused.then_some(code);
             assert_eq!(refused, expected, "{path} with {credential}");
         }
+    }
+}
+
+/// Who may have jobs run with all privileges, on a worker that allows them to whoever the broker lets ask.
+#[test]
+fn full_privileges_are_for_who_has_the_role() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(&["--tokens", &tokens(directory.path())]);
+    let shows = |role: &str| {
+        let token = directory.path().join(format!("team/{role}.token"));
+        format!("--broker-token-file={}", token.display())
+    };
+    let mut worker = cluster.worker_command("one");
+    worker.args([&shows("worker"), "--allow=full-privileges"]);
+    let _worker = Running::start(&mut worker);
+    let run = |role: &str, privileges: &str| {
+        let job = format!(
+            r#"{{"program": "/bin/sh", "arguments": ["-c", "unshare -Ur --cgroup echo lifted || echo kept"], {PORTABLE},
+            "added_layers": [], "privileges": "{privileges}"}}"#
+        );
+        fs::write(directory.path().join("job.json"), job).unwrap();
+        let mut command = cluster.client(env!("CARGO_BIN_EXE_maelstrom-run"), directory.path());
+        let output = command
+            .args(["--no-tui", "--file", "job.json", &shows(role)])
+            .output()
+            .unwrap();
+        let streams = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8(streams).unwrap();
+        (output.status.success(), told)
+    };
+    for (role, privileges, expected) in [
+        ("client", "ordinary", true),
+        ("client", "full", false),
+        ("writer", "full", false),
+        ("privileged", "full", true),
+        ("admin", "full", true),
+    ] {
+        let (succeeded, told) = run(role, privileges);
+        assert_eq!(succeeded, expected, "{role} {privileges}: {told}");
+        let refused = told.contains("only who has the role `privileged`");
+        assert_eq!(refused, !expected, "{role} {privileges}: {told}");
+        let ran = told.contains("kept") || told.contains("lifted");
+        assert_eq!(ran, expected, "{role} {privileges}: {told}");
+        let lifted = told.contains("lifted");
+        assert_eq!(lifted, expected && privileges == "full", "{role}: {told}");
     }
 }
 

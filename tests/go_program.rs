@@ -266,6 +266,8 @@ fn without_the_toolbox_tests_have_the_libraries_they_need() {
     assert_eq!((ran.code, ran.ends.len()), (Some(0), 4), "{}", ran.stdout);
     let strict = project.run(&["--strict", ".", "-vet=off", "-run=TestBuilds"]);
     assert_eq!(strict.code, Some(1));
+    let lacks = "failed: the container has no program `go`";
+    assert!(strict.end(&title(" TestBuilds")).starts_with(lacks));
     assert!(
         strict
             .output(&title(" TestBuilds"))

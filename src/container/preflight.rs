@@ -240,7 +240,7 @@ pub fn advise(facts: &Facts, errno: Option<Errno>) -> (String, String) {
         Some(Errno::EPERM | Errno::EACCES | Errno::ENOSYS) if facts.seccomp => (
             "a seccomp filter keeps this process from making containers".to_owned(),
             "Start it without the filter, or with one that allows unshare, clone, mount, openat2, \
-             pivot_root and setns.\nA service of systemd gets one by DynamicUser=yes (User= gives it a \
+             pivot_root, seccomp and setns.\nA service of systemd gets one by DynamicUser=yes (User= gives it a \
              user without), by RestrictNamespaces=, RestrictSUIDSGID= and SystemCallFilter=."
                 .to_owned(),
         ),

@@ -5,7 +5,7 @@
 //! see; to a cluster go
 //!
 //! - what a runner or a specification has set: it is not the caller's;
-//! - of the caller's own, what is on the list ([`FORWARDED`]) and does not look like a secret;
+//! - of the caller's own, what is on the list ([`FORWARDED`], [`INSTALLATIONS`]) and does not look like a secret;
 //! - what the user names: by `--forward-environment`, by `--env`, or in the `environment` of a
 //!   specification.
 
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// What is forwarded without being named: what tells programs how to behave, and where things are. A
 /// `*` at the end stands for anything.
-pub const FORWARDED: [&str; 85] = [
+pub const FORWARDED: [&str; 71] = [
     // The account, the shell and the terminal.
     "CLICOLOR",
     "CLICOLOR_FORCE",
@@ -49,20 +49,6 @@ pub const FORWARDED: [&str; 85] = [
     "CI",
     "LD_LIBRARY_PATH",
     "SOURCE_DATE_EPOCH",
-    // Where programs are installed.
-    "ASDF_DATA_DIR",
-    "ASDF_DIR",
-    "BUN_INSTALL",
-    "CONDA_PREFIX",
-    "DENO_INSTALL",
-    "JAVA_HOME",
-    "NVM_DIR",
-    "PNPM_HOME",
-    "PYENV_ROOT",
-    "RBENV_ROOT",
-    "SDKMAN_DIR",
-    "VIRTUAL_ENV",
-    "VOLTA_HOME",
     // Rust.
     "CARGO",
     "CARGO_*",
@@ -95,7 +81,6 @@ pub const FORWARDED: [&str; 85] = [
     "GOOS",
     "GOPATH",
     "GORACE",
-    "GOROOT",
     "GOTMPDIR",
     "GOTOOLCHAIN",
     "GOTRACEBACK",
@@ -108,6 +93,25 @@ pub const FORWARDED: [&str; 85] = [
     "PY_COLORS",
     "PY_IGNORE_IMPORTMISMATCH",
     "TOX_ENV_NAME",
+];
+
+/// Variables that name the directory of a version manager or an installation, without which the
+/// programs that it puts on `PATH` do nothing. They are forwarded as well.
+pub const INSTALLATIONS: [&str; 14] = [
+    "ASDF_DATA_DIR",
+    "ASDF_DIR",
+    "BUN_INSTALL",
+    "CONDA_PREFIX",
+    "DENO_INSTALL",
+    "GOROOT",
+    "JAVA_HOME",
+    "NVM_DIR",
+    "PNPM_HOME",
+    "PYENV_ROOT",
+    "RBENV_ROOT",
+    "SDKMAN_DIR",
+    "VIRTUAL_ENV",
+    "VOLTA_HOME",
 ];
 
 /// A listed variable whose name holds one of these is not forwarded: `CARGO_REGISTRY_TOKEN`.
@@ -193,7 +197,7 @@ impl Forwarding {
     fn leaves(&self, name: &OsStr, value: &OsStr, named: &BTreeSet<OsString>) -> bool {
         let matches = |pattern: &str| is_match(pattern, name);
         let is_named = named.contains(name) || self.patterns.iter().any(|known| matches(known));
-        let is_listed = FORWARDED.into_iter().any(matches);
+        let is_listed = FORWARDED.into_iter().chain(INSTALLATIONS).any(matches);
         is_named || is_listed && !looks_secret(name, value)
     }
 }
@@ -302,9 +306,9 @@ mod tests {
 
     #[test]
     fn nothing_on_the_list_is_there_twice() {
-        let mut sorted = FORWARDED.to_vec();
+        let mut sorted = [&FORWARDED[..], &INSTALLATIONS].concat();
         sorted.sort_unstable();
         sorted.dedup();
-        assert_eq!(sorted.len(), FORWARDED.len());
+        assert_eq!(sorted.len(), FORWARDED.len() + INSTALLATIONS.len());
     }
 }

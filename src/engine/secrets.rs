@@ -172,6 +172,21 @@ impl Secrets {
         }
     }
 
+    /// An ordinary user's, with this home directory.
+    #[cfg(test)]
+    pub fn in_home(home: &Path) -> Secrets {
+        Secrets {
+            credentials: credentials(std::iter::once(home.to_owned()), |_| None),
+            reader: Reader::Other,
+        }
+    }
+
+    /// Whether a place, which no link leads to, is a credential or lies in one.
+    pub fn is_credential(&self, place: &Path) -> bool {
+        let mut around = place.ancestors();
+        around.any(|around| self.credentials.contains(around))
+    }
+
     /// What lies strictly below a directory that is shown, without symbolic links on the way to it.
     pub fn below(&self, directory: &Path, shown: Shown) -> Vec<PathBuf> {
         let credentials = self.credentials.iter();
@@ -342,10 +357,7 @@ mod tests {
     }
 
     fn secrets(root: &Path) -> Secrets {
-        Secrets {
-            credentials: credentials([root.join("home")].into_iter(), |_| None),
-            reader: Reader::Other,
-        }
+        Secrets::in_home(&root.join("home"))
     }
 
     fn bind(source: PathBuf, mount_point: &str) -> Mount {

@@ -27,12 +27,31 @@ pub struct Ran {
     /// What was recorded, line by line.
     pub events: Vec<serde_json::Value>,
     pub stdout: String,
+    pub stderr: String,
 }
 
 impl Project {
     pub fn new(name: &str) -> Project {
         let directory = tempfile::tempdir().unwrap();
         copy(&Path::new(FIXTURES).join(name), directory.path());
+        Project {
+            directory,
+            homes: Homes::new(),
+        }
+    }
+
+    /// A project of these files, the module `example.com/m` unless they say otherwise.
+    pub fn of(files: &[(&str, &str)]) -> Project {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("go.mod", "module example.com/m\n\ngo 1.20\n");
+        for (name, text) in files {
+            write(name, text);
+        }
         Project {
             directory,
             homes: Homes::new(),
@@ -58,10 +77,17 @@ impl Project {
 
     /// Runs the tests that these words choose.
     pub fn run(&self, words: &[&str]) -> Ran {
+        self.run_as(words, |_| {})
+    }
+
+    /// The same, of a command that is changed first.
+    pub fn run_as(&self, words: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
         let keep = tempfile::tempdir().unwrap();
         let record = keep.path().join("record");
         let mut command = self.command(&["--ui=plain", "--color=never", "--record"]);
-        let output = command.arg(&record).args(words).output().unwrap();
+        command.arg(&record).args(words);
+        change(&mut command);
+        let output = command.output().unwrap();
         let recorded = fs::read_to_string(&record).unwrap_or_default();
         let events: Vec<serde_json::Value> = recorded
             .lines()
@@ -72,6 +98,7 @@ impl Project {
             ends: ends(&events),
             events,
             stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
 }

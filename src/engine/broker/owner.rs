@@ -5,7 +5,7 @@
 //! nobody who could be told apart from others, so it cannot be resumed at all.
 
 use crate::container::digest::ContentHash;
-use crate::engine::security::roles::Identity;
+use crate::engine::security::roles::{Identity, Role};
 
 /// The fewest bytes of a secret: as many random bits as nobody can guess.
 const SECRET_BYTES_MIN: usize = 16;
@@ -20,6 +20,20 @@ pub const FOREIGN: &str = "the run of this name was opened by another client: on
 /// What is told to a client that can't be told apart from others.
 pub const NOBODYS: &str = "the run of this name was opened without a credential and without a secret, so it \
                            cannot be resumed: begin another one, with `Hello.secret`";
+
+/// What is told of a job of somebody who may not ask for what it wants.
+pub const UNPRIVILEGED: &str = "the job wants all privileges in its container, and only who has the role \
+                                `privileged` may have such jobs run on this cluster; its operator makes \
+                                such a credential with `maelstrom-broker credentials`";
+
+/// What somebody's jobs may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MayAsk {
+    /// What a worker gives to every job.
+    Ordinary,
+    /// Whatever a worker allows.
+    Everything,
+}
 
 /// See the module's documentation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +70,18 @@ impl Owner {
         match is_member && knows {
             true => Ok(()),
             false => Err(FOREIGN),
+        }
+    }
+
+    /// What its jobs may ask for. A broker that asks nobody for a credential leaves it to its workers.
+    pub fn may_ask(&self) -> MayAsk {
+        let Some(member) = &self.member else {
+            return MayAsk::Everything;
+        };
+        let role = member.split(' ').next().unwrap_or_default();
+        match role.parse::<Role>() {
+            Ok(role) if role.is_among(&[Role::Privileged]) => MayAsk::Everything,
+            Ok(_) | Err(_) => MayAsk::Ordinary,
         }
     }
 
@@ -135,6 +161,21 @@ mod tests {
                     "{opener:?} {secret:?} {other:?} {shown:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn who_is_privileged_is_told_by_the_role() {
+        for (member, expected) in [
+            ("", MayAsk::Everything),
+            ("client ann", MayAsk::Ordinary),
+            ("client privileged", MayAsk::Ordinary),
+            ("writer ann", MayAsk::Ordinary),
+            ("privileged ann", MayAsk::Everything),
+            ("admin ann", MayAsk::Everything),
+            ("nonsense", MayAsk::Ordinary),
+        ] {
+            assert_eq!(owner(member, b"").may_ask(), expected, "{member}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::container::message::Discarded;
+use crate::engine::event::foreign::clean;
 use crate::engine::event::{Notice, Severity};
 
 /// The most files that are told apart.
@@ -43,7 +44,7 @@ impl Wastage {
         }
         let names = files.iter().take(NAMES_MAX).map(|file| {
             let file = file.strip_prefix(directory).unwrap_or(file);
-            file.display().to_string()
+            clean(&file.to_string_lossy()).into_owned()
         });
         let names: Vec<String> = names.collect();
         let rest = match files.len() > NAMES_MAX || more > 0 {
@@ -78,6 +79,18 @@ mod tests {
             files: names.iter().map(PathBuf::from).collect(),
             more,
         }
+    }
+
+    #[test]
+    fn a_name_does_nothing_where_it_is_shown() {
+        let mut wastage = Wastage::default();
+        wastage.add(discarded(&["/w/p/\u{1b}[2J\n\u{202e}a"], 0), |_| true);
+        let notice = wastage.tell(Path::new("/w/p")).unwrap();
+        assert!(
+            notice
+                .text
+                .ends_with("discarded: \u{fffd}[2J\u{fffd}\u{fffd}a")
+        );
     }
 
     #[test]

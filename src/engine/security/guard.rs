@@ -175,9 +175,9 @@ pub fn identity(certificate: &[u8]) -> Result<Identity, Status> {
             .filter_map(|value| value.as_str().ok())
             .collect(),
     );
-    let role = unit
-        .and_then(|unit| unit.parse().ok())
-        .ok_or_else(|| wrong("names no role (client, writer, worker or admin) as its OU"))?;
+    let role = unit.and_then(|unit| unit.parse().ok()).ok_or_else(|| {
+        wrong("names no role (client, writer, privileged, worker or admin) as its OU")
+    })?;
     Ok(Identity {
         name: name.unwrap_or_else(|| "somebody".to_owned()),
         role,
@@ -252,8 +252,8 @@ mod tests {
         request
     }
 
-    #[test]
-    fn only_who_has_the_role_comes_through() {
+    /// Tokens named as their roles: `client-token` and so on.
+    fn one_of_each_role() -> (tempfile::TempDir, Access) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tokens");
         let lines: String = Role::ALL
@@ -261,6 +261,12 @@ mod tests {
             .concat();
         std::fs::write(&path, lines).unwrap();
         let access = access(Some(Tokens::open(&path).unwrap()));
+        (directory, access)
+    }
+
+    #[test]
+    fn only_who_has_the_role_comes_through() {
+        let (_directory, access) = one_of_each_role();
         let code = |request, allowed| {
             let passed = access.guard(allowed).call(request);
             passed.map_err(|status| status.code()).err()
@@ -286,13 +292,7 @@ mod tests {
 
     #[test]
     fn results_of_actions_are_for_writers() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("tokens");
-        let lines: String = Role::ALL
-            .map(|role| super::super::tokens::line(role, &format!("{role}-token"), "x"))
-            .concat();
-        std::fs::write(&path, lines).unwrap();
-        let closed = access(Some(Tokens::open(&path).unwrap()));
+        let (_directory, closed) = one_of_each_role();
         let open = |results| Access {
             results,
             ..Access::default()
@@ -300,6 +300,11 @@ mod tests {
         for (access, request, refused) in [
             (&closed, shown("client-token"), Some("this is for writer")),
             (&closed, shown("worker-token"), Some("this is for writer")),
+            (
+                &closed,
+                shown("privileged-token"),
+                Some("this is for writer"),
+            ),
             (&closed, shown("writer-token"), None),
             (&closed, shown("admin-token"), None),
             (
@@ -320,11 +325,12 @@ mod tests {
                 (answer, refused) => panic!("{answer:?} {refused:?}"),
             }
         }
-        // A writer is a client besides.
-        let passed = closed.guard(&[Role::Client]).call(shown("writer-token"));
-        assert!(passed.is_ok());
-        let refused = closed.guard(&[Role::Worker]).call(shown("writer-token"));
-        assert!(refused.is_err());
+        // Both are clients besides.
+        for token in ["writer-token", "privileged-token"] {
+            let call = |allowed| closed.guard(allowed).call(shown(token));
+            assert!(call(&[Role::Client]).is_ok());
+            assert!(call(&[Role::Worker]).is_err());
+        }
     }
 
     #[test]

@@ -10,6 +10,9 @@ pub enum Role {
     Client,
     /// What a client may, and write results of actions, which all others then take for true.
     Writer,
+    /// What a client may, and have jobs run that have all privileges in their containers, where a worker
+    /// allows it.
+    Privileged,
     /// Run jobs.
     Worker,
     /// Everything.
@@ -18,7 +21,7 @@ pub enum Role {
 
 /// A text that is no role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no role: `client`, `writer`, `worker` or `admin` is expected")]
+#[error("`{text}` is no role: `client`, `writer`, `privileged`, `worker` or `admin` is expected")]
 pub struct RoleError {
     /// The text.
     pub text: String,
@@ -35,13 +38,21 @@ pub struct Identity {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 4] = [Role::Client, Role::Writer, Role::Worker, Role::Admin];
+    pub const ALL: [Role; 5] = [
+        Role::Client,
+        Role::Writer,
+        Role::Privileged,
+        Role::Worker,
+        Role::Admin,
+    ];
 
     /// Whether somebody of this role may do what is for one of these.
     pub fn is_among(self, allowed: &[Role]) -> bool {
         match self {
             Role::Admin => true,
-            Role::Writer => allowed.contains(&Role::Writer) || allowed.contains(&Role::Client),
+            Role::Writer | Role::Privileged => {
+                allowed.contains(&self) || allowed.contains(&Role::Client)
+            }
             Role::Client | Role::Worker => allowed.contains(&self),
         }
     }
@@ -52,6 +63,7 @@ impl fmt::Display for Role {
         out.write_str(match self {
             Role::Client => "client",
             Role::Writer => "writer",
+            Role::Privileged => "privileged",
             Role::Worker => "worker",
             Role::Admin => "admin",
         })

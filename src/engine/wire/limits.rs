@@ -3,6 +3,8 @@
 //! A number here is well above what real projects need and well below what hurts: the largest
 //! message still fits in memory many times over.
 
+use super::v1;
+
 /// One message of `maelstrom.v1`, encoded: 10,000 jobs of 400 bytes each.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -47,5 +49,50 @@ pub const ARCHITECTURE_BYTES_MAX: usize = 64;
 /// A content. What is larger is no input of a test.
 pub const CONTENT_BYTES_MAX: u64 = 1 << 40;
 
+/// Files that a job has written in vain, of which it names some.
+pub const DISCARDED_FILES_MAX: usize = 100;
+
+/// The names of those together: they are kept with each result.
+pub const DISCARDED_BYTES_MAX: usize = 4096;
+
 /// A text for people: why a job could not be run, or what a machine lacks.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// Leaves of what a job wrote in vain as much as a message may hold; the rest is counted.
+pub fn cut_discarded(discarded: &mut v1::Discarded) {
+    let mut bytes = 0_usize;
+    let mut fits = |file: &bytes::Bytes| {
+        bytes = bytes.saturating_add(file.len());
+        bytes <= DISCARDED_BYTES_MAX
+    };
+    let kept = discarded.files.iter().take(DISCARDED_FILES_MAX);
+    let kept = kept.take_while(|file| fits(file)).count();
+    let cut = discarded.files.len().saturating_sub(kept);
+    let cut = u32::try_from(cut).unwrap_or(u32::MAX);
+    discarded.files.truncate(kept);
+    discarded.more = discarded.more.saturating_add(cut);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_file_is_lost_from_the_count(
+            lengths in prop::collection::vec(0..2 * DISCARDED_BYTES_MAX / 20, 0..300),
+            more: u32,
+        ) {
+            let files = lengths.iter().map(|length| vec![b'x'; *length].into());
+            let mut discarded = v1::Discarded { files: files.collect(), more };
+            let all = u64::from(more) + lengths.len() as u64;
+            cut_discarded(&mut discarded);
+            let bytes: usize = discarded.files.iter().map(bytes::Bytes::len).sum();
+            prop_assert!(discarded.files.len() <= DISCARDED_FILES_MAX);
+            prop_assert!(bytes <= DISCARDED_BYTES_MAX);
+            let counted = u64::from(discarded.more) + discarded.files.len() as u64;
+            prop_assert!(counted == all || discarded.more == u32::MAX);
+        }
+    }
+}

@@ -82,11 +82,13 @@ fn every_text_of_a_message_has_a_class() {
     assert_eq!(fields(Type::String), known);
 }
 
-/// Bytes that a person may see: programs, arguments, variables and paths, in errors, which escape them.
+/// Bytes that a person may see: programs, arguments, variables and paths, in errors, which escape them,
+/// and the names of files that a job wrote in vain, in a notice, which cleans them.
 #[test]
 fn every_sequence_of_bytes_in_a_message_is_known() {
     let known = [
         "Client.run",
+        "Discarded.files",
         "EnvironmentVariable.name",
         "EnvironmentVariable.value",
         "Hello.run",

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::limits;
 use super::v1::{self, container, job_result, mount, skeleton_entry};
 use crate::container::digest::Digest;
+use crate::container::message::Discarded;
 use crate::engine::event::Stream;
 use crate::engine::job::{
     BindAccess, ContainerSpec, ExitStatus, JobEnd, JobResult, MountKind, Network, Privileges,
@@ -166,8 +168,18 @@ pub fn variables(environment: &BTreeMap<OsString, OsString>) -> Vec<v1::Environm
     environment.iter().map(variable).collect()
 }
 
-/// How a job ended.
-pub fn result(result: &JobResult) -> v1::JobResult {
+/// What a job wrote in vain: as much of it as a message may hold.
+pub fn discarded(discarded: &Discarded) -> v1::Discarded {
+    let mut message = v1::Discarded {
+        files: discarded.files.iter().map(|file| path(file)).collect(),
+        more: discarded.more,
+    };
+    limits::cut_discarded(&mut message);
+    message
+}
+
+/// How a job ended, and what it wrote in vain.
+pub fn result(result: &JobResult, gone: &Discarded) -> v1::JobResult {
     let end = match &result.end {
         JobEnd::Exited(ExitStatus::Code(code)) => job_result::End::Exited(*code),
         JobEnd::Exited(ExitStatus::Signal {
@@ -190,6 +202,7 @@ pub fn result(result: &JobResult) -> v1::JobResult {
         }),
         prepared: Some(duration(result.prepared)),
         ran: Some(duration(result.ran)),
+        discarded: (!gone.files.is_empty()).then(|| discarded(gone)),
     }
 }
 

@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::container::message::Discarded;
 use crate::engine::backend::JobId;
 use crate::engine::event::Stream;
 use crate::engine::job::{JobEnd, JobResult};
@@ -78,6 +79,8 @@ struct Held<T> {
     name: JobName,
     stage: Stage<T>,
     output: OutputLog,
+    /// What its job wrote over its inputs.
+    discarded: Discarded,
     told: Told,
     line: InLine,
 }
@@ -259,6 +262,7 @@ impl<T: Clone> Ledger<T> {
             name,
             stage,
             output: OutputLog::new(&self.directory, self.output_bytes_max),
+            discarded: Discarded::default(),
             told: Told::Nothing,
             line: InLine::No,
         };
@@ -489,9 +493,5 @@ fn failure(reason: &str) -> End {
 
 /// As much of a text as a message may have.
 pub fn shortened(text: &str) -> String {
-    let mut length = text.len().min(TEXT_BYTES_MAX);
-    while !text.is_char_boundary(length) {
-        length -= 1;
-    }
-    text.get(..length).unwrap_or_default().to_owned()
+    text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
 }

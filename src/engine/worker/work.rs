@@ -39,6 +39,7 @@ use crate::engine::ids::ShortRun;
 use crate::engine::job::{Job, Placement, Resident};
 use crate::engine::output_log;
 use crate::engine::run::signals::Interrupt;
+use crate::engine::secrets::Secrets;
 use crate::engine::wire::from_proto::{JobOrder, text};
 use crate::engine::wire::linger::{Due, Linger};
 use crate::engine::wire::v1::{self, WorkerMessage, worker_message};
@@ -185,7 +186,9 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
         let mut private = settings.private.clone();
         private.push(cache.clone());
         let shelf = Shelf::new(contents, store, settings.tree_limits)
-            .lending(Lending::new(settings.lent.clone(), private))
+            .lending(
+                Lending::new(settings.lent.clone(), private).without(Secrets::of_this_process()),
+            )
             .allowing(settings.allowed.clone())
             .with_patience(settings.content_patience);
         Worker {
@@ -337,7 +340,10 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             BackendEvent::Fact(EventKind::Notice(notice)) => {
                 tracing::warn!("{}", notice.text);
             }
-            BackendEvent::Restarted { .. } | BackendEvent::Discarded { .. } => {}
+            BackendEvent::Discarded { job, files } => {
+                self.ledger.discarded(Fence(job.0), files);
+            }
+            BackendEvent::Restarted { .. } => {}
             // Heartbeats tell how the machine does.
             BackendEvent::Fact(_) => {}
             BackendEvent::Lost(lost) => {

@@ -159,7 +159,7 @@ pub enum Credentials {
 pub struct Member {
     /// Where the authority is
     pub directory: PathBuf,
-    /// What the member may do: client, writer, worker or admin
+    /// What the member may do: client, writer, privileged, worker or admin
     #[arg(long)]
     pub role: Role,
     /// Who it is

@@ -14,7 +14,7 @@ use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::net::UnixStream;
 
-use crate::engine::event::{EventKind, Text};
+use crate::engine::event::{EventKind, Notice, Severity, Text};
 use crate::engine::framework::{BrokenEntry, Captured, Host};
 use crate::engine::job::{Ignored, TestCase, TestKey};
 use crate::runners::sandbox::specified::{Attention, Given};
@@ -72,6 +72,8 @@ struct Listed {
     captured: Captured,
     /// The tests that it named.
     names: Result<Vec<String>, ListingError>,
+    /// Whether its sources define tests that a `TestMain` may keep from being listed.
+    has_main: bool,
     /// What tests get that get something of their own.
     given: HashMap<String, Given>,
 }
@@ -250,7 +252,7 @@ impl<'a, H: Host> Discovery<'a, H> {
         self.listings.push(Box::pin(async move {
             let captured = host.run(jobs.list(timeout)).await;
             // With an overlay other files are compiled than those that stand there.
-            let has_overlay = project.settings.has_overlay();
+            let has_overlay = project.has_overlay();
             let defined = Some(&package.package).filter(|_| !has_overlay);
             let defined = defined.and_then(Defined::of);
             let names = listing::names(&captured, defined.as_ref());
@@ -269,6 +271,7 @@ impl<'a, H: Host> Discovery<'a, H> {
                 jobs,
                 captured,
                 names,
+                has_main: defined.is_some_and(|defined| defined.is_main_with_tests()),
                 given,
             })
         }));
@@ -281,10 +284,14 @@ impl<'a, H: Host> Discovery<'a, H> {
             jobs,
             captured,
             names,
+            has_main,
             given,
         } = listed;
         let import_path = &package.import_path;
         match names {
+            Ok(names) if names.is_empty() && *has_main => {
+                self.host.emit(EventKind::Notice(none_listed(import_path)));
+            }
             Ok(names) => {
                 let tests: Vec<TestCase> = names
                     .iter()
@@ -355,6 +362,19 @@ fn real(directory: &Path) -> PathBuf {
     directory
         .canonicalize()
         .unwrap_or_else(|_| directory.to_owned())
+}
+
+/// Says that a package has tests, and that none of them will run.
+fn none_listed(package: &str) -> Notice {
+    Notice {
+        severity: Severity::Warning,
+        text: format!(
+            "no test of {package} runs: its TestMain ended the process, with success, before they \
+             were listed"
+        ),
+        help: Some(format!("`go test -v {package}` shows what it does there")),
+        in_summary: true,
+    }
 }
 
 fn broken(package: &str, message: String) -> BrokenEntry {

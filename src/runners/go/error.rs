@@ -27,6 +27,12 @@ pub enum GoError {
         /// Its version.
         version: String,
     },
+    /// Go's installation sets a flag that means something to us.
+    #[error("Go's own settings hold `{flag}` in GOFLAGS, which has no effect there")]
+    Flag {
+        /// Which.
+        flag: String,
+    },
     /// The directory to change to can't be.
     #[error("can't change to {}", directory.display())]
     Directory {
@@ -139,7 +145,7 @@ impl DiscoveryError for GoError {
             GoError::Specified(error) => error.exit_code(),
             // What `go test` exits with.
             GoError::NoModule { .. } => 1,
-            GoError::Directory { .. } => exit_code::USAGE,
+            GoError::Directory { .. } | GoError::Flag { .. } => exit_code::USAGE,
             GoError::Start { .. }
             | GoError::TooOld { .. }
             | GoError::Form { .. }
@@ -156,6 +162,10 @@ impl DiscoveryError for GoError {
                 Some("install Go (https://go.dev/dl), or put its directory on PATH".to_owned())
             }
             GoError::TooOld { .. } => Some("install a newer Go (https://go.dev/dl)".to_owned()),
+            GoError::Flag { .. } => Some(
+                "say what you want of them: set the variable GOFLAGS, or `go env -w GOFLAGS=...`"
+                    .to_owned(),
+            ),
             GoError::NoModule { .. } => Some(
                 "change to a module's directory (-C DIRECTORY), or make one of this: \
                  `go mod init NAME`"

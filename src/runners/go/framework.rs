@@ -38,6 +38,8 @@ const LINKS: &str = "links";
 pub struct GoFramework {
     settings: Settings,
     invocation: Invocation,
+    /// The same for Go, whose `GOFLAGS` may be less.
+    building: Invocation,
     known: Mutex<Known>,
     /// What jobs use.
     kept: Kept,
@@ -59,9 +61,16 @@ impl GoFramework {
         if let Some(directory) = &settings.directory {
             invocation.directory = invocation.directory.join(directory);
         }
+        let mut building = invocation.clone();
+        if let Some(rest) = &settings.go_flags {
+            // An empty variable counts as none, and then a file does.
+            let rest = format!(" {rest}").into();
+            building.environment.insert("GOFLAGS".into(), rest);
+        }
         GoFramework {
             settings,
             invocation,
+            building,
             known: Mutex::default(),
             kept: Kept::default(),
             explained: Mutex::default(),
@@ -77,7 +86,7 @@ impl GoFramework {
     pub async fn list_packages(&self) -> Result<Vec<String>, GoError> {
         // Tells of a Go that is missing or too old.
         self.toolchain().await?;
-        let packages = self.wanted(packages::list(&self.invocation, &self.settings).await?);
+        let packages = self.wanted(packages::list(&self.building, &self.settings).await?);
         Ok(packages.into_iter().map(|p| p.import_path).collect())
     }
 
@@ -125,7 +134,11 @@ impl GoFramework {
             directory: here.clone(),
             source,
         })?;
-        let toolchain = Toolchain::find(&self.invocation).await?;
+        let toolchain = Toolchain::find(&self.building).await?;
+        if let Some(flag) = toolchain.unread_flag() {
+            let flag = flag.to_owned();
+            return Err(GoError::Flag { flag });
+        }
         let needs_module = |name: &String| name.starts_with('.') && !name.ends_with(".go");
         if toolchain.misses_module() && self.settings.packages.iter().all(needs_module) {
             return Err(GoError::NoModule {
@@ -203,7 +216,7 @@ impl GoFramework {
         mut discovery: Discovery<'_, H>,
     ) -> Result<DiscoverySummary, GoError> {
         let temporary = binaries.build_directory();
-        let mut build = Build::start(&self.invocation, arguments, temporary, linking)?;
+        let mut build = Build::start(&self.building, arguments, temporary, linking)?;
         let status = loop {
             tokio::select! {
                 message = build.next() => {
@@ -240,7 +253,7 @@ impl Framework for GoFramework {
         self.kept.discovery_begins();
         let (toolchain, packages) = tokio::join!(
             self.toolchain(),
-            packages::list(&self.invocation, &self.settings)
+            packages::list(&self.building, &self.settings)
         );
         // What is wrong with Go itself is told first.
         let (toolchain, packages) = (toolchain?, packages?);
@@ -248,7 +261,7 @@ impl Framework for GoFramework {
         let packages = self.wanted(packages);
         let mut directories = packages::directories(&packages);
         let workspace = toolchain.workspace().filter(|path| path.is_absolute());
-        let replaced = packages::replacements(&self.invocation, &directories, workspace).await?;
+        let replaced = packages::replacements(&self.building, &directories, workspace).await?;
         directories.extend(replaced);
         let root = root(&toolchain, &packages, &self.invocation.directory);
         let own = OwnDirectories::of(&self.invocation, PROGRAM.name, &root);
@@ -318,7 +331,11 @@ impl Framework for GoFramework {
         let here = &self.invocation.directory;
         let directory = known.directories.get(&*test.package).unwrap_or(here);
         let places = Places::new(directory, &known.root, here);
-        Some(Box::new(Reader::new(&test.name, places)))
+        let reader = Reader::new(test, places);
+        Some(Box::new(match self.settings.isolation {
+            Isolation::Container => reader.in_container(known.root.clone()),
+            Isolation::Process => reader,
+        }))
     }
 }
 

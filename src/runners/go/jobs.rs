@@ -71,6 +71,15 @@ pub struct Project<'a> {
     pub explained: &'a Mutex<Vec<String>>,
 }
 
+impl Project<'_> {
+    /// Whether the build may compile other files than those that stand where Go lists them.
+    pub fn has_overlay(&self) -> bool {
+        let typed = self.settings.build_flags.iter().map(String::as_str);
+        let mut flags = typed.chain(self.toolchain.flags());
+        flags.any(|flag| flag.trim_start_matches('-').starts_with("overlay"))
+    }
+}
+
 /// The containers of a project: one, or without the toolbox one for each set of shared libraries.
 #[derive(Debug)]
 pub struct Containers {

@@ -21,6 +21,9 @@ pub const LIST: &str = "-test.list=.";
 /// What tests' names begin with. Fuzz targets run their seed corpus.
 const PREFIXES: [&str; 3] = ["Test", "Example", "Fuzz"];
 
+/// What decides whether a package's tests run.
+const MAIN: &str = "TestMain";
+
 /// Why a binary could not be listed. Each message goes on after the package's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListingError {
@@ -69,6 +72,12 @@ impl Defined {
             .flat_map(|regex| regex.captures_iter(source));
         let names = functions.filter_map(|function| function.get(1));
         self.0.extend(names.map(|name| name.as_str().to_owned()));
+    }
+
+    /// Whether there is a `TestMain`, and a test that it may keep from being listed.
+    pub fn is_main_with_tests(&self) -> bool {
+        let is_other = |name: &String| name != MAIN && is_test(name);
+        self.0.contains(MAIN) && self.0.iter().any(is_other)
     }
 
     /// The longest name that ends the line.
@@ -188,6 +197,26 @@ mod tests {
                 expected,
                 "{stdout:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_main_that_may_hide_tests_is_known() {
+        for (source, expected) in [
+            (
+                "func TestMain(m *testing.M) {}\nfunc TestA(t *testing.T) {}",
+                true,
+            ),
+            (
+                "func TestMain(m *testing.M) {}\nfunc BenchmarkA(b *testing.B) {}",
+                false,
+            ),
+            ("func TestA(t *testing.T) {}", false),
+            ("", false),
+        ] {
+            let mut defined = Defined::default();
+            defined.add(source);
+            assert_eq!(defined.is_main_with_tests(), expected, "{source}");
         }
     }
 

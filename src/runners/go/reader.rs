@@ -7,10 +7,16 @@
 //! Invariants: what stands between the frames is passed on at once and unchanged; what is held back
 //! is at most one line, and never more than [`FRAME_BYTES_MAX`].
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::event::{ExitStatus, Outcome, Stream};
 use crate::engine::framework::{Followed, Follower, Judgement, Part, Reading};
+use crate::engine::job::TestKey;
+use crate::engine::run::tail::Tails;
+use crate::runners::sandbox::hints::hint;
+use crate::runners::sandbox::specified::files;
 
 use super::location::Places;
 
@@ -31,6 +37,7 @@ const LINE_BYTES_MAX: usize = 1024;
 #[derive(Debug)]
 pub struct Reader {
     test: String,
+    package: Arc<str>,
     places: Places,
     /// The beginning of a frame whose end is still to come, without its marker.
     frame: Option<Vec<u8>>,
@@ -38,6 +45,9 @@ pub struct Reader {
     last_line: Vec<u8>,
     parts: Vec<Part>,
     own: Own,
+    tails: Tails,
+    /// The root of the sources of a test in a container, which may lack something.
+    contained: Option<PathBuf>,
 }
 
 /// What the test binary said of the test itself.
@@ -81,16 +91,36 @@ enum How {
 
 impl Reader {
     /// Of one attempt of this test; `places` tells where failures are.
-    pub fn new(test: &str, places: Places) -> Reader {
+    pub fn new(test: &TestKey, places: Places) -> Reader {
         Reader {
-            test: test.to_owned(),
+            test: test.name.clone(),
+            package: test.package.clone(),
             places,
             frame: None,
             line: Vec::new(),
             last_line: Vec::new(),
             parts: Vec::new(),
             own: Own::Unseen,
+            tails: Tails::default(),
+            contained: None,
         }
+    }
+
+    /// The same of a test in a container that shows the sources below this directory.
+    pub fn in_container(self, root: PathBuf) -> Reader {
+        Reader {
+            contained: Some(root),
+            ..self
+        }
+    }
+
+    /// What the test's container may lack.
+    fn hint(&self) -> Option<String> {
+        let root = self.contained.as_ref()?;
+        let outputs = [self.tails.stdout(), self.tails.stderr()];
+        hint(outputs, files::GO.name, |path| {
+            path.exists() && !path.starts_with(root)
+        })
     }
 
     fn stdout(&mut self, bytes: &[u8]) -> Vec<u8> {
@@ -212,8 +242,13 @@ impl Reader {
             (ExitStatus::Code(0), Own::Running) => {
                 failed("the process ended in the middle of the test")
             }
-            (ExitStatus::Code(0), Own::Unseen) => Judgement::Ignored {
-                reason: Some("TestMain ended the process before it".to_owned()),
+            (ExitStatus::Code(0), Own::Unseen) => Judgement::Error {
+                message: format!(
+                    "its process exited with 0, but did not say that the test ran; a TestMain that \
+                     ends the process, or chooses tests by itself, does so. To run its package \
+                     whole: go test {}",
+                    self.package
+                ),
             },
             (ExitStatus::Code(_) | ExitStatus::Signal { .. }, Own::Passed | Own::Skipped(_)) => {
                 failed("the test was over, but its process failed")
@@ -221,13 +256,17 @@ impl Reader {
             (
                 ExitStatus::Code(_) | ExitStatus::Signal { .. },
                 Own::Unseen | Own::Running | Own::Failed,
-            ) => Judgement::ByStatus,
+            ) => match self.hint() {
+                Some(hint) => Judgement::Failed { reason: Some(hint) },
+                None => Judgement::ByStatus,
+            },
         }
     }
 }
 
 impl Follower for Reader {
     fn wrote(&mut self, stream: Stream, bytes: Vec<u8>) -> Vec<u8> {
+        self.tails.push(stream, &bytes);
         match stream {
             Stream::Stdout => self.stdout(&bytes),
             Stream::Stderr => {

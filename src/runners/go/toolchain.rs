@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::runners::sandbox::invocation::Invocation;
 
 use super::error::GoError;
+use super::options::words::is_taken;
 
 /// The program.
 pub const GO: &str = "go";
@@ -86,6 +87,12 @@ impl Toolchain {
         self.goflags.split_whitespace()
     }
 
+    /// A flag in `GOFLAGS` that means something to us and that we have not read there: one that
+    /// Go's installation sets.
+    pub fn unread_flag(&self) -> Option<&str> {
+        self.flags().find(|flag| is_taken(flag))
+    }
+
     /// The directory of the `go.work` in use, if any.
     pub fn workspace(&self) -> Option<&Path> {
         Path::new(&self.gowork)
@@ -159,6 +166,20 @@ mod tests {
         assert_eq!(toolchain.lent(), lent.map(PathBuf::from));
         assert_eq!(toolchain.workspace(), Some(Path::new("/w")));
         assert_eq!(Toolchain::default().workspace(), None);
+    }
+
+    #[test]
+    fn a_flag_that_nobody_has_read_is_found() {
+        let unread = |flags: &str| {
+            let toolchain = Toolchain {
+                goflags: flags.to_owned(),
+                ..Toolchain::default()
+            };
+            toolchain.unread_flag().map(str::to_owned)
+        };
+        assert_eq!(unread("-tags=x -race -cpu=2 -run -nonsense"), None);
+        assert_eq!(unread("-mod=mod -cover"), Some("-cover".to_owned()));
+        assert_eq!(unread("-v"), Some("-v".to_owned()));
     }
 
     #[test]

@@ -7,13 +7,16 @@ use std::path::Path;
 const LOOKED_AT_BYTES: usize = 16 * 1024;
 
 /// What programs and libraries say that want to leave the machine.
-const NETWORK: [&str; 6] = [
+const NETWORK: [&str; 8] = [
     "Network is unreachable",
     "Temporary failure in name resolution",
     "Could not resolve host",
     "failed to lookup address information",
     "network is unreachable",
     "dns error",
+    // Go, which asks the name server of `/etc/resolv.conf` itself.
+    " on 127.0.0.1:53: ",
+    "module lookup disabled by GOPROXY=off",
 ];
 
 /// What Git says whose configuration is in a home directory.
@@ -24,8 +27,9 @@ const IDENTITY: [&str; 3] = [
 ];
 
 /// What is said of a file that is not there.
-const ABSENCE: [&str; 2] = [
+const ABSENCE: [&str; 3] = [
     "No such file or directory",
+    "no such file or directory",
     "cannot execute: required file not found",
 ];
 
@@ -36,6 +40,9 @@ const SHOWN: [&str; 11] = [
 
 /// What shells say of a program that is not on `PATH`.
 const NO_COMMAND: [&str; 2] = [": command not found", ": not found"];
+
+/// What Go says of the same, with the program's name in quotes before it.
+const NO_EXECUTABLE: &str = "\": executable file not found in $PATH";
 
 /// What the container may lack, and how to give it; `file` is the project's own file about containers,
 /// and `exists` tells whether there is a file on this machine.
@@ -72,6 +79,10 @@ pub fn hint(outputs: [&[u8]; 2], file: &str, exists: impl Fn(&Path) -> bool) -> 
         ));
     }
     let missing = lines().find_map(|line| {
+        if let Some((before, _)) = line.split_once(NO_EXECUTABLE) {
+            let (_, word) = before.rsplit_once('"')?;
+            return Some(word.to_owned());
+        }
         let before = NO_COMMAND.iter().find_map(|sign| line.strip_suffix(sign))?;
         let shell = before.split(": ").next()?.rsplit('/').next()?;
         let word = before.rsplit(": ").next().filter(|word| *word != before)?;
@@ -119,6 +130,11 @@ mod tests {
             "bash: line 1: frobnicate: command not found",
             "the key was: not found",
             "404: not found",
+            "dial tcp: lookup example.org on 127.0.0.1:53: read udp: connection refused",
+            "example.org/x@v1.0.0: module lookup disabled by GOPROXY=off",
+            "open /home/u/data.bin: no such file or directory",
+            "    a_test.go:7: exec: \"frobnicate\": executable file not found in $PATH",
+            "executable file not found in $PATH",
         ]
         .map(hinted);
         insta::assert_snapshot!(lines.join("\n"), @r#"
@@ -133,6 +149,11 @@ mod tests {
         the container has no program `frobnicate`; it has those along PATH as it is here, and `added_mounts` in FILE can show more
         the container has no program `frobnicate`; it has those along PATH as it is here, and `added_mounts` in FILE can show more
         -
+        -
+        the container has no network but loopback; `network = "local"` in FILE gives it this machine's
+        the container has no network but loopback; `network = "local"` in FILE gives it this machine's
+        the container may lack /home/u/data.bin, which is on this machine; `added_mounts` in FILE can show it
+        the container has no program `frobnicate`; it has those along PATH as it is here, and `added_mounts` in FILE can show more
         -
         "#);
     }

@@ -15,7 +15,7 @@ use crate::engine::broker::book::{Architecture, ClientId, Gate, InputsId, KitId,
 use crate::engine::broker::budgets::{Caller, Principal};
 use crate::engine::broker::journal::{Entry, RememberedRun, RunName};
 use crate::engine::broker::limits::{self, Resource};
-use crate::engine::broker::owner::Owner;
+use crate::engine::broker::owner::{MayAsk, Owner};
 use crate::engine::ids::{ShortRun, shown_run};
 use crate::engine::output_log::Cursor;
 use crate::engine::wire::v1::{self, client_message, session_event};
@@ -34,6 +34,8 @@ pub struct Client {
     /// What others are shown of that.
     pub(super) shown: RunName,
     owner: Owner,
+    /// What its jobs may ask for, by the credential that was shown last.
+    pub(super) may_ask: MayAsk,
     /// Who has to answer for what it takes.
     pub(super) account: AccountId,
     pub(super) used: Usage,
@@ -150,6 +152,7 @@ impl Core {
             Client {
                 run,
                 shown,
+                may_ask: owner.may_ask(),
                 owner,
                 account,
                 used: Usage::default(),
@@ -183,6 +186,7 @@ impl Core {
         limits::name(&hello.name).map_err(Status::invalid_argument)?;
         let owner = Owner::new(caller.member.clone(), &hello.secret);
         let owner = owner.map_err(Status::invalid_argument)?;
+        let may_ask = owner.may_ask();
         let known = self.runs.get(&run).copied();
         let id = match known.and_then(|id| Some((id, self.clients.get(&id)?))) {
             Some((id, client)) => {
@@ -222,6 +226,7 @@ impl Core {
         let runs = self.accounts.runs(client.account).max(1);
         outbox.is_full_with((limits::OUTBOXES_BYTES / runs).max(limits::OUTBOX_BYTES_MIN));
         client.attached = Some(Attached { session, outbox });
+        client.may_ask = may_ask;
         client.gone_since = None;
         client.has_submitted = false;
         self.peers.insert(session, Peer::Client(id));

@@ -10,6 +10,7 @@ use crate::engine::broker::book::{
 use crate::engine::broker::limits::{self, TEMPLATES_PER_WORKER_MAX};
 use crate::engine::ids::{ShortRun, WorkerId};
 use crate::engine::wire::from_proto;
+use crate::engine::wire::limits::cut_discarded;
 use crate::engine::wire::v1::{self, job_result, report, worker_order};
 
 impl Core {
@@ -98,6 +99,9 @@ impl Core {
     fn finished(&mut self, id: WorkerId, key: JobKey, fence: Fence, mut result: v1::JobResult) {
         if let Some(job_result::End::Infrastructure(message)) = &mut result.end {
             limits::cut(message);
+        }
+        if let Some(discarded) = &mut result.discarded {
+            cut_discarded(discarded);
         }
         let failure = match &result.end {
             Some(job_result::End::Infrastructure(message)) => Some(message.clone()),

@@ -8,9 +8,10 @@ use tonic::Status;
 use super::jobs::{JobState, Phase};
 use super::{Core, Input, cancelled, infrastructure};
 use crate::engine::backend::JobId;
-use crate::engine::broker::book::{Cancelled, ClientId, Demand, JobKey};
+use crate::engine::broker::book::{Cancelled, ClientId, Demand, InputsId, JobKey};
 use crate::engine::broker::journal::{Entry, JournalError};
 use crate::engine::broker::limits::{self, Resource};
+use crate::engine::broker::owner::{MayAsk, UNPRIVILEGED};
 use crate::engine::error::with_causes;
 use crate::engine::wire::from_proto;
 use crate::engine::wire::v1::{self, session_event};
@@ -174,9 +175,25 @@ impl Core {
 
     pub(super) fn enqueue(&mut self, client: ClientId, job: JobId, demand: Demand) {
         let key = JobKey { client, job };
+        if !self.may_ask(client, demand.kind.inputs) {
+            self.conclude(key, infrastructure(UNPRIVILEGED.to_owned()));
+            return;
+        }
         match self.book.submit(key, demand, self.now) {
             Ok(_) => {}
             Err(refused) => self.conclude(key, infrastructure(format!("the broker: {refused}"))),
+        }
+    }
+
+    /// Whether a client's jobs may ask for what those of a template do.
+    fn may_ask(&self, client: ClientId, inputs: InputsId) -> bool {
+        let may_ask = self.clients.get(&client).map(|client| client.may_ask);
+        let known = self.templates.get(inputs);
+        let container = known.and_then(|known| known.template.container.as_ref());
+        match (may_ask, container.map(v1::Container::privileges)) {
+            (Some(MayAsk::Everything), _) | (_, Some(v1::Privileges::Ordinary)) => true,
+            // What is not said, a worker refuses.
+            (Some(MayAsk::Ordinary) | None, _) => false,
         }
     }
 

@@ -6,6 +6,8 @@ mod owners;
 mod restart;
 mod trouble;
 
+use std::path::Path;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -16,6 +18,7 @@ use tonic::{Code, Status};
 use super::outbox::{Outlet, outbox};
 use super::*;
 use crate::engine::broker::journal::Journal;
+use crate::engine::broker::journal::records::Records;
 use crate::engine::ids::shown_run;
 use crate::engine::wire::v1::{
     client_message, container, job_result, report, worker_message, worker_order,
@@ -65,6 +68,20 @@ fn stage_with(shelf: Shelf, policy: Policy) -> Stage {
     let journal = (Journal::none(), Remembered::default());
     Stage {
         core: Core::new(policy, journal, Box::new(shelf), own),
+        own: receiver,
+        now: Moment(0),
+        sessions: 0,
+    }
+}
+
+/// What a broker with this journal is when it begins.
+fn start(path: &Path) -> Stage {
+    let (records, remembered) = Records::open(path).unwrap();
+    let journal = Journal::handing_over(move |request| records.carry_out(vec![request]));
+    let (own, receiver) = unbounded_channel();
+    let journal = (journal, remembered);
+    Stage {
+        core: Core::new(Policy::default(), journal, Box::new(Shelf(None)), own),
         own: receiver,
         now: Moment(0),
         sessions: 0,
@@ -284,10 +301,14 @@ impl Worker {
 }
 
 fn template() -> client_message::Kind {
+    template_with(v1::Privileges::Ordinary)
+}
+
+fn template_with(privileges: v1::Privileges) -> client_message::Kind {
     let container = v1::Container {
         root: Some(container::Root::Skeleton(v1::Skeleton::default())),
         network: v1::Network::Loopback.into(),
-        privileges: v1::Privileges::Ordinary.into(),
+        privileges: privileges.into(),
         hostname: "h".to_owned(),
         ..v1::Container::default()
     };

@@ -11,9 +11,10 @@ use super::super::limits::{
     ARCHITECTURE_BYTES_MAX, ARGUMENTS_MAX, PATH_BYTES_MAX, STRING_BYTES_MAX, STRINGS_BYTES_MAX,
     TEXT_BYTES_MAX, TOOLBOX_IDENTITY_BYTES_MAX, TOOLBOX_PATHS_MAX, VARIABLES_MAX,
 };
-use super::super::v1;
+use super::super::{limits, v1};
 use super::container::{Source, sources};
 use super::{absolute, optional_duration, string};
+use crate::container::message::Discarded;
 use crate::engine::backend::Rank;
 use crate::engine::job::{ExitStatus, JobEnd, JobResult, ProcessSpec, ResourceUsage};
 
@@ -205,6 +206,23 @@ fn environment(
         variables.insert(name, value);
     }
     Ok(variables)
+}
+
+/// What a job wrote in vain. A name that is no path of a container, or is beyond what a message may
+/// hold, is no more than counted.
+pub fn discarded(message: &v1::Discarded) -> Discarded {
+    let mut message = message.clone();
+    limits::cut_discarded(&mut message);
+    let all = message.files.len();
+    let files = message.files.iter();
+    let files: Vec<PathBuf> = files
+        .filter_map(|file| absolute("file", file).ok())
+        .collect();
+    let others = u32::try_from(all.saturating_sub(files.len())).unwrap_or(u32::MAX);
+    Discarded {
+        more: message.more.saturating_add(others),
+        files,
+    }
 }
 
 /// How a job ended.

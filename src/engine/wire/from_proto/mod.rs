@@ -25,7 +25,7 @@ use crate::engine::event::Stream;
 use crate::engine::event::foreign::Foreign;
 
 pub use self::container::{Source, container};
-pub use self::job::{JobOrder, Template, ToolboxPath, job, job_result, template};
+pub use self::job::{JobOrder, Template, ToolboxPath, discarded, job, job_result, template};
 
 /// A digest.
 pub fn digest(message: &v1::Digest) -> Result<Digest, WireError> {

@@ -296,6 +296,29 @@ fn digests_have_one_form() {
 }
 
 #[test]
+fn of_what_a_job_wrote_in_vain_only_paths_are_named() {
+    let told = |files: &[&[u8]], more| {
+        let files = files.iter().map(|file| file.to_vec().into());
+        discarded(&v1::Discarded {
+            files: files.collect(),
+            more,
+        })
+    };
+    let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+    let all = told(
+        &[b"/w/a.snap", b"w/b", b"/w/../c", b"", b"/w/\0", b"/w//d"],
+        3,
+    );
+    assert_eq!((all.files, all.more), (paths(&["/w/a.snap", "/w/d"]), 7));
+    let many: Vec<String> = (0..300).map(|number| format!("/w/{number}")).collect();
+    let many: Vec<&[u8]> = many.iter().map(String::as_bytes).collect();
+    let many = told(&many, u32::MAX);
+    assert_eq!((many.files.len(), many.more), (100, u32::MAX));
+    let long = vec![b'/'; 5000];
+    assert_eq!(told(&[&long, b"/w/a"], 0).more, 2);
+}
+
+#[test]
 fn each_end_of_a_job_is_told_apart() {
     use v1::job_result::End;
     let result = |end| {

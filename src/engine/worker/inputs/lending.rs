@@ -5,7 +5,9 @@
 //! the operator lends, and neither is nor holds nor lies in something of the worker's own. What is
 //! shown is that place, not the path: a link in a lent directory that leads out of it shows nothing.
 //!
-//! What root keeps from other users is lent to nobody, although a worker that is root could read it.
+//! What root keeps from other users is lent to nobody, although a worker that is root could read it,
+//! and neither are credentials of the worker's user ([`secrets`](crate::engine::secrets)): on one machine
+//! a mount of exactly such a file names it, and shows it, but here whoever wrote the template would.
 //!
 //! Whether a path outside exists at all is nobody's business: it is refused in the same words.
 //!
@@ -15,6 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::InputError;
+use crate::engine::secrets::Secrets;
 use crate::engine::toolbox;
 use crate::engine::wire::from_proto::ToolboxPath;
 
@@ -25,12 +28,26 @@ pub struct Lending {
     lent: Vec<PathBuf>,
     /// What no job may see, whatever is lent.
     private: Vec<PathBuf>,
+    /// Where credentials are.
+    secrets: Option<Secrets>,
 }
 
 impl Lending {
     /// Lends what is in these places, but for what is private.
     pub fn new(lent: Vec<PathBuf>, private: Vec<PathBuf>) -> Lending {
-        Lending { lent, private }
+        Lending {
+            lent,
+            private,
+            secrets: None,
+        }
+    }
+
+    /// The same without these.
+    pub fn without(self, secrets: Secrets) -> Lending {
+        Lending {
+            secrets: Some(secrets),
+            ..self
+        }
     }
 
     /// The place that a path leads to, if it is lent.
@@ -46,7 +63,9 @@ impl Lending {
             }
             Err(_) => return Err(not_lent()),
         };
-        if !self.lends(&place) || self.is_closed(&place) {
+        let is_secret = |secrets: &Secrets| secrets.is_credential(&place);
+        let is_secret = self.secrets.as_ref().is_some_and(is_secret);
+        if !self.lends(&place) || self.is_closed(&place) || is_secret {
             return Err(not_lent());
         }
         let concerns = |own: &PathBuf| {
@@ -216,6 +235,46 @@ mod tests {
             assert_eq!(answer(&lending, &root.join(path)), expected, "{path}");
         }
         assert_eq!(answer(&lending, &root.join("usr/lib")), "shown");
+    }
+
+    #[test]
+    fn credentials_are_lent_to_nobody() {
+        let (_keep, root) = machine();
+        let write = |path: &str| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "text").unwrap();
+        };
+        for path in [
+            "home/.ssh/keys/id",
+            "home/.cargo/credentials.toml",
+            "home/.cargo/registry/x",
+            "home/.netrc",
+            "home/project/.netrc",
+        ] {
+            write(path);
+        }
+        symlink("../home/.ssh", root.join("usr/ssh")).unwrap();
+        let lent = ["home", "usr", "home/.ssh", "home/.cargo/credentials.toml"];
+        let lent = lent.map(|path| root.join(path)).to_vec();
+        let lending = Lending::new(lent, Vec::new()).without(Secrets::in_home(&root.join("home")));
+        for (path, expected) in [
+            ("home", "shown"),
+            ("home/.cargo", "shown"),
+            ("home/.cargo/registry/x", "shown"),
+            // A name that is a credential's in a home is nothing in a project.
+            ("home/project/.netrc", "shown"),
+            ("home/.ssh", "not lent"),
+            ("home/.ssh/keys", "not lent"),
+            ("home/.ssh/keys/id", "not lent"),
+            ("home/.ssh/../.ssh/keys/id", "not lent"),
+            ("home/.cargo/credentials.toml", "not lent"),
+            ("home/.netrc", "not lent"),
+            ("usr/ssh", "not lent"),
+            ("usr/ssh/keys/id", "not lent"),
+        ] {
+            assert_eq!(answer(&lending, &root.join(path)), expected, "{path}");
+        }
     }
 
     #[test]

@@ -1,10 +1,22 @@
 //! What of one lease the broker is told next.
 
-use super::{End, Held, InLine, Ledger, REPORT_BYTES, Stage, Told, Wish, failure};
+use prost::Message;
+
+use super::{End, Fence, Held, InLine, Ledger, REPORT_BYTES, Stage, Told, Wish, failure};
+use crate::container::message::Discarded;
 use crate::engine::output_log::{Cursor, OutputError};
 use crate::engine::wire::{to_proto, v1};
 
 impl<T: Clone> Ledger<T> {
+    /// What a job that is about to be over wrote in vain.
+    pub fn discarded(&mut self, fence: Fence, files: Discarded) {
+        if let Some(held) = self.leases.get_mut(&fence)
+            && let Stage::Running { .. } = held.stage
+        {
+            held.discarded = files;
+        }
+    }
+
     /// What to tell next: about so many bytes, each lease in its turn.
     pub fn next_reports(&mut self, bytes_max: usize) -> Vec<v1::Report> {
         let mut reports = Vec::new();
@@ -100,12 +112,13 @@ impl<T> Held<T> {
             return None;
         };
         self.told = Told::End;
-        Some((
-            match end {
-                End::Finished(result) => v1::report::Kind::Finished(to_proto::result(result)),
-                End::Returned => v1::report::Kind::Returned(v1::Empty {}),
-            },
-            0,
-        ))
+        Some(match end {
+            End::Finished(result) => {
+                let result = to_proto::result(result, &self.discarded);
+                let length = result.encoded_len();
+                (v1::report::Kind::Finished(result), length)
+            }
+            End::Returned => (v1::report::Kind::Returned(v1::Empty {}), 0),
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! The command line of `maelstrom-go-test`: [`Options`] as typed, [`Settings`] as meant.
 //!
 //! Options have the names of the original Maelstrom, and those that fingers know from `go test`,
-//! with one dash or two ([`words`]). Where the two clash:
+//! with one dash or two ([`words`]); those in `GOFLAGS` count as well. Where the two clash:
 //!
 //! - `-v` is `go test`'s: show what passing tests write. The version is `-V`.
 //! - `-c` and `-i` are Maelstrom's (a configuration file, a pattern), and so are `-x` and `-l`.
@@ -15,9 +15,11 @@
 
 pub mod words;
 
+mod flags;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod variable;
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -73,13 +75,14 @@ pub static PROGRAM: Program = Program {
     name = "maelstrom-go-test",
     version,
     disable_version_flag = true,
+    args_override_self = true,
     about = "Builds the tests of Go packages and runs each in its own container",
     after_help = "Flags of `go test` may be written with one dash or two: those about building \
                   (-tags, -race, -mod, -ldflags, ...) go to the build, those about running \
                   (-run, -skip, -short, -count, -v, -failfast, -cpu, ...) have the meaning they \
                   have there, and what nobody knows goes to the test binaries, as does all that \
-                  stands after -args. Benchmarks, fuzzing, coverage and profiles are left to \
-                  `go test`."
+                  stands after -args. Flags in GOFLAGS count as well. Benchmarks, fuzzing, coverage \
+                  and profiles are left to `go test`."
 )]
 pub struct Options {
     /// Packages, as `go test` takes them [default: ./...]
@@ -178,8 +181,16 @@ pub struct BuildOptions {
     pub build_flag: Vec<String>,
 
     /// What nobody can do here
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, allow_hyphen_values = true)]
     refused_flag: Vec<String>,
+
+    /// What nobody can do here, and GOFLAGS asks for
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    refused_go_flag: Vec<String>,
+
+    /// What is left of GOFLAGS where some of it is among these options
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    go_flags: Option<String>,
 }
 
 /// How the tests run.
@@ -215,7 +226,7 @@ pub struct RunOptions {
     pub stop_after: Option<NonZeroU32>,
 
     /// Stop after the first failure
-    #[arg(long, conflicts_with = "stop_after")]
+    #[arg(long, overrides_with = "stop_after")]
     pub failfast: bool,
 
     /// Stop a test that takes longer than so many seconds, or than a time such as 90s or 2m; 0
@@ -246,7 +257,8 @@ impl Options {
     where
         I: IntoIterator<Item = OsString>,
     {
-        settle(&PROGRAM, &own_words(arguments), system)
+        let go_flags = variable::go_flags(system);
+        settle(&PROGRAM, &own_words(arguments, &go_flags), system)
     }
 
     /// Reads a command line alone, program name first.
@@ -254,19 +266,25 @@ impl Options {
     where
         I: IntoIterator<Item = OsString>,
     {
-        Options::try_parse_from(own_words(arguments))
+        Options::try_parse_from(own_words(arguments, ""))
     }
 }
 
-fn own_words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut known: Vec<String> = ["help", "config-file", "print-config", "log-level"]
+fn own_words(arguments: impl IntoIterator<Item = OsString>, go_flags: &str) -> Vec<OsString> {
+    let mut options: Vec<String> = ["help", "config-file", "print-config", "log-level"]
         .map(str::to_owned)
         .to_vec();
     for argument in Options::command().get_arguments() {
         let names = argument.get_long_and_visible_aliases();
         for name in names.unwrap_or_default() {
-            known.extend([name.to_owned(), format!("no-{name}")]);
+            options.extend([name.to_owned(), format!("no-{name}")]);
         }
     }
-    words::rewrite(arguments, &known)
+    let booleans = PROGRAM.values().filter(|value| value.kind == Kind::Boolean);
+    let negatable: Vec<&str> = booleans.map(|value| value.name).collect();
+    let known = words::Known {
+        options: &options,
+        negatable: &negatable,
+    };
+    words::rewrite(arguments, known, go_flags)
 }

@@ -38,6 +38,8 @@ pub struct Settings {
     pub skip: Option<RunPattern>,
     /// What Go is told for building; `go list` understands all of it.
     pub build_flags: Vec<String>,
+    /// What Go's commands get as `GOFLAGS`, if not what they would find there.
+    pub go_flags: Option<String>,
     /// What only `go test` is told.
     pub go_test_flags: Vec<String>,
     /// What the test binaries are told through `go test`.
@@ -66,14 +68,6 @@ pub struct Settings {
     pub report: ReportOptions,
     /// Where it runs, if not only here.
     pub cluster: ClusterOptions,
-}
-
-impl Settings {
-    /// Whether the build may compile other files than those that stand where Go lists them.
-    pub fn has_overlay(&self) -> bool {
-        let mut flags = self.build_flags.iter();
-        flags.any(|flag| flag.starts_with("-overlay"))
-    }
 }
 
 /// What a call is for.
@@ -164,6 +158,12 @@ pub enum OptionsError {
         /// The flag.
         flag: String,
     },
+    /// The same in `GOFLAGS`.
+    #[error("`{flag}`, which GOFLAGS says, is not supported")]
+    RefusedVariable {
+        /// The flag.
+        flag: String,
+    },
     /// Something that only a container can keep from tests.
     #[error("`--strict` needs a container, and `--isolation=process` gives none")]
     StrictProcess,
@@ -174,15 +174,23 @@ impl OptionsError {
     pub fn help(&self) -> Option<String> {
         match self {
             OptionsError::Pattern(error) => error.help(),
-            OptionsError::Refused { flag } => Some(match flag.as_str() {
-                "-json" => "`--record=FILE` writes what happens as lines of JSON".to_owned(),
-                "-exec" => {
-                    "tests run in containers; `--isolation=process` runs them directly".to_owned()
-                }
-                flag => format!("use `go test {flag}`"),
-            }),
+            OptionsError::Refused { flag } => Some(instead(flag)),
+            OptionsError::RefusedVariable { flag } => Some(format!(
+                "{}; for everything else, set GOFLAGS without it",
+                instead(flag)
+            )),
             OptionsError::RunPattern { .. } | OptionsError::StrictProcess => None,
         }
+    }
+}
+
+/// What to use instead of a flag that is refused.
+fn instead(flag: &str) -> String {
+    match flag {
+        "-json" => "`--record=FILE` writes what happens as lines of JSON".to_owned(),
+        "-exec" => "tests run in containers; `--isolation=process` runs them directly".to_owned(),
+        "-c" | "-o" => format!("`--no-run` builds and stops; `go test {flag}` keeps the binary"),
+        flag => format!("use `go test {flag}`"),
     }
 }
 
@@ -191,6 +199,9 @@ impl Options {
     pub fn settle(self, cpus: NonZeroU32) -> Result<Settings, OptionsError> {
         if let Some(flag) = self.build.refused_flag.first().cloned() {
             return Err(OptionsError::Refused { flag });
+        }
+        if let Some(flag) = self.build.refused_go_flag.first().cloned() {
+            return Err(OptionsError::RefusedVariable { flag });
         }
         let run = self.run;
         let isolation = match run.isolation {
@@ -211,7 +222,7 @@ impl Options {
                 Some(Timeout::Go(_)) | None => None,
             },
             patterns: Selection::parse(&self.tests.include, &self.tests.exclude, &vocabulary::GO)?,
-            run: match &self.tests.list_matching {
+            run: match listed(&self.tests) {
                 Some(pattern) => run_pattern("list", Some(pattern))?,
                 None => run_pattern("run", self.tests.run.as_deref())?,
             },
@@ -223,6 +234,7 @@ impl Options {
             go_test_flags: go_test_flags(&self.build, &run),
             directory: self.build.directory,
             build_flags: self.build.build_flag,
+            go_flags: self.build.go_flags,
             timeout: match run.timeout {
                 Some(Timeout::Seconds(seconds)) if seconds > 0 => {
                     Some(Duration::from_secs(seconds.into()))
@@ -256,7 +268,7 @@ fn goal(tests: &TestOptions, containers: &ContainerOptions) -> Goal {
     if containers.explain.is_some() {
         return Goal::Explain;
     }
-    let lists_tests = tests.list_tests || tests.list_matching.is_some();
+    let lists_tests = tests.list_tests || listed(tests).is_some();
     match (lists_tests, tests.list_packages, tests.no_run) {
         (true, _, _) => Goal::ListTests,
         (_, true, _) => Goal::ListPackages,
@@ -265,11 +277,19 @@ fn goal(tests: &TestOptions, containers: &ContainerOptions) -> Goal {
     }
 }
 
+/// What `-list` names; nothing if it is empty, as for Go.
+fn listed(tests: &TestOptions) -> Option<&str> {
+    let pattern = tests.list_matching.as_deref();
+    pattern.filter(|pattern| !pattern.is_empty())
+}
+
 fn run_pattern(
     option: &'static str,
     pattern: Option<&str>,
 ) -> Result<Option<RunPattern>, OptionsError> {
+    // An empty one says nothing, as for Go; of `-skip` it would leave out every test.
     pattern
+        .filter(|pattern| !pattern.is_empty())
         .map(RunPattern::parse)
         .transpose()
         .map_err(|source| OptionsError::RunPattern { option, source })

@@ -66,6 +66,25 @@ fn a_timeout_is_ours_or_gos() {
 }
 
 #[test]
+fn an_empty_expression_says_nothing() {
+    let settings = settled("-run= -skip=");
+    assert!(settings.run.is_none() && settings.skip.is_none());
+    assert_eq!(settled("-list=").goal, Goal::Run);
+    assert_eq!(settled("-list=A").goal, Goal::ListTests);
+    assert_eq!(settled("-list=A").run.unwrap().as_written(), "A");
+}
+
+#[test]
+fn of_what_is_said_twice_the_last_counts() {
+    let settings = settled("-run A -run B -count 2 -count=3 -failfast --stop-after 4");
+    assert_eq!(settings.run.unwrap().as_written(), "B");
+    assert_eq!(settings.repeat.get(), 3);
+    assert_eq!(settings.stop_after, NonZeroU32::new(4));
+    let both = settled("-tags=a -tags=b -i name.eq(a) -i name.eq(b)");
+    assert_eq!(both.build_flags, ["-tags=a", "-tags=b"]);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_with_advice() {
     let told: Vec<String> = [
         "-bench=.",

@@ -6,113 +6,16 @@
 //! `--refused-flag=…`, to be told of later. A flag that nobody knows is the tests' own, as for
 //! `go test`; words after it that stand alone are its, unless no package was named yet.
 //!
+//! `GOFLAGS` is read the same way, as if it stood in front of all that was typed: of flags that are
+//! said twice the last counts, as for Go. What of it is not ours stays where it is, for Go to read.
+//!
 //! Pure; nothing here fails.
 
 use std::ffi::OsString;
 
-/// What a flag of Go is to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
-    /// An option of ours with this name.
-    Own(&'static str),
-    /// The build's.
-    Build,
-    /// The test binaries'.
-    Test,
-    /// Nothing that makes sense here.
-    Refused,
-    /// Says what is the case anyway.
-    Moot,
-}
-
-/// Whether a flag takes a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Takes {
-    /// It does; the next word, unless it is written with `=`.
-    Value,
-    /// It is on or off; `=` may say which.
-    Switch,
-}
-
-use Takes::{Switch, Value};
-use Use::{Build, Moot, Own, Refused, Test};
-
-/// Go's flags (`go help build`, `go help testflag`), Go 1.20 to 1.26.
-const FLAGS: [(&str, Takes, Use); 72] = [
-    ("C", Value, Own("directory")),
-    ("a", Switch, Build),
-    ("artifacts", Switch, Refused),
-    ("asan", Switch, Build),
-    ("asmflags", Value, Build),
-    ("bench", Value, Refused),
-    ("benchmem", Switch, Refused),
-    ("benchtime", Value, Refused),
-    ("blockprofile", Value, Refused),
-    ("blockprofilerate", Value, Refused),
-    ("buildmode", Value, Build),
-    ("buildvcs", Value, Build),
-    ("compiler", Value, Build),
-    ("count", Value, Own("repeat")),
-    ("cover", Switch, Refused),
-    ("covermode", Value, Refused),
-    ("coverpkg", Value, Refused),
-    ("coverprofile", Value, Refused),
-    ("cpu", Value, Test),
-    ("cpuprofile", Value, Refused),
-    ("exec", Value, Refused),
-    ("failfast", Switch, Own("failfast")),
-    ("fullpath", Switch, Own("fullpath")),
-    ("fuzz", Value, Refused),
-    ("fuzzminimizetime", Value, Refused),
-    ("fuzztime", Value, Refused),
-    ("gccgoflags", Value, Build),
-    ("gcflags", Value, Build),
-    ("help", Switch, Own("help")),
-    ("installsuffix", Value, Build),
-    ("json", Switch, Refused),
-    ("ldflags", Value, Build),
-    ("linkshared", Switch, Build),
-    ("list", Value, Own("list-matching")),
-    ("memprofile", Value, Refused),
-    ("memprofilerate", Value, Refused),
-    ("mod", Value, Build),
-    ("modcacherw", Switch, Build),
-    ("modfile", Value, Build),
-    ("msan", Switch, Build),
-    ("mutexprofile", Value, Refused),
-    ("mutexprofilefraction", Value, Refused),
-    ("outputdir", Value, Refused),
-    ("overlay", Value, Build),
-    ("parallel", Value, Test),
-    ("pgo", Value, Build),
-    ("pkgdir", Value, Build),
-    ("race", Switch, Build),
-    ("run", Value, Own("run")),
-    ("short", Switch, Own("short")),
-    ("shuffle", Value, Moot),
-    ("skip", Value, Own("skip")),
-    ("tags", Value, Build),
-    ("timeout", Value, Own("timeout")),
-    ("toolexec", Value, Build),
-    ("trace", Value, Refused),
-    ("trimpath", Switch, Build),
-    ("v", Switch, Own("verbose")),
-    ("vet", Value, Own("vet")),
-    ("work", Switch, Refused),
-    // The test binary's own spellings of the above.
-    ("test.bench", Value, Refused),
-    ("test.count", Value, Own("repeat")),
-    ("test.cpu", Value, Test),
-    ("test.failfast", Switch, Own("failfast")),
-    ("test.fullpath", Switch, Own("fullpath")),
-    ("test.list", Value, Own("list-matching")),
-    ("test.parallel", Value, Test),
-    ("test.run", Value, Own("run")),
-    ("test.short", Switch, Own("short")),
-    ("test.skip", Value, Own("skip")),
-    ("test.timeout", Value, Own("timeout")),
-    ("test.v", Switch, Own("verbose")),
-];
+use super::flags::Takes::{self, Switch, Value};
+use super::flags::Use::{self, Build, Moot, Own, Refused, Test};
+use super::flags::{boolean, of_command_line, of_variable};
 
 /// Our options of one letter that take a number, which may follow at once.
 const WITH_NUMBER: [char; 5] = ['j', 'p', 'r', 's', 't'];
@@ -120,8 +23,21 @@ const WITH_NUMBER: [char; 5] = ['j', 'p', 'r', 's', 't'];
 /// Our options of one letter that take a value in the next word.
 const WITH_WORD: [&str; 9] = ["-L", "-c", "-i", "-j", "-p", "-r", "-s", "-t", "-x"];
 
-/// Rewrites a command line, program name first.
-pub fn rewrite(words: impl IntoIterator<Item = OsString>, known: &[String]) -> Vec<OsString> {
+/// What our own command line can do.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The long options.
+    pub options: &'a [String],
+    /// Those of them that are on or off, and can be set to off by `--no-NAME`.
+    pub negatable: &'a [&'a str],
+}
+
+/// Rewrites a command line, program name first, after what `GOFLAGS` holds.
+pub fn rewrite(
+    words: impl IntoIterator<Item = OsString>,
+    known: Known<'_>,
+    go_flags: &str,
+) -> Vec<OsString> {
     let mut words = words.into_iter();
     let mut rewriter = Rewriter {
         known,
@@ -129,6 +45,7 @@ pub fn rewrite(words: impl IntoIterator<Item = OsString>, known: &[String]) -> V
         packages: 0,
         last: Last::Other,
     };
+    rewriter.go_flags(go_flags);
     while let Some(word) = words.next() {
         if matches!(
             word.to_str(),
@@ -144,7 +61,7 @@ pub fn rewrite(words: impl IntoIterator<Item = OsString>, known: &[String]) -> V
 }
 
 struct Rewriter<'a> {
-    known: &'a [String],
+    known: Known<'a>,
     rewritten: Vec<OsString>,
     packages: usize,
     last: Last,
@@ -192,14 +109,13 @@ impl Rewriter<'_> {
         let double = word.to_str().is_some_and(|word| word.starts_with("--"));
         // `-list REGEXP` is Go's; `--list` is ours, and lists everything.
         let own_list = double && name == "list" && value.is_none();
-        let known = FLAGS.iter().find(|(known, _, _)| *known == name);
-        if let Some((_, takes, meant)) = known.filter(|_| !own_list) {
+        if let Some((takes, meant)) = of_command_line(name).filter(|_| !own_list) {
             let value = match takes {
                 Value => value.or_else(|| following.next()?.into_string().ok()),
                 Switch => value,
             };
-            self.known_flag(name, *takes, *meant, value);
-        } else if double && self.known.iter().any(|known| known == name) {
+            self.known_flag(name, takes, meant, value);
+        } else if double && self.known.options.iter().any(|known| known == name) {
             self.rewritten.push(word);
         } else if !double && self.is_short(flag) {
             let takes_next = WITH_WORD.iter().any(|short| word == *short);
@@ -216,20 +132,55 @@ impl Rewriter<'_> {
 
     fn known_flag(&mut self, name: &str, takes: Takes, meant: Use, value: Option<String>) {
         match (meant, value) {
-            (Own(own), Some(value)) => match (takes, value.as_str()) {
-                (Switch, "true" | "1" | "t") => self.rewritten.push(format!("--{own}").into()),
-                (Switch, "false" | "0" | "f") => {}
-                // `-v=test2json` and the like are still verbose.
-                (Switch, _) => self.rewritten.push(format!("--{own}").into()),
-                (Value, value) => self.push(own, value),
-            },
+            (Own(own), value) if takes == Switch => self.switch(own, value.as_deref()),
+            (Own(own), Some(value)) => self.push(own, &value),
             (Own(own), None) => self.rewritten.push(format!("--{own}").into()),
             (Build, Some(value)) => self.push("build-flag", &format!("-{name}={value}")),
             (Build, None) => self.push("build-flag", &format!("-{name}")),
             (Test, Some(value)) => self.push("test-flag", &format!("-{name}={value}")),
             (Test, None) => self.push("test-flag", &format!("-{name}")),
+            (Refused, value) if is_off(takes, value.as_deref()) => {}
             (Refused, _) => self.push("refused-flag", &format!("-{name}")),
             (Moot, _) => {}
+        }
+    }
+
+    /// An option of ours that is on or off: what is said last holds.
+    fn switch(&mut self, own: &str, value: Option<&str>) {
+        let (on, off) = (format!("--{own}"), format!("--no-{own}"));
+        let is_on = match value.map(|value| (value, boolean(value))) {
+            None | Some((_, Some(true))) => true,
+            Some((_, Some(false))) => false,
+            // `-v=test2json` is verbose.
+            Some(("test2json", None)) if own == "verbose" => true,
+            Some((value, None)) => return self.push(own, value),
+        };
+        self.rewritten.retain(|word| *word != *on && *word != *off);
+        if is_on {
+            self.rewritten.push(on.into());
+        } else if self.known.negatable.contains(&own) {
+            self.rewritten.push(off.into());
+        }
+    }
+
+    /// Takes what is ours from `GOFLAGS`; the rest stays there.
+    fn go_flags(&mut self, text: &str) {
+        let mut rest = Vec::new();
+        let mut taken = Vec::new();
+        for word in text.split_whitespace() {
+            match of_variable_word(word) {
+                None => rest.push(word),
+                Some((name, takes, Refused, value)) if !is_off(takes, value) => {
+                    self.push("refused-go-flag", &format!("-{name}"));
+                }
+                Some(known) => taken.push(known),
+            }
+        }
+        for (name, takes, meant, value) in &taken {
+            self.known_flag(name, *takes, *meant, value.map(str::to_owned));
+        }
+        if !taken.is_empty() {
+            self.push("go-flags", &rest.join(" "));
         }
     }
 
@@ -250,6 +201,33 @@ impl Rewriter<'_> {
     }
 }
 
+/// Whether a word of `GOFLAGS` gets its meaning from us.
+pub fn is_taken(word: &str) -> bool {
+    of_variable_word(word).is_some()
+}
+
+/// What a word of `GOFLAGS` says that gets its meaning from us. What is about building alone is Go's
+/// to read there, and so is a flag that lacks its value.
+fn of_variable_word(word: &str) -> Option<(&str, Takes, Use, Option<&str>)> {
+    let flag = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+    let (name, value) = match flag.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (flag, None),
+    };
+    let (takes, meant) = of_variable(name)?;
+    let is_whole = takes == Switch || value.is_some();
+    let is_ours = !matches!(meant, Build | Test);
+    (is_whole && is_ours).then_some((name, takes, meant, value))
+}
+
+/// Whether a flag is said to be off: a switch that is false, or an expression or a file that is none.
+fn is_off(takes: Takes, value: Option<&str>) -> bool {
+    match takes {
+        Switch => value.and_then(boolean) == Some(false),
+        Value => value == Some(""),
+    }
+}
+
 /// Whether a word can be a package rather than the value of a flag: a path that says so, or all of
 /// something.
 fn is_package(word: &str) -> bool {
@@ -262,9 +240,16 @@ mod tests {
     use super::*;
 
     fn rewritten(line: &str) -> String {
-        let known = ["slots", "strict", "list"].map(str::to_owned);
+        with_variable("", line)
+    }
+
+    fn with_variable(go_flags: &str, line: &str) -> String {
+        let known = Known {
+            options: &["slots", "strict", "list"].map(str::to_owned),
+            negatable: &["short"],
+        };
         let words = line.split_whitespace().map(OsString::from);
-        let words = rewrite(words, &known).into_iter();
+        let words = rewrite(words, known, go_flags).into_iter();
         words
             .map(|word| word.into_string().unwrap())
             .collect::<Vec<_>>()
@@ -277,6 +262,16 @@ mod tests {
             ("x -run A/b ./...", "x --run=A/b ./..."),
             ("x --run=A -v -count=2", "x --run=A --verbose --repeat=2"),
             ("x -short=false -short=true", "x --short"),
+            ("x -short -short=F", "x --no-short"),
+            ("x -v -failfast -v=0 --failfast=false", "x"),
+            ("x -short=maybe", "x --short=maybe"),
+            ("x -bench= -cover=false -cpuprofile=", "x"),
+            ("x -buildvcs ./a", "x --build-flag=-buildvcs ./a"),
+            (
+                "x -test.cover -o f",
+                "x --test-flag=-test.cover --refused-flag=-o",
+            ),
+            ("x -test.trace=f", "x --refused-flag=-test.trace"),
             (
                 "x -race -tags a,b .",
                 "x --build-flag=-race --build-flag=-tags=a,b .",
@@ -297,6 +292,38 @@ mod tests {
         ] {
             assert_eq!(rewritten(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn what_gets_its_meaning_from_us_is_taken_from_the_variable() {
+        for (go_flags, expected) in [
+            ("", "x ."),
+            // The build's and the binaries' stay where Go reads them, and so does what it refuses.
+            ("-tags=a --race -x -p=3 -cpu=2 -mod=mod", "x ."),
+            ("nonsense -nonsense -u -run -C=d -help - --", "x ."),
+            ("-run=A -mod=mod", "x --run=A --go-flags=-mod=mod ."),
+            (
+                "-skip=B --list=C -count=2 -v -failfast -timeout=3s -vet=off -fullpath",
+                "x --skip=B --list-matching=C --repeat=2 --verbose --failfast --timeout=3s \
+                 --vet=off --fullpath --go-flags= .",
+            ),
+            ("-short -short=0", "x --no-short --go-flags= ."),
+            ("-shuffle=on -benchmem -benchtime=3s", "x --go-flags= ."),
+            ("-json=false -cover=f -bench=", "x --go-flags= ."),
+            ("-cover", "x --refused-go-flag=-cover ."),
+            (
+                "-c -o=f -n -json -exec=sudo -bench=. -coverprofile=c -test.trace=t",
+                "x --refused-go-flag=-c --refused-go-flag=-o --refused-go-flag=-n \
+                 --refused-go-flag=-json --refused-go-flag=-exec --refused-go-flag=-bench \
+                 --refused-go-flag=-coverprofile --refused-go-flag=-test.trace .",
+            ),
+        ] {
+            assert_eq!(with_variable(go_flags, "x ."), expected, "{go_flags}");
+        }
+        assert_eq!(
+            with_variable("-short -run=A", "x -run B -short=false"),
+            "x --run=A --go-flags= --run=B --no-short"
+        );
     }
 
     #[test]
@@ -333,13 +360,5 @@ mod tests {
     #[test]
     fn a_value_that_is_missing_is_left_to_the_parser() {
         assert_eq!(rewritten("x -run"), "x --run");
-    }
-
-    #[test]
-    fn every_flag_stands_once() {
-        let mut names: Vec<&str> = FLAGS.iter().map(|(name, _, _)| *name).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), FLAGS.len());
     }
 }

@@ -6,7 +6,12 @@ use std::path::Path;
 
 fn reader() -> Reader {
     let places = Places::new(Path::new("/w/p"), Path::new("/w"), Path::new("/w"));
-    Reader::new("TestA", places)
+    let test = TestKey {
+        package: "example.com/p".into(),
+        artifact: "test".into(),
+        name: "TestA".to_owned(),
+    };
+    Reader::new(&test, places)
 }
 
 fn read(stdout: &str, code: i32) -> (String, Reading) {
@@ -54,6 +59,12 @@ fn how_a_test_did_is_what_its_binary_said_and_how_it_ended() {
     let ignored = |reason: Option<&str>| Judgement::Ignored {
         reason: reason.map(str::to_owned),
     };
+    let unproven = || Judgement::Error {
+        message: "its process exited with 0, but did not say that the test ran; a TestMain that \
+                  ends the process, or chooses tests by itself, does so. To run its package whole: \
+                  go test example.com/p"
+            .to_owned(),
+    };
     let run = "\x16=== RUN   TestA\n";
     let ended = |how: &str| format!("{run}    a_test.go:3: why\n\x16--- {how}: TestA (0.00s)\n");
     for (stdout, code, expected) in [
@@ -76,11 +87,19 @@ fn how_a_test_did_is_what_its_binary_said_and_how_it_ended() {
             0,
             failed("the test failed, but its process succeeded"),
         ),
+        // It never said that it runs.
+        (String::new(), 0, unproven()),
         (
-            String::new(),
+            "testing: warning: no tests to run\n\x16PASS\n".to_owned(),
             0,
-            ignored(Some("TestMain ended the process before it")),
+            unproven(),
         ),
+        (
+            "\x16=== RUN   TestB\n\x16--- PASS: TestB (0.00s)\n".to_owned(),
+            0,
+            unproven(),
+        ),
+        (String::new(), 1, Judgement::ByStatus),
         (
             format!("{run}\x16--- SKIP: TestA (0.00s)\n"),
             0,
@@ -93,6 +112,25 @@ fn how_a_test_did_is_what_its_binary_said_and_how_it_ended() {
             "{stdout:?} {code}"
         );
     }
+}
+
+#[test]
+fn a_failure_says_what_the_container_may_lack() {
+    let failing = "\x16=== RUN   TestA\n    a_test.go:3: lookup a.example on 127.0.0.1:53: refused\n\
+                   \x16--- FAIL: TestA (0.00s)\n";
+    let judged = |mut reader: Reader, code| {
+        reader.wrote(Stream::Stdout, failing.as_bytes().to_vec());
+        reader.ended(Some(ExitStatus::Code(code))).reading.judgement
+    };
+    assert_eq!(judged(reader(), 1), Judgement::ByStatus);
+    let Judgement::Failed { reason } = judged(reader().in_container("/w".into()), 1) else {
+        panic!("not failed");
+    };
+    let reason = reason.unwrap();
+    assert!(
+        reason.contains("`network = \"local\"` in maelstrom-go-test.toml"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -110,7 +148,7 @@ fn what_a_test_runs_itself_is_a_part_of_it_whatever_its_name() {
     assert_eq!(parts, ["TestB", "one"]);
     assert!(matches!(
         read("\x16=== RUN   TestB\n", 0).1.judgement,
-        Judgement::Ignored { .. }
+        Judgement::Error { .. }
     ));
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User};
 
+use crate::engine::forwarding::INSTALLATIONS;
 use crate::engine::job::Device;
 use crate::engine::secrets::is_closed;
 use crate::runners::sandbox::invocation::Invocation;
@@ -19,25 +20,6 @@ const SYSTEM: [&str; 6] = ["bin", "gnu", "nix", "opt", "sbin", "usr"];
 
 /// Where root installs what the distribution does not.
 const INSTALLED: &str = "/usr/local";
-
-/// Variables that name the directory of a version manager or an installation, without which the
-/// programs that it puts on `PATH` do nothing.
-const INSTALLATIONS: [&str; 14] = [
-    "ASDF_DATA_DIR",
-    "ASDF_DIR",
-    "BUN_INSTALL",
-    "CONDA_PREFIX",
-    "DENO_INSTALL",
-    "GOROOT",
-    "JAVA_HOME",
-    "NVM_DIR",
-    "PNPM_HOME",
-    "PYENV_ROOT",
-    "RBENV_ROOT",
-    "SDKMAN_DIR",
-    "VIRTUAL_ENV",
-    "VOLTA_HOME",
-];
 
 /// A directory of this name on `PATH` holds scripts that look for everything beside it.
 const SHIMS: &str = "shims";

@@ -129,6 +129,10 @@ impl Remote {
             return;
         }
         let result = finished.result.as_ref();
+        if let Some(discarded) = result.and_then(|result| result.discarded.as_ref()) {
+            let files = from_proto::discarded(discarded);
+            events.push_back(BackendEvent::Discarded { job: id, files });
+        }
         let result = match result.map(from_proto::job_result) {
             Some(Ok(result)) => result,
             Some(Err(error)) => JobResult::not_run(JobEnd::Error(format!(

@@ -1,10 +1,7 @@
 //! Promise 9: a run is its client's, a lease its worker's, and what is shown of either opens nothing.
 
-use std::path::Path;
-
 use super::*;
 use crate::engine::broker::budgets::Principal;
-use crate::engine::broker::journal::records::Records;
 
 fn member(name: &str) -> Caller {
     Caller {
@@ -13,17 +10,48 @@ fn member(name: &str) -> Caller {
     }
 }
 
-fn start(path: &Path) -> Stage {
-    let (records, remembered) = Records::open(path).unwrap();
-    let journal = Journal::handing_over(move |request| records.carry_out(vec![request]));
-    let (own, receiver) = unbounded_channel();
-    let journal = (journal, remembered);
-    Stage {
-        core: Core::new(Policy::default(), journal, Box::new(Shelf(None)), own),
-        own: receiver,
-        now: Moment(0),
-        sessions: 0,
+/// Who may have jobs run that have all privileges, before a restart and after it.
+#[tokio::test]
+async fn full_privileges_are_for_who_has_the_role() {
+    let (nobody, ann) = (Caller::default(), member("client ann"));
+    let rows = [
+        (&nobody, v1::Privileges::Full, true),
+        (&ann, v1::Privileges::Full, false),
+        (&ann, v1::Privileges::Ordinary, true),
+        (&member("writer ann"), v1::Privileges::Full, false),
+        (&member("privileged ann"), v1::Privileges::Full, true),
+        (&member("admin ann"), v1::Privileges::Full, true),
+    ];
+    for (caller, privileges, expected) in rows {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        for _ in 0..2 {
+            let mut stage = start(&path);
+            let mut worker = stage.worker(1, &[]).await;
+            let mut client = stage.client_as(1, caller, &[1; 16]).await.unwrap();
+            stage.says(&client, template_with(privileges)).await;
+            stage.says(&client, submit(&[7])).await;
+            let leases = worker.leases().len();
+            let told = client.news().concat();
+            assert_eq!(leases == 1, expected, "{caller:?} {privileges:?} {told}");
+            let refused = told.contains("only who has the role `privileged`");
+            assert_eq!(refused, !expected, "{caller:?} {privileges:?} {told}");
+        }
     }
+    // A run that was begun when nobody was asked is no way around it.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    let mut stage = start(&path);
+    stage.client_as(1, &nobody, &[1; 16]).await.unwrap();
+    drop(stage);
+    let mut stage = start(&path);
+    let mut worker = stage.worker(1, &[]).await;
+    let client = stage.client_as(1, &ann, &[1; 16]).await.unwrap();
+    stage
+        .says(&client, template_with(v1::Privileges::Full))
+        .await;
+    stage.says(&client, submit(&[8])).await;
+    assert_eq!(worker.leases().len(), 0);
 }
 
 /// Whoever says the name of another's run is refused, before a restart and after it, and the run does

@@ -3,21 +3,6 @@
 use std::path::Path;
 
 use super::*;
-use crate::engine::broker::journal::records::Records;
-
-/// What a broker with this journal is when it begins.
-fn start(path: &Path) -> Stage {
-    let (records, remembered) = Records::open(path).unwrap();
-    let journal = Journal::handing_over(move |request| records.carry_out(vec![request]));
-    let (own, receiver) = unbounded_channel();
-    let journal = (journal, remembered);
-    Stage {
-        core: Core::new(Policy::default(), journal, Box::new(Shelf(None)), own),
-        own: receiver,
-        now: Moment(0),
-        sessions: 0,
-    }
-}
 
 /// The journal of a broker that ended while its worker 1 ran job 7 of run 1; the lease.
 async fn ended_while_running(path: &Path) -> u64 {

@@ -1,0 +1,99 @@
+//! What `GOFLAGS` is: the variable, or what `go env -w` wrote down for it.
+//!
+//! Go is not asked, which would take its time at the start of every run; what its own installation
+//! may set (`GOROOT/go.env`) is compared when it is asked for other things.
+
+use std::path::PathBuf;
+
+use crate::engine::config::System;
+
+const NAME: &str = "GOFLAGS";
+
+/// The flags in force, as one text; empty if there are none.
+pub fn go_flags(system: &impl System) -> String {
+    let variable = |name: &str| {
+        let value = system.variable(name)?.into_string().ok()?;
+        Some(value).filter(|value| !value.is_empty())
+    };
+    let written = || {
+        let path = match variable("GOENV") {
+            Some(off) if off == "off" => return None,
+            Some(path) => PathBuf::from(path),
+            None => {
+                let home = || Some(PathBuf::from(variable("HOME")?).join(".config"));
+                let configuration = variable("XDG_CONFIG_HOME").map(PathBuf::from);
+                configuration.or_else(home)?.join("go/env")
+            }
+        };
+        let text = system.read(&path).ok()?;
+        let value = |line: &str| {
+            line.strip_prefix(NAME)?
+                .strip_prefix('=')
+                .map(str::to_owned)
+        };
+        text.lines().filter_map(value).next_back()
+    };
+    variable(NAME).or_else(written).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::ffi::OsString;
+    use std::io;
+    use std::path::Path;
+
+    struct World {
+        variables: &'static [(&'static str, &'static str)],
+        files: BTreeMap<&'static str, &'static str>,
+    }
+
+    impl System for World {
+        fn variable(&self, name: &str) -> Option<OsString> {
+            let found = self.variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.into())
+        }
+
+        fn variable_names(&self) -> Vec<OsString> {
+            Vec::new()
+        }
+
+        fn read(&self, path: &Path) -> io::Result<String> {
+            let found = path.to_str().and_then(|path| self.files.get(path));
+            found.map_or(Err(io::ErrorKind::NotFound.into()), |text| {
+                Ok((*text).to_owned())
+            })
+        }
+    }
+
+    #[test]
+    fn the_variable_wins_against_what_was_written_down() {
+        let files: BTreeMap<_, _> = [
+            ("/h/.config/go/env", "GOFLAGSX=-a\nGOFLAGS=-race\r\n"),
+            ("/x/go/env", "# x\n\nGOPROXY=off\nGOFLAGS=-short -run=A\n"),
+            ("/own", "GOFLAGS=-v"),
+        ]
+        .into();
+        for (variables, expected) in [
+            (&[][..], ""),
+            (&[("HOME", "/h")], "-race"),
+            (
+                &[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")],
+                "-short -run=A",
+            ),
+            (&[("HOME", "/h"), ("GOENV", "/own")], "-v"),
+            (&[("HOME", "/h"), ("GOENV", "off")], ""),
+            (&[("HOME", "/h"), ("GOFLAGS", "")], "-race"),
+            (&[("HOME", "/h"), ("GOFLAGS", "-tags=x")], "-tags=x"),
+            (&[("HOME", "/nowhere")], ""),
+        ] {
+            let files = files.clone();
+            assert_eq!(
+                go_flags(&World { variables, files }),
+                expected,
+                "{variables:?}"
+            );
+        }
+    }
+}

@@ -2,11 +2,15 @@
 //! since nobody can make it as it was. See [`crate::container::plan::Plan::shown`] and
 //! [`crate::container::plan::Plan::root_watched`].
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open};
-use nix::sys::stat::{Mode, fstat, fstatat};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::stat::{Mode, SFlag, fstat, fstatat};
 
 use super::super::message::Remains;
 use super::super::plan::Plan;
@@ -22,10 +26,16 @@ pub struct Fixed {
 }
 
 /// A root that takes writes.
-struct Root {
-    directory: OwnedFd,
-    usage: (u64, u64),
-    stamps: Vec<(CString, Stamp)>,
+enum Root {
+    /// The kernel reports what happens to its directories and to what is in them. That costs a job one
+    /// system call, and nothing escapes it: a tmpfs changes no time when a file is written by a mapping.
+    Reported(Inotify),
+    /// Where the kernel has no more watches to give, everything is looked at.
+    Compared {
+        directory: OwnedFd,
+        usage: (u64, u64),
+        stamps: Vec<(CString, Stamp)>,
+    },
 }
 
 impl Fixed {
@@ -96,14 +106,21 @@ impl Root {
         let directory = open("/", flags, Mode::empty())?;
         let here = fstat(&directory)?.st_dev;
         // What another file system is mounted on, no job reaches.
-        let is_own = |path: &&CString| {
+        let own = watched.iter().filter_map(|path| {
             let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-            fstatat(&directory, path.as_c_str(), flags).is_ok_and(|stat| stat.st_dev == here)
-        };
-        let stamp = |path: &CString| Ok((path.clone(), stamp_at(&directory, path)?));
-        let stamps = watched.iter().filter(is_own).map(stamp);
-        let stamps = stamps.collect::<nix::Result<_>>()?;
-        Ok(Root {
+            let stat = fstatat(&directory, path.as_c_str(), flags).ok()?;
+            (stat.st_dev == here).then_some((path, stat))
+        });
+        let is_directory = |mode| SFlag::from_bits_truncate(mode).contains(SFlag::S_IFDIR);
+        let directories = own.clone().filter(|(_, stat)| is_directory(stat.st_mode));
+        match report(directories.map(|(path, _)| path)) {
+            Ok(inotify) => return Ok(Root::Reported(inotify)),
+            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC | Errno::ENOMEM) => {}
+            Err(errno) => return Err(errno),
+        }
+        let stamps = own.map(|(path, stat)| (path.clone(), Stamp::of(&stat)));
+        let stamps = stamps.collect();
+        Ok(Root::Compared {
             usage: usage(&directory)?,
             stamps,
             directory,
@@ -111,15 +128,55 @@ impl Root {
     }
 
     fn has_changed(&self) -> nix::Result<bool> {
-        if usage(&self.directory)? != self.usage {
+        let (directory, before, stamps) = match self {
+            Root::Reported(inotify) => return has_events(inotify),
+            Root::Compared {
+                directory,
+                usage,
+                stamps,
+            } => (directory, usage, stamps),
+        };
+        if usage(directory)? != *before {
             return Ok(true);
         }
-        for (path, before) in &self.stamps {
-            if stamp_at(&self.directory, path).ok() != Some(*before) {
+        for (path, before) in stamps {
+            if stamp_at(directory, path).ok() != Some(*before) {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+}
+
+/// Whatever changes a directory, or something in it.
+const CHANGES: AddWatchFlags = AddWatchFlags::IN_ATTRIB
+    .union(AddWatchFlags::IN_MODIFY)
+    .union(AddWatchFlags::IN_CLOSE_WRITE)
+    .union(AddWatchFlags::IN_MOVE)
+    .union(AddWatchFlags::IN_CREATE)
+    .union(AddWatchFlags::IN_DELETE)
+    .union(AddWatchFlags::IN_DELETE_SELF)
+    .union(AddWatchFlags::IN_MOVE_SELF);
+
+/// Has the kernel report all changes from now on to these directories, relative to the root, and to
+/// what is in them.
+fn report<'a>(directories: impl Iterator<Item = &'a CString>) -> nix::Result<Inotify> {
+    let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+    let flags = CHANGES | AddWatchFlags::IN_ONLYDIR | AddWatchFlags::IN_DONT_FOLLOW;
+    inotify.add_watch("/", flags)?;
+    for directory in directories {
+        let relative = OsStr::from_bytes(directory.to_bytes());
+        inotify.add_watch(&Path::new("/").join(relative), flags)?;
+    }
+    Ok(inotify)
+}
+
+/// Whether something was reported.
+pub(super) fn has_events(inotify: &Inotify) -> nix::Result<bool> {
+    match inotify.read_events() {
+        Ok(events) => Ok(!events.is_empty()),
+        Err(Errno::EAGAIN) => Ok(false),
+        Err(errno) => Err(errno),
     }
 }
 

@@ -21,6 +21,7 @@ use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
 use nix::unistd::{AccessFlags, Gid, Uid, access, fchownat};
 
 use super::build::GUARDED;
+use super::fixed::has_events;
 
 /// How deep such files lie: `tty/driver/serial`.
 const DEPTH_MAX: usize = 3;
@@ -154,11 +155,7 @@ impl Watch {
     /// Whether there were any to these files.
     pub fn noticed(&self, files: &KernelFiles) -> nix::Result<bool> {
         match self {
-            Watch::Told(inotify) => match inotify.read_events() {
-                Ok(events) => Ok(!events.is_empty()),
-                Err(Errno::EAGAIN) => Ok(false),
-                Err(errno) => Err(errno),
-            },
+            Watch::Told(inotify) => has_events(inotify),
             Watch::Looking(places) => Ok(files.differ(places)),
         }
     }

@@ -245,7 +245,7 @@ impl Slot {
                             ran,
                             fate,
                             discarded: self.discarded(verdict),
-                            room: self.room(),
+                            room: self.room(verdict),
                         },
                         verdict,
                     )
@@ -438,8 +438,8 @@ impl Slot {
     }
 
     /// Whether files have taken all that they may.
-    fn room(&self) -> Room {
-        if self.plan.limits.scratch_bytes.is_none() {
+    fn room(&self, verdict: Verdict) -> Room {
+        if verdict == Verdict::Pristine || self.plan.limits.scratch_bytes.is_none() {
             return Room::Left;
         }
         let is_full = self.scratch.as_ref().is_some_and(ScratchBaseline::is_full)

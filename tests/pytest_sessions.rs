@@ -145,14 +145,18 @@ fn project(settings: &str) -> tempfile::TempDir {
     directory
 }
 
-/// Arguments, what is said, what is not, and the exit code.
+/// pytest's exit code where no test has run.
+const NO_TESTS: u8 = 5;
+
+/// Arguments, what is said, and the exit code.
 #[test]
 fn what_pytest_is_told_is_done_or_refused() {
     let directory = project("");
-    let cases: [(&[&str], &str, u8); 14] = [
+    let cases: [(&[&str], &str, u8); 15] = [
         (&["--", "-k", "one"], "1 passed, 0 failed", 0),
         (&["--", "-k", "two"], "0 passed, 1 failed", exit_code::TEST_FAILURE),
-        (&["--", "-k", "nobody"], "no tests", 0),
+        (&["--", "-k", "nobody"], "no test was selected", NO_TESTS),
+        (&["-i", "name.equals(nobody)"], "no test was selected", NO_TESTS),
         (&["--", "test_it.py::test_one"], "1 passed, 0 failed", 0),
         (&["--", "--deselect=test_it.py::test_two"], "1 passed, 0 failed", 0),
         (&["--", "-x"], "stopped after the first failure", exit_code::TEST_FAILURE),

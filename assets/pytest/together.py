@@ -5,9 +5,9 @@ has not passed, syrupy fails the session if no test has used a snapshot. Such te
 are run as pytest runs them: after one another, in one process.
 
 The output is divided by an escape sequence in both streams: what follows belongs to the test that
-it names, or to none. The end of a test is where both streams go on to something else. The last one
-ends with the process, whose exit code is 0 unless pytest has failed for another reason than a
-test: an unused snapshot, say.
+it names, or to none (`=1`: and the test has failed). The end of a test is where both streams go on
+to something else. The last one ends with the process, whose exit code is 0 unless this test has
+failed, or pytest for another reason than a test: an unused snapshot, say.
 """
 
 import json
@@ -142,6 +142,7 @@ class Together:
         self.account = None
         self.failures = []
         self.terminal = None
+        self.has_failed = False
         self.expected = 0
 
     def pytest_cmdline_main(self, config):
@@ -195,8 +196,9 @@ class Together:
         self.flush()
         self.account.write(self.outputs[1])
         self.left -= 1
+        self.has_failed = self.account.outcome == "failed"
         if self.left > 0:
-            self.go_on("")
+            self.go_on("=1" if self.has_failed else "")
         else:
             # What is printed now, at the end of the session, tells of all tests.
             self.go_on("", self.outputs[:1])
@@ -240,8 +242,10 @@ class Together:
             self.go_on(self.current, self.outputs[:1])
 
     def judge(self, code):
-        """The exit code: 0 unless pytest has failed, and not because of a test."""
-        return 0 if code == self.expected else code or 1
+        """The exit code, which is that of the last test."""
+        if code == self.expected:
+            return int(self.has_failed)
+        return code or 1
 
 
 def adapt(hookimpl):

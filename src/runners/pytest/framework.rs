@@ -34,6 +34,9 @@ use super::session::{self, activate};
 use super::shop::{Collected, Shop, broken, key};
 use super::warnings::Warnings;
 
+/// pytest's exit code when it has run no test.
+const PYTEST_NO_TESTS: u8 = 5;
+
 /// What Python and pytest write beside the sources.
 const GENERATED: [&str; 3] = ["__pycache__/", "*.py[co]", ".pytest_cache/"];
 
@@ -378,7 +381,11 @@ impl Framework for PytestFramework {
         let left_out = u32::try_from(left_out).unwrap_or(u32::MAX);
         let summary = DiscoverySummary {
             deselected: session.deselected.saturating_add(left_out),
-            failure: (!is_whole).then_some(exit_code::TEST_FAILURE),
+            failure: match (is_whole, self.settings.goal) {
+                (false, _) => Some(exit_code::TEST_FAILURE),
+                (true, Goal::Run) if wanted.is_empty() => Some(PYTEST_NO_TESTS),
+                (true, _) => None,
+            },
         };
         self.kept.discovery_is_over(&summary);
         Ok(summary)

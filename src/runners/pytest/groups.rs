@@ -74,11 +74,10 @@ pub fn mark(tests: &mut [ListedTest], patterns: &[(String, Pattern)]) {
             let before = test.group.as_ref();
             let comes_along = before.is_some_and(|group| taken.contains(&group.name));
             if comes_along || chosen.contains(&index) {
-                let whole = before.is_some_and(|group| group.whole);
                 test.group = Some(Group {
                     name: format!("pattern {number}"),
                     reason: format!("--together '{text}'"),
-                    whole,
+                    whole: true,
                 });
             }
         }

@@ -7,13 +7,13 @@
 //! ```text
 //! ESC _maelstrom-part NAME ESC \    in both streams: what follows belongs to this part
 //! ESC _maelstrom-part ESC \         it belongs to none
+//! ESC _maelstrom-part =1 ESC \      the same, and the part before it has exit status 1
 //! ```
 //!
 //! Invariants:
 //! - A part is over where both streams have gone on; only then the next one starts, so that a slot
 //!   has one part at a time.
-//! - A part that is over by itself has exit status 0: what became of it is in its output. Whatever
-//!   else becomes of the process becomes of the part that is under way, and of all that follow.
+//! - Whatever becomes of the process becomes of the part that is under way, and of all that follow.
 //! - A group runs once at a time. What is submitted meanwhile is the next run's.
 
 mod output;
@@ -34,7 +34,7 @@ use self::run::Run;
 pub struct Member {
     /// The group: the same job for all of its parts.
     pub group: Arc<str>,
-    /// The part's name: no control characters, and not empty.
+    /// The part's name: no control characters, not empty, and not with a `=` at its beginning.
     pub name: String,
 }
 

@@ -9,6 +9,9 @@ use crate::engine::event::Stream;
 use crate::engine::ids::WorkerId;
 use crate::engine::job::{ExitStatus, JobEnd, JobResult};
 
+/// What stands before the status of the part that ends with a mark.
+const STATUS: char = '=';
+
 /// What is told of a group, in order.
 type Events = VecDeque<BackendEvent>;
 
@@ -122,7 +125,8 @@ impl Run {
 
     /// Both streams have come to the same mark.
     fn go_on(&mut self, name: String, events: &mut Events) {
-        self.end_current(|| JobEnd::Exited(ExitStatus::Code(0)), events);
+        let status = name.strip_prefix(STATUS).and_then(|code| code.parse().ok());
+        self.end_current(ExitStatus::Code(status.unwrap_or(0)), events);
         if let Some(id) = self.members.get(&name).copied() {
             self.start(id, events);
             let since = Instant::now();
@@ -139,14 +143,14 @@ impl Run {
         }
     }
 
-    fn end_current(&mut self, end: impl FnOnce() -> JobEnd, events: &mut Events) {
+    fn end_current(&mut self, status: ExitStatus, events: &mut Events) {
         if let Some(Current { id, name, since }) = self.current.take() {
             self.members.remove(&name);
             events.push_back(BackendEvent::Finished {
                 job: id,
                 result: JobResult {
                     ran: since.elapsed(),
-                    ..JobResult::not_run(end())
+                    ..JobResult::not_run(JobEnd::Exited(status))
                 },
             });
         }

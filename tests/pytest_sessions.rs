@@ -28,8 +28,16 @@ fn has_notice(told: &Told, text: &str) -> bool {
 
 const CHAIN: [(&str, &str, &str); 6] = [
     ("test_chain.py::test_first", "passed", ""),
-    ("test_chain.py::test_second", "failed", "AssertionError: second is broken"),
-    ("test_chain.py::test_third", "ignored", "test_third depends on test_second"),
+    (
+        "test_chain.py::test_second",
+        "failed",
+        "AssertionError: second is broken",
+    ),
+    (
+        "test_chain.py::test_third",
+        "ignored",
+        "test_third depends on test_second",
+    ),
     ("test_chain.py::test_fourth", "passed", ""),
     ("test_chain.py::test_of_the_same_file", "passed", ""),
     ("test_alone.py::test_alone", "passed", ""),
@@ -72,7 +80,11 @@ fn a_pattern_lets_tests_run_together() {
     // It finds what the other has left.
     assert_eq!(told.outcome("test_alone.py::test_alone"), "failed");
     assert_eq!(told.outcome("test_chain.py::test_fourth"), "passed");
-    assert!(has_notice(&told, "6 tests run together"), "{:?}", told.notices);
+    assert!(
+        has_notice(&told, "6 tests run together"),
+        "{:?}",
+        told.notices
+    );
 }
 
 const SNAPSHOTS: [(&str, &str, &str); 3] = [
@@ -86,7 +98,11 @@ fn a_session_whose_tests_use_all_snapshots_passes() {
     for arguments in [&[][..], &["--fresh"]] {
         let told = run("snapshots", arguments);
         assert_outcomes(&told, &SNAPSHOTS);
-        assert!(has_notice(&told, "2 tests run together"), "{:?}", told.notices);
+        assert!(
+            has_notice(&told, "2 tests run together"),
+            "{:?}",
+            told.notices
+        );
         assert_eq!(told.code, Some(0));
     }
 }
@@ -99,16 +115,29 @@ fn a_session_that_fails_when_all_tests_have_passed_is_a_failure() {
         command.env("SNAPSHOT", "other");
     });
     assert!(told.contains("2 passed, 1 failed"), "{told}");
-    assert!(told.contains("it passed, but pytest failed afterwards"), "{told}");
+    assert!(
+        told.contains("it passed, but pytest failed afterwards"),
+        "{told}"
+    );
     assert!(told.contains("1 snapshots unused"), "{told}");
     assert_eq!(code, Some(i32::from(exit_code::TEST_FAILURE)));
 }
 
 fn odd_tests_end_as_under_pytest(arguments: &[&str]) {
     let told = run("odd", arguments);
-    let bad = told.outcomes.iter().filter(|(_, (kind, _))| kind != "passed");
-    let bad: Vec<_> = bad.map(|(title, _)| title.split('[').next().unwrap()).collect();
-    assert_eq!(bad, ["test_odd.py::test_ids_of_the_time"], "{:?}", told.outcomes);
+    let bad = told
+        .outcomes
+        .iter()
+        .filter(|(_, (kind, _))| kind != "passed");
+    let bad: Vec<_> = bad
+        .map(|(title, _)| title.split('[').next().unwrap())
+        .collect();
+    assert_eq!(
+        bad,
+        ["test_odd.py::test_ids_of_the_time"],
+        "{:?}",
+        told.outcomes
+    );
     assert_eq!(told.outcomes.len(), 14, "{:?}", told.outcomes);
     let warning = "test_odd.py:83: DeprecationWarning: old (2 tests)";
     assert!(has_notice(&told, warning), "{:?}", told.notices);
@@ -154,20 +183,68 @@ fn what_pytest_is_told_is_done_or_refused() {
     let directory = project("");
     let cases: [(&[&str], &str, u8); 15] = [
         (&["--", "-k", "one"], "1 passed, 0 failed", 0),
-        (&["--", "-k", "two"], "0 passed, 1 failed", exit_code::TEST_FAILURE),
+        (
+            &["--", "-k", "two"],
+            "0 passed, 1 failed",
+            exit_code::TEST_FAILURE,
+        ),
         (&["--", "-k", "nobody"], "no test was selected", NO_TESTS),
-        (&["-i", "name.equals(nobody)"], "no test was selected", NO_TESTS),
+        (
+            &["-i", "name.equals(nobody)"],
+            "no test was selected",
+            NO_TESTS,
+        ),
         (&["--", "test_it.py::test_one"], "1 passed, 0 failed", 0),
-        (&["--", "--deselect=test_it.py::test_two"], "1 passed, 0 failed", 0),
-        (&["--", "-x"], "stopped after the first failure", exit_code::TEST_FAILURE),
-        (&["--", "--co"], "error: --collect-only can't be had here", exit_code::USAGE),
-        (&["--", "--junitxml=r.xml"], "error: --junitxml can't be had here", exit_code::USAGE),
-        (&["--", "--pdb"], "error: --pdb can't be had here", exit_code::USAGE),
-        (&["--", "--help"], "has not collected any tests", exit_code::USAGE),
-        (&["--", "--nosuch"], "unrecognized arguments: --nosuch", exit_code::USAGE),
-        (&["nosuch.py"], "pytest says: file or directory not found: nosuch.py", exit_code::USAGE),
-        (&["test_it.py::nosuch"], "test_it.py::nosuch", exit_code::USAGE),
-        (&["-v", "--", "--tb=short"], "1 passed, 1 failed", exit_code::TEST_FAILURE),
+        (
+            &["--", "--deselect=test_it.py::test_two"],
+            "1 passed, 0 failed",
+            0,
+        ),
+        (
+            &["--", "-x"],
+            "stopped after the first failure",
+            exit_code::TEST_FAILURE,
+        ),
+        (
+            &["--", "--co"],
+            "error: --collect-only can't be had here",
+            exit_code::USAGE,
+        ),
+        (
+            &["--", "--junitxml=r.xml"],
+            "error: --junitxml can't be had here",
+            exit_code::USAGE,
+        ),
+        (
+            &["--", "--pdb"],
+            "error: --pdb can't be had here",
+            exit_code::USAGE,
+        ),
+        (
+            &["--", "--help"],
+            "has not collected any tests",
+            exit_code::USAGE,
+        ),
+        (
+            &["--", "--nosuch"],
+            "unrecognized arguments: --nosuch",
+            exit_code::USAGE,
+        ),
+        (
+            &["nosuch.py"],
+            "pytest says: file or directory not found: nosuch.py",
+            exit_code::USAGE,
+        ),
+        (
+            &["test_it.py::nosuch"],
+            "test_it.py::nosuch",
+            exit_code::USAGE,
+        ),
+        (
+            &["-v", "--", "--tb=short"],
+            "1 passed, 1 failed",
+            exit_code::TEST_FAILURE,
+        ),
     ];
     for (arguments, expected, code) in cases {
         let arguments = [&["--slots=1"], arguments].concat();
@@ -183,10 +260,26 @@ fn what_pytest_is_told_is_done_or_refused() {
 #[test]
 fn what_addopts_says_is_done_or_told() {
     let cases: [(&str, &str, u8); 4] = [
-        ("-x", "stopped after the first failure", exit_code::TEST_FAILURE),
-        ("--maxfail=1", "stopped after the first failure", exit_code::TEST_FAILURE),
-        ("--junitxml=r.xml", "--junitxml of the project's `addopts`", exit_code::TEST_FAILURE),
-        ("--collect-only", "--collect-only of the project's `addopts`", exit_code::USAGE),
+        (
+            "-x",
+            "stopped after the first failure",
+            exit_code::TEST_FAILURE,
+        ),
+        (
+            "--maxfail=1",
+            "stopped after the first failure",
+            exit_code::TEST_FAILURE,
+        ),
+        (
+            "--junitxml=r.xml",
+            "--junitxml of the project's `addopts`",
+            exit_code::TEST_FAILURE,
+        ),
+        (
+            "--collect-only",
+            "--collect-only of the project's `addopts`",
+            exit_code::USAGE,
+        ),
     ];
     for (option, expected, code) in cases {
         let directory = project(&format!("[pytest]\naddopts = {option}\n"));
@@ -206,7 +299,10 @@ fn the_configuration_above_is_the_projects() {
     };
     write("pytest.ini", "[pytest]\npythonpath = src\n");
     write("src/helper.py", "VALUE = 7\n");
-    write("conftest.py", "import pytest\n\n\n@pytest.fixture\ndef above():\n    return 7\n");
+    write(
+        "conftest.py",
+        "import pytest\n\n\n@pytest.fixture\ndef above():\n    return 7\n",
+    );
     let test = "import helper\n\n\ndef test_it(above):\n    assert above == helper.VALUE\n";
     write("tests/unit/test_it.py", test);
     for arguments in [&[][..], &["--fresh"]] {
@@ -221,7 +317,10 @@ fn the_configuration_above_is_the_projects() {
 fn the_projects_own_environment_is_used_and_named() {
     let directory = project("");
     let question = "import sys, pytest; print(sys.executable); print(sys.base_prefix)";
-    let answer = Command::new("python3").args(["-c", question]).output().unwrap();
+    let answer = Command::new("python3")
+        .args(["-c", question])
+        .output()
+        .unwrap();
     let answer = String::from_utf8(answer.stdout).unwrap();
     let (program, prefix) = answer.trim().split_once('\n').unwrap();
     let environment = directory.path().join(".venv");

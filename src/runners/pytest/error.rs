@@ -264,7 +264,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_found_among_the_rest() {
         for (output, said) in [
-            ("=== no tests ===\nERROR: file or directory not found: x\n\n", Some("file or directory not found: x")),
+            (
+                "=== no tests ===\nERROR: file or directory not found: x\n\n",
+                Some("file or directory not found: x"),
+            ),
             (
                 "ERROR: not found: /w/t.py::no\n(no match in any of [<Module t.py>])\n",
                 Some("not found: /w/t.py::no"),

@@ -160,11 +160,7 @@ impl PytestFramework {
         &self.settings
     }
 
-    async fn shop<H: Host>(
-        &self,
-        host: &H,
-        own: &OwnDirectories,
-    ) -> Result<Shop<'_>, PytestError> {
+    async fn shop<H: Host>(&self, host: &H, own: &OwnDirectories) -> Result<Shop<'_>, PytestError> {
         let interpreter = Interpreter::find(&self.invocation, self.settings.python.as_deref());
         let interpreter = interpreter.await?;
         if let Some(prefix) = &interpreter.found {

@@ -110,7 +110,9 @@ pub fn sessions<'a>(
         let wanted = members.iter().filter_map(|index| tests.get(*index));
         let others = unwanted.iter();
         let others = others.filter(|test| test.group.as_ref().is_some_and(|g| g.name == name));
-        let whole = wanted.clone().any(|test| test.group.as_ref().is_some_and(|g| g.whole));
+        let whole = wanted
+            .clone()
+            .any(|test| test.group.as_ref().is_some_and(|g| g.whole));
         let mut files: BTreeMap<&str, &ListedTest> = BTreeMap::new();
         for test in wanted.clone().chain(others.clone()) {
             files.entry(&test.file).or_insert(test);
@@ -215,7 +217,11 @@ mod tests {
         let unwanted = [test("d.py", "five", Some(("0", false)))];
         let found = sessions(&tests, &unwanted, &[]);
         let shown = found.iter().map(|session| {
-            let files: Vec<_> = session.files.iter().map(|test| test.file.as_str()).collect();
+            let files: Vec<_> = session
+                .files
+                .iter()
+                .map(|test| test.file.as_str())
+                .collect();
             format!("{} {:?} {files:?}", session.name, session.members)
         });
         assert_eq!(
@@ -225,7 +231,10 @@ mod tests {
                 "1 1 [3] []".to_owned()
             ]
         );
-        let texts: Vec<String> = notices(&tests, &found).into_iter().map(|n| n.text).collect();
+        let texts: Vec<String> = notices(&tests, &found)
+            .into_iter()
+            .map(|n| n.text)
+            .collect();
         assert_eq!(
             texts,
             [
@@ -257,7 +266,9 @@ mod tests {
 
     #[test]
     fn many_tests_take_several_words() {
-        let long: Vec<String> = (0..30_000u32).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect();
+        let long: Vec<String> = (0..30_000u32)
+            .map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761)))
+            .collect();
         let words = words(&serde_json::Value::from(long));
         assert!(words.len() > 2);
         assert_eq!(words[0], (words.len() - 1).to_string());

@@ -1,8 +1,8 @@
 //! The active Python: which it is, what belongs to it, and whether it will do.
 //!
 //! It is the one the user names, else that of the active virtual environment, else that of the
-//! project's own if it has pytest, else `python3` or `python` on `PATH`. Shims (pyenv's, say) are seen through, since the interpreter itself says
-//! where it is.
+//! project's own if it has pytest, else `python3` or `python` on `PATH`. Shims (pyenv's, say) are
+//! seen through, since the interpreter itself says where it is.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -102,7 +102,9 @@ fn unactivated(invocation: &Invocation, named: Option<&Path>) -> Option<PathBuf>
     let path = invocation.variable("PATH").unwrap_or_default();
     let mut programs = std::env::split_paths(path).map(|place| place.join("python3"));
     let active = programs.find(|program| program.is_file());
-    let prefix = active.as_deref().and_then(|active| active.parent()?.parent());
+    let prefix = active
+        .as_deref()
+        .and_then(|active| active.parent()?.parent());
     if prefix.is_some_and(project::is_environment) {
         return None;
     }

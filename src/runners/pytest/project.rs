@@ -57,7 +57,8 @@ fn has_settings(place: &Path) -> bool {
             None => file.is_file(),
             Some(needed) => {
                 let text = fs::read_to_string(file).unwrap_or_default();
-                text.lines().any(|line| line.trim_start().starts_with(needed))
+                text.lines()
+                    .any(|line| line.trim_start().starts_with(needed))
             }
         }
     })

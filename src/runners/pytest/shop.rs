@@ -219,12 +219,7 @@ impl Shop<'_> {
     }
 
     /// The job of tests that run together.
-    fn group_job(
-        &self,
-        session: &Session,
-        group: &groups::Session<'_>,
-        own: Option<&Own>,
-    ) -> Job {
+    fn group_job(&self, session: &Session, group: &groups::Session<'_>, own: Option<&Own>) -> Job {
         let start = groups::start(own, &self.directory);
         let lines = self.command_lines();
         let arguments = lines.together(session, &group.words, &group.files, start);

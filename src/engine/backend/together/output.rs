@@ -96,10 +96,16 @@ mod tests {
     fn marks_are_told_from_other_sequences() {
         let bytes = |text: &str| Piece::Bytes(text.into());
         let mark = |name: &str| Piece::Mark(name.to_owned());
-        let text = b"a\x1b[1mb\x1b_maelstrom-part 7\x1b\\c\x1b_other\x1b\\\x1b_maelstrom-part \x1b\\";
+        let text =
+            b"a\x1b[1mb\x1b_maelstrom-part 7\x1b\\c\x1b_other\x1b\\\x1b_maelstrom-part \x1b\\";
         assert_eq!(
             pieces(&[text]),
-            [bytes("a\x1b[1mb"), mark("7"), bytes("c\x1b_other\x1b\\"), mark("")]
+            [
+                bytes("a\x1b[1mb"),
+                mark("7"),
+                bytes("c\x1b_other\x1b\\"),
+                mark("")
+            ]
         );
         assert_eq!(
             pieces(&[b"\x1b_maelstrom-part 7"]),

@@ -104,7 +104,10 @@ fn ends(id: u64, end: JobEnd) -> BackendEvent {
 }
 
 fn exits(id: u64, code: i32) -> BackendEvent {
-    ends(id, JobEnd::Exited(ExitStatus::Code(code.try_into().unwrap())))
+    ends(
+        id,
+        JobEnd::Exited(ExitStatus::Code(code.try_into().unwrap())),
+    )
 }
 
 fn mark(name: &str) -> String {
@@ -124,11 +127,23 @@ fn whole(id: u64) -> [BackendEvent; 2] {
     let none = mark("");
     let stream = |what: &str| {
         let part = |name: &str, end: &str| format!("{}{what} {name}{end}", mark(name));
-        format!("head{}between{}", part("t1", &none), part("t2", &mark("=1")))
+        format!(
+            "head{}between{}",
+            part("t1", &none),
+            part("t2", &mark("=1"))
+        )
     };
     [
-        writes(id, Stream::Stdout, &(stream("out") + &mark("t3") + "out t3" + &none + "summary")),
-        writes(id, Stream::Stderr, &(stream("err") + &mark("t3") + "err t3")),
+        writes(
+            id,
+            Stream::Stdout,
+            &(stream("out") + &mark("t3") + "out t3" + &none + "summary"),
+        ),
+        writes(
+            id,
+            Stream::Stderr,
+            &(stream("err") + &mark("t3") + "err t3"),
+        ),
     ]
 }
 

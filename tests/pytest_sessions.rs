@@ -40,7 +40,7 @@ const CHAIN: [(&str, &str, &str); 6] = [
     ),
     ("test_chain.py::test_fourth", "passed", ""),
     ("test_chain.py::test_of_the_same_file", "passed", ""),
-    ("test_alone.py::test_alone", "passed", ""),
+    ("test_other.py::test_alone", "passed", ""),
 ];
 
 #[test]
@@ -75,10 +75,10 @@ fn a_dependent_test_that_is_named_alone_is_what_pytest_makes_of_it() {
 
 #[test]
 fn a_pattern_lets_tests_run_together() {
-    let pattern = "--together=name.equals(test_of_the_same_file) || file.equals(test_alone.py)";
+    let pattern = "--together=name.equals(test_of_the_same_file) || file.equals(test_other.py)";
     let told = run("dependent", &[pattern]);
     // It finds what the other has left.
-    assert_eq!(told.outcome("test_alone.py::test_alone"), "failed");
+    assert_eq!(told.outcome("test_other.py::test_alone"), "failed");
     assert_eq!(told.outcome("test_chain.py::test_fourth"), "passed");
     assert!(
         has_notice(&told, "6 tests run together"),
@@ -139,7 +139,7 @@ fn odd_tests_end_as_under_pytest(arguments: &[&str]) {
         told.outcomes
     );
     assert_eq!(told.outcomes.len(), 14, "{:?}", told.outcomes);
-    let warning = "test_odd.py:83: DeprecationWarning: old (2 tests)";
+    let warning = "test_odd.py:76: DeprecationWarning: old (2 tests)";
     assert!(has_notice(&told, warning), "{:?}", told.notices);
 }
 

@@ -77,11 +77,8 @@ pub enum PytestError {
         instead: &'static str,
     },
     /// pytest did something else than collecting.
-    #[error("pytest has not collected any tests, but done something else{}", after(.output))]
-    NotCollected {
-        /// What it wrote.
-        output: String,
-    },
+    #[error("pytest has not collected any tests, but done something else")]
+    NotCollected,
     /// pytest does not know what it was given.
     #[error("pytest says: {said}")]
     Usage {
@@ -190,7 +187,7 @@ impl DiscoveryError for PytestError {
     fn exit_code(&self) -> u8 {
         match self {
             PytestError::Session { .. }
-            | PytestError::NotCollected { .. }
+            | PytestError::NotCollected
             | PytestError::Usage { .. }
             | PytestError::Collection {
                 code: Some(PYTEST_USAGE),
@@ -232,7 +229,7 @@ impl DiscoveryError for PytestError {
                 ))
             }
             PytestError::Session { instead, .. } => Some((*instead).to_owned()),
-            PytestError::NotCollected { .. } => {
+            PytestError::NotCollected => {
                 Some("run pytest itself to be told something by it".to_owned())
             }
             PytestError::Container(error) => error.help(),

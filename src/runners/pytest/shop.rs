@@ -403,7 +403,7 @@ fn gave_up(captured: Captured) -> PytestError {
     let output = String::from_utf8_lossy(&captured.stderr).into_owned();
     match (code, usage(&output)) {
         (Some(PYTEST_USAGE), Some(said)) => PytestError::Usage { said },
-        (Some(0), _) => PytestError::NotCollected { output },
+        (Some(0), _) => PytestError::NotCollected,
         _ => PytestError::Collection { how, code, output },
     }
 }

@@ -138,7 +138,7 @@ impl Run {
         if self.begun == Some(job) {
             return;
         }
-        if let Some((worker, slot)) = self.place.clone() {
+        if let Some((worker, slot)) = self.place {
             events.push_back(BackendEvent::Started { job, worker, slot });
         }
     }

@@ -45,6 +45,9 @@ HUGE_PAGE = 1 << 21
 # such a thread, and never uses the socket it listens on.
 IDLE_SERVERS = {("pytest_rerunfailures", "ServerStatusDB.run_server")}
 
+# What plugins, by their names, import when a session ends: each fork would have to.
+IMPORTED_AT_THE_END = {"hypothesispytest": "hypothesis.internal.observability"}
+
 # What belongs to nobody in particular: nothing that one process does to them another can see.
 HARMLESS_DEVICES = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9)}
 
@@ -108,6 +111,18 @@ def descriptors():
         except OSError:
             pass  # The descriptor of the listing itself.
     return found
+
+
+def import_early(manager):
+    """Imports what every fork would."""
+    import importlib
+
+    for plugin, module in IMPORTED_AT_THE_END.items():
+        if manager.hasplugin(plugin):
+            try:
+                importlib.import_module(module)
+            except Exception:
+                pass  # It is for the plugin to complain.
 
 
 def threads():
@@ -275,6 +290,7 @@ class Forks:
         self.at_rest()
         manager = session.config.pluginmanager
         capture = manager.getplugin("capturemanager")
+        import_early(manager)
         reason = unfitness(capture, own=(self.socket.fileno(),))
         # A file that has left something behind, but no longer.
         reason = reason or next(iter(self.unfit.values()), None)

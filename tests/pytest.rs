@@ -3,89 +3,14 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use maelstrom::engine::exit_code;
-use serde_json::Value;
 use support::executable;
-use support::files::{copy, tree};
-use support::homes::Homes;
-
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pytest");
-
-/// What a run said: each test's outcome and its reason, and the notices.
-struct Told {
-    outcomes: BTreeMap<String, (String, String)>,
-    notices: Vec<String>,
-}
-
-impl Told {
-    fn outcome(&self, title: &str) -> &str {
-        let known = self.outcomes.get(title);
-        &known
-            .unwrap_or_else(|| panic!("no {title} among {:?}", self.outcomes))
-            .0
-    }
-
-    fn reason(&self, title: &str) -> &str {
-        &self.outcomes[title].1
-    }
-}
-
-/// Runs the program over a copy of a fixture, which it leaves as it is.
-fn run(fixture: &str, arguments: &[&str]) -> Told {
-    let project = tempfile::tempdir().unwrap();
-    copy(&Path::new(FIXTURES).join(fixture), project.path());
-    let before = tree(project.path(), "");
-    let homes = Homes::new();
-    let record = homes.state().with_file_name("record");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-pytest"));
-    homes.tell(&mut command);
-    let output = command
-        .args(["--ui=plain", "--record"])
-        .arg(&record)
-        .args(arguments)
-        .env("IN_A_CONTAINER", "1")
-        .current_dir(project.path())
-        .output()
-        .unwrap();
-    assert_eq!(tree(project.path(), ""), before);
-    let text = fs::read_to_string(&record).unwrap_or_else(|error| {
-        panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
-    });
-    let mut told = Told {
-        outcomes: BTreeMap::new(),
-        notices: Vec::new(),
-    };
-    let mut titles = BTreeMap::new();
-    for line in text.lines() {
-        let event: Value = serde_json::from_str(line).unwrap();
-        match event["event"].as_str().unwrap() {
-            "discovered" => {
-                for test in event["tests"].as_array().unwrap() {
-                    let title = test["title"].as_str().unwrap().to_owned();
-                    titles.insert(test["test"].as_u64().unwrap(), title);
-                }
-            }
-            "finished" => {
-                let title = titles[&event["test"].as_u64().unwrap()].clone();
-                let outcome = &event["outcome"];
-                let said = |key: &str| outcome[key].as_str().unwrap_or("").to_owned();
-                let reason = said("reason") + &said("message");
-                let before = told.outcomes.insert(title, (said("kind"), reason));
-                assert_eq!(before, None);
-            }
-            "notice" => told
-                .notices
-                .push(event["text"].as_str().unwrap().to_owned()),
-            _ => {}
-        }
-    }
-    told
-}
+use support::files::copy;
+use support::pytest::{FIXTURES, Told, run, said};
 
 fn every_outcome_is_told(arguments: &[&str]) {
     let told = run("outcomes", arguments);
@@ -277,28 +202,6 @@ fn tests_of_one_process_find_what_others_have_left() {
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(told.contains("3 failed, 1 passed"), "{told}");
-}
-
-/// What the program says in a directory, and its exit code.
-fn said(
-    directory: &Path,
-    arguments: &[&str],
-    adapt: impl FnOnce(&mut Command),
-) -> (String, Option<i32>) {
-    let homes = Homes::new();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_maelstrom-pytest"));
-    homes.tell(&mut command);
-    command
-        .args(["--ui=plain", "--color=never"])
-        .args(arguments)
-        .current_dir(directory);
-    adapt(&mut command);
-    let output = command.output().unwrap();
-    let told = [output.stdout, output.stderr].concat();
-    (
-        String::from_utf8_lossy(&told).into_owned(),
-        output.status.code(),
-    )
 }
 
 #[test]

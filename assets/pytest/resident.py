@@ -45,6 +45,9 @@ HUGE_PAGE = 1 << 21
 # such a thread, and never uses the socket it listens on.
 IDLE_SERVERS = {("pytest_rerunfailures", "ServerStatusDB.run_server")}
 
+# What plugins, by their names, import when a session ends: each fork would have to.
+IMPORTED_AT_THE_END = {"hypothesispytest": "hypothesis.internal.observability"}
+
 # What belongs to nobody in particular: nothing that one process does to them another can see.
 HARMLESS_DEVICES = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9)}
 
@@ -108,6 +111,18 @@ def descriptors():
         except OSError:
             pass  # The descriptor of the listing itself.
     return found
+
+
+def import_early(manager):
+    """Imports what every fork would."""
+    import importlib
+
+    for plugin, module in IMPORTED_AT_THE_END.items():
+        if manager.hasplugin(plugin):
+            try:
+                importlib.import_module(module)
+            except Exception:
+                pass  # It is for the plugin to complain.
 
 
 def threads():
@@ -275,6 +290,7 @@ class Forks:
         self.at_rest()
         manager = session.config.pluginmanager
         capture = manager.getplugin("capturemanager")
+        import_early(manager)
         reason = unfitness(capture, own=(self.socket.fileno(),))
         # A file that has left something behind, but no longer.
         reason = reason or next(iter(self.unfit.values()), None)
@@ -287,9 +303,7 @@ class Forks:
         self.wires = wires()
         # Forks that looked for their test among all would copy all, and so would one that let the
         # list of them go.
-        self.all, self.named = session.items, {}
-        for item in session.items:
-            self.named.setdefault(item.nodeid, []).append(item)
+        self.all, self.which = session.items, runner.Which(session.items)
         sys.stdout.flush()
         sys.stderr.flush()
         # What has been imported is garbage to no test. A fork that looked for some among it would
@@ -343,14 +357,14 @@ class Forks:
             )
 
     def understand(self, message):
-        """The test that is asked for: its node id, which of that name it is, and the tests to run,
+        """The test that is asked for: its node id, which of that id it is, and the tests to run,
         which are one, or none if it was not collected. Another mode is its own name."""
         words = message.rstrip(b"\0").split(b"\0")
         _, _, mode, *rest = (word.decode(errors="surrogateescape") for word in words)
         if mode != "test":
             return mode
-        node, nth = rest[0], int(rest[1])
-        return node, nth, self.named.get(node, [])[nth : nth + 1]
+        node, which = rest[:2]
+        return node, which, self.which.find(node, which)
 
     def prepare(self, streams):
         """Makes a fork what a fresh process would be."""
@@ -371,7 +385,7 @@ class Forks:
     def prepare_session(self, session):
         """Does what every fork would have to do: each page that a fork writes to is copied."""
         manager = session.config.pluginmanager
-        self.reporter = runner.Reporter(None, None, None)
+        self.reporter = runner.what_became.Reporter(None, None, None)
         manager.register(self.reporter, "_maelstrom_reporter")
         self.reporter.pytest_sessionstart(session)
         session.testsfailed = 0
@@ -381,8 +395,13 @@ class Forks:
             self.terminal.stats.clear()
 
     def become(self, session, request):
-        """Leaves one test to the session, and reports it."""
-        self.reporter.node, self.reporter.nth, session.items = request
+        """Leaves one test to the session, as if it had been named to pytest, and reports it."""
+        self.reporter.node, self.reporter.which, session.items = request
+        self.reporter.choose(session.items)
+        config = session.config
+        here = config.rootpath == config.invocation_params.dir
+        node = self.reporter.node
+        runner.name_only(config, node if here else os.path.join(str(config.rootpath), node))
         self.reporter.output = runner.private(2)
         session.testscollected = len(session.items)
         if self.terminal is not None:

@@ -1,20 +1,27 @@
-"""Runs pytest in one of four modes, as `python -m pytest` would, with Maelstrom's plugin in it.
+"""Runs pytest in one of five modes, as `python -m pytest` would, with Maelstrom's plugin in it.
 
     runner.py collect IGNORED SECONDS [ARGUMENT ...]    says what the tests are
-    runner.py test NODEID NTH [ARGUMENT ...]            runs one test
-    runner.py serve IGNORED SECONDS [ARGUMENT ...]      collects, then does any of these in a fork
+    runner.py test NODEID WHICH [ARGUMENT ...]          runs one test
+    runner.py together NUMBER TESTS ... [ARGUMENT ...]  runs these tests in one session
+    runner.py serve IGNORED SECONDS [ARGUMENT ...]      collects, then does any of the first two in
+                                                        a fork
     runner.py nothing                                   is there, and ends
 
 IGNORED is a JSON list of files that are not to be collected, SECONDS how long the import of one
-file may take. In `collect` mode standard output is one JSON object a line, and nothing else: what
-anybody prints goes to standard error. In `test` mode what became of the test is a JSON object in
-an escape sequence at the end of standard error; terminals show nothing of it. What a plugin or
-a test prints can thus never be taken for what pytest says.
+file may take, WHICH what `say_all` says of a test. In `collect` mode standard output is one JSON
+object a line, and nothing else: what anybody prints goes to standard error. In `test` mode what
+became of the test is a JSON object in an escape sequence at the end of standard error; terminals
+show nothing of it. What a plugin or a test prints can thus never be taken for what pytest says. For
+`together`, and how its tests are packed into NUMBER words, see together.py.
 """
 
 import json
 import os
 import sys
+
+# Tests leave things like `json.dumps = None` behind.
+from json import dumps
+from os import write as write_once
 
 RECORD_START = b"\x1b_maelstrom-pytest "
 RECORD_END = b"\x1b\\"
@@ -38,7 +45,7 @@ def private(descriptor):
 
 def write(descriptor, data):
     while data:
-        data = data[os.write(descriptor, data) :]
+        data = data[write_once(descriptor, data) :]
 
 
 def relative(path):
@@ -49,10 +56,63 @@ def relative(path):
 
 
 def is_alone(config):
-    """Keeps plugins from spreading one test over processes."""
-    for option, value in (("numprocesses", 0), ("dist", "no"), ("tx", [])):
+    """Keeps plugins from spreading one test over processes, and pytest from stopping the session
+    after a failure: who runs us does."""
+    for option, value in (("numprocesses", 0), ("dist", "no"), ("tx", []), ("maxfail", 0)):
         if hasattr(config.option, option):
             setattr(config.option, option, value)
+
+
+def name_only(config, argument):
+    """Makes a test the only thing that pytest was called with. Plugins look for that in one of
+    these places."""
+    named = set(map(str, config.option.file_or_dir))
+    config.args = [argument]
+    config.option.file_or_dir = [argument]
+    parameters = config.invocation_params
+    words = [word for word in parameters.args if str(word) not in named]
+    config.invocation_params = type(parameters)(
+        args=(*words, argument), plugins=parameters.plugins, dir=parameters.dir
+    )
+    sys.argv[1:] = [*words, argument]
+
+
+def base_of(node):
+    """A node id without parameters."""
+    start = node.find("[", max(node.find("::"), 0)) if "::" in node else -1
+    return node if start < 0 else node[:start]
+
+
+class Which:
+    """Tells tests apart whose ids don't: by how many before them have the same id, the same
+    function, and how many tests the function makes. The ids of parameters may differ from process
+    to process; then the place among the function's tests decides."""
+
+    def __init__(self, items):
+        self.named, self.functions = {}, {}
+        for item in items:
+            self.named.setdefault(item.nodeid, []).append(item)
+            self.functions.setdefault(base_of(item.nodeid), []).append(item)
+
+    def words(self):
+        """Each test, how many of that id come before it, and the word that finds it again."""
+        seen, places = {}, {}
+        for items in self.functions.values():
+            for place, item in enumerate(items):
+                places[item] = "%d/%d" % (place, len(items))
+        for items in self.named.values():
+            for nth, item in enumerate(items):
+                seen[item] = nth
+        return {item: (nth, "%d,%s" % (nth, places[item])) for item, nth in seen.items()}
+
+    def find(self, node, which):
+        """The test, in a list of one; or an empty list."""
+        nth, place, count = (int(word) for word in which.replace("/", ",").split(","))
+        same = self.named.get(node)
+        if same is not None:
+            return same[nth : nth + 1]
+        same = self.functions.get(base_of(node), [])
+        return same[place : place + 1] if len(same) == count else []
 
 
 class Collector:
@@ -69,12 +129,13 @@ class Collector:
         self.deselected = 0
         self.unfit = {}
         self.before = None
+        self.maxfail = 0
 
     def say(self, **fields):
         if self.output is None:
             self.unsaid.append(fields)
         else:
-            write(self.output, json.dumps(fields).encode() + b"\n")
+            write(self.output, dumps(fields).encode() + b"\n")
 
     def say_all(self, session):
         """Says what the tests are, and what was not said before."""
@@ -83,27 +144,31 @@ class Collector:
         unsaid, self.unsaid = self.unsaid, []
         for fields in unsaid:
             self.say(**fields)
-        seen = {}
+        config = session.config
+        which = Which(session.items).words()
+        groups = together.groups(session)
         for item in session.items:
-            nth = seen.get(item.nodeid, 0)
-            seen[item.nodeid] = nth + 1
+            nth, word = which[item]
             file, _, name = item.location
             self.say(
                 kind="item",
                 node=item.nodeid,
                 nth=nth,
+                which=word,
+                group=groups.get(item),
                 file=relative(os.path.join(str(self.root), file)),
                 name=name,
                 markers=sorted({mark.name for mark in item.own_markers}),
-                skip=reason_to_skip(item),
+                skip=what_became.reason_to_skip(item),
             )
-        config = session.config
         self.say(
             kind="session",
             root=str(config.rootpath),
             settings=None if config.inipath is None else str(config.inipath),
             pytest=pytest.__version__,
             deselected=self.deselected,
+            again=again(config),
+            settled=settled(config, self.maxfail),
         )
 
     def watch(self, times=1):
@@ -128,6 +193,7 @@ class Collector:
             faulthandler.unregister(signal.SIGALRM)
 
     def pytest_cmdline_main(self, config):
+        self.maxfail = config.option.maxfail
         is_alone(config)
 
     def pytest_ignore_collect(self, collection_path):
@@ -151,9 +217,10 @@ class Collector:
             self.say(kind="begin", file=None)
             self.watch(START_TIMES)
         if report.failed:
-            self.say(kind="broken", file=self.place_of(report), text=coloured(report))
+            text = what_became.coloured(report)
+            self.say(kind="broken", file=self.place_of(report), text=text)
         elif report.skipped:
-            reason = reason_of_skip(report.longrepr)
+            reason = what_became.reason_of_skip(report.longrepr)
             self.say(kind="skipped", file=self.place_of(report), reason=reason)
 
     def file_of(self, report):
@@ -165,6 +232,9 @@ class Collector:
 
     def pytest_sessionstart(self, session):
         self.root = session.config.rootpath
+
+    def pytest_warning_recorded(self, warning_message):
+        self.say(kind="warning", text=what_became.warning_of(warning_message))
 
     def pytest_deselected(self, items):
         self.deselected += len(items)
@@ -185,127 +255,40 @@ class Lister(Collector):
         return True
 
 
-class Reporter:
-    """Says what became of a test: its phases, why it failed and where."""
-
-    def __init__(self, node, nth, output):
-        self.node, self.nth, self.output = node, nth, output
-        self.phases = []
-        self.outcome, self.reason, self.place = None, None, None
-
-    def pytest_cmdline_main(self, config):
-        is_alone(config)
-
-    def pytest_collection_modifyitems(self, items):
-        items[:] = self.choose(items)
-
-    def choose(self, items):
-        same = [item for item in items if item.nodeid == self.node]
-        return same[self.nth : self.nth + 1]
-
-    def pytest_collectreport(self, report):
-        if report.failed:
-            self.fail("could not be collected", report)
-
-    def pytest_runtest_logreport(self, report):
-        expected = hasattr(report, "wasxfail")
-        outcome = report.outcome
-        if outcome == "failed":
-            where = {"call": "", "setup": "error in set-up: ", "teardown": "error in tear-down: "}
-            self.fail(where.get(report.when, "") + message_of(report), report)
-        elif outcome == "skipped" and not expected:
-            reason = reason_of_skip(report.longrepr)
-            if self.outcome != "failed":
-                self.outcome, self.reason = "skipped", reason
-        elif report.when == "call" and self.outcome is None:
-            self.outcome = "passed"
-            if expected:
-                self.outcome = "xfailed" if outcome == "skipped" else "xpassed"
-                self.reason = str(report.wasxfail)
-        phase = {"name": report.when, "outcome": outcome, "seconds": report.duration}
-        if expected and outcome != "failed":
-            phase["outcome"] = "passed"
-        self.phases.append(phase)
-
-    def fail(self, reason, report):
-        if self.outcome != "failed":
-            self.outcome, self.reason, self.place = "failed", reason, place_of(report)
-
-    def pytest_sessionstart(self, session):
-        # They write what nobody will read: the container is thrown away.
-        for name in ("lfplugin", "nfplugin", "stepwiseplugin"):
-            if session.config.pluginmanager.has_plugin(name):
-                session.config.pluginmanager.unregister(name=name)
-
-    def pytest_unconfigure(self):
-        record = {
-            "outcome": self.outcome,
-            "reason": None if self.reason is None else shortened(self.reason),
-            "place": self.place,
-            "phases": self.phases,
-        }
-        write(self.output, RECORD_START + json.dumps(record).encode() + RECORD_END)
+def again(config):
+    """What a second process must be told to find the same tests in the same order."""
+    seed = getattr(config.option, "randomly_seed", None)
+    return ["--randomly-seed=%d" % seed] if isinstance(seed, int) else []
 
 
-def message_of(report):
-    crash = getattr(report.longrepr, "reprcrash", None)
-    message = getattr(crash, "message", None) or report.longreprtext.strip()
-    lines = message.strip().splitlines() or [""]
-    return lines[0] if crash is not None else lines[-1]
+# What concerns a whole session: options by the names that pytest and plugins give them, first the
+# usual one. Those that only change the order are not among them.
+SETTLED = {
+    "maxfail": ("--maxfail", "--exitfirst", "-x"),
+    "collectonly": ("--collect-only", "--co"),
+    "xmlpath": ("--junitxml", "--junit-xml"),
+    "htmlpath": ("--html",),
+    "json_report": ("--json-report",),
+    "report_log": ("--report-log",),
+    "usepdb": ("--pdb",),
+    "trace": ("--trace",),
+    "setuponly": ("--setup-only",),
+    "setupplan": ("--setup-plan",),
+    "lf": ("--last-failed", "--lf"),
+    "stepwise": ("--stepwise", "--sw"),
+}
 
 
-def place_of(report):
-    """The innermost place of the project's own on the way to where it failed."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    path, line = getattr(crash, "path", None), getattr(crash, "lineno", None)
-    traceback = getattr(report.longrepr, "reprtraceback", None)
-    for entry in reversed(getattr(traceback, "reprentries", [])):
-        place = getattr(entry, "reprfileloc", None)
-        if place is not None and is_own(place.path):
-            path, line = place.path, place.lineno
-            break
-    if path is None:
-        file, line, _ = getattr(report, "location", None) or (None, None, None)
-        if file is None or line is None:
-            return None
-        path, line = file, line + 1
-    return {"path": relative(path), "line": line}
-
-
-def is_own(path):
-    path = relative(path)
-    return not os.path.isabs(path) and "site-packages" not in path
-
-
-def reason_of_skip(longrepr):
-    reason = longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
-    return shortened(reason[len("Skipped: ") :] if reason.startswith("Skipped: ") else reason)
-
-
-def reason_to_skip(item):
-    """Why a test's marks say that it be skipped. What cannot be told now, the test will tell."""
-    try:
-        from _pytest.skipping import evaluate_skip_marks
-
-        skip = evaluate_skip_marks(item)
-    except BaseException:
-        return None
-    return None if skip is None else shortened(skip.reason)
-
-
-def coloured(report):
-    """pytest's own text, as a terminal would show it."""
-    import io
-
-    try:
-        from _pytest._io import TerminalWriter
-
-        writer = TerminalWriter(io.StringIO())
-        writer.hasmarkup = COLOURED
-        report.toterminal(writer)
-        return writer._file.getvalue()
-    except Exception:
-        return report.longreprtext
+def settled(config, maxfail):
+    """The options of a whole session that are set, to what, and whether on the command line."""
+    typed = {str(word).split("=")[0] for word in config.invocation_params.args}
+    found = []
+    for name, spellings in SETTLED.items():
+        value = maxfail if name == "maxfail" else getattr(config.option, name, None)
+        if value:
+            fields = {"option": spellings[0], "value": str(value)}
+            found.append({**fields, "typed": not typed.isdisjoint(spellings)})
+    return found
 
 
 def neutralised(arguments):
@@ -327,14 +310,20 @@ def server(ignored, seconds):
 
 
 def main():
-    mode, first, second, *arguments = sys.argv[1:]
+    mode, first, *arguments = sys.argv[1:]
+    if mode == "together":
+        tests, arguments = arguments[: int(first)], arguments[int(first) :]
+    else:
+        second, *arguments = arguments
     # As `python -m pytest` has it.
     if getattr(sys.flags, "safe_path", False):
         del sys.path[:1]
     else:
         sys.path[0] = DIRECTORY
     if mode == "test":
-        plugin = Reporter(first, int(second), private(2))
+        plugin = what_became.Reporter(first, second, private(2))
+    elif mode == "together":
+        plugin = together.Together(tests, (private(1), private(2)))
     elif mode == "collect":
         output = private(1)
         os.dup2(2, 1)
@@ -346,12 +335,34 @@ def main():
 
     import pytest
 
+    # Before those of plugins and of conftest.py, which would run the tests.
+    for first in (Lister.pytest_runtestloop, resident.Forks.pytest_runtestloop):
+        pytest.hookimpl(tryfirst=True)(first)
+    what_became.adapt(pytest.hookimpl)
+    together.adapt(pytest.hookimpl)
     sys.argv[:] = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py"), *arguments]
     code = pytest.main(neutralised(arguments), plugins=[plugin])
     if mode == "collect":
         plugin.at_rest()
         plugin.say(kind="end", code=int(code))
+    if mode == "together":
+        return plugin.judge(int(code))
     return int(code)
+
+
+def load(name):
+    """Another of our files, under a name that nobody else has, so that it needs no place on the
+    search path."""
+    import importlib.util
+
+    here = os.path.dirname(os.path.abspath(__file__))
+    specification = importlib.util.spec_from_file_location(
+        "_maelstrom_" + name, os.path.join(here, name + ".py")
+    )
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    module.runner = sys.modules["__main__"]
+    return module
 
 
 if __name__ == "__main__":
@@ -360,19 +371,10 @@ if __name__ == "__main__":
     DIRECTORY = os.getcwd()
     COLOURED = "--color=yes" in sys.argv
     STDERR = private(2)
-    # Under names that nobody else has, so that the two files need no place on the search path.
-    import importlib.util
-
-    here = os.path.dirname(os.path.abspath(__file__))
-    specification = importlib.util.spec_from_file_location(
-        "_maelstrom_resident", os.path.join(here, "resident.py")
-    )
-    resident = importlib.util.module_from_spec(specification)
     mode = sys.argv[1]
     writes_bytecode = not sys.dont_write_bytecode
     sys.dont_write_bytecode = True
-    specification.loader.exec_module(resident)
-    resident.runner = sys.modules["__main__"]
+    resident, what_became, together = map(load, ("resident", "what_became", "together"))
     # What a resident writes, its forks would not find.
     sys.dont_write_bytecode = mode == "serve" or not writes_bytecode
     code = main()

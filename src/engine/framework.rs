@@ -10,10 +10,12 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::event::{EventKind, ExitStatus, Outcome, SourceLocation, Stream};
+use super::backend::together::Member;
+use super::event::{EventKind, ExitStatus, Notice, Outcome, SourceLocation, Stream};
 use super::job::{Job, JobResult, TestCase, TestKey};
 
 /// Builds a project's tests, lists them, and reads what they say.
@@ -59,6 +61,16 @@ pub trait Framework {
     /// that was written, and [`Framework::read`] judges it; with one, the follower does both.
     fn follow(&self, _test: &TestKey) -> Option<Box<dyn Follower>> {
         None
+    }
+
+    /// With which others a test runs in one process, if it does: they have the same job.
+    fn together(&self, _test: &TestKey) -> Option<Member> {
+        None
+    }
+
+    /// What there is to say of a round's tests as a whole. It is asked once, at the round's end.
+    fn conclusions(&self) -> Vec<Notice> {
+        Vec::new()
     }
 }
 
@@ -167,6 +179,9 @@ pub trait Host {
     /// Hands over what should have been tests and can't be run (a test binary that crashes while
     /// its tests are listed). It is reported once, with [`Outcome::Error`], and makes the run fail.
     fn broken(&self, entry: BrokenEntry);
+
+    /// Says after how many failures the run stops, if the user has said nothing of that.
+    fn stop_after(&self, _failures: NonZeroU32) {}
 
     /// Runs a job that is no test (listing a test binary, say) and waits for its end. Dropping the
     /// future kills the job.

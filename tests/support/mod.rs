@@ -6,6 +6,7 @@ pub mod executable;
 pub mod files;
 pub mod go;
 pub mod homes;
+pub mod pytest;
 pub mod traces;
 pub mod watched;
 

@@ -19,6 +19,7 @@
 pub mod any;
 pub mod broker;
 pub mod local;
+pub mod together;
 
 use std::fmt;
 use std::future::Future;

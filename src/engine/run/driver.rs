@@ -32,13 +32,14 @@ use super::shells::Shells;
 use super::signals::Interrupt;
 use super::tail::Memory;
 use super::watch::{Sentinel, Watching};
+use crate::engine::backend::together::Together;
 use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use crate::engine::error::with_causes;
 use crate::engine::event::{Command, EventKind, Notice, RunStarted, Stream};
 use crate::engine::exit_code;
 use crate::engine::framework::{DiscoveryError, DiscoverySummary, Followed, Framework};
 use crate::engine::ids::{Attempt, TestId};
-use crate::engine::job::{JobEnd, JobResult};
+use crate::engine::job::{Job, JobEnd, JobResult};
 use crate::engine::log::Log;
 
 /// How long containers may take to vanish when the run is over. The program's own end kills what is
@@ -99,7 +100,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
     let mut driver = Driver {
         machine: Machine::new(wishes, run),
         framework,
-        backend,
+        backend: Together::new(backend),
         outlet,
         notebook: Notebook::default(),
         helpers: Helpers::default(),
@@ -185,7 +186,7 @@ enum Watched {
 struct Driver<'a, F, B> {
     machine: Machine,
     framework: &'a F,
-    backend: B,
+    backend: Together<B>,
     outlet: Outlet,
     notebook: Notebook,
     helpers: Helpers,
@@ -249,7 +250,22 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
                 self.helpers.began(id, reply);
                 self.backend.submit(id, job, HELPER_RANK);
             }
+            Mail::StopAfter(failures) => self.machine.stop_after(failures),
             Mail::Forget(id) => self.forget(id),
+        }
+    }
+
+    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+        let member = match Role::of(id) {
+            Role::Attempt(test, _) => {
+                let key = self.machine.key(test);
+                key.and_then(|key| self.framework.together(key))
+            }
+            Role::Helper(_) => None,
+        };
+        match member {
+            Some(member) => self.backend.submit_member(id, member, job, rank),
+            None => self.backend.submit(id, job, rank),
         }
     }
 
@@ -396,6 +412,7 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
                 Mail::Event(event) => self.tell(Input::Fact(event)),
                 Mail::Forget(id) => self.forget(id),
                 Mail::StateDirectory(_)
+                | Mail::StopAfter(_)
                 | Mail::Watch(_)
                 | Mail::Found { .. }
                 | Mail::Broken(_)
@@ -419,10 +436,11 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
             }
             _ => None,
         };
-        if let EventKind::RoundFinished { .. } = &event
-            && let Some(notice) = self.wastage.tell(&self.directory)
-        {
-            self.outlet.emit(EventKind::Notice(notice));
+        if let EventKind::RoundFinished { .. } = &event {
+            let discarded = self.wastage.tell(&self.directory);
+            for notice in discarded.into_iter().chain(self.framework.conclusions()) {
+                self.outlet.emit(EventKind::Notice(notice));
+            }
         }
         chronicle::tell(&event);
         self.outlet.emit(event);
@@ -445,7 +463,7 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
                     }
                     self.emit(event);
                 }
-                Effect::Submit { id, job, rank } => self.backend.submit(id, job, rank),
+                Effect::Submit { id, job, rank } => self.submit(id, job, rank),
                 Effect::Stop { id, how } => self.backend.stop(id, how),
                 Effect::AbandonDiscovery => {
                     *discovery = None;

@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use tokio::sync::{mpsc, oneshot};
@@ -46,6 +47,8 @@ pub enum Mail {
         /// Where its end is awaited.
         reply: oneshot::Sender<Captured>,
     },
+    /// Stop after so many failures, unless the user has said when.
+    StopAfter(NonZeroU32),
     /// Nobody waits for this helper any more.
     Forget(JobId),
 }
@@ -100,6 +103,10 @@ impl Host for Mailbox {
 
     fn broken(&self, entry: BrokenEntry) {
         self.post(Mail::Broken(entry));
+    }
+
+    fn stop_after(&self, failures: NonZeroU32) {
+        self.post(Mail::StopAfter(failures));
     }
 
     async fn run(&self, job: Job) -> Captured {

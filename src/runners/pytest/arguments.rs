@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! PYTHON /run/maelstrom/runner.py collect IGNORED SECONDS ARGUMENT...
-//! PYTHON /run/maelstrom/runner.py test NODEID NTH --verbose ARGUMENT... PATH
-//! PYTHON /run/maelstrom/runner.py serve IGNORED SECONDS --verbose ARGUMENT...
+//! PYTHON /run/maelstrom/runner.py test NODEID WHICH ARGUMENT... PATH
+//! PYTHON /run/maelstrom/runner.py together NUMBER TESTS... ARGUMENT... PATH...
+//! PYTHON /run/maelstrom/runner.py serve IGNORED SECONDS ARGUMENT...
 //! ```
 //!
 //! A test's node id depends on where pytest thinks the project's root is, and pytest finds that
@@ -33,7 +34,16 @@ pub struct CommandLines<'a> {
 impl CommandLines<'_> {
     /// What makes pytest collect, without these files, and within this time for each of the others.
     pub fn collect(&self, ignored: &[PathBuf], limit: Option<Duration>) -> Vec<OsString> {
-        let mut words = self.mode("collect", ignored, limit);
+        self.session(self.mode("collect", ignored, limit))
+    }
+
+    /// What makes a process collect as [`Self::collect`] does, without these files either, and then
+    /// fork one for each test.
+    pub fn serve(&self, ignored: &[PathBuf], limit: Option<Duration>) -> Vec<OsString> {
+        self.session(self.mode("serve", ignored, limit))
+    }
+
+    fn session(&self, mut words: Vec<OsString>) -> Vec<OsString> {
         words.push(colour(self.colours));
         words.extend(self.pytest.always.iter().cloned());
         words.extend(self.pytest.collecting.iter().cloned());
@@ -41,15 +51,31 @@ impl CommandLines<'_> {
         words
     }
 
-    /// What makes a process collect as [`Self::collect`] does, without these files either, and then
-    /// fork one for each test.
-    pub fn serve(&self, ignored: &[PathBuf], limit: Option<Duration>) -> Vec<OsString> {
-        let mut words = self.mode("serve", ignored, limit);
-        words.extend(["--verbose".into(), colour(self.colours)]);
+    /// What makes pytest run a group in one session, starting in this directory.
+    pub fn together(
+        &self,
+        session: &Session,
+        tests: &[String],
+        files: &[&ListedTest],
+        directory: &Path,
+    ) -> Vec<OsString> {
+        let mut words = vec![self.runner.into(), "together".into()];
+        words.extend(tests.iter().map(OsString::from));
+        words.push(colour(self.colours));
+        words.push(rooted(session.root.as_os_str()));
+        if let Some(settings) = &session.settings {
+            words.extend(["-c".into(), settings.clone().into_os_string()]);
+        }
+        words.extend(session.again.iter().map(OsString::from));
         words.extend(self.pytest.always.iter().cloned());
         words.extend(self.pytest.collecting.iter().cloned());
-        words.extend(self.pytest.running.iter().cloned());
-        words.extend(self.pytest.paths.iter().cloned());
+        match files {
+            [] => words.extend(self.pytest.paths.iter().cloned()),
+            files => words.extend(files.iter().map(|test| {
+                let file = test.node.split("::").next().unwrap_or_default();
+                argument(session, file, directory)
+            })),
+        }
         words
     }
 
@@ -70,11 +96,12 @@ impl CommandLines<'_> {
 
     /// What makes pytest run one test from this directory.
     pub fn test(&self, session: &Session, test: &ListedTest, directory: &Path) -> Vec<OsString> {
-        let mut words = self.one(&test.node, test.nth, session.root.as_os_str());
+        let mut words = self.one(&test.node, &test.which, session.root.as_os_str());
+        words.extend(session.again.iter().map(OsString::from));
         if let Some(settings) = &session.settings {
             words.extend(["-c".into(), settings.clone().into_os_string()]);
         }
-        self.one_ends(words, path(session, test, directory))
+        self.one_ends(words, argument(session, &test.node, directory))
     }
 
     /// What makes pytest run one test where the files of `project` begin in the working directory,
@@ -91,30 +118,28 @@ impl CommandLines<'_> {
             .and_then(|above| test.node.strip_prefix(above.to_str()?)?.strip_prefix('/'))
             .unwrap_or(&test.node);
         let root = Path::new(".").join(inside);
-        let words = self.one(node, test.nth, root.as_os_str());
+        let words = self.one(node, &test.which, root.as_os_str());
         self.one_ends(words, inside.join(node).into_os_string())
     }
 
-    fn one(&self, node: &str, nth: u32, root: &OsStr) -> Vec<OsString> {
-        let mut option = OsString::from("--rootdir=");
-        option.push(root);
-        vec![
-            self.runner.into(),
-            "test".into(),
-            node.into(),
-            nth.to_string().into(),
-            "--verbose".into(),
-            colour(self.colours),
-            option,
-        ]
+    fn one(&self, node: &str, which: &str, root: &OsStr) -> Vec<OsString> {
+        let mut words = vec![self.runner.into(), "test".into(), node.into(), which.into()];
+        words.push(colour(self.colours));
+        words.push(rooted(root));
+        words
     }
 
     fn one_ends(&self, mut words: Vec<OsString>, path: OsString) -> Vec<OsString> {
         words.extend(self.pytest.always.iter().cloned());
-        words.extend(self.pytest.running.iter().cloned());
         words.push(path);
         words
     }
+}
+
+fn rooted(root: &OsStr) -> OsString {
+    let mut option = OsString::from("--rootdir=");
+    option.push(root);
+    option
 }
 
 fn colour(colours: Colours) -> OsString {
@@ -125,11 +150,11 @@ fn colour(colours: Colours) -> OsString {
 }
 
 /// A node id begins at the project's root, and an argument where pytest is called.
-fn path(session: &Session, test: &ListedTest, directory: &Path) -> OsString {
+fn argument(session: &Session, node: &str, directory: &Path) -> OsString {
     if session.root == directory {
-        return test.node.clone().into();
+        return node.into();
     }
-    session.root.join(&test.node).into_os_string()
+    session.root.join(node).into_os_string()
 }
 
 #[cfg(test)]
@@ -144,9 +169,8 @@ mod tests {
     #[test]
     fn each_list_of_arguments_has_its_place() {
         let pytest = PytestArguments {
-            always: vec!["-s".into()],
+            always: vec!["-s".into(), "--tb=short".into()],
             collecting: vec!["-k".into(), "x".into()],
-            running: vec!["--tb=short".into()],
             paths: vec!["tests".into()],
         };
         let lines = |colours| CommandLines {
@@ -158,16 +182,20 @@ mod tests {
         let limit = Some(Duration::from_secs(9));
         assert_eq!(
             shown(&lines(Colours::Unwanted).collect(&ignored, limit)),
-            r#"/r.py collect ["a \"b\".py"] 9 --color=no -s -k x tests"#
+            r#"/r.py collect ["a \"b\".py"] 9 --color=no -s --tb=short -k x tests"#
         );
         let mut session = Session {
             root: "/w".into(),
             settings: None,
             deselected: 0,
+            again: vec!["--seed=1".to_owned()],
+            settled: Vec::new(),
         };
         let test = ListedTest {
             node: "tests/t.py::T::f[a b]".to_owned(),
             nth: 1,
+            which: "1,0/2".to_owned(),
+            group: None,
             file: "tests/t.py".to_owned(),
             name: "T.f[a b]".to_owned(),
             markers: Vec::new(),
@@ -179,9 +207,16 @@ mod tests {
         };
         assert_eq!(
             run(&session),
-            "/r.py test tests/t.py::T::f[a b] 1 --verbose --color=yes \
-             --rootdir=/w -s --tb=short tests/t.py::T::f[a b]"
+            "/r.py test tests/t.py::T::f[a b] 1,0/2 --color=yes \
+             --rootdir=/w --seed=1 -s --tb=short tests/t.py::T::f[a b]"
         );
+        let together = |session: &Session, files: &[&ListedTest]| {
+            let tests = ["1".to_owned(), "abc".to_owned()];
+            shown(&lines(Colours::Wanted).together(session, &tests, files, Path::new("/w")))
+        };
+        let begin = "/r.py together 1 abc --color=yes --rootdir=/w --seed=1 -s --tb=short -k x";
+        assert_eq!(together(&session, &[]), format!("{begin} tests"));
+        assert_eq!(together(&session, &[&test]), format!("{begin} tests/t.py"));
         let displaced = |session: &Session, project: &str| {
             let words = lines(Colours::Wanted).displaced_test(session, &test, Path::new(project));
             shown(words.get(2..).unwrap_or_default())
@@ -190,17 +225,17 @@ mod tests {
             (
                 "/w",
                 "/w",
-                "tests/t.py::T::f[a b] 1 ./ tests/t.py::T::f[a b]",
+                "tests/t.py::T::f[a b] 1,0/2 ./ tests/t.py::T::f[a b]",
             ),
-            ("/w", "/w/tests", "t.py::T::f[a b] 1 ./ t.py::T::f[a b]"),
+            ("/w", "/w/tests", "t.py::T::f[a b] 1,0/2 ./ t.py::T::f[a b]"),
             (
                 "/w/a",
                 "/w",
-                "tests/t.py::T::f[a b] 1 ./a a/tests/t.py::T::f[a b]",
+                "tests/t.py::T::f[a b] 1,0/2 ./a a/tests/t.py::T::f[a b]",
             ),
         ] {
             session.root = root.into();
-            let options = "--verbose --color=yes --rootdir=";
+            let options = "--color=yes --rootdir=";
             let expected = expected.replace(" ./", &format!(" {options}./"));
             let expected = expected.replace("./ ", "./ -s --tb=short ");
             let expected = expected.replace("./a ", "./a -s --tb=short ");
@@ -210,8 +245,8 @@ mod tests {
         session.settings = Some("/w/tox.ini".into());
         assert_eq!(
             run(&session),
-            "/r.py test tests/t.py::T::f[a b] 1 --verbose --color=yes \
-             --rootdir=/ -c /w/tox.ini -s --tb=short /tests/t.py::T::f[a b]"
+            "/r.py test tests/t.py::T::f[a b] 1,0/2 --color=yes \
+             --rootdir=/ --seed=1 -c /w/tox.ini -s --tb=short /tests/t.py::T::f[a b]"
         );
     }
 }

@@ -20,6 +20,11 @@ pub struct ListedTest {
     pub node: String,
     /// How many tests before it have the same node id.
     pub nth: u32,
+    /// What finds it again among tests of one node id, or where the id is another.
+    pub which: String,
+    /// The tests that it runs with, if there are such.
+    #[serde(default)]
+    pub group: Option<Group>,
     /// Its file, from the project directory.
     pub file: String,
     /// pytest's report name, such as `TestBox.test_lid`.
@@ -28,6 +33,28 @@ pub struct ListedTest {
     pub markers: Vec<String>,
     /// Why its marks say that it be skipped, if they do.
     pub skip: Option<String>,
+}
+
+/// Tests that ask for one another.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// What asks.
+    pub reason: String,
+    /// Whether that is about the whole session, and not about a file.
+    pub whole: bool,
+}
+
+/// An option of pytest's that is about a whole session, and is set.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Settled {
+    /// The option.
+    pub option: String,
+    /// To what.
+    pub value: String,
+    /// On the command line, not in `addopts`.
+    pub typed: bool,
 }
 
 /// What holds for all tests of a collection.
@@ -39,6 +66,12 @@ pub struct Session {
     pub settings: Option<PathBuf>,
     /// Tests that pytest itself left out (`-k`, `-m`).
     pub deselected: u32,
+    /// What makes another process find the same tests.
+    #[serde(default)]
+    pub again: Vec<String>,
+    /// Options that are about a whole session.
+    #[serde(default)]
+    pub settled: Vec<Settled>,
 }
 
 /// A file that could not be collected.
@@ -76,6 +109,7 @@ enum Line {
     Skipped(SkippedFile),
     Item(ListedTest),
     Unfit(Unfit),
+    Warning { text: String },
     Session(Session),
     End {},
 }
@@ -91,6 +125,8 @@ pub struct Listing {
     pub skipped: Vec<SkippedFile>,
     /// What keeps a process that has collected all this from being forked.
     pub unfit: Vec<Unfit>,
+    /// Warnings from before any test.
+    pub warnings: Vec<String>,
     /// What holds for all tests; absent if the collection did not come to its end.
     pub session: Option<Session>,
     /// The file that was being imported when the collection ended.
@@ -110,6 +146,7 @@ impl Listing {
                 Line::Skipped(skipped) => listing.skipped.push(skipped),
                 Line::Item(test) => listing.tests.push(test),
                 Line::Unfit(unfit) => listing.unfit.push(unfit),
+                Line::Warning { text } => listing.warnings.push(text),
                 Line::Session(session) => {
                     listing.session = Some(session);
                     listing.stopped_in = None;
@@ -154,7 +191,7 @@ mod tests {
 {"kind": "begin", "file": null}
 {"kind": "broken", "file": "a.py", "text": "SyntaxError"}
 {"kind": "skipped", "file": "c.py", "reason": "not here"}
-{"kind": "item", "node": "b.py::f[\u00e4 b]", "nth": 0, "file": "b.py", "name": "f[\u00e4 b]", "markers": ["slow"], "skip": "no"}
+{"kind": "item", "node": "b.py::f[\u00e4 b]", "nth": 0, "which": "0,0/1", "file": "b.py", "name": "f[\u00e4 b]", "markers": ["slow"], "skip": "no"}
 {"kind": "unfit", "file": null, "reason": "threads"}
 {"kind": "session", "root": "/w", "settings": "/w/tox.ini", "pytest": "8.0", "deselected": 2}
 {"kind": "end", "code": 1}

@@ -1,5 +1,5 @@
 //! What a Python test finds around it: the shared default container with the active interpreter,
-//! the project's tree, and our own two files.
+//! the project's tree, and our own files.
 //!
 //! Nothing is copied and no image is needed: interpreter and packages are bound read-only where
 //! they are. Where tests are mere processes, our files lie in our cache for the project.
@@ -21,16 +21,25 @@ use crate::runners::sandbox::own::OwnDirectories;
 
 use super::error::PytestError;
 use super::interpreter::Interpreter;
+use super::project;
 
 /// Where our files are in a container.
 pub const PLACE: &str = "/run/maelstrom";
 
 /// The program that every job runs, and what belongs to it.
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 4] = [
     (RUNNER, include_str!("../../../assets/pytest/runner.py")),
     (
         "resident.py",
         include_str!("../../../assets/pytest/resident.py"),
+    ),
+    (
+        "together.py",
+        include_str!("../../../assets/pytest/together.py"),
+    ),
+    (
+        "what_became.py",
+        include_str!("../../../assets/pytest/what_became.py"),
     ),
 ];
 
@@ -99,9 +108,10 @@ fn project_container(
 ) -> Result<(ContainerSpec, Inputs), PytestError> {
     let directory = &invocation.directory;
     let home = invocation.path_variable("HOME");
+    let above = project::roots(directory, home.as_deref());
     let places = Places {
         root: directory,
-        packages: &[],
+        packages: &above,
         built: &[],
         own: &own.hidden(),
         home: home.as_deref(),
@@ -117,7 +127,7 @@ fn project_container(
 }
 
 /// Our files, as they stand in a container.
-pub fn entries() -> [SkeletonEntry; 2] {
+pub fn entries() -> [SkeletonEntry; 4] {
     FILES.map(|(name, text)| SkeletonEntry {
         path: Path::new(PLACE).join(name),
         kind: SkeletonKind::File(text.into()),

@@ -10,7 +10,7 @@ use crate::runners::sandbox::container::ContainerError;
 use crate::runners::sandbox::specified::SpecifiedError;
 
 /// pytest's exit code for arguments it doesn't understand.
-const PYTEST_USAGE: i32 = 4;
+pub const PYTEST_USAGE: i32 = 4;
 
 /// Why discovery gave up.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +65,25 @@ pub enum PytestError {
         program: PathBuf,
         /// The version of its pytest.
         found: String,
+    },
+    /// An option that is about a whole session of pytest's, and has no meaning here.
+    #[error("{option}{place} can't be had here")]
+    Session {
+        /// The option.
+        option: String,
+        /// Where it stands, if it was not typed.
+        place: &'static str,
+        /// What to use.
+        instead: &'static str,
+    },
+    /// pytest did something else than collecting.
+    #[error("pytest has not collected any tests, but done something else")]
+    NotCollected,
+    /// pytest does not know what it was given.
+    #[error("pytest says: {said}")]
+    Usage {
+        /// What it says of that.
+        said: String,
     },
     /// pytest gave up before it came to any file.
     #[error("pytest could not collect the tests: {how}{}", after(.output))]
@@ -151,10 +170,26 @@ fn after(output: &str) -> String {
     }
 }
 
+/// What pytest says is wrong with what it was given, in one line, if that can be told from the rest.
+pub fn usage(output: &str) -> Option<String> {
+    let lines = output.lines().map(str::trim_end);
+    let mut said = lines.skip_while(|line| !line.starts_with("ERROR: "));
+    let first = said.next()?.strip_prefix("ERROR: ")?;
+    if !first.starts_with("usage: ") {
+        return Some(first.to_owned());
+    }
+    let mark = ": error: ";
+    let line = said.find(|line| line.contains(mark))?;
+    line.split_once(mark).map(|(_, said)| said.to_owned())
+}
+
 impl DiscoveryError for PytestError {
     fn exit_code(&self) -> u8 {
         match self {
-            PytestError::Collection {
+            PytestError::Session { .. }
+            | PytestError::NotCollected
+            | PytestError::Usage { .. }
+            | PytestError::Collection {
                 code: Some(PYTEST_USAGE),
                 ..
             }
@@ -193,6 +228,10 @@ impl DiscoveryError for PytestError {
                     program.display()
                 ))
             }
+            PytestError::Session { instead, .. } => Some((*instead).to_owned()),
+            PytestError::NotCollected => {
+                Some("run pytest itself to be told something by it".to_owned())
+            }
             PytestError::Container(error) => error.help(),
             PytestError::Specified(error) => error.help(),
             PytestError::Toolbox => Some(
@@ -208,8 +247,35 @@ impl DiscoveryError for PytestError {
             PytestError::Interpreter { .. }
             | PytestError::InterpreterForm { .. }
             | PytestError::Collection { .. }
+            | PytestError::Usage { .. }
             | PytestError::Install { .. }
             | PytestError::Plugin { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::usage;
+
+    #[test]
+    fn what_is_wrong_is_found_among_the_rest() {
+        for (output, said) in [
+            (
+                "=== no tests ===\nERROR: file or directory not found: x\n\n",
+                Some("file or directory not found: x"),
+            ),
+            (
+                "ERROR: not found: /w/t.py::no\n(no match in any of [<Module t.py>])\n",
+                Some("not found: /w/t.py::no"),
+            ),
+            (
+                "ERROR: usage: python -m pytest [options]\npython -m pytest: error: unrecognized arguments: --no\n  inifile: None\n",
+                Some("unrecognized arguments: --no"),
+            ),
+            ("ImportError while loading conftest\n", None),
+        ] {
+            assert_eq!(usage(output).as_deref(), said);
         }
     }
 }

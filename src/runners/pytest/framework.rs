@@ -1,17 +1,18 @@
 //! All of `maelstrom-pytest`'s parts together, as the engine drives them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::{FusedFuture, FutureExt};
 
+use crate::engine::backend::together::Member;
 use crate::engine::event::{EventKind, ExitStatus, Isolation, Notice, Severity, SourceLocation};
 use crate::engine::exit_code;
 use crate::engine::filter::vocabulary;
 use crate::engine::framework::{DiscoverySummary, Framework, Host, Reading, Watchlist};
-use crate::engine::job::{Ignored, TestCase};
+use crate::engine::job::{Ignored, TestCase, TestKey};
 use crate::engine::spec::RunnerLayers;
 use crate::runners::sandbox::environment;
 use crate::runners::sandbox::invocation::Invocation;
@@ -20,15 +21,21 @@ use crate::runners::sandbox::notices;
 use crate::runners::sandbox::own::OwnDirectories;
 use crate::runners::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
 
-use super::collection::{ListedTest, Unfit};
+use super::collection::{ListedTest, Session, Unfit};
 use super::container::Surroundings;
 use super::error::PytestError;
+use super::groups;
 use super::interpreter::Interpreter;
 use super::options::{Goal, PROGRAM, Processes, Settings};
 use super::own::{self, Outfitter, Own};
 use super::packages::Installer;
 use super::record;
+use super::session::{self, activate};
 use super::shop::{Collected, Shop, broken, key};
+use super::warnings::Warnings;
+
+/// pytest's exit code when it has run no test.
+const PYTEST_NO_TESTS: u8 = 5;
 
 /// What Python and pytest write beside the sources.
 const GENERATED: [&str; 3] = ["__pycache__/", "*.py[co]", ".pytest_cache/"];
@@ -42,6 +49,14 @@ pub struct PytestFramework {
     kept: Kept,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,
+    /// With which others tests run together.
+    members: Mutex<HashMap<TestKey, Member>>,
+    /// What this round's tests have warned of.
+    warnings: Mutex<Warnings>,
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn unfit_files(unfit: &[Unfit]) -> BTreeSet<String> {
@@ -59,6 +74,8 @@ impl PytestFramework {
             invocation,
             kept: Kept::default(),
             explained: Mutex::default(),
+            members: Mutex::default(),
+            warnings: Mutex::default(),
         }
     }
 
@@ -69,8 +86,7 @@ impl PytestFramework {
 
     /// What was said of the tests that are to be explained.
     pub fn explanations(&self) -> Vec<String> {
-        let explained = self.explained.lock();
-        explained.unwrap_or_else(PoisonError::into_inner).clone()
+        held(&self.explained).clone()
     }
 
     /// What the project's own file says of containers, if there is one.
@@ -109,8 +125,7 @@ impl PytestFramework {
             Goal::Run => {}
             Goal::Explain => {
                 let said = own::explanations(&self.invocation, &self.settings, specified, tests)?;
-                let explained = self.explained.lock();
-                *explained.unwrap_or_else(PoisonError::into_inner) = said;
+                *held(&self.explained) = said;
                 return Ok(Vec::new());
             }
             Goal::List | Goal::Init => return Ok(Vec::new()),
@@ -145,13 +160,28 @@ impl PytestFramework {
         &self.settings
     }
 
-    async fn shop(&self, own: &OwnDirectories) -> Result<Shop<'_>, PytestError> {
+    async fn shop<H: Host>(&self, host: &H, own: &OwnDirectories) -> Result<Shop<'_>, PytestError> {
         let interpreter = Interpreter::find(&self.invocation, self.settings.python.as_deref());
         let interpreter = interpreter.await?;
+        if let Some(prefix) = &interpreter.found {
+            let shown = prefix.strip_prefix(&self.invocation.directory);
+            host.emit(EventKind::Notice(Notice {
+                severity: Severity::Info,
+                text: format!(
+                    "no virtual environment is active: the tests use {}",
+                    shown.unwrap_or(prefix).display()
+                ),
+                help: Some("--python=python3 takes the one on PATH".to_owned()),
+                in_summary: false,
+            }));
+        }
         let isolation = self.settings.isolation;
         let surroundings = Surroundings::make(&self.invocation, own, &interpreter, isolation)?;
         let mut environment = environment::invoking(&self.invocation.environment, isolation);
         environment::go_offline(&mut environment, isolation);
+        if let Some(prefix) = &interpreter.found {
+            activate(&mut environment, prefix);
+        }
         Ok(Shop {
             settings: &self.settings,
             colours: self.invocation.colours,
@@ -191,6 +221,21 @@ impl PytestFramework {
     fn wants(&self, test: &ListedTest) -> bool {
         let subject = own::subject(test);
         self.settings.patterns.evaluate(&subject).possible()
+    }
+
+    /// Does what options say that are about a whole session, and refuses those that can't be done.
+    fn heed<H: Host>(&self, host: &H, session: &Session) -> Result<(), PytestError> {
+        let session::Heeded {
+            stop_after,
+            notices,
+        } = session::heed(&session.settled)?;
+        if let Some(failures) = stop_after {
+            host.stop_after(failures);
+        }
+        for notice in notices {
+            host.emit(EventKind::Notice(notice));
+        }
+        Ok(())
     }
 
     /// Says which tests start a Python each, though forks were wanted.
@@ -250,7 +295,7 @@ impl Framework for PytestFramework {
         host.state_directory(own.state.clone());
         host.watch(self.watchlist(&own));
         let specified = self.specified(&own)?;
-        let mut shop = self.shop(&own).await?;
+        let mut shop = self.shop(host, &own).await?;
         if let Some(specified) = &specified {
             shop.surroundings.name(specified.named_variables());
         }
@@ -265,6 +310,9 @@ impl Framework for PytestFramework {
                 }
             }
         };
+        if self.settings.goal == Goal::Run {
+            self.heed(host, &collected.session)?;
+        }
         let resident = shop.resident(&collected);
         let is_the_first = match (&resident, &collected.resident) {
             (Some(resident), Some(first)) => Arc::ptr_eq(resident, first),
@@ -283,16 +331,29 @@ impl Framework for PytestFramework {
             host.broken(broken(file));
         }
         let found = listing.tests.len();
-        let mut wanted = listing.tests;
-        wanted.retain(|test| self.wants(test));
+        for warning in listing.warnings {
+            held(&self.warnings).add(warning, 0);
+        }
+        let mut all = listing.tests;
+        groups::mark(&mut all, &self.settings.together);
+        let (wanted, unwanted): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|test| self.wants(test));
         let left_out = found - wanted.len();
         let own = self
             .own(host, &shop, &own, specified.as_ref(), &wanted)
             .await?;
-        let mut tests = shop.test_cases(&session, wanted, &own, |test| {
+        let sessions = groups::sessions(&wanted, &unwanted, &own);
+        if self.settings.goal == Goal::Run {
+            for notice in groups::notices(&wanted, &sessions) {
+                host.emit(EventKind::Notice(notice));
+            }
+        }
+        let jobs = shop.group_jobs(&session, &sessions, &own);
+        let (mut tests, members) = shop.test_cases(&session, wanted.clone(), &own, jobs, |test| {
             let forked = !unfit.contains(&test.file);
             resident.clone().filter(|_| forked)
         });
+        *held(&self.members) = members;
         let mut skipped = BTreeMap::new();
         for file in listing.skipped {
             skipped.entry(file.file).or_insert(file.reason);
@@ -316,7 +377,11 @@ impl Framework for PytestFramework {
         let left_out = u32::try_from(left_out).unwrap_or(u32::MAX);
         let summary = DiscoverySummary {
             deselected: session.deselected.saturating_add(left_out),
-            failure: (!is_whole).then_some(exit_code::TEST_FAILURE),
+            failure: match (is_whole, self.settings.goal) {
+                (false, _) => Some(exit_code::TEST_FAILURE),
+                (true, Goal::Run) if wanted.is_empty() => Some(PYTEST_NO_TESTS),
+                (true, _) => None,
+            },
         };
         self.kept.discovery_is_over(&summary);
         Ok(summary)
@@ -331,6 +396,17 @@ impl Framework for PytestFramework {
     }
 
     fn read(&self, status: ExitStatus, _stdout: &[u8], stderr: &[u8]) -> Reading {
+        for warning in record::warnings(stderr) {
+            held(&self.warnings).add(warning, 1);
+        }
         record::read(status, stderr)
+    }
+
+    fn together(&self, test: &TestKey) -> Option<Member> {
+        held(&self.members).get(test).cloned()
+    }
+
+    fn conclusions(&self) -> Vec<Notice> {
+        held(&self.warnings).tell()
     }
 }

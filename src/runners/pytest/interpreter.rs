@@ -1,10 +1,10 @@
 //! The active Python: which it is, what belongs to it, and whether it will do.
 //!
-//! It is the one the user names, else that of the active virtual environment, else `python3` or
-//! `python` on `PATH`. Shims (pyenv's, say) are seen through, since the interpreter itself says
-//! where it is.
+//! It is the one the user names, else that of the active virtual environment, else that of the
+//! project's own if it has pytest, else `python3` or `python` on `PATH`. Shims (pyenv's, say) are
+//! seen through, since the interpreter itself says where it is.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::runners::sandbox::invocation::Invocation;
 
 use super::error::PytestError;
+use super::project;
 
 /// What an interpreter is asked.
 const QUESTION: &str = include_str!("../../../assets/pytest/interpreter.py");
@@ -29,6 +30,8 @@ pub struct Interpreter {
     pub executable: PathBuf,
     /// What belongs to it: its library, its packages, and where packages are edited in place.
     pub directories: Vec<PathBuf>,
+    /// The project's virtual environment that it is of, if nobody has activated that.
+    pub found: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,31 +49,67 @@ impl Interpreter {
         invocation: &Invocation,
         named: Option<&Path>,
     ) -> Result<Interpreter, PytestError> {
+        if let Some(prefix) = unactivated(invocation, named) {
+            // One that is broken, or has no pytest, is there for something else.
+            if let Ok(interpreter) = ask(invocation, prefix.join("bin/python").as_os_str()).await {
+                let found = Some(prefix);
+                return Ok(Interpreter {
+                    found,
+                    ..interpreter
+                });
+            }
+        }
         let mut missing = None;
         for program in candidates(invocation, named) {
-            let output = invocation
-                .command(&program)
-                .args(["-c", QUESTION])
-                .output()
-                .await;
-            let program = program.to_string_lossy().into_owned();
-            let output = match output {
-                Ok(output) => output,
-                Err(source) => {
-                    missing.get_or_insert(PytestError::Start { program, source });
-                    continue;
+            match ask(invocation, &program).await {
+                Err(error @ PytestError::Start { .. }) => {
+                    missing.get_or_insert(error);
                 }
-            };
-            if !output.status.success() {
-                let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-                return Err(PytestError::Interpreter { program, stderr });
+                asked => return asked,
             }
-            let answer = serde_json::from_slice(&output.stdout)
-                .map_err(|source| PytestError::InterpreterForm { program, source })?;
-            return accept(answer);
         }
         Err(missing.unwrap_or(PytestError::NoInterpreter))
     }
+}
+
+/// Asks a program what it is, and whether it will do.
+async fn ask(invocation: &Invocation, program: &OsStr) -> Result<Interpreter, PytestError> {
+    let output = invocation
+        .command(program)
+        .args(["-c", QUESTION])
+        .output()
+        .await;
+    let program = program.to_string_lossy().into_owned();
+    let output = match output {
+        Ok(output) => output,
+        Err(source) => return Err(PytestError::Start { program, source }),
+    };
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(PytestError::Interpreter { program, stderr });
+    }
+    let answer = serde_json::from_slice(&output.stdout)
+        .map_err(|source| PytestError::InterpreterForm { program, source })?;
+    accept(answer)
+}
+
+/// The project's virtual environment, if none is active: neither by `VIRTUAL_ENV`, nor because its
+/// programs come first on the search path.
+fn unactivated(invocation: &Invocation, named: Option<&Path>) -> Option<PathBuf> {
+    if named.is_some() || invocation.variable("VIRTUAL_ENV").is_some() {
+        return None;
+    }
+    let path = invocation.variable("PATH").unwrap_or_default();
+    let mut programs = std::env::split_paths(path).map(|place| place.join("python3"));
+    let active = programs.find(|program| program.is_file());
+    let prefix = active
+        .as_deref()
+        .and_then(|active| active.parent()?.parent());
+    if prefix.is_some_and(project::is_environment) {
+        return None;
+    }
+    let home = invocation.path_variable("HOME");
+    project::environment(&invocation.directory, home.as_deref())
 }
 
 /// Where the interpreter may be, the likeliest first.
@@ -118,6 +157,7 @@ fn accept(answer: Answer) -> Result<Interpreter, PytestError> {
     Ok(Interpreter {
         executable: answer.executable,
         directories,
+        found: None,
     })
 }
 

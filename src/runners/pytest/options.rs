@@ -15,7 +15,7 @@ use clap::{Args, Parser};
 
 use crate::engine::config::{self, ConfigError, Kind, Program, Settled, System, Value};
 use crate::engine::event::Isolation;
-use crate::engine::filter::{PatternError, Selection, vocabulary};
+use crate::engine::filter::{Pattern, PatternError, Selection, vocabulary};
 use crate::runners::cargo::options::{IsolationOption, REPORT_VALUES, ReportOptions};
 use crate::runners::sandbox::caches::CACHE_VALUES;
 use crate::runners::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
@@ -45,6 +45,7 @@ pub static PROGRAM: Program = Program {
         &BROKER_VALUES,
         &CLUSTER_VALUES,
         &[
+            Value::new("together", Kind::List),
             Value::new("collect-from-module", Kind::Text),
             Value::new("extra-pytest-args", Kind::List),
             Value::new("extra-pytest-collect-args", Kind::List),
@@ -66,7 +67,7 @@ pub struct Options {
     #[arg(value_name = "FILE")]
     pub paths: Vec<OsString>,
 
-    /// Arguments for pytest when it runs a test
+    /// Arguments for pytest: options, and more files, directories or node ids
     #[arg(last = true, value_name = "ARGUMENTS")]
     pub extra_pytest_test_args: Vec<OsString>,
 
@@ -74,7 +75,7 @@ pub struct Options {
     #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
-    /// Accepted because pytest has it: plain lines tell of every test anyway
+    /// Passed on to pytest, which says more of what failed
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
@@ -140,7 +141,8 @@ pub struct TestOptions {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub struct RunOptions {
-    /// The Python to use [default: that of $VIRTUAL_ENV, else `python3` on PATH]
+    /// The Python to use [default: that of $VIRTUAL_ENV, else of the project's .venv or venv, else
+    /// `python3` on PATH]
     #[arg(long, value_name = "PROGRAM")]
     pub python: Option<PathBuf>,
 
@@ -155,6 +157,10 @@ pub struct RunOptions {
     /// Start a Python for every test instead of forking one that has collected the tests already
     #[arg(long)]
     pub fresh: bool,
+
+    /// Run the tests that match this pattern together, in one session of pytest; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    pub together: Vec<String>,
 
     /// Run every test so many times
     #[arg(
@@ -186,6 +192,8 @@ pub struct Settings {
     pub goal: Goal,
     /// Which tests, by pattern.
     pub patterns: Selection,
+    /// Which tests run together, by patterns and their texts.
+    pub together: Vec<(String, Pattern)>,
     /// What pytest is told.
     pub pytest: PytestArguments,
     /// The Python to use, if the user names one.
@@ -221,8 +229,6 @@ pub struct PytestArguments {
     pub always: Vec<OsString>,
     /// When it collects.
     pub collecting: Vec<OsString>,
-    /// When it runs a test.
-    pub running: Vec<OsString>,
     /// What to collect; empty means what pytest's configuration says.
     pub paths: Vec<OsString>,
 }
@@ -304,6 +310,13 @@ impl Options {
             collecting.push("--pyargs".into());
             paths.push(module);
         }
+        let mut always = extra_pytest_args;
+        always.extend(self.extra_pytest_test_args);
+        always.extend((0..self.verbose).map(|_| "-v".into()));
+        let together = self.run.together.into_iter().map(|text| {
+            let pattern = Pattern::parse(&text, &vocabulary::PYTEST)?;
+            Ok((text, pattern))
+        });
         let seconds = |seconds: u32| (seconds > 0).then(|| Duration::from_secs(seconds.into()));
         let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
         Ok(Settings {
@@ -311,11 +324,11 @@ impl Options {
             containers: self.containers,
             patterns: Selection::parse(&include, &exclude, &vocabulary::PYTEST)?,
             pytest: PytestArguments {
-                always: extra_pytest_args,
+                always,
                 collecting,
-                running: self.extra_pytest_test_args,
                 paths,
             },
+            together: together.collect::<Result<_, PatternError>>()?,
             python: self.run.python,
             slots: self.run.slots.unwrap_or(cpus.get()).clamp(1, slots_max),
             isolation: match self.run.isolation {
@@ -382,6 +395,7 @@ mod tests {
             "--collect-from-module=pkg.tests",
             "--timeout=7",
             "--collection-timeout=0",
+            "-vv",
             "--",
             "--tb=short",
         ]);
@@ -389,9 +403,8 @@ mod tests {
         assert_eq!(
             settings.pytest,
             PytestArguments {
-                always: words(&["-p", "no:x"]),
+                always: words(&["-p", "no:x", "--tb=short", "-v", "-v"]),
                 collecting: words(&["--ignore=y", "-k", "a or b", "-m", "not slow", "--pyargs"]),
-                running: words(&["--tb=short"]),
                 paths: words(&["tests/unit", "pkg.tests"]),
             }
         );

@@ -6,7 +6,7 @@
 //! an image, or layers alone  the container's own Python on the files that it has, started for each test
 //! ```
 //!
-//! A container that does not show this machine's files gets our two files as a layer, and an image
+//! A container that does not show this machine's files gets our files as a layer, and an image
 //! of Python the project's requirements. In it the project begins where the test starts, so node ids
 //! are told from there.
 

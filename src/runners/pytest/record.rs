@@ -19,6 +19,8 @@ struct Record {
     reason: Option<String>,
     place: Option<Place>,
     phases: Vec<Phase>,
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -76,6 +78,11 @@ pub fn read(status: ExitStatus, stderr: &[u8]) -> Reading {
         }),
         parts: record.phases.into_iter().filter_map(part).collect(),
     }
+}
+
+/// The warnings that a test's record tells of.
+pub fn warnings(stderr: &[u8]) -> Vec<String> {
+    last_record(stderr).map_or_else(Vec::new, |record| record.warnings)
 }
 
 fn failed(reason: &str) -> Judgement {

@@ -1,6 +1,6 @@
 //! The jobs of a run: the collection, the tests, and the processes that tests are forked from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
+use crate::engine::backend::together::Member;
 use crate::engine::event::{ExitStatus, Isolation};
 use crate::engine::filter::PytestSubject;
 use crate::engine::framework::{BrokenEntry, Captured, Host};
@@ -20,7 +21,8 @@ use crate::runners::sandbox::specified::{Attention, Standard};
 use super::arguments::CommandLines;
 use super::collection::{BrokenFile, ListedTest, Listing, Session, how_it_ended};
 use super::container::Surroundings;
-use super::error::PytestError;
+use super::error::{PYTEST_USAGE, PytestError, usage};
+use super::groups;
 use super::options::{Goal, Processes, Settings};
 use super::own::{Own, Python};
 
@@ -146,9 +148,7 @@ impl Shop<'_> {
             // Tests will hardly run here.
             return None;
         }
-        // Arguments that are for running alone might make it collect something else.
-        let collects_the_same = self.settings.pytest.running.is_empty();
-        collects_the_same.then(|| self.server(&[]))
+        Some(self.server(&[]))
     }
 
     fn server(&self, ignored: &[PathBuf]) -> Arc<ProcessSpec> {
@@ -218,18 +218,54 @@ impl Shop<'_> {
         }
     }
 
-    /// The tests as cases, each with what the project's file gives it.
+    /// The job of tests that run together.
+    fn group_job(&self, session: &Session, group: &groups::Session<'_>, own: Option<&Own>) -> Job {
+        let start = groups::start(own, &self.directory);
+        let lines = self.command_lines();
+        let arguments = lines.together(session, &group.words, &group.files, start);
+        let timeout = group.timeout(own.map_or(self.settings.timeout, |own| own.given.timeout));
+        let mut job = self.job(arguments, timeout);
+        job.placement = self.surroundings.placement.clone();
+        if let Some(Own { given, .. }) = own {
+            job.container = Arc::clone(&given.container);
+            let process = Arc::make_mut(&mut job.process);
+            process.environment = Arc::clone(&given.environment);
+            process.working_directory = Arc::clone(&given.working_directory);
+        }
+        job
+    }
+
+    /// The jobs of these groups, for each of their tests by its place.
+    pub fn group_jobs(
+        &self,
+        session: &Session,
+        groups: &[groups::Session<'_>],
+        own: &[Own],
+    ) -> BTreeMap<usize, (Job, Member)> {
+        let jobs = groups.iter().flat_map(|group| {
+            let own = group.members.first().and_then(|first| own.get(*first));
+            let job = self.group_job(session, group, own);
+            let members = group.members.iter();
+            members.map(move |index| (*index, (job.clone(), group.member(*index))))
+        });
+        jobs.collect()
+    }
+
+    /// The tests as cases, each with what the project's file gives it; and with which others some
+    /// run together.
     pub fn test_cases(
         &self,
         session: &Session,
         tests: Vec<ListedTest>,
         own: &[Own],
+        mut grouped: BTreeMap<usize, (Job, Member)>,
         resident: impl Fn(&ListedTest) -> Option<Arc<ProcessSpec>>,
-    ) -> Vec<TestCase> {
+    ) -> (Vec<TestCase>, HashMap<TestKey, Member>) {
+        let mut members = HashMap::new();
         let mut names: BTreeMap<(String, String), u32> = BTreeMap::new();
         let mut own = own.iter();
         let mut residents = Residents::default();
-        let case = |test: ListedTest| {
+        let case = |(index, test): (usize, ListedTest)| {
             // So many tests before it have the same name in the same file.
             let place = (test.file.clone(), test.name.clone());
             let same = names.entry(place);
@@ -239,7 +275,14 @@ impl Shop<'_> {
                 Some(own) => residents.get(own, &resident, &self.directory),
                 None => Some(resident),
             });
-            let job = self.test_job(session, &test, own, resident);
+            let key = key(&test.file, numbered(&test.name, same));
+            let job = match grouped.remove(&index) {
+                Some((job, member)) => {
+                    members.insert(key.clone(), member);
+                    job
+                }
+                None => self.test_job(session, &test, own, resident),
+            };
             let by_mark = test.skip.map(|reason| Ignored {
                 reason: Some(reason).filter(|reason| !reason.is_empty()),
             });
@@ -248,13 +291,14 @@ impl Shop<'_> {
                 Attention::Ignore => Some(Ignored { reason: None }),
             });
             TestCase {
-                key: key(&test.file, numbered(&test.name, same)),
+                key,
                 title: numbered(&test.node, test.nth),
                 ignored: by_mark.or(by_file),
                 job,
             }
         };
-        tests.into_iter().map(case).collect()
+        let cases = tests.into_iter().enumerate().map(case).collect();
+        (cases, members)
     }
 }
 
@@ -356,9 +400,10 @@ fn gave_up(captured: Captured) -> PytestError {
         JobEnd::Cancelled => ("it was stopped".to_owned(), None),
         JobEnd::Error(message) => (message, None),
     };
-    PytestError::Collection {
-        how,
-        code,
-        output: String::from_utf8_lossy(&captured.stderr).into_owned(),
+    let output = String::from_utf8_lossy(&captured.stderr).into_owned();
+    match (code, usage(&output)) {
+        (Some(PYTEST_USAGE), Some(said)) => PytestError::Usage { said },
+        (Some(0), _) => PytestError::NotCollected,
+        _ => PytestError::Collection { how, code, output },
     }
 }

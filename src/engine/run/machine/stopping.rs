@@ -1,5 +1,7 @@
 //! How a round is cut short: a test or all of it cancelled, enough failures, the backend gone.
 
+use std::num::NonZeroU32;
+
 use super::{Active, Interruption, Link, Machine, State, Unexpected};
 use crate::engine::backend::Stop;
 use crate::engine::event::{EventKind, Outcome, Severity};
@@ -9,6 +11,11 @@ use crate::engine::run::ending::{blank, micros};
 use crate::engine::run::message::Effect;
 
 impl Machine {
+    /// The round stops after so many failures, unless the user has said when.
+    pub fn stop_after(&mut self, failures: NonZeroU32) {
+        self.wishes.stop_after.get_or_insert(failures);
+    }
+
     pub(super) fn stop_if_enough(&mut self) {
         let Some(limit) = self.wishes.stop_after else {
             return;

@@ -1,0 +1,130 @@
+//! One stream of a group's process, cut at the marks in it. Pure.
+
+/// What a mark begins and ends with (ECMA-48, 8.3.2): terminals show nothing of it.
+const START: &[u8] = b"\x1b_maelstrom-part ";
+const END: &[u8] = b"\x1b\\";
+
+/// A longer name is none of ours.
+const NAME_BYTES_MAX: usize = 256;
+
+/// What comes next in a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Something was written.
+    Bytes(Vec<u8>),
+    /// What follows belongs to this part, or to none.
+    Mark(String),
+}
+
+/// What was written and not yet cut.
+#[derive(Debug, Default)]
+pub struct Uncut {
+    bytes: Vec<u8>,
+}
+
+impl Uncut {
+    /// Takes in more.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// What comes next, as far as that is certain.
+    pub fn next(&mut self) -> Option<Piece> {
+        let start = match self.bytes.iter().position(|byte| *byte == 0x1b) {
+            None => self.bytes.len(),
+            Some(start) => start,
+        };
+        if start > 0 {
+            return Some(self.take(start));
+        }
+        let Some(rest) = self.bytes.strip_prefix(START) else {
+            return match START.starts_with(&self.bytes) {
+                true => None,
+                false => Some(self.take(1)),
+            };
+        };
+        match rest.windows(END.len()).position(|window| window == END) {
+            Some(end) => {
+                let name = rest.get(..end).unwrap_or_default();
+                let name = String::from_utf8_lossy(name).into_owned();
+                self.bytes.drain(..START.len() + end + END.len());
+                Some(Piece::Mark(name))
+            }
+            None if rest.len() > NAME_BYTES_MAX => Some(self.take(1)),
+            None => None,
+        }
+    }
+
+    /// What is left when nothing more comes, if it was no mark.
+    pub fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    fn take(&mut self, count: usize) -> Piece {
+        let rest = self.bytes.split_off(count.min(self.bytes.len()));
+        Piece::Bytes(std::mem::replace(&mut self.bytes, rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The pieces of a text that comes in chunks, neighbouring bytes joined.
+    fn pieces(chunks: &[&[u8]]) -> Vec<Piece> {
+        let mut uncut = Uncut::default();
+        let mut found: Vec<Piece> = Vec::new();
+        let mut add = |piece: Piece| match (found.last_mut(), piece) {
+            (Some(Piece::Bytes(last)), Piece::Bytes(bytes)) => last.extend(bytes),
+            (_, piece) => found.push(piece),
+        };
+        for chunk in chunks {
+            uncut.push(chunk);
+            while let Some(piece) = uncut.next() {
+                add(piece);
+            }
+        }
+        let rest = uncut.rest();
+        if !rest.is_empty() {
+            add(Piece::Bytes(rest));
+        }
+        found
+    }
+
+    #[test]
+    fn marks_are_told_from_other_sequences() {
+        let bytes = |text: &str| Piece::Bytes(text.into());
+        let mark = |name: &str| Piece::Mark(name.to_owned());
+        let text =
+            b"a\x1b[1mb\x1b_maelstrom-part 7\x1b\\c\x1b_other\x1b\\\x1b_maelstrom-part \x1b\\";
+        assert_eq!(
+            pieces(&[text]),
+            [
+                bytes("a\x1b[1mb"),
+                mark("7"),
+                bytes("c\x1b_other\x1b\\"),
+                mark("")
+            ]
+        );
+        assert_eq!(
+            pieces(&[b"\x1b_maelstrom-part 7"]),
+            [bytes("\x1b_maelstrom-part 7")]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_make_no_difference(
+            words in prop::collection::vec(prop_oneof![
+                Just(&b"\x1b_maelstrom-part 12\x1b\\"[..]), Just(&b"\x1b"[..]), Just(&b"text"[..]),
+                Just(&b"\x1b_maelstrom-"[..]), Just(&b"\x1b\\"[..]),
+            ], 0..9),
+            size in 1usize..9,
+        ) {
+            let whole = words.concat();
+            let chunks: Vec<&[u8]> = whole.chunks(size).collect();
+            prop_assert_eq!(pieces(&chunks), pieces(&[&whole]));
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Tests that run together in one session of pytest, since they ask for one another.
+//!
+//! Which these are, `together.py` says while it collects, and patterns of the user's. A group whose
+//! tests get several containers is one group for each. In a container with a Python of its own,
+//! tests run one by one. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use serde_json::json;
+
+use crate::engine::backend::together::Member;
+use crate::engine::event::{Notice, Severity};
+use crate::engine::filter::Pattern;
+
+use super::collection::{Group, ListedTest};
+use super::own::{self, Own, Python};
+
+/// The kernel takes no longer argument (`MAX_ARG_STRLEN`, 128 KiB).
+const WORD_BYTES_MAX: usize = 100_000;
+
+/// Tests that run together.
+#[derive(Clone, Debug)]
+pub struct Session<'a> {
+    /// Which of the wanted tests, by their places.
+    pub members: Vec<usize>,
+    /// What tells them apart: words of a command line.
+    pub words: Vec<String>,
+    /// A test of each file, if these are all that has to be collected.
+    pub files: Vec<&'a ListedTest>,
+    /// Its name, unique in the run.
+    pub name: Arc<str>,
+}
+
+impl Session<'_> {
+    /// What the backend is to know of a test of it.
+    pub fn member(&self, index: usize) -> Member {
+        Member {
+            group: Arc::clone(&self.name),
+            name: part(index),
+        }
+    }
+
+    /// How long all of it may take, if each test may take so long.
+    pub fn timeout(&self, one: Option<Duration>) -> Option<Duration> {
+        let count = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
+        one.map(|one| one.saturating_mul(count))
+    }
+}
+
+fn part(index: usize) -> String {
+    index.to_string()
+}
+
+/// Lets the tests that a pattern selects be one group, with all that they have by themselves.
+pub fn mark(tests: &mut [ListedTest], patterns: &[(String, Pattern)]) {
+    for (number, (text, pattern)) in patterns.iter().enumerate() {
+        let mut taken = BTreeSet::new();
+        let mut chosen = BTreeSet::new();
+        for (index, test) in tests.iter().enumerate() {
+            if pattern.evaluate(&own::subject(test)).possible() {
+                chosen.insert(index);
+                taken.extend(test.group.as_ref().map(|group| group.name.clone()));
+            }
+        }
+        for (index, test) in tests.iter_mut().enumerate() {
+            let before = test.group.as_ref();
+            let comes_along = before.is_some_and(|group| taken.contains(&group.name));
+            if comes_along || chosen.contains(&index) {
+                test.group = Some(Group {
+                    name: format!("pattern {number}"),
+                    reason: format!("--together '{text}'"),
+                    whole: true,
+                });
+            }
+        }
+    }
+}
+
+/// The sessions of these tests. `unwanted` are those of their groups that patterns have left out.
+pub fn sessions<'a>(
+    tests: &'a [ListedTest],
+    unwanted: &'a [ListedTest],
+    own: &[Own],
+) -> Vec<Session<'a>> {
+    type Place = (usize, usize);
+    let mut found: BTreeMap<(&str, Place), Vec<usize>> = BTreeMap::new();
+    for (index, test) in tests.iter().enumerate() {
+        let Some(group) = &test.group else {
+            continue;
+        };
+        let place = match own.get(index) {
+            None => (0, 0),
+            Some(own) if own.python == Python::Here => (
+                Arc::as_ptr(&own.given.container) as usize,
+                Arc::as_ptr(&own.given.environment) as usize,
+            ),
+            Some(_) => continue,
+        };
+        found.entry((&group.name, place)).or_default().push(index);
+    }
+    let session = |(number, ((name, _), members)): (usize, ((&str, Place), Vec<usize>))| {
+        let wanted = members.iter().filter_map(|index| tests.get(*index));
+        let others = unwanted.iter();
+        let others = others.filter(|test| test.group.as_ref().is_some_and(|g| g.name == name));
+        let whole = wanted
+            .clone()
+            .any(|test| test.group.as_ref().is_some_and(|g| g.whole));
+        let mut files: BTreeMap<&str, &ListedTest> = BTreeMap::new();
+        for test in wanted.clone().chain(others.clone()) {
+            files.entry(&test.file).or_insert(test);
+        }
+        let parts = members.iter().map(|index| Some(part(*index)));
+        let parts = wanted.zip(parts).chain(others.map(|test| (test, None)));
+        let parts = parts.map(|(test, part)| json!([test.node, test.which, part]));
+        Session {
+            words: words(&serde_json::Value::from_iter(parts)),
+            members,
+            files: match whole {
+                true => Vec::new(),
+                false => files.into_values().collect(),
+            },
+            name: format!("{number} {name}").into(),
+        }
+    };
+    found.into_iter().enumerate().map(session).collect()
+}
+
+/// A value, packed, in as many words as it needs, after their number.
+fn words(value: &serde_json::Value) -> Vec<String> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    // Writing to memory does not fail.
+    let written = encoder.write_all(value.to_string().as_bytes());
+    let packed = written.and_then(|()| encoder.finish()).unwrap_or_default();
+    let text = STANDARD.encode(packed);
+    let chunks = text.as_bytes().chunks(WORD_BYTES_MAX);
+    let mut words: Vec<String> = chunks
+        .map(|chunk| String::from_utf8_lossy(chunk).into_owned())
+        .collect();
+    words.insert(0, words.len().to_string());
+    words
+}
+
+/// Says what runs together, and why.
+pub fn notices(tests: &[ListedTest], sessions: &[Session<'_>]) -> Vec<Notice> {
+    let mut reasons: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for session in sessions {
+        let mut members = session.members.iter().filter_map(|index| tests.get(*index));
+        let Some(group) = members.next().and_then(|test| test.group.as_ref()) else {
+            continue;
+        };
+        let (count, containers) = reasons.entry(&group.reason).or_default();
+        *count += session.members.len();
+        *containers += 1;
+    }
+    let said = |(reason, (count, containers)): (&str, (usize, usize))| {
+        let which = match count {
+            1 => "1 test runs".to_owned(),
+            _ => format!("{count} tests run"),
+        };
+        let place = match containers {
+            1 => "in one session of pytest".to_owned(),
+            _ => format!("in {containers} sessions of pytest"),
+        };
+        Notice {
+            severity: Severity::Info,
+            text: format!("{which} together, {place} and not each in its own container ({reason})"),
+            help: None,
+            in_summary: true,
+        }
+    };
+    reasons.into_iter().map(said).collect()
+}
+
+/// Where a group starts, which all of its tests share.
+pub fn start<'a>(own: Option<&'a Own>, directory: &'a Path) -> &'a Path {
+    own.map_or(directory, |own| &own.given.working_directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::filter::vocabulary;
+
+    fn test(file: &str, name: &str, group: Option<(&str, bool)>) -> ListedTest {
+        ListedTest {
+            node: format!("{file}::{name}"),
+            nth: 0,
+            which: "0,0/1".to_owned(),
+            group: group.map(|(name, whole)| Group {
+                name: name.to_owned(),
+                reason: format!("plugin {name}"),
+                whole,
+            }),
+            file: file.to_owned(),
+            name: name.to_owned(),
+            markers: Vec::new(),
+            skip: None,
+        }
+    }
+
+    #[test]
+    fn each_group_is_a_session() {
+        let tests = [
+            test("a.py", "one", Some(("0", false))),
+            test("b.py", "two", None),
+            test("a.py", "three", Some(("0", false))),
+            test("c.py", "four", Some(("1", true))),
+        ];
+        let unwanted = [test("d.py", "five", Some(("0", false)))];
+        let found = sessions(&tests, &unwanted, &[]);
+        let shown = found.iter().map(|session| {
+            let files: Vec<_> = session
+                .files
+                .iter()
+                .map(|test| test.file.as_str())
+                .collect();
+            format!("{} {:?} {files:?}", session.name, session.members)
+        });
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            [
+                r#"0 0 [0, 2] ["a.py", "d.py"]"#.to_owned(),
+                "1 1 [3] []".to_owned()
+            ]
+        );
+        let texts: Vec<String> = notices(&tests, &found)
+            .into_iter()
+            .map(|n| n.text)
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                "2 tests run together, in one session of pytest and not each in its own container \
+                 (plugin 0)",
+                "1 test runs together, in one session of pytest and not each in its own container \
+                 (plugin 1)",
+            ]
+        );
+        let limit = found[0].timeout(Some(Duration::from_secs(3)));
+        assert_eq!(limit, Some(Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn a_pattern_takes_whole_groups() {
+        let mut tests = [
+            test("a.py", "one", Some(("0", false))),
+            test("b.py", "two", None),
+            test("a.py", "three", Some(("0", false))),
+            test("c.py", "four", None),
+        ];
+        let text = "name.equals(one) || name.equals(four)";
+        let pattern = Pattern::parse(text, &vocabulary::PYTEST).unwrap();
+        mark(&mut tests, &[(text.to_owned(), pattern)]);
+        let groups = tests.iter().map(|test| test.group.is_some());
+        assert_eq!(groups.collect::<Vec<_>>(), [true, false, true, true]);
+        assert_eq!(sessions(&tests, &[], &[]).len(), 1);
+    }
+
+    #[test]
+    fn many_tests_take_several_words() {
+        let long: Vec<String> = (0..30_000u32)
+            .map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761)))
+            .collect();
+        let words = words(&serde_json::Value::from(long));
+        assert!(words.len() > 2);
+        assert_eq!(words[0], (words.len() - 1).to_string());
+        assert!(words.iter().all(|word| word.len() <= WORD_BYTES_MAX));
+    }
+}

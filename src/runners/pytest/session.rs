@@ -1,0 +1,134 @@
+//! What options of pytest's that are about a whole session mean for us: done, refused, or said to have
+//! no effect. And what an activated virtual environment means for a process. Pure.
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::Path;
+
+use crate::engine::event::{Notice, Severity};
+use crate::runners::sandbox::invocation::Variables;
+
+use super::collection::Settled;
+use super::error::PytestError;
+
+/// What is to be done about a session's options.
+#[derive(Debug, Default)]
+pub struct Heeded {
+    /// After so many failures the run stops.
+    pub stop_after: Option<NonZeroU32>,
+    /// What the user should know.
+    pub notices: Vec<Notice>,
+}
+
+/// What does an option's work here.
+fn instead(option: &str) -> &'static str {
+    match option {
+        "--collect-only" => "--list prints the tests",
+        "--junitxml" | "--html" | "--json-report" | "--report-log" => {
+            "--record=FILE writes what happens; for this report run pytest itself"
+        }
+        "--pdb" | "--trace" => {
+            "a failure's last line says how to look around in its container; to debug, run pytest \
+             itself"
+        }
+        "--last-failed" | "--stepwise" => {
+            "the failures' last line says how to run them again, and --stop-after stops early"
+        }
+        _ => "run pytest itself for that",
+    }
+}
+
+/// Options that leave no test to be run.
+const RUN_NOTHING: [&str; 5] = [
+    "--collect-only",
+    "--pdb",
+    "--trace",
+    "--setup-only",
+    "--setup-plan",
+];
+
+/// What these options ask for. Those that would run nothing or can't be done are refused; in
+/// `addopts`, which is there for pytest, those without effect on the tests are only told.
+pub fn heed(settled: &[Settled]) -> Result<Heeded, PytestError> {
+    let mut heeded = Heeded::default();
+    for Settled {
+        option,
+        value,
+        typed,
+    } in settled
+    {
+        if option == "--maxfail" {
+            heeded.stop_after = value.parse().ok();
+            continue;
+        }
+        if *typed || RUN_NOTHING.contains(&option.as_str()) {
+            return Err(PytestError::Session {
+                option: option.clone(),
+                place: match typed {
+                    true => "",
+                    false => " of the project's `addopts`",
+                },
+                instead: instead(option),
+            });
+        }
+        heeded.notices.push(Notice {
+            severity: Severity::Warning,
+            text: format!("{option} of the project's `addopts` has no effect here"),
+            help: Some(instead(option).to_owned()),
+            in_summary: true,
+        });
+    }
+    Ok(heeded)
+}
+
+/// Makes a virtual environment the active one, as its `activate` does.
+pub fn activate(environment: &mut Variables, prefix: &Path) {
+    let mut path = prefix.join("bin").into_os_string();
+    if let Some(before) = environment.get(&OsString::from("PATH")) {
+        path.push(":");
+        path.push(before);
+    }
+    environment.insert("PATH".into(), path);
+    environment.insert("VIRTUAL_ENV".into(), prefix.into());
+    environment.remove(&OsString::from("PYTHONHOME"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(option: &str, value: &str, typed: bool) -> Settled {
+        Settled {
+            option: option.to_owned(),
+            value: value.to_owned(),
+            typed,
+        }
+    }
+
+    #[test]
+    fn each_option_is_done_or_refused_or_told() {
+        for typed in [true, false] {
+            let heeded = heed(&[settled("--maxfail", "3", typed)]).unwrap();
+            assert_eq!(heeded.stop_after, NonZeroU32::new(3));
+            for option in RUN_NOTHING {
+                let error = heed(&[settled(option, "True", typed)]).unwrap_err();
+                assert!(error.to_string().contains(option), "{error}");
+            }
+        }
+        for option in ["--junitxml", "--html", "--last-failed"] {
+            assert!(heed(&[settled(option, "x", true)]).is_err());
+            let notices = heed(&[settled(option, "x", false)]).unwrap().notices;
+            assert!(notices[0].text.starts_with(option));
+        }
+        assert!(heed(&[]).unwrap().notices.is_empty());
+    }
+
+    #[test]
+    fn an_activated_environment_comes_first_on_the_search_path() {
+        let mut environment = Variables::from([("PATH".into(), "/bin".into())]);
+        activate(&mut environment, Path::new("/w/.venv"));
+        let found = |name: &str| environment[&OsString::from(name)].to_str().unwrap();
+        assert_eq!(found("PATH"), "/w/.venv/bin:/bin");
+        assert_eq!(found("VIRTUAL_ENV"), "/w/.venv");
+    }
+}

@@ -1,0 +1,82 @@
+//! The warnings of a round's tests, told once at its end, as pytest does. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::engine::event::{Notice, Severity};
+
+/// The most warnings that are told apart.
+const DISTINCT_MAX: usize = 1000;
+
+/// So many are told in full.
+const TOLD_MAX: usize = 20;
+
+/// What was warned of, and how often.
+#[derive(Debug, Default)]
+pub struct Warnings {
+    tests: BTreeMap<String, u32>,
+}
+
+impl Warnings {
+    /// Takes in a warning: one that no test has caused counts once.
+    pub fn add(&mut self, text: String, tests: u32) {
+        if self.tests.len() < DISTINCT_MAX || self.tests.contains_key(&text) {
+            *self.tests.entry(text).or_default() += tests;
+        }
+    }
+
+    /// What there is to tell. Nothing is left.
+    pub fn tell(&mut self) -> Vec<Notice> {
+        let warnings = std::mem::take(&mut self.tests);
+        let more = warnings.len().saturating_sub(TOLD_MAX);
+        let told = warnings.into_iter().take(TOLD_MAX);
+        let mut told: Vec<Notice> = told
+            .map(|(text, tests)| match tests {
+                0 => notice(text),
+                1 => notice(format!("{text} (1 test)")),
+                tests => notice(format!("{text} ({tests} tests)")),
+            })
+            .collect();
+        if more > 0 {
+            told.push(notice(format!("{more} other warnings of pytest's")));
+        }
+        told
+    }
+}
+
+fn notice(text: String) -> Notice {
+    Notice {
+        severity: Severity::Warning,
+        text,
+        help: None,
+        in_summary: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_warning_is_told_once() {
+        let mut warnings = Warnings::default();
+        let texts = |warnings: &mut Warnings| -> Vec<String> {
+            warnings.tell().into_iter().map(|told| told.text).collect()
+        };
+        assert_eq!(texts(&mut warnings), [""; 0]);
+        warnings.add("b.py:1: UserWarning: old".to_owned(), 1);
+        warnings.add("a.py:1: UserWarning: import".to_owned(), 0);
+        warnings.add("b.py:1: UserWarning: old".to_owned(), 1);
+        assert_eq!(
+            texts(&mut warnings),
+            [
+                "a.py:1: UserWarning: import",
+                "b.py:1: UserWarning: old (2 tests)"
+            ]
+        );
+        (0..25).for_each(|number| warnings.add(format!("{number:02}"), 1));
+        let told = texts(&mut warnings);
+        assert_eq!(told.len(), 21);
+        assert_eq!(told[20], "5 other warnings of pytest's");
+        assert_eq!(texts(&mut warnings), [""; 0]);
+    }
+}

@@ -67,7 +67,7 @@ impl Inventory for Shelf {
         async move {
             pass(LOOK).await;
             Ok(match looks % 2 {
-                0 => Checked::Lacking(Vec::new()),
+                0 => Checked::Lacking(Vec::new(), Box::new(())),
                 _ => Checked::Complete(Box::new(())),
             })
         }

@@ -48,6 +48,7 @@ fn finished(test: u32, attempt: u32, outcome: Outcome) -> EventKind {
         memory_peak_bytes: 0,
         stdout_bytes: 0,
         stderr_bytes: 0,
+        joined_bytes: 0,
         location: None,
     }))
 }

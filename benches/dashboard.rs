@@ -1,7 +1,8 @@
 //! What the dashboard costs: `cargo bench --bench dashboard`.
 //!
 //! Prints a figure a line: the time of a frame at 100,000 tests, the model's memory, the time of an
-//! event, of a key in a search and of a jump in a log, and the bytes that an idle screen writes.
+//! event, of a key in a search and of a jump in a log, how fast a recording of 100,000 tests plays, and
+//! the bytes that an idle screen writes.
 //! Then, with programs on a terminal: how long a key takes to the screen at 10,000 events a second,
 //! what an idle dashboard writes and computes, and what it costs a run of 2,000 trivial tests
 //! against `--no-tui`. `cargo bench --bench dashboard -- terminal` prints these alone.
@@ -22,11 +23,13 @@ use harness::{Harness, cpu_us};
 use maelstrom::engine::event::Summary;
 use maelstrom::engine::event::channel::{EventSender, channel};
 use maelstrom::engine::ids::TestId;
+use maelstrom::ui::dashboard::app::Msg;
 use maelstrom::ui::dashboard::screen::Screen;
 use maelstrom::ui::dashboard::settings::{Settings, ThemeWish};
 use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
 use maelstrom::ui::dashboard::{self, OnFinish, Options, Playback, Source};
 use maelstrom::ui::model::Model;
+use maelstrom::ui::record::{self, Pace};
 use nix::sys::resource::{UsageWho, getrusage};
 use pty::Pty;
 use tokio::sync::mpsc::unbounded_channel;
@@ -45,6 +48,7 @@ fn main() {
         frames();
         keys();
         log();
+        replay();
     }
     delay();
     idle();
@@ -53,6 +57,40 @@ fn main() {
 
 fn report(what: &str, figure: impl std::fmt::Display) {
     println!("{what:<58} {figure}");
+}
+
+/// A recording of 100,000 tests, read and taken in by a dashboard as fast as that goes.
+fn replay() {
+    let mut script = stream::big(TESTS);
+    stream::run_big(&mut script, TESTS);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let mut out = std::io::BufWriter::new(file.as_file());
+    for event in &script.events {
+        record::write_event(&mut out, event).expect("a recording");
+    }
+    drop(out);
+    let took_us = script.events.last().map_or(0, |event| event.at_us);
+    let count = script.events.len();
+    for (what, pace) in [
+        ("at once", Pace::AtOnce),
+        ("10 times as fast", Pace::Times(10.0)),
+    ] {
+        let mut replay = record::replay(file.path(), pace).expect("a recording");
+        let mut harness = Harness::new(160, 48);
+        let began = Instant::now();
+        let mut shown = 0;
+        while let Some(event) = replay.events.blocking_recv() {
+            harness.app.update(Msg::Event(Box::new(event)), 0);
+            shown += 1;
+        }
+        let took = began.elapsed();
+        assert_eq!(shown, count);
+        let times = took_us as f64 / 1e6 / took.as_secs_f64();
+        report(
+            &format!("replay of {TESTS} tests, {count} events, {what}"),
+            format!("{took:.2?} ({times:.1} times as fast as the run)"),
+        );
+    }
 }
 
 fn model() {

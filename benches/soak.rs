@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use maelstrom::engine::backend::local::LocalBackend;
 use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank};
-use maelstrom::engine::job::{ExitStatus, Job, JobEnd, Placement};
+use maelstrom::engine::job::{ExitStatus, Job, JobEnd, OutputPipes, Placement};
 use support::{EXECUTABLE, script};
 
 fn main() {
@@ -58,6 +58,7 @@ async fn soak(count: u64, slots: u32) {
                 _ => &trivial,
             };
             let job = Job {
+                output: OutputPipes::Separate,
                 placement: Placement::Here,
                 container: Arc::clone(&container),
                 process: Arc::clone(process),

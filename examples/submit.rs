@@ -39,7 +39,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let code = loop {
         match client.next().await? {
             Event::Output { stream, bytes, .. } => match stream {
-                Stream::Stdout => std::io::stdout().write_all(&bytes)?,
+                Stream::Stdout | Stream::Joined => std::io::stdout().write_all(&bytes)?,
                 Stream::Stderr => std::io::stderr().write_all(&bytes)?,
             },
             Event::Discarded { .. } => {}

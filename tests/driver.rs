@@ -17,7 +17,7 @@ use maelstrom::engine::event::{
 use maelstrom::engine::exit_code;
 use maelstrom::engine::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
 use maelstrom::engine::ids::RunId;
-use maelstrom::engine::job::{Job, JobEnd, Placement, ProcessSpec, TestCase, TestKey};
+use maelstrom::engine::job::{Job, JobEnd, OutputPipes, Placement, ProcessSpec, TestCase, TestKey};
 use maelstrom::engine::log::Log;
 use maelstrom::engine::run::driver::{Setup, drive};
 use maelstrom::engine::run::message::{AtEnd, Errand, Wishes};
@@ -63,6 +63,7 @@ fn job(script: &str, timeout: Option<Duration>) -> Job {
         }),
         resident: None,
         timeout,
+        output: OutputPipes::Separate,
         placement: Placement::Here,
     }
 }

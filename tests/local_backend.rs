@@ -12,7 +12,7 @@ use maelstrom::container::spec::{ContainerSpec, ProcessSpec};
 use maelstrom::engine::backend::local::LocalBackend;
 use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use maelstrom::engine::event::Stream;
-use maelstrom::engine::job::{ExitStatus, Job, JobEnd, JobResult, Placement};
+use maelstrom::engine::job::{ExitStatus, Job, JobEnd, JobResult, OutputPipes, Placement};
 use support::{EXECUTABLE, program, script};
 
 /// Longer than any of these tests takes: a job that lasts so long was not stopped.
@@ -68,6 +68,7 @@ impl Bench {
             process: Arc::new(process),
             resident: None,
             timeout,
+            output: OutputPipes::Separate,
         };
         self.backend.submit(id, job, Rank::default());
         id

@@ -13,7 +13,7 @@ use maelstrom::container::spec::ProcessSpec;
 use maelstrom::engine::backend::local::LocalBackend;
 use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use maelstrom::engine::event::Stream;
-use maelstrom::engine::job::{ExitStatus, Job, JobEnd, JobResult, Placement};
+use maelstrom::engine::job::{ExitStatus, Job, JobEnd, JobResult, OutputPipes, Placement};
 
 /// Never ends by itself.
 const FOR_EVER: &str = "tail -f /dev/null";
@@ -59,6 +59,7 @@ impl Bench {
             process: Arc::new(process),
             resident: None,
             timeout,
+            output: OutputPipes::Separate,
         };
         self.backend.submit(id, job, Rank::default());
         id

@@ -276,7 +276,7 @@ fn a_container_can_be_made_of_layers_alone() {
 /// A job that was kept as a run keeps those of its failures.
 fn kept(shell: &Shell) -> String {
     use maelstrom::engine::event::Isolation;
-    use maelstrom::engine::job::{Job, Placement, ProcessSpec};
+    use maelstrom::engine::job::{Job, OutputPipes, Placement, ProcessSpec};
     use maelstrom::engine::job_file::JobFiles;
     use maelstrom::runners::jobs::surroundings::Surroundings;
     use maelstrom::runners::sandbox::environment::invoking;
@@ -298,6 +298,7 @@ fn kept(shell: &Shell) -> String {
         }),
         resident: None,
         timeout: None,
+        output: OutputPipes::Separate,
     };
     let files = JobFiles::new(shell.path().join("jobs"));
     files.save(&job).unwrap().to_str().unwrap().to_owned()

@@ -23,7 +23,7 @@ use maelstrom::engine::event::{
 };
 use maelstrom::engine::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
 use maelstrom::engine::ids::{RunId, WorkerId};
-use maelstrom::engine::job::{Job, JobEnd, JobResult, Placement, TestCase, TestKey};
+use maelstrom::engine::job::{Job, JobEnd, JobResult, OutputPipes, Placement, TestCase, TestKey};
 use maelstrom::engine::log::Log;
 use maelstrom::engine::run::driver::{Setup, drive};
 use maelstrom::engine::run::message::{AtEnd, Errand, Wishes};
@@ -117,6 +117,7 @@ impl Framework for ManyTests {
                         }),
                         resident: None,
                         timeout: None,
+                        output: OutputPipes::Separate,
                     },
                     key: TestKey {
                         package: Arc::clone(&package),

@@ -66,6 +66,8 @@ pub enum Engine {
     Docker,
     /// Podman.
     Podman,
+    /// Bubblewrap, which many sandboxes are made with, also within an engine's container.
+    Bubblewrap,
     /// Another, Kubernetes' for instance.
     Other,
 }
@@ -75,6 +77,7 @@ impl fmt::Display for Engine {
         out.write_str(match self {
             Engine::Docker => "Docker",
             Engine::Podman => "Podman",
+            Engine::Bubblewrap => "a sandbox of bubblewrap",
             Engine::Other => "a container engine",
         })
     }
@@ -273,6 +276,10 @@ fn in_engine(engine: Engine, facts: &Facts) -> (String, String) {
             "Start it with: podman run --security-opt seccomp=unconfined --security-opt \
              unmask=ALL ..."
         }
+        Engine::Bubblewrap => {
+            "Start it outside of the sandbox, or start that without --disable-userns and without a \
+             seccomp filter (bwrap --seccomp)."
+        }
         Engine::Other => {
             "Start its container with seccompProfile: {type: Unconfined} and procMount: Unmasked \
              in the securityContext (or privileged: true)."
@@ -294,10 +301,12 @@ impl Facts {
             apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
             root: nix::unistd::geteuid().is_root(),
             seccomp: has_seccomp_filter(&status),
-            engine: engine(
-                |path| path.exists(),
-                std::env::var("container").ok().as_deref(),
-            ),
+            engine: engine(&Signs {
+                exists: &|path| path.exists(),
+                variable: container_variable().as_deref(),
+                mounts: &mounts,
+                ancestors: &ancestors(),
+            }),
             proc_masked: has_masked_proc(&mounts),
             executable: fs::canonicalize(executable)
                 .unwrap_or_else(|_: io::Error| executable.to_owned()),
@@ -335,18 +344,73 @@ fn has_masked_proc(mountinfo: &str) -> bool {
         .any(|point| point.starts_with("/proc/") && point != "/proc/sys/fs/binfmt_misc")
 }
 
-fn engine(exists: impl Fn(&Path) -> bool, variable: Option<&str>) -> Option<Engine> {
-    if exists(Path::new("/.dockerenv")) {
+/// What tells where a process runs.
+struct Signs<'a> {
+    exists: &'a dyn Fn(&Path) -> bool,
+    /// The variable `container`, which engines set.
+    variable: Option<&'a str>,
+    /// `/proc/self/mountinfo`.
+    mounts: &'a str,
+    /// The names of the processes that this one descends from.
+    ancestors: &'a [String],
+}
+
+fn engine(signs: &Signs<'_>) -> Option<Engine> {
+    let exists = |path: &str| (signs.exists)(Path::new(path));
+    // A sandbox shows the files of whatever is around it.
+    if signs.ancestors.iter().any(|name| name == "bwrap") {
+        Some(Engine::Bubblewrap)
+    } else if exists("/.dockerenv") && has_mount(signs.mounts, "/etc/hosts") {
+        // The file alone is in every disk image that was made of a container, too.
         Some(Engine::Docker)
-    } else if exists(Path::new("/run/.containerenv")) || variable == Some("podman") {
+    } else if exists("/run/.containerenv") || signs.variable == Some("podman") {
         Some(Engine::Podman)
-    } else if exists(Path::new("/run/secrets/kubernetes.io"))
-        || variable.is_some_and(|name| !name.is_empty())
+    } else if exists("/run/secrets/kubernetes.io")
+        || signs.variable.is_some_and(|name| !name.is_empty())
     {
         Some(Engine::Other)
     } else {
         None
     }
+}
+
+fn has_mount(mountinfo: &str, mount_point: &str) -> bool {
+    let mut points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
+    points.any(|point| point == mount_point)
+}
+
+/// The variable `container` of this process, or of the first one of its namespace.
+fn container_variable() -> Option<String> {
+    std::env::var("container").ok().or_else(|| {
+        let environment = fs::read("/proc/1/environ").ok()?;
+        let mut variables = environment.split(|byte| *byte == 0);
+        let value = variables.find_map(|variable| variable.strip_prefix(b"container="))?;
+        String::from_utf8(value.to_vec()).ok()
+    })
+}
+
+/// The names of the processes that this one descends from, the nearest first.
+fn ancestors() -> Vec<String> {
+    // More deeply nobody nests shells and sandboxes.
+    const ANCESTORS_MAX: usize = 64;
+    let mut names = Vec::new();
+    let mut process = "self".to_owned();
+    while names.len() < ANCESTORS_MAX {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let Some((name, parent)) = name_and_parent(&stat) else {
+            break;
+        };
+        names.push(name.to_owned());
+        process = parent.to_owned();
+    }
+    names
+}
+
+/// Reads `12 (name) S 3 ...`; a name can hold anything (proc_pid_stat(5)).
+fn name_and_parent(stat: &str) -> Option<(&str, &str)> {
+    let (_, rest) = stat.split_once('(')?;
+    let (name, rest) = rest.rsplit_once(") ")?;
+    Some((name, rest.split(' ').nth(1)?))
 }
 
 #[cfg(test)]

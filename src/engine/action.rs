@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use crate::container::digest::{ContentHash, Digest};
 use crate::container::spec::{ContainerSpec, ProcessSpec, Root};
-use crate::engine::job::Job;
+use crate::engine::job::{Job, OutputPipes};
 
 use self::encoding::Encoder;
 
@@ -37,6 +37,7 @@ pub struct Action {
     process: Arc<ProcessSpec>,
     resident: Option<Arc<ProcessSpec>>,
     timeout: Option<Duration>,
+    output: OutputPipes,
     contents: Arc<Contents>,
 }
 
@@ -60,6 +61,7 @@ impl Action {
                 process: Arc::clone(&job.process),
                 resident: job.forked_by(),
                 timeout: job.timeout,
+                output: job.output,
                 contents: Arc::clone(contents),
             }),
         }
@@ -76,12 +78,14 @@ impl Action {
             process,
             resident,
             timeout,
+            output,
             contents,
         } = self;
         let mut encoder = Encoder::new();
         encoder.container(container);
         encoder.process(process);
         encoder.timeout(*timeout);
+        encoder.output(*output);
         for path in host_paths(container) {
             // `new` has seen to it that there is one; a hash never encodes as nothing does.
             encoder.contents(contents.get(path));

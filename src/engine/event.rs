@@ -37,7 +37,7 @@ pub use self::text::Text;
 pub use crate::container::spec::ExitStatus;
 
 /// The version of the recorded form. It grows when a reader of the old form would misread the new.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One thing that happened, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -372,7 +372,7 @@ pub enum RoundCause {
     Watch,
 }
 
-/// A standard stream.
+/// A stream that tests write to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
@@ -380,6 +380,8 @@ pub enum Stream {
     Stdout,
     /// Standard error.
     Stderr,
+    /// Both, in the order in which they were written: they are one pipe.
+    Joined,
 }
 
 /// How an attempt ended, and what it cost.
@@ -405,6 +407,9 @@ pub struct Finished {
     pub stdout_bytes: u64,
     /// Bytes written to standard error.
     pub stderr_bytes: u64,
+    /// Bytes written where the two are one. Absent in recordings of before it was so.
+    #[serde(default)]
+    pub joined_bytes: u64,
     /// Where in the source it failed, if its framework can tell.
     pub location: Option<SourceLocation>,
 }

@@ -86,8 +86,8 @@ pub trait Follower {
 /// What a [`Follower`] has to say at the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Followed {
-    /// What was held back of standard output, and is for a person after all.
-    pub stdout: Vec<u8>,
+    /// What was held back of a stream, and is for a person after all.
+    pub held: Option<(Stream, Vec<u8>)>,
     /// What the output says.
     pub reading: Reading,
 }

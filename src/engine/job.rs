@@ -24,8 +24,25 @@ pub struct Job {
     pub resident: Option<Resident>,
     /// After this long it gets SIGTERM, and after the grace period SIGKILL.
     pub timeout: Option<Duration>,
+    /// How its standard output and its standard error are told apart.
+    pub output: OutputPipes,
     /// On which machines it can run.
     pub placement: Placement,
+}
+
+/// What a job's standard output and standard error are.
+///
+/// The order in which a program wrote to two pipes cannot be told from the pipes. Where somebody
+/// reads both together, that order matters more than which was which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputPipes {
+    /// A pipe each: which stream was written to is known, and the order between the two is not.
+    #[default]
+    Separate,
+    /// One pipe: everything comes in the order in which it was written, as [`Stream::Joined`].
+    ///
+    /// [`Stream::Joined`]: super::event::Stream::Joined
+    Joined,
 }
 
 impl Job {

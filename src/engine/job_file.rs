@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::job::{ContainerSpec, Job, Placement, ProcessSpec};
+use super::job::{ContainerSpec, Job, OutputPipes, Placement, ProcessSpec};
 use crate::container::digest::ContentHash;
 use crate::container::private;
 
@@ -155,6 +155,8 @@ pub fn load(path: &Path) -> Result<Job, JobFileError> {
         process: Arc::new(form.process),
         resident: None,
         timeout: form.timeout,
+        // It runs where both streams go where the user says.
+        output: OutputPipes::Separate,
     })
 }
 

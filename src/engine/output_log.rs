@@ -154,6 +154,7 @@ impl OutputLog {
             record.push(match stream {
                 Stream::Stdout => 1,
                 Stream::Stderr => 2,
+                Stream::Joined => 3,
             });
             record.extend_from_slice(&(chunk.len() as u32).to_le_bytes());
             record.extend_from_slice(chunk);
@@ -221,6 +222,7 @@ impl OutputLog {
         let stream = match kind {
             1 => Stream::Stdout,
             2 => Stream::Stderr,
+            3 => Stream::Joined,
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
         let length = u32::from_le_bytes(length) as usize;
@@ -274,7 +276,7 @@ mod tests {
         /// However long it is, and as often as it is told.
         #[test]
         fn what_went_in_comes_out_in_order(
-            lengths in prop::collection::vec((any::<bool>(), 1usize..40_000), 0..8),
+            lengths in prop::collection::vec((0..3, 1usize..40_000), 0..8),
             place in 0..3,
         ) {
             let directory = tempfile::tempdir().unwrap();
@@ -286,8 +288,12 @@ mod tests {
             let mut cursor = Cursor::default();
             let mut early = Vec::new();
             let mut expected = Vec::new();
-            for (index, (is_stdout, length)) in lengths.iter().enumerate() {
-                let stream = if *is_stdout { Stream::Stdout } else { Stream::Stderr };
+            for (index, (stream, length)) in lengths.iter().enumerate() {
+                let stream = match stream {
+                    0 => Stream::Stdout,
+                    1 => Stream::Stderr,
+                    _ => Stream::Joined,
+                };
                 let bytes = vec![index as u8; *length];
                 log.push(stream, &bytes).unwrap();
                 expected.push(Chunk { index: index as u32, stream, bytes });

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::event::{EventKind, Outcome, RoundCause, Summary};
 use super::ids::{Attempt, TestId};
-use super::job::{ContainerSpec, Job, Network, Placement, Privileges, ProcessSpec, Root};
+use super::job::{
+    ContainerSpec, Job, Network, OutputPipes, Placement, Privileges, ProcessSpec, Root,
+};
 
 /// A job that says nothing in particular.
 pub fn job() -> Job {
@@ -38,6 +40,7 @@ pub fn job_of(program: &str, arguments: &[&str]) -> Job {
         }),
         resident: None,
         timeout: None,
+        output: OutputPipes::Separate,
     }
 }
 

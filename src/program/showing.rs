@@ -115,7 +115,7 @@ pub fn replay(
 ) -> Result<u8, Failure> {
     let mut screen = screen(options, passing_output, colour, Source::Recording)?;
     let pace = match screen {
-        Screen::Dashboard(..) => Pace::Times(1.0),
+        Screen::Dashboard(..) => Pace::Times(options.replay_speed),
         Screen::Report(_) | Screen::List(_) => Pace::AtOnce,
     };
     let replay =

@@ -40,7 +40,7 @@ pub const LOG_RESIDENT_BYTES_MAX: usize = 256 << 10;
 pub const SPOOL_BYTES_MAX: u64 = 8 << 30;
 /// A longer line is shown in pieces, so that a window's cost stays bounded.
 pub const LINE_BYTES_MAX: usize = 16 << 10;
-/// Which lines of a log.
+/// Which lines of a log. Where both streams are one, all its lines are of either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Streams {
     /// Standard output and standard error, in the order in which lines were completed.
@@ -56,8 +56,8 @@ impl Streams {
     fn contains(self, stream: Stream) -> bool {
         match self {
             Streams::Both => true,
-            Streams::Stdout => stream == Stream::Stdout,
-            Streams::Stderr => stream == Stream::Stderr,
+            Streams::Stdout => stream != Stream::Stderr,
+            Streams::Stderr => stream != Stream::Stdout,
         }
     }
 }
@@ -165,6 +165,12 @@ impl LogStore {
         self.logs.get(&key).map_or(0, |log| {
             log.before_open.plus(log.in_open).of(streams) + log.partials(streams).count()
         })
+    }
+
+    /// Whether both streams of it are one.
+    pub fn is_joined(&self, key: LogKey) -> bool {
+        let log = self.logs.get(&key);
+        log.is_some_and(|log| log.before_open.plus(log.in_open).has_joined())
     }
 
     /// Whether anything was written.

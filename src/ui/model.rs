@@ -51,7 +51,7 @@ pub struct Model {
     pub now_us: u64,
     /// When the last round ended, while no other goes on.
     pub over_us: Option<u64>,
-    /// How long the run as a whole stood still.
+    /// How long the round stood still.
     pub suspended_us: u64,
     /// The build.
     pub build: Build,
@@ -443,7 +443,9 @@ impl Model {
 
     /// Time that stood still counts for no running test.
     fn continued(&mut self, suspended_us: u64) {
-        self.suspended_us = self.suspended_us.saturating_add(suspended_us);
+        if self.is_active() {
+            self.suspended_us = self.suspended_us.saturating_add(suspended_us);
+        }
         let shifted = std::mem::take(&mut self.running);
         for (started_us, test) in shifted {
             self.tests.shift_started(test, suspended_us);

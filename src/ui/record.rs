@@ -283,181 +283,90 @@ enum Playing {
     Left,
 }
 
+/// A timer wakes nobody more often than once a millisecond. What is due within that is shown at once:
+/// waiting for each event alone would take longer than the run did.
+const TIMER: Duration = Duration::from_millis(1);
+
 impl Player {
     async fn play(
         mut self,
         first: Event,
         recording: impl Iterator<Item = Result<Event, RecordError>>,
     ) -> Result<(), RecordError> {
-        let mut shown_us = first.at_us;
+        let first_us = first.at_us;
+        // The moment at which the first event would have been shown, had nobody paused: what is late
+        // makes nothing else late.
+        let mut began = Instant::now();
         self.sender.send(first);
         for event in recording {
             let event = event?;
-            self.wait(event.at_us.saturating_sub(shown_us)).await;
+            let after = self.after(event.at_us.saturating_sub(first_us));
+            self.wait(&mut began, after).await;
             if self.state == Playing::Left {
                 return Ok(());
             }
-            shown_us = event.at_us;
             self.sender.ready().await;
             self.sender.send(event);
         }
         Ok(())
     }
 
-    /// Waits until an event that came `after_us` later is due.
-    async fn wait(&mut self, after_us: u64) {
-        let mut left = match self.pace {
+    /// How long after the first one an event is shown.
+    fn after(&self, after_us: u64) -> Duration {
+        match self.pace {
             Pace::Times(times) if times > 0.0 => {
                 Duration::try_from_secs_f64(after_us as f64 / 1e6 / times).unwrap_or(Duration::MAX)
             }
             Pace::Times(_) | Pace::AtOnce | Pace::Stepwise => Duration::ZERO,
-        };
+        }
+    }
+
+    /// Waits until an event is due so long after the beginning, which moves with every pause.
+    async fn wait(&mut self, began: &mut Instant, after: Duration) {
+        while let Ok(command) = self.commands.try_recv() {
+            self.obey(Some(&command));
+        }
         loop {
-            let began = Instant::now();
-            let going = self.state == Playing::Going;
+            let now = Instant::now();
+            let left = after.saturating_sub(now.saturating_duration_since(*began));
+            let going = match self.state {
+                Playing::Left => return,
+                Playing::Going if left < TIMER => return,
+                Playing::Going => true,
+                Playing::Paused => false,
+            };
             tokio::select! {
                 biased;
-                command = self.commands.recv() => match command {
-                    Some(Command::Pause) => self.state = Playing::Paused,
-                    Some(Command::Resume) => self.state = Playing::Going,
-                    None | Some(Command::Leave | Command::Kill) => {
-                        self.state = Playing::Left;
-                        return;
-                    }
-                    Some(
-                        Command::Rerun { .. }
-                        | Command::CancelTest { .. }
-                        | Command::Cancel
-                        | Command::Suspend
-                        | Command::Continue
-                        | Command::Describe { .. },
-                    ) => {}
-                },
-                Some(()) = self.steps.recv(), if !going => return,
+                command = self.commands.recv() => self.obey(command.as_ref()),
+                Some(()) = self.steps.recv(), if !going => {
+                    // What follows is due as if this one had been in time.
+                    *began = Instant::now().checked_sub(after).unwrap_or(*began);
+                    return;
+                }
                 () = tokio::time::sleep(left), if going => return,
             }
-            if going {
-                left = left.saturating_sub(began.elapsed());
+            if !going {
+                *began += now.elapsed();
             }
+        }
+    }
+
+    fn obey(&mut self, command: Option<&Command>) {
+        match command {
+            Some(Command::Pause) => self.state = Playing::Paused,
+            Some(Command::Resume) => self.state = Playing::Going,
+            None | Some(Command::Leave | Command::Kill) => self.state = Playing::Left,
+            Some(
+                Command::Rerun { .. }
+                | Command::CancelTest { .. }
+                | Command::Cancel
+                | Command::Suspend
+                | Command::Continue
+                | Command::Describe { .. },
+            ) => {}
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::event::{BackendInfo, Isolation, RunStarted};
-    use crate::engine::ids::RunId;
-
-    fn started(schema: u32) -> Event {
-        Event {
-            at_us: 0,
-            kind: EventKind::RunStarted(RunStarted {
-                schema,
-                run: RunId(1),
-                program: "cargo-maelstrom".to_owned(),
-                version: "0".to_owned(),
-                command: Vec::new(),
-                directory: "/project".to_owned(),
-                started_unix_ms: 0,
-                backend: BackendInfo::Local,
-                isolation: Isolation::Container,
-            }),
-        }
-    }
-
-    fn paused(at_us: u64) -> Event {
-        Event {
-            at_us,
-            kind: EventKind::Paused,
-        }
-    }
-
-    fn read(text: &[u8]) -> Result<Vec<Event>, RecordError> {
-        Recording::new(text, Path::new("run.ndjson")).collect()
-    }
-
-    #[test]
-    fn what_was_recorded_is_read_again_and_passes_on_unchanged() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("run.ndjson");
-        let (sender, events) = channel();
-        let (mut passed_on, thread) = record(&path, events).unwrap();
-        for event in [started(SCHEMA_VERSION), paused(3), paused(5)] {
-            sender.send(event.clone());
-            assert_eq!(passed_on.blocking_recv(), Some(event));
-        }
-        drop(sender);
-        thread.join().unwrap();
-        let read: Vec<Event> = Recording::open(&path)
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
-        assert_eq!(read, [started(SCHEMA_VERSION), paused(3), paused(5)]);
-    }
-
-    #[test]
-    fn a_recording_that_cannot_be_written_stops_with_a_notice_and_the_run_goes_on() {
-        let (sender, events) = channel();
-        let (mut passed_on, _thread) = record(Path::new("/dev/full"), events).unwrap();
-        sender.send(paused(1));
-        assert_eq!(passed_on.blocking_recv(), Some(paused(1)));
-        let told = passed_on.blocking_recv().unwrap();
-        assert!(
-            matches!(&told.kind, EventKind::Notice(notice) if notice.in_summary),
-            "{told:?}"
-        );
-        sender.send(paused(2));
-        assert_eq!(passed_on.blocking_recv(), Some(paused(2)));
-    }
-
-    #[test]
-    fn what_is_no_recording_says_why() {
-        let mut text = Vec::new();
-        write_event(&mut text, &started(SCHEMA_VERSION)).unwrap();
-        text.extend_from_slice(b"{\"at_us\":1,\"event\":\"pau");
-        let messages = [
-            read(&text).unwrap_err().to_string(),
-            read(b"{\"at_us\":0,\"event\":\"paused\"}\n")
-                .unwrap_err()
-                .to_string(),
-            {
-                let mut newer = Vec::new();
-                write_event(&mut newer, &started(SCHEMA_VERSION + 1)).unwrap();
-                read(&newer).unwrap_err().to_string()
-            },
-        ];
-        assert_eq!(
-            messages,
-            [
-                "line 2 of the recording run.ndjson is no event".to_owned(),
-                "run.ndjson is no recording: its first event is not run_started".to_owned(),
-                format!(
-                    "the recording run.ndjson has version {}, and this program reads up to {}",
-                    SCHEMA_VERSION + 1,
-                    SCHEMA_VERSION
-                ),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_stepwise_replay_shows_an_event_for_each_step_and_ends_when_it_is_left() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("run.ndjson");
-        let mut file = File::create(&path).unwrap();
-        for event in [started(SCHEMA_VERSION), paused(1), paused(2), paused(3)] {
-            write_event(&mut file, &event).unwrap();
-        }
-        let mut replay = replay(&path, Pace::Stepwise).unwrap();
-        assert_eq!(replay.events.blocking_recv(), Some(started(SCHEMA_VERSION)));
-        for at_us in [1, 2] {
-            assert!(replay.events.is_empty());
-            replay.step.send(()).unwrap();
-            assert_eq!(replay.events.blocking_recv(), Some(paused(at_us)));
-        }
-        replay.commands.send(Command::Leave).unwrap();
-        replay.thread.join().unwrap().unwrap();
-        assert_eq!(replay.events.blocking_recv(), None);
-    }
-}
+mod tests;

@@ -12,7 +12,8 @@ use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use maelstrom::engine::event::Stream;
 use maelstrom::engine::forwarding::Forwarding;
 use maelstrom::engine::job::{
-    ContainerSpec, ExitStatus, Job, JobEnd, Network, Placement, Privileges, ProcessSpec, Root,
+    ContainerSpec, ExitStatus, Job, JobEnd, Network, OutputPipes, Placement, Privileges,
+    ProcessSpec, Root,
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -253,6 +254,7 @@ impl Surroundings {
             }),
             resident: None,
             timeout: None,
+            output: OutputPipes::Separate,
             placement: self.placement.clone(),
         }
     }

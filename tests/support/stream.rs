@@ -198,6 +198,7 @@ impl Script {
             memory_peak_bytes: 34 << 20,
             stdout_bytes: 120,
             stderr_bytes: 480,
+            joined_bytes: 0,
             location,
         })));
     }

@@ -156,13 +156,42 @@ fn facts_are_read_from_the_kernels_texts() {
     assert!(!has_masked_proc(
         "30 29 0:5 / /proc/sys/fs/binfmt_misc rw - autofs x rw\n"
     ));
+    let stat = "12 (a) b (c)) S 3 12 12 0";
+    assert_eq!(name_and_parent(stat), Some(("a) b (c)", "3")));
+    assert_eq!(name_and_parent("garbage"), None);
+}
+
+#[test]
+fn an_engine_is_named_only_for_what_is_really_there() {
+    let docker = "30 29 0:5 / / rw - overlay o rw\n31 30 8:1 /x /etc/hosts rw - ext4 /dev/a rw\n";
+    let machine = "30 29 8:1 / / rw - ext4 /dev/a rw\n";
+    let files = [
+        "/.dockerenv",
+        "/run/.containerenv",
+        "/run/secrets/kubernetes.io",
+    ];
+    let told = |there: &[usize], variable: Option<&str>, mounts: &str, ancestor: &str| {
+        let there: Vec<&str> = there.iter().map(|at| files[*at]).collect();
+        engine(&Signs {
+            exists: &|path| there.iter().any(|known| path == Path::new(known)),
+            variable,
+            mounts,
+            ancestors: &[ancestor.to_owned(), "init".to_owned()],
+        })
+    };
+    assert_eq!(told(&[], None, machine, "sh"), None);
+    assert_eq!(told(&[], Some(""), machine, "sh"), None);
+    assert_eq!(told(&[0], None, docker, "sh"), Some(Engine::Docker));
+    // A virtual machine whose disk was made of an image.
+    assert_eq!(told(&[0], None, machine, "sh"), None);
+    assert_eq!(told(&[0], None, docker, "bwrap"), Some(Engine::Bubblewrap));
+    assert_eq!(told(&[], None, machine, "bwrap"), Some(Engine::Bubblewrap));
+    assert_eq!(told(&[1], None, machine, "sh"), Some(Engine::Podman));
     assert_eq!(
-        engine(|path| path.ends_with(".dockerenv"), None),
-        Some(Engine::Docker)
+        told(&[], Some("podman"), machine, "sh"),
+        Some(Engine::Podman)
     );
-    assert_eq!(
-        engine(|_| false, Some("systemd-nspawn")),
-        Some(Engine::Other)
-    );
-    assert_eq!(engine(|_| false, Some("")), None);
+    assert_eq!(told(&[2], None, machine, "sh"), Some(Engine::Other));
+    let nspawn = Some("systemd-nspawn");
+    assert_eq!(told(&[], nspawn, machine, "sh"), Some(Engine::Other));
 }

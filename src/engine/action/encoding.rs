@@ -1,6 +1,6 @@
 //! The canonical encoding of an action.
 //!
-//! Version 1: a header, then every field in the order of its declaration. Numbers are eight bytes,
+//! Version 2: a header, then every field in the order of its declaration. Numbers are eight bytes,
 //! least significant first; texts and lists begin with their length; every choice is one byte, and
 //! the numbers here are never given to another choice. So no two actions have the same encoding:
 //! reading it from its beginning, each byte's meaning is settled by those before it.
@@ -15,9 +15,10 @@ use crate::container::spec::{
     BindAccess, ContainerSpec, Device, Mount, MountKind, Network, Privileges, ProcessSpec, Root,
     RootAccess, SkeletonEntry, SkeletonKind, WhenForbidden,
 };
+use crate::engine::job::OutputPipes;
 
 /// Changes with every change to the encoding, so that encodings of two versions never meet.
-const HEADER: &[u8] = b"maelstrom action 1\n";
+const HEADER: &[u8] = b"maelstrom action 2\n";
 
 /// Writes an encoding from front to back.
 #[derive(Debug)]
@@ -182,6 +183,14 @@ impl Encoder {
                 self.number(timeout.subsec_nanos().into());
             }
         }
+    }
+
+    /// What its output streams are: a program can tell whether they are one.
+    pub fn output(&mut self, output: OutputPipes) {
+        self.choice(match output {
+            OutputPipes::Separate => 0,
+            OutputPipes::Joined => 1,
+        });
     }
 
     /// What a file or directory of the host holds.

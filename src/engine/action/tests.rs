@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::container::spec::*;
-use crate::engine::job::{Placement, Resident};
+use crate::engine::job::{OutputPipes, Placement, Resident};
 
 /// Few letters and a separator, so that texts of one another's parts are common.
 fn text() -> impl Strategy<Value = OsString> {
@@ -116,14 +116,18 @@ fn contents_of(container: &ContainerSpec, seed: u8) -> Arc<Contents> {
 fn action() -> impl Strategy<Value = Action> {
     let timeout = prop::option::of((0u64..3, 0u32..3).prop_map(|(s, ns)| Duration::new(s, ns)));
     let resident = prop::option::of(process().prop_map(Arc::new));
-    let parts = (container(), process(), resident, timeout, 0u8..2);
-    parts.prop_map(|(container, process, resident, timeout, seed)| Action {
-        contents: contents_of(&container, seed),
-        container: Arc::new(container),
-        process: Arc::new(process),
-        resident,
-        timeout,
-    })
+    let output = prop::sample::select(vec![OutputPipes::Separate, OutputPipes::Joined]);
+    let parts = (container(), process(), resident, timeout, output, 0u8..2);
+    parts.prop_map(
+        |(container, process, resident, timeout, output, seed)| Action {
+            contents: contents_of(&container, seed),
+            container: Arc::new(container),
+            process: Arc::new(process),
+            resident,
+            timeout,
+            output,
+        },
+    )
 }
 
 /// The action with one of its parts taken from the other.
@@ -144,6 +148,7 @@ fn crossed(one: &Action, other: &Action, part: u8) -> Action {
         9 => process.environment = Arc::clone(&other.process.environment),
         10 => process.working_directory = Arc::clone(&other.process.working_directory),
         11 => crossed.timeout = other.timeout,
+        14 => crossed.output = other.output,
         13 => crossed.resident = other.resident.clone(),
         _ => {}
     }
@@ -154,7 +159,7 @@ fn crossed(one: &Action, other: &Action, part: u8) -> Action {
 
 proptest! {
     #[test]
-    fn a_change_to_any_part_changes_the_digest(one in action(), other in action(), part in 0u8..14) {
+    fn a_change_to_any_part_changes_the_digest(one in action(), other in action(), part in 0u8..15) {
         let one = Action { contents: contents_of(&one.container, 0), ..one };
         let crossed = crossed(&one, &other, part);
         prop_assert_eq!(one.digest() == crossed.digest(), one == crossed);
@@ -173,6 +178,7 @@ proptest! {
             process: Arc::clone(&one.process),
             resident: one.resident.clone().map(Resident::wanted),
             timeout: one.timeout,
+            output: one.output,
         };
         let made = Action::new(&job, &one.contents);
         prop_assert_eq!(made.as_ref(), Ok(&one));
@@ -209,6 +215,6 @@ fn the_encoding_stays_what_it_is() {
     for zeros in (2..20).rev() {
         shown = shown.replace(&r"\x00".repeat(zeros), &format!("<{zeros}>"));
     }
-    let expected = r"maelstrom action 1\n<17>\x01\t<7>localhost<17>\x04<7>true\x01<7>\x02<7>-x\x01<7>\x04<7>PATH\r<7>/usr/bin:/bin\x01<7>/\x01\x01<8>e\xcd\x1d<4>";
+    let expected = r"maelstrom action 2\n<17>\x01\t<7>localhost<17>\x04<7>true\x01<7>\x02<7>-x\x01<7>\x04<7>PATH\r<7>/usr/bin:/bin\x01<7>/\x01\x01<8>e\xcd\x1d<5>";
     assert_eq!(shown, expected);
 }

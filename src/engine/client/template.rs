@@ -11,7 +11,7 @@ use super::{
 };
 use crate::engine::backend::Rank;
 use crate::engine::backend::broker::prepare::Common;
-use crate::engine::job::{BindAccess, Carried, Inputs, Job, Placement, ProcessSpec};
+use crate::engine::job::{BindAccess, Carried, Inputs, Job, OutputPipes, Placement, ProcessSpec};
 
 /// What many jobs have in common: a container, and how programs start in it.
 #[derive(Clone, Debug)]
@@ -139,6 +139,7 @@ impl Defined {
             }),
             resident: None,
             timeout: request.timeout,
+            output: OutputPipes::Separate,
             placement: Placement::Anywhere(Arc::clone(&common.inputs)),
         };
         let rank = Rank {

@@ -349,8 +349,10 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
             BackendEvent::Finished { job, result } => match Role::of(job) {
                 Role::Attempt(test, attempt) => {
                     let memory = self.memories.remove(&job).unwrap_or_default();
-                    let Followed { stdout, reading } = self.read_end(&result, memory);
-                    self.output((test, attempt), Stream::Stdout, stdout);
+                    let Followed { held, reading } = self.read_end(&result, memory);
+                    if let Some((stream, bytes)) = held {
+                        self.output((test, attempt), stream, bytes);
+                    }
                     self.tell(Input::Finished {
                         test,
                         attempt,
@@ -398,7 +400,7 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
             (Memory::Follower(mut follower), status) => follower.ended(status),
             (Memory::Tails(_), None) => Followed::default(),
             (Memory::Tails(tails), Some(status)) => Followed {
-                stdout: Vec::new(),
+                held: None,
                 reading: self.framework.read(status, tails.stdout(), tails.stderr()),
             },
         }

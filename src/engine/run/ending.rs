@@ -79,6 +79,7 @@ pub fn blank(test: TestId, attempt: Attempt, outcome: Outcome) -> Finished {
         memory_peak_bytes: 0,
         stdout_bytes: 0,
         stderr_bytes: 0,
+        joined_bytes: 0,
         location: None,
     }
 }

@@ -183,7 +183,8 @@ impl Helpers {
         }
         match stream {
             Stream::Stdout => helper.stdout.extend_from_slice(bytes),
-            Stream::Stderr => helper.stderr.extend_from_slice(bytes),
+            // Both in one are nobody's answer.
+            Stream::Stderr | Stream::Joined => helper.stderr.extend_from_slice(bytes),
         }
         Verdict::GoOn
     }

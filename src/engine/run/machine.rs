@@ -38,7 +38,7 @@ use super::describe::describe;
 use super::message::{AtEnd, Effect, Input, Wishes};
 use super::tally::Tally;
 use crate::engine::backend::Rank;
-use crate::engine::event::{Command, EventKind, RoundCause, RunStarted};
+use crate::engine::event::{Command, EventKind, RoundCause, RunStarted, Stream};
 use crate::engine::ids::{Attempt, TestId};
 use crate::engine::job::{Ignored, Job, TestKey};
 
@@ -112,14 +112,27 @@ impl Work {
 
 #[derive(Debug)]
 enum Active {
-    Queued {
-        since_us: u64,
-    },
-    Running {
-        queued_us: u64,
-        stdout_bytes: u64,
-        stderr_bytes: u64,
-    },
+    Queued { since_us: u64 },
+    Running { queued_us: u64, written: Written },
+}
+
+/// How many bytes an attempt has written to each stream.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    stdout: u64,
+    stderr: u64,
+    joined: u64,
+}
+
+impl Written {
+    fn add(&mut self, stream: Stream, bytes: u64) {
+        let written = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+            Stream::Joined => &mut self.joined,
+        };
+        *written = written.saturating_add(bytes);
+    }
 }
 
 /// Whether the backend is there.

@@ -20,7 +20,8 @@ impl Default for Memory {
     }
 }
 
-/// The ends of both streams of one attempt.
+/// The ends of the streams of one attempt. Where they are one, its end stands for standard error's:
+/// that is where failures are told.
 #[derive(Debug, Default)]
 pub struct Tails {
     stdout: Vec<u8>,
@@ -32,7 +33,7 @@ impl Tails {
     pub fn push(&mut self, stream: Stream, bytes: &[u8]) {
         let tail = match stream {
             Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
+            Stream::Stderr | Stream::Joined => &mut self.stderr,
         };
         let newest = bytes.split_at(bytes.len().saturating_sub(TAIL_BYTES_MAX)).1;
         // Dropping only when there is twice as much makes each byte move once on average.
@@ -48,7 +49,7 @@ impl Tails {
         end(&self.stdout)
     }
 
-    /// The end of standard error.
+    /// The end of standard error, or of both streams if they are one.
     pub fn stderr(&self) -> &[u8] {
         end(&self.stderr)
     }

@@ -17,8 +17,8 @@ use crate::container::digest::Digest;
 use crate::container::message::Discarded;
 use crate::engine::event::Stream;
 use crate::engine::job::{
-    BindAccess, ContainerSpec, ExitStatus, JobEnd, JobResult, MountKind, Network, Privileges,
-    ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind, WhenForbidden,
+    BindAccess, ContainerSpec, ExitStatus, JobEnd, JobResult, MountKind, Network, OutputPipes,
+    Privileges, ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind, WhenForbidden,
 };
 
 /// Why a container can't be described to another machine.
@@ -220,6 +220,15 @@ pub fn stream(stream: Stream) -> v1::Stream {
     match stream {
         Stream::Stdout => v1::Stream::Stdout,
         Stream::Stderr => v1::Stream::Stderr,
+        Stream::Joined => v1::Stream::Joined,
+    }
+}
+
+/// What a job's output streams are.
+pub fn output_pipes(output: OutputPipes) -> v1::OutputPipes {
+    match output {
+        OutputPipes::Separate => v1::OutputPipes::Separate,
+        OutputPipes::Joined => v1::OutputPipes::Joined,
     }
 }
 

@@ -309,6 +309,7 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
                 process: order.process,
                 resident: resident.map(Resident::wanted),
                 timeout: order.timeout,
+                output: order.output,
                 placement: Placement::Here,
             };
             let grace = order.grace.unwrap_or(GRACE_DEFAULT);

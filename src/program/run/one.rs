@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::ending::{Ending, ending};
+use super::passing::output_pipes;
 use crate::engine::backend::local::LocalBackend;
 use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use crate::engine::event::EventKind;
@@ -30,7 +31,8 @@ pub async fn run(
     interrupts: &mut UnboundedReceiver<Interrupt>,
 ) -> Result<Ending, Failure> {
     const JOB: JobId = JobId(0);
-    backend.submit(JOB, job, Rank::default());
+    let output = output_pipes();
+    backend.submit(JOB, Job { output, ..job }, Rank::default());
     let mut stop = Stop::Terminate;
     let mut unheard = None;
     let ending = loop {
@@ -80,7 +82,7 @@ fn pass_on(stream: Stream, bytes: &[u8]) -> io::Result<()> {
         to.flush()
     }
     match stream {
-        Stream::Stdout => write(io::stdout().lock(), bytes),
+        Stream::Stdout | Stream::Joined => write(io::stdout().lock(), bytes),
         Stream::Stderr => write(io::stderr().lock(), bytes),
     }
 }

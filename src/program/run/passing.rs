@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::engine::event::Notice;
+use crate::engine::job::OutputPipes;
 use crate::program::failure::Failure;
 use crate::ui::report::{Output, OutputError, write_notice};
 use crate::ui::style::Colour;
@@ -127,6 +128,15 @@ fn telling(tell: &UnboundedSender<()>) -> impl FnOnce() + Send + use<> {
 
 /// Whether two descriptors lead to the same file, terminal or pipe. Where it cannot be told they are
 /// taken for two.
+/// What jobs' output streams are to be, so that where this process's streams are one, what jobs write
+/// is in order.
+pub fn output_pipes() -> OutputPipes {
+    match are_same(io::stdout(), io::stderr()) {
+        true => OutputPipes::Joined,
+        false => OutputPipes::Separate,
+    }
+}
+
 fn are_same(one: impl AsFd, other: impl AsFd) -> bool {
     match (identity(&one), identity(&other)) {
         (Ok(one), Ok(other)) => one == other,

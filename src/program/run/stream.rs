@@ -14,13 +14,14 @@ use tempfile::SpooledTempFile;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
 use super::ending::{Ending, ending};
-use super::passing::{Passing, Reader};
+use super::passing::{Passing, Reader, output_pipes};
 use crate::engine::backend::any::AnyBackend;
 use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
 use crate::engine::error::with_causes;
 use crate::engine::event::EventKind;
 use crate::engine::event::Stream;
 use crate::engine::exit_code;
+use crate::engine::job::Job;
 use crate::engine::run::signals::Interrupt;
 use crate::engine::spec::job::Entry;
 use crate::program::failure::{self, Failure};
@@ -181,7 +182,8 @@ impl<'a> Run<'a> {
         match made {
             Ok(job) => {
                 self.outputs.insert(id, None);
-                self.backend.submit(id, job, rank);
+                let output = output_pipes();
+                self.backend.submit(id, Job { output, ..job }, rank);
                 Ok(())
             }
             Err(error) => {
@@ -222,7 +224,7 @@ impl<'a> Run<'a> {
                 let output = self.outputs.entry(job).or_default();
                 let output = output.get_or_insert_with(Output::new);
                 let stream = match stream {
-                    Stream::Stdout => &mut output.stdout,
+                    Stream::Stdout | Stream::Joined => &mut output.stdout,
                     Stream::Stderr => &mut output.stderr,
                 };
                 stream.write_all(&bytes).map_err(infrastructure)

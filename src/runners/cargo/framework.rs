@@ -361,8 +361,10 @@ impl Framework for CargoFramework {
         let directory = &self.invocation.directory;
         let root = self.root.get().unwrap_or(directory);
         let places = (root.clone(), directory.clone());
+        let framing = self.listed.framing(test, &asked);
         Some(Box::new(Reader::new(
             asked,
+            framing,
             whole_pattern(test),
             places,
             self.settings.isolation,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::event::Isolation;
-use crate::engine::job::{ContainerSpec, Inputs, Job, Placement, ProcessSpec};
+use crate::engine::job::{ContainerSpec, Inputs, Job, OutputPipes, Placement, ProcessSpec};
 use crate::runners::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
 use crate::runners::sandbox::container::host_path::HostPath;
 use crate::runners::sandbox::container::inputs::{inputs, with_built};
@@ -287,7 +287,11 @@ impl BinaryJobs {
     /// Lists the tests, or some of them.
     pub fn list(&self, which: &[&str], timeout: Duration) -> Job {
         let arguments = LIST.iter().chain(which).map(OsString::from).collect();
-        self.job(arguments, Some(timeout))
+        Job {
+            // Its standard output is read.
+            output: OutputPipes::Separate,
+            ..self.job(arguments, Some(timeout))
+        }
     }
 
     /// Runs one test.
@@ -331,6 +335,7 @@ impl BinaryJobs {
             }),
             resident: None,
             timeout,
+            output: OutputPipes::Joined,
         }
     }
 }

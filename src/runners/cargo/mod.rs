@@ -27,6 +27,7 @@ pub mod discovery;
 pub mod environment;
 pub mod error;
 pub mod framework;
+mod framing;
 pub mod jobs;
 mod listed;
 pub mod listing;

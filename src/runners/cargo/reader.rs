@@ -1,8 +1,9 @@
 //! Reads along while one test writes, and judges it by what its test binary says ([`transcript`]).
 //!
-//! Everything is shown as it was written.
+//! Everything is shown as it was written, but for what libtest writes around it ([`framing`]).
 //!
 //! [`transcript`]: super::transcript
+//! [`framing`]: super::framing
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use crate::engine::run::tail::Tails;
 use crate::runners::sandbox::hints::hint;
 use crate::runners::sandbox::specified::files;
 
+use super::framing::Framing;
 use super::listing::Listing;
 use super::location;
 use super::target::Harness;
@@ -38,6 +40,8 @@ enum Answers {
         count: Option<u32>,
         /// How many tests there are of a name, where it is not one.
         namesakes: HashMap<String, u32>,
+        /// Whether it is libtest itself.
+        harness: Harness,
     },
 }
 
@@ -52,6 +56,7 @@ impl Listed {
                 let all = all.fold(0u32, u32::saturating_add);
                 let several = tests.iter().filter(|test| test.count != 1);
                 Answers::InWords {
+                    harness,
                     count: (harness == Harness::Libtest && plain).then_some(all),
                     namesakes: several
                         .map(|test| (test.name.clone(), test.count))
@@ -63,9 +68,15 @@ impl Listed {
         let twins = known.get(&binary).is_some_and(|known| *known != answers);
         let answers = match (twins, answers) {
             // Of another version of the package, or of an earlier round.
-            (true, Answers::InWords { namesakes, .. }) => Answers::InWords {
+            (
+                true,
+                Answers::InWords {
+                    namesakes, harness, ..
+                },
+            ) => Answers::InWords {
                 count: None,
                 namesakes,
+                harness,
             },
             (_, answers) => answers,
         };
@@ -78,9 +89,11 @@ impl Listed {
         let binary = (test.package.clone(), test.artifact.clone());
         let (total, count) = match self.known().get(&binary) {
             Some(Answers::ByStatus) => return None,
-            Some(Answers::InWords { count, namesakes }) => {
-                (*count, namesakes.get(&test.name).copied().unwrap_or(1))
-            }
+            Some(Answers::InWords {
+                count,
+                namesakes,
+                harness: _,
+            }) => (*count, namesakes.get(&test.name).copied().unwrap_or(1)),
             None => (None, 1),
         };
         Some(Asked {
@@ -89,6 +102,18 @@ impl Listed {
             others: total.map(|total| total.saturating_sub(count)),
             form,
         })
+    }
+
+    /// What a test's process writes around the test's own output, if that is known.
+    pub fn framing(&self, test: &TestKey, asked: &Asked) -> Option<Framing> {
+        let binary = (test.package.clone(), test.artifact.clone());
+        match self.known().get(&binary) {
+            Some(Answers::InWords {
+                harness: Harness::Libtest,
+                ..
+            }) => Framing::of(asked),
+            Some(Answers::InWords { .. } | Answers::ByStatus) | None => None,
+        }
     }
 
     /// Nothing is known any more.
@@ -104,6 +129,9 @@ impl Listed {
 /// Reads what one attempt of a test writes.
 pub struct Reader {
     transcript: Transcript,
+    framing: Option<Framing>,
+    /// The stream that the process answers on.
+    answers: Stream,
     tails: Tails,
     /// What selects the test's binary among `--whole`.
     pattern: String,
@@ -120,6 +148,7 @@ impl Reader {
     /// paths start and where we were called.
     pub fn new(
         asked: Asked,
+        framing: Option<Framing>,
         pattern: String,
         places: (PathBuf, PathBuf),
         isolation: Isolation,
@@ -127,6 +156,8 @@ impl Reader {
         let (root, directory) = places;
         Reader {
             transcript: Transcript::new(asked),
+            framing,
+            answers: Stream::Stdout,
             tails: Tails::default(),
             pattern,
             root,
@@ -166,10 +197,16 @@ impl Follower for Reader {
     fn wrote(&mut self, stream: Stream, bytes: Vec<u8>) -> Vec<u8> {
         self.tails.push(stream, &bytes);
         match stream {
-            Stream::Stdout => self.transcript.wrote(&bytes),
-            Stream::Stderr => {}
+            Stream::Stdout | Stream::Joined => {
+                self.answers = stream;
+                self.transcript.wrote(&bytes);
+                match &mut self.framing {
+                    Some(framing) => framing.wrote(&bytes),
+                    None => bytes,
+                }
+            }
+            Stream::Stderr => bytes,
         }
-        bytes
     }
 
     fn ended(&mut self, status: Option<ExitStatus>) -> Followed {
@@ -183,8 +220,9 @@ impl Follower for Reader {
                 &self.directory,
             ),
         };
+        let held = self.framing.as_mut().map(Framing::ended);
         Followed {
-            stdout: Vec::new(),
+            held: held.map(|held| (self.answers, held)),
             reading: Reading {
                 judgement,
                 location,
@@ -310,6 +348,7 @@ mod tests {
         let asked = Listed::default().asked(&key("a"), Form::Pretty).unwrap();
         let mut reader = Reader::new(
             asked,
+            None,
             String::new(),
             ("/w".into(), "/w".into()),
             Isolation::Process,

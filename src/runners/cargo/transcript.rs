@@ -13,9 +13,11 @@
 //! ```
 //!
 //! What a test writes may look the same (a test of a test runner, say) and may stand in the middle
-//! of such a line, if a thread goes on writing. So the first header counts and the last result; a
-//! result must have the right numbers, and stand after the test's own name. Where it is known how
-//! many tests the binary has, the number of those that were left out must be right, too.
+//! of such a line, if a thread goes on writing, or wherever standard error is the same pipe. So the
+//! first header counts and the last result; a result must have the right numbers, and stand after the
+//! test's own name. Where it is known how many tests the binary has, the number of those that were
+//! left out must be right, too. Whether the test passed is what those numbers say: libtest writes
+//! them at once, and nothing can come between them.
 //!
 //! libtest's forms (pretty, terse, JSON, JUnit) are understood, and what Criterion says when it tests
 //! a benchmark.
@@ -25,7 +27,7 @@
 use std::ffi::OsString;
 
 use memchr::memmem;
-use serde_json::Value;
+use serde_json::{Deserializer, Value};
 
 /// So much of the end of a line is looked at.
 const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -102,7 +104,7 @@ impl Form {
     }
 }
 
-/// Reads what one process writes to its standard output.
+/// Reads what one process writes to its standard output, or to both streams in one.
 #[derive(Clone, Debug)]
 pub struct Transcript {
     asked: Asked,
@@ -122,9 +124,8 @@ enum Named {
     Not,
     /// The name, with something else after it than an outcome.
     Alone,
-    Ok,
+    Ended,
     Ignored(Option<String>),
-    Failed,
 }
 
 /// What was said of all tests that ran.
@@ -135,7 +136,7 @@ struct End {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
+pub(super) struct Counts {
     passed: u32,
     failed: u32,
     ignored: u32,
@@ -215,8 +216,7 @@ impl Transcript {
                 reason: reason.clone(),
             },
             (_, true) if ignored == count => Said::Ignored { reason: None },
-            (Named::Failed, true) => Said::Failed,
-            (Named::Not | Named::Alone | Named::Ok | Named::Ignored(_), true) => Said::Passed,
+            (_, true) => Said::Passed,
         }
     }
 
@@ -253,7 +253,6 @@ impl Transcript {
         if let Some(counts) = counts(line) {
             let named = self.named.clone();
             self.end = Some(End { counts, named });
-            return;
         }
         if memmem::find(line, b"test ").is_some()
             && let Some(after) = after_name(&single_spaced(line), &self.needle)
@@ -278,11 +277,13 @@ impl Transcript {
     }
 
     fn json(&mut self, line: &[u8]) {
-        // A test may have begun the line.
-        let Some(from) = memchr::memchr(b'{', line) else {
+        // A test may have begun the line, and may go on with it.
+        let Some(from) = memmem::rfind(line, br#"{ "type""#).or_else(|| memchr::memchr(b'{', line))
+        else {
             return;
         };
-        let Ok(value) = serde_json::from_slice::<Value>(line.split_at(from).1) else {
+        let mut values = Deserializer::from_slice(line.split_at(from).1).into_iter::<Value>();
+        let Some(Ok(value)) = values.next() else {
             return;
         };
         let text = |key: &str| value.get(key).and_then(Value::as_str);
@@ -306,12 +307,13 @@ impl Transcript {
                 let named = self.named.clone();
                 self.end = Some(End { counts, named });
             }
-            (Some("bench"), _) if text("name") == Some(&self.asked.name) => self.named = Named::Ok,
+            (Some("bench"), _) if text("name") == Some(&self.asked.name) => {
+                self.named = Named::Ended
+            }
             (Some("test"), Some(event)) if text("name") == Some(&self.asked.name) => {
                 let message = text("message").map(str::to_owned);
                 self.named = match event {
-                    "ok" => Named::Ok,
-                    "failed" | "timeout" => Named::Failed,
+                    "ok" | "failed" | "timeout" => Named::Ended,
                     "ignored" => Named::Ignored(message),
                     _ => Named::Alone,
                 };
@@ -351,7 +353,7 @@ impl Transcript {
 }
 
 /// Reads `running 1 test`.
-fn header(line: &[u8]) -> Option<u32> {
+pub(super) fn header(line: &[u8]) -> Option<u32> {
     let rest = line.strip_prefix(b"running ")?;
     let (number, rest) = leading_number(rest)?;
     let rest = rest.strip_prefix(b" test")?;
@@ -361,7 +363,7 @@ fn header(line: &[u8]) -> Option<u32> {
 
 /// Reads `. 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out`, the last on the line. libtest
 /// writes it in one piece.
-fn counts(line: &[u8]) -> Option<Counts> {
+pub(super) fn counts(line: &[u8]) -> Option<Counts> {
     let last = memmem::rfind(line, b" passed; ")?;
     let start = line.split_at(last).0;
     let digits = start.iter().rev().take_while(|byte| byte.is_ascii_digit());
@@ -413,17 +415,20 @@ fn outcome(line: &[u8]) -> Named {
     if begins(b"ignored") {
         let reason = plain.strip_prefix(b"ignored, ");
         Named::Ignored(reason.map(|reason| String::from_utf8_lossy(reason).into_owned()))
-    } else if begins(b"FAILED") || plain.ends_with(b"FAILED") {
-        Named::Failed
-    } else if begins(b"ok") || begins(b"bench") || plain.ends_with(b"ok") {
-        Named::Ok
+    } else if [b"ok".as_slice(), b"bench", b"FAILED"]
+        .iter()
+        .any(|word| begins(word))
+        || plain.ends_with(b"ok")
+        || plain.ends_with(b"FAILED")
+    {
+        Named::Ended
     } else {
         Named::Alone
     }
 }
 
 /// The bytes without the sequences that colour them.
-fn without_escapes(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn without_escapes(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((first, after)) = rest.split_first() {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::engine::event::Isolation;
-use crate::engine::job::{ContainerSpec, Job, Placement, ProcessSpec};
+use crate::engine::job::{ContainerSpec, Job, OutputPipes, Placement, ProcessSpec};
 use crate::engine::libraries::{ElfError, shared_libraries};
 use crate::runners::sandbox::container::facts::{HostFacts, Lent, Libraries, WorkspaceFacts};
 use crate::runners::sandbox::container::host_path::HostPath;
@@ -281,6 +281,8 @@ impl BinaryJobs {
         Job {
             // Short work on which everything waits.
             placement: Placement::Here,
+            // Its standard output is read.
+            output: OutputPipes::Separate,
             ..self.job(vec![LIST.into()], Some(timeout))
         }
     }
@@ -305,6 +307,7 @@ impl BinaryJobs {
             }),
             timeout,
             resident: None,
+            output: OutputPipes::Joined,
         }
     }
 }

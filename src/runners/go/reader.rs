@@ -30,7 +30,7 @@ const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// So many parts of one test are told of.
 const PARTS_MAX: usize = 10_000;
 
-/// Kept of the last line before a frame, where the reason for a skip stands.
+/// Kept of a line: the reason for a skip, and where a test failed.
 const LINE_BYTES_MAX: usize = 1024;
 
 /// Reads what one test writes.
@@ -39,10 +39,13 @@ pub struct Reader {
     test: String,
     package: Arc<str>,
     places: Places,
+    /// Where the test binary writes its frames.
+    framed: Stream,
     /// The beginning of a frame whose end is still to come, without its marker.
     frame: Option<Vec<u8>>,
     line: Vec<u8>,
-    last_line: Vec<u8>,
+    /// The last line by which the test said something of itself.
+    last_message: Vec<u8>,
     parts: Vec<Part>,
     own: Own,
     tails: Tails,
@@ -96,9 +99,10 @@ impl Reader {
             test: test.name.clone(),
             package: test.package.clone(),
             places,
+            framed: Stream::Stdout,
             frame: None,
             line: Vec::new(),
-            last_line: Vec::new(),
+            last_message: Vec::new(),
             parts: Vec::new(),
             own: Own::Unseen,
             tails: Tails::default(),
@@ -164,7 +168,14 @@ impl Reader {
             self.line.extend(piece.iter().take(room));
             if piece.ends_with(b"\n") {
                 self.places.stdout(&self.line);
-                self.last_line = std::mem::take(&mut self.line);
+                let line = std::mem::take(&mut self.line);
+                if self
+                    .places
+                    .without(&String::from_utf8_lossy(&line))
+                    .is_some()
+                {
+                    self.last_message = line;
+                }
             }
         }
     }
@@ -175,6 +186,7 @@ impl Reader {
         let end: &[u8] = if is_whole { b"\n" } else { b"" };
         match read_frame(&text) {
             Frame::Running { name } => {
+                self.last_message.clear();
                 if name == self.test && self.own == Own::Unseen {
                     self.own = Own::Running;
                 }
@@ -195,7 +207,7 @@ impl Reader {
 
     fn ended_part(&mut self, ended: &Ended<'_>) -> How {
         let reason = || {
-            let line = String::from_utf8_lossy(&self.last_line);
+            let line = String::from_utf8_lossy(&self.last_message);
             self.places.without(&line).map(str::to_owned)
         };
         if ended.name == self.test {
@@ -224,6 +236,7 @@ impl Reader {
                 duration: ended.duration,
             });
         }
+        self.last_message.clear();
         ended.how
     }
 
@@ -268,19 +281,28 @@ impl Follower for Reader {
     fn wrote(&mut self, stream: Stream, bytes: Vec<u8>) -> Vec<u8> {
         self.tails.push(stream, &bytes);
         match stream {
-            Stream::Stdout => self.stdout(&bytes),
+            Stream::Stdout => {
+                self.framed = Stream::Stdout;
+                self.stdout(&bytes)
+            }
             Stream::Stderr => {
                 self.places.stderr(&bytes);
                 bytes
+            }
+            Stream::Joined => {
+                self.framed = Stream::Joined;
+                let shown = self.stdout(&bytes);
+                self.places.stderr(&shown);
+                shown
             }
         }
     }
 
     fn ended(&mut self, status: Option<ExitStatus>) -> Followed {
         let held = self.frame.take();
-        let stdout = held.map_or_else(Vec::new, |frame| self.take_frame(frame, false));
+        let held = held.map(|frame| self.take_frame(frame, false));
         Followed {
-            stdout,
+            held: held.map(|held| (self.framed, held)),
             reading: Reading {
                 judgement: status.map_or(Judgement::ByStatus, |status| self.judge(status)),
                 location: self.places.found(),

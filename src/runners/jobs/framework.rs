@@ -8,7 +8,7 @@ use crate::engine::error::with_causes;
 use crate::engine::event::{EventKind, SourceLocation};
 use crate::engine::exit_code;
 use crate::engine::framework::{BrokenEntry, DiscoveryError, DiscoverySummary, Framework, Host};
-use crate::engine::job::{TestCase, TestKey};
+use crate::engine::job::{Job, OutputPipes, TestCase, TestKey};
 use crate::engine::spec::job::{Entry, JobSpecification};
 
 use super::input::{self, InputError};
@@ -86,7 +86,11 @@ impl Framework for JobsFramework {
                         key,
                         title,
                         ignored: None,
-                        job,
+                        job: Job {
+                            // Whoever looks on reads both together.
+                            output: OutputPipes::Joined,
+                            ..job
+                        },
                     };
                     host.found_at(priority, case);
                 }

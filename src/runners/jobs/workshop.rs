@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::event::Notice;
 use crate::engine::exit_code;
-use crate::engine::job::{Device, Inputs, Job, Mount, MountKind, Placement, ProcessSpec};
+use crate::engine::job::{
+    Device, Inputs, Job, Mount, MountKind, OutputPipes, Placement, ProcessSpec,
+};
 use crate::engine::materials::{Sources, Watcher};
 use crate::engine::spec::job::JobSpecification;
 use crate::engine::spec::{
@@ -179,6 +181,7 @@ impl Workshop {
             }),
             resident: None,
             timeout: given.timeout,
+            output: OutputPipes::Separate,
         })
     }
 

@@ -30,8 +30,8 @@ use sha2::{Digest, Sha256};
 use crate::engine::event::{EventKind, ExitStatus, Notice, Severity};
 use crate::engine::framework::{Captured, Host};
 use crate::engine::job::{
-    BindAccess, ContainerSpec, Device, Job, JobEnd, Mount, MountKind, Network, Placement,
-    Privileges, ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind,
+    BindAccess, ContainerSpec, Device, Job, JobEnd, Mount, MountKind, Network, OutputPipes,
+    Placement, Privileges, ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind,
 };
 use crate::engine::materials::{ImageMaterial, Materials};
 use crate::engine::private;
@@ -192,6 +192,7 @@ impl Installer<'_> {
                 process: Arc::new(process),
                 resident: None,
                 timeout: Some(INSTALL_MAX),
+                output: OutputPipes::Separate,
             });
             succeeded(uri, captured.await)?;
         }

@@ -13,7 +13,7 @@ use crate::engine::event::{ExitStatus, Isolation};
 use crate::engine::filter::PytestSubject;
 use crate::engine::framework::{BrokenEntry, Captured, Host};
 use crate::engine::job::{
-    Ignored, Job, JobEnd, Need, Placement, ProcessSpec, Resident, TestCase, TestKey,
+    Ignored, Job, JobEnd, Need, OutputPipes, Placement, ProcessSpec, Resident, TestCase, TestKey,
 };
 use crate::runners::sandbox::invocation::{Colours, Variables};
 use crate::runners::sandbox::specified::{Attention, Standard};
@@ -82,6 +82,7 @@ impl Shop<'_> {
             }),
             resident: None,
             timeout,
+            output: OutputPipes::Separate,
         }
     }
 
@@ -191,6 +192,7 @@ impl Shop<'_> {
             return Job {
                 resident: resident.map(Resident::wanted),
                 placement: self.surroundings.placement.clone(),
+                output: OutputPipes::Joined,
                 ..self.job(arguments, self.settings.timeout)
             };
         };
@@ -215,6 +217,7 @@ impl Shop<'_> {
             process: Arc::new(process),
             resident: resident.map(Resident::wanted),
             timeout: given.timeout,
+            output: OutputPipes::Joined,
         }
     }
 

@@ -131,6 +131,11 @@ impl App {
                     Timestamps::Hidden => Timestamps::Shown,
                 };
             }
+            Action::Streams if self.log.is_joined(&self.logs) => {
+                let text =
+                    "stdout and stderr of this test are one stream, so that their order is kept";
+                self.remark(text, Role::Notice, now_us);
+            }
             Action::Streams => self.log.set_streams(match self.log.streams {
                 Streams::Both => Streams::Stdout,
                 Streams::Stdout => Streams::Stderr,

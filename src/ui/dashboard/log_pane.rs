@@ -126,6 +126,11 @@ impl LogPane {
         self.key
     }
 
+    /// Whether stdout and stderr are one.
+    pub fn is_joined(&self, logs: &LogStore) -> bool {
+        self.key.is_some_and(|key| logs.is_joined(key))
+    }
+
     /// How many lines there are.
     pub fn line_count(&self, logs: &LogStore) -> usize {
         self.key.map_or(0, |key| logs.line_count(key, self.streams))

@@ -21,6 +21,7 @@ const HEADER_BYTES: usize = 13;
 
 const FLAG_STDERR: u8 = 1;
 const FLAG_NEWLINE: u8 = 2;
+const FLAG_JOINED: u8 = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Log {
@@ -36,7 +37,7 @@ pub(super) struct Log {
     styles_next: Option<Box<Styles>>,
     /// Text of this log in memory, partial lines included.
     pub resident_bytes: usize,
-    pub partial: Option<Box<[Partial; 2]>>,
+    pub partial: Option<Box<[Partial; 3]>>,
     pub in_resident_order: bool,
 }
 
@@ -44,22 +45,30 @@ pub(super) struct Log {
 pub(super) struct Counts {
     stdout: u32,
     stderr: u32,
+    joined: u32,
 }
 
 impl Counts {
     pub fn of(self, streams: Streams) -> usize {
         let (stdout, stderr) = (self.stdout as usize, self.stderr as usize);
-        match streams {
+        let of_their_own = match streams {
             Streams::Both => stdout + stderr,
             Streams::Stdout => stdout,
             Streams::Stderr => stderr,
-        }
+        };
+        of_their_own + self.joined as usize
+    }
+
+    /// Whether some are of both streams in one.
+    pub fn has_joined(self) -> bool {
+        self.joined > 0
     }
 
     fn add(&mut self, stream: Stream) {
         match stream {
             Stream::Stdout => self.stdout = self.stdout.saturating_add(1),
             Stream::Stderr => self.stderr = self.stderr.saturating_add(1),
+            Stream::Joined => self.joined = self.joined.saturating_add(1),
         }
     }
 
@@ -67,6 +76,7 @@ impl Counts {
         Counts {
             stdout: self.stdout.saturating_add(other.stdout),
             stderr: self.stderr.saturating_add(other.stderr),
+            joined: self.joined.saturating_add(other.joined),
         }
     }
 }
@@ -76,6 +86,7 @@ impl Counts {
 pub(super) struct Styles {
     stdout: Style,
     stderr: Style,
+    joined: Style,
 }
 
 impl Styles {
@@ -91,6 +102,7 @@ impl Styles {
         match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
+            Stream::Joined => &mut self.joined,
         }
     }
 
@@ -154,10 +166,11 @@ impl Log {
     /// if `end` is given or it has become too long.
     fn append_piece(&mut self, stream: Stream, text: &[u8], end: Option<LineEnd>, at_us: u64) {
         let partials = self.partial.get_or_insert_default();
-        let [stdout, stderr] = partials.as_mut();
-        let (partial, other) = match stream {
-            Stream::Stdout => (stdout, stderr),
-            Stream::Stderr => (stderr, stdout),
+        let [stdout, stderr, joined] = partials.as_mut();
+        let (partial, others) = match stream {
+            Stream::Stdout => (stdout, [stderr, joined]),
+            Stream::Stderr => (stderr, [stdout, joined]),
+            Stream::Joined => (joined, [stdout, stderr]),
         };
         if partial.bytes.is_empty() {
             partial.at_us = at_us;
@@ -170,13 +183,14 @@ impl Log {
         };
         let held = std::mem::take(&mut partial.bytes);
         let at_us = partial.at_us;
-        if other.bytes.is_empty() {
+        if others.iter().all(|other| other.bytes.is_empty()) {
             self.partial = None;
         }
         self.resident_bytes += text.len() + HEADER_BYTES;
         let flags = match stream {
             Stream::Stdout => 0,
             Stream::Stderr => FLAG_STDERR,
+            Stream::Joined => FLAG_JOINED,
         } | match end {
             LineEnd::Newline => FLAG_NEWLINE,
             LineEnd::Open => 0,
@@ -226,20 +240,24 @@ impl Log {
 
     /// Unfinished lines, the older one first.
     pub fn partials(&self, streams: Streams) -> impl Iterator<Item = Line<'_>> {
-        let mut lines = [None, None];
+        let mut lines = [None; 3];
         let mut styles = unboxed(&self.styles_next);
         if let Some(partials) = &self.partial {
-            let [stdout, stderr] = partials.as_ref();
-            lines =
-                [(Stream::Stdout, stdout), (Stream::Stderr, stderr)].map(|(stream, partial)| {
-                    (!partial.bytes.is_empty() && streams.contains(stream)).then_some(Line {
-                        stream,
-                        at_us: partial.at_us,
-                        bytes: &partial.bytes,
-                        begins: *styles.of(stream),
-                        end: LineEnd::Open,
-                    })
-                });
+            let [stdout, stderr, joined] = partials.as_ref();
+            let each = [
+                (Stream::Stdout, stdout),
+                (Stream::Stderr, stderr),
+                (Stream::Joined, joined),
+            ];
+            lines = each.map(|(stream, partial)| {
+                (!partial.bytes.is_empty() && streams.contains(stream)).then_some(Line {
+                    stream,
+                    at_us: partial.at_us,
+                    bytes: &partial.bytes,
+                    begins: *styles.of(stream),
+                    end: LineEnd::Open,
+                })
+            });
             lines.sort_by_key(|line| line.map(|line| line.at_us));
         }
         lines.into_iter().flatten()
@@ -294,9 +312,10 @@ impl<'a> Iterator for Records<'a> {
         let (len, rest) = rest.split_first_chunk::<4>()?;
         let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
         self.text = rest;
-        let stream = match flags & FLAG_STDERR {
+        let stream = match flags & (FLAG_STDERR | FLAG_JOINED) {
             0 => Stream::Stdout,
-            _ => Stream::Stderr,
+            FLAG_STDERR => Stream::Stderr,
+            _ => Stream::Joined,
         };
         Some(Line {
             stream,

@@ -23,8 +23,17 @@ impl Model {
         });
         self.phase = Phase::Running;
         self.over_us = None;
+        self.suspended_us = 0;
         self.rerun_queued = 0;
         self.flaky = 0;
+    }
+
+    /// How long the round has gone on at this moment of the run, or before the first the run itself.
+    /// That is what the summary says in the end.
+    pub fn round_us(&self, run_us: u64) -> u64 {
+        let began_us = self.round.as_ref().map_or(0, |round| round.started_us);
+        let passed_us = run_us.saturating_sub(began_us);
+        passed_us.saturating_sub(self.suspended_us)
     }
 
     /// Files changed: what is known of the tests is known of older ones. Of each only the latest

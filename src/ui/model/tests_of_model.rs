@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::engine::event::{
-    BackendInfo, ExitStatus, History, Isolation, RoundCause, SCHEMA_VERSION, Severity, TestInfo,
-    Timings,
+    BackendInfo, ExitStatus, History, Isolation, RoundCause, SCHEMA_VERSION, Severity, Summary,
+    TestInfo, Timings,
 };
 use crate::engine::ids::RunId;
 
@@ -48,6 +48,7 @@ fn finished(test: u32, attempt: u32, outcome: Outcome) -> EventKind {
         memory_peak_bytes: 0,
         stdout_bytes: 0,
         stderr_bytes: 0,
+        joined_bytes: 0,
         location: None,
     }))
 }
@@ -160,6 +161,37 @@ fn time_that_stood_still_counts_for_no_test() {
     assert_eq!(model.running().collect::<Vec<_>>(), [(101_000, TestId(0))]);
     apply(&mut model, 110_000, finished(0, 1, Outcome::Passed));
     assert_eq!(model.running().len(), 0);
+}
+
+#[test]
+fn the_clock_is_the_rounds_and_stands_still_between_two() {
+    let mut model = model_with(&["a"]);
+    let begin = |round, cause| EventKind::RoundStarted { round, cause };
+    let end = |round| EventKind::RoundFinished {
+        round,
+        summary: Summary::default(),
+    };
+    apply(&mut model, 1_000, begin(1, RoundCause::Start));
+    assert_eq!(model.round_us(4_000), 3_000);
+    apply(
+        &mut model,
+        5_000,
+        EventKind::Continued { suspended_us: 500 },
+    );
+    apply(&mut model, 6_000, end(1));
+    assert_eq!(model.over_us, Some(6_000));
+    assert_eq!(model.round_us(6_000), 4_500);
+    // Nobody runs anything.
+    apply(
+        &mut model,
+        50_000,
+        EventKind::Continued {
+            suspended_us: 40_000,
+        },
+    );
+    assert_eq!(model.round_us(6_000), 4_500);
+    apply(&mut model, 60_000, begin(2, RoundCause::Watch));
+    assert_eq!((model.over_us, model.round_us(60_500)), (None, 500));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::ui::log::{BUILD_LOG, LogStore, Streams};
+use crate::ui::log::{BUILD_LOG, LineEnd, LogStore, Streams};
 use crate::ui::model::Model;
 use crate::ui::style::{Colour, Paint};
 
@@ -35,7 +35,7 @@ pub fn write_build(
     logs.for_each_line(BUILD_LOG, Streams::Both, 0..usize::MAX, |line| {
         if !is_progress(line.bytes) {
             kept.extend_from_slice(line.bytes);
-            kept.push(b'\n');
+            kept.extend((line.end == LineEnd::Newline).then_some(b'\n'));
         }
     });
     write_build_output(out, colour, kept.trim_ascii_end())?;

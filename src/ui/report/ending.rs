@@ -6,10 +6,10 @@
 
 use std::io::{self, Write};
 
-use crate::engine::event::{Finished, Isolation, Notice, RoundCause, Severity, Summary};
+use crate::engine::event::{Finished, Isolation, Notice, RoundCause, Severity, Stream, Summary};
 use crate::engine::ids::TestId;
 use crate::ui::diagnostic;
-use crate::ui::log::{LogKey, LogStore, Streams};
+use crate::ui::log::{LineEnd, LogKey, LogStore, Streams};
 use crate::ui::model::{Model, TestState};
 use crate::ui::style::{Colour, Paint};
 
@@ -276,22 +276,55 @@ fn write_lines(
     bytes_max: usize,
 ) -> io::Result<()> {
     let mut result = Ok(());
+    let mut unfinished: Option<Unfinished> = None;
     logs.for_each_line(key, Streams::Both, range, |line| {
         if result.is_err() {
             return;
         }
-        let kept = line.bytes.get(..bytes_max).unwrap_or(line.bytes);
-        let cut = if kept.len() < line.bytes.len() {
-            " [cut]"
-        } else {
-            ""
-        };
+        // A long line is kept in pieces.
+        let before = unfinished.take();
+        let goes_on = before.filter(|before| before.stream == line.stream);
+        if before.is_some() && goes_on.is_none() {
+            result = writeln!(out);
+        }
+        let written = goes_on.map_or(0, |before| before.bytes);
+        let room = bytes_max.saturating_sub(written);
+        let kept = line.bytes.get(..room).unwrap_or(line.bytes);
+        let was_cut = written > bytes_max;
+        let is_cut = kept.len() < line.bytes.len();
         let shown = cleaner.line(kept);
-        result = shown
-            .split('\n')
-            .try_for_each(|part| writeln!(out, "    {part}{cut}"));
+        let parts = shown.split('\n').enumerate();
+        let shown: Vec<String> = parts
+            .map(|(number, part)| match (number, goes_on) {
+                (0, Some(_)) => part.to_owned(),
+                _ => format!("    {part}"),
+            })
+            .collect();
+        let cut = if is_cut && !was_cut { " [cut]" } else { "" };
+        let end = match line.end {
+            LineEnd::Newline => "\n",
+            LineEnd::Open => "",
+        };
+        if result.is_ok() {
+            result = write!(out, "{}{cut}{end}", shown.join("\n"));
+        }
+        unfinished = (line.end == LineEnd::Open).then_some(Unfinished {
+            stream: line.stream,
+            bytes: written + line.bytes.len(),
+        });
     });
-    result
+    match unfinished {
+        Some(_) => result.and_then(|()| writeln!(out)),
+        None => result,
+    }
+}
+
+/// A line of which more may come.
+#[derive(Clone, Copy)]
+struct Unfinished {
+    stream: Stream,
+    /// How much of it there was.
+    bytes: usize,
 }
 
 /// The attempt that tells most of a failure: its first failing one in the present round, or the

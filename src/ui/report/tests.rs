@@ -136,6 +136,7 @@ impl Story {
             memory_peak_bytes: 0,
             stdout_bytes: 0,
             stderr_bytes: 0,
+            joined_bytes: 0,
             location,
         })));
     }

@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
     use crate::engine::job::{
-        ContainerSpec, Inputs, Network, Placement, Privileges, ProcessSpec, Root,
+        ContainerSpec, Inputs, Network, OutputPipes, Placement, Privileges, ProcessSpec, Root,
     };
 
     fn job() -> Job {
@@ -162,6 +162,7 @@ mod tests {
                 environment: Arc::default(),
                 working_directory: Arc::from(Path::new("/")),
             }),
+            output: OutputPipes::Separate,
             resident: None,
             timeout: None,
             placement: Placement::Anywhere(Arc::new(Inputs::default())),

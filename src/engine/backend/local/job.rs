@@ -310,9 +310,8 @@ impl Assignment {
         }
         let (mut outputs, ordered) = match &*self.streams {
             Streams::NoInput | Streams::Input(_) => {
-                let (outputs, writers) = Outputs::open()?;
-                let [stdout, stderr] = writers.each_ref().map(AsFd::as_fd);
-                let ordered = container.run(image, self.streams.input(), [stdout, stderr]);
+                let (outputs, writers) = Outputs::open(self.job.output)?;
+                let ordered = container.run(image, self.streams.input(), writers.each());
                 (outputs, ordered)
             }
             Streams::Terminal(terminal) => {

@@ -6,7 +6,7 @@
 //! fill.
 
 use std::future::pending;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -16,6 +16,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use super::container::StartError;
 use crate::engine::event::Stream;
+use crate::engine::job::OutputPipes;
 
 /// How long a new job's output waits for a reader. Nobody sees it; a job that floods its pipe waits
 /// with it, once.
@@ -27,11 +28,19 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// Enough for what an ordinary test writes in all.
 const FIRST_BYTES: usize = 4 * 1024;
 
-/// Both output streams of a job.
+/// The output streams of a job, which may be one.
 pub struct Outputs {
     stdout: Output,
     stderr: Output,
     unwatched_until: Option<Instant>,
+}
+
+/// The job's ends of its output streams.
+pub enum Writers {
+    /// Of standard output and of standard error.
+    Separate([OwnedFd; 2]),
+    /// Of the pipe that is both.
+    Joined(OwnedFd),
 }
 
 /// One of them.
@@ -55,15 +64,27 @@ enum Pipe {
 
 impl Outputs {
     /// Opens the streams; the other ends are for the job.
-    pub fn open() -> Result<(Outputs, [OwnedFd; 2]), StartError> {
-        let (stdout, stdout_writer) = Output::open(Stream::Stdout)?;
-        let (stderr, stderr_writer) = Output::open(Stream::Stderr)?;
+    pub fn open(pipes: OutputPipes) -> Result<(Outputs, Writers), StartError> {
+        let unwatched_until = Some(Instant::now() + UNWATCHED);
+        let (stdout, stderr, writers) = match pipes {
+            OutputPipes::Separate => {
+                let (stdout, stdout_writer) = Output::open(Stream::Stdout)?;
+                let (stderr, stderr_writer) = Output::open(Stream::Stderr)?;
+                let writers = Writers::Separate([stdout_writer, stderr_writer]);
+                (stdout, stderr, writers)
+            }
+            OutputPipes::Joined => {
+                let (joined, writer) = Output::open(Stream::Joined)?;
+                let none = Output::closed(Stream::Stderr);
+                (joined, none, Writers::Joined(writer))
+            }
+        };
         let outputs = Outputs {
             stdout,
             stderr,
-            unwatched_until: Some(Instant::now() + UNWATCHED),
+            unwatched_until,
         };
-        Ok((outputs, [stdout_writer, stderr_writer]))
+        Ok((outputs, writers))
     }
 
     /// Those of a job that writes elsewhere.
@@ -98,6 +119,24 @@ impl Outputs {
             () = self.stderr.read() => {}
         }
         Ok(())
+    }
+}
+
+impl Writers {
+    /// Standard output and standard error.
+    pub fn each(&self) -> [BorrowedFd<'_>; 2] {
+        match self {
+            Writers::Separate([stdout, stderr]) => [stdout.as_fd(), stderr.as_fd()],
+            Writers::Joined(both) => [both.as_fd(), both.as_fd()],
+        }
+    }
+
+    /// Standard output and standard error, each a descriptor of its own.
+    pub fn into_each(self) -> std::io::Result<[OwnedFd; 2]> {
+        match self {
+            Writers::Separate(each) => Ok(each),
+            Writers::Joined(both) => Ok([both.try_clone()?, both]),
+        }
     }
 }
 

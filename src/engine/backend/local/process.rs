@@ -39,14 +39,17 @@ pub async fn run(assignment: &Assignment) -> Result<JobResult, StartError> {
         return Ok(JobResult::not_run(JobEnd::Cancelled));
     }
     let asked = Instant::now();
-    let (mut outputs, [stdout, stderr]) = Outputs::open()?;
+    let (mut outputs, writers) = Outputs::open(assignment.job.output)?;
     let input = match assignment.streams.input() {
         Some(input) => input.try_clone_to_owned(),
         // Opened for each: what a process sets on it is not the next one's.
         None => File::open("/dev/null").map(OwnedFd::from),
     };
     let mut process = input
-        .and_then(|input| Process::start(&assignment.job, [input, stdout, stderr]))
+        .and_then(|input| {
+            let [stdout, stderr] = writers.into_each()?;
+            Process::start(&assignment.job, [input, stdout, stderr])
+        })
         .map_err(|error| StartError::Container(cannot_run(&assignment.job, &error)))?;
     let started = Instant::now();
     let mut clock = Clock::start(&assignment.job, assignment.grace);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Active, Machine, State, Test, Unexpected, Work};
+use super::{Active, Machine, State, Test, Unexpected, Work, Written};
 use crate::engine::backend::Rank;
 use crate::engine::event::{
     EventKind, Finished, History, Notice, Outcome, Severity, Stream, TestInfo, Text,
@@ -211,8 +211,7 @@ impl Machine {
         };
         let running = Active::Running {
             queued_us: self.stillness.moving_us(now_us).saturating_sub(since_us),
-            stdout_bytes: 0,
-            stderr_bytes: 0,
+            written: Written::default(),
         };
         self.active.insert((test, attempt), running);
         self.emit(EventKind::Started {
@@ -232,16 +231,12 @@ impl Machine {
     ) -> Result<(), Unexpected> {
         let Some(Active::Running {
             queued_us: _,
-            stdout_bytes,
-            stderr_bytes,
+            written,
         }) = self.active.get_mut(&(test, attempt))
         else {
             return Err(self.unexpected("output of an attempt that does not run"));
         };
-        match stream {
-            Stream::Stdout => *stdout_bytes += bytes.len() as u64,
-            Stream::Stderr => *stderr_bytes += bytes.len() as u64,
-        }
+        written.add(stream, bytes.len() as u64);
         self.emit(EventKind::Output {
             test,
             attempt,
@@ -292,14 +287,11 @@ impl Machine {
     pub(super) fn end(&mut self, active: Active, mut finished: Finished) {
         let progress = match active {
             Active::Queued { since_us: _ } => Progress::NeverStarted,
-            Active::Running {
-                queued_us,
-                stdout_bytes,
-                stderr_bytes,
-            } => {
+            Active::Running { queued_us, written } => {
                 finished.timings.queued_us = queued_us;
-                finished.stdout_bytes = stdout_bytes;
-                finished.stderr_bytes = stderr_bytes;
+                finished.stdout_bytes = written.stdout;
+                finished.stderr_bytes = written.stderr;
+                finished.joined_bytes = written.joined;
                 Progress::Started
             }
         };

@@ -13,10 +13,10 @@ use super::super::limits::{
 };
 use super::super::{limits, v1};
 use super::container::{Source, sources};
-use super::{absolute, optional_duration, string};
+use super::{absolute, optional_duration, output_pipes, string};
 use crate::container::message::Discarded;
 use crate::engine::backend::Rank;
-use crate::engine::job::{ExitStatus, JobEnd, JobResult, ProcessSpec, ResourceUsage};
+use crate::engine::job::{ExitStatus, JobEnd, JobResult, OutputPipes, ProcessSpec, ResourceUsage};
 
 /// What many jobs have in common. Its container is still a message: see
 /// [`super::container::container`].
@@ -63,6 +63,8 @@ pub struct JobOrder {
     pub grace: Option<Duration>,
     /// Its place in a queue.
     pub rank: Rank,
+    /// How its output streams are told apart.
+    pub output: OutputPipes,
 }
 
 /// A template.
@@ -143,6 +145,7 @@ pub fn job(message: &v1::Job, template: &Template) -> Result<JobOrder, WireError
         timeout: optional_duration(message.timeout.as_ref())?,
         grace: optional_duration(message.grace.as_ref())?,
         rank: rank(message)?,
+        output: output_pipes(message.output)?,
     })
 }
 

@@ -23,6 +23,7 @@ use crate::container::digest::Digest;
 use crate::engine::backend::Stop;
 use crate::engine::event::Stream;
 use crate::engine::event::foreign::Foreign;
+use crate::engine::job::OutputPipes;
 
 pub use self::container::{Source, container};
 pub use self::job::{JobOrder, Template, ToolboxPath, discarded, job, job_result, template};
@@ -87,7 +88,17 @@ pub fn stream(number: i32) -> Result<Stream, WireError> {
     match v1::Stream::try_from(number) {
         Ok(v1::Stream::Stdout) => Ok(Stream::Stdout),
         Ok(v1::Stream::Stderr) => Ok(Stream::Stderr),
+        Ok(v1::Stream::Joined) => Ok(Stream::Joined),
         Ok(v1::Stream::Unspecified) | Err(_) => Err(unknown("stream", number)),
+    }
+}
+
+/// What a job's output streams are.
+pub fn output_pipes(number: i32) -> Result<OutputPipes, WireError> {
+    match v1::OutputPipes::try_from(number) {
+        Ok(v1::OutputPipes::Separate) => Ok(OutputPipes::Separate),
+        Ok(v1::OutputPipes::Joined) => Ok(OutputPipes::Joined),
+        Err(_) => Err(unknown("kind of output pipes", number)),
     }
 }
 

@@ -98,6 +98,7 @@ fn sound_job() -> v1::Job {
         grace: None,
         priority: -128,
         estimate: None,
+        output: v1::OutputPipes::Joined.into(),
     }
 }
 

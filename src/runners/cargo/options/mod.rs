@@ -352,9 +352,21 @@ pub struct ReportOptions {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["record", "watch"])]
     pub replay: Option<PathBuf>,
 
+    /// How many times as fast as the run was --replay shows it in the dashboard
+    #[arg(long, value_name = "TIMES", requires = "replay", default_value_t = 1.0, value_parser = speed)]
+    pub replay_speed: f64,
+
     /// Build and run again whenever a file of the project changes, until `^C` or `q`
     #[arg(short, long)]
     pub watch: bool,
+}
+
+/// Reads how fast something is shown.
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(times) if times > 0.0 && f64::is_finite(times) => Ok(times),
+        Ok(_) | Err(_) => Err("a number greater than 0 is expected, such as 0.5 or 10".to_owned()),
+    }
 }
 
 /// What keeps tests apart.

@@ -235,6 +235,75 @@ fn criterion_says_that_a_benchmark_works_in_its_own_way() {
     assert_eq!(said("Success\n"), Said::Nothing);
 }
 
+/// What is written to standard error comes between what is written to standard output, where both are
+/// one pipe. libtest's lines and parts of lines are whole, whoever else writes.
+#[test]
+fn what_standard_error_says_neither_passes_nor_fails_a_test() {
+    let noises = [
+        "a line\n",
+        "no newline",
+        "\nthread 'x' panicked at src/lib.rs:1:1:\nexpected\n",
+        "test io::reads ... FAILED\n",
+        "io::reads FAILED",
+        "FAILED\n",
+        "ignored\n",
+        "ok\n",
+        "ok",
+        "test io::reads ... ",
+        "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out\n",
+        "\u{1b}[31merror\u{1b}[m",
+    ];
+    let parts = [
+        "\nrunning 1 test\n",
+        "test io::reads ... ",
+        "ok",
+        "\n",
+        "\ntest result: ",
+        "ok",
+        ". 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out",
+        "; finished in 0.00s",
+        "\n\n",
+    ];
+    for noise in noises {
+        // Before libtest has said how the test did.
+        for before in 0..=parts.len() {
+            let (earlier, later) = parts.split_at(before);
+            let output = format!("{}{noise}{}", earlier.concat(), later.concat());
+            // A whole result after libtest's own is a destructor's, say: nobody can tell.
+            let misleads = before > 6 && noise.starts_with("test result");
+            let expected = if misleads { Said::Failed } else { Said::Passed };
+            assert_eq!(said(&output), expected, "{noise:?} before part {before}");
+            // Without libtest's own result it has not passed.
+            let without = output.replace("1 passed; 0 failed", "");
+            assert_ne!(
+                said(&without),
+                Said::Passed,
+                "{noise:?} before part {before}"
+            );
+            let none = output.replace("running 1 test", "running 0 tests");
+            assert_eq!(
+                said(&none),
+                Said::NothingRan,
+                "{noise:?} before part {before}"
+            );
+        }
+    }
+    // In JSON, too.
+    let suite = "{ \"type\": \"suite\", \"event\": \"started\", \"test_count\": 1 }\n";
+    let test = "{ \"type\": \"test\", \"name\": \"io::reads\", \"event\": \"ok\" }";
+    let result = "{ \"type\": \"suite\", \"event\": \"ok\", \"passed\": 1, \"failed\": 0, \
+                  \"ignored\": 0, \"measured\": 0, \"filtered_out\": 7 }\n";
+    let asked = Asked {
+        form: Form::Json,
+        ..asked()
+    };
+    for noise in ["no newline", "{braces}", "{", "a line\n"] {
+        let output = format!("{noise}{suite}{noise}{test}{noise}\n{noise}{result}");
+        let said = said_of(asked.clone(), output.as_bytes());
+        assert_eq!(said, Said::Passed, "{output}");
+    }
+}
+
 /// Lines of a test's own that look like the harness's.
 fn imitations() -> impl Strategy<Value = String> {
     let lines = [

@@ -18,7 +18,7 @@ fn read(stdout: &str, code: i32) -> (String, Reading) {
     let mut reader = reader();
     let mut shown = reader.wrote(Stream::Stdout, stdout.as_bytes().to_vec());
     let followed = reader.ended(Some(ExitStatus::Code(code)));
-    shown.extend(followed.stdout);
+    shown.extend(followed.held.map(|(_, held)| held).unwrap_or_default());
     (String::from_utf8(shown).unwrap(), followed.reading)
 }
 
@@ -150,6 +150,41 @@ fn what_a_test_runs_itself_is_a_part_of_it_whatever_its_name() {
         read("\x16=== RUN   TestB\n", 0).1.judgement,
         Judgement::Error { .. }
     ));
+}
+
+#[test]
+fn both_streams_in_one_are_read_as_their_order_is() {
+    let mut reader = reader();
+    let stack = "panic: no\n\ngoroutine 7 [running]:\nmain.f()\n\t/w/p/a.go:12 +0x1d\n";
+    let written = format!(
+        "\x16=== RUN   TestA\nout\nerr\n\x16=== RUN   TestA/one\n{stack}\x16--- FAIL: TestA/one (0.00s)\n"
+    );
+    let shown = reader.wrote(Stream::Joined, written.into_bytes());
+    let expected = format!("out\nerr\n{stack}--- FAIL: TestA/one (0.00s)\n");
+    assert_eq!(String::from_utf8(shown).unwrap(), expected);
+    let held = reader.wrote(Stream::Joined, b"\x16odd".to_vec());
+    assert_eq!(held, b"");
+    let followed = reader.ended(Some(ExitStatus::Code(2)));
+    assert_eq!(followed.held, Some((Stream::Joined, b"\x16odd".to_vec())));
+    let place = followed.reading.location.unwrap();
+    assert_eq!((place.path.as_str(), place.line), ("p/a.go", 12));
+}
+
+#[test]
+fn why_a_test_was_skipped_is_what_it_said_last_of_itself() {
+    let skipped = |after: &str| {
+        let text = format!(
+            "\x16=== RUN   TestA\n    a_test.go:3: why\n{after}\x16--- SKIP: TestA (0.00s)\n"
+        );
+        read(&text, 0).1.judgement
+    };
+    let expected = Judgement::Ignored {
+        reason: Some("why".to_owned()),
+    };
+    // What is cleaned up says its own, on either stream.
+    for after in ["", "closing\n", "no newline"] {
+        assert_eq!(skipped(after), expected, "{after:?}");
+    }
 }
 
 #[test]

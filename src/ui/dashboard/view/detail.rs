@@ -111,14 +111,20 @@ fn facts(app: &App, test: TestId, run_us: u64) -> Vec<Fact> {
         );
     }
     if let Some(finished) = &record.finished {
+        let dot = app.glyphs.dot();
+        let output = match finished.stdout_bytes + finished.stderr_bytes {
+            0 => format!("output {}", text::size(finished.joined_bytes)),
+            _ => format!(
+                "stdout {} {dot} stderr {}",
+                text::size(finished.stdout_bytes + finished.joined_bytes),
+                text::size(finished.stderr_bytes),
+            ),
+        };
         let used = format!(
-            "cpu {} user, {} system {dot} memory {} {dot} stdout {} {dot} stderr {}",
+            "cpu {} user, {} system {dot} memory {} {dot} {output}",
             text::duration(finished.user_us),
             text::duration(finished.system_us),
             text::size(finished.memory_peak_bytes),
-            text::size(finished.stdout_bytes),
-            text::size(finished.stderr_bytes),
-            dot = app.glyphs.dot(),
         );
         fact("used", used, plain);
         if let Some(location) = &finished.location {

@@ -94,10 +94,7 @@ fn run_line(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
             facts.push((format!("ETA ~{}", text::estimate(us)), style));
         }
     }
-    facts.push((
-        text::clock(run_us.saturating_sub(model.suspended_us)),
-        style,
-    ));
+    facts.push((text::clock(model.round_us(run_us)), style));
     // From the right; what has no room is left out, the clock last.
     let needed = |facts: &[(String, Style)]| -> usize {
         facts.iter().map(|(text, _)| text::columns(text) + 2).sum()

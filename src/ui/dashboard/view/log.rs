@@ -87,6 +87,7 @@ fn facts(app: &App, rows: &[LogRow]) -> String {
     }
     match app.log.streams {
         Streams::Both => {}
+        Streams::Stdout | Streams::Stderr if app.log.is_joined(&app.logs) => {}
         Streams::Stdout => facts.push("stdout".to_owned()),
         Streams::Stderr => facts.push("stderr".to_owned()),
     }
@@ -129,7 +130,7 @@ fn log_row(app: &App, buf: &mut Buffer, area: Rect, y: u16, row: &LogRow) {
         (Timestamps::Hidden, _) => {}
     }
     let base = match row.stream {
-        Stream::Stdout => app.theme.style(Role::Text),
+        Stream::Stdout | Stream::Joined => app.theme.style(Role::Text),
         Stream::Stderr => app.theme.style(Role::Stderr),
     };
     let begin = x;

@@ -4,6 +4,17 @@ use super::*;
 use crate::ui::report::extent::SHOWN_BYTES_MAX;
 
 fn reported(lines: usize, line: &str, outcome: Outcome) -> String {
+    reported_as(lines, line, outcome, Repeated::No)
+}
+
+/// Whether failures are repeated at the end.
+#[derive(PartialEq)]
+enum Repeated {
+    Yes,
+    No,
+}
+
+fn reported_as(lines: usize, line: &str, outcome: Outcome, repeated: Repeated) -> String {
     let mut story = Story::new(Options {
         passing_output: PassingOutput::Shown,
         ..PLAIN
@@ -16,6 +27,12 @@ fn reported(lines: usize, line: &str, outcome: Outcome) -> String {
         story.writes(0, 1, format!("{number} {line}\n").as_bytes());
     }
     story.ends(0, 1, 7, outcome);
+    if repeated == Repeated::Yes {
+        story.tell(EventKind::RoundFinished {
+            round: 1,
+            summary: Summary::default(),
+        });
+    }
     String::from_utf8(story.written).unwrap()
 }
 
@@ -49,4 +66,27 @@ fn what_fits_is_shown_whole() {
     let report = reported(9_000, &"x".repeat(100), Outcome::Passed);
     assert_eq!(report.matches(" xxx").count(), 9_000);
     assert!(!report.contains("left out here"));
+}
+
+#[test]
+fn a_long_line_stays_one_line() {
+    for length in [100, 16 << 10, 40_000] {
+        let line = "y".repeat(length);
+        let report = reported(2, &line, Outcome::Passed);
+        for number in 0..2 {
+            let whole = format!("    {number} {line}\n");
+            assert!(report.contains(&whole), "{length}");
+        }
+        // Where it is repeated it is cut, once.
+        let outcome = failed(ExitStatus::Code(1));
+        let report = reported_as(1, &line, outcome, Repeated::Yes);
+        let cuts = report.matches("[cut]").count();
+        assert_eq!(cuts, usize::from(length > 2_000), "{length}");
+        let long = report.lines().filter(|line| line.contains("yyy"));
+        assert!(
+            long.clone().all(|line| line.starts_with("    ")),
+            "{length}"
+        );
+        assert_eq!(long.count(), 2, "{length}");
+    }
 }

@@ -129,5 +129,6 @@ fn message(id: JobId, template: u32, job: &Remoted, grace: Duration) -> v1::Job 
         grace: Some(to_proto::duration(grace)),
         priority: job.rank.priority.into(),
         estimate: job.rank.estimate.map(to_proto::duration),
+        output: to_proto::output_pipes(job.job.output).into(),
     }
 }

@@ -143,7 +143,7 @@ impl Follower for Excited {
     fn ended(&mut self, status: Option<ExitStatus>) -> Followed {
         assert_eq!(status, Some(ExitStatus::Code(101)));
         Followed {
-            stdout: b"!".to_vec(),
+            held: Some((Stream::Stdout, b"!".to_vec())),
             reading: Reading {
                 judgement: Judgement::Ignored { reason: None },
                 location: None,

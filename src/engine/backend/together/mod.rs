@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::{Backend, BackendEvent, JobId, Rank, Stop};
-use crate::engine::job::{Job, JobEnd, JobResult};
+use crate::engine::job::{Job, JobEnd, JobResult, OutputPipes};
 
 use self::run::Run;
 
@@ -98,7 +98,9 @@ impl<B: Backend> Together<B> {
                 }
                 members.insert(one.name, one.id);
                 rank = rank.max(Some(one.rank));
-                first.get_or_insert((one.id, one.job));
+                // The marks between the parts are written to each stream.
+                let output = OutputPipes::Separate;
+                first.get_or_insert((one.id, Job { output, ..one.job }));
             }
             if let (Some((id, job)), Some(rank)) = (first, rank) {
                 self.inner.submit(id, job, rank);

@@ -33,7 +33,8 @@ struct Reel {
 impl Streams {
     fn of(&mut self, stream: Stream) -> &mut Reel {
         match stream {
-            Stream::Stdout => &mut self.stdout,
+            // Groups have two pipes, each with its own marks.
+            Stream::Stdout | Stream::Joined => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         }
     }

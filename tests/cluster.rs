@@ -220,9 +220,8 @@ fn inputs_may_be_larger_than_the_brokers_cache() {
     let cluster = Cluster::start(&["--cache-size", "100 kB"]);
     let _worker = cluster.worker("far");
     let directory = tempfile::tempdir().unwrap();
-    let data = directory.path().join("data");
     for number in 0..20 {
-        let below = data.join(format!("{number}"));
+        let below = directory.path().join(format!("data/{number}"));
         fs::create_dir_all(&below).unwrap();
         let content: String = (0..5_000)
             .map(|line| format!("{number} {line}\n"))

@@ -81,7 +81,7 @@ fn written(record: &Path) -> String {
         let test = event["test"].as_u64().unwrap_or_default();
         match event["event"].as_str().unwrap() {
             "started" => order.push(test),
-            "output" if event["stream"] == "stdout" => {
+            "output" if event["stream"] == "joined" => {
                 let text = event["text"].as_str().unwrap_or_default();
                 texts.entry(test).or_default().push_str(text);
             }

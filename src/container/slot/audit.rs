@@ -24,6 +24,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use nix::fcntl::{AtFlags, OFlag, open};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
@@ -181,13 +182,19 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// The same without what the use of a terminal changes.
-    pub(super) fn without_use(self) -> Stamp {
-        Stamp {
+    /// Whether nothing but the use of a terminal has happened since this was taken: that sets the time
+    /// of modification to the current one. The time of change alone does not show everything, since what
+    /// happens within a tick of the kernel's clock has the same.
+    pub(super) fn is_only_used(self, now: Stamp) -> bool {
+        let without_use = |stamp: Stamp| Stamp {
             size: 0,
             modified: (0, 0),
-            ..self
-        }
+            ..stamp
+        };
+        let today = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let modified = u64::try_from(now.modified.0).unwrap_or_default();
+        let is_past = today.is_ok_and(|today| modified <= today.as_secs());
+        without_use(self) == without_use(now) && self.modified <= now.modified && is_past
     }
 
     /// Of what `stat` said.

@@ -225,7 +225,7 @@ impl Builder {
     fn enter_root(&mut self, trees: Vec<OwnedFd>, writes: RootWrites) -> nix::Result<()> {
         let host = open_directory(c"/")?;
         let tmpfs = Some(c"tmpfs");
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | UNTOLD_READING;
         let options = format!("mode=755{}", self.limits.tmpfs_options(self.parts));
         let options = Some(options.as_str());
         mount(tmpfs, STAGE, tmpfs, flags, options)?;

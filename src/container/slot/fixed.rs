@@ -66,7 +66,7 @@ impl Fixed {
         let shown = plan.shown.iter().map(|path| {
             let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             let inode = open(path.as_c_str(), flags, Mode::empty())?;
-            let stamp = shown_stamp(&inode)?;
+            let stamp = Stamp::of(&fstat(&inode)?);
             Ok((inode, stamp))
         });
         Ok(Fixed {
@@ -89,7 +89,7 @@ impl Fixed {
 
     fn compare(&self) -> nix::Result<Option<Remains>> {
         for (inode, before) in &self.shown {
-            if shown_stamp(inode)? != *before {
+            if !before.is_only_used(Stamp::of(&fstat(inode)?)) {
                 return Ok(Some(Remains::Shown));
             }
         }
@@ -186,8 +186,4 @@ fn guarded(step: &Step) -> Option<&CString> {
         Step::GuardProc { target } => Some(target),
         _ => None,
     }
-}
-
-fn shown_stamp(inode: &OwnedFd) -> nix::Result<Stamp> {
-    Ok(Stamp::of(&fstat(inode)?).without_use())
 }

@@ -106,7 +106,7 @@ fn ends(id: u64, end: JobEnd) -> BackendEvent {
 fn exits(id: u64, code: i32) -> BackendEvent {
     ends(
         id,
-        JobEnd::Exited(ExitStatus::Code(code.try_into().unwrap())),
+        JobEnd::Exited(ExitStatus::Code(code)),
     )
 }
 

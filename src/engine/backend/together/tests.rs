@@ -104,10 +104,7 @@ fn ends(id: u64, end: JobEnd) -> BackendEvent {
 }
 
 fn exits(id: u64, code: i32) -> BackendEvent {
-    ends(
-        id,
-        JobEnd::Exited(ExitStatus::Code(code)),
-    )
+    ends(id, JobEnd::Exited(ExitStatus::Code(code)))
 }
 
 fn mark(name: &str) -> String {

@@ -26,16 +26,14 @@ pub struct Fixed {
 }
 
 /// A root that takes writes.
-enum Root {
-    /// The kernel reports what happens to its directories and to what is in them. That costs a job one
-    /// system call, and nothing escapes it: a tmpfs changes no time when a file is written by a mapping.
-    Reported(Inotify),
-    /// Where the kernel has no more watches to give, everything is looked at.
-    Compared {
-        directory: OwnedFd,
-        usage: (u64, u64),
-        stamps: Vec<(CString, Stamp)>,
-    },
+struct Root {
+    directory: OwnedFd,
+    usage: (u64, u64),
+    stamps: Vec<(CString, Stamp)>,
+    /// Reports what is written through mappings, for which a tmpfs changes no time. `None` where the
+    /// kernel has no more watches to give. It does not report flags that `chattr` sets, whose change the
+    /// stamps show.
+    reports: Option<Inotify>,
 }
 
 impl Fixed {
@@ -111,16 +109,18 @@ impl Root {
             let stat = fstatat(&directory, path.as_c_str(), flags).ok()?;
             (stat.st_dev == here).then_some((path, stat))
         });
-        let is_directory = |mode| SFlag::from_bits_truncate(mode).contains(SFlag::S_IFDIR);
+        // Sockets and block devices have the bit of directories among theirs.
+        let is_directory = |mode| mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits();
         let directories = own.clone().filter(|(_, stat)| is_directory(stat.st_mode));
-        match report(directories.map(|(path, _)| path)) {
-            Ok(inotify) => return Ok(Root::Reported(inotify)),
-            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC | Errno::ENOMEM) => {}
+        let reports = match report(directories.map(|(path, _)| path)) {
+            Ok(inotify) => Some(inotify),
+            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC | Errno::ENOMEM) => None,
             Err(errno) => return Err(errno),
-        }
+        };
         let stamps = own.map(|(path, stat)| (path.clone(), Stamp::of(&stat)));
         let stamps = stamps.collect();
-        Ok(Root::Compared {
+        Ok(Root {
+            reports,
             usage: usage(&directory)?,
             stamps,
             directory,
@@ -128,19 +128,16 @@ impl Root {
     }
 
     fn has_changed(&self) -> nix::Result<bool> {
-        let (directory, before, stamps) = match self {
-            Root::Reported(inotify) => return has_events(inotify),
-            Root::Compared {
-                directory,
-                usage,
-                stamps,
-            } => (directory, usage, stamps),
-        };
-        if usage(directory)? != *before {
+        if let Some(inotify) = &self.reports
+            && has_events(inotify)?
+        {
             return Ok(true);
         }
-        for (path, before) in stamps {
-            if stamp_at(directory, path).ok() != Some(*before) {
+        if usage(&self.directory)? != self.usage {
+            return Ok(true);
+        }
+        for (path, before) in &self.stamps {
+            if stamp_at(&self.directory, path).ok() != Some(*before) {
                 return Ok(true);
             }
         }

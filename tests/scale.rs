@@ -38,8 +38,9 @@ use tokio::sync::mpsc::unbounded_channel;
 const TESTS: u32 = 100_000;
 
 /// What a client may take for so many tests: the screen, the engine and the program's own code,
-/// unoptimised.
-const PEAK_BYTES_MAX: u64 = 200 << 20;
+/// unoptimised. Some 190 MiB are in use; how much of what is freed the allocator keeps depends on
+/// how far one thread is ahead of the other.
+const PEAK_BYTES_MAX: u64 = 256 << 20;
 
 /// Test binaries: each hands over its tests as soon as it is listed.
 const BINARIES: u32 = 20;

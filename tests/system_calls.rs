@@ -141,6 +141,9 @@ fn calls_that_lead_out_of_a_container_are_answered() {
     notify: EINVAL
     get lease: ok
     encryption key: ENOTTY
+    file flags: ENOTTY
+    file attributes: ENOTTY
+    file attributes by their call: EOPNOTSUPP
     kernel log: EPERM
     bpf: EPERM
     quota: EPERM

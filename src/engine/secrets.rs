@@ -10,13 +10,17 @@
 //!   else the kernel refuses it anyway. It is looked for below the directories of the system, not in
 //!   projects: there a mode of 0600 means nothing.
 
+mod closed;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{User, geteuid};
+
+use self::closed::Closed;
+pub use self::closed::is_closed;
 
 use crate::container::spec::{ContainerSpec, Mount, MountKind};
 
@@ -114,26 +118,12 @@ const MOVED: [(&str, &str); 6] = [
     ("XDG_DATA_HOME", ".local/share"),
 ];
 
-/// Directories of the system that containers show parts of.
-const SYSTEM: [&str; 9] = [
-    "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/opt", "/sbin", "/usr",
-];
-
-/// The one of them that is nobody's project, even if somebody works in it.
-const SETTINGS: &str = "/etc";
-
-/// How deep directories other than [`SETTINGS`] are looked through: as deep as `/usr/local/etc/ssl`. All
-/// of `/usr` has some 100,000 entries, which would take seconds.
-const DEPTH_MAX: usize = 3;
-
-/// More entries than this are not looked at: `/etc` has some thousand.
-const ENTRIES_MAX: usize = 100_000;
-
 /// What is secret to the user of this process.
 #[derive(Clone, Debug)]
 pub struct Secrets {
     credentials: BTreeSet<PathBuf>,
     reader: Reader,
+    closed: Closed,
 }
 
 /// Who would read secrets.
@@ -169,6 +159,15 @@ impl Secrets {
                 true => Reader::Root,
                 false => Reader::Other,
             },
+            closed: Closed::default(),
+        }
+    }
+
+    /// Begins to look through the system in the background, if that will be needed.
+    pub fn look_ahead(&self) {
+        match self.reader {
+            Reader::Root => self.closed.look_ahead(),
+            Reader::Other => {}
         }
     }
 
@@ -178,6 +177,7 @@ impl Secrets {
         Secrets {
             credentials: credentials(std::iter::once(home.to_owned()), |_| None),
             reader: Reader::Other,
+            closed: Closed::default(),
         }
     }
 
@@ -196,9 +196,7 @@ impl Secrets {
             .collect();
         match self.reader {
             Reader::Root => {
-                for (place, depth) in looked_through(directory, shown) {
-                    closed(&place, depth, &mut found);
-                }
+                found.extend(self.closed.below(directory, shown));
                 found.retain(|secret| secret != directory);
             }
             Reader::Other => {}
@@ -258,65 +256,6 @@ fn credentials(
         .collect()
 }
 
-/// Where root's secrets are looked for if this directory is shown, and how deep.
-fn looked_through(directory: &Path, shown: Shown) -> Vec<(PathBuf, usize)> {
-    let depth = |place: &Path| match place.starts_with(SETTINGS) {
-        true => usize::MAX,
-        false => DEPTH_MAX,
-    };
-    let system = SYSTEM.iter().map(Path::new).filter(|place| match shown {
-        Shown::Bound => true,
-        Shown::WorkedIn => *place == Path::new(SETTINGS),
-    });
-    let mut places = Vec::new();
-    for place in system {
-        if directory.starts_with(place) {
-            places.push((directory.to_owned(), depth(place)));
-        } else if place.starts_with(directory) {
-            places.push((place.to_owned(), depth(place)));
-        }
-    }
-    places
-}
-
-/// Adds what root keeps from others below a directory.
-fn closed(directory: &Path, depth_max: usize, found: &mut Vec<PathBuf>) {
-    let entries = walkdir::WalkDir::new(directory).max_depth(depth_max);
-    let mut entries = entries.into_iter();
-    let mut seen = 0;
-    while let Some(entry) = entries.next() {
-        seen += 1;
-        if seen > ENTRIES_MAX {
-            tracing::debug!(directory = %directory.display(), "too large to be looked through");
-            return;
-        }
-        let Ok(entry) = entry else { continue };
-        let Ok(metadata) = entry.metadata() else {
-            continue;
-        };
-        if is_closed(&metadata) {
-            if metadata.is_dir() {
-                entries.skip_current_dir();
-            }
-            found.push(entry.into_path());
-        }
-    }
-}
-
-/// Whether something is root's, and others may neither read nor run or enter it.
-pub fn is_closed(metadata: &Metadata) -> bool {
-    const READ: u32 = 0o004;
-    const EXECUTE: u32 = 0o001;
-    let granted = metadata.mode() & (READ | EXECUTE);
-    let is_kept = match (metadata.is_dir(), metadata.is_file()) {
-        // Without that nothing in it can be opened.
-        (true, _) => granted & EXECUTE == 0,
-        (_, true) => granted == 0,
-        _ => false,
-    };
-    metadata.uid() == 0 && is_kept
-}
-
 /// Hides a secret at its place in the container, unless something is mounted over it. Of a directory
 /// in which something is mounted, everything else is hidden.
 fn hide(secret: &Path, place: PathBuf, later: &[Mount], places: &mut BTreeSet<PathBuf>) {
@@ -336,7 +275,7 @@ fn hide(secret: &Path, place: PathBuf, later: &[Mount], places: &mut BTreeSet<Pa
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
     use crate::container::spec::BindAccess;
@@ -442,59 +381,5 @@ mod tests {
         let expected = ["cargo/credentials.toml", "dots/aws", "home/.ssh"];
         let expected = expected.map(|name| root.join(name));
         assert!(found.iter().eq(&expected), "{found:?}");
-    }
-
-    #[test]
-    fn what_root_keeps_from_others_is_told_by_its_permissions() {
-        let keep = tempfile::tempdir().unwrap();
-        let root = keep.path();
-        let modes = [
-            ("entered", 0o711, true),
-            ("entered/read", 0o644, false),
-            ("entered/kept", 0o640, false),
-            ("kept", 0o710, true),
-            ("kept/below", 0o644, false),
-            ("listed", 0o744, true),
-            ("run", 0o711, false),
-            ("own", 0o600, false),
-        ];
-        for (name, _, is_directory) in modes {
-            let path = root.join(name);
-            match is_directory {
-                true => fs::create_dir(path).unwrap(),
-                false => fs::write(path, "").unwrap(),
-            }
-        }
-        for (name, mode, _) in modes.into_iter().rev() {
-            fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode)).unwrap();
-        }
-        let mut found = Vec::new();
-        closed(root, usize::MAX, &mut found);
-        found.retain(|path| path != root);
-        found.sort();
-        let expected = ["entered/kept", "kept", "listed", "own"].map(|name| root.join(name));
-        // What an ordinary user closes is that user's business.
-        match geteuid().is_root() {
-            true => assert_eq!(found, expected),
-            false => assert_eq!(found, [""; 0].map(PathBuf::from)),
-        }
-    }
-
-    #[test]
-    fn roots_secrets_are_looked_for_in_the_system_and_not_in_projects() {
-        let places = |directory: &str, shown| {
-            let places = looked_through(Path::new(directory), shown);
-            let shown = |(place, depth): &(PathBuf, usize)| {
-                let all = if *depth == usize::MAX { " all" } else { "" };
-                format!("{}{all}", place.display())
-            };
-            places.iter().map(shown).collect::<Vec<_>>()
-        };
-        assert_eq!(places("/etc/ssl", Shown::Bound), ["/etc/ssl all"]);
-        assert_eq!(places("/etc/ssl", Shown::WorkedIn), ["/etc/ssl all"]);
-        assert_eq!(places("/usr", Shown::Bound), ["/usr"]);
-        assert_eq!(places("/usr/src/app", Shown::WorkedIn), [""; 0]);
-        assert_eq!(places("/home/u", Shown::Bound), [""; 0]);
-        assert_eq!(places("/", Shown::Bound).len(), SYSTEM.len());
     }
 }

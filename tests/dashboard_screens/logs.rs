@@ -128,6 +128,33 @@ fn the_log_of_a_failure_opens_where_it_failed_and_a_running_one_at_its_end() {
     harness.line(&["written 199"]);
 }
 
+/// The place is known only at the end, when the log has long been in view.
+#[test]
+fn a_log_that_is_watched_goes_to_the_failure_unless_it_was_moved() {
+    for (keys, trace_is_shown) in [("", false), ("kG", true)] {
+        let mut script = small();
+        let failing = TestId(2);
+        let mut harness = shown(std::mem::replace(&mut script, Script::local()), 120, 36);
+        script.events.clear();
+        script.discover("x", &["1", "2", "3"]);
+        script.events.clear();
+        harness.tab(); // Running
+        harness.tab(); // its log
+        harness.keys(keys);
+        script.write(failing, Stream::Stderr, PANIC);
+        for line in 0..200 {
+            script.write(failing, Stream::Stderr, &format!("trace {line}\n"));
+        }
+        harness.feed(script.events.drain(..));
+        assert!(harness.screen().contains("trace 199"));
+        script.fail(failing);
+        harness.feed(script.events.drain(..));
+        harness.keys("2G"); // what failed, on the tests' screen
+        let screen = harness.screen();
+        assert_eq!(screen.contains("trace 199"), trace_is_shown, "{screen}");
+    }
+}
+
 fn row(buffer: &ratatui::buffer::Buffer, y: u16) -> String {
     (0..buffer.area.width)
         .map(|x| buffer[(x, y)].symbol())

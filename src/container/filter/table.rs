@@ -94,16 +94,28 @@ const FILE_CONTROLS: &[Rule] = &[Rule {
     answer: Errno::EINVAL,
 }];
 
-/// `FS_IOC_ADD_ENCRYPTION_KEY`, `FS_IOC_REMOVE_ENCRYPTION_KEY` and `..._ALL_USERS` (linux/fscrypt.h): the
-/// keyring of a file system of the host, which even a read-only mount reaches. The answer is that of
-/// a file system without encryption.
-const DEVICE_CONTROLS: &[Rule] = &[Rule {
-    argument: 1,
-    mask: WHOLE,
-    values: &[0xc050_6617, 0xc040_6618, 0xc040_6619],
-    answered: Answered::Listed,
-    answer: Errno::ENOTTY,
-}];
+const DEVICE_CONTROLS: &[Rule] = &[
+    // `FS_IOC_ADD_ENCRYPTION_KEY`, `FS_IOC_REMOVE_ENCRYPTION_KEY` and `..._ALL_USERS`
+    // (linux/fscrypt.h): the keyring of a file system of the host, which even a read-only mount
+    // reaches. The answer is that of a file system without encryption.
+    Rule {
+        argument: 1,
+        mask: WHOLE,
+        values: &[0xc050_6617, 0xc040_6618, 0xc040_6619],
+        answered: Answered::Listed,
+        answer: Errno::ENOTTY,
+    },
+    // `FS_IOC_SETFLAGS`, the same of 32-bit programs, and `FS_IOC_FSSETXATTR` (linux/fs.h), by which
+    // chattr(1) works: inotify does not report them, so they would stay for the next job. The answer
+    // is that of a file system without such flags.
+    Rule {
+        argument: 1,
+        mask: WHOLE,
+        values: &[0x4008_6602, 0x4004_6602, 0x401c_5820],
+        answered: Answered::Listed,
+        answer: Errno::ENOTTY,
+    },
+];
 
 /// Whole processors (process -1) and control groups (`PERF_FLAG_PID_CGROUP`) are measured with everything
 /// that runs there, other containers included; a process's own events are not. The answer is the
@@ -147,7 +159,7 @@ pub const GROUPS: &[Group] = &[
             chown32 chroot close close_range copy_file_range creat faccessat faccessat2
             fadvise64 fadvise64_64 fallocate fanotify_init fanotify_mark fchdir fchmod
             fchmodat fchmodat2 fchown fchown32 fchownat fdatasync fgetxattr file_getattr
-            file_setattr flistxattr flock fremovexattr fsetxattr fstat fstat64 fstatat64
+            flistxattr flock fremovexattr fsetxattr fstat fstat64 fstatat64
             fstatfs fstatfs64 fsync ftruncate ftruncate64 futimesat getcwd getdents
             getdents64 getxattr getxattrat inotify_add_watch inotify_init inotify_init1
             inotify_rm_watch io_cancel io_destroy io_getevents io_pgetevents
@@ -273,6 +285,11 @@ pub const GROUPS: &[Group] = &[
             ftime get_kernel_syms getpmsg gtty idle lock lookup_dcookie mpx nfsservctl prof
             profil putpmsg query_module security stty tuxcall ulimit uselib vserver
         ",
+    },
+    Group {
+        // As `FS_IOC_SETFLAGS` in [`DEVICE_CONTROLS`]: the answer of a file system without flags.
+        class: Class::Answered(Errno::EOPNOTSUPP),
+        calls: "file_setattr",
     },
     Group {
         class: Class::Examined(SOCKETS),

@@ -7,7 +7,7 @@
 //! | what | how it is seen |
 //! | --- | --- |
 //! | files, directories, attributes | the scratch tmpfs: inodes and blocks in use, and `stat` (change time included) of each directory that was there before |
-//! | the root of user 0, the directories of terminals and queues | the same, by [`super::fixed`] |
+//! | the root of user 0, the directories of terminals and queues | inotify, and `stat`, by [`super::fixed`] |
 //! | System V objects, POSIX message queues | the namespace's counts; the queue file system's root |
 //! | nested namespaces, which the kernel takes apart later | the count of user namespaces, against a limit of one |
 //! | limits, affinity, priorities, OOM score of PID 1, which later jobs inherit | read back |
@@ -26,7 +26,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use nix::fcntl::{AtFlags, OFlag, open};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::sys::statfs::fstatfs;
 
@@ -107,6 +108,11 @@ impl WatchedFile {
             .to_vec())
     }
 
+    /// What remains if the text changes.
+    pub fn means(&self) -> Remains {
+        self.means
+    }
+
     /// What remains, if the text has changed.
     pub fn changed(&self) -> io::Result<Option<Remains>> {
         Ok((self.read()? != self.before).then_some(self.means))
@@ -141,6 +147,11 @@ impl Baseline {
             attributes: process_attributes()?,
             nesting,
         })
+    }
+
+    /// To be called when the calling process has another root directory.
+    pub fn enter_root(&mut self) -> nix::Result<()> {
+        self.nesting.enter_root()
     }
 
     /// The first thing found that is not as it was.
@@ -216,7 +227,10 @@ impl Stamp {
 pub struct ScratchBaseline {
     root: OwnedFd,
     usage: (u64, u64),
-    directories: Vec<(CString, Stamp)>,
+    /// Open, since looking each up by its name after each job takes four times as long.
+    directories: Vec<(OwnedFd, Stamp)>,
+    /// What the resident has written, of which there can be more than descriptors.
+    others: Vec<(CString, Stamp)>,
 }
 
 impl ScratchBaseline {
@@ -233,22 +247,38 @@ impl ScratchBaseline {
             Mode::empty(),
         )?;
         let prefix = path.as_bytes().len() + 1;
-        let directories = directories
-            .iter()
-            .filter_map(|directory| CString::new(directory.as_bytes().get(prefix..)?).ok())
-            .chain(others.filter_map(|path| CString::new(path.as_os_str().as_bytes()).ok()))
-            .filter_map(|relative| {
-                // What the kernel made may be missing in another version of it.
-                let stamp = stamp_at(&root, &relative).ok()?;
-                Some((relative, stamp))
-            })
-            .collect();
-        let usage = usage(&root)?;
-        Ok(ScratchBaseline {
+        let within = |directory: &CString| CString::new(directory.as_bytes().get(prefix..)?).ok();
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mut baseline = ScratchBaseline {
+            usage: usage(&root)?,
+            directories: Vec::new(),
+            others: Vec::new(),
             root,
-            usage,
-            directories,
-        })
+        };
+        for relative in directories.iter().filter_map(within) {
+            match openat(&baseline.root, relative.as_c_str(), flags, Mode::empty()) {
+                Ok(directory) => {
+                    let stamp = Stamp::of(&fstat(&directory)?);
+                    baseline.directories.push((directory, stamp));
+                }
+                // What the kernel made may be missing in another version of it.
+                Err(Errno::ENOENT) => {}
+                Err(Errno::EMFILE | Errno::ENFILE) => baseline.name(relative)?,
+                Err(errno) => return Err(errno),
+            }
+        }
+        for path in others {
+            if let Ok(relative) = CString::new(path.as_os_str().as_bytes()) {
+                baseline.name(relative)?;
+            }
+        }
+        Ok(baseline)
+    }
+
+    fn name(&mut self, relative: CString) -> nix::Result<()> {
+        let stamp = stamp_at(&self.root, &relative)?;
+        self.others.push((relative, stamp));
+        Ok(())
     }
 
     /// Where the file system can be reached by whoever sees `/proc`, mounted or not.
@@ -267,7 +297,12 @@ impl ScratchBaseline {
             return Ok(false);
         }
         for (directory, before) in &self.directories {
-            if stamp_at(&self.root, directory)? != *before {
+            if Stamp::of(&fstat(directory)?) != *before {
+                return Ok(false);
+            }
+        }
+        for (path, before) in &self.others {
+            if stamp_at(&self.root, path)? != *before {
                 return Ok(false);
             }
         }
@@ -276,7 +311,7 @@ impl ScratchBaseline {
 }
 
 /// Of what stands at a path, which is not followed if it is a link.
-pub(super) fn stamp_at(root: &OwnedFd, path: &CString) -> nix::Result<Stamp> {
+fn stamp_at(root: &OwnedFd, path: &CString) -> nix::Result<Stamp> {
     fstatat(root.as_fd(), path.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
         .map(|stat| Stamp::of(&stat))
 }

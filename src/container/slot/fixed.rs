@@ -2,25 +2,26 @@
 //! since nobody can make it as it was. See [`crate::container::plan::Plan::shown`] and
 //! [`crate::container::plan::Plan::root_watched`].
 
+use std::collections::HashSet;
 use std::ffi::{CString, OsStr};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 use nix::sys::stat::{Mode, SFlag, fstat, fstatat};
 
 use super::super::message::Remains;
 use super::super::plan::Plan;
 use super::super::step::Step;
-use super::audit::{Stamp, stamp_at, usage};
-use super::kernel_files::{KernelFiles, Watch};
+use super::audit::{Stamp, usage};
+use super::kernel_files::KernelFiles;
 
 /// The state of these mounts before the first job.
 pub struct Fixed {
-    kernel_files: Option<Watch>,
+    watches: Watches,
     root: Option<Root>,
     shown: Vec<(OwnedFd, Stamp)>,
 }
@@ -29,11 +30,32 @@ pub struct Fixed {
 struct Root {
     directory: OwnedFd,
     usage: (u64, u64),
-    stamps: Vec<(CString, Stamp)>,
-    /// Reports what is written through mappings, for which a tmpfs changes no time. `None` where the
-    /// kernel has no more watches to give. It does not report flags that `chattr` sets, whose change the
-    /// stamps show.
-    reports: Option<Inotify>,
+}
+
+/// How changes are noticed that cannot be compared, or would cost too much to compare.
+enum Watches {
+    /// No job can make any.
+    Unnecessary,
+    /// The kernel reports them. One descriptor is used for all, since the kernel takes some ten
+    /// milliseconds to close it.
+    Reported {
+        inotify: Inotify,
+        /// Those of the root. Every change is reported but the flags of `chattr`, which the filter
+        /// refuses. Times would not do: a tmpfs changes none for what is written through a mapping.
+        of_root: HashSet<WatchDescriptor>,
+    },
+    /// The kernel has no more watches to give: a user may have some 128 descriptors. The machine's files
+    /// are compared in the `proc`s at these places; changes to a root cannot be excluded.
+    Exhausted(Vec<PathBuf>),
+}
+
+/// What was reported since the last time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// Changes to the machine's files in `proc`.
+    pub kernel_files: bool,
+    /// Changes to a root that takes writes.
+    pub root: bool,
 }
 
 impl Fixed {
@@ -44,22 +66,15 @@ impl Fixed {
         kernel_files: &KernelFiles,
         before: Option<Fixed>,
     ) -> nix::Result<Fixed> {
-        let (watch, root) = match before {
-            Some(before) => (before.kernel_files, before.root),
-            None => (None, None),
-        };
-        let root = match (root, &plan.root_watched) {
-            (Some(root), _) => Some(root),
-            (None, Some(watched)) => Some(Root::take(watched)?),
-            (None, None) => None,
-        };
-        let again = plan.scratch_mounts.iter().filter_map(guarded);
-        let watch = match watch {
-            Some(watch) if again.clone().next().is_none() => Some(watch),
-            Some(_) | None => {
-                let template = plan.template.iter().filter_map(guarded);
-                kernel_files.watch(template.chain(again))?
-            }
+        let (watches, root) = match before {
+            Some(before) => (before.watches.again(plan, kernel_files)?, before.root),
+            None => (
+                Watches::of(plan, kernel_files)?,
+                plan.root_watched
+                    .as_ref()
+                    .map(|_| Root::take())
+                    .transpose()?,
+            ),
         };
         let shown = plan.shown.iter().map(|path| {
             let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -68,21 +83,40 @@ impl Fixed {
             Ok((inode, stamp))
         });
         Ok(Fixed {
-            kernel_files: watch,
+            watches,
             root,
             shown: shown.collect::<nix::Result<_>>()?,
         })
     }
 
-    /// The first thing found that is not as it was.
+    /// What has been reported since this was called last. Everything, where that is unknown.
+    pub fn reported(&self, kernel_files: &KernelFiles) -> Reported {
+        match &self.watches {
+            Watches::Unnecessary => Reported::default(),
+            Watches::Exhausted(places) => Reported {
+                kernel_files: kernel_files.differ(places),
+                root: self.root.is_some(),
+            },
+            Watches::Reported { inotify, of_root } => match inotify.read_events() {
+                Ok(events) => reported(&events, of_root),
+                Err(Errno::EAGAIN) => Reported::default(),
+                Err(_) => Reported {
+                    kernel_files: true,
+                    root: true,
+                },
+            },
+        }
+    }
+
+    /// The first thing found that is not as it was, besides what was reported.
     pub fn changed(&self) -> Option<Remains> {
         self.compare().unwrap_or(Some(Remains::Unreadable))
     }
 
-    /// Whether the machine's files in `proc` have changed, or may have.
-    pub fn kernel_files_changed(&self, kernel_files: &KernelFiles) -> bool {
-        let watch = self.kernel_files.as_ref();
-        watch.is_some_and(|watch| watch.noticed(kernel_files).unwrap_or(true))
+    /// Whether a file that is still open somewhere can hold a change that is not reported yet: what was
+    /// written through a mapping is when the file is closed.
+    pub fn reports_when_closed(&self) -> bool {
+        self.root.is_some()
     }
 
     fn compare(&self) -> nix::Result<Option<Remains>> {
@@ -92,57 +126,84 @@ impl Fixed {
             }
         }
         match &self.root {
-            Some(root) if root.has_changed()? => Ok(Some(Remains::Root)),
+            Some(root) if usage(&root.directory)? != root.usage => Ok(Some(Remains::Root)),
             Some(_) | None => Ok(None),
         }
     }
 }
 
 impl Root {
-    fn take(watched: &[CString]) -> nix::Result<Root> {
+    fn take() -> nix::Result<Root> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let directory = open("/", flags, Mode::empty())?;
-        let here = fstat(&directory)?.st_dev;
-        // What another file system is mounted on, no job reaches.
-        let own = watched.iter().filter_map(|path| {
-            let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-            let stat = fstatat(&directory, path.as_c_str(), flags).ok()?;
-            (stat.st_dev == here).then_some((path, stat))
-        });
-        // Sockets and block devices have the bit of directories among theirs.
-        let is_directory = |mode| mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits();
-        let directories = own.clone().filter(|(_, stat)| is_directory(stat.st_mode));
-        let reports = match report(directories.map(|(path, _)| path)) {
-            Ok(inotify) => Some(inotify),
-            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC | Errno::ENOMEM) => None,
-            Err(errno) => return Err(errno),
-        };
-        let stamps = own.map(|(path, stat)| (path.clone(), Stamp::of(&stat)));
-        let stamps = stamps.collect();
         Ok(Root {
-            reports,
             usage: usage(&directory)?,
-            stamps,
             directory,
         })
     }
+}
 
-    fn has_changed(&self) -> nix::Result<bool> {
-        if let Some(inotify) = &self.reports
-            && has_events(inotify)?
-        {
-            return Ok(true);
+impl Watches {
+    fn of(plan: &Plan, kernel_files: &KernelFiles) -> nix::Result<Watches> {
+        let root = plan.root_watched.as_deref();
+        if root.is_none() && kernel_files.is_empty() {
+            return Ok(Watches::Unnecessary);
         }
-        if usage(&self.directory)? != self.usage {
-            return Ok(true);
+        let inotify = match Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC) {
+            Ok(inotify) => inotify,
+            Err(errno) => return Watches::without(errno, plan),
+        };
+        let watched = root.map_or(Ok(HashSet::new()), |root| watch_root(&inotify, root));
+        let watched = watched.and_then(|of_root| {
+            kernel_files.watch(&inotify, &places(plan))?;
+            Ok(of_root)
+        });
+        match watched {
+            Ok(of_root) => Ok(Watches::Reported { inotify, of_root }),
+            Err(errno) => Watches::without(errno, plan),
         }
-        for (path, before) in &self.stamps {
-            if stamp_at(&self.directory, path).ok() != Some(*before) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
+
+    /// After the scratch stage was made again.
+    fn again(self, plan: &Plan, kernel_files: &KernelFiles) -> nix::Result<Watches> {
+        let Watches::Reported { inotify, of_root } = self else {
+            return Ok(self);
+        };
+        let remade: Vec<PathBuf> = guarded(&plan.scratch_mounts).collect();
+        match kernel_files.watch(&inotify, &remade) {
+            Ok(()) => Ok(Watches::Reported { inotify, of_root }),
+            Err(errno) => Watches::without(errno, plan),
+        }
+    }
+
+    fn without(errno: Errno, plan: &Plan) -> nix::Result<Watches> {
+        match errno {
+            Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC | Errno::ENOMEM => {
+                Ok(Watches::Exhausted(places(plan)))
+            }
+            errno => Err(errno),
+        }
+    }
+}
+
+/// What these events say.
+fn reported(events: &[InotifyEvent], of_root: &HashSet<WatchDescriptor>) -> Reported {
+    let mut reported = Reported::default();
+    for event in events {
+        if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+            return Reported {
+                kernel_files: true,
+                root: true,
+            };
+        }
+        if of_root.contains(&event.wd) {
+            reported.root = true;
+        } else if event.mask.contains(AddWatchFlags::IN_ATTRIB) {
+            // All others say that a `proc` has gone with its scratch stage.
+            reported.kernel_files = true;
+        }
+    }
+    reported
 }
 
 /// Whatever changes a directory, or something in it.
@@ -155,32 +216,38 @@ const CHANGES: AddWatchFlags = AddWatchFlags::IN_ATTRIB
     .union(AddWatchFlags::IN_DELETE_SELF)
     .union(AddWatchFlags::IN_MOVE_SELF);
 
-/// Has the kernel report all changes from now on to these directories, relative to the root, and to
-/// what is in them.
-fn report<'a>(directories: impl Iterator<Item = &'a CString>) -> nix::Result<Inotify> {
-    let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+/// Has the kernel report all changes from now on to the directories among these places, relative to
+/// the root, and to what is in them.
+fn watch_root(inotify: &Inotify, watched: &[CString]) -> nix::Result<HashSet<WatchDescriptor>> {
+    let root = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+    let here = fstat(&root)?.st_dev;
+    let is_own_directory = |path: &&CString| {
+        fstatat(&root, path.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| {
+            // What another file system is mounted on, no job reaches. Sockets and block devices have
+            // the bit of directories among theirs.
+            let kind = stat.st_mode & SFlag::S_IFMT.bits();
+            stat.st_dev == here && kind == SFlag::S_IFDIR.bits()
+        })
+    };
+    let directories = watched.iter().filter(is_own_directory);
+    let directories = directories.map(|path| OsStr::from_bytes(path.to_bytes()));
     let flags = CHANGES | AddWatchFlags::IN_ONLYDIR | AddWatchFlags::IN_DONT_FOLLOW;
-    inotify.add_watch("/", flags)?;
-    for directory in directories {
-        let relative = OsStr::from_bytes(directory.to_bytes());
-        inotify.add_watch(&Path::new("/").join(relative), flags)?;
-    }
-    Ok(inotify)
+    let all = std::iter::once(OsStr::new("")).chain(directories);
+    all.map(|directory| inotify.add_watch(&Path::new("/").join(directory), flags))
+        .collect()
 }
 
-/// Whether something was reported.
-pub(super) fn has_events(inotify: &Inotify) -> nix::Result<bool> {
-    match inotify.read_events() {
-        Ok(events) => Ok(!events.is_empty()),
-        Err(Errno::EAGAIN) => Ok(false),
-        Err(errno) => Err(errno),
-    }
+/// Where a plan mounts `proc`.
+fn places(plan: &Plan) -> Vec<PathBuf> {
+    guarded(&plan.template)
+        .chain(guarded(&plan.scratch_mounts))
+        .collect()
 }
 
-/// Where this step has found a `proc`.
-fn guarded(step: &Step) -> Option<&CString> {
-    match step {
-        Step::GuardProc { target } => Some(target),
+/// Where these steps have found a `proc`.
+fn guarded(steps: &[Step]) -> impl Iterator<Item = PathBuf> {
+    steps.iter().filter_map(|step| match step {
+        Step::GuardProc { target } => Some(OsStr::from_bytes(target.to_bytes()).into()),
         _ => None,
-    }
+    })
 }

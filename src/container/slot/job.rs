@@ -1,35 +1,71 @@
 //! A job's processes, from its start to the end of the last one.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
 use super::super::message::{self, MessageError, ProcessImage, SlotOrder, Task};
 use super::super::spec::{ExitStatus, ResourceUsage};
-use super::super::sys::process::{Patience, Waited, Whom, pidfd, wait};
+use super::super::sys::process::{Patience, Waited, Whom, wait};
 use super::super::sys::socket::read_memory_file;
+use super::build::StepFailed;
 
-/// Waits for the job's end while obeying orders. `None` when the socket has closed.
-pub fn follow(socket: &OwnedFd, pid: Pid) -> Option<(ExitStatus, ResourceUsage)> {
-    let ended = pidfd(pid).ok()?;
+/// How a job went.
+pub enum JobEnd {
+    /// Its program could not be executed.
+    NotStarted(StepFailed),
+    /// Its first process has ended.
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// What it used.
+        usage: ResourceUsage,
+        /// How long it ran.
+        ran: Duration,
+    },
+    /// Nobody is there to be told.
+    Abandoned,
+}
+
+/// Has the kernel report from now on that children have ended, instead of interrupting this process.
+pub fn watch_children() -> nix::Result<SignalFd> {
+    let mut ended = SigSet::empty();
+    ended.add(Signal::SIGCHLD);
+    ended.thread_block()?;
+    SignalFd::with_flags(&ended, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+}
+
+/// Waits for the job's end while obeying orders. `None` when the socket has closed. One descriptor
+/// for all children is cheaper than one for each, which the kernel makes an inode for.
+pub fn follow(
+    socket: &OwnedFd,
+    children: &SignalFd,
+    pid: Pid,
+) -> Option<(ExitStatus, ResourceUsage)> {
     loop {
         let mut watched = [
-            PollFd::new(ended.as_fd(), PollFlags::POLLIN),
+            PollFd::new(children.as_fd(), PollFlags::POLLIN),
             PollFd::new(socket.as_fd(), PollFlags::POLLIN),
         ];
         match poll(&mut watched, PollTimeout::NONE) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => return None,
         }
-        let [job, orders] = watched.map(|fd| fd.any().unwrap_or(false));
-        if job {
-            return match wait(Whom::One(pid), Patience::Block) {
-                Ok(Waited::Ended { status, usage, .. }) => Some((status, usage)),
-                Ok(Waited::NoneYet | Waited::NoChildren) | Err(_) => None,
-            };
+        let [ended, orders] = watched.map(|fd| fd.any().unwrap_or(false));
+        if ended {
+            // Before looking, so that whatever ends later is reported again. An earlier job's may have
+            // been, or that of an orphan, which is left until the job ends.
+            let _ = children.read_signal();
+            match wait(Whom::One(pid), Patience::Poll) {
+                Ok(Waited::Ended { status, usage, .. }) => return Some((status, usage)),
+                Ok(Waited::NoneYet) => {}
+                Ok(Waited::NoChildren) | Err(_) => return None,
+            }
         }
         if orders {
             let (order, _) = message::receive(socket.as_fd()).ok()?;

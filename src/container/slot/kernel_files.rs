@@ -16,12 +16,11 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::inotify::{AddWatchFlags, Inotify};
 use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
 use nix::unistd::{AccessFlags, Gid, Uid, access, fchownat};
 
 use super::build::GUARDED;
-use super::fixed::has_events;
 
 /// How deep such files lie: `tty/driver/serial`.
 const DEPTH_MAX: usize = 3;
@@ -79,29 +78,14 @@ impl KernelFiles {
         Ok(())
     }
 
-    /// Finds out from now on when somebody changes one of them by the `proc` that is mounted at one
-    /// of these places. `None` if nobody can.
-    pub fn watch<'a>(
-        &self,
-        mounted: impl Iterator<Item = &'a CString>,
-    ) -> nix::Result<Option<Watch>> {
-        if self.files.is_empty() {
-            return Ok(None);
-        }
-        let place = |path: &CString| PathBuf::from(OsStr::from_bytes(path.to_bytes()));
-        let places: Vec<PathBuf> = mounted.map(place).collect();
-        match self.inotify(&places) {
-            Ok(inotify) => Ok(Some(Watch::Told(inotify))),
-            // A user may have a limited number of them, some 128.
-            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC | Errno::ENOMEM) => {
-                Ok(Some(Watch::Looking(places)))
-            }
-            Err(errno) => Err(errno),
-        }
+    /// Whether nobody can change any.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
     }
 
-    fn inotify(&self, places: &[PathBuf]) -> nix::Result<Inotify> {
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+    /// Has the kernel report from now on when somebody changes one of them by the `proc`s that are mounted
+    /// at these places (`IN_ATTRIB`).
+    pub fn watch(&self, inotify: &Inotify, places: &[PathBuf]) -> nix::Result<()> {
         for place in places {
             for directory in &self.directories {
                 match inotify.add_watch(&place.join(directory), AddWatchFlags::IN_ATTRIB) {
@@ -111,11 +95,11 @@ impl KernelFiles {
                 }
             }
         }
-        Ok(inotify)
+        Ok(())
     }
 
     /// Whether any of them has another mode or owner in one of these places.
-    fn differ(&self, places: &[PathBuf]) -> bool {
+    pub fn differ(&self, places: &[PathBuf]) -> bool {
         let differs = |place: &PathBuf, file: &KernelFile| {
             let path = place.join(OsStr::from_bytes(file.path.to_bytes()));
             let metadata = fs::symlink_metadata(path);
@@ -143,24 +127,6 @@ impl KernelFiles {
     }
 }
 
-/// How one finds out about changes.
-pub enum Watch {
-    /// The kernel tells.
-    Told(Inotify),
-    /// One looks at what is mounted here.
-    Looking(Vec<PathBuf>),
-}
-
-impl Watch {
-    /// Whether there were any to these files.
-    pub fn noticed(&self, files: &KernelFiles) -> nix::Result<bool> {
-        match self {
-            Watch::Told(inotify) => has_events(inotify),
-            Watch::Looking(places) => Ok(files.differ(places)),
-        }
-    }
-}
-
 fn chown(proc: &OwnedFd, file: &KernelFile) -> nix::Result<()> {
     let (user, group) = file.owner;
     fchownat(
@@ -175,10 +141,11 @@ fn chown(proc: &OwnedFd, file: &KernelFile) -> nix::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sys::inotify::InitFlags;
 
     /// Where the kernel gives no more watches, one looks oneself.
     #[test]
-    fn a_file_of_another_mode_is_noticed_by_looking() {
+    fn a_file_of_another_mode_is_reported_and_can_be_seen() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("file");
         fs::write(&file, "").unwrap();
@@ -191,18 +158,16 @@ mod tests {
             }],
             directories: vec![PathBuf::new()],
         };
-        let mounted = CString::new(place.path().as_os_str().as_bytes()).unwrap();
-        let told = files.watch([&mounted].into_iter()).unwrap().unwrap();
-        let looking = Watch::Looking(vec![place.path().to_owned()]);
-        for watch in [&told, &looking] {
-            assert!(!watch.noticed(&files).unwrap());
-        }
+        let places = [place.path().to_owned()];
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+        files.watch(&inotify, &places).unwrap();
+        assert!(!files.differ(&places));
+        assert_eq!(inotify.read_events().err(), Some(Errno::EAGAIN));
         let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o700);
         fs::set_permissions(&file, mode).unwrap();
-        for watch in [&told, &looking] {
-            assert!(watch.noticed(&files).unwrap());
-        }
+        assert!(files.differ(&places));
+        assert_eq!(inotify.read_events().unwrap().len(), 1);
         files.restore(&fs::File::open(place.path()).unwrap().into());
-        assert!(!looking.noticed(&files).unwrap());
+        assert!(!files.differ(&places));
     }
 }

@@ -32,6 +32,8 @@ const KINDS: [&str; 7] = ["ipc", "mnt", "net", "pid", "time", "user", "uts"];
 pub struct Nesting {
     user_namespaces: File,
     proc: OwnedFd,
+    /// The calling process's root.
+    root: OwnedFd,
 }
 
 /// Limits nested namespaces in the calling process's user namespace. `proc` is a `/proc` that is not
@@ -56,10 +58,22 @@ pub fn limit_nesting(proc: &OwnedFd) -> nix::Result<Nesting> {
     Ok(Nesting {
         user_namespaces: limit("user")?,
         proc: proc.try_clone().map_err(errno_of)?,
+        root: open_root()?,
     })
 }
 
+fn open_root() -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    open("/", flags, Mode::empty())
+}
+
 impl Nesting {
+    /// To be called when the calling process has another root directory.
+    pub fn enter_root(&mut self) -> nix::Result<()> {
+        self.root = open_root()?;
+        Ok(())
+    }
+
     /// Whether a nested user namespace is still counted, and so perhaps one of another kind: each
     /// keeps the user namespace that it belongs to. For a process that is alone in the container.
     ///
@@ -67,13 +81,11 @@ impl Nesting {
     /// anything else. So the calling process asks for a user namespace where the limit is one, and
     /// where it can't have one in any case: with another root directory than its mount namespace's.
     pub fn is_left(&self) -> nix::Result<bool> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let root = open("/", flags, Mode::empty())?;
         write(&self.user_namespaces, 1)?;
         fchdir(&self.proc)?;
         chroot(".")?;
         let refused = unshare(CloneFlags::CLONE_NEWUSER);
-        fchdir(&root)?;
+        fchdir(&self.root)?;
         chroot(".")?;
         write(&self.user_namespaces, NESTED_MAX)?;
         match refused {

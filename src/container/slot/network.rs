@@ -152,6 +152,13 @@ impl OwnNetwork {
         watched.find_map(|file| file.changed().unwrap_or(Some(Remains::Unreadable)))
     }
 
+    /// Whether a socket may live on in a message in flight, and with it files that are open.
+    pub fn has_sockets_left(&self) -> bool {
+        let sockets = |file: &&WatchedFile| file.means() == Remains::Sockets;
+        let mut watched = self.watched.iter().filter(sockets);
+        watched.any(|file| !matches!(file.changed(), Ok(None)))
+    }
+
     /// What keeps the container from going on, if anything does.
     pub fn spent(&self) -> Option<Remains> {
         match self.view {

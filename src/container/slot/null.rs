@@ -6,7 +6,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
+use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, SFlag, fstat, makedev};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 
@@ -18,6 +18,16 @@ pub struct Null {
     _mount: OwnedFd,
     /// By this name below `/proc` it is opened.
     name: CString,
+    place: Place,
+}
+
+/// Where it is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the container, where it has a name for the job to see.
+    Container,
+    /// On its own mount.
+    Nowhere,
 }
 
 impl Null {
@@ -30,7 +40,19 @@ impl Null {
         Ok(Null {
             name: CString::new(name).map_err(|_| Errno::EINVAL)?,
             _mount: mount,
+            place: Place::Nowhere,
         })
+    }
+
+    /// Finds out whether the container has one. To be called when its mounts have been made; what no
+    /// job can unmount stays.
+    pub fn look(&mut self) {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let known = open(NAME, flags, Mode::empty()).and_then(|file| is_null(&file));
+        self.place = match known {
+            Ok(true) => Place::Container,
+            Ok(false) | Err(_) => Place::Nowhere,
+        };
     }
 
     /// Completes what came with an order to a job's standard input, output and error. `proc` is a
@@ -48,19 +70,16 @@ impl Null {
         }
     }
 
-    /// That of the container, if it has one, which has a name there.
     fn open(&self, proc: &OwnedFd, flags: OFlag) -> nix::Result<OwnedFd> {
-        // A pipe would wait for somebody at its other end.
-        let known = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-        match open("/dev/null", known, Mode::empty()) {
-            Ok(null) if is_null(&null)? => {
-                fcntl(&null, FcntlArg::F_SETFL(OFlag::empty()))?;
-                Ok(null)
-            }
-            Ok(_) | Err(_) => openat(proc, self.name.as_c_str(), flags, Mode::empty()),
+        match self.place {
+            Place::Container => open(NAME, flags | OFlag::O_NOFOLLOW, Mode::empty()),
+            Place::Nowhere => openat(proc, self.name.as_c_str(), flags, Mode::empty()),
         }
     }
 }
+
+/// Its name in a container.
+const NAME: &str = "/dev/null";
 
 /// Whether this is the null device, on a mount that refuses to change it.
 fn is_null(file: &OwnedFd) -> nix::Result<bool> {

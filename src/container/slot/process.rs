@@ -10,11 +10,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::signalfd::SignalFd;
 use nix::sys::stat::Mode;
 
 use super::super::child::{self, Capabilities, ChildStack, Terminal};
@@ -22,7 +23,7 @@ use super::super::message::{
     self, Discarded, MessageError, ProcessImage, Remains, Room, SlotFate, SlotReply, Task,
 };
 use super::super::plan::Plan;
-use super::super::spec::{ExitStatus, Privileges, ResourceUsage};
+use super::super::spec::Privileges;
 use super::super::sys::socket::pair;
 use super::super::sys::state::limit_processes;
 use super::audit::{Baseline, ScratchBaseline, Verdict};
@@ -30,7 +31,7 @@ use super::build::{Builder, StepFailed};
 use super::discarded::discarded;
 use super::fixed::Fixed;
 use super::heritage::Heritage;
-use super::job::{bury_the_rest, follow, image_of, obey, reap};
+use super::job::{JobEnd, bury_the_rest, follow, image_of, obey, reap, watch_children};
 use super::kernel_files::KernelFiles;
 use super::limit;
 use super::namespaces::limit_nesting;
@@ -60,6 +61,7 @@ struct Slot {
     plan: Plan,
     builder: Builder,
     stack: ChildStack,
+    children: SignalFd,
     baseline: Option<Baseline>,
     /// Nothing where it is the host's, or jobs may alter it.
     network: Option<OwnNetwork>,
@@ -87,18 +89,6 @@ struct Slot {
 enum Retirement {
     Due,
     NotDue,
-}
-
-/// How a job went.
-enum JobEnd {
-    NotStarted(StepFailed),
-    Ended {
-        status: ExitStatus,
-        usage: ResourceUsage,
-        ran: Duration,
-    },
-    /// Nobody is there to be told.
-    Abandoned,
 }
 
 impl Slot {
@@ -149,6 +139,7 @@ impl Slot {
             plan,
             builder,
             stack: ChildStack::default(),
+            children: watch_children().map_err(at("watch child processes"))?,
             baseline,
             network,
             scratch: None,
@@ -170,6 +161,12 @@ impl Slot {
     /// Makes everything that is made again for each job, and looks at the rest.
     fn make_scratch(&mut self) -> Result<(), StepFailed> {
         self.carry_out_scratch()?;
+        self.null.look();
+        let root = match &mut self.baseline {
+            Some(baseline) => baseline.enter_root(),
+            None => Ok(()),
+        };
+        root.map_err(|errno| StepFailed::new("open the root directory", errno))?;
         let fixed = Fixed::take(&self.plan, &self.kernel_files, self.fixed.take())
             .map_err(|errno| StepFailed::new("inspect the container", errno))?;
         self.fixed = Some(fixed);
@@ -316,7 +313,7 @@ impl Slot {
             Err(failed) => return JobEnd::NotStarted(failed),
         };
         drop(streams);
-        match follow(socket, pid) {
+        match follow(socket, &self.children, pid) {
             None => JobEnd::Abandoned,
             Some((status, usage)) => {
                 let ran = started.elapsed();
@@ -449,8 +446,11 @@ impl Slot {
 
     fn audit(&self) -> Verdict {
         // Whatever else there is: they are the machine's.
-        let fixed = self.fixed.as_ref();
-        if fixed.is_some_and(|fixed| fixed.kernel_files_changed(&self.kernel_files)) {
+        let Some(fixed) = &self.fixed else {
+            return Verdict::Altered(Remains::Unreadable);
+        };
+        let reported = fixed.reported(&self.kernel_files);
+        if reported.kernel_files {
             self.kernel_files.restore(&self.proc);
             return Verdict::Altered(Remains::KernelFiles);
         }
@@ -471,8 +471,16 @@ impl Slot {
         if self.plan.root_is_ephemeral {
             return Verdict::Altered(Remains::WritableRoot);
         }
-        let fixed = self.fixed.as_ref().map(Fixed::changed);
-        if let Some(remains) = fixed.unwrap_or(Some(Remains::Unreadable)) {
+        if reported.root {
+            return Verdict::Altered(Remains::Root);
+        }
+        if fixed.reports_when_closed()
+            && let Some(network) = &self.network
+            && network.has_sockets_left()
+        {
+            return Verdict::Altered(Remains::Sockets);
+        }
+        if let Some(remains) = fixed.changed() {
             return Verdict::Altered(remains);
         }
         match &self.scratch {

@@ -266,11 +266,14 @@ impl App {
         let key = self.log_key();
         if self.log.key() != key {
             self.log.show(key);
-            if let Some(place) = self.location_as_printed() {
-                let size = self.log_size();
-                let says = |line: &[u8]| says_what_went_wrong(line, &place);
-                self.log.reveal(&self.logs, size, says);
-            }
+        }
+        // Known at the test's end, when its log may have been in view for a while.
+        if self.log.is_opening()
+            && let Some(place) = self.location_as_printed()
+        {
+            let size = self.log_size();
+            let says = |line: &[u8]| says_what_went_wrong(line, &place);
+            self.log.reveal(&self.logs, size, says);
         }
     }
 

@@ -85,6 +85,17 @@ pub(super) struct LogPane {
     pub position: Position,
     pub column: usize,
     pub search: Option<Search>,
+    opening: Opening,
+}
+
+/// Whether a log stands where it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Opening {
+    /// It goes to what went wrong as soon as that is known.
+    Open,
+    /// It has gone there, or the user has moved it.
+    #[default]
+    Settled,
 }
 
 impl LogPane {
@@ -93,7 +104,13 @@ impl LogPane {
         self.key = key;
         self.position = Position::Following;
         self.column = 0;
+        self.opening = Opening::Open;
         self.restart_search();
+    }
+
+    /// Whether it may still go to what went wrong.
+    pub fn is_opening(&self) -> bool {
+        self.opening == Opening::Open
     }
 
     /// Goes to the first line that says what went wrong, which is the message and not its
@@ -101,6 +118,7 @@ impl LogPane {
     /// looked at.
     pub fn reveal(&mut self, logs: &LogStore, size: Size, says: impl Fn(&[u8]) -> bool) {
         let Some(key) = self.key else { return };
+        self.opening = Opening::Settled;
         let count = self.line_count(logs);
         let from = count.saturating_sub(SEARCH_STRETCH_LINES);
         let (mut number, mut found) = (from, None);
@@ -246,6 +264,7 @@ impl LogPane {
                 break;
             }
         }
+        self.opening = Opening::Settled;
         self.position = Position::At { line, row };
         // No further down than until the last row stands in the last place.
         let rows = self.rows(logs, size, ColorChoice::Monochrome);
@@ -275,12 +294,14 @@ impl LogPane {
 
     /// Goes to the beginning.
     pub fn rewind(&mut self) {
+        self.opening = Opening::Settled;
         self.position = Position::At { line: 0, row: 0 };
         self.column = 0;
     }
 
     /// Goes to the end and stays there.
     pub fn follow(&mut self) {
+        self.opening = Opening::Settled;
         self.position = Position::Following;
     }
 
@@ -388,6 +409,7 @@ impl LogPane {
         search.current = Some(index);
         if let Some(line) = search.matches.get(index).copied() {
             let line = line.saturating_sub(size.rows / 3);
+            self.opening = Opening::Settled;
             self.position = Position::At { line, row: 0 };
         }
         true

@@ -103,14 +103,14 @@ impl StartError {
 }
 
 impl Containers {
-    /// With a spawner to start them.
-    pub fn new(spawner: Rc<Spawner>, slots: u32) -> Containers {
+    /// With a spawner to start them, and what they hide.
+    pub fn new(spawner: Rc<Spawner>, slots: u32, secrets: Secrets) -> Containers {
         Containers {
             spawner,
             limits: Rc::default(),
             shortage: Shortage::default(),
             idle: Rc::new(RefCell::new((0..slots).map(|_| Vec::new()).collect())),
-            secrets: Rc::new(Secrets::of_this_process()),
+            secrets: Rc::new(secrets),
             plans: Rc::default(),
             environments: Rc::default(),
             edition: Rc::default(),

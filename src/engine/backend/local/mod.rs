@@ -48,6 +48,7 @@ use crate::engine::event::EventKind;
 use crate::engine::ids::WorkerId;
 use crate::engine::job::{Job, JobEnd, JobResult};
 use crate::engine::schedule::{Scheduler, Withdrawn};
+use crate::engine::secrets::Secrets;
 
 /// This machine's only worker.
 const WORKER: WorkerId = WorkerId(0);
@@ -97,9 +98,12 @@ impl LocalBackend {
     /// `executable` must begin by calling [`crate::container::spawner::run_if_helper`].
     pub fn start(executable: &Path, slots: u32) -> Result<LocalBackend, Forbidden> {
         let began = Instant::now();
+        let secrets = Secrets::of_this_process();
+        // Beside what follows, which keeps one processor busy.
+        secrets.look_ahead();
         let spawner = Rc::new(preflight::spawner(executable)?);
         tracing::debug!(slots, took = ?began.elapsed(), "containers can be made");
-        let containers = Containers::new(Rc::clone(&spawner), slots);
+        let containers = Containers::new(Rc::clone(&spawner), slots, secrets);
         let backend = LocalBackend::keeping(
             Keeping::Containers {
                 containers,

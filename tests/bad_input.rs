@@ -71,8 +71,17 @@ fn a_compile_error() {
     assert_told(
         &told,
         101,
-        &["error[E0308]", "src/lib.rs:1:16", "the build failed"],
+        &[
+            "error[E0308]",
+            "src/lib.rs:1:16",
+            "there are no tests to run",
+            "summary: the build failed",
+        ],
     );
+    // The compiler has said it; it is no test that failed, and none to run again.
+    for absent in ["does not compile", "failures:", "rerun", "1 error in"] {
+        assert!(!told.0.contains(absent), "{absent:?} is in:\n{}", told.0);
+    }
 }
 
 #[test]

@@ -414,7 +414,8 @@ fn changes_begin_rounds_in_the_open_dashboard() {
     });
     write("fn broken(");
     tmux.wait_for("a failed build", |screen| {
-        screen.contains("BUILD FAILED") && screen.contains("WATCHING")
+        let row = "src/lib.rs:1 error: this file contains an unclosed delimiter";
+        screen.contains("BUILD FAILED") && screen.contains("WATCHING") && screen.contains(row)
     });
     write("#[test] fn passes() {}\n");
     tmux.wait_for("its cure", passed);

@@ -331,7 +331,8 @@ pub enum Severity {
 pub struct TestInfo {
     /// Its id.
     pub test: TestId,
-    /// The package, module or project it belongs to: the first level of the tree.
+    /// The package, module or project it belongs to: the first level of the tree. Empty for what is no
+    /// test, but a place in the source that does not compile.
     pub package: String,
     /// The binary or file it stands in: the second level. Empty when it would repeat the package.
     pub artifact: String,

@@ -205,7 +205,8 @@ pub struct Watchlist {
 /// Something that stands in the report where tests should have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenEntry {
-    /// Its name in the history, like a test's. The test's own name may be empty.
+    /// Its name in the history, like a test's. The test's own name may be empty. Without a package it is
+    /// no test: see [`TestKey::is_place`].
     pub key: TestKey,
     /// The whole name on one line, unique in the run.
     pub title: String,
@@ -215,6 +216,8 @@ pub struct BrokenEntry {
     pub stdout: Vec<u8>,
     /// What it wrote to standard error, if it ran.
     pub stderr: Vec<u8>,
+    /// Where in the source it is wrong, if that is known.
+    pub location: Option<SourceLocation>,
 }
 
 /// What a job that is no test left behind.

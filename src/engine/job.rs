@@ -137,6 +137,14 @@ pub struct TestKey {
     pub name: String,
 }
 
+impl TestKey {
+    /// Whether this is no test but a place in the source that does not compile: it has no package. It is
+    /// listed with the failures and neither counted nor remembered.
+    pub fn is_place(&self) -> bool {
+        self.package.is_empty()
+    }
+}
+
 /// A test that is listed, not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ignored {

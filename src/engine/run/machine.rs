@@ -38,7 +38,7 @@ use super::describe::describe;
 use super::message::{AtEnd, Effect, Input, Wishes};
 use super::tally::Tally;
 use crate::engine::backend::Rank;
-use crate::engine::event::{Command, EventKind, RoundCause, RunStarted, Stream};
+use crate::engine::event::{Command, EventKind, RoundCause, RunStarted, SourceLocation, Stream};
 use crate::engine::ids::{Attempt, TestId};
 use crate::engine::job::{Ignored, Job, TestKey};
 
@@ -87,10 +87,17 @@ struct Test {
 enum Work {
     Run(Job),
     Ignore(Box<(Ignored, Job)>),
-    /// It was found broken, with this message.
-    Report(Box<str>),
+    /// It was found broken.
+    Report(Box<Breakage>),
     /// It is there no more.
     Gone,
+}
+
+/// How something was found broken.
+#[derive(Debug)]
+struct Breakage {
+    message: String,
+    location: Option<SourceLocation>,
 }
 
 impl Work {

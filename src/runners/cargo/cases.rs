@@ -127,6 +127,7 @@ impl Naming {
             message,
             stdout,
             stderr,
+            location: None,
         }
     }
 

@@ -26,6 +26,7 @@ use crate::runners::sandbox::specified::{self, Specified};
 
 use super::build::BuildMessage;
 use super::cases::Naming;
+use super::diagnostics::{self, Diagnostics};
 use super::environment::library_path;
 use super::error::CargoError;
 use super::jobs::{BinaryJobs, Containers};
@@ -66,6 +67,7 @@ pub struct Discovery<'a, H> {
     /// What waits for programs that a layer may be made of.
     unequipped: Vec<Listed>,
     held: Vec<Held>,
+    diagnostics: Diagnostics,
     deselected: u32,
     /// How many tests were found, and binaries that can't be listed.
     selected: usize,
@@ -105,6 +107,7 @@ impl<'a, H: Host> Discovery<'a, H> {
             listings: FuturesUnordered::new(),
             unequipped: Vec::new(),
             held: Vec::new(),
+            diagnostics: Diagnostics::default(),
             deselected: 0,
             selected: 0,
             project,
@@ -126,6 +129,9 @@ impl<'a, H: Host> Discovery<'a, H> {
     pub async fn build_message(&mut self, message: BuildMessage) -> Result<(), CargoError> {
         match message {
             BuildMessage::Output(text) => {
+                let root = self.project.workspace.root.as_std_path();
+                let directory = &self.project.invocation.directory;
+                self.diagnostics.line(&text, root, directory);
                 self.host.emit(EventKind::BuildOutput { text: Text(text) })
             }
             BuildMessage::Progress(progress) => self.progress(progress),
@@ -142,6 +148,13 @@ impl<'a, H: Host> Discovery<'a, H> {
             BuildMessage::Finished(_) => {}
         }
         Ok(())
+    }
+
+    /// Not everything was built: hands over what the compiler found wrong.
+    pub fn build_failed(self) {
+        for error in self.diagnostics.errors() {
+            self.host.broken(diagnostics::broken(error));
+        }
     }
 
     /// Everything was built.

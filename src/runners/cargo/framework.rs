@@ -329,6 +329,7 @@ impl Framework for CargoFramework {
         });
         self.watch(host, &workspace);
         if !status.success() {
+            discovery.build_failed();
             return Err(CargoError::Build { status });
         }
         discovery.build_finished()?;

@@ -23,6 +23,7 @@
 
 pub mod build;
 pub mod cases;
+mod diagnostics;
 pub mod discovery;
 pub mod environment;
 pub mod error;

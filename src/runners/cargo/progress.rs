@@ -34,7 +34,7 @@ pub fn parse_progress(line: &[u8]) -> Option<Progress> {
 }
 
 /// The text without the escape sequences that colour it or erase a line.
-fn without_colours(text: &str) -> String {
+pub(super) fn without_colours(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("\u{1b}[") {

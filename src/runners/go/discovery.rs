@@ -29,7 +29,7 @@ use super::options::Goal;
 use super::own;
 use super::packages::Package;
 use super::report::{Blocks, Fate, PackageEnd};
-use super::run_pattern;
+use super::{location, run_pattern};
 
 /// How long a binary may take to list its tests, if a test may not take less. It takes milliseconds,
 /// unless `init` or `TestMain` take longer; one that hangs there should not hang the run.
@@ -177,8 +177,10 @@ impl<'a, H: Host> Discovery<'a, H> {
     fn tell_unbuilt(&mut self) {
         for (package, reason) in self.unbuilt.drain(..) {
             let message = format!("the tests of {package} could not be built: {reason}");
+            let said = self.blocks.of(&package);
             self.host.broken(BrokenEntry {
-                stderr: self.blocks.of(&package),
+                location: location::of_build(&said),
+                stderr: said,
                 ..broken(&package, message)
             });
         }
@@ -388,5 +390,6 @@ fn broken(package: &str, message: String) -> BrokenEntry {
         message,
         stdout: Vec::new(),
         stderr: Vec::new(),
+        location: None,
     }
 }

@@ -11,6 +11,25 @@ use crate::engine::event::SourceLocation;
 /// Kept of a line of standard error. A line of a stack is shorter.
 const LINE_BYTES_MAX: usize = 4096;
 
+/// Where a package could not be built, from what the compiler or vet wrote: the first
+/// `./file.go:7:2: what is wrong`, whose path is relative to where the user is.
+pub fn of_build(said: &[u8]) -> Option<SourceLocation> {
+    let text = String::from_utf8_lossy(said);
+    text.lines().find_map(|line| {
+        let line = line.strip_prefix("vet: ").unwrap_or(line);
+        let (path, rest) = line.split_once(".go:")?;
+        let mut numbers = rest.split(':');
+        let line = numbers.next()?.parse().ok()?;
+        let column = numbers.next().and_then(|column| column.parse().ok());
+        let path = path.strip_prefix("./").unwrap_or(path);
+        Some(SourceLocation {
+            path: format!("{path}.go"),
+            line,
+            column,
+        })
+    })
+}
+
 /// What was found so far in what one test wrote.
 #[derive(Clone, Debug)]
 pub struct Places {
@@ -110,6 +129,17 @@ fn message(line: &str) -> Option<(&str, u32, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_place_of_a_build_that_failed() {
+        let said = b"# example.com/p\nvet: ./p_test.go:7:2: undefined: x\nq.go:9:1: other\n";
+        let place = of_build(said).unwrap();
+        assert_eq!(
+            (place.path.as_str(), place.line, place.column),
+            ("p_test.go", 7, Some(2))
+        );
+        assert_eq!(of_build(b"# p\nlink: no such file\n"), None);
+    }
 
     fn found(stdout: &[&str], stderr: &str) -> Option<(String, u32)> {
         let mut places = Places::new(Path::new("/w/p"), Path::new("/w"), Path::new("/w"));

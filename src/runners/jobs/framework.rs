@@ -103,6 +103,7 @@ impl Framework for JobsFramework {
                         message: format!("{}{help}", with_causes(&error)),
                         stdout: Vec::new(),
                         stderr: Vec::new(),
+                        location: None,
                     });
                 }
             }

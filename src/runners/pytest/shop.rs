@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::engine::backend::together::Member;
-use crate::engine::event::{ExitStatus, Isolation};
+use crate::engine::event::{ExitStatus, Isolation, SourceLocation};
 use crate::engine::filter::PytestSubject;
 use crate::engine::framework::{BrokenEntry, Captured, Host};
 use crate::engine::job::{
@@ -381,6 +381,7 @@ fn stopped(file: &str, message: String, captured: Captured) -> BrokenEntry {
         message,
         stdout: Vec::new(),
         stderr: captured.stderr,
+        location: None,
     }
 }
 
@@ -389,10 +390,36 @@ pub fn broken(broken: BrokenFile) -> BrokenEntry {
     BrokenEntry {
         key: key(&broken.file, String::new()),
         message: "pytest could not collect it".to_owned(),
+        location: broken_place(&broken.file, &broken.text),
         title: broken.file,
         stdout: broken.text.into_bytes(),
         stderr: Vec::new(),
     }
+}
+
+/// Where a file could not be collected: the last line of it that Python names, as
+/// `test_x.py:3: in <module>`, or `File "/p/test_x.py", line 3` where it is no Python.
+fn broken_place(file: &str, text: &str) -> Option<SourceLocation> {
+    let places = text.lines().filter_map(|line| {
+        let line = line.trim_start_matches("E").trim_start();
+        match line.strip_prefix("File \"") {
+            Some(rest) => {
+                let (path, rest) = rest.split_once("\", line ")?;
+                Some((path, rest))
+            }
+            None => line.split_once(':'),
+        }
+    });
+    let own = places.filter_map(|(path, rest)| {
+        let digits = rest.find(|character: char| !character.is_ascii_digit());
+        let line = rest.get(..digits.unwrap_or(rest.len()))?.parse().ok()?;
+        Path::new(path).ends_with(file).then_some(line)
+    });
+    own.last().map(|line| SourceLocation {
+        path: file.to_owned(),
+        line,
+        column: None,
+    })
 }
 
 fn gave_up(captured: Captured) -> PytestError {
@@ -408,5 +435,33 @@ fn gave_up(captured: Captured) -> PytestError {
         (Some(PYTEST_USAGE), Some(said)) => PytestError::Usage { said },
         (Some(0), _) => PytestError::NotCollected,
         _ => PytestError::Collection { how, code, output },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_file_that_cannot_be_collected_is_its_own_last_line() {
+        for (text, expected) in [
+            (
+                "test_x.py:3: in <module>\n    import no\nE   ModuleNotFoundError",
+                Some(3),
+            ),
+            (
+                "sub/test_x.py:9: in <module>\nlib.py:4: in f\nE   ValueError",
+                Some(9),
+            ),
+            (
+                "E     File \"/p/test_x.py\", line 12\nE       def\nE   SyntaxError",
+                Some(12),
+            ),
+            ("another_test_x.py:7: in <module>", None),
+            ("no place: at all", None),
+        ] {
+            let place = broken_place("test_x.py", text);
+            assert_eq!(place.map(|place| place.line), expected, "{text}");
+        }
     }
 }

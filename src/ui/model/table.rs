@@ -125,6 +125,11 @@ impl Tests {
         }
     }
 
+    /// Whether this is no test but a place in the source that does not compile.
+    pub fn is_place(&self, test: TestId) -> bool {
+        self.identity(test).package.is_empty()
+    }
+
     /// The name as it stands in the tree, without what stands above it.
     pub fn row_name(&self, row: Row) -> &str {
         self.tree.name(row).map_or("", |name| self.arena.get(name))

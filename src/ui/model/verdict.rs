@@ -2,6 +2,7 @@
 
 use super::{Build, Model, Notice, TestState};
 use crate::engine::event::Severity;
+use crate::engine::ids::TestId;
 
 impl Model {
     /// Whether nothing is wrong: the build succeeded, no test of any round is red or was cancelled,
@@ -12,6 +13,23 @@ impl Model {
         !self.build_failed()
             && self.counts.failures() + cancelled == 0
             && !self.notices.iter().any(error)
+    }
+
+    /// The tests among the failures.
+    pub fn failed_tests(&self) -> impl Iterator<Item = TestId> {
+        let failures = self.failures.iter().copied();
+        failures.filter(|failure| !self.tests.is_place(*failure))
+    }
+
+    /// How many of the failures are places in the source that do not compile.
+    pub fn places(&self) -> u32 {
+        let tests = self.failed_tests().count();
+        u32::try_from(self.failures.len().saturating_sub(tests)).unwrap_or(u32::MAX)
+    }
+
+    /// Whether no test was found.
+    pub fn has_no_tests(&self) -> bool {
+        self.tests.ids().all(|test| self.tests.is_place(test))
     }
 
     /// Whether the last build failed.

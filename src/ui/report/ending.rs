@@ -62,12 +62,13 @@ pub fn write_failures(
     model: &Model,
     logs: &LogStore,
 ) -> io::Result<()> {
-    if model.failures.is_empty() {
+    let mut tests = model.failed_tests().peekable();
+    if tests.peek().is_none() {
         return Ok(());
     }
     writeln!(out, "\n{}", colour.paint(Paint::Strong, "failures:"))?;
-    for (index, test) in model.failures.iter().enumerate() {
-        let Some(finished) = telling_attempt(model, *test) else {
+    for (index, test) in tests.enumerate() {
+        let Some(finished) = telling_attempt(model, test) else {
             continue;
         };
         if index < FAILURES_WITH_OUTPUT_MAX {
@@ -99,7 +100,7 @@ pub fn write_summary(
         // With no test between, they would stand twice in a row.
         let stands_above = match before {
             Before::Nothing => false,
-            Before::Trouble => model.tests.is_empty() && notice.severity != Severity::Info,
+            Before::Trouble => model.has_no_tests() && notice.severity != Severity::Info,
         };
         if !stands_above {
             write_notice(out, colour, notice)?;
@@ -370,7 +371,7 @@ fn totals(model: &Model) -> Summary {
         passed: of(TestState::Passed),
         failed: of(TestState::Failed),
         timed_out: of(TestState::TimedOut),
-        errors: of(TestState::Error),
+        errors: of(TestState::Error).saturating_sub(model.places()),
         ignored: of(TestState::Ignored),
         cancelled: of(TestState::Cancelled),
         not_run: of(TestState::Waiting) + of(TestState::Queued) + of(TestState::Running),

@@ -181,6 +181,8 @@ impl Report {
                     .append((*test, *attempt), *stream, &text.0, event.at_us);
                 Ok(())
             }
+            // The build's own output says it.
+            EventKind::Finished(finished) if self.model.tests.is_place(finished.test) => Ok(()),
             EventKind::Finished(finished) => {
                 write_line(out, colour, &self.model, finished)?;
                 self.finished(finished, out)
@@ -265,6 +267,7 @@ impl Report {
                     .append((*test, *attempt), *stream, &text.0, event.at_us);
                 Ok(())
             }
+            EventKind::Finished(finished) if self.model.tests.is_place(finished.test) => Ok(()),
             EventKind::Finished(finished) => {
                 if finished.outcome.is_failure() {
                     write_line(out, colour, &self.model, finished)?;

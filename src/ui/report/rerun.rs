@@ -18,7 +18,7 @@ const KINDS_WITH_NAME: [&str; 4] = ["binary", "test", "example", "benchmark"];
 pub fn command(model: &Model) -> Option<String> {
     let run = model.run.as_ref()?;
     let form = Form::of(&run.program)?;
-    if model.failures.is_empty() {
+    if model.failed_tests().next().is_none() {
         return None;
     }
     [Detail::Case, Detail::Artifact, Detail::Package]
@@ -61,8 +61,8 @@ enum Detail {
 /// One pattern for all failures of an artifact.
 fn patterns(model: &Model, form: Form, detail: Detail) -> Vec<String> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for test in &model.failures {
-        let (group, case) = terms(model, form, *test);
+    for test in model.failed_tests() {
+        let (group, case) = terms(model, form, test);
         let group = match detail {
             Detail::Case | Detail::Artifact => group.join(" && "),
             Detail::Package => group.into_iter().take(1).collect(),

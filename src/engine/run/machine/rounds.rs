@@ -111,7 +111,7 @@ impl Machine {
             ..Summary::default()
         };
         for test in &self.tests {
-            if test.round == self.round {
+            if test.round == self.round && !test.key.is_place() {
                 test.tally.count_into(&mut summary);
             }
         }

@@ -90,6 +90,7 @@ fn broken(number: u32) -> BrokenEntry {
         message: "signal 11 while listing".into(),
         stdout: Vec::new(),
         stderr: b"core dumped".to_vec(),
+        location: None,
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::{Active, Machine, State, Test, Unexpected, Work, Written};
+use super::{Active, Breakage, Machine, State, Test, Unexpected, Work, Written};
 use crate::engine::backend::Rank;
 use crate::engine::event::{
-    EventKind, Finished, History, Notice, Outcome, Severity, Stream, TestInfo, Text,
+    EventKind, Finished, History, Notice, Outcome, Severity, SourceLocation, Stream, TestInfo, Text,
 };
 use crate::engine::exit_code;
 use crate::engine::framework::{BrokenEntry, DiscoverySummary, Reading};
@@ -57,7 +57,10 @@ impl Machine {
 
     pub(super) fn broken(&mut self, now_us: u64, entry: BrokenEntry) {
         let mut info = self.info(&entry.key, entry.title);
-        let work = Work::Report(entry.message.into());
+        let work = Work::Report(Box::new(Breakage {
+            message: entry.message,
+            location: entry.location,
+        }));
         let test = self.enter(entry.key, work, Rank::default());
         info.test = test;
         self.emit(EventKind::Discovered { tests: vec![info] });
@@ -164,11 +167,12 @@ impl Machine {
             Work::Run(job) => job.clone(),
             Work::Ignore(ignored) => {
                 let reason = ignored.0.reason.clone();
-                return self.end_unrun(id, Outcome::Ignored { reason });
+                return self.end_unrun(id, Outcome::Ignored { reason }, None);
             }
-            Work::Report(message) => {
-                let message = message.to_string();
-                return self.end_unrun(id, Outcome::Error { message });
+            Work::Report(breakage) => {
+                let location = breakage.location.clone();
+                let message = breakage.message.clone();
+                return self.end_unrun(id, Outcome::Error { message }, location);
             }
             Work::Gone => return,
         };
@@ -189,14 +193,18 @@ impl Machine {
     }
 
     /// Ends a test that only needs reporting.
-    fn end_unrun(&mut self, id: TestId, outcome: Outcome) {
+    fn end_unrun(&mut self, id: TestId, outcome: Outcome, location: Option<SourceLocation>) {
         let Some(test) = self.tests.get_mut(id.index()) else {
             return;
         };
         test.attempts += 1;
         let attempt = Attempt(test.attempts);
         let waiting = Active::Queued { since_us: 0 };
-        self.end(waiting, blank(id, attempt, outcome));
+        let finished = Finished {
+            location,
+            ..blank(id, attempt, outcome)
+        };
+        self.end(waiting, finished);
     }
 
     pub(super) fn started(
@@ -310,7 +318,8 @@ impl Machine {
         if let Some(code) = failure {
             test.failure.get_or_insert((self.ends, code));
         }
-        if let Some(history) = lesson(standing, test.tally.standing()) {
+        let lesson = lesson(standing, test.tally.standing());
+        if let Some(history) = lesson.filter(|_| !test.key.is_place()) {
             self.effects.push_back(Effect::Record {
                 test: id,
                 history,
@@ -325,7 +334,8 @@ impl Machine {
 
     /// How many tests were found.
     fn selected(&self) -> u32 {
-        count(self.tests().count().saturating_sub(self.unclaimed.len()))
+        let tests = self.tests().filter(|(_, key)| !key.is_place());
+        count(tests.count().saturating_sub(self.unclaimed.len()))
     }
 
     pub(super) fn tell_backend(&mut self, effect: Effect, event: EventKind) {

@@ -94,6 +94,7 @@ impl Framework for ScriptedFramework {
                     message: "no such file".into(),
                     stdout: Vec::new(),
                     stderr: b"loader: oh".to_vec(),
+                    location: None,
                 }),
                 Act::Say(text) => host.emit(EventKind::Notice(Notice {
                     severity: Severity::Info,

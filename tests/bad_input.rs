@@ -74,7 +74,7 @@ fn a_compile_error() {
         &[
             "error[E0308]",
             "src/lib.rs:1:16",
-            "there are no tests to run",
+            "no tests to run",
             "summary: the build failed",
         ],
     );

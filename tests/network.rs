@@ -10,11 +10,12 @@ use std::path::Path;
 use std::process::Command;
 
 use maelstrom::container::message::{
-    self, PackedStrings, ProcessImage, SlotFate, SlotOrder, SlotReply, Task,
+    self, PackedStrings, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
 };
 use maelstrom::container::plan::plan;
 use maelstrom::container::spawner::Spawner;
 use maelstrom::container::spec::*;
+use nix::unistd::geteuid;
 use support::{EXECUTABLE, directory, mount, program, spec};
 
 const SOURCE: &str = concat!(
@@ -104,6 +105,13 @@ impl Container {
 
     /// Runs a job, after which the container takes the next.
     fn run(&self, words: &str) -> Ran {
+        let (ran, fate) = self.end(words);
+        assert_eq!(fate, SlotFate::Reusable, "{words:?}: {}", ran.text);
+        ran
+    }
+
+    /// Runs a job, and says what becomes of the container.
+    fn end(&self, words: &str) -> (Ran, SlotFate) {
         let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
         let null = File::open("/dev/null").unwrap().into();
         let task = match self.way {
@@ -115,17 +123,16 @@ impl Container {
         drop(writer);
         let mut output = String::new();
         File::from(reader).read_to_string(&mut output).unwrap();
-        match self.reply() {
-            SlotReply::Ended { fate, .. } => {
-                assert_eq!(fate, SlotFate::Reusable, "{words:?}: {output}");
-            }
+        let fate = match self.reply() {
+            SlotReply::Ended { fate, .. } => fate,
             other => panic!("{words:?}: {other:?}: {output}"),
-        }
+        };
         let (namespace, text) = output.split_once('\n').unwrap();
-        Ran {
+        let ran = Ran {
             namespace: namespace.to_owned(),
             text: text.to_owned(),
-        }
+        };
+        (ran, fate)
     }
 }
 
@@ -157,7 +164,6 @@ fn what_a_job_leaves_in_the_network_the_next_does_not_find() {
             ("membership ff02::114", Replaced),
             ("membership ff05::114", Replaced),
             ("flow-label", Replaced),
-            ("in-flight", Either),
             ("interfaces", Either),
             ("group 239.1.1.1", Replaced),
             ("broadcast 255.255.255.255", Replaced),
@@ -170,6 +176,22 @@ fn what_a_job_leaves_in_the_network_the_next_does_not_find() {
                 Replaced => assert_ne!(found.namespace, used, "{way:?}, {left_by}"),
                 Either => {}
             }
+        }
+        container.spawner.close();
+    }
+}
+
+/// Such a socket can hold a file of root's root open, to which a mapping has written: that is reported
+/// when the file is closed, which the kernel does at its leisure.
+#[test]
+fn a_socket_in_a_message_ends_a_container_whose_root_takes_writes() {
+    for way in [Way::Program, Way::Fork] {
+        let container = Container::start(Network::Loopback, way);
+        let fresh = container.run("look").text;
+        match (container.end("in-flight").1, geteuid().is_root()) {
+            (SlotFate::Retired(Remains::Sockets), true) => {}
+            (SlotFate::Reusable, false) => assert_eq!(container.run("look").text, fresh),
+            (other, _) => panic!("{way:?}: {other:?}"),
         }
         container.spawner.close();
     }

@@ -1,5 +1,4 @@
-//! What the system call filter keeps from a job, what it leaves to it, and what lifts it. Real
-//! containers, made by the real spawner; the calls themselves are made by a program in C.
+//! What the system call filter keeps from a job, what it leaves to it, and what lifts it, in real containers.
 
 mod support;
 
@@ -142,7 +141,6 @@ fn calls_that_lead_out_of_a_container_are_answered() {
     get lease: ok
     encryption key: ENOTTY
     file flags: ENOTTY
-    file attributes: ENOTTY
     file attributes by their call: EOPNOTSUPP
     kernel log: EPERM
     bpf: EPERM

@@ -138,18 +138,17 @@ fn a_log_that_is_watched_goes_to_the_failure_unless_it_was_moved() {
         script.events.clear();
         script.discover("x", &["1", "2", "3"]);
         script.events.clear();
-        harness.tab(); // Running
-        harness.tab(); // its log
-        harness.keys(keys);
+        harness.keys("2Gk");
         script.write(failing, Stream::Stderr, PANIC);
         for line in 0..200 {
             script.write(failing, Stream::Stderr, &format!("trace {line}\n"));
         }
         harness.feed(script.events.drain(..));
         assert!(harness.screen().contains("trace 199"));
+        harness.tab(); // its log
+        harness.keys(keys);
         script.fail(failing);
         harness.feed(script.events.drain(..));
-        harness.keys("2G"); // what failed, on the tests' screen
         let screen = harness.screen();
         assert_eq!(screen.contains("trace 199"), trace_is_shown, "{screen}");
     }

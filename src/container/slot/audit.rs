@@ -73,6 +73,8 @@ pub enum Part {
     Whole,
     /// Its first line.
     FirstLine,
+    /// How many lines it has, as far as it is read.
+    LineCount,
 }
 
 /// Longer than any of the watched files is in a container: one network device, one number.
@@ -98,19 +100,15 @@ impl WatchedFile {
         let mut buffer = [0; WATCHED_BYTES_MAX];
         let length = self.file.read_at(&mut buffer, 0)?;
         let text = buffer.get(..length).unwrap_or_default();
-        let end = match self.part {
-            Part::Whole => None,
-            Part::FirstLine => text.iter().position(|&byte| byte == b'\n'),
-        };
-        Ok(text
-            .get(..end.unwrap_or(length))
-            .unwrap_or_default()
-            .to_vec())
-    }
-
-    /// What remains if the text changes.
-    pub fn means(&self) -> Remains {
-        self.means
+        let mut ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        Ok(match self.part {
+            Part::Whole => text.to_vec(),
+            Part::FirstLine => {
+                let end = ends.next().map_or(length, |(end, _)| end);
+                text.get(..end).unwrap_or_default().to_vec()
+            }
+            Part::LineCount => ends.count().to_ne_bytes().to_vec(),
+        })
     }
 
     /// What remains, if the text has changed.

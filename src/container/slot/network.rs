@@ -51,6 +51,8 @@ const MEMBERSHIP_VERSION: &[u8] = b"1";
 pub struct OwnNetwork {
     namespace: OwnedFd,
     watched: Vec<WatchedFile>,
+    /// One line for each. Nothing in a kernel without them.
+    unix_sockets: Option<WatchedFile>,
     memberships: Memberships,
     view: View,
     /// What it was set up with. It is counted among the sockets.
@@ -114,6 +116,7 @@ impl OwnNetwork {
             memberships: end_memberships_at_once(proc),
             namespace: openat(proc, "self/ns/net", flags, Mode::empty())?,
             watched: Vec::new(),
+            unix_sockets: None,
             view,
             _control: control,
         };
@@ -129,6 +132,8 @@ impl OwnNetwork {
             // `sockets: used N`; the lines after it count for the whole machine.
             WatchedFile::open(proc, "self/net/sockstat", Part::FirstLine, Sockets)?,
         ];
+        let unix = WatchedFile::open(proc, "self/net/unix", Part::LineCount, Sockets);
+        self.unix_sockets = unix.ok();
         match WatchedFile::open(proc, "self/net/ip6_flowlabel", Part::Whole, Sockets) {
             Ok(file) => self.watched.push(file),
             // A kernel without IPv6.
@@ -152,11 +157,12 @@ impl OwnNetwork {
         watched.find_map(|file| file.changed().unwrap_or(Some(Remains::Unreadable)))
     }
 
-    /// Whether a socket may live on in a message in flight, and with it files that are open.
-    pub fn has_sockets_left(&self) -> bool {
-        let sockets = |file: &&WatchedFile| file.means() == Remains::Sockets;
-        let mut watched = self.watched.iter().filter(sockets);
-        watched.any(|file| !matches!(file.changed(), Ok(None)))
+    /// Whether a socket of the UNIX domain lives on in a message in flight, and with it files that are
+    /// open.
+    pub fn has_sockets_in_flight(&self) -> bool {
+        self.unix_sockets
+            .as_ref()
+            .is_some_and(|sockets| !matches!(sockets.changed(), Ok(None)))
     }
 
     /// What keeps the container from going on, if anything does.

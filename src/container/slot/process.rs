@@ -476,7 +476,7 @@ impl Slot {
         }
         if fixed.reports_when_closed()
             && let Some(network) = &self.network
-            && network.has_sockets_left()
+            && network.has_sockets_in_flight()
         {
             return Verdict::Altered(Remains::Sockets);
         }

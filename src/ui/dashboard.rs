@@ -16,6 +16,7 @@ mod log_pane;
 pub mod message;
 mod navigate;
 mod nearest;
+mod opening;
 pub mod pace;
 mod prompt;
 mod rows;

@@ -13,16 +13,6 @@ use super::log_pane::{Direction, Timestamps, Wrap};
 use super::prompt::Prompt;
 use super::theme::{Fold, Role};
 
-/// Whether a line of a failure's output says what went wrong, if it failed at this place. pytest
-/// marks such lines with an E and names the place after them; everywhere else the message names it.
-pub(super) fn says_what_went_wrong(line: &[u8], place: &str) -> bool {
-    let names = |place: &str| memchr::memmem::find(line, place.as_bytes()).is_some();
-    let is_python = place
-        .rsplit_once(':')
-        .is_some_and(|(file, _)| file.ends_with(".py"));
-    names(place) || (is_python && line.starts_with(b"E   "))
-}
-
 impl App {
     pub(super) fn key(&mut self, key: KeyEvent, now_us: u64, effects: &mut Vec<Effect>) {
         if self.overlay_key(key, now_us, effects) {
@@ -293,14 +283,6 @@ impl App {
         Some((path.to_string_lossy().into_owned(), location.line))
     }
 
-    /// What the current test's output has in the line that tells where it failed. The output names
-    /// the file from another directory than we do, so its last component must do.
-    pub(super) fn location_as_printed(&self) -> Option<String> {
-        let location = self.source_location()?;
-        let file = std::path::Path::new(&location.path).file_name()?;
-        Some(format!("{}:{}", file.to_string_lossy(), location.line))
-    }
-
     /// Whether a run that is over leaves nothing for the person to see: then the dashboard closes
     /// unless they have pressed a key, which may be the first of several.
     pub(super) fn closes_by_itself(&self) -> bool {
@@ -312,7 +294,7 @@ impl App {
         }
     }
 
-    fn source_location(&self) -> Option<&SourceLocation> {
+    pub(super) fn source_location(&self) -> Option<&SourceLocation> {
         let mut attempts = self.model().tests.attempts(self.current_test()?);
         attempts.find_map(|record| record.finished.as_ref()?.location.as_ref())
     }

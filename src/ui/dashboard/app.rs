@@ -7,11 +7,10 @@ use std::collections::BTreeSet;
 
 use crate::engine::event::{Command, Event, EventKind, RoundCause, Stream};
 use crate::engine::ids::{Attempt, TestId, WorkerId};
-use crate::ui::log::{BUILD_LOG, LogKey, LogStore};
+use crate::ui::log::{BUILD_LOG, LogStore};
 use crate::ui::model::{Model, Phase, Row};
 use crate::ui::report::changed;
 
-use super::act::says_what_went_wrong;
 use super::keys::KeyMap;
 use super::layout::{self, Layout};
 use super::log_pane::{LogPane, Size};
@@ -85,6 +84,8 @@ pub struct App {
     pub(super) rows: Rows,
     pub(super) failure: Option<TestId>,
     pub(super) failures_top: usize,
+    /// What the log on the screen is shown for: several places that do not compile share one.
+    pub(super) log_of: Option<TestId>,
     pub(super) running: Option<TestId>,
     /// The list of the overview that was in focus last: its selection's log is shown.
     pub(super) list: Pane,
@@ -153,6 +154,7 @@ impl App {
             rows: Rows::default(),
             failure: None,
             failures_top: 0,
+            log_of: None,
             running: None,
             list: Pane::Failures,
             worker: None,
@@ -263,18 +265,7 @@ impl App {
         let (failures, selected) = (self.model().failures.len(), self.failure_index());
         let height = layout.height(Pane::Failures);
         self.failures_top = super::scroll::top(self.failures_top, selected, failures, height);
-        let key = self.log_key();
-        if self.log.key() != key {
-            self.log.show(key);
-        }
-        // Known at the test's end, when its log may have been in view for a while.
-        if self.log.is_opening()
-            && let Some(place) = self.location_as_printed()
-        {
-            let size = self.log_size();
-            let says = |line: &[u8]| says_what_went_wrong(line, &place);
-            self.log.reveal(&self.logs, size, says);
-        }
+        self.open_log();
     }
 
     /// When time has to be shown passing next, on the dashboard's own clock.
@@ -480,21 +471,5 @@ impl App {
             Screen::Detail => self.detail,
             Screen::Workers | Screen::Cluster => None,
         }
-    }
-
-    /// The log that the screen shows.
-    pub(super) fn log_key(&self) -> Option<LogKey> {
-        let Some(test) = self.current_test() else {
-            return match self.screen {
-                Screen::Overview => Some(BUILD_LOG),
-                Screen::Tests | Screen::Detail | Screen::Workers | Screen::Cluster => None,
-            };
-        };
-        let tests = &self.model().tests;
-        let chosen = self
-            .detail_attempt
-            .filter(|_| self.screen == Screen::Detail);
-        let attempt = chosen.or_else(|| tests.latest(test).map(|latest| latest.attempt));
-        Some((test, attempt.unwrap_or(Attempt(1))))
     }
 }

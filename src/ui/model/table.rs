@@ -132,7 +132,10 @@ impl Tests {
 
     /// The name as it stands in the tree, without what stands above it.
     pub fn row_name(&self, row: Row) -> &str {
-        self.tree.name(row).map_or("", |name| self.arena.get(name))
+        match self.tree.name(row).map_or("", |name| self.arena.get(name)) {
+            "" => "does not compile",
+            name => name,
+        }
     }
 
     /// Its state.

@@ -414,7 +414,7 @@ fn changes_begin_rounds_in_the_open_dashboard() {
     });
     write("fn broken(");
     tmux.wait_for("a failed build", |screen| {
-        let row = "src/lib.rs:1 error: this file contains an unclosed delimiter";
+        let row = "an unclosed delimiter at src/lib.rs:1";
         screen.contains("BUILD FAILED") && screen.contains("WATCHING") && screen.contains(row)
     });
     write("#[test] fn passes() {}\n");

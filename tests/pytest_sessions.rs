@@ -138,7 +138,7 @@ fn odd_tests_end_as_under_pytest(arguments: &[&str]) {
         "{:?}",
         told.outcomes
     );
-    assert_eq!(told.outcomes.len(), 14, "{:?}", told.outcomes);
+    assert_eq!(told.outcomes.len(), 15, "{:?}", told.outcomes);
     let warning = "test_odd.py:76: DeprecationWarning: old (2 tests)";
     assert!(has_notice(&told, warning), "{:?}", told.notices);
 }

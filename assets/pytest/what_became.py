@@ -8,6 +8,10 @@ runner = None  # The module that runs us; it sets this.
 # Of one test; whoever has more to say is heard in the next ones.
 WARNINGS_MAX = 20
 
+# Of one test, which may have thousands of subtests: a record must fit into what is kept of the end
+# of an output.
+PHASES_MAX = 200
+
 
 class Account:
     """What became of one test: its phases, why it failed and where."""
@@ -35,7 +39,8 @@ class Account:
         phase = {"name": report.when, "outcome": outcome, "seconds": report.duration}
         if expected and outcome != "failed":
             phase["outcome"] = "passed"
-        self.phases.append(phase)
+        if len(self.phases) < PHASES_MAX or not is_of_subtest(report):
+            self.phases.append(phase)
 
     def fail(self, reason, report):
         if self.outcome != "failed":

@@ -86,7 +86,8 @@ pub fn broken(error: CompileError) -> BrokenEntry {
             artifact: format!("{path}:{line}").into(),
             name: message.clone(),
         },
-        title: format!("{path}:{line} {message}"),
+        // Where there is little room, the end is shown.
+        title: format!("{message} at {path}:{line}"),
         message: "it does not compile".to_owned(),
         stdout: Vec::new(),
         stderr: Vec::new(),

@@ -109,7 +109,11 @@ fn run_line(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
 
 /// The word for where the run stands.
 fn phase(model: &Model, run_us: u64) -> (String, Role) {
-    let result = |model: &Model| match (model.counts.failures(), &model.build) {
+    let failures = match model.build_failed() {
+        true => model.counts.failures().saturating_sub(model.places()),
+        false => model.counts.failures(),
+    };
+    let result = |model: &Model| match (failures, &model.build) {
         (0, Build::Failed) => ("BUILD FAILED", Role::Failed),
         (0, _) if model.counts.get(TestState::Cancelled) > 0 => ("CANCELLED", Role::Cancelled),
         (0, _) => ("PASSED", Role::Passed),

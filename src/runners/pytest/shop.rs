@@ -410,12 +410,12 @@ fn broken_place(file: &str, text: &str) -> Option<SourceLocation> {
             None => line.split_once(':'),
         }
     });
-    let own = places.filter_map(|(path, rest)| {
+    let mut own = places.filter_map(|(path, rest)| {
         let digits = rest.find(|character: char| !character.is_ascii_digit());
         let line = rest.get(..digits.unwrap_or(rest.len()))?.parse().ok()?;
         Path::new(path).ends_with(file).then_some(line)
     });
-    own.last().map(|line| SourceLocation {
+    own.next_back().map(|line| SourceLocation {
         path: file.to_owned(),
         line,
         column: None,

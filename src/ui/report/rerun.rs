@@ -18,9 +18,7 @@ const KINDS_WITH_NAME: [&str; 4] = ["binary", "test", "example", "benchmark"];
 pub fn command(model: &Model) -> Option<String> {
     let run = model.run.as_ref()?;
     let form = Form::of(&run.program)?;
-    if model.failed_tests().next().is_none() {
-        return None;
-    }
+    model.failed_tests().next()?;
     [Detail::Case, Detail::Artifact, Detail::Package]
         .into_iter()
         .map(|detail| {

@@ -221,13 +221,17 @@ impl Stamp {
     }
 }
 
+/// Directories that are kept open: few, so that a process with a low limit on open files has enough
+/// left for a job.
+const OPEN_MAX: usize = 16;
+
 /// The scratch tmpfs as it was before the first job.
 pub struct ScratchBaseline {
     root: OwnedFd,
     usage: (u64, u64),
     /// Open, since looking each up by its name after each job takes four times as long.
     directories: Vec<(OwnedFd, Stamp)>,
-    /// What the resident has written, of which there can be more than descriptors.
+    /// Further directories, and what the resident has written: more than a process may have open.
     others: Vec<(CString, Stamp)>,
 }
 
@@ -254,6 +258,10 @@ impl ScratchBaseline {
             root,
         };
         for relative in directories.iter().filter_map(within) {
+            if baseline.directories.len() == OPEN_MAX {
+                baseline.name(relative);
+                continue;
+            }
             match openat(&baseline.root, relative.as_c_str(), flags, Mode::empty()) {
                 Ok(directory) => {
                     let stamp = Stamp::of(&fstat(&directory)?);
@@ -261,22 +269,23 @@ impl ScratchBaseline {
                 }
                 // What the kernel made may be missing in another version of it.
                 Err(Errno::ENOENT) => {}
-                Err(Errno::EMFILE | Errno::ENFILE) => baseline.name(relative)?,
+                Err(Errno::EMFILE | Errno::ENFILE) => baseline.name(relative),
                 Err(errno) => return Err(errno),
             }
         }
         for path in others {
             if let Ok(relative) = CString::new(path.as_os_str().as_bytes()) {
-                baseline.name(relative)?;
+                baseline.name(relative);
             }
         }
         Ok(baseline)
     }
 
-    fn name(&mut self, relative: CString) -> nix::Result<()> {
-        let stamp = stamp_at(&self.root, &relative)?;
-        self.others.push((relative, stamp));
-        Ok(())
+    fn name(&mut self, relative: CString) {
+        // What the kernel made may be missing in another version of it.
+        if let Ok(stamp) = stamp_at(&self.root, &relative) {
+            self.others.push((relative, stamp));
+        }
     }
 
     /// Where the file system can be reached by whoever sees `/proc`, mounted or not.

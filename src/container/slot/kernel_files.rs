@@ -83,8 +83,8 @@ impl KernelFiles {
         self.files.is_empty()
     }
 
-    /// Has the kernel report from now on when somebody changes one of them by the `proc`s that are mounted
-    /// at these places (`IN_ATTRIB`).
+    /// Watches each `proc` mounted at `places` for changes of modes and owners, which are reported as
+    /// `IN_ATTRIB`.
     pub fn watch(&self, inotify: &Inotify, places: &[PathBuf]) -> nix::Result<()> {
         for place in places {
             for directory in &self.directories {

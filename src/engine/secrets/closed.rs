@@ -16,7 +16,7 @@ const SYSTEM: [&str; 9] = [
     "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/opt", "/sbin", "/usr",
 ];
 
-/// The one of them that is nobody's project, even if somebody works in it.
+/// The system's configuration, which is never a project.
 const SETTINGS: &str = "/etc";
 
 /// The largest of them.

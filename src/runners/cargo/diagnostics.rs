@@ -76,7 +76,7 @@ impl Diagnostics {
     }
 }
 
-/// What stands in the report for an error, besides the compiler's own words.
+/// The report's entry for a compile error.
 pub fn broken(error: CompileError) -> BrokenEntry {
     let CompileError { message, location } = error;
     let SourceLocation { path, line, .. } = &location;

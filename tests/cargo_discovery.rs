@@ -10,17 +10,17 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use maelstrom::engine::event::{EventKind, Notice};
-use maelstrom::engine::framework::{
+use maelstrom_model::event::{EventKind, Notice};
+use maelstrom_model::framework::{
     BrokenEntry, Captured, DiscoveryError, Framework, Host, Watchlist,
 };
-use maelstrom::engine::job::{
+use maelstrom_model::job::{
     ExitStatus, Job, JobEnd, JobResult, MountKind, ResourceUsage, TestCase,
 };
-use maelstrom::runners::cargo::{
+use maelstrom_runners::cargo::{
     CargoError, CargoFramework, Colours, Invocation, Options, OptionsError,
 };
-use maelstrom::runners::sandbox::environment::OFFLINE;
+use maelstrom_runners::sandbox::environment::OFFLINE;
 
 /// Runs jobs as plain processes and remembers everything else.
 #[derive(Default)]

@@ -12,9 +12,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use cluster::{Client, Cluster, PORTABLE};
-use maelstrom::engine::wire::v1::workers_client::WorkersClient;
-use maelstrom::engine::wire::v1::{self, worker_message, worker_order};
-use maelstrom::engine::wire::versions::VERSIONS;
+use maelstrom_wire::v1::workers_client::WorkersClient;
+use maelstrom_wire::v1::{self, worker_message, worker_order};
+use maelstrom_wire::versions::VERSIONS;
 use support::EXECUTABLE;
 use support::crates::built;
 use tempfile::TempDir;

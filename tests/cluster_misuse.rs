@@ -12,9 +12,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use cluster::{Cluster, Running, reading_job, with_small_disk};
-use maelstrom::engine::wire::v1::jobs_client::JobsClient;
-use maelstrom::engine::wire::v1::{ClientMessage, Hello, client_message};
-use maelstrom::engine::wire::versions::VERSIONS;
+use maelstrom_wire::v1::jobs_client::JobsClient;
+use maelstrom_wire::v1::{ClientMessage, Hello, client_message};
+use maelstrom_wire::versions::VERSIONS;
 use support::files::noise;
 
 /// A job that reads an input of this size.

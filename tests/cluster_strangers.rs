@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cluster::{Cluster, Running, credentials};
-use maelstrom::client::{
+use maelstrom_client::{
     Client, Device, Event, JobEnd, MountKind, Options, Privileges, Request, SkeletonEntry,
     SkeletonKind, Template,
 };
-use maelstrom::engine::reapi::v2;
-use maelstrom::engine::reapi::v2::action_cache_client::ActionCacheClient;
+use maelstrom_wire::reapi::v2;
+use maelstrom_wire::reapi::v2::action_cache_client::ActionCacheClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Code, Status};
 

@@ -8,13 +8,13 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use maelstrom::container::message::{
+use maelstrom_container::message::{
     self, PackedStrings, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
 };
-use maelstrom::container::plan::plan;
-use maelstrom::container::slot::build::StepFailed;
-use maelstrom::container::spawner::Spawner;
-use maelstrom::container::spec::*;
+use maelstrom_container::plan::plan;
+use maelstrom_container::slot::build::StepFailed;
+use maelstrom_container::spawner::Spawner;
+use maelstrom_container::spec::*;
 use support::{EXECUTABLE, directory, mount, read_only, script, spec};
 
 struct Slot(OwnedFd);

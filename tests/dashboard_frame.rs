@@ -9,7 +9,7 @@ mod stream;
 use std::alloc::System;
 
 use harness::Harness;
-use maelstrom::ui::dashboard::view::view;
+use maelstrom_ui::dashboard::view::view;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use maelstrom::engine::event::{Event, EventKind};
-use maelstrom::engine::ids::TestId;
-use maelstrom::ui::record::Recording;
+use maelstrom_model::event::{Event, EventKind};
+use maelstrom_model::ids::TestId;
+use maelstrom_ui::record::Recording;
 use tmux::Tmux;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cargo-maelstrom");

@@ -10,8 +10,8 @@ mod harness;
 use std::path::Path;
 
 use harness::Harness;
-use maelstrom::engine::event::{Event, EventKind};
-use maelstrom::ui::record::Recording;
+use maelstrom_model::event::{Event, EventKind};
+use maelstrom_ui::record::Recording;
 
 /// Two tests run, and the three that fail have ended: they were run first, as they had failed before.
 const MIDDLE_US: u64 = 18_248_058;

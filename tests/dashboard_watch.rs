@@ -6,9 +6,9 @@ mod harness;
 mod stream;
 
 use harness::Harness;
-use maelstrom::engine::event::{EventKind, History, RoundCause, Stream, Summary, TestInfo};
-use maelstrom::engine::ids::TestId;
-use maelstrom::ui::dashboard::app::Effect;
+use maelstrom_model::event::{EventKind, History, RoundCause, Stream, Summary, TestInfo};
+use maelstrom_model::ids::TestId;
+use maelstrom_ui::dashboard::app::Effect;
 use stream::Script;
 
 /// Two tests pass and one fails, and the next change is awaited.

@@ -8,22 +8,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maelstrom::engine::backend::local::LocalBackend;
-use maelstrom::engine::event::channel::{EventReceiver, channel};
-use maelstrom::engine::event::{
+use maelstrom_engine::local::LocalBackend;
+use maelstrom_engine::log::Log;
+use maelstrom_engine::run::driver::{Setup, drive};
+use maelstrom_engine::run::message::{AtEnd, Errand, Wishes};
+use maelstrom_engine::run::outlet::Outlet;
+use maelstrom_engine::run::signals::Interrupt;
+use maelstrom_engine::run::watch::Watching;
+use maelstrom_model::event::channel::{EventReceiver, channel};
+use maelstrom_model::event::{
     BackendInfo, Command, EventKind, ExitStatus, Isolation, Outcome, RunStarted, SCHEMA_VERSION,
     SourceLocation, Summary,
 };
-use maelstrom::engine::exit_code;
-use maelstrom::engine::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
-use maelstrom::engine::ids::RunId;
-use maelstrom::engine::job::{Job, JobEnd, OutputPipes, Placement, ProcessSpec, TestCase, TestKey};
-use maelstrom::engine::log::Log;
-use maelstrom::engine::run::driver::{Setup, drive};
-use maelstrom::engine::run::message::{AtEnd, Errand, Wishes};
-use maelstrom::engine::run::outlet::Outlet;
-use maelstrom::engine::run::signals::Interrupt;
-use maelstrom::engine::run::watch::Watching;
+use maelstrom_model::exit_code;
+use maelstrom_model::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
+use maelstrom_model::ids::RunId;
+use maelstrom_model::job::{Job, JobEnd, OutputPipes, Placement, ProcessSpec, TestCase, TestKey};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// Never ends by itself.

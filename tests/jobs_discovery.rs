@@ -4,15 +4,15 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use maelstrom::engine::event::EventKind;
-use maelstrom::engine::framework::{BrokenEntry, Captured, Framework, Host, Watchlist};
-use maelstrom::engine::job::{Job, TestCase};
-use maelstrom::engine::materials::{Certificates, Sources};
-use maelstrom::runners::jobs::framework::JobsFramework;
-use maelstrom::runners::jobs::options::Input;
-use maelstrom::runners::jobs::surroundings::Surroundings;
-use maelstrom::runners::jobs::workshop::Workshop;
-use maelstrom::runners::sandbox::invocation::{Colours, Invocation};
+use maelstrom_engine::materials::{Certificates, Sources};
+use maelstrom_model::event::EventKind;
+use maelstrom_model::framework::{BrokenEntry, Captured, Framework, Host, Watchlist};
+use maelstrom_model::job::{Job, TestCase};
+use maelstrom_runners::jobs::framework::JobsFramework;
+use maelstrom_runners::jobs::options::Input;
+use maelstrom_runners::jobs::surroundings::Surroundings;
+use maelstrom_runners::jobs::workshop::Workshop;
+use maelstrom_runners::sandbox::invocation::{Colours, Invocation};
 
 /// Notes what it is told, line by line.
 #[derive(Default)]

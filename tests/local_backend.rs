@@ -8,11 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use maelstrom::container::spec::{ContainerSpec, ProcessSpec};
-use maelstrom::engine::backend::local::LocalBackend;
-use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use maelstrom::engine::event::Stream;
-use maelstrom::engine::job::{ExitStatus, Job, JobEnd, JobResult, OutputPipes, Placement};
+use maelstrom_container::spec::{ContainerSpec, ProcessSpec};
+use maelstrom_engine::local::LocalBackend;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom_model::event::Stream;
+use maelstrom_model::job::{ExitStatus, Job, JobEnd, JobResult, OutputPipes, Placement};
 use support::{EXECUTABLE, program, script};
 
 /// Longer than any of these tests takes: a job that lasts so long was not stopped.

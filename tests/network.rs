@@ -9,12 +9,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
 
-use maelstrom::container::message::{
+use maelstrom_container::message::{
     self, PackedStrings, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
 };
-use maelstrom::container::plan::plan;
-use maelstrom::container::spawner::Spawner;
-use maelstrom::container::spec::*;
+use maelstrom_container::plan::plan;
+use maelstrom_container::spawner::Spawner;
+use maelstrom_container::spec::*;
 use nix::unistd::geteuid;
 use support::{EXECUTABLE, directory, mount, program, spec};
 

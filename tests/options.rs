@@ -7,9 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
-use maelstrom::engine::config::{Kind, Program, System, settle};
 use maelstrom::program::{broker, worker};
-use maelstrom::runners::{cargo, go, jobs, pytest};
+use maelstrom_runners::{cargo, go, jobs, pytest};
+use maelstrom_spec::config::{Kind, Program, System, settle};
 
 /// A value: its name, kind, short option and default.
 type Row = (&'static str, Kind, Option<char>, Option<&'static str>);

@@ -9,11 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maelstrom::container::spec::ProcessSpec;
-use maelstrom::engine::backend::local::LocalBackend;
-use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use maelstrom::engine::event::Stream;
-use maelstrom::engine::job::{ExitStatus, Job, JobEnd, JobResult, OutputPipes, Placement};
+use maelstrom_container::spec::ProcessSpec;
+use maelstrom_engine::local::LocalBackend;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom_model::event::Stream;
+use maelstrom_model::job::{ExitStatus, Job, JobEnd, JobResult, OutputPipes, Placement};
 
 /// Never ends by itself.
 const FOR_EVER: &str = "tail -f /dev/null";

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use maelstrom::engine::exit_code;
+use maelstrom_model::exit_code;
 use support::executable;
 use support::files::copy;
 use support::pytest::{FIXTURES, Told, run, said};

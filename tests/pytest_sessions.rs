@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use maelstrom::engine::exit_code;
+use maelstrom_model::exit_code;
 use support::files::copy;
 use support::pytest::{FIXTURES, Told, run, said};
 

@@ -12,13 +12,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maelstrom::container::digest::ContentHash;
-use maelstrom::container::image::{
-    CredentialFiles, Depot, DepotOptions, Patience, Platform, ProgressCallback,
-};
-use maelstrom::container::store::{Store, StoreOptions};
-use maelstrom::ui::diagnostic::Diagnostic;
-use maelstrom::ui::style::Colour;
+use maelstrom_container::digest::ContentHash;
+use maelstrom_container::store::{Store, StoreOptions};
+use maelstrom_image::{CredentialFiles, Depot, DepotOptions, Patience, Platform, ProgressCallback};
+use maelstrom_ui::diagnostic::Diagnostic;
+use maelstrom_ui::style::Colour;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use server::{Answer, Server, unserved};

@@ -275,12 +275,12 @@ fn a_container_can_be_made_of_layers_alone() {
 
 /// A job that was kept as a run keeps those of its failures.
 fn kept(shell: &Shell) -> String {
-    use maelstrom::engine::event::Isolation;
-    use maelstrom::engine::job::{Job, OutputPipes, Placement, ProcessSpec};
-    use maelstrom::engine::job_file::JobFiles;
-    use maelstrom::runners::jobs::surroundings::Surroundings;
-    use maelstrom::runners::sandbox::environment::invoking;
-    use maelstrom::runners::sandbox::invocation::{Colours, Invocation};
+    use maelstrom_engine::job_file::JobFiles;
+    use maelstrom_model::event::Isolation;
+    use maelstrom_model::job::{Job, OutputPipes, Placement, ProcessSpec};
+    use maelstrom_runners::jobs::surroundings::Surroundings;
+    use maelstrom_runners::sandbox::environment::invoking;
+    use maelstrom_runners::sandbox::invocation::{Colours, Invocation};
 
     let mut invocation = Invocation::of_this_process(Colours::Unwanted).unwrap();
     invocation.directory = shell.path().to_owned();

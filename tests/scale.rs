@@ -13,26 +13,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use maelstrom::container::spec::{
+use maelstrom_container::spec::{
     ContainerSpec, ExitStatus, Network, Privileges, ProcessSpec, ResourceUsage, Root,
 };
-use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use maelstrom::engine::event::channel::channel;
-use maelstrom::engine::event::{
+use maelstrom_engine::log::Log;
+use maelstrom_engine::run::driver::{Setup, drive};
+use maelstrom_engine::run::message::{AtEnd, Errand, Wishes};
+use maelstrom_engine::run::outlet::Outlet;
+use maelstrom_engine::run::signals::Interrupt;
+use maelstrom_engine::run::watch::Watching;
+use maelstrom_engine::schedule::Scheduler;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom_model::event::channel::channel;
+use maelstrom_model::event::{
     BackendInfo, Command, Isolation, RunStarted, SCHEMA_VERSION, SourceLocation, Stream,
 };
-use maelstrom::engine::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
-use maelstrom::engine::ids::{RunId, WorkerId};
-use maelstrom::engine::job::{Job, JobEnd, JobResult, OutputPipes, Placement, TestCase, TestKey};
-use maelstrom::engine::log::Log;
-use maelstrom::engine::run::driver::{Setup, drive};
-use maelstrom::engine::run::message::{AtEnd, Errand, Wishes};
-use maelstrom::engine::run::outlet::Outlet;
-use maelstrom::engine::run::signals::Interrupt;
-use maelstrom::engine::run::watch::Watching;
-use maelstrom::engine::schedule::Scheduler;
-use maelstrom::ui::report;
-use maelstrom::ui::style::Colour;
+use maelstrom_model::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
+use maelstrom_model::ids::{RunId, WorkerId};
+use maelstrom_model::job::{Job, JobEnd, JobResult, OutputPipes, Placement, TestCase, TestKey};
+use maelstrom_ui::report;
+use maelstrom_ui::style::Colour;
 use tokio::sync::mpsc::unbounded_channel;
 
 const TESTS: u32 = 100_000;

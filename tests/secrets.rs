@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use cluster::{Cluster, PORTABLE, Running};
-use maelstrom::engine::secrets::CREDENTIALS;
+use maelstrom_container::secrets::CREDENTIALS;
 
 const RUN: &str = env!("CARGO_BIN_EXE_maelstrom-run");
 

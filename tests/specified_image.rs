@@ -147,7 +147,7 @@ fn an_image_that_cannot_be_had_says_why_and_what_to_do() {
         let text = text[error..error + end].replace(image, "IMAGE");
         told.push_str(&format!("== {title} ({code})\n{}\n\n", text.trim_end()));
     }
-    let host = maelstrom::container::image::Platform::host().to_string();
+    let host = maelstrom_image::Platform::host().to_string();
     for (from, to) in [
         (host.as_str(), "THIS/PLATFORM"),
         (nowhere.as_str(), "DOWN"),

@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use maelstrom::container::filter::{compile, numbers};
-use maelstrom::container::message::{
+use maelstrom_container::filter::{compile, numbers};
+use maelstrom_container::message::{
     self, PackedStrings, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
 };
-use maelstrom::container::plan::plan;
-use maelstrom::container::spawner::Spawner;
-use maelstrom::container::spec::*;
+use maelstrom_container::plan::plan;
+use maelstrom_container::spawner::Spawner;
+use maelstrom_container::spec::*;
 use nix::unistd::geteuid;
 use support::{EXECUTABLE, script, spec};
 

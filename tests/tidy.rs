@@ -1,5 +1,5 @@
-//! Holds the source itself to the house rules: who may import whom (invariant 1), where unsafe code
-//! stands and what it says for itself, and what tests may not do.
+//! Holds the source itself to the house rules that neither the compiler nor clippy holds: where unsafe
+//! code stands and what it says for itself, and what tests may not do.
 //!
 //! Each rule is a function from a file to complaints, tried on a file that breaks it as well, so
 //! that a rule that has gone blind is noticed.
@@ -92,95 +92,6 @@ fn breaks(rule: fn(&Source) -> Vec<String>, path: &str, text: &str) {
 
 fn keeps(rule: fn(&Source) -> Vec<String>, path: &str, text: &str) {
     assert_eq!(rule(&Source::new(path, text)), [""; 0]);
-}
-
-/// What the modules of a room may name of the rest of the crate; `None` for the composition root.
-fn may_import(path: &str) -> Option<&'static [&'static str]> {
-    match path.split('/').nth(1)? {
-        "container" => Some(&["container"]),
-        "engine" => Some(&["engine", "container"]),
-        "runners" => Some(&["runners", "engine"]),
-        "ui" => Some(&["ui", "engine::event", "engine::ids"]),
-        _ => None,
-    }
-}
-
-/// The paths from the crate's root that a line names, groups taken apart once: `engine::event`.
-fn named(line: &str, depth: usize) -> Vec<String> {
-    let mut paths = Vec::new();
-    let climb = "super::".repeat(depth);
-    for root in ["crate::", climb.as_str(), "maelstrom::"] {
-        for (index, _) in line.match_indices(root) {
-            let before = line[..index].chars().next_back();
-            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
-                continue;
-            }
-            let path = &line[index + root.len()..];
-            match path.strip_prefix('{') {
-                Some(group) => paths.extend(group.split(',').map(|part| first_two(part.trim()))),
-                None => paths.push(first_two(path)),
-            }
-        }
-    }
-    paths
-}
-
-fn first_two(path: &str) -> String {
-    let end = path.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
-    let path = &path[..end.unwrap_or(path.len())];
-    let segments: Vec<&str> = path.split("::").filter(|part| !part.is_empty()).collect();
-    segments[..segments.len().min(2)].join("::")
-}
-
-/// How many modules deep a file is.
-fn depth(path: &str) -> usize {
-    let path = path.trim_start_matches("src/").trim_end_matches(".rs");
-    path.trim_end_matches("/mod").split('/').count()
-}
-
-fn imports_of_rooms(source: &Source) -> Vec<String> {
-    let Some(allowed) = may_import(&source.path) else {
-        return Vec::new();
-    };
-    let mut complaints = Vec::new();
-    for (number, line) in source.code() {
-        for path in named(line, depth(&source.path)) {
-            let is_allowed = |room: &&str| path == **room || path.starts_with(&format!("{room}::"));
-            if !allowed.iter().any(is_allowed) {
-                complaints.push(source.complain(number, &format!("may not name {path}")));
-            }
-        }
-    }
-    complaints
-}
-
-/// Invariant 1: rooms import only as the table says.
-#[test]
-fn rooms_import_only_what_they_may() {
-    check(&["src"], imports_of_rooms);
-    for (path, text) in [
-        ("src/container/plan.rs", "use crate::engine::job::Job;"),
-        ("src/engine/job.rs", "use crate::ui::model;"),
-        (
-            "src/engine/run/machine.rs",
-            "let x = crate::runners::cargo::go();",
-        ),
-        ("src/engine/ids.rs", "use super::super::runners::cargo;"),
-        ("src/runners/cargo/mod.rs", "use crate::container::spec;"),
-        ("src/ui/model.rs", "use crate::engine::job::Job;"),
-        ("src/ui/model.rs", "use crate::{engine::backend, ui::log};"),
-    ] {
-        breaks(imports_of_rooms, path, text);
-    }
-    for (path, text) in [
-        ("src/engine/job.rs", "use crate::container::spec;"),
-        ("src/ui/model.rs", "use crate::engine::event::Event;"),
-        ("src/ui/model.rs", "//! Like [`crate::engine::job`]."),
-        ("src/ui/dashboard/app.rs", "use super::keys::Action;"),
-        ("src/program/cargo.rs", "use crate::ui::report;"),
-    ] {
-        keeps(imports_of_rooms, path, text);
-    }
 }
 
 fn has_word(line: &str, word: &str) -> bool {

@@ -5,22 +5,22 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom::engine::document::{Document, Position};
-use maelstrom::engine::event::{Event, Stream};
-use maelstrom::engine::filter::vocabulary;
-use maelstrom::engine::ids::{Attempt, TestId};
-use maelstrom::engine::job_file;
-use maelstrom::engine::run::history::Store;
-use maelstrom::engine::spec::job::Entry;
-use maelstrom::engine::spec::read::Context;
-use maelstrom::engine::spec::resolve::{Resolver, RunnerLayers};
-use maelstrom::engine::spec::Specification;
-use maelstrom::runners::jobs::escape::{Escape, EscapeCharacter};
-use maelstrom::runners::jobs::split::Splitter;
-use maelstrom::ui::log::{LogStore, Streams};
-use maelstrom::ui::record::{Recording, write_event};
-use maelstrom::ui::report::{Options, PassingOutput, Report, Verbosity};
-use maelstrom::ui::style::Colour;
+use maelstrom_spec::document::{Document, Position};
+use maelstrom_model::event::{Event, Stream};
+use maelstrom_spec::filter::vocabulary;
+use maelstrom_model::ids::{Attempt, TestId};
+use maelstrom_engine::job_file;
+use maelstrom_engine::run::history::Store;
+use maelstrom_spec::job::Entry;
+use maelstrom_spec::read::Context;
+use maelstrom_spec::resolve::{Resolver, RunnerLayers};
+use maelstrom_spec::Specification;
+use maelstrom_runners::jobs::escape::{Escape, EscapeCharacter};
+use maelstrom_runners::jobs::split::Splitter;
+use maelstrom_ui::log::{LogStore, Streams};
+use maelstrom_ui::record::{Recording, write_event};
+use maelstrom_ui::report::{Options, PassingOutput, Report, Verbosity};
+use maelstrom_ui::style::Colour;
 use maelstrom_fuzz::{Parts, file, scratch};
 
 fuzz_target!(|data: &[u8]| {

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom::engine::event::Stream;
-use maelstrom::engine::framework::{Captured, Follower};
-use maelstrom::engine::job::{ExitStatus, JobEnd, JobResult};
-use maelstrom::runners::cargo::target::Harness;
-use maelstrom::runners::cargo::{build, listing, location, metadata};
-use maelstrom::runners::go::{listing as go_listing, packages, reader, report};
-use maelstrom::runners::lines::Lines;
-use maelstrom::runners::pytest::{collection, record};
+use maelstrom_model::event::Stream;
+use maelstrom_model::framework::{Captured, Follower};
+use maelstrom_model::job::{ExitStatus, JobEnd, JobResult};
+use maelstrom_runners::cargo::target::Harness;
+use maelstrom_runners::cargo::{build, listing, location, metadata};
+use maelstrom_runners::go::{listing as go_listing, packages, reader, report};
+use maelstrom_runners::lines::Lines;
+use maelstrom_runners::pytest::{collection, record};
 use maelstrom_fuzz::{Parts, block_on};
 
 /// A line that is longer is cut.
@@ -66,7 +66,7 @@ async fn cargo_build(stdout: &[u8]) {
 fn go_test(mut parts: Parts<'_>) {
     let name = parts.text();
     let directory = Path::new("/project");
-    let places = maelstrom::runners::go::location::Places::new(directory, directory, directory);
+    let places = maelstrom_runners::go::location::Places::new(directory, directory, directory);
     let mut reader = reader::Reader::new(&name, places);
     let mut stream = Stream::Stdout;
     while !parts.is_empty() {

@@ -6,14 +6,12 @@ use std::os::fd::AsFd;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom::container::layer::{LayerBuilder, LayerSpec, PrefixOptions};
-use maelstrom::container::message::{
-    SlotOrder, SlotReply, SpawnerOrder, SpawnerReply, Task, encode, receive,
-};
-use maelstrom::container::store::{Store, StoreOptions};
-use maelstrom::container::sys::socket;
-use maelstrom::runners::go::links;
-use maelstrom::runners::go::run_pattern::RunPattern;
+use maelstrom_layer::{LayerBuilder, LayerSpec, PrefixOptions};
+use maelstrom_container::message::{SlotOrder, SlotReply, SpawnerOrder, SpawnerReply, Task, encode, receive};
+use maelstrom_container::store::{Store, StoreOptions};
+use maelstrom_container::sys::socket;
+use maelstrom_runners::go::links;
+use maelstrom_runners::go::run_pattern::RunPattern;
 use maelstrom_fuzz::{Parts, file, scratch};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -6,13 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom::container::digest::ContentHash;
-use maelstrom::container::image::{
-    Certificates, CredentialFiles, Depot, DepotOptions, ImageUri, Patience, Platform,
-    ProgressCallback,
-};
-use maelstrom::container::layer::{LayerBuilder, LayerSpec};
-use maelstrom::container::store::{Store, StoreOptions};
+use maelstrom_container::digest::ContentHash;
+use maelstrom_image::{Certificates, CredentialFiles, Depot, DepotOptions, ImageUri, Patience, Platform, ProgressCallback};
+use maelstrom_layer::{LayerBuilder, LayerSpec};
+use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_fuzz::{Parts, block_on, file, scratch};
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);

@@ -5,14 +5,14 @@
 use std::sync::LazyLock;
 use std::sync::mpsc::channel;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use libfuzzer_sys::fuzz_target;
-use maelstrom::engine::broker::book::Moment;
-use maelstrom::engine::broker::core::{Checked, Core, Inventory, Policy};
-use maelstrom::engine::broker::journal::{Entry, Journal, Remembered, RememberedRun};
-use maelstrom::engine::broker::owner::Owner;
-use maelstrom::engine::wire::from_proto::Source;
+use maelstrom_cluster::broker::book::Moment;
+use maelstrom_cluster::broker::core::{Checked, Core, Inventory, Policy};
+use maelstrom_cluster::broker::journal::{Entry, Journal, Remembered, RememberedRun};
+use maelstrom_cluster::broker::owner::Owner;
+use maelstrom_wire::from_proto::Source;
 use maelstrom_fuzz::{Parts, block_on, scratch};
 use tokio::sync::mpsc::unbounded_channel;
 

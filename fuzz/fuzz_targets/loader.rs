@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom::container::layer::LoaderCache;
+use maelstrom_layer::LoaderCache;
 use maelstrom_fuzz::{Parts, file};
 
 const OLD_MAGIC: &[u8] = b"ld.so-1.7.0\0";

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom::engine::wire::error::WireError;
-use maelstrom::engine::wire::v1::{self, client_message, session_event, worker_message, worker_order};
-use maelstrom::engine::wire::{from_proto, to_proto, versions};
+use maelstrom_wire::error::WireError;
+use maelstrom_wire::v1::{self, client_message, session_event, worker_message, worker_order};
+use maelstrom_wire::{from_proto, to_proto, versions};
 use maelstrom_fuzz::Parts;
 use prost::Message;
 

@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use libfuzzer_sys::fuzz_target;
-use maelstrom::engine::broker::book::Moment;
-use maelstrom::engine::broker::core::outbox::{Outlet, outbox};
-use maelstrom::engine::broker::budgets::Caller;
-use maelstrom::engine::broker::core::{Checked, Core, Input, Inventory, Policy, Session};
-use maelstrom::engine::broker::journal::{Journal, Remembered};
-use maelstrom::engine::wire::from_proto::Source;
-use maelstrom::engine::wire::v1;
+use maelstrom_cluster::broker::book::Moment;
+use maelstrom_cluster::broker::core::outbox::{Outlet, outbox};
+use maelstrom_cluster::broker::budgets::Caller;
+use maelstrom_cluster::broker::core::{Checked, Core, Input, Inventory, Policy, Session};
+use maelstrom_cluster::broker::journal::{Journal, Remembered};
+use maelstrom_wire::from_proto::Source;
+use maelstrom_wire::v1;
 use maelstrom_fuzz::{Parts, block_on, scratch};
 use prost::Message;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -70,7 +70,7 @@ async fn play(mut parts: Parts<'_>) {
             core.settle(now);
         }
         for outlet in &mut ends.clients {
-            while futures::StreamExt::next(outlet).now_or_never().flatten().is_some() {}
+            while futures_util::StreamExt::next(outlet).now_or_never().flatten().is_some() {}
         }
         for orders in &mut ends.workers {
             while orders.try_recv().is_ok() {}

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom::container::layer::shared_libraries;
+use maelstrom_layer::shared_libraries;
 use maelstrom_fuzz::{Parts, file, scratch};
 
 fuzz_target!(|data: &[u8]| {

@@ -9,11 +9,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom::container::image::{
-    Certificates, CredentialFiles, Depot, DepotOptions, ImageUri, Patience, Platform,
-    ProgressCallback,
-};
-use maelstrom::container::store::{Store, StoreOptions};
+use maelstrom_image::{Certificates, CredentialFiles, Depot, DepotOptions, ImageUri, Patience, Platform, ProgressCallback};
+use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_fuzz::{Parts, file, scratch};
 use tokio::runtime::{Builder, Runtime};
 

@@ -7,16 +7,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom::engine::config::{self, ConfigError, Program, System};
-use maelstrom::engine::framework::Watchlist;
-use maelstrom::engine::run::watch::ignores::{Ignores, Kind};
+use maelstrom_spec::config::{self, ConfigError, Program, System};
+use maelstrom_model::framework::Watchlist;
+use maelstrom_engine::run::watch::ignores::{Ignores, Kind};
 use maelstrom::program::{broker, worker};
-use maelstrom::runners::cargo::manifest::Manifest;
-use maelstrom::runners::cargo::{self, environment, progress};
-use maelstrom::runners::sandbox::container::mountinfo;
-use maelstrom::runners::{go, jobs, pytest};
-use maelstrom::ui::dashboard::settings::{Settings, ThemeWish};
-use maelstrom::ui::dashboard::theme::ColorChoice;
+use maelstrom_runners::cargo::manifest::Manifest;
+use maelstrom_runners::cargo::{self, environment, progress};
+use maelstrom_runners::sandbox::container::mountinfo;
+use maelstrom_runners::{go, jobs, pytest};
+use maelstrom_ui::dashboard::settings::{Settings, ThemeWish};
+use maelstrom_ui::dashboard::theme::ColorChoice;
 use maelstrom_fuzz::{Parts, file, scratch};
 
 fuzz_target!(|data: &[u8]| {

@@ -6,14 +6,14 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use maelstrom::container::digest::{ContentHash, Digest};
-use maelstrom::engine::broker::cas::actions::ActionResults;
-use maelstrom::engine::broker::cas::{Storage, StorageOptions, closure};
-use maelstrom::engine::event::Stream;
-use maelstrom::engine::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, Cursor, OutputLog};
-use maelstrom::engine::reapi::resource::{ReadName, WriteName};
-use maelstrom::engine::reapi::{compression, digest, v2};
-use maelstrom::engine::worker::inputs::directory;
+use maelstrom_container::digest::{ContentHash, Digest};
+use maelstrom_cluster::broker::cas::actions::ActionResults;
+use maelstrom_cluster::broker::cas::{Storage, StorageOptions, closure};
+use maelstrom_model::event::Stream;
+use maelstrom_cluster::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, Cursor, OutputLog};
+use maelstrom_wire::reapi::resource::{ReadName, WriteName};
+use maelstrom_wire::reapi::{compression, digest, v2};
+use maelstrom_cluster::worker::inputs::directory;
 use maelstrom_fuzz::{Parts, block_on, scratch};
 use prost::Message;
 

@@ -7,11 +7,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom::container::digest::{ContentHash, Digest};
-use maelstrom::container::store::{
-    Attributes, Check, FileStamp, Store, StoreError, StoreOptions, Timestamp, TreeError,
-    TreePath, Wanted,
-};
+use maelstrom_container::digest::{ContentHash, Digest};
+use maelstrom_container::store::{Attributes, Check, FileStamp, Store, StoreError, StoreOptions, Timestamp, TreeError, TreePath, Wanted};
 use maelstrom_fuzz::{Parts, file, scratch};
 
 const ATTRIBUTES: Attributes = Attributes { mode: 0o755, mtime: Timestamp::NEUTRAL };

@@ -4,18 +4,16 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom::container::image::{ImageUri, TagLock};
-use maelstrom::engine::config::{Address, ByteSize};
-use maelstrom::engine::document::Document;
-use maelstrom::engine::filter::subject::{
-    CargoSubject, GoSubject, PytestSubject, Target, TargetKind,
-};
-use maelstrom::engine::filter::{Pattern, vocabulary};
-use maelstrom::engine::security::tokens::Tokens;
-use maelstrom::engine::spec::read::Context;
-use maelstrom::engine::spec::resolve::{Resolver, RunnerLayers};
-use maelstrom::engine::spec::{Specification, explain};
-use maelstrom::runners::jobs::mount::mount;
+use maelstrom_image::{ImageUri, TagLock};
+use maelstrom_spec::config::{Address, ByteSize};
+use maelstrom_spec::document::Document;
+use maelstrom_spec::filter::subject::{CargoSubject, GoSubject, PytestSubject, Target, TargetKind};
+use maelstrom_spec::filter::{Pattern, vocabulary};
+use maelstrom_cluster::security::tokens::Tokens;
+use maelstrom_spec::read::Context;
+use maelstrom_spec::resolve::{Resolver, RunnerLayers};
+use maelstrom_spec::{Specification, explain};
+use maelstrom_runners::jobs::mount::mount;
 use maelstrom_fuzz::{Parts, file};
 
 fuzz_target!(|data: &[u8]| {

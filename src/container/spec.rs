@@ -215,7 +215,7 @@ impl Device {
 pub enum Network {
     /// A namespace of its own in which not even loopback is up.
     Disabled,
-    /// A namespace of its own with loopback only, see [`crate::container::sys::network`].
+    /// A namespace of its own with loopback only, see [`crate::sys::network`].
     #[default]
     Loopback,
     /// The host's network.

@@ -1,7 +1,7 @@
 //! The closed list of things that are done to turn a fresh set of namespaces into a container.
 //!
-//! A [`Step`] is data: [`crate::container::plan`] makes a list of them from a spec without touching
-//! the system, and [`crate::container::slot`] carries the list out. Its `Display` is what an error
+//! A [`Step`] is data: [`crate::plan`] makes a list of them from a spec without touching
+//! the system, and [`crate::slot`] carries the list out. Its `Display` is what an error
 //! calls it.
 //!
 //! Relative paths are relative to the stash (see [`Step::EnterStash`]).

@@ -13,9 +13,9 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::job::{ContainerSpec, Job, OutputPipes, Placement, ProcessSpec};
-use crate::container::digest::ContentHash;
-use crate::container::private;
+use maelstrom_container::digest::ContentHash;
+use maelstrom_container::private;
+use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, Placement, ProcessSpec};
 
 /// How many files are kept.
 const KEPT: usize = 64;
@@ -163,7 +163,7 @@ pub fn load(path: &Path) -> Result<Job, JobFileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::testing::job_of;
+    use maelstrom_model::testing::job_of;
 
     fn kept() -> (tempfile::TempDir, JobFiles) {
         let directory = tempfile::tempdir().unwrap();

@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
-pub use crate::container::layer::{ElfError, shared_libraries};
-use crate::container::layer::{LayerSpec, Links, PrefixOptions};
+pub use maelstrom_layer::{ElfError, shared_libraries};
+use maelstrom_layer::{LayerSpec, Links, PrefixOptions};
 
 /// A layer of the shared libraries that a program needs, each a file under the name by which it is
 /// looked for.

@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::container::private;
+use maelstrom_container::private;
 
 /// The file's name, in the directory of the run's state.
 pub const FILE_NAME: &str = "log.txt";

@@ -8,10 +8,10 @@ use super::opening::{
 };
 use super::session::{Session, runtime};
 use super::specification::{explain, init};
-use crate::engine::config::{Settled, ThisProcess};
-use crate::runners::cargo::options::{Options, PROGRAM};
-use crate::runners::cargo::{CargoFramework, Goal, Settings};
-use crate::runners::sandbox::specified::files;
+use maelstrom_runners::cargo::options::{Options, PROGRAM};
+use maelstrom_runners::cargo::{CargoFramework, Goal, Settings};
+use maelstrom_runners::sandbox::specified::files;
+use maelstrom_spec::config::{Settled, ThisProcess};
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {

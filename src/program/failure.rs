@@ -5,10 +5,10 @@ use std::io::{self, Write};
 
 use nix::sys::signal::{Signal, raise};
 
-use crate::container::sys::process::reset_signals;
-use crate::engine::exit_code;
-use crate::ui::diagnostic::Diagnostic;
-use crate::ui::style::Colour;
+use maelstrom_container::sys::process::reset_signals;
+use maelstrom_model::exit_code;
+use maelstrom_ui::diagnostic::Diagnostic;
+use maelstrom_ui::style::Colour;
 
 /// See the module's documentation.
 #[derive(Debug)]

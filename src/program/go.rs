@@ -8,10 +8,10 @@ use super::opening::{
 };
 use super::session::{Session, runtime};
 use super::specification::{explain, init};
-use crate::engine::config::ThisProcess;
-use crate::runners::go::options::{Options, PROGRAM};
-use crate::runners::go::{GoFramework, Goal, Settings, collector, links};
-use crate::runners::sandbox::specified::files;
+use maelstrom_runners::go::options::{Options, PROGRAM};
+use maelstrom_runners::go::{GoFramework, Goal, Settings, collector, links};
+use maelstrom_runners::sandbox::specified::files;
+use maelstrom_spec::config::ThisProcess;
 
 /// Runs the program with this command line. `go test` calls the same program to hand over test
 /// binaries, and in place of its tools.

@@ -12,6 +12,7 @@
 //! - [`systemd`], [`descriptors`]: what services say to, and need of, the system.
 //! - [`failure`]: why a program ends before its run, as a person reads it.
 
+mod backend;
 pub mod broker;
 pub mod cargo;
 mod descriptors;

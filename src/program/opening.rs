@@ -8,16 +8,16 @@ use std::num::NonZeroU32;
 use super::failure::{Failure, end_for_want_of_a_reader};
 use super::logging::{self, LogFormat};
 use super::showing::{check, colour, replay};
-use crate::engine::config::{ConfigError, Settled};
-use crate::engine::event::foreign::clean;
-use crate::engine::event::{Isolation, Notice, Severity};
-use crate::engine::exit_code;
-use crate::engine::framework::DiscoveryError;
-use crate::engine::log::Log;
-use crate::runners::cargo::options::{PassingOutput, ReportOptions};
-use crate::runners::sandbox::cluster::ClusterOptions;
-use crate::runners::sandbox::invocation::{Colours, Invocation};
-use crate::ui::style::Colour;
+use maelstrom_engine::log::Log;
+use maelstrom_model::event::foreign::clean;
+use maelstrom_model::event::{Isolation, Notice, Severity};
+use maelstrom_model::exit_code;
+use maelstrom_model::framework::DiscoveryError;
+use maelstrom_runners::cargo::options::{PassingOutput, ReportOptions};
+use maelstrom_runners::sandbox::cluster::ClusterOptions;
+use maelstrom_runners::sandbox::invocation::{Colours, Invocation};
+use maelstrom_spec::config::{ConfigError, Settled};
+use maelstrom_ui::style::Colour;
 
 /// What a command line leads to.
 #[derive(Debug)]

@@ -6,11 +6,11 @@ use super::failure::Failure;
 use super::opening::{Opened, Opening, Outline, Purpose, as_typed, open};
 use super::session::Session;
 use super::specification::{explain, init};
-use crate::engine::config::ThisProcess;
-use crate::runners::cargo::options::PassingOutput;
-use crate::runners::pytest::options::{Options, PROGRAM};
-use crate::runners::pytest::{Goal, PytestFramework, Settings};
-use crate::runners::sandbox::specified::files;
+use maelstrom_runners::cargo::options::PassingOutput;
+use maelstrom_runners::pytest::options::{Options, PROGRAM};
+use maelstrom_runners::pytest::{Goal, PytestFramework, Settings};
+use maelstrom_runners::sandbox::specified::files;
+use maelstrom_spec::config::ThisProcess;
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {

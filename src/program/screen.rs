@@ -8,15 +8,15 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::engine::event::channel::EventReceiver;
-use crate::engine::event::foreign::{clean, clean_lines};
-use crate::engine::event::{Command, EventKind, Outcome};
-use crate::engine::log::Log;
-use crate::engine::run::message::AtEnd;
-use crate::engine::run::watch::Watching;
-use crate::runners::cargo::options::ReportOptions;
-use crate::ui::style::Colour;
-use crate::ui::{dashboard, report};
+use maelstrom_engine::log::Log;
+use maelstrom_engine::run::message::AtEnd;
+use maelstrom_engine::run::watch::Watching;
+use maelstrom_model::event::channel::EventReceiver;
+use maelstrom_model::event::foreign::{clean, clean_lines};
+use maelstrom_model::event::{Command, EventKind, Outcome};
+use maelstrom_runners::cargo::options::ReportOptions;
+use maelstrom_ui::style::Colour;
+use maelstrom_ui::{dashboard, report};
 
 /// What a run is shown on.
 #[derive(Debug)]

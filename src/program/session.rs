@@ -20,31 +20,30 @@ use super::failure::Failure;
 use super::opening::{Begun, Outline, Purpose};
 use super::screen::{Listing, Screen, Shown, TerminalGone};
 use super::showing::screen;
-use crate::engine::backend::GRACE_DEFAULT;
-use crate::engine::backend::any::AnyBackend;
-use crate::engine::backend::broker::{
-    BrokerBackend, ClusterOptions as ClusterBackendOptions, Preparing,
-};
-use crate::engine::backend::local::LocalBackend;
-use crate::engine::config::Address;
-use crate::engine::event::channel::channel;
-use crate::engine::event::{BackendInfo, Isolation, Notice, RunStarted, SCHEMA_VERSION};
-use crate::engine::forwarding::Forwarding;
-use crate::engine::framework::Framework;
-use crate::engine::ids::{RunId, random_name};
-use crate::engine::log::Log;
-use crate::engine::private;
-use crate::engine::run::driver::{Setup, drive};
-use crate::engine::run::message::{Errand, Wishes};
-use crate::engine::run::outlet::Outlet;
-use crate::engine::run::signals::{self, Interrupt};
-use crate::engine::run::watch::Watching;
-use crate::engine::security::client::connect;
-use crate::runners::jobs;
-use crate::runners::sandbox::cluster::{ClusterOptions, MachineOptions};
-use crate::runners::sandbox::invocation::{Colours, Invocation};
-use crate::ui::dashboard::Source;
-use crate::ui::{record, terminal};
+use crate::program::backend::AnyBackend;
+use maelstrom_cluster::backend::{BrokerBackend, ClusterOptions as ClusterBackendOptions};
+use maelstrom_container::private;
+use maelstrom_engine::local::LocalBackend;
+use maelstrom_engine::log::Log;
+use maelstrom_engine::run::driver::{Setup, drive};
+use maelstrom_engine::run::message::{Errand, Wishes};
+use maelstrom_engine::run::outlet::Outlet;
+use maelstrom_engine::run::signals::{self, Interrupt};
+use maelstrom_engine::run::watch::Watching;
+use maelstrom_model::backend::GRACE_DEFAULT;
+use maelstrom_model::event::channel::channel;
+use maelstrom_model::event::{BackendInfo, Isolation, Notice, RunStarted, SCHEMA_VERSION};
+use maelstrom_model::forwarding::Forwarding;
+use maelstrom_model::framework::Framework;
+use maelstrom_model::ids::{RunId, random_name};
+use maelstrom_runners::jobs;
+use maelstrom_runners::sandbox::cluster::{ClusterOptions, MachineOptions};
+use maelstrom_runners::sandbox::invocation::{Colours, Invocation};
+use maelstrom_spec::config::Address;
+use maelstrom_ui::dashboard::Source;
+use maelstrom_ui::{record, terminal};
+use maelstrom_wire::connection::connect;
+use maelstrom_wire::session::prepare::Preparing;
 
 /// What is to be run, and shown on what.
 #[derive(Debug)]

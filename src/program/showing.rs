@@ -7,19 +7,19 @@ use super::failure::Failure;
 use super::opening::Purpose;
 use super::screen::Screen;
 use super::session::wait_for;
-use crate::engine::exit_code;
-use crate::engine::log::Log;
-use crate::runners::cargo::options::{
+use maelstrom_engine::log::Log;
+use maelstrom_model::exit_code;
+use maelstrom_runners::cargo::options::{
     ColorOption, OnFinishOption, PassingOutput, ReportOptions, UiOption,
 };
-use crate::ui::background;
-use crate::ui::choose::{self, ChoiceError, Surroundings, Ui, UiChoice, choose};
-use crate::ui::dashboard::settings::{Settings as DashboardSettings, ThemeWish};
-use crate::ui::dashboard::theme::{ColorChoice, Glyphs};
-use crate::ui::dashboard::{self, OnFinish, Playback, Source};
-use crate::ui::record::{self, Pace};
-use crate::ui::report;
-use crate::ui::style::Colour;
+use maelstrom_ui::background;
+use maelstrom_ui::choose::{self, ChoiceError, Surroundings, Ui, UiChoice, choose};
+use maelstrom_ui::dashboard::settings::{Settings as DashboardSettings, ThemeWish};
+use maelstrom_ui::dashboard::theme::{ColorChoice, Glyphs};
+use maelstrom_ui::dashboard::{self, OnFinish, Playback, Source};
+use maelstrom_ui::record::{self, Pace};
+use maelstrom_ui::report;
+use maelstrom_ui::style::Colour;
 
 /// What a run is shown on, as the options and this process's surroundings have it.
 pub fn screen(

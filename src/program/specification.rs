@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::opening::print_out;
-use crate::engine::event::foreign::clean;
-use crate::engine::exit_code;
-use crate::runners::sandbox::specified::{InitError, StarterFile};
+use maelstrom_model::event::foreign::clean;
+use maelstrom_model::exit_code;
+use maelstrom_runners::sandbox::specified::{InitError, StarterFile};
 
 /// `--init`: the file is there already, or can't be written.
 const NOT_WRITTEN: u8 = 1;

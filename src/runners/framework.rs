@@ -2,4 +2,4 @@
 //!
 //! It is defined in the engine, which drives it and may not import this room.
 
-pub use crate::engine::framework::*;
+pub use maelstrom_model::framework::*;

@@ -3,9 +3,9 @@
 use crate::harness::Harness;
 use crate::stream::Script;
 use crate::{shown, small, stream};
-use maelstrom::engine::event::{Command, EventKind, RoundCause, Summary};
-use maelstrom::engine::ids::TestId;
-use maelstrom::ui::dashboard::app::{Effect, External, Mouse};
+use maelstrom_model::event::{Command, EventKind, RoundCause, Summary};
+use maelstrom_model::ids::TestId;
+use maelstrom_ui::dashboard::app::{Effect, External, Mouse};
 
 #[test]
 fn check_18_reruns_name_exactly_what_is_selected_marked_or_failed() {
@@ -136,8 +136,8 @@ fn nothing_that_is_told_after_the_end_moves_the_clock() {
     script.end_round(1, Summary::default());
     let over = script.events.clone();
     script.wait_ms(60_000);
-    script.push(EventKind::Notice(maelstrom::engine::event::Notice {
-        severity: maelstrom::engine::event::Severity::Info,
+    script.push(EventKind::Notice(maelstrom_model::event::Notice {
+        severity: maelstrom_model::event::Severity::Info,
         text: "told later".to_owned(),
         help: None,
         in_summary: false,

@@ -2,8 +2,8 @@
 
 use crate::stream::{PANIC, Script};
 use crate::{shown, small};
-use maelstrom::engine::event::{Outcome, Stream};
-use maelstrom::engine::ids::TestId;
+use maelstrom_model::event::{Outcome, Stream};
+use maelstrom_model::ids::TestId;
 use ratatui::style::Color;
 
 #[test]

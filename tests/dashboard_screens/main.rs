@@ -12,7 +12,7 @@ mod speed;
 mod stream;
 
 use harness::Harness;
-use maelstrom::engine::event::{RoundCause, Stream};
+use maelstrom_model::event::{RoundCause, Stream};
 use stream::{PANIC, Script};
 
 /// A small run: the first test fails, the second passes, the third runs.

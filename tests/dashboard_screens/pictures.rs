@@ -3,9 +3,9 @@
 use crate::harness::Harness;
 use crate::stream::Script;
 use crate::{shown, small, stream};
-use maelstrom::engine::event::{Command, EventKind, Stream};
-use maelstrom::engine::ids::TestId;
-use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
+use maelstrom_model::event::{Command, EventKind, Stream};
+use maelstrom_model::ids::TestId;
+use maelstrom_ui::dashboard::theme::{ColorChoice, Glyphs};
 use ratatui::style::{Color, Modifier};
 
 #[test]
@@ -38,7 +38,7 @@ fn the_build_and_discovery_are_shown_before_there_are_tests() {
         command: vec!["cargo".to_owned(), "test".to_owned(), "--no-run".to_owned()],
     });
     script.push(EventKind::BuildOutput {
-        text: maelstrom::engine::event::Text(b"   Compiling demo v0.1.0\n".to_vec()),
+        text: maelstrom_model::event::Text(b"   Compiling demo v0.1.0\n".to_vec()),
     });
     script.push(EventKind::BuildProgress {
         done: 30,
@@ -164,7 +164,7 @@ fn check_29_without_colour_the_selection_is_reversed_and_every_state_has_its_own
             .filter(|cell| cell.modifier.contains(Modifier::REVERSED));
         assert!(reversed.count() > 40);
     }
-    use maelstrom::ui::model::TestState;
+    use maelstrom_ui::model::TestState;
     for glyphs in [Glyphs::Unicode, Glyphs::Ascii] {
         let mut signs: Vec<&str> = TestState::ALL.map(|state| glyphs.state(state)).to_vec();
         signs.extend([glyphs.flaky(), glyphs.cached()]);

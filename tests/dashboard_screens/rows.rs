@@ -3,8 +3,8 @@
 use crate::harness::Harness;
 use crate::stream::Script;
 use crate::{shown, small, stream};
-use maelstrom::engine::event::RoundCause;
-use maelstrom::engine::ids::TestId;
+use maelstrom_model::event::RoundCause;
+use maelstrom_model::ids::TestId;
 
 #[test]
 fn check_07_the_selection_stays_on_its_test_while_rows_come_above_it() {

@@ -3,7 +3,7 @@
 
 use crate::{shown, stream};
 use crossterm::event::KeyCode;
-use maelstrom::ui::dashboard::pace::{Cause, DATA_GAP_US, INPUT_GAP_US, Pacer};
+use maelstrom_ui::dashboard::pace::{Cause, DATA_GAP_US, INPUT_GAP_US, Pacer};
 
 #[test]
 fn check_05_a_thousand_events_cause_a_draw_each_33_ms_and_the_last_state_is_drawn() {

@@ -17,14 +17,14 @@ mod tmux;
 
 use std::time::{Duration, Instant};
 
-use maelstrom::engine::event::channel::{EventSender, channel};
-use maelstrom::engine::event::{Command, Event, EventKind, RoundCause, Stream, Summary};
-use maelstrom::engine::ids::TestId;
-use maelstrom::ui::dashboard::settings::{Settings, ThemeWish};
-use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
-use maelstrom::ui::dashboard::{self, End, OnFinish, Options, Playback, Source};
-use maelstrom::ui::report::{Before, write_ending};
-use maelstrom::ui::style::Colour;
+use maelstrom_model::event::channel::{EventSender, channel};
+use maelstrom_model::event::{Command, Event, EventKind, RoundCause, Stream, Summary};
+use maelstrom_model::ids::TestId;
+use maelstrom_ui::dashboard::settings::{Settings, ThemeWish};
+use maelstrom_ui::dashboard::theme::{ColorChoice, Glyphs};
+use maelstrom_ui::dashboard::{self, End, OnFinish, Options, Playback, Source};
+use maelstrom_ui::report::{Before, write_ending};
+use maelstrom_ui::style::Colour;
 use stream::Script;
 use tmux::Tmux;
 use tokio::sync::mpsc::error::TryRecvError;

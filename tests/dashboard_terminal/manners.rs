@@ -197,12 +197,12 @@ fn check_30_help_lists_every_key_and_quitting_leaves_the_failures_behind() {
     let mut tmux = showing("ended");
     tmux.resize(120, 90);
     tmux.press("?");
-    let actions = maelstrom::ui::dashboard::keys::ACTIONS;
+    let actions = maelstrom_ui::dashboard::keys::ACTIONS;
     // All of it: a screen in the middle of the resizing shows a part.
     let help = tmux.wait_for("the help", |screen| {
         actions.iter().all(|info| screen.contains(info.help))
     });
-    let keys = maelstrom::ui::dashboard::keys::KeyMap::default();
+    let keys = maelstrom_ui::dashboard::keys::KeyMap::default();
     for info in actions {
         let line = help.lines().find(|line| line.contains(info.help));
         let line = line.unwrap_or_else(|| panic!("{} is not in\n{help}", info.name));

@@ -11,17 +11,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use maelstrom::container::image::{
+use maelstrom_container::message::{self, PackedStrings, ProcessImage, SlotOrder, SlotReply, Task};
+use maelstrom_container::plan::plan;
+use maelstrom_container::spawner::Spawner;
+use maelstrom_container::spec::*;
+use maelstrom_container::store::{Check, Store, StoreOptions};
+use maelstrom_image::{
     Certificates, CredentialFiles, Depot, DepotOptions, Image, ImageError, ImageUri, Patience,
     Platform, ProgressCallback, TagLock,
 };
-use maelstrom::container::message::{
-    self, PackedStrings, ProcessImage, SlotOrder, SlotReply, Task,
-};
-use maelstrom::container::plan::plan;
-use maelstrom::container::spawner::Spawner;
-use maelstrom::container::spec::*;
-use maelstrom::container::store::{Check, Store, StoreOptions};
 use real::{Access, Layout, NAME, Proxy, Registry, Wire, run};
 
 /// A depot in a directory, as one program has it.
@@ -186,7 +184,7 @@ fn an_index_gives_each_platform_its_image() {
         "manifests": entries,
     })
     .to_string();
-    let digest = maelstrom::container::digest::Digest::of(both.as_bytes());
+    let digest = maelstrom_container::digest::Digest::of(both.as_bytes());
     let blob = layout.path(&format!("layout/blobs/sha256/{}", digest.hash));
     fs::write(blob, &both).unwrap();
     let mut entry = one["manifests"][0].clone();

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use maelstrom::container::message::{Remains, SlotFate};
-use maelstrom::container::spec::*;
+use maelstrom_container::message::{Remains, SlotFate};
+use maelstrom_container::spec::*;
 
 use crate::slot::Slot;
 use crate::support::{directory, mount, read_only, spec};

@@ -1,8 +1,8 @@
 //! What one job leaves in a mount is not there for the next in the same container, or there is no
 //! next in it.
 
-use maelstrom::container::message::{Remains, SlotFate};
-use maelstrom::container::spec::*;
+use maelstrom_container::message::{Remains, SlotFate};
+use maelstrom_container::spec::*;
 
 use crate::slot::Slot;
 use crate::support::{directory, mount, spec};

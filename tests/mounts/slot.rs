@@ -5,12 +5,12 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use maelstrom::container::message::{
+use maelstrom_container::message::{
     self, PackedStrings, ProcessImage, SlotFate, SlotOrder, SlotReply, Task,
 };
-use maelstrom::container::plan::plan;
-use maelstrom::container::spawner::Spawner;
-use maelstrom::container::spec::*;
+use maelstrom_container::plan::plan;
+use maelstrom_container::spawner::Spawner;
+use maelstrom_container::spec::*;
 
 use crate::support::{self, EXECUTABLE};
 

@@ -7,14 +7,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maelstrom::engine::backend::broker::{BrokerBackend, ClusterOptions, Preparing};
-use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use maelstrom::engine::event::Stream;
-use maelstrom::engine::forwarding::Forwarding;
-use maelstrom::engine::job::{
+use maelstrom_cluster::backend::{BrokerBackend, ClusterOptions};
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom_model::event::Stream;
+use maelstrom_model::forwarding::Forwarding;
+use maelstrom_model::job::{
     ContainerSpec, ExitStatus, Job, JobEnd, Network, OutputPipes, Placement, Privileges,
     ProcessSpec, Root,
 };
+use maelstrom_wire::session::prepare::Preparing;
 use tokio::time::{Instant, sleep_until};
 
 use crate::executor::Nowhere;

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use maelstrom::engine::wire::to_proto;
-use maelstrom::engine::wire::v1::jobs_client::JobsClient;
-use maelstrom::engine::wire::v1::{self, client_message, container, job_result, session_event};
-use maelstrom::engine::wire::versions::VERSIONS;
+use futures_util::StreamExt;
+use maelstrom_wire::to_proto;
+use maelstrom_wire::v1::jobs_client::JobsClient;
+use maelstrom_wire::v1::{self, client_message, container, job_result, session_event};
+use maelstrom_wire::versions::VERSIONS;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::UnboundedReceiverStream;

@@ -4,10 +4,10 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures::Stream;
+use futures_util::Stream;
 use hyper_util::rt::TokioIo;
-use maelstrom::engine::config::Address;
-use maelstrom::engine::security::client::{Connection, endpoint};
+use maelstrom_spec::config::Address;
+use maelstrom_wire::connection::{Connection, endpoint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 use turmoil::net::{TcpListener, TcpStream};
@@ -68,7 +68,7 @@ impl AsyncWrite for Accepted {
 /// Whoever connects to the broker, which this is called on.
 pub async fn incoming() -> impl Stream<Item = io::Result<Accepted>> + Send {
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await.unwrap();
-    futures::stream::unfold(listener, |listener| async move {
+    futures_util::stream::unfold(listener, |listener| async move {
         let accepted = listener.accept().await;
         Some((accepted.map(|(stream, _)| Accepted(stream)), listener))
     })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use maelstrom::engine::backend::Stop;
+use maelstrom_model::backend::Stop;
 
 /// Everything goes wrong before this moment.
 pub const HEALED_AT: Duration = Duration::from_secs(16);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use maelstrom::engine::backend::JobId;
+use maelstrom_model::backend::JobId;
 
 use crate::plan::Task;
 

@@ -3,11 +3,11 @@
 #![allow(dead_code)] // Each user of this file uses a part of it.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use maelstrom::engine::event::{Command, Event};
-use maelstrom::ui::dashboard::app::{App, AppOptions, Effect, Msg, OnFinish, Playback, Source};
-use maelstrom::ui::dashboard::settings::{Settings, ThemeWish};
-use maelstrom::ui::dashboard::theme::{ColorChoice, Glyphs};
-use maelstrom::ui::dashboard::view::view;
+use maelstrom_model::event::{Command, Event};
+use maelstrom_ui::dashboard::app::{App, AppOptions, Effect, Msg, OnFinish, Playback, Source};
+use maelstrom_ui::dashboard::settings::{Settings, ThemeWish};
+use maelstrom_ui::dashboard::theme::{ColorChoice, Glyphs};
+use maelstrom_ui::dashboard::view::view;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -137,7 +137,7 @@ impl Harness {
         let buffer = self.draw();
         let style = self
             .app
-            .style(maelstrom::ui::dashboard::theme::Role::Selected);
+            .style(maelstrom_ui::dashboard::theme::Role::Selected);
         let mut rows = (0..buffer.area.height).map(|y| {
             let cells = (0..buffer.area.width).filter_map(|x| buffer.cell((x, y)));
             let selected = cells.filter(|cell| {

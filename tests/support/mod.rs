@@ -15,7 +15,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
-use maelstrom::container::spec::*;
+use maelstrom_container::spec::*;
 use nix::unistd::{getegid, geteuid};
 
 /// The program that serves as its own helper.

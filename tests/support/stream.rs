@@ -2,12 +2,12 @@
 
 #![allow(dead_code)] // Each user of this file uses a part of it.
 
-use maelstrom::engine::event::{
+use maelstrom_model::event::{
     BackendInfo, ClusterClient, ClusterSample, Description, Event, EventKind, ExitStatus, Finished,
     History, Isolation, Outcome, RoundCause, RunStarted, SCHEMA_VERSION, SourceLocation, Stream,
     Summary, TestInfo, Text, Timings, WorkerState,
 };
-use maelstrom::engine::ids::{Attempt, RunId, TestId, WorkerId};
+use maelstrom_model::ids::{Attempt, RunId, TestId, WorkerId};
 
 /// A run being made up, event by event.
 pub struct Script {

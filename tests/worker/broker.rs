@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use maelstrom::engine::broker::cas::{Services, Storage, StorageOptions};
-use maelstrom::engine::wire::to_proto::duration;
-use maelstrom::engine::wire::v1::workers_server::{Workers, WorkersServer};
-use maelstrom::engine::wire::v1::{self, report, worker_message, worker_order};
-use maelstrom::engine::wire::versions::VERSIONS;
+use maelstrom_cluster::broker::cas::{Services, Storage, StorageOptions};
+use maelstrom_wire::to_proto::duration;
+use maelstrom_wire::v1::workers_server::{Workers, WorkersServer};
+use maelstrom_wire::v1::{self, report, worker_message, worker_order};
+use maelstrom_wire::versions::VERSIONS;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use maelstrom::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use maelstrom::engine::event::Stream;
-use maelstrom::engine::ids::WorkerId;
-use maelstrom::engine::job::{ExitStatus, Job, JobEnd, JobResult};
-use maelstrom::engine::worker::executor::Executor;
+use maelstrom_cluster::worker::executor::Executor;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom_model::event::Stream;
+use maelstrom_model::ids::WorkerId;
+use maelstrom_model::job::{ExitStatus, Job, JobEnd, JobResult};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// For the worker.

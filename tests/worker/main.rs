@@ -7,18 +7,18 @@ mod jobs;
 use std::time::Duration;
 
 use bytes::Bytes;
-use maelstrom::container::digest::Digest;
-use maelstrom::container::store::{Store, StoreOptions};
-use maelstrom::engine::reapi::client::CasClient;
-use maelstrom::engine::reapi::v2;
-use maelstrom::engine::run::signals::Interrupt;
-use maelstrom::engine::security::client::{ClientSecurity, connect_later};
-use maelstrom::engine::wire::to_proto;
-use maelstrom::engine::wire::v1::{self, container, report, source, worker_message, worker_order};
-use maelstrom::engine::worker::health::Vitals;
-use maelstrom::engine::worker::inputs::TreeLimits;
-use maelstrom::engine::worker::line::dial_over;
-use maelstrom::engine::worker::{Settings, Sign, WorkError, Worker};
+use maelstrom_cluster::worker::health::Vitals;
+use maelstrom_cluster::worker::inputs::TreeLimits;
+use maelstrom_cluster::worker::line::dial_over;
+use maelstrom_cluster::worker::{Settings, Sign, WorkError, Worker};
+use maelstrom_container::digest::Digest;
+use maelstrom_container::store::{Store, StoreOptions};
+use maelstrom_engine::run::signals::Interrupt;
+use maelstrom_wire::connection::{ClientSecurity, connect_later};
+use maelstrom_wire::reapi::client::CasClient;
+use maelstrom_wire::reapi::v2;
+use maelstrom_wire::to_proto;
+use maelstrom_wire::v1::{self, container, report, source, worker_message, worker_order};
 use prost::Message;
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -310,7 +310,7 @@ async fn what_a_returned_broker_does_not_want_is_stopped_and_its_end_is_nobodys(
         let mut broker = scene.broker.connection().await;
         broker.register().await;
         broker.order(worker_order::Kind::Registered(v1::Registered {
-            versions: Some(maelstrom::engine::wire::versions::VERSIONS.clone()),
+            versions: Some(maelstrom_wire::versions::VERSIONS.clone()),
             heartbeat: Some(to_proto::duration(std::time::Duration::from_secs(5))),
             stop: vec![1],
             ..v1::Registered::default()
@@ -389,7 +389,7 @@ async fn a_toolbox_that_is_not_here_is_said_to_be_lacking() {
         let (mut broker, _) = scene.broker.taken().await;
         let here = &scene.lent;
         let elsewhere = tempfile::tempdir().unwrap();
-        let identity = maelstrom::engine::toolbox::identity(here.path()).unwrap();
+        let identity = maelstrom_wire::toolbox::identity(here.path()).unwrap();
         let path = |path: &std::path::Path, identity: &[u8]| v1::ToolboxPath {
             path: to_proto::path(path),
             identity: identity.to_vec().into(),

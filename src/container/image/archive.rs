@@ -13,7 +13,7 @@ use tar::{Archive, EntryType};
 
 use super::compression::{Compression, Decoder};
 use super::error::ImageError;
-use crate::container::store::{Store, TreePath};
+use maelstrom_container::store::{Store, TreePath};
 
 /// `docker save` stores layers that several images share as links to one file; a longer chain than
 /// this is a circle.

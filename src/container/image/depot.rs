@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::archive::ArchiveFile;
 use super::credentials::CredentialFiles;
@@ -20,8 +20,8 @@ use super::transport::{Certificates, Patience, Transport};
 use super::unpack::{
     LayerPhase, LayerProgress, LayerSource, ProgressCallback, tree_name, unpack_layer,
 };
-use crate::container::digest::ContentHash;
-use crate::container::store::{Blob, Store, Tree, Wanted};
+use maelstrom_container::digest::ContentHash;
+use maelstrom_container::store::{Blob, Store, Tree, Wanted};
 
 /// Registries serve several layers at once well; more only makes each slower.
 const DOWNLOADS_MAX: usize = 4;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::error::ImageError;
 use super::platform::Platform;
-use crate::container::digest::{ContentHash, Digest};
+use maelstrom_container::digest::{ContentHash, Digest};
 
 /// No document of an image is larger; registries refuse manifests of more than 4 MB.
 pub(super) const DOCUMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::credentials::CredentialError;
-use crate::container::digest::ContentHash;
-use crate::container::layer::LayerError;
-use crate::container::store::{StoreError, TreeError};
+use maelstrom_container::digest::ContentHash;
+use maelstrom_container::store::{StoreError, TreeError};
+use maelstrom_layer::LayerError;
 
 /// Why an image could not be had.
 #[derive(Debug, thiserror::Error)]

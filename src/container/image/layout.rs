@@ -17,7 +17,7 @@ use super::document::{
 use super::error::ImageError;
 use super::platform::Platform;
 use super::reference::ImageUri;
-use crate::container::digest::ContentHash;
+use maelstrom_container::digest::ContentHash;
 
 /// A layout, wherever its files are.
 pub(super) enum Layout {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::container::digest::ContentHash;
+use maelstrom_container::digest::ContentHash;
 
 /// Where a name without a host is looked for.
 const DEFAULT_HOST: &str = "docker.io";

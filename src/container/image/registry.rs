@@ -11,8 +11,8 @@ use super::document::{ACCEPTED, DOCUMENT_BYTES_MAX, DocumentKind, Documents, Wan
 use super::error::ImageError;
 use super::reference::{RegistryReference, Version};
 use super::transport::{Body, Transport, complaint, is_this_machine, read_body};
-use crate::container::digest::ContentHash;
-use crate::container::store::{Blob, PartialBlob, Store, StoreError};
+use maelstrom_container::digest::ContentHash;
+use maelstrom_container::store::{Blob, PartialBlob, Store, StoreError};
 
 /// What a registry says the digest of its answer is.
 const DIGEST_HEADER: &str = "docker-content-digest";

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::reference::{RegistryReference, Version};
-use crate::container::digest::ContentHash;
+use maelstrom_container::digest::ContentHash;
 
 /// The file's name in a project's directory.
 pub const TAG_LOCK_FILE: &str = "maelstrom-container-tags.lock";

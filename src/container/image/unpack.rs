@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::compression::Decoder;
 use super::error::ImageError;
-use crate::container::digest::{ContentHash, Hasher};
-use crate::container::layer::{SpecialFiles, unpack};
-use crate::container::store::TreeWriter;
+use maelstrom_container::digest::{ContentHash, Hasher};
+use maelstrom_container::store::TreeWriter;
+use maelstrom_layer::{SpecialFiles, unpack};
 
 /// Part of every image layer's name; grows when the same layer would make another tree.
 const FORMAT: &[u8] = b"maelstrom image layer 1";

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::brace::BraceError;
 use super::elf::ElfError;
-use crate::container::store::{HashError, StoreError, TreeError, TreePath, TreePathError};
+use maelstrom_container::store::{HashError, StoreError, TreeError, TreePath, TreePathError};
 
 /// Why a layer could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::error::LayerError;
-use crate::container::digest::{ContentHash, Digest, Hasher};
-use crate::container::store::{Attributes, FileStamp, Timestamp, TreePath, TreeWriter};
+use maelstrom_container::digest::{ContentHash, Digest, Hasher};
+use maelstrom_container::store::{Attributes, FileStamp, Timestamp, TreePath, TreeWriter};
 
 /// Part of every digest; grows when the same listing would make another tree.
 const FORMAT: &[u8] = b"maelstrom layer listing 1";

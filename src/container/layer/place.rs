@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::LayerError;
 use super::listing::{Entry, FileSource, Listing};
 use super::spec::{Links, PathForm, PrefixOptions};
-use crate::container::store::{Attributes, DigestCache, TreePath};
+use maelstrom_container::store::{Attributes, DigestCache, TreePath};
 
 /// A path that has been looked at.
 pub(super) struct Place {

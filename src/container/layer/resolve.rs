@@ -11,8 +11,8 @@ use super::listing::{Entry, Listing};
 use super::place::Place;
 use super::spec::{LayerSpec, Links, PathForm, PrefixOptions};
 use super::tarball::{self, SpecialFiles};
-use crate::container::digest::{ContentHash, Digest, Hasher};
-use crate::container::store::{FileStamp, Store, Tree, TreePath};
+use maelstrom_container::digest::{ContentHash, Digest, Hasher};
+use maelstrom_container::store::{FileStamp, Store, Tree, TreePath};
 
 /// Part of every archive layer's name; grows when the same archive would make another tree.
 const TAR_FORMAT: &[u8] = b"maelstrom tar layer 1";

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
-use crate::container::store::{Check, Store, StoreOptions, Tree};
+use maelstrom_container::store::{Check, Store, StoreOptions, Tree};
 
 /// A project and a cache, outside one another.
 struct Bench {

@@ -3,7 +3,7 @@
 //! Every kind of mount is classified here, and the planner asks nobody else: a kind that is added
 //! does not compile before somebody has said what a job can do to it.
 
-use crate::container::spec::{BindAccess, Device, MountKind};
+use crate::spec::{BindAccess, Device, MountKind};
 
 /// Permission bits of a directory for everybody, such as `/tmp`.
 const EVERYBODY: u32 = 0o1777;

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use super::changes::{Changes, changes};
 use super::division::{LevelFiles, Placed};
 use super::{LAYERS_MAX, PlanError, STASH_MODE, c_path, check_mount_point};
-use crate::container::spec::{
+use crate::spec::{
     BindAccess, ContainerSpec, Mount, MountKind, Network, Root, RootAccess, SkeletonEntry,
     SkeletonKind, WhenForbidden,
 };
-use crate::container::step::{FileSystem, Otherwise, RootWrites, Step};
+use crate::step::{FileSystem, Otherwise, RootWrites, Step};
 
 /// Name of the scratch tmpfs in the stash.
 const SCRATCH: &str = "scratch";

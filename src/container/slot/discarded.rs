@@ -84,7 +84,7 @@ fn path(name: &CStr) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::step::Otherwise;
+    use crate::step::Otherwise;
     use std::ffi::CString;
     use std::fs;
 

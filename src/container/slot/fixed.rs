@@ -1,6 +1,6 @@
 //! What of a container's mounts outside of the scratch stage a job can change all the same: compared,
-//! since nobody can make it as it was. See [`crate::container::plan::Plan::shown`] and
-//! [`crate::container::plan::Plan::root_watched`].
+//! since nobody can make it as it was. See [`crate::plan::Plan::shown`] and
+//! [`crate::plan::Plan::root_watched`].
 
 use std::collections::HashSet;
 use std::ffi::{CString, OsStr};

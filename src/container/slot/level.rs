@@ -1,5 +1,5 @@
 //! Copies a directory of the host without what is in its own directories: see
-//! [`crate::container::plan::division`].
+//! [`crate::plan::division`].
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;

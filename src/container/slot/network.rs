@@ -306,8 +306,8 @@ fn mount_again(builder: &mut Builder, steps: &[Step]) -> Result<(), StepFailed> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::plan::plan;
-    use crate::container::spec::{
+    use crate::plan::plan;
+    use crate::spec::{
         BindAccess, ContainerSpec, Mount, MountKind, Privileges, Root, WhenForbidden,
     };
 

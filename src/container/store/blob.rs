@@ -9,8 +9,8 @@ use super::error::StoreError;
 use super::incoming::RemovedBlob;
 use super::pin::{EntryId, EntryKind, Pin};
 use super::{Store, touch};
-use crate::container::digest::{ContentHash, Digest};
-use crate::container::private;
+use crate::digest::{ContentHash, Digest};
+use crate::private;
 
 /// A blob in use.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::container::digest::Digest;
+use crate::digest::Digest;
 
 /// Why the store could not do what was asked of it.
 #[derive(Debug, thiserror::Error)]

@@ -11,8 +11,8 @@ use super::Store;
 use super::blob::Blob;
 use super::error::StoreError;
 use super::scratch::Scratch;
-use crate::container::digest::{ContentHash, Digest, Hasher};
-use crate::container::private;
+use crate::digest::{ContentHash, Digest, Hasher};
+use crate::private;
 
 /// A blob that arrives. Dropped before [`Self::finish`], it leaves nothing.
 pub struct IncomingBlob {

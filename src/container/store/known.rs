@@ -16,8 +16,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::stamp::{FileStamp, Timestamp};
-use crate::container::digest::{ContentHash, Digest};
-use crate::container::private;
+use crate::digest::{ContentHash, Digest};
+use crate::private;
 
 /// About 5 MB of text, read in some 20 ms: far more files than a project's layers name.
 const RECORDS_MAX: usize = 32_768;

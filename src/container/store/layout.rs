@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use super::lock::{Attempt, LockFile, Slot};
 use super::remove::remove_all;
-use crate::container::private;
+use crate::private;
 
 /// Grows whenever the layout of the directory or of a manifest changes.
 const VERSION: &str = "maelstrom 1\n";

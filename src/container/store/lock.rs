@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use super::error::StoreError;
-use crate::container::private;
+use crate::private;
 
 /// An open lock file. What it holds is released when it is dropped.
 #[derive(Debug)]

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::opacity::{self, Opacity};
 use super::path::TreePath;
 use super::stamp::Timestamp;
-use crate::container::digest::{ContentHash, Digest};
-use crate::container::private;
+use crate::digest::{ContentHash, Digest};
+use crate::private;
 
 /// A summary line is far shorter; what is longer is garbage and isn't read to its end.
 const SUMMARY_BYTES_MAX: u64 = 4096;

@@ -26,7 +26,7 @@ mod known;
 mod layout;
 mod lock;
 mod manifest;
-pub(in crate::container) mod opacity;
+pub(crate) mod opacity;
 mod partial;
 mod path;
 mod pin;
@@ -67,8 +67,8 @@ use manifest::{Manifest, Share};
 use pin::{EntryId, EntryKind, Pin, Pins};
 use scratch::Scratch;
 
-use crate::container::digest::ContentHash;
-use crate::container::private;
+use crate::digest::ContentHash;
+use crate::private;
 
 /// What is to be known to open a store.
 #[derive(Clone, Debug)]

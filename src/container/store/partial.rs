@@ -13,8 +13,8 @@ use super::blob::Blob;
 use super::error::StoreError;
 use super::lock::LockFile;
 use super::pin::{EntryId, EntryKind, Pin};
-use crate::container::digest::{Digest, Hasher};
-use crate::container::private;
+use crate::digest::{Digest, Hasher};
+use crate::private;
 
 /// A blob that was asked for.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::StoreError;
 use super::lock::{LockFile, Slot};
-use crate::container::digest::ContentHash;
+use crate::digest::ContentHash;
 
 /// What of the store is pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -26,8 +26,8 @@ use super::opacity::{self, Opacity};
 use super::path::{TreePath, TreePathError};
 use super::remove::remove_all;
 use super::stamp::{FileStamp, Timestamp};
-use crate::container::digest::{ContentHash, Digest, Hasher};
-use crate::container::private;
+use crate::digest::{ContentHash, Digest, Hasher};
+use crate::private;
 
 /// The mode of a directory that is there only because something is in it.
 pub const PARENT_MODE: u32 = 0o755;

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::unistd::Pid;
 
-use crate::container::spec::{ExitStatus, ResourceUsage};
+use crate::spec::{ExitStatus, ResourceUsage};
 
 /// Forks the calling process into new namespaces. Returns `None` in the child.
 ///

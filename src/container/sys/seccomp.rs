@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use crate::container::filter::compile::Instruction;
+use crate::filter::compile::Instruction;
 
 /// Puts the calling thread, and all processes that come of it, behind a filter for good.
 ///

@@ -9,9 +9,9 @@ use std::time::Duration;
 use super::{
     ContainerSpec, Mount, MountKind, Network, Privileges, Root, RootAccess, SkeletonEntry,
 };
-use crate::engine::backend::Rank;
-use crate::engine::backend::broker::prepare::Common;
-use crate::engine::job::{BindAccess, Carried, Inputs, Job, OutputPipes, Placement, ProcessSpec};
+use maelstrom_model::backend::Rank;
+use maelstrom_model::job::{BindAccess, Carried, Inputs, Job, OutputPipes, Placement, ProcessSpec};
+use maelstrom_wire::session::prepare::Common;
 
 /// What many jobs have in common: a container, and how programs start in it.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
 //! Why materials are not at hand.
 
-use crate::container::image::{ImageError, ReferenceError, TagLockError};
-use crate::container::layer::LayerError;
-use crate::container::store::StoreError;
-use crate::engine::cache_kind::CacheKindError;
-use crate::engine::exit_code;
+use crate::cache_kind::CacheKindError;
+use maelstrom_container::store::StoreError;
+use maelstrom_image::{ImageError, ReferenceError, TagLockError};
+use maelstrom_layer::LayerError;
+use maelstrom_model::exit_code;
 
 /// Why something that a container is made of could not be had.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@
 //! materials must outlive the jobs that use them.
 //!
 //! Each layer and image is made once, however many tests ask for it, also at the same time.
-//! Deliberately absent: which test gets what, which is [`super::spec`]'s.
+//! Deliberately absent: which test gets what, which is [`maelstrom_spec`]'s.
 
 mod error;
 mod skeleton;
@@ -22,15 +22,15 @@ use std::time::Instant;
 use tokio::sync::OnceCell;
 
 use super::cache_kind::CacheKind;
-use super::job::SkeletonEntry;
-use crate::container::image::{
+use maelstrom_container::store::{Store, StoreOptions, Tree};
+use maelstrom_image::{
     Depot, DepotOptions, Image, ImageUri, LayerPhase, LayerProgress, Saved, TAG_LOCK_FILE, TagLock,
 };
-use crate::container::layer::{LayerBuilder, LayerSpec};
-use crate::container::store::{Store, StoreOptions, Tree};
+use maelstrom_layer::{LayerBuilder, LayerSpec};
+use maelstrom_model::job::SkeletonEntry;
 
 pub use self::error::MaterialError;
-pub use crate::container::image::Certificates;
+pub use maelstrom_image::Certificates;
 
 /// Where materials come from and go.
 #[derive(Clone, Debug)]

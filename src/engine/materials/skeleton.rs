@@ -1,9 +1,9 @@
 //! A small tree that is written out entry by entry, as a layer that others can lie upon.
 
-use crate::container::digest::{ContentHash, Hasher};
-use crate::container::layer::LayerError;
-use crate::container::spec::{SkeletonEntry, SkeletonKind};
-use crate::container::store::{Attributes, Store, Timestamp, Tree, TreePath, TreeWriter};
+use maelstrom_container::digest::{ContentHash, Hasher};
+use maelstrom_container::spec::{SkeletonEntry, SkeletonKind};
+use maelstrom_container::store::{Attributes, Store, Timestamp, Tree, TreePath, TreeWriter};
+use maelstrom_layer::LayerError;
 
 use std::os::unix::ffi::OsStrExt;
 

@@ -1,7 +1,7 @@
 //! Materials of a project in a temporary directory.
 
 use super::*;
-use crate::engine::job::SkeletonKind;
+use maelstrom_model::job::SkeletonKind;
 
 fn sources(project: &Path) -> Sources {
     Sources {

@@ -3,8 +3,8 @@
 //! A [`JobId`] carries its meaning, so no table is needed to find the attempt of a job. Attempts
 //! count from 1, which leaves 0 to the jobs that are no tests.
 
-use crate::engine::backend::JobId;
-use crate::engine::ids::{Attempt, TestId};
+use maelstrom_model::backend::JobId;
+use maelstrom_model::ids::{Attempt, TestId};
 
 /// What a job of a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

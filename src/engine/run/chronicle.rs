@@ -4,9 +4,9 @@
 //! Owns nothing. Absent on purpose: what tests and builds write, and what the backend tells of its
 //! jobs itself.
 
-use crate::engine::backend::JobId;
-use crate::engine::event::EventKind;
-use crate::engine::job::{Job, TestKey};
+use maelstrom_model::backend::JobId;
+use maelstrom_model::event::EventKind;
+use maelstrom_model::job::{Job, TestKey};
 
 /// Tells what a happening means for somebody who wonders where the time goes.
 pub fn tell(event: &EventKind) {

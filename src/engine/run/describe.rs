@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::container::spec::{
+use maelstrom_container::spec::{
     BindAccess, ContainerSpec, MountKind, Network, Root, RootAccess, WhenForbidden,
 };
-use crate::engine::event::Description;
-use crate::engine::ids::TestId;
-use crate::engine::job::Job;
+use maelstrom_model::event::Description;
+use maelstrom_model::ids::TestId;
+use maelstrom_model::job::Job;
 
 /// Describes a job to a person.
 pub fn describe(test: TestId, job: &Job) -> Description {

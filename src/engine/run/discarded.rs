@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::container::message::Discarded;
-use crate::engine::event::foreign::clean;
-use crate::engine::event::{Notice, Severity};
+use maelstrom_container::message::Discarded;
+use maelstrom_model::event::foreign::clean;
+use maelstrom_model::event::{Notice, Severity};
 
 /// The most files that are told apart.
 const FILES_MAX: usize = 10_000;

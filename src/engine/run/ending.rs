@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use super::tally::Standing;
-use crate::engine::event::{ExitStatus, Finished, History, Outcome, Timings};
-use crate::engine::framework::Judgement;
-use crate::engine::ids::{Attempt, TestId};
-use crate::engine::job::JobEnd;
+use maelstrom_model::event::{ExitStatus, Finished, History, Outcome, Timings};
+use maelstrom_model::framework::Judgement;
+use maelstrom_model::ids::{Attempt, TestId};
+use maelstrom_model::job::JobEnd;
 
 /// What to remember of an attempt that stood so, in a round in which its test stands so.
 pub fn lesson(attempt: Standing, test: Standing) -> Option<History> {

@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use tokio::sync::{mpsc, oneshot};
 
 use super::attempt::Role;
-use crate::engine::backend::JobId;
-use crate::engine::event::{EventKind, Stream};
-use crate::engine::framework::{BrokenEntry, Captured, Host, Watchlist};
-use crate::engine::job::{Job, JobEnd, JobResult, ResourceUsage, TestCase};
+use maelstrom_model::backend::JobId;
+use maelstrom_model::event::{EventKind, Stream};
+use maelstrom_model::framework::{BrokenEntry, Captured, Host, Watchlist};
+use maelstrom_model::job::{Job, JobEnd, JobResult, ResourceUsage, TestCase};
 
 /// What one helper may write. Listing 100,000 tests takes about 10 MB.
 const CAPTURED_BYTES_MAX: usize = 256 * 1024 * 1024;

@@ -3,11 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::engine::backend::{JobId, Rank, Stop};
-use crate::engine::event::{Command, EventKind, History, Stream};
-use crate::engine::framework::{BrokenEntry, DiscoverySummary, Reading};
-use crate::engine::ids::{Attempt, TestId, WorkerId};
-use crate::engine::job::{Job, JobResult, TestCase};
+use maelstrom_model::backend::{JobId, Rank, Stop};
+use maelstrom_model::event::{Command, EventKind, History, Stream};
+use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, Reading};
+use maelstrom_model::ids::{Attempt, TestId, WorkerId};
+use maelstrom_model::job::{Job, JobResult, TestCase};
 
 /// What the user wants of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::history::{Coverage, HistoryError, Known, Lesson, Past, Saved, Store};
 use super::message::FoundTest;
-use crate::engine::error::with_causes;
-use crate::engine::event::{History, Notice, Severity};
-use crate::engine::ids::TestId;
-use crate::engine::job::{TestCase, TestKey};
+use maelstrom_model::error::with_causes;
+use maelstrom_model::event::{History, Notice, Severity};
+use maelstrom_model::ids::TestId;
+use maelstrom_model::job::{TestCase, TestKey};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]

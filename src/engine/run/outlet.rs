@@ -4,8 +4,8 @@
 
 use std::time::Instant;
 
-use crate::engine::event::channel::EventSender;
-use crate::engine::event::{Event, EventKind};
+use maelstrom_model::event::channel::EventSender;
+use maelstrom_model::event::{Event, EventKind};
 
 /// See the module's documentation.
 #[derive(Debug)]

@@ -6,10 +6,10 @@
 use std::path::PathBuf;
 
 use super::describe::describe;
-use crate::engine::event::Description;
-use crate::engine::ids::TestId;
-use crate::engine::job::Job;
-use crate::engine::job_file::JobFiles;
+use crate::job_file::JobFiles;
+use maelstrom_model::event::Description;
+use maelstrom_model::ids::TestId;
+use maelstrom_model::job::Job;
 
 /// How many failures are told with their command.
 const TOLD_MAX: u32 = 32;

@@ -1,7 +1,7 @@
 //! The end of what a running test wrote, for whoever looks in it for the place where it failed.
 
-use crate::engine::event::Stream;
-use crate::engine::framework::Follower;
+use maelstrom_model::event::Stream;
+use maelstrom_model::framework::Follower;
 
 /// Kept of each stream. A panic message with a long backtrace fits.
 pub const TAIL_BYTES_MAX: usize = 64 * 1024;

@@ -3,7 +3,7 @@
 //! A test counts once a round, by the worst of its attempts. Test failures weigh more than
 //! infrastructure failures, so that neither is ever counted as the other.
 
-use crate::engine::event::{Outcome, Summary};
+use maelstrom_model::event::{Outcome, Summary};
 
 /// How a test stands in a round, from best to worst.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,6 +2,9 @@
 
 use proptest::prelude::*;
 
+use std::cmp::Ordering;
+use std::time::Duration;
+
 use super::*;
 
 #[derive(Clone, Debug)]

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use bitflags::bitflags;
 
-use crate::container::layer::LayerSpec;
-use crate::container::spec::{Mount, Network, Privileges, RootAccess};
-use crate::engine::document::Fault;
+use crate::document::Fault;
+use maelstrom_container::spec::{Mount, Network, Privileges, RootAccess};
+use maelstrom_layer::LayerSpec;
 
 use super::environment::Element;
 

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::container::layer::{LayerSpec, Links, PathForm, PrefixOptions};
-use crate::container::spec::{BindAccess, Mount, MountKind, Network, Privileges, RootAccess};
+use maelstrom_container::spec::{BindAccess, Mount, MountKind, Network, Privileges, RootAccess};
+use maelstrom_layer::{LayerSpec, Links, PathForm, PrefixOptions};
 
-use crate::engine::event::foreign;
+use maelstrom_model::event::foreign;
 
 use super::container::{Inherited, Scalars, Toolbox};
 use super::environment::{Element, Merge};

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::engine::document::{Document, DocumentError, Fault, Node, Table, Value};
+use crate::document::{Document, DocumentError, Fault, Node, Table, Value};
 
 use super::container::Container;
 use super::read::{
@@ -152,8 +152,8 @@ mod tests {
     use super::super::resolve::{ResolvedBase, RunnerLayers};
     use super::super::{Inherited, Specification};
     use super::*;
-    use crate::engine::document::Position;
-    use crate::engine::filter::vocabulary;
+    use crate::document::Position;
+    use crate::filter::vocabulary;
     use proptest::prelude::*;
     use std::path::Path;
 

@@ -6,10 +6,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::container::image::ImageUri;
-use crate::container::spec::{Network, Privileges, RootAccess};
-use crate::engine::document::{Document, DocumentError, Fault, Field, Node, Table, Value};
-use crate::engine::filter::{Pattern, Vocabulary};
+use crate::document::{Document, DocumentError, Fault, Field, Node, Table, Value};
+use crate::filter::{Pattern, Vocabulary};
+use maelstrom_container::spec::{Network, Privileges, RootAccess};
+use maelstrom_image::ImageUri;
 
 use super::container::{
     Container, Fields, Inherited, List, Origin, Placed, Scalars, SpecifiedMount, Toolbox,
@@ -301,7 +301,7 @@ impl Reader<'_> {
             message: format!("`{}` is not the URI of an image", origin.value.name),
             help: Some(format!(
                 "an image's URI begins with {}; of a registry's image it is `docker://{}`",
-                crate::engine::excerpt::alternatives(&known),
+                crate::excerpt::alternatives(&known),
                 origin.value.name
             )),
         })
@@ -469,14 +469,14 @@ pub(super) fn natural(node: &Node) -> Read<u32> {
 /// One of several words.
 pub(super) fn choice<T: Copy>(node: &Node, known: &[(&str, T)]) -> Read<T> {
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    let expected = crate::engine::excerpt::alternatives(&names);
+    let expected = crate::excerpt::alternatives(&names);
     let Value::Text(word) = &node.value else {
         return Err(node.not(&expected));
     };
     let found = known.iter().find(|(name, _)| name == word);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let fault = node.fault(format!("expected {expected}, found `{word}`"));
-        match crate::engine::excerpt::nearest(word, names) {
+        match crate::excerpt::nearest(word, names) {
             Some(name) => fault.with_help(format!("did you mean `{name}`?")),
             None => fault,
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::document::{Fault, Field, Node, Table, Value};
+use crate::document::{Fault, Field, Node, Table, Value};
 
 use super::environment::{Element, Merge, Text};
 use super::read::{Read, boolean, into_table, require, text};

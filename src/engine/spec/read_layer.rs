@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::container::layer::{LayerSpec, Links, PathForm, PrefixOptions, SymlinkSpec};
-use crate::engine::document::{Fault, Node, Table};
-use crate::engine::filter;
+use crate::document::{Fault, Node, Table};
+use crate::filter;
+use maelstrom_layer::{LayerSpec, Links, PathForm, PrefixOptions, SymlinkSpec};
 
 use super::read::{Read, Reader, boolean, into_table, list, require, text};
 
@@ -121,7 +121,7 @@ fn no_kind(table: &Table, span: std::ops::Range<usize>) -> Fault {
             span,
             message: format!(
                 "a layer needs one of {}",
-                crate::engine::excerpt::alternatives(known)
+                crate::excerpt::alternatives(known)
             ),
             help: None,
         },
@@ -131,7 +131,7 @@ fn no_kind(table: &Table, span: std::ops::Range<usize>) -> Fault {
 /// Some versions of the original read such layers; none could build them.
 fn command(value: Node) -> Fault {
     match &value.value {
-        crate::engine::document::Value::List(words) if words.is_empty() => {
+        crate::document::Value::List(words) if words.is_empty() => {
             value.fault("a command needs at least a program")
         }
         _ => value

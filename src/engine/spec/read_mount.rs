@@ -2,8 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::container::spec::{BindAccess, Device, Mount, MountKind, WhenForbidden};
-use crate::engine::document::{Fault, Node, Table};
+use crate::document::{Fault, Node, Table};
+use maelstrom_container::spec::{BindAccess, Device, Mount, MountKind, WhenForbidden};
 
 use super::read::{Read, Reader, boolean, choice, into_table, list, require, text};
 

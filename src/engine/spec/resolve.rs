@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::container::layer::LayerSpec;
-use crate::container::spec::{MountKind, Network};
-use crate::engine::excerpt::nearest;
-use crate::engine::filter::Subject;
+use crate::excerpt::nearest;
+use crate::filter::Subject;
+use maelstrom_container::spec::{MountKind, Network};
+use maelstrom_layer::LayerSpec;
 
 use super::container::{Base, Container, Inherited, Scalars, SpecifiedMount};
 use super::environment::Element;

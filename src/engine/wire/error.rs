@@ -1,6 +1,6 @@
 //! Messages that mean nothing.
 
-use crate::engine::event::foreign;
+use maelstrom_model::event::foreign;
 
 /// How much of a wrong value is shown.
 const SHOWN_CHARS_MAX: usize = 100;
@@ -96,7 +96,7 @@ pub(super) fn at_most(what: &'static str, actual: usize, max: usize) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::event::foreign::tests::{assert_clean, hostile_text};
+    use maelstrom_model::testing::{assert_clean, hostile_text};
 
     proptest::proptest! {
         #[test]

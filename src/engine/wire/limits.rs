@@ -3,6 +3,8 @@
 //! A number here is well above what real projects need and well below what hurts: the largest
 //! message still fits in memory many times over.
 
+use maelstrom_model::event::foreign::{Foreign, clean};
+
 use super::v1;
 
 /// One message of `maelstrom.v1`, encoded: 10,000 jobs of 400 bytes each.
@@ -73,6 +75,22 @@ pub fn cut_discarded(discarded: &mut v1::Discarded) {
     discarded.more = discarded.more.saturating_add(cut);
 }
 
+/// A name of a worker or client, for people.
+pub const NAME_BYTES_MAX: usize = 256;
+
+/// Whether a name can be shown to people.
+pub fn name(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || clean(name) != name {
+        let shown: String = name.chars().take(40).collect();
+        return Err(format!(
+            "a name has 1 to {NAME_BYTES_MAX} bytes, and no characters that control a terminal or hide; \
+             this one is {:?}",
+            Foreign::from(shown)
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +111,14 @@ mod tests {
             prop_assert!(bytes <= DISCARDED_BYTES_MAX);
             let counted = u64::from(discarded.more) + discarded.files.len() as u64;
             prop_assert!(counted == all || discarded.more == u32::MAX);
+        }
+    }
+
+    #[test]
+    fn names_that_could_harm_a_terminal_are_refused() {
+        assert_eq!(name("build-7"), Ok(()));
+        for wrong in ["", "a\x1b[2J", "a\nb", "nimda\u{202e}", &"x".repeat(257)] {
+            assert!(name(wrong).is_err(), "{wrong:?}");
         }
     }
 }

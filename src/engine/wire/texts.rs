@@ -9,8 +9,8 @@ use prost_types::field_descriptor_proto::Type;
 
 use super::from_proto;
 use super::v1::{self, job_result};
-use crate::engine::event::foreign::tests::{assert_clean, hostile_text};
-use crate::engine::job::JobEnd;
+use maelstrom_model::job::JobEnd;
+use maelstrom_model::testing::{assert_clean, hostile_text};
 
 /// What a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ enum Class {
     /// For people: [`from_proto::text`] stands between it and whoever shows it.
     People,
     /// A name that others use, too: a broker refuses one that is not clean
-    /// (`broker::limits::name`), and it is for people besides.
+    /// ([`super::limits::name`]), and it is for people besides.
     Name,
     /// For the kernel, and shown with what may be shown of a path.
     Kernel,
@@ -147,7 +147,7 @@ proptest! {
         assert_clean(&from_proto::template(&template).unwrap_err().to_string());
         let digest = v1::Digest { hash: text.clone(), size_bytes: 0 };
         assert_clean(&from_proto::digest(&digest).unwrap_err().to_string());
-        if let Err(refused) = crate::engine::broker::limits::name(&text) {
+        if let Err(refused) = super::limits::name(&text) {
             assert_clean(&refused);
         } else {
             assert_clean(&text);

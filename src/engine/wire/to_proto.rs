@@ -13,10 +13,10 @@ use bytes::Bytes;
 
 use super::limits;
 use super::v1::{self, container, job_result, mount, skeleton_entry};
-use crate::container::digest::Digest;
-use crate::container::message::Discarded;
-use crate::engine::event::Stream;
-use crate::engine::job::{
+use maelstrom_container::digest::Digest;
+use maelstrom_container::message::Discarded;
+use maelstrom_model::event::Stream;
+use maelstrom_model::job::{
     BindAccess, ContainerSpec, ExitStatus, JobEnd, JobResult, MountKind, Network, OutputPipes,
     Privileges, ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind, WhenForbidden,
 };

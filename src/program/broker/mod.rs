@@ -16,8 +16,8 @@ use self::options::{COMMANDS, Options, PROGRAM};
 use super::failure::Failure;
 use super::logging;
 use super::opening::{print_out, tell};
-use crate::engine::config::{self, ConfigError, ThisProcess};
-use crate::runners::sandbox::invocation::{Colours, Invocation};
+use maelstrom_runners::sandbox::invocation::{Colours, Invocation};
+use maelstrom_spec::config::{self, ConfigError, ThisProcess};
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {

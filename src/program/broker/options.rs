@@ -8,9 +8,9 @@ use clap::{Args, Parser, Subcommand};
 
 use super::operate::there::There;
 use super::security::{Credentials, SecurityOptions};
-use crate::engine::broker::core::Policy;
-use crate::engine::config::{ByteSize, Kind, Program, Value};
 use crate::program::logging::LogOptions;
+use maelstrom_cluster::broker::core::Policy;
+use maelstrom_spec::config::{ByteSize, Kind, Program, Value};
 
 /// The program, and which of its options are configuration values.
 pub static PROGRAM: Program = Program {

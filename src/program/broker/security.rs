@@ -8,13 +8,13 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
-use crate::engine::broker::limits::HANDSHAKE_MAX;
-use crate::engine::security::authority::{AUTHORITY, Authority, AuthorityError, TOKENS};
-use crate::engine::security::guard::{Access, Certificates, OpenResults, Privacy, exposure};
-use crate::engine::security::roles::Role;
-use crate::engine::security::tokens::Tokens;
 use crate::program::failure::Failure;
 use crate::program::opening::print_out;
+use maelstrom_cluster::broker::limits::HANDSHAKE_MAX;
+use maelstrom_cluster::security::authority::{AUTHORITY, Authority, AuthorityError, TOKENS};
+use maelstrom_cluster::security::guard::{Access, Certificates, OpenResults, Privacy, exposure};
+use maelstrom_cluster::security::roles::Role;
+use maelstrom_cluster::security::tokens::Tokens;
 
 /// Whom the broker lets in.
 #[derive(Clone, Debug, Default, Args)]

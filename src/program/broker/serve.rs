@@ -15,20 +15,20 @@ use tonic::service::interceptor::InterceptedService;
 
 use super::options::Settings;
 use super::security::Security;
-use crate::engine::broker::budgets::Budgets;
-use crate::engine::broker::cas::{Services, Storage, StorageOptions};
-use crate::engine::broker::connections::{Connections, calls};
-use crate::engine::broker::inventory::StoredInventory;
-use crate::engine::broker::journal::Journal;
-use crate::engine::broker::operations::health::{FREE_BYTES_MIN, Health};
-use crate::engine::broker::operations::http::{self, Sources};
-use crate::engine::broker::services;
-use crate::engine::cache_kind::{CacheKind, CacheKindError};
-use crate::engine::exit_code;
-use crate::engine::security::roles::Role;
 use crate::program::descriptors;
 use crate::program::failure::Failure;
 use crate::program::systemd::{self, Answer};
+use maelstrom_cluster::broker::budgets::Budgets;
+use maelstrom_cluster::broker::cas::{Services, Storage, StorageOptions};
+use maelstrom_cluster::broker::connections::{Connections, calls};
+use maelstrom_cluster::broker::inventory::StoredInventory;
+use maelstrom_cluster::broker::journal::Journal;
+use maelstrom_cluster::broker::operations::health::{FREE_BYTES_MIN, Health};
+use maelstrom_cluster::broker::operations::http::{self, Sources};
+use maelstrom_cluster::broker::services;
+use maelstrom_cluster::security::roles::Role;
+use maelstrom_engine::cache_kind::{CacheKind, CacheKindError};
+use maelstrom_model::exit_code;
 
 /// How long the end of the broker waits for answers that are on their way.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);

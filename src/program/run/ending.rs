@@ -5,10 +5,10 @@ use std::fmt;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, raise};
 
-use crate::container::sys::process::reset_signals;
-use crate::engine::event::foreign::clean_lines;
-use crate::engine::exit_code;
-use crate::engine::job::{ExitStatus, JobEnd};
+use maelstrom_container::sys::process::reset_signals;
+use maelstrom_model::event::foreign::clean_lines;
+use maelstrom_model::exit_code;
+use maelstrom_model::job::{ExitStatus, JobEnd};
 
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::event::foreign::tests::{assert_clean, hostile_text};
+    use maelstrom_model::testing::{assert_clean, hostile_text};
 
     #[test]
     fn an_error_of_another_machine_looks_like_nothing_else() {

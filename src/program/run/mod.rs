@@ -24,27 +24,27 @@ use super::failure::Failure;
 use super::opening::{Opened, Opening, Outline, Purpose, as_typed, open};
 use super::session::{Session, backend, local_backend, runtime};
 use super::showing::user_interface;
-use crate::engine::backend::GRACE_DEFAULT;
-use crate::engine::backend::local::LocalBackend;
-use crate::engine::config::ThisProcess;
-use crate::engine::event::Notice;
-use crate::engine::event::foreign::clean;
-use crate::engine::ids::random_name;
-use crate::engine::job::{Job, ProcessSpec};
-use crate::engine::job_file;
-use crate::engine::run::signals::{self, Interrupt};
-use crate::engine::spec::job::Entry;
-use crate::runners::cargo::options::{PassingOutput, ReportOptions};
-use crate::runners::jobs::framework::JobsFramework;
-use crate::runners::jobs::input::{self, InputError};
-use crate::runners::jobs::options::{Command, Input, One, PROGRAM, StandardInput};
-use crate::runners::jobs::surroundings::Surroundings;
-use crate::runners::jobs::workshop::{Tell, Workshop, WorkshopError};
-use crate::runners::jobs::{Mode, Options, OptionsError, Settings};
-use crate::runners::sandbox::cluster::{ClusterOptions, MachineOptions};
-use crate::ui::choose::Ui;
-use crate::ui::diagnostic::Diagnostic;
-use crate::ui::style::Colour;
+use maelstrom_engine::job_file;
+use maelstrom_engine::local::LocalBackend;
+use maelstrom_engine::run::signals::{self, Interrupt};
+use maelstrom_model::backend::GRACE_DEFAULT;
+use maelstrom_model::event::Notice;
+use maelstrom_model::event::foreign::clean;
+use maelstrom_model::ids::random_name;
+use maelstrom_model::job::{Job, ProcessSpec};
+use maelstrom_runners::cargo::options::{PassingOutput, ReportOptions};
+use maelstrom_runners::jobs::framework::JobsFramework;
+use maelstrom_runners::jobs::input::{self, InputError};
+use maelstrom_runners::jobs::options::{Command, Input, One, PROGRAM, StandardInput};
+use maelstrom_runners::jobs::surroundings::Surroundings;
+use maelstrom_runners::jobs::workshop::{Tell, Workshop, WorkshopError};
+use maelstrom_runners::jobs::{Mode, Options, OptionsError, Settings};
+use maelstrom_runners::sandbox::cluster::{ClusterOptions, MachineOptions};
+use maelstrom_spec::config::ThisProcess;
+use maelstrom_spec::job::Entry;
+use maelstrom_ui::choose::Ui;
+use maelstrom_ui::diagnostic::Diagnostic;
+use maelstrom_ui::style::Colour;
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {
@@ -193,7 +193,7 @@ fn tell_all(notices: &[Notice]) -> Result<(), Failure> {
     let mut stderr = io::stderr().lock();
     let colour = Colour::for_stream(&stderr);
     for notice in notices {
-        crate::ui::report::write_notice(&mut stderr, colour, notice)
+        maelstrom_ui::report::write_notice(&mut stderr, colour, notice)
             .map_err(|error| Failure::writing(&error))?;
     }
     Ok(())

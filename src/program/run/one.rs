@@ -7,13 +7,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::ending::{Ending, ending};
 use super::passing::output_pipes;
-use crate::engine::backend::local::LocalBackend;
-use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use crate::engine::event::EventKind;
-use crate::engine::event::Stream;
-use crate::engine::job::Job;
-use crate::engine::run::signals::Interrupt;
 use crate::program::failure::Failure;
+use maelstrom_engine::local::LocalBackend;
+use maelstrom_engine::run::signals::Interrupt;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom_model::event::EventKind;
+use maelstrom_model::event::Stream;
+use maelstrom_model::job::Job;
 
 /// Standard input, unless it is a terminal, which a job gets only with `--tty`.
 pub fn standard_input() -> io::Result<Option<OwnedFd>> {

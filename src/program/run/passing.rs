@@ -13,11 +13,11 @@ use tempfile::SpooledTempFile;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use crate::engine::event::Notice;
-use crate::engine::job::OutputPipes;
 use crate::program::failure::Failure;
-use crate::ui::report::{Output, OutputError, write_notice};
-use crate::ui::style::Colour;
+use maelstrom_model::event::Notice;
+use maelstrom_model::job::OutputPipes;
+use maelstrom_ui::report::{Output, OutputError, write_notice};
+use maelstrom_ui::style::Colour;
 
 /// See the module's documentation.
 pub struct Passing {

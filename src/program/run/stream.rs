@@ -15,18 +15,18 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
 use super::ending::{Ending, ending};
 use super::passing::{Passing, Reader, output_pipes};
-use crate::engine::backend::any::AnyBackend;
-use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use crate::engine::error::with_causes;
-use crate::engine::event::EventKind;
-use crate::engine::event::Stream;
-use crate::engine::exit_code;
-use crate::engine::job::Job;
-use crate::engine::run::signals::Interrupt;
-use crate::engine::spec::job::Entry;
+use crate::program::backend::AnyBackend;
 use crate::program::failure::{self, Failure};
-use crate::runners::jobs::input::InputError;
-use crate::runners::jobs::workshop::Workshop;
+use maelstrom_engine::run::signals::Interrupt;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom_model::error::with_causes;
+use maelstrom_model::event::EventKind;
+use maelstrom_model::event::Stream;
+use maelstrom_model::exit_code;
+use maelstrom_model::job::Job;
+use maelstrom_runners::jobs::input::InputError;
+use maelstrom_runners::jobs::workshop::Workshop;
+use maelstrom_spec::job::Entry;
 
 /// How many jobs are taken from the input before there is a slot for them.
 const AHEAD: usize = 1024;

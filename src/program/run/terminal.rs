@@ -26,12 +26,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::ending::{Ending, ending};
-use crate::engine::backend::local::LocalBackend;
-use crate::engine::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use crate::engine::job::Job;
-use crate::engine::run::signals::Interrupt;
 use crate::program::failure::Failure;
-use crate::runners::jobs::escape::{Action, Escape, EscapeCharacter, SILENCE};
+use maelstrom_engine::local::LocalBackend;
+use maelstrom_engine::run::signals::Interrupt;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom_model::job::Job;
+use maelstrom_runners::jobs::escape::{Action, Escape, EscapeCharacter, SILENCE};
 
 const CHUNK_BYTES: usize = 16 * 1024;
 

@@ -7,11 +7,11 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::runners::cargo::toolchain::{CARGO_HOME, DOWNLOADS};
-use crate::runners::sandbox::container::facts::EtcContent;
-use crate::runners::sandbox::container::host;
-use crate::runners::sandbox::container::host_path::HostPath;
-use crate::runners::sandbox::invocation::Invocation;
+use maelstrom_runners::cargo::toolchain::{CARGO_HOME, DOWNLOADS};
+use maelstrom_runners::sandbox::container::facts::EtcContent;
+use maelstrom_runners::sandbox::container::host;
+use maelstrom_runners::sandbox::container::host_path::HostPath;
+use maelstrom_runners::sandbox::invocation::Invocation;
 
 /// What a worker lends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,7 +170,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::runners::sandbox::invocation::Colours;
+    use maelstrom_runners::sandbox::invocation::Colours;
 
     #[test]
     fn what_is_said_decides_alone() {

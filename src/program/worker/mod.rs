@@ -15,19 +15,19 @@ use super::logging;
 use super::opening::{print_out, tell};
 use super::session::{local_backend, runtime};
 use super::systemd::{self, Answer};
-use crate::container::store::{Store, StoreOptions};
-use crate::engine::cache_kind::{CacheKind, CacheKindError};
-use crate::engine::config::{self, ConfigError, ThisProcess};
-use crate::engine::event::foreign::clean;
-use crate::engine::exit_code;
-use crate::engine::ids::random_name;
-use crate::engine::reapi::client::CasClient;
-use crate::engine::run::signals;
-use crate::engine::security::client::connect_later;
-use crate::engine::worker::line::dial_over;
-use crate::engine::worker::work::Sign;
-use crate::engine::worker::{Settings, Worker};
-use crate::runners::sandbox::invocation::{Colours, Invocation};
+use maelstrom_cluster::worker::line::dial_over;
+use maelstrom_cluster::worker::work::Sign;
+use maelstrom_cluster::worker::{Settings, Worker};
+use maelstrom_container::store::{Store, StoreOptions};
+use maelstrom_engine::cache_kind::{CacheKind, CacheKindError};
+use maelstrom_engine::run::signals;
+use maelstrom_model::event::foreign::clean;
+use maelstrom_model::exit_code;
+use maelstrom_model::ids::random_name;
+use maelstrom_runners::sandbox::invocation::{Colours, Invocation};
+use maelstrom_spec::config::{self, ConfigError, ThisProcess};
+use maelstrom_wire::connection::connect_later;
+use maelstrom_wire::reapi::client::CasClient;
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::{Args, Parser, ValueEnum};
 
 use super::lending::Lent;
-use crate::engine::config::{ByteSize, Kind, Program, Value};
-use crate::engine::worker::allowance::Allowance;
 use crate::program::logging::LogOptions;
-use crate::runners::sandbox::cluster::{
+use maelstrom_cluster::worker::allowance::Allowance;
+use maelstrom_runners::sandbox::cluster::{
     BROKER_VALUES, BrokerOptions, MachineOptions, SCRATCH_MEMORY,
 };
+use maelstrom_spec::config::{ByteSize, Kind, Program, Value};
 
 /// The program, and which of its options are configuration values.
 pub static PROGRAM: Program = Program {

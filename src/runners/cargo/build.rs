@@ -14,9 +14,9 @@ use std::process::{ExitStatus, Stdio};
 use cargo_metadata::{Artifact, BuildScript, Message, PackageId};
 use tokio::process::{ChildStderr, ChildStdout, Command};
 
-use crate::runners::lines::{Line, LineEnd, Lines};
-use crate::runners::process::Group;
-use crate::runners::sandbox::invocation::{Colours, Invocation};
+use crate::lines::{Line, LineEnd, Lines};
+use crate::process::Group;
+use crate::sandbox::invocation::{Colours, Invocation};
 
 use super::error::CargoError;
 use super::options::{BuildOptions, TargetOptions};

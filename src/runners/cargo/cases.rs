@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::event::{Notice, Severity};
-use crate::engine::framework::{BrokenEntry, Captured};
-use crate::engine::job::{Ignored, Job, TestCase, TestKey};
+use maelstrom_model::event::{Notice, Severity};
+use maelstrom_model::framework::{BrokenEntry, Captured};
+use maelstrom_model::job::{Ignored, Job, TestCase, TestKey};
 
 use super::jobs::BinaryJobs;
 use super::listing::{Attention, IGNORED, ListedTest, Listing, WHOLE};

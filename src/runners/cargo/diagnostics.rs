@@ -7,9 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use super::progress::without_colours;
-use crate::engine::event::SourceLocation;
-use crate::engine::framework::BrokenEntry;
-use crate::engine::job::TestKey;
+use maelstrom_model::event::SourceLocation;
+use maelstrom_model::framework::BrokenEntry;
+use maelstrom_model::job::TestKey;
 
 /// An error in a place of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,13 +5,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use crate::engine::exit_code;
-use crate::engine::filter::PatternError;
-use crate::engine::framework::DiscoveryError;
-use crate::engine::job;
+use maelstrom_model::exit_code;
+use maelstrom_model::framework::DiscoveryError;
+use maelstrom_model::job;
+use maelstrom_spec::filter::PatternError;
 
-use crate::runners::sandbox::container::ContainerError;
-use crate::runners::sandbox::specified::SpecifiedError;
+use crate::sandbox::container::ContainerError;
+use crate::sandbox::specified::SpecifiedError;
 
 /// What cargo exits with when it gives up.
 const CARGO_FAILURE: u8 = 101;

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::engine::event::{EventKind, Isolation, SourceLocation, Text};
-use crate::engine::framework::{DiscoverySummary, Follower, Framework, Host};
-use crate::engine::job::TestKey;
-use crate::engine::spec::{RunnerLayers, Variable};
-use crate::runners::sandbox;
-use crate::runners::sandbox::container::Toolbox;
-use crate::runners::sandbox::invocation::Invocation;
-use crate::runners::sandbox::kept::Kept;
-use crate::runners::sandbox::specified::{Recipe, Specified, SpecifiedError, ToolboxUse, files};
+use crate::sandbox;
+use crate::sandbox::container::Toolbox;
+use crate::sandbox::invocation::Invocation;
+use crate::sandbox::kept::Kept;
+use crate::sandbox::specified::{Recipe, Specified, SpecifiedError, ToolboxUse, files};
+use maelstrom_model::event::{EventKind, Isolation, SourceLocation, Text};
+use maelstrom_model::framework::{DiscoverySummary, Follower, Framework, Host};
+use maelstrom_model::job::TestKey;
+use maelstrom_spec::{RunnerLayers, Variable};
 
 use super::build::{Build, BuildMessage, build_arguments};
 use super::discovery::Discovery;

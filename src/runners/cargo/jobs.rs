@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::event::Isolation;
-use crate::engine::job::{ContainerSpec, Inputs, Job, OutputPipes, Placement, ProcessSpec};
-use crate::runners::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
-use crate::runners::sandbox::container::host_path::HostPath;
-use crate::runners::sandbox::container::inputs::{inputs, with_built};
-use crate::runners::sandbox::container::workspace::Places;
-use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
-use crate::runners::sandbox::invocation::Variables;
-use crate::runners::sandbox::specified::{Given, OwnProgram, Specified, Standard};
+use crate::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
+use crate::sandbox::container::host_path::HostPath;
+use crate::sandbox::container::inputs::{inputs, with_built};
+use crate::sandbox::container::workspace::Places;
+use crate::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
+use crate::sandbox::invocation::Variables;
+use crate::sandbox::specified::{Given, OwnProgram, Specified, Standard};
+use maelstrom_model::event::Isolation;
+use maelstrom_model::job::{ContainerSpec, Inputs, Job, OutputPipes, Placement, ProcessSpec};
 
 use super::error::CargoError;
 use super::listing::LIST;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::engine::framework::{Captured, Host};
-use crate::runners::sandbox::specified::Standard;
+use crate::sandbox::specified::Standard;
+use maelstrom_model::framework::{Captured, Host};
 
 use super::error::CargoError;
 use super::jobs::BinaryJobs;

@@ -7,7 +7,7 @@
 
 use std::path::{Component, Path};
 
-use crate::engine::event::SourceLocation;
+use maelstrom_model::event::SourceLocation;
 
 /// What stands before the place.
 const PANICKED: &str = " panicked at ";

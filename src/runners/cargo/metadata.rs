@@ -11,7 +11,7 @@ use cargo_metadata::camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use cargo_metadata::{Artifact, Metadata, PackageId};
 use serde::Deserialize;
 
-use crate::runners::sandbox::invocation::Invocation;
+use crate::sandbox::invocation::Invocation;
 
 use super::error::CargoError;
 use super::options::BuildOptions;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::engine::event::{Notice, Severity};
+use maelstrom_model::event::{Notice, Severity};
 
 use super::build::PackageArguments;
 use super::options::{BuildOptions, TargetOptions};

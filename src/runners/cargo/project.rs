@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::sync::Mutex;
 
-use crate::runners::sandbox::invocation::Invocation;
-use crate::runners::sandbox::specified::Specified;
+use crate::sandbox::invocation::Invocation;
+use crate::sandbox::specified::Specified;
 
 use super::environment::config::ConfiguredVariable;
 use super::metadata::Workspace;

@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::event::{ExitStatus, Isolation, Stream};
-use crate::engine::framework::{Followed, Follower, Judgement, Reading};
-use crate::engine::job::TestKey;
-use crate::engine::run::tail::Tails;
-use crate::runners::sandbox::hints::hint;
-use crate::runners::sandbox::specified::files;
+use crate::sandbox::hints::hint;
+use crate::sandbox::specified::files;
+use maelstrom_engine::run::tail::Tails;
+use maelstrom_model::event::{ExitStatus, Isolation, Stream};
+use maelstrom_model::framework::{Followed, Follower, Judgement, Reading};
+use maelstrom_model::job::TestKey;
 
 use super::framing::Framing;
 use super::listing::Listing;
@@ -274,7 +274,7 @@ fn judgement(said: Said, pattern: &str) -> Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runners::cargo::listing::{Attention, ListedTest};
+    use crate::cargo::listing::{Attention, ListedTest};
 
     fn key(name: &str) -> TestKey {
         TestKey {

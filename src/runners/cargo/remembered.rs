@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::engine::private;
+use maelstrom_container::private;
 
 /// Where they are remembered.
 const FILE: &str = "without-answer";

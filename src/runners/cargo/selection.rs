@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cargo_metadata::PackageId;
 use globset::{Glob, GlobMatcher};
 
-use crate::engine::filter::{CargoSubject, Pattern, PatternError, Selection, Truth};
+use maelstrom_spec::filter::{CargoSubject, Pattern, PatternError, Selection, Truth};
 
 use super::build::PackageArguments;
 use super::listing::Attention;
@@ -208,8 +208,8 @@ fn glob(spec: &str) -> Option<GlobMatcher> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::filter::TargetKind;
-    use crate::runners::cargo::options::Options;
+    use crate::cargo::options::Options;
+    use maelstrom_spec::filter::TargetKind;
     use std::num::NonZeroU32;
 
     fn workspace() -> Workspace {

@@ -4,8 +4,8 @@ use std::fmt;
 
 use cargo_metadata::camino::Utf8PathBuf;
 
-use crate::engine::filter;
-pub use crate::engine::filter::TargetKind;
+use maelstrom_spec::filter;
+pub use maelstrom_spec::filter::TargetKind;
 
 use super::metadata::Package;
 

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::runners::sandbox::invocation::Invocation;
+use crate::sandbox::invocation::Invocation;
 
 use super::error::CargoError;
 
@@ -193,7 +193,7 @@ fn cargo_itself(invocation: &Invocation, sysroot: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runners::sandbox::invocation::Colours;
+    use crate::sandbox::invocation::Colours;
 
     fn invocation(variables: &[(&str, &Path)]) -> Invocation {
         Invocation {

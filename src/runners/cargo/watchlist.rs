@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::Artifact;
 
-use crate::engine::framework::Watchlist;
-use crate::runners::sandbox::invocation::Invocation;
+use crate::sandbox::invocation::Invocation;
+use maelstrom_model::framework::Watchlist;
 
 use super::metadata::Workspace;
 use super::options::BuildOptions;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use tempfile::TempDir;
 
-use crate::engine::private;
+use maelstrom_container::private;
 
 /// Names the file in a run's directory that is locked.
 const LOCK: &str = ".lock";

@@ -16,9 +16,9 @@ use std::process::{ExitStatus, Stdio};
 use tokio::net::UnixStream;
 use tokio::process::{ChildStderr, ChildStdout};
 
-use crate::runners::lines::Lines;
-use crate::runners::process::Group;
-use crate::runners::sandbox::invocation::Invocation;
+use crate::lines::Lines;
+use crate::process::Group;
+use crate::sandbox::invocation::Invocation;
 
 use super::collector::{self, Desk};
 use super::error::GoError;
@@ -207,7 +207,7 @@ fn quoted(program: &OsStr) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runners::go::options::Options;
+    use crate::go::options::Options;
     use std::num::NonZeroU32;
 
     #[test]

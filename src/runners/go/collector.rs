@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::engine::private;
+use maelstrom_container::private;
 
 /// Names the socket, for the collector.
 pub const VARIABLE: &str = "MAELSTROM_GO_TEST_COLLECTOR";

@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::future::LocalBoxFuture;
-use futures::stream::FuturesUnordered;
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
 use tokio::net::UnixStream;
 
-use crate::engine::event::{EventKind, Notice, Severity, Text};
-use crate::engine::framework::{BrokenEntry, Captured, Host};
-use crate::engine::job::{Ignored, TestCase, TestKey};
-use crate::runners::sandbox::specified::{Attention, Given};
+use crate::sandbox::specified::{Attention, Given};
+use maelstrom_model::event::{EventKind, Notice, Severity, Text};
+use maelstrom_model::framework::{BrokenEntry, Captured, Host};
+use maelstrom_model::job::{Ignored, TestCase, TestKey};
 
 use super::binaries::Binaries;
 use super::build::BuildMessage;

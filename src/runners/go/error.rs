@@ -5,11 +5,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use crate::engine::exit_code;
-use crate::engine::framework::DiscoveryError;
-use crate::engine::job;
-use crate::runners::sandbox::container::ContainerError;
-use crate::runners::sandbox::specified::SpecifiedError;
+use crate::sandbox::container::ContainerError;
+use crate::sandbox::specified::SpecifiedError;
+use maelstrom_model::exit_code;
+use maelstrom_model::framework::DiscoveryError;
+use maelstrom_model::job;
 
 /// Why discovery gave up.
 #[derive(Debug, thiserror::Error)]

@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::engine::event::{EventKind, Isolation, SourceLocation};
-use crate::engine::filter::vocabulary;
-use crate::engine::framework::{DiscoverySummary, Follower, Framework, Host, Watchlist};
-use crate::engine::job::TestKey;
-use crate::engine::spec::RunnerLayers;
-use crate::runners::sandbox;
-use crate::runners::sandbox::container::Toolbox;
-use crate::runners::sandbox::invocation::Invocation;
-use crate::runners::sandbox::kept::Kept;
-use crate::runners::sandbox::own::OwnDirectories;
-use crate::runners::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
+use crate::sandbox;
+use crate::sandbox::container::Toolbox;
+use crate::sandbox::invocation::Invocation;
+use crate::sandbox::kept::Kept;
+use crate::sandbox::own::OwnDirectories;
+use crate::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
+use maelstrom_model::event::{EventKind, Isolation, SourceLocation};
+use maelstrom_model::framework::{DiscoverySummary, Follower, Framework, Host, Watchlist};
+use maelstrom_model::job::TestKey;
+use maelstrom_spec::RunnerLayers;
+use maelstrom_spec::filter::vocabulary;
 
 use super::binaries::Binaries;
 use super::build::{Build, Linking, arguments};

@@ -32,7 +32,7 @@ use std::time::SystemTime;
 use object::Object;
 use sha2::{Digest, Sha256};
 
-use crate::engine::private;
+use maelstrom_container::private;
 
 /// Names the directory of what is kept, for the tools.
 pub const VARIABLE: &str = "MAELSTROM_GO_TEST_LINKS";

@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::engine::framework::Captured;
-use crate::engine::job::{ExitStatus, JobEnd};
+use maelstrom_model::framework::Captured;
+use maelstrom_model::job::{ExitStatus, JobEnd};
 
 use super::packages::Package;
 
@@ -131,7 +131,7 @@ fn is_test(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::job::{JobResult, ResourceUsage};
+    use maelstrom_model::job::{JobResult, ResourceUsage};
     use std::time::Duration;
 
     fn captured(end: JobEnd, stdout: &[u8]) -> Captured {

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::engine::event::SourceLocation;
+use maelstrom_model::event::SourceLocation;
 
 /// Kept of a line of standard error. A line of a stack is shorter.
 const LINE_BYTES_MAX: usize = 4096;

@@ -42,7 +42,7 @@ fn needed(package: &Package, known: &HashMap<&str, &Package>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runners::go::packages::read;
+    use crate::go::packages::read;
 
     #[test]
     fn whoever_needs_others_comes_after_them() {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
-use crate::engine::event::EventKind;
-use crate::engine::framework::Host;
-use crate::runners::sandbox::environment::explain_forwarding;
-use crate::runners::sandbox::specified::{Given, Specified, Standard, explain_built_in};
+use crate::sandbox::environment::explain_forwarding;
+use crate::sandbox::specified::{Given, Specified, Standard, explain_built_in};
+use maelstrom_model::event::EventKind;
+use maelstrom_model::framework::Host;
 
 use super::error::GoError;
 use super::jobs::Project;

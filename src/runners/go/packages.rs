@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::engine::filter::{GoSubject, Selection};
-use crate::runners::sandbox::invocation::Invocation;
+use crate::sandbox::invocation::Invocation;
+use maelstrom_spec::filter::{GoSubject, Selection};
 
 use super::error::GoError;
 use super::options::Settings;
@@ -218,7 +218,7 @@ fn replaced(answer: &[u8], base: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::filter::vocabulary;
+    use maelstrom_spec::filter::vocabulary;
 
     #[test]
     fn directories_are_told_from_modules_that_replace() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::runners::sandbox::invocation::Invocation;
+use crate::sandbox::invocation::Invocation;
 
 use super::error::GoError;
 use super::options::words::is_taken;
@@ -135,7 +135,7 @@ fn minor(version: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runners::sandbox::invocation::Colours;
+    use crate::sandbox::invocation::Colours;
 
     #[test]
     fn versions_are_told_apart() {

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::engine::job::{Network, Privileges, RootAccess};
-use crate::engine::materials::Sources;
-use crate::engine::spec::environment::{Element, Merge, Text};
-use crate::engine::spec::{Base, Container, DEFAULT_CONTAINER, Inherited, Scalars, SpecifiedMount};
-use crate::runners::sandbox::caches::{CacheOptions, LayerPlaces};
-use crate::runners::sandbox::invocation::Invocation;
+use crate::sandbox::caches::{CacheOptions, LayerPlaces};
+use crate::sandbox::invocation::Invocation;
+use maelstrom_engine::materials::Sources;
+use maelstrom_model::job::{Network, Privileges, RootAccess};
+use maelstrom_spec::environment::{Element, Merge, Text};
+use maelstrom_spec::{Base, Container, DEFAULT_CONTAINER, Inherited, Scalars, SpecifiedMount};
 
 use super::image_mounts::furnish;
 use super::mount::mount;

@@ -4,12 +4,12 @@
 
 use std::path::PathBuf;
 
-use crate::engine::error::with_causes;
-use crate::engine::event::{EventKind, SourceLocation};
-use crate::engine::exit_code;
-use crate::engine::framework::{BrokenEntry, DiscoveryError, DiscoverySummary, Framework, Host};
-use crate::engine::job::{Job, OutputPipes, TestCase, TestKey};
-use crate::engine::spec::job::{Entry, JobSpecification};
+use maelstrom_model::error::with_causes;
+use maelstrom_model::event::{EventKind, SourceLocation};
+use maelstrom_model::exit_code;
+use maelstrom_model::framework::{BrokenEntry, DiscoveryError, DiscoverySummary, Framework, Host};
+use maelstrom_model::job::{Job, OutputPipes, TestCase, TestKey};
+use maelstrom_spec::job::{Entry, JobSpecification};
 
 use super::input::{self, InputError};
 use super::options::Input;

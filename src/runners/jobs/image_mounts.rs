@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use crate::engine::job::{Mount, MountKind, Network, WhenForbidden};
-use crate::engine::spec::{Container, Layer, SymlinkSpec};
-use crate::runners::sandbox::devices::{DEVICE_LINKS, DEVICES};
+use crate::sandbox::devices::{DEVICE_LINKS, DEVICES};
+use maelstrom_model::job::{Mount, MountKind, Network, WhenForbidden};
+use maelstrom_spec::{Container, Layer, SymlinkSpec};
 
 /// Adds the usual things below the container's own. What its own mounts are about stays out of
 /// the way.

@@ -8,10 +8,10 @@ use std::thread;
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::engine::document::{Document, DocumentError, Position};
-use crate::engine::filter::vocabulary;
-use crate::engine::spec::Context;
-use crate::engine::spec::job::Entry;
+use maelstrom_spec::Context;
+use maelstrom_spec::document::{Document, DocumentError, Position};
+use maelstrom_spec::filter::vocabulary;
+use maelstrom_spec::job::Entry;
 
 use super::options::Input;
 use super::split::{Piece, SplitError, Splitter};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::engine::job::{BindAccess, Mount, MountKind, WhenForbidden};
+use maelstrom_model::job::{BindAccess, Mount, MountKind, WhenForbidden};
 
 /// The types, by all their names.
 const TYPES: [(&str, Type); 7] = [

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 
-use crate::engine::config::{self, ConfigError, Kind, Program, Settled, System, Value};
-use crate::engine::spec::Container;
-use crate::runners::cargo::options::{REPORT_VALUES, ReportOptions};
+use crate::cargo::options::{REPORT_VALUES, ReportOptions};
+use maelstrom_spec::Container;
+use maelstrom_spec::config::{self, ConfigError, Kind, Program, Settled, System, Value};
 
 use super::container_options::{ContainerOptions, OwnCacheOptions};
 use super::escape::{EscapeCharacter, EscapeCharacterError};
 use super::mount::MountError;
-use crate::runners::sandbox::caches::CACHE_VALUES;
-use crate::runners::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
+use crate::sandbox::caches::CACHE_VALUES;
+use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
 
 /// The most slots there may be.
 const SLOTS_MAX: i64 = 1000;

@@ -4,7 +4,7 @@
 //! Only brackets and quotation marks are looked at here: what is between them is read by whoever
 //! gets the object. Invariant: nothing that comes after an object is needed to find its end.
 
-use crate::engine::document::Position;
+use maelstrom_spec::document::Position;
 
 /// The largest object, in bytes: far more than any job has to say, and a bound on what a stream
 /// without an end can make us keep.

@@ -4,16 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::event::Isolation;
-use crate::engine::job::{ContainerSpec, Inputs};
-use crate::runners::sandbox::container::facts::{Libraries, WorkspaceFacts};
-use crate::runners::sandbox::container::inputs::inputs;
-use crate::runners::sandbox::container::workspace::Places;
-use crate::runners::sandbox::container::{
-    ContainerError, Toolbox, container, host, mountinfo, workspace,
-};
-use crate::runners::sandbox::environment::{go_offline, invoking};
-use crate::runners::sandbox::invocation::{Invocation, Variables};
+use crate::sandbox::container::facts::{Libraries, WorkspaceFacts};
+use crate::sandbox::container::inputs::inputs;
+use crate::sandbox::container::workspace::Places;
+use crate::sandbox::container::{ContainerError, Toolbox, container, host, mountinfo, workspace};
+use crate::sandbox::environment::{go_offline, invoking};
+use crate::sandbox::invocation::{Invocation, Variables};
+use maelstrom_model::event::Isolation;
+use maelstrom_model::job::{ContainerSpec, Inputs};
 
 /// See the module's documentation.
 #[derive(Clone, Debug)]

@@ -11,18 +11,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::engine::event::Notice;
-use crate::engine::exit_code;
-use crate::engine::job::{
+use crate::sandbox::invocation::Invocation;
+use crate::sandbox::specified::{Given, Specified, SpecifiedError, Standard, stub_of};
+use maelstrom_engine::materials::{Sources, Watcher};
+use maelstrom_model::event::Notice;
+use maelstrom_model::exit_code;
+use maelstrom_model::job::{
     Device, Inputs, Job, Mount, MountKind, OutputPipes, Placement, ProcessSpec,
 };
-use crate::engine::materials::{Sources, Watcher};
-use crate::engine::spec::job::JobSpecification;
-use crate::engine::spec::{
+use maelstrom_spec::job::JobSpecification;
+use maelstrom_spec::{
     Base, Container, Layer, Resolved, Resolver, RunnerLayers, SpecError, Specification, named,
 };
-use crate::runners::sandbox::invocation::Invocation;
-use crate::runners::sandbox::specified::{Given, Specified, SpecifiedError, Standard, stub_of};
 
 use super::options::{Command, NamedJob};
 use super::surroundings::Surroundings;

@@ -15,7 +15,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::runners::sandbox::invocation::Colours;
+use crate::sandbox::invocation::Colours;
 
 use super::collection::{ListedTest, Session};
 use super::options::PytestArguments;

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
 
-use crate::engine::framework::Captured;
-use crate::engine::job::{ExitStatus, JobEnd};
+use maelstrom_model::framework::Captured;
+use maelstrom_model::job::{ExitStatus, JobEnd};
 
 /// A test as pytest lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

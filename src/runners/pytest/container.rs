@@ -9,15 +9,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::event::Isolation;
-use crate::engine::job::{ContainerSpec, Inputs, Placement, Root, SkeletonEntry, SkeletonKind};
-use crate::engine::private;
-use crate::runners::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
-use crate::runners::sandbox::container::inputs::{inputs, with_built};
-use crate::runners::sandbox::container::workspace::Places;
-use crate::runners::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
-use crate::runners::sandbox::invocation::Invocation;
-use crate::runners::sandbox::own::OwnDirectories;
+use crate::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
+use crate::sandbox::container::inputs::{inputs, with_built};
+use crate::sandbox::container::workspace::Places;
+use crate::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
+use crate::sandbox::invocation::Invocation;
+use crate::sandbox::own::OwnDirectories;
+use maelstrom_container::private;
+use maelstrom_model::event::Isolation;
+use maelstrom_model::job::{ContainerSpec, Inputs, Placement, Root, SkeletonEntry, SkeletonKind};
 
 use super::error::PytestError;
 use super::interpreter::Interpreter;

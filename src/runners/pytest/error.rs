@@ -3,11 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::engine::exit_code;
-use crate::engine::framework::DiscoveryError;
-use crate::engine::materials::MaterialError;
-use crate::runners::sandbox::container::ContainerError;
-use crate::runners::sandbox::specified::SpecifiedError;
+use crate::sandbox::container::ContainerError;
+use crate::sandbox::specified::SpecifiedError;
+use maelstrom_engine::materials::MaterialError;
+use maelstrom_model::exit_code;
+use maelstrom_model::framework::DiscoveryError;
 
 /// pytest's exit code for arguments it doesn't understand.
 pub const PYTEST_USAGE: i32 = 4;

@@ -5,21 +5,21 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::future::{FusedFuture, FutureExt};
+use futures_util::future::{FusedFuture, FutureExt};
 
-use crate::engine::backend::together::Member;
-use crate::engine::event::{EventKind, ExitStatus, Isolation, Notice, Severity, SourceLocation};
-use crate::engine::exit_code;
-use crate::engine::filter::vocabulary;
-use crate::engine::framework::{DiscoverySummary, Framework, Host, Reading, Watchlist};
-use crate::engine::job::{Ignored, TestCase, TestKey};
-use crate::engine::spec::RunnerLayers;
-use crate::runners::sandbox::environment;
-use crate::runners::sandbox::invocation::Invocation;
-use crate::runners::sandbox::kept::Kept;
-use crate::runners::sandbox::notices;
-use crate::runners::sandbox::own::OwnDirectories;
-use crate::runners::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
+use crate::sandbox::environment;
+use crate::sandbox::invocation::Invocation;
+use crate::sandbox::kept::Kept;
+use crate::sandbox::notices;
+use crate::sandbox::own::OwnDirectories;
+use crate::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
+use maelstrom_model::backend::Member;
+use maelstrom_model::event::{EventKind, ExitStatus, Isolation, Notice, Severity, SourceLocation};
+use maelstrom_model::exit_code;
+use maelstrom_model::framework::{DiscoverySummary, Framework, Host, Reading, Watchlist};
+use maelstrom_model::job::{Ignored, TestCase, TestKey};
+use maelstrom_spec::RunnerLayers;
+use maelstrom_spec::filter::vocabulary;
 
 use super::collection::{ListedTest, Session, Unfit};
 use super::container::Surroundings;

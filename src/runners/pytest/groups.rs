@@ -16,9 +16,9 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde_json::json;
 
-use crate::engine::backend::together::Member;
-use crate::engine::event::{Notice, Severity};
-use crate::engine::filter::Pattern;
+use maelstrom_model::backend::Member;
+use maelstrom_model::event::{Notice, Severity};
+use maelstrom_spec::filter::Pattern;
 
 use super::collection::{Group, ListedTest};
 use super::own::{self, Own, Python};
@@ -187,7 +187,7 @@ pub fn start<'a>(own: Option<&'a Own>, directory: &'a Path) -> &'a Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::filter::vocabulary;
+    use maelstrom_spec::filter::vocabulary;
 
     fn test(file: &str, name: &str, group: Option<(&str, bool)>) -> ListedTest {
         ListedTest {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::runners::sandbox::invocation::Invocation;
+use crate::sandbox::invocation::Invocation;
 
 use super::error::PytestError;
 use super::project;
@@ -175,7 +175,7 @@ fn shims(executable: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runners::sandbox::invocation::Colours;
+    use crate::sandbox::invocation::Colours;
 
     fn answer(version: (u32, u32, u32), pytest: Option<&str>) -> Answer {
         Answer {

@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 
-use crate::engine::config::{self, ConfigError, Kind, Program, Settled, System, Value};
-use crate::engine::event::Isolation;
-use crate::engine::filter::{Pattern, PatternError, Selection, vocabulary};
-use crate::runners::cargo::options::{IsolationOption, REPORT_VALUES, ReportOptions};
-use crate::runners::sandbox::caches::CACHE_VALUES;
-use crate::runners::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
-use crate::runners::sandbox::specified::ContainerOptions;
+use crate::cargo::options::{IsolationOption, REPORT_VALUES, ReportOptions};
+use crate::sandbox::caches::CACHE_VALUES;
+use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
+use crate::sandbox::specified::ContainerOptions;
+use maelstrom_model::event::Isolation;
+use maelstrom_spec::config::{self, ConfigError, Kind, Program, Settled, System, Value};
+use maelstrom_spec::filter::{Pattern, PatternError, Selection, vocabulary};
 
 /// The most slots there may be.
 const SLOTS_MAX: i64 = 1000;

@@ -15,17 +15,17 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::event::Isolation;
-use crate::engine::filter::PytestSubject;
-use crate::engine::framework::Host;
-use crate::engine::job::{
+use crate::sandbox::environment::explain_forwarding;
+use crate::sandbox::invocation::{Invocation, Variables};
+use crate::sandbox::specified::{Attention, Given, Specified, explain_built_in};
+use maelstrom_engine::materials::Watcher;
+use maelstrom_model::event::Isolation;
+use maelstrom_model::framework::Host;
+use maelstrom_model::job::{
     BindAccess, ContainerSpec, Mount, MountKind, Root, SkeletonEntry, SkeletonKind,
 };
-use crate::engine::materials::Watcher;
-use crate::engine::spec::{Inherited, Resolved, ResolvedBase};
-use crate::runners::sandbox::environment::explain_forwarding;
-use crate::runners::sandbox::invocation::{Invocation, Variables};
-use crate::runners::sandbox::specified::{Attention, Given, Specified, explain_built_in};
+use maelstrom_spec::filter::PytestSubject;
+use maelstrom_spec::{Inherited, Resolved, ResolvedBase};
 
 use super::collection::ListedTest;
 use super::container::{PLACE, RUNNER, entries};

@@ -27,16 +27,16 @@ use nix::fcntl::{Flock, FlockArg};
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
-use crate::engine::event::{EventKind, ExitStatus, Notice, Severity};
-use crate::engine::framework::{Captured, Host};
-use crate::engine::job::{
+use crate::sandbox::container::HOSTNAME;
+use crate::sandbox::invocation::{Invocation, Variables};
+use maelstrom_container::private;
+use maelstrom_engine::materials::{ImageMaterial, Materials};
+use maelstrom_model::event::{EventKind, ExitStatus, Notice, Severity};
+use maelstrom_model::framework::{Captured, Host};
+use maelstrom_model::job::{
     BindAccess, ContainerSpec, Device, Job, JobEnd, Mount, MountKind, Network, OutputPipes,
     Placement, Privileges, ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind,
 };
-use crate::engine::materials::{ImageMaterial, Materials};
-use crate::engine::private;
-use crate::runners::sandbox::container::HOSTNAME;
-use crate::runners::sandbox::invocation::{Invocation, Variables};
 
 use super::error::PytestError;
 

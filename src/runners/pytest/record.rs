@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::engine::event::{ExitStatus, Outcome, SourceLocation};
-use crate::engine::framework::{Judgement, Part, Reading};
+use maelstrom_model::event::{ExitStatus, Outcome, SourceLocation};
+use maelstrom_model::framework::{Judgement, Part, Reading};
 
 const START: &[u8] = b"\x1b_maelstrom-pytest ";
 const END: &[u8] = b"\x1b\\";

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use crate::engine::event::{Notice, Severity};
-use crate::runners::sandbox::invocation::Variables;
+use crate::sandbox::invocation::Variables;
+use maelstrom_model::event::{Notice, Severity};
 
 use super::collection::Settled;
 use super::error::PytestError;

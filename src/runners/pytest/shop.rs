@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures_util::future::join_all;
 
-use crate::engine::backend::together::Member;
-use crate::engine::event::{ExitStatus, Isolation, SourceLocation};
-use crate::engine::filter::PytestSubject;
-use crate::engine::framework::{BrokenEntry, Captured, Host};
-use crate::engine::job::{
+use crate::sandbox::invocation::{Colours, Variables};
+use crate::sandbox::specified::{Attention, Standard};
+use maelstrom_model::backend::Member;
+use maelstrom_model::event::{ExitStatus, Isolation, SourceLocation};
+use maelstrom_model::framework::{BrokenEntry, Captured, Host};
+use maelstrom_model::job::{
     Ignored, Job, JobEnd, Need, OutputPipes, Placement, ProcessSpec, Resident, TestCase, TestKey,
 };
-use crate::runners::sandbox::invocation::{Colours, Variables};
-use crate::runners::sandbox::specified::{Attention, Standard};
+use maelstrom_spec::filter::PytestSubject;
 
 use super::arguments::CommandLines;
 use super::collection::{BrokenFile, ListedTest, Listing, Session, how_it_ended};

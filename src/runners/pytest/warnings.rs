@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::event::{Notice, Severity};
+use maelstrom_model::event::{Notice, Severity};
 
 /// The most warnings that are told apart.
 const DISTINCT_MAX: usize = 1000;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::invocation::Invocation;
-use crate::engine::config::{ByteSize, Kind, Value};
-use crate::engine::materials::{Certificates, Sources};
+use maelstrom_engine::materials::{Certificates, Sources};
+use maelstrom_spec::config::{ByteSize, Kind, Value};
 
 /// What the caches take up unless somebody says otherwise.
 const SIZE_DEFAULT: &str = "1 GB";

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::engine::backend::local::ScratchMemory;
-use crate::engine::config::{Address, Kind, Value};
-use crate::engine::security::client::ClientSecurity;
+use maelstrom_engine::local::ScratchMemory;
+use maelstrom_spec::config::{Address, Kind, Value};
+use maelstrom_wire::connection::ClientSecurity;
 
 /// Which of [`BrokerOptions`] are configuration values.
 pub const BROKER_VALUES: [Value; 6] = [

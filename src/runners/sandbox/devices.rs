@@ -1,6 +1,6 @@
 //! The devices that every Linux program expects, and the links among them.
 
-use crate::engine::job::Device;
+use maelstrom_model::job::Device;
 
 /// The devices.
 pub const DEVICES: [Device; 6] = [

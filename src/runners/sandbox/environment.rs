@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
-use crate::engine::event::Isolation;
-use crate::engine::forwarding::Forwarding;
+use maelstrom_model::event::Isolation;
+use maelstrom_model::forwarding::Forwarding;
 
 use super::invocation::{Invocation, Variables};
 

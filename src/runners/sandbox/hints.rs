@@ -19,6 +19,9 @@ const NETWORK: [&str; 8] = [
     "module lookup disabled by GOPROXY=off",
 ];
 
+/// What cargo says of a package that was never downloaded; containers set it to work offline.
+const NOT_FETCHED: [&str; 2] = ["you're using offline mode", "but --offline was specified"];
+
 /// What Git says whose configuration is in a home directory.
 const IDENTITY: [&str; 3] = [
     "Please tell me who you are",
@@ -53,6 +56,13 @@ pub fn hint(outputs: [&[u8]; 2], file: &str, exists: impl Fn(&Path) -> bool) -> 
     });
     let lines = || texts.iter().flat_map(|text| text.lines());
     let says = |signs: &[&str]| lines().any(|line| signs.iter().any(|sign| line.contains(sign)));
+    if says(&NOT_FETCHED) {
+        return Some(
+            "the container has no network but loopback, so that cargo works offline there; \
+             `cargo fetch` downloads what the project's lock file names"
+                .to_owned(),
+        );
+    }
     if says(&NETWORK) {
         return Some(format!(
             "the container has no network but loopback; `network = \"local\"` in {file} gives it \
@@ -135,6 +145,8 @@ mod tests {
             "open /home/u/data.bin: no such file or directory",
             "    a_test.go:7: exec: \"frobnicate\": executable file not found in $PATH",
             "executable file not found in $PATH",
+            "As a reminder, you're using offline mode (--offline) which can sometimes cause",
+            "  attempting to make an HTTP request, but --offline was specified",
         ]
         .map(hinted);
         insta::assert_snapshot!(lines.join("\n"), @r#"

@@ -8,7 +8,7 @@
 use std::fmt::Debug;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::engine::framework::DiscoverySummary;
+use maelstrom_model::framework::DiscoverySummary;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! What a user should know about every run in a container, whatever the language.
 
-use crate::engine::event::{Notice, Severity};
+use maelstrom_model::event::{Notice, Severity};
 
 /// Says that tests could use the host's programs, and this toolchain.
 pub fn toolbox(toolchain: &str) -> Notice {

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::engine::private;
+use maelstrom_container::private;
 
 use super::invocation::Invocation;
 
@@ -127,7 +127,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::runners::sandbox::invocation::Colours;
+    use crate::sandbox::invocation::Colours;
 
     fn invocation(variables: &[(&str, &Path)]) -> Invocation {
         let variables = variables.iter();

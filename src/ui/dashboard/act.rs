@@ -2,10 +2,10 @@
 
 use crossterm::event::KeyEvent;
 
-use crate::engine::event::{Command, SourceLocation};
-use crate::engine::ids::TestId;
-use crate::ui::log::Streams;
-use crate::ui::model::{Row, TestState};
+use crate::log::Streams;
+use crate::model::{Row, TestState};
+use maelstrom_model::event::{Command, SourceLocation};
+use maelstrom_model::ids::TestId;
 
 use super::app::{App, Effect, External, Mouse, OnFinish, Overlay, Playback, Screen, Source};
 use super::keys::Action;

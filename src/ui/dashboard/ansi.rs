@@ -10,8 +10,8 @@ use unicode_width::UnicodeWidthChar;
 use vte::{Params, Parser, Perform};
 
 use super::theme::ColorChoice;
-use crate::engine::event::foreign::is_hostile;
-use crate::ui::rendition;
+use crate::rendition;
+use maelstrom_model::event::foreign::is_hostile;
 
 const TAB_COLUMNS: usize = 8;
 

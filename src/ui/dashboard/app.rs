@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::event::{Command, Event, EventKind, RoundCause, Stream};
-use crate::engine::ids::{Attempt, TestId, WorkerId};
-use crate::ui::log::{BUILD_LOG, LogStore};
-use crate::ui::model::{Model, Phase, Row};
-use crate::ui::report::changed;
+use crate::log::{BUILD_LOG, LogStore};
+use crate::model::{Model, Phase, Row};
+use crate::report::changed;
+use maelstrom_model::event::{Command, Event, EventKind, RoundCause, Stream};
+use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 
 use super::keys::KeyMap;
 use super::layout::{self, Layout};

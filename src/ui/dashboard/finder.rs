@@ -8,8 +8,8 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use regex::Regex;
 
-use crate::engine::ids::TestId;
-use crate::ui::model::Tests;
+use crate::model::Tests;
+use maelstrom_model::ids::TestId;
 
 /// Nobody looks for the best of more than this: they stay in the order of discovery.
 const RANKED_MAX: usize = 5_000;

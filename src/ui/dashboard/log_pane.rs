@@ -6,8 +6,8 @@
 
 use regex::Regex;
 
-use crate::engine::event::Stream;
-use crate::ui::log::{LogKey, LogStore, Streams};
+use crate::log::{LogKey, LogStore, Streams};
+use maelstrom_model::event::Stream;
 
 use super::ansi::{self, Spans};
 use super::theme::ColorChoice;

@@ -2,8 +2,8 @@
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
-use crate::engine::event::{Command, Event};
-use crate::ui::log::LogKey;
+use crate::log::LogKey;
+use maelstrom_model::event::{Command, Event};
 
 /// What happened to the dashboard.
 #[derive(Clone, Debug)]

@@ -1,8 +1,8 @@
 //! Moving: between screens and panes, through lists, logs, failures and matches.
 
-use crate::engine::event::Command;
-use crate::engine::ids::TestId;
-use crate::ui::model::Row;
+use crate::model::Row;
+use maelstrom_model::event::Command;
+use maelstrom_model::ids::TestId;
 
 use super::app::{App, Effect, Overlay, Pane, Screen, SearchTarget, Source};
 use super::layout;

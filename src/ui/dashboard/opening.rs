@@ -1,7 +1,7 @@
 //! Which log the screen shows, and where it opens.
 
-use crate::engine::ids::Attempt;
-use crate::ui::log::{BUILD_LOG, LogKey};
+use crate::log::{BUILD_LOG, LogKey};
+use maelstrom_model::ids::Attempt;
 
 use super::app::{App, Screen};
 

@@ -7,8 +7,8 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 
-use crate::engine::ids::TestId;
-use crate::ui::model::{GroupId, Model, Row, Tests};
+use crate::model::{GroupId, Model, Row, Tests};
+use maelstrom_model::ids::TestId;
 
 use super::finder::{Finder, Syntax};
 use super::theme::Fold;

@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use crossterm::event::{Event as Input, EventStream, KeyEventKind};
-use futures::StreamExt;
+use futures_util::StreamExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::engine::event::channel::EventReceiver;
-use crate::engine::event::{Command, Event, EventKind};
-use crate::ui::log::LogStore;
-use crate::ui::model::{Model, Phase};
-use crate::ui::terminal::{self, Terminal};
+use crate::log::LogStore;
+use crate::model::{Model, Phase};
+use crate::terminal::{self, Terminal};
+use maelstrom_model::event::channel::EventReceiver;
+use maelstrom_model::event::{Command, Event, EventKind};
 
 use super::app::{App, AppOptions, Effect, Mouse, Msg, OnFinish, Playback, Source};
 use super::external::{self, Prepared};

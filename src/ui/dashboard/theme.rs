@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
-use crate::ui::model::TestState;
+use crate::model::TestState;
 
 use super::nearest::nearest;
 

@@ -6,8 +6,8 @@
 
 use ratatui::style::Style;
 
-use crate::engine::event::Stream;
-use crate::ui::rendition;
+use crate::rendition;
+use maelstrom_model::event::Stream;
 
 use super::spool::Extent;
 use super::{LINE_BYTES_MAX, LineEnd, Streams};

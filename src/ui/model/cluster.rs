@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::event::WorkerState;
-use crate::engine::ids::{TestId, WorkerId};
+use maelstrom_model::event::WorkerState;
+use maelstrom_model::ids::{TestId, WorkerId};
 
 /// Samples kept of each worker: ten minutes at one a second, more than any screen is wide.
 pub const SAMPLES_MAX: usize = 600;

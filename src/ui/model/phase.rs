@@ -1,7 +1,7 @@
 //! Where the run, its build and its rounds stand.
 
-use crate::engine::event::{Outcome, RoundCause, Summary};
-use crate::engine::ids::Attempt;
+use maelstrom_model::event::{Outcome, RoundCause, Summary};
+use maelstrom_model::ids::Attempt;
 
 /// Where the run as a whole stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,8 @@
 //! known of it counts no more.
 
 use super::{Build, Model, Phase, Round, TestState};
-use crate::engine::event::RoundCause;
-use crate::engine::ids::TestId;
+use maelstrom_model::event::RoundCause;
+use maelstrom_model::ids::TestId;
 
 impl Model {
     pub(super) fn round_started(&mut self, number: u32, cause: RoundCause) {

@@ -1,6 +1,6 @@
 //! The states a test is shown in, and counts of them.
 
-use crate::engine::event::Outcome;
+use maelstrom_model::event::Outcome;
 
 /// What a test is shown as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -3,8 +3,8 @@
 //! One small column for each thing that a list shows of a test, and one record for each attempt
 //! with all there is to say of it. Deliberately absent: output, which the log store keeps.
 
-use crate::engine::event::{Finished, History, TestInfo};
-use crate::engine::ids::{Attempt, TestId, WorkerId};
+use maelstrom_model::event::{Finished, History, TestInfo};
+use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 
 use super::arena::{Arena, Name};
 use super::state::TestState;

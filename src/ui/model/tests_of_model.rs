@@ -1,11 +1,11 @@
 //! The model against streams of events.
 
 use super::*;
-use crate::engine::event::{
+use maelstrom_model::event::{
     BackendInfo, ExitStatus, History, Isolation, RoundCause, SCHEMA_VERSION, Severity, Summary,
     TestInfo, Timings,
 };
-use crate::engine::ids::RunId;
+use maelstrom_model::ids::RunId;
 
 fn apply(model: &mut Model, at_us: u64, kind: EventKind) {
     model.apply(&Event { at_us, kind });

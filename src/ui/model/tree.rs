@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::engine::ids::TestId;
+use maelstrom_model::ids::TestId;
 
 use super::arena::{Arena, Name};
 use super::state::{StateCounts, TestState};

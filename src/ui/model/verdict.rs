@@ -1,8 +1,8 @@
 //! Whether a run leaves anything to look at.
 
 use super::{Build, Model, Notice, TestState};
-use crate::engine::event::Severity;
-use crate::engine::ids::TestId;
+use maelstrom_model::event::Severity;
+use maelstrom_model::ids::TestId;
 
 impl Model {
     /// Whether nothing is wrong: the build succeeded, no test of any round is red or was cancelled,

@@ -1,8 +1,8 @@
 //! Recordings, written, read again, and played.
 
 use super::*;
-use crate::engine::event::{BackendInfo, Isolation, RunStarted};
-use crate::engine::ids::RunId;
+use maelstrom_model::event::{BackendInfo, Isolation, RunStarted};
+use maelstrom_model::ids::RunId;
 
 fn started(schema: u32) -> Event {
     Event {

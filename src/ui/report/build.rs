@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::ui::log::{BUILD_LOG, LineEnd, LogStore, Streams};
-use crate::ui::model::Model;
-use crate::ui::style::{Colour, Paint};
+use crate::log::{BUILD_LOG, LineEnd, LogStore, Streams};
+use crate::model::Model;
+use crate::style::{Colour, Paint};
 
 use super::text::Cleaner;
 

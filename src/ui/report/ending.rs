@@ -6,12 +6,12 @@
 
 use std::io::{self, Write};
 
-use crate::engine::event::{Finished, Isolation, Notice, RoundCause, Severity, Stream, Summary};
-use crate::engine::ids::TestId;
-use crate::ui::diagnostic;
-use crate::ui::log::{LineEnd, LogKey, LogStore, Streams};
-use crate::ui::model::{Model, TestState};
-use crate::ui::style::{Colour, Paint};
+use crate::diagnostic;
+use crate::log::{LineEnd, LogKey, LogStore, Streams};
+use crate::model::{Model, TestState};
+use crate::style::{Colour, Paint};
+use maelstrom_model::event::{Finished, Isolation, Notice, RoundCause, Severity, Stream, Summary};
+use maelstrom_model::ids::TestId;
 
 use super::extent::{SHOWN_MAX, Shown, shown};
 use super::rerun;

@@ -3,7 +3,7 @@
 //! A test that writes without end would bury the report of all others, and fill the disk of whoever
 //! keeps reports. Of a longer output than [`SHOWN_BYTES_MAX`] the beginning and the end are shown.
 
-use crate::ui::log::{LogKey, LogStore, Streams};
+use crate::log::{LogKey, LogStore, Streams};
 
 /// What a report shows of what one attempt wrote: far more than anybody reads.
 pub const SHOWN_BYTES_MAX: usize = 1 << 20;

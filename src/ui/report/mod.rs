@@ -24,8 +24,8 @@ mod tests;
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
-use crate::engine::event::channel::EventReceiver;
-use crate::engine::event::{Event, EventKind};
+use maelstrom_model::event::channel::EventReceiver;
+use maelstrom_model::event::{Event, EventKind};
 
 use super::style::Colour;
 
@@ -34,7 +34,7 @@ pub use self::ending::{Before, write_ending, write_failures, write_notice, write
 pub use self::output::{Beside, Output, OutputError};
 pub use self::plain::Report;
 pub use self::rerun::command as rerun_command;
-pub(in crate::ui) use self::text::changed;
+pub(crate) use self::text::changed;
 
 /// Events taken at a time.
 const EVENTS_MAX: usize = 1024;

@@ -6,12 +6,12 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use crate::engine::event::{
+use crate::log::LogStore;
+use crate::model::{Build, Model, Phase};
+use crate::style::Paint;
+use maelstrom_model::event::{
     BackendInfo, Event, EventKind, Finished, Outcome, RoundCause, RunStarted, Severity,
 };
-use crate::ui::log::LogStore;
-use crate::ui::model::{Build, Model, Phase};
-use crate::ui::style::Paint;
 
 use super::build::write_build_output;
 use super::ending::{

@@ -4,8 +4,8 @@
 //! failures, so it works on another machine, too: copied from a CI log to a shell, say. Excludes
 //! and everything else stay, since they let the failures through the first time.
 
-use crate::engine::ids::TestId;
-use crate::ui::model::{Identity, Model};
+use crate::model::{Identity, Model};
+use maelstrom_model::ids::TestId;
 
 /// A longer command helps nobody; then whole targets are run again, or whole packages.
 const COMMAND_BYTES_MAX: usize = 4_000;

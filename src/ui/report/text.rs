@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::engine::event::{ExitStatus, Outcome, foreign};
-use crate::ui::style::{Colour, Paint};
+use crate::style::{Colour, Paint};
+use maelstrom_model::event::{ExitStatus, Outcome, foreign};
 
 /// A duration to the millisecond, as it stands in a column of durations.
 pub(super) struct Seconds(pub u64);
@@ -83,7 +83,7 @@ pub(super) fn count(number: u64, one: &str, many: &str) -> String {
 }
 
 /// Names the files that changed.
-pub(in crate::ui) fn changed(paths: &[String], more: u32) -> String {
+pub(crate) fn changed(paths: &[String], more: u32) -> String {
     let names = printable(&paths.join(", "));
     match (paths.is_empty(), more) {
         (_, 0) => names,
@@ -93,7 +93,7 @@ pub(in crate::ui) fn changed(paths: &[String], more: u32) -> String {
 }
 
 /// One line of foreign text (a test's name, say) in which nothing moves the cursor.
-pub(in crate::ui) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     foreign::clean(text).into_owned()
 }
 

@@ -1,6 +1,6 @@
 //! The kernel's packet filter machine, as far as our programs use it.
 
-use crate::container::filter::compile::{
+use crate::filter::compile::{
     AND, ARGUMENT_BYTES, ARGUMENTS, IF_AT_LEAST, IF_EQUAL, INTERFACE, Instruction, LOAD, NUMBER,
     RETURN, SKIP,
 };

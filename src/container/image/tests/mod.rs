@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::container::digest::{ContentHash, Digest};
-use crate::container::store::{Store, StoreOptions};
+use maelstrom_container::digest::{ContentHash, Digest};
+use maelstrom_container::store::{Store, StoreOptions};
 use server::{Answer, Server};
 
 /// A depot in a directory of its own.

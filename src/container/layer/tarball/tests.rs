@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use tar::{Builder, Header};
 
 use super::*;
-use crate::container::digest::ContentHash;
-use crate::container::store::{Store, StoreOptions, Tree};
+use maelstrom_container::digest::ContentHash;
+use maelstrom_container::store::{Store, StoreOptions, Tree};
 
 /// An archive in the making.
 struct Tarball {

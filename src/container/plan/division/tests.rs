@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::container::plan::plan_divided;
-use crate::container::spec::{Network, Privileges, Root};
-use crate::container::step::Step;
+use crate::plan::plan_divided;
+use crate::spec::{Network, Privileges, Root};
+use crate::step::Step;
 
 /// A host: what stands where, and what is mounted where.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::container::step::{FileSystem, RootWrites};
+use crate::step::{FileSystem, RootWrites};
 
 /// What is mounted somewhere, by what becomes of a job's writes to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::container::digest::{ContentHash, Digest};
+use crate::digest::{ContentHash, Digest};
 
 const NO_LIMIT: u64 = u64::MAX;
 

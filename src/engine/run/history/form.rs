@@ -11,7 +11,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::event::History;
+use maelstrom_model::event::History;
 
 /// The version of the form.
 const VERSION: i64 = 3;

@@ -1,12 +1,12 @@
 //! How rounds begin and end, and with them the run.
 
 use super::{Change, Interruption, Link, Machine, State, Stillness, Watch};
-use crate::engine::event::{EventKind, RoundCause, Severity, Summary};
-use crate::engine::exit_code;
-use crate::engine::ids::TestId;
-use crate::engine::run::ending::count;
-use crate::engine::run::message::{AtEnd, Effect};
-use crate::engine::run::tally::Standing;
+use crate::run::ending::count;
+use crate::run::message::{AtEnd, Effect};
+use crate::run::tally::Standing;
+use maelstrom_model::event::{EventKind, RoundCause, Severity, Summary};
+use maelstrom_model::exit_code;
+use maelstrom_model::ids::TestId;
 
 impl Machine {
     pub(super) fn ask_rerun(&mut self, tests: Vec<TestId>) {

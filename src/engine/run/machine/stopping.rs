@@ -3,12 +3,12 @@
 use std::num::NonZeroU32;
 
 use super::{Active, Interruption, Link, Machine, State, Unexpected};
-use crate::engine::backend::Stop;
-use crate::engine::event::{EventKind, Outcome, Severity};
-use crate::engine::ids::{Attempt, TestId};
-use crate::engine::run::attempt::Role;
-use crate::engine::run::ending::{blank, micros};
-use crate::engine::run::message::Effect;
+use crate::run::attempt::Role;
+use crate::run::ending::{blank, micros};
+use crate::run::message::Effect;
+use maelstrom_model::backend::Stop;
+use maelstrom_model::event::{EventKind, Outcome, Severity};
+use maelstrom_model::ids::{Attempt, TestId};
 
 impl Machine {
     /// The round stops after so many failures, unless the user has said when.

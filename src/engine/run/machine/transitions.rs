@@ -4,18 +4,18 @@
 use std::time::Duration;
 
 use super::{Active, Breakage, Machine, State, Test, Unexpected, Work, Written};
-use crate::engine::backend::Rank;
-use crate::engine::event::{
+use crate::run::attempt::Role;
+use crate::run::ending::{blank, count, judged, lesson, micros, outcome};
+use crate::run::message::{Effect, Errand, FoundTest};
+use crate::run::tally::{Progress, Source, Standing, Tally};
+use maelstrom_model::backend::Rank;
+use maelstrom_model::event::{
     EventKind, Finished, History, Notice, Outcome, Severity, SourceLocation, Stream, TestInfo, Text,
 };
-use crate::engine::exit_code;
-use crate::engine::framework::{BrokenEntry, DiscoverySummary, Reading};
-use crate::engine::ids::{Attempt, TestId, WorkerId};
-use crate::engine::job::{JobResult, TestKey};
-use crate::engine::run::attempt::Role;
-use crate::engine::run::ending::{blank, count, judged, lesson, micros, outcome};
-use crate::engine::run::message::{Effect, Errand, FoundTest};
-use crate::engine::run::tally::{Progress, Source, Standing, Tally};
+use maelstrom_model::exit_code;
+use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, Reading};
+use maelstrom_model::ids::{Attempt, TestId, WorkerId};
+use maelstrom_model::job::{JobResult, TestKey};
 
 impl Machine {
     pub(super) fn found(&mut self, now_us: u64, found: Vec<FoundTest>) {

@@ -15,12 +15,12 @@
 use std::collections::BTreeSet;
 
 use super::{Change, Interruption, Link, Machine, State, Watch, Work};
-use crate::engine::backend::Stop;
-use crate::engine::event::{EventKind, RoundCause, Severity};
-use crate::engine::ids::TestId;
-use crate::engine::job::TestKey;
-use crate::engine::run::message::{AtEnd, Changes, Effect};
-use crate::engine::run::tally::Tally;
+use crate::run::message::{AtEnd, Changes, Effect};
+use crate::run::tally::Tally;
+use maelstrom_model::backend::Stop;
+use maelstrom_model::event::{EventKind, RoundCause, Severity};
+use maelstrom_model::ids::TestId;
+use maelstrom_model::job::TestKey;
 
 /// So many rounds in a row may be cut short by changes: enough for somebody who saves one file after
 /// another, few enough for a build that never rests to be noticed soon.

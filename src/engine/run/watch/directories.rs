@@ -22,8 +22,8 @@ use tokio::io::unix::AsyncFd;
 
 use super::coalescer::Happening;
 use super::ignores::{Ignores, Kind, MARKERS, RULES_FILE};
-use crate::container::sys::socket::watch;
-use crate::engine::framework::Watchlist;
+use maelstrom_container::sys::socket::watch;
+use maelstrom_model::framework::Watchlist;
 
 /// Files cannot be watched, or not any more.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use crate::engine::framework::Watchlist;
+use maelstrom_model::framework::Watchlist;
 
 /// A directory with one of these files says that it holds nothing of the project's own: a cache
 /// (<https://bford.info/cachedir/>; cargo's target directory has one), a Python environment.

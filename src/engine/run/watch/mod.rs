@@ -30,8 +30,8 @@ use std::time::Instant;
 
 use super::machine::State;
 use super::message::{Changes, Input};
-use crate::engine::error::with_causes;
-use crate::engine::framework::Watchlist;
+use maelstrom_model::error::with_causes;
+use maelstrom_model::framework::Watchlist;
 
 use self::coalescer::{Burst, Coalescer};
 use self::directories::{Directories, Happenings};

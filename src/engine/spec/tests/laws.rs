@@ -8,10 +8,10 @@ use proptest::prelude::*;
 
 use super::super::environment::{Element, Merge, Text};
 use super::*;
-use crate::container::layer::{LayerSpec, Links, PathForm, PrefixOptions, SymlinkSpec};
-use crate::container::spec::{
+use maelstrom_container::spec::{
     BindAccess, Device, Mount, MountKind, Network, Privileges, RootAccess, WhenForbidden,
 };
+use maelstrom_layer::{LayerSpec, Links, PathForm, PrefixOptions, SymlinkSpec};
 
 fn path() -> impl Strategy<Value = PathBuf> {
     "(/|<build-dir>|<<x>|[a-z \"'é\n]{1,4}){1,4}".prop_map(PathBuf::from)

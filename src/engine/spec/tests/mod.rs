@@ -12,8 +12,8 @@ mod uses;
 use std::path::Path;
 
 use super::*;
-use crate::engine::document::Document;
-use crate::engine::filter::{CargoSubject, Target, TargetKind, vocabulary};
+use crate::document::Document;
+use crate::filter::{CargoSubject, Target, TargetKind, vocabulary};
 
 pub(super) const SUBJECT: CargoSubject<'static> = CargoSubject {
     package: "courier",

@@ -5,13 +5,11 @@
 use std::path::Path;
 
 use super::{read, resolved};
-use crate::container::layer::{LayerSpec, Links};
-use crate::container::spec::MountKind;
-use crate::engine::document::Document;
-use crate::engine::filter::{GoSubject, PytestSubject, Vocabulary, vocabulary};
-use crate::engine::spec::{
-    Context, Inherited, ResolvedBase, Resolver, RunnerLayers, Specification,
-};
+use crate::document::Document;
+use crate::filter::{GoSubject, PytestSubject, Vocabulary, vocabulary};
+use crate::{Context, Inherited, ResolvedBase, Resolver, RunnerLayers, Specification};
+use maelstrom_container::spec::MountKind;
+use maelstrom_layer::{LayerSpec, Links};
 
 fn resolver(vocabulary: &'static Vocabulary, text: &str) -> Resolver {
     let context = Context {

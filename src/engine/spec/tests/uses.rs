@@ -6,8 +6,8 @@ use std::path::Path;
 use super::super::job::Entry;
 use super::super::read::Context;
 use super::read;
-use crate::engine::document::{Document, Position};
-use crate::engine::filter::vocabulary;
+use crate::document::{Document, Position};
+use crate::filter::vocabulary;
 
 /// Each field that a `use` may list: its name there, and as it is said.
 const FIELDS: [(&str, &str); 8] = [

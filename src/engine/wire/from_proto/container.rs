@@ -12,8 +12,8 @@ use super::super::limits::{
 };
 use super::super::v1;
 use super::{absolute, digest, string, unknown};
-use crate::container::digest::Digest;
-use crate::engine::job::{
+use maelstrom_container::digest::Digest;
+use maelstrom_model::job::{
     BindAccess, ContainerSpec, Device, Mount, MountKind, Network, Privileges, Root, RootAccess,
     SkeletonEntry, SkeletonKind, WhenForbidden,
 };

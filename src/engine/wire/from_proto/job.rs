@@ -14,9 +14,11 @@ use super::super::limits::{
 use super::super::{limits, v1};
 use super::container::{Source, sources};
 use super::{absolute, optional_duration, output_pipes, string};
-use crate::container::message::Discarded;
-use crate::engine::backend::Rank;
-use crate::engine::job::{ExitStatus, JobEnd, JobResult, OutputPipes, ProcessSpec, ResourceUsage};
+use maelstrom_container::message::Discarded;
+use maelstrom_model::backend::Rank;
+use maelstrom_model::job::{
+    ExitStatus, JobEnd, JobResult, OutputPipes, ProcessSpec, ResourceUsage,
+};
 
 /// What many jobs have in common. Its container is still a message: see
 /// [`super::container::container`].
@@ -44,7 +46,7 @@ pub struct Template {
 pub struct ToolboxPath {
     /// Its path.
     pub path: PathBuf,
-    /// See [`crate::engine::toolbox::identity`].
+    /// See [`crate::toolbox::identity`].
     pub identity: Vec<u8>,
 }
 

@@ -19,11 +19,11 @@ use std::time::Duration;
 use super::error::WireError;
 use super::limits::{CONTENT_BYTES_MAX, PATH_BYTES_MAX, TEXT_BYTES_MAX};
 use super::v1;
-use crate::container::digest::Digest;
-use crate::engine::backend::Stop;
-use crate::engine::event::Stream;
-use crate::engine::event::foreign::Foreign;
-use crate::engine::job::OutputPipes;
+use maelstrom_container::digest::Digest;
+use maelstrom_model::backend::Stop;
+use maelstrom_model::event::Stream;
+use maelstrom_model::event::foreign::Foreign;
+use maelstrom_model::job::OutputPipes;
 
 pub use self::container::{Source, container};
 pub use self::job::{JobOrder, Template, ToolboxPath, discarded, job, job_result, template};

@@ -8,10 +8,10 @@ use super::super::limits::{LAYERS_MAX, MOUNTS_MAX, VARIABLES_MAX};
 use super::super::v1;
 use super::container::Execution;
 use super::*;
-use crate::engine::job::{ExitStatus, JobEnd, MountKind, Network, Root, RootAccess};
+use maelstrom_model::job::{ExitStatus, JobEnd, MountKind, Network, Root, RootAccess};
 
 fn content(text: &str) -> v1::Digest {
-    let digest = crate::container::digest::Digest::of(text.as_bytes());
+    let digest = maelstrom_container::digest::Digest::of(text.as_bytes());
     v1::Digest {
         hash: digest.hash.to_string(),
         size_bytes: digest.size_bytes as i64,
@@ -105,7 +105,7 @@ fn sound_job() -> v1::Job {
 #[test]
 fn a_sound_template_says_what_its_container_is_made_of() {
     let template = template(&sound()).unwrap();
-    let digest = |text: &str| crate::container::digest::Digest::of(text.as_bytes());
+    let digest = |text: &str| maelstrom_container::digest::Digest::of(text.as_bytes());
     assert_eq!(
         template.sources,
         [

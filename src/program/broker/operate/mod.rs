@@ -12,15 +12,15 @@ use tonic::{Code, Status};
 use self::there::There;
 use super::options::{Command, StatusOptions};
 use super::security;
-use crate::engine::config::{Address, AddressError};
-use crate::engine::security::client::{ConnectError, Service, connect};
-use crate::engine::wire::from_proto::text;
-use crate::engine::wire::limits::MESSAGE_BYTES_MAX;
-use crate::engine::wire::v1::operator_client::OperatorClient;
-use crate::engine::wire::v1::{DrainRequest, StatusRequest, StopRequest};
 use crate::program::failure::Failure;
 use crate::program::opening::print_out;
 use crate::program::session::runtime;
+use maelstrom_spec::config::{Address, AddressError};
+use maelstrom_wire::connection::{ConnectError, Service, connect};
+use maelstrom_wire::from_proto::text;
+use maelstrom_wire::limits::MESSAGE_BYTES_MAX;
+use maelstrom_wire::v1::operator_client::OperatorClient;
+use maelstrom_wire::v1::{DrainRequest, StatusRequest, StopRequest};
 
 /// Why a broker could not be asked or ordered.
 #[derive(Debug, thiserror::Error)]
@@ -180,7 +180,7 @@ async fn stop(there: &There, workers: bool) -> Result<u8, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::exit_code;
+    use maelstrom_model::exit_code;
 
     #[test]
     fn each_refusal_says_what_to_do() {

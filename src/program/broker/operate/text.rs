@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use crate::engine::event::foreign::{Foreign, escaped_json};
-use crate::engine::wire::v1::{Client, Cluster, Worker, WorkerState};
+use maelstrom_model::event::foreign::{Foreign, escaped_json};
+use maelstrom_wire::v1::{Client, Cluster, Worker, WorkerState};
 
 /// The whole status.
 pub fn status(cluster: &Cluster) -> String {
@@ -271,7 +271,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::event::foreign::tests::{assert_clean, hostile_text};
+    use maelstrom_model::testing::{assert_clean, hostile_text};
 
     fn duration(seconds: i64) -> Option<prost_types::Duration> {
         Some(prost_types::Duration { seconds, nanos: 0 })

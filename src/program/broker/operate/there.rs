@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::engine::config::{Address, AddressError};
-use crate::engine::security::client::ClientSecurity;
-use crate::runners::sandbox::cluster::BrokerOptions;
+use maelstrom_runners::sandbox::cluster::BrokerOptions;
+use maelstrom_spec::config::{Address, AddressError};
+use maelstrom_wire::connection::ClientSecurity;
 
 /// A broker that runs.
 #[derive(Clone, Debug, Args)]

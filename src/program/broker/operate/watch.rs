@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use futures::StreamExt;
+use futures_util::StreamExt;
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Constraint, Layout};
@@ -18,10 +18,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{Broker, text};
-use crate::engine::exit_code;
-use crate::engine::wire::v1::{Cluster, StatusRequest};
 use crate::program::failure::Failure;
-use crate::ui::terminal::Terminal;
+use maelstrom_model::exit_code;
+use maelstrom_ui::terminal::Terminal;
+use maelstrom_wire::v1::{Cluster, StatusRequest};
 
 /// Between two tries to reach a broker that went away.
 const PAUSE: Duration = Duration::from_secs(1);

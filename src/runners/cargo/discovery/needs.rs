@@ -9,14 +9,14 @@ use std::sync::Arc;
 use cargo_metadata::camino::Utf8PathBuf;
 
 use super::{Discovery, Held};
-use crate::engine::framework::Host;
-use crate::engine::job::Placement;
-use crate::engine::libraries::{ElfError, shared_libraries};
-use crate::runners::cargo::environment::library_path::{self, LibraryPath};
-use crate::runners::cargo::environment::{Sources, environment};
-use crate::runners::cargo::metadata::Package;
-use crate::runners::cargo::target::{TargetKind, TestBinary};
-use crate::runners::sandbox::invocation::Variables;
+use crate::cargo::environment::library_path::{self, LibraryPath};
+use crate::cargo::environment::{Sources, environment};
+use crate::cargo::metadata::Package;
+use crate::cargo::target::{TargetKind, TestBinary};
+use crate::sandbox::invocation::Variables;
+use maelstrom_engine::libraries::{ElfError, shared_libraries};
+use maelstrom_model::framework::Host;
+use maelstrom_model::job::Placement;
 
 impl<H: Host> Discovery<'_, H> {
     pub(super) fn environment(&mut self, package: &Package, binary: &TestBinary) -> Arc<Variables> {

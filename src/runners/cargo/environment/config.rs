@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::runner::{Runners, TargetTable};
-use crate::runners::cargo::error::CargoError;
-use crate::runners::sandbox::invocation::Variables;
+use crate::cargo::error::CargoError;
+use crate::sandbox::invocation::Variables;
 
 /// A variable that a configuration file sets.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 
-use crate::runners::cargo::metadata::Workspace;
-use crate::runners::cargo::toolchain::Toolchain;
+use crate::cargo::metadata::Workspace;
+use crate::cargo::toolchain::Toolchain;
 
 /// The variable that the dynamic loader reads.
 pub const VARIABLE: &str = "LD_LIBRARY_PATH";
@@ -163,7 +163,7 @@ fn has_plain_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runners::cargo::toolchain::Rustup;
+    use crate::cargo::toolchain::Rustup;
 
     #[test]
     fn the_order_is_cargos() {

@@ -26,14 +26,14 @@ use std::ffi::{OsStr, OsString};
 use cargo_metadata::BuildScript;
 use cargo_metadata::camino::Utf8PathBuf;
 
-use crate::engine::event::Isolation;
+use maelstrom_model::event::Isolation;
 
 use self::config::ConfiguredVariable;
 use self::library_path::LibraryPath;
 use super::metadata::Package;
 use super::toolchain::Toolchain;
-use crate::runners::sandbox::environment::{go_offline, invoking};
-use crate::runners::sandbox::invocation::Variables;
+use crate::sandbox::environment::{go_offline, invoking};
+use crate::sandbox::invocation::Variables;
 
 /// What the environments of one package's test binaries are made from.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use std::str::FromStr;
 use cargo_platform::{Cfg, CfgExpr};
 use serde::Deserialize;
 
-use crate::runners::sandbox::invocation::Invocation;
+use crate::sandbox::invocation::Invocation;
 
 /// A table `[target.KEY]` of a configuration file.
 #[derive(Debug, Deserialize)]
@@ -99,7 +99,7 @@ fn split(words: Words, base: &Path) -> Vec<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runners::sandbox::invocation::Colours;
+    use crate::sandbox::invocation::Colours;
 
     const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 

@@ -2,7 +2,7 @@
 
 use super::config::Strength;
 use super::*;
-use crate::runners::cargo::toolchain::Rustup;
+use crate::cargo::toolchain::Rustup;
 
 const PACKAGE: &str = r#"{
     "name": "my-pkg", "version": "1.2.3-beta.1", "id": "path+file:///w/p#my-pkg@1.2.3-beta.1",

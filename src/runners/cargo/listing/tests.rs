@@ -1,7 +1,7 @@
 //! Listings, with and without what else a program prints.
 
 use super::*;
-use crate::engine::job::{JobResult, ResourceUsage};
+use maelstrom_model::job::{JobResult, ResourceUsage};
 use proptest::prelude::*;
 use std::time::Duration;
 

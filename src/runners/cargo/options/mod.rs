@@ -27,10 +27,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 
-use crate::engine::config::{Kind, Value};
-use crate::runners::sandbox::cluster::ClusterOptions;
-pub use crate::runners::sandbox::container::Toolbox;
-use crate::runners::sandbox::specified::ContainerOptions;
+use crate::sandbox::cluster::ClusterOptions;
+pub use crate::sandbox::container::Toolbox;
+use crate::sandbox::specified::ContainerOptions;
+use maelstrom_spec::config::{Kind, Value};
 
 pub(super) use self::resolve::VOCABULARY;
 pub use self::values::PROGRAM;

@@ -4,21 +4,21 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::engine::event::Isolation;
-use crate::engine::exit_code;
-use crate::engine::filter::{Pattern, PatternError, Selection, Vocabulary, vocabulary};
-use crate::runners::sandbox::container::Toolbox;
-use crate::runners::sandbox::specified::ContainerOptions;
+use crate::sandbox::container::Toolbox;
+use crate::sandbox::specified::ContainerOptions;
+use maelstrom_model::event::Isolation;
+use maelstrom_model::exit_code;
+use maelstrom_spec::filter::{Pattern, PatternError, Selection, Vocabulary, vocabulary};
 
 use super::harness::{HarnessArguments, HarnessError, HarnessFlag};
 use super::{
     BuildOptions, IsolationOption, Options, PackageOptions, ReportOptions, SLOTS_MAX,
     TargetOptions, TestOptions,
 };
-use crate::runners::sandbox::cluster::ClusterOptions;
+use crate::sandbox::cluster::ClusterOptions;
 
 /// The words of cargo's patterns.
-pub(in crate::runners::cargo) const VOCABULARY: &Vocabulary = &vocabulary::CARGO;
+pub(in crate::cargo) const VOCABULARY: &Vocabulary = &vocabulary::CARGO;
 
 /// What a command line means.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! What command lines mean.
 
 use super::*;
-use crate::engine::event::Isolation;
+use maelstrom_model::event::Isolation;
 
 fn options(line: &str) -> Result<Options, clap::Error> {
     Options::read(line.split_whitespace().map(OsString::from))

@@ -3,10 +3,10 @@
 
 use std::ffi::{OsStr, OsString};
 
-use crate::engine::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
+use maelstrom_spec::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
 
-use crate::runners::sandbox::caches::CACHE_VALUES;
-use crate::runners::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
+use crate::sandbox::caches::CACHE_VALUES;
+use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
 
 use super::{Options, REPORT_VALUES};
 

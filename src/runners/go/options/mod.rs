@@ -27,13 +27,13 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser};
 
-use crate::engine::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
-use crate::runners::cargo::options::REPORT_VALUES;
-pub use crate::runners::cargo::options::{IsolationOption, PassingOutput, ReportOptions};
+use crate::cargo::options::REPORT_VALUES;
+pub use crate::cargo::options::{IsolationOption, PassingOutput, ReportOptions};
+use maelstrom_spec::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
 
-use crate::runners::sandbox::caches::CACHE_VALUES;
-use crate::runners::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
-use crate::runners::sandbox::specified::ContainerOptions;
+use crate::sandbox::caches::CACHE_VALUES;
+use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
+use crate::sandbox::specified::ContainerOptions;
 
 pub use self::resolve::{Goal, OptionsError, Settings, Timeout};
 

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::engine::event::Isolation;
-use crate::engine::filter::{PatternError, Selection, vocabulary};
-use crate::runners::go::run_pattern::{RunPattern, RunPatternError};
-use crate::runners::sandbox::container::Toolbox;
-use crate::runners::sandbox::specified::ContainerOptions;
+use crate::go::run_pattern::{RunPattern, RunPatternError};
+use crate::sandbox::container::Toolbox;
+use crate::sandbox::specified::ContainerOptions;
+use maelstrom_model::event::Isolation;
+use maelstrom_spec::filter::{PatternError, Selection, vocabulary};
 
 use super::{
     BuildOptions, IsolationOption, Options, PassingOutput, ReportOptions, RunOptions, SLOTS_MAX,
     TestOptions,
 };
-use crate::runners::sandbox::cluster::ClusterOptions;
+use crate::sandbox::cluster::ClusterOptions;
 
 /// All packages below the current directory, as Go writes it.
 const ALL_PACKAGES: &str = "./...";

@@ -1,8 +1,8 @@
 //! Command lines, and what they mean.
 
 use super::*;
-use crate::engine::event::Isolation;
-use crate::runners::sandbox::container::Toolbox;
+use crate::sandbox::container::Toolbox;
+use maelstrom_model::event::Isolation;
 use std::time::Duration;
 
 fn settle(line: &str) -> Result<Settings, OptionsError> {

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::engine::config::System;
+use maelstrom_spec::config::System;
 
 const NAME: &str = "GOFLAGS";
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::engine::job::Device;
+use maelstrom_model::job::Device;
 
 use super::host_path::HostPath;
 

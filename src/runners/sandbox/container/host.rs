@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-use crate::engine::forwarding::INSTALLATIONS;
-use crate::engine::job::Device;
-use crate::engine::secrets::is_closed;
-use crate::runners::sandbox::invocation::Invocation;
+use crate::sandbox::invocation::Invocation;
+use maelstrom_container::secrets::is_closed;
+use maelstrom_model::forwarding::INSTALLATIONS;
+use maelstrom_model::job::Device;
 
 use super::HOSTNAME;
 use super::facts::{EtcContent, EtcEntry, HostFacts};
@@ -427,7 +427,7 @@ mod tests {
                 ("NVM_DIR".into(), root.join("home").into_os_string()),
             ]
             .into(),
-            colours: crate::runners::sandbox::invocation::Colours::Unwanted,
+            colours: crate::sandbox::invocation::Colours::Unwanted,
         };
         let home = HostPath::resolve(&root.join("home/u")).unwrap();
         let lent: Vec<PathBuf> = search_path(&invocation, Some(&home))

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::engine::job::{Carried, Inputs};
+use maelstrom_model::job::{Carried, Inputs};
 
 use super::facts::{EtcContent, EtcEntry, HostFacts, Libraries, WorkspaceFacts};
 

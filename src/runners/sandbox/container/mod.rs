@@ -33,8 +33,8 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-pub use crate::engine::job::mountinfo;
-use crate::engine::job::{
+pub use maelstrom_model::job::mountinfo;
+use maelstrom_model::job::{
     BindAccess, ContainerSpec, MountKind, Network, Privileges, Root, SkeletonKind, WhenForbidden,
 };
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::engine::job::{BindAccess, Mount, MountKind, SkeletonEntry, SkeletonKind};
+use maelstrom_model::job::{BindAccess, Mount, MountKind, SkeletonEntry, SkeletonKind};
 
 use super::host_path::{FileKind, HostPath, Link};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::facts::{EtcEntry, Lent};
 use super::host_path::{HostPath, Link};
 use super::*;
-use crate::engine::job::{Device, Mount};
+use maelstrom_model::job::{Device, Mount};
 
 fn directory(path: &str) -> HostPath {
     HostPath::directory(path)
@@ -121,7 +121,7 @@ fn entries(spec: &ContainerSpec) -> Vec<String> {
     let Root::Skeleton(entries) = &spec.root else {
         panic!("no skeleton");
     };
-    let line = |entry: &crate::engine::job::SkeletonEntry| {
+    let line = |entry: &maelstrom_model::job::SkeletonEntry| {
         let place = entry.path.display();
         match &entry.kind {
             SkeletonKind::Directory => format!("{place}/"),

@@ -5,17 +5,17 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::event::Isolation;
-use crate::engine::job::{
+use crate::sandbox::container::HOSTNAME;
+use crate::sandbox::environment::go_online;
+use crate::sandbox::invocation::Variables;
+use maelstrom_engine::libraries::own_libraries;
+use maelstrom_engine::materials::{ImageMaterial, MaterialError, Watcher};
+use maelstrom_model::event::Isolation;
+use maelstrom_model::job::{
     BindAccess, ContainerSpec, Mount, MountKind, Network, Privileges, Root, RootAccess,
 };
-use crate::engine::libraries::own_libraries;
-use crate::engine::materials::{ImageMaterial, MaterialError, Watcher};
-use crate::engine::spec::environment::expand;
-use crate::engine::spec::{Inherited, Layer, Resolution, Resolved, ResolvedBase, Toolbox};
-use crate::runners::sandbox::container::HOSTNAME;
-use crate::runners::sandbox::environment::go_online;
-use crate::runners::sandbox::invocation::Variables;
+use maelstrom_spec::environment::expand;
+use maelstrom_spec::{Inherited, Layer, Resolution, Resolved, ResolvedBase, Toolbox};
 
 use super::local_network;
 use super::mount_points::{check_hidden, check_mounts};

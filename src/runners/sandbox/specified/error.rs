@@ -3,11 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::engine::document::DocumentError;
-use crate::engine::exit_code;
-use crate::engine::materials::MaterialError;
-use crate::engine::spec::SpecError;
-use crate::engine::spec::environment::ExpansionError;
+use maelstrom_engine::materials::MaterialError;
+use maelstrom_model::exit_code;
+use maelstrom_spec::SpecError;
+use maelstrom_spec::document::DocumentError;
+use maelstrom_spec::environment::ExpansionError;
 
 /// Why a test cannot have what its project's file says.
 #[derive(Debug, thiserror::Error)]

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::engine::job::{BindAccess, Mount, MountKind};
-use crate::engine::spec::Layer;
+use maelstrom_model::job::{BindAccess, Mount, MountKind};
+use maelstrom_spec::Layer;
 
 use super::compose::stub_of;
 

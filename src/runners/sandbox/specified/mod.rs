@@ -28,17 +28,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::engine::config::ByteSize;
-use crate::engine::document::Document;
-use crate::engine::event::{Isolation, Notice, Severity};
-use crate::engine::filter::{Subject, Vocabulary};
-use crate::engine::job::{ContainerSpec, Privileges};
-use crate::engine::materials::{Materials, Sources, Watcher};
-use crate::engine::spec::{
+use crate::sandbox::invocation::Variables;
+use crate::sandbox::notices;
+use maelstrom_engine::materials::{Materials, Sources, Watcher};
+use maelstrom_model::event::{Isolation, Notice, Severity};
+use maelstrom_model::job::{ContainerSpec, Privileges};
+use maelstrom_spec::config::ByteSize;
+use maelstrom_spec::document::Document;
+use maelstrom_spec::filter::{Subject, Vocabulary};
+use maelstrom_spec::{
     Context, Resolution, Resolved, Resolver, RunnerLayers, Specification, Variable, explain, init,
 };
-use crate::runners::sandbox::invocation::Variables;
-use crate::runners::sandbox::notices;
 
 pub use self::compose::stub_of;
 pub use self::error::SpecifiedError;
@@ -47,7 +47,7 @@ pub use init::{InitError, StarterFile};
 
 /// The files of the runners.
 pub mod files {
-    pub use crate::engine::spec::init::{CARGO, GO, PYTEST};
+    pub use maelstrom_spec::init::{CARGO, GO, PYTEST};
 }
 
 /// How often one looks whether there is something to tell of images.

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::engine::job::{Device, Mount, MountKind, Root, SkeletonKind};
-use crate::engine::spec::SpecifiedMount;
+use maelstrom_model::job::{Device, Mount, MountKind, Root, SkeletonKind};
+use maelstrom_spec::SpecifiedMount;
 
 use super::SpecifiedError;
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::engine::materials::Sources;
-use crate::runners::sandbox::caches::{CacheOptions, LayerPlaces};
-use crate::runners::sandbox::invocation::Invocation;
+use crate::sandbox::caches::{CacheOptions, LayerPlaces};
+use crate::sandbox::invocation::Invocation;
+use maelstrom_engine::materials::Sources;
 
 /// Containers, layers and images.
 #[derive(Clone, Debug, Args)]

@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::engine::ids::TestId;
-use crate::ui::model::{AttemptRecord, TestState};
+use crate::model::{AttemptRecord, TestState};
+use maelstrom_model::ids::TestId;
 
 use super::super::app::{App, Pane};
 use super::super::theme::Role;

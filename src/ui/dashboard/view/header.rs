@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::engine::event::{BackendInfo, Isolation};
-use crate::ui::model::{Build, Model, Phase, StateCounts, TestState};
+use crate::model::{Build, Model, Phase, StateCounts, TestState};
+use maelstrom_model::event::{BackendInfo, Isolation};
 
 use super::super::app::{App, Playback, Screen, Source};
 use super::super::finder::Syntax;

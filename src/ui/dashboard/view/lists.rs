@@ -3,9 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::engine::event::History;
-use crate::engine::ids::{TestId, WorkerId};
-use crate::ui::model::{Model, Row, Stability, StateCounts, TestState};
+use crate::model::{Model, Row, Stability, StateCounts, TestState};
+use maelstrom_model::event::History;
+use maelstrom_model::ids::{TestId, WorkerId};
 
 use super::super::app::{App, Pane};
 use super::super::rows::Show;

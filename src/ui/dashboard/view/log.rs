@@ -3,9 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::engine::event::{ExitStatus, Outcome, Stream};
-use crate::ui::log::{BUILD_LOG, Streams};
-use crate::ui::model::AttemptRecord;
+use crate::log::{BUILD_LOG, Streams};
+use crate::model::AttemptRecord;
+use maelstrom_model::event::{ExitStatus, Outcome, Stream};
 
 use super::super::app::{App, Pane};
 use super::super::log_pane::{LogRow, Position, Timestamps, Wrap};

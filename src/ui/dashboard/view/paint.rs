@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::super::app::{App, Pane};
 use super::super::theme::Role;
 use super::text;
-use crate::engine::event::foreign::clean;
+use maelstrom_model::event::foreign::clean;
 
 /// Writes a text from `x` on, no further than before `end`, and says where the next may begin.
 pub(super) fn put(buf: &mut Buffer, x: u16, y: u16, end: u16, text: &str, style: Style) -> u16 {

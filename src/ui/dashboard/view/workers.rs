@@ -3,8 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::engine::event::{BackendInfo, WorkerState};
-use crate::ui::model::{Model, Worker};
+use crate::model::{Model, Worker};
+use maelstrom_model::event::{BackendInfo, WorkerState};
 
 use super::super::app::{App, Pane};
 use super::super::theme::Role;

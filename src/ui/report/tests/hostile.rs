@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::event::foreign::is_hostile;
-use crate::engine::event::foreign::tests::hostile_text;
+use maelstrom_model::event::foreign::is_hostile;
+use maelstrom_model::testing::hostile_text;
 
 /// A run in which this text is wherever a text can be.
 fn told(text: &str, verbosity: Verbosity) -> String {

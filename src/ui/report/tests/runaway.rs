@@ -1,7 +1,7 @@
 //! What a report shows of tests that write without end.
 
 use super::*;
-use crate::ui::report::extent::SHOWN_BYTES_MAX;
+use crate::report::extent::SHOWN_BYTES_MAX;
 
 fn reported(lines: usize, line: &str, outcome: Outcome) -> String {
     reported_as(lines, line, outcome, Repeated::No)

@@ -6,11 +6,11 @@ use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::engine::backend::{Backend, BackendEvent, BackendLost, JobId, Rank, Stop};
-use crate::engine::event::Stream;
-use crate::engine::ids::WorkerId;
-use crate::engine::job::{ExitStatus, Job, JobEnd, JobResult, ResourceUsage};
-use crate::engine::schedule::{Scheduler, Withdrawn};
+use crate::schedule::{Scheduler, Withdrawn};
+use maelstrom_model::backend::{Backend, BackendEvent, BackendLost, JobId, Rank, Stop};
+use maelstrom_model::event::Stream;
+use maelstrom_model::ids::WorkerId;
+use maelstrom_model::job::{ExitStatus, Job, JobEnd, JobResult, ResourceUsage};
 
 /// What the program of a job makes it do.
 fn behaviour(job: &Job) -> (Vec<(Stream, Vec<u8>)>, Option<JobEnd>) {

@@ -6,15 +6,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::backend::Trace;
-use crate::engine::event::{
+use maelstrom_model::event::{
     EventKind, ExitStatus, Notice, Outcome, Severity, SourceLocation, Stream,
 };
-use crate::engine::framework::{
+use maelstrom_model::framework::{
     BrokenEntry, Captured, DiscoveryError, DiscoverySummary, Followed, Follower, Framework, Host,
     Judgement, Part, Reading,
 };
-use crate::engine::job::{TestCase, TestKey};
-use crate::engine::testing;
+use maelstrom_model::job::{TestCase, TestKey};
+use maelstrom_model::testing;
 
 /// What the framework does, in order.
 #[derive(Clone)]

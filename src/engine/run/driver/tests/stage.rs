@@ -6,24 +6,24 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures_util::FutureExt;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::backend::{ScriptedBackend, Trace};
 use super::framework::{Act, ScriptedFramework};
-use crate::engine::event::channel::{EventReceiver, channel};
-use crate::engine::event::{
+use crate::log::Log;
+use crate::run::driver::{Setup, drive};
+use crate::run::message::{AtEnd, Errand, Wishes};
+use crate::run::outlet::Outlet;
+use crate::run::signals::Interrupt;
+use crate::run::watch::Watching;
+use maelstrom_model::event::channel::{EventReceiver, channel};
+use maelstrom_model::event::{
     BackendInfo, Command, EventKind, Isolation, RunStarted, SCHEMA_VERSION, Summary,
 };
-use crate::engine::framework::Captured;
-use crate::engine::ids::RunId;
-use crate::engine::log::Log;
-use crate::engine::run::driver::{Setup, drive};
-use crate::engine::run::message::{AtEnd, Errand, Wishes};
-use crate::engine::run::outlet::Outlet;
-use crate::engine::run::signals::Interrupt;
-use crate::engine::run::watch::Watching;
-use crate::engine::testing;
+use maelstrom_model::framework::Captured;
+use maelstrom_model::ids::RunId;
+use maelstrom_model::testing;
 
 /// A run to be driven, and everything a test may want to push or to look at.
 pub struct Stage {

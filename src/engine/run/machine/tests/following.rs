@@ -1,8 +1,8 @@
 //! What changed files must come to.
 
 use super::*;
-use crate::engine::exit_code;
-use crate::engine::run::message::Changes;
+use crate::run::message::Changes;
+use maelstrom_model::exit_code;
 
 fn watching(at_end: AtEnd) -> World {
     let mut world = World::new(Wishes { at_end, ..wishes() });

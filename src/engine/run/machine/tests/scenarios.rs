@@ -1,7 +1,7 @@
 //! What single situations must come to.
 
 use super::*;
-use crate::engine::exit_code;
+use maelstrom_model::exit_code;
 
 fn nth(number: u32) -> Option<NonZeroU32> {
     NonZeroU32::new(number)

@@ -1,0 +1,296 @@
+//! Executes jobs on a cluster's workers; those that must stay run on this machine.
+//!
+//! ```text
+//!  submit ─▶ template (prepared once for many jobs) ─▶ upload what the broker lacks ─▶ Submit
+//!  next   ◀─ events of the session, and of this machine's own backend
+//! ```
+//!
+//! [`sharing`]: jobs that either side may take, when this machine lends slots.
+//!
+//! A job whose container can't be had elsewhere runs here, and a notice says why; so does, if this
+//! machine lends slots, one that the cluster can't begin.
+
+mod sharing;
+
+use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::sharing::{Next, Sharing};
+use maelstrom_container::store::DigestCache;
+use maelstrom_engine::local::LocalBackend;
+use maelstrom_model::backend::{Backend, BackendEvent, BackendLost, JobId, Rank, Stop};
+use maelstrom_model::event::{EventKind, Notice, Severity};
+use maelstrom_model::forwarding::Forwarding;
+use maelstrom_model::job::{Inputs, Job, JobEnd, Placement};
+use maelstrom_wire::connection::Connection;
+use maelstrom_wire::session::dispatch::{self, Dispatch, Happening};
+use maelstrom_wire::session::prepare::{Common, Preparing};
+use maelstrom_wire::session::remote;
+use maelstrom_wire::to_proto::Unportable;
+
+/// What is to be known to use a cluster.
+pub struct ClusterOptions {
+    /// The connection to the broker.
+    pub connection: Connection,
+    /// The broker's address, for messages.
+    pub address: String,
+    /// 16 random bytes that name the run.
+    pub run: [u8; 16],
+    /// Who runs it: user and host.
+    pub name: String,
+    /// Where digests of files are remembered.
+    pub digests: PathBuf,
+    /// Which variables of the environment go along.
+    pub forwarding: Forwarding,
+    /// How long a job may go on after SIGTERM.
+    pub grace: Duration,
+    /// How many jobs that may run anywhere run on this machine at a time.
+    pub local_slots: u32,
+    /// How templates are prepared.
+    pub preparing: Preparing,
+}
+
+/// Executes jobs on a cluster, and what must stay here by another backend.
+pub struct BrokerBackend<L = LocalBackend> {
+    local: L,
+    dispatch: Dispatch,
+    /// What is told besides what happens there and here.
+    events: VecDeque<BackendEvent>,
+    local_jobs: HashSet<JobId>,
+    /// If this machine lends slots.
+    sharing: Option<Sharing>,
+    noticed_local: bool,
+}
+
+impl BrokerBackend {
+    /// Changes how long a job may go on after SIGTERM.
+    pub fn with_grace(mut self, grace: Duration) -> BrokerBackend {
+        self.dispatch.set_grace(grace);
+        self.local = self.local.with_grace(grace);
+        self
+    }
+}
+
+impl<L: Backend> BrokerBackend<L> {
+    /// Uses a cluster, and this machine's backend for what must stay here. Must be called on a
+    /// runtime.
+    pub fn new(options: ClusterOptions, local: L) -> BrokerBackend<L> {
+        BrokerBackend {
+            local,
+            dispatch: Dispatch::new(dispatch::Options {
+                connection: options.connection,
+                address: options.address,
+                run: options.run,
+                name: options.name,
+                digests: DigestCache::new(options.digests),
+                forwarding: options.forwarding,
+                grace: options.grace,
+                preparing: options.preparing,
+            }),
+            events: VecDeque::new(),
+            local_jobs: HashSet::new(),
+            sharing: (options.local_slots > 0).then(|| Sharing::new(options.local_slots)),
+            noticed_local: false,
+        }
+    }
+
+    fn run_here(&mut self, id: JobId, job: Job, rank: Rank) {
+        self.local_jobs.insert(id);
+        self.local.submit(id, job, rank);
+    }
+
+    fn notice_local(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.noticed_local, true) {
+            let text = format!("some jobs run on this machine: {why}");
+            let notice = EventKind::Notice(Notice {
+                severity: Severity::Info,
+                text,
+                help: None,
+                in_summary: false,
+            });
+            self.events.push_back(BackendEvent::Fact(notice));
+        }
+    }
+
+    /// What cannot go away runs here.
+    fn stay(&mut self, jobs: Vec<(JobId, Job, Rank)>, why: &Unportable) {
+        if !jobs.is_empty() {
+            self.notice_local(&why.to_string());
+        }
+        for (id, job, rank) in jobs {
+            if let Some(sharing) = &mut self.sharing {
+                sharing.must_stay(id);
+            }
+            self.run_here(id, job, rank);
+        }
+    }
+
+    fn send_away(&mut self, id: JobId, job: Job, rank: Rank, inputs: &Arc<Inputs>) {
+        let common = Common {
+            container: Arc::clone(&job.container),
+            inputs: Arc::clone(inputs),
+            environment: Arc::clone(&job.process.environment),
+            working_directory: Arc::clone(&job.process.working_directory),
+            resident: job.forked_by(),
+        };
+        self.dispatch.submit(id, job, rank, common);
+    }
+
+    /// Gives jobs to whoever can take one.
+    fn share(&mut self) {
+        let slots = self.dispatch.slots();
+        while let Some(next) = self
+            .sharing
+            .as_mut()
+            .and_then(|sharing| sharing.next(slots))
+        {
+            match next {
+                Next::Here(id, job, rank) => self.run_here(id, job, rank),
+                Next::Away(id, job, rank) => match &job.placement {
+                    Placement::Here => self.run_here(id, job, rank),
+                    Placement::Anywhere(inputs) => {
+                        let inputs = Arc::clone(inputs);
+                        self.send_away(id, job, rank, &inputs);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Passes on what the cluster says. None if the job goes on here.
+    fn pass_on(&mut self, event: BackendEvent) -> Option<BackendEvent> {
+        let Some(sharing) = &mut self.sharing else {
+            return Some(event);
+        };
+        match &event {
+            BackendEvent::Started { job, .. } => sharing.began_away(*job),
+            BackendEvent::Finished { job, result } => match &result.end {
+                JobEnd::Error(why) => {
+                    if let Some((taken, rank)) = sharing.take_back(*job) {
+                        let (id, why) = (*job, why.clone());
+                        self.notice_local(&why);
+                        self.run_here(id, taken, rank);
+                        return None;
+                    }
+                }
+                JobEnd::Exited(_) | JobEnd::TimedOut | JobEnd::Cancelled => {
+                    sharing.ended_away(*job);
+                }
+            },
+            BackendEvent::Output { .. }
+            | BackendEvent::Restarted { .. }
+            | BackendEvent::Discarded { .. }
+            | BackendEvent::Fact(_)
+            | BackendEvent::Lost(_) => {}
+        }
+        Some(event)
+    }
+}
+
+impl<L: Backend> Backend for BrokerBackend<L> {
+    fn slots(&self) -> u32 {
+        let slots = u32::try_from(self.dispatch.slots()).unwrap_or(u32::MAX);
+        slots.max(self.local.slots())
+    }
+
+    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+        match &job.placement {
+            Placement::Here => self.run_here(id, job, rank),
+            Placement::Anywhere(inputs) => match &mut self.sharing {
+                Some(sharing) => sharing.submit(id, job, rank),
+                None => {
+                    let inputs = Arc::clone(inputs);
+                    self.send_away(id, job, rank, &inputs);
+                }
+            },
+        }
+    }
+
+    fn stop(&mut self, id: JobId, how: Stop) {
+        let waited = match &mut self.sharing {
+            Some(sharing) => sharing.cancel(id),
+            None => false,
+        };
+        if waited {
+            self.events.push_back(remote::cancelled(id));
+        } else if self.local_jobs.contains(&id) {
+            self.local.stop(id, how);
+        } else {
+            self.dispatch.stop(id, how);
+        }
+    }
+
+    fn files_changed(&mut self) {
+        self.local.files_changed();
+        self.dispatch.files_changed();
+    }
+
+    fn hold(&mut self) {
+        self.local.hold();
+        self.dispatch.hold(true);
+    }
+
+    fn release(&mut self) {
+        self.local.release();
+        self.dispatch.hold(false);
+    }
+
+    /// What runs elsewhere goes on: other machines' clocks are not this one's to stop.
+    fn suspend(&mut self) {
+        self.local.suspend();
+        self.dispatch.hold(true);
+    }
+
+    fn resume(&mut self) {
+        self.local.resume();
+        self.dispatch.hold(false);
+    }
+
+    async fn next(&mut self) -> BackendEvent {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return event;
+            }
+            match self.dispatch.pop() {
+                Some(Happening::Event(BackendEvent::Lost(lost))) => {
+                    let help = lost.help.unwrap_or_default();
+                    let help = format!("{help}; without `--broker` the tests run on this machine");
+                    let help = Some(help);
+                    return BackendEvent::Lost(BackendLost { help, ..lost });
+                }
+                Some(Happening::Event(event)) => match self.pass_on(event) {
+                    Some(event) => return event,
+                    None => continue,
+                },
+                Some(Happening::Unportable { jobs, why }) => {
+                    self.stay(jobs, &why);
+                    continue;
+                }
+                None => {}
+            }
+            if self.dispatch.is_lost() {
+                return std::future::pending().await;
+            }
+            self.share();
+            tokio::select! {
+                biased;
+                () = self.dispatch.step() => {}
+                event = self.local.next() => {
+                    if let BackendEvent::Finished { job, .. } = &event {
+                        self.local_jobs.remove(job);
+                        if let Some(sharing) = &mut self.sharing {
+                            sharing.ended_here(*job);
+                        }
+                    }
+                    return event;
+                }
+            }
+        }
+    }
+
+    async fn close(self) {
+        futures_util::future::join(self.local.close(), self.dispatch.close()).await;
+    }
+}

@@ -1,0 +1,299 @@
+//! Clients and their jobs: submitted, cancelled, remembered when they are over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::leases::Wish;
+use super::{
+    Book, Cancelled, ClientId, Demand, Fence, Gate, Inputs, InputsId, JobKey, Kind, Lease, Moment,
+    Refused, Submitted,
+};
+use maelstrom_model::backend::JobId;
+use maelstrom_model::ids::WorkerId;
+use maelstrom_model::priority::Turn;
+
+#[derive(Debug)]
+pub(super) struct Client {
+    presence: Presence,
+    pub(super) jobs: BTreeMap<JobId, Job>,
+    /// The numbers of those that are over.
+    over: BTreeSet<JobId>,
+}
+
+/// Whether a client is there to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Here,
+    /// Only its leases are still to end.
+    Left,
+}
+
+/// What was submitted. There may be a million of these: no field without need. Where a job is, its
+/// lease and its mishaps say; whatever has neither is queued.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Job {
+    pub(super) turn: Turn,
+    pub(super) since: Moment,
+    pub(super) kind: Kind,
+}
+
+/// What went wrong with a job so far. Most have nothing of the kind.
+#[derive(Debug, Default)]
+pub(super) struct Mishaps {
+    /// Attempts that were lost, in order.
+    pub(super) lost: Vec<(WorkerId, Fence)>,
+    /// How often it was handed back for nothing.
+    pub(super) returns: u32,
+    /// When it waits in the queue again; `None` unless it is delayed.
+    pub(super) due: Option<Moment>,
+    /// Until when it insists on a worker that has not failed it.
+    pub(super) patient_until: Moment,
+}
+
+impl Mishaps {
+    pub(super) fn has_failed_on(&self, worker: WorkerId) -> bool {
+        self.lost.iter().any(|(failed, _)| *failed == worker)
+    }
+}
+
+impl Client {
+    pub(super) fn is_here(&self) -> bool {
+        self.presence == Presence::Here
+    }
+}
+
+impl Book {
+    /// A client is there, for the first time or again. Its weight counts from here on; 0 counts as
+    /// 1. One that has left stays gone as long as anything of it still runs.
+    pub fn client_joined(&mut self, client: ClientId, weight: u32) {
+        self.client_shares(client, weight, 1);
+    }
+
+    /// The same of a run that shares what one client has with others: its weight counts among theirs,
+    /// which with its own come to so much. However many runs a client has, together they get no more
+    /// than another's one.
+    pub fn client_shares(&mut self, client: ClientId, weight: u32, among: u32) {
+        let entry = self.clients.entry(client).or_insert_with(|| Client {
+            presence: Presence::Here,
+            jobs: BTreeMap::new(),
+            over: BTreeSet::new(),
+        });
+        if entry.is_here() {
+            self.queue.client_joined(client, weight, among);
+        }
+    }
+
+    /// Whether the client's jobs may start. At first they may.
+    pub fn client_gate(&mut self, client: ClientId, gate: Gate) {
+        self.queue.client_gate(client, gate);
+    }
+
+    /// A client is gone for good. Its jobs that wait go with it; these leases are to be stopped, and
+    /// keep their places until their workers say that they are over.
+    pub fn client_left(&mut self, client: ClientId) -> Vec<Lease> {
+        self.queue.client_left(client);
+        let Some(entry) = self.clients.get_mut(&client) else {
+            return Vec::new();
+        };
+        entry.presence = Presence::Left;
+        entry.over.clear();
+        let before = entry.jobs.len();
+        let leases = &self.leases;
+        let is_leased = |key: &JobKey| leases.contains_key(key);
+        entry
+            .jobs
+            .retain(|job, _| is_leased(&JobKey { client, job: *job }));
+        let first = JobKey {
+            client,
+            job: JobId(0),
+        };
+        let of_client = self.mishaps.range(first..).map(|(key, _)| *key);
+        let of_client = of_client.take_while(|key| key.client == client);
+        let waiting: Vec<JobKey> = of_client.filter(|key| !is_leased(key)).collect();
+        for key in waiting {
+            let mishaps = self.mishaps.remove(&key);
+            if let Some(due) = mishaps.and_then(|mishaps| mishaps.due) {
+                self.delayed.remove(&(due, key));
+            }
+        }
+        let left: Vec<JobId> = entry.jobs.keys().copied().collect();
+        let gone = before - left.len();
+        self.unfinished -= gone;
+        self.counters.dropped += gone as u64;
+        if left.is_empty() {
+            self.clients.remove(&client);
+        }
+        let keys = left.into_iter().map(|job| JobKey { client, job });
+        keys.filter_map(|key| self.wish(key, Wish::Abandoned))
+            .collect()
+    }
+
+    /// Takes a job. Submitting it again changes nothing.
+    pub fn submit(
+        &mut self,
+        key: JobKey,
+        demand: Demand,
+        now: Moment,
+    ) -> Result<Submitted, Refused> {
+        let limits = self.limits;
+        let kinds = self.queue.kinds_beside(key.client, demand.kind);
+        let client = self.clients.get_mut(&key.client);
+        let client = client
+            .filter(|client| client.is_here())
+            .ok_or(Refused::UnknownClient)?;
+        if client.jobs.contains_key(&key.job) {
+            return Ok(Submitted::Known);
+        }
+        if client.over.contains(&key.job) {
+            return Ok(Submitted::Over);
+        }
+        if client.jobs.len() >= limits.jobs_per_client_max {
+            let limit = limits.jobs_per_client_max;
+            return Err(Refused::ClientFull { limit });
+        }
+        if kinds >= limits.kinds_per_client_max {
+            let limit = limits.kinds_per_client_max;
+            return Err(Refused::TooManyKinds { limit });
+        }
+        if self.unfinished >= limits.jobs_max && client.jobs.len() >= limits.jobs_guaranteed {
+            let limit = limits.jobs_max;
+            return Err(Refused::BookFull { limit });
+        }
+        let job = Job {
+            turn: Turn::new(demand.rank, self.arrivals),
+            since: now,
+            kind: demand.kind,
+        };
+        self.arrivals += 1;
+        self.unfinished += 1;
+        self.counters.submitted += 1;
+        self.queue.push(key, job.kind, job.turn);
+        client.jobs.insert(key.job, job);
+        Ok(Submitted::New)
+    }
+
+    /// A job's outcome is known from before the start: it must not run again.
+    pub fn remember_over(&mut self, key: JobKey) {
+        if self.job(key).is_none() {
+            self.remember(key);
+        }
+    }
+
+    /// The client has this job's outcome for good and will not submit it again: it needs not be
+    /// remembered.
+    pub fn forget_over(&mut self, key: JobKey) {
+        if let Some(client) = self.clients.get_mut(&key.client) {
+            client.over.remove(&key.job);
+        }
+    }
+
+    /// Stops a job that is not over. Doing so twice is fine.
+    pub fn cancel(&mut self, key: JobKey) -> Cancelled {
+        let client = self.clients.get(&key.client);
+        if !client.is_some_and(Client::is_here) {
+            return Cancelled::Unknown;
+        }
+        if let Some(lease) = self.wish(key, Wish::Cancelled) {
+            return Cancelled::Leased(lease);
+        }
+        if self.job(key).is_none() {
+            return Cancelled::Unknown;
+        }
+        self.unqueue(key);
+        self.over(key);
+        self.counters.cancelled += 1;
+        Cancelled::Queued
+    }
+
+    /// Whether the broker has these inputs. Until this is said for the first time it has not.
+    pub fn inputs(&mut self, inputs: InputsId, state: Inputs) {
+        self.queue.set_inputs(inputs, state);
+    }
+
+    /// These inputs are over: no job will name them again.
+    pub fn inputs_retired(&mut self, inputs: InputsId) {
+        self.queue.set_inputs(inputs, Inputs::Missing);
+        for worker in self.queue.forget_holders(inputs) {
+            if let Some(worker) = self.workers.get_mut(&worker) {
+                worker.inputs.remove(&inputs);
+            }
+        }
+    }
+
+    /// What a job needs, if it is not over.
+    pub fn inputs_of(&self, key: JobKey) -> Option<InputsId> {
+        self.job(key).map(|job| job.kind.inputs)
+    }
+
+    pub(super) fn job(&self, key: JobKey) -> Option<&Job> {
+        self.clients.get(&key.client)?.jobs.get(&key.job)
+    }
+
+    pub(super) fn mishaps_of(&self, key: JobKey) -> Option<&Mishaps> {
+        self.mishaps.get(&key)
+    }
+
+    /// How many attempts at a job were lost.
+    pub(super) fn lost(&self, key: JobKey) -> u32 {
+        let lost = self.mishaps_of(key).map_or(0, |mishaps| mishaps.lost.len());
+        u32::try_from(lost).unwrap_or(u32::MAX)
+    }
+
+    /// Puts a job that is nowhere into the queue.
+    pub(super) fn enqueue(&mut self, key: JobKey) {
+        if let Some(mishaps) = self.mishaps.get_mut(&key) {
+            mishaps.due = None;
+        }
+        if let Some(&Job { kind, turn, .. }) = self.job(key) {
+            self.queue.push(key, kind, turn);
+        }
+    }
+
+    /// Puts a job that is nowhere aside for a time.
+    pub(super) fn delay(&mut self, key: JobKey, due: Moment) {
+        self.mishaps.entry(key).or_default().due = Some(due);
+        self.delayed.insert((due, key));
+    }
+
+    /// Takes a job that has no lease out of where it waits.
+    pub(super) fn unqueue(&mut self, key: JobKey) {
+        let mishaps = self.mishaps.get_mut(&key);
+        match mishaps.and_then(|mishaps| mishaps.due.take()) {
+            Some(due) => {
+                self.delayed.remove(&(due, key));
+            }
+            None => {
+                if let Some(&Job { kind, turn, .. }) = self.job(key) {
+                    self.queue.remove(key.client, kind, turn);
+                }
+            }
+        }
+    }
+
+    /// A job that is in no queue and has no lease is over.
+    pub(super) fn over(&mut self, key: JobKey) {
+        let Some(client) = self.clients.get_mut(&key.client) else {
+            return;
+        };
+        if client.jobs.remove(&key.job).is_some() {
+            self.unfinished -= 1;
+        }
+        self.mishaps.remove(&key);
+        match client.presence {
+            Presence::Here => self.remember(key),
+            Presence::Left if client.jobs.is_empty() => {
+                self.clients.remove(&key.client);
+            }
+            Presence::Left => {}
+        }
+    }
+
+    fn remember(&mut self, key: JobKey) {
+        let Some(client) = self.clients.get_mut(&key.client) else {
+            return;
+        };
+        client.over.insert(key.job);
+        while client.over.len() > self.limits.over_per_client_max {
+            client.over.pop_first();
+        }
+    }
+}

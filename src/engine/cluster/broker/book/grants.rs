@@ -1,0 +1,106 @@
+//! The next decisions: which job, and which worker.
+//!
+//! The job is the queue's front. The worker is one with a free slot if there is one, that holds the
+//! inputs if such a one is found among a few, and the emptiest of those. A job that has lost an
+//! attempt goes to a worker that has not failed it; while there is one that is busy, it waits for
+//! it, for a time.
+
+use std::collections::BTreeSet;
+
+use super::clients::Mishaps;
+use super::queue::{Front, Load, PoolKey};
+use super::{Book, Fence, Grant, InputsId, Lease, Moment};
+use maelstrom_model::ids::WorkerId;
+
+/// Where a job goes.
+enum Placement {
+    On(WorkerId),
+    /// Nowhere now: only workers that have failed it have room, and another could have some soon.
+    Later(Moment),
+}
+
+impl Book {
+    /// Decides who gets what, until nothing can start or `max` leases were given. Each is in the
+    /// book now and must be sent.
+    pub fn grants(&mut self, now: Moment, max: usize) -> Vec<Grant> {
+        let mut grants = Vec::new();
+        while grants.len() < max
+            && let Some(front) = self.queue.front()
+        {
+            match self.place(&front, now) {
+                Some(Placement::On(worker)) => grants.push(self.grant(&front, worker)),
+                Some(Placement::Later(due)) => {
+                    self.queue
+                        .remove(front.key().client, front.kind, front.turn);
+                    self.delay(front.key(), due);
+                }
+                None => break,
+            }
+        }
+        grants
+    }
+
+    fn grant(&mut self, front: &Front, worker: WorkerId) -> Grant {
+        let fence = self.next_fence;
+        self.next_fence = Fence(fence.0.saturating_add(1));
+        self.queue.serve(front);
+        let lease = Lease {
+            key: front.key(),
+            worker,
+            fence,
+        };
+        self.lease(lease, front.kind, None);
+        self.counters.granted += 1;
+        Grant {
+            lease,
+            attempt: self.lost(lease.key).saturating_add(1),
+        }
+    }
+
+    fn place(&self, front: &Front, now: Moment) -> Option<Placement> {
+        let pool = self.queue.pool(PoolKey::from(front.kind))?;
+        let mishaps = self.mishaps_of(front.key());
+        let Some(mishaps) = mishaps.filter(|mishaps| !mishaps.lost.is_empty()) else {
+            return self.choose(front, None).map(Placement::On);
+        };
+        if let Some(worker) = self.choose(front, Some(mishaps)) {
+            return Some(Placement::On(worker));
+        }
+        let failed: BTreeSet<WorkerId> = mishaps.lost.iter().map(|(worker, _)| *worker).collect();
+        let failed = failed.iter().filter(|id| pool.serving.contains_key(id));
+        if pool.serving.len() > failed.count() && now < mishaps.patient_until {
+            let look_again = now.plus_ms(self.limits.look_again_ms.max(1));
+            return Some(Placement::Later(look_again.min(mishaps.patient_until)));
+        }
+        self.choose(front, None).map(Placement::On)
+    }
+
+    /// The best of the workers that have room, but for those that have failed the job.
+    fn choose(&self, front: &Front, mishaps: Option<&Mishaps>) -> Option<WorkerId> {
+        let key = PoolKey::from(front.kind);
+        let pool = self.queue.pool(key)?;
+        let may = |id: &WorkerId| mishaps.is_none_or(|mishaps| !mishaps.has_failed_on(*id));
+        let emptiest = pool.available.iter();
+        let mut emptiest = emptiest.filter(|(load, id)| pool.takes(*load) && may(id));
+        let &(least, first) = emptiest.next()?;
+        let probes = self.limits.placement_probes;
+        let alike = |load: Load| load.has_free_slot() == least.has_free_slot();
+        let near = emptiest.take(probes).take_while(|(load, _)| alike(*load));
+        let mut near = std::iter::once(first).chain(near.map(|(_, id)| *id));
+        if let Some(holder) = near.find(|id| self.holds(*id, front.kind.inputs)) {
+            return Some(holder);
+        }
+        let holders = self.queue.holders(front.kind.inputs).take(probes);
+        let able = holders.filter(may).filter_map(|id| {
+            let worker = self.workers.get(&id)?;
+            let load = worker.load().filter(|load| alike(*load))?;
+            worker.offers(key).then_some((load, id))
+        });
+        Some(able.min().map_or(first, |(_, id)| id))
+    }
+
+    fn holds(&self, worker: WorkerId, inputs: InputsId) -> bool {
+        let worker = self.workers.get(&worker);
+        worker.is_some_and(|worker| worker.inputs.contains(&inputs))
+    }
+}

@@ -1,0 +1,113 @@
+//! Workers that come back, after their connection broke or the broker began anew, with leases that
+//! went on meanwhile.
+
+use super::leases::{Cause, Wish};
+use super::workers::cap;
+use super::{Book, Fence, JobKey, Kind, Lease, Moment, Offer, Resumed};
+use maelstrom_model::ids::WorkerId;
+
+impl Book {
+    /// A worker's process is there again, or is new here but not new (the broker was restarted), and
+    /// names what it holds: all leases whose end it has not seen settled.
+    ///
+    /// What it holds rightly goes on. So does a job that waits: its lease had expired here, or is
+    /// from before the restart. The rest is to be stopped. What it should hold and does not waits
+    /// again, at no cost if it was never started, since the lease may never have arrived.
+    pub fn worker_resumed(
+        &mut self,
+        worker: WorkerId,
+        offer: Offer,
+        held: &[(JobKey, Fence)],
+        now: Moment,
+    ) -> Resumed {
+        self.enter(worker, offer, now);
+        let mut resumed = Resumed::default();
+        let mut held: Vec<(JobKey, Fence)> = held.to_vec();
+        // Of two attempts at one job the later one is kept.
+        held.sort_unstable_by_key(|(key, fence)| (std::cmp::Reverse(*fence), *key));
+        held.dedup();
+        self.drop_unheld(worker, &held, now, &mut resumed);
+        self.drop_excess(worker, now, &mut resumed);
+        for (key, fence) in held {
+            let lease = Lease { key, worker, fence };
+            if resumed.stop.contains(&lease) {
+                continue;
+            }
+            let state = self.leases.get(&key);
+            let state = state.map(|state| (state.of(key) == lease, state.wish));
+            match state {
+                Some((true, Wish::Wanted)) => resumed.keep.push(lease),
+                Some((true, Wish::Cancelled | Wish::Abandoned)) => resumed.cancel.push(lease),
+                Some((false, _)) => resumed.stop.push(lease),
+                None => match self.adoptable(lease) {
+                    Some(kind) => {
+                        self.unqueue(key);
+                        self.lease(lease, kind, Some(now));
+                        self.counters.adopted += 1;
+                        resumed.keep.push(lease);
+                    }
+                    None => resumed.stop.push(lease),
+                },
+            }
+        }
+        resumed
+    }
+
+    /// What the worker has here but did not name.
+    fn drop_unheld(
+        &mut self,
+        worker: WorkerId,
+        held: &[(JobKey, Fence)],
+        now: Moment,
+        resumed: &mut Resumed,
+    ) {
+        for lease in self.leases_of(worker) {
+            let sought = (std::cmp::Reverse(lease.fence), lease.key);
+            let found = held
+                .binary_search_by_key(&sought, |(key, fence)| (std::cmp::Reverse(*fence), *key));
+            if found.is_err() {
+                let event = self.lose_event(lease, self.cause(lease.key), now);
+                resumed.events.push(event);
+            }
+        }
+    }
+
+    /// What is more than its slots allow, if it came back with fewer.
+    fn drop_excess(&mut self, worker: WorkerId, now: Moment, resumed: &mut Resumed) {
+        let room = self.room(worker);
+        for lease in self.leases_of(worker).into_iter().skip(room) {
+            let event = self.lose_event(lease, self.cause(lease.key), now);
+            resumed.events.push(event);
+            resumed.stop.push(lease);
+        }
+    }
+
+    /// Why a lease that its worker lacks is lost.
+    fn cause(&self, key: JobKey) -> Cause {
+        match self.leases.get(&key).and_then(|lease| lease.started) {
+            Some(_) => Cause::Vanished,
+            None => Cause::Unstarted,
+        }
+    }
+
+    /// The most leases that a worker may have.
+    fn room(&self, worker: WorkerId) -> usize {
+        let slots = self.workers.get(&worker).map(|state| state.offer.slots);
+        slots.map_or(0, |slots| cap(&self.limits, slots) as usize)
+    }
+
+    /// Of a job that has no lease: its kind, if this one can be put into the book. The job waits, the
+    /// worker had it and has room for it. Which fences were whose before the start is not known, so
+    /// of those each is believed once.
+    fn adoptable(&self, lease: Lease) -> Option<Kind> {
+        let job = self.job(lease.key)?;
+        let was_given = match lease.fence < self.first_fence {
+            true => !self.old_fences.contains(&lease.fence),
+            false => self
+                .mishaps_of(lease.key)
+                .is_some_and(|mishaps| mishaps.lost.contains(&(lease.worker, lease.fence))),
+        };
+        let holds = self.workers.get(&lease.worker)?.leases.len();
+        (was_given && holds < self.room(lease.worker)).then_some(job.kind)
+    }
+}

@@ -1,0 +1,243 @@
+//! Figures for metrics and for people.
+
+use std::collections::BTreeMap;
+
+use super::leases::Cause;
+use super::queue::PoolKey;
+use super::workers::{Intake, Presence};
+use super::{Architecture, Book, ClientId, Gate, JobKey, KitId, Moment};
+use maelstrom_model::ids::WorkerId;
+
+/// The whole book at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// By what jobs need of workers.
+    pub pools: Vec<PoolStatus>,
+    /// Everybody who is known.
+    pub workers: Vec<WorkerStatus>,
+    /// Everybody who has not left, or of whom something still runs.
+    pub clients: Vec<ClientStatus>,
+    /// Jobs in the queue.
+    pub queued: usize,
+    /// Jobs that wait for a time after a lost attempt.
+    pub delayed: usize,
+    /// Jobs that workers hold.
+    pub leased: usize,
+    /// How long the oldest of the queued and delayed jobs has been here.
+    pub oldest_ms: Option<u64>,
+    /// Slots of workers that take leases.
+    pub slots: u64,
+    /// Slots, of all workers, that have a lease.
+    pub busy: u64,
+    /// What happened since the start.
+    pub counters: Counters,
+}
+
+/// Jobs that need the same of workers, and the workers that have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// For which workers.
+    pub architecture: Architecture,
+    /// What these must have, if anything.
+    pub kit: Option<KitId>,
+    /// Jobs in the queue.
+    pub queued: usize,
+    /// Those of them that would start if a slot were free: inputs there, client not held.
+    pub ready: usize,
+    /// Slots of the workers that take leases.
+    pub slots: u64,
+}
+
+/// A worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerStatus {
+    /// Which.
+    pub worker: WorkerId,
+    /// What it is for.
+    pub architecture: Architecture,
+    /// How many jobs it runs at a time.
+    pub slots: u32,
+    /// How many it holds, those it has fetched ahead included.
+    pub leases: usize,
+    /// Whether it gets more.
+    pub state: WorkerState,
+}
+
+/// Whether a worker gets leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerState {
+    /// It does.
+    Serving,
+    /// It asked for none, or was told to end.
+    Draining,
+    /// It is connected but says nothing.
+    Silent,
+    /// Its connection is gone; it may come back.
+    Gone,
+}
+
+/// A client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientStatus {
+    /// Which.
+    pub client: ClientId,
+    /// Its jobs that wait, queued or delayed.
+    pub waiting: usize,
+    /// Its jobs that workers hold.
+    pub leased: usize,
+    /// Its gate and weight; `None` when it has left.
+    pub access: Option<(Gate, u32)>,
+}
+
+/// What happened since the start. `submitted` is always the sum of the jobs that wait, those that
+/// are leased, `reported`, `cancelled`, `given_up` and `dropped`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Jobs taken.
+    pub submitted: u64,
+    /// Leases given.
+    pub granted: u64,
+    /// Jobs whose outcome a worker reported.
+    pub reported: u64,
+    /// Jobs cancelled before a worker had them, or with the worker that had them lost.
+    pub cancelled: u64,
+    /// Jobs that were tried as often as they may.
+    pub given_up: u64,
+    /// Jobs whose client left.
+    pub dropped: u64,
+    /// Leases lost because nothing was heard of the worker.
+    pub expired: u64,
+    /// Leases lost because the worker could not run the job.
+    pub failed: u64,
+    /// Leases lost because the worker began anew, or came back without them.
+    pub vanished: u64,
+    /// Leases handed back unstarted, or that never arrived.
+    pub unstarted: u64,
+    /// Leases that workers brought along and that count again.
+    pub adopted: u64,
+    /// Reports that were dropped because their lease was over.
+    pub stale: u64,
+    /// Times that a worker claimed more credit than it may have.
+    pub capped: u64,
+}
+
+impl Counters {
+    pub(super) fn count(&mut self, cause: Cause) {
+        match cause {
+            Cause::Expired => self.expired += 1,
+            Cause::Failed => self.failed += 1,
+            Cause::Vanished => self.vanished += 1,
+            Cause::Unstarted => self.unstarted += 1,
+        }
+    }
+}
+
+impl Book {
+    /// The whole book at a glance. Takes a step for each job, so ask once in a second, not for each
+    /// event; [`Book::counters`] costs nothing.
+    pub fn status(&self, now: Moment) -> Status {
+        let clients: Vec<ClientStatus> = self.client_statuses();
+        let workers: Vec<WorkerStatus> = self.worker_statuses();
+        let all: usize = clients.iter().map(|client| client.waiting).sum();
+        let oldest = self.oldest_waiting();
+        let serving = |worker: &&WorkerStatus| worker.state == WorkerState::Serving;
+        let busy = |worker: &WorkerStatus| (worker.leases as u64).min(worker.slots.into());
+        Status {
+            pools: self.pool_statuses(),
+            queued: all - self.delayed.len(),
+            delayed: self.delayed.len(),
+            leased: self.leases.len(),
+            oldest_ms: oldest.map(|since| now.ms_since(since)),
+            slots: workers
+                .iter()
+                .filter(serving)
+                .map(|w| u64::from(w.slots))
+                .sum(),
+            busy: workers.iter().map(busy).sum(),
+            workers,
+            clients,
+            counters: self.counters,
+        }
+    }
+
+    /// What happened since the start.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn pool_statuses(&self) -> Vec<PoolStatus> {
+        let mut queued: BTreeMap<PoolKey, usize> = BTreeMap::new();
+        for (kind, jobs) in self.queue.waiting() {
+            *queued.entry(PoolKey::from(kind)).or_default() += jobs;
+        }
+        let mut pools: BTreeMap<PoolKey, (usize, u64)> = self.queue.pools().collect();
+        for key in queued.keys() {
+            pools.entry(*key).or_default();
+        }
+        let pools = pools.into_iter();
+        pools
+            .map(|(key, (ready, slots))| PoolStatus {
+                architecture: key.architecture,
+                kit: key.kit,
+                queued: queued.get(&key).copied().unwrap_or(0),
+                ready,
+                slots,
+            })
+            .collect()
+    }
+
+    fn worker_statuses(&self) -> Vec<WorkerStatus> {
+        let workers = self.workers.iter();
+        workers
+            .map(|(id, worker)| WorkerStatus {
+                worker: *id,
+                architecture: worker.offer.architecture,
+                slots: worker.offer.slots,
+                leases: worker.leases.len(),
+                state: match (worker.presence, worker.intake) {
+                    (Presence::Here, Intake::Open) => WorkerState::Serving,
+                    (Presence::Here, Intake::Draining) => WorkerState::Draining,
+                    (Presence::Silent, _) => WorkerState::Silent,
+                    (Presence::Gone, _) => WorkerState::Gone,
+                },
+            })
+            .collect()
+    }
+
+    fn client_statuses(&self) -> Vec<ClientStatus> {
+        let mut leased: BTreeMap<ClientId, usize> = BTreeMap::new();
+        for key in self.leases.keys() {
+            *leased.entry(key.client).or_default() += 1;
+        }
+        let clients = self.clients.iter();
+        clients
+            .map(|(id, client)| {
+                let leased = leased.get(id).copied().unwrap_or(0);
+                ClientStatus {
+                    client: *id,
+                    waiting: client.jobs.len() - leased,
+                    leased,
+                    access: self.queue.gate(*id),
+                }
+            })
+            .collect()
+    }
+
+    /// When the job was submitted that waits the longest.
+    fn oldest_waiting(&self) -> Option<Moment> {
+        let mut leased = self.leases.keys().peekable();
+        let clients = self.clients.iter();
+        let jobs = clients.flat_map(|(client, state)| {
+            state.jobs.iter().map(|(job, state)| {
+                let key = JobKey {
+                    client: *client,
+                    job: *job,
+                };
+                (key, state.since)
+            })
+        });
+        // Both go up, and every lease has its job.
+        let waiting = jobs.filter(|(key, _)| leased.next_if(|other| *other == key).is_none());
+        waiting.map(|(_, since)| since).min()
+    }
+}

@@ -1,0 +1,368 @@
+//! What the lease book is told and what it answers: plain values, no behaviour.
+
+use std::fmt;
+
+use maelstrom_model::backend::JobId;
+use maelstrom_model::ids::WorkerId;
+use maelstrom_model::priority::Rank;
+
+/// A point in time: milliseconds of the broker's own monotonic clock, which begins anew with each
+/// start of the broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// So much later, or the end of time.
+    pub fn plus_ms(self, ms: u64) -> Moment {
+        Moment(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds since then; 0 if that is yet to come.
+    pub fn ms_since(self, earlier: Moment) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// One run of one client. It stays through reconnects, and is never given to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(pub u64);
+
+/// A job in the whole cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobKey {
+    /// Whose.
+    pub client: ClientId,
+    /// The client's own number of it.
+    pub job: JobId,
+}
+
+/// The fencing token of one attempt at a job. Counts up and is never given twice, nor after a
+/// restart of the broker: see [`Book::new`](super::Book::new).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fence(pub u64);
+
+/// What jobs with the same inputs have in common: a container template. Numbered by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InputsId(pub u32);
+
+/// A toolbox of the host that a worker must have. Numbered by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KitId(pub u32);
+
+/// For which processors programs are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Architecture {
+    /// Intel's and AMD's, 64 bits.
+    X86_64,
+    /// ARM's, 64 bits.
+    Aarch64,
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Architecture::X86_64 => "x86_64",
+            Architecture::Aarch64 => "aarch64",
+        })
+    }
+}
+
+impl Architecture {
+    /// By the name that Rust has for it (`std::env::consts::ARCH`).
+    pub fn from_rust_name(name: &str) -> Option<Architecture> {
+        match name {
+            "x86_64" => Some(Architecture::X86_64),
+            "aarch64" => Some(Architecture::Aarch64),
+            _ => None,
+        }
+    }
+}
+
+/// Jobs of one kind can run at the same places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Kind {
+    /// For which workers.
+    pub architecture: Architecture,
+    /// What these must have, if anything.
+    pub kit: Option<KitId>,
+    /// What is fetched before it runs.
+    pub inputs: InputsId,
+}
+
+/// What a job asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Its place among the jobs of its client.
+    pub rank: Rank,
+    /// Where it can run.
+    pub kind: Kind,
+}
+
+/// What a worker has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// How many jobs it runs at a time. At most
+    /// [`Limits::slots_per_worker_max`](super::Limits::slots_per_worker_max) count.
+    pub slots: u32,
+    /// What it can execute.
+    pub architecture: Architecture,
+}
+
+/// Whether the jobs of a client may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// They may.
+    Open,
+    /// None until it is open again. Those that run go on.
+    Held,
+}
+
+/// Whether the broker has all of the inputs of a kind of jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inputs {
+    /// It has.
+    Ready,
+    /// Something is yet to be uploaded: the jobs wait without being in anybody's way.
+    Missing,
+}
+
+/// Whether a worker has a toolbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HasKit {
+    /// It has.
+    Yes,
+    /// It has not, or not any more.
+    No,
+}
+
+/// What came of a worker's toolbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It counts, or it is no news.
+    Taken,
+    /// The worker has as many as count: jobs for it do not go to this worker.
+    TooMany {
+        /// How many count.
+        limit: usize,
+    },
+}
+
+/// Whether a worker has the inputs of a kind of jobs in its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// It has.
+    Yes,
+    /// It has thrown them away.
+    No,
+}
+
+/// A job given to a worker, until its outcome is reported, it is handed back, or the worker is
+/// given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Which job.
+    pub key: JobKey,
+    /// To whom.
+    pub worker: WorkerId,
+    /// The attempt's token.
+    pub fence: Fence,
+}
+
+/// A decision: this job to this worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// What to send.
+    pub lease: Lease,
+    /// 1 for the first.
+    pub attempt: u32,
+}
+
+/// What became of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// The job waits now.
+    New,
+    /// It is queued or leased already; nothing has changed.
+    Known,
+    /// It is over and its outcome was reported; it does not run again.
+    Over,
+}
+
+/// Why a submission was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// [`Book::client_joined`](super::Book::client_joined) was not called, or the client has left.
+    #[error("the run is not known here, or is over")]
+    UnknownClient,
+    /// [`Limits::jobs_per_client_max`](super::Limits::jobs_per_client_max).
+    #[error("the run has {limit} unfinished jobs, which is the most that one run may have")]
+    ClientFull {
+        /// The limit.
+        limit: usize,
+    },
+    /// [`Limits::kinds_per_client_max`](super::Limits::kinds_per_client_max).
+    #[error("the run's queued jobs have {limit} kinds of container, which is the most for one run")]
+    TooManyKinds {
+        /// The limit.
+        limit: usize,
+    },
+    /// [`Limits::jobs_max`](super::Limits::jobs_max).
+    #[error("the broker has {limit} unfinished jobs, which is the most it takes")]
+    BookFull {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// What became of a cancellation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// The job waited and is gone. Report it now.
+    Queued,
+    /// The worker must be told to stop it. [`Book::finished`](super::Book::finished) acknowledges,
+    /// or [`Event::Cancelled`] if the worker is lost first.
+    Leased(Lease),
+    /// No such job, or not any more.
+    Unknown,
+}
+
+/// Whether a lease is what its holder thinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It holds.
+    Current,
+    /// It was cancelled: the worker is to stop it, and then to report.
+    Cancelled,
+    /// It is over: the job is finished, or waits again, or another has it. The worker is to stop it,
+    /// and what it says of it is dropped.
+    Stale,
+}
+
+/// How an attempt ended, as its worker says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// The job has an outcome, good or bad.
+    Done,
+    /// The worker could not run the job, or not follow it to its end.
+    InfrastructureFailure,
+}
+
+/// What to do with the report of an attempt's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the job's outcome: tell the client. There is exactly one of these, of
+    /// [`Verdict::GivenUp`], [`Event::GivenUp`], [`Event::Cancelled`] and [`Cancelled::Queued`] for
+    /// each job of a client that has not left.
+    Report,
+    /// Drop it: the lease is not current any more.
+    Stale,
+    /// Drop it: the job's client has left. The slot is free again.
+    Abandoned,
+    /// It failed for reasons of its own and will be tried again.
+    Retry(Retry),
+    /// It failed for reasons of its own as often as it may: tell the client.
+    GivenUp {
+        /// Who tried, in order. One that tried twice is there twice.
+        workers: Vec<WorkerId>,
+    },
+}
+
+/// A job waits again after an attempt was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// How many attempts were lost so far.
+    pub lost: u32,
+    /// Not before this.
+    pub not_before: Moment,
+}
+
+/// What [`Book::returned`](super::Book::returned) made of a job that was handed back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// It waits again.
+    Queued,
+    /// It was cancelled meanwhile, so this is its end: report it.
+    Cancelled,
+    /// Its client has left; nobody to tell.
+    Abandoned,
+    /// It was handed back so often that each time counts as a lost attempt. It waits again.
+    Retry(Retry),
+    /// That was the last attempt it had: tell the client.
+    GivenUp {
+        /// Who tried, in order.
+        workers: Vec<WorkerId>,
+    },
+    /// The lease was not current.
+    Stale,
+}
+
+/// Something that happened because time went by or a worker was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Nothing was heard for as long as leases live of a worker that is connected. All of its leases
+    /// follow, each with its own event; tell it to stop them. It gets no further one until it is
+    /// heard again.
+    WorkerSilent(WorkerId),
+    /// A worker whose connection was gone for as long as leases live is forgotten. All of its leases
+    /// follow, each with its own event.
+    WorkerForgotten(WorkerId),
+    /// A lease is over without an outcome; its job waits again.
+    Lost {
+        /// What it was.
+        lease: Lease,
+        /// When it is tried again.
+        retry: Retry,
+    },
+    /// A lease is over without an outcome, and the job had no further attempt: report an
+    /// infrastructure error that names the workers.
+    GivenUp {
+        /// The last attempt.
+        lease: Lease,
+        /// Who tried, in order. One that tried twice is there twice.
+        workers: Vec<WorkerId>,
+    },
+    /// A lease is over whose job was cancelled: report it as cancelled.
+    Cancelled {
+        /// What it was.
+        lease: Lease,
+    },
+    /// A lease is over whose client has left; nobody to tell.
+    Abandoned {
+        /// What it was.
+        lease: Lease,
+    },
+}
+
+/// What a worker's credit came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credit {
+    /// As much as it said.
+    Taken,
+    /// It said more than its slots and what it may fetch ahead allow; this much counts.
+    Capped {
+        /// The most leases it gets at a time.
+        leases: u32,
+    },
+    /// No such worker.
+    UnknownWorker,
+}
+
+/// What a worker that came back is to do with the leases it named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resumed {
+    /// Go on with these.
+    pub keep: Vec<Lease>,
+    /// Stop these and report: they were cancelled, and their end is the acknowledgement.
+    pub cancel: Vec<Lease>,
+    /// Stop these and forget them: stale, unknown, or more than the worker may hold.
+    pub stop: Vec<Lease>,
+    /// What became of leases that the worker should hold and does not.
+    pub events: Vec<Event>,
+}
+
+/// In the words of reports.
+impl fmt::Display for JobKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "job {} of run {:016x}", self.job, self.client.0)
+    }
+}

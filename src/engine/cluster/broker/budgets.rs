@@ -1,0 +1,314 @@
+//! Who is told apart from whom, and how much each has of what is limited.
+//!
+//! A client is its credential. Where nobody is asked for one, it is the address it calls from, and all
+//! programs of that address share what one client may have. A worker is its credential at its address,
+//! since many workers may share a credential.
+//!
+//! [`Budgets`] counts what connections and the storage take; what the core keeps it counts itself. Both
+//! refuse by [`Complaints`], which say so in the log, but not for each refusal.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::{Request, Status};
+
+use super::limits::{PerClient, Resource};
+use super::owner;
+use crate::security::roles::{Identity, Role};
+
+/// How often the log says again that a client is at a limit.
+const TOLD_PERIOD: Duration = Duration::from_secs(60);
+
+/// Of so many limits that were reached it is remembered when that was told.
+const TOLD_MAX: usize = 1024;
+
+/// Somebody who is told apart from others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Principal {
+    /// Nobody knows: a run from before the start, whose client is not back.
+    #[default]
+    Unknown,
+    /// Whoever calls from there without a credential.
+    Address(IpAddr),
+    /// Whoever shows this credential.
+    Member(String),
+    /// A worker with this credential, on the machine of this address.
+    Machine(String, Option<IpAddr>),
+}
+
+/// Who made a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose budget it is.
+    pub principal: Principal,
+    /// The credential, as owners of runs are named.
+    pub member: Option<String>,
+}
+
+impl Principal {
+    /// Whoever shows this credential, if any, and calls from there.
+    pub fn of(identity: Option<&Identity>, address: Option<IpAddr>) -> Principal {
+        let address = address.map(network);
+        match (identity, address) {
+            (Some(identity), address) => match identity.role {
+                Role::Worker => Principal::Machine(owner::member(identity), address),
+                _ => Principal::Member(owner::member(identity)),
+            },
+            (None, Some(address)) => Principal::Address(address),
+            (None, None) => Principal::Unknown,
+        }
+    }
+}
+
+/// What is one client's to choose from: of an IPv6 address the half that its network gave it, or it
+/// would be as many clients as it likes.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+impl Caller {
+    /// Of a call that a guard let through.
+    pub fn of<T>(request: &Request<T>) -> Caller {
+        let identity = request.extensions().get::<Identity>();
+        let address = request.remote_addr().map(|address| address.ip());
+        Caller {
+            principal: Principal::of(identity, address),
+            member: identity.map(owner::member),
+        }
+    }
+}
+
+/// A credential's name may hold anything.
+impl fmt::Display for Principal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Principal::Unknown => out.write_str("a client from before the start"),
+            Principal::Address(address) => write!(out, "the address {address}"),
+            Principal::Member(name) => write!(out, "{}", name.escape_debug()),
+            Principal::Machine(name, None) => write!(out, "{}", name.escape_debug()),
+            Principal::Machine(name, Some(address)) => {
+                write!(out, "{} at {address}", name.escape_debug())
+            }
+        }
+    }
+}
+
+/// Refuses what is beyond a limit, and tells the operator now and then.
+#[derive(Debug, Default)]
+pub struct Complaints {
+    told: HashMap<(Principal, Resource), Instant>,
+}
+
+impl Complaints {
+    /// The answer to a client that reached a limit.
+    pub fn refuse(&mut self, who: &Principal, what: Resource, most: u64) -> Status {
+        self.tell(who, what, most);
+        let (unit, help) = (what.unit(), what.help());
+        Status::resource_exhausted(format!(
+            "{who} has {most} {unit}, which is the most for one client: {help}"
+        ))
+    }
+
+    /// Says in the log that a client is at a limit, unless that was said just now.
+    pub fn tell(&mut self, who: &Principal, what: Resource, most: u64) {
+        if self.is_news((who.clone(), what), Instant::now()) {
+            let limit = what.unit();
+            tracing::warn!(client = %who, limit, most, "a client is at a limit, and is refused more");
+        }
+    }
+
+    fn is_news(&mut self, key: (Principal, Resource), now: Instant) -> bool {
+        let is_told = |at: &Instant| now.saturating_duration_since(*at) < TOLD_PERIOD;
+        if self.told.get(&key).is_some_and(is_told) {
+            return false;
+        }
+        if self.told.len() >= TOLD_MAX {
+            self.told.retain(|_, at| is_told(at));
+        }
+        let has_room = self.told.len() < TOLD_MAX;
+        if has_room {
+            self.told.insert(key, now);
+        }
+        has_room
+    }
+}
+
+/// What connections and the storage take.
+#[derive(Clone, Debug, Default)]
+pub struct Budgets {
+    shared: Arc<Mutex<Shared>>,
+    limits: PerClient,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    used: HashMap<(Principal, Resource), u64>,
+    complaints: Complaints,
+}
+
+/// Something of a budget, which is given back when this is dropped.
+#[derive(Debug)]
+pub struct Hold {
+    shared: Arc<Mutex<Shared>>,
+    key: (Principal, Resource),
+    amount: u64,
+}
+
+impl Budgets {
+    /// With these limits.
+    pub fn new(limits: PerClient) -> Budgets {
+        Budgets {
+            shared: Arc::default(),
+            limits,
+        }
+    }
+
+    /// Takes so much, unless that is too much.
+    pub fn take(&self, who: &Principal, what: Resource, amount: u64) -> Result<Hold, Status> {
+        let most = self.limits.most(what);
+        let key = (who.clone(), what);
+        let mut shared = lock(&self.shared);
+        let used = shared.used.get(&key).copied().unwrap_or(0);
+        // What is too large alone is for others to refuse.
+        if used > 0 && used.saturating_add(amount) > most {
+            return Err(shared.complaints.refuse(who, what, most));
+        }
+        shared.used.insert(key.clone(), used.saturating_add(amount));
+        Ok(Hold {
+            shared: Arc::clone(&self.shared),
+            key,
+            amount,
+        })
+    }
+
+    /// How much somebody has.
+    pub fn used(&self, who: &Principal, what: Resource) -> u64 {
+        let key = (who.clone(), what);
+        lock(&self.shared).used.get(&key).copied().unwrap_or(0)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut shared = lock(&self.shared);
+        if let Some(used) = shared.used.get_mut(&self.key) {
+            *used = used.saturating_sub(self.amount);
+            if *used == 0 {
+                shared.used.remove(&self.key);
+            }
+        }
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(role: Role, name: &str) -> Identity {
+        Identity {
+            name: name.to_owned(),
+            role,
+        }
+    }
+
+    #[test]
+    fn who_shares_a_budget_is_one_client() {
+        let at = |text: &str| Some(text.parse().unwrap());
+        let of = Principal::of;
+        let ann = member(Role::Client, "ann");
+        assert_eq!(
+            of(Some(&ann), at("10.0.0.1")),
+            of(Some(&ann), at("10.0.0.2"))
+        );
+        assert_ne!(
+            of(Some(&ann), None),
+            of(Some(&member(Role::Client, "bob")), None)
+        );
+        assert_ne!(
+            of(Some(&ann), None),
+            of(Some(&member(Role::Admin, "ann")), None)
+        );
+        let worker = member(Role::Worker, "far");
+        assert_ne!(
+            of(Some(&worker), at("10.0.0.1")),
+            of(Some(&worker), at("10.0.0.2"))
+        );
+        assert_ne!(of(None, at("10.0.0.1")), of(None, at("10.0.0.2")));
+        assert_eq!(of(None, at("10.0.0.1")), of(None, at("::ffff:10.0.0.1")));
+        assert_eq!(
+            of(None, at("2001:db8::1")),
+            of(None, at("2001:db8::ffff:1"))
+        );
+        assert_ne!(of(None, at("2001:db8::1")), of(None, at("2001:db8:0:1::1")));
+    }
+
+    #[test]
+    fn a_name_forges_no_line() {
+        let name = member(Role::Client, "ann\n2026 ERROR \u{202e}all is lost");
+        let shown = Principal::of(Some(&name), None).to_string();
+        assert!(!shown.contains(['\n', '\u{202e}']), "{shown}");
+    }
+
+    /// Every resource: whoever is at its limit is refused by name and told what to do, and others
+    /// are not.
+    #[tokio::test]
+    async fn a_client_at_a_limit_is_refused_alone() {
+        let (a, b) = (
+            Principal::Member("a".to_owned()),
+            Principal::Member("b".to_owned()),
+        );
+        for what in Resource::all() {
+            let budgets = Budgets::new(PerClient::default().with(what, 2));
+            let first = budgets.take(&a, what, 1).unwrap();
+            let _second = budgets.take(&a, what, 1).unwrap();
+            let refused = budgets.take(&a, what, 1).unwrap_err();
+            assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+            for part in ["a has 2 ", what.unit(), what.help()] {
+                assert!(refused.message().contains(part), "{}", refused.message());
+            }
+            let _others = budgets.take(&b, what, 2).unwrap();
+            drop(first);
+            let _again = budgets.take(&a, what, 1).unwrap();
+            assert_eq!((budgets.used(&a, what), budgets.used(&b, what)), (2, 2));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_leaves_nothing() {
+        let budgets = Budgets::default();
+        for number in 0..10_u8 {
+            let who = Principal::Address(IpAddr::from([10, 0, 0, number]));
+            drop(budgets.take(&who, Resource::Calls, 1).unwrap());
+        }
+        assert!(lock(&budgets.shared).used.is_empty());
+    }
+
+    #[test]
+    fn the_log_is_told_now_and_then_and_not_of_everybody() {
+        let mut complaints = Complaints::default();
+        let began = Instant::now();
+        let of = |number: u32| {
+            let who = Principal::Address(IpAddr::from(number.to_be_bytes()));
+            (who, Resource::Runs)
+        };
+        assert!(complaints.is_news(of(0), began));
+        assert!(!complaints.is_news(of(0), began));
+        let told = (1..5_000)
+            .filter(|number| complaints.is_news(of(*number), began))
+            .count();
+        assert_eq!(told, TOLD_MAX - 1);
+        let later = began + TOLD_PERIOD;
+        assert!(complaints.is_news(of(0), later) && complaints.is_news(of(4_999), later));
+    }
+}

@@ -1,0 +1,405 @@
+//! Results of actions, on disk beside the blobs that they name.
+//!
+//! Each is a file that begins with its own hash, so a torn one is noticed. Results are limited in
+//! their size altogether; those that were not asked for longest go first.
+//!
+//! Invariants: a result is given out only if all outputs that it names are in the storage; one whose
+//! outputs have been evicted is removed. Results of one instance are never given to another.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use prost::Message;
+use tonic::Status;
+
+use super::error::StorageError;
+use super::index::Index;
+use super::storage::{Storage, blocking};
+use maelstrom_container::digest::{ContentHash, Digest, Hasher};
+use maelstrom_container::private;
+use maelstrom_container::store::StoreError;
+use maelstrom_wire::reapi::digest::required;
+use maelstrom_wire::reapi::limits::{
+    ACTION_RESULT_BYTES_MAX, ACTION_RESULTS_BYTES_MAX, DIRECTORY_BYTES_MAX,
+};
+use maelstrom_wire::reapi::v2::{ActionResult, Directory, Tree};
+
+/// Results of actions. Cloning gives another handle on the same ones.
+#[derive(Clone, Debug)]
+pub struct ActionResults {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    storage: Storage,
+    directory: PathBuf,
+    /// By the hash of instance and action, see [`key`].
+    index: Mutex<Index<ContentHash>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// Outputs that are named in a message that shows what is missing; more would not help anybody.
+const NAMED_MAX: usize = 5;
+
+impl ActionResults {
+    /// Those that a storage's directory holds.
+    pub async fn open(storage: Storage) -> Result<Self, StorageError> {
+        blocking(move || {
+            let directory = storage.root().join("actions");
+            private::directory(&directory).map_err(|source| write_error(&directory, source))?;
+            let mut found = survey(&directory)?;
+            found.sort_by_key(|(_, _, modified)| *modified);
+            let mut index = Index::new(ACTION_RESULTS_BYTES_MAX);
+            for (key, size_bytes, _) in found {
+                index.add(key, size_bytes);
+            }
+            let shared = Arc::new(Shared {
+                storage,
+                directory,
+                index: Mutex::new(index),
+                hits: AtomicU64::new(0),
+                misses: AtomicU64::new(0),
+            });
+            Ok(ActionResults { shared })
+        })
+        .await
+    }
+
+    /// How often results were found, and not.
+    pub fn uses(&self) -> (u64, u64) {
+        let order = Ordering::Relaxed;
+        (self.shared.hits.load(order), self.shared.misses.load(order))
+    }
+
+    /// The result of an action, if it is known and its outputs are there.
+    pub async fn get(
+        &self,
+        instance: &str,
+        action: Digest,
+    ) -> Result<Option<ActionResult>, Status> {
+        let found = self.find(instance, action).await?;
+        let counter = match found {
+            Some(_) => &self.shared.hits,
+            None => &self.shared.misses,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(found)
+    }
+
+    async fn find(&self, instance: &str, action: Digest) -> Result<Option<ActionResult>, Status> {
+        let key = key(instance, action);
+        if self.index().size_bytes(&key).is_none() {
+            return Ok(None);
+        }
+        let path = self.shared.directory.join(key.to_string());
+        let read = blocking(move || Ok(read(&path))).await?;
+        let Some(result) = read else {
+            self.forget(key).await?;
+            return Ok(None);
+        };
+        match self.missing(&result).await {
+            Ok(missing) if missing.is_empty() => {
+                self.index().used(&key);
+                Ok(Some(result))
+            }
+            Ok(_) | Err(_) => {
+                self.forget(key).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Keeps the result of an action. It is refused if an output that it names is missing.
+    pub async fn update(
+        &self,
+        instance: &str,
+        action: Digest,
+        result: ActionResult,
+    ) -> Result<(), Status> {
+        let content = result.encode_to_vec();
+        if content.len() > ACTION_RESULT_BYTES_MAX {
+            return Err(Status::invalid_argument(format!(
+                "the result of {action} has {} bytes: at most {ACTION_RESULT_BYTES_MAX} are expected",
+                content.len()
+            )));
+        }
+        let missing = self.missing(&result).await?;
+        if !missing.is_empty() {
+            let named: Vec<String> = missing
+                .iter()
+                .take(NAMED_MAX)
+                .map(Digest::to_string)
+                .collect();
+            return Err(Status::failed_precondition(format!(
+                "{} outputs of {action} are not in the storage: upload them first ({})",
+                missing.len(),
+                named.join(", ")
+            )));
+        }
+        let results = self.clone();
+        let key = key(instance, action);
+        blocking(move || results.write(key, &content)).await?;
+        Ok(())
+    }
+
+    /// Which blobs that a result names are not there.
+    async fn missing(&self, result: &ActionResult) -> Result<Vec<Digest>, Status> {
+        let mut named = Vec::new();
+        for file in &result.output_files {
+            named.push(required(file.digest.as_ref())?);
+        }
+        for digest in [&result.stdout_digest, &result.stderr_digest]
+            .into_iter()
+            .flatten()
+        {
+            named.push(required(Some(digest))?);
+        }
+        for directory in &result.output_directories {
+            let digest = required(directory.tree_digest.as_ref())?;
+            named.push(digest);
+            if self.shared.storage.contains(&digest) {
+                self.blobs_of_tree(digest, &mut named).await?;
+            }
+        }
+        Ok(self.shared.storage.missing(&named))
+    }
+
+    async fn blobs_of_tree(&self, digest: Digest, named: &mut Vec<Digest>) -> Result<(), Status> {
+        if digest.size_bytes > DIRECTORY_BYTES_MAX {
+            return Err(Status::invalid_argument(format!(
+                "the tree {digest} has more than {DIRECTORY_BYTES_MAX} bytes"
+            )));
+        }
+        let content = self.shared.storage.content(digest).await?;
+        let tree = Tree::decode(content).map_err(|error| {
+            Status::invalid_argument(format!("the blob {digest} is no Tree message: {error}"))
+        })?;
+        let directories = tree.root.iter().chain(&tree.children);
+        for file in directories.flat_map(|directory: &Directory| &directory.files) {
+            named.push(required(file.digest.as_ref())?);
+        }
+        Ok(())
+    }
+
+    fn write(&self, key: ContentHash, content: &[u8]) -> Result<(), StorageError> {
+        let directory = &self.shared.directory;
+        let path = directory.join(key.to_string());
+        // The lock keeps the index and the directory in step, and is held for as long as a small
+        // file takes.
+        let mut index = self.index();
+        tempfile::NamedTempFile::new_in(directory)
+            .and_then(|mut file| {
+                file.write_all(ContentHash::of(content).as_bytes())?;
+                file.write_all(content)?;
+                Ok(file.persist(&path)?)
+            })
+            .map_err(|source| write_error(&path, source))?;
+        index.add(key, (HASH_BYTES + content.len()) as u64);
+        for (victim, _size) in index.shrink() {
+            remove(&directory.join(victim.to_string()))?;
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, key: ContentHash) -> Result<(), StorageError> {
+        let results = self.clone();
+        blocking(move || {
+            let mut index = results.index();
+            index.remove(&key);
+            remove(&results.shared.directory.join(key.to_string()))
+        })
+        .await
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index<ContentHash>> {
+        let index = self.shared.index.lock();
+        index.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const HASH_BYTES: usize = 32;
+
+/// The name of a result.
+fn key(instance: &str, action: Digest) -> ContentHash {
+    let mut hasher = Hasher::default();
+    hasher.update_framed(instance.as_bytes());
+    hasher.update(action.hash.as_bytes());
+    hasher.update(&action.size_bytes.to_le_bytes());
+    hasher.finish().hash
+}
+
+/// A result from its file; `None` if that is not what was written.
+fn read(path: &std::path::Path) -> Option<ActionResult> {
+    let content = fs::read(path).ok()?;
+    let (hash, content) = content.split_at_checked(HASH_BYTES)?;
+    match ContentHash::of(content).as_bytes() == hash {
+        true => ActionResult::decode(content).ok(),
+        false => None,
+    }
+}
+
+/// The results in a directory; what else is there was left by a broker that was killed, and goes.
+fn survey(
+    directory: &std::path::Path,
+) -> Result<Vec<(ContentHash, u64, SystemTime)>, StorageError> {
+    let read = |source| StoreError::Read {
+        path: directory.to_owned(),
+        source,
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).map_err(read)? {
+        let entry = entry.map_err(read)?;
+        let name = entry.file_name();
+        match name.to_str().and_then(|name| name.parse().ok()) {
+            Some(key) => {
+                let metadata = entry.metadata().map_err(read)?;
+                let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                found.push((key, metadata.len(), modified));
+            }
+            None => remove(&entry.path())?,
+        }
+    }
+    Ok(found)
+}
+
+fn remove(path: &std::path::Path) -> Result<(), StorageError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(StorageError::Store(StoreError::Remove {
+                path: path.to_owned(),
+                source,
+            }))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn write_error(path: &std::path::Path, source: io::Error) -> StorageError {
+    let path = path.to_owned();
+    StorageError::Store(match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            StoreError::Full { path, source }
+        }
+        _ => StoreError::Write { path, source },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tonic::Code;
+
+    use super::*;
+    use crate::broker::cas::StorageOptions;
+    use maelstrom_wire::reapi::digest::to_wire;
+    use maelstrom_wire::reapi::v2::{FileNode, OutputDirectory, OutputFile};
+
+    fn storage(directory: &std::path::Path) -> Storage {
+        Storage::open(&StorageOptions {
+            root: directory.to_owned(),
+            size_target_bytes: 1 << 20,
+        })
+        .unwrap()
+    }
+
+    fn naming(digest: &Digest) -> ActionResult {
+        ActionResult {
+            output_files: vec![OutputFile {
+                path: "out".to_owned(),
+                digest: Some(to_wire(digest)),
+                ..OutputFile::default()
+            }],
+            exit_code: 7,
+            ..ActionResult::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_result_is_found_again_in_its_instance_and_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let action = Digest::of(b"action");
+        {
+            let storage = storage(directory.path());
+            let output = storage.add(Bytes::from_static(b"output")).await.unwrap();
+            let results = ActionResults::open(storage).await.unwrap();
+            assert_eq!(results.get("a", action).await.unwrap(), None);
+            let result = naming(&output);
+            results.update("a", action, result.clone()).await.unwrap();
+            assert_eq!(results.get("a", action).await.unwrap(), Some(result));
+            assert_eq!(results.get("b", action).await.unwrap(), None);
+            assert_eq!(results.uses(), (1, 2));
+        }
+        let results = ActionResults::open(storage(directory.path()))
+            .await
+            .unwrap();
+        let found = results.get("a", action).await.unwrap();
+        assert_eq!(found.unwrap().exit_code, 7);
+    }
+
+    #[tokio::test]
+    async fn a_result_whose_outputs_are_not_there_is_worth_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = storage(directory.path());
+        let results = ActionResults::open(storage.clone()).await.unwrap();
+        let action = Digest::of(b"action");
+        let absent = Digest::of(b"nobody has it");
+        let refused = results
+            .update("", action, naming(&absent))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition);
+        assert!(refused.message().contains(&absent.to_string()));
+
+        // The same in a directory's tree.
+        let tree = Tree {
+            root: Some(Directory {
+                files: vec![FileNode {
+                    name: "file".to_owned(),
+                    digest: Some(to_wire(&absent)),
+                    ..FileNode::default()
+                }],
+                ..Directory::default()
+            }),
+            ..Tree::default()
+        };
+        let tree = storage.add(tree.encode_to_vec().into()).await.unwrap();
+        let result = ActionResult {
+            output_directories: vec![OutputDirectory {
+                path: "out".to_owned(),
+                tree_digest: Some(to_wire(&tree)),
+                ..OutputDirectory::default()
+            }],
+            ..ActionResult::default()
+        };
+        let refused = results.update("", action, result).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition);
+    }
+
+    #[tokio::test]
+    async fn a_torn_result_is_no_result() {
+        let directory = tempfile::tempdir().unwrap();
+        let results = ActionResults::open(storage(directory.path()))
+            .await
+            .unwrap();
+        let action = Digest::of(b"action");
+        let result = ActionResult {
+            exit_code: 7,
+            ..ActionResult::default()
+        };
+        results.update("", action, result).await.unwrap();
+        let file = directory
+            .path()
+            .join("actions")
+            .join(key("", action).to_string());
+        let content = fs::read(&file).unwrap();
+        fs::write(&file, &content[..content.len() - 1]).unwrap();
+        assert_eq!(results.get("", action).await.unwrap(), None);
+        assert!(!file.exists());
+    }
+}

@@ -1,0 +1,104 @@
+//! Why the storage could not do what was asked of it, and how that is told to those who asked.
+
+use std::path::PathBuf;
+
+use tonic::Status;
+
+use maelstrom_container::digest::Digest;
+use maelstrom_container::store::StoreError;
+use maelstrom_model::error::with_causes;
+
+/// Why the storage could not do what was asked of it.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Another broker uses the directory.
+    #[error("the storage directory `{}` is in use by another broker", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The blob is not there.
+    #[error("the blob {digest} is not in the storage")]
+    Absent {
+        /// Which.
+        digest: Digest,
+    },
+    /// The blob was there, but was not what its name says.
+    #[error("the blob {digest} was damaged in the storage, and has been removed from it")]
+    Damaged {
+        /// Which.
+        digest: Digest,
+    },
+    /// The blob has no such place.
+    #[error("the blob {digest} has no byte {offset}")]
+    OutOfRange {
+        /// Which.
+        digest: Digest,
+        /// The place.
+        offset: u64,
+    },
+    /// More came than was announced.
+    #[error("more came than the {} bytes that were announced of {expected}", expected.size_bytes)]
+    TooLong {
+        /// What was announced.
+        expected: Digest,
+    },
+    /// The file system is full.
+    #[error("no space left for {digest} at `{}`: {needed_bytes} more bytes are needed", path.display())]
+    NoSpace {
+        /// What was being written.
+        digest: Digest,
+        /// Where.
+        path: PathBuf,
+        /// How much of it is lacking.
+        needed_bytes: u64,
+        /// What the system said.
+        source: Box<StoreError>,
+    },
+    /// Reading or writing failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The work was given up, because the program ends.
+    #[error("the storage is being closed")]
+    Closing,
+}
+
+impl StorageError {
+    /// What an operator can do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            StorageError::InUse { .. } => {
+                "stop the other broker, or give each a directory of its own"
+            }
+            StorageError::Absent { .. } | StorageError::Damaged { .. } => "upload it again",
+            StorageError::OutOfRange { .. } | StorageError::TooLong { .. } => {
+                "the program that asked is at fault: report it to its makers"
+            }
+            StorageError::NoSpace { .. } => {
+                "make room on that file system, lower the storage's size, or name a directory elsewhere"
+            }
+            StorageError::Store(error) => error.help(),
+            StorageError::Closing => "try again when the broker is back",
+        }
+    }
+}
+
+impl From<StorageError> for Status {
+    fn from(error: StorageError) -> Status {
+        let message = with_causes(&error);
+        match &error {
+            StorageError::Absent { .. } | StorageError::Damaged { .. } => {
+                Status::not_found(message)
+            }
+            StorageError::OutOfRange { .. } => Status::out_of_range(message),
+            StorageError::TooLong { .. } | StorageError::Store(StoreError::Mismatch { .. }) => {
+                Status::invalid_argument(message)
+            }
+            StorageError::NoSpace { .. } | StorageError::Store(StoreError::Full { .. }) => {
+                Status::resource_exhausted(message)
+            }
+            StorageError::Closing | StorageError::InUse { .. } => Status::unavailable(message),
+            StorageError::Store(_) => Status::internal(message),
+        }
+    }
+}

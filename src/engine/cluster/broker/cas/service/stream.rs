@@ -1,0 +1,234 @@
+//! `ByteStream`: blobs of any size, in parts.
+
+use std::io::Write;
+use std::pin::Pin;
+
+use futures_util::stream::{self, Stream};
+use tokio::time::timeout;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::super::reader::BlobReader;
+use super::super::storage::Storage;
+use super::unsigned;
+use super::uploads::{Claim, Last, Part, Progress, Uploads};
+use crate::broker::budgets::Caller;
+use crate::broker::limits::SILENCE_MAX;
+use maelstrom_wire::reapi::bytestream::byte_stream_server::ByteStream;
+use maelstrom_wire::reapi::bytestream::{
+    QueryWriteStatusRequest, QueryWriteStatusResponse, ReadRequest, ReadResponse, WriteRequest,
+    WriteResponse,
+};
+use maelstrom_wire::reapi::compression::{self, Packer};
+use maelstrom_wire::reapi::resource::{Encoding, ReadName, WriteName};
+
+/// Answers `ByteStream`.
+#[derive(Clone, Debug)]
+pub struct StreamService {
+    storage: Storage,
+    uploads: Uploads,
+}
+
+impl StreamService {
+    pub(super) fn new(storage: Storage, uploads: Uploads) -> Self {
+        StreamService { storage, uploads }
+    }
+}
+
+#[tonic::async_trait]
+impl ByteStream for StreamService {
+    type ReadStream = Pin<Box<dyn Stream<Item = Result<ReadResponse, Status>> + Send>>;
+
+    async fn read(
+        &self,
+        request: Request<ReadRequest>,
+    ) -> Result<Response<Self::ReadStream>, Status> {
+        let request = request.into_inner();
+        let name = ReadName::parse(&request.resource_name)?;
+        let offset = u64::try_from(request.read_offset).map_err(|_| {
+            let offset = request.read_offset;
+            Status::out_of_range(format!("read_offset is {offset}: 0 or more is expected"))
+        })?;
+        let limit = match unsigned("read_limit", request.read_limit)? {
+            0 => None,
+            limit => Some(limit),
+        };
+        if name.encoding == Encoding::Zstd && limit.is_some() {
+            return Err(Status::invalid_argument(
+                "read_limit is set, but compressed blobs are read to their end",
+            ));
+        }
+        let reader = self.storage.read(name.digest, offset, limit).await?;
+        let outlet = match name.encoding {
+            Encoding::Identity => Outlet::Plain(reader),
+            Encoding::Zstd => Outlet::Packed(reader, Box::new(packer()?)),
+        };
+        let parts = stream::try_unfold(outlet, |outlet| outlet.next());
+        Ok(Response::new(Box::pin(parts)))
+    }
+
+    async fn write(
+        &self,
+        request: Request<Streaming<WriteRequest>>,
+    ) -> Result<Response<WriteResponse>, Status> {
+        let who = Caller::of(&request).principal;
+        let mut parts = request.into_inner();
+        let first = next_part(&mut parts)
+            .await?
+            .ok_or_else(|| Status::invalid_argument("the stream ended before its first message"))?;
+        let text = first.resource_name.clone();
+        let name = WriteName::parse(&text)?;
+        if self.storage.contains(&name.digest) {
+            return Ok(whole(already_there(&name)));
+        }
+        let mut upload = self.uploads.claim(who, name.clone())?;
+        let mut next = Some((Part::First, first));
+        let mut arrived = 0;
+        while let Some((part, message)) = next {
+            if !message.resource_name.is_empty() && message.resource_name != text {
+                return Err(Status::invalid_argument(
+                    "resource_name changed in the middle of a stream",
+                ));
+            }
+            let progress;
+            (upload, progress) = add(upload, part, message).await?;
+            match progress {
+                Progress::Whole(bytes) => return Ok(whole(committed(bytes))),
+                Progress::Arrived(bytes) => arrived = bytes,
+            }
+            if self.storage.contains(&name.digest) {
+                upload.forget();
+                return Ok(whole(already_there(&name)));
+            }
+            next = next_part(&mut parts)
+                .await?
+                .map(|message| (Part::Next, message));
+        }
+        Ok(whole(committed(arrived)))
+    }
+
+    async fn query_write_status(
+        &self,
+        request: Request<QueryWriteStatusRequest>,
+    ) -> Result<Response<QueryWriteStatusResponse>, Status> {
+        let who = Caller::of(&request).principal;
+        let name = WriteName::parse(&request.into_inner().resource_name)?;
+        if self.storage.contains(&name.digest) {
+            return Ok(Response::new(QueryWriteStatusResponse {
+                committed_size: already_there(&name),
+                complete: true,
+            }));
+        }
+        // An upload that nobody knows begins at 0, as a new one does.
+        let arrived = self.uploads.arrived_bytes(&(who, name)).unwrap_or(0);
+        Ok(Response::new(QueryWriteStatusResponse {
+            committed_size: committed(arrived),
+            complete: false,
+        }))
+    }
+}
+
+/// What comes next of an upload. One that is silent is given up: another stream may go on with it.
+async fn next_part(parts: &mut Streaming<WriteRequest>) -> Result<Option<WriteRequest>, Status> {
+    match timeout(SILENCE_MAX, parts.message()).await {
+        Ok(part) => part,
+        Err(_) => Err(Status::deadline_exceeded(format!(
+            "nothing came of the upload for {} s",
+            SILENCE_MAX.as_secs()
+        ))),
+    }
+}
+
+/// What a client is told of a blob that it need not upload. How much of a compressed one has arrived
+/// means nothing then, which the API writes as -1.
+fn already_there(name: &WriteName) -> i64 {
+    match name.encoding {
+        Encoding::Identity => committed(name.digest.size_bytes),
+        Encoding::Zstd => -1,
+    }
+}
+
+fn committed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+fn whole(committed_size: i64) -> Response<WriteResponse> {
+    Response::new(WriteResponse { committed_size })
+}
+
+async fn add(
+    upload: Claim,
+    part: Part,
+    message: WriteRequest,
+) -> Result<(Claim, Progress), Status> {
+    let offset = unsigned("write_offset", message.write_offset)?;
+    let last = match message.finish_write {
+        true => Last::Yes,
+        false => Last::No,
+    };
+    let write = move || {
+        let progress = upload.write(part, offset, &message.data, last);
+        progress.map(|progress| (upload, progress))
+    };
+    on_a_thread_that_may_block(write).await
+}
+
+async fn on_a_thread_that_may_block<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Status> + Send + 'static,
+) -> Result<T, Status> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(_) => Err(Status::unavailable("the storage is being closed")),
+    }
+}
+
+/// A blob on its way to a client.
+enum Outlet {
+    Plain(BlobReader),
+    Packed(BlobReader, Box<Packer>),
+    Over,
+}
+
+impl Outlet {
+    async fn next(self) -> Result<Option<(ReadResponse, Outlet)>, Status> {
+        match self {
+            Outlet::Over => Ok(None),
+            Outlet::Plain(mut reader) => {
+                let piece = reader.next().await?;
+                Ok(piece.map(|piece| (response(piece.into()), Outlet::Plain(reader))))
+            }
+            Outlet::Packed(reader, packer) => packed(reader, packer).await.map(Some),
+        }
+    }
+}
+
+/// The next compressed part. The packer holds pieces back, so several may go into one part.
+async fn packed(
+    mut reader: BlobReader,
+    mut packer: Box<Packer>,
+) -> Result<(ReadResponse, Outlet), Status> {
+    while let Some(piece) = reader.next().await? {
+        let pack = move || {
+            packer.write_all(&piece).map_err(internal)?;
+            Ok((std::mem::take(packer.get_mut()), packer))
+        };
+        let data;
+        (data, packer) = on_a_thread_that_may_block(pack).await?;
+        if !data.is_empty() {
+            return Ok((response(data), Outlet::Packed(reader, packer)));
+        }
+    }
+    let data = packer.finish().map_err(internal)?;
+    Ok((response(data), Outlet::Over))
+}
+
+fn response(data: Vec<u8>) -> ReadResponse {
+    ReadResponse { data }
+}
+
+fn packer() -> Result<Packer, Status> {
+    compression::packer().map_err(internal)
+}
+
+fn internal(error: std::io::Error) -> Status {
+    Status::internal(format!("cannot compress: {error}"))
+}

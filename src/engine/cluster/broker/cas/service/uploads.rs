@@ -1,0 +1,374 @@
+//! Uploads that have begun and are not over.
+//!
+//! A client names each upload; when its connection breaks it dials again and goes on under the same
+//! name. So an upload outlives the stream that brought its first part, for a limited time.
+//!
+//! Invariants:
+//! - One stream at a time adds to an upload: the one that claimed it last. An earlier one, whose
+//!   connection may be dead without our knowing, is refused with its next part.
+//! - What nobody continues is removed after [`UPLOAD_IDLE`]; what is damaged, at once.
+//! - An upload is its client's: nobody else goes on with it, whatever name he says.
+//! - Each client has a budget of them, and there are at most [`UPLOADS_MAX`]; so many that a client has
+//!   some in any case.
+
+use std::collections::{HashMap, hash_map};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::time::Instant;
+use tonic::Status;
+
+use super::super::error::StorageError;
+use super::super::storage::Storage;
+use super::super::writer::BlobWriter;
+use crate::broker::budgets::{Budgets, Hold, Principal};
+use crate::broker::limits::{Resource, UPLOADS_GUARANTEED, UPLOADS_MAX};
+use maelstrom_container::digest::Digest;
+use maelstrom_model::error::with_causes;
+use maelstrom_wire::reapi::compression::{self, Unpacker};
+use maelstrom_wire::reapi::limits::UPLOAD_IDLE;
+use maelstrom_wire::reapi::resource::{Encoding, WriteName};
+
+/// How often idle uploads are looked for, as a part of the time that they have.
+const SWEEPS_PER_IDLE: u32 = 4;
+
+/// All uploads of a broker.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Uploads {
+    table: Arc<Mutex<Table>>,
+    storage: Storage,
+    budgets: Budgets,
+}
+
+/// Whose an upload is, and what he calls it.
+type Key = (Principal, WriteName);
+
+#[derive(Debug, Default)]
+struct Table {
+    uploads: HashMap<Key, Entry>,
+    claims: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    upload: Arc<Mutex<Upload>>,
+    state: State,
+    _budget: [Hold; 2],
+}
+
+#[derive(Debug)]
+enum State {
+    /// A stream adds to it.
+    Claimed(u64),
+    /// Nobody has, since then.
+    Idle(Instant),
+}
+
+/// What has arrived.
+struct Upload {
+    name: WriteName,
+    claim: u64,
+    /// Bytes that came over the wire.
+    arrived_bytes: u64,
+    sink: Sink,
+}
+
+impl std::fmt::Debug for Upload {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Upload")
+            .field("name", &self.name)
+            .field("arrived_bytes", &self.arrived_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+enum Sink {
+    /// Nothing has arrived.
+    Unopened,
+    Plain(Box<BlobWriter>),
+    Packed(Box<Unpacker<Inlet>>),
+    /// Done, or beyond repair.
+    Over,
+}
+
+/// A stream's claim on an upload. Dropped, the upload waits for the next one.
+#[derive(Debug)]
+pub(in super::super) struct Claim {
+    uploads: Uploads,
+    key: Key,
+    number: u64,
+    upload: Arc<Mutex<Upload>>,
+}
+
+/// What an upload has become after a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Progress {
+    /// So many bytes have arrived, and more are expected.
+    Arrived(u64),
+    /// It is whole, after so many bytes.
+    Whole(u64),
+}
+
+/// Where in an upload a part belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Part {
+    /// It is the first of its stream, and may begin anew.
+    First,
+    /// It follows another.
+    Next,
+}
+
+impl Uploads {
+    /// No upload yet. Must be called in a runtime, on which idle uploads are looked for.
+    pub(super) fn start(storage: Storage, budgets: Budgets) -> Self {
+        let table = Arc::default();
+        tokio::spawn(sweep_now_and_then(Arc::downgrade(&table)));
+        Uploads {
+            table,
+            storage,
+            budgets,
+        }
+    }
+
+    /// Takes up an upload of somebody, or begins one.
+    pub(super) fn claim(&self, who: Principal, name: WriteName) -> Result<Claim, Status> {
+        let key = (who, name);
+        let mut table = lock(&self.table);
+        table.claims += 1;
+        let number = table.claims;
+        let count = table.uploads.len();
+        let entry = match table.uploads.entry(key.clone()) {
+            hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            hash_map::Entry::Vacant(entry) => {
+                let budget = self.afford(&key, count)?;
+                entry.insert(Entry {
+                    upload: Arc::new(Mutex::new(Upload {
+                        name: key.1.clone(),
+                        claim: number,
+                        arrived_bytes: 0,
+                        sink: Sink::Unopened,
+                    })),
+                    state: State::Claimed(number),
+                    _budget: budget,
+                })
+            }
+        };
+        entry.state = State::Claimed(number);
+        Ok(Claim {
+            upload: Arc::clone(&entry.upload),
+            uploads: self.clone(),
+            key,
+            number,
+        })
+    }
+
+    /// What an upload more takes of its client's budget, where there are so many of all clients.
+    fn afford(&self, (who, name): &Key, count: usize) -> Result<[Hold; 2], Status> {
+        if count >= UPLOADS_MAX && self.budgets.used(who, Resource::Uploads) >= UPLOADS_GUARANTEED {
+            return Err(Status::resource_exhausted(format!(
+                "{UPLOADS_MAX} uploads of all clients are under way: try {} again later",
+                name.digest
+            )));
+        }
+        let one = self.budgets.take(who, Resource::Uploads, 1)?;
+        let bytes = name.digest.size_bytes;
+        Ok([one, self.budgets.take(who, Resource::UploadBytes, bytes)?])
+    }
+
+    /// How much of an upload has arrived, if there is one.
+    pub(super) fn arrived_bytes(&self, key: &Key) -> Option<u64> {
+        let upload = Arc::clone(&lock(&self.table).uploads.get(key)?.upload);
+        Some(lock(&upload).arrived_bytes)
+    }
+}
+
+impl Table {
+    /// What is removed gives its file back when it is dropped.
+    fn sweep(&mut self, now: Instant) -> Vec<Entry> {
+        let is_over = |_key: &Key, entry: &mut Entry| match entry.state {
+            State::Claimed(_) => false,
+            State::Idle(since) => now.saturating_duration_since(since) >= UPLOAD_IDLE,
+        };
+        self.uploads
+            .extract_if(is_over)
+            .map(|(_key, entry)| entry)
+            .collect()
+    }
+}
+
+async fn sweep_now_and_then(table: Weak<Mutex<Table>>) {
+    let mut ticks = tokio::time::interval(UPLOAD_IDLE / SWEEPS_PER_IDLE);
+    loop {
+        let now = ticks.tick().await;
+        let Some(table) = table.upgrade() else {
+            return;
+        };
+        let over = lock(&table).sweep(now);
+        if !over.is_empty() {
+            tracing::info!(
+                uploads = over.len(),
+                "uploads that nobody continued are removed"
+            );
+            tokio::task::spawn_blocking(move || drop(over));
+        }
+    }
+}
+
+impl Claim {
+    /// Adds a part that begins at `offset`, and ends the upload if it is the last one. Blocks.
+    pub(super) fn write(
+        &self,
+        part: Part,
+        offset: u64,
+        data: &[u8],
+        last: Last,
+    ) -> Result<Progress, Status> {
+        let mut upload = lock(&self.upload);
+        if part == Part::First {
+            upload.claim = upload.claim.max(self.number);
+        }
+        if upload.claim != self.number {
+            return Err(Status::aborted(format!(
+                "another stream has taken over the upload of {}",
+                self.key.1.digest
+            )));
+        }
+        upload.check_offset(part, offset)?;
+        let written = upload
+            .write(&self.uploads.storage, data)
+            .and_then(|()| match last {
+                Last::No => Ok(Progress::Arrived(upload.arrived_bytes)),
+                Last::Yes => {
+                    upload.finish()?;
+                    Ok(Progress::Whole(upload.arrived_bytes))
+                }
+            });
+        drop(upload);
+        match written {
+            Ok(Progress::Arrived(_)) => {}
+            Ok(Progress::Whole(_)) | Err(_) => self.forget(),
+        }
+        written
+    }
+
+    /// The upload is over, or not needed.
+    pub(super) fn forget(&self) {
+        let mut table = lock(&self.uploads.table);
+        let ours = table.uploads.get(&self.key);
+        if ours.is_some_and(|entry| Arc::ptr_eq(&entry.upload, &self.upload)) {
+            table.uploads.remove(&self.key);
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut table = lock(&self.uploads.table);
+        if let Some(entry) = table.uploads.get_mut(&self.key)
+            && matches!(entry.state, State::Claimed(number) if number == self.number)
+        {
+            entry.state = State::Idle(Instant::now());
+        }
+    }
+}
+
+/// Whether an upload ends with a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Last {
+    /// It goes on.
+    No,
+    /// It ends.
+    Yes,
+}
+
+impl Upload {
+    fn check_offset(&mut self, part: Part, offset: u64) -> Result<(), Status> {
+        match (part, offset) {
+            (_, offset) if offset == self.arrived_bytes => Ok(()),
+            // The client doesn't know of what has arrived, or doesn't trust it.
+            (Part::First, 0) => {
+                self.sink = Sink::Unopened;
+                self.arrived_bytes = 0;
+                Ok(())
+            }
+            (Part::First | Part::Next, offset) => Err(Status::invalid_argument(format!(
+                "the upload of {} goes on at byte {}, not at byte {offset}",
+                self.name.digest, self.arrived_bytes
+            ))),
+        }
+    }
+
+    fn write(&mut self, storage: &Storage, data: &[u8]) -> Result<(), Status> {
+        if let Sink::Unopened = self.sink {
+            self.sink = open(storage, &self.name)?;
+        }
+        match &mut self.sink {
+            Sink::Plain(writer) => writer.write(data)?,
+            Sink::Packed(unpacker) => unpacker
+                .write_all(data)
+                .map_err(|error| refusal(self.name.digest, error))?,
+            Sink::Unopened | Sink::Over => return Err(over(self.name.digest)),
+        }
+        self.arrived_bytes += data.len() as u64;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Status> {
+        match std::mem::replace(&mut self.sink, Sink::Over) {
+            Sink::Plain(writer) => Ok(writer.finish()?),
+            Sink::Packed(unpacker) => {
+                let into = unpacker
+                    .finish()
+                    .map_err(|error| refusal(self.name.digest, error))?;
+                Ok(into.0.finish()?)
+            }
+            Sink::Unopened | Sink::Over => Err(over(self.name.digest)),
+        }
+    }
+}
+
+fn open(storage: &Storage, name: &WriteName) -> Result<Sink, Status> {
+    let writer = storage.writer(name.digest)?;
+    match name.encoding {
+        Encoding::Identity => Ok(Sink::Plain(Box::new(writer))),
+        Encoding::Zstd => compression::unpacker(Inlet(writer))
+            .map(|unpacker| Sink::Packed(Box::new(unpacker)))
+            .map_err(|error| refusal(name.digest, error)),
+    }
+}
+
+fn over(digest: Digest) -> Status {
+    Status::aborted(format!(
+        "the upload of {digest} was given up: begin it anew"
+    ))
+}
+
+/// Where unpacked bytes go. What the storage says travels through the unpacker as the source of an
+/// I/O error.
+struct Inlet(BlobWriter);
+
+impl Write for Inlet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn refusal(digest: Digest, error: io::Error) -> Status {
+    match error.downcast::<StorageError>() {
+        Ok(error) => error.into(),
+        Err(error) => Status::invalid_argument(format!(
+            "what came for {digest} is not whole zstd: {}",
+            with_causes(&error)
+        )),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,167 @@
+//! Everything below a directory.
+//!
+//! Each directory is looked at once, however often it is named. What is not there is told, and the
+//! walk goes on.
+
+use std::collections::{HashSet, VecDeque};
+
+use prost::Message;
+use tonic::Status;
+
+use super::error::StorageError;
+use super::shape::Shapes;
+use super::storage::Storage;
+use maelstrom_container::digest::Digest;
+use maelstrom_wire::reapi::digest::required;
+use maelstrom_wire::reapi::limits::{DIRECTORY_BYTES_MAX, TREE_DIRECTORIES_MAX};
+use maelstrom_wire::reapi::v2::Directory;
+
+/// Directories that are read at once.
+const BATCH: usize = 64;
+
+/// A walk through directories, breadth first.
+#[derive(Debug)]
+pub struct Walk {
+    storage: Storage,
+    waiting: VecDeque<Digest>,
+    seen: HashSet<Digest>,
+    ready: VecDeque<Found>,
+}
+
+/// What a walk comes across.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// A directory.
+    Directory {
+        /// Its digest.
+        digest: Digest,
+        /// What it holds.
+        directory: Directory,
+    },
+    /// A directory that is not in the storage.
+    Missing(Digest),
+}
+
+/// All blobs that some directories are made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Closure {
+    /// Those that are there: directories and files, each once.
+    pub present: Vec<Digest>,
+    /// Those that are not. Below a missing directory more may be missing.
+    pub missing: Vec<Digest>,
+}
+
+/// Files of the trees of one template together, each once: what is known of them is in memory.
+const FILES_MAX: usize = 2_000_000;
+
+/// All blobs that these directories are made of, themselves included.
+pub async fn closure(
+    storage: &Storage,
+    roots: impl IntoIterator<Item = Digest>,
+) -> Result<Closure, Status> {
+    let roots: Vec<Digest> = roots.into_iter().collect();
+    let mut walk = Walk::new(storage.clone(), roots.iter().copied());
+    let mut closure = Closure::default();
+    let mut files = HashSet::new();
+    let mut shapes = Shapes::default();
+    while let Some(found) = walk.next().await? {
+        match found {
+            Found::Missing(digest) => closure.missing.push(digest),
+            Found::Directory { digest, directory } => {
+                closure.present.push(digest);
+                shapes.add(digest, &directory)?;
+                if files.len() > FILES_MAX {
+                    return Err(Status::invalid_argument(format!(
+                        "the trees have more than {FILES_MAX} different files"
+                    )));
+                }
+                for file in &directory.files {
+                    let digest = required(file.digest.as_ref())?;
+                    if !files.insert(digest) {
+                        continue;
+                    }
+                    match storage.contains(&digest) {
+                        true => closure.present.push(digest),
+                        false => closure.missing.push(digest),
+                    }
+                }
+            }
+        }
+    }
+    if closure.missing.is_empty() {
+        shapes.check(&roots)?;
+    }
+    Ok(closure)
+}
+
+impl Walk {
+    /// A walk from these directories on.
+    pub fn new(storage: Storage, roots: impl IntoIterator<Item = Digest>) -> Self {
+        let mut walk = Walk {
+            storage,
+            waiting: VecDeque::new(),
+            seen: HashSet::new(),
+            ready: VecDeque::new(),
+        };
+        for root in roots {
+            walk.enqueue(root);
+        }
+        walk
+    }
+
+    /// What comes next.
+    pub async fn next(&mut self) -> Result<Option<Found>, Status> {
+        if self.ready.is_empty() {
+            self.read().await?;
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    fn enqueue(&mut self, digest: Digest) {
+        if self.seen.insert(digest) {
+            self.waiting.push_back(digest);
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), Status> {
+        let count = self.waiting.len().min(BATCH);
+        let digests: Vec<Digest> = self.waiting.drain(..count).collect();
+        if let Some(large) = digests
+            .iter()
+            .find(|digest| digest.size_bytes > DIRECTORY_BYTES_MAX)
+        {
+            return Err(Status::invalid_argument(format!(
+                "the directory {large} has more than {DIRECTORY_BYTES_MAX} bytes"
+            )));
+        }
+        let contents = self.storage.contents(digests.clone()).await?;
+        for (digest, content) in digests.into_iter().zip(contents) {
+            match content {
+                Ok(content) => self.take(digest, &content)?,
+                Err(StorageError::Absent { .. } | StorageError::Damaged { .. }) => {
+                    self.ready.push_back(Found::Missing(digest));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, digest: Digest, content: &[u8]) -> Result<(), Status> {
+        let directory = Directory::decode(content).map_err(|error| {
+            Status::invalid_argument(format!(
+                "the blob {digest} is no Directory message: {error}"
+            ))
+        })?;
+        for below in &directory.directories {
+            self.enqueue(required(below.digest.as_ref())?);
+        }
+        if self.seen.len() > TREE_DIRECTORIES_MAX {
+            return Err(Status::invalid_argument(format!(
+                "the tree has more than {TREE_DIRECTORIES_MAX} directories"
+            )));
+        }
+        self.ready.push_back(Found::Directory { digest, directory });
+        Ok(())
+    }
+}

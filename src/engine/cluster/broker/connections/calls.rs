@@ -1,0 +1,305 @@
+//! Calls on connections: each is its client's, one of not too many, and does not take for ever.
+//!
+//! A call counts until its answer has been taken. Those that carry contents go on a few at a time for
+//! each client, the others wait: one message may have megabytes. Who does not take an answer loses the
+//! connection; but not who watches something, for whom nothing is kept that grows.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use http_body::{Frame, SizeHint};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+use tonic::Status;
+use tonic::service::Routes;
+use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
+
+use super::{Connections, Line};
+use crate::broker::budgets::{Hold, Principal};
+use crate::broker::limits::{CALL_MAX, Resource, SILENCE_MAX, TRANSFERS_MAX};
+use crate::security::guard::Access;
+
+/// Answers that go on as long as somebody listens, and may be taken as slowly as he likes: what waits
+/// for him is bounded.
+const WATCHED: [&str; 4] = [
+    "/maelstrom.v1.Jobs/Session",
+    "/maelstrom.v1.Workers/Work",
+    "/maelstrom.v1.Operator/Watch",
+    "/grpc.health.v1.Health/Watch",
+];
+
+/// What takes as long as the upload that it is.
+const UPLOAD: &str = "/google.bytestream.ByteStream/Write";
+
+/// Calls of which each may have megabytes in one message.
+const TRANSFERS: &str = "/build.bazel.remote.execution.v2.ContentAddressableStorage/";
+
+/// How often slow readers are looked for, as a part of the time that they have.
+const LOOKS_PER_SILENCE: u32 = 4;
+
+/// Serves these calls to clients of these connections, who show whose they are.
+pub fn serve(routes: Routes, connections: Connections, access: Access) -> Routes {
+    let reception = Reception {
+        readers: Readers::start(SILENCE_MAX),
+        connections,
+        access,
+        transfers: Arc::default(),
+    };
+    let router: Router = routes.into_axum_router();
+    Routes::from(router.layer(from_fn_with_state(reception, receive)))
+}
+
+#[derive(Clone, Debug)]
+struct Reception {
+    connections: Connections,
+    access: Access,
+    readers: Readers,
+    /// For each client that has calls of [`TRANSFERS`].
+    transfers: Arc<Mutex<HashMap<Principal, Weak<Semaphore>>>>,
+}
+
+/// Counts a call of a connection.
+#[derive(Debug)]
+struct Busy(Arc<Line>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+async fn receive(State(reception): State<Reception>, request: Request, next: Next) -> Response {
+    match reception.pass(request, next).await {
+        Ok(response) => response,
+        Err(status) => status.into_http(),
+    }
+}
+
+impl Reception {
+    async fn pass(&self, request: Request, next: Next) -> Result<Response, Status> {
+        let remote = remote(&request);
+        let line = remote.and_then(|remote| self.connections.line(remote));
+        let (request, principal) = self.identify(request, remote, line.as_ref())?;
+        let budgets = self.connections.budgets();
+        let hold = budgets.take(&principal, Resource::Calls, 1)?;
+        let busy = line.map(|line| {
+            line.calls.fetch_add(1, Ordering::SeqCst);
+            Busy(line)
+        });
+        let path = request.uri().path();
+        let reader = match &busy {
+            Some(busy) if !WATCHED.contains(&path) => Some(self.readers.watch(&busy.0)),
+            Some(_) | None => None,
+        };
+        let queue = path
+            .starts_with(TRANSFERS)
+            .then(|| self.transfers_of(&principal));
+        let is_upload = path == UPLOAD;
+        let called = async {
+            let _turn = match &queue {
+                Some(queue) => queue.acquire().await.ok(),
+                None => None,
+            };
+            next.run(request).await
+        };
+        let response = match is_upload {
+            true => called.await,
+            false => timeout(CALL_MAX, called).await.map_err(|_| {
+                let seconds = CALL_MAX.as_secs();
+                Status::deadline_exceeded(format!("the call was not over after {seconds} s"))
+            })?,
+        };
+        Ok(response.map(|body| {
+            if let Some(reader) = &reader {
+                reader.goes_on();
+            }
+            Body::new(Answer {
+                body,
+                reader,
+                _held: (hold, busy, queue),
+            })
+        }))
+    }
+
+    /// Whose a call is; a connection that has shown it is not asked again.
+    fn identify(
+        &self,
+        request: Request,
+        remote: Option<SocketAddr>,
+        line: Option<&Arc<Line>>,
+    ) -> Result<(Request, Principal), Status> {
+        if let Some(owner) = line.and_then(|line| line.owner()) {
+            return Ok((request, owner.clone()));
+        }
+        let address = remote.map(|remote| remote.ip());
+        let stranger = Principal::of(None, address);
+        if self.access.is_open() {
+            if let Some(line) = line {
+                self.connections.admit(line, &stranger)?;
+            }
+            return Ok((request, stranger));
+        }
+        // What is for nobody's credential is answered to strangers, too; the rest is refused by its guard.
+        match self.access.shown(request.headers(), request.extensions()) {
+            Ok(identity) => {
+                let owner = Principal::of(Some(&identity), address);
+                if let Some(line) = line {
+                    self.connections.admit(line, &owner)?;
+                }
+                Ok((request, owner))
+            }
+            Err(_) => Ok((request, stranger)),
+        }
+    }
+
+    /// The queue of a client's transfers.
+    fn transfers_of(&self, principal: &Principal) -> Arc<Semaphore> {
+        let mut transfers = lock(&self.transfers);
+        if let Some(queue) = transfers.get(principal).and_then(Weak::upgrade) {
+            return queue;
+        }
+        transfers.retain(|_, queue| queue.strong_count() > 0);
+        let queue = Arc::new(Semaphore::new(TRANSFERS_MAX));
+        transfers.insert(principal.clone(), Arc::downgrade(&queue));
+        queue
+    }
+}
+
+/// Where a call comes from.
+fn remote<T>(request: &axum::http::Request<T>) -> Option<SocketAddr> {
+    let extensions = request.extensions();
+    let plain = extensions.get::<TcpConnectInfo>();
+    let info = plain.or_else(|| {
+        let tls = extensions.get::<TlsConnectInfo<TcpConnectInfo>>();
+        tls.map(TlsConnectInfo::get_ref)
+    });
+    info.and_then(TcpConnectInfo::remote_addr)
+}
+
+/// Those who are to take answers.
+#[derive(Clone, Debug)]
+struct Readers {
+    all: Arc<Mutex<Vec<Weak<Reader>>>>,
+    began: Instant,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Reader {
+    line: Weak<Line>,
+    began: Instant,
+    /// When it took something, in milliseconds since then; the end of time before there is an answer.
+    at_ms: AtomicU64,
+}
+
+impl Readers {
+    /// Closes the connection of who takes nothing for so long. Must be called on a runtime.
+    fn start(patience: Duration) -> Readers {
+        let readers = Readers {
+            all: Arc::default(),
+            began: Instant::now(),
+        };
+        let all = Arc::downgrade(&readers.all);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(patience / LOOKS_PER_SILENCE);
+            loop {
+                ticks.tick().await;
+                match all.upgrade() {
+                    Some(all) => look(&all, patience),
+                    None => return,
+                }
+            }
+        });
+        readers
+    }
+
+    fn watch(&self, line: &Arc<Line>) -> Arc<Reader> {
+        let reader = Arc::new(Reader {
+            line: Arc::downgrade(line),
+            began: self.began,
+            at_ms: AtomicU64::new(u64::MAX),
+        });
+        lock(&self.all).push(Arc::downgrade(&reader));
+        reader
+    }
+}
+
+fn look(all: &Mutex<Vec<Weak<Reader>>>, patience: Duration) {
+    lock(all).retain(|reader| {
+        let Some(reader) = reader.upgrade() else {
+            return false;
+        };
+        let at_ms = reader.at_ms.load(Ordering::Relaxed);
+        let is_slow =
+            at_ms != u64::MAX && reader.now_ms().saturating_sub(at_ms) >= millis(patience);
+        if is_slow && let Some(line) = reader.line.upgrade() {
+            let client = line.owner().map(Principal::to_string);
+            let seconds = patience.as_secs();
+            tracing::warn!(
+                client,
+                seconds,
+                "a client does not take an answer: it is cut off"
+            );
+            line.close();
+        }
+        !is_slow
+    });
+}
+
+impl Reader {
+    fn now_ms(&self) -> u64 {
+        millis(self.began.elapsed())
+    }
+
+    fn goes_on(&self) {
+        self.at_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An answer on its way.
+struct Answer {
+    body: Body,
+    reader: Option<Arc<Reader>>,
+    _held: (Hold, Option<Busy>, Option<Arc<Semaphore>>),
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some(reader) = &self.reader {
+            reader.goes_on();
+        }
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

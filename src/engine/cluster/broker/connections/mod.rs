@@ -1,0 +1,374 @@
+//! Connections: how many there are, whose each is, and what is done about those that keep others out.
+//!
+//! A connection begins as a stranger. Its first call shows whose it is, and counts it among that
+//! client's; one that makes none in time is closed. Strangers are few at a time: of more than that, the
+//! one that has hesitated longest goes, of the address that has most.
+//!
+//! - [`Connections`] knows all of them. [`Connection`]: one, as bytes. [`calls`]: what is asked on them.
+//!
+//! Deliberately absent: who may call what ([`crate::security::guard`]).
+
+pub mod calls;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::stream::{self, Stream};
+use futures_util::task::AtomicWaker;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, Sleep, sleep};
+use tonic::Status;
+use tonic::transport::server::{Connected, TcpConnectInfo};
+
+use super::budgets::{Budgets, Hold, Principal};
+use super::limits::{HANDSHAKE_MAX, Resource, STRANGERS_MAX, STRANGERS_PER_ADDRESS_MAX};
+
+/// How long no connection is taken after one could not be: there are no descriptors, most likely.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// All connections of a broker's port. Cloning gives another handle on the same ones.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    table: Arc<Mutex<Table>>,
+    budgets: Budgets,
+    handshake_max: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    lines: HashMap<SocketAddr, Arc<Line>>,
+    /// Those that have not shown whose they are, in the order in which they came.
+    strangers: BTreeMap<u64, Arc<Line>>,
+    next: u64,
+}
+
+/// What is known of a connection.
+#[derive(Debug)]
+pub struct Line {
+    number: u64,
+    remote: SocketAddr,
+    /// Whose it is, once that is known.
+    owner: OnceLock<(Principal, Hold)>,
+    /// Calls that are under way.
+    calls: AtomicUsize,
+    is_closed: AtomicBool,
+    /// Wakes whoever reads from it, to notice that it is closed.
+    reader: AtomicWaker,
+}
+
+impl Line {
+    /// Ends the connection, and all calls on it.
+    pub fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        self.reader.wake();
+    }
+
+    /// Whose it is, if that is known.
+    pub fn owner(&self) -> Option<&Principal> {
+        self.owner.get().map(|(principal, _)| principal)
+    }
+}
+
+impl Connections {
+    /// None yet; what clients have is counted there.
+    pub fn new(budgets: Budgets) -> Connections {
+        Connections {
+            table: Arc::default(),
+            budgets,
+            handshake_max: HANDSHAKE_MAX,
+        }
+    }
+
+    /// The same, where strangers have this long.
+    pub fn with_patience(mut self, handshake_max: Duration) -> Connections {
+        self.handshake_max = handshake_max;
+        self
+    }
+
+    /// What clients have.
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// Connections as they come. That one could not be taken ends nothing.
+    pub fn incoming(self, listener: TcpListener) -> impl Stream<Item = io::Result<Connection>> {
+        stream::unfold((self, listener), |(connections, listener)| async move {
+            let connection = connections.accept(&listener).await;
+            Some((Ok(connection), (connections, listener)))
+        })
+    }
+
+    /// The next connection.
+    pub async fn accept(&self, listener: &TcpListener) -> Connection {
+        loop {
+            match listener.accept().await {
+                Ok((stream, remote)) => return self.enter(stream, remote),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection cannot be taken");
+                    self.lock().make_room();
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn enter(&self, stream: TcpStream, remote: SocketAddr) -> Connection {
+        // What fails here shows when it is used.
+        drop(stream.set_nodelay(true));
+        let mut table = self.lock();
+        let line = Arc::new(Line {
+            number: table.next,
+            remote,
+            owner: OnceLock::new(),
+            calls: AtomicUsize::new(0),
+            is_closed: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
+        });
+        table.next += 1;
+        table.lines.insert(remote, Arc::clone(&line));
+        table.strangers.insert(line.number, Arc::clone(&line));
+        let of_address = table.strangers_of(remote.ip()).count();
+        if of_address > STRANGERS_PER_ADDRESS_MAX {
+            table.close_oldest(remote.ip());
+        } else if table.strangers.len() > STRANGERS_MAX {
+            table.make_room();
+        }
+        drop(table);
+        Connection {
+            stream,
+            line,
+            connections: self.clone(),
+            deadline: Some(Box::pin(sleep(self.handshake_max))),
+        }
+    }
+
+    /// The connection from there.
+    fn line(&self, remote: SocketAddr) -> Option<Arc<Line>> {
+        self.lock().lines.get(&remote).cloned()
+    }
+
+    /// A connection has shown whose it is, which is one of not too many.
+    fn admit(&self, line: &Arc<Line>, principal: &Principal) -> Result<(), Status> {
+        if line.owner.get().is_some() {
+            return Ok(());
+        }
+        let hold = self.budgets.take(principal, Resource::Connections, 1)?;
+        // Of two calls that come at once one is enough.
+        drop(line.owner.set((principal.clone(), hold)));
+        self.lock().strangers.remove(&line.number);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn strangers_of(&self, address: IpAddr) -> impl Iterator<Item = u64> {
+        let strangers = self.strangers.iter();
+        strangers
+            .filter(move |(_, line)| line.remote.ip() == address)
+            .map(|(number, _)| *number)
+    }
+
+    fn close_oldest(&mut self, address: IpAddr) {
+        let oldest = self.strangers_of(address).next();
+        if let Some(line) = oldest.and_then(|number| self.strangers.remove(&number)) {
+            line.close();
+        }
+    }
+
+    /// Closes a stranger of the address that has most of them.
+    fn make_room(&mut self) {
+        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+        for line in self.strangers.values() {
+            *counts.entry(line.remote.ip()).or_default() += 1;
+        }
+        let most = counts
+            .into_iter()
+            .max_by_key(|(address, count)| (*count, *address));
+        if let Some((address, _)) = most {
+            self.close_oldest(address);
+        }
+    }
+}
+
+/// A connection, as bytes.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    line: Arc<Line>,
+    connections: Connections,
+    /// When it must have shown whose it is.
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Connection {
+    /// Where it comes from.
+    pub fn remote(&self) -> SocketAddr {
+        self.line.remote
+    }
+
+    /// Whether it may go on.
+    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        self.line.reader.register(context.waker());
+        if self.line.is_closed.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        let Some(deadline) = &mut self.deadline else {
+            return Ok(());
+        };
+        if self.line.owner().is_some() {
+            self.deadline = None;
+            return Ok(());
+        }
+        while deadline.as_mut().poll(context).is_ready() {
+            if self.line.calls.load(Ordering::SeqCst) == 0 {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let again = Instant::now() + self.connections.handshake_max;
+            deadline.as_mut().reset(again);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut table = self.connections.lock();
+        table.strangers.remove(&self.line.number);
+        let remote = self.line.remote;
+        if table
+            .lines
+            .get(&remote)
+            .is_some_and(|line| Arc::ptr_eq(line, &self.line))
+        {
+            table.lines.remove(&remote);
+        }
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = TcpConnectInfo;
+
+    fn connect_info(&self) -> TcpConnectInfo {
+        TcpConnectInfo {
+            local_addr: self.stream.local_addr().ok(),
+            remote_addr: Some(self.line.remote),
+        }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check(context)?;
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn port(connections: &Connections) -> (TcpListener, SocketAddr) {
+        assert!(connections.lock().lines.is_empty());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    async fn pair(connections: &Connections, listener: &TcpListener) -> (TcpStream, Connection) {
+        let address = listener.local_addr().unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(address), connections.accept(listener));
+        (near.unwrap(), far)
+    }
+
+    #[tokio::test]
+    async fn who_does_not_show_whose_it_is_has_little_time() {
+        let connections = Connections::new(Budgets::default()).with_patience(Duration::ZERO);
+        let (listener, _) = port(&connections).await;
+        let (_near, mut far) = pair(&connections, &listener).await;
+        let error = far.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(far);
+        // One that has made a call is not asked again.
+        let (mut near, mut far) = pair(&connections, &listener).await;
+        let ann = Principal::Member("ann".to_owned());
+        connections.admit(&far.line, &ann).unwrap();
+        near.write_all(b"7").await.unwrap();
+        assert_eq!(far.read_u8().await.unwrap(), b'7');
+        assert_eq!(connections.budgets.used(&ann, Resource::Connections), 1);
+        drop(far);
+        assert_eq!(connections.budgets.used(&ann, Resource::Connections), 0);
+        let table = connections.lock();
+        assert_eq!((table.lines.len(), table.strangers.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn of_too_many_strangers_the_one_that_has_hesitated_longest_goes() {
+        let connections = Connections::new(Budgets::default());
+        let (listener, _) = port(&connections).await;
+        let mut all = Vec::new();
+        for _ in 0..=STRANGERS_PER_ADDRESS_MAX {
+            all.push(pair(&connections, &listener).await);
+        }
+        let closed = |all: &[(TcpStream, Connection)]| -> Vec<usize> {
+            let lines = all.iter().enumerate();
+            let closed = lines.filter(|(_, (_, far))| far.line.is_closed.load(Ordering::SeqCst));
+            closed.map(|(index, _)| index).collect()
+        };
+        assert_eq!(closed(&all), [0]);
+        let error = all[0].1.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+        // One that is known is nobody's to close.
+        let ann = Principal::Member("ann".to_owned());
+        connections.admit(&all[1].1.line, &ann).unwrap();
+        for _ in 0..2 {
+            all.push(pair(&connections, &listener).await);
+        }
+        assert_eq!(closed(&all), [0, 2]);
+    }
+}

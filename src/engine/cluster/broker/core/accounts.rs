@@ -1,0 +1,321 @@
+//! What each client has of the core: runs, jobs, templates, toolboxes, output.
+//!
+//! Everything that is added is charged to the client's account, and to the run, which gives back what
+//! is left of it when it is over. An account without a run is forgotten.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tonic::Status;
+
+use super::Core;
+use crate::broker::book::{ClientId, KitId};
+use crate::broker::budgets::{Complaints, Principal};
+use crate::broker::limits::{OUTPUT_HELD_PART, OUTPUT_MEMORY_MAX, PerClient, Resource};
+use crate::output_log::Memory;
+
+/// The number of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct AccountId(u64);
+
+/// How much is used of each resource.
+pub(super) type Usage = [u64; Resource::COUNT];
+
+struct Account {
+    principal: Principal,
+    used: Usage,
+    runs: BTreeSet<ClientId>,
+    /// How many definitions of templates name each.
+    toolboxes: BTreeMap<KitId, u32>,
+    /// Whether its output is read too slowly for more to begin.
+    is_held: bool,
+}
+
+/// All accounts.
+pub(super) struct Accounts {
+    limits: PerClient,
+    known: BTreeMap<AccountId, Account>,
+    by_principal: HashMap<Principal, AccountId>,
+    next: u64,
+    pub(super) complaints: Complaints,
+}
+
+impl Accounts {
+    pub(super) fn new(limits: PerClient) -> Accounts {
+        Accounts {
+            limits,
+            known: BTreeMap::new(),
+            by_principal: HashMap::new(),
+            next: 0,
+            complaints: Complaints::default(),
+        }
+    }
+
+    pub(super) fn limits(&self) -> &PerClient {
+        &self.limits
+    }
+
+    /// Whether somebody may open a further run.
+    pub(super) fn check_runs(&mut self, principal: &Principal) -> Result<(), Status> {
+        let account = self.by_principal.get(principal);
+        let account = account.and_then(|id| self.known.get(id));
+        let runs = account.map_or(0, |account| account.runs.len() as u64);
+        let most = self.limits.most(Resource::Runs);
+        match runs < most {
+            true => Ok(()),
+            false => Err(self.complaints.refuse(principal, Resource::Runs, most)),
+        }
+    }
+
+    /// Puts a run, with what it has, on somebody's account.
+    pub(super) fn open(&mut self, principal: &Principal, run: ClientId) -> AccountId {
+        let id = match self.by_principal.get(principal) {
+            Some(id) => *id,
+            None => {
+                let id = AccountId(self.next);
+                self.next += 1;
+                self.by_principal.insert(principal.clone(), id);
+                self.known.insert(
+                    id,
+                    Account {
+                        principal: principal.clone(),
+                        used: Usage::default(),
+                        runs: BTreeSet::new(),
+                        toolboxes: BTreeMap::new(),
+                        is_held: false,
+                    },
+                );
+                id
+            }
+        };
+        if let Some(account) = self.known.get_mut(&id) {
+            account.runs.insert(run);
+        }
+        id
+    }
+
+    /// Takes a run, with what it has, off an account.
+    pub(super) fn close(&mut self, id: AccountId, run: ClientId, used: &Usage, kits: &[KitId]) {
+        let Some(account) = self.known.get_mut(&id) else {
+            return;
+        };
+        for (own, used) in account.used.iter_mut().zip(used) {
+            *own = own.saturating_sub(*used);
+        }
+        for kit in kits {
+            account.drop_toolbox(*kit);
+        }
+        account.runs.remove(&run);
+        if account.runs.is_empty() {
+            self.by_principal.remove(&account.principal);
+            self.known.remove(&id);
+        }
+    }
+
+    /// Whether there is room for so much more.
+    pub(super) fn check(&mut self, id: AccountId, what: Resource, more: u64) -> Result<(), Status> {
+        let most = self.limits.most(what);
+        match self.known.get(&id) {
+            Some(account) if account.used[what as usize].saturating_add(more) > most => {
+                Err(self.complaints.refuse(&account.principal, what, most))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether there is room for a template with this toolbox; `None` is one that nobody has.
+    pub(super) fn check_toolbox(
+        &mut self,
+        id: AccountId,
+        kit: Option<KitId>,
+    ) -> Result<(), Status> {
+        let most = self.limits.most(Resource::Toolboxes);
+        let Some(account) = self.known.get(&id) else {
+            return Ok(());
+        };
+        let has = kit.is_some_and(|kit| account.toolboxes.contains_key(&kit));
+        match has || (account.toolboxes.len() as u64) < most {
+            true => Ok(()),
+            false => Err(self
+                .complaints
+                .refuse(&account.principal, Resource::Toolboxes, most)),
+        }
+    }
+
+    pub(super) fn add(&mut self, id: AccountId, what: Resource, more: u64) {
+        if let Some(account) = self.known.get_mut(&id) {
+            let used = &mut account.used[what as usize];
+            *used = used.saturating_add(more);
+        }
+    }
+
+    fn subtract(&mut self, id: AccountId, what: Resource, less: u64) {
+        if let Some(account) = self.known.get_mut(&id) {
+            let used = &mut account.used[what as usize];
+            *used = used.saturating_sub(less);
+        }
+    }
+
+    pub(super) fn add_toolbox(&mut self, id: AccountId, kit: KitId) {
+        if let Some(account) = self.known.get_mut(&id) {
+            *account.toolboxes.entry(kit).or_default() += 1;
+        }
+    }
+
+    /// Whether jobs of this account may begin as far as their output is concerned.
+    pub(super) fn is_held(&self, id: AccountId) -> bool {
+        self.known.get(&id).is_some_and(|account| account.is_held)
+    }
+
+    /// How many runs an account has.
+    pub(super) fn runs(&self, id: AccountId) -> usize {
+        self.known.get(&id).map_or(0, |account| account.runs.len())
+    }
+
+    /// How many accounts there are.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Looks whether output is read. Gives back the runs for which that has changed.
+    fn settle_output(&mut self, id: AccountId) -> Vec<ClientId> {
+        let most = self.limits.most(Resource::OutputBytes);
+        let held_from = most / OUTPUT_HELD_PART;
+        let Some(account) = self.known.get_mut(&id) else {
+            return Vec::new();
+        };
+        let used = account.used[Resource::OutputBytes as usize];
+        let is_held = match account.is_held {
+            true => used > held_from / 2,
+            false => used > held_from,
+        };
+        if is_held == account.is_held {
+            return Vec::new();
+        }
+        account.is_held = is_held;
+        let runs = account.runs.iter().copied().collect();
+        if is_held {
+            let principal = account.principal.clone();
+            self.complaints
+                .tell(&principal, Resource::OutputBytes, held_from);
+        }
+        runs
+    }
+}
+
+impl Account {
+    fn drop_toolbox(&mut self, kit: KitId) {
+        if let Some(count) = self.toolboxes.get_mut(&kit) {
+            *count -= 1;
+            if *count == 0 {
+                self.toolboxes.remove(&kit);
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Charges a run, whatever its account has.
+    pub(super) fn add(&mut self, id: ClientId, what: Resource, more: u64) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.used[what as usize] += more;
+            self.accounts.add(client.account, what, more);
+        }
+    }
+
+    /// Charges a run if its account has room for that.
+    pub(super) fn charge(&mut self, id: ClientId, what: Resource, more: u64) -> Result<(), Status> {
+        if let Some(client) = self.clients.get(&id) {
+            self.accounts.check(client.account, what, more)?;
+        }
+        self.add(id, what, more);
+        Ok(())
+    }
+
+    /// Gives back what a run was charged.
+    pub(super) fn give_back(&mut self, id: ClientId, what: Resource, less: u64) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            let used = &mut client.used[what as usize];
+            *used = used.saturating_sub(less);
+            self.accounts.subtract(client.account, what, less);
+        }
+    }
+
+    /// Charges what a job wrote. Jobs of a client that does not read begin no more.
+    pub(super) fn charge_output(&mut self, id: ClientId, bytes: u64) -> Result<(), Status> {
+        self.charge(id, Resource::OutputBytes, bytes)?;
+        self.settle_output(id);
+        Ok(())
+    }
+
+    /// What a job wrote is kept no longer.
+    pub(super) fn give_back_output(&mut self, id: ClientId, bytes: u64) {
+        if bytes > 0 {
+            self.give_back(id, Resource::OutputBytes, bytes);
+            self.settle_output(id);
+        }
+    }
+
+    fn settle_output(&mut self, id: ClientId) {
+        let account = self.clients.get(&id).map(|client| client.account);
+        let changed = account.map(|account| self.accounts.settle_output(account));
+        for run in changed.unwrap_or_default() {
+            self.update_gate(run);
+        }
+    }
+
+    /// Whether a client's output begins in memory.
+    pub(super) fn memory_of(&self, id: ClientId) -> Memory {
+        let account = self.clients.get(&id).map(|client| client.account);
+        let account = account.and_then(|account| self.accounts.known.get(&account));
+        match account {
+            Some(account) if account.used[Resource::OutputBytes as usize] > OUTPUT_MEMORY_MAX => {
+                Memory::Scarce
+            }
+            Some(_) | None => Memory::Usual,
+        }
+    }
+
+    /// The runs of an account share what one client has of the workers.
+    pub(super) fn share_out(&mut self, id: AccountId) {
+        let Some(account) = self.accounts.known.get(&id) else {
+            return;
+        };
+        let weight = |run: &ClientId| self.clients.get(run).map(|client| (*run, client.weight));
+        let weights: Vec<(ClientId, u32)> = account.runs.iter().filter_map(weight).collect();
+        let sum = weights.iter().map(|(_, weight)| weight).sum();
+        for (run, weight) in weights {
+            self.book.client_shares(run, weight, sum);
+        }
+    }
+
+    /// A run's client came back as somebody else: from another address, or after the start.
+    pub(super) fn rehome(&mut self, id: ClientId, principal: &Principal) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        let before = client.account;
+        let is_home = self.accounts.by_principal.get(principal) == Some(&before);
+        if is_home {
+            return;
+        }
+        let kits: Vec<KitId> = client
+            .templates
+            .values()
+            .filter_map(|inputs| self.templates.get(*inputs)?.kind.kit)
+            .collect();
+        self.accounts.close(before, id, &client.used, &kits);
+        client.account = self.accounts.open(principal, id);
+        for what in Resource::all() {
+            self.accounts
+                .add(client.account, what, client.used[what as usize]);
+        }
+        for kit in kits {
+            self.accounts.add_toolbox(client.account, kit);
+        }
+        let now = client.account;
+        self.share_out(before);
+        self.share_out(now);
+        self.settle_output(id);
+    }
+}

@@ -1,0 +1,349 @@
+//! Jobs on their way from a client to a worker and back: what each has come to, what it wrote, and
+//! how much of that its client was told.
+
+use prost::Message;
+use tonic::Status;
+
+use super::Core;
+use super::clients::{Client, MESSAGE_BYTES};
+use crate::broker::book::{ClientId, Fence, InputsId, JobKey, KitId};
+use crate::broker::journal::RunName;
+use crate::broker::limits::Resource;
+use crate::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, Cursor, OutputError, OutputLog};
+use maelstrom_model::backend::JobId;
+use maelstrom_model::error::with_causes;
+use maelstrom_model::event::Stream;
+use maelstrom_model::ids::{ShortRun, WorkerId};
+use maelstrom_wire::to_proto;
+use maelstrom_wire::v1::{self, job_result, session_event};
+
+/// A job that is not over, or whose client doesn't know it.
+pub(super) struct JobState {
+    /// The encoded message.
+    pub(super) description: Box<[u8]>,
+    pub(super) phase: Phase,
+    pub(super) output: Option<Box<Output>>,
+    /// Whether it is among those that wait for room.
+    pub(super) is_lagging: bool,
+}
+
+/// How far a job has come.
+pub(super) enum Phase {
+    /// On its way into the journal.
+    Journalling,
+    /// In the book.
+    Queued,
+    /// With a worker.
+    Leased(Attempt),
+    /// Over.
+    Finished(Box<v1::JobResult>),
+}
+
+/// One try of a worker.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt {
+    pub(super) worker: WorkerId,
+    pub(super) fence: Fence,
+}
+
+/// What is told of a job that began.
+pub(super) struct Output {
+    started: v1::Started,
+    log: OutputLog,
+    /// How far it was sent on this connection.
+    pub(super) sent: Cursor,
+    pub(super) told: Told,
+}
+
+/// How much of a job was told on this connection, its output aside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    Nothing,
+    Started,
+    Finished,
+}
+
+/// What became of a chunk of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It was added.
+    Now,
+    /// It was there.
+    Before,
+    /// Chunks before it are missing.
+    Gap,
+    /// It is longer than workers make them.
+    TooLong,
+}
+
+impl Client {
+    /// Sends what was not sent of a job, as far as there is room. An error is one of the log's file.
+    fn pump(&mut self, job: JobId) -> Result<(), OutputError> {
+        let Some(attached) = &self.attached else {
+            return Ok(());
+        };
+        let Some(state) = self.jobs.get_mut(&job) else {
+            return Ok(());
+        };
+        let send = |kind, bytes| {
+            let event = v1::SessionEvent { kind: Some(kind) };
+            attached.outbox.send(event, MESSAGE_BYTES + bytes);
+        };
+        // The first that waits makes room for the rest; a client that reads nothing has no long queue.
+        if attached.outbox.is_full() {
+            if !std::mem::replace(&mut state.is_lagging, true) {
+                self.lagging.push_back(job);
+            }
+            return Ok(());
+        }
+        if let Some(output) = &mut state.output {
+            if output.told == Told::Nothing {
+                send(session_event::Kind::Started(output.started), 0);
+                output.told = Told::Started;
+            }
+            while output.log.has_more(output.sent) {
+                if attached.outbox.is_full() {
+                    if !std::mem::replace(&mut state.is_lagging, true) {
+                        self.lagging.push_back(job);
+                    }
+                    return Ok(());
+                }
+                let Some(chunk) = output.log.read(&mut output.sent)? else {
+                    break;
+                };
+                let bytes = chunk.bytes.len();
+                let event = v1::Output {
+                    job: job.0,
+                    stream: to_proto::stream(chunk.stream).into(),
+                    data: chunk.bytes.into(),
+                    attempt: output.started.attempt,
+                    index: chunk.index,
+                };
+                send(session_event::Kind::Output(event), bytes);
+            }
+            if output.told == Told::Finished {
+                return Ok(());
+            }
+        }
+        if let Phase::Finished(result) = &state.phase {
+            let finished = v1::Finished {
+                job: job.0,
+                result: Some((**result).clone()),
+            };
+            send(session_event::Kind::Finished(finished), 0);
+            if let Some(output) = &mut state.output {
+                output.told = Told::Finished;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Core {
+    /// A job is over.
+    pub(super) fn conclude(&mut self, key: JobKey, result: v1::JobResult) {
+        if let Some(client) = self.clients.get_mut(&key.client)
+            && let Some(state) = client.jobs.get_mut(&key.job)
+        {
+            let run = ShortRun(&client.shown);
+            match &result.end {
+                Some(job_result::End::Infrastructure(why)) => {
+                    tracing::warn!(%run, job = %key.job, "a job could not be run: {why}");
+                }
+                end => tracing::debug!(%run, job = %key.job, ?end, "a job is over"),
+            }
+            state.phase = Phase::Finished(Box::new(result));
+            self.pump(key.client, key.job);
+        }
+    }
+
+    /// A job waits again.
+    pub(super) fn requeue(&mut self, key: JobKey, reason: String) {
+        let Some(client) = self.clients.get_mut(&key.client) else {
+            return;
+        };
+        let Some(state) = client.jobs.get_mut(&key.job) else {
+            return;
+        };
+        let run = ShortRun(&client.shown);
+        tracing::info!(%run, job = %key.job, reason, "a job waits again");
+        state.phase = Phase::Queued;
+        if let Some(output) = state.output.take() {
+            let requeued = v1::Requeued {
+                job: key.job.0,
+                reason,
+            };
+            client.send(session_event::Kind::Requeued(requeued), 0);
+            self.give_back_output(key.client, output.log.size_bytes());
+        }
+    }
+
+    /// What a worker that gets the job is told of it, and what it is told of the job's run.
+    pub(super) fn lease_job(
+        &mut self,
+        key: JobKey,
+        attempt: Attempt,
+    ) -> Option<(v1::Job, RunName)> {
+        let client = self.clients.get_mut(&key.client)?;
+        let state = client.jobs.get_mut(&key.job)?;
+        state.phase = Phase::Leased(attempt);
+        let mut job = v1::Job::decode(&*state.description).ok()?;
+        job.template = client.templates.get(&job.template)?.0;
+        Some((job, client.shown))
+    }
+
+    /// The attempt at a job that is being made, if it is this one.
+    pub(super) fn attempt(&mut self, key: JobKey, fence: Fence) -> Option<Attempt> {
+        match self.clients.get(&key.client)?.jobs.get(&key.job)?.phase {
+            Phase::Leased(attempt) if attempt.fence == fence => Some(attempt),
+            Phase::Leased(_) | Phase::Journalling | Phase::Queued | Phase::Finished(_) => None,
+        }
+    }
+
+    /// A worker that came back has had this job since before we were started, or since it was
+    /// queued again.
+    pub(super) fn adopt(&mut self, key: JobKey, attempt: Attempt) {
+        let client = self.clients.get_mut(&key.client);
+        if let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) {
+            match &state.phase {
+                Phase::Leased(before) if before.fence == attempt.fence => {}
+                _ => {
+                    state.phase = Phase::Leased(attempt);
+                    if let Some(output) = state.output.take() {
+                        self.give_back_output(key.client, output.log.size_bytes());
+                    }
+                }
+            }
+        }
+    }
+
+    /// An attempt has a slot.
+    pub(super) fn job_started(&mut self, key: JobKey, attempt: Attempt, slot: u32) {
+        let memory = self.memory_of(key.client);
+        let client = self.clients.get_mut(&key.client);
+        let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) else {
+            return;
+        };
+        if state.output.is_some() {
+            // A worker that came back tells everything again.
+            return;
+        }
+        state.output = Some(Box::new(Output {
+            started: v1::Started {
+                job: key.job.0,
+                worker: attempt.worker.0,
+                slot,
+                attempt: attempt.fence.0,
+            },
+            log: OutputLog::spooled(&self.spool, memory, BYTES_MAX),
+            sent: Cursor::default(),
+            told: Told::Nothing,
+        }));
+        self.pump(key.client, key.job);
+    }
+
+    /// An attempt wrote something. Tells whether that could be kept.
+    pub(super) fn job_wrote(
+        &mut self,
+        key: JobKey,
+        index: u32,
+        (stream, bytes): (Stream, &[u8]),
+    ) -> Result<Kept, String> {
+        // As one chunk it has one number.
+        if bytes.len() > CHUNK_BYTES_MAX {
+            return Ok(Kept::TooLong);
+        }
+        let client = self.clients.get_mut(&key.client);
+        let state = client.and_then(|client| client.jobs.get_mut(&key.job));
+        let Some(output) = state.and_then(|state| state.output.as_mut()) else {
+            return Ok(Kept::Gap);
+        };
+        match index.cmp(&output.log.end().index()) {
+            std::cmp::Ordering::Less => Ok(Kept::Before),
+            std::cmp::Ordering::Greater => Ok(Kept::Gap),
+            std::cmp::Ordering::Equal => {
+                let before = output.log.size_bytes();
+                let pushed = output.log.push(stream, bytes);
+                let more = output.log.size_bytes() - before;
+                pushed.map_err(|error| with_causes(&error))?;
+                let charged = self.charge_output(key.client, more);
+                if let Err(refused) = charged {
+                    // It was kept, and is given back with the rest.
+                    self.add(key.client, Resource::OutputBytes, more);
+                    return Err(refused.message().to_owned());
+                }
+                self.pump(key.client, key.job);
+                Ok(Kept::Now)
+            }
+        }
+    }
+
+    pub(super) fn pump(&mut self, id: ClientId, job: JobId) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        if let Err(error) = client.pump(job) {
+            let message = format!(
+                "the broker lost what job {job} wrote: {}",
+                with_causes(&error)
+            );
+            self.fail_session(id, Status::data_loss(message));
+        }
+    }
+
+    /// There is room for output again.
+    pub(super) fn pump_all(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        for job in std::mem::take(&mut client.lagging) {
+            let client = self.clients.get_mut(&id);
+            if let Some(state) = client.and_then(|client| client.jobs.get_mut(&job)) {
+                state.is_lagging = false;
+            }
+            self.pump(id, job);
+        }
+    }
+
+    /// Nothing of a job need be kept any more.
+    pub(super) fn drop_job(&mut self, id: ClientId, job: JobId) {
+        let client = self.clients.get_mut(&id);
+        let Some(state) = client.and_then(|client| client.jobs.remove(&job)) else {
+            return;
+        };
+        self.give_back(id, Resource::Jobs, 1);
+        self.give_back(id, Resource::JobBytes, state.description.len() as u64);
+        if let Some(output) = &state.output {
+            self.give_back_output(id, output.log.size_bytes());
+        }
+    }
+
+    /// Jobs that wait for a worker with this kit.
+    pub(super) fn queued_for(&self, kit: KitId) -> Vec<JobKey> {
+        let mut waiting = Vec::new();
+        for (id, client) in &self.clients {
+            let wants = |inputs: &InputsId| {
+                let known = self.templates.get(*inputs);
+                known.is_some_and(|known| known.kind.kit == Some(kit))
+            };
+            if !client.templates.values().any(wants) {
+                continue;
+            }
+            for (job, state) in &client.jobs {
+                if !matches!(state.phase, Phase::Queued) {
+                    continue;
+                }
+                let decoded = v1::Job::decode(&*state.description);
+                let demand = decoded.ok().and_then(|job| self.demand(*id, &job));
+                if demand.is_some_and(|demand| demand.kind.kit == Some(kit)) {
+                    waiting.push(JobKey {
+                        client: *id,
+                        job: *job,
+                    });
+                }
+            }
+        }
+        waiting.sort_unstable();
+        waiting
+    }
+}

@@ -1,0 +1,221 @@
+//! Leases: what workers get, and what they report.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::jobs::{Attempt, Kept};
+use super::{Core, infrastructure};
+use crate::broker::book::{
+    Fence, Grant, Holds, How, InputsId, JobKey, Lease, Returned, Standing, Verdict,
+};
+use crate::broker::limits::{self, TEMPLATES_PER_WORKER_MAX};
+use maelstrom_model::ids::{ShortRun, WorkerId};
+use maelstrom_wire::from_proto;
+use maelstrom_wire::limits::cut_discarded;
+use maelstrom_wire::v1::{self, job_result, report, worker_order};
+
+impl Core {
+    pub(super) fn reports(&mut self, id: WorkerId, reports: Vec<v1::Report>) {
+        let mut settled = Vec::new();
+        for report in reports {
+            let fence = Fence(report.fence);
+            let Some(kind) = report.kind else {
+                return self.dismiss(id, "a report of no known kind");
+            };
+            let Some(key) = self.leases.get(&fence).copied() else {
+                if matches!(kind, report::Kind::Finished(_) | report::Kind::Returned(_)) {
+                    settled.push(fence.0);
+                }
+                continue;
+            };
+            match kind {
+                report::Kind::Started(slot) => self.started(id, key, fence, slot),
+                report::Kind::Written(written) => {
+                    if let Err(why) = self.wrote(id, key, fence, written) {
+                        return self.dismiss(id, &why);
+                    }
+                }
+                report::Kind::Finished(result) => {
+                    self.finished(id, key, fence, result);
+                    settled.push(fence.0);
+                }
+                report::Kind::Returned(_) => {
+                    self.returned(id, key, fence);
+                    settled.push(fence.0);
+                }
+            }
+        }
+        if !settled.is_empty() {
+            let settled = v1::Settled { fences: settled };
+            self.order(id, worker_order::Kind::Settled(settled));
+        }
+    }
+
+    fn started(&mut self, id: WorkerId, key: JobKey, fence: Fence, slot: u32) {
+        let standing = self.book.started(id, key, fence, self.now);
+        match standing {
+            // One that is to be stopped runs all the same until it is, and writes.
+            Standing::Current | Standing::Cancelled => {
+                if let Some(attempt) = self.attempt(key, fence) {
+                    self.job_started(key, attempt, slot);
+                }
+            }
+            Standing::Stale => {}
+        }
+        match standing {
+            Standing::Current => {}
+            Standing::Cancelled => self.stop_lease(id, fence, v1::Stop::Terminate),
+            Standing::Stale => self.stop_lease(id, fence, v1::Stop::Kill),
+        }
+    }
+
+    fn wrote(
+        &mut self,
+        id: WorkerId,
+        key: JobKey,
+        fence: Fence,
+        written: v1::Written,
+    ) -> Result<(), String> {
+        let of_this_worker = |attempt: &Attempt| attempt.worker == id;
+        if self.attempt(key, fence).filter(of_this_worker).is_none() {
+            return Ok(());
+        }
+        let stream = from_proto::stream(written.stream).map_err(|error| error.to_string())?;
+        match self.job_wrote(key, written.index, (stream, &written.data)) {
+            Ok(Kept::Now | Kept::Before) => Ok(()),
+            Ok(Kept::Gap) => Err(format!(
+                "output {} of a lease came too early",
+                written.index
+            )),
+            Ok(Kept::TooLong) => Err(format!("output {} of a lease is too long", written.index)),
+            Err(why) => {
+                let message = format!("the broker cannot keep what the job wrote: {why}");
+                self.stop_lease(id, fence, v1::Stop::Kill);
+                self.conclude(key, infrastructure(message));
+                Ok(())
+            }
+        }
+    }
+
+    fn finished(&mut self, id: WorkerId, key: JobKey, fence: Fence, mut result: v1::JobResult) {
+        if let Some(job_result::End::Infrastructure(message)) = &mut result.end {
+            limits::cut(message);
+        }
+        if let Some(discarded) = &mut result.discarded {
+            cut_discarded(discarded);
+        }
+        let failure = match &result.end {
+            Some(job_result::End::Infrastructure(message)) => Some(message.clone()),
+            None => Some("the worker did not say how the job ended".to_owned()),
+            Some(
+                job_result::End::Exited(_)
+                | job_result::End::Signalled(_)
+                | job_result::End::TimedOut(_)
+                | job_result::End::Cancelled(_),
+            ) => None,
+        };
+        let how = match failure {
+            None => How::Done,
+            Some(_) => How::InfrastructureFailure,
+        };
+        let verdict = self.book.finished(id, key, fence, how, self.now);
+        if !matches!(verdict, Verdict::Stale) {
+            self.leases.remove(&fence);
+        }
+        match verdict {
+            Verdict::Report => self.conclude(key, result),
+            Verdict::Stale | Verdict::Abandoned => {}
+            Verdict::Retry(_) => {
+                let name = self.worker_name(id);
+                let failure = failure.unwrap_or_default();
+                self.requeue(
+                    key,
+                    format!("the worker {name} could not run it: {failure}"),
+                );
+            }
+            Verdict::GivenUp { workers } => {
+                let message = self.given_up(&workers, &failure.unwrap_or_default());
+                self.conclude(key, infrastructure(message));
+            }
+        }
+    }
+
+    fn returned(&mut self, id: WorkerId, key: JobKey, fence: Fence) {
+        let returned = self.book.returned(id, key, fence, self.now);
+        if !matches!(returned, Returned::Stale) {
+            self.leases.remove(&fence);
+        }
+        match returned {
+            Returned::Queued | Returned::Retry(_) => {
+                let name = self.worker_name(id);
+                self.requeue(key, format!("the worker {name} handed it back"));
+            }
+            Returned::Cancelled => self.conclude(key, super::cancelled()),
+            Returned::GivenUp { workers } => {
+                let message = self.given_up(&workers, "it was handed back");
+                self.conclude(key, infrastructure(message));
+            }
+            Returned::Abandoned | Returned::Stale => {}
+        }
+    }
+
+    /// Sends decisions to their workers, one message for each.
+    pub(super) fn send_leases(&mut self, grants: Vec<Grant>) {
+        let mut by_worker: BTreeMap<WorkerId, Vec<v1::Lease>> = BTreeMap::new();
+        for Grant { lease, attempt: _ } in grants {
+            let Lease { key, worker, fence } = lease;
+            let attempt = Attempt { worker, fence };
+            let Some((job, run)) = self.lease_job(key, attempt) else {
+                tracing::error!(%key, "a job of the book is not known");
+                continue;
+            };
+            let worker_name = self.workers.get(&worker).map(|worker| worker.name.as_str());
+            let on = worker_name.unwrap_or_default();
+            let short = ShortRun(&run);
+            tracing::debug!(run = %short, job = %key.job, worker = on, fence = fence.0, "a job is leased");
+            self.leases.insert(fence, key);
+            self.send_template(worker, InputsId(job.template));
+            by_worker.entry(worker).or_default().push(v1::Lease {
+                fence: fence.0,
+                run: run.to_vec().into(),
+                job: Some(job),
+            });
+        }
+        for (worker, leases) in by_worker {
+            self.order(worker, worker_order::Kind::Leases(v1::Leases { leases }));
+        }
+    }
+
+    fn send_template(&mut self, id: WorkerId, inputs: InputsId) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let Some(connection) = &mut worker.connection else {
+            return;
+        };
+        if connection.templates.contains(&inputs) {
+            return;
+        }
+        if connection.templates.len() >= TEMPLATES_PER_WORKER_MAX {
+            let leases = self.book.leases_of(id).into_iter();
+            let wanted = leases.filter_map(|lease| self.book.inputs_of(lease.key));
+            let wanted: BTreeSet<InputsId> = wanted.collect();
+            let unwanted = connection
+                .templates
+                .extract_if(.., |inputs| !wanted.contains(inputs));
+            let numbers: Vec<u32> = unwanted.map(|inputs| inputs.0).collect();
+            worker.order(worker_order::Kind::Forget(v1::ForgetTemplates { numbers }));
+        }
+        let Some(connection) = &mut worker.connection else {
+            return;
+        };
+        connection.templates.insert(inputs);
+        if let Some(known) = self.templates.get(inputs) {
+            let template = v1::LeaseTemplate {
+                number: inputs.0,
+                template: Some(known.template.clone()),
+            };
+            worker.order(worker_order::Kind::Template(template));
+            self.book.worker_holds(id, inputs, Holds::Yes);
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! What jobs have in common, over all clients: equal templates are one, and are sent to a worker
+//! once.
+//!
+//! Pure. Whether the storage has what a template names is found out elsewhere.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+
+use prost::Message;
+
+use super::super::book::{Architecture, ClientId, InputsId, Kind, KitId};
+use maelstrom_container::digest::ContentHash;
+use maelstrom_wire::error::WireError;
+use maelstrom_wire::from_proto::container::sources;
+use maelstrom_wire::from_proto::{self, Source};
+use maelstrom_wire::v1;
+
+/// Keeps contents in the storage as long as it lives.
+pub type Pins = Box<dyn Any + Send>;
+
+/// Why a template is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// It cannot be made sense of.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// No worker can have it.
+    #[error("the template is for the architecture `{name}`; `x86_64` and `aarch64` are known here")]
+    Architecture {
+        /// Its name.
+        name: String,
+    },
+    /// It shows a path of the worker that it does not name as toolbox.
+    #[error(
+        "the template shows {} of the worker's machine, which its toolbox does not list",
+        path.display()
+    )]
+    Toolbox {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+/// How far the storage has a template's contents.
+pub enum Supply {
+    /// It is being found out.
+    Checking {
+        /// Whether it is to be looked for again after that.
+        again: bool,
+    },
+    /// It lacks some.
+    Lacking,
+    /// It has all.
+    Ready,
+}
+
+/// A template that somebody defined.
+pub struct Known {
+    /// As it goes to workers.
+    pub template: v1::Template,
+    /// Where its jobs can run.
+    pub kind: Kind,
+    /// What it names.
+    pub contents: Vec<Source>,
+    /// Whether that is there.
+    pub supply: Supply,
+    /// Keeps what the storage has of it, and what comes, until all of it is there and afterwards: a
+    /// template may need more than the storage keeps of what nobody uses.
+    pub pins: Option<Pins>,
+    /// Who uses it, and under which number.
+    pub users: BTreeSet<(ClientId, u32)>,
+    hash: ContentHash,
+}
+
+/// What workers must have for templates with a toolbox.
+pub struct Kit {
+    /// What it is.
+    pub paths: Vec<v1::ToolboxPath>,
+    hash: ContentHash,
+    /// How many templates want it.
+    templates: u32,
+}
+
+/// What nobody uses any more.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Unused {
+    /// Templates.
+    pub templates: Vec<InputsId>,
+    /// Toolboxes that only those wanted.
+    pub kits: Vec<KitId>,
+}
+
+/// All templates.
+#[derive(Default)]
+pub struct Templates {
+    known: BTreeMap<InputsId, Known>,
+    by_hash: HashMap<ContentHash, InputsId>,
+    next: u32,
+    kits: BTreeMap<KitId, Kit>,
+    next_kit: u32,
+}
+
+/// What came of a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defined {
+    /// Nobody had it before.
+    New(InputsId),
+    /// Somebody has it.
+    Known(InputsId),
+}
+
+impl Templates {
+    /// A client's template.
+    pub fn define(
+        &mut self,
+        client: ClientId,
+        number: u32,
+        template: v1::Template,
+    ) -> Result<Defined, TemplateError> {
+        let hash = ContentHash::of(&template.encode_to_vec());
+        if let Some(id) = self.by_hash.get(&hash) {
+            if let Some(known) = self.known.get_mut(id) {
+                known.users.insert((client, number));
+            }
+            return Ok(Defined::Known(*id));
+        }
+        let contents = contents(&template)?;
+        let architecture =
+            Architecture::from_rust_name(&template.architecture).ok_or_else(|| {
+                TemplateError::Architecture {
+                    name: template.architecture.clone(),
+                }
+            })?;
+        let kit = match template.toolbox.is_empty() {
+            true => None,
+            false => Some(self.want_kit(&template.toolbox)),
+        };
+        let inputs = InputsId(self.next);
+        self.next += 1;
+        self.by_hash.insert(hash, inputs);
+        self.known.insert(
+            inputs,
+            Known {
+                template,
+                kind: Kind {
+                    architecture,
+                    kit,
+                    inputs,
+                },
+                contents,
+                // Until somebody looks.
+                supply: Supply::Lacking,
+                pins: None,
+                users: BTreeSet::from([(client, number)]),
+                hash,
+            },
+        );
+        Ok(Defined::New(inputs))
+    }
+
+    /// The template of this number.
+    pub fn get(&self, inputs: InputsId) -> Option<&Known> {
+        self.known.get(&inputs)
+    }
+
+    /// The same, to change its supply.
+    pub fn get_mut(&mut self, inputs: InputsId) -> Option<&mut Known> {
+        self.known.get_mut(&inputs)
+    }
+
+    /// Those of which the storage had everything when it was last asked.
+    pub fn supplied(&self) -> Vec<InputsId> {
+        let known = self.known.iter();
+        let supplied = known.filter(|(_, known)| matches!(known.supply, Supply::Ready));
+        supplied.map(|(inputs, _)| *inputs).collect()
+    }
+
+    /// A client is gone; tells what nobody uses any more.
+    pub fn leave(&mut self, client: ClientId) -> Unused {
+        let of_client = |known: &Known| {
+            let mut users = known.users.range((client, 0)..=(client, u32::MAX));
+            users.next().is_some()
+        };
+        let concerned = self.known.iter().filter(|(_, known)| of_client(known));
+        let concerned: Vec<InputsId> = concerned.map(|(inputs, _)| *inputs).collect();
+        let mut unused = Unused::default();
+        for inputs in concerned {
+            if let Some(known) = self.known.get_mut(&inputs) {
+                known.users.retain(|(user, _)| *user != client);
+            }
+            self.forget_if_unused(inputs, &mut unused);
+        }
+        unused
+    }
+
+    /// A client does not use a template under this number; tells what nobody uses any more.
+    pub fn leave_one(&mut self, inputs: InputsId, user: (ClientId, u32)) -> Unused {
+        let mut unused = Unused::default();
+        if let Some(known) = self.known.get_mut(&inputs) {
+            known.users.remove(&user);
+        }
+        self.forget_if_unused(inputs, &mut unused);
+        unused
+    }
+
+    fn forget_if_unused(&mut self, inputs: InputsId, unused: &mut Unused) {
+        let is_used = |known: &Known| !known.users.is_empty();
+        if self.known.get(&inputs).is_none_or(is_used) {
+            return;
+        }
+        let Some(known) = self.known.remove(&inputs) else {
+            return;
+        };
+        self.by_hash.remove(&known.hash);
+        unused.templates.push(inputs);
+        let Some(id) = known.kind.kit else {
+            return;
+        };
+        if let Some(kit) = self.kits.get_mut(&id) {
+            kit.templates -= 1;
+            if kit.templates == 0 {
+                self.kits.remove(&id);
+                unused.kits.push(id);
+            }
+        }
+    }
+
+    /// Every kit that a template wants.
+    pub fn kits(&self) -> impl Iterator<Item = (KitId, &Kit)> {
+        self.kits.iter().map(|(id, kit)| (*id, kit))
+    }
+
+    /// A kit that a template wants.
+    pub fn kit(&self, id: KitId) -> Option<&Kit> {
+        self.kits.get(&id)
+    }
+
+    /// The kit of these paths, if a template wants it.
+    pub fn find_kit(&self, paths: &[v1::ToolboxPath]) -> Option<KitId> {
+        let hash = kit_hash(paths);
+        let mut kits = self.kits.iter();
+        kits.find_map(|(id, kit)| (kit.hash == hash).then_some(*id))
+    }
+
+    /// The kit of these paths, which one template more wants.
+    fn want_kit(&mut self, paths: &[v1::ToolboxPath]) -> KitId {
+        if let Some(id) = self.find_kit(paths) {
+            if let Some(kit) = self.kits.get_mut(&id) {
+                kit.templates += 1;
+            }
+            return id;
+        }
+        let id = KitId(self.next_kit);
+        self.next_kit = self.next_kit.wrapping_add(1);
+        let kit = Kit {
+            paths: paths.to_vec(),
+            hash: kit_hash(paths),
+            templates: 1,
+        };
+        self.kits.insert(id, kit);
+        id
+    }
+}
+
+fn kit_hash(paths: &[v1::ToolboxPath]) -> ContentHash {
+    let mut bytes = Vec::new();
+    for path in paths {
+        // Each with its length, so that no two lists encode alike.
+        bytes.extend(path.encode_length_delimited_to_vec());
+    }
+    ContentHash::of(&bytes)
+}
+
+/// What a template names, and whether it can be made sense of.
+fn contents(template: &v1::Template) -> Result<Vec<Source>, TemplateError> {
+    let checked = from_proto::template(template)?;
+    let container = template.container.as_ref();
+    let mut contents = Vec::new();
+    for source in sources(container.unwrap_or(&v1::Container::default()))? {
+        match &source {
+            Source::Directory(_) | Source::File { .. } => contents.push(source),
+            Source::Toolbox(path) => {
+                let mut listed = checked.toolbox.iter();
+                if !listed.any(|tool| path.starts_with(&tool.path)) {
+                    return Err(TemplateError::Toolbox { path: path.clone() });
+                }
+            }
+        }
+    }
+    Ok(contents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use maelstrom_wire::v1::{container, mount, source};
+
+    fn template(digest: char) -> v1::Template {
+        let digest = v1::Digest {
+            hash: digest.to_string().repeat(64),
+            size_bytes: 1,
+        };
+        v1::Template {
+            working_directory: b"/".as_slice().into(),
+            container: Some(v1::Container {
+                hostname: "h".to_owned(),
+                network: v1::Network::Loopback.into(),
+                privileges: v1::Privileges::Ordinary.into(),
+                root: Some(container::Root::Layers(v1::Layers {
+                    trees: vec![v1::Source {
+                        kind: Some(source::Kind::Directory(digest)),
+                    }],
+                    writable: false,
+                })),
+                ..v1::Container::default()
+            }),
+            architecture: "x86_64".to_owned(),
+            ..v1::Template::default()
+        }
+    }
+
+    #[test]
+    fn equal_templates_are_one_until_nobody_uses_them() {
+        let mut templates = Templates::default();
+        let (a, b) = (ClientId(1), ClientId(2));
+        let Defined::New(first) = templates.define(a, 0, template('a')).unwrap() else {
+            panic!("nobody had it");
+        };
+        let again = templates.define(b, 7, template('a')).unwrap();
+        assert_eq!(again, Defined::Known(first));
+        let other = templates.define(a, 1, template('b')).unwrap();
+        assert_ne!(other, Defined::Known(first));
+        assert_eq!(templates.leave(a).templates.len(), 1);
+        assert_eq!(templates.leave(b).templates, [first]);
+        assert!(templates.get(first).is_none());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        let mut templates = Templates::default();
+        let mut define =
+            |template: v1::Template| templates.define(ClientId(1), 0, template).unwrap_err();
+        let elsewhere = v1::Template {
+            architecture: "riscv64".to_owned(),
+            ..template('a')
+        };
+        assert!(define(elsewhere).to_string().contains("riscv64"));
+        let empty = v1::Template::default();
+        assert!(matches!(define(empty), TemplateError::Wire(_)));
+        let mut unlisted = template('a');
+        let container = unlisted.container.as_mut().unwrap();
+        container.mounts.push(v1::Mount {
+            mount_point: b"/usr".as_slice().into(),
+            kind: Some(mount::Kind::ReadOnly(v1::Source {
+                kind: Some(source::Kind::Toolbox(b"/usr".as_slice().into())),
+            })),
+        });
+        assert!(define(unlisted.clone()).to_string().contains("/usr"));
+        unlisted.toolbox.push(v1::ToolboxPath {
+            path: b"/usr".as_slice().into(),
+            identity: b"1".as_slice().into(),
+        });
+        templates.define(ClientId(1), 0, unlisted).unwrap();
+        assert_eq!(templates.kits().count(), 1);
+    }
+
+    #[test]
+    fn a_toolbox_is_known_as_long_as_a_template_wants_it() {
+        let mut templates = Templates::default();
+        let with = |digest: char, identity: u32| v1::Template {
+            toolbox: vec![v1::ToolboxPath {
+                path: b"/usr".as_slice().into(),
+                identity: identity.to_be_bytes().to_vec().into(),
+            }],
+            ..template(digest)
+        };
+        let (a, b) = (ClientId(1), ClientId(2));
+        for identity in 0..300 {
+            templates.define(a, identity, with('a', identity)).unwrap();
+        }
+        let shared = with('b', 7);
+        let Defined::New(inputs) = templates.define(b, 1, shared).unwrap() else {
+            panic!("nobody had it");
+        };
+        let kit = templates.get(inputs).unwrap().kind.kit.unwrap();
+        assert_eq!(templates.kits().count(), 300);
+        let left = templates.leave(a);
+        assert_eq!((left.templates.len(), left.kits.len()), (300, 299));
+        assert_eq!(
+            templates.kits().map(|(id, _)| id).collect::<Vec<_>>(),
+            [kit]
+        );
+        let left = templates.leave_one(inputs, (b, 1));
+        assert_eq!((left.templates, left.kits), (vec![inputs], vec![kit]));
+        assert_eq!((templates.kits().count(), templates.by_hash.len()), (0, 0));
+    }
+}

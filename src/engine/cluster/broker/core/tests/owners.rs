@@ -1,0 +1,184 @@
+//! Promise 9: a run is its client's, a lease its worker's, and what is shown of either opens nothing.
+
+use super::*;
+use crate::broker::budgets::Principal;
+
+fn member(name: &str) -> Caller {
+    Caller {
+        principal: Principal::Member(name.to_owned()),
+        member: Some(name.to_owned()),
+    }
+}
+
+/// Who may have jobs run that have all privileges, before a restart and after it.
+#[tokio::test]
+async fn full_privileges_are_for_who_has_the_role() {
+    let (nobody, ann) = (Caller::default(), member("client ann"));
+    let rows = [
+        (&nobody, v1::Privileges::Full, true),
+        (&ann, v1::Privileges::Full, false),
+        (&ann, v1::Privileges::Ordinary, true),
+        (&member("writer ann"), v1::Privileges::Full, false),
+        (&member("privileged ann"), v1::Privileges::Full, true),
+        (&member("admin ann"), v1::Privileges::Full, true),
+    ];
+    for (caller, privileges, expected) in rows {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        for _ in 0..2 {
+            let mut stage = start(&path);
+            let mut worker = stage.worker(1, &[]).await;
+            let mut client = stage.client_as(1, caller, &[1; 16]).await.unwrap();
+            stage.says(&client, template_with(privileges)).await;
+            stage.says(&client, submit(&[7])).await;
+            let leases = worker.leases().len();
+            let told = client.news().concat();
+            assert_eq!(leases == 1, expected, "{caller:?} {privileges:?} {told}");
+            let refused = told.contains("only who has the role `privileged`");
+            assert_eq!(refused, !expected, "{caller:?} {privileges:?} {told}");
+        }
+    }
+    // A run that was begun when nobody was asked is no way around it.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    let mut stage = start(&path);
+    stage.client_as(1, &nobody, &[1; 16]).await.unwrap();
+    drop(stage);
+    let mut stage = start(&path);
+    let mut worker = stage.worker(1, &[]).await;
+    let client = stage.client_as(1, &ann, &[1; 16]).await.unwrap();
+    stage
+        .says(&client, template_with(v1::Privileges::Full))
+        .await;
+    stage.says(&client, submit(&[8])).await;
+    assert_eq!(worker.leases().len(), 0);
+}
+
+/// Whoever says the name of another's run is refused, before a restart and after it, and the run does
+/// not notice.
+#[tokio::test]
+async fn a_run_is_resumed_by_whoever_opened_it_and_nobody_else() {
+    const A: [u8; 16] = [7; 16];
+    let nobody = Caller::default();
+    let (ann, bob) = (member("client ann"), member("client bob"));
+    // Who opened it, and who are others.
+    type Shown<'a> = (&'a Caller, &'a [u8]);
+    let rows: [(&Caller, &[u8], Vec<Shown<'_>>); 3] = [
+        (
+            &nobody,
+            &A,
+            vec![(&nobody, &[8; 16]), (&nobody, b""), (&ann, b"")],
+        ),
+        (&ann, b"", vec![(&bob, b""), (&nobody, b""), (&bob, &A)]),
+        (
+            &ann,
+            &A,
+            vec![(&bob, &A), (&ann, &[8; 16]), (&ann, b""), (&nobody, &A)],
+        ),
+    ];
+    for (opener, secret, others) in rows {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let mut stage = start(&path);
+        let mut client = stage.client_as(1, opener, secret).await.unwrap();
+        stage.says(&client, template()).await;
+        stage.says(&client, submit(&[7])).await;
+        client.news();
+        for (other, shown) in &others {
+            let refused = stage.client_as(1, other, shown).await.err().unwrap();
+            assert_eq!(refused.code(), Code::PermissionDenied);
+        }
+        assert_eq!(client.news(), [""; 0], "the run does not notice");
+        drop(stage);
+        let mut stage = start(&path);
+        for (other, shown) in &others {
+            let refused = stage.client_as(1, other, shown).await.err().unwrap();
+            assert_eq!(refused.code(), Code::PermissionDenied);
+        }
+        let mut client = stage.client_as(1, opener, secret).await.unwrap();
+        assert_eq!(client.news()[0], "welcome, resumed: true");
+    }
+}
+
+/// A client of the release before has no secret: it runs as it did, but is not told from others.
+#[tokio::test]
+async fn a_run_of_nobody_cannot_be_resumed() {
+    let mut stage = stage(Shelf(None));
+    let mut worker = stage.worker(1, &[]).await;
+    let mut client = stage.client_as(1, &Caller::default(), b"").await.unwrap();
+    stage.says(&client, template()).await;
+    stage.says(&client, submit(&[7])).await;
+    let refused = stage.client_as(1, &Caller::default(), b"").await.err();
+    let refused = refused.unwrap();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert!(refused.message().contains("Hello.secret"), "{refused}");
+    let fence = worker.leases()[0];
+    stage.reports(&worker, fence, exited(0)).await;
+    assert_eq!(client.news().last().unwrap(), "finished 7: Exited(0)");
+}
+
+#[tokio::test]
+async fn what_is_shown_of_a_run_opens_nothing() {
+    let (mut stage, mut worker, mut client, _) = running().await;
+    client.news();
+    let shown = stage.core.status().clients[0].run.to_vec();
+    let mut seen = vec![shown.clone()];
+    let _second = stage.client_with(2, &[1]).await;
+    while let Ok(order) = worker.orders.try_recv() {
+        if let Some(worker_order::Kind::Leases(leases)) = order.unwrap().kind {
+            seen.extend(leases.leases.iter().map(|lease| lease.run.to_vec()));
+        }
+    }
+    assert_eq!(seen.len(), 2);
+    for seen in seen {
+        assert!(seen != [1; 16] && seen != [2; 16]);
+        let run: RunName = seen.try_into().unwrap();
+        assert!(!stage.core.runs.contains_key(&run));
+        assert!(stage.core.shown.contains_key(&run));
+    }
+    assert_eq!(client.news(), [""; 0]);
+}
+
+/// Leases are their worker's, whoever else names them.
+#[tokio::test]
+async fn a_worker_gets_nothing_that_is_anothers() {
+    let mut stage = stage(Shelf(None));
+    let (own, other) = (member("worker a"), member("worker b"));
+    let mut worker = stage.worker_as(1, &own, &[]).await.unwrap();
+    let mut client = stage.client_with(1, &[7]).await;
+    let fence = worker.leases()[0];
+    stage
+        .reports(&worker, fence, report::Kind::Started(0))
+        .await;
+    client.news();
+
+    // Its process is not another credential's.
+    let refused = stage.worker_as(1, &other, &[(1, 7, fence)]).await.err();
+    assert_eq!(refused.unwrap().code(), Code::PermissionDenied);
+    // Another process may say that it holds the lease, and report on it.
+    let mut thief = stage.worker_as(2, &other, &[(1, 7, fence)]).await.unwrap();
+    assert_eq!(thief.stops(), [fence]);
+    for kind in [report::Kind::Started(3), written(0, "forged"), exited(1)] {
+        stage.reports(&thief, fence, kind).await;
+    }
+    assert_eq!(client.news(), ["worker-2 joined"]);
+    stage.reports(&worker, fence, exited(0)).await;
+    assert_eq!(client.news(), ["finished 7: Exited(0)"]);
+}
+
+/// After a restart nobody knows who had which lease, but whom the journal knows.
+#[tokio::test]
+async fn a_worker_that_was_never_here_adopts_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    let mut stage = start(&path);
+    let mut worker = stage.worker(1, &[]).await;
+    let _client = stage.client_with(1, &[7]).await;
+    let fence = worker.leases()[0];
+    drop(stage);
+    let mut stage = start(&path);
+    let mut thief = stage.worker(2, &[(1, 7, fence)]).await;
+    assert_eq!(thief.stops(), [fence]);
+    let mut worker = stage.worker(1, &[(1, 7, fence)]).await;
+    assert_eq!(worker.stops(), [0; 0]);
+}

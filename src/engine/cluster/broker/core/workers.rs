@@ -1,0 +1,404 @@
+//! Workers and their leases.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tonic::Status;
+
+use super::jobs::Attempt;
+use super::kits::Answer;
+use super::templates::Unused;
+use super::{Core, Peer, Session};
+use crate::broker::book::{Architecture, Credit, Fence, InputsId, JobKey, KitId, Offer};
+use crate::broker::budgets::Caller;
+use crate::broker::journal::{Entry, Instance, RunName};
+use crate::broker::limits::{self, Resource};
+use maelstrom_model::backend::JobId;
+use maelstrom_model::ids::WorkerId;
+use maelstrom_wire::to_proto::duration;
+use maelstrom_wire::v1::{self, session_event, worker_message, worker_order};
+use maelstrom_wire::versions::{VERSIONS, agree};
+
+/// Of so many workers that are gone the names are known: a job that was tried in vain names three.
+const DEPARTED_MAX: usize = 1024;
+
+/// A worker that was seen since the broker was started.
+pub struct Worker {
+    pub(super) name: String,
+    pub(super) slots: u32,
+    architecture: String,
+    release: String,
+    pub(super) connection: Option<Connection>,
+    /// Who registered it.
+    caller: Caller,
+    is_draining: bool,
+    sample: v1::Heartbeat,
+    pub(super) kits: BTreeMap<KitId, Answer>,
+}
+
+pub(super) struct Connection {
+    session: Session,
+    orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
+    /// Templates that this connection has.
+    pub(super) templates: BTreeSet<InputsId>,
+}
+
+impl Worker {
+    pub(super) fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    pub(super) fn order(&self, kind: worker_order::Kind) {
+        if let Some(connection) = &self.connection {
+            let order = v1::WorkerOrder { kind: Some(kind) };
+            // A connection that is gone is told of by itself.
+            drop(connection.orders.send(Ok(order)));
+        }
+    }
+
+    pub(super) fn state(&self) -> v1::WorkerState {
+        match (&self.connection, self.is_draining) {
+            (None, _) => v1::WorkerState::Lost,
+            (Some(_), true) => v1::WorkerState::Draining,
+            (Some(_), false) if !self.sample.degraded.is_empty() => v1::WorkerState::Degraded,
+            (Some(_), false) => v1::WorkerState::Online,
+        }
+    }
+
+    pub(super) fn message(&self, id: WorkerId) -> v1::Worker {
+        v1::Worker {
+            id: id.0,
+            name: self.name.clone(),
+            slots: self.slots,
+            busy: self.sample.busy,
+            architecture: self.architecture.clone(),
+            state: self.state().into(),
+            cpu_permille: self.sample.cpu_permille,
+            memory_used_bytes: self.sample.memory_used_bytes,
+            memory_total_bytes: self.sample.memory_total_bytes,
+            release: self.release.clone(),
+            degraded: self.sample.degraded.clone(),
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn connected_workers(&self) -> Vec<v1::Worker> {
+        let connected = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.is_connected());
+        connected.map(|(id, worker)| worker.message(*id)).collect()
+    }
+
+    pub(super) fn register(
+        &mut self,
+        register: v1::Register,
+        caller: Caller,
+        orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
+        session: Session,
+    ) -> Result<(), Status> {
+        agree(register.versions.as_ref(), "worker").map_err(Status::failed_precondition)?;
+        maelstrom_wire::limits::name(&register.name).map_err(Status::invalid_argument)?;
+        let instance = Instance::try_from(&*register.instance)
+            .map_err(|_| Status::invalid_argument("an instance is named by 16 bytes"))?;
+        if register.slots == 0 || register.slots > limits::SLOTS_MAX {
+            return Err(Status::invalid_argument(format!(
+                "the worker {} offers {} slots; 1 to {} can be used",
+                register.name,
+                register.slots,
+                limits::SLOTS_MAX
+            )));
+        }
+        let architecture = Architecture::from_rust_name(&register.architecture);
+        let architecture = architecture.ok_or_else(|| {
+            Status::invalid_argument(format!(
+                "the worker {} has the architecture `{}`; x86_64 and aarch64 are known here",
+                register.name, register.architecture
+            ))
+        })?;
+        self.may_register(&caller, instance)?;
+        // Whoever was never here holds no leases of ours, whatever he says.
+        let may_hold = self.instances.contains_key(&instance) || self.absent.knows(instance);
+        let id = match self.instances.get(&instance) {
+            Some(id) => *id,
+            None => {
+                if !self.returned_from_before(instance) {
+                    // A broker after this one is to wait for it.
+                    self.journal
+                        .keep(vec![Entry::Worker { instance }], Box::new(drop));
+                }
+                let id = WorkerId(self.next_worker);
+                self.next_worker += 1;
+                self.instances.insert(instance, id);
+                id
+            }
+        };
+        let (mut held, mut stop) = (Vec::new(), Vec::new());
+        for one in &register.held {
+            let key = one.job.as_ref().and_then(|job| self.key(job));
+            match key.filter(|_| may_hold) {
+                Some(key) => held.push((key, Fence(one.fence))),
+                None => stop.push(one.fence),
+            }
+        }
+        let mut release = register.versions.map_or(String::new(), |it| it.release);
+        limits::cut(&mut release);
+        let before = self.workers.insert(
+            id,
+            Worker {
+                name: register.name,
+                slots: register.slots,
+                architecture: register.architecture,
+                release,
+                connection: Some(Connection {
+                    session,
+                    orders,
+                    templates: BTreeSet::new(),
+                }),
+                caller,
+                is_draining: false,
+                sample: v1::Heartbeat::default(),
+                kits: BTreeMap::new(),
+            },
+        );
+        if let Some(connection) = before.and_then(|before| before.connection) {
+            self.peers.remove(&connection.session);
+            let again = Status::aborted("the worker has connected again");
+            drop(connection.orders.send(Err(again)));
+        }
+        self.peers.insert(session, Peer::Worker(id));
+        let offer = Offer {
+            slots: register.slots,
+            architecture,
+        };
+        let resumed = self.book.worker_resumed(id, offer, &held, self.now);
+        stop.extend(resumed.stop.iter().map(|lease| lease.fence.0));
+        for lease in resumed.keep.iter().chain(&resumed.cancel) {
+            self.leases.insert(lease.fence, lease.key);
+            let attempt = Attempt {
+                worker: id,
+                fence: lease.fence,
+            };
+            self.adopt(lease.key, attempt);
+        }
+        self.order(
+            id,
+            worker_order::Kind::Registered(v1::Registered {
+                versions: Some(VERSIONS.clone()),
+                worker: id.0,
+                heartbeat: Some(duration(self.policy.heartbeat)),
+                lease: Some(duration(self.policy.lease)),
+                stop,
+            }),
+        );
+        for lease in &resumed.cancel {
+            self.stop_lease(id, lease.fence, v1::Stop::Terminate);
+        }
+        self.lost(resumed.events);
+        let kits: Vec<KitId> = self.templates.kits().map(|(kit, _)| kit).collect();
+        for kit in kits {
+            self.ask(id, kit);
+        }
+        if let Some(worker) = self.workers.get(&id) {
+            tracing::info!(worker = %worker.name, slots = worker.slots, "a worker joined");
+            self.tell_all(&session_event::Kind::Worker(worker.message(id)));
+        }
+        Ok(())
+    }
+
+    /// Whether a process of a worker is who it says, and not one of too many.
+    fn may_register(&mut self, caller: &Caller, instance: Instance) -> Result<(), Status> {
+        let known = self.instances.get(&instance);
+        if let Some(before) = known.and_then(|id| self.workers.get(id)) {
+            return match before.caller.member == caller.member {
+                true => Ok(()),
+                false => Err(Status::permission_denied(
+                    "this process of a worker has registered with another credential",
+                )),
+            };
+        }
+        let others = self.workers.values();
+        let others = others.filter(|worker| worker.caller.principal == caller.principal);
+        let most = self.accounts.limits().most(Resource::Workers);
+        match (others.count() as u64) < most {
+            true => Ok(()),
+            false => {
+                let complaints = &mut self.accounts.complaints;
+                Err(complaints.refuse(&caller.principal, Resource::Workers, most))
+            }
+        }
+    }
+
+    /// The job of this name, if its run is known. A worker that the broker's earlier release had names
+    /// runs by what only clients know now.
+    fn key(&self, name: &v1::JobName) -> Option<JobKey> {
+        let run = RunName::try_from(&*name.run).ok()?;
+        let client = self.shown.get(&run).or_else(|| self.runs.get(&run));
+        Some(JobKey {
+            client: *client?,
+            job: JobId(name.job),
+        })
+    }
+
+    pub(super) fn worker_message(&mut self, id: WorkerId, kind: worker_message::Kind) {
+        use worker_message::Kind;
+        self.book.heartbeat(id, self.now);
+        match kind {
+            Kind::Register(_) => self.dismiss(id, "`register` comes once, at the beginning"),
+            Kind::Credit(credit) => {
+                if let Credit::Capped { leases } = self.book.credit(id, credit.leases) {
+                    let (worker, asked) = (self.worker_name(id), credit.leases);
+                    tracing::warn!(
+                        worker,
+                        asked,
+                        leases,
+                        "a worker asks for more than its slots"
+                    );
+                }
+            }
+            Kind::Reports(reports) => self.reports(id, reports.reports),
+            Kind::Heartbeat(mut heartbeat) => {
+                limits::cut(&mut heartbeat.degraded);
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.sample = heartbeat;
+                }
+            }
+            Kind::Toolbox(answer) => self.kit_answer(id, KitId(answer.toolbox), answer.lacks),
+            Kind::Draining(_) => {
+                self.book.worker_draining(id);
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.is_draining = true;
+                }
+            }
+        }
+    }
+
+    pub(super) fn forget_templates(&mut self, unused: &Unused) {
+        for kit in &unused.kits {
+            self.forget_kit(*kit);
+        }
+        let unused = unused.templates.as_slice();
+        if unused.is_empty() {
+            return;
+        }
+        for inputs in unused {
+            self.book.inputs_retired(*inputs);
+        }
+        for worker in self.workers.values_mut() {
+            let Some(connection) = &mut worker.connection else {
+                continue;
+            };
+            let numbers: Vec<u32> = unused
+                .iter()
+                .filter(|inputs| connection.templates.remove(inputs))
+                .map(|inputs| inputs.0)
+                .collect();
+            if !numbers.is_empty() {
+                worker.order(worker_order::Kind::Forget(v1::ForgetTemplates { numbers }));
+            }
+        }
+    }
+
+    pub(super) fn stop_lease(&mut self, worker: WorkerId, fence: Fence, how: v1::Stop) {
+        let stop = v1::StopLease {
+            fence: fence.0,
+            how: how.into(),
+        };
+        self.order(worker, worker_order::Kind::Stop(stop));
+    }
+
+    pub(super) fn drain(&mut self, name: &str) -> Vec<String> {
+        let mut drained = Vec::new();
+        for (id, worker) in &mut self.workers {
+            if worker.connection.is_some() && (name.is_empty() || worker.name == name) {
+                worker.is_draining = true;
+                self.book.worker_draining(*id);
+                worker.order(worker_order::Kind::Drain(v1::Empty {}));
+                drained.push(worker.name.clone());
+            }
+        }
+        drained
+    }
+
+    pub(super) fn order(&self, id: WorkerId, kind: worker_order::Kind) {
+        if let Some(worker) = self.workers.get(&id) {
+            worker.order(kind);
+        }
+    }
+
+    /// Ends a worker's connection because of what it said. It need not come back.
+    pub(super) fn dismiss(&mut self, id: WorkerId, why: &str) {
+        self.send_away(id, Status::invalid_argument(why.to_owned()));
+    }
+
+    fn send_away(&mut self, id: WorkerId, status: Status) {
+        let connection = self
+            .workers
+            .get_mut(&id)
+            .and_then(|worker| worker.connection.take());
+        if let Some(connection) = connection {
+            let (worker, why) = (self.worker_name(id), status.message());
+            tracing::warn!(worker, why, "a worker is sent away");
+            self.peers.remove(&connection.session);
+            drop(connection.orders.send(Err(status)));
+            self.worker_gone(id);
+        }
+    }
+
+    pub(super) fn worker_gone(&mut self, id: WorkerId) {
+        self.book.worker_left(id);
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        worker.connection = None;
+        let reason = match worker.is_draining {
+            true => "it was drained",
+            false => "the connection ended",
+        };
+        tracing::info!(worker = %worker.name, reason, "a worker left");
+        let left = v1::WorkerLeft {
+            worker: id.0,
+            reason: reason.to_owned(),
+        };
+        let has_ended = worker.is_draining && self.book.leases_of(id).is_empty();
+        self.tell_all(&session_event::Kind::WorkerLeft(left));
+        if has_ended {
+            let mut instances = self.instances.iter();
+            let instance = instances.find_map(|(instance, worker)| {
+                let instance = *instance;
+                (*worker == id).then_some(Entry::WorkerOver { instance })
+            });
+            self.journal.forget(instance.into_iter().collect());
+        }
+    }
+
+    /// A worker did not come back.
+    pub(super) fn forget_worker(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.remove(&id) {
+            self.departed.push_back((id, worker.name));
+        }
+        if self.departed.len() > DEPARTED_MAX {
+            self.departed.pop_front();
+        }
+        let of_this = self.instances.extract_if(|_, worker| *worker == id);
+        let over = of_this.map(|(instance, _)| Entry::WorkerOver { instance });
+        self.journal.forget(over.collect());
+    }
+
+    /// What people call a worker, one that is gone as well: what it leaves behind names it.
+    pub(super) fn worker_name(&self, id: WorkerId) -> String {
+        let departed = || self.departed.iter().rev().find(|(other, _)| *other == id);
+        match self.workers.get(&id) {
+            Some(known) => known.name.clone(),
+            None => departed().map_or_else(|| format!("number {id}"), |(_, name)| name.clone()),
+        }
+    }
+
+    /// Nothing was heard of a worker for as long as leases live. It is welcome to come back: its
+    /// machine slept, or the network did.
+    pub(super) fn silent(&mut self, id: WorkerId) {
+        let why = "nothing was heard of the worker for as long as leases live";
+        self.send_away(id, Status::unavailable(why));
+    }
+}

@@ -1,0 +1,231 @@
+//! The journal's file: tables of runs, templates, jobs and workers.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use redb::backends::FileBackend;
+use redb::{
+    Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageBackend,
+    StorageError, TableDefinition,
+};
+
+use super::super::owner::Owner;
+use maelstrom_container::private;
+
+use super::{Entry, JournalError, Remembered, RememberedRun, Request};
+
+const RUNS: TableDefinition<'_, &[u8; 16], (&str, u32)> = TableDefinition::new("runs");
+/// By run: the credential, and the hash of the secret; empty where there is none. Not part of [`RUNS`],
+/// which journals of earlier releases have as it is.
+const OWNERS: TableDefinition<'_, &[u8; 16], (&str, &[u8])> = TableDefinition::new("owners");
+const TEMPLATES: TableDefinition<'_, (&[u8; 16], u32), &[u8]> = TableDefinition::new("templates");
+const JOBS: TableDefinition<'_, (&[u8; 16], u64), &[u8]> = TableDefinition::new("jobs");
+const WORKERS: TableDefinition<'_, &[u8; 16], ()> = TableDefinition::new("workers");
+const STARTS: TableDefinition<'_, (), u64> = TableDefinition::new("starts");
+
+/// What the database remembers of its file. Nothing is read after the start, so this needs to hold
+/// little more than what is being written; by default it would grow to a gigabyte.
+const CACHE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Batches that nobody waits for between two that are synced to the disk all the same. Only then are
+/// pages of the file used again: without it, a client that does nothing but open and end runs lets the
+/// file grow for ever.
+const UNSYNCED_MAX: u32 = 64;
+
+/// An open file.
+#[derive(Debug)]
+pub struct Records {
+    database: Database,
+    path: PathBuf,
+    unsynced: AtomicU32,
+}
+
+impl Records {
+    /// Opens a file, counts one start more, and tells what is in it. Only one program can.
+    pub fn open(path: &Path) -> Result<(Records, Remembered), JournalError> {
+        let file = private::kept(path);
+        let file = file.map_err(|error| DatabaseError::from(StorageError::from(error)));
+        let database = file
+            .and_then(FileBackend::new)
+            .and_then(|backend| checking().create_with_backend(backend));
+        Records::of(database, path)
+    }
+
+    /// The same of what lies elsewhere than in a file; `path` is for messages.
+    pub fn open_on(
+        backend: impl StorageBackend,
+        path: &Path,
+    ) -> Result<(Records, Remembered), JournalError> {
+        Records::of(checking().create_with_backend(backend), path)
+    }
+
+    fn of(
+        database: Result<Database, DatabaseError>,
+        path: &Path,
+    ) -> Result<(Records, Remembered), JournalError> {
+        let failed = |source: redb::Error| JournalError {
+            path: path.to_owned(),
+            doing: "opened",
+            source: Box::new(source),
+        };
+        let database = database.map_err(|error| failed(error.into()))?;
+        let remembered = recall(&database).map_err(failed)?;
+        let path = path.to_owned();
+        let unsynced = AtomicU32::new(0);
+        let records = Records {
+            database,
+            path,
+            unsynced,
+        };
+        Ok((records, remembered))
+    }
+
+    /// Writes what requests ask for, in one transaction, and tells those who wait.
+    pub fn carry_out(&self, batch: Vec<Request>) {
+        let is_awaited = batch.iter().any(|request| request.done.is_some());
+        let unsynced = match is_awaited {
+            true => 0,
+            false => (self.unsynced.load(Ordering::Relaxed) + 1) % UNSYNCED_MAX,
+        };
+        self.unsynced.store(unsynced, Ordering::Relaxed);
+        let durability = match unsynced {
+            0 => Durability::Immediate,
+            _ => Durability::None,
+        };
+        let result = write(&self.database, &batch, durability);
+        if let Err(error) = &result {
+            tracing::error!(path = %self.path.display(), %error, "the journal cannot be written to");
+        }
+        let message = result.err().map(|error| error.to_string());
+        for request in batch {
+            request.finish(match &message {
+                None => Ok(()),
+                Some(message) => Err(JournalError {
+                    path: self.path.clone(),
+                    doing: "written to",
+                    source: Box::new(redb::Error::Io(std::io::Error::other(message.clone()))),
+                }),
+            });
+        }
+    }
+}
+
+/// A file that something else has written to must be an error when it is opened: without the check it
+/// would be a panic some time later. What is in it is soon looked through.
+fn checking() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_check_integrity_on_open(true);
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+fn write(
+    database: &Database,
+    batch: &[Request],
+    durability: Durability,
+) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction
+        .set_durability(durability)
+        .map_err(|error| redb::Error::Io(std::io::Error::other(error.to_string())))?;
+    {
+        let mut runs = transaction.open_table(RUNS)?;
+        let mut owners = transaction.open_table(OWNERS)?;
+        let mut templates = transaction.open_table(TEMPLATES)?;
+        let mut jobs = transaction.open_table(JOBS)?;
+        let mut workers = transaction.open_table(WORKERS)?;
+        for entry in batch.iter().flat_map(|request| &request.entries) {
+            match entry {
+                Entry::Run {
+                    run,
+                    client,
+                    weight,
+                    owner,
+                } => {
+                    runs.insert(run, (client.as_str(), *weight))?;
+                    owners.insert(run, owner.recorded())?;
+                }
+                Entry::Template {
+                    run,
+                    number,
+                    template,
+                } => {
+                    templates.insert((run, *number), template.as_slice())?;
+                }
+                Entry::Job {
+                    run,
+                    job,
+                    description,
+                } => {
+                    jobs.insert((run, *job), &**description)?;
+                }
+                Entry::JobOver { run, job } => {
+                    jobs.remove((run, *job))?;
+                }
+                Entry::RunOver { run } => {
+                    runs.remove(run)?;
+                    owners.remove(run)?;
+                    templates.retain_in((run, 0)..=(run, u32::MAX), |_, _| false)?;
+                    jobs.retain_in((run, 0)..=(run, u64::MAX), |_, _| false)?;
+                }
+                Entry::Worker { instance } => {
+                    workers.insert(instance, ())?;
+                }
+                Entry::WorkerOver { instance } => {
+                    workers.remove(instance)?;
+                }
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn recall(database: &Database) -> Result<Remembered, redb::Error> {
+    let transaction = database.begin_write()?;
+    let starts = {
+        let mut table = transaction.open_table(STARTS)?;
+        let before = table.get(())?.map_or(0, |number| number.value());
+        table.insert((), before.saturating_add(1))?;
+        transaction.open_table(RUNS)?;
+        transaction.open_table(OWNERS)?;
+        transaction.open_table(TEMPLATES)?;
+        transaction.open_table(JOBS)?;
+        transaction.open_table(WORKERS)?;
+        before.saturating_add(1)
+    };
+    transaction.commit()?;
+    let reading = database.begin_read()?;
+    let (templates, jobs) = (reading.open_table(TEMPLATES)?, reading.open_table(JOBS)?);
+    let owners = reading.open_table(OWNERS)?;
+    let mut runs = Vec::new();
+    for entry in reading.open_table(RUNS)?.iter()? {
+        let (key, value) = entry?;
+        let run = *key.value();
+        let (client, weight) = value.value();
+        let templates = templates.range((&run, 0)..=(&run, u32::MAX))?;
+        let jobs = jobs.range((&run, 0)..=(&run, u64::MAX))?;
+        runs.push(RememberedRun {
+            run,
+            client: client.to_owned(),
+            weight,
+            owner: owners.get(&run)?.map_or_else(Owner::default, |record| {
+                let (member, secret) = record.value();
+                Owner::of_record(member, secret)
+            }),
+            templates: templates
+                .map(|entry| entry.map(|(key, value)| (key.value().1, value.value().to_vec())))
+                .collect::<Result<_, _>>()?,
+            jobs: jobs
+                .map(|entry| entry.map(|(key, value)| (key.value().1, value.value().into())))
+                .collect::<Result<_, _>>()?,
+        });
+    }
+    let workers = reading.open_table(WORKERS)?;
+    let workers = workers.iter()?.map(|entry| Ok(*entry?.0.value()));
+    Ok(Remembered {
+        starts,
+        runs,
+        workers: workers.collect::<Result<_, redb::Error>>()?,
+    })
+}

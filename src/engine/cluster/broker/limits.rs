@@ -1,0 +1,359 @@
+//! What the broker takes from one message, one client, one worker: every limit, with its reason.
+//!
+//! - [`Resource`]: what is counted for each client, and its [`PerClient`] limits.
+//! - Below it: what one message may hold, and how long others may take.
+//!
+//! The lease book's own limits are [`super::book::Limits`]; those of the storage's messages are in
+//! [`maelstrom_wire::reapi::limits`].
+
+use std::time::Duration;
+
+use maelstrom_wire::v1;
+
+/// What is counted for each client, so that one that takes too much is refused, and nobody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Resource {
+    /// Connections that have shown whose they are.
+    Connections,
+    /// Calls that are not answered to their end.
+    Calls,
+    /// Uploads that have begun and are not over.
+    Uploads,
+    /// What these are announced to have, in bytes.
+    UploadBytes,
+    /// Runs that are not over, those included whose client may come back.
+    Runs,
+    /// Jobs that are not over, or whose end is not acknowledged.
+    Jobs,
+    /// These, encoded.
+    JobBytes,
+    /// Templates of all runs.
+    Templates,
+    /// These, encoded.
+    TemplateBytes,
+    /// Toolboxes that templates name.
+    Toolboxes,
+    /// What jobs wrote that are not acknowledged.
+    OutputBytes,
+    /// Processes of workers.
+    Workers,
+}
+
+/// A limit of each client.
+struct Limit {
+    what: Resource,
+    most: u64,
+    /// What it is called: "the client has N ...".
+    unit: &'static str,
+    /// What to do about it.
+    help: &'static str,
+}
+
+const ACKNOWLEDGE: &str = "read what happens, and acknowledge jobs that are over";
+
+const LIMITS: [Limit; Resource::COUNT] = [
+    // A client needs two or three; with room for a CI whose jobs share a credential. Eight clients at
+    // this limit take all files that a broker asks for.
+    Limit {
+        what: Resource::Connections,
+        most: 512,
+        unit: "connections",
+        help: "close some, or make several calls on one",
+    },
+    // A client makes a dozen at a time. Each may hold one message of 8 MiB.
+    Limit {
+        what: Resource::Calls,
+        most: 512,
+        unit: "calls under way",
+        help: "wait for some to end",
+    },
+    // A client sends 8 at a time; each holds a file, and 8 MiB if it is compressed.
+    Limit {
+        what: Resource::Uploads,
+        most: 128,
+        unit: "open uploads",
+        help: "finish some first; one that stays silent is given up",
+    },
+    // The largest blob that there may be: what is on its way is not part of the storage's size yet.
+    Limit {
+        what: Resource::UploadBytes,
+        most: 64 << 30,
+        unit: "bytes of open uploads",
+        help: "finish some first",
+    },
+    // A person has one or two, a CI that shares a credential has dozens.
+    Limit {
+        what: Resource::Runs,
+        most: 256,
+        unit: "runs",
+        help: "end those that are over with `goodbye`; one whose client is gone ends after \
+               `--client-timeout`",
+    },
+    // What the largest suite has that one run may submit (250,000), and some that are over.
+    Limit {
+        what: Resource::Jobs,
+        most: 300_000,
+        unit: "jobs",
+        help: ACKNOWLEDGE,
+    },
+    // 300,000 jobs of 850 bytes each; most have 200.
+    Limit {
+        what: Resource::JobBytes,
+        most: 256 << 20,
+        unit: "bytes of jobs",
+        help: "put what jobs have in common into their template, and acknowledge those that are over",
+    },
+    // A run has one for each container, seldom more than a few dozen.
+    Limit {
+        what: Resource::Templates,
+        most: 2_000,
+        unit: "templates",
+        help: "end runs that are over; use one template for all jobs of a container",
+    },
+    // An ordinary template has 20 KB. Each is in memory, and in the journal.
+    Limit {
+        what: Resource::TemplateBytes,
+        most: 64 << 20,
+        unit: "bytes of templates",
+        help: "carry large files as contents, not in a skeleton or the environment",
+    },
+    // One for each machine and language. Each worker is asked about each, and looks through its files.
+    Limit {
+        what: Resource::Toolboxes,
+        most: 16,
+        unit: "toolboxes",
+        help: "end runs that are over; an image brings its own programs",
+    },
+    // Four times what one job may write. It is on the broker's disk until it is acknowledged.
+    Limit {
+        what: Resource::OutputBytes,
+        most: 4 << 30,
+        unit: "bytes of output",
+        help: ACKNOWLEDGE,
+    },
+    // A worker is a machine; those that share an address and a credential are few.
+    Limit {
+        what: Resource::Workers,
+        most: 1_024,
+        unit: "workers",
+        help: "give one worker more slots, instead of starting many on a machine",
+    },
+];
+
+impl Resource {
+    /// How many there are.
+    pub const COUNT: usize = 12;
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Resource> {
+        LIMITS.iter().map(|limit| limit.what)
+    }
+
+    fn limit(self) -> &'static Limit {
+        // Tests hold that each is in its place.
+        &LIMITS[self as usize]
+    }
+
+    /// What it is called, in the plural.
+    pub fn unit(self) -> &'static str {
+        self.limit().unit
+    }
+
+    /// What a client that reached its limit can do.
+    pub fn help(self) -> &'static str {
+        self.limit().help
+    }
+}
+
+/// How much each client may have of each resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerClient([u64; Resource::COUNT]);
+
+impl Default for PerClient {
+    fn default() -> PerClient {
+        PerClient(LIMITS.map(|limit| limit.most))
+    }
+}
+
+impl PerClient {
+    /// The most that one client may have.
+    pub fn most(&self, what: Resource) -> u64 {
+        self.0[what as usize]
+    }
+
+    /// The same with another limit.
+    pub fn with(mut self, what: Resource, most: u64) -> PerClient {
+        self.0[what as usize] = most;
+        self
+    }
+}
+
+/// Uploads of all clients. Each holds a file, of which a broker may open 4,096.
+pub const UPLOADS_MAX: usize = 1_024;
+
+/// So many uploads a client may have although all together are at their limit: others cannot keep it
+/// out.
+pub const UPLOADS_GUARANTEED: u64 = 8;
+
+/// A client of which the broker keeps more than this part of the output it may gets no further job
+/// started until half of that is acknowledged: it does not read, or reads more slowly than its jobs
+/// write.
+pub const OUTPUT_HELD_PART: u64 = 4;
+
+/// Output of a client that is kept in memory. What comes beyond it goes to the disk at once.
+pub const OUTPUT_MEMORY_MAX: u64 = 64 << 20;
+
+/// What waits to be sent to all sessions of a client together, as far as it is output: it goes by turns.
+pub const OUTBOXES_BYTES: usize = 64 << 20;
+
+/// What a session may have of that in any case: a few messages.
+pub const OUTBOX_BYTES_MIN: usize = 256 * 1024;
+
+/// Connections of one address that have not shown whose they are. A client shows it with its first
+/// call; of more, the one that has hesitated longest is closed.
+pub const STRANGERS_PER_ADDRESS_MAX: usize = 64;
+
+/// The same of all addresses.
+pub const STRANGERS_MAX: usize = 512;
+
+/// How long a connection may take until it makes a call that shows whose it is: a handshake of TLS and
+/// one of HTTP/2 over a slow line.
+pub const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
+
+/// How long a session, or a worker's stream, may take to say its first message.
+pub const HELLO_MAX: Duration = Duration::from_secs(20);
+
+/// How long a call that is no stream may take: 4 MB over a line of 10 KB/s.
+pub const CALL_MAX: Duration = Duration::from_secs(600);
+
+/// Calls of a client that carry contents and go on at a time; others wait. Each may have a message of
+/// 8 MiB in memory.
+pub const TRANSFERS_MAX: usize = 32;
+
+/// How long an upload may be silent, and how long a reader of a content may not take any of it.
+pub const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// Calls on one connection at a time: more than a client makes, and a bound on what one frame can
+/// start.
+pub const STREAMS_PER_CONNECTION_MAX: u32 = 256;
+
+/// Headers of a call: a token, a name, and what tracing adds.
+pub const HEADER_BYTES_MAX: u32 = 16 * 1024;
+
+/// Calls that are begun and reset before they are looked at. A client that gives up a call does so
+/// seldom, and not twenty times in a row.
+pub const RESETS_MAX: usize = 20;
+
+/// Templates that a worker has at a time: half of what it takes. Those that none of its leases names go
+/// first.
+pub const TEMPLATES_PER_WORKER_MAX: usize = 2_048;
+
+/// How long a worker may take to say whether it has a toolbox: it looks through its files.
+pub const TOOLBOX_ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// Jobs in one message: what an ordinary run has, in a message of a few megabytes.
+pub const JOBS_PER_SUBMIT_MAX: usize = 10_000;
+
+/// Templates of a run. Runs have one for each container, seldom more than a few dozen.
+pub const TEMPLATES_PER_RUN_MAX: usize = 1_000;
+
+/// One job, encoded. A test's name and a few variables are a few hundred bytes.
+pub const JOB_BYTES_MAX: usize = 256 * 1024;
+
+/// Slots of a worker: more than any machine has processors for.
+pub const SLOTS_MAX: u32 = 1_000;
+
+/// What a worker says in words: why it could not run a job, what it lacks, what is wrong with it. Some of
+/// that is told to every client again and again.
+pub const TEXT_BYTES_MAX: usize = 4 * 1024;
+
+/// Workers that a message for people names.
+pub const WORKERS_NAMED_MAX: usize = 5;
+
+/// Leaves of a text as much as is kept.
+pub fn cut(text: &mut String) {
+    if text.len() > TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        text.push('…');
+    }
+}
+
+/// Whether a job can be kept.
+pub fn job(job: &v1::Job) -> Result<(), String> {
+    let bytes = prost::Message::encoded_len(job);
+    if bytes > JOB_BYTES_MAX {
+        return Err(format!(
+            "job {} takes {bytes} bytes; the limit is {JOB_BYTES_MAX}",
+            job.id
+        ));
+    }
+    if job.program.is_empty() {
+        return Err(format!("job {} has no program", job.id));
+    }
+    if i8::try_from(job.priority).is_err() {
+        return Err(format!(
+            "job {} has the priority {}; -128 to 127 is possible",
+            job.id, job.priority
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_in_its_place_and_says_what_to_do() {
+        for (index, limit) in LIMITS.iter().enumerate() {
+            assert_eq!(limit.what as usize, index);
+            assert!(limit.most > 0 && !limit.unit.is_empty() && !limit.help.is_empty());
+            let fewer = PerClient::default().with(limit.what, 1);
+            assert_eq!(
+                (
+                    fewer.most(limit.what),
+                    fewer.0.iter().filter(|it| **it == 1).count()
+                ),
+                (1, 1)
+            );
+        }
+        assert_eq!(Resource::all().count(), Resource::COUNT);
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        let mut text = "ä".repeat(TEXT_BYTES_MAX);
+        cut(&mut text);
+        assert_eq!(text.chars().count(), TEXT_BYTES_MAX / 2 + 1);
+        let mut short = "short".to_owned();
+        cut(&mut short);
+        assert_eq!(short, "short");
+    }
+
+    #[test]
+    fn jobs_beyond_a_limit_are_named() {
+        let fine = v1::Job {
+            id: 7,
+            program: b"true".as_slice().into(),
+            ..v1::Job::default()
+        };
+        assert_eq!(job(&fine), Ok(()));
+        let wrong = [
+            v1::Job {
+                program: "".into(),
+                ..fine.clone()
+            },
+            v1::Job {
+                priority: 128,
+                ..fine.clone()
+            },
+            v1::Job {
+                arguments: vec![vec![0; JOB_BYTES_MAX].into()],
+                ..fine
+            },
+        ];
+        for one in wrong {
+            assert!(job(&one).unwrap_err().starts_with("job 7 "));
+        }
+    }
+}

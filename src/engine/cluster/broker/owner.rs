@@ -1,0 +1,198 @@
+//! Whose a run is: it is resumed by whoever opened it, and by nobody else.
+//!
+//! A run belongs to the credential that opened it and, if its client gave one, to a secret. Both must
+//! be shown again. Of the secret only a hash is kept. A run that was opened without either belongs to
+//! nobody who could be told apart from others, so it cannot be resumed at all.
+
+use crate::security::roles::{Identity, Role};
+use maelstrom_container::digest::ContentHash;
+
+/// The fewest bytes of a secret: as many random bits as nobody can guess.
+const SECRET_BYTES_MIN: usize = 16;
+
+/// The most: more random bits are of no use.
+const SECRET_BYTES_MAX: usize = 64;
+
+/// What is told to whoever says the name of another's run.
+pub const FOREIGN: &str = "the run of this name was opened by another client: only the credential and the \
+                           secret that it was opened with resume it";
+
+/// What is told to a client that can't be told apart from others.
+pub const NOBODYS: &str = "the run of this name was opened without a credential and without a secret, so it \
+                           cannot be resumed: begin another one, with `Hello.secret`";
+
+/// What is told of a job of somebody who may not ask for what it wants.
+pub const UNPRIVILEGED: &str = "the job wants all privileges in its container, and only who has the role \
+                                `privileged` may have such jobs run on this cluster; its operator makes \
+                                such a credential with `maelstrom-broker credentials`";
+
+/// What somebody's jobs may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MayAsk {
+    /// What a worker gives to every job.
+    Ordinary,
+    /// Whatever a worker allows.
+    Everything,
+}
+
+/// See the module's documentation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// The credential: its role and its name.
+    member: Option<String>,
+    /// The hash of the secret.
+    secret: Option<[u8; 32]>,
+}
+
+impl Owner {
+    /// Whoever shows this credential, as [`member`] names it, and this secret; empty is none.
+    pub fn new(member: Option<String>, secret: &[u8]) -> Result<Owner, String> {
+        let secret = match secret.len() {
+            0 => None,
+            SECRET_BYTES_MIN..=SECRET_BYTES_MAX => Some(hash(secret)),
+            other => {
+                return Err(format!(
+                    "a secret has {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} random bytes; this one has \
+                     {other}"
+                ));
+            }
+        };
+        Ok(Owner { member, secret })
+    }
+
+    /// Whether somebody else is this owner.
+    pub fn check(&self, somebody: &Owner) -> Result<(), &'static str> {
+        if self.member.is_none() && self.secret.is_none() {
+            return Err(NOBODYS);
+        }
+        let is_member = self.member.is_none() || self.member == somebody.member;
+        let knows = self.secret.is_none() || self.secret == somebody.secret;
+        match is_member && knows {
+            true => Ok(()),
+            false => Err(FOREIGN),
+        }
+    }
+
+    /// What its jobs may ask for. A broker that asks nobody for a credential leaves it to its workers.
+    pub fn may_ask(&self) -> MayAsk {
+        let Some(member) = &self.member else {
+            return MayAsk::Everything;
+        };
+        let role = member.split(' ').next().unwrap_or_default();
+        match role.parse::<Role>() {
+            Ok(role) if role.is_among(&[Role::Privileged]) => MayAsk::Everything,
+            Ok(_) | Err(_) => MayAsk::Ordinary,
+        }
+    }
+
+    /// As the journal keeps it.
+    pub fn recorded(&self) -> (&str, &[u8]) {
+        let secret = self.secret.as_ref();
+        (
+            self.member.as_deref().unwrap_or_default(),
+            secret.map_or(&[][..], |hash| hash.as_slice()),
+        )
+    }
+
+    /// What the journal has kept. What something else has written there belongs to nobody.
+    pub fn of_record(member: &str, secret: &[u8]) -> Owner {
+        let nobody = Owner::default();
+        let secret = match <[u8; 32]>::try_from(secret) {
+            Ok(hash) => Some(hash),
+            Err(_) if secret.is_empty() => None,
+            Err(_) => return nobody,
+        };
+        Owner {
+            member: Some(member.to_owned()).filter(|member| !member.is_empty()),
+            secret,
+        }
+    }
+}
+
+/// How a credential is named among owners.
+pub fn member(identity: &Identity) -> String {
+    format!("{} {}", identity.role, identity.name)
+}
+
+fn hash(secret: &[u8]) -> [u8; 32] {
+    *ContentHash::of(&[b"maelstrom secret of a run ".as_slice(), secret].concat()).as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(member: &str, secret: &[u8]) -> Owner {
+        let member = Some(member.to_owned()).filter(|member| !member.is_empty());
+        Owner::new(member, secret).unwrap()
+    }
+
+    /// Who opened a run, who says its name, and whether he is let in.
+    #[test]
+    fn only_who_opened_a_run_resumes_it() {
+        const A: &[u8] = &[1; 16];
+        const B: &[u8] = &[2; 32];
+        type Row<'a> = (&'a str, &'a [u8], &'a str, &'a [u8], bool);
+        let rows: [Row<'_>; 14] = [
+            ("", A, "", A, true),
+            ("", A, "", B, false),
+            ("", A, "", b"", false),
+            ("", b"", "", b"", false),
+            ("", b"", "", A, false),
+            ("", b"", "client ann", b"", false),
+            ("client ann", b"", "client ann", b"", true),
+            ("client ann", b"", "client bob", b"", false),
+            ("client ann", b"", "admin ann", b"", false),
+            ("client ann", A, "client ann", A, true),
+            ("client ann", A, "client ann", B, false),
+            ("client ann", A, "client ann", b"", false),
+            ("client ann", A, "client bob", A, false),
+            ("client ann", A, "", A, false),
+        ];
+        for (opener, secret, other, shown, expected) in rows {
+            let opened = owner(opener, secret);
+            let (member, hash) = opened.recorded();
+            let recalled = Owner::of_record(member, hash);
+            assert_eq!(recalled, opened);
+            for opened in [opened, recalled] {
+                let is_let_in = opened.check(&owner(other, shown)).is_ok();
+                assert_eq!(
+                    is_let_in, expected,
+                    "{opener:?} {secret:?} {other:?} {shown:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_privileged_is_told_by_the_role() {
+        for (member, expected) in [
+            ("", MayAsk::Everything),
+            ("client ann", MayAsk::Ordinary),
+            ("client privileged", MayAsk::Ordinary),
+            ("writer ann", MayAsk::Ordinary),
+            ("privileged ann", MayAsk::Everything),
+            ("admin ann", MayAsk::Everything),
+            ("nonsense", MayAsk::Ordinary),
+        ] {
+            assert_eq!(owner(member, b"").may_ask(), expected, "{member}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_neither_kept_nor_short() {
+        let secret = b"sixteen bytes or more";
+        let opened = owner("", secret);
+        assert!(
+            !opened
+                .recorded()
+                .1
+                .windows(8)
+                .any(|part| secret.windows(8).any(|it| it == part))
+        );
+        assert!(Owner::new(None, &[1; 15]).is_err());
+        assert!(Owner::new(None, &[1; 65]).is_err());
+        let damaged = Owner::of_record("client ann", &[1; 7]);
+        assert!(damaged.check(&owner("client ann", b"")).is_err());
+    }
+}

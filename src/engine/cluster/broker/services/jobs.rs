@@ -1,0 +1,78 @@
+//! Sessions of clients.
+
+use prost::Message;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{Door, first};
+use crate::broker::budgets::Caller;
+use crate::broker::core::Input;
+use crate::broker::core::outbox::{Outlet, outbox};
+use maelstrom_wire::v1::jobs_server::Jobs;
+use maelstrom_wire::v1::{ClientMessage, SessionEvent, client_message};
+
+/// Jobs, and bytes, of a message that is not worth a thought: a thousand such messages may wait.
+const JOBS_SMALL: usize = 64;
+const BYTES_SMALL: usize = 64 * 1024;
+
+/// See `proto/maelstrom/v1/client.proto`.
+pub struct JobsService {
+    door: Door,
+}
+
+impl JobsService {
+    /// Through this door.
+    pub fn new(door: Door) -> JobsService {
+        JobsService { door }
+    }
+}
+
+/// Whether a message may take much memory.
+fn is_large(message: &ClientMessage) -> bool {
+    match &message.kind {
+        Some(client_message::Kind::Submit(submit)) => {
+            let bytes = || submit.jobs.iter().map(Message::encoded_len).sum::<usize>();
+            submit.jobs.len() > JOBS_SMALL || bytes() > BYTES_SMALL
+        }
+        Some(client_message::Kind::Acknowledge(acknowledge)) => {
+            acknowledge.jobs.len() > BYTES_SMALL / size_of::<u64>()
+        }
+        Some(client_message::Kind::Template(_)) => true,
+        _ => false,
+    }
+}
+
+#[tonic::async_trait]
+impl Jobs for JobsService {
+    type SessionStream = Outlet<SessionEvent>;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<ClientMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let caller = Caller::of(&request);
+        let mut messages = request.into_inner();
+        let first = first(&mut messages, "hello").await?;
+        let Some(client_message::Kind::Hello(hello)) = first.and_then(|message| message.kind)
+        else {
+            return Err(Status::invalid_argument("a session begins with `hello`"));
+        };
+        let session = self.door.session();
+        let own = self.door.own.clone();
+        let (outbox, outlet) = outbox(move || drop(own.send(Input::Room(session))));
+        let hello = |answer| Input::Hello {
+            hello,
+            caller,
+            outbox,
+            answer,
+            session,
+        };
+        self.door.introduce(hello).await?;
+        self.door.read(
+            session,
+            messages,
+            is_large,
+            move |message: ClientMessage| Some(Input::Client(session, message.kind?)),
+        );
+        Ok(Response::new(outlet))
+    }
+}

@@ -1,0 +1,91 @@
+//! What operators ask and order.
+
+use tokio::sync::mpsc::channel;
+use tokio::sync::oneshot;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::{Door, SAMPLE_PERIOD, ending};
+use crate::broker::core::Input;
+use crate::security::guard::is_for_admins;
+use maelstrom_wire::v1::operator_server::Operator;
+use maelstrom_wire::v1::{
+    Cluster, DrainRequest, DrainResponse, StatusRequest, StopRequest, StopResponse,
+};
+
+/// See `proto/maelstrom/v1/operator.proto`.
+pub struct OperatorService {
+    door: Door,
+}
+
+impl OperatorService {
+    /// Through this door.
+    pub fn new(door: Door) -> OperatorService {
+        OperatorService { door }
+    }
+}
+
+async fn status(door: &Door) -> Result<Cluster, Status> {
+    let (answer, answered) = oneshot::channel();
+    door.send(Input::Status(answer)).await?;
+    answered.await.map_err(|_| ending())
+}
+
+async fn drain(door: &Door, worker: String) -> Result<Vec<String>, Status> {
+    let (answer, answered) = oneshot::channel();
+    door.send(Input::Drain(worker, answer)).await?;
+    answered.await.map_err(|_| ending())
+}
+
+#[tonic::async_trait]
+impl Operator for OperatorService {
+    async fn status(&self, _request: Request<StatusRequest>) -> Result<Response<Cluster>, Status> {
+        status(&self.door).await.map(Response::new)
+    }
+
+    type WatchStream = ReceiverStream<Result<Cluster, Status>>;
+
+    async fn watch(
+        &self,
+        _request: Request<StatusRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        // One that is not taken yet is enough: the next is newer.
+        let (sender, receiver) = channel(1);
+        let door = self.door.clone();
+        tokio::spawn(async move {
+            let mut period = tokio::time::interval(SAMPLE_PERIOD);
+            loop {
+                period.tick().await;
+                let status = status(&door).await;
+                let is_over = status.is_err();
+                if sender.send(status).await.is_err() || is_over {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn drain(
+        &self,
+        request: Request<DrainRequest>,
+    ) -> Result<Response<DrainResponse>, Status> {
+        is_for_admins(&request)?;
+        let name = request.into_inner().worker;
+        let workers = drain(&self.door, name.clone()).await?;
+        if workers.is_empty() && !name.is_empty() {
+            let message = format!("no worker of the name `{name}` is connected");
+            return Err(Status::not_found(message));
+        }
+        Ok(Response::new(DrainResponse { workers }))
+    }
+
+    async fn stop(&self, request: Request<StopRequest>) -> Result<Response<StopResponse>, Status> {
+        is_for_admins(&request)?;
+        if request.into_inner().workers {
+            drain(&self.door, String::new()).await?;
+        }
+        self.door.end.notify_one();
+        Ok(Response::new(StopResponse {}))
+    }
+}

@@ -1,0 +1,71 @@
+//! Connections of workers.
+
+use tokio::sync::mpsc::unbounded_channel;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{Door, first};
+use crate::broker::budgets::Caller;
+use crate::broker::core::Input;
+use maelstrom_wire::v1::workers_server::Workers;
+use maelstrom_wire::v1::{WorkerMessage, WorkerOrder, worker_message};
+
+/// Reports of a message that is not worth a thought.
+const REPORTS_SMALL: usize = 64;
+
+/// See `proto/maelstrom/v1/worker.proto`.
+pub struct WorkersService {
+    door: Door,
+}
+
+impl WorkersService {
+    /// Through this door.
+    pub fn new(door: Door) -> WorkersService {
+        WorkersService { door }
+    }
+}
+
+/// Whether a message may take much memory: many reports, or one with much that was written.
+fn is_large(message: &WorkerMessage) -> bool {
+    match &message.kind {
+        Some(worker_message::Kind::Reports(reports)) => reports.reports.len() > REPORTS_SMALL,
+        _ => false,
+    }
+}
+
+#[tonic::async_trait]
+impl Workers for WorkersService {
+    /// Unbounded by itself: a worker is sent leases up to its slots and a few more, and what they
+    /// need.
+    type WorkStream = UnboundedReceiverStream<Result<WorkerOrder, Status>>;
+
+    async fn work(
+        &self,
+        request: Request<Streaming<WorkerMessage>>,
+    ) -> Result<Response<Self::WorkStream>, Status> {
+        let caller = Caller::of(&request);
+        let mut messages = request.into_inner();
+        let first = first(&mut messages, "register").await?;
+        let Some(worker_message::Kind::Register(register)) = first.and_then(|message| message.kind)
+        else {
+            return Err(Status::invalid_argument("a worker begins with `register`"));
+        };
+        let session = self.door.session();
+        let (orders, outlet) = unbounded_channel();
+        let register = |answer| Input::Register {
+            register,
+            caller,
+            orders,
+            answer,
+            session,
+        };
+        self.door.introduce(register).await?;
+        self.door.read(
+            session,
+            messages,
+            is_large,
+            move |message: WorkerMessage| Some(Input::Worker(session, message.kind?)),
+        );
+        Ok(Response::new(UnboundedReceiverStream::new(outlet)))
+    }
+}

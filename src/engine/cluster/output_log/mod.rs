@@ -1,0 +1,341 @@
+//! What one attempt at a job wrote, kept until it has arrived where it is wanted: after a reconnect
+//! all of it is told again. A worker keeps one for the broker, the broker one for the client.
+//!
+//! The beginning is in memory; a job that writes more gets a file without a name, or blocks of one that
+//! many jobs share ([`spool`]), so nothing remains of it however the program ends. Chunks follow one another, each behind a head of five bytes that
+//! says which stream it is of and how long it is: so memory does not grow with their number.
+
+pub mod spool;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use self::spool::{Blocks, Spool};
+use maelstrom_model::event::Stream;
+
+/// What is kept in memory: all that an ordinary test writes.
+const MEMORY_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest chunk: what a pipe holds, so that little is waited for.
+pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
+
+/// What a job may write: far more than anybody reads, and a bound on what one job takes of a disk.
+pub const BYTES_MAX: u64 = 1 << 30;
+
+const HEAD_BYTES: usize = 5;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct OutputLog {
+    overflow: Overflow,
+    memory_max: usize,
+    place: Place,
+    end: u64,
+    chunks: u32,
+    bytes_max: u64,
+}
+
+/// Where what does not fit into memory goes.
+#[derive(Debug)]
+enum Overflow {
+    /// To a file of its own in this directory.
+    Directory(PathBuf),
+    /// To a file that many share.
+    Spool(Spool),
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(Vec<u8>),
+    File(File),
+    Blocks(Blocks),
+}
+
+/// Whether there is memory for the beginning of what a job writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// For all that an ordinary test writes.
+    Usual,
+    /// There is none.
+    Scarce,
+}
+
+/// How far somebody has read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    offset: u64,
+    index: u32,
+}
+
+/// A chunk of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Counts the chunks, from 0.
+    pub index: u32,
+    /// Which stream it was written to.
+    pub stream: Stream,
+    /// What.
+    pub bytes: Vec<u8>,
+}
+
+/// Why output can't be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// There is too much of it.
+    #[error("it wrote more than the {bytes_max} bytes that are kept of a job")]
+    TooMuch {
+        /// What it may write.
+        bytes_max: u64,
+    },
+    /// The disk fails.
+    #[error("what it wrote cannot be kept in `{}`", directory.display())]
+    Disk {
+        /// Where.
+        directory: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Cursor {
+    /// How many chunks come before it: the number of the next.
+    pub fn index(self) -> u32 {
+        self.index
+    }
+}
+
+impl OutputLog {
+    /// An empty log that holds so much and has room in this directory.
+    pub fn new(directory: &Path, bytes_max: u64) -> OutputLog {
+        OutputLog::with(
+            Overflow::Directory(directory.to_owned()),
+            MEMORY_BYTES_MAX,
+            bytes_max,
+        )
+    }
+
+    /// An empty log that holds so much, of which what does not fit into memory goes to a spool.
+    pub fn spooled(spool: &Spool, memory: Memory, bytes_max: u64) -> OutputLog {
+        let memory_max = match memory {
+            Memory::Usual => MEMORY_BYTES_MAX,
+            Memory::Scarce => 0,
+        };
+        OutputLog::with(Overflow::Spool(spool.clone()), memory_max, bytes_max)
+    }
+
+    fn with(overflow: Overflow, memory_max: usize, bytes_max: u64) -> OutputLog {
+        OutputLog {
+            overflow,
+            memory_max,
+            place: Place::Memory(Vec::new()),
+            end: 0,
+            chunks: 0,
+            bytes_max,
+        }
+    }
+
+    /// How much it takes to keep what it has.
+    pub fn size_bytes(&self) -> u64 {
+        self.end
+    }
+
+    /// Adds what was written, as one chunk or more.
+    pub fn push(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), OutputError> {
+        for chunk in bytes.chunks(CHUNK_BYTES_MAX) {
+            let written = (HEAD_BYTES + chunk.len()) as u64;
+            let chunks = self.chunks.checked_add(1);
+            let Some(chunks) = chunks.filter(|_| self.end + written <= self.bytes_max) else {
+                let bytes_max = self.bytes_max;
+                return Err(OutputError::TooMuch { bytes_max });
+            };
+            let mut record = Vec::with_capacity(HEAD_BYTES + chunk.len());
+            record.push(match stream {
+                Stream::Stdout => 1,
+                Stream::Stderr => 2,
+                Stream::Joined => 3,
+            });
+            record.extend_from_slice(&(chunk.len() as u32).to_le_bytes());
+            record.extend_from_slice(chunk);
+            self.append(&record).map_err(|source| self.disk(source))?;
+            self.end += written;
+            self.chunks = chunks;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, record: &[u8]) -> io::Result<()> {
+        if let Place::Memory(memory) = &mut self.place {
+            if memory.len() + record.len() <= self.memory_max {
+                memory.extend_from_slice(record);
+                return Ok(());
+            }
+            self.place = match &self.overflow {
+                Overflow::Directory(directory) => {
+                    let file = tempfile::tempfile_in(directory)?;
+                    file.write_all_at(memory, 0)?;
+                    Place::File(file)
+                }
+                Overflow::Spool(spool) => {
+                    let mut blocks = spool.blocks();
+                    blocks.write_at(memory, 0)?;
+                    Place::Blocks(blocks)
+                }
+            };
+        }
+        match &mut self.place {
+            Place::File(file) => file.write_all_at(record, self.end),
+            Place::Blocks(blocks) => blocks.write_at(record, self.end),
+            Place::Memory(_) => Ok(()),
+        }
+    }
+
+    /// Whether there is something after what was read.
+    pub fn has_more(&self, cursor: Cursor) -> bool {
+        cursor.offset < self.end
+    }
+
+    /// Behind everything.
+    pub fn end(&self) -> Cursor {
+        Cursor {
+            offset: self.end,
+            index: self.chunks,
+        }
+    }
+
+    /// The chunk after those that were read, if there is one.
+    pub fn read(&self, cursor: &mut Cursor) -> Result<Option<Chunk>, OutputError> {
+        if !self.has_more(*cursor) {
+            return Ok(None);
+        }
+        let chunk = self.read_at(*cursor).map_err(|source| self.disk(source))?;
+        cursor.offset += (HEAD_BYTES + chunk.bytes.len()) as u64;
+        cursor.index += 1;
+        Ok(Some(chunk))
+    }
+
+    fn read_at(&self, cursor: Cursor) -> io::Result<Chunk> {
+        let mut head = [0; HEAD_BYTES];
+        self.copy(cursor.offset, &mut head)?;
+        let [kind, length @ ..] = head;
+        let stream = match kind {
+            1 => Stream::Stdout,
+            2 => Stream::Stderr,
+            3 => Stream::Joined,
+            _ => return Err(io::ErrorKind::InvalidData.into()),
+        };
+        let length = u32::from_le_bytes(length) as usize;
+        if length > CHUNK_BYTES_MAX {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut bytes = vec![0; length];
+        self.copy(cursor.offset + HEAD_BYTES as u64, &mut bytes)?;
+        let index = cursor.index;
+        Ok(Chunk {
+            index,
+            stream,
+            bytes,
+        })
+    }
+
+    fn copy(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        match &self.place {
+            Place::File(file) => file.read_exact_at(into, offset),
+            Place::Blocks(blocks) => blocks.read_exact_at(into, offset),
+            Place::Memory(memory) => {
+                let offset = offset as usize;
+                let there = memory.get(offset..offset + into.len());
+                into.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn disk(&self, source: io::Error) -> OutputError {
+        let directory = match &self.overflow {
+            Overflow::Directory(directory) => directory.clone(),
+            Overflow::Spool(spool) => spool.directory().to_owned(),
+        };
+        OutputError::Disk { directory, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn all(log: &OutputLog, cursor: &mut Cursor) -> Vec<Chunk> {
+        std::iter::from_fn(|| log.read(cursor).unwrap()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// However long it is, and as often as it is told.
+        #[test]
+        fn what_went_in_comes_out_in_order(
+            lengths in prop::collection::vec((0..3, 1usize..40_000), 0..8),
+            place in 0..3,
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let mut log = match place {
+                0 => OutputLog::new(directory.path(), u64::MAX),
+                1 => OutputLog::spooled(&Spool::new(directory.path()), Memory::Usual, u64::MAX),
+                _ => OutputLog::spooled(&Spool::new(directory.path()), Memory::Scarce, u64::MAX),
+            };
+            let mut cursor = Cursor::default();
+            let mut early = Vec::new();
+            let mut expected = Vec::new();
+            for (index, (stream, length)) in lengths.iter().enumerate() {
+                let stream = match stream {
+                    0 => Stream::Stdout,
+                    1 => Stream::Stderr,
+                    _ => Stream::Joined,
+                };
+                let bytes = vec![index as u8; *length];
+                log.push(stream, &bytes).unwrap();
+                expected.push(Chunk { index: index as u32, stream, bytes });
+                early.extend(all(&log, &mut cursor));
+            }
+            prop_assert_eq!(&early, &expected);
+            prop_assert_eq!(&all(&log, &mut Cursor::default()), &expected);
+            // The file has no name.
+            prop_assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_long_chunk_becomes_several() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = OutputLog::new(directory.path(), u64::MAX);
+        log.push(Stream::Stdout, &[7; CHUNK_BYTES_MAX + 1]).unwrap();
+        let lengths: Vec<usize> = all(&log, &mut Cursor::default())
+            .iter()
+            .map(|chunk| chunk.bytes.len())
+            .collect();
+        assert_eq!(lengths, [CHUNK_BYTES_MAX, 1]);
+    }
+
+    #[test]
+    fn a_full_log_keeps_what_it_has() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = OutputLog::new(directory.path(), 20);
+        log.push(Stream::Stderr, b"0123456789").unwrap();
+        let full = log.push(Stream::Stderr, b"0123456789").unwrap_err();
+        assert!(full.to_string().contains("20 bytes"), "{full}");
+        assert_eq!(all(&log, &mut Cursor::default()).len(), 1);
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_named() {
+        let mut log = OutputLog::new(Path::new("/nowhere/at/all"), u64::MAX);
+        log.push(Stream::Stdout, b"in memory").unwrap();
+        let failed = log
+            .push(Stream::Stdout, &[0; MEMORY_BYTES_MAX])
+            .unwrap_err();
+        assert!(failed.to_string().contains("/nowhere/at/all"), "{failed}");
+        assert_eq!(all(&log, &mut Cursor::default()).len(), 1);
+    }
+}

@@ -1,0 +1,204 @@
+//! The file of tokens that a broker accepts.
+//!
+//! One line for each: the role, the SHA-256 of the token in hexadecimal digits, and a name, apart by
+//! blanks; `#` begins a comment. The tokens themselves are nowhere, so whoever reads the file can't
+//! use it. The file is read again when it has changed: a line that goes takes effect at once.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::roles::{Identity, Role, RoleError};
+use maelstrom_container::digest::{ContentHash, ParseHashError};
+use maelstrom_container::store::FileStamp;
+
+/// The file of tokens.
+#[derive(Debug)]
+pub struct Tokens {
+    path: PathBuf,
+    known: Mutex<(FileStamp, Vec<Entry>)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    hash: ContentHash,
+    identity: Identity,
+}
+
+/// What is wrong with a file of tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum TokensError {
+    /// It cannot be read.
+    #[error("cannot read the tokens in {}", path.display())]
+    Read {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line has too few words.
+    #[error(
+        "{}:{line}: expected ROLE SHA-256 NAME, as `maelstrom-broker credentials token` prints it",
+        path.display()
+    )]
+    Form {
+        /// Where.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+    },
+    /// A role is none.
+    #[error("{}:{line}", path.display())]
+    Role {
+        /// Where.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong.
+        source: RoleError,
+    },
+    /// A hash is none.
+    #[error("{}:{line}", path.display())]
+    Hash {
+        /// Where.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong.
+        source: ParseHashError,
+    },
+}
+
+impl Tokens {
+    /// Reads a file of tokens.
+    pub fn open(path: &Path) -> Result<Tokens, TokensError> {
+        Ok(Tokens {
+            path: path.to_owned(),
+            known: Mutex::new(read(path)?),
+        })
+    }
+
+    /// Who shows this token.
+    pub fn identify(&self, token: &str) -> Option<Identity> {
+        let hash = ContentHash::of(token.as_bytes());
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = fs::metadata(&self.path).map(|metadata| FileStamp::of(&metadata));
+        if stamp.ok() != Some(known.0) {
+            match read(&self.path) {
+                Ok(read) => *known = read,
+                Err(error) => {
+                    let text = maelstrom_model::error::with_causes(&error);
+                    tracing::error!("the tokens stay what they were: {text}");
+                }
+            }
+        }
+        // Every entry is looked at, and hashes are compared, not tokens: how long it takes says
+        // nothing about a token.
+        let mut found = None;
+        for entry in &known.1 {
+            let own = entry.hash.as_bytes().iter().zip(hash.as_bytes());
+            let difference = own.fold(0, |bits, (own, shown)| bits | (own ^ shown));
+            if difference == 0 {
+                found = Some(entry.identity.clone());
+            }
+        }
+        found
+    }
+}
+
+fn read(path: &Path) -> Result<(FileStamp, Vec<Entry>), TokensError> {
+    let failed = |source| TokensError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let stamp = FileStamp::of(&fs::metadata(path).map_err(failed)?);
+    let text = fs::read_to_string(path).map_err(failed)?;
+    Ok((stamp, parse(path, &text)?))
+}
+
+fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, TokensError> {
+    let mut entries = Vec::new();
+    for (index, text) in text.lines().enumerate() {
+        let (path, line) = (path.to_owned(), index + 1);
+        let text = text.split('#').next().unwrap_or_default().trim();
+        if text.is_empty() {
+            continue;
+        }
+        let mut words = text.split_whitespace();
+        let (Some(role), Some(hash)) = (words.next(), words.next()) else {
+            return Err(TokensError::Form { path, line });
+        };
+        let name = words.collect::<Vec<_>>().join(" ");
+        if name.is_empty() {
+            return Err(TokensError::Form { path, line });
+        }
+        let role = match role.parse() {
+            Ok(role) => role,
+            Err(source) => return Err(TokensError::Role { path, line, source }),
+        };
+        let hash = match hash.parse() {
+            Ok(hash) => hash,
+            Err(source) => return Err(TokensError::Hash { path, line, source }),
+        };
+        let identity = Identity { name, role };
+        entries.push(Entry { hash, identity });
+    }
+    Ok(entries)
+}
+
+/// The line that makes a broker accept a token.
+pub fn line(role: Role, token: &str, name: &str) -> String {
+    format!("{role} {} {name}\n", ContentHash::of(token.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use maelstrom_model::error::with_causes;
+
+    #[test]
+    fn a_token_is_known_until_its_line_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens");
+        let all = format!(
+            "# the team\n{}\n{}",
+            line(Role::Worker, "secret", "build 7"),
+            line(Role::Admin, "other", "root")
+        );
+        fs::write(&path, all).unwrap();
+        let tokens = Tokens::open(&path).unwrap();
+        let worker = tokens.identify("secret").unwrap();
+        assert_eq!(
+            (worker.name.as_str(), worker.role),
+            ("build 7", Role::Worker)
+        );
+        assert_eq!(tokens.identify("other").unwrap().role, Role::Admin);
+        assert_eq!(tokens.identify("Secret"), None);
+        assert_eq!(tokens.identify(""), None);
+        // Of another length, so that its stamp is another whatever the clock says.
+        fs::write(&path, line(Role::Admin, "other", "root")).unwrap();
+        assert_eq!(tokens.identify("secret"), None);
+        fs::write(&path, "nonsense").unwrap();
+        assert!(tokens.identify("other").is_some(), "what was known stays");
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_line() {
+        let hash = "a".repeat(64);
+        let mistake = |text: &str| with_causes(&parse(Path::new("tokens"), text).unwrap_err());
+        assert!(mistake("\nclient").starts_with("tokens:2: expected ROLE"));
+        assert!(mistake(&format!("client {hash}")).contains("expected ROLE"));
+        assert!(mistake(&format!("king {hash} x")).contains("`king` is no role"));
+        assert!(mistake("client abc x").contains("`abc` is no SHA-256"));
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(text: String) {
+            drop(parse(Path::new("tokens"), &text));
+        }
+    }
+}

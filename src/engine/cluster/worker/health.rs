@@ -1,0 +1,110 @@
+//! How a worker's machine does, for heartbeats.
+
+use std::path::PathBuf;
+
+use nix::sys::statvfs::statvfs;
+
+use maelstrom_engine::local::machine::Machine;
+use maelstrom_model::event::EventKind;
+use maelstrom_model::ids::WorkerId;
+use maelstrom_wire::v1;
+
+/// With less room than this on its disk a worker takes no jobs: it could not fetch their inputs.
+pub const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+
+/// Whether heartbeats tell how busy the machine is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vitals {
+    /// They do.
+    #[default]
+    Told,
+    /// They do not: of two runs that are to be the same, the machine would make two.
+    Untold,
+}
+
+/// Looks at the machine.
+#[derive(Debug)]
+pub struct Health {
+    machine: Machine,
+    vitals: Vitals,
+    cache: PathBuf,
+    disk_free_bytes_min: u64,
+}
+
+impl Health {
+    /// Of this machine, with its cache there.
+    pub fn new(cache: PathBuf, disk_free_bytes_min: u64, vitals: Vitals) -> Health {
+        let mut machine = Machine::default();
+        // Processor use is what has grown since the last look: this is the first.
+        drop(machine.sample(WorkerId(0), 0));
+        Health {
+            machine,
+            vitals,
+            cache,
+            disk_free_bytes_min,
+        }
+    }
+
+    /// A sign of life.
+    pub fn heartbeat(&mut self, busy: u32) -> v1::Heartbeat {
+        let mut heartbeat = v1::Heartbeat {
+            busy,
+            degraded: self.degraded().unwrap_or_default(),
+            ..v1::Heartbeat::default()
+        };
+        if self.vitals == Vitals::Told
+            && let Some(EventKind::WorkerSample {
+                cpu_permille,
+                memory_used_bytes,
+                memory_total_bytes,
+                ..
+            }) = self.machine.sample(WorkerId(0), busy)
+        {
+            heartbeat.cpu_permille = cpu_permille;
+            heartbeat.memory_used_bytes = memory_used_bytes;
+            heartbeat.memory_total_bytes = memory_total_bytes;
+        }
+        heartbeat
+    }
+
+    /// What is wrong with the machine, if anything.
+    pub fn degraded(&self) -> Option<String> {
+        let place = self.cache.display();
+        match statvfs(&self.cache) {
+            Err(errno) => Some(format!("its cache directory {place} is gone: {errno}")),
+            Ok(disk) => {
+                let free_bytes = disk.blocks_available().saturating_mul(disk.fragment_size());
+                let is_full = free_bytes < self.disk_free_bytes_min;
+                is_full.then(|| {
+                    let free_mib = free_bytes >> 20;
+                    let wanted_mib = self.disk_free_bytes_min >> 20;
+                    format!(
+                        "the disk of its cache directory {place} has {free_mib} MiB left, and \
+                         {wanted_mib} MiB are wanted"
+                    )
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_with_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = directory.path().to_owned();
+        assert_eq!(Health::new(cache.clone(), 0, Vitals::Told).degraded(), None);
+        let full = Health::new(cache.clone(), u64::MAX, Vitals::Told)
+            .degraded()
+            .unwrap();
+        assert!(full.contains(&cache.display().to_string()), "{full}");
+        drop(directory);
+        let gone = Health::new(cache, 0, Vitals::Told).heartbeat(3);
+        assert!(gone.degraded.contains("is gone"), "{}", gone.degraded);
+        assert_eq!(gone.busy, 3);
+        assert!(gone.memory_total_bytes > 0);
+    }
+}

@@ -1,0 +1,144 @@
+//! Why a container's inputs are not at hand.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::super::allowance::NotAllowed;
+use super::super::contents::FetchError;
+use super::directory::DirectoryError;
+use maelstrom_container::digest::Digest;
+use maelstrom_container::store::{StoreError, TreeError, TreePathError};
+use maelstrom_wire::error::WireError;
+
+/// See the module's documentation. None of these is a test's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// The template means nothing.
+    #[error(transparent)]
+    Message(#[from] WireError),
+    /// It is for other machines.
+    #[error("the programs are made for {wanted}, and this machine is {own}")]
+    Architecture {
+        /// What they are made for.
+        wanted: String,
+        /// What this is.
+        own: &'static str,
+    },
+    /// It asks for more than is allowed here.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// A content cannot be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// What should describe a directory does not.
+    #[error("the content {digest} describes no directory")]
+    Directory {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        source: DirectoryError,
+    },
+    /// A tree is beyond a limit.
+    #[error("the tree {root} has more than {max} {what}")]
+    TooMuch {
+        /// Which.
+        root: Digest,
+        /// Of what.
+        what: &'static str,
+        /// What it may have.
+        max: u64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A tree could not be made.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// A path in a tree is none.
+    #[error(transparent)]
+    Path(#[from] TreePathError),
+    /// The machine should have something and cannot be asked.
+    #[error("cannot look at `{}`, which the job wants of this machine", path.display())]
+    ToolboxUnreadable {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The machine has something else.
+    #[error("`{}` is not the same here as on the client's machine", path.display())]
+    ToolboxDiffers {
+        /// What.
+        path: PathBuf,
+    },
+    /// The operator does not lend it.
+    #[error(
+        "this worker does not lend `{}`, or what it leads to; its operator can, with `--lend`",
+        path.display()
+    )]
+    ToolboxNotLent {
+        /// What.
+        path: PathBuf,
+    },
+    /// The machine does not show this to anybody.
+    #[error("`{}` holds what is this worker's own, and is shown to no job", path.display())]
+    ToolboxPrivate {
+        /// What.
+        path: PathBuf,
+    },
+    /// The worker ends.
+    #[error("the worker ended before the inputs were at hand")]
+    Interrupted,
+}
+
+/// What may help against an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hope {
+    /// That the content is given anew.
+    Content,
+    /// That the storage answers again.
+    Connection,
+    /// Nothing.
+    None,
+}
+
+impl InputError {
+    /// Whether the same again may well succeed.
+    pub fn hope(&self) -> Hope {
+        match self {
+            InputError::Fetch(error) => match error {
+                FetchError::Missing { .. } | FetchError::Damaged { .. } => Hope::Content,
+                FetchError::Unavailable { .. } => Hope::Connection,
+                FetchError::Store(error) => hope_of_store(error),
+            },
+            InputError::Store(error) => hope_of_store(error),
+            InputError::Message(_)
+            | InputError::Architecture { .. }
+            | InputError::NotAllowed(_)
+            | InputError::Directory { .. }
+            | InputError::TooMuch { .. }
+            | InputError::Tree(_)
+            | InputError::Path(_)
+            | InputError::ToolboxUnreadable { .. }
+            | InputError::ToolboxDiffers { .. }
+            | InputError::ToolboxNotLent { .. }
+            | InputError::ToolboxPrivate { .. }
+            | InputError::Interrupted => Hope::None,
+        }
+    }
+}
+
+fn hope_of_store(error: &StoreError) -> Hope {
+    match error {
+        StoreError::Mismatch { .. } => Hope::Content,
+        StoreError::CreateDirectory { .. }
+        | StoreError::NotADirectory { .. }
+        | StoreError::NotACache { .. }
+        | StoreError::OtherVersionActive { .. }
+        | StoreError::Full { .. }
+        | StoreError::Read { .. }
+        | StoreError::Write { .. }
+        | StoreError::Remove { .. }
+        | StoreError::Lock { .. } => Hope::None,
+    }
+}

@@ -1,0 +1,281 @@
+//! From the digest of a `Directory`, or of a file, to a tree of the store.
+//!
+//! A tree is described level by level, all directories of a level at once; then all of its files
+//! come at once; then it is written. How much a description may ask for is limited before its files
+//! are fetched: equal directories are described once and may stand in many places, so a few
+//! kilobytes could mean more files than there are disks for.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::super::contents::{Contents, FetchError};
+use super::blocking;
+use super::directory::{self, DIRECTORY_BYTES_MAX, Listing};
+use super::error::InputError;
+use maelstrom_container::digest::{ContentHash, Digest, Hasher};
+use maelstrom_container::store::{Attributes, Blob, Store, Timestamp, Tree, TreePath, TreeWriter};
+use maelstrom_wire::from_proto::container::Execution;
+
+/// What a tree may have. An image with everything in it has some 100,000 files.
+#[derive(Clone, Copy, Debug)]
+pub struct TreeLimits {
+    /// Files, directories and links together.
+    pub entries_max: u64,
+    /// How deep it may be: the kernel's paths have no room for more.
+    pub depth_max: usize,
+    /// Bytes of all files together.
+    pub bytes_max: u64,
+}
+
+impl Default for TreeLimits {
+    fn default() -> TreeLimits {
+        TreeLimits {
+            entries_max: 1_000_000,
+            depth_max: 1024,
+            bytes_max: 64 << 30,
+        }
+    }
+}
+
+/// What a file's tree calls it: the name does not show, since the file is mounted by itself.
+pub const FILE_NAME: &str = "file";
+
+/// Part of the name of a tree of a single file.
+const FILE_FORMAT: &[u8] = b"maelstrom single file 1";
+
+const DIRECTORY: Attributes = Attributes {
+    mode: 0o755,
+    mtime: Timestamp::NEUTRAL,
+};
+
+/// An entry of a tree that is yet to be written.
+#[derive(Debug)]
+enum Entry {
+    Directory,
+    File(Digest, Execution),
+    Link(String),
+}
+
+/// The tree of a `Directory`.
+pub async fn directory(
+    contents: &impl Contents,
+    store: &Store,
+    limits: TreeLimits,
+    root: Digest,
+) -> Result<Tree, InputError> {
+    if let Some(tree) = known(store, root.hash).await? {
+        return Ok(tree);
+    }
+    let listings = describe(contents, store, limits, root).await?;
+    let entries = unfold(&listings, limits, root)?;
+    let files = entries.iter().filter_map(|(_, entry)| match entry {
+        Entry::File(digest, _) => Some(*digest),
+        Entry::Directory | Entry::Link(_) => None,
+    });
+    let blobs = fetch(contents, store, files.collect()).await?;
+    write(store, root.hash, entries, blobs).await
+}
+
+/// The tree of a single file, which is [`FILE_NAME`] in it.
+pub async fn file(
+    contents: &impl Contents,
+    store: &Store,
+    digest: Digest,
+    execution: Execution,
+) -> Result<Tree, InputError> {
+    let name = file_tree(digest, execution);
+    if let Some(tree) = known(store, name).await? {
+        return Ok(tree);
+    }
+    let blobs = fetch(contents, store, BTreeSet::from([digest])).await?;
+    let path = TreePath::parse(FILE_NAME.as_ref())?;
+    let entries = vec![(path, Entry::File(digest, execution))];
+    write(store, name, entries, blobs).await
+}
+
+fn file_tree(digest: Digest, execution: Execution) -> ContentHash {
+    let mut hasher = Hasher::default();
+    hasher.update_framed(FILE_FORMAT);
+    hasher.update_framed(digest.to_string().as_bytes());
+    hasher.update_framed(match execution {
+        Execution::Allowed => b"executable",
+        Execution::Refused => b"data",
+    });
+    hasher.finish().hash
+}
+
+async fn known(store: &Store, name: ContentHash) -> Result<Option<Tree>, InputError> {
+    let store = store.clone();
+    blocking(move || Ok(store.tree(name)?)).await
+}
+
+/// The blobs of these digests. What is empty needs none.
+async fn fetch(
+    contents: &impl Contents,
+    store: &Store,
+    wanted: BTreeSet<Digest>,
+) -> Result<HashMap<Digest, Blob>, InputError> {
+    let empty = Digest::of(b"");
+    let wanted: Vec<Digest> = wanted.into_iter().filter(|one| *one != empty).collect();
+    let blobs = contents.fetch(&wanted, store).await?;
+    let blobs: HashMap<Digest, Blob> = blobs
+        .into_iter()
+        .map(|blob| (blob.digest(), blob))
+        .collect();
+    match wanted.iter().find(|digest| !blobs.contains_key(digest)) {
+        Some(digest) => Err(FetchError::Missing { digest: *digest }.into()),
+        None => Ok(blobs),
+    }
+}
+
+/// The descriptions of all directories of a tree.
+async fn describe(
+    contents: &impl Contents,
+    store: &Store,
+    limits: TreeLimits,
+    root: Digest,
+) -> Result<HashMap<Digest, Listing>, InputError> {
+    let mut listings = HashMap::new();
+    let mut level = BTreeSet::from([root]);
+    for _ in 0..=limits.depth_max {
+        if level.is_empty() {
+            return Ok(listings);
+        }
+        if (listings.len() + level.len()) as u64 > limits.entries_max {
+            return Err(too_much(root, "directories", limits.entries_max));
+        }
+        if let Some(long) = level
+            .iter()
+            .find(|one| one.size_bytes > DIRECTORY_BYTES_MAX)
+        {
+            let what = "bytes in one directory's description";
+            return Err(too_much(*long, what, DIRECTORY_BYTES_MAX));
+        }
+        let blobs = fetch(contents, store, level.clone()).await?;
+        let read = read(store, level, blobs).await?;
+        level = read
+            .values()
+            .flat_map(|listing| listing.directories.iter().map(|(_, digest)| *digest))
+            .collect();
+        listings.extend(read);
+        level.retain(|digest| !listings.contains_key(digest));
+    }
+    Err(too_much(root, "levels", limits.depth_max as u64))
+}
+
+/// Reads the descriptions of one level.
+async fn read(
+    store: &Store,
+    level: BTreeSet<Digest>,
+    blobs: HashMap<Digest, Blob>,
+) -> Result<HashMap<Digest, Listing>, InputError> {
+    let store = store.clone();
+    blocking(move || {
+        let mut listings = HashMap::new();
+        for digest in level {
+            let content = match blobs.contains_key(&digest) {
+                true => store.content(digest.hash)?,
+                false => Some(Vec::new()),
+            };
+            let content = content.ok_or_else(|| FetchError::Damaged {
+                digest,
+                reason: "this machine's disk has lost it".to_owned(),
+            })?;
+            let listing = directory::parse(&content);
+            let listing = listing.map_err(|source| InputError::Directory { digest, source })?;
+            listings.insert(digest, listing);
+        }
+        Ok(listings)
+    })
+    .await
+}
+
+/// All entries of a tree, each directory before what is in it.
+fn unfold(
+    listings: &HashMap<Digest, Listing>,
+    limits: TreeLimits,
+    root: Digest,
+) -> Result<Vec<(TreePath, Entry)>, InputError> {
+    let mut entries = Vec::new();
+    let mut bytes = 0u64;
+    let mut waiting = vec![(TreePath::root(), root)];
+    while let Some((place, digest)) = waiting.pop() {
+        let Some(listing) = listings.get(&digest) else {
+            return Err(FetchError::Missing { digest }.into());
+        };
+        for (name, digest) in &listing.directories {
+            let path = place.join(name.as_ref())?;
+            entries.push((path.clone(), Entry::Directory));
+            waiting.push((path, *digest));
+        }
+        for (name, digest, execution) in &listing.files {
+            bytes = bytes.saturating_add(digest.size_bytes);
+            let entry = Entry::File(*digest, *execution);
+            entries.push((place.join(name.as_ref())?, entry));
+        }
+        for (name, target) in &listing.links {
+            let entry = Entry::Link(target.clone());
+            entries.push((place.join(name.as_ref())?, entry));
+        }
+        // What waits is an entry already, so neither list outgrows the limit by more than one
+        // directory's description.
+        if entries.len() as u64 > limits.entries_max {
+            return Err(too_much(root, "entries", limits.entries_max));
+        }
+        if bytes > limits.bytes_max {
+            return Err(too_much(root, "bytes", limits.bytes_max));
+        }
+    }
+    Ok(entries)
+}
+
+fn too_much(root: Digest, what: &'static str, max: u64) -> InputError {
+    InputError::TooMuch { root, what, max }
+}
+
+async fn write(
+    store: &Store,
+    name: ContentHash,
+    entries: Vec<(TreePath, Entry)>,
+    mut blobs: HashMap<Digest, Blob>,
+) -> Result<Tree, InputError> {
+    let store = store.clone();
+    blocking(move || {
+        let written = store.tree_or_build(name, |writer| {
+            let mut entries = entries.iter();
+            entries.try_for_each(|(path, entry)| write_entry(writer, path, entry, &blobs))
+        });
+        if let Err(InputError::Fetch(FetchError::Damaged { digest, .. })) = &written
+            && let Some(blob) = blobs.remove(digest)
+        {
+            store.discard_blob(blob)?;
+        }
+        written
+    })
+    .await
+}
+
+fn write_entry(
+    writer: &mut TreeWriter,
+    path: &TreePath,
+    entry: &Entry,
+    blobs: &HashMap<Digest, Blob>,
+) -> Result<(), InputError> {
+    let (digest, mode) = match entry {
+        Entry::Directory => return Ok(writer.directory(path, DIRECTORY)?),
+        Entry::Link(target) => return Ok(writer.symlink(path, target.as_ref())?),
+        Entry::File(digest, Execution::Allowed) => (*digest, 0o755),
+        Entry::File(digest, Execution::Refused) => (*digest, 0o644),
+    };
+    let mtime = Timestamp::NEUTRAL;
+    let attributes = Attributes { mode, mtime };
+    let written = match blobs.get(&digest) {
+        Some(blob) => writer.file(path, attributes, &mut blob.open()?)?,
+        None => writer.file(path, attributes, &mut std::io::empty())?,
+    };
+    if written != digest {
+        // It was whole when it came: the disk has changed it since.
+        let reason = format!("this machine's disk has {written}");
+        return Err(FetchError::Damaged { digest, reason }.into());
+    }
+    Ok(())
+}

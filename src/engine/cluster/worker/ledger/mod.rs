@@ -1,0 +1,497 @@
+//! The leases of a worker: how far each has come, and how much of that the broker has been told.
+//!
+//! ```text
+//! Waiting ─▶ Running ─▶ Over ─▶ (settled: forgotten)
+//!    └───────────────────▲ returned, stopped, or its inputs are not to be had
+//! ```
+//!
+//! Nothing of a lease is forgotten before the broker says that its end is safe. When the connection
+//! was lost, all of it is told again from the beginning: [`Ledger::tell_again`].
+//!
+//! Invariants:
+//! - A lease has one end. What of a lease is told comes in order: that it started, what it wrote,
+//!   its end.
+//! - A lease that waits has not been given to the backend, so it can be handed back.
+//!
+//! Pure but for the files of [`OutputLog`]; `T` is whatever is needed to start a job and kept while
+//! it runs.
+
+mod telling;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::output_log::{Cursor, OutputLog};
+use maelstrom_container::message::Discarded;
+use maelstrom_model::backend::JobId;
+use maelstrom_model::event::Stream;
+use maelstrom_model::job::{JobEnd, JobResult};
+use maelstrom_wire::limits::TEXT_BYTES_MAX;
+use maelstrom_wire::linger::Waiting;
+use maelstrom_wire::v1;
+
+/// A lease's token. To the backend it is the job's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fence(pub u64);
+
+impl Fence {
+    /// As the backend knows it.
+    pub fn job(self) -> JobId {
+        JobId(self.0)
+    }
+}
+
+impl fmt::Display for Fence {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// A job in the whole cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobName {
+    /// Its run.
+    pub run: [u8; 16],
+    /// The client's number.
+    pub job: u64,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Ledger<T> {
+    leases: BTreeMap<Fence, Held<T>>,
+    /// Those that wait, in the order they came.
+    waiting: VecDeque<Fence>,
+    /// Those of which there is something to tell, each once.
+    untold: VecDeque<Fence>,
+    /// Whether an end is among them.
+    ends_untold: bool,
+    running: usize,
+    directory: PathBuf,
+    output_bytes_max: u64,
+}
+
+#[derive(Debug)]
+struct Held<T> {
+    name: JobName,
+    stage: Stage<T>,
+    output: OutputLog,
+    /// What its job wrote over its inputs.
+    discarded: Discarded,
+    told: Told,
+    line: InLine,
+}
+
+#[derive(Debug)]
+enum Stage<T> {
+    Waiting(T),
+    /// The backend has it; with its slot once that is known.
+    Running {
+        slot: Option<u32>,
+        wish: Wish,
+        _kept: T,
+    },
+    Over {
+        slot: Option<u32>,
+        end: End,
+    },
+}
+
+/// What is to become of a job's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wish {
+    /// It is told.
+    Tell,
+    /// If it did not end by itself, the job goes back to the broker.
+    HandBack,
+    /// Nobody wants to know.
+    Forget,
+    /// It is this failure.
+    Fail(String),
+}
+
+#[derive(Debug)]
+enum End {
+    Finished(JobResult),
+    Returned,
+}
+
+/// What the broker has been told of a lease on this connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Started(Cursor),
+    End,
+}
+
+/// Whether a lease is among those of which there is something to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InLine {
+    Yes,
+    No,
+}
+
+/// Whether a lease was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is taken in.
+    New,
+    /// It is here already, and nothing has changed.
+    Known,
+}
+
+/// What the caller is to do about a running job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upshot {
+    /// Stop it.
+    Stop,
+    /// Nothing.
+    Nothing,
+}
+
+/// What can be done with a lease that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Its job can start.
+    Ready,
+    /// It has to wait longer.
+    NotYet,
+    /// It can't start, ever.
+    Never(String),
+}
+
+impl<T: Clone> Ledger<T> {
+    /// An empty ledger that keeps long outputs in files in this directory, so much of each job.
+    pub fn new(directory: PathBuf, output_bytes_max: u64) -> Ledger<T> {
+        Ledger {
+            leases: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            untold: VecDeque::new(),
+            ends_untold: false,
+            running: 0,
+            directory,
+            output_bytes_max,
+        }
+    }
+
+    /// How many leases there are, those that are over included.
+    pub fn len(&self) -> usize {
+        self.leases.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.leases.is_empty()
+    }
+
+    /// How many the backend has.
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Whether there is none that waits or runs.
+    pub fn is_idle(&self) -> bool {
+        self.running == 0 && self.waiting.is_empty()
+    }
+
+    /// What there is to tell. For the end of a lease a client waits, and a slot for its next job;
+    /// that jobs have started, and what they write, decides nothing.
+    pub fn untold(&self) -> Waiting {
+        match (self.untold.is_empty(), self.ends_untold) {
+            (true, _) => Waiting::Nothing,
+            (false, false) => Waiting::CanLinger,
+            (false, true) => Waiting::Urgent,
+        }
+    }
+
+    /// The name of a lease's job.
+    pub fn name(&self, fence: Fence) -> Option<JobName> {
+        self.leases.get(&fence).map(|held| held.name)
+    }
+
+    /// All leases, for a broker that may not know any more.
+    pub fn held(&self) -> Vec<v1::HeldLease> {
+        let leases = self.leases.iter();
+        leases
+            .map(|(fence, held)| v1::HeldLease {
+                job: Some(v1::JobName {
+                    run: held.name.run.to_vec().into(),
+                    job: held.name.job,
+                }),
+                fence: fence.0,
+            })
+            .collect()
+    }
+
+    /// A lease came.
+    pub fn take_in(&mut self, fence: Fence, name: JobName, payload: T) -> Taken {
+        match self.add(fence, name, Stage::Waiting(payload)) {
+            Taken::New => {
+                self.waiting.push_back(fence);
+                Taken::New
+            }
+            Taken::Known => Taken::Known,
+        }
+    }
+
+    /// A lease came that can't be run.
+    pub fn refuse(&mut self, fence: Fence, name: JobName, reason: &str) -> Taken {
+        self.add_over(fence, name, failure(reason))
+    }
+
+    /// A lease came that is not to be run here.
+    pub fn return_at_once(&mut self, fence: Fence, name: JobName) -> Taken {
+        self.add_over(fence, name, End::Returned)
+    }
+
+    fn add_over(&mut self, fence: Fence, name: JobName, end: End) -> Taken {
+        let slot = None;
+        let taken = self.add(fence, name, Stage::Over { slot, end });
+        self.line_up(fence);
+        taken
+    }
+
+    fn add(&mut self, fence: Fence, name: JobName, stage: Stage<T>) -> Taken {
+        if self.leases.contains_key(&fence) {
+            return Taken::Known;
+        }
+        let held = Held {
+            name,
+            stage,
+            output: OutputLog::new(&self.directory, self.output_bytes_max),
+            discarded: Discarded::default(),
+            told: Told::Nothing,
+            line: InLine::No,
+        };
+        self.leases.insert(fence, held);
+        Taken::New
+    }
+
+    /// The first lease that can start. It counts as running from now on.
+    pub fn start_next(&mut self, readiness: impl Fn(&T) -> Readiness) -> Option<(Fence, T)> {
+        let mut place = 0;
+        while let Some(fence) = self.waiting.get(place).copied() {
+            let Some(Stage::Waiting(payload)) = self.leases.get(&fence).map(|held| &held.stage)
+            else {
+                self.waiting.remove(place);
+                continue;
+            };
+            match readiness(payload) {
+                Readiness::NotYet => place += 1,
+                Readiness::Never(reason) => {
+                    self.waiting.remove(place);
+                    self.end(fence, failure(&reason));
+                }
+                Readiness::Ready => {
+                    self.waiting.remove(place);
+                    let payload = payload.clone();
+                    self.set_running(fence, payload.clone());
+                    return Some((fence, payload));
+                }
+            }
+        }
+        None
+    }
+
+    fn set_running(&mut self, fence: Fence, kept: T) {
+        if let Some(held) = self.leases.get_mut(&fence) {
+            self.running += 1;
+            held.stage = Stage::Running {
+                slot: None,
+                wish: Wish::Tell,
+                _kept: kept,
+            };
+        }
+    }
+
+    /// A job has a slot.
+    pub fn started(&mut self, fence: Fence, in_slot: u32) {
+        if let Some(held) = self.leases.get_mut(&fence)
+            && let Stage::Running { slot, .. } = &mut held.stage
+        {
+            *slot = Some(in_slot);
+            self.line_up(fence);
+        }
+    }
+
+    /// A job wrote something.
+    pub fn wrote(&mut self, fence: Fence, stream: Stream, bytes: &[u8]) -> Upshot {
+        let Some(held) = self.leases.get_mut(&fence) else {
+            return Upshot::Nothing;
+        };
+        let Stage::Running { wish, .. } = &mut held.stage else {
+            return Upshot::Nothing;
+        };
+        match wish {
+            Wish::Tell | Wish::HandBack => {}
+            Wish::Forget | Wish::Fail(_) => return Upshot::Nothing,
+        }
+        match held.output.push(stream, bytes) {
+            Ok(()) => {
+                self.line_up(fence);
+                Upshot::Nothing
+            }
+            Err(error) => {
+                *wish = Wish::Fail(maelstrom_model::error::with_causes(&error));
+                Upshot::Stop
+            }
+        }
+    }
+
+    /// A job is over.
+    pub fn finished(&mut self, fence: Fence, result: JobResult) {
+        let Some(Stage::Running { wish, .. }) = self.leases.get(&fence).map(|held| &held.stage)
+        else {
+            return;
+        };
+        let end = match wish {
+            Wish::Forget => {
+                self.running = self.running.saturating_sub(1);
+                self.forget(fence);
+                return;
+            }
+            Wish::HandBack if result.end == JobEnd::Cancelled => End::Returned,
+            Wish::Tell | Wish::HandBack => End::Finished(result),
+            Wish::Fail(reason) => End::Finished(JobResult {
+                end: JobEnd::Error(shortened(reason)),
+                ..result
+            }),
+        };
+        self.end(fence, end);
+    }
+
+    fn end(&mut self, fence: Fence, end: End) {
+        let Some(held) = self.leases.get_mut(&fence) else {
+            return;
+        };
+        let slot = match &held.stage {
+            Stage::Waiting(_) => None,
+            Stage::Running { slot, .. } => {
+                self.running = self.running.saturating_sub(1);
+                *slot
+            }
+            Stage::Over { .. } => return,
+        };
+        held.stage = Stage::Over { slot, end };
+        self.line_up(fence);
+    }
+
+    /// The broker wants this lease ended. One that waits ends at once.
+    pub fn stop(&mut self, fence: Fence) -> Upshot {
+        match self.leases.get(&fence).map(|held| &held.stage) {
+            Some(Stage::Waiting(_)) => {
+                self.waiting.retain(|waiting| *waiting != fence);
+                self.end(fence, End::Finished(JobResult::not_run(JobEnd::Cancelled)));
+                Upshot::Nothing
+            }
+            Some(Stage::Running { .. }) => Upshot::Stop,
+            Some(Stage::Over { .. }) | None => Upshot::Nothing,
+        }
+    }
+
+    /// The broker does not want to hear of this lease again.
+    pub fn disown(&mut self, fence: Fence) -> Upshot {
+        let Some(held) = self.leases.get_mut(&fence) else {
+            return Upshot::Nothing;
+        };
+        match &mut held.stage {
+            Stage::Running { wish, .. } => {
+                *wish = Wish::Forget;
+                Upshot::Stop
+            }
+            Stage::Waiting(_) | Stage::Over { .. } => {
+                self.waiting.retain(|waiting| *waiting != fence);
+                self.forget(fence);
+                Upshot::Nothing
+            }
+        }
+    }
+
+    /// Gives back all leases that wait.
+    pub fn return_waiting(&mut self) -> usize {
+        let waiting = std::mem::take(&mut self.waiting);
+        for fence in &waiting {
+            self.end(*fence, End::Returned);
+        }
+        waiting.len()
+    }
+
+    /// Will give back all leases that run; the caller is to stop these.
+    pub fn return_running(&mut self) -> Vec<Fence> {
+        let mut stopped = Vec::new();
+        for (fence, held) in &mut self.leases {
+            if let Stage::Running { wish, .. } = &mut held.stage {
+                if *wish == Wish::Tell {
+                    *wish = Wish::HandBack;
+                }
+                stopped.push(*fence);
+            }
+        }
+        stopped
+    }
+
+    /// No job will end by itself any more: those that run have failed, the others go back.
+    pub fn backend_lost(&mut self, reason: &str) {
+        self.return_waiting();
+        let running: Vec<Fence> = self.return_running();
+        for fence in running {
+            self.end(fence, failure(reason));
+        }
+    }
+
+    /// A lease's end is safe with the broker.
+    pub fn settled(&mut self, fence: Fence) {
+        match self.leases.get(&fence).map(|held| &held.stage) {
+            Some(Stage::Over { .. }) => self.forget(fence),
+            // It means something that it was told and that is no end: a broker's mistake, of which
+            // the end will be told all the same.
+            Some(Stage::Waiting(_) | Stage::Running { .. }) | None => {}
+        }
+    }
+
+    fn forget(&mut self, fence: Fence) {
+        self.leases.remove(&fence);
+        self.untold.retain(|untold| *untold != fence);
+        self.ends_untold &= !self.untold.is_empty();
+    }
+
+    /// A new connection: nothing of what was told counts.
+    pub fn tell_again(&mut self) {
+        self.untold.clear();
+        self.ends_untold = false;
+        for held in self.leases.values_mut() {
+            held.told = Told::Nothing;
+            held.line = InLine::No;
+        }
+        let fences: Vec<Fence> = self.leases.keys().copied().collect();
+        fences.into_iter().for_each(|fence| self.line_up(fence));
+    }
+
+    fn line_up(&mut self, fence: Fence) {
+        if let Some(held) = self.leases.get_mut(&fence)
+            && held.line == InLine::No
+            && held.has_untold()
+        {
+            held.line = InLine::Yes;
+            self.untold.push_back(fence);
+        }
+        if let Some(held) = self.leases.get(&fence) {
+            self.ends_untold |= held.has_untold_end();
+        }
+    }
+}
+
+/// What a report takes besides its data, roughly.
+const REPORT_BYTES: usize = 64;
+
+fn failure(reason: &str) -> End {
+    End::Finished(JobResult::not_run(JobEnd::Error(shortened(reason))))
+}
+
+/// As much of a text as a message may have.
+pub fn shortened(text: &str) -> String {
+    text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
+}

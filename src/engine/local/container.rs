@@ -1,0 +1,412 @@
+//! One slot process, seen from the program: starting it, giving it orders, reading its replies.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use tokio::io::unix::AsyncFd;
+
+use super::shortage::Shortage;
+use maelstrom_container::exhausted::Exhausted;
+use maelstrom_container::limits::Limits;
+use maelstrom_container::message::{
+    self, MessageError, NulByte, PackedStrings, ProcessImage, SlotOrder, SlotReply, Task,
+};
+use maelstrom_container::plan::division::Divisions;
+use maelstrom_container::plan::{Plan, plan_divided};
+use maelstrom_container::secrets::Secrets;
+use maelstrom_container::slot::build::StepFailed;
+use maelstrom_container::spawner::{Spawner, SpawnerError};
+use maelstrom_container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
+use maelstrom_model::job::{ContainerSpec, Need, ProcessSpec, Resident};
+
+/// The most containers that one slot keeps for jobs to come. Each is a small process and a few
+/// mounts; a project rarely has more than a handful of different containers.
+const IDLE_CONTAINERS_MAX: usize = 4;
+
+/// How many plans are kept, so that a job like the one before needs no planning.
+const PLANS_MAX: usize = 16;
+
+/// A plan and what it was made from.
+type KnownPlan = (Arc<ContainerSpec>, Rc<Plan>);
+
+/// How many environments are kept, for the same reason.
+const ENVIRONMENTS_MAX: usize = 16;
+
+/// An environment and what was made of it.
+type KnownEnvironment = (Arc<BTreeMap<OsString, OsString>>, PackedStrings);
+
+/// Starts containers. Cloning it shares it.
+#[derive(Clone)]
+pub struct Containers {
+    spawner: Rc<Spawner>,
+    secrets: Rc<Secrets>,
+    limits: Rc<RefCell<Limits>>,
+    shortage: Shortage,
+    /// Those that can be used again, by slot.
+    idle: Rc<RefCell<Vec<Vec<Container>>>>,
+    plans: Rc<RefCell<VecDeque<KnownPlan>>>,
+    environments: Rc<RefCell<VecDeque<KnownEnvironment>>>,
+    edition: Rc<Cell<u64>>,
+    /// Residents that there can't be.
+    refused: Rc<RefCell<Vec<Arc<ProcessSpec>>>>,
+}
+
+/// Why a container did not come to be.
+#[derive(Debug)]
+pub enum StartError {
+    /// This one cannot be made.
+    Container(String),
+    /// It cannot be made now, for want of something that others have.
+    Exhausted(Exhausted, String),
+    /// None can be made any more.
+    Helper(SpawnerError),
+}
+
+impl From<MessageError> for StartError {
+    fn from(error: MessageError) -> Self {
+        let errno = match &error {
+            MessageError::Socket(errno) => Some(*errno),
+            MessageError::Closed | MessageError::Form(_) => None,
+        };
+        StartError::of(
+            errno,
+            format!("the container's first process failed: {error}"),
+        )
+    }
+}
+
+impl StartError {
+    /// What a failure with this error number means.
+    pub fn of(errno: Option<Errno>, message: String) -> StartError {
+        match errno.and_then(Exhausted::of) {
+            Some(exhausted) => StartError::Exhausted(exhausted, message),
+            None => StartError::Container(message),
+        }
+    }
+
+    /// The same of a failed operation on descriptors.
+    pub fn of_io(error: &io::Error, message: String) -> StartError {
+        StartError::of(error.raw_os_error().map(Errno::from_raw), message)
+    }
+
+    /// The same of a step that failed.
+    pub fn of_step(failed: &StepFailed, message: String) -> StartError {
+        StartError::of(Some(Errno::from_raw(failed.errno)), message)
+    }
+}
+
+impl Containers {
+    /// With a spawner to start them, and what they hide.
+    pub fn new(spawner: Rc<Spawner>, slots: u32, secrets: Secrets) -> Containers {
+        Containers {
+            spawner,
+            limits: Rc::default(),
+            shortage: Shortage::default(),
+            idle: Rc::new(RefCell::new((0..slots).map(|_| Vec::new()).collect())),
+            secrets: Rc::new(secrets),
+            plans: Rc::default(),
+            environments: Rc::default(),
+            edition: Rc::default(),
+            refused: Rc::default(),
+        }
+    }
+
+    /// Limits every container that is started from now on.
+    pub fn limit(&self, limits: Limits) {
+        *self.limits.borrow_mut() = limits;
+        self.plans.borrow_mut().clear();
+    }
+
+    /// How many bytes of files each may hold.
+    pub fn scratch_bytes(&self) -> Option<u64> {
+        self.limits.borrow().scratch_bytes
+    }
+
+    /// What is known of a shortage.
+    pub fn shortage(&self) -> &Shortage {
+        &self.shortage
+    }
+
+    /// A container of this slot's that serves such a job.
+    pub fn take_idle(
+        &self,
+        slot: u32,
+        spec: &Arc<ContainerSpec>,
+        resident: Option<&Arc<ProcessSpec>>,
+    ) -> Option<Container> {
+        let mut idle = self.idle.borrow_mut();
+        take(idle.get_mut(slot as usize)?, spec, resident)
+    }
+
+    /// A container of any slot's that serves such a job. If there is none, one that serves another is
+    /// ended, so that there is room.
+    pub fn take_any_idle(
+        &self,
+        spec: &Arc<ContainerSpec>,
+        resident: Option<&Arc<ProcessSpec>>,
+    ) -> Option<Container> {
+        let mut idle = self.idle.borrow_mut();
+        let found = idle.iter_mut().find_map(|slot| take(slot, spec, resident));
+        if found.is_none() {
+            // The one that was used the longest time ago.
+            drop(idle.iter_mut().find_map(Vec::pop));
+        }
+        found
+    }
+
+    /// Keeps a container for jobs to come.
+    pub fn put_back(&self, slot: u32, container: Container) {
+        if let Some(idle) = self.idle.borrow_mut().get_mut(slot as usize)
+            && self.is_current(&container)
+        {
+            // The one used last is kept longest.
+            idle.insert(0, container);
+            idle.truncate(IDLE_CONTAINERS_MAX);
+        }
+    }
+
+    /// Ends the containers that are kept.
+    pub fn end_idle(&self) {
+        let mut idle = self.idle.borrow_mut();
+        let ended: usize = idle.iter().map(Vec::len).sum();
+        if ended > 0 {
+            tracing::debug!(containers = ended, "ended, since files may have changed");
+        }
+        idle.iter_mut().for_each(Vec::clear);
+    }
+
+    /// Makes every container that has been started so far one of the past: it keeps what it once
+    /// looked up of the host's files, missing ones included, and these may have changed.
+    pub fn files_changed(&self) {
+        self.end_idle();
+        self.edition.set(self.edition.get() + 1);
+        // Plans name what stands beside mounts of this machine.
+        self.plans.borrow_mut().clear();
+        // What kept a program from being a resident may have gone with them.
+        self.refused.borrow_mut().clear();
+    }
+
+    /// Whether a container has seen no files but the present ones.
+    fn is_current(&self, container: &Container) -> bool {
+        container.edition == self.edition.get()
+    }
+
+    fn plan(&self, spec: &Arc<ContainerSpec>) -> Result<Rc<Plan>, StartError> {
+        let mut plans = self.plans.borrow_mut();
+        if let Some((_, plan)) = plans.iter().find(|(known, _)| same(known, spec)) {
+            return Ok(Rc::clone(plan));
+        }
+        let concealed = self.secrets.conceal(spec);
+        let shown = concealed.as_ref().unwrap_or(spec);
+        let plan = plan_divided(shown, &Divisions::of_this_host(shown))
+            .map_err(|error| StartError::Container(error.to_string()))?;
+        let plan = Rc::new(Plan {
+            limits: Limits::clone(&self.limits.borrow()),
+            ..plan
+        });
+        plans.push_front((Arc::clone(spec), Rc::clone(&plan)));
+        plans.truncate(PLANS_MAX);
+        Ok(plan)
+    }
+
+    /// A process in the form in which a container takes it.
+    pub fn image(&self, process: &ProcessSpec) -> Result<ProcessImage, NulByte> {
+        let mut environments = self.environments.borrow_mut();
+        let known = environments
+            .iter()
+            .find(|(known, _)| Arc::ptr_eq(known, &process.environment))
+            .map(|(_, packed)| packed.clone());
+        let packed = match known {
+            Some(packed) => packed,
+            None => {
+                let packed = PackedStrings::of_environment(&process.environment)?;
+                environments.push_front((Arc::clone(&process.environment), packed.clone()));
+                environments.truncate(ENVIRONMENTS_MAX);
+                packed
+            }
+        };
+        ProcessImage::new(process, packed)
+    }
+
+    /// A job's resident, unless it has been found that there can't be such a one.
+    pub fn resident(&self, wanted: Option<&Resident>) -> Option<Resident> {
+        let refused = self.refused.borrow();
+        wanted
+            .filter(|wanted| !refused.iter().any(|other| same(other, &wanted.process)))
+            .cloned()
+    }
+
+    /// There can't be such a resident. Whether somebody is to be told.
+    pub fn refuse(&self, resident: &Resident) -> bool {
+        match resident.need {
+            Need::Wanted => {}
+            Need::Tried => return false,
+        }
+        let mut refused = self.refused.borrow_mut();
+        let news = !refused.iter().any(|other| same(other, &resident.process));
+        if news {
+            refused.push(Arc::clone(&resident.process));
+        }
+        news
+    }
+
+    /// Starts a container and waits until it is made.
+    pub async fn start(&self, spec: &Arc<ContainerSpec>) -> Result<Container, StartError> {
+        let plan = self.plan(spec)?;
+        let edition = self.edition.get();
+        let socket = self.spawner.start_slot(&plan).map_err(|error| {
+            match error.errno().and_then(Exhausted::of) {
+                Some(exhausted) => StartError::Exhausted(exhausted, error.to_string()),
+                None => StartError::Helper(error),
+            }
+        })?;
+        let container = Container::new(Arc::clone(spec), socket, edition).map_err(|error| {
+            StartError::of_io(&error, format!("cannot watch a container: {error}"))
+        })?;
+        match container.reply().await? {
+            SlotReply::Ready => Ok(container),
+            SlotReply::NotBuilt(failed) => {
+                let message = format!("cannot make the container: {failed}");
+                Err(StartError::of_step(&failed, message))
+            }
+            SlotReply::NotStarted(_)
+            | SlotReply::Kept
+            | SlotReply::NotKept(_)
+            | SlotReply::Ended { .. } => Err(StartError::Container(
+                "the container's first process is confused".to_owned(),
+            )),
+        }
+    }
+}
+
+fn take(
+    idle: &mut Vec<Container>,
+    spec: &Arc<ContainerSpec>,
+    resident: Option<&Arc<ProcessSpec>>,
+) -> Option<Container> {
+    let index = idle
+        .iter()
+        .position(|container| container.serves(spec, resident))?;
+    Some(idle.remove(index))
+}
+
+/// Comparing pointers first: equal specs are nearly always the same one.
+fn same<T: PartialEq>(one: &Arc<T>, other: &Arc<T>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
+}
+
+/// A container that is ready for a job. Dropping it ends it.
+pub struct Container {
+    spec: Arc<ContainerSpec>,
+    resident: RefCell<Option<Arc<ProcessSpec>>>,
+    socket: AsyncFd<OwnedFd>,
+    edition: u64,
+}
+
+impl Container {
+    fn new(spec: Arc<ContainerSpec>, socket: OwnedFd, edition: u64) -> io::Result<Container> {
+        fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let socket = watch(socket)?;
+        Ok(Container {
+            spec,
+            resident: RefCell::default(),
+            socket,
+            edition,
+        })
+    }
+
+    /// Whether it is one of these, with this resident.
+    pub fn serves(&self, spec: &Arc<ContainerSpec>, resident: Option<&Arc<ProcessSpec>>) -> bool {
+        let residents = match (&*self.resident.borrow(), resident) {
+            (None, None) => true,
+            (Some(own), Some(wanted)) => same(own, wanted),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        residents && same(&self.spec, spec)
+    }
+
+    /// Orders a resident to be started. The reply tells whether there is one.
+    pub fn keep(
+        &self,
+        resident: &Arc<ProcessSpec>,
+        image: ProcessImage,
+    ) -> Result<(), MessageError> {
+        *self.resident.borrow_mut() = Some(Arc::clone(resident));
+        self.give(Task::Keep, image, &[])
+    }
+
+    /// Gives an order. Only for those that carry no descriptors; the socket's buffer holds far
+    /// more of them than are ever outstanding.
+    pub fn order(&self, order: SlotOrder) -> Result<(), MessageError> {
+        message::send(self.socket.as_fd(), &order, &[])
+    }
+
+    /// Orders a program to be run, or to be forked by the resident, with this standard input, if any,
+    /// and these standard output and error.
+    pub fn run(
+        &self,
+        image: ProcessImage,
+        input: Option<BorrowedFd<'_>>,
+        [output, errors]: [BorrowedFd<'_>; 2],
+    ) -> Result<(), MessageError> {
+        let task = match &*self.resident.borrow() {
+            None => Task::Run,
+            Some(_) => Task::Fork,
+        };
+        match input {
+            Some(input) => self.give(task, image, &[input, output, errors]),
+            None => self.give(task, image, &[output, errors]),
+        }
+    }
+
+    /// Orders a program to be run on a terminal of its own.
+    pub fn run_on_terminal(
+        &self,
+        image: ProcessImage,
+        terminal: BorrowedFd<'_>,
+    ) -> Result<(), MessageError> {
+        self.give(Task::RunOnTerminal, image, &[terminal; 3])
+    }
+
+    fn give(
+        &self,
+        task: Task,
+        image: ProcessImage,
+        streams: &[BorrowedFd<'_>],
+    ) -> Result<(), MessageError> {
+        let order = SlotOrder::Do(task, image);
+        // The argument of a message's size is the order's: a tag and the image.
+        if message::encode(&order)?.len() <= MESSAGE_BYTES_MAX {
+            return message::send(self.socket.as_fd(), &order, streams);
+        }
+        let SlotOrder::Do(task, image) = order else {
+            return Err(MessageError::Closed);
+        };
+        let file = memory_file(&message::encode(&image)?)
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+        let mut descriptors = streams.to_vec();
+        descriptors.push(file.as_fd());
+        message::send(self.socket.as_fd(), &SlotOrder::DoLarge(task), &descriptors)
+    }
+
+    /// The next reply. Dropping the future loses nothing.
+    pub async fn reply(&self) -> Result<SlotReply, MessageError> {
+        loop {
+            let broken = |error: io::Error| {
+                MessageError::from(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+            };
+            let mut ready = self.socket.readable().await.map_err(broken)?;
+            match message::receive(self.socket.as_fd()) {
+                Err(MessageError::Socket(Errno::EAGAIN)) => ready.clear_ready(),
+                other => return other.map(|(reply, _)| reply),
+            }
+        }
+    }
+}

@@ -1,0 +1,495 @@
+//! One job, from the moment it has a slot to its end.
+//!
+//! ```text
+//! Started ─▶ container (idle or new) ─▶ order ─▶ output … ─▶ reply ─▶ rest of the output ─▶ Finished
+//!                                        │ timeout or stop: SIGTERM ─ grace ─▶ SIGKILL
+//! ```
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::clock::{Clock, Control, Leash, Tug};
+use super::container::{Container, Containers, StartError};
+use super::output::{Output, Outputs};
+use super::shortage::Outlook;
+use super::{Queue, WORKER, helper_lost, process};
+use maelstrom_container::exhausted::Exhausted;
+use maelstrom_container::message::{
+    MessageError, ProcessImage, Room, SlotFate, SlotOrder, SlotReply,
+};
+use maelstrom_model::backend::{BackendEvent, BackendLost, JobId};
+use maelstrom_model::byte_size::ByteSize;
+use maelstrom_model::event::{EventKind, Notice, Severity, Stream};
+use maelstrom_model::job::{ExitStatus, Job, JobEnd, JobResult, ProcessSpec, ResourceUsage};
+
+/// How long a resident may take until it is ready. It sets itself stricter limits.
+const RESIDENT_START_MAX: Duration = Duration::from_secs(600);
+
+/// Everything a job's future needs.
+pub struct Assignment {
+    /// The job's number.
+    pub id: JobId,
+    /// The job.
+    pub job: Job,
+    /// The slot it has.
+    pub slot: u32,
+    /// What it runs in.
+    pub means: Means,
+    /// Where it reads, and whether it writes there as well.
+    pub streams: Rc<Streams>,
+    /// How long it may go on after SIGTERM.
+    pub grace: Duration,
+    /// What others want of it.
+    pub control: Rc<Control>,
+    /// Where events go.
+    pub events: Queue,
+}
+
+/// What the jobs of a backend read from and write to.
+pub enum Streams {
+    /// There is nothing to read; what they write is told.
+    NoInput,
+    /// They read from this; what they write is told.
+    Input(OwnedFd),
+    /// They do both on this terminal. For one job at a time.
+    Terminal(OwnedFd),
+}
+
+impl Streams {
+    /// What they read from, unless there is nothing.
+    pub fn input(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Streams::NoInput => None,
+            Streams::Input(input) => Some(input.as_fd()),
+            Streams::Terminal(terminal) => Some(terminal.as_fd()),
+        }
+    }
+}
+
+/// What a job runs in.
+pub enum Means {
+    /// A container.
+    Container {
+        /// One left from an earlier job like this one.
+        idle: Option<Container>,
+        /// Where to get another.
+        containers: Containers,
+    },
+    /// A process like any other of this machine.
+    Process,
+}
+
+/// What a job's future leaves behind.
+pub struct Turn {
+    /// The job.
+    pub job: JobId,
+    /// Its slot, free again.
+    pub slot: u32,
+    /// The container, if it can be used again.
+    pub container: Option<Container>,
+    /// Why no further job can run, if none can.
+    pub lost: Option<BackendLost>,
+}
+
+/// What came of giving a job to a container.
+enum Taken {
+    /// It was run, or was stopped before.
+    Yes {
+        end: JobEnd,
+        usage: ResourceUsage,
+        ran: Duration,
+        fate: SlotFate,
+    },
+    /// The container was gone before the job said anything.
+    No,
+}
+
+/// Runs a job to its end.
+pub async fn run(mut assignment: Assignment) -> Turn {
+    let (id, slot) = (assignment.id, assignment.slot);
+    let means = std::mem::replace(&mut assignment.means, Means::Process);
+    assignment.tell(BackendEvent::Started {
+        job: id,
+        worker: WORKER,
+        slot,
+    });
+    let mut turn = Turn {
+        job: id,
+        slot,
+        container: None,
+        lost: None,
+    };
+    let run = match means {
+        Means::Container { idle, containers } => {
+            assignment.run_in_some_container(idle, containers).await
+        }
+        Means::Process => process::run(&assignment).await.map(|result| (result, None)),
+    };
+    let result = match run {
+        Ok((result, container)) => {
+            turn.container = container;
+            result
+        }
+        Err(StartError::Container(message)) => JobResult::not_run(JobEnd::Error(message)),
+        Err(StartError::Exhausted(exhausted, message)) => {
+            let (what, help) = (exhausted.message(), exhausted.help());
+            JobResult::not_run(JobEnd::Error(format!("{message}; {what}. {help}")))
+        }
+        Err(StartError::Helper(error)) => {
+            let lost = turn.lost.insert(helper_lost(error));
+            JobResult::not_run(JobEnd::Error(lost.message.clone()))
+        }
+    };
+    tracing::debug!(
+        job = %id,
+        slot,
+        container = ?result.prepared,
+        ran = ?result.ran,
+        end = ?result.end,
+        "a job has ended"
+    );
+    assignment.tell(BackendEvent::Finished { job: id, result });
+    turn
+}
+
+impl Assignment {
+    fn tell(&self, event: BackendEvent) {
+        self.events.borrow_mut().push_back(event);
+    }
+
+    /// Runs the job as soon as there is all that it takes.
+    async fn run_in_some_container(
+        &self,
+        mut idle: Option<Container>,
+        containers: Containers,
+    ) -> Result<(JobResult, Option<Container>), StartError> {
+        let since = Instant::now();
+        loop {
+            let ran = self.try_to_run(idle.take(), &containers).await;
+            let Err(StartError::Exhausted(exhausted, message)) = ran else {
+                return ran;
+            };
+            tracing::debug!(job = %self.id, slot = self.slot, %message, "a job waits");
+            if containers.shortage().is_news(exhausted) {
+                self.tell(BackendEvent::Fact(EventKind::Notice(waits(exhausted))));
+            }
+            let outlook = tokio::select! {
+                outlook = containers.shortage().wait(since) => outlook,
+                () = self.unwanted() => {
+                    return Ok((JobResult::not_run(JobEnd::Cancelled), None));
+                }
+            };
+            match outlook {
+                Outlook::Better => {}
+                Outlook::Hopeless => return Err(StartError::Exhausted(exhausted, message)),
+            }
+            let resident = containers.resident(self.job.resident.as_ref());
+            let resident = resident.as_ref().map(|resident| &resident.process);
+            idle = containers.take_any_idle(&self.job.container, resident);
+        }
+    }
+
+    async fn try_to_run(
+        &self,
+        idle: Option<Container>,
+        containers: &Containers,
+    ) -> Result<(JobResult, Option<Container>), StartError> {
+        let started = Instant::now();
+        let image = containers
+            .image(&self.job.process)
+            .map_err(|error| StartError::Container(error.to_string()))?;
+        if let Some(container) = idle
+            && let Taken::Yes {
+                end,
+                usage,
+                ran,
+                fate,
+            } = self.run_in(&container, image.clone(), containers).await?
+        {
+            let result = JobResult {
+                end,
+                usage,
+                prepared: Duration::ZERO,
+                ran,
+            };
+            return Ok((result, self.reusable(container, fate)));
+        }
+        // None was left over, or it was lost while it was made ready again after the job before.
+        let container = self.container(containers).await?;
+        let prepared = started.elapsed();
+        tracing::debug!(slot = self.slot, took = ?prepared, "a container was made");
+        match self.run_in(&container, image, containers).await? {
+            Taken::Yes {
+                end,
+                usage,
+                ran,
+                fate,
+            } => {
+                let result = JobResult {
+                    end,
+                    usage,
+                    prepared,
+                    ran,
+                };
+                Ok((result, self.reusable(container, fate)))
+            }
+            Taken::No => Err(StartError::Container(
+                "the container's first process was killed (for want of memory?)".to_owned(),
+            )),
+        }
+    }
+
+    fn reusable(&self, container: Container, fate: SlotFate) -> Option<Container> {
+        match fate {
+            SlotFate::Reusable => Some(container),
+            SlotFate::Retired(remains) => {
+                tracing::debug!(
+                    job = %self.id,
+                    slot = self.slot,
+                    reason = %remains,
+                    "the container serves no further job"
+                );
+                None
+            }
+        }
+    }
+
+    /// A new container, with the job's resident in it if there can be one.
+    async fn container(&self, containers: &Containers) -> Result<Container, StartError> {
+        let container = containers.start(&self.job.container).await?;
+        let Some(resident) = containers.resident(self.job.resident.as_ref()) else {
+            return Ok(container);
+        };
+        let image = containers
+            .image(&resident.process)
+            .map_err(|error| StartError::Container(error.to_string()))?;
+        container.keep(&resident.process, image)?;
+        let reason = tokio::select! {
+            reply = container.reply() => match reply {
+                Ok(SlotReply::Kept) => return Ok(container),
+                Ok(SlotReply::NotKept(reason)) => reason,
+                Ok(_) | Err(_) => "its container ended".to_owned(),
+            },
+            // The container goes with whatever the resident is at.
+            () = self.unwanted() => return containers.start(&self.job.container).await,
+            () = tokio::time::sleep(RESIDENT_START_MAX) => {
+                format!("it was not ready after {} s", RESIDENT_START_MAX.as_secs())
+            }
+        };
+        if containers.refuse(&resident) {
+            self.tell(BackendEvent::Fact(EventKind::Notice(no_forks(
+                &resident.process,
+                &reason,
+            ))));
+        }
+        containers.start(&self.job.container).await
+    }
+
+    /// Waits until nobody wants the job any more.
+    async fn unwanted(&self) {
+        while !self.control.is_unwanted() {
+            self.control.changed().await;
+        }
+    }
+
+    async fn run_in(
+        &self,
+        container: &Container,
+        image: ProcessImage,
+        containers: &Containers,
+    ) -> Result<Taken, StartError> {
+        if self.control.is_unwanted() {
+            let (usage, ran) = (ResourceUsage::default(), Duration::ZERO);
+            return Ok(Taken::Yes {
+                end: JobEnd::Cancelled,
+                usage,
+                ran,
+                fate: SlotFate::Reusable,
+            });
+        }
+        let (mut outputs, ordered) = match &*self.streams {
+            Streams::NoInput | Streams::Input(_) => {
+                let (outputs, writers) = Outputs::open(self.job.output)?;
+                let ordered = container.run(image, self.streams.input(), writers.each());
+                (outputs, ordered)
+            }
+            Streams::Terminal(terminal) => {
+                let ordered = container.run_on_terminal(image, terminal.as_fd());
+                (Outputs::none(), ordered)
+            }
+        };
+        match ordered {
+            Err(MessageError::Closed) => return Ok(Taken::No),
+            other => other?,
+        }
+        let _running = containers.shortage().runs();
+        let mut clock = Clock::start(&self.job, self.grace);
+        clock.obey(&self.control, container).map_err(begun)?;
+        let reply = loop {
+            tokio::select! {
+                // A job that has ended is not ended for its time, however late either is noticed;
+                // and one that writes without end has its time all the same.
+                biased;
+                reply = container.reply() => break reply,
+                () = self.control.changed() => {
+                    clock.obey(&self.control, container).map_err(begun)?;
+                }
+                () = clock.strikes(&self.control) => clock.strike(container).map_err(begun)?,
+                read = outputs.read() => {
+                    read.map_err(begun)?;
+                    self.pass_on(&mut outputs).await;
+                }
+            }
+        };
+        let (end, usage, ran, fate, room) = match reply {
+            Ok(SlotReply::Ended {
+                status,
+                usage,
+                ran,
+                fate,
+                discarded,
+                room,
+            }) => {
+                if !discarded.files.is_empty() {
+                    self.tell(BackendEvent::Discarded {
+                        job: self.id,
+                        files: discarded,
+                    });
+                }
+                (clock.end(status), usage, ran, fate, room)
+            }
+            Ok(SlotReply::NotStarted(failed)) => {
+                return match StartError::of_step(&failed, format!("cannot {failed}")) {
+                    StartError::Container(message) => Ok(Taken::Yes {
+                        end: JobEnd::Error(message),
+                        usage: ResourceUsage::default(),
+                        ran: Duration::ZERO,
+                        fate: SlotFate::Reusable,
+                    }),
+                    exhausted => Err(exhausted),
+                };
+            }
+            Ok(
+                SlotReply::Ready | SlotReply::NotBuilt(_) | SlotReply::Kept | SlotReply::NotKept(_),
+            ) => {
+                return Err(StartError::from(MessageError::Closed));
+            }
+            Err(MessageError::Closed) if outputs.are_silent() => return Ok(Taken::No),
+            Err(error) => return Err(begun(error)),
+        };
+        // Nobody can write any more; what is left is in the pipes.
+        self.pass_on_rest(&mut outputs).await;
+        if let (Room::Exhausted, Some(bytes)) = (room, containers.scratch_bytes())
+            && end != JobEnd::Exited(ExitStatus::Code(0))
+        {
+            self.tell(BackendEvent::Output {
+                job: self.id,
+                stream: Stream::Stderr,
+                bytes: no_room(bytes).into_bytes(),
+            });
+        }
+        let ran = ran.saturating_sub(self.control.suspended_for());
+        Ok(Taken::Yes {
+            end,
+            usage,
+            ran,
+            fate,
+        })
+    }
+
+    /// Tells what was read, and lets whoever takes the events come to it before more is read.
+    pub async fn pass_on(&self, outputs: &mut Outputs) {
+        for output in outputs.each() {
+            self.pass_on_one(output).await;
+        }
+    }
+
+    /// Tells what is left of the output when nobody can write any more.
+    pub async fn pass_on_rest(&self, outputs: &mut Outputs) {
+        for output in outputs.each() {
+            while output.take_rest() {
+                self.pass_on_one(output).await;
+            }
+        }
+    }
+
+    async fn pass_on_one(&self, output: &mut Output) {
+        if !output.buffer.is_empty() {
+            let bytes = std::mem::take(&mut output.buffer);
+            self.tell(BackendEvent::Output {
+                job: self.id,
+                stream: output.stream,
+                bytes,
+            });
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// A failure after a job's program was started: whatever it is, the job is not to run twice.
+fn begun(error: impl Into<StartError>) -> StartError {
+    match error.into() {
+        StartError::Exhausted(_, message) => StartError::Container(message),
+        other => other,
+    }
+}
+
+/// Says, below what a job has written, why it may have failed.
+fn no_room(bytes: u64) -> String {
+    // Nobody reads the last digits of a share.
+    const MEGABYTE: u64 = 1 << 20;
+    let bytes = if bytes < MEGABYTE {
+        bytes
+    } else {
+        bytes - bytes % MEGABYTE
+    };
+    format!(
+        "maelstrom: files in /tmp and wherever else this job writes have taken all of the {} of memory \
+         that they may take; --scratch-memory allows more\n",
+        ByteSize(bytes)
+    )
+}
+
+/// Says that jobs wait.
+fn waits(exhausted: Exhausted) -> Notice {
+    Notice {
+        severity: Severity::Warning,
+        text: format!("fewer jobs run at a time: {}", exhausted.message()),
+        help: Some(exhausted.help().to_owned()),
+        in_summary: true,
+    }
+}
+
+/// Says that jobs start processes of their own for want of a resident.
+fn no_forks(resident: &ProcessSpec, reason: &str) -> Notice {
+    let program = resident.program.to_string_lossy();
+    Notice {
+        severity: Severity::Warning,
+        text: format!(
+            "tests start {program} afresh instead of forking one that is ready: {reason}"
+        ),
+        help: None,
+        in_summary: true,
+    }
+}
+
+impl Leash for Container {
+    type Error = MessageError;
+
+    /// An order to a container that has just ended is no failure: its reply tells.
+    fn pull(&self, tug: Tug) -> Result<(), MessageError> {
+        let order = match tug {
+            Tug::Terminate => SlotOrder::Signal(libc::SIGTERM),
+            Tug::Kill => SlotOrder::Kill,
+            Tug::Suspend => SlotOrder::Suspend,
+            Tug::Continue => SlotOrder::Continue,
+        };
+        match self.order(order) {
+            Err(MessageError::Closed) => Ok(()),
+            other => other,
+        }
+    }
+}

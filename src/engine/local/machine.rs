@@ -1,0 +1,93 @@
+//! How busy this machine is, from `/proc/stat` and `/proc/meminfo` (proc(5)).
+
+use std::fs;
+
+use maelstrom_model::event::{EventKind, WorkerState};
+use maelstrom_model::ids::WorkerId;
+
+/// Remembers the processor times seen last, since only their growth means something.
+#[derive(Debug, Default)]
+pub struct Machine {
+    last: Option<ProcessorTimes>,
+}
+
+/// In clock ticks since the machine was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ProcessorTimes {
+    busy: u64,
+    all: u64,
+}
+
+/// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal, and then
+/// guest times, which user and nice include.
+fn parse_times(stat: &str) -> Option<ProcessorTimes> {
+    let line = stat.lines().next()?.strip_prefix("cpu ")?;
+    let mut busy = 0u64;
+    let mut all = 0u64;
+    for (index, column) in line.split_ascii_whitespace().take(8).enumerate() {
+        let ticks: u64 = column.parse().ok()?;
+        all = all.saturating_add(ticks);
+        // 3 is idle, 4 is waiting for input or output.
+        if index != 3 && index != 4 {
+            busy = busy.saturating_add(ticks);
+        }
+    }
+    Some(ProcessorTimes { busy, all })
+}
+
+/// Total and available memory, in bytes.
+fn parse_memory(meminfo: &str) -> Option<(u64, u64)> {
+    let field = |name: &str| -> Option<u64> {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
+        let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        kilobytes.checked_mul(1024)
+    };
+    Some((field("MemTotal:")?, field("MemAvailable:")?))
+}
+
+/// All the memory of this machine, in bytes.
+pub fn memory_total_bytes() -> Option<u64> {
+    parse_memory(&fs::read_to_string("/proc/meminfo").ok()?).map(|(total, _)| total)
+}
+
+impl Machine {
+    /// How the machine did since the last time; nothing if it cannot be told.
+    pub fn sample(&mut self, worker: WorkerId, busy: u32) -> Option<EventKind> {
+        let times = parse_times(&fs::read_to_string("/proc/stat").ok()?)?;
+        let (total, available) = parse_memory(&fs::read_to_string("/proc/meminfo").ok()?)?;
+        let before = self.last.replace(times)?;
+        let all = times.all.saturating_sub(before.all).max(1);
+        let used = times.busy.saturating_sub(before.busy);
+        Some(EventKind::WorkerSample {
+            worker,
+            state: WorkerState::Online,
+            busy,
+            cpu_permille: (used.saturating_mul(1000) / all).min(1000) as u32,
+            memory_used_bytes: total.saturating_sub(available),
+            memory_total_bytes: total,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_times_leave_guests_out() {
+        let stat = "cpu  10 20 30 400 50 6 7 8 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
+        assert_eq!(
+            parse_times(stat),
+            Some(ProcessorTimes { busy: 81, all: 531 })
+        );
+        assert_eq!(parse_times("cpux 1"), None);
+        assert_eq!(parse_times("cpu  one"), None);
+    }
+
+    #[test]
+    fn memory_is_in_kilobytes() {
+        let meminfo = "MemTotal:        2048 kB\nMemFree: 1 kB\nMemAvailable:   1024 kB\n";
+        assert_eq!(parse_memory(meminfo), Some((2 << 20, 1 << 20)));
+        assert_eq!(parse_memory("MemTotal: 1 kB\n"), None);
+    }
+}

@@ -1,0 +1,423 @@
+//! Executes jobs on this machine, each in its own container, or in a plain process if the user
+//! chose so.
+//!
+//! - [`container`]: one slot process and the conversation with it.
+//! - [`process`]: a plain process instead.
+//! - [`job`]: one job from its slot to its end. [`clock`]: its time limit, and others' wishes.
+//!   [`output`]: what it writes.
+//! - [`machine`]: how busy this machine is. [`scratch`]: how much memory files may take.
+//!   [`shortage`]: what to do when it has no more of something.
+//!
+//! Everything happens on the thread that polls [`LocalBackend::next`](Backend::next): jobs are
+//! futures that this value owns, and a job's output is read only while somebody takes events.
+
+mod clock;
+mod container;
+mod job;
+pub mod machine;
+mod output;
+mod process;
+mod scratch;
+mod shortage;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use nix::sys::stat::{SFlag, fstat, makedev};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use self::clock::Control;
+use self::container::{Container, Containers};
+use self::job::{Means, Streams, Turn};
+use self::machine::Machine;
+pub use self::scratch::{ScratchMemory, ScratchMemoryError};
+use crate::schedule::{Scheduler, Withdrawn};
+use maelstrom_container::limits::Limits;
+use maelstrom_container::preflight::{self, Forbidden};
+use maelstrom_container::secrets::Secrets;
+use maelstrom_container::spawner::Spawner;
+use maelstrom_model::backend::{
+    Backend, BackendEvent, BackendLost, GRACE_DEFAULT, JobId, Rank, Stop,
+};
+use maelstrom_model::event::EventKind;
+use maelstrom_model::ids::WorkerId;
+use maelstrom_model::job::{Job, JobEnd, JobResult};
+
+/// This machine's only worker.
+const WORKER: WorkerId = WorkerId(0);
+
+/// How often the machine is looked at while something runs.
+const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
+
+/// Events that wait to be taken; shared with the jobs.
+type Queue = Rc<RefCell<VecDeque<BackendEvent>>>;
+
+/// A job's future: the slot it had, and its container if that can be used again.
+type Running = Pin<Box<dyn Future<Output = Turn>>>;
+
+/// Executes jobs on this machine.
+pub struct LocalBackend {
+    keeping: Keeping,
+    streams: Rc<Streams>,
+    slots: u32,
+    grace: Duration,
+    scheduler: Scheduler<(Job, Duration)>,
+    running: FuturesUnordered<Running>,
+    controls: HashMap<JobId, Rc<Control>>,
+    events: Queue,
+    machine: Machine,
+    sampling: Interval,
+    /// Busy slots as they were told last: when nothing runs any more, that is told, too.
+    told_busy: u32,
+    suspended: bool,
+    lost: bool,
+    /// Of whoever waits for an event while nothing runs.
+    waker: Option<Waker>,
+}
+
+/// How jobs are kept apart.
+enum Keeping {
+    /// Each in a container.
+    Containers {
+        spawner: Rc<Spawner>,
+        containers: Containers,
+    },
+    /// Each in a process group, and no more.
+    Processes,
+}
+
+impl LocalBackend {
+    /// Starts the helper processes, and finds out whether this machine allows containers.
+    /// `executable` must begin by calling [`maelstrom_container::spawner::run_if_helper`].
+    pub fn start(executable: &Path, slots: u32) -> Result<LocalBackend, Forbidden> {
+        let began = Instant::now();
+        let secrets = Secrets::of_this_process();
+        // Beside what follows, which keeps one processor busy.
+        secrets.look_ahead();
+        let spawner = Rc::new(preflight::spawner(executable)?);
+        tracing::debug!(slots, took = ?began.elapsed(), "containers can be made");
+        let containers = Containers::new(Rc::clone(&spawner), slots, secrets);
+        let backend = LocalBackend::keeping(
+            Keeping::Containers {
+                containers,
+                spawner,
+            },
+            slots,
+        )?;
+        Ok(backend.with_scratch_memory(ScratchMemory::default()))
+    }
+
+    /// Changes how much memory the files of all containers may take.
+    pub fn with_scratch_memory(self, budget: ScratchMemory) -> LocalBackend {
+        match &self.keeping {
+            Keeping::Containers { containers, .. } => {
+                containers.limit(Limits::shared(self.slots, budget.bytes()));
+            }
+            Keeping::Processes => {}
+        }
+        self
+    }
+
+    /// Runs jobs as plain processes, which share this machine and can disturb one another. Only
+    /// ever the user's explicit choice.
+    pub fn without_containers(slots: u32) -> Result<LocalBackend, Forbidden> {
+        if let Err(errno) = process::adopt_orphans() {
+            // Then a process may be seen a moment after its job; it was killed all the same.
+            tracing::debug!(%errno, "orphans go to another process");
+        }
+        LocalBackend::keeping(Keeping::Processes, slots)
+    }
+
+    fn keeping(keeping: Keeping, slots: u32) -> Result<LocalBackend, Forbidden> {
+        preflight::check_null_device()?;
+        let streams = Rc::new(Streams::NoInput);
+        let events = Queue::default();
+        events
+            .borrow_mut()
+            .push_back(BackendEvent::Fact(EventKind::WorkerJoined {
+                worker: WORKER,
+                name: "local".to_owned(),
+                slots,
+                architecture: std::env::consts::ARCH.to_owned(),
+            }));
+        let mut sampling = interval(SAMPLE_PERIOD);
+        sampling.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(LocalBackend {
+            keeping,
+            streams,
+            slots,
+            grace: GRACE_DEFAULT,
+            scheduler: Scheduler::new(slots),
+            running: FuturesUnordered::new(),
+            controls: HashMap::new(),
+            events,
+            machine: Machine::default(),
+            sampling,
+            told_busy: 0,
+            suspended: false,
+            lost: false,
+            waker: None,
+        })
+    }
+
+    /// Changes how long a job may go on after SIGTERM.
+    pub fn with_grace(self, grace: Duration) -> LocalBackend {
+        LocalBackend { grace, ..self }
+    }
+
+    /// Gives the jobs something to read instead of nothing.
+    pub fn with_input(self, input: OwnedFd) -> LocalBackend {
+        // This machine's own null device is no job's to change.
+        let streams = Rc::new(match is_null_device(&input) {
+            true => Streams::NoInput,
+            false => Streams::Input(input),
+        });
+        LocalBackend { streams, ..self }
+    }
+
+    /// Lets a job read and write this terminal, which becomes its own. For one job; what it writes
+    /// is not told.
+    pub fn on_terminal(self, terminal: OwnedFd) -> LocalBackend {
+        let streams = Rc::new(Streams::Terminal(terminal));
+        LocalBackend { streams, ..self }
+    }
+
+    /// Hands over a job that may go on for this long after SIGTERM, whatever others may.
+    pub fn submit_with_grace(&mut self, id: JobId, job: Job, rank: Rank, grace: Duration) {
+        match self.scheduler.enqueue(id, rank, (job, grace)) {
+            Ok(()) => self.wake(),
+            Err(duplicate) => self.tell(BackendEvent::Finished {
+                job: id,
+                result: JobResult::not_run(JobEnd::Error(duplicate.to_string())),
+            }),
+        }
+    }
+
+    fn tell(&mut self, event: BackendEvent) {
+        self.events.borrow_mut().push_back(event);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Starts as many jobs as there are free slots for.
+    fn start_jobs(&mut self) {
+        if self.suspended || self.lost {
+            return;
+        }
+        while let Some(start) = self.scheduler.start_next() {
+            let control = Rc::new(Control::default());
+            self.controls.insert(start.job, Rc::clone(&control));
+            let (job, grace) = start.payload;
+            let means = self.keeping.means(start.slot, &job);
+            self.running.push(Box::pin(job::run(job::Assignment {
+                id: start.job,
+                job,
+                slot: start.slot,
+                means,
+                streams: Rc::clone(&self.streams),
+                grace,
+                control,
+                events: Rc::clone(&self.events),
+            })));
+        }
+    }
+
+    /// A job's future is done: its slot is free.
+    fn finish(&mut self, turn: Turn) {
+        self.scheduler.finished(turn.job);
+        self.controls.remove(&turn.job);
+        if let Some(container) = turn.container {
+            self.keeping.put_back(turn.slot, container);
+        }
+        if let Some(lost) = turn.lost
+            && !self.lost
+        {
+            self.lost = true;
+            self.tell(BackendEvent::Lost(lost));
+        }
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<BackendEvent> {
+        loop {
+            let event = self.events.borrow_mut().pop_front();
+            if let Some(event) = event {
+                return Poll::Ready(event);
+            }
+            if self.lost {
+                return Poll::Pending;
+            }
+            self.start_jobs();
+            match self.running.poll_next_unpin(context) {
+                Poll::Ready(Some(turn)) => {
+                    self.finish(turn);
+                    continue;
+                }
+                Poll::Ready(None) if self.told_busy > 0 => {
+                    self.sample();
+                    continue;
+                }
+                Poll::Ready(None) => {
+                    self.waker = Some(context.waker().clone());
+                    return Poll::Pending;
+                }
+                Poll::Pending => {}
+            }
+            if !self.events.borrow().is_empty() {
+                continue;
+            }
+            self.waker = Some(context.waker().clone());
+            if self.sampling.poll_tick(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.sample();
+        }
+    }
+
+    fn sample(&mut self) {
+        self.told_busy = self.scheduler.running() as u32;
+        if let Some(sample) = self.machine.sample(WORKER, self.told_busy) {
+            let mut events = self.events.borrow_mut();
+            events.push_back(BackendEvent::Fact(sample));
+        }
+    }
+}
+
+/// Whether this is `/dev/null`, by whatever name.
+fn is_null_device(descriptor: &OwnedFd) -> bool {
+    let null = makedev(1, 3);
+    fstat(descriptor).is_ok_and(|stat| {
+        let is_device = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFCHR.bits();
+        is_device && stat.st_rdev == null
+    })
+}
+
+impl Keeping {
+    /// What this job is to run in.
+    fn means(&self, slot: u32, job: &Job) -> Means {
+        match self {
+            Keeping::Containers { containers, .. } => {
+                let resident = containers.resident(job.resident.as_ref());
+                let resident = resident.as_ref().map(|resident| &resident.process);
+                Means::Container {
+                    idle: containers.take_idle(slot, &job.container, resident),
+                    containers: containers.clone(),
+                }
+            }
+            Keeping::Processes => Means::Process,
+        }
+    }
+
+    fn put_back(&self, slot: u32, container: Container) {
+        match self {
+            Keeping::Containers { containers, .. } => containers.put_back(slot, container),
+            Keeping::Processes => {}
+        }
+    }
+
+    fn files_changed(&self) {
+        match self {
+            Keeping::Containers { containers, .. } => containers.files_changed(),
+            Keeping::Processes => {}
+        }
+    }
+}
+
+impl Backend for LocalBackend {
+    fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+        self.submit_with_grace(id, job, rank, self.grace);
+    }
+
+    fn stop(&mut self, id: JobId, how: Stop) {
+        match self.scheduler.withdraw(id) {
+            Withdrawn::FromQueue(_) => self.tell(BackendEvent::Finished {
+                job: id,
+                result: JobResult::not_run(JobEnd::Cancelled),
+            }),
+            Withdrawn::StillRunning { .. } => {
+                if let Some(control) = self.controls.get(&id) {
+                    control.stop(how);
+                }
+            }
+            Withdrawn::Unknown => {}
+        }
+    }
+
+    fn files_changed(&mut self) {
+        self.keeping.files_changed();
+    }
+
+    fn hold(&mut self) {
+        self.scheduler.hold();
+    }
+
+    fn release(&mut self) {
+        self.scheduler.release();
+        self.wake();
+    }
+
+    fn suspend(&mut self) {
+        self.suspended = true;
+        self.controls.values().for_each(|control| control.suspend());
+    }
+
+    fn resume(&mut self) {
+        self.suspended = false;
+        self.controls.values().for_each(|control| control.resume());
+        self.wake();
+    }
+
+    fn next(&mut self) -> impl Future<Output = BackendEvent> {
+        poll_fn(|context| self.poll_next(context))
+    }
+
+    async fn close(self) {
+        let LocalBackend {
+            running, keeping, ..
+        } = self;
+        // What they hold are the ends of sockets whose closing ends the containers, or processes
+        // that end with what holds them.
+        drop(running);
+        match keeping {
+            Keeping::Containers {
+                spawner,
+                containers,
+            } => {
+                containers.end_idle();
+                drop(containers);
+                if let Ok(spawner) = Rc::try_unwrap(spawner) {
+                    spawner.close();
+                }
+            }
+            Keeping::Processes => {}
+        }
+    }
+}
+
+/// The loss of the helper processes, which ends everything.
+fn helper_lost(source: impl std::error::Error + Send + Sync + 'static) -> BackendLost {
+    BackendLost {
+        message: "the helper process that starts containers is gone".to_owned(),
+        help: Some(
+            "it may have been killed, for want of memory for instance; run again".to_owned(),
+        ),
+        source: Some(Box::new(source)),
+    }
+}

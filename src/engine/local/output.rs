@@ -1,0 +1,253 @@
+//! What a running job writes.
+//!
+//! Most jobs are over before anybody could have looked at their output. So the pipes of a new job
+//! are left alone at first, and a job that ends within [`UNWATCHED`] costs one look at each in the
+//! end. Those of a job that goes on are registered with the asynchronous runtime and read as they
+//! fill.
+
+use std::future::pending;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::{pipe2, read};
+use tokio::net::unix::pipe::Receiver;
+use tokio::time::{Duration, Instant, sleep_until};
+
+use super::container::StartError;
+use maelstrom_model::event::Stream;
+use maelstrom_model::job::OutputPipes;
+
+/// How long a new job's output waits for a reader. Nobody sees it; a job that floods its pipe waits
+/// with it, once.
+const UNWATCHED: Duration = Duration::from_millis(5);
+
+/// How much of a stream is read at a time: what a pipe holds by default.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Enough for what an ordinary test writes in all.
+const FIRST_BYTES: usize = 4 * 1024;
+
+/// The output streams of a job, which may be one.
+pub struct Outputs {
+    stdout: Output,
+    stderr: Output,
+    unwatched_until: Option<Instant>,
+}
+
+/// The job's ends of its output streams.
+pub enum Writers {
+    /// Of standard output and of standard error.
+    Separate([OwnedFd; 2]),
+    /// Of the pipe that is both.
+    Joined(OwnedFd),
+}
+
+/// One of them.
+pub struct Output {
+    /// Which.
+    pub stream: Stream,
+    /// What was read and not yet told.
+    pub buffer: Vec<u8>,
+    pipe: Pipe,
+    /// Whether there may be more.
+    open: bool,
+    /// Whether there never was any.
+    silent: bool,
+}
+
+enum Pipe {
+    Unwatched(OwnedFd),
+    Watched(Receiver),
+    Closed,
+}
+
+impl Outputs {
+    /// Opens the streams; the other ends are for the job.
+    pub fn open(pipes: OutputPipes) -> Result<(Outputs, Writers), StartError> {
+        let unwatched_until = Some(Instant::now() + UNWATCHED);
+        let (stdout, stderr, writers) = match pipes {
+            OutputPipes::Separate => {
+                let (stdout, stdout_writer) = Output::open(Stream::Stdout)?;
+                let (stderr, stderr_writer) = Output::open(Stream::Stderr)?;
+                let writers = Writers::Separate([stdout_writer, stderr_writer]);
+                (stdout, stderr, writers)
+            }
+            OutputPipes::Joined => {
+                let (joined, writer) = Output::open(Stream::Joined)?;
+                let none = Output::closed(Stream::Stderr);
+                (joined, none, Writers::Joined(writer))
+            }
+        };
+        let outputs = Outputs {
+            stdout,
+            stderr,
+            unwatched_until,
+        };
+        Ok((outputs, writers))
+    }
+
+    /// Those of a job that writes elsewhere.
+    pub fn none() -> Outputs {
+        Outputs {
+            stdout: Output::closed(Stream::Stdout),
+            stderr: Output::closed(Stream::Stderr),
+            unwatched_until: None,
+        }
+    }
+
+    /// Each of them.
+    pub fn each(&mut self) -> [&mut Output; 2] {
+        [&mut self.stdout, &mut self.stderr]
+    }
+
+    /// Whether nothing was ever written.
+    pub fn are_silent(&self) -> bool {
+        self.stdout.silent && self.stderr.silent
+    }
+
+    /// Waits for output and reads it. Dropping the future loses nothing.
+    pub async fn read(&mut self) -> Result<(), StartError> {
+        if let Some(until) = self.unwatched_until {
+            sleep_until(until).await;
+            self.unwatched_until = None;
+            self.stdout.watch()?;
+            self.stderr.watch()?;
+        }
+        tokio::select! {
+            () = self.stdout.read() => {}
+            () = self.stderr.read() => {}
+        }
+        Ok(())
+    }
+}
+
+impl Writers {
+    /// Standard output and standard error.
+    pub fn each(&self) -> [BorrowedFd<'_>; 2] {
+        match self {
+            Writers::Separate([stdout, stderr]) => [stdout.as_fd(), stderr.as_fd()],
+            Writers::Joined(both) => [both.as_fd(), both.as_fd()],
+        }
+    }
+
+    /// Standard output and standard error, each a descriptor of its own.
+    pub fn into_each(self) -> std::io::Result<[OwnedFd; 2]> {
+        match self {
+            Writers::Separate(each) => Ok(each),
+            Writers::Joined(both) => Ok([both.try_clone()?, both]),
+        }
+    }
+}
+
+/// What a failing pipe means.
+fn failed(error: std::io::Error) -> StartError {
+    StartError::of_io(
+        &error,
+        format!("cannot make a pipe for the job's output: {error}"),
+    )
+}
+
+impl Output {
+    fn open(stream: Stream) -> Result<(Output, OwnedFd), StartError> {
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
+        fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+            .map_err(|errno| failed(errno.into()))?;
+        let output = Output {
+            stream,
+            buffer: Vec::new(),
+            pipe: Pipe::Unwatched(reader),
+            open: true,
+            silent: true,
+        };
+        Ok((output, writer))
+    }
+
+    fn closed(stream: Stream) -> Output {
+        Output {
+            stream,
+            buffer: Vec::new(),
+            pipe: Pipe::Closed,
+            open: false,
+            silent: true,
+        }
+    }
+
+    fn watch(&mut self) -> Result<(), StartError> {
+        self.pipe = match std::mem::replace(&mut self.pipe, Pipe::Closed) {
+            Pipe::Unwatched(reader) => {
+                Pipe::Watched(Receiver::from_owned_fd(reader).map_err(failed)?)
+            }
+            other => other,
+        };
+        Ok(())
+    }
+
+    fn took(&mut self, result: std::io::Result<usize>) {
+        match result {
+            Ok(0) | Err(_) => self.open = false,
+            Ok(_) => self.silent = false,
+        }
+    }
+
+    /// Waits for output and reads it; for ever, if there can be none.
+    async fn read(&mut self) {
+        let Output {
+            pipe: Pipe::Watched(pipe),
+            open: true,
+            buffer,
+            ..
+        } = self
+        else {
+            return pending().await;
+        };
+        let result = loop {
+            if let Err(error) = pipe.readable().await {
+                break Err(error);
+            }
+            let mut chunk = [0; CHUNK_BYTES];
+            match pipe.try_read(&mut chunk) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Ok(length) => break Ok(keep(buffer, &chunk, length)),
+                Err(error) => break Err(error),
+            }
+        };
+        self.took(result);
+    }
+
+    /// Reads what is there, without waiting; whether there may be more.
+    ///
+    /// The runtime may not have heard of it yet, and would then deny that there is any: only the
+    /// pipe itself is asked.
+    pub fn take_rest(&mut self) -> bool {
+        if self.open {
+            let result = if self.silent {
+                self.take(&mut [0; FIRST_BYTES])
+            } else {
+                self.take(&mut [0; CHUNK_BYTES])
+            };
+            self.took(result);
+        }
+        self.open
+    }
+
+    fn take(&mut self, chunk: &mut [u8]) -> std::io::Result<usize> {
+        let result = loop {
+            let result = match &self.pipe {
+                Pipe::Unwatched(pipe) => read(pipe, chunk),
+                Pipe::Watched(pipe) => read(pipe, chunk),
+                Pipe::Closed => Ok(0),
+            };
+            match result {
+                Err(Errno::EINTR) => {}
+                other => break other?,
+            }
+        };
+        Ok(keep(&mut self.buffer, chunk, result))
+    }
+}
+
+fn keep(buffer: &mut Vec<u8>, chunk: &[u8], length: usize) -> usize {
+    buffer.extend_from_slice(chunk.get(..length).unwrap_or_default());
+    length
+}

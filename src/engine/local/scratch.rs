@@ -1,0 +1,148 @@
+//! How much memory the files of all containers of a run may take.
+//!
+//! What jobs write is kept in memory. Without a limit three tests that fill `/tmp` would take all that
+//! the machine has, so there is one budget, of which each of the containers that run at a time has an
+//! equal part.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::machine::memory_total_bytes;
+use maelstrom_model::byte_size::{ByteSize, ByteSizeError};
+
+/// The budget: a size, or a share of the memory that this program may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScratchMemory {
+    /// So many bytes.
+    Bytes(u64),
+    /// So many hundredths.
+    Percent(u8),
+}
+
+/// Half: as much as the kernel grants each single `tmpfs`, and what leaves room for the programs.
+impl Default for ScratchMemory {
+    fn default() -> Self {
+        ScratchMemory::Percent(50)
+    }
+}
+
+/// Why a text is no budget.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScratchMemoryError {
+    /// A share that is none.
+    #[error("expected a share from 1% to 100%")]
+    Percent,
+    /// No size.
+    #[error(transparent)]
+    Size(#[from] ByteSizeError),
+}
+
+impl FromStr for ScratchMemory {
+    type Err = ScratchMemoryError;
+
+    fn from_str(text: &str) -> Result<ScratchMemory, ScratchMemoryError> {
+        match text.strip_suffix('%') {
+            None => Ok(ScratchMemory::Bytes(text.parse::<ByteSize>()?.0)),
+            Some(number) => match number.trim_end().parse() {
+                Ok(percent @ 1..=100) => Ok(ScratchMemory::Percent(percent)),
+                Ok(_) | Err(_) => Err(ScratchMemoryError::Percent),
+            },
+        }
+    }
+}
+
+/// Where neither the machine nor a control group says how much memory there is.
+const UNKNOWN_BYTES: u64 = 1 << 30;
+
+impl ScratchMemory {
+    /// In bytes, on this machine.
+    pub fn bytes(self) -> u64 {
+        match self {
+            ScratchMemory::Bytes(bytes) => bytes,
+            ScratchMemory::Percent(percent) => {
+                let limit = group_limit(Path::new("/"));
+                let all = memory_total_bytes().into_iter().chain(limit).min();
+                all.unwrap_or(UNKNOWN_BYTES) / 100 * u64::from(percent)
+            }
+        }
+    }
+}
+
+/// The least limit of memory that the control groups of this process have, below the root of the file
+/// system: `memory.max` of version 2, `memory.limit_in_bytes` of version 1.
+fn group_limit(root: &Path) -> Option<u64> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
+    let mounts = root.join("sys/fs/cgroup");
+    let mut limits = Vec::new();
+    for line in groups.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let (mount, file) = match controllers {
+            "" => (mounts.clone(), "memory.max"),
+            list if list.split(',').any(|name| name == "memory") => {
+                (mounts.join("memory"), "memory.limit_in_bytes")
+            }
+            _ => continue,
+        };
+        // In a container the path may be that of the host, which is not there: then what is mounted is
+        // the group itself.
+        let group: PathBuf = mount.join(path.trim_start_matches('/'));
+        for ancestor in group
+            .ancestors()
+            .take_while(|path| path.starts_with(&mount))
+        {
+            let limit = fs::read_to_string(ancestor.join(file)).ok();
+            limits.extend(limit.and_then(|text| text.trim().parse::<u64>().ok()));
+        }
+    }
+    limits.into_iter().min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_sizes_or_shares() {
+        for (text, expected) in [
+            ("512 MiB", Ok(ScratchMemory::Bytes(512 << 20))),
+            ("1GB", Ok(ScratchMemory::Bytes(1_000_000_000))),
+            ("25%", Ok(ScratchMemory::Percent(25))),
+            ("100 %", Ok(ScratchMemory::Percent(100))),
+            ("0%", Err(ScratchMemoryError::Percent)),
+            ("101%", Err(ScratchMemoryError::Percent)),
+            ("%", Err(ScratchMemoryError::Percent)),
+            ("", Err(ScratchMemoryError::Size(ByteSizeError::NoNumber))),
+        ] {
+            assert_eq!(text.parse::<ScratchMemory>(), expected, "{text}");
+        }
+        let (half, whole) = (ScratchMemory::default(), ScratchMemory::Percent(100));
+        assert!(half.bytes() > 0 && half.bytes() <= whole.bytes() / 2 + 100);
+    }
+
+    #[test]
+    fn the_least_limit_of_all_groups_counts() {
+        let tree = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = tree.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        assert_eq!(group_limit(tree.path()), None);
+        write(
+            "proc/self/cgroup",
+            "4:cpu,memory:/v1\n0::/a/b/c\nnonsense\n",
+        );
+        assert_eq!(group_limit(tree.path()), None);
+        write("sys/fs/cgroup/a/b/memory.max", "max\n");
+        write("sys/fs/cgroup/a/memory.max", "4096\n");
+        assert_eq!(group_limit(tree.path()), Some(4096));
+        write("sys/fs/cgroup/memory/v1/memory.limit_in_bytes", "2048\n");
+        assert_eq!(group_limit(tree.path()), Some(2048));
+        write("sys/fs/cgroup/memory.max", "1024\n");
+        assert_eq!(group_limit(tree.path()), Some(1024));
+    }
+}

@@ -1,0 +1,110 @@
+//! Waits when the machine has no more of what a container takes: namespaces, processes, open files.
+//!
+//! Other jobs of this backend have some of it, and give it back when they end. So a job that could not
+//! have its container waits until one of them has ended, and tries again: the run goes on with fewer
+//! jobs at a time. Where none runs, somebody else on the machine has it all, who is waited for no
+//! longer than [`PATIENCE`].
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use maelstrom_container::exhausted::Exhausted;
+
+/// How long nothing of ours may have run until a job gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The kernel takes namespaces apart some time after their last process has ended, and tells nobody.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// What is known of a shortage. Cloning it shares it.
+#[derive(Clone, Default)]
+pub struct Shortage(Rc<State>);
+
+#[derive(Default)]
+struct State {
+    running: Cell<usize>,
+    progress: Cell<Option<Instant>>,
+    ended: Notify,
+    told: RefCell<HashSet<Exhausted>>,
+}
+
+/// A job that has its container. Dropping it says that it has ended.
+pub struct Running(Shortage);
+
+/// Whether to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// It may go now.
+    Better,
+    /// There is nobody to wait for.
+    Hopeless,
+}
+
+impl Shortage {
+    /// A job has its container.
+    pub fn runs(&self) -> Running {
+        self.0.running.set(self.0.running.get() + 1);
+        Running(self.clone())
+    }
+
+    /// Waits for a change for the better. `since` is when the job that waits began to.
+    pub async fn wait(&self, since: Instant) -> Outlook {
+        let last = self.0.progress.get().map_or(since, |last| last.max(since));
+        if self.0.running.get() == 0 && last.elapsed() > PATIENCE {
+            return Outlook::Hopeless;
+        }
+        tokio::select! {
+            () = self.0.ended.notified() => {}
+            () = sleep(PAUSE) => {}
+        }
+        Outlook::Better
+    }
+
+    /// Whether this is the first time that somebody hears of such a shortage.
+    pub fn is_news(&self, exhausted: Exhausted) -> bool {
+        self.0.told.borrow_mut().insert(exhausted)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let state = &self.0.0;
+        state.running.set(state.running.get().saturating_sub(1));
+        state.progress.set(Some(Instant::now()));
+        state.ended.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_waits_as_long_as_others_run_and_not_much_longer() {
+        let shortage = Shortage::default();
+        let running = shortage.runs();
+        let since = Instant::now();
+        tokio::time::advance(PATIENCE * 100).await;
+        assert_eq!(shortage.wait(since).await, Outlook::Better);
+        drop(running);
+        assert_eq!(shortage.wait(since).await, Outlook::Better);
+        tokio::time::advance(PATIENCE * 2).await;
+        assert_eq!(shortage.wait(since).await, Outlook::Hopeless);
+        // Another that has just come waits for itself.
+        assert_eq!(shortage.wait(Instant::now()).await, Outlook::Better);
+    }
+
+    #[test]
+    fn each_kind_is_news_once() {
+        let shortage = Shortage::default();
+        let other = shortage.clone();
+        assert!(shortage.is_news(Exhausted::Files));
+        assert!(!other.is_news(Exhausted::Files));
+        assert!(other.is_news(Exhausted::Keys));
+    }
+}

@@ -1,0 +1,169 @@
+//! What executes jobs: this machine, or others.
+//!
+//! A backend owns the queue, the slots, the clocks of timeouts and the containers. The driver of a
+//! run hands over every job as soon as it is known and only listens after that; which job is next is
+//! [`maelstrom_engine::schedule`]'s decision inside the backend.
+//!
+//! What every backend keeps:
+//! - Each submitted job has exactly one [`BackendEvent::Finished`], unless [`BackendEvent::Lost`]
+//!   comes first. A job that ran has exactly one [`BackendEvent::Started`] before it; all of its
+//!   output comes in between.
+//! - A job that did not fail by itself never looks as if it did: what the backend could not do is
+//!   [`JobEnd::Error`](super::job::JobEnd::Error).
+//! - Timeouts and grace periods are the backend's duty: SIGTERM, the grace period, then SIGKILL to
+//!   the whole container.
+//! - Reading is not unbounded: a backend whose events are not taken stops reading its jobs' output.
+//!
+//! Absent on purpose: tests, attempts, repeats and history. A backend knows jobs only.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::{EventKind, Stream};
+use super::ids::WorkerId;
+use super::job::{Job, JobResult};
+use maelstrom_container::message::Discarded;
+
+pub use super::priority::Rank;
+
+/// A job of this run. The driver counts them from 0 and never uses a number twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+/// In hexadecimal digits, in which one sees what the driver makes it of.
+impl fmt::Display for JobId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:x}", self.0)
+    }
+}
+
+/// How long a job may go on after SIGTERM before it is killed, when nobody says otherwise.
+pub const GRACE_DEFAULT: Duration = Duration::from_secs(5);
+
+/// How to stop a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// SIGTERM now, SIGKILL when the grace period is over.
+    Terminate,
+    /// SIGKILL now.
+    Kill,
+}
+
+/// What a backend has to tell.
+#[derive(Debug)]
+pub enum BackendEvent {
+    /// A job took a slot and is being started.
+    Started {
+        /// Which.
+        job: JobId,
+        /// Where.
+        worker: WorkerId,
+        /// The worker's slot, from 0. No other job has it until this one is finished.
+        slot: u32,
+    },
+    /// A running job wrote something.
+    Output {
+        /// Which.
+        job: JobId,
+        /// To which stream.
+        stream: Stream,
+        /// The bytes as they came. Never empty.
+        bytes: Vec<u8>,
+    },
+    /// The machine that a job ran on was lost, and the job begins again elsewhere. What it wrote so
+    /// far is void. There is no second [`BackendEvent::Started`].
+    Restarted {
+        /// Which.
+        job: JobId,
+        /// Why.
+        reason: String,
+    },
+    /// A running job has written over files of the host's, and nobody sees that any more. Before its
+    /// end.
+    Discarded {
+        /// Which.
+        job: JobId,
+        /// What.
+        files: Discarded,
+    },
+    /// A job is over, and all of its output was told.
+    Finished {
+        /// Which.
+        job: JobId,
+        /// How.
+        result: JobResult,
+    },
+    /// Something for those who watch: workers that join, leave or report, transfers, notices.
+    /// Nothing that is about a test.
+    Fact(EventKind),
+    /// Nothing runs any more and nothing ever will. Always the last event; every unfinished job is
+    /// lost with it.
+    Lost(BackendLost),
+}
+
+/// Why a backend gave up.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct BackendLost {
+    /// What went wrong, naming the thing.
+    pub message: String,
+    /// What to do about it, if anything is known to help.
+    pub help: Option<String>,
+    /// What was underneath.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Executes jobs.
+///
+/// The calls that are no futures return at once; whatever they bring about arrives through
+/// [`Backend::next`].
+pub trait Backend {
+    /// How many jobs run at a time.
+    fn slots(&self) -> u32;
+
+    /// Hands over a job. It starts when its rank's turn has come and a slot is free.
+    fn submit(&mut self, id: JobId, job: Job, rank: Rank);
+
+    /// Stops a job. One that waits ends at once, without having been started, as
+    /// [`JobEnd::Cancelled`](super::job::JobEnd::Cancelled); one that runs ends so unless it was
+    /// over already. One that is finished or unknown is left alone. Stopping twice is fine, and
+    /// [`Stop::Kill`] after [`Stop::Terminate`] cuts the grace period short.
+    fn stop(&mut self, id: JobId, how: Stop);
+
+    /// Files that jobs see may have changed since the last job was submitted (something was built,
+    /// a round begins): no job from here on may see them as they were. A backend that looks
+    /// them up anew for each job has nothing to do.
+    fn files_changed(&mut self) {}
+
+    /// Starts no further jobs until [`Backend::release`]; those that run go on.
+    fn hold(&mut self);
+
+    /// Starts jobs again.
+    fn release(&mut self);
+
+    /// Stops the processes and the clocks of everything that runs (SIGSTOP), and starts nothing.
+    fn suspend(&mut self);
+
+    /// Lets them go on where they were.
+    fn resume(&mut self);
+
+    /// The next event. Dropping the future loses nothing. Waits for ever when there is nothing to
+    /// tell.
+    fn next(&mut self) -> impl Future<Output = BackendEvent>;
+
+    /// Kills whatever still runs and returns when no container, process or mount of this backend is
+    /// left.
+    fn close(self) -> impl Future<Output = ()>;
+}
+
+/// Of which group a test is, and how its part of the output is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The group: the same job for all of its parts.
+    pub group: Arc<str>,
+    /// The part's name: no control characters, not empty, and not with a `=` at its beginning.
+    pub name: String,
+}

@@ -1,0 +1,254 @@
+//! How events travel from the run to whoever shows it, on another thread.
+//!
+//! Sending never waits, so the run's decisions do not depend on who watches. What bounds the memory
+//! is [`EventSender::ready`]: the run takes no more news from its backend while
+//! [`IN_FLIGHT_BYTES_MAX`] of events are still on their way. A receiver that only moves events to
+//! where it keeps them (memory, a spool file) is never noticed; one that is slower than a flooding
+//! test slows that test instead of filling the memory.
+//!
+//! Waking a thread costs more than most events do, so a watcher that has just taken some lets the
+//! next ones gather for [`GATHERING`]: no eye sees the difference, and thousands of short tests a
+//! second wake it a few hundred times.
+//!
+//! Owner of the state: the pair. A receiver that is gone counts as one that takes everything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Event, EventKind, Finished};
+
+/// How many bytes of events may be on their way. Room for more than a hundred full pipes.
+pub const IN_FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long events gather before [`EventReceiver::recv_many`] takes them.
+pub const GATHERING: Duration = Duration::from_millis(4);
+
+/// What a test that was found takes, names and all.
+const DISCOVERED_BYTES: usize = 256;
+
+/// The run's end.
+#[derive(Debug)]
+pub struct EventSender {
+    events: mpsc::UnboundedSender<Event>,
+    shared: Arc<Shared>,
+}
+
+/// The watcher's end.
+#[derive(Debug)]
+pub struct EventReceiver {
+    events: mpsc::UnboundedReceiver<Event>,
+    shared: Arc<Shared>,
+    /// Until when the next ones gather.
+    gathering: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    in_flight_bytes: AtomicUsize,
+    drained: Notify,
+}
+
+/// Makes both ends.
+pub fn channel() -> (EventSender, EventReceiver) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared::default());
+    (
+        EventSender {
+            events: sender,
+            shared: Arc::clone(&shared),
+        },
+        EventReceiver {
+            events: receiver,
+            shared,
+            gathering: None,
+        },
+    )
+}
+
+impl EventSender {
+    /// Sends an event; without a receiver it is gone.
+    pub fn send(&self, event: Event) {
+        let bytes = weight(&event);
+        self.shared
+            .in_flight_bytes
+            .fetch_add(bytes, Ordering::Relaxed);
+        // The only error is that nobody watches, which is nobody's loss.
+        drop(self.events.send(event));
+    }
+
+    /// Waits until there is room for more, or nobody watches.
+    pub async fn ready(&self) {
+        while !self.events.is_closed()
+            && self.shared.in_flight_bytes.load(Ordering::Relaxed) >= IN_FLIGHT_BYTES_MAX
+        {
+            // A notification that came between the check and this wait is kept for it.
+            self.shared.drained.notified().await;
+        }
+    }
+}
+
+impl EventReceiver {
+    /// The next event; `None` when there will be no more.
+    pub async fn recv(&mut self) -> Option<Event> {
+        let event = self.events.recv().await;
+        self.took(event.as_slice());
+        event
+    }
+
+    /// Waits for at least one event and appends up to `count_max` to `events`; 0 when there will be
+    /// no more. Dropping the future loses nothing. Needs a runtime with a timer.
+    pub async fn recv_many(&mut self, events: &mut Vec<Event>, count_max: usize) -> usize {
+        if let Some(until) = self.gathering {
+            sleep_until(until).await;
+        }
+        let count = self.events.recv_many(events, count_max).await;
+        self.gathering = (0 < count && count < count_max).then(|| Instant::now() + GATHERING);
+        self.took(events.get(events.len() - count..).unwrap_or_default());
+        count
+    }
+
+    /// The next event if one is there.
+    pub fn try_recv(&mut self) -> Option<Event> {
+        let event = self.events.try_recv().ok();
+        self.took(event.as_slice());
+        event
+    }
+
+    /// The next event, on a thread without a runtime; `None` when there will be no more.
+    pub fn blocking_recv(&mut self) -> Option<Event> {
+        let event = self.events.blocking_recv();
+        self.took(event.as_slice());
+        event
+    }
+
+    /// Whether no event is there at this moment.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    fn took(&self, events: &[Event]) {
+        let bytes = events.iter().map(weight).sum();
+        if bytes > 0 {
+            self.shared
+                .in_flight_bytes
+                .fetch_sub(bytes, Ordering::Relaxed);
+            self.shared.drained.notify_one();
+        }
+    }
+}
+
+impl Drop for EventReceiver {
+    fn drop(&mut self) {
+        self.events.close();
+        self.shared.drained.notify_one();
+    }
+}
+
+/// Roughly what an event takes in memory.
+fn weight(event: &Event) -> usize {
+    let beyond = match &event.kind {
+        EventKind::Output { text, .. } | EventKind::BuildOutput { text } => text.0.len(),
+        EventKind::Discovered { tests } => tests.len() * DISCOVERED_BYTES,
+        EventKind::Finished(_) => size_of::<Finished>(),
+        EventKind::RunStarted(_)
+        | EventKind::Notice(_)
+        | EventKind::BuildStarted { .. }
+        | EventKind::BuildProgress { .. }
+        | EventKind::BuildFinished { .. }
+        | EventKind::DiscoveryFinished { .. }
+        | EventKind::Vanished { .. }
+        | EventKind::FilesChanged { .. }
+        | EventKind::AwaitingChange { .. }
+        | EventKind::RoundStarted { .. }
+        | EventKind::Queued { .. }
+        | EventKind::Started { .. }
+        | EventKind::Subtest { .. }
+        | EventKind::RoundFinished { .. }
+        | EventKind::WorkerJoined { .. }
+        | EventKind::WorkerLeft { .. }
+        | EventKind::WorkerSample { .. }
+        | EventKind::Transfer { .. }
+        | EventKind::ClusterSample(_)
+        | EventKind::Paused
+        | EventKind::Resumed
+        | EventKind::RerunQueued { .. }
+        | EventKind::Cancelling { .. }
+        | EventKind::Suspended
+        | EventKind::Continued { .. }
+        | EventKind::Described(_)
+        | EventKind::RunFinished { .. } => 0,
+    };
+    size_of::<Event>() + beyond
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::event::{Stream, Text};
+    use crate::ids::{Attempt, TestId};
+
+    fn output(bytes: usize) -> Event {
+        Event {
+            at_us: 0,
+            kind: EventKind::Output {
+                test: TestId(0),
+                attempt: Attempt(1),
+                stream: Stream::Stdout,
+                text: Text(vec![b'x'; bytes]),
+            },
+        }
+    }
+
+    /// Invariant 8: what is on its way is bounded, and a watcher that is gone stops nobody.
+    #[test]
+    fn output_in_flight_is_bounded_until_it_is_taken() {
+        let (sender, mut receiver) = channel();
+        assert!(sender.ready().now_or_never().is_some());
+        for _ in 0..2 {
+            sender.send(output(IN_FLIGHT_BYTES_MAX / 2));
+        }
+        assert!(sender.ready().now_or_never().is_none());
+        assert!(receiver.try_recv().is_some());
+        assert!(sender.ready().now_or_never().is_some());
+        sender.send(output(IN_FLIGHT_BYTES_MAX));
+        assert!(sender.ready().now_or_never().is_none());
+        drop(receiver);
+        assert!(sender.ready().now_or_never().is_some());
+    }
+
+    #[test]
+    fn every_way_of_taking_makes_room() {
+        let (sender, mut receiver) = channel();
+        let mut taken = Vec::new();
+        for way in 0..4 {
+            sender.send(output(IN_FLIGHT_BYTES_MAX));
+            assert!(sender.ready().now_or_never().is_none());
+            match way {
+                0 => assert!(receiver.recv().now_or_never().flatten().is_some()),
+                1 => assert!(receiver.try_recv().is_some()),
+                2 => assert!(receiver.blocking_recv().is_some()),
+                _ => assert_eq!(receiver.recv_many(&mut taken, 9).now_or_never(), Some(1)),
+            }
+            assert!(sender.ready().now_or_never().is_some());
+            assert!(receiver.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_waiting_sender_wakes_when_the_watcher_takes() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let (sender, mut receiver) = channel();
+        sender.send(output(IN_FLIGHT_BYTES_MAX));
+        let watcher = std::thread::spawn(move || receiver.blocking_recv().is_some());
+        runtime.block_on(sender.ready());
+        assert!(watcher.join().unwrap());
+    }
+}

@@ -1,0 +1,169 @@
+//! Text from outside: names, reasons and messages that a test, a client, a worker, a broker, a registry
+//! or a file has chosen.
+//!
+//! [`Foreign`] is such a text. It displays as one line in which nothing moves the cursor, begins another
+//! line, turns the direction of writing or hides; what it really is takes an explicit [`Foreign::raw`].
+//! Whatever comes over the wire and is for people goes through it
+//! ([`from_proto::text`](maelstrom_wire::from_proto::text)); whoever shows a text of which it is not
+//! known whether it has, a log or a report, calls [`clean`].
+//!
+//! A cleaned text is for people only. A test's name, say, is passed on as it is.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Stands where a character is not shown.
+const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
+
+/// See the module's documentation.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Foreign(String);
+
+impl Foreign {
+    /// What was sent.
+    pub fn raw(&self) -> &str {
+        &self.0
+    }
+
+    /// Its lines, each fit to be shown. For what may have several, such as a help.
+    pub fn lines(&self) -> String {
+        clean_lines(&self.0)
+    }
+}
+
+impl<T: Into<String>> From<T> for Foreign {
+    fn from(text: T) -> Foreign {
+        Foreign(text.into())
+    }
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&clean(&self.0))
+    }
+}
+
+impl fmt::Debug for Foreign {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&clean(&self.0), formatter)
+    }
+}
+
+/// Whether a character does something else than to be seen: control characters, those that begin a line
+/// or a paragraph, those that change the direction of what follows, and those that take no room and hide
+/// among others (Unicode Standard 23.2, Unicode Technical Report 36).
+pub fn is_hostile(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+            | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether a character joins those around it, as scripts and emoji need it. Harmless in a text, but not
+/// in a name: with one in it another name looks the same.
+pub(crate) fn is_joiner(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}')
+}
+
+/// One line, fit to be shown: a tab is a space, and what is hostile a sign that something was there.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    let is_clean = |character| !is_hostile(character) && !is_joiner(character);
+    if text.chars().all(is_clean) {
+        return Cow::Borrowed(text);
+    }
+    let shown = text.chars().map(|character| match character {
+        '\t' => ' ',
+        hidden if !is_clean(hidden) => REPLACEMENT,
+        other => other,
+    });
+    Cow::Owned(shown.collect())
+}
+
+/// The same for a text of several lines, which stay lines.
+pub fn clean_lines(text: &str) -> String {
+    let lines: Vec<Cow<'_, str>> = text.lines().map(clean).collect();
+    lines.join("\n")
+}
+
+/// A JSON text that means the same, without what is hostile: such a character can only be in a string,
+/// where its escape stands for it.
+pub fn escaped_json(json: &str) -> Cow<'_, str> {
+    let is_clean = |character| !is_hostile(character) && !is_joiner(character);
+    if json.chars().all(is_clean) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_clean(character) {
+            escaped.push(character);
+            continue;
+        }
+        let mut units = [0; 2];
+        for unit in character.encode_utf16(&mut units) {
+            escaped.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{assert_clean, hostile_text};
+
+    #[test]
+    fn what_a_person_reads_stays() {
+        for fine in [
+            "",
+            "net::tcp::half_close",
+            "caf\u{e9} \u{6f22}\u{5b57} \u{1f980}",
+            "a\u{301}",
+        ] {
+            assert!(matches!(clean(fine), Cow::Borrowed(same) if same == fine));
+        }
+    }
+
+    #[test]
+    fn what_does_something_becomes_a_sign() {
+        for (text, shown) in [
+            ("a\nERROR forged", "a\u{fffd}ERROR forged"),
+            ("a\tb", "a b"),
+            ("\u{1b}[31mred", "\u{fffd}[31mred"),
+            ("\u{9b}31m", "\u{fffd}31m"),
+            ("nimda\u{202e}", "nimda\u{fffd}"),
+            ("a\u{2028}b\u{2029}c\u{85}d", "a\u{fffd}b\u{fffd}c\u{fffd}d"),
+            (
+                "ad\u{200b}m\u{200d}in\u{feff}",
+                "ad\u{fffd}m\u{fffd}in\u{fffd}",
+            ),
+        ] {
+            let foreign = Foreign::from(text);
+            assert_eq!(foreign.to_string(), shown);
+            assert_eq!(foreign.raw(), text);
+            assert_eq!(format!("{foreign:?}"), format!("{shown:?}"));
+        }
+        assert_eq!(Foreign::from("a\n\u{1b}b\n").lines(), "a\n\u{fffd}b");
+        assert_eq!(format!("{:>4}", Foreign::from("\n")), "   \u{fffd}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_does_anything(text in hostile_text()) {
+            assert_clean(&clean(&text));
+            assert_clean(&Foreign::from(text.as_str()).to_string());
+            assert_clean(&format!("{:?}", Foreign::from(text.as_str())));
+            Foreign::from(text.as_str()).lines().split('\n').for_each(assert_clean);
+            let json = serde_json::Value::from(text.as_str()).to_string();
+            assert_clean(&escaped_json(&json));
+            let read: serde_json::Value = serde_json::from_str(&escaped_json(&json)).unwrap();
+            prop_assert_eq!(read.as_str(), Some(text.as_str()));
+            // Cleaning twice changes nothing.
+            let once = clean(&text);
+            prop_assert_eq!(clean(&once).into_owned(), once.into_owned());
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The trait that every test framework implements: the engine and the user interfaces know only
+//! this.
+//!
+//! Discovery and the tests' runs overlap: [`Framework::discover`] is still going on while
+//! [`Framework::failure_location`] is asked about the first failures, so both borrow the framework
+//! shared.
+//!
+//! Absent on purpose: slots, order, repeats, cancellation. A discovery that is no longer wanted is
+//! dropped, and whatever it started (a build, say) must die with the future.
+
+use std::error::Error;
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::event::{EventKind, ExitStatus, Notice, Outcome, SourceLocation, Stream};
+use super::job::{Job, JobResult, TestCase, TestKey};
+use crate::backend::Member;
+
+/// Builds a project's tests, lists them, and reads what they say.
+pub trait Framework {
+    /// Why discovery gave up.
+    type Error: DiscoveryError;
+
+    /// Builds and lists, telling `host` of each thing as soon as it is known, so that the tests of
+    /// the first binary run while the second is still being built.
+    ///
+    /// An error means that the run is pointless (the build failed): tests that have not started
+    /// will not. Trouble with one test binary alone is no such error: it goes to [`Host::broken`],
+    /// so that the others' results are not lost.
+    fn discover<H: Host>(
+        &self,
+        host: &H,
+    ) -> impl Future<Output = Result<DiscoverySummary, Self::Error>>;
+
+    /// Where in the source a test failed, from the end of what it wrote.
+    fn failure_location(&self, stdout: &[u8], stderr: &[u8]) -> Option<SourceLocation>;
+
+    /// What became of a test whose process ended by itself, from the ends of what it wrote. Unless
+    /// a framework knows better, its exit status says everything.
+    fn read(&self, status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Reading {
+        Reading {
+            judgement: Judgement::ByStatus,
+            location: match status {
+                ExitStatus::Code(0) => None,
+                ExitStatus::Code(_) | ExitStatus::Signal { .. } => {
+                    self.failure_location(stdout, stderr)
+                }
+            },
+            parts: Vec::new(),
+        }
+    }
+
+    /// Whether a file is the project's own, so that whoever has tests change it wants to keep that.
+    fn is_own(&self, _path: &Path) -> bool {
+        false
+    }
+
+    /// Who reads along while one attempt of this test writes. Without a follower a person sees all
+    /// that was written, and [`Framework::read`] judges it; with one, the follower does both.
+    fn follow(&self, _test: &TestKey) -> Option<Box<dyn Follower>> {
+        None
+    }
+
+    /// With which others a test runs in one process, if it does: they have the same job.
+    fn together(&self, _test: &TestKey) -> Option<Member> {
+        None
+    }
+
+    /// What there is to say of a round's tests as a whole. It is asked once, at the round's end.
+    fn conclusions(&self) -> Vec<Notice> {
+        Vec::new()
+    }
+}
+
+/// Reads along while one attempt of a test writes.
+pub trait Follower {
+    /// Takes in what was written; returns what of it, and of what was held back, is for a person.
+    fn wrote(&mut self, stream: Stream, bytes: Vec<u8>) -> Vec<u8>;
+
+    /// The attempt is over. There is a status if its process ended by itself.
+    fn ended(&mut self, status: Option<ExitStatus>) -> Followed;
+}
+
+/// What a [`Follower`] has to say at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// What was held back of a stream, and is for a person after all.
+    pub held: Option<(Stream, Vec<u8>)>,
+    /// What the output says.
+    pub reading: Reading,
+}
+
+/// What a framework reads in the output of a test whose process ended by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// How the test did.
+    pub judgement: Judgement,
+    /// Where in the source it failed, if that can be told.
+    pub location: Option<SourceLocation>,
+    /// Its parts, in the order in which they ended.
+    pub parts: Vec<Part>,
+}
+
+/// How a test did whose process ended by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Judgement {
+    /// As the exit status says: 0 is a pass.
+    #[default]
+    ByStatus,
+    /// It failed, whatever the exit status.
+    Failed {
+        /// What there is to say of it in one line.
+        reason: Option<String>,
+    },
+    /// It decided not to run.
+    Ignored {
+        /// Why, if it said so.
+        reason: Option<String>,
+    },
+    /// It cannot be told: although the process succeeded, nothing says that the test ran.
+    Error {
+        /// What is missing, and what to do.
+        message: String,
+    },
+}
+
+/// A part of a test that its framework reports by itself, such as a Go subtest or a phase of pytest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Why discovery gave up. The message is for a person and names what was at fault.
+pub trait DiscoveryError: Error + Send + Sync + 'static {
+    /// The program's exit code: the build tool's own where there is one.
+    fn exit_code(&self) -> u8;
+
+    /// What to do about it, in one line.
+    fn help(&self) -> Option<String>;
+}
+
+/// What discovery has to say when it is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiscoverySummary {
+    /// Tests that filters left out.
+    pub deselected: u32,
+    /// With which code the program is to end because something could not be built, although the
+    /// rest could and was run.
+    pub failure: Option<u8>,
+}
+
+/// What a framework needs of the program it runs in.
+pub trait Host {
+    /// Tells who watches (build output, progress, notices).
+    fn emit(&self, event: EventKind);
+
+    /// Tells where the project keeps what is known of earlier runs. Before the first test is handed
+    /// over; without it, nothing is remembered.
+    fn state_directory(&self, directory: PathBuf);
+
+    /// Says what a change of which makes the tests' results worthless, as far as is known. May be
+    /// said again with more. It matters only where somebody waits for changes.
+    fn watch(&self, list: Watchlist);
+
+    /// Hands over tests that were found; they may start at once.
+    fn found(&self, tests: Vec<TestCase>);
+
+    /// Hands over a test that somebody gave a priority: higher ones start first, whatever is known
+    /// of earlier runs.
+    fn found_at(&self, priority: i8, test: TestCase);
+
+    /// Hands over what should have been tests and can't be run (a test binary that crashes while
+    /// its tests are listed). It is reported once, with [`Outcome::Error`], and makes the run fail.
+    fn broken(&self, entry: BrokenEntry);
+
+    /// Says after how many failures the run stops, if the user has said nothing of that.
+    fn stop_after(&self, _failures: NonZeroU32) {}
+
+    /// Runs a job that is no test (listing a test binary, say) and waits for its end. Dropping the
+    /// future kills the job.
+    fn run(&self, job: Job) -> impl Future<Output = Captured>;
+}
+
+/// Where a project's own files are. All paths are absolute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watchlist {
+    /// Directories, with everything below them that the version control does not ignore.
+    pub directories: Vec<PathBuf>,
+    /// Directories and files that are left out: what is built, and our own.
+    pub without: Vec<PathBuf>,
+    /// Names that are left out wherever they are, as patterns of a `.gitignore`.
+    pub generated: &'static [&'static str],
+    /// Files that a round may write itself; only between rounds is a change of them somebody
+    /// else's.
+    pub written: Vec<PathBuf>,
+}
+
+/// Something that stands in the report where tests should have been.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenEntry {
+    /// Its name in the history, like a test's. The test's own name may be empty. Without a package it is
+    /// no test: see [`TestKey::is_place`].
+    pub key: TestKey,
+    /// The whole name on one line, unique in the run.
+    pub title: String,
+    /// What went wrong, naming the thing, and what to do.
+    pub message: String,
+    /// What it wrote to standard output, if it ran.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error, if it ran.
+    pub stderr: Vec<u8>,
+    /// Where in the source it is wrong, if that is known.
+    pub location: Option<SourceLocation>,
+}
+
+/// What a job that is no test left behind.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// How it ended.
+    pub result: JobResult,
+    /// Its standard output, whole.
+    pub stdout: Vec<u8>,
+    /// Its standard error, whole.
+    pub stderr: Vec<u8>,
+}

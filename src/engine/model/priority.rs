@@ -1,0 +1,63 @@
+//! Which of two waiting jobs starts first: the higher priority; among equals, a job of unknown
+//! duration; then the longest (so that the end of a run is not one long job on one slot); then
+//! whoever came first.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+/// What decides a job's place in the queue. The greater rank starts first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rank {
+    /// Decides before everything else.
+    pub priority: i8,
+    /// How long the job is expected to take, if known.
+    pub estimate: Option<Duration>,
+}
+
+impl Ord for Rank {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_duration = match (self.estimate, other.estimate) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+            (Some(own), Some(others)) => own.cmp(&others),
+        };
+        self.priority.cmp(&other.priority).then(by_duration)
+    }
+}
+
+impl PartialOrd for Rank {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A job's turn: the smallest is next. Packed, since there may be 100,000 in two places each: how
+/// far the rank is from the greatest, then the order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn {
+    behind: u64,
+    arrival: u64,
+}
+
+/// Estimates are told apart by the microsecond, up to two thousand years.
+const ESTIMATE_BITS: u32 = 56;
+
+impl Turn {
+    /// The turn of a job of this rank that came as this one in the order of arrival.
+    pub fn new(rank: Rank, arrival: u64) -> Turn {
+        let longest = (1 << ESTIMATE_BITS) - 1;
+        let below_priority = u64::from(rank.priority.abs_diff(i8::MAX));
+        let below_duration = match rank.estimate {
+            None => 0,
+            Some(estimate) => {
+                let micros = u64::try_from(estimate.as_micros()).unwrap_or(u64::MAX);
+                longest - micros.min(longest - 1)
+            }
+        };
+        Turn {
+            behind: below_priority << ESTIMATE_BITS | below_duration,
+            arrival,
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! What earlier runs tell of the tests: how they ended and how long they took.
+//!
+//! Kept in `test-listing.toml` of the state directory, version 3: package, artifact and case, and
+//! for each case up to three `timings` in seconds and an `outcome`. History only decides the order
+//! of tests and what a screen expects, so nothing about it ever fails a run: a file that makes no
+//! sense counts as empty, one that cannot be written is left as it was, and a notice says so.
+//!
+//! Several runs may share the directory. Each saves what it learned itself over what the file says
+//! at that moment, under a lock of the directory, and replaces the file in one step, so a reader
+//! sees the old or the new file, whole.
+//!
+//! Absent on purpose: tests that were found but never run. They stay new.
+
+mod form;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use self::form::{Case, Packages};
+use maelstrom_container::private;
+use maelstrom_model::event::History;
+use maelstrom_model::job::TestKey;
+
+/// Timings kept of one test: enough to even out a slow run.
+const TIMINGS_MAX: usize = 3;
+
+/// A longer file is not ours: 100,000 tests take about 15 MB.
+const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Why history could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The file is there and cannot be read.
+    #[error("the test history {} cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is larger than any history.
+    #[error("{} is larger than {FILE_BYTES_MAX} bytes, so it is no test history", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no TOML, or not of the expected form.
+    #[error("{} is no test history and counts as empty", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// The state directory cannot be made.
+    #[error("the directory {} for the test history cannot be made", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The state directory cannot be locked.
+    #[error("the directory {} of the test history cannot be locked", path.display())]
+    Lock {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The new file cannot be written or put in place.
+    #[error("the test history {} cannot be written", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Where history is kept.
+#[derive(Clone, Debug)]
+pub struct Store {
+    directory: PathBuf,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Past {
+    packages: Packages,
+}
+
+/// What a run knows of one test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// How it ended last time.
+    pub history: History,
+    /// How long it is expected to take: the mean of its timings.
+    pub estimate: Option<Duration>,
+}
+
+/// What was learned of one test in this run. Small, since there may be one for each of 100,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lesson {
+    history: History,
+    count: u8,
+    /// The latest last. A test of more than 71 minutes counts as one of 71.
+    timings_us: [u32; TIMINGS_MAX],
+}
+
+/// Whether this run has seen every test of the artifacts it saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Coverage {
+    /// A case of a seen artifact that was not found is gone, and is forgotten.
+    Whole,
+    /// Filters or a failed build left some out; nothing is forgotten.
+    #[default]
+    Partial,
+}
+
+/// What saving did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// The file holds what was learned.
+    Written,
+    /// Another run was saving at this moment; what was learned here is forgone.
+    Busy,
+}
+
+impl Past {
+    /// Takes out what is known of a test. Nobody asks twice, and 100,000 answers are not kept in two
+    /// places.
+    pub fn take(&mut self, key: &TestKey) -> Known {
+        let case = self
+            .packages
+            .get_mut(&*key.package)
+            .and_then(|artifacts| artifacts.get_mut(&*key.artifact))
+            .and_then(|cases| cases.remove(&key.name));
+        case.map_or_else(Known::default, |case| Known {
+            history: case.outcome,
+            estimate: mean(&case.timings),
+        })
+    }
+}
+
+fn mean(timings: &[f64]) -> Option<Duration> {
+    let sensible = timings
+        .iter()
+        .rev()
+        .take(TIMINGS_MAX)
+        .filter_map(|seconds| Duration::try_from_secs_f64(*seconds).ok());
+    let (count, sum) = sensible.fold((0, Some(Duration::ZERO)), |(count, sum), timing| {
+        (count + 1, sum.and_then(|sum| sum.checked_add(timing)))
+    });
+    sum?.checked_div(count)
+}
+
+impl Lesson {
+    /// A first execution.
+    pub fn new(history: History, ran: Duration) -> Self {
+        let lesson = Lesson {
+            history,
+            count: 0,
+            timings_us: [0; TIMINGS_MAX],
+        };
+        lesson.and(history, ran)
+    }
+
+    /// With another execution in the same run; `history` is the test's as a whole.
+    #[must_use]
+    pub fn and(mut self, history: History, ran: Duration) -> Self {
+        self.history = history;
+        self.timings_us.rotate_left(1);
+        if let Some(latest) = self.timings_us.last_mut() {
+            *latest = u32::try_from(ran.as_micros()).unwrap_or(u32::MAX);
+        }
+        self.count = self.count.saturating_add(1);
+        self
+    }
+
+    fn merge_into(&self, case: &mut Case) {
+        case.outcome = self.history;
+        let older = TIMINGS_MAX.saturating_sub(self.count.into());
+        let seconds = |timing_us: &u32| f64::from(*timing_us) / 1e6;
+        case.timings
+            .extend(self.timings_us.iter().skip(older).map(seconds));
+        let surplus = case.timings.len().saturating_sub(TIMINGS_MAX);
+        case.timings.drain(..surplus);
+    }
+}
+
+impl Store {
+    /// The history in this state directory, which need not exist yet.
+    pub fn new(state_directory: &Path) -> Self {
+        Store {
+            directory: state_directory.to_owned(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join("test-listing.toml")
+    }
+
+    /// Reads the file. A missing one is empty, as is one of another version.
+    pub fn load(&self) -> Result<Past, HistoryError> {
+        let path = self.path();
+        let text = match read(&path) {
+            Ok(text) => text,
+            Err(HistoryError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(Past::default());
+            }
+            Err(error) => return Err(error),
+        };
+        match form::read(&text) {
+            Ok(packages) => Ok(Past { packages }),
+            Err(source) => Err(HistoryError::Form {
+                path,
+                source: Box::new(source),
+            }),
+        }
+    }
+
+    /// Saves what was learned of tests, given every test that was found, with its lesson if there
+    /// is one.
+    pub fn save<'a>(
+        &self,
+        found: impl Iterator<Item = (&'a TestKey, Option<&'a Lesson>)> + Clone,
+        coverage: Coverage,
+    ) -> Result<Saved, HistoryError> {
+        let Some(_lock) = self.lock()? else {
+            return Ok(Saved::Busy);
+        };
+        // A file that makes no sense was told of when it was loaded; now it is replaced.
+        let mut packages = self.load().unwrap_or_default().packages;
+        match coverage {
+            Coverage::Whole => forget_others(&mut packages, found.clone().map(|(key, _)| key)),
+            Coverage::Partial => {}
+        }
+        for (key, lesson) in found {
+            // The name of this one package is taken by the file's own version.
+            let (Some(lesson), false) = (lesson, &*key.package == "version") else {
+                continue;
+            };
+            let artifacts = packages.entry(key.package.to_string()).or_default();
+            let cases = artifacts.entry(key.artifact.to_string()).or_default();
+            lesson.merge_into(cases.entry(key.name.clone()).or_default());
+        }
+        self.replace(&packages)?;
+        Ok(Saved::Written)
+    }
+
+    fn lock(&self) -> Result<Option<File>, HistoryError> {
+        let path = || self.directory.clone();
+        let directory = private::directory(&self.directory)
+            .and_then(|()| File::open(&self.directory))
+            .map_err(|source| HistoryError::Directory {
+                path: path(),
+                source,
+            })?;
+        match directory.try_lock() {
+            Ok(()) => Ok(Some(directory)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(HistoryError::Lock {
+                path: path(),
+                source,
+            }),
+        }
+    }
+
+    /// One name for the new file suffices, since whoever writes it holds the lock; a run that is
+    /// killed here leaves one file that the next overwrites.
+    fn replace(&self, packages: &Packages) -> Result<(), HistoryError> {
+        let new = self.directory.join("test-listing.toml.new");
+        let path = self.path();
+        private::file(&new)
+            .and_then(|file| {
+                let mut out = BufWriter::new(file);
+                form::write(packages, &mut out)?;
+                out.flush()
+            })
+            .and_then(|()| fs::rename(&new, &path))
+            .map_err(|source| {
+                // Half a file is of no use to anybody; the error above tells why it is half.
+                drop(fs::remove_file(&new));
+                HistoryError::Write { path, source }
+            })
+    }
+}
+
+fn read(path: &Path) -> Result<String, HistoryError> {
+    let failed = |source| HistoryError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(HistoryError::TooLarge {
+            path: path.to_owned(),
+        });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        failed(io::Error::new(
+            io::ErrorKind::InvalidData,
+            error.utf8_error(),
+        ))
+    })
+}
+
+fn forget_others<'a>(packages: &mut Packages, found: impl Iterator<Item = &'a TestKey>) {
+    let mut seen: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for key in found {
+        seen.entry((&key.package, &key.artifact))
+            .or_default()
+            .insert(&key.name);
+    }
+    for ((package, artifact), names) in seen {
+        let cases = packages
+            .get_mut(package)
+            .and_then(|artifacts| artifacts.get_mut(artifact));
+        if let Some(cases) = cases {
+            cases.retain(|name, _| names.contains(name.as_str()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

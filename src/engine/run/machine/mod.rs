@@ -1,0 +1,429 @@
+//! The run machine: every decision of a run, as one function of its state and what happened.
+//!
+//! Pure: no clock (time is an argument), no I/O, no randomness, no hash-map order. [`Machine::handle`]
+//! takes what happened, [`Machine::poll`] gives what to do about it; among the things to do is telling
+//! who watches, so the event stream and its order come from here alone.
+//!
+//! ```text
+//!            found                     all ended          rerun
+//!          ┌──────┐  no more to find ┌──────────┐ ──────▶ ┌──────┐
+//!  start ─▶│ Open │ ───────────────▶ │  Closed  │ ◀────── │ Idle │──leave─▶ Over
+//!          └──┬───┘                  └────┬─────┘         └──▲───┘           ▲
+//!             │ cancel, enough failures,  │                  │ all ended     │ all ended,
+//!             │ build failed, lost        ▼                  │               │ nobody stays
+//!             └───────────────────▶ Stopping ──kill──▶ Killing ──────────────┘
+//! ```
+//!
+//! When files change, a round that goes on is stopped, and from `Idle` the way is back to `Open`
+//! ([`watching`]).
+//!
+//! Invariants (of ARCHITECTURE.md: 3, 6, 10):
+//! - Every attempt has exactly one `Finished`, whose outcome is what the backend said: an
+//!   infrastructure failure is never a test's failure, nor the other way round.
+//! - The events keep the four rules of [`maelstrom_model::event`], and say everything that a user
+//!   interface may show.
+//! - Only `Open` has a discovery going on.
+//!
+//! Absent on purpose: slots and the queue's order (the backend's), timeouts and grace periods (the
+//! backend's too), files, signals.
+
+mod rounds;
+mod stopping;
+mod transitions;
+mod watching;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::describe::describe;
+use super::message::{AtEnd, Effect, Input, Wishes};
+use super::tally::Tally;
+use maelstrom_model::backend::Rank;
+use maelstrom_model::event::{Command, EventKind, RoundCause, RunStarted, SourceLocation, Stream};
+use maelstrom_model::ids::{Attempt, TestId};
+use maelstrom_model::job::{Ignored, Job, TestKey};
+
+/// Something happened that cannot happen now. The machine has not changed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{what} makes no sense while the run is {state:?}")]
+pub struct Unexpected {
+    /// What happened.
+    pub what: &'static str,
+    /// The state it happened in.
+    pub state: State,
+}
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Tests are found and run.
+    Open,
+    /// All tests are known; they run.
+    Closed,
+    /// No test is started any more; the last ones end.
+    Stopping,
+    /// What still ran was killed.
+    Killing,
+    /// Between rounds.
+    Idle,
+    /// Nothing happens any more.
+    Over,
+}
+
+#[derive(Debug)]
+struct Test {
+    key: TestKey,
+    work: Work,
+    rank: Rank,
+    attempts: u32,
+    /// The round that `tally` is about.
+    round: u32,
+    tally: Tally,
+    /// When it first failed in its last round, counted in ends of attempts, and with what code.
+    failure: Option<(u32, u8)>,
+}
+
+/// What is to be done about a test. Boxed where it is rare: there may be 100,000.
+#[derive(Debug)]
+enum Work {
+    Run(Job),
+    Ignore(Box<(Ignored, Job)>),
+    /// It was found broken.
+    Report(Box<Breakage>),
+    /// It is there no more.
+    Gone,
+}
+
+/// How something was found broken.
+#[derive(Debug)]
+struct Breakage {
+    message: String,
+    location: Option<SourceLocation>,
+}
+
+impl Work {
+    fn job(&self) -> Option<&Job> {
+        match self {
+            Work::Run(job) => Some(job),
+            Work::Ignore(ignored) => Some(&ignored.1),
+            Work::Report(_) | Work::Gone => None,
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        match self {
+            Work::Run(_) | Work::Ignore(_) | Work::Report(_) => true,
+            Work::Gone => false,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Active {
+    Queued { since_us: u64 },
+    Running { queued_us: u64, written: Written },
+}
+
+/// How many bytes an attempt has written to each stream.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    stdout: u64,
+    stderr: u64,
+    joined: u64,
+}
+
+impl Written {
+    fn add(&mut self, stream: Stream, bytes: u64) {
+        let written = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+            Stream::Joined => &mut self.joined,
+        };
+        *written = written.saturating_add(bytes);
+    }
+}
+
+/// Whether the backend is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Up,
+    Lost,
+}
+
+/// The time the program was suspended: it counts for no test and no round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Stillness {
+    since_us: Option<u64>,
+    total_us: u64,
+}
+
+/// Whether somebody cut the run short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interruption {
+    None,
+    Cancelled,
+}
+
+/// Whether changes of files are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watch {
+    Off,
+    On {
+        directories: u32,
+    },
+    /// They should be, and cannot.
+    Lost,
+}
+
+/// Whether a change waits for its round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    None,
+    Waits,
+}
+
+/// The machine. It lives as long as the run.
+#[derive(Debug)]
+pub struct Machine {
+    wishes: Wishes,
+    state: State,
+    link: Link,
+    interruption: Interruption,
+    discovery_code: Option<u8>,
+    tests: Vec<Test>,
+    active: BTreeMap<(TestId, Attempt), Active>,
+    rerun: BTreeSet<TestId>,
+    watch: Watch,
+    change: Change,
+    /// Rounds in a row that changes cut short.
+    cut_short: u32,
+    /// Tests of earlier rounds that the present discovery has not found yet.
+    unclaimed: BTreeSet<(TestKey, TestId)>,
+    round: u32,
+    round_began_us: u64,
+    stillness: Stillness,
+    round_failures: u32,
+    ends: u32,
+    effects: VecDeque<Effect>,
+}
+
+impl Machine {
+    /// A run that has just begun.
+    pub fn new(wishes: Wishes, run: RunStarted) -> Self {
+        let mut machine = Machine {
+            wishes,
+            state: State::Open,
+            link: Link::Up,
+            interruption: Interruption::None,
+            discovery_code: None,
+            tests: Vec::new(),
+            active: BTreeMap::new(),
+            rerun: BTreeSet::new(),
+            watch: Watch::Off,
+            change: Change::None,
+            cut_short: 0,
+            unclaimed: BTreeSet::new(),
+            round: 0,
+            round_began_us: 0,
+            stillness: Stillness::default(),
+            round_failures: 0,
+            ends: 0,
+            effects: VecDeque::new(),
+        };
+        machine.emit(EventKind::RunStarted(run));
+        machine.begin_round(0, RoundCause::Start);
+        machine
+    }
+
+    /// What to do next. `None` until something happens.
+    pub fn poll(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Where the run is.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// What each test that is there is called, in the order of their ids.
+    pub fn tests(&self) -> impl Iterator<Item = (TestId, &TestKey)> + Clone {
+        (0..)
+            .map(TestId)
+            .zip(&self.tests)
+            .filter(|(_, test)| test.work.is_there())
+            .map(|(id, test)| (id, &test.key))
+    }
+
+    /// What a test is called.
+    pub fn key(&self, test: TestId) -> Option<&TestKey> {
+        self.tests.get(test.index()).map(|test| &test.key)
+    }
+
+    /// What runs a test, if anything does.
+    pub fn job(&self, test: TestId) -> Option<&Job> {
+        self.tests.get(test.index())?.work.job()
+    }
+
+    /// Takes in what happened, `now_us` microseconds after the run began.
+    pub fn handle(&mut self, now_us: u64, input: Input) -> Result<(), Unexpected> {
+        use State::{Closed, Idle, Killing, Open, Over, Stopping};
+        match (self.state, input) {
+            (Open, Input::Found(tests)) => self.found(now_us, tests),
+            (Open, Input::Broken(entry)) => self.broken(now_us, entry),
+            (Open, Input::DiscoveryFinished(summary)) => {
+                self.discovery_finished(summary);
+                self.state = Closed;
+            }
+            (
+                Open,
+                Input::DiscoveryFailed {
+                    exit_code,
+                    message,
+                    help,
+                },
+            ) => self.discovery_failed(exit_code, message, help),
+            (
+                Closed | Stopping | Killing | Idle | Over,
+                Input::Found(_)
+                | Input::Broken(_)
+                | Input::DiscoveryFinished(_)
+                | Input::DiscoveryFailed { .. },
+            ) => return Err(self.unexpected("a discovery")),
+
+            (Open | Closed | Stopping | Killing | Idle, Input::Watched { directories }) => {
+                self.watched(directories);
+            }
+            (Open | Closed | Stopping | Killing | Idle, Input::Unwatched { message, help }) => {
+                self.unwatched(message, help);
+            }
+            (Open | Closed | Stopping | Killing | Idle, Input::Changed(changes)) => {
+                self.changed(changes);
+            }
+            (Over, Input::Watched { .. } | Input::Unwatched { .. } | Input::Changed(_)) => {
+                return Err(self.unexpected("news of files"));
+            }
+
+            (Open | Closed | Stopping | Killing | Idle, Input::Fact(event)) => {
+                if !is_fact(&event) {
+                    return Err(self.unexpected("an event that only the machine may tell"));
+                }
+                self.emit(event);
+            }
+            (Over, Input::Fact(_)) => return Err(self.unexpected("an event")),
+
+            (
+                Open | Closed | Stopping | Killing,
+                Input::Started {
+                    test,
+                    attempt,
+                    worker,
+                    slot,
+                },
+            ) => self.started(now_us, (test, attempt), worker, slot)?,
+            (
+                Open | Closed | Stopping | Killing,
+                Input::Output {
+                    test,
+                    attempt,
+                    stream,
+                    bytes,
+                },
+            ) => self.output((test, attempt), stream, bytes)?,
+            (
+                Open | Closed | Stopping | Killing,
+                Input::Finished {
+                    test,
+                    attempt,
+                    result,
+                    reading,
+                },
+            ) => self.finished((test, attempt), result, reading)?,
+            (
+                Idle | Over,
+                Input::Started { .. } | Input::Output { .. } | Input::Finished { .. },
+            ) => return Err(self.unexpected("a job's event")),
+
+            (Open | Closed | Stopping | Killing | Idle, Input::BackendLost { message, help }) => {
+                self.lost(message, help);
+            }
+            (Over, Input::BackendLost { .. }) => {
+                return Err(self.unexpected("the loss of the backend"));
+            }
+
+            (Open | Closed | Stopping | Killing | Idle, Input::Command(command)) => {
+                self.command(now_us, command)?;
+            }
+            (Over, Input::Command(_)) => return Err(self.unexpected("a command")),
+        }
+        self.settle(now_us);
+        Ok(())
+    }
+
+    fn command(&mut self, now_us: u64, command: Command) -> Result<(), Unexpected> {
+        match command {
+            Command::Rerun { tests } => self.ask_rerun(tests),
+            Command::CancelTest { test } => self.cancel_test(test)?,
+            Command::Cancel => self.cancel()?,
+            Command::Kill => self.kill()?,
+            Command::Pause => self.tell_backend(Effect::Hold, EventKind::Paused),
+            Command::Resume => self.tell_backend(Effect::Release, EventKind::Resumed),
+            Command::Suspend => self.suspend(now_us),
+            Command::Continue => self.go_on(now_us),
+            Command::Describe { test } => {
+                let Some(job) = self.job(test) else {
+                    return Err(self.unexpected("a question about no job"));
+                };
+                let description = describe(test, job);
+                self.emit(EventKind::Described(Box::new(description)));
+            }
+            Command::Leave => self.wishes.at_end = AtEnd::Leave,
+        }
+        Ok(())
+    }
+
+    fn unexpected(&self, what: &'static str) -> Unexpected {
+        Unexpected {
+            what,
+            state: self.state,
+        }
+    }
+}
+
+/// Whether an event only needs passing on. The others are the machine's own to tell.
+fn is_fact(event: &EventKind) -> bool {
+    match event {
+        EventKind::Notice(_)
+        | EventKind::BuildStarted { .. }
+        | EventKind::BuildOutput { .. }
+        | EventKind::BuildProgress { .. }
+        | EventKind::BuildFinished { .. }
+        | EventKind::WorkerJoined { .. }
+        | EventKind::WorkerLeft { .. }
+        | EventKind::WorkerSample { .. }
+        | EventKind::Transfer { .. }
+        | EventKind::ClusterSample(_) => true,
+        EventKind::RunStarted(_)
+        | EventKind::Discovered { .. }
+        | EventKind::DiscoveryFinished { .. }
+        | EventKind::Vanished { .. }
+        | EventKind::FilesChanged { .. }
+        | EventKind::AwaitingChange { .. }
+        | EventKind::RoundStarted { .. }
+        | EventKind::Queued { .. }
+        | EventKind::Started { .. }
+        | EventKind::Output { .. }
+        | EventKind::Subtest { .. }
+        | EventKind::Finished(_)
+        | EventKind::RoundFinished { .. }
+        | EventKind::Paused
+        | EventKind::Resumed
+        | EventKind::RerunQueued { .. }
+        | EventKind::Cancelling { .. }
+        | EventKind::Suspended
+        | EventKind::Continued { .. }
+        | EventKind::Described(_)
+        | EventKind::RunFinished { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,479 @@
+//! The machine against a simulated backend, with chance deciding what happens next.
+
+mod following;
+mod scenarios;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::run::attempt::Role;
+use crate::run::message::{Changes, Errand, FoundTest};
+use crate::schedule::{Scheduler, Withdrawn};
+use maelstrom_model::backend::{JobId, Stop};
+use maelstrom_model::event::{
+    BackendInfo, ExitStatus, History, Isolation, Outcome, Stream, Summary,
+};
+use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, Reading};
+use maelstrom_model::ids::{RunId, WorkerId};
+use maelstrom_model::job::{JobEnd, JobResult, ResourceUsage, TestCase};
+use maelstrom_model::testing;
+
+/// A machine with a backend of two slots whose jobs do what the script says.
+struct World {
+    machine: Machine,
+    scheduler: Scheduler<()>,
+    running: Vec<(JobId, Option<Stop>)>,
+    /// What the backend has to tell, oldest first: events arrive late.
+    mail: VecDeque<Input>,
+    now_us: u64,
+    events: Vec<EventKind>,
+    /// What the backend said of each attempt that it ended.
+    ends: BTreeMap<(TestId, Attempt), JobEnd>,
+    discovering: bool,
+    found: u32,
+    lost: bool,
+    code: Option<u8>,
+}
+
+fn wishes() -> Wishes {
+    Wishes {
+        errand: Errand::Run,
+        repeat: NonZeroU32::MIN,
+        stop_after: None,
+        at_end: AtEnd::Leave,
+        grace: Duration::from_secs(5),
+    }
+}
+
+fn run_started() -> RunStarted {
+    RunStarted {
+        schema: maelstrom_model::event::SCHEMA_VERSION,
+        run: RunId(7),
+        program: "cargo-maelstrom".into(),
+        version: "1".into(),
+        command: vec!["cargo-maelstrom".into()],
+        directory: "/project".into(),
+        started_unix_ms: 0,
+        backend: BackendInfo::Local,
+        isolation: Isolation::Container,
+    }
+}
+
+fn test(number: u32) -> FoundTest {
+    FoundTest {
+        case: TestCase {
+            key: TestKey {
+                package: "p".into(),
+                artifact: "p(library)".into(),
+                name: format!("t{number}"),
+            },
+            title: format!("p t{number}"),
+            ignored: (number % 7 == 6).then_some(Ignored { reason: None }),
+            job: testing::job(),
+        },
+        priority: None,
+        history: History::New,
+        estimate: None,
+    }
+}
+
+fn broken(number: u32) -> BrokenEntry {
+    BrokenEntry {
+        key: TestKey {
+            package: "p".into(),
+            artifact: format!("b{number}(binary)").into(),
+            name: String::new(),
+        },
+        title: format!("p b{number}"),
+        message: "signal 11 while listing".into(),
+        stdout: Vec::new(),
+        stderr: b"core dumped".to_vec(),
+        location: None,
+    }
+}
+
+impl World {
+    fn new(wishes: Wishes) -> Self {
+        let mut world = World {
+            machine: Machine::new(wishes, run_started()),
+            scheduler: Scheduler::new(2),
+            running: Vec::new(),
+            mail: VecDeque::new(),
+            now_us: 0,
+            events: Vec::new(),
+            ends: BTreeMap::new(),
+            discovering: true,
+            found: 0,
+            lost: false,
+            code: None,
+        };
+        world.obey();
+        world
+    }
+
+    fn tell(&mut self, input: Input) -> Result<(), Unexpected> {
+        self.now_us += 10;
+        let answer = self.machine.handle(self.now_us, input);
+        self.obey();
+        answer
+    }
+
+    fn obey(&mut self) {
+        while let Some(effect) = self.machine.poll() {
+            match effect {
+                Effect::Emit(event) => self.events.push(event),
+                Effect::Submit { id, job: _, rank } if !self.lost => {
+                    self.scheduler.enqueue(id, rank, ()).unwrap();
+                }
+                Effect::Submit { .. } => panic!("a job for a backend that is gone"),
+                Effect::Stop { id, how } => self.stop(id, how),
+                Effect::AbandonDiscovery => {
+                    assert!(self.discovering, "abandoned twice");
+                    self.discovering = false;
+                }
+                Effect::Discover => {
+                    assert!(!self.discovering, "two discoveries");
+                    self.discovering = true;
+                    self.found = 0;
+                }
+                Effect::Hold => self.scheduler.hold(),
+                Effect::Release => self.scheduler.release(),
+                Effect::End { exit_code } => {
+                    assert_eq!(self.code.replace(exit_code), None);
+                }
+                Effect::Suspend | Effect::Resume | Effect::Record { .. } | Effect::SaveHistory => {}
+            }
+        }
+    }
+
+    fn stop(&mut self, job: JobId, how: Stop) {
+        match self.scheduler.withdraw(job) {
+            Withdrawn::FromQueue(()) => self.post_end(job, JobEnd::Cancelled),
+            Withdrawn::StillRunning { .. } => {
+                for (running, stop) in &mut self.running {
+                    if *running == job {
+                        *stop = Some(how);
+                    }
+                }
+            }
+            Withdrawn::Unknown => {}
+        }
+    }
+
+    fn start(&mut self) {
+        while let Some(start) = self.scheduler.start_next() {
+            self.running.push((start.job, None));
+            let (test, attempt) = which(start.job);
+            self.mail.push_back(Input::Started {
+                test,
+                attempt,
+                worker: WorkerId(0),
+                slot: start.slot,
+            });
+        }
+    }
+
+    /// The running job at this index, counted round, writes something.
+    fn write(&mut self, index: usize) {
+        if self.running.is_empty() {
+            return;
+        }
+        let (test, attempt) = which(self.running[index % self.running.len()].0);
+        self.mail.push_back(Input::Output {
+            test,
+            attempt,
+            stream: Stream::Stderr,
+            bytes: b"hello".to_vec(),
+        });
+    }
+
+    /// The running job at this index, counted round, ends.
+    fn end(&mut self, index: usize, end: JobEnd) {
+        if self.running.is_empty() {
+            return;
+        }
+        let (job, stop) = self.running.remove(index % self.running.len());
+        self.scheduler.finished(job).unwrap();
+        self.post_end(job, stop.map_or(end, |_| JobEnd::Cancelled));
+    }
+
+    fn post_end(&mut self, job: JobId, end: JobEnd) {
+        let (test, attempt) = which(job);
+        assert_eq!(self.ends.insert((test, attempt), end.clone()), None);
+        self.mail.push_back(Input::Finished {
+            test,
+            attempt,
+            result: JobResult {
+                end,
+                usage: ResourceUsage::default(),
+                prepared: Duration::ZERO,
+                ran: Duration::from_millis(3),
+            },
+            reading: Reading::default(),
+        });
+    }
+
+    fn change(&mut self, path: &str) -> Result<(), Unexpected> {
+        self.tell(Input::Changed(Changes {
+            paths: vec![path.to_owned()],
+            more: 0,
+        }))
+    }
+
+    fn deliver(&mut self) {
+        if let Some(input) = self.mail.pop_front() {
+            self.tell(input).unwrap();
+        }
+    }
+
+    fn find(&mut self, count: u32) {
+        if self.discovering {
+            let tests = (self.found..self.found + count).map(test).collect();
+            self.found += count;
+            self.tell(Input::Found(tests)).unwrap();
+        }
+    }
+
+    fn find_broken(&mut self) {
+        if self.discovering {
+            let number = self.found;
+            self.found += 1;
+            self.tell(Input::Broken(broken(number))).unwrap();
+        }
+    }
+
+    fn end_discovery(&mut self) {
+        if self.discovering {
+            self.discovering = false;
+            let summary = DiscoverySummary::default();
+            self.tell(Input::DiscoveryFinished(summary)).unwrap();
+        }
+    }
+
+    fn fail_discovery(&mut self) {
+        if self.discovering {
+            self.discovering = false;
+            self.tell(Input::DiscoveryFailed {
+                exit_code: 101,
+                message: "could not compile `p`".into(),
+                help: None,
+            })
+            .unwrap();
+        }
+    }
+
+    fn lose(&mut self) {
+        if !self.lost && self.machine.state() != State::Over {
+            self.lost = true;
+            self.mail.clear();
+            self.running.clear();
+            self.scheduler = Scheduler::new(2);
+            self.tell(Input::BackendLost {
+                message: "the spawner died".into(),
+                help: None,
+            })
+            .unwrap();
+        }
+    }
+
+    /// Lets everything come to its end; every job that is not stopped passes.
+    fn finish(&mut self) {
+        self.end_discovery();
+        let _ = self.tell(Input::Command(Command::Resume));
+        let _ = self.tell(Input::Command(Command::Leave));
+        loop {
+            // A change that waited has begun another round, and with it another discovery.
+            self.end_discovery();
+            self.start();
+            self.end(0, JobEnd::Exited(ExitStatus::Code(0)));
+            if self.mail.is_empty() && !self.discovering {
+                break;
+            }
+            self.deliver();
+        }
+    }
+
+    fn summaries(&self) -> Vec<Summary> {
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                EventKind::RoundFinished { round: _, summary } => Some(*summary),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn outcomes(&self) -> Vec<(u32, Outcome)> {
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                EventKind::Finished(end) => Some((end.test.0, end.outcome.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+fn which(job: JobId) -> (TestId, Attempt) {
+    match Role::of(job) {
+        Role::Attempt(test, attempt) => (test, attempt),
+        Role::Helper(_) => panic!("the machine has no helpers"),
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Find(u32),
+    FindBroken,
+    EndDiscovery,
+    FailDiscovery,
+    Start,
+    Write(usize),
+    End(usize, JobEnd),
+    Deliver,
+    Lose,
+    Watch,
+    Unwatch,
+    Change,
+    Command(Command),
+}
+
+fn end() -> impl Strategy<Value = JobEnd> {
+    prop_oneof![
+        4 => Just(JobEnd::Exited(ExitStatus::Code(0))),
+        2 => Just(JobEnd::Exited(ExitStatus::Code(101))),
+        1 => Just(JobEnd::TimedOut),
+        1 => Just(JobEnd::Error("mount proc on /proc: EPERM".into())),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let some_test = (0u32..9).prop_map(TestId);
+    prop_oneof![
+        3 => prop::collection::vec((0u32..9).prop_map(TestId), 0..4)
+            .prop_map(|tests| Command::Rerun { tests }),
+        2 => some_test.prop_map(|test| Command::CancelTest { test }),
+        1 => Just(Command::Cancel),
+        1 => Just(Command::Kill),
+        1 => Just(Command::Pause),
+        2 => Just(Command::Resume),
+        1 => Just(Command::Describe { test: TestId(1) }),
+        1 => Just(Command::Suspend),
+        1 => Just(Command::Continue),
+        1 => Just(Command::Leave),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0u32..4).prop_map(Step::Find),
+        1 => Just(Step::FindBroken),
+        2 => Just(Step::EndDiscovery),
+        1 => Just(Step::FailDiscovery),
+        8 => Just(Step::Start),
+        3 => any::<usize>().prop_map(Step::Write),
+        8 => (any::<usize>(), end()).prop_map(|(index, end)| Step::End(index, end)),
+        16 => Just(Step::Deliver),
+        1 => Just(Step::Lose),
+        1 => Just(Step::Watch),
+        1 => Just(Step::Unwatch),
+        2 => Just(Step::Change),
+        3 => command().prop_map(Step::Command),
+    ]
+}
+
+fn any_wishes() -> impl Strategy<Value = Wishes> {
+    let stop_after = prop::option::weighted(0.3, 1u32..3);
+    let at_end = prop::sample::select(vec![AtEnd::Leave, AtEnd::Stay, AtEnd::Watch]);
+    (1u32..3, stop_after, at_end).prop_map(|(repeat, stop_after, at_end)| Wishes {
+        repeat: NonZeroU32::new(repeat).unwrap(),
+        stop_after: stop_after.and_then(NonZeroU32::new),
+        at_end,
+        ..wishes()
+    })
+}
+
+fn play(wishes: Wishes, steps: &[Step]) -> World {
+    let mut world = World::new(wishes);
+    for step in steps {
+        match step.clone() {
+            Step::Find(count) => world.find(count),
+            Step::FindBroken => world.find_broken(),
+            Step::EndDiscovery => world.end_discovery(),
+            Step::FailDiscovery => world.fail_discovery(),
+            Step::Start => world.start(),
+            Step::Write(index) => world.write(index),
+            Step::End(index, end) => world.end(index, end),
+            Step::Deliver => world.deliver(),
+            Step::Lose => world.lose(),
+            // What is told of files may be too late as well.
+            Step::Watch => drop(world.tell(Input::Watched { directories: 1 })),
+            Step::Unwatch => drop(world.tell(Input::Unwatched {
+                message: "it vanished".into(),
+                help: None,
+            })),
+            Step::Change => drop(world.change("src/lib.rs")),
+            // A command may come at any time; one that makes no sense changes nothing.
+            Step::Command(command) => drop(world.tell(Input::Command(command))),
+        }
+    }
+    world.finish();
+    world
+}
+
+proptest! {
+    /// Invariant 3, and the rules of the event stream.
+    #[test]
+    fn every_run_keeps_the_rules(
+        wishes in any_wishes(),
+        steps in prop::collection::vec(step(), 0..150),
+    ) {
+        let world = play(wishes, &steps);
+        testing::check_stream(&world.events).map_err(TestCaseError::fail)?;
+        prop_assert_eq!(world.machine.state(), State::Over);
+        prop_assert!(world.code.is_some());
+        for event in &world.events {
+            let EventKind::Finished(finished) = event else { continue };
+            let told = match &finished.outcome {
+                Outcome::Ignored { .. } => continue,
+                Outcome::Passed => Some(JobEnd::Exited(ExitStatus::Code(0))),
+                Outcome::Failed { exit, reason: _ } => exit.map(JobEnd::Exited),
+                Outcome::TimedOut { .. } => Some(JobEnd::TimedOut),
+                Outcome::Cancelled => Some(JobEnd::Cancelled),
+                Outcome::Error { message } if message == "signal 11 while listing" => continue,
+                Outcome::Error { message } => Some(JobEnd::Error(message.clone())),
+            };
+            let said = world.ends.get(&(finished.test, finished.attempt));
+            // What the backend did not live to tell is an error or was never started.
+            if !world.lost {
+                prop_assert_eq!(told.as_ref(), said);
+            } else if let (Some(JobEnd::Exited(_) | JobEnd::TimedOut), told) = (&told, &told) {
+                prop_assert_eq!(told.as_ref(), said);
+            }
+        }
+    }
+
+    /// Invariant 6: the same calls give the same answers.
+    #[test]
+    fn the_same_happenings_give_the_same_run(
+        wishes in any_wishes(),
+        steps in prop::collection::vec(step(), 0..80),
+    ) {
+        prop_assert_eq!(play(wishes, &steps).events, play(wishes, &steps).events);
+    }
+
+    /// Invariant 10: a recording says all that the stream said.
+    #[test]
+    fn the_stream_survives_being_recorded(steps in prop::collection::vec(step(), 0..60)) {
+        for kind in play(wishes(), &steps).events {
+            let event = maelstrom_model::event::Event { at_us: 1, kind };
+            let line = serde_json::to_string(&event).unwrap();
+            let read: maelstrom_model::event::Event = serde_json::from_str(&line).unwrap();
+            prop_assert_eq!(read, event);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Which job is next, and in which slot.
+//!
+//! Pure: no clock, no I/O, no randomness; the same calls give the same answers. A backend owns one
+//! and asks it whenever a job arrives or ends.
+//!
+//! The order is: higher priority first; among equals, jobs of unknown duration; then the longest
+//! (so that the end of a run is not one long job on one slot); then whoever came first.
+//!
+//! Invariants:
+//! - A job leaves the queue exactly once: started or withdrawn.
+//! - A slot is never given to two jobs; the lowest free slot is given first.
+//! - Every call is O(log n) in the number of jobs.
+//!
+//! Absent on purpose: preemption, and fairness between clients.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use maelstrom_model::backend::JobId;
+use maelstrom_model::priority::{Rank, Turn};
+
+/// The queue and the slots. `T` is whatever is needed to start a job; it is kept only while the job
+/// waits.
+#[derive(Debug)]
+pub struct Scheduler<T> {
+    queue: BTreeMap<Turn, Waiting<T>>,
+    jobs: BTreeMap<JobId, Place>,
+    free: BTreeSet<u32>,
+    arrivals: u64,
+    gate: Gate,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    job: JobId,
+    payload: T,
+}
+
+/// Where a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Queued(Turn),
+    Running { slot: u32 },
+}
+
+/// Whether jobs may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Open,
+    Held,
+}
+
+/// A job whose turn has come.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Start<T> {
+    /// Which.
+    pub job: JobId,
+    /// Where.
+    pub slot: u32,
+    /// What was handed over with it.
+    pub payload: T,
+}
+
+/// What [`Scheduler::withdraw`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Withdrawn<T> {
+    /// The job waited; it is gone from the queue.
+    FromQueue(T),
+    /// The job runs in this slot and keeps it until [`Scheduler::finished`].
+    StillRunning {
+        /// The slot.
+        slot: u32,
+    },
+    /// No such job, or not any more.
+    Unknown,
+}
+
+/// A job was handed over twice.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("job {} is already queued or running", .0.0)]
+pub struct DuplicateJob(pub JobId);
+
+impl<T> Scheduler<T> {
+    /// An empty queue before this many slots.
+    pub fn new(slots: u32) -> Self {
+        Scheduler {
+            queue: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            free: (0..slots).collect(),
+            arrivals: 0,
+            gate: Gate::Open,
+        }
+    }
+
+    /// Puts a job into the queue.
+    pub fn enqueue(&mut self, job: JobId, rank: Rank, payload: T) -> Result<(), DuplicateJob> {
+        if self.jobs.contains_key(&job) {
+            return Err(DuplicateJob(job));
+        }
+        let turn = Turn::new(rank, self.arrivals);
+        self.arrivals += 1;
+        self.jobs.insert(job, Place::Queued(turn));
+        self.queue.insert(turn, Waiting { job, payload });
+        Ok(())
+    }
+
+    /// Gives the next job the lowest free slot. `None` when nothing waits, nothing is free, or the
+    /// queue is held.
+    pub fn start_next(&mut self) -> Option<Start<T>> {
+        if self.gate == Gate::Held || self.queue.is_empty() {
+            return None;
+        }
+        let slot = self.free.pop_first()?;
+        let (_, Waiting { job, payload }) = self.queue.pop_first()?;
+        self.jobs.insert(job, Place::Running { slot });
+        Some(Start { job, slot, payload })
+    }
+
+    /// A running job is over; its slot, now free again. `None` if it was not running.
+    pub fn finished(&mut self, job: JobId) -> Option<u32> {
+        match self.jobs.get(&job) {
+            Some(&Place::Running { slot }) => {
+                self.jobs.remove(&job);
+                self.free.insert(slot);
+                Some(slot)
+            }
+            Some(Place::Queued(_)) | None => None,
+        }
+    }
+
+    /// Takes a job out of the queue, if it still waits there.
+    pub fn withdraw(&mut self, job: JobId) -> Withdrawn<T> {
+        match self.jobs.get(&job) {
+            Some(&Place::Running { slot }) => Withdrawn::StillRunning { slot },
+            Some(Place::Queued(turn)) => match self.queue.remove(turn) {
+                Some(waiting) => {
+                    self.jobs.remove(&job);
+                    Withdrawn::FromQueue(waiting.payload)
+                }
+                None => Withdrawn::Unknown,
+            },
+            None => Withdrawn::Unknown,
+        }
+    }
+
+    /// Starts nothing until [`Scheduler::release`].
+    pub fn hold(&mut self) {
+        self.gate = Gate::Held;
+    }
+
+    /// Starts jobs again.
+    pub fn release(&mut self) {
+        self.gate = Gate::Open;
+    }
+
+    /// How many jobs wait.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// How many jobs run.
+    pub fn running(&self) -> usize {
+        self.jobs.len() - self.queue.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

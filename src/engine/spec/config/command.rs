@@ -1,0 +1,320 @@
+//! The command line: what every program's has besides its own options, what was typed on it, and
+//! how values from elsewhere are put on it.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::num::ParseIntError;
+use std::path::PathBuf;
+
+use clap::builder::EnumValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::sources::{ConfigFile, search_list};
+use super::{ConfigError, Found, Kind, LogLevel, Program, System, Value, variable};
+
+const CONFIG_FILE: &str = "config-file";
+const PRINT_CONFIG: &str = "print-config";
+const LOG_LEVEL: &str = "log-level";
+
+/// The program's command line with the options that all programs have and, for every boolean and
+/// every list, the option that says no.
+pub(super) fn extended(program: &Program, command: Command, system: &impl System) -> Command {
+    let heading = "Configuration";
+    let negations: Vec<Arg> = program
+        .values()
+        .filter(|value| matches!(value.kind, Kind::Boolean | Kind::List | Kind::Words))
+        .filter_map(|value| Some(negation(value, argument(&command, value)?)))
+        .collect();
+    let mut command = command
+        .arg(
+            Arg::new(CONFIG_FILE)
+                .short('c')
+                .long(CONFIG_FILE)
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Read this configuration file and no other; `-` reads none")
+                .help_heading(heading),
+        )
+        .arg(
+            Arg::new(PRINT_CONFIG)
+                .short('P')
+                .long(PRINT_CONFIG)
+                .action(ArgAction::SetTrue)
+                .help("Print all configuration values and where each comes from, and stop")
+                .help_heading(heading),
+        )
+        .arg(
+            Arg::new(LOG_LEVEL)
+                .short('L')
+                .long(LOG_LEVEL)
+                .value_name("LEVEL")
+                .value_parser(EnumValueParser::<LogLevel>::new())
+                .default_value("info")
+                .help(
+                    "How much to log: on standard error, or in log.txt beside the run's history \
+                     while the dashboard is shown",
+                )
+                .help_heading(heading),
+        )
+        .args(negations);
+    let own_help = command.get_after_help().map(ToString::to_string);
+    let paragraphs = [own_help, Some(help(program, system))];
+    let after_help: Vec<String> = paragraphs.into_iter().flatten().collect();
+    command = command.after_help(after_help.join("\n\n"));
+    command.build();
+    command
+}
+
+fn help(program: &Program, system: &impl System) -> String {
+    let names: Vec<&str> = program.values().map(|value| value.name).collect();
+    let files: Vec<String> = search_list(program, system)
+        .iter()
+        .map(|path| format!("  {}", path.display()))
+        .collect();
+    let example = program
+        .values()
+        .next()
+        .map_or(LOG_LEVEL, |value| value.name);
+    format!(
+        "Configuration values can also be set by variables ({own}, or {generic} for all programs) \
+         and as keys of TOML files (`{example} = …`). The command line is the strongest, files are \
+         the weakest. `--no-NAME` sets a boolean to false and empties a list. The values are: \
+         {names}.\n\nConfiguration files, the strongest first:\n{files}",
+        own = variable(program.prefix, example),
+        generic = variable("MAELSTROM", example),
+        names = names.join(", "),
+        files = files.join("\n"),
+    )
+}
+
+/// The argument that a value is.
+pub(super) fn argument<'a>(command: &'a Command, value: &Value) -> Option<&'a Arg> {
+    command.get_arguments().find(|arg| match value.positional {
+        Some(id) => arg.get_id() == id,
+        None => arg.get_long() == Some(value.name),
+    })
+}
+
+fn negation_id(value: &Value) -> String {
+    format!("no {}", value.name)
+}
+
+fn negation(value: &Value, argument: &Arg) -> Arg {
+    let long = match value.name.strip_prefix("no-") {
+        Some(positive) => positive.to_owned(),
+        None => format!("no-{}", value.name),
+    };
+    Arg::new(negation_id(value))
+        .long(long)
+        .action(ArgAction::SetTrue)
+        .conflicts_with(argument.get_id())
+        .hide(true)
+}
+
+/// What was typed.
+pub(super) struct Typed {
+    matches: ArgMatches,
+    ids: Vec<String>,
+}
+
+/// Reads what was typed, before anything else is known: something that is required may still be
+/// missing.
+pub(super) fn typed(command: &Command, arguments: &[OsString]) -> Result<Typed, ConfigError> {
+    let lenient = || {
+        let command = command.clone().ignore_errors(true);
+        command.try_get_matches_from(arguments)
+    };
+    let matches = match command.clone().try_get_matches_from(arguments) {
+        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => lenient(),
+        other => other,
+    };
+    let matches = matches.map_err(|error| ConfigError::CommandLine(Box::new(error)))?;
+    let ids = command
+        .get_arguments()
+        .map(|arg| arg.get_id().to_string())
+        .filter(|id| {
+            let known = matches.try_contains_id(id).is_ok();
+            known && matches.value_source(id) == Some(ValueSource::CommandLine)
+        })
+        .collect();
+    Ok(Typed { matches, ids })
+}
+
+impl Typed {
+    pub(super) fn config_file(&self) -> ConfigFile {
+        match self.matches.get_one::<PathBuf>(CONFIG_FILE) {
+            None => ConfigFile::Search,
+            Some(path) if path.as_os_str() == "-" => ConfigFile::None,
+            Some(path) => ConfigFile::Only(path.clone()),
+        }
+    }
+
+    /// Whether the command line says what the value is.
+    pub(super) fn decides(&self, command: &Command, value: &Value) -> bool {
+        let own = argument(command, value).map(|arg| arg.get_id().as_str());
+        let negation = negation_id(value);
+        self.ids
+            .iter()
+            .any(|id| Some(id.as_str()) == own || *id == negation)
+    }
+
+    /// Leaves out what a stronger value contradicts.
+    pub(super) fn without_contradictions(
+        &self,
+        command: &Command,
+        mut found: Vec<Found>,
+    ) -> Vec<Found> {
+        found.sort_by_key(|found| found.origin.strength);
+        let mut said: Vec<(usize, &Arg)> = command
+            .get_arguments()
+            .filter(|arg| self.ids.iter().any(|id| arg.get_id() == id.as_str()))
+            .map(|arg| (1, arg))
+            .collect();
+        found.retain(|found| {
+            let Some(arg) = argument(command, found.value) else {
+                return false;
+            };
+            let strength = found.origin.strength;
+            let contradicts = |(other_strength, other): &(usize, &Arg)| {
+                *other_strength < strength && contradict(command, arg, other)
+            };
+            // A boolean that is false, or an empty list, contradicts nothing.
+            let kept = found.items.is_empty() || !said.iter().any(contradicts);
+            if kept && !found.items.is_empty() {
+                said.push((strength, arg));
+            }
+            kept
+        });
+        found
+    }
+}
+
+fn contradict(command: &Command, a: &Arg, b: &Arg) -> bool {
+    let lists = |one: &Arg, other: &Arg| {
+        let conflicts = command.get_arg_conflicts_with(one);
+        conflicts.iter().any(|arg| arg.get_id() == other.get_id())
+    };
+    lists(a, b) || lists(b, a)
+}
+
+/// Whether the command line would take a value; what it says if not.
+pub(super) fn check(command: &Command, found: &Found) -> Result<(), String> {
+    let words = [OsString::from("check")].into_iter().chain(as_typed(found));
+    match command.clone().try_get_matches_from(words) {
+        Ok(_) => Ok(()),
+        Err(error) => match error.kind() {
+            ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::InvalidUtf8 => {
+                Err(refusal(&error, found))
+            }
+            _ => Ok(()),
+        },
+    }
+}
+
+fn refusal(error: &clap::Error, found: &Found) -> String {
+    let value = match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(value)) => value.clone(),
+        _ => found
+            .items
+            .first()
+            .map_or(String::new(), |item| super::lossy(item)),
+    };
+    let reason = match (error.get(ContextKind::ValidValue), error.source()) {
+        (Some(ContextValue::Strings(valid)), _) => {
+            let valid = crate::excerpt::alternatives(valid);
+            format!("expected {valid}")
+        }
+        (_, Some(source)) if source.is::<ParseIntError>() => "expected a whole number".to_owned(),
+        (_, Some(source)) => source.to_string(),
+        (_, None) => "it is not UTF-8".to_owned(),
+    };
+    format!("invalid value `{value}`: {reason}")
+}
+
+/// A value as it would be typed.
+fn as_typed(found: &Found) -> Vec<OsString> {
+    let Value {
+        name,
+        kind,
+        positional,
+    } = found.value;
+    if positional.is_some() {
+        if found.items.is_empty() {
+            return Vec::new();
+        }
+        let items = found.items.iter().cloned();
+        return [OsString::from("--")].into_iter().chain(items).collect();
+    }
+    let typed = |item: &OsString| {
+        let mut word = OsString::from(format!("--{name}"));
+        if *kind != Kind::Boolean {
+            word.push("=");
+            word.push(item);
+        }
+        word
+    };
+    found.items.iter().map(typed).collect()
+}
+
+/// Parses the command line with everything that was found elsewhere.
+pub(super) fn parse(
+    command: &Command,
+    arguments: &[OsString],
+    found: &[Found],
+) -> Result<ArgMatches, ConfigError> {
+    let (first, rest) = arguments.split_at(arguments.len().min(1));
+    let (trailing, options): (Vec<&Found>, Vec<&Found>) = found
+        .iter()
+        .partition(|found| found.value.positional.is_some());
+    let ends_options = rest.iter().any(|word| word == "--");
+    let words = first
+        .iter()
+        .cloned()
+        .chain(options.into_iter().flat_map(as_typed))
+        .chain(rest.iter().cloned())
+        .chain(
+            trailing
+                .into_iter()
+                .flat_map(as_typed)
+                .skip(usize::from(ends_options)),
+        );
+    command
+        .clone()
+        .try_get_matches_from(words)
+        .map_err(|error| ConfigError::CommandLine(Box::new(error)))
+}
+
+pub(super) fn wants_print(matches: &ArgMatches) -> bool {
+    matches.get_flag(PRINT_CONFIG)
+}
+
+pub(super) fn log_level(matches: &ArgMatches) -> LogLevel {
+    let level = matches.get_one::<LogLevel>(LOG_LEVEL);
+    level.copied().unwrap_or_default()
+}
+
+impl Program {
+    /// Where the list of values and the command line disagree, for a test that finds nothing.
+    pub fn disagreements(&self, command: &Command) -> Vec<String> {
+        let of = |value: &Value| {
+            let Some(arg) = argument(command, value) else {
+                return Some(format!("there is no option --{}", value.name));
+            };
+            let fits = match value.kind {
+                Kind::Boolean => matches!(arg.get_action(), ArgAction::SetTrue),
+                Kind::List | Kind::Words => matches!(arg.get_action(), ArgAction::Append),
+                Kind::Text | Kind::Number | Kind::NumberOrText | Kind::Size | Kind::Character => {
+                    matches!(arg.get_action(), ArgAction::Set)
+                }
+            };
+            let disagreement = format!(
+                "--{} is no {:?} on the command line",
+                value.name, value.kind
+            );
+            (!fits).then_some(disagreement)
+        };
+        self.values().filter_map(of).collect()
+    }
+}

@@ -1,0 +1,350 @@
+//! TOML files and JSON texts ([`json`]) as trees in which every value remembers where it stands.
+//!
+//! Whoever reads a tree takes what it knows with [`Table`] and complains with [`Fault`]s;
+//! [`Document::locate`] turns those into errors that name file, line and column and show the place.
+//! Deliberately absent: reading the file, and any meaning.
+
+mod json;
+
+use std::fmt;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::excerpt::{excerpt, line_and_column, nearest};
+
+/// A file's text under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    name: String,
+    text: String,
+    start: Position,
+}
+
+/// A place in a text, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+}
+
+/// A value and its place, in bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// What it is.
+    pub value: Value,
+}
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `true` or `false`
+    Boolean(bool),
+    /// An integer.
+    Integer(i64),
+    /// A number that is no integer, or too large for one.
+    Number,
+    /// A string.
+    Text(String),
+    /// A date, a time, or both.
+    Datetime,
+    /// `null`
+    Null,
+    /// An array.
+    List(Vec<Node>),
+    /// A table.
+    Table(Table),
+}
+
+/// A table, its fields in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// The fields that nobody has taken yet.
+    pub fields: Vec<Field>,
+}
+
+/// A key and what it stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// The key.
+    pub name: String,
+    /// Where the key stands.
+    pub span: Range<usize>,
+    /// What it stands for.
+    pub node: Node,
+}
+
+/// Something wrong at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The place, in bytes.
+    pub span: Range<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// A [`Fault`] with everything a person needs to find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentError {
+    /// The file, the line and the column: `cargo-maelstrom.toml:3:8`.
+    pub place: String,
+    /// What is wrong there.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    line: String,
+    carets: String,
+}
+
+impl fmt::Display for DocumentError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{}: {}\n  {}\n  {}",
+            self.place, self.message, self.line, self.carets
+        )
+    }
+}
+
+impl std::error::Error for DocumentError {}
+
+impl Document {
+    /// A text under the name that errors give it.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Document {
+        Document {
+            name: name.into(),
+            text: text.into(),
+            start: Position { line: 1, column: 1 },
+        }
+    }
+
+    /// Part of a longer text, beginning here.
+    pub fn part(name: impl Into<String>, text: impl Into<String>, start: Position) -> Document {
+        Document {
+            start,
+            ..Document::new(name, text)
+        }
+    }
+
+    /// Reads the text as TOML.
+    pub fn read_toml(&self) -> Result<Table, DocumentError> {
+        match DeTable::parse(&self.text) {
+            Ok(table) => Ok(table_of(table.get_ref())),
+            Err(error) => Err(self.locate(Fault {
+                span: error.span().unwrap_or_default(),
+                message: format!("invalid TOML: {}", error.message().replace('\n', ", ")),
+                help: None,
+            })),
+        }
+    }
+
+    /// `NAME:LINE:COLUMN` of a place.
+    pub fn place(&self, span: &Range<usize>) -> String {
+        let (line, column) = line_and_column(&self.text, span.start);
+        let column = match line {
+            1 => column + self.start.column - 1,
+            _ => column,
+        };
+        let line = line + self.start.line - 1;
+        format!("{}:{line}:{column}", self.name)
+    }
+
+    /// Where a string's text begins in the file, if it stands there letter by letter, without
+    /// escapes.
+    pub fn literal_at(&self, span: &Range<usize>, text: &str) -> Option<usize> {
+        let written = self.text.get(span.clone())?;
+        ["\"\"\"\n", "'''\n", "\"\"\"", "'''", "\"", "'"]
+            .into_iter()
+            .find(|opening| written.starts_with(opening))
+            .filter(|opening| written[opening.len()..].starts_with(text))
+            .map(|opening| span.start + opening.len())
+    }
+
+    /// Adds to a fault what a person needs to find it.
+    pub fn locate(&self, fault: Fault) -> DocumentError {
+        let (line, carets) = excerpt(&self.text, &fault.span);
+        DocumentError {
+            place: self.place(&fault.span),
+            message: fault.message,
+            help: fault.help,
+            line,
+            carets,
+        }
+    }
+}
+
+impl Node {
+    /// What it is, with its article.
+    pub fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Boolean(_) => "a boolean",
+            Value::Integer(_) => "an integer",
+            Value::Number => "a number",
+            Value::Text(_) => "a string",
+            Value::Datetime => "a date",
+            Value::Null => "null",
+            Value::List(_) => "an array",
+            Value::Table(_) => "a table",
+        }
+    }
+
+    /// Complains that it is not what it should be.
+    pub fn not(&self, expected: &str) -> Fault {
+        Fault {
+            span: self.span.clone(),
+            message: format!("expected {expected}, found {}", self.kind()),
+            help: None,
+        }
+    }
+
+    /// Complains about its value.
+    pub fn fault(&self, message: impl Into<String>) -> Fault {
+        Fault {
+            span: self.span.clone(),
+            message: message.into(),
+            help: None,
+        }
+    }
+}
+
+impl Fault {
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn with_help(self, help: impl Into<String>) -> Fault {
+        Fault {
+            help: Some(help.into()),
+            ..self
+        }
+    }
+}
+
+impl Table {
+    /// Takes a field out.
+    pub fn take(&mut self, name: &str) -> Option<Field> {
+        let index = self.fields.iter().position(|field| field.name == name)?;
+        Some(self.fields.remove(index))
+    }
+
+    /// Complains if a field is left that nobody has taken. `what` is what the table describes, with
+    /// its article; `known` are all fields it may have.
+    pub fn finish(self, what: &str, known: &[&str]) -> Result<(), Fault> {
+        match self.fields.first() {
+            None => Ok(()),
+            Some(field) => Err(field.unknown(what, known)),
+        }
+    }
+}
+
+impl Field {
+    /// Complains that there is no such field.
+    pub fn unknown(&self, what: &str, known: &[&str]) -> Fault {
+        let help = match nearest(&self.name, known.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("there are {}", known.join(", ")),
+        };
+        Fault {
+            span: self.span.clone(),
+            message: format!("{what} has no field `{}`", self.name),
+            help: Some(help),
+        }
+    }
+}
+
+fn table_of(table: &DeTable<'_>) -> Table {
+    let mut fields: Vec<Field> = table
+        .iter()
+        .map(|(key, value)| Field {
+            name: key.get_ref().to_string(),
+            span: key.span(),
+            node: node_of(value.get_ref(), value.span()),
+        })
+        .collect();
+    fields.sort_by_key(|field| field.span.start);
+    Table { fields }
+}
+
+fn node_of(value: &DeValue<'_>, span: Range<usize>) -> Node {
+    let value = match value {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .map_or(Value::Number, Value::Integer),
+        DeValue::Float(_) => Value::Number,
+        DeValue::Boolean(boolean) => Value::Boolean(*boolean),
+        DeValue::Datetime(_) => Value::Datetime,
+        DeValue::Array(items) => Value::List(
+            items
+                .iter()
+                .map(|item| node_of(item.get_ref(), item.span()))
+                .collect(),
+        ),
+        DeValue::Table(table) => Value::Table(table_of(table)),
+    };
+    Node { span, value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_value_knows_its_place() {
+        let document = Document::new("a.toml", "x = 1\n[t]\nlist = [\"a\", 0x10]\n");
+        let mut table = document.read_toml().unwrap();
+        let x = table.take("x").unwrap();
+        assert_eq!(document.place(&x.node.span), "a.toml:1:5");
+        let t = table.take("t").unwrap();
+        let Value::Table(mut t) = t.node.value else {
+            panic!("{t:?}")
+        };
+        let list = t.take("list").unwrap();
+        let Value::List(items) = list.node.value else {
+            panic!("{list:?}")
+        };
+        assert_eq!(items[1].value, Value::Integer(16));
+        assert_eq!(document.place(&items[1].span), "a.toml:3:14");
+        assert_eq!(table.fields, []);
+    }
+
+    #[test]
+    fn faults_are_shown_where_they_are() {
+        let document = Document::new("a.toml", "good = 1\nsolts = \"four\"\n");
+        let mut table = document.read_toml().unwrap();
+        table.take("good").unwrap();
+        let field = table.fields[0].clone();
+        let error = document.locate(field.node.not("an integer"));
+        let unknown = table.finish("a worker", &["slots", "good"]).unwrap_err();
+        let unknown = document.locate(unknown);
+        let broken = Document::new("b.toml", "x = 1\ny = \n")
+            .read_toml()
+            .unwrap_err();
+        insta::assert_snapshot!(format!(
+            "{error}\n{unknown}\nhelp: {}\n{broken}",
+            unknown.help.clone().unwrap()
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_with_a_place(text in any::<String>()) {
+            if let Err(error) = Document::new("x", text).read_toml() {
+                prop_assert!(error.to_string().starts_with("x:"));
+            }
+        }
+
+        #[test]
+        fn nearly_valid_text_is_read_or_refused_with_a_place(
+            text in "(([a-z]{1,2}|\"\\.\"|\\[[a-z.]{1,3}\\])|=| |[0-9.:-]{1,4}|[\\[\\]{},'\"\n]|true){0,20}",
+        ) {
+            if let Err(error) = Document::new("x", text).read_toml() {
+                prop_assert!(error.to_string().starts_with("x:"));
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The pattern language that selects tests: one grammar for all runners, with each runner's words.
+//!
+//! ```text
+//! package.equals(core) && (name.starts_with<io::> || name.matches/slow_\d+/) - test.globs(net*)
+//! ```
+//!
+//! - [`vocabulary`]: which words a runner has and what they mean.
+//! - [`subject`]: what is known of a test while a pattern is asked about it.
+//! - [`truth`]: the three values of an answer.
+//! - [`error`]: what is wrong with a pattern, pointing at the place.
+//!
+//! A pattern is asked early, before anything is built, when only packages are known; then again
+//! when targets are, and when cases are. Answers only ever go from [`Truth::Unknown`] to one of the
+//! others as more becomes known, never back.
+//!
+//! Deliberately absent: any knowledge of how tests are found.
+
+mod expression;
+mod parse;
+
+pub mod error;
+pub mod subject;
+pub mod truth;
+pub mod vocabulary;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use self::error::{PatternError, Problem};
+pub use self::subject::{
+    CargoSubject, Field, GoSubject, PytestSubject, Subject, Target, TargetKind,
+};
+pub use self::truth::Truth;
+pub use self::vocabulary::Vocabulary;
+
+use self::expression::Expression;
+
+pub use self::parse::glob;
+
+/// A pattern. It prints with every word in full, and what it prints reads back as the same pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    expression: Expression,
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn parse(pattern: &str, vocabulary: &'static Vocabulary) -> Result<Pattern, PatternError> {
+        parse::parse(pattern, vocabulary).map(|expression| Pattern { expression })
+    }
+
+    /// Whether the pattern matches, as far as the test is known.
+    pub fn evaluate<S: Subject + ?Sized>(&self, subject: &S) -> Truth {
+        self.expression.evaluate(subject)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.expression.fmt(formatter)
+    }
+}
+
+/// Which tests the user wants: those that match at least one include and no exclude.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// What is wanted. Empty means everything.
+    pub include: Vec<Pattern>,
+    /// What is not.
+    pub exclude: Vec<Pattern>,
+}
+
+impl Selection {
+    /// Reads the patterns of `--include` and `--exclude`.
+    pub fn parse(
+        include: &[String],
+        exclude: &[String],
+        vocabulary: &'static Vocabulary,
+    ) -> Result<Selection, PatternError> {
+        let read = |patterns: &[String]| {
+            patterns
+                .iter()
+                .map(|pattern| Pattern::parse(pattern, vocabulary))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Selection {
+            include: read(include)?,
+            exclude: read(exclude)?,
+        })
+    }
+
+    /// Whether the test is wanted, as far as it is known.
+    pub fn evaluate<S: Subject + ?Sized>(&self, subject: &S) -> Truth {
+        let any = |patterns: &[Pattern]| {
+            patterns
+                .iter()
+                .map(|pattern| pattern.evaluate(subject))
+                .fold(Truth::False, Truth::or)
+        };
+        let included = match self.include.as_slice() {
+            [] => Truth::True,
+            patterns => any(patterns),
+        };
+        included.and(any(&self.exclude).not())
+    }
+}

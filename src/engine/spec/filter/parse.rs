@@ -1,0 +1,440 @@
+//! The parser: one pass from left to right, one function per rule of the grammar.
+//!
+//! It never goes back over more than the whitespace before an operator, and its depth is bounded.
+
+use std::ops::Range;
+
+use globset::GlobBuilder;
+use regex::{Regex, bytes};
+
+use super::error::{PatternError, Problem};
+use super::expression::{Delimiter, Expression, Link, Matcher};
+use super::vocabulary::{
+    Comparison, Lookup, MARKER_MATCHERS, MATCHERS, Selector, Vocabulary, Word, look_up,
+};
+
+/// More than any person writes, and little enough to parse in no time.
+const PATTERN_BYTES_MAX: usize = 64 * 1024;
+
+/// How deep brackets and negations may stand. It bounds the stack of everything that walks the
+/// tree.
+const DEPTH_MAX: usize = 64;
+
+const TERM: &str = "a constant, a selector, `(`, `!` or `not `";
+const OPERATOR: &str = "`&`, `-`, `|` or the end of the pattern";
+const OPERATOR_OR_BRACKET: &str = "`&`, `-`, `|` or `)`";
+
+pub(super) fn parse(
+    pattern: &str,
+    vocabulary: &'static Vocabulary,
+) -> Result<Expression, PatternError> {
+    let mut parser = Parser {
+        pattern,
+        position: 0,
+        depth: 0,
+        vocabulary,
+    };
+    parser.pattern().map_err(|(span, problem)| PatternError {
+        pattern: pattern.to_owned(),
+        span,
+        problem,
+    })
+}
+
+type Failure = (Range<usize>, Problem);
+type Parsed<T> = Result<T, Failure>;
+
+struct Parser<'a> {
+    pattern: &'a str,
+    /// A character boundary.
+    position: usize,
+    depth: usize,
+    vocabulary: &'static Vocabulary,
+}
+
+impl<'a> Parser<'a> {
+    fn pattern(&mut self) -> Parsed<Expression> {
+        if self.pattern.len() > PATTERN_BYTES_MAX {
+            let problem = Problem::TooLong {
+                max: PATTERN_BYTES_MAX,
+                found: self.pattern.len(),
+            };
+            return Err((0..0, problem));
+        }
+        self.no_gap("before a pattern")?;
+        let expression = self.either()?;
+        if self.rest().is_empty() {
+            return Ok(expression);
+        }
+        if self.rest().trim_start_matches(is_gap).is_empty() {
+            self.no_gap("after a pattern")?;
+        }
+        self.gap();
+        Err(self.expected(OPERATOR))
+    }
+
+    fn either(&mut self) -> Parsed<Expression> {
+        let first = self.both()?;
+        let mut members = Vec::new();
+        while self.operator(&["||", "|"], "or") {
+            members.push(self.both()?);
+        }
+        if members.is_empty() {
+            return Ok(first);
+        }
+        members.insert(0, first);
+        Ok(Expression::Either(members))
+    }
+
+    fn both(&mut self) -> Parsed<Expression> {
+        let first = self.term()?;
+        let mut rest = Vec::new();
+        while let Some(link) = self.link() {
+            rest.push((link, self.term()?));
+        }
+        if rest.is_empty() {
+            return Ok(first);
+        }
+        Ok(Expression::Chain {
+            first: Box::new(first),
+            rest,
+        })
+    }
+
+    fn link(&mut self) -> Option<Link> {
+        if self.operator(&["&&", "&", "+"], "and") {
+            Some(Link::And)
+        } else if self.operator(&["\\", "-"], "minus") {
+            Some(Link::Minus)
+        } else {
+            None
+        }
+    }
+
+    /// Takes an operator with the whitespace around it, or nothing. A word needs whitespace on both
+    /// sides.
+    fn operator(&mut self, signs: &[&str], word: &str) -> bool {
+        let start = self.position;
+        let gap_before = self.gap();
+        if signs.iter().any(|sign| self.take(sign)) {
+            self.gap();
+            return true;
+        }
+        if gap_before && self.take(word) && self.gap() {
+            return true;
+        }
+        self.position = start;
+        false
+    }
+
+    fn term(&mut self) -> Parsed<Expression> {
+        let start = self.position;
+        let negated = if self.take("!") || self.take("~") {
+            self.no_gap("after `!` and `~`")?;
+            true
+        } else {
+            self.word() == "not" && {
+                self.take("not");
+                if !self.gap() {
+                    return Err(self.expected("whitespace after `not`"));
+                }
+                true
+            }
+        };
+        if !negated {
+            return self.leaf();
+        }
+        self.deeper(start)?;
+        let inner = self.term()?;
+        self.depth -= 1;
+        Ok(Expression::Not(Box::new(inner)))
+    }
+
+    fn deeper(&mut self, start: usize) -> Parsed<()> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err((start..self.position, Problem::TooDeep { max: DEPTH_MAX }));
+        }
+        Ok(())
+    }
+
+    fn leaf(&mut self) -> Parsed<Expression> {
+        let start = self.position;
+        if self.take("(") {
+            self.deeper(start)?;
+            self.gap();
+            let inner = self.either()?;
+            self.gap();
+            if !self.take(")") {
+                return Err(self.expected(OPERATOR_OR_BRACKET));
+            }
+            self.depth -= 1;
+            return Ok(inner);
+        }
+        let word = self.word();
+        if word.is_empty() {
+            return Err(self.expected(TERM));
+        }
+        self.position += word.len();
+        let span = start..self.position;
+        self.no_gap_before(".", "before `.`")?;
+        if self.take(".") {
+            self.compare(word, span)
+        } else {
+            self.constant(word, span)
+        }
+    }
+
+    fn constant(&mut self, word: &str, span: Range<usize>) -> Parsed<Expression> {
+        let constant = match look_up(self.vocabulary.constants, word) {
+            Lookup::Found(constant) => constant,
+            Lookup::TooShort(candidates) => return Err(too_short(word, span, candidates)),
+            Lookup::Unknown => {
+                return Err(match look_up(self.vocabulary.selectors, word) {
+                    Lookup::Found(selector) => {
+                        let selector = selector.name;
+                        (span, Problem::SelectorAlone { selector })
+                    }
+                    Lookup::TooShort(candidates) => too_short(word, span, candidates),
+                    Lookup::Unknown => {
+                        let mut known = names(self.vocabulary.constants);
+                        for selector in names(self.vocabulary.selectors) {
+                            if !known.contains(&selector) {
+                                known.push(selector);
+                            }
+                        }
+                        unknown("word", word, span, known)
+                    }
+                });
+            }
+        };
+        if self.rest().starts_with('(') {
+            let open = self.position;
+            self.take("(");
+            self.no_gap("inside `()`")?;
+            if !self.take(")") {
+                let found = self.found();
+                let expected = "`)`, since a constant takes no argument";
+                let end = self.position + self.next_length();
+                return Err((open..end, Problem::Expected { expected, found }));
+            }
+        }
+        Ok(Expression::Constant(constant))
+    }
+
+    fn compare(&mut self, word: &str, span: Range<usize>) -> Parsed<Expression> {
+        let selector = match look_up(self.vocabulary.selectors, word) {
+            Lookup::Found(selector) => selector,
+            Lookup::TooShort(candidates) => return Err(too_short(word, span, candidates)),
+            Lookup::Unknown => {
+                return Err(match look_up(self.vocabulary.constants, word) {
+                    Lookup::Found(constant) => {
+                        let constant = constant.name;
+                        (span, Problem::ConstantCompared { constant })
+                    }
+                    Lookup::TooShort(_) | Lookup::Unknown => {
+                        unknown("selector", word, span, names(self.vocabulary.selectors))
+                    }
+                });
+            }
+        };
+        self.no_gap("after `.`")?;
+        let matchers = match selector.meaning {
+            Selector::Text(_) | Selector::Target(_) => MATCHERS,
+            Selector::Markers => MARKER_MATCHERS,
+        };
+        let comparison = self.comparison(matchers)?;
+        self.no_gap("before an argument")?;
+        let (delimiter, argument) = self.argument()?;
+        Ok(Expression::Compare {
+            selector,
+            matcher: matcher(comparison, self.pattern, argument)?,
+            delimiter,
+        })
+    }
+
+    fn comparison(&mut self, matchers: &'static [Word<Comparison>]) -> Parsed<Comparison> {
+        let start = self.position;
+        let word = self.word();
+        if word.is_empty() {
+            return Err(self.expected("a matcher, such as `equals` or `contains`"));
+        }
+        self.position += word.len();
+        let span = start..self.position;
+        match look_up(matchers, word) {
+            Lookup::Found(found) => Ok(found.meaning),
+            Lookup::TooShort(candidates) => Err(too_short(word, span, candidates)),
+            Lookup::Unknown => Err(unknown("matcher", word, span, names(matchers))),
+        }
+    }
+
+    /// Takes an argument and gives the place of its text.
+    fn argument(&mut self) -> Parsed<(Delimiter, Range<usize>)> {
+        let opened = Delimiter::ALL
+            .into_iter()
+            .find(|delimiter| self.rest().starts_with(delimiter.open()));
+        let Some(delimiter) = opened else {
+            return Err(self.expected("an argument in `()`, `[]`, `{}`, `<>` or `//`"));
+        };
+        let open = self.position;
+        let start = open + delimiter.open().len_utf8();
+        let mut depth = 1_usize;
+        for (offset, character) in self.pattern.get(start..).unwrap_or_default().char_indices() {
+            if character == delimiter.close() {
+                depth -= 1;
+            } else if character == delimiter.open() {
+                depth += 1;
+            }
+            if depth == 0 {
+                let end = start + offset;
+                self.position = end + delimiter.close().len_utf8();
+                return Ok((delimiter, start..end));
+            }
+        }
+        let close = delimiter.close();
+        Err((open..start, Problem::Unbalanced { close }))
+    }
+
+    fn rest(&self) -> &'a str {
+        self.pattern.get(self.position..).unwrap_or_default()
+    }
+
+    /// The word that begins here, which may be empty.
+    fn word(&self) -> &'a str {
+        let rest = self.rest();
+        let end = rest
+            .find(|character: char| !character.is_alphanumeric() && character != '_')
+            .unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default()
+    }
+
+    fn take(&mut self, text: &str) -> bool {
+        let there = self.rest().starts_with(text);
+        if there {
+            self.position += text.len();
+        }
+        there
+    }
+
+    /// Skips whitespace; says whether there was any.
+    fn gap(&mut self) -> bool {
+        let rest = self.rest();
+        let skipped = rest.len() - rest.trim_start_matches(is_gap).len();
+        self.position += skipped;
+        skipped > 0
+    }
+
+    fn no_gap(&mut self, place: &'static str) -> Parsed<()> {
+        let start = self.position;
+        if self.gap() {
+            return Err((start..self.position, Problem::Whitespace { place }));
+        }
+        Ok(())
+    }
+
+    fn no_gap_before(&mut self, next: &str, place: &'static str) -> Parsed<()> {
+        let start = self.position;
+        if self.gap() && self.rest().starts_with(next) {
+            return Err((start..self.position, Problem::Whitespace { place }));
+        }
+        self.position = start;
+        Ok(())
+    }
+
+    fn expected(&self, expected: &'static str) -> Failure {
+        let found = self.found();
+        let end = self.position + self.next_length();
+        (self.position..end, Problem::Expected { expected, found })
+    }
+
+    fn found(&self) -> String {
+        match self.next_length() {
+            0 => "the end of the pattern".to_owned(),
+            length => format!("`{}`", self.rest().get(..length).unwrap_or_default()),
+        }
+    }
+
+    /// The length of the word or the character that comes next.
+    fn next_length(&self) -> usize {
+        match self.word().len() {
+            0 => self.rest().chars().next().map_or(0, char::len_utf8),
+            length => length,
+        }
+    }
+}
+
+fn is_gap(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '\n')
+}
+
+fn names<T>(words: &'static [Word<T>]) -> Vec<&'static str> {
+    words.iter().map(|word| word.name).collect()
+}
+
+fn too_short(word: &str, span: Range<usize>, candidates: Vec<&'static str>) -> Failure {
+    let word = word.to_owned();
+    (span, Problem::TooShort { word, candidates })
+}
+
+fn unknown(
+    role: &'static str,
+    word: &str,
+    span: Range<usize>,
+    known: Vec<&'static str>,
+) -> Failure {
+    let word = word.to_owned();
+    (span, Problem::UnknownWord { role, word, known })
+}
+
+fn matcher(comparison: Comparison, pattern: &str, span: Range<usize>) -> Parsed<Matcher> {
+    let text = pattern.get(span.clone()).unwrap_or_default();
+    Ok(match comparison {
+        Comparison::Equals => Matcher::Equals(text.to_owned()),
+        Comparison::Contains => Matcher::Contains(text.to_owned()),
+        Comparison::StartsWith => Matcher::StartsWith(text.to_owned()),
+        Comparison::EndsWith => Matcher::EndsWith(text.to_owned()),
+        Comparison::Matches => Matcher::Matches(regex(text, span)?),
+        Comparison::Globs => Matcher::Globs {
+            glob: text.to_owned(),
+            regex: glob(text).map_err(|reason| (span, Problem::Glob { reason }))?,
+        },
+    })
+}
+
+/// Compiled here and not by the glob crate, which panics when an absurd glob makes an expression
+/// that doesn't compile.
+pub fn glob(text: &str) -> Result<bytes::Regex, String> {
+    if text.matches('{').count() > DEPTH_MAX {
+        // The glob crate walks nested alternatives by recursion.
+        return Err(format!("more than {DEPTH_MAX} alternatives in braces"));
+    }
+    let glob = GlobBuilder::new(text)
+        .literal_separator(false)
+        .backslash_escape(true)
+        .build()
+        .map_err(|error| error.kind().to_string())?;
+    bytes::RegexBuilder::new(glob.regex())
+        .dot_matches_new_line(true)
+        .build()
+        .map_err(|_| "it is too large or too deeply nested".to_owned())
+}
+
+fn regex(text: &str, span: Range<usize>) -> Parsed<Regex> {
+    Regex::new(text).map_err(|error| {
+        // The regex crate only draws its errors; its own parser also tells the place.
+        let (place, reason) = match regex_syntax::parse(text) {
+            Err(regex_syntax::Error::Parse(error)) => (*error.span(), error.kind().to_string()),
+            Err(regex_syntax::Error::Translate(error)) => (*error.span(), error.kind().to_string()),
+            Err(_) | Ok(_) => {
+                return (
+                    span,
+                    Problem::Regex {
+                        reason: error.to_string(),
+                    },
+                );
+            }
+        };
+        let here = span.start + place.start.offset..span.start + place.end.offset;
+        (here, Problem::Regex { reason })
+    })
+}

@@ -1,0 +1,202 @@
+//! What users write: settings, test filters, and which container each test gets.
+//!
+//! - [`config`]: the values that options, variables and files give a program.
+//! - [`filter`]: the pattern language that selects tests.
+//! - [`document`]: TOML files, read so that every complaint names its place.
+//!
+//! The rest reads the test runners' TOML files:
+//!
+//! ```text
+//! file ─read─▶ Specification ─resolve(test)─▶ Resolved ─▶ the runner makes a job of it
+//!              containers, directives         layers, environment, mounts, …; one image at most
+//! ```
+//!
+//! - [`read`]: the file's form; mistakes are told with file, line and column.
+//! - [`container`]: containers, what they take over from one another, and which fields conflict.
+//! - [`resolve`]: directives applied to a test, inheritance collapsed.
+//! - [`environment`], [`template`]: texts that hold references.
+//! - [`job`]: jobs that say themselves what they want, as JSON.
+//! - [`explain`]: the result as a file that says the same. - [`init`]: files to start from.
+//!
+//! Without a file every test gets the runner's own container, as [`Specification::built_in`] says.
+//! In a file that container goes by the name [`DEFAULT_CONTAINER`], like any other parent.
+//!
+//! Pure, apart from [`init`]: no file is looked at, no variable is read. Deliberately absent: what
+//! the default container holds, which each runner knows, and images' contents.
+
+pub mod config;
+pub mod container;
+pub mod document;
+pub mod environment;
+pub mod excerpt;
+pub mod explain;
+pub mod filter;
+pub mod init;
+pub mod job;
+pub mod read;
+pub mod resolve;
+pub mod template;
+
+mod read_environment;
+mod read_layer;
+mod read_mount;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::filter::{Pattern, Subject, Truth};
+use maelstrom_layer::LayerSpec;
+
+pub use self::container::{Base, Container, Inherited, Scalars, SpecifiedMount, Toolbox};
+pub use self::explain::explain;
+pub use self::read::Context;
+pub use self::resolve::{Resolution, Resolved, ResolvedBase, Resolver, RunnerLayers, SpecError};
+pub use self::template::Variable;
+pub use maelstrom_layer::{LayerSpec as Layer, SymlinkSpec};
+
+use self::container::Change;
+
+/// The name of the container that tests get without a file. A file's own container of that name
+/// hides it.
+pub const DEFAULT_CONTAINER: &str = "default";
+
+/// A test runner's file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Specification {
+    /// Containers by name.
+    pub containers: BTreeMap<String, Container>,
+    /// What is done to which tests, in this order.
+    pub directives: Vec<Directive>,
+    /// Where in the file things stand.
+    pub places: Places,
+}
+
+/// Where in a file things stand, for what turns out only when they are used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    layers: Vec<(LayerSpec, String)>,
+    images: Vec<(String, String)>,
+}
+
+impl Places {
+    /// Where a layer stands first.
+    pub fn layer(&self, layer: &LayerSpec) -> Option<&str> {
+        let mut layers = self.layers.iter();
+        let found = layers.find(|(known, _)| known == layer);
+        found.map(|(_, place)| place.as_str())
+    }
+
+    /// Where an image is named first.
+    pub fn image(&self, uri: &str) -> Option<&str> {
+        let mut images = self.images.iter();
+        let found = images.find(|(known, _)| known == uri);
+        found.map(|(_, place)| place.as_str())
+    }
+}
+
+/// The variables that these elements name.
+pub fn named<'e>(
+    elements: impl IntoIterator<Item = &'e environment::Element>,
+) -> BTreeSet<OsString> {
+    let names = elements.into_iter().flat_map(|element| element.vars.keys());
+    names.map(OsString::from).collect()
+}
+
+/// What is done to the tests that match a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directive {
+    /// Where it stands, for a person.
+    pub place: String,
+    /// Which tests; all if there is none.
+    pub filter: Option<Pattern>,
+    change: Change,
+    ignore: Option<bool>,
+    /// Seconds; 0 is no limit.
+    timeout_s: Option<u32>,
+    include_shared_libraries: Option<bool>,
+}
+
+impl Specification {
+    /// What holds without a file: every test gets the runner's default container.
+    pub fn built_in() -> Specification {
+        let place = "built in".to_owned();
+        let base = Base::Parent {
+            name: DEFAULT_CONTAINER.to_owned(),
+            inherited: Inherited::all(),
+            place: place.clone(),
+        };
+        let container = Container {
+            base,
+            ..Container::default()
+        };
+        Specification {
+            containers: BTreeMap::new(),
+            directives: vec![Directive {
+                place,
+                filter: None,
+                change: Change::Replace(Box::new(container)),
+                ignore: None,
+                timeout_s: None,
+                include_shared_libraries: None,
+            }],
+            places: Places::default(),
+        }
+    }
+}
+
+impl Specification {
+    /// Whether any container is to do without this machine's programs.
+    pub fn wants_no_toolbox(&self) -> bool {
+        let absent = |scalars: &Scalars| scalars.toolbox == Some(Toolbox::Absent);
+        let mut containers = self.containers.values();
+        let mut directives = self.directives.iter();
+        containers.any(|container| absent(&container.scalars))
+            || directives.any(|directive| absent(directive.change.scalars()))
+    }
+
+    /// The variables that any environment names.
+    pub fn named_variables(&self) -> BTreeSet<OsString> {
+        let containers = self.containers.values();
+        let containers = containers.flat_map(|container| &container.environment);
+        let directives = self.directives.iter();
+        let directives = directives.flat_map(|directive| directive.change.elements());
+        named(containers.chain(directives))
+    }
+}
+
+impl Specification {
+    /// Whether any layer, of which the relative paths start at `project`, may be made of something
+    /// below this directory.
+    pub fn layers_reach(&self, project: &Path, directory: &Path) -> bool {
+        let is_below = |path: &PathBuf| project.join(path).starts_with(directory);
+        let mut layers = self.places.layers.iter();
+        layers.any(|(layer, _)| match layer {
+            LayerSpec::Tar { path } => is_below(path),
+            LayerSpec::Paths { paths, .. } => paths.iter().any(is_below),
+            LayerSpec::SharedLibraryDependencies { binaries, .. } => binaries.iter().any(is_below),
+            LayerSpec::Glob { pattern, .. } => {
+                let literal = pattern.split(['*', '?', '[', '{', '\\']).next();
+                let begins = project.join(literal.unwrap_or_default());
+                let (begins, whole) = (begins.as_os_str(), directory.as_os_str());
+                let (begins, whole) = (begins.as_bytes(), whole.as_bytes());
+                begins.starts_with(whole) || whole.starts_with(begins)
+            }
+            LayerSpec::Stubs { .. } | LayerSpec::Symlinks { .. } => false,
+        })
+    }
+}
+
+impl Directive {
+    /// Whether it applies to a test of which all is known.
+    fn applies_to<S: Subject + ?Sized>(&self, subject: &S) -> bool {
+        match &self.filter {
+            None => true,
+            Some(filter) => filter.evaluate(subject) == Truth::True,
+        }
+    }
+}

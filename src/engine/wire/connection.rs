@@ -1,0 +1,253 @@
+//! Connections to a broker: with TLS if there is anything to check or to show, with a token if there
+//! is one.
+
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Request, Status};
+
+use maelstrom_model::address::Address;
+
+/// A broker that does not take a connection for this long is not there.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// A broker that is started again does not listen for a moment: so long it is tried for.
+const RESTART_MAX: Duration = Duration::from_secs(2);
+const RESTART_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often a silent connection is tried, and for how long: a machine that vanished is noticed
+/// before its leases end.
+const KEEP_ALIVE_PERIOD: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_MAX: Duration = Duration::from_secs(10);
+
+/// What to trust and what to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientSecurity {
+    /// The authority of the broker's certificate; without it there is no TLS.
+    pub authority: Option<PathBuf>,
+    /// Our own certificate and its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// The file with our token.
+    pub token: Option<PathBuf>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// A file cannot be read.
+    #[error("cannot read the {what} {}", path.display())]
+    Read {
+        /// What it is.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The token is none.
+    #[error("{} holds no token: one line of visible ASCII is expected", path.display())]
+    Token {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The certificates make no sense.
+    #[error("the certificates for the broker {address} cannot be used")]
+    Certificates {
+        /// The broker.
+        address: String,
+        /// Why.
+        source: tonic::transport::Error,
+    },
+    /// Nobody answers, or not as a broker.
+    #[error("cannot connect to the broker {address}")]
+    Connect {
+        /// The broker.
+        address: String,
+        /// Why.
+        source: tonic::transport::Error,
+    },
+}
+
+impl ConnectError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            ConnectError::Read { .. } | ConnectError::Token { .. } => None,
+            ConnectError::Certificates { .. } => {
+                Some("they are PEM files, as `maelstrom-broker credentials` makes them".to_owned())
+            }
+            ConnectError::Connect { .. } => Some(
+                "see whether maelstrom-broker runs there, and whether both sides use TLS or \
+                 neither does"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// A connection to a broker. Cheap to clone; it connects again by itself when it broke.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    channel: Channel,
+    token: Option<MetadataValue<Ascii>>,
+}
+
+/// What services are called through.
+pub type Service = InterceptedService<Channel, ShowToken>;
+
+/// Shows the token with each call.
+#[derive(Clone, Debug)]
+pub struct ShowToken(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for ShowToken {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            request
+                .metadata_mut()
+                .insert("authorization", token.clone());
+        }
+        Ok(request)
+    }
+}
+
+impl Connection {
+    /// For the clients of services.
+    pub fn service(&self) -> Service {
+        InterceptedService::new(self.channel.clone(), ShowToken(self.token.clone()))
+    }
+
+    /// Over a channel that is there, without a token.
+    pub fn over(channel: Channel) -> Connection {
+        Connection {
+            channel,
+            token: None,
+        }
+    }
+}
+
+/// Connects to a broker.
+pub async fn connect(
+    address: &Address,
+    security: &ClientSecurity,
+) -> Result<Connection, ConnectError> {
+    let (endpoint, token) = prepare(address, security)?;
+    let began = Instant::now();
+    loop {
+        match endpoint.connect().await {
+            Ok(channel) => return Ok(Connection { channel, token }),
+            Err(source) if may_restart(&source) && began.elapsed() < RESTART_MAX => {
+                tokio::time::sleep(RESTART_PAUSE).await;
+            }
+            Err(source) => {
+                return Err(ConnectError::Connect {
+                    address: address.to_string(),
+                    source,
+                });
+            }
+        }
+    }
+}
+
+/// Whether it failed as it does while a broker ends or has not begun.
+fn may_restart(error: &tonic::transport::Error) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        if let Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) = kind {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// The same for who is content to connect when the broker is there.
+pub fn connect_later(
+    address: &Address,
+    security: &ClientSecurity,
+) -> Result<Connection, ConnectError> {
+    let (endpoint, token) = prepare(address, security)?;
+    let channel = endpoint.connect_lazy();
+    Ok(Connection { channel, token })
+}
+
+fn prepare(
+    address: &Address,
+    security: &ClientSecurity,
+) -> Result<(Endpoint, Option<MetadataValue<Ascii>>), ConnectError> {
+    let token = match &security.token {
+        Some(path) => Some(token(path)?),
+        None => None,
+    };
+    let certificates = |source| ConnectError::Certificates {
+        address: address.to_string(),
+        source,
+    };
+    let tls = match &security.authority {
+        None => None,
+        Some(path) => {
+            let authority = read("certificate of the authority", path)?;
+            let mut tls = ClientTlsConfig::new()
+                .ca_certificate(Certificate::from_pem(authority))
+                .domain_name(address.host.clone());
+            if let Some((certificate, key)) = &security.certificate {
+                let certificate = read("certificate", certificate)?;
+                let key = read("key", key)?;
+                tls = tls.identity(Identity::from_pem(certificate, key));
+            }
+            Some(tls)
+        }
+    };
+    let scheme = match tls {
+        Some(_) => "https",
+        None => "http",
+    };
+    let mut endpoint = endpoint(scheme, address).map_err(certificates)?;
+    if let Some(tls) = tls {
+        endpoint = endpoint.tls_config(tls).map_err(certificates)?;
+    }
+    Ok((endpoint, token))
+}
+
+/// How a broker is spoken to, whatever carries it.
+pub fn endpoint(scheme: &str, address: &Address) -> Result<Endpoint, tonic::transport::Error> {
+    let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?;
+    Ok(endpoint
+        .connect_timeout(CONNECT_MAX)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEP_ALIVE_PERIOD)
+        .keep_alive_timeout(KEEP_ALIVE_MAX)
+        .keep_alive_while_idle(true))
+}
+
+fn token(path: &Path) -> Result<MetadataValue<Ascii>, ConnectError> {
+    let text = read("token", path)?;
+    let wrong = || ConnectError::Token {
+        path: path.to_owned(),
+    };
+    let text = String::from_utf8(text).map_err(|_| wrong())?;
+    let text = text.trim();
+    let is_sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_sound {
+        return Err(wrong());
+    }
+    let mut value: MetadataValue<Ascii> = format!("Bearer {text}").parse().map_err(|_| wrong())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ConnectError> {
+    fs::read(path).map_err(|source| ConnectError::Read {
+        what,
+        path: path.to_owned(),
+        source,
+    })
+}

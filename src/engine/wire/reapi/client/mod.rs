@@ -1,0 +1,164 @@
+//! The calling side of the storage: finds out what is missing, sends it, fetches what is wanted.
+//!
+//! Small contents go many in a message, large ones by themselves in a stream, several at once. What
+//! comes is compared with its digest before anybody sees it; a stream that breaks goes on where it
+//! was.
+
+mod fetch;
+mod upload;
+
+use std::io;
+use std::path::PathBuf;
+
+use tonic::{Code, Status};
+
+use crate::connection::{Connection, Service};
+use crate::reapi::digest::{required, to_wire};
+use crate::reapi::limits::MESSAGE_BYTES_MAX;
+use crate::reapi::v2;
+use crate::reapi::v2::content_addressable_storage_client::ContentAddressableStorageClient;
+use maelstrom_container::digest::Digest;
+use maelstrom_container::store::StoreError;
+use maelstrom_model::event::foreign::Foreign;
+
+pub use self::upload::{Content, Contents, Progress};
+
+/// Digests in one question.
+const DIGESTS_PER_QUESTION: usize = 10_000;
+
+/// Transfers at a time: enough to hide the way to another continent for small files, few enough
+/// that each moves.
+const TRANSFERS_MAX: usize = 8;
+
+/// A content up to this size goes with others.
+const SMALL_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The calling side of one broker's storage. Cloning gives another handle.
+#[derive(Clone, Debug)]
+pub struct CasClient {
+    connection: Connection,
+}
+
+/// Why contents could not be moved.
+#[derive(Debug, thiserror::Error)]
+pub enum CasError {
+    /// The storage has not got it.
+    #[error("the broker's storage has no {digest}")]
+    Missing {
+        /// Which.
+        digest: Digest,
+    },
+    /// What came was something else.
+    #[error("{digest} came damaged: {reason}")]
+    Damaged {
+        /// What it should have been.
+        digest: Digest,
+        /// What it was.
+        reason: String,
+    },
+    /// The storage did not do it.
+    #[error("the broker's storage could not {doing}: {}", Foreign::from(status.message()))]
+    Refused {
+        /// What.
+        doing: String,
+        /// What it said.
+        status: Box<Status>,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is no longer what it was when it was hashed.
+    #[error("{} changed after it was hashed", path.display())]
+    Changed {
+        /// Which.
+        path: PathBuf,
+    },
+    /// It could not be kept here.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl CasError {
+    fn refused(doing: impl Into<String>, status: Status) -> CasError {
+        CasError::Refused {
+            doing: doing.into(),
+            status: Box::new(status),
+        }
+    }
+
+    /// What a status about one content means.
+    fn of_one(digest: Digest, doing: &str, status: Status) -> CasError {
+        match status.code() {
+            Code::NotFound => CasError::Missing { digest },
+            Code::DataLoss => CasError::Damaged {
+                digest,
+                reason: Foreign::from(status.message()).to_string(),
+            },
+            _ => CasError::refused(format!("{doing} {digest}"), status),
+        }
+    }
+}
+
+impl CasClient {
+    /// Over this connection.
+    pub fn new(connection: Connection) -> CasClient {
+        CasClient { connection }
+    }
+
+    fn contents(&self) -> ContentAddressableStorageClient<Service> {
+        ContentAddressableStorageClient::new(self.connection.service())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Which of these the storage has not got.
+    pub async fn missing(&self, digests: &[Digest]) -> Result<Vec<Digest>, CasError> {
+        let mut missing = Vec::new();
+        for some in digests.chunks(DIGESTS_PER_QUESTION) {
+            let request = v2::FindMissingBlobsRequest {
+                blob_digests: some.iter().map(to_wire).collect(),
+                ..v2::FindMissingBlobsRequest::default()
+            };
+            let doing = "say what it has";
+            let answer = self.contents().find_missing_blobs(request).await;
+            let answer = answer.map_err(|status| CasError::refused(doing, status))?;
+            for digest in &answer.into_inner().missing_blob_digests {
+                let digest = required(Some(digest)).map_err(|error| {
+                    let status = Status::internal(error.to_string());
+                    CasError::refused(doing, status)
+                })?;
+                missing.push(digest);
+            }
+        }
+        Ok(missing)
+    }
+}
+
+/// Contents by size: batches of small ones, and large ones.
+fn by_size(digests: impl IntoIterator<Item = Digest>) -> (Vec<Vec<Digest>>, Vec<Digest>) {
+    use crate::reapi::limits::{BATCH_BLOBS_MAX, BATCH_BYTES_MAX, BATCH_ENTRY_BYTES};
+    let (mut batches, mut large) = (Vec::new(), Vec::new());
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    for digest in digests {
+        if digest.size_bytes > SMALL_BYTES_MAX {
+            large.push(digest);
+            continue;
+        }
+        let cost = digest.size_bytes + BATCH_ENTRY_BYTES;
+        if bytes + cost > BATCH_BYTES_MAX || batch.len() == BATCH_BLOBS_MAX {
+            batches.push(std::mem::take(&mut batch));
+            bytes = 0;
+        }
+        bytes += cost;
+        batch.push(digest);
+    }
+    if !batch.is_empty() {
+        batches.push(batch);
+    }
+    (batches, large)
+}

@@ -1,0 +1,163 @@
+//! zstd as the Remote Execution API uses it, with limits on what a stream may cost its reader.
+
+use std::io::{self, Write};
+
+use zstd::stream::write::{Decoder, Encoder};
+
+use super::limits::ZSTD_WINDOW_LOG_MAX;
+
+/// The level: the quickest, since it is bytes on a local network that are saved, not on a disk.
+const LEVEL: i32 = 1;
+
+/// What is tried to learn whether a content is worth compressing.
+const SAMPLE_BYTES: usize = 64 * 1024;
+
+/// Contents of fewer bytes than this travel as they are: a packet is sent either way.
+const SMALL_BYTES: usize = 1024;
+
+/// Packs what is written to it; the result piles up in memory until it is taken.
+pub type Packer = Encoder<'static, Vec<u8>>;
+
+/// Unpacks what is written to it into `Sink`.
+pub type Unpacker<Sink> = Decoder<'static, Sink>;
+
+/// Why a packed content could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    /// It is no zstd, or ends too early.
+    #[error("what came is not whole zstd")]
+    Damaged(#[source] io::Error),
+    /// More came out than was announced.
+    #[error("what came unpacks to more than the {size_bytes} bytes that were announced")]
+    TooLong {
+        /// What was announced.
+        size_bytes: u64,
+    },
+}
+
+/// Packs bit by bit.
+pub fn packer() -> io::Result<Packer> {
+    Encoder::new(Vec::new(), LEVEL)
+}
+
+/// Unpacks bit by bit. It never remembers more than the window that the limit allows.
+pub fn unpacker<Sink: Write>(sink: Sink) -> io::Result<Unpacker<Sink>> {
+    let mut unpacker = Decoder::new(sink)?;
+    unpacker.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+    Ok(unpacker)
+}
+
+/// Packs a small content.
+pub fn pack(content: &[u8]) -> io::Result<Vec<u8>> {
+    zstd::bulk::compress(content, LEVEL)
+}
+
+/// Unpacks a small content that has been announced to have so many bytes.
+pub fn unpack(packed: &[u8], size_bytes: u64) -> Result<Vec<u8>, UnpackError> {
+    let mut unpacker = unpacker(Bounded {
+        content: Vec::new(),
+        size_bytes,
+    })
+    .map_err(UnpackError::Damaged)?;
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::FileTooLarge => UnpackError::TooLong { size_bytes },
+        _ => UnpackError::Damaged(error),
+    };
+    unpacker.write_all(packed).map_err(failed)?;
+    unpacker
+        .finish()
+        .map(|bounded| bounded.content)
+        .map_err(failed)
+}
+
+/// Whether packing such a content saves enough to be worth its time.
+pub fn is_worthwhile(content: &[u8]) -> bool {
+    if content.len() < SMALL_BYTES {
+        return false;
+    }
+    let sample = content.get(..SAMPLE_BYTES).unwrap_or(content);
+    pack(sample).is_ok_and(|packed| packed.len() < sample.len() / 4 * 3)
+}
+
+/// Memory that grows no further than announced.
+struct Bounded {
+    content: Vec<u8>,
+    size_bytes: u64,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if (self.content.len() + bytes.len()) as u64 > self.size_bytes {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.content.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn contents_survive(content in any::<Vec<u8>>()) {
+            let packed = pack(&content).unwrap();
+            prop_assert_eq!(unpack(&packed, content.len() as u64).unwrap(), content);
+        }
+
+        #[test]
+        fn garbage_does_not_panic(packed in any::<Vec<u8>>(), size_bytes in 0u64..1000) {
+            if let Ok(content) = unpack(&packed, size_bytes) {
+                prop_assert!(content.len() as u64 <= size_bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_stopped_where_it_was_announced_to_end() {
+        let packed = pack(&vec![0; 10_000_000]).unwrap();
+        assert!(packed.len() < 10_000);
+        let error = unpack(&packed, 1000).unwrap_err();
+        assert!(
+            matches!(error, UnpackError::TooLong { size_bytes: 1000 }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_stream_that_ends_early_is_damaged() {
+        let packed = pack(b"content").unwrap();
+        let error = unpack(&packed[..packed.len() - 1], 7).unwrap_err();
+        assert!(matches!(error, UnpackError::Damaged(_)), "{error}");
+    }
+
+    #[test]
+    fn a_window_beyond_the_limit_is_refused() {
+        let mut encoder = Encoder::new(Vec::new(), LEVEL).unwrap();
+        encoder.window_log(ZSTD_WINDOW_LOG_MAX + 1).unwrap();
+        encoder.write_all(&[1; 100]).unwrap();
+        let packed = encoder.finish().unwrap();
+        let error = unpack(&packed, 100).unwrap_err();
+        assert!(matches!(error, UnpackError::Damaged(_)), "{error}");
+    }
+
+    #[test]
+    fn only_what_becomes_smaller_is_worth_it() {
+        assert!(is_worthwhile(&[7; 100_000]));
+        assert!(!is_worthwhile(&[7; SMALL_BYTES - 1]));
+        let noise: Vec<u8> = (0u64..4000)
+            .flat_map(|number| {
+                maelstrom_container::digest::ContentHash::of(&number.to_le_bytes())
+                    .as_bytes()
+                    .to_vec()
+            })
+            .collect();
+        assert!(!is_worthwhile(&noise));
+    }
+}

@@ -1,0 +1,289 @@
+//! The names by which `ByteStream` knows blobs.
+//!
+//! ```text
+//! [INSTANCE/]blobs/HASH/SIZE                                   to read
+//! [INSTANCE/]uploads/NAME/blobs/HASH/SIZE[/ANYTHING]           to write
+//! [INSTANCE/]compressed-blobs/zstd/HASH/SIZE                   to read
+//! [INSTANCE/]uploads/NAME/compressed-blobs/zstd/HASH/SIZE[/ANYTHING]
+//! ```
+//!
+//! The API lets `sha256/` stand before the hash. An instance's name may have several parts, but none
+//! that is one of the words above; see the API's `ContentAddressableStorage`.
+
+use std::fmt;
+
+use super::digest::{DigestError, parse_hash, quoted};
+use super::limits::{BLOB_BYTES_MAX, RESOURCE_NAME_BYTES_MAX, UPLOAD_NAME_BYTES_MAX};
+use maelstrom_container::digest::Digest;
+
+/// How a blob's bytes travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// As they are.
+    Identity,
+    /// As one or several frames of zstd.
+    Zstd,
+}
+
+/// A blob to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadName {
+    /// The instance.
+    pub instance: String,
+    /// Which.
+    pub digest: Digest,
+    /// How.
+    pub encoding: Encoding,
+}
+
+/// A blob to write.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WriteName {
+    /// The instance.
+    pub instance: String,
+    /// The client's own name for this upload.
+    pub upload: String,
+    /// Which.
+    pub digest: Digest,
+    /// How.
+    pub encoding: Encoding,
+}
+
+/// Why a text names no blob.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResourceNameError {
+    /// It is too long.
+    #[error("the resource name has {length} bytes: at most {RESOURCE_NAME_BYTES_MAX} are expected")]
+    TooLong {
+        /// Its length.
+        length: usize,
+    },
+    /// It has another form.
+    #[error("`{name}` is no resource name: {expected} is expected")]
+    Form {
+        /// Its beginning.
+        name: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// The bytes are packed in a way that is not spoken.
+    #[error("compression by `{compressor}` is not spoken here: `zstd` or none is expected")]
+    Compressor {
+        /// Which.
+        compressor: String,
+    },
+    /// The hash is none.
+    #[error(transparent)]
+    Digest(#[from] DigestError),
+    /// The size is none.
+    #[error("`{size}` is no size of a blob: a number from 0 to {BLOB_BYTES_MAX} is expected")]
+    Size {
+        /// What stands there.
+        size: String,
+    },
+}
+
+impl From<ResourceNameError> for tonic::Status {
+    fn from(error: ResourceNameError) -> tonic::Status {
+        tonic::Status::invalid_argument(error.to_string())
+    }
+}
+
+const TO_READ: &str =
+    "`[INSTANCE/]blobs/HASH/SIZE` or `[INSTANCE/]compressed-blobs/zstd/HASH/SIZE`";
+const TO_WRITE: &str = "`[INSTANCE/]uploads/NAME/blobs/HASH/SIZE` or `[INSTANCE/]uploads/NAME/compressed-blobs/zstd/HASH/SIZE`";
+
+impl ReadName {
+    /// Reads a name.
+    pub fn parse(name: &str) -> Result<ReadName, ResourceNameError> {
+        let parts = split(name)?;
+        let form = || form(name, TO_READ);
+        let begin = parts
+            .iter()
+            .position(|part| matches!(*part, "blobs" | "compressed-blobs"))
+            .ok_or_else(form)?;
+        let (instance, rest) = parts.split_at(begin);
+        match blob(rest)?.ok_or_else(form)? {
+            (encoding, digest, []) => Ok(ReadName {
+                instance: instance.join("/"),
+                digest,
+                encoding,
+            }),
+            (_, _, [_, ..]) => Err(form()),
+        }
+    }
+}
+
+impl WriteName {
+    /// Reads a name.
+    pub fn parse(name: &str) -> Result<WriteName, ResourceNameError> {
+        let parts = split(name)?;
+        let form = || form(name, TO_WRITE);
+        let begin = parts
+            .iter()
+            .position(|part| *part == "uploads")
+            .ok_or_else(form)?;
+        let (instance, rest) = parts.split_at(begin);
+        let [_, upload, rest @ ..] = rest else {
+            return Err(form());
+        };
+        if upload.is_empty() || upload.len() > UPLOAD_NAME_BYTES_MAX {
+            return Err(form());
+        }
+        let (encoding, digest, _ignored) = blob(rest)?.ok_or_else(form)?;
+        Ok(WriteName {
+            instance: instance.join("/"),
+            upload: (*upload).to_owned(),
+            digest,
+            encoding,
+        })
+    }
+}
+
+fn split(name: &str) -> Result<Vec<&str>, ResourceNameError> {
+    match name.len() {
+        0..=RESOURCE_NAME_BYTES_MAX => Ok(name.split('/').collect()),
+        length => Err(ResourceNameError::TooLong { length }),
+    }
+}
+
+fn form(name: &str, expected: &'static str) -> ResourceNameError {
+    ResourceNameError::Form {
+        name: quoted(name),
+        expected,
+    }
+}
+
+type Named<'a, 'b> = (Encoding, Digest, &'b [&'a str]);
+
+/// The blob that these parts name, and what follows it; `None` if they have another form.
+fn blob<'a, 'b>(parts: &'b [&'a str]) -> Result<Option<Named<'a, 'b>>, ResourceNameError> {
+    let (encoding, rest) = match parts {
+        ["blobs", rest @ ..] => (Encoding::Identity, rest),
+        ["compressed-blobs", "zstd", rest @ ..] => (Encoding::Zstd, rest),
+        ["compressed-blobs", compressor, ..] => {
+            return Err(ResourceNameError::Compressor {
+                compressor: quoted(compressor),
+            });
+        }
+        _ => return Ok(None),
+    };
+    let rest = match rest {
+        ["sha256", rest @ ..] => rest,
+        rest => rest,
+    };
+    let [hash, size, rest @ ..] = rest else {
+        return Ok(None);
+    };
+    let size_bytes = size
+        .parse()
+        .ok()
+        .filter(|size_bytes| *size_bytes <= BLOB_BYTES_MAX)
+        .ok_or_else(|| ResourceNameError::Size { size: quoted(size) })?;
+    let hash = parse_hash(hash)?;
+    Ok(Some((encoding, Digest { hash, size_bytes }, rest)))
+}
+
+impl fmt::Display for ReadName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        instance(&self.instance, formatter)?;
+        write!(formatter, "{}/{}", kind(self.encoding), self.digest)
+    }
+}
+
+impl fmt::Display for WriteName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        instance(&self.instance, formatter)?;
+        let kind = kind(self.encoding);
+        write!(formatter, "uploads/{}/{kind}/{}", self.upload, self.digest)
+    }
+}
+
+fn instance(name: &str, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match name {
+        "" => Ok(()),
+        name => write!(formatter, "{name}/"),
+    }
+}
+
+fn kind(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Identity => "blobs",
+        Encoding::Zstd => "compressed-blobs/zstd",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn encodings() -> impl Strategy<Value = Encoding> {
+        prop_oneof![Just(Encoding::Identity), Just(Encoding::Zstd)]
+    }
+
+    proptest! {
+        #[test]
+        fn names_survive_text(
+            instance in "([a-z]{1,5}(/[a-z]{1,3})?)?",
+            upload in "[0-9a-f-]{1,36}",
+            content in any::<Vec<u8>>(),
+            encoding in encodings(),
+        ) {
+            let digest = Digest::of(&content);
+            let read = ReadName { instance: instance.clone(), digest, encoding };
+            prop_assert_eq!(ReadName::parse(&read.to_string()), Ok(read));
+            let write = WriteName { instance, upload, digest, encoding };
+            prop_assert_eq!(WriteName::parse(&write.to_string()), Ok(write));
+        }
+
+        #[test]
+        fn no_text_panics(
+            text in prop_oneof![
+                any::<String>(),
+                "(uploads|blobs|compressed-blobs|zstd|sha256|[0-9a-f]{64}|-?[0-9]{1,30}|/|//|é){0,12}",
+            ],
+        ) {
+            let _ = ReadName::parse(&text);
+            let _ = WriteName::parse(&text);
+        }
+    }
+
+    #[test]
+    fn what_the_api_allows_besides_is_read() {
+        let plain = ReadName::parse(&format!("blobs/{HASH}/0")).unwrap();
+        let named = ReadName::parse(&format!("blobs/sha256/{HASH}/0")).unwrap();
+        assert_eq!(plain, named);
+        let with_metadata = format!("a/b/uploads/u/blobs/{HASH}/7/some/file.o");
+        let name = WriteName::parse(&with_metadata).unwrap();
+        assert_eq!((name.instance.as_str(), name.digest.size_bytes), ("a/b", 7));
+    }
+
+    #[test]
+    fn other_texts_say_what_was_expected() {
+        let long = "x".repeat(RESOURCE_NAME_BYTES_MAX + 1);
+        let texts = [
+            String::new(),
+            format!("blobs/{HASH}"),
+            format!("blobs/{HASH}/0/more"),
+            format!("blobs/{HASH}/-1"),
+            format!("blobs/{HASH}/99999999999999999999"),
+            "blobs/0123/4".to_owned(),
+            format!("compressed-blobs/deflate/{HASH}/0"),
+            long,
+        ];
+        let mut said: Vec<String> = texts
+            .iter()
+            .map(|text| ReadName::parse(text).unwrap_err().to_string())
+            .collect();
+        for text in [
+            format!("blobs/{HASH}/0"),
+            format!("uploads//blobs/{HASH}/0"),
+        ] {
+            said.push(WriteName::parse(&text).unwrap_err().to_string());
+        }
+        insta::assert_snapshot!(said.join("\n"));
+    }
+}

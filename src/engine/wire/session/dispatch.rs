@@ -1,0 +1,326 @@
+//! Jobs on their way to a cluster and back: their templates are prepared, what the broker lacks is
+//! sent, and what it says of them becomes events.
+//!
+//! Owner of the session with the broker and of everything that is under way for it. Deliberately
+//! absent: this machine as a place where jobs run.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, sleep_until};
+
+use super::link::{Link, News};
+use super::prepare::{Common, PrepareError, Prepared, Preparer};
+use super::remote::{self, Remote, TemplateKey};
+use crate::connection::Connection;
+use crate::from_proto::text;
+use crate::linger::Due;
+use crate::reapi::client::{CasClient, Progress};
+use crate::session::prepare::Preparing;
+use crate::to_proto::Unportable;
+use crate::v1;
+use maelstrom_container::store::DigestCache;
+use maelstrom_model::backend::{BackendEvent, BackendLost, JobId, Rank, Stop};
+use maelstrom_model::error::with_causes;
+use maelstrom_model::event::{EventKind, Notice, Severity};
+use maelstrom_model::forwarding::Forwarding;
+use maelstrom_model::job::Job;
+
+/// How long the end of a run waits for the broker to hear of it.
+const GOODBYE_MAX: Duration = Duration::from_secs(2);
+
+/// What is to be known to send jobs away.
+pub struct Options {
+    /// To the broker.
+    pub connection: Connection,
+    /// The broker's address, for messages.
+    pub address: String,
+    /// 16 random bytes that name the run.
+    pub run: [u8; 16],
+    /// Who runs it.
+    pub name: String,
+    /// What is known of files' digests.
+    pub digests: DigestCache,
+    /// Which variables go along.
+    pub forwarding: Forwarding,
+    /// How long a job may go on after SIGTERM.
+    pub grace: Duration,
+    /// How templates are prepared.
+    pub preparing: Preparing,
+}
+
+/// What happened.
+pub enum Happening {
+    /// Something about a job or the cluster.
+    Event(BackendEvent),
+    /// The container of these jobs can't be had elsewhere; they are not with the broker.
+    Unportable {
+        /// The jobs.
+        jobs: Vec<(JobId, Job, Rank)>,
+        /// Why.
+        why: Unportable,
+    },
+}
+
+/// Something that took its time.
+enum Done {
+    Prepared {
+        key: TemplateKey,
+        result: Result<Box<Prepared>, PrepareError>,
+    },
+    Uploaded {
+        template: u32,
+        result: Result<(), String>,
+    },
+}
+
+/// See the module's documentation.
+pub struct Dispatch {
+    link: Link,
+    contents: CasClient,
+    preparer: Arc<Preparer>,
+    preparing: Preparing,
+    remote: Remote,
+    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    happenings: VecDeque<Happening>,
+    address: String,
+    /// How far uploads are.
+    transfers: (UnboundedSender<EventKind>, UnboundedReceiver<EventKind>),
+    slots: u64,
+    lost: bool,
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Dispatch {
+    /// Opens the session. Must be called on a runtime.
+    pub fn new(options: Options) -> Dispatch {
+        Dispatch {
+            contents: CasClient::new(options.connection.clone()),
+            link: Link::open(options.connection, options.run, options.name),
+            preparer: Arc::new(Preparer::new(options.digests, options.forwarding)),
+            preparing: options.preparing,
+            remote: Remote::new(options.grace),
+            work: FuturesUnordered::new(),
+            happenings: VecDeque::new(),
+            address: options.address,
+            transfers: unbounded_channel(),
+            slots: 0,
+            lost: false,
+        }
+    }
+
+    /// Changes how long a job may go on after SIGTERM.
+    pub fn set_grace(&mut self, grace: Duration) {
+        self.remote.set_grace(grace);
+    }
+
+    /// The cluster's slots.
+    pub fn slots(&self) -> u64 {
+        self.slots
+    }
+
+    /// Whether the session is over for good.
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// The broker's storage.
+    pub fn contents(&self) -> &CasClient {
+        &self.contents
+    }
+
+    /// What prepares templates.
+    pub fn preparer(&self) -> &Arc<Preparer> {
+        &self.preparer
+    }
+
+    /// Sends a job away, as soon as what it needs is there.
+    pub fn submit(&mut self, id: JobId, job: Job, rank: Rank, common: Common) {
+        self.remote.submit(id, job, rank, common);
+    }
+
+    /// Stops a job.
+    pub fn stop(&mut self, id: JobId, how: Stop) {
+        if self.remote.stop(id, how) {
+            self.tell(remote::cancelled(id));
+        }
+    }
+
+    /// Files of this machine may have changed.
+    pub fn files_changed(&mut self) {
+        self.remote.files_changed();
+    }
+
+    /// Whether no more jobs are to be started.
+    pub fn hold(&mut self, is_held: bool) {
+        self.remote.hold(is_held);
+    }
+
+    /// What happened, if anything has.
+    pub fn pop(&mut self) -> Option<Happening> {
+        self.happenings.pop_front()
+    }
+
+    /// Waits until something has happened, and sees to it. Dropping the future loses nothing.
+    pub async fn step(&mut self) {
+        let more = self.start_work();
+        let overdue = self.remote.next_overdue();
+        tokio::select! {
+            biased;
+            news = self.link.next() => self.hear(news),
+            Some(done) = self.work.next() => self.done(done),
+            Some(transfer) = self.transfers.1.recv() => self.tell(BackendEvent::Fact(transfer)),
+            // The next step says it.
+            () = more.come() => {}
+            () = until(overdue) => {
+                for id in self.remote.overdue() {
+                    self.tell(remote::cancelled(id));
+                }
+            }
+        }
+    }
+
+    /// Ends the run; what is unfinished is stopped.
+    pub async fn close(mut self) {
+        self.remote.goodbye();
+        self.link.close(GOODBYE_MAX).await;
+    }
+
+    fn tell(&mut self, event: BackendEvent) {
+        self.happenings.push_back(Happening::Event(event));
+    }
+
+    fn notice(&mut self, severity: Severity, text: String, help: Option<String>) {
+        self.tell(BackendEvent::Fact(EventKind::Notice(Notice {
+            severity,
+            text,
+            help,
+            in_summary: false,
+        })));
+    }
+
+    fn fail(&mut self, jobs: impl IntoIterator<Item = JobId>, message: &str) {
+        for id in jobs {
+            self.tell(remote::failed(id, message.to_owned()));
+        }
+    }
+
+    /// Sends what is ready, and begins what has to be done for the rest. [`Dispatch::step`] does so,
+    /// too. Tells when something more is to be sent.
+    pub fn start_work(&mut self) -> Due {
+        for (key, common) in self.remote.take_unprepared() {
+            let (preparer, preparing) = (Arc::clone(&self.preparer), self.preparing);
+            self.work.push(Box::pin(async move {
+                let prepare = move || preparer.prepare(&common).map(Box::new);
+                let result = match preparing {
+                    Preparing::AtOnce => prepare(),
+                    Preparing::Aside => match tokio::task::spawn_blocking(prepare).await {
+                        Ok(result) => result,
+                        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                    },
+                };
+                Done::Prepared { key, result }
+            }));
+        }
+        for (template, contents) in self.remote.take_uploads() {
+            let client = self.contents.clone();
+            let sender = self.transfers.0.clone();
+            let progress: Progress = Arc::new(move |done_bytes, total_bytes| {
+                drop(sender.send(EventKind::Transfer {
+                    transfer: template,
+                    worker: None,
+                    name: "inputs of jobs".to_owned(),
+                    done_bytes,
+                    total_bytes,
+                }));
+            });
+            self.work.push(Box::pin(async move {
+                let result = client.upload_missing(contents, progress).await;
+                let result = result.map_err(|error| with_causes(&error));
+                Done::Uploaded { template, result }
+            }));
+        }
+        self.remote.flush()
+    }
+
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Prepared { key, result } => match result {
+                Ok(prepared) => self.remote.prepared(&key, *prepared),
+                Err(PrepareError::Unportable(why)) => {
+                    let jobs = self.remote.unprepared(&key);
+                    self.happenings
+                        .push_back(Happening::Unportable { jobs, why });
+                }
+                Err(error @ (PrepareError::Tree(_) | PrepareError::Toolbox { .. })) => {
+                    let jobs = self.remote.unprepared(&key);
+                    self.fail(jobs.into_iter().map(|(id, ..)| id), &with_causes(&error));
+                }
+            },
+            Done::Uploaded { template, result } => match result {
+                Ok(()) => self.remote.uploaded(template),
+                Err(message) => {
+                    if self.remote.upload_failed(template) {
+                        let text = format!("cannot upload to {}: {message}", self.address);
+                        let jobs = self.remote.give_up(template);
+                        self.fail(jobs, &text);
+                    }
+                }
+            },
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Up(outgoing) => {
+                if self.remote.is_down_told() {
+                    let text = format!("connected to the broker {} again", self.address);
+                    self.notice(Severity::Info, text, None);
+                }
+                self.remote.up(outgoing);
+            }
+            News::Event(event) => {
+                if let v1::session_event::Kind::Welcome(welcome) = &event {
+                    self.slots = welcome.slots.into();
+                } else if let v1::session_event::Kind::Cluster(cluster) = &event {
+                    self.slots = cluster.slots;
+                }
+                let mut events = VecDeque::new();
+                self.remote.event(event, &mut events);
+                self.happenings
+                    .extend(events.into_iter().map(Happening::Event));
+            }
+            News::Down(message) => {
+                if self.remote.down() {
+                    let text = format!("no connection to the broker {}: {message}", self.address);
+                    let help = "it is tried again; what runs goes on".to_owned();
+                    self.notice(Severity::Warning, text, Some(help));
+                }
+                for id in self.remote.killed() {
+                    self.tell(remote::cancelled(id));
+                }
+            }
+            News::Lost(status) => {
+                self.lost = true;
+                let why = text(status.message());
+                let message = format!("the broker {} is lost: {why}", self.address);
+                self.tell(BackendEvent::Lost(BackendLost {
+                    message,
+                    help: Some("see whether it runs and whom it lets in".to_owned()),
+                    source: None,
+                }));
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The session with the broker, made again whenever it breaks.
+//!
+//! A task of its own reads; the backend writes. What was on its way when a connection broke may be
+//! lost in both directions: the backend says everything again that the broker may not know.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedSender, channel, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::{Code, Request, Status};
+
+use crate::connection::Connection;
+use crate::from_proto::text;
+use crate::limits::MESSAGE_BYTES_MAX;
+use crate::v1::jobs_client::JobsClient;
+use crate::v1::{ClientMessage, Hello, SessionEvent, client_message, session_event};
+use crate::versions::{VERSIONS, agree};
+use maelstrom_model::ids;
+
+/// Events that wait for the backend: when it doesn't take them, the broker keeps them.
+const EVENTS_MAX: usize = 1024;
+
+/// Waits between two tries, the first and the longest.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_LONGEST: Duration = Duration::from_secs(3);
+
+/// Without a connection for this long, the run is over. A broker that is restarted is back sooner.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The same before there was any session: who took the connection may be no broker at all, or one
+/// that was killed just now.
+const PATIENCE_FIRST: Duration = Duration::from_secs(3);
+
+/// What the link tells.
+pub enum News {
+    /// There is a session; this goes to the broker.
+    Up(UnboundedSender<ClientMessage>),
+    /// The broker said something.
+    Event(session_event::Kind),
+    /// The session is over; another one is tried for.
+    Down(String),
+    /// There will be no other one.
+    Lost(Status),
+}
+
+/// The session.
+pub struct Link {
+    news: Receiver<News>,
+    task: JoinHandle<()>,
+}
+
+impl Link {
+    /// A session for a run over this connection. Must be called on a runtime.
+    pub fn open(connection: Connection, run: [u8; 16], name: String) -> Link {
+        let (sender, news) = channel(EVENTS_MAX);
+        let hello = Hello {
+            versions: Some(VERSIONS.clone()),
+            run: run.to_vec().into(),
+            name,
+            weight: 1,
+            secret: secret(),
+        };
+        let task = tokio::spawn(keep(connection, hello, sender));
+        Link { news, task }
+    }
+
+    /// What there is to tell. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> News {
+        match self.news.recv().await {
+            Some(news) => news,
+            // It told why before it ended.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends it once what was said has been sent, or after a while.
+    pub async fn close(mut self, patience: Duration) {
+        let drained =
+            async { while let Some(News::Up(_) | News::Event(_)) = self.news.recv().await {} };
+        drop(tokio::time::timeout(patience, drained).await);
+        self.task.abort();
+    }
+}
+
+/// Without one the run cannot be resumed unless we show a credential.
+fn secret() -> Bytes {
+    match ids::secret() {
+        Ok(secret) => secret.to_vec().into(),
+        Err(error) => {
+            tracing::warn!(%error, "the kernel gives no random bytes: the run has no secret");
+            Bytes::new()
+        }
+    }
+}
+
+async fn keep(connection: Connection, hello: Hello, news: Sender<News>) {
+    let mut pause = PAUSE_FIRST;
+    let mut down_since = tokio::time::Instant::now();
+    let mut patience = PATIENCE_FIRST;
+    loop {
+        let ended = session(&connection, &hello, &news).await;
+        let status = match ended {
+            Ended::Closed => return,
+            Ended::Broken { status, was_up } => {
+                if was_up {
+                    patience = PATIENCE;
+                    pause = PAUSE_FIRST;
+                    down_since = tokio::time::Instant::now();
+                }
+                status
+            }
+        };
+        let is_over = down_since.elapsed() > patience || !may_pass(&status);
+        let told = match is_over {
+            true => News::Lost(status),
+            false => News::Down(text(status.message()).to_string()),
+        };
+        if news.send(told).await.is_err() || is_over {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_LONGEST);
+    }
+}
+
+/// Whether trying again may help.
+fn may_pass(status: &Status) -> bool {
+    !matches!(
+        status.code(),
+        Code::Unauthenticated
+            | Code::PermissionDenied
+            | Code::FailedPrecondition
+            | Code::InvalidArgument
+            | Code::Unimplemented
+            | Code::ResourceExhausted
+            | Code::DataLoss
+    )
+}
+
+enum Ended {
+    /// Nobody wants it any more.
+    Closed,
+    Broken {
+        status: Status,
+        was_up: bool,
+    },
+}
+
+async fn session(connection: &Connection, hello: &Hello, news: &Sender<News>) -> Ended {
+    let (outgoing, messages) = unbounded_channel();
+    let greeting = ClientMessage {
+        kind: Some(client_message::Kind::Hello(hello.clone())),
+    };
+    drop(outgoing.send(greeting));
+    let mut client = JobsClient::new(connection.service())
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let request = Request::new(UnboundedReceiverStream::new(messages));
+    let mut events = match client.session(request).await {
+        Ok(response) => response.into_inner(),
+        Err(status) => {
+            return Ended::Broken {
+                status,
+                was_up: false,
+            };
+        }
+    };
+    let mut outgoing = Some(outgoing);
+    loop {
+        let status = match events.message().await {
+            Ok(Some(SessionEvent { kind: Some(kind) })) => {
+                if let session_event::Kind::Welcome(welcome) = &kind {
+                    if let Err(why) = agree(welcome.versions.as_ref(), "broker") {
+                        return Ended::Broken {
+                            status: Status::failed_precondition(why),
+                            was_up: false,
+                        };
+                    }
+                    if let Some(outgoing) = outgoing.take()
+                        && news.send(News::Up(outgoing)).await.is_err()
+                    {
+                        return Ended::Closed;
+                    }
+                }
+                if news.send(News::Event(kind)).await.is_err() {
+                    return Ended::Closed;
+                }
+                continue;
+            }
+            // A newer broker's.
+            Ok(Some(SessionEvent { kind: None })) => continue,
+            Ok(None) => Status::unavailable("the broker ended the session"),
+            Err(status) => status,
+        };
+        return Ended::Broken {
+            status,
+            was_up: outgoing.is_none(),
+        };
+    }
+}

@@ -1,0 +1,317 @@
+//! A container of this machine as a template that another machine can make, with the contents that
+//! it needs.
+//!
+//! What a job has said that it takes along ([`Inputs`]) becomes contents, what it has said that the
+//! other machine must have itself is named with its identity, and what nobody has spoken of keeps
+//! the job here.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::tree::{Packed, TreeError, pack};
+use crate::reapi::client::Contents;
+use crate::to_proto::{self, Unportable};
+use crate::toolbox;
+use crate::v1::{self, source};
+use maelstrom_container::secrets::{Secrets, Shown};
+use maelstrom_container::store::DigestCache;
+use maelstrom_model::forwarding::Forwarding;
+use maelstrom_model::job::{Carried, ContainerSpec, Inputs, ProcessSpec, Root};
+
+/// How templates are prepared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preparing {
+    /// By threads of their own: many files may have to be read.
+    #[default]
+    Aside,
+    /// At once: of two runs that are to be the same, threads would make two.
+    AtOnce,
+}
+
+/// What many jobs have in common.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// The container.
+    pub container: Arc<ContainerSpec>,
+    /// What is known of its host paths.
+    pub inputs: Arc<Inputs>,
+    /// The environment.
+    pub environment: Arc<BTreeMap<OsString, OsString>>,
+    /// The working directory.
+    pub working_directory: Arc<Path>,
+    /// What forks the jobs' processes, if anything does.
+    pub resident: Option<Arc<ProcessSpec>>,
+}
+
+/// A template, and what it names.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The template.
+    pub template: v1::Template,
+    /// Every content that it names.
+    pub contents: Contents,
+}
+
+/// Why there is no template.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The job must stay here.
+    #[error("the job cannot run on another machine: {0}")]
+    Unportable(#[from] Unportable),
+    /// Something that it takes along cannot be read.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// Something that the other machine should have cannot be told.
+    #[error("cannot tell what {} is, which the workers should have, too", path.display())]
+    Toolbox {
+        /// Where it is.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Makes templates, and remembers what it looked up.
+#[derive(Debug)]
+pub struct Preparer {
+    digests: DigestCache,
+    forwarding: Forwarding,
+    secrets: Secrets,
+    identities: Mutex<HashMap<PathBuf, Vec<u8>>>,
+}
+
+impl Preparer {
+    /// With what is known of files' digests, and of variables that go along.
+    pub fn new(digests: DigestCache, forwarding: Forwarding) -> Preparer {
+        Preparer {
+            digests,
+            forwarding,
+            secrets: Secrets::of_this_process(),
+            identities: Mutex::default(),
+        }
+    }
+
+    /// Takes in what is carried of a directory, or a file, without the secrets in it. What is carried
+    /// itself is named, and no secret.
+    pub fn pack(&self, mut carried: Carried, contents: &mut Contents) -> Result<Packed, TreeError> {
+        let source = &carried.source;
+        let real = source.canonicalize().unwrap_or_else(|_| source.clone());
+        let secrets = self.secrets.below(&real, Shown::WorkedIn);
+        let secrets = secrets.iter().filter_map(|secret| {
+            let below = secret.strip_prefix(&real).ok()?;
+            Some(source.join(below))
+        });
+        let secrets: Vec<PathBuf> = secrets.collect();
+        carried.left_out.extend(secrets);
+        pack(&carried, &self.digests, contents)
+    }
+
+    /// Makes a template. Reads files, so it takes its time.
+    pub fn prepare(&self, common: &Common) -> Result<Prepared, PrepareError> {
+        let mut contents = Contents::new();
+        let mut tools = BTreeSet::new();
+        let mut failure = None;
+        let layers: &[PathBuf] = match &common.container.root {
+            Root::Skeleton(_) => &[],
+            Root::Layers { trees, access: _ } => trees,
+        };
+        let inputs = &common.inputs;
+        let mut source = |path: &Path| {
+            let tool = || inputs.toolbox.iter().find(|tool| path.starts_with(tool));
+            if !is_named(path, layers, inputs)
+                && let Some(tool) = tool()
+            {
+                tools.insert(tool.clone());
+                return Ok(v1::Source {
+                    kind: Some(source::Kind::Toolbox(to_proto::path(path))),
+                });
+            }
+            let carried = carried(path, layers, inputs).ok_or_else(|| Unportable::Unknown {
+                path: path.display().to_string(),
+            })?;
+            let kind = match self.pack(carried, &mut contents) {
+                Ok(Packed::Directory(digest)) => source::Kind::Directory(to_proto::digest(digest)),
+                Ok(Packed::File(digest, executable)) => source::Kind::File(v1::File {
+                    digest: Some(to_proto::digest(digest)),
+                    executable,
+                }),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    // Nobody will see it.
+                    return Ok(v1::Source::default());
+                }
+            };
+            Ok(v1::Source { kind: Some(kind) })
+        };
+        let container = to_proto::container(&common.container, &mut source)?;
+        if let Some(failure) = failure {
+            return Err(failure.into());
+        }
+        let forwarded = |environment| self.forwarding.sent(environment, &inputs.named);
+        let template = v1::Template {
+            container: Some(container),
+            environment: to_proto::variables(&forwarded(&common.environment)),
+            working_directory: to_proto::path(&common.working_directory),
+            resident: common.resident.as_deref().map(|resident| {
+                to_proto::process(&ProcessSpec {
+                    environment: Arc::new(forwarded(&resident.environment)),
+                    ..resident.clone()
+                })
+            }),
+            architecture: std::env::consts::ARCH.to_owned(),
+            toolbox: tools
+                .into_iter()
+                .map(|path| self.tool(&path))
+                .collect::<Result<_, _>>()?,
+        };
+        Ok(Prepared { template, contents })
+    }
+
+    fn tool(&self, path: &Path) -> Result<v1::ToolboxPath, PrepareError> {
+        let known = || {
+            self.identities
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let before = known().get(path).cloned();
+        let identity = match before {
+            Some(identity) => identity,
+            None => {
+                let identity = toolbox::identity(path);
+                let identity = identity.map_err(|source| PrepareError::Toolbox {
+                    path: path.to_owned(),
+                    source,
+                })?;
+                known().insert(path.to_owned(), identity.clone());
+                identity
+            }
+        };
+        Ok(v1::ToolboxPath {
+            path: to_proto::path(path),
+            identity: identity.into(),
+        })
+    }
+}
+
+/// Whether somebody has said of exactly this path that it goes along.
+fn is_named(path: &Path, layers: &[PathBuf], inputs: &Inputs) -> bool {
+    let mut carried = inputs.carried.iter();
+    layers.iter().any(|layer| layer == path) || carried.any(|carried| carried.source == path)
+}
+
+/// How a path goes along, if it does.
+fn carried(path: &Path, layers: &[PathBuf], inputs: &Inputs) -> Option<Carried> {
+    if layers.iter().any(|layer| layer == path) {
+        return Some(Carried {
+            source: path.to_owned(),
+            ..Carried::default()
+        });
+    }
+    if let Some(carried) = inputs.carried.iter().find(|carried| carried.source == path) {
+        return Some(carried.clone());
+    }
+    let holds = |carried: &&Carried| {
+        let is_built = carried.built.iter().any(|built| built == path);
+        is_built || path.starts_with(&carried.source)
+    };
+    let around = inputs.carried.iter().find(holds)?;
+    // Whoever names something that is left out of its surroundings wants it all the same.
+    let left_out = around.left_out.iter();
+    let left_out = left_out.filter(|other| *other != path);
+    Some(Carried {
+        source: path.to_owned(),
+        left_out: left_out.cloned().collect(),
+        built: around.built.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use maelstrom_model::job::{BindAccess, Mount, MountKind, Network};
+    use maelstrom_model::testing::job;
+
+    fn common(mounts: Vec<Mount>, inputs: Inputs) -> Common {
+        let job = job();
+        let container = ContainerSpec {
+            mounts,
+            ..(*job.container).clone()
+        };
+        Common {
+            container: Arc::new(container),
+            inputs: Arc::new(inputs),
+            environment: Arc::clone(&job.process.environment),
+            working_directory: Arc::clone(&job.process.working_directory),
+            resident: None,
+        }
+    }
+
+    fn bind(source: &Path, access: BindAccess) -> Mount {
+        Mount {
+            mount_point: "/there".into(),
+            kind: MountKind::Bind {
+                source: source.to_owned(),
+                access,
+            },
+        }
+    }
+
+    #[test]
+    fn what_nobody_spoke_of_keeps_a_job_here() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = keep.path().canonicalize().unwrap();
+        std::fs::write(root.join("file"), "text").unwrap();
+        let digests = DigestCache::new(root.join("digests"));
+        let preparer = Preparer::new(digests, Forwarding::default());
+        let file = root.join("file");
+
+        let unknown = common(vec![bind(&file, BindAccess::ReadOnly)], Inputs::default());
+        let error = preparer.prepare(&unknown).unwrap_err();
+        assert!(error.to_string().contains("it shows"), "{error}");
+
+        let inputs = Inputs {
+            carried: vec![Carried {
+                source: root.clone(),
+                ..Carried::default()
+            }],
+            ..Inputs::default()
+        };
+        let known = common(vec![bind(&file, BindAccess::ReadOnly)], inputs.clone());
+        let prepared = preparer.prepare(&known).unwrap();
+        assert_eq!(prepared.contents.len(), 1);
+
+        let writes = common(vec![bind(&file, BindAccess::ReadWrite)], inputs.clone());
+        let error = preparer.prepare(&writes).unwrap_err();
+        assert!(error.to_string().contains("it writes to"), "{error}");
+
+        let mut local = common(Vec::new(), inputs);
+        Arc::make_mut(&mut local.container).network = Network::Local;
+        let error = preparer.prepare(&local).unwrap_err();
+        assert!(error.to_string().contains("network"), "{error}");
+    }
+
+    #[test]
+    fn the_toolbox_is_named_and_not_sent() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = keep.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("bin")).unwrap();
+        std::fs::write(root.join("bin/sh"), "text").unwrap();
+        let digests = DigestCache::new(root.join("digests"));
+        let preparer = Preparer::new(digests, Forwarding::default());
+        let inputs = Inputs {
+            toolbox: vec![root.join("bin")],
+            ..Inputs::default()
+        };
+        let mounts = vec![bind(&root.join("bin/sh"), BindAccess::ReadOnly)];
+        let prepared = preparer.prepare(&common(mounts, inputs)).unwrap();
+        assert!(prepared.contents.is_empty());
+        let [tool] = prepared.template.toolbox.as_slice() else {
+            panic!("{:?}", prepared.template.toolbox);
+        };
+        assert_eq!(tool.path, to_proto::path(&root.join("bin")));
+        assert!(!tool.identity.is_empty());
+    }
+}

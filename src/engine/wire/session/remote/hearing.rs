@@ -1,0 +1,220 @@
+//! What the broker says of jobs, workers and itself.
+
+use std::collections::VecDeque;
+
+use super::{FIRST_WORKER, Progress, Remote, Upload};
+use crate::from_proto::{self, text};
+use crate::v1::{self, session_event};
+use maelstrom_model::backend::{BackendEvent, JobId};
+use maelstrom_model::event::{
+    ClusterClient, ClusterSample, EventKind, Notice, Severity, WorkerState,
+};
+use maelstrom_model::ids::{RunId, WorkerId};
+use maelstrom_model::job::{JobEnd, JobResult};
+
+impl Remote {
+    /// The broker said something.
+    pub fn event(&mut self, event: session_event::Kind, events: &mut VecDeque<BackendEvent>) {
+        match event {
+            session_event::Kind::Welcome(_) => {
+                for worker in std::mem::take(&mut self.workers) {
+                    let reason = "the connection to the broker is a new one".to_owned();
+                    let left = EventKind::WorkerLeft { worker, reason };
+                    events.push_back(BackendEvent::Fact(left));
+                }
+            }
+            session_event::Kind::Accepted(_) => {}
+            session_event::Kind::Missing(missing) => self.missing(missing.template),
+            session_event::Kind::Started(started) => self.started(started, events),
+            session_event::Kind::Output(output) => self.output(output, events),
+            session_event::Kind::Finished(finished) => self.finished(finished, events),
+            session_event::Kind::Requeued(requeued) => {
+                let id = JobId(requeued.job);
+                self.interrupted(id, text(&requeued.reason).to_string(), events);
+            }
+            session_event::Kind::Worker(worker) => self.joined(worker, events),
+            session_event::Kind::WorkerLeft(left) => {
+                let worker = WorkerId(left.worker.saturating_add(FIRST_WORKER));
+                if self.workers.remove(&worker) {
+                    let reason = text(&left.reason).to_string();
+                    let left = EventKind::WorkerLeft { worker, reason };
+                    events.push_back(BackendEvent::Fact(left));
+                }
+            }
+            session_event::Kind::Cluster(cluster) => self.sample(cluster, events),
+            session_event::Kind::Notice(notice) => {
+                events.push_back(BackendEvent::Fact(EventKind::Notice(Notice {
+                    severity: Severity::Warning,
+                    text: text(&notice.text).lines(),
+                    help: Some(text(&notice.help).lines()).filter(|help| !help.is_empty()),
+                    in_summary: false,
+                })));
+            }
+        }
+    }
+
+    fn missing(&mut self, number: u32) {
+        if let Some(template) = self.template(number)
+            && template.upload == Upload::Done
+        {
+            template.upload = Upload::Wanted;
+        }
+    }
+
+    fn started(&mut self, started: v1::Started, events: &mut VecDeque<BackendEvent>) {
+        let id = JobId(started.job);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let before = job.progress;
+        match before {
+            Progress::Running { attempt, .. } if attempt == started.attempt => return,
+            Progress::Running { .. } | Progress::Interrupted | Progress::Waiting => {}
+        }
+        job.progress = Progress::Running {
+            attempt: started.attempt,
+            next: 0,
+        };
+        match before {
+            Progress::Waiting => events.push_back(BackendEvent::Started {
+                job: id,
+                worker: WorkerId(started.worker.saturating_add(FIRST_WORKER)),
+                slot: started.slot,
+            }),
+            Progress::Running { .. } => events.push_back(BackendEvent::Restarted {
+                job: id,
+                reason: "the broker gave it to another worker".to_owned(),
+            }),
+            Progress::Interrupted => {}
+        }
+    }
+
+    fn output(&mut self, output: v1::Output, events: &mut VecDeque<BackendEvent>) {
+        let id = JobId(output.job);
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let Ok(stream) = from_proto::stream(output.stream) else {
+            return;
+        };
+        if let Progress::Running { attempt, next } = &mut job.progress
+            && *attempt == output.attempt
+            && *next == output.index
+        {
+            *next += 1;
+            if !output.data.is_empty() {
+                events.push_back(BackendEvent::Output {
+                    job: id,
+                    stream,
+                    bytes: output.data.into(),
+                });
+            }
+        }
+    }
+
+    fn interrupted(&mut self, id: JobId, reason: String, events: &mut VecDeque<BackendEvent>) {
+        if let Some(job) = self.jobs.get_mut(&id)
+            && let Progress::Running { .. } = job.progress
+        {
+            job.progress = Progress::Interrupted;
+            events.push_back(BackendEvent::Restarted { job: id, reason });
+        }
+    }
+
+    fn finished(&mut self, finished: v1::Finished, events: &mut VecDeque<BackendEvent>) {
+        let id = JobId(finished.job);
+        if !self.forget(id) {
+            // It was told before, and the broker has not heard that we know.
+            self.unacknowledged.push(finished.job);
+            return;
+        }
+        let result = finished.result.as_ref();
+        if let Some(discarded) = result.and_then(|result| result.discarded.as_ref()) {
+            let files = from_proto::discarded(discarded);
+            events.push_back(BackendEvent::Discarded { job: id, files });
+        }
+        let result = match result.map(from_proto::job_result) {
+            Some(Ok(result)) => result,
+            Some(Err(error)) => JobResult::not_run(JobEnd::Error(format!(
+                "the broker sent an outcome that means nothing: {error}"
+            ))),
+            None => {
+                let message = "the broker did not say how the job ended".to_owned();
+                JobResult::not_run(JobEnd::Error(message))
+            }
+        };
+        events.push_back(BackendEvent::Finished { job: id, result });
+    }
+
+    fn joined(&mut self, worker: v1::Worker, events: &mut VecDeque<BackendEvent>) {
+        let id = WorkerId(worker.id.saturating_add(FIRST_WORKER));
+        if self.workers.insert(id) {
+            events.push_back(BackendEvent::Fact(EventKind::WorkerJoined {
+                worker: id,
+                name: text(&worker.name).to_string(),
+                slots: worker.slots,
+                architecture: text(&worker.architecture).to_string(),
+            }));
+        }
+    }
+
+    /// Says once why a worker takes no jobs: a run that waits for it would not know.
+    fn unwell(&mut self, id: WorkerId, worker: &v1::Worker, events: &mut VecDeque<BackendEvent>) {
+        if worker.degraded.is_empty() {
+            self.unwell.remove(&id);
+        } else if self.unwell.insert(id) {
+            events.push_back(BackendEvent::Fact(EventKind::Notice(Notice {
+                severity: Severity::Warning,
+                text: format!(
+                    "worker {} takes no jobs: {}",
+                    text(&worker.name),
+                    text(&worker.degraded)
+                ),
+                help: None,
+                in_summary: false,
+            })));
+        }
+    }
+
+    fn sample(&mut self, cluster: v1::Cluster, events: &mut VecDeque<BackendEvent>) {
+        for worker in cluster.workers {
+            let id = WorkerId(worker.id.saturating_add(FIRST_WORKER));
+            let state = match v1::WorkerState::try_from(worker.state) {
+                Ok(v1::WorkerState::Draining) => WorkerState::Draining,
+                Ok(v1::WorkerState::Degraded) => WorkerState::Degraded,
+                Ok(v1::WorkerState::Lost) => WorkerState::Lost,
+                Ok(v1::WorkerState::Online | v1::WorkerState::Unspecified) | Err(_) => {
+                    WorkerState::Online
+                }
+            };
+            let sample = EventKind::WorkerSample {
+                worker: id,
+                state,
+                busy: worker.busy,
+                cpu_permille: worker.cpu_permille,
+                memory_used_bytes: worker.memory_used_bytes,
+                memory_total_bytes: worker.memory_total_bytes,
+            };
+            self.unwell(id, &worker, events);
+            self.joined(worker, events);
+            events.push_back(BackendEvent::Fact(sample));
+        }
+        let clients = cluster.clients.into_iter().map(|client| ClusterClient {
+            name: text(&client.name).to_string(),
+            run: RunId::of_shown(&client.run),
+            queued: client.queued,
+            running: client.running,
+        });
+        events.push_back(BackendEvent::Fact(EventKind::ClusterSample(
+            ClusterSample {
+                queued: cluster.queued,
+                running: cluster.running,
+                slots: cluster.slots,
+                cache_hits: cluster.cache_hits,
+                cache_misses: cluster.cache_misses,
+                store_bytes: cluster.store_bytes,
+                clients: clients.collect(),
+            },
+        )));
+    }
+}

@@ -1,0 +1,493 @@
+//! Jobs that are with the broker, or on their way there. Pure: messages come in, and go out through
+//! a channel.
+//!
+//! What was said on a connection counts for that connection only. On a new one everything that is
+//! unfinished is said again, after what is over, so that nothing of it runs once more.
+//!
+//! - [`saying`]: what is said. [`hearing`]: what is heard.
+
+mod hearing;
+mod saying;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+use super::prepare::{Common, Prepared};
+use crate::linger::Linger;
+use crate::reapi::client::Contents;
+use crate::v1::{self, client_message};
+use maelstrom_container::digest::ContentHash;
+use maelstrom_model::backend::{BackendEvent, JobId, Rank, Stop};
+use maelstrom_model::ids::WorkerId;
+use maelstrom_model::job::{Job, JobEnd, JobResult};
+
+/// How long acknowledgements linger. The broker keeps until then what it has told.
+const LINGER_TIME: Duration = Duration::from_millis(20);
+
+/// How often a template's contents are uploaded before that is given up. A broker with too little
+/// room throws out what was just sent.
+const UPLOADS_MAX: u32 = 5;
+
+/// This machine's own worker is 0; the cluster's follow.
+const FIRST_WORKER: u32 = 1;
+
+/// Tells templates apart without looking into them: the addresses of what they are made of, and how
+/// often files have changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TemplateKey {
+    parts: [usize; 5],
+    age: u64,
+}
+
+/// See the module's documentation.
+pub struct Remote {
+    outgoing: Option<UnboundedSender<v1::ClientMessage>>,
+    was_down: bool,
+    held: bool,
+    grace: Duration,
+    age: u64,
+    keys: HashMap<TemplateKey, Key>,
+    templates: Vec<Template>,
+    by_hash: HashMap<ContentHash, u32>,
+    jobs: BTreeMap<JobId, Remoted>,
+    /// Jobs that are over.
+    over: BTreeSet<u64>,
+    /// Those of which the broker doesn't know that we know.
+    unacknowledged: Vec<u64>,
+    acknowledging: Linger,
+    workers: BTreeSet<WorkerId>,
+    /// Those of which it was told that they take no jobs.
+    unwell: BTreeSet<WorkerId>,
+}
+
+struct Key {
+    /// Keeps the addresses of the key from being used for something else.
+    common: Common,
+    state: KeyState,
+    waiting: Vec<JobId>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeyState {
+    New,
+    Preparing,
+    Ready(u32),
+}
+
+struct Template {
+    template: v1::Template,
+    contents: Arc<Contents>,
+    upload: Upload,
+    uploads: u32,
+    is_defined: bool,
+    waiting: Vec<JobId>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Upload {
+    Wanted,
+    Running,
+    Done,
+    /// The broker has thrown out something meanwhile, and waits.
+    Again,
+}
+
+struct Remoted {
+    job: Job,
+    rank: Rank,
+    template: Option<u32>,
+    was_sent: bool,
+    progress: Progress,
+    stopping: Option<Stop>,
+    /// When it is over at the latest, if there is no connection: nobody can say any more that it is.
+    stopped_by: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+enum Progress {
+    Waiting,
+    Running {
+        attempt: u64,
+        next: u32,
+    },
+    /// It was running, and will again.
+    Interrupted,
+}
+
+/// The end of a job that could not be run.
+pub fn failed(job: JobId, message: String) -> BackendEvent {
+    let result = JobResult::not_run(JobEnd::Error(message));
+    BackendEvent::Finished { job, result }
+}
+
+/// The end of a job that nobody wants any more.
+pub fn cancelled(job: JobId) -> BackendEvent {
+    let result = JobResult::not_run(JobEnd::Cancelled);
+    BackendEvent::Finished { job, result }
+}
+
+impl Remote {
+    /// Nothing is submitted or connected.
+    pub fn new(grace: Duration) -> Remote {
+        Remote {
+            outgoing: None,
+            was_down: false,
+            held: false,
+            grace,
+            age: 0,
+            keys: HashMap::new(),
+            templates: Vec::new(),
+            by_hash: HashMap::new(),
+            jobs: BTreeMap::new(),
+            over: BTreeSet::new(),
+            unacknowledged: Vec::new(),
+            acknowledging: Linger::new(LINGER_TIME),
+            workers: BTreeSet::new(),
+            unwell: BTreeSet::new(),
+        }
+    }
+
+    /// Changes how long jobs go on after SIGTERM.
+    pub fn set_grace(&mut self, grace: Duration) {
+        self.grace = grace;
+    }
+
+    /// Templates of jobs to come are prepared anew.
+    pub fn files_changed(&mut self) {
+        self.age += 1;
+        self.keys.retain(|_, key| !key.waiting.is_empty());
+    }
+
+    /// Takes a job.
+    pub fn submit(&mut self, id: JobId, job: Job, rank: Rank, common: Common) {
+        let resident = common.resident.as_ref();
+        let key = TemplateKey {
+            parts: [
+                Arc::as_ptr(&common.container) as usize,
+                Arc::as_ptr(&common.inputs) as usize,
+                Arc::as_ptr(&common.environment) as usize,
+                Arc::as_ptr(&common.working_directory).cast::<u8>() as usize,
+                resident.map_or(0, |resident| Arc::as_ptr(resident) as usize),
+            ],
+            age: self.age,
+        };
+        let entry = self.keys.entry(key).or_insert_with(|| Key {
+            common,
+            state: KeyState::New,
+            waiting: Vec::new(),
+        });
+        let template = match entry.state {
+            KeyState::Ready(number) => Some(number),
+            KeyState::New | KeyState::Preparing => {
+                entry.waiting.push(id);
+                None
+            }
+        };
+        self.jobs.insert(
+            id,
+            Remoted {
+                job,
+                rank,
+                template,
+                was_sent: false,
+                progress: Progress::Waiting,
+                stopping: None,
+                stopped_by: None,
+            },
+        );
+        if let Some(template) = template.and_then(|number| self.template(number)) {
+            template.waiting.push(id);
+        }
+    }
+
+    /// Templates that nobody prepares yet.
+    pub fn take_unprepared(&mut self) -> Vec<(TemplateKey, Common)> {
+        let new = self.keys.iter_mut();
+        new.filter(|(_, entry)| entry.state == KeyState::New)
+            .map(|(key, entry)| {
+                entry.state = KeyState::Preparing;
+                (key.clone(), entry.common.clone())
+            })
+            .collect()
+    }
+
+    /// A template was prepared.
+    pub fn prepared(&mut self, key: &TemplateKey, prepared: Prepared) {
+        let hash = ContentHash::of(&prepared.template.encode_to_vec());
+        let number = match self.by_hash.get(&hash) {
+            Some(number) => *number,
+            None => {
+                let number = u32::try_from(self.templates.len()).unwrap_or(u32::MAX);
+                self.by_hash.insert(hash, number);
+                self.templates.push(Template {
+                    template: prepared.template,
+                    contents: Arc::new(prepared.contents),
+                    upload: Upload::Wanted,
+                    uploads: 0,
+                    is_defined: false,
+                    waiting: Vec::new(),
+                });
+                number
+            }
+        };
+        let Some(entry) = self.keys.get_mut(key) else {
+            return;
+        };
+        entry.state = KeyState::Ready(number);
+        for id in std::mem::take(&mut entry.waiting) {
+            if let Some(job) = self.jobs.get_mut(&id) {
+                job.template = Some(number);
+                if let Some(template) = self.templates.get_mut(number as usize) {
+                    template.waiting.push(id);
+                }
+            }
+        }
+    }
+
+    /// A template could not be prepared: gives back its jobs.
+    pub fn unprepared(&mut self, key: &TemplateKey) -> Vec<(JobId, Job, Rank)> {
+        let waiting = match self.keys.get_mut(key) {
+            Some(entry) => {
+                entry.state = KeyState::New;
+                std::mem::take(&mut entry.waiting)
+            }
+            None => Vec::new(),
+        };
+        self.keys.remove(key);
+        let taken = waiting.into_iter().filter_map(|id| {
+            let job = self.jobs.remove(&id)?;
+            Some((id, job.job, job.rank))
+        });
+        taken.collect()
+    }
+
+    /// Templates whose contents are to be uploaded now.
+    pub fn take_uploads(&mut self) -> Vec<(u32, Arc<Contents>)> {
+        if self.outgoing.is_none() {
+            return Vec::new();
+        }
+        let wanted = (0..).zip(&mut self.templates);
+        wanted
+            .filter(|(_, template)| template.upload == Upload::Wanted)
+            .map(|(number, template)| {
+                template.upload = Upload::Running;
+                template.uploads += 1;
+                (number, Arc::clone(&template.contents))
+            })
+            .collect()
+    }
+
+    /// The broker has a template's contents.
+    pub fn uploaded(&mut self, number: u32) {
+        let Some(template) = self.template(number) else {
+            return;
+        };
+        template.upload = Upload::Done;
+        if template.is_defined {
+            let uploaded = v1::Uploaded { template: number };
+            self.say(client_message::Kind::Uploaded(uploaded));
+        }
+    }
+
+    /// Uploading failed. Tells whether there is no sense in trying again.
+    pub fn upload_failed(&mut self, number: u32) -> bool {
+        let Some(template) = self.template(number) else {
+            return false;
+        };
+        template.upload = Upload::Wanted;
+        template.uploads >= UPLOADS_MAX
+    }
+
+    /// Gives up the jobs of a template that are not running.
+    pub fn give_up(&mut self, number: u32) -> Vec<JobId> {
+        let of_this = |job: &Remoted| {
+            job.template == Some(number) && !matches!(job.progress, Progress::Running { .. })
+        };
+        let jobs = self.jobs.iter();
+        let given_up: Vec<JobId> = jobs
+            .filter(|(_, job)| of_this(job))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in &given_up {
+            self.forget(*id);
+        }
+        if let Some(template) = self.template(number) {
+            template.waiting.clear();
+            template.upload = Upload::Done;
+            template.uploads = 0;
+        }
+        given_up
+    }
+
+    /// There is a connection.
+    pub fn up(&mut self, outgoing: UnboundedSender<v1::ClientMessage>) {
+        self.outgoing = Some(outgoing);
+        self.was_down = false;
+        self.unacknowledged = self.over.iter().copied().collect();
+        self.acknowledge();
+        for template in &mut self.templates {
+            template.is_defined = false;
+            template.waiting.clear();
+            // What was uploaded to a broker that lost its disk is uploaded again when it says so.
+            if template.upload == Upload::Again {
+                template.upload = Upload::Wanted;
+            }
+        }
+        for (id, job) in &self.jobs {
+            let template = job.template.map(|number| number as usize);
+            if let Some(template) = template.and_then(|number| self.templates.get_mut(number)) {
+                template.waiting.push(*id);
+            }
+        }
+        if self.held {
+            self.say(client_message::Kind::Hold(v1::Hold { held: true }));
+        }
+    }
+
+    /// The connection is gone. Tells whether that is news.
+    pub fn down(&mut self) -> bool {
+        self.outgoing = None;
+        !std::mem::replace(&mut self.was_down, true)
+    }
+
+    /// Whether somebody was told that there is no connection.
+    pub fn is_down_told(&self) -> bool {
+        self.was_down
+    }
+
+    /// Jobs that were to be killed and of which nobody can say now that they were.
+    pub fn killed(&mut self) -> Vec<JobId> {
+        let jobs = self.jobs.iter();
+        let killed: Vec<JobId> = jobs
+            .filter(|(_, job)| job.stopping == Some(Stop::Kill))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in &killed {
+            self.forget(*id);
+        }
+        killed
+    }
+
+    /// When the next job is to be given up that was to be stopped, if there is no connection then.
+    pub fn next_overdue(&self) -> Option<Instant> {
+        match self.outgoing {
+            Some(_) => None,
+            None => self.jobs.values().filter_map(|job| job.stopped_by).min(),
+        }
+    }
+
+    /// Gives up the jobs that were to be stopped, whose grace is over, and of which nobody can say now
+    /// that they were. The broker stops them itself when this run does not come back.
+    pub fn overdue(&mut self) -> Vec<JobId> {
+        if self.outgoing.is_some() {
+            return Vec::new();
+        }
+        let now = Instant::now();
+        let jobs = self.jobs.iter();
+        let overdue: Vec<JobId> = jobs
+            .filter(|(_, job)| job.stopped_by.is_some_and(|by| by <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in &overdue {
+            self.forget(*id);
+        }
+        overdue
+    }
+
+    /// Stops a job. Tells whether it is over already.
+    pub fn stop(&mut self, id: JobId, how: Stop) -> bool {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return false;
+        };
+        let is_here = !job.was_sent || (self.outgoing.is_none() && how == Stop::Kill);
+        if is_here {
+            self.forget(id);
+            return true;
+        }
+        if job.stopping != Some(Stop::Kill) {
+            job.stopping = Some(how);
+        }
+        // Only a time beyond any calendar is none.
+        let stopped_by = Instant::now().checked_add(self.grace);
+        job.stopped_by = job.stopped_by.or(stopped_by);
+        self.say_stop(id, how);
+        false
+    }
+
+    /// A job is over. Tells whether it was not before.
+    fn forget(&mut self, id: JobId) -> bool {
+        let was_there = self.jobs.remove(&id).is_some();
+        if was_there {
+            self.over.insert(id.0);
+            self.unacknowledged.push(id.0);
+        }
+        was_there
+    }
+
+    fn template(&mut self, number: u32) -> Option<&mut Template> {
+        self.templates.get_mut(number as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::sync::mpsc::unbounded_channel;
+    use tokio::time::{advance, sleep_until};
+
+    use super::*;
+    use maelstrom_model::job::Inputs;
+    use maelstrom_model::testing::job;
+
+    const GRACE: Duration = Duration::from_secs(10);
+
+    /// Two jobs that the broker has.
+    fn remote() -> Remote {
+        let mut remote = Remote::new(GRACE);
+        for id in [1, 2] {
+            let job = job();
+            let common = Common {
+                container: Arc::clone(&job.container),
+                inputs: Arc::new(Inputs::default()),
+                environment: Arc::default(),
+                working_directory: Arc::from(Path::new("/")),
+                resident: None,
+            };
+            remote.submit(JobId(id), job, Rank::default(), common);
+        }
+        remote.jobs.values_mut().for_each(|job| job.was_sent = true);
+        remote
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_broker_a_stopped_job_is_over_when_its_grace_is() {
+        let mut remote = remote();
+        let (outgoing, _broker) = unbounded_channel();
+        remote.up(outgoing);
+        assert!(!remote.stop(JobId(1), Stop::Terminate));
+        // As long as somebody may say how it ends, that is waited for.
+        assert_eq!(remote.next_overdue(), None);
+        advance(GRACE * 2).await;
+        assert_eq!(remote.overdue(), []);
+        remote.down();
+        assert_eq!(remote.overdue(), [JobId(1)]);
+        assert_eq!(remote.next_overdue(), None);
+
+        let stopped = Instant::now();
+        assert!(!remote.stop(JobId(2), Stop::Terminate));
+        assert_eq!(remote.overdue(), []);
+        // To be asked again changes nothing.
+        advance(GRACE / 2).await;
+        remote.stop(JobId(2), Stop::Terminate);
+        let due = remote.next_overdue().unwrap();
+        assert_eq!(due, stopped + GRACE);
+        sleep_until(due).await;
+        assert_eq!(remote.overdue(), [JobId(2)]);
+    }
+}

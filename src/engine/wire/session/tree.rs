@@ -1,0 +1,351 @@
+//! Files and directories of this machine as contents of the Remote Execution API.
+//!
+//! A directory becomes a `Directory` message for each of its directories, named by digest, and a list
+//! of files. What is left out, and what the version control ignores, stays here; what was built goes
+//! along all the same. Of attributes, only whether a file may be executed is kept.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use ignore::WalkBuilder;
+use prost::Message;
+
+use crate::reapi::client::{Content, Contents};
+use crate::reapi::digest::to_wire;
+use crate::reapi::v2 as reapi;
+use maelstrom_container::digest::Digest;
+use maelstrom_container::store::{DigestCache, HashError};
+use maelstrom_model::job::Carried;
+
+/// Directories of version control.
+const VERSION_CONTROL: [&str; 5] = [".git", ".hg", ".jj", ".svn", ".pijul"];
+
+/// Why a directory can't be sent along.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// It cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file cannot be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// The version control's rules cannot be followed.
+    #[error("cannot tell what of {} is ignored", path.display())]
+    Walk {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: ignore::Error,
+    },
+    /// Its name is no text, which the Remote Execution API wants.
+    #[error("the name of {} is not UTF-8, and cannot be sent to another machine", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A directory in the making.
+#[derive(Default)]
+struct Node {
+    files: BTreeMap<String, (Digest, bool)>,
+    links: BTreeMap<String, String>,
+    directories: BTreeMap<String, Node>,
+}
+
+/// Something that was carried: its digest, and what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packed {
+    /// A directory, by the digest of its message.
+    Directory(Digest),
+    /// A file, and whether it may be executed.
+    File(Digest, bool),
+}
+
+/// Takes in what is carried of a directory, or a file.
+pub fn pack(
+    carried: &Carried,
+    digests: &DigestCache,
+    contents: &mut Contents,
+) -> Result<Packed, TreeError> {
+    let root = &carried.source;
+    let metadata = fs::metadata(root).map_err(|source| read(root, source))?;
+    if !metadata.is_dir() {
+        let (digest, executable) = file(root, &metadata, digests, contents)?;
+        return Ok(Packed::File(digest, executable));
+    }
+    let mut node = Node::default();
+    let left_out = carried.left_out.clone();
+    let walk = WalkBuilder::new(root)
+        .standard_filters(false)
+        .git_ignore(true)
+        .git_exclude(true)
+        .parents(true)
+        .filter_entry(move |entry| {
+            let is_control = entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| entry.depth() > 0 && VERSION_CONTROL.contains(&name));
+            !is_control && !left_out.iter().any(|path| path == entry.path())
+        })
+        .build();
+    let is_left_out = carried.left_out.contains(root);
+    for entry in walk.take_while(|_| !is_left_out) {
+        let entry = entry.map_err(|source| TreeError::Walk {
+            path: root.clone(),
+            source,
+        })?;
+        if entry.depth() > 0 {
+            add(&mut node, root, entry.path(), digests, contents)?;
+        }
+    }
+    for built in carried.built.iter().filter(|path| path.starts_with(root)) {
+        add_all(&mut node, root, built, digests, contents)?;
+    }
+    Ok(Packed::Directory(node.finish(contents)))
+}
+
+/// Adds a path and everything below it; nothing if nothing is there.
+fn add_all(
+    node: &mut Node,
+    root: &Path,
+    path: &Path,
+    digests: &DigestCache,
+    contents: &mut Contents,
+) -> Result<(), TreeError> {
+    for entry in walkdir::WalkDir::new(path) {
+        match entry {
+            Ok(entry) => add(node, root, entry.path(), digests, contents)?,
+            Err(error) => {
+                let is_absent = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+                if error.io_error().is_some_and(is_absent) {
+                    continue;
+                }
+                let at = error.path().unwrap_or(path).to_owned();
+                let source = error.into_io_error();
+                let source = source.unwrap_or_else(|| io::Error::other("links go in a circle"));
+                return Err(read(&at, source));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add(
+    node: &mut Node,
+    root: &Path,
+    path: &Path,
+    digests: &DigestCache,
+    contents: &mut Contents,
+) -> Result<(), TreeError> {
+    let Ok(relative) = path.strip_prefix(root) else {
+        return Ok(());
+    };
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        // A file that comes and goes is none of the tests'.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(read(path, source)),
+    };
+    let mut names = Vec::new();
+    for component in relative.components() {
+        let name = component.as_os_str().to_str();
+        names.push(name.ok_or_else(|| TreeError::Name {
+            path: path.to_owned(),
+        })?);
+    }
+    let Some(name) = names.pop() else {
+        return Ok(());
+    };
+    let mut parent = node;
+    for directory in names {
+        parent = parent.directories.entry(directory.to_owned()).or_default();
+    }
+    if metadata.is_dir() {
+        parent.directories.entry(name.to_owned()).or_default();
+    } else if metadata.is_symlink() {
+        let target = fs::read_link(path).map_err(|source| read(path, source))?;
+        let target = target.to_str().ok_or_else(|| TreeError::Name {
+            path: path.to_owned(),
+        })?;
+        parent.links.insert(name.to_owned(), target.to_owned());
+    } else if metadata.is_file() {
+        let file = file(path, &metadata, digests, contents)?;
+        parent.files.insert(name.to_owned(), file);
+    }
+    // Sockets, pipes and devices are of this machine.
+    Ok(())
+}
+
+fn file(
+    path: &Path,
+    metadata: &fs::Metadata,
+    digests: &DigestCache,
+    contents: &mut Contents,
+) -> Result<(Digest, bool), TreeError> {
+    let hashed = digests.digest(path)?;
+    contents
+        .entry(hashed.digest)
+        .or_insert_with(|| Content::File(path.to_owned()));
+    Ok((hashed.digest, metadata.permissions().mode() & 0o111 != 0))
+}
+
+fn read(path: &Path, source: io::Error) -> TreeError {
+    TreeError::Read {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+impl Node {
+    /// The digest of the directory's message, which is added with all below it.
+    fn finish(self, contents: &mut Contents) -> Digest {
+        let directories = self.directories.into_iter().map(|(name, node)| {
+            let digest = node.finish(contents);
+            reapi::DirectoryNode {
+                name,
+                digest: Some(to_wire(&digest)),
+            }
+        });
+        let directories = directories.collect();
+        let files = self
+            .files
+            .into_iter()
+            .map(|(name, (digest, executable))| reapi::FileNode {
+                name,
+                digest: Some(to_wire(&digest)),
+                is_executable: executable,
+                node_properties: None,
+            });
+        let links = self
+            .links
+            .into_iter()
+            .map(|(name, target)| reapi::SymlinkNode {
+                name,
+                target,
+                node_properties: None,
+            });
+        let bytes: Bytes = reapi::Directory {
+            files: files.collect(),
+            directories,
+            symlinks: links.collect(),
+            node_properties: None,
+        }
+        .encode_to_vec()
+        .into();
+        let digest = Digest::of(&bytes);
+        contents.insert(digest, Content::Bytes(bytes));
+        digest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn directory(contents: &Contents, digest: Digest) -> reapi::Directory {
+        match &contents[&digest] {
+            Content::Bytes(bytes) => reapi::Directory::decode(bytes.clone()).unwrap(),
+            Content::File(path) => panic!("{} is no message", path.display()),
+        }
+    }
+
+    fn digest(message: &Option<reapi::Digest>) -> Digest {
+        let message = message.as_ref().unwrap();
+        Digest {
+            hash: message.hash.parse().unwrap(),
+            size_bytes: message.size_bytes as u64,
+        }
+    }
+
+    /// Every path of a packed directory, with what it is.
+    fn list(contents: &Contents, root: Digest, prefix: &str, listed: &mut Vec<String>) {
+        let message = directory(contents, root);
+        for node in &message.files {
+            let mark = if node.is_executable { "*" } else { "" };
+            listed.push(format!("{prefix}{}{mark}", node.name));
+        }
+        for node in &message.symlinks {
+            listed.push(format!("{prefix}{}->{}", node.name, node.target));
+        }
+        for node in &message.directories {
+            listed.push(format!("{prefix}{}/", node.name));
+            let prefix = format!("{prefix}{}/", node.name);
+            list(contents, digest(&node.digest), &prefix, listed);
+        }
+    }
+
+    #[test]
+    fn what_is_ignored_stays_and_what_was_built_goes_along() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = keep.path().canonicalize().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write(".git/HEAD", "ref");
+        write(".gitignore", "/target\n*.log\n");
+        write("src/lib.rs", "fn f() {}");
+        write("src/.hidden", "");
+        write("noise.log", "");
+        write("target/debug/program", "#!/bin/sh\n");
+        write("target/debug/other", "");
+        write("cache/own", "");
+        fs::create_dir(root.join("empty")).unwrap();
+        symlink("src/lib.rs", root.join("link")).unwrap();
+        let program = root.join("target/debug/program");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+
+        let digests = DigestCache::new(root.join(".git/digests"));
+        let carried = Carried {
+            source: root.clone(),
+            left_out: vec![root.join("target"), root.join("cache")],
+            built: vec![
+                program.clone(),
+                root.join("target/gone"),
+                "/elsewhere".into(),
+            ],
+        };
+        let mut contents = Contents::new();
+        let packed = pack(&carried, &digests, &mut contents).unwrap();
+        let Packed::Directory(digest) = packed else {
+            panic!("{packed:?}");
+        };
+        let mut listed = Vec::new();
+        list(&contents, digest, "", &mut listed);
+        assert_eq!(
+            listed,
+            [
+                ".gitignore",
+                "link->src/lib.rs",
+                "empty/",
+                "src/",
+                "src/.hidden",
+                "src/lib.rs",
+                "target/",
+                "target/debug/",
+                "target/debug/program*",
+            ]
+        );
+        let again = pack(&carried, &digests, &mut Contents::new()).unwrap();
+        assert_eq!(again, packed);
+        let alone = Carried {
+            source: program,
+            ..Carried::default()
+        };
+        let alone = pack(&alone, &digests, &mut contents).unwrap();
+        assert!(matches!(alone, Packed::File(_, true)));
+    }
+}

@@ -1,0 +1,295 @@
+//! What a machine's own files are, in short: whether another machine has the same.
+//!
+//! A container may show directories of the machine that it runs on: its programs and libraries.
+//! Such a job gives the same result elsewhere only if the same stands there. Reading all of `/usr`
+//! takes minutes, so its [`identity`] is an excerpt: names, kinds, sizes and link targets to a depth
+//! of two, and, for the directories of a distribution, what its package database says of the rest.
+//!
+//! Never in it: times, owners and inode numbers, which differ between machines of equal content;
+//! directories' own sizes, which the file system makes up; and what a program database says of when
+//! something was installed.
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use maelstrom_container::digest::{Digest, Hasher};
+
+/// Grows when the same files would get another identity.
+const FORMAT: &[u8] = b"maelstrom toolbox 2";
+
+/// How deep names are looked at: the entries of a directory, and theirs.
+const DEPTH: u32 = 2;
+
+/// More entries than this are no toolbox: `/usr` has some thousand to this depth.
+const ENTRIES_MAX: u64 = 1_000_000;
+
+/// A larger file is no toolbox: it would take seconds to read.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// The directory for which a distribution's package database speaks.
+const DISTRIBUTION: &str = "/usr";
+
+/// Files that say which distribution this is, and what of it is installed: Debian's, Alpine's.
+/// pacman's database and rpm's hold times of installation; see [`LISTINGS`].
+const RECORDS: [&str; 4] = [
+    "/etc/os-release",
+    "/usr/lib/os-release",
+    "/var/lib/dpkg/status",
+    "/lib/apk/db/installed",
+];
+
+/// Directories whose entries' names say what is installed: pacman has one directory for each package
+/// and version; with rpm every program leaves its build id, in directories of two digits.
+const LISTINGS: [(&str, u32); 2] = [("/var/lib/pacman/local", 1), ("/usr/lib/.build-id", 2)];
+
+/// The identity of a file or directory: equal on machines that have the same there, for all that
+/// can be told in a few milliseconds.
+///
+/// # Errors
+///
+/// The path isn't there, can't be read, or is neither a file nor a directory.
+pub fn identity(path: &Path) -> io::Result<Vec<u8>> {
+    let mut excerpt = Excerpt {
+        hasher: Hasher::default(),
+        entries_left: ENTRIES_MAX,
+    };
+    excerpt.hasher.update_framed(FORMAT);
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        excerpt.directory(path, DEPTH)?;
+        if path == Path::new(DISTRIBUTION) {
+            excerpt.distribution()?;
+        }
+    } else if metadata.is_file() && metadata.len() <= FILE_BYTES_MAX {
+        excerpt.content(path)?;
+    } else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("neither a directory nor a file of at most {FILE_BYTES_MAX} bytes"),
+        ));
+    }
+    let digest = excerpt.hasher.finish();
+    Ok(digest.hash.as_bytes().to_vec())
+}
+
+struct Excerpt {
+    hasher: Hasher,
+    entries_left: u64,
+}
+
+impl Excerpt {
+    /// The entries of a directory, sorted by name.
+    fn directory(&mut self, path: &Path, depth: u32) -> io::Result<()> {
+        self.mark("directory");
+        for entry in self.sorted(path)? {
+            self.name(&entry);
+            let metadata = fs::symlink_metadata(&entry)?;
+            let kind = metadata.file_type();
+            if kind.is_dir() {
+                match depth.checked_sub(1).filter(|depth| *depth > 0) {
+                    None => self.mark("deep directory"),
+                    Some(_) if is_closed(metadata.uid(), metadata.mode()) => self.mark("closed"),
+                    Some(depth) => self.directory_if_readable(&entry, depth)?,
+                }
+            } else if kind.is_symlink() {
+                self.mark("link");
+                let target = fs::read_link(&entry)?;
+                self.hasher.update_framed(target.as_os_str().as_bytes());
+            } else if kind.is_file() {
+                self.mark("file");
+                self.hasher.update(&metadata.len().to_le_bytes());
+            } else {
+                self.mark(match kind.is_socket() || kind.is_fifo() {
+                    true => "meeting point",
+                    false => "device",
+                });
+            }
+        }
+        self.mark("end");
+        Ok(())
+    }
+
+    /// What only somebody else may look into is of no use to a job either.
+    fn directory_if_readable(&mut self, path: &Path, depth: u32) -> io::Result<()> {
+        match self.directory(path, depth) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.mark("closed");
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn distribution(&mut self) -> io::Result<()> {
+        for record in RECORDS {
+            match fs::metadata(record) {
+                Ok(metadata) if metadata.is_file() => self.content(Path::new(record))?,
+                Ok(_) | Err(_) => self.mark("no record"),
+            }
+        }
+        for (listing, depth) in LISTINGS {
+            match fs::metadata(listing) {
+                Ok(metadata) if metadata.is_dir() => self.names(Path::new(listing), depth)?,
+                Ok(_) | Err(_) => self.mark("no listing"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The names in a directory, and in its directories, and no more.
+    fn names(&mut self, path: &Path, depth: u32) -> io::Result<()> {
+        self.mark("names");
+        for entry in self.sorted(path)? {
+            self.name(&entry);
+            if depth > 1 && fs::symlink_metadata(&entry)?.is_dir() {
+                self.names(&entry, depth - 1)?;
+            }
+        }
+        self.mark("end");
+        Ok(())
+    }
+
+    fn content(&mut self, path: &Path) -> io::Result<()> {
+        self.mark("content");
+        self.hasher.update(Digest::of_file(path)?.hash.as_bytes());
+        Ok(())
+    }
+
+    fn sorted(&mut self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(path)? {
+            self.entries_left = self.entries_left.checked_sub(1).ok_or_else(|| {
+                let text = format!("it has more than {ENTRIES_MAX} entries");
+                io::Error::new(io::ErrorKind::InvalidInput, text)
+            })?;
+            entries.push(entry?.path());
+        }
+        entries.sort();
+        Ok(entries)
+    }
+
+    fn name(&mut self, entry: &Path) {
+        let name = entry.file_name().unwrap_or_default();
+        self.hasher.update_framed(name.as_bytes());
+    }
+
+    fn mark(&mut self, kind: &str) {
+        self.hasher.update_framed(kind.as_bytes());
+    }
+}
+
+/// Whether a directory is the system's own business, like that of private keys. Root could look into
+/// it, but its jobs run on workers that can't; so to nobody does it count.
+pub fn is_closed(owner: u32, mode: u32) -> bool {
+    const READ_BY_OTHERS: u32 = 0o004;
+    owner == 0 && mode & READ_BY_OTHERS == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    /// A tree that is always the same, except for what is done to it.
+    fn after(change: impl FnOnce(&Path)) -> Vec<u8> {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        fs::create_dir_all(root.join("lib/deep/deeper")).unwrap();
+        fs::write(root.join("lib/file"), "four").unwrap();
+        fs::write(root.join("lib/deep/file"), "deep").unwrap();
+        symlink("file", root.join("lib/link")).unwrap();
+        change(root);
+        identity(root).unwrap()
+    }
+
+    #[test]
+    fn what_shows_to_a_depth_of_two_counts() {
+        let same = after(|_| {});
+        assert_eq!(same, after(|_| {}));
+        assert_eq!(same.len(), 32);
+        let different = [
+            after(|root| fs::write(root.join("new"), "").unwrap()),
+            after(|root| fs::write(root.join("lib/file"), "longer").unwrap()),
+            after(|root| fs::rename(root.join("lib/file"), root.join("lib/life")).unwrap()),
+            after(|root| fs::remove_dir_all(root.join("lib/deep")).unwrap()),
+            after(|root| {
+                fs::remove_file(root.join("lib/link")).unwrap();
+                symlink("life", root.join("lib/link")).unwrap();
+            }),
+        ];
+        for other in &different {
+            assert_ne!(&same, other);
+        }
+    }
+
+    #[test]
+    fn times_and_what_lies_deeper_do_not_count() {
+        let same = after(|_| {});
+        let aged = |root: &Path| {
+            let file = fs::File::options().write(true).open(root.join("lib/file"));
+            let past = std::time::SystemTime::UNIX_EPOCH;
+            file.unwrap().set_modified(past).unwrap();
+        };
+        assert_eq!(same, after(aged));
+        assert_eq!(
+            same,
+            after(|root| fs::write(root.join("lib/deep/new"), "").unwrap())
+        );
+    }
+
+    #[test]
+    fn what_root_keeps_from_others_counts_to_nobody() {
+        assert!(is_closed(0, 0o40_710));
+        assert!(!is_closed(0, 0o40_755));
+        assert!(!is_closed(1000, 0o40_700));
+        let closed = |secret: &str| {
+            after(|root| {
+                let keys = root.join("keys");
+                fs::create_dir(&keys).unwrap();
+                fs::write(keys.join("key"), secret).unwrap();
+                fs::set_permissions(&keys, fs::Permissions::from_mode(0o710)).unwrap();
+            })
+        };
+        // To others a directory that they have closed themselves is one of theirs.
+        let is_root = nix::unistd::geteuid().is_root();
+        assert_eq!(closed("a") == closed("other"), is_root);
+    }
+
+    #[test]
+    fn a_file_is_its_content() {
+        let directory = tempfile::tempdir().unwrap();
+        let [a, b, c] = ["a", "b", "c"].map(|name| directory.path().join(name));
+        fs::write(&a, "same").unwrap();
+        fs::write(&b, "same").unwrap();
+        fs::write(&c, "else").unwrap();
+        assert_eq!(identity(&a).unwrap(), identity(&b).unwrap());
+        assert_ne!(identity(&a).unwrap(), identity(&c).unwrap());
+        assert_ne!(identity(&a).unwrap(), identity(directory.path()).unwrap());
+    }
+
+    #[test]
+    fn what_is_neither_has_none() {
+        let missing = identity(Path::new("/nowhere/at/all")).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        // Opening it would wait for ever.
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert_eq!(
+            identity(&pipe).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+    }
+
+    #[test]
+    fn this_machine_has_one() {
+        assert_eq!(
+            identity(Path::new(DISTRIBUTION)).unwrap(),
+            identity(Path::new(DISTRIBUTION)).unwrap()
+        );
+    }
+}

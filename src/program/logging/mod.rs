@@ -1,0 +1,235 @@
+//! The log of a program: which events become lines, and what a line looks like.
+//!
+//! - [`sink`]: keeps lines apart, whatever is in them.
+//!
+//! An event below the wished level costs one comparison with a number: nothing is formatted, and no
+//! subscriber is asked.
+
+mod sink;
+
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+
+use self::sink::CleanLines;
+use maelstrom_engine::log::Log;
+use maelstrom_spec::config::LogLevel;
+
+/// How programs without a user in front of them log.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub struct LogOptions {
+    /// What a line of the log looks like
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people: the time since the start, the level, the message, its fields
+    #[default]
+    Text,
+    /// For other programs: an object, with the time of day
+    Json,
+}
+
+/// Begins this process's log.
+pub fn start(level: LogLevel, format: LogFormat) -> Log {
+    let log = Log::waiting();
+    let writer = log.writer();
+    // There is at most one in a process; where somebody has set one, it stays.
+    drop(tracing::subscriber::set_global_default(subscriber(
+        level,
+        format,
+        move || writer.clone(),
+    )));
+    log
+}
+
+/// Our own events from this level on, and of libraries what they complain about.
+fn subscriber(
+    level: LogLevel,
+    format: LogFormat,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) -> impl Subscriber {
+    let own = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    let chosen = Targets::new()
+        .with_target(env!("CARGO_PKG_NAME"), own)
+        .with_default(own.min(LevelFilter::WARN));
+    let lines = fmt::layer()
+        .with_ansi(false)
+        .with_target(false)
+        .with_writer(CleanLines::new(writer, format));
+    let lines = match format {
+        LogFormat::Text => lines.with_timer(SinceStart(Instant::now())).boxed(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .boxed(),
+    };
+    tracing_subscriber::registry().with(chosen).with(lines)
+}
+
+/// The time since the log began, in seconds; a thousandth is as much as anybody compares.
+struct SinceStart(Instant);
+
+impl FormatTime for SinceStart {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        write!(writer, "{:8.3}s", self.0.elapsed().as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use maelstrom_model::event::foreign::is_hostile;
+    use maelstrom_model::testing::hostile_text;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged of an event of each level, of ours and of a library.
+    fn logged(level: LogLevel) -> Vec<String> {
+        let without_time = |line: &str| line.split_once("s ").unwrap().1.trim().to_owned();
+        let text = written(level, LogFormat::Text);
+        text.lines().map(without_time).collect()
+    }
+
+    fn written(level: LogLevel, format: LogFormat) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(level, format, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!(number = 1, "our error");
+            tracing::warn!("our warning\u{1b}[31m");
+            tracing::info!("our info");
+            tracing::debug!("our debug");
+            tracing::error!(target: "library", "its error");
+            tracing::warn!(target: "library", "its warning");
+            tracing::info!(target: "library", "its info");
+        });
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// What is logged of an event with this text everywhere.
+    fn of_text(text: &str, format: LogFormat) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(LogLevel::Info, format, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(name = text, shown = %text, debug = ?text, "it says {text}");
+        });
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn no_text_begins_a_line_of_its_own() {
+        let forged = "x\n   0.001s ERROR forged\u{202e}";
+        let text = of_text(forged, LogFormat::Text);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.contains("it says x\\n   0.001s ERROR forged\\u{202e}"),
+            "{text}"
+        );
+        let json = of_text(forged, LogFormat::Json);
+        assert_eq!(json.lines().count(), 1, "{json}");
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["name"], forged);
+    }
+
+    proptest! {
+        #[test]
+        fn an_event_is_one_clean_line(text in hostile_text()) {
+            for format in [LogFormat::Text, LogFormat::Json] {
+                let logged = of_text(&text, format);
+                let line = logged.strip_suffix('\n').unwrap();
+                prop_assert!(!line.chars().any(is_hostile), "{}", line.escape_debug());
+                if format == LogFormat::Json {
+                    let read: serde_json::Value = serde_json::from_str(line).unwrap();
+                    prop_assert_eq!(read["name"].as_str(), Some(text.as_str()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn for_other_programs_a_line_is_an_object() {
+        let text = written(LogLevel::Info, LogFormat::Json);
+        let mut lines = text.lines();
+        let first: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+        let time = first["timestamp"].as_str().unwrap();
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+        assert_eq!(first["level"], "ERROR");
+        assert_eq!(first["message"], "our error");
+        assert_eq!(first["number"], 1);
+        assert_eq!(lines.count(), 4);
+    }
+
+    #[test]
+    fn a_level_includes_those_above_it() {
+        let all = [
+            "ERROR our error number=1",
+            "WARN our warning\\x1b[31m",
+            "INFO our info",
+            "DEBUG our debug",
+            "ERROR its error",
+            "WARN its warning",
+        ];
+        let without = |gone: &[&'static str]| {
+            let kept = all.iter().filter(|line| !gone.contains(line));
+            kept.copied().collect::<Vec<_>>()
+        };
+        assert_eq!(logged(LogLevel::Debug), all);
+        assert_eq!(logged(LogLevel::Info), without(&[all[3]]));
+        assert_eq!(logged(LogLevel::Warning), without(&all[2..4]));
+        let errors = without(&[all[1], all[2], all[3], all[5]]);
+        assert_eq!(logged(LogLevel::Error), errors);
+    }
+
+    /// Events that nobody wants are told apart before a subscriber is asked: it says so itself.
+    #[test]
+    fn what_is_not_logged_is_off_everywhere() {
+        for (level, hint) in [
+            (LogLevel::Error, LevelFilter::ERROR),
+            (LogLevel::Warning, LevelFilter::WARN),
+            (LogLevel::Info, LevelFilter::INFO),
+            (LogLevel::Debug, LevelFilter::DEBUG),
+        ] {
+            for format in [LogFormat::Text, LogFormat::Json] {
+                let subscriber = subscriber(level, format, io::sink);
+                assert_eq!(subscriber.max_level_hint(), Some(hint));
+            }
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! From built programs to tests.
+//!
+//! Each test binary is listed in its own container as soon as cargo says that it is there, while
+//! the build goes on. Its tests are handed over as soon as the programs are there that they may
+//! want to run ([`super::programs`]). What the project's own file gives them is made at once, too,
+//! unless a layer of it may be something that the build makes.
+//!
+//! A binary that can't be listed is one broken entry; the others go on.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cargo_metadata::camino::Utf8PathBuf;
+use cargo_metadata::{Artifact, BuildScript, PackageId};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+
+use crate::sandbox::container::Toolbox;
+use crate::sandbox::invocation::Variables;
+use crate::sandbox::specified::{self, Specified};
+use maelstrom_model::event::{EventKind, Isolation, Text};
+use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, Host};
+use maelstrom_model::job::{ContainerSpec, JobEnd, TestCase};
+
+use super::build::BuildMessage;
+use super::cases::Naming;
+use super::diagnostics::{self, Diagnostics};
+use super::environment::library_path;
+use super::error::CargoError;
+use super::jobs::{BinaryJobs, Containers};
+use super::listed::{Listed, Step};
+use super::listing::{self, Listing};
+use super::manifest::{Manifest, ManifestError};
+use super::metadata::{Package, Workspace, local_directory};
+use super::notices;
+use super::options::Goal;
+use super::own_jobs::Own;
+use super::programs::Programs;
+use super::progress::Progress;
+use super::project::Project;
+use super::selection::Verdict;
+use super::target::{Harness, Target, TargetKind, TestBinary};
+
+mod needs;
+
+/// What is known so far.
+pub struct Discovery<'a, H> {
+    project: Project<'a>,
+    host: &'a H,
+    containers: Containers,
+    /// Packages that are tested and no members of the workspace.
+    strangers: HashMap<PackageId, Arc<Package>>,
+    manifests: HashMap<PackageId, Manifest>,
+    scripts: HashMap<PackageId, BuildScript>,
+    script_directories: BTreeSet<Utf8PathBuf>,
+    programs: Programs,
+    executables: Vec<Utf8PathBuf>,
+    /// Shared libraries that were built, which programs may load by themselves.
+    loadable: Vec<Utf8PathBuf>,
+    /// What programs need, as far as somebody has asked.
+    libraries: HashMap<Utf8PathBuf, Vec<PathBuf>>,
+    waiting: Vec<(Arc<Package>, TestBinary)>,
+    units: Units,
+    listings: FuturesUnordered<LocalBoxFuture<'a, Result<Step, CargoError>>>,
+    /// What waits for programs that a layer may be made of.
+    unequipped: Vec<Listed>,
+    held: Vec<Held>,
+    diagnostics: Diagnostics,
+    deselected: u32,
+    /// How many tests were found, and binaries that can't be listed.
+    selected: usize,
+}
+
+/// How far the build has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Units {
+    done: u32,
+    total: Option<u32>,
+}
+
+/// Tests that wait for programs.
+struct Held {
+    package: PackageId,
+    kind: TargetKind,
+    executable: Utf8PathBuf,
+    tests: Vec<TestCase>,
+}
+
+impl<'a, H: Host> Discovery<'a, H> {
+    /// Nothing is known yet.
+    pub fn new(project: Project<'a>, host: &'a H) -> Discovery<'a, H> {
+        Discovery {
+            host,
+            containers: Containers::new(&project),
+            strangers: HashMap::new(),
+            manifests: HashMap::new(),
+            scripts: HashMap::new(),
+            script_directories: BTreeSet::new(),
+            programs: Programs::expected(project.wanted, &project.settings.targets),
+            executables: Vec::new(),
+            loadable: Vec::new(),
+            libraries: HashMap::new(),
+            waiting: Vec::new(),
+            units: Units::default(),
+            listings: FuturesUnordered::new(),
+            unequipped: Vec::new(),
+            held: Vec::new(),
+            diagnostics: Diagnostics::default(),
+            deselected: 0,
+            selected: 0,
+            project,
+        }
+    }
+
+    /// What discovery has to say when it is over.
+    pub fn summary(&self) -> DiscoverySummary {
+        let nothing = self.selected == 0 && self.deselected > 0;
+        DiscoverySummary {
+            deselected: self.deselected,
+            failure: nothing
+                .then(|| self.project.settings.without_tests())
+                .flatten(),
+        }
+    }
+
+    /// Takes in what the build says.
+    pub async fn build_message(&mut self, message: BuildMessage) -> Result<(), CargoError> {
+        match message {
+            BuildMessage::Output(text) => {
+                let root = self.project.workspace.root.as_std_path();
+                let directory = &self.project.invocation.directory;
+                self.diagnostics.line(&text, root, directory);
+                self.host.emit(EventKind::BuildOutput { text: Text(text) })
+            }
+            BuildMessage::Progress(progress) => self.progress(progress),
+            BuildMessage::Script(script) => {
+                self.script_directories
+                    .extend(library_path::script_directories(&script.linked_paths));
+                self.unit_done(script.package_id.repr.clone());
+                self.scripts.insert(script.package_id.clone(), *script);
+            }
+            BuildMessage::Artifact(artifact) => {
+                self.unit_done(artifact.target.name.clone());
+                self.artifact(*artifact).await?;
+            }
+            BuildMessage::Finished(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Not everything was built: hands over what the compiler found wrong.
+    pub fn build_failed(self) {
+        for error in self.diagnostics.errors() {
+            self.host.broken(diagnostics::broken(error));
+        }
+    }
+
+    /// Everything was built.
+    pub fn build_finished(&mut self) -> Result<(), CargoError> {
+        self.programs.all_built();
+        self.release();
+        self.list_waiting()
+    }
+
+    /// Whether a test binary is being listed, or its tests' containers are being made.
+    pub fn is_listing(&self) -> bool {
+        !self.listings.is_empty()
+    }
+
+    /// Waits for the next of these and takes it in. Dropping the future loses nothing.
+    pub async fn listed(&mut self) -> Result<(), CargoError> {
+        match self.listings.next().await {
+            None => {}
+            Some(step) => match step? {
+                Step::Listed(listed) => {
+                    self.unequipped.push(listed);
+                    self.equip();
+                }
+                Step::Equipped(listed, given) => self.take_listing(listed, given),
+            },
+        }
+        Ok(())
+    }
+
+    /// Has made what the project's file gives to tests, as far as it can be.
+    fn equip(&mut self) {
+        let all_built = self.programs.ready_for_layers();
+        if !all_built && self.project.layers_are_built() {
+            return;
+        }
+        for listed in self.unequipped.drain(..) {
+            let equipped = listed.equip(self.project, self.host);
+            self.listings.push(Box::pin(equipped));
+        }
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        self.units.total = Some(progress.total);
+        self.units.done = self.units.done.max(progress.done);
+        self.tell_progress(progress.current);
+    }
+
+    fn unit_done(&mut self, current: String) {
+        self.units.done = self.units.done.saturating_add(1);
+        self.tell_progress(current);
+    }
+
+    fn tell_progress(&self, current: String) {
+        self.host.emit(EventKind::BuildProgress {
+            done: self.units.done,
+            total: self.units.total.map(|total| total.max(self.units.done)),
+            current,
+        });
+    }
+
+    async fn artifact(&mut self, artifact: Artifact) -> Result<(), CargoError> {
+        if let Some(directory) = local_directory(&artifact) {
+            self.containers.add_sources(directory);
+        }
+        let loadable = artifact.filenames.iter();
+        let loadable = loadable.filter(|path| path.extension() == Some("so"));
+        self.loadable.extend(loadable.cloned());
+        let Some(executable) = artifact.executable.clone() else {
+            return Ok(());
+        };
+        let target = Target::from_metadata(&artifact.target);
+        if artifact.profile.test {
+            self.test_binary(artifact, target, executable).await
+        } else {
+            self.programs.built(&artifact.package_id, &target);
+            self.executables.push(executable);
+            self.release();
+            Ok(())
+        }
+    }
+
+    async fn test_binary(
+        &mut self,
+        artifact: Artifact,
+        target: Target,
+        executable: Utf8PathBuf,
+    ) -> Result<(), CargoError> {
+        let lists = match self.project.settings.goal {
+            Goal::Run | Goal::ListTests | Goal::Explain => true,
+            Goal::Build | Goal::ListBinaries | Goal::ListPackages | Goal::Init => false,
+        };
+        let Some(package) = self.package(&artifact).await? else {
+            return Ok(());
+        };
+        if !lists || !self.project.wanted.target(&package, &target).possible() {
+            return Ok(());
+        }
+        let harness = match self.harness(&package, &target) {
+            Ok(harness) => harness,
+            Err(error) => {
+                let message = format!("{executable} can't be listed: {error}");
+                let entry = Naming::new(&package, &target).broken(message, None);
+                self.broken(entry);
+                return Ok(());
+            }
+        };
+        let binary = TestBinary {
+            target,
+            harness,
+            executable,
+        };
+        let toolbox = self.project.settings.toolbox;
+        match toolbox {
+            Toolbox::Present if !self.some_want_no_toolbox() => {
+                let environment = self.environment(&package, &binary);
+                let libraries = self.libraries_elsewhere(&binary, &environment);
+                let container = self.containers.get(&self.project, toolbox, libraries)?;
+                self.list(package, binary, environment, (container, None));
+            }
+            // The libraries of programs can't be told before there are all programs.
+            Toolbox::Present | Toolbox::Absent => self.waiting.push((package, binary)),
+        }
+        Ok(())
+    }
+
+    fn some_want_no_toolbox(&self) -> bool {
+        match self.project.settings.isolation {
+            Isolation::Container => {
+                let specified = self.project.specified;
+                specified.is_some_and(Specified::wants_no_toolbox)
+            }
+            Isolation::Process => false,
+        }
+    }
+
+    /// Lists what has waited for all programs.
+    fn list_waiting(&mut self) -> Result<(), CargoError> {
+        for (package, binary) in std::mem::take(&mut self.waiting) {
+            let environment = self.environment(&package, &binary);
+            match self.needed_libraries(&binary) {
+                Ok(libraries) => {
+                    let elsewhere = self.libraries_elsewhere(&binary, &environment);
+                    let libraries = libraries.into_iter().collect();
+                    let project = self.project;
+                    let bare = self.containers.get(&project, Toolbox::Absent, libraries)?;
+                    match project.settings.toolbox {
+                        Toolbox::Absent => self.list(package, binary, environment, (bare, None)),
+                        Toolbox::Present => {
+                            let containers = &mut self.containers;
+                            let full = containers.get(&project, Toolbox::Present, elsewhere)?;
+                            self.list(package, binary, environment, (full, Some(bare)));
+                        }
+                    }
+                }
+                Err(error) => {
+                    let message = format!(
+                        "{} can't be run without the toolbox: {error}; {}",
+                        binary.executable,
+                        error.help()
+                    );
+                    let naming = Naming::new(&package, &binary.target);
+                    self.broken(naming.broken(message, None));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The package that an artifact belongs to.
+    async fn package(&mut self, artifact: &Artifact) -> Result<Option<Arc<Package>>, CargoError> {
+        let id = &artifact.package_id;
+        let known = self.project.workspace.package(id);
+        if let Some(package) = known.or_else(|| self.strangers.get(id)) {
+            return Ok(Some(package.clone()));
+        }
+        let project = &self.project;
+        let package = Workspace::load_package(
+            project.invocation,
+            &project.settings.build,
+            &artifact.manifest_path,
+            id,
+        )
+        .await?;
+        if let Some(package) = &package {
+            self.strangers.insert(id.clone(), package.clone());
+        }
+        Ok(package)
+    }
+
+    fn harness(&mut self, package: &Package, target: &Target) -> Result<Harness, ManifestError> {
+        let id = &package.metadata.id;
+        if let Some(manifest) = self.manifests.get(id) {
+            return Ok(manifest.harness(target));
+        }
+        let manifest = Manifest::load(package.metadata.manifest_path.as_std_path())?;
+        let harness = manifest.harness(target);
+        self.manifests.insert(id.clone(), manifest);
+        Ok(harness)
+    }
+
+    fn list(
+        &mut self,
+        package: Arc<Package>,
+        binary: TestBinary,
+        environment: Arc<Variables>,
+        (container, without_toolbox): (Arc<ContainerSpec>, Option<Arc<ContainerSpec>>),
+    ) {
+        let jobs = BinaryJobs::new(&self.project, container, &package, &binary, environment);
+        let timeout = listing::timeout(binary.harness);
+        let standard = jobs.standard(&binary, without_toolbox);
+        let (host, project) = (self.host, self.project);
+        let program = binary.executable.as_std_path().to_owned();
+        let whole = project.wanted.runs_whole(&package, &binary.target)
+            || binary.harness == Harness::Own && project.remembered.holds(&program);
+        self.listings.push(Box::pin(async move {
+            let (all, listing) = if whole {
+                (None, Ok(Listing::Whole))
+            } else {
+                let (all, ignored) = tokio::join!(
+                    host.run(jobs.list(&[], timeout)),
+                    host.run(jobs.list(&[listing::IGNORED], timeout)),
+                );
+                let none = match listing::is_doubtful(binary.harness, &all, &ignored) {
+                    true => Some(host.run(jobs.list(&listing::NONE, timeout)).await),
+                    false => None,
+                };
+                let listing = listing::combine(binary.harness, &all, &ignored, none.as_ref());
+                if binary.harness == Harness::Own && all.result.end == JobEnd::TimedOut {
+                    project.remembered.add(&program);
+                }
+                (Some(all), listing)
+            };
+            let listed = Listed {
+                package,
+                binary,
+                jobs,
+                standard,
+                all,
+                listing,
+            };
+            listed.explain_to(project)?;
+            Ok(Step::Listed(listed))
+        }));
+    }
+
+    fn broken(&mut self, entry: BrokenEntry) {
+        self.selected += 1;
+        self.host.broken(entry);
+    }
+
+    fn take_listing(&mut self, listed: Listed, given: HashMap<String, Own>) {
+        let Listed {
+            package,
+            binary,
+            jobs,
+            standard: _,
+            all,
+            listing,
+        } = listed;
+        let naming = Naming::new(&package, &binary.target);
+        let listing = match listing {
+            Ok(listing) => listing,
+            Err(error) => {
+                let message = format!("{} {error}", binary.executable);
+                self.broken(naming.broken(message, all));
+                return;
+            }
+        };
+        let plain = self.project.settings.extra_arguments.is_empty();
+        let listed = self.project.listed;
+        listed.note(naming.binary(), binary.harness, &listing, plain);
+        let wanted = self.project.wanted;
+        let own = |name: &str| given.get(name);
+        let jobs = |name: &str| own(name).map_or(&jobs, |own| &own.jobs);
+        let whole = listing == Listing::Whole;
+        if whole
+            && binary.harness == Harness::Libtest
+            && !wanted.runs_whole(&package, &binary.target)
+        {
+            let notice = notices::noisy(&naming.of_target());
+            self.host.emit(EventKind::Notice(notice));
+        }
+        let cases = naming.cases(listing, jobs, |name, attention| {
+            let verdict = match whole {
+                true => wanted.whole(&package, &binary, name),
+                false => wanted.test(&package, &binary.target, name, attention),
+            };
+            match (verdict, own(name).map(|own| own.attention)) {
+                (Verdict::Run | Verdict::RunIgnored, Some(specified::Attention::Ignore)) => {
+                    Verdict::Ignore
+                }
+                (verdict, _) => verdict,
+            }
+        });
+        self.deselected = self.deselected.saturating_add(cases.deselected);
+        for notice in cases.notices {
+            self.host.emit(EventKind::Notice(notice));
+        }
+        if cases.tests.is_empty() {
+            return;
+        }
+        self.selected += cases.tests.len();
+        self.held.push(Held {
+            package: package.metadata.id.clone(),
+            kind: binary.target.kind,
+            executable: binary.executable,
+            tests: cases.tests,
+        });
+        self.release();
+    }
+
+    /// Hands over the tests that need not wait any longer.
+    fn release(&mut self) {
+        self.equip();
+        let programs = &self.programs;
+        let ready = |held: &mut Held| programs.ready(&held.package, held.kind);
+        let released: Vec<Held> = self.held.extract_if(.., ready).collect();
+        for mut held in released {
+            let placement = self.placement(&held);
+            for test in &mut held.tests {
+                test.job.placement = placement.clone();
+            }
+            self.host.found(held.tests);
+        }
+    }
+}

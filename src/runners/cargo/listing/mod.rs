@@ -1,0 +1,271 @@
+//! What a test binary says its tests are.
+//!
+//! `--list --format terse` prints one line a test: `NAME: test` or `NAME: benchmark`. A name may
+//! hold anything but a newline, so what a constructor or a destructor prints can look like a test,
+//! or become the beginning of a name. It is found in a third listing, of a test that there is not:
+//! that one is asked for only if the other two leave a doubt, see [`is_doubtful`]. Where the tests
+//! can't be told apart from what else is printed, the binary is one test.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use maelstrom_model::framework::Captured;
+use maelstrom_model::job::{ExitStatus, JobEnd};
+
+use super::target::Harness;
+
+/// How long libtest may take to list its tests. It takes milliseconds; a program that hangs before
+/// it reaches libtest should not hang the run.
+const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a `main` of the project's own may take to answer. One that doesn't know `--list` runs
+/// its tests instead; what takes longer than this is taken to do just that.
+const OWN_LISTING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The arguments that make a test binary list its tests.
+pub const LIST: [&str; 3] = ["--list", "--format", "terse"];
+
+/// The argument that makes it list only those that their author ignores.
+pub const IGNORED: &str = "--ignored";
+
+/// The arguments that make it list nothing: no test is called so.
+pub const NONE: [&str; 2] = ["--exact", "maelstrom: no test has this name"];
+
+/// The name of the only test of a program that can't list its tests.
+pub const WHOLE: &str = "main";
+
+/// What a test binary holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// These tests.
+    Tests(Vec<ListedTest>),
+    /// One test: the whole program.
+    Whole,
+}
+
+/// A test in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedTest {
+    /// Its name.
+    pub name: String,
+    /// Whether its author ignores it.
+    pub attention: Attention,
+    /// How often it is listed. Tests of one name can't be run one by one.
+    pub count: u32,
+}
+
+/// Whether a test's author wants it run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// Always.
+    Wanted,
+    /// Only on demand (`#[ignore]`).
+    Ignored,
+}
+
+/// Why a listing can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListingError {
+    /// The program could not be run.
+    #[error("can't be listed: {0}")]
+    NotRun(String),
+    /// It took too long.
+    #[error("did not list its tests in time")]
+    TimedOut,
+    /// Somebody stopped it.
+    #[error("was stopped while it listed its tests")]
+    Cancelled,
+    /// It failed.
+    #[error("exited with code {0} while it listed its tests")]
+    Failed(i32),
+    /// It crashed.
+    #[error("was ended by signal {0} while it listed its tests")]
+    Crashed(i32),
+    /// It printed something else.
+    #[error("printed a line that is no test's while it listed its tests: {0:?}")]
+    Garbage(String),
+}
+
+/// In so many ways at most noise is divided into what stands before and what stands after a list.
+const SPLITS_MAX: usize = 1000;
+
+/// So much of a garbage line is shown.
+const GARBAGE_CHARACTERS_MAX: usize = 200;
+
+/// How long a program may take to list its tests.
+pub fn timeout(harness: Harness) -> Duration {
+    match harness {
+        Harness::Libtest => LISTING_TIMEOUT,
+        Harness::Own => OWN_LISTING_TIMEOUT,
+    }
+}
+
+/// Whether the two listings of a test binary, that of all its tests and that of the ignored ones, may
+/// hold something else. What is printed besides stands at the beginning or at the end of both.
+pub fn is_doubtful(harness: Harness, all: &Captured, ignored: &Captured) -> bool {
+    let (Ok(all), Ok(ignored)) = (output(all), output(ignored)) else {
+        return false;
+    };
+    let (Ok(names), Ok(of_ignored)) = (parse(all), parse(ignored)) else {
+        // A `main` that prints something else is not asked a third time.
+        return harness == Harness::Libtest;
+    };
+    let ends = |names: &[String]| (names.first().cloned(), names.last().cloned());
+    let ((first, last), (first_ignored, last_ignored)) = (ends(&names), ends(&of_ignored));
+    let (Some(first_ignored), Some(last_ignored)) = (first_ignored, last_ignored) else {
+        return false;
+    };
+    let known: HashSet<&String> = names.iter().collect();
+    first == Some(first_ignored)
+        || last == Some(last_ignored)
+        || of_ignored.iter().any(|name| !known.contains(name))
+}
+
+/// Puts the two listings of a test binary together, that of all its tests and that of the ignored
+/// ones, without what stands in the listing of none.
+///
+/// A program with a `main` of its own that doesn't answer like libtest is one test. So is one that
+/// lists nothing, since a program that ignores its arguments and prints nothing looks just so; and
+/// every program whose tests can't be told apart from what else it prints.
+pub fn combine(
+    harness: Harness,
+    all: &Captured,
+    ignored: &Captured,
+    none: Option<&Captured>,
+) -> Result<Listing, ListingError> {
+    // A `main` of its own may not know that a name selects tests.
+    let is_list = |none: &&Captured| {
+        harness == Harness::Own && none.stdout == all.stdout && ignored.stdout != all.stdout
+    };
+    let noise = none.filter(|none| !is_list(none));
+    let noise = noise.map_or(Ok(&b""[..]), output);
+    let read = |captured| output(captured).and_then(|listing| read(listing, noise.clone()?));
+    let read = read(all).and_then(|all| Ok((all, read(ignored)?)));
+    match (harness, read) {
+        (Harness::Own, Ok((all, _))) if all.is_empty() => Ok(Listing::Whole),
+        (Harness::Libtest | Harness::Own, Ok((all, ignored))) => {
+            Ok(Listing::Tests(merge(all, ignored)))
+        }
+        (Harness::Libtest, Err(ListingError::Garbage(_))) => Ok(Listing::Whole),
+        (Harness::Own, Err(error)) if error.is_an_answer() => Ok(Listing::Whole),
+        (Harness::Libtest | Harness::Own, Err(error)) => Err(error),
+    }
+}
+
+impl ListingError {
+    /// Whether the program ran, and did what a program may do that doesn't know these arguments.
+    fn is_an_answer(&self) -> bool {
+        match self {
+            ListingError::TimedOut
+            | ListingError::Failed(_)
+            | ListingError::Crashed(_)
+            | ListingError::Garbage(_) => true,
+            ListingError::NotRun(_) | ListingError::Cancelled => false,
+        }
+    }
+}
+
+/// What a program printed that ended as it should.
+fn output(captured: &Captured) -> Result<&[u8], ListingError> {
+    match &captured.result.end {
+        JobEnd::Exited(ExitStatus::Code(0)) => Ok(&captured.stdout),
+        JobEnd::Exited(ExitStatus::Code(code)) => Err(ListingError::Failed(*code)),
+        JobEnd::Exited(ExitStatus::Signal { number, .. }) => Err(ListingError::Crashed(*number)),
+        JobEnd::TimedOut => Err(ListingError::TimedOut),
+        JobEnd::Cancelled => Err(ListingError::Cancelled),
+        JobEnd::Error(message) => Err(ListingError::NotRun(message.clone())),
+    }
+}
+
+/// The names in a listing. The noise is what the program prints when it lists nothing.
+fn read(listing: &[u8], noise: &[u8]) -> Result<Vec<String>, ListingError> {
+    let alike = |one: &[u8], other: &[u8]| {
+        let pairs = one.iter().zip(other);
+        pairs.take_while(|(one, other)| one == other).count()
+    };
+    let reversed = |bytes: &[u8]| bytes.iter().rev().copied().collect::<Vec<u8>>();
+    let before = alike(listing, noise);
+    let after = alike(&reversed(listing), &reversed(noise));
+    // Some of it stands before the list and the rest after it.
+    let splits = (noise.len().saturating_sub(after)..=before).rev();
+    let lists = splits.filter_map(|split| {
+        let after = listing.len().checked_sub(noise.len() - split)?;
+        listing.get(split..after)
+    });
+    let read = lists.take(SPLITS_MAX).find_map(|list| parse(list).ok());
+    match read {
+        Some(names) => Ok(names),
+        None if noise.is_empty() => parse(listing),
+        None => parse(&without_lines_of(noise, listing)?),
+    }
+}
+
+/// The listing without the lines that are no test's, if there are as many as in the noise: it may
+/// hold the time, say, and so never be the same.
+fn without_lines_of(noise: &[u8], listing: &[u8]) -> Result<Vec<u8>, ListingError> {
+    let lines = |bytes: &'_ [u8]| -> Vec<Vec<u8>> {
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+        lines.map(<[u8]>::to_vec).collect()
+    };
+    let is_tests = |line: &Vec<u8>| parse(line).is_ok_and(|names| !names.is_empty());
+    let (of_noise, of_listing) = (lines(noise), lines(listing));
+    let others = of_listing.iter().filter(|line| !is_tests(line)).count();
+    let whole = of_noise.last().is_none_or(|last| last.ends_with(b"\n"));
+    if others != of_noise.len() || !whole || of_noise.iter().any(is_tests) {
+        let first =
+            String::from_utf8_lossy(of_noise.first().map_or(b"", Vec::as_slice)).into_owned();
+        return Err(ListingError::Garbage(shortened(first.trim_end())));
+    }
+    let tests = of_listing.into_iter().filter(is_tests);
+    Ok(tests.flatten().collect())
+}
+
+/// Reads a listing.
+fn parse(stdout: &[u8]) -> Result<Vec<String>, ListingError> {
+    let text = std::str::from_utf8(stdout).map_err(|error| {
+        let line = stdout
+            .split(|byte| *byte == b'\n')
+            .find(|line| std::str::from_utf8(line).is_err())
+            .map(String::from_utf8_lossy);
+        ListingError::Garbage(line.map_or_else(|| error.to_string(), |line| shortened(&line)))
+    })?;
+    let kinds = [": test", ": benchmark", ": bench"];
+    text.split('\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            let named = kinds.iter().find_map(|kind| line.strip_suffix(kind));
+            named
+                .map(str::to_owned)
+                .ok_or_else(|| ListingError::Garbage(shortened(line)))
+        })
+        .collect()
+}
+
+fn shortened(line: &str) -> String {
+    line.chars().take(GARBAGE_CHARACTERS_MAX).collect()
+}
+
+/// Each name once, in the order of the listing.
+fn merge(all: Vec<String>, ignored: Vec<String>) -> Vec<ListedTest> {
+    let ignored: HashSet<String> = ignored.into_iter().collect();
+    let mut places = std::collections::HashMap::new();
+    let mut tests: Vec<ListedTest> = Vec::with_capacity(all.len());
+    for name in all {
+        let place = *places.entry(name.clone()).or_insert(tests.len());
+        match tests.get_mut(place) {
+            Some(known) => known.count += 1,
+            None => tests.push(ListedTest {
+                attention: match ignored.contains(&name) {
+                    true => Attention::Ignored,
+                    false => Attention::Wanted,
+                },
+                name,
+                count: 1,
+            }),
+        }
+    }
+    tests
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! How each test framework builds, lists and runs its tests.
+//!
+//! A framework turns a project into [`maelstrom_model::job::TestCase`]s; the engine does the rest.
+
+pub mod cargo;
+pub mod framework;
+pub mod go;
+pub mod jobs;
+pub mod lines;
+pub mod process;
+pub mod pytest;
+pub mod sandbox;

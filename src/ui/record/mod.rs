@@ -1,0 +1,372 @@
+//! Recordings: a run's events as lines of JSON, written while they pass and shown again later.
+//!
+//! The form is that of [`maelstrom_model::event`], described in `docs/events.md`. A recording that
+//! cannot be written on stops with a notice and holds up nothing; one that cannot be read says
+//! which line is at fault. Deliberately absent: any other form of events.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+
+use maelstrom_model::event::channel::{EventReceiver, EventSender, channel};
+use maelstrom_model::event::{Command, Event, EventKind, Notice, SCHEMA_VERSION, Severity};
+
+/// A longer line is no event of ours.
+const LINE_BYTES_MAX: u64 = 64 << 20;
+
+/// Why a recording cannot be written or shown.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The file cannot be made.
+    #[error("cannot write the recording {path}")]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file cannot be read.
+    #[error("cannot read the recording {path}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line is no event.
+    #[error("line {line} of the recording {path} is no event")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: u64,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The file does not begin as a recording does.
+    #[error("{path} is no recording: its first event is not run_started")]
+    NoBeginning {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by a later version.
+    #[error(
+        "the recording {path} has version {found}, and this program reads up to {SCHEMA_VERSION}"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// There is no thread for it.
+    #[error("cannot start a thread for the recording")]
+    Thread(#[source] io::Error),
+}
+
+/// Writes every event that passes into a file, and passes it on.
+///
+/// The thread ends when there are no more events; join it before the program ends, so that the
+/// file is whole.
+pub fn record(
+    path: &Path,
+    events: EventReceiver,
+) -> Result<(EventReceiver, JoinHandle<()>), RecordError> {
+    let opened = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        // It holds all that tests wrote.
+        .mode(0o600)
+        .open(path);
+    let file = opened.map_err(|source| RecordError::Create {
+        path: path.to_owned(),
+        source,
+    })?;
+    let (sender, passed_on) = channel();
+    let path = path.to_owned();
+    let thread = std::thread::Builder::new()
+        .name("recording".to_owned())
+        .spawn(move || pass_on(events, &sender, BufWriter::new(file), &path))
+        .map_err(RecordError::Thread)?;
+    Ok((passed_on, thread))
+}
+
+fn pass_on(mut events: EventReceiver, to: &EventSender, out: impl Write, path: &Path) {
+    let mut out = Some(out);
+    while let Some(event) = events.blocking_recv() {
+        let written = out.as_mut().map(|out| {
+            write_event(out, &event)?;
+            // What waits in memory would be missing if the program were killed.
+            if events.is_empty() {
+                out.flush()
+            } else {
+                Ok(())
+            }
+        });
+        let at_us = event.at_us;
+        to.send(event);
+        if let Some(Err(error)) = written {
+            out = None;
+            let kind = EventKind::Notice(Notice {
+                severity: Severity::Warning,
+                text: format!("the recording {} stops here: {error}", path.display()),
+                help: None,
+                in_summary: true,
+            });
+            to.send(Event { at_us, kind });
+        }
+    }
+}
+
+/// Writes an event as a line.
+pub fn write_event(out: &mut impl Write, event: &Event) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, event)?;
+    out.write_all(b"\n")
+}
+
+/// The events of a recording, in their order.
+#[derive(Debug)]
+pub struct Recording<R> {
+    lines: R,
+    path: PathBuf,
+    line: u64,
+}
+
+impl Recording<BufReader<File>> {
+    /// Opens a file.
+    pub fn open(path: &Path) -> Result<Self, RecordError> {
+        let file = File::open(path).map_err(|source| RecordError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Recording::new(BufReader::new(file), path))
+    }
+}
+
+impl<R: BufRead> Recording<R> {
+    /// Reads from anything; `path` is for messages.
+    pub fn new(lines: R, path: &Path) -> Self {
+        Recording {
+            lines,
+            path: path.to_owned(),
+            line: 0,
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Event>, RecordError> {
+        let mut text = Vec::new();
+        let read = io::Read::take(&mut self.lines, LINE_BYTES_MAX).read_until(b'\n', &mut text);
+        self.line += 1;
+        match read {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(source) => {
+                return Err(RecordError::Open {
+                    path: self.path.clone(),
+                    source,
+                });
+            }
+        }
+        let event: Event = serde_json::from_slice(&text).map_err(|source| RecordError::Line {
+            path: self.path.clone(),
+            line: self.line,
+            source,
+        })?;
+        match &event.kind {
+            EventKind::RunStarted(run) if run.schema > SCHEMA_VERSION => {
+                Err(RecordError::Version {
+                    path: self.path.clone(),
+                    found: run.schema,
+                })
+            }
+            EventKind::RunStarted(_) => Ok(Some(event)),
+            _ if self.line == 1 => Err(RecordError::NoBeginning {
+                path: self.path.clone(),
+            }),
+            _ => Ok(Some(event)),
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Recording<R> {
+    type Item = Result<Event, RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+/// How fast a recording is shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// As many times as fast as the run was; 1.0 is as it was.
+    Times(f64),
+    /// At once.
+    AtOnce,
+    /// An event for each step.
+    Stepwise,
+}
+
+/// A recording being shown: what a user interface needs to show it.
+#[derive(Debug)]
+pub struct Replay {
+    /// The recorded events, at their pace.
+    pub events: EventReceiver,
+    /// Takes the interface's commands: pausing pauses the recording, the others mean nothing.
+    pub commands: UnboundedSender<Command>,
+    /// Asks for the next event of a recording that is paused.
+    pub step: UnboundedSender<()>,
+    /// Ends when everything was shown, or the interface is gone.
+    pub thread: JoinHandle<Result<(), RecordError>>,
+}
+
+/// Shows a recording. Its first line is read at once, so that a file that is none is told here.
+pub fn replay(path: &Path, pace: Pace) -> Result<Replay, RecordError> {
+    let mut recording = Recording::open(path)?;
+    let Some(first) = recording.next() else {
+        return Err(RecordError::NoBeginning {
+            path: path.to_owned(),
+        });
+    };
+    let first = first?;
+    let (sender, events) = channel();
+    let (commands, command_queue) = unbounded_channel();
+    let (step, steps) = unbounded_channel();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(RecordError::Thread)?;
+    let thread = std::thread::Builder::new()
+        .name("replay".to_owned())
+        .spawn(move || {
+            let player = Player {
+                sender,
+                commands: command_queue,
+                steps,
+                pace,
+                state: match pace {
+                    Pace::Stepwise => Playing::Paused,
+                    Pace::Times(_) | Pace::AtOnce => Playing::Going,
+                },
+            };
+            runtime.block_on(player.play(first, recording))
+        })
+        .map_err(RecordError::Thread)?;
+    Ok(Replay {
+        events,
+        commands,
+        step,
+        thread,
+    })
+}
+
+struct Player {
+    sender: EventSender,
+    commands: UnboundedReceiver<Command>,
+    steps: UnboundedReceiver<()>,
+    pace: Pace,
+    state: Playing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Playing {
+    Going,
+    Paused,
+    /// Nobody watches any more.
+    Left,
+}
+
+/// A timer wakes nobody more often than once a millisecond. What is due within that is shown at once:
+/// waiting for each event alone would take longer than the run did.
+const TIMER: Duration = Duration::from_millis(1);
+
+impl Player {
+    async fn play(
+        mut self,
+        first: Event,
+        recording: impl Iterator<Item = Result<Event, RecordError>>,
+    ) -> Result<(), RecordError> {
+        let first_us = first.at_us;
+        // The moment at which the first event would have been shown, had nobody paused: what is late
+        // makes nothing else late.
+        let mut began = Instant::now();
+        self.sender.send(first);
+        for event in recording {
+            let event = event?;
+            let after = self.after(event.at_us.saturating_sub(first_us));
+            self.wait(&mut began, after).await;
+            if self.state == Playing::Left {
+                return Ok(());
+            }
+            self.sender.ready().await;
+            self.sender.send(event);
+        }
+        Ok(())
+    }
+
+    /// How long after the first one an event is shown.
+    fn after(&self, after_us: u64) -> Duration {
+        match self.pace {
+            Pace::Times(times) if times > 0.0 => {
+                Duration::try_from_secs_f64(after_us as f64 / 1e6 / times).unwrap_or(Duration::MAX)
+            }
+            Pace::Times(_) | Pace::AtOnce | Pace::Stepwise => Duration::ZERO,
+        }
+    }
+
+    /// Waits until an event is due so long after the beginning, which moves with every pause.
+    async fn wait(&mut self, began: &mut Instant, after: Duration) {
+        while let Ok(command) = self.commands.try_recv() {
+            self.obey(Some(&command));
+        }
+        loop {
+            let now = Instant::now();
+            let left = after.saturating_sub(now.saturating_duration_since(*began));
+            let going = match self.state {
+                Playing::Left => return,
+                Playing::Going if left < TIMER => return,
+                Playing::Going => true,
+                Playing::Paused => false,
+            };
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => self.obey(command.as_ref()),
+                Some(()) = self.steps.recv(), if !going => {
+                    // What follows is due as if this one had been in time.
+                    *began = Instant::now().checked_sub(after).unwrap_or(*began);
+                    return;
+                }
+                () = tokio::time::sleep(left), if going => return,
+            }
+            if !going {
+                *began += now.elapsed();
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Option<&Command>) {
+        match command {
+            Some(Command::Pause) => self.state = Playing::Paused,
+            Some(Command::Resume) => self.state = Playing::Going,
+            None | Some(Command::Leave | Command::Kill) => self.state = Playing::Left,
+            Some(
+                Command::Rerun { .. }
+                | Command::CancelTest { .. }
+                | Command::Cancel
+                | Command::Suspend
+                | Command::Continue
+                | Command::Describe { .. },
+            ) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

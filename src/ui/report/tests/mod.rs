@@ -1,0 +1,496 @@
+//! Reports of recorded runs, as they are read. Time is the events' own throughout.
+
+mod hostile;
+mod runaway;
+mod watching;
+
+use std::fmt::Write as _;
+
+use super::*;
+use maelstrom_model::event::{
+    BackendInfo, ExitStatus, Finished, History, Isolation, Notice, Outcome, RoundCause, RunStarted,
+    Severity, SourceLocation, Stream, Summary, TestInfo, Text, Timings,
+};
+use maelstrom_model::ids::{Attempt, RunId, TestId, WorkerId};
+
+const PLAIN: Options = Options {
+    verbosity: Verbosity::Plain,
+    colour: Colour::Never,
+    passing_output: PassingOutput::Hidden,
+};
+const QUIET: Options = Options {
+    verbosity: Verbosity::Quiet,
+    ..PLAIN
+};
+
+/// A run being told, event by event.
+struct Story {
+    report: Report,
+    now_us: u64,
+    written: Vec<u8>,
+}
+
+impl Story {
+    fn new(options: Options) -> Story {
+        Story {
+            report: Report::new(options),
+            now_us: 0,
+            written: Vec::new(),
+        }
+    }
+
+    fn tell(&mut self, kind: EventKind) {
+        let event = Event {
+            at_us: self.now_us,
+            kind,
+        };
+        self.report.apply(&event, &mut self.written).unwrap();
+    }
+
+    fn pass_ms(&mut self, ms: u64) {
+        self.now_us += ms * 1_000;
+        self.report.tick(self.now_us, &mut self.written).unwrap();
+    }
+
+    fn begins(&mut self, isolation: Isolation) {
+        let command = [
+            "cargo",
+            "maelstrom",
+            "--include",
+            "all",
+            "--",
+            "--color=always",
+        ];
+        self.tell(EventKind::RunStarted(RunStarted {
+            schema: 1,
+            run: RunId(0x7f3a_0000_0000_0001),
+            program: "cargo-maelstrom".to_owned(),
+            version: "1.2.3".to_owned(),
+            command: command.map(str::to_owned).to_vec(),
+            directory: "/home/somebody/net".to_owned(),
+            started_unix_ms: 0,
+            backend: BackendInfo::Local,
+            isolation,
+        }));
+    }
+
+    fn finds(&mut self, names: &[&str]) {
+        let tests = names.iter().zip(0..).map(|(name, id)| TestInfo {
+            test: TestId(id),
+            package: "net".to_owned(),
+            artifact: "tcp(test)".to_owned(),
+            name: (*name).to_owned(),
+            title: format!("net tcp {name}"),
+            expected_us: None,
+            history: History::New,
+            ignored: false,
+        });
+        let tests: Vec<TestInfo> = tests.collect();
+        let selected = tests.len() as u32;
+        self.tell(EventKind::Discovered { tests });
+        self.tell(EventKind::DiscoveryFinished {
+            selected,
+            deselected: 3,
+        });
+    }
+
+    fn round(&mut self, round: u32, cause: RoundCause) {
+        self.tell(EventKind::RoundStarted { round, cause });
+    }
+
+    fn starts(&mut self, test: u32, attempt: u32) {
+        self.tell(EventKind::Started {
+            test: TestId(test),
+            attempt: Attempt(attempt),
+            worker: WorkerId(0),
+            slot: 0,
+        });
+    }
+
+    fn writes(&mut self, test: u32, attempt: u32, text: &[u8]) {
+        self.tell(EventKind::Output {
+            test: TestId(test),
+            attempt: Attempt(attempt),
+            stream: Stream::Stderr,
+            text: Text(text.to_vec()),
+        });
+    }
+
+    fn ends(&mut self, test: u32, attempt: u32, ran_ms: u64, outcome: Outcome) {
+        let location = outcome.is_failure().then(|| SourceLocation {
+            path: "src/tcp.rs".to_owned(),
+            line: 412,
+            column: Some(9),
+        });
+        self.tell(EventKind::Finished(Box::new(Finished {
+            test: TestId(test),
+            attempt: Attempt(attempt),
+            cached: ran_ms == 0 && outcome == Outcome::Passed,
+            outcome,
+            timings: Timings {
+                ran_us: ran_ms * 1_000,
+                ..Timings::default()
+            },
+            user_us: 0,
+            system_us: 0,
+            memory_peak_bytes: 0,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            joined_bytes: 0,
+            location,
+        })));
+    }
+
+    fn round_ends(&mut self, round: u32, summary: Summary) {
+        self.tell(EventKind::RoundFinished { round, summary });
+        self.tell(EventKind::RunFinished { exit_code: 0 });
+    }
+
+    fn text(self) -> String {
+        String::from_utf8(self.written).unwrap()
+    }
+}
+
+fn failed(exit: ExitStatus) -> Outcome {
+    Outcome::Failed {
+        exit: Some(exit),
+        reason: None,
+    }
+}
+
+fn eventful(options: Options) -> String {
+    let mut story = Story::new(options);
+    story.begins(Isolation::Process);
+    story.tell(EventKind::Notice(Notice {
+        severity: Severity::Info,
+        text: "using 2 slots".to_owned(),
+        help: None,
+        in_summary: false,
+    }));
+    story.tell(EventKind::Notice(Notice {
+        severity: Severity::Warning,
+        text: "doctests of 1 crate were not run".to_owned(),
+        help: Some("cargo test --doc".to_owned()),
+        in_summary: true,
+    }));
+    story.finds(&[
+        "quick",
+        "half_close",
+        "reset",
+        "idle",
+        "broken",
+        "later",
+        "slow",
+        "left",
+    ]);
+    story.round(1, RoundCause::Start);
+    story.starts(0, 1);
+    story.writes(0, 1, b"nobody asks\n");
+    story.ends(0, 1, 12, Outcome::Passed);
+    story.starts(1, 1);
+    story.ends(1, 1, 0, Outcome::Passed);
+    story.starts(2, 1);
+    story.writes(
+        2,
+        1,
+        b"\x1b[31mthread 'reset' panicked\x1b[0m at src/tcp.rs:412:9:\nleft: 1\r\n",
+    );
+    story.writes(2, 1, b"right: 2");
+    story.ends(2, 1, 1_204, failed(ExitStatus::Code(101)));
+    story.starts(3, 1);
+    story.ends(
+        3,
+        1,
+        60_000,
+        Outcome::TimedOut {
+            limit_us: 60_000_000,
+        },
+    );
+    let message = "the container could not be started:\nmount proc on /proc: EPERM".to_owned();
+    story.ends(4, 1, 0, Outcome::Error { message });
+    let reason = Some("needs a network".to_owned());
+    story.ends(5, 1, 0, Outcome::Ignored { reason });
+    story.tell(EventKind::Cancelling {
+        grace_us: 10_000_000,
+    });
+    story.ends(6, 1, 5, Outcome::Cancelled);
+    story.round_ends(
+        1,
+        Summary {
+            passed: 2,
+            failed: 1,
+            timed_out: 1,
+            errors: 1,
+            ignored: 1,
+            cancelled: 1,
+            not_run: 1,
+            cached: 1,
+            flaky: 0,
+            duration_us: 61_300_000,
+        },
+    );
+    story.text()
+}
+
+#[test]
+fn a_plain_report_of_every_outcome() {
+    insta::assert_snapshot!(eventful(PLAIN));
+}
+
+#[test]
+fn a_quiet_report_of_every_outcome() {
+    insta::assert_snapshot!(eventful(QUIET));
+}
+
+#[test]
+fn without_colour_no_escape_is_written_and_with_it_only_colours() {
+    assert!(!eventful(PLAIN).contains('\u{1b}'));
+    let coloured = eventful(Options {
+        colour: Colour::Always,
+        ..PLAIN
+    });
+    assert!(coloured.contains("\u{1b}[32mPASS"));
+    assert!(coloured.contains("\u{1b}[31mthread 'reset' panicked"));
+    let mut plain = Vec::new();
+    for line in coloured.lines() {
+        plain.extend_from_slice(
+            text::Cleaner::new(Colour::Never)
+                .line(line.as_bytes())
+                .as_bytes(),
+        );
+        plain.push(b'\n');
+    }
+    assert_eq!(String::from_utf8(plain).unwrap(), eventful(PLAIN));
+}
+
+#[test]
+fn silence_is_broken_ever_less_often() {
+    let mut story = Story::new(PLAIN);
+    story.begins(Isolation::Container);
+    story.finds(&["one", "two", "three", "four", "five"]);
+    story.round(1, RoundCause::Start);
+    for test in 0..5 {
+        story.starts(test, 1);
+        story.pass_ms(1_000);
+    }
+    for _ in 0..200 {
+        story.pass_ms(1_000);
+    }
+    story.ends(1, 1, 204_000, Outcome::Passed);
+    for _ in 0..12 {
+        story.pass_ms(1_000);
+    }
+    insta::assert_snapshot!(story.text());
+}
+
+#[test]
+fn nothing_running_means_no_heartbeat() {
+    let mut story = Story::new(PLAIN);
+    story.begins(Isolation::Container);
+    story.finds(&["one"]);
+    story.round(1, RoundCause::Start);
+    assert_eq!(story.report.wake_us(), None);
+    story.starts(0, 1);
+    assert_eq!(story.report.wake_us(), Some(10_000_000));
+    story.ends(0, 1, 1, Outcome::Passed);
+    assert_eq!(story.report.wake_us(), None);
+}
+
+fn build(options: Options, succeeded: bool) -> String {
+    let mut story = Story::new(options);
+    story.begins(Isolation::Container);
+    story.tell(EventKind::BuildStarted {
+        command: vec!["cargo".to_owned(), "test".to_owned()],
+    });
+    story.tell(EventKind::BuildOutput {
+        text: Text(b"   Compiling net v0.1.0\n".to_vec()),
+    });
+    for done in 0..25 {
+        story.pass_ms(1_000);
+        story.tell(EventKind::BuildProgress {
+            done,
+            total: Some(120),
+            current: format!("crate-{done}"),
+        });
+    }
+    if !succeeded {
+        story.tell(EventKind::BuildOutput {
+            text: Text(b"error[E0425]: cannot find value `x`\n --> src/lib.rs:1:1\n".to_vec()),
+        });
+    }
+    story.tell(EventKind::BuildFinished { succeeded });
+    story.tell(EventKind::RunFinished { exit_code: 101 });
+    story.text()
+}
+
+#[test]
+fn what_stands_right_above_the_summary_is_not_repeated_in_it() {
+    for options in [PLAIN, QUIET] {
+        let mut story = Story::new(options);
+        story.begins(Isolation::Container);
+        story.tell(EventKind::Notice(Notice {
+            severity: Severity::Error,
+            text: "the build failed".to_owned(),
+            help: None,
+            in_summary: true,
+        }));
+        story.round(1, RoundCause::Start);
+        story.round_ends(1, Summary::default());
+        let text = story.text();
+        assert_eq!(text.matches("the build failed").count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn a_long_build_shows_its_progress() {
+    insta::assert_snapshot!(build(PLAIN, true));
+}
+
+#[test]
+fn a_failed_build_shows_why_even_quietly() {
+    insta::assert_snapshot!(build(PLAIN, false));
+    insta::assert_snapshot!(build(QUIET, false));
+    assert_eq!(build(QUIET, true), "");
+}
+
+#[test]
+fn output_is_whole_at_first_and_bounded_at_the_end() {
+    let mut story = Story::new(PLAIN);
+    story.begins(Isolation::Container);
+    story.finds(&["flood"]);
+    story.round(1, RoundCause::Start);
+    story.starts(0, 1);
+    let mut flood = String::new();
+    for number in 0..10_000 {
+        writeln!(flood, "line {number}").unwrap();
+    }
+    story.writes(0, 1, flood.as_bytes());
+    story.ends(0, 1, 5, failed(ExitStatus::Code(1)));
+    let whole = String::from_utf8(std::mem::take(&mut story.written)).unwrap();
+    assert!(
+        whole
+            .lines()
+            .filter(|line| line.starts_with("    line "))
+            .count()
+            == 10_000
+    );
+    story.round_ends(1, Summary::default());
+    let ending = story.text();
+    let repeated: Vec<&str> = ending
+        .lines()
+        .filter(|line| line.starts_with("    "))
+        .collect();
+    assert_eq!(repeated.len(), 151);
+    assert_eq!(repeated[29], "    line 29");
+    assert_eq!(repeated[30], "    [9850 lines left out here]");
+    assert_eq!(repeated[31], "    line 9880");
+    assert_eq!(repeated[150], "    line 9999");
+}
+
+#[test]
+fn a_repeated_test_shows_its_first_failure_and_passing_logs_are_forgotten() {
+    let mut story = Story::new(PLAIN);
+    story.begins(Isolation::Container);
+    story.finds(&["flaky"]);
+    story.round(1, RoundCause::Start);
+    for (attempt, passes) in [(1, true), (2, false), (3, false), (4, true)] {
+        story.starts(0, attempt);
+        story.writes(0, attempt, format!("attempt {attempt} speaks\n").as_bytes());
+        let outcome = if passes {
+            Outcome::Passed
+        } else {
+            failed(ExitStatus::Signal {
+                number: 11,
+                core_dumped: false,
+            })
+        };
+        story.ends(0, attempt, 7, outcome);
+    }
+    story.round_ends(
+        1,
+        Summary {
+            failed: 1,
+            flaky: 1,
+            duration_us: 28_000,
+            ..Summary::default()
+        },
+    );
+    insta::assert_snapshot!(story.text());
+}
+
+#[test]
+fn a_rerun_counts_all_tests() {
+    let mut story = Story::new(PLAIN);
+    story.begins(Isolation::Container);
+    story.finds(&["good", "bad"]);
+    story.round(1, RoundCause::Start);
+    for (test, outcome) in [(0, Outcome::Passed), (1, failed(ExitStatus::Code(1)))] {
+        story.starts(test, 1);
+        story.ends(test, 1, 7, outcome);
+    }
+    let summary = Summary {
+        passed: 1,
+        failed: 1,
+        duration_us: 14_000,
+        ..Summary::default()
+    };
+    story.tell(EventKind::RoundFinished { round: 1, summary });
+    story.written.clear();
+    story.pass_ms(1_000);
+    story.round(2, RoundCause::Rerun);
+    story.starts(1, 2);
+    story.ends(1, 2, 7, Outcome::Passed);
+    story.round_ends(
+        2,
+        Summary {
+            passed: 1,
+            duration_us: 7_000,
+            ..Summary::default()
+        },
+    );
+    insta::assert_snapshot!(story.text());
+}
+
+#[test]
+fn passing_output_is_shown_on_demand() {
+    let mut story = Story::new(Options {
+        passing_output: PassingOutput::Shown,
+        ..PLAIN
+    });
+    story.finds(&["one"]);
+    story.round(1, RoundCause::Start);
+    story.starts(0, 1);
+    story.writes(0, 1, b"hello\n");
+    story.ends(0, 1, 7, Outcome::Passed);
+    insta::assert_snapshot!(story.text());
+}
+
+#[test]
+fn a_run_is_reported_from_its_first_event_to_its_last() {
+    let (sender, events) = maelstrom_model::event::channel::channel();
+    let mut expected = Vec::new();
+    let mut report = Report::new(PLAIN);
+    for number in 0..5_000 {
+        let event = Event {
+            at_us: number,
+            kind: EventKind::BuildOutput {
+                text: Text(format!("line {number}\n").into_bytes()),
+            },
+        };
+        report.apply(&event, &mut expected).unwrap();
+        sender.send(event);
+    }
+    let last = Event {
+        at_us: 5_000,
+        kind: EventKind::RunFinished { exit_code: 0 },
+    };
+    sender.send(last);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    run(
+        events,
+        PLAIN,
+        Output::start(file.reopen().unwrap()).unwrap(),
+    )
+    .unwrap();
+    assert!(std::fs::read(file.path()).unwrap() == expected);
+}

@@ -20,16 +20,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use harness::{Harness, cpu_us};
-use maelstrom_model::event::Summary;
+use maelstrom_model::event::RoundSummary;
 use maelstrom_model::event::channel::{EventSender, channel};
 use maelstrom_model::ids::TestId;
-use maelstrom_ui::dashboard::app::Msg;
-use maelstrom_ui::dashboard::screen::Screen;
-use maelstrom_ui::dashboard::settings::{Settings, ThemeWish};
-use maelstrom_ui::dashboard::theme::{ColorChoice, Glyphs};
-use maelstrom_ui::dashboard::{self, OnFinish, Options, Playback, Source};
-use maelstrom_ui::model::Model;
-use maelstrom_ui::record::{self, Pace};
+use maelstrom_ui::dashboard::app::AppMessage;
+use maelstrom_ui::dashboard::screen::ScreenRenderer;
+use maelstrom_ui::dashboard::settings::{DashboardSettings, ThemeChoice};
+use maelstrom_ui::dashboard::theme::{ColorChoice, GlyphSet};
+use maelstrom_ui::dashboard::{self, DashboardOptions, EventSource, OnFinish, PlaybackState};
+use maelstrom_ui::model::RunModel;
+use maelstrom_ui::record::{self, ReplaySpeed};
 use nix::sys::resource::{UsageWho, getrusage};
 use pty::Pty;
 use tokio::sync::mpsc::unbounded_channel;
@@ -73,15 +73,15 @@ fn replay() {
     let took_us = script.events.last().map_or(0, |event| event.at_us);
     let count = script.events.len();
     for (what, pace) in [
-        ("at once", Pace::AtOnce),
-        ("10 times as fast", Pace::Times(10.0)),
+        ("at once", ReplaySpeed::AtOnce),
+        ("10 times as fast", ReplaySpeed::Times(10.0)),
     ] {
         let mut replay = record::replay(file.path(), pace).expect("a recording");
         let mut harness = Harness::new(160, 48);
         let began = Instant::now();
         let mut shown = 0;
         while let Some(event) = replay.events.blocking_recv() {
-            harness.app.update(Msg::Event(Box::new(event)), 0);
+            harness.app.update(AppMessage::Event(Box::new(event)), 0);
             shown += 1;
         }
         let took = began.elapsed();
@@ -99,7 +99,7 @@ fn model() {
     stream::run_big(&mut script, TESTS);
     let events = script.events.len();
     let before_bytes = resident_bytes();
-    let mut model = Model::new();
+    let mut model = RunModel::new();
     let us = cpu_us(1, || {
         for event in &script.events {
             model.apply(event);
@@ -133,7 +133,7 @@ fn frames() {
         harness.feed(script.events);
         for key in ["1", "2", "2G", "3", "4", "5"] {
             harness.keys(key);
-            let mut screen = Screen::new();
+            let mut screen = ScreenRenderer::new();
             let (app, now_us) = (&harness.app, harness.now_us);
             let us = cpu_us(50, || {
                 screen.forget();
@@ -194,13 +194,13 @@ fn on_the_terminal(role: &str) {
         _ => end,
     };
     std::thread::spawn(move || engine(&sender));
-    let options = Options {
-        settings: Settings::standard(&ThemeWish::dark(ColorChoice::Color))
+    let options = DashboardOptions {
+        settings: DashboardSettings::standard(&ThemeChoice::dark(ColorChoice::Color))
             .expect("the built-in themes are right"),
-        glyphs: Glyphs::Unicode,
+        glyphs: GlyphSet::Unicode,
         on_finish: OnFinish::Stay,
-        source: Source::Live,
-        playback: Playback::Going,
+        source: EventSource::Live,
+        playback: PlaybackState::Going,
         step: None,
     };
     dashboard::run(events, commands, options).expect("there is a terminal");
@@ -223,9 +223,9 @@ fn flood(sender: &EventSender) {
 /// A run that is over, of which two tests failed.
 fn end(sender: &EventSender) {
     let mut script = stream::showcase();
-    let summary = Summary {
+    let summary = RoundSummary {
         failed: 2,
-        ..Summary::default()
+        ..RoundSummary::default()
     };
     script.end_round(1, summary);
     script

@@ -14,7 +14,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use maelstrom_engine::materials::{Certificates, Materials, Sources, Watcher};
+use maelstrom_engine::materials::{
+    ImageProgressCallback, LayerCache, LayerCacheOptions, TlsVerification,
+};
 use real::{Access, Layout, Registry, Wire};
 
 const COLD: usize = 5;
@@ -26,26 +28,26 @@ const WARM_MAX: Duration = Duration::from_millis(20);
 /// Files of the larger image, as many as a slim system has.
 const FILES: usize = 10_000;
 
-fn sources(project: &Path) -> Sources {
-    Sources {
+fn sources(project: &Path) -> LayerCacheOptions {
+    LayerCacheOptions {
         project: project.to_owned(),
         cache: project.join("cache"),
         depot: project.join("depot"),
         size_target_bytes: u64::MAX,
-        certificates: Certificates::Checked,
+        certificates: TlsVerification::Checked,
         library_path: Vec::new(),
     }
 }
 
 /// As a program does it: nothing is open, and the lock file is read.
 fn time(project: &Path, uri: &str) -> Duration {
-    let silent: Watcher = Arc::new(|_| {});
+    let silent: ImageProgressCallback = Arc::new(|_| {});
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
     let start = Instant::now();
-    let materials = Materials::new(sources(project));
+    let materials = LayerCache::new(sources(project));
     let image = runtime.block_on(materials.image(uri, &silent));
     let taken = start.elapsed();
     assert!(!image.expect("an image").trees.is_empty());

@@ -24,10 +24,11 @@ use std::time::{Duration, Instant};
 
 use limits::{Check, check, exit_code};
 use maelstrom_cluster::broker::book::{
-    Architecture, Book, ClientId, Demand, Fence, HasKit, How, Inputs, InputsId, JobKey, Kind,
-    KitId, Lease, Limits, Moment, Offer, Verdict,
+    Architecture, AttemptResult, BrokerInstant, ClientId, FencingToken, InputAvailability,
+    InputsId, JobDemand, JobKey, JobScheduler, Lease, ReportDisposition, SchedulerLimits,
+    SchedulingClass, ToolboxId, ToolboxPresence, WorkerCapacity,
 };
-use maelstrom_model::backend::{JobId, Rank};
+use maelstrom_model::backend::{JobId, JobPriority};
 use maelstrom_model::ids::WorkerId;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -54,26 +55,28 @@ fn main() -> ExitCode {
 
 /// A cluster whose slots are all busy, and whose queue always has the same length.
 struct Cluster {
-    book: Book,
+    book: JobScheduler,
     running: VecDeque<Lease>,
     submitted: u64,
-    now: Moment,
+    now: BrokerInstant,
 }
 
 impl Cluster {
     fn new(queued: u64) -> Cluster {
         let mut cluster = Cluster {
-            book: Book::new(Limits::default(), Fence(1)),
+            book: JobScheduler::new(SchedulerLimits::default(), FencingToken(1)),
             running: VecDeque::new(),
             submitted: 0,
-            now: Moment(0),
+            now: BrokerInstant(0),
         };
         for client in 0..CLIENTS {
             let weight = u32::try_from(client % 3).expect("small") + 1;
             cluster.book.client_joined(ClientId(client), weight);
         }
         for inputs in 0..u32::try_from(CLIENTS).expect("small") * TEMPLATES {
-            cluster.book.inputs(InputsId(inputs), Inputs::Ready);
+            cluster
+                .book
+                .inputs(InputsId(inputs), InputAvailability::Ready);
         }
         for worker in 0..WORKERS {
             cluster.worker_joins(WorkerId(worker));
@@ -88,7 +91,7 @@ impl Cluster {
     }
 
     fn worker_joins(&mut self, worker: WorkerId) {
-        let offer = Offer {
+        let offer = WorkerCapacity {
             slots: SLOTS,
             architecture: Architecture::X86_64,
         };
@@ -96,7 +99,8 @@ impl Cluster {
         // Only the slots, so that every length of the queue meets the same workers.
         self.book.credit(worker, SLOTS);
         for kit in 0..2 {
-            self.book.worker_offers(worker, KitId(kit), HasKit::Yes);
+            self.book
+                .worker_offers(worker, ToolboxId(kit), ToolboxPresence::Yes);
         }
     }
 
@@ -111,20 +115,20 @@ impl Cluster {
             0 => None,
             _ => Some(Duration::from_micros(scattered >> 44)),
         };
-        let kind = Kind {
+        let kind = SchedulingClass {
             architecture: Architecture::X86_64,
-            kit: [None, Some(KitId(0)), Some(KitId(1))][(number % 3) as usize],
+            kit: [None, Some(ToolboxId(0)), Some(ToolboxId(1))][(number % 3) as usize],
             inputs: InputsId(u32::try_from(client).expect("small") * TEMPLATES + template),
         };
         let key = JobKey {
             client: ClientId(client),
             job: JobId(number),
         };
-        let rank = Rank {
+        let rank = JobPriority {
             priority: 0,
             estimate,
         };
-        let submitted = self.book.submit(key, Demand { rank, kind }, self.now);
+        let submitted = self.book.submit(key, JobDemand { rank, kind }, self.now);
         submitted.expect("within the limits");
     }
 
@@ -143,8 +147,10 @@ impl Cluster {
             let Lease { key, worker, fence } = self.running.pop_front().expect("busy");
             self.now = self.now.plus_ms(1);
             self.book.heartbeat(worker, self.now);
-            let verdict = self.book.finished(worker, key, fence, How::Done, self.now);
-            assert_eq!(verdict, Verdict::Report);
+            let verdict = self
+                .book
+                .finished(worker, key, fence, AttemptResult::Done, self.now);
+            assert_eq!(verdict, ReportDisposition::Report);
             self.submit();
             self.grant(1);
         }
@@ -245,7 +251,7 @@ fn speed_up() -> Check {
 
 /// Workers that sleep.
 struct Sleepers {
-    book: Book,
+    book: JobScheduler,
     /// What happens when, the earliest first.
     events: BinaryHeap<std::cmp::Reverse<(u64, u64, Happening)>>,
     happened: u64,
@@ -281,7 +287,7 @@ fn lease((fence, job, worker): LeaseIndex) -> Lease {
             job: JobId(job),
         },
         worker: WorkerId(worker),
-        fence: Fence(fence),
+        fence: FencingToken(fence),
     }
 }
 
@@ -291,30 +297,30 @@ fn index(lease: Lease) -> LeaseIndex {
 
 impl Sleepers {
     fn new(workers: u32, jobs: u64) -> Sleepers {
-        let limits = Limits {
+        let limits = SchedulerLimits {
             lease_ttl_ms: u64::MAX,
-            ..Limits::default()
+            ..SchedulerLimits::default()
         };
-        let mut book = Book::new(limits, Fence(1));
+        let mut book = JobScheduler::new(limits, FencingToken(1));
         book.client_joined(ClientId(0), 1);
-        book.inputs(InputsId(0), Inputs::Ready);
+        book.inputs(InputsId(0), InputAvailability::Ready);
         let architecture = Architecture::X86_64;
         for worker in 0..workers {
-            let offer = Offer {
+            let offer = WorkerCapacity {
                 slots: SLOTS,
                 architecture,
             };
-            book.worker_joined(WorkerId(worker), offer, Moment(0));
+            book.worker_joined(WorkerId(worker), offer, BrokerInstant(0));
         }
         for job in 0..jobs {
             let key = lease((0, job, 0)).key;
-            let kind = Kind {
+            let kind = SchedulingClass {
                 architecture,
                 kit: None,
                 inputs: InputsId(0),
             };
-            let rank = Rank::default();
-            let submitted = book.submit(key, Demand { rank, kind }, Moment(0));
+            let rank = JobPriority::default();
+            let submitted = book.submit(key, JobDemand { rank, kind }, BrokerInstant(0));
             submitted.expect("within the limits");
         }
         Sleepers {
@@ -347,14 +353,16 @@ impl Sleepers {
                 }
                 Happening::Heard(index) => {
                     let Lease { key, worker, fence } = lease(index);
-                    let now = Moment(self.now_us / 1_000);
-                    let verdict = self.book.finished(worker, key, fence, How::Done, now);
-                    assert_eq!(verdict, Verdict::Report);
+                    let now = BrokerInstant(self.now_us / 1_000);
+                    let verdict = self
+                        .book
+                        .finished(worker, key, fence, AttemptResult::Done, now);
+                    assert_eq!(verdict, ReportDisposition::Report);
                     self.grant();
                 }
             }
         }
-        let status = self.book.status(Moment(self.now_us / 1_000));
+        let status = self.book.status(BrokerInstant(self.now_us / 1_000));
         assert_eq!(
             (status.queued, status.leased),
             (0, 0),
@@ -383,7 +391,7 @@ impl Sleepers {
     }
 
     fn grant(&mut self) {
-        let now = Moment(self.now_us / 1_000);
+        let now = BrokerInstant(self.now_us / 1_000);
         for grant in self.book.grants(now, usize::MAX) {
             self.after(MESSAGE_US, Happening::Arrives(index(grant.lease)));
         }

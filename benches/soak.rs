@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use maelstrom_engine::local::LocalBackend;
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank};
-use maelstrom_model::job::{ExitStatus, Job, JobEnd, OutputPipes, Placement};
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority};
+use maelstrom_model::job::{ExitStatus, Job, JobOutcome, OutputPipes, PlacementConstraint};
 use support::{EXECUTABLE, script};
 
 fn main() {
@@ -59,13 +59,13 @@ async fn soak(count: u64, slots: u32) {
             };
             let job = Job {
                 output: OutputPipes::Separate,
-                placement: Placement::Here,
+                placement: PlacementConstraint::Here,
                 container: Arc::clone(&container),
                 process: Arc::clone(process),
                 resident: None,
                 timeout: None,
             };
-            backend.submit(JobId(submitted), job, Rank::default());
+            backend.submit(JobId(submitted), job, JobPriority::default());
             submitted += 1;
         }
         let result = loop {
@@ -77,7 +77,7 @@ async fn soak(count: u64, slots: u32) {
         };
         assert_eq!(
             result.end,
-            JobEnd::Exited(ExitStatus::Code(0)),
+            JobOutcome::Exited(ExitStatus::Code(0)),
             "{result:?}"
         );
         if finished % (count / 10).max(1) == 0 {

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use maelstrom_client::{
-    Client, Device, Event, JobEnd, MountKind, Options, Request, Stream, Template,
+    BrokerClient, ClientOptions, DeviceKind, JobEvent, JobOutcome, JobRequest, JobTemplate,
+    MountKind, OutputStream,
 };
 use maelstrom_model::job::ExitStatus;
 
@@ -23,35 +24,37 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         return Err("say: submit HOST:PORT DIRECTORY PROGRAM [ARGUMENT...]".into());
     };
     let broker = broker.to_string_lossy().parse()?;
-    let mut client = Client::connect(&Options::new(broker)).await?;
+    let mut client = BrokerClient::connect(&ClientOptions::new(broker)).await?;
     // What is mounted needs something to be mounted on, which the directory may lack.
     let points = tempfile::tempdir()?;
     std::fs::create_dir_all(points.path().join("proc"))?;
     std::fs::create_dir_all(points.path().join("dev"))?;
     std::fs::write(points.path().join("dev/null"), "")?;
-    let template = Template::of_directories([points.path(), Path::new(&root)])
+    let template = JobTemplate::of_directories([points.path(), Path::new(&root)])
         .mount("/proc", MountKind::Proc)
-        .mount("/dev/null", MountKind::Device(Device::Null))
+        .mount("/dev/null", MountKind::Device(DeviceKind::Null))
         .variable("PATH", "/usr/local/bin:/usr/bin:/bin");
     let template = client.define(template);
-    let request = arguments.fold(Request::new(program), Request::argument);
+    let request = arguments.fold(JobRequest::new(program), JobRequest::argument);
     client.submit(&template, request);
     let code = loop {
         match client.next().await? {
-            Event::Output { stream, bytes, .. } => match stream {
-                Stream::Stdout | Stream::Joined => std::io::stdout().write_all(&bytes)?,
-                Stream::Stderr => std::io::stderr().write_all(&bytes)?,
+            JobEvent::Output { stream, bytes, .. } => match stream {
+                OutputStream::Stdout | OutputStream::Joined => {
+                    std::io::stdout().write_all(&bytes)?
+                }
+                OutputStream::Stderr => std::io::stderr().write_all(&bytes)?,
             },
-            Event::Discarded { .. } => {}
-            Event::Restarted { reason, .. } => eprintln!("it begins again: {reason}"),
-            Event::Finished { result, .. } => match result.end {
-                JobEnd::Exited(ExitStatus::Code(code)) => break u8::try_from(code)?,
-                JobEnd::Exited(ExitStatus::Signal { number, .. }) => {
+            JobEvent::Discarded { .. } => {}
+            JobEvent::Restarted { reason, .. } => eprintln!("it begins again: {reason}"),
+            JobEvent::Finished { result, .. } => match result.end {
+                JobOutcome::Exited(ExitStatus::Code(code)) => break u8::try_from(code)?,
+                JobOutcome::Exited(ExitStatus::Signal { number, .. }) => {
                     eprintln!("signal {number} ended it");
                     break 1;
                 }
-                JobEnd::TimedOut | JobEnd::Cancelled => break 1,
-                JobEnd::Error(message) => return Err(message.into()),
+                JobOutcome::TimedOut | JobOutcome::Cancelled => break 1,
+                JobOutcome::Error(message) => return Err(message.into()),
             },
             _ => {}
         }

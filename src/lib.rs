@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 /// The programs this library makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Program {
+pub enum ProgramKind {
     /// `cargo maelstrom`.
     CargoMaelstrom,
     /// `maelstrom-go-test`.
@@ -27,20 +27,20 @@ pub enum Program {
     Worker,
 }
 
-impl Program {
-    const ALL: [(&str, Program); 6] = [
-        ("cargo-maelstrom", Program::CargoMaelstrom),
-        ("maelstrom-go-test", Program::GoTest),
-        ("maelstrom-pytest", Program::Pytest),
-        ("maelstrom-run", Program::Run),
-        ("maelstrom-broker", Program::Broker),
-        ("maelstrom-worker", Program::Worker),
+impl ProgramKind {
+    const ALL: [(&str, ProgramKind); 6] = [
+        ("cargo-maelstrom", ProgramKind::CargoMaelstrom),
+        ("maelstrom-go-test", ProgramKind::GoTest),
+        ("maelstrom-pytest", ProgramKind::Pytest),
+        ("maelstrom-run", ProgramKind::Run),
+        ("maelstrom-broker", ProgramKind::Broker),
+        ("maelstrom-worker", ProgramKind::Worker),
     ];
 }
 
 /// Runs a program. To be called before anything else: the same executable serves as the helper
 /// process that starts containers, which must not have a thread.
-pub fn main(program: Program) -> ExitCode {
+pub fn main(program: ProgramKind) -> ExitCode {
     run(|_| Some(program))
 }
 
@@ -50,26 +50,26 @@ pub fn main(program: Program) -> ExitCode {
 pub fn main_by_name() -> ExitCode {
     run(|called| {
         let name = Path::new(called).file_name()?;
-        let program = Program::ALL.into_iter().find(|(own, _)| name == *own)?;
+        let program = ProgramKind::ALL.into_iter().find(|(own, _)| name == *own)?;
         Some(program.1)
     })
 }
 
-fn run(choose: impl FnOnce(&OsStr) -> Option<Program>) -> ExitCode {
+fn run(choose: impl FnOnce(&OsStr) -> Option<ProgramKind>) -> ExitCode {
     if let Some(code) = maelstrom_container::spawner::run_if_helper() {
         return ExitCode::from(maelstrom_model::exit_code::of_helper(code));
     }
     let words: Vec<OsString> = std::env::args_os().collect();
     let called = words.first().map(OsString::as_os_str).unwrap_or_default();
     let code = match choose(called) {
-        Some(Program::CargoMaelstrom) => program::cargo::main(words),
-        Some(Program::GoTest) => program::go::main(words),
-        Some(Program::Pytest) => program::pytest::main(words),
-        Some(Program::Run) => program::run::main(words),
-        Some(Program::Broker) => program::broker::main(words),
-        Some(Program::Worker) => program::worker::main(words),
+        Some(ProgramKind::CargoMaelstrom) => program::cargo::main(words),
+        Some(ProgramKind::GoTest) => program::go::main(words),
+        Some(ProgramKind::Pytest) => program::pytest::main(words),
+        Some(ProgramKind::Run) => program::run::main(words),
+        Some(ProgramKind::Broker) => program::broker::main(words),
+        Some(ProgramKind::Worker) => program::worker::main(words),
         None => {
-            let names = Program::ALL.map(|(name, _)| name).join(", ");
+            let names = ProgramKind::ALL.map(|(name, _)| name).join(", ");
             eprintln!("error: this executable is no program by itself; call it as one of {names}");
             maelstrom_model::exit_code::USAGE
         }

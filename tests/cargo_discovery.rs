@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use maelstrom_model::event::{EventKind, Notice};
+use maelstrom_model::event::{EventKind, UserNotice};
 use maelstrom_model::framework::{
-    BrokenEntry, Captured, DiscoveryError, Framework, Host, Watchlist,
+    BrokenEntry, CapturedOutput, DiscoveryError, Framework, FrameworkHost, WatchPaths,
 };
 use maelstrom_model::job::{
-    ExitStatus, Job, JobEnd, JobResult, MountKind, ResourceUsage, TestCase,
+    ExitStatus, Job, JobOutcome, JobResult, MountKind, ResourceUsage, TestCase,
 };
 use maelstrom_runners::cargo::{
-    CargoError, CargoFramework, Colours, Invocation, Options, OptionsError,
+    CargoError, CargoFramework, CargoOptions, CargoOptionsError, ColorMode, Invocation,
 };
 use maelstrom_runners::sandbox::environment::OFFLINE;
 
@@ -30,7 +30,7 @@ struct PlainHost {
     broken: RefCell<Vec<BrokenEntry>>,
 }
 
-impl Host for PlainHost {
+impl FrameworkHost for PlainHost {
     fn emit(&self, event: EventKind) {
         self.events.borrow_mut().push(event);
     }
@@ -39,7 +39,7 @@ impl Host for PlainHost {
         assert!(directory.ends_with("maelstrom/state"), "{directory:?}");
     }
 
-    fn watch(&self, _: Watchlist) {}
+    fn watch(&self, _: WatchPaths) {}
 
     fn found(&self, tests: Vec<TestCase>) {
         self.tests.borrow_mut().extend(tests);
@@ -53,7 +53,7 @@ impl Host for PlainHost {
         self.broken.borrow_mut().push(entry);
     }
 
-    async fn run(&self, job: Job) -> Captured {
+    async fn run(&self, job: Job) -> CapturedOutput {
         let process = &job.process;
         let output = tokio::process::Command::new(&process.program)
             .args(&process.arguments)
@@ -73,11 +73,11 @@ impl Host for PlainHost {
                         core_dumped: output.status.core_dumped(),
                     },
                 };
-                (JobEnd::Exited(status), output.stdout, output.stderr)
+                (JobOutcome::Exited(status), output.stdout, output.stderr)
             }
-            Err(error) => (JobEnd::Error(error.to_string()), Vec::new(), Vec::new()),
+            Err(error) => (JobOutcome::Error(error.to_string()), Vec::new(), Vec::new()),
         };
-        Captured {
+        CapturedOutput {
             result: JobResult {
                 end,
                 usage: ResourceUsage::default(),
@@ -115,7 +115,7 @@ impl PlainHost {
             .clone()
     }
 
-    fn notices(&self) -> Vec<Notice> {
+    fn notices(&self) -> Vec<UserNotice> {
         let events = self.events.borrow();
         let notices = events.iter().filter_map(|event| match event {
             EventKind::Notice(notice) => Some(notice.clone()),
@@ -161,7 +161,7 @@ impl Fixture {
         Invocation {
             directory: self.directory.clone(),
             environment: variables.collect(),
-            colours: Colours::Unwanted,
+            colours: ColorMode::Unwanted,
         }
     }
 
@@ -172,8 +172,8 @@ impl Fixture {
             .chain(own)
             .chain([target])
             .chain(arguments.iter().map(OsString::from));
-        let options = Options::read(words).unwrap();
-        let settings: Result<_, OptionsError> = options.settle(NonZeroU32::MIN);
+        let options = CargoOptions::read(words).unwrap();
+        let settings: Result<_, CargoOptionsError> = options.settle(NonZeroU32::MIN);
         CargoFramework::new(settings.unwrap(), self.invocation())
     }
 
@@ -224,7 +224,7 @@ async fn every_kind_of_test_is_found_and_passes() {
     let tests = host.tests.borrow().clone();
     for test in tests.iter().filter(|test| test.ignored.is_none()) {
         let captured = host.run(test.job.clone()).await;
-        let passed = JobEnd::Exited(ExitStatus::Code(0));
+        let passed = JobOutcome::Exited(ExitStatus::Code(0));
         assert_eq!(
             captured.result.end,
             passed,

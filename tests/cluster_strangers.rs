@@ -12,8 +12,8 @@ use std::process::Command;
 
 use cluster::{Cluster, Running, credentials};
 use maelstrom_client::{
-    Client, Device, Event, JobEnd, MountKind, Options, Privileges, Request, SkeletonEntry,
-    SkeletonKind, Template,
+    BrokerClient, ClientOptions, DeviceKind, JobEvent, JobOutcome, JobRequest, JobTemplate,
+    MountKind, PrivilegeLevel, SkeletonEntry, SkeletonKind,
 };
 use maelstrom_wire::reapi::v2;
 use maelstrom_wire::reapi::v2::action_cache_client::ActionCacheClient;
@@ -27,14 +27,17 @@ fn worker(cluster: &Cluster, options: &[&str]) -> Running {
 }
 
 /// What becomes of a job that reads a file of its container.
-async fn outcome(cluster: &Cluster, template: Template) -> JobEnd {
-    let options = Options::new(cluster.address.parse().unwrap());
-    let mut client = Client::connect(&options).await.unwrap();
+async fn outcome(cluster: &Cluster, template: JobTemplate) -> JobOutcome {
+    let options = ClientOptions::new(cluster.address.parse().unwrap());
+    let mut client = BrokerClient::connect(&options).await.unwrap();
     let template = client.define(template);
-    client.submit(&template, Request::new("/bin/cat").argument("/there/file"));
+    client.submit(
+        &template,
+        JobRequest::new("/bin/cat").argument("/there/file"),
+    );
     let end = loop {
         match client.next().await.unwrap() {
-            Event::Finished { result, .. } => break result.end,
+            JobEvent::Finished { result, .. } => break result.end,
             _ => continue,
         }
     };
@@ -43,7 +46,7 @@ async fn outcome(cluster: &Cluster, template: Template) -> JobEnd {
 }
 
 /// A container of the machine's programs, all of which is lent.
-fn programs() -> Template {
+fn programs() -> JobTemplate {
     let system = ["/usr", "/bin", "/lib", "/lib64"];
     let system = system.into_iter().map(PathBuf::from);
     let there: Vec<PathBuf> = system.filter(|path| path.is_dir()).collect();
@@ -55,15 +58,15 @@ fn programs() -> Template {
         path: path.to_owned(),
         kind: SkeletonKind::Directory,
     });
-    let template = Template::of_skeleton(entries);
+    let template = JobTemplate::of_skeleton(entries);
     there.into_iter().fold(template, |template, path| {
         template.toolbox(path.clone()).show(path.clone(), path)
     })
 }
 
-fn error(end: JobEnd) -> String {
+fn error(end: JobOutcome) -> String {
     match end {
-        JobEnd::Error(text) => text,
+        JobOutcome::Error(text) => text,
         other => panic!("{other:?}"),
     }
 }
@@ -86,7 +89,7 @@ async fn a_worker_shows_what_is_lent_and_nothing_else() {
         template.show(root.join(source), "/there")
     };
     let end = outcome(&cluster, shown("lent", "lent")).await;
-    assert!(matches!(&end, JobEnd::Exited(_)), "{end:?}");
+    assert!(matches!(&end, JobOutcome::Exited(_)), "{end:?}");
     // Its identity is guessed right: it is this machine's own.
     let whole = error(outcome(&cluster, shown("secret", "secret")).await);
     assert!(whole.contains("does not lend"), "{whole}");
@@ -109,10 +112,10 @@ async fn what_weakens_a_container_is_for_the_operator_to_allow() {
     let cluster = Cluster::start(&[]);
     let full = || {
         let mut template = programs();
-        template.container.privileges = Privileges::Full;
+        template.container.privileges = PrivilegeLevel::Full;
         template
     };
-    let shared = || programs().mount("/there", MountKind::Device(Device::Shm));
+    let shared = || programs().mount("/there", MountKind::Device(DeviceKind::Shm));
     let refusing = worker(&cluster, &[]);
     let told = error(outcome(&cluster, full()).await);
     assert!(told.contains("`--allow full-privileges`"), "{told}");
@@ -123,7 +126,7 @@ async fn what_weakens_a_container_is_for_the_operator_to_allow() {
     let cluster = Cluster::start(&[]);
     let _allowing = worker(&cluster, &["--allow", "full-privileges"]);
     let end = outcome(&cluster, full()).await;
-    assert!(matches!(&end, JobEnd::Exited(_)), "{end:?}");
+    assert!(matches!(&end, JobOutcome::Exited(_)), "{end:?}");
 }
 
 /// Whether the broker takes a result of an action.

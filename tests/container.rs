@@ -9,7 +9,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use maelstrom_container::message::{
-    self, PackedStrings, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
+    self, ContainerReply, ContainerRequest, ContainerReuse, LaunchMode, PackedStrings,
+    ProcessImage, RetirementReason,
 };
 use maelstrom_container::plan::plan;
 use maelstrom_container::slot::build::StepFailed;
@@ -21,7 +22,7 @@ struct Slot(OwnedFd);
 
 struct Ran {
     status: ExitStatus,
-    fate: SlotFate,
+    fate: ContainerReuse,
     output: String,
 }
 
@@ -32,19 +33,19 @@ fn spawner() -> Spawner {
 fn start(spawner: &Spawner, spec: &ContainerSpec) -> Result<Slot, StepFailed> {
     let socket = spawner.start_slot(&plan(spec).unwrap()).unwrap();
     match message::receive(socket.as_fd()).unwrap().0 {
-        SlotReply::Ready => Ok(Slot(socket)),
-        SlotReply::NotBuilt(failed) => Err(failed),
+        ContainerReply::Ready => Ok(Slot(socket)),
+        ContainerReply::NotBuilt(failed) => Err(failed),
         other => panic!("{other:?}"),
     }
 }
 
 impl Slot {
-    fn run(&self, process: &ProcessSpec) -> (SlotReply, String) {
+    fn run(&self, process: &ProcessSpec) -> (ContainerReply, String) {
         let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
         let null = File::open("/dev/null").unwrap();
         let environment = PackedStrings::of_environment(&process.environment).unwrap();
         let image = ProcessImage::new(process, environment).unwrap();
-        let order = SlotOrder::Do(Task::Run, image);
+        let order = ContainerRequest::Do(LaunchMode::Run, image);
         message::send(
             self.0.as_fd(),
             &order,
@@ -59,7 +60,7 @@ impl Slot {
 
     fn sh(&self, text: &str) -> Ran {
         match self.run(&script(text)) {
-            (SlotReply::Ended { status, fate, .. }, output) => Ran {
+            (ContainerReply::Ended { status, fate, .. }, output) => Ran {
                 status,
                 fate,
                 output,
@@ -86,13 +87,13 @@ fn every_job_sees_the_same_container() {
     let first = slot.sh(look);
     assert_eq!(
         (first.status, first.fate),
-        (ExitStatus::Code(0), SlotFate::Reusable)
+        (ExitStatus::Code(0), ContainerReuse::Reusable)
     );
     assert!(first.output.starts_with("pid 2\n"), "{}", first.output);
     let written = slot.sh("echo x | tee /tmp/a /home/me/b /dev/shm/c /src/file; rm /tmp/a");
     assert_eq!(
         (written.status, written.fate),
-        (ExitStatus::Code(0), SlotFate::Reusable)
+        (ExitStatus::Code(0), ContainerReuse::Reusable)
     );
     assert_eq!(slot.sh(look).output, first.output);
     assert_eq!(slot.sh(look).output, first.output);
@@ -118,7 +119,7 @@ fn changed_attributes_of_a_scratch_directory_are_undone() {
 fn what_outlives_a_job_in_the_kernel_ends_its_container() {
     let (source, spawner) = (source(), spawner());
     let spec = spec(source.path());
-    use Remains::{Attributes, Queues, SystemV};
+    use RetirementReason::{Attributes, Queues, SystemV};
     for (what, remains, text) in [
         ("shared memory", SystemV, "ipcmk -M 64"),
         ("semaphores", SystemV, "ipcmk -S 1"),
@@ -134,16 +135,16 @@ fn what_outlives_a_job_in_the_kernel_ends_its_container() {
     ] {
         let slot = start(&spawner, &spec).unwrap();
         match slot.run(&script(text)) {
-            (SlotReply::Ended { status, fate, .. }, output) => {
+            (ContainerReply::Ended { status, fate, .. }, output) => {
                 // The kernel may refuse these to begin with, as the first process has
                 // capabilities that the job lacks.
                 let refusable = ["affinity of process 1", "niceness of process 1"];
                 if refusable.contains(&what) && status != ExitStatus::Code(0) {
-                    assert_eq!(fate, SlotFate::Reusable, "{what}: {output}");
+                    assert_eq!(fate, ContainerReuse::Reusable, "{what}: {output}");
                     continue;
                 }
                 assert_eq!(status, ExitStatus::Code(0), "{what}: {output}");
-                assert_eq!(fate, SlotFate::Retired(remains), "{what}: {output}");
+                assert_eq!(fate, ContainerReuse::Retired(remains), "{what}: {output}");
             }
             (other, output) => panic!("{what}: {other:?}: {output}"),
         }
@@ -159,7 +160,7 @@ fn no_process_of_a_job_outlives_it() {
     let ran = slot.sh(daemons);
     assert_eq!(
         (ran.status, ran.fate),
-        (ExitStatus::Code(0), SlotFate::Reusable)
+        (ExitStatus::Code(0), ContainerReuse::Reusable)
     );
     assert_eq!(slot.sh("pgrep -c sleep").output, "0\n");
     spawner.close();
@@ -171,7 +172,7 @@ fn the_first_process_cannot_be_harmed_by_a_job() {
     let slot = start(&spawner, &spec(source.path())).unwrap();
     let ran = slot.sh("for signal in KILL TERM STOP SEGV; do kill -$signal 1; done; echo alive");
     assert_eq!(ran.output, "alive\n");
-    assert_eq!(ran.fate, SlotFate::Reusable);
+    assert_eq!(ran.fate, ContainerReuse::Reusable);
     let ran = slot.sh("cat /proc/1/environ /proc/1/maps; ls /proc/1/fd; readlink /proc/1/exe");
     assert_ne!(ran.status, ExitStatus::Code(0), "{}", ran.output);
     // Everybody but itself and the first process: the rest of the job.
@@ -199,7 +200,7 @@ fn ordinary_jobs_cannot_alter_their_namespaces() {
         let slot = start(&spawner, &spec(source.path())).unwrap();
         let ran = slot.sh(text);
         assert_ne!(ran.status, ExitStatus::Code(0), "{text}: {}", ran.output);
-        assert_eq!(ran.fate, SlotFate::Reusable, "{text}: {}", ran.output);
+        assert_eq!(ran.fate, ContainerReuse::Reusable, "{text}: {}", ran.output);
     }
     spawner.close();
 }
@@ -208,7 +209,7 @@ fn ordinary_jobs_cannot_alter_their_namespaces() {
 fn full_privileges_are_for_one_job() {
     let (source, spawner) = (source(), spawner());
     let spec = ContainerSpec {
-        privileges: Privileges::Full,
+        privileges: PrivilegeLevel::Full,
         user: 0,
         group: 0,
         ..spec(source.path())
@@ -216,7 +217,10 @@ fn full_privileges_are_for_one_job() {
     let slot = start(&spawner, &spec).unwrap();
     let ran = slot.sh("hostname other && mount -t tmpfs none /tmp && id -u && uname -n");
     assert_eq!(ran.output, "0\nother\n");
-    assert_eq!(ran.fate, SlotFate::Retired(Remains::Privileges));
+    assert_eq!(
+        ran.fate,
+        ContainerReuse::Retired(RetirementReason::Privileges)
+    );
     spawner.close();
 }
 
@@ -236,7 +240,7 @@ fn no_mount_point_leads_out_of_the_container() {
             format!("/way/{descriptor}{}", shown.path().display()),
         ] {
             let mut spec = spec(shown.path());
-            if let Root::Skeleton(entries) = &mut spec.root {
+            if let RootKind::Skeleton(entries) = &mut spec.root {
                 entries.push(SkeletonEntry {
                     path: "/way".into(),
                     kind: SkeletonKind::Symlink("/proc/self/fd".into()),
@@ -275,10 +279,10 @@ fn the_network_is_as_the_spec_says() {
     let with = |network| {
         let mut spec = spec(source.path());
         spec.network = network;
-        if let Root::Skeleton(entries) = &mut spec.root {
+        if let RootKind::Skeleton(entries) = &mut spec.root {
             entries.push(directory("/sys"));
         }
-        if network != Network::Local {
+        if network != NetworkMode::Local {
             let kind = MountKind::Sys {
                 when_forbidden: WhenForbidden::Fail,
             };
@@ -287,13 +291,18 @@ fn the_network_is_as_the_spec_says() {
         start(&spawner, &spec).unwrap()
     };
     // Up, loopback, multicast.
-    let output = with(Network::Loopback).sh(interfaces).output;
+    let output = with(NetworkMode::Loopback).sh(interfaces).output;
     assert_eq!(output, "lo\n0x1009\n");
-    assert_eq!(with(Network::Disabled).sh(interfaces).output, "lo\n0x8\n");
+    assert_eq!(
+        with(NetworkMode::Disabled).sh(interfaces).output,
+        "lo\n0x8\n"
+    );
     let host = fs::read_link("/proc/self/ns/net").unwrap();
-    let inside = with(Network::Local).sh("readlink /proc/self/ns/net").output;
+    let inside = with(NetworkMode::Local)
+        .sh("readlink /proc/self/ns/net")
+        .output;
     assert_eq!(inside.trim_end(), host.to_str().unwrap());
-    let inside = with(Network::Loopback)
+    let inside = with(NetworkMode::Loopback)
         .sh("readlink /proc/self/ns/net")
         .output;
     assert_ne!(inside.trim_end(), host.to_str().unwrap());
@@ -314,7 +323,7 @@ fn a_root_of_layers_is_stacked_and_its_changes_are_thrown_away() {
     let with = |access, trees: &[&tempfile::TempDir]| {
         let mut spec = spec(Path::new("/"));
         let trees = trees.iter().map(|tree| tree.path().to_owned()).collect();
-        spec.root = Root::Layers { trees, access };
+        spec.root = RootKind::Layers { trees, access };
         spec.mounts = ["/usr", "/lib", "/lib64", "/bin"]
             .into_iter()
             .filter(|path| Path::new(path).exists())
@@ -326,7 +335,10 @@ fn a_root_of_layers_is_stacked_and_its_changes_are_thrown_away() {
     let slot = with(RootAccess::Ephemeral, &[&lower, &upper]);
     let ran = slot.sh(look);
     assert_eq!(ran.output, "upper\nlowerupper\nchanged\n");
-    assert_eq!(ran.fate, SlotFate::Retired(Remains::WritableRoot));
+    assert_eq!(
+        ran.fate,
+        ContainerReuse::Retired(RetirementReason::WritableRoot)
+    );
     let ran = with(RootAccess::ReadOnly, &[&lower, &upper]).sh(look);
     assert!(
         ran.output.starts_with("upper\nlowerupper\n"),
@@ -377,7 +389,7 @@ fn an_error_names_the_step() {
     );
     let slot = start(&spawner, &spec(source.path())).unwrap();
     let not_started = |process: &ProcessSpec| match slot.run(process).0 {
-        SlotReply::NotStarted(failed) => failed.to_string(),
+        ContainerReply::NotStarted(failed) => failed.to_string(),
         other => panic!("{other:?}"),
     };
     let mut process = script("true");

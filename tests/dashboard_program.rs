@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use maelstrom_model::event::{Event, EventKind};
 use maelstrom_model::ids::TestId;
-use maelstrom_ui::record::Recording;
+use maelstrom_ui::record::RecordingReader;
 use tmux::Tmux;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cargo-maelstrom");
@@ -92,7 +92,7 @@ impl Project {
     }
 
     fn events(&self) -> Vec<Event> {
-        let recording = Recording::open(&self.recording()).unwrap();
+        let recording = RecordingReader::open(&self.recording()).unwrap();
         recording.map_while(Result::ok).collect()
     }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use harness::Harness;
 use maelstrom_model::event::{Event, EventKind};
-use maelstrom_ui::record::Recording;
+use maelstrom_ui::record::RecordingReader;
 
 /// Two tests run, and the three that fail have ended: they were run first, as they had failed before.
 const MIDDLE_US: u64 = 18_248_058;
@@ -19,7 +19,7 @@ const MIDDLE_US: u64 = 18_248_058;
 fn events() -> Vec<Event> {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recordings/ripgrep.ndjson");
-    let recording = Recording::open(&path).unwrap();
+    let recording = RecordingReader::open(&path).unwrap();
     recording.collect::<Result<_, _>>().unwrap()
 }
 

@@ -6,9 +6,11 @@ mod harness;
 mod stream;
 
 use harness::Harness;
-use maelstrom_model::event::{EventKind, History, RoundCause, Stream, Summary, TestInfo};
+use maelstrom_model::event::{
+    EventKind, OutputStream, PreviousOutcome, RoundCause, RoundSummary, TestInfo,
+};
 use maelstrom_model::ids::TestId;
-use maelstrom_ui::dashboard::app::Effect;
+use maelstrom_ui::dashboard::app::AppEffect;
 use stream::Script;
 
 /// Two tests pass and one fails, and the next change is awaited.
@@ -18,7 +20,7 @@ fn first_round() -> Script {
     script.begin_round(1, RoundCause::Start);
     for test in &tests {
         script.start(*test);
-        script.write(*test, Stream::Stderr, "words of the first round\n");
+        script.write(*test, OutputStream::Stderr, "words of the first round\n");
         script.wait_ms(5);
         match test.0 {
             1 => script.fail(*test),
@@ -27,10 +29,10 @@ fn first_round() -> Script {
     }
     script.end_round(
         1,
-        Summary {
+        RoundSummary {
             passed: 2,
             failed: 1,
-            ..Summary::default()
+            ..RoundSummary::default()
         },
     );
     script.push(EventKind::AwaitingChange { directories: 4 });
@@ -45,7 +47,7 @@ fn again(id: u32, name: &str) -> TestInfo {
         name: name.to_owned(),
         title: format!("demo {name}"),
         expected_us: None,
-        history: History::Success,
+        history: PreviousOutcome::Success,
         ignored: false,
     }
 }
@@ -93,7 +95,7 @@ fn a_change_begins_a_round_and_the_selection_stays() {
     let screen = harness.screen();
     assert!(screen.contains("RUNNING") && !screen.contains("gone"));
     assert!(screen.contains("2 total"), "{screen}");
-    let left = |effect: &Effect| matches!(effect, Effect::Close | Effect::Send(_));
+    let left = |effect: &AppEffect| matches!(effect, AppEffect::Close | AppEffect::Send(_));
     assert!(!harness.effects.iter().any(left), "{:?}", harness.effects);
 }
 

@@ -9,21 +9,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use maelstrom_engine::local::LocalBackend;
-use maelstrom_engine::log::Log;
-use maelstrom_engine::run::driver::{Setup, drive};
-use maelstrom_engine::run::message::{AtEnd, Errand, Wishes};
-use maelstrom_engine::run::outlet::Outlet;
-use maelstrom_engine::run::signals::Interrupt;
-use maelstrom_engine::run::watch::Watching;
+use maelstrom_engine::log::ProgramLog;
+use maelstrom_engine::run::driver::{RunSetup, drive};
+use maelstrom_engine::run::message::{AtEnd, RunMode, RunOptions};
+use maelstrom_engine::run::outlet::EventSink;
+use maelstrom_engine::run::signals::TerminationSignal;
+use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::event::channel::{EventReceiver, channel};
 use maelstrom_model::event::{
-    BackendInfo, Command, EventKind, ExitStatus, Isolation, Outcome, RunStarted, SCHEMA_VERSION,
-    SourceLocation, Summary,
+    BackendInfo, EventKind, ExitStatus, IsolationMode, RoundSummary, RunStarted, SCHEMA_VERSION,
+    SourceLocation, TestOutcome, UiCommand,
 };
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
+use maelstrom_model::framework::{DiscoveryError, DiscoverySummary, Framework, FrameworkHost};
 use maelstrom_model::ids::RunId;
-use maelstrom_model::job::{Job, JobEnd, OutputPipes, Placement, ProcessSpec, TestCase, TestKey};
+use maelstrom_model::job::{
+    Job, JobOutcome, OutputPipes, PlacementConstraint, ProcessSpec, TestCase, TestKey,
+};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// Never ends by itself.
@@ -42,7 +44,7 @@ struct Scripts {
 
 #[derive(Debug, thiserror::Error)]
 #[error("the listing ended so: {0:?}")]
-struct ListingFailed(JobEnd);
+struct ListingFailed(JobOutcome);
 
 impl DiscoveryError for ListingFailed {
     fn exit_code(&self) -> u8 {
@@ -64,16 +66,19 @@ fn job(script: &str, timeout: Option<Duration>) -> Job {
         resident: None,
         timeout,
         output: OutputPipes::Separate,
-        placement: Placement::Here,
+        placement: PlacementConstraint::Here,
     }
 }
 
 impl Framework for Scripts {
     type Error = ListingFailed;
 
-    async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, ListingFailed> {
+    async fn discover<H: FrameworkHost>(
+        &self,
+        host: &H,
+    ) -> Result<DiscoverySummary, ListingFailed> {
         let listed = host.run(job(&self.listing, None)).await;
-        if listed.result.end != JobEnd::Exited(ExitStatus::Code(0)) {
+        if listed.result.end != JobOutcome::Exited(ExitStatus::Code(0)) {
             return Err(ListingFailed(listed.result.end));
         }
         let listing = String::from_utf8(listed.stdout).unwrap();
@@ -107,7 +112,7 @@ impl Framework for Scripts {
 }
 
 /// What reacts to each event as it comes.
-type React<'a> = &'a mut dyn FnMut(&EventKind, &UnboundedSender<Interrupt>);
+type React<'a> = &'a mut dyn FnMut(&EventKind, &UnboundedSender<TerminationSignal>);
 
 fn run(listing: &[&str], stop_after: Option<NonZeroU32>, react: React) -> (u8, Vec<EventKind>) {
     let lines: Vec<String> = listing
@@ -124,17 +129,17 @@ fn drive_scripts(
 ) -> (u8, Vec<EventKind>) {
     let framework = Scripts { listing };
     let (sender, mut receiver) = channel();
-    let (_commands, commands) = unbounded_channel::<Command>();
+    let (_commands, commands) = unbounded_channel::<UiCommand>();
     let (interrupt, interrupts) = unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let log = Log::default();
-        let setup = Setup {
-            wishes: Wishes {
-                errand: Errand::Run,
+        let log = ProgramLog::default();
+        let setup = RunSetup {
+            wishes: RunOptions {
+                errand: RunMode::Run,
                 repeat: NonZeroU32::MIN,
                 stop_after,
                 at_end: AtEnd::Leave,
@@ -146,12 +151,12 @@ fn drive_scripts(
             backend: LocalBackend::without_containers(2)
                 .unwrap()
                 .with_grace(GRACE),
-            outlet: Outlet::new(sender),
+            outlet: EventSink::new(sender),
             log: &log,
             shell: None,
             commands,
             interrupts,
-            watching: Watching::Off,
+            watching: WatchMode::Off,
         };
         tokio::join!(drive(setup), watch(&mut receiver, react, interrupt))
     })
@@ -160,7 +165,7 @@ fn drive_scripts(
 async fn watch(
     receiver: &mut EventReceiver,
     react: React<'_>,
-    interrupt: UnboundedSender<Interrupt>,
+    interrupt: UnboundedSender<TerminationSignal>,
 ) -> Vec<EventKind> {
     let mut events = Vec::new();
     while let Some(event) = receiver.recv().await {
@@ -180,11 +185,11 @@ fn run_started() -> RunStarted {
         directory: "/".into(),
         started_unix_ms: 0,
         backend: BackendInfo::Local,
-        isolation: Isolation::Process,
+        isolation: IsolationMode::Process,
     }
 }
 
-fn summary(events: &[EventKind]) -> Summary {
+fn summary(events: &[EventKind]) -> RoundSummary {
     let mut summaries = events.iter().filter_map(|event| match event {
         EventKind::RoundFinished { round: _, summary } => Some(*summary),
         _ => None,
@@ -201,7 +206,7 @@ fn output(events: &[EventKind], number: u32) -> String {
     String::from_utf8(texts.flatten().copied().collect()).unwrap()
 }
 
-fn outcome(events: &[EventKind], number: u32) -> Outcome {
+fn outcome(events: &[EventKind], number: u32) -> TestOutcome {
     let mut outcomes = events.iter().filter_map(|event| match event {
         EventKind::Finished(end) if end.test.0 == number => Some(end.outcome.clone()),
         _ => None,
@@ -211,8 +216,8 @@ fn outcome(events: &[EventKind], number: u32) -> Outcome {
     outcome
 }
 
-fn failed(exit: ExitStatus) -> Outcome {
-    Outcome::Failed {
+fn failed(exit: ExitStatus) -> TestOutcome {
+    TestOutcome::Failed {
         exit: Some(exit),
         reason: None,
     }
@@ -227,7 +232,7 @@ fn every_end_of_a_process_is_told_as_what_it_is() {
         "echo limited; tail -f /dev/null",
     ];
     let (code, events) = run(&script, None, &mut |_, _| {});
-    assert_eq!(outcome(&events, 0), Outcome::Passed);
+    assert_eq!(outcome(&events, 0), TestOutcome::Passed);
     assert_eq!(output(&events, 0), "fine\n");
     assert_eq!(outcome(&events, 1), failed(ExitStatus::Code(9)));
     let killed = ExitStatus::Signal {
@@ -236,7 +241,7 @@ fn every_end_of_a_process_is_told_as_what_it_is() {
     };
     assert_eq!(outcome(&events, 2), failed(killed));
     let limit_us = LIMIT.as_micros() as u64;
-    assert_eq!(outcome(&events, 3), Outcome::TimedOut { limit_us });
+    assert_eq!(outcome(&events, 3), TestOutcome::TimedOut { limit_us });
     assert_eq!(output(&events, 3), "limited\n");
     let located = events.iter().find_map(|event| match event {
         EventKind::Finished(end) => end.location.as_ref().map(|at| (end.test.0, at.line)),
@@ -245,11 +250,13 @@ fn every_end_of_a_process_is_told_as_what_it_is() {
     assert_eq!(located, Some((1, 7)));
     let first = events.iter().find_map(|event| match event {
         EventKind::Finished(end) => match end.outcome {
-            Outcome::Failed {
+            TestOutcome::Failed {
                 exit: Some(ExitStatus::Code(9)),
                 ..
             } => Some(9),
-            Outcome::Failed { .. } | Outcome::TimedOut { .. } => Some(exit_code::TEST_FAILURE),
+            TestOutcome::Failed { .. } | TestOutcome::TimedOut { .. } => {
+                Some(exit_code::TEST_FAILURE)
+            }
             _ => None,
         },
         _ => None,
@@ -268,13 +275,13 @@ fn an_interrupt_asks_and_then_kills_whoever_does_not_listen() {
         {
             up += 1;
             if up == 2 {
-                interrupt.send(Interrupt::Interrupt).unwrap();
+                interrupt.send(TerminationSignal::Interrupt).unwrap();
             }
         }
     });
     assert_eq!(code, exit_code::INTERRUPTED);
     assert_eq!(output(&events, 0), "up\nbye\n");
-    let Summary {
+    let RoundSummary {
         cancelled, not_run, ..
     } = summary(&events);
     assert_eq!((cancelled, not_run), (2, 1));
@@ -289,7 +296,7 @@ fn the_first_failure_stops_what_runs_if_that_is_wished() {
         &mut |_, _| {},
     );
     assert_eq!(code, 3);
-    let Summary {
+    let RoundSummary {
         failed,
         cancelled,
         not_run,
@@ -328,7 +335,7 @@ fn an_abandoned_listing_is_killed() {
                 while !std::fs::read_to_string(&pid_file).is_ok_and(|text| text.ends_with('\n')) {
                     tokio::task::yield_now().await;
                 }
-                interrupt.send(Interrupt::Terminate).unwrap();
+                interrupt.send(TerminationSignal::Terminate).unwrap();
             });
         }
     });

@@ -4,21 +4,23 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use maelstrom_engine::materials::{Certificates, Sources};
+use maelstrom_engine::materials::{LayerCacheOptions, TlsVerification};
 use maelstrom_model::event::EventKind;
-use maelstrom_model::framework::{BrokenEntry, Captured, Framework, Host, Watchlist};
+use maelstrom_model::framework::{
+    BrokenEntry, CapturedOutput, Framework, FrameworkHost, WatchPaths,
+};
 use maelstrom_model::job::{Job, TestCase};
 use maelstrom_runners::jobs::framework::JobsFramework;
-use maelstrom_runners::jobs::options::Input;
-use maelstrom_runners::jobs::surroundings::Surroundings;
-use maelstrom_runners::jobs::workshop::Workshop;
-use maelstrom_runners::sandbox::invocation::{Colours, Invocation};
+use maelstrom_runners::jobs::options::JobInput;
+use maelstrom_runners::jobs::surroundings::DefaultJobContainer;
+use maelstrom_runners::jobs::workshop::JobBuilder;
+use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 
 /// Notes what it is told, line by line.
 #[derive(Default)]
 struct Notes(RefCell<Vec<String>>);
 
-impl Host for Notes {
+impl FrameworkHost for Notes {
     fn emit(&self, event: EventKind) {
         panic!("nothing is built: {event:?}");
     }
@@ -27,7 +29,7 @@ impl Host for Notes {
         panic!("jobs have no history, so none in {directory:?}");
     }
 
-    fn watch(&self, list: Watchlist) {
+    fn watch(&self, list: WatchPaths) {
         panic!("nobody knows which files a job is about: {list:?}");
     }
 
@@ -46,7 +48,7 @@ impl Host for Notes {
         self.0.borrow_mut().push(line);
     }
 
-    async fn run(&self, job: Job) -> Captured {
+    async fn run(&self, job: Job) -> CapturedOutput {
         panic!("nothing has to be asked: {job:?}");
     }
 }
@@ -62,19 +64,19 @@ fn jobs_have_the_priorities_that_they_were_given() {
         { "program": "false", "parent": "default", "priority": 127 }"#;
     let file = directory.path().join("jobs.json");
     std::fs::write(&file, jobs).unwrap();
-    let invocation = Invocation::of_this_process(Colours::Unwanted).unwrap();
-    let surroundings = Surroundings::make(&invocation).unwrap();
-    let sources = Sources {
+    let invocation = Invocation::of_this_process(ColorMode::Unwanted).unwrap();
+    let surroundings = DefaultJobContainer::make(&invocation).unwrap();
+    let sources = LayerCacheOptions {
         project: directory.path().to_owned(),
         cache: directory.path().join("cache"),
         depot: directory.path().join("depot"),
         size_target_bytes: u64::MAX,
-        certificates: Certificates::Checked,
+        certificates: TlsVerification::Checked,
         library_path: Vec::new(),
     };
-    let workshop = Workshop::new(&invocation, surroundings, sources, Arc::new(|_| {}));
+    let workshop = JobBuilder::new(&invocation, surroundings, sources, Arc::new(|_| {}));
     let project = directory.path().to_owned();
-    let framework = JobsFramework::new(Input::File(file), project, workshop);
+    let framework = JobsFramework::new(JobInput::File(file), project, workshop);
     let notes = Notes::default();
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

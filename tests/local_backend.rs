@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use maelstrom_container::spec::{ContainerSpec, ProcessSpec};
 use maelstrom_engine::local::LocalBackend;
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use maelstrom_model::event::Stream;
-use maelstrom_model::job::{ExitStatus, Job, JobEnd, JobResult, OutputPipes, Placement};
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
+use maelstrom_model::event::OutputStream;
+use maelstrom_model::job::{
+    ExitStatus, Job, JobOutcome, JobResult, OutputPipes, PlacementConstraint,
+};
 use support::{EXECUTABLE, program, script};
 
 /// Longer than any of these tests takes: a job that lasts so long was not stopped.
@@ -25,7 +27,7 @@ struct Bench {
     backend: LocalBackend,
     container: Arc<ContainerSpec>,
     next: u64,
-    output: HashMap<(JobId, Stream), Vec<u8>>,
+    output: HashMap<(JobId, OutputStream), Vec<u8>>,
 }
 
 /// Runs a test on a single-threaded runtime, as the programs do, and closes the backend.
@@ -63,14 +65,14 @@ impl Bench {
         self.next += 1;
         let container = Arc::clone(&self.container);
         let job = Job {
-            placement: Placement::Here,
+            placement: PlacementConstraint::Here,
             container,
             process: Arc::new(process),
             resident: None,
             timeout,
             output: OutputPipes::Separate,
         };
-        self.backend.submit(id, job, Rank::default());
+        self.backend.submit(id, job, JobPriority::default());
         id
     }
 
@@ -110,7 +112,7 @@ impl Bench {
     }
 
     fn stdout(&self, id: JobId) -> &str {
-        let bytes = self.output.get(&(id, Stream::Stdout));
+        let bytes = self.output.get(&(id, OutputStream::Stdout));
         bytes.map_or("", |bytes| std::str::from_utf8(bytes).unwrap())
     }
 }
@@ -151,18 +153,18 @@ fn descriptors_that_the_program_was_called_with_stay_with_it() {
     });
 }
 
-const SUCCESS: JobEnd = JobEnd::Exited(ExitStatus::Code(0));
+const SUCCESS: JobOutcome = JobOutcome::Exited(ExitStatus::Code(0));
 
 #[test]
 fn exit_codes_signals_and_resources_are_told() {
     with_backend(2, async |mut bench| {
         let result = bench.run(script("exit 7"), None).await;
-        assert_eq!(result.end, JobEnd::Exited(ExitStatus::Code(7)));
+        assert_eq!(result.end, JobOutcome::Exited(ExitStatus::Code(7)));
         let result = bench.run(script("kill -SEGV $$"), None).await;
         assert!(
             matches!(
                 result.end,
-                JobEnd::Exited(ExitStatus::Signal { number: 11, .. })
+                JobOutcome::Exited(ExitStatus::Signal { number: 11, .. })
             ),
             "{result:?}"
         );
@@ -183,7 +185,7 @@ fn both_streams_arrive_whole_and_apart() {
         let id = bench.submit(script(flood), None);
         assert_eq!(bench.finished().await.1.end, SUCCESS);
         assert_eq!(bench.stdout(id).len(), 30_000_000);
-        assert_eq!(bench.output[&(id, Stream::Stderr)], b"end\n");
+        assert_eq!(bench.output[&(id, OutputStream::Stderr)], b"end\n");
         bench
     });
 }
@@ -193,8 +195,8 @@ fn output_arrives_while_the_job_runs() {
     with_backend(1, async |mut bench| {
         let id = bench.submit(script(&format!("echo first; exec sleep {FOR_EVER}")), None);
         bench.wrote(id, "first\n").await;
-        bench.backend.stop(id, Stop::Kill);
-        assert_eq!(bench.finished().await.1.end, JobEnd::Cancelled);
+        bench.backend.stop(id, StopMode::Kill);
+        assert_eq!(bench.finished().await.1.end, JobOutcome::Cancelled);
         bench
     });
 }
@@ -207,7 +209,7 @@ fn a_timeout_asks_first() {
         let (_, result) = bench.finished().await;
         assert_eq!(
             (result.end, bench.stdout(id)),
-            (JobEnd::TimedOut, "asked\n")
+            (JobOutcome::TimedOut, "asked\n")
         );
         bench
     });
@@ -218,7 +220,7 @@ fn a_timeout_kills_whoever_does_not_listen() {
     with_grace(2, Duration::from_millis(100), async |mut bench| {
         let deaf = format!("trap '' TERM; sleep {FOR_EVER} & sleep {FOR_EVER}; sleep {FOR_EVER}");
         let result = bench.run(script(&deaf), Some(PREPARED)).await;
-        assert_eq!(result.end, JobEnd::TimedOut);
+        assert_eq!(result.end, JobOutcome::TimedOut);
         let grace = Duration::from_millis(100);
         assert!(result.ran >= PREPARED + grace, "{result:?}");
         // The container is as good as new.
@@ -233,13 +235,13 @@ fn a_job_can_be_stopped_before_during_and_after_its_run() {
         let running = bench.submit(script(&format!("echo up; exec sleep {FOR_EVER}")), None);
         let waiting = bench.submit(script("true"), None);
         bench.wrote(running, "up\n").await;
-        bench.backend.stop(waiting, Stop::Terminate);
+        bench.backend.stop(waiting, StopMode::Terminate);
         let (job, result) = bench.finished().await;
-        assert_eq!((job, result.end), (waiting, JobEnd::Cancelled));
-        bench.backend.stop(running, Stop::Terminate);
+        assert_eq!((job, result.end), (waiting, JobOutcome::Cancelled));
+        bench.backend.stop(running, StopMode::Terminate);
         let (job, result) = bench.finished().await;
-        assert_eq!((job, result.end), (running, JobEnd::Cancelled));
-        bench.backend.stop(running, Stop::Kill);
+        assert_eq!((job, result.end), (running, JobOutcome::Cancelled));
+        bench.backend.stop(running, StopMode::Kill);
         assert_eq!(bench.run(script("true"), None).await.end, SUCCESS);
         bench
     });
@@ -305,7 +307,7 @@ fn a_job_that_ended_in_time_has_not_timed_out_however_late_that_is_seen() {
         }
         for _ in jobs {
             let end = bench.finished().await.1.end;
-            assert_eq!(end, JobEnd::Exited(ExitStatus::Code(7)));
+            assert_eq!(end, JobOutcome::Exited(ExitStatus::Code(7)));
         }
         bench
     });
@@ -380,7 +382,7 @@ fn forks_without_end_reach_a_limit_and_leave_nothing() {
             ends.insert(job, result.end);
         }
         assert_eq!(ends[&neighbour], SUCCESS);
-        assert_eq!(ends[&bomb], JobEnd::TimedOut);
+        assert_eq!(ends[&bomb], JobOutcome::TimedOut);
         assert_eq!(
             bench
                 .run(script("test $(ls -d /proc/[0-9]* | wc -l) -lt 6"), None)
@@ -414,11 +416,11 @@ fn what_cannot_be_started_is_an_infrastructure_error() {
     with_backend(1, async |mut bench| {
         let result = bench.run(program("no-such-program", &[]), None).await;
         let expected = "cannot execute no-such-program: No such file or directory (ENOENT)";
-        assert_eq!(result.end, JobEnd::Error(expected.to_owned()));
+        assert_eq!(result.end, JobOutcome::Error(expected.to_owned()));
         let result = bench.run(program("a\0b", &[]), None).await;
         assert_eq!(
             result.end,
-            JobEnd::Error("the program \"a\\0b\" contains a NUL byte".to_owned())
+            JobOutcome::Error("the program \"a\\0b\" contains a NUL byte".to_owned())
         );
         let good = Arc::clone(&bench.container);
         let mut broken = support::spec(Path::new("/not/there"));
@@ -427,7 +429,7 @@ fn what_cannot_be_started_is_an_infrastructure_error() {
         let result = bench.run(script("true"), None).await;
         let expected = "cannot make the container: bind /not/there of the host read-only on \
                         stash:0: No such file or directory (ENOENT)";
-        assert_eq!(result.end, JobEnd::Error(expected.to_owned()));
+        assert_eq!(result.end, JobOutcome::Error(expected.to_owned()));
         bench.container = good;
         assert_eq!(bench.run(script("true"), None).await.end, SUCCESS);
         bench

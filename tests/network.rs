@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::Command;
 
 use maelstrom_container::message::{
-    self, PackedStrings, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
+    self, ContainerReply, ContainerRequest, ContainerReuse, LaunchMode, PackedStrings,
+    ProcessImage, RetirementReason,
 };
 use maelstrom_container::plan::plan;
 use maelstrom_container::spawner::Spawner;
@@ -47,7 +48,7 @@ struct Ran {
 }
 
 impl Container {
-    fn start(network: Network, way: Way) -> Container {
+    fn start(network: NetworkMode, way: Way) -> Container {
         let source = tempfile::tempdir().unwrap();
         let built = Command::new("cc")
             .arg("-o")
@@ -59,7 +60,7 @@ impl Container {
             network,
             ..spec(source.path())
         };
-        if let Root::Skeleton(entries) = &mut spec.root {
+        if let RootKind::Skeleton(entries) = &mut spec.root {
             let file = |path: &str, text: &str| SkeletonEntry {
                 path: path.into(),
                 kind: SkeletonKind::File(text.into()),
@@ -82,41 +83,46 @@ impl Container {
             way,
             _source: source,
         };
-        assert!(matches!(container.reply(), SlotReply::Ready));
+        assert!(matches!(container.reply(), ContainerReply::Ready));
         if way == Way::Fork {
-            container.order(Task::Keep, &["serve"], &[]);
+            container.order(LaunchMode::Keep, &["serve"], &[]);
             let reply = container.reply();
-            assert!(matches!(reply, SlotReply::Kept), "{reply:?}");
+            assert!(matches!(reply, ContainerReply::Kept), "{reply:?}");
         }
         container
     }
 
-    fn order(&self, task: Task, words: &[&str], streams: &[&OwnedFd]) {
+    fn order(&self, task: LaunchMode, words: &[&str], streams: &[&OwnedFd]) {
         let process = program("/src/inside", words);
         let environment = PackedStrings::of_environment(&process.environment).unwrap();
         let image = ProcessImage::new(&process, environment).unwrap();
         let streams: Vec<_> = streams.iter().map(|stream| stream.as_fd()).collect();
-        message::send(self.slot.as_fd(), &SlotOrder::Do(task, image), &streams).unwrap();
+        message::send(
+            self.slot.as_fd(),
+            &ContainerRequest::Do(task, image),
+            &streams,
+        )
+        .unwrap();
     }
 
-    fn reply(&self) -> SlotReply {
+    fn reply(&self) -> ContainerReply {
         message::receive(self.slot.as_fd()).unwrap().0
     }
 
     /// Runs a job, after which the container takes the next.
     fn run(&self, words: &str) -> Ran {
         let (ran, fate) = self.end(words);
-        assert_eq!(fate, SlotFate::Reusable, "{words:?}: {}", ran.text);
+        assert_eq!(fate, ContainerReuse::Reusable, "{words:?}: {}", ran.text);
         ran
     }
 
     /// Runs a job, and says what becomes of the container.
-    fn end(&self, words: &str) -> (Ran, SlotFate) {
+    fn end(&self, words: &str) -> (Ran, ContainerReuse) {
         let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
         let null = File::open("/dev/null").unwrap().into();
         let task = match self.way {
-            Way::Program => Task::Run,
-            Way::Fork => Task::Fork,
+            Way::Program => LaunchMode::Run,
+            Way::Fork => LaunchMode::Fork,
         };
         let words: Vec<_> = words.split(' ').collect();
         self.order(task, &words, &[&null, &writer, &writer]);
@@ -124,7 +130,7 @@ impl Container {
         let mut output = String::new();
         File::from(reader).read_to_string(&mut output).unwrap();
         let fate = match self.reply() {
-            SlotReply::Ended { fate, .. } => fate,
+            ContainerReply::Ended { fate, .. } => fate,
             other => panic!("{words:?}: {other:?}: {output}"),
         };
         let (namespace, text) = output.split_once('\n').unwrap();
@@ -151,7 +157,7 @@ enum Namespace {
 fn what_a_job_leaves_in_the_network_the_next_does_not_find() {
     use Namespace::{Either, Kept, Replaced};
     for way in [Way::Program, Way::Fork] {
-        let container = Container::start(Network::Loopback, way);
+        let container = Container::start(NetworkMode::Loopback, way);
         let fresh = container.run("look");
         assert_eq!(fresh.text.lines().last(), Some(""), "{}", fresh.text);
         for (left_by, namespace) in [
@@ -186,11 +192,11 @@ fn what_a_job_leaves_in_the_network_the_next_does_not_find() {
 #[test]
 fn a_socket_in_a_message_ends_a_container_whose_root_takes_writes() {
     for way in [Way::Program, Way::Fork] {
-        let container = Container::start(Network::Loopback, way);
+        let container = Container::start(NetworkMode::Loopback, way);
         let fresh = container.run("look").text;
         match (container.end("in-flight").1, geteuid().is_root()) {
-            (SlotFate::Retired(Remains::Sockets), true) => {}
-            (SlotFate::Reusable, false) => assert_eq!(container.run("look").text, fresh),
+            (ContainerReuse::Retired(RetirementReason::Sockets), true) => {}
+            (ContainerReuse::Reusable, false) => assert_eq!(container.run("look").text, fresh),
             (other, _) => panic!("{way:?}: {other:?}"),
         }
         container.spawner.close();
@@ -200,7 +206,7 @@ fn a_socket_in_a_message_ends_a_container_whose_root_takes_writes() {
 #[test]
 fn a_container_goes_on_after_many_jobs_that_used_its_network() {
     for way in [Way::Program, Way::Fork] {
-        let container = Container::start(Network::Loopback, way);
+        let container = Container::start(NetworkMode::Loopback, way);
         for _ in 0..20 {
             assert_eq!(container.run("time-wait").text, "");
         }
@@ -210,7 +216,7 @@ fn a_container_goes_on_after_many_jobs_that_used_its_network() {
 
 #[test]
 fn a_network_without_loopback_is_replaced_as_well() {
-    let container = Container::start(Network::Disabled, Way::Program);
+    let container = Container::start(NetworkMode::Disabled, Way::Program);
     let fresh = container.run("look");
     assert_eq!(
         container.run("reach 127.0.0.1").text,
@@ -231,7 +237,7 @@ fn programs_find_a_network_of_their_own() {
     const UNREACHABLE: &str = "connect: Network is unreachable\n";
     const FOREIGN: &str = "bind: Cannot assign requested address\n";
     const INTERFACES: &str = "lo 127.0.0.1\nlo 10.213.7.1\nlo fd6d:6165:6c73::1\nlo ::1\n";
-    let container = Container::start(Network::Loopback, Way::Program);
+    let container = Container::start(NetworkMode::Loopback, Way::Program);
     for (words, found) in [
         ("interfaces", INTERFACES),
         // The address that others would see.

@@ -9,120 +9,145 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory;
 use maelstrom::program::{broker, worker};
 use maelstrom_runners::{cargo, go, jobs, pytest};
-use maelstrom_spec::config::{Kind, Program, System, settle};
+use maelstrom_spec::config::{ConfigEnvironment, ConfigOptionKind, ConfigSchema, settle};
 
 /// A value: its name, kind, short option and default.
-type Row = (&'static str, Kind, Option<char>, Option<&'static str>);
+type Row = (
+    &'static str,
+    ConfigOptionKind,
+    Option<char>,
+    Option<&'static str>,
+);
 
 /// What every client has.
 const CLIENT: [Row; 5] = [
-    ("slots", Kind::Number, None, None),
-    ("broker", Kind::Text, Some('b'), None),
-    ("local-slots", Kind::Number, None, Some("0")),
-    ("forward-environment", Kind::List, None, None),
-    ("scratch-memory", Kind::Text, None, None),
+    ("slots", ConfigOptionKind::Number, None, None),
+    ("broker", ConfigOptionKind::Text, Some('b'), None),
+    ("local-slots", ConfigOptionKind::Number, None, Some("0")),
+    ("forward-environment", ConfigOptionKind::List, None, None),
+    ("scratch-memory", ConfigOptionKind::Text, None, None),
 ];
 
 /// What has to do with layers and images.
 const CACHES: [Row; 3] = [
-    ("cache-size", Kind::Size, None, Some("1 GB")),
-    ("container-image-depot-root", Kind::Text, None, None),
+    ("cache-size", ConfigOptionKind::Size, None, Some("1 GB")),
+    (
+        "container-image-depot-root",
+        ConfigOptionKind::Text,
+        None,
+        None,
+    ),
     (
         "accept-invalid-remote-container-tls-certs",
-        Kind::Boolean,
+        ConfigOptionKind::Boolean,
         None,
         None,
     ),
 ];
 
 /// What means nothing any more.
-const OUTPUT: [Row; 1] = [("inline-limit", Kind::Size, None, Some("1 MB"))];
+const OUTPUT: [Row; 1] = [("inline-limit", ConfigOptionKind::Size, None, Some("1 MB"))];
 
 /// What every test runner has.
 const RUNNER: [Row; 4] = [
-    ("ui", Kind::Text, None, None),
-    ("repeat", Kind::Number, Some('r'), Some("1")),
-    ("stop-after", Kind::Number, Some('s'), None),
-    ("timeout", Kind::NumberOrText, Some('t'), None),
+    ("ui", ConfigOptionKind::Text, None, None),
+    ("repeat", ConfigOptionKind::Number, Some('r'), Some("1")),
+    ("stop-after", ConfigOptionKind::Number, Some('s'), None),
+    ("timeout", ConfigOptionKind::NumberOrText, Some('t'), None),
 ];
 
 const CARGO: [Row; 11] = [
-    ("features", Kind::Words, Some('F'), None),
-    ("all-features", Kind::Boolean, None, None),
-    ("no-default-features", Kind::Boolean, None, None),
-    ("profile", Kind::Text, None, None),
-    ("target", Kind::Text, None, None),
-    ("target-dir", Kind::Text, None, None),
-    ("manifest-path", Kind::Text, None, None),
-    ("frozen", Kind::Boolean, None, None),
-    ("locked", Kind::Boolean, None, None),
-    ("offline", Kind::Boolean, None, None),
-    ("extra-test-binary-args", Kind::List, None, None),
+    ("features", ConfigOptionKind::Words, Some('F'), None),
+    ("all-features", ConfigOptionKind::Boolean, None, None),
+    ("no-default-features", ConfigOptionKind::Boolean, None, None),
+    ("profile", ConfigOptionKind::Text, None, None),
+    ("target", ConfigOptionKind::Text, None, None),
+    ("target-dir", ConfigOptionKind::Text, None, None),
+    ("manifest-path", ConfigOptionKind::Text, None, None),
+    ("frozen", ConfigOptionKind::Boolean, None, None),
+    ("locked", ConfigOptionKind::Boolean, None, None),
+    ("offline", ConfigOptionKind::Boolean, None, None),
+    ("extra-test-binary-args", ConfigOptionKind::List, None, None),
 ];
 
 const GO: [Row; 4] = [
-    ("vet", Kind::Text, None, None),
-    ("short", Kind::Boolean, None, None),
-    ("fullpath", Kind::Boolean, None, None),
-    ("extra-test-binary-args", Kind::List, None, None),
+    ("vet", ConfigOptionKind::Text, None, None),
+    ("short", ConfigOptionKind::Boolean, None, None),
+    ("fullpath", ConfigOptionKind::Boolean, None, None),
+    ("extra-test-binary-args", ConfigOptionKind::List, None, None),
 ];
 
 const PYTEST: [Row; 4] = [
-    ("collect-from-module", Kind::Text, None, None),
-    ("extra-pytest-args", Kind::List, None, None),
-    ("extra-pytest-collect-args", Kind::List, None, None),
-    ("extra-pytest-test-args", Kind::List, None, None),
+    ("collect-from-module", ConfigOptionKind::Text, None, None),
+    ("extra-pytest-args", ConfigOptionKind::List, None, None),
+    (
+        "extra-pytest-collect-args",
+        ConfigOptionKind::List,
+        None,
+        None,
+    ),
+    ("extra-pytest-test-args", ConfigOptionKind::List, None, None),
 ];
 
 const RUN: [Row; 2] = [
-    ("cache-root", Kind::Text, None, None),
-    ("escape-char", Kind::Character, None, Some("^]")),
+    ("cache-root", ConfigOptionKind::Text, None, None),
+    ("escape-char", ConfigOptionKind::Character, None, Some("^]")),
 ];
 
 const BROKER: [Row; 4] = [
-    ("port", Kind::Number, Some('p'), Some("0")),
+    ("port", ConfigOptionKind::Number, Some('p'), Some("0")),
     // Without it there is none: figures are told to whoever asks.
-    ("http-port", Kind::Number, Some('H'), None),
-    ("cache-root", Kind::Text, None, None),
-    ("cache-size", Kind::Size, None, Some("1 GB")),
+    ("http-port", ConfigOptionKind::Number, Some('H'), None),
+    ("cache-root", ConfigOptionKind::Text, None, None),
+    ("cache-size", ConfigOptionKind::Size, None, Some("1 GB")),
 ];
 
 /// What the original's broker has not.
 const BROKER_OWN: [Row; 11] = [
-    ("listen", Kind::Text, None, Some("127.0.0.1")),
-    ("http-listen", Kind::Text, None, Some("127.0.0.1")),
-    ("tls-certificate", Kind::Text, None, None),
-    ("tls-key", Kind::Text, None, None),
-    ("client-ca", Kind::Text, None, None),
-    ("tokens", Kind::Text, None, None),
-    ("insecure-listen", Kind::Boolean, None, None),
-    ("lease", Kind::Number, None, Some("20")),
-    ("heartbeat", Kind::Number, None, Some("5")),
-    ("client-timeout", Kind::Number, None, Some("300")),
-    ("log-format", Kind::Text, None, Some("text")),
+    ("listen", ConfigOptionKind::Text, None, Some("127.0.0.1")),
+    (
+        "http-listen",
+        ConfigOptionKind::Text,
+        None,
+        Some("127.0.0.1"),
+    ),
+    ("tls-certificate", ConfigOptionKind::Text, None, None),
+    ("tls-key", ConfigOptionKind::Text, None, None),
+    ("client-ca", ConfigOptionKind::Text, None, None),
+    ("tokens", ConfigOptionKind::Text, None, None),
+    ("insecure-listen", ConfigOptionKind::Boolean, None, None),
+    ("lease", ConfigOptionKind::Number, None, Some("20")),
+    ("heartbeat", ConfigOptionKind::Number, None, Some("5")),
+    (
+        "client-timeout",
+        ConfigOptionKind::Number,
+        None,
+        Some("300"),
+    ),
+    ("log-format", ConfigOptionKind::Text, None, Some("text")),
 ];
 
 /// What the original's worker has not.
 const WORKER_OWN: [Row; 8] = [
-    ("name", Kind::Text, None, None),
-    ("drain-timeout", Kind::Number, None, Some("300")),
-    ("scratch-memory", Kind::Text, None, None),
-    ("broker-ca", Kind::Text, None, None),
-    ("broker-certificate", Kind::Text, None, None),
-    ("broker-key", Kind::Text, None, None),
-    ("broker-token-file", Kind::Text, None, None),
-    ("log-format", Kind::Text, None, Some("text")),
+    ("name", ConfigOptionKind::Text, None, None),
+    ("drain-timeout", ConfigOptionKind::Number, None, Some("300")),
+    ("scratch-memory", ConfigOptionKind::Text, None, None),
+    ("broker-ca", ConfigOptionKind::Text, None, None),
+    ("broker-certificate", ConfigOptionKind::Text, None, None),
+    ("broker-key", ConfigOptionKind::Text, None, None),
+    ("broker-token-file", ConfigOptionKind::Text, None, None),
+    ("log-format", ConfigOptionKind::Text, None, Some("text")),
 ];
 
 const WORKER: [Row; 5] = [
-    ("broker", Kind::Text, Some('b'), None),
-    ("slots", Kind::Number, None, None),
-    ("cache-root", Kind::Text, None, None),
-    ("cache-size", Kind::Size, None, Some("1 GB")),
-    ("inline-limit", Kind::Size, None, Some("1 MB")),
+    ("broker", ConfigOptionKind::Text, Some('b'), None),
+    ("slots", ConfigOptionKind::Number, None, None),
+    ("cache-root", ConfigOptionKind::Text, None, None),
+    ("cache-size", ConfigOptionKind::Size, None, Some("1 GB")),
+    ("inline-limit", ConfigOptionKind::Size, None, Some("1 MB")),
 ];
 
-fn check_values<P: CommandFactory>(program: &Program, tables: &[&[Row]]) {
+fn check_values<P: CommandFactory>(program: &ConfigSchema, tables: &[&[Row]]) {
     let mut command = P::command();
     command.build();
     for &(name, kind, short, default) in tables.iter().copied().flatten() {
@@ -141,7 +166,7 @@ fn check_values<P: CommandFactory>(program: &Program, tables: &[&[Row]]) {
         }
         let defaults = argument.get_default_values();
         // A flag is false unless it is given, which clap calls a default.
-        if kind != Kind::Boolean {
+        if kind != ConfigOptionKind::Boolean {
             let default: Vec<&str> = default.into_iter().collect();
             assert_eq!(defaults, default, "{called}");
         }
@@ -150,21 +175,30 @@ fn check_values<P: CommandFactory>(program: &Program, tables: &[&[Row]]) {
 
 #[test]
 fn every_value_is_there() {
-    check_values::<cargo::options::Options>(
+    check_values::<cargo::options::CargoOptions>(
         &cargo::options::PROGRAM,
         &[&CLIENT, &CACHES, &OUTPUT, &RUNNER, &CARGO],
     );
-    check_values::<go::options::Options>(
+    check_values::<go::options::GoOptions>(
         &go::options::PROGRAM,
         &[&CLIENT, &CACHES, &OUTPUT, &RUNNER, &GO],
     );
-    check_values::<pytest::options::Options>(
+    check_values::<pytest::options::PytestOptions>(
         &pytest::options::PROGRAM,
         &[&CLIENT, &CACHES, &OUTPUT, &RUNNER, &PYTEST],
     );
-    check_values::<jobs::Options>(&jobs::options::PROGRAM, &[&CLIENT, &CACHES, &OUTPUT, &RUN]);
-    check_values::<broker::options::Options>(&broker::options::PROGRAM, &[&BROKER, &BROKER_OWN]);
-    check_values::<worker::options::Options>(&worker::options::PROGRAM, &[&WORKER, &WORKER_OWN]);
+    check_values::<jobs::RunCommandOptions>(
+        &jobs::options::PROGRAM,
+        &[&CLIENT, &CACHES, &OUTPUT, &RUN],
+    );
+    check_values::<broker::options::BrokerServerOptions>(
+        &broker::options::PROGRAM,
+        &[&BROKER, &BROKER_OWN],
+    );
+    check_values::<worker::options::WorkerOptions>(
+        &worker::options::PROGRAM,
+        &[&WORKER, &WORKER_OWN],
+    );
 }
 
 #[test]
@@ -178,7 +212,7 @@ fn every_program_has_its_variables_and_its_files() {
         &worker::options::PROGRAM,
     ];
     let told = programs.map(|program| {
-        let Program {
+        let ConfigSchema {
             name,
             prefix,
             directories,
@@ -203,7 +237,7 @@ struct World {
     files: BTreeMap<PathBuf, String>,
 }
 
-impl System for World {
+impl ConfigEnvironment for World {
     fn variable(&self, name: &str) -> Option<OsString> {
         self.variables.get(name).cloned()
     }
@@ -219,7 +253,7 @@ impl System for World {
 }
 
 /// The mistake in a command line, if there is one.
-fn mistake<P: clap::Parser>(program: &Program, line: &str) -> Option<String> {
+fn mistake<P: clap::Parser>(program: &ConfigSchema, line: &str) -> Option<String> {
     let words = line.split(' ').map(OsString::from).collect::<Vec<_>>();
     let error = settle::<P>(program, &words, &World::default()).err()?;
     Some(error.to_string())
@@ -241,19 +275,20 @@ fn command_lines_mean_what_they_meant() {
     let run = "-f x --file=x -1 --one -t --tty --escape-char=~ --cache-root=/c --slots=7 -P -c -";
     type Reader = fn(&str) -> Option<String>;
     let cargo_reader: Reader =
-        |line| mistake::<cargo::options::Options>(&cargo::options::PROGRAM, line);
-    let go_reader: Reader = |line| mistake::<go::options::Options>(&go::options::PROGRAM, line);
+        |line| mistake::<cargo::options::CargoOptions>(&cargo::options::PROGRAM, line);
+    let go_reader: Reader = |line| mistake::<go::options::GoOptions>(&go::options::PROGRAM, line);
     let pytest_reader: Reader =
-        |line| mistake::<pytest::options::Options>(&pytest::options::PROGRAM, line);
-    let run_reader: Reader = |line| mistake::<jobs::Options>(&jobs::options::PROGRAM, line);
+        |line| mistake::<pytest::options::PytestOptions>(&pytest::options::PROGRAM, line);
+    let run_reader: Reader =
+        |line| mistake::<jobs::RunCommandOptions>(&jobs::options::PROGRAM, line);
     let broker =
         "-p 4000 --port=4000 -H 4001 --http-port=4001 --cache-root=/c --cache-size=1GB -P -c -";
     let worker = "-b host:4000 --broker=host:4000 --slots=7 --cache-root=/c --cache-size=1GB \
                   --inline-limit=1MB -P -c -";
     let broker_reader: Reader =
-        |line| mistake::<broker::options::Options>(&broker::options::PROGRAM, line);
+        |line| mistake::<broker::options::BrokerServerOptions>(&broker::options::PROGRAM, line);
     let worker_reader: Reader =
-        |line| mistake::<worker::options::Options>(&worker::options::PROGRAM, line);
+        |line| mistake::<worker::options::WorkerOptions>(&worker::options::PROGRAM, line);
     for line in [
         "program status",
         "program status -b host:4000",
@@ -394,7 +429,7 @@ fn is_short(word: &str) -> bool {
 fn what_follows_the_program_is_its_own() {
     let command = |line: &str| {
         let words = line.split(' ').map(OsString::from).collect::<Vec<_>>();
-        let settled = jobs::Options::settled(&words, &World::default()).unwrap();
+        let settled = jobs::RunCommandOptions::settled(&words, &World::default()).unwrap();
         settled.options.command
     };
     let words = ["ls", "--one", "-c", "--", "-1"];

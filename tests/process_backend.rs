@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use maelstrom_container::spec::ProcessSpec;
 use maelstrom_engine::local::LocalBackend;
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use maelstrom_model::event::Stream;
-use maelstrom_model::job::{ExitStatus, Job, JobEnd, JobResult, OutputPipes, Placement};
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
+use maelstrom_model::event::OutputStream;
+use maelstrom_model::job::{
+    ExitStatus, Job, JobOutcome, JobResult, OutputPipes, PlacementConstraint,
+};
 
 /// Never ends by itself.
 const FOR_EVER: &str = "tail -f /dev/null";
@@ -21,7 +23,7 @@ const FOR_EVER: &str = "tail -f /dev/null";
 struct Bench {
     backend: LocalBackend,
     next: u64,
-    output: HashMap<(JobId, Stream), Vec<u8>>,
+    output: HashMap<(JobId, OutputStream), Vec<u8>>,
 }
 
 fn with_backend<F: Future<Output = Bench>>(slots: u32, test: impl FnOnce(Bench) -> F) {
@@ -54,14 +56,14 @@ impl Bench {
         self.next += 1;
         // Nobody looks at the container's specification, so it may ask for what is not there.
         let job = Job {
-            placement: Placement::Here,
+            placement: PlacementConstraint::Here,
             container: Arc::new(support::spec(Path::new("/not/there"))),
             process: Arc::new(process),
             resident: None,
             timeout,
             output: OutputPipes::Separate,
         };
-        self.backend.submit(id, job, Rank::default());
+        self.backend.submit(id, job, JobPriority::default());
         id
     }
 
@@ -81,7 +83,7 @@ impl Bench {
         }
     }
 
-    async fn run(&mut self, process: ProcessSpec, timeout: Option<Duration>) -> JobEnd {
+    async fn run(&mut self, process: ProcessSpec, timeout: Option<Duration>) -> JobOutcome {
         let id = self.submit(process, timeout);
         let (finished, result) = self.finished().await;
         assert_eq!(finished, id);
@@ -102,19 +104,19 @@ impl Bench {
     }
 }
 
-const SUCCESS: JobEnd = JobEnd::Exited(ExitStatus::Code(0));
+const SUCCESS: JobOutcome = JobOutcome::Exited(ExitStatus::Code(0));
 
 #[test]
 fn codes_signals_output_and_resources_are_told() {
     with_backend(2, async |mut bench| {
         let end = bench.run(script("exit 7"), None).await;
-        assert_eq!(end, JobEnd::Exited(ExitStatus::Code(7)));
+        assert_eq!(end, JobOutcome::Exited(ExitStatus::Code(7)));
         let end = bench.run(script("kill -KILL $$"), None).await;
         let killed = ExitStatus::Signal {
             number: 9,
             core_dumped: false,
         };
-        assert_eq!(end, JobEnd::Exited(killed));
+        assert_eq!(end, JobOutcome::Exited(killed));
         let id = bench.submit(
             script("head -c 3000000 /dev/zero; echo end >&2; head -c 50000000 /dev/zero | tail -n 1 >/dev/null"),
             None,
@@ -122,8 +124,8 @@ fn codes_signals_output_and_resources_are_told() {
         let (_, result) = bench.finished().await;
         assert_eq!(result.end, SUCCESS);
         assert!(result.usage.memory_peak_bytes > 40_000_000, "{result:?}");
-        assert_eq!(bench.output[&(id, Stream::Stdout)].len(), 3_000_000);
-        assert_eq!(bench.output[&(id, Stream::Stderr)], b"end\n");
+        assert_eq!(bench.output[&(id, OutputStream::Stdout)].len(), 3_000_000);
+        assert_eq!(bench.output[&(id, OutputStream::Stderr)], b"end\n");
         bench
     });
 }
@@ -135,12 +137,12 @@ fn a_timeout_and_a_stop_end_the_whole_group() {
         let end = bench
             .run(script(&deaf), Some(Duration::from_millis(10)))
             .await;
-        assert_eq!(end, JobEnd::TimedOut);
+        assert_eq!(end, JobOutcome::TimedOut);
 
         let id = bench.submit(script(&format!("{FOR_EVER} & echo $!; wait")), None);
         let child = bench.first_line(id).await;
-        bench.backend.stop(id, Stop::Kill);
-        assert_eq!(bench.finished().await.1.end, JobEnd::Cancelled);
+        bench.backend.stop(id, StopMode::Kill);
+        assert_eq!(bench.finished().await.1.end, JobOutcome::Cancelled);
         assert!(is_gone(&child), "{child} is still there");
         bench
     });
@@ -151,7 +153,7 @@ fn what_a_job_leaves_in_its_group_ends_with_it() {
     with_backend(1, async |mut bench| {
         let id = bench.submit(script(&format!("{FOR_EVER} & echo $!")), None);
         assert_eq!(bench.finished().await.1.end, SUCCESS);
-        let child = String::from_utf8(bench.output[&(id, Stream::Stdout)].clone()).unwrap();
+        let child = String::from_utf8(bench.output[&(id, OutputStream::Stdout)].clone()).unwrap();
         assert!(is_gone(child.trim()), "{child} is still there");
         bench
     });
@@ -186,8 +188,8 @@ fn suspended_jobs_stand_still() {
         while state() == Some('T') {
             let _ = tokio::time::timeout(Duration::from_millis(1), bench.backend.next()).await;
         }
-        bench.backend.stop(id, Stop::Kill);
-        assert_eq!(bench.finished().await.1.end, JobEnd::Cancelled);
+        bench.backend.stop(id, StopMode::Kill);
+        assert_eq!(bench.finished().await.1.end, JobOutcome::Cancelled);
         bench
     });
 }
@@ -200,7 +202,7 @@ fn what_cannot_be_started_is_an_infrastructure_error() {
             ..support::program("no-such-program", &[])
         };
         let end = bench.run(missing, None).await;
-        let JobEnd::Error(message) = end else {
+        let JobOutcome::Error(message) = end else {
             panic!("{end:?}")
         };
         assert!(

@@ -14,9 +14,11 @@ use std::time::Duration;
 
 use maelstrom_container::digest::ContentHash;
 use maelstrom_container::store::{Store, StoreOptions};
-use maelstrom_image::{CredentialFiles, Depot, DepotOptions, Patience, Platform, ProgressCallback};
+use maelstrom_image::{
+    CredentialFiles, ImageCache, ImageCacheOptions, Platform, ProgressCallback, RetryPolicy,
+};
 use maelstrom_ui::diagnostic::Diagnostic;
-use maelstrom_ui::style::Colour;
+use maelstrom_ui::style::OutputColor;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use server::{Answer, Server, unserved};
@@ -116,17 +118,17 @@ fn by_a_depot(uri: &str, silence: Duration) -> String {
         root: cache.path().to_owned(),
         size_target_bytes: u64::MAX,
     });
-    let options = DepotOptions {
+    let options = ImageCacheOptions {
         credentials: CredentialFiles::default(),
-        patience: Patience {
+        patience: RetryPolicy {
             connect: Duration::from_secs(30),
             silence,
             attempts: 2,
             pause: Duration::ZERO,
         },
-        ..DepotOptions::default()
+        ..ImageCacheOptions::default()
     };
-    let depot = Depot::new(store.unwrap(), options);
+    let depot = ImageCache::new(store.unwrap(), options);
     let uri = uri.parse().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -138,7 +140,7 @@ fn by_a_depot(uri: &str, silence: Duration) -> String {
     let mut said = Vec::new();
     Diagnostic::new(&error)
         .with_help(Some(error.help().to_owned()))
-        .write(&mut said, Colour::Never)
+        .write(&mut said, OutputColor::Never)
         .unwrap();
     format!("\n{}", String::from_utf8(said).unwrap())
 }

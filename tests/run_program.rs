@@ -276,19 +276,19 @@ fn a_container_can_be_made_of_layers_alone() {
 /// A job that was kept as a run keeps those of its failures.
 fn kept(shell: &Shell) -> String {
     use maelstrom_engine::job_file::JobFiles;
-    use maelstrom_model::event::Isolation;
-    use maelstrom_model::job::{Job, OutputPipes, Placement, ProcessSpec};
-    use maelstrom_runners::jobs::surroundings::Surroundings;
+    use maelstrom_model::event::IsolationMode;
+    use maelstrom_model::job::{Job, OutputPipes, PlacementConstraint, ProcessSpec};
+    use maelstrom_runners::jobs::surroundings::DefaultJobContainer;
     use maelstrom_runners::sandbox::environment::invoking;
-    use maelstrom_runners::sandbox::invocation::{Colours, Invocation};
+    use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 
-    let mut invocation = Invocation::of_this_process(Colours::Unwanted).unwrap();
+    let mut invocation = Invocation::of_this_process(ColorMode::Unwanted).unwrap();
     invocation.directory = shell.path().to_owned();
-    let surroundings = Surroundings::make(&invocation).unwrap();
-    let mut environment = invoking(&invocation.environment, Isolation::Container);
+    let surroundings = DefaultJobContainer::make(&invocation).unwrap();
+    let mut environment = invoking(&invocation.environment, IsolationMode::Container);
     environment.insert("KEPT".into(), "kept".into());
     let job = Job {
-        placement: Placement::Here,
+        placement: PlacementConstraint::Here,
         container: surroundings.container,
         process: std::sync::Arc::new(ProcessSpec {
             program: std::ffi::OsStr::new("sh").into(),

@@ -14,25 +14,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use maelstrom_container::spec::{
-    ContainerSpec, ExitStatus, Network, Privileges, ProcessSpec, ResourceUsage, Root,
+    ContainerSpec, ExitStatus, NetworkMode, PrivilegeLevel, ProcessSpec, ResourceUsage, RootKind,
 };
-use maelstrom_engine::log::Log;
-use maelstrom_engine::run::driver::{Setup, drive};
-use maelstrom_engine::run::message::{AtEnd, Errand, Wishes};
-use maelstrom_engine::run::outlet::Outlet;
-use maelstrom_engine::run::signals::Interrupt;
-use maelstrom_engine::run::watch::Watching;
-use maelstrom_engine::schedule::Scheduler;
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom_engine::log::ProgramLog;
+use maelstrom_engine::run::driver::{RunSetup, drive};
+use maelstrom_engine::run::message::{AtEnd, RunMode, RunOptions};
+use maelstrom_engine::run::outlet::EventSink;
+use maelstrom_engine::run::signals::TerminationSignal;
+use maelstrom_engine::run::watch::WatchMode;
+use maelstrom_engine::schedule::SlotScheduler;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::event::channel::channel;
 use maelstrom_model::event::{
-    BackendInfo, Command, Isolation, RunStarted, SCHEMA_VERSION, SourceLocation, Stream,
+    BackendInfo, IsolationMode, OutputStream, RunStarted, SCHEMA_VERSION, SourceLocation, UiCommand,
 };
-use maelstrom_model::framework::{DiscoveryError, DiscoverySummary, Framework, Host};
+use maelstrom_model::framework::{DiscoveryError, DiscoverySummary, Framework, FrameworkHost};
 use maelstrom_model::ids::{RunId, WorkerId};
-use maelstrom_model::job::{Job, JobEnd, JobResult, OutputPipes, Placement, TestCase, TestKey};
+use maelstrom_model::job::{
+    Job, JobOutcome, JobResult, OutputPipes, PlacementConstraint, TestCase, TestKey,
+};
 use maelstrom_ui::report;
-use maelstrom_ui::style::Colour;
+use maelstrom_ui::style::OutputColor;
 use tokio::sync::mpsc::unbounded_channel;
 
 const TESTS: u32 = 100_000;
@@ -72,16 +74,16 @@ impl DiscoveryError for Never {
 impl Framework for ManyTests {
     type Error = Never;
 
-    async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, Never> {
+    async fn discover<H: FrameworkHost>(&self, host: &H) -> Result<DiscoverySummary, Never> {
         host.state_directory(self.state_directory.clone());
         let container = Arc::new(ContainerSpec {
-            root: Root::Skeleton(Vec::new()),
+            root: RootKind::Skeleton(Vec::new()),
             mounts: Vec::new(),
-            network: Network::Loopback,
+            network: NetworkMode::Loopback,
             hostname: "localhost".into(),
             user: 1000,
             group: 1000,
-            privileges: Privileges::Ordinary,
+            privileges: PrivilegeLevel::Ordinary,
         });
         let variable = |n: u32| (format!("VARIABLE_{n}").into(), "x".repeat(60).into());
         let environment: Arc<BTreeMap<OsString, OsString>> =
@@ -104,7 +106,7 @@ impl Framework for ManyTests {
                     title: format!("{package} integration_{binary} {name}"),
                     ignored: None,
                     job: Job {
-                        placement: Placement::Here,
+                        placement: PlacementConstraint::Here,
                         container: Arc::clone(&container),
                         process: Arc::new(ProcessSpec {
                             program: Arc::clone(&program),
@@ -139,7 +141,7 @@ impl Framework for ManyTests {
 
 /// Every job writes a little and passes at once.
 struct Instant {
-    scheduler: Scheduler<Job>,
+    scheduler: SlotScheduler<Job>,
     news: VecDeque<BackendEvent>,
 }
 
@@ -148,11 +150,11 @@ impl Backend for Instant {
         2
     }
 
-    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+    fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         self.scheduler.enqueue(id, rank, job).unwrap();
     }
 
-    fn stop(&mut self, _: JobId, _: Stop) {}
+    fn stop(&mut self, _: JobId, _: StopMode) {}
     fn hold(&mut self) {}
     fn release(&mut self) {}
     fn suspend(&mut self) {}
@@ -169,13 +171,13 @@ impl Backend for Instant {
         self.scheduler.finished(job);
         self.news.push_back(BackendEvent::Output {
             job,
-            stream: Stream::Stdout,
+            stream: OutputStream::Stdout,
             bytes: b"\nrunning 1 test\ntest x ... ok\n\ntest result: ok. 1 passed\n\n".to_vec(),
         });
         self.news.push_back(BackendEvent::Finished {
             job,
             result: JobResult {
-                end: JobEnd::Exited(ExitStatus::Code(0)),
+                end: JobOutcome::Exited(ExitStatus::Code(0)),
                 usage: ResourceUsage::default(),
                 prepared: Duration::from_micros(100),
                 ran: Duration::from_micros(900),
@@ -196,23 +198,23 @@ fn run(state_directory: &Path) -> u8 {
         state_directory: state_directory.to_owned(),
     };
     let (sender, events) = channel();
-    let (_commands, commands) = unbounded_channel::<Command>();
-    let (_interrupts, interrupts) = unbounded_channel::<Interrupt>();
-    let options = report::Options {
-        verbosity: report::Verbosity::Plain,
-        colour: Colour::Never,
-        passing_output: report::PassingOutput::Hidden,
+    let (_commands, commands) = unbounded_channel::<UiCommand>();
+    let (_interrupts, interrupts) = unbounded_channel::<TerminationSignal>();
+    let options = report::RunReportOptions {
+        verbosity: report::ReportVerbosity::Plain,
+        colour: OutputColor::Never,
+        passing_output: report::PassingOutputDisplay::Hidden,
     };
-    let output = report::Output::start(std::io::sink()).unwrap();
+    let output = report::BackgroundWriter::start(std::io::sink()).unwrap();
     let screen = std::thread::spawn(move || report::run(events, options, output));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let log = Log::default();
-    let setup = Setup {
-        wishes: Wishes {
-            errand: Errand::Run,
+    let log = ProgramLog::default();
+    let setup = RunSetup {
+        wishes: RunOptions {
+            errand: RunMode::Run,
             repeat: NonZeroU32::MIN,
             stop_after: None,
             at_end: AtEnd::Leave,
@@ -227,20 +229,20 @@ fn run(state_directory: &Path) -> u8 {
             directory: "/home/somebody/project".into(),
             started_unix_ms: 0,
             backend: BackendInfo::Local,
-            isolation: Isolation::Container,
+            isolation: IsolationMode::Container,
         },
         notices: Vec::new(),
         framework: &framework,
         backend: Instant {
-            scheduler: Scheduler::new(2),
+            scheduler: SlotScheduler::new(2),
             news: VecDeque::new(),
         },
-        outlet: Outlet::new(sender),
+        outlet: EventSink::new(sender),
         log: &log,
         shell: None,
         commands,
         interrupts,
-        watching: Watching::Off,
+        watching: WatchMode::Off,
     };
     let code = runtime.block_on(drive(setup));
     screen.join().unwrap().unwrap();

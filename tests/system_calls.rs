@@ -13,7 +13,8 @@ use std::sync::LazyLock;
 
 use maelstrom_container::filter::{compile, numbers};
 use maelstrom_container::message::{
-    self, PackedStrings, ProcessImage, Remains, SlotFate, SlotOrder, SlotReply, Task,
+    self, ContainerReply, ContainerRequest, ContainerReuse, LaunchMode, PackedStrings,
+    ProcessImage, RetirementReason,
 };
 use maelstrom_container::plan::plan;
 use maelstrom_container::spawner::Spawner;
@@ -78,23 +79,26 @@ fn start(spawner: &Spawner, spec: &ContainerSpec) -> Slot {
 impl Slot {
     fn expect_ready(&self) {
         let reply = message::receive(self.0.as_fd()).unwrap().0;
-        assert!(matches!(reply, SlotReply::Ready), "{reply:?}");
+        assert!(matches!(reply, ContainerReply::Ready), "{reply:?}");
     }
 
     /// What a shell script writes, and what becomes of the container.
-    fn sh(&self, text: &str) -> (String, SlotFate) {
+    fn sh(&self, text: &str) -> (String, ContainerReuse) {
         let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
         let null = File::open("/dev/null").unwrap();
         let process = script(text);
         let environment = PackedStrings::of_environment(&process.environment).unwrap();
-        let order = SlotOrder::Do(Task::Run, ProcessImage::new(&process, environment).unwrap());
+        let order = ContainerRequest::Do(
+            LaunchMode::Run,
+            ProcessImage::new(&process, environment).unwrap(),
+        );
         let streams = [null.as_fd(), writer.as_fd(), writer.as_fd()];
         message::send(self.0.as_fd(), &order, &streams).unwrap();
         drop(writer);
         let mut output = String::new();
         File::from(reader).read_to_string(&mut output).unwrap();
         match message::receive(self.0.as_fd()).unwrap().0 {
-            SlotReply::Ended { fate, .. } => (output, fate),
+            ContainerReply::Ended { fate, .. } => (output, fate),
             other => panic!("{other:?}: {output}"),
         }
     }
@@ -110,7 +114,7 @@ fn ordinary(text: &str) -> String {
 
 fn full(source: &Source) -> ContainerSpec {
     ContainerSpec {
-        privileges: Privileges::Full,
+        privileges: PrivilegeLevel::Full,
         ..spec(source.path())
     }
 }
@@ -204,7 +208,7 @@ fn no_key_of_the_user_can_be_reached() {
     for answer in answers {
         assert!(answer.ends_with(": ENOSYS"), "{output}");
     }
-    assert_eq!(fate, SlotFate::Reusable);
+    assert_eq!(fate, ContainerReuse::Reusable);
     // It is as it was, where the test itself may have keys.
     if planted.serial != "-1" {
         assert_eq!(source.outside(&["shown", &planted.serial]), "secret\n");
@@ -296,9 +300,9 @@ fn what_one_job_takes_of_the_count_the_next_one_has() {
         let (output, fate) = slot.sh(nested);
         assert_eq!(output, enough);
         match fate {
-            SlotFate::Reusable => {}
-            SlotFate::Retired(remains) => {
-                assert_eq!(remains, Remains::Namespaces);
+            ContainerReuse::Reusable => {}
+            ContainerReuse::Retired(remains) => {
+                assert_eq!(remains, RetirementReason::Namespaces);
                 slot = start(&spawner, &spec(source.path()));
             }
         }
@@ -306,7 +310,7 @@ fn what_one_job_takes_of_the_count_the_next_one_has() {
     // A job that makes none leaves its container as it was.
     let slot = start(&spawner, &spec(source.path()));
     for _ in 0..3 {
-        assert_eq!(slot.sh("true").1, SlotFate::Reusable);
+        assert_eq!(slot.sh("true").1, ContainerReuse::Reusable);
     }
     spawner.close();
 }
@@ -315,7 +319,7 @@ fn what_one_job_takes_of_the_count_the_next_one_has() {
 fn full_privileges_lift_the_filter_for_one_job() {
     let (source, spawner) = (Source::new(), spawner());
     let (lifted, fate) = start(&spawner, &full(&source)).sh("./probe calls");
-    assert_eq!(fate, SlotFate::Retired(Remains::Privileges));
+    assert_eq!(fate, ContainerReuse::Retired(RetirementReason::Privileges));
     // What decides without a filter is the kernel, as outside.
     let outside = source.outside(&["calls"]);
     let of = |said: &str, call: &str| {

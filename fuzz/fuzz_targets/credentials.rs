@@ -7,11 +7,11 @@ use std::sync::{Arc, LazyLock};
 use libfuzzer_sys::fuzz_target;
 use maelstrom_cluster::broker::services;
 use maelstrom_spec::config::Address;
-use maelstrom_cluster::security::authority::Authority;
+use maelstrom_cluster::security::authority::CertificateAuthority;
 use maelstrom_wire::connection::{ClientSecurity, connect_later};
 use maelstrom_cluster::security::guard;
-use maelstrom_cluster::security::roles::Role;
-use maelstrom_cluster::security::tokens::Tokens;
+use maelstrom_cluster::security::roles::ClusterRole;
+use maelstrom_cluster::security::tokens::TokenFile;
 use maelstrom::program::broker::security::SecurityOptions;
 use maelstrom_fuzz::{Parts, block_on, file, scratch};
 use tonic::metadata::MetadataMap;
@@ -25,8 +25,8 @@ struct Sound {
 
 static SOUND: LazyLock<Sound> = LazyLock::new(|| {
     let directory = scratch("authority");
-    let authority = Authority::create(&directory).expect("an authority can be made");
-    let (certificate, key) = authority.member(Role::Client, "member").expect("a member can be made");
+    let authority = CertificateAuthority::create(&directory).expect("an authority can be made");
+    let (certificate, key) = authority.member(ClusterRole::Client, "member").expect("a member can be made");
     let read = |path: PathBuf| std::fs::read(path).expect("a file can be read");
     let member = (read(certificate), read(key));
     let text = String::from_utf8_lossy(&member.0);
@@ -99,7 +99,7 @@ fn authority(mut parts: Parts<'_>) {
     };
     write("ca.pem", mutated(&SOUND.authority.0, &mut parts));
     write("ca.key", mutated(&SOUND.authority.1, &mut parts));
-    match Authority::open(&directory).member(Role::Worker, "member") {
+    match CertificateAuthority::open(&directory).member(ClusterRole::Worker, "member") {
         Ok(paths) => drop(paths),
         Err(error) => drop(error.to_string()),
     }
@@ -143,19 +143,19 @@ fn tokens(mut parts: Parts<'_>) {
     let token = parts.text();
     let (first, second) = (parts.part(), parts.0);
     let path = file("tokens", first);
-    let Ok(tokens) = Tokens::open(&path) else {
+    let Ok(tokens) = TokenFile::open(&path) else {
         return;
     };
     drop(tokens.identify(&token));
     file("tokens", second);
     drop(tokens.identify(&token));
-    let access = guard::Access { tokens: Some(Arc::new(tokens)), ..Default::default() };
+    let access = guard::AccessPolicy { tokens: Some(Arc::new(tokens)), ..Default::default() };
     let mut request = tonic::Request::new(());
     if let Ok(value) = tonic::metadata::MetadataValue::try_from(token.as_bytes()) {
         let mut shown = MetadataMap::new();
         shown.insert("authorization", value);
         *request.metadata_mut() = shown;
     }
-    let mut guard = access.guard(&[Role::Client]);
+    let mut guard = access.guard(&[ClusterRole::Client]);
     drop(tonic::service::Interceptor::call(&mut guard, request));
 }

@@ -5,22 +5,22 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom_spec::document::{Document, Position};
-use maelstrom_model::event::{Event, Stream};
+use maelstrom_spec::document::{TextDocument, TextPosition};
+use maelstrom_model::event::{Event, OutputStream};
 use maelstrom_spec::filter::vocabulary;
 use maelstrom_model::ids::{Attempt, TestId};
 use maelstrom_engine::job_file;
-use maelstrom_engine::run::history::Store;
-use maelstrom_spec::job::Entry;
-use maelstrom_spec::read::Context;
-use maelstrom_spec::resolve::{Resolver, RunnerLayers};
-use maelstrom_spec::Specification;
-use maelstrom_runners::jobs::escape::{Escape, EscapeCharacter};
-use maelstrom_runners::jobs::split::Splitter;
-use maelstrom_ui::log::{LogStore, Streams};
-use maelstrom_ui::record::{Recording, write_event};
-use maelstrom_ui::report::{Options, PassingOutput, Report, Verbosity};
-use maelstrom_ui::style::Colour;
+use maelstrom_engine::run::history::HistoryStore;
+use maelstrom_spec::job::JobFileEntry;
+use maelstrom_spec::read::SpecContext;
+use maelstrom_spec::resolve::{SpecResolver, RunnerLayers};
+use maelstrom_spec::TestSpecification;
+use maelstrom_runners::jobs::escape::{EscapeParser, EscapeCharacter};
+use maelstrom_runners::jobs::split::JsonSplitter;
+use maelstrom_ui::log::{LogStore, StreamFilter};
+use maelstrom_ui::record::{RecordingReader, write_event};
+use maelstrom_ui::report::{RunReportOptions, PassingOutputDisplay, RunReport, ReportVerbosity};
+use maelstrom_ui::style::OutputColor;
 use maelstrom_fuzz::{Parts, file, scratch};
 
 fuzz_target!(|data: &[u8]| {
@@ -36,17 +36,17 @@ fuzz_target!(|data: &[u8]| {
 
 /// Events, as they would be shown.
 fn recording(mut parts: Parts<'_>) {
-    let options = Options {
+    let options = RunReportOptions {
         verbosity: match parts.byte() % 2 {
-            0 => Verbosity::Plain,
-            _ => Verbosity::Quiet,
+            0 => ReportVerbosity::Plain,
+            _ => ReportVerbosity::Quiet,
         },
-        colour: Colour::Always,
-        passing_output: PassingOutput::Shown,
+        colour: OutputColor::Always,
+        passing_output: PassingOutputDisplay::Shown,
     };
-    let mut report = Report::new(options);
+    let mut report = RunReport::new(options);
     let mut out = Vec::new();
-    for event in Recording::new(parts.0, Path::new("recording")) {
+    for event in RecordingReader::new(parts.0, Path::new("recording")) {
         let event = match event {
             Ok(event) => event,
             Err(error) => return drop(error.to_string()),
@@ -66,7 +66,7 @@ fn history(text: &[u8]) {
     let directory = scratch("history");
     std::fs::create_dir_all(&directory).expect("a directory can be made");
     std::fs::write(directory.join("test-listing.toml"), text).expect("a file can be written");
-    if let Err(error) = Store::new(&directory).load() {
+    if let Err(error) = HistoryStore::new(&directory).load() {
         drop(error.to_string());
     }
 }
@@ -74,13 +74,13 @@ fn history(text: &[u8]) {
 /// A stream of jobs in two chunks.
 fn jobs(mut parts: Parts<'_>) {
     let first = parts.part();
-    let mut splitter = Splitter::default();
-    let context = Context {
+    let mut splitter = JsonSplitter::default();
+    let context = SpecContext {
         vocabulary: &vocabulary::CARGO,
         project: Path::new("/project"),
         variables: &[],
     };
-    let mut resolver = Resolver::new(Specification::default(), None, RunnerLayers::None);
+    let mut resolver = SpecResolver::new(TestSpecification::default(), None, RunnerLayers::None);
     for mut chunk in [first, parts.0] {
         loop {
             let piece = match splitter.next(&mut chunk) {
@@ -88,10 +88,10 @@ fn jobs(mut parts: Parts<'_>) {
                 Ok(None) => break,
                 Err(error) => return drop(error.to_string()),
             };
-            let document = Document::part("input", piece.text, Position { ..piece.start });
-            match Entry::read(&document, &context) {
-                Ok(Entry::Containers(containers)) => resolver.define(containers),
-                Ok(Entry::Job(job)) => drop(resolver.resolve_job(&job)),
+            let document = TextDocument::part("input", piece.text, TextPosition { ..piece.start });
+            match JobFileEntry::read(&document, &context) {
+                Ok(JobFileEntry::Containers(containers)) => resolver.define(containers),
+                Ok(JobFileEntry::Job(job)) => drop(resolver.resolve_job(&job)),
                 Err(error) => drop(error.to_string()),
             }
         }
@@ -100,7 +100,7 @@ fn jobs(mut parts: Parts<'_>) {
 }
 
 fn terminal(mut parts: Parts<'_>) {
-    let mut escape = Escape::new(EscapeCharacter(parts.byte()));
+    let mut escape = EscapeParser::new(EscapeCharacter(parts.byte()));
     let mut logs = LogStore::new();
     let key = (TestId(1), Attempt(1));
     let mut whole = Vec::new();
@@ -110,10 +110,10 @@ fn terminal(mut parts: Parts<'_>) {
         if bytes.first() == Some(&0) {
             drop(escape.silence());
         }
-        logs.append(key, Stream::Stdout, bytes, 0);
+        logs.append(key, OutputStream::Stdout, bytes, 0);
         whole.extend_from_slice(bytes);
     }
-    let lines = logs.line_count(key, Streams::Both);
-    assert_eq!(logs.lines(key, Streams::Both, 0..lines).len(), lines);
-    assert_eq!(logs.content(key, Streams::Both), whole);
+    let lines = logs.line_count(key, StreamFilter::Both);
+    assert_eq!(logs.lines(key, StreamFilter::Both, 0..lines).len(), lines);
+    assert_eq!(logs.content(key, StreamFilter::Both), whole);
 }

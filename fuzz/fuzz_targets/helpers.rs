@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use maelstrom_layer::{LayerBuilder, LayerSpec, PrefixOptions};
-use maelstrom_container::message::{SlotOrder, SlotReply, SpawnerOrder, SpawnerReply, Task, encode, receive};
+use maelstrom_container::message::{ContainerRequest, ContainerReply, SpawnerRequest, SpawnerReply, LaunchMode, encode, receive};
 use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_container::sys::socket;
 use maelstrom_runners::go::links;
@@ -30,11 +30,11 @@ static BUILDER: LazyLock<LayerBuilder> = LazyLock::new(|| {
 fuzz_target!(|data: &[u8]| {
     let mut parts = Parts(data);
     match parts.byte() % 8 {
-        0 => message::<SlotOrder>(parts.0),
-        1 => message::<SlotReply>(parts.0),
-        2 => message::<SpawnerOrder>(parts.0),
+        0 => message::<ContainerRequest>(parts.0),
+        1 => message::<ContainerReply>(parts.0),
+        2 => message::<SpawnerRequest>(parts.0),
         3 => message::<SpawnerReply>(parts.0),
-        4 => message::<Task>(parts.0),
+        4 => message::<LaunchMode>(parts.0),
         5 => drop(links::is_foreign(&file("binary", parts.0))),
         6 => layer(parts),
         _ => {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use libfuzzer_sys::fuzz_target;
 use maelstrom_container::digest::ContentHash;
-use maelstrom_image::{Certificates, CredentialFiles, Depot, DepotOptions, ImageUri, Patience, Platform, ProgressCallback};
+use maelstrom_image::{TlsVerification, CredentialFiles, ImageCache, ImageCacheOptions, ImageUri, RetryPolicy, Platform, ProgressCallback};
 use maelstrom_layer::{LayerBuilder, LayerSpec};
 use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_fuzz::{Parts, block_on, file, scratch};
@@ -90,13 +90,13 @@ fn layout(
 }
 
 fn image(store: Store, scheme: &str, path: &Path) {
-    let options = DepotOptions {
+    let options = ImageCacheOptions {
         credentials: CredentialFiles::default(),
-        certificates: Certificates::Checked,
-        patience: Patience::default(),
+        certificates: TlsVerification::Checked,
+        patience: RetryPolicy::default(),
         platform: Platform::host(),
     };
-    let depot = Depot::new(store, options);
+    let depot = ImageCache::new(store, options);
     let uri = format!("{scheme}:{}", path.display());
     let uri: ImageUri = uri.parse().expect("a path is an image's name");
     let silent: ProgressCallback = Arc::new(|_| {});

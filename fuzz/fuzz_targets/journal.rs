@@ -8,11 +8,11 @@ use std::sync::mpsc::channel;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use libfuzzer_sys::fuzz_target;
-use maelstrom_cluster::broker::book::Moment;
-use maelstrom_cluster::broker::core::{Checked, Core, Inventory, Policy};
-use maelstrom_cluster::broker::journal::{Entry, Journal, Remembered, RememberedRun};
-use maelstrom_cluster::broker::owner::Owner;
-use maelstrom_wire::from_proto::Source;
+use maelstrom_cluster::broker::book::BrokerInstant;
+use maelstrom_cluster::broker::core::{InventoryCheck, BrokerCore, ContentInventory, BrokerConfig};
+use maelstrom_cluster::broker::journal::{JournalEntry, Journal, RecoveredState, RecoveredRun};
+use maelstrom_cluster::broker::owner::RunOwner;
+use maelstrom_wire::from_proto::ContentSource;
 use maelstrom_fuzz::{Parts, block_on, scratch};
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -25,10 +25,10 @@ static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
     std::fs::create_dir_all(&directory).expect("a directory can be made");
     let (journal, _) = Journal::open(&directory).expect("a journal can be made");
     let (sender, receiver) = channel();
-    let mut entries = vec![Entry::Run { run: RUN, client: "somebody".to_owned(), weight: 1, owner: Owner::default() }];
-    entries.push(Entry::Template { run: RUN, number: 1, template: vec![1; 300] });
-    entries.extend((0..50).map(|job| Entry::Job { run: RUN, job, description: vec![2; 40].into() }));
-    entries.extend((0..3).map(|number| Entry::Worker { instance: [number; 16] }));
+    let mut entries = vec![JournalEntry::Run { run: RUN, client: "somebody".to_owned(), weight: 1, owner: RunOwner::default() }];
+    entries.push(JournalEntry::Template { run: RUN, number: 1, template: vec![1; 300] });
+    entries.extend((0..50).map(|job| JournalEntry::Job { run: RUN, job, description: vec![2; 40].into() }));
+    entries.extend((0..3).map(|number| JournalEntry::Worker { instance: [number; 16] }));
     journal.keep(entries, Box::new(move |done| sender.send(done.is_ok()).expect("somebody waits")));
     assert_eq!(receiver.recv(), Ok(true));
     drop(journal);
@@ -37,9 +37,9 @@ static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
 
 struct Shelf;
 
-impl Inventory for Shelf {
-    fn check(&self, _contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>> {
-        async move { Ok(Checked::Complete(Box::new(()))) }.boxed()
+impl ContentInventory for Shelf {
+    fn check(&self, _contents: Vec<ContentSource>) -> BoxFuture<'static, Result<InventoryCheck, String>> {
+        async move { Ok(InventoryCheck::Complete(Box::new(()))) }.boxed()
     }
 
     fn bytes(&self) -> u64 {
@@ -73,7 +73,7 @@ fn scribbled(mut parts: Parts<'_>) {
     std::fs::create_dir_all(&directory).expect("a directory can be made");
     std::fs::write(directory.join(FILE), bytes).expect("a journal can be written");
     if let Ok((journal, remembered)) = Journal::open(&directory) {
-        journal.forget(vec![Entry::RunOver { run: RUN }]);
+        journal.forget(vec![JournalEntry::RunOver { run: RUN }]);
         drop((journal, remembered));
     }
 }
@@ -81,13 +81,13 @@ fn scribbled(mut parts: Parts<'_>) {
 async fn remembered(mut parts: Parts<'_>) {
     let starts = u64::from_le_bytes(std::array::from_fn(|_| parts.byte()));
     let workers = (0..parts.byte() % 4).map(|_| [parts.byte(); 16]).collect();
-    let mut remembered = Remembered { starts, runs: Vec::new(), workers };
+    let mut remembered = RecoveredState { starts, runs: Vec::new(), workers };
     while !parts.is_empty() {
-        let mut run = RememberedRun {
+        let mut run = RecoveredRun {
             run: [parts.byte(); 16],
             client: parts.text(),
             weight: u32::from(parts.byte()),
-            owner: Owner::of_record(&parts.text(), parts.part()),
+            owner: RunOwner::of_record(&parts.text(), parts.part()),
             templates: Vec::new(),
             jobs: Vec::new(),
         };
@@ -101,8 +101,8 @@ async fn remembered(mut parts: Parts<'_>) {
     }
     let (own, mut heard) = unbounded_channel();
     let journal = (Journal::none(), remembered);
-    let mut core = Core::new(Policy::default(), journal, Box::new(Shelf), own);
-    for now in [Moment(0), Moment(u64::from(u32::MAX))] {
+    let mut core = BrokerCore::new(BrokerConfig::default(), journal, Box::new(Shelf), own);
+    for now in [BrokerInstant(0), BrokerInstant(u64::from(u32::MAX))] {
         core.settle(now);
         tokio::task::yield_now().await;
         while let Ok(input) = heard.try_recv() {

@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn template(message: &v1::Template) -> Option<from_proto::Template> {
+fn template(message: &v1::Template) -> Option<from_proto::TemplateSpec> {
     let template = from_proto::template(message).ok()?;
     let mut places = Vec::new();
     let spec = from_proto::container(&template.container, |source| {

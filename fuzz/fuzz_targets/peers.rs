@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use libfuzzer_sys::fuzz_target;
-use maelstrom_cluster::broker::book::Moment;
-use maelstrom_cluster::broker::core::outbox::{Outlet, outbox};
-use maelstrom_cluster::broker::budgets::Caller;
-use maelstrom_cluster::broker::core::{Checked, Core, Input, Inventory, Policy, Session};
-use maelstrom_cluster::broker::journal::{Journal, Remembered};
-use maelstrom_wire::from_proto::Source;
+use maelstrom_cluster::broker::book::BrokerInstant;
+use maelstrom_cluster::broker::core::outbox::{OutboxReceiver, outbox};
+use maelstrom_cluster::broker::budgets::CallerPrincipal;
+use maelstrom_cluster::broker::core::{InventoryCheck, BrokerCore, CoreInput, ContentInventory, BrokerConfig, SessionId};
+use maelstrom_cluster::broker::journal::{Journal, RecoveredState};
+use maelstrom_wire::from_proto::ContentSource;
 use maelstrom_wire::v1;
 use maelstrom_fuzz::{Parts, block_on, scratch};
 use prost::Message;
@@ -25,11 +25,11 @@ const SESSIONS: u8 = 6;
 /// Has every second template's contents.
 struct Shelf;
 
-impl Inventory for Shelf {
-    fn check(&self, contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>> {
+impl ContentInventory for Shelf {
+    fn check(&self, contents: Vec<ContentSource>) -> BoxFuture<'static, Result<InventoryCheck, String>> {
         let checked = match contents.len() % 2 {
-            0 => Checked::Complete(Box::new(())),
-            _ => Checked::Lacking(Vec::new()),
+            0 => InventoryCheck::Complete(Box::new(())),
+            _ => InventoryCheck::Lacking(Vec::new()),
         };
         async move { Ok(checked) }.boxed()
     }
@@ -41,7 +41,7 @@ impl Inventory for Shelf {
 
 #[derive(Default)]
 struct Ends {
-    clients: Vec<Outlet<v1::SessionEvent>>,
+    clients: Vec<OutboxReceiver<v1::SessionEvent>>,
     workers: Vec<UnboundedReceiver<Result<v1::WorkerOrder, Status>>>,
 }
 
@@ -49,15 +49,15 @@ fuzz_target!(|data: &[u8]| block_on(play(Parts(data))));
 
 async fn play(mut parts: Parts<'_>) {
     let (own, mut heard) = unbounded_channel();
-    let policy = Policy {
+    let policy = BrokerConfig {
         lease: Duration::from_secs(20),
         outputs: scratch("outputs"),
-        ..Policy::default()
+        ..BrokerConfig::default()
     };
-    let journal = (Journal::none(), Remembered::default());
-    let mut core = Core::new(policy, journal, Box::new(Shelf), own);
+    let journal = (Journal::none(), RecoveredState::default());
+    let mut core = BrokerCore::new(policy, journal, Box::new(Shelf), own);
     let mut ends = Ends::default();
-    let mut now = Moment(0);
+    let mut now = BrokerInstant(0);
     while !parts.is_empty() {
         now = now.plus_ms(u64::from(parts.byte()) * 100);
         if let Some(input) = input(&mut parts, &mut ends) {
@@ -78,33 +78,33 @@ async fn play(mut parts: Parts<'_>) {
     }
 }
 
-fn input(parts: &mut Parts<'_>, ends: &mut Ends) -> Option<Input> {
+fn input(parts: &mut Parts<'_>, ends: &mut Ends) -> Option<CoreInput> {
     let choice = parts.byte();
-    let session = Session(u64::from(parts.byte() % SESSIONS));
+    let session = SessionId(u64::from(parts.byte() % SESSIONS));
     Some(match choice % 8 {
         0 => {
             let (outbox, outlet) = outbox(|| {});
             ends.clients.push(outlet);
             let hello = v1::Hello::decode(parts.part()).ok()?;
             let answer = oneshot::channel().0;
-            let caller = Caller::default();
-            Input::Hello { hello, caller, outbox, answer, session }
+            let caller = CallerPrincipal::default();
+            CoreInput::Hello { hello, caller, outbox, answer, session }
         }
         1 => {
             let (orders, receiver) = unbounded_channel();
             ends.workers.push(receiver);
             let register = v1::Register::decode(parts.part()).ok()?;
             let answer = oneshot::channel().0;
-            let caller = Caller::default();
-            Input::Register { register, caller, orders, answer, session }
+            let caller = CallerPrincipal::default();
+            CoreInput::Register { register, caller, orders, answer, session }
         }
-        2 | 3 => Input::Client(session, v1::ClientMessage::decode(parts.part()).ok()?.kind?),
-        4 | 5 => Input::Worker(session, v1::WorkerMessage::decode(parts.part()).ok()?.kind?),
+        2 | 3 => CoreInput::Client(session, v1::ClientMessage::decode(parts.part()).ok()?.kind?),
+        4 | 5 => CoreInput::Worker(session, v1::WorkerMessage::decode(parts.part()).ok()?.kind?),
         6 => match parts.byte() % 3 {
-            0 => Input::Gone(session),
-            1 => Input::Room(session),
-            _ => Input::Sample,
+            0 => CoreInput::Gone(session),
+            1 => CoreInput::Room(session),
+            _ => CoreInput::Sample,
         },
-        _ => Input::Drain(parts.text(), oneshot::channel().0),
+        _ => CoreInput::Drain(parts.text(), oneshot::channel().0),
     })
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom_image::{Certificates, CredentialFiles, Depot, DepotOptions, ImageUri, Patience, Platform, ProgressCallback};
+use maelstrom_image::{TlsVerification, CredentialFiles, ImageCache, ImageCacheOptions, ImageUri, RetryPolicy, Platform, ProgressCallback};
 use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_fuzz::{Parts, file, scratch};
 use tokio::runtime::{Builder, Runtime};
@@ -34,16 +34,16 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 /// One for all inputs: setting up a client takes longer than what it is to be asked.
-static DEPOT: LazyLock<Depot> = LazyLock::new(|| {
+static DEPOT: LazyLock<ImageCache> = LazyLock::new(|| {
     let options = StoreOptions { root: scratch("store"), size_target_bytes: 1 << 20 };
     let store = Store::open(&options).expect("a store can be opened");
-    let options = DepotOptions {
+    let options = ImageCacheOptions {
         credentials: CredentialFiles::new(vec![scratch("logins1"), scratch("logins2")]),
-        certificates: Certificates::Checked,
-        patience: Patience { connect: SILENCE, silence: SILENCE, attempts: 1, pause: SILENCE },
+        certificates: TlsVerification::Checked,
+        patience: RetryPolicy { connect: SILENCE, silence: SILENCE, attempts: 1, pause: SILENCE },
         platform: Platform::host(),
     };
-    Depot::new(store, options)
+    ImageCache::new(store, options)
 });
 
 fuzz_target!(|data: &[u8]| {

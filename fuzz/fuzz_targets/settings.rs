@@ -7,15 +7,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom_spec::config::{self, ConfigError, Program, System};
-use maelstrom_model::framework::Watchlist;
-use maelstrom_engine::run::watch::ignores::{Ignores, Kind};
+use maelstrom_spec::config::{self, ConfigError, ConfigSchema, ConfigEnvironment};
+use maelstrom_model::framework::WatchPaths;
+use maelstrom_engine::run::watch::ignores::{IgnoreRules, WatchedPathKind};
 use maelstrom::program::{broker, worker};
-use maelstrom_runners::cargo::manifest::Manifest;
+use maelstrom_runners::cargo::manifest::CargoManifest;
 use maelstrom_runners::cargo::{self, environment, progress};
 use maelstrom_runners::sandbox::container::mountinfo;
 use maelstrom_runners::{go, jobs, pytest};
-use maelstrom_ui::dashboard::settings::{Settings, ThemeWish};
+use maelstrom_ui::dashboard::settings::{DashboardSettings, ThemeChoice};
 use maelstrom_ui::dashboard::theme::ColorChoice;
 use maelstrom_fuzz::{Parts, file, scratch};
 
@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
         0..=2 => programs(parts),
         3 => dashboard(parts),
         4 => cargo(parts),
-        5 => drop(Manifest::load(&file("Cargo.toml", parts.0))),
+        5 => drop(CargoManifest::load(&file("Cargo.toml", parts.0))),
         6 => git(parts),
         _ => {
             let mounts = mountinfo::parse(parts.0);
@@ -41,7 +41,7 @@ struct Given {
     files: BTreeMap<PathBuf, String>,
 }
 
-impl System for Given {
+impl ConfigEnvironment for Given {
     fn variable(&self, name: &str) -> Option<OsString> {
         self.variables.get(name).cloned()
     }
@@ -57,16 +57,16 @@ impl System for Given {
 
 fn programs(mut parts: Parts<'_>) {
     match parts.byte() % 6 {
-        0 => settle::<cargo::Options>(&cargo::options::PROGRAM, parts),
-        1 => settle::<go::Options>(&go::options::PROGRAM, parts),
-        2 => settle::<pytest::Options>(&pytest::options::PROGRAM, parts),
-        3 => settle::<jobs::options::Options>(&jobs::options::PROGRAM, parts),
-        4 => settle::<broker::options::Options>(&broker::options::PROGRAM, parts),
-        _ => settle::<worker::options::Options>(&worker::options::PROGRAM, parts),
+        0 => settle::<cargo::CargoOptions>(&cargo::options::PROGRAM, parts),
+        1 => settle::<go::GoOptions>(&go::options::PROGRAM, parts),
+        2 => settle::<pytest::PytestOptions>(&pytest::options::PROGRAM, parts),
+        3 => settle::<jobs::options::RunCommandOptions>(&jobs::options::PROGRAM, parts),
+        4 => settle::<broker::options::BrokerServerOptions>(&broker::options::PROGRAM, parts),
+        _ => settle::<worker::options::WorkerOptions>(&worker::options::PROGRAM, parts),
     }
 }
 
-fn settle<P: clap::Parser>(program: &Program, mut parts: Parts<'_>) {
+fn settle<P: clap::Parser>(program: &ConfigSchema, mut parts: Parts<'_>) {
     let mut given = Given { variables: BTreeMap::new(), files: BTreeMap::new() };
     given.variables.insert("HOME".to_owned(), "/home".into());
     for base in ["/home/.config", "/etc/xdg"] {
@@ -97,7 +97,7 @@ fn dashboard(mut parts: Parts<'_>) {
     let theme = file("theme.toml", parts.part());
     let text = String::from_utf8_lossy(parts.0);
     let text = text.replace("@T", &theme.display().to_string());
-    if let Err(error) = Settings::read(&file("dashboard.toml", text.as_bytes()), &ThemeWish::dark(color)) {
+    if let Err(error) = DashboardSettings::read(&file("dashboard.toml", text.as_bytes()), &ThemeChoice::dark(color)) {
         drop(error.to_string());
     }
 }
@@ -128,16 +128,16 @@ fn git(mut parts: Parts<'_>) {
     write("own/commondir", if common.is_empty() { b"." } else { common });
     write("own/info/exclude", parts.part());
     write(".gitignore", parts.part());
-    let list = Watchlist {
+    let list = WatchPaths {
         directories: vec![root.clone()],
         without: Vec::new(),
         generated: &["__pycache__"],
         written: Vec::new(),
     };
-    let mut ignores = Ignores::new(&list);
+    let mut ignores = IgnoreRules::new(&list);
     ignores.enter_root(&root);
     for name in String::from_utf8_lossy(parts.0).split('\0') {
-        let _ = ignores.ignores(&root.join(name.trim_start_matches('/')), Kind::File);
-        let _ = ignores.ignores(&root.join(name.trim_start_matches('/')), Kind::Directory);
+        let _ = ignores.ignores(&root.join(name.trim_start_matches('/')), WatchedPathKind::File);
+        let _ = ignores.ignores(&root.join(name.trim_start_matches('/')), WatchedPathKind::Directory);
     }
 }

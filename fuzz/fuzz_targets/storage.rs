@@ -8,9 +8,9 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use maelstrom_container::digest::{ContentHash, Digest};
 use maelstrom_cluster::broker::cas::actions::ActionResults;
-use maelstrom_cluster::broker::cas::{Storage, StorageOptions, closure};
-use maelstrom_model::event::Stream;
-use maelstrom_cluster::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, Cursor, OutputLog};
+use maelstrom_cluster::broker::cas::{CasStorage, CasStorageOptions, closure};
+use maelstrom_model::event::OutputStream;
+use maelstrom_cluster::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, OutputCursor, OutputLog};
 use maelstrom_wire::reapi::resource::{ReadName, WriteName};
 use maelstrom_wire::reapi::{compression, digest, v2};
 use maelstrom_cluster::worker::inputs::directory;
@@ -20,9 +20,9 @@ use prost::Message;
 /// What an unpacked blob may have.
 const UNPACKED_BYTES: u64 = 1 << 20;
 
-static STORAGE: LazyLock<Storage> = LazyLock::new(|| {
-    let options = StorageOptions { root: scratch("storage"), size_target_bytes: 1 << 20 };
-    Storage::open(&options).expect("a storage can be opened")
+static STORAGE: LazyLock<CasStorage> = LazyLock::new(|| {
+    let options = CasStorageOptions { root: scratch("storage"), size_target_bytes: 1 << 20 };
+    CasStorage::open(&options).expect("a storage can be opened")
 });
 
 fuzz_target!(|data: &[u8]| {
@@ -96,11 +96,11 @@ async fn results(mut parts: Parts<'_>) {
 fn output(mut parts: Parts<'_>) {
     let mut log = OutputLog::new(&std::env::temp_dir(), BYTES_MAX);
     let (mut written, mut read) = (Vec::new(), Vec::new());
-    let mut cursor = Cursor::default();
+    let mut cursor = OutputCursor::default();
     while !parts.is_empty() {
         let stream = match parts.byte() % 2 {
-            0 => Stream::Stdout,
-            _ => Stream::Stderr,
+            0 => OutputStream::Stdout,
+            _ => OutputStream::Stderr,
         };
         let bytes = parts.part().repeat(usize::from(parts.byte()));
         log.push(stream, &bytes).expect("there is room");

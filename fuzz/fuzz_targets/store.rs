@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use libfuzzer_sys::fuzz_target;
 use maelstrom_container::digest::{ContentHash, Digest};
-use maelstrom_container::store::{Attributes, Check, FileStamp, Store, StoreError, StoreOptions, Timestamp, TreeError, TreePath, Wanted};
+use maelstrom_container::store::{FileAttributes, TreeCheckLevel, FileStamp, Store, StoreError, StoreOptions, FileTime, TreeWriteError, TreePath, BlobLookup};
 use maelstrom_fuzz::{Parts, file, scratch};
 
-const ATTRIBUTES: Attributes = Attributes { mode: 0o755, mtime: Timestamp::NEUTRAL };
+const ATTRIBUTES: FileAttributes = FileAttributes { mode: 0o755, mtime: FileTime::NEUTRAL };
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
@@ -37,8 +37,8 @@ impl From<StoreError> for Failed {
     }
 }
 
-impl From<TreeError> for Failed {
-    fn from(_: TreeError) -> Self {
+impl From<TreeWriteError> for Failed {
+    fn from(_: TreeWriteError) -> Self {
         Failed::Tree
     }
 }
@@ -82,10 +82,10 @@ fn tree(root: &Path, manifest: &[u8]) {
     let path = root.join(format!("trees/{hash}/manifest"));
     std::fs::write(&path, manifest).expect("a manifest can be written");
     if let Ok(Some(tree)) = store.tree(hash) {
-        if let Err(damage) = store.verify(&tree, Check::Metadata) {
+        if let Err(damage) = store.verify(&tree, TreeCheckLevel::Metadata) {
             drop(damage.to_string());
         }
-        if let Err(damage) = store.verify(&tree, Check::Content) {
+        if let Err(damage) = store.verify(&tree, TreeCheckLevel::Content) {
             drop(damage.to_string());
         }
     }
@@ -153,8 +153,8 @@ fn partial(root: &Path, mut parts: Parts<'_>) {
     let path = root.join(format!("partial/{}", digest.hash));
     std::fs::write(&path, parts.0).expect("a file can be written");
     match store.want_blob(digest).expect("it can be asked for") {
-        Wanted::Whole(_) => panic!("it has not been checked"),
-        Wanted::Partial(mut partial) => {
+        BlobLookup::Whole(_) => panic!("it has not been checked"),
+        BlobLookup::Partial(mut partial) => {
             let arrived = usize::try_from(partial.arrived_bytes()).expect("it is short");
             let rest = content.get(arrived..).expect("no more than all of it has arrived");
             partial.write(rest).expect("it can be written");

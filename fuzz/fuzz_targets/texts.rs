@@ -4,15 +4,15 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom_image::{ImageUri, TagLock};
+use maelstrom_image::{ImageUri, ImageLockFile};
 use maelstrom_spec::config::{Address, ByteSize};
-use maelstrom_spec::document::Document;
-use maelstrom_spec::filter::subject::{CargoSubject, GoSubject, PytestSubject, Target, TargetKind};
-use maelstrom_spec::filter::{Pattern, vocabulary};
-use maelstrom_cluster::security::tokens::Tokens;
-use maelstrom_spec::read::Context;
-use maelstrom_spec::resolve::{Resolver, RunnerLayers};
-use maelstrom_spec::{Specification, explain};
+use maelstrom_spec::document::TextDocument;
+use maelstrom_spec::filter::subject::{CargoSubject, GoSubject, PytestSubject, SubjectTarget, TargetKind};
+use maelstrom_spec::filter::{TestPattern, vocabulary};
+use maelstrom_cluster::security::tokens::TokenFile;
+use maelstrom_spec::read::SpecContext;
+use maelstrom_spec::resolve::{SpecResolver, RunnerLayers};
+use maelstrom_spec::{TestSpecification, explain};
 use maelstrom_runners::jobs::mount::mount;
 use maelstrom_fuzz::{Parts, file};
 
@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
         1 => specification(&text),
         2 => tokens(parts),
         3 => image(&text),
-        4 => drop(TagLock::read(&file("lock", parts.0))),
+        4 => drop(ImageLockFile::read(&file("lock", parts.0))),
         _ => {
             drop(text.parse::<ByteSize>());
             drop(text.parse::<Address>());
@@ -35,20 +35,20 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn pattern(text: &str) {
-    if let Ok(pattern) = Pattern::parse(text, &vocabulary::CARGO) {
-        for target in [None, Some(Target { name: "t", kind: TargetKind::Test })] {
+    if let Ok(pattern) = TestPattern::parse(text, &vocabulary::CARGO) {
+        for target in [None, Some(SubjectTarget { name: "t", kind: TargetKind::Test })] {
             let case = target.map(|_| "m::case");
             pattern.evaluate(&CargoSubject { package: "p", target, case });
         }
         // A pattern's text is a pattern of the same meaning.
-        let again = Pattern::parse(&pattern.to_string(), &vocabulary::CARGO);
+        let again = TestPattern::parse(&pattern.to_string(), &vocabulary::CARGO);
         let again = again.expect("what a pattern is shown as can be read");
         assert_eq!(again.to_string(), pattern.to_string());
     }
-    if let Ok(pattern) = Pattern::parse(text, &vocabulary::GO) {
+    if let Ok(pattern) = TestPattern::parse(text, &vocabulary::GO) {
         pattern.evaluate(&GoSubject { import_path: "e.com/p", path: "p", name: "p", case: None });
     }
-    if let Ok(pattern) = Pattern::parse(text, &vocabulary::PYTEST) {
+    if let Ok(pattern) = TestPattern::parse(text, &vocabulary::PYTEST) {
         let markers = ["slow".to_owned()];
         let subject = PytestSubject { file: "f.py", name: "n", node_id: "f.py::n", markers: &markers };
         pattern.evaluate(&subject);
@@ -56,15 +56,15 @@ fn pattern(text: &str) {
 }
 
 fn specification(text: &str) {
-    let context = Context {
+    let context = SpecContext {
         vocabulary: &vocabulary::CARGO,
         project: Path::new("/project"),
         variables: &[],
     };
-    let document = Document::new("specification", text);
-    match Specification::read(&document, &context) {
+    let document = TextDocument::new("specification", text);
+    match TestSpecification::read(&document, &context) {
         Ok(specification) => {
-            let mut resolver = Resolver::new(specification.clone(), None, RunnerLayers::None);
+            let mut resolver = SpecResolver::new(specification.clone(), None, RunnerLayers::None);
             let subject = CargoSubject { package: "p", target: None, case: Some("c") };
             match resolver.resolve(&subject) {
                 Ok(resolution) => {
@@ -80,7 +80,7 @@ fn specification(text: &str) {
 
 fn tokens(mut parts: Parts<'_>) {
     let token = parts.text();
-    match Tokens::open(&file("tokens", parts.0)) {
+    match TokenFile::open(&file("tokens", parts.0)) {
         Ok(tokens) => drop(tokens.identify(&token)),
         Err(error) => drop(error.to_string()),
     }

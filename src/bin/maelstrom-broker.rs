@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    maelstrom::main(maelstrom::Program::Broker)
+    maelstrom::main(maelstrom::ProgramKind::Broker)
 }

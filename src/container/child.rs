@@ -64,7 +64,7 @@ const ORDINARY_CAPABILITIES: u64 = {
 
 /// Which capabilities the job's program starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Capabilities {
+pub enum CapabilitySet {
     /// Those of an ordinary process: [`ORDINARY_CAPABILITIES`] for user 0, none for others.
     Ordinary,
     /// All over its user namespace.
@@ -76,7 +76,7 @@ pub enum Capabilities {
 
 /// Whether the job's standard input is a terminal that is to be its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Terminal {
+pub enum ProcessTerminal {
     /// The job has none.
     None,
     /// It is the controlling terminal of the job's session: keys become signals.
@@ -85,7 +85,7 @@ pub enum Terminal {
 
 /// The step a child was at when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum ExecStage {
     NewSession,
     SignalMask,
     Descriptors,
@@ -96,15 +96,15 @@ enum Stage {
 }
 
 /// Everything the child needs, prepared by its parent.
-struct Launch {
+struct ChildContext {
     streams: [RawFd; 3],
-    terminal: Terminal,
+    terminal: ProcessTerminal,
     working_directory: *const c_char,
     candidates: *const *const c_char,
     arguments: *const *const c_char,
     environment: *const *const c_char,
-    capabilities: Capabilities,
-    failure: Option<(Stage, c_int)>,
+    capabilities: CapabilitySet,
+    failure: Option<(ExecStage, c_int)>,
 }
 
 /// What `setns(2)` asks for to enter a mount namespace: CAP_SYS_CHROOT and CAP_SYS_ADMIN.
@@ -153,13 +153,13 @@ pub fn start(
     stack: &mut ChildStack,
     image: &ProcessImage,
     streams: [BorrowedFd<'_>; 3],
-    terminal: Terminal,
-    capabilities: Capabilities,
+    terminal: ProcessTerminal,
+    capabilities: CapabilitySet,
 ) -> Result<Pid, StepFailed> {
     let candidates = pointers(image.candidates.iter().map(CString::as_c_str));
     let arguments = pointers(image.arguments.iter().map(CString::as_c_str));
     let environment = pointers(image.environment.iter());
-    let mut launch = Launch {
+    let mut launch = ChildContext {
         streams: streams.map(|stream| stream.as_raw_fd()),
         terminal,
         working_directory: image.working_directory.as_ptr(),
@@ -195,20 +195,20 @@ pub fn start(
     }
 }
 
-fn stage_text(stage: Stage, image: &ProcessImage) -> String {
+fn stage_text(stage: ExecStage, image: &ProcessImage) -> String {
     match stage {
-        Stage::NewSession => "start a session".to_owned(),
-        Stage::SignalMask => "unblock signals".to_owned(),
-        Stage::Descriptors => "set up standard input, output and error".to_owned(),
-        Stage::Terminal => "make standard input the controlling terminal".to_owned(),
-        Stage::WorkingDirectory => {
+        ExecStage::NewSession => "start a session".to_owned(),
+        ExecStage::SignalMask => "unblock signals".to_owned(),
+        ExecStage::Descriptors => "set up standard input, output and error".to_owned(),
+        ExecStage::Terminal => "make standard input the controlling terminal".to_owned(),
+        ExecStage::WorkingDirectory => {
             format!(
                 "change into the working directory {}",
                 image.working_directory.to_string_lossy()
             )
         }
-        Stage::Capabilities => "give up capabilities".to_owned(),
-        Stage::Execute => {
+        ExecStage::Capabilities => "give up capabilities".to_owned(),
+        ExecStage::Execute => {
             let name = image.arguments.first().cloned().unwrap_or_default();
             format!("execute {}", name.to_string_lossy())
         }
@@ -217,13 +217,13 @@ fn stage_text(stage: Stage, image: &ProcessImage) -> String {
 
 /// The child. Async-signal-safe and allocation-free throughout.
 extern "C" fn enter(launch: *mut c_void) -> c_int {
-    let launch = launch.cast::<Launch>();
-    // SAFETY: `start` passes a valid `Launch`, which nobody else uses until this process has
+    let launch = launch.cast::<ChildContext>();
+    // SAFETY: `start` passes a valid `ChildContext`, which nobody else uses until this process has
     // executed or exited.
     unsafe {
         let failure = match prepare(&*launch) {
             Err(stage) => (stage, last_errno()),
-            Ok(()) => (Stage::Execute, execute(&*launch)),
+            Ok(()) => (ExecStage::Execute, execute(&*launch)),
         };
         (*launch).failure = Some(failure);
         libc::_exit(127)
@@ -237,39 +237,41 @@ unsafe fn last_errno() -> c_int {
     unsafe { *libc::__errno_location() }
 }
 
-fn check(stage: Stage, result: c_int) -> Result<(), Stage> {
+fn check(stage: ExecStage, result: c_int) -> Result<(), ExecStage> {
     if result == -1 { Err(stage) } else { Ok(()) }
 }
 
 /// # Safety
 /// Only in a process that has just been cloned, with a valid `launch`.
-unsafe fn prepare(launch: &Launch) -> Result<(), Stage> {
+unsafe fn prepare(launch: &ChildContext) -> Result<(), ExecStage> {
     // SAFETY: plain system calls on numbers, on locals, and on pointers that `start` prepared.
     unsafe {
-        check(Stage::NewSession, libc::setsid())?;
+        check(ExecStage::NewSession, libc::setsid())?;
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);
         check(
-            Stage::SignalMask,
+            ExecStage::SignalMask,
             libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut()),
         )?;
         for (target, source) in launch.streams.iter().enumerate() {
             // None of the sources is below 3: the slot keeps 0, 1 and 2 occupied. Everything else
             // it has open closes by itself.
-            check(Stage::Descriptors, libc::dup2(*source, target as c_int))?;
+            check(ExecStage::Descriptors, libc::dup2(*source, target as c_int))?;
         }
         match launch.terminal {
-            Terminal::None => {}
-            Terminal::Controlling => check(Stage::Terminal, libc::ioctl(0, libc::TIOCSCTTY, 0))?,
+            ProcessTerminal::None => {}
+            ProcessTerminal::Controlling => {
+                check(ExecStage::Terminal, libc::ioctl(0, libc::TIOCSCTTY, 0))?
+            }
         }
         check(
-            Stage::WorkingDirectory,
+            ExecStage::WorkingDirectory,
             libc::chdir(launch.working_directory),
         )?;
         match launch.capabilities {
-            Capabilities::All => Ok(()),
-            Capabilities::Ordinary => drop_capabilities(0),
-            Capabilities::Resident => {
+            CapabilitySet::All => Ok(()),
+            CapabilitySet::Ordinary => drop_capabilities(0),
+            CapabilitySet::Resident => {
                 keep_across_execution(NAMESPACE_CAPABILITIES)?;
                 drop_capabilities(NAMESPACE_CAPABILITIES)
             }
@@ -282,14 +284,14 @@ unsafe fn prepare(launch: &Launch) -> Result<(), Stage> {
 ///
 /// # Safety
 /// Only in a process that has just been cloned.
-unsafe fn keep_across_execution(kept: u64) -> Result<(), Stage> {
+unsafe fn keep_across_execution(kept: u64) -> Result<(), ExecStage> {
     let mut capability: libc::c_ulong = 0;
     while capability < libc::c_ulong::from(u64::BITS) {
         if kept & (1 << capability) != 0 {
             let raise = libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong;
             // SAFETY: a plain system call on numbers.
             let result = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, capability, 0, 0) };
-            check(Stage::Capabilities, result)?;
+            check(ExecStage::Capabilities, result)?;
         }
         capability += 1;
     }
@@ -300,7 +302,7 @@ unsafe fn keep_across_execution(kept: u64) -> Result<(), Stage> {
 ///
 /// # Safety
 /// Only in a process that has just been cloned.
-unsafe fn drop_capabilities(inherited: u64) -> Result<(), Stage> {
+unsafe fn drop_capabilities(inherited: u64) -> Result<(), ExecStage> {
     let kept = ORDINARY_CAPABILITIES | inherited;
     let header: [u32; 2] = [CAPABILITY_VERSION, 0];
     let (low, high) = (kept as u32, (kept >> 32) as u32);
@@ -309,14 +311,14 @@ unsafe fn drop_capabilities(inherited: u64) -> Result<(), Stage> {
     // SAFETY: a plain system call on locals of the layout that linux/capability.h gives for version
     // 3: a header of two words, and twice three words.
     let result = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) };
-    check(Stage::Capabilities, result as c_int)
+    check(ExecStage::Capabilities, result as c_int)
 }
 
 /// Tries each candidate as `execvp(3)` does; returns the error number if none can be executed.
 ///
 /// # Safety
 /// Only in a process that has just been cloned, with a valid `launch`.
-unsafe fn execute(launch: &Launch) -> c_int {
+unsafe fn execute(launch: &ChildContext) -> c_int {
     let mut result = libc::ENOENT;
     let mut candidate = launch.candidates;
     // SAFETY: the arrays that `start` prepared are null-terminated.

@@ -124,7 +124,7 @@ impl Digest {
 
     /// The digest of everything a reader still gives.
     pub fn of_reader(reader: &mut impl Read) -> io::Result<Self> {
-        let mut hasher = Hasher::default();
+        let mut hasher = DigestHasher::default();
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             match reader.read(&mut chunk) {
@@ -150,12 +150,12 @@ impl fmt::Display for Digest {
 
 /// A digest in the making. Writing to it cannot fail.
 #[derive(Clone, Default)]
-pub struct Hasher {
+pub struct DigestHasher {
     state: Sha256,
     size_bytes: u64,
 }
 
-impl Hasher {
+impl DigestHasher {
     /// Takes in more bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
@@ -183,7 +183,7 @@ impl Hasher {
     }
 }
 
-impl Write for Hasher {
+impl Write for DigestHasher {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.update(bytes);
         Ok(bytes.len())
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn framing_keeps_lists_apart() {
         let framed = |parts: &[&[u8]]| {
-            let mut hasher = Hasher::default();
+            let mut hasher = DigestHasher::default();
             parts.iter().for_each(|part| hasher.update_framed(part));
             hasher.finish()
         };

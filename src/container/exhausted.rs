@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 /// Something of which the machine, or this user, has no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Exhausted {
+pub enum ExhaustedResource {
     /// Open files of a process.
     Files,
     /// Open files of all processes.
@@ -24,18 +24,18 @@ pub enum Exhausted {
     Processes,
 }
 
-impl Exhausted {
+impl ExhaustedResource {
     /// What a failed system call that makes part of a container means.
-    pub fn of(errno: Errno) -> Option<Exhausted> {
+    pub fn of(errno: Errno) -> Option<ExhaustedResource> {
         match errno {
-            Errno::EMFILE => Some(Exhausted::Files),
-            Errno::ENFILE => Some(Exhausted::MachinesFiles),
-            Errno::ETOOMANYREFS => Some(Exhausted::Descriptors),
-            Errno::EDQUOT => Some(Exhausted::Keys),
-            Errno::ENOMEM | Errno::ENOBUFS => Some(Exhausted::Memory),
+            Errno::EMFILE => Some(ExhaustedResource::Files),
+            Errno::ENFILE => Some(ExhaustedResource::MachinesFiles),
+            Errno::ETOOMANYREFS => Some(ExhaustedResource::Descriptors),
+            Errno::EDQUOT => Some(ExhaustedResource::Keys),
+            Errno::ENOMEM | Errno::ENOBUFS => Some(ExhaustedResource::Memory),
             // Since Linux 4.9. `EUSERS` is older, and still means nesting too deeply.
-            Errno::ENOSPC => Some(Exhausted::Namespaces),
-            Errno::EAGAIN => Some(Exhausted::Processes),
+            Errno::ENOSPC => Some(ExhaustedResource::Namespaces),
+            Errno::EAGAIN => Some(ExhaustedResource::Processes),
             _ => None,
         }
     }
@@ -43,17 +43,19 @@ impl Exhausted {
     /// What has run out.
     pub fn message(self) -> &'static str {
         match self {
-            Exhausted::Files => "this program has as many open files as it may have",
-            Exhausted::MachinesFiles => "this machine has as many open files as it may have",
-            Exhausted::Descriptors => {
+            ExhaustedResource::Files => "this program has as many open files as it may have",
+            ExhaustedResource::MachinesFiles => {
+                "this machine has as many open files as it may have"
+            }
+            ExhaustedResource::Descriptors => {
                 "this user has too many open files on their way between processes"
             }
-            Exhausted::Keys => "this user has as many kernel keys as are allowed",
-            Exhausted::Memory => "this machine has no memory left for another container",
-            Exhausted::Namespaces => {
+            ExhaustedResource::Keys => "this user has as many kernel keys as are allowed",
+            ExhaustedResource::Memory => "this machine has no memory left for another container",
+            ExhaustedResource::Namespaces => {
                 "all user or other namespaces that this machine allows are taken"
             }
-            Exhausted::Processes => {
+            ExhaustedResource::Processes => {
                 "this user, or this control group, has as many processes as it may have"
             }
         }
@@ -62,23 +64,23 @@ impl Exhausted {
     /// What allows more.
     pub fn help(self) -> &'static str {
         match self {
-            Exhausted::Files => {
+            ExhaustedResource::Files => {
                 "Allow more: `ulimit -n 4096` in the shell that starts this. Fewer --slots need less."
             }
-            Exhausted::MachinesFiles => "Allow more: sudo sysctl -w fs.file-max=1000000",
-            Exhausted::Descriptors => {
+            ExhaustedResource::MachinesFiles => "Allow more: sudo sysctl -w fs.file-max=1000000",
+            ExhaustedResource::Descriptors => {
                 "Allow more: `ulimit -n 4096` in the shell that starts this. Fewer --slots need less."
             }
-            Exhausted::Keys => {
+            ExhaustedResource::Keys => {
                 "Allow more: sudo sysctl -w kernel.keys.maxkeys=2000 kernel.keys.maxbytes=200000"
             }
-            Exhausted::Memory => "Run with fewer --slots, or end what else takes memory.",
-            Exhausted::Namespaces => {
+            ExhaustedResource::Memory => "Run with fewer --slots, or end what else takes memory.",
+            ExhaustedResource::Namespaces => {
                 "Allow more: sudo sysctl -w user.max_user_namespaces=15000 \
                  user.max_mnt_namespaces=15000 user.max_net_namespaces=15000 \
                  user.max_pid_namespaces=15000"
             }
-            Exhausted::Processes => {
+            ExhaustedResource::Processes => {
                 "Allow more: `ulimit -u`, or pids.max of the control group (TasksMax= of a unit of \
                  systemd, --pids-limit of Docker). Fewer --slots need less."
             }

@@ -33,7 +33,7 @@ const PSEUDOTERMINALS_MAX: u64 = 256;
 
 /// What a container may take. Nothing is limited by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
+pub struct ContainerLimits {
     /// Bytes of files that it holds in memory: everything that its jobs write.
     pub scratch_bytes: Option<u64>,
     /// Pseudo-terminals.
@@ -55,17 +55,17 @@ const USER: [(&str, u64); 4] = [
 const PSEUDOTERMINALS_MIN: u64 = 16;
 const PENDING_SIGNALS_MIN: u64 = 1024;
 
-impl Limits {
+impl ContainerLimits {
     /// Those of each of so many containers that run at a time, of which all together hold so many bytes
     /// of files.
-    pub fn shared(containers: u32, scratch_bytes: u64) -> Limits {
+    pub fn shared(containers: u32, scratch_bytes: u64) -> ContainerLimits {
         let read = |name: &str| {
             let text = fs::read_to_string(format!("/proc/sys/{name}")).ok()?;
             text.trim().parse().ok()
         };
         let signals =
             nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_SIGPENDING);
-        Limits::of(
+        ContainerLimits::of(
             containers,
             scratch_bytes,
             read,
@@ -78,7 +78,7 @@ impl Limits {
         scratch_bytes: u64,
         read: impl Fn(&str) -> Option<u64>,
         signals: Option<u64>,
-    ) -> Limits {
+    ) -> ContainerLimits {
         let containers = u64::from(containers.max(1));
         let share = |all: u64, least: u64| (all / (containers + 1)).max(least).min(all);
         let scratch = scratch_bytes / containers;
@@ -88,7 +88,7 @@ impl Limits {
         });
         // In pages.
         let shared_memory = ("kernel/shmall".to_owned(), (scratch / 4096).max(1));
-        Limits {
+        ContainerLimits {
             scratch_bytes: Some(scratch),
             pseudoterminals: read("kernel/pty/max").map(|all| {
                 let reserved = read("kernel/pty/reserve").unwrap_or(0);
@@ -124,7 +124,7 @@ fn part(bytes: u64, parts: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn limits(containers: u32) -> Limits {
+    fn limits(containers: u32) -> ContainerLimits {
         let read = |name: &str| match name {
             "user/max_inotify_instances" => Some(128),
             "user/max_inotify_watches" => Some(1_000_000),
@@ -134,7 +134,7 @@ mod tests {
             "kernel/pty/reserve" => Some(1024),
             _ => None,
         };
-        Limits::of(containers, 1 << 30, read, Some(15_000))
+        ContainerLimits::of(containers, 1 << 30, read, Some(15_000))
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         let expected = expected.map(|(name, value)| (name.to_owned(), value));
         assert_eq!(limits.settings, expected);
         assert_eq!(limits.pseudoterminals, Some(16));
-        let few = Limits::of(4, 1, |_| Some(3), Some(3));
+        let few = ContainerLimits::of(4, 1, |_| Some(3), Some(3));
         assert_eq!(
             (few.pending_signals, few.pseudoterminals),
             (Some(3), Some(0))
@@ -175,14 +175,14 @@ mod tests {
 
     #[test]
     fn a_tmpfs_always_has_a_size() {
-        let none = Limits::default();
+        let none = ContainerLimits::default();
         assert_eq!(none.tmpfs_options(1), "");
-        let limits = Limits {
+        let limits = ContainerLimits {
             scratch_bytes: Some(0),
             ..none
         };
         assert_eq!(limits.tmpfs_options(0), ",size=65536,nr_inodes=1024");
-        let limits = Limits {
+        let limits = ContainerLimits {
             scratch_bytes: Some(64 << 20),
             ..limits
         };

@@ -45,7 +45,7 @@ pub enum SystemCalls {
 
 /// What the program tells the spawner.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum SpawnerOrder {
+pub enum SpawnerRequest {
     /// The ids of its user namespace are mapped: go on, and let jobs make these system calls.
     Mapped(IdMapping, SystemCalls),
     /// Start a slot. Comes with the slot's socket and a memory file of the plan.
@@ -65,12 +65,12 @@ pub enum SpawnerReply {
 
 /// What the program tells a slot.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum SlotOrder {
+pub enum ContainerRequest {
     /// Do this with a program. Comes with its standard input, output and error, or without the
-    /// input, for one that has nothing to read; with none of them for [`Task::Keep`].
-    Do(Task, ProcessImage),
+    /// input, for one that has nothing to read; with none of them for [`LaunchMode::Keep`].
+    Do(LaunchMode, ProcessImage),
     /// As `Do`; the image is in a memory file, the last descriptor.
-    DoLarge(Task),
+    DoLarge(LaunchMode),
     /// Send this signal to the job's process group.
     Signal(i32),
     /// Kill every process of the job.
@@ -83,7 +83,7 @@ pub enum SlotOrder {
 
 /// What is to be done with a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Task {
+pub enum LaunchMode {
     /// Run it as a job.
     Run,
     /// Run it as a job whose streams are a terminal of its own.
@@ -96,7 +96,7 @@ pub enum Task {
 
 /// What a slot tells the program.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum SlotReply {
+pub enum ContainerReply {
     /// The container is made: orders are welcome.
     Ready,
     /// The container could not be made. The slot is gone.
@@ -116,17 +116,17 @@ pub enum SlotReply {
         /// From its start to its end.
         ran: Duration,
         /// Whether the slot takes another job.
-        fate: SlotFate,
+        fate: ContainerReuse,
         /// What it wrote over the host's files.
-        discarded: Discarded,
+        discarded: DiscardedFiles,
         /// Whether its files have taken all that they may.
-        room: Room,
+        room: ScratchSpace,
     },
 }
 
 /// Files that a job wrote over the host's, and that nobody sees any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Discarded {
+pub struct DiscardedFiles {
     /// Some of them, as the job saw them.
     pub files: Vec<PathBuf>,
     /// How many more.
@@ -135,7 +135,7 @@ pub struct Discarded {
 
 /// Whether a container has room for more files at a job's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Room {
+pub enum ScratchSpace {
     /// It has, or has no limit.
     Left,
     /// It has none.
@@ -144,17 +144,17 @@ pub enum Room {
 
 /// What becomes of a slot after a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SlotFate {
+pub enum ContainerReuse {
     /// It takes the next job.
     Reusable,
     /// It is gone, for this reason.
-    Retired(Remains),
+    Retired(RetirementReason),
 }
 
 /// Why a slot takes no further job: what is left of the last one that can't be undone, or what
 /// there is no way to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-pub enum Remains {
+pub enum RetirementReason {
     /// Packets have gone over the container's own network.
     #[error("packets have gone over its network")]
     Packets,

@@ -30,7 +30,7 @@ const OTHERS: u32 = 0o077;
      your own, or one inside it",
     path.display()
 )]
-pub struct Foreign {
+pub struct ForeignOwnerError {
     /// Which.
     pub path: PathBuf,
     /// Whose.
@@ -39,7 +39,10 @@ pub struct Foreign {
 
 fn foreign(path: &Path, owner: u32) -> io::Error {
     let path = path.to_owned();
-    io::Error::new(io::ErrorKind::PermissionDenied, Foreign { path, owner })
+    io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        ForeignOwnerError { path, owner },
+    )
 }
 
 /// Sees to it that there is such a directory, and that it is the user's alone. What is missing above

@@ -35,13 +35,13 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Pid, getegid, geteuid, pipe2, setsid};
 
 use super::filter::filter;
-use super::message::{self, IdMapping, MessageError, SpawnerOrder, SpawnerReply, SystemCalls};
-use super::plan::Plan;
+use super::message::{self, IdMapping, MessageError, SpawnerReply, SpawnerRequest, SystemCalls};
+use super::plan::ContainerPlan;
 use super::slot::build::StepFailed;
 use super::slot::kernel_files::KernelFiles;
 use super::slot::namespaces::forbid_control_groups;
 use super::slot::process::serve;
-use super::spec::{Network, Privileges};
+use super::spec::{NetworkMode, PrivilegeLevel};
 use super::sys::process::{close_all_but, fork_into, reap_children_automatically, reset_signals};
 use super::sys::seccomp;
 use super::sys::socket::{memory_file, pair, read_memory_file};
@@ -102,9 +102,9 @@ impl From<Errno> for SpawnerError {
 /// The program's end of its spawner.
 pub struct Spawner {
     executable: PathBuf,
-    filtered: Helper,
+    filtered: SpawnerProcess,
     /// For containers with full privileges, which most runs have none of.
-    unfiltered: OnceLock<Helper>,
+    unfiltered: OnceLock<SpawnerProcess>,
 }
 
 impl Spawner {
@@ -112,19 +112,19 @@ impl Spawner {
     pub fn launch(executable: &Path) -> Result<Spawner, SpawnerError> {
         Ok(Spawner {
             executable: executable.to_owned(),
-            filtered: Helper::launch(executable, SystemCalls::Filtered)?,
+            filtered: SpawnerProcess::launch(executable, SystemCalls::Filtered)?,
             unfiltered: OnceLock::new(),
         })
     }
 
     /// Starts a slot, and returns the socket to it. The slot's first message tells whether the
     /// container could be made; closing the socket ends it.
-    pub fn start_slot(&self, plan: &Plan) -> Result<OwnedFd, SpawnerError> {
+    pub fn start_slot(&self, plan: &ContainerPlan) -> Result<OwnedFd, SpawnerError> {
         match (plan.privileges, self.unfiltered.get()) {
-            (Privileges::Ordinary, _) => self.filtered.start_slot(plan),
-            (Privileges::Full, Some(helper)) => helper.start_slot(plan),
-            (Privileges::Full, None) => {
-                let helper = Helper::launch(&self.executable, SystemCalls::All)?;
+            (PrivilegeLevel::Ordinary, _) => self.filtered.start_slot(plan),
+            (PrivilegeLevel::Full, Some(helper)) => helper.start_slot(plan),
+            (PrivilegeLevel::Full, None) => {
+                let helper = SpawnerProcess::launch(&self.executable, SystemCalls::All)?;
                 self.unfiltered.get_or_init(|| helper).start_slot(plan)
             }
         }
@@ -140,13 +140,13 @@ impl Spawner {
 }
 
 /// One spawner process, and the helper process that it is the child of.
-struct Helper {
+struct SpawnerProcess {
     process: Child,
     control: OwnedFd,
 }
 
-impl Helper {
-    fn launch(executable: &Path, calls: SystemCalls) -> Result<Helper, SpawnerError> {
+impl SpawnerProcess {
+    fn launch(executable: &Path, calls: SystemCalls) -> Result<SpawnerProcess, SpawnerError> {
         let (control, theirs) = pair()?;
         let process = Command::new(executable)
             .arg0(HELPER_NAME)
@@ -159,10 +159,10 @@ impl Helper {
                 path: executable.to_owned(),
                 source,
             })?;
-        let helper = Helper { process, control };
+        let helper = SpawnerProcess { process, control };
         helper.expect_reply()?;
         let mapping = map_ids(Pid::from_raw(helper.process.id() as i32))?;
-        let mapped = SpawnerOrder::Mapped(mapping, calls);
+        let mapped = SpawnerRequest::Mapped(mapping, calls);
         message::send(helper.control.as_fd(), &mapped, &[])?;
         helper.expect_reply()?;
         Ok(helper)
@@ -175,16 +175,20 @@ impl Helper {
         }
     }
 
-    fn start_slot(&self, plan: &Plan) -> Result<OwnedFd, SpawnerError> {
+    fn start_slot(&self, plan: &ContainerPlan) -> Result<OwnedFd, SpawnerError> {
         let (ours, theirs) = pair()?;
         let plan = memory_file(&message::encode(plan)?).map_err(SpawnerError::MemoryFile)?;
         let descriptors = [theirs.as_fd(), plan.as_fd()];
-        message::send(self.control.as_fd(), &SpawnerOrder::StartSlot, &descriptors)?;
+        message::send(
+            self.control.as_fd(),
+            &SpawnerRequest::StartSlot,
+            &descriptors,
+        )?;
         Ok(ours)
     }
 
     fn close(self) {
-        let Helper {
+        let SpawnerProcess {
             mut process,
             control,
         } = self;
@@ -246,12 +250,12 @@ fn help() -> i32 {
     close_all_but(&control);
     reset_signals();
     match start_spawner(&control) {
-        Ok(Role::Helper(spawner)) => {
+        Ok(HelperRole::Helper(spawner)) => {
             drop(control);
             let _ = nix::sys::wait::waitpid(spawner, None);
             0
         }
-        Ok(Role::Spawner(mapping, calls)) => spawn(control, mapping, calls),
+        Ok(HelperRole::Spawner(mapping, calls)) => spawn(control, mapping, calls),
         Err(failed) => {
             let _ = message::send(control.as_fd(), &SpawnerReply::Failed(failed), &[]);
             1
@@ -260,27 +264,27 @@ fn help() -> i32 {
 }
 
 /// What the process is after the helper has forked.
-enum Role {
+enum HelperRole {
     Helper(Pid),
     Spawner(IdMapping, SystemCalls),
 }
 
-fn start_spawner(control: &OwnedFd) -> Result<Role, StepFailed> {
+fn start_spawner(control: &OwnedFd) -> Result<HelperRole, StepFailed> {
     let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
     setsid().map_err(at("start a session"))?;
     unshare(CloneFlags::CLONE_NEWUSER).map_err(at("create a user namespace"))?;
     let lost = |_| StepFailed::new("talk to the program", Errno::EPIPE);
     message::send(control.as_fd(), &SpawnerReply::Unshared, &[]).map_err(lost)?;
     let (mapping, calls) = match message::receive(control.as_fd()).map_err(lost)?.0 {
-        SpawnerOrder::Mapped(mapping, calls) => (mapping, calls),
-        SpawnerOrder::StartSlot => {
+        SpawnerRequest::Mapped(mapping, calls) => (mapping, calls),
+        SpawnerRequest::StartSlot => {
             return Err(StepFailed::new("talk to the program", Errno::EPROTO));
         }
     };
     let child = fork_into(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)
         .map_err(at("create a PID and a mount namespace"))?;
     if let Some(child) = child {
-        return Ok(Role::Helper(child));
+        return Ok(HelperRole::Helper(child));
     }
     let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
@@ -303,7 +307,7 @@ fn start_spawner(control: &OwnedFd) -> Result<Role, StepFailed> {
         SystemCalls::All => {}
     }
     message::send(control.as_fd(), &SpawnerReply::Ready, &[]).map_err(lost)?;
-    Ok(Role::Spawner(mapping, calls))
+    Ok(HelperRole::Spawner(mapping, calls))
 }
 
 /// The spawner's loop.
@@ -313,8 +317,8 @@ fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
     let kernel_files = KernelFiles::read();
     loop {
         let descriptors = match message::receive(control.as_fd()) {
-            Ok((SpawnerOrder::StartSlot, descriptors)) => descriptors,
-            Ok((SpawnerOrder::Mapped(..), _)) | Err(_) => return 0,
+            Ok((SpawnerRequest::StartSlot, descriptors)) => descriptors,
+            Ok((SpawnerRequest::Mapped(..), _)) | Err(_) => return 0,
         };
         let mut descriptors = descriptors.into_iter();
         let (Some(socket), Some(plan)) = (descriptors.next(), descriptors.next()) else {
@@ -334,7 +338,7 @@ fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
                 return serve(socket, plan, kernel_files);
             }
             Err(failed) => {
-                let reply = message::SlotReply::NotBuilt(failed);
+                let reply = message::ContainerReply::NotBuilt(failed);
                 let _ = message::send(socket.as_fd(), &reply, &[]);
             }
         }
@@ -343,15 +347,15 @@ fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
 
 /// Forks a slot. Returns `None` in the slot, once its ids are mapped.
 fn start_slot(
-    plan: &Plan,
+    plan: &ContainerPlan,
     mapping: IdMapping,
     calls: SystemCalls,
 ) -> Result<Option<()>, StepFailed> {
     let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
     let (go, ready) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
     let network = match plan.network {
-        Network::Local => CloneFlags::empty(),
-        Network::Disabled | Network::Loopback => CloneFlags::CLONE_NEWNET,
+        NetworkMode::Local => CloneFlags::empty(),
+        NetworkMode::Disabled | NetworkMode::Loopback => CloneFlags::CLONE_NEWNET,
     };
     let control_groups = match calls {
         SystemCalls::Filtered => CloneFlags::empty(),
@@ -385,7 +389,7 @@ fn start_slot(
     }
 }
 
-fn map_slot_ids(slot: Pid, plan: &Plan, mapping: IdMapping) -> nix::Result<()> {
+fn map_slot_ids(slot: Pid, plan: &ContainerPlan, mapping: IdMapping) -> nix::Result<()> {
     let write = |file: &str, text: &str| {
         fs::write(format!("/proc/{slot}/{file}"), text)
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))

@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContainerSpec {
     /// What stands at `/`.
-    pub root: Root,
+    pub root: RootKind,
     /// File systems mounted over the root, in this order.
     pub mounts: Vec<Mount>,
     /// What of the network the job sees.
-    pub network: Network,
+    pub network: NetworkMode,
     /// The name that `uname` reports.
     pub hostname: String,
     /// The user id inside the container; it is the invoking user outside.
@@ -28,12 +28,12 @@ pub struct ContainerSpec {
     /// The group id inside the container; it is the invoking group outside.
     pub group: u32,
     /// What the job may do inside its own namespaces.
-    pub privileges: Privileges,
+    pub privileges: PrivilegeLevel,
 }
 
 /// What stands at `/` of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Root {
+pub enum RootKind {
     /// A small read-only tree that is written out entry by entry: mount points, and a few files.
     Skeleton(Vec<SkeletonEntry>),
     /// Directories of the host stacked on one another, the first lowest.
@@ -54,7 +54,7 @@ pub enum RootAccess {
     Ephemeral,
 }
 
-/// One entry of [`Root::Skeleton`]. Parents are made as needed.
+/// One entry of [`RootKind::Skeleton`]. Parents are made as needed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SkeletonEntry {
     /// Absolute path in the container.
@@ -108,7 +108,7 @@ pub enum MountKind {
     /// `/dev/null`. Left out when nothing stands there.
     Mask,
     /// A device of the host: the mount point `/dev/NAME` must exist as a file.
-    Device(Device),
+    Device(DeviceKind),
     /// `devpts`, a new instance.
     DevPts,
     /// POSIX message queues of the container's own IPC namespace.
@@ -162,7 +162,7 @@ pub enum WhenForbidden {
 /// The devices a container can be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Device {
+pub enum DeviceKind {
     /// `/dev/full`
     Full,
     /// `/dev/fuse`
@@ -181,30 +181,30 @@ pub enum Device {
     Zero,
 }
 
-impl Device {
+impl DeviceKind {
     /// Every device, by name.
-    pub const ALL: [Device; 8] = [
-        Device::Full,
-        Device::Fuse,
-        Device::Null,
-        Device::Random,
-        Device::Shm,
-        Device::Tty,
-        Device::Urandom,
-        Device::Zero,
+    pub const ALL: [DeviceKind; 8] = [
+        DeviceKind::Full,
+        DeviceKind::Fuse,
+        DeviceKind::Null,
+        DeviceKind::Random,
+        DeviceKind::Shm,
+        DeviceKind::Tty,
+        DeviceKind::Urandom,
+        DeviceKind::Zero,
     ];
 
     /// The name below `/dev`.
     pub fn name(self) -> &'static str {
         match self {
-            Device::Full => "full",
-            Device::Fuse => "fuse",
-            Device::Null => "null",
-            Device::Random => "random",
-            Device::Shm => "shm",
-            Device::Tty => "tty",
-            Device::Urandom => "urandom",
-            Device::Zero => "zero",
+            DeviceKind::Full => "full",
+            DeviceKind::Fuse => "fuse",
+            DeviceKind::Null => "null",
+            DeviceKind::Random => "random",
+            DeviceKind::Shm => "shm",
+            DeviceKind::Tty => "tty",
+            DeviceKind::Urandom => "urandom",
+            DeviceKind::Zero => "zero",
         }
     }
 }
@@ -212,7 +212,7 @@ impl Device {
 /// What of the network a job sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Network {
+pub enum NetworkMode {
     /// A namespace of its own in which not even loopback is up.
     Disabled,
     /// A namespace of its own with loopback only, see [`crate::sys::network`].
@@ -224,7 +224,7 @@ pub enum Network {
 
 /// What a job may do inside its own namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Privileges {
+pub enum PrivilegeLevel {
     /// What an ordinary process has; user 0 also keeps power over files, users and low ports
     /// (`container(7)` engines' usual set). Such a job cannot alter the namespaces it runs in.
     Ordinary,

@@ -1,10 +1,10 @@
 //! The closed list of things that are done to turn a fresh set of namespaces into a container.
 //!
-//! A [`Step`] is data: [`crate::plan`] makes a list of them from a spec without touching
+//! A [`ContainerStep`] is data: [`crate::plan`] makes a list of them from a spec without touching
 //! the system, and [`crate::slot`] carries the list out. Its `Display` is what an error
 //! calls it.
 //!
-//! Relative paths are relative to the stash (see [`Step::EnterStash`]).
+//! Relative paths are relative to the stash (see [`ContainerStep::EnterStash`]).
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -15,11 +15,11 @@ use super::spec::{BindAccess, WhenForbidden};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Step {
+pub enum ContainerStep {
     /// Take the mount namespace out of the host's propagation.
     Privatize,
     /// Mount a tmpfs as the new root and make it `/`. The host's root stays open to
-    /// [`Step::BindHost`] until [`Step::LeaveHost`].
+    /// [`ContainerStep::BindHost`] until [`ContainerStep::LeaveHost`].
     EnterEmptyRoot,
     /// Make one directory of the host, or an overlay of several, `/`.
     EnterLayers {
@@ -137,7 +137,7 @@ pub enum Step {
         /// Where to.
         target: CString,
         /// What if the kernel cannot make an overlay of this file system.
-        otherwise: Otherwise,
+        otherwise: OverlayFallback,
     },
     /// Hide what stands at a path: a directory behind an empty, read-only one, a file behind the
     /// container's `/dev/null`. Nothing if nothing stands there.
@@ -157,36 +157,38 @@ pub enum Step {
 /// What becomes of a directory that the kernel makes no overlay of: not every file system can be
 /// read through one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Otherwise {
+pub enum OverlayFallback {
     /// The container cannot be made.
     Fail,
     /// It is shown as it is, read-only.
     ReadOnly,
 }
 
-impl Step {
+impl ContainerStep {
     /// Where in the container it does something.
     pub fn place(&self) -> Option<&CStr> {
         match self {
-            Step::MakeDirectory { path, mode: _ }
-            | Step::MakeMountPoint { path, of: _ }
-            | Step::WriteFile { path, content: _ }
-            | Step::MakeSymlink { path, target: _ }
-            | Step::EnterStash { path } => Some(path),
-            Step::BindHost { target, .. }
-            | Step::BindStash { target, .. }
-            | Step::Mount { target, .. }
-            | Step::GuardProc { target }
-            | Step::MountOverlay { target, .. }
-            | Step::Mask { target } => Some(target),
-            Step::StashHost { name, .. } | Step::StashLevel { name, .. } => Some(name),
-            Step::Privatize
-            | Step::EnterEmptyRoot
-            | Step::EnterLayers { .. }
-            | Step::SealRoot
-            | Step::LeaveHost
-            | Step::SetHostName { .. }
-            | Step::BringLoopbackUp => None,
+            ContainerStep::MakeDirectory { path, mode: _ }
+            | ContainerStep::MakeMountPoint { path, of: _ }
+            | ContainerStep::WriteFile { path, content: _ }
+            | ContainerStep::MakeSymlink { path, target: _ }
+            | ContainerStep::EnterStash { path } => Some(path),
+            ContainerStep::BindHost { target, .. }
+            | ContainerStep::BindStash { target, .. }
+            | ContainerStep::Mount { target, .. }
+            | ContainerStep::GuardProc { target }
+            | ContainerStep::MountOverlay { target, .. }
+            | ContainerStep::Mask { target } => Some(target),
+            ContainerStep::StashHost { name, .. } | ContainerStep::StashLevel { name, .. } => {
+                Some(name)
+            }
+            ContainerStep::Privatize
+            | ContainerStep::EnterEmptyRoot
+            | ContainerStep::EnterLayers { .. }
+            | ContainerStep::SealRoot
+            | ContainerStep::LeaveHost
+            | ContainerStep::SetHostName { .. }
+            | ContainerStep::BringLoopbackUp => None,
         }
     }
 }
@@ -242,12 +244,14 @@ fn kind_of(access: BindAccess) -> &'static str {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for ContainerStep {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Privatize => out.write_str("take the mounts out of the host's propagation"),
-            Step::EnterEmptyRoot => out.write_str("mount an empty root"),
-            Step::EnterLayers { trees, writes } => {
+            ContainerStep::Privatize => {
+                out.write_str("take the mounts out of the host's propagation")
+            }
+            ContainerStep::EnterEmptyRoot => out.write_str("mount an empty root"),
+            ContainerStep::EnterLayers { trees, writes } => {
                 let kind = match writes {
                     RootWrites::Refused => "read-only",
                     RootWrites::Tmpfs => "writable",
@@ -257,14 +261,16 @@ impl fmt::Display for Step {
                     .iter()
                     .try_for_each(|tree| write!(out, " {}", shown(tree)))
             }
-            Step::SealRoot => out.write_str("make the root read-only"),
-            Step::LeaveHost => out.write_str("detach the host's root"),
-            Step::SetHostName { name } => write!(out, "set the host name to {}", shown(name)),
-            Step::BringLoopbackUp => out.write_str("bring up the loopback interface"),
-            Step::MakeDirectory { path, mode } => {
+            ContainerStep::SealRoot => out.write_str("make the root read-only"),
+            ContainerStep::LeaveHost => out.write_str("detach the host's root"),
+            ContainerStep::SetHostName { name } => {
+                write!(out, "set the host name to {}", shown(name))
+            }
+            ContainerStep::BringLoopbackUp => out.write_str("bring up the loopback interface"),
+            ContainerStep::MakeDirectory { path, mode } => {
                 write!(out, "make directory {} with mode {mode:04o}", shown(path))
             }
-            Step::MakeMountPoint { path, of } => {
+            ContainerStep::MakeMountPoint { path, of } => {
                 write!(
                     out,
                     "make mount point {} for stash:{}",
@@ -272,13 +278,13 @@ impl fmt::Display for Step {
                     shown(of)
                 )
             }
-            Step::WriteFile { path, content } => {
+            ContainerStep::WriteFile { path, content } => {
                 write!(out, "write {} ({} bytes)", shown(path), content.len())
             }
-            Step::MakeSymlink { path, target } => {
+            ContainerStep::MakeSymlink { path, target } => {
                 write!(out, "link {} to {}", shown(path), shown(target))
             }
-            Step::BindHost {
+            ContainerStep::BindHost {
                 source,
                 target,
                 access,
@@ -291,7 +297,7 @@ impl fmt::Display for Step {
                     shown(target)
                 )
             }
-            Step::StashHost {
+            ContainerStep::StashHost {
                 source,
                 name,
                 access,
@@ -304,7 +310,7 @@ impl fmt::Display for Step {
                     shown(name)
                 )
             }
-            Step::StashLevel {
+            ContainerStep::StashLevel {
                 source,
                 name,
                 directories,
@@ -325,7 +331,9 @@ impl fmt::Display for Step {
                 }
                 Ok(())
             }
-            Step::BindStash { source, target } if source.to_bytes().starts_with(b"scratch/") => {
+            ContainerStep::BindStash { source, target }
+                if source.to_bytes().starts_with(b"scratch/") =>
+            {
                 write!(
                     out,
                     "mount an empty directory (stash:{}) on {}",
@@ -333,10 +341,10 @@ impl fmt::Display for Step {
                     shown(target)
                 )
             }
-            Step::BindStash { source, target } => {
+            ContainerStep::BindStash { source, target } => {
                 write!(out, "bind stash:{} on {}", shown(source), shown(target))
             }
-            Step::Mount {
+            ContainerStep::Mount {
                 file_system,
                 target,
                 ..
@@ -348,7 +356,7 @@ impl fmt::Display for Step {
                     shown(target)
                 )
             }
-            Step::MountOverlay {
+            ContainerStep::MountOverlay {
                 source,
                 lower,
                 upper,
@@ -362,15 +370,17 @@ impl fmt::Display for Step {
                 shown(upper),
                 shown(target)
             ),
-            Step::Mask { target } => write!(out, "hide {}", shown(target)),
-            Step::GuardProc { target } => {
+            ContainerStep::Mask { target } => write!(out, "hide {}", shown(target)),
+            ContainerStep::GuardProc { target } => {
                 write!(
                     out,
                     "make the kernel's settings in {} read-only",
                     shown(target)
                 )
             }
-            Step::EnterStash { path } => write!(out, "change into the stash {}", shown(path)),
+            ContainerStep::EnterStash { path } => {
+                write!(out, "change into the stash {}", shown(path))
+            }
         }
     }
 }

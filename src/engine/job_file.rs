@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use maelstrom_container::digest::ContentHash;
 use maelstrom_container::private;
-use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, Placement, ProcessSpec};
+use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, PlacementConstraint, ProcessSpec};
 
 /// How many files are kept.
 const KEPT: usize = 64;
@@ -29,7 +29,7 @@ const EXTENSION: &str = "job";
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct Form {
+struct JobFile {
     version: u32,
     container: Arc<ContainerSpec>,
     process: ProcessSpec,
@@ -90,7 +90,7 @@ impl JobFiles {
         let name = digest.to_string();
         let name = name.get(..NAME_LENGTH).unwrap_or(&name);
         let path = self.directory.join(format!("{name}.{EXTENSION}"));
-        let form = Form {
+        let form = JobFile {
             version: VERSION,
             container: Arc::clone(&job.container),
             process: (*job.process).clone(),
@@ -139,7 +139,7 @@ pub fn load(path: &Path) -> Result<Job, JobFileError> {
         path: path.to_owned(),
         source,
     })?;
-    let form: Form = postcard::from_bytes(&bytes).map_err(|source| JobFileError::Form {
+    let form: JobFile = postcard::from_bytes(&bytes).map_err(|source| JobFileError::Form {
         path: path.to_owned(),
         source,
     })?;
@@ -150,7 +150,7 @@ pub fn load(path: &Path) -> Result<Job, JobFileError> {
         });
     }
     Ok(Job {
-        placement: Placement::Here,
+        placement: PlacementConstraint::Here,
         container: form.container,
         process: Arc::new(form.process),
         resident: None,
@@ -212,7 +212,7 @@ mod tests {
         let garbage = directory.path().join("garbage.job");
         fs::write(&garbage, "garbage").unwrap();
         assert!(load(&garbage).is_err());
-        let other = Form {
+        let other = JobFile {
             version: VERSION + 1,
             container: job_of("x", &[]).container,
             process: (*job_of("x", &[]).process).clone(),

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 pub use maelstrom_layer::{ElfError, shared_libraries};
-use maelstrom_layer::{LayerSpec, Links, PrefixOptions};
+use maelstrom_layer::{LayerSpec, PrefixOptions, SymlinkMode};
 
 /// A layer of the shared libraries that a program needs, each a file under the name by which it is
 /// looked for.
@@ -12,7 +12,7 @@ pub fn own_libraries(program: PathBuf) -> LayerSpec {
     LayerSpec::SharedLibraryDependencies {
         binaries: vec![program],
         prefix: PrefixOptions {
-            links: Links::Follow,
+            links: SymlinkMode::Follow,
             ..PrefixOptions::default()
         },
     }

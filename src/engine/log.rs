@@ -5,7 +5,7 @@
 //! limit; lines that wait in vain go to standard error in the end, so that a program that fails
 //! early is not silent about why.
 //!
-//! Owner of the state: [`Log`]; [`LogWriter`]s are handed to whatever makes lines. A writer takes
+//! Owner of the state: [`ProgramLog`]; [`LogWriter`]s are handed to whatever makes lines. A writer takes
 //! whole lines, from any thread, and never fails: nothing depends on the log.
 //!
 //! Absent on purpose: levels and the form of lines, which the composition root chooses.
@@ -32,18 +32,18 @@ const FULL: &[u8] = b"(the log is full; what comes now is left out)\n";
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub struct Log {
-    place: Arc<Mutex<Place>>,
+pub struct ProgramLog {
+    place: Arc<Mutex<LogDestination>>,
 }
 
 /// Where lines go. Each clone writes to the same place.
 #[derive(Clone, Debug)]
 pub struct LogWriter {
-    place: Arc<Mutex<Place>>,
+    place: Arc<Mutex<LogDestination>>,
 }
 
 #[derive(Default)]
-enum Place {
+enum LogDestination {
     #[default]
     Stderr,
     /// Standard output, through whoever writes there as long as it takes lines.
@@ -58,22 +58,22 @@ enum Place {
     },
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for LogDestination {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Place::Stderr => "Stderr",
-            Place::Stdout(_) => "Stdout",
-            Place::Waiting(_) => "Waiting",
-            Place::File { .. } => "File",
+            LogDestination::Stderr => "Stderr",
+            LogDestination::Stdout(_) => "Stdout",
+            LogDestination::Waiting(_) => "Waiting",
+            LogDestination::File { .. } => "File",
         })
     }
 }
 
-impl Log {
+impl ProgramLog {
     /// A log whose lines wait.
-    pub fn waiting() -> Log {
-        Log {
-            place: Arc::new(Mutex::new(Place::Waiting(Vec::new()))),
+    pub fn waiting() -> ProgramLog {
+        ProgramLog {
+            place: Arc::new(Mutex::new(LogDestination::Waiting(Vec::new()))),
         }
     }
 
@@ -87,9 +87,9 @@ impl Log {
     /// Lets the lines that wait, and all others, go to standard error.
     pub fn to_stderr(&self) {
         let mut place = lock(&self.place);
-        if let Place::Waiting(lines) = &*place {
+        if let LogDestination::Waiting(lines) = &*place {
             drop(io::stderr().lock().write_all(lines));
-            *place = Place::Stderr;
+            *place = LogDestination::Stderr;
         }
     }
 
@@ -97,9 +97,9 @@ impl Log {
     /// directly once that takes no more.
     pub fn to_stdout(&self, beside: Box<dyn Write + Send>) {
         let mut place = lock(&self.place);
-        if let Place::Waiting(lines) = &mut *place {
+        if let LogDestination::Waiting(lines) = &mut *place {
             let lines = std::mem::take(lines);
-            *place = Place::Stdout(beside);
+            *place = LogDestination::Stdout(beside);
             place.write(&lines);
         }
     }
@@ -112,12 +112,12 @@ impl Log {
 
     fn keep_up_to(&self, directory: &Path, bytes_max: usize) {
         let mut place = lock(&self.place);
-        if let Place::Waiting(lines) = &mut *place {
+        if let LogDestination::Waiting(lines) = &mut *place {
             let lines = std::mem::take(lines);
             let path = directory.join(FILE_NAME);
             // If it can't be removed it is begun anew, or can't be written either.
             drop(fs::remove_file(&path));
-            *place = Place::File {
+            *place = LogDestination::File {
                 path,
                 file: None,
                 written_bytes: 0,
@@ -128,31 +128,31 @@ impl Log {
     }
 }
 
-impl Drop for Log {
+impl Drop for ProgramLog {
     fn drop(&mut self) {
         self.to_stderr();
     }
 }
 
-fn lock(place: &Mutex<Place>) -> MutexGuard<'_, Place> {
+fn lock(place: &Mutex<LogDestination>) -> MutexGuard<'_, LogDestination> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Place {
+impl LogDestination {
     fn write(&mut self, lines: &[u8]) {
         match self {
-            Place::Stderr => drop(io::stderr().lock().write_all(lines)),
-            Place::Stdout(beside) => {
+            LogDestination::Stderr => drop(io::stderr().lock().write_all(lines)),
+            LogDestination::Stdout(beside) => {
                 if beside.write_all(lines).is_err() {
                     drop(io::stdout().lock().write_all(lines));
                 }
             }
-            Place::Waiting(waiting) => {
+            LogDestination::Waiting(waiting) => {
                 if let Some(fitting) = fitting(lines, waiting.len(), WAITING_BYTES_MAX) {
                     waiting.extend_from_slice(fitting);
                 }
             }
-            Place::File {
+            LogDestination::File {
                 path,
                 file,
                 written_bytes,
@@ -220,7 +220,7 @@ mod tests {
     fn lines_wait_for_their_file() {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("state");
-        let log = Log::waiting();
+        let log = ProgramLog::waiting();
         let mut writer = log.writer();
         writer.write_all(b"early\n").unwrap();
         log.keep_in(&state);
@@ -237,14 +237,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join(FILE_NAME);
         fs::write(&file, "of an earlier run").unwrap();
-        Log::waiting().keep_in(directory.path());
+        ProgramLog::waiting().keep_in(directory.path());
         assert!(!file.exists());
     }
 
     #[test]
     fn lines_wait_for_what_writes_on_standard_output() {
         let (mut reader, beside) = io::pipe().unwrap();
-        let log = Log::waiting();
+        let log = ProgramLog::waiting();
         log.writer().write_all(b"early\n").unwrap();
         log.to_stdout(Box::new(beside));
         log.writer().write_all(b"late\n").unwrap();
@@ -258,14 +258,14 @@ mod tests {
     #[test]
     fn a_full_log_says_so_once() {
         let directory = tempfile::tempdir().unwrap();
-        let log = Log::waiting();
+        let log = ProgramLog::waiting();
         log.keep_up_to(directory.path(), 10);
         for _ in 0..4 {
             log.writer().write_all(b"12345\n").unwrap();
         }
         let full = String::from_utf8_lossy(FULL);
         assert_eq!(content(directory.path()), format!("12345\n{full}"));
-        let waiting = Log::waiting();
+        let waiting = ProgramLog::waiting();
         let long = vec![b'x'; WAITING_BYTES_MAX];
         for lines in [&long[..], b"1\n", b"2\n"] {
             waiting.writer().write_all(lines).unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use maelstrom_cluster::backend::BrokerBackend;
 use maelstrom_engine::local::LocalBackend;
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::job::Job;
 
 /// One of the backends there are.
@@ -39,11 +39,11 @@ impl Backend for AnyBackend {
         each!(self, backend => backend.slots())
     }
 
-    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+    fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         each!(self, backend => backend.submit(id, job, rank));
     }
 
-    fn stop(&mut self, id: JobId, how: Stop) {
+    fn stop(&mut self, id: JobId, how: StopMode) {
         each!(self, backend => backend.stop(id, how));
     }
 

@@ -2,16 +2,17 @@
 
 use std::ffi::OsString;
 
-use super::failure::Failure;
+use super::failure::ProgramFailure;
 use super::opening::{
-    Opened, Opening, Outline, Purpose, as_typed, discovery_failure, open, print_lines,
+    InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, discovery_failure,
+    open, print_lines,
 };
-use super::session::{Session, runtime};
+use super::session::{RunSession, runtime};
 use super::specification::{explain, init};
-use maelstrom_runners::cargo::options::{Options, PROGRAM};
-use maelstrom_runners::cargo::{CargoFramework, Goal, Settings};
+use maelstrom_runners::cargo::options::{CargoOptions, PROGRAM};
+use maelstrom_runners::cargo::{CargoAction, CargoFramework, CargoSettings};
 use maelstrom_runners::sandbox::specified::files;
-use maelstrom_spec::config::{Settled, ThisProcess};
+use maelstrom_spec::config::{ResolvedConfig, ThisProcess};
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {
@@ -21,41 +22,41 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
     }
 }
 
-fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
+fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     let called = as_called(&arguments);
-    let settled = Options::settled(arguments, &ThisProcess);
-    if let Ok(Settled {
+    let settled = CargoOptions::settled(arguments, &ThisProcess);
+    if let Ok(ResolvedConfig {
         options,
         print: Some(_),
         ..
     }) = &settled
         && let Err(error) = options.only_print()
     {
-        return Err(Failure::usage(&error, error.help()));
+        return Err(ProgramFailure::usage(&error, error.help()));
     }
     let opening = open(
         called,
         settled,
         |options, cpus| {
             let settings = options.settle(cpus);
-            settings.map_err(|error| Failure::usage(&error, error.help()))
+            settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
         },
         outline,
     )?;
-    let Opened {
+    let StartedProgram {
         settings,
         invocation,
         begun,
     } = match opening {
-        Opening::Done(code) => return Ok(code),
-        Opening::Going(opened) => opened,
+        StartupResult::Done(code) => return Ok(code),
+        StartupResult::Going(opened) => opened,
     };
     let framework = CargoFramework::new(settings, invocation);
     match framework.settings().goal {
-        Goal::ListPackages => print_lines(runtime()?.block_on(framework.list_packages())),
-        Goal::ListBinaries => print_lines(runtime()?.block_on(framework.list_binaries())),
-        Goal::Run | Goal::ListTests | Goal::Build | Goal::Explain => {
-            let code = Session::new(
+        CargoAction::ListPackages => print_lines(runtime()?.block_on(framework.list_packages())),
+        CargoAction::ListBinaries => print_lines(runtime()?.block_on(framework.list_binaries())),
+        CargoAction::Run | CargoAction::ListTests | CargoAction::Build | CargoAction::Explain => {
+            let code = RunSession::new(
                 PROGRAM.name,
                 &framework,
                 &outline(framework.settings()),
@@ -67,19 +68,23 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
                 None => Ok(code),
             }
         }
-        Goal::Init => {
+        CargoAction::Init => {
             let project = runtime()?.block_on(framework.project_directory());
             init(&files::CARGO, &project.map_err(discovery_failure)?)
         }
     }
 }
 
-fn outline(settings: &Settings) -> Outline<'_> {
-    Outline {
+fn outline(settings: &CargoSettings) -> SessionOptions<'_> {
+    SessionOptions {
         purpose: match settings.goal {
-            Goal::Run => Purpose::Run,
-            Goal::ListTests | Goal::ListBinaries | Goal::ListPackages => Purpose::List,
-            Goal::Build | Goal::Init | Goal::Explain => Purpose::Other,
+            CargoAction::Run => InvocationPurpose::Run,
+            CargoAction::ListTests | CargoAction::ListBinaries | CargoAction::ListPackages => {
+                InvocationPurpose::List
+            }
+            CargoAction::Build | CargoAction::Init | CargoAction::Explain => {
+                InvocationPurpose::Other
+            }
         },
         isolation: Some(settings.isolation),
         slots: settings.slots,

@@ -6,7 +6,7 @@
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
-use super::failure::Failure;
+use super::failure::ProgramFailure;
 
 /// Of a broker: a connection of each worker and client, and the contents that they read and write.
 pub const BROKER: u64 = 4096;
@@ -50,9 +50,9 @@ impl LimitError {
 }
 
 /// Sees to it that so many files can be open.
-pub fn ensure(needed: u64) -> Result<(), Failure> {
+pub fn ensure(needed: u64) -> Result<(), ProgramFailure> {
     let outcome = limit(needed);
-    outcome.map_err(|error| Failure::infrastructure(&error, error.help()))
+    outcome.map_err(|error| ProgramFailure::infrastructure(&error, error.help()))
 }
 
 fn limit(needed: u64) -> Result<(), LimitError> {

@@ -8,14 +8,14 @@ use nix::sys::signal::{Signal, raise};
 use maelstrom_container::sys::process::reset_signals;
 use maelstrom_model::exit_code;
 use maelstrom_ui::diagnostic::Diagnostic;
-use maelstrom_ui::style::Colour;
+use maelstrom_ui::style::OutputColor;
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Failure(Why);
+pub struct ProgramFailure(ProgramFailureKind);
 
 #[derive(Debug)]
-enum Why {
+enum ProgramFailureKind {
     Told {
         diagnostic: Diagnostic,
         exit_code: u8,
@@ -24,26 +24,26 @@ enum Why {
     NoReader,
 }
 
-impl Failure {
+impl ProgramFailure {
     /// The user asked for something that makes no sense.
-    pub fn usage(error: &dyn Error, help: Option<String>) -> Failure {
-        Failure::with_code(error, help, exit_code::USAGE)
+    pub fn usage(error: &dyn Error, help: Option<String>) -> ProgramFailure {
+        ProgramFailure::with_code(error, help, exit_code::USAGE)
     }
 
     /// This machine could not do what was asked.
-    pub fn infrastructure(error: &dyn Error, help: Option<String>) -> Failure {
-        Failure::with_code(error, help, exit_code::INFRASTRUCTURE)
+    pub fn infrastructure(error: &dyn Error, help: Option<String>) -> ProgramFailure {
+        ProgramFailure::with_code(error, help, exit_code::INFRASTRUCTURE)
     }
 
     /// What was shown on a terminal ended with it, as if somebody had stopped it.
-    pub fn terminal_gone(error: &dyn Error) -> Failure {
+    pub fn terminal_gone(error: &dyn Error) -> ProgramFailure {
         let help = "run it again on a terminal that stays, in tmux or screen for instance";
-        Failure::with_code(error, Some(help.to_owned()), exit_code::INTERRUPTED)
+        ProgramFailure::with_code(error, Some(help.to_owned()), exit_code::INTERRUPTED)
     }
 
     /// Any other.
-    pub fn with_code(error: &dyn Error, help: Option<String>, exit_code: u8) -> Failure {
-        Failure(Why::Told {
+    pub fn with_code(error: &dyn Error, help: Option<String>, exit_code: u8) -> ProgramFailure {
+        ProgramFailure(ProgramFailureKind::Told {
             diagnostic: Diagnostic::new(error).with_help(help),
             exit_code,
         })
@@ -51,24 +51,24 @@ impl Failure {
 
     /// What the program wrote was not taken. If that is so because nobody reads it any more, as after
     /// `head -1`, the program ends without a word.
-    pub fn writing(error: &io::Error) -> Failure {
+    pub fn writing(error: &io::Error) -> ProgramFailure {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure(Why::NoReader),
-            _ => Failure::infrastructure(error, None),
+            io::ErrorKind::BrokenPipe => ProgramFailure(ProgramFailureKind::NoReader),
+            _ => ProgramFailure::infrastructure(error, None),
         }
     }
 
     /// Tells it on standard error, and returns the program's exit code.
     pub fn tell(&self) -> u8 {
         let (diagnostic, exit_code) = match &self.0 {
-            Why::Told {
+            ProgramFailureKind::Told {
                 diagnostic,
                 exit_code,
             } => (diagnostic, *exit_code),
-            Why::NoReader => return end_for_want_of_a_reader(),
+            ProgramFailureKind::NoReader => return end_for_want_of_a_reader(),
         };
         let mut stderr = io::stderr().lock();
-        let colour = Colour::for_stream(&stderr);
+        let colour = OutputColor::for_stream(&stderr);
         // Where nobody can be told, the exit code has to do.
         drop(diagnostic.write(&mut stderr, colour));
         drop(stderr.flush());

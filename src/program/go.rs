@@ -2,14 +2,15 @@
 
 use std::ffi::OsString;
 
-use super::failure::Failure;
+use super::failure::ProgramFailure;
 use super::opening::{
-    Opened, Opening, Outline, Purpose, as_typed, discovery_failure, open, print_lines,
+    InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, discovery_failure,
+    open, print_lines,
 };
-use super::session::{Session, runtime};
+use super::session::{RunSession, runtime};
 use super::specification::{explain, init};
-use maelstrom_runners::go::options::{Options, PROGRAM};
-use maelstrom_runners::go::{GoFramework, Goal, Settings, collector, links};
+use maelstrom_runners::go::options::{GoOptions, PROGRAM};
+use maelstrom_runners::go::{GoAction, GoFramework, GoSettings, collector, links};
 use maelstrom_runners::sandbox::specified::files;
 use maelstrom_spec::config::ThisProcess;
 
@@ -25,29 +26,29 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
     }
 }
 
-fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
+fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     let opening = open(
         as_typed(&arguments),
-        Options::settled(arguments, &ThisProcess),
+        GoOptions::settled(arguments, &ThisProcess),
         |options, cpus| {
             let settings = options.settle(cpus);
-            settings.map_err(|error| Failure::usage(&error, error.help()))
+            settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
         },
         outline,
     )?;
-    let Opened {
+    let StartedProgram {
         settings,
         invocation,
         begun,
     } = match opening {
-        Opening::Done(code) => return Ok(code),
-        Opening::Going(opened) => opened,
+        StartupResult::Done(code) => return Ok(code),
+        StartupResult::Going(opened) => opened,
     };
     let framework = GoFramework::new(settings, invocation);
     match framework.settings().goal {
-        Goal::ListPackages => print_lines(runtime()?.block_on(framework.list_packages())),
-        Goal::Run | Goal::ListTests | Goal::Build | Goal::Explain => {
-            let code = Session::new(
+        GoAction::ListPackages => print_lines(runtime()?.block_on(framework.list_packages())),
+        GoAction::Run | GoAction::ListTests | GoAction::Build | GoAction::Explain => {
+            let code = RunSession::new(
                 PROGRAM.name,
                 &framework,
                 &outline(framework.settings()),
@@ -59,19 +60,19 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
                 None => Ok(code),
             }
         }
-        Goal::Init => init(
+        GoAction::Init => init(
             &files::GO,
             &framework.project_directory().map_err(discovery_failure)?,
         ),
     }
 }
 
-fn outline(settings: &Settings) -> Outline<'_> {
-    Outline {
+fn outline(settings: &GoSettings) -> SessionOptions<'_> {
+    SessionOptions {
         purpose: match settings.goal {
-            Goal::Run => Purpose::Run,
-            Goal::ListTests | Goal::ListPackages => Purpose::List,
-            Goal::Build | Goal::Init | Goal::Explain => Purpose::Other,
+            GoAction::Run => InvocationPurpose::Run,
+            GoAction::ListTests | GoAction::ListPackages => InvocationPurpose::List,
+            GoAction::Build | GoAction::Init | GoAction::Explain => InvocationPurpose::Other,
         },
         isolation: Some(settings.isolation),
         slots: settings.slots,

@@ -5,77 +5,77 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
 
-use super::failure::{Failure, end_for_want_of_a_reader};
+use super::failure::{ProgramFailure, end_for_want_of_a_reader};
 use super::logging::{self, LogFormat};
 use super::showing::{check, colour, replay};
-use maelstrom_engine::log::Log;
+use maelstrom_engine::log::ProgramLog;
 use maelstrom_model::event::foreign::clean;
-use maelstrom_model::event::{Isolation, Notice, Severity};
+use maelstrom_model::event::{IsolationMode, NoticeSeverity, UserNotice};
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::DiscoveryError;
-use maelstrom_runners::cargo::options::{PassingOutput, ReportOptions};
-use maelstrom_runners::sandbox::cluster::ClusterOptions;
-use maelstrom_runners::sandbox::invocation::{Colours, Invocation};
-use maelstrom_spec::config::{ConfigError, Settled};
-use maelstrom_ui::style::Colour;
+use maelstrom_runners::cargo::options::{PassingTestOutput, ReportOptions};
+use maelstrom_runners::sandbox::cluster::RunnerClusterOptions;
+use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
+use maelstrom_spec::config::{ConfigError, ResolvedConfig};
+use maelstrom_ui::style::OutputColor;
 
 /// What a command line leads to.
 #[derive(Debug)]
-pub enum Opening<S> {
+pub enum StartupResult<S> {
     /// The program is done, and this is its exit code.
     Done(u8),
     /// The program's own part.
-    Going(Opened<S>),
+    Going(StartedProgram<S>),
 }
 
 /// What a program's own part begins with.
 #[derive(Debug)]
-pub struct Opened<S> {
+pub struct StartedProgram<S> {
     /// What is wanted.
     pub settings: S,
     /// Where and with what the program was called.
     pub invocation: Invocation,
     /// The rest.
-    pub begun: Begun,
+    pub begun: ProgramContext,
 }
 
 /// What a program has before it does anything, for whatever it does.
 #[derive(Debug)]
-pub struct Begun {
+pub struct ProgramContext {
     /// How it was called.
     pub command: Vec<String>,
     /// What the user should know from the start.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<UserNotice>,
     /// Whether what is printed has colours.
-    pub colour: Colour,
+    pub colour: OutputColor,
     /// What is logged on the way, for whoever knows where to.
-    pub log: Log,
+    pub log: ProgramLog,
 }
 
 /// What a program's settings say of its run, in words that all programs share.
 #[derive(Debug)]
-pub struct Outline<'a> {
+pub struct SessionOptions<'a> {
     /// What it is for.
-    pub purpose: Purpose,
+    pub purpose: InvocationPurpose,
     /// What keeps jobs apart, if the program lets choose; else containers do.
-    pub isolation: Option<Isolation>,
+    pub isolation: Option<IsolationMode>,
     /// How many run at a time.
     pub slots: u32,
     /// Where they run, if not only here.
-    pub cluster: &'a ClusterOptions,
+    pub cluster: &'a RunnerClusterOptions,
     /// How often each runs.
     pub repeat: NonZeroU32,
     /// After so many failures the run stops.
     pub stop_after: Option<NonZeroU32>,
     /// Whether passing tests' output is shown.
-    pub passing_output: PassingOutput,
+    pub passing_output: PassingTestOutput,
     /// What is shown otherwise, and where.
     pub report: &'a ReportOptions,
 }
 
 /// What a call is for, as far as it concerns what is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum InvocationPurpose {
     /// To run what is found.
     Run,
     /// To print a list.
@@ -93,20 +93,20 @@ pub fn as_typed(arguments: &[OsString]) -> Vec<String> {
 /// Goes that far: help and the like are printed, a recording is replayed, options are settled.
 pub fn open<O, S>(
     command: Vec<String>,
-    settled: Result<Settled<O>, ConfigError>,
-    settle: impl FnOnce(O, NonZeroU32) -> Result<S, Failure>,
-    outline: impl Fn(&S) -> Outline<'_>,
-) -> Result<Opening<S>, Failure> {
+    settled: Result<ResolvedConfig<O>, ConfigError>,
+    settle: impl FnOnce(O, NonZeroU32) -> Result<S, ProgramFailure>,
+    outline: impl Fn(&S) -> SessionOptions<'_>,
+) -> Result<StartupResult<S>, ProgramFailure> {
     let settled = match settled {
         Ok(settled) => settled,
-        Err(ConfigError::CommandLine(told)) => return Ok(Opening::Done(tell(&told))),
-        Err(error) => return Err(Failure::usage(&error, error.help())),
+        Err(ConfigError::CommandLine(told)) => return Ok(StartupResult::Done(tell(&told))),
+        Err(error) => return Err(ProgramFailure::usage(&error, error.help())),
     };
     let cpus = std::thread::available_parallelism()
         .ok()
         .and_then(|cpus| NonZeroU32::try_from(cpus).ok());
     let settings = settle(settled.options, cpus.unwrap_or(NonZeroU32::MIN))?;
-    let Outline {
+    let SessionOptions {
         purpose,
         passing_output,
         report,
@@ -114,28 +114,28 @@ pub fn open<O, S>(
     } = outline(&settings);
     check(purpose, report)?;
     if let Some(values) = settled.print {
-        return print_out(&values).map(Opening::Done);
+        return print_out(&values).map(StartupResult::Done);
     }
     let colour = colour(report);
     if let Some(path) = &report.replay {
-        return replay(path, report, passing_output, colour).map(Opening::Done);
+        return replay(path, report, passing_output, colour).map(StartupResult::Done);
     }
     let log = logging::start(settled.log_level, LogFormat::Text);
     let colours = match colour {
-        Colour::Always => Colours::Wanted,
-        Colour::Never => Colours::Unwanted,
+        OutputColor::Always => ColorMode::Wanted,
+        OutputColor::Never => ColorMode::Unwanted,
     };
     let invocation = Invocation::of_this_process(colours)
-        .map_err(|error| Failure::infrastructure(&error, None))?;
-    let notices = settled.warnings.into_iter().map(|warning| Notice {
-        severity: Severity::Warning,
+        .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+    let notices = settled.warnings.into_iter().map(|warning| UserNotice {
+        severity: NoticeSeverity::Warning,
         text: warning.text,
         help: warning.help,
         in_summary: false,
     });
-    Ok(Opening::Going(Opened {
+    Ok(StartupResult::Going(StartedProgram {
         invocation,
-        begun: Begun {
+        begun: ProgramContext {
             command,
             notices: notices.collect(),
             colour,
@@ -156,23 +156,23 @@ pub fn tell(told: &clap::Error) -> u8 {
 }
 
 /// Why a framework gave up, with its own exit code.
-pub fn discovery_failure<E: DiscoveryError>(error: E) -> Failure {
-    Failure::with_code(&error, error.help(), error.exit_code())
+pub fn discovery_failure<E: DiscoveryError>(error: E) -> ProgramFailure {
+    ProgramFailure::with_code(&error, error.help(), error.exit_code())
 }
 
 /// Prints what a framework lists without a run.
-pub fn print_lines<E: DiscoveryError>(lines: Result<Vec<String>, E>) -> Result<u8, Failure> {
+pub fn print_lines<E: DiscoveryError>(lines: Result<Vec<String>, E>) -> Result<u8, ProgramFailure> {
     let lines = lines.map_err(discovery_failure)?;
     let lines = lines.into_iter().map(|line| format!("{}\n", clean(&line)));
     print_out(&lines.collect::<String>())
 }
 
 /// Prints a text on standard output.
-pub fn print_out(text: &str) -> Result<u8, Failure> {
+pub fn print_out(text: &str) -> Result<u8, ProgramFailure> {
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::writing(&error))?;
+        .map_err(|error| ProgramFailure::writing(&error))?;
     Ok(exit_code::SUCCESS)
 }

@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 
-use super::failure::Failure;
-use super::opening::{Opened, Opening, Outline, Purpose, as_typed, open};
-use super::session::Session;
+use super::failure::ProgramFailure;
+use super::opening::{
+    InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, open,
+};
+use super::session::RunSession;
 use super::specification::{explain, init};
-use maelstrom_runners::cargo::options::PassingOutput;
-use maelstrom_runners::pytest::options::{Options, PROGRAM};
-use maelstrom_runners::pytest::{Goal, PytestFramework, Settings};
+use maelstrom_runners::cargo::options::PassingTestOutput;
+use maelstrom_runners::pytest::options::{PROGRAM, PytestOptions};
+use maelstrom_runners::pytest::{PytestAction, PytestFramework, PytestSettings};
 use maelstrom_runners::sandbox::specified::files;
 use maelstrom_spec::config::ThisProcess;
 
@@ -20,28 +22,28 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
     }
 }
 
-fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
+fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     let opening = open(
         as_typed(&arguments),
-        Options::settled(&arguments, &ThisProcess),
+        PytestOptions::settled(&arguments, &ThisProcess),
         |options, cpus| {
             let settings = options.settle(cpus);
-            settings.map_err(|error| Failure::usage(&error, error.help()))
+            settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
         },
         outline,
     )?;
-    let Opened {
+    let StartedProgram {
         settings,
         invocation,
         begun,
     } = match opening {
-        Opening::Done(code) => return Ok(code),
-        Opening::Going(opened) => opened,
+        StartupResult::Done(code) => return Ok(code),
+        StartupResult::Going(opened) => opened,
     };
     let framework = PytestFramework::new(settings, invocation);
     match framework.settings().goal {
-        Goal::Run | Goal::List | Goal::Explain => {
-            let code = Session::new(
+        PytestAction::Run | PytestAction::List | PytestAction::Explain => {
+            let code = RunSession::new(
                 PROGRAM.name,
                 &framework,
                 &outline(framework.settings()),
@@ -53,23 +55,23 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
                 None => Ok(code),
             }
         }
-        Goal::Init => init(&files::PYTEST, framework.project_directory()),
+        PytestAction::Init => init(&files::PYTEST, framework.project_directory()),
     }
 }
 
-fn outline(settings: &Settings) -> Outline<'_> {
-    Outline {
+fn outline(settings: &PytestSettings) -> SessionOptions<'_> {
+    SessionOptions {
         purpose: match settings.goal {
-            Goal::Run => Purpose::Run,
-            Goal::List => Purpose::List,
-            Goal::Init | Goal::Explain => Purpose::Other,
+            PytestAction::Run => InvocationPurpose::Run,
+            PytestAction::List => InvocationPurpose::List,
+            PytestAction::Init | PytestAction::Explain => InvocationPurpose::Other,
         },
         isolation: Some(settings.isolation),
         slots: settings.slots,
         cluster: &settings.cluster,
         repeat: settings.repeat,
         stop_after: settings.stop_after,
-        passing_output: PassingOutput::Hidden,
+        passing_output: PassingTestOutput::Hidden,
         report: &settings.report,
     }
 }

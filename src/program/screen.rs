@@ -8,30 +8,30 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use maelstrom_engine::log::Log;
+use maelstrom_engine::log::ProgramLog;
 use maelstrom_engine::run::message::AtEnd;
-use maelstrom_engine::run::watch::Watching;
+use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::event::channel::EventReceiver;
 use maelstrom_model::event::foreign::{clean, clean_lines};
-use maelstrom_model::event::{Command, EventKind, Outcome};
+use maelstrom_model::event::{EventKind, TestOutcome, UiCommand};
 use maelstrom_runners::cargo::options::ReportOptions;
-use maelstrom_ui::style::Colour;
+use maelstrom_ui::style::OutputColor;
 use maelstrom_ui::{dashboard, report};
 
 /// What a run is shown on.
 #[derive(Debug)]
-pub enum Screen {
+pub enum RunUi {
     /// The full-screen dashboard; what is left of it afterwards has this colour.
-    Dashboard(Box<dashboard::Options>, Colour),
+    Dashboard(Box<dashboard::DashboardOptions>, OutputColor),
     /// Lines.
-    Report(report::Options),
+    Report(report::RunReportOptions),
     /// The titles of the tests.
-    List(Listing),
+    List(ListContent),
 }
 
 /// What a list shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listing {
+pub enum ListContent {
     /// The tests' titles, one a line.
     Tests,
     /// Nothing but what the build says.
@@ -44,26 +44,26 @@ pub enum Listing {
 pub struct TerminalGone;
 
 /// Why a screen failed.
-pub type ScreenError = Box<dyn std::error::Error + Send + Sync>;
+pub type UiThreadError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A screen at work.
-pub type Shown = JoinHandle<Result<(), ScreenError>>;
+pub type UiThread = JoinHandle<Result<(), UiThreadError>>;
 
-impl Screen {
+impl RunUi {
     /// Whether changed files begin rounds. A list is printed once.
-    pub fn watching(&self, options: &ReportOptions) -> Watching {
+    pub fn watching(&self, options: &ReportOptions) -> WatchMode {
         match self {
-            Screen::Dashboard(..) | Screen::Report(_) if options.watch => Watching::On,
-            Screen::Dashboard(..) | Screen::Report(_) | Screen::List(_) => Watching::Off,
+            RunUi::Dashboard(..) | RunUi::Report(_) if options.watch => WatchMode::On,
+            RunUi::Dashboard(..) | RunUi::Report(_) | RunUi::List(_) => WatchMode::Off,
         }
     }
 
     /// What happens when a round is over.
-    pub fn at_end(&self, watching: Watching) -> AtEnd {
+    pub fn at_end(&self, watching: WatchMode) -> AtEnd {
         match (self, watching) {
-            (Screen::Dashboard(..), _) => AtEnd::Stay,
-            (Screen::Report(_) | Screen::List(_), Watching::On) => AtEnd::Watch,
-            (Screen::Report(_) | Screen::List(_), Watching::Off) => AtEnd::Leave,
+            (RunUi::Dashboard(..), _) => AtEnd::Stay,
+            (RunUi::Report(_) | RunUi::List(_), WatchMode::On) => AtEnd::Watch,
+            (RunUi::Report(_) | RunUi::List(_), WatchMode::Off) => AtEnd::Leave,
         }
     }
 
@@ -71,21 +71,21 @@ impl Screen {
     pub fn start(
         self,
         events: EventReceiver,
-        commands: UnboundedSender<Command>,
-        log: &Log,
-    ) -> Result<Shown, ScreenError> {
+        commands: UnboundedSender<UiCommand>,
+        log: &ProgramLog,
+    ) -> Result<UiThread, UiThreadError> {
         let showing = match self {
             // It has the terminal; the log's file is beside the run's state.
-            Screen::Dashboard(options, colour) => Showing::Dashboard(options, colour),
-            Screen::Report(options) => {
-                let output = report::Output::start(io::stdout())?;
+            RunUi::Dashboard(options, colour) => UiRenderer::Dashboard(options, colour),
+            RunUi::Report(options) => {
+                let output = report::BackgroundWriter::start(io::stdout())?;
                 log.to_stdout(Box::new(output.beside()));
-                Showing::Report(options, output)
+                UiRenderer::Report(options, output)
             }
             // Standard output is what somebody reads, perhaps a program.
-            Screen::List(listing) => {
+            RunUi::List(listing) => {
                 log.to_stderr();
-                Showing::List(listing)
+                UiRenderer::List(listing)
             }
         };
         let thread = std::thread::Builder::new()
@@ -101,20 +101,20 @@ impl Screen {
 }
 
 /// A screen, and what it writes to.
-enum Showing {
-    Dashboard(Box<dashboard::Options>, Colour),
-    Report(report::Options, report::Output),
-    List(Listing),
+enum UiRenderer {
+    Dashboard(Box<dashboard::DashboardOptions>, OutputColor),
+    Report(report::RunReportOptions, report::BackgroundWriter),
+    List(ListContent),
 }
 
-impl Showing {
+impl UiRenderer {
     fn show(
         self,
         events: EventReceiver,
-        commands: UnboundedSender<Command>,
-    ) -> Result<(), ScreenError> {
+        commands: UnboundedSender<UiCommand>,
+    ) -> Result<(), UiThreadError> {
         match self {
-            Showing::Dashboard(options, colour) => {
+            UiRenderer::Dashboard(options, colour) => {
                 show_dashboard(events, commands, *options, colour).map_err(|error| {
                     // One that has been hung up is none any more, whatever failed first.
                     if io::stdout().is_terminal() {
@@ -124,8 +124,8 @@ impl Showing {
                     }
                 })
             }
-            Showing::Report(options, output) => Ok(report::run(events, options, output)?),
-            Showing::List(listing) => Ok(list(events, listing)?),
+            UiRenderer::Report(options, output) => Ok(report::run(events, options, output)?),
+            UiRenderer::List(listing) => Ok(list(events, listing)?),
         }
     }
 }
@@ -133,60 +133,60 @@ impl Showing {
 /// The dashboard, and what is left of it afterwards.
 fn show_dashboard(
     events: EventReceiver,
-    commands: UnboundedSender<Command>,
-    options: dashboard::Options,
-    colour: Colour,
-) -> Result<(), ScreenError> {
+    commands: UnboundedSender<UiCommand>,
+    options: dashboard::DashboardOptions,
+    colour: OutputColor,
+) -> Result<(), UiThreadError> {
     let left = dashboard::run(events, commands, options)?;
     let mut stdout = io::stdout().lock();
     report::write_build(&mut stdout, colour, (&left.model, &left.logs))?;
     report::write_ending(
         &mut stdout,
         colour,
-        report::Before::Nothing,
+        report::PrecedingOutput::Nothing,
         (&left.model, &left.logs),
     )?;
     Ok(stdout.flush()?)
 }
 
 /// When the run is over this reaches nobody; when it is not, nobody watches it any more.
-struct StopOnDrop(UnboundedSender<Command>);
+struct StopOnDrop(UnboundedSender<UiCommand>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        for command in [Command::Kill, Command::Leave] {
+        for command in [UiCommand::Kill, UiCommand::Leave] {
             drop(self.0.send(command));
         }
     }
 }
 
 /// What is listed goes to standard output, everything else to standard error.
-fn list(mut events: EventReceiver, listing: Listing) -> io::Result<()> {
+fn list(mut events: EventReceiver, listing: ListContent) -> io::Result<()> {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     // Not locked: between two events the log writes there, too.
     let mut stderr = io::stderr();
-    let colour = Colour::for_stream(&stderr);
+    let colour = OutputColor::for_stream(&stderr);
     while let Some(event) = events.blocking_recv() {
         match event.kind {
             EventKind::Discovered { tests } => match listing {
-                Listing::Tests => {
+                ListContent::Tests => {
                     for test in tests {
                         writeln!(stdout, "{}", clean(&test.title))?;
                     }
                 }
-                Listing::Nothing => {}
+                ListContent::Nothing => {}
             },
             EventKind::BuildOutput { text } | EventKind::Output { text, .. } => {
                 report::write_build_output(&mut stderr, colour, &text.0)?;
             }
             EventKind::Notice(notice) => report::write_notice(&mut stderr, colour, &notice)?,
             EventKind::Finished(finished) => match finished.outcome {
-                Outcome::Error { message } => writeln!(stderr, "{}", clean_lines(&message))?,
-                Outcome::Passed
-                | Outcome::Failed { .. }
-                | Outcome::TimedOut { .. }
-                | Outcome::Ignored { .. }
-                | Outcome::Cancelled => {}
+                TestOutcome::Error { message } => writeln!(stderr, "{}", clean_lines(&message))?,
+                TestOutcome::Passed
+                | TestOutcome::Failed { .. }
+                | TestOutcome::TimedOut { .. }
+                | TestOutcome::Ignored { .. }
+                | TestOutcome::Cancelled => {}
             },
             EventKind::RunStarted(_)
             | EventKind::BuildStarted { .. }

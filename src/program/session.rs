@@ -16,38 +16,38 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::descriptors;
-use super::failure::Failure;
-use super::opening::{Begun, Outline, Purpose};
-use super::screen::{Listing, Screen, Shown, TerminalGone};
+use super::failure::ProgramFailure;
+use super::opening::{InvocationPurpose, ProgramContext, SessionOptions};
+use super::screen::{ListContent, RunUi, TerminalGone, UiThread};
 use super::showing::screen;
 use crate::program::backend::AnyBackend;
-use maelstrom_cluster::backend::{BrokerBackend, ClusterOptions as ClusterBackendOptions};
+use maelstrom_cluster::backend::{BrokerBackend, BrokerBackendOptions as ClusterBackendOptions};
 use maelstrom_container::private;
 use maelstrom_engine::local::LocalBackend;
-use maelstrom_engine::log::Log;
-use maelstrom_engine::run::driver::{Setup, drive};
-use maelstrom_engine::run::message::{Errand, Wishes};
-use maelstrom_engine::run::outlet::Outlet;
-use maelstrom_engine::run::signals::{self, Interrupt};
-use maelstrom_engine::run::watch::Watching;
+use maelstrom_engine::log::ProgramLog;
+use maelstrom_engine::run::driver::{RunSetup, drive};
+use maelstrom_engine::run::message::{RunMode, RunOptions};
+use maelstrom_engine::run::outlet::EventSink;
+use maelstrom_engine::run::signals::{self, TerminationSignal};
+use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::backend::GRACE_DEFAULT;
 use maelstrom_model::event::channel::channel;
-use maelstrom_model::event::{BackendInfo, Isolation, Notice, RunStarted, SCHEMA_VERSION};
-use maelstrom_model::forwarding::Forwarding;
+use maelstrom_model::event::{BackendInfo, IsolationMode, RunStarted, SCHEMA_VERSION, UserNotice};
+use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::framework::Framework;
 use maelstrom_model::ids::{RunId, random_name};
 use maelstrom_runners::jobs;
-use maelstrom_runners::sandbox::cluster::{ClusterOptions, MachineOptions};
-use maelstrom_runners::sandbox::invocation::{Colours, Invocation};
+use maelstrom_runners::sandbox::cluster::{MachineOptions, RunnerClusterOptions};
+use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 use maelstrom_spec::config::Address;
-use maelstrom_ui::dashboard::Source;
+use maelstrom_ui::dashboard::EventSource;
 use maelstrom_ui::{record, terminal};
 use maelstrom_wire::connection::connect;
-use maelstrom_wire::session::prepare::Preparing;
+use maelstrom_wire::session::prepare::PreparationMode;
 
 /// What is to be run, and shown on what.
 #[derive(Debug)]
-pub struct Session<'a, F> {
+pub struct RunSession<'a, F> {
     /// The program's name.
     program: &'static str,
     /// How it was called.
@@ -55,64 +55,64 @@ pub struct Session<'a, F> {
     /// What finds the tests.
     framework: &'a F,
     /// What keeps them apart.
-    isolation: Option<Isolation>,
+    isolation: Option<IsolationMode>,
     /// How many run at a time.
     slots: u32,
     /// Where they run, if not only here.
-    cluster: &'a ClusterOptions,
+    cluster: &'a RunnerClusterOptions,
     /// What the user wants of the run.
-    wishes: Wishes,
+    wishes: RunOptions,
     /// Whether changed files begin rounds.
-    watching: Watching,
+    watching: WatchMode,
     /// What the user should know from the start.
-    notices: Vec<Notice>,
+    notices: Vec<UserNotice>,
     /// Where it is shown.
-    screen: Screen,
+    screen: RunUi,
     /// What is logged on the way.
-    log: Log,
+    log: ProgramLog,
     /// Where it is recorded, if anywhere.
     record: Option<PathBuf>,
 }
 
 /// A runtime for one thread, as every program has it.
-pub fn runtime() -> Result<Runtime, Failure> {
+pub fn runtime() -> Result<Runtime, ProgramFailure> {
     descriptors::ensure(descriptors::RUNTIME)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::infrastructure(&error, None))
+        .map_err(|error| ProgramFailure::infrastructure(&error, None))
 }
 
-impl<'a, F: Framework> Session<'a, F> {
+impl<'a, F: Framework> RunSession<'a, F> {
     /// What these settings ask for.
     pub fn new(
         program: &'static str,
         framework: &'a F,
-        outline: &Outline<'a>,
-        begun: Begun,
-    ) -> Result<Session<'a, F>, Failure> {
+        outline: &SessionOptions<'a>,
+        begun: ProgramContext,
+    ) -> Result<RunSession<'a, F>, ProgramFailure> {
         let (errand, screen) = match outline.purpose {
-            Purpose::Run => {
-                let Outline {
+            InvocationPurpose::Run => {
+                let SessionOptions {
                     report,
                     passing_output,
                     ..
                 } = outline;
-                let screen = screen(report, *passing_output, begun.colour, Source::Live)?;
-                (Errand::Run, screen)
+                let screen = screen(report, *passing_output, begun.colour, EventSource::Live)?;
+                (RunMode::Run, screen)
             }
-            Purpose::List => (Errand::List, Screen::List(Listing::Tests)),
-            Purpose::Other => (Errand::List, Screen::List(Listing::Nothing)),
+            InvocationPurpose::List => (RunMode::List, RunUi::List(ListContent::Tests)),
+            InvocationPurpose::Other => (RunMode::List, RunUi::List(ListContent::Nothing)),
         };
         let watching = screen.watching(outline.report);
-        Ok(Session {
+        Ok(RunSession {
             program,
             command: begun.command,
             framework,
             isolation: outline.isolation,
             slots: outline.slots,
             cluster: outline.cluster,
-            wishes: Wishes {
+            wishes: RunOptions {
                 errand,
                 repeat: outline.repeat,
                 stop_after: outline.stop_after,
@@ -128,11 +128,12 @@ impl<'a, F: Framework> Session<'a, F> {
     }
 
     /// Runs it, and returns the program's exit code.
-    pub fn run(self) -> Result<u8, Failure> {
-        let infrastructure = |error: &dyn std::error::Error| Failure::infrastructure(error, None);
+    pub fn run(self) -> Result<u8, ProgramFailure> {
+        let infrastructure =
+            |error: &dyn std::error::Error| ProgramFailure::infrastructure(error, None);
         let runtime = runtime()?;
         let (sender, events) = channel();
-        let outlet = Outlet::new(sender);
+        let outlet = EventSink::new(sender);
         let (events, recording) = match &self.record {
             Some(path) => {
                 let (events, thread) =
@@ -154,7 +155,7 @@ impl<'a, F: Framework> Session<'a, F> {
             let backend = backend(self.isolation, self.slots, self.cluster, name).await?;
             let run = RunId::of(&name);
             let isolation = self.isolation.unwrap_or_default();
-            Ok(drive(Setup {
+            Ok(drive(RunSetup {
                 run: run_started(run, self.program, self.command, isolation, self.cluster),
                 wishes: self.wishes,
                 notices: self.notices,
@@ -180,23 +181,23 @@ impl<'a, F: Framework> Session<'a, F> {
 }
 
 /// An editor that has the terminal gets the keyboard's interrupts, although all of us receive them.
-fn concerns_us(interrupt: Interrupt) -> bool {
+fn concerns_us(interrupt: TerminationSignal) -> bool {
     match interrupt {
-        Interrupt::Interrupt => !terminal::is_lent(),
-        Interrupt::Terminate | Interrupt::Hangup => true,
+        TerminationSignal::Interrupt => !terminal::is_lent(),
+        TerminationSignal::Terminate | TerminationSignal::Hangup => true,
     }
 }
 
 /// Waits for the end of a screen.
-pub fn wait_for(shown: Shown) -> Result<(), Failure> {
+pub fn wait_for(shown: UiThread) -> Result<(), ProgramFailure> {
     match shown.join() {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(if error.is::<TerminalGone>() {
-            Failure::terminal_gone(&*error)
+            ProgramFailure::terminal_gone(&*error)
         } else if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            Failure::writing(error)
+            ProgramFailure::writing(error)
         } else {
-            Failure::infrastructure(&*error, None)
+            ProgramFailure::infrastructure(&*error, None)
         }),
         Err(panic) => std::panic::resume_unwind(panic),
     }
@@ -204,11 +205,11 @@ pub fn wait_for(shown: Shown) -> Result<(), Failure> {
 
 /// The backend that was chosen, for the run of this name.
 pub async fn backend(
-    isolation: Option<Isolation>,
+    isolation: Option<IsolationMode>,
     slots: u32,
-    cluster: &ClusterOptions,
+    cluster: &RunnerClusterOptions,
     run: [u8; 16],
-) -> Result<AnyBackend, Failure> {
+) -> Result<AnyBackend, ProgramFailure> {
     let slots = match &cluster.broker.broker {
         None => slots,
         Some(_) => slots.max(cluster.local_slots),
@@ -225,38 +226,39 @@ pub async fn backend(
 
 /// A backend of this machine.
 pub fn local_backend(
-    isolation: Option<Isolation>,
+    isolation: Option<IsolationMode>,
     slots: u32,
     machine: &MachineOptions,
-) -> Result<LocalBackend, Failure> {
+) -> Result<LocalBackend, ProgramFailure> {
     let backend = match isolation.unwrap_or_default() {
-        Isolation::Container => {
-            let executable =
-                std::env::current_exe().map_err(|error| Failure::infrastructure(&error, None))?;
+        IsolationMode::Container => {
+            let executable = std::env::current_exe()
+                .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
             LocalBackend::start(&executable, slots)
         }
-        Isolation::Process => LocalBackend::without_containers(slots),
+        IsolationMode::Process => LocalBackend::without_containers(slots),
     }
     .map_err(|forbidden| {
         let mut help = forbidden.help.clone();
         if isolation.is_some() {
             help.push_str("\nOr give up containers for this run by choice: --isolation=process.");
         }
-        Failure::infrastructure(&forbidden, Some(help))
+        ProgramFailure::infrastructure(&forbidden, Some(help))
     })?;
     Ok(backend.with_scratch_memory(machine.scratch_memory.unwrap_or_default()))
 }
 
 async fn cluster_backend(
     broker: &Address,
-    cluster: &ClusterOptions,
+    cluster: &RunnerClusterOptions,
     local: LocalBackend,
     run: [u8; 16],
-) -> Result<BrokerBackend, Failure> {
+) -> Result<BrokerBackend, ProgramFailure> {
     let connection = connect(broker, &cluster.broker.security()).await;
-    let connection = connection.map_err(|error| Failure::infrastructure(&error, error.help()))?;
-    let invocation = Invocation::of_this_process(Colours::Unwanted)
-        .map_err(|error| Failure::infrastructure(&error, None))?;
+    let connection =
+        connection.map_err(|error| ProgramFailure::infrastructure(&error, error.help()))?;
+    let invocation = Invocation::of_this_process(ColorMode::Unwanted)
+        .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
     let cache = invocation
         .cache_home()
         .unwrap_or_else(std::env::temp_dir)
@@ -269,10 +271,10 @@ async fn cluster_backend(
         run,
         name: own_name(),
         digests: cache.join("digests"),
-        forwarding: Forwarding::of_this_process(&cluster.forward_environment),
+        forwarding: EnvironmentForwarding::of_this_process(&cluster.forward_environment),
         grace: GRACE_DEFAULT,
         local_slots: cluster.local_slots,
-        preparing: Preparing::default(),
+        preparing: PreparationMode::default(),
     };
     Ok(BrokerBackend::new(options, local))
 }
@@ -286,10 +288,10 @@ fn own_name() -> String {
 
 /// The program that opens a shell in a container: beside this one, else on `PATH`. Processes that
 /// share this machine need none.
-fn shell(isolation: Isolation) -> Option<PathBuf> {
+fn shell(isolation: IsolationMode) -> Option<PathBuf> {
     match isolation {
-        Isolation::Container => {}
-        Isolation::Process => return None,
+        IsolationMode::Container => {}
+        IsolationMode::Process => return None,
     }
     let name = jobs::options::PROGRAM.name;
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -310,8 +312,8 @@ fn run_started(
     run: RunId,
     program: &str,
     command: Vec<String>,
-    isolation: Isolation,
-    cluster: &ClusterOptions,
+    isolation: IsolationMode,
+    cluster: &RunnerClusterOptions,
 ) -> RunStarted {
     let directory = std::env::current_dir().unwrap_or_default();
     let since_1970 = SystemTime::now()

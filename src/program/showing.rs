@@ -3,61 +3,61 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::failure::Failure;
-use super::opening::Purpose;
-use super::screen::Screen;
+use super::failure::ProgramFailure;
+use super::opening::InvocationPurpose;
+use super::screen::RunUi;
 use super::session::wait_for;
-use maelstrom_engine::log::Log;
+use maelstrom_engine::log::ProgramLog;
 use maelstrom_model::exit_code;
 use maelstrom_runners::cargo::options::{
-    ColorOption, OnFinishOption, PassingOutput, ReportOptions, UiOption,
+    ColorOption, OnFinishOption, PassingTestOutput, ReportOptions, UiOption,
 };
 use maelstrom_ui::background;
-use maelstrom_ui::choose::{self, ChoiceError, Surroundings, Ui, UiChoice, choose};
-use maelstrom_ui::dashboard::settings::{Settings as DashboardSettings, ThemeWish};
-use maelstrom_ui::dashboard::theme::{ColorChoice, Glyphs};
-use maelstrom_ui::dashboard::{self, OnFinish, Playback, Source};
-use maelstrom_ui::record::{self, Pace};
+use maelstrom_ui::choose::{self, ChoiceError, TerminalEnvironment, UiChoice, UiKind, choose};
+use maelstrom_ui::dashboard::settings::{DashboardSettings, ThemeChoice};
+use maelstrom_ui::dashboard::theme::{ColorChoice, GlyphSet};
+use maelstrom_ui::dashboard::{self, EventSource, OnFinish, PlaybackState};
+use maelstrom_ui::record::{self, ReplaySpeed};
 use maelstrom_ui::report;
-use maelstrom_ui::style::Colour;
+use maelstrom_ui::style::OutputColor;
 
 /// What a run is shown on, as the options and this process's surroundings have it.
 pub fn screen(
     options: &ReportOptions,
-    passing_output: PassingOutput,
-    colour: Colour,
-    source: Source,
-) -> Result<Screen, Failure> {
+    passing_output: PassingTestOutput,
+    colour: OutputColor,
+    source: EventSource,
+) -> Result<RunUi, ProgramFailure> {
     let verbosity = match user_interface(options)? {
-        Ui::Dashboard => return dashboard(options, colour, source),
-        Ui::Plain => report::Verbosity::Plain,
-        Ui::Quiet => report::Verbosity::Quiet,
+        UiKind::Dashboard => return dashboard(options, colour, source),
+        UiKind::Plain => report::ReportVerbosity::Plain,
+        UiKind::Quiet => report::ReportVerbosity::Quiet,
     };
-    Ok(Screen::Report(report::Options {
+    Ok(RunUi::Report(report::RunReportOptions {
         verbosity,
         colour,
         passing_output: match passing_output {
-            PassingOutput::Hidden => report::PassingOutput::Hidden,
-            PassingOutput::Shown => report::PassingOutput::Shown,
+            PassingTestOutput::Hidden => report::PassingOutputDisplay::Hidden,
+            PassingTestOutput::Shown => report::PassingOutputDisplay::Shown,
         },
     }))
 }
 
 /// What kind of user interface a run gets.
-pub fn user_interface(options: &ReportOptions) -> Result<Ui, Failure> {
-    let run = choose::Purpose::Run;
-    choose(wish(options), run, &Surroundings::of_process()).map_err(refused)
+pub fn user_interface(options: &ReportOptions) -> Result<UiKind, ProgramFailure> {
+    let run = choose::UiPurpose::Run;
+    choose(wish(options), run, &TerminalEnvironment::of_process()).map_err(refused)
 }
 
 /// Refuses a user interface that cannot show what a call is for, before anything is done.
-pub fn check(purpose: Purpose, options: &ReportOptions) -> Result<(), Failure> {
+pub fn check(purpose: InvocationPurpose, options: &ReportOptions) -> Result<(), ProgramFailure> {
     match purpose {
-        Purpose::List => {
-            let list = choose::Purpose::List;
-            let chosen = choose(wish(options), list, &Surroundings::of_process());
+        InvocationPurpose::List => {
+            let list = choose::UiPurpose::List;
+            let chosen = choose(wish(options), list, &TerminalEnvironment::of_process());
             chosen.map(|_| ()).map_err(refused)
         }
-        Purpose::Run | Purpose::Other => Ok(()),
+        InvocationPurpose::Run | InvocationPurpose::Other => Ok(()),
     }
 }
 
@@ -70,17 +70,21 @@ fn wish(options: &ReportOptions) -> UiChoice {
     }
 }
 
-fn refused(error: ChoiceError) -> Failure {
-    Failure::usage(&error, Some(error.help().to_owned()))
+fn refused(error: ChoiceError) -> ProgramFailure {
+    ProgramFailure::usage(&error, Some(error.help().to_owned()))
 }
 
-fn dashboard(options: &ReportOptions, colour: Colour, source: Source) -> Result<Screen, Failure> {
+fn dashboard(
+    options: &ReportOptions,
+    colour: OutputColor,
+    source: EventSource,
+) -> Result<RunUi, ProgramFailure> {
     let color = match colour {
-        Colour::Always => ColorChoice::Color,
-        Colour::Never => ColorChoice::Monochrome,
+        OutputColor::Always => ColorChoice::Color,
+        OutputColor::Never => ColorChoice::Monochrome,
     };
-    let usage = |error: &dyn std::error::Error| Failure::usage(error, None);
-    let theme = ThemeWish {
+    let usage = |error: &dyn std::error::Error| ProgramFailure::usage(error, None);
+    let theme = ThemeChoice {
         named: options.theme.clone(),
         color,
         fits: background::theme,
@@ -89,7 +93,7 @@ fn dashboard(options: &ReportOptions, colour: Colour, source: Source) -> Result<
         Some(path) => DashboardSettings::read(&path, &theme).map_err(|error| usage(&error))?,
         None => DashboardSettings::standard(&theme).map_err(|error| usage(&error))?,
     };
-    let options = dashboard::Options {
+    let options = dashboard::DashboardOptions {
         settings,
         glyphs: glyphs(),
         on_finish: match options.on_finish {
@@ -100,37 +104,37 @@ fn dashboard(options: &ReportOptions, colour: Colour, source: Source) -> Result<
             OnFinishOption::Exit => OnFinish::Exit,
         },
         source,
-        playback: Playback::Going,
+        playback: PlaybackState::Going,
         step: None,
     };
-    Ok(Screen::Dashboard(Box::new(options), colour))
+    Ok(RunUi::Dashboard(Box::new(options), colour))
 }
 
 /// Shows a recorded run.
 pub fn replay(
     path: &Path,
     options: &ReportOptions,
-    passing_output: PassingOutput,
-    colour: Colour,
-) -> Result<u8, Failure> {
-    let mut screen = screen(options, passing_output, colour, Source::Recording)?;
+    passing_output: PassingTestOutput,
+    colour: OutputColor,
+) -> Result<u8, ProgramFailure> {
+    let mut screen = screen(options, passing_output, colour, EventSource::Recording)?;
     let pace = match screen {
-        Screen::Dashboard(..) => Pace::Times(options.replay_speed),
-        Screen::Report(_) | Screen::List(_) => Pace::AtOnce,
+        RunUi::Dashboard(..) => ReplaySpeed::Times(options.replay_speed),
+        RunUi::Report(_) | RunUi::List(_) => ReplaySpeed::AtOnce,
     };
     let replay =
-        record::replay(path, pace).map_err(|error| Failure::infrastructure(&error, None))?;
+        record::replay(path, pace).map_err(|error| ProgramFailure::infrastructure(&error, None))?;
     match &mut screen {
-        Screen::Dashboard(options, _) => options.step = Some(replay.step),
-        Screen::Report(_) | Screen::List(_) => {}
+        RunUi::Dashboard(options, _) => options.step = Some(replay.step),
+        RunUi::Report(_) | RunUi::List(_) => {}
     }
     let shown = screen
-        .start(replay.events, replay.commands, &Log::default())
-        .map_err(|error| Failure::infrastructure(&*error, None))?;
+        .start(replay.events, replay.commands, &ProgramLog::default())
+        .map_err(|error| ProgramFailure::infrastructure(&*error, None))?;
     wait_for(shown)?;
     match replay.thread.join() {
         Ok(Ok(())) => Ok(exit_code::SUCCESS),
-        Ok(Err(error)) => Err(Failure::infrastructure(&error, None)),
+        Ok(Err(error)) => Err(ProgramFailure::infrastructure(&error, None)),
         Err(panic) => std::panic::resume_unwind(panic),
     }
 }
@@ -145,24 +149,24 @@ fn dashboard_file() -> Option<PathBuf> {
 }
 
 /// What the locale can show (locale(7): the first of these that is set decides).
-fn glyphs() -> Glyphs {
+fn glyphs() -> GlyphSet {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
         .filter_map(std::env::var_os)
         .find(|value| !value.is_empty());
     let name = locale.unwrap_or_default().to_string_lossy().to_lowercase();
     if name.contains("utf-8") || name.contains("utf8") {
-        Glyphs::Unicode
+        GlyphSet::Unicode
     } else {
-        Glyphs::Ascii
+        GlyphSet::Ascii
     }
 }
 
 /// Whether what is printed has colors.
-pub fn colour(options: &ReportOptions) -> Colour {
+pub fn colour(options: &ReportOptions) -> OutputColor {
     match options.color {
-        ColorOption::Auto => Colour::for_stream(&io::stdout()),
-        ColorOption::Always => Colour::Always,
-        ColorOption::Never => Colour::Never,
+        ColorOption::Auto => OutputColor::for_stream(&io::stdout()),
+        ColorOption::Always => OutputColor::Always,
+        ColorOption::Never => OutputColor::Never,
     }
 }

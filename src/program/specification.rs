@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::failure::Failure;
+use super::failure::ProgramFailure;
 use super::opening::print_out;
 use maelstrom_model::event::foreign::clean;
 use maelstrom_model::exit_code;
@@ -20,19 +20,21 @@ struct NoSuchTest {
 }
 
 /// Writes a file to begin with, and says where.
-pub fn init(file: &StarterFile, project: &Path) -> Result<u8, Failure> {
+pub fn init(file: &StarterFile, project: &Path) -> Result<u8, ProgramFailure> {
     match file.write(project) {
         Ok(path) => print_out(&format!("{}\n", path.display())),
         Err(error @ InitError::Exists { .. }) => {
             let help = "remove it first if you want to begin anew".to_owned();
-            Err(Failure::with_code(&error, Some(help), NOT_WRITTEN))
+            Err(ProgramFailure::with_code(&error, Some(help), NOT_WRITTEN))
         }
-        Err(error @ InitError::Write { .. }) => Err(Failure::with_code(&error, None, NOT_WRITTEN)),
+        Err(error @ InitError::Write { .. }) => {
+            Err(ProgramFailure::with_code(&error, None, NOT_WRITTEN))
+        }
     }
 }
 
 /// Prints what was said of the tests of this name, unless the run that was to find them failed.
-pub fn explain(code: u8, name: &str, explanations: &[String]) -> Result<u8, Failure> {
+pub fn explain(code: u8, name: &str, explanations: &[String]) -> Result<u8, ProgramFailure> {
     if code != exit_code::SUCCESS {
         return Ok(code);
     }
@@ -41,7 +43,7 @@ pub fn explain(code: u8, name: &str, explanations: &[String]) -> Result<u8, Fail
             name: name.to_owned(),
         };
         let help = "give a test's name, or the whole line that `--list` prints".to_owned();
-        return Err(Failure::usage(&error, Some(help)));
+        return Err(ProgramFailure::usage(&error, Some(help)));
     }
     // Its comments name tests and images.
     let text = explanations.join("\n");

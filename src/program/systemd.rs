@@ -19,7 +19,7 @@ pub fn stopping() {
 }
 
 /// Tells for ever that the program answers, as long as `answers` comes back with yes.
-pub async fn watchdog(answers: impl AsyncFn() -> Answer) -> Infallible {
+pub async fn watchdog(answers: impl AsyncFn() -> WatchdogStatus) -> Infallible {
     let Some(period) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
@@ -27,15 +27,15 @@ pub async fn watchdog(answers: impl AsyncFn() -> Answer) -> Infallible {
     loop {
         ticks.tick().await;
         match answers().await {
-            Answer::Given => tell(NotifyState::Watchdog),
-            Answer::Missing => {}
+            WatchdogStatus::Given => tell(NotifyState::Watchdog),
+            WatchdogStatus::Missing => {}
         }
     }
 }
 
 /// Whether what makes up the program answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum WatchdogStatus {
     /// It does.
     Given,
     /// It does not.

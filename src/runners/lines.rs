@@ -12,7 +12,7 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// Reads a stream by lines.
 #[derive(Debug)]
-pub struct Lines<R> {
+pub struct LineReader<R> {
     reader: R,
     buffer: Vec<u8>,
     /// So much of the buffer holds no line's end.
@@ -23,16 +23,16 @@ pub struct Lines<R> {
 
 /// A line, without what ended it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct StreamLine {
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// What ended it.
-    pub end: LineEnd,
+    pub end: LineEnding,
 }
 
 /// What ended a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineEnd {
+pub enum LineEnding {
     /// A newline.
     Newline,
     /// A carriage return: the next line is to be written over this one.
@@ -41,10 +41,10 @@ pub enum LineEnd {
     None,
 }
 
-impl<R: AsyncRead + Unpin> Lines<R> {
+impl<R: AsyncRead + Unpin> LineReader<R> {
     /// Reads from a stream, with this limit for a line.
-    pub fn new(reader: R, line_bytes_max: usize) -> Lines<R> {
-        Lines {
+    pub fn new(reader: R, line_bytes_max: usize) -> LineReader<R> {
+        LineReader {
             reader,
             buffer: Vec::new(),
             searched: 0,
@@ -54,7 +54,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     /// The next line; `None` at the end. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> io::Result<Option<Line>> {
+    pub async fn next(&mut self) -> io::Result<Option<StreamLine>> {
         loop {
             if let Some(line) = self.take() {
                 return Ok(Some(line));
@@ -70,7 +70,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     /// Takes a line out of the buffer, if there is one.
-    fn take(&mut self) -> Option<Line> {
+    fn take(&mut self) -> Option<StreamLine> {
         let end = self
             .buffer
             .iter()
@@ -92,12 +92,12 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                 let mut bytes = std::mem::replace(&mut self.buffer, rest);
                 bytes.truncate(at);
                 self.searched = 0;
-                Some(Line {
+                Some(StreamLine {
                     bytes,
                     end: if newline {
-                        LineEnd::Newline
+                        LineEnding::Newline
                     } else {
-                        LineEnd::Return
+                        LineEnding::Return
                     },
                 })
             }
@@ -105,9 +105,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                 || (self.ended && !self.buffer.is_empty()) =>
             {
                 self.searched = 0;
-                Some(Line {
+                Some(StreamLine {
                     bytes: std::mem::take(&mut self.buffer),
-                    end: LineEnd::None,
+                    end: LineEnding::None,
                 })
             }
             None => None,
@@ -119,8 +119,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 mod tests {
     use super::*;
 
-    async fn lines(input: &[u8], max: usize) -> Vec<(String, LineEnd)> {
-        let mut lines = Lines::new(input, max);
+    async fn lines(input: &[u8], max: usize) -> Vec<(String, LineEnding)> {
+        let mut lines = LineReader::new(input, max);
         let mut all = Vec::new();
         while let Some(line) = lines.next().await.unwrap() {
             all.push((String::from_utf8(line.bytes).unwrap(), line.end));
@@ -133,16 +133,16 @@ mod tests {
         assert_eq!(
             lines(b"one\ntwo\rthree\r\n\nlast", 100).await,
             [
-                ("one".to_owned(), LineEnd::Newline),
-                ("two".to_owned(), LineEnd::Return),
-                ("three".to_owned(), LineEnd::Newline),
-                (String::new(), LineEnd::Newline),
-                ("last".to_owned(), LineEnd::None),
+                ("one".to_owned(), LineEnding::Newline),
+                ("two".to_owned(), LineEnding::Return),
+                ("three".to_owned(), LineEnding::Newline),
+                (String::new(), LineEnding::Newline),
+                ("last".to_owned(), LineEnding::None),
             ]
         );
         assert_eq!(
             lines(b"x\r", 100).await,
-            [("x".to_owned(), LineEnd::Return)]
+            [("x".to_owned(), LineEnding::Return)]
         );
     }
 

@@ -6,12 +6,12 @@ use tokio::process::Child;
 
 /// A process group, killed when it is dropped while its leader has not been waited for.
 #[derive(Debug)]
-pub struct Group {
+pub struct ProcessGroup {
     /// Its leader, started as such.
     pub leader: Child,
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         // The id is there until the leader was waited for, so it can't be somebody else's yet.
         let Some(id) = self.leader.id().and_then(|id| i32::try_from(id).ok()) else {

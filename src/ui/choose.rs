@@ -25,7 +25,7 @@ pub enum UiChoice {
 
 /// What a run gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ui {
+pub enum UiKind {
     /// The interactive dashboard.
     Dashboard,
     /// A line for each test.
@@ -36,7 +36,7 @@ pub enum Ui {
 
 /// What the choice depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct TerminalEnvironment {
     /// Standard input is a terminal.
     pub stdin_is_terminal: bool,
     /// Standard output is a terminal.
@@ -51,7 +51,7 @@ pub struct Surroundings {
 
 /// What is to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum UiPurpose {
     /// A run.
     Run,
     /// A list of what could be run.
@@ -87,10 +87,10 @@ impl ChoiceError {
     }
 }
 
-impl Surroundings {
+impl TerminalEnvironment {
     /// This process's.
     pub fn of_process() -> Self {
-        Surroundings {
+        TerminalEnvironment {
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             term: std::env::var("TERM").ok(),
@@ -123,24 +123,24 @@ impl Surroundings {
 /// for where it cannot work, it is an error that says why.
 pub fn choose(
     wish: UiChoice,
-    purpose: Purpose,
-    surroundings: &Surroundings,
-) -> Result<Ui, ChoiceError> {
+    purpose: UiPurpose,
+    surroundings: &TerminalEnvironment,
+) -> Result<UiKind, ChoiceError> {
     match (purpose, wish) {
-        (_, UiChoice::Plain) | (Purpose::List, UiChoice::Auto) => Ok(Ui::Plain),
-        (Purpose::Run, UiChoice::Quiet) => Ok(Ui::Quiet),
-        (Purpose::Run, UiChoice::Dashboard) => match surroundings.obstacle() {
-            None => Ok(Ui::Dashboard),
+        (_, UiChoice::Plain) | (UiPurpose::List, UiChoice::Auto) => Ok(UiKind::Plain),
+        (UiPurpose::Run, UiChoice::Quiet) => Ok(UiKind::Quiet),
+        (UiPurpose::Run, UiChoice::Dashboard) => match surroundings.obstacle() {
+            None => Ok(UiKind::Dashboard),
             Some(reason) => Err(ChoiceError::NoDashboard { reason }),
         },
-        (Purpose::Run, UiChoice::Auto) => match surroundings.obstacle() {
-            None if !surroundings.is_ci => Ok(Ui::Dashboard),
-            None | Some(_) => Ok(Ui::Plain),
+        (UiPurpose::Run, UiChoice::Auto) => match surroundings.obstacle() {
+            None if !surroundings.is_ci => Ok(UiKind::Dashboard),
+            None | Some(_) => Ok(UiKind::Plain),
         },
-        (Purpose::List, UiChoice::Dashboard) => Err(ChoiceError::List {
+        (UiPurpose::List, UiChoice::Dashboard) => Err(ChoiceError::List {
             instead: "the dashboard",
         }),
-        (Purpose::List, UiChoice::Quiet) => Err(ChoiceError::List {
+        (UiPurpose::List, UiChoice::Quiet) => Err(ChoiceError::List {
             instead: "the quiet report",
         }),
     }
@@ -150,8 +150,8 @@ pub fn choose(
 mod tests {
     use super::*;
 
-    fn person() -> Surroundings {
-        Surroundings {
+    fn person() -> TerminalEnvironment {
+        TerminalEnvironment {
             stdin_is_terminal: true,
             stdout_is_terminal: true,
             term: Some("xterm".to_owned()),
@@ -163,8 +163,8 @@ mod tests {
     #[test]
     fn a_dashboard_opens_only_where_a_person_watches() {
         assert_eq!(
-            choose(UiChoice::Auto, Purpose::Run, &person()),
-            Ok(Ui::Dashboard)
+            choose(UiChoice::Auto, UiPurpose::Run, &person()),
+            Ok(UiKind::Dashboard)
         );
         let mut others = vec![person(); 6];
         others[0].stdin_is_terminal = false;
@@ -175,29 +175,29 @@ mod tests {
         others[5].is_foreground = false;
         for other in &others {
             assert_eq!(
-                choose(UiChoice::Auto, Purpose::Run, other),
-                Ok(Ui::Plain),
+                choose(UiChoice::Auto, UiPurpose::Run, other),
+                Ok(UiKind::Plain),
                 "{other:?}"
             );
         }
         assert_eq!(
-            choose(UiChoice::Dashboard, Purpose::Run, &others[4]),
-            Ok(Ui::Dashboard)
+            choose(UiChoice::Dashboard, UiPurpose::Run, &others[4]),
+            Ok(UiKind::Dashboard)
         );
-        assert!(choose(UiChoice::Dashboard, Purpose::Run, &others[1]).is_err());
+        assert!(choose(UiChoice::Dashboard, UiPurpose::Run, &others[1]).is_err());
         assert_eq!(
-            choose(UiChoice::Quiet, Purpose::Run, &person()),
-            Ok(Ui::Quiet)
+            choose(UiChoice::Quiet, UiPurpose::Run, &person()),
+            Ok(UiKind::Quiet)
         );
     }
 
     #[test]
     fn a_list_is_plain_lines() {
         for wish in [UiChoice::Auto, UiChoice::Plain] {
-            assert_eq!(choose(wish, Purpose::List, &person()), Ok(Ui::Plain));
+            assert_eq!(choose(wish, UiPurpose::List, &person()), Ok(UiKind::Plain));
         }
         for wish in [UiChoice::Dashboard, UiChoice::Quiet] {
-            let refused = choose(wish, Purpose::List, &person());
+            let refused = choose(wish, UiPurpose::List, &person());
             assert!(matches!(refused, Err(ChoiceError::List { .. })), "{wish:?}");
         }
     }

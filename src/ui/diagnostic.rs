@@ -10,7 +10,7 @@ use std::error::Error;
 use std::io::{self, Write};
 
 use super::report::text::printable;
-use super::style::{Colour, Paint};
+use super::style::{OutputColor, TextRole};
 
 /// Causes of causes beyond this are left out; a chain this long is a mistake.
 const CAUSES_MAX: usize = 16;
@@ -51,13 +51,13 @@ impl Diagnostic {
     }
 
     /// Writes it, each part beginning a line.
-    pub fn write(&self, out: &mut dyn Write, colour: Colour) -> io::Result<()> {
-        part(out, colour, (Paint::Bad, "error"), &self.message)?;
+    pub fn write(&self, out: &mut dyn Write, colour: OutputColor) -> io::Result<()> {
+        part(out, colour, (TextRole::Bad, "error"), &self.message)?;
         for cause in &self.causes {
-            part(out, colour, (Paint::Strong, "caused by"), cause)?;
+            part(out, colour, (TextRole::Strong, "caused by"), cause)?;
         }
         match &self.help {
-            Some(help) => part(out, colour, (Paint::Helpful, "help"), help),
+            Some(help) => part(out, colour, (TextRole::Helpful, "help"), help),
             None => Ok(()),
         }
     }
@@ -66,8 +66,8 @@ impl Diagnostic {
 /// Writes one part; its further lines are indented, so that no line looks like a part of its own.
 pub(super) fn part(
     out: &mut dyn Write,
-    colour: Colour,
-    (paint, label): (Paint, &str),
+    colour: OutputColor,
+    (paint, label): (TextRole, &str),
     text: &str,
 ) -> io::Result<()> {
     let mut lines = text.trim_end().lines();
@@ -90,7 +90,7 @@ mod tests {
     #[error("cannot read `a\u{1b}[31m.toml`: {0}")]
     struct Middle(#[source] io::Error);
 
-    fn shown(diagnostic: &Diagnostic, colour: Colour) -> String {
+    fn shown(diagnostic: &Diagnostic, colour: OutputColor) -> String {
         let mut out = Vec::new();
         diagnostic.write(&mut out, colour).unwrap();
         String::from_utf8(out).unwrap()
@@ -100,7 +100,7 @@ mod tests {
     fn an_error_is_shown_with_its_causes_and_its_help() {
         let error = Outer(Middle(io::Error::other("line one\nline two")));
         let diagnostic = Diagnostic::new(&error).with_help(Some("do this".to_owned()));
-        insta::assert_snapshot!(shown(&diagnostic, Colour::Never), @r"
+        insta::assert_snapshot!(shown(&diagnostic, OutputColor::Never), @r"
         error: cannot start the worker
         caused by: cannot read `a�[31m.toml`: line one
           line two
@@ -112,7 +112,7 @@ mod tests {
     fn colours_are_only_on_the_labels() {
         let diagnostic = Diagnostic::new(&io::Error::other("no"));
         assert_eq!(
-            shown(&diagnostic, Colour::Always),
+            shown(&diagnostic, OutputColor::Always),
             "\u{1b}[1m\u{1b}[31merror:\u{1b}[0m no\n"
         );
     }

@@ -12,14 +12,14 @@ pub(crate) fn carried(style: Style, text: &[u8]) -> Style {
     if memchr::memchr(b'\x1b', text).is_none() {
         return style;
     }
-    let mut follower = Follower(style);
+    let mut follower = SgrTracker(style);
     Parser::new().advance(&mut follower, text);
     follower.0
 }
 
-struct Follower(Style);
+struct SgrTracker(Style);
 
-impl Perform for Follower {
+impl Perform for SgrTracker {
     fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], ignore: bool, action: char) {
         if is_selection(intermediates, ignore, action) {
             self.0 = select(self.0, params);

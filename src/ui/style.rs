@@ -9,39 +9,39 @@ use anstyle::{AnsiColor, Style};
 
 /// Whether colours may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colour {
+pub enum OutputColor {
     /// Not one escape byte.
     Never,
     /// Colours, and no other escape sequence.
     Always,
 }
 
-impl Colour {
+impl OutputColor {
     /// What suits a stream: colours on a terminal that is no `dumb` one, unless `NO_COLOR`
     /// (<https://no-color.org>) is set to anything but the empty string.
-    pub fn for_stream(stream: &impl IsTerminal) -> Colour {
+    pub fn for_stream(stream: &impl IsTerminal) -> OutputColor {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let dumb = set("TERM").is_none_or(|term| term == "dumb");
         if stream.is_terminal() && !dumb && set("NO_COLOR").is_none() {
-            Colour::Always
+            OutputColor::Always
         } else {
-            Colour::Never
+            OutputColor::Never
         }
     }
 
     /// The text, in this style if colours may be written.
-    pub fn paint<T: fmt::Display>(self, paint: Paint, text: T) -> Painted<T> {
+    pub fn paint<T: fmt::Display>(self, paint: TextRole, text: T) -> StyledText<T> {
         let style = match self {
-            Colour::Always => paint.style(),
-            Colour::Never => Style::new(),
+            OutputColor::Always => paint.style(),
+            OutputColor::Never => Style::new(),
         };
-        Painted { style, text }
+        StyledText { style, text }
     }
 }
 
 /// What a colour means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paint {
+pub enum TextRole {
     /// It is as it should be.
     Good,
     /// It is not.
@@ -56,28 +56,28 @@ pub enum Paint {
     Strong,
 }
 
-impl Paint {
+impl TextRole {
     fn style(self) -> Style {
         let style = Style::new();
         match self {
-            Paint::Good => style.fg_color(Some(AnsiColor::Green.into())),
-            Paint::Bad => style.fg_color(Some(AnsiColor::Red.into())).bold(),
-            Paint::Attention => style.fg_color(Some(AnsiColor::Yellow.into())),
-            Paint::Helpful => style.fg_color(Some(AnsiColor::Cyan.into())),
-            Paint::Faint => style.dimmed(),
-            Paint::Strong => style.bold(),
+            TextRole::Good => style.fg_color(Some(AnsiColor::Green.into())),
+            TextRole::Bad => style.fg_color(Some(AnsiColor::Red.into())).bold(),
+            TextRole::Attention => style.fg_color(Some(AnsiColor::Yellow.into())),
+            TextRole::Helpful => style.fg_color(Some(AnsiColor::Cyan.into())),
+            TextRole::Faint => style.dimmed(),
+            TextRole::Strong => style.bold(),
         }
     }
 }
 
 /// A text in a style. Width and alignment of a format apply to the text, not to the escapes.
 #[derive(Clone, Copy, Debug)]
-pub struct Painted<T> {
+pub struct StyledText<T> {
     style: Style,
     text: T,
 }
 
-impl<T: fmt::Display> fmt::Display for Painted<T> {
+impl<T: fmt::Display> fmt::Display for StyledText<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.style.render())?;
         self.text.fmt(formatter)?;
@@ -91,15 +91,15 @@ mod tests {
 
     #[test]
     fn escapes_are_written_only_when_allowed_and_take_no_width() {
-        let never = format!("[{:>5}]", Colour::Never.paint(Paint::Bad, "no"));
+        let never = format!("[{:>5}]", OutputColor::Never.paint(TextRole::Bad, "no"));
         assert_eq!(never, "[   no]");
-        let always = format!("[{:>5}]", Colour::Always.paint(Paint::Good, "yes"));
+        let always = format!("[{:>5}]", OutputColor::Always.paint(TextRole::Good, "yes"));
         assert_eq!(always, "[\u{1b}[32m  yes\u{1b}[0m]");
     }
 
     #[test]
     fn what_is_no_terminal_gets_no_colour() {
         let file = tempfile::tempfile().unwrap();
-        assert_eq!(Colour::for_stream(&file), Colour::Never);
+        assert_eq!(OutputColor::for_stream(&file), OutputColor::Never);
     }
 }

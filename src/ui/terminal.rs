@@ -1,7 +1,7 @@
 //! The terminal: taken, given back, and given back whatever happens.
 //!
 //! [`restore`] is the one way back. It may be called any number of times from anywhere: from the
-//! [`Terminal`]'s `Drop`, from the panic hook, after a signal. What it needs is set down before
+//! [`TerminalGuard`]'s `Drop`, from the panic hook, after a signal. What it needs is set down before
 //! the terminal is changed. Deliberately absent: what is drawn.
 
 use std::io::{self, Write};
@@ -34,9 +34,9 @@ static PANIC_HOOK: Once = Once::new();
 
 /// The terminal, taken. Gives it back when dropped.
 #[derive(Debug)]
-pub struct Terminal(());
+pub struct TerminalGuard(());
 
-impl Terminal {
+impl TerminalGuard {
     /// Takes the terminal: raw input, alternate screen.
     pub fn enter() -> io::Result<Self> {
         PANIC_HOOK.call_once(|| {
@@ -56,14 +56,14 @@ impl Terminal {
             before.get_or_insert(settings);
         }
         tcsetattr(stdin.as_fd(), SetArg::TCSADRAIN, &raw)?;
-        let terminal = Terminal(());
+        let terminal = TerminalGuard(());
         write_now(ENTER)?;
         write_now(MOUSE_ON)?;
         Ok(terminal)
     }
 }
 
-impl Drop for Terminal {
+impl Drop for TerminalGuard {
     fn drop(&mut self) {
         restore();
     }
@@ -90,9 +90,9 @@ pub fn restore() {
 }
 
 /// Lends the terminal to another program until what this gives back is dropped.
-pub(super) fn lend() -> Lent {
+pub(super) fn lend() -> TerminalHandoff {
     LENT.store(true, Ordering::SeqCst);
-    Lent(())
+    TerminalHandoff(())
 }
 
 /// Whether another program has the terminal: an interrupt from the keyboard is then meant for
@@ -103,9 +103,9 @@ pub fn is_lent() -> bool {
 
 /// The terminal, lent.
 #[derive(Debug)]
-pub(super) struct Lent(());
+pub(super) struct TerminalHandoff(());
 
-impl Drop for Lent {
+impl Drop for TerminalHandoff {
     fn drop(&mut self) {
         LENT.store(false, Ordering::SeqCst);
     }

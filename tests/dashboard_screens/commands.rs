@@ -3,9 +3,9 @@
 use crate::harness::Harness;
 use crate::stream::Script;
 use crate::{shown, small, stream};
-use maelstrom_model::event::{Command, EventKind, RoundCause, Summary};
+use maelstrom_model::event::{EventKind, RoundCause, RoundSummary, UiCommand};
 use maelstrom_model::ids::TestId;
-use maelstrom_ui::dashboard::app::{Effect, External, Mouse};
+use maelstrom_ui::dashboard::app::{AppEffect, ExternalProgram, MouseCapture};
 
 #[test]
 fn check_18_reruns_name_exactly_what_is_selected_marked_or_failed() {
@@ -16,7 +16,7 @@ fn check_18_reruns_name_exactly_what_is_selected_marked_or_failed() {
     harness.keys("r");
     assert_eq!(
         harness.commands(),
-        [Command::Rerun {
+        [UiCommand::Rerun {
             tests: vec![TestId(2)]
         }]
     );
@@ -26,17 +26,17 @@ fn check_18_reruns_name_exactly_what_is_selected_marked_or_failed() {
     harness.keys("jj "); // marks b::runs
     harness.keys("r");
     let marked = vec![TestId(0), TestId(2)];
-    assert_eq!(harness.commands(), [Command::Rerun { tests: marked }]);
+    assert_eq!(harness.commands(), [UiCommand::Rerun { tests: marked }]);
     harness.keys("R");
     assert_eq!(
         harness.commands(),
-        [Command::Rerun {
+        [UiCommand::Rerun {
             tests: vec![TestId(0)]
         }]
     );
     harness.keys("gr"); // the package: all of its tests
     let all: Vec<TestId> = (0..4).map(TestId).collect();
-    assert_eq!(harness.commands(), [Command::Rerun { tests: all }]);
+    assert_eq!(harness.commands(), [UiCommand::Rerun { tests: all }]);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn check_19_a_rerun_during_a_run_waits_and_says_so() {
     harness.keys("R");
     assert_eq!(
         harness.commands(),
-        [Command::Rerun {
+        [UiCommand::Rerun {
             tests: vec![TestId(0)]
         }]
     );
@@ -88,15 +88,15 @@ fn a_run_that_is_green_closes_by_itself_and_any_other_stays() {
         let mut harness = Harness::new(80, 24);
         harness.feed(std::mem::take(&mut script.events));
         harness.keys(keys);
-        script.end_round(1, Summary::default());
+        script.end_round(1, RoundSummary::default());
         harness.feed(script.events);
         let case = format!("{before:?} {passes} {keys:?}");
-        assert_eq!(harness.commands() == [Command::Leave], closes, "{case}");
+        assert_eq!(harness.commands() == [UiCommand::Leave], closes, "{case}");
         let mut end = Script::local();
         end.events.clear();
         end.end(u8::from(!passes));
         harness.feed(end.events);
-        assert_eq!(harness.effects == [Effect::Close], closes, "{case}");
+        assert_eq!(harness.effects == [AppEffect::Close], closes, "{case}");
     }
 }
 
@@ -108,9 +108,9 @@ fn quitting_a_run_asks_and_an_interrupt_cancels_and_then_kills() {
     harness.keys("q");
     harness.line(&["Cancel them and quit?"]);
     harness.keys("y");
-    assert_eq!(harness.commands(), [Command::Cancel, Command::Leave]);
+    assert_eq!(harness.commands(), [UiCommand::Cancel, UiCommand::Leave]);
     harness.control('c');
-    assert_eq!(harness.commands(), [Command::Kill]);
+    assert_eq!(harness.commands(), [UiCommand::Kill]);
 }
 
 #[test]
@@ -121,23 +121,23 @@ fn who_is_asked_whether_to_quit_when_the_run_ends_has_quit() {
     harness.keys("q");
     script.end_round(
         1,
-        Summary {
+        RoundSummary {
             failed: 1,
-            ..Summary::default()
+            ..RoundSummary::default()
         },
     );
     harness.feed(script.events.drain(..));
-    assert_eq!(harness.commands(), [Command::Leave]);
+    assert_eq!(harness.commands(), [UiCommand::Leave]);
 }
 
 #[test]
 fn nothing_that_is_told_after_the_end_moves_the_clock() {
     let mut script = small();
-    script.end_round(1, Summary::default());
+    script.end_round(1, RoundSummary::default());
     let over = script.events.clone();
     script.wait_ms(60_000);
-    script.push(EventKind::Notice(maelstrom_model::event::Notice {
-        severity: maelstrom_model::event::Severity::Info,
+    script.push(EventKind::Notice(maelstrom_model::event::UserNotice {
+        severity: maelstrom_model::event::NoticeSeverity::Info,
         text: "told later".to_owned(),
         help: None,
         in_summary: false,
@@ -162,10 +162,10 @@ fn keys_that_need_the_outside_ask_for_it() {
     assert_eq!(
         harness.effects,
         [
-            Effect::Run(External::Editor { path, line: 412 }),
-            Effect::Copy("net tcp::tests::reset_mid_write".to_owned()),
-            Effect::Run(External::Shell { command }),
-            Effect::Mouse(Mouse::Given),
+            AppEffect::Run(ExternalProgram::Editor { path, line: 412 }),
+            AppEffect::Copy("net tcp::tests::reset_mid_write".to_owned()),
+            AppEffect::Run(ExternalProgram::Shell { command }),
+            AppEffect::Mouse(MouseCapture::Given),
         ]
     );
 }

@@ -2,7 +2,7 @@
 
 use crate::stream::{PANIC, Script};
 use crate::{shown, small};
-use maelstrom_model::event::{Outcome, Stream};
+use maelstrom_model::event::{OutputStream, TestOutcome};
 use maelstrom_model::ids::TestId;
 use ratatui::style::Color;
 
@@ -11,7 +11,7 @@ fn check_08_scrolling_up_stops_following_and_the_end_follows_again() {
     let mut script = small();
     let running = TestId(2);
     for line in 0..100 {
-        script.write(running, Stream::Stdout, &format!("line {line}\n"));
+        script.write(running, OutputStream::Stdout, &format!("line {line}\n"));
     }
     let mut harness = shown(script, 120, 36);
     harness.tab(); // Running
@@ -22,7 +22,7 @@ fn check_08_scrolling_up_stops_following_and_the_end_follows_again() {
     more.events.clear();
     more.discover("x", &["1", "2", "3"]);
     more.events.clear();
-    more.write(running, Stream::Stdout, "written later\n");
+    more.write(running, OutputStream::Stdout, "written later\n");
     let before = harness.screen();
     assert!(
         !before.contains("FOLLOW") && !before.contains("line 99"),
@@ -40,12 +40,12 @@ fn check_23_colours_in_logs_are_shown_and_nothing_else_disturbs_the_screen() {
     let test = TestId(2);
     script.write(
         test,
-        Stream::Stdout,
+        OutputStream::Stdout,
         "\x1b[31mred\x1b[0m \x1b[2J\x1b[1;1Hmoved\n",
     );
-    script.write(test, Stream::Stdout, "\x1b]0;title\x07osc\n");
-    script.write(test, Stream::Stdout, "\u{6f22}\u{5b57}|wide\n");
-    script.write(test, Stream::Stdout, "ab  |narrow\n");
+    script.write(test, OutputStream::Stdout, "\x1b]0;title\x07osc\n");
+    script.write(test, OutputStream::Stdout, "\u{6f22}\u{5b57}|wide\n");
+    script.write(test, OutputStream::Stdout, "ab  |narrow\n");
     let mut harness = shown(script, 120, 36);
     harness.tab();
     harness.tab();
@@ -73,12 +73,12 @@ fn check_23_colours_in_logs_are_shown_and_nothing_else_disturbs_the_screen() {
 fn a_colour_carries_on_to_the_lines_below_until_another_is_chosen() {
     let mut script = small();
     let test = TestId(2);
-    script.write(test, Stream::Stdout, "\x1b[31mbegins\n");
+    script.write(test, OutputStream::Stdout, "\x1b[31mbegins\n");
     for line in 0..1_000 {
-        script.write(test, Stream::Stdout, &format!("carried {line}\n"));
+        script.write(test, OutputStream::Stdout, &format!("carried {line}\n"));
     }
-    script.write(test, Stream::Stderr, "other\n");
-    script.write(test, Stream::Stdout, "more\x1b[0m none\nplain\n");
+    script.write(test, OutputStream::Stderr, "other\n");
+    script.write(test, OutputStream::Stdout, "more\x1b[0m none\nplain\n");
     let mut harness = shown(script, 120, 36);
     harness.tab();
     harness.tab();
@@ -101,18 +101,18 @@ fn the_log_of_a_failure_opens_where_it_failed_and_a_running_one_at_its_end() {
     let failing = TestId(2);
     let write_lines = |script: &mut Script, what: &str| {
         for line in 0..200 {
-            script.write(failing, Stream::Stderr, &format!("{what} {line}\n"));
+            script.write(failing, OutputStream::Stderr, &format!("{what} {line}\n"));
         }
     };
     write_lines(&mut script, "before");
-    script.write(failing, Stream::Stderr, PANIC);
+    script.write(failing, OutputStream::Stderr, PANIC);
     write_lines(&mut script, "trace");
     script.fail(failing);
     let running = TestId(3);
     script.start(running);
-    script.write(running, Stream::Stderr, PANIC);
+    script.write(running, OutputStream::Stderr, PANIC);
     for line in 0..200 {
-        script.write(running, Stream::Stderr, &format!("written {line}\n"));
+        script.write(running, OutputStream::Stderr, &format!("written {line}\n"));
     }
     let mut harness = shown(script, 120, 36);
     harness.keys("]]");
@@ -139,9 +139,9 @@ fn a_log_that_is_watched_goes_to_the_failure_unless_it_was_moved() {
         script.discover("x", &["1", "2", "3"]);
         script.events.clear();
         harness.keys("2Gk");
-        script.write(failing, Stream::Stderr, PANIC);
+        script.write(failing, OutputStream::Stderr, PANIC);
         for line in 0..200 {
-            script.write(failing, Stream::Stderr, &format!("trace {line}\n"));
+            script.write(failing, OutputStream::Stderr, &format!("trace {line}\n"));
         }
         harness.feed(script.events.drain(..));
         assert!(harness.screen().contains("trace 199"));
@@ -165,7 +165,7 @@ fn another_outcome_than_a_failure_is_told_in_the_log() {
     let mut script = small();
     script.finish(
         TestId(2),
-        Outcome::TimedOut {
+        TestOutcome::TimedOut {
             limit_us: 60_000_000,
         },
     );

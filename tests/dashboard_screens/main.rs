@@ -12,7 +12,7 @@ mod speed;
 mod stream;
 
 use harness::Harness;
-use maelstrom_model::event::{RoundCause, Stream};
+use maelstrom_model::event::{OutputStream, RoundCause};
 use stream::{PANIC, Script};
 
 /// A small run: the first test fails, the second passes, the third runs.
@@ -24,7 +24,7 @@ fn small() -> Script {
         script.queue(*test);
     }
     script.start(tests[0]);
-    script.write(tests[0], Stream::Stderr, PANIC);
+    script.write(tests[0], OutputStream::Stderr, PANIC);
     script.wait_ms(5);
     script.fail(tests[0]);
     script.start(tests[1]);

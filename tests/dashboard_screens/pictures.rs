@@ -3,9 +3,9 @@
 use crate::harness::Harness;
 use crate::stream::Script;
 use crate::{shown, small, stream};
-use maelstrom_model::event::{Command, EventKind, Stream};
+use maelstrom_model::event::{EventKind, OutputStream, UiCommand};
 use maelstrom_model::ids::TestId;
-use maelstrom_ui::dashboard::theme::{ColorChoice, Glyphs};
+use maelstrom_ui::dashboard::theme::{ColorChoice, GlyphSet};
 use ratatui::style::{Color, Modifier};
 
 #[test]
@@ -38,7 +38,7 @@ fn the_build_and_discovery_are_shown_before_there_are_tests() {
         command: vec!["cargo".to_owned(), "test".to_owned(), "--no-run".to_owned()],
     });
     script.push(EventKind::BuildOutput {
-        text: maelstrom_model::event::Text(b"   Compiling demo v0.1.0\n".to_vec()),
+        text: maelstrom_model::event::OutputText(b"   Compiling demo v0.1.0\n".to_vec()),
     });
     script.push(EventKind::BuildProgress {
         done: 30,
@@ -138,10 +138,10 @@ fn check_24_any_size_is_drawn_and_the_selection_survives_it() {
 fn check_29_without_colour_the_selection_is_reversed_and_every_state_has_its_own_sign() {
     let mut script = stream::showcase();
     let red = "\x1b[31mred\x1b[0m\n";
-    script.write(TestId(0), Stream::Stdout, red);
+    script.write(TestId(0), OutputStream::Stdout, red);
     for (color, glyphs) in [
-        (ColorChoice::Monochrome, Glyphs::Unicode),
-        (ColorChoice::Monochrome, Glyphs::Ascii),
+        (ColorChoice::Monochrome, GlyphSet::Unicode),
+        (ColorChoice::Monochrome, GlyphSet::Ascii),
     ] {
         let mut harness = Harness::with(120, 36, color, glyphs);
         harness.feed(script.events.clone());
@@ -150,7 +150,7 @@ fn check_29_without_colour_the_selection_is_reversed_and_every_state_has_its_own
             let buffer = harness.draw();
             for cell in buffer.content() {
                 assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "on {key}");
-                if glyphs == Glyphs::Ascii {
+                if glyphs == GlyphSet::Ascii {
                     assert!(cell.symbol().is_ascii(), "{:?} on {key}", cell.symbol());
                 }
             }
@@ -165,7 +165,7 @@ fn check_29_without_colour_the_selection_is_reversed_and_every_state_has_its_own
         assert!(reversed.count() > 40);
     }
     use maelstrom_ui::model::TestState;
-    for glyphs in [Glyphs::Unicode, Glyphs::Ascii] {
+    for glyphs in [GlyphSet::Unicode, GlyphSet::Ascii] {
         let mut signs: Vec<&str> = TestState::ALL.map(|state| glyphs.state(state)).to_vec();
         signs.extend([glyphs.flaky(), glyphs.cached()]);
         signs.sort_unstable();
@@ -183,7 +183,7 @@ fn the_palette_finds_a_command_by_its_words() {
     harness.enter();
     assert_eq!(
         harness.commands(),
-        [Command::Rerun {
+        [UiCommand::Rerun {
             tests: vec![TestId(0)]
         }]
     );

@@ -3,17 +3,17 @@
 
 use crate::{shown, stream};
 use crossterm::event::KeyCode;
-use maelstrom_ui::dashboard::pace::{Cause, DATA_GAP_US, INPUT_GAP_US, Pacer};
+use maelstrom_ui::dashboard::pace::{DATA_GAP_US, FrameRateLimiter, INPUT_GAP_US, RedrawCause};
 
 #[test]
 fn check_05_a_thousand_events_cause_a_draw_each_33_ms_and_the_last_state_is_drawn() {
-    let mut pacer = Pacer::default();
+    let mut pacer = FrameRateLimiter::default();
     let (mut drawn, mut state, mut shown) = (Vec::new(), 0, 0);
     let mut now_us = 0;
     for event in 1..=1000 {
         now_us = event * 100;
         state = event;
-        pacer.want(Cause::Data);
+        pacer.want(RedrawCause::Data);
         if pacer.due_us().is_some_and(|due_us| due_us <= now_us) {
             (shown, _) = (state, drawn.push(now_us));
             pacer.drawn(now_us);
@@ -31,8 +31,8 @@ fn check_05_a_thousand_events_cause_a_draw_each_33_ms_and_the_last_state_is_draw
         "{drawn:?}"
     );
     // A key does not wait for the run's turn.
-    pacer.want(Cause::Data);
-    pacer.want(Cause::Input);
+    pacer.want(RedrawCause::Data);
+    pacer.want(RedrawCause::Input);
     assert_eq!(pacer.due_us(), Some(due_us + INPUT_GAP_US));
 }
 

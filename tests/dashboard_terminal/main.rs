@@ -18,13 +18,15 @@ mod tmux;
 use std::time::{Duration, Instant};
 
 use maelstrom_model::event::channel::{EventSender, channel};
-use maelstrom_model::event::{Command, Event, EventKind, RoundCause, Stream, Summary};
+use maelstrom_model::event::{Event, EventKind, OutputStream, RoundCause, RoundSummary, UiCommand};
 use maelstrom_model::ids::TestId;
-use maelstrom_ui::dashboard::settings::{Settings, ThemeWish};
-use maelstrom_ui::dashboard::theme::{ColorChoice, Glyphs};
-use maelstrom_ui::dashboard::{self, End, OnFinish, Options, Playback, Source};
-use maelstrom_ui::report::{Before, write_ending};
-use maelstrom_ui::style::Colour;
+use maelstrom_ui::dashboard::settings::{DashboardSettings, ThemeChoice};
+use maelstrom_ui::dashboard::theme::{ColorChoice, GlyphSet};
+use maelstrom_ui::dashboard::{
+    self, DashboardEnd, DashboardOptions, EventSource, OnFinish, PlaybackState,
+};
+use maelstrom_ui::report::{PrecedingOutput, write_ending};
+use maelstrom_ui::style::OutputColor;
 use stream::Script;
 use tmux::Tmux;
 use tokio::sync::mpsc::error::TryRecvError;
@@ -50,7 +52,7 @@ fn the_program_in_the_terminal() {
     };
     let (sender, events) = channel();
     let (commands, queue) = unbounded_channel();
-    let settings = Settings::standard(&ThemeWish::dark(ColorChoice::Color))
+    let settings = DashboardSettings::standard(&ThemeChoice::dark(ColorChoice::Color))
         .expect("the built-in themes are right");
     let engine = std::thread::spawn(move || match role.as_str() {
         "endless-flood" => endless_flood(&sender, queue),
@@ -67,24 +69,24 @@ fn the_program_in_the_terminal() {
         "long-log" => long_log(&sender, queue),
         role => answer(&sender, queue, role),
     });
-    let options = Options {
+    let options = DashboardOptions {
         settings,
-        glyphs: Glyphs::Unicode,
+        glyphs: GlyphSet::Unicode,
         on_finish: OnFinish::Auto,
-        source: Source::Live,
-        playback: Playback::Going,
+        source: EventSource::Live,
+        playback: PlaybackState::Going,
         step: None,
     };
     let outcome = dashboard::run(events, commands, options).expect("there is a terminal");
     match outcome.end {
-        End::Closed => {}
-        End::Signal(number) => std::process::exit(128 + number),
+        DashboardEnd::Closed => {}
+        DashboardEnd::Signal(number) => std::process::exit(128 + number),
     }
     let mut stdout = std::io::stdout();
     write_ending(
         &mut stdout,
-        Colour::Never,
-        Before::Nothing,
+        OutputColor::Never,
+        PrecedingOutput::Nothing,
         (&outcome.model, &outcome.logs),
     )
     .expect("the terminal takes text");
@@ -93,13 +95,13 @@ fn the_program_in_the_terminal() {
 }
 
 /// A run that has come to the middle, answers what is asked of it, and ends when it is left.
-fn answer(sender: &EventSender, mut commands: UnboundedReceiver<Command>, role: &str) {
+fn answer(sender: &EventSender, mut commands: UnboundedReceiver<UiCommand>, role: &str) {
     let began = Instant::now();
     let mut script = stream::showcase();
     if role == "ended" {
-        let summary = Summary {
+        let summary = RoundSummary {
             failed: 2,
-            ..Summary::default()
+            ..RoundSummary::default()
         };
         script.end_round(1, summary);
     }
@@ -115,28 +117,28 @@ fn answer(sender: &EventSender, mut commands: UnboundedReceiver<Command>, role: 
     };
     while let Some(command) = commands.blocking_recv() {
         match command {
-            Command::Pause if role == "panic" => panic!("as the check wants it"),
-            Command::Pause => tell(EventKind::Paused),
-            Command::Resume => tell(EventKind::Resumed),
-            Command::Suspend => {
+            UiCommand::Pause if role == "panic" => panic!("as the check wants it"),
+            UiCommand::Pause => tell(EventKind::Paused),
+            UiCommand::Resume => tell(EventKind::Resumed),
+            UiCommand::Suspend => {
                 suspended = Instant::now();
                 tell(EventKind::Suspended);
             }
-            Command::Continue => {
+            UiCommand::Continue => {
                 let suspended_us = suspended.elapsed().as_micros() as u64;
                 tell(EventKind::Continued { suspended_us });
             }
-            Command::Cancel => tell(EventKind::Cancelling {
+            UiCommand::Cancel => tell(EventKind::Cancelling {
                 grace_us: 10_000_000,
             }),
-            Command::Rerun { tests } => tell(EventKind::RerunQueued {
+            UiCommand::Rerun { tests } => tell(EventKind::RerunQueued {
                 tests: tests.len() as u32,
             }),
-            Command::Leave | Command::Kill => {
+            UiCommand::Leave | UiCommand::Kill => {
                 tell(EventKind::RunFinished { exit_code: 1 });
                 return;
             }
-            Command::CancelTest { .. } | Command::Describe { .. } => {}
+            UiCommand::CancelTest { .. } | UiCommand::Describe { .. } => {}
         }
     }
 }
@@ -160,14 +162,14 @@ fn flood(sender: &EventSender) {
 }
 
 /// Ten thousand events a second, of a test that writes, until the run is to end.
-fn endless_flood(sender: &EventSender, mut commands: UnboundedReceiver<Command>) {
+fn endless_flood(sender: &EventSender, mut commands: UnboundedReceiver<UiCommand>) {
     let mut script = stream::big(1_000);
     stream::run_big(&mut script, 500);
     script.start(TestId(999));
     // A wait on a channel that nobody writes to: the pace of the stream.
     let (tick, rest) = std::sync::mpsc::channel::<()>();
     while commands.try_recv() == Err(TryRecvError::Empty) {
-        script.write(TestId(999), Stream::Stdout, "a line\n");
+        script.write(TestId(999), OutputStream::Stdout, "a line\n");
         script.events.drain(..).for_each(|event| sender.send(event));
         let _ = rest.recv_timeout(Duration::from_micros(100));
     }
@@ -175,7 +177,7 @@ fn endless_flood(sender: &EventSender, mut commands: UnboundedReceiver<Command>)
 }
 
 /// A test that has written a million lines, one in a thousand of which says `needle`.
-fn long_log(sender: &EventSender, mut commands: UnboundedReceiver<Command>) {
+fn long_log(sender: &EventSender, mut commands: UnboundedReceiver<UiCommand>) {
     let mut script = Script::local();
     let tests = script.discover("demo", &["chatty"]);
     script.begin_round(1, RoundCause::Start);
@@ -188,7 +190,7 @@ fn long_log(sender: &EventSender, mut commands: UnboundedReceiver<Command>) {
         .for_each(|event| sender.send(event));
     while commands
         .blocking_recv()
-        .is_some_and(|command| command != Command::Leave)
+        .is_some_and(|command| command != UiCommand::Leave)
     {}
 }
 

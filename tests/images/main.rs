@@ -11,21 +11,23 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use maelstrom_container::message::{self, PackedStrings, ProcessImage, SlotOrder, SlotReply, Task};
+use maelstrom_container::message::{
+    self, ContainerReply, ContainerRequest, LaunchMode, PackedStrings, ProcessImage,
+};
 use maelstrom_container::plan::plan;
 use maelstrom_container::spawner::Spawner;
 use maelstrom_container::spec::*;
-use maelstrom_container::store::{Check, Store, StoreOptions};
+use maelstrom_container::store::{Store, StoreOptions, TreeCheckLevel};
 use maelstrom_image::{
-    Certificates, CredentialFiles, Depot, DepotOptions, Image, ImageError, ImageUri, Patience,
-    Platform, ProgressCallback, TagLock,
+    ContainerImage, CredentialFiles, ImageCache, ImageCacheOptions, ImageError, ImageLockFile,
+    ImageUri, Platform, ProgressCallback, RetryPolicy, TlsVerification,
 };
 use real::{Access, Layout, NAME, Proxy, Registry, Wire, run};
 
 /// A depot in a directory, as one program has it.
 struct Pull {
     store: Store,
-    options: DepotOptions,
+    options: ImageCacheOptions,
 }
 
 impl Pull {
@@ -35,17 +37,17 @@ impl Pull {
             size_target_bytes: u64::MAX,
         })
         .unwrap();
-        let options = DepotOptions {
+        let options = ImageCacheOptions {
             credentials: CredentialFiles::default(),
-            certificates: Certificates::Checked,
-            patience: Patience::default(),
+            certificates: TlsVerification::Checked,
+            patience: RetryPolicy::default(),
             platform: Platform::host(),
         };
         Pull { store, options }
     }
 
-    fn image(&self, uri: &str) -> Result<Image, ImageError> {
-        let depot = Depot::new(self.store.clone(), self.options.clone());
+    fn image(&self, uri: &str) -> Result<ContainerImage, ImageError> {
+        let depot = ImageCache::new(self.store.clone(), self.options.clone());
         let uri: ImageUri = uri.parse().unwrap();
         let silent: ProgressCallback = Arc::new(|_| {});
         tokio::runtime::Builder::new_current_thread()
@@ -69,7 +71,7 @@ fn listing(directory: &Path) -> String {
 }
 
 /// The same of an image's layers, stacked as in a container.
-fn stacked(image: &Image) -> String {
+fn stacked(image: &ContainerImage) -> String {
     let mount_point = tempfile::tempdir().unwrap();
     let lower: Vec<_> = image
         .layers
@@ -143,7 +145,7 @@ fn whatever_form_an_image_comes_in_it_is_what_its_maker_unpacks() {
         let greeting = ("GREETING".to_owned(), "hello".to_owned());
         assert!(image.settings.environment.contains(&greeting), "{uri}");
         for layer in &image.layers {
-            pull.store.verify(layer, Check::Content).unwrap();
+            pull.store.verify(layer, TreeCheckLevel::Content).unwrap();
         }
         assert_eq!(stacked(&image), expected, "{uri}");
         let names: Vec<_> = image.layers.iter().map(|layer| layer.hash()).collect();
@@ -249,9 +251,9 @@ fn a_tag_that_moves_is_followed_only_without_its_lock() {
     };
     let pulled = || {
         let cache = tempfile::tempdir().unwrap();
-        let mut lock = TagLock::read(&lock_file).unwrap();
+        let mut lock = ImageLockFile::read(&lock_file).unwrap();
         let pull = Pull::new(cache.path());
-        let depot = Depot::new(pull.store, pull.options);
+        let depot = ImageCache::new(pull.store, pull.options);
         let silent: ProgressCallback = Arc::new(|_| {});
         let image = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -344,7 +346,7 @@ fn a_private_authority_is_taken_from_the_environment() {
         &[("SSL_CERT_FILE", authority.to_str().unwrap())],
     );
 
-    pull.options.certificates = Certificates::AnyAccepted;
+    pull.options.certificates = TlsVerification::AnyAccepted;
     pull.image(&uri).unwrap();
 }
 
@@ -414,16 +416,16 @@ fn a_job_runs_in_an_image() {
     let image = Pull::new(cache.path()).image(&layout.uri()).unwrap();
     for access in [RootAccess::ReadOnly, RootAccess::Ephemeral] {
         let spec = ContainerSpec {
-            root: Root::Layers {
+            root: RootKind::Layers {
                 trees: image.layers.iter().map(|tree| tree.root().into()).collect(),
                 access,
             },
             mounts: Vec::new(),
-            network: Network::Loopback,
+            network: NetworkMode::Loopback,
             hostname: "image".to_owned(),
             user: 0,
             group: 0,
-            privileges: Privileges::Ordinary,
+            privileges: PrivilegeLevel::Ordinary,
         };
         let process = ProcessSpec {
             program: std::ffi::OsStr::new("/bin/sh").into(),
@@ -446,7 +448,7 @@ fn a_job_runs_in_an_image() {
     }
     for layer in &image.layers {
         let store = Pull::new(cache.path()).store;
-        store.verify(layer, Check::Content).unwrap();
+        store.verify(layer, TreeCheckLevel::Content).unwrap();
     }
 }
 
@@ -455,18 +457,21 @@ fn run_job(spec: &ContainerSpec, process: &ProcessSpec) -> String {
     let spawner = Spawner::launch(Path::new(env!("CARGO_BIN_EXE_cargo-maelstrom"))).unwrap();
     let slot = spawner.start_slot(&plan(spec).unwrap()).unwrap();
     let (reply, _) = message::receive(slot.as_fd()).unwrap();
-    assert!(matches!(reply, SlotReply::Ready), "{reply:?}");
+    assert!(matches!(reply, ContainerReply::Ready), "{reply:?}");
     let (mut reader, writer) = std::io::pipe().unwrap();
     let null = fs::File::open("/dev/null").unwrap();
     let environment = PackedStrings::of_environment(&process.environment).unwrap();
-    let order = SlotOrder::Do(Task::Run, ProcessImage::new(process, environment).unwrap());
+    let order = ContainerRequest::Do(
+        LaunchMode::Run,
+        ProcessImage::new(process, environment).unwrap(),
+    );
     let streams = [null.as_fd(), writer.as_fd(), writer.as_fd()];
     message::send(slot.as_fd(), &order, &streams).unwrap();
     drop(writer);
     let mut output = String::new();
     reader.read_to_string(&mut output).unwrap();
     let (reply, _) = message::receive(slot.as_fd()).unwrap();
-    assert!(matches!(reply, SlotReply::Ended { .. }), "{reply:?}");
+    assert!(matches!(reply, ContainerReply::Ended { .. }), "{reply:?}");
     spawner.close();
     output
 }

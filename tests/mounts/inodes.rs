@@ -5,29 +5,29 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use maelstrom_container::message::{Remains, SlotFate};
+use maelstrom_container::message::{ContainerReuse, RetirementReason};
 use maelstrom_container::spec::*;
 
 use crate::slot::Slot;
 use crate::support::{directory, mount, read_only, spec};
 
-const DEVICES: [Device; 7] = [
-    Device::Full,
-    Device::Fuse,
-    Device::Null,
-    Device::Random,
-    Device::Tty,
-    Device::Urandom,
-    Device::Zero,
+const DEVICES: [DeviceKind; 7] = [
+    DeviceKind::Full,
+    DeviceKind::Fuse,
+    DeviceKind::Null,
+    DeviceKind::Random,
+    DeviceKind::Tty,
+    DeviceKind::Urandom,
+    DeviceKind::Zero,
 ];
 
 /// A container of this user's with every device that the host has, and a file of the host's.
 fn everything(source: &Path) -> ContainerSpec {
     let mut spec = spec(source);
-    let Root::Skeleton(entries) = &mut spec.root else {
+    let RootKind::Skeleton(entries) = &mut spec.root else {
         panic!("no skeleton");
     };
-    let there = |device: &Device| Path::new("/dev").join(device.name()).exists();
+    let there = |device: &DeviceKind| Path::new("/dev").join(device.name()).exists();
     for device in DEVICES.into_iter().filter(there) {
         let path = format!("/dev/{}", device.name());
         if spec
@@ -92,7 +92,7 @@ fn no_device_and_no_file_of_the_host_takes_another_mode_owner_or_time() {
             let before = state(&host);
             let ran = slot.sh(&format!("{change} {inside}"));
             assert_ne!(ran.status, ExitStatus::Code(0), "{change} {inside}");
-            assert_eq!(ran.fate, SlotFate::Reusable, "{change} {inside}");
+            assert_eq!(ran.fate, ContainerReuse::Reusable, "{change} {inside}");
             assert_eq!(state(&host), before, "{change} {inside}");
         }
     }
@@ -131,7 +131,7 @@ fn nothing_that_is_set_on_standard_input_is_there_for_the_next_job() {
     // It sets the flag on the open file, which outlives it.
     let ran = slot.sh(&format!("dd iflag=nonblock count=0 2>&-; {look}"));
     assert_ne!(ran.output, before);
-    assert_eq!(ran.fate, SlotFate::Reusable);
+    assert_eq!(ran.fate, ContainerReuse::Reusable);
     assert_eq!(slot.sh(look).output, before);
 }
 
@@ -152,8 +152,8 @@ fn files_of_proc_that_are_the_machines_are_as_before_after_a_job() {
             let before = slot.sh(&look).output;
             let ran = slot.sh(&format!("{change} {file}"));
             let fate = match ran.status {
-                ExitStatus::Code(0) => SlotFate::Retired(Remains::KernelFiles),
-                _ => SlotFate::Reusable,
+                ExitStatus::Code(0) => ContainerReuse::Retired(RetirementReason::KernelFiles),
+                _ => ContainerReuse::Reusable,
             };
             assert_eq!(ran.fate, fate, "{change} {file}: {}", ran.output);
             drop(slot);
@@ -164,7 +164,7 @@ fn files_of_proc_that_are_the_machines_are_as_before_after_a_job() {
     // What an ordinary job does there is no change.
     let slot = Slot::start(&everything(source.path()));
     let ran = slot.sh("cat /proc/meminfo /proc/self/status >&-; echo 5 > /proc/self/oom_score_adj");
-    assert_eq!(ran.fate, SlotFate::Reusable, "{}", ran.output);
+    assert_eq!(ran.fate, ContainerReuse::Reusable, "{}", ran.output);
 }
 
 /// A container without devices has it for its standard input all the same.

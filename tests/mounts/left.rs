@@ -1,7 +1,7 @@
 //! What one job leaves in a mount is not there for the next in the same container, or there is no
 //! next in it.
 
-use maelstrom_container::message::{Remains, SlotFate};
+use maelstrom_container::message::{ContainerReuse, RetirementReason};
 use maelstrom_container::spec::*;
 
 use crate::slot::Slot;
@@ -14,7 +14,7 @@ fn with(user: u32, mounts: &[(&str, MountKind)]) -> ContainerSpec {
         user,
         ..spec(&std::path::Path::new(source).join("src"))
     };
-    let Root::Skeleton(entries) = &mut spec.root else {
+    let RootKind::Skeleton(entries) = &mut spec.root else {
         panic!("no skeleton");
     };
     for (point, kind) in mounts {
@@ -31,7 +31,7 @@ fn own() -> u32 {
 #[test]
 fn nothing_is_left_in_what_is_mounted_to_be_written_to() {
     let scratch = MountKind::Scratch { mode: 0o755 };
-    let shm = MountKind::Device(Device::Shm);
+    let shm = MountKind::Device(DeviceKind::Shm);
     for (what, mounts, leave, look) in [
         (
             "a tmpfs",
@@ -82,9 +82,19 @@ fn nothing_is_left_in_what_is_mounted_to_be_written_to() {
     ] {
         let slot = Slot::start(&with(own(), &mounts));
         let before = slot.sh(look);
-        assert_eq!(before.fate, SlotFate::Reusable, "{what}: {}", before.output);
+        assert_eq!(
+            before.fate,
+            ContainerReuse::Reusable,
+            "{what}: {}",
+            before.output
+        );
         let left = slot.sh(leave);
-        assert_eq!(left.fate, SlotFate::Reusable, "{what}: {}", left.output);
+        assert_eq!(
+            left.fate,
+            ContainerReuse::Reusable,
+            "{what}: {}",
+            left.output
+        );
         assert_eq!(slot.sh(look).output, before.output, "{what}");
         // A second time, since what is made again may be made otherwise.
         slot.sh(leave);
@@ -95,10 +105,10 @@ fn nothing_is_left_in_what_is_mounted_to_be_written_to() {
 #[test]
 fn what_cannot_be_made_as_it_was_ends_its_container() {
     for (text, remains) in [
-        ("chmod 600 /dev/pts/ptmx", Remains::Shown),
-        ("touch -d 2001-01-01 /dev/pts/ptmx", Remains::Shown),
-        ("chmod 700 /dev/pts", Remains::Shown),
-        ("chmod 700 /dev/mqueue", Remains::Queues),
+        ("chmod 600 /dev/pts/ptmx", RetirementReason::Shown),
+        ("touch -d 2001-01-01 /dev/pts/ptmx", RetirementReason::Shown),
+        ("chmod 700 /dev/pts", RetirementReason::Shown),
+        ("chmod 700 /dev/mqueue", RetirementReason::Queues),
     ] {
         // As user 0 of the container a job owns all of them; which of them another one owns
         // is the kernel's business.
@@ -106,8 +116,8 @@ fn what_cannot_be_made_as_it_was_ends_its_container() {
             let slot = Slot::start(&with(user, &[]));
             let ran = slot.sh(text);
             let fate = match ran.status {
-                ExitStatus::Code(0) => SlotFate::Retired(remains),
-                _ => SlotFate::Reusable,
+                ExitStatus::Code(0) => ContainerReuse::Retired(remains),
+                _ => ContainerReuse::Reusable,
             };
             assert_eq!(ran.fate, fate, "{text} by {user}: {}", ran.output);
             // The directory itself may be the machine's root's.
@@ -124,7 +134,7 @@ fn a_container_in_which_a_terminal_was_made_is_used_again() {
     let before = slot.sh("ls -A /dev/pts").output;
     for _ in 0..2 {
         let ran = slot.sh("script -qec 'tty; echo typed' /dev/null </dev/null");
-        assert_eq!(ran.fate, SlotFate::Reusable, "{}", ran.output);
+        assert_eq!(ran.fate, ContainerReuse::Reusable, "{}", ran.output);
     }
     assert_eq!(slot.sh("ls -A /dev/pts").output, before);
 }
@@ -137,7 +147,7 @@ fn the_root_takes_what_user_0_writes_and_then_ends() {
     };
     let as_user = |user| {
         let mut spec = with(user, &[("/srv", MountKind::Tmp)]);
-        if let Root::Skeleton(entries) = &mut spec.root {
+        if let RootKind::Skeleton(entries) = &mut spec.root {
             entries.extend([hosts.clone(), directory("/run"), directory("/var/lib")]);
         }
         Slot::start(&spec)
@@ -155,17 +165,17 @@ fn the_root_takes_what_user_0_writes_and_then_ends() {
     ] {
         let ran = as_user(0).sh(text);
         assert_eq!(ran.status, ExitStatus::Code(0), "{text}: {}", ran.output);
-        let fate = SlotFate::Retired(Remains::Root);
+        let fate = ContainerReuse::Retired(RetirementReason::Root);
         assert_eq!(ran.fate, fate, "{text}: {}", ran.output);
         let other = as_user(1234).sh(text);
         assert_ne!(other.status, ExitStatus::Code(0), "{text}");
-        assert_eq!(other.fate, SlotFate::Reusable, "{text}");
+        assert_eq!(other.fate, ContainerReuse::Reusable, "{text}");
     }
     let slot = as_user(0);
     for text in [
         "cat /etc/hosts; ls / /var",
         "echo x > /tmp/x; echo y > /srv/y",
     ] {
-        assert_eq!(slot.sh(text).fate, SlotFate::Reusable, "{text}");
+        assert_eq!(slot.sh(text).fate, ContainerReuse::Reusable, "{text}");
     }
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use maelstrom_container::message::{
-    self, PackedStrings, ProcessImage, SlotFate, SlotOrder, SlotReply, Task,
+    self, ContainerReply, ContainerRequest, ContainerReuse, LaunchMode, PackedStrings, ProcessImage,
 };
 use maelstrom_container::plan::plan;
 use maelstrom_container::spawner::Spawner;
@@ -23,7 +23,7 @@ pub struct Slot {
 /// What came of a script.
 pub struct Ran {
     pub status: ExitStatus,
-    pub fate: SlotFate,
+    pub fate: ContainerReuse,
     pub output: String,
 }
 
@@ -32,7 +32,7 @@ impl Slot {
         let spawner = Spawner::launch(Path::new(EXECUTABLE)).unwrap();
         let socket = spawner.start_slot(&plan(spec).unwrap()).unwrap();
         match message::receive(socket.as_fd()).unwrap().0 {
-            SlotReply::Ready => Slot {
+            ContainerReply::Ready => Slot {
                 socket,
                 _spawner: spawner,
             },
@@ -46,14 +46,14 @@ impl Slot {
         let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
         let environment = PackedStrings::of_environment(&process.environment).unwrap();
         let image = ProcessImage::new(&process, environment).unwrap();
-        let order = SlotOrder::Do(Task::Run, image);
+        let order = ContainerRequest::Do(LaunchMode::Run, image);
         let streams = [writer.as_fd(), writer.as_fd()];
         message::send(self.socket.as_fd(), &order, &streams).unwrap();
         drop(writer);
         let mut output = String::new();
         File::from(reader).read_to_string(&mut output).unwrap();
         match message::receive(self.socket.as_fd()).unwrap().0 {
-            SlotReply::Ended { status, fate, .. } => Ran {
+            ContainerReply::Ended { status, fate, .. } => Ran {
                 status,
                 fate,
                 output,

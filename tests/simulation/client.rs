@@ -7,15 +7,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maelstrom_cluster::backend::{BrokerBackend, ClusterOptions};
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use maelstrom_model::event::Stream;
-use maelstrom_model::forwarding::Forwarding;
+use maelstrom_cluster::backend::{BrokerBackend, BrokerBackendOptions};
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
+use maelstrom_model::event::OutputStream;
+use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::job::{
-    ContainerSpec, ExitStatus, Job, JobEnd, Network, OutputPipes, Placement, Privileges,
-    ProcessSpec, Root,
+    ContainerSpec, ExitStatus, Job, JobOutcome, NetworkMode, OutputPipes, PlacementConstraint,
+    PrivilegeLevel, ProcessSpec, RootKind,
 };
-use maelstrom_wire::session::prepare::Preparing;
+use maelstrom_wire::session::prepare::PreparationMode;
 use tokio::time::{Instant, sleep_until};
 
 use crate::executor::Nowhere;
@@ -26,7 +26,7 @@ use crate::plan::Task;
 /// What is to be done, and when.
 enum Step {
     Submit(usize),
-    Stop(usize, Stop),
+    Stop(usize, StopMode),
 }
 
 /// What was heard of a job.
@@ -54,16 +54,16 @@ pub async fn client(world: World, number: u32) -> turmoil::Result {
     let mut run = [0; 16];
     run[0] = number as u8;
     run[8..].copy_from_slice(&plan.seed.to_be_bytes());
-    let options = ClusterOptions {
+    let options = BrokerBackendOptions {
         connection: connect(),
         address: "broker".to_owned(),
         run,
         name: format!("client-{number}"),
         digests: world.directory.join(format!("digests-{number}")),
-        forwarding: Forwarding::default(),
+        forwarding: EnvironmentForwarding::default(),
         grace: Duration::from_secs(1),
         local_slots: 0,
-        preparing: Preparing::AtOnce,
+        preparing: PreparationMode::AtOnce,
     };
     let mut backend = BrokerBackend::new(options, Nowhere);
     let containers: Vec<Surroundings> = (0..2).map(Surroundings::new).collect();
@@ -98,7 +98,7 @@ pub async fn client(world: World, number: u32) -> turmoil::Result {
                     let id = JobId(planned.task.job);
                     client.waiting.insert(id);
                     let job = containers[planned.container as usize].job(planned.task);
-                    backend.submit(id, job, Rank { priority: planned.priority, estimate: None });
+                    backend.submit(id, job, JobPriority { priority: planned.priority, estimate: None });
                 }
                 Some((_, Step::Stop(index, how))) => {
                     let id = JobId(jobs[index].task.job);
@@ -149,7 +149,7 @@ impl Client {
             BackendEvent::Output { job, stream, bytes } => {
                 let heard = self.running.get_mut(&job);
                 let heard = heard.unwrap_or_else(|| panic!("output of {job}, which does not run"));
-                heard.output.push((stream == Stream::Stderr, bytes));
+                heard.output.push((stream == OutputStream::Stderr, bytes));
             }
             BackendEvent::Restarted { job, reason } => {
                 note(self, format!("{job} starts again: {reason}"));
@@ -181,11 +181,11 @@ impl Client {
     }
 
     /// Whether a job's end is the right one.
-    fn judge(&self, id: JobId, end: &JobEnd, heard: &Heard) {
+    fn judge(&self, id: JobId, end: &JobOutcome, heard: &Heard) {
         let task = self.task(id);
         let who = format!("{}/{}", task.client, task.job);
         match end {
-            JobEnd::Exited(ExitStatus::Code(code)) => {
+            JobOutcome::Exited(ExitStatus::Code(code)) => {
                 assert!(heard.started, "{who} ended and never started");
                 assert_eq!(*code, task.code, "{who} ended in another way");
                 assert!(
@@ -193,8 +193,10 @@ impl Client {
                     "{who} wrote otherwise"
                 );
             }
-            JobEnd::Cancelled => assert!(self.stopped.contains(&id), "{who} was stopped unasked"),
-            JobEnd::Error(message) => {
+            JobOutcome::Cancelled => {
+                assert!(self.stopped.contains(&id), "{who} was stopped unasked")
+            }
+            JobOutcome::Error(message) => {
                 let attempts_max = self.world.plan.attempts_max;
                 let tried = message.contains(&format!("tried {attempts_max} times"));
                 // What was to be stopped is not tried again.
@@ -203,7 +205,7 @@ impl Client {
                     "{who} failed: {message}"
                 );
             }
-            JobEnd::TimedOut | JobEnd::Exited(ExitStatus::Signal { .. }) => {
+            JobOutcome::TimedOut | JobOutcome::Exited(ExitStatus::Signal { .. }) => {
                 panic!("{who} ended like no task does: {end:?}");
             }
         }
@@ -224,23 +226,23 @@ fn joined(output: &[(bool, Vec<u8>)]) -> [Vec<u8>; 2] {
 struct Surroundings {
     container: Arc<ContainerSpec>,
     environment: Arc<BTreeMap<OsString, OsString>>,
-    placement: Placement,
+    placement: PlacementConstraint,
 }
 
 impl Surroundings {
     fn new(number: u32) -> Surroundings {
         Surroundings {
             container: Arc::new(ContainerSpec {
-                root: Root::Skeleton(Vec::new()),
+                root: RootKind::Skeleton(Vec::new()),
                 mounts: Vec::new(),
-                network: Network::Loopback,
+                network: NetworkMode::Loopback,
                 hostname: format!("container-{number}"),
                 user: 0,
                 group: 0,
-                privileges: Privileges::Ordinary,
+                privileges: PrivilegeLevel::Ordinary,
             }),
             environment: Arc::default(),
-            placement: Placement::Anywhere(Arc::default()),
+            placement: PlacementConstraint::Anywhere(Arc::default()),
         }
     }
 

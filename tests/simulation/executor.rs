@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use maelstrom_cluster::worker::executor::Executor;
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use maelstrom_model::event::Stream;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
+use maelstrom_model::event::OutputStream;
 use maelstrom_model::ids::WorkerId;
-use maelstrom_model::job::{ExitStatus, Job, JobEnd, JobResult};
+use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult};
 use tokio::time::{Instant, sleep_until};
 
 use crate::plan::Task;
@@ -58,7 +58,7 @@ impl Tasks {
         };
         let Running { task, written, .. } = *running;
         if running.stopped {
-            return self.end(id, JobEnd::Cancelled);
+            return self.end(id, JobOutcome::Cancelled);
         }
         let Some((is_error, bytes)) = task.output().into_iter().nth(written as usize) else {
             // Machines fail as well as jobs: of these the broker is to make another attempt.
@@ -66,16 +66,16 @@ impl Tasks {
             return match (task.job + u64::from(attempt)) % 11 == 0 && attempt < 2 {
                 true => self.end(
                     id,
-                    JobEnd::Error("the container could not be made".to_owned()),
+                    JobOutcome::Error("the container could not be made".to_owned()),
                 ),
-                false => self.end(id, JobEnd::Exited(ExitStatus::Code(task.code))),
+                false => self.end(id, JobOutcome::Exited(ExitStatus::Code(task.code))),
             };
         };
         running.written += 1;
         running.next = Instant::now() + step(task);
         let stream = match is_error {
-            true => Stream::Stderr,
-            false => Stream::Stdout,
+            true => OutputStream::Stderr,
+            false => OutputStream::Stdout,
         };
         self.events.push_back(BackendEvent::Output {
             job: id,
@@ -84,7 +84,7 @@ impl Tasks {
         });
     }
 
-    fn end(&mut self, job: JobId, end: JobEnd) {
+    fn end(&mut self, job: JobId, end: JobOutcome) {
         if let Some(running) = self.running.remove(&job) {
             self.witness.borrow_mut().over(self.worker, running.slot);
             let result = JobResult {
@@ -103,7 +103,7 @@ fn step(task: Task) -> Duration {
 }
 
 impl Executor for Tasks {
-    fn submit_with_grace(&mut self, id: JobId, job: Job, _rank: Rank, _grace: Duration) {
+    fn submit_with_grace(&mut self, id: JobId, job: Job, _rank: JobPriority, _grace: Duration) {
         let task = Task::from_arguments(&job.process.arguments);
         let taken: Vec<u32> = self.running.values().map(|running| running.slot).collect();
         let slot = (0..self.slots).find(|slot| !taken.contains(slot));
@@ -137,15 +137,15 @@ impl Backend for Tasks {
         self.slots
     }
 
-    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+    fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         self.submit_with_grace(id, job, rank, Duration::ZERO);
     }
 
-    fn stop(&mut self, id: JobId, how: Stop) {
+    fn stop(&mut self, id: JobId, how: StopMode) {
         if let Some(running) = self.running.get_mut(&id) {
             let end = match how {
-                Stop::Terminate => Instant::now() + DYING,
-                Stop::Kill => Instant::now(),
+                StopMode::Terminate => Instant::now() + DYING,
+                StopMode::Kill => Instant::now(),
             };
             running.next = match running.stopped {
                 true => running.next.min(end),
@@ -206,11 +206,11 @@ impl Backend for Nowhere {
         1
     }
 
-    fn submit(&mut self, id: JobId, _job: Job, _rank: Rank) {
+    fn submit(&mut self, id: JobId, _job: Job, _rank: JobPriority) {
         panic!("the job {id} is to run on the client's own machine");
     }
 
-    fn stop(&mut self, id: JobId, _how: Stop) {
+    fn stop(&mut self, id: JobId, _how: StopMode) {
         panic!("the job {id} is not on the client's own machine");
     }
 

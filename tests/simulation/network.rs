@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use hyper_util::rt::TokioIo;
 use maelstrom_spec::config::Address;
-use maelstrom_wire::connection::{Connection, endpoint};
+use maelstrom_wire::connection::{BrokerChannel, endpoint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 use turmoil::net::{TcpListener, TcpStream};
@@ -15,13 +15,13 @@ use turmoil::net::{TcpListener, TcpStream};
 const PORT: u16 = 9000;
 
 /// A connection to the broker, made as the programs make theirs.
-pub fn connect() -> Connection {
+pub fn connect() -> BrokerChannel {
     let address: Address = format!("broker:{PORT}").parse().unwrap();
     let connector = tower::service_fn(|_| async {
         let stream = TcpStream::connect(("broker", PORT)).await?;
         Ok::<_, io::Error>(TokioIo::new(stream))
     });
-    Connection::over(
+    BrokerChannel::over(
         endpoint("http", &address)
             .unwrap()
             .connect_with_connector_lazy(connector),

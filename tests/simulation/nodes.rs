@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use maelstrom_cluster::broker::book::Limits;
-use maelstrom_cluster::broker::core::{Checked, Inventory, Policy};
-use maelstrom_cluster::broker::journal::records::Records;
-use maelstrom_cluster::broker::journal::{Journal, Request};
+use maelstrom_cluster::broker::book::SchedulerLimits;
+use maelstrom_cluster::broker::core::{BrokerConfig, ContentInventory, InventoryCheck};
+use maelstrom_cluster::broker::journal::records::JournalFile;
+use maelstrom_cluster::broker::journal::{Journal, JournalRequest};
 use maelstrom_cluster::broker::services;
-use maelstrom_cluster::security::guard::Access;
-use maelstrom_cluster::worker::contents::{Contents, FetchError};
-use maelstrom_cluster::worker::health::Vitals;
+use maelstrom_cluster::security::guard::AccessPolicy;
+use maelstrom_cluster::worker::contents::{ContentFetcher, FetchError};
+use maelstrom_cluster::worker::health::ResourceReporting;
 use maelstrom_cluster::worker::line::dial_over;
-use maelstrom_cluster::worker::{Settings, Worker};
+use maelstrom_cluster::worker::{Worker, WorkerConfig};
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{Blob, Store, StoreOptions};
-use maelstrom_wire::from_proto::Source;
+use maelstrom_wire::from_proto::ContentSource;
 use maelstrom_wire::v1;
 use maelstrom_wire::v1::operator_client::OperatorClient;
 use tokio::sync::mpsc::unbounded_channel;
@@ -59,16 +59,19 @@ struct Shelf {
     looks: std::sync::atomic::AtomicU32,
 }
 
-impl Inventory for Shelf {
-    fn check(&self, _contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>> {
+impl ContentInventory for Shelf {
+    fn check(
+        &self,
+        _contents: Vec<ContentSource>,
+    ) -> BoxFuture<'static, Result<InventoryCheck, String>> {
         let looks = self
             .looks
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         async move {
             pass(LOOK).await;
             Ok(match looks % 2 {
-                0 => Checked::Lacking(Vec::new(), Box::new(())),
-                _ => Checked::Complete(Box::new(())),
+                0 => InventoryCheck::Lacking(Vec::new(), Box::new(())),
+                _ => InventoryCheck::Complete(Box::new(())),
             })
         }
         .boxed()
@@ -83,8 +86,8 @@ impl Inventory for Shelf {
 pub async fn broker(world: World) -> turmoil::Result {
     world.witness.borrow_mut().broker_begins();
     let name = Path::new("journal");
-    let (records, remembered) = Records::open_on(world.disk.mount(), name)?;
-    let (requests, mut inbox) = unbounded_channel::<Request>();
+    let (records, remembered) = JournalFile::open_on(world.disk.mount(), name)?;
+    let (requests, mut inbox) = unbounded_channel::<JournalRequest>();
     tokio::task::spawn_local(async move {
         while let Some(first) = inbox.recv().await {
             pass(SYNC).await;
@@ -94,20 +97,20 @@ pub async fn broker(world: World) -> turmoil::Result {
         }
     });
     let journal = Journal::handing_over(move |request| drop(requests.send(request)));
-    let policy = Policy {
+    let policy = BrokerConfig {
         lease: world.plan.lease,
         heartbeat: world.plan.heartbeat,
         client_patience: Duration::from_secs(20),
         outputs: world.directory.to_path_buf(),
-        limits: Limits {
+        limits: SchedulerLimits {
             attempts_max: world.plan.attempts_max,
-            ..Limits::default()
+            ..SchedulerLimits::default()
         },
-        ..Policy::default()
+        ..BrokerConfig::default()
     };
     let (door, engine) = services::open(policy, (journal, remembered), Box::<Shelf>::default());
     let mut routes = Routes::builder();
-    services::add_to(&mut routes, &door, &Access::default());
+    services::add_to(&mut routes, &door, &AccessPolicy::default());
     let serving = services::server().add_routes(routes.routes());
     tokio::select! {
         biased;
@@ -119,7 +122,7 @@ pub async fn broker(world: World) -> turmoil::Result {
 /// Nobody asks for any contents.
 struct Nothing;
 
-impl Contents for Nothing {
+impl ContentFetcher for Nothing {
     async fn fetch(&self, wanted: &[Digest], _store: &Store) -> Result<Vec<Blob>, FetchError> {
         panic!("contents are asked for: {wanted:?}");
     }
@@ -137,11 +140,11 @@ pub async fn worker(world: World, number: u32) -> turmoil::Result {
         instance[..4].copy_from_slice(&start.to_be_bytes());
         instance[4..12].copy_from_slice(&world.plan.seed.to_be_bytes());
         let slots = world.plan.workers[number as usize];
-        let settings = Settings {
+        let settings = WorkerConfig {
             disk_free_bytes_min: 0,
-            vitals: Vitals::Untold,
+            vitals: ResourceReporting::Untold,
             drain_timeout: Duration::from_secs(10),
-            ..Settings::new(format!("worker-{number}"), instance, slots)
+            ..WorkerConfig::new(format!("worker-{number}"), instance, slots)
         };
         let store = Store::open(&StoreOptions {
             root: world.directory.join(format!("worker-{number}")),

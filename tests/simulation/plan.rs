@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use maelstrom_model::backend::Stop;
+use maelstrom_model::backend::StopMode;
 
 /// Everything goes wrong before this moment.
 pub const HEALED_AT: Duration = Duration::from_secs(16);
@@ -54,7 +54,7 @@ pub struct JobPlan {
     /// When it is submitted, after its client has begun.
     pub submitted_at: Duration,
     /// Whether somebody stops it, and when.
-    pub stopped: Option<(Duration, Stop)>,
+    pub stopped: Option<(Duration, StopMode)>,
     /// Which of the client's containers it is for.
     pub container: u32,
     /// Its priority.
@@ -224,8 +224,8 @@ fn client(number: u32, rng: &mut Rng) -> ClientPlan {
         };
         let stopped = (rng.u8(0..8) == 0).then(|| {
             let how = match rng.bool() {
-                true => Stop::Kill,
-                false => Stop::Terminate,
+                true => StopMode::Kill,
+                false => StopMode::Terminate,
             };
             (Duration::from_millis(submitted_at + rng.u64(0..8_000)), how)
         });

@@ -3,10 +3,12 @@
 #![allow(dead_code)] // Each user of this file uses a part of it.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use maelstrom_model::event::{Command, Event};
-use maelstrom_ui::dashboard::app::{App, AppOptions, Effect, Msg, OnFinish, Playback, Source};
-use maelstrom_ui::dashboard::settings::{Settings, ThemeWish};
-use maelstrom_ui::dashboard::theme::{ColorChoice, Glyphs};
+use maelstrom_model::event::{Event, UiCommand};
+use maelstrom_ui::dashboard::app::{
+    App, AppEffect, AppMessage, AppOptions, EventSource, OnFinish, PlaybackState,
+};
+use maelstrom_ui::dashboard::settings::{DashboardSettings, ThemeChoice};
+use maelstrom_ui::dashboard::theme::{ColorChoice, GlyphSet};
 use maelstrom_ui::dashboard::view::view;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -18,21 +20,21 @@ pub struct Harness {
     pub terminal: Terminal<TestBackend>,
     pub now_us: u64,
     /// What keys asked for, in order.
-    pub effects: Vec<Effect>,
+    pub effects: Vec<AppEffect>,
 }
 
 impl Harness {
     pub fn new(columns: u16, rows: u16) -> Self {
-        Harness::with(columns, rows, ColorChoice::Color, Glyphs::Unicode)
+        Harness::with(columns, rows, ColorChoice::Color, GlyphSet::Unicode)
     }
 
-    pub fn with(columns: u16, rows: u16, color: ColorChoice, glyphs: Glyphs) -> Self {
+    pub fn with(columns: u16, rows: u16, color: ColorChoice, glyphs: GlyphSet) -> Self {
         let app = App::new(AppOptions {
-            settings: Settings::standard(&ThemeWish::dark(color))
+            settings: DashboardSettings::standard(&ThemeChoice::dark(color))
                 .expect("the built-in themes are right"),
             glyphs,
-            source: Source::Live,
-            playback: Playback::Going,
+            source: EventSource::Live,
+            playback: PlaybackState::Going,
             on_finish: OnFinish::Auto,
             columns,
             rows,
@@ -50,7 +52,9 @@ impl Harness {
     pub fn feed(&mut self, events: impl IntoIterator<Item = Event>) {
         for event in events {
             self.now_us = self.now_us.max(event.at_us);
-            let effects = self.app.update(Msg::Event(Box::new(event)), self.now_us);
+            let effects = self
+                .app
+                .update(AppMessage::Event(Box::new(event)), self.now_us);
             self.effects.extend(effects);
         }
         self.app.prepare(self.now_us);
@@ -81,17 +85,17 @@ impl Harness {
 
     pub fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) {
         self.app.prepare(self.now_us);
-        let msg = Msg::Key(KeyEvent::new(code, modifiers));
+        let msg = AppMessage::Key(KeyEvent::new(code, modifiers));
         let effects = self.app.update(msg, self.now_us);
         self.effects.extend(effects);
         self.app.prepare(self.now_us);
     }
 
     /// What was asked of the run since this was last looked at.
-    pub fn commands(&mut self) -> Vec<Command> {
+    pub fn commands(&mut self) -> Vec<UiCommand> {
         let effects = std::mem::take(&mut self.effects);
         let commands = effects.into_iter().filter_map(|effect| match effect {
-            Effect::Send(command) => Some(command),
+            AppEffect::Send(command) => Some(command),
             _ => None,
         });
         commands.collect()
@@ -99,7 +103,9 @@ impl Harness {
 
     pub fn resize(&mut self, columns: u16, rows: u16) {
         self.terminal.backend_mut().resize(columns, rows);
-        let effects = self.app.update(Msg::Resize { columns, rows }, self.now_us);
+        let effects = self
+            .app
+            .update(AppMessage::Resize { columns, rows }, self.now_us);
         self.effects.extend(effects);
         self.app.prepare(self.now_us);
     }
@@ -137,7 +143,7 @@ impl Harness {
         let buffer = self.draw();
         let style = self
             .app
-            .style(maelstrom_ui::dashboard::theme::Role::Selected);
+            .style(maelstrom_ui::dashboard::theme::StyleRole::Selected);
         let mut rows = (0..buffer.area.height).map(|y| {
             let cells = (0..buffer.area.width).filter_map(|x| buffer.cell((x, y)));
             let selected = cells.filter(|cell| {

@@ -71,7 +71,7 @@ pub fn spec(source: &Path) -> ContainerSpec {
     ] {
         root.push(directory(path));
     }
-    for device in [Device::Null, Device::Zero, Device::Urandom] {
+    for device in [DeviceKind::Null, DeviceKind::Zero, DeviceKind::Urandom] {
         let path = format!("/dev/{}", device.name());
         let kind = SkeletonKind::File(Vec::new());
         root.push(SkeletonEntry {
@@ -95,13 +95,13 @@ pub fn spec(source: &Path) -> ContainerSpec {
         ),
     ]);
     ContainerSpec {
-        root: Root::Skeleton(root),
+        root: RootKind::Skeleton(root),
         mounts,
-        network: Network::Loopback,
+        network: NetworkMode::Loopback,
         hostname: "box".into(),
         user: geteuid().as_raw(),
         group: getegid().as_raw(),
-        privileges: Privileges::Ordinary,
+        privileges: PrivilegeLevel::Ordinary,
     }
 }
 

@@ -3,9 +3,10 @@
 #![allow(dead_code)] // Each user of this file uses a part of it.
 
 use maelstrom_model::event::{
-    BackendInfo, ClusterClient, ClusterSample, Description, Event, EventKind, ExitStatus, Finished,
-    History, Isolation, Outcome, RoundCause, RunStarted, SCHEMA_VERSION, SourceLocation, Stream,
-    Summary, TestInfo, Text, Timings, WorkerState,
+    AttemptFinished, AttemptTimings, BackendInfo, ClusterClient, ClusterSample, Event, EventKind,
+    ExitStatus, IsolationMode, OutputStream, OutputText, PreviousOutcome, RoundCause, RoundSummary,
+    RunStarted, SCHEMA_VERSION, SourceLocation, TestDescription, TestInfo, TestOutcome,
+    WorkerCondition,
 };
 use maelstrom_model::ids::{Attempt, RunId, TestId, WorkerId};
 
@@ -50,7 +51,7 @@ impl Script {
             directory: "/home/dev/project".to_owned(),
             started_unix_ms: 1_700_000_000_000,
             backend,
-            isolation: Isolation::Container,
+            isolation: IsolationMode::Container,
         }));
         script
     }
@@ -75,7 +76,7 @@ impl Script {
         });
     }
 
-    pub fn sample(&mut self, id: u32, state: WorkerState, busy: u32, cpu_permille: u32) {
+    pub fn sample(&mut self, id: u32, state: WorkerCondition, busy: u32, cpu_permille: u32) {
         self.push(EventKind::WorkerSample {
             worker: WorkerId(id),
             state,
@@ -96,7 +97,7 @@ impl Script {
             name: (*name).to_owned(),
             title: format!("{package} {name}"),
             expected_us: None,
-            history: History::New,
+            history: PreviousOutcome::New,
             ignored: false,
         });
         let tests = tests.collect();
@@ -135,12 +136,12 @@ impl Script {
         });
     }
 
-    pub fn write(&mut self, test: TestId, stream: Stream, text: &str) {
+    pub fn write(&mut self, test: TestId, stream: OutputStream, text: &str) {
         self.push(EventKind::Output {
             test,
             attempt: Attempt(1),
             stream,
-            text: Text(text.as_bytes().to_vec()),
+            text: OutputText(text.as_bytes().to_vec()),
         });
     }
 
@@ -153,16 +154,16 @@ impl Script {
                     "block {block} line {line}: nothing to see in this line\n"
                 ));
             }
-            self.write(test, Stream::Stdout, &text);
+            self.write(test, OutputStream::Stdout, &text);
         }
     }
 
-    pub fn finish(&mut self, test: TestId, outcome: Outcome) {
+    pub fn finish(&mut self, test: TestId, outcome: TestOutcome) {
         self.finish_attempt(test, 1, outcome, None);
     }
 
     pub fn pass(&mut self, test: TestId) {
-        self.finish(test, Outcome::Passed);
+        self.finish(test, TestOutcome::Passed);
     }
 
     /// Fails as a panicking Rust test does, at line 412 of a file.
@@ -179,16 +180,16 @@ impl Script {
         &mut self,
         test: TestId,
         attempt: u32,
-        outcome: Outcome,
+        outcome: TestOutcome,
         location: Option<SourceLocation>,
     ) {
         let ran_us = self.at_us - self.started_us[test.index()];
-        self.push(EventKind::Finished(Box::new(Finished {
+        self.push(EventKind::Finished(Box::new(AttemptFinished {
             test,
             attempt: Attempt(attempt),
             outcome,
             cached: false,
-            timings: Timings {
+            timings: AttemptTimings {
                 queued_us: 12_000,
                 prepared_us: 1_100,
                 ran_us,
@@ -203,7 +204,7 @@ impl Script {
         })));
     }
 
-    pub fn end_round(&mut self, round: u32, summary: Summary) {
+    pub fn end_round(&mut self, round: u32, summary: RoundSummary) {
         self.push(EventKind::RoundFinished { round, summary });
     }
 
@@ -213,8 +214,8 @@ impl Script {
 }
 
 /// How a Rust test that panics ends.
-pub fn failed() -> Outcome {
-    Outcome::Failed {
+pub fn failed() -> TestOutcome {
+    TestOutcome::Failed {
         exit: Some(ExitStatus::Code(101)),
         reason: None,
     }
@@ -267,8 +268,8 @@ pub fn showcase() -> Script {
         script.pass(*test);
     }
     script.start_on(net[0], 1, 7, 0);
-    script.write(net[0], Stream::Stdout, "running 1 test\n");
-    script.write(net[0], Stream::Stderr, PANIC);
+    script.write(net[0], OutputStream::Stdout, "running 1 test\n");
+    script.write(net[0], OutputStream::Stderr, PANIC);
     script.wait_ms(1204);
     script.fail(net[0]);
     script.start_on(net[1], 1, 11, 4);
@@ -276,29 +277,29 @@ pub fn showcase() -> Script {
     script.fail(net[1]);
     script.start_on(net[1], 2, 11, 4);
     script.wait_ms(310);
-    script.finish_attempt(net[1], 2, Outcome::Passed, None);
+    script.finish_attempt(net[1], 2, TestOutcome::Passed, None);
     script.start_on(net[3], 1, 11, 4);
-    script.finish(net[40], Outcome::Ignored { reason: None });
+    script.finish(net[40], TestOutcome::Ignored { reason: None });
     script.wait_ms(57_000);
     script.finish(
         net[2],
-        Outcome::TimedOut {
+        TestOutcome::TimedOut {
             limit_us: 60_000_000,
         },
     );
     script.start_on(db[1], 1, 0, 3);
     script.finish(
         net[41],
-        Outcome::Error {
+        TestOutcome::Error {
             message: "mount proc on /proc: EPERM".to_owned(),
         },
     );
     for id in 0..12 {
         for busy in [2, 4, 7, 8, 8] {
             let state = if id == 3 {
-                WorkerState::Degraded
+                WorkerCondition::Degraded
             } else {
-                WorkerState::Online
+                WorkerCondition::Online
             };
             script.sample(id, state, busy, 900 + busy * 10);
         }
@@ -332,7 +333,7 @@ pub fn showcase() -> Script {
             },
         ],
     }));
-    script.push(EventKind::Described(Box::new(Description {
+    script.push(EventKind::Described(Box::new(TestDescription {
         test: net[0],
         command: vec![
             "/bin/net-1f2e".to_owned(),
@@ -389,9 +390,13 @@ pub fn run_big(script: &mut Script, count: u32) {
         }
         for test in tests {
             script.at_us += 100;
-            script.write(test, Stream::Stdout, "running 1 test\ntest case ... ok\n\n");
+            script.write(
+                test,
+                OutputStream::Stdout,
+                "running 1 test\ntest case ... ok\n\n",
+            );
             if test.0 % 1000 == 7 {
-                script.write(test, Stream::Stderr, PANIC);
+                script.write(test, OutputStream::Stderr, PANIC);
                 script.fail(test);
             } else {
                 script.pass(test);

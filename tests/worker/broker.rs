@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use maelstrom_cluster::broker::cas::{Services, Storage, StorageOptions};
+use maelstrom_cluster::broker::cas::{CasStorage, CasStorageOptions, ReapiServices};
 use maelstrom_wire::to_proto::duration;
 use maelstrom_wire::v1::workers_server::{Workers, WorkersServer};
 use maelstrom_wire::v1::{self, report, worker_message, worker_order};
@@ -19,7 +19,7 @@ pub struct Broker {
     /// Host and port.
     pub address: String,
     /// What workers can fetch.
-    pub storage: Storage,
+    pub storage: CasStorage,
     connections: UnboundedReceiver<Connection>,
     _directory: TempDir,
 }
@@ -57,12 +57,12 @@ impl Broker {
     /// One that listens.
     pub async fn start() -> Broker {
         let directory = tempfile::tempdir().unwrap();
-        let options = StorageOptions {
+        let options = CasStorageOptions {
             root: directory.path().to_owned(),
             size_target_bytes: u64::MAX,
         };
-        let storage = Storage::open(&options).unwrap();
-        let contents = Services::start(storage.clone()).await.unwrap();
+        let storage = CasStorage::open(&options).unwrap();
+        let contents = ReapiServices::start(storage.clone()).await.unwrap();
         let (door, connections) = unbounded_channel();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();

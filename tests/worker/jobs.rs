@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use maelstrom_cluster::worker::executor::Executor;
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
-use maelstrom_model::event::Stream;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
+use maelstrom_model::event::OutputStream;
 use maelstrom_model::ids::WorkerId;
-use maelstrom_model::job::{ExitStatus, Job, JobEnd, JobResult};
+use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// For the worker.
@@ -55,17 +55,17 @@ impl Control {
     pub fn writes(&self, fence: u64, text: &str) {
         self.happens(BackendEvent::Output {
             job: JobId(fence),
-            stream: Stream::Stdout,
+            stream: OutputStream::Stdout,
             bytes: text.as_bytes().to_vec(),
         });
     }
 
     /// A job exits with 0.
     pub fn exits(&self, fence: u64) {
-        self.ends(fence, JobEnd::Exited(ExitStatus::Code(0)));
+        self.ends(fence, JobOutcome::Exited(ExitStatus::Code(0)));
     }
 
-    fn ends(&self, fence: u64, end: JobEnd) {
+    fn ends(&self, fence: u64, end: JobOutcome) {
         let (job, result) = (JobId(fence), JobResult::not_run(end));
         self.happens(BackendEvent::Finished { job, result });
     }
@@ -82,7 +82,7 @@ impl Control {
 }
 
 impl Executor for Jobs {
-    fn submit_with_grace(&mut self, id: JobId, _job: Job, _rank: Rank, _grace: Duration) {
+    fn submit_with_grace(&mut self, id: JobId, _job: Job, _rank: JobPriority, _grace: Duration) {
         self.control.seen.borrow_mut().started.push(id.0);
         self.control.happens(BackendEvent::Started {
             job: id,
@@ -97,13 +97,13 @@ impl Backend for Jobs {
         1
     }
 
-    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+    fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         self.submit_with_grace(id, job, rank, Duration::ZERO);
     }
 
-    fn stop(&mut self, id: JobId, _how: Stop) {
+    fn stop(&mut self, id: JobId, _how: StopMode) {
         if self.control.seen.borrow_mut().stopped.insert(id.0) {
-            self.control.ends(id.0, JobEnd::Cancelled);
+            self.control.ends(id.0, JobOutcome::Cancelled);
         }
     }
 

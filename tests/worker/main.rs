@@ -7,13 +7,13 @@ mod jobs;
 use std::time::Duration;
 
 use bytes::Bytes;
-use maelstrom_cluster::worker::health::Vitals;
+use maelstrom_cluster::worker::health::ResourceReporting;
 use maelstrom_cluster::worker::inputs::TreeLimits;
 use maelstrom_cluster::worker::line::dial_over;
-use maelstrom_cluster::worker::{Settings, Sign, WorkError, Worker};
+use maelstrom_cluster::worker::{Worker, WorkerConfig, WorkerError, WorkerEvent};
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{Store, StoreOptions};
-use maelstrom_engine::run::signals::Interrupt;
+use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_wire::connection::{ClientSecurity, connect_later};
 use maelstrom_wire::reapi::client::CasClient;
 use maelstrom_wire::reapi::v2;
@@ -32,8 +32,8 @@ use jobs::{Control, jobs};
 struct Scene {
     broker: Broker,
     jobs: Control,
-    worker: JoinHandle<Result<(), WorkError>>,
-    interrupts: UnboundedSender<Interrupt>,
+    worker: JoinHandle<Result<(), WorkerError>>,
+    interrupts: UnboundedSender<TerminationSignal>,
     /// A directory that the worker lends.
     lent: TempDir,
     _store: TempDir,
@@ -56,16 +56,16 @@ impl Scene {
         })
         .unwrap();
         let lent = tempfile::tempdir().unwrap();
-        let settings = Settings {
+        let settings = WorkerConfig {
             lent: vec![lent.path().to_owned()],
             content_patience: Duration::ZERO,
             disk_free_bytes_min: 0,
-            vitals: Vitals::Untold,
+            vitals: ResourceReporting::Untold,
             tree_limits: TreeLimits {
                 entries_max: 2,
                 ..TreeLimits::default()
             },
-            ..Settings::new("far".to_owned(), [3; 16], 1)
+            ..WorkerConfig::new("far".to_owned(), [3; 16], 1)
         };
         let address = broker.address.parse().unwrap();
         let connection = connect_later(&address, &ClientSecurity::default()).unwrap();
@@ -73,7 +73,7 @@ impl Scene {
         let (jobs, control) = jobs();
         let (interrupts, heard) = unbounded_channel();
         let dial = dial_over(connection.service());
-        let worker = Worker::new(settings, jobs, contents, dial, heard, |_: &Sign| {});
+        let worker = Worker::new(settings, jobs, contents, dial, heard, |_: &WorkerEvent| {});
         Scene {
             broker,
             jobs: control,
@@ -85,7 +85,7 @@ impl Scene {
     }
 
     /// The worker's end: nothing of it is left.
-    async fn end(self) -> Result<(), WorkError> {
+    async fn end(self) -> Result<(), WorkerError> {
         self.worker.await.unwrap()
     }
 }
@@ -244,7 +244,7 @@ async fn a_second_signal_stops_what_runs_and_hands_it_back() {
         broker.lease(&[1]);
         assert_eq!(broker.report().await, (1, report::Kind::Started(0)));
         for _ in 0..2 {
-            scene.interrupts.send(Interrupt::Terminate).unwrap();
+            scene.interrupts.send(TerminationSignal::Terminate).unwrap();
         }
         let word = broker.word().await;
         assert_eq!(word, Some(worker_message::Kind::Draining(v1::Empty {})));
@@ -344,7 +344,7 @@ async fn a_broker_of_another_version_ends_the_worker_and_is_named() {
             ..v1::Registered::default()
         }));
         let error = scene.end().await.unwrap_err();
-        assert!(matches!(error, WorkError::Version(_)), "{error:?}");
+        assert!(matches!(error, WorkerError::Version(_)), "{error:?}");
         let told = error.to_string();
         assert!(
             told.contains("the broker (9.1.0) speaks the protocol's versions 8 to 9"),

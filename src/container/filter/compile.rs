@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 
 use super::numbers::{self, parse};
-use super::table::{Answered, Class, Rule, UNKNOWN, classes};
+use super::table::{ArgumentRule, SyscallAction, UNKNOWN, ValueMatch, classes};
 
 /// One instruction (`struct sock_filter`, linux/filter.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Instruction {
+pub struct BpfInstruction {
     /// What it does.
     pub code: u16,
     /// How many instructions a comparison that holds skips.
@@ -46,7 +46,7 @@ pub const ARGUMENT_BYTES: u32 = 8;
 
 /// A binary interface: how programs of one kind make system calls.
 #[derive(Clone, Copy, Debug)]
-pub struct Interface {
+pub struct SyscallAbi {
     /// The kernel's constant for it (`AUDIT_ARCH_...`, linux/audit.h).
     pub constant: u32,
     /// Its system calls.
@@ -54,42 +54,42 @@ pub struct Interface {
 }
 
 /// 64-bit programs on x86-64.
-pub const X86_64: Interface = Interface {
+pub const X86_64: SyscallAbi = SyscallAbi {
     constant: 0xc000_003e,
     calls: numbers::X86_64,
 };
 
 /// 32-bit programs on x86-64, and `int 0x80` of all.
-pub const I386: Interface = Interface {
+pub const I386: SyscallAbi = SyscallAbi {
     constant: 0x4000_0003,
     calls: numbers::I386,
 };
 
 /// 64-bit programs on ARM64.
-pub const AARCH64: Interface = Interface {
+pub const AARCH64: SyscallAbi = SyscallAbi {
     constant: 0xc000_00b7,
     calls: numbers::AARCH64,
 };
 
 /// 32-bit programs on ARM64.
-pub const ARM: Interface = Interface {
+pub const ARM: SyscallAbi = SyscallAbi {
     constant: 0x4000_0028,
     calls: numbers::ARM,
 };
 
 /// Numbers of one class, from the first of them to the next range's first.
 #[derive(Clone, Copy, Debug)]
-struct Range {
+struct SyscallRange {
     first: u32,
-    class: Class,
+    class: SyscallAction,
 }
 
 /// The program for a processor with these interfaces. Calls of any other are unknown.
-pub fn compile(interfaces: &[Interface]) -> Vec<Instruction> {
+pub fn compile(interfaces: &[SyscallAbi]) -> Vec<BpfInstruction> {
     let classes = classes();
     let mut program = vec![load(INTERFACE)];
     for interface in interfaces {
-        program.push(Instruction {
+        program.push(BpfInstruction {
             if_true: 1,
             ..instruction(IF_EQUAL, interface.constant)
         });
@@ -103,11 +103,11 @@ pub fn compile(interfaces: &[Interface]) -> Vec<Instruction> {
 }
 
 /// The classes of all numbers there can be.
-fn ranges(interface: &Interface, classes: &BTreeMap<&str, Class>) -> Vec<Range> {
-    let mut ranges: Vec<Range> = Vec::new();
+fn ranges(interface: &SyscallAbi, classes: &BTreeMap<&str, SyscallAction>) -> Vec<SyscallRange> {
+    let mut ranges: Vec<SyscallRange> = Vec::new();
     let mut push = |first, class| match ranges.last() {
         Some(last) if last.class == class => {}
-        _ => ranges.push(Range { first, class }),
+        _ => ranges.push(SyscallRange { first, class }),
     };
     let mut next = 0;
     for (number, name) in parse(interface.calls) {
@@ -122,14 +122,14 @@ fn ranges(interface: &Interface, classes: &BTreeMap<&str, Class>) -> Vec<Range> 
 }
 
 /// Finds the number's range by halving, and gives its answer.
-fn search(program: &mut Vec<Instruction>, ranges: &[Range]) {
+fn search(program: &mut Vec<BpfInstruction>, ranges: &[SyscallRange]) {
     match ranges {
         [] => {}
         [only] => answer(program, only.class),
         several => {
             let (lower, upper) = several.split_at(several.len() / 2);
             let Some(middle) = upper.first() else { return };
-            program.push(Instruction {
+            program.push(BpfInstruction {
                 if_false: 1,
                 ..instruction(IF_AT_LEAST, middle.first)
             });
@@ -141,7 +141,7 @@ fn search(program: &mut Vec<Instruction>, ranges: &[Range]) {
 
 /// Adds an instruction that skips what is then added. The skip of a comparison itself reaches no
 /// further than 255 instructions.
-fn skip_over(program: &mut Vec<Instruction>, add: impl FnOnce(&mut Vec<Instruction>)) {
+fn skip_over(program: &mut Vec<BpfInstruction>, add: impl FnOnce(&mut Vec<BpfInstruction>)) {
     let skip = program.len();
     program.push(instruction(SKIP, 0));
     add(program);
@@ -151,11 +151,11 @@ fn skip_over(program: &mut Vec<Instruction>, add: impl FnOnce(&mut Vec<Instructi
     }
 }
 
-fn answer(program: &mut Vec<Instruction>, class: Class) {
+fn answer(program: &mut Vec<BpfInstruction>, class: SyscallAction) {
     match class {
-        Class::Allowed => program.push(allow()),
-        Class::Answered(errno) => program.push(fail(errno as u32)),
-        Class::Examined(rules) => {
+        SyscallAction::Allowed => program.push(allow()),
+        SyscallAction::Answered(errno) => program.push(fail(errno as u32)),
+        SyscallAction::Examined(rules) => {
             for rule in rules {
                 examine(program, rule);
             }
@@ -165,7 +165,7 @@ fn answer(program: &mut Vec<Instruction>, class: Class) {
 }
 
 /// Fails if the rule says so, else goes on with the next instruction.
-fn examine(program: &mut Vec<Instruction>, rule: &Rule) {
+fn examine(program: &mut Vec<BpfInstruction>, rule: &ArgumentRule) {
     program.push(load(ARGUMENTS + u32::from(rule.argument) * ARGUMENT_BYTES));
     if rule.mask != u32::MAX {
         program.push(instruction(AND, rule.mask));
@@ -175,14 +175,14 @@ fn examine(program: &mut Vec<Instruction>, rule: &Rule) {
         behind -= 1;
         // The failure stands right behind the last comparison, and what follows the rule behind it.
         let if_true = match rule.answered {
-            Answered::Listed => behind,
-            Answered::Others => behind + 1,
+            ValueMatch::Listed => behind,
+            ValueMatch::Others => behind + 1,
         };
         let if_false = match (rule.answered, behind) {
-            (Answered::Listed, 0) => 1,
-            (Answered::Listed | Answered::Others, _) => 0,
+            (ValueMatch::Listed, 0) => 1,
+            (ValueMatch::Listed | ValueMatch::Others, _) => 0,
         };
-        program.push(Instruction {
+        program.push(BpfInstruction {
             if_true,
             if_false,
             ..instruction(IF_EQUAL, *value)
@@ -191,8 +191,8 @@ fn examine(program: &mut Vec<Instruction>, rule: &Rule) {
     program.push(fail(rule.answer as u32));
 }
 
-fn instruction(code: u16, operand: u32) -> Instruction {
-    Instruction {
+fn instruction(code: u16, operand: u32) -> BpfInstruction {
+    BpfInstruction {
         code,
         if_true: 0,
         if_false: 0,
@@ -200,14 +200,14 @@ fn instruction(code: u16, operand: u32) -> Instruction {
     }
 }
 
-fn load(offset: u32) -> Instruction {
+fn load(offset: u32) -> BpfInstruction {
     instruction(LOAD, offset)
 }
 
-fn allow() -> Instruction {
+fn allow() -> BpfInstruction {
     instruction(RETURN, libc::SECCOMP_RET_ALLOW)
 }
 
-fn fail(errno: u32) -> Instruction {
+fn fail(errno: u32) -> BpfInstruction {
     instruction(RETURN, libc::SECCOMP_RET_ERRNO | errno)
 }

@@ -20,16 +20,16 @@ pub mod compile;
 pub mod numbers;
 pub mod table;
 
-use self::compile::{Instruction, Interface, compile};
+use self::compile::{BpfInstruction, SyscallAbi, compile};
 
 /// The binary interfaces of this processor: its own, and that of 32-bit programs.
 #[cfg(target_arch = "x86_64")]
-const INTERFACES: [Interface; 2] = [compile::X86_64, compile::I386];
+const INTERFACES: [SyscallAbi; 2] = [compile::X86_64, compile::I386];
 #[cfg(target_arch = "aarch64")]
-const INTERFACES: [Interface; 2] = [compile::AARCH64, compile::ARM];
+const INTERFACES: [SyscallAbi; 2] = [compile::AARCH64, compile::ARM];
 
 /// The filter for this processor.
-pub fn filter() -> Vec<Instruction> {
+pub fn filter() -> Vec<BpfInstruction> {
     compile(&INTERFACES)
 }
 

@@ -11,19 +11,19 @@ use nix::errno::Errno;
 
 /// What a system call gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum SyscallAction {
     /// The kernel carries it out.
     Allowed,
     /// It fails with this error, and nothing else happens.
     Answered(Errno),
     /// These rules are asked in turn; where none has an answer, the kernel carries it out.
-    Examined(&'static [Rule]),
+    Examined(&'static [ArgumentRule]),
 }
 
 /// Decides by one argument of a call. Only the lower 32 bits are looked at: all arguments named
 /// here are C's `int`, of which the kernel ignores the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct ArgumentRule {
     /// Which argument, from 0.
     pub argument: u8,
     /// The bits of it that are compared.
@@ -31,14 +31,14 @@ pub struct Rule {
     /// What it is compared with.
     pub values: &'static [u32],
     /// Whether the call is answered if the argument is one of the values, or if it is none.
-    pub answered: Answered,
+    pub answered: ValueMatch,
     /// The answer.
     pub answer: Errno,
 }
 
 /// Which values of an argument have an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answered {
+pub enum ValueMatch {
     /// Those that are listed.
     Listed,
     /// All others.
@@ -54,7 +54,7 @@ const WHOLE: u32 = u32::MAX;
 /// Address families whose sockets belong to a network namespace. Of all others some do not
 /// (AF_VSOCK, AF_ALG, AF_RDS, AF_BLUETOOTH), and the kernel has most in its first network namespace
 /// only. The answer is that of a kernel without the family.
-const SOCKETS: &[Rule] = &[Rule {
+const SOCKETS: &[ArgumentRule] = &[ArgumentRule {
     argument: 0,
     mask: WHOLE,
     values: &[
@@ -68,51 +68,51 @@ const SOCKETS: &[Rule] = &[Rule {
         libc::AF_TIPC as u32,
         AF_XDP,
     ],
-    answered: Answered::Others,
+    answered: ValueMatch::Others,
     answer: Errno::EAFNOSUPPORT,
 }];
 
 /// `SYS_SOCKET` and `SYS_SOCKETPAIR` (linux/net.h), the calls within `socketcall` that make sockets.
 /// Their family is in memory, where a filter can't look, so they are answered as by a kernel
 /// without them; 32-bit programs have `socket` and `socketpair` as well.
-const SOCKET_CALLS: &[Rule] = &[Rule {
+const SOCKET_CALLS: &[ArgumentRule] = &[ArgumentRule {
     argument: 0,
     mask: WHOLE,
     values: &[1, 8],
-    answered: Answered::Listed,
+    answered: ValueMatch::Listed,
     answer: Errno::ENOSYS,
 }];
 
 /// `F_SETLEASE`, `F_NOTIFY` and `F_SETDELEG` (linux/fcntl.h). A lease holds up whoever opens the file
 /// next, for 45 seconds by default, and the toolbox's files are the host's own. The answer is that of a
 /// file system without leases.
-const FILE_CONTROLS: &[Rule] = &[Rule {
+const FILE_CONTROLS: &[ArgumentRule] = &[ArgumentRule {
     argument: 1,
     mask: WHOLE,
     values: &[1024, 1026, 1040],
-    answered: Answered::Listed,
+    answered: ValueMatch::Listed,
     answer: Errno::EINVAL,
 }];
 
-const DEVICE_CONTROLS: &[Rule] = &[
+const DEVICE_CONTROLS: &[ArgumentRule] = &[
     // `FS_IOC_ADD_ENCRYPTION_KEY`, `FS_IOC_REMOVE_ENCRYPTION_KEY` and `..._ALL_USERS`
     // (linux/fscrypt.h): the keyring of a file system of the host, which even a read-only mount
     // reaches. The answer is that of a file system without encryption.
-    Rule {
+    ArgumentRule {
         argument: 1,
         mask: WHOLE,
         values: &[0xc050_6617, 0xc040_6618, 0xc040_6619],
-        answered: Answered::Listed,
+        answered: ValueMatch::Listed,
         answer: Errno::ENOTTY,
     },
     // `FS_IOC_SETFLAGS`, the same of 32-bit programs, and `FS_IOC_FSSETXATTR` (linux/fs.h), by which
     // chattr(1) works: inotify does not report them, so they would stay for the next job. The answer
     // is that of a file system without such flags.
-    Rule {
+    ArgumentRule {
         argument: 1,
         mask: WHOLE,
         values: &[0x4008_6602, 0x4004_6602, 0x401c_5820],
-        answered: Answered::Listed,
+        answered: ValueMatch::Listed,
         answer: Errno::ENOTTY,
     },
 ];
@@ -120,40 +120,40 @@ const DEVICE_CONTROLS: &[Rule] = &[
 /// Whole processors (process -1) and control groups (`PERF_FLAG_PID_CGROUP`) are measured with everything
 /// that runs there, other containers included; a process's own events are not. The answer is the
 /// kernel's own where `kernel.perf_event_paranoid` is 1 or more.
-const PERFORMANCE_EVENTS: &[Rule] = &[
-    Rule {
+const PERFORMANCE_EVENTS: &[ArgumentRule] = &[
+    ArgumentRule {
         argument: 1,
         mask: WHOLE,
         values: &[u32::MAX],
-        answered: Answered::Listed,
+        answered: ValueMatch::Listed,
         answer: Errno::EACCES,
     },
-    Rule {
+    ArgumentRule {
         argument: 4,
         mask: 4,
         values: &[4],
-        answered: Answered::Listed,
+        answered: ValueMatch::Listed,
         answer: Errno::EACCES,
     },
 ];
 
 /// Calls of one class.
-pub struct Group {
+pub struct SyscallGroup {
     /// Their class.
-    pub class: Class,
+    pub class: SyscallAction,
     /// Their names.
     pub calls: &'static str,
 }
 
 /// What a number gets that has no name in the tables, or an unknown binary interface: the answer of
 /// a kernel without the call.
-pub const UNKNOWN: Class = Class::Answered(Errno::ENOSYS);
+pub const UNKNOWN: SyscallAction = SyscallAction::Answered(Errno::ENOSYS);
 
 /// All calls.
-pub const GROUPS: &[Group] = &[
-    Group {
+pub const GROUPS: &[SyscallGroup] = &[
+    SyscallGroup {
         // Files and what is known of them. The container's mounts decide what they reach.
-        class: Class::Allowed,
+        class: SyscallAction::Allowed,
         calls: "
             _llseek access arm_fadvise64_64 arm_sync_file_range cachestat chdir chmod chown
             chown32 chroot close close_range copy_file_range creat faccessat faccessat2
@@ -174,9 +174,9 @@ pub const GROUPS: &[Group] = &[
             utimensat_time64 utimes vmsplice write writev
         ",
     },
-    Group {
+    SyscallGroup {
         // Memory of the job's own processes.
-        class: Class::Allowed,
+        class: SyscallAction::Allowed,
         calls: "
             brk get_mempolicy madvise map_shadow_stack mbind membarrier memfd_create
             memfd_secret migrate_pages mincore mlock mlock2 mlockall mmap mmap2 move_pages
@@ -186,10 +186,10 @@ pub const GROUPS: &[Group] = &[
             userfaultfd
         ",
     },
-    Group {
+    SyscallGroup {
         // Processes, threads and their attributes, signals, descriptors. The PID namespace decides
         // which processes they reach.
-        class: Class::Allowed,
+        class: SyscallAction::Allowed,
         calls: "
             _newselect arch_prctl breakpoint cacheflush capget capset clone clone3 dup dup2
             dup3 epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait
@@ -215,9 +215,9 @@ pub const GROUPS: &[Group] = &[
             uprobe uretprobe usr26 usr32 vfork vhangup vm86 vm86old wait4 waitid waitpid
         ",
     },
-    Group {
+    SyscallGroup {
         // Clocks and timers. The kernel lets nobody in a user namespace set a clock of the machine.
-        class: Class::Allowed,
+        class: SyscallAction::Allowed,
         calls: "
             adjtimex alarm clock_adjtime clock_adjtime64 clock_getres clock_getres_time64
             clock_gettime clock_gettime64 clock_nanosleep clock_nanosleep_time64
@@ -227,9 +227,9 @@ pub const GROUPS: &[Group] = &[
             timerfd_gettime64 timerfd_settime timerfd_settime64 times
         ",
     },
-    Group {
+    SyscallGroup {
         // Sockets that exist already, and messages and memory in the IPC namespace.
-        class: Class::Allowed,
+        class: SyscallAction::Allowed,
         calls: "
             accept accept4 bind connect getpeername getsockname getsockopt ipc listen
             mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedreceive_time64
@@ -239,10 +239,10 @@ pub const GROUPS: &[Group] = &[
             shmget shutdown
         ",
     },
-    Group {
+    SyscallGroup {
         // What sandboxes are made of. The namespaces of the container itself are out of reach for
         // want of capabilities; nested ones are counted (`slot/namespaces.rs`).
-        class: Class::Allowed,
+        class: SyscallAction::Allowed,
         calls: "
             fsconfig fsmount fsopen fspick landlock_add_rule landlock_create_ruleset
             landlock_restrict_self listmount listns lsm_get_self_attr lsm_list_modules
@@ -251,71 +251,71 @@ pub const GROUPS: &[Group] = &[
             umount2 unshare
         ",
     },
-    Group {
+    SyscallGroup {
         // Keyrings: a user's are the same in every container and on the host. The answer is that of a
         // kernel without keyrings, for which every program that uses them has a way to go on.
-        class: Class::Answered(Errno::ENOSYS),
+        class: SyscallAction::Answered(Errno::ENOSYS),
         calls: "
             add_key keyctl request_key
         ",
     },
-    Group {
+    SyscallGroup {
         // A ring makes calls that no filter sees, among them sockets of every family. The answer is
         // that of a kernel without rings; event loops then use epoll.
-        class: Class::Answered(Errno::ENOSYS),
+        class: SyscallAction::Answered(Errno::ENOSYS),
         calls: "
             io_uring_enter io_uring_register io_uring_setup
         ",
     },
-    Group {
+    SyscallGroup {
         // What belongs to the machine as a whole: its log, disks, modules, quotas, swap, ports, and
         // programs in its kernel. The answer is the kernel's own to those without capabilities.
-        class: Class::Answered(Errno::EPERM),
+        class: SyscallAction::Answered(Errno::EPERM),
         calls: "
             acct bpf delete_module finit_module init_module ioperm iopl kexec_file_load
             kexec_load open_by_handle_at pciconfig_iobase pciconfig_read pciconfig_write
             quotactl quotactl_fd swapoff swapon syslog
         ",
     },
-    Group {
+    SyscallGroup {
         // Calls that are only numbers by now, and those that no kernel in use has.
-        class: Class::Answered(Errno::ENOSYS),
+        class: SyscallAction::Answered(Errno::ENOSYS),
         calls: "
             _sysctl afs_syscall bdflush break create_module epoll_ctl_old epoll_wait_old
             ftime get_kernel_syms getpmsg gtty idle lock lookup_dcookie mpx nfsservctl prof
             profil putpmsg query_module security stty tuxcall ulimit uselib vserver
         ",
     },
-    Group {
+    SyscallGroup {
         // As `FS_IOC_SETFLAGS` in [`DEVICE_CONTROLS`]: the answer of a file system without flags.
-        class: Class::Answered(Errno::EOPNOTSUPP),
+        class: SyscallAction::Answered(Errno::EOPNOTSUPP),
         calls: "file_setattr",
     },
-    Group {
-        class: Class::Examined(SOCKETS),
+    SyscallGroup {
+        class: SyscallAction::Examined(SOCKETS),
         calls: "socket socketpair",
     },
-    Group {
-        class: Class::Examined(SOCKET_CALLS),
+    SyscallGroup {
+        class: SyscallAction::Examined(SOCKET_CALLS),
         calls: "socketcall",
     },
-    Group {
-        class: Class::Examined(FILE_CONTROLS),
+    SyscallGroup {
+        class: SyscallAction::Examined(FILE_CONTROLS),
         calls: "fcntl fcntl64",
     },
-    Group {
-        class: Class::Examined(DEVICE_CONTROLS),
+    SyscallGroup {
+        class: SyscallAction::Examined(DEVICE_CONTROLS),
         calls: "ioctl",
     },
-    Group {
-        class: Class::Examined(PERFORMANCE_EVENTS),
+    SyscallGroup {
+        class: SyscallAction::Examined(PERFORMANCE_EVENTS),
         calls: "perf_event_open",
     },
 ];
 
 /// The class of each call, by its name.
-pub fn classes() -> BTreeMap<&'static str, Class> {
-    let calls = |group: &'static Group| {
+pub fn classes() -> BTreeMap<&'static str, SyscallAction> {
+    let calls = |group: &'static SyscallGroup| {
         let names = group.calls.split_ascii_whitespace();
         names.map(|name| (name, group.class))
     };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tar::{Archive, EntryType};
 
-use super::compression::{Compression, Decoder};
+use super::compression::{CompressionFormat, StreamDecoder};
 use super::error::ImageError;
 use maelstrom_container::store::{Store, TreePath};
 
@@ -23,10 +23,10 @@ const LINKS_MAX: usize = 8;
 pub(super) struct ArchiveFile {
     path: PathBuf,
     file: Arc<File>,
-    members: HashMap<TreePath, Member>,
+    members: HashMap<TreePath, ArchiveMember>,
 }
 
-enum Member {
+enum ArchiveMember {
     File { offset: u64, size_bytes: u64 },
     Link(TreePath),
 }
@@ -40,9 +40,9 @@ impl ArchiveFile {
             source,
         };
         let mut file = File::open(path).map_err(read)?;
-        if Compression::of_file(&file).map_err(read)? != Compression::None {
+        if CompressionFormat::of_file(&file).map_err(read)? != CompressionFormat::None {
             let mut plain = tempfile::tempfile_in(store.root()).map_err(read)?;
-            let mut decoder = Decoder::new(file).map_err(read)?;
+            let mut decoder = StreamDecoder::new(file).map_err(read)?;
             io::copy(&mut decoder, &mut plain).map_err(read)?;
             plain.rewind().map_err(read)?;
             file = plain;
@@ -73,14 +73,14 @@ impl ArchiveFile {
         let mut path = TreePath::parse(Path::new(name)).map_err(|_| missing())?;
         for _ in 0..LINKS_MAX {
             match self.members.get(&path) {
-                Some(Member::File { offset, size_bytes }) => {
+                Some(ArchiveMember::File { offset, size_bytes }) => {
                     return Ok(MemberReader {
                         file: Arc::clone(&self.file),
                         offset: *offset,
                         left_bytes: *size_bytes,
                     });
                 }
-                Some(Member::Link(target)) => path = target.clone(),
+                Some(ArchiveMember::Link(target)) => path = target.clone(),
                 None => break,
             }
         }
@@ -89,7 +89,7 @@ impl ArchiveFile {
 }
 
 /// What isn't a file or link, or has a name that leads nowhere, is in no list.
-fn list(file: &File) -> io::Result<HashMap<TreePath, Member>> {
+fn list(file: &File) -> io::Result<HashMap<TreePath, ArchiveMember>> {
     let mut archive = Archive::new(file);
     let mut members = HashMap::new();
     for entry in archive.entries_with_seek()? {
@@ -100,15 +100,15 @@ fn list(file: &File) -> io::Result<HashMap<TreePath, Member>> {
         };
         let target = entry.link_name_bytes();
         let member = match (entry.header().entry_type(), target) {
-            (EntryType::Regular | EntryType::Continuous, _) => Some(Member::File {
+            (EntryType::Regular | EntryType::Continuous, _) => Some(ArchiveMember::File {
                 offset: entry.raw_file_position(),
                 size_bytes: entry.size(),
             }),
-            (EntryType::Link, Some(target)) => parse(&target).map(Member::Link),
+            (EntryType::Link, Some(target)) => parse(&target).map(ArchiveMember::Link),
             (EntryType::Symlink, Some(target)) => path
                 .parent()
                 .and_then(|parent| parent.join(Path::new(OsStr::from_bytes(&target))).ok())
-                .map(Member::Link),
+                .map(ArchiveMember::Link),
             _ => None,
         };
         members.extend(member.map(|member| (path, member)));

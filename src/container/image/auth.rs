@@ -10,11 +10,11 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{RequestBuilder, Response, Url};
 use tokio::sync::Mutex;
 
-use super::credentials::{CredentialFiles, Credentials};
+use super::credentials::{CredentialFiles, RegistryCredentials};
 use super::document;
 use super::error::ImageError;
 use super::reference::RegistryReference;
-use super::transport::{Body, Transport, complaint, read_body};
+use super::transport::{BoundedBody, HttpTransport, complaint, read_body};
 
 /// A token is a signed statement of a few hundred bytes; some registries put more into it.
 const TOKEN_BYTES_MAX: u64 = 1024 * 1024;
@@ -24,13 +24,13 @@ const CLIENT_ID: &str = "maelstrom";
 
 /// The access to one repository, shared by all requests to it.
 #[derive(Debug, Default)]
-pub(super) struct Access {
+pub(super) struct RepositoryAuth {
     header: Mutex<Option<HeaderValue>>,
 }
 
 /// What a registry asks for.
 #[derive(Debug, PartialEq, Eq)]
-enum Challenge {
+enum AuthChallenge {
     Basic,
     Bearer {
         realm: String,
@@ -39,7 +39,7 @@ enum Challenge {
     },
 }
 
-impl Access {
+impl RepositoryAuth {
     /// What to send along at present.
     pub(super) async fn header(&self) -> Option<HeaderValue> {
         self.header.lock().await.clone()
@@ -52,7 +52,7 @@ impl Access {
         refused: Option<&HeaderValue>,
         url: &str,
         response: Response,
-        asker: &Asker<'_>,
+        asker: &RegistryAuthenticator<'_>,
     ) -> Result<(), ImageError> {
         let mut header = self.header.lock().await;
         if header.as_ref() != refused {
@@ -61,14 +61,14 @@ impl Access {
         let challenge = challenge(response.headers(), url)?;
         let credentials = asker.credentials.find(asker.reference).await?;
         let renewed = match (challenge, credentials) {
-            (Challenge::Basic, Some(Credentials::Password { user, password })) => {
+            (AuthChallenge::Basic, Some(RegistryCredentials::Password { user, password })) => {
                 basic(&user, &password)
             }
-            (Challenge::Basic, Some(Credentials::IdentityToken(_)) | None) => {
+            (AuthChallenge::Basic, Some(RegistryCredentials::IdentityToken(_)) | None) => {
                 return Err(complaint(url, response).await);
             }
             (
-                Challenge::Bearer {
+                AuthChallenge::Bearer {
                     realm,
                     service,
                     scope,
@@ -89,21 +89,21 @@ impl Access {
 }
 
 /// Who asks for access, and by what means.
-pub(super) struct Asker<'registry> {
-    pub(super) transport: &'registry Transport,
+pub(super) struct RegistryAuthenticator<'registry> {
+    pub(super) transport: &'registry HttpTransport,
     pub(super) credentials: &'registry CredentialFiles,
     pub(super) reference: &'registry RegistryReference,
     /// `https`, or `http` for a registry on this machine.
     pub(super) scheme: &'static str,
 }
 
-impl Asker<'_> {
+impl RegistryAuthenticator<'_> {
     async fn token(
         &self,
         realm: &str,
         service: Option<&str>,
         scope: &str,
-        credentials: Option<Credentials>,
+        credentials: Option<RegistryCredentials>,
     ) -> Result<String, ImageError> {
         let unknown = || ImageError::Challenge {
             url: realm.to_owned(),
@@ -119,7 +119,7 @@ impl Asker<'_> {
         let mut fields = vec![("scope", scope.to_owned())];
         fields.extend(service.map(|service| ("service", service.to_owned())));
         let request = match credentials {
-            Some(Credentials::IdentityToken(token)) => {
+            Some(RegistryCredentials::IdentityToken(token)) => {
                 fields.push(("grant_type", "refresh_token".to_owned()));
                 fields.push(("client_id", CLIENT_ID.to_owned()));
                 fields.push(("refresh_token", token));
@@ -129,11 +129,11 @@ impl Asker<'_> {
                 url.query_pairs_mut().extend_pairs(&fields);
                 let request = client.get(url.clone());
                 match credentials {
-                    Some(Credentials::Password { user, password }) => {
+                    Some(RegistryCredentials::Password { user, password }) => {
                         let header = secret_header(&basic(&user, &password), realm)?;
                         request.header(AUTHORIZATION, header)
                     }
-                    Some(Credentials::IdentityToken(_)) | None => request,
+                    Some(RegistryCredentials::IdentityToken(_)) | None => request,
                 }
             }
         };
@@ -142,7 +142,7 @@ impl Asker<'_> {
 
     async fn read_token(&self, realm: &str, request: RequestBuilder) -> Result<String, ImageError> {
         #[derive(serde::Deserialize)]
-        struct Answer {
+        struct TokenResponse {
             #[serde(default)]
             token: String,
             #[serde(default)]
@@ -157,15 +157,15 @@ impl Asker<'_> {
             .await
             .map_err(failure)?
         {
-            Body::Whole(body) => body,
-            Body::TooLarge => {
+            BoundedBody::Whole(body) => body,
+            BoundedBody::TooLarge => {
                 return Err(ImageError::TooLarge {
                     place: realm.to_owned(),
                     limit_bytes: TOKEN_BYTES_MAX,
                 });
             }
         };
-        let answer: Answer = document::parse(&body, realm, "token")?;
+        let answer: TokenResponse = document::parse(&body, realm, "token")?;
         Ok(if answer.token.is_empty() {
             answer.access_token
         } else {
@@ -209,7 +209,7 @@ fn secret_header(value: &str, url: &str) -> Result<HeaderValue, ImageError> {
 }
 
 /// The challenge to answer: a token is preferred to sending a password each time.
-fn challenge(headers: &HeaderMap, url: &str) -> Result<Challenge, ImageError> {
+fn challenge(headers: &HeaderMap, url: &str) -> Result<AuthChallenge, ImageError> {
     let texts: Vec<&str> = headers
         .get_all(WWW_AUTHENTICATE)
         .iter()
@@ -231,7 +231,7 @@ fn challenge(headers: &HeaderMap, url: &str) -> Result<Challenge, ImageError> {
                 .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
                 .map(|(_, value)| value.to_unescaped())
         };
-        Some(Challenge::Bearer {
+        Some(AuthChallenge::Bearer {
             realm: parameter("realm")?,
             service: parameter("service"),
             scope: parameter("scope"),
@@ -240,7 +240,7 @@ fn challenge(headers: &HeaderMap, url: &str) -> Result<Challenge, ImageError> {
     let basic = || {
         all.iter()
             .any(|challenge| challenge.scheme.eq_ignore_ascii_case("basic"))
-            .then_some(Challenge::Basic)
+            .then_some(AuthChallenge::Basic)
     };
     bearer.or_else(basic).ok_or_else(|| ImageError::Challenge {
         url: url.to_owned(),
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(texts: &[&str]) -> Result<Challenge, ImageError> {
+    fn read(texts: &[&str]) -> Result<AuthChallenge, ImageError> {
         let mut headers = HeaderMap::new();
         for text in texts {
             headers.append(WWW_AUTHENTICATE, HeaderValue::from_str(text).unwrap());
@@ -264,13 +264,13 @@ mod tests {
     #[test]
     fn a_token_is_preferred() {
         let bearer = r#"Bearer realm="https://auth.example/token",service="registry.example""#;
-        let expected = Challenge::Bearer {
+        let expected = AuthChallenge::Bearer {
             realm: "https://auth.example/token".to_owned(),
             service: Some("registry.example".to_owned()),
             scope: None,
         };
         assert_eq!(read(&["Basic realm=\"x\"", bearer]).unwrap(), expected);
-        assert_eq!(read(&["basic realm=\"x\""]).unwrap(), Challenge::Basic);
+        assert_eq!(read(&["basic realm=\"x\""]).unwrap(), AuthChallenge::Basic);
     }
 
     #[test]

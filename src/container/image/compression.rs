@@ -15,20 +15,20 @@ const BUFFER_BYTES: usize = 128 * 1024;
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Compression {
+pub(super) enum CompressionFormat {
     None,
     Gzip,
     Zstd,
 }
 
-impl Compression {
+impl CompressionFormat {
     fn of(head: &[u8]) -> Self {
         if head.starts_with(&GZIP_MAGIC) {
-            Compression::Gzip
+            CompressionFormat::Gzip
         } else if head.starts_with(&ZSTD_MAGIC) || is_skippable(head) {
-            Compression::Zstd
+            CompressionFormat::Zstd
         } else {
-            Compression::None
+            CompressionFormat::None
         }
     }
 
@@ -36,7 +36,7 @@ impl Compression {
     pub(super) fn of_file(file: &File) -> io::Result<Self> {
         let mut head = [0; MAGIC_BYTES];
         let count = file.read_at(&mut head, 0)?;
-        Ok(Compression::of(head.get(..count).unwrap_or_default()))
+        Ok(CompressionFormat::of(head.get(..count).unwrap_or_default()))
     }
 }
 
@@ -45,16 +45,16 @@ fn is_skippable(head: &[u8]) -> bool {
     matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-type Input = BufReader<io::Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>>;
+type PeekedInput = BufReader<io::Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>>;
 
 /// A stream, decompressed if need be.
-pub(super) enum Decoder {
-    None(Input),
-    Gzip(Box<MultiGzDecoder<Input>>),
-    Zstd(zstd::Decoder<'static, Input>),
+pub(super) enum StreamDecoder {
+    None(PeekedInput),
+    Gzip(Box<MultiGzDecoder<PeekedInput>>),
+    Zstd(zstd::Decoder<'static, PeekedInput>),
 }
 
-impl Decoder {
+impl StreamDecoder {
     /// Looks at the beginning of a stream.
     pub(super) fn new(mut stream: impl Read + Send + 'static) -> io::Result<Self> {
         let mut head = Vec::new();
@@ -62,23 +62,23 @@ impl Decoder {
             .by_ref()
             .take(MAGIC_BYTES as u64)
             .read_to_end(&mut head)?;
-        let compression = Compression::of(&head);
+        let compression = CompressionFormat::of(&head);
         let stream: Box<dyn Read + Send> = Box::new(stream);
         let input = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(head).chain(stream));
         Ok(match compression {
-            Compression::None => Decoder::None(input),
-            Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(input))),
-            Compression::Zstd => Decoder::Zstd(zstd::Decoder::with_buffer(input)?),
+            CompressionFormat::None => StreamDecoder::None(input),
+            CompressionFormat::Gzip => StreamDecoder::Gzip(Box::new(MultiGzDecoder::new(input))),
+            CompressionFormat::Zstd => StreamDecoder::Zstd(zstd::Decoder::with_buffer(input)?),
         })
     }
 }
 
-impl Read for Decoder {
+impl Read for StreamDecoder {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Decoder::None(input) => input.read(buffer),
-            Decoder::Gzip(decoder) => decoder.read(buffer),
-            Decoder::Zstd(decoder) => decoder.read(buffer),
+            StreamDecoder::None(input) => input.read(buffer),
+            StreamDecoder::Gzip(decoder) => decoder.read(buffer),
+            StreamDecoder::Zstd(decoder) => decoder.read(buffer),
         }
     }
 }
@@ -91,7 +91,7 @@ mod tests {
 
     fn decoded(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
         let mut plain = Vec::new();
-        Decoder::new(Cursor::new(bytes))?.read_to_end(&mut plain)?;
+        StreamDecoder::new(Cursor::new(bytes))?.read_to_end(&mut plain)?;
         Ok(plain)
     }
 

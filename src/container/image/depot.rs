@@ -10,50 +10,50 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::archive::ArchiveFile;
 use super::credentials::CredentialFiles;
-use super::document::{self, ImageParts, LayerPart, Settings};
+use super::document::{self, ImageConfig, ImageParts, LayerPart};
 use super::error::ImageError;
-use super::layout::{self, DockerImage, Layout};
+use super::layout::{self, DockerImage, OciLayout};
 use super::platform::Platform;
 use super::reference::{ImageUri, LocalForm, RegistryReference};
-use super::registry::Registry;
-use super::transport::{Certificates, Patience, Transport};
+use super::registry::RegistryClient;
+use super::transport::{HttpTransport, RetryPolicy, TlsVerification};
 use super::unpack::{
     LayerPhase, LayerProgress, LayerSource, ProgressCallback, tree_name, unpack_layer,
 };
 use maelstrom_container::digest::ContentHash;
-use maelstrom_container::store::{Blob, Store, Tree, Wanted};
+use maelstrom_container::store::{Blob, BlobLookup, Store, Tree};
 
 /// Registries serve several layers at once well; more only makes each slower.
 const DOWNLOADS_MAX: usize = 4;
 
 /// Images, in a store that several programs share.
 #[derive(Clone, Debug)]
-pub struct Depot {
+pub struct ImageCache {
     store: Store,
-    transport: Transport,
-    options: DepotOptions,
+    transport: HttpTransport,
+    options: ImageCacheOptions,
 }
 
 /// How a depot gets what it hasn't got.
 #[derive(Clone, Debug)]
-pub struct DepotOptions {
+pub struct ImageCacheOptions {
     /// Where logins are looked for.
     pub credentials: CredentialFiles,
     /// Which servers are trusted.
-    pub certificates: Certificates,
+    pub certificates: TlsVerification,
     /// How long one waits for them.
-    pub patience: Patience,
+    pub patience: RetryPolicy,
     /// Of an image for several platforms, which is wanted.
     pub platform: Platform,
 }
 
-impl Default for DepotOptions {
+impl Default for ImageCacheOptions {
     /// As the environment says, for this machine.
     fn default() -> Self {
-        DepotOptions {
+        ImageCacheOptions {
             credentials: CredentialFiles::from_environment(),
-            certificates: Certificates::Checked,
-            patience: Patience::default(),
+            certificates: TlsVerification::Checked,
+            patience: RetryPolicy::default(),
             platform: Platform::host(),
         }
     }
@@ -61,21 +61,21 @@ impl Default for DepotOptions {
 
 /// An image that is ready to run.
 #[derive(Clone, Debug)]
-pub struct Image {
+pub struct ContainerImage {
     /// The digest of the document that its name led to: the manifest or index; of what `docker save`
     /// wrote, the configuration.
     pub digest: ContentHash,
     /// Its layers' trees, lowest first. They are pinned while this lives.
     pub layers: Vec<Tree>,
     /// What it says about programs that run in it.
-    pub settings: Settings,
+    pub settings: ImageConfig,
 }
 
-impl Depot {
+impl ImageCache {
     /// Opens a depot over a store.
-    pub fn new(store: Store, options: DepotOptions) -> Self {
-        Depot {
-            transport: Transport::new(options.certificates, options.patience),
+    pub fn new(store: Store, options: ImageCacheOptions) -> Self {
+        ImageCache {
+            transport: HttpTransport::new(options.certificates, options.patience),
             store,
             options,
         }
@@ -89,7 +89,7 @@ impl Depot {
         reference: &RegistryReference,
         locked: Option<ContentHash>,
         progress: &ProgressCallback,
-    ) -> Result<Image, ImageError> {
+    ) -> Result<ContainerImage, ImageError> {
         let known = reference.digest().or(locked);
         if let Some(digest) = known
             && let Some(image) = self.stored_image(digest).await?
@@ -97,7 +97,7 @@ impl Depot {
             return Ok(image);
         }
         tracing::debug!(%reference, "the registry is asked for what is missing");
-        let registry = Registry::new(
+        let registry = RegistryClient::new(
             &self.transport,
             &self.options.credentials,
             reference,
@@ -125,11 +125,11 @@ impl Depot {
         label: Option<&str>,
         directory: &Path,
         progress: &ProgressCallback,
-    ) -> Result<Image, ImageError> {
+    ) -> Result<ContainerImage, ImageError> {
         let path = directory.join(path);
         let layout = match form {
-            LocalForm::OciDirectory => Layout::Directory(path),
-            LocalForm::OciArchive => Layout::Archive(self.open_archive(path).await?),
+            LocalForm::OciDirectory => OciLayout::Directory(path),
+            LocalForm::OciArchive => OciLayout::Archive(self.open_archive(path).await?),
             LocalForm::DockerArchive => {
                 let archive = self.open_archive(path).await?;
                 let image = layout::find_saved(&archive, label)?;
@@ -162,7 +162,7 @@ impl Depot {
         locked: Option<ContentHash>,
         directory: &Path,
         progress: &ProgressCallback,
-    ) -> Result<Image, ImageError> {
+    ) -> Result<ContainerImage, ImageError> {
         match uri {
             ImageUri::Registry(reference) => self.registry_image(reference, locked, progress).await,
             ImageUri::Local { form, path, label } => {
@@ -173,8 +173,11 @@ impl Depot {
     }
 
     /// An image of which everything is in the depot.
-    async fn stored_image(&self, digest: ContentHash) -> Result<Option<Image>, ImageError> {
-        let documents = Stored { store: &self.store };
+    async fn stored_image(
+        &self,
+        digest: ContentHash,
+    ) -> Result<Option<ContainerImage>, ImageError> {
+        let documents = StoredDocuments { store: &self.store };
         let parts = match document::follow(&documents, digest, &self.options.platform).await {
             Ok(parts) => parts,
             // What is missing is fetched, and what is wrong is then said with its URL.
@@ -205,7 +208,7 @@ impl Depot {
         archive: ArchiveFile,
         saved: DockerImage,
         progress: &ProgressCallback,
-    ) -> Result<Image, ImageError> {
+    ) -> Result<ContainerImage, ImageError> {
         let archive = Arc::new(archive);
         let mut layers = Vec::new();
         for (diff_id, name) in saved.layers {
@@ -220,7 +223,7 @@ impl Depot {
             };
             layers.push(self.unpacked(diff_id, opened, progress).await?);
         }
-        Ok(Image {
+        Ok(ContainerImage {
             digest: saved.id,
             layers,
             settings: saved.settings,
@@ -229,7 +232,7 @@ impl Depot {
 
     async fn registry_layer(
         &self,
-        registry: &Registry<'_>,
+        registry: &RegistryClient<'_>,
         layer: LayerPart,
         progress: &ProgressCallback,
     ) -> Result<(ContentHash, Tree), ImageError> {
@@ -237,8 +240,8 @@ impl Depot {
             return Ok((layer.diff_id, tree));
         }
         let blob = match self.fetched(registry, layer, progress).await? {
-            Fetched::Packed(blob) => Arc::new(blob),
-            Fetched::Unpacked(tree) => return Ok((layer.diff_id, tree)),
+            FetchedLayer::Packed(blob) => Arc::new(blob),
+            FetchedLayer::Unpacked(tree) => return Ok((layer.diff_id, tree)),
         };
         let source = Arc::clone(&blob);
         let place = registry.layer_place(layer.blob.hash);
@@ -261,19 +264,19 @@ impl Depot {
 
     async fn fetched(
         &self,
-        registry: &Registry<'_>,
+        registry: &RegistryClient<'_>,
         layer: LayerPart,
         progress: &ProgressCallback,
-    ) -> Result<Fetched, ImageError> {
+    ) -> Result<FetchedLayer, ImageError> {
         let (store, digest) = (self.store.clone(), layer.blob);
         match blocking(move || Ok(store.want_blob(digest)?)).await? {
-            Wanted::Whole(blob) => Ok(Fetched::Packed(blob)),
-            Wanted::Partial(partial) => {
+            BlobLookup::Whole(blob) => Ok(FetchedLayer::Packed(blob)),
+            BlobLookup::Partial(partial) => {
                 // While this program waited for its turn, another may have fetched the layer,
                 // unpacked it, and thrown away what it was packed in.
                 if let Some(tree) = self.tree(layer.diff_id).await? {
                     partial.abandon()?;
-                    return Ok(Fetched::Unpacked(tree));
+                    return Ok(FetchedLayer::Unpacked(tree));
                 }
                 let arrived = |done_bytes| {
                     progress(LayerProgress {
@@ -292,7 +295,7 @@ impl Depot {
                     took = ?began.elapsed(),
                     "a layer was fetched"
                 );
-                Ok(Fetched::Packed(blob))
+                Ok(FetchedLayer::Packed(blob))
             }
         }
     }
@@ -318,7 +321,7 @@ impl Depot {
 }
 
 /// A layer that is not unpacked yet, or that somebody else has unpacked.
-enum Fetched {
+enum FetchedLayer {
     Packed(Blob),
     Unpacked(Tree),
 }
@@ -330,8 +333,12 @@ fn distinct(layers: &[LayerPart]) -> Vec<LayerPart> {
     by_name.into_values().collect()
 }
 
-fn image(digest: ContentHash, parts: ImageParts, trees: &BTreeMap<ContentHash, Tree>) -> Image {
-    Image {
+fn image(
+    digest: ContentHash,
+    parts: ImageParts,
+    trees: &BTreeMap<ContentHash, Tree>,
+) -> ContainerImage {
+    ContainerImage {
         digest,
         layers: parts
             .layers
@@ -343,12 +350,12 @@ fn image(digest: ContentHash, parts: ImageParts, trees: &BTreeMap<ContentHash, T
 }
 
 /// Documents that are in the depot already.
-struct Stored<'depot> {
+struct StoredDocuments<'depot> {
     store: &'depot Store,
 }
 
-impl document::Documents for Stored<'_> {
-    async fn fetch(&self, document: document::Wanted) -> Result<Vec<u8>, ImageError> {
+impl document::DocumentSource for StoredDocuments<'_> {
+    async fn fetch(&self, document: document::DocumentRequest) -> Result<Vec<u8>, ImageError> {
         match self.store.content(document.hash)? {
             Some(content) => Ok(content),
             None => Err(ImageError::Read {
@@ -358,7 +365,7 @@ impl document::Documents for Stored<'_> {
         }
     }
 
-    fn place(&self, document: &document::Wanted) -> String {
+    fn place(&self, document: &document::DocumentRequest) -> String {
         format!("sha256:{}", document.hash)
     }
 }

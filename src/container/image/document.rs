@@ -27,17 +27,17 @@ pub(super) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
 const LABEL: &str = "org.opencontainers.image.ref.name";
 
 /// Where documents come from.
-pub(super) trait Documents {
+pub(super) trait DocumentSource {
     /// Reads a document and checks its digest.
-    async fn fetch(&self, document: Wanted) -> Result<Vec<u8>, ImageError>;
+    async fn fetch(&self, document: DocumentRequest) -> Result<Vec<u8>, ImageError>;
 
     /// What errors call a document.
-    fn place(&self, document: &Wanted) -> String;
+    fn place(&self, document: &DocumentRequest) -> String;
 }
 
 /// A document that is looked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
+pub(super) struct DocumentRequest {
     pub(super) hash: ContentHash,
     pub(super) kind: DocumentKind,
 }
@@ -52,7 +52,7 @@ pub(super) enum DocumentKind {
 /// What an image consists of.
 #[derive(Clone, Debug)]
 pub(super) struct ImageParts {
-    pub(super) settings: Settings,
+    pub(super) settings: ImageConfig,
     /// Lowest first.
     pub(super) layers: Vec<LayerPart>,
 }
@@ -68,7 +68,7 @@ pub(super) struct LayerPart {
 
 /// What an image says about programs that run in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct ImageConfig {
     /// Environment variables, in order.
     pub environment: Vec<(String, String)>,
     /// Where programs start, if it says so.
@@ -77,20 +77,20 @@ pub struct Settings {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Manifest {
+struct ManifestDocument {
     schema_version: u32,
     #[serde(default)]
-    manifests: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<ContentDescriptor>>,
     #[serde(default)]
-    config: Option<Descriptor>,
+    config: Option<ContentDescriptor>,
     #[serde(default)]
-    layers: Vec<Descriptor>,
+    layers: Vec<ContentDescriptor>,
 }
 
 /// A reference from one document to another, or to a layer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Descriptor {
+pub(super) struct ContentDescriptor {
     digest: String,
     size: u64,
     #[serde(default)]
@@ -99,7 +99,7 @@ pub(super) struct Descriptor {
     annotations: Option<HashMap<String, String>>,
 }
 
-impl Descriptor {
+impl ContentDescriptor {
     /// The digest, if it is one of the kind in use.
     pub(super) fn digest(&self, place: &str) -> Result<Digest, ImageError> {
         Ok(Digest {
@@ -124,10 +124,10 @@ fn parse_hash(text: &str, place: &str) -> Result<ContentHash, ImageError> {
 }
 
 #[derive(Deserialize)]
-struct Configuration {
+struct ConfigurationDocument {
     rootfs: RootFs,
     #[serde(default)]
-    config: Option<Execution>,
+    config: Option<ExecutionParameters>,
 }
 
 #[derive(Deserialize)]
@@ -137,7 +137,7 @@ struct RootFs {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Execution {
+struct ExecutionParameters {
     #[serde(default)]
     env: Option<Vec<String>>,
     #[serde(default)]
@@ -145,8 +145,8 @@ struct Execution {
 }
 
 /// Reads an `index.json`.
-pub(super) fn parse_index(text: &[u8], place: &str) -> Result<Vec<Descriptor>, ImageError> {
-    let manifest: Manifest = parse(text, place, "image index")?;
+pub(super) fn parse_index(text: &[u8], place: &str) -> Result<Vec<ContentDescriptor>, ImageError> {
+    let manifest: ManifestDocument = parse(text, place, "image index")?;
     manifest.manifests.ok_or_else(|| ImageError::NotAnImage {
         place: place.to_owned(),
         problem: "it lists no manifests".to_owned(),
@@ -155,19 +155,19 @@ pub(super) fn parse_index(text: &[u8], place: &str) -> Result<Vec<Descriptor>, I
 
 /// Follows an image from the document that its name leads to.
 pub(super) async fn follow(
-    documents: &impl Documents,
+    documents: &impl DocumentSource,
     root: ContentHash,
     platform: &Platform,
 ) -> Result<ImageParts, ImageError> {
     let mut hash = root;
     for _ in 0..DEPTH_MAX {
-        let wanted = Wanted {
+        let wanted = DocumentRequest {
             hash,
             kind: DocumentKind::Manifest,
         };
         let place = documents.place(&wanted);
         let text = documents.fetch(wanted).await?;
-        let manifest: Manifest = parse(&text, &place, "image manifest")?;
+        let manifest: ManifestDocument = parse(&text, &place, "image manifest")?;
         let not_an_image = |problem: &str| ImageError::NotAnImage {
             place: place.clone(),
             problem: problem.to_owned(),
@@ -182,7 +182,7 @@ pub(super) async fn follow(
         let Some(config) = &manifest.config else {
             return Err(not_an_image("its manifest names no configuration"));
         };
-        let wanted = Wanted {
+        let wanted = DocumentRequest {
             hash: config.digest(&place)?.hash,
             kind: DocumentKind::Blob,
         };
@@ -195,7 +195,7 @@ pub(super) async fn follow(
         return assemble(&text, &documents.place(&wanted), &blobs);
     }
     Err(ImageError::NotAnImage {
-        place: documents.place(&Wanted {
+        place: documents.place(&DocumentRequest {
             hash: root,
             kind: DocumentKind::Manifest,
         }),
@@ -233,8 +233,8 @@ fn assemble(text: &[u8], place: &str, blobs: &[Digest]) -> Result<ImageParts, Im
 pub(super) fn parse_configuration(
     text: &[u8],
     place: &str,
-) -> Result<(Settings, Vec<ContentHash>), ImageError> {
-    let configuration: Configuration = parse(text, place, "image configuration")?;
+) -> Result<(ImageConfig, Vec<ContentHash>), ImageError> {
+    let configuration: ConfigurationDocument = parse(text, place, "image configuration")?;
     let diff_ids = configuration
         .rootfs
         .diff_ids
@@ -242,10 +242,10 @@ pub(super) fn parse_configuration(
         .map(|diff_id| parse_hash(diff_id, place))
         .collect::<Result<_, _>>()?;
     let Some(execution) = configuration.config else {
-        return Ok((Settings::default(), diff_ids));
+        return Ok((ImageConfig::default(), diff_ids));
     };
     let environment = execution.env.unwrap_or_default();
-    let settings = Settings {
+    let settings = ImageConfig {
         environment: environment
             .iter()
             .filter_map(|line| line.split_once('='))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::credentials::CredentialError;
 use maelstrom_container::digest::ContentHash;
-use maelstrom_container::store::{StoreError, TreeError};
+use maelstrom_container::store::{StoreError, TreeWriteError};
 use maelstrom_layer::LayerError;
 
 /// Why an image could not be had.
@@ -281,8 +281,8 @@ impl From<LayerError> for ImageError {
     }
 }
 
-impl From<TreeError> for ImageError {
-    fn from(error: TreeError) -> Self {
+impl From<TreeWriteError> for ImageError {
+    fn from(error: TreeWriteError) -> Self {
         LayerError::from(error).into()
     }
 }

@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use super::archive::ArchiveFile;
 use super::document::{
-    self, DOCUMENT_BYTES_MAX, Descriptor, Documents, Settings, Wanted, parse_configuration,
+    self, ContentDescriptor, DOCUMENT_BYTES_MAX, DocumentRequest, DocumentSource, ImageConfig,
+    parse_configuration,
 };
 use super::error::ImageError;
 use super::platform::Platform;
@@ -20,12 +21,12 @@ use super::reference::ImageUri;
 use maelstrom_container::digest::ContentHash;
 
 /// A layout, wherever its files are.
-pub(super) enum Layout {
+pub(super) enum OciLayout {
     Directory(PathBuf),
     Archive(ArchiveFile),
 }
 
-impl Layout {
+impl OciLayout {
     /// The image of this label; without one, the only image there is.
     pub(super) fn find(
         &self,
@@ -41,7 +42,7 @@ impl Layout {
                 problem: "it lists no image".to_owned(),
             });
         }
-        let matching: Vec<Descriptor> = entries
+        let matching: Vec<ContentDescriptor> = entries
             .iter()
             .filter(|entry| label.is_none() || entry.label() == label)
             .cloned()
@@ -51,7 +52,7 @@ impl Layout {
             // One label may stand for an image for each of several platforms.
             ([_, _, ..], Some(_)) => platform.choose(&matching, &place)?,
             (_, label) => {
-                let labels = entries.iter().filter_map(Descriptor::label);
+                let labels = entries.iter().filter_map(ContentDescriptor::label);
                 return Err(wrong_label(self.path(), label, labels));
             }
         };
@@ -70,21 +71,21 @@ impl Layout {
 
     fn path(&self) -> &Path {
         match self {
-            Layout::Directory(path) => path,
-            Layout::Archive(archive) => archive.path(),
+            OciLayout::Directory(path) => path,
+            OciLayout::Archive(archive) => archive.path(),
         }
     }
 
     fn name(&self, file: &str) -> String {
         match self {
-            Layout::Directory(path) => path.join(file).display().to_string(),
-            Layout::Archive(archive) => archive.place(file),
+            OciLayout::Directory(path) => path.join(file).display().to_string(),
+            OciLayout::Archive(archive) => archive.place(file),
         }
     }
 
     fn open_file(&self, file: &str) -> Result<Box<dyn Read + Send>, ImageError> {
         match self {
-            Layout::Directory(path) => match File::open(path.join(file)) {
+            OciLayout::Directory(path) => match File::open(path.join(file)) {
                 Ok(file) => Ok(Box::new(file)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_dir() => {
                     Err(ImageError::missing_file(path, file))
@@ -94,7 +95,7 @@ impl Layout {
                     source,
                 }),
             },
-            Layout::Archive(archive) => Ok(Box::new(archive.open(file)?)),
+            OciLayout::Archive(archive) => Ok(Box::new(archive.open(file)?)),
         }
     }
 
@@ -127,8 +128,8 @@ fn wrong_label<'labels>(
     }
 }
 
-impl Documents for Layout {
-    async fn fetch(&self, document: Wanted) -> Result<Vec<u8>, ImageError> {
+impl DocumentSource for OciLayout {
+    async fn fetch(&self, document: DocumentRequest) -> Result<Vec<u8>, ImageError> {
         let text = self.read(&blob_name(document.hash))?;
         let actual = ContentHash::of(&text);
         if actual != document.hash {
@@ -141,7 +142,7 @@ impl Documents for Layout {
         Ok(text)
     }
 
-    fn place(&self, document: &Wanted) -> String {
+    fn place(&self, document: &DocumentRequest) -> String {
         self.blob_place(document.hash)
     }
 }
@@ -162,7 +163,7 @@ fn read_document(reader: &mut dyn Read, place: String) -> Result<Vec<u8>, ImageE
 pub(super) struct DockerImage {
     /// The hash of its configuration, by which Docker names images.
     pub(super) id: ContentHash,
-    pub(super) settings: Settings,
+    pub(super) settings: ImageConfig,
     /// The hash of each layer's tar, and the archive's name for it, lowest first.
     pub(super) layers: Vec<(ContentHash, String)>,
 }

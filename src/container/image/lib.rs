@@ -7,9 +7,9 @@
 //!                       └──▶ layers ── download, check, decompress, unpack ──▶ Tree, Tree, …
 //! ```
 //!
-//! A [`Depot`] keeps what it fetched in a store: documents as blobs, layers as trees by the hash of
+//! A [`ImageCache`] keeps what it fetched in a store: documents as blobs, layers as trees by the hash of
 //! their tar, so that images and programs share them. Everything is checked against the digest by
-//! which it is referred to, down from the one that a [`TagLock`] or the user gave.
+//! which it is referred to, down from the one that a [`ImageLockFile`] or the user gave.
 //!
 //! This module owns no state besides connections. Deliberately absent: pushing and building images,
 //! and users and owners in them, of which a rootless container has only one.
@@ -33,11 +33,11 @@ mod unpack;
 mod tests;
 
 pub use credentials::{CredentialError, CredentialFiles};
-pub use depot::{Depot, DepotOptions, Image};
-pub use document::Settings;
+pub use depot::{ContainerImage, ImageCache, ImageCacheOptions};
+pub use document::ImageConfig;
 pub use error::ImageError;
 pub use platform::Platform;
-pub use reference::{ImageUri, LocalForm, ReferenceError, RegistryReference, Version};
-pub use tags::{Saved, TAG_LOCK_FILE, TagLock, TagLockError};
-pub use transport::{Certificates, Patience};
+pub use reference::{ImageUri, LocalForm, ReferenceError, RegistryReference, TagOrDigest};
+pub use tags::{ImageLockError, ImageLockFile, ImageLockUpdate, TAG_LOCK_FILE};
+pub use transport::{RetryPolicy, TlsVerification};
 pub use unpack::{LayerPhase, LayerProgress, ProgressCallback};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::document::Descriptor;
+use super::document::ContentDescriptor;
 use super::error::ImageError;
 
 /// A platform, in the words of the OCI image specification (which are Go's).
@@ -59,9 +59,9 @@ impl Platform {
     /// The entry for this platform; a lone entry in any case.
     pub(super) fn choose<'entries>(
         &self,
-        entries: &'entries [Descriptor],
+        entries: &'entries [ContentDescriptor],
         place: &str,
-    ) -> Result<&'entries Descriptor, ImageError> {
+    ) -> Result<&'entries ContentDescriptor, ImageError> {
         if let [only] = entries {
             return Ok(only);
         }
@@ -80,7 +80,7 @@ impl Platform {
     }
 }
 
-fn available(entries: &[Descriptor]) -> String {
+fn available(entries: &[ContentDescriptor]) -> String {
     let names: Vec<String> = entries
         .iter()
         .filter_map(|entry| entry.platform.as_ref())

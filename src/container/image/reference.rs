@@ -50,12 +50,12 @@ pub struct RegistryReference {
     name: String,
     host: Option<String>,
     path: String,
-    version: Version,
+    version: TagOrDigest,
 }
 
 /// Which of the images of one name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Version {
+pub enum TagOrDigest {
     /// What the tag leads to today.
     Tag(String),
     /// This one, whatever a tag may say.
@@ -172,8 +172,8 @@ fn parse_registry(reference: &str) -> Result<RegistryReference, ReferenceProblem
         host,
         path: path.to_owned(),
         version: match digest {
-            Some(digest) => Version::Digest(digest),
-            None => Version::Tag(tag.unwrap_or(DEFAULT_TAG).to_owned()),
+            Some(digest) => TagOrDigest::Digest(digest),
+            None => TagOrDigest::Tag(tag.unwrap_or(DEFAULT_TAG).to_owned()),
         },
     })
 }
@@ -233,15 +233,15 @@ impl RegistryReference {
     }
 
     /// Which of the images of this name.
-    pub fn version(&self) -> &Version {
+    pub fn version(&self) -> &TagOrDigest {
         &self.version
     }
 
     /// The digest it names, if it names one.
     pub fn digest(&self) -> Option<ContentHash> {
         match &self.version {
-            Version::Digest(hash) => Some(*hash),
-            Version::Tag(_) => None,
+            TagOrDigest::Digest(hash) => Some(*hash),
+            TagOrDigest::Tag(_) => None,
         }
     }
 
@@ -274,8 +274,8 @@ impl RegistryReference {
 impl fmt::Display for RegistryReference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.version {
-            Version::Tag(tag) => write!(formatter, "docker://{}:{tag}", self.name),
-            Version::Digest(hash) => write!(formatter, "docker://{}@sha256:{hash}", self.name),
+            TagOrDigest::Tag(tag) => write!(formatter, "docker://{}:{tag}", self.name),
+            TagOrDigest::Digest(hash) => write!(formatter, "docker://{}@sha256:{hash}", self.name),
         }
     }
 }
@@ -387,14 +387,21 @@ mod tests {
             assert_eq!(reference.registry(), registry_name, "{uri}");
             assert_eq!(reference.server(), server, "{uri}");
             assert_eq!(reference.repository(), repository, "{uri}");
-            assert_eq!(*reference.version(), Version::Tag(tag.to_owned()), "{uri}");
+            assert_eq!(
+                *reference.version(),
+                TagOrDigest::Tag(tag.to_owned()),
+                "{uri}"
+            );
         }
     }
 
     #[test]
     fn a_digest_beats_the_tag() {
         let reference = registry(&format!("docker://debian:12@sha256:{HASH}"));
-        assert_eq!(*reference.version(), Version::Digest(HASH.parse().unwrap()));
+        assert_eq!(
+            *reference.version(),
+            TagOrDigest::Digest(HASH.parse().unwrap())
+        );
         assert_eq!(
             reference.to_string(),
             format!("docker://debian@sha256:{HASH}")

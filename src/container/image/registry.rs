@@ -5,12 +5,14 @@ use std::fmt::Display;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
 
-use super::auth::{Access, Asker};
+use super::auth::{RegistryAuthenticator, RepositoryAuth};
 use super::credentials::CredentialFiles;
-use super::document::{ACCEPTED, DOCUMENT_BYTES_MAX, DocumentKind, Documents, Wanted};
+use super::document::{
+    ACCEPTED, DOCUMENT_BYTES_MAX, DocumentKind, DocumentRequest, DocumentSource,
+};
 use super::error::ImageError;
-use super::reference::{RegistryReference, Version};
-use super::transport::{Body, Transport, complaint, is_this_machine, read_body};
+use super::reference::{RegistryReference, TagOrDigest};
+use super::transport::{BoundedBody, HttpTransport, complaint, is_this_machine, read_body};
 use maelstrom_container::digest::ContentHash;
 use maelstrom_container::store::{Blob, PartialBlob, Store, StoreError};
 
@@ -18,40 +20,40 @@ use maelstrom_container::store::{Blob, PartialBlob, Store, StoreError};
 const DIGEST_HEADER: &str = "docker-content-digest";
 
 /// One repository of a registry.
-pub(super) struct Registry<'depot> {
-    transport: &'depot Transport,
+pub(super) struct RegistryClient<'depot> {
+    transport: &'depot HttpTransport,
     credentials: &'depot CredentialFiles,
     reference: &'depot RegistryReference,
     store: &'depot Store,
     scheme: &'static str,
-    access: Access,
+    access: RepositoryAuth,
 }
 
-impl<'depot> Registry<'depot> {
+impl<'depot> RegistryClient<'depot> {
     /// Gets ready to talk to the registry. It is asked nothing yet, unless it is on this machine:
     /// there it may serve plain HTTP.
     pub(super) async fn new(
-        transport: &'depot Transport,
+        transport: &'depot HttpTransport,
         credentials: &'depot CredentialFiles,
         reference: &'depot RegistryReference,
         store: &'depot Store,
     ) -> Result<Self, ImageError> {
         let scheme = scheme(transport, reference.server()).await?;
-        Ok(Registry {
+        Ok(RegistryClient {
             transport,
             credentials,
             reference,
             store,
             scheme,
-            access: Access::default(),
+            access: RepositoryAuth::default(),
         })
     }
 
     /// The digest of the document that the reference's tag leads to today.
     pub(super) async fn resolve(&self) -> Result<ContentHash, ImageError> {
         let tag = match self.reference.version() {
-            Version::Tag(tag) => tag,
-            Version::Digest(hash) => return Ok(*hash),
+            TagOrDigest::Tag(tag) => tag,
+            TagOrDigest::Digest(hash) => return Ok(*hash),
         };
         let url = self.url(DocumentKind::Manifest, tag);
         let (body, announced) = self.get_document(&url).await?;
@@ -177,8 +179,8 @@ impl<'depot> Registry<'depot> {
                     .and_then(|value| value.to_str().ok()?.strip_prefix("sha256:")?.parse().ok());
                 let body = read_body(response, DOCUMENT_BYTES_MAX).await;
                 match body.map_err(|error| self.transport.failure(url, error))? {
-                    Body::Whole(body) => Ok((body, announced)),
-                    Body::TooLarge => Err(ImageError::TooLarge {
+                    BoundedBody::Whole(body) => Ok((body, announced)),
+                    BoundedBody::TooLarge => Err(ImageError::TooLarge {
                         place: url.to_owned(),
                         limit_bytes: DOCUMENT_BYTES_MAX,
                     }),
@@ -199,7 +201,7 @@ impl<'depot> Registry<'depot> {
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
-        let asker = Asker {
+        let asker = RegistryAuthenticator {
             transport: self.transport,
             credentials: self.credentials,
             reference: self.reference,
@@ -243,8 +245,8 @@ impl<'depot> Registry<'depot> {
     }
 }
 
-impl Documents for Registry<'_> {
-    async fn fetch(&self, document: Wanted) -> Result<Vec<u8>, ImageError> {
+impl DocumentSource for RegistryClient<'_> {
+    async fn fetch(&self, document: DocumentRequest) -> Result<Vec<u8>, ImageError> {
         if let Some(content) = self.store.content(document.hash)? {
             return Ok(content);
         }
@@ -262,13 +264,13 @@ impl Documents for Registry<'_> {
         Ok(body)
     }
 
-    fn place(&self, document: &Wanted) -> String {
+    fn place(&self, document: &DocumentRequest) -> String {
         self.url(document.kind, format!("sha256:{}", document.hash))
     }
 }
 
 /// HTTPS, but for a registry on this machine that doesn't speak it.
-async fn scheme(transport: &Transport, server: &str) -> Result<&'static str, ImageError> {
+async fn scheme(transport: &HttpTransport, server: &str) -> Result<&'static str, ImageError> {
     if !is_this_machine(server) {
         return Ok("https");
     }

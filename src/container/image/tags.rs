@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::reference::{RegistryReference, Version};
+use super::reference::{RegistryReference, TagOrDigest};
 use maelstrom_container::digest::ContentHash;
 
 /// The file's name in a project's directory.
@@ -21,7 +21,7 @@ const VERSION_KEY: &str = "version";
 
 /// The content of a lock file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TagLock {
+pub struct ImageLockFile {
     tags: BTreeMap<String, BTreeMap<String, ContentHash>>,
     /// What this program found out, to be added to what others did in the meantime.
     news: BTreeMap<String, BTreeMap<String, ContentHash>>,
@@ -29,7 +29,7 @@ pub struct TagLock {
 
 /// Why a lock file could not be used.
 #[derive(Debug, thiserror::Error)]
-pub enum TagLockError {
+pub enum ImageLockError {
     /// It is there and cannot be read.
     #[error("cannot read the lock file `{}`", path.display())]
     Read {
@@ -48,7 +48,7 @@ pub enum TagLockError {
     },
 }
 
-impl TagLockError {
+impl ImageLockError {
     /// What a person can do about it.
     pub fn help(&self) -> &'static str {
         "make the file, and the directory it is in, readable and writable, or name the image by its \
@@ -58,24 +58,24 @@ impl TagLockError {
 
 /// What became of a lock file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Saved {
+pub enum ImageLockUpdate {
     /// There was nothing to add to it.
     NothingNew,
     /// It has more in it than before.
     Written,
 }
 
-impl TagLock {
+impl ImageLockFile {
     /// Reads a project's lock file. One that isn't there, or is of another version, or has no
     /// meaning, counts as empty.
-    pub fn read(path: &Path) -> Result<Self, TagLockError> {
+    pub fn read(path: &Path) -> Result<Self, ImageLockError> {
         match fs::read(path) {
-            Ok(text) => Ok(TagLock {
+            Ok(text) => Ok(ImageLockFile {
                 tags: parse(&String::from_utf8_lossy(&text)).unwrap_or_default(),
                 news: BTreeMap::new(),
             }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(TagLock::default()),
-            Err(source) => Err(TagLockError::Read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(ImageLockFile::default()),
+            Err(source) => Err(ImageLockError::Read {
                 path: path.to_owned(),
                 source,
             }),
@@ -85,14 +85,14 @@ impl TagLock {
     /// What a reference's tag is locked to.
     pub fn get(&self, reference: &RegistryReference) -> Option<ContentHash> {
         match reference.version() {
-            Version::Tag(tag) => self.tags.get(reference.name())?.get(tag).copied(),
-            Version::Digest(_) => None,
+            TagOrDigest::Tag(tag) => self.tags.get(reference.name())?.get(tag).copied(),
+            TagOrDigest::Digest(_) => None,
         }
     }
 
     /// Locks a reference's tag. References by digest aren't recorded.
     pub fn record(&mut self, reference: &RegistryReference, digest: ContentHash) {
-        let Version::Tag(tag) = reference.version() else {
+        let TagOrDigest::Tag(tag) = reference.version() else {
             return;
         };
         if self.get(reference) == Some(digest) || reference.name() == VERSION_KEY {
@@ -107,21 +107,21 @@ impl TagLock {
 
     /// Writes what was recorded, if anything was. What another program recorded in the meantime
     /// stays.
-    pub fn save(&mut self, path: &Path) -> Result<Saved, TagLockError> {
+    pub fn save(&mut self, path: &Path) -> Result<ImageLockUpdate, ImageLockError> {
         if self.news.is_empty() {
-            return Ok(Saved::NothingNew);
+            return Ok(ImageLockUpdate::NothingNew);
         }
-        let mut merged = TagLock::read(path)?.tags;
+        let mut merged = ImageLockFile::read(path)?.tags;
         for (name, tags) in &self.news {
             merged.entry(name.clone()).or_default().extend(tags.clone());
         }
-        write(path, &render(&merged)).map_err(|source| TagLockError::Write {
+        write(path, &render(&merged)).map_err(|source| ImageLockError::Write {
             path: path.to_owned(),
             source,
         })?;
         self.tags = merged;
         self.news.clear();
-        Ok(Saved::Written)
+        Ok(ImageLockUpdate::Written)
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
     fn the_file_has_the_originals_form() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(TAG_LOCK_FILE);
-        let mut lock = TagLock::read(&path).unwrap();
+        let mut lock = ImageLockFile::read(&path).unwrap();
         lock.record(&reference("docker://debian:bookworm"), hash("a"));
         lock.record(
             &reference("docker://registry.example:5000/team/base"),
@@ -220,7 +220,7 @@ mod tests {
                 hash("b")
             )
         );
-        let again = TagLock::read(&path).unwrap();
+        let again = ImageLockFile::read(&path).unwrap();
         assert_eq!(
             again.get(&reference("docker://debian:bookworm")),
             Some(hash("a"))
@@ -241,11 +241,14 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join(TAG_LOCK_FILE);
             fs::write(&path, text).unwrap();
-            let mut lock = TagLock::read(&path).unwrap();
+            let mut lock = ImageLockFile::read(&path).unwrap();
             assert_eq!(lock.get(&debian), None);
             lock.record(&debian, hash("a"));
             lock.save(&path).unwrap();
-            assert_eq!(TagLock::read(&path).unwrap().get(&debian), Some(hash("a")));
+            assert_eq!(
+                ImageLockFile::read(&path).unwrap().get(&debian),
+                Some(hash("a"))
+            );
         }
     }
 
@@ -254,13 +257,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(TAG_LOCK_FILE);
         let (one, two) = (reference("docker://one"), reference("docker://two"));
-        let mut first = TagLock::read(&path).unwrap();
-        let mut second = TagLock::read(&path).unwrap();
+        let mut first = ImageLockFile::read(&path).unwrap();
+        let mut second = ImageLockFile::read(&path).unwrap();
         first.record(&one, hash("1"));
         second.record(&two, hash("2"));
         first.save(&path).unwrap();
         second.save(&path).unwrap();
-        let mut both = TagLock::read(&path).unwrap();
+        let mut both = ImageLockFile::read(&path).unwrap();
         assert_eq!(both.get(&one), Some(hash("1")));
         assert_eq!(both.get(&two), Some(hash("2")));
 
@@ -275,19 +278,22 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(TAG_LOCK_FILE);
         let debian = reference("docker://debian");
-        let mut lock = TagLock::default();
+        let mut lock = ImageLockFile::default();
         lock.record(&debian, hash("a"));
         lock.record(&reference("docker://version"), hash("b"));
         lock.save(&path).unwrap();
-        assert_eq!(TagLock::read(&path).unwrap().get(&debian), Some(hash("a")));
+        assert_eq!(
+            ImageLockFile::read(&path).unwrap().get(&debian),
+            Some(hash("a"))
+        );
     }
 
     #[test]
     fn a_file_that_cannot_be_used_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        let error = TagLock::read(directory.path()).unwrap_err();
-        assert!(matches!(error, TagLockError::Read { .. }), "{error}");
-        let mut lock = TagLock::default();
+        let error = ImageLockFile::read(directory.path()).unwrap_err();
+        assert!(matches!(error, ImageLockError::Read { .. }), "{error}");
+        let mut lock = ImageLockFile::default();
         lock.record(&reference("docker://one"), hash("1"));
         let error = lock.save(Path::new("/proc/nowhere/lock")).unwrap_err();
         assert!(error.to_string().contains("/proc/nowhere/lock"), "{error}");

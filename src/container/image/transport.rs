@@ -24,7 +24,7 @@ const COMPLAINT_CHARACTERS_MAX: usize = 300;
 
 /// How patient one is with servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// To be connected.
     pub connect: Duration,
     /// From one piece of an answer to the next.
@@ -35,10 +35,10 @@ pub struct Patience {
     pub pause: Duration,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     /// Some seven seconds of pauses, in which a registry that is being restarted comes back.
     fn default() -> Self {
-        Patience {
+        RetryPolicy {
             connect: Duration::from_secs(30),
             silence: Duration::from_secs(60),
             attempts: 4,
@@ -49,7 +49,7 @@ impl Default for Patience {
 
 /// Which servers' certificates are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Certificates {
+pub enum TlsVerification {
     /// Those that an authority signed which the system trusts.
     #[default]
     Checked,
@@ -60,22 +60,22 @@ pub enum Certificates {
 /// The means to talk to servers. They are set up when first needed: reading the system's
 /// authorities takes longer than everything else about an image that is there already.
 #[derive(Clone, Debug)]
-pub(super) struct Transport {
-    certificates: Certificates,
-    pub(super) patience: Patience,
-    clients: Arc<Clients>,
+pub(super) struct HttpTransport {
+    certificates: TlsVerification,
+    pub(super) patience: RetryPolicy,
+    clients: Arc<HttpClients>,
 }
 
 #[derive(Debug, Default)]
-struct Clients {
+struct HttpClients {
     remote: OnceLock<Client>,
     /// For servers on this machine, past any proxy.
     local: OnceLock<Client>,
 }
 
-impl Transport {
-    pub(super) fn new(certificates: Certificates, patience: Patience) -> Self {
-        Transport {
+impl HttpTransport {
+    pub(super) fn new(certificates: TlsVerification, patience: RetryPolicy) -> Self {
+        HttpTransport {
             certificates,
             patience,
             clients: Arc::default(),
@@ -105,8 +105,8 @@ impl Transport {
             .read_timeout(self.patience.silence)
             .redirect(Policy::custom(redirect))
             .tls_danger_accept_invalid_certs(match self.certificates {
-                Certificates::Checked => false,
-                Certificates::AnyAccepted => true,
+                TlsVerification::Checked => false,
+                TlsVerification::AnyAccepted => true,
             })
             .build()
             .map_err(|source| ImageError::Tls { source })
@@ -217,8 +217,8 @@ pub(super) async fn complaint(url: &str, response: Response) -> ImageError {
     let status = response.status();
     let url = url.to_owned();
     let detail = match read_body(response, COMPLAINT_BYTES_MAX).await {
-        Ok(Body::Whole(body)) => readable(&body),
-        Ok(Body::TooLarge) | Err(_) => String::new(),
+        Ok(BoundedBody::Whole(body)) => readable(&body),
+        Ok(BoundedBody::TooLarge) | Err(_) => String::new(),
     };
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ImageError::Refused {
@@ -238,17 +238,17 @@ pub(super) async fn complaint(url: &str, response: Response) -> ImageError {
 /// A registry's error messages, if that is what the text holds.
 fn readable(body: &[u8]) -> String {
     #[derive(serde::Deserialize)]
-    struct Errors {
-        errors: Vec<OneError>,
+    struct RegistryErrors {
+        errors: Vec<RegistryError>,
     }
     #[derive(serde::Deserialize)]
-    struct OneError {
+    struct RegistryError {
         #[serde(default)]
         code: String,
         #[serde(default)]
         message: String,
     }
-    let Ok(Errors { errors }) = serde_json::from_slice(body) else {
+    let Ok(RegistryErrors { errors }) = serde_json::from_slice(body) else {
         return String::new();
     };
     let messages: Vec<String> = errors
@@ -267,7 +267,7 @@ fn readable(body: &[u8]) -> String {
 }
 
 /// What became of reading a body.
-pub(super) enum Body {
+pub(super) enum BoundedBody {
     Whole(Vec<u8>),
     TooLarge,
 }
@@ -276,15 +276,15 @@ pub(super) enum Body {
 pub(super) async fn read_body(
     mut response: Response,
     limit_bytes: u64,
-) -> Result<Body, reqwest::Error> {
+) -> Result<BoundedBody, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if (body.len() + chunk.len()) as u64 > limit_bytes {
-            return Ok(Body::TooLarge);
+            return Ok(BoundedBody::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Body::Whole(body))
+    Ok(BoundedBody::Whole(body))
 }
 
 #[cfg(test)]

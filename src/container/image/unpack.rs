@@ -4,9 +4,9 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::compression::Decoder;
+use super::compression::StreamDecoder;
 use super::error::ImageError;
-use maelstrom_container::digest::{ContentHash, Hasher};
+use maelstrom_container::digest::{ContentHash, DigestHasher};
 use maelstrom_container::store::TreeWriter;
 use maelstrom_layer::{SpecialFiles, unpack};
 
@@ -40,7 +40,7 @@ pub type ProgressCallback = Arc<dyn Fn(LayerProgress) + Send + Sync>;
 
 /// The name of a layer's tree in the store.
 pub(super) fn tree_name(diff_id: ContentHash) -> ContentHash {
-    let mut name = Hasher::default();
+    let mut name = DigestHasher::default();
     name.update_framed(FORMAT);
     name.update_framed(diff_id.as_bytes());
     name.finish().hash
@@ -54,13 +54,13 @@ pub(super) struct LayerSource {
 }
 
 /// Counts what is read, and tells.
-struct Counted {
+struct ProgressReader {
     reader: Box<dyn Read + Send>,
     done: LayerProgress,
     progress: ProgressCallback,
 }
 
-impl Read for Counted {
+impl Read for ProgressReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.done.done_bytes += count as u64;
@@ -70,12 +70,12 @@ impl Read for Counted {
 }
 
 /// Hashes what is read.
-struct Hashed<R> {
+struct HashingReader<R> {
     reader: R,
-    hasher: Hasher,
+    hasher: DigestHasher,
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         self.hasher.update(buffer.get(..count).unwrap_or_default());
@@ -96,7 +96,7 @@ pub(super) fn unpack_layer(
         size_bytes,
         reader,
     } = source;
-    let counted = Counted {
+    let counted = ProgressReader {
         reader,
         done: LayerProgress {
             layer: diff_id,
@@ -110,9 +110,9 @@ pub(super) fn unpack_layer(
         place: place.clone(),
         source,
     };
-    let mut hashed = Hashed {
-        reader: Decoder::new(counted).map_err(read)?,
-        hasher: Hasher::default(),
+    let mut hashed = HashingReader {
+        reader: StreamDecoder::new(counted).map_err(read)?,
+        hasher: DigestHasher::default(),
     };
     let unpacked = unpack(Path::new(&place), &mut hashed, SpecialFiles::Skip, writer);
     // An archive ends before its file does.

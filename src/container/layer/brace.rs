@@ -45,11 +45,11 @@ pub(super) fn expand(text: &str) -> Result<Vec<String>, BraceError> {
         return Ok(vec![text.to_owned()]);
     }
     let characters: Vec<char> = text.chars().collect();
-    let mut parser = Parser {
+    let mut parser = BraceParser {
         characters: &characters,
         at: 0,
     };
-    let expanded = parser.sequence(Context::Top)?;
+    let expanded = parser.sequence(BraceContext::Top)?;
     match parser.peek() {
         None => Ok(expanded),
         Some(_) => Err(BraceError::Unopened { at: parser.at + 1 }),
@@ -57,17 +57,17 @@ pub(super) fn expand(text: &str) -> Result<Vec<String>, BraceError> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Context {
+enum BraceContext {
     Top,
     Group { depth: usize },
 }
 
-struct Parser<'text> {
+struct BraceParser<'text> {
     characters: &'text [char],
     at: usize,
 }
 
-impl Parser<'_> {
+impl BraceParser<'_> {
     fn peek(&self) -> Option<char> {
         self.characters.get(self.at).copied()
     }
@@ -79,15 +79,15 @@ impl Parser<'_> {
     }
 
     /// Literal text and groups, up to the end or to what ends an item.
-    fn sequence(&mut self, context: Context) -> Result<Vec<String>, BraceError> {
+    fn sequence(&mut self, context: BraceContext) -> Result<Vec<String>, BraceError> {
         let mut texts = vec![String::new()];
         while let Some(character) = self.peek() {
             match (character, context) {
-                ('}', _) | (',', Context::Group { .. }) => break,
+                ('}', _) | (',', BraceContext::Group { .. }) => break,
                 ('{', _) => {
                     let depth = match context {
-                        Context::Top => 1,
-                        Context::Group { depth } => depth + 1,
+                        BraceContext::Top => 1,
+                        BraceContext::Group { depth } => depth + 1,
                     };
                     let group = self.group(depth)?;
                     texts = product(&texts, &group)?;
@@ -117,7 +117,7 @@ impl Parser<'_> {
         }
         let mut texts = Vec::new();
         loop {
-            texts.extend(self.sequence(Context::Group { depth })?);
+            texts.extend(self.sequence(BraceContext::Group { depth })?);
             check_size(texts.len(), texts.iter().map(String::len).sum())?;
             match self.next() {
                 Some(',') => {}

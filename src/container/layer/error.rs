@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::brace::BraceError;
 use super::elf::ElfError;
-use maelstrom_container::store::{HashError, StoreError, TreeError, TreePath, TreePathError};
+use maelstrom_container::store::{HashError, StoreError, TreePath, TreePathError, TreeWriteError};
 
 /// Why a layer could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum LayerError {
     Store(#[from] StoreError),
     /// The tree could not be written.
     #[error(transparent)]
-    Tree(TreeError),
+    Tree(TreeWriteError),
     /// A named path is not there.
     #[error("`{}` does not exist", path.display())]
     Missing {
@@ -103,7 +103,7 @@ pub enum LayerError {
         /// The archive.
         path: PathBuf,
         /// Why.
-        source: TreeError,
+        source: TreeWriteError,
     },
     /// A program whose libraries can't be told.
     #[error("cannot find the shared libraries of `{}`", binary.display())]
@@ -126,11 +126,11 @@ impl LayerError {
         }
     }
 
-    pub(super) fn unpack(archive: &Path, source: TreeError) -> Self {
+    pub(super) fn unpack(archive: &Path, source: TreeWriteError) -> Self {
         let path = archive.to_owned();
         match source {
-            TreeError::Store(error) => LayerError::Store(error),
-            TreeError::Input { source, .. } => LayerError::Tar { path, source },
+            TreeWriteError::Store(error) => LayerError::Store(error),
+            TreeWriteError::Input { source, .. } => LayerError::Tar { path, source },
             source => LayerError::Unpack { path, source },
         }
     }
@@ -144,7 +144,7 @@ impl LayerError {
                  project directory"
             }
             LayerError::Read { .. } => "check its permissions",
-            LayerError::Changed { .. } | LayerError::Tree(TreeError::SourceChanged { .. }) => {
+            LayerError::Changed { .. } | LayerError::Tree(TreeWriteError::SourceChanged { .. }) => {
                 "wait until whatever writes to it is done, and run again"
             }
             LayerError::SpecialFile { .. } => {
@@ -173,10 +173,10 @@ impl LayerError {
     }
 }
 
-impl From<TreeError> for LayerError {
-    fn from(error: TreeError) -> Self {
+impl From<TreeWriteError> for LayerError {
+    fn from(error: TreeWriteError) -> Self {
         match error {
-            TreeError::Store(error) => LayerError::Store(error),
+            TreeWriteError::Store(error) => LayerError::Store(error),
             error => LayerError::Tree(error),
         }
     }

@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::error::LayerError;
-use maelstrom_container::digest::{ContentHash, Digest, Hasher};
-use maelstrom_container::store::{Attributes, FileStamp, Timestamp, TreePath, TreeWriter};
+use maelstrom_container::digest::{ContentHash, Digest, DigestHasher};
+use maelstrom_container::store::{FileAttributes, FileStamp, FileTime, TreePath, TreeWriter};
 
 /// Part of every digest; grows when the same listing would make another tree.
 const FORMAT: &[u8] = b"maelstrom layer listing 1";
@@ -16,13 +16,13 @@ const FORMAT: &[u8] = b"maelstrom layer listing 1";
 /// Invariant: equal listings have equal digests, and a listing's digest covers everything of its
 /// tree that a job can see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
-    entries: BTreeMap<TreePath, Entry>,
+pub struct LayerListing {
+    entries: BTreeMap<TreePath, LayerEntry>,
 }
 
 /// One entry of a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum LayerEntry {
     /// A directory.
     Directory {
         /// Permission bits.
@@ -33,7 +33,7 @@ pub enum Entry {
     /// A copy of a file.
     File {
         /// Permission bits and time.
-        attributes: Attributes,
+        attributes: FileAttributes,
         /// Where its content is.
         source: FileSource,
     },
@@ -58,14 +58,14 @@ pub struct FileSource {
 /// Permission bits of a stub.
 const STUB_MODE: u32 = 0o444;
 
-impl Listing {
+impl LayerListing {
     /// Adds an entry; of two with one path the later counts.
-    pub(super) fn add(&mut self, path: TreePath, entry: Entry) {
+    pub(super) fn add(&mut self, path: TreePath, entry: LayerEntry) {
         self.entries.insert(path, entry);
     }
 
     /// The entries, parents before what they hold.
-    pub fn entries(&self) -> impl Iterator<Item = (&TreePath, &Entry)> {
+    pub fn entries(&self) -> impl Iterator<Item = (&TreePath, &LayerEntry)> {
         self.entries.iter()
     }
 
@@ -85,8 +85,10 @@ impl Listing {
             let mut ancestor = path.parent();
             while let Some(directory) = ancestor {
                 match self.entries.get(&directory) {
-                    None | Some(Entry::Directory { .. }) => {}
-                    Some(Entry::Stub | Entry::File { .. } | Entry::Symlink { .. }) => {
+                    None | Some(LayerEntry::Directory { .. }) => {}
+                    Some(
+                        LayerEntry::Stub | LayerEntry::File { .. } | LayerEntry::Symlink { .. },
+                    ) => {
                         return Err(LayerError::NotADirectory {
                             path: path.clone(),
                             parent: directory,
@@ -101,24 +103,24 @@ impl Listing {
 
     /// The canonical name of the tree that this becomes.
     pub fn digest(&self) -> ContentHash {
-        let mut hasher = Hasher::default();
+        let mut hasher = DigestHasher::default();
         hasher.update_framed(FORMAT);
         for (path, entry) in &self.entries {
             hasher.update_framed(path.as_bytes());
             match entry {
-                Entry::Directory { mode } => {
+                LayerEntry::Directory { mode } => {
                     hasher.update(b"d");
                     hasher.update(&mode.to_le_bytes());
                 }
-                Entry::Stub => hasher.update(b"s"),
-                Entry::File { attributes, source } => {
+                LayerEntry::Stub => hasher.update(b"s"),
+                LayerEntry::File { attributes, source } => {
                     hasher.update(b"f");
                     hasher.update(&attributes.mode.to_le_bytes());
                     hasher.update(&attributes.mtime.seconds.to_le_bytes());
                     hasher.update(&attributes.mtime.nanoseconds.to_le_bytes());
                     hasher.update(source.digest.hash.as_bytes());
                 }
-                Entry::Symlink { target } => {
+                LayerEntry::Symlink { target } => {
                     hasher.update(b"l");
                     hasher.update_framed(target.as_os_str().as_bytes());
                 }
@@ -131,24 +133,24 @@ impl Listing {
     pub(super) fn write(&self, writer: &mut TreeWriter) -> Result<(), LayerError> {
         for (path, entry) in &self.entries {
             match entry {
-                Entry::Directory { mode } => writer.directory(path, neutral(*mode))?,
-                Entry::Stub => {
+                LayerEntry::Directory { mode } => writer.directory(path, neutral(*mode))?,
+                LayerEntry::Stub => {
                     writer.file(path, neutral(STUB_MODE), &mut std::io::empty())?;
                 }
-                Entry::File { attributes, source } => {
+                LayerEntry::File { attributes, source } => {
                     let expected = (source.stamp, source.digest);
                     writer.copy(path, *attributes, &source.path, expected)?;
                 }
-                Entry::Symlink { target } => writer.symlink(path, target)?,
+                LayerEntry::Symlink { target } => writer.symlink(path, target)?,
             }
         }
         Ok(())
     }
 }
 
-fn neutral(mode: u32) -> Attributes {
-    Attributes {
+fn neutral(mode: u32) -> FileAttributes {
+    FileAttributes {
         mode,
-        mtime: Timestamp::NEUTRAL,
+        mtime: FileTime::NEUTRAL,
     }
 }

@@ -5,12 +5,12 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::LayerError;
-use super::listing::{Entry, FileSource, Listing};
-use super::spec::{Links, PathForm, PrefixOptions};
-use maelstrom_container::store::{Attributes, DigestCache, TreePath};
+use super::listing::{FileSource, LayerEntry, LayerListing};
+use super::spec::{PathForm, PrefixOptions, SymlinkMode};
+use maelstrom_container::store::{DigestCache, FileAttributes, TreePath};
 
 /// A path that has been looked at.
-pub(super) struct Place {
+pub(super) struct SourceEntry {
     /// Where it is on the host.
     pub(super) source: PathBuf,
     /// Where it goes.
@@ -18,7 +18,7 @@ pub(super) struct Place {
     metadata: Metadata,
 }
 
-impl Place {
+impl SourceEntry {
     /// Looks at a path as a layer names it.
     pub(super) fn find(
         project: &Path,
@@ -35,11 +35,11 @@ impl Place {
             }
         };
         let metadata = match prefix.links {
-            Links::Keep => fs::symlink_metadata(&source),
-            Links::Follow => fs::metadata(&source),
+            SymlinkMode::Keep => fs::symlink_metadata(&source),
+            SymlinkMode::Follow => fs::metadata(&source),
         }
         .map_err(read)?;
-        Ok(Place {
+        Ok(SourceEntry {
             source,
             destination: destination(&named, prefix)?,
             metadata,
@@ -60,9 +60,9 @@ impl Place {
     pub(super) fn list(
         self,
         digests: &DigestCache,
-        listing: &mut Listing,
+        listing: &mut LayerListing,
     ) -> Result<(), LayerError> {
-        let Place {
+        let SourceEntry {
             source,
             destination,
             metadata,
@@ -72,15 +72,15 @@ impl Place {
         }
         let mode = metadata.permissions().mode() & 0o777;
         let entry = if metadata.is_dir() {
-            Entry::Directory { mode }
+            LayerEntry::Directory { mode }
         } else if metadata.is_symlink() {
             let target =
                 fs::read_link(&source).map_err(|error| LayerError::read(&source, error))?;
-            Entry::Symlink { target }
+            LayerEntry::Symlink { target }
         } else {
             let hashed = digests.digest(&source)?;
-            Entry::File {
-                attributes: Attributes {
+            LayerEntry::File {
+                attributes: FileAttributes {
                     mode,
                     mtime: hashed.stamp.modified,
                 },

@@ -7,11 +7,11 @@ use super::brace;
 use super::elf;
 use super::error::LayerError;
 use super::glob;
-use super::listing::{Entry, Listing};
-use super::place::Place;
-use super::spec::{LayerSpec, Links, PathForm, PrefixOptions};
+use super::listing::{LayerEntry, LayerListing};
+use super::place::SourceEntry;
+use super::spec::{LayerSpec, PathForm, PrefixOptions, SymlinkMode};
 use super::tarball::{self, SpecialFiles};
-use maelstrom_container::digest::{ContentHash, Digest, Hasher};
+use maelstrom_container::digest::{ContentHash, Digest, DigestHasher};
 use maelstrom_container::store::{FileStamp, Store, Tree, TreePath};
 
 /// Part of every archive layer's name; grows when the same archive would make another tree.
@@ -41,7 +41,7 @@ pub struct ResolvedLayer {
 #[derive(Clone, Debug)]
 pub enum LayerContent {
     /// These entries.
-    Listing(Listing),
+    Listing(LayerListing),
     /// What is in an archive.
     Tar {
         /// The archive.
@@ -71,13 +71,13 @@ impl LayerBuilder {
 
     /// Finds out what a layer holds. Reads only files that have changed since they were last read.
     pub fn resolve(&self, spec: &LayerSpec) -> Result<ResolvedLayer, LayerError> {
-        let mut listing = Listing::default();
+        let mut listing = LayerListing::default();
         match spec {
             LayerSpec::Tar { path } => return self.resolve_tar(path),
             LayerSpec::Glob { pattern, prefix } => self.list_glob(pattern, prefix, &mut listing)?,
             LayerSpec::Paths { paths, prefix } => {
                 for path in paths {
-                    let place = Place::find(&self.project, path, prefix)?;
+                    let place = SourceEntry::find(&self.project, path, prefix)?;
                     place.list(self.store.digests(), &mut listing)?;
                 }
             }
@@ -85,7 +85,10 @@ impl LayerBuilder {
             LayerSpec::Symlinks { symlinks } => {
                 for symlink in symlinks {
                     let target = symlink.target.clone();
-                    listing.add(TreePath::parse(&symlink.link)?, Entry::Symlink { target });
+                    listing.add(
+                        TreePath::parse(&symlink.link)?,
+                        LayerEntry::Symlink { target },
+                    );
                 }
             }
             LayerSpec::SharedLibraryDependencies { binaries, prefix } => {
@@ -130,7 +133,7 @@ impl LayerBuilder {
             return Err(LayerError::NotAFile { path });
         }
         let hashed = self.store.digests().digest(&path)?;
-        let mut name = Hasher::default();
+        let mut name = DigestHasher::default();
         name.update_framed(TAR_FORMAT);
         name.update_framed(hashed.digest.hash.as_bytes());
         Ok(ResolvedLayer {
@@ -147,13 +150,13 @@ impl LayerBuilder {
         &self,
         pattern: &str,
         prefix: &PrefixOptions,
-        listing: &mut Listing,
+        listing: &mut LayerListing,
     ) -> Result<(), LayerError> {
         // The store may lie in the project, and would otherwise hold copies of its own copies.
         let project = fs::canonicalize(&self.project)
             .map_err(|source| LayerError::read(&self.project, source))?;
         for path in glob::find(&project, pattern, self.store.root())? {
-            let place = Place::find(&project, &path, prefix)?;
+            let place = SourceEntry::find(&project, &path, prefix)?;
             if place.is_ordinary() {
                 place.list(self.store.digests(), listing)?;
             }
@@ -165,7 +168,7 @@ impl LayerBuilder {
         &self,
         binary: &Path,
         prefix: &PrefixOptions,
-        listing: &mut Listing,
+        listing: &mut LayerListing,
     ) -> Result<(), LayerError> {
         let binary = self.project.join(binary);
         fs::metadata(&binary).map_err(|source| LayerError::read(&binary, source))?;
@@ -187,12 +190,12 @@ impl LayerBuilder {
         &self,
         library: PathBuf,
         prefix: &PrefixOptions,
-        listing: &mut Listing,
+        listing: &mut LayerListing,
     ) -> Result<(), LayerError> {
-        let place = Place::find(&self.project, &library, prefix)?;
+        let place = SourceEntry::find(&self.project, &library, prefix)?;
         if place.is_link() {
             let last = PrefixOptions {
-                links: Links::Keep,
+                links: SymlinkMode::Keep,
                 form: PathForm::AsGiven,
                 ..prefix.clone()
             };
@@ -200,14 +203,15 @@ impl LayerBuilder {
             // The loader has already opened what it leads to, so that this comes to an end.
             while let Ok(target) = fs::read_link(&link) {
                 link = link.parent().unwrap_or(Path::new("/")).join(target);
-                Place::find(&self.project, &link, &last)?.list(self.store.digests(), listing)?;
+                SourceEntry::find(&self.project, &link, &last)?
+                    .list(self.store.digests(), listing)?;
             }
         }
         place.list(self.store.digests(), listing)
     }
 }
 
-fn list_stubs(stubs: &[String], listing: &mut Listing) -> Result<(), LayerError> {
+fn list_stubs(stubs: &[String], listing: &mut LayerListing) -> Result<(), LayerError> {
     for stub in stubs {
         let expanded = brace::expand(stub).map_err(|source| LayerError::Brace {
             stub: stub.clone(),
@@ -215,11 +219,11 @@ fn list_stubs(stubs: &[String], listing: &mut Listing) -> Result<(), LayerError>
         })?;
         for text in expanded {
             let entry = if text.ends_with('/') {
-                Entry::Directory {
+                LayerEntry::Directory {
                     mode: STUB_DIRECTORY_MODE,
                 }
             } else {
-                Entry::Stub
+                LayerEntry::Stub
             };
             listing.add(TreePath::parse(Path::new(&text))?, entry);
         }

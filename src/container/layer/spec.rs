@@ -63,7 +63,7 @@ pub struct SymlinkSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PrefixOptions {
     /// What is stored of a link.
-    pub links: Links,
+    pub links: SymlinkMode,
     /// From which form of the path one starts.
     pub form: PathForm,
     /// Dropped from the front, by whole components; paths without it stay as they are.
@@ -74,7 +74,7 @@ pub struct PrefixOptions {
 
 /// What is stored of a symbolic link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Links {
+pub enum SymlinkMode {
     /// The link.
     #[default]
     Keep,

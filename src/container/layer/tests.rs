@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
-use maelstrom_container::store::{Check, Store, StoreOptions, Tree};
+use maelstrom_container::store::{Store, StoreOptions, Tree, TreeCheckLevel};
 
 /// A project and a cache, outside one another.
 struct Bench {
@@ -50,7 +50,7 @@ impl Bench {
 
     fn build(&self, spec: &LayerSpec) -> Tree {
         let tree = self.builder().build(spec).unwrap();
-        self.store().verify(&tree, Check::Content).unwrap();
+        self.store().verify(&tree, TreeCheckLevel::Content).unwrap();
         tree
     }
 
@@ -59,13 +59,13 @@ impl Bench {
         let LayerContent::Listing(listing) = self.builder().resolve(spec).unwrap().content else {
             panic!("an archive is not listed")
         };
-        let line = |(path, entry): (&_, &Entry)| match entry {
-            Entry::Directory { mode } => format!("{path}/ {mode:o}"),
-            Entry::Stub => format!("{path} stub"),
-            Entry::File { source, .. } => {
+        let line = |(path, entry): (&_, &LayerEntry)| match entry {
+            LayerEntry::Directory { mode } => format!("{path}/ {mode:o}"),
+            LayerEntry::Stub => format!("{path} stub"),
+            LayerEntry::File { source, .. } => {
                 format!("{path} {}", fs::read_to_string(&source.path).unwrap())
             }
-            Entry::Symlink { target } => format!("{path} -> {}", target.display()),
+            LayerEntry::Symlink { target } => format!("{path} -> {}", target.display()),
         };
         listing.entries().map(line).collect()
     }
@@ -110,7 +110,7 @@ fn stubs(stubs: &[&str]) -> LayerSpec {
 
 fn following() -> PrefixOptions {
     PrefixOptions {
-        links: Links::Follow,
+        links: SymlinkMode::Follow,
         ..PrefixOptions::default()
     }
 }

@@ -3,14 +3,14 @@
 //! Every kind of mount is classified here, and the planner asks nobody else: a kind that is added
 //! does not compile before somebody has said what a job can do to it.
 
-use crate::spec::{BindAccess, Device, MountKind};
+use crate::spec::{BindAccess, DeviceKind, MountKind};
 
 /// Permission bits of a directory for everybody, such as `/tmp`.
 const EVERYBODY: u32 = 0o1777;
 
 /// What becomes of a job's changes to a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Changes {
+pub(super) enum MountChanges {
     /// The kernel refuses them all.
     Refused,
     /// They go to a directory of the scratch tmpfs, which has these permission bits at first.
@@ -28,41 +28,41 @@ pub(super) enum Changes {
 }
 
 /// What becomes of a job's changes to a mount of this kind.
-pub(super) fn changes(kind: &MountKind) -> Changes {
+pub(super) fn changes(kind: &MountKind) -> MountChanges {
     match kind {
         MountKind::Bind {
             access: BindAccess::ReadOnly,
             source: _,
-        } => Changes::Refused,
+        } => MountChanges::Refused,
         MountKind::Bind {
             access: BindAccess::ReadWrite,
             source: _,
-        } => Changes::Host,
-        MountKind::Overlay { source: _ } => Changes::Overlay,
-        MountKind::Scratch { mode } => Changes::Scratch { mode: *mode },
-        MountKind::Tmp => Changes::Scratch { mode: EVERYBODY },
+        } => MountChanges::Host,
+        MountKind::Overlay { source: _ } => MountChanges::Overlay,
+        MountKind::Scratch { mode } => MountChanges::Scratch { mode: *mode },
+        MountKind::Tmp => MountChanges::Scratch { mode: EVERYBODY },
         // A read-only tmpfs, or a copy of the container's own `/dev/null`.
-        MountKind::Mask => Changes::Refused,
+        MountKind::Mask => MountChanges::Refused,
         MountKind::Device(device) => match device {
             // The host's own would show jobs each other's files, and the host's.
-            Device::Shm => Changes::Scratch { mode: EVERYBODY },
+            DeviceKind::Shm => MountChanges::Scratch { mode: EVERYBODY },
             // What a read-only mount refuses is to change the device's file, not to write to the
             // device.
-            Device::Full
-            | Device::Fuse
-            | Device::Null
-            | Device::Random
-            | Device::Tty
-            | Device::Urandom
-            | Device::Zero => Changes::Refused,
+            DeviceKind::Full
+            | DeviceKind::Fuse
+            | DeviceKind::Null
+            | DeviceKind::Random
+            | DeviceKind::Tty
+            | DeviceKind::Urandom
+            | DeviceKind::Zero => MountChanges::Refused,
         },
         // Terminals end with the processes that hold them; their directory and the file that makes
         // them have modes and times, which whoever owns them may change.
-        MountKind::DevPts => Changes::Shown(&["", "ptmx"]),
-        MountKind::MessageQueue => Changes::Shown(&[""]),
+        MountKind::DevPts => MountChanges::Shown(&["", "ptmx"]),
+        MountKind::MessageQueue => MountChanges::Shown(&[""]),
         // The directories of processes end with these; the rest is guarded.
-        MountKind::Proc => Changes::Refused,
+        MountKind::Proc => MountChanges::Refused,
         // Read-only.
-        MountKind::Sys { when_forbidden: _ } => Changes::Refused,
+        MountKind::Sys { when_forbidden: _ } => MountChanges::Refused,
     }
 }

@@ -13,7 +13,7 @@
 //! first scratch mount, which that mount then hides.
 //!
 //! What a job can change belongs to the scratch stage, shows in what the audit looks at
-//! ([`Plan::shown`], [`Plan::root_watched`]), or ends the container: see [`changes`].
+//! ([`ContainerPlan::shown`], [`ContainerPlan::root_watched`]), or ends the container: see [`changes`].
 
 mod changes;
 pub mod division;
@@ -26,13 +26,14 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use self::division::Divisions;
-use self::planner::{Planner, may_be_left_out};
-use super::limits::Limits;
+use self::division::OverlaySplits;
+use self::planner::{ContainerPlanner, may_be_left_out};
+use super::limits::ContainerLimits;
 use super::spec::{
-    ContainerSpec, Mount, MountKind, Network, Privileges, Root, RootAccess, SkeletonEntry,
+    ContainerSpec, Mount, MountKind, NetworkMode, PrivilegeLevel, RootAccess, RootKind,
+    SkeletonEntry,
 };
-use super::step::{FileSystem, Step};
+use super::step::{ContainerStep, FileSystem};
 
 /// The user to whom the root of a container belongs.
 const ROOT: u32 = 0;
@@ -42,22 +43,22 @@ pub const LAYERS_MAX: usize = 400;
 
 /// What makes a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
+pub struct ContainerPlan {
     /// Who the job is inside.
     pub user: u32,
     /// Its group inside.
     pub group: u32,
     /// The network namespace to be in.
-    pub network: Network,
+    pub network: NetworkMode,
     /// What the job may do.
-    pub privileges: Privileges,
+    pub privileges: PrivilegeLevel,
     /// The first stage.
-    pub template: Vec<Step>,
+    pub template: Vec<ContainerStep>,
     /// The second stage, up to the directories that a job's writes go to; empty when it can write
     /// nowhere.
-    pub scratch: Vec<Step>,
+    pub scratch: Vec<ContainerStep>,
     /// The rest of the second stage: what is mounted from these directories, and on them.
-    pub scratch_mounts: Vec<Step>,
+    pub scratch_mounts: Vec<ContainerStep>,
     /// The tmpfs, relative to the stash, that takes everything a job writes.
     pub scratch_file_system: Option<CString>,
     /// Every directory of [`Self::scratch_file_system`] that exists before a job starts: if none
@@ -72,16 +73,16 @@ pub struct Plan {
     /// one of them has changed, the container serves no further job.
     pub shown: Vec<CString>,
     /// What the container may take of the machine; whoever starts it knows how many there are.
-    pub limits: Limits,
+    pub limits: ContainerLimits,
 }
 
-impl Plan {
+impl ContainerPlan {
     /// Where file systems of the container's own stand that jobs write to, besides
-    /// [`Self::scratch_file_system`]. They share the limit of [`Limits::scratch_bytes`] with it.
+    /// [`Self::scratch_file_system`]. They share the limit of [`ContainerLimits::scratch_bytes`] with it.
     pub fn writable_file_systems(&self) -> impl Iterator<Item = &CStr> {
         let steps = self.template.iter().chain(&self.scratch_mounts);
         let mounted = steps.filter_map(|step| match step {
-            Step::Mount {
+            ContainerStep::Mount {
                 file_system: FileSystem::Tmp { mode },
                 target,
                 when_forbidden: _,
@@ -126,33 +127,36 @@ pub enum PlanError {
 }
 
 /// Makes the plan for a container, of directories of the host below which nothing is mounted.
-pub fn plan(spec: &ContainerSpec) -> Result<Plan, PlanError> {
-    plan_divided(spec, &Divisions::default())
+pub fn plan(spec: &ContainerSpec) -> Result<ContainerPlan, PlanError> {
+    plan_divided(spec, &OverlaySplits::default())
 }
 
 /// Makes the plan for a container, of directories of the host that are divided like this.
-pub fn plan_divided(spec: &ContainerSpec, divisions: &Divisions) -> Result<Plan, PlanError> {
+pub fn plan_divided(
+    spec: &ContainerSpec,
+    divisions: &OverlaySplits,
+) -> Result<ContainerPlan, PlanError> {
     for mount in &spec.mounts {
         check_mount_point(&mount.mount_point)?;
-        if matches!(mount.kind, MountKind::Sys { .. }) && spec.network == Network::Local {
+        if matches!(mount.kind, MountKind::Sys { .. }) && spec.network == NetworkMode::Local {
             return Err(PlanError::SysWithHostNetwork);
         }
     }
-    let mut planner = Planner::default();
+    let mut planner = ContainerPlanner::default();
     planner.root(&spec.root)?;
     planner.mounts(divisions.place(&spec.mounts))?;
     planner.system(spec)?;
-    planner.template.push(Step::LeaveHost);
+    planner.template.push(ContainerStep::LeaveHost);
     let mut root_watched = None;
     match &spec.root {
-        Root::Skeleton(entries) if spec.user == ROOT => {
+        RootKind::Skeleton(entries) if spec.user == ROOT => {
             root_watched = Some(uncovered(entries, &spec.mounts)?);
         }
-        Root::Skeleton(_) => planner.template.push(Step::SealRoot),
-        Root::Layers { .. } => {}
+        RootKind::Skeleton(_) => planner.template.push(ContainerStep::SealRoot),
+        RootKind::Layers { .. } => {}
     }
     let has_scratch = !planner.scratch.is_empty();
-    Ok(Plan {
+    Ok(ContainerPlan {
         user: spec.user,
         group: spec.group,
         network: spec.network,
@@ -164,14 +168,14 @@ pub fn plan_divided(spec: &ContainerSpec, divisions: &Divisions) -> Result<Plan,
         scratch_directories: planner.scratch_directories,
         root_is_ephemeral: matches!(
             spec.root,
-            Root::Layers {
+            RootKind::Layers {
                 access: RootAccess::Ephemeral,
                 ..
             }
         ),
         root_watched,
         shown: planner.shown,
-        limits: Limits::default(),
+        limits: ContainerLimits::default(),
     })
 }
 

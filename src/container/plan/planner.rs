@@ -7,21 +7,21 @@ use std::collections::BTreeSet;
 use std::ffi::{CString, OsString};
 use std::path::{Path, PathBuf};
 
-use super::changes::{Changes, changes};
-use super::division::{LevelFiles, Placed};
+use super::changes::{MountChanges, changes};
+use super::division::{LevelFiles, PlannedMount};
 use super::{LAYERS_MAX, PlanError, STASH_MODE, c_path, check_mount_point};
 use crate::spec::{
-    BindAccess, ContainerSpec, Mount, MountKind, Network, Root, RootAccess, SkeletonEntry,
+    BindAccess, ContainerSpec, Mount, MountKind, NetworkMode, RootAccess, RootKind, SkeletonEntry,
     SkeletonKind, WhenForbidden,
 };
-use crate::step::{FileSystem, Otherwise, RootWrites, Step};
+use crate::step::{ContainerStep, FileSystem, OverlayFallback, RootWrites};
 
 /// Name of the scratch tmpfs in the stash.
 const SCRATCH: &str = "scratch";
 
 /// Which stage a mount belongs to, and what stands under its mount point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Under {
+enum MountParent {
     /// Something that no job writes to.
     Template,
     /// A directory of the scratch tmpfs: the changes to the mount at this index go there.
@@ -34,8 +34,8 @@ enum Under {
 
 fn is_scratch(kind: &MountKind) -> bool {
     match changes(kind) {
-        Changes::Scratch { .. } | Changes::Overlay => true,
-        Changes::Refused | Changes::Shown(_) | Changes::Host => false,
+        MountChanges::Scratch { .. } | MountChanges::Overlay => true,
+        MountChanges::Refused | MountChanges::Shown(_) | MountChanges::Host => false,
     }
 }
 
@@ -57,11 +57,13 @@ pub(super) fn may_be_left_out(kind: &MountKind) -> bool {
 
 /// The mounts without those that a later one hides. The two stages would make them in another
 /// order.
-fn visible(mounts: Vec<Placed>) -> Vec<Placed> {
+fn visible(mounts: Vec<PlannedMount>) -> Vec<PlannedMount> {
     let is_hidden = |index: usize, point: &Path| {
-        mounts[index + 1..].iter().any(|Placed { mount, .. }| {
-            point.starts_with(&mount.mount_point) && !may_be_left_out(&mount.kind)
-        })
+        mounts[index + 1..]
+            .iter()
+            .any(|PlannedMount { mount, .. }| {
+                point.starts_with(&mount.mount_point) && !may_be_left_out(&mount.kind)
+            })
     };
     let hidden: Vec<bool> = mounts
         .iter()
@@ -77,9 +79,9 @@ fn visible(mounts: Vec<Placed>) -> Vec<Placed> {
 
 /// For each mount, what stands under its mount point: the mount before it that covers it most
 /// narrowly.
-fn what_is_under(mounts: &[Placed]) -> Vec<Under> {
-    let mut result: Vec<Under> = Vec::with_capacity(mounts.len());
-    for (index, Placed { mount, .. }) in mounts.iter().enumerate() {
+fn what_is_under(mounts: &[PlannedMount]) -> Vec<MountParent> {
+    let mut result: Vec<MountParent> = Vec::with_capacity(mounts.len());
+    for (index, PlannedMount { mount, .. }) in mounts.iter().enumerate() {
         let cover = mounts[..index]
             .iter()
             .map(|other| &other.mount)
@@ -87,14 +89,17 @@ fn what_is_under(mounts: &[Placed]) -> Vec<Under> {
             .filter(|(_, other)| mount.mount_point.starts_with(&other.mount_point))
             .max_by_key(|(index, other)| (other.mount_point.components().count(), *index));
         result.push(match cover {
-            None => Under::Template,
+            None => MountParent::Template,
             Some((cover, other)) => match (changes(&other.kind), result[cover]) {
-                (Changes::Scratch { .. }, _) => Under::ScratchDirectory(cover),
-                (Changes::Overlay, _) => Under::Overlay,
-                (Changes::Refused | Changes::Shown(_) | Changes::Host, Under::Template) => {
-                    Under::Template
+                (MountChanges::Scratch { .. }, _) => MountParent::ScratchDirectory(cover),
+                (MountChanges::Overlay, _) => MountParent::Overlay,
+                (
+                    MountChanges::Refused | MountChanges::Shown(_) | MountChanges::Host,
+                    MountParent::Template,
+                ) => MountParent::Template,
+                (MountChanges::Refused | MountChanges::Shown(_) | MountChanges::Host, _) => {
+                    MountParent::ScratchMount
                 }
-                (Changes::Refused | Changes::Shown(_) | Changes::Host, _) => Under::ScratchMount,
             },
         });
     }
@@ -113,34 +118,35 @@ fn uppermost(trees: &[PathBuf]) -> impl Iterator<Item = &Path> {
 
 /// Gathers the steps of both stages.
 #[derive(Default)]
-pub(super) struct Planner {
-    pub(super) template: Vec<Step>,
-    pub(super) scratch: Vec<Step>,
-    pub(super) scratch_mounts: Vec<Step>,
+pub(super) struct ContainerPlanner {
+    pub(super) template: Vec<ContainerStep>,
+    pub(super) scratch: Vec<ContainerStep>,
+    pub(super) scratch_mounts: Vec<ContainerStep>,
     pub(super) scratch_directories: Vec<CString>,
     pub(super) shown: Vec<CString>,
     stashed: usize,
 }
 
-impl Planner {
-    pub(super) fn root(&mut self, root: &Root) -> Result<(), PlanError> {
-        self.template.push(Step::Privatize);
+impl ContainerPlanner {
+    pub(super) fn root(&mut self, root: &RootKind) -> Result<(), PlanError> {
+        self.template.push(ContainerStep::Privatize);
         match root {
-            Root::Skeleton(entries) => {
-                self.template.push(Step::EnterEmptyRoot);
+            RootKind::Skeleton(entries) => {
+                self.template.push(ContainerStep::EnterEmptyRoot);
                 self.skeleton(entries)
             }
-            Root::Layers { trees, .. } if trees.is_empty() => Err(PlanError::NoLayers),
-            Root::Layers { trees, .. } if trees.len() > LAYERS_MAX => {
+            RootKind::Layers { trees, .. } if trees.is_empty() => Err(PlanError::NoLayers),
+            RootKind::Layers { trees, .. } if trees.len() > LAYERS_MAX => {
                 Err(PlanError::TooManyLayers(trees.len()))
             }
-            Root::Layers { trees, access } => {
+            RootKind::Layers { trees, access } => {
                 let trees = uppermost(trees).map(c_path).collect::<Result<_, _>>()?;
                 let writes = match access {
                     RootAccess::ReadOnly => RootWrites::Refused,
                     RootAccess::Ephemeral => RootWrites::Tmpfs,
                 };
-                self.template.push(Step::EnterLayers { trees, writes });
+                self.template
+                    .push(ContainerStep::EnterLayers { trees, writes });
                 Ok(())
             }
         }
@@ -162,12 +168,12 @@ impl Planner {
             }
             let path = c_path(&entry.path)?;
             self.template.push(match &entry.kind {
-                SkeletonKind::Directory => Step::MakeDirectory { path, mode: 0o755 },
-                SkeletonKind::File(content) => Step::WriteFile {
+                SkeletonKind::Directory => ContainerStep::MakeDirectory { path, mode: 0o755 },
+                SkeletonKind::File(content) => ContainerStep::WriteFile {
                     path,
                     content: content.clone(),
                 },
-                SkeletonKind::Symlink(target) => Step::MakeSymlink {
+                SkeletonKind::Symlink(target) => ContainerStep::MakeSymlink {
                     path,
                     target: c_path(target)?,
                 },
@@ -176,18 +182,18 @@ impl Planner {
         Ok(())
     }
 
-    pub(super) fn mounts(&mut self, mounts: Vec<Placed>) -> Result<(), PlanError> {
+    pub(super) fn mounts(&mut self, mounts: Vec<PlannedMount>) -> Result<(), PlanError> {
         let mounts = visible(mounts);
         let under = what_is_under(&mounts);
         let stash = mounts
             .iter()
             .position(|placed| is_scratch(&placed.mount.kind));
         // Template mounts first, since the stash hides its mount point.
-        for (Placed { mount, .. }, under) in mounts.iter().zip(&under) {
-            if *under == Under::Template {
+        for (PlannedMount { mount, .. }, under) in mounts.iter().zip(&under) {
+            if *under == MountParent::Template {
                 self.template.extend(plain_mount(mount)?);
             }
-            if let Changes::Shown(paths) = changes(&mount.kind) {
+            if let MountChanges::Shown(paths) = changes(&mount.kind) {
                 for path in paths {
                     let shown = mount.mount_point.join(path);
                     // Without the slash that joining nothing leaves at the end.
@@ -199,22 +205,22 @@ impl Planner {
         let Some(stash) = stash else { return Ok(()) };
         let stash_path = c_path(&mounts[stash].mount.mount_point)?;
         self.template.extend([
-            Step::Mount {
+            ContainerStep::Mount {
                 file_system: FileSystem::Tmp { mode: STASH_MODE },
                 target: stash_path.clone(),
                 when_forbidden: WhenForbidden::Fail,
             },
-            Step::EnterStash {
+            ContainerStep::EnterStash {
                 path: stash_path.clone(),
             },
-            Step::MakeDirectory {
+            ContainerStep::MakeDirectory {
                 path: c"scratch".to_owned(),
                 mode: 0o700,
             },
         ]);
         self.scratch.extend([
-            Step::EnterStash { path: stash_path },
-            Step::Mount {
+            ContainerStep::EnterStash { path: stash_path },
+            ContainerStep::Mount {
                 file_system: FileSystem::Tmp { mode: 0o711 },
                 target: c"scratch".to_owned(),
                 when_forbidden: WhenForbidden::Fail,
@@ -222,25 +228,25 @@ impl Planner {
         ]);
         for (index, placed) in mounts.iter().enumerate() {
             match (&under[index], is_scratch(&placed.mount.kind)) {
-                (Under::Template, false) => {}
-                (Under::Template | Under::ScratchMount, _) => {
-                    self.scratch_mount(index, placed, None, Otherwise::Fail)?;
+                (MountParent::Template, false) => {}
+                (MountParent::Template | MountParent::ScratchMount, _) => {
+                    self.scratch_mount(index, placed, None, OverlayFallback::Fail)?;
                 }
-                (Under::Overlay, _) => {
+                (MountParent::Overlay, _) => {
                     // A copy in the container's memory can be overlaid, and is not read-only.
                     let otherwise = match placed.level {
-                        None => Otherwise::ReadOnly,
-                        Some(_) => Otherwise::Fail,
+                        None => OverlayFallback::ReadOnly,
+                        Some(_) => OverlayFallback::Fail,
                     };
                     self.scratch_mount(index, placed, None, otherwise)?;
                 }
-                (Under::ScratchDirectory(cover), _) => {
+                (MountParent::ScratchDirectory(cover), _) => {
                     let cover_point = &mounts[*cover].mount.mount_point;
                     let point = placed.mount.mount_point.strip_prefix(cover_point);
                     let point = Path::new(SCRATCH)
                         .join(cover.to_string())
                         .join(point.unwrap_or(Path::new("")));
-                    self.scratch_mount(index, placed, Some(&point), Otherwise::Fail)?;
+                    self.scratch_mount(index, placed, Some(&point), OverlayFallback::Fail)?;
                 }
             }
         }
@@ -271,7 +277,7 @@ impl Planner {
         };
         let path = c_path(point)?;
         if !self.scratch_directories.contains(&path) {
-            self.scratch.push(Step::MakeMountPoint {
+            self.scratch.push(ContainerStep::MakeMountPoint {
                 path: path.clone(),
                 of: source.clone(),
             });
@@ -283,7 +289,7 @@ impl Planner {
     fn scratch_directory(&mut self, path: &Path, mode: u32) -> Result<(), PlanError> {
         let path = c_path(path)?;
         if !self.scratch_directories.contains(&path) {
-            self.scratch.push(Step::MakeDirectory {
+            self.scratch.push(ContainerStep::MakeDirectory {
                 path: path.clone(),
                 mode,
             });
@@ -297,18 +303,18 @@ impl Planner {
     fn scratch_mount(
         &mut self,
         index: usize,
-        placed: &Placed,
+        placed: &PlannedMount,
         point: Option<&Path>,
-        otherwise: Otherwise,
+        otherwise: OverlayFallback,
     ) -> Result<(), PlanError> {
         let mount = &placed.mount;
         let target = c_path(&mount.mount_point)?;
         match (changes(&mount.kind), &mount.kind) {
-            (Changes::Scratch { mode }, _) => {
+            (MountChanges::Scratch { mode }, _) => {
                 self.mount_point(point, None)?;
                 let directory = PathBuf::from(format!("{SCRATCH}/{index}"));
                 self.scratch_directory(&directory, mode)?;
-                self.scratch_mounts.push(Step::BindStash {
+                self.scratch_mounts.push(ContainerStep::BindStash {
                     source: c_path(&directory)?,
                     target,
                 });
@@ -326,7 +332,7 @@ impl Planner {
                 // The kernel makes this one.
                 self.scratch_directories.push(c_path(&work.join("work"))?);
                 let (upper, work) = (c_path(&upper)?, c_path(&work)?);
-                self.scratch_mounts.push(Step::MountOverlay {
+                self.scratch_mounts.push(ContainerStep::MountOverlay {
                     source: c_path(source)?,
                     lower,
                     upper,
@@ -343,7 +349,10 @@ impl Planner {
                 self.stashed_bind(&source, BindAccess::ReadOnly, point, target)?;
             }
             (
-                Changes::Refused | Changes::Shown(_) | Changes::Host | Changes::Overlay,
+                MountChanges::Refused
+                | MountChanges::Shown(_)
+                | MountChanges::Host
+                | MountChanges::Overlay,
                 MountKind::Scratch { .. }
                 | MountKind::Mask
                 | MountKind::DevPts
@@ -368,7 +377,8 @@ impl Planner {
     ) -> Result<(), PlanError> {
         let source = self.stash(source, access)?;
         self.mount_point(point, Some(&source))?;
-        self.scratch_mounts.push(Step::BindStash { source, target });
+        self.scratch_mounts
+            .push(ContainerStep::BindStash { source, target });
         Ok(())
     }
 
@@ -377,7 +387,7 @@ impl Planner {
         let name = c_path(Path::new(&self.stashed.to_string()))?;
         self.stashed += 1;
         let source = c_path(source)?;
-        self.template.push(Step::StashHost {
+        self.template.push(ContainerStep::StashHost {
             source,
             name: name.clone(),
             access,
@@ -393,7 +403,7 @@ impl Planner {
         let names = |names: &[OsString]| -> Result<Vec<CString>, PlanError> {
             names.iter().map(|name| c_path(Path::new(name))).collect()
         };
-        self.template.push(Step::StashLevel {
+        self.template.push(ContainerStep::StashLevel {
             source: c_path(source)?,
             name: name.clone(),
             directories: names(&level.directories)?,
@@ -406,44 +416,44 @@ impl Planner {
     pub(super) fn system(&mut self, spec: &ContainerSpec) -> Result<(), PlanError> {
         let name = CString::new(spec.hostname.as_str())
             .map_err(|_| PlanError::NulByte(PathBuf::from(&spec.hostname)))?;
-        self.template.push(Step::SetHostName { name });
+        self.template.push(ContainerStep::SetHostName { name });
         match spec.network {
-            Network::Loopback => self.template.push(Step::BringLoopbackUp),
-            Network::Disabled | Network::Local => {}
+            NetworkMode::Loopback => self.template.push(ContainerStep::BringLoopbackUp),
+            NetworkMode::Disabled | NetworkMode::Local => {}
         }
         Ok(())
     }
 }
 
 /// The steps for a mount that needs nothing of the stash; none for those that do.
-fn plain_mount(mount: &Mount) -> Result<Vec<Step>, PlanError> {
+fn plain_mount(mount: &Mount) -> Result<Vec<ContainerStep>, PlanError> {
     match changes(&mount.kind) {
-        Changes::Scratch { .. } | Changes::Overlay => return Ok(Vec::new()),
-        Changes::Refused | Changes::Shown(_) | Changes::Host => {}
+        MountChanges::Scratch { .. } | MountChanges::Overlay => return Ok(Vec::new()),
+        MountChanges::Refused | MountChanges::Shown(_) | MountChanges::Host => {}
     }
     let target = c_path(&mount.mount_point)?;
-    let new = |file_system, when_forbidden, target| Step::Mount {
+    let new = |file_system, when_forbidden, target| ContainerStep::Mount {
         file_system,
         target,
         when_forbidden,
     };
     let fail = WhenForbidden::Fail;
     Ok(vec![match &mount.kind {
-        MountKind::Bind { source, access } => Step::BindHost {
+        MountKind::Bind { source, access } => ContainerStep::BindHost {
             source: c_path(source)?,
             target,
             access: *access,
         },
-        MountKind::Device(device) => Step::BindHost {
+        MountKind::Device(device) => ContainerStep::BindHost {
             source: c_path(&Path::new("/dev").join(device.name()))?,
             target,
             access: BindAccess::ReadOnly,
         },
-        MountKind::Mask => Step::Mask { target },
+        MountKind::Mask => ContainerStep::Mask { target },
         MountKind::DevPts => new(FileSystem::DevPts, fail, target),
         MountKind::MessageQueue => new(FileSystem::MessageQueue, fail, target),
         MountKind::Proc => {
-            let guard = Step::GuardProc {
+            let guard = ContainerStep::GuardProc {
                 target: target.clone(),
             };
             return Ok(vec![new(FileSystem::Proc, fail, target), guard]);
@@ -455,8 +465,8 @@ fn plain_mount(mount: &Mount) -> Result<Vec<Step>, PlanError> {
     }])
 }
 
-fn make_directory(path: &Path) -> Result<Step, PlanError> {
-    Ok(Step::MakeDirectory {
+fn make_directory(path: &Path) -> Result<ContainerStep, PlanError> {
+    Ok(ContainerStep::MakeDirectory {
         path: c_path(path)?,
         mode: 0o755,
     })

@@ -13,20 +13,21 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::exhausted::Exhausted;
-use super::message::{self, SlotReply};
+use super::exhausted::ExhaustedResource;
+use super::message::{self, ContainerReply};
 use super::mountinfo::{self, HostMount};
 use super::plan::plan;
 use super::slot::build::StepFailed;
 use super::spawner::{Spawner, SpawnerError};
 use super::spec::{
-    ContainerSpec, Mount, MountKind, Network, Privileges, Root, SkeletonEntry, SkeletonKind,
+    ContainerSpec, Mount, MountKind, NetworkMode, PrivilegeLevel, RootKind, SkeletonEntry,
+    SkeletonKind,
 };
 
 /// This machine does not allow containers.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct Forbidden {
+pub struct PreflightError {
     /// What is forbidden, and by what.
     pub message: String,
     /// The command or setting that cures it.
@@ -38,7 +39,7 @@ pub struct Forbidden {
 
 /// What of this machine decides whether it allows containers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct PreflightFacts {
     /// Major and minor version of the kernel.
     pub kernel: (u32, u32),
     /// `user.max_user_namespaces`
@@ -52,7 +53,7 @@ pub struct Facts {
     /// Whether a seccomp filter watches this process.
     pub seccomp: bool,
     /// The container engine that this process runs in, if any.
-    pub engine: Option<Engine>,
+    pub engine: Option<ContainerEngine>,
     /// Whether something is mounted over parts of `/proc`, as engines do to hide them.
     pub proc_masked: bool,
     /// The executable, which an AppArmor profile must name.
@@ -61,7 +62,7 @@ pub struct Facts {
 
 /// A container engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
+pub enum ContainerEngine {
     /// Docker.
     Docker,
     /// Podman.
@@ -72,13 +73,13 @@ pub enum Engine {
     Other,
 }
 
-impl fmt::Display for Engine {
+impl fmt::Display for ContainerEngine {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Engine::Docker => "Docker",
-            Engine::Podman => "Podman",
-            Engine::Bubblewrap => "a sandbox of bubblewrap",
-            Engine::Other => "a container engine",
+            ContainerEngine::Docker => "Docker",
+            ContainerEngine::Podman => "Podman",
+            ContainerEngine::Bubblewrap => "a sandbox of bubblewrap",
+            ContainerEngine::Other => "a container engine",
         })
     }
 }
@@ -88,7 +89,7 @@ impl fmt::Display for Engine {
 const KERNEL_OLDEST: (u32, u32) = (5, 12);
 
 /// Starts a spawner and proves that containers can be made with it.
-pub fn spawner(executable: &Path) -> Result<Spawner, Forbidden> {
+pub fn spawner(executable: &Path) -> Result<Spawner, PreflightError> {
     let forbidden = |source: SpawnerError| explain(executable, source.errno(), Box::new(source));
     let spawner = Spawner::launch(executable).map_err(forbidden)?;
     probe(&spawner).map_err(forbidden)?;
@@ -96,10 +97,10 @@ pub fn spawner(executable: &Path) -> Result<Spawner, Forbidden> {
 }
 
 /// Whether there is what every job reads from that has no input.
-pub fn check_null_device() -> Result<(), Forbidden> {
+pub fn check_null_device() -> Result<(), PreflightError> {
     File::open("/dev/null")
         .map(drop)
-        .map_err(|source| Forbidden {
+        .map_err(|source| PreflightError {
             message: "cannot open /dev/null".to_owned(),
             help: "a Linux system needs one: mknod -m 666 /dev/null c 1 3".to_owned(),
             source: Box::new(source),
@@ -112,12 +113,12 @@ fn probe(spawner: &Spawner) -> Result<(), SpawnerError> {
         .map_err(|_| SpawnerError::Step(StepFailed::new("plan a container", Errno::EINVAL)))?;
     let socket = spawner.start_slot(&plan)?;
     match message::receive(socket.as_fd())?.0 {
-        SlotReply::NotBuilt(failed) => Err(SpawnerError::Step(failed)),
-        SlotReply::Ready
-        | SlotReply::Kept
-        | SlotReply::NotKept(_)
-        | SlotReply::NotStarted(_)
-        | SlotReply::Ended { .. } => Ok(()),
+        ContainerReply::NotBuilt(failed) => Err(SpawnerError::Step(failed)),
+        ContainerReply::Ready
+        | ContainerReply::Kept
+        | ContainerReply::NotKept(_)
+        | ContainerReply::NotStarted(_)
+        | ContainerReply::Ended { .. } => Ok(()),
     }
 }
 
@@ -156,7 +157,7 @@ fn probe_spec() -> ContainerSpec {
         kind,
     };
     ContainerSpec {
-        root: Root::Skeleton(points.iter().map(entry).collect()),
+        root: RootKind::Skeleton(points.iter().map(entry).collect()),
         mounts: vec![
             mount("/proc", MountKind::Proc),
             mount("/dev/pts", MountKind::DevPts),
@@ -169,11 +170,11 @@ fn probe_spec() -> ContainerSpec {
                 },
             ),
         ],
-        network: Network::Loopback,
+        network: NetworkMode::Loopback,
         hostname: "probe".to_owned(),
         user: nix::unistd::geteuid().as_raw(),
         group: nix::unistd::getegid().as_raw(),
-        privileges: Privileges::Ordinary,
+        privileges: PrivilegeLevel::Ordinary,
     }
 }
 
@@ -181,9 +182,9 @@ fn explain(
     executable: &Path,
     errno: Option<Errno>,
     source: Box<dyn std::error::Error + Send + Sync>,
-) -> Forbidden {
-    let (message, help) = advise(&Facts::gather(executable), errno);
-    Forbidden {
+) -> PreflightError {
+    let (message, help) = advise(&PreflightFacts::gather(executable), errno);
+    PreflightError {
         message,
         help,
         source,
@@ -191,7 +192,7 @@ fn explain(
 }
 
 /// What is wrong, and what cures it.
-pub fn advise(facts: &Facts, errno: Option<Errno>) -> (String, String) {
+pub fn advise(facts: &PreflightFacts, errno: Option<Errno>) -> (String, String) {
     let (major, minor) = facts.kernel;
     let (oldest_major, oldest_minor) = KERNEL_OLDEST;
     if facts.kernel < KERNEL_OLDEST {
@@ -218,7 +219,7 @@ pub fn advise(facts: &Facts, errno: Option<Errno>) -> (String, String) {
         );
     }
     // What is used up is used up, whatever else would forbid containers.
-    if let Some(exhausted) = errno.and_then(Exhausted::of) {
+    if let Some(exhausted) = errno.and_then(ExhaustedResource::of) {
         return (exhausted.message().to_owned(), exhausted.help().to_owned());
     }
     if let Some(engine) = facts.engine {
@@ -260,27 +261,27 @@ pub fn advise(facts: &Facts, errno: Option<Errno>) -> (String, String) {
     }
 }
 
-fn in_engine(engine: Engine, facts: &Facts) -> (String, String) {
+fn in_engine(engine: ContainerEngine, facts: &PreflightFacts) -> (String, String) {
     let what = if facts.seccomp {
         format!("this process runs in {engine}, whose seccomp profile forbids containers in it")
     } else {
         format!("this process runs in {engine}, which forbids containers in it")
     };
     let cure = match engine {
-        Engine::Docker => {
+        ContainerEngine::Docker => {
             "Start it with: docker run --security-opt seccomp=unconfined --security-opt \
              apparmor=unconfined --security-opt systempaths=unconfined ...\n(or, with less care: \
              docker run --privileged ...)"
         }
-        Engine::Podman => {
+        ContainerEngine::Podman => {
             "Start it with: podman run --security-opt seccomp=unconfined --security-opt \
              unmask=ALL ..."
         }
-        Engine::Bubblewrap => {
+        ContainerEngine::Bubblewrap => {
             "Start it outside of the sandbox, or start that without --disable-userns and without a \
              seccomp filter (bwrap --seccomp)."
         }
-        Engine::Other => {
+        ContainerEngine::Other => {
             "Start its container with seccompProfile: {type: Unconfined} and procMount: Unmasked \
              in the securityContext (or privileged: true)."
         }
@@ -288,20 +289,20 @@ fn in_engine(engine: Engine, facts: &Facts) -> (String, String) {
     (what, cure.to_owned())
 }
 
-impl Facts {
+impl PreflightFacts {
     /// Reads them.
-    pub fn gather(executable: &Path) -> Facts {
+    pub fn gather(executable: &Path) -> PreflightFacts {
         let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse().ok();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        Facts {
+        PreflightFacts {
             kernel: kernel_version(),
             user_namespaces_max: number("/proc/sys/user/max_user_namespaces"),
             unprivileged_clone: number("/proc/sys/kernel/unprivileged_userns_clone"),
             apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
             root: nix::unistd::geteuid().is_root(),
             seccomp: has_seccomp_filter(&status),
-            engine: engine(&Signs {
+            engine: engine(&EngineMarkers {
                 exists: &|path| path.exists(),
                 variable: container_variable().as_deref(),
                 mounts: &mounts,
@@ -345,7 +346,7 @@ fn has_masked_proc(mountinfo: &str) -> bool {
 }
 
 /// What tells where a process runs.
-struct Signs<'a> {
+struct EngineMarkers<'a> {
     exists: &'a dyn Fn(&Path) -> bool,
     /// The variable `container`, which engines set.
     variable: Option<&'a str>,
@@ -355,20 +356,20 @@ struct Signs<'a> {
     ancestors: &'a [String],
 }
 
-fn engine(signs: &Signs<'_>) -> Option<Engine> {
+fn engine(signs: &EngineMarkers<'_>) -> Option<ContainerEngine> {
     let exists = |path: &str| (signs.exists)(Path::new(path));
     // A sandbox shows the files of whatever is around it.
     if signs.ancestors.iter().any(|name| name == "bwrap") {
-        Some(Engine::Bubblewrap)
+        Some(ContainerEngine::Bubblewrap)
     } else if exists("/.dockerenv") && has_mount(signs.mounts, "/etc/hosts") {
         // The file alone is in every disk image that was made of a container, too.
-        Some(Engine::Docker)
+        Some(ContainerEngine::Docker)
     } else if exists("/run/.containerenv") || signs.variable == Some("podman") {
-        Some(Engine::Podman)
+        Some(ContainerEngine::Podman)
     } else if exists("/run/secrets/kubernetes.io")
         || signs.variable.is_some_and(|name| !name.is_empty())
     {
-        Some(Engine::Other)
+        Some(ContainerEngine::Other)
     } else {
         None
     }

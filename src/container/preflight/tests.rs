@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn facts() -> Facts {
-    Facts {
+fn facts() -> PreflightFacts {
+    PreflightFacts {
         kernel: (6, 1),
         user_namespaces_max: Some(15_000),
         executable: "/usr/bin/cargo-maelstrom".into(),
-        ..Facts::default()
+        ..PreflightFacts::default()
     }
 }
 
@@ -17,7 +17,7 @@ fn every_restriction_has_its_cure() {
     let cases = [
         (
             "old kernel",
-            Facts {
+            PreflightFacts {
                 kernel: (5, 4),
                 ..facts()
             },
@@ -25,7 +25,7 @@ fn every_restriction_has_its_cure() {
         ),
         (
             "none allowed",
-            Facts {
+            PreflightFacts {
                 user_namespaces_max: Some(0),
                 ..facts()
             },
@@ -33,7 +33,7 @@ fn every_restriction_has_its_cure() {
         ),
         (
             "root only",
-            Facts {
+            PreflightFacts {
                 unprivileged_clone: Some(0),
                 ..facts()
             },
@@ -41,7 +41,7 @@ fn every_restriction_has_its_cure() {
         ),
         (
             "apparmor",
-            Facts {
+            PreflightFacts {
                 apparmor_restricts: Some(1),
                 ..facts()
             },
@@ -49,8 +49,8 @@ fn every_restriction_has_its_cure() {
         ),
         (
             "docker",
-            Facts {
-                engine: Some(Engine::Docker),
+            PreflightFacts {
+                engine: Some(ContainerEngine::Docker),
                 seccomp: true,
                 ..facts()
             },
@@ -58,16 +58,16 @@ fn every_restriction_has_its_cure() {
         ),
         (
             "podman",
-            Facts {
-                engine: Some(Engine::Podman),
+            PreflightFacts {
+                engine: Some(ContainerEngine::Podman),
                 ..facts()
             },
             denied,
         ),
         (
             "kubernetes",
-            Facts {
-                engine: Some(Engine::Other),
+            PreflightFacts {
+                engine: Some(ContainerEngine::Other),
                 ..facts()
             },
             denied,
@@ -75,7 +75,7 @@ fn every_restriction_has_its_cure() {
         ("exhausted", facts(), Some(Errno::ENOSPC)),
         (
             "seccomp",
-            Facts {
+            PreflightFacts {
                 seccomp: true,
                 ..facts()
             },
@@ -83,7 +83,7 @@ fn every_restriction_has_its_cure() {
         ),
         (
             "masked proc",
-            Facts {
+            PreflightFacts {
                 proc_masked: true,
                 ..facts()
             },
@@ -104,9 +104,9 @@ fn every_restriction_has_its_cure() {
 fn what_has_run_out_is_named_wherever_this_process_runs() {
     let engines = [
         None,
-        Some(Engine::Docker),
-        Some(Engine::Podman),
-        Some(Engine::Other),
+        Some(ContainerEngine::Docker),
+        Some(ContainerEngine::Podman),
+        Some(ContainerEngine::Other),
     ];
     for engine in engines {
         for (errno, word) in [
@@ -118,7 +118,7 @@ fn what_has_run_out_is_named_wherever_this_process_runs() {
             (Errno::EDQUOT, "kernel.keys.maxkeys"),
             (Errno::ENOMEM, "memory"),
         ] {
-            let facts = Facts {
+            let facts = PreflightFacts {
                 engine,
                 seccomp: engine.is_some(),
                 ..facts()
@@ -127,7 +127,7 @@ fn what_has_run_out_is_named_wherever_this_process_runs() {
             assert!(!message.contains("runs in"), "{errno}: {message}");
             assert!(help.contains(word), "{errno}: {help}");
         }
-        let facts = Facts { engine, ..facts() };
+        let facts = PreflightFacts { engine, ..facts() };
         let (message, _) = advise(&facts, Some(Errno::EPERM));
         assert_eq!(message.contains("runs in"), engine.is_some(), "{message}");
     }
@@ -135,7 +135,7 @@ fn what_has_run_out_is_named_wherever_this_process_runs() {
 
 #[test]
 fn settings_that_bind_ordinary_users_only_are_not_blamed_for_root() {
-    let root = Facts {
+    let root = PreflightFacts {
         root: true,
         unprivileged_clone: Some(0),
         apparmor_restricts: Some(1),
@@ -172,7 +172,7 @@ fn an_engine_is_named_only_for_what_is_really_there() {
     ];
     let told = |there: &[usize], variable: Option<&str>, mounts: &str, ancestor: &str| {
         let there: Vec<&str> = there.iter().map(|at| files[*at]).collect();
-        engine(&Signs {
+        engine(&EngineMarkers {
             exists: &|path| there.iter().any(|known| path == Path::new(known)),
             variable,
             mounts,
@@ -181,17 +181,35 @@ fn an_engine_is_named_only_for_what_is_really_there() {
     };
     assert_eq!(told(&[], None, machine, "sh"), None);
     assert_eq!(told(&[], Some(""), machine, "sh"), None);
-    assert_eq!(told(&[0], None, docker, "sh"), Some(Engine::Docker));
+    assert_eq!(
+        told(&[0], None, docker, "sh"),
+        Some(ContainerEngine::Docker)
+    );
     // A virtual machine whose disk was made of an image.
     assert_eq!(told(&[0], None, machine, "sh"), None);
-    assert_eq!(told(&[0], None, docker, "bwrap"), Some(Engine::Bubblewrap));
-    assert_eq!(told(&[], None, machine, "bwrap"), Some(Engine::Bubblewrap));
-    assert_eq!(told(&[1], None, machine, "sh"), Some(Engine::Podman));
+    assert_eq!(
+        told(&[0], None, docker, "bwrap"),
+        Some(ContainerEngine::Bubblewrap)
+    );
+    assert_eq!(
+        told(&[], None, machine, "bwrap"),
+        Some(ContainerEngine::Bubblewrap)
+    );
+    assert_eq!(
+        told(&[1], None, machine, "sh"),
+        Some(ContainerEngine::Podman)
+    );
     assert_eq!(
         told(&[], Some("podman"), machine, "sh"),
-        Some(Engine::Podman)
+        Some(ContainerEngine::Podman)
     );
-    assert_eq!(told(&[2], None, machine, "sh"), Some(Engine::Other));
+    assert_eq!(
+        told(&[2], None, machine, "sh"),
+        Some(ContainerEngine::Other)
+    );
     let nspawn = Some("systemd-nspawn");
-    assert_eq!(told(&[], nspawn, machine, "sh"), Some(Engine::Other));
+    assert_eq!(
+        told(&[], nspawn, machine, "sh"),
+        Some(ContainerEngine::Other)
+    );
 }

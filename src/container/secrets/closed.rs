@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use super::Shown;
+use super::DirectoryUse;
 
 /// Directories of the system that containers show parts of.
 const SYSTEM: [&str; 9] = [
@@ -42,12 +42,12 @@ const ENTRIES_MAX: usize = 100_000;
 
 /// Finds it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Closed {
+pub(super) struct RestrictedPathScan {
     /// What is being found already, each to be used once: later the place is looked through again.
     ahead: Arc<Mutex<BTreeMap<PathBuf, JoinHandle<Vec<PathBuf>>>>>,
 }
 
-impl Closed {
+impl RestrictedPathScan {
     /// Begins to look through the largest places in the background.
     pub(super) fn look_ahead(&self) {
         let Ok(mut ahead) = self.ahead.lock() else {
@@ -63,7 +63,7 @@ impl Closed {
     }
 
     /// What there is if this directory is shown.
-    pub(super) fn below(&self, directory: &Path, shown: Shown) -> Vec<PathBuf> {
+    pub(super) fn below(&self, directory: &Path, shown: DirectoryUse) -> Vec<PathBuf> {
         let places = looked_through(directory, shown).into_iter();
         let found = places.flat_map(|place| {
             let ahead = self.ahead.lock().ok();
@@ -76,10 +76,10 @@ impl Closed {
 }
 
 /// Where root's secrets are looked for if this directory is shown.
-fn looked_through(directory: &Path, shown: Shown) -> Vec<PathBuf> {
+fn looked_through(directory: &Path, shown: DirectoryUse) -> Vec<PathBuf> {
     let system = SYSTEM.iter().map(Path::new).filter(|place| match shown {
-        Shown::Bound => true,
-        Shown::WorkedIn => *place == Path::new(SETTINGS),
+        DirectoryUse::Bound => true,
+        DirectoryUse::WorkedIn => *place == Path::new(SETTINGS),
     });
     let mut places = Vec::new();
     for place in system {
@@ -249,11 +249,11 @@ mod tests {
             };
             places.iter().map(shown).collect::<Vec<_>>()
         };
-        assert_eq!(places("/etc/ssl", Shown::Bound), ["/etc/ssl all"]);
-        assert_eq!(places("/etc/ssl", Shown::WorkedIn), ["/etc/ssl all"]);
-        assert_eq!(places("/usr", Shown::Bound), ["/usr"]);
-        assert_eq!(places("/usr/src/app", Shown::WorkedIn), [""; 0]);
-        assert_eq!(places("/home/u", Shown::Bound), [""; 0]);
-        assert_eq!(places("/", Shown::Bound).len(), SYSTEM.len());
+        assert_eq!(places("/etc/ssl", DirectoryUse::Bound), ["/etc/ssl all"]);
+        assert_eq!(places("/etc/ssl", DirectoryUse::WorkedIn), ["/etc/ssl all"]);
+        assert_eq!(places("/usr", DirectoryUse::Bound), ["/usr"]);
+        assert_eq!(places("/usr/src/app", DirectoryUse::WorkedIn), [""; 0]);
+        assert_eq!(places("/home/u", DirectoryUse::Bound), [""; 0]);
+        assert_eq!(places("/", DirectoryUse::Bound).len(), SYSTEM.len());
     }
 }

@@ -2,8 +2,8 @@
 //! in the home directory, and what root keeps from other users.
 //!
 //! A container shows directories of the machine: sources, toolchains, what the user mounts. Secrets
-//! that lie in such a directory are hidden there ([`Secrets::conceal`]) and are not uploaded with it
-//! ([`Secrets::below`]). A mount of exactly such a file or directory names it, and shows it.
+//! that lie in such a directory are hidden there ([`HostSecrets::conceal`]) and are not uploaded with it
+//! ([`HostSecrets::below`]). A mount of exactly such a file or directory names it, and shows it.
 //!
 //! - **Credentials** are known by their places ([`CREDENTIALS`]).
 //! - **What root keeps from others** is known by its permissions, and matters to root only: to anybody
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{User, geteuid};
 
-use self::closed::Closed;
+use self::closed::RestrictedPathScan;
 pub use self::closed::is_closed;
 
 use crate::spec::{ContainerSpec, Mount, MountKind};
@@ -120,15 +120,15 @@ const MOVED: [(&str, &str); 6] = [
 
 /// What is secret to the user of this process.
 #[derive(Clone, Debug)]
-pub struct Secrets {
+pub struct HostSecrets {
     credentials: BTreeSet<PathBuf>,
-    reader: Reader,
-    closed: Closed,
+    reader: SecretReader,
+    closed: RestrictedPathScan,
 }
 
 /// Who would read secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reader {
+enum SecretReader {
     /// Root, which no permission binds.
     Root,
     /// Anybody else.
@@ -137,46 +137,46 @@ enum Reader {
 
 /// How a container shows a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub enum DirectoryUse {
     /// As it is: a part of the machine.
     Bound,
     /// As something to work in.
     WorkedIn,
 }
 
-impl Secrets {
+impl HostSecrets {
     /// Those of this process's user.
-    pub fn of_this_process() -> Secrets {
+    pub fn of_this_process() -> HostSecrets {
         let user = geteuid();
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         // The account's own directory counts, too: `HOME` may have been changed for this run.
         let account = User::from_uid(user).ok().flatten();
         let homes = variable("HOME").map(PathBuf::from).into_iter();
         let homes = homes.chain(account.map(|account| account.dir));
-        Secrets {
+        HostSecrets {
             credentials: credentials(homes, variable),
             reader: match user.is_root() {
-                true => Reader::Root,
-                false => Reader::Other,
+                true => SecretReader::Root,
+                false => SecretReader::Other,
             },
-            closed: Closed::default(),
+            closed: RestrictedPathScan::default(),
         }
     }
 
     /// Begins to look through the system in the background, if that will be needed.
     pub fn look_ahead(&self) {
         match self.reader {
-            Reader::Root => self.closed.look_ahead(),
-            Reader::Other => {}
+            SecretReader::Root => self.closed.look_ahead(),
+            SecretReader::Other => {}
         }
     }
 
     /// An ordinary user's, with this home directory.
-    pub fn in_home(home: &Path) -> Secrets {
-        Secrets {
+    pub fn in_home(home: &Path) -> HostSecrets {
+        HostSecrets {
             credentials: credentials(std::iter::once(home.to_owned()), |_| None),
-            reader: Reader::Other,
-            closed: Closed::default(),
+            reader: SecretReader::Other,
+            closed: RestrictedPathScan::default(),
         }
     }
 
@@ -187,18 +187,18 @@ impl Secrets {
     }
 
     /// What lies strictly below a directory that is shown, without symbolic links on the way to it.
-    pub fn below(&self, directory: &Path, shown: Shown) -> Vec<PathBuf> {
+    pub fn below(&self, directory: &Path, shown: DirectoryUse) -> Vec<PathBuf> {
         let credentials = self.credentials.iter();
         let mut found: Vec<PathBuf> = credentials
             .filter(|secret| secret.starts_with(directory) && *secret != directory)
             .cloned()
             .collect();
         match self.reader {
-            Reader::Root => {
+            SecretReader::Root => {
                 found.extend(self.closed.below(directory, shown));
                 found.retain(|secret| secret != directory);
             }
-            Reader::Other => {}
+            SecretReader::Other => {}
         }
         found
     }
@@ -208,8 +208,8 @@ impl Secrets {
         let mut places = BTreeSet::new();
         for (index, mount) in spec.mounts.iter().enumerate() {
             let shown = match &mount.kind {
-                MountKind::Bind { .. } => Shown::Bound,
-                MountKind::Overlay { .. } => Shown::WorkedIn,
+                MountKind::Bind { .. } => DirectoryUse::Bound,
+                MountKind::Overlay { .. } => DirectoryUse::WorkedIn,
                 _ => continue,
             };
             let Some(source) = mount.kind.source() else {
@@ -277,7 +277,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::spec::{BindAccess, Network, Privileges, Root};
+    use crate::spec::{BindAccess, NetworkMode, PrivilegeLevel, RootKind};
 
     /// A home with two credentials, of which one is somewhere else, and something else.
     fn home() -> (tempfile::TempDir, PathBuf) {
@@ -293,8 +293,8 @@ mod tests {
         (keep, root)
     }
 
-    fn secrets(root: &Path) -> Secrets {
-        Secrets::in_home(&root.join("home"))
+    fn secrets(root: &Path) -> HostSecrets {
+        HostSecrets::in_home(&root.join("home"))
     }
 
     fn bind(source: PathBuf, mount_point: &str) -> Mount {
@@ -307,15 +307,15 @@ mod tests {
         }
     }
 
-    fn hidden(secrets: &Secrets, mounts: Vec<Mount>) -> Vec<String> {
+    fn hidden(secrets: &HostSecrets, mounts: Vec<Mount>) -> Vec<String> {
         let spec = ContainerSpec {
-            root: Root::Skeleton(Vec::new()),
+            root: RootKind::Skeleton(Vec::new()),
             mounts: mounts.clone(),
-            network: Network::Loopback,
+            network: NetworkMode::Loopback,
             hostname: "localhost".into(),
             user: 0,
             group: 0,
-            privileges: Privileges::Ordinary,
+            privileges: PrivilegeLevel::Ordinary,
         };
         let Some(concealed) = secrets.conceal(&spec) else {
             return Vec::new();

@@ -31,44 +31,44 @@ use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::sys::statfs::fstatfs;
 
-use super::super::message::Remains;
+use super::super::message::RetirementReason;
 use super::super::sys::state::{
     ProcessAttributes, SystemVObjects, process_attributes, system_v_objects,
 };
 use super::limit;
-use super::namespaces::Nesting;
+use super::namespaces::NamespaceLimit;
 
 /// What an audit found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AuditOutcome {
     /// Nothing has changed: the next job may have the container as it is.
     Pristine,
     /// Files were written, and nothing else: a new scratch stage makes it as before.
     FilesWritten,
     /// Something else has changed, or cannot be read: the container has served.
-    Altered(Remains),
+    Altered(RetirementReason),
 }
 
 /// The state of everything but files, as it was before the first job.
-pub struct Baseline {
+pub struct KernelBaseline {
     watched: Vec<WatchedFile>,
     system_v: SystemVObjects,
-    queues: Option<(OwnedFd, Stamp)>,
+    queues: Option<(OwnedFd, InodeStamp)>,
     attributes: ProcessAttributes,
-    nesting: Nesting,
+    nesting: NamespaceLimit,
 }
 
 /// A file of `/proc` whose text must stay as it is.
 pub struct WatchedFile {
     file: File,
-    part: Part,
-    means: Remains,
+    part: ComparedPart,
+    means: RetirementReason,
     before: Vec<u8>,
 }
 
 /// How much of a [`WatchedFile`] is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum ComparedPart {
     /// All of it.
     Whole,
     /// Its first line.
@@ -83,7 +83,12 @@ const WATCHED_BYTES_MAX: usize = 4096;
 impl WatchedFile {
     /// `proc` is a descriptor of a `/proc` in which the calling process is visible. A file that
     /// has changed means that this remains.
-    pub fn open(proc: &OwnedFd, name: &str, part: Part, means: Remains) -> io::Result<WatchedFile> {
+    pub fn open(
+        proc: &OwnedFd,
+        name: &str,
+        part: ComparedPart,
+        means: RetirementReason,
+    ) -> io::Result<WatchedFile> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         let file = File::from(nix::fcntl::openat(proc, name, flags, Mode::empty())?);
         let mut watched = WatchedFile {
@@ -102,25 +107,29 @@ impl WatchedFile {
         let text = buffer.get(..length).unwrap_or_default();
         let mut ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
         Ok(match self.part {
-            Part::Whole => text.to_vec(),
-            Part::FirstLine => {
+            ComparedPart::Whole => text.to_vec(),
+            ComparedPart::FirstLine => {
                 let end = ends.next().map_or(length, |(end, _)| end);
                 text.get(..end).unwrap_or_default().to_vec()
             }
-            Part::LineCount => ends.count().to_ne_bytes().to_vec(),
+            ComparedPart::LineCount => ends.count().to_ne_bytes().to_vec(),
         })
     }
 
     /// What remains, if the text has changed.
-    pub fn changed(&self) -> io::Result<Option<Remains>> {
+    pub fn changed(&self) -> io::Result<Option<RetirementReason>> {
         Ok((self.read()? != self.before).then_some(self.means))
     }
 }
 
-impl Baseline {
+impl KernelBaseline {
     /// Takes the baseline. `proc` is an open `/proc` in which the calling process is visible, `queues` the
     /// root of its message queue file system.
-    pub fn take(proc: &OwnedFd, queues: Option<OwnedFd>, nesting: Nesting) -> io::Result<Baseline> {
+    pub fn take(
+        proc: &OwnedFd,
+        queues: Option<OwnedFd>,
+        nesting: NamespaceLimit,
+    ) -> io::Result<KernelBaseline> {
         let mut watched = Vec::new();
         // Absent where the kernel was built without what they control.
         for name in [
@@ -128,17 +137,22 @@ impl Baseline {
             "self/coredump_filter",
             "self/autogroup",
         ] {
-            let file = WatchedFile::open(proc, name, Part::Whole, Remains::Attributes);
+            let file = WatchedFile::open(
+                proc,
+                name,
+                ComparedPart::Whole,
+                RetirementReason::Attributes,
+            );
             watched.extend(file.ok());
         }
         let queues = match queues {
             Some(root) => {
-                let stamp = Stamp::of(&fstat(&root)?);
+                let stamp = InodeStamp::of(&fstat(&root)?);
                 Some((root, stamp))
             }
             None => None,
         };
-        Ok(Baseline {
+        Ok(KernelBaseline {
             watched,
             system_v: system_v_objects()?,
             queues,
@@ -153,35 +167,35 @@ impl Baseline {
     }
 
     /// The first thing found that is not as it was.
-    pub fn changed(&self) -> Option<Remains> {
-        self.compare().unwrap_or(Some(Remains::Unreadable))
+    pub fn changed(&self) -> Option<RetirementReason> {
+        self.compare().unwrap_or(Some(RetirementReason::Unreadable))
     }
 
-    fn compare(&self) -> io::Result<Option<Remains>> {
+    fn compare(&self) -> io::Result<Option<RetirementReason>> {
         for watched in &self.watched {
             if let Some(remains) = watched.changed()? {
                 return Ok(Some(remains));
             }
         }
         if let Some((root, before)) = &self.queues
-            && Stamp::of(&fstat(root)?) != *before
+            && InodeStamp::of(&fstat(root)?) != *before
         {
-            return Ok(Some(Remains::Queues));
+            return Ok(Some(RetirementReason::Queues));
         }
         if self.nesting.is_left()? {
-            return Ok(Some(Remains::Namespaces));
+            return Ok(Some(RetirementReason::Namespaces));
         }
         if system_v_objects()? != self.system_v {
-            return Ok(Some(Remains::SystemV));
+            return Ok(Some(RetirementReason::SystemV));
         }
         let same = process_attributes()? == self.attributes;
-        Ok((!same).then_some(Remains::Attributes))
+        Ok((!same).then_some(RetirementReason::Attributes))
     }
 }
 
 /// What `stat` says of an inode that changes whenever the inode does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct InodeStamp {
     mode: u32,
     owner: (u32, u32),
     links: u64,
@@ -190,12 +204,12 @@ pub(super) struct Stamp {
     changed: (i64, i64),
 }
 
-impl Stamp {
+impl InodeStamp {
     /// Whether nothing but the use of a terminal has happened since this was taken: that sets the time
     /// of modification to the current one. The time of change alone does not show everything, since what
     /// happens within a tick of the kernel's clock has the same.
-    pub(super) fn is_only_used(self, now: Stamp) -> bool {
-        let without_use = |stamp: Stamp| Stamp {
+    pub(super) fn is_only_used(self, now: InodeStamp) -> bool {
+        let without_use = |stamp: InodeStamp| InodeStamp {
             size: 0,
             modified: (0, 0),
             ..stamp
@@ -207,8 +221,8 @@ impl Stamp {
     }
 
     /// Of what `stat` said.
-    pub(super) fn of(stat: &FileStat) -> Stamp {
-        Stamp {
+    pub(super) fn of(stat: &FileStat) -> InodeStamp {
+        InodeStamp {
             mode: stat.st_mode,
             owner: (stat.st_uid, stat.st_gid),
             // Their width differs between architectures.
@@ -230,9 +244,9 @@ pub struct ScratchBaseline {
     root: OwnedFd,
     usage: (u64, u64),
     /// Open, since looking each up by its name after each job takes four times as long.
-    directories: Vec<(OwnedFd, Stamp)>,
+    directories: Vec<(OwnedFd, InodeStamp)>,
     /// Further directories, and what the resident has written: more than a process may have open.
-    others: Vec<(CString, Stamp)>,
+    others: Vec<(CString, InodeStamp)>,
 }
 
 impl ScratchBaseline {
@@ -264,7 +278,7 @@ impl ScratchBaseline {
             }
             match openat(&baseline.root, relative.as_c_str(), flags, Mode::empty()) {
                 Ok(directory) => {
-                    let stamp = Stamp::of(&fstat(&directory)?);
+                    let stamp = InodeStamp::of(&fstat(&directory)?);
                     baseline.directories.push((directory, stamp));
                 }
                 // What the kernel made may be missing in another version of it.
@@ -304,7 +318,7 @@ impl ScratchBaseline {
             return Ok(false);
         }
         for (directory, before) in &self.directories {
-            if Stamp::of(&fstat(directory)?) != *before {
+            if InodeStamp::of(&fstat(directory)?) != *before {
                 return Ok(false);
             }
         }
@@ -318,9 +332,9 @@ impl ScratchBaseline {
 }
 
 /// Of what stands at a path, which is not followed if it is a link.
-fn stamp_at(root: &OwnedFd, path: &CString) -> nix::Result<Stamp> {
+fn stamp_at(root: &OwnedFd, path: &CString) -> nix::Result<InodeStamp> {
     fstatat(root.as_fd(), path.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
-        .map(|stat| Stamp::of(&stat))
+        .map(|stat| InodeStamp::of(&stat))
 }
 
 /// Inodes and blocks that are free; a tmpfs counts both at once.

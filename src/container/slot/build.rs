@@ -1,4 +1,4 @@
-//! Carries out the [`Step`]s of a plan in the calling process, which is the first process of a
+//! Carries out the [`ContainerStep`]s of a plan in the calling process, which is the first process of a
 //! fresh set of namespaces.
 //!
 //! The order of the steps is the plan's business; here each one is a stanza of system calls.
@@ -18,11 +18,11 @@ use nix::sys::statfs::{FsType, statfs};
 use nix::unistd::{AccessFlags, access, chdir, fchdir, pivot_root, sethostname, symlinkat};
 use serde::{Deserialize, Serialize};
 
-use super::super::limits::Limits;
+use super::super::limits::ContainerLimits;
 use super::super::spec::{BindAccess, WhenForbidden};
-use super::super::step::{FileSystem, Otherwise, RootWrites, Step};
+use super::super::step::{ContainerStep, FileSystem, OverlayFallback, RootWrites};
 use super::super::sys::mount::{
-    Depth, attach, clone_tree, make_read_only, open_by_name, open_in_root,
+    MountRecursion, attach, clone_tree, make_read_only, open_by_name, open_in_root,
 };
 use super::super::sys::network::bring_loopback_up;
 use super::level;
@@ -64,8 +64,9 @@ const NO_OVERLAY: &str = "the kernel makes no overlay of this file system, nor o
 
 impl StepFailed {
     /// With what the error number means for this step, if that is known.
-    fn with_cause(mut self, step: &Step) -> StepFailed {
-        if matches!(step, Step::MountOverlay { .. }) && self.errno == Errno::EINVAL as i32 {
+    fn with_cause(mut self, step: &ContainerStep) -> StepFailed {
+        if matches!(step, ContainerStep::MountOverlay { .. }) && self.errno == Errno::EINVAL as i32
+        {
             self.errno_text = format!("{NO_OVERLAY} (EINVAL)");
         }
         self
@@ -81,75 +82,77 @@ const HIDDEN: &CStr = c"hidden";
 
 /// Carries out steps, one list after another.
 #[derive(Default)]
-pub struct Builder {
+pub struct StepExecutor {
     host: Option<OwnedFd>,
     /// What the network was set up with: to be taken by whoever counts its sockets.
     pub network_control: Option<OwnedFd>,
-    limits: Limits,
-    /// How many file systems share what [`Limits::scratch_bytes`] allows.
+    limits: ContainerLimits,
+    /// How many file systems share what [`ContainerLimits::scratch_bytes`] allows.
     parts: u64,
 }
 
-impl Builder {
+impl StepExecutor {
     /// For a container with these limits, and so many file systems that share them.
-    pub fn limited(limits: Limits, parts: u64) -> Builder {
-        Builder {
+    pub fn limited(limits: ContainerLimits, parts: u64) -> StepExecutor {
+        StepExecutor {
             limits,
             parts,
-            ..Builder::default()
+            ..StepExecutor::default()
         }
     }
 
     /// Carries out a list of steps, up to the first that fails.
-    pub fn run(&mut self, steps: &[Step]) -> Result<(), StepFailed> {
+    pub fn run(&mut self, steps: &[ContainerStep]) -> Result<(), StepFailed> {
         steps.iter().try_for_each(|step| {
             self.step(step)
                 .map_err(|errno| StepFailed::new(step, errno).with_cause(step))
         })
     }
 
-    fn step(&mut self, step: &Step) -> nix::Result<()> {
+    fn step(&mut self, step: &ContainerStep) -> nix::Result<()> {
         if let Some(place) = step.place() {
             stay_inside(place)?;
         }
         match step {
-            Step::Privatize => {
+            ContainerStep::Privatize => {
                 let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
                 mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
             }
-            Step::EnterEmptyRoot => self.enter_root(Vec::new(), RootWrites::Tmpfs),
-            Step::EnterLayers { trees, writes } => {
+            ContainerStep::EnterEmptyRoot => self.enter_root(Vec::new(), RootWrites::Tmpfs),
+            ContainerStep::EnterLayers { trees, writes } => {
                 let host = open_directory(c"/")?;
                 let trees = trees
                     .iter()
                     .map(|tree| {
                         let tree = open_in_root(host.as_fd(), tree)?;
-                        clone_tree(tree.as_fd(), Depth::One)
+                        clone_tree(tree.as_fd(), MountRecursion::One)
                     })
                     .collect::<Result<_, _>>()?;
                 self.enter_root(trees, *writes)
             }
-            Step::SealRoot => make_read_only(open_directory(c"/")?.as_fd(), Depth::One),
-            Step::LeaveHost => self.leave_host(),
-            Step::SetHostName { name } => sethostname(name.to_string_lossy().as_ref()),
-            Step::BringLoopbackUp => {
+            ContainerStep::SealRoot => {
+                make_read_only(open_directory(c"/")?.as_fd(), MountRecursion::One)
+            }
+            ContainerStep::LeaveHost => self.leave_host(),
+            ContainerStep::SetHostName { name } => sethostname(name.to_string_lossy().as_ref()),
+            ContainerStep::BringLoopbackUp => {
                 self.network_control = Some(bring_loopback_up()?);
                 Ok(())
             }
-            Step::MakeDirectory { path, mode } => make_directory(path, *mode),
-            Step::MakeMountPoint { path, of } => {
+            ContainerStep::MakeDirectory { path, mode } => make_directory(path, *mode),
+            ContainerStep::MakeMountPoint { path, of } => {
                 make_mount_point(path, stat(of.as_c_str())?.st_mode)
             }
-            Step::WriteFile { path, content } => write_file(path, content),
-            Step::MakeSymlink { path, target } => {
+            ContainerStep::WriteFile { path, content } => write_file(path, content),
+            ContainerStep::MakeSymlink { path, target } => {
                 symlinkat(target.as_c_str(), nix::fcntl::AT_FDCWD, path.as_c_str())
             }
-            Step::BindHost {
+            ContainerStep::BindHost {
                 source,
                 target,
                 access,
             } => attach(self.copy_of_host(source, *access)?.as_fd(), target),
-            Step::StashHost {
+            ContainerStep::StashHost {
                 source,
                 name,
                 access,
@@ -158,7 +161,7 @@ impl Builder {
                 make_mount_point(name, fstat(&tree)?.st_mode)?;
                 attach(tree.as_fd(), name)
             }
-            Step::StashLevel {
+            ContainerStep::StashLevel {
                 source,
                 name,
                 directories,
@@ -170,8 +173,8 @@ impl Builder {
                 level::make(source.as_fd(), name, [directories, copies, points])
                     .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
             }
-            Step::BindStash { source, target } => bind(source, target),
-            Step::Mount {
+            ContainerStep::BindStash { source, target } => bind(source, target),
+            ContainerStep::Mount {
                 file_system,
                 target,
                 when_forbidden,
@@ -179,8 +182,8 @@ impl Builder {
                 (Err(Errno::EPERM | Errno::EACCES), WhenForbidden::LeaveEmpty) => Ok(()),
                 (result, _) => result,
             },
-            Step::GuardProc { target } => guard_proc(target),
-            Step::MountOverlay {
+            ContainerStep::GuardProc { target } => guard_proc(target),
+            ContainerStep::MountOverlay {
                 lower,
                 upper,
                 work,
@@ -193,12 +196,12 @@ impl Builder {
                     mount_overlay(&names, Some((upper, work)), target),
                     otherwise,
                 ) {
-                    (Err(Errno::EINVAL), Otherwise::ReadOnly) => bind(lower, target),
+                    (Err(Errno::EINVAL), OverlayFallback::ReadOnly) => bind(lower, target),
                     (result, _) => result,
                 }
             }
-            Step::Mask { target } => self.mask(target),
-            Step::EnterStash { path } => chdir(path.as_c_str()),
+            ContainerStep::Mask { target } => self.mask(target),
+            ContainerStep::EnterStash { path } => chdir(path.as_c_str()),
         }
     }
 
@@ -215,7 +218,7 @@ impl Builder {
             }
             other => other?,
         }
-        let new = clone_tree(open_directory(target)?.as_fd(), Depth::One)?;
+        let new = clone_tree(open_directory(target)?.as_fd(), MountRecursion::One)?;
         umount2(target, MntFlags::MNT_DETACH)?;
         umount2(target, MntFlags::MNT_DETACH)?;
         attach(new.as_fd(), target)
@@ -237,7 +240,7 @@ impl Builder {
         for (index, tree) in trees.iter().enumerate() {
             let name = CString::new(format!("trees/{index}")).map_err(|_| Errno::EINVAL)?;
             make_directory(&name, 0o755)?;
-            make_read_only(tree.as_fd(), Depth::One)?;
+            make_read_only(tree.as_fd(), MountRecursion::One)?;
             attach(tree.as_fd(), &name)?;
             names.push(name);
         }
@@ -268,9 +271,9 @@ impl Builder {
     fn copy_of_host(&self, source: &CStr, access: BindAccess) -> nix::Result<OwnedFd> {
         let host = self.host.as_ref().ok_or(Errno::EBADF)?;
         let source = open_in_root(host.as_fd(), source)?;
-        let tree = clone_tree(source.as_fd(), Depth::Tree)?;
+        let tree = clone_tree(source.as_fd(), MountRecursion::Tree)?;
         match access {
-            BindAccess::ReadOnly => make_read_only(tree.as_fd(), Depth::Tree)?,
+            BindAccess::ReadOnly => make_read_only(tree.as_fd(), MountRecursion::Tree)?,
             BindAccess::ReadWrite => {}
         }
         Ok(tree)
@@ -323,7 +326,7 @@ impl Builder {
                         mount(Some(HIDDEN), target, NONE, flags, NONE)?;
                         let mounted =
                             open(target, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
-                        make_read_only(mounted.as_fd(), Depth::One)
+                        make_read_only(mounted.as_fd(), MountRecursion::One)
                     }
                     other => other,
                 }
@@ -465,8 +468,8 @@ fn guard_proc(target: &CStr) -> nix::Result<()> {
             Mode::empty(),
         ) {
             Ok(guarded) => {
-                let copy = clone_tree(guarded.as_fd(), Depth::One)?;
-                make_read_only(copy.as_fd(), Depth::One)?;
+                let copy = clone_tree(guarded.as_fd(), MountRecursion::One)?;
+                make_read_only(copy.as_fd(), MountRecursion::One)?;
                 attach(copy.as_fd(), &path)?;
             }
             Err(Errno::ENOENT) => {}

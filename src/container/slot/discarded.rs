@@ -10,8 +10,8 @@ use std::path::Path;
 
 use walkdir::WalkDir;
 
-use super::super::message::Discarded;
-use super::super::step::Step;
+use super::super::message::DiscardedFiles;
+use super::super::step::ContainerStep;
 
 /// The most files of one job that are named.
 const FILES_MAX: usize = 100;
@@ -35,12 +35,12 @@ const CACHE_MARK: &str = "CACHEDIR.TAG";
 
 /// The files that were written to the overlays among these steps, whose scratch file system is named
 /// `name` there and can be reached at `place`.
-pub fn discarded(steps: &[Step], name: &CStr, place: &Path) -> Discarded {
-    let mut discarded = Discarded::default();
+pub fn discarded(steps: &[ContainerStep], name: &CStr, place: &Path) -> DiscardedFiles {
+    let mut discarded = DiscardedFiles::default();
     let mut entries = 0;
     let name = path(name);
     for step in steps {
-        if let Step::MountOverlay { upper, target, .. } = step {
+        if let ContainerStep::MountOverlay { upper, target, .. } = step {
             let upper = path(upper);
             let upper = place.join(upper.strip_prefix(name).unwrap_or(upper));
             look(&upper, path(target), &mut entries, &mut discarded);
@@ -49,7 +49,7 @@ pub fn discarded(steps: &[Step], name: &CStr, place: &Path) -> Discarded {
     discarded
 }
 
-fn look(upper: &Path, target: &Path, entries: &mut usize, discarded: &mut Discarded) {
+fn look(upper: &Path, target: &Path, entries: &mut usize, discarded: &mut DiscardedFiles) {
     let mut walk = WalkDir::new(upper).min_depth(1).into_iter();
     while let Some(found) = walk.next() {
         *entries += 1;
@@ -84,7 +84,7 @@ fn path(name: &CStr) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::step::Otherwise;
+    use crate::step::OverlayFallback;
     use std::ffi::CString;
     use std::fs;
 
@@ -110,13 +110,13 @@ mod tests {
             write(&scratch, &format!("2-upper/{number:03}"));
         }
         let c = |text: &str| CString::new(text).unwrap();
-        let overlay = |upper: &str, target: &str| Step::MountOverlay {
+        let overlay = |upper: &str, target: &str| ContainerStep::MountOverlay {
             source: c(target),
             lower: c("0"),
             upper: c(upper),
             work: c("scratch/work"),
             target: c(target),
-            otherwise: Otherwise::Fail,
+            otherwise: OverlayFallback::Fail,
         };
         let here = shown.path().to_str().unwrap();
         let steps = [

@@ -1,6 +1,6 @@
 //! What of a container's mounts outside of the scratch stage a job can change all the same: compared,
-//! since nobody can make it as it was. See [`crate::plan::Plan::shown`] and
-//! [`crate::plan::Plan::root_watched`].
+//! since nobody can make it as it was. See [`crate::plan::ContainerPlan::shown`] and
+//! [`crate::plan::ContainerPlan::root_watched`].
 
 use std::collections::HashSet;
 use std::ffi::{CString, OsStr};
@@ -13,27 +13,27 @@ use nix::fcntl::{AtFlags, OFlag, open};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 use nix::sys::stat::{Mode, SFlag, fstat, fstatat};
 
-use super::super::message::Remains;
-use super::super::plan::Plan;
-use super::super::step::Step;
-use super::audit::{Stamp, usage};
+use super::super::message::RetirementReason;
+use super::super::plan::ContainerPlan;
+use super::super::step::ContainerStep;
+use super::audit::{InodeStamp, usage};
 use super::kernel_files::KernelFiles;
 
 /// The state of these mounts before the first job.
-pub struct Fixed {
-    watches: Watches,
-    root: Option<Root>,
-    shown: Vec<(OwnedFd, Stamp)>,
+pub struct MountBaseline {
+    watches: MountWatches,
+    root: Option<WritableRoot>,
+    shown: Vec<(OwnedFd, InodeStamp)>,
 }
 
 /// A root that takes writes.
-struct Root {
+struct WritableRoot {
     directory: OwnedFd,
     usage: (u64, u64),
 }
 
 /// How changes are noticed that cannot be compared, or would cost too much to compare.
-enum Watches {
+enum MountWatches {
     /// No job can make any.
     Unnecessary,
     /// The kernel reports them. One descriptor is used for all, since the kernel takes some ten
@@ -51,38 +51,38 @@ enum Watches {
 
 /// What was reported since the last time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reported {
+pub struct ReportedChanges {
     /// Changes to the machine's files in `proc`.
     pub kernel_files: bool,
     /// Changes to a root that takes writes.
     pub root: bool,
 }
 
-impl Fixed {
+impl MountBaseline {
     /// Takes it, in the container. `before` is the state that held until the last scratch stage, of
     /// which the root still is what it was.
     pub fn take(
-        plan: &Plan,
+        plan: &ContainerPlan,
         kernel_files: &KernelFiles,
-        before: Option<Fixed>,
-    ) -> nix::Result<Fixed> {
+        before: Option<MountBaseline>,
+    ) -> nix::Result<MountBaseline> {
         let (watches, root) = match before {
             Some(before) => (before.watches.again(plan, kernel_files)?, before.root),
             None => (
-                Watches::of(plan, kernel_files)?,
+                MountWatches::of(plan, kernel_files)?,
                 plan.root_watched
                     .as_ref()
-                    .map(|_| Root::take())
+                    .map(|_| WritableRoot::take())
                     .transpose()?,
             ),
         };
         let shown = plan.shown.iter().map(|path| {
             let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             let inode = open(path.as_c_str(), flags, Mode::empty())?;
-            let stamp = Stamp::of(&fstat(&inode)?);
+            let stamp = InodeStamp::of(&fstat(&inode)?);
             Ok((inode, stamp))
         });
-        Ok(Fixed {
+        Ok(MountBaseline {
             watches,
             root,
             shown: shown.collect::<nix::Result<_>>()?,
@@ -90,17 +90,17 @@ impl Fixed {
     }
 
     /// What has been reported since this was called last. Everything, where that is unknown.
-    pub fn reported(&self, kernel_files: &KernelFiles) -> Reported {
+    pub fn reported(&self, kernel_files: &KernelFiles) -> ReportedChanges {
         match &self.watches {
-            Watches::Unnecessary => Reported::default(),
-            Watches::Exhausted(places) => Reported {
+            MountWatches::Unnecessary => ReportedChanges::default(),
+            MountWatches::Exhausted(places) => ReportedChanges {
                 kernel_files: kernel_files.differ(places),
                 root: self.root.is_some(),
             },
-            Watches::Reported { inotify, of_root } => match inotify.read_events() {
+            MountWatches::Reported { inotify, of_root } => match inotify.read_events() {
                 Ok(events) => reported(&events, of_root),
-                Err(Errno::EAGAIN) => Reported::default(),
-                Err(_) => Reported {
+                Err(Errno::EAGAIN) => ReportedChanges::default(),
+                Err(_) => ReportedChanges {
                     kernel_files: true,
                     root: true,
                 },
@@ -109,8 +109,8 @@ impl Fixed {
     }
 
     /// The first thing found that is not as it was, besides what was reported.
-    pub fn changed(&self) -> Option<Remains> {
-        self.compare().unwrap_or(Some(Remains::Unreadable))
+    pub fn changed(&self) -> Option<RetirementReason> {
+        self.compare().unwrap_or(Some(RetirementReason::Unreadable))
     }
 
     /// Whether a file that is still open somewhere can hold a change that is not reported yet: what was
@@ -119,39 +119,39 @@ impl Fixed {
         self.root.is_some()
     }
 
-    fn compare(&self) -> nix::Result<Option<Remains>> {
+    fn compare(&self) -> nix::Result<Option<RetirementReason>> {
         for (inode, before) in &self.shown {
-            if !before.is_only_used(Stamp::of(&fstat(inode)?)) {
-                return Ok(Some(Remains::Shown));
+            if !before.is_only_used(InodeStamp::of(&fstat(inode)?)) {
+                return Ok(Some(RetirementReason::Shown));
             }
         }
         match &self.root {
-            Some(root) if usage(&root.directory)? != root.usage => Ok(Some(Remains::Root)),
+            Some(root) if usage(&root.directory)? != root.usage => Ok(Some(RetirementReason::Root)),
             Some(_) | None => Ok(None),
         }
     }
 }
 
-impl Root {
-    fn take() -> nix::Result<Root> {
+impl WritableRoot {
+    fn take() -> nix::Result<WritableRoot> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let directory = open("/", flags, Mode::empty())?;
-        Ok(Root {
+        Ok(WritableRoot {
             usage: usage(&directory)?,
             directory,
         })
     }
 }
 
-impl Watches {
-    fn of(plan: &Plan, kernel_files: &KernelFiles) -> nix::Result<Watches> {
+impl MountWatches {
+    fn of(plan: &ContainerPlan, kernel_files: &KernelFiles) -> nix::Result<MountWatches> {
         let root = plan.root_watched.as_deref();
         if root.is_none() && kernel_files.is_empty() {
-            return Ok(Watches::Unnecessary);
+            return Ok(MountWatches::Unnecessary);
         }
         let inotify = match Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC) {
             Ok(inotify) => inotify,
-            Err(errno) => return Watches::without(errno, plan),
+            Err(errno) => return MountWatches::without(errno, plan),
         };
         let watched = root.map_or(Ok(HashSet::new()), |root| watch_root(&inotify, root));
         let watched = watched.and_then(|of_root| {
@@ -159,27 +159,27 @@ impl Watches {
             Ok(of_root)
         });
         match watched {
-            Ok(of_root) => Ok(Watches::Reported { inotify, of_root }),
-            Err(errno) => Watches::without(errno, plan),
+            Ok(of_root) => Ok(MountWatches::Reported { inotify, of_root }),
+            Err(errno) => MountWatches::without(errno, plan),
         }
     }
 
     /// After the scratch stage was made again.
-    fn again(self, plan: &Plan, kernel_files: &KernelFiles) -> nix::Result<Watches> {
-        let Watches::Reported { inotify, of_root } = self else {
+    fn again(self, plan: &ContainerPlan, kernel_files: &KernelFiles) -> nix::Result<MountWatches> {
+        let MountWatches::Reported { inotify, of_root } = self else {
             return Ok(self);
         };
         let remade: Vec<PathBuf> = guarded(&plan.scratch_mounts).collect();
         match kernel_files.watch(&inotify, &remade) {
-            Ok(()) => Ok(Watches::Reported { inotify, of_root }),
-            Err(errno) => Watches::without(errno, plan),
+            Ok(()) => Ok(MountWatches::Reported { inotify, of_root }),
+            Err(errno) => MountWatches::without(errno, plan),
         }
     }
 
-    fn without(errno: Errno, plan: &Plan) -> nix::Result<Watches> {
+    fn without(errno: Errno, plan: &ContainerPlan) -> nix::Result<MountWatches> {
         match errno {
             Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC | Errno::ENOMEM => {
-                Ok(Watches::Exhausted(places(plan)))
+                Ok(MountWatches::Exhausted(places(plan)))
             }
             errno => Err(errno),
         }
@@ -187,11 +187,11 @@ impl Watches {
 }
 
 /// What these events say.
-fn reported(events: &[InotifyEvent], of_root: &HashSet<WatchDescriptor>) -> Reported {
-    let mut reported = Reported::default();
+fn reported(events: &[InotifyEvent], of_root: &HashSet<WatchDescriptor>) -> ReportedChanges {
+    let mut reported = ReportedChanges::default();
     for event in events {
         if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
-            return Reported {
+            return ReportedChanges {
                 kernel_files: true,
                 root: true,
             };
@@ -238,16 +238,16 @@ fn watch_root(inotify: &Inotify, watched: &[CString]) -> nix::Result<HashSet<Wat
 }
 
 /// Where a plan mounts `proc`.
-fn places(plan: &Plan) -> Vec<PathBuf> {
+fn places(plan: &ContainerPlan) -> Vec<PathBuf> {
     guarded(&plan.template)
         .chain(guarded(&plan.scratch_mounts))
         .collect()
 }
 
 /// Where these steps have found a `proc`.
-fn guarded(steps: &[Step]) -> impl Iterator<Item = PathBuf> {
+fn guarded(steps: &[ContainerStep]) -> impl Iterator<Item = PathBuf> {
     steps.iter().filter_map(|step| match step {
-        Step::GuardProc { target } => Some(OsStr::from_bytes(target.to_bytes()).into()),
+        ContainerStep::GuardProc { target } => Some(OsStr::from_bytes(target.to_bytes()).into()),
         _ => None,
     })
 }

@@ -19,9 +19,9 @@ use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 use walkdir::WalkDir;
 
-use super::super::plan::Plan;
-use super::super::step::Step;
-use super::super::store::opacity::{self, Opacity};
+use super::super::plan::ContainerPlan;
+use super::super::step::ContainerStep;
+use super::super::store::opacity::{self, DirectoryWhiteout};
 
 /// The most files and directories. Each costs every job some 20 µs.
 const ENTRIES_MAX: usize = 1000;
@@ -31,22 +31,22 @@ const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Files and directories, each after the directory it is in.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Heritage {
-    entries: Vec<Entry>,
+pub struct StartupFiles {
+    entries: Vec<StartupEntry>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Entry {
+struct StartupEntry {
     path: PathBuf,
     mode: u32,
     accessed: (i64, i64),
     modified: (i64, i64),
-    kind: Kind,
+    kind: StartupEntryKind,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Kind {
-    Directory(Opacity),
+enum StartupEntryKind {
+    Directory(DirectoryWhiteout),
     File(Vec<u8>),
     Symlink(PathBuf),
     /// An overlay's mark for a file of the host that was removed.
@@ -55,7 +55,7 @@ enum Kind {
 
 /// Why something can't be handed on.
 #[derive(Debug, thiserror::Error)]
-pub enum HeritageError {
+pub enum StartupFilesError {
     /// It is too much.
     #[error("it writes more than {ENTRIES_MAX} files or {BYTES_MAX} bytes")]
     TooMuch,
@@ -72,11 +72,11 @@ pub enum HeritageError {
     },
 }
 
-impl Heritage {
+impl StartupFiles {
     /// What has been written to this plan's scratch file system, which is to be found at `place`.
-    pub fn of(plan: &Plan, place: &Path) -> Result<Heritage, HeritageError> {
+    pub fn of(plan: &ContainerPlan, place: &Path) -> Result<StartupFiles, StartupFilesError> {
         let Some(root) = &plan.scratch_file_system else {
-            return Ok(Heritage::default());
+            return Ok(StartupFiles::default());
         };
         let relative = |path: &CString| {
             let path = Path::new(OsStr::from_bytes(path.to_bytes()));
@@ -86,11 +86,11 @@ impl Heritage {
         let known: Vec<_> = plan.scratch_directories.iter().map(relative).collect();
         let mut private = Vec::new();
         for step in &plan.scratch_mounts {
-            if let Step::MountOverlay { work, .. } = step {
+            if let ContainerStep::MountOverlay { work, .. } = step {
                 private.push(relative(work));
             }
         }
-        Heritage::take(place, &known, &private)
+        StartupFiles::take(place, &known, &private)
     }
 
     /// Reads what the scratch file system at `root` holds but for `known` directories, and for
@@ -99,12 +99,12 @@ impl Heritage {
         root: &Path,
         known: &[PathBuf],
         private: &[PathBuf],
-    ) -> Result<Heritage, HeritageError> {
-        let mut heritage = Heritage::default();
+    ) -> Result<StartupFiles, StartupFilesError> {
+        let mut heritage = StartupFiles::default();
         let mut room = BYTES_MAX;
         let mut walk = WalkDir::new(root).min_depth(1).into_iter();
         while let Some(found) = walk.next() {
-            let found = found.map_err(|error| HeritageError::Read {
+            let found = found.map_err(|error| StartupFilesError::Read {
                 path: error.path().unwrap_or(root).to_owned(),
                 source: error.into(),
             })?;
@@ -113,7 +113,7 @@ impl Heritage {
                 walk.skip_current_dir();
             } else if !known.iter().any(|known| known == path) {
                 if heritage.entries.len() == ENTRIES_MAX {
-                    return Err(HeritageError::TooMuch);
+                    return Err(StartupFilesError::TooMuch);
                 }
                 heritage.entries.push(entry(root, path, &mut room)?);
             }
@@ -126,19 +126,19 @@ impl Heritage {
         for entry in &self.entries {
             let path = root.join(&entry.path);
             match &entry.kind {
-                Kind::Directory(opacity) => {
+                StartupEntryKind::Directory(opacity) => {
                     fs::create_dir(&path)?;
                     match opacity {
-                        Opacity::Opaque => opacity::make_opaque(&path)?,
-                        Opacity::Transparent => {}
+                        DirectoryWhiteout::Opaque => opacity::make_opaque(&path)?,
+                        DirectoryWhiteout::Transparent => {}
                     }
                 }
-                Kind::File(content) => fs::write(&path, content)?,
-                Kind::Symlink(target) => {
+                StartupEntryKind::File(content) => fs::write(&path, content)?,
+                StartupEntryKind::Symlink(target) => {
                     std::os::unix::fs::symlink(target, &path)?;
                     continue;
                 }
-                Kind::Whiteout => {
+                StartupEntryKind::Whiteout => {
                     opacity::make_whiteout(&path)?;
                     continue;
                 }
@@ -165,8 +165,8 @@ impl Heritage {
     }
 }
 
-fn entry(root: &Path, path: &Path, room: &mut u64) -> Result<Entry, HeritageError> {
-    let failed = |source| HeritageError::Read {
+fn entry(root: &Path, path: &Path, room: &mut u64) -> Result<StartupEntry, StartupFilesError> {
+    let failed = |source| StartupFilesError::Read {
         path: path.to_owned(),
         source,
     };
@@ -174,20 +174,20 @@ fn entry(root: &Path, path: &Path, room: &mut u64) -> Result<Entry, HeritageErro
     let metadata = fs::symlink_metadata(&full).map_err(failed)?;
     let file_type = metadata.file_type();
     let kind = if file_type.is_dir() {
-        Kind::Directory(opacity::of(&full).map_err(failed)?)
+        StartupEntryKind::Directory(opacity::of(&full).map_err(failed)?)
     } else if file_type.is_symlink() {
-        Kind::Symlink(fs::read_link(&full).map_err(failed)?)
+        StartupEntryKind::Symlink(fs::read_link(&full).map_err(failed)?)
     } else if file_type.is_file() {
         *room = room
             .checked_sub(metadata.len())
-            .ok_or(HeritageError::TooMuch)?;
-        Kind::File(fs::read(&full).map_err(failed)?)
+            .ok_or(StartupFilesError::TooMuch)?;
+        StartupEntryKind::File(fs::read(&full).map_err(failed)?)
     } else if metadata.rdev() == 0 && metadata.mode() & libc::S_IFMT == libc::S_IFCHR {
-        Kind::Whiteout
+        StartupEntryKind::Whiteout
     } else {
-        return Err(HeritageError::Kind(path.to_owned()));
+        return Err(StartupFilesError::Kind(path.to_owned()));
     };
-    Ok(Entry {
+    Ok(StartupEntry {
         path: path.to_owned(),
         mode: metadata.mode() & 0o7777,
         accessed: (metadata.atime(), metadata.atime_nsec()),
@@ -218,11 +218,11 @@ mod tests {
         fs::write(at("0/known/other"), "more").unwrap();
         std::os::unix::fs::symlink("nowhere", at("0/link")).unwrap();
         let known = paths(&["0", "0/known"]);
-        let taken = Heritage::take(from.path(), &known, &paths(&["work"])).unwrap();
+        let taken = StartupFiles::take(from.path(), &known, &paths(&["work"])).unwrap();
         assert_eq!(taken.paths().count(), 4);
         taken.give(to.path()).unwrap();
-        let given = Heritage::take(to.path(), &known, &[]).unwrap();
-        let sorted = |heritage: Heritage| {
+        let given = StartupFiles::take(to.path(), &known, &[]).unwrap();
+        let sorted = |heritage: StartupFiles| {
             let mut entries = heritage.entries;
             entries.sort_by(|one, other| one.path.cmp(&other.path));
             entries
@@ -235,8 +235,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let file = fs::File::create(root.path().join("large")).unwrap();
         file.set_len(BYTES_MAX + 1).unwrap();
-        let take = || Heritage::take(root.path(), &[], &[]);
-        assert!(matches!(take(), Err(HeritageError::TooMuch)));
+        let take = || StartupFiles::take(root.path(), &[], &[]);
+        assert!(matches!(take(), Err(StartupFilesError::TooMuch)));
         file.set_len(BYTES_MAX).unwrap();
         assert!(take().is_ok());
         nix::unistd::mkfifo(&root.path().join("pipe"), nix::sys::stat::Mode::S_IRUSR).unwrap();

@@ -9,14 +9,14 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
-use super::super::message::{self, MessageError, ProcessImage, SlotOrder, Task};
+use super::super::message::{self, ContainerRequest, LaunchMode, MessageError, ProcessImage};
 use super::super::spec::{ExitStatus, ResourceUsage};
-use super::super::sys::process::{Patience, Waited, Whom, wait};
+use super::super::sys::process::{WaitMode, WaitOutcome, WaitTarget, wait};
 use super::super::sys::socket::read_memory_file;
 use super::build::StepFailed;
 
 /// How a job went.
-pub enum JobEnd {
+pub enum JobProcessEnd {
     /// Its program could not be executed.
     NotStarted(StepFailed),
     /// Its first process has ended.
@@ -61,10 +61,10 @@ pub fn follow(
             // Before looking, so that whatever ends later is reported again. An earlier job's may have
             // been, or that of an orphan, which is left until the job ends.
             let _ = children.read_signal();
-            match wait(Whom::One(pid), Patience::Poll) {
-                Ok(Waited::Ended { status, usage, .. }) => return Some((status, usage)),
-                Ok(Waited::NoneYet) => {}
-                Ok(Waited::NoChildren) | Err(_) => return None,
+            match wait(WaitTarget::One(pid), WaitMode::Poll) {
+                Ok(WaitOutcome::Ended { status, usage, .. }) => return Some((status, usage)),
+                Ok(WaitOutcome::NoneYet) => {}
+                Ok(WaitOutcome::NoChildren) | Err(_) => return None,
             }
         }
         if orders {
@@ -76,17 +76,17 @@ pub fn follow(
 
 /// Takes leave of processes that have ended.
 pub fn reap() {
-    while let Ok(Waited::Ended { .. }) = wait(Whom::Any, Patience::Poll) {}
+    while let Ok(WaitOutcome::Ended { .. }) = wait(WaitTarget::Any, WaitMode::Poll) {}
 }
 
 /// Every process of the namespace but this one.
 const EVERYBODY: Pid = Pid::from_raw(-1);
 
 /// Carries out an order that concerns a running job.
-pub fn obey(order: SlotOrder, pid: Pid) {
+pub fn obey(order: ContainerRequest, pid: Pid) {
     // A process that is gone already needs no signal.
     let _ = match order {
-        SlotOrder::Signal(number) => match Signal::try_from(number) {
+        ContainerRequest::Signal(number) => match Signal::try_from(number) {
             Ok(signal) => match kill(Pid::from_raw(-pid.as_raw()), signal) {
                 // A fork that has just begun leads no group yet.
                 Err(Errno::ESRCH) => kill(pid, signal),
@@ -94,11 +94,11 @@ pub fn obey(order: SlotOrder, pid: Pid) {
             },
             Err(errno) => Err(errno),
         },
-        SlotOrder::Kill => kill(EVERYBODY, Signal::SIGKILL),
-        SlotOrder::Suspend => kill(EVERYBODY, Signal::SIGSTOP),
-        SlotOrder::Continue => kill(EVERYBODY, Signal::SIGCONT),
+        ContainerRequest::Kill => kill(EVERYBODY, Signal::SIGKILL),
+        ContainerRequest::Suspend => kill(EVERYBODY, Signal::SIGSTOP),
+        ContainerRequest::Continue => kill(EVERYBODY, Signal::SIGCONT),
         // A second job while one runs: the program never asks for that.
-        SlotOrder::Do(..) | SlotOrder::DoLarge(_) => Ok(()),
+        ContainerRequest::Do(..) | ContainerRequest::DoLarge(_) => Ok(()),
     };
 }
 
@@ -107,28 +107,31 @@ pub fn obey(order: SlotOrder, pid: Pid) {
 /// Every process of the namespace is a descendant of this one, and becomes its child when its own
 /// parent ends: without children there is nobody.
 pub fn bury_the_rest() {
-    while let Ok(Waited::Ended { .. } | Waited::NoneYet) = wait(Whom::Any, Patience::Poll) {
+    while let Ok(WaitOutcome::Ended { .. } | WaitOutcome::NoneYet) =
+        wait(WaitTarget::Any, WaitMode::Poll)
+    {
         // One signal reaches them all at once: the kernel lets none of them fork meanwhile.
         let _ = kill(EVERYBODY, Signal::SIGKILL);
-        while let Ok(Waited::Ended { .. }) = wait(Whom::Any, Patience::Block) {}
+        while let Ok(WaitOutcome::Ended { .. }) = wait(WaitTarget::Any, WaitMode::Block) {}
     }
 }
 
 /// What an order asks to run, if it does.
 pub fn image_of(
-    order: SlotOrder,
+    order: ContainerRequest,
     mut descriptors: Vec<OwnedFd>,
-) -> Result<Option<(Task, ProcessImage, Vec<OwnedFd>)>, MessageError> {
+) -> Result<Option<(LaunchMode, ProcessImage, Vec<OwnedFd>)>, MessageError> {
     match order {
-        SlotOrder::Do(task, image) => Ok(Some((task, image, descriptors))),
-        SlotOrder::DoLarge(task) => {
+        ContainerRequest::Do(task, image) => Ok(Some((task, image, descriptors))),
+        ContainerRequest::DoLarge(task) => {
             let file = descriptors.pop().ok_or(MessageError::Closed)?;
             let bytes = read_memory_file(file)
                 .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
             Ok(Some((task, postcard::from_bytes(&bytes)?, descriptors)))
         }
-        SlotOrder::Signal(_) | SlotOrder::Kill | SlotOrder::Suspend | SlotOrder::Continue => {
-            Ok(None)
-        }
+        ContainerRequest::Signal(_)
+        | ContainerRequest::Kill
+        | ContainerRequest::Suspend
+        | ContainerRequest::Continue => Ok(None),
     }
 }

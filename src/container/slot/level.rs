@@ -41,7 +41,7 @@ pub fn make(
     for entry in copies {
         if let Some(stat) = stat_in(source, entry)? {
             let target = at(entry)?;
-            if copy(source, entry, &stat, &target)? == Copied::Yes {
+            if copy(source, entry, &stat, &target)? == CopyOutcome::Yes {
                 take_over(&stat, &target)?;
             }
         }
@@ -51,7 +51,7 @@ pub fn make(
 
 /// Whether there was something that can be copied.
 #[derive(PartialEq, Eq)]
-enum Copied {
+enum CopyOutcome {
     Yes,
     No,
 }
@@ -78,7 +78,12 @@ fn empty_file(target: &CStr) -> io::Result<File> {
     options.open(path(target))
 }
 
-fn copy(source: BorrowedFd<'_>, name: &CStr, stat: &FileStat, target: &CStr) -> io::Result<Copied> {
+fn copy(
+    source: BorrowedFd<'_>,
+    name: &CStr,
+    stat: &FileStat,
+    target: &CStr,
+) -> io::Result<CopyOutcome> {
     match kind_of(stat) {
         SFlag::S_IFREG => {
             let mut new = empty_file(target)?;
@@ -95,9 +100,9 @@ fn copy(source: BorrowedFd<'_>, name: &CStr, stat: &FileStat, target: &CStr) -> 
             symlinkat(leads_to.as_os_str(), AT_FDCWD, target)?;
         }
         SFlag::S_IFIFO => mkfifo(target, Mode::S_IRUSR)?,
-        _ => return Ok(Copied::No),
+        _ => return Ok(CopyOutcome::No),
     }
-    Ok(Copied::Yes)
+    Ok(CopyOutcome::Yes)
 }
 
 fn open_file(source: BorrowedFd<'_>, name: &CStr) -> nix::Result<OwnedFd> {

@@ -1,4 +1,4 @@
-//! Sets a container's [`Limits`] in its own namespaces, and tells whether its files have reached theirs.
+//! Sets a container's [`ContainerLimits`] in its own namespaces, and tells whether its files have reached theirs.
 //!
 //! A limit that the kernel does not have, or that only root may set, is left as it is: it protects
 //! others, and a container works without it.
@@ -13,11 +13,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::{Statfs, statfs};
 
-use super::super::limits::Limits;
+use super::super::limits::ContainerLimits;
 
 /// Sets what is not set by mounting. `proc` is the host's, in which the calling process, the first of
 /// its namespaces, finds their settings.
-pub fn set(limits: &Limits, proc: &OwnedFd) {
+pub fn set(limits: &ContainerLimits, proc: &OwnedFd) {
     for (name, most) in &limits.settings {
         let path = format!("sys/{name}");
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;

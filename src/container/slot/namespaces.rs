@@ -29,7 +29,7 @@ pub const NESTED_MAX: u32 = 256;
 const KINDS: [&str; 7] = ["ipc", "mnt", "net", "pid", "time", "user", "uts"];
 
 /// The limit in force, and the way to see whether any namespace is counted.
-pub struct Nesting {
+pub struct NamespaceLimit {
     user_namespaces: File,
     proc: OwnedFd,
     /// The calling process's root.
@@ -38,7 +38,7 @@ pub struct Nesting {
 
 /// Limits nested namespaces in the calling process's user namespace. `proc` is a `/proc` that is not
 /// read-only.
-pub fn limit_nesting(proc: &OwnedFd) -> nix::Result<Nesting> {
+pub fn limit_nesting(proc: &OwnedFd) -> nix::Result<NamespaceLimit> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let limits = openat(proc, "sys/user", flags, Mode::empty())?;
     let limit = |kind: &str| {
@@ -55,7 +55,7 @@ pub fn limit_nesting(proc: &OwnedFd) -> nix::Result<Nesting> {
             Err(errno) => return Err(errno),
         }
     }
-    Ok(Nesting {
+    Ok(NamespaceLimit {
         user_namespaces: limit("user")?,
         proc: proc.try_clone().map_err(errno_of)?,
         root: open_root()?,
@@ -67,7 +67,7 @@ fn open_root() -> nix::Result<OwnedFd> {
     open("/", flags, Mode::empty())
 }
 
-impl Nesting {
+impl NamespaceLimit {
     /// To be called when the calling process has another root directory.
     pub fn enter_root(&mut self) -> nix::Result<()> {
         self.root = open_root()?;

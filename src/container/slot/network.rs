@@ -30,13 +30,13 @@ use nix::fcntl::{OFlag, openat};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
 
-use super::super::message::Remains;
-use super::super::plan::Plan;
-use super::super::spec::{Network, Privileges};
-use super::super::step::{FileSystem, Step};
+use super::super::message::RetirementReason;
+use super::super::plan::ContainerPlan;
+use super::super::spec::{NetworkMode, PrivilegeLevel};
+use super::super::step::{ContainerStep, FileSystem};
 use super::super::sys::network::bring_loopback_up;
-use super::audit::{Part, WatchedFile};
-use super::build::{Builder, StepFailed};
+use super::audit::{ComparedPart, WatchedFile};
+use super::build::{StepExecutor, StepFailed};
 
 /// Where the kernel is told which version of its protocol it is to use for multicast memberships.
 const MEMBERSHIP_VERSIONS: [&str; 2] = [
@@ -53,25 +53,25 @@ pub struct OwnNetwork {
     watched: Vec<WatchedFile>,
     /// One line for each. Nothing in a kernel without them.
     unix_sockets: Option<WatchedFile>,
-    memberships: Memberships,
-    view: View,
+    memberships: MulticastMemberships,
+    view: NetworkMounts,
     /// What it was set up with. It is counted among the sockets.
     _control: Option<OwnedFd>,
 }
 
 /// Whether a multicast membership that has ended has left nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Memberships {
+enum MulticastMemberships {
     EndAtOnce,
     Linger,
 }
 
 /// What of the container shows one particular network namespace.
-enum View {
+enum NetworkMounts {
     /// Some mounts.
     Mounts {
         /// Those of the template: sysfs, and what hides parts of it.
-        template: Vec<Step>,
+        template: Vec<ContainerStep>,
         /// Whether the scratch stage has some of its own.
         in_scratch: bool,
     },
@@ -81,7 +81,7 @@ enum View {
 
 /// Whether a namespace has been replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Renewal {
+pub enum NetworkRenewal {
     /// It was as before.
     Unnecessary,
     /// It was used.
@@ -97,20 +97,24 @@ impl OwnNetwork {
     /// which the calling process is visible.
     pub fn of(
         proc: &OwnedFd,
-        plan: &Plan,
+        plan: &ContainerPlan,
         control: Option<OwnedFd>,
     ) -> Result<Option<OwnNetwork>, StepFailed> {
         match (plan.privileges, plan.network) {
-            (Privileges::Full, _) | (_, Network::Local) => Ok(None),
-            (Privileges::Ordinary, Network::Disabled | Network::Loopback) => {
-                OwnNetwork::observe(proc, View::of(plan), control)
+            (PrivilegeLevel::Full, _) | (_, NetworkMode::Local) => Ok(None),
+            (PrivilegeLevel::Ordinary, NetworkMode::Disabled | NetworkMode::Loopback) => {
+                OwnNetwork::observe(proc, NetworkMounts::of(plan), control)
                     .map(Some)
                     .map_err(|error| StepFailed::of_io("inspect the network", &error))
             }
         }
     }
 
-    fn observe(proc: &OwnedFd, view: View, control: Option<OwnedFd>) -> io::Result<OwnNetwork> {
+    fn observe(
+        proc: &OwnedFd,
+        view: NetworkMounts,
+        control: Option<OwnedFd>,
+    ) -> io::Result<OwnNetwork> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         let mut network = OwnNetwork {
             memberships: end_memberships_at_once(proc),
@@ -126,15 +130,15 @@ impl OwnNetwork {
 
     /// Takes the present state as the one to compare with.
     pub fn watch(&mut self, proc: &OwnedFd) -> io::Result<()> {
-        use Remains::{Packets, Sockets};
+        use RetirementReason::{Packets, Sockets};
         self.watched = vec![
-            WatchedFile::open(proc, "self/net/dev", Part::Whole, Packets)?,
+            WatchedFile::open(proc, "self/net/dev", ComparedPart::Whole, Packets)?,
             // `sockets: used N`; the lines after it count for the whole machine.
-            WatchedFile::open(proc, "self/net/sockstat", Part::FirstLine, Sockets)?,
+            WatchedFile::open(proc, "self/net/sockstat", ComparedPart::FirstLine, Sockets)?,
         ];
-        let unix = WatchedFile::open(proc, "self/net/unix", Part::LineCount, Sockets);
+        let unix = WatchedFile::open(proc, "self/net/unix", ComparedPart::LineCount, Sockets);
         self.unix_sockets = unix.ok();
-        match WatchedFile::open(proc, "self/net/ip6_flowlabel", Part::Whole, Sockets) {
+        match WatchedFile::open(proc, "self/net/ip6_flowlabel", ComparedPart::Whole, Sockets) {
             Ok(file) => self.watched.push(file),
             // A kernel without IPv6.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -149,12 +153,12 @@ impl OwnNetwork {
     }
 
     /// What has been left in it, if anything has, or can't be excluded.
-    pub fn changed(&self) -> Option<Remains> {
-        if self.memberships == Memberships::Linger {
-            return Some(Remains::Packets);
+    pub fn changed(&self) -> Option<RetirementReason> {
+        if self.memberships == MulticastMemberships::Linger {
+            return Some(RetirementReason::Packets);
         }
         let mut watched = self.watched.iter();
-        watched.find_map(|file| file.changed().unwrap_or(Some(Remains::Unreadable)))
+        watched.find_map(|file| file.changed().unwrap_or(Some(RetirementReason::Unreadable)))
     }
 
     /// Whether a socket of the UNIX domain lives on in a message in flight, and with it files that are
@@ -166,10 +170,10 @@ impl OwnNetwork {
     }
 
     /// What keeps the container from going on, if anything does.
-    pub fn spent(&self) -> Option<Remains> {
+    pub fn spent(&self) -> Option<RetirementReason> {
         match self.view {
-            View::Mounts { .. } => None,
-            View::Fixed => self.changed(),
+            NetworkMounts::Mounts { .. } => None,
+            NetworkMounts::Fixed => self.changed(),
         }
     }
 
@@ -179,32 +183,32 @@ impl OwnNetwork {
     pub fn renew(
         &mut self,
         proc: &OwnedFd,
-        network: Network,
-        builder: &mut Builder,
+        network: NetworkMode,
+        builder: &mut StepExecutor,
         mounts: [Option<&OwnedFd>; 2],
-    ) -> Result<Renewal, StepFailed> {
+    ) -> Result<NetworkRenewal, StepFailed> {
         if self.changed().is_none() {
-            return Ok(Renewal::Unnecessary);
+            return Ok(NetworkRenewal::Unnecessary);
         }
         unshare(CloneFlags::CLONE_NEWNET)
             .map_err(|errno| StepFailed::new("create a network namespace", errno))?;
         let control = match network {
-            Network::Loopback => {
-                let step = Step::BringLoopbackUp;
+            NetworkMode::Loopback => {
+                let step = ContainerStep::BringLoopbackUp;
                 Some(bring_loopback_up().map_err(|errno| StepFailed::new(step, errno))?)
             }
-            Network::Disabled | Network::Local => None,
+            NetworkMode::Disabled | NetworkMode::Local => None,
         };
-        let view = std::mem::replace(&mut self.view, View::Fixed);
+        let view = std::mem::replace(&mut self.view, NetworkMounts::Fixed);
         let scratch_is_stale = view.show_again(builder, mounts)?;
         *self = OwnNetwork::observe(proc, view, control)
             .map_err(|error| StepFailed::of_io("inspect the network", &error))?;
-        Ok(Renewal::Done { scratch_is_stale })
+        Ok(NetworkRenewal::Done { scratch_is_stale })
     }
 }
 
 /// Sees to it that multicast memberships leave nothing behind when they end.
-fn end_memberships_at_once(proc: &OwnedFd) -> Memberships {
+fn end_memberships_at_once(proc: &OwnedFd) -> MulticastMemberships {
     let told = MEMBERSHIP_VERSIONS.iter().all(|name| {
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         match openat(proc, *name, flags, Mode::empty()) {
@@ -214,24 +218,24 @@ fn end_memberships_at_once(proc: &OwnedFd) -> Memberships {
         }
     });
     match told {
-        true => Memberships::EndAtOnce,
-        false => Memberships::Linger,
+        true => MulticastMemberships::EndAtOnce,
+        false => MulticastMemberships::Linger,
     }
 }
 
-fn is_sys(step: &Step) -> bool {
+fn is_sys(step: &ContainerStep) -> bool {
     matches!(
         step,
-        Step::Mount {
+        ContainerStep::Mount {
             file_system: FileSystem::Sys,
             ..
         }
     )
 }
 
-impl View {
+impl NetworkMounts {
     /// What a container shows of the network.
-    fn of(plan: &Plan) -> View {
+    fn of(plan: &ContainerPlan) -> NetworkMounts {
         let mut shown = Vec::new();
         let mut places: Vec<&Path> = Vec::new();
         for step in &plan.template {
@@ -244,12 +248,14 @@ impl View {
             }
             if places.iter().any(|above| place.starts_with(above)) {
                 match step {
-                    Step::Mount { .. } | Step::Mask { .. } => shown.push(step.clone()),
-                    _ => return View::Fixed,
+                    ContainerStep::Mount { .. } | ContainerStep::Mask { .. } => {
+                        shown.push(step.clone())
+                    }
+                    _ => return NetworkMounts::Fixed,
                 }
             }
         }
-        View::Mounts {
+        NetworkMounts::Mounts {
             template: shown,
             in_scratch: plan.scratch_mounts.iter().any(is_sys),
         }
@@ -259,15 +265,15 @@ impl View {
     /// there is. Returns whether the scratch stage does not show it yet.
     fn show_again(
         &self,
-        builder: &mut Builder,
+        builder: &mut StepExecutor,
         mounts: [Option<&OwnedFd>; 2],
     ) -> Result<bool, StepFailed> {
         let (steps, in_scratch) = match self {
-            View::Mounts {
+            NetworkMounts::Mounts {
                 template,
                 in_scratch,
             } => (template, *in_scratch),
-            View::Fixed => return Err(StepFailed::new("mount sysfs again", Errno::EBUSY)),
+            NetworkMounts::Fixed => return Err(StepFailed::new("mount sysfs again", Errno::EBUSY)),
         };
         if steps.is_empty() {
             return Ok(in_scratch);
@@ -287,10 +293,10 @@ impl View {
 }
 
 /// Makes these mounts again, in their places.
-fn mount_again(builder: &mut Builder, steps: &[Step]) -> Result<(), StepFailed> {
+fn mount_again(builder: &mut StepExecutor, steps: &[ContainerStep]) -> Result<(), StepFailed> {
     for step in steps {
         match step {
-            Step::Mount {
+            ContainerStep::Mount {
                 file_system: FileSystem::Sys,
                 target,
                 ..
@@ -308,23 +314,23 @@ mod tests {
     use super::*;
     use crate::plan::plan;
     use crate::spec::{
-        BindAccess, ContainerSpec, Mount, MountKind, Privileges, Root, WhenForbidden,
+        BindAccess, ContainerSpec, Mount, MountKind, PrivilegeLevel, RootKind, WhenForbidden,
     };
 
-    fn view(mounts: &[(&str, MountKind)]) -> View {
+    fn view(mounts: &[(&str, MountKind)]) -> NetworkMounts {
         let mounts = mounts.iter().map(|(point, kind)| Mount {
             mount_point: point.into(),
             kind: kind.clone(),
         });
-        View::of(
+        NetworkMounts::of(
             &plan(&ContainerSpec {
-                root: Root::Skeleton(Vec::new()),
+                root: RootKind::Skeleton(Vec::new()),
                 mounts: mounts.collect(),
-                network: Network::Loopback,
+                network: NetworkMode::Loopback,
                 hostname: "box".into(),
                 user: 0,
                 group: 0,
-                privileges: Privileges::Ordinary,
+                privileges: PrivilegeLevel::Ordinary,
             })
             .unwrap(),
         )
@@ -340,12 +346,12 @@ mod tests {
             source: "/usr".into(),
             access: BindAccess::ReadOnly,
         };
-        let shown = |view: View| match view {
-            View::Mounts {
+        let shown = |view: NetworkMounts| match view {
+            NetworkMounts::Mounts {
                 template,
                 in_scratch,
             } => Some((template.len(), in_scratch)),
-            View::Fixed => None,
+            NetworkMounts::Fixed => None,
         };
         let at = |point: &'static str, kind: &MountKind| (point, kind.clone());
         for (mounts, expected) in [

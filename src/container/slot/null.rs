@@ -10,37 +10,37 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, SFlag, fstat, makedev};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 
-use super::super::sys::mount::{Depth, clone_tree, make_read_only};
+use super::super::sys::mount::{MountRecursion, clone_tree, make_read_only};
 
 /// The null device on a mount of its own, which is nowhere.
-pub struct Null {
+pub struct NullDevice {
     /// Keeps it.
     _mount: OwnedFd,
     /// By this name below `/proc` it is opened.
     name: CString,
-    place: Place,
+    place: NullDeviceLocation,
 }
 
 /// Where it is opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum NullDeviceLocation {
     /// In the container, where it has a name for the job to see.
     Container,
     /// On its own mount.
     Nowhere,
 }
 
-impl Null {
+impl NullDevice {
     /// That of the host, as long as it can be reached by name.
-    pub fn of_host() -> nix::Result<Null> {
+    pub fn of_host() -> nix::Result<NullDevice> {
         let device = open("/dev/null", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
-        let mount = clone_tree(device.as_fd(), Depth::One)?;
-        make_read_only(mount.as_fd(), Depth::One)?;
+        let mount = clone_tree(device.as_fd(), MountRecursion::One)?;
+        make_read_only(mount.as_fd(), MountRecursion::One)?;
         let name = format!("self/fd/{}", mount.as_raw_fd());
-        Ok(Null {
+        Ok(NullDevice {
             name: CString::new(name).map_err(|_| Errno::EINVAL)?,
             _mount: mount,
-            place: Place::Nowhere,
+            place: NullDeviceLocation::Nowhere,
         })
     }
 
@@ -50,8 +50,8 @@ impl Null {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let known = open(NAME, flags, Mode::empty()).and_then(|file| is_null(&file));
         self.place = match known {
-            Ok(true) => Place::Container,
-            Ok(false) | Err(_) => Place::Nowhere,
+            Ok(true) => NullDeviceLocation::Container,
+            Ok(false) | Err(_) => NullDeviceLocation::Nowhere,
         };
     }
 
@@ -72,8 +72,8 @@ impl Null {
 
     fn open(&self, proc: &OwnedFd, flags: OFlag) -> nix::Result<OwnedFd> {
         match self.place {
-            Place::Container => open(NAME, flags | OFlag::O_NOFOLLOW, Mode::empty()),
-            Place::Nowhere => openat(proc, self.name.as_c_str(), flags, Mode::empty()),
+            NullDeviceLocation::Container => open(NAME, flags | OFlag::O_NOFOLLOW, Mode::empty()),
+            NullDeviceLocation::Nowhere => openat(proc, self.name.as_c_str(), flags, Mode::empty()),
         }
     }
 }

@@ -18,51 +18,52 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::stat::Mode;
 
-use super::super::child::{self, Capabilities, ChildStack, Terminal};
+use super::super::child::{self, CapabilitySet, ChildStack, ProcessTerminal};
 use super::super::message::{
-    self, Discarded, MessageError, ProcessImage, Remains, Room, SlotFate, SlotReply, Task,
+    self, ContainerReply, ContainerReuse, DiscardedFiles, LaunchMode, MessageError, ProcessImage,
+    RetirementReason, ScratchSpace,
 };
-use super::super::plan::Plan;
-use super::super::spec::Privileges;
+use super::super::plan::ContainerPlan;
+use super::super::spec::PrivilegeLevel;
 use super::super::sys::socket::pair;
 use super::super::sys::state::limit_processes;
-use super::audit::{Baseline, ScratchBaseline, Verdict};
-use super::build::{Builder, StepFailed};
+use super::audit::{AuditOutcome, KernelBaseline, ScratchBaseline};
+use super::build::{StepExecutor, StepFailed};
 use super::discarded::discarded;
-use super::fixed::Fixed;
-use super::heritage::Heritage;
-use super::job::{JobEnd, bury_the_rest, follow, image_of, obey, reap, watch_children};
+use super::fixed::MountBaseline;
+use super::heritage::StartupFiles;
+use super::job::{JobProcessEnd, bury_the_rest, follow, image_of, obey, reap, watch_children};
 use super::kernel_files::KernelFiles;
 use super::limit;
 use super::namespaces::limit_nesting;
-use super::network::{OwnNetwork, Renewal};
-use super::null::Null;
+use super::network::{NetworkRenewal, OwnNetwork};
+use super::null::NullDevice;
 use super::prepare::{join_session_keyring, limit_process_ids, open_queues};
-use super::resident::{ForkEnd, Resident};
+use super::resident::{ForkEnd, ForkServer};
 
 /// The most processes and threads of one job: far above what tests use, far below what brings a
 /// machine down.
 pub const PROCESSES_MAX: u64 = 8192;
 
 /// Serves as a slot until the other end of the socket closes. Returns the process's exit code.
-pub fn serve(socket: OwnedFd, plan: Plan, kernel_files: KernelFiles) -> i32 {
-    let reply = match Slot::build(plan, kernel_files) {
-        Ok(mut slot) => match message::send(socket.as_fd(), &SlotReply::Ready, &[]) {
+pub fn serve(socket: OwnedFd, plan: ContainerPlan, kernel_files: KernelFiles) -> i32 {
+    let reply = match ContainerInit::build(plan, kernel_files) {
+        Ok(mut slot) => match message::send(socket.as_fd(), &ContainerReply::Ready, &[]) {
             Ok(()) => return slot.serve(&socket),
             Err(_) => return 1,
         },
-        Err(failed) => SlotReply::NotBuilt(failed),
+        Err(failed) => ContainerReply::NotBuilt(failed),
     };
     let _ = message::send(socket.as_fd(), &reply, &[]);
     1
 }
 
-struct Slot {
-    plan: Plan,
-    builder: Builder,
+struct ContainerInit {
+    plan: ContainerPlan,
+    builder: StepExecutor,
     stack: ChildStack,
     children: SignalFd,
-    baseline: Option<Baseline>,
+    baseline: Option<KernelBaseline>,
     /// Nothing where it is the host's, or jobs may alter it.
     network: Option<OwnNetwork>,
     scratch: Option<ScratchBaseline>,
@@ -70,43 +71,43 @@ struct Slot {
     template: Option<OwnedFd>,
     /// The scratch stage's mount namespace, for the resident's forks.
     namespace: Option<OwnedFd>,
-    resident: Option<Resident>,
+    resident: Option<ForkServer>,
     /// What every job is to find that the resident has written.
-    heritage: Heritage,
-    retired: Retirement,
+    heritage: StartupFiles,
+    retired: RetirementStatus,
     /// The host's `/proc`.
     proc: OwnedFd,
     /// Where the next process id can be set.
     last_pid: Option<File>,
-    null: Null,
+    null: NullDevice,
     /// What of the template a job could change, and nobody can make as it was.
-    fixed: Option<Fixed>,
+    fixed: Option<MountBaseline>,
     kernel_files: KernelFiles,
 }
 
 /// Whether a slot has served, whatever its audit says.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Retirement {
+enum RetirementStatus {
     Due,
     NotDue,
 }
 
-impl Slot {
-    fn build(plan: Plan, kernel_files: KernelFiles) -> Result<Slot, StepFailed> {
+impl ContainerInit {
+    fn build(plan: ContainerPlan, kernel_files: KernelFiles) -> Result<ContainerInit, StepFailed> {
         let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let proc = open("/proc", flags, Mode::empty()).map_err(at("open /proc of the host"))?;
-        let null = Null::of_host().map_err(at("open /dev/null of the host"))?;
+        let null = NullDevice::of_host().map_err(at("open /dev/null of the host"))?;
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         // Not every kernel has it; process ids then go on counting.
         let last_pid = openat(&proc, "sys/kernel/ns_last_pid", flags, Mode::empty()).ok();
         match plan.privileges {
             // Its jobs reach no keyring.
-            Privileges::Ordinary => {}
-            Privileges::Full => join_session_keyring()?,
+            PrivilegeLevel::Ordinary => {}
+            PrivilegeLevel::Full => join_session_keyring()?,
         }
         limit::set(&plan.limits, &proc);
-        let mut builder = Builder::limited(plan.limits.clone(), plan.writable_parts());
+        let mut builder = StepExecutor::limited(plan.limits.clone(), plan.writable_parts());
         let (privatize, rest) = plan.template.split_at(plan.template.len().min(1));
         builder.run(privatize)?;
         let queues = open_queues().ok();
@@ -127,15 +128,15 @@ impl Slot {
         limit_process_ids(&proc);
         nix::sys::prctl::set_dumpable(false).map_err(at("forbid inspection"))?;
         let baseline = match plan.privileges {
-            Privileges::Full => None,
-            Privileges::Ordinary => {
+            PrivilegeLevel::Full => None,
+            PrivilegeLevel::Ordinary => {
                 let nesting = limit_nesting(&proc).map_err(at("limit nested namespaces"))?;
                 child::bound_capabilities().map_err(at("limit capabilities"))?;
-                Baseline::take(&proc, queues, nesting).ok()
+                KernelBaseline::take(&proc, queues, nesting).ok()
             }
         };
         let network = OwnNetwork::of(&proc, &plan, builder.network_control.take())?;
-        let mut slot = Slot {
+        let mut slot = ContainerInit {
             plan,
             builder,
             stack: ChildStack::default(),
@@ -146,8 +147,8 @@ impl Slot {
             template,
             namespace: None,
             resident: None,
-            heritage: Heritage::default(),
-            retired: Retirement::NotDue,
+            heritage: StartupFiles::default(),
+            retired: RetirementStatus::NotDue,
             proc,
             last_pid: last_pid.map(File::from),
             null,
@@ -167,7 +168,7 @@ impl Slot {
             None => Ok(()),
         };
         root.map_err(|errno| StepFailed::new("open the root directory", errno))?;
-        let fixed = Fixed::take(&self.plan, &self.kernel_files, self.fixed.take())
+        let fixed = MountBaseline::take(&self.plan, &self.kernel_files, self.fixed.take())
             .map_err(|errno| StepFailed::new("inspect the container", errno))?;
         self.fixed = Some(fixed);
         Ok(())
@@ -211,14 +212,16 @@ impl Slot {
                 Err(_) => return 1,
             };
             let end = match task {
-                Task::Run => self.run(socket, &image, Terminal::None, descriptors),
-                Task::RunOnTerminal => self.run(socket, &image, Terminal::Controlling, descriptors),
-                Task::Fork => self.fork(socket, &image, descriptors),
-                Task::Keep => {
+                LaunchMode::Run => self.run(socket, &image, ProcessTerminal::None, descriptors),
+                LaunchMode::RunOnTerminal => {
+                    self.run(socket, &image, ProcessTerminal::Controlling, descriptors)
+                }
+                LaunchMode::Fork => self.fork(socket, &image, descriptors),
+                LaunchMode::Keep => {
                     let kept = self.keep(socket, &image);
                     let reply = match &kept {
-                        Ok(()) => SlotReply::Kept,
-                        Err(reason) => SlotReply::NotKept(reason.clone()),
+                        Ok(()) => ContainerReply::Kept,
+                        Err(reason) => ContainerReply::NotKept(reason.clone()),
                     };
                     match (message::send(socket.as_fd(), &reply, &[]), kept) {
                         (Ok(()), Ok(())) => continue,
@@ -227,16 +230,20 @@ impl Slot {
                 }
             };
             let (reply, verdict) = match end {
-                JobEnd::Abandoned => return 0,
-                JobEnd::NotStarted(failed) => (SlotReply::NotStarted(failed), Verdict::Pristine),
-                JobEnd::Ended { status, usage, ran } => {
+                JobProcessEnd::Abandoned => return 0,
+                JobProcessEnd::NotStarted(failed) => {
+                    (ContainerReply::NotStarted(failed), AuditOutcome::Pristine)
+                }
+                JobProcessEnd::Ended { status, usage, ran } => {
                     let verdict = self.audit();
                     let fate = match verdict {
-                        Verdict::Pristine | Verdict::FilesWritten => SlotFate::Reusable,
-                        Verdict::Altered(remains) => SlotFate::Retired(remains),
+                        AuditOutcome::Pristine | AuditOutcome::FilesWritten => {
+                            ContainerReuse::Reusable
+                        }
+                        AuditOutcome::Altered(remains) => ContainerReuse::Retired(remains),
                     };
                     (
-                        SlotReply::Ended {
+                        ContainerReply::Ended {
                             status,
                             usage,
                             ran,
@@ -252,9 +259,9 @@ impl Slot {
                 return 0;
             }
             match verdict {
-                Verdict::Altered(_) => return 0,
+                AuditOutcome::Altered(_) => return 0,
                 // The program takes a slot that is gone for one that never was, and starts another.
-                Verdict::Pristine | Verdict::FilesWritten => {
+                AuditOutcome::Pristine | AuditOutcome::FilesWritten => {
                     if self.restore(verdict).is_err() {
                         return 1;
                     }
@@ -265,27 +272,27 @@ impl Slot {
 
     /// Makes the container as it was, after a job that has left no more than this verdict says,
     /// and what it has left in its network.
-    fn restore(&mut self, verdict: Verdict) -> Result<(), StepFailed> {
+    fn restore(&mut self, verdict: AuditOutcome) -> Result<(), StepFailed> {
         let kept = self.namespace.as_ref();
         let mounts = [
             self.template.as_ref(),
-            kept.filter(|_| verdict == Verdict::Pristine),
+            kept.filter(|_| verdict == AuditOutcome::Pristine),
         ];
         let renewal = match &mut self.network {
-            None => Renewal::Unnecessary,
+            None => NetworkRenewal::Unnecessary,
             Some(network) => {
                 network.renew(&self.proc, self.plan.network, &mut self.builder, mounts)?
             }
         };
         match (renewal, verdict) {
             (
-                Renewal::Done {
+                NetworkRenewal::Done {
                     scratch_is_stale: true,
                 },
                 _,
             )
-            | (_, Verdict::FilesWritten) => self.make_scratch(),
-            (_, Verdict::Pristine | Verdict::Altered(_)) => Ok(()),
+            | (_, AuditOutcome::FilesWritten) => self.make_scratch(),
+            (_, AuditOutcome::Pristine | AuditOutcome::Altered(_)) => Ok(()),
         }
     }
 
@@ -293,32 +300,34 @@ impl Slot {
         &mut self,
         socket: &OwnedFd,
         image: &ProcessImage,
-        terminal: Terminal,
+        terminal: ProcessTerminal,
         descriptors: Vec<OwnedFd>,
-    ) -> JobEnd {
+    ) -> JobProcessEnd {
         // So that the job always is process 2.
         self.number_next_process(b"1");
         let streams = match self.null.complete(&self.proc, descriptors) {
             Ok(streams) => streams,
-            Err(errno) => return JobEnd::NotStarted(StepFailed::new("open /dev/null", errno)),
+            Err(errno) => {
+                return JobProcessEnd::NotStarted(StepFailed::new("open /dev/null", errno));
+            }
         };
         let capabilities = match self.plan.privileges {
-            Privileges::Ordinary => Capabilities::Ordinary,
-            Privileges::Full => Capabilities::All,
+            PrivilegeLevel::Ordinary => CapabilitySet::Ordinary,
+            PrivilegeLevel::Full => CapabilitySet::All,
         };
         let started = Instant::now();
         let lent = streams.each_ref().map(AsFd::as_fd);
         let pid = match child::start(&mut self.stack, image, lent, terminal, capabilities) {
             Ok(pid) => pid,
-            Err(failed) => return JobEnd::NotStarted(failed),
+            Err(failed) => return JobProcessEnd::NotStarted(failed),
         };
         drop(streams);
         match follow(socket, &self.children, pid) {
-            None => JobEnd::Abandoned,
+            None => JobProcessEnd::Abandoned,
             Some((status, usage)) => {
                 let ran = started.elapsed();
                 bury_the_rest();
-                JobEnd::Ended { status, usage, ran }
+                JobProcessEnd::Ended { status, usage, ran }
             }
         }
     }
@@ -339,7 +348,7 @@ impl Slot {
                 .map_err(|error| error.to_string())?;
         }
         self.number_next_process(b"1");
-        let mut resident = Resident::start(&mut self.stack, image, sockets)
+        let mut resident = ForkServer::start(&mut self.stack, image, sockets)
             .map_err(|failed| format!("cannot {failed}"))?;
         resident.await_readiness(socket, |pid| {
             let (order, _) = message::receive(socket.as_fd()).ok()?;
@@ -361,14 +370,14 @@ impl Slot {
             return Err("it uses the network".to_owned());
         }
         self.heritage = match &self.scratch {
-            Some(scratch) => Heritage::of(&self.plan, &scratch.place()),
-            None => Ok(Heritage::default()),
+            Some(scratch) => StartupFiles::of(&self.plan, &scratch.place()),
+            None => Ok(StartupFiles::default()),
         }
         .map_err(|error| error.to_string())?;
         resident.take_baseline();
         self.resident = Some(resident);
         // Its own mount namespace is left to it, and its network, if it has used that.
-        self.restore(Verdict::FilesWritten)
+        self.restore(AuditOutcome::FilesWritten)
             .map_err(|failed| format!("cannot {failed}"))
     }
 
@@ -378,14 +387,16 @@ impl Slot {
         socket: &OwnedFd,
         image: &ProcessImage,
         descriptors: Vec<OwnedFd>,
-    ) -> JobEnd {
+    ) -> JobProcessEnd {
         self.number_next_process(b"2");
         let (Some(resident), Some(namespace)) = (&mut self.resident, &self.namespace) else {
-            return JobEnd::Abandoned;
+            return JobProcessEnd::Abandoned;
         };
         let streams = match self.null.complete(&self.proc, descriptors) {
             Ok(streams) => streams,
-            Err(errno) => return JobEnd::NotStarted(StepFailed::new("open /dev/null", errno)),
+            Err(errno) => {
+                return JobProcessEnd::NotStarted(StepFailed::new("open /dev/null", errno));
+            }
         };
         let mut handed: Vec<BorrowedFd<'_>> = streams.iter().map(AsFd::as_fd).collect();
         handed.push(namespace.as_fd());
@@ -393,7 +404,7 @@ impl Slot {
         let started = Instant::now();
         // Any other failure means that it is gone, which is noticed by listening to it.
         if let Err(errno @ Errno::E2BIG) = resident.request(image, &handed) {
-            return JobEnd::NotStarted(StepFailed::new("ask for a fork", errno));
+            return JobProcessEnd::NotStarted(StepFailed::new("ask for a fork", errno));
         }
         let end = resident.follow(socket, |pid| {
             let (order, _) = message::receive(socket.as_fd()).ok()?;
@@ -401,18 +412,18 @@ impl Slot {
             Some(())
         });
         match end {
-            ForkEnd::NotStarted(failed) => JobEnd::NotStarted(failed),
+            ForkEnd::NotStarted(failed) => JobProcessEnd::NotStarted(failed),
             // Without a reply the program takes the slot for one that never was.
-            ForkEnd::Abandoned | ForkEnd::NoResident => JobEnd::Abandoned,
+            ForkEnd::Abandoned | ForkEnd::NoResident => JobProcessEnd::Abandoned,
             ForkEnd::Ended(status, usage) => {
                 let ran = started.elapsed();
                 reap();
                 if !resident.is_alone() || !resident.is_sound() {
                     bury_the_rest();
                     self.resident = None;
-                    self.retired = Retirement::Due;
+                    self.retired = RetirementStatus::Due;
                 }
-                JobEnd::Ended { status, usage, ran }
+                JobProcessEnd::Ended { status, usage, ran }
             }
         }
     }
@@ -425,70 +436,76 @@ impl Slot {
     }
 
     /// What a job with this verdict has written over the host's files.
-    fn discarded(&self, verdict: Verdict) -> Discarded {
+    fn discarded(&self, verdict: AuditOutcome) -> DiscardedFiles {
         match (verdict, &self.plan.scratch_file_system, &self.scratch) {
-            (Verdict::FilesWritten | Verdict::Altered(_), Some(name), Some(scratch)) => {
+            (AuditOutcome::FilesWritten | AuditOutcome::Altered(_), Some(name), Some(scratch)) => {
                 discarded(&self.plan.scratch_mounts, name, &scratch.place())
             }
-            (Verdict::Pristine, _, _) | (_, None, _) | (_, _, None) => Discarded::default(),
+            (AuditOutcome::Pristine, _, _) | (_, None, _) | (_, _, None) => {
+                DiscardedFiles::default()
+            }
         }
     }
 
     /// Whether files have taken all that they may.
-    fn room(&self, verdict: Verdict) -> Room {
-        if verdict == Verdict::Pristine || self.plan.limits.scratch_bytes.is_none() {
-            return Room::Left;
+    fn room(&self, verdict: AuditOutcome) -> ScratchSpace {
+        if verdict == AuditOutcome::Pristine || self.plan.limits.scratch_bytes.is_none() {
+            return ScratchSpace::Left;
         }
         let is_full = self.scratch.as_ref().is_some_and(ScratchBaseline::is_full)
             || limit::any_is_full(self.plan.writable_file_systems());
-        if is_full { Room::Exhausted } else { Room::Left }
+        if is_full {
+            ScratchSpace::Exhausted
+        } else {
+            ScratchSpace::Left
+        }
     }
 
-    fn audit(&self) -> Verdict {
+    fn audit(&self) -> AuditOutcome {
         // Whatever else there is: they are the machine's.
         let Some(fixed) = &self.fixed else {
-            return Verdict::Altered(Remains::Unreadable);
+            return AuditOutcome::Altered(RetirementReason::Unreadable);
         };
         let reported = fixed.reported(&self.kernel_files);
         if reported.kernel_files {
             self.kernel_files.restore(&self.proc);
-            return Verdict::Altered(Remains::KernelFiles);
+            return AuditOutcome::Altered(RetirementReason::KernelFiles);
         }
         match self.retired {
-            Retirement::Due => return Verdict::Altered(Remains::Resident),
-            Retirement::NotDue => {}
+            RetirementStatus::Due => return AuditOutcome::Altered(RetirementReason::Resident),
+            RetirementStatus::NotDue => {}
         }
         let Some(baseline) = &self.baseline else {
-            return Verdict::Altered(match self.plan.privileges {
-                Privileges::Full => Remains::Privileges,
-                Privileges::Ordinary => Remains::Unreadable,
+            return AuditOutcome::Altered(match self.plan.privileges {
+                PrivilegeLevel::Full => RetirementReason::Privileges,
+                PrivilegeLevel::Ordinary => RetirementReason::Unreadable,
             });
         };
         let spent = self.network.as_ref().and_then(OwnNetwork::spent);
         if let Some(remains) = baseline.changed().or(spent) {
-            return Verdict::Altered(remains);
+            return AuditOutcome::Altered(remains);
         }
         if self.plan.root_is_ephemeral {
-            return Verdict::Altered(Remains::WritableRoot);
+            return AuditOutcome::Altered(RetirementReason::WritableRoot);
         }
         if reported.root {
-            return Verdict::Altered(Remains::Root);
+            return AuditOutcome::Altered(RetirementReason::Root);
         }
         if fixed.reports_when_closed()
             && let Some(network) = &self.network
             && network.has_sockets_in_flight()
         {
-            return Verdict::Altered(Remains::Sockets);
+            return AuditOutcome::Altered(RetirementReason::Sockets);
         }
         if let Some(remains) = fixed.changed() {
-            return Verdict::Altered(remains);
+            return AuditOutcome::Altered(remains);
         }
         match &self.scratch {
-            None => Verdict::Pristine,
+            None => AuditOutcome::Pristine,
             Some(scratch) => match scratch.unchanged() {
-                Ok(true) => Verdict::Pristine,
-                Ok(false) => Verdict::FilesWritten,
-                Err(_) => Verdict::Altered(Remains::Unreadable),
+                Ok(true) => AuditOutcome::Pristine,
+                Ok(false) => AuditOutcome::FilesWritten,
+                Err(_) => AuditOutcome::Altered(RetirementReason::Unreadable),
             },
         }
     }

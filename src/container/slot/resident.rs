@@ -32,10 +32,10 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Pid;
 
-use super::super::child::{self, Capabilities, ChildStack, Terminal};
+use super::super::child::{self, CapabilitySet, ChildStack, ProcessTerminal};
 use super::super::message::ProcessImage;
 use super::super::spec::{ExitStatus, ResourceUsage};
-use super::super::sys::process::{Patience, Waited, Whom, exit_status, pidfd, wait};
+use super::super::sys::process::{WaitMode, WaitOutcome, WaitTarget, exit_status, pidfd, wait};
 use super::super::sys::socket::{self, MESSAGE_BYTES_MAX, memory_file, read_memory_file};
 use super::super::sys::state::{ProcessAttributes, attributes_of};
 use super::build::StepFailed;
@@ -55,24 +55,24 @@ const REPORT_MAX: Duration = Duration::from_secs(2);
 const REQUEST_BYTES_MAX: usize = 128 * 1024;
 
 /// A resident that takes requests.
-pub struct Resident {
+pub struct ForkServer {
     pid: Pid,
     socket: OwnedFd,
     errors: OwnedFd,
     forks: u32,
     memory_kilobytes: Option<(u64, u64)>,
-    before: Option<Tamperable>,
+    before: Option<TamperableState>,
 }
 
 /// What any process of the same user could do to a resident, and its forks would inherit.
 #[derive(PartialEq, Eq)]
-struct Tamperable {
+struct TamperableState {
     attributes: ProcessAttributes,
     files: Vec<Option<Vec<u8>>>,
 }
 
 /// What a resident says.
-enum Word {
+enum ForkServerReply {
     /// It takes requests.
     Ready,
     /// A fork of it would not be as good as a fresh process.
@@ -99,13 +99,13 @@ pub enum ForkEnd {
     NoResident,
 }
 
-impl Resident {
+impl ForkServer {
     /// Starts one that is talked to through this pair of sockets. It is not ready yet.
     pub fn start(
         stack: &mut ChildStack,
         image: &ProcessImage,
         (ours, theirs): (OwnedFd, OwnedFd),
-    ) -> Result<Resident, StepFailed> {
+    ) -> Result<ForkServer, StepFailed> {
         let at = |errno| StepFailed::new("prepare a resident process", errno);
         let file = || {
             memory_file(&[])
@@ -117,10 +117,10 @@ impl Resident {
             stack,
             image,
             streams,
-            Terminal::None,
-            Capabilities::Resident,
+            ProcessTerminal::None,
+            CapabilitySet::Resident,
         )?;
-        Ok(Resident {
+        Ok(ForkServer {
             pid,
             socket: ours,
             errors,
@@ -131,30 +131,30 @@ impl Resident {
     }
 
     /// The next thing it says; blocks until there is one.
-    fn hear(&mut self) -> Word {
+    fn hear(&mut self) -> ForkServerReply {
         let mut buffer = vec![0; MESSAGE_BYTES_MAX];
         let Ok(message) = socket::receive(self.socket.as_fd(), &mut buffer) else {
-            return Word::Gone;
+            return ForkServerReply::Gone;
         };
         let text = buffer.get(..message.length).unwrap_or_default();
         self.understand(&String::from_utf8_lossy(text))
     }
 
-    fn understand(&mut self, text: &str) -> Word {
+    fn understand(&mut self, text: &str) -> ForkServerReply {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
-            "ready" => Word::Ready,
-            "unfit" => Word::Unfit(rest.to_owned()),
-            "started" => rest
-                .parse()
-                .map_or(Word::Gone, |pid| Word::Started(Pid::from_raw(pid))),
-            "failed" => Word::Failed(rest.to_owned()),
-            "ended" => self.understand_end(rest).unwrap_or(Word::Gone),
-            _ => Word::Gone,
+            "ready" => ForkServerReply::Ready,
+            "unfit" => ForkServerReply::Unfit(rest.to_owned()),
+            "started" => rest.parse().map_or(ForkServerReply::Gone, |pid| {
+                ForkServerReply::Started(Pid::from_raw(pid))
+            }),
+            "failed" => ForkServerReply::Failed(rest.to_owned()),
+            "ended" => self.understand_end(rest).unwrap_or(ForkServerReply::Gone),
+            _ => ForkServerReply::Gone,
         }
     }
 
-    fn understand_end(&mut self, rest: &str) -> Option<Word> {
+    fn understand_end(&mut self, rest: &str) -> Option<ForkServerReply> {
         let numbers: Vec<u64> = rest
             .split(' ')
             .map(|number| number.parse().ok())
@@ -168,7 +168,7 @@ impl Resident {
             memory_peak_bytes: peak.saturating_mul(1024),
         };
         let status = exit_status(i32::try_from(status).ok()?)?;
-        Some(Word::Ended(status, usage))
+        Some(ForkServerReply::Ended(status, usage))
     }
 
     /// Waits until it takes requests, or says why it never will. `obey` is as in [`Self::follow`].
@@ -189,9 +189,12 @@ impl Resident {
             let [told, ordered] = watched.map(|fd| fd.any().unwrap_or(false));
             if told {
                 return match self.hear() {
-                    Word::Ready => Ok(()),
-                    Word::Unfit(reason) => Err(reason),
-                    Word::Started(_) | Word::Failed(_) | Word::Ended(..) | Word::Gone => {
+                    ForkServerReply::Ready => Ok(()),
+                    ForkServerReply::Unfit(reason) => Err(reason),
+                    ForkServerReply::Started(_)
+                    | ForkServerReply::Failed(_)
+                    | ForkServerReply::Ended(..)
+                    | ForkServerReply::Gone => {
                         let last = self.last_error();
                         let last = last.map_or(String::new(), |line| format!(" ({line})"));
                         Err(format!("it ended before it was ready{last}"))
@@ -217,9 +220,9 @@ impl Resident {
         self.before = self.tamperable();
     }
 
-    fn tamperable(&self) -> Option<Tamperable> {
+    fn tamperable(&self) -> Option<TamperableState> {
         let read = |name: &str| fs::read(format!("/proc/{}/{name}", self.pid)).ok();
-        Some(Tamperable {
+        Some(TamperableState {
             attributes: attributes_of(self.pid).ok()?,
             files: ["oom_score_adj", "coredump_filter", "autogroup"]
                 .into_iter()
@@ -312,9 +315,9 @@ impl Resident {
             }
             if told || silent {
                 match (self.hear(), &fork) {
-                    (Word::Started(pid), None) => fork = Some((pid, pidfd(pid).ok())),
-                    (Word::Failed(step), None) => failed = Some(step),
-                    (Word::Ended(status, usage), _) => {
+                    (ForkServerReply::Started(pid), None) => fork = Some((pid, pidfd(pid).ok())),
+                    (ForkServerReply::Failed(step), None) => failed = Some(step),
+                    (ForkServerReply::Ended(status, usage), _) => {
                         return match failed {
                             None => ForkEnd::Ended(status, usage),
                             Some(step) => ForkEnd::NotStarted(StepFailed::new(step, Errno::EIO)),
@@ -338,7 +341,7 @@ impl Resident {
     fn kill(&self) {
         // One that is gone already needs no signal.
         let _ = nix::sys::signal::kill(self.pid, nix::sys::signal::Signal::SIGKILL);
-        let _ = wait(Whom::One(self.pid), Patience::Block);
+        let _ = wait(WaitTarget::One(self.pid), WaitMode::Block);
     }
 }
 
@@ -349,8 +352,8 @@ fn is_readable(descriptor: &OwnedFd) -> bool {
 
 /// Waits for the fork of a resident that is gone. It is the calling process's own child now.
 fn adopt(pid: Pid) -> ForkEnd {
-    match wait(Whom::One(pid), Patience::Block) {
-        Ok(Waited::Ended { status, usage, .. }) => ForkEnd::Ended(status, usage),
-        Ok(Waited::NoneYet | Waited::NoChildren) | Err(_) => ForkEnd::NoResident,
+    match wait(WaitTarget::One(pid), WaitMode::Block) {
+        Ok(WaitOutcome::Ended { status, usage, .. }) => ForkEnd::Ended(status, usage),
+        Ok(WaitOutcome::NoneYet | WaitOutcome::NoChildren) | Err(_) => ForkEnd::NoResident,
     }
 }

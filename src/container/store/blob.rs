@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 use super::incoming::RemovedBlob;
-use super::pin::{EntryId, EntryKind, Pin};
+use super::pin::{EntryId, EntryKind, EntryPin};
 use super::{Store, touch};
 use crate::digest::{ContentHash, Digest};
 use crate::private;
@@ -17,7 +17,7 @@ use crate::private;
 pub struct Blob {
     path: PathBuf,
     digest: Digest,
-    _pin: Pin,
+    _pin: EntryPin,
 }
 
 impl Blob {

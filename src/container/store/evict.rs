@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 /// An entry as the policy sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate<Key> {
+pub struct GcCandidate<Key> {
     /// When it was last used, on any scale that grows with time.
     pub last_used: u128,
     /// Which entry. Of those used at the same time, the smaller key goes first.
@@ -22,7 +22,7 @@ pub struct Candidate<Key> {
 
 /// What became of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum GcOutcome {
     /// It is gone, by our hand or another's.
     Removed,
     /// It stays, being in use.
@@ -31,20 +31,20 @@ pub enum Fate {
 
 /// An eviction under way.
 #[derive(Clone, Debug)]
-pub struct Eviction<Key> {
-    waiting: VecDeque<Candidate<Key>>,
+pub struct StoreGc<Key> {
+    waiting: VecDeque<GcCandidate<Key>>,
     total_bytes: u64,
     target_bytes: u64,
 }
 
-impl<Key: Ord> Eviction<Key> {
+impl<Key: Ord> StoreGc<Key> {
     /// Of these entries, so many are to go that the rest takes up at most `target_bytes`.
-    pub fn new(mut entries: Vec<Candidate<Key>>, target_bytes: u64) -> Self {
+    pub fn new(mut entries: Vec<GcCandidate<Key>>, target_bytes: u64) -> Self {
         entries.sort_by(|a, b| (a.last_used, &a.key).cmp(&(b.last_used, &b.key)));
         let total_bytes = entries.iter().fold(0, |total: u64, entry| {
             total.saturating_add(entry.size_bytes)
         });
-        Eviction {
+        StoreGc {
             waiting: entries.into(),
             total_bytes,
             target_bytes,
@@ -58,7 +58,7 @@ impl<Key: Ord> Eviction<Key> {
 
     /// The next entry to try, if any has to go. What becomes of it is to be told to
     /// [`Self::settle`].
-    pub fn next(&mut self) -> Option<Candidate<Key>> {
+    pub fn next(&mut self) -> Option<GcCandidate<Key>> {
         if self.total_bytes <= self.target_bytes {
             return None;
         }
@@ -66,12 +66,12 @@ impl<Key: Ord> Eviction<Key> {
     }
 
     /// Takes in what became of a candidate.
-    pub fn settle(&mut self, candidate: &Candidate<Key>, fate: Fate) {
+    pub fn settle(&mut self, candidate: &GcCandidate<Key>, fate: GcOutcome) {
         match fate {
-            Fate::Removed => {
+            GcOutcome::Removed => {
                 self.total_bytes = self.total_bytes.saturating_sub(candidate.size_bytes);
             }
-            Fate::InUse => {}
+            GcOutcome::InUse => {}
         }
     }
 }
@@ -93,13 +93,13 @@ mod tests {
             let candidates: Vec<_> = entries
                 .iter()
                 .enumerate()
-                .map(|(key, (last_used, size_bytes, _))| Candidate {
+                .map(|(key, (last_used, size_bytes, _))| GcCandidate {
                     last_used: *last_used,
                     key,
                     size_bytes: *size_bytes,
                 })
                 .collect();
-            let mut eviction = Eviction::new(candidates.clone(), target_bytes);
+            let mut eviction = StoreGc::new(candidates.clone(), target_bytes);
             let mut named = Vec::new();
             let mut gone = BTreeSet::new();
             while let Some(candidate) = eviction.next() {
@@ -112,9 +112,9 @@ mod tests {
                 prop_assert!(kept > target_bytes, "nothing goes while the store fits");
                 named.push((candidate.last_used, candidate.key));
                 if in_use.contains(&candidate.key) {
-                    eviction.settle(&candidate, Fate::InUse);
+                    eviction.settle(&candidate, GcOutcome::InUse);
                 } else {
-                    eviction.settle(&candidate, Fate::Removed);
+                    eviction.settle(&candidate, GcOutcome::Removed);
                     gone.insert(candidate.key);
                 }
             }
@@ -130,11 +130,11 @@ mod tests {
             let candidates = sizes
                 .iter()
                 .enumerate()
-                .map(|(key, size)| Candidate { last_used: 0, key, size_bytes: *size })
+                .map(|(key, size)| GcCandidate { last_used: 0, key, size_bytes: *size })
                 .collect();
-            let mut eviction = Eviction::new(candidates, 1);
+            let mut eviction = StoreGc::new(candidates, 1);
             while let Some(candidate) = eviction.next() {
-                eviction.settle(&candidate, Fate::Removed);
+                eviction.settle(&candidate, GcOutcome::Removed);
             }
         }
     }

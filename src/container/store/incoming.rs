@@ -10,8 +10,8 @@ use std::path::Path;
 use super::Store;
 use super::blob::Blob;
 use super::error::StoreError;
-use super::scratch::Scratch;
-use crate::digest::{ContentHash, Digest, Hasher};
+use super::scratch::ScratchPath;
+use crate::digest::{ContentHash, Digest, DigestHasher};
 use crate::private;
 
 /// A blob that arrives. Dropped before [`Self::finish`], it leaves nothing.
@@ -19,8 +19,8 @@ pub struct IncomingBlob {
     store: Store,
     // Closed before the place is given up.
     file: File,
-    scratch: Scratch,
-    hasher: Hasher,
+    scratch: ScratchPath,
+    hasher: DigestHasher,
 }
 
 impl std::fmt::Debug for IncomingBlob {
@@ -48,11 +48,11 @@ pub struct ListedBlob {
 /// while.
 #[derive(Debug)]
 pub struct RemovedBlob {
-    _scratch: Scratch,
+    _scratch: ScratchPath,
 }
 
 impl RemovedBlob {
-    pub(super) fn new(scratch: Scratch) -> Self {
+    pub(super) fn new(scratch: ScratchPath) -> Self {
         RemovedBlob { _scratch: scratch }
     }
 }
@@ -67,7 +67,7 @@ impl Store {
             store: self.clone(),
             file,
             scratch,
-            hasher: Hasher::default(),
+            hasher: DigestHasher::default(),
         })
     }
 }
@@ -97,7 +97,7 @@ impl IncomingBlob {
         self.file
             .set_len(0)
             .map_err(|source| StoreError::write(self.scratch.path(), source))?;
-        self.hasher = Hasher::default();
+        self.hasher = DigestHasher::default();
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::stamp::{FileStamp, Timestamp};
+use super::stamp::{FileStamp, FileTime};
 use crate::digest::{ContentHash, Digest};
 use crate::private;
 
@@ -41,7 +41,7 @@ pub struct DigestCache {
 
 /// What hashing a file gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hashed {
+pub struct HashedFile {
     /// The file's stamp before and after.
     pub stamp: FileStamp,
     /// The digest of its content.
@@ -85,14 +85,14 @@ impl DigestCache {
     }
 
     /// The digest of a file, links followed.
-    pub fn digest(&self, path: &Path) -> Result<Hashed, HashError> {
+    pub fn digest(&self, path: &Path) -> Result<HashedFile, HashError> {
         let read = |source| HashError::Read {
             path: path.to_owned(),
             source,
         };
         let stamp = FileStamp::of(&fs::metadata(path).map_err(read)?);
         if let Some(digest) = self.lookup(&stamp) {
-            return Ok(Hashed { stamp, digest });
+            return Ok(HashedFile { stamp, digest });
         }
         let mut file = File::open(path).map_err(read)?;
         let before = FileStamp::of(&file.metadata().map_err(read)?);
@@ -106,7 +106,7 @@ impl DigestCache {
         if is_settled(&stamp, SystemTime::now()) {
             self.remember(stamp, digest);
         }
-        Ok(Hashed { stamp, digest })
+        Ok(HashedFile { stamp, digest })
     }
 
     fn lookup(&self, stamp: &FileStamp) -> Option<Digest> {
@@ -202,7 +202,7 @@ fn decode(line: &str) -> Option<(FileStamp, Digest)> {
     let mut fields = fields.split(' ');
     let mut number = || fields.next()?.parse::<u64>().ok();
     let (device, inode, size_bytes) = (number()?, number()?, number()?);
-    let mut time = || fields.next()?.parse::<Timestamp>().ok();
+    let mut time = || fields.next()?.parse::<FileTime>().ok();
     let stamp = FileStamp {
         device,
         inode,
@@ -231,7 +231,7 @@ mod tests {
     }
 
     fn stamp(seconds: i64, nanoseconds: u32) -> FileStamp {
-        let time = Timestamp {
+        let time = FileTime {
             seconds,
             nanoseconds,
         };
@@ -339,8 +339,8 @@ mod tests {
                 device,
                 inode,
                 size_bytes,
-                modified: Timestamp { seconds, nanoseconds },
-                changed: Timestamp { seconds: changed, nanoseconds },
+                modified: FileTime { seconds, nanoseconds },
+                changed: FileTime { seconds: changed, nanoseconds },
             };
             let digest = Digest { hash: ContentHash::of(b"x"), size_bytes };
             prop_assert_eq!(decode(encode(&stamp, &digest).trim_end()), Some((stamp, digest)));

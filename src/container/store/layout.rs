@@ -24,7 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
-use super::lock::{Attempt, LockFile, Slot};
+use super::lock::{LockAttempt, LockFile, LockSlot};
 use super::remove::remove_all;
 use crate::private;
 
@@ -40,23 +40,23 @@ const VERSION_FILE: &str = "version";
 const DIRECTORIES: [&str; 4] = ["blobs", "partial", "trees", "scratch"];
 
 /// Held shared by all who use the directory, exclusively by one who replaces its content.
-fn use_slot() -> Slot {
-    Slot::new(0)
+fn use_slot() -> LockSlot {
+    LockSlot::new(0)
 }
 
 /// Held exclusively while somebody looks whether the directory is set up.
-fn setup_slot() -> Slot {
-    Slot::new(1 << 8)
+fn setup_slot() -> LockSlot {
+    LockSlot::new(1 << 8)
 }
 
 /// A directory that is set up, and stays so while this lives.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct StoreDirectory {
     root: PathBuf,
     _in_use: LockFile,
 }
 
-impl Layout {
+impl StoreDirectory {
     /// Opens a store's directory and sets it up if need be.
     pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
         // What stands there already is left alone until it is known to be a cache.
@@ -78,8 +78,8 @@ impl Layout {
             lock.share(use_slot())?;
         } else {
             match lock.try_lock(use_slot())? {
-                Attempt::Refused => return Err(StoreError::OtherVersionActive { path: root }),
-                Attempt::Granted => {
+                LockAttempt::Refused => return Err(StoreError::OtherVersionActive { path: root }),
+                LockAttempt::Granted => {
                     set_up(&root)?;
                     lock.share(use_slot())?;
                 }
@@ -89,7 +89,7 @@ impl Layout {
             ensure_directory(&root.join(name))?;
         }
         lock.release(setup_slot())?;
-        Ok(Layout {
+        Ok(StoreDirectory {
             root,
             _in_use: lock,
         })
@@ -186,7 +186,7 @@ mod tests {
     fn a_new_directory_is_tagged_and_versioned() {
         let parent = tempfile::tempdir().unwrap();
         let root = parent.path().join("some/where");
-        let _layout = Layout::open(&root).unwrap();
+        let _layout = StoreDirectory::open(&root).unwrap();
         assert_eq!(
             names(&root),
             [
@@ -205,9 +205,9 @@ mod tests {
     #[test]
     fn two_use_one_directory_and_its_content_stays() {
         let parent = tempfile::tempdir().unwrap();
-        let _first = Layout::open(parent.path()).unwrap();
+        let _first = StoreDirectory::open(parent.path()).unwrap();
         fs::write(parent.path().join("blobs/kept"), "").unwrap();
-        let _second = Layout::open(parent.path()).unwrap();
+        let _second = StoreDirectory::open(parent.path()).unwrap();
         assert!(parent.path().join("blobs/kept").exists());
     }
 
@@ -215,17 +215,17 @@ mod tests {
     fn another_versions_content_is_discarded_unless_it_is_in_use() {
         let parent = tempfile::tempdir().unwrap();
         let root = parent.path();
-        let user = Layout::open(root).unwrap();
+        let user = StoreDirectory::open(root).unwrap();
         fs::write(root.join("blobs/old"), "").unwrap();
         fs::write(root.join("version"), "0").unwrap();
-        let error = Layout::open(root).unwrap_err();
+        let error = StoreDirectory::open(root).unwrap_err();
         assert!(
             matches!(error, StoreError::OtherVersionActive { .. }),
             "{error}"
         );
         assert!(root.join("blobs/old").exists());
         drop(user);
-        let _layout = Layout::open(root).unwrap();
+        let _layout = StoreDirectory::open(root).unwrap();
         assert!(!root.join("blobs/old").exists());
         assert!(is_current(root));
     }
@@ -236,7 +236,7 @@ mod tests {
         let root = parent.path();
         fs::write(root.join(LOCK), "").unwrap();
         fs::write(root.join("CACHEDIR.TAG"), "Signa").unwrap();
-        let _layout = Layout::open(root).unwrap();
+        let _layout = StoreDirectory::open(root).unwrap();
         assert!(is_current(root));
     }
 
@@ -244,10 +244,10 @@ mod tests {
     fn a_damaged_place_is_made_anew() {
         let parent = tempfile::tempdir().unwrap();
         let root = parent.path();
-        drop(Layout::open(root).unwrap());
+        drop(StoreDirectory::open(root).unwrap());
         fs::remove_dir(root.join("trees")).unwrap();
         fs::write(root.join("trees"), "garbage").unwrap();
-        let _layout = Layout::open(root).unwrap();
+        let _layout = StoreDirectory::open(root).unwrap();
         assert!(root.join("trees").is_dir());
     }
 
@@ -255,7 +255,7 @@ mod tests {
     fn what_is_no_cache_is_left_alone() {
         let parent = tempfile::tempdir().unwrap();
         fs::write(parent.path().join("thesis.tex"), "").unwrap();
-        let error = Layout::open(parent.path()).unwrap_err();
+        let error = StoreDirectory::open(parent.path()).unwrap_err();
         assert!(matches!(error, StoreError::NotACache { .. }), "{error}");
         assert!(error.to_string().contains("thesis.tex"), "{error}");
         assert_eq!(names(parent.path()), ["thesis.tex"]);
@@ -267,7 +267,7 @@ mod tests {
         let file = parent.path().join("file");
         fs::write(&file, "").unwrap();
         for path in [file.clone(), file.join("below")] {
-            let error = Layout::open(&path).unwrap_err();
+            let error = StoreDirectory::open(&path).unwrap_err();
             assert!(matches!(error, StoreError::NotADirectory { .. }), "{error}");
             assert!(error.to_string().contains(path.to_str().unwrap()));
         }
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_place_where_nothing_can_be_made_is_named() {
-        let error = Layout::open(Path::new("/proc/self/cache")).unwrap_err();
+        let error = StoreDirectory::open(Path::new("/proc/self/cache")).unwrap_err();
         assert!(
             matches!(error, StoreError::CreateDirectory { .. }),
             "{error}"

@@ -26,26 +26,26 @@ pub(super) struct LockFile {
 
 /// A place in a lock file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Slot(u64);
+pub(super) struct LockSlot(u64);
 
 #[derive(Clone, Copy)]
-enum Wait {
+enum LockWait {
     UntilGranted,
     No,
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum LockKind {
     Shared,
     Exclusive,
     Released,
 }
 
-impl Slot {
+impl LockSlot {
     /// Offsets are signed and a range may not end beyond the largest, so two bits are given up. Two
     /// things may share a slot; the worst that does is to pin one because of the other.
     pub(super) fn new(number: u64) -> Self {
-        Slot(number >> 2)
+        LockSlot(number >> 2)
     }
 }
 
@@ -66,39 +66,44 @@ impl LockFile {
 
     /// Waits for a shared lock. One exclusive lock that this file holds on the slot becomes shared,
     /// without a moment in between.
-    pub(super) fn share(&self, slot: Slot) -> Result<(), StoreError> {
-        self.apply(slot, Kind::Shared, Wait::UntilGranted)
+    pub(super) fn share(&self, slot: LockSlot) -> Result<(), StoreError> {
+        self.apply(slot, LockKind::Shared, LockWait::UntilGranted)
             .map(|_granted| ())
     }
 
     /// Waits for an exclusive lock.
-    pub(super) fn lock(&self, slot: Slot) -> Result<(), StoreError> {
-        self.apply(slot, Kind::Exclusive, Wait::UntilGranted)
+    pub(super) fn lock(&self, slot: LockSlot) -> Result<(), StoreError> {
+        self.apply(slot, LockKind::Exclusive, LockWait::UntilGranted)
             .map(|_granted| ())
     }
 
     /// Takes an exclusive lock if nobody else holds one of either kind.
-    pub(super) fn try_lock(&self, slot: Slot) -> Result<Attempt, StoreError> {
-        self.apply(slot, Kind::Exclusive, Wait::No)
+    pub(super) fn try_lock(&self, slot: LockSlot) -> Result<LockAttempt, StoreError> {
+        self.apply(slot, LockKind::Exclusive, LockWait::No)
     }
 
     /// Gives a lock back. Giving back what isn't held does nothing.
-    pub(super) fn release(&self, slot: Slot) -> Result<(), StoreError> {
-        self.apply(slot, Kind::Released, Wait::No)
+    pub(super) fn release(&self, slot: LockSlot) -> Result<(), StoreError> {
+        self.apply(slot, LockKind::Released, LockWait::No)
             .map(|_granted| ())
     }
 
-    fn apply(&self, slot: Slot, kind: Kind, wait: Wait) -> Result<Attempt, StoreError> {
+    fn apply(
+        &self,
+        slot: LockSlot,
+        kind: LockKind,
+        wait: LockWait,
+    ) -> Result<LockAttempt, StoreError> {
         let range = range(slot.0 as i64, 1, kind);
         loop {
             let argument = match wait {
-                Wait::UntilGranted => FcntlArg::F_OFD_SETLKW(&range),
-                Wait::No => FcntlArg::F_OFD_SETLK(&range),
+                LockWait::UntilGranted => FcntlArg::F_OFD_SETLKW(&range),
+                LockWait::No => FcntlArg::F_OFD_SETLK(&range),
             };
             match fcntl(&self.file, argument) {
-                Ok(_) => return Ok(Attempt::Granted),
+                Ok(_) => return Ok(LockAttempt::Granted),
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN | Errno::EACCES) => return Ok(Attempt::Refused),
+                Err(Errno::EAGAIN | Errno::EACCES) => return Ok(LockAttempt::Refused),
                 Err(errno) => {
                     return Err(StoreError::Lock {
                         path: self.path.clone(),
@@ -114,7 +119,7 @@ impl Drop for LockFile {
     /// Closing the descriptor would do, but for a process that is just being started: until it
     /// executes its program it has a copy of every descriptor, and the locks with it.
     fn drop(&mut self) {
-        let all = range(0, TO_THE_END, Kind::Released);
+        let all = range(0, TO_THE_END, LockKind::Released);
         if let Err(error) = fcntl(&self.file, FcntlArg::F_OFD_SETLK(&all)) {
             tracing::warn!(%error, path = %self.path.display(), "a lock is kept a little longer");
         }
@@ -124,12 +129,12 @@ impl Drop for LockFile {
 /// The length of a range without end (fcntl(2)).
 const TO_THE_END: i64 = 0;
 
-fn range(start: i64, length: i64, kind: Kind) -> libc::flock {
+fn range(start: i64, length: i64, kind: LockKind) -> libc::flock {
     libc::flock {
         l_type: match kind {
-            Kind::Shared => libc::F_RDLCK,
-            Kind::Exclusive => libc::F_WRLCK,
-            Kind::Released => libc::F_UNLCK,
+            LockKind::Shared => libc::F_RDLCK,
+            LockKind::Exclusive => libc::F_WRLCK,
+            LockKind::Released => libc::F_UNLCK,
         } as i16,
         l_whence: libc::SEEK_SET as i16,
         l_start: start,
@@ -140,7 +145,7 @@ fn range(start: i64, length: i64, kind: Kind) -> libc::flock {
 
 /// What became of an attempt that doesn't wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Attempt {
+pub(super) enum LockAttempt {
     /// The lock is held.
     Granted,
     /// Somebody else holds one that conflicts.
@@ -162,34 +167,40 @@ mod tests {
         let (_directory, first) = lock_file();
         let second = first.reopen().unwrap();
         let third = first.reopen().unwrap();
-        let slot = Slot::new(u64::MAX);
+        let slot = LockSlot::new(u64::MAX);
         first.share(slot).unwrap();
         second.share(slot).unwrap();
-        assert_eq!(third.try_lock(slot).unwrap(), Attempt::Refused);
+        assert_eq!(third.try_lock(slot).unwrap(), LockAttempt::Refused);
         first.release(slot).unwrap();
-        assert_eq!(third.try_lock(slot).unwrap(), Attempt::Refused);
+        assert_eq!(third.try_lock(slot).unwrap(), LockAttempt::Refused);
         drop(second);
-        assert_eq!(third.try_lock(slot).unwrap(), Attempt::Granted);
+        assert_eq!(third.try_lock(slot).unwrap(), LockAttempt::Granted);
     }
 
     #[test]
     fn slots_are_independent_of_one_another() {
         let (_directory, first) = lock_file();
         let second = first.reopen().unwrap();
-        first.lock(Slot::new(0)).unwrap();
-        assert_eq!(second.try_lock(Slot::new(4)).unwrap(), Attempt::Granted);
-        assert_eq!(second.try_lock(Slot::new(0)).unwrap(), Attempt::Refused);
+        first.lock(LockSlot::new(0)).unwrap();
+        assert_eq!(
+            second.try_lock(LockSlot::new(4)).unwrap(),
+            LockAttempt::Granted
+        );
+        assert_eq!(
+            second.try_lock(LockSlot::new(0)).unwrap(),
+            LockAttempt::Refused
+        );
     }
 
     #[test]
     fn an_exclusive_lock_turns_into_a_shared_one() {
         let (_directory, first) = lock_file();
         let second = first.reopen().unwrap();
-        let slot = Slot::new(8);
+        let slot = LockSlot::new(8);
         first.lock(slot).unwrap();
         first.share(slot).unwrap();
         second.share(slot).unwrap();
-        assert_eq!(first.try_lock(slot).unwrap(), Attempt::Refused);
+        assert_eq!(first.try_lock(slot).unwrap(), LockAttempt::Refused);
     }
 
     /// As a process has one that was cloned and has not executed its program yet.
@@ -197,12 +208,12 @@ mod tests {
     fn a_copy_of_its_descriptor_keeps_no_lock_of_a_file_that_is_gone() {
         let (_directory, first) = lock_file();
         let second = first.reopen().unwrap();
-        let slots = [Slot::new(0), Slot::new(u64::MAX)];
+        let slots = [LockSlot::new(0), LockSlot::new(u64::MAX)];
         slots.iter().for_each(|slot| first.lock(*slot).unwrap());
         let copy = first.file.try_clone().unwrap();
         drop(first);
         for slot in slots {
-            assert_eq!(second.try_lock(slot).unwrap(), Attempt::Granted);
+            assert_eq!(second.try_lock(slot).unwrap(), LockAttempt::Granted);
         }
         drop(copy);
     }

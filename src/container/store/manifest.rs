@@ -16,9 +16,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::opacity::{self, Opacity};
+use super::opacity::{self, DirectoryWhiteout};
 use super::path::TreePath;
-use super::stamp::Timestamp;
+use super::stamp::FileTime;
 use crate::digest::{ContentHash, Digest};
 use crate::private;
 
@@ -34,18 +34,18 @@ const BLOCK_BYTES: u64 = 4096;
 
 /// What stands in a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct ManifestRecord {
     pub(super) path: TreePath,
     pub(super) kind: RecordKind,
     /// Permission bits.
     pub(super) mode: u32,
-    pub(super) mtime: Timestamp,
+    pub(super) mtime: FileTime,
 }
 
 /// What an entry of a tree is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RecordKind {
-    Directory(Opacity),
+    Directory(DirectoryWhiteout),
     File(Digest),
     /// With the hash of its target.
     Symlink(ContentHash),
@@ -56,7 +56,7 @@ pub(super) enum RecordKind {
 /// The first line of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Summary {
+pub(super) struct ManifestSummary {
     /// How many records follow.
     pub(super) entries: u64,
     /// What the tree takes up, roughly.
@@ -67,7 +67,7 @@ pub(super) struct Summary {
 
 /// How closely a tree is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
+pub enum TreeCheckLevel {
     /// Each entry's kind, mode, size and time.
     Metadata,
     /// The content of every file and link, too.
@@ -76,7 +76,7 @@ pub enum Check {
 
 /// In what way an entry of the store is not what it was when it was made.
 #[derive(Debug, thiserror::Error)]
-pub enum Damage {
+pub enum StoreDamage {
     /// The manifest is missing, cut short or garbage.
     #[error("its manifest is not readable: {reason}")]
     Manifest {
@@ -102,8 +102,8 @@ pub enum Damage {
     },
 }
 
-impl Summary {
-    fn of(records: &[Record], encoded: &[u8]) -> Self {
+impl ManifestSummary {
+    fn of(records: &[ManifestRecord], encoded: &[u8]) -> Self {
         let size_bytes = records
             .iter()
             .map(|record| match &record.kind {
@@ -113,7 +113,7 @@ impl Summary {
             .fold(0, |total: u64, size| {
                 total.saturating_add(size).saturating_add(BLOCK_BYTES)
             });
-        Summary {
+        ManifestSummary {
             entries: records.len() as u64,
             size_bytes,
             records: ContentHash::of(encoded),
@@ -121,40 +121,40 @@ impl Summary {
     }
 
     /// Reads no more than the summary.
-    pub(super) fn read(manifest: &Path) -> Result<Self, Damage> {
-        Summary::read_from(&mut open(manifest)?)
+    pub(super) fn read(manifest: &Path) -> Result<Self, StoreDamage> {
+        ManifestSummary::read_from(&mut open(manifest)?)
     }
 
-    fn read_from(reader: &mut impl BufRead) -> Result<Self, Damage> {
+    fn read_from(reader: &mut impl BufRead) -> Result<Self, StoreDamage> {
         let mut line = Vec::new();
         io::Read::take(reader, SUMMARY_BYTES_MAX)
             .read_until(b'\n', &mut line)
             .map_err(unreadable)?;
-        serde_json::from_slice(&line).map_err(|error| Damage::Manifest {
+        serde_json::from_slice(&line).map_err(|error| StoreDamage::Manifest {
             reason: error.to_string(),
         })
     }
 }
 
-fn open(manifest: &Path) -> Result<BufReader<fs::File>, Damage> {
+fn open(manifest: &Path) -> Result<BufReader<fs::File>, StoreDamage> {
     fs::File::open(manifest)
         .map(BufReader::new)
         .map_err(unreadable)
 }
 
-fn unreadable(error: io::Error) -> Damage {
-    Damage::Manifest {
+fn unreadable(error: io::Error) -> StoreDamage {
+    StoreDamage::Manifest {
         reason: error.to_string(),
     }
 }
 
 /// Writes the manifest of a tree with these records.
-pub(super) fn write(manifest: &Path, records: &[Record]) -> io::Result<Summary> {
+pub(super) fn write(manifest: &Path, records: &[ManifestRecord]) -> io::Result<ManifestSummary> {
     let mut encoded = Vec::new();
     for record in records {
         encode(record, &mut encoded);
     }
-    let summary = Summary::of(records, &encoded);
+    let summary = ManifestSummary::of(records, &encoded);
     let mut file = private::new_file(manifest)?;
     let mut line = serde_json::to_vec(&summary)?;
     line.push(b'\n');
@@ -165,14 +165,14 @@ pub(super) fn write(manifest: &Path, records: &[Record]) -> io::Result<Summary> 
 
 /// A manifest whose records have the hash that its summary names.
 #[derive(Debug)]
-pub(super) struct Manifest {
-    pub(super) summary: Summary,
+pub(super) struct TreeManifest {
+    pub(super) summary: ManifestSummary,
     encoded: Vec<u8>,
 }
 
 /// Which of a tree's entries are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Share {
+pub(super) enum TreeCheckScope {
     All,
     /// What a tree's use calls for: everything, unless there is a great deal; then every directory,
     /// whose times betray what is missing or new, and of the rest a part, another one in each turn,
@@ -180,28 +180,33 @@ pub(super) enum Share {
     Turn(u64),
 }
 
-impl Manifest {
-    pub(super) fn read(manifest: &Path) -> Result<Self, Damage> {
+impl TreeManifest {
+    pub(super) fn read(manifest: &Path) -> Result<Self, StoreDamage> {
         let mut reader = open(manifest)?;
-        let summary = Summary::read_from(&mut reader)?;
+        let summary = ManifestSummary::read_from(&mut reader)?;
         let mut encoded = Vec::new();
         io::Read::read_to_end(&mut reader, &mut encoded).map_err(unreadable)?;
         if ContentHash::of(&encoded) != summary.records {
             return Err(garbage("its records do not have the hash it names"));
         }
-        Ok(Manifest { summary, encoded })
+        Ok(TreeManifest { summary, encoded })
     }
 
     /// The records of some entries. The others are not decoded, which for a large tree would take
     /// longer than looking at a part of it.
-    pub(super) fn records(&self, share: Share) -> Result<Vec<Record>, Damage> {
+    pub(super) fn records(
+        &self,
+        share: TreeCheckScope,
+    ) -> Result<Vec<ManifestRecord>, StoreDamage> {
         let turns = self.summary.entries.div_ceil(LOOKED_AT_MAX).max(1);
         let mut count = 0;
         let mut due = Vec::new();
         for encoded in self.encoded.split_inclusive(|byte| *byte == 0) {
             let is_due = match share {
-                Share::All => true,
-                Share::Turn(turn) => count % turns == turn % turns || is_directory(encoded),
+                TreeCheckScope::All => true,
+                TreeCheckScope::Turn(turn) => {
+                    count % turns == turn % turns || is_directory(encoded)
+                }
             };
             if is_due {
                 due.push(decode(encoded).ok_or_else(|| garbage("a record has no meaning"))?);
@@ -216,26 +221,34 @@ impl Manifest {
     }
 }
 
-fn garbage(reason: &str) -> Damage {
-    Damage::Manifest {
+fn garbage(reason: &str) -> StoreDamage {
+    StoreDamage::Manifest {
         reason: reason.to_owned(),
     }
 }
 
 /// Compares a tree with its manifest's records.
-pub(super) fn check(root: &Path, records: &[Record], check: Check) -> Result<(), Damage> {
+pub(super) fn check(
+    root: &Path,
+    records: &[ManifestRecord],
+    check: TreeCheckLevel,
+) -> Result<(), StoreDamage> {
     records
         .iter()
         .try_for_each(|record| check_record(root, record, check))
 }
 
-fn check_record(root: &Path, record: &Record, check: Check) -> Result<(), Damage> {
+fn check_record(
+    root: &Path,
+    record: &ManifestRecord,
+    check: TreeCheckLevel,
+) -> Result<(), StoreDamage> {
     let path = record.path.below(root);
-    let examine = |source| Damage::Examine {
+    let examine = |source| StoreDamage::Examine {
         path: record.path.clone(),
         source,
     };
-    let changed = |what| Damage::Changed {
+    let changed = |what| StoreDamage::Changed {
         path: record.path.clone(),
         what,
     };
@@ -251,11 +264,11 @@ fn check_record(root: &Path, record: &Record, check: Check) -> Result<(), Damage
     if metadata.mode() & 0o7777 != record.mode {
         return Err(changed("mode"));
     }
-    if Timestamp::modified(&metadata) != record.mtime {
+    if FileTime::modified(&metadata) != record.mtime {
         return Err(changed("modification time"));
     }
     match (check, &record.kind) {
-        (Check::Content, RecordKind::File(digest)) => {
+        (TreeCheckLevel::Content, RecordKind::File(digest)) => {
             let actual = Digest::of_file(&path).map_err(examine)?;
             if actual == *digest {
                 Ok(())
@@ -263,7 +276,7 @@ fn check_record(root: &Path, record: &Record, check: Check) -> Result<(), Damage
                 Err(changed("content"))
             }
         }
-        (Check::Content, RecordKind::Symlink(target)) => {
+        (TreeCheckLevel::Content, RecordKind::Symlink(target)) => {
             let actual = fs::read_link(&path).map_err(examine)?;
             if ContentHash::of(actual.as_os_str().as_bytes()) == *target {
                 Ok(())
@@ -271,14 +284,14 @@ fn check_record(root: &Path, record: &Record, check: Check) -> Result<(), Damage
                 Err(changed("target"))
             }
         }
-        (Check::Content, RecordKind::Directory(opacity)) => {
+        (TreeCheckLevel::Content, RecordKind::Directory(opacity)) => {
             if opacity::of(&path).map_err(examine)? == *opacity {
                 Ok(())
             } else {
                 Err(changed("opacity"))
             }
         }
-        (Check::Content, RecordKind::Whiteout) | (Check::Metadata, _) => Ok(()),
+        (TreeCheckLevel::Content, RecordKind::Whiteout) | (TreeCheckLevel::Metadata, _) => Ok(()),
     }
 }
 
@@ -292,16 +305,16 @@ fn kind_matches(kind: &RecordKind, metadata: &Metadata) -> bool {
 }
 
 /// Fields separated by a blank, the path last, ended by a NUL, which no path holds.
-fn encode(record: &Record, into: &mut Vec<u8>) {
-    let Record {
+fn encode(record: &ManifestRecord, into: &mut Vec<u8>) {
+    let ManifestRecord {
         path,
         kind,
         mode,
         mtime,
     } = record;
     let kind = match kind {
-        RecordKind::Directory(Opacity::Transparent) => "d 0 -".to_owned(),
-        RecordKind::Directory(Opacity::Opaque) => "o 0 -".to_owned(),
+        RecordKind::Directory(DirectoryWhiteout::Transparent) => "d 0 -".to_owned(),
+        RecordKind::Directory(DirectoryWhiteout::Opaque) => "o 0 -".to_owned(),
         RecordKind::File(digest) => format!("f {} {}", digest.size_bytes, digest.hash),
         RecordKind::Symlink(target) => format!("l 0 {target}"),
         RecordKind::Whiteout => "w 0 -".to_owned(),
@@ -315,13 +328,13 @@ fn is_directory(record: &[u8]) -> bool {
     matches!(record.first(), Some(b'd' | b'o'))
 }
 
-fn decode(record: &[u8]) -> Option<Record> {
+fn decode(record: &[u8]) -> Option<ManifestRecord> {
     let mut fields = record.strip_suffix(b"\0")?.splitn(6, |byte| *byte == b' ');
     let mut text = || std::str::from_utf8(fields.next()?).ok();
     let (kind, size, hash, mode, mtime) = (text()?, text()?, text()?, text()?, text()?);
     let kind = match kind {
-        "d" => RecordKind::Directory(Opacity::Transparent),
-        "o" => RecordKind::Directory(Opacity::Opaque),
+        "d" => RecordKind::Directory(DirectoryWhiteout::Transparent),
+        "o" => RecordKind::Directory(DirectoryWhiteout::Opaque),
         "f" => RecordKind::File(Digest {
             hash: hash.parse().ok()?,
             size_bytes: size.parse().ok()?,
@@ -331,7 +344,7 @@ fn decode(record: &[u8]) -> Option<Record> {
         _ => return None,
     };
     let path = Path::new(std::ffi::OsStr::from_bytes(fields.next()?));
-    Some(Record {
+    Some(ManifestRecord {
         path: TreePath::parse(path).ok()?,
         kind,
         mode: u32::from_str_radix(mode, 8).ok()?,
@@ -344,21 +357,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn record() -> impl Strategy<Value = Record> {
+    fn record() -> impl Strategy<Value = ManifestRecord> {
         let kind = prop_oneof![
-            Just(RecordKind::Directory(Opacity::Transparent)),
-            Just(RecordKind::Directory(Opacity::Opaque)),
+            Just(RecordKind::Directory(DirectoryWhiteout::Transparent)),
+            Just(RecordKind::Directory(DirectoryWhiteout::Opaque)),
             any::<Vec<u8>>().prop_map(|bytes| RecordKind::File(Digest::of(&bytes))),
             any::<Vec<u8>>().prop_map(|bytes| RecordKind::Symlink(ContentHash::of(&bytes))),
             Just(RecordKind::Whiteout),
         ];
         let path = prop::collection::vec("[a-z \\n\u{e9}]{1,4}", 0..4);
         (path, kind, 0u32..0o10000, any::<i64>(), 0u32..1_000_000_000).prop_map(
-            |(path, kind, mode, seconds, nanoseconds)| Record {
+            |(path, kind, mode, seconds, nanoseconds)| ManifestRecord {
                 path: TreePath::parse(Path::new(&path.join("/"))).unwrap(),
                 kind,
                 mode,
-                mtime: Timestamp {
+                mtime: FileTime {
                     seconds,
                     nanoseconds,
                 },
@@ -367,35 +380,35 @@ mod tests {
     }
 
     /// A manifest of so many files around one directory.
-    fn manifest(files: u64) -> Manifest {
-        let record = |name: String, kind| Record {
+    fn manifest(files: u64) -> TreeManifest {
+        let record = |name: String, kind| ManifestRecord {
             path: TreePath::parse(Path::new(&name)).unwrap(),
             kind,
             mode: 0o644,
-            mtime: Timestamp::NEUTRAL,
+            mtime: FileTime::NEUTRAL,
         };
         let file = RecordKind::File(Digest::of(b""));
-        let directory = RecordKind::Directory(Opacity::Transparent);
-        let mut records: Vec<Record> = (0..files)
+        let directory = RecordKind::Directory(DirectoryWhiteout::Transparent);
+        let mut records: Vec<ManifestRecord> = (0..files)
             .map(|number| record(format!("f{number}"), file.clone()))
             .collect();
         records.insert(records.len() / 2, record("directory".to_owned(), directory));
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("manifest");
         write(&path, &records).unwrap();
-        Manifest::read(&path).unwrap()
+        TreeManifest::read(&path).unwrap()
     }
 
     #[test]
     fn of_a_large_tree_all_directories_and_in_turn_all_files_are_looked_at() {
         let few = manifest(LOOKED_AT_MAX - 1);
-        let due = few.records(Share::Turn(7)).unwrap();
+        let due = few.records(TreeCheckScope::Turn(7)).unwrap();
         assert_eq!(due.len() as u64, LOOKED_AT_MAX);
 
         let many = manifest(5 * LOOKED_AT_MAX / 2);
         let mut seen = std::collections::BTreeSet::new();
         for turn in 100..103 {
-            let due = many.records(Share::Turn(turn)).unwrap();
+            let due = many.records(TreeCheckScope::Turn(turn)).unwrap();
             assert!(due.len() as u64 <= LOOKED_AT_MAX + 1);
             assert!(
                 due.iter()
@@ -412,10 +425,10 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("manifest");
             let summary = write(&path, &records).unwrap();
-            prop_assert_eq!(Summary::read(&path).unwrap(), summary);
-            let read = Manifest::read(&path).unwrap();
+            prop_assert_eq!(ManifestSummary::read(&path).unwrap(), summary);
+            let read = TreeManifest::read(&path).unwrap();
             prop_assert_eq!(read.summary, summary);
-            prop_assert_eq!(read.records(Share::All).unwrap(), records);
+            prop_assert_eq!(read.records(TreeCheckScope::All).unwrap(), records);
         }
 
         #[test]
@@ -427,21 +440,21 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("manifest");
             write(&path, &records).unwrap();
-            let summary = Summary::read(&path).unwrap();
+            let summary = ManifestSummary::read(&path).unwrap();
             let whole = fs::read(&path).unwrap();
 
             let cut = at.index(whole.len());
             fs::write(&path, &whole[..cut]).unwrap();
-            prop_assert!(Manifest::read(&path).is_err());
+            prop_assert!(TreeManifest::read(&path).is_err());
 
             let mut scribbled = whole.clone();
             scribbled[cut] ^= flip;
             fs::write(&path, &scribbled).unwrap();
             // In the summary's line a flipped bit may still leave JSON of the same meaning, or
             // another size, which only the eviction policy reads.
-            if let Ok(read) = Manifest::read(&path) {
+            if let Ok(read) = TreeManifest::read(&path) {
                 prop_assert_eq!(read.summary.records, summary.records);
-                if let Ok(read_records) = read.records(Share::All) {
+                if let Ok(read_records) = read.records(TreeCheckScope::All) {
                     prop_assert_eq!(read_records, records);
                 }
             }
@@ -450,7 +463,7 @@ mod tests {
         #[test]
         fn garbage_never_panics(bytes in any::<Vec<u8>>()) {
             let _ = decode(&bytes);
-            let _ = Summary::read_from(&mut bytes.as_slice());
+            let _ = ManifestSummary::read_from(&mut bytes.as_slice());
         }
     }
 }

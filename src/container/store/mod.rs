@@ -53,19 +53,19 @@ use nix::sys::time::TimeSpec;
 pub use blob::Blob;
 pub use error::StoreError;
 pub use incoming::{IncomingBlob, ListedBlob, RemovedBlob};
-pub use known::{DigestCache, HashError, Hashed};
-pub use manifest::{Check, Damage};
-pub use partial::{PartialBlob, Wanted};
+pub use known::{DigestCache, HashError, HashedFile};
+pub use manifest::{StoreDamage, TreeCheckLevel};
+pub use partial::{BlobLookup, PartialBlob};
 pub use path::{TreePath, TreePathError};
-pub use shrink::Shrunk;
-pub use stamp::{FileStamp, Timestamp};
-pub use tree::{Attributes, PARENT_MODE, TreeError, TreeWriter};
+pub use shrink::GcSummary;
+pub use stamp::{FileStamp, FileTime};
+pub use tree::{FileAttributes, PARENT_MODE, TreeWriteError, TreeWriter};
 
-use layout::Layout;
+use layout::StoreDirectory;
 use lock::LockFile;
-use manifest::{Manifest, Share};
-use pin::{EntryId, EntryKind, Pin, Pins};
-use scratch::Scratch;
+use manifest::{TreeCheckScope, TreeManifest};
+use pin::{EntryId, EntryKind, EntryPin, StorePins};
+use scratch::ScratchPath;
 
 use crate::digest::ContentHash;
 use crate::private;
@@ -87,8 +87,8 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Shared {
-    layout: Layout,
-    pins: Arc<Pins>,
+    layout: StoreDirectory,
+    pins: Arc<StorePins>,
     builds: LockFile,
     scratches: Arc<LockFile>,
     digests: DigestCache,
@@ -109,7 +109,7 @@ pub struct Tree {
 struct TreeHandle {
     hash: ContentHash,
     root: PathBuf,
-    _pin: Pin,
+    _pin: EntryPin,
 }
 
 impl Tree {
@@ -127,12 +127,12 @@ impl Tree {
 impl Store {
     /// Opens a store, sets its directory up if need be, and removes what dead programs left.
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
-        let layout = Layout::open(&options.root)?;
+        let layout = StoreDirectory::open(&options.root)?;
         let scratches = Arc::new(layout.lock_file("scratches")?);
         scratch::sweep(&layout.root().join("scratch"), &scratches)?;
         Ok(Store {
             shared: Arc::new(Shared {
-                pins: Pins::new(layout.lock_file("pins")?),
+                pins: StorePins::new(layout.lock_file("pins")?),
                 builds: layout.lock_file("builds")?,
                 scratches,
                 digests: DigestCache::new(layout.root().join("digests")),
@@ -217,7 +217,7 @@ impl Store {
 
     /// Compares a tree with its manifest. A damaged tree is for the caller to give up; once it has,
     /// asking for it again makes it anew.
-    pub fn verify(&self, tree: &Tree, check: Check) -> Result<(), Damage> {
+    pub fn verify(&self, tree: &Tree, check: TreeCheckLevel) -> Result<(), StoreDamage> {
         let place = self.place(EntryId {
             kind: EntryKind::Tree,
             hash: tree.hash(),
@@ -246,7 +246,7 @@ impl Store {
         known.unwrap_or_else(PoisonError::into_inner).remove(&hash);
     }
 
-    fn hand_out(&self, hash: ContentHash, pin: Pin) -> Tree {
+    fn hand_out(&self, hash: ContentHash, pin: EntryPin) -> Tree {
         let id = EntryId {
             kind: EntryKind::Tree,
             hash,
@@ -275,13 +275,13 @@ impl Store {
         })
     }
 
-    fn scratch(&self) -> Result<Scratch, StoreError> {
-        Scratch::reserve(&self.root().join("scratch"), &self.shared.scratches)
+    fn scratch(&self) -> Result<ScratchPath, StoreError> {
+        ScratchPath::reserve(&self.root().join("scratch"), &self.shared.scratches)
     }
 
     /// Takes away what stands at a path, by one rename. It is removed when the value is dropped;
     /// nothing may stand there in the first place.
-    fn take_away(&self, path: &Path) -> Result<Scratch, StoreError> {
+    fn take_away(&self, path: &Path) -> Result<ScratchPath, StoreError> {
         let scratch = self.scratch()?;
         match fs::rename(path, scratch.path()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -300,17 +300,17 @@ const MANIFEST: &str = "manifest";
 const ROOT: &str = "root";
 
 /// A look at a tree that is about to be used.
-fn look_over(place: &Path) -> Result<(), Damage> {
+fn look_over(place: &Path) -> Result<(), StoreDamage> {
     let manifest = place.join(MANIFEST);
-    let recorded = Manifest::read(&manifest)?;
+    let recorded = TreeManifest::read(&manifest)?;
     // Changes with every use, see `touch`.
     let turn = fs::metadata(&manifest).map_or(0, |metadata| metadata.mtime().unsigned_abs());
-    let records = recorded.records(Share::Turn(turn))?;
-    manifest::check(&place.join(ROOT), &records, Check::Metadata)
+    let records = recorded.records(TreeCheckScope::Turn(turn))?;
+    manifest::check(&place.join(ROOT), &records, TreeCheckLevel::Metadata)
 }
 
-fn examine(place: &Path, check: Check) -> Result<(), Damage> {
-    let records = Manifest::read(&place.join(MANIFEST))?.records(Share::All)?;
+fn examine(place: &Path, check: TreeCheckLevel) -> Result<(), StoreDamage> {
+    let records = TreeManifest::read(&place.join(MANIFEST))?.records(TreeCheckScope::All)?;
     manifest::check(&place.join(ROOT), &records, check)
 }
 

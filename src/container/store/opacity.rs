@@ -15,7 +15,7 @@ const OPAQUE_VALUE: &[u8] = b"y";
 
 /// Whether a directory lets through what lower layers hold at the same path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opacity {
+pub enum DirectoryWhiteout {
     Transparent,
     Opaque,
 }
@@ -26,12 +26,14 @@ pub fn make_opaque(directory: &Path) -> io::Result<()> {
 }
 
 /// Whether a directory is marked as opaque.
-pub fn of(directory: &Path) -> io::Result<Opacity> {
+pub fn of(directory: &Path) -> io::Result<DirectoryWhiteout> {
     match xattr::get(directory, OPAQUE_ATTRIBUTE) {
-        Ok(Some(value)) if value == OPAQUE_VALUE => Ok(Opacity::Opaque),
-        Ok(_) => Ok(Opacity::Transparent),
+        Ok(Some(value)) if value == OPAQUE_VALUE => Ok(DirectoryWhiteout::Opaque),
+        Ok(_) => Ok(DirectoryWhiteout::Transparent),
         // A file system without such attributes has no opaque directory either.
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Opacity::Transparent),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            Ok(DirectoryWhiteout::Transparent)
+        }
         Err(error) => Err(error),
     }
 }

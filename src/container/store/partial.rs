@@ -12,13 +12,13 @@ use super::Store;
 use super::blob::Blob;
 use super::error::StoreError;
 use super::lock::LockFile;
-use super::pin::{EntryId, EntryKind, Pin};
-use crate::digest::{Digest, Hasher};
+use super::pin::{EntryId, EntryKind, EntryPin};
+use crate::digest::{Digest, DigestHasher};
 use crate::private;
 
 /// A blob that was asked for.
 #[derive(Debug)]
-pub enum Wanted {
+pub enum BlobLookup {
     /// It is there.
     Whole(Blob),
     /// It has yet to arrive, or the rest of it.
@@ -31,9 +31,9 @@ pub struct PartialBlob {
     expected: Digest,
     path: PathBuf,
     file: File,
-    hasher: Hasher,
+    hasher: DigestHasher,
     _lock: LockFile,
-    _pin: Pin,
+    _pin: EntryPin,
 }
 
 impl std::fmt::Debug for PartialBlob {
@@ -48,9 +48,9 @@ impl std::fmt::Debug for PartialBlob {
 
 impl Store {
     /// The blob of this digest, or the means to complete it. Waits while another program does.
-    pub fn want_blob(&self, digest: Digest) -> Result<Wanted, StoreError> {
+    pub fn want_blob(&self, digest: Digest) -> Result<BlobLookup, StoreError> {
         if let Some(blob) = self.blob(digest)? {
-            return Ok(Wanted::Whole(blob));
+            return Ok(BlobLookup::Whole(blob));
         }
         let id = EntryId {
             kind: EntryKind::Partial,
@@ -59,7 +59,7 @@ impl Store {
         let lock = self.shared.builds.reopen()?;
         lock.lock(id.slot())?;
         if let Some(blob) = self.blob(digest)? {
-            return Ok(Wanted::Whole(blob));
+            return Ok(BlobLookup::Whole(blob));
         }
         let pin = self.shared.pins.pin(id)?;
         let path = self.place(id);
@@ -78,12 +78,12 @@ impl Store {
         if partial.arrived_bytes() > digest.size_bytes {
             partial.restart()?;
         }
-        Ok(Wanted::Partial(partial))
+        Ok(BlobLookup::Partial(partial))
     }
 }
 
-fn hash_arrived(file: &mut File) -> io::Result<Hasher> {
-    let mut hasher = Hasher::default();
+fn hash_arrived(file: &mut File) -> io::Result<DigestHasher> {
+    let mut hasher = DigestHasher::default();
     file.rewind()?;
     io::copy(file, &mut hasher)?;
     Ok(hasher)
@@ -114,7 +114,7 @@ impl PartialBlob {
         self.file
             .set_len(0)
             .map_err(|source| StoreError::write(&self.path, source))?;
-        self.hasher = Hasher::default();
+        self.hasher = DigestHasher::default();
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::StoreError;
-use super::lock::{LockFile, Slot};
+use super::lock::{LockFile, LockSlot};
 use crate::digest::ContentHash;
 
 /// What of the store is pinned.
@@ -27,33 +27,33 @@ pub(super) struct EntryId {
 }
 
 impl EntryId {
-    pub(super) fn slot(self) -> Slot {
+    pub(super) fn slot(self) -> LockSlot {
         let salt = match self.kind {
             EntryKind::Tree => 0,
             EntryKind::Blob => u64::MAX,
             EntryKind::Partial => u64::MAX / 3,
         };
-        Slot::new(self.hash.prefix() ^ salt)
+        LockSlot::new(self.hash.prefix() ^ salt)
     }
 }
 
 /// The pins of one process.
 #[derive(Debug)]
-pub(super) struct Pins {
+pub(super) struct StorePins {
     locks: LockFile,
-    held: Mutex<HashMap<Slot, usize>>,
+    held: Mutex<HashMap<LockSlot, usize>>,
 }
 
 /// Keeps an entry from being evicted until it is dropped or the process dies.
 #[derive(Debug)]
-pub(super) struct Pin {
-    pins: Arc<Pins>,
-    slot: Slot,
+pub(super) struct EntryPin {
+    pins: Arc<StorePins>,
+    slot: LockSlot,
 }
 
-impl Pins {
+impl StorePins {
     pub(super) fn new(locks: LockFile) -> Arc<Self> {
-        Arc::new(Pins {
+        Arc::new(StorePins {
             locks,
             held: Mutex::default(),
         })
@@ -61,14 +61,14 @@ impl Pins {
 
     /// Pins an entry, whether it is there or not. Waits while somebody is just evicting it, which
     /// takes as long as one rename.
-    pub(super) fn pin(self: &Arc<Self>, entry: EntryId) -> Result<Pin, StoreError> {
+    pub(super) fn pin(self: &Arc<Self>, entry: EntryId) -> Result<EntryPin, StoreError> {
         let slot = entry.slot();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if !held.contains_key(&slot) {
             self.locks.share(slot)?;
         }
         *held.entry(slot).or_default() += 1;
-        Ok(Pin {
+        Ok(EntryPin {
             pins: Arc::clone(self),
             slot,
         })
@@ -80,7 +80,7 @@ impl Pins {
     }
 }
 
-impl Drop for Pin {
+impl Drop for EntryPin {
     fn drop(&mut self) {
         let mut held = self
             .pins
@@ -102,13 +102,13 @@ impl Drop for Pin {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lock::Attempt;
+    use super::super::lock::LockAttempt;
     use super::*;
 
     #[test]
     fn an_entry_is_pinned_until_its_last_pin_is_gone() {
         let directory = tempfile::tempdir().unwrap();
-        let pins = Pins::new(LockFile::open(&directory.path().join("pins")).unwrap());
+        let pins = StorePins::new(LockFile::open(&directory.path().join("pins")).unwrap());
         let hash = ContentHash::of(b"tree");
         let tree = EntryId {
             kind: EntryKind::Tree,
@@ -122,10 +122,10 @@ mod tests {
 
         let first = pins.pin(tree).unwrap();
         let second = pins.pin(tree).unwrap();
-        assert_eq!(evictor.try_lock(blob.slot()).unwrap(), Attempt::Granted);
+        assert_eq!(evictor.try_lock(blob.slot()).unwrap(), LockAttempt::Granted);
         drop(first);
-        assert_eq!(evictor.try_lock(tree.slot()).unwrap(), Attempt::Refused);
+        assert_eq!(evictor.try_lock(tree.slot()).unwrap(), LockAttempt::Refused);
         drop(second);
-        assert_eq!(evictor.try_lock(tree.slot()).unwrap(), Attempt::Granted);
+        assert_eq!(evictor.try_lock(tree.slot()).unwrap(), LockAttempt::Granted);
     }
 }

@@ -10,27 +10,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::StoreError;
-use super::lock::{Attempt, LockFile, Slot};
+use super::lock::{LockAttempt, LockFile, LockSlot};
 use super::remove::remove_all;
 
 /// A path of one's own in the store's scratch directory. What stands there when it is dropped is
 /// removed.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(super) struct ScratchPath {
     path: PathBuf,
-    slot: Slot,
+    slot: LockSlot,
     locks: Arc<LockFile>,
 }
 
-impl Scratch {
+impl ScratchPath {
     /// Reserves a path. Nothing stands there yet.
     pub(super) fn reserve(directory: &Path, locks: &Arc<LockFile>) -> Result<Self, StoreError> {
         // Random enough to be told apart from those of every other program and thread; the lock
         // decides in the end.
         let number = RandomState::new().hash_one(std::process::id());
-        let slot = Slot::new(number);
+        let slot = LockSlot::new(number);
         locks.share(slot)?;
-        Ok(Scratch {
+        Ok(ScratchPath {
             path: directory.join(format!("{number:016x}")),
             slot,
             locks: Arc::clone(locks),
@@ -43,7 +43,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for ScratchPath {
     fn drop(&mut self) {
         if let Err(error) = remove_all(&self.path) {
             tracing::warn!(%error, "a scratch directory stays until the cache is next opened");
@@ -63,7 +63,7 @@ pub(super) fn sweep(directory: &Path, locks: &LockFile) -> Result<(), StoreError
         let entry = entry.map_err(|source| StoreError::read(directory, source))?;
         let slot = slot_of(&entry.file_name());
         if let Some(slot) = slot
-            && locks.try_lock(slot)? == Attempt::Refused
+            && locks.try_lock(slot)? == LockAttempt::Refused
         {
             continue;
         }
@@ -77,8 +77,10 @@ pub(super) fn sweep(directory: &Path, locks: &LockFile) -> Result<(), StoreError
     Ok(())
 }
 
-fn slot_of(name: &OsStr) -> Option<Slot> {
-    u64::from_str_radix(name.to_str()?, 16).ok().map(Slot::new)
+fn slot_of(name: &OsStr) -> Option<LockSlot> {
+    u64::from_str_radix(name.to_str()?, 16)
+        .ok()
+        .map(LockSlot::new)
 }
 
 #[cfg(test)]
@@ -92,7 +94,7 @@ mod tests {
         let place = directory.path().join("scratch");
         fs::create_dir(&place).unwrap();
 
-        let in_use = Scratch::reserve(&place, &locks).unwrap();
+        let in_use = ScratchPath::reserve(&place, &locks).unwrap();
         fs::create_dir(in_use.path()).unwrap();
         fs::create_dir(place.join("00000000000000ff")).unwrap();
         fs::write(place.join("garbage"), "").unwrap();

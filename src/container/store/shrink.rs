@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use super::error::StoreError;
-use super::evict::{Candidate, Eviction, Fate};
+use super::evict::{GcCandidate, GcOutcome, StoreGc};
 use super::incoming::ListedBlob;
-use super::lock::Attempt;
-use super::manifest::Summary;
+use super::lock::LockAttempt;
+use super::manifest::ManifestSummary;
 use super::pin::{EntryId, EntryKind};
 use super::{MANIFEST, Store};
 
 /// What [`Store::shrink`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shrunk {
+pub struct GcSummary {
     /// How many entries went.
     pub removed: u64,
     /// What the store takes up now.
@@ -25,26 +25,26 @@ pub struct Shrunk {
 impl Store {
     /// Removes the least recently used entries that nobody uses, until the store fits its target.
     /// Happens by itself when something is added.
-    pub fn shrink(&self) -> Result<Shrunk, StoreError> {
+    pub fn shrink(&self) -> Result<GcSummary, StoreError> {
         let mut candidates = Vec::new();
         let mut garbage = Vec::new();
         for kind in [EntryKind::Tree, EntryKind::Blob, EntryKind::Partial] {
             self.survey(kind, &mut candidates, &mut garbage)?;
         }
         let pins = self.shared.pins.evictor()?;
-        let mut eviction = Eviction::new(candidates, self.shared.size_target_bytes);
-        let mut shrunk = Shrunk::default();
+        let mut eviction = StoreGc::new(candidates, self.shared.size_target_bytes);
+        let mut shrunk = GcSummary::default();
         while let Some(candidate) = eviction.next() {
             let slot = candidate.key.slot();
             let fate = match pins.try_lock(slot)? {
-                Attempt::Refused => Fate::InUse,
-                Attempt::Granted => {
+                LockAttempt::Refused => GcOutcome::InUse,
+                LockAttempt::Granted => {
                     let scratch = self.take_away(&self.place(candidate.key));
                     // Unpinned before the removal, which may take a while and concerns nobody.
                     pins.release(slot)?;
                     drop(scratch?);
                     shrunk.removed += 1;
-                    Fate::Removed
+                    GcOutcome::Removed
                 }
             };
             eviction.settle(&candidate, fate);
@@ -92,7 +92,7 @@ impl Store {
     fn survey(
         &self,
         kind: EntryKind,
-        candidates: &mut Vec<Candidate<EntryId>>,
+        candidates: &mut Vec<GcCandidate<EntryId>>,
         garbage: &mut Vec<PathBuf>,
     ) -> Result<(), StoreError> {
         let directory = self.directory(kind);
@@ -109,7 +109,7 @@ impl Store {
             };
             // An entry without a readable size takes up none, is as old as can be, and goes first.
             let (last_used, size_bytes) = use_and_size(kind, &entry.path()).unwrap_or_default();
-            candidates.push(Candidate {
+            candidates.push(GcCandidate {
                 last_used,
                 key: EntryId { kind, hash },
                 size_bytes,
@@ -128,7 +128,7 @@ fn use_and_size(kind: EntryKind, path: &Path) -> Option<(u128, u64)> {
         }
         EntryKind::Tree => {
             let manifest = path.join(MANIFEST);
-            let size_bytes = Summary::read(&manifest).ok()?.size_bytes;
+            let size_bytes = ManifestSummary::read(&manifest).ok()?.size_bytes;
             (fs::symlink_metadata(&manifest).ok()?, size_bytes)
         }
     };

@@ -9,7 +9,7 @@ use nix::sys::time::TimeSpec;
 
 /// A moment as file systems keep it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Timestamp {
+pub struct FileTime {
     /// Since 1970, negative before.
     pub seconds: i64,
     /// Below a thousand million.
@@ -28,31 +28,31 @@ pub struct FileStamp {
     /// The size.
     pub size_bytes: u64,
     /// Last written to.
-    pub modified: Timestamp,
+    pub modified: FileTime,
     /// Inode last changed.
-    pub changed: Timestamp,
+    pub changed: FileTime,
 }
 
-impl Timestamp {
+impl FileTime {
     /// What stands for "no particular time" on directories, links and stubs: the first moment of
     /// 1980, before which a ZIP archive can't tell times.
-    pub const NEUTRAL: Timestamp = Timestamp {
+    pub const NEUTRAL: FileTime = FileTime {
         seconds: 315_532_800,
         nanoseconds: 0,
     };
 
     /// When a file was last written to.
     pub fn modified(metadata: &Metadata) -> Self {
-        Timestamp::new(metadata.mtime(), metadata.mtime_nsec())
+        FileTime::new(metadata.mtime(), metadata.mtime_nsec())
     }
 
     /// When a file's inode last changed.
     pub fn changed(metadata: &Metadata) -> Self {
-        Timestamp::new(metadata.ctime(), metadata.ctime_nsec())
+        FileTime::new(metadata.ctime(), metadata.ctime_nsec())
     }
 
     fn new(seconds: i64, nanoseconds: i64) -> Self {
-        Timestamp {
+        FileTime {
             seconds,
             nanoseconds: u32::try_from(nanoseconds).unwrap_or(0),
         }
@@ -70,13 +70,13 @@ impl FileStamp {
             device: metadata.dev(),
             inode: metadata.ino(),
             size_bytes: metadata.len(),
-            modified: Timestamp::modified(metadata),
-            changed: Timestamp::changed(metadata),
+            modified: FileTime::modified(metadata),
+            changed: FileTime::changed(metadata),
         }
     }
 }
 
-impl fmt::Display for Timestamp {
+impl fmt::Display for FileTime {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}.{:09}", self.seconds, self.nanoseconds)
     }
@@ -90,13 +90,13 @@ pub struct ParseTimestampError {
     pub text: String,
 }
 
-impl FromStr for Timestamp {
+impl FromStr for FileTime {
     type Err = ParseTimestampError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.split_once('.')
             .and_then(|(seconds, nanoseconds)| {
-                Some(Timestamp {
+                Some(FileTime {
                     seconds: seconds.parse().ok()?,
                     nanoseconds: nanoseconds
                         .parse()
@@ -117,14 +117,14 @@ mod tests {
     #[test]
     fn times_survive_text() {
         for time in [
-            Timestamp::NEUTRAL,
-            Timestamp::new(-7, 999_999_999),
-            Timestamp::new(0, 1),
+            FileTime::NEUTRAL,
+            FileTime::new(-7, 999_999_999),
+            FileTime::new(0, 1),
         ] {
             assert_eq!(time.to_string().parse(), Ok(time));
         }
         for text in ["", "1", "1.", ".1", "1.1000000000", "a.b"] {
-            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+            assert!(text.parse::<FileTime>().is_err(), "{text}");
         }
     }
 }

@@ -21,12 +21,12 @@ use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{UtimensatFlags, utimensat};
 
 use super::error::StoreError;
-use super::manifest::{Record, RecordKind};
-use super::opacity::{self, Opacity};
+use super::manifest::{ManifestRecord, RecordKind};
+use super::opacity::{self, DirectoryWhiteout};
 use super::path::{TreePath, TreePathError};
 use super::remove::remove_all;
-use super::stamp::{FileStamp, Timestamp};
-use crate::digest::{ContentHash, Digest, Hasher};
+use super::stamp::{FileStamp, FileTime};
+use crate::digest::{ContentHash, Digest, DigestHasher};
 use crate::private;
 
 /// The mode of a directory that is there only because something is in it.
@@ -39,7 +39,7 @@ const COPY_BYTES: usize = 128 * 1024;
 
 /// Why content could not become a tree.
 #[derive(Debug, thiserror::Error)]
-pub enum TreeError {
+pub enum TreeWriteError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -89,41 +89,41 @@ pub enum TreeError {
 
 /// What a file has besides its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attributes {
+pub struct FileAttributes {
     /// Permission bits.
     pub mode: u32,
     /// When it was last written to.
-    pub mtime: Timestamp,
+    pub mtime: FileTime,
 }
 
 /// A tree in the making.
 #[derive(Debug)]
 pub struct TreeWriter {
     root: PathBuf,
-    nodes: BTreeMap<TreePath, Node>,
+    nodes: BTreeMap<TreePath, TreeNode>,
 }
 
 #[derive(Clone, Debug)]
-struct Node {
+struct TreeNode {
     kind: NodeKind,
-    attributes: Attributes,
+    attributes: FileAttributes,
 }
 
 #[derive(Clone, Debug)]
 enum NodeKind {
-    Directory(Opacity),
+    Directory(DirectoryWhiteout),
     File(Digest),
     Symlink(PathBuf),
     Whiteout,
 }
 
-impl Node {
+impl TreeNode {
     fn parent_directory() -> Self {
-        Node {
-            kind: NodeKind::Directory(Opacity::Transparent),
-            attributes: Attributes {
+        TreeNode {
+            kind: NodeKind::Directory(DirectoryWhiteout::Transparent),
+            attributes: FileAttributes {
                 mode: PARENT_MODE,
-                mtime: Timestamp::NEUTRAL,
+                mtime: FileTime::NEUTRAL,
             },
         }
     }
@@ -133,12 +133,16 @@ impl TreeWriter {
     /// Begins a tree at a path where nothing stands yet.
     pub(super) fn create(root: PathBuf) -> Result<Self, StoreError> {
         make_directory(&root)?;
-        let nodes = BTreeMap::from([(TreePath::root(), Node::parent_directory())]);
+        let nodes = BTreeMap::from([(TreePath::root(), TreeNode::parent_directory())]);
         Ok(TreeWriter { root, nodes })
     }
 
     /// Makes a directory, or gives one that is there these attributes.
-    pub fn directory(&mut self, path: &TreePath, attributes: Attributes) -> Result<(), TreeError> {
+    pub fn directory(
+        &mut self,
+        path: &TreePath,
+        attributes: FileAttributes,
+    ) -> Result<(), TreeWriteError> {
         let path = self.resolve_parent(path)?;
         if !self.is_directory(&path) {
             self.make_directory(&path)?;
@@ -153,21 +157,21 @@ impl TreeWriter {
     pub fn file(
         &mut self,
         path: &TreePath,
-        attributes: Attributes,
+        attributes: FileAttributes,
         content: &mut dyn Read,
-    ) -> Result<Digest, TreeError> {
+    ) -> Result<Digest, TreeWriteError> {
         let path = self.resolve_parent(path)?;
         self.clear(&path)?;
         let target = path.below(&self.root);
         let mut file = make_file(&target)?;
-        let mut hasher = Hasher::default();
+        let mut hasher = DigestHasher::default();
         let mut buffer = vec![0; COPY_BYTES];
         loop {
             let chunk = match content.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => buffer.get(..count).unwrap_or(&buffer),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(source) => return Err(TreeError::Input { path, source }),
+                Err(source) => return Err(TreeWriteError::Input { path, source }),
             };
             hasher.update(chunk);
             file.write_all(chunk)
@@ -187,10 +191,10 @@ impl TreeWriter {
     pub fn copy(
         &mut self,
         path: &TreePath,
-        attributes: Attributes,
+        attributes: FileAttributes,
         source: &Path,
         expected: (FileStamp, Digest),
-    ) -> Result<(), TreeError> {
+    ) -> Result<(), TreeWriteError> {
         let (stamp, digest) = expected;
         let path = self.resolve_parent(path)?;
         self.clear(&path)?;
@@ -206,7 +210,7 @@ impl TreeWriter {
         })?;
         let after = FileStamp::of(&from.metadata().map_err(read)?);
         if after != stamp || copied != digest.size_bytes {
-            return Err(TreeError::SourceChanged {
+            return Err(TreeWriteError::SourceChanged {
                 path: source.to_owned(),
             });
         }
@@ -215,19 +219,19 @@ impl TreeWriter {
     }
 
     /// Makes a symbolic link. Where it leads to doesn't matter here.
-    pub fn symlink(&mut self, path: &TreePath, target: &Path) -> Result<(), TreeError> {
+    pub fn symlink(&mut self, path: &TreePath, target: &Path) -> Result<(), TreeWriteError> {
         let path = self.resolve_parent(path)?;
         self.clear(&path)?;
         let link = path.below(&self.root);
         symlink(target, &link).map_err(|source| StoreError::write(&link, source))?;
-        set_mtime(&link, Timestamp::NEUTRAL)?;
+        set_mtime(&link, FileTime::NEUTRAL)?;
         self.nodes.insert(
             path,
-            Node {
+            TreeNode {
                 kind: NodeKind::Symlink(target.to_owned()),
-                attributes: Attributes {
+                attributes: FileAttributes {
                     mode: 0o777,
-                    mtime: Timestamp::NEUTRAL,
+                    mtime: FileTime::NEUTRAL,
                 },
             },
         );
@@ -236,12 +240,12 @@ impl TreeWriter {
 
     /// Makes a second name for a file of this tree. Both names are below overlay file systems only,
     /// which copy a file up before anything is written to it.
-    pub fn hard_link(&mut self, path: &TreePath, target: &TreePath) -> Result<(), TreeError> {
+    pub fn hard_link(&mut self, path: &TreePath, target: &TreePath) -> Result<(), TreeWriteError> {
         let target = self.resolve_parent(target)?;
         let path = self.resolve_parent(path)?;
         let node = match self.nodes.get(&target) {
             Some(node) if matches!(node.kind, NodeKind::File(_)) => node.clone(),
-            Some(_) | None => return Err(TreeError::HardLinkTarget { path, target }),
+            Some(_) | None => return Err(TreeWriteError::HardLinkTarget { path, target }),
         };
         if path == target {
             return Ok(());
@@ -256,7 +260,7 @@ impl TreeWriter {
 
     /// Marks an entry of lower layers as removed. What this layer itself holds there stays, and now
     /// hides what lower layers hold.
-    pub fn whiteout(&mut self, path: &TreePath) -> Result<(), TreeError> {
+    pub fn whiteout(&mut self, path: &TreePath) -> Result<(), TreeWriteError> {
         let path = self.resolve_parent(path)?;
         match self.nodes.get(&path).map(|node| &node.kind) {
             Some(NodeKind::Directory(_)) => return self.opaque(&path),
@@ -265,14 +269,14 @@ impl TreeWriter {
         }
         let mark = path.below(&self.root);
         opacity::make_whiteout(&mark).map_err(|source| StoreError::write(&mark, source))?;
-        set_mtime(&mark, Timestamp::NEUTRAL)?;
+        set_mtime(&mark, FileTime::NEUTRAL)?;
         self.nodes.insert(
             path,
-            Node {
+            TreeNode {
                 kind: NodeKind::Whiteout,
-                attributes: Attributes {
+                attributes: FileAttributes {
                     mode: 0,
-                    mtime: Timestamp::NEUTRAL,
+                    mtime: FileTime::NEUTRAL,
                 },
             },
         );
@@ -280,7 +284,7 @@ impl TreeWriter {
     }
 
     /// Makes a directory hide everything that lower layers hold in it.
-    pub fn opaque(&mut self, path: &TreePath) -> Result<(), TreeError> {
+    pub fn opaque(&mut self, path: &TreePath) -> Result<(), TreeWriteError> {
         let path = self.resolve_parent(path)?;
         if !self.is_directory(&path) {
             self.make_directory(&path)?;
@@ -289,7 +293,7 @@ impl TreeWriter {
     }
 
     /// Gives every directory its final attributes and says what the tree holds.
-    pub(super) fn finish(self) -> Result<Vec<Record>, StoreError> {
+    pub(super) fn finish(self) -> Result<Vec<ManifestRecord>, StoreError> {
         for (path, node) in self.nodes.iter().rev() {
             if let NodeKind::Directory(_) = node.kind {
                 let directory = path.below(&self.root);
@@ -309,7 +313,7 @@ impl TreeWriter {
     fn settle_file(
         &mut self,
         path: TreePath,
-        attributes: Attributes,
+        attributes: FileAttributes,
         file: &File,
         digest: Digest,
     ) -> Result<(), StoreError> {
@@ -319,7 +323,7 @@ impl TreeWriter {
         set_mtime(&target, attributes.mtime)?;
         self.nodes.insert(
             path,
-            Node {
+            TreeNode {
                 kind: NodeKind::File(digest),
                 attributes,
             },
@@ -334,7 +338,7 @@ impl TreeWriter {
     }
 
     /// Follows the links in all but the last component, and makes the directories that are missing.
-    fn resolve_parent(&mut self, path: &TreePath) -> Result<TreePath, TreeError> {
+    fn resolve_parent(&mut self, path: &TreePath) -> Result<TreePath, TreeWriteError> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Ok(TreePath::root());
         };
@@ -348,7 +352,7 @@ impl TreeWriter {
         entry: &TreePath,
         directory: &TreePath,
         links_left: &mut usize,
-    ) -> Result<TreePath, TreeError> {
+    ) -> Result<TreePath, TreeWriteError> {
         // The usual case: it is there already, and no link is on the way, since every node's parents
         // are directories.
         if self.is_directory(directory) {
@@ -360,12 +364,11 @@ impl TreeWriter {
             resolved = match self.nodes.get(&next).map(|node| &node.kind) {
                 Some(NodeKind::Directory(_)) => next,
                 Some(NodeKind::Symlink(target)) => {
-                    *links_left =
-                        links_left
-                            .checked_sub(1)
-                            .ok_or_else(|| TreeError::LinksWithoutEnd {
-                                path: entry.clone(),
-                            })?;
+                    *links_left = links_left.checked_sub(1).ok_or_else(|| {
+                        TreeWriteError::LinksWithoutEnd {
+                            path: entry.clone(),
+                        }
+                    })?;
                     let target = if target.is_absolute() {
                         TreePath::parse(target)?
                     } else {
@@ -374,7 +377,7 @@ impl TreeWriter {
                     self.resolve_directory(entry, &target, links_left)?
                 }
                 Some(NodeKind::File(_)) => {
-                    return Err(TreeError::ParentNotADirectory {
+                    return Err(TreeWriteError::ParentNotADirectory {
                         path: entry.clone(),
                         parent: next,
                     });
@@ -390,11 +393,12 @@ impl TreeWriter {
 
     /// Makes a directory in place of whatever stands at a path. One that takes the place of a removed
     /// entry hides what lower layers hold there.
-    fn make_directory(&mut self, path: &TreePath) -> Result<(), TreeError> {
+    fn make_directory(&mut self, path: &TreePath) -> Result<(), TreeWriteError> {
         let replaced = self.nodes.get(path).map(|node| node.kind.clone());
         self.clear(path)?;
         make_directory(&path.below(&self.root))?;
-        self.nodes.insert(path.clone(), Node::parent_directory());
+        self.nodes
+            .insert(path.clone(), TreeNode::parent_directory());
         match replaced {
             Some(NodeKind::Whiteout) => self.mark_opaque(path),
             Some(NodeKind::Directory(_) | NodeKind::File(_) | NodeKind::Symlink(_)) | None => {
@@ -403,19 +407,19 @@ impl TreeWriter {
         }
     }
 
-    fn mark_opaque(&mut self, path: &TreePath) -> Result<(), TreeError> {
+    fn mark_opaque(&mut self, path: &TreePath) -> Result<(), TreeWriteError> {
         let directory = path.below(&self.root);
         opacity::make_opaque(&directory).map_err(|source| StoreError::write(&directory, source))?;
         if let Some(node) = self.nodes.get_mut(path) {
-            node.kind = NodeKind::Directory(Opacity::Opaque);
+            node.kind = NodeKind::Directory(DirectoryWhiteout::Opaque);
         }
         Ok(())
     }
 
     /// Takes away whatever stands at a path.
-    fn clear(&mut self, path: &TreePath) -> Result<(), TreeError> {
+    fn clear(&mut self, path: &TreePath) -> Result<(), TreeWriteError> {
         if path.is_root() {
-            return Err(TreeError::RootReplaced);
+            return Err(TreeWriteError::RootReplaced);
         }
         if self.nodes.contains_key(path) {
             remove_all(&path.below(&self.root))?;
@@ -442,7 +446,7 @@ fn make_file(path: &Path) -> Result<File, StoreError> {
     private::new_file(path).map_err(|source| StoreError::write(path, source))
 }
 
-fn set_mtime(path: &Path, mtime: Timestamp) -> Result<(), StoreError> {
+fn set_mtime(path: &Path, mtime: FileTime) -> Result<(), StoreError> {
     let time = mtime.to_timespec();
     utimensat(
         AT_FDCWD,
@@ -463,11 +467,11 @@ fn directory_mode(mode: u32) -> u32 {
 }
 
 /// Mode and time are read back, since a file system may keep them less exactly than it was told.
-fn record(root: &Path, path: TreePath, node: Node) -> Result<Record, StoreError> {
+fn record(root: &Path, path: TreePath, node: TreeNode) -> Result<ManifestRecord, StoreError> {
     let place = path.below(root);
     let metadata =
         fs::symlink_metadata(&place).map_err(|source| StoreError::read(&place, source))?;
-    Ok(Record {
+    Ok(ManifestRecord {
         path,
         kind: match node.kind {
             NodeKind::Directory(opacity) => RecordKind::Directory(opacity),
@@ -478,6 +482,6 @@ fn record(root: &Path, path: TreePath, node: Node) -> Result<Record, StoreError>
             NodeKind::Whiteout => RecordKind::Whiteout,
         },
         mode: metadata.permissions().mode() & 0o7777,
-        mtime: Timestamp::modified(&metadata),
+        mtime: FileTime::modified(&metadata),
     })
 }

@@ -16,18 +16,18 @@ const RESOLVE_IN_ROOT: u64 = 0x10;
 
 /// Whether a mount call covers what is mounted below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
+pub enum MountRecursion {
     /// This mount alone.
     One,
     /// Everything mounted below it, too.
     Tree,
 }
 
-impl Depth {
+impl MountRecursion {
     fn flag(self) -> libc::c_uint {
         match self {
-            Depth::One => 0,
-            Depth::Tree => AT_RECURSIVE,
+            MountRecursion::One => 0,
+            MountRecursion::Tree => AT_RECURSIVE,
         }
     }
 }
@@ -88,7 +88,7 @@ fn open_path(directory: RawFd, path: &CStr, resolve: u64) -> nix::Result<OwnedFd
 }
 
 /// A detached copy of the mount at `at`, to be attached by [`attach`]. Linux 5.2.
-pub fn clone_tree(at: BorrowedFd<'_>, depth: Depth) -> nix::Result<OwnedFd> {
+pub fn clone_tree(at: BorrowedFd<'_>, depth: MountRecursion) -> nix::Result<OwnedFd> {
     let flags =
         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as libc::c_uint | depth.flag();
     // SAFETY: the path is a NUL-terminated constant and the descriptor is open.
@@ -112,7 +112,7 @@ pub fn attach(mount: BorrowedFd<'_>, target: &CStr) -> nix::Result<()> {
 }
 
 /// Makes a mount, attached or not, read-only. Linux 5.12.
-pub fn make_read_only(mount: BorrowedFd<'_>, depth: Depth) -> nix::Result<()> {
+pub fn make_read_only(mount: BorrowedFd<'_>, depth: MountRecursion) -> nix::Result<()> {
     let attributes = MountAttributes {
         attr_set: MOUNT_ATTR_RDONLY,
         attr_clr: 0,

@@ -47,12 +47,12 @@ const HEADER_BYTES: usize = 16;
 
 /// Several requests, sent at once.
 #[derive(Default)]
-struct Batch {
+struct NetlinkBatch {
     bytes: Vec<u8>,
     requests: u32,
 }
 
-impl Batch {
+impl NetlinkBatch {
     /// Adds a request: a fixed part, and attributes of these types.
     fn push(&mut self, kind: u16, flags: libc::c_int, fixed: &[u8], attributes: &[(u16, &[u8])]) {
         let start = self.bytes.len();
@@ -112,7 +112,7 @@ fn answer(bytes: &[u8]) -> Option<(usize, nix::Result<()>, &[u8])> {
 }
 
 /// One family's constants.
-struct Family {
+struct IpFamily {
     number: u8,
     own: Vec<u8>,
     multicast: Vec<u8>,
@@ -124,9 +124,9 @@ struct Family {
     address_flags: u8,
 }
 
-fn families() -> [Family; 2] {
+fn families() -> [IpFamily; 2] {
     [
-        Family {
+        IpFamily {
             number: libc::AF_INET as u8,
             own: OWN_V4.octets().into(),
             multicast: vec![224, 0, 0, 0],
@@ -135,7 +135,7 @@ fn families() -> [Family; 2] {
             local_scope: libc::RT_SCOPE_HOST,
             address_flags: 0,
         },
-        Family {
+        IpFamily {
             number: libc::AF_INET6 as u8,
             own: OWN_V6.octets().into(),
             multicast: Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0).octets().into(),
@@ -152,8 +152,8 @@ fn families() -> [Family; 2] {
     ]
 }
 
-impl Family {
-    fn add_address(&self, batch: &mut Batch) {
+impl IpFamily {
+    fn add_address(&self, batch: &mut NetlinkBatch) {
         let bits = (self.own.len() * 8) as u8;
         let mut fixed = vec![
             self.number,
@@ -166,7 +166,7 @@ impl Family {
         batch.push(libc::RTM_NEWADDR, NEW, &fixed, &attributes);
     }
 
-    fn add_route(&self, batch: &mut Batch, (table, scope, kind): (u8, u8, u8), bits: u8) {
+    fn add_route(&self, batch: &mut NetlinkBatch, (table, scope, kind): (u8, u8, u8), bits: u8) {
         let protocol = libc::RTPROT_BOOT;
         let fixed = [self.number, bits, 0, 0, table, protocol, scope, kind];
         let index = LOOPBACK.to_ne_bytes();
@@ -181,7 +181,7 @@ impl Family {
         batch.push(libc::RTM_NEWROUTE, NEW, &fixed, &attributes);
     }
 
-    fn add_rule(&self, batch: &mut Batch) {
+    fn add_rule(&self, batch: &mut NetlinkBatch) {
         let fixed = [self.number, 0, 0, 0, EVERYWHERE, 0, 0, FR_ACT_TO_TBL];
         let fixed = [fixed.as_slice(), &[0; 4]].concat();
         let attributes: [(u16, &[u8]); 2] = [
@@ -206,7 +206,7 @@ pub fn bring_loopback_up() -> nix::Result<OwnedFd> {
         SockFlag::SOCK_CLOEXEC,
         SockProtocol::NetlinkRoute,
     )?;
-    let mut batch = Batch::default();
+    let mut batch = NetlinkBatch::default();
     let flags = ((libc::IFF_UP | libc::IFF_MULTICAST) as u32).to_ne_bytes();
     // Of no family and no type.
     let link = [[0; 4], LOOPBACK.to_ne_bytes(), flags, flags].concat();
@@ -220,7 +220,7 @@ pub fn bring_loopback_up() -> nix::Result<OwnedFd> {
     let answers = batch.send(&socket)?;
     answers.first().copied().unwrap_or(Err(Errno::EPROTO))?;
     // Without rules there is no such table either, and the routes would end up in the main one.
-    let mut batch = Batch::default();
+    let mut batch = NetlinkBatch::default();
     for (family, answers) in families
         .iter()
         .zip(answers.get(1..).unwrap_or_default().chunks(3))

@@ -34,7 +34,7 @@ pub fn pidfd(pid: Pid) -> nix::Result<OwnedFd> {
 
 /// What [`wait`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waited {
+pub enum WaitOutcome {
     /// A child ended.
     Ended {
         /// Which.
@@ -52,7 +52,7 @@ pub enum Waited {
 
 /// Which children [`wait`] waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whom {
+pub enum WaitTarget {
     /// This one.
     One(Pid),
     /// Any, however it was cloned.
@@ -61,23 +61,23 @@ pub enum Whom {
 
 /// Whether [`wait`] returns before a child has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
+pub enum WaitMode {
     /// It does not.
     Block,
-    /// It does, with [`Waited::NoneYet`].
+    /// It does, with [`WaitOutcome::NoneYet`].
     Poll,
 }
 
 /// Waits for a child's end (`wait4(2)`).
-pub fn wait(whom: Whom, patience: Patience) -> nix::Result<Waited> {
+pub fn wait(whom: WaitTarget, patience: WaitMode) -> nix::Result<WaitOutcome> {
     let pid = match whom {
-        Whom::One(pid) => pid.as_raw(),
-        Whom::Any => -1,
+        WaitTarget::One(pid) => pid.as_raw(),
+        WaitTarget::Any => -1,
     };
     let options = libc::__WALL
         | match patience {
-            Patience::Block => 0,
-            Patience::Poll => libc::WNOHANG,
+            WaitMode::Block => 0,
+            WaitMode::Poll => libc::WNOHANG,
         };
     loop {
         let mut status = 0;
@@ -86,11 +86,11 @@ pub fn wait(whom: Whom, patience: Patience) -> nix::Result<Waited> {
         // SAFETY: both pointers are to live locals of the right type.
         let result = unsafe { libc::wait4(pid, &mut status, options, &mut usage) };
         match Errno::result(result) {
-            Ok(0) => return Ok(Waited::NoneYet),
+            Ok(0) => return Ok(WaitOutcome::NoneYet),
             Ok(pid) => {
                 if let Some(status) = exit_status(status) {
                     let usage = resource_usage(&usage);
-                    return Ok(Waited::Ended {
+                    return Ok(WaitOutcome::Ended {
                         pid: Pid::from_raw(pid),
                         status,
                         usage,
@@ -98,7 +98,7 @@ pub fn wait(whom: Whom, patience: Patience) -> nix::Result<Waited> {
                 }
             }
             Err(Errno::EINTR) => {}
-            Err(Errno::ECHILD) => return Ok(Waited::NoChildren),
+            Err(Errno::ECHILD) => return Ok(WaitOutcome::NoChildren),
             Err(errno) => return Err(errno),
         }
     }

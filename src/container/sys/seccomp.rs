@@ -2,13 +2,13 @@
 
 use nix::errno::Errno;
 
-use crate::filter::compile::Instruction;
+use crate::filter::compile::BpfInstruction;
 
 /// Puts the calling thread, and all processes that come of it, behind a filter for good.
 ///
 /// Only for a process with CAP_SYS_ADMIN in its user namespace: others would have to give up
 /// set-user-ID programs for it.
-pub fn install(filter: &[Instruction]) -> nix::Result<()> {
+pub fn install(filter: &[BpfInstruction]) -> nix::Result<()> {
     let mut instructions: Vec<libc::sock_filter> = filter
         .iter()
         .map(|instruction| libc::sock_filter {

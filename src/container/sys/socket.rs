@@ -57,7 +57,7 @@ pub fn send(
 
 /// One received message.
 #[derive(Debug)]
-pub struct Message {
+pub struct SocketMessage {
     /// How many bytes of the buffer it takes; 0 means that the peer has closed its end.
     pub length: usize,
     /// The descriptors that came with it.
@@ -65,7 +65,7 @@ pub struct Message {
 }
 
 /// Receives one message into `buffer`.
-pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<Message> {
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<SocketMessage> {
     let mut control = nix::cmsg_space!([std::os::fd::RawFd; DESCRIPTORS_MAX]);
     loop {
         let mut parts = [IoSliceMut::new(buffer)];
@@ -92,7 +92,7 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<Message
         if received.flags.contains(MsgFlags::MSG_TRUNC) {
             return Err(Errno::EMSGSIZE);
         }
-        return Ok(Message {
+        return Ok(SocketMessage {
             length: received.bytes,
             descriptors,
         });

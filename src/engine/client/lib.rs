@@ -4,9 +4,9 @@
 //!  Client::connect ─▶ define (a container) ─▶ submit … ─▶ next, next, … ─▶ close
 //! ```
 //!
-//! A [`Client`] is one run. A [`Template`] says in plain data what container jobs run in; directories
+//! A [`BrokerClient`] is one run. A [`JobTemplate`] says in plain data what container jobs run in; directories
 //! and files of this machine that it names are uploaded as far as the broker lacks them. Jobs are
-//! submitted against a template, and [`Client::next`] tells what becomes of them: each is finished
+//! submitted against a template, and [`BrokerClient::next`] tells what becomes of them: each is finished
 //! exactly once. When the connection breaks, another is made and what is unfinished goes on.
 //!
 //! # Example
@@ -53,38 +53,38 @@ use std::time::Duration;
 
 use tonic::Status;
 
-pub use self::template::{Defined, Request, Template};
+pub use self::template::{JobRequest, JobTemplate, TemplateHandle};
 use maelstrom_container::store::DigestCache;
 pub use maelstrom_model::address::Address;
 use maelstrom_model::backend::{BackendEvent, BackendLost};
-pub use maelstrom_model::backend::{GRACE_DEFAULT, JobId, Stop};
+pub use maelstrom_model::backend::{GRACE_DEFAULT, JobId, StopMode};
 use maelstrom_model::error::with_causes;
-pub use maelstrom_model::event::{EventKind as Fact, Stream};
-use maelstrom_model::forwarding::Forwarding;
+pub use maelstrom_model::event::{EventKind as Fact, OutputStream};
+use maelstrom_model::forwarding::EnvironmentForwarding;
 pub use maelstrom_model::ids::WorkerId;
 use maelstrom_model::ids::random_name;
 pub use maelstrom_model::job::{
-    BindAccess, ContainerSpec, Device, JobEnd, JobResult, Mount, MountKind, Network, Privileges,
-    Root, RootAccess, SkeletonEntry, SkeletonKind, WhenForbidden,
+    BindAccess, ContainerSpec, DeviceKind, JobOutcome, JobResult, Mount, MountKind, NetworkMode,
+    PrivilegeLevel, RootAccess, RootKind, SkeletonEntry, SkeletonKind, WhenForbidden,
 };
-use maelstrom_model::job::{Carried, Placement};
+use maelstrom_model::job::{InputPath, PlacementConstraint};
+use maelstrom_wire::connection::{BrokerChannel, connect};
 pub use maelstrom_wire::connection::{ClientSecurity, ConnectError};
-use maelstrom_wire::connection::{Connection, connect};
 use maelstrom_wire::from_proto::text;
 use maelstrom_wire::limits::MESSAGE_BYTES_MAX;
-use maelstrom_wire::reapi::client::{CasError, Contents};
-use maelstrom_wire::session::dispatch::{self, Dispatch, Happening};
+use maelstrom_wire::reapi::client::{BlobMap, CasError};
+use maelstrom_wire::session::dispatch::{self, DispatchEvent, JobDispatcher};
+use maelstrom_wire::session::prepare::PreparationMode;
 use maelstrom_wire::session::prepare::PrepareError;
-use maelstrom_wire::session::prepare::Preparing;
 use maelstrom_wire::session::remote::failed;
-use maelstrom_wire::session::tree::{Packed, TreeError};
+use maelstrom_wire::session::tree::{InputDigest, InputTreeError};
 pub use maelstrom_wire::v1::Cluster;
 use maelstrom_wire::v1::StatusRequest;
 use maelstrom_wire::v1::operator_client::OperatorClient;
 
 /// What is to be known to use a cluster.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ClientOptions {
     /// The broker.
     pub broker: Address,
     /// What to trust and what to show. By default nothing, which a broker on loopback may take.
@@ -98,10 +98,10 @@ pub struct Options {
     pub grace: Duration,
 }
 
-impl Options {
+impl ClientOptions {
     /// For this broker, with what is usual.
-    pub fn new(broker: Address) -> Options {
-        Options {
+    pub fn new(broker: Address) -> ClientOptions {
+        ClientOptions {
             broker,
             security: ClientSecurity::default(),
             name: format!("process {}", std::process::id()),
@@ -122,7 +122,7 @@ pub enum ClientError {
     Lost(#[from] BackendLost),
     /// A file or directory cannot be read.
     #[error(transparent)]
-    Read(#[from] TreeError),
+    Read(#[from] InputTreeError),
     /// The storage does not take something.
     #[error(transparent)]
     Upload(#[from] CasError),
@@ -134,7 +134,7 @@ pub enum ClientError {
 /// What happens to jobs.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Event {
+pub enum JobEvent {
     /// A job began.
     Started {
         /// Which.
@@ -147,7 +147,7 @@ pub enum Event {
         /// Which.
         job: JobId,
         /// Where to.
-        stream: Stream,
+        stream: OutputStream,
         /// What; never empty.
         bytes: Vec<u8>,
     },
@@ -178,32 +178,32 @@ pub enum Event {
 }
 
 /// One run on a cluster.
-pub struct Client {
-    connection: Connection,
-    dispatch: Dispatch,
+pub struct BrokerClient {
+    connection: BrokerChannel,
+    dispatch: JobDispatcher,
     /// Ends of jobs that were never sent away.
     events: VecDeque<BackendEvent>,
     unfinished: BTreeSet<u64>,
     next_job: u64,
 }
 
-impl Client {
+impl BrokerClient {
     /// Connects to a broker. Must be called on a tokio runtime.
-    pub async fn connect(options: &Options) -> Result<Client, ClientError> {
+    pub async fn connect(options: &ClientOptions) -> Result<BrokerClient, ClientError> {
         let connection = connect(&options.broker, &options.security).await?;
         let known = options.digests.clone().map(DigestCache::new);
         let known = known.unwrap_or_else(DigestCache::of_this_process);
-        Ok(Client {
-            dispatch: Dispatch::new(dispatch::Options {
+        Ok(BrokerClient {
+            dispatch: JobDispatcher::new(dispatch::DispatchOptions {
                 connection: connection.clone(),
                 address: options.broker.to_string(),
                 run: random_name(),
                 name: options.name.clone(),
                 digests: known,
                 // A program says itself what its jobs get.
-                forwarding: Forwarding::default(),
+                forwarding: EnvironmentForwarding::default(),
                 grace: options.grace,
-                preparing: Preparing::Aside,
+                preparing: PreparationMode::Aside,
             }),
             connection,
             events: VecDeque::new(),
@@ -213,24 +213,24 @@ impl Client {
     }
 
     /// Makes a template known. It is looked at, and uploaded, with the first job that uses it.
-    pub fn define(&mut self, template: Template) -> Defined {
+    pub fn define(&mut self, template: JobTemplate) -> TemplateHandle {
         template.defined()
     }
 
-    /// Hands over a job. What becomes of it is told by [`Client::next`].
-    pub fn submit(&mut self, template: &Defined, request: Request) -> JobId {
+    /// Hands over a job. What becomes of it is told by [`BrokerClient::next`].
+    pub fn submit(&mut self, template: &TemplateHandle, request: JobRequest) -> JobId {
         let id = JobId(self.next_job);
         self.next_job += 1;
         self.unfinished.insert(id.0);
         let (job, rank, common) = template.job(request);
-        debug_assert!(matches!(job.placement, Placement::Anywhere(_)));
+        debug_assert!(matches!(job.placement, PlacementConstraint::Anywhere(_)));
         self.dispatch.submit(id, job, rank, common);
         self.dispatch.start_work();
         id
     }
 
-    /// Stops a job. It ends as [`JobEnd::Cancelled`], unless it was over already.
-    pub fn cancel(&mut self, job: JobId, how: Stop) {
+    /// Stops a job. It ends as [`JobOutcome::Cancelled`], unless it was over already.
+    pub fn cancel(&mut self, job: JobId, how: StopMode) {
         self.dispatch.stop(job, how);
     }
 
@@ -241,14 +241,14 @@ impl Client {
 
     /// What happens next. Waits as long as nothing does; dropping the future loses nothing. An error
     /// is the end of the run.
-    pub async fn next(&mut self) -> Result<Event, ClientError> {
+    pub async fn next(&mut self) -> Result<JobEvent, ClientError> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return self.told(event);
             }
             match self.dispatch.pop() {
-                Some(Happening::Event(event)) => return self.told(event),
-                Some(Happening::Unportable { jobs, why }) => {
+                Some(DispatchEvent::Event(event)) => return self.told(event),
+                Some(DispatchEvent::Unportable { jobs, why }) => {
                     let message = with_causes(&PrepareError::from(why));
                     let ends = jobs.into_iter().map(|(id, ..)| failed(id, message.clone()));
                     self.events.extend(ends);
@@ -261,13 +261,13 @@ impl Client {
     /// Uploads a directory or a file of this machine. What the storage has is not sent. Gives back
     /// the digest by which the storage knows it, as lower-case hexadecimal digits and length.
     pub async fn upload(&self, path: &Path) -> Result<(String, u64), ClientError> {
-        let carried = Carried {
+        let carried = InputPath {
             source: path.to_owned(),
-            ..Carried::default()
+            ..InputPath::default()
         };
         let preparer = Arc::clone(self.dispatch.preparer());
         let packing = tokio::task::spawn_blocking(move || {
-            let mut contents = Contents::new();
+            let mut contents = BlobMap::new();
             let packed = preparer.pack(carried, &mut contents);
             packed.map(|packed| (packed, contents))
         });
@@ -280,7 +280,7 @@ impl Client {
             .contents()
             .upload_missing(Arc::new(contents), ignore)
             .await?;
-        let (Packed::Directory(digest) | Packed::File(digest, _)) = packed;
+        let (InputDigest::Directory(digest) | InputDigest::File(digest, _)) = packed;
         Ok((digest.hash.to_string(), digest.size_bytes))
     }
 
@@ -298,24 +298,24 @@ impl Client {
         self.dispatch.close().await;
     }
 
-    fn told(&mut self, event: BackendEvent) -> Result<Event, ClientError> {
+    fn told(&mut self, event: BackendEvent) -> Result<JobEvent, ClientError> {
         Ok(match event {
             BackendEvent::Started {
                 job,
                 worker,
                 slot: _,
-            } => Event::Started { job, worker },
-            BackendEvent::Output { job, stream, bytes } => Event::Output { job, stream, bytes },
-            BackendEvent::Restarted { job, reason } => Event::Restarted { job, reason },
-            BackendEvent::Discarded { job, files } => Event::Discarded {
+            } => JobEvent::Started { job, worker },
+            BackendEvent::Output { job, stream, bytes } => JobEvent::Output { job, stream, bytes },
+            BackendEvent::Restarted { job, reason } => JobEvent::Restarted { job, reason },
+            BackendEvent::Discarded { job, files } => JobEvent::Discarded {
                 job,
                 files: files.files,
             },
             BackendEvent::Finished { job, result } => {
                 self.unfinished.remove(&job.0);
-                Event::Finished { job, result }
+                JobEvent::Finished { job, result }
             }
-            BackendEvent::Fact(fact) => Event::Fact(fact),
+            BackendEvent::Fact(fact) => JobEvent::Fact(fact),
             BackendEvent::Lost(lost) => return Err(lost.into()),
         })
     }

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    ContainerSpec, Mount, MountKind, Network, Privileges, Root, RootAccess, SkeletonEntry,
+    ContainerSpec, Mount, MountKind, NetworkMode, PrivilegeLevel, RootAccess, RootKind,
+    SkeletonEntry,
 };
-use maelstrom_model::backend::Rank;
-use maelstrom_model::job::{BindAccess, Carried, Inputs, Job, OutputPipes, Placement, ProcessSpec};
-use maelstrom_wire::session::prepare::Common;
+use maelstrom_model::backend::JobPriority;
+use maelstrom_model::job::{
+    BindAccess, InputPath, Job, JobInputs, OutputPipes, PlacementConstraint, ProcessSpec,
+};
+use maelstrom_wire::session::prepare::LocalTemplate;
 
 /// What many jobs have in common: a container, and how programs start in it.
 #[derive(Clone, Debug)]
-pub struct Template {
+pub struct JobTemplate {
     /// The container. Host paths that it shows and that nobody else has spoken of go along.
     pub container: ContainerSpec,
     /// The whole environment.
@@ -26,31 +29,31 @@ pub struct Template {
     pub toolbox: Vec<PathBuf>,
 }
 
-impl Template {
+impl JobTemplate {
     /// A container of these directories of this machine, stacked, the lowest first. Jobs may write to
     /// it, and what they write is thrown away.
-    pub fn of_directories<P: Into<PathBuf>>(trees: impl IntoIterator<Item = P>) -> Template {
-        Template::with_root(Root::Layers {
+    pub fn of_directories<P: Into<PathBuf>>(trees: impl IntoIterator<Item = P>) -> JobTemplate {
+        JobTemplate::with_root(RootKind::Layers {
             trees: trees.into_iter().map(Into::into).collect(),
             access: RootAccess::Ephemeral,
         })
     }
 
     /// A container with nothing but these entries, to be mounted on.
-    pub fn of_skeleton(entries: impl IntoIterator<Item = SkeletonEntry>) -> Template {
-        Template::with_root(Root::Skeleton(entries.into_iter().collect()))
+    pub fn of_skeleton(entries: impl IntoIterator<Item = SkeletonEntry>) -> JobTemplate {
+        JobTemplate::with_root(RootKind::Skeleton(entries.into_iter().collect()))
     }
 
-    fn with_root(root: Root) -> Template {
-        Template {
+    fn with_root(root: RootKind) -> JobTemplate {
+        JobTemplate {
             container: ContainerSpec {
                 root,
                 mounts: Vec::new(),
-                network: Network::Loopback,
+                network: NetworkMode::Loopback,
                 hostname: "maelstrom".to_owned(),
                 user: 0,
                 group: 0,
-                privileges: Privileges::Ordinary,
+                privileges: PrivilegeLevel::Ordinary,
             },
             environment: BTreeMap::new(),
             working_directory: PathBuf::from("/"),
@@ -60,7 +63,7 @@ impl Template {
 
     /// Mounts something over the root, where one of its directories must have a directory (or, for a
     /// device or a file, a file) to mount on.
-    pub fn mount(mut self, mount_point: impl Into<PathBuf>, kind: MountKind) -> Template {
+    pub fn mount(mut self, mount_point: impl Into<PathBuf>, kind: MountKind) -> JobTemplate {
         self.container.mounts.push(Mount {
             mount_point: mount_point.into(),
             kind,
@@ -69,7 +72,7 @@ impl Template {
     }
 
     /// Shows a directory or file of this machine, read-only. It is uploaded.
-    pub fn show(self, source: impl Into<PathBuf>, mount_point: impl Into<PathBuf>) -> Template {
+    pub fn show(self, source: impl Into<PathBuf>, mount_point: impl Into<PathBuf>) -> JobTemplate {
         self.mount(
             mount_point,
             MountKind::Bind {
@@ -80,39 +83,43 @@ impl Template {
     }
 
     /// Sets a variable.
-    pub fn variable(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Template {
+    pub fn variable(
+        mut self,
+        name: impl Into<OsString>,
+        value: impl Into<OsString>,
+    ) -> JobTemplate {
         self.environment.insert(name.into(), value.into());
         self
     }
 
     /// Starts programs here.
-    pub fn working_directory(mut self, directory: impl Into<PathBuf>) -> Template {
+    pub fn working_directory(mut self, directory: impl Into<PathBuf>) -> JobTemplate {
         self.working_directory = directory.into();
         self
     }
 
     /// Expects this path on the workers instead of sending it.
-    pub fn toolbox(mut self, path: impl Into<PathBuf>) -> Template {
+    pub fn toolbox(mut self, path: impl Into<PathBuf>) -> JobTemplate {
         self.toolbox.push(path.into());
         self
     }
 
-    pub(super) fn defined(self) -> Defined {
+    pub(super) fn defined(self) -> TemplateHandle {
         let is_tool = |path: &Path| self.toolbox.iter().any(|tool| path.starts_with(tool));
         let mounts = self.container.mounts.iter();
         let shown = mounts.filter_map(|mount| mount.kind.source());
         let carried = shown
             .filter(|source| !is_tool(source))
-            .map(|source| Carried {
+            .map(|source| InputPath {
                 source: source.clone(),
-                ..Carried::default()
+                ..InputPath::default()
             });
-        let inputs = Inputs {
+        let inputs = JobInputs {
             carried: carried.collect(),
             toolbox: self.toolbox.clone(),
-            ..Inputs::default()
+            ..JobInputs::default()
         };
-        Defined(Common {
+        TemplateHandle(LocalTemplate {
             container: Arc::new(self.container),
             inputs: Arc::new(inputs),
             environment: Arc::new(self.environment),
@@ -124,10 +131,10 @@ impl Template {
 
 /// A template that jobs can be submitted against. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Defined(Common);
+pub struct TemplateHandle(LocalTemplate);
 
-impl Defined {
-    pub(super) fn job(&self, request: Request) -> (Job, Rank, Common) {
+impl TemplateHandle {
+    pub(super) fn job(&self, request: JobRequest) -> (Job, JobPriority, LocalTemplate) {
         let common = self.0.clone();
         let job = Job {
             container: Arc::clone(&common.container),
@@ -140,9 +147,9 @@ impl Defined {
             resident: None,
             timeout: request.timeout,
             output: OutputPipes::Separate,
-            placement: Placement::Anywhere(Arc::clone(&common.inputs)),
+            placement: PlacementConstraint::Anywhere(Arc::clone(&common.inputs)),
         };
-        let rank = Rank {
+        let rank = JobPriority {
             priority: request.priority,
             estimate: request.estimate,
         };
@@ -152,7 +159,7 @@ impl Defined {
 
 /// A program to run.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct JobRequest {
     /// A path in the container, or a name that `PATH` of the template finds.
     pub program: OsString,
     /// Its arguments.
@@ -165,10 +172,10 @@ pub struct Request {
     pub estimate: Option<Duration>,
 }
 
-impl Request {
+impl JobRequest {
     /// This program, without arguments.
-    pub fn new(program: impl AsRef<OsStr>) -> Request {
-        Request {
+    pub fn new(program: impl AsRef<OsStr>) -> JobRequest {
+        JobRequest {
             program: program.as_ref().to_owned(),
             arguments: Vec::new(),
             timeout: None,
@@ -178,13 +185,13 @@ impl Request {
     }
 
     /// With one more argument.
-    pub fn argument(mut self, argument: impl Into<OsString>) -> Request {
+    pub fn argument(mut self, argument: impl Into<OsString>) -> JobRequest {
         self.arguments.push(argument.into());
         self
     }
 
     /// Stopped after this long.
-    pub fn timeout(mut self, timeout: Duration) -> Request {
+    pub fn timeout(mut self, timeout: Duration) -> JobRequest {
         self.timeout = Some(timeout);
         self
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use maelstrom_model::backend::Stop;
-use maelstrom_model::job::{ExitStatus, Job, JobEnd};
+use maelstrom_model::backend::StopMode;
+use maelstrom_model::job::{ExitStatus, Job, JobOutcome};
 
 /// What can be done to a running job from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tug {
+pub enum JobSignal {
     /// SIGTERM.
     Terminate,
     /// SIGKILL.
@@ -23,29 +23,29 @@ pub enum Tug {
 }
 
 /// What holds a running job.
-pub trait Leash {
+pub trait SignalTarget {
     /// Why it could not be held.
     type Error;
 
     /// Does this to the job. One that has just ended is no failure.
-    fn pull(&self, tug: Tug) -> Result<(), Self::Error>;
+    fn pull(&self, tug: JobSignal) -> Result<(), Self::Error>;
 }
 
 /// What others want of a running job.
 #[derive(Default)]
-pub struct Control {
-    wish: Cell<Option<Stop>>,
+pub struct JobControl {
+    wish: Cell<Option<StopMode>>,
     suspended_at: Cell<Option<Instant>>,
     suspended_for: Cell<Duration>,
     changed: Notify,
 }
 
-impl Control {
+impl JobControl {
     /// Asks for the job's end.
-    pub fn stop(&self, how: Stop) {
+    pub fn stop(&self, how: StopMode) {
         self.wish.set(Some(match (self.wish.get(), how) {
-            (Some(Stop::Kill), _) | (_, Stop::Kill) => Stop::Kill,
-            (None | Some(Stop::Terminate), Stop::Terminate) => Stop::Terminate,
+            (Some(StopMode::Kill), _) | (_, StopMode::Kill) => StopMode::Kill,
+            (None | Some(StopMode::Terminate), StopMode::Terminate) => StopMode::Terminate,
         }));
         self.changed.notify_one();
     }
@@ -85,7 +85,7 @@ impl Control {
 
 /// How far a job's end has been brought about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stopping {
+enum TerminationStage {
     /// It runs.
     No,
     /// It got SIGTERM at this time.
@@ -95,54 +95,58 @@ enum Stopping {
 }
 
 /// A job's time limit and what has been done about it.
-pub struct Clock {
+pub struct JobTimer {
     deadline: Option<Instant>,
     grace: Duration,
-    stopping: Stopping,
+    stopping: TerminationStage,
     /// What the job's end means, if somebody brought it about.
-    cause: Option<JobEnd>,
+    cause: Option<JobOutcome>,
     suspended: bool,
 }
 
-impl Clock {
+impl JobTimer {
     /// Starts the clock of a job that starts now.
-    pub fn start(job: &Job, grace: Duration) -> Clock {
+    pub fn start(job: &Job, grace: Duration) -> JobTimer {
         let deadline = job
             .timeout
             .and_then(|timeout| Instant::now().checked_add(timeout));
-        Clock {
+        JobTimer {
             deadline,
             grace,
-            stopping: Stopping::No,
+            stopping: TerminationStage::No,
             cause: None,
             suspended: false,
         }
     }
 
     /// Does what others have asked for since the last time.
-    pub fn obey<L: Leash>(&mut self, control: &Control, leash: &L) -> Result<(), L::Error> {
+    pub fn obey<L: SignalTarget>(
+        &mut self,
+        control: &JobControl,
+        leash: &L,
+    ) -> Result<(), L::Error> {
         let suspended = control.suspended_at.get().is_some();
         if suspended != self.suspended {
             self.suspended = suspended;
             leash.pull(if suspended {
-                Tug::Suspend
+                JobSignal::Suspend
             } else {
-                Tug::Continue
+                JobSignal::Continue
             })?;
         }
         match control.wish.get() {
             None => Ok(()),
-            Some(Stop::Terminate) => self.ask(leash, JobEnd::Cancelled),
-            Some(Stop::Kill) => self.kill(leash, JobEnd::Cancelled),
+            Some(StopMode::Terminate) => self.ask(leash, JobOutcome::Cancelled),
+            Some(StopMode::Kill) => self.kill(leash, JobOutcome::Cancelled),
         }
     }
 
     /// Waits until the next thing must be done because of the time alone.
-    pub async fn strikes(&self, control: &Control) {
+    pub async fn strikes(&self, control: &JobControl) {
         let next = match (self.stopping, self.suspended) {
-            (Stopping::No, false) => self.deadline,
-            (Stopping::Asked(since), false) => since.checked_add(self.grace),
-            (Stopping::Killed, _) | (_, true) => None,
+            (TerminationStage::No, false) => self.deadline,
+            (TerminationStage::Asked(since), false) => since.checked_add(self.grace),
+            (TerminationStage::Killed, _) | (_, true) => None,
         };
         match next.and_then(|next| next.checked_add(control.suspended_for.get())) {
             Some(next) => sleep_until(next).await,
@@ -151,34 +155,34 @@ impl Clock {
     }
 
     /// Does it.
-    pub fn strike<L: Leash>(&mut self, leash: &L) -> Result<(), L::Error> {
+    pub fn strike<L: SignalTarget>(&mut self, leash: &L) -> Result<(), L::Error> {
         match self.stopping {
-            Stopping::No => self.ask(leash, JobEnd::TimedOut),
-            Stopping::Asked(_) => self.kill(leash, JobEnd::TimedOut),
-            Stopping::Killed => Ok(()),
+            TerminationStage::No => self.ask(leash, JobOutcome::TimedOut),
+            TerminationStage::Asked(_) => self.kill(leash, JobOutcome::TimedOut),
+            TerminationStage::Killed => Ok(()),
         }
     }
 
-    fn ask<L: Leash>(&mut self, leash: &L, cause: JobEnd) -> Result<(), L::Error> {
-        if self.stopping != Stopping::No {
+    fn ask<L: SignalTarget>(&mut self, leash: &L, cause: JobOutcome) -> Result<(), L::Error> {
+        if self.stopping != TerminationStage::No {
             return Ok(());
         }
-        self.stopping = Stopping::Asked(Instant::now());
+        self.stopping = TerminationStage::Asked(Instant::now());
         self.cause.get_or_insert(cause);
-        leash.pull(Tug::Terminate)
+        leash.pull(JobSignal::Terminate)
     }
 
-    fn kill<L: Leash>(&mut self, leash: &L, cause: JobEnd) -> Result<(), L::Error> {
-        if self.stopping == Stopping::Killed {
+    fn kill<L: SignalTarget>(&mut self, leash: &L, cause: JobOutcome) -> Result<(), L::Error> {
+        if self.stopping == TerminationStage::Killed {
             return Ok(());
         }
-        self.stopping = Stopping::Killed;
+        self.stopping = TerminationStage::Killed;
         self.cause.get_or_insert(cause);
-        leash.pull(Tug::Kill)
+        leash.pull(JobSignal::Kill)
     }
 
     /// What the end of its process means.
-    pub fn end(self, status: ExitStatus) -> JobEnd {
-        self.cause.unwrap_or(JobEnd::Exited(status))
+    pub fn end(self, status: ExitStatus) -> JobOutcome {
+        self.cause.unwrap_or(JobOutcome::Exited(status))
     }
 }

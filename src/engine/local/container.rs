@@ -12,19 +12,20 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::io::unix::AsyncFd;
 
-use super::shortage::Shortage;
-use maelstrom_container::exhausted::Exhausted;
-use maelstrom_container::limits::Limits;
+use super::shortage::ResourceBackoff;
+use maelstrom_container::exhausted::ExhaustedResource;
+use maelstrom_container::limits::ContainerLimits;
 use maelstrom_container::message::{
-    self, MessageError, NulByte, PackedStrings, ProcessImage, SlotOrder, SlotReply, Task,
+    self, ContainerReply, ContainerRequest, LaunchMode, MessageError, NulByte, PackedStrings,
+    ProcessImage,
 };
-use maelstrom_container::plan::division::Divisions;
-use maelstrom_container::plan::{Plan, plan_divided};
-use maelstrom_container::secrets::Secrets;
+use maelstrom_container::plan::division::OverlaySplits;
+use maelstrom_container::plan::{ContainerPlan, plan_divided};
+use maelstrom_container::secrets::HostSecrets;
 use maelstrom_container::slot::build::StepFailed;
 use maelstrom_container::spawner::{Spawner, SpawnerError};
 use maelstrom_container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
-use maelstrom_model::job::{ContainerSpec, Need, ProcessSpec, Resident};
+use maelstrom_model::job::{ContainerSpec, ForkServerNeed, ForkServerSpec, ProcessSpec};
 
 /// The most containers that one slot keeps for jobs to come. Each is a small process and a few
 /// mounts; a project rarely has more than a handful of different containers.
@@ -34,7 +35,7 @@ const IDLE_CONTAINERS_MAX: usize = 4;
 const PLANS_MAX: usize = 16;
 
 /// A plan and what it was made from.
-type KnownPlan = (Arc<ContainerSpec>, Rc<Plan>);
+type KnownPlan = (Arc<ContainerSpec>, Rc<ContainerPlan>);
 
 /// How many environments are kept, for the same reason.
 const ENVIRONMENTS_MAX: usize = 16;
@@ -44,13 +45,13 @@ type KnownEnvironment = (Arc<BTreeMap<OsString, OsString>>, PackedStrings);
 
 /// Starts containers. Cloning it shares it.
 #[derive(Clone)]
-pub struct Containers {
+pub struct ContainerPool {
     spawner: Rc<Spawner>,
-    secrets: Rc<Secrets>,
-    limits: Rc<RefCell<Limits>>,
-    shortage: Shortage,
+    secrets: Rc<HostSecrets>,
+    limits: Rc<RefCell<ContainerLimits>>,
+    shortage: ResourceBackoff,
     /// Those that can be used again, by slot.
-    idle: Rc<RefCell<Vec<Vec<Container>>>>,
+    idle: Rc<RefCell<Vec<Vec<ContainerHandle>>>>,
     plans: Rc<RefCell<VecDeque<KnownPlan>>>,
     environments: Rc<RefCell<VecDeque<KnownEnvironment>>>,
     edition: Rc<Cell<u64>>,
@@ -60,55 +61,55 @@ pub struct Containers {
 
 /// Why a container did not come to be.
 #[derive(Debug)]
-pub enum StartError {
+pub enum ContainerStartError {
     /// This one cannot be made.
     Container(String),
     /// It cannot be made now, for want of something that others have.
-    Exhausted(Exhausted, String),
+    Exhausted(ExhaustedResource, String),
     /// None can be made any more.
     Helper(SpawnerError),
 }
 
-impl From<MessageError> for StartError {
+impl From<MessageError> for ContainerStartError {
     fn from(error: MessageError) -> Self {
         let errno = match &error {
             MessageError::Socket(errno) => Some(*errno),
             MessageError::Closed | MessageError::Form(_) => None,
         };
-        StartError::of(
+        ContainerStartError::of(
             errno,
             format!("the container's first process failed: {error}"),
         )
     }
 }
 
-impl StartError {
+impl ContainerStartError {
     /// What a failure with this error number means.
-    pub fn of(errno: Option<Errno>, message: String) -> StartError {
-        match errno.and_then(Exhausted::of) {
-            Some(exhausted) => StartError::Exhausted(exhausted, message),
-            None => StartError::Container(message),
+    pub fn of(errno: Option<Errno>, message: String) -> ContainerStartError {
+        match errno.and_then(ExhaustedResource::of) {
+            Some(exhausted) => ContainerStartError::Exhausted(exhausted, message),
+            None => ContainerStartError::Container(message),
         }
     }
 
     /// The same of a failed operation on descriptors.
-    pub fn of_io(error: &io::Error, message: String) -> StartError {
-        StartError::of(error.raw_os_error().map(Errno::from_raw), message)
+    pub fn of_io(error: &io::Error, message: String) -> ContainerStartError {
+        ContainerStartError::of(error.raw_os_error().map(Errno::from_raw), message)
     }
 
     /// The same of a step that failed.
-    pub fn of_step(failed: &StepFailed, message: String) -> StartError {
-        StartError::of(Some(Errno::from_raw(failed.errno)), message)
+    pub fn of_step(failed: &StepFailed, message: String) -> ContainerStartError {
+        ContainerStartError::of(Some(Errno::from_raw(failed.errno)), message)
     }
 }
 
-impl Containers {
+impl ContainerPool {
     /// With a spawner to start them, and what they hide.
-    pub fn new(spawner: Rc<Spawner>, slots: u32, secrets: Secrets) -> Containers {
-        Containers {
+    pub fn new(spawner: Rc<Spawner>, slots: u32, secrets: HostSecrets) -> ContainerPool {
+        ContainerPool {
             spawner,
             limits: Rc::default(),
-            shortage: Shortage::default(),
+            shortage: ResourceBackoff::default(),
             idle: Rc::new(RefCell::new((0..slots).map(|_| Vec::new()).collect())),
             secrets: Rc::new(secrets),
             plans: Rc::default(),
@@ -119,7 +120,7 @@ impl Containers {
     }
 
     /// Limits every container that is started from now on.
-    pub fn limit(&self, limits: Limits) {
+    pub fn limit(&self, limits: ContainerLimits) {
         *self.limits.borrow_mut() = limits;
         self.plans.borrow_mut().clear();
     }
@@ -130,7 +131,7 @@ impl Containers {
     }
 
     /// What is known of a shortage.
-    pub fn shortage(&self) -> &Shortage {
+    pub fn shortage(&self) -> &ResourceBackoff {
         &self.shortage
     }
 
@@ -140,7 +141,7 @@ impl Containers {
         slot: u32,
         spec: &Arc<ContainerSpec>,
         resident: Option<&Arc<ProcessSpec>>,
-    ) -> Option<Container> {
+    ) -> Option<ContainerHandle> {
         let mut idle = self.idle.borrow_mut();
         take(idle.get_mut(slot as usize)?, spec, resident)
     }
@@ -151,7 +152,7 @@ impl Containers {
         &self,
         spec: &Arc<ContainerSpec>,
         resident: Option<&Arc<ProcessSpec>>,
-    ) -> Option<Container> {
+    ) -> Option<ContainerHandle> {
         let mut idle = self.idle.borrow_mut();
         let found = idle.iter_mut().find_map(|slot| take(slot, spec, resident));
         if found.is_none() {
@@ -162,7 +163,7 @@ impl Containers {
     }
 
     /// Keeps a container for jobs to come.
-    pub fn put_back(&self, slot: u32, container: Container) {
+    pub fn put_back(&self, slot: u32, container: ContainerHandle) {
         if let Some(idle) = self.idle.borrow_mut().get_mut(slot as usize)
             && self.is_current(&container)
         {
@@ -194,21 +195,21 @@ impl Containers {
     }
 
     /// Whether a container has seen no files but the present ones.
-    fn is_current(&self, container: &Container) -> bool {
+    fn is_current(&self, container: &ContainerHandle) -> bool {
         container.edition == self.edition.get()
     }
 
-    fn plan(&self, spec: &Arc<ContainerSpec>) -> Result<Rc<Plan>, StartError> {
+    fn plan(&self, spec: &Arc<ContainerSpec>) -> Result<Rc<ContainerPlan>, ContainerStartError> {
         let mut plans = self.plans.borrow_mut();
         if let Some((_, plan)) = plans.iter().find(|(known, _)| same(known, spec)) {
             return Ok(Rc::clone(plan));
         }
         let concealed = self.secrets.conceal(spec);
         let shown = concealed.as_ref().unwrap_or(spec);
-        let plan = plan_divided(shown, &Divisions::of_this_host(shown))
-            .map_err(|error| StartError::Container(error.to_string()))?;
-        let plan = Rc::new(Plan {
-            limits: Limits::clone(&self.limits.borrow()),
+        let plan = plan_divided(shown, &OverlaySplits::of_this_host(shown))
+            .map_err(|error| ContainerStartError::Container(error.to_string()))?;
+        let plan = Rc::new(ContainerPlan {
+            limits: ContainerLimits::clone(&self.limits.borrow()),
             ..plan
         });
         plans.push_front((Arc::clone(spec), Rc::clone(&plan)));
@@ -236,7 +237,7 @@ impl Containers {
     }
 
     /// A job's resident, unless it has been found that there can't be such a one.
-    pub fn resident(&self, wanted: Option<&Resident>) -> Option<Resident> {
+    pub fn resident(&self, wanted: Option<&ForkServerSpec>) -> Option<ForkServerSpec> {
         let refused = self.refused.borrow();
         wanted
             .filter(|wanted| !refused.iter().any(|other| same(other, &wanted.process)))
@@ -244,10 +245,10 @@ impl Containers {
     }
 
     /// There can't be such a resident. Whether somebody is to be told.
-    pub fn refuse(&self, resident: &Resident) -> bool {
+    pub fn refuse(&self, resident: &ForkServerSpec) -> bool {
         match resident.need {
-            Need::Wanted => {}
-            Need::Tried => return false,
+            ForkServerNeed::Wanted => {}
+            ForkServerNeed::Tried => return false,
         }
         let mut refused = self.refused.borrow_mut();
         let news = !refused.iter().any(|other| same(other, &resident.process));
@@ -258,28 +259,32 @@ impl Containers {
     }
 
     /// Starts a container and waits until it is made.
-    pub async fn start(&self, spec: &Arc<ContainerSpec>) -> Result<Container, StartError> {
+    pub async fn start(
+        &self,
+        spec: &Arc<ContainerSpec>,
+    ) -> Result<ContainerHandle, ContainerStartError> {
         let plan = self.plan(spec)?;
         let edition = self.edition.get();
         let socket = self.spawner.start_slot(&plan).map_err(|error| {
-            match error.errno().and_then(Exhausted::of) {
-                Some(exhausted) => StartError::Exhausted(exhausted, error.to_string()),
-                None => StartError::Helper(error),
+            match error.errno().and_then(ExhaustedResource::of) {
+                Some(exhausted) => ContainerStartError::Exhausted(exhausted, error.to_string()),
+                None => ContainerStartError::Helper(error),
             }
         })?;
-        let container = Container::new(Arc::clone(spec), socket, edition).map_err(|error| {
-            StartError::of_io(&error, format!("cannot watch a container: {error}"))
-        })?;
+        let container =
+            ContainerHandle::new(Arc::clone(spec), socket, edition).map_err(|error| {
+                ContainerStartError::of_io(&error, format!("cannot watch a container: {error}"))
+            })?;
         match container.reply().await? {
-            SlotReply::Ready => Ok(container),
-            SlotReply::NotBuilt(failed) => {
+            ContainerReply::Ready => Ok(container),
+            ContainerReply::NotBuilt(failed) => {
                 let message = format!("cannot make the container: {failed}");
-                Err(StartError::of_step(&failed, message))
+                Err(ContainerStartError::of_step(&failed, message))
             }
-            SlotReply::NotStarted(_)
-            | SlotReply::Kept
-            | SlotReply::NotKept(_)
-            | SlotReply::Ended { .. } => Err(StartError::Container(
+            ContainerReply::NotStarted(_)
+            | ContainerReply::Kept
+            | ContainerReply::NotKept(_)
+            | ContainerReply::Ended { .. } => Err(ContainerStartError::Container(
                 "the container's first process is confused".to_owned(),
             )),
         }
@@ -287,10 +292,10 @@ impl Containers {
 }
 
 fn take(
-    idle: &mut Vec<Container>,
+    idle: &mut Vec<ContainerHandle>,
     spec: &Arc<ContainerSpec>,
     resident: Option<&Arc<ProcessSpec>>,
-) -> Option<Container> {
+) -> Option<ContainerHandle> {
     let index = idle
         .iter()
         .position(|container| container.serves(spec, resident))?;
@@ -303,18 +308,18 @@ fn same<T: PartialEq>(one: &Arc<T>, other: &Arc<T>) -> bool {
 }
 
 /// A container that is ready for a job. Dropping it ends it.
-pub struct Container {
+pub struct ContainerHandle {
     spec: Arc<ContainerSpec>,
     resident: RefCell<Option<Arc<ProcessSpec>>>,
     socket: AsyncFd<OwnedFd>,
     edition: u64,
 }
 
-impl Container {
-    fn new(spec: Arc<ContainerSpec>, socket: OwnedFd, edition: u64) -> io::Result<Container> {
+impl ContainerHandle {
+    fn new(spec: Arc<ContainerSpec>, socket: OwnedFd, edition: u64) -> io::Result<ContainerHandle> {
         fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let socket = watch(socket)?;
-        Ok(Container {
+        Ok(ContainerHandle {
             spec,
             resident: RefCell::default(),
             socket,
@@ -339,12 +344,12 @@ impl Container {
         image: ProcessImage,
     ) -> Result<(), MessageError> {
         *self.resident.borrow_mut() = Some(Arc::clone(resident));
-        self.give(Task::Keep, image, &[])
+        self.give(LaunchMode::Keep, image, &[])
     }
 
     /// Gives an order. Only for those that carry no descriptors; the socket's buffer holds far
     /// more of them than are ever outstanding.
-    pub fn order(&self, order: SlotOrder) -> Result<(), MessageError> {
+    pub fn order(&self, order: ContainerRequest) -> Result<(), MessageError> {
         message::send(self.socket.as_fd(), &order, &[])
     }
 
@@ -357,8 +362,8 @@ impl Container {
         [output, errors]: [BorrowedFd<'_>; 2],
     ) -> Result<(), MessageError> {
         let task = match &*self.resident.borrow() {
-            None => Task::Run,
-            Some(_) => Task::Fork,
+            None => LaunchMode::Run,
+            Some(_) => LaunchMode::Fork,
         };
         match input {
             Some(input) => self.give(task, image, &[input, output, errors]),
@@ -372,32 +377,36 @@ impl Container {
         image: ProcessImage,
         terminal: BorrowedFd<'_>,
     ) -> Result<(), MessageError> {
-        self.give(Task::RunOnTerminal, image, &[terminal; 3])
+        self.give(LaunchMode::RunOnTerminal, image, &[terminal; 3])
     }
 
     fn give(
         &self,
-        task: Task,
+        task: LaunchMode,
         image: ProcessImage,
         streams: &[BorrowedFd<'_>],
     ) -> Result<(), MessageError> {
-        let order = SlotOrder::Do(task, image);
+        let order = ContainerRequest::Do(task, image);
         // The argument of a message's size is the order's: a tag and the image.
         if message::encode(&order)?.len() <= MESSAGE_BYTES_MAX {
             return message::send(self.socket.as_fd(), &order, streams);
         }
-        let SlotOrder::Do(task, image) = order else {
+        let ContainerRequest::Do(task, image) = order else {
             return Err(MessageError::Closed);
         };
         let file = memory_file(&message::encode(&image)?)
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
         let mut descriptors = streams.to_vec();
         descriptors.push(file.as_fd());
-        message::send(self.socket.as_fd(), &SlotOrder::DoLarge(task), &descriptors)
+        message::send(
+            self.socket.as_fd(),
+            &ContainerRequest::DoLarge(task),
+            &descriptors,
+        )
     }
 
     /// The next reply. Dropping the future loses nothing.
-    pub async fn reply(&self) -> Result<SlotReply, MessageError> {
+    pub async fn reply(&self) -> Result<ContainerReply, MessageError> {
         loop {
             let broken = |error: io::Error| {
                 MessageError::from(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))

@@ -11,25 +11,25 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::clock::{Clock, Control, Leash, Tug};
-use super::container::{Container, Containers, StartError};
-use super::output::{Output, Outputs};
-use super::shortage::Outlook;
-use super::{Queue, WORKER, helper_lost, process};
-use maelstrom_container::exhausted::Exhausted;
+use super::clock::{JobControl, JobSignal, JobTimer, SignalTarget};
+use super::container::{ContainerHandle, ContainerPool, ContainerStartError};
+use super::output::{JobOutput, JobOutputReader};
+use super::shortage::BackoffDecision;
+use super::{SharedEventQueue, WORKER, helper_lost, process};
+use maelstrom_container::exhausted::ExhaustedResource;
 use maelstrom_container::message::{
-    MessageError, ProcessImage, Room, SlotFate, SlotOrder, SlotReply,
+    ContainerReply, ContainerRequest, ContainerReuse, MessageError, ProcessImage, ScratchSpace,
 };
 use maelstrom_model::backend::{BackendEvent, BackendLost, JobId};
 use maelstrom_model::byte_size::ByteSize;
-use maelstrom_model::event::{EventKind, Notice, Severity, Stream};
-use maelstrom_model::job::{ExitStatus, Job, JobEnd, JobResult, ProcessSpec, ResourceUsage};
+use maelstrom_model::event::{EventKind, NoticeSeverity, OutputStream, UserNotice};
+use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult, ProcessSpec, ResourceUsage};
 
 /// How long a resident may take until it is ready. It sets itself stricter limits.
 const RESIDENT_START_MAX: Duration = Duration::from_secs(600);
 
 /// Everything a job's future needs.
-pub struct Assignment {
+pub struct JobTask {
     /// The job's number.
     pub id: JobId,
     /// The job.
@@ -37,19 +37,19 @@ pub struct Assignment {
     /// The slot it has.
     pub slot: u32,
     /// What it runs in.
-    pub means: Means,
+    pub means: ExecutionTarget,
     /// Where it reads, and whether it writes there as well.
-    pub streams: Rc<Streams>,
+    pub streams: Rc<JobStdio>,
     /// How long it may go on after SIGTERM.
     pub grace: Duration,
     /// What others want of it.
-    pub control: Rc<Control>,
+    pub control: Rc<JobControl>,
     /// Where events go.
-    pub events: Queue,
+    pub events: SharedEventQueue,
 }
 
 /// What the jobs of a backend read from and write to.
-pub enum Streams {
+pub enum JobStdio {
     /// There is nothing to read; what they write is told.
     NoInput,
     /// They read from this; what they write is told.
@@ -58,89 +58,91 @@ pub enum Streams {
     Terminal(OwnedFd),
 }
 
-impl Streams {
+impl JobStdio {
     /// What they read from, unless there is nothing.
     pub fn input(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Streams::NoInput => None,
-            Streams::Input(input) => Some(input.as_fd()),
-            Streams::Terminal(terminal) => Some(terminal.as_fd()),
+            JobStdio::NoInput => None,
+            JobStdio::Input(input) => Some(input.as_fd()),
+            JobStdio::Terminal(terminal) => Some(terminal.as_fd()),
         }
     }
 }
 
 /// What a job runs in.
-pub enum Means {
+pub enum ExecutionTarget {
     /// A container.
     Container {
         /// One left from an earlier job like this one.
-        idle: Option<Container>,
+        idle: Option<ContainerHandle>,
         /// Where to get another.
-        containers: Containers,
+        containers: ContainerPool,
     },
     /// A process like any other of this machine.
     Process,
 }
 
 /// What a job's future leaves behind.
-pub struct Turn {
+pub struct JobCompletion {
     /// The job.
     pub job: JobId,
     /// Its slot, free again.
     pub slot: u32,
     /// The container, if it can be used again.
-    pub container: Option<Container>,
+    pub container: Option<ContainerHandle>,
     /// Why no further job can run, if none can.
     pub lost: Option<BackendLost>,
 }
 
 /// What came of giving a job to a container.
-enum Taken {
+enum ContainerRunResult {
     /// It was run, or was stopped before.
     Yes {
-        end: JobEnd,
+        end: JobOutcome,
         usage: ResourceUsage,
         ran: Duration,
-        fate: SlotFate,
+        fate: ContainerReuse,
     },
     /// The container was gone before the job said anything.
     No,
 }
 
 /// Runs a job to its end.
-pub async fn run(mut assignment: Assignment) -> Turn {
+pub async fn run(mut assignment: JobTask) -> JobCompletion {
     let (id, slot) = (assignment.id, assignment.slot);
-    let means = std::mem::replace(&mut assignment.means, Means::Process);
+    let means = std::mem::replace(&mut assignment.means, ExecutionTarget::Process);
     assignment.tell(BackendEvent::Started {
         job: id,
         worker: WORKER,
         slot,
     });
-    let mut turn = Turn {
+    let mut turn = JobCompletion {
         job: id,
         slot,
         container: None,
         lost: None,
     };
     let run = match means {
-        Means::Container { idle, containers } => {
+        ExecutionTarget::Container { idle, containers } => {
             assignment.run_in_some_container(idle, containers).await
         }
-        Means::Process => process::run(&assignment).await.map(|result| (result, None)),
+        ExecutionTarget::Process => process::run(&assignment).await.map(|result| (result, None)),
     };
     let result = match run {
         Ok((result, container)) => {
             turn.container = container;
             result
         }
-        Err(StartError::Container(message)) => JobResult::not_run(JobEnd::Error(message)),
-        Err(StartError::Exhausted(exhausted, message)) => {
-            let (what, help) = (exhausted.message(), exhausted.help());
-            JobResult::not_run(JobEnd::Error(format!("{message}; {what}. {help}")))
+        Err(ContainerStartError::Container(message)) => {
+            JobResult::not_run(JobOutcome::Error(message))
         }
-        Err(StartError::Helper(error)) => {
+        Err(ContainerStartError::Exhausted(exhausted, message)) => {
+            let (what, help) = (exhausted.message(), exhausted.help());
+            JobResult::not_run(JobOutcome::Error(format!("{message}; {what}. {help}")))
+        }
+        Err(ContainerStartError::Helper(error)) => {
             let lost = turn.lost.insert(helper_lost(error));
-            JobResult::not_run(JobEnd::Error(lost.message.clone()))
+            JobResult::not_run(JobOutcome::Error(lost.message.clone()))
         }
     };
     tracing::debug!(
@@ -155,7 +157,7 @@ pub async fn run(mut assignment: Assignment) -> Turn {
     turn
 }
 
-impl Assignment {
+impl JobTask {
     fn tell(&self, event: BackendEvent) {
         self.events.borrow_mut().push_back(event);
     }
@@ -163,13 +165,13 @@ impl Assignment {
     /// Runs the job as soon as there is all that it takes.
     async fn run_in_some_container(
         &self,
-        mut idle: Option<Container>,
-        containers: Containers,
-    ) -> Result<(JobResult, Option<Container>), StartError> {
+        mut idle: Option<ContainerHandle>,
+        containers: ContainerPool,
+    ) -> Result<(JobResult, Option<ContainerHandle>), ContainerStartError> {
         let since = Instant::now();
         loop {
             let ran = self.try_to_run(idle.take(), &containers).await;
-            let Err(StartError::Exhausted(exhausted, message)) = ran else {
+            let Err(ContainerStartError::Exhausted(exhausted, message)) = ran else {
                 return ran;
             };
             tracing::debug!(job = %self.id, slot = self.slot, %message, "a job waits");
@@ -179,12 +181,14 @@ impl Assignment {
             let outlook = tokio::select! {
                 outlook = containers.shortage().wait(since) => outlook,
                 () = self.unwanted() => {
-                    return Ok((JobResult::not_run(JobEnd::Cancelled), None));
+                    return Ok((JobResult::not_run(JobOutcome::Cancelled), None));
                 }
             };
             match outlook {
-                Outlook::Better => {}
-                Outlook::Hopeless => return Err(StartError::Exhausted(exhausted, message)),
+                BackoffDecision::Better => {}
+                BackoffDecision::Hopeless => {
+                    return Err(ContainerStartError::Exhausted(exhausted, message));
+                }
             }
             let resident = containers.resident(self.job.resident.as_ref());
             let resident = resident.as_ref().map(|resident| &resident.process);
@@ -194,15 +198,15 @@ impl Assignment {
 
     async fn try_to_run(
         &self,
-        idle: Option<Container>,
-        containers: &Containers,
-    ) -> Result<(JobResult, Option<Container>), StartError> {
+        idle: Option<ContainerHandle>,
+        containers: &ContainerPool,
+    ) -> Result<(JobResult, Option<ContainerHandle>), ContainerStartError> {
         let started = Instant::now();
         let image = containers
             .image(&self.job.process)
-            .map_err(|error| StartError::Container(error.to_string()))?;
+            .map_err(|error| ContainerStartError::Container(error.to_string()))?;
         if let Some(container) = idle
-            && let Taken::Yes {
+            && let ContainerRunResult::Yes {
                 end,
                 usage,
                 ran,
@@ -222,7 +226,7 @@ impl Assignment {
         let prepared = started.elapsed();
         tracing::debug!(slot = self.slot, took = ?prepared, "a container was made");
         match self.run_in(&container, image, containers).await? {
-            Taken::Yes {
+            ContainerRunResult::Yes {
                 end,
                 usage,
                 ran,
@@ -236,16 +240,20 @@ impl Assignment {
                 };
                 Ok((result, self.reusable(container, fate)))
             }
-            Taken::No => Err(StartError::Container(
+            ContainerRunResult::No => Err(ContainerStartError::Container(
                 "the container's first process was killed (for want of memory?)".to_owned(),
             )),
         }
     }
 
-    fn reusable(&self, container: Container, fate: SlotFate) -> Option<Container> {
+    fn reusable(
+        &self,
+        container: ContainerHandle,
+        fate: ContainerReuse,
+    ) -> Option<ContainerHandle> {
         match fate {
-            SlotFate::Reusable => Some(container),
-            SlotFate::Retired(remains) => {
+            ContainerReuse::Reusable => Some(container),
+            ContainerReuse::Retired(remains) => {
                 tracing::debug!(
                     job = %self.id,
                     slot = self.slot,
@@ -258,19 +266,22 @@ impl Assignment {
     }
 
     /// A new container, with the job's resident in it if there can be one.
-    async fn container(&self, containers: &Containers) -> Result<Container, StartError> {
+    async fn container(
+        &self,
+        containers: &ContainerPool,
+    ) -> Result<ContainerHandle, ContainerStartError> {
         let container = containers.start(&self.job.container).await?;
         let Some(resident) = containers.resident(self.job.resident.as_ref()) else {
             return Ok(container);
         };
         let image = containers
             .image(&resident.process)
-            .map_err(|error| StartError::Container(error.to_string()))?;
+            .map_err(|error| ContainerStartError::Container(error.to_string()))?;
         container.keep(&resident.process, image)?;
         let reason = tokio::select! {
             reply = container.reply() => match reply {
-                Ok(SlotReply::Kept) => return Ok(container),
-                Ok(SlotReply::NotKept(reason)) => reason,
+                Ok(ContainerReply::Kept) => return Ok(container),
+                Ok(ContainerReply::NotKept(reason)) => reason,
                 Ok(_) | Err(_) => "its container ended".to_owned(),
             },
             // The container goes with whatever the resident is at.
@@ -297,36 +308,36 @@ impl Assignment {
 
     async fn run_in(
         &self,
-        container: &Container,
+        container: &ContainerHandle,
         image: ProcessImage,
-        containers: &Containers,
-    ) -> Result<Taken, StartError> {
+        containers: &ContainerPool,
+    ) -> Result<ContainerRunResult, ContainerStartError> {
         if self.control.is_unwanted() {
             let (usage, ran) = (ResourceUsage::default(), Duration::ZERO);
-            return Ok(Taken::Yes {
-                end: JobEnd::Cancelled,
+            return Ok(ContainerRunResult::Yes {
+                end: JobOutcome::Cancelled,
                 usage,
                 ran,
-                fate: SlotFate::Reusable,
+                fate: ContainerReuse::Reusable,
             });
         }
         let (mut outputs, ordered) = match &*self.streams {
-            Streams::NoInput | Streams::Input(_) => {
-                let (outputs, writers) = Outputs::open(self.job.output)?;
+            JobStdio::NoInput | JobStdio::Input(_) => {
+                let (outputs, writers) = JobOutput::open(self.job.output)?;
                 let ordered = container.run(image, self.streams.input(), writers.each());
                 (outputs, ordered)
             }
-            Streams::Terminal(terminal) => {
+            JobStdio::Terminal(terminal) => {
                 let ordered = container.run_on_terminal(image, terminal.as_fd());
-                (Outputs::none(), ordered)
+                (JobOutput::none(), ordered)
             }
         };
         match ordered {
-            Err(MessageError::Closed) => return Ok(Taken::No),
+            Err(MessageError::Closed) => return Ok(ContainerRunResult::No),
             other => other?,
         }
         let _running = containers.shortage().runs();
-        let mut clock = Clock::start(&self.job, self.grace);
+        let mut clock = JobTimer::start(&self.job, self.grace);
         clock.obey(&self.control, container).map_err(begun)?;
         let reply = loop {
             tokio::select! {
@@ -345,7 +356,7 @@ impl Assignment {
             }
         };
         let (end, usage, ran, fate, room) = match reply {
-            Ok(SlotReply::Ended {
+            Ok(ContainerReply::Ended {
                 status,
                 usage,
                 ran,
@@ -361,38 +372,41 @@ impl Assignment {
                 }
                 (clock.end(status), usage, ran, fate, room)
             }
-            Ok(SlotReply::NotStarted(failed)) => {
-                return match StartError::of_step(&failed, format!("cannot {failed}")) {
-                    StartError::Container(message) => Ok(Taken::Yes {
-                        end: JobEnd::Error(message),
+            Ok(ContainerReply::NotStarted(failed)) => {
+                return match ContainerStartError::of_step(&failed, format!("cannot {failed}")) {
+                    ContainerStartError::Container(message) => Ok(ContainerRunResult::Yes {
+                        end: JobOutcome::Error(message),
                         usage: ResourceUsage::default(),
                         ran: Duration::ZERO,
-                        fate: SlotFate::Reusable,
+                        fate: ContainerReuse::Reusable,
                     }),
                     exhausted => Err(exhausted),
                 };
             }
             Ok(
-                SlotReply::Ready | SlotReply::NotBuilt(_) | SlotReply::Kept | SlotReply::NotKept(_),
+                ContainerReply::Ready
+                | ContainerReply::NotBuilt(_)
+                | ContainerReply::Kept
+                | ContainerReply::NotKept(_),
             ) => {
-                return Err(StartError::from(MessageError::Closed));
+                return Err(ContainerStartError::from(MessageError::Closed));
             }
-            Err(MessageError::Closed) if outputs.are_silent() => return Ok(Taken::No),
+            Err(MessageError::Closed) if outputs.are_silent() => return Ok(ContainerRunResult::No),
             Err(error) => return Err(begun(error)),
         };
         // Nobody can write any more; what is left is in the pipes.
         self.pass_on_rest(&mut outputs).await;
-        if let (Room::Exhausted, Some(bytes)) = (room, containers.scratch_bytes())
-            && end != JobEnd::Exited(ExitStatus::Code(0))
+        if let (ScratchSpace::Exhausted, Some(bytes)) = (room, containers.scratch_bytes())
+            && end != JobOutcome::Exited(ExitStatus::Code(0))
         {
             self.tell(BackendEvent::Output {
                 job: self.id,
-                stream: Stream::Stderr,
+                stream: OutputStream::Stderr,
                 bytes: no_room(bytes).into_bytes(),
             });
         }
         let ran = ran.saturating_sub(self.control.suspended_for());
-        Ok(Taken::Yes {
+        Ok(ContainerRunResult::Yes {
             end,
             usage,
             ran,
@@ -401,14 +415,14 @@ impl Assignment {
     }
 
     /// Tells what was read, and lets whoever takes the events come to it before more is read.
-    pub async fn pass_on(&self, outputs: &mut Outputs) {
+    pub async fn pass_on(&self, outputs: &mut JobOutput) {
         for output in outputs.each() {
             self.pass_on_one(output).await;
         }
     }
 
     /// Tells what is left of the output when nobody can write any more.
-    pub async fn pass_on_rest(&self, outputs: &mut Outputs) {
+    pub async fn pass_on_rest(&self, outputs: &mut JobOutput) {
         for output in outputs.each() {
             while output.take_rest() {
                 self.pass_on_one(output).await;
@@ -416,7 +430,7 @@ impl Assignment {
         }
     }
 
-    async fn pass_on_one(&self, output: &mut Output) {
+    async fn pass_on_one(&self, output: &mut JobOutputReader) {
         if !output.buffer.is_empty() {
             let bytes = std::mem::take(&mut output.buffer);
             self.tell(BackendEvent::Output {
@@ -430,9 +444,9 @@ impl Assignment {
 }
 
 /// A failure after a job's program was started: whatever it is, the job is not to run twice.
-fn begun(error: impl Into<StartError>) -> StartError {
+fn begun(error: impl Into<ContainerStartError>) -> ContainerStartError {
     match error.into() {
-        StartError::Exhausted(_, message) => StartError::Container(message),
+        ContainerStartError::Exhausted(_, message) => ContainerStartError::Container(message),
         other => other,
     }
 }
@@ -454,9 +468,9 @@ fn no_room(bytes: u64) -> String {
 }
 
 /// Says that jobs wait.
-fn waits(exhausted: Exhausted) -> Notice {
-    Notice {
-        severity: Severity::Warning,
+fn waits(exhausted: ExhaustedResource) -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Warning,
         text: format!("fewer jobs run at a time: {}", exhausted.message()),
         help: Some(exhausted.help().to_owned()),
         in_summary: true,
@@ -464,10 +478,10 @@ fn waits(exhausted: Exhausted) -> Notice {
 }
 
 /// Says that jobs start processes of their own for want of a resident.
-fn no_forks(resident: &ProcessSpec, reason: &str) -> Notice {
+fn no_forks(resident: &ProcessSpec, reason: &str) -> UserNotice {
     let program = resident.program.to_string_lossy();
-    Notice {
-        severity: Severity::Warning,
+    UserNotice {
+        severity: NoticeSeverity::Warning,
         text: format!(
             "tests start {program} afresh instead of forking one that is ready: {reason}"
         ),
@@ -476,16 +490,16 @@ fn no_forks(resident: &ProcessSpec, reason: &str) -> Notice {
     }
 }
 
-impl Leash for Container {
+impl SignalTarget for ContainerHandle {
     type Error = MessageError;
 
     /// An order to a container that has just ended is no failure: its reply tells.
-    fn pull(&self, tug: Tug) -> Result<(), MessageError> {
+    fn pull(&self, tug: JobSignal) -> Result<(), MessageError> {
         let order = match tug {
-            Tug::Terminate => SlotOrder::Signal(libc::SIGTERM),
-            Tug::Kill => SlotOrder::Kill,
-            Tug::Suspend => SlotOrder::Suspend,
-            Tug::Continue => SlotOrder::Continue,
+            JobSignal::Terminate => ContainerRequest::Signal(libc::SIGTERM),
+            JobSignal::Kill => ContainerRequest::Kill,
+            JobSignal::Suspend => ContainerRequest::Suspend,
+            JobSignal::Continue => ContainerRequest::Continue,
         };
         match self.order(order) {
             Err(MessageError::Closed) => Ok(()),

@@ -2,25 +2,25 @@
 
 use std::fs;
 
-use maelstrom_model::event::{EventKind, WorkerState};
+use maelstrom_model::event::{EventKind, WorkerCondition};
 use maelstrom_model::ids::WorkerId;
 
 /// Remembers the processor times seen last, since only their growth means something.
 #[derive(Debug, Default)]
-pub struct Machine {
-    last: Option<ProcessorTimes>,
+pub struct HostSampler {
+    last: Option<CpuTimes>,
 }
 
 /// In clock ticks since the machine was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ProcessorTimes {
+struct CpuTimes {
     busy: u64,
     all: u64,
 }
 
 /// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal, and then
 /// guest times, which user and nice include.
-fn parse_times(stat: &str) -> Option<ProcessorTimes> {
+fn parse_times(stat: &str) -> Option<CpuTimes> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let mut busy = 0u64;
     let mut all = 0u64;
@@ -32,7 +32,7 @@ fn parse_times(stat: &str) -> Option<ProcessorTimes> {
             busy = busy.saturating_add(ticks);
         }
     }
-    Some(ProcessorTimes { busy, all })
+    Some(CpuTimes { busy, all })
 }
 
 /// Total and available memory, in bytes.
@@ -50,7 +50,7 @@ pub fn memory_total_bytes() -> Option<u64> {
     parse_memory(&fs::read_to_string("/proc/meminfo").ok()?).map(|(total, _)| total)
 }
 
-impl Machine {
+impl HostSampler {
     /// How the machine did since the last time; nothing if it cannot be told.
     pub fn sample(&mut self, worker: WorkerId, busy: u32) -> Option<EventKind> {
         let times = parse_times(&fs::read_to_string("/proc/stat").ok()?)?;
@@ -60,7 +60,7 @@ impl Machine {
         let used = times.busy.saturating_sub(before.busy);
         Some(EventKind::WorkerSample {
             worker,
-            state: WorkerState::Online,
+            state: WorkerCondition::Online,
             busy,
             cpu_permille: (used.saturating_mul(1000) / all).min(1000) as u32,
             memory_used_bytes: total.saturating_sub(available),
@@ -76,10 +76,7 @@ mod tests {
     #[test]
     fn processor_times_leave_guests_out() {
         let stat = "cpu  10 20 30 400 50 6 7 8 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
-        assert_eq!(
-            parse_times(stat),
-            Some(ProcessorTimes { busy: 81, all: 531 })
-        );
+        assert_eq!(parse_times(stat), Some(CpuTimes { busy: 81, all: 531 }));
         assert_eq!(parse_times("cpux 1"), None);
         assert_eq!(parse_times("cpu  one"), None);
     }

@@ -35,22 +35,22 @@ use futures_util::stream::FuturesUnordered;
 use nix::sys::stat::{SFlag, fstat, makedev};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use self::clock::Control;
-use self::container::{Container, Containers};
-use self::job::{Means, Streams, Turn};
-use self::machine::Machine;
+use self::clock::JobControl;
+use self::container::{ContainerHandle, ContainerPool};
+use self::job::{ExecutionTarget, JobCompletion, JobStdio};
+use self::machine::HostSampler;
 pub use self::scratch::{ScratchMemory, ScratchMemoryError};
-use crate::schedule::{Scheduler, Withdrawn};
-use maelstrom_container::limits::Limits;
-use maelstrom_container::preflight::{self, Forbidden};
-use maelstrom_container::secrets::Secrets;
+use crate::schedule::{SlotScheduler, WithdrawResult};
+use maelstrom_container::limits::ContainerLimits;
+use maelstrom_container::preflight::{self, PreflightError};
+use maelstrom_container::secrets::HostSecrets;
 use maelstrom_container::spawner::Spawner;
 use maelstrom_model::backend::{
-    Backend, BackendEvent, BackendLost, GRACE_DEFAULT, JobId, Rank, Stop,
+    Backend, BackendEvent, BackendLost, GRACE_DEFAULT, JobId, JobPriority, StopMode,
 };
 use maelstrom_model::event::EventKind;
 use maelstrom_model::ids::WorkerId;
-use maelstrom_model::job::{Job, JobEnd, JobResult};
+use maelstrom_model::job::{Job, JobOutcome, JobResult};
 
 /// This machine's only worker.
 const WORKER: WorkerId = WorkerId(0);
@@ -59,22 +59,22 @@ const WORKER: WorkerId = WorkerId(0);
 const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
 
 /// Events that wait to be taken; shared with the jobs.
-type Queue = Rc<RefCell<VecDeque<BackendEvent>>>;
+type SharedEventQueue = Rc<RefCell<VecDeque<BackendEvent>>>;
 
 /// A job's future: the slot it had, and its container if that can be used again.
-type Running = Pin<Box<dyn Future<Output = Turn>>>;
+type JobFuture = Pin<Box<dyn Future<Output = JobCompletion>>>;
 
 /// Executes jobs on this machine.
 pub struct LocalBackend {
-    keeping: Keeping,
-    streams: Rc<Streams>,
+    keeping: JobIsolation,
+    streams: Rc<JobStdio>,
     slots: u32,
     grace: Duration,
-    scheduler: Scheduler<(Job, Duration)>,
-    running: FuturesUnordered<Running>,
-    controls: HashMap<JobId, Rc<Control>>,
-    events: Queue,
-    machine: Machine,
+    scheduler: SlotScheduler<(Job, Duration)>,
+    running: FuturesUnordered<JobFuture>,
+    controls: HashMap<JobId, Rc<JobControl>>,
+    events: SharedEventQueue,
+    machine: HostSampler,
     sampling: Interval,
     /// Busy slots as they were told last: when nothing runs any more, that is told, too.
     told_busy: u32,
@@ -85,11 +85,11 @@ pub struct LocalBackend {
 }
 
 /// How jobs are kept apart.
-enum Keeping {
+enum JobIsolation {
     /// Each in a container.
     Containers {
         spawner: Rc<Spawner>,
-        containers: Containers,
+        containers: ContainerPool,
     },
     /// Each in a process group, and no more.
     Processes,
@@ -98,16 +98,16 @@ enum Keeping {
 impl LocalBackend {
     /// Starts the helper processes, and finds out whether this machine allows containers.
     /// `executable` must begin by calling [`maelstrom_container::spawner::run_if_helper`].
-    pub fn start(executable: &Path, slots: u32) -> Result<LocalBackend, Forbidden> {
+    pub fn start(executable: &Path, slots: u32) -> Result<LocalBackend, PreflightError> {
         let began = Instant::now();
-        let secrets = Secrets::of_this_process();
+        let secrets = HostSecrets::of_this_process();
         // Beside what follows, which keeps one processor busy.
         secrets.look_ahead();
         let spawner = Rc::new(preflight::spawner(executable)?);
         tracing::debug!(slots, took = ?began.elapsed(), "containers can be made");
-        let containers = Containers::new(Rc::clone(&spawner), slots, secrets);
+        let containers = ContainerPool::new(Rc::clone(&spawner), slots, secrets);
         let backend = LocalBackend::keeping(
-            Keeping::Containers {
+            JobIsolation::Containers {
                 containers,
                 spawner,
             },
@@ -119,28 +119,28 @@ impl LocalBackend {
     /// Changes how much memory the files of all containers may take.
     pub fn with_scratch_memory(self, budget: ScratchMemory) -> LocalBackend {
         match &self.keeping {
-            Keeping::Containers { containers, .. } => {
-                containers.limit(Limits::shared(self.slots, budget.bytes()));
+            JobIsolation::Containers { containers, .. } => {
+                containers.limit(ContainerLimits::shared(self.slots, budget.bytes()));
             }
-            Keeping::Processes => {}
+            JobIsolation::Processes => {}
         }
         self
     }
 
     /// Runs jobs as plain processes, which share this machine and can disturb one another. Only
     /// ever the user's explicit choice.
-    pub fn without_containers(slots: u32) -> Result<LocalBackend, Forbidden> {
+    pub fn without_containers(slots: u32) -> Result<LocalBackend, PreflightError> {
         if let Err(errno) = process::adopt_orphans() {
             // Then a process may be seen a moment after its job; it was killed all the same.
             tracing::debug!(%errno, "orphans go to another process");
         }
-        LocalBackend::keeping(Keeping::Processes, slots)
+        LocalBackend::keeping(JobIsolation::Processes, slots)
     }
 
-    fn keeping(keeping: Keeping, slots: u32) -> Result<LocalBackend, Forbidden> {
+    fn keeping(keeping: JobIsolation, slots: u32) -> Result<LocalBackend, PreflightError> {
         preflight::check_null_device()?;
-        let streams = Rc::new(Streams::NoInput);
-        let events = Queue::default();
+        let streams = Rc::new(JobStdio::NoInput);
+        let events = SharedEventQueue::default();
         events
             .borrow_mut()
             .push_back(BackendEvent::Fact(EventKind::WorkerJoined {
@@ -156,11 +156,11 @@ impl LocalBackend {
             streams,
             slots,
             grace: GRACE_DEFAULT,
-            scheduler: Scheduler::new(slots),
+            scheduler: SlotScheduler::new(slots),
             running: FuturesUnordered::new(),
             controls: HashMap::new(),
             events,
-            machine: Machine::default(),
+            machine: HostSampler::default(),
             sampling,
             told_busy: 0,
             suspended: false,
@@ -178,8 +178,8 @@ impl LocalBackend {
     pub fn with_input(self, input: OwnedFd) -> LocalBackend {
         // This machine's own null device is no job's to change.
         let streams = Rc::new(match is_null_device(&input) {
-            true => Streams::NoInput,
-            false => Streams::Input(input),
+            true => JobStdio::NoInput,
+            false => JobStdio::Input(input),
         });
         LocalBackend { streams, ..self }
     }
@@ -187,17 +187,17 @@ impl LocalBackend {
     /// Lets a job read and write this terminal, which becomes its own. For one job; what it writes
     /// is not told.
     pub fn on_terminal(self, terminal: OwnedFd) -> LocalBackend {
-        let streams = Rc::new(Streams::Terminal(terminal));
+        let streams = Rc::new(JobStdio::Terminal(terminal));
         LocalBackend { streams, ..self }
     }
 
     /// Hands over a job that may go on for this long after SIGTERM, whatever others may.
-    pub fn submit_with_grace(&mut self, id: JobId, job: Job, rank: Rank, grace: Duration) {
+    pub fn submit_with_grace(&mut self, id: JobId, job: Job, rank: JobPriority, grace: Duration) {
         match self.scheduler.enqueue(id, rank, (job, grace)) {
             Ok(()) => self.wake(),
             Err(duplicate) => self.tell(BackendEvent::Finished {
                 job: id,
-                result: JobResult::not_run(JobEnd::Error(duplicate.to_string())),
+                result: JobResult::not_run(JobOutcome::Error(duplicate.to_string())),
             }),
         }
     }
@@ -219,11 +219,11 @@ impl LocalBackend {
             return;
         }
         while let Some(start) = self.scheduler.start_next() {
-            let control = Rc::new(Control::default());
+            let control = Rc::new(JobControl::default());
             self.controls.insert(start.job, Rc::clone(&control));
             let (job, grace) = start.payload;
             let means = self.keeping.means(start.slot, &job);
-            self.running.push(Box::pin(job::run(job::Assignment {
+            self.running.push(Box::pin(job::run(job::JobTask {
                 id: start.job,
                 job,
                 slot: start.slot,
@@ -237,7 +237,7 @@ impl LocalBackend {
     }
 
     /// A job's future is done: its slot is free.
-    fn finish(&mut self, turn: Turn) {
+    fn finish(&mut self, turn: JobCompletion) {
         self.scheduler.finished(turn.job);
         self.controls.remove(&turn.job);
         if let Some(container) = turn.container {
@@ -305,33 +305,33 @@ fn is_null_device(descriptor: &OwnedFd) -> bool {
     })
 }
 
-impl Keeping {
+impl JobIsolation {
     /// What this job is to run in.
-    fn means(&self, slot: u32, job: &Job) -> Means {
+    fn means(&self, slot: u32, job: &Job) -> ExecutionTarget {
         match self {
-            Keeping::Containers { containers, .. } => {
+            JobIsolation::Containers { containers, .. } => {
                 let resident = containers.resident(job.resident.as_ref());
                 let resident = resident.as_ref().map(|resident| &resident.process);
-                Means::Container {
+                ExecutionTarget::Container {
                     idle: containers.take_idle(slot, &job.container, resident),
                     containers: containers.clone(),
                 }
             }
-            Keeping::Processes => Means::Process,
+            JobIsolation::Processes => ExecutionTarget::Process,
         }
     }
 
-    fn put_back(&self, slot: u32, container: Container) {
+    fn put_back(&self, slot: u32, container: ContainerHandle) {
         match self {
-            Keeping::Containers { containers, .. } => containers.put_back(slot, container),
-            Keeping::Processes => {}
+            JobIsolation::Containers { containers, .. } => containers.put_back(slot, container),
+            JobIsolation::Processes => {}
         }
     }
 
     fn files_changed(&self) {
         match self {
-            Keeping::Containers { containers, .. } => containers.files_changed(),
-            Keeping::Processes => {}
+            JobIsolation::Containers { containers, .. } => containers.files_changed(),
+            JobIsolation::Processes => {}
         }
     }
 }
@@ -341,22 +341,22 @@ impl Backend for LocalBackend {
         self.slots
     }
 
-    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+    fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         self.submit_with_grace(id, job, rank, self.grace);
     }
 
-    fn stop(&mut self, id: JobId, how: Stop) {
+    fn stop(&mut self, id: JobId, how: StopMode) {
         match self.scheduler.withdraw(id) {
-            Withdrawn::FromQueue(_) => self.tell(BackendEvent::Finished {
+            WithdrawResult::FromQueue(_) => self.tell(BackendEvent::Finished {
                 job: id,
-                result: JobResult::not_run(JobEnd::Cancelled),
+                result: JobResult::not_run(JobOutcome::Cancelled),
             }),
-            Withdrawn::StillRunning { .. } => {
+            WithdrawResult::StillRunning { .. } => {
                 if let Some(control) = self.controls.get(&id) {
                     control.stop(how);
                 }
             }
-            Withdrawn::Unknown => {}
+            WithdrawResult::Unknown => {}
         }
     }
 
@@ -396,7 +396,7 @@ impl Backend for LocalBackend {
         // that end with what holds them.
         drop(running);
         match keeping {
-            Keeping::Containers {
+            JobIsolation::Containers {
                 spawner,
                 containers,
             } => {
@@ -406,7 +406,7 @@ impl Backend for LocalBackend {
                     spawner.close();
                 }
             }
-            Keeping::Processes => {}
+            JobIsolation::Processes => {}
         }
     }
 }

@@ -14,8 +14,8 @@ use nix::unistd::{pipe2, read};
 use tokio::net::unix::pipe::Receiver;
 use tokio::time::{Duration, Instant, sleep_until};
 
-use super::container::StartError;
-use maelstrom_model::event::Stream;
+use super::container::ContainerStartError;
+use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::OutputPipes;
 
 /// How long a new job's output waits for a reader. Nobody sees it; a job that floods its pipe waits
@@ -29,14 +29,14 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const FIRST_BYTES: usize = 4 * 1024;
 
 /// The output streams of a job, which may be one.
-pub struct Outputs {
-    stdout: Output,
-    stderr: Output,
+pub struct JobOutput {
+    stdout: JobOutputReader,
+    stderr: JobOutputReader,
     unwatched_until: Option<Instant>,
 }
 
 /// The job's ends of its output streams.
-pub enum Writers {
+pub enum JobOutputWriters {
     /// Of standard output and of standard error.
     Separate([OwnedFd; 2]),
     /// Of the pipe that is both.
@@ -44,42 +44,42 @@ pub enum Writers {
 }
 
 /// One of them.
-pub struct Output {
+pub struct JobOutputReader {
     /// Which.
-    pub stream: Stream,
+    pub stream: OutputStream,
     /// What was read and not yet told.
     pub buffer: Vec<u8>,
-    pipe: Pipe,
+    pipe: PipeState,
     /// Whether there may be more.
     open: bool,
     /// Whether there never was any.
     silent: bool,
 }
 
-enum Pipe {
+enum PipeState {
     Unwatched(OwnedFd),
     Watched(Receiver),
     Closed,
 }
 
-impl Outputs {
+impl JobOutput {
     /// Opens the streams; the other ends are for the job.
-    pub fn open(pipes: OutputPipes) -> Result<(Outputs, Writers), StartError> {
+    pub fn open(pipes: OutputPipes) -> Result<(JobOutput, JobOutputWriters), ContainerStartError> {
         let unwatched_until = Some(Instant::now() + UNWATCHED);
         let (stdout, stderr, writers) = match pipes {
             OutputPipes::Separate => {
-                let (stdout, stdout_writer) = Output::open(Stream::Stdout)?;
-                let (stderr, stderr_writer) = Output::open(Stream::Stderr)?;
-                let writers = Writers::Separate([stdout_writer, stderr_writer]);
+                let (stdout, stdout_writer) = JobOutputReader::open(OutputStream::Stdout)?;
+                let (stderr, stderr_writer) = JobOutputReader::open(OutputStream::Stderr)?;
+                let writers = JobOutputWriters::Separate([stdout_writer, stderr_writer]);
                 (stdout, stderr, writers)
             }
             OutputPipes::Joined => {
-                let (joined, writer) = Output::open(Stream::Joined)?;
-                let none = Output::closed(Stream::Stderr);
-                (joined, none, Writers::Joined(writer))
+                let (joined, writer) = JobOutputReader::open(OutputStream::Joined)?;
+                let none = JobOutputReader::closed(OutputStream::Stderr);
+                (joined, none, JobOutputWriters::Joined(writer))
             }
         };
-        let outputs = Outputs {
+        let outputs = JobOutput {
             stdout,
             stderr,
             unwatched_until,
@@ -88,16 +88,16 @@ impl Outputs {
     }
 
     /// Those of a job that writes elsewhere.
-    pub fn none() -> Outputs {
-        Outputs {
-            stdout: Output::closed(Stream::Stdout),
-            stderr: Output::closed(Stream::Stderr),
+    pub fn none() -> JobOutput {
+        JobOutput {
+            stdout: JobOutputReader::closed(OutputStream::Stdout),
+            stderr: JobOutputReader::closed(OutputStream::Stderr),
             unwatched_until: None,
         }
     }
 
     /// Each of them.
-    pub fn each(&mut self) -> [&mut Output; 2] {
+    pub fn each(&mut self) -> [&mut JobOutputReader; 2] {
         [&mut self.stdout, &mut self.stderr]
     }
 
@@ -107,7 +107,7 @@ impl Outputs {
     }
 
     /// Waits for output and reads it. Dropping the future loses nothing.
-    pub async fn read(&mut self) -> Result<(), StartError> {
+    pub async fn read(&mut self) -> Result<(), ContainerStartError> {
         if let Some(until) = self.unwatched_until {
             sleep_until(until).await;
             self.unwatched_until = None;
@@ -122,61 +122,61 @@ impl Outputs {
     }
 }
 
-impl Writers {
+impl JobOutputWriters {
     /// Standard output and standard error.
     pub fn each(&self) -> [BorrowedFd<'_>; 2] {
         match self {
-            Writers::Separate([stdout, stderr]) => [stdout.as_fd(), stderr.as_fd()],
-            Writers::Joined(both) => [both.as_fd(), both.as_fd()],
+            JobOutputWriters::Separate([stdout, stderr]) => [stdout.as_fd(), stderr.as_fd()],
+            JobOutputWriters::Joined(both) => [both.as_fd(), both.as_fd()],
         }
     }
 
     /// Standard output and standard error, each a descriptor of its own.
     pub fn into_each(self) -> std::io::Result<[OwnedFd; 2]> {
         match self {
-            Writers::Separate(each) => Ok(each),
-            Writers::Joined(both) => Ok([both.try_clone()?, both]),
+            JobOutputWriters::Separate(each) => Ok(each),
+            JobOutputWriters::Joined(both) => Ok([both.try_clone()?, both]),
         }
     }
 }
 
 /// What a failing pipe means.
-fn failed(error: std::io::Error) -> StartError {
-    StartError::of_io(
+fn failed(error: std::io::Error) -> ContainerStartError {
+    ContainerStartError::of_io(
         &error,
         format!("cannot make a pipe for the job's output: {error}"),
     )
 }
 
-impl Output {
-    fn open(stream: Stream) -> Result<(Output, OwnedFd), StartError> {
+impl JobOutputReader {
+    fn open(stream: OutputStream) -> Result<(JobOutputReader, OwnedFd), ContainerStartError> {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
             .map_err(|errno| failed(errno.into()))?;
-        let output = Output {
+        let output = JobOutputReader {
             stream,
             buffer: Vec::new(),
-            pipe: Pipe::Unwatched(reader),
+            pipe: PipeState::Unwatched(reader),
             open: true,
             silent: true,
         };
         Ok((output, writer))
     }
 
-    fn closed(stream: Stream) -> Output {
-        Output {
+    fn closed(stream: OutputStream) -> JobOutputReader {
+        JobOutputReader {
             stream,
             buffer: Vec::new(),
-            pipe: Pipe::Closed,
+            pipe: PipeState::Closed,
             open: false,
             silent: true,
         }
     }
 
-    fn watch(&mut self) -> Result<(), StartError> {
-        self.pipe = match std::mem::replace(&mut self.pipe, Pipe::Closed) {
-            Pipe::Unwatched(reader) => {
-                Pipe::Watched(Receiver::from_owned_fd(reader).map_err(failed)?)
+    fn watch(&mut self) -> Result<(), ContainerStartError> {
+        self.pipe = match std::mem::replace(&mut self.pipe, PipeState::Closed) {
+            PipeState::Unwatched(reader) => {
+                PipeState::Watched(Receiver::from_owned_fd(reader).map_err(failed)?)
             }
             other => other,
         };
@@ -192,8 +192,8 @@ impl Output {
 
     /// Waits for output and reads it; for ever, if there can be none.
     async fn read(&mut self) {
-        let Output {
-            pipe: Pipe::Watched(pipe),
+        let JobOutputReader {
+            pipe: PipeState::Watched(pipe),
             open: true,
             buffer,
             ..
@@ -234,9 +234,9 @@ impl Output {
     fn take(&mut self, chunk: &mut [u8]) -> std::io::Result<usize> {
         let result = loop {
             let result = match &self.pipe {
-                Pipe::Unwatched(pipe) => read(pipe, chunk),
-                Pipe::Watched(pipe) => read(pipe, chunk),
-                Pipe::Closed => Ok(0),
+                PipeState::Unwatched(pipe) => read(pipe, chunk),
+                PipeState::Watched(pipe) => read(pipe, chunk),
+                PipeState::Closed => Ok(0),
             };
             match result {
                 Err(Errno::EINTR) => {}

@@ -19,13 +19,13 @@ use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-use super::clock::{Clock, Leash, Tug};
-use super::container::StartError;
-use super::job::Assignment;
-use super::output::Outputs;
-use maelstrom_container::sys::process::{Patience, Waited, Whom, pidfd, wait};
+use super::clock::{JobSignal, JobTimer, SignalTarget};
+use super::container::ContainerStartError;
+use super::job::JobTask;
+use super::output::JobOutput;
+use maelstrom_container::sys::process::{WaitMode, WaitOutcome, WaitTarget, pidfd, wait};
 use maelstrom_container::sys::socket::watch;
-use maelstrom_model::job::{ExitStatus, Job, JobEnd, JobResult, ResourceUsage};
+use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult, ResourceUsage};
 
 /// Makes this process the parent of the orphans among its descendants, so that it can wait for all
 /// of a job's processes (prctl(2), Linux 3.4).
@@ -34,12 +34,12 @@ pub fn adopt_orphans() -> nix::Result<()> {
 }
 
 /// Runs a job to its end.
-pub async fn run(assignment: &Assignment) -> Result<JobResult, StartError> {
+pub async fn run(assignment: &JobTask) -> Result<JobResult, ContainerStartError> {
     if assignment.control.is_unwanted() {
-        return Ok(JobResult::not_run(JobEnd::Cancelled));
+        return Ok(JobResult::not_run(JobOutcome::Cancelled));
     }
     let asked = Instant::now();
-    let (mut outputs, writers) = Outputs::open(assignment.job.output)?;
+    let (mut outputs, writers) = JobOutput::open(assignment.job.output)?;
     let input = match assignment.streams.input() {
         Some(input) => input.try_clone_to_owned(),
         // Opened for each: what a process sets on it is not the next one's.
@@ -48,13 +48,14 @@ pub async fn run(assignment: &Assignment) -> Result<JobResult, StartError> {
     let mut process = input
         .and_then(|input| {
             let [stdout, stderr] = writers.into_each()?;
-            Process::start(&assignment.job, [input, stdout, stderr])
+            JobProcess::start(&assignment.job, [input, stdout, stderr])
         })
-        .map_err(|error| StartError::Container(cannot_run(&assignment.job, &error)))?;
+        .map_err(|error| ContainerStartError::Container(cannot_run(&assignment.job, &error)))?;
     let started = Instant::now();
-    let mut clock = Clock::start(&assignment.job, assignment.grace);
+    let mut clock = JobTimer::start(&assignment.job, assignment.grace);
     let control = &assignment.control;
-    let lost = |error: Errno| StartError::Container(format!("cannot signal a process: {error}"));
+    let lost =
+        |error: Errno| ContainerStartError::Container(format!("cannot signal a process: {error}"));
     clock.obey(control, &process).map_err(lost)?;
     loop {
         tokio::select! {
@@ -70,9 +71,9 @@ pub async fn run(assignment: &Assignment) -> Result<JobResult, StartError> {
         }
     }
     let ran = started.elapsed().saturating_sub(control.suspended_for());
-    let (status, usage) = process
-        .reap()
-        .map_err(|error| StartError::Container(format!("cannot wait for a process: {error}")))?;
+    let (status, usage) = process.reap().map_err(|error| {
+        ContainerStartError::Container(format!("cannot wait for a process: {error}"))
+    })?;
     // Whoever escaped may still hold the pipes; what they write from now on is nobody's output.
     assignment.pass_on_rest(&mut outputs).await;
     Ok(JobResult {
@@ -93,22 +94,22 @@ fn cannot_run(job: &Job, error: &io::Error) -> String {
 }
 
 /// A process and its group. Dropping it kills them.
-struct Process {
+struct JobProcess {
     pid: Pid,
     end: AsyncFd<OwnedFd>,
-    state: State,
+    state: PidState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum PidState {
     /// Its number is its own, whether it has ended or not.
     Held,
     /// Its number may be another's by now.
     Reaped,
 }
 
-impl Process {
-    fn start(job: &Job, [stdin, stdout, stderr]: [OwnedFd; 3]) -> io::Result<Process> {
+impl JobProcess {
+    fn start(job: &Job, [stdin, stdout, stderr]: [OwnedFd; 3]) -> io::Result<JobProcess> {
         let child = Command::new(&*job.process.program)
             .args(&job.process.arguments)
             .env_clear()
@@ -122,15 +123,15 @@ impl Process {
         let pid = Pid::from_raw(child.id() as i32);
         let watched = pidfd(pid).map_err(io::Error::from).and_then(watch);
         match watched {
-            Ok(end) => Ok(Process {
+            Ok(end) => Ok(JobProcess {
                 pid,
                 end,
-                state: State::Held,
+                state: PidState::Held,
             }),
             Err(error) => {
                 // Not being able to watch it is no reason to leave it running.
                 let _ = killpg(pid, Signal::SIGKILL);
-                let _ = wait(Whom::One(pid), Patience::Block);
+                let _ = wait(WaitTarget::One(pid), WaitMode::Block);
                 Err(error)
             }
         }
@@ -146,28 +147,28 @@ impl Process {
     /// the group's as well, so the killing comes first.
     fn reap(&mut self) -> nix::Result<(ExitStatus, ResourceUsage)> {
         let _ = killpg(self.pid, Signal::SIGKILL);
-        let first = wait(Whom::One(self.pid), Patience::Block);
-        self.state = State::Reaped;
+        let first = wait(WaitTarget::One(self.pid), WaitMode::Block);
+        self.state = PidState::Reaped;
         // To wait4(2) a negative number is a group. Its orphans are this process's children, see
         // `adopt_orphans`, and become so before their parents' ends can be seen.
         let group = Pid::from_raw(-self.pid.as_raw());
-        while let Waited::Ended { .. } = wait(Whom::One(group), Patience::Block)? {}
+        while let WaitOutcome::Ended { .. } = wait(WaitTarget::One(group), WaitMode::Block)? {}
         match first? {
-            Waited::Ended { status, usage, .. } => Ok((status, usage)),
-            Waited::NoneYet | Waited::NoChildren => Err(Errno::ECHILD),
+            WaitOutcome::Ended { status, usage, .. } => Ok((status, usage)),
+            WaitOutcome::NoneYet | WaitOutcome::NoChildren => Err(Errno::ECHILD),
         }
     }
 }
 
-impl Leash for Process {
+impl SignalTarget for JobProcess {
     type Error = Errno;
 
-    fn pull(&self, tug: Tug) -> Result<(), Errno> {
+    fn pull(&self, tug: JobSignal) -> Result<(), Errno> {
         let signal = match tug {
-            Tug::Terminate => Signal::SIGTERM,
-            Tug::Kill => Signal::SIGKILL,
-            Tug::Suspend => Signal::SIGSTOP,
-            Tug::Continue => Signal::SIGCONT,
+            JobSignal::Terminate => Signal::SIGTERM,
+            JobSignal::Kill => Signal::SIGKILL,
+            JobSignal::Suspend => Signal::SIGSTOP,
+            JobSignal::Continue => Signal::SIGCONT,
         };
         match killpg(self.pid, signal) {
             Err(Errno::ESRCH) => Ok(()),
@@ -176,13 +177,13 @@ impl Leash for Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for JobProcess {
     fn drop(&mut self) {
         match self.state {
-            State::Held => {
+            PidState::Held => {
                 let _ = self.reap();
             }
-            State::Reaped => {}
+            PidState::Reaped => {}
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use maelstrom_container::exhausted::Exhausted;
+use maelstrom_container::exhausted::ExhaustedResource;
 
 /// How long nothing of ours may have run until a job gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,55 +23,55 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// What is known of a shortage. Cloning it shares it.
 #[derive(Clone, Default)]
-pub struct Shortage(Rc<State>);
+pub struct ResourceBackoff(Rc<ResourceBackoffState>);
 
 #[derive(Default)]
-struct State {
+struct ResourceBackoffState {
     running: Cell<usize>,
     progress: Cell<Option<Instant>>,
     ended: Notify,
-    told: RefCell<HashSet<Exhausted>>,
+    told: RefCell<HashSet<ExhaustedResource>>,
 }
 
 /// A job that has its container. Dropping it says that it has ended.
-pub struct Running(Shortage);
+pub struct RunningJobGuard(ResourceBackoff);
 
 /// Whether to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outlook {
+pub enum BackoffDecision {
     /// It may go now.
     Better,
     /// There is nobody to wait for.
     Hopeless,
 }
 
-impl Shortage {
+impl ResourceBackoff {
     /// A job has its container.
-    pub fn runs(&self) -> Running {
+    pub fn runs(&self) -> RunningJobGuard {
         self.0.running.set(self.0.running.get() + 1);
-        Running(self.clone())
+        RunningJobGuard(self.clone())
     }
 
     /// Waits for a change for the better. `since` is when the job that waits began to.
-    pub async fn wait(&self, since: Instant) -> Outlook {
+    pub async fn wait(&self, since: Instant) -> BackoffDecision {
         let last = self.0.progress.get().map_or(since, |last| last.max(since));
         if self.0.running.get() == 0 && last.elapsed() > PATIENCE {
-            return Outlook::Hopeless;
+            return BackoffDecision::Hopeless;
         }
         tokio::select! {
             () = self.0.ended.notified() => {}
             () = sleep(PAUSE) => {}
         }
-        Outlook::Better
+        BackoffDecision::Better
     }
 
     /// Whether this is the first time that somebody hears of such a shortage.
-    pub fn is_news(&self, exhausted: Exhausted) -> bool {
+    pub fn is_news(&self, exhausted: ExhaustedResource) -> bool {
         self.0.told.borrow_mut().insert(exhausted)
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningJobGuard {
     fn drop(&mut self) {
         let state = &self.0.0;
         state.running.set(state.running.get().saturating_sub(1));
@@ -86,25 +86,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_job_waits_as_long_as_others_run_and_not_much_longer() {
-        let shortage = Shortage::default();
+        let shortage = ResourceBackoff::default();
         let running = shortage.runs();
         let since = Instant::now();
         tokio::time::advance(PATIENCE * 100).await;
-        assert_eq!(shortage.wait(since).await, Outlook::Better);
+        assert_eq!(shortage.wait(since).await, BackoffDecision::Better);
         drop(running);
-        assert_eq!(shortage.wait(since).await, Outlook::Better);
+        assert_eq!(shortage.wait(since).await, BackoffDecision::Better);
         tokio::time::advance(PATIENCE * 2).await;
-        assert_eq!(shortage.wait(since).await, Outlook::Hopeless);
+        assert_eq!(shortage.wait(since).await, BackoffDecision::Hopeless);
         // Another that has just come waits for itself.
-        assert_eq!(shortage.wait(Instant::now()).await, Outlook::Better);
+        assert_eq!(shortage.wait(Instant::now()).await, BackoffDecision::Better);
     }
 
     #[test]
     fn each_kind_is_news_once() {
-        let shortage = Shortage::default();
+        let shortage = ResourceBackoff::default();
         let other = shortage.clone();
-        assert!(shortage.is_news(Exhausted::Files));
-        assert!(!other.is_news(Exhausted::Files));
-        assert!(other.is_news(Exhausted::Keys));
+        assert!(shortage.is_news(ExhaustedResource::Files));
+        assert!(!other.is_news(ExhaustedResource::Files));
+        assert!(other.is_news(ExhaustedResource::Keys));
     }
 }

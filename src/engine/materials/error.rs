@@ -2,13 +2,13 @@
 
 use crate::cache_kind::CacheKindError;
 use maelstrom_container::store::StoreError;
-use maelstrom_image::{ImageError, ReferenceError, TagLockError};
+use maelstrom_image::{ImageError, ImageLockError, ReferenceError};
 use maelstrom_layer::LayerError;
 use maelstrom_model::exit_code;
 
 /// Why something that a container is made of could not be had.
 #[derive(Debug, thiserror::Error)]
-pub enum MaterialError {
+pub enum LayerCacheError {
     /// A cache failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -26,36 +26,36 @@ pub enum MaterialError {
     Image(#[from] ImageError),
     /// The lock file of tags cannot be used.
     #[error(transparent)]
-    TagLock(#[from] TagLockError),
+    TagLock(#[from] ImageLockError),
     /// A thread that was at work is gone.
     #[error("the work was interrupted")]
     Interrupted,
 }
 
-impl MaterialError {
+impl LayerCacheError {
     /// What to do about it.
     pub fn help(&self) -> &'static str {
         match self {
-            MaterialError::Store(error) => error.help(),
-            MaterialError::CacheKind(error) => error.help(),
-            MaterialError::Layer(error) => error.help(),
-            MaterialError::Reference(error) => error.help(),
-            MaterialError::Image(error) => error.help(),
-            MaterialError::TagLock(error) => error.help(),
-            MaterialError::Interrupted => "run again",
+            LayerCacheError::Store(error) => error.help(),
+            LayerCacheError::CacheKind(error) => error.help(),
+            LayerCacheError::Layer(error) => error.help(),
+            LayerCacheError::Reference(error) => error.help(),
+            LayerCacheError::Image(error) => error.help(),
+            LayerCacheError::TagLock(error) => error.help(),
+            LayerCacheError::Interrupted => "run again",
         }
     }
 
     /// The program's exit code: whether the user's file is wrong, or this machine.
     pub fn exit_code(&self) -> u8 {
         match self {
-            MaterialError::Layer(LayerError::Store(_))
-            | MaterialError::Store(_)
-            | MaterialError::CacheKind(_)
-            | MaterialError::Image(_)
-            | MaterialError::TagLock(_)
-            | MaterialError::Interrupted => exit_code::INFRASTRUCTURE,
-            MaterialError::Layer(_) | MaterialError::Reference(_) => exit_code::USAGE,
+            LayerCacheError::Layer(LayerError::Store(_))
+            | LayerCacheError::Store(_)
+            | LayerCacheError::CacheKind(_)
+            | LayerCacheError::Image(_)
+            | LayerCacheError::TagLock(_)
+            | LayerCacheError::Interrupted => exit_code::INFRASTRUCTURE,
+            LayerCacheError::Layer(_) | LayerCacheError::Reference(_) => exit_code::USAGE,
         }
     }
 }

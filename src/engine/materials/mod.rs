@@ -1,6 +1,6 @@
 //! What containers are made of, at hand: layers and images as directories that can be mounted.
 //!
-//! [`Materials`] are one discovery's: it owns the stores, opened when first needed, and keeps every
+//! [`LayerCache`] are one discovery's: it owns the stores, opened when first needed, and keeps every
 //! tree it handed out in place as long as it lives. Jobs know trees by their paths alone, so
 //! materials must outlive the jobs that use them.
 //!
@@ -24,17 +24,18 @@ use tokio::sync::OnceCell;
 use super::cache_kind::CacheKind;
 use maelstrom_container::store::{Store, StoreOptions, Tree};
 use maelstrom_image::{
-    Depot, DepotOptions, Image, ImageUri, LayerPhase, LayerProgress, Saved, TAG_LOCK_FILE, TagLock,
+    ContainerImage, ImageCache, ImageCacheOptions, ImageLockFile, ImageLockUpdate, ImageUri,
+    LayerPhase, LayerProgress, TAG_LOCK_FILE,
 };
 use maelstrom_layer::{LayerBuilder, LayerSpec};
 use maelstrom_model::job::SkeletonEntry;
 
-pub use self::error::MaterialError;
-pub use maelstrom_image::Certificates;
+pub use self::error::LayerCacheError;
+pub use maelstrom_image::TlsVerification;
 
 /// Where materials come from and go.
 #[derive(Clone, Debug)]
-pub struct Sources {
+pub struct LayerCacheOptions {
     /// The project's directory: relative paths start here, and the lock file of tags is here.
     pub project: PathBuf,
     /// The cache of layers, the project's own.
@@ -44,30 +45,30 @@ pub struct Sources {
     /// What each of the two should take up at most.
     pub size_target_bytes: u64,
     /// Which registries are trusted.
-    pub certificates: Certificates,
+    pub certificates: TlsVerification,
     /// Where programs look for shared libraries first, as in `LD_LIBRARY_PATH`.
     pub library_path: Vec<PathBuf>,
 }
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Materials {
-    sources: Sources,
+pub struct LayerCache {
+    sources: LayerCacheOptions,
     cache: OnceCell<Store>,
-    depot: OnceCell<Depot>,
-    layers: Once<LayerSpec, Tree>,
-    images: Once<String, Arc<Image>>,
-    skeletons: Once<Vec<SkeletonEntry>, Tree>,
+    depot: OnceCell<ImageCache>,
+    layers: OnceMap<LayerSpec, Tree>,
+    images: OnceMap<String, Arc<ContainerImage>>,
+    skeletons: OnceMap<Vec<SkeletonEntry>, Tree>,
     /// Of the tags that this run has looked up: one writer at a time.
     tags: tokio::sync::Mutex<()>,
 }
 
 /// Something for each key, made once.
-type Once<K, V> = Mutex<HashMap<K, Arc<OnceCell<V>>>>;
+type OnceMap<K, V> = Mutex<HashMap<K, Arc<OnceCell<V>>>>;
 
 /// An image that is at hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageMaterial {
+pub struct CachedImage {
     /// Its trees, lowest first.
     pub trees: Vec<PathBuf>,
     /// Its environment.
@@ -78,7 +79,7 @@ pub struct ImageMaterial {
 
 /// How far an image has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Arrival {
+pub struct ImageProgress {
     /// Bytes that were fetched.
     pub fetched_bytes: u64,
     /// Bytes that there are to fetch, as far as is known.
@@ -86,12 +87,12 @@ pub struct Arrival {
 }
 
 /// Is told how far an image has come, from several threads.
-pub type Watcher = Arc<dyn Fn(Arrival) + Send + Sync>;
+pub type ImageProgressCallback = Arc<dyn Fn(ImageProgress) + Send + Sync>;
 
-impl Materials {
+impl LayerCache {
     /// Nothing is opened, read or made yet.
-    pub fn new(sources: Sources) -> Materials {
-        Materials {
+    pub fn new(sources: LayerCacheOptions) -> LayerCache {
+        LayerCache {
             sources,
             cache: OnceCell::new(),
             depot: OnceCell::new(),
@@ -103,7 +104,7 @@ impl Materials {
     }
 
     /// Where the layer's tree is.
-    pub async fn layer(&self, layer: &LayerSpec) -> Result<PathBuf, MaterialError> {
+    pub async fn layer(&self, layer: &LayerSpec) -> Result<PathBuf, LayerCacheError> {
         let once = once(&self.layers, layer);
         let tree = once.get_or_try_init(|| async {
             let builder = LayerBuilder::new(self.cache().await?, self.sources.project.clone())
@@ -115,12 +116,12 @@ impl Materials {
             tracing::debug!(%path, took = ?began.elapsed(), "a layer is at hand");
             Ok(tree)
         });
-        let tree: Result<_, MaterialError> = tree.await;
+        let tree: Result<_, LayerCacheError> = tree.await;
         Ok(tree?.root().to_owned())
     }
 
     /// Where a tree of these entries is.
-    pub async fn skeleton(&self, entries: &[SkeletonEntry]) -> Result<PathBuf, MaterialError> {
+    pub async fn skeleton(&self, entries: &[SkeletonEntry]) -> Result<PathBuf, LayerCacheError> {
         let once = once(&self.skeletons, &entries.to_vec());
         let tree = once.get_or_try_init(|| async {
             let store = self.cache().await?;
@@ -135,8 +136,8 @@ impl Materials {
     pub async fn image(
         &self,
         uri: &str,
-        watcher: &Watcher,
-    ) -> Result<ImageMaterial, MaterialError> {
+        watcher: &ImageProgressCallback,
+    ) -> Result<CachedImage, LayerCacheError> {
         let once = once(&self.images, &uri.to_owned());
         let image = once.get_or_try_init(|| self.find_image(uri, watcher));
         let image = image.await?;
@@ -144,14 +145,18 @@ impl Materials {
         let settings = &image.settings;
         let directory = settings.working_directory.as_deref();
         let directory = directory.filter(|directory| !directory.is_empty());
-        Ok(ImageMaterial {
+        Ok(CachedImage {
             trees: trees.map(|tree| tree.root().to_owned()).collect(),
             environment: settings.environment.iter().cloned().collect(),
             working_directory: directory.map(|directory| Path::new("/").join(directory)),
         })
     }
 
-    async fn find_image(&self, uri: &str, watcher: &Watcher) -> Result<Arc<Image>, MaterialError> {
+    async fn find_image(
+        &self,
+        uri: &str,
+        watcher: &ImageProgressCallback,
+    ) -> Result<Arc<ContainerImage>, LayerCacheError> {
         let parsed: ImageUri = uri.parse()?;
         let depot = self.depot().await?;
         let progress = sum(Arc::clone(watcher));
@@ -160,7 +165,7 @@ impl Materials {
             ImageUri::Registry(reference) => {
                 let path = project.join(TAG_LOCK_FILE);
                 (
-                    TagLock::read(&path)?.get(reference),
+                    ImageLockFile::read(&path)?.get(reference),
                     Some((reference, path)),
                 )
             }
@@ -177,9 +182,9 @@ impl Materials {
         );
         if let Some((reference, path)) = path {
             let _one_writer = self.tags.lock().await;
-            let mut tags = TagLock::read(&path)?;
+            let mut tags = ImageLockFile::read(&path)?;
             tags.record(reference, image.digest);
-            if tags.save(&path)? == Saved::Written {
+            if tags.save(&path)? == ImageLockUpdate::Written {
                 let path = path.display();
                 let digest = format_args!("sha256:{}", image.digest);
                 tracing::info!(uri, %digest, %path, "the tag is locked from now on");
@@ -188,26 +193,26 @@ impl Materials {
         Ok(Arc::new(image))
     }
 
-    async fn cache(&self) -> Result<Store, MaterialError> {
+    async fn cache(&self) -> Result<Store, LayerCacheError> {
         let store = self
             .cache
             .get_or_try_init(|| self.open(&self.sources.cache));
         store.await.cloned()
     }
 
-    async fn depot(&self) -> Result<&Depot, MaterialError> {
+    async fn depot(&self) -> Result<&ImageCache, LayerCacheError> {
         let depot = self.depot.get_or_try_init(|| async {
             let store = self.open(&self.sources.depot).await?;
-            let options = DepotOptions {
+            let options = ImageCacheOptions {
                 certificates: self.sources.certificates,
-                ..DepotOptions::default()
+                ..ImageCacheOptions::default()
             };
-            Ok(Depot::new(store, options))
+            Ok(ImageCache::new(store, options))
         });
         depot.await
     }
 
-    async fn open(&self, root: &Path) -> Result<Store, MaterialError> {
+    async fn open(&self, root: &Path) -> Result<Store, LayerCacheError> {
         let options = StoreOptions {
             root: root.to_owned(),
             size_target_bytes: self.sources.size_target_bytes,
@@ -222,19 +227,19 @@ impl Materials {
     }
 }
 
-fn once<K: Eq + Hash + Clone, V>(things: &Once<K, V>, key: &K) -> Arc<OnceCell<V>> {
+fn once<K: Eq + Hash + Clone, V>(things: &OnceMap<K, V>, key: &K) -> Arc<OnceCell<V>> {
     let mut things = things.lock().unwrap_or_else(PoisonError::into_inner);
     Arc::clone(things.entry(key.clone()).or_default())
 }
 
 /// Adds up what is told of each layer.
-fn sum(watcher: Watcher) -> Arc<dyn Fn(LayerProgress) + Send + Sync> {
+fn sum(watcher: ImageProgressCallback) -> Arc<dyn Fn(LayerProgress) + Send + Sync> {
     let known: Mutex<HashMap<_, (u64, u64)>> = Mutex::default();
     Arc::new(move |progress: LayerProgress| match progress.phase {
         LayerPhase::Download => {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             known.insert(progress.layer, (progress.done_bytes, progress.total_bytes));
-            watcher(Arrival {
+            watcher(ImageProgress {
                 fetched_bytes: known.values().map(|(done, _)| *done).sum(),
                 total_bytes: known.values().map(|(_, total)| *total).sum(),
             });
@@ -244,9 +249,9 @@ fn sum(watcher: Watcher) -> Arc<dyn Fn(LayerProgress) + Send + Sync> {
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, MaterialError> + Send + 'static,
-) -> Result<T, MaterialError> {
+    work: impl FnOnce() -> Result<T, LayerCacheError> + Send + 'static,
+) -> Result<T, LayerCacheError> {
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or(Err(MaterialError::Interrupted))
+        .unwrap_or(Err(LayerCacheError::Interrupted))
 }

@@ -1,8 +1,8 @@
 //! A small tree that is written out entry by entry, as a layer that others can lie upon.
 
-use maelstrom_container::digest::{ContentHash, Hasher};
+use maelstrom_container::digest::{ContentHash, DigestHasher};
 use maelstrom_container::spec::{SkeletonEntry, SkeletonKind};
-use maelstrom_container::store::{Attributes, Store, Timestamp, Tree, TreePath, TreeWriter};
+use maelstrom_container::store::{FileAttributes, FileTime, Store, Tree, TreePath, TreeWriter};
 use maelstrom_layer::LayerError;
 
 use std::os::unix::ffi::OsStrExt;
@@ -10,14 +10,14 @@ use std::os::unix::ffi::OsStrExt;
 /// Part of every tree's name; grows when the same entries would make another tree.
 const FORMAT: &[u8] = b"maelstrom skeleton 1";
 
-const DIRECTORY: Attributes = Attributes {
+const DIRECTORY: FileAttributes = FileAttributes {
     mode: 0o755,
-    mtime: Timestamp::NEUTRAL,
+    mtime: FileTime::NEUTRAL,
 };
 
-const FILE: Attributes = Attributes {
+const FILE: FileAttributes = FileAttributes {
     mode: 0o644,
-    mtime: Timestamp::NEUTRAL,
+    mtime: FileTime::NEUTRAL,
 };
 
 /// The tree of these entries, of which the first counts where two have one path.
@@ -44,7 +44,7 @@ fn write(entries: &[SkeletonEntry], writer: &mut TreeWriter) -> Result<(), Layer
 }
 
 fn name(entries: &[SkeletonEntry]) -> ContentHash {
-    let mut hasher = Hasher::default();
+    let mut hasher = DigestHasher::default();
     hasher.update_framed(FORMAT);
     for entry in entries {
         hasher.update_framed(entry.path.as_os_str().as_bytes());

@@ -3,13 +3,13 @@
 use super::*;
 use maelstrom_model::job::SkeletonKind;
 
-fn sources(project: &Path) -> Sources {
-    Sources {
+fn sources(project: &Path) -> LayerCacheOptions {
+    LayerCacheOptions {
         project: project.to_owned(),
         cache: project.join("cache"),
         depot: project.join("depot"),
         size_target_bytes: u64::MAX,
-        certificates: Certificates::Checked,
+        certificates: TlsVerification::Checked,
         library_path: Vec::new(),
     }
 }
@@ -31,7 +31,7 @@ fn stubs(stub: &str) -> LayerSpec {
 #[test]
 fn nothing_is_opened_before_it_is_needed_and_everything_is_made_once() {
     let project = tempfile::tempdir().unwrap();
-    let materials = Materials::new(sources(project.path()));
+    let materials = LayerCache::new(sources(project.path()));
     assert!(!project.path().join("cache").exists());
     let (a, b) = (stubs("/a/"), stubs("/b"));
     let (one, other, different) = block_on(async {
@@ -52,12 +52,12 @@ fn trees_stay_in_place_as_long_as_the_materials_live() {
     let project = tempfile::tempdir().unwrap();
     let mut greedy = sources(project.path());
     greedy.size_target_bytes = 0;
-    let materials = Materials::new(greedy.clone());
+    let materials = LayerCache::new(greedy.clone());
     let kept = block_on(materials.layer(&stubs("/kept"))).unwrap();
-    let others = Materials::new(greedy.clone());
+    let others = LayerCache::new(greedy.clone());
     let other = block_on(others.layer(&stubs("/other"))).unwrap();
     drop(others);
-    let last = Materials::new(greedy);
+    let last = LayerCache::new(greedy);
     block_on(last.layer(&stubs("/last"))).unwrap();
     assert!(kept.join("kept").exists());
     assert!(!other.join("other").exists());
@@ -66,7 +66,7 @@ fn trees_stay_in_place_as_long_as_the_materials_live() {
 #[test]
 fn a_skeleton_is_a_tree_of_its_entries() {
     let project = tempfile::tempdir().unwrap();
-    let materials = Materials::new(sources(project.path()));
+    let materials = LayerCache::new(sources(project.path()));
     let entry = |path: &str, kind| SkeletonEntry {
         path: path.into(),
         kind,
@@ -86,8 +86,8 @@ fn a_skeleton_is_a_tree_of_its_entries() {
 #[test]
 fn what_cannot_be_had_says_why_and_what_to_do() {
     let project = tempfile::tempdir().unwrap();
-    let materials = Materials::new(sources(project.path()));
-    let silent: Watcher = Arc::new(|_| {});
+    let materials = LayerCache::new(sources(project.path()));
+    let silent: ImageProgressCallback = Arc::new(|_| {});
     let tar = LayerSpec::Tar {
         path: "absent.tar".into(),
     };

@@ -21,12 +21,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{EventKind, Stream};
+use super::event::{EventKind, OutputStream};
 use super::ids::WorkerId;
 use super::job::{Job, JobResult};
-use maelstrom_container::message::Discarded;
+use maelstrom_container::message::DiscardedFiles;
 
-pub use super::priority::Rank;
+pub use super::priority::JobPriority;
 
 /// A job of this run. The driver counts them from 0 and never uses a number twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ pub const GRACE_DEFAULT: Duration = Duration::from_secs(5);
 
 /// How to stop a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum StopMode {
     /// SIGTERM now, SIGKILL when the grace period is over.
     Terminate,
     /// SIGKILL now.
@@ -68,7 +68,7 @@ pub enum BackendEvent {
         /// Which.
         job: JobId,
         /// To which stream.
-        stream: Stream,
+        stream: OutputStream,
         /// The bytes as they came. Never empty.
         bytes: Vec<u8>,
     },
@@ -86,7 +86,7 @@ pub enum BackendEvent {
         /// Which.
         job: JobId,
         /// What.
-        files: Discarded,
+        files: DiscardedFiles,
     },
     /// A job is over, and all of its output was told.
     Finished {
@@ -125,13 +125,13 @@ pub trait Backend {
     fn slots(&self) -> u32;
 
     /// Hands over a job. It starts when its rank's turn has come and a slot is free.
-    fn submit(&mut self, id: JobId, job: Job, rank: Rank);
+    fn submit(&mut self, id: JobId, job: Job, rank: JobPriority);
 
     /// Stops a job. One that waits ends at once, without having been started, as
     /// [`JobEnd::Cancelled`](super::job::JobEnd::Cancelled); one that runs ends so unless it was
     /// over already. One that is finished or unknown is left alone. Stopping twice is fine, and
-    /// [`Stop::Kill`] after [`Stop::Terminate`] cuts the grace period short.
-    fn stop(&mut self, id: JobId, how: Stop);
+    /// [`StopMode::Kill`] after [`StopMode::Terminate`] cuts the grace period short.
+    fn stop(&mut self, id: JobId, how: StopMode);
 
     /// Files that jobs see may have changed since the last job was submitted (something was built,
     /// a round begins): no job from here on may see them as they were. A backend that looks
@@ -161,7 +161,7 @@ pub trait Backend {
 
 /// Of which group a test is, and how its part of the output is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct TestGroupMember {
     /// The group: the same job for all of its parts.
     pub group: Arc<str>,
     /// The part's name: no control characters, not empty, and not with a `=` at its beginning.

@@ -8,7 +8,7 @@
 //! build or discovery failed; a test failed (the first one's code); a test could not be run; a
 //! single test was cancelled.
 
-use super::event::Outcome;
+use super::event::TestOutcome;
 use maelstrom_container::spec::ExitStatus;
 
 /// Nothing failed. Also when there were no tests; a notice says so.
@@ -35,19 +35,20 @@ pub const INTERRUPTED: u8 = 130;
 
 /// What a failing test makes the program exit with; `None` when the outcome is not a test's
 /// failure.
-pub fn of_failure(outcome: &Outcome) -> Option<u8> {
+pub fn of_failure(outcome: &TestOutcome) -> Option<u8> {
     match outcome {
-        Outcome::Failed { exit, reason: _ } => Some(match exit {
+        TestOutcome::Failed { exit, reason: _ } => Some(match exit {
             Some(ExitStatus::Code(code)) => match u8::try_from(*code) {
                 Ok(code) if code != 0 => code,
                 Ok(_) | Err(_) => TEST_FAILURE,
             },
             Some(ExitStatus::Signal { .. }) | None => TEST_FAILURE,
         }),
-        Outcome::TimedOut { .. } => Some(TEST_FAILURE),
-        Outcome::Passed | Outcome::Ignored { .. } | Outcome::Cancelled | Outcome::Error { .. } => {
-            None
-        }
+        TestOutcome::TimedOut { .. } => Some(TEST_FAILURE),
+        TestOutcome::Passed
+        | TestOutcome::Ignored { .. }
+        | TestOutcome::Cancelled
+        | TestOutcome::Error { .. } => None,
     }
 }
 
@@ -71,8 +72,8 @@ pub fn of_tool(status: ExitStatus) -> u8 {
 mod tests {
     use super::*;
 
-    fn failed(exit: Option<ExitStatus>) -> Outcome {
-        Outcome::Failed { exit, reason: None }
+    fn failed(exit: Option<ExitStatus>) -> TestOutcome {
+        TestOutcome::Failed { exit, reason: None }
     }
 
     #[test]
@@ -86,14 +87,14 @@ mod tests {
         assert_eq!(of_failure(&failed(Some(ExitStatus::Code(-1)))), Some(1));
         assert_eq!(of_failure(&failed(Some(signal))), Some(1));
         assert_eq!(of_failure(&failed(None)), Some(1));
-        assert_eq!(of_failure(&Outcome::TimedOut { limit_us: 1 }), Some(1));
+        assert_eq!(of_failure(&TestOutcome::TimedOut { limit_us: 1 }), Some(1));
         assert_eq!(
-            of_failure(&Outcome::Error {
+            of_failure(&TestOutcome::Error {
                 message: "no space left".into()
             }),
             None
         );
-        assert_eq!(of_failure(&Outcome::Cancelled), None);
+        assert_eq!(of_failure(&TestOutcome::Cancelled), None);
     }
 
     #[test]

@@ -129,32 +129,32 @@ const SECRET_WORDS: [&str; 9] = [
 
 /// What the user names, and what the environment here is.
 #[derive(Clone, Debug, Default)]
-pub struct Forwarding {
+pub struct EnvironmentForwarding {
     patterns: Vec<String>,
     own: Arc<BTreeMap<OsString, OsString>>,
 }
 
 /// Names of a job's variables that come from the caller, by what becomes of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parting {
+pub struct VariablePartition {
     /// They go along.
     pub sent: Vec<OsString>,
     /// They stay here.
     pub withheld: Vec<OsString>,
 }
 
-impl Forwarding {
+impl EnvironmentForwarding {
     /// With these names and patterns of the user's, in this environment.
-    pub fn new(patterns: &[String], own: &BTreeMap<OsString, OsString>) -> Forwarding {
-        Forwarding {
+    pub fn new(patterns: &[String], own: &BTreeMap<OsString, OsString>) -> EnvironmentForwarding {
+        EnvironmentForwarding {
             patterns: patterns.to_vec(),
             own: Arc::new(own.clone()),
         }
     }
 
     /// The same in this process's environment.
-    pub fn of_this_process(patterns: &[String]) -> Forwarding {
-        Forwarding::new(patterns, &std::env::vars_os().collect())
+    pub fn of_this_process(patterns: &[String]) -> EnvironmentForwarding {
+        EnvironmentForwarding::new(patterns, &std::env::vars_os().collect())
     }
 
     /// What goes along of a job's environment; `named` are variables that its specification names.
@@ -177,8 +177,8 @@ impl Forwarding {
         &self,
         environment: &BTreeMap<OsString, OsString>,
         named: &BTreeSet<OsString>,
-    ) -> Parting {
-        let mut parting = Parting::default();
+    ) -> VariablePartition {
+        let mut parting = VariablePartition::default();
         for (name, value) in environment {
             if self.is_the_callers(name, value) {
                 match self.leaves(name, value, named) {
@@ -249,7 +249,7 @@ mod tests {
 
     fn sent(patterns: &[&str], named: &[&str], job: &[(&str, &str)]) -> Vec<String> {
         let patterns: Vec<String> = patterns.iter().map(|text| text.to_string()).collect();
-        let forwarding = Forwarding::new(&patterns, &variables(&OWN));
+        let forwarding = EnvironmentForwarding::new(&patterns, &variables(&OWN));
         let named = named.iter().map(OsString::from).collect();
         let job = variables(job);
         let sent = forwarding.sent(&job, &named);

@@ -14,9 +14,9 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::event::{EventKind, ExitStatus, Notice, Outcome, SourceLocation, Stream};
+use super::event::{EventKind, ExitStatus, OutputStream, SourceLocation, TestOutcome, UserNotice};
 use super::job::{Job, JobResult, TestCase, TestKey};
-use crate::backend::Member;
+use crate::backend::TestGroupMember;
 
 /// Builds a project's tests, lists them, and reads what they say.
 pub trait Framework {
@@ -27,9 +27,9 @@ pub trait Framework {
     /// the first binary run while the second is still being built.
     ///
     /// An error means that the run is pointless (the build failed): tests that have not started
-    /// will not. Trouble with one test binary alone is no such error: it goes to [`Host::broken`],
+    /// will not. Trouble with one test binary alone is no such error: it goes to [`FrameworkHost::broken`],
     /// so that the others' results are not lost.
-    fn discover<H: Host>(
+    fn discover<H: FrameworkHost>(
         &self,
         host: &H,
     ) -> impl Future<Output = Result<DiscoverySummary, Self::Error>>;
@@ -39,9 +39,9 @@ pub trait Framework {
 
     /// What became of a test whose process ended by itself, from the ends of what it wrote. Unless
     /// a framework knows better, its exit status says everything.
-    fn read(&self, status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Reading {
-        Reading {
-            judgement: Judgement::ByStatus,
+    fn read(&self, status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> OutputAnalysis {
+        OutputAnalysis {
+            judgement: FrameworkVerdict::ByStatus,
             location: match status {
                 ExitStatus::Code(0) => None,
                 ExitStatus::Code(_) | ExitStatus::Signal { .. } => {
@@ -59,53 +59,53 @@ pub trait Framework {
 
     /// Who reads along while one attempt of this test writes. Without a follower a person sees all
     /// that was written, and [`Framework::read`] judges it; with one, the follower does both.
-    fn follow(&self, _test: &TestKey) -> Option<Box<dyn Follower>> {
+    fn follow(&self, _test: &TestKey) -> Option<Box<dyn OutputParser>> {
         None
     }
 
     /// With which others a test runs in one process, if it does: they have the same job.
-    fn together(&self, _test: &TestKey) -> Option<Member> {
+    fn together(&self, _test: &TestKey) -> Option<TestGroupMember> {
         None
     }
 
     /// What there is to say of a round's tests as a whole. It is asked once, at the round's end.
-    fn conclusions(&self) -> Vec<Notice> {
+    fn conclusions(&self) -> Vec<UserNotice> {
         Vec::new()
     }
 }
 
 /// Reads along while one attempt of a test writes.
-pub trait Follower {
+pub trait OutputParser {
     /// Takes in what was written; returns what of it, and of what was held back, is for a person.
-    fn wrote(&mut self, stream: Stream, bytes: Vec<u8>) -> Vec<u8>;
+    fn wrote(&mut self, stream: OutputStream, bytes: Vec<u8>) -> Vec<u8>;
 
     /// The attempt is over. There is a status if its process ended by itself.
-    fn ended(&mut self, status: Option<ExitStatus>) -> Followed;
+    fn ended(&mut self, status: Option<ExitStatus>) -> ParsedOutput;
 }
 
-/// What a [`Follower`] has to say at the end.
+/// What a [`OutputParser`] has to say at the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Followed {
+pub struct ParsedOutput {
     /// What was held back of a stream, and is for a person after all.
-    pub held: Option<(Stream, Vec<u8>)>,
+    pub held: Option<(OutputStream, Vec<u8>)>,
     /// What the output says.
-    pub reading: Reading,
+    pub reading: OutputAnalysis,
 }
 
 /// What a framework reads in the output of a test whose process ended by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
+pub struct OutputAnalysis {
     /// How the test did.
-    pub judgement: Judgement,
+    pub judgement: FrameworkVerdict,
     /// Where in the source it failed, if that can be told.
     pub location: Option<SourceLocation>,
     /// Its parts, in the order in which they ended.
-    pub parts: Vec<Part>,
+    pub parts: Vec<SubtestReport>,
 }
 
 /// How a test did whose process ended by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Judgement {
+pub enum FrameworkVerdict {
     /// As the exit status says: 0 is a pass.
     #[default]
     ByStatus,
@@ -128,11 +128,11 @@ pub enum Judgement {
 
 /// A part of a test that its framework reports by itself, such as a Go subtest or a phase of pytest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct SubtestReport {
     /// Its name.
     pub name: String,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: TestOutcome,
     /// How long it took.
     pub duration: Duration,
 }
@@ -157,7 +157,7 @@ pub struct DiscoverySummary {
 }
 
 /// What a framework needs of the program it runs in.
-pub trait Host {
+pub trait FrameworkHost {
     /// Tells who watches (build output, progress, notices).
     fn emit(&self, event: EventKind);
 
@@ -167,7 +167,7 @@ pub trait Host {
 
     /// Says what a change of which makes the tests' results worthless, as far as is known. May be
     /// said again with more. It matters only where somebody waits for changes.
-    fn watch(&self, list: Watchlist);
+    fn watch(&self, list: WatchPaths);
 
     /// Hands over tests that were found; they may start at once.
     fn found(&self, tests: Vec<TestCase>);
@@ -177,7 +177,7 @@ pub trait Host {
     fn found_at(&self, priority: i8, test: TestCase);
 
     /// Hands over what should have been tests and can't be run (a test binary that crashes while
-    /// its tests are listed). It is reported once, with [`Outcome::Error`], and makes the run fail.
+    /// its tests are listed). It is reported once, with [`TestOutcome::Error`], and makes the run fail.
     fn broken(&self, entry: BrokenEntry);
 
     /// Says after how many failures the run stops, if the user has said nothing of that.
@@ -185,12 +185,12 @@ pub trait Host {
 
     /// Runs a job that is no test (listing a test binary, say) and waits for its end. Dropping the
     /// future kills the job.
-    fn run(&self, job: Job) -> impl Future<Output = Captured>;
+    fn run(&self, job: Job) -> impl Future<Output = CapturedOutput>;
 }
 
 /// Where a project's own files are. All paths are absolute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Watchlist {
+pub struct WatchPaths {
     /// Directories, with everything below them that the version control does not ignore.
     pub directories: Vec<PathBuf>,
     /// Directories and files that are left out: what is built, and our own.
@@ -222,7 +222,7 @@ pub struct BrokenEntry {
 
 /// What a job that is no test left behind.
 #[derive(Clone, Debug)]
-pub struct Captured {
+pub struct CapturedOutput {
     /// How it ended.
     pub result: JobResult,
     /// Its standard output, whole.

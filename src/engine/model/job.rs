@@ -8,8 +8,9 @@ use std::time::Duration;
 
 pub use maelstrom_container::mountinfo;
 pub use maelstrom_container::spec::{
-    BindAccess, ContainerSpec, Device, ExitStatus, Mount, MountKind, Network, Privileges,
-    ProcessSpec, ResourceUsage, Root, RootAccess, SkeletonEntry, SkeletonKind, WhenForbidden,
+    BindAccess, ContainerSpec, DeviceKind, ExitStatus, Mount, MountKind, NetworkMode,
+    PrivilegeLevel, ProcessSpec, ResourceUsage, RootAccess, RootKind, SkeletonEntry, SkeletonKind,
+    WhenForbidden,
 };
 
 /// One program to run in one container.
@@ -21,13 +22,13 @@ pub struct Job {
     pub process: Arc<ProcessSpec>,
     /// A program that, once it has started in the container, can fork a process that is as good as
     /// [`Self::process`]. A backend may do without.
-    pub resident: Option<Resident>,
+    pub resident: Option<ForkServerSpec>,
     /// After this long it gets SIGTERM, and after the grace period SIGKILL.
     pub timeout: Option<Duration>,
     /// How its standard output and its standard error are told apart.
     pub output: OutputPipes,
     /// On which machines it can run.
-    pub placement: Placement,
+    pub placement: PlacementConstraint,
 }
 
 /// What a job's standard output and standard error are.
@@ -55,24 +56,24 @@ impl Job {
 
 /// A program whose forks are as good as processes started afresh: see `container::slot::resident`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resident {
+pub struct ForkServerSpec {
     /// The program.
     pub process: Arc<ProcessSpec>,
     /// What it means if it turns out that there can't be one.
-    pub need: Need,
+    pub need: ForkServerNeed,
 }
 
-impl Resident {
+impl ForkServerSpec {
     /// One of which it is told if it can't be.
-    pub fn wanted(process: Arc<ProcessSpec>) -> Resident {
-        let need = Need::Wanted;
-        Resident { process, need }
+    pub fn wanted(process: Arc<ProcessSpec>) -> ForkServerSpec {
+        let need = ForkServerNeed::Wanted;
+        ForkServerSpec { process, need }
     }
 }
 
 /// What it means if a program can't fork what is wanted of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub enum ForkServerNeed {
     /// Who watches is told, once, and it is not tried again.
     Wanted,
     /// Nothing: the job finds out why itself.
@@ -81,20 +82,20 @@ pub enum Need {
 
 /// On which machines a job can run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Placement {
+pub enum PlacementConstraint {
     /// On this one alone: it is part of the work here, or nobody knows what it would need elsewhere.
     #[default]
     Here,
     /// On any that is given its inputs.
-    Anywhere(Arc<Inputs>),
+    Anywhere(Arc<JobInputs>),
 }
 
 /// What a machine elsewhere needs of the host paths that a container shows. Layers of the root need
 /// no mention: they go along whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inputs {
+pub struct JobInputs {
     /// Directories and files that are sent along, and what lies below them.
-    pub carried: Vec<Carried>,
+    pub carried: Vec<InputPath>,
     /// What the other machine must have itself, the same as here.
     pub toolbox: Vec<PathBuf>,
     /// Variables that a specification names: they go along although they are the caller's.
@@ -103,7 +104,7 @@ pub struct Inputs {
 
 /// A directory that is sent along, or a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Carried {
+pub struct InputPath {
     /// Where it is on this machine.
     pub source: PathBuf,
     /// Directories below it that stay, apart from what is built.
@@ -121,7 +122,7 @@ pub struct TestCase {
     /// The whole name on one line, unique in the run.
     pub title: String,
     /// Why it is only to be reported, when its author ignores it.
-    pub ignored: Option<Ignored>,
+    pub ignored: Option<IgnoredTest>,
     /// What runs it.
     pub job: Job,
 }
@@ -147,7 +148,7 @@ impl TestKey {
 
 /// A test that is listed, not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ignored {
+pub struct IgnoredTest {
     /// Why, if its author said so.
     pub reason: Option<String>,
 }
@@ -156,7 +157,7 @@ pub struct Ignored {
 #[derive(Clone, Debug)]
 pub struct JobResult {
     /// How its process ended, or why there was none.
-    pub end: JobEnd,
+    pub end: JobOutcome,
     /// What it used.
     pub usage: ResourceUsage,
     /// Preparing the container.
@@ -167,7 +168,7 @@ pub struct JobResult {
 
 impl JobResult {
     /// Of a job that never ran.
-    pub fn not_run(end: JobEnd) -> JobResult {
+    pub fn not_run(end: JobOutcome) -> JobResult {
         JobResult {
             end,
             usage: ResourceUsage::default(),
@@ -179,7 +180,7 @@ impl JobResult {
 
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JobEnd {
+pub enum JobOutcome {
     /// Its process ended by itself.
     Exited(ExitStatus),
     /// It was stopped for taking longer than its timeout.

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 /// What decides a job's place in the queue. The greater rank starts first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rank {
+pub struct JobPriority {
     /// Decides before everything else.
     pub priority: i8,
     /// How long the job is expected to take, if known.
     pub estimate: Option<Duration>,
 }
 
-impl Ord for Rank {
+impl Ord for JobPriority {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_duration = match (self.estimate, other.estimate) {
             (None, None) => Ordering::Equal,
@@ -26,7 +26,7 @@ impl Ord for Rank {
     }
 }
 
-impl PartialOrd for Rank {
+impl PartialOrd for JobPriority {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -35,7 +35,7 @@ impl PartialOrd for Rank {
 /// A job's turn: the smallest is next. Packed, since there may be 100,000 in two places each: how
 /// far the rank is from the greatest, then the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Turn {
+pub struct QueueKey {
     behind: u64,
     arrival: u64,
 }
@@ -43,9 +43,9 @@ pub struct Turn {
 /// Estimates are told apart by the microsecond, up to two thousand years.
 const ESTIMATE_BITS: u32 = 56;
 
-impl Turn {
+impl QueueKey {
     /// The turn of a job of this rank that came as this one in the order of arrival.
-    pub fn new(rank: Rank, arrival: u64) -> Turn {
+    pub fn new(rank: JobPriority, arrival: u64) -> QueueKey {
         let longest = (1 << ESTIMATE_BITS) - 1;
         let below_priority = u64::from(rank.priority.abs_diff(i8::MAX));
         let below_duration = match rank.estimate {
@@ -55,7 +55,7 @@ impl Turn {
                 longest - micros.min(longest - 1)
             }
         };
-        Turn {
+        QueueKey {
             behind: below_priority << ESTIMATE_BITS | below_duration,
             arrival,
         }

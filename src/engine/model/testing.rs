@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::event::{EventKind, Outcome, RoundCause, Summary, foreign};
+use super::event::{EventKind, RoundCause, RoundSummary, TestOutcome, foreign};
 use super::ids::{Attempt, TestId};
 use super::job::{
-    ContainerSpec, Job, Network, OutputPipes, Placement, Privileges, ProcessSpec, Root,
+    ContainerSpec, Job, NetworkMode, OutputPipes, PlacementConstraint, PrivilegeLevel, ProcessSpec,
+    RootKind,
 };
 
 /// A job that says nothing in particular.
@@ -21,15 +22,15 @@ pub fn job() -> Job {
 /// A job that runs this program.
 pub fn job_of(program: &str, arguments: &[&str]) -> Job {
     Job {
-        placement: Placement::Here,
+        placement: PlacementConstraint::Here,
         container: Arc::new(ContainerSpec {
-            root: Root::Skeleton(Vec::new()),
+            root: RootKind::Skeleton(Vec::new()),
             mounts: Vec::new(),
-            network: Network::Loopback,
+            network: NetworkMode::Loopback,
             hostname: "localhost".into(),
             user: 0,
             group: 0,
-            privileges: Privileges::Ordinary,
+            privileges: PrivilegeLevel::Ordinary,
         }),
         process: Arc::new(ProcessSpec {
             program: AsRef::<std::ffi::OsStr>::as_ref(program).into(),
@@ -177,7 +178,7 @@ impl Checker {
                 ensure(end.test.0 < self.tests, "discovered first")?;
                 self.in_round.insert(end.test);
                 match &end.outcome {
-                    Outcome::Ignored { .. } => {
+                    TestOutcome::Ignored { .. } => {
                         let key = (end.test, end.attempt);
                         let before = self.attempts.insert(key, Phase::Finished);
                         ensure(
@@ -185,26 +186,28 @@ impl Checker {
                             "an ignored test is not run, or decides so itself",
                         )
                     }
-                    Outcome::Error { .. }
+                    TestOutcome::Error { .. }
                         if !self.attempts.contains_key(&(end.test, end.attempt)) =>
                     {
                         let key = (end.test, end.attempt);
                         self.attempts.insert(key, Phase::Finished);
                         Ok(())
                     }
-                    Outcome::Error { .. } => self.step(
+                    TestOutcome::Error { .. } => self.step(
                         end.test,
                         end.attempt,
                         &[Phase::Broken, Phase::Queued, Phase::Started],
                         Phase::Finished,
                     ),
-                    Outcome::Cancelled => self.step(
+                    TestOutcome::Cancelled => self.step(
                         end.test,
                         end.attempt,
                         &[Phase::Queued, Phase::Started],
                         Phase::Finished,
                     ),
-                    Outcome::Passed | Outcome::Failed { .. } | Outcome::TimedOut { .. } => {
+                    TestOutcome::Passed
+                    | TestOutcome::Failed { .. }
+                    | TestOutcome::TimedOut { .. } => {
                         self.step(end.test, end.attempt, &[Phase::Started], Phase::Finished)
                     }
                 }
@@ -235,8 +238,8 @@ impl Checker {
     }
 }
 
-fn total(summary: &Summary) -> u32 {
-    let Summary {
+fn total(summary: &RoundSummary) -> u32 {
+    let RoundSummary {
         passed,
         failed,
         timed_out,

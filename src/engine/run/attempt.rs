@@ -8,28 +8,30 @@ use maelstrom_model::ids::{Attempt, TestId};
 
 /// What a job of a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum JobRole {
     /// One execution of a test.
     Attempt(TestId, Attempt),
     /// Something discovery needs, such as listing a binary.
     Helper(u32),
 }
 
-impl Role {
+impl JobRole {
     /// The job's id.
     pub fn job(self) -> JobId {
         match self {
-            Role::Attempt(test, attempt) => JobId(u64::from(test.0) << 32 | u64::from(attempt.0)),
-            Role::Helper(number) => JobId(u64::from(number) << 32),
+            JobRole::Attempt(test, attempt) => {
+                JobId(u64::from(test.0) << 32 | u64::from(attempt.0))
+            }
+            JobRole::Helper(number) => JobId(u64::from(number) << 32),
         }
     }
 
     /// What the job with this id is for.
-    pub fn of(job: JobId) -> Role {
+    pub fn of(job: JobId) -> JobRole {
         let (high, low) = ((job.0 >> 32) as u32, job.0 as u32);
         match low {
-            0 => Role::Helper(high),
-            attempt => Role::Attempt(TestId(high), Attempt(attempt)),
+            0 => JobRole::Helper(high),
+            attempt => JobRole::Attempt(TestId(high), Attempt(attempt)),
         }
     }
 }
@@ -43,8 +45,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_job_id_carries_its_role(high: u32, attempt in 1u32..) {
-            for role in [Role::Attempt(TestId(high), Attempt(attempt)), Role::Helper(high)] {
-                prop_assert_eq!(Role::of(role.job()), role);
+            for role in [JobRole::Attempt(TestId(high), Attempt(attempt)), JobRole::Helper(high)] {
+                prop_assert_eq!(JobRole::of(role.job()), role);
             }
         }
     }

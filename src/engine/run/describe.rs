@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use maelstrom_container::spec::{
-    BindAccess, ContainerSpec, MountKind, Network, Root, RootAccess, WhenForbidden,
+    BindAccess, ContainerSpec, MountKind, NetworkMode, RootAccess, RootKind, WhenForbidden,
 };
-use maelstrom_model::event::Description;
+use maelstrom_model::event::TestDescription;
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::Job;
 
 /// Describes a job to a person.
-pub fn describe(test: TestId, job: &Job) -> Description {
+pub fn describe(test: TestId, job: &Job) -> TestDescription {
     let process = &job.process;
     let mut command = vec![process.program.to_string_lossy().into_owned()];
     command.extend(
@@ -19,15 +19,15 @@ pub fn describe(test: TestId, job: &Job) -> Description {
             .iter()
             .map(|argument| argument.to_string_lossy().into_owned()),
     );
-    Description {
+    TestDescription {
         test,
         command,
         directory: text(&process.working_directory),
         mounts: mounts(&job.container),
         network: match job.container.network {
-            Network::Disabled => "disabled",
-            Network::Loopback => "loopback",
-            Network::Local => "local",
+            NetworkMode::Disabled => "disabled",
+            NetworkMode::Loopback => "loopback",
+            NetworkMode::Local => "local",
         }
         .to_owned(),
         timeout_us: job
@@ -39,8 +39,10 @@ pub fn describe(test: TestId, job: &Job) -> Description {
 
 fn mounts(container: &ContainerSpec) -> Vec<String> {
     let root = match &container.root {
-        Root::Skeleton(entries) => format!("/ small read-only tree of {} entries", entries.len()),
-        Root::Layers { trees, access } => {
+        RootKind::Skeleton(entries) => {
+            format!("/ small read-only tree of {} entries", entries.len())
+        }
+        RootKind::Layers { trees, access } => {
             let access = match access {
                 RootAccess::ReadOnly => "read-only",
                 RootAccess::Ephemeral => "writable, thrown away afterwards",

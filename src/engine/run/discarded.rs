@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use maelstrom_container::message::Discarded;
+use maelstrom_container::message::DiscardedFiles;
 use maelstrom_model::event::foreign::clean;
-use maelstrom_model::event::{Notice, Severity};
+use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
 /// The most files that are told apart.
 const FILES_MAX: usize = 10_000;
@@ -16,15 +16,15 @@ const NAMES_MAX: usize = 3;
 
 /// The files, as far as they were told.
 #[derive(Debug, Default)]
-pub struct Wastage {
+pub struct DiscardSummary {
     files: BTreeSet<PathBuf>,
     /// How many there are besides, perhaps some of them twice.
     more: u64,
 }
 
-impl Wastage {
+impl DiscardSummary {
     /// Takes in what a test has written. Only what is the project's own counts.
-    pub fn add(&mut self, discarded: Discarded, is_own: impl Fn(&Path) -> bool) {
+    pub fn add(&mut self, discarded: DiscardedFiles, is_own: impl Fn(&Path) -> bool) {
         let before = self.files.len();
         for file in discarded.files {
             if self.files.len() < FILES_MAX && is_own(&file) {
@@ -37,8 +37,8 @@ impl Wastage {
     }
 
     /// What there is to tell of it, if anything, paths from this directory. Nothing is left.
-    pub fn tell(&mut self, directory: &Path) -> Option<Notice> {
-        let Wastage { files, more } = std::mem::take(self);
+    pub fn tell(&mut self, directory: &Path) -> Option<UserNotice> {
+        let DiscardSummary { files, more } = std::mem::take(self);
         if files.is_empty() {
             return None;
         }
@@ -57,8 +57,8 @@ impl Wastage {
             1 => "1 file that tests wrote among the sources was".to_owned(),
             _ => format!("{least}{count} files that tests wrote among the sources were"),
         };
-        Some(Notice {
-            severity: Severity::Warning,
+        Some(UserNotice {
+            severity: NoticeSeverity::Warning,
             text: format!("{counted} discarded: {}{rest}", names.join(", ")),
             help: Some(
                 "a container keeps nothing; `--isolation=process` lets tests change the sources, \
@@ -74,8 +74,8 @@ impl Wastage {
 mod tests {
     use super::*;
 
-    fn discarded(names: &[&str], more: u32) -> Discarded {
-        Discarded {
+    fn discarded(names: &[&str], more: u32) -> DiscardedFiles {
+        DiscardedFiles {
             files: names.iter().map(PathBuf::from).collect(),
             more,
         }
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_name_does_nothing_where_it_is_shown() {
-        let mut wastage = Wastage::default();
+        let mut wastage = DiscardSummary::default();
         wastage.add(discarded(&["/w/p/\u{1b}[2J\n\u{202e}a"], 0), |_| true);
         let notice = wastage.tell(Path::new("/w/p")).unwrap();
         assert!(
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn each_file_of_the_project_is_counted_once() {
         let told = |written: &[(&[&str], u32)]| {
-            let mut wastage = Wastage::default();
+            let mut wastage = DiscardSummary::default();
             for (names, more) in written {
                 wastage.add(discarded(names, *more), |path| path.starts_with("/w"));
             }

@@ -5,75 +5,77 @@
 
 use std::time::Duration;
 
-use super::tally::Standing;
-use maelstrom_model::event::{ExitStatus, Finished, History, Outcome, Timings};
-use maelstrom_model::framework::Judgement;
+use super::tally::TestStatus;
+use maelstrom_model::event::{
+    AttemptFinished, AttemptTimings, ExitStatus, PreviousOutcome, TestOutcome,
+};
+use maelstrom_model::framework::FrameworkVerdict;
 use maelstrom_model::ids::{Attempt, TestId};
-use maelstrom_model::job::JobEnd;
+use maelstrom_model::job::JobOutcome;
 
 /// What to remember of an attempt that stood so, in a round in which its test stands so.
-pub fn lesson(attempt: Standing, test: Standing) -> Option<History> {
+pub fn lesson(attempt: TestStatus, test: TestStatus) -> Option<PreviousOutcome> {
     match attempt {
-        Standing::Failed | Standing::TimedOut => Some(History::Failure),
-        Standing::Passed => match test {
-            Standing::Failed | Standing::TimedOut => Some(History::Failure),
-            Standing::Open
-            | Standing::Ignored
-            | Standing::Passed
-            | Standing::NotRun
-            | Standing::Cancelled
-            | Standing::Error => Some(History::Success),
+        TestStatus::Failed | TestStatus::TimedOut => Some(PreviousOutcome::Failure),
+        TestStatus::Passed => match test {
+            TestStatus::Failed | TestStatus::TimedOut => Some(PreviousOutcome::Failure),
+            TestStatus::Open
+            | TestStatus::Ignored
+            | TestStatus::Passed
+            | TestStatus::NotRun
+            | TestStatus::Cancelled
+            | TestStatus::Error => Some(PreviousOutcome::Success),
         },
-        Standing::Open
-        | Standing::Ignored
-        | Standing::NotRun
-        | Standing::Cancelled
-        | Standing::Error => None,
+        TestStatus::Open
+        | TestStatus::Ignored
+        | TestStatus::NotRun
+        | TestStatus::Cancelled
+        | TestStatus::Error => None,
     }
 }
 
 /// How a test ended whose job ended so; `limit` is its timeout.
-pub fn outcome(end: JobEnd, limit: Option<Duration>) -> Outcome {
+pub fn outcome(end: JobOutcome, limit: Option<Duration>) -> TestOutcome {
     match end {
-        JobEnd::Exited(ExitStatus::Code(0)) => Outcome::Passed,
-        JobEnd::Exited(exit) => Outcome::Failed {
+        JobOutcome::Exited(ExitStatus::Code(0)) => TestOutcome::Passed,
+        JobOutcome::Exited(exit) => TestOutcome::Failed {
             exit: Some(exit),
             reason: None,
         },
-        JobEnd::TimedOut => Outcome::TimedOut {
+        JobOutcome::TimedOut => TestOutcome::TimedOut {
             limit_us: limit.map_or(0, micros),
         },
-        JobEnd::Cancelled => Outcome::Cancelled,
-        JobEnd::Error(message) => Outcome::Error { message },
+        JobOutcome::Cancelled => TestOutcome::Cancelled,
+        JobOutcome::Error(message) => TestOutcome::Error { message },
     }
 }
 
 /// What a test's framework makes of an outcome. Only what a process did by itself is its to judge.
-pub fn judged(outcome: Outcome, judgement: Judgement) -> Outcome {
+pub fn judged(outcome: TestOutcome, judgement: FrameworkVerdict) -> TestOutcome {
     let exit = match &outcome {
-        Outcome::Passed => Some(ExitStatus::Code(0)),
-        Outcome::Failed { exit, .. } => *exit,
-        Outcome::TimedOut { .. }
-        | Outcome::Ignored { .. }
-        | Outcome::Cancelled
-        | Outcome::Error { .. } => return outcome,
+        TestOutcome::Passed => Some(ExitStatus::Code(0)),
+        TestOutcome::Failed { exit, .. } => *exit,
+        TestOutcome::TimedOut { .. }
+        | TestOutcome::Ignored { .. }
+        | TestOutcome::Cancelled
+        | TestOutcome::Error { .. } => return outcome,
     };
     match judgement {
-        Judgement::ByStatus => outcome,
-        Judgement::Failed { reason } => Outcome::Failed { exit, reason },
-        Judgement::Ignored { reason } => Outcome::Ignored { reason },
-        Judgement::Error { message } => Outcome::Error { message },
+        FrameworkVerdict::ByStatus => outcome,
+        FrameworkVerdict::Failed { reason } => TestOutcome::Failed { exit, reason },
+        FrameworkVerdict::Ignored { reason } => TestOutcome::Ignored { reason },
+        FrameworkVerdict::Error { message } => TestOutcome::Error { message },
     }
 }
 
 /// The end of an attempt that cost nothing.
-pub fn blank(test: TestId, attempt: Attempt, outcome: Outcome) -> Finished {
-    Finished {
+pub fn blank(test: TestId, attempt: Attempt, outcome: TestOutcome) -> AttemptFinished {
+    AttemptFinished {
         test,
         attempt,
         outcome,
         cached: false,
-        timings: Timings::default(),
+        timings: AttemptTimings::default(),
         user_us: 0,
         system_us: 0,
         memory_peak_bytes: 0,
@@ -107,52 +109,58 @@ mod tests {
             core_dumped: true,
         };
         for exit in [ExitStatus::Code(101), ExitStatus::Code(-1), signal] {
-            let failed = Outcome::Failed {
+            let failed = TestOutcome::Failed {
                 exit: Some(exit),
                 reason: None,
             };
-            assert_eq!(outcome(JobEnd::Exited(exit), limit), failed);
+            assert_eq!(outcome(JobOutcome::Exited(exit), limit), failed);
         }
         assert_eq!(
-            outcome(JobEnd::Exited(ExitStatus::Code(0)), limit),
-            Outcome::Passed
+            outcome(JobOutcome::Exited(ExitStatus::Code(0)), limit),
+            TestOutcome::Passed
         );
         assert_eq!(
-            outcome(JobEnd::TimedOut, limit),
-            Outcome::TimedOut {
+            outcome(JobOutcome::TimedOut, limit),
+            TestOutcome::TimedOut {
                 limit_us: 2_000_000
             }
         );
-        assert_eq!(outcome(JobEnd::Cancelled, limit), Outcome::Cancelled);
+        assert_eq!(
+            outcome(JobOutcome::Cancelled, limit),
+            TestOutcome::Cancelled
+        );
         let message = "mount proc on /proc: EPERM".to_owned();
         assert_eq!(
-            outcome(JobEnd::Error(message.clone()), limit),
-            Outcome::Error { message }
+            outcome(JobOutcome::Error(message.clone()), limit),
+            TestOutcome::Error { message }
         );
     }
 
     #[test]
     fn a_framework_judges_only_what_a_process_did_by_itself() {
         let reason = Some("not today".to_owned());
-        let failed = Judgement::Failed {
+        let failed = FrameworkVerdict::Failed {
             reason: reason.clone(),
         };
-        let ignored = Judgement::Ignored {
+        let ignored = FrameworkVerdict::Ignored {
             reason: reason.clone(),
         };
         assert_eq!(
-            judged(Outcome::Passed, failed.clone()),
-            Outcome::Failed {
+            judged(TestOutcome::Passed, failed.clone()),
+            TestOutcome::Failed {
                 exit: Some(ExitStatus::Code(0)),
                 reason: reason.clone()
             }
         );
         assert_eq!(
-            judged(Outcome::Passed, ignored.clone()),
-            Outcome::Ignored { reason }
+            judged(TestOutcome::Passed, ignored.clone()),
+            TestOutcome::Ignored { reason }
         );
         for judgement in [failed, ignored] {
-            for outcome in [Outcome::Cancelled, Outcome::TimedOut { limit_us: 1 }] {
+            for outcome in [
+                TestOutcome::Cancelled,
+                TestOutcome::TimedOut { limit_us: 1 },
+            ] {
                 assert_eq!(judged(outcome.clone(), judgement.clone()), outcome);
             }
         }
@@ -161,14 +169,14 @@ mod tests {
     #[test]
     fn a_pass_does_not_wipe_out_a_failure_of_the_same_round() {
         assert_eq!(
-            lesson(Standing::Passed, Standing::Failed),
-            Some(History::Failure)
+            lesson(TestStatus::Passed, TestStatus::Failed),
+            Some(PreviousOutcome::Failure)
         );
         assert_eq!(
-            lesson(Standing::Passed, Standing::Passed),
-            Some(History::Success)
+            lesson(TestStatus::Passed, TestStatus::Passed),
+            Some(PreviousOutcome::Success)
         );
-        assert_eq!(lesson(Standing::Error, Standing::Error), None);
-        assert_eq!(lesson(Standing::Cancelled, Standing::Cancelled), None);
+        assert_eq!(lesson(TestStatus::Error, TestStatus::Error), None);
+        assert_eq!(lesson(TestStatus::Cancelled, TestStatus::Cancelled), None);
     }
 }

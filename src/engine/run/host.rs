@@ -1,7 +1,7 @@
 //! What a framework sees of the run: a mailbox, and the jobs that discovery itself needs.
 //!
 //! The framework's calls only leave messages; the driver, which alone talks to the backend and the
-//! machine, takes them in order. A dropped [`Host::run`] leaves a message too, so abandoning a
+//! machine, takes them in order. A dropped [`FrameworkHost::run`] leaves a message too, so abandoning a
 //! discovery kills the jobs it was waiting for.
 
 use std::cell::Cell;
@@ -11,24 +11,24 @@ use std::path::PathBuf;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::attempt::Role;
+use super::attempt::JobRole;
 use maelstrom_model::backend::JobId;
-use maelstrom_model::event::{EventKind, Stream};
-use maelstrom_model::framework::{BrokenEntry, Captured, Host, Watchlist};
-use maelstrom_model::job::{Job, JobEnd, JobResult, ResourceUsage, TestCase};
+use maelstrom_model::event::{EventKind, OutputStream};
+use maelstrom_model::framework::{BrokenEntry, CapturedOutput, FrameworkHost, WatchPaths};
+use maelstrom_model::job::{Job, JobOutcome, JobResult, ResourceUsage, TestCase};
 
 /// What one helper may write. Listing 100,000 tests takes about 10 MB.
 const CAPTURED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// What a framework has to say.
 #[derive(Debug)]
-pub enum Mail {
+pub enum DiscoveryEvent {
     /// Tell those who watch.
     Event(EventKind),
     /// History is kept here.
     StateDirectory(PathBuf),
     /// The project's own files are these.
-    Watch(Watchlist),
+    Watch(WatchPaths),
     /// Tests were found.
     Found {
         /// Which.
@@ -45,7 +45,7 @@ pub enum Mail {
         /// What to run.
         job: Job,
         /// Where its end is awaited.
-        reply: oneshot::Sender<Captured>,
+        reply: oneshot::Sender<CapturedOutput>,
     },
     /// Stop after so many failures, unless the user has said when.
     StopAfter(NonZeroU32),
@@ -55,66 +55,66 @@ pub enum Mail {
 
 /// The framework's end.
 #[derive(Debug)]
-pub struct Mailbox {
-    mail: mpsc::UnboundedSender<Mail>,
+pub struct DiscoveryHost {
+    mail: mpsc::UnboundedSender<DiscoveryEvent>,
     helpers: Cell<u32>,
 }
 
 /// Makes a mailbox and the driver's end of it.
-pub fn mailbox() -> (Mailbox, mpsc::UnboundedReceiver<Mail>) {
+pub fn mailbox() -> (DiscoveryHost, mpsc::UnboundedReceiver<DiscoveryEvent>) {
     let (mail, receiver) = mpsc::unbounded_channel();
     let helpers = Cell::new(0);
-    (Mailbox { mail, helpers }, receiver)
+    (DiscoveryHost { mail, helpers }, receiver)
 }
 
-impl Mailbox {
+impl DiscoveryHost {
     /// The driver outlives every discovery, so there is always somebody to read.
-    fn post(&self, mail: Mail) {
+    fn post(&self, mail: DiscoveryEvent) {
         drop(self.mail.send(mail));
     }
 }
 
-impl Host for Mailbox {
+impl FrameworkHost for DiscoveryHost {
     fn emit(&self, event: EventKind) {
-        self.post(Mail::Event(event));
+        self.post(DiscoveryEvent::Event(event));
     }
 
     fn state_directory(&self, directory: PathBuf) {
-        self.post(Mail::StateDirectory(directory));
+        self.post(DiscoveryEvent::StateDirectory(directory));
     }
 
-    fn watch(&self, list: Watchlist) {
-        self.post(Mail::Watch(list));
+    fn watch(&self, list: WatchPaths) {
+        self.post(DiscoveryEvent::Watch(list));
     }
 
     fn found(&self, tests: Vec<TestCase>) {
-        self.post(Mail::Found {
+        self.post(DiscoveryEvent::Found {
             tests,
             priority: None,
         });
     }
 
     fn found_at(&self, priority: i8, test: TestCase) {
-        self.post(Mail::Found {
+        self.post(DiscoveryEvent::Found {
             tests: vec![test],
             priority: Some(priority),
         });
     }
 
     fn broken(&self, entry: BrokenEntry) {
-        self.post(Mail::Broken(entry));
+        self.post(DiscoveryEvent::Broken(entry));
     }
 
     fn stop_after(&self, failures: NonZeroU32) {
-        self.post(Mail::StopAfter(failures));
+        self.post(DiscoveryEvent::StopAfter(failures));
     }
 
-    async fn run(&self, job: Job) -> Captured {
+    async fn run(&self, job: Job) -> CapturedOutput {
         let number = self.helpers.get();
         self.helpers.set(number.wrapping_add(1));
-        let id = Role::Helper(number).job();
+        let id = JobRole::Helper(number).job();
         let (reply, captured) = oneshot::channel();
-        self.post(Mail::Run { id, job, reply });
+        self.post(DiscoveryEvent::Run { id, job, reply });
         let _forget = ForgetOnDrop {
             mail: &self.mail,
             id,
@@ -127,43 +127,43 @@ impl Host for Mailbox {
 
 /// Forgetting a helper that is over does nothing, so there is no need to tell the ends apart.
 struct ForgetOnDrop<'a> {
-    mail: &'a mpsc::UnboundedSender<Mail>,
+    mail: &'a mpsc::UnboundedSender<DiscoveryEvent>,
     id: JobId,
 }
 
 impl Drop for ForgetOnDrop<'_> {
     fn drop(&mut self) {
-        drop(self.mail.send(Mail::Forget(self.id)));
+        drop(self.mail.send(DiscoveryEvent::Forget(self.id)));
     }
 }
 
 /// The helpers that are under way, and what they wrote so far.
 #[derive(Debug, Default)]
-pub struct Helpers {
-    running: BTreeMap<JobId, Helper>,
+pub struct HelperJobs {
+    running: BTreeMap<JobId, HelperJob>,
 }
 
 #[derive(Debug)]
-struct Helper {
+struct HelperJob {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
-    reply: oneshot::Sender<Captured>,
+    reply: oneshot::Sender<CapturedOutput>,
 }
 
 /// Whether a helper may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum HelperAction {
     /// It may.
     GoOn,
     /// It wrote too much and was answered for; it is to be killed.
     Kill,
 }
 
-impl Helpers {
+impl HelperJobs {
     /// A helper was handed to the backend.
-    pub fn began(&mut self, id: JobId, reply: oneshot::Sender<Captured>) {
+    pub fn began(&mut self, id: JobId, reply: oneshot::Sender<CapturedOutput>) {
         let (stdout, stderr) = (Vec::new(), Vec::new());
-        let helper = Helper {
+        let helper = HelperJob {
             stdout,
             stderr,
             reply,
@@ -172,21 +172,21 @@ impl Helpers {
     }
 
     /// A helper wrote something.
-    pub fn wrote(&mut self, id: JobId, stream: Stream, bytes: &[u8]) -> Verdict {
+    pub fn wrote(&mut self, id: JobId, stream: OutputStream, bytes: &[u8]) -> HelperAction {
         let Some(helper) = self.running.get_mut(&id) else {
-            return Verdict::GoOn;
+            return HelperAction::GoOn;
         };
         if helper.stdout.len() + helper.stderr.len() + bytes.len() > CAPTURED_BYTES_MAX {
             let message = format!("it wrote more than {CAPTURED_BYTES_MAX} bytes");
             self.finished(id, failed(message).result);
-            return Verdict::Kill;
+            return HelperAction::Kill;
         }
         match stream {
-            Stream::Stdout => helper.stdout.extend_from_slice(bytes),
+            OutputStream::Stdout => helper.stdout.extend_from_slice(bytes),
             // Both in one are nobody's answer.
-            Stream::Stderr | Stream::Joined => helper.stderr.extend_from_slice(bytes),
+            OutputStream::Stderr | OutputStream::Joined => helper.stderr.extend_from_slice(bytes),
         }
-        Verdict::GoOn
+        HelperAction::GoOn
     }
 
     /// A helper begins again: what it wrote is void.
@@ -199,14 +199,14 @@ impl Helpers {
 
     /// A helper is over.
     pub fn finished(&mut self, id: JobId, result: JobResult) {
-        if let Some(Helper {
+        if let Some(HelperJob {
             stdout,
             stderr,
             reply,
         }) = self.running.remove(&id)
         {
             // Whoever asked may be gone by now.
-            drop(reply.send(Captured {
+            drop(reply.send(CapturedOutput {
                 result,
                 stdout,
                 stderr,
@@ -227,10 +227,10 @@ impl Helpers {
     }
 }
 
-fn failed(message: String) -> Captured {
-    Captured {
+fn failed(message: String) -> CapturedOutput {
+    CapturedOutput {
         result: JobResult {
-            end: JobEnd::Error(message),
+            end: JobOutcome::Error(message),
             usage: ResourceUsage::default(),
             prepared: std::time::Duration::ZERO,
             ran: std::time::Duration::ZERO,

@@ -3,17 +3,17 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use maelstrom_model::backend::{JobId, Rank, Stop};
-use maelstrom_model::event::{Command, EventKind, History, Stream};
-use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, Reading};
+use maelstrom_model::backend::{JobId, JobPriority, StopMode};
+use maelstrom_model::event::{EventKind, OutputStream, PreviousOutcome, UiCommand};
+use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, OutputAnalysis};
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 use maelstrom_model::job::{Job, JobResult, TestCase};
 
 /// What the user wants of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wishes {
+pub struct RunOptions {
     /// What becomes of the tests that are found.
-    pub errand: Errand,
+    pub errand: RunMode,
     /// How often each test is run in a round.
     pub repeat: NonZeroU32,
     /// After how many failing tests a round ends.
@@ -27,7 +27,7 @@ pub struct Wishes {
 
 /// What becomes of the tests that are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Errand {
+pub enum RunMode {
     /// They run.
     Run,
     /// They are only told of, for a list.
@@ -39,9 +39,9 @@ pub enum Errand {
 pub enum AtEnd {
     /// The run is over.
     Leave,
-    /// Somebody may ask for more, until [`Command::Leave`].
+    /// Somebody may ask for more, until [`UiCommand::Leave`].
     Stay,
-    /// Files that change ask for more, until [`Command::Leave`] or until none is watched any more.
+    /// Files that change ask for more, until [`UiCommand::Leave`] or until none is watched any more.
     Watch,
 }
 
@@ -53,14 +53,14 @@ pub struct FoundTest {
     /// What somebody gave it; without it, how it ended last time says which comes first.
     pub priority: Option<i8>,
     /// How it ended last time.
-    pub history: History,
+    pub history: PreviousOutcome,
     /// How long it is expected to take.
     pub estimate: Option<Duration>,
 }
 
 /// Files that changed, as a person reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changes {
+pub struct ChangedFiles {
     /// Some of them.
     pub paths: Vec<String>,
     /// How many more there are.
@@ -69,7 +69,7 @@ pub struct Changes {
 
 /// Something that happened.
 #[derive(Debug)]
-pub enum Input {
+pub enum RunInput {
     /// Tests were found.
     Found(Vec<FoundTest>),
     /// There should have been tests, but they can't be run.
@@ -98,7 +98,7 @@ pub enum Input {
         help: Option<String>,
     },
     /// Files changed.
-    Changed(Changes),
+    Changed(ChangedFiles),
     /// Something that is only passed on to those who watch.
     Fact(EventKind),
     /// The backend started an attempt.
@@ -119,7 +119,7 @@ pub enum Input {
         /// Which.
         attempt: Attempt,
         /// Where to.
-        stream: Stream,
+        stream: OutputStream,
         /// What.
         bytes: Vec<u8>,
     },
@@ -132,7 +132,7 @@ pub enum Input {
         /// How.
         result: JobResult,
         /// What its framework makes of its output.
-        reading: Reading,
+        reading: OutputAnalysis,
     },
     /// The backend is gone, and all it ran.
     BackendLost {
@@ -142,12 +142,12 @@ pub enum Input {
         help: Option<String>,
     },
     /// A user interface or a signal asks for something.
-    Command(Command),
+    Command(UiCommand),
 }
 
 /// Something to do.
 #[derive(Debug, PartialEq)]
-pub enum Effect {
+pub enum RunEffect {
     /// Tell those who watch.
     Emit(EventKind),
     /// Hand a job to the backend.
@@ -157,14 +157,14 @@ pub enum Effect {
         /// The job.
         job: Job,
         /// Its place in the queue.
-        rank: Rank,
+        rank: JobPriority,
     },
     /// Have the backend stop a job.
     Stop {
         /// Which.
         id: JobId,
         /// How.
-        how: Stop,
+        how: StopMode,
     },
     /// Drop the discovery with everything it started, and what it had to say.
     AbandonDiscovery,
@@ -183,7 +183,7 @@ pub enum Effect {
         /// Which.
         test: TestId,
         /// How it stands in this round.
-        history: History,
+        history: PreviousOutcome,
         /// How long the attempt took.
         ran: Duration,
     },

@@ -4,29 +4,32 @@
 
 use std::time::Duration;
 
-use super::history::{Coverage, HistoryError, Known, Lesson, Past, Saved, Store};
+use super::history::{
+    DiscoveryCoverage, HistoryError, HistorySaveResult, HistoryStore, PreviousResult, PreviousRuns,
+    TestRecord,
+};
 use super::message::FoundTest;
 use maelstrom_model::error::with_causes;
-use maelstrom_model::event::{History, Notice, Severity};
+use maelstrom_model::event::{NoticeSeverity, PreviousOutcome, UserNotice};
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::{TestCase, TestKey};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub struct Notebook {
-    store: Option<Store>,
-    past: Past,
+pub struct HistoryRecorder {
+    store: Option<HistoryStore>,
+    past: PreviousRuns,
     /// By the test's number.
-    lessons: Vec<Option<Lesson>>,
-    coverage: Coverage,
+    lessons: Vec<Option<TestRecord>>,
+    coverage: DiscoveryCoverage,
 }
 
-impl Notebook {
+impl HistoryRecorder {
     /// Reads what earlier runs left here, where this one's lessons will be kept as well.
-    pub fn open(&mut self, store: Store) -> Option<Notice> {
+    pub fn open(&mut self, store: HistoryStore) -> Option<UserNotice> {
         let (past, notice) = match store.load() {
             Ok(past) => (past, None),
-            Err(error) => (Past::default(), Some(notice(&error))),
+            Err(error) => (PreviousRuns::default(), Some(notice(&error))),
         };
         self.past = past;
         self.store = Some(store);
@@ -35,7 +38,7 @@ impl Notebook {
 
     /// Adds what is known of a test. For each only once.
     pub fn look_up(&mut self, case: TestCase, priority: Option<i8>) -> FoundTest {
-        let Known { history, estimate } = self.past.take(&case.key);
+        let PreviousResult { history, estimate } = self.past.take(&case.key);
         FoundTest {
             case,
             priority,
@@ -45,20 +48,20 @@ impl Notebook {
     }
 
     /// Every test is found: earlier runs have nothing more to tell.
-    pub fn discovery_is_over(&mut self, coverage: Coverage) {
+    pub fn discovery_is_over(&mut self, coverage: DiscoveryCoverage) {
         self.coverage = coverage;
-        self.past = Past::default();
+        self.past = PreviousRuns::default();
     }
 
     /// Remembers how a test did.
-    pub fn record(&mut self, test: TestId, history: History, ran: Duration) {
+    pub fn record(&mut self, test: TestId, history: PreviousOutcome, ran: Duration) {
         if self.lessons.len() <= test.index() {
             self.lessons.resize(test.index() + 1, None);
         }
         if let Some(lesson) = self.lessons.get_mut(test.index()) {
             *lesson = Some(match *lesson {
                 Some(lesson) => lesson.and(history, ran),
-                None => Lesson::new(history, ran),
+                None => TestRecord::new(history, ran),
             });
         }
     }
@@ -67,7 +70,7 @@ impl Notebook {
     pub fn save<'a>(
         &mut self,
         found: impl Iterator<Item = (TestId, &'a TestKey)> + Clone,
-    ) -> Option<Notice> {
+    ) -> Option<UserNotice> {
         let store = self.store.as_ref()?;
         if self.lessons.is_empty() {
             return None;
@@ -76,11 +79,11 @@ impl Notebook {
         let found =
             found.map(|(test, key)| (key, lessons.get(test.index()).and_then(Option::as_ref)));
         match store.save(found, self.coverage) {
-            Ok(Saved::Written) => {
+            Ok(HistorySaveResult::Written) => {
                 self.lessons.clear();
                 None
             }
-            Ok(Saved::Busy) => None,
+            Ok(HistorySaveResult::Busy) => None,
             Err(error) => {
                 // Once said is enough.
                 self.store = None;
@@ -90,9 +93,9 @@ impl Notebook {
     }
 }
 
-fn notice(error: &HistoryError) -> Notice {
-    Notice {
-        severity: Severity::Warning,
+fn notice(error: &HistoryError) -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Warning,
         text: with_causes(error),
         help: Some(
             "tests run as ever, only their order and expected times are not remembered".to_owned(),

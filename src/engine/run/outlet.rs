@@ -9,15 +9,15 @@ use maelstrom_model::event::{Event, EventKind};
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Outlet {
+pub struct EventSink {
     began: Instant,
     watcher: EventSender,
 }
 
-impl Outlet {
+impl EventSink {
     /// An outlet whose clock starts now.
     pub fn new(watcher: EventSender) -> Self {
-        Outlet {
+        EventSink {
             began: Instant::now(),
             watcher,
         }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::describe::describe;
 use crate::job_file::JobFiles;
-use maelstrom_model::event::Description;
+use maelstrom_model::event::TestDescription;
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::Job;
 
@@ -16,16 +16,16 @@ const TOLD_MAX: u32 = 32;
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Shells {
+pub struct DebugShell {
     program: Option<PathBuf>,
     files: Option<JobFiles>,
     told: u32,
 }
 
-impl Shells {
+impl DebugShell {
     /// By this program, if there is one.
-    pub fn new(program: Option<PathBuf>) -> Shells {
-        Shells {
+    pub fn new(program: Option<PathBuf>) -> DebugShell {
+        DebugShell {
             program,
             files: None,
             told: 0,
@@ -54,13 +54,13 @@ impl Shells {
     }
 
     /// What there is to tell of a failed test's job, if it is one of the first.
-    pub fn describe_failure(&mut self, test: TestId, job: &Job) -> Option<Description> {
+    pub fn describe_failure(&mut self, test: TestId, job: &Job) -> Option<TestDescription> {
         if self.told >= TOLD_MAX {
             return None;
         }
         let shell = self.command(job)?;
         self.told += 1;
-        Some(Description {
+        Some(TestDescription {
             shell: Some(shell),
             ..describe(test, job)
         })

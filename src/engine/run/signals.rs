@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 /// Somebody outside wants the run to end. The first asks, the second insists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interrupt {
+pub enum TerminationSignal {
     /// `^C`.
     Interrupt,
     /// SIGTERM.
@@ -33,13 +33,21 @@ pub struct SignalError {
 /// `concerns_us` is asked about each: `^C` goes to every program of the terminal's foreground, and
 /// is not meant for this one while it has lent the terminal to an editor.
 pub fn listen(
-    concerns_us: fn(Interrupt) -> bool,
-) -> Result<mpsc::UnboundedReceiver<Interrupt>, SignalError> {
+    concerns_us: fn(TerminationSignal) -> bool,
+) -> Result<mpsc::UnboundedReceiver<TerminationSignal>, SignalError> {
     let (sender, receiver) = mpsc::unbounded_channel();
     for (kind, name, interrupt) in [
-        (SignalKind::interrupt(), "SIGINT", Interrupt::Interrupt),
-        (SignalKind::terminate(), "SIGTERM", Interrupt::Terminate),
-        (SignalKind::hangup(), "SIGHUP", Interrupt::Hangup),
+        (
+            SignalKind::interrupt(),
+            "SIGINT",
+            TerminationSignal::Interrupt,
+        ),
+        (
+            SignalKind::terminate(),
+            "SIGTERM",
+            TerminationSignal::Terminate,
+        ),
+        (SignalKind::hangup(), "SIGHUP", TerminationSignal::Hangup),
     ] {
         let mut signals = signal(kind).map_err(|source| SignalError { name, source })?;
         let sender = sender.clone();

@@ -1,39 +1,39 @@
 //! The end of what a running test wrote, for whoever looks in it for the place where it failed.
 
-use maelstrom_model::event::Stream;
-use maelstrom_model::framework::Follower;
+use maelstrom_model::event::OutputStream;
+use maelstrom_model::framework::OutputParser;
 
 /// Kept of each stream. A panic message with a long backtrace fits.
 pub const TAIL_BYTES_MAX: usize = 64 * 1024;
 
 /// Who remembers what one attempt wrote until it ends.
-pub enum Memory {
+pub enum OutputTail {
     /// We do, for the framework to look at.
-    Tails(Tails),
+    Tails(StreamTails),
     /// The framework itself does.
-    Follower(Box<dyn Follower>),
+    Follower(Box<dyn OutputParser>),
 }
 
-impl Default for Memory {
-    fn default() -> Memory {
-        Memory::Tails(Tails::default())
+impl Default for OutputTail {
+    fn default() -> OutputTail {
+        OutputTail::Tails(StreamTails::default())
     }
 }
 
 /// The ends of the streams of one attempt. Where they are one, its end stands for standard error's:
 /// that is where failures are told.
 #[derive(Debug, Default)]
-pub struct Tails {
+pub struct StreamTails {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
 
-impl Tails {
+impl StreamTails {
     /// Takes in what was written.
-    pub fn push(&mut self, stream: Stream, bytes: &[u8]) {
+    pub fn push(&mut self, stream: OutputStream, bytes: &[u8]) {
         let tail = match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr | Stream::Joined => &mut self.stderr,
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr | OutputStream::Joined => &mut self.stderr,
         };
         let newest = bytes.split_at(bytes.len().saturating_sub(TAIL_BYTES_MAX)).1;
         // Dropping only when there is twice as much makes each byte move once on average.
@@ -68,11 +68,11 @@ mod tests {
     proptest! {
         #[test]
         fn the_tail_is_the_end_of_everything(pieces in prop::collection::vec(0usize..100_000, 0..12)) {
-            let mut tails = Tails::default();
+            let mut tails = StreamTails::default();
             let mut all = Vec::new();
             for (number, length) in pieces.into_iter().enumerate() {
                 let piece: Vec<u8> = (0..length).map(|at| (at % 251) as u8 ^ number as u8).collect();
-                tails.push(Stream::Stderr, &piece);
+                tails.push(OutputStream::Stderr, &piece);
                 all.extend_from_slice(&piece);
                 prop_assert!(tails.stderr.len() <= 2 * TAIL_BYTES_MAX);
             }

@@ -3,11 +3,11 @@
 //! A test counts once a round, by the worst of its attempts. Test failures weigh more than
 //! infrastructure failures, so that neither is ever counted as the other.
 
-use maelstrom_model::event::{Outcome, Summary};
+use maelstrom_model::event::{RoundSummary, TestOutcome};
 
 /// How a test stands in a round, from best to worst.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum TestStatus {
     /// No attempt has ended.
     #[default]
     Open,
@@ -29,89 +29,89 @@ pub enum Standing {
 
 /// Whether an attempt was started before it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum AttemptProgress {
     /// It waited.
     NeverStarted,
     /// It ran.
     Started,
 }
 
-impl Standing {
+impl TestStatus {
     /// Whether a test that stands so makes the run fail.
     pub fn is_failure(self) -> bool {
         match self {
-            Standing::Error | Standing::TimedOut | Standing::Failed => true,
-            Standing::Open
-            | Standing::Ignored
-            | Standing::Passed
-            | Standing::NotRun
-            | Standing::Cancelled => false,
+            TestStatus::Error | TestStatus::TimedOut | TestStatus::Failed => true,
+            TestStatus::Open
+            | TestStatus::Ignored
+            | TestStatus::Passed
+            | TestStatus::NotRun
+            | TestStatus::Cancelled => false,
         }
     }
 
     /// What one attempt amounts to.
-    pub fn of(outcome: &Outcome, progress: Progress) -> Standing {
+    pub fn of(outcome: &TestOutcome, progress: AttemptProgress) -> TestStatus {
         match (outcome, progress) {
-            (Outcome::Passed, _) => Standing::Passed,
-            (Outcome::Failed { .. }, _) => Standing::Failed,
-            (Outcome::TimedOut { .. }, _) => Standing::TimedOut,
-            (Outcome::Ignored { .. }, _) => Standing::Ignored,
-            (Outcome::Error { .. }, _) => Standing::Error,
-            (Outcome::Cancelled, Progress::Started) => Standing::Cancelled,
-            (Outcome::Cancelled, Progress::NeverStarted) => Standing::NotRun,
+            (TestOutcome::Passed, _) => TestStatus::Passed,
+            (TestOutcome::Failed { .. }, _) => TestStatus::Failed,
+            (TestOutcome::TimedOut { .. }, _) => TestStatus::TimedOut,
+            (TestOutcome::Ignored { .. }, _) => TestStatus::Ignored,
+            (TestOutcome::Error { .. }, _) => TestStatus::Error,
+            (TestOutcome::Cancelled, AttemptProgress::Started) => TestStatus::Cancelled,
+            (TestOutcome::Cancelled, AttemptProgress::NeverStarted) => TestStatus::NotRun,
         }
     }
 }
 
 /// One test's attempts in one round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    standing: Standing,
+pub struct AttemptTally {
+    standing: TestStatus,
     passes: u32,
     cached: u32,
 }
 
 /// Whether a pass was taken over from an earlier run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ResultSource {
     /// The attempt ran.
     Ran,
     /// The result cache knew it.
     Cached,
 }
 
-impl Tally {
+impl AttemptTally {
     /// Adds an attempt that ended.
-    pub fn add(&mut self, standing: Standing, source: Source) {
+    pub fn add(&mut self, standing: TestStatus, source: ResultSource) {
         self.standing = self.standing.max(standing);
-        if standing == Standing::Passed {
+        if standing == TestStatus::Passed {
             self.passes += 1;
-            if source == Source::Cached {
+            if source == ResultSource::Cached {
                 self.cached += 1;
             }
         }
     }
 
     /// The worst so far.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> TestStatus {
         self.standing
     }
 
     /// Counts the test into a round's summary.
-    pub fn count_into(&self, summary: &mut Summary) {
+    pub fn count_into(&self, summary: &mut RoundSummary) {
         match self.standing {
-            Standing::Open | Standing::NotRun => summary.not_run += 1,
-            Standing::Ignored => summary.ignored += 1,
-            Standing::Passed => {
+            TestStatus::Open | TestStatus::NotRun => summary.not_run += 1,
+            TestStatus::Ignored => summary.ignored += 1,
+            TestStatus::Passed => {
                 summary.passed += 1;
                 if self.cached == self.passes {
                     summary.cached += 1;
                 }
             }
-            Standing::Cancelled => summary.cancelled += 1,
-            Standing::Error => summary.errors += 1,
-            Standing::TimedOut => summary.timed_out += 1,
-            Standing::Failed => {
+            TestStatus::Cancelled => summary.cancelled += 1,
+            TestStatus::Error => summary.errors += 1,
+            TestStatus::TimedOut => summary.timed_out += 1,
+            TestStatus::Failed => {
                 summary.failed += 1;
                 if self.passes > 0 {
                     summary.flaky += 1;
@@ -125,23 +125,23 @@ impl Tally {
 mod tests {
     use super::*;
 
-    fn summary(standings: &[Standing]) -> Summary {
-        let mut tally = Tally::default();
+    fn summary(standings: &[TestStatus]) -> RoundSummary {
+        let mut tally = AttemptTally::default();
         for &standing in standings {
-            tally.add(standing, Source::Ran);
+            tally.add(standing, ResultSource::Ran);
         }
-        let mut summary = Summary::default();
+        let mut summary = RoundSummary::default();
         tally.count_into(&mut summary);
         summary
     }
 
     #[test]
     fn a_test_counts_once_by_its_worst_attempt() {
-        use Standing::*;
-        let failed_and_flaky = Summary {
+        use TestStatus::*;
+        let failed_and_flaky = RoundSummary {
             failed: 1,
             flaky: 1,
-            ..Summary::default()
+            ..RoundSummary::default()
         };
         assert_eq!(summary(&[Passed, Failed, Passed]), failed_and_flaky);
         assert_eq!(summary(&[Failed, Error]).failed, 1);
@@ -153,14 +153,14 @@ mod tests {
 
     #[test]
     fn a_pass_is_cached_only_if_nothing_of_it_ran() {
-        let mut tally = Tally::default();
-        tally.add(Standing::Passed, Source::Cached);
-        let mut all_cached = Summary::default();
+        let mut tally = AttemptTally::default();
+        tally.add(TestStatus::Passed, ResultSource::Cached);
+        let mut all_cached = RoundSummary::default();
         tally.count_into(&mut all_cached);
         assert_eq!((all_cached.passed, all_cached.cached), (1, 1));
 
-        tally.add(Standing::Passed, Source::Ran);
-        let mut half_cached = Summary::default();
+        tally.add(TestStatus::Passed, ResultSource::Ran);
+        let mut half_cached = RoundSummary::default();
         tally.count_into(&mut half_cached);
         assert_eq!((half_cached.passed, half_cached.cached), (1, 0));
     }

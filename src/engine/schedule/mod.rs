@@ -16,42 +16,42 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maelstrom_model::backend::JobId;
-use maelstrom_model::priority::{Rank, Turn};
+use maelstrom_model::priority::{JobPriority, QueueKey};
 
 /// The queue and the slots. `T` is whatever is needed to start a job; it is kept only while the job
 /// waits.
 #[derive(Debug)]
-pub struct Scheduler<T> {
-    queue: BTreeMap<Turn, Waiting<T>>,
-    jobs: BTreeMap<JobId, Place>,
+pub struct SlotScheduler<T> {
+    queue: BTreeMap<QueueKey, QueuedPayload<T>>,
+    jobs: BTreeMap<JobId, SchedulingState>,
     free: BTreeSet<u32>,
     arrivals: u64,
-    gate: Gate,
+    gate: Admission,
 }
 
 #[derive(Debug)]
-struct Waiting<T> {
+struct QueuedPayload<T> {
     job: JobId,
     payload: T,
 }
 
 /// Where a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Queued(Turn),
+enum SchedulingState {
+    Queued(QueueKey),
     Running { slot: u32 },
 }
 
 /// Whether jobs may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gate {
+enum Admission {
     Open,
     Held,
 }
 
 /// A job whose turn has come.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Start<T> {
+pub struct SlotAssignment<T> {
     /// Which.
     pub job: JobId,
     /// Where.
@@ -60,12 +60,12 @@ pub struct Start<T> {
     pub payload: T,
 }
 
-/// What [`Scheduler::withdraw`] found.
+/// What [`SlotScheduler::withdraw`] found.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Withdrawn<T> {
+pub enum WithdrawResult<T> {
     /// The job waited; it is gone from the queue.
     FromQueue(T),
-    /// The job runs in this slot and keeps it until [`Scheduler::finished`].
+    /// The job runs in this slot and keeps it until [`SlotScheduler::finished`].
     StillRunning {
         /// The slot.
         slot: u32,
@@ -77,79 +77,84 @@ pub enum Withdrawn<T> {
 /// A job was handed over twice.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("job {} is already queued or running", .0.0)]
-pub struct DuplicateJob(pub JobId);
+pub struct DuplicateJobError(pub JobId);
 
-impl<T> Scheduler<T> {
+impl<T> SlotScheduler<T> {
     /// An empty queue before this many slots.
     pub fn new(slots: u32) -> Self {
-        Scheduler {
+        SlotScheduler {
             queue: BTreeMap::new(),
             jobs: BTreeMap::new(),
             free: (0..slots).collect(),
             arrivals: 0,
-            gate: Gate::Open,
+            gate: Admission::Open,
         }
     }
 
     /// Puts a job into the queue.
-    pub fn enqueue(&mut self, job: JobId, rank: Rank, payload: T) -> Result<(), DuplicateJob> {
+    pub fn enqueue(
+        &mut self,
+        job: JobId,
+        rank: JobPriority,
+        payload: T,
+    ) -> Result<(), DuplicateJobError> {
         if self.jobs.contains_key(&job) {
-            return Err(DuplicateJob(job));
+            return Err(DuplicateJobError(job));
         }
-        let turn = Turn::new(rank, self.arrivals);
+        let turn = QueueKey::new(rank, self.arrivals);
         self.arrivals += 1;
-        self.jobs.insert(job, Place::Queued(turn));
-        self.queue.insert(turn, Waiting { job, payload });
+        self.jobs.insert(job, SchedulingState::Queued(turn));
+        self.queue.insert(turn, QueuedPayload { job, payload });
         Ok(())
     }
 
     /// Gives the next job the lowest free slot. `None` when nothing waits, nothing is free, or the
     /// queue is held.
-    pub fn start_next(&mut self) -> Option<Start<T>> {
-        if self.gate == Gate::Held || self.queue.is_empty() {
+    pub fn start_next(&mut self) -> Option<SlotAssignment<T>> {
+        if self.gate == Admission::Held || self.queue.is_empty() {
             return None;
         }
         let slot = self.free.pop_first()?;
-        let (_, Waiting { job, payload }) = self.queue.pop_first()?;
-        self.jobs.insert(job, Place::Running { slot });
-        Some(Start { job, slot, payload })
+        let (_, QueuedPayload { job, payload }) = self.queue.pop_first()?;
+        self.jobs.insert(job, SchedulingState::Running { slot });
+        Some(SlotAssignment { job, slot, payload })
     }
 
     /// A running job is over; its slot, now free again. `None` if it was not running.
     pub fn finished(&mut self, job: JobId) -> Option<u32> {
         match self.jobs.get(&job) {
-            Some(&Place::Running { slot }) => {
+            Some(&SchedulingState::Running { slot }) => {
                 self.jobs.remove(&job);
                 self.free.insert(slot);
                 Some(slot)
             }
-            Some(Place::Queued(_)) | None => None,
+            Some(SchedulingState::Queued(_)) | None => None,
         }
     }
 
     /// Takes a job out of the queue, if it still waits there.
-    pub fn withdraw(&mut self, job: JobId) -> Withdrawn<T> {
+    pub fn withdraw(&mut self, job: JobId) -> WithdrawResult<T> {
         match self.jobs.get(&job) {
-            Some(&Place::Running { slot }) => Withdrawn::StillRunning { slot },
-            Some(Place::Queued(turn)) => match self.queue.remove(turn) {
+            Some(&SchedulingState::Running { slot }) => WithdrawResult::StillRunning { slot },
+            Some(SchedulingState::Queued(turn)) => match self.queue.remove(turn) {
                 Some(waiting) => {
                     self.jobs.remove(&job);
-                    Withdrawn::FromQueue(waiting.payload)
+                    WithdrawResult::FromQueue(waiting.payload)
                 }
-                None => Withdrawn::Unknown,
+                None => WithdrawResult::Unknown,
             },
-            None => Withdrawn::Unknown,
+            None => WithdrawResult::Unknown,
         }
     }
 
-    /// Starts nothing until [`Scheduler::release`].
+    /// Starts nothing until [`SlotScheduler::release`].
     pub fn hold(&mut self) {
-        self.gate = Gate::Held;
+        self.gate = Admission::Held;
     }
 
     /// Starts jobs again.
     pub fn release(&mut self) {
-        self.gate = Gate::Open;
+        self.gate = Admission::Open;
     }
 
     /// How many jobs wait.

@@ -9,7 +9,7 @@ use super::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Enqueue(Rank),
+    Enqueue(JobPriority),
     Start,
     /// Ends the running job at this index, counted round.
     Finish(usize),
@@ -19,9 +19,9 @@ enum Step {
     Release,
 }
 
-fn rank() -> impl Strategy<Value = Rank> {
+fn rank() -> impl Strategy<Value = JobPriority> {
     let estimate = prop::option::of((0u64..4).prop_map(Duration::from_secs));
-    (-1i8..=1, estimate).prop_map(|(priority, estimate)| Rank { priority, estimate })
+    (-1i8..=1, estimate).prop_map(|(priority, estimate)| JobPriority { priority, estimate })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -38,14 +38,14 @@ fn step() -> impl Strategy<Value = Step> {
 /// Lists instead of trees, searched from end to end.
 #[derive(Default)]
 struct Model {
-    waiting: Vec<(JobId, Rank)>,
+    waiting: Vec<(JobId, JobPriority)>,
     running: Vec<(JobId, u32)>,
     held: bool,
 }
 
 impl Model {
     fn next(&self) -> Option<JobId> {
-        let key = |rank: &Rank| (rank.priority, rank.estimate.unwrap_or(Duration::MAX));
+        let key = |rank: &JobPriority| (rank.priority, rank.estimate.unwrap_or(Duration::MAX));
         let best = self.waiting.iter().map(|(_, rank)| key(rank)).max()?;
         let first = self.waiting.iter().find(|(_, rank)| key(rank) == best)?;
         Some(first.0)
@@ -62,7 +62,7 @@ proptest! {
         slots in 0u32..5,
         steps in prop::collection::vec(step(), 0..200),
     ) {
-        let mut scheduler = Scheduler::new(slots);
+        let mut scheduler = SlotScheduler::new(slots);
         let mut model = Model::default();
         let mut jobs = 0;
         for step in steps {
@@ -79,7 +79,7 @@ proptest! {
                         (false, Some(job), Some(slot)) => {
                             model.waiting.retain(|(waiting, _)| *waiting != job);
                             model.running.push((job, slot));
-                            Some(Start { job, slot, payload: job.0 })
+                            Some(SlotAssignment { job, slot, payload: job.0 })
                         }
                         _ => None,
                     };
@@ -94,11 +94,11 @@ proptest! {
                     let job = JobId(number % (jobs + 1));
                     let expected = if model.waiting.iter().any(|(waiting, _)| *waiting == job) {
                         model.waiting.retain(|(waiting, _)| *waiting != job);
-                        Withdrawn::FromQueue(job.0)
+                        WithdrawResult::FromQueue(job.0)
                     } else {
                         match model.running.iter().find(|(running, _)| *running == job) {
-                            Some(&(_, slot)) => Withdrawn::StillRunning { slot },
-                            None => Withdrawn::Unknown,
+                            Some(&(_, slot)) => WithdrawResult::StillRunning { slot },
+                            None => WithdrawResult::Unknown,
                         }
                     };
                     prop_assert_eq!(scheduler.withdraw(job), expected);
@@ -125,10 +125,10 @@ proptest! {
         arrivals: (u64, u64),
     ) {
         let estimate = |micros: Option<u32>| micros.map(|us| Duration::from_micros(us.into()));
-        let one = Rank { priority: priorities.0, estimate: estimate(estimates.0) };
-        let other = Rank { priority: priorities.1, estimate: estimate(estimates.1) };
+        let one = JobPriority { priority: priorities.0, estimate: estimate(estimates.0) };
+        let other = JobPriority { priority: priorities.1, estimate: estimate(estimates.1) };
         let expected = other.cmp(&one).then(arrivals.0.cmp(&arrivals.1));
-        prop_assert_eq!(Turn::new(one, arrivals.0).cmp(&Turn::new(other, arrivals.1)), expected);
+        prop_assert_eq!(QueueKey::new(one, arrivals.0).cmp(&QueueKey::new(other, arrivals.1)), expected);
     }
 
     #[test]
@@ -141,7 +141,7 @@ proptest! {
 #[test]
 fn priority_then_unknown_then_longest_then_first_come() {
     let seconds = |seconds| Some(Duration::from_secs(seconds));
-    let mut scheduler = Scheduler::new(5);
+    let mut scheduler = SlotScheduler::new(5);
     for (job, priority, estimate) in [
         (0, 0, seconds(1)),
         (1, 0, seconds(9)),
@@ -149,7 +149,7 @@ fn priority_then_unknown_then_longest_then_first_come() {
         (3, 1, seconds(1)),
         (4, 0, seconds(9)),
     ] {
-        let rank = Rank { priority, estimate };
+        let rank = JobPriority { priority, estimate };
         scheduler.enqueue(JobId(job), rank, ()).unwrap();
     }
     let order: Vec<_> = std::iter::from_fn(|| scheduler.start_next())
@@ -161,20 +161,20 @@ fn priority_then_unknown_then_longest_then_first_come() {
 #[test]
 fn the_longest_estimate_comes_after_an_unknown_one() {
     let priority = 0;
-    let unknown = Turn::new(
-        Rank {
+    let unknown = QueueKey::new(
+        JobPriority {
             priority,
             estimate: None,
         },
         9,
     );
     let estimate = Some(Duration::MAX);
-    let longest = Turn::new(Rank { priority, estimate }, 0);
+    let longest = QueueKey::new(JobPriority { priority, estimate }, 0);
     let estimate = Some(Duration::ZERO);
-    let shortest = Turn::new(Rank { priority, estimate }, 0);
+    let shortest = QueueKey::new(JobPriority { priority, estimate }, 0);
     let priority = -1;
-    let lower = Turn::new(
-        Rank {
+    let lower = QueueKey::new(
+        JobPriority {
             priority,
             estimate: None,
         },
@@ -185,10 +185,10 @@ fn the_longest_estimate_comes_after_an_unknown_one() {
 
 #[test]
 fn a_job_is_taken_once() {
-    let mut scheduler = Scheduler::new(1);
-    let rank = Rank::default();
+    let mut scheduler = SlotScheduler::new(1);
+    let rank = JobPriority::default();
     scheduler.enqueue(JobId(7), rank, ()).unwrap();
     let again = scheduler.enqueue(JobId(7), rank, ());
-    assert_eq!(again, Err(DuplicateJob(JobId(7))));
+    assert_eq!(again, Err(DuplicateJobError(JobId(7))));
     assert_eq!(scheduler.queued(), 1);
 }

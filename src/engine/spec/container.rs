@@ -2,7 +2,7 @@
 //! an image.
 //!
 //! Which fields may stand next to each other is settled here, once for containers, directives and
-//! jobs; a [`Container`] that exists has no conflicts.
+//! jobs; a [`ContainerDefinition`] that exists has no conflicts.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,16 +11,16 @@ use std::sync::Arc;
 
 use bitflags::bitflags;
 
-use crate::document::Fault;
-use maelstrom_container::spec::{Mount, Network, Privileges, RootAccess};
+use crate::document::SpanError;
+use maelstrom_container::spec::{Mount, NetworkMode, PrivilegeLevel, RootAccess};
 use maelstrom_layer::LayerSpec;
 
-use super::environment::Element;
+use super::environment::EnvironmentElement;
 
 bitflags! {
     /// Fields that are taken over from a parent or an image.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-    pub struct Inherited: u16 {
+    pub struct InheritedFields: u16 {
         /// `layers`
         const LAYERS = 1;
         /// `environment`
@@ -44,30 +44,30 @@ bitflags! {
     }
 }
 
-impl Inherited {
+impl InheritedFields {
     /// What there is to take over from an image.
-    pub const IMAGE: Inherited = Inherited::LAYERS
-        .union(Inherited::ENVIRONMENT)
-        .union(Inherited::WORKING_DIRECTORY);
+    pub const IMAGE: InheritedFields = InheritedFields::LAYERS
+        .union(InheritedFields::ENVIRONMENT)
+        .union(InheritedFields::WORKING_DIRECTORY);
 
     /// The fields by their names in files.
-    pub(super) const NAMES: [(&'static str, Inherited); 10] = [
-        ("layers", Inherited::LAYERS),
-        ("environment", Inherited::ENVIRONMENT),
-        ("working_directory", Inherited::WORKING_DIRECTORY),
-        ("enable_writable_file_system", Inherited::ROOT_ACCESS),
-        ("mounts", Inherited::MOUNTS),
-        ("network", Inherited::NETWORK),
-        ("user", Inherited::USER),
-        ("group", Inherited::GROUP),
-        ("toolbox", Inherited::TOOLBOX),
-        ("privileges", Inherited::PRIVILEGES),
+    pub(super) const NAMES: [(&'static str, InheritedFields); 10] = [
+        ("layers", InheritedFields::LAYERS),
+        ("environment", InheritedFields::ENVIRONMENT),
+        ("working_directory", InheritedFields::WORKING_DIRECTORY),
+        ("enable_writable_file_system", InheritedFields::ROOT_ACCESS),
+        ("mounts", InheritedFields::MOUNTS),
+        ("network", InheritedFields::NETWORK),
+        ("user", InheritedFields::USER),
+        ("group", InheritedFields::GROUP),
+        ("toolbox", InheritedFields::TOOLBOX),
+        ("privileges", InheritedFields::PRIVILEGES),
     ];
 }
 
 /// Whether jobs see this machine's programs and libraries, read-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Toolbox {
+pub enum ToolboxMode {
     /// They do.
     Present,
     /// They see nothing but what is named.
@@ -76,7 +76,7 @@ pub enum Toolbox {
 
 /// What a container begins with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Base {
+pub enum ContainerBase {
     /// Nothing.
     #[default]
     Nothing,
@@ -85,14 +85,14 @@ pub enum Base {
         /// Its URI.
         name: String,
         /// What is taken over.
-        inherited: Inherited,
+        inherited: InheritedFields,
     },
     /// Another container.
     Parent {
         /// Its name.
         name: String,
         /// What is taken over.
-        inherited: Inherited,
+        inherited: InheritedFields,
         /// Where the name stands, for errors.
         place: String,
     },
@@ -101,17 +101,17 @@ pub enum Base {
 /// A container: what it begins with, and its own fields. Lists are added to those taken over,
 /// scalars stand in their place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Container {
+pub struct ContainerDefinition {
     /// What it begins with.
-    pub base: Base,
+    pub base: ContainerBase,
     /// Its own layers.
     pub layers: Vec<LayerSpec>,
     /// Its own environment.
-    pub environment: Vec<Element>,
+    pub environment: Vec<EnvironmentElement>,
     /// Its own mounts.
     pub mounts: Vec<SpecifiedMount>,
     /// Its scalar fields.
-    pub scalars: Scalars,
+    pub scalars: ScalarFields,
 }
 
 /// A mount, and where it stands. Mounts are equal wherever they stand.
@@ -139,9 +139,9 @@ impl From<Mount> for SpecifiedMount {
 
 /// Fields that have one value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scalars {
+pub struct ScalarFields {
     /// What of the network jobs see.
-    pub network: Option<Network>,
+    pub network: Option<NetworkMode>,
     /// Whether the root may be written to.
     pub root_access: Option<RootAccess>,
     /// Where jobs start.
@@ -151,139 +151,149 @@ pub struct Scalars {
     /// The group id.
     pub group: Option<u32>,
     /// Whether this machine's programs are there.
-    pub toolbox: Option<Toolbox>,
+    pub toolbox: Option<ToolboxMode>,
     /// What jobs may do.
-    pub privileges: Option<Privileges>,
+    pub privileges: Option<PrivilegeLevel>,
 }
 
-impl Scalars {
+impl ScalarFields {
     /// These, and where there is none, those of `other`, if they are among `inherited`.
-    pub(super) fn or(self, other: &Scalars, inherited: Inherited) -> Scalars {
+    pub(super) fn or(self, other: &ScalarFields, inherited: InheritedFields) -> ScalarFields {
         fn pick<T: Clone>(
             own: Option<T>,
             other: &Option<T>,
-            inherited: Inherited,
-            flag: Inherited,
+            inherited: InheritedFields,
+            flag: InheritedFields,
         ) -> Option<T> {
             own.or_else(|| other.clone().filter(|_| inherited.contains(flag)))
         }
-        Scalars {
-            network: pick(self.network, &other.network, inherited, Inherited::NETWORK),
+        ScalarFields {
+            network: pick(
+                self.network,
+                &other.network,
+                inherited,
+                InheritedFields::NETWORK,
+            ),
             root_access: pick(
                 self.root_access,
                 &other.root_access,
                 inherited,
-                Inherited::ROOT_ACCESS,
+                InheritedFields::ROOT_ACCESS,
             ),
             working_directory: pick(
                 self.working_directory,
                 &other.working_directory,
                 inherited,
-                Inherited::WORKING_DIRECTORY,
+                InheritedFields::WORKING_DIRECTORY,
             ),
-            user: pick(self.user, &other.user, inherited, Inherited::USER),
-            group: pick(self.group, &other.group, inherited, Inherited::GROUP),
-            toolbox: pick(self.toolbox, &other.toolbox, inherited, Inherited::TOOLBOX),
+            user: pick(self.user, &other.user, inherited, InheritedFields::USER),
+            group: pick(self.group, &other.group, inherited, InheritedFields::GROUP),
+            toolbox: pick(
+                self.toolbox,
+                &other.toolbox,
+                inherited,
+                InheritedFields::TOOLBOX,
+            ),
             privileges: pick(
                 self.privileges,
                 &other.privileges,
                 inherited,
-                Inherited::PRIVILEGES,
+                InheritedFields::PRIVILEGES,
             ),
         }
     }
 
     /// Those that are set.
-    pub(super) fn set(&self) -> Inherited {
-        let mut set = Inherited::empty();
-        set.set(Inherited::NETWORK, self.network.is_some());
-        set.set(Inherited::ROOT_ACCESS, self.root_access.is_some());
+    pub(super) fn set(&self) -> InheritedFields {
+        let mut set = InheritedFields::empty();
+        set.set(InheritedFields::NETWORK, self.network.is_some());
+        set.set(InheritedFields::ROOT_ACCESS, self.root_access.is_some());
         set.set(
-            Inherited::WORKING_DIRECTORY,
+            InheritedFields::WORKING_DIRECTORY,
             self.working_directory.is_some(),
         );
-        set.set(Inherited::USER, self.user.is_some());
-        set.set(Inherited::GROUP, self.group.is_some());
-        set.set(Inherited::TOOLBOX, self.toolbox.is_some());
-        set.set(Inherited::PRIVILEGES, self.privileges.is_some());
+        set.set(InheritedFields::USER, self.user.is_some());
+        set.set(InheritedFields::GROUP, self.group.is_some());
+        set.set(InheritedFields::TOOLBOX, self.toolbox.is_some());
+        set.set(InheritedFields::PRIVILEGES, self.privileges.is_some());
         set
     }
 }
 
 /// Something with its place.
 #[derive(Clone, Debug)]
-pub(super) struct Placed<T> {
+pub(super) struct SpannedValue<T> {
     pub(super) span: Range<usize>,
     pub(super) value: T,
 }
 
 /// A list field as it was written: plain, added, or both.
 #[derive(Clone, Debug)]
-pub(super) struct List<T> {
-    pub(super) plain: Option<Placed<Vec<T>>>,
-    pub(super) added: Option<Placed<Vec<T>>>,
+pub(super) struct ListField<T> {
+    pub(super) plain: Option<SpannedValue<Vec<T>>>,
+    pub(super) added: Option<SpannedValue<Vec<T>>>,
 }
 
 /// What a container is said to begin with.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
+pub(super) struct BaseReference {
     pub(super) name: String,
     /// The `use` list, if there is one.
-    pub(super) uses: Option<Inherited>,
+    pub(super) uses: Option<InheritedFields>,
     /// Where the name stands, for errors.
     pub(super) place: String,
 }
 
 /// The fields of a container as they were written.
 #[derive(Clone, Debug)]
-pub(super) struct Fields {
-    pub(super) image: Option<Placed<Origin>>,
-    pub(super) parent: Option<Placed<Origin>>,
-    pub(super) layers: List<LayerSpec>,
-    pub(super) environment: List<Element>,
-    pub(super) mounts: List<SpecifiedMount>,
-    pub(super) scalars: Scalars,
+pub(super) struct ContainerFields {
+    pub(super) image: Option<SpannedValue<BaseReference>>,
+    pub(super) parent: Option<SpannedValue<BaseReference>>,
+    pub(super) layers: ListField<LayerSpec>,
+    pub(super) environment: ListField<EnvironmentElement>,
+    pub(super) mounts: ListField<SpecifiedMount>,
+    pub(super) scalars: ScalarFields,
     /// Where each plain field stands.
     pub(super) spans: BTreeMap<&'static str, Range<usize>>,
 }
 
 /// What a directive does to a test's container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum ContainerChange {
     /// It puts another in its place.
-    Replace(Box<Container>),
+    Replace(Box<ContainerDefinition>),
     /// It alters some fields.
-    Amend(Box<Amendment>),
+    Amend(Box<ContainerPatch>),
 }
 
 /// Fields that a directive alters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Amendment {
-    layers: Alteration<LayerSpec>,
-    environment: Alteration<Element>,
-    mounts: Alteration<SpecifiedMount>,
-    scalars: Scalars,
+pub(super) struct ContainerPatch {
+    layers: ListPatch<LayerSpec>,
+    environment: ListPatch<EnvironmentElement>,
+    mounts: ListPatch<SpecifiedMount>,
+    scalars: ScalarFields,
 }
 
 /// What happens to a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Alteration<T> {
+struct ListPatch<T> {
     replaced_by: Option<Vec<T>>,
     added: Vec<T>,
 }
 
-impl<T> Default for Alteration<T> {
+impl<T> Default for ListPatch<T> {
     fn default() -> Self {
-        Alteration {
+        ListPatch {
             replaced_by: None,
             added: Vec::new(),
         }
     }
 }
 
-impl<T: Clone> Alteration<T> {
-    fn of(list: List<T>) -> Alteration<T> {
-        Alteration {
+impl<T: Clone> ListPatch<T> {
+    fn of(list: ListField<T>) -> ListPatch<T> {
+        ListPatch {
             replaced_by: list.plain.map(|plain| plain.value),
             added: list.added.map_or(Vec::new(), |added| added.value),
         }
@@ -297,86 +307,94 @@ impl<T: Clone> Alteration<T> {
     }
 }
 
-impl Change {
+impl ContainerChange {
     /// The scalar fields it sets.
-    pub(super) fn scalars(&self) -> &Scalars {
+    pub(super) fn scalars(&self) -> &ScalarFields {
         match self {
-            Change::Replace(container) => &container.scalars,
-            Change::Amend(amendment) => &amendment.scalars,
+            ContainerChange::Replace(container) => &container.scalars,
+            ContainerChange::Amend(amendment) => &amendment.scalars,
         }
     }
 
     /// The elements of environments in it.
-    pub(super) fn elements(&self) -> Vec<&Element> {
+    pub(super) fn elements(&self) -> Vec<&EnvironmentElement> {
         match self {
-            Change::Replace(container) => container.environment.iter().collect(),
-            Change::Amend(amendment) => {
-                let Alteration { replaced_by, added } = &amendment.environment;
+            ContainerChange::Replace(container) => container.environment.iter().collect(),
+            ContainerChange::Amend(amendment) => {
+                let ListPatch { replaced_by, added } = &amendment.environment;
                 replaced_by.iter().flatten().chain(added).collect()
             }
         }
     }
 
     /// Does it.
-    pub(super) fn apply(&self, container: &mut Container) {
+    pub(super) fn apply(&self, container: &mut ContainerDefinition) {
         match self {
-            Change::Replace(other) => container.clone_from(other),
-            Change::Amend(amendment) => {
+            ContainerChange::Replace(other) => container.clone_from(other),
+            ContainerChange::Amend(amendment) => {
                 amendment.layers.apply(&mut container.layers);
                 amendment.environment.apply(&mut container.environment);
                 amendment.mounts.apply(&mut container.mounts);
                 let before = std::mem::take(&mut container.scalars);
-                container.scalars = amendment.scalars.clone().or(&before, Inherited::all());
+                container.scalars = amendment
+                    .scalars
+                    .clone()
+                    .or(&before, InheritedFields::all());
             }
         }
     }
 }
 
-impl Fields {
+impl ContainerFields {
     /// What a directive with these fields does.
-    pub(super) fn into_change(self) -> Result<Change, Fault> {
+    pub(super) fn into_change(self) -> Result<ContainerChange, SpanError> {
         if self.image.is_some() || self.parent.is_some() {
-            return self.into_container().map(Box::new).map(Change::Replace);
+            return self
+                .into_container()
+                .map(Box::new)
+                .map(ContainerChange::Replace);
         }
-        Ok(Change::Amend(Box::new(Amendment {
-            layers: Alteration::of(self.layers),
-            environment: Alteration::of(self.environment),
-            mounts: Alteration::of(self.mounts),
+        Ok(ContainerChange::Amend(Box::new(ContainerPatch {
+            layers: ListPatch::of(self.layers),
+            environment: ListPatch::of(self.environment),
+            mounts: ListPatch::of(self.mounts),
             scalars: self.scalars,
         })))
     }
 
     /// The container with these fields.
-    pub(super) fn into_container(self) -> Result<Container, Fault> {
-        let based = Based::of(&self)?;
+    pub(super) fn into_container(self) -> Result<ContainerDefinition, SpanError> {
+        let based = BaseKind::of(&self)?;
         self.check_plain(&based)?;
-        let layers = own("layers", Inherited::LAYERS, &based, self.layers)?;
+        let layers = own("layers", InheritedFields::LAYERS, &based, self.layers)?;
         let environment = own(
             "environment",
-            Inherited::ENVIRONMENT,
+            InheritedFields::ENVIRONMENT,
             &based,
             self.environment,
         )?;
-        let mounts = own("mounts", Inherited::MOUNTS, &based, self.mounts)?;
+        let mounts = own("mounts", InheritedFields::MOUNTS, &based, self.mounts)?;
         let plain = self.spans.keys();
-        let plain = plain.filter_map(|name| flag(name)).collect::<Inherited>();
-        let rest = |available: Inherited, origin: &Origin| match origin.uses {
+        let plain = plain
+            .filter_map(|name| flag(name))
+            .collect::<InheritedFields>();
+        let rest = |available: InheritedFields, origin: &BaseReference| match origin.uses {
             Some(uses) => uses,
             None => available - plain,
         };
         let base = match (self.image, self.parent) {
-            (Some(image), _) => Base::Image {
-                inherited: rest(Inherited::IMAGE, &image.value),
+            (Some(image), _) => ContainerBase::Image {
+                inherited: rest(InheritedFields::IMAGE, &image.value),
                 name: image.value.name,
             },
-            (None, Some(parent)) => Base::Parent {
-                inherited: rest(Inherited::all(), &parent.value),
+            (None, Some(parent)) => ContainerBase::Parent {
+                inherited: rest(InheritedFields::all(), &parent.value),
                 name: parent.value.name,
                 place: parent.value.place,
             },
-            (None, None) => Base::Nothing,
+            (None, None) => ContainerBase::Nothing,
         };
-        Ok(Container {
+        Ok(ContainerDefinition {
             base,
             layers,
             environment,
@@ -386,7 +404,7 @@ impl Fields {
     }
 
     /// A plain field and a `use` list that has it say two things about one field.
-    fn check_plain(&self, based: &Based) -> Result<(), Fault> {
+    fn check_plain(&self, based: &BaseKind) -> Result<(), SpanError> {
         let Some(uses) = based.explicit_uses() else {
             return Ok(());
         };
@@ -403,14 +421,14 @@ impl Fields {
 }
 
 /// What fields may refer to.
-enum Based {
+enum BaseKind {
     Nothing,
-    Image(Option<Inherited>),
-    Parent(Option<Inherited>),
+    Image(Option<InheritedFields>),
+    Parent(Option<InheritedFields>),
 }
 
-impl Based {
-    fn of(fields: &Fields) -> Result<Based, Fault> {
+impl BaseKind {
+    fn of(fields: &ContainerFields) -> Result<BaseKind, SpanError> {
         match (&fields.image, &fields.parent) {
             (Some(image), Some(parent)) => {
                 let later = if image.span.start > parent.span.start {
@@ -423,16 +441,16 @@ impl Based {
                         .with_help("let the parent name the image"),
                 )
             }
-            (Some(image), None) => Ok(Based::Image(image.value.uses)),
-            (None, Some(parent)) => Ok(Based::Parent(parent.value.uses)),
-            (None, None) => Ok(Based::Nothing),
+            (Some(image), None) => Ok(BaseKind::Image(image.value.uses)),
+            (None, Some(parent)) => Ok(BaseKind::Parent(parent.value.uses)),
+            (None, None) => Ok(BaseKind::Nothing),
         }
     }
 
-    fn explicit_uses(&self) -> Option<Inherited> {
+    fn explicit_uses(&self) -> Option<InheritedFields> {
         match self {
-            Based::Nothing => None,
-            Based::Image(uses) | Based::Parent(uses) => *uses,
+            BaseKind::Nothing => None,
+            BaseKind::Image(uses) | BaseKind::Parent(uses) => *uses,
         }
     }
 }
@@ -440,10 +458,10 @@ impl Based {
 /// A list of a container's own, plain or added.
 fn own<T>(
     name: &'static str,
-    flag: Inherited,
-    based: &Based,
-    list: List<T>,
-) -> Result<Vec<T>, Fault> {
+    flag: InheritedFields,
+    based: &BaseKind,
+    list: ListField<T>,
+) -> Result<Vec<T>, SpanError> {
     let Some(added) = list.added else {
         return Ok(list.plain.map_or(Vec::new(), |plain| plain.value));
     };
@@ -455,10 +473,12 @@ fn own<T>(
         .with_help("put everything into one of the two"));
     }
     let missing = match based {
-        Based::Nothing if flag == Inherited::MOUNTS => Some("a `parent`"),
-        Based::Nothing => Some("an `image` or a `parent`"),
-        Based::Image(_) if flag == Inherited::MOUNTS => Some("a `parent` (an image has no mounts)"),
-        Based::Image(_) | Based::Parent(_) => None,
+        BaseKind::Nothing if flag == InheritedFields::MOUNTS => Some("a `parent`"),
+        BaseKind::Nothing => Some("an `image` or a `parent`"),
+        BaseKind::Image(_) if flag == InheritedFields::MOUNTS => {
+            Some("a `parent` (an image has no mounts)")
+        }
+        BaseKind::Image(_) | BaseKind::Parent(_) => None,
     };
     if let Some(missing) = missing {
         return Err(fault(
@@ -478,8 +498,10 @@ fn own<T>(
     Ok(added.value)
 }
 
-fn flag(name: &str) -> Option<Inherited> {
-    let found = Inherited::NAMES.iter().find(|(known, _)| *known == name);
+fn flag(name: &str) -> Option<InheritedFields> {
+    let found = InheritedFields::NAMES
+        .iter()
+        .find(|(known, _)| *known == name);
     found.map(|(_, flag)| *flag)
 }
 
@@ -490,8 +512,8 @@ fn or_added(name: &str) -> String {
     }
 }
 
-fn fault(span: &Range<usize>, message: impl Into<String>) -> Fault {
-    Fault {
+fn fault(span: &Range<usize>, message: impl Into<String>) -> SpanError {
+    SpanError {
         span: span.clone(),
         message: message.into(),
         help: None,

@@ -10,20 +10,20 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Variables and their values.
-pub type Variables = BTreeMap<OsString, OsString>;
+pub type EnvironmentMap = BTreeMap<OsString, OsString>;
 
 /// One step from an environment to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Element {
+pub struct EnvironmentElement {
     /// The variables.
-    pub vars: BTreeMap<String, Text>,
+    pub vars: BTreeMap<String, EnvironmentValue>,
     /// What becomes of the variables before.
-    pub merge: Merge,
+    pub merge: MergeMode,
 }
 
 /// What becomes of the variables that were there before an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Merge {
+pub enum MergeMode {
     /// They stay, unless the element has others of their names.
     Extend,
     /// They go.
@@ -32,26 +32,26 @@ pub enum Merge {
 
 /// A value as it was written: text with references.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text {
-    parts: Vec<Part>,
+pub struct EnvironmentValue {
+    parts: Vec<EnvironmentValuePart>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum EnvironmentValuePart {
     Literal(String),
-    Reference(Reference),
+    Reference(VariableReference),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Reference {
-    source: Source,
+struct VariableReference {
+    source: VariableSource,
     name: String,
     fallback: Option<String>,
 }
 
 /// Where a reference's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+enum VariableSource {
     /// `$env{…}`: the client's environment.
     Client,
     /// `$prev{…}`: the environment so far.
@@ -119,49 +119,49 @@ impl ExpansionError {
 
 /// Goes through all elements, from the image's variables (or none) on.
 pub fn expand(
-    elements: &[Element],
-    start: Variables,
+    elements: &[EnvironmentElement],
+    start: EnvironmentMap,
     client: &dyn Fn(&str) -> Option<OsString>,
-) -> Result<Variables, ExpansionError> {
+) -> Result<EnvironmentMap, ExpansionError> {
     let mut environment = start;
     for element in elements {
-        let mut expanded = Variables::new();
+        let mut expanded = EnvironmentMap::new();
         for (name, text) in &element.vars {
             let value = text.expand(name, &environment, client)?;
             expanded.insert(name.into(), value.into());
         }
         match element.merge {
-            Merge::Extend => environment.extend(expanded),
-            Merge::Replace => environment = expanded,
+            MergeMode::Extend => environment.extend(expanded),
+            MergeMode::Replace => environment = expanded,
         }
     }
     Ok(environment)
 }
 
-impl Text {
+impl EnvironmentValue {
     /// A text without references.
-    pub fn literal(text: impl Into<String>) -> Text {
+    pub fn literal(text: impl Into<String>) -> EnvironmentValue {
         let text = text.into();
         let parts = if text.is_empty() {
             Vec::new()
         } else {
-            vec![Part::Literal(text)]
+            vec![EnvironmentValuePart::Literal(text)]
         };
-        Text { parts }
+        EnvironmentValue { parts }
     }
 
     fn expand(
         &self,
         variable: &str,
-        previous: &Variables,
+        previous: &EnvironmentMap,
         client: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<String, ExpansionError> {
         let parts = self.parts.iter().map(|part| match part {
-            Part::Literal(text) => Ok(text.clone()),
-            Part::Reference(reference) => {
+            EnvironmentValuePart::Literal(text) => Ok(text.clone()),
+            EnvironmentValuePart::Reference(reference) => {
                 let value = match reference.source {
-                    Source::Client => client(&reference.name),
-                    Source::Previous => previous.get(OsStr::new(&reference.name)).cloned(),
+                    VariableSource::Client => client(&reference.name),
+                    VariableSource::Previous => previous.get(OsStr::new(&reference.name)).cloned(),
                 };
                 reference.value(variable, value)
             }
@@ -170,7 +170,7 @@ impl Text {
     }
 }
 
-impl Reference {
+impl VariableReference {
     fn value(&self, variable: &str, value: Option<OsString>) -> Result<String, ExpansionError> {
         let present = value.map(OsString::into_string).transpose();
         let present = present.map_err(|_| ExpansionError::NotUtf8 {
@@ -189,10 +189,10 @@ impl Reference {
     }
 }
 
-impl FromStr for Text {
+impl FromStr for EnvironmentValue {
     type Err = SyntaxError;
 
-    fn from_str(text: &str) -> Result<Text, SyntaxError> {
+    fn from_str(text: &str) -> Result<EnvironmentValue, SyntaxError> {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -205,24 +205,27 @@ impl FromStr for Text {
             }
             let (reference, after) = reference(after)?;
             if !literal.is_empty() {
-                parts.push(Part::Literal(std::mem::take(&mut literal)));
+                parts.push(EnvironmentValuePart::Literal(std::mem::take(&mut literal)));
             }
-            parts.push(Part::Reference(reference));
+            parts.push(EnvironmentValuePart::Reference(reference));
             rest = after;
         }
         literal.push_str(rest);
         if !literal.is_empty() {
-            parts.push(Part::Literal(literal));
+            parts.push(EnvironmentValuePart::Literal(literal));
         }
-        Ok(Text { parts })
+        Ok(EnvironmentValue { parts })
     }
 }
 
 /// Reads what follows a `$`.
-fn reference(text: &str) -> Result<(Reference, &str), SyntaxError> {
-    let opened = [("env{", Source::Client), ("prev{", Source::Previous)]
-        .into_iter()
-        .find_map(|(opening, source)| Some((source, text.strip_prefix(opening)?)));
+fn reference(text: &str) -> Result<(VariableReference, &str), SyntaxError> {
+    let opened = [
+        ("env{", VariableSource::Client),
+        ("prev{", VariableSource::Previous),
+    ]
+    .into_iter()
+    .find_map(|(opening, source)| Some((source, text.strip_prefix(opening)?)));
     let Some((source, inner)) = opened else {
         let found = match text.chars().next() {
             Some(_) => format!("`{}`", text.chars().take(8).collect::<String>()),
@@ -239,7 +242,7 @@ fn reference(text: &str) -> Result<(Reference, &str), SyntaxError> {
         Some((name, fallback)) => (name, Some(fallback.to_owned())),
         None => (inner, None),
     };
-    let reference = Reference {
+    let reference = VariableReference {
         source,
         name: name.to_owned(),
         fallback,
@@ -252,20 +255,20 @@ fn reference(text: &str) -> Result<(Reference, &str), SyntaxError> {
     Ok((reference, after))
 }
 
-impl fmt::Display for Text {
+impl fmt::Display for EnvironmentValue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parts.iter().try_for_each(|part| match part {
-            Part::Literal(text) => formatter.write_str(&text.replace('$', "$$")),
-            Part::Reference(reference) => reference.fmt(formatter),
+            EnvironmentValuePart::Literal(text) => formatter.write_str(&text.replace('$', "$$")),
+            EnvironmentValuePart::Reference(reference) => reference.fmt(formatter),
         })
     }
 }
 
-impl fmt::Display for Reference {
+impl fmt::Display for VariableReference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = match self.source {
-            Source::Client => "env",
-            Source::Previous => "prev",
+            VariableSource::Client => "env",
+            VariableSource::Previous => "prev",
         };
         match &self.fallback {
             None => write!(formatter, "${source}{{{}}}", self.name),
@@ -280,15 +283,15 @@ mod tests {
     use proptest::prelude::*;
     use std::os::unix::ffi::OsStringExt;
 
-    fn element(merge: Merge, vars: &[(&str, &str)]) -> Element {
+    fn element(merge: MergeMode, vars: &[(&str, &str)]) -> EnvironmentElement {
         let vars = vars
             .iter()
             .map(|(name, text)| ((*name).to_owned(), text.parse().unwrap()))
             .collect();
-        Element { vars, merge }
+        EnvironmentElement { vars, merge }
     }
 
-    fn variables(vars: &[(&str, &str)]) -> Variables {
+    fn variables(vars: &[(&str, &str)]) -> EnvironmentMap {
         vars.iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect()
@@ -304,7 +307,7 @@ mod tests {
     }
 
     fn one(text: &str) -> Result<String, String> {
-        let elements = [element(Merge::Extend, &[("X", text)])];
+        let elements = [element(MergeMode::Extend, &[("X", text)])];
         let start = variables(&[("PATH", "/bin"), ("NIL", "")]);
         let mut expanded = expand(&elements, start, &client).map_err(|error| error.to_string())?;
         let value = expanded.remove(OsStr::new("X")).unwrap();
@@ -361,7 +364,7 @@ mod tests {
             "$prev{a$b}",
             "$env{A:-$$}",
         ]
-        .map(|text| text.parse::<Text>().unwrap_err().to_string())
+        .map(|text| text.parse::<EnvironmentValue>().unwrap_err().to_string())
         .into();
         insta::assert_snapshot!(said.join("\n"));
     }
@@ -369,16 +372,16 @@ mod tests {
     #[test]
     fn elements_see_what_was_before_them_and_not_each_other() {
         let elements = [
-            element(Merge::Extend, &[("A", "1"), ("B", "$prev{A:-none}")]),
-            element(Merge::Extend, &[("A", "2$prev{A}"), ("B", "$prev{A}")]),
+            element(MergeMode::Extend, &[("A", "1"), ("B", "$prev{A:-none}")]),
+            element(MergeMode::Extend, &[("A", "2$prev{A}"), ("B", "$prev{A}")]),
         ];
         let extended = expand(&elements, variables(&[("Z", "z")]), &client).unwrap();
         assert_eq!(extended, variables(&[("A", "21"), ("B", "1"), ("Z", "z")]));
         let replaced = [
             elements,
             [
-                element(Merge::Replace, &[("C", "$prev{Z}")]),
-                element(Merge::Extend, &[]),
+                element(MergeMode::Replace, &[("C", "$prev{Z}")]),
+                element(MergeMode::Extend, &[]),
             ],
         ]
         .concat();
@@ -389,15 +392,15 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "[$a-c{}:-]{0,20}|\\PC{0,20}|(\\$env\\{|\\$prev\\{|[A-B:}$-]){0,8}") {
-            if let Ok(read) = text.parse::<Text>() {
-                prop_assert_eq!(read.to_string().parse::<Text>(), Ok(read));
+            if let Ok(read) = text.parse::<EnvironmentValue>() {
+                prop_assert_eq!(read.to_string().parse::<EnvironmentValue>(), Ok(read));
             }
         }
 
         #[test]
         fn literals_read_back(text in "\\PC{0,20}") {
-            let literal = Text::literal(text);
-            prop_assert_eq!(literal.to_string().parse::<Text>(), Ok(literal));
+            let literal = EnvironmentValue::literal(text);
+            prop_assert_eq!(literal.to_string().parse::<EnvironmentValue>(), Ok(literal));
         }
     }
 }

@@ -3,18 +3,24 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use maelstrom_container::spec::{BindAccess, Mount, MountKind, Network, Privileges, RootAccess};
-use maelstrom_layer::{LayerSpec, Links, PathForm, PrefixOptions};
+use maelstrom_container::spec::{
+    BindAccess, Mount, MountKind, NetworkMode, PrivilegeLevel, RootAccess,
+};
+use maelstrom_layer::{LayerSpec, PathForm, PrefixOptions, SymlinkMode};
 
 use maelstrom_model::event::foreign;
 
-use super::container::{Inherited, Scalars, Toolbox};
-use super::environment::{Element, Merge};
+use super::container::{InheritedFields, ScalarFields, ToolboxMode};
+use super::environment::{EnvironmentElement, MergeMode};
 use super::template::escape;
-use super::{DEFAULT_CONTAINER, Resolution, Resolved, ResolvedBase, Specification};
+use super::{DEFAULT_CONTAINER, ResolvedBase, ResolvedSpec, SpecResolution, TestSpecification};
 
 /// Which directives applied to a test, as comments, and what came of them, as TOML.
-pub fn explain(title: &str, specification: &Specification, resolution: &Resolution) -> String {
+pub fn explain(
+    title: &str,
+    specification: &TestSpecification,
+    resolution: &SpecResolution,
+) -> String {
     let mut text = format!("# {}\n#\n", comment(title));
     let applied: Vec<_> = resolution
         .applied
@@ -40,7 +46,7 @@ pub fn explain(title: &str, specification: &Specification, resolution: &Resoluti
 }
 
 /// A file with one directive, which gives every test this.
-pub fn print(resolved: &Resolved) -> String {
+pub fn print(resolved: &ResolvedSpec) -> String {
     let mut fields: Vec<(String, String)> = Vec::new();
     let mut field = |name: &str, value: String| fields.push((name.to_owned(), value));
     let inherited = resolved.base.inherited();
@@ -51,7 +57,7 @@ pub fn print(resolved: &Resolved) -> String {
         }
         ResolvedBase::Image { name, inherited } => field("image", origin(name, *inherited)),
     }
-    let list = |name: &str, flag: Inherited| {
+    let list = |name: &str, flag: InheritedFields| {
         if inherited.contains(flag) {
             format!("added_{name}")
         } else {
@@ -60,15 +66,15 @@ pub fn print(resolved: &Resolved) -> String {
     };
     let lists = [
         (
-            list("layers", Inherited::LAYERS),
+            list("layers", InheritedFields::LAYERS),
             resolved.layers.iter().map(layer).collect::<Vec<_>>(),
         ),
         (
-            list("environment", Inherited::ENVIRONMENT),
+            list("environment", InheritedFields::ENVIRONMENT),
             resolved.environment.iter().map(element).collect(),
         ),
         (
-            list("mounts", Inherited::MOUNTS),
+            list("mounts", InheritedFields::MOUNTS),
             resolved
                 .mounts
                 .iter()
@@ -96,12 +102,12 @@ pub fn print(resolved: &Resolved) -> String {
     format!("[[directives]]\n{}", fields.collect::<String>())
 }
 
-fn scalars(scalars: &Scalars, field: &mut impl FnMut(&str, String)) {
+fn scalars(scalars: &ScalarFields, field: &mut impl FnMut(&str, String)) {
     if let Some(network) = scalars.network {
         let network = match network {
-            Network::Disabled => "disabled",
-            Network::Loopback => "loopback",
-            Network::Local => "local",
+            NetworkMode::Disabled => "disabled",
+            NetworkMode::Loopback => "loopback",
+            NetworkMode::Local => "local",
         };
         field("network", string(network));
     }
@@ -123,22 +129,22 @@ fn scalars(scalars: &Scalars, field: &mut impl FnMut(&str, String)) {
     }
     if let Some(toolbox) = scalars.toolbox {
         let present = match toolbox {
-            Toolbox::Present => "true",
-            Toolbox::Absent => "false",
+            ToolboxMode::Present => "true",
+            ToolboxMode::Absent => "false",
         };
         field("toolbox", present.to_owned());
     }
     if let Some(privileges) = scalars.privileges {
         let privileges = match privileges {
-            Privileges::Ordinary => "ordinary",
-            Privileges::Full => "full",
+            PrivilegeLevel::Ordinary => "ordinary",
+            PrivilegeLevel::Full => "full",
         };
         field("privileges", string(privileges));
     }
 }
 
-fn origin(name: &str, inherited: Inherited) -> String {
-    let names = Inherited::NAMES.iter();
+fn origin(name: &str, inherited: InheritedFields) -> String {
+    let names = InheritedFields::NAMES.iter();
     let uses = names.filter(|(_, flag)| inherited.contains(*flag));
     let uses: Vec<String> = uses.map(|(name, _)| string(name)).collect();
     format!("{{ name = {}, use = [{}] }}", string(name), uses.join(", "))
@@ -187,8 +193,8 @@ fn layer(layer: &LayerSpec) -> String {
 fn prefix_options(options: &PrefixOptions) -> Vec<String> {
     let mut fields = Vec::new();
     match options.links {
-        Links::Keep => {}
-        Links::Follow => fields.push("follow_symlinks = true".to_owned()),
+        SymlinkMode::Keep => {}
+        SymlinkMode::Follow => fields.push("follow_symlinks = true".to_owned()),
     }
     match options.form {
         PathForm::AsGiven => {}
@@ -201,13 +207,13 @@ fn prefix_options(options: &PrefixOptions) -> Vec<String> {
     fields
 }
 
-fn element(element: &Element) -> String {
+fn element(element: &EnvironmentElement) -> String {
     let vars = element.vars.iter();
     let vars = vars.map(|(name, text)| format!("{} = {}", string(name), string(&text.to_string())));
     let vars: Vec<String> = vars.collect();
     let extend = match element.merge {
-        Merge::Extend => true,
-        Merge::Replace => false,
+        MergeMode::Extend => true,
+        MergeMode::Replace => false,
     };
     format!("{{ vars = {{ {} }}, extend = {extend} }}", vars.join(", "))
 }

@@ -6,20 +6,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::document::{Document, DocumentError, Fault, Node, Table, Value};
-
-use super::container::Container;
-use super::read::{
-    CONTAINER_FIELDS, Context, Read, Reader, into_table, list, natural, refuse_former, require,
-    text,
+use crate::document::{
+    DocumentError, DocumentNode, DocumentTable, DocumentValue, SpanError, TextDocument,
 };
-use super::resolve::{Resolved, Resolver, SpecError};
+
+use super::container::ContainerDefinition;
+use super::read::{
+    CONTAINER_FIELDS, SpecContext, SpecReader, SpecResult, into_table, list, natural,
+    refuse_former, require, text,
+};
+use super::resolve::{ResolvedSpec, SpecError, SpecResolver};
 
 /// One object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum JobFileEntry {
     /// Names for the jobs after it.
-    Containers(BTreeMap<String, Container>),
+    Containers(BTreeMap<String, ContainerDefinition>),
     /// Something to run.
     Job(Box<JobSpecification>),
 }
@@ -38,35 +40,38 @@ pub struct JobSpecification {
     /// Jobs of higher priority start first.
     pub priority: i8,
     /// What it runs in.
-    pub container: Container,
+    pub container: ContainerDefinition,
 }
 
 /// A job's fields besides those of a container.
 const JOB_FIELDS: [&str; 4] = ["program", "arguments", "timeout", "priority"];
 
-impl Entry {
+impl JobFileEntry {
     /// Reads an object.
-    pub fn read(document: &Document, context: &Context<'_>) -> Result<Entry, DocumentError> {
+    pub fn read(
+        document: &TextDocument,
+        context: &SpecContext<'_>,
+    ) -> Result<JobFileEntry, DocumentError> {
         let node = document.read_json()?;
-        let reader = Reader::new(document, context);
+        let reader = SpecReader::new(document, context);
         reader.entry(node).map_err(|fault| document.locate(fault))
     }
 }
 
-impl Reader<'_> {
-    fn entry(&self, node: Node) -> Read<Entry> {
+impl SpecReader<'_> {
+    fn entry(&self, node: DocumentNode) -> SpecResult<JobFileEntry> {
         let span = node.span.clone();
         let mut table = into_table(node, "a job or `containers`")?;
         if let Some(field) = table.take("containers") {
             if let Some(other) = table.fields.first() {
-                return Err(Fault {
+                return Err(SpanError {
                     span: other.span.clone(),
                     message: format!("`{}` cannot stand next to `containers`", other.name),
                     help: Some("write two objects, one after the other".to_owned()),
                 });
             }
             let containers = into_table(field.node, "a table of containers")?;
-            return self.containers(containers).map(Entry::Containers);
+            return self.containers(containers).map(JobFileEntry::Containers);
         }
         let place = self.document.place(&span);
         let program = require(&mut table, "program", "a job", &span)?;
@@ -88,7 +93,7 @@ impl Reader<'_> {
         refuse_former(&table)?;
         let known: Vec<&str> = JOB_FIELDS.into_iter().chain(CONTAINER_FIELDS).collect();
         table.finish("a job", &known)?;
-        Ok(Entry::Job(Box::new(JobSpecification {
+        Ok(JobFileEntry::Job(Box::new(JobSpecification {
             place,
             program,
             arguments,
@@ -99,9 +104,9 @@ impl Reader<'_> {
     }
 }
 
-fn priority(node: &Node) -> Read<i8> {
+fn priority(node: &DocumentNode) -> SpecResult<i8> {
     match node.value {
-        Value::Integer(number) => {
+        DocumentValue::Integer(number) => {
             let (least, most) = (i8::MIN, i8::MAX);
             i8::try_from(number)
                 .map_err(|_| node.fault(format!("expected a number from {least} to {most}")))
@@ -111,17 +116,17 @@ fn priority(node: &Node) -> Read<i8> {
 }
 
 /// A job's list of elements next to a `use` of the environment adds to what is used.
-fn add_to_used_environment(table: &mut Table) {
+fn add_to_used_environment(table: &mut DocumentTable) {
     let uses_environment = table.fields.iter().any(|field| {
-        let Value::Table(origin) = &field.node.value else {
+        let DocumentValue::Table(origin) = &field.node.value else {
             return false;
         };
         let is_origin = field.name == "image" || field.name == "parent";
         is_origin
             && origin.fields.iter().any(|field| {
-                let environment = Value::Text("environment".to_owned());
+                let environment = DocumentValue::Text("environment".to_owned());
                 field.name == "use"
-                    && matches!(&field.node.value, Value::List(names)
+                    && matches!(&field.node.value, DocumentValue::List(names)
                         if names.iter().any(|name| name.value == environment))
             })
     });
@@ -129,20 +134,20 @@ fn add_to_used_environment(table: &mut Table) {
         .fields
         .iter_mut()
         .find(|field| field.name == "environment")
-        .filter(|field| matches!(field.node.value, Value::List(_)));
+        .filter(|field| matches!(field.node.value, DocumentValue::List(_)));
     if let Some(field) = environment.filter(|_| uses_environment) {
         field.name = "added_environment".to_owned();
     }
 }
 
-impl Resolver {
+impl SpecResolver {
     /// Names containers, in the place of earlier ones of these names.
-    pub fn define(&mut self, containers: BTreeMap<String, Container>) {
+    pub fn define(&mut self, containers: BTreeMap<String, ContainerDefinition>) {
         self.specification_mut().containers.extend(containers);
     }
 
     /// What a job gets that says itself what it wants.
-    pub fn resolve_job(&self, job: &JobSpecification) -> Result<Resolved, SpecError> {
+    pub fn resolve_job(&self, job: &JobSpecification) -> Result<ResolvedSpec, SpecError> {
         self.resolve_container(job.container.clone(), &job.place, job.timeout)
     }
 }
@@ -150,26 +155,26 @@ impl Resolver {
 #[cfg(test)]
 mod tests {
     use super::super::resolve::{ResolvedBase, RunnerLayers};
-    use super::super::{Inherited, Specification};
+    use super::super::{InheritedFields, TestSpecification};
     use super::*;
-    use crate::document::Position;
+    use crate::document::TextPosition;
     use crate::filter::vocabulary;
     use proptest::prelude::*;
     use std::path::Path;
 
-    fn read(text: &str) -> Result<Entry, DocumentError> {
-        let document = Document::part("jobs", text, Position { line: 7, column: 3 });
-        let context = Context {
+    fn read(text: &str) -> Result<JobFileEntry, DocumentError> {
+        let document = TextDocument::part("jobs", text, TextPosition { line: 7, column: 3 });
+        let context = SpecContext {
             vocabulary: &vocabulary::CARGO,
             project: Path::new("/p"),
             variables: &[],
         };
-        Entry::read(&document, &context)
+        JobFileEntry::read(&document, &context)
     }
 
     fn job(text: &str) -> JobSpecification {
         match read(text) {
-            Ok(Entry::Job(job)) => *job,
+            Ok(JobFileEntry::Job(job)) => *job,
             other => panic!("{other:?}"),
         }
     }
@@ -192,7 +197,8 @@ mod tests {
 
     #[test]
     fn containers_are_for_the_jobs_after_them() {
-        let mut resolver = Resolver::new(Specification::default(), None, RunnerLayers::None);
+        let mut resolver =
+            SpecResolver::new(TestSpecification::default(), None, RunnerLayers::None);
         let child = job(r#"{"program": "x", "parent": "base"}"#);
         let unknown = resolver.resolve_job(&child).unwrap_err();
         assert_eq!(
@@ -203,7 +209,7 @@ mod tests {
             let named = read(&format!(
                 r#"{{"containers": {{"base": {{"layers": [{{"stubs": ["/x"]}}], "user": {user}}}}}}}"#
             ));
-            let Ok(Entry::Containers(named)) = named else {
+            let Ok(JobFileEntry::Containers(named)) = named else {
                 panic!("{named:?}");
             };
             resolver.define(named);
@@ -220,10 +226,10 @@ mod tests {
                 "environment": [{"vars": {"A": "1"}, "extend": true}]}"#,
         );
         assert_eq!(read.container.environment.len(), 1);
-        let super::super::Base::Image { inherited, .. } = read.container.base else {
+        let super::super::ContainerBase::Image { inherited, .. } = read.container.base else {
             panic!("{read:?}");
         };
-        assert!(inherited.contains(Inherited::ENVIRONMENT));
+        assert!(inherited.contains(InheritedFields::ENVIRONMENT));
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //! - [`job`]: jobs that say themselves what they want, as JSON.
 //! - [`explain`]: the result as a file that says the same. - [`init`]: files to start from.
 //!
-//! Without a file every test gets the runner's own container, as [`Specification::built_in`] says.
+//! Without a file every test gets the runner's own container, as [`TestSpecification::built_in`] says.
 //! In a file that container goes by the name [`DEFAULT_CONTAINER`], like any other parent.
 //!
 //! Pure, apart from [`init`]: no file is looked at, no variable is read. Deliberately absent: what
@@ -49,17 +49,21 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::filter::{Pattern, Subject, Truth};
+use crate::filter::{FilterSubject, TestPattern, TruthValue};
 use maelstrom_layer::LayerSpec;
 
-pub use self::container::{Base, Container, Inherited, Scalars, SpecifiedMount, Toolbox};
+pub use self::container::{
+    ContainerBase, ContainerDefinition, InheritedFields, ScalarFields, SpecifiedMount, ToolboxMode,
+};
 pub use self::explain::explain;
-pub use self::read::Context;
-pub use self::resolve::{Resolution, Resolved, ResolvedBase, Resolver, RunnerLayers, SpecError};
-pub use self::template::Variable;
+pub use self::read::SpecContext;
+pub use self::resolve::{
+    ResolvedBase, ResolvedSpec, RunnerLayers, SpecError, SpecResolution, SpecResolver,
+};
+pub use self::template::TemplateVariable;
 pub use maelstrom_layer::{LayerSpec as Layer, SymlinkSpec};
 
-use self::container::Change;
+use self::container::ContainerChange;
 
 /// The name of the container that tests get without a file. A file's own container of that name
 /// hides it.
@@ -67,23 +71,23 @@ pub const DEFAULT_CONTAINER: &str = "default";
 
 /// A test runner's file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Specification {
+pub struct TestSpecification {
     /// Containers by name.
-    pub containers: BTreeMap<String, Container>,
+    pub containers: BTreeMap<String, ContainerDefinition>,
     /// What is done to which tests, in this order.
-    pub directives: Vec<Directive>,
+    pub directives: Vec<TestDirective>,
     /// Where in the file things stand.
-    pub places: Places,
+    pub places: SpecLocations,
 }
 
 /// Where in a file things stand, for what turns out only when they are used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct SpecLocations {
     layers: Vec<(LayerSpec, String)>,
     images: Vec<(String, String)>,
 }
 
-impl Places {
+impl SpecLocations {
     /// Where a layer stands first.
     pub fn layer(&self, layer: &LayerSpec) -> Option<&str> {
         let mut layers = self.layers.iter();
@@ -101,7 +105,7 @@ impl Places {
 
 /// The variables that these elements name.
 pub fn named<'e>(
-    elements: impl IntoIterator<Item = &'e environment::Element>,
+    elements: impl IntoIterator<Item = &'e environment::EnvironmentElement>,
 ) -> BTreeSet<OsString> {
     let names = elements.into_iter().flat_map(|element| element.vars.keys());
     names.map(OsString::from).collect()
@@ -109,50 +113,50 @@ pub fn named<'e>(
 
 /// What is done to the tests that match a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Directive {
+pub struct TestDirective {
     /// Where it stands, for a person.
     pub place: String,
     /// Which tests; all if there is none.
-    pub filter: Option<Pattern>,
-    change: Change,
+    pub filter: Option<TestPattern>,
+    change: ContainerChange,
     ignore: Option<bool>,
     /// Seconds; 0 is no limit.
     timeout_s: Option<u32>,
     include_shared_libraries: Option<bool>,
 }
 
-impl Specification {
+impl TestSpecification {
     /// What holds without a file: every test gets the runner's default container.
-    pub fn built_in() -> Specification {
+    pub fn built_in() -> TestSpecification {
         let place = "built in".to_owned();
-        let base = Base::Parent {
+        let base = ContainerBase::Parent {
             name: DEFAULT_CONTAINER.to_owned(),
-            inherited: Inherited::all(),
+            inherited: InheritedFields::all(),
             place: place.clone(),
         };
-        let container = Container {
+        let container = ContainerDefinition {
             base,
-            ..Container::default()
+            ..ContainerDefinition::default()
         };
-        Specification {
+        TestSpecification {
             containers: BTreeMap::new(),
-            directives: vec![Directive {
+            directives: vec![TestDirective {
                 place,
                 filter: None,
-                change: Change::Replace(Box::new(container)),
+                change: ContainerChange::Replace(Box::new(container)),
                 ignore: None,
                 timeout_s: None,
                 include_shared_libraries: None,
             }],
-            places: Places::default(),
+            places: SpecLocations::default(),
         }
     }
 }
 
-impl Specification {
+impl TestSpecification {
     /// Whether any container is to do without this machine's programs.
     pub fn wants_no_toolbox(&self) -> bool {
-        let absent = |scalars: &Scalars| scalars.toolbox == Some(Toolbox::Absent);
+        let absent = |scalars: &ScalarFields| scalars.toolbox == Some(ToolboxMode::Absent);
         let mut containers = self.containers.values();
         let mut directives = self.directives.iter();
         containers.any(|container| absent(&container.scalars))
@@ -169,7 +173,7 @@ impl Specification {
     }
 }
 
-impl Specification {
+impl TestSpecification {
     /// Whether any layer, of which the relative paths start at `project`, may be made of something
     /// below this directory.
     pub fn layers_reach(&self, project: &Path, directory: &Path) -> bool {
@@ -191,12 +195,12 @@ impl Specification {
     }
 }
 
-impl Directive {
+impl TestDirective {
     /// Whether it applies to a test of which all is known.
-    fn applies_to<S: Subject + ?Sized>(&self, subject: &S) -> bool {
+    fn applies_to<S: FilterSubject + ?Sized>(&self, subject: &S) -> bool {
         match &self.filter {
             None => true,
-            Some(filter) => filter.evaluate(subject) == Truth::True,
+            Some(filter) => filter.evaluate(subject) == TruthValue::True,
         }
     }
 }

@@ -6,27 +6,30 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::document::{Document, DocumentError, Fault, Field, Node, Table, Value};
-use crate::filter::{Pattern, Vocabulary};
-use maelstrom_container::spec::{Network, Privileges, RootAccess};
+use crate::document::{
+    DocumentError, DocumentNode, DocumentTable, DocumentValue, SpanError, TableField, TextDocument,
+};
+use crate::filter::{PatternVocabulary, TestPattern};
+use maelstrom_container::spec::{NetworkMode, PrivilegeLevel, RootAccess};
 use maelstrom_image::ImageUri;
 
 use super::container::{
-    Container, Fields, Inherited, List, Origin, Placed, Scalars, SpecifiedMount, Toolbox,
+    BaseReference, ContainerDefinition, ContainerFields, InheritedFields, ListField, ScalarFields,
+    SpannedValue, SpecifiedMount, ToolboxMode,
 };
-use super::template::{Variable, expand};
-use super::{Directive, Places, Specification};
+use super::template::{TemplateVariable, expand};
+use super::{SpecLocations, TestDirective, TestSpecification};
 use super::{read_environment, read_layer, read_mount};
 
 /// What reading a file needs to know.
 #[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
+pub struct SpecContext<'a> {
     /// The words of the runner's patterns.
-    pub vocabulary: &'static Vocabulary,
+    pub vocabulary: &'static PatternVocabulary,
     /// Where relative paths start; absolute.
     pub project: &'a Path,
     /// The template variables of the runner.
-    pub variables: &'a [Variable],
+    pub variables: &'a [TemplateVariable],
 }
 
 /// A container's fields, in the order in which errors list them.
@@ -64,14 +67,14 @@ const FORMER_FIELDS: [(&str, &str); 3] = [
     ("enable_loopback", "write network = \"loopback\""),
 ];
 
-impl Specification {
+impl TestSpecification {
     /// Reads a file.
     pub fn read(
-        document: &Document,
-        context: &Context<'_>,
-    ) -> Result<Specification, DocumentError> {
+        document: &TextDocument,
+        context: &SpecContext<'_>,
+    ) -> Result<TestSpecification, DocumentError> {
         let table = document.read_toml()?;
-        let reader = Reader::new(document, context);
+        let reader = SpecReader::new(document, context);
         let read = reader.file(table);
         let mut specification = read.map_err(|fault| document.locate(fault))?;
         specification.places = reader.places.into_inner();
@@ -80,17 +83,17 @@ impl Specification {
 }
 
 /// Reads one document.
-pub(super) struct Reader<'a> {
-    pub(super) document: &'a Document,
-    pub(super) context: &'a Context<'a>,
-    places: RefCell<Places>,
+pub(super) struct SpecReader<'a> {
+    pub(super) document: &'a TextDocument,
+    pub(super) context: &'a SpecContext<'a>,
+    places: RefCell<SpecLocations>,
 }
 
-pub(super) type Read<T> = Result<T, Fault>;
+pub(super) type SpecResult<T> = Result<T, SpanError>;
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(document: &'a Document, context: &'a Context<'a>) -> Reader<'a> {
-        Reader {
+impl<'a> SpecReader<'a> {
+    pub(super) fn new(document: &'a TextDocument, context: &'a SpecContext<'a>) -> SpecReader<'a> {
+        SpecReader {
             document,
             context,
             places: RefCell::default(),
@@ -101,16 +104,16 @@ impl<'a> Reader<'a> {
         &self,
         span: &Range<usize>,
         thing: &T,
-        kind: fn(&mut Places) -> &mut Vec<(T, String)>,
+        kind: fn(&mut SpecLocations) -> &mut Vec<(T, String)>,
     ) {
         let place = self.document.place(span);
         kind(&mut self.places.borrow_mut()).push((thing.clone(), place));
     }
 }
 
-impl Reader<'_> {
-    fn file(&self, mut table: Table) -> Read<Specification> {
-        let mut specification = Specification::default();
+impl SpecReader<'_> {
+    fn file(&self, mut table: DocumentTable) -> SpecResult<TestSpecification> {
+        let mut specification = TestSpecification::default();
         if let Some(field) = table.take("containers") {
             let containers = into_table(field.node, "a table of containers")?;
             specification.containers = self.containers(containers)?;
@@ -125,12 +128,15 @@ impl Reader<'_> {
     }
 
     /// Containers by name.
-    pub(super) fn containers(&self, table: Table) -> Read<BTreeMap<String, Container>> {
-        let named = |field: Field| Ok((field.name, self.container(field.node)?));
+    pub(super) fn containers(
+        &self,
+        table: DocumentTable,
+    ) -> SpecResult<BTreeMap<String, ContainerDefinition>> {
+        let named = |field: TableField| Ok((field.name, self.container(field.node)?));
         table.fields.into_iter().map(named).collect()
     }
 
-    fn container(&self, node: Node) -> Read<Container> {
+    fn container(&self, node: DocumentNode) -> SpecResult<ContainerDefinition> {
         let mut table = into_table(node, "a container")?;
         let fields = self.fields(&mut table)?;
         refuse_former(&table)?;
@@ -138,7 +144,7 @@ impl Reader<'_> {
         fields.into_container()
     }
 
-    fn directive(&self, node: Node) -> Read<Directive> {
+    fn directive(&self, node: DocumentNode) -> SpecResult<TestDirective> {
         let place = self.document.place(&node.span);
         let mut table = into_table(node, "a directive")?;
         let filter = table.take("filter").map(|field| self.filter(field.node));
@@ -153,7 +159,7 @@ impl Reader<'_> {
             .chain(CONTAINER_FIELDS)
             .collect();
         table.finish("a directive", &known)?;
-        Ok(Directive {
+        Ok(TestDirective {
             place,
             filter: filter.transpose()?,
             change: fields.into_change()?,
@@ -164,8 +170,8 @@ impl Reader<'_> {
     }
 
     /// Takes a container's fields out of a table.
-    pub(super) fn fields(&self, table: &mut Table) -> Read<Fields> {
-        let spans = Inherited::NAMES.iter().filter_map(|(name, _)| {
+    pub(super) fn fields(&self, table: &mut DocumentTable) -> SpecResult<ContainerFields> {
+        let spans = InheritedFields::NAMES.iter().filter_map(|(name, _)| {
             let field = table.fields.iter().find(|field| field.name == *name)?;
             Some((*name, field.span.clone()))
         });
@@ -174,12 +180,12 @@ impl Reader<'_> {
         let image = image.map(|field| self.image(field)).transpose()?;
         let parent = table.take("parent");
         let parent = parent.map(|field| self.parent(field)).transpose()?;
-        Ok(Fields {
+        Ok(ContainerFields {
             image,
             parent,
             layers: self.list(table, "layers", |node| {
                 let layers = list(node, "an array of layers")?;
-                let layer = |node: Node| {
+                let layer = |node: DocumentNode| {
                     let span = node.span.clone();
                     let layer = read_layer::layer(self, node)?;
                     self.noted(&span, &layer, |places| &mut places.layers);
@@ -190,7 +196,7 @@ impl Reader<'_> {
             environment: self.list(table, "environment", read_environment::elements)?,
             mounts: self.list(table, "mounts", |node| {
                 let mounts = list(node, "an array of mounts")?;
-                let mount = |node: Node| {
+                let mount = |node: DocumentNode| {
                     let span = node.span.clone();
                     let place: Arc<str> = self.document.place(&span).into();
                     let placed = |mount| SpecifiedMount {
@@ -201,7 +207,7 @@ impl Reader<'_> {
                     Ok(mounts.map(placed).collect::<Vec<_>>())
                 };
                 let mounts = mounts.into_iter().map(mount);
-                Ok(mounts.collect::<Read<Vec<_>>>()?.concat())
+                Ok(mounts.collect::<SpecResult<Vec<_>>>()?.concat())
             })?,
             scalars: self.scalars(table)?,
             spans,
@@ -211,33 +217,33 @@ impl Reader<'_> {
     /// Takes a list out of a table, plain and added.
     fn list<T>(
         &self,
-        table: &mut Table,
+        table: &mut DocumentTable,
         name: &str,
-        read: impl Fn(Node) -> Read<Vec<T>>,
-    ) -> Read<List<T>> {
-        let mut take = |name: &str| -> Read<Option<Placed<Vec<T>>>> {
+        read: impl Fn(DocumentNode) -> SpecResult<Vec<T>>,
+    ) -> SpecResult<ListField<T>> {
+        let mut take = |name: &str| -> SpecResult<Option<SpannedValue<Vec<T>>>> {
             let Some(field) = table.take(name) else {
                 return Ok(None);
             };
             let span = field.span;
             let value = read(field.node)?;
-            Ok(Some(Placed { span, value }))
+            Ok(Some(SpannedValue { span, value }))
         };
-        Ok(List {
+        Ok(ListField {
             plain: take(name)?,
             added: take(&format!("added_{name}"))?,
         })
     }
 
-    fn scalars(&self, table: &mut Table) -> Read<Scalars> {
-        let mut scalars = Scalars::default();
+    fn scalars(&self, table: &mut DocumentTable) -> SpecResult<ScalarFields> {
+        let mut scalars = ScalarFields::default();
         if let Some(field) = table.take("network") {
             scalars.network = Some(choice(
                 &field.node,
                 &[
-                    ("disabled", Network::Disabled),
-                    ("loopback", Network::Loopback),
-                    ("local", Network::Local),
+                    ("disabled", NetworkMode::Disabled),
+                    ("loopback", NetworkMode::Loopback),
+                    ("local", NetworkMode::Local),
                 ],
             )?);
         }
@@ -260,32 +266,32 @@ impl Reader<'_> {
         }
         if let Some(field) = table.take("toolbox") {
             scalars.toolbox = Some(if boolean(&field.node)? {
-                Toolbox::Present
+                ToolboxMode::Present
             } else {
-                Toolbox::Absent
+                ToolboxMode::Absent
             });
         }
         if let Some(field) = table.take("privileges") {
             scalars.privileges = Some(choice(
                 &field.node,
                 &[
-                    ("ordinary", Privileges::Ordinary),
-                    ("full", Privileges::Full),
+                    ("ordinary", PrivilegeLevel::Ordinary),
+                    ("full", PrivilegeLevel::Full),
                 ],
             )?);
         }
         Ok(scalars)
     }
 
-    fn image(&self, field: Field) -> Read<Placed<Origin>> {
-        let origin = self.origin(field, "an image", Inherited::IMAGE)?;
+    fn image(&self, field: TableField) -> SpecResult<SpannedValue<BaseReference>> {
+        let origin = self.origin(field, "an image", InheritedFields::IMAGE)?;
         let known = ["docker://", "oci:", "oci-archive:", "docker-archive:"];
         if known
             .iter()
             .any(|scheme| origin.value.name.starts_with(scheme))
         {
             if let Err(error) = origin.value.name.parse::<ImageUri>() {
-                return Err(Fault {
+                return Err(SpanError {
                     span: origin.span,
                     message: error.to_string(),
                     help: Some(error.help().to_string()),
@@ -296,7 +302,7 @@ impl Reader<'_> {
             });
             return Ok(origin);
         }
-        Err(Fault {
+        Err(SpanError {
             span: origin.span,
             message: format!("`{}` is not the URI of an image", origin.value.name),
             help: Some(format!(
@@ -307,24 +313,29 @@ impl Reader<'_> {
         })
     }
 
-    fn parent(&self, field: Field) -> Read<Placed<Origin>> {
-        self.origin(field, "a parent", Inherited::all())
+    fn parent(&self, field: TableField) -> SpecResult<SpannedValue<BaseReference>> {
+        self.origin(field, "a parent", InheritedFields::all())
     }
 
     /// A name, or a table of a name and a `use` list.
-    fn origin(&self, field: Field, what: &str, available: Inherited) -> Read<Placed<Origin>> {
+    fn origin(
+        &self,
+        field: TableField,
+        what: &str,
+        available: InheritedFields,
+    ) -> SpecResult<SpannedValue<BaseReference>> {
         let span = field.node.span.clone();
         let place = self.document.place(&span);
         let mut table = match field.node.value {
-            Value::Text(name) => {
-                let value = Origin {
+            DocumentValue::Text(name) => {
+                let value = BaseReference {
                     name,
                     uses: None,
                     place,
                 };
-                return Ok(Placed { span, value });
+                return Ok(SpannedValue { span, value });
             }
-            Value::Table(table) => table,
+            DocumentValue::Table(table) => table,
             _ => {
                 let expected = "a string, or a table of `name` and `use`";
                 return Err(field.node.not(expected));
@@ -337,22 +348,22 @@ impl Reader<'_> {
             .map(|field| uses_of(field.node, available))
             .transpose()?;
         table.finish(what, &["name", "use"])?;
-        let value = Origin { name, uses, place };
-        Ok(Placed { span, value })
+        let value = BaseReference { name, uses, place };
+        Ok(SpannedValue { span, value })
     }
 
-    fn filter(&self, node: Node) -> Read<Pattern> {
+    fn filter(&self, node: DocumentNode) -> SpecResult<TestPattern> {
         let span = node.span.clone();
         let pattern = text(node, "a pattern")?;
-        Pattern::parse(&pattern, self.context.vocabulary).map_err(|error| {
+        TestPattern::parse(&pattern, self.context.vocabulary).map_err(|error| {
             // Where the string has no escapes, the place in the pattern is a place in the file.
             match self.document.literal_at(&span, &pattern) {
-                Some(start) => Fault {
+                Some(start) => SpanError {
                     span: start + error.span.start..start + error.span.end,
                     message: format!("invalid filter pattern: {}", error.problem),
                     help: error.help(),
                 },
-                None => Fault {
+                None => SpanError {
                     span,
                     message: error.to_string(),
                     help: error.help(),
@@ -362,7 +373,7 @@ impl Reader<'_> {
     }
 
     /// A path of a layer, its template variables replaced.
-    pub(super) fn templated(&self, node: Node) -> Read<String> {
+    pub(super) fn templated(&self, node: DocumentNode) -> SpecResult<String> {
         let span = node.span.clone();
         let written = text(node, "a string")?;
         expand(&written, self.context.variables).map_err(|error| {
@@ -380,7 +391,7 @@ impl Reader<'_> {
                     error.name
                 ),
             };
-            Fault {
+            SpanError {
                 span,
                 message: error.to_string(),
                 help: Some(help),
@@ -389,10 +400,10 @@ impl Reader<'_> {
     }
 }
 
-pub(super) fn refuse_former(table: &Table) -> Read<()> {
+pub(super) fn refuse_former(table: &DocumentTable) -> SpecResult<()> {
     for (name, help) in FORMER_FIELDS {
         if let Some(field) = table.fields.iter().find(|field| field.name == name) {
-            return Err(Fault {
+            return Err(SpanError {
                 span: field.span.clone(),
                 message: format!("`{name}` is no longer a field"),
                 help: Some(help.to_owned()),
@@ -402,8 +413,8 @@ pub(super) fn refuse_former(table: &Table) -> Read<()> {
     Ok(())
 }
 
-fn uses_of(node: Node, available: Inherited) -> Read<Inherited> {
-    let known: Vec<(&str, Inherited)> = Inherited::NAMES
+fn uses_of(node: DocumentNode, available: InheritedFields) -> SpecResult<InheritedFields> {
+    let known: Vec<(&str, InheritedFields)> = InheritedFields::NAMES
         .into_iter()
         .filter(|(_, flag)| available.contains(*flag))
         .collect();
@@ -413,64 +424,64 @@ fn uses_of(node: Node, available: Inherited) -> Read<Inherited> {
 
 /// Takes a field that must be there.
 pub(super) fn require(
-    table: &mut Table,
+    table: &mut DocumentTable,
     name: &str,
     what: &str,
     span: &Range<usize>,
-) -> Read<Field> {
-    table.take(name).ok_or_else(|| Fault {
+) -> SpecResult<TableField> {
+    table.take(name).ok_or_else(|| SpanError {
         span: span.clone(),
         message: format!("{what} needs the field `{name}`"),
         help: None,
     })
 }
 
-pub(super) fn into_table(node: Node, what: &str) -> Read<Table> {
+pub(super) fn into_table(node: DocumentNode, what: &str) -> SpecResult<DocumentTable> {
     match node.value {
-        Value::Table(table) => Ok(table),
+        DocumentValue::Table(table) => Ok(table),
         _ => Err(node.not(&format!("{what}, which is a table"))),
     }
 }
 
-pub(super) fn list(node: Node, expected: &str) -> Read<Vec<Node>> {
+pub(super) fn list(node: DocumentNode, expected: &str) -> SpecResult<Vec<DocumentNode>> {
     match node.value {
-        Value::List(items) => Ok(items),
+        DocumentValue::List(items) => Ok(items),
         _ => Err(node.not(expected)),
     }
 }
 
-pub(super) fn text(node: Node, expected: &str) -> Read<String> {
+pub(super) fn text(node: DocumentNode, expected: &str) -> SpecResult<String> {
     match node.value {
-        Value::Text(text) if text.contains('\0') => Err(Fault {
+        DocumentValue::Text(text) if text.contains('\0') => Err(SpanError {
             span: node.span,
             message: "a NUL character cannot stand here".to_owned(),
             help: None,
         }),
-        Value::Text(text) => Ok(text),
+        DocumentValue::Text(text) => Ok(text),
         _ => Err(node.not(expected)),
     }
 }
 
-pub(super) fn boolean(node: &Node) -> Read<bool> {
+pub(super) fn boolean(node: &DocumentNode) -> SpecResult<bool> {
     match node.value {
-        Value::Boolean(boolean) => Ok(boolean),
+        DocumentValue::Boolean(boolean) => Ok(boolean),
         _ => Err(node.not("true or false")),
     }
 }
 
-pub(super) fn natural(node: &Node) -> Read<u32> {
+pub(super) fn natural(node: &DocumentNode) -> SpecResult<u32> {
     match node.value {
-        Value::Integer(number) => u32::try_from(number)
+        DocumentValue::Integer(number) => u32::try_from(number)
             .map_err(|_| node.fault(format!("expected a number from 0 to {}", u32::MAX))),
         _ => Err(node.not("an integer")),
     }
 }
 
 /// One of several words.
-pub(super) fn choice<T: Copy>(node: &Node, known: &[(&str, T)]) -> Read<T> {
+pub(super) fn choice<T: Copy>(node: &DocumentNode, known: &[(&str, T)]) -> SpecResult<T> {
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
     let expected = crate::excerpt::alternatives(&names);
-    let Value::Text(word) = &node.value else {
+    let DocumentValue::Text(word) = &node.value else {
         return Err(node.not(&expected));
     };
     let found = known.iter().find(|(name, _)| name == word);

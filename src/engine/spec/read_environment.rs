@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use crate::document::{Fault, Field, Node, Table, Value};
+use crate::document::{DocumentNode, DocumentTable, DocumentValue, SpanError, TableField};
 
-use super::environment::{Element, Merge, Text};
-use super::read::{Read, boolean, into_table, require, text};
+use super::environment::{EnvironmentElement, EnvironmentValue, MergeMode};
+use super::read::{SpecResult, boolean, into_table, require, text};
 
 /// A table of variables, or a list of elements.
-pub(super) fn elements(node: Node) -> Read<Vec<Element>> {
+pub(super) fn elements(node: DocumentNode) -> SpecResult<Vec<EnvironmentElement>> {
     match node.value {
-        Value::Table(table) => Ok(vec![Element {
+        DocumentValue::Table(table) => Ok(vec![EnvironmentElement {
             vars: variables(table)?,
-            merge: Merge::Extend,
+            merge: MergeMode::Extend,
         }]),
-        Value::List(nodes) => nodes.into_iter().map(element).collect(),
+        DocumentValue::List(nodes) => nodes.into_iter().map(element).collect(),
         _ => Err(node.not("a table of variables, or an array of { vars, extend }")),
     }
 }
 
 /// One element.
-fn element(node: Node) -> Read<Element> {
+fn element(node: DocumentNode) -> SpecResult<EnvironmentElement> {
     let span = node.span.clone();
     let what = "an element of the environment";
     let mut table = into_table(node, what)?;
@@ -28,18 +28,18 @@ fn element(node: Node) -> Read<Element> {
     let extend = require(&mut table, "extend", what, &span)?;
     table.finish(what, &["vars", "extend"])?;
     let merge = if boolean(&extend.node)? {
-        Merge::Extend
+        MergeMode::Extend
     } else {
-        Merge::Replace
+        MergeMode::Replace
     };
     let vars = variables(into_table(vars.node, "`vars`")?)?;
-    Ok(Element { vars, merge })
+    Ok(EnvironmentElement { vars, merge })
 }
 
-fn variables(table: Table) -> Read<BTreeMap<String, Text>> {
-    let variable = |field: Field| {
+fn variables(table: DocumentTable) -> SpecResult<BTreeMap<String, EnvironmentValue>> {
+    let variable = |field: TableField| {
         if field.name.is_empty() || field.name.contains(['=', '\0']) {
-            return Err(Fault {
+            return Err(SpanError {
                 span: field.span,
                 message: "a variable's name cannot be empty or hold `=`".to_owned(),
                 help: None,
@@ -47,7 +47,7 @@ fn variables(table: Table) -> Read<BTreeMap<String, Text>> {
         }
         let span = field.node.span.clone();
         let value = text(field.node, "a string")?;
-        let value = value.parse().map_err(|error| Fault {
+        let value = value.parse().map_err(|error| SpanError {
             span,
             message: format!("invalid value of `{}`: {error}", field.name),
             help: Some("a dollar sign that stands for itself is written `$$`".to_owned()),

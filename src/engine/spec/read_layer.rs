@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::document::{Fault, Node, Table};
+use crate::document::{DocumentNode, DocumentTable, SpanError};
 use crate::filter;
-use maelstrom_layer::{LayerSpec, Links, PathForm, PrefixOptions, SymlinkSpec};
+use maelstrom_layer::{LayerSpec, PathForm, PrefixOptions, SymlinkMode, SymlinkSpec};
 
-use super::read::{Read, Reader, boolean, into_table, list, require, text};
+use super::read::{SpecReader, SpecResult, boolean, into_table, list, require, text};
 
 /// The keys that say what a layer is.
 const KINDS: [&str; 8] = [
@@ -27,7 +27,7 @@ const PREFIX_OPTIONS: [&str; 4] = [
     "prepend_prefix",
 ];
 
-pub(super) fn layer(reader: &Reader<'_>, node: Node) -> Read<LayerSpec> {
+pub(super) fn layer(reader: &SpecReader<'_>, node: DocumentNode) -> SpecResult<LayerSpec> {
     let span = node.span.clone();
     let mut table = into_table(node, "a layer")?;
     let kinds: Vec<&str> = table
@@ -40,7 +40,7 @@ pub(super) fn layer(reader: &Reader<'_>, node: Node) -> Read<LayerSpec> {
         [] => return Err(no_kind(&table, span)),
         [kind] => (*kind).to_owned(),
         [first, second, ..] => {
-            return Err(Fault {
+            return Err(SpanError {
                 span,
                 message: format!("a layer has one kind, this one has `{first}` and `{second}`"),
                 help: Some("make it two layers".to_owned()),
@@ -63,7 +63,7 @@ pub(super) fn layer(reader: &Reader<'_>, node: Node) -> Read<LayerSpec> {
         "symlinks" => {
             let links = list(value, "an array of { link, target }")?;
             let links = links.into_iter().map(|node| symlink(reader, node));
-            let symlinks = links.collect::<Read<Vec<_>>>()?;
+            let symlinks = links.collect::<SpecResult<Vec<_>>>()?;
             finish(table, &kind, LayerSpec::Symlinks { symlinks })
         }
         "command" => Err(command(value)),
@@ -90,13 +90,13 @@ pub(super) fn layer(reader: &Reader<'_>, node: Node) -> Read<LayerSpec> {
     }
 }
 
-fn finish(table: Table, kind: &str, layer: LayerSpec) -> Read<LayerSpec> {
+fn finish(table: DocumentTable, kind: &str, layer: LayerSpec) -> SpecResult<LayerSpec> {
     if let Some(field) = table
         .fields
         .iter()
         .find(|field| PREFIX_OPTIONS.contains(&field.name.as_str()))
     {
-        return Err(Fault {
+        return Err(SpanError {
             span: field.span.clone(),
             message: format!(
                 "a `{kind}` layer has no prefix options, such as `{}`",
@@ -111,13 +111,13 @@ fn finish(table: Table, kind: &str, layer: LayerSpec) -> Read<LayerSpec> {
     Ok(layer)
 }
 
-fn no_kind(table: &Table, span: std::ops::Range<usize>) -> Fault {
+fn no_kind(table: &DocumentTable, span: std::ops::Range<usize>) -> SpanError {
     let known = &KINDS[..6];
     match table.fields.first() {
         Some(field) if !PREFIX_OPTIONS.contains(&field.name.as_str()) => {
             field.unknown("a layer", known)
         }
-        Some(_) | None => Fault {
+        Some(_) | None => SpanError {
             span,
             message: format!(
                 "a layer needs one of {}",
@@ -129,9 +129,9 @@ fn no_kind(table: &Table, span: std::ops::Range<usize>) -> Fault {
 }
 
 /// Some versions of the original read such layers; none could build them.
-fn command(value: Node) -> Fault {
+fn command(value: DocumentNode) -> SpanError {
     match &value.value {
-        crate::document::Value::List(words) if words.is_empty() => {
+        crate::document::DocumentValue::List(words) if words.is_empty() => {
             value.fault("a command needs at least a program")
         }
         _ => value
@@ -142,7 +142,7 @@ fn command(value: Node) -> Fault {
     }
 }
 
-fn symlink(reader: &Reader<'_>, node: Node) -> Read<SymlinkSpec> {
+fn symlink(reader: &SpecReader<'_>, node: DocumentNode) -> SpecResult<SymlinkSpec> {
     let span = node.span.clone();
     let what = "a symbolic link";
     let mut table = into_table(node, what)?;
@@ -155,7 +155,7 @@ fn symlink(reader: &Reader<'_>, node: Node) -> Read<SymlinkSpec> {
     })
 }
 
-fn strings(reader: &Reader<'_>, node: Node) -> Read<Vec<String>> {
+fn strings(reader: &SpecReader<'_>, node: DocumentNode) -> SpecResult<Vec<String>> {
     let items = list(node, "an array of strings")?;
     items
         .into_iter()
@@ -163,17 +163,17 @@ fn strings(reader: &Reader<'_>, node: Node) -> Read<Vec<String>> {
         .collect()
 }
 
-fn paths(reader: &Reader<'_>, node: Node) -> Read<Vec<PathBuf>> {
+fn paths(reader: &SpecReader<'_>, node: DocumentNode) -> SpecResult<Vec<PathBuf>> {
     let paths = strings(reader, node)?;
     Ok(paths.into_iter().map(PathBuf::from).collect())
 }
 
-fn glob(reader: &Reader<'_>, node: Node) -> Read<String> {
+fn glob(reader: &SpecReader<'_>, node: DocumentNode) -> SpecResult<String> {
     let span = node.span.clone();
     let pattern = reader.templated(node)?;
     match filter::glob(&pattern) {
         Ok(_) => Ok(pattern),
-        Err(reason) => Err(Fault {
+        Err(reason) => Err(SpanError {
             span,
             message: format!("invalid glob `{pattern}`: {reason}"),
             help: Some(
@@ -183,13 +183,13 @@ fn glob(reader: &Reader<'_>, node: Node) -> Read<String> {
     }
 }
 
-fn prefix_options(table: &mut Table) -> Read<PrefixOptions> {
+fn prefix_options(table: &mut DocumentTable) -> SpecResult<PrefixOptions> {
     let mut options = PrefixOptions::default();
     if let Some(field) = table.take("follow_symlinks") {
         options.links = if boolean(&field.node)? {
-            Links::Follow
+            SymlinkMode::Follow
         } else {
-            Links::Keep
+            SymlinkMode::Keep
         };
     }
     if let Some(field) = table.take("canonicalize") {

@@ -2,39 +2,39 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::document::{Fault, Node, Table};
-use maelstrom_container::spec::{BindAccess, Device, Mount, MountKind, WhenForbidden};
+use crate::document::{DocumentNode, DocumentTable, SpanError};
+use maelstrom_container::spec::{BindAccess, DeviceKind, Mount, MountKind, WhenForbidden};
 
-use super::read::{Read, Reader, boolean, choice, into_table, list, require, text};
+use super::read::{SpecReader, SpecResult, boolean, choice, into_table, list, require, text};
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum MountTag {
     Bind,
     Devices,
     At(fn() -> MountKind),
 }
 
-const KINDS: [(&str, Kind); 7] = [
-    ("bind", Kind::Bind),
-    ("devices", Kind::Devices),
-    ("devpts", Kind::At(|| MountKind::DevPts)),
-    ("mqueue", Kind::At(|| MountKind::MessageQueue)),
-    ("proc", Kind::At(|| MountKind::Proc)),
+const KINDS: [(&str, MountTag); 7] = [
+    ("bind", MountTag::Bind),
+    ("devices", MountTag::Devices),
+    ("devpts", MountTag::At(|| MountKind::DevPts)),
+    ("mqueue", MountTag::At(|| MountKind::MessageQueue)),
+    ("proc", MountTag::At(|| MountKind::Proc)),
     (
         "sys",
-        Kind::At(|| MountKind::Sys {
+        MountTag::At(|| MountKind::Sys {
             when_forbidden: WhenForbidden::Fail,
         }),
     ),
-    ("tmp", Kind::At(|| MountKind::Tmp)),
+    ("tmp", MountTag::At(|| MountKind::Tmp)),
 ];
 
 /// One mount; of `devices`, one for each device.
-pub(super) fn mount(reader: &Reader<'_>, node: Node) -> Read<Vec<Mount>> {
+pub(super) fn mount(reader: &SpecReader<'_>, node: DocumentNode) -> SpecResult<Vec<Mount>> {
     let span = node.span.clone();
     let mut table = into_table(node, "a mount")?;
     if let Some(field) = table.fields.iter().find(|field| field.name == "fs_type") {
-        return Err(Fault {
+        return Err(SpanError {
             span: field.span.clone(),
             message: "`fs_type` is no longer a field".to_owned(),
             help: Some("write `type`".to_owned()),
@@ -43,7 +43,7 @@ pub(super) fn mount(reader: &Reader<'_>, node: Node) -> Read<Vec<Mount>> {
     let kind = require(&mut table, "type", "a mount", &span)?;
     let kind = choice(&kind.node, &KINDS)?;
     match kind {
-        Kind::Bind => {
+        MountTag::Bind => {
             let mount_point = mount_point(&mut table, &span)?;
             let source = require(&mut table, "local_path", "a `bind` mount", &span)?;
             let source = reader.context.project.join(text(source.node, "a string")?);
@@ -58,15 +58,15 @@ pub(super) fn mount(reader: &Reader<'_>, node: Node) -> Read<Vec<Mount>> {
             let kind = MountKind::Bind { source, access };
             Ok(vec![Mount { mount_point, kind }])
         }
-        Kind::Devices => {
+        MountTag::Devices => {
             let devices = require(&mut table, "devices", "a `devices` mount", &span)?;
             table.finish("a `devices` mount", &["type", "devices"])?;
-            let known = Device::ALL.map(|device| (device.name(), device));
+            let known = DeviceKind::ALL.map(|device| (device.name(), device));
             let devices = list(devices.node, "an array of devices")?;
-            let device = |node: &Node| choice(node, &known).map(device_mount);
+            let device = |node: &DocumentNode| choice(node, &known).map(device_mount);
             devices.iter().map(device).collect()
         }
-        Kind::At(kind) => {
+        MountTag::At(kind) => {
             let mount_point = mount_point(&mut table, &span)?;
             table.finish("this mount", &["type", "mount_point"])?;
             let kind = kind();
@@ -75,7 +75,7 @@ pub(super) fn mount(reader: &Reader<'_>, node: Node) -> Read<Vec<Mount>> {
     }
 }
 
-fn device_mount(device: Device) -> Mount {
+fn device_mount(device: DeviceKind) -> Mount {
     Mount {
         mount_point: Path::new("/dev").join(device.name()),
         kind: MountKind::Device(device),
@@ -83,7 +83,7 @@ fn device_mount(device: Device) -> Mount {
 }
 
 /// Mount points count from the root, wherever jobs start.
-fn mount_point(table: &mut Table, span: &std::ops::Range<usize>) -> Read<PathBuf> {
+fn mount_point(table: &mut DocumentTable, span: &std::ops::Range<usize>) -> SpecResult<PathBuf> {
     let field = require(table, "mount_point", "a mount", span)?;
     let span = field.node.span.clone();
     let written = PathBuf::from(text(field.node, "a string")?);
@@ -93,7 +93,7 @@ fn mount_point(table: &mut Table, span: &std::ops::Range<usize>) -> Read<PathBuf
             Component::Normal(name) => path.push(name),
             Component::RootDir | Component::CurDir => {}
             Component::ParentDir | Component::Prefix(_) => {
-                return Err(Fault {
+                return Err(SpanError {
                     span,
                     message: "a mount point may not hold `..`".to_owned(),
                     help: None,
@@ -102,7 +102,7 @@ fn mount_point(table: &mut Table, span: &std::ops::Range<usize>) -> Read<PathBuf
         }
     }
     if path == Path::new("/") {
-        return Err(Fault {
+        return Err(SpanError {
             span,
             message: "nothing can be mounted at the root".to_owned(),
             help: Some("the root is made of layers".to_owned()),

@@ -9,27 +9,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::excerpt::nearest;
-use crate::filter::Subject;
-use maelstrom_container::spec::{MountKind, Network};
+use crate::filter::FilterSubject;
+use maelstrom_container::spec::{MountKind, NetworkMode};
 use maelstrom_layer::LayerSpec;
 
-use super::container::{Base, Container, Inherited, Scalars, SpecifiedMount};
-use super::environment::Element;
-use super::{DEFAULT_CONTAINER, Specification};
+use super::container::{
+    ContainerBase, ContainerDefinition, InheritedFields, ScalarFields, SpecifiedMount,
+};
+use super::environment::EnvironmentElement;
+use super::{DEFAULT_CONTAINER, TestSpecification};
 
 /// What a test gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolved {
+pub struct ResolvedSpec {
     /// What its container begins with.
     pub base: ResolvedBase,
     /// Layers above the base's, lowest first.
     pub layers: Vec<LayerSpec>,
     /// Elements of the environment after the base's.
-    pub environment: Vec<Element>,
+    pub environment: Vec<EnvironmentElement>,
     /// Mounts after the base's.
     pub mounts: Vec<SpecifiedMount>,
     /// Fields of one value; where there is none, the base's or the usual holds.
-    pub scalars: Scalars,
+    pub scalars: ScalarFields,
     /// How long it may run; as long as it likes if `None`.
     pub timeout: Option<Duration>,
     /// Whether it is only reported.
@@ -46,22 +48,22 @@ pub enum ResolvedBase {
     /// The runner's default container.
     Default {
         /// What is taken over: never a scalar that is set already.
-        inherited: Inherited,
+        inherited: InheritedFields,
     },
     /// An image.
     Image {
         /// Its URI.
         name: String,
         /// What is taken over: never a scalar that is set already.
-        inherited: Inherited,
+        inherited: InheritedFields,
     },
 }
 
 impl ResolvedBase {
     /// What is taken over from it.
-    pub fn inherited(&self) -> Inherited {
+    pub fn inherited(&self) -> InheritedFields {
         match self {
-            ResolvedBase::Nothing => Inherited::empty(),
+            ResolvedBase::Nothing => InheritedFields::empty(),
             ResolvedBase::Default { inherited } | ResolvedBase::Image { inherited, .. } => {
                 *inherited
             }
@@ -138,32 +140,32 @@ impl SpecError {
 
 /// What one test gets, and why.
 #[derive(Clone, Debug)]
-pub struct Resolution {
-    /// The directives that applied, by their places in [`Specification::directives`].
+pub struct SpecResolution {
+    /// The directives that applied, by their places in [`TestSpecification::directives`].
     pub applied: Vec<usize>,
     /// What came of them.
-    pub resolved: Arc<Resolved>,
+    pub resolved: Arc<ResolvedSpec>,
 }
 
 /// Resolves the tests of a run.
 #[derive(Clone, Debug)]
-pub struct Resolver {
-    specification: Specification,
+pub struct SpecResolver {
+    specification: TestSpecification,
     /// The configuration value, in seconds.
     timeout_s: Option<u32>,
     runner_layers: RunnerLayers,
-    known: HashMap<Vec<usize>, Arc<Resolved>>,
+    known: HashMap<Vec<usize>, Arc<ResolvedSpec>>,
 }
 
-impl Resolver {
+impl SpecResolver {
     /// Resolves after this specification. A `timeout_s`, if there is one, replaces what directives
     /// say; 0 is no limit.
     pub fn new(
-        specification: Specification,
+        specification: TestSpecification,
         timeout_s: Option<u32>,
         runner_layers: RunnerLayers,
-    ) -> Resolver {
-        Resolver {
+    ) -> SpecResolver {
+        SpecResolver {
             specification,
             timeout_s,
             runner_layers,
@@ -172,17 +174,20 @@ impl Resolver {
     }
 
     /// The specification.
-    pub fn specification(&self) -> &Specification {
+    pub fn specification(&self) -> &TestSpecification {
         &self.specification
     }
 
     /// The specification, to be added to.
-    pub(super) fn specification_mut(&mut self) -> &mut Specification {
+    pub(super) fn specification_mut(&mut self) -> &mut TestSpecification {
         &mut self.specification
     }
 
     /// What a test gets. All of the test must be known.
-    pub fn resolve<S: Subject + ?Sized>(&mut self, subject: &S) -> Result<Resolution, SpecError> {
+    pub fn resolve<S: FilterSubject + ?Sized>(
+        &mut self,
+        subject: &S,
+    ) -> Result<SpecResolution, SpecError> {
         let directives = self.specification.directives.iter().enumerate();
         let applied: Vec<usize> = directives
             .filter(|(_, directive)| directive.applies_to(subject))
@@ -196,11 +201,11 @@ impl Resolver {
                 resolved
             }
         };
-        Ok(Resolution { applied, resolved })
+        Ok(SpecResolution { applied, resolved })
     }
 
-    fn apply(&self, applied: &[usize]) -> Result<Resolved, SpecError> {
-        let mut container = Container::default();
+    fn apply(&self, applied: &[usize]) -> Result<ResolvedSpec, SpecError> {
+        let mut container = ContainerDefinition::default();
         let mut ignored = false;
         let mut timeout_s = None;
         let mut libraries = None;
@@ -218,7 +223,7 @@ impl Resolver {
         let timeout_s = self.timeout_s.or(timeout_s).filter(|seconds| *seconds > 0);
         let timeout = timeout_s.map(|seconds| Duration::from_secs(seconds.into()));
         let resolved = self.resolve_container(container, place, timeout)?;
-        Ok(Resolved {
+        Ok(ResolvedSpec {
             ignored,
             include_shared_libraries: libraries.unwrap_or(resolved.include_shared_libraries),
             ..resolved
@@ -228,17 +233,17 @@ impl Resolver {
     /// What comes of one container, which stands or was made at this place.
     pub fn resolve_container(
         &self,
-        container: Container,
+        container: ContainerDefinition,
         place: &str,
         timeout: Option<Duration>,
-    ) -> Result<Resolved, SpecError> {
+    ) -> Result<ResolvedSpec, SpecError> {
         let collapsed = self.collapse(container)?;
         self.check(&collapsed, place)?;
         let from_image = match &collapsed.base {
-            ResolvedBase::Image { inherited, .. } => inherited.contains(Inherited::LAYERS),
+            ResolvedBase::Image { inherited, .. } => inherited.contains(InheritedFields::LAYERS),
             ResolvedBase::Nothing | ResolvedBase::Default { .. } => false,
         };
-        Ok(Resolved {
+        Ok(ResolvedSpec {
             base: collapsed.base,
             layers: collapsed.layers,
             environment: collapsed.environment,
@@ -250,14 +255,15 @@ impl Resolver {
         })
     }
 
-    fn check(&self, collapsed: &Collapsed, place: &str) -> Result<(), SpecError> {
+    fn check(&self, collapsed: &FlattenedContainer, place: &str) -> Result<(), SpecError> {
         let place = place.to_owned();
-        let base_layers = collapsed.base.inherited().contains(Inherited::LAYERS);
+        let base_layers = collapsed.base.inherited().contains(InheritedFields::LAYERS);
         if collapsed.layers.is_empty() && !base_layers && self.runner_layers == RunnerLayers::None {
             return Err(SpecError::NoLayer { place });
         }
         let is_sys = |own: &SpecifiedMount| matches!(own.mount.kind, MountKind::Sys { .. });
-        if collapsed.scalars.network == Some(Network::Local) && collapsed.mounts.iter().any(is_sys)
+        if collapsed.scalars.network == Some(NetworkMode::Local)
+            && collapsed.mounts.iter().any(is_sys)
         {
             return Err(SpecError::SysWithLocalNetwork { place });
         }
@@ -266,16 +272,16 @@ impl Resolver {
 
     /// Takes over what ancestors have: their lists' entries before the container's own, and their
     /// scalars where nothing nearer has one.
-    fn collapse(&self, container: Container) -> Result<Collapsed, SpecError> {
-        let mut lists = vec![Lists::of(&container, Inherited::all())];
+    fn collapse(&self, container: ContainerDefinition) -> Result<FlattenedContainer, SpecError> {
+        let mut lists = vec![InheritedLists::of(&container, InheritedFields::all())];
         let mut scalars = container.scalars;
-        let mut inherited = Inherited::all();
+        let mut inherited = InheritedFields::all();
         let mut next = &container.base;
         let mut chain: Vec<&str> = Vec::new();
         let base = loop {
             match next {
-                Base::Nothing => break ResolvedBase::Nothing,
-                Base::Image {
+                ContainerBase::Nothing => break ResolvedBase::Nothing,
+                ContainerBase::Image {
                     name,
                     inherited: uses,
                 } => {
@@ -284,7 +290,7 @@ impl Resolver {
                         inherited: (inherited & *uses) - scalars.set(),
                     };
                 }
-                Base::Parent {
+                ContainerBase::Parent {
                     name,
                     inherited: uses,
                     place,
@@ -301,7 +307,7 @@ impl Resolver {
                         return Err(self.unknown_parent(name, place));
                     };
                     check_loop(&mut chain, name, place)?;
-                    lists.push(Lists::of(parent, inherited));
+                    lists.push(InheritedLists::of(parent, inherited));
                     scalars = scalars.or(&parent.scalars, inherited);
                     next = &parent.base;
                 }
@@ -313,7 +319,7 @@ impl Resolver {
             base
         };
         lists.reverse();
-        let mut collapsed = Collapsed {
+        let mut collapsed = FlattenedContainer {
             base,
             layers: Vec::new(),
             environment: Vec::new(),
@@ -354,34 +360,42 @@ fn check_loop<'a>(chain: &mut Vec<&'a str>, name: &'a str, place: &str) -> Resul
 }
 
 /// A container without a parent of the file.
-struct Collapsed {
+struct FlattenedContainer {
     base: ResolvedBase,
     layers: Vec<LayerSpec>,
-    environment: Vec<Element>,
+    environment: Vec<EnvironmentElement>,
     mounts: Vec<SpecifiedMount>,
-    scalars: Scalars,
+    scalars: ScalarFields,
 }
 
 /// What one container of a chain has to give.
-struct Lists {
+struct InheritedLists {
     layers: Vec<LayerSpec>,
-    environment: Vec<Element>,
+    environment: Vec<EnvironmentElement>,
     mounts: Vec<SpecifiedMount>,
 }
 
-impl Lists {
-    fn of(container: &Container, inherited: Inherited) -> Lists {
-        fn taken<T: Clone>(list: &[T], inherited: Inherited, flag: Inherited) -> Vec<T> {
+impl InheritedLists {
+    fn of(container: &ContainerDefinition, inherited: InheritedFields) -> InheritedLists {
+        fn taken<T: Clone>(
+            list: &[T],
+            inherited: InheritedFields,
+            flag: InheritedFields,
+        ) -> Vec<T> {
             if inherited.contains(flag) {
                 list.to_vec()
             } else {
                 Vec::new()
             }
         }
-        Lists {
-            layers: taken(&container.layers, inherited, Inherited::LAYERS),
-            environment: taken(&container.environment, inherited, Inherited::ENVIRONMENT),
-            mounts: taken(&container.mounts, inherited, Inherited::MOUNTS),
+        InheritedLists {
+            layers: taken(&container.layers, inherited, InheritedFields::LAYERS),
+            environment: taken(
+                &container.environment,
+                inherited,
+                InheritedFields::ENVIRONMENT,
+            ),
+            mounts: taken(&container.mounts, inherited, InheritedFields::MOUNTS),
         }
     }
 }

@@ -6,7 +6,7 @@
 
 /// A variable and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
+pub struct TemplateVariable {
     /// Its name, such as `build-dir`.
     pub name: &'static str,
     /// What takes its place.
@@ -22,10 +22,13 @@ pub struct UnknownVariable {
 }
 
 /// Puts the variables' values in place of the references.
-pub(super) fn expand(text: &str, variables: &[Variable]) -> Result<String, UnknownVariable> {
+pub(super) fn expand(
+    text: &str,
+    variables: &[TemplateVariable],
+) -> Result<String, UnknownVariable> {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(reference) = Reference::first(rest) {
+    while let Some(reference) = TemplateReference::first(rest) {
         expanded.push_str(reference.before);
         expanded.push_str(&"<".repeat(reference.run / 2));
         if reference.run % 2 == 0 {
@@ -48,7 +51,7 @@ pub(super) fn expand(text: &str, variables: &[Variable]) -> Result<String, Unkno
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(reference) = Reference::first(rest) {
+    while let Some(reference) = TemplateReference::first(rest) {
         escaped.push_str(reference.before);
         escaped.push_str(&"<".repeat(reference.run * 2));
         escaped.push_str(reference.name);
@@ -60,15 +63,15 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A run of `<`, a name and `>` in a text.
-struct Reference<'a> {
+struct TemplateReference<'a> {
     before: &'a str,
     run: usize,
     name: &'a str,
     after: &'a str,
 }
 
-impl<'a> Reference<'a> {
-    fn first(text: &'a str) -> Option<Reference<'a>> {
+impl<'a> TemplateReference<'a> {
+    fn first(text: &'a str) -> Option<TemplateReference<'a>> {
         let mut from = 0;
         loop {
             let start = from + text.get(from..)?.find('<')?;
@@ -81,7 +84,7 @@ impl<'a> Reference<'a> {
             let (name, after) = named.split_at(end);
             let is_name = name.starts_with(|first: char| !first.is_ascii_digit());
             if let (true, Some(after)) = (is_name, after.strip_prefix('>')) {
-                return Some(Reference {
+                return Some(TemplateReference {
                     before: text.get(..start)?,
                     run,
                     name,
@@ -99,7 +102,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn expanded(text: &str) -> Result<String, UnknownVariable> {
-        let variable = Variable {
+        let variable = TemplateVariable {
             name: "build-dir",
             value: "/t/debug".to_owned(),
         };

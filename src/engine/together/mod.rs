@@ -24,34 +24,36 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Member, Rank, Stop};
-use maelstrom_model::job::{Job, JobEnd, JobResult, OutputPipes};
+use maelstrom_model::backend::{
+    Backend, BackendEvent, JobId, JobPriority, StopMode, TestGroupMember,
+};
+use maelstrom_model::job::{Job, JobOutcome, JobResult, OutputPipes};
 
-use self::run::Run;
+use self::run::GroupRun;
 
 /// A part that waits for its group to run.
 #[derive(Debug)]
-struct Waiting {
+struct PendingMember {
     id: JobId,
     name: String,
     job: Job,
-    rank: Rank,
+    rank: JobPriority,
 }
 
 /// A backend that runs groups, too.
 #[derive(Debug)]
-pub struct Together<B> {
+pub struct SharedProcessBackend<B> {
     inner: B,
-    waiting: BTreeMap<Arc<str>, Vec<Waiting>>,
+    waiting: BTreeMap<Arc<str>, Vec<PendingMember>>,
     /// By the number that the backend underneath knows.
-    runs: BTreeMap<JobId, (Arc<str>, Run)>,
+    runs: BTreeMap<JobId, (Arc<str>, GroupRun)>,
     events: VecDeque<BackendEvent>,
 }
 
-impl<B: Backend> Together<B> {
+impl<B: Backend> SharedProcessBackend<B> {
     /// Upon this backend.
-    pub fn new(inner: B) -> Together<B> {
-        Together {
+    pub fn new(inner: B) -> SharedProcessBackend<B> {
+        SharedProcessBackend {
             inner,
             waiting: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -60,9 +62,15 @@ impl<B: Backend> Together<B> {
     }
 
     /// Hands over a part of a group.
-    pub fn submit_member(&mut self, id: JobId, member: Member, job: Job, rank: Rank) {
-        let Member { group, name } = member;
-        let waiting = Waiting {
+    pub fn submit_member(
+        &mut self,
+        id: JobId,
+        member: TestGroupMember,
+        job: Job,
+        rank: JobPriority,
+    ) {
+        let TestGroupMember { group, name } = member;
+        let waiting = PendingMember {
             id,
             name,
             job,
@@ -80,7 +88,7 @@ impl<B: Backend> Together<B> {
             }
             let mut members: BTreeMap<String, JobId> = BTreeMap::new();
             let mut first: Option<(JobId, Job)> = None;
-            let mut rank: Option<Rank> = None;
+            let mut rank: Option<JobPriority> = None;
             let all = std::mem::take(waiting);
             for one in all {
                 if members.contains_key(&one.name) {
@@ -95,7 +103,8 @@ impl<B: Backend> Together<B> {
             }
             if let (Some((id, job)), Some(rank)) = (first, rank) {
                 self.inner.submit(id, job, rank);
-                self.runs.insert(id, (Arc::clone(group), Run::new(members)));
+                self.runs
+                    .insert(id, (Arc::clone(group), GroupRun::new(members)));
             }
         }
         self.waiting.retain(|_, waiting| !waiting.is_empty());
@@ -143,18 +152,18 @@ impl<B: Backend> Together<B> {
     }
 }
 
-impl<B: Backend> Backend for Together<B> {
+impl<B: Backend> Backend for SharedProcessBackend<B> {
     fn slots(&self) -> u32 {
         self.inner.slots()
     }
 
-    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+    fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         self.inner.submit(id, job, rank);
     }
 
-    fn stop(&mut self, id: JobId, how: Stop) {
+    fn stop(&mut self, id: JobId, how: StopMode) {
         if self.withdraw(id) {
-            let result = JobResult::not_run(JobEnd::Cancelled);
+            let result = JobResult::not_run(JobOutcome::Cancelled);
             let job = id;
             self.events
                 .push_back(BackendEvent::Finished { job, result });

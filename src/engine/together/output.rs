@@ -9,7 +9,7 @@ const NAME_BYTES_MAX: usize = 256;
 
 /// What comes next in a stream.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum OutputToken {
     /// Something was written.
     Bytes(Vec<u8>),
     /// What follows belongs to this part, or to none.
@@ -18,18 +18,18 @@ pub enum Piece {
 
 /// What was written and not yet cut.
 #[derive(Debug, Default)]
-pub struct Uncut {
+pub struct OutputTokenizer {
     bytes: Vec<u8>,
 }
 
-impl Uncut {
+impl OutputTokenizer {
     /// Takes in more.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// What comes next, as far as that is certain.
-    pub fn next(&mut self) -> Option<Piece> {
+    pub fn next(&mut self) -> Option<OutputToken> {
         let start = match self.bytes.iter().position(|byte| *byte == 0x1b) {
             None => self.bytes.len(),
             Some(start) => start,
@@ -48,7 +48,7 @@ impl Uncut {
                 let name = rest.get(..end).unwrap_or_default();
                 let name = String::from_utf8_lossy(name).into_owned();
                 self.bytes.drain(..START.len() + end + END.len());
-                Some(Piece::Mark(name))
+                Some(OutputToken::Mark(name))
             }
             None if rest.len() > NAME_BYTES_MAX => Some(self.take(1)),
             None => None,
@@ -60,9 +60,9 @@ impl Uncut {
         std::mem::take(&mut self.bytes)
     }
 
-    fn take(&mut self, count: usize) -> Piece {
+    fn take(&mut self, count: usize) -> OutputToken {
         let rest = self.bytes.split_off(count.min(self.bytes.len()));
-        Piece::Bytes(std::mem::replace(&mut self.bytes, rest))
+        OutputToken::Bytes(std::mem::replace(&mut self.bytes, rest))
     }
 }
 
@@ -72,11 +72,11 @@ mod tests {
     use proptest::prelude::*;
 
     /// The pieces of a text that comes in chunks, neighbouring bytes joined.
-    fn pieces(chunks: &[&[u8]]) -> Vec<Piece> {
-        let mut uncut = Uncut::default();
-        let mut found: Vec<Piece> = Vec::new();
-        let mut add = |piece: Piece| match (found.last_mut(), piece) {
-            (Some(Piece::Bytes(last)), Piece::Bytes(bytes)) => last.extend(bytes),
+    fn pieces(chunks: &[&[u8]]) -> Vec<OutputToken> {
+        let mut uncut = OutputTokenizer::default();
+        let mut found: Vec<OutputToken> = Vec::new();
+        let mut add = |piece: OutputToken| match (found.last_mut(), piece) {
+            (Some(OutputToken::Bytes(last)), OutputToken::Bytes(bytes)) => last.extend(bytes),
             (_, piece) => found.push(piece),
         };
         for chunk in chunks {
@@ -87,15 +87,15 @@ mod tests {
         }
         let rest = uncut.rest();
         if !rest.is_empty() {
-            add(Piece::Bytes(rest));
+            add(OutputToken::Bytes(rest));
         }
         found
     }
 
     #[test]
     fn marks_are_told_from_other_sequences() {
-        let bytes = |text: &str| Piece::Bytes(text.into());
-        let mark = |name: &str| Piece::Mark(name.to_owned());
+        let bytes = |text: &str| OutputToken::Bytes(text.into());
+        let mark = |name: &str| OutputToken::Mark(name.to_owned());
         let text =
             b"a\x1b[1mb\x1b_maelstrom-part 7\x1b\\c\x1b_other\x1b\\\x1b_maelstrom-part \x1b\\";
         assert_eq!(

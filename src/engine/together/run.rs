@@ -3,46 +3,46 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::output::{Piece, Uncut};
+use super::output::{OutputToken, OutputTokenizer};
 use maelstrom_model::backend::{BackendEvent, JobId};
-use maelstrom_model::event::Stream;
+use maelstrom_model::event::OutputStream;
 use maelstrom_model::ids::WorkerId;
-use maelstrom_model::job::{ExitStatus, JobEnd, JobResult};
+use maelstrom_model::job::{ExitStatus, JobOutcome, JobResult};
 
 /// What stands before the status of the part that ends with a mark.
 const STATUS: char = '=';
 
 /// What is told of a group, in order.
-type Events = VecDeque<BackendEvent>;
+type GroupEvents = VecDeque<BackendEvent>;
 
 /// Where both streams are.
 #[derive(Debug, Default)]
-struct Streams {
-    stdout: Reel,
-    stderr: Reel,
+struct GroupStreams {
+    stdout: GroupStream,
+    stderr: GroupStream,
 }
 
 /// One stream, up to the next mark.
 #[derive(Debug, Default)]
-struct Reel {
-    uncut: Uncut,
+struct GroupStream {
+    uncut: OutputTokenizer,
     /// The mark that it has come to, and does not go past before the other one has.
     mark: Option<String>,
 }
 
-impl Streams {
-    fn of(&mut self, stream: Stream) -> &mut Reel {
+impl GroupStreams {
+    fn of(&mut self, stream: OutputStream) -> &mut GroupStream {
         match stream {
             // Groups have two pipes, each with its own marks.
-            Stream::Stdout | Stream::Joined => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
+            OutputStream::Stdout | OutputStream::Joined => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
         }
     }
 }
 
 /// The part that is under way.
 #[derive(Debug)]
-struct Current {
+struct CurrentMember {
     id: JobId,
     name: String,
     since: Instant,
@@ -50,24 +50,24 @@ struct Current {
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Run {
+pub struct GroupRun {
     /// Those that are not over, by name.
     members: BTreeMap<String, JobId>,
-    current: Option<Current>,
+    current: Option<CurrentMember>,
     /// What was under way when the process had to begin again.
     begun: Option<JobId>,
-    streams: Streams,
+    streams: GroupStreams,
     place: Option<(WorkerId, u32)>,
 }
 
-impl Run {
+impl GroupRun {
     /// Of these parts.
-    pub fn new(members: BTreeMap<String, JobId>) -> Run {
-        Run {
+    pub fn new(members: BTreeMap<String, JobId>) -> GroupRun {
+        GroupRun {
             members,
             current: None,
             begun: None,
-            streams: Streams::default(),
+            streams: GroupStreams::default(),
             place: None,
         }
     }
@@ -83,14 +83,14 @@ impl Run {
     }
 
     /// The process has written something.
-    pub fn wrote(&mut self, stream: Stream, bytes: &[u8], events: &mut Events) {
+    pub fn wrote(&mut self, stream: OutputStream, bytes: &[u8], events: &mut GroupEvents) {
         self.streams.of(stream).uncut.push(bytes);
         loop {
-            for stream in [Stream::Stdout, Stream::Stderr] {
+            for stream in [OutputStream::Stdout, OutputStream::Stderr] {
                 self.read_to_mark(stream, events);
             }
             // A stream that has no mark may still bring something of this part.
-            let Streams { stdout, stderr } = &mut self.streams;
+            let GroupStreams { stdout, stderr } = &mut self.streams;
             if stdout.mark.is_none() || stderr.mark.is_none() {
                 return;
             }
@@ -101,22 +101,22 @@ impl Run {
         }
     }
 
-    fn read_to_mark(&mut self, stream: Stream, events: &mut Events) {
+    fn read_to_mark(&mut self, stream: OutputStream, events: &mut GroupEvents) {
         loop {
             let reel = self.streams.of(stream);
             if reel.mark.is_some() {
                 return;
             }
             match reel.uncut.next() {
-                Some(Piece::Bytes(bytes)) => self.tell(stream, bytes, events),
-                Some(Piece::Mark(name)) => reel.mark = Some(name),
+                Some(OutputToken::Bytes(bytes)) => self.tell(stream, bytes, events),
+                Some(OutputToken::Mark(name)) => reel.mark = Some(name),
                 None => return,
             }
         }
     }
 
-    fn tell(&self, stream: Stream, bytes: Vec<u8>, events: &mut Events) {
-        if let Some(Current { id: job, .. }) = &self.current
+    fn tell(&self, stream: OutputStream, bytes: Vec<u8>, events: &mut GroupEvents) {
+        if let Some(CurrentMember { id: job, .. }) = &self.current
             && !bytes.is_empty()
         {
             let job = *job;
@@ -125,17 +125,17 @@ impl Run {
     }
 
     /// Both streams have come to the same mark.
-    fn go_on(&mut self, name: String, events: &mut Events) {
+    fn go_on(&mut self, name: String, events: &mut GroupEvents) {
         let status = name.strip_prefix(STATUS).and_then(|code| code.parse().ok());
         self.end_current(ExitStatus::Code(status.unwrap_or(0)), events);
         if let Some(id) = self.members.get(&name).copied() {
             self.start(id, events);
             let since = Instant::now();
-            self.current = Some(Current { id, name, since });
+            self.current = Some(CurrentMember { id, name, since });
         }
     }
 
-    fn start(&self, job: JobId, events: &mut Events) {
+    fn start(&self, job: JobId, events: &mut GroupEvents) {
         if self.begun == Some(job) {
             return;
         }
@@ -144,22 +144,22 @@ impl Run {
         }
     }
 
-    fn end_current(&mut self, status: ExitStatus, events: &mut Events) {
-        if let Some(Current { id, name, since }) = self.current.take() {
+    fn end_current(&mut self, status: ExitStatus, events: &mut GroupEvents) {
+        if let Some(CurrentMember { id, name, since }) = self.current.take() {
             self.members.remove(&name);
             events.push_back(BackendEvent::Finished {
                 job: id,
                 result: JobResult {
                     ran: since.elapsed(),
-                    ..JobResult::not_run(JobEnd::Exited(status))
+                    ..JobResult::not_run(JobOutcome::Exited(status))
                 },
             });
         }
     }
 
     /// The process begins again elsewhere. What is over stays so.
-    pub fn restarted(&mut self, reason: &str, events: &mut Events) {
-        self.streams = Streams::default();
+    pub fn restarted(&mut self, reason: &str, events: &mut GroupEvents) {
+        self.streams = GroupStreams::default();
         if let Some(current) = self.current.take() {
             self.begun = Some(current.id);
             events.push_back(BackendEvent::Restarted {
@@ -171,25 +171,25 @@ impl Run {
 
     /// Stops a part. Whether the process has to be stopped: the part is under way, or no other is
     /// left.
-    pub fn stop(&mut self, id: JobId, events: &mut Events) -> bool {
+    pub fn stop(&mut self, id: JobId, events: &mut GroupEvents) -> bool {
         let current = self.current.as_ref().map(|current| current.id);
         if current.or(self.begun) == Some(id) {
             return true;
         }
         self.members.retain(|_, member| *member != id);
-        let result = JobResult::not_run(JobEnd::Cancelled);
+        let result = JobResult::not_run(JobOutcome::Cancelled);
         let job = id;
         events.push_back(BackendEvent::Finished { job, result });
         self.members.is_empty()
     }
 
     /// The process is over, and so is everything that it has not come to.
-    pub fn finished(mut self, result: JobResult, events: &mut Events) {
-        for stream in [Stream::Stdout, Stream::Stderr] {
+    pub fn finished(mut self, result: JobResult, events: &mut GroupEvents) {
+        for stream in [OutputStream::Stdout, OutputStream::Stderr] {
             self.read_rest(stream, events);
         }
         let ran = self.current.as_ref().map(|current| current.since.elapsed());
-        if let Some(Current { id, name, .. }) = self.current.take() {
+        if let Some(CurrentMember { id, name, .. }) = self.current.take() {
             self.members.remove(&name);
             events.push_back(BackendEvent::Finished {
                 job: id,
@@ -201,8 +201,8 @@ impl Run {
         }
         for (_, job) in std::mem::take(&mut self.members) {
             match result.end {
-                JobEnd::Exited(_) | JobEnd::TimedOut => self.start(job, events),
-                JobEnd::Cancelled | JobEnd::Error(_) => {}
+                JobOutcome::Exited(_) | JobOutcome::TimedOut => self.start(job, events),
+                JobOutcome::Cancelled | JobOutcome::Error(_) => {}
             }
             let ran = Duration::ZERO;
             let result = JobResult {
@@ -215,18 +215,18 @@ impl Run {
 
     /// What is left of a stream belongs to the part that is under way, unless a mark says
     /// otherwise.
-    fn read_rest(&mut self, stream: Stream, events: &mut Events) {
+    fn read_rest(&mut self, stream: OutputStream, events: &mut GroupEvents) {
         let current = self.current.as_ref().map(|current| current.name.clone());
         let reel = self.streams.of(stream);
         let mut owner = reel.mark.take().or_else(|| current.clone());
         loop {
             let reel = self.streams.of(stream);
             let bytes = match reel.uncut.next() {
-                Some(Piece::Mark(name)) => {
+                Some(OutputToken::Mark(name)) => {
                     owner = Some(name);
                     continue;
                 }
-                Some(Piece::Bytes(bytes)) => bytes,
+                Some(OutputToken::Bytes(bytes)) => bytes,
                 None => reel.uncut.rest(),
             };
             if bytes.is_empty() {

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 
 use super::*;
-use maelstrom_model::event::Stream;
+use maelstrom_model::event::OutputStream;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::{ExitStatus, ResourceUsage};
 use maelstrom_model::testing;
@@ -24,11 +24,11 @@ impl Backend for Puppet {
         2
     }
 
-    fn submit(&mut self, id: JobId, _: Job, _: Rank) {
+    fn submit(&mut self, id: JobId, _: Job, _: JobPriority) {
         self.asked.push(format!("submit {id}"));
     }
 
-    fn stop(&mut self, id: JobId, how: Stop) {
+    fn stop(&mut self, id: JobId, how: StopMode) {
         self.asked.push(format!("{how:?} {id}"));
     }
 
@@ -51,24 +51,24 @@ impl Backend for Puppet {
 }
 
 /// A group of three tests, submitted.
-fn group(ids: std::ops::Range<u64>) -> Together<Puppet> {
-    let mut together = Together::new(Puppet::default());
+fn group(ids: std::ops::Range<u64>) -> SharedProcessBackend<Puppet> {
+    let mut together = SharedProcessBackend::new(Puppet::default());
     for id in ids {
         submit(&mut together, id, &format!("t{id}"));
     }
     together
 }
 
-fn submit(together: &mut Together<Puppet>, id: u64, name: &str) {
-    let member = Member {
+fn submit(together: &mut SharedProcessBackend<Puppet>, id: u64, name: &str) {
+    let member = TestGroupMember {
         group: "g".into(),
         name: name.to_owned(),
     };
-    together.submit_member(JobId(id), member, testing::job(), Rank::default());
+    together.submit_member(JobId(id), member, testing::job(), JobPriority::default());
 }
 
 /// What is told until nothing more comes, a line each.
-fn told(together: &mut Together<Puppet>) -> Vec<String> {
+fn told(together: &mut SharedProcessBackend<Puppet>) -> Vec<String> {
     std::iter::from_fn(|| {
         let event = together.next().now_or_never()?;
         Some(match event {
@@ -92,7 +92,7 @@ fn starts(id: u64) -> BackendEvent {
     }
 }
 
-fn ends(id: u64, end: JobEnd) -> BackendEvent {
+fn ends(id: u64, end: JobOutcome) -> BackendEvent {
     let result = JobResult {
         end,
         usage: ResourceUsage::default(),
@@ -104,14 +104,14 @@ fn ends(id: u64, end: JobEnd) -> BackendEvent {
 }
 
 fn exits(id: u64, code: i32) -> BackendEvent {
-    ends(id, JobEnd::Exited(ExitStatus::Code(code)))
+    ends(id, JobOutcome::Exited(ExitStatus::Code(code)))
 }
 
 fn mark(name: &str) -> String {
     format!("\x1b_maelstrom-part {name}\x1b\\")
 }
 
-fn writes(id: u64, stream: Stream, text: &str) -> BackendEvent {
+fn writes(id: u64, stream: OutputStream, text: &str) -> BackendEvent {
     BackendEvent::Output {
         job: JobId(id),
         stream,
@@ -133,12 +133,12 @@ fn whole(id: u64) -> [BackendEvent; 2] {
     [
         writes(
             id,
-            Stream::Stdout,
+            OutputStream::Stdout,
             &(stream("out") + &mark("t3") + "out t3" + &none + "summary"),
         ),
         writes(
             id,
-            Stream::Stderr,
+            OutputStream::Stderr,
             &(stream("err") + &mark("t3") + "err t3"),
         ),
     ]
@@ -174,18 +174,18 @@ fn each_test_has_a_start_its_output_and_an_end() {
 #[test]
 fn what_the_process_ends_with_is_the_end_of_what_it_has_not_finished() {
     for (end, others) in [
-        (JobEnd::Exited(ExitStatus::Code(3)), "starts in 1"),
-        (JobEnd::TimedOut, "starts in 1"),
-        (JobEnd::Cancelled, "Cancelled"),
-        (JobEnd::Error("gone".to_owned()), "Error"),
+        (JobOutcome::Exited(ExitStatus::Code(3)), "starts in 1"),
+        (JobOutcome::TimedOut, "starts in 1"),
+        (JobOutcome::Cancelled, "Cancelled"),
+        (JobOutcome::Error("gone".to_owned()), "Error"),
     ] {
         let mut together = group(1..4);
         assert_eq!(told(&mut together), [""; 0]);
         let begin = mark("t1") + "x";
         let events = &mut together.inner.events;
         events.push_back(starts(1));
-        events.push_back(writes(1, Stream::Stdout, &begin));
-        events.push_back(writes(1, Stream::Stderr, &begin));
+        events.push_back(writes(1, OutputStream::Stdout, &begin));
+        events.push_back(writes(1, OutputStream::Stderr, &begin));
         events.push_back(ends(1, end.clone()));
         let told = told(&mut together);
         let of = |id: u32| {
@@ -214,19 +214,22 @@ fn what_is_repeated_waits_for_the_next_run() {
 #[test]
 fn stopping_what_runs_stops_all_and_stopping_what_waits_does_not() {
     let mut together = group(1..4);
-    together.stop(JobId(3), Stop::Kill);
+    together.stop(JobId(3), StopMode::Kill);
     assert_eq!(told(&mut together), ["3 Cancelled"]);
     let begin = mark("t1");
     let events = &mut together.inner.events;
     events.push_back(starts(1));
-    events.push_back(writes(1, Stream::Stdout, &begin));
-    events.push_back(writes(1, Stream::Stderr, &begin));
+    events.push_back(writes(1, OutputStream::Stdout, &begin));
+    events.push_back(writes(1, OutputStream::Stderr, &begin));
     assert_eq!(told(&mut together), ["1 starts in 1"]);
-    together.stop(JobId(2), Stop::Terminate);
+    together.stop(JobId(2), StopMode::Terminate);
     assert_eq!(told(&mut together), ["2 Cancelled"]);
-    together.stop(JobId(1), Stop::Terminate);
+    together.stop(JobId(1), StopMode::Terminate);
     assert_eq!(together.inner.asked, ["submit 1", "Terminate 1"]);
-    together.inner.events.push_back(ends(1, JobEnd::Cancelled));
+    together
+        .inner
+        .events
+        .push_back(ends(1, JobOutcome::Cancelled));
     assert_eq!(told(&mut together), ["1 Cancelled"]);
 }
 
@@ -240,8 +243,8 @@ fn what_is_over_stays_so_when_the_process_begins_again() {
     let job = JobId(1);
     together.inner.events.extend([
         starts(1),
-        writes(1, Stream::Stdout, &until_second),
-        writes(1, Stream::Stderr, &until_second),
+        writes(1, OutputStream::Stdout, &until_second),
+        writes(1, OutputStream::Stderr, &until_second),
         BackendEvent::Restarted { job, reason },
         out,
         err,
@@ -272,12 +275,12 @@ proptest! {
         prop_assert!(told(&mut together).is_empty());
         together.inner.events.push_back(starts(1));
         for (out, text) in writings {
-            let stream = if out { Stream::Stdout } else { Stream::Stderr };
+            let stream = if out { OutputStream::Stdout } else { OutputStream::Stderr };
             together.inner.events.push_back(writes(1, stream, &text));
         }
         let mut told_all = told(&mut together);
         for id in stopped {
-            together.stop(JobId(id), Stop::Terminate);
+            together.stop(JobId(id), StopMode::Terminate);
         }
         together.inner.events.push_back(exits(1, code));
         told_all.extend(told(&mut together));

@@ -95,19 +95,19 @@ impl ConnectError {
 
 /// A connection to a broker. Cheap to clone; it connects again by itself when it broke.
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub struct BrokerChannel {
     channel: Channel,
     token: Option<MetadataValue<Ascii>>,
 }
 
 /// What services are called through.
-pub type Service = InterceptedService<Channel, ShowToken>;
+pub type AuthenticatedChannel = InterceptedService<Channel, TokenInterceptor>;
 
 /// Shows the token with each call.
 #[derive(Clone, Debug)]
-pub struct ShowToken(Option<MetadataValue<Ascii>>);
+pub struct TokenInterceptor(Option<MetadataValue<Ascii>>);
 
-impl Interceptor for ShowToken {
+impl Interceptor for TokenInterceptor {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(token) = &self.0 {
             request
@@ -118,15 +118,15 @@ impl Interceptor for ShowToken {
     }
 }
 
-impl Connection {
+impl BrokerChannel {
     /// For the clients of services.
-    pub fn service(&self) -> Service {
-        InterceptedService::new(self.channel.clone(), ShowToken(self.token.clone()))
+    pub fn service(&self) -> AuthenticatedChannel {
+        InterceptedService::new(self.channel.clone(), TokenInterceptor(self.token.clone()))
     }
 
     /// Over a channel that is there, without a token.
-    pub fn over(channel: Channel) -> Connection {
-        Connection {
+    pub fn over(channel: Channel) -> BrokerChannel {
+        BrokerChannel {
             channel,
             token: None,
         }
@@ -137,12 +137,12 @@ impl Connection {
 pub async fn connect(
     address: &Address,
     security: &ClientSecurity,
-) -> Result<Connection, ConnectError> {
+) -> Result<BrokerChannel, ConnectError> {
     let (endpoint, token) = prepare(address, security)?;
     let began = Instant::now();
     loop {
         match endpoint.connect().await {
-            Ok(channel) => return Ok(Connection { channel, token }),
+            Ok(channel) => return Ok(BrokerChannel { channel, token }),
             Err(source) if may_restart(&source) && began.elapsed() < RESTART_MAX => {
                 tokio::time::sleep(RESTART_PAUSE).await;
             }
@@ -173,10 +173,10 @@ fn may_restart(error: &tonic::transport::Error) -> bool {
 pub fn connect_later(
     address: &Address,
     security: &ClientSecurity,
-) -> Result<Connection, ConnectError> {
+) -> Result<BrokerChannel, ConnectError> {
     let (endpoint, token) = prepare(address, security)?;
     let channel = endpoint.connect_lazy();
-    Ok(Connection { channel, token })
+    Ok(BrokerChannel { channel, token })
 }
 
 fn prepare(

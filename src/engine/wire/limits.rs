@@ -3,7 +3,7 @@
 //! A number here is well above what real projects need and well below what hurts: the largest
 //! message still fits in memory many times over.
 
-use maelstrom_model::event::foreign::{Foreign, clean};
+use maelstrom_model::event::foreign::{UntrustedText, clean};
 
 use super::v1;
 
@@ -85,7 +85,7 @@ pub fn name(name: &str) -> Result<(), String> {
         return Err(format!(
             "a name has 1 to {NAME_BYTES_MAX} bytes, and no characters that control a terminal or hide; \
              this one is {:?}",
-            Foreign::from(shown)
+            UntrustedText::from(shown)
         ));
     }
     Ok(())

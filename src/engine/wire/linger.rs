@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// What is to be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiting {
+pub enum FlushUrgency {
     /// Nothing.
     Nothing,
     /// What nobody waits for.
@@ -20,7 +20,7 @@ pub enum Waiting {
 
 /// When it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
+pub enum FlushTime {
     /// Not before something happens.
     Never,
     /// Then.
@@ -31,29 +31,29 @@ pub enum Due {
 
 /// How long something has lingered.
 #[derive(Debug)]
-pub struct Linger {
+pub struct LingerTimer {
     time: Duration,
     until: Option<Instant>,
 }
 
-impl Linger {
+impl LingerTimer {
     /// Nothing has, and what will does so for this long.
-    pub fn new(time: Duration) -> Linger {
-        Linger { time, until: None }
+    pub fn new(time: Duration) -> LingerTimer {
+        LingerTimer { time, until: None }
     }
 
     /// When a message goes, if this waits now.
-    pub fn due(&mut self, waiting: Waiting, now: Instant) -> Due {
+    pub fn due(&mut self, waiting: FlushUrgency, now: Instant) -> FlushTime {
         match waiting {
-            Waiting::Nothing => {
+            FlushUrgency::Nothing => {
                 self.until = None;
-                Due::Never
+                FlushTime::Never
             }
-            Waiting::CanLinger => match *self.until.get_or_insert(now + self.time) {
-                until if until <= now => Due::Now,
-                until => Due::At(until),
+            FlushUrgency::CanLinger => match *self.until.get_or_insert(now + self.time) {
+                until if until <= now => FlushTime::Now,
+                until => FlushTime::At(until),
             },
-            Waiting::Urgent => Due::Now,
+            FlushUrgency::Urgent => FlushTime::Now,
         }
     }
 
@@ -63,12 +63,12 @@ impl Linger {
     }
 }
 
-impl Due {
+impl FlushTime {
     /// Waits until then; for ever if that is now or never.
     pub async fn come(self) {
         match self {
-            Due::At(then) => sleep_until(then).await,
-            Due::Never | Due::Now => pending().await,
+            FlushTime::At(then) => sleep_until(then).await,
+            FlushTime::Never | FlushTime::Now => pending().await,
         }
     }
 }
@@ -80,19 +80,31 @@ mod tests {
     #[test]
     fn what_is_urgent_goes_at_once_and_the_rest_when_its_time_is_over() {
         let time = Duration::from_millis(5);
-        let mut linger = Linger::new(time);
+        let mut linger = LingerTimer::new(time);
         let now = Instant::now();
         let then = now + time;
-        assert_eq!(linger.due(Waiting::Nothing, now), Due::Never);
-        assert_eq!(linger.due(Waiting::CanLinger, now), Due::At(then));
+        assert_eq!(linger.due(FlushUrgency::Nothing, now), FlushTime::Never);
+        assert_eq!(
+            linger.due(FlushUrgency::CanLinger, now),
+            FlushTime::At(then)
+        );
         let later = now + time / 2;
-        assert_eq!(linger.due(Waiting::CanLinger, later), Due::At(then));
-        assert_eq!(linger.due(Waiting::Urgent, later), Due::Now);
-        assert_eq!(linger.due(Waiting::CanLinger, then), Due::Now);
+        assert_eq!(
+            linger.due(FlushUrgency::CanLinger, later),
+            FlushTime::At(then)
+        );
+        assert_eq!(linger.due(FlushUrgency::Urgent, later), FlushTime::Now);
+        assert_eq!(linger.due(FlushUrgency::CanLinger, then), FlushTime::Now);
         let again = then + time;
         linger.gone();
-        assert_eq!(linger.due(Waiting::CanLinger, then), Due::At(again));
-        assert_eq!(linger.due(Waiting::Nothing, then), Due::Never);
-        assert_eq!(linger.due(Waiting::CanLinger, again), Due::At(again + time));
+        assert_eq!(
+            linger.due(FlushUrgency::CanLinger, then),
+            FlushTime::At(again)
+        );
+        assert_eq!(linger.due(FlushUrgency::Nothing, then), FlushTime::Never);
+        assert_eq!(
+            linger.due(FlushUrgency::CanLinger, again),
+            FlushTime::At(again + time)
+        );
     }
 }

@@ -9,12 +9,12 @@ use prost_types::field_descriptor_proto::Type;
 
 use super::from_proto;
 use super::v1::{self, job_result};
-use maelstrom_model::job::JobEnd;
+use maelstrom_model::job::JobOutcome;
 use maelstrom_model::testing::{assert_clean, hostile_text};
 
 /// What a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
+enum TextClass {
     /// Only few texts mean something; an error shows others escaped.
     Value,
     /// For people: [`from_proto::text`] stands between it and whoever shows it.
@@ -27,30 +27,30 @@ enum Class {
 }
 
 /// All of them.
-const TEXTS: [(&str, Class); 23] = [
-    ("Client.name", Class::Name),
-    ("Cluster.release", Class::People),
-    ("Container.hostname", Class::Kernel),
-    ("Digest.hash", Class::Value),
-    ("DrainRequest.worker", Class::Name),
-    ("DrainResponse.workers", Class::Name),
-    ("Heartbeat.degraded", Class::People),
-    ("Hello.name", Class::Name),
-    ("JobResult.infrastructure", Class::People),
-    ("Mount.device", Class::Value),
-    ("Notice.help", Class::People),
-    ("Notice.text", Class::People),
-    ("Register.architecture", Class::Value),
-    ("Register.name", Class::Name),
-    ("Requeued.reason", Class::People),
-    ("Template.architecture", Class::Value),
-    ("ToolboxAnswer.lacks", Class::People),
-    ("Versions.release", Class::People),
-    ("Worker.architecture", Class::People),
-    ("Worker.degraded", Class::People),
-    ("Worker.name", Class::Name),
-    ("Worker.release", Class::People),
-    ("WorkerLeft.reason", Class::People),
+const TEXTS: [(&str, TextClass); 23] = [
+    ("Client.name", TextClass::Name),
+    ("Cluster.release", TextClass::People),
+    ("Container.hostname", TextClass::Kernel),
+    ("Digest.hash", TextClass::Value),
+    ("DrainRequest.worker", TextClass::Name),
+    ("DrainResponse.workers", TextClass::Name),
+    ("Heartbeat.degraded", TextClass::People),
+    ("Hello.name", TextClass::Name),
+    ("JobResult.infrastructure", TextClass::People),
+    ("Mount.device", TextClass::Value),
+    ("Notice.help", TextClass::People),
+    ("Notice.text", TextClass::People),
+    ("Register.architecture", TextClass::Value),
+    ("Register.name", TextClass::Name),
+    ("Requeued.reason", TextClass::People),
+    ("Template.architecture", TextClass::Value),
+    ("ToolboxAnswer.lacks", TextClass::People),
+    ("Versions.release", TextClass::People),
+    ("Worker.architecture", TextClass::People),
+    ("Worker.degraded", TextClass::People),
+    ("Worker.name", TextClass::Name),
+    ("Worker.release", TextClass::People),
+    ("WorkerLeft.reason", TextClass::People),
 ];
 
 /// The fields of this type in all messages, each with the name of its message.
@@ -125,7 +125,7 @@ proptest! {
             ..v1::JobResult::default()
         };
         let end = from_proto::job_result(&result).unwrap().end;
-        let JobEnd::Error(message) = end else {
+        let JobOutcome::Error(message) = end else {
             panic!("{end:?}");
         };
         message.split('\n').for_each(assert_clean);

@@ -14,16 +14,17 @@ use bytes::Bytes;
 use super::limits;
 use super::v1::{self, container, job_result, mount, skeleton_entry};
 use maelstrom_container::digest::Digest;
-use maelstrom_container::message::Discarded;
-use maelstrom_model::event::Stream;
+use maelstrom_container::message::DiscardedFiles;
+use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::{
-    BindAccess, ContainerSpec, ExitStatus, JobEnd, JobResult, MountKind, Network, OutputPipes,
-    Privileges, ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind, WhenForbidden,
+    BindAccess, ContainerSpec, ExitStatus, JobOutcome, JobResult, MountKind, NetworkMode,
+    OutputPipes, PrivilegeLevel, ProcessSpec, RootAccess, RootKind, SkeletonEntry, SkeletonKind,
+    WhenForbidden,
 };
 
 /// Why a container can't be described to another machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unportable {
+pub enum PortabilityError {
     /// It is tied to this machine's network.
     #[error("it uses this machine's network")]
     Network,
@@ -44,8 +45,8 @@ pub enum Unportable {
 /// A container, given where the content of each of its host's paths comes from.
 pub fn container(
     spec: &ContainerSpec,
-    source: &mut dyn FnMut(&Path) -> Result<v1::Source, Unportable>,
-) -> Result<v1::Container, Unportable> {
+    source: &mut dyn FnMut(&Path) -> Result<v1::Source, PortabilityError>,
+) -> Result<v1::Container, PortabilityError> {
     let ContainerSpec {
         root,
         mounts,
@@ -56,15 +57,15 @@ pub fn container(
         privileges,
     } = spec;
     let network = match network {
-        Network::Disabled => v1::Network::Disabled,
-        Network::Loopback => v1::Network::Loopback,
-        Network::Local => return Err(Unportable::Network),
+        NetworkMode::Disabled => v1::Network::Disabled,
+        NetworkMode::Loopback => v1::Network::Loopback,
+        NetworkMode::Local => return Err(PortabilityError::Network),
     };
     let root = match root {
-        Root::Skeleton(entries) => container::Root::Skeleton(v1::Skeleton {
+        RootKind::Skeleton(entries) => container::Root::Skeleton(v1::Skeleton {
             entries: entries.iter().map(skeleton_entry).collect(),
         }),
-        Root::Layers { trees, access } => container::Root::Layers(v1::Layers {
+        RootKind::Layers { trees, access } => container::Root::Layers(v1::Layers {
             trees: trees
                 .iter()
                 .map(|tree| source(tree))
@@ -90,8 +91,8 @@ pub fn container(
         user: *user,
         group: *group,
         privileges: match privileges {
-            Privileges::Ordinary => v1::Privileges::Ordinary,
-            Privileges::Full => v1::Privileges::Full,
+            PrivilegeLevel::Ordinary => v1::Privileges::Ordinary,
+            PrivilegeLevel::Full => v1::Privileges::Full,
         }
         .into(),
     })
@@ -111,8 +112,8 @@ fn skeleton_entry(entry: &SkeletonEntry) -> v1::SkeletonEntry {
 
 fn mount_kind(
     kind: &MountKind,
-    source: &mut dyn FnMut(&Path) -> Result<v1::Source, Unportable>,
-) -> Result<mount::Kind, Unportable> {
+    source: &mut dyn FnMut(&Path) -> Result<v1::Source, PortabilityError>,
+) -> Result<mount::Kind, PortabilityError> {
     Ok(match kind {
         MountKind::Bind {
             source: host,
@@ -122,7 +123,7 @@ fn mount_kind(
             source,
             access: BindAccess::ReadWrite,
         } => {
-            return Err(Unportable::Writable {
+            return Err(PortabilityError::Writable {
                 path: source.display().to_string(),
             });
         }
@@ -169,7 +170,7 @@ pub fn variables(environment: &BTreeMap<OsString, OsString>) -> Vec<v1::Environm
 }
 
 /// What a job wrote in vain: as much of it as a message may hold.
-pub fn discarded(discarded: &Discarded) -> v1::Discarded {
+pub fn discarded(discarded: &DiscardedFiles) -> v1::Discarded {
     let mut message = v1::Discarded {
         files: discarded.files.iter().map(|file| path(file)).collect(),
         more: discarded.more,
@@ -179,19 +180,19 @@ pub fn discarded(discarded: &Discarded) -> v1::Discarded {
 }
 
 /// How a job ended, and what it wrote in vain.
-pub fn result(result: &JobResult, gone: &Discarded) -> v1::JobResult {
+pub fn result(result: &JobResult, gone: &DiscardedFiles) -> v1::JobResult {
     let end = match &result.end {
-        JobEnd::Exited(ExitStatus::Code(code)) => job_result::End::Exited(*code),
-        JobEnd::Exited(ExitStatus::Signal {
+        JobOutcome::Exited(ExitStatus::Code(code)) => job_result::End::Exited(*code),
+        JobOutcome::Exited(ExitStatus::Signal {
             number,
             core_dumped,
         }) => job_result::End::Signalled(v1::Signalled {
             number: *number,
             core_dumped: *core_dumped,
         }),
-        JobEnd::TimedOut => job_result::End::TimedOut(v1::Empty {}),
-        JobEnd::Cancelled => job_result::End::Cancelled(v1::Empty {}),
-        JobEnd::Error(message) => job_result::End::Infrastructure(message.clone()),
+        JobOutcome::TimedOut => job_result::End::TimedOut(v1::Empty {}),
+        JobOutcome::Cancelled => job_result::End::Cancelled(v1::Empty {}),
+        JobOutcome::Error(message) => job_result::End::Infrastructure(message.clone()),
     };
     v1::JobResult {
         end: Some(end),
@@ -216,11 +217,11 @@ pub fn duration(duration: Duration) -> prost_types::Duration {
 }
 
 /// A stream.
-pub fn stream(stream: Stream) -> v1::Stream {
+pub fn stream(stream: OutputStream) -> v1::Stream {
     match stream {
-        Stream::Stdout => v1::Stream::Stdout,
-        Stream::Stderr => v1::Stream::Stderr,
-        Stream::Joined => v1::Stream::Joined,
+        OutputStream::Stdout => v1::Stream::Stdout,
+        OutputStream::Stderr => v1::Stream::Stderr,
+        OutputStream::Joined => v1::Stream::Joined,
     }
 }
 

@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use maelstrom_container::digest::{Digest, Hasher};
+use maelstrom_container::digest::{Digest, DigestHasher};
 
 /// Grows when the same files would get another identity.
 const FORMAT: &[u8] = b"maelstrom toolbox 2";
@@ -52,8 +52,8 @@ const LISTINGS: [(&str, u32); 2] = [("/var/lib/pacman/local", 1), ("/usr/lib/.bu
 ///
 /// The path isn't there, can't be read, or is neither a file nor a directory.
 pub fn identity(path: &Path) -> io::Result<Vec<u8>> {
-    let mut excerpt = Excerpt {
-        hasher: Hasher::default(),
+    let mut excerpt = ToolboxFingerprint {
+        hasher: DigestHasher::default(),
         entries_left: ENTRIES_MAX,
     };
     excerpt.hasher.update_framed(FORMAT);
@@ -75,12 +75,12 @@ pub fn identity(path: &Path) -> io::Result<Vec<u8>> {
     Ok(digest.hash.as_bytes().to_vec())
 }
 
-struct Excerpt {
-    hasher: Hasher,
+struct ToolboxFingerprint {
+    hasher: DigestHasher,
     entries_left: u64,
 }
 
-impl Excerpt {
+impl ToolboxFingerprint {
     /// The entries of a directory, sorted by name.
     fn directory(&mut self, path: &Path, depth: u32) -> io::Result<()> {
         self.mark("directory");

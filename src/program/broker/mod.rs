@@ -12,11 +12,11 @@ use std::ffi::OsString;
 
 use clap::CommandFactory;
 
-use self::options::{COMMANDS, Options, PROGRAM};
-use super::failure::Failure;
+use self::options::{BrokerServerOptions, COMMANDS, PROGRAM};
+use super::failure::ProgramFailure;
 use super::logging;
 use super::opening::{print_out, tell};
-use maelstrom_runners::sandbox::invocation::{Colours, Invocation};
+use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 use maelstrom_spec::config::{self, ConfigError, ThisProcess};
 
 /// Runs the program with this command line.
@@ -27,29 +27,33 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
     }
 }
 
-fn run(arguments: &[OsString]) -> Result<u8, Failure> {
-    let is_command = |word: &OsString| Options::command().find_subcommand(word).is_some();
+fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
+    let is_command = |word: &OsString| {
+        BrokerServerOptions::command()
+            .find_subcommand(word)
+            .is_some()
+    };
     let program = match arguments.get(1).is_some_and(is_command) {
         true => &COMMANDS,
         false => &PROGRAM,
     };
-    let settled = match config::settle::<Options>(program, arguments, &ThisProcess) {
+    let settled = match config::settle::<BrokerServerOptions>(program, arguments, &ThisProcess) {
         Ok(settled) => settled,
         Err(ConfigError::CommandLine(told)) => return Ok(tell(&told)),
-        Err(error) => return Err(Failure::usage(&error, error.help())),
+        Err(error) => return Err(ProgramFailure::usage(&error, error.help())),
     };
     let mut options = settled.options;
     if let Some(command) = options.command.take() {
         return operate::run(command);
     }
-    let invocation = Invocation::of_this_process(Colours::Unwanted)
-        .map_err(|error| Failure::infrastructure(&error, None))?;
+    let invocation = Invocation::of_this_process(ColorMode::Unwanted)
+        .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
     let cache_home = invocation
         .cache_home()
         .unwrap_or_else(|| invocation.directory.join(".cache"));
     let format = options.log.log_format;
     let settings = options.settle(&cache_home);
-    let settings = settings.map_err(|error| Failure::usage(&error, error.help()))?;
+    let settings = settings.map_err(|error| ProgramFailure::usage(&error, error.help()))?;
     if let Some(values) = settled.print {
         return print_out(&values);
     }

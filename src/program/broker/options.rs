@@ -1,4 +1,4 @@
-//! The command line of `maelstrom-broker`: [`Options`] as typed, [`Settings`] as meant.
+//! The command line of `maelstrom-broker`: [`BrokerServerOptions`] as typed, [`BrokerSettings`] as meant.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -6,40 +6,40 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::operate::there::There;
-use super::security::{Credentials, SecurityOptions};
+use super::operate::there::BrokerAddressOptions;
+use super::security::{CredentialsCommand, SecurityOptions};
 use crate::program::logging::LogOptions;
-use maelstrom_cluster::broker::core::Policy;
-use maelstrom_spec::config::{ByteSize, Kind, Program, Value};
+use maelstrom_cluster::broker::core::BrokerConfig;
+use maelstrom_spec::config::{ByteSize, ConfigOption, ConfigOptionKind, ConfigSchema};
 
 /// The program, and which of its options are configuration values.
-pub static PROGRAM: Program = Program {
+pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-broker",
     prefix: "MAELSTROM_BROKER",
     directories: &["maelstrom/broker"],
     values: &[&[
-        Value::new("listen", Kind::Text),
-        Value::new("port", Kind::Number),
-        Value::new("http-listen", Kind::Text),
-        Value::new("http-port", Kind::Number),
-        Value::new("tls-certificate", Kind::Text),
-        Value::new("tls-key", Kind::Text),
-        Value::new("client-ca", Kind::Text),
-        Value::new("tokens", Kind::Text),
-        Value::new("insecure-listen", Kind::Boolean),
-        Value::new("open-action-cache", Kind::Boolean),
-        Value::new("cache-root", Kind::Text),
-        Value::new("cache-size", Kind::Size),
-        Value::new("lease", Kind::Number),
-        Value::new("heartbeat", Kind::Number),
-        Value::new("client-timeout", Kind::Number),
-        Value::new("log-format", Kind::Text),
+        ConfigOption::new("listen", ConfigOptionKind::Text),
+        ConfigOption::new("port", ConfigOptionKind::Number),
+        ConfigOption::new("http-listen", ConfigOptionKind::Text),
+        ConfigOption::new("http-port", ConfigOptionKind::Number),
+        ConfigOption::new("tls-certificate", ConfigOptionKind::Text),
+        ConfigOption::new("tls-key", ConfigOptionKind::Text),
+        ConfigOption::new("client-ca", ConfigOptionKind::Text),
+        ConfigOption::new("tokens", ConfigOptionKind::Text),
+        ConfigOption::new("insecure-listen", ConfigOptionKind::Boolean),
+        ConfigOption::new("open-action-cache", ConfigOptionKind::Boolean),
+        ConfigOption::new("cache-root", ConfigOptionKind::Text),
+        ConfigOption::new("cache-size", ConfigOptionKind::Size),
+        ConfigOption::new("lease", ConfigOptionKind::Number),
+        ConfigOption::new("heartbeat", ConfigOptionKind::Number),
+        ConfigOption::new("client-timeout", ConfigOptionKind::Number),
+        ConfigOption::new("log-format", ConfigOptionKind::Text),
     ]],
 };
 
 /// What is not the broker, but speaks to one or makes credentials: the broker's own values, which may
 /// be set for all programs, do not concern it.
-pub static COMMANDS: Program = Program {
+pub static COMMANDS: ConfigSchema = ConfigSchema {
     name: "maelstrom-broker",
     prefix: "MAELSTROM_BROKER",
     directories: &[],
@@ -58,14 +58,14 @@ pub static COMMANDS: Program = Program {
                   maelstrom-run), leases them to workers (maelstrom-worker), and keeps their inputs. \
                   Without a command it is the broker; the commands speak to one that runs."
 )]
-pub struct Options {
+pub struct BrokerServerOptions {
     /// Print the version
     #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
     /// What to do instead of being the broker.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<BrokerCommand>,
 
     /// Where it is found.
     #[command(flatten)]
@@ -77,11 +77,11 @@ pub struct Options {
 
     /// What it keeps.
     #[command(flatten)]
-    pub storage: StorageOptions,
+    pub storage: BrokerStorageOptions,
 
     /// How long it waits for others.
     #[command(flatten)]
-    pub patience: PatienceOptions,
+    pub patience: BrokerTimeoutOptions,
 
     /// How it logs.
     #[command(flatten)]
@@ -113,7 +113,7 @@ pub struct NetworkOptions {
 /// What the broker keeps.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Storage")]
-pub struct StorageOptions {
+pub struct BrokerStorageOptions {
     /// Where contents and accepted jobs are kept [default: $XDG_CACHE_HOME/maelstrom/broker]
     #[arg(long, value_name = "DIRECTORY")]
     pub cache_root: Option<PathBuf>,
@@ -126,7 +126,7 @@ pub struct StorageOptions {
 /// How long the broker waits for others.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Patience")]
-pub struct PatienceOptions {
+pub struct BrokerTimeoutOptions {
     /// Seconds without a sign of life after which a worker's jobs go to others
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub lease: u64,
@@ -142,7 +142,7 @@ pub struct PatienceOptions {
 
 /// What to do with a broker that runs.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Command {
+pub enum BrokerCommand {
     /// Show how the cluster does
     #[command(visible_aliases = ["stats", "stat"])]
     Status(StatusOptions),
@@ -150,19 +150,19 @@ pub enum Command {
     Drain {
         /// Which broker.
         #[command(flatten)]
-        there: There,
+        there: BrokerAddressOptions,
         /// The worker's name; all workers without it
         worker: Option<String>,
     },
     /// Make a private authority, certificates and tokens for a team
     #[command(subcommand)]
-    Credentials(Credentials),
+    Credentials(CredentialsCommand),
     /// End the broker; what waits is kept for its next start
     #[command(visible_aliases = ["shut-down", "shutdown"])]
     Stop {
         /// Which broker.
         #[command(flatten)]
-        there: There,
+        there: BrokerAddressOptions,
         /// Let the workers finish and end, too
         #[arg(long)]
         workers: bool,
@@ -174,7 +174,7 @@ pub enum Command {
 pub struct StatusOptions {
     /// Which broker.
     #[command(flatten)]
-    pub there: There,
+    pub there: BrokerAddressOptions,
 
     /// Print it as JSON
     #[arg(long)]
@@ -187,7 +187,7 @@ pub struct StatusOptions {
 
 /// What a command line means.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct BrokerSettings {
     /// The address to listen on.
     pub address: SocketAddr,
     /// Whom it lets in.
@@ -199,12 +199,12 @@ pub struct Settings {
     /// What they should take up at most.
     pub size_target_bytes: u64,
     /// How long it waits for whom.
-    pub policy: Policy,
+    pub policy: BrokerConfig,
 }
 
 /// Options that don't go together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OptionsError {
+pub enum BrokerOptionsError {
     /// Leases would end between two signs of life.
     #[error(
         "leases of {lease} s end before the next sign of life, which comes after {heartbeat} s"
@@ -217,33 +217,33 @@ pub enum OptionsError {
     },
 }
 
-impl OptionsError {
+impl BrokerOptionsError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            OptionsError::Heartbeat { .. } => {
+            BrokerOptionsError::Heartbeat { .. } => {
                 Some("make `--lease` at least twice `--heartbeat`".to_owned())
             }
         }
     }
 }
 
-impl Options {
+impl BrokerServerOptions {
     /// Settles what was typed. `cache_home` is the user's directory for caches.
-    pub fn settle(self, cache_home: &Path) -> Result<Settings, OptionsError> {
-        let PatienceOptions {
+    pub fn settle(self, cache_home: &Path) -> Result<BrokerSettings, BrokerOptionsError> {
+        let BrokerTimeoutOptions {
             lease,
             heartbeat,
             client_timeout,
         } = self.patience;
         if lease < heartbeat.saturating_mul(2) {
-            return Err(OptionsError::Heartbeat { lease, heartbeat });
+            return Err(BrokerOptionsError::Heartbeat { lease, heartbeat });
         }
         let directory = self
             .storage
             .cache_root
             .unwrap_or_else(|| cache_home.join("maelstrom/broker"));
-        Ok(Settings {
+        Ok(BrokerSettings {
             address: SocketAddr::new(self.network.listen, self.network.port),
             security: self.security,
             http: self
@@ -251,12 +251,12 @@ impl Options {
                 .http_port
                 .map(|port| SocketAddr::new(self.network.http_listen, port)),
             size_target_bytes: self.storage.cache_size.0,
-            policy: Policy {
+            policy: BrokerConfig {
                 lease: Duration::from_secs(lease),
                 heartbeat: Duration::from_secs(heartbeat),
                 client_patience: Duration::from_secs(client_timeout),
                 outputs: directory.clone(),
-                ..Policy::default()
+                ..BrokerConfig::default()
             },
             directory,
         })

@@ -8,13 +8,17 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
-use crate::program::failure::Failure;
+use crate::program::failure::ProgramFailure;
 use crate::program::opening::print_out;
 use maelstrom_cluster::broker::limits::HANDSHAKE_MAX;
-use maelstrom_cluster::security::authority::{AUTHORITY, Authority, AuthorityError, TOKENS};
-use maelstrom_cluster::security::guard::{Access, Certificates, OpenResults, Privacy, exposure};
-use maelstrom_cluster::security::roles::Role;
-use maelstrom_cluster::security::tokens::Tokens;
+use maelstrom_cluster::security::authority::{
+    AUTHORITY, AuthorityError, CertificateAuthority, TOKENS,
+};
+use maelstrom_cluster::security::guard::{
+    AccessPolicy, ClientCertificates, OpenResults, TransportSecurity, exposure,
+};
+use maelstrom_cluster::security::roles::ClusterRole;
+use maelstrom_cluster::security::tokens::TokenFile;
 
 /// Whom the broker lets in.
 #[derive(Clone, Debug, Default, Args)]
@@ -47,9 +51,9 @@ pub struct SecurityOptions {
 }
 
 /// What the options came to.
-pub struct Security {
+pub struct BrokerSecurity {
     /// Whose credentials are accepted.
-    pub access: Access,
+    pub access: AccessPolicy,
     /// How TLS is spoken, if it is.
     pub tls: Option<ServerTlsConfig>,
     /// What the operator should be told again.
@@ -59,7 +63,7 @@ pub struct Security {
 /// A file that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the {what} {}", path.display())]
-struct ReadError {
+struct CredentialReadError {
     what: &'static str,
     path: PathBuf,
     source: std::io::Error,
@@ -67,11 +71,11 @@ struct ReadError {
 
 impl SecurityOptions {
     /// Reads what they name, and sees whether the broker may listen there.
-    pub fn settle(&self, address: IpAddr) -> Result<Security, Failure> {
+    pub fn settle(&self, address: IpAddr) -> Result<BrokerSecurity, ProgramFailure> {
         let read = |what, path: &PathBuf| {
             fs::read(path).map_err(|source| {
                 let path = path.clone();
-                Failure::infrastructure(&ReadError { what, path, source }, None)
+                ProgramFailure::infrastructure(&CredentialReadError { what, path, source }, None)
             })
         };
         let mut tls =
@@ -84,7 +88,7 @@ impl SecurityOptions {
                 }
             };
         let certificates = match &self.client_ca {
-            None => Certificates::Unwanted,
+            None => ClientCertificates::Unwanted,
             Some(path) => {
                 let authority = Certificate::from_pem(read("authority's certificate", path)?);
                 // Who has a token need not have a certificate.
@@ -92,18 +96,19 @@ impl SecurityOptions {
                     tls.client_ca_root(authority)
                         .client_auth_optional(self.tokens.is_some())
                 });
-                Certificates::Accepted
+                ClientCertificates::Accepted
             }
         };
         let tokens = match &self.tokens {
             None => None,
             Some(path) => {
-                let tokens = Tokens::open(path);
-                let tokens = tokens.map_err(|error| Failure::infrastructure(&error, None))?;
+                let tokens = TokenFile::open(path);
+                let tokens =
+                    tokens.map_err(|error| ProgramFailure::infrastructure(&error, None))?;
                 Some(Arc::new(tokens))
             }
         };
-        let access = Access {
+        let access = AccessPolicy {
             tokens,
             certificates,
             results: match self.open_action_cache {
@@ -112,16 +117,16 @@ impl SecurityOptions {
             },
         };
         let privacy = match tls {
-            Some(_) => Privacy::Tls,
-            None => Privacy::Plain,
+            Some(_) => TransportSecurity::Tls,
+            None => TransportSecurity::Plain,
         };
         let exposed = exposure(address, privacy, &access);
         let warning = match exposed {
             Ok(()) => None,
             Err(error) if self.insecure_listen => Some(format!("--insecure-listen: {error}")),
-            Err(error) => return Err(Failure::usage(&error, Some(error.help()))),
+            Err(error) => return Err(ProgramFailure::usage(&error, Some(error.help()))),
         };
-        Ok(Security {
+        Ok(BrokerSecurity {
             access,
             tls,
             warning,
@@ -131,7 +136,7 @@ impl SecurityOptions {
 
 /// What to make for a team.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Credentials {
+pub enum CredentialsCommand {
     /// Make a private authority, and a certificate for the broker
     Init {
         /// Where everything is kept
@@ -144,35 +149,35 @@ pub enum Credentials {
     Certificate {
         /// What the member may do.
         #[command(flatten)]
-        member: Member,
+        member: MemberOptions,
     },
     /// Make a token for a member, for --broker-token-file
     Token {
         /// What the member may do.
         #[command(flatten)]
-        member: Member,
+        member: MemberOptions,
     },
 }
 
 /// A member of a team.
 #[derive(Clone, Debug, Args)]
-pub struct Member {
+pub struct MemberOptions {
     /// Where the authority is
     pub directory: PathBuf,
     /// What the member may do: client, writer, privileged, worker or admin
     #[arg(long)]
-    pub role: Role,
+    pub role: ClusterRole,
     /// Who it is
     #[arg(long)]
     pub name: String,
 }
 
 /// Makes credentials, and says what to do with them.
-pub fn make(what: &Credentials) -> Result<u8, Failure> {
-    let failed = |error: AuthorityError| Failure::infrastructure(&error, None);
+pub fn make(what: &CredentialsCommand) -> Result<u8, ProgramFailure> {
+    let failed = |error: AuthorityError| ProgramFailure::infrastructure(&error, None);
     let text = match what {
-        Credentials::Init { directory, names } => {
-            let authority = Authority::create(directory).map_err(failed)?;
+        CredentialsCommand::Init { directory, names } => {
+            let authority = CertificateAuthority::create(directory).map_err(failed)?;
             let (certificate, key) = authority.broker(names).map_err(failed)?;
             format!(
                 "The authority and the broker's certificate are in {directory}. Start the broker \
@@ -187,8 +192,8 @@ pub fn make(what: &Credentials) -> Result<u8, Failure> {
                 authority = directory.join(AUTHORITY).display(),
             )
         }
-        Credentials::Certificate { member } => {
-            let authority = Authority::open(&member.directory);
+        CredentialsCommand::Certificate { member } => {
+            let authority = CertificateAuthority::open(&member.directory);
             let made = authority.member(member.role, &member.name);
             let (certificate, key) = made.map_err(failed)?;
             format!(
@@ -197,8 +202,8 @@ pub fn make(what: &Credentials) -> Result<u8, Failure> {
                 key.display()
             )
         }
-        Credentials::Token { member } => {
-            let authority = Authority::open(&member.directory);
+        CredentialsCommand::Token { member } => {
+            let authority = CertificateAuthority::open(&member.directory);
             let path = authority.token(member.role, &member.name).map_err(failed)?;
             format!("--broker-token-file {}\n", path.display())
         }

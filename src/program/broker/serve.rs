@@ -13,20 +13,20 @@ use tokio::task::JoinSet;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 
-use super::options::Settings;
-use super::security::Security;
+use super::options::BrokerSettings;
+use super::security::BrokerSecurity;
 use crate::program::descriptors;
-use crate::program::failure::Failure;
-use crate::program::systemd::{self, Answer};
-use maelstrom_cluster::broker::budgets::Budgets;
-use maelstrom_cluster::broker::cas::{Services, Storage, StorageOptions};
-use maelstrom_cluster::broker::connections::{Connections, calls};
+use crate::program::failure::ProgramFailure;
+use crate::program::systemd::{self, WatchdogStatus};
+use maelstrom_cluster::broker::budgets::ResourceBudgets;
+use maelstrom_cluster::broker::cas::{CasStorage, CasStorageOptions, ReapiServices};
+use maelstrom_cluster::broker::connections::{ConnectionRegistry, calls};
 use maelstrom_cluster::broker::inventory::StoredInventory;
 use maelstrom_cluster::broker::journal::Journal;
-use maelstrom_cluster::broker::operations::health::{FREE_BYTES_MIN, Health};
-use maelstrom_cluster::broker::operations::http::{self, Sources};
+use maelstrom_cluster::broker::operations::health::{BrokerHealth, FREE_BYTES_MIN};
+use maelstrom_cluster::broker::operations::http::{self, MonitoringState};
 use maelstrom_cluster::broker::services;
-use maelstrom_cluster::security::roles::Role;
+use maelstrom_cluster::security::roles::ClusterRole;
 use maelstrom_engine::cache_kind::{CacheKind, CacheKindError};
 use maelstrom_model::exit_code;
 
@@ -34,9 +34,10 @@ use maelstrom_model::exit_code;
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
 /// Is the broker until it is told to end.
-pub fn run(settings: Settings) -> Result<u8, Failure> {
-    let infrastructure = |error: &dyn std::error::Error| Failure::infrastructure(error, None);
-    let Security {
+pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
+    let infrastructure =
+        |error: &dyn std::error::Error| ProgramFailure::infrastructure(error, None);
+    let BrokerSecurity {
         access,
         tls,
         warning,
@@ -47,18 +48,18 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
     descriptors::ensure(descriptors::BROKER)?;
     let taken = |error: CacheKindError| {
         let help = error.help().to_owned();
-        Failure::infrastructure(&error, Some(help))
+        ProgramFailure::infrastructure(&error, Some(help))
     };
     CacheKind::Broker
         .check(&settings.directory)
         .map_err(taken)?;
-    let storage = Storage::open(&StorageOptions {
+    let storage = CasStorage::open(&CasStorageOptions {
         root: settings.directory.clone(),
         size_target_bytes: settings.size_target_bytes,
     })
     .map_err(|error| {
         let help = error.help().to_owned();
-        Failure::infrastructure(&error, Some(help))
+        ProgramFailure::infrastructure(&error, Some(help))
     })?;
     CacheKind::Broker.claim(storage.root()).map_err(taken)?;
     let journal = Journal::open(&settings.directory).map_err(|error| infrastructure(&error))?;
@@ -68,11 +69,11 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         .build()
         .map_err(|error| infrastructure(&error))?;
     runtime.block_on(async {
-        let budgets = Budgets::default();
-        let contents = Services::within(storage.clone(), budgets.clone()).await;
+        let budgets = ResourceBudgets::default();
+        let contents = ReapiServices::within(storage.clone(), budgets.clone()).await;
         let contents = contents.map_err(|error| infrastructure(&error))?;
         let results = contents.action_results().clone();
-        let health = Health::new(settings.directory.clone(), FREE_BYTES_MIN);
+        let health = BrokerHealth::new(settings.directory.clone(), FREE_BYTES_MIN);
         let figures = storage.clone();
         let losing = storage.clone();
         let inventory = Box::new(StoredInventory::new(storage, results));
@@ -88,7 +89,7 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         });
         let mut routes = Routes::builder();
         services::add_to(&mut routes, &door, &access);
-        let everybody = access.guard(&Role::ALL);
+        let everybody = access.guard(&ClusterRole::ALL);
         routes
             .add_service(InterceptedService::new(
                 contents.contents(),
@@ -131,8 +132,8 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
             env!("CARGO_PKG_VERSION"),
             settings.directory.display()
         )
-        .map_err(|error| Failure::writing(&error))?;
-        let sources = Sources {
+        .map_err(|error| ProgramFailure::writing(&error))?;
+        let sources = MonitoringState {
             door: door.clone(),
             storage: figures,
             health: health.clone(),
@@ -145,7 +146,7 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
                 .tls_config(tls)
                 .map_err(|error| infrastructure(&error))?;
         }
-        let connections = Connections::new(budgets);
+        let connections = ConnectionRegistry::new(budgets);
         let routes = calls::serve(routes.routes(), connections.clone(), access);
         let serving = server.add_routes(routes).serve_with_incoming_shutdown(
             connections.incoming(listener),
@@ -160,8 +161,8 @@ pub fn run(settings: Settings) -> Result<u8, Failure> {
         let mut core = JoinSet::new();
         core.spawn(engine.run());
         let answers = async || match door.figures().await {
-            Ok(_) => Answer::Given,
-            Err(_) => Answer::Missing,
+            Ok(_) => WatchdogStatus::Given,
+            Err(_) => WatchdogStatus::Missing,
         };
         tokio::select! {
             served = &mut serving => served.map_err(|error| infrastructure(&error))?,
@@ -196,19 +197,19 @@ fn connection_threads() -> usize {
     processors.map_or(1, |count| (count.get() / 2).max(1))
 }
 
-async fn listen(address: SocketAddr, option: &str) -> Result<TcpListener, Failure> {
+async fn listen(address: SocketAddr, option: &str) -> Result<TcpListener, ProgramFailure> {
     TcpListener::bind(address).await.map_err(|source| {
         let error = ListenError {
             address: address.to_string(),
             source,
         };
         let help = format!("another program may have it: choose another with `{option}`");
-        Failure::infrastructure(&error, Some(help))
+        ProgramFailure::infrastructure(&error, Some(help))
     })
 }
 
 /// Tells metrics and health by HTTP, if anybody wants it.
-async fn watched(listener: Option<TcpListener>, sources: Sources) -> io::Result<()> {
+async fn watched(listener: Option<TcpListener>, sources: MonitoringState) -> io::Result<()> {
     let Some(listener) = listener else {
         return std::future::pending().await;
     };

@@ -19,7 +19,7 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 
 use self::sink::CleanLines;
-use maelstrom_engine::log::Log;
+use maelstrom_engine::log::ProgramLog;
 use maelstrom_spec::config::LogLevel;
 
 /// How programs without a user in front of them log.
@@ -42,8 +42,8 @@ pub enum LogFormat {
 }
 
 /// Begins this process's log.
-pub fn start(level: LogLevel, format: LogFormat) -> Log {
-    let log = Log::waiting();
+pub fn start(level: LogLevel, format: LogFormat) -> ProgramLog {
+    let log = ProgramLog::waiting();
     let writer = log.writer();
     // There is at most one in a process; where somebody has set one, it stays.
     drop(tracing::subscriber::set_global_default(subscriber(

@@ -8,11 +8,11 @@ use nix::sys::signal::{Signal, raise};
 use maelstrom_container::sys::process::reset_signals;
 use maelstrom_model::event::foreign::clean_lines;
 use maelstrom_model::exit_code;
-use maelstrom_model::job::{ExitStatus, JobEnd};
+use maelstrom_model::job::{ExitStatus, JobOutcome};
 
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum JobExitReason {
     /// It exited with this code.
     Code(i32),
     /// A signal ended it.
@@ -31,32 +31,34 @@ pub enum Ending {
 }
 
 /// How a job ended.
-pub fn ending(end: JobEnd) -> Ending {
+pub fn ending(end: JobOutcome) -> JobExitReason {
     match end {
-        JobEnd::Exited(ExitStatus::Code(code)) => Ending::Code(code),
-        JobEnd::Exited(ExitStatus::Signal {
+        JobOutcome::Exited(ExitStatus::Code(code)) => JobExitReason::Code(code),
+        JobOutcome::Exited(ExitStatus::Signal {
             number,
             core_dumped,
-        }) => Ending::Signal {
+        }) => JobExitReason::Signal {
             number,
             core_dumped,
         },
-        JobEnd::TimedOut => Ending::TimedOut,
-        JobEnd::Cancelled => Ending::Cancelled,
-        JobEnd::Error(message) => Ending::Error(message),
+        JobOutcome::TimedOut => JobExitReason::TimedOut,
+        JobOutcome::Cancelled => JobExitReason::Cancelled,
+        JobOutcome::Error(message) => JobExitReason::Error(message),
     }
 }
 
-impl Ending {
+impl JobExitReason {
     /// The code of a program that runs many jobs, if this one failed.
     pub fn failure_code(&self) -> Option<u8> {
         match self {
-            Ending::Code(0) => None,
-            Ending::Code(code) => Some(u8::try_from(*code).unwrap_or(exit_code::TEST_FAILURE)),
-            Ending::Signal { .. } | Ending::TimedOut | Ending::Error(_) => {
+            JobExitReason::Code(0) => None,
+            JobExitReason::Code(code) => {
+                Some(u8::try_from(*code).unwrap_or(exit_code::TEST_FAILURE))
+            }
+            JobExitReason::Signal { .. } | JobExitReason::TimedOut | JobExitReason::Error(_) => {
                 Some(exit_code::TEST_FAILURE)
             }
-            Ending::Cancelled => Some(exit_code::INTERRUPTED),
+            JobExitReason::Cancelled => Some(exit_code::INTERRUPTED),
         }
     }
 
@@ -79,7 +81,7 @@ impl Ending {
     /// Ends this process as the job ended, if a signal ended that; the code it is to exit with
     /// otherwise.
     pub fn follow(&self) -> u8 {
-        if let Ending::Signal { number, .. } = self
+        if let JobExitReason::Signal { number, .. } = self
             && let Ok(signal) = Signal::try_from(*number)
         {
             // The job's core is the one of interest.
@@ -93,11 +95,11 @@ impl Ending {
     }
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for JobExitReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Ending::Code(code) => write!(formatter, "exited with code {code}"),
-            Ending::Signal {
+            JobExitReason::Code(code) => write!(formatter, "exited with code {code}"),
+            JobExitReason::Signal {
                 number,
                 core_dumped,
             } => {
@@ -106,9 +108,9 @@ impl fmt::Display for Ending {
                 let core = if *core_dumped { ", core dumped" } else { "" };
                 write!(formatter, "ended by {name}{core}")
             }
-            Ending::TimedOut => formatter.write_str("took longer than its timeout"),
-            Ending::Cancelled => formatter.write_str("was stopped"),
-            Ending::Error(message) => formatter.write_str(&clean_lines(message)),
+            JobExitReason::TimedOut => formatter.write_str("took longer than its timeout"),
+            JobExitReason::Cancelled => formatter.write_str("was stopped"),
+            JobExitReason::Error(message) => formatter.write_str(&clean_lines(message)),
         }
     }
 }
@@ -122,8 +124,9 @@ mod tests {
 
     #[test]
     fn an_error_of_another_machine_looks_like_nothing_else() {
-        let error =
-            Ending::Error("no\u{1b}[2J disk\njob 7: exited with code 0\n  help: do".to_owned());
+        let error = JobExitReason::Error(
+            "no\u{1b}[2J disk\njob 7: exited with code 0\n  help: do".to_owned(),
+        );
         assert_eq!(
             error.line(6),
             "job 6: no\u{fffd}[2J disk\n  job 7: exited with code 0\n  help: do"
@@ -133,7 +136,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_error_does_anything(text in hostile_text()) {
-            let told = Ending::Error(text).line(6);
+            let told = JobExitReason::Error(text).line(6);
             for (index, line) in told.split('\n').enumerate() {
                 assert_clean(line);
                 let begins = if index == 0 { "job 6: " } else { "  " };
@@ -144,18 +147,18 @@ mod tests {
 
     #[test]
     fn only_a_success_has_no_code() {
-        let signal = Ending::Signal {
+        let signal = JobExitReason::Signal {
             number: 15,
             core_dumped: false,
         };
         let endings = [
-            Ending::Code(0),
-            Ending::Code(7),
-            Ending::Code(-1),
+            JobExitReason::Code(0),
+            JobExitReason::Code(7),
+            JobExitReason::Code(-1),
             signal,
-            Ending::TimedOut,
-            Ending::Cancelled,
-            Ending::Error("no".to_owned()),
+            JobExitReason::TimedOut,
+            JobExitReason::Cancelled,
+            JobExitReason::Error("no".to_owned()),
         ];
         assert_eq!(
             endings.map(|ending| ending.failure_code()),

@@ -19,32 +19,36 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use self::ending::Ending;
-use super::failure::Failure;
-use super::opening::{Opened, Opening, Outline, Purpose, as_typed, open};
-use super::session::{Session, backend, local_backend, runtime};
+use self::ending::JobExitReason;
+use super::failure::ProgramFailure;
+use super::opening::{
+    InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, open,
+};
+use super::session::{RunSession, backend, local_backend, runtime};
 use super::showing::user_interface;
 use maelstrom_engine::job_file;
 use maelstrom_engine::local::LocalBackend;
-use maelstrom_engine::run::signals::{self, Interrupt};
+use maelstrom_engine::run::signals::{self, TerminationSignal};
 use maelstrom_model::backend::GRACE_DEFAULT;
-use maelstrom_model::event::Notice;
+use maelstrom_model::event::UserNotice;
 use maelstrom_model::event::foreign::clean;
 use maelstrom_model::ids::random_name;
 use maelstrom_model::job::{Job, ProcessSpec};
-use maelstrom_runners::cargo::options::{PassingOutput, ReportOptions};
+use maelstrom_runners::cargo::options::{PassingTestOutput, ReportOptions};
 use maelstrom_runners::jobs::framework::JobsFramework;
-use maelstrom_runners::jobs::input::{self, InputError};
-use maelstrom_runners::jobs::options::{Command, Input, One, PROGRAM, StandardInput};
-use maelstrom_runners::jobs::surroundings::Surroundings;
-use maelstrom_runners::jobs::workshop::{Tell, Workshop, WorkshopError};
-use maelstrom_runners::jobs::{Mode, Options, OptionsError, Settings};
-use maelstrom_runners::sandbox::cluster::{ClusterOptions, MachineOptions};
+use maelstrom_runners::jobs::input::{self, JobInputError};
+use maelstrom_runners::jobs::options::{JobCommand, JobInput, PROGRAM, SingleJob, StandardInput};
+use maelstrom_runners::jobs::surroundings::DefaultJobContainer;
+use maelstrom_runners::jobs::workshop::{FetchCallback, JobBuilder, JobBuilderError};
+use maelstrom_runners::jobs::{
+    RunCommandMode, RunCommandOptions, RunCommandOptionsError, RunCommandSettings,
+};
+use maelstrom_runners::sandbox::cluster::{MachineOptions, RunnerClusterOptions};
 use maelstrom_spec::config::ThisProcess;
-use maelstrom_spec::job::Entry;
-use maelstrom_ui::choose::Ui;
+use maelstrom_spec::job::JobFileEntry;
+use maelstrom_ui::choose::UiKind;
 use maelstrom_ui::diagnostic::Diagnostic;
-use maelstrom_ui::style::Colour;
+use maelstrom_ui::style::OutputColor;
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {
@@ -54,35 +58,35 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
     }
 }
 
-fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
+fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     let opening = open(
         as_typed(&arguments),
-        Options::settled(&arguments, &ThisProcess),
+        RunCommandOptions::settled(&arguments, &ThisProcess),
         |options, cpus| {
             let directory = std::env::current_dir().map_err(|error| infrastructure(&error))?;
             let settings = options.settle(cpus, stdin(), &directory);
-            settings.map_err(|error| Failure::usage(&error, error.help()))
+            settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
         },
         |settings| outline(&settings.report, settings.slots, &settings.cluster),
     )?;
-    let Opened {
+    let StartedProgram {
         settings,
         invocation,
         begun,
     } = match opening {
-        Opening::Done(code) => return Ok(code),
-        Opening::Going(opened) => opened,
+        StartupResult::Done(code) => return Ok(code),
+        StartupResult::Going(opened) => opened,
     };
-    let surroundings = Surroundings::make(&invocation)
-        .map_err(|error| Failure::infrastructure(&error, error.help()))?;
+    let surroundings = DefaultJobContainer::make(&invocation)
+        .map_err(|error| ProgramFailure::infrastructure(&error, error.help()))?;
     let project = invocation.directory.clone();
-    let tell: Tell = if io::stderr().is_terminal() {
+    let tell: FetchCallback = if io::stderr().is_terminal() {
         // The job's own output, or the dashboard, comes after it.
         Arc::new(|uri| drop(writeln!(io::stderr().lock(), "fetching {}", clean(uri))))
     } else {
         Arc::new(|_| {})
     };
-    let Settings {
+    let RunCommandSettings {
         mode,
         slots,
         caches,
@@ -91,42 +95,42 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
     } = settings;
     let sources = caches.sources(&invocation);
     let own = sources.cache.clone();
-    let mut workshop = Workshop::new(&invocation, surroundings, sources, tell);
+    let mut workshop = JobBuilder::new(&invocation, surroundings, sources, tell);
     match mode {
-        Mode::Nothing => {
-            let error = OptionsError::Nothing;
-            Err(Failure::usage(&error, error.help()))
+        RunCommandMode::Nothing => {
+            let error = RunCommandOptionsError::Nothing;
+            Err(ProgramFailure::usage(&error, error.help()))
         }
-        Mode::Stream(input) => {
+        RunCommandMode::Stream(input) => {
             match user_interface(&report)? {
-                Ui::Dashboard => {
+                UiKind::Dashboard => {
                     begun.log.keep_in(&own);
                     let framework = JobsFramework::new(input, project, workshop);
                     let outline = outline(&report, slots, &cluster);
-                    return Session::new(PROGRAM.name, &framework, &outline, begun)?.run();
+                    return RunSession::new(PROGRAM.name, &framework, &outline, begun)?.run();
                 }
-                Ui::Plain | Ui::Quiet => {}
+                UiKind::Plain | UiKind::Quiet => {}
             }
             begun.log.to_stderr();
             tell_all(&begun.notices)?;
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
             let code = interruptible(async |interrupts| {
                 let backend = backend(None, slots, &cluster, random_name()).await?;
-                stream::Run::new(backend, interrupts)?
+                stream::StreamRun::new(backend, interrupts)?
                     .follow(&mut workshop, entries)
                     .await
             })?;
             tell_all(workshop.notice().as_slice())?;
             Ok(code)
         }
-        Mode::One(one) => {
+        RunCommandMode::One(one) => {
             begun.log.to_stderr();
             tell_all(&begun.notices)?;
             let given = one::standard_input().map_err(|error| infrastructure(&error))?;
             let given = given.filter(|_| !reads_standard_input(&one));
             let ending = single(&cluster.machine, async |backend, interrupts| {
                 let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
-                    return Ok(Ending::Cancelled);
+                    return Ok(JobExitReason::Cancelled);
                 };
                 let backend = match given {
                     Some(input) => backend.with_input(input),
@@ -137,17 +141,17 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Failure> {
             tell_all(workshop.notice().as_slice())?;
             end(&ending)
         }
-        Mode::Terminal(one, escape) => {
+        RunCommandMode::Terminal(one, escape) => {
             tell_all(&begun.notices)?;
             if stdin() == StandardInput::Other || !io::stdout().is_terminal() {
-                let error = NoTerminal;
+                let error = TtyTerminalError;
                 let help = "without `--tty` a job reads standard input and writes standard output";
-                return Err(Failure::with_code(&error, Some(help.to_owned()), 1));
+                return Err(ProgramFailure::with_code(&error, Some(help.to_owned()), 1));
             }
             begun.log.keep_in(&own);
             let ending = single(&cluster.machine, async |backend, interrupts| {
                 let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
-                    return Ok(Ending::Cancelled);
+                    return Ok(JobExitReason::Cancelled);
                 };
                 let (master, slave) = terminal::open().map_err(|error| infrastructure(&error))?;
                 let backend = backend.on_terminal(slave);
@@ -170,31 +174,31 @@ fn stdin() -> StandardInput {
 /// `--tty` without a terminal.
 #[derive(Debug, thiserror::Error)]
 #[error("`--tty` needs standard input and standard output to be a terminal")]
-struct NoTerminal;
+struct TtyTerminalError;
 
 /// `--one` or `--tty` with an input in which there is none.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no job in the input")]
 struct NoJob;
 
-fn infrastructure(error: &dyn std::error::Error) -> Failure {
-    Failure::infrastructure(error, None)
+fn infrastructure(error: &dyn std::error::Error) -> ProgramFailure {
+    ProgramFailure::infrastructure(error, None)
 }
 
-fn reads_standard_input(one: &One) -> bool {
+fn reads_standard_input(one: &SingleJob) -> bool {
     match one {
-        One::Named(_) | One::Kept { .. } => false,
-        One::First { input, .. } => *input == Input::Standard,
+        SingleJob::Named(_) | SingleJob::Kept { .. } => false,
+        SingleJob::First { input, .. } => *input == JobInput::Standard,
     }
 }
 
 /// Warnings, where nobody else would tell them.
-fn tell_all(notices: &[Notice]) -> Result<(), Failure> {
+fn tell_all(notices: &[UserNotice]) -> Result<(), ProgramFailure> {
     let mut stderr = io::stderr().lock();
-    let colour = Colour::for_stream(&stderr);
+    let colour = OutputColor::for_stream(&stderr);
     for notice in notices {
         maelstrom_ui::report::write_notice(&mut stderr, colour, notice)
-            .map_err(|error| Failure::writing(&error))?;
+            .map_err(|error| ProgramFailure::writing(&error))?;
     }
     Ok(())
 }
@@ -202,8 +206,11 @@ fn tell_all(notices: &[Notice]) -> Result<(), Failure> {
 /// Does something with a backend of this machine, while signals are messages.
 fn single<T>(
     machine: &MachineOptions,
-    what: impl AsyncFnOnce(LocalBackend, &mut UnboundedReceiver<Interrupt>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    what: impl AsyncFnOnce(
+        LocalBackend,
+        &mut UnboundedReceiver<TerminationSignal>,
+    ) -> Result<T, ProgramFailure>,
+) -> Result<T, ProgramFailure> {
     interruptible(async |interrupts| {
         let backend = local_backend(None, 1, machine)?;
         what(backend.with_grace(GRACE_DEFAULT), interrupts).await
@@ -212,8 +219,8 @@ fn single<T>(
 
 /// Does something while signals are messages.
 fn interruptible<T>(
-    what: impl AsyncFnOnce(&mut UnboundedReceiver<Interrupt>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    what: impl AsyncFnOnce(&mut UnboundedReceiver<TerminationSignal>) -> Result<T, ProgramFailure>,
+) -> Result<T, ProgramFailure> {
     runtime()?.block_on(async {
         let mut interrupts = signals::listen(|_| true).map_err(|error| infrastructure(&error))?;
         what(&mut interrupts).await
@@ -223,53 +230,57 @@ fn interruptible<T>(
 /// The one job that is to be run, unless somebody stops it before it is at hand: an input may be
 /// waited for, and an image may come slowly.
 async fn prepared(
-    one: &One,
+    one: &SingleJob,
     project: &Path,
-    workshop: &mut Workshop,
-    interrupts: &mut UnboundedReceiver<Interrupt>,
-) -> Result<Option<Job>, Failure> {
+    workshop: &mut JobBuilder,
+    interrupts: &mut UnboundedReceiver<TerminationSignal>,
+) -> Result<Option<Job>, ProgramFailure> {
     tokio::select! {
         job = job(one, project, workshop) => job.map(Some),
         Some(_) = interrupts.recv() => Ok(None),
     }
 }
 
-async fn job(one: &One, project: &Path, workshop: &mut Workshop) -> Result<Job, Failure> {
-    let no_container = |error: WorkshopError| {
+async fn job(
+    one: &SingleJob,
+    project: &Path,
+    workshop: &mut JobBuilder,
+) -> Result<Job, ProgramFailure> {
+    let no_container = |error: JobBuilderError| {
         let help = error.help();
-        Failure::with_code(&error, help, error.exit_code())
+        ProgramFailure::with_code(&error, help, error.exit_code())
     };
     let (input, command) = match one {
-        One::Named(job) => return workshop.named(job).await.map_err(no_container),
-        One::Kept { file, command } => {
-            let kept =
-                job_file::load(file).map_err(|error| Failure::usage(&error, Some(error.help())))?;
+        SingleJob::Named(job) => return workshop.named(job).await.map_err(no_container),
+        SingleJob::Kept { file, command } => {
+            let kept = job_file::load(file)
+                .map_err(|error| ProgramFailure::usage(&error, Some(error.help())))?;
             return Ok(match command {
                 Some(command) => with_command(kept, command),
                 None => kept,
             });
         }
-        One::First { input, command } => (input, command),
+        SingleJob::First { input, command } => (input, command),
     };
     let mut entries = input::read(input, project).map_err(|error| infrastructure(&error))?;
     while let Some(entry) = entries.recv().await {
-        let invalid = |error: InputError| {
+        let invalid = |error: JobInputError| {
             let help = error.help();
-            Failure::usage(&error, help)
+            ProgramFailure::usage(&error, help)
         };
         match entry.map_err(invalid)? {
-            Entry::Containers(containers) => workshop.define(containers),
-            Entry::Job(job) => {
+            JobFileEntry::Containers(containers) => workshop.define(containers),
+            JobFileEntry::Job(job) => {
                 let job = workshop.job(&job, command.as_ref()).await;
                 return job.map_err(no_container);
             }
         }
     }
-    Err(Failure::usage(&NoJob, None))
+    Err(ProgramFailure::usage(&NoJob, None))
 }
 
 /// The job with another program. It may take as long as it likes: a person looks on.
-fn with_command(job: Job, command: &Command) -> Job {
+fn with_command(job: Job, command: &JobCommand) -> Job {
     Job {
         process: Arc::new(ProcessSpec {
             program: command.program.as_os_str().into(),
@@ -282,13 +293,13 @@ fn with_command(job: Job, command: &Command) -> Job {
 }
 
 /// Ends as the job ended.
-fn end(ending: &Ending) -> Result<u8, Failure> {
+fn end(ending: &JobExitReason) -> Result<u8, ProgramFailure> {
     match ending {
-        Ending::Code(_) | Ending::Signal { .. } => {}
-        Ending::TimedOut | Ending::Cancelled | Ending::Error(_) => {
+        JobExitReason::Code(_) | JobExitReason::Signal { .. } => {}
+        JobExitReason::TimedOut | JobExitReason::Cancelled | JobExitReason::Error(_) => {
             let mut stderr = io::stderr().lock();
-            let colour = Colour::for_stream(&stderr);
-            Diagnostic::new(&Ended(ending.to_string()))
+            let colour = OutputColor::for_stream(&stderr);
+            Diagnostic::new(&JobEndedError(ending.to_string()))
                 .write(&mut stderr, colour)
                 .and_then(|()| stderr.flush())
                 .map_err(|error| infrastructure(&error))?;
@@ -300,17 +311,21 @@ fn end(ending: &Ending) -> Result<u8, Failure> {
 /// What became of the job.
 #[derive(Debug, thiserror::Error)]
 #[error("the job {0}")]
-struct Ended(String);
+struct JobEndedError(String);
 
-fn outline<'a>(report: &'a ReportOptions, slots: u32, cluster: &'a ClusterOptions) -> Outline<'a> {
-    Outline {
-        purpose: Purpose::Run,
+fn outline<'a>(
+    report: &'a ReportOptions,
+    slots: u32,
+    cluster: &'a RunnerClusterOptions,
+) -> SessionOptions<'a> {
+    SessionOptions {
+        purpose: InvocationPurpose::Run,
         isolation: None,
         slots,
         cluster,
         repeat: NonZeroU32::MIN,
         stop_after: None,
-        passing_output: PassingOutput::Hidden,
+        passing_output: PassingTestOutput::Hidden,
         report,
     }
 }

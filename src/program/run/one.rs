@@ -5,14 +5,14 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::ending::{Ending, ending};
+use super::ending::{JobExitReason, ending};
 use super::passing::output_pipes;
-use crate::program::failure::Failure;
+use crate::program::failure::ProgramFailure;
 use maelstrom_engine::local::LocalBackend;
-use maelstrom_engine::run::signals::Interrupt;
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom_engine::run::signals::TerminationSignal;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::event::EventKind;
-use maelstrom_model::event::Stream;
+use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::Job;
 
 /// Standard input, unless it is a terminal, which a job gets only with `--tty`.
@@ -28,19 +28,19 @@ pub fn standard_input() -> io::Result<Option<OwnedFd>> {
 pub async fn run(
     mut backend: LocalBackend,
     job: Job,
-    interrupts: &mut UnboundedReceiver<Interrupt>,
-) -> Result<Ending, Failure> {
+    interrupts: &mut UnboundedReceiver<TerminationSignal>,
+) -> Result<JobExitReason, ProgramFailure> {
     const JOB: JobId = JobId(0);
     let output = output_pipes();
-    backend.submit(JOB, Job { output, ..job }, Rank::default());
-    let mut stop = Stop::Terminate;
+    backend.submit(JOB, Job { output, ..job }, JobPriority::default());
+    let mut stop = StopMode::Terminate;
     let mut unheard = None;
     let ending = loop {
         let event = tokio::select! {
             event = backend.next() => event,
             Some(_) = interrupts.recv() => {
                 backend.stop(JOB, stop);
-                stop = Stop::Kill;
+                stop = StopMode::Kill;
                 continue;
             }
         };
@@ -51,13 +51,13 @@ pub async fn run(
                 {
                     // Nobody listens any more, as a pipe's writer learns by a signal.
                     unheard = Some(error);
-                    backend.stop(JOB, Stop::Kill);
+                    backend.stop(JOB, StopMode::Kill);
                 }
             }
             BackendEvent::Finished { result, .. } => break ending(result.end),
             BackendEvent::Lost(lost) => {
                 let help = lost.help.clone();
-                return Err(Failure::infrastructure(&lost, help));
+                return Err(ProgramFailure::infrastructure(&lost, help));
             }
             // What it wrote was passed on, and is written again.
             BackendEvent::Restarted { job: _, reason } => {
@@ -71,18 +71,18 @@ pub async fn run(
     };
     backend.close().await;
     match unheard {
-        Some(error) => Err(Failure::writing(&error)),
+        Some(error) => Err(ProgramFailure::writing(&error)),
         None => Ok(ending),
     }
 }
 
-fn pass_on(stream: Stream, bytes: &[u8]) -> io::Result<()> {
+fn pass_on(stream: OutputStream, bytes: &[u8]) -> io::Result<()> {
     fn write(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
         to.write_all(bytes)?;
         to.flush()
     }
     match stream {
-        Stream::Stdout | Stream::Joined => write(io::stdout().lock(), bytes),
-        Stream::Stderr => write(io::stderr().lock(), bytes),
+        OutputStream::Stdout | OutputStream::Joined => write(io::stdout().lock(), bytes),
+        OutputStream::Stderr => write(io::stderr().lock(), bytes),
     }
 }

@@ -1,7 +1,7 @@
 //! What jobs wrote, on its way to standard output and standard error.
 //!
 //! Nothing here waits for whoever reads: what is not taken at once is kept, beyond some memory in a
-//! file ([`Output`]). Where both streams are the same file or terminal, what is passed on stays in
+//! file ([`BackgroundWriter`]). Where both streams are the same file or terminal, what is passed on stays in
 //! order.
 
 use std::fs::File;
@@ -13,50 +13,51 @@ use tempfile::SpooledTempFile;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use crate::program::failure::Failure;
-use maelstrom_model::event::Notice;
+use crate::program::failure::ProgramFailure;
+use maelstrom_model::event::UserNotice;
 use maelstrom_model::job::OutputPipes;
-use maelstrom_ui::report::{Output, OutputError, write_notice};
-use maelstrom_ui::style::Colour;
+use maelstrom_ui::report::{BackgroundWriteError, BackgroundWriter, write_notice};
+use maelstrom_ui::style::OutputColor;
 
 /// See the module's documentation.
-pub struct Passing {
-    stdout: Output,
+pub struct OutputForwarder {
+    stdout: BackgroundWriter,
     /// None if it is where standard output is.
-    stderr: Option<Output>,
-    colour: Colour,
+    stderr: Option<BackgroundWriter>,
+    colour: OutputColor,
     gone: UnboundedReceiver<()>,
-    reader: Reader,
+    reader: ReaderPresence,
 }
 
 /// Whether somebody reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
+pub enum ReaderPresence {
     /// As far as is known.
     There,
     /// No more.
     Gone,
 }
 
-impl Passing {
+impl OutputForwarder {
     /// Passes on to this process's streams.
-    pub fn start() -> Result<Passing, Failure> {
+    pub fn start() -> Result<OutputForwarder, ProgramFailure> {
         let (tell, gone) = unbounded_channel();
-        let infrastructure = |error: OutputError| Failure::infrastructure(&error, None);
-        let stdout = Output::start_telling(io::stdout(), telling(&tell));
+        let infrastructure =
+            |error: BackgroundWriteError| ProgramFailure::infrastructure(&error, None);
+        let stdout = BackgroundWriter::start_telling(io::stdout(), telling(&tell));
         let stderr = match are_same(io::stdout(), io::stderr()) {
             true => None,
             false => {
-                let stderr = Output::start_telling(io::stderr(), telling(&tell));
+                let stderr = BackgroundWriter::start_telling(io::stderr(), telling(&tell));
                 Some(stderr.map_err(infrastructure)?)
             }
         };
-        Ok(Passing {
+        Ok(OutputForwarder {
             stdout: stdout.map_err(infrastructure)?,
             stderr,
-            colour: Colour::for_stream(&io::stderr()),
+            colour: OutputColor::for_stream(&io::stderr()),
             gone,
-            reader: Reader::There,
+            reader: ReaderPresence::There,
         })
     }
 
@@ -71,13 +72,13 @@ impl Passing {
     pub fn line(&mut self, line: &str) {
         match self.reader {
             // It only queues.
-            Reader::There => drop(writeln!(self.stderr(), "{line}")),
-            Reader::Gone => {}
+            ReaderPresence::There => drop(writeln!(self.stderr(), "{line}")),
+            ReaderPresence::Gone => {}
         }
     }
 
     /// Writes a message.
-    pub fn notice(&mut self, notice: &Notice) {
+    pub fn notice(&mut self, notice: &UserNotice) {
         let colour = self.colour;
         // It only queues.
         drop(write_notice(self.stderr(), colour, notice));
@@ -86,34 +87,34 @@ impl Passing {
     /// Waits until nobody reads any more, and tells it once.
     pub async fn gone(&mut self) {
         match self.reader {
-            Reader::Gone => std::future::pending().await,
-            Reader::There => match self.gone.recv().await {
-                Some(()) => self.reader = Reader::Gone,
+            ReaderPresence::Gone => std::future::pending().await,
+            ReaderPresence::There => match self.gone.recv().await {
+                Some(()) => self.reader = ReaderPresence::Gone,
                 None => std::future::pending().await,
             },
         }
     }
 
     /// Waits until everything has been read, or will not be.
-    pub async fn finish(mut self) -> Result<Reader, Failure> {
+    pub async fn finish(mut self) -> Result<ReaderPresence, ProgramFailure> {
         let (ended, end) = oneshot::channel();
         let outputs = [Some(self.stdout), self.stderr];
         // It blocks as long as the reader wishes.
         let waiting = std::thread::Builder::new().spawn(move || {
             let mut outputs = outputs.into_iter().flatten();
-            drop(ended.send(outputs.try_for_each(Output::finish)));
+            drop(ended.send(outputs.try_for_each(BackgroundWriter::finish)));
         });
-        waiting.map_err(|error| Failure::infrastructure(&error, None))?;
+        waiting.map_err(|error| ProgramFailure::infrastructure(&error, None))?;
         if let Ok(Err(error)) = end.await {
-            return Err(Failure::infrastructure(&error, None));
+            return Err(ProgramFailure::infrastructure(&error, None));
         }
         match (self.reader, self.gone.try_recv()) {
-            (Reader::There, Err(_)) => Ok(Reader::There),
-            (Reader::Gone, _) | (_, Ok(())) => Ok(Reader::Gone),
+            (ReaderPresence::There, Err(_)) => Ok(ReaderPresence::There),
+            (ReaderPresence::Gone, _) | (_, Ok(())) => Ok(ReaderPresence::Gone),
         }
     }
 
-    fn stderr(&mut self) -> &mut Output {
+    fn stderr(&mut self) -> &mut BackgroundWriter {
         self.stderr.as_mut().unwrap_or(&mut self.stdout)
     }
 }
@@ -150,7 +151,7 @@ fn identity(descriptor: &impl AsFd) -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-fn copy(mut from: SpooledTempFile, to: &mut Output) -> io::Result<()> {
+fn copy(mut from: SpooledTempFile, to: &mut BackgroundWriter) -> io::Result<()> {
     from.rewind()?;
     let mut chunk = vec![0; 64 * 1024];
     loop {

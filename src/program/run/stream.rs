@@ -13,20 +13,20 @@ use std::io::{self, Write};
 use tempfile::SpooledTempFile;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
-use super::ending::{Ending, ending};
-use super::passing::{Passing, Reader, output_pipes};
+use super::ending::{JobExitReason, ending};
+use super::passing::{OutputForwarder, ReaderPresence, output_pipes};
 use crate::program::backend::AnyBackend;
-use crate::program::failure::{self, Failure};
-use maelstrom_engine::run::signals::Interrupt;
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use crate::program::failure::{self, ProgramFailure};
+use maelstrom_engine::run::signals::TerminationSignal;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::error::with_causes;
 use maelstrom_model::event::EventKind;
-use maelstrom_model::event::Stream;
+use maelstrom_model::event::OutputStream;
 use maelstrom_model::exit_code;
 use maelstrom_model::job::Job;
-use maelstrom_runners::jobs::input::InputError;
-use maelstrom_runners::jobs::workshop::Workshop;
-use maelstrom_spec::job::Entry;
+use maelstrom_runners::jobs::input::JobInputError;
+use maelstrom_runners::jobs::workshop::JobBuilder;
+use maelstrom_spec::job::JobFileEntry;
 
 /// How many jobs are taken from the input before there is a slot for them.
 const AHEAD: usize = 1024;
@@ -35,14 +35,14 @@ const AHEAD: usize = 1024;
 const SPOOLED_BYTES: usize = 256 * 1024;
 
 /// What a job has written so far.
-struct Output {
+struct SpooledOutput {
     stdout: SpooledTempFile,
     stderr: SpooledTempFile,
 }
 
-impl Output {
-    fn new() -> Output {
-        Output {
+impl SpooledOutput {
+    fn new() -> SpooledOutput {
+        SpooledOutput {
             stdout: SpooledTempFile::new(SPOOLED_BYTES),
             stderr: SpooledTempFile::new(SPOOLED_BYTES),
         }
@@ -50,21 +50,21 @@ impl Output {
 }
 
 /// Runs the jobs of one input.
-pub struct Run<'a> {
+pub struct StreamRun<'a> {
     backend: AnyBackend,
-    interrupts: &'a mut UnboundedReceiver<Interrupt>,
+    interrupts: &'a mut UnboundedReceiver<TerminationSignal>,
     /// Where what they wrote goes.
-    passing: Passing,
+    passing: OutputForwarder,
     /// Of the jobs that have not ended; those that have written nothing have none.
-    outputs: BTreeMap<JobId, Option<Output>>,
+    outputs: BTreeMap<JobId, Option<SpooledOutput>>,
     /// How many jobs there were.
     jobs: u64,
     first_failure: Option<u8>,
-    state: State,
+    state: StreamRunState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum StreamRunState {
     Reading,
     /// There is no further job.
     Read,
@@ -72,29 +72,29 @@ enum State {
     Stopping,
 }
 
-impl<'a> Run<'a> {
+impl<'a> StreamRun<'a> {
     /// A run that has not begun.
     pub fn new(
         backend: AnyBackend,
-        interrupts: &'a mut UnboundedReceiver<Interrupt>,
-    ) -> Result<Run<'a>, Failure> {
-        Ok(Run {
+        interrupts: &'a mut UnboundedReceiver<TerminationSignal>,
+    ) -> Result<StreamRun<'a>, ProgramFailure> {
+        Ok(StreamRun {
             backend,
             interrupts,
-            passing: Passing::start()?,
+            passing: OutputForwarder::start()?,
             outputs: BTreeMap::new(),
             jobs: 0,
             first_failure: None,
-            state: State::Reading,
+            state: StreamRunState::Reading,
         })
     }
 
     /// Runs all jobs, made in this workshop; returns the program's exit code.
     pub async fn follow(
         mut self,
-        workshop: &mut Workshop,
-        entries: Receiver<Result<Entry, InputError>>,
-    ) -> Result<u8, Failure> {
+        workshop: &mut JobBuilder,
+        entries: Receiver<Result<JobFileEntry, JobInputError>>,
+    ) -> Result<u8, ProgramFailure> {
         let followed = self.follow_to_the_end(workshop, entries).await;
         self.backend.close().await;
         // Whoever reads may take long, and may be told to stop waiting for.
@@ -102,13 +102,13 @@ impl<'a> Run<'a> {
             passed = self.passing.finish() => passed,
             Some(_) = self.interrupts.recv() => return Ok(exit_code::INTERRUPTED),
         };
-        if passed? == Reader::Gone {
+        if passed? == ReaderPresence::Gone {
             return Ok(failure::end_for_want_of_a_reader());
         }
         match (followed?, self.state) {
             (Some(failure), _) => Err(failure),
-            (None, State::Stopping) => Ok(exit_code::INTERRUPTED),
-            (None, State::Reading | State::Read) => {
+            (None, StreamRunState::Stopping) => Ok(exit_code::INTERRUPTED),
+            (None, StreamRunState::Reading | StreamRunState::Read) => {
                 Ok(self.first_failure.unwrap_or(exit_code::SUCCESS))
             }
         }
@@ -117,29 +117,29 @@ impl<'a> Run<'a> {
     /// Runs all jobs; what is wrong with the input, if something is.
     async fn follow_to_the_end(
         &mut self,
-        workshop: &mut Workshop,
-        mut entries: Receiver<Result<Entry, InputError>>,
-    ) -> Result<Option<Failure>, Failure> {
+        workshop: &mut JobBuilder,
+        mut entries: Receiver<Result<JobFileEntry, JobInputError>>,
+    ) -> Result<Option<ProgramFailure>, ProgramFailure> {
         let mut failure = None;
         loop {
             let is_done = match self.state {
-                State::Reading => false,
-                State::Read | State::Stopping => self.outputs.is_empty(),
+                StreamRunState::Reading => false,
+                StreamRunState::Read | StreamRunState::Stopping => self.outputs.is_empty(),
             };
             if is_done {
                 return Ok(failure);
             }
-            let wants_more = self.state == State::Reading && self.outputs.len() < AHEAD;
+            let wants_more = self.state == StreamRunState::Reading && self.outputs.len() < AHEAD;
             tokio::select! {
                 event = self.backend.next() => self.hear(event)?,
                 entry = entries.recv(), if wants_more => match entry {
-                    None => self.state = State::Read,
+                    None => self.state = StreamRunState::Read,
                     Some(Ok(entry)) => self.take(workshop, entry).await?,
                     Some(Err(error)) => {
                         // What runs already runs on.
-                        self.state = State::Read;
+                        self.state = StreamRunState::Read;
                         let help = error.help();
-                        failure = Some(Failure::usage(&error, help));
+                        failure = Some(ProgramFailure::usage(&error, help));
                     }
                 },
                 () = self.passing.gone() => self.stop_at_once(),
@@ -150,17 +150,21 @@ impl<'a> Run<'a> {
 
     /// Takes an object. While its container is being made, which may take long where an image has to
     /// be fetched, jobs go on, and somebody may stop them all.
-    async fn take(&mut self, workshop: &mut Workshop, entry: Entry) -> Result<(), Failure> {
+    async fn take(
+        &mut self,
+        workshop: &mut JobBuilder,
+        entry: JobFileEntry,
+    ) -> Result<(), ProgramFailure> {
         let job = match entry {
-            Entry::Containers(containers) => {
+            JobFileEntry::Containers(containers) => {
                 workshop.define(containers);
                 return Ok(());
             }
-            Entry::Job(job) => job,
+            JobFileEntry::Job(job) => job,
         };
         self.jobs += 1;
         let id = JobId(self.jobs);
-        let rank = Rank {
+        let rank = JobPriority {
             priority: job.priority,
             estimate: None,
         };
@@ -190,7 +194,7 @@ impl<'a> Run<'a> {
                 let help = error.help();
                 let help = help.map_or(String::new(), |help| format!("\n  help: {help}"));
                 let message = format!("{}{help}", with_causes(&error));
-                self.failed(id, &Ending::Error(message));
+                self.failed(id, &JobExitReason::Error(message));
                 Ok(())
             }
         }
@@ -198,34 +202,34 @@ impl<'a> Run<'a> {
 
     fn stop(&mut self) {
         let how = match self.state {
-            State::Reading | State::Read => Stop::Terminate,
-            State::Stopping => Stop::Kill,
+            StreamRunState::Reading | StreamRunState::Read => StopMode::Terminate,
+            StreamRunState::Stopping => StopMode::Kill,
         };
         self.stop_all(how);
     }
 
     /// Nobody reads what jobs write any more, as a pipe's writer learns by a signal.
     fn stop_at_once(&mut self) {
-        self.stop_all(Stop::Kill);
+        self.stop_all(StopMode::Kill);
     }
 
-    fn stop_all(&mut self, how: Stop) {
-        self.state = State::Stopping;
+    fn stop_all(&mut self, how: StopMode) {
+        self.state = StreamRunState::Stopping;
         let running: Vec<JobId> = self.outputs.keys().copied().collect();
         for job in running {
             self.backend.stop(job, how);
         }
     }
 
-    fn hear(&mut self, event: BackendEvent) -> Result<(), Failure> {
-        let infrastructure = |error: io::Error| Failure::infrastructure(&error, None);
+    fn hear(&mut self, event: BackendEvent) -> Result<(), ProgramFailure> {
+        let infrastructure = |error: io::Error| ProgramFailure::infrastructure(&error, None);
         match event {
             BackendEvent::Output { job, stream, bytes } => {
                 let output = self.outputs.entry(job).or_default();
-                let output = output.get_or_insert_with(Output::new);
+                let output = output.get_or_insert_with(SpooledOutput::new);
                 let stream = match stream {
-                    Stream::Stdout | Stream::Joined => &mut output.stdout,
-                    Stream::Stderr => &mut output.stderr,
+                    OutputStream::Stdout | OutputStream::Joined => &mut output.stdout,
+                    OutputStream::Stderr => &mut output.stderr,
                 };
                 stream.write_all(&bytes).map_err(infrastructure)
             }
@@ -246,7 +250,7 @@ impl<'a> Run<'a> {
             }
             BackendEvent::Lost(lost) => {
                 let help = lost.help.clone();
-                Err(Failure::infrastructure(&lost, help))
+                Err(ProgramFailure::infrastructure(&lost, help))
             }
             BackendEvent::Fact(EventKind::Notice(notice)) => {
                 self.passing.notice(&notice);
@@ -259,7 +263,7 @@ impl<'a> Run<'a> {
     }
 
     /// Tells of a job that did not succeed, and lets the first of them decide the exit code.
-    fn failed(&mut self, id: JobId, ending: &Ending) {
+    fn failed(&mut self, id: JobId, ending: &JobExitReason) {
         if let Some(code) = ending.failure_code() {
             self.first_failure.get_or_insert(code);
             self.passing.line(&ending.line(id.0));

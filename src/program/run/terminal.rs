@@ -25,13 +25,13 @@ use rustix::termios::{tcgetwinsize, tcsetwinsize};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::ending::{Ending, ending};
-use crate::program::failure::Failure;
+use super::ending::{JobExitReason, ending};
+use crate::program::failure::ProgramFailure;
 use maelstrom_engine::local::LocalBackend;
-use maelstrom_engine::run::signals::Interrupt;
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use maelstrom_engine::run::signals::TerminationSignal;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::job::Job;
-use maelstrom_runners::jobs::escape::{Action, Escape, EscapeCharacter, SILENCE};
+use maelstrom_runners::jobs::escape::{EscapeAction, EscapeCharacter, EscapeParser, SILENCE};
 
 const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -75,13 +75,13 @@ fn resize(master: BorrowedFd<'_>) {
 }
 
 /// This terminal in raw mode. Dropping it restores it.
-struct Raw {
+struct RawMode {
     before: Termios,
 }
 
-impl Raw {
-    fn enter() -> nix::Result<Raw> {
-        let raw = Raw {
+impl RawMode {
+    fn enter() -> nix::Result<RawMode> {
+        let raw = RawMode {
             before: tcgetattr(io::stdin())?,
         };
         raw.enter_again()?;
@@ -100,7 +100,7 @@ impl Raw {
     }
 }
 
-impl Drop for Raw {
+impl Drop for RawMode {
     fn drop(&mut self) {
         self.leave();
     }
@@ -108,7 +108,7 @@ impl Drop for Raw {
 
 /// What the keys' thread asks of the main one.
 #[derive(Clone, Copy, Debug)]
-enum Request {
+enum KeyboardRequest {
     /// To end.
     End,
     /// To suspend this program.
@@ -119,7 +119,7 @@ enum Request {
 
 /// Whether the terminal is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Presence {
+enum TerminalPresence {
     There,
     Gone,
 }
@@ -127,7 +127,7 @@ enum Presence {
 /// The terminal that the job was on is no more.
 #[derive(Debug, thiserror::Error)]
 #[error("the terminal is gone, so the job was stopped")]
-struct Gone;
+struct JobTerminalGoneError;
 
 /// Runs the job, to which `backend` has given the other end of the terminal, to its end.
 pub async fn run(
@@ -135,15 +135,15 @@ pub async fn run(
     job: Job,
     master: OwnedFd,
     escape: EscapeCharacter,
-    interrupts: &mut UnboundedReceiver<Interrupt>,
-) -> Result<Ending, Failure> {
+    interrupts: &mut UnboundedReceiver<TerminationSignal>,
+) -> Result<JobExitReason, ProgramFailure> {
     const JOB: JobId = JobId(0);
-    let infrastructure = |error: TerminalError| Failure::infrastructure(&error, None);
+    let infrastructure = |error: TerminalError| ProgramFailure::infrastructure(&error, None);
     let relaying = failed("relay the terminal");
     let mut resized = signal(SignalKind::window_change())
         .map_err(failed("receive SIGWINCH"))
         .map_err(infrastructure)?;
-    let raw = Raw::enter()
+    let raw = RawMode::enter()
         .map_err(failed("put the terminal into raw mode"))
         .map_err(infrastructure)?;
     let (screen, keys) = (master.try_clone(), master.try_clone());
@@ -155,20 +155,20 @@ pub async fn run(
             .spawn(move || show(&screen))?;
         thread::Builder::new()
             .name("keys".to_owned())
-            .spawn(move || Keyboard::new(keys, escape, sender).follow())?;
+            .spawn(move || KeyboardForwarder::new(keys, escape, sender).follow())?;
         Ok(screen)
     });
     let screen = threads.map_err(relaying).map_err(infrastructure)?;
-    backend.submit(JOB, job, Rank::default());
-    let mut stop = Stop::Terminate;
-    let mut presence = Presence::There;
+    backend.submit(JOB, job, JobPriority::default());
+    let mut stop = StopMode::Terminate;
+    let mut presence = TerminalPresence::There;
     let ended = loop {
         tokio::select! {
             event = backend.next() => match event {
                 BackendEvent::Finished { result, .. } => break Ok(ending(result.end)),
                 BackendEvent::Lost(lost) => {
                     let help = lost.help.clone();
-                    break Err(Failure::infrastructure(&lost, help));
+                    break Err(ProgramFailure::infrastructure(&lost, help));
                 }
                 BackendEvent::Started { .. }
                 | BackendEvent::Output { .. }
@@ -178,20 +178,20 @@ pub async fn run(
             },
             Some(interrupt) = interrupts.recv() => {
                 match interrupt {
-                    Interrupt::Hangup => presence = Presence::Gone,
-                    Interrupt::Interrupt | Interrupt::Terminate => {}
+                    TerminationSignal::Hangup => presence = TerminalPresence::Gone,
+                    TerminationSignal::Interrupt | TerminationSignal::Terminate => {}
                 }
                 backend.stop(JOB, stop);
-                stop = Stop::Kill;
+                stop = StopMode::Kill;
             }
             Some(()) = resized.recv() => resize(master.as_fd()),
             Some(request) = requests.recv() => match request {
-                Request::End => backend.stop(JOB, Stop::Kill),
-                Request::HangUp => {
-                    presence = Presence::Gone;
-                    backend.stop(JOB, Stop::Kill);
+                KeyboardRequest::End => backend.stop(JOB, StopMode::Kill),
+                KeyboardRequest::HangUp => {
+                    presence = TerminalPresence::Gone;
+                    backend.stop(JOB, StopMode::Kill);
                 }
-                Request::Suspend => {
+                KeyboardRequest::Suspend => {
                     raw.leave();
                     // The whole program stops here, until somebody brings it back.
                     let _ = raise(Signal::SIGTSTP);
@@ -208,8 +208,10 @@ pub async fn run(
     drop(raw);
     match (ended, presence) {
         // Its job may have heard of it first, and ended in its own way.
-        (Ok(_), Presence::Gone) => Err(Failure::terminal_gone(&Gone)),
-        (ended, Presence::There | Presence::Gone) => ended,
+        (Ok(_), TerminalPresence::Gone) => {
+            Err(ProgramFailure::terminal_gone(&JobTerminalGoneError))
+        }
+        (ended, TerminalPresence::There | TerminalPresence::Gone) => ended,
     }
 }
 
@@ -243,25 +245,25 @@ fn show(master: &OwnedFd) {
 }
 
 /// Carries keys to the job.
-struct Keyboard {
+struct KeyboardForwarder {
     master: OwnedFd,
-    escape: Escape,
+    escape: EscapeParser,
     /// When the escape character is the job's, if nothing else is typed.
     silence_at: Option<Instant>,
     /// What the job has not taken yet.
     typed: Vec<u8>,
-    requests: UnboundedSender<Request>,
+    requests: UnboundedSender<KeyboardRequest>,
 }
 
-impl Keyboard {
+impl KeyboardForwarder {
     fn new(
         master: OwnedFd,
         escape: EscapeCharacter,
-        requests: UnboundedSender<Request>,
-    ) -> Keyboard {
-        Keyboard {
+        requests: UnboundedSender<KeyboardRequest>,
+    ) -> KeyboardForwarder {
+        KeyboardForwarder {
             master,
-            escape: Escape::new(escape),
+            escape: EscapeParser::new(escape),
             silence_at: None,
             typed: Vec::new(),
             requests,
@@ -299,7 +301,7 @@ impl Keyboard {
             }
             if keys {
                 match read(&stdin, &mut chunk) {
-                    Ok(0) => return self.request(Request::HangUp),
+                    Ok(0) => return self.request(KeyboardRequest::HangUp),
                     Ok(length) => {
                         let actions = self.escape.typed(chunk.get(..length).unwrap_or_default());
                         self.act(actions);
@@ -307,7 +309,7 @@ impl Keyboard {
                         self.silence_at = pending.then(|| Instant::now() + SILENCE);
                     }
                     Err(Errno::EAGAIN | Errno::EINTR) => {}
-                    Err(_) => return self.request(Request::HangUp),
+                    Err(_) => return self.request(KeyboardRequest::HangUp),
                 }
             }
             if job || !self.typed.is_empty() {
@@ -329,17 +331,17 @@ impl Keyboard {
         PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
     }
 
-    fn act(&mut self, actions: Vec<Action>) {
+    fn act(&mut self, actions: Vec<EscapeAction>) {
         for action in actions {
             match action {
-                Action::Pass(bytes) => self.typed.extend(bytes),
-                Action::End => self.request(Request::End),
-                Action::Suspend => self.request(Request::Suspend),
+                EscapeAction::Pass(bytes) => self.typed.extend(bytes),
+                EscapeAction::End => self.request(KeyboardRequest::End),
+                EscapeAction::Suspend => self.request(KeyboardRequest::Suspend),
             }
         }
     }
 
-    fn request(&self, request: Request) {
+    fn request(&self, request: KeyboardRequest) {
         // Without a receiver the job is over.
         let _ = self.requests.send(request);
     }

@@ -15,7 +15,7 @@ use maelstrom_runners::sandbox::invocation::Invocation;
 
 /// What a worker lends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lent {
+pub enum LendOption {
     /// What it would show its own jobs.
     Usual,
     /// Nothing.
@@ -27,31 +27,31 @@ pub enum Lent {
 /// A text that says nothing of what is lent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected an absolute path, `default` or `none`")]
-pub struct LentError;
+pub struct LendOptionError;
 
-impl FromStr for Lent {
-    type Err = LentError;
+impl FromStr for LendOption {
+    type Err = LendOptionError;
 
-    fn from_str(text: &str) -> Result<Lent, LentError> {
+    fn from_str(text: &str) -> Result<LendOption, LendOptionError> {
         match text {
-            "default" => Ok(Lent::Usual),
-            "none" => Ok(Lent::Nothing),
-            path if Path::new(path).is_absolute() => Ok(Lent::Path(path.into())),
-            _ => Err(LentError),
+            "default" => Ok(LendOption::Usual),
+            "none" => Ok(LendOption::Nothing),
+            path if Path::new(path).is_absolute() => Ok(LendOption::Path(path.into())),
+            _ => Err(LendOptionError),
         }
     }
 }
 
 /// The paths that a worker called like this lends, if it is told to lend these.
-pub fn paths(said: &[Lent], invocation: &Invocation) -> Vec<PathBuf> {
+pub fn paths(said: &[LendOption], invocation: &Invocation) -> Vec<PathBuf> {
     let said = match said {
-        [] => &[Lent::Usual],
+        [] => &[LendOption::Usual],
         said => said,
     };
     let paths = said.iter().flat_map(|one| match one {
-        Lent::Usual => usual(invocation),
-        Lent::Nothing => Vec::new(),
-        Lent::Path(path) => vec![path.clone()],
+        LendOption::Usual => usual(invocation),
+        LendOption::Nothing => Vec::new(),
+        LendOption::Path(path) => vec![path.clone()],
     });
     paths.collect()
 }
@@ -170,17 +170,17 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use maelstrom_runners::sandbox::invocation::Colours;
+    use maelstrom_runners::sandbox::invocation::ColorMode;
 
     #[test]
     fn what_is_said_decides_alone() {
         let invocation = Invocation {
             directory: "/".into(),
             environment: [("PATH".into(), "/nowhere".into())].into(),
-            colours: Colours::Unwanted,
+            colours: ColorMode::Unwanted,
         };
         let paths = |words: &[&str]| {
-            let said: Vec<Lent> = words.iter().map(|word| word.parse().unwrap()).collect();
+            let said: Vec<LendOption> = words.iter().map(|word| word.parse().unwrap()).collect();
             paths(&said, &invocation)
         };
         let tools = PathBuf::from("/srv/tools");
@@ -193,7 +193,7 @@ mod tests {
             Some((&tools, usual(&invocation).as_slice()))
         );
         for wrong in ["", "tools", "./x", "defaults"] {
-            assert_eq!(wrong.parse::<Lent>(), Err(LentError), "{wrong}");
+            assert_eq!(wrong.parse::<LendOption>(), Err(LendOptionError), "{wrong}");
         }
     }
 
@@ -234,7 +234,7 @@ mod tests {
                 ("PATH".into(), path.unwrap()),
             ]
             .into(),
-            colours: Colours::Unwanted,
+            colours: ColorMode::Unwanted,
         };
         let lent = usual(&invocation);
         let below: Vec<&Path> = lent

@@ -8,23 +8,23 @@ pub mod options;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use self::options::{Options, PROGRAM};
+use self::options::{PROGRAM, WorkerOptions};
 use super::descriptors;
-use super::failure::Failure;
+use super::failure::ProgramFailure;
 use super::logging;
 use super::opening::{print_out, tell};
 use super::session::{local_backend, runtime};
-use super::systemd::{self, Answer};
+use super::systemd::{self, WatchdogStatus};
 use maelstrom_cluster::worker::line::dial_over;
-use maelstrom_cluster::worker::work::Sign;
-use maelstrom_cluster::worker::{Settings, Worker};
+use maelstrom_cluster::worker::work::WorkerEvent;
+use maelstrom_cluster::worker::{Worker, WorkerConfig};
 use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_engine::cache_kind::{CacheKind, CacheKindError};
 use maelstrom_engine::run::signals;
 use maelstrom_model::event::foreign::clean;
 use maelstrom_model::exit_code;
 use maelstrom_model::ids::random_name;
-use maelstrom_runners::sandbox::invocation::{Colours, Invocation};
+use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 use maelstrom_spec::config::{self, ConfigError, ThisProcess};
 use maelstrom_wire::connection::connect_later;
 use maelstrom_wire::reapi::client::CasClient;
@@ -42,14 +42,15 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
 #[error("a worker needs a broker")]
 struct NoBroker;
 
-fn run(arguments: &[OsString]) -> Result<u8, Failure> {
-    let infrastructure = |error: &dyn std::error::Error| Failure::infrastructure(error, None);
-    let settled = match config::settle::<Options>(&PROGRAM, arguments, &ThisProcess) {
+fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
+    let infrastructure =
+        |error: &dyn std::error::Error| ProgramFailure::infrastructure(error, None);
+    let settled = match config::settle::<WorkerOptions>(&PROGRAM, arguments, &ThisProcess) {
         Ok(settled) => settled,
         Err(ConfigError::CommandLine(told)) => return Ok(tell(&told)),
-        Err(error) => return Err(Failure::usage(&error, error.help())),
+        Err(error) => return Err(ProgramFailure::usage(&error, error.help())),
     };
-    let Options {
+    let WorkerOptions {
         cluster,
         offer,
         cache,
@@ -59,10 +60,10 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
     } = settled.options;
     let Some(broker) = &cluster.broker else {
         let help = "name it by `--broker HOST:PORT` or MAELSTROM_WORKER_BROKER".to_owned();
-        return Err(Failure::usage(&NoBroker, Some(help)));
+        return Err(ProgramFailure::usage(&NoBroker, Some(help)));
     };
     let invocation =
-        Invocation::of_this_process(Colours::Unwanted).map_err(|error| infrastructure(&error))?;
+        Invocation::of_this_process(ColorMode::Unwanted).map_err(|error| infrastructure(&error))?;
     let lent = lending::paths(&offer.lend, &invocation);
     if let Some(values) = settled.print {
         return print_out(&format!("{values}{}", explained(&lent)));
@@ -82,7 +83,7 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
     };
     let taken = |error: CacheKindError| {
         let help = error.help().to_owned();
-        Failure::infrastructure(&error, Some(help))
+        ProgramFailure::infrastructure(&error, Some(help))
     };
     CacheKind::Worker.check(&options.root).map_err(taken)?;
     let store = Store::open(&options).map_err(|error| infrastructure(&error))?;
@@ -101,9 +102,9 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
     runtime()?.block_on(async {
         let interrupts = signals::listen(|_| true).map_err(|error| infrastructure(&error))?;
         let connection = connect_later(broker, &security)
-            .map_err(|error| Failure::infrastructure(&error, error.help()))?;
+            .map_err(|error| ProgramFailure::infrastructure(&error, error.help()))?;
         let backend = local_backend(None, slots, &machine)?;
-        let mut settings = Settings::new(name.clone(), random_name(), slots);
+        let mut settings = WorkerConfig::new(name.clone(), random_name(), slots);
         settings.drain_timeout = offer.drain_timeout();
         settings.lent = lent;
         settings.allowed = offer.allow.iter().copied().map(Into::into).collect();
@@ -119,7 +120,7 @@ fn run(arguments: &[OsString]) -> Result<u8, Failure> {
         tokio::select! {
             ended = worker.run() => ended.map_err(|error| infrastructure(&error)),
             // On the one thread that does everything: whoever hears of it knows that it moves on.
-            never = systemd::watchdog(async || Answer::Given) => match never {},
+            never = systemd::watchdog(async || WatchdogStatus::Given) => match never {},
         }
     })?;
     Ok(exit_code::SUCCESS)
@@ -140,10 +141,10 @@ fn explained(lent: &[PathBuf]) -> String {
 }
 
 /// A worker is up when the broker has it.
-fn tell_systemd(sign: &Sign) {
+fn tell_systemd(sign: &WorkerEvent) {
     match sign {
-        Sign::Registered(_) => systemd::ready(),
-        Sign::Draining => systemd::stopping(),
-        Sign::Down(_) => {}
+        WorkerEvent::Registered(_) => systemd::ready(),
+        WorkerEvent::Draining => systemd::stopping(),
+        WorkerEvent::Down(_) => {}
     }
 }

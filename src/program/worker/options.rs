@@ -5,31 +5,31 @@ use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 
-use super::lending::Lent;
+use super::lending::LendOption;
 use crate::program::logging::LogOptions;
-use maelstrom_cluster::worker::allowance::Allowance;
+use maelstrom_cluster::worker::allowance::JobAllowance;
 use maelstrom_runners::sandbox::cluster::{
     BROKER_VALUES, BrokerOptions, MachineOptions, SCRATCH_MEMORY,
 };
-use maelstrom_spec::config::{ByteSize, Kind, Program, Value};
+use maelstrom_spec::config::{ByteSize, ConfigOption, ConfigOptionKind, ConfigSchema};
 
 /// The program, and which of its options are configuration values.
-pub static PROGRAM: Program = Program {
+pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-worker",
     prefix: "MAELSTROM_WORKER",
     directories: &["maelstrom/worker"],
     values: &[
         &BROKER_VALUES,
         &[
-            Value::new("name", Kind::Text),
-            Value::new("slots", Kind::Number),
-            Value::new("drain-timeout", Kind::Number),
-            Value::new("lend", Kind::List),
-            Value::new("allow", Kind::List),
-            Value::new("cache-root", Kind::Text),
-            Value::new("cache-size", Kind::Size),
-            Value::new("inline-limit", Kind::Size),
-            Value::new("log-format", Kind::Text),
+            ConfigOption::new("name", ConfigOptionKind::Text),
+            ConfigOption::new("slots", ConfigOptionKind::Number),
+            ConfigOption::new("drain-timeout", ConfigOptionKind::Number),
+            ConfigOption::new("lend", ConfigOptionKind::List),
+            ConfigOption::new("allow", ConfigOptionKind::List),
+            ConfigOption::new("cache-root", ConfigOptionKind::Text),
+            ConfigOption::new("cache-size", ConfigOptionKind::Size),
+            ConfigOption::new("inline-limit", ConfigOptionKind::Size),
+            ConfigOption::new("log-format", ConfigOptionKind::Text),
             SCRATCH_MEMORY,
         ],
     ],
@@ -45,7 +45,7 @@ pub static PROGRAM: Program = Program {
     long_about = "Takes jobs from a broker (maelstrom-broker) and runs each in its own container on \
                   this machine. It needs no privileges."
 )]
-pub struct Options {
+pub struct WorkerOptions {
     /// Print the version
     #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
@@ -60,7 +60,7 @@ pub struct Options {
 
     /// What it keeps.
     #[command(flatten)]
-    pub cache: CacheOptions,
+    pub cache: WorkerCacheOptions,
 
     /// What of this machine jobs may take.
     #[command(flatten)]
@@ -90,16 +90,16 @@ pub struct OfferOptions {
     /// Show jobs that ask for it what is in this place of the machine; repeatable. `default` stands
     /// for its programs, libraries and toolchains, `none` for nothing [default: default]
     #[arg(long, value_name = "PATH")]
-    pub lend: Vec<Lent>,
+    pub lend: Vec<LendOption>,
 
     /// Run jobs that want more than a job usually gets; repeatable [default: none of it]
     #[arg(long, value_enum, value_name = "WHAT")]
-    pub allow: Vec<Allowed>,
+    pub allow: Vec<AllowOption>,
 }
 
 /// What a worker may allow jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Allowed {
+pub enum AllowOption {
     /// All capabilities over their own namespaces
     FullPrivileges,
     /// `/dev/fuse`
@@ -108,12 +108,12 @@ pub enum Allowed {
     SharedMemory,
 }
 
-impl From<Allowed> for Allowance {
-    fn from(allowed: Allowed) -> Allowance {
+impl From<AllowOption> for JobAllowance {
+    fn from(allowed: AllowOption) -> JobAllowance {
         match allowed {
-            Allowed::FullPrivileges => Allowance::FullPrivileges,
-            Allowed::Fuse => Allowance::Fuse,
-            Allowed::SharedMemory => Allowance::SharedMemory,
+            AllowOption::FullPrivileges => JobAllowance::FullPrivileges,
+            AllowOption::Fuse => JobAllowance::Fuse,
+            AllowOption::SharedMemory => JobAllowance::SharedMemory,
         }
     }
 }
@@ -121,7 +121,7 @@ impl From<Allowed> for Allowance {
 /// What the worker keeps.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cache")]
-pub struct CacheOptions {
+pub struct WorkerCacheOptions {
     /// Where inputs of jobs are kept [default: $XDG_CACHE_HOME/maelstrom/worker]
     #[arg(long, value_name = "DIRECTORY")]
     pub cache_root: Option<PathBuf>,

@@ -3,9 +3,9 @@
 //! Cargo's JSON messages on standard output say what was built; what a person should read comes on
 //! standard error and is passed on as it is. Cargo is made to draw its progress bar there, which
 //! is the only place where it tells how many units there are in all; the bar itself is turned into
-//! [`BuildMessage::Progress`].
+//! [`CargoBuildMessage::Progress`].
 //!
-//! The build runs in a process group of its own. A [`Build`] that is dropped before its end takes
+//! The build runs in a process group of its own. A [`CargoBuild`] that is dropped before its end takes
 //! the whole group with it.
 
 use std::ffi::OsString;
@@ -14,13 +14,13 @@ use std::process::{ExitStatus, Stdio};
 use cargo_metadata::{Artifact, BuildScript, Message, PackageId};
 use tokio::process::{ChildStderr, ChildStdout, Command};
 
-use crate::lines::{Line, LineEnd, Lines};
-use crate::process::Group;
-use crate::sandbox::invocation::{Colours, Invocation};
+use crate::lines::{LineEnding, LineReader, StreamLine};
+use crate::process::ProcessGroup;
+use crate::sandbox::invocation::{ColorMode, Invocation};
 
 use super::error::CargoError;
-use super::options::{BuildOptions, TargetOptions};
-use super::progress::{Progress, parse_progress};
+use super::options::{CargoBuildOptions, TargetOptions};
+use super::progress::{CargoProgress, parse_progress};
 use super::toolchain;
 
 /// The longest message of cargo that is understood. They hold paths and features only, since the
@@ -32,10 +32,10 @@ const OUTPUT_LINE_BYTES_MAX: usize = 256 * 1024;
 
 /// A build that runs.
 #[derive(Debug)]
-pub struct Build {
-    group: Group,
-    messages: Lines<ChildStdout>,
-    output: Lines<ChildStderr>,
+pub struct CargoBuild {
+    group: ProcessGroup,
+    messages: LineReader<ChildStdout>,
+    output: LineReader<ChildStderr>,
     open: OpenStreams,
 }
 
@@ -48,7 +48,7 @@ struct OpenStreams {
 
 /// What a build says.
 #[derive(Debug)]
-pub enum BuildMessage {
+pub enum CargoBuildMessage {
     /// Something was built, or was there already.
     Artifact(Box<Artifact>),
     /// A build script ran, now or earlier.
@@ -56,7 +56,7 @@ pub enum BuildMessage {
     /// Something for a person to read, whole lines.
     Output(Vec<u8>),
     /// How far it has come.
-    Progress(Progress),
+    Progress(CargoProgress),
     /// It is over.
     Finished(ExitStatus),
 }
@@ -78,16 +78,16 @@ pub enum PackageArguments {
 pub fn build_arguments(
     packages: &PackageArguments,
     targets: &TargetOptions,
-    options: &BuildOptions,
-    colours: Colours,
+    options: &CargoBuildOptions,
+    colours: ColorMode,
 ) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec![
         "test".into(),
         "--no-run".into(),
         "--message-format=json-render-diagnostics".into(),
         match colours {
-            Colours::Wanted => "--color=always".into(),
-            Colours::Unwanted => "--color=never".into(),
+            ColorMode::Wanted => "--color=always".into(),
+            ColorMode::Unwanted => "--color=never".into(),
         },
     ];
     arguments.extend(packages.to_arguments());
@@ -141,7 +141,7 @@ impl TargetOptions {
     }
 }
 
-impl BuildOptions {
+impl CargoBuildOptions {
     /// The arguments of cargo that say the same.
     pub fn to_arguments(&self) -> Vec<OsString> {
         let mut arguments = Vec::new();
@@ -187,22 +187,25 @@ fn pairs<T: AsRef<std::ffi::OsStr>>(arguments: &mut Vec<OsString>, option: &str,
     }
 }
 
-impl Build {
+impl CargoBuild {
     /// Starts cargo with these arguments.
-    pub fn start(invocation: &Invocation, arguments: &[OsString]) -> Result<Build, CargoError> {
+    pub fn start(
+        invocation: &Invocation,
+        arguments: &[OsString],
+    ) -> Result<CargoBuild, CargoError> {
         let cargo = toolchain::cargo(invocation);
         let mut command = invocation.command(cargo);
         command
             .args(arguments)
             .env("CARGO_TERM_PROGRESS_WHEN", "always")
             .env("CARGO_TERM_PROGRESS_WIDTH", "80");
-        Build::spawn(&mut command).map_err(|source| CargoError::Start {
+        CargoBuild::spawn(&mut command).map_err(|source| CargoError::Start {
             program: cargo.to_string_lossy().into_owned(),
             source,
         })
     }
 
-    fn spawn(command: &mut Command) -> std::io::Result<Build> {
+    fn spawn(command: &mut Command) -> std::io::Result<CargoBuild> {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -211,10 +214,10 @@ impl Build {
         let gone = || std::io::Error::other("a pipe of the build is missing");
         let stdout = child.stdout.take().ok_or_else(gone)?;
         let stderr = child.stderr.take().ok_or_else(gone)?;
-        Ok(Build {
-            group: Group { leader: child },
-            messages: Lines::new(stdout, MESSAGE_BYTES_MAX),
-            output: Lines::new(stderr, OUTPUT_LINE_BYTES_MAX),
+        Ok(CargoBuild {
+            group: ProcessGroup { leader: child },
+            messages: LineReader::new(stdout, MESSAGE_BYTES_MAX),
+            output: LineReader::new(stderr, OUTPUT_LINE_BYTES_MAX),
             open: OpenStreams {
                 messages: true,
                 output: true,
@@ -222,9 +225,9 @@ impl Build {
         })
     }
 
-    /// What the build says next; [`BuildMessage::Finished`] is the last thing. Dropping the future
+    /// What the build says next; [`CargoBuildMessage::Finished`] is the last thing. Dropping the future
     /// loses nothing.
-    pub async fn next(&mut self) -> Result<BuildMessage, CargoError> {
+    pub async fn next(&mut self) -> Result<CargoBuildMessage, CargoError> {
         while self.open.messages || self.open.output {
             tokio::select! {
                 line = self.messages.next(), if self.open.messages => {
@@ -247,31 +250,35 @@ impl Build {
         }
         let ended = self.group.leader.wait().await;
         ended
-            .map(BuildMessage::Finished)
+            .map(CargoBuildMessage::Finished)
             .map_err(|source| CargoError::Follow { source })
     }
 }
 
 /// What a line on cargo's standard output means; nothing, if it is of no interest.
-pub fn read_message(line: Line) -> Option<BuildMessage> {
+pub fn read_message(line: StreamLine) -> Option<CargoBuildMessage> {
     match serde_json::from_slice(&line.bytes) {
-        Ok(Message::CompilerArtifact(artifact)) => Some(BuildMessage::Artifact(Box::new(artifact))),
-        Ok(Message::BuildScriptExecuted(script)) => Some(BuildMessage::Script(Box::new(script))),
+        Ok(Message::CompilerArtifact(artifact)) => {
+            Some(CargoBuildMessage::Artifact(Box::new(artifact)))
+        }
+        Ok(Message::BuildScriptExecuted(script)) => {
+            Some(CargoBuildMessage::Script(Box::new(script)))
+        }
         Ok(_) => None,
         Err(_) => read_output(line),
     }
 }
 
 /// What a line on cargo's standard error means; nothing, if there is nothing on it.
-fn read_output(line: Line) -> Option<BuildMessage> {
+fn read_output(line: StreamLine) -> Option<CargoBuildMessage> {
     match (parse_progress(&line.bytes), line.end) {
-        (Some(progress), _) => Some(BuildMessage::Progress(progress)),
+        (Some(progress), _) => Some(CargoBuildMessage::Progress(progress)),
         // An overwritten line that is no progress bar is what erased one.
-        (None, LineEnd::Return) => None,
-        (None, LineEnd::Newline | LineEnd::None) => {
+        (None, LineEnding::Return) => None,
+        (None, LineEnding::Newline | LineEnding::None) => {
             let mut bytes = line.bytes;
             bytes.push(b'\n');
-            Some(BuildMessage::Output(bytes))
+            Some(CargoBuildMessage::Output(bytes))
         }
     }
 }
@@ -298,7 +305,7 @@ mod tests {
             bench: vec!["n".into()],
             all_targets: true,
         };
-        let options = BuildOptions {
+        let options = CargoBuildOptions {
             release: true,
             profile: Some("fast".into()),
             features: vec!["x,y".into(), "z".into()],
@@ -317,21 +324,21 @@ mod tests {
             &PackageArguments::Named(vec!["one".into(), "two".into()]),
             &targets,
             &options,
-            Colours::Wanted,
+            ColorMode::Wanted,
         );
         let least = build_arguments(
             &PackageArguments::Workspace,
             &TargetOptions::default(),
-            &BuildOptions::default(),
-            Colours::Unwanted,
+            &CargoBuildOptions::default(),
+            ColorMode::Unwanted,
         );
         let exactly = build_arguments(
             &PackageArguments::Exactly(vec![PackageId {
                 repr: "path+file:///p#1.0.0".into(),
             }]),
             &TargetOptions::default(),
-            &BuildOptions::default(),
-            Colours::Unwanted,
+            &CargoBuildOptions::default(),
+            ColorMode::Unwanted,
         );
         let lines = [all, least, exactly].map(|arguments| command_line(&arguments));
         insta::assert_snapshot!(lines.join("\n"), @"
@@ -343,24 +350,24 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_shown() {
-        let line = |text: &str| Line {
+        let line = |text: &str| StreamLine {
             bytes: text.into(),
-            end: LineEnd::Newline,
+            end: LineEnding::Newline,
         };
         assert!(matches!(
             read_message(line("{ broken")),
-            Some(BuildMessage::Output(text)) if text == b"{ broken\n"
+            Some(CargoBuildMessage::Output(text)) if text == b"{ broken\n"
         ));
         assert!(read_message(line(r#"{"reason":"build-finished","success":true}"#)).is_none());
         assert!(matches!(
             read_output(line("warning: unused")),
-            Some(BuildMessage::Output(text)) if text == b"warning: unused\n"
+            Some(CargoBuildMessage::Output(text)) if text == b"warning: unused\n"
         ));
     }
 
     /// Starts a shell as if it were cargo.
-    fn shell(script: &str) -> Build {
-        Build::spawn(
+    fn shell(script: &str) -> CargoBuild {
+        CargoBuild::spawn(
             Command::new("sh")
                 .arg("-c")
                 .arg(script)
@@ -375,8 +382,8 @@ mod tests {
         let mut seen = Vec::new();
         let status = loop {
             match build.next().await.unwrap() {
-                BuildMessage::Output(text) => seen.push(String::from_utf8(text).unwrap()),
-                BuildMessage::Finished(status) => break status,
+                CargoBuildMessage::Output(text) => seen.push(String::from_utf8(text).unwrap()),
+                CargoBuildMessage::Finished(status) => break status,
                 other => panic!("{other:?}"),
             }
         };
@@ -398,11 +405,11 @@ mod tests {
             .arg("-c")
             .arg("exec 3<&0; (echo ready >&2; exec cat /dev/zero >/dev/null) & wait")
             .stdin(writer);
-        let mut build = Build::spawn(&mut command).unwrap();
+        let mut build = CargoBuild::spawn(&mut command).unwrap();
         drop(command);
         assert!(matches!(
             build.next().await.unwrap(),
-            BuildMessage::Output(text) if text == b"ready\n"
+            CargoBuildMessage::Output(text) if text == b"ready\n"
         ));
         drop(build);
         let mut rest = Vec::new();

@@ -4,42 +4,42 @@
 
 use std::sync::Arc;
 
-use maelstrom_model::event::{Notice, Severity};
-use maelstrom_model::framework::{BrokenEntry, Captured};
-use maelstrom_model::job::{Ignored, Job, TestCase, TestKey};
+use maelstrom_model::event::{NoticeSeverity, UserNotice};
+use maelstrom_model::framework::{BrokenEntry, CapturedOutput};
+use maelstrom_model::job::{IgnoredTest, Job, TestCase, TestKey};
 
-use super::jobs::BinaryJobs;
-use super::listing::{Attention, IGNORED, ListedTest, Listing, WHOLE};
-use super::metadata::Package;
-use super::selection::Verdict;
-use super::target::{Target, Titles};
+use super::jobs::CargoBinaryJobs;
+use super::listing::{BinaryListing, IGNORED, IgnoreStatus, ListedTest, WHOLE};
+use super::metadata::CargoPackage;
+use super::selection::SelectionOutcome;
+use super::target::{PackageTarget, TargetTitles};
 
 /// How the tests of one binary are called; what they have in common is shared.
 #[derive(Debug)]
-pub struct Naming {
+pub struct TestNaming {
     package: Arc<str>,
     artifact: Arc<str>,
-    titles: Titles,
+    titles: TargetTitles,
 }
 
 /// The tests of a binary.
 #[derive(Debug, Default)]
-pub struct Cases {
+pub struct BinaryTests {
     /// Those that run or are reported as ignored.
     pub tests: Vec<TestCase>,
     /// How many others there are.
     pub deselected: u32,
     /// What the user should know about them.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<UserNotice>,
 }
 
-impl Naming {
+impl TestNaming {
     /// The names of a target's tests.
-    pub fn new(package: &Package, target: &Target) -> Naming {
-        Naming {
+    pub fn new(package: &CargoPackage, target: &PackageTarget) -> TestNaming {
+        TestNaming {
             package: package.name().into(),
             artifact: target.to_string().into(),
-            titles: Titles::new(package, target),
+            titles: TargetTitles::new(package, target),
         }
     }
 
@@ -61,13 +61,13 @@ impl Naming {
     /// The tests in a listing.
     pub fn cases<'a>(
         &self,
-        listing: Listing,
-        jobs: impl Fn(&str) -> &'a BinaryJobs,
-        wanted: impl Fn(&str, Attention) -> Verdict,
-    ) -> Cases {
-        let mut cases = Cases::default();
+        listing: BinaryListing,
+        jobs: impl Fn(&str) -> &'a CargoBinaryJobs,
+        wanted: impl Fn(&str, IgnoreStatus) -> SelectionOutcome,
+    ) -> BinaryTests {
+        let mut cases = BinaryTests::default();
         match listing {
-            Listing::Tests(listed) => {
+            BinaryListing::Tests(listed) => {
                 for test in listed {
                     let verdict = wanted(&test.name, test.attention);
                     self.take(&mut cases, test, verdict, |name, which| {
@@ -75,10 +75,10 @@ impl Naming {
                     });
                 }
             }
-            Listing::Whole => {
+            BinaryListing::Whole => {
                 let test = ListedTest {
                     name: WHOLE.to_owned(),
-                    attention: Attention::Wanted,
+                    attention: IgnoreStatus::Wanted,
                     count: 1,
                 };
                 let verdict = wanted(&test.name, test.attention);
@@ -90,19 +90,19 @@ impl Naming {
 
     fn take(
         &self,
-        cases: &mut Cases,
+        cases: &mut BinaryTests,
         test: ListedTest,
-        verdict: Verdict,
+        verdict: SelectionOutcome,
         job: impl Fn(&str, &[&str]) -> Job,
     ) {
         let (ignored, which): (_, &[&str]) = match verdict {
-            Verdict::Deselect => {
+            SelectionOutcome::Deselect => {
                 cases.deselected = cases.deselected.saturating_add(test.count);
                 return;
             }
-            Verdict::Run => (None, &[]),
-            Verdict::RunIgnored => (None, &[IGNORED]),
-            Verdict::Ignore => (Some(Ignored { reason: None }), &[]),
+            SelectionOutcome::Run => (None, &[]),
+            SelectionOutcome::RunIgnored => (None, &[IGNORED]),
+            SelectionOutcome::Ignore => (Some(IgnoredTest { reason: None }), &[]),
         };
         let title = self.titles.of_case(&test.name);
         if test.count > 1 {
@@ -117,7 +117,7 @@ impl Naming {
     }
 
     /// What stands for a binary whose tests can't be told.
-    pub fn broken(&self, message: String, captured: Option<Captured>) -> BrokenEntry {
+    pub fn broken(&self, message: String, captured: Option<CapturedOutput>) -> BrokenEntry {
         let (stdout, stderr) = captured
             .map(|captured| (captured.stdout, captured.stderr))
             .unwrap_or_default();
@@ -141,9 +141,9 @@ impl Naming {
 }
 
 /// Says that tests can't be told apart.
-fn namesakes(count: u32, title: &str) -> Notice {
-    Notice {
-        severity: Severity::Warning,
+fn namesakes(count: u32, title: &str) -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Warning,
         text: format!("{count} tests are all called `{title}`; they run as one"),
         help: Some("give them names of their own to see each one's outcome".to_owned()),
         in_summary: false,

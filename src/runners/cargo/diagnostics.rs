@@ -22,13 +22,13 @@ pub struct CompileError {
 
 /// Reads a build's output line by line.
 #[derive(Debug, Default)]
-pub struct Diagnostics {
+pub struct DiagnosticParser {
     message: Option<String>,
     /// What was found so far, each once: a library and its tests have the same errors.
     found: Vec<CompileError>,
 }
 
-impl Diagnostics {
+impl DiagnosticParser {
     /// Takes in a line of what cargo writes. `root` is where the compiler runs, and what is found is told
     /// from `shown_from`.
     pub fn line(&mut self, line: &[u8], root: &Path, shown_from: &Path) {
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn errors_are_found_with_their_places_each_once() {
-        let mut diagnostics = Diagnostics::default();
+        let mut diagnostics = DiagnosticParser::default();
         let text = "   Compiling x v0.1.0\n\
             \x1b[1m\x1b[91merror[E0308]\x1b[0m\x1b[1m: mismatched types\x1b[0m\n \
             \x1b[94m--> \x1b[0msrc/lib.rs:1:21\n  |\n\

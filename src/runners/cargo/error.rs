@@ -11,7 +11,7 @@ use maelstrom_model::job;
 use maelstrom_spec::filter::PatternError;
 
 use crate::sandbox::container::ContainerError;
-use crate::sandbox::specified::SpecifiedError;
+use crate::sandbox::specified::ProjectSpecError;
 
 /// What cargo exits with when it gives up.
 const CARGO_FAILURE: u8 = 101;
@@ -96,11 +96,11 @@ pub enum CargoError {
     Container(#[from] ContainerError),
     /// The project's file, or what it asks for.
     #[error(transparent)]
-    Specified(Box<SpecifiedError>),
+    Specified(Box<ProjectSpecError>),
 }
 
-impl From<SpecifiedError> for CargoError {
-    fn from(error: SpecifiedError) -> Self {
+impl From<ProjectSpecError> for CargoError {
+    fn from(error: ProjectSpecError) -> Self {
         CargoError::Specified(Box::new(error))
     }
 }

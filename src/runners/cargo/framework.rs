@@ -8,27 +8,27 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use crate::sandbox;
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::Invocation;
-use crate::sandbox::kept::Kept;
-use crate::sandbox::specified::{Recipe, Specified, SpecifiedError, ToolboxUse, files};
-use maelstrom_model::event::{EventKind, Isolation, SourceLocation, Text};
-use maelstrom_model::framework::{DiscoverySummary, Follower, Framework, Host};
+use crate::sandbox::kept::KeepAlive;
+use crate::sandbox::specified::{ProjectSpec, ProjectSpecError, SpecSource, ToolboxUse, files};
+use maelstrom_model::event::{EventKind, IsolationMode, OutputText, SourceLocation};
+use maelstrom_model::framework::{DiscoverySummary, Framework, FrameworkHost, OutputParser};
 use maelstrom_model::job::TestKey;
-use maelstrom_spec::{RunnerLayers, Variable};
+use maelstrom_spec::{RunnerLayers, TemplateVariable};
 
-use super::build::{Build, BuildMessage, build_arguments};
-use super::discovery::Discovery;
+use super::build::{CargoBuild, CargoBuildMessage, build_arguments};
+use super::discovery::CargoDiscovery;
 use super::environment::config;
 use super::error::CargoError;
 use super::location;
-use super::metadata::Workspace;
+use super::metadata::CargoWorkspace;
 use super::notices;
-use super::options::{BuildOptions, Goal, Settings, VOCABULARY};
-use super::project::Project;
-use super::reader::{Listed, Reader, whole_pattern};
-use super::remembered::Remembered;
-use super::selection::Wanted;
-use super::toolchain::{self, Chosen, Toolchain};
-use super::transcript::Form;
+use super::options::{CargoAction, CargoBuildOptions, CargoSettings, VOCABULARY};
+use super::project::CargoProject;
+use super::reader::{CargoTestReader, ListedBinaries, whole_pattern};
+use super::remembered::UnresponsivePrograms;
+use super::selection::CargoSelection;
+use super::toolchain::{self, RustToolchain, ToolchainPresence};
+use super::transcript::LibtestFormat;
 use super::watchlist;
 
 /// The template variable that stands for where cargo puts what it builds.
@@ -37,39 +37,39 @@ const BUILD_DIRECTORY: &str = "build-dir";
 /// Builds, lists and reads the tests of a Cargo workspace.
 #[derive(Debug)]
 pub struct CargoFramework {
-    settings: Settings,
+    settings: CargoSettings,
     invocation: Invocation,
     /// Where the compiler's relative paths start; known once discovery has begun.
     root: OnceLock<PathBuf>,
     /// Where cargo puts what it builds.
     built: OnceLock<[PathBuf; 2]>,
     /// What jobs use.
-    kept: Kept,
+    kept: KeepAlive,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,
     /// What is known of the test binaries.
-    listed: Listed,
+    listed: ListedBinaries,
     /// Of all packages that were built from a path so far, the directories.
     built_from: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl CargoFramework {
     /// With these settings, called so.
-    pub fn new(settings: Settings, invocation: Invocation) -> CargoFramework {
+    pub fn new(settings: CargoSettings, invocation: Invocation) -> CargoFramework {
         CargoFramework {
             settings,
             invocation,
             root: OnceLock::new(),
             built: OnceLock::new(),
-            kept: Kept::default(),
+            kept: KeepAlive::default(),
             explained: Mutex::default(),
-            listed: Listed::default(),
+            listed: ListedBinaries::default(),
             built_from: RefCell::default(),
         }
     }
 
     /// The settings.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &CargoSettings {
         &self.settings
     }
 
@@ -95,7 +95,7 @@ impl CargoFramework {
     /// The directory of the workspace, where the project's own file belongs.
     pub async fn project_directory(&self) -> Result<PathBuf, CargoError> {
         let (invocation, options) = (&self.invocation, &self.settings.build);
-        let workspace = Workspace::load(invocation, options).await?;
+        let workspace = CargoWorkspace::load(invocation, options).await?;
         Ok(workspace.root.into_std_path_buf())
     }
 
@@ -106,12 +106,15 @@ impl CargoFramework {
     }
 
     /// What the workspace's own file says of containers, if there is one.
-    fn specified(&self, workspace: &Workspace) -> Result<Option<Specified>, SpecifiedError> {
-        let variable = Variable {
+    fn specified(
+        &self,
+        workspace: &CargoWorkspace,
+    ) -> Result<Option<ProjectSpec>, ProjectSpecError> {
+        let variable = TemplateVariable {
             name: BUILD_DIRECTORY,
             value: self.build_directory(workspace),
         };
-        let recipe = Recipe {
+        let recipe = SpecSource {
             file: &files::CARGO,
             project: workspace.root.as_std_path(),
             vocabulary: VOCABULARY,
@@ -127,7 +130,7 @@ impl CargoFramework {
             .settings
             .containers
             .sources(&self.invocation, project, own);
-        let specified = Specified::load(&recipe, sources)?;
+        let specified = ProjectSpec::load(&recipe, sources)?;
         if let Some(specified) = &specified {
             self.kept.keep(specified.materials());
         }
@@ -135,7 +138,7 @@ impl CargoFramework {
     }
 
     /// Where cargo puts what it builds.
-    fn build_directory(&self, workspace: &Workspace) -> String {
+    fn build_directory(&self, workspace: &CargoWorkspace) -> String {
         let build = &self.settings.build;
         let profile = match (build.release, build.profile.as_deref()) {
             (true, _) => "release",
@@ -145,9 +148,9 @@ impl CargoFramework {
         workspace.target_directory.join(profile).into_string()
     }
 
-    async fn wanted(&self) -> Result<(Workspace, Wanted), CargoError> {
-        let workspace = Workspace::load(&self.invocation, &self.settings.build).await?;
-        let wanted = Wanted::decide(&self.settings, &workspace)?;
+    async fn wanted(&self) -> Result<(CargoWorkspace, CargoSelection), CargoError> {
+        let workspace = CargoWorkspace::load(&self.invocation, &self.settings.build).await?;
+        let wanted = CargoSelection::decide(&self.settings, &workspace)?;
         Ok((workspace, wanted))
     }
 
@@ -158,32 +161,32 @@ impl CargoFramework {
     async fn asked(
         &self,
     ) -> (
-        Result<(Workspace, Wanted), CargoError>,
-        Option<Result<Toolchain, CargoError>>,
+        Result<(CargoWorkspace, CargoSelection), CargoError>,
+        Option<Result<RustToolchain, CargoError>>,
     ) {
         match toolchain::chosen(&self.invocation) {
-            Chosen::Installed => {
+            ToolchainPresence::Installed => {
                 let (toolchain, wanted) = tokio::join!(self.toolchain(), self.wanted());
                 (wanted, Some(toolchain))
             }
-            Chosen::Unknown => (self.wanted().await, None),
+            ToolchainPresence::Unknown => (self.wanted().await, None),
         }
     }
 
-    async fn toolchain(&self) -> Result<Toolchain, CargoError> {
-        Toolchain::find(&self.invocation, self.settings.build.target.as_deref()).await
+    async fn toolchain(&self) -> Result<RustToolchain, CargoError> {
+        RustToolchain::find(&self.invocation, self.settings.build.target.as_deref()).await
     }
 
-    fn start_build<H: Host>(
+    fn start_build<H: FrameworkHost>(
         &self,
         host: &H,
-        workspace: &Workspace,
-        wanted: &Wanted,
-    ) -> Result<Option<Build>, CargoError> {
+        workspace: &CargoWorkspace,
+        wanted: &CargoSelection,
+    ) -> Result<Option<CargoBuild>, CargoError> {
         let Some(packages) = &wanted.arguments else {
             return Ok(None);
         };
-        let options = BuildOptions {
+        let options = CargoBuildOptions {
             target_dir: match workspace.directories.is_empty() {
                 true => self.settings.build.target_dir.clone(),
                 false => None,
@@ -200,10 +203,10 @@ impl CargoFramework {
                 .map(|word| word.to_string_lossy().into_owned())
                 .collect(),
         });
-        Build::start(&self.invocation, &arguments).map(Some)
+        CargoBuild::start(&self.invocation, &arguments).map(Some)
     }
 
-    fn watch<H: Host>(&self, host: &H, workspace: &Workspace) {
+    fn watch<H: FrameworkHost>(&self, host: &H, workspace: &CargoWorkspace) {
         host.watch(watchlist::of_workspace(
             workspace,
             &self.built_from.borrow(),
@@ -218,27 +221,32 @@ impl CargoFramework {
     }
 
     /// Says what the user should know about the tests that were handed over.
-    fn notify<H: Host>(&self, host: &H, wanted: &Wanted, specified: Option<&Specified>) {
+    fn notify<H: FrameworkHost>(
+        &self,
+        host: &H,
+        wanted: &CargoSelection,
+        specified: Option<&ProjectSpec>,
+    ) {
         match self.settings.goal {
-            Goal::Run => {}
-            Goal::ListTests
-            | Goal::ListBinaries
-            | Goal::ListPackages
-            | Goal::Build
-            | Goal::Init
-            | Goal::Explain => return,
+            CargoAction::Run => {}
+            CargoAction::ListTests
+            | CargoAction::ListBinaries
+            | CargoAction::ListPackages
+            | CargoAction::Build
+            | CargoAction::Init
+            | CargoAction::Explain => return,
         }
-        let used = specified.map_or(ToolboxUse::Used, Specified::toolbox_use);
+        let used = specified.map_or(ToolboxUse::Used, ProjectSpec::toolbox_use);
         let doctests = notices::doctests(wanted, &self.settings.targets, &self.settings.build);
         let toolbox = match (self.settings.isolation, self.settings.toolbox, used) {
-            (Isolation::Container, Toolbox::Present, ToolboxUse::Used) => {
+            (IsolationMode::Container, Toolbox::Present, ToolboxUse::Used) => {
                 Some(sandbox::notices::toolbox("Rust toolchain"))
             }
-            (Isolation::Container, Toolbox::Present, ToolboxUse::Unused)
-            | (Isolation::Container, Toolbox::Absent, _)
-            | (Isolation::Process, _, _) => None,
+            (IsolationMode::Container, Toolbox::Present, ToolboxUse::Unused)
+            | (IsolationMode::Container, Toolbox::Absent, _)
+            | (IsolationMode::Process, _, _) => None,
         };
-        let no_containers = specified.and_then(Specified::notice);
+        let no_containers = specified.and_then(ProjectSpec::notice);
         for notice in [doctests, toolbox, no_containers].into_iter().flatten() {
             host.emit(EventKind::Notice(notice));
         }
@@ -248,13 +256,13 @@ impl CargoFramework {
 impl Framework for CargoFramework {
     type Error = CargoError;
 
-    async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, CargoError> {
+    async fn discover<H: FrameworkHost>(&self, host: &H) -> Result<DiscoverySummary, CargoError> {
         self.kept.discovery_begins();
         self.listed.forget();
         let (wanted, toolchain) = self.asked().await;
         let wanted = wanted.inspect_err(|error| {
             if let Some(said) = error.tool_output() {
-                let text = Text(said.as_bytes().to_vec());
+                let text = OutputText(said.as_bytes().to_vec());
                 host.emit(EventKind::BuildOutput { text });
             }
             if self.root.get().is_none() {
@@ -294,8 +302,8 @@ impl Framework for CargoFramework {
         };
         let runner = configured.runners;
         let runner = runner.of(&self.invocation, &toolchain.triple(), &cfgs);
-        let remembered = Remembered::load(&workspace.own_directory().join("state"));
-        let project = Project {
+        let remembered = UnresponsivePrograms::load(&workspace.own_directory().join("state"));
+        let project = CargoProject {
             settings: &self.settings,
             invocation: &self.invocation,
             workspace: &workspace,
@@ -308,16 +316,16 @@ impl Framework for CargoFramework {
             listed: &self.listed,
             remembered: &remembered,
         };
-        let mut discovery = Discovery::new(project, host);
+        let mut discovery = CargoDiscovery::new(project, host);
         let status = loop {
             tokio::select! {
                 message = build.next() => match message? {
-                    BuildMessage::Finished(status) => break status,
-                    BuildMessage::Artifact(artifact) => {
+                    CargoBuildMessage::Finished(status) => break status,
+                    CargoBuildMessage::Artifact(artifact) => {
                         if let Some(directory) = watchlist::directory_of(&artifact) {
                             self.built_from(directory);
                         }
-                        discovery.build_message(BuildMessage::Artifact(artifact)).await?;
+                        discovery.build_message(CargoBuildMessage::Artifact(artifact)).await?;
                     }
                     message => discovery.build_message(message).await?,
                 },
@@ -356,14 +364,14 @@ impl Framework for CargoFramework {
         !built && (self.root.get().is_some_and(is_below) || elsewhere.iter().any(is_below))
     }
 
-    fn follow(&self, test: &TestKey) -> Option<Box<dyn Follower>> {
-        let form = Form::asked_for(&self.settings.extra_arguments);
+    fn follow(&self, test: &TestKey) -> Option<Box<dyn OutputParser>> {
+        let form = LibtestFormat::asked_for(&self.settings.extra_arguments);
         let asked = self.listed.asked(test, form)?;
         let directory = &self.invocation.directory;
         let root = self.root.get().unwrap_or(directory);
         let places = (root.clone(), directory.clone());
         let framing = self.listed.framing(test, &asked);
-        Some(Box::new(Reader::new(
+        Some(Box::new(CargoTestReader::new(
             asked,
             framing,
             whole_pattern(test),

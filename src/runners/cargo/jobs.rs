@@ -6,21 +6,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
+use crate::sandbox::container::facts::{HostFacts, SharedLibraries, WorkspaceFacts};
 use crate::sandbox::container::host_path::HostPath;
 use crate::sandbox::container::inputs::{inputs, with_built};
-use crate::sandbox::container::workspace::Places;
+use crate::sandbox::container::workspace::WorkspacePaths;
 use crate::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
-use crate::sandbox::invocation::Variables;
-use crate::sandbox::specified::{Given, OwnProgram, Specified, Standard};
-use maelstrom_model::event::Isolation;
-use maelstrom_model::job::{ContainerSpec, Inputs, Job, OutputPipes, Placement, ProcessSpec};
+use crate::sandbox::invocation::ProcessEnvironment;
+use crate::sandbox::specified::{DefaultContainer, ProjectSpec, RunnerProgram, TestContainer};
+use maelstrom_model::event::IsolationMode;
+use maelstrom_model::job::{
+    ContainerSpec, Job, JobInputs, OutputPipes, PlacementConstraint, ProcessSpec,
+};
 
 use super::error::CargoError;
 use super::listing::LIST;
-use super::metadata::Package;
-use super::project::Project;
-use super::target::{Harness, TestBinary};
+use super::metadata::CargoPackage;
+use super::project::CargoProject;
+use super::target::{TestBinary, TestHarness};
 use super::toolchain;
 
 /// Makes a test binary run one test, and write what it writes as it writes it.
@@ -38,30 +40,30 @@ const NAMES_FOLLOW: &str = "--";
 /// sources outside the workspace that turns up while cargo builds makes it grow; without it there
 /// is one for each set of shared libraries.
 #[derive(Debug)]
-pub struct Containers {
+pub struct CargoContainers {
     sources: BTreeSet<PathBuf>,
     made: HashMap<(Toolbox, BTreeSet<PathBuf>), Arc<ContainerSpec>>,
     host: Option<HostFacts>,
     /// What the containers made so far need on other machines.
-    inputs: Inputs,
+    inputs: JobInputs,
 }
 
-impl Containers {
+impl CargoContainers {
     /// Those of a workspace.
-    pub fn new(project: &Project<'_>) -> Containers {
+    pub fn new(project: &CargoProject<'_>) -> CargoContainers {
         let packages = project.workspace.packages.iter();
-        Containers {
+        CargoContainers {
             sources: packages
                 .map(|package| package.directory().as_std_path().to_owned())
                 .collect(),
             made: HashMap::new(),
             host: None,
-            inputs: Inputs {
+            inputs: JobInputs {
                 named: project
                     .specified
-                    .map(Specified::named_variables)
+                    .map(ProjectSpec::named_variables)
                     .unwrap_or_default(),
-                ..Inputs::default()
+                ..JobInputs::default()
             },
         }
     }
@@ -77,7 +79,7 @@ impl Containers {
     /// toolbox.
     pub fn get(
         &mut self,
-        project: &Project<'_>,
+        project: &CargoProject<'_>,
         toolbox: Toolbox,
         libraries: BTreeSet<PathBuf>,
     ) -> Result<Arc<ContainerSpec>, CargoError> {
@@ -93,12 +95,12 @@ impl Containers {
     /// Of these files and directories, those that no container shows yet.
     pub fn outside(
         &mut self,
-        project: &Project<'_>,
+        project: &CargoProject<'_>,
         paths: impl IntoIterator<Item = PathBuf>,
     ) -> BTreeSet<PathBuf> {
         match project.settings.isolation {
-            Isolation::Container => {}
-            Isolation::Process => return BTreeSet::new(),
+            IsolationMode::Container => {}
+            IsolationMode::Process => return BTreeSet::new(),
         }
         let host = self.host.get_or_insert_with(|| {
             host::gather(project.invocation, toolchain::lent(project.toolchain))
@@ -122,30 +124,32 @@ impl Containers {
     }
 
     /// Where jobs in these containers can run, if they need these files besides the sources.
-    pub fn placement(&self, isolation: Isolation, built: &[PathBuf]) -> Placement {
+    pub fn placement(&self, isolation: IsolationMode, built: &[PathBuf]) -> PlacementConstraint {
         match isolation {
-            Isolation::Container => Placement::Anywhere(Arc::new(with_built(&self.inputs, built))),
-            Isolation::Process => Placement::Here,
+            IsolationMode::Container => {
+                PlacementConstraint::Anywhere(Arc::new(with_built(&self.inputs, built)))
+            }
+            IsolationMode::Process => PlacementConstraint::Here,
         }
     }
 
     fn make(
         &mut self,
-        project: &Project<'_>,
+        project: &CargoProject<'_>,
         toolbox: Toolbox,
         libraries: &BTreeSet<PathBuf>,
     ) -> Result<ContainerSpec, CargoError> {
         let settings = project.settings;
-        let libraries = Libraries {
+        let libraries = SharedLibraries {
             files: libraries
                 .iter()
                 .filter_map(|library| HostPath::resolve(library).ok())
                 .collect(),
         };
         match settings.isolation {
-            Isolation::Container => {}
+            IsolationMode::Container => {}
             // Nothing will look at it.
-            Isolation::Process => {
+            IsolationMode::Process => {
                 let (workspace, host) = (WorkspaceFacts::default(), HostFacts::default());
                 let made = container(&workspace, &host, toolbox, &libraries);
                 return Ok(made?);
@@ -181,12 +185,12 @@ impl Containers {
         Ok(made?)
     }
 
-    fn workspace_facts(&self, project: &Project<'_>) -> Result<WorkspaceFacts, CargoError> {
+    fn workspace_facts(&self, project: &CargoProject<'_>) -> Result<WorkspaceFacts, CargoError> {
         let packages: Vec<PathBuf> = self.sources.iter().cloned().collect();
         let workspace = project.workspace;
         let built = built_directories(project);
         let home = project.invocation.path_variable("HOME");
-        let places = Places {
+        let places = WorkspacePaths {
             root: workspace.root.as_std_path(),
             packages: &packages,
             built: &built,
@@ -200,7 +204,7 @@ impl Containers {
 }
 
 /// Where cargo puts what it builds.
-fn built_directories(project: &Project<'_>) -> [PathBuf; 2] {
+fn built_directories(project: &CargoProject<'_>) -> [PathBuf; 2] {
     let workspace = project.workspace;
     [&workspace.target_directory, &workspace.build_directory]
         .map(|directory| directory.as_std_path().to_owned())
@@ -208,13 +212,13 @@ fn built_directories(project: &Project<'_>) -> [PathBuf; 2] {
 
 /// The jobs of one test binary.
 #[derive(Clone, Debug)]
-pub struct BinaryJobs {
+pub struct CargoBinaryJobs {
     container: Arc<ContainerSpec>,
     /// What starts the program, if anything does.
     runner: Arc<[OsString]>,
     program: Arc<OsStr>,
-    harness: Harness,
-    environment: Arc<Variables>,
+    harness: TestHarness,
+    environment: Arc<ProcessEnvironment>,
     working_directory: Arc<Path>,
     extra_arguments: Arc<[OsString]>,
     /// What selects among all tests, where libtest itself does.
@@ -222,16 +226,16 @@ pub struct BinaryJobs {
     timeout: Option<Duration>,
 }
 
-impl BinaryJobs {
+impl CargoBinaryJobs {
     /// Those of a package's test binary.
     pub fn new(
-        project: &Project<'_>,
+        project: &CargoProject<'_>,
         container: Arc<ContainerSpec>,
-        package: &Package,
+        package: &CargoPackage,
         binary: &TestBinary,
-        environment: Arc<Variables>,
-    ) -> BinaryJobs {
-        BinaryJobs {
+        environment: Arc<ProcessEnvironment>,
+    ) -> CargoBinaryJobs {
+        CargoBinaryJobs {
             container,
             environment,
             runner: project.runner.into(),
@@ -239,12 +243,12 @@ impl BinaryJobs {
             program: OsStr::new(binary.executable.as_str()).into(),
             working_directory: package.directory().as_std_path().into(),
             selection: match binary.harness {
-                Harness::Libtest => {
+                TestHarness::Libtest => {
                     let ignored = project.settings.ignored.to_argument();
                     let names = project.settings.names.to_arguments();
                     ignored.into_iter().chain(names).collect()
                 }
-                Harness::Own => Arc::default(),
+                TestHarness::Own => Arc::default(),
             },
             extra_arguments: project.settings.extra_arguments.as_slice().into(),
             timeout: project.settings.timeout,
@@ -252,9 +256,9 @@ impl BinaryJobs {
     }
 
     /// The same for tests that get something else.
-    pub fn with(&self, given: &Given) -> BinaryJobs {
+    pub fn with(&self, given: &TestContainer) -> CargoBinaryJobs {
         let program = given.program.as_ref();
-        BinaryJobs {
+        CargoBinaryJobs {
             container: given.container.clone(),
             runner: self.runner.clone(),
             harness: self.harness,
@@ -272,15 +276,15 @@ impl BinaryJobs {
         &self,
         binary: &TestBinary,
         without_toolbox: Option<Arc<ContainerSpec>>,
-    ) -> Standard {
+    ) -> DefaultContainer {
         let source = binary.executable.as_std_path().to_owned();
         let name = binary.executable.file_name().unwrap_or("test").to_owned();
-        Standard {
+        DefaultContainer {
             container: self.container.clone(),
             without_toolbox,
             environment: self.environment.clone(),
             working_directory: self.working_directory.clone(),
-            program: Some(OwnProgram { source, name }),
+            program: Some(RunnerProgram { source, name }),
         }
     }
 
@@ -299,8 +303,8 @@ impl BinaryJobs {
         let mut arguments: Vec<OsString> =
             ONE_TEST.iter().chain(which).map(OsString::from).collect();
         match self.harness {
-            Harness::Libtest => arguments.push(THREADS.into()),
-            Harness::Own => {}
+            TestHarness::Libtest => arguments.push(THREADS.into()),
+            TestHarness::Own => {}
         }
         arguments.extend(self.extra_arguments.iter().cloned());
         if name.starts_with('-') {
@@ -325,7 +329,7 @@ impl BinaryJobs {
             }
         };
         Job {
-            placement: Placement::Here,
+            placement: PlacementConstraint::Here,
             container: self.container.clone(),
             process: Arc::new(ProcessSpec {
                 program,

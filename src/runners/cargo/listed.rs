@@ -3,56 +3,62 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::sandbox::specified::Standard;
-use maelstrom_model::framework::{Captured, Host};
+use crate::sandbox::specified::DefaultContainer;
+use maelstrom_model::framework::{CapturedOutput, FrameworkHost};
 
 use super::error::CargoError;
-use super::jobs::BinaryJobs;
-use super::listing::{Listing, ListingError};
-use super::metadata::Package;
-use super::options::Goal;
-use super::own_jobs::{Own, explain, own_jobs};
-use super::project::Project;
+use super::jobs::CargoBinaryJobs;
+use super::listing::{BinaryListing, CargoListingError};
+use super::metadata::CargoPackage;
+use super::options::CargoAction;
+use super::own_jobs::{CargoOverride, explain, own_jobs};
+use super::project::CargoProject;
 use super::target::TestBinary;
 
 /// How far a test binary has come.
-pub enum Step {
+pub enum ListingStage {
     /// It was asked for its tests.
-    Listed(Listed),
+    Listed(ListedBinary),
     /// What the project's own file gives to its tests is there.
-    Equipped(Listed, HashMap<String, Own>),
+    Equipped(ListedBinary, HashMap<String, CargoOverride>),
 }
 
 /// A test binary, and what it said when it was asked for its tests.
-pub struct Listed {
+pub struct ListedBinary {
     /// Its package.
-    pub package: Arc<Package>,
+    pub package: Arc<CargoPackage>,
     /// The binary.
     pub binary: TestBinary,
     /// Its jobs, as they are without a file.
-    pub jobs: BinaryJobs,
+    pub jobs: CargoBinaryJobs,
     /// What its tests get without a file.
-    pub standard: Standard,
+    pub standard: DefaultContainer,
     /// What it said, if it was asked.
-    pub all: Option<Captured>,
+    pub all: Option<CapturedOutput>,
     /// What that means.
-    pub listing: Result<Listing, ListingError>,
+    pub listing: Result<BinaryListing, CargoListingError>,
 }
 
-impl Listed {
+impl ListedBinary {
     /// Writes down what is to be said of its tests, if they are to be explained.
-    pub fn explain_to(&self, project: Project<'_>) -> Result<(), CargoError> {
+    pub fn explain_to(&self, project: CargoProject<'_>) -> Result<(), CargoError> {
         match (&self.listing, project.settings.goal) {
-            (Ok(listing), Goal::Explain) => explain(project, &self.package, &self.binary, listing),
+            (Ok(listing), CargoAction::Explain) => {
+                explain(project, &self.package, &self.binary, listing)
+            }
             (Ok(_) | Err(_), _) => Ok(()),
         }
     }
 
     /// Has made what the project's own file gives to its tests, if they are to be run.
-    pub async fn equip<H: Host>(self, project: Project<'_>, host: &H) -> Result<Step, CargoError> {
+    pub async fn equip<H: FrameworkHost>(
+        self,
+        project: CargoProject<'_>,
+        host: &H,
+    ) -> Result<ListingStage, CargoError> {
         let given = match (&self.listing, project.settings.goal) {
-            (Ok(listing), Goal::Run) => {
-                let Listed {
+            (Ok(listing), CargoAction::Run) => {
+                let ListedBinary {
                     package,
                     binary,
                     jobs,
@@ -63,6 +69,6 @@ impl Listed {
             }
             (Ok(_) | Err(_), _) => HashMap::new(),
         };
-        Ok(Step::Equipped(self, given))
+        Ok(ListingStage::Equipped(self, given))
     }
 }

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::target::{Harness, Target, TargetKind};
+use super::target::{PackageTarget, TargetKind, TestHarness};
 
 /// The targets that a manifest mentions.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct Manifest {
+pub struct CargoManifest {
     #[serde(default)]
     lib: ManifestTarget,
     #[serde(default)]
@@ -53,9 +53,9 @@ pub enum ManifestError {
     },
 }
 
-impl Manifest {
+impl CargoManifest {
     /// Reads a manifest.
-    pub fn load(path: &Path) -> Result<Manifest, ManifestError> {
+    pub fn load(path: &Path) -> Result<CargoManifest, ManifestError> {
         let text = std::fs::read_to_string(path).map_err(|source| ManifestError::Read {
             path: path.to_owned(),
             source,
@@ -67,7 +67,7 @@ impl Manifest {
     }
 
     /// What answers the arguments of this target's test binary.
-    pub fn harness(&self, target: &Target) -> Harness {
+    pub fn harness(&self, target: &PackageTarget) -> TestHarness {
         let mentioned = match target.kind {
             TargetKind::Library => return ManifestTarget::harness(Some(&self.lib)),
             TargetKind::Binary => &self.bin,
@@ -84,10 +84,10 @@ impl Manifest {
 }
 
 impl ManifestTarget {
-    fn harness(mentioned: Option<&ManifestTarget>) -> Harness {
+    fn harness(mentioned: Option<&ManifestTarget>) -> TestHarness {
         match mentioned.and_then(|target| target.harness) {
-            Some(false) => Harness::Own,
-            Some(true) | None => Harness::Libtest,
+            Some(false) => TestHarness::Own,
+            Some(true) | None => TestHarness::Libtest,
         }
     }
 }
@@ -96,8 +96,8 @@ impl ManifestTarget {
 mod tests {
     use super::*;
 
-    fn target(name: &str, kind: TargetKind) -> Target {
-        Target {
+    fn target(name: &str, kind: TargetKind) -> PackageTarget {
+        PackageTarget {
             name: name.to_owned(),
             kind,
         }
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn only_a_target_that_says_so_has_a_main_of_its_own() {
-        let manifest: Manifest = toml::from_str(
+        let manifest: CargoManifest = toml::from_str(
             r#"
             [package]
             name = "p"
@@ -123,20 +123,20 @@ mod tests {
         )
         .unwrap();
         let harness = |name, kind| manifest.harness(&target(name, kind));
-        assert_eq!(harness("p", TargetKind::Library), Harness::Own);
-        assert_eq!(harness("own", TargetKind::Test), Harness::Own);
-        assert_eq!(harness("plain", TargetKind::Test), Harness::Libtest);
-        assert_eq!(harness("own", TargetKind::Benchmark), Harness::Libtest);
-        assert_eq!(harness("found", TargetKind::Binary), Harness::Libtest);
+        assert_eq!(harness("p", TargetKind::Library), TestHarness::Own);
+        assert_eq!(harness("own", TargetKind::Test), TestHarness::Own);
+        assert_eq!(harness("plain", TargetKind::Test), TestHarness::Libtest);
+        assert_eq!(harness("own", TargetKind::Benchmark), TestHarness::Libtest);
+        assert_eq!(harness("found", TargetKind::Binary), TestHarness::Libtest);
         assert_eq!(
-            Manifest::default().harness(&target("p", TargetKind::Library)),
-            Harness::Libtest
+            CargoManifest::default().harness(&target("p", TargetKind::Library)),
+            TestHarness::Libtest
         );
     }
 
     #[test]
     fn a_manifest_that_vanished_is_named() {
-        let error = Manifest::load(Path::new("/nowhere/Cargo.toml")).unwrap_err();
+        let error = CargoManifest::load(Path::new("/nowhere/Cargo.toml")).unwrap_err();
         assert!(error.to_string().contains("/nowhere/Cargo.toml"), "{error}");
     }
 }

@@ -14,13 +14,13 @@ use serde::Deserialize;
 use crate::sandbox::invocation::Invocation;
 
 use super::error::CargoError;
-use super::options::BuildOptions;
-use super::target::Target;
+use super::options::CargoBuildOptions;
+use super::target::PackageTarget;
 use super::toolchain;
 
 /// A workspace.
 #[derive(Clone, Debug)]
-pub struct Workspace {
+pub struct CargoWorkspace {
     /// The directory of the workspace's own manifest.
     pub root: Utf8PathBuf,
     /// Where finished programs and libraries go.
@@ -28,7 +28,7 @@ pub struct Workspace {
     /// Where everything in between goes; usually the same.
     pub build_directory: Utf8PathBuf,
     /// The members.
-    pub packages: Vec<Arc<Package>>,
+    pub packages: Vec<Arc<CargoPackage>>,
     /// The members that `cargo test` would test from where we were called: the package there, or
     /// `default-members`, or all.
     pub default_members: Vec<PackageId>,
@@ -38,7 +38,7 @@ pub struct Workspace {
 
 /// A package.
 #[derive(Clone, Debug)]
-pub struct Package {
+pub struct CargoPackage {
     /// What cargo says of it.
     pub metadata: cargo_metadata::Package,
     /// The `rust-version` as its author wrote it; cargo's own form is normalised.
@@ -57,23 +57,24 @@ struct RawPackage {
     rust_version: Option<String>,
 }
 
-impl Workspace {
+impl CargoWorkspace {
     /// Asks cargo about the workspace of the manifest that the options lead to.
     pub async fn load(
         invocation: &Invocation,
-        options: &BuildOptions,
-    ) -> Result<Workspace, CargoError> {
-        Workspace::ask(invocation, options, options.manifest_path.as_deref()).await
+        options: &CargoBuildOptions,
+    ) -> Result<CargoWorkspace, CargoError> {
+        CargoWorkspace::ask(invocation, options, options.manifest_path.as_deref()).await
     }
 
     /// Asks cargo about one package that is no member of the workspace.
     pub async fn load_package(
         invocation: &Invocation,
-        options: &BuildOptions,
+        options: &CargoBuildOptions,
         manifest: &Utf8Path,
         id: &PackageId,
-    ) -> Result<Option<Arc<Package>>, CargoError> {
-        let workspace = Workspace::ask(invocation, options, Some(manifest.as_std_path())).await?;
+    ) -> Result<Option<Arc<CargoPackage>>, CargoError> {
+        let workspace =
+            CargoWorkspace::ask(invocation, options, Some(manifest.as_std_path())).await?;
         let mut packages = workspace.packages.into_iter();
         // The id of a package from a registry names the registry; the same package looked at by
         // its path does not.
@@ -84,9 +85,9 @@ impl Workspace {
 
     async fn ask(
         invocation: &Invocation,
-        options: &BuildOptions,
+        options: &CargoBuildOptions,
         manifest: Option<&Path>,
-    ) -> Result<Workspace, CargoError> {
+    ) -> Result<CargoWorkspace, CargoError> {
         let cargo = toolchain::cargo(invocation);
         let mut command = invocation.command(cargo);
         command.args(["metadata", "--format-version=1", "--no-deps"]);
@@ -109,14 +110,14 @@ impl Workspace {
                 stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             });
         }
-        let workspace = Workspace::read(&output.stdout);
+        let workspace = CargoWorkspace::read(&output.stdout);
         let workspace = workspace.map_err(|source| CargoError::MetadataForm { source })?;
         Ok(workspace.with_direct_paths())
     }
 
     /// The same with directories whose paths have no `..`: nothing can be mounted there, and it would
     /// be in the way of every comparison of paths.
-    fn with_direct_paths(mut self) -> Workspace {
+    fn with_direct_paths(mut self) -> CargoWorkspace {
         if let Some(direct) = direct(&self.target_directory) {
             let option = ["--target-dir".into(), direct.as_str().into()];
             self.directories.extend(option);
@@ -132,7 +133,7 @@ impl Workspace {
     }
 
     /// Reads what `cargo metadata` printed.
-    pub fn read(json: &[u8]) -> Result<Workspace, serde_json::Error> {
+    pub fn read(json: &[u8]) -> Result<CargoWorkspace, serde_json::Error> {
         let metadata: Metadata = serde_json::from_slice(json)?;
         let raw: RawMetadata = serde_json::from_slice(json)?;
         let mut written: std::collections::HashMap<PackageId, Option<String>> = raw
@@ -145,7 +146,7 @@ impl Workspace {
             true => metadata.workspace_default_members.to_vec(),
             false => members.clone(),
         };
-        Ok(Workspace {
+        Ok(CargoWorkspace {
             default_members,
             directories: Vec::new(),
             build_directory: metadata
@@ -158,7 +159,7 @@ impl Workspace {
                 .into_iter()
                 .filter(|package| members.contains(&package.id))
                 .map(|package| {
-                    Arc::new(Package {
+                    Arc::new(CargoPackage {
                         rust_version: written.remove(&package.id).flatten(),
                         metadata: package,
                     })
@@ -173,14 +174,14 @@ impl Workspace {
     }
 
     /// The member with this id.
-    pub fn package(&self, id: &PackageId) -> Option<&Arc<Package>> {
+    pub fn package(&self, id: &PackageId) -> Option<&Arc<CargoPackage>> {
         self.packages
             .iter()
             .find(|package| package.metadata.id == *id)
     }
 }
 
-impl Package {
+impl CargoPackage {
     /// The package's name.
     pub fn name(&self) -> &str {
         self.metadata.name.as_str()
@@ -195,12 +196,12 @@ impl Package {
     }
 
     /// The targets that have tests on.
-    pub fn tested_targets(&self) -> impl Iterator<Item = Target> {
+    pub fn tested_targets(&self) -> impl Iterator<Item = PackageTarget> {
         self.metadata
             .targets
             .iter()
             .filter(|target| target.test)
-            .map(Target::from_metadata)
+            .map(PackageTarget::from_metadata)
     }
 
     /// The names of the package's programs.
@@ -238,7 +239,7 @@ fn direct(path: &Utf8Path) -> Option<Utf8PathBuf> {
 }
 
 /// What of the build's options `cargo metadata` understands.
-fn metadata_arguments(options: &BuildOptions) -> Vec<String> {
+fn metadata_arguments(options: &CargoBuildOptions) -> Vec<String> {
     let mut arguments = Vec::new();
     for features in &options.features {
         arguments.extend(["--features".to_owned(), features.clone()]);

@@ -51,5 +51,5 @@ mod watchlist;
 
 pub use self::error::CargoError;
 pub use self::framework::CargoFramework;
-pub use self::options::{Goal, Options, OptionsError, Settings};
-pub use super::sandbox::invocation::{Colours, Invocation};
+pub use self::options::{CargoAction, CargoOptions, CargoOptionsError, CargoSettings};
+pub use super::sandbox::invocation::{ColorMode, Invocation};

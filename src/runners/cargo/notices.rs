@@ -2,18 +2,22 @@
 
 use std::ffi::OsString;
 
-use maelstrom_model::event::{Notice, Severity};
+use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
 use super::build::PackageArguments;
-use super::options::{BuildOptions, TargetOptions};
-use super::selection::Wanted;
+use super::options::{CargoBuildOptions, TargetOptions};
+use super::selection::CargoSelection;
 
 /// So many packages are named.
 const NAMES_MAX: usize = 5;
 
 /// Says whose doctests were not run, and how to run them. Nothing, if `cargo test` would not run
 /// any either.
-pub fn doctests(wanted: &Wanted, targets: &TargetOptions, build: &BuildOptions) -> Option<Notice> {
+pub fn doctests(
+    wanted: &CargoSelection,
+    targets: &TargetOptions,
+    build: &CargoBuildOptions,
+) -> Option<UserNotice> {
     // With a choice of targets, cargo leaves doctests out, too.
     if targets.any() {
         return None;
@@ -34,8 +38,8 @@ pub fn doctests(wanted: &Wanted, targets: &TargetOptions, build: &BuildOptions) 
         Some(first) if names.len() > NAMES_MAX => format!("{}, ...", first.join(", ")),
         Some(_) | None => names.join(", "),
     };
-    Some(Notice {
-        severity: Severity::Info,
+    Some(UserNotice {
+        severity: NoticeSeverity::Info,
         text: format!("the doctests of {crates} were not run ({listed})"),
         help: Some(doctest_command(arguments, build)),
         in_summary: true,
@@ -43,9 +47,9 @@ pub fn doctests(wanted: &Wanted, targets: &TargetOptions, build: &BuildOptions) 
 }
 
 /// Says that something was to be left out that there is not.
-pub fn unknown_package(name: &str) -> Notice {
-    Notice {
-        severity: Severity::Warning,
+pub fn unknown_package(name: &str) -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Warning,
         text: format!("`--exclude {name}`: there is no package of that name in the workspace"),
         help: Some("--list-packages names them".to_owned()),
         in_summary: false,
@@ -53,9 +57,9 @@ pub fn unknown_package(name: &str) -> Notice {
 }
 
 /// Says that the tests of a binary could not be told from what else it prints.
-pub fn noisy(binary: &str) -> Notice {
-    Notice {
-        severity: Severity::Warning,
+pub fn noisy(binary: &str) -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Warning,
         text: format!(
             "`{binary}` prints something else among the names of its tests; it runs whole, as one test"
         ),
@@ -65,7 +69,7 @@ pub fn noisy(binary: &str) -> Notice {
 }
 
 /// The command that runs the doctests.
-fn doctest_command(packages: &PackageArguments, build: &BuildOptions) -> String {
+fn doctest_command(packages: &PackageArguments, build: &CargoBuildOptions) -> String {
     let mut words = vec![
         OsString::from("cargo"),
         OsString::from("test"),
@@ -106,10 +110,10 @@ mod tests {
         assert_eq!(quoted(""), "''");
         let command = doctest_command(
             &PackageArguments::Named(vec!["a*".to_owned()]),
-            &BuildOptions {
+            &CargoBuildOptions {
                 release: true,
                 features: vec!["x y".to_owned()],
-                ..BuildOptions::default()
+                ..CargoBuildOptions::default()
             },
         );
         assert_eq!(

@@ -5,45 +5,50 @@ use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use crate::sandbox::environment::explain_forwarding;
-use crate::sandbox::specified::{Attention, Specified, Standard, explain_built_in};
+use crate::sandbox::specified::{DefaultContainer, ProjectSpec, RunOrIgnore, explain_built_in};
 use maelstrom_model::event::EventKind;
-use maelstrom_model::framework::Host;
+use maelstrom_model::framework::FrameworkHost;
 
-use super::cases::Naming;
+use super::cases::TestNaming;
 use super::error::CargoError;
-use super::jobs::BinaryJobs;
-use super::listing::{self, Listing};
-use super::metadata::Package;
-use super::project::Project;
-use super::selection::{Verdict, subject};
+use super::jobs::CargoBinaryJobs;
+use super::listing::{self, BinaryListing};
+use super::metadata::CargoPackage;
+use super::project::CargoProject;
+use super::selection::{SelectionOutcome, subject};
 use super::target::TestBinary;
 
 /// What a test gets that the project's file gives something of its own.
-pub struct Own {
+pub struct CargoOverride {
     /// Its jobs.
-    pub jobs: BinaryJobs,
+    pub jobs: CargoBinaryJobs,
     /// Whether it runs.
-    pub attention: Attention,
+    pub attention: RunOrIgnore,
 }
 
 /// The names of a listing's tests that are wanted.
 fn wanted_names<'l>(
-    project: &Project<'_>,
-    package: &Package,
+    project: &CargoProject<'_>,
+    package: &CargoPackage,
     binary: &TestBinary,
-    listing: &'l Listing,
+    listing: &'l BinaryListing,
 ) -> Vec<&'l str> {
-    let runs = |verdict| matches!(verdict, Verdict::Run | Verdict::RunIgnored);
+    let runs = |verdict| {
+        matches!(
+            verdict,
+            SelectionOutcome::Run | SelectionOutcome::RunIgnored
+        )
+    };
     let target = &binary.target;
     match listing {
-        Listing::Tests(tests) => {
+        BinaryListing::Tests(tests) => {
             let wanted = tests.iter().filter(|test| {
                 let wanted = project.wanted;
                 runs(wanted.test(package, target, &test.name, test.attention))
             });
             wanted.map(|test| test.name.as_str()).collect()
         }
-        Listing::Whole => {
+        BinaryListing::Whole => {
             let whole = Some(listing::WHOLE);
             let wanted = whole.filter(|name| runs(project.wanted.whole(package, binary, name)));
             wanted.into_iter().collect()
@@ -52,15 +57,15 @@ fn wanted_names<'l>(
 }
 
 /// What the project's file gives to the tests of a binary.
-pub async fn own_jobs<H: Host>(
-    project: Project<'_>,
+pub async fn own_jobs<H: FrameworkHost>(
+    project: CargoProject<'_>,
     host: &H,
-    package: &Package,
+    package: &CargoPackage,
     binary: &TestBinary,
-    jobs: &BinaryJobs,
-    standard: &Standard,
-    listing: &Listing,
-) -> Result<HashMap<String, Own>, CargoError> {
+    jobs: &CargoBinaryJobs,
+    standard: &DefaultContainer,
+    listing: &BinaryListing,
+) -> Result<HashMap<String, CargoOverride>, CargoError> {
     let Some(specified) = project.specified else {
         return Ok(HashMap::new());
     };
@@ -71,7 +76,7 @@ pub async fn own_jobs<H: Host>(
     let tell = |notice| host.emit(EventKind::Notice(notice));
     let given = specified.give_all(subjects, standard, &tell).await?;
     let own = names.iter().zip(given).map(|(name, given)| {
-        let own = Own {
+        let own = CargoOverride {
             jobs: jobs.with(&given),
             attention: given.attention,
         };
@@ -82,13 +87,13 @@ pub async fn own_jobs<H: Host>(
 
 /// Writes down what is to be said of the tests that are to be explained.
 pub fn explain(
-    project: Project<'_>,
-    package: &Package,
+    project: CargoProject<'_>,
+    package: &CargoPackage,
     binary: &TestBinary,
-    listing: &Listing,
+    listing: &BinaryListing,
 ) -> Result<(), CargoError> {
     let asked = project.settings.containers.explain.as_deref();
-    let naming = Naming::new(package, &binary.target);
+    let naming = TestNaming::new(package, &binary.target);
     for name in wanted_names(&project, package, binary, listing) {
         let title = naming.title(name);
         if asked != Some(name) && asked != Some(&title) {
@@ -99,7 +104,7 @@ pub fn explain(
             Some(specified) => specified.explain(&title, &subject)?,
             None => explain_built_in(&title, &subject, project.settings.timeout_s)?,
         };
-        let named = project.specified.map(Specified::named_variables);
+        let named = project.specified.map(ProjectSpec::named_variables);
         text.push_str(&explain_forwarding(
             project.invocation,
             &project.settings.cluster.forward_environment,

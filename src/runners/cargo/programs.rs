@@ -14,25 +14,31 @@ use std::collections::{HashMap, HashSet};
 use cargo_metadata::PackageId;
 
 use super::options::TargetOptions;
-use super::selection::Wanted;
-use super::target::{Target, TargetKind};
+use super::selection::CargoSelection;
+use super::target::{PackageTarget, TargetKind};
 
 /// The programs that are still to be built.
 #[derive(Clone, Debug, Default)]
-pub struct Programs {
-    missing: HashMap<PackageId, HashSet<Target>>,
+pub struct MissingPrograms {
+    missing: HashMap<PackageId, HashSet<PackageTarget>>,
 }
 
-impl Programs {
+impl MissingPrograms {
     /// Those that the build may make.
-    pub fn expected(wanted: &Wanted, options: &TargetOptions) -> Programs {
+    pub fn expected(wanted: &CargoSelection, options: &TargetOptions) -> MissingPrograms {
         let mut missing = HashMap::new();
         for package in &wanted.packages {
-            let targets = || package.metadata.targets.iter().map(Target::from_metadata);
+            let targets = || {
+                package
+                    .metadata
+                    .targets
+                    .iter()
+                    .map(PackageTarget::from_metadata)
+            };
             let used = options.any()
                 || targets()
                     .any(|target| matches!(target.kind, TargetKind::Test | TargetKind::Benchmark));
-            let programs: HashSet<Target> = targets()
+            let programs: HashSet<PackageTarget> = targets()
                 .filter(|target| match target.kind {
                     TargetKind::Binary => used,
                     TargetKind::Example => true,
@@ -43,11 +49,11 @@ impl Programs {
                 missing.insert(package.metadata.id.clone(), programs);
             }
         }
-        Programs { missing }
+        MissingPrograms { missing }
     }
 
     /// This one was built.
-    pub fn built(&mut self, package: &PackageId, target: &Target) {
+    pub fn built(&mut self, package: &PackageId, target: &PackageTarget) {
         if let Some(missing) = self.missing.get_mut(package) {
             missing.remove(target);
             if missing.is_empty() {
@@ -87,8 +93,8 @@ mod tests {
         }
     }
 
-    fn program(name: &str, kind: TargetKind) -> Target {
-        Target {
+    fn program(name: &str, kind: TargetKind) -> PackageTarget {
+        PackageTarget {
             name: name.to_owned(),
             kind,
         }
@@ -98,7 +104,7 @@ mod tests {
     fn tests_wait_for_the_programs_that_they_may_run() {
         let tool = program("tool", TargetKind::Binary);
         let example = program("tool", TargetKind::Example);
-        let mut programs = Programs {
+        let mut programs = MissingPrograms {
             missing: HashMap::from([(id("a"), HashSet::from([tool.clone(), example.clone()]))]),
         };
         assert!(programs.ready(&id("b"), TargetKind::Library));
@@ -116,7 +122,7 @@ mod tests {
     #[test]
     fn the_end_of_the_build_frees_all() {
         let tool = program("tool", TargetKind::Binary);
-        let mut programs = Programs {
+        let mut programs = MissingPrograms {
             missing: HashMap::from([(id("a"), HashSet::from([tool]))]),
         };
         programs.all_built();

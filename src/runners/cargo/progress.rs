@@ -5,7 +5,7 @@
 
 /// How far a build has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct CargoProgress {
     /// Units built.
     pub done: u32,
     /// Units in all.
@@ -16,7 +16,7 @@ pub struct Progress {
 
 /// Reads a line such as `    Building [===>    ] 3/57: serde, toml(build)`, with or without
 /// colours.
-pub fn parse_progress(line: &[u8]) -> Option<Progress> {
+pub fn parse_progress(line: &[u8]) -> Option<CargoProgress> {
     // A bar may follow what erases the one before.
     let text = without_colours(std::str::from_utf8(line).ok()?);
     let bar = text.trim_start().strip_prefix("Building")?;
@@ -26,7 +26,7 @@ pub fn parse_progress(line: &[u8]) -> Option<Progress> {
         None => (after, ""),
     };
     let (done, total) = count.trim().split_once('/')?;
-    Some(Progress {
+    Some(CargoProgress {
         done: done.parse().ok()?,
         total: total.parse().ok()?,
         current: current.trim().to_owned(),
@@ -52,8 +52,8 @@ pub(super) fn without_colours(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn progress(done: u32, total: u32, current: &str) -> Option<Progress> {
-        Some(Progress {
+    fn progress(done: u32, total: u32, current: &str) -> Option<CargoProgress> {
+        Some(CargoProgress {
             done,
             total,
             current: current.to_owned(),

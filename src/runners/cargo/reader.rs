@@ -11,27 +11,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sandbox::hints::hint;
 use crate::sandbox::specified::files;
-use maelstrom_engine::run::tail::Tails;
-use maelstrom_model::event::{ExitStatus, Isolation, Stream};
-use maelstrom_model::framework::{Followed, Follower, Judgement, Reading};
+use maelstrom_engine::run::tail::StreamTails;
+use maelstrom_model::event::{ExitStatus, IsolationMode, OutputStream};
+use maelstrom_model::framework::{FrameworkVerdict, OutputAnalysis, OutputParser, ParsedOutput};
 use maelstrom_model::job::TestKey;
 
-use super::framing::Framing;
-use super::listing::Listing;
+use super::framing::LibtestFraming;
+use super::listing::BinaryListing;
 use super::location;
-use super::target::Harness;
-use super::transcript::{Asked, Form, Said, Transcript};
+use super::target::TestHarness;
+use super::transcript::{LibtestFormat, LibtestTranscript, ReportedOutcome, RequestedTest};
 
 /// What is known of the test binaries that were listed, for whoever reads what their tests say.
 #[derive(Debug, Default)]
-pub struct Listed(Mutex<HashMap<Binary, Answers>>);
+pub struct ListedBinaries(Mutex<HashMap<BinaryKey, ResultProtocol>>);
 
 /// A package's name and a target's.
-type Binary = (Arc<str>, Arc<str>);
+type BinaryKey = (Arc<str>, Arc<str>);
 
 /// How a test binary answers when it is asked to run one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Answers {
+enum ResultProtocol {
     /// Not at all: it runs whole.
     ByStatus,
     /// Like libtest.
@@ -41,23 +41,29 @@ enum Answers {
         /// How many tests there are of a name, where it is not one.
         namesakes: HashMap<String, u32>,
         /// Whether it is libtest itself.
-        harness: Harness,
+        harness: TestHarness,
     },
 }
 
-impl Listed {
+impl ListedBinaries {
     /// Takes note of what a binary has listed. Arguments of the user's own may change which tests a
     /// binary leaves out.
-    pub fn note(&self, binary: Binary, harness: Harness, listing: &Listing, plain: bool) {
+    pub fn note(
+        &self,
+        binary: BinaryKey,
+        harness: TestHarness,
+        listing: &BinaryListing,
+        plain: bool,
+    ) {
         let answers = match listing {
-            Listing::Whole => Answers::ByStatus,
-            Listing::Tests(tests) => {
+            BinaryListing::Whole => ResultProtocol::ByStatus,
+            BinaryListing::Tests(tests) => {
                 let all = tests.iter().map(|test| test.count);
                 let all = all.fold(0u32, u32::saturating_add);
                 let several = tests.iter().filter(|test| test.count != 1);
-                Answers::InWords {
+                ResultProtocol::InWords {
                     harness,
-                    count: (harness == Harness::Libtest && plain).then_some(all),
+                    count: (harness == TestHarness::Libtest && plain).then_some(all),
                     namesakes: several
                         .map(|test| (test.name.clone(), test.count))
                         .collect(),
@@ -70,10 +76,10 @@ impl Listed {
             // Of another version of the package, or of an earlier round.
             (
                 true,
-                Answers::InWords {
+                ResultProtocol::InWords {
                     namesakes, harness, ..
                 },
-            ) => Answers::InWords {
+            ) => ResultProtocol::InWords {
                 count: None,
                 namesakes,
                 harness,
@@ -85,18 +91,18 @@ impl Listed {
 
     /// What is to be known of a test before its process says anything; nothing, if it is a whole
     /// program, which says what it likes.
-    pub fn asked(&self, test: &TestKey, form: Form) -> Option<Asked> {
+    pub fn asked(&self, test: &TestKey, form: LibtestFormat) -> Option<RequestedTest> {
         let binary = (test.package.clone(), test.artifact.clone());
         let (total, count) = match self.known().get(&binary) {
-            Some(Answers::ByStatus) => return None,
-            Some(Answers::InWords {
+            Some(ResultProtocol::ByStatus) => return None,
+            Some(ResultProtocol::InWords {
                 count,
                 namesakes,
                 harness: _,
             }) => (*count, namesakes.get(&test.name).copied().unwrap_or(1)),
             None => (None, 1),
         };
-        Some(Asked {
+        Some(RequestedTest {
             name: test.name.clone(),
             count,
             others: total.map(|total| total.saturating_sub(count)),
@@ -105,14 +111,14 @@ impl Listed {
     }
 
     /// What a test's process writes around the test's own output, if that is known.
-    pub fn framing(&self, test: &TestKey, asked: &Asked) -> Option<Framing> {
+    pub fn framing(&self, test: &TestKey, asked: &RequestedTest) -> Option<LibtestFraming> {
         let binary = (test.package.clone(), test.artifact.clone());
         match self.known().get(&binary) {
-            Some(Answers::InWords {
-                harness: Harness::Libtest,
+            Some(ResultProtocol::InWords {
+                harness: TestHarness::Libtest,
                 ..
-            }) => Framing::of(asked),
-            Some(Answers::InWords { .. } | Answers::ByStatus) | None => None,
+            }) => LibtestFraming::of(asked),
+            Some(ResultProtocol::InWords { .. } | ResultProtocol::ByStatus) | None => None,
         }
     }
 
@@ -121,18 +127,18 @@ impl Listed {
         self.known().clear();
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Binary, Answers>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<BinaryKey, ResultProtocol>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Reads what one attempt of a test writes.
-pub struct Reader {
-    transcript: Transcript,
-    framing: Option<Framing>,
+pub struct CargoTestReader {
+    transcript: LibtestTranscript,
+    framing: Option<LibtestFraming>,
     /// The stream that the process answers on.
-    answers: Stream,
-    tails: Tails,
+    answers: OutputStream,
+    tails: StreamTails,
     /// What selects the test's binary among `--whole`.
     pattern: String,
     /// Where the compiler's relative paths start.
@@ -140,25 +146,25 @@ pub struct Reader {
     /// Where we were called.
     directory: PathBuf,
     /// What keeps tests apart.
-    isolation: Isolation,
+    isolation: IsolationMode,
 }
 
-impl Reader {
+impl CargoTestReader {
     /// Of this test; the pattern selects its binary, and the places are where the compiler's relative
     /// paths start and where we were called.
     pub fn new(
-        asked: Asked,
-        framing: Option<Framing>,
+        asked: RequestedTest,
+        framing: Option<LibtestFraming>,
         pattern: String,
         places: (PathBuf, PathBuf),
-        isolation: Isolation,
-    ) -> Reader {
+        isolation: IsolationMode,
+    ) -> CargoTestReader {
         let (root, directory) = places;
-        Reader {
-            transcript: Transcript::new(asked),
+        CargoTestReader {
+            transcript: LibtestTranscript::new(asked),
             framing,
-            answers: Stream::Stdout,
-            tails: Tails::default(),
+            answers: OutputStream::Stdout,
+            tails: StreamTails::default(),
             pattern,
             root,
             directory,
@@ -166,38 +172,38 @@ impl Reader {
         }
     }
 
-    fn judge(&mut self, status: Option<ExitStatus>) -> Judgement {
+    fn judge(&mut self, status: Option<ExitStatus>) -> FrameworkVerdict {
         match status {
             Some(ExitStatus::Code(0)) => judgement(self.transcript.said(), &self.pattern),
             Some(ExitStatus::Code(_) | ExitStatus::Signal { .. }) => match self.hint() {
-                Some(hint) => Judgement::Failed { reason: Some(hint) },
-                None => Judgement::ByStatus,
+                Some(hint) => FrameworkVerdict::Failed { reason: Some(hint) },
+                None => FrameworkVerdict::ByStatus,
             },
-            None => Judgement::ByStatus,
+            None => FrameworkVerdict::ByStatus,
         }
     }
 }
 
-impl Reader {
+impl CargoTestReader {
     /// What the test's container may lack.
     fn hint(&self) -> Option<String> {
         match self.isolation {
-            Isolation::Container => {
+            IsolationMode::Container => {
                 let outputs = [self.tails.stdout(), self.tails.stderr()];
                 hint(outputs, files::CARGO.name, |path| {
                     path.exists() && !path.starts_with(&self.root)
                 })
             }
-            Isolation::Process => None,
+            IsolationMode::Process => None,
         }
     }
 }
 
-impl Follower for Reader {
-    fn wrote(&mut self, stream: Stream, bytes: Vec<u8>) -> Vec<u8> {
+impl OutputParser for CargoTestReader {
+    fn wrote(&mut self, stream: OutputStream, bytes: Vec<u8>) -> Vec<u8> {
         self.tails.push(stream, &bytes);
         match stream {
-            Stream::Stdout | Stream::Joined => {
+            OutputStream::Stdout | OutputStream::Joined => {
                 self.answers = stream;
                 self.transcript.wrote(&bytes);
                 match &mut self.framing {
@@ -205,14 +211,14 @@ impl Follower for Reader {
                     None => bytes,
                 }
             }
-            Stream::Stderr => bytes,
+            OutputStream::Stderr => bytes,
         }
     }
 
-    fn ended(&mut self, status: Option<ExitStatus>) -> Followed {
+    fn ended(&mut self, status: Option<ExitStatus>) -> ParsedOutput {
         let judgement = self.judge(status);
         let location = match (status, &judgement) {
-            (None | Some(ExitStatus::Code(0)), Judgement::ByStatus) => None,
+            (None | Some(ExitStatus::Code(0)), FrameworkVerdict::ByStatus) => None,
             _ => location::failure_location(
                 self.tails.stdout(),
                 self.tails.stderr(),
@@ -220,10 +226,10 @@ impl Follower for Reader {
                 &self.directory,
             ),
         };
-        let held = self.framing.as_mut().map(Framing::ended);
-        Followed {
+        let held = self.framing.as_mut().map(LibtestFraming::ended);
+        ParsedOutput {
             held: held.map(|held| (self.answers, held)),
-            reading: Reading {
+            reading: OutputAnalysis {
                 judgement,
                 location,
                 parts: Vec::new(),
@@ -243,29 +249,29 @@ pub fn whole_pattern(test: &TestKey) -> String {
 }
 
 /// How a test did whose process exited with 0 and has said this. The pattern selects its binary.
-fn judgement(said: Said, pattern: &str) -> Judgement {
+fn judgement(said: ReportedOutcome, pattern: &str) -> FrameworkVerdict {
     let whole = format!("To run its binary whole: --whole '{pattern}'");
-    let unproven = |why: &str| Judgement::Error {
+    let unproven = |why: &str| FrameworkVerdict::Error {
         message: format!("its process exited with 0, but {why}. {whole}"),
     };
     match said {
-        Said::Passed => Judgement::ByStatus,
-        Said::Ignored { reason } => Judgement::Ignored { reason },
-        Said::Failed => Judgement::Failed {
+        ReportedOutcome::Passed => FrameworkVerdict::ByStatus,
+        ReportedOutcome::Ignored { reason } => FrameworkVerdict::Ignored { reason },
+        ReportedOutcome::Failed => FrameworkVerdict::Failed {
             reason: Some("the test failed, but its process exited with 0".to_owned()),
         },
-        Said::NothingRan => unproven(
+        ReportedOutcome::NothingRan => unproven(
             "said that it ran no test (`running 0 tests`); a name must be the same whenever the \
              binary is started",
         ),
-        Said::OthersRan(count) => unproven(&format!(
+        ReportedOutcome::OthersRan(count) => unproven(&format!(
             "said that it ran {count} tests where it was to run this one"
         )),
-        Said::Begun => unproven(
+        ReportedOutcome::Begun => unproven(
             "did not say that the test ran to its end; a test that calls `exit`, say, ends before \
              it has passed",
         ),
-        Said::Nothing => unproven(
+        ReportedOutcome::Nothing => unproven(
             "did not say that the test ran (`running 1 test`, then `test result: ok. 1 passed`)",
         ),
     }
@@ -274,7 +280,7 @@ fn judgement(said: Said, pattern: &str) -> Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cargo::listing::{Attention, ListedTest};
+    use crate::cargo::listing::{IgnoreStatus, ListedTest};
 
     fn key(name: &str) -> TestKey {
         TestKey {
@@ -284,53 +290,53 @@ mod tests {
         }
     }
 
-    fn binary() -> Binary {
+    fn binary() -> BinaryKey {
         ("p".into(), "p(library)".into())
     }
 
-    fn listing(counts: &[(&str, u32)]) -> Listing {
+    fn listing(counts: &[(&str, u32)]) -> BinaryListing {
         let tests = counts.iter().map(|(name, count)| ListedTest {
             name: (*name).to_owned(),
-            attention: Attention::Wanted,
+            attention: IgnoreStatus::Wanted,
             count: *count,
         });
-        Listing::Tests(tests.collect())
+        BinaryListing::Tests(tests.collect())
     }
 
     #[test]
     fn how_many_others_there_are_is_known_where_it_is_certain() {
-        let asked = |listed: &Listed, name: &str| {
-            let asked = listed.asked(&key(name), Form::Pretty);
+        let asked = |listed: &ListedBinaries, name: &str| {
+            let asked = listed.asked(&key(name), LibtestFormat::Pretty);
             asked.map(|asked| (asked.count, asked.others))
         };
         let both = listing(&[("a", 1), ("b", 2)]);
-        let listed = Listed::default();
+        let listed = ListedBinaries::default();
         assert_eq!(asked(&listed, "a"), Some((1, None)));
-        listed.note(binary(), Harness::Libtest, &both, true);
+        listed.note(binary(), TestHarness::Libtest, &both, true);
         assert_eq!(asked(&listed, "a"), Some((1, Some(2))));
         assert_eq!(asked(&listed, "b"), Some((2, Some(1))));
-        listed.note(binary(), Harness::Libtest, &listing(&[("a", 1)]), true);
+        listed.note(binary(), TestHarness::Libtest, &listing(&[("a", 1)]), true);
         assert_eq!(asked(&listed, "a"), Some((1, None)));
-        for (harness, plain) in [(Harness::Own, true), (Harness::Libtest, false)] {
-            let listed = Listed::default();
+        for (harness, plain) in [(TestHarness::Own, true), (TestHarness::Libtest, false)] {
+            let listed = ListedBinaries::default();
             listed.note(binary(), harness, &both, plain);
             assert_eq!(asked(&listed, "b"), Some((2, None)));
         }
-        let listed = Listed::default();
-        listed.note(binary(), Harness::Own, &Listing::Whole, true);
+        let listed = ListedBinaries::default();
+        listed.note(binary(), TestHarness::Own, &BinaryListing::Whole, true);
         assert_eq!(asked(&listed, "main"), None);
     }
 
     #[test]
     fn an_exit_code_of_0_is_no_pass_by_itself() {
         let texts: Vec<String> = [
-            Said::NothingRan,
-            Said::OthersRan(3),
-            Said::Begun,
-            Said::Nothing,
+            ReportedOutcome::NothingRan,
+            ReportedOutcome::OthersRan(3),
+            ReportedOutcome::Begun,
+            ReportedOutcome::Nothing,
         ]
         .map(|said| match judgement(said, "package.equals(p)") {
-            Judgement::Error { message } => message,
+            FrameworkVerdict::Error { message } => message,
             other => panic!("{other:?}"),
         })
         .to_vec();
@@ -340,23 +346,28 @@ mod tests {
         its process exited with 0, but did not say that the test ran to its end; a test that calls `exit`, say, ends before it has passed. To run its binary whole: --whole 'package.equals(p)'
         its process exited with 0, but did not say that the test ran (`running 1 test`, then `test result: ok. 1 passed`). To run its binary whole: --whole 'package.equals(p)'
         ");
-        assert_eq!(judgement(Said::Passed, ""), Judgement::ByStatus);
+        assert_eq!(
+            judgement(ReportedOutcome::Passed, ""),
+            FrameworkVerdict::ByStatus
+        );
     }
 
     #[test]
     fn what_fails_by_itself_is_not_judged_and_its_place_is_found() {
-        let asked = Listed::default().asked(&key("a"), Form::Pretty).unwrap();
-        let mut reader = Reader::new(
+        let asked = ListedBinaries::default()
+            .asked(&key("a"), LibtestFormat::Pretty)
+            .unwrap();
+        let mut reader = CargoTestReader::new(
             asked,
             None,
             String::new(),
             ("/w".into(), "/w".into()),
-            Isolation::Process,
+            IsolationMode::Process,
         );
         let panic = b"thread 'a' (7) panicked at src/lib.rs:7:9:\nno\n".to_vec();
-        assert_eq!(reader.wrote(Stream::Stderr, panic.clone()), panic);
+        assert_eq!(reader.wrote(OutputStream::Stderr, panic.clone()), panic);
         let reading = reader.ended(Some(ExitStatus::Code(101))).reading;
-        assert_eq!(reading.judgement, Judgement::ByStatus);
+        assert_eq!(reading.judgement, FrameworkVerdict::ByStatus);
         assert_eq!(reading.location.unwrap().path, "src/lib.rs");
     }
 }

@@ -21,18 +21,18 @@ const PROGRAMS_MAX: usize = 1000;
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Remembered {
+pub struct UnresponsivePrograms {
     file: PathBuf,
     programs: Mutex<BTreeSet<String>>,
 }
 
-impl Remembered {
+impl UnresponsivePrograms {
     /// Those of this directory.
-    pub fn load(directory: &Path) -> Remembered {
+    pub fn load(directory: &Path) -> UnresponsivePrograms {
         let file = directory.join(FILE);
         let text = fs::read_to_string(&file).unwrap_or_default();
         let programs = text.lines().take(PROGRAMS_MAX).map(str::to_owned).collect();
-        Remembered {
+        UnresponsivePrograms {
             file,
             programs: Mutex::new(programs),
         }
@@ -98,12 +98,12 @@ mod tests {
         let at = |name: &str| directory.path().join(name);
         fs::write(at("a b"), "1").unwrap();
         fs::write(at("other"), "1").unwrap();
-        let remembered = Remembered::load(&at("state"));
+        let remembered = UnresponsivePrograms::load(&at("state"));
         assert!(!remembered.holds(&at("a b")));
         remembered.add(&at("a b"));
         remembered.add(&at("other"));
         remembered.add(&at("missing"));
-        let again = Remembered::load(&at("state"));
+        let again = UnresponsivePrograms::load(&at("state"));
         assert!(again.holds(&at("a b")) && again.holds(&at("other")));
         assert!(!again.holds(&at("missing")));
         fs::write(at("a b"), "longer").unwrap();

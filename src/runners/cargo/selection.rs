@@ -10,32 +10,32 @@ use std::sync::Arc;
 use cargo_metadata::PackageId;
 use globset::{Glob, GlobMatcher};
 
-use maelstrom_spec::filter::{CargoSubject, Pattern, PatternError, Selection, Truth};
+use maelstrom_spec::filter::{CargoSubject, PatternError, TestPattern, TestSelection, TruthValue};
 
 use super::build::PackageArguments;
-use super::listing::Attention;
-use super::metadata::{Package, Workspace};
-use super::options::{IgnoredTests, NameFilter, PackageChoice, Settings, VOCABULARY};
-use super::target::{Harness, Target, TestBinary};
+use super::listing::IgnoreStatus;
+use super::metadata::{CargoPackage, CargoWorkspace};
+use super::options::{CargoSettings, IgnoredTests, NameFilter, PackageChoice, VOCABULARY};
+use super::target::{PackageTarget, TestBinary, TestHarness};
 
 /// Which packages are built, and which of their tests are wanted.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct CargoSelection {
     /// The members of the workspace that are tested.
-    pub packages: Vec<Arc<Package>>,
+    pub packages: Vec<Arc<CargoPackage>>,
     /// How cargo is told so; `None` if there is nothing to build.
     pub arguments: Option<PackageArguments>,
     /// What was to be left out, and is no package. Cargo warns of it, too.
     pub unknown: Vec<String>,
-    patterns: Selection,
-    whole: Vec<Pattern>,
+    patterns: TestSelection,
+    whole: Vec<TestPattern>,
     names: NameFilter,
     ignored: IgnoredTests,
 }
 
 /// What happens to a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum SelectionOutcome {
     /// It runs.
     Run,
     /// It runs though its author ignores it.
@@ -46,15 +46,18 @@ pub enum Verdict {
     Deselect,
 }
 
-impl Wanted {
+impl CargoSelection {
     /// Decides for a workspace.
-    pub fn decide(settings: &Settings, workspace: &Workspace) -> Result<Wanted, PatternError> {
+    pub fn decide(
+        settings: &CargoSettings,
+        workspace: &CargoWorkspace,
+    ) -> Result<CargoSelection, PatternError> {
         let mut patterns = settings.patterns.clone();
         let mut excluded = Vec::new();
         let mut unknown = Vec::new();
         for value in &settings.exclude_undecided {
             match packages_called(value, workspace) {
-                ids if ids.is_empty() => match Pattern::parse(value, VOCABULARY) {
+                ids if ids.is_empty() => match TestPattern::parse(value, VOCABULARY) {
                     Ok(pattern) => patterns.exclude.push(pattern),
                     Err(_) if is_name(value) => unknown.push(value.clone()),
                     Err(error) => return Err(error),
@@ -65,14 +68,14 @@ impl Wanted {
         let unchosen = patterns.include.is_empty() && patterns.exclude.is_empty();
         // A pattern means the whole workspace.
         let all = settings.packages == PackageChoice::Default && !patterns.include.is_empty();
-        let chosen = |package: &Package| match &settings.packages {
+        let chosen = |package: &CargoPackage| match &settings.packages {
             PackageChoice::Workspace => true,
             PackageChoice::Default => {
                 all || workspace.default_members.contains(&package.metadata.id)
             }
             PackageChoice::Named(specs) => specs.iter().any(|spec| is_called(spec, package)),
         };
-        let packages: Vec<Arc<Package>> = workspace
+        let packages: Vec<Arc<CargoPackage>> = workspace
             .packages
             .iter()
             .filter(|package| {
@@ -97,7 +100,7 @@ impl Wanted {
                 (!packages.is_empty()).then(|| PackageArguments::Exactly(ids.collect()))
             }
         };
-        Ok(Wanted {
+        Ok(CargoSelection {
             packages,
             arguments,
             unknown,
@@ -109,68 +112,79 @@ impl Wanted {
     }
 
     /// Whether any test of a target may be wanted.
-    pub fn target(&self, package: &Package, target: &Target) -> Truth {
+    pub fn target(&self, package: &CargoPackage, target: &PackageTarget) -> TruthValue {
         self.patterns
             .evaluate(&subject(package, Some(target), None))
     }
 
     /// Whether a target's test binary runs whole.
-    pub fn runs_whole(&self, package: &Package, target: &Target) -> bool {
+    pub fn runs_whole(&self, package: &CargoPackage, target: &PackageTarget) -> bool {
         let subject = subject(package, Some(target), None);
         let mut patterns = self.whole.iter();
-        patterns.any(|pattern| pattern.evaluate(&subject) == Truth::True)
+        patterns.any(|pattern| pattern.evaluate(&subject) == TruthValue::True)
     }
 
     /// What happens to a test binary that runs whole, as one test of this name. libtest selects among
     /// its tests by itself: [`NameFilter::to_arguments`].
-    pub fn whole(&self, package: &Package, binary: &TestBinary, name: &str) -> Verdict {
+    pub fn whole(
+        &self,
+        package: &CargoPackage,
+        binary: &TestBinary,
+        name: &str,
+    ) -> SelectionOutcome {
         let target = &binary.target;
         let subject = subject(package, Some(target), Some(name));
         match binary.harness {
-            Harness::Own => self.test(package, target, name, Attention::Wanted),
-            Harness::Libtest if self.patterns.evaluate(&subject).possible() => Verdict::Run,
-            Harness::Libtest => Verdict::Deselect,
+            TestHarness::Own => self.test(package, target, name, IgnoreStatus::Wanted),
+            TestHarness::Libtest if self.patterns.evaluate(&subject).possible() => {
+                SelectionOutcome::Run
+            }
+            TestHarness::Libtest => SelectionOutcome::Deselect,
         }
     }
 
     /// What happens to a test.
     pub fn test(
         &self,
-        package: &Package,
-        target: &Target,
+        package: &CargoPackage,
+        target: &PackageTarget,
         name: &str,
-        attention: Attention,
-    ) -> Verdict {
+        attention: IgnoreStatus,
+    ) -> SelectionOutcome {
         let matches = self
             .patterns
             .evaluate(&subject(package, Some(target), Some(name)));
         if !self.names.selects(name) || !matches.possible() {
-            return Verdict::Deselect;
+            return SelectionOutcome::Deselect;
         }
         match (attention, self.ignored) {
-            (Attention::Wanted, IgnoredTests::Report | IgnoredTests::Run) => Verdict::Run,
-            (Attention::Wanted, IgnoredTests::Only) => Verdict::Deselect,
-            (Attention::Ignored, IgnoredTests::Report) => Verdict::Ignore,
-            (Attention::Ignored, IgnoredTests::Only | IgnoredTests::Run) => Verdict::RunIgnored,
+            (IgnoreStatus::Wanted, IgnoredTests::Report | IgnoredTests::Run) => {
+                SelectionOutcome::Run
+            }
+            (IgnoreStatus::Wanted, IgnoredTests::Only) => SelectionOutcome::Deselect,
+            (IgnoreStatus::Ignored, IgnoredTests::Report) => SelectionOutcome::Ignore,
+            (IgnoreStatus::Ignored, IgnoredTests::Only | IgnoredTests::Run) => {
+                SelectionOutcome::RunIgnored
+            }
         }
     }
 }
 
 /// A test, as patterns see it.
 pub fn subject<'a>(
-    package: &'a Package,
-    target: Option<&'a Target>,
+    package: &'a CargoPackage,
+    target: Option<&'a PackageTarget>,
     case: Option<&'a str>,
 ) -> CargoSubject<'a> {
     CargoSubject {
         package: package.name(),
-        target: target.map(Target::as_subject),
+        target: target.map(PackageTarget::as_subject),
         case,
     }
 }
 
 /// The members whose names a value of cargo's `--exclude` matches.
-fn packages_called(value: &str, workspace: &Workspace) -> Vec<PackageId> {
+fn packages_called(value: &str, workspace: &CargoWorkspace) -> Vec<PackageId> {
     workspace
         .packages
         .iter()
@@ -181,7 +195,7 @@ fn packages_called(value: &str, workspace: &Workspace) -> Vec<PackageId> {
 
 /// Whether a package specification means this package: its id, its name with or without version,
 /// or a pattern for its name.
-fn is_called(spec: &str, package: &Package) -> bool {
+fn is_called(spec: &str, package: &CargoPackage) -> bool {
     let name = package.name();
     let version = &package.metadata.version;
     spec == name
@@ -208,23 +222,23 @@ fn glob(spec: &str) -> Option<GlobMatcher> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cargo::options::Options;
+    use crate::cargo::options::CargoOptions;
     use maelstrom_spec::filter::TargetKind;
     use std::num::NonZeroU32;
 
-    fn workspace() -> Workspace {
+    fn workspace() -> CargoWorkspace {
         let package = |name: &str| {
             let json = serde_json::json!({
                 "name": name, "version": "1.0.0", "id": format!("path+file:///w/{name}#1.0.0"),
                 "dependencies": [], "targets": [], "features": {},
                 "manifest_path": format!("/w/{name}/Cargo.toml"), "edition": "2024",
             });
-            Arc::new(Package {
+            Arc::new(CargoPackage {
                 metadata: serde_json::from_value(json).unwrap(),
                 rust_version: None,
             })
         };
-        Workspace {
+        CargoWorkspace {
             root: "/w".into(),
             target_directory: "/w/target".into(),
             build_directory: "/w/target".into(),
@@ -234,11 +248,11 @@ mod tests {
         }
     }
 
-    fn decide(line: &str) -> Result<Wanted, PatternError> {
+    fn decide(line: &str) -> Result<CargoSelection, PatternError> {
         let words = line.split_whitespace().map(std::ffi::OsString::from);
-        let options = Options::read(words).unwrap();
+        let options = CargoOptions::read(words).unwrap();
         let settings = options.settle(NonZeroU32::MIN).unwrap();
-        Wanted::decide(&settings, &workspace())
+        CargoSelection::decide(&settings, &workspace())
     }
 
     fn id(name: &str) -> PackageId {
@@ -308,23 +322,32 @@ mod tests {
         let verdict = |line: &str, name: &str, attention| {
             let wanted = decide(line).unwrap();
             let package = wanted.packages.first().unwrap().clone();
-            let target = Target {
+            let target = PackageTarget {
                 name: "core".to_owned(),
                 kind: TargetKind::Library,
             };
             wanted.test(&package, &target, name, attention)
         };
-        use Attention::{Ignored, Wanted};
-        assert_eq!(verdict("x", "a", Wanted), Verdict::Run);
-        assert_eq!(verdict("x", "a", Ignored), Verdict::Ignore);
-        assert_eq!(verdict("x --ignored", "a", Wanted), Verdict::Deselect);
-        assert_eq!(verdict("x --ignored", "a", Ignored), Verdict::RunIgnored);
+        use IgnoreStatus::{Ignored, Wanted};
+        assert_eq!(verdict("x", "a", Wanted), SelectionOutcome::Run);
+        assert_eq!(verdict("x", "a", Ignored), SelectionOutcome::Ignore);
+        assert_eq!(
+            verdict("x --ignored", "a", Wanted),
+            SelectionOutcome::Deselect
+        );
+        assert_eq!(
+            verdict("x --ignored", "a", Ignored),
+            SelectionOutcome::RunIgnored
+        );
         assert_eq!(
             verdict("x --include-ignored", "a", Ignored),
-            Verdict::RunIgnored
+            SelectionOutcome::RunIgnored
         );
-        assert_eq!(verdict("x -- b", "a", Wanted), Verdict::Deselect);
-        assert_eq!(verdict("x -x name.eq(a)", "a", Ignored), Verdict::Deselect);
-        assert_eq!(verdict("x -i library", "a", Wanted), Verdict::Run);
+        assert_eq!(verdict("x -- b", "a", Wanted), SelectionOutcome::Deselect);
+        assert_eq!(
+            verdict("x -x name.eq(a)", "a", Ignored),
+            SelectionOutcome::Deselect
+        );
+        assert_eq!(verdict("x -i library", "a", Wanted), SelectionOutcome::Run);
     }
 }

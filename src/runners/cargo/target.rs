@@ -7,11 +7,11 @@ use cargo_metadata::camino::Utf8PathBuf;
 use maelstrom_spec::filter;
 pub use maelstrom_spec::filter::TargetKind;
 
-use super::metadata::Package;
+use super::metadata::CargoPackage;
 
 /// A target of a package.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Target {
+pub struct PackageTarget {
     /// Its name.
     pub name: String,
     /// Its kind.
@@ -33,16 +33,16 @@ pub fn kind_word(kind: TargetKind) -> &'static str {
 #[derive(Clone, Debug)]
 pub struct TestBinary {
     /// The target it was built from.
-    pub target: Target,
+    pub target: PackageTarget,
     /// How it understands its arguments.
-    pub harness: Harness,
+    pub harness: TestHarness,
     /// The program.
     pub executable: Utf8PathBuf,
 }
 
 /// What answers a test binary's arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Harness {
+pub enum TestHarness {
     /// libtest, which comes with the compiler.
     Libtest,
     /// A `main` of the project's own (`harness = false`), which may understand libtest's arguments
@@ -50,9 +50,9 @@ pub enum Harness {
     Own,
 }
 
-impl Target {
+impl PackageTarget {
     /// A target as cargo describes it.
-    pub fn from_metadata(target: &cargo_metadata::Target) -> Target {
+    pub fn from_metadata(target: &cargo_metadata::Target) -> PackageTarget {
         let kind = if target.is_bin() {
             TargetKind::Binary
         } else if target.is_test() {
@@ -64,15 +64,15 @@ impl Target {
         } else {
             TargetKind::Library
         };
-        Target {
+        PackageTarget {
             name: target.name.clone(),
             kind,
         }
     }
 
     /// The form in which patterns ask about it.
-    pub fn as_subject(&self) -> filter::Target<'_> {
-        filter::Target {
+    pub fn as_subject(&self) -> filter::SubjectTarget<'_> {
+        filter::SubjectTarget {
             name: &self.name,
             kind: self.kind,
         }
@@ -81,8 +81,8 @@ impl Target {
     /// How this target of a package is called in the titles of its tests: not at all when it has
     /// the package's name, by its name otherwise. Where two targets of the package would be called
     /// the same, all but the library also name their kind.
-    pub fn label(&self, package: &Package) -> Option<String> {
-        let called = |target: &Target| same_name(&target.name, package.name());
+    pub fn label(&self, package: &CargoPackage) -> Option<String> {
+        let called = |target: &PackageTarget| same_name(&target.name, package.name());
         let alike = package
             .tested_targets()
             .filter(|other| other != self)
@@ -94,7 +94,7 @@ impl Target {
     }
 
     /// A line of `--list-binaries`.
-    pub fn listing_line(&self, package: &Package) -> String {
+    pub fn listing_line(&self, package: &CargoPackage) -> String {
         let kind = kind_word(self.kind);
         if same_name(&self.name, package.name()) {
             format!("{} ({kind})", package.name())
@@ -104,7 +104,7 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for PackageTarget {
     /// The artifact in a test's key: `cli(test)`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}({})", self.name, kind_word(self.kind))
@@ -118,16 +118,16 @@ fn same_name(target: &str, package: &str) -> bool {
 
 /// How the tests of one target are called.
 #[derive(Clone, Debug)]
-pub struct Titles {
+pub struct TargetTitles {
     package: String,
     label: Option<String>,
     artifact: String,
 }
 
-impl Titles {
+impl TargetTitles {
     /// Those of a package's target.
-    pub fn new(package: &Package, target: &Target) -> Titles {
-        Titles {
+    pub fn new(package: &CargoPackage, target: &PackageTarget) -> TargetTitles {
+        TargetTitles {
             package: package.name().to_owned(),
             label: target.label(package),
             artifact: target.to_string(),
@@ -157,7 +157,7 @@ impl Titles {
 mod tests {
     use super::*;
 
-    fn package(name: &str, targets: &[(&str, &str)]) -> Package {
+    fn package(name: &str, targets: &[(&str, &str)]) -> CargoPackage {
         let targets: Vec<_> = targets
             .iter()
             .map(|(name, kind)| {
@@ -172,7 +172,7 @@ mod tests {
             "targets": targets, "features": {}, "manifest_path": "/p/Cargo.toml",
             "edition": "2024",
         });
-        Package {
+        CargoPackage {
             metadata: serde_json::from_value(metadata).unwrap(),
             rust_version: None,
         }
@@ -193,7 +193,7 @@ mod tests {
             .into_iter()
             .flat_map(|package| {
                 package.tested_targets().map(|target| {
-                    let titles = Titles::new(package, &target);
+                    let titles = TargetTitles::new(package, &target);
                     [
                         titles.of_case("a::b"),
                         titles.of_case("a b"),

@@ -15,7 +15,7 @@ pub const DOWNLOADS: [&str; 2] = ["git", "registry"];
 
 /// The Rust toolchain that builds the tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Toolchain {
+pub struct RustToolchain {
     /// The cargo program itself, not a proxy for it: what `CARGO` is in a test.
     pub cargo: PathBuf,
     /// The compiler's own directory.
@@ -25,12 +25,12 @@ pub struct Toolchain {
     /// Cargo's directory of downloaded sources and installed programs.
     pub cargo_home: Option<PathBuf>,
     /// Where rustup keeps its toolchains, if this is one of them.
-    pub rustup: Option<Rustup>,
+    pub rustup: Option<RustupToolchain>,
 }
 
 /// A toolchain's place in rustup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rustup {
+pub struct RustupToolchain {
     /// Rustup's directory.
     pub home: PathBuf,
     /// The toolchain's name, such as `stable-x86_64-unknown-linux-gnu`.
@@ -39,7 +39,7 @@ pub struct Rustup {
 
 /// Whether it is known that the toolchain is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Chosen {
+pub enum ToolchainPresence {
     /// Its cargo has called us.
     Installed,
     /// Nobody has asked for it yet.
@@ -47,10 +47,10 @@ pub enum Chosen {
 }
 
 /// What is known of the toolchain before the compiler is asked.
-pub fn chosen(invocation: &Invocation) -> Chosen {
+pub fn chosen(invocation: &Invocation) -> ToolchainPresence {
     match invocation.variable("CARGO") {
-        Some(_) => Chosen::Installed,
-        None => Chosen::Unknown,
+        Some(_) => ToolchainPresence::Installed,
+        None => ToolchainPresence::Unknown,
     }
 }
 
@@ -90,18 +90,18 @@ pub async fn cfgs(invocation: &Invocation, target: Option<&str>) -> Result<Strin
     printed(invocation, target, &["cfg"]).await
 }
 
-impl Toolchain {
+impl RustToolchain {
     /// Asks the compiler.
     pub async fn find(
         invocation: &Invocation,
         target: Option<&str>,
-    ) -> Result<Toolchain, CargoError> {
+    ) -> Result<RustToolchain, CargoError> {
         let stdout = printed(invocation, target, &["sysroot", "target-libdir"]).await?;
         let mut lines = stdout.lines();
         let (Some(sysroot), Some(target_libdir)) = (lines.next(), lines.next()) else {
             return Err(CargoError::RustcForm { stdout });
         };
-        Ok(Toolchain::at(
+        Ok(RustToolchain::at(
             invocation,
             Path::new(sysroot),
             Path::new(target_libdir),
@@ -120,26 +120,26 @@ impl Toolchain {
     }
 
     /// The toolchain in this place.
-    fn at(invocation: &Invocation, sysroot: &Path, target_libdir: &Path) -> Toolchain {
+    fn at(invocation: &Invocation, sysroot: &Path, target_libdir: &Path) -> RustToolchain {
         let below_home = |name| invocation.path_variable("HOME").map(|home| home.join(name));
         let rustup_home = invocation
             .path_variable("RUSTUP_HOME")
             .or_else(|| below_home(".rustup"));
-        Toolchain {
+        RustToolchain {
             cargo: cargo_itself(invocation, sysroot),
             sysroot: sysroot.to_owned(),
             target_libdir: target_libdir.to_owned(),
             cargo_home: invocation
                 .path_variable("CARGO_HOME")
                 .or_else(|| below_home(".cargo")),
-            rustup: rustup_home.and_then(|home| Rustup::holding(home, sysroot)),
+            rustup: rustup_home.and_then(|home| RustupToolchain::holding(home, sysroot)),
         }
     }
 }
 
-impl Rustup {
+impl RustupToolchain {
     /// The place of a toolchain below rustup's directory, if it is there.
-    fn holding(home: PathBuf, sysroot: &Path) -> Option<Rustup> {
+    fn holding(home: PathBuf, sysroot: &Path) -> Option<RustupToolchain> {
         let toolchains = home.join("toolchains");
         let canonical = std::fs::canonicalize(&toolchains).unwrap_or(toolchains);
         let below = std::fs::canonicalize(sysroot)
@@ -148,18 +148,18 @@ impl Rustup {
             .ok()?
             .to_owned();
         let toolchain = below.components().next()?.as_os_str().to_owned();
-        Some(Rustup { home, toolchain })
+        Some(RustupToolchain { home, toolchain })
     }
 }
 
 /// Where the downloaded packages are.
-pub fn downloads(toolchain: &Toolchain) -> impl Iterator<Item = PathBuf> {
+pub fn downloads(toolchain: &RustToolchain) -> impl Iterator<Item = PathBuf> {
     let cargo_home = toolchain.cargo_home.iter();
     cargo_home.flat_map(|home| DOWNLOADS.iter().map(|name| home.join(name)))
 }
 
 /// What of a toolchain tests are lent, besides the downloaded packages.
-pub fn lent(toolchain: &Toolchain) -> Vec<PathBuf> {
+pub fn lent(toolchain: &RustToolchain) -> Vec<PathBuf> {
     let cargo_home = toolchain.cargo_home.iter();
     let of_cargo = cargo_home.flat_map(|home| CARGO_HOME.iter().map(|name| home.join(name)));
     let rustup = toolchain.rustup.iter().map(|rustup| rustup.home.clone());
@@ -193,7 +193,7 @@ fn cargo_itself(invocation: &Invocation, sysroot: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::invocation::Colours;
+    use crate::sandbox::invocation::ColorMode;
 
     fn invocation(variables: &[(&str, &Path)]) -> Invocation {
         Invocation {
@@ -202,7 +202,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| ((*name).into(), value.into()))
                 .collect(),
-            colours: Colours::Unwanted,
+            colours: ColorMode::Unwanted,
         }
     }
 
@@ -212,7 +212,7 @@ mod tests {
         let sysroot = home.path().join(".rustup/toolchains/stable-x");
         std::fs::create_dir_all(sysroot.join("bin")).unwrap();
         std::fs::write(sysroot.join("bin/cargo"), "").unwrap();
-        let toolchain = Toolchain::at(
+        let toolchain = RustToolchain::at(
             &invocation(&[("HOME", home.path())]),
             &sysroot,
             &sysroot.join("lib"),
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(toolchain.cargo_home, Some(home.path().join(".cargo")));
         assert_eq!(
             toolchain.rustup,
-            Some(Rustup {
+            Some(RustupToolchain {
                 home: home.path().join(".rustup"),
                 toolchain: "stable-x".into()
             })
@@ -234,10 +234,11 @@ mod tests {
         let program = directory.path().join("cargo");
         std::fs::write(&program, "").unwrap();
         let nowhere = Path::new("/nowhere");
-        let by_path = Toolchain::at(&invocation(&[("PATH", directory.path())]), nowhere, nowhere);
+        let by_path =
+            RustToolchain::at(&invocation(&[("PATH", directory.path())]), nowhere, nowhere);
         assert_eq!(by_path.cargo, program);
         assert_eq!(by_path.rustup, None);
-        let said = Toolchain::at(
+        let said = RustToolchain::at(
             &invocation(&[("CARGO", Path::new("/x/cargo")), ("PATH", directory.path())]),
             nowhere,
             nowhere,
@@ -248,8 +249,8 @@ mod tests {
     #[test]
     fn a_toolchain_whose_cargo_calls_us_is_there() {
         let by_cargo = invocation(&[("CARGO", Path::new("/x/cargo"))]);
-        assert_eq!(chosen(&by_cargo), Chosen::Installed);
-        assert_eq!(chosen(&invocation(&[])), Chosen::Unknown);
+        assert_eq!(chosen(&by_cargo), ToolchainPresence::Installed);
+        assert_eq!(chosen(&invocation(&[])), ToolchainPresence::Unknown);
     }
 
     #[tokio::test]
@@ -257,7 +258,7 @@ mod tests {
         let missing = invocation(&[("RUSTC", Path::new("/nowhere/rustc"))]);
         let mut missing = missing;
         missing.directory = PathBuf::from("/");
-        let error = Toolchain::find(&missing, None).await.unwrap_err();
+        let error = RustToolchain::find(&missing, None).await.unwrap_err();
         assert_eq!(error.to_string(), "can't start `/nowhere/rustc`");
     }
 }

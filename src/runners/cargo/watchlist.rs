@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::Artifact;
 
 use crate::sandbox::invocation::Invocation;
-use maelstrom_model::framework::Watchlist;
+use maelstrom_model::framework::WatchPaths;
 
-use super::metadata::Workspace;
-use super::options::BuildOptions;
+use super::metadata::CargoWorkspace;
+use super::options::CargoBuildOptions;
 
 /// How the id of a package begins that is built from a path (cargo's package id specifications).
 const BUILT_FROM_PATH: &str = "path+";
@@ -22,7 +22,7 @@ const BUILT_FROM_PATH: &str = "path+";
 const IMAGE_LOCK: &str = "maelstrom-container-tags.lock";
 
 /// The files of a workspace, and of packages in these directories.
-pub fn of_workspace(workspace: &Workspace, more: &BTreeSet<PathBuf>) -> Watchlist {
+pub fn of_workspace(workspace: &CargoWorkspace, more: &BTreeSet<PathBuf>) -> WatchPaths {
     let root = workspace.root.as_std_path();
     let mut directories = vec![root.to_owned()];
     let members = workspace.packages.iter().map(|package| package.directory());
@@ -37,7 +37,7 @@ pub fn of_workspace(workspace: &Workspace, more: &BTreeSet<PathBuf>) -> Watchlis
     for directory in known.chain(more.iter().map(PathBuf::as_path)) {
         add(&mut directories, directory);
     }
-    Watchlist {
+    WatchPaths {
         directories,
         without: vec![
             workspace.target_directory.as_std_path().to_owned(),
@@ -50,7 +50,7 @@ pub fn of_workspace(workspace: &Workspace, more: &BTreeSet<PathBuf>) -> Watchlis
 }
 
 /// The files of a workspace that cargo could not make out: those of the package that was meant.
-pub fn of_unknown(invocation: &Invocation, options: &BuildOptions) -> Watchlist {
+pub fn of_unknown(invocation: &Invocation, options: &CargoBuildOptions) -> WatchPaths {
     let here = &invocation.directory;
     let named = options.manifest_path.as_deref().map(|path| here.join(path));
     let directory = match &named {
@@ -60,7 +60,7 @@ pub fn of_unknown(invocation: &Invocation, options: &BuildOptions) -> Watchlist 
             .find(|above| above.join("Cargo.toml").is_file()),
     };
     let directory = directory.unwrap_or(here);
-    Watchlist {
+    WatchPaths {
         directories: vec![directory.to_owned()],
         without: options
             .target_dir

@@ -25,15 +25,15 @@ const LOCK: &str = ".lock";
 
 /// The test binaries of one run.
 #[derive(Debug)]
-pub struct Binaries {
+pub struct GoBinaryDirectory {
     directory: TempDir,
     build: PathBuf,
     _lock: Flock<File>,
 }
 
-impl Binaries {
+impl GoBinaryDirectory {
     /// Makes room in the runner's cache for the project. An error comes with the path at fault.
-    pub fn new(cache: &Path) -> Result<Binaries, (PathBuf, io::Error)> {
+    pub fn new(cache: &Path) -> Result<GoBinaryDirectory, (PathBuf, io::Error)> {
         let parent = cache.join("test-binaries");
         let at = |path: &Path| {
             let path = path.to_owned();
@@ -48,7 +48,7 @@ impl Binaries {
             .map_err(|(_, error)| (path, error.into()))?;
         let build = directory.path().join("build");
         private::new_directory(&build).map_err(at(&build))?;
-        Ok(Binaries {
+        Ok(GoBinaryDirectory {
             directory,
             build,
             _lock: lock,
@@ -65,7 +65,7 @@ impl Binaries {
         &self.build
     }
 
-    /// Takes a package's test binary; returns where it is now, from [`Binaries::directory`].
+    /// Takes a package's test binary; returns where it is now, from [`GoBinaryDirectory::directory`].
     pub fn take(&self, import_path: &str, program: &Path) -> io::Result<PathBuf> {
         let name = program.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         // Import paths hold no `..`, but who knows what the next Go prints.
@@ -110,7 +110,7 @@ mod tests {
     fn a_binary_is_kept_under_its_package_until_the_run_is_over() {
         let root = tempfile::tempdir().unwrap();
         let cache = root.path().join("cache");
-        let binaries = Binaries::new(&cache).unwrap();
+        let binaries = GoBinaryDirectory::new(&cache).unwrap();
         let built = binaries.build_directory().join("p.test");
         fs::write(&built, "elf").unwrap();
         let place = binaries.take("example.com/m/p", &built).unwrap();
@@ -125,15 +125,15 @@ mod tests {
     fn what_a_killed_run_left_is_removed_and_what_runs_stays() {
         let root = tempfile::tempdir().unwrap();
         let cache = root.path().join("cache");
-        let killed = Binaries::new(&cache).unwrap();
-        let Binaries {
+        let killed = GoBinaryDirectory::new(&cache).unwrap();
+        let GoBinaryDirectory {
             directory, _lock, ..
         } = killed;
         let left = directory.keep();
         drop(_lock);
-        let running = Binaries::new(&cache).unwrap();
+        let running = GoBinaryDirectory::new(&cache).unwrap();
         assert!(!left.exists());
-        let other = Binaries::new(&cache).unwrap();
+        let other = GoBinaryDirectory::new(&cache).unwrap();
         assert!(running.directory().exists());
         assert_eq!(runs(&cache), 2);
         drop((running, other));
@@ -144,7 +144,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let cache = root.path().join("cache");
         fs::write(&cache, "a file").unwrap();
-        let (path, _) = Binaries::new(&cache).unwrap_err();
+        let (path, _) = GoBinaryDirectory::new(&cache).unwrap_err();
         assert_eq!(path, cache.join("test-binaries"));
     }
 }

@@ -5,7 +5,7 @@
 //! good, and a package's tests can start while the next one is compiled. A package that can't be
 //! built does not stop the others.
 //!
-//! Go runs in a process group of its own. A [`Build`] that is dropped before its end takes the
+//! Go runs in a process group of its own. A [`GoBuild`] that is dropped before its end takes the
 //! whole group with it.
 
 use std::ffi::{OsStr, OsString};
@@ -16,15 +16,15 @@ use std::process::{ExitStatus, Stdio};
 use tokio::net::UnixStream;
 use tokio::process::{ChildStderr, ChildStdout};
 
-use crate::lines::Lines;
-use crate::process::Group;
+use crate::lines::LineReader;
+use crate::process::ProcessGroup;
 use crate::sandbox::invocation::Invocation;
 
-use super::collector::{self, Desk};
+use super::collector::{self, CollectorListener};
 use super::error::GoError;
 use super::links;
-use super::options::Settings;
-use super::report::{PackageEnd, package_end};
+use super::options::GoSettings;
+use super::report::{PackageResult, package_end};
 use super::toolchain::GO;
 
 /// The longest line that is passed on in one piece.
@@ -32,16 +32,16 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// A build that is under way.
 #[derive(Debug)]
-pub struct Build {
-    group: Group,
-    desk: Desk,
-    stdout: Option<Lines<ChildStdout>>,
-    stderr: Option<Lines<ChildStderr>>,
+pub struct GoBuild {
+    group: ProcessGroup,
+    desk: CollectorListener,
+    stdout: Option<LineReader<ChildStdout>>,
+    stderr: Option<LineReader<ChildStderr>>,
 }
 
 /// What becomes of test binaries that were linked before.
 #[derive(Clone, Copy, Debug)]
-pub enum Linking<'a> {
+pub enum LinkCachePolicy<'a> {
     /// They are linked again.
     Again,
     /// They are kept in this directory.
@@ -50,34 +50,34 @@ pub enum Linking<'a> {
 
 /// What a build says.
 #[derive(Debug)]
-pub enum BuildMessage {
+pub enum GoBuildMessage {
     /// A line for a person from standard error, without its end.
     Said(Vec<u8>),
     /// A line for a person from standard output, without its end.
     Output(Vec<u8>),
     /// A package is done with.
-    Package(PackageEnd),
+    Package(PackageResult),
     /// A collector calls.
     Call(UnixStream),
     /// Go is done with everything.
     Finished(ExitStatus),
 }
 
-impl BuildMessage {
+impl GoBuildMessage {
     /// How Go ended, if it is done with everything.
     pub fn finished(&self) -> Option<ExitStatus> {
         match self {
-            BuildMessage::Finished(status) => Some(*status),
-            BuildMessage::Said(_)
-            | BuildMessage::Output(_)
-            | BuildMessage::Package(_)
-            | BuildMessage::Call(_) => None,
+            GoBuildMessage::Finished(status) => Some(*status),
+            GoBuildMessage::Said(_)
+            | GoBuildMessage::Output(_)
+            | GoBuildMessage::Package(_)
+            | GoBuildMessage::Call(_) => None,
         }
     }
 }
 
 /// The arguments of Go, for a person as well: `-exec` is not among them.
-pub fn arguments(settings: &Settings, packages: &[String]) -> Vec<String> {
+pub fn arguments(settings: &GoSettings, packages: &[String]) -> Vec<String> {
     let words = [&settings.build_flags, &settings.go_test_flags];
     let mut arguments = vec!["test".to_owned()];
     arguments.extend(words.into_iter().flatten().cloned());
@@ -88,15 +88,15 @@ pub fn arguments(settings: &Settings, packages: &[String]) -> Vec<String> {
     arguments
 }
 
-impl Build {
+impl GoBuild {
     /// Starts Go with these arguments. Its temporary files go into that directory.
     pub fn start(
         invocation: &Invocation,
         arguments: &[String],
         temporary: &Path,
-        linking: Linking<'_>,
-    ) -> Result<Build, GoError> {
-        let desk = Desk::open().map_err(|source| GoError::Listen { source })?;
+        linking: LinkCachePolicy<'_>,
+    ) -> Result<GoBuild, GoError> {
+        let desk = CollectorListener::open().map_err(|source| GoError::Listen { source })?;
         let own = std::env::current_exe().map_err(|source| GoError::Listen { source })?;
         let (first, rest) = match arguments.split_first() {
             Some((first, rest)) => (first.as_str(), rest),
@@ -105,8 +105,8 @@ impl Build {
         let mut command = invocation.command(OsStr::new(GO));
         command.arg(first);
         match linking {
-            Linking::Again => {}
-            Linking::Kept(kept) => {
+            LinkCachePolicy::Again => {}
+            LinkCachePolicy::Kept(kept) => {
                 command
                     .arg(links::toolexec(&quoted(own.as_os_str())))
                     .env(links::VARIABLE, kept);
@@ -130,28 +130,28 @@ impl Build {
         };
         let stdout = child.stdout.take().ok_or_else(gone)?;
         let stderr = child.stderr.take().ok_or_else(gone)?;
-        Ok(Build {
-            group: Group { leader: child },
+        Ok(GoBuild {
+            group: ProcessGroup { leader: child },
             desk,
-            stdout: Some(Lines::new(stdout, LINE_BYTES_MAX)),
-            stderr: Some(Lines::new(stderr, LINE_BYTES_MAX)),
+            stdout: Some(LineReader::new(stdout, LINE_BYTES_MAX)),
+            stderr: Some(LineReader::new(stderr, LINE_BYTES_MAX)),
         })
     }
 
-    /// What the build says next; [`BuildMessage::Finished`] is the last thing. Dropping the future
+    /// What the build says next; [`GoBuildMessage::Finished`] is the last thing. Dropping the future
     /// loses nothing.
-    pub async fn next(&mut self) -> Result<BuildMessage, GoError> {
+    pub async fn next(&mut self) -> Result<GoBuildMessage, GoError> {
         loop {
             let line = tokio::select! {
                 // What was said of a package comes before the line that it failed.
                 biased;
                 line = next_line(&mut self.stderr) => match line {
-                    Ok(Some(line)) => return Ok(BuildMessage::Said(line)),
+                    Ok(Some(line)) => return Ok(GoBuildMessage::Said(line)),
                     ended => ended.map(|_| self.stderr = None),
                 },
                 stream = self.desk.next() => {
                     return stream
-                        .map(BuildMessage::Call)
+                        .map(GoBuildMessage::Call)
                         .map_err(|source| GoError::Listen { source });
                 }
                 line = next_line(&mut self.stdout) => match line {
@@ -160,7 +160,7 @@ impl Build {
                 },
                 ended = self.group.leader.wait(), if self.is_silent() => {
                     return ended
-                        .map(BuildMessage::Finished)
+                        .map(GoBuildMessage::Finished)
                         .map_err(|source| GoError::Follow { source });
                 }
             };
@@ -174,7 +174,7 @@ impl Build {
 }
 
 /// `None` at the stream's end; pending once that has been told.
-async fn next_line<R>(lines: &mut Option<Lines<R>>) -> io::Result<Option<Vec<u8>>>
+async fn next_line<R>(lines: &mut Option<LineReader<R>>) -> io::Result<Option<Vec<u8>>>
 where
     R: tokio::io::AsyncRead + Unpin,
 {
@@ -184,11 +184,11 @@ where
     }
 }
 
-fn read_line(line: Vec<u8>) -> BuildMessage {
+fn read_line(line: Vec<u8>) -> GoBuildMessage {
     let end = std::str::from_utf8(&line).ok().and_then(package_end);
     match end {
-        Some(end) => BuildMessage::Package(end),
-        None => BuildMessage::Output(line),
+        Some(end) => GoBuildMessage::Package(end),
+        None => GoBuildMessage::Output(line),
     }
 }
 
@@ -207,7 +207,7 @@ fn quoted(program: &OsStr) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::go::options::Options;
+    use crate::go::options::GoOptions;
     use std::num::NonZeroU32;
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
         let words = "x -race -short -update ./a ./b"
             .split(' ')
             .map(OsString::from);
-        let options = Options::read(words).unwrap();
+        let options = GoOptions::read(words).unwrap();
         let settings = options.settle(NonZeroU32::MIN).unwrap();
         let packages = ["./a".to_owned()];
         assert_eq!(

@@ -37,7 +37,7 @@ const TAKEN: u8 = b'y';
 
 /// A test binary that `go test` would run now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Offer {
+pub struct OfferedBinary {
     /// The package's directory.
     pub directory: OsString,
     /// The binary.
@@ -70,7 +70,7 @@ pub fn run_if_collector() -> Option<u8> {
 }
 
 fn offer(socket: &Path, program: OsString, arguments: Vec<OsString>) -> io::Result<()> {
-    let offer = Offer {
+    let offer = OfferedBinary {
         directory: std::env::current_dir()?.into_os_string(),
         program,
         arguments,
@@ -89,7 +89,7 @@ fn offer(socket: &Path, program: OsString, arguments: Vec<OsString>) -> io::Resu
 
 /// Where collectors call.
 #[derive(Debug)]
-pub struct Desk {
+pub struct CollectorListener {
     listener: UnixListener,
     socket: PathBuf,
     _directory: TempDir,
@@ -97,16 +97,16 @@ pub struct Desk {
 
 /// A collector that waits for its answer. Dropping it says that there is trouble.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct WaitingCollector {
     stream: UnixStream,
 }
 
-impl Desk {
+impl CollectorListener {
     /// Opens one.
-    pub fn open() -> io::Result<Desk> {
+    pub fn open() -> io::Result<CollectorListener> {
         let directory = private::temporary_directory("maelstrom-go-", &std::env::temp_dir())?;
         let socket = directory.path().join("collector");
-        Ok(Desk {
+        Ok(CollectorListener {
             listener: UnixListener::bind(&socket)?,
             socket,
             _directory: directory,
@@ -126,17 +126,17 @@ impl Desk {
 }
 
 /// Hears a collector out.
-pub async fn hear(mut stream: UnixStream) -> io::Result<(Offer, Waiting)> {
+pub async fn hear(mut stream: UnixStream) -> io::Result<(OfferedBinary, WaitingCollector)> {
     let mut message = Vec::new();
     (&mut stream)
         .take(MESSAGE_BYTES_MAX)
         .read_to_end(&mut message)
         .await?;
     let offer = serde_json::from_slice(&message)?;
-    Ok((offer, Waiting { stream }))
+    Ok((offer, WaitingCollector { stream }))
 }
 
-impl Waiting {
+impl WaitingCollector {
     /// Says that the binary was taken.
     pub async fn taken(mut self) -> io::Result<()> {
         self.stream.write_all(&[TAKEN]).await
@@ -147,7 +147,13 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    async fn call(desk: &Desk) -> (Offer, Waiting, std::thread::JoinHandle<io::Result<()>>) {
+    async fn call(
+        desk: &CollectorListener,
+    ) -> (
+        OfferedBinary,
+        WaitingCollector,
+        std::thread::JoinHandle<io::Result<()>>,
+    ) {
         let socket = desk.socket().to_owned();
         let caller = std::thread::spawn(move || {
             offer(Path::new(&socket), "/b/x.test".into(), vec!["-a".into()])
@@ -159,7 +165,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_offer_is_heard_and_answered() {
-        let desk = Desk::open().unwrap();
+        let desk = CollectorListener::open().unwrap();
         let (offer, waiting, caller) = call(&desk).await;
         assert_eq!(offer.program, "/b/x.test");
         assert_eq!(offer.arguments, ["-a"]);
@@ -170,7 +176,7 @@ mod tests {
 
     #[tokio::test]
     async fn trouble_reaches_the_collector() {
-        let desk = Desk::open().unwrap();
+        let desk = CollectorListener::open().unwrap();
         let (_, waiting, caller) = call(&desk).await;
         drop(waiting);
         assert_eq!(

@@ -14,21 +14,21 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::UnixStream;
 
-use crate::sandbox::specified::{Attention, Given};
-use maelstrom_model::event::{EventKind, Notice, Severity, Text};
-use maelstrom_model::framework::{BrokenEntry, Captured, Host};
-use maelstrom_model::job::{Ignored, TestCase, TestKey};
+use crate::sandbox::specified::{RunOrIgnore, TestContainer};
+use maelstrom_model::event::{EventKind, NoticeSeverity, OutputText, UserNotice};
+use maelstrom_model::framework::{BrokenEntry, CapturedOutput, FrameworkHost};
+use maelstrom_model::job::{IgnoredTest, TestCase, TestKey};
 
-use super::binaries::Binaries;
-use super::build::BuildMessage;
-use super::collector::{self, Offer};
+use super::binaries::GoBinaryDirectory;
+use super::build::GoBuildMessage;
+use super::collector::{self, OfferedBinary};
 use super::error::GoError;
-use super::jobs::{BinaryJobs, Containers, NoContainer, Project};
-use super::listing::{self, Defined, ListingError};
-use super::options::Goal;
+use super::jobs::{GoBinaryJobs, GoContainerError, GoContainers, GoProject};
+use super::listing::{self, DefinedTests, GoListingError};
+use super::options::GoAction;
 use super::own;
-use super::packages::Package;
-use super::report::{Blocks, Fate, PackageEnd};
+use super::packages::GoPackage;
+use super::report::{PackageOutputs, PackageResult, PackageStatus};
 use super::{location, run_pattern};
 
 /// How long a binary may take to list its tests, if a test may not take less. It takes milliseconds,
@@ -39,26 +39,26 @@ const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
 const ARTIFACT: &str = "test";
 
 /// What is known so far.
-pub struct Discovery<'a, H> {
-    project: Project<'a>,
+pub struct GoDiscovery<'a, H> {
+    project: GoProject<'a>,
     host: &'a H,
-    binaries: &'a Binaries,
-    containers: Containers,
-    packages: HashMap<PathBuf, &'a Package>,
+    binaries: &'a GoBinaryDirectory,
+    containers: GoContainers,
+    packages: HashMap<PathBuf, &'a GoPackage>,
     total: u32,
     done: u32,
-    blocks: Blocks,
+    blocks: PackageOutputs,
     /// Packages that could not be built, and what Go calls it. They are told of when Go is done:
     /// what compilers say comes on another stream, and may come later.
     unbuilt: Vec<(String, String)>,
-    listings: FuturesUnordered<LocalBoxFuture<'a, Result<Listed, GoError>>>,
+    listings: FuturesUnordered<LocalBoxFuture<'a, Result<ListedPackage, GoError>>>,
     deselected: u32,
-    found: Found,
+    found: PackagePresence,
 }
 
 /// Whether there was anything at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum PackagePresence {
     /// Go has not spoken of any package.
     Nothing,
     /// It has.
@@ -66,46 +66,46 @@ pub enum Found {
 }
 
 /// A test binary, and what it said when it was asked for its tests.
-struct Listed {
-    package: Named,
-    jobs: BinaryJobs,
-    captured: Captured,
+struct ListedPackage {
+    package: NamedPackage,
+    jobs: GoBinaryJobs,
+    captured: CapturedOutput,
     /// The tests that it named.
-    names: Result<Vec<String>, ListingError>,
+    names: Result<Vec<String>, GoListingError>,
     /// Whether its sources define tests that a `TestMain` may keep from being listed.
     has_main: bool,
     /// What tests get that get something of their own.
-    given: HashMap<String, Given>,
+    given: HashMap<String, TestContainer>,
 }
 
 /// A package, as far as tests need it.
 #[derive(Clone, Debug)]
-struct Named {
+struct NamedPackage {
     import_path: Arc<str>,
-    package: Package,
+    package: GoPackage,
 }
 
-impl<'a, H: Host> Discovery<'a, H> {
+impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
     /// Nothing is known yet.
     pub fn new(
-        project: Project<'a>,
+        project: GoProject<'a>,
         host: &'a H,
-        binaries: &'a Binaries,
-        packages: &'a [Package],
-    ) -> Result<Discovery<'a, H>, GoError> {
-        Ok(Discovery {
-            containers: Containers::new(&project)?,
+        binaries: &'a GoBinaryDirectory,
+        packages: &'a [GoPackage],
+    ) -> Result<GoDiscovery<'a, H>, GoError> {
+        Ok(GoDiscovery {
+            containers: GoContainers::new(&project)?,
             packages: packages
                 .iter()
                 .map(|package| (real(&package.dir), package))
                 .collect(),
             total: u32::try_from(packages.len()).unwrap_or(u32::MAX),
             done: 0,
-            blocks: Blocks::default(),
+            blocks: PackageOutputs::default(),
             unbuilt: Vec::new(),
             listings: FuturesUnordered::new(),
             deselected: 0,
-            found: Found::Nothing,
+            found: PackagePresence::Nothing,
             project,
             host,
             binaries,
@@ -118,26 +118,26 @@ impl<'a, H: Host> Discovery<'a, H> {
     }
 
     /// Whether there was anything at all.
-    pub fn found(&self) -> Found {
+    pub fn found(&self) -> PackagePresence {
         self.found
     }
 
     /// Takes in what the build says.
-    pub async fn build_message(&mut self, message: BuildMessage) -> Result<(), GoError> {
+    pub async fn build_message(&mut self, message: GoBuildMessage) -> Result<(), GoError> {
         match message {
-            BuildMessage::Said(line) => {
+            GoBuildMessage::Said(line) => {
                 self.blocks.line(&line);
                 self.output(line);
             }
-            BuildMessage::Output(line) => {
+            GoBuildMessage::Output(line) => {
                 // The verdict on everything, which is ours to give.
                 if line != b"FAIL" {
                     self.output(line);
                 }
             }
-            BuildMessage::Package(end) => self.package_end(end),
-            BuildMessage::Call(stream) => self.call(stream).await?,
-            BuildMessage::Finished(_) => self.tell_unbuilt(),
+            GoBuildMessage::Package(end) => self.package_end(end),
+            GoBuildMessage::Call(stream) => self.call(stream).await?,
+            GoBuildMessage::Finished(_) => self.tell_unbuilt(),
         }
         Ok(())
     }
@@ -157,11 +157,13 @@ impl<'a, H: Host> Discovery<'a, H> {
 
     fn output(&self, mut line: Vec<u8>) {
         line.push(b'\n');
-        self.host.emit(EventKind::BuildOutput { text: Text(line) });
+        self.host.emit(EventKind::BuildOutput {
+            text: OutputText(line),
+        });
     }
 
-    fn package_end(&mut self, end: PackageEnd) {
-        self.found = Found::Packages;
+    fn package_end(&mut self, end: PackageResult) {
+        self.found = PackagePresence::Packages;
         self.done = self.done.saturating_add(1);
         self.host.emit(EventKind::BuildProgress {
             done: self.done,
@@ -169,8 +171,8 @@ impl<'a, H: Host> Discovery<'a, H> {
             current: end.package.clone(),
         });
         match end.fate {
-            Fate::Built | Fate::WithoutTests => {}
-            Fate::Failed(reason) => self.unbuilt.push((end.package, reason)),
+            PackageStatus::Built | PackageStatus::WithoutTests => {}
+            PackageStatus::Failed(reason) => self.unbuilt.push((end.package, reason)),
         }
     }
 
@@ -192,17 +194,17 @@ impl<'a, H: Host> Discovery<'a, H> {
         let Ok((offer, waiting)) = collector::hear(stream).await else {
             return Ok(());
         };
-        self.found = Found::Packages;
+        self.found = PackagePresence::Packages;
         let directory = Path::new(&offer.directory);
         let package = match self.packages.get(&real(directory)) {
-            Some(package) => Named {
+            Some(package) => NamedPackage {
                 import_path: package.import_path.as_str().into(),
                 package: (*package).clone(),
             },
             // Go would have to list other packages than it tests.
-            None => Named {
+            None => NamedPackage {
                 import_path: directory.to_string_lossy().into(),
-                package: Package::default(),
+                package: GoPackage::default(),
             },
         };
         let program = Path::new(&offer.program);
@@ -216,12 +218,19 @@ impl<'a, H: Host> Discovery<'a, H> {
         // If Go was killed meanwhile, its end tells.
         drop(waiting.taken().await);
         match self.project.settings.goal {
-            Goal::Run | Goal::ListTests | Goal::Explain => self.list(package, &place, &offer),
-            Goal::Build | Goal::ListPackages | Goal::Init => Ok(()),
+            GoAction::Run | GoAction::ListTests | GoAction::Explain => {
+                self.list(package, &place, &offer)
+            }
+            GoAction::Build | GoAction::ListPackages | GoAction::Init => Ok(()),
         }
     }
 
-    fn list(&mut self, package: Named, place: &Path, offer: &Offer) -> Result<(), GoError> {
+    fn list(
+        &mut self,
+        package: NamedPackage,
+        place: &Path,
+        offer: &OfferedBinary,
+    ) -> Result<(), GoError> {
         let binary = self.binaries.directory().join(place);
         let containers = self.containers.get(&binary).and_then(|container| {
             let bare = match self.project.specified {
@@ -234,8 +243,8 @@ impl<'a, H: Host> Discovery<'a, H> {
         });
         let (container, bare) = match containers {
             Ok(containers) => containers,
-            Err(NoContainer::Project(error)) => return Err(error),
-            Err(error @ NoContainer::Libraries(_)) => {
+            Err(GoContainerError::Project(error)) => return Err(error),
+            Err(error @ GoContainerError::Libraries(_)) => {
                 let message = format!("the test binary of {} {error}", package.import_path);
                 self.host.broken(broken(&package.import_path, message));
                 return Ok(());
@@ -246,7 +255,7 @@ impl<'a, H: Host> Discovery<'a, H> {
             known => known,
         };
         let container = (container, self.containers.placement(&binary));
-        let jobs = BinaryJobs::new(&self.project, container, directory, place, offer);
+        let jobs = GoBinaryJobs::new(&self.project, container, directory, place, offer);
         let standard = jobs.standard(binary, bare);
         let (host, project) = (self.host, self.project.clone());
         let timeout = self.project.settings.timeout;
@@ -256,19 +265,19 @@ impl<'a, H: Host> Discovery<'a, H> {
             // With an overlay other files are compiled than those that stand there.
             let has_overlay = project.has_overlay();
             let defined = Some(&package.package).filter(|_| !has_overlay);
-            let defined = defined.and_then(Defined::of);
+            let defined = defined.and_then(DefinedTests::of);
             let names = listing::names(&captured, defined.as_ref());
             let given = match (names.clone(), project.settings.goal) {
-                (Ok(names), Goal::Run) => {
+                (Ok(names), GoAction::Run) => {
                     own::given(&project, host, &package.package, &standard, names).await?
                 }
-                (Ok(names), Goal::Explain) => {
+                (Ok(names), GoAction::Explain) => {
                     own::explain(&project, &package.package, &names)?;
                     HashMap::new()
                 }
                 (Ok(_) | Err(_), _) => HashMap::new(),
             };
-            Ok(Listed {
+            Ok(ListedPackage {
                 package,
                 jobs,
                 captured,
@@ -280,8 +289,8 @@ impl<'a, H: Host> Discovery<'a, H> {
         Ok(())
     }
 
-    fn take_listing(&mut self, listed: &Listed) {
-        let Listed {
+    fn take_listing(&mut self, listed: &ListedPackage) {
+        let ListedPackage {
             package,
             jobs,
             captured,
@@ -320,9 +329,9 @@ impl<'a, H: Host> Discovery<'a, H> {
     /// A test, if it is wanted.
     fn test(
         &mut self,
-        package: &Named,
-        jobs: &BinaryJobs,
-        given: Option<&Given>,
+        package: &NamedPackage,
+        jobs: &GoBinaryJobs,
+        given: Option<&TestContainer>,
         name: String,
     ) -> Option<TestCase> {
         let settings = self.project.settings;
@@ -342,8 +351,8 @@ impl<'a, H: Host> Discovery<'a, H> {
                     name,
                 },
                 ignored: given.and_then(|given| match given.attention {
-                    Attention::Run => None,
-                    Attention::Ignore => Some(Ignored { reason: None }),
+                    RunOrIgnore::Run => None,
+                    RunOrIgnore::Ignore => Some(IgnoredTest { reason: None }),
                 }),
                 job: {
                     let own = given.map(|given| jobs.with(given));
@@ -367,9 +376,9 @@ fn real(directory: &Path) -> PathBuf {
 }
 
 /// Says that a package has tests, and that none of them will run.
-fn none_listed(package: &str) -> Notice {
-    Notice {
-        severity: Severity::Warning,
+fn none_listed(package: &str) -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Warning,
         text: format!(
             "no test of {package} runs: its TestMain ended the process, with success, before they \
              were listed"

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 
 use crate::sandbox::container::ContainerError;
-use crate::sandbox::specified::SpecifiedError;
+use crate::sandbox::specified::ProjectSpecError;
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::DiscoveryError;
 use maelstrom_model::job;
@@ -101,11 +101,11 @@ pub enum GoError {
     Container(#[from] ContainerError),
     /// The project's file, or what it asks for.
     #[error(transparent)]
-    Specified(Box<SpecifiedError>),
+    Specified(Box<ProjectSpecError>),
 }
 
-impl From<SpecifiedError> for GoError {
-    fn from(error: SpecifiedError) -> Self {
+impl From<ProjectSpecError> for GoError {
+    fn from(error: ProjectSpecError) -> Self {
         GoError::Specified(Box::new(error))
     }
 }

@@ -7,28 +7,30 @@ use std::sync::{Mutex, PoisonError};
 use crate::sandbox;
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::Invocation;
-use crate::sandbox::kept::Kept;
-use crate::sandbox::own::OwnDirectories;
-use crate::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
-use maelstrom_model::event::{EventKind, Isolation, SourceLocation};
-use maelstrom_model::framework::{DiscoverySummary, Follower, Framework, Host, Watchlist};
+use crate::sandbox::kept::KeepAlive;
+use crate::sandbox::own::ProjectDirectories;
+use crate::sandbox::specified::{ProjectSpec, SpecSource, ToolboxUse, files};
+use maelstrom_model::event::{EventKind, IsolationMode, SourceLocation};
+use maelstrom_model::framework::{
+    DiscoverySummary, Framework, FrameworkHost, OutputParser, WatchPaths,
+};
 use maelstrom_model::job::TestKey;
 use maelstrom_spec::RunnerLayers;
 use maelstrom_spec::filter::vocabulary;
 
-use super::binaries::Binaries;
-use super::build::{Build, Linking, arguments};
-use super::discovery::{Discovery, Found};
+use super::binaries::GoBinaryDirectory;
+use super::build::{GoBuild, LinkCachePolicy, arguments};
+use super::discovery::{GoDiscovery, PackagePresence};
 use super::error::{GoError, of_tool};
-use super::jobs::Project;
+use super::jobs::GoProject;
 use super::links;
-use super::location::Places;
-use super::options::{Goal, PROGRAM, Settings};
+use super::location::FailureLocations;
+use super::options::{GoAction, GoSettings, PROGRAM};
 use super::order::by_need;
 use super::own;
-use super::packages::{self, Package};
-use super::reader::Reader;
-use super::toolchain::{GO, Toolchain};
+use super::packages::{self, GoPackage};
+use super::reader::GoTestReader;
+use super::toolchain::{GO, GoToolchain};
 
 /// Names the directory of linked test binaries, in the runner's cache for the project.
 const LINKS: &str = "links";
@@ -36,20 +38,20 @@ const LINKS: &str = "links";
 /// Builds, lists and reads the tests of Go packages.
 #[derive(Debug)]
 pub struct GoFramework {
-    settings: Settings,
+    settings: GoSettings,
     invocation: Invocation,
     /// The same for Go, whose `GOFLAGS` may be less.
     building: Invocation,
-    known: Mutex<Known>,
+    known: Mutex<PackageDirectories>,
     /// What jobs use.
-    kept: Kept,
+    kept: KeepAlive,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,
 }
 
 /// What a run needs as long as tests run, after discovery is over.
 #[derive(Debug, Default)]
-struct Known {
+struct PackageDirectories {
     /// Where packages are, by their import paths.
     directories: HashMap<String, PathBuf>,
     root: PathBuf,
@@ -57,7 +59,7 @@ struct Known {
 
 impl GoFramework {
     /// With these settings, called so.
-    pub fn new(settings: Settings, mut invocation: Invocation) -> GoFramework {
+    pub fn new(settings: GoSettings, mut invocation: Invocation) -> GoFramework {
         if let Some(directory) = &settings.directory {
             invocation.directory = invocation.directory.join(directory);
         }
@@ -72,13 +74,13 @@ impl GoFramework {
             invocation,
             building,
             known: Mutex::default(),
-            kept: Kept::default(),
+            kept: KeepAlive::default(),
             explained: Mutex::default(),
         }
     }
 
     /// The settings.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &GoSettings {
         &self.settings
     }
 
@@ -105,10 +107,14 @@ impl GoFramework {
     }
 
     /// What the module's own file says of containers, if there is one.
-    fn specified(&self, root: &Path, own: &OwnDirectories) -> Result<Option<Specified>, GoError> {
+    fn specified(
+        &self,
+        root: &Path,
+        own: &ProjectDirectories,
+    ) -> Result<Option<ProjectSpec>, GoError> {
         let project = own::module_directory(&self.invocation.directory);
         let project = project.unwrap_or_else(|| root.to_owned());
-        let recipe = Recipe {
+        let recipe = SpecSource {
             file: &files::GO,
             project: &project,
             vocabulary: &vocabulary::GO,
@@ -120,7 +126,7 @@ impl GoFramework {
         };
         let containers = &self.settings.containers;
         let sources = containers.sources(&self.invocation, project.clone(), own.shared.clone());
-        let specified = Specified::load(&recipe, sources)?;
+        let specified = ProjectSpec::load(&recipe, sources)?;
         if let Some(specified) = &specified {
             self.kept.keep(specified.materials());
         }
@@ -128,13 +134,13 @@ impl GoFramework {
     }
 
     /// Go, which has a module to work on where it needs one.
-    async fn toolchain(&self) -> Result<Toolchain, GoError> {
+    async fn toolchain(&self) -> Result<GoToolchain, GoError> {
         let here = &self.invocation.directory;
         std::fs::read_dir(here).map_err(|source| GoError::Directory {
             directory: here.clone(),
             source,
         })?;
-        let toolchain = Toolchain::find(&self.building).await?;
+        let toolchain = GoToolchain::find(&self.building).await?;
         if let Some(flag) = toolchain.unread_flag() {
             let flag = flag.to_owned();
             return Err(GoError::Flag { flag });
@@ -149,33 +155,33 @@ impl GoFramework {
     }
 
     /// The packages that filters do not rule out.
-    fn wanted(&self, packages: Vec<Package>) -> Vec<Package> {
+    fn wanted(&self, packages: Vec<GoPackage>) -> Vec<GoPackage> {
         let mut packages = packages;
         packages.retain(|package| package.is_wanted(&self.settings.patterns, None));
         packages
     }
 
     /// Whether the user wants Go's tools to be called through something.
-    fn has_toolexec(&self, toolchain: &Toolchain) -> bool {
+    fn has_toolexec(&self, toolchain: &GoToolchain) -> bool {
         let typed = self.settings.build_flags.iter().map(String::as_str);
         links::is_taken(toolchain.flags().chain(typed))
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+    fn known(&self) -> std::sync::MutexGuard<'_, PackageDirectories> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How Go is told which packages to test: in the best order, unless there are none, or some
     /// have no name but the one that was used.
-    fn named(&self, wanted: &[Package]) -> Vec<String> {
-        if wanted.is_empty() || !wanted.iter().all(Package::has_name) {
+    fn named(&self, wanted: &[GoPackage]) -> Vec<String> {
+        if wanted.is_empty() || !wanted.iter().all(GoPackage::has_name) {
             return self.settings.packages.clone();
         }
         let ordered = by_need(wanted).into_iter();
         ordered.map(|package| package.import_path.clone()).collect()
     }
 
-    fn remember(&self, packages: &[Package], root: &Path) {
+    fn remember(&self, packages: &[GoPackage], root: &Path) {
         let mut known = self.known();
         known.root = root.to_owned();
         known.directories.extend(
@@ -185,38 +191,42 @@ impl GoFramework {
         );
     }
 
-    fn notify<H: Host>(&self, host: &H, specified: Option<&Specified>) {
+    fn notify<H: FrameworkHost>(&self, host: &H, specified: Option<&ProjectSpec>) {
         match self.settings.goal {
-            Goal::Run => {}
-            Goal::ListTests | Goal::ListPackages | Goal::Build | Goal::Init | Goal::Explain => {
+            GoAction::Run => {}
+            GoAction::ListTests
+            | GoAction::ListPackages
+            | GoAction::Build
+            | GoAction::Init
+            | GoAction::Explain => {
                 return;
             }
         }
-        let used = specified.map_or(ToolboxUse::Used, Specified::toolbox_use);
+        let used = specified.map_or(ToolboxUse::Used, ProjectSpec::toolbox_use);
         let toolbox = match (self.settings.isolation, self.settings.toolbox, used) {
-            (Isolation::Container, Toolbox::Present, ToolboxUse::Used) => {
+            (IsolationMode::Container, Toolbox::Present, ToolboxUse::Used) => {
                 Some(sandbox::notices::toolbox("Go toolchain"))
             }
-            (Isolation::Container, Toolbox::Present, ToolboxUse::Unused)
-            | (Isolation::Container, Toolbox::Absent, _)
-            | (Isolation::Process, _, _) => None,
+            (IsolationMode::Container, Toolbox::Present, ToolboxUse::Unused)
+            | (IsolationMode::Container, Toolbox::Absent, _)
+            | (IsolationMode::Process, _, _) => None,
         };
-        let no_containers = specified.and_then(Specified::notice);
+        let no_containers = specified.and_then(ProjectSpec::notice);
         for notice in [toolbox, no_containers].into_iter().flatten() {
             host.emit(EventKind::Notice(notice));
         }
     }
 
-    async fn build<H: Host>(
+    async fn build<H: FrameworkHost>(
         &self,
         host: &H,
         arguments: &[String],
-        binaries: &Binaries,
-        linking: Linking<'_>,
-        mut discovery: Discovery<'_, H>,
+        binaries: &GoBinaryDirectory,
+        linking: LinkCachePolicy<'_>,
+        mut discovery: GoDiscovery<'_, H>,
     ) -> Result<DiscoverySummary, GoError> {
         let temporary = binaries.build_directory();
-        let mut build = Build::start(&self.building, arguments, temporary, linking)?;
+        let mut build = GoBuild::start(&self.building, arguments, temporary, linking)?;
         let status = loop {
             tokio::select! {
                 message = build.next() => {
@@ -233,7 +243,7 @@ impl GoFramework {
         host.emit(EventKind::BuildFinished {
             succeeded: status.success(),
         });
-        if !status.success() && discovery.found() == Found::Nothing {
+        if !status.success() && discovery.found() == PackagePresence::Nothing {
             return Err(GoError::Build { status });
         }
         while discovery.is_listing() {
@@ -249,7 +259,7 @@ impl GoFramework {
 impl Framework for GoFramework {
     type Error = GoError;
 
-    async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, GoError> {
+    async fn discover<H: FrameworkHost>(&self, host: &H) -> Result<DiscoverySummary, GoError> {
         self.kept.discovery_begins();
         let (toolchain, packages) = tokio::join!(
             self.toolchain(),
@@ -264,12 +274,12 @@ impl Framework for GoFramework {
         let replaced = packages::replacements(&self.building, &directories, workspace).await?;
         directories.extend(replaced);
         let root = root(&toolchain, &packages, &self.invocation.directory);
-        let own = OwnDirectories::of(&self.invocation, PROGRAM.name, &root);
+        let own = ProjectDirectories::of(&self.invocation, PROGRAM.name, &root);
         host.state_directory(own.state.clone());
-        host.watch(Watchlist {
+        host.watch(WatchPaths {
             directories: watched(&root, &directories),
             without: own.hidden(),
-            ..Watchlist::default()
+            ..WatchPaths::default()
         });
         self.remember(&packages, &root);
         if packages.is_empty() && listed > 0 {
@@ -278,7 +288,7 @@ impl Framework for GoFramework {
         let keep = |(path, source)| GoError::Keep { path, source };
         own.settle().map_err(keep)?;
         let specified = self.specified(&root, &own)?;
-        let binaries = Binaries::new(&own.cache).map_err(keep)?;
+        let binaries = GoBinaryDirectory::new(&own.cache).map_err(keep)?;
         let named = self.named(&packages);
         let shown = match packages.len() == listed {
             true => &self.settings.packages,
@@ -289,7 +299,7 @@ impl Framework for GoFramework {
             command: std::iter::once(GO.to_owned()).chain(command).collect(),
         });
         let arguments = arguments(&self.settings, &named);
-        let project = Project {
+        let project = GoProject {
             settings: &self.settings,
             invocation: &self.invocation,
             toolchain: &toolchain,
@@ -300,11 +310,11 @@ impl Framework for GoFramework {
             specified: specified.as_ref(),
             explained: &self.explained,
         };
-        let discovery = Discovery::new(project, host, &binaries, &packages)?;
+        let discovery = GoDiscovery::new(project, host, &binaries, &packages)?;
         let kept = own.cache.join(LINKS);
         let linking = match self.has_toolexec(&toolchain) {
-            true => Linking::Again,
-            false => Linking::Kept(&kept),
+            true => LinkCachePolicy::Again,
+            false => LinkCachePolicy::Kept(&kept),
         };
         let building = self.build(host, &arguments, &binaries, linking, discovery);
         let summary = building.await;
@@ -326,15 +336,15 @@ impl Framework for GoFramework {
         path.starts_with(&self.known().root)
     }
 
-    fn follow(&self, test: &TestKey) -> Option<Box<dyn Follower>> {
+    fn follow(&self, test: &TestKey) -> Option<Box<dyn OutputParser>> {
         let known = self.known();
         let here = &self.invocation.directory;
         let directory = known.directories.get(&*test.package).unwrap_or(here);
-        let places = Places::new(directory, &known.root, here);
-        let reader = Reader::new(test, places);
+        let places = FailureLocations::new(directory, &known.root, here);
+        let reader = GoTestReader::new(test, places);
         Some(Box::new(match self.settings.isolation {
-            Isolation::Container => reader.in_container(known.root.clone()),
-            Isolation::Process => reader,
+            IsolationMode::Container => reader.in_container(known.root.clone()),
+            IsolationMode::Process => reader,
         }))
     }
 }
@@ -348,7 +358,7 @@ fn watched(root: &Path, directories: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 /// The root of the workspace or of the first module, or else where we are.
-fn root(toolchain: &Toolchain, packages: &[Package], here: &Path) -> PathBuf {
+fn root(toolchain: &GoToolchain, packages: &[GoPackage], here: &Path) -> PathBuf {
     let modules = packages
         .iter()
         .filter_map(|package| package.module.as_ref());

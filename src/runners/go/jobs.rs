@@ -11,24 +11,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::sandbox::container::facts::{HostFacts, Lent, Libraries, WorkspaceFacts};
+use crate::sandbox::container::facts::{BindDirectory, HostFacts, SharedLibraries, WorkspaceFacts};
 use crate::sandbox::container::host_path::HostPath;
 use crate::sandbox::container::inputs::{inputs, with_built};
-use crate::sandbox::container::workspace::Places;
+use crate::sandbox::container::workspace::WorkspacePaths;
 use crate::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::sandbox::environment::{go_offline, invoking};
-use crate::sandbox::invocation::{Invocation, Variables};
-use crate::sandbox::own::OwnDirectories;
-use crate::sandbox::specified::{Given, OwnProgram, Specified, Standard};
+use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
+use crate::sandbox::own::ProjectDirectories;
+use crate::sandbox::specified::{DefaultContainer, ProjectSpec, RunnerProgram, TestContainer};
 use maelstrom_engine::libraries::{ElfError, shared_libraries};
-use maelstrom_model::event::Isolation;
-use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, Placement, ProcessSpec};
+use maelstrom_model::event::IsolationMode;
+use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, PlacementConstraint, ProcessSpec};
 
-use super::collector::Offer;
+use super::collector::OfferedBinary;
 use super::error::GoError;
 use super::listing::LIST;
-use super::options::Settings;
-use super::toolchain::Toolchain;
+use super::options::GoSettings;
+use super::toolchain::GoToolchain;
 
 /// Where test binaries stand in a container.
 const PLACE: &str = "/run/maelstrom-go-test";
@@ -50,28 +50,28 @@ const FRAMED: &str = "-test.v=test2json";
 
 /// Where a project is.
 #[derive(Clone, Debug)]
-pub struct Project<'a> {
+pub struct GoProject<'a> {
     /// What is wanted.
-    pub settings: &'a Settings,
+    pub settings: &'a GoSettings,
     /// How we were called.
     pub invocation: &'a Invocation,
     /// The toolchain that builds.
-    pub toolchain: &'a Toolchain,
+    pub toolchain: &'a GoToolchain,
     /// The root of its module or workspace.
     pub root: &'a Path,
     /// Its modules and packages.
     pub directories: &'a [PathBuf],
     /// Our own directories for it.
-    pub own: &'a OwnDirectories,
+    pub own: &'a ProjectDirectories,
     /// Where test binaries are.
     pub binaries: &'a Path,
     /// What the project's own file says of containers, if there is one.
-    pub specified: Option<&'a Specified>,
+    pub specified: Option<&'a ProjectSpec>,
     /// What is said of the tests that are to be explained.
     pub explained: &'a Mutex<Vec<String>>,
 }
 
-impl Project<'_> {
+impl GoProject<'_> {
     /// Whether the build may compile other files than those that stand where Go lists them.
     pub fn has_overlay(&self) -> bool {
         let typed = self.settings.build_flags.iter().map(String::as_str);
@@ -82,11 +82,11 @@ impl Project<'_> {
 
 /// The containers of a project: one, or without the toolbox one for each set of shared libraries.
 #[derive(Debug)]
-pub struct Containers {
+pub struct GoContainers {
     workspace: WorkspaceFacts,
     host: HostFacts,
     toolbox: Toolbox,
-    isolation: Isolation,
+    isolation: IsolationMode,
     made: HashMap<(Toolbox, BTreeSet<PathBuf>), Arc<ContainerSpec>>,
     /// Variables that the project's file names.
     named: BTreeSet<OsString>,
@@ -94,7 +94,7 @@ pub struct Containers {
 
 /// Why a test binary has no container.
 #[derive(Debug, thiserror::Error)]
-pub enum NoContainer {
+pub enum GoContainerError {
     /// What it needs can't be told.
     #[error("can't be run without the toolbox: {0}; {help}", help = .0.help())]
     Libraries(#[from] ElfError),
@@ -103,16 +103,16 @@ pub enum NoContainer {
     Project(#[from] GoError),
 }
 
-impl Containers {
+impl GoContainers {
     /// Finds out what a project's containers are made from.
-    pub fn new(project: &Project<'_>) -> Result<Containers, GoError> {
+    pub fn new(project: &GoProject<'_>) -> Result<GoContainers, GoError> {
         let settings = project.settings;
         let (workspace, host) = match settings.isolation {
-            Isolation::Container => (workspace_facts(project)?, host_facts(project)),
+            IsolationMode::Container => (workspace_facts(project)?, host_facts(project)),
             // Nothing will look at them.
-            Isolation::Process => (WorkspaceFacts::default(), HostFacts::default()),
+            IsolationMode::Process => (WorkspaceFacts::default(), HostFacts::default()),
         };
-        Ok(Containers {
+        Ok(GoContainers {
             workspace,
             host,
             toolbox: settings.toolbox,
@@ -120,21 +120,21 @@ impl Containers {
             made: HashMap::new(),
             named: project
                 .specified
-                .map(Specified::named_variables)
+                .map(ProjectSpec::named_variables)
                 .unwrap_or_default(),
         })
     }
 
     /// The container for a test binary.
-    pub fn get(&mut self, binary: &Path) -> Result<Arc<ContainerSpec>, NoContainer> {
+    pub fn get(&mut self, binary: &Path) -> Result<Arc<ContainerSpec>, GoContainerError> {
         self.with(self.toolbox, binary)
     }
 
     /// Where the tests of a binary can run.
-    pub fn placement(&self, binary: &Path) -> Placement {
+    pub fn placement(&self, binary: &Path) -> PlacementConstraint {
         match self.isolation {
-            Isolation::Container => {
-                let libraries = Libraries {
+            IsolationMode::Container => {
+                let libraries = SharedLibraries {
                     files: self
                         .made
                         .keys()
@@ -144,23 +144,30 @@ impl Containers {
                 };
                 let mut inputs = inputs(&self.workspace, &self.host, &libraries, &[]);
                 inputs.named = self.named.clone();
-                Placement::Anywhere(Arc::new(with_built(&inputs, &[binary.to_owned()])))
+                PlacementConstraint::Anywhere(Arc::new(with_built(&inputs, &[binary.to_owned()])))
             }
-            Isolation::Process => Placement::Here,
+            IsolationMode::Process => PlacementConstraint::Here,
         }
     }
 
     /// The container for a test binary whose tests do without this machine's programs.
-    pub fn without_toolbox(&mut self, binary: &Path) -> Result<Arc<ContainerSpec>, NoContainer> {
+    pub fn without_toolbox(
+        &mut self,
+        binary: &Path,
+    ) -> Result<Arc<ContainerSpec>, GoContainerError> {
         self.with(Toolbox::Absent, binary)
     }
 
-    fn with(&mut self, toolbox: Toolbox, binary: &Path) -> Result<Arc<ContainerSpec>, NoContainer> {
+    fn with(
+        &mut self,
+        toolbox: Toolbox,
+        binary: &Path,
+    ) -> Result<Arc<ContainerSpec>, GoContainerError> {
         let libraries = match (toolbox, self.isolation) {
-            (Toolbox::Absent, Isolation::Container) => {
+            (Toolbox::Absent, IsolationMode::Container) => {
                 shared_libraries(binary, &[])?.into_iter().collect()
             }
-            (Toolbox::Present, _) | (Toolbox::Absent, Isolation::Process) => BTreeSet::new(),
+            (Toolbox::Present, _) | (Toolbox::Absent, IsolationMode::Process) => BTreeSet::new(),
         };
         let key = (toolbox, libraries);
         if let Some(made) = self.made.get(&key) {
@@ -168,7 +175,7 @@ impl Containers {
         }
         let files = key.1.iter();
         let files = files.filter_map(|library| HostPath::resolve(library).ok());
-        let needed = Libraries {
+        let needed = SharedLibraries {
             files: files.collect(),
         };
         let made = container(&self.workspace, &self.host, toolbox, &needed);
@@ -178,9 +185,9 @@ impl Containers {
     }
 }
 
-fn workspace_facts(project: &Project<'_>) -> Result<WorkspaceFacts, GoError> {
+fn workspace_facts(project: &GoProject<'_>) -> Result<WorkspaceFacts, GoError> {
     let home = project.invocation.path_variable("HOME");
-    let places = Places {
+    let places = WorkspacePaths {
         root: project.root,
         packages: project.directories,
         built: &[],
@@ -189,14 +196,14 @@ fn workspace_facts(project: &Project<'_>) -> Result<WorkspaceFacts, GoError> {
     };
     let mut facts = workspace::gather(&places, &mountinfo::of_this_host())?;
     workspace::follow_links(&mut facts, &places);
-    facts.lent.push(Lent {
+    facts.lent.push(BindDirectory {
         place: PLACE.into(),
         source: project.binaries.to_owned(),
     });
     Ok(facts)
 }
 
-fn host_facts(project: &Project<'_>) -> HostFacts {
+fn host_facts(project: &GoProject<'_>) -> HostFacts {
     let mut facts = host::gather(project.invocation, project.toolchain.lent());
     facts
         .caches
@@ -206,32 +213,32 @@ fn host_facts(project: &Project<'_>) -> HostFacts {
 
 /// The jobs of one package's test binary.
 #[derive(Clone, Debug)]
-pub struct BinaryJobs {
+pub struct GoBinaryJobs {
     container: Arc<ContainerSpec>,
     program: Arc<OsStr>,
-    environment: Arc<Variables>,
+    environment: Arc<ProcessEnvironment>,
     working_directory: Arc<Path>,
     arguments: Arc<[OsString]>,
     timeout: Option<Duration>,
-    placement: Placement,
+    placement: PlacementConstraint,
 }
 
-impl BinaryJobs {
+impl GoBinaryJobs {
     /// Those of a test binary that was taken to `place` among the binaries.
     pub fn new(
-        project: &Project<'_>,
-        (container, placement): (Arc<ContainerSpec>, Placement),
+        project: &GoProject<'_>,
+        (container, placement): (Arc<ContainerSpec>, PlacementConstraint),
         directory: &Path,
         place: &Path,
-        offer: &Offer,
-    ) -> BinaryJobs {
+        offer: &OfferedBinary,
+    ) -> GoBinaryJobs {
         let settings = project.settings;
         let binaries = match settings.isolation {
-            Isolation::Container => Path::new(PLACE),
-            Isolation::Process => project.binaries,
+            IsolationMode::Container => Path::new(PLACE),
+            IsolationMode::Process => project.binaries,
         };
         let kept = offer.arguments.iter().filter(|word| !is_dropped(word));
-        BinaryJobs {
+        GoBinaryJobs {
             container,
             program: binaries.join(place).into_os_string().into(),
             environment: Arc::new(environment(project, directory, offer)),
@@ -243,9 +250,9 @@ impl BinaryJobs {
     }
 
     /// The same for tests that get something else.
-    pub fn with(&self, given: &Given) -> BinaryJobs {
+    pub fn with(&self, given: &TestContainer) -> GoBinaryJobs {
         let program = given.program.as_ref();
-        BinaryJobs {
+        GoBinaryJobs {
             container: given.container.clone(),
             program: program.map_or_else(|| self.program.clone(), |path| path.as_os_str().into()),
             environment: given.environment.clone(),
@@ -261,15 +268,15 @@ impl BinaryJobs {
         &self,
         binary: PathBuf,
         without_toolbox: Option<Arc<ContainerSpec>>,
-    ) -> Standard {
+    ) -> DefaultContainer {
         let name = binary.file_name().unwrap_or(OsStr::new("test"));
         let name = name.to_string_lossy().into_owned();
-        Standard {
+        DefaultContainer {
             container: self.container.clone(),
             without_toolbox,
             environment: self.environment.clone(),
             working_directory: self.working_directory.clone(),
-            program: Some(OwnProgram {
+            program: Some(RunnerProgram {
                 source: binary,
                 name,
             }),
@@ -280,7 +287,7 @@ impl BinaryJobs {
     pub fn list(&self, timeout: Duration) -> Job {
         Job {
             // Short work on which everything waits.
-            placement: Placement::Here,
+            placement: PlacementConstraint::Here,
             // Its standard output is read.
             output: OutputPipes::Separate,
             ..self.job(vec![LIST.into()], Some(timeout))
@@ -320,7 +327,11 @@ fn is_dropped(word: &OsStr) -> bool {
 
 /// What `go test` would give the test: our environment, Go's programs on the path, and the
 /// directory.
-fn environment(project: &Project<'_>, directory: &Path, offer: &Offer) -> Variables {
+fn environment(
+    project: &GoProject<'_>,
+    directory: &Path,
+    offer: &OfferedBinary,
+) -> ProcessEnvironment {
     let invocation = &project.invocation.environment;
     let mut variables = invoking(invocation, project.settings.isolation);
     if let Some(path) = &offer.path {

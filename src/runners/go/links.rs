@@ -69,7 +69,7 @@ pub fn run_if_tool() -> Option<u8> {
     words.next().filter(|first| first == MARK)?;
     let words: Vec<OsString> = words.collect();
     let (tool, arguments) = words.split_first()?;
-    let code = match Link::read(tool, arguments) {
+    let code = match LinkerInvocation::read(tool, arguments) {
         Some(link) => link.make(Path::new(&kept), Command::new(tool).args(arguments)),
         // It takes this process's place, unless it can't be started.
         None => Err(Command::new(tool).args(arguments).exec()),
@@ -83,15 +83,15 @@ pub fn run_if_tool() -> Option<u8> {
 
 /// A call of the linker.
 #[derive(Debug, PartialEq, Eq)]
-struct Link {
+struct LinkerInvocation {
     output: PathBuf,
     /// Stands for all that decides about the output.
     key: String,
 }
 
-impl Link {
+impl LinkerInvocation {
     /// Reads a tool's command line; `None` if it is not one that links a program.
-    fn read(tool: &OsStr, arguments: &[OsString]) -> Option<Link> {
+    fn read(tool: &OsStr, arguments: &[OsString]) -> Option<LinkerInvocation> {
         if Path::new(tool).file_stem()? != "link" {
             return None;
         }
@@ -119,7 +119,7 @@ impl Link {
         }
         id.filter(|id| !id.is_empty())?;
         let key = hash.finalize();
-        Some(Link {
+        Some(LinkerInvocation {
             output: output?,
             key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
         })
@@ -209,8 +209,8 @@ mod tests {
         line.split(' ').map(OsString::from).collect()
     }
 
-    fn read(tool: &str, line: &str) -> Option<Link> {
-        Link::read(OsStr::new(tool), &words(line))
+    fn read(tool: &str, line: &str) -> Option<LinkerInvocation> {
+        LinkerInvocation::read(OsStr::new(tool), &words(line))
     }
 
     const TOOL: &str = "/go/pkg/tool/linux_amd64/link";
@@ -263,7 +263,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let kept = directory.path().join("kept");
         let output = directory.path().join("output");
-        let link = Link {
+        let link = LinkerInvocation {
             output: output.clone(),
             key: "key".to_owned(),
         };
@@ -287,7 +287,7 @@ mod tests {
         let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
         File::open(&place).unwrap().set_modified(long_ago).unwrap();
         let output = kept.path().join("output");
-        let link = Link {
+        let link = LinkerInvocation {
             output: output.clone(),
             key: "key".to_owned(),
         };

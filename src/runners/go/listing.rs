@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use maelstrom_model::framework::Captured;
-use maelstrom_model::job::{ExitStatus, JobEnd};
+use maelstrom_model::framework::CapturedOutput;
+use maelstrom_model::job::{ExitStatus, JobOutcome};
 
-use super::packages::Package;
+use super::packages::GoPackage;
 
 /// Makes a test binary list what it holds.
 pub const LIST: &str = "-test.list=.";
@@ -26,7 +26,7 @@ const MAIN: &str = "TestMain";
 
 /// Why a binary could not be listed. Each message goes on after the package's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ListingError {
+pub enum GoListingError {
     /// It failed: `init` or `TestMain` did, most likely.
     #[error("exited with code {0} before it could list its tests")]
     Failed(i32),
@@ -47,13 +47,13 @@ pub enum ListingError {
 /// The tests that a package's sources define, as far as their text shows. Text in comments and
 /// strings counts as well, so that these are the names that there can be, and a few more.
 #[derive(Clone, Debug, Default)]
-pub struct Defined(HashSet<String>);
+pub struct DefinedTests(HashSet<String>);
 
-impl Defined {
+impl DefinedTests {
     /// Reads a package's test files. `None` if one of them can't be read, as when the build puts
     /// another in its place: then nothing is known.
-    pub fn of(package: &Package) -> Option<Defined> {
-        let mut defined = Defined::default();
+    pub fn of(package: &GoPackage) -> Option<DefinedTests> {
+        let mut defined = DefinedTests::default();
         let mut files = package.test_files().peekable();
         files.peek()?;
         for file in files {
@@ -92,16 +92,19 @@ impl Defined {
 }
 
 /// The names of the tests, in their order, each once. Without `defined` the lines are believed.
-pub fn names(captured: &Captured, defined: Option<&Defined>) -> Result<Vec<String>, ListingError> {
+pub fn names(
+    captured: &CapturedOutput,
+    defined: Option<&DefinedTests>,
+) -> Result<Vec<String>, GoListingError> {
     match &captured.result.end {
-        JobEnd::Exited(ExitStatus::Code(0)) => {}
-        JobEnd::Exited(ExitStatus::Code(code)) => return Err(ListingError::Failed(*code)),
-        JobEnd::Exited(ExitStatus::Signal { number, .. }) => {
-            return Err(ListingError::Crashed(*number));
+        JobOutcome::Exited(ExitStatus::Code(0)) => {}
+        JobOutcome::Exited(ExitStatus::Code(code)) => return Err(GoListingError::Failed(*code)),
+        JobOutcome::Exited(ExitStatus::Signal { number, .. }) => {
+            return Err(GoListingError::Crashed(*number));
         }
-        JobEnd::TimedOut => return Err(ListingError::TimedOut),
-        JobEnd::Cancelled => return Err(ListingError::Cancelled),
-        JobEnd::Error(message) => return Err(ListingError::NotRun(message.clone())),
+        JobOutcome::TimedOut => return Err(GoListingError::TimedOut),
+        JobOutcome::Cancelled => return Err(GoListingError::Cancelled),
+        JobOutcome::Error(message) => return Err(GoListingError::NotRun(message.clone())),
     }
     let text = String::from_utf8_lossy(&captured.stdout);
     let whole: HashSet<&str> = text.lines().filter(|line| is_test(line)).collect();
@@ -134,8 +137,8 @@ mod tests {
     use maelstrom_model::job::{JobResult, ResourceUsage};
     use std::time::Duration;
 
-    fn captured(end: JobEnd, stdout: &[u8]) -> Captured {
-        Captured {
+    fn captured(end: JobOutcome, stdout: &[u8]) -> CapturedOutput {
+        CapturedOutput {
             result: JobResult {
                 end,
                 usage: ResourceUsage::default(),
@@ -151,7 +154,7 @@ mod tests {
     fn tests_are_told_from_what_a_main_writes() {
         let stdout = "Testing connection\nTestA\nTest\nTest_b\nTestÄ\nBenchmarkC\nExample\n\
                       ExampleType_method\nFuzzD\nTestify me\nTesting\nTestA\nok  \tp\t0.01s\n";
-        let listed = captured(JobEnd::Exited(ExitStatus::Code(0)), stdout.as_bytes());
+        let listed = captured(JobOutcome::Exited(ExitStatus::Code(0)), stdout.as_bytes());
         assert_eq!(
             names(&listed, None).unwrap(),
             [
@@ -168,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_list_is_held_against_the_sources() {
-        let mut defined = Defined::default();
+        let mut defined = DefinedTests::default();
         defined.add(
             "func TestA(t *testing.T) {}\nfunc\tTestB (t *T) {}\nfunc /* odd */ TestC(t *T) {}\n\
              // func ExampleX() is not one\nfunc TestAB(t *T) {}\nfunc FuzzD(f *testing.F) {}\n\
@@ -191,7 +194,7 @@ mod tests {
             ("TestA\nTestA\nFuzzD", vec!["TestA", "FuzzD"]),
             ("setup of nothing\n", vec![]),
         ] {
-            let listed = captured(JobEnd::Exited(ExitStatus::Code(0)), stdout.as_bytes());
+            let listed = captured(JobOutcome::Exited(ExitStatus::Code(0)), stdout.as_bytes());
             assert_eq!(
                 names(&listed, Some(&defined)).unwrap(),
                 expected,
@@ -214,7 +217,7 @@ mod tests {
             ("func TestA(t *testing.T) {}", false),
             ("", false),
         ] {
-            let mut defined = Defined::default();
+            let mut defined = DefinedTests::default();
             defined.add(source);
             assert_eq!(defined.is_main_with_tests(), expected, "{source}");
         }
@@ -223,14 +226,14 @@ mod tests {
     #[test]
     fn each_way_to_fail_is_told() {
         let errors = [
-            JobEnd::Exited(ExitStatus::Code(2)),
-            JobEnd::Exited(ExitStatus::Signal {
+            JobOutcome::Exited(ExitStatus::Code(2)),
+            JobOutcome::Exited(ExitStatus::Signal {
                 number: 11,
                 core_dumped: false,
             }),
-            JobEnd::TimedOut,
-            JobEnd::Cancelled,
-            JobEnd::Error("no such file".to_owned()),
+            JobOutcome::TimedOut,
+            JobOutcome::Cancelled,
+            JobOutcome::Error("no such file".to_owned()),
         ]
         .map(|end| names(&captured(end, b""), None).unwrap_err().to_string());
         insta::assert_snapshot!(errors.join("\n"), @"

@@ -32,7 +32,7 @@ pub fn of_build(said: &[u8]) -> Option<SourceLocation> {
 
 /// What was found so far in what one test wrote.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct FailureLocations {
     /// The package's.
     directory: PathBuf,
     /// All of the project's sources lie below it.
@@ -44,10 +44,10 @@ pub struct Places {
     line: Vec<u8>,
 }
 
-impl Places {
+impl FailureLocations {
     /// For a test of the package in `directory`. What is found is told from `shown_from`.
-    pub fn new(directory: &Path, project: &Path, shown_from: &Path) -> Places {
-        Places {
+    pub fn new(directory: &Path, project: &Path, shown_from: &Path) -> FailureLocations {
+        FailureLocations {
             directory: directory.to_owned(),
             project: project.to_owned(),
             shown_from: shown_from.to_owned(),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     fn found(stdout: &[&str], stderr: &str) -> Option<(String, u32)> {
-        let mut places = Places::new(Path::new("/w/p"), Path::new("/w"), Path::new("/w"));
+        let mut places = FailureLocations::new(Path::new("/w/p"), Path::new("/w"), Path::new("/w"));
         for line in stdout {
             places.stdout(line.as_bytes());
         }

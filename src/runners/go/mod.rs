@@ -39,4 +39,4 @@ pub mod toolchain;
 
 pub use self::error::GoError;
 pub use self::framework::GoFramework;
-pub use self::options::{Goal, Options, OptionsError, Settings};
+pub use self::options::{GoAction, GoOptions, GoOptionsError, GoSettings};

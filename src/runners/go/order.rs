@@ -7,15 +7,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::packages::Package;
+use super::packages::GoPackage;
 
 /// The packages, those that can be built first at the front; otherwise in their order.
-pub fn by_need(packages: &[Package]) -> Vec<&Package> {
-    let known: HashMap<&str, &Package> = packages
+pub fn by_need(packages: &[GoPackage]) -> Vec<&GoPackage> {
+    let known: HashMap<&str, &GoPackage> = packages
         .iter()
         .map(|package| (package.import_path.as_str(), package))
         .collect();
-    let mut ordered: Vec<(usize, &Package)> = packages
+    let mut ordered: Vec<(usize, &GoPackage)> = packages
         .iter()
         .map(|package| (needed(package, &known), package))
         .collect();
@@ -24,7 +24,7 @@ pub fn by_need(packages: &[Package]) -> Vec<&Package> {
 }
 
 /// How many of the packages must be compiled before this one's tests.
-fn needed(package: &Package, known: &HashMap<&str, &Package>) -> usize {
+fn needed(package: &GoPackage, known: &HashMap<&str, &GoPackage>) -> usize {
     let mut seen = HashSet::new();
     let mut rest: Vec<&str> = vec![&package.import_path];
     rest.extend(package.test_imports());

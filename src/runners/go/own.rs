@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use crate::sandbox::environment::explain_forwarding;
-use crate::sandbox::specified::{Given, Specified, Standard, explain_built_in};
+use crate::sandbox::specified::{DefaultContainer, ProjectSpec, TestContainer, explain_built_in};
 use maelstrom_model::event::EventKind;
-use maelstrom_model::framework::Host;
+use maelstrom_model::framework::FrameworkHost;
 
 use super::error::GoError;
-use super::jobs::Project;
-use super::packages::Package;
+use super::jobs::GoProject;
+use super::packages::GoPackage;
 
 /// The nearest directory with a module, from here upwards: where the module's own file belongs.
 pub fn module_directory(here: &Path) -> Option<PathBuf> {
@@ -21,13 +21,13 @@ pub fn module_directory(here: &Path) -> Option<PathBuf> {
 }
 
 /// What the file gives to the tests of a package that may be wanted.
-pub async fn given<H: Host>(
-    project: &Project<'_>,
+pub async fn given<H: FrameworkHost>(
+    project: &GoProject<'_>,
     host: &H,
-    package: &Package,
-    standard: &Standard,
+    package: &GoPackage,
+    standard: &DefaultContainer,
     names: Vec<String>,
-) -> Result<HashMap<String, Given>, GoError> {
+) -> Result<HashMap<String, TestContainer>, GoError> {
     let Some(specified) = project.specified else {
         return Ok(HashMap::new());
     };
@@ -40,7 +40,11 @@ pub async fn given<H: Host>(
 }
 
 /// Writes down what is to be said of the tests that are to be explained.
-pub fn explain(project: &Project<'_>, package: &Package, names: &[String]) -> Result<(), GoError> {
+pub fn explain(
+    project: &GoProject<'_>,
+    package: &GoPackage,
+    names: &[String],
+) -> Result<(), GoError> {
     let asked = project.settings.containers.explain.as_deref();
     for name in names {
         let title = format!("{} {name}", package.import_path);
@@ -52,7 +56,7 @@ pub fn explain(project: &Project<'_>, package: &Package, names: &[String]) -> Re
             Some(specified) => specified.explain(&title, &subject)?,
             None => explain_built_in(&title, &subject, project.settings.timeout_s)?,
         };
-        let named = project.specified.map(Specified::named_variables);
+        let named = project.specified.map(ProjectSpec::named_variables);
         text.push_str(&explain_forwarding(
             project.invocation,
             &project.settings.cluster.forward_environment,

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::sandbox::invocation::Invocation;
-use maelstrom_spec::filter::{GoSubject, Selection};
+use maelstrom_spec::filter::{GoSubject, TestSelection};
 
 use super::error::GoError;
-use super::options::Settings;
+use super::options::GoSettings;
 use super::toolchain::GO;
 
 /// The fields that are asked for.
@@ -26,7 +26,7 @@ const OF_FILES: &str = "command-line-arguments";
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[derive(Default)]
-pub struct Package {
+pub struct GoPackage {
     /// What it is called by those who import it.
     pub import_path: String,
     /// What it calls itself.
@@ -34,7 +34,7 @@ pub struct Package {
     /// Where it is; empty if nowhere.
     pub dir: PathBuf,
     /// The module it belongs to; the standard library's belong to none.
-    pub module: Option<Module>,
+    pub module: Option<GoModule>,
     test_go_files: Vec<String>,
     #[serde(rename = "XTestGoFiles")]
     x_test_go_files: Vec<String>,
@@ -47,7 +47,7 @@ pub struct Package {
 /// A module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct Module {
+pub struct GoModule {
     /// What it is called.
     pub path: String,
     /// Where it is; empty if nowhere.
@@ -56,7 +56,7 @@ pub struct Module {
     pub main: bool,
 }
 
-impl Package {
+impl GoPackage {
     /// Whether it has tests.
     pub fn has_tests(&self) -> bool {
         !self.test_go_files.is_empty() || !self.x_test_go_files.is_empty()
@@ -96,7 +96,7 @@ impl Package {
     }
 
     /// Whether patterns want it, or one of its tests.
-    pub fn is_wanted(&self, patterns: &Selection, case: Option<&str>) -> bool {
+    pub fn is_wanted(&self, patterns: &TestSelection, case: Option<&str>) -> bool {
         patterns.evaluate(&self.subject(case)).possible()
     }
 
@@ -112,7 +112,10 @@ impl Package {
 }
 
 /// All packages that were named.
-pub async fn list(invocation: &Invocation, settings: &Settings) -> Result<Vec<Package>, GoError> {
+pub async fn list(
+    invocation: &Invocation,
+    settings: &GoSettings,
+) -> Result<Vec<GoPackage>, GoError> {
     let mut command = invocation.command(OsStr::new(GO));
     command
         .args(["list", "-e", FIELDS])
@@ -134,10 +137,10 @@ pub async fn list(invocation: &Invocation, settings: &Settings) -> Result<Vec<Pa
 }
 
 /// Reads what `go list` says.
-pub fn read(answer: &[u8]) -> Result<Vec<Package>, GoError> {
+pub fn read(answer: &[u8]) -> Result<Vec<GoPackage>, GoError> {
     serde_json::Deserializer::from_slice(answer)
         .into_iter()
-        .collect::<Result<Vec<Package>, _>>()
+        .collect::<Result<Vec<GoPackage>, _>>()
         .map_err(|source| GoError::Form {
             command: "go list",
             source,
@@ -145,7 +148,7 @@ pub fn read(answer: &[u8]) -> Result<Vec<Package>, GoError> {
 }
 
 /// The directories of the modules that are worked on and, of packages of none of them, their own.
-pub fn directories(packages: &[Package]) -> Vec<PathBuf> {
+pub fn directories(packages: &[GoPackage]) -> Vec<PathBuf> {
     let mut directories: Vec<PathBuf> = packages
         .iter()
         .map(|package| match &package.module {
@@ -195,15 +198,15 @@ pub async fn replacements(
 fn replaced(answer: &[u8], base: &Path) -> Vec<PathBuf> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct File {
-        replace: Option<Vec<Replace>>,
+    struct GoModFile {
+        replace: Option<Vec<ReplaceDirective>>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Replace {
-        new: Module,
+    struct ReplaceDirective {
+        new: GoModule,
     }
-    let file = serde_json::from_slice(answer).unwrap_or(File { replace: None });
+    let file = serde_json::from_slice(answer).unwrap_or(GoModFile { replace: None });
     let new = file
         .replace
         .into_iter()
@@ -252,9 +255,9 @@ mod tests {
     #[test]
     fn packages_know_their_place() {
         let packages = read(ANSWER).unwrap();
-        let paths: Vec<&str> = packages.iter().map(Package::path).collect();
+        let paths: Vec<&str> = packages.iter().map(GoPackage::path).collect();
         assert_eq!(paths, ["", "in/ner", "fmt", "", "./nowhere"]);
-        let tested: Vec<bool> = packages.iter().map(Package::has_tests).collect();
+        let tested: Vec<bool> = packages.iter().map(GoPackage::has_tests).collect();
         assert_eq!(tested, [true, true, false, false, false]);
         let expected = ["/go/src/fmt", "/mod/x@v1", "/w"].map(PathBuf::from);
         assert_eq!(directories(&packages), expected);
@@ -264,7 +267,8 @@ mod tests {
     fn patterns_ask_for_packages_in_all_their_names() {
         let packages = read(ANSWER).unwrap();
         let wanted = |pattern: &str| -> Vec<&str> {
-            let patterns = Selection::parse(&[pattern.to_owned()], &[], &vocabulary::GO).unwrap();
+            let patterns =
+                TestSelection::parse(&[pattern.to_owned()], &[], &vocabulary::GO).unwrap();
             let wanted = packages.iter().filter(|p| p.is_wanted(&patterns, None));
             wanted.map(|package| package.import_path.as_str()).collect()
         };

@@ -9,16 +9,16 @@ const BLOCKS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What became of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PackageEnd {
+pub struct PackageResult {
     /// Its import path, or what stands for it when there is none.
     pub package: String,
     /// What became of it.
-    pub fate: Fate,
+    pub fate: PackageStatus,
 }
 
 /// What became of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum PackageStatus {
     /// Its test binary was handed over.
     Built,
     /// It has no tests.
@@ -28,24 +28,27 @@ pub enum Fate {
 }
 
 /// Reads a line of standard output.
-pub fn package_end(line: &str) -> Option<PackageEnd> {
+pub fn package_end(line: &str) -> Option<PackageResult> {
     let (package, fate) = if let Some(rest) = line.strip_prefix("ok  \t") {
-        (rest, Fate::Built)
+        (rest, PackageStatus::Built)
     } else if let Some(rest) = line.strip_prefix("?   \t") {
-        (rest, Fate::WithoutTests)
+        (rest, PackageStatus::WithoutTests)
     } else if let Some(rest) = line.strip_prefix("\t") {
         // With coverage this is how a package without tests is told of.
-        (rest.split_once("\t\tcoverage:")?.0, Fate::WithoutTests)
+        (
+            rest.split_once("\t\tcoverage:")?.0,
+            PackageStatus::WithoutTests,
+        )
     } else {
         let rest = line.strip_prefix("FAIL\t")?;
         let reason = match rest.split_once(" [") {
             Some((_, reason)) => reason.trim_end_matches(']').to_owned(),
             None => "not handed over".to_owned(),
         };
-        (rest, Fate::Failed(reason))
+        (rest, PackageStatus::Failed(reason))
     };
     let package = package.split(['\t', ' ']).next()?;
-    Some(PackageEnd {
+    Some(PackageResult {
         package: package.to_owned(),
         fate,
     })
@@ -53,18 +56,18 @@ pub fn package_end(line: &str) -> Option<PackageEnd> {
 
 /// What compilers and vet said, by package.
 #[derive(Clone, Debug, Default)]
-pub struct Blocks {
-    blocks: Vec<Block>,
+pub struct PackageOutputs {
+    blocks: Vec<PackageOutput>,
     bytes: usize,
 }
 
 #[derive(Clone, Debug)]
-struct Block {
+struct PackageOutput {
     package: String,
     text: Vec<u8>,
 }
 
-impl Blocks {
+impl PackageOutputs {
     /// Takes in a line of standard error, without its end.
     pub fn line(&mut self, line: &[u8]) {
         if let Some(package) = headed(line)
@@ -73,7 +76,7 @@ impl Blocks {
                 .last()
                 .is_none_or(|block| block.package != package)
         {
-            self.blocks.push(Block {
+            self.blocks.push(PackageOutput {
                 package,
                 text: Vec::new(),
             });
@@ -131,13 +134,17 @@ mod tests {
             let end = package_end(line)?;
             Some((end.package, end.fate))
         };
-        let failed = |reason: &str| Fate::Failed(reason.to_owned());
+        let failed = |reason: &str| PackageStatus::Failed(reason.to_owned());
         for (line, package, fate) in [
-            ("ok  \texample.com/a\t0.012s", "example.com/a", Fate::Built),
+            (
+                "ok  \texample.com/a\t0.012s",
+                "example.com/a",
+                PackageStatus::Built,
+            ),
             (
                 "?   \texample.com/b\t[no test files]",
                 "example.com/b",
-                Fate::WithoutTests,
+                PackageStatus::WithoutTests,
             ),
             (
                 "FAIL\texample.com/c [build failed]",
@@ -164,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_said_is_kept_with_its_package() {
-        let mut blocks = Blocks::default();
+        let mut blocks = PackageOutputs::default();
         let said = "go: downloading x\n\
                     # example.com/a [example.com/a.test]\n./a_test.go:3:1: oh\n\
                     # example.com/b\n# [example.com/b]\nvet: ./b.go:1:1: no\n\

@@ -10,11 +10,11 @@ use regex::Regex;
 #[derive(Clone, Debug)]
 pub struct RunPattern {
     whole: String,
-    alternatives: Vec<Alternative>,
+    alternatives: Vec<PatternAlternative>,
 }
 
 #[derive(Clone, Debug)]
-struct Alternative {
+struct PatternAlternative {
     test: Regex,
     /// What its subtests must match, element by element, with the slashes before each.
     subtests: String,
@@ -39,7 +39,7 @@ impl RunPattern {
                 pattern: test.to_owned(),
                 source,
             })?;
-            Ok(Alternative {
+            Ok(PatternAlternative {
                 test,
                 subtests: subtests.to_owned(),
             })
@@ -77,7 +77,7 @@ impl RunPattern {
 
     /// For `-skip`: whether the whole test is left out.
     pub fn leaves_out(&self, test: &str) -> bool {
-        let whole = |a: &&Alternative| a.subtests.is_empty();
+        let whole = |a: &&PatternAlternative| a.subtests.is_empty();
         let mut alternatives = self.alternatives.iter().filter(whole);
         alternatives.any(|alternative| alternative.test.is_match(test))
     }

@@ -36,7 +36,7 @@ const VARIABLES: [&str; 9] = [
 /// The Go toolchain, as `go env` describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE", default)]
-pub struct Toolchain {
+pub struct GoToolchain {
     gocache: String,
     goenv: String,
     goflags: String,
@@ -48,9 +48,9 @@ pub struct Toolchain {
     gowork: String,
 }
 
-impl Toolchain {
+impl GoToolchain {
     /// Asks Go.
-    pub async fn find(invocation: &Invocation) -> Result<Toolchain, GoError> {
+    pub async fn find(invocation: &Invocation) -> Result<GoToolchain, GoError> {
         let mut command = invocation.command(OsStr::new(GO));
         command.args(["env", "-json"]).args(VARIABLES);
         let output = command
@@ -64,11 +64,11 @@ impl Toolchain {
                 stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             });
         }
-        Toolchain::read(&output.stdout)
+        GoToolchain::read(&output.stdout)
     }
 
-    fn read(answer: &[u8]) -> Result<Toolchain, GoError> {
-        let toolchain: Toolchain =
+    fn read(answer: &[u8]) -> Result<GoToolchain, GoError> {
+        let toolchain: GoToolchain =
             serde_json::from_slice(answer).map_err(|source| GoError::Form {
                 command: "go env",
                 source,
@@ -135,12 +135,12 @@ fn minor(version: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::invocation::Colours;
+    use crate::sandbox::invocation::ColorMode;
 
     #[test]
     fn versions_are_told_apart() {
         let read =
-            |version: &str| Toolchain::read(format!(r#"{{"GOVERSION":"{version}"}}"#).as_bytes());
+            |version: &str| GoToolchain::read(format!(r#"{{"GOVERSION":"{version}"}}"#).as_bytes());
         for fine in ["go1.20", "go1.26.8", "go1.21rc2", "devel go1.27-abc", ""] {
             assert!(read(fine).is_ok(), "{fine}");
         }
@@ -149,31 +149,31 @@ mod tests {
             error.to_string(),
             "go1.19.13 is too old; Go 1.20 is the oldest that will do"
         );
-        assert!(Toolchain::read(b"nonsense").is_err());
+        assert!(GoToolchain::read(b"nonsense").is_err());
     }
 
     #[test]
     fn what_is_lent_is_what_exists_by_a_whole_path() {
-        let toolchain = Toolchain {
+        let toolchain = GoToolchain {
             goroot: "/go".into(),
             gomodcache: "/home/u/go/pkg/mod".into(),
             goenv: "off".into(),
             gopath: "/home/u/go:/more".into(),
             gowork: "/w/go.work".into(),
-            ..Toolchain::default()
+            ..GoToolchain::default()
         };
         let lent = ["/go", "/home/u/go/pkg/mod", "/home/u/go/bin", "/more/bin"];
         assert_eq!(toolchain.lent(), lent.map(PathBuf::from));
         assert_eq!(toolchain.workspace(), Some(Path::new("/w")));
-        assert_eq!(Toolchain::default().workspace(), None);
+        assert_eq!(GoToolchain::default().workspace(), None);
     }
 
     #[test]
     fn a_flag_that_nobody_has_read_is_found() {
         let unread = |flags: &str| {
-            let toolchain = Toolchain {
+            let toolchain = GoToolchain {
                 goflags: flags.to_owned(),
-                ..Toolchain::default()
+                ..GoToolchain::default()
             };
             toolchain.unread_flag().map(str::to_owned)
         };
@@ -185,10 +185,10 @@ mod tests {
     #[test]
     fn a_module_is_missed_only_where_one_was_looked_for() {
         let misses = |gomod: &str, gowork: &str| {
-            let toolchain = Toolchain {
+            let toolchain = GoToolchain {
                 gomod: gomod.to_owned(),
                 gowork: gowork.to_owned(),
-                ..Toolchain::default()
+                ..GoToolchain::default()
             };
             toolchain.misses_module()
         };
@@ -204,9 +204,9 @@ mod tests {
         let invocation = Invocation {
             directory: "/".into(),
             environment: [("PATH".into(), "/nowhere".into())].into(),
-            colours: Colours::Unwanted,
+            colours: ColorMode::Unwanted,
         };
-        let error = Toolchain::find(&invocation).await.unwrap_err();
+        let error = GoToolchain::find(&invocation).await.unwrap_err();
         assert_eq!(error.to_string(), "can't start `go`");
     }
 }

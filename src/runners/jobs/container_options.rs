@@ -7,21 +7,24 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::sandbox::caches::{CacheOptions, LayerPlaces};
+use crate::sandbox::caches::{LayerDirectories, RunnerCacheOptions};
 use crate::sandbox::invocation::Invocation;
-use maelstrom_engine::materials::Sources;
-use maelstrom_model::job::{Network, Privileges, RootAccess};
-use maelstrom_spec::environment::{Element, Merge, Text};
-use maelstrom_spec::{Base, Container, DEFAULT_CONTAINER, Inherited, Scalars, SpecifiedMount};
+use maelstrom_engine::materials::LayerCacheOptions;
+use maelstrom_model::job::{NetworkMode, PrivilegeLevel, RootAccess};
+use maelstrom_spec::environment::{EnvironmentElement, EnvironmentValue, MergeMode};
+use maelstrom_spec::{
+    ContainerBase, ContainerDefinition, DEFAULT_CONTAINER, InheritedFields, ScalarFields,
+    SpecifiedMount,
+};
 
 use super::image_mounts::furnish;
 use super::mount::mount;
-use super::options::{Command, NamedJob, OptionsError};
+use super::options::{JobCommand, NamedJob, RunCommandOptionsError};
 
 /// What a program named on the command line runs in.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "The container of a program named here")]
-pub struct ContainerOptions {
+pub struct JobContainerOptions {
     /// An image, such as docker://debian [default: this machine's programs and this directory]
     #[arg(long, value_name = "URI")]
     pub image: Option<String>,
@@ -66,25 +69,25 @@ pub struct ContainerOptions {
 /// Where layers and images are.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Layers and images")]
-pub struct OwnCacheOptions {
+pub struct RunCacheOptions {
     /// Where layers are kept [default: $XDG_CACHE_HOME/maelstrom/run]
     #[arg(long, value_name = "DIRECTORY")]
     pub cache_root: Option<PathBuf>,
 
     /// What every program has.
     #[command(flatten)]
-    pub shared: CacheOptions,
+    pub shared: RunnerCacheOptions,
 }
 
-impl OwnCacheOptions {
+impl RunCacheOptions {
     /// Where layers and images come from and go.
-    pub fn sources(&self, invocation: &Invocation) -> Sources {
+    pub fn sources(&self, invocation: &Invocation) -> LayerCacheOptions {
         // Who has no home keeps them here.
         let home = invocation
             .cache_home()
             .unwrap_or_else(|| invocation.directory.join(".cache"))
             .join("maelstrom");
-        let places = LayerPlaces {
+        let places = LayerDirectories {
             project: invocation.directory.clone(),
             cache: match &self.cache_root {
                 Some(said) => invocation.directory.join(said),
@@ -116,9 +119,9 @@ pub enum PrivilegesOption {
     Full,
 }
 
-impl ContainerOptions {
+impl JobContainerOptions {
     /// Refuses everything: there is no container to which it could apply.
-    pub(super) fn refuse(&self) -> Result<(), OptionsError> {
+    pub(super) fn refuse(&self) -> Result<(), RunCommandOptionsError> {
         let said = [
             ("--image", self.image.is_some()),
             ("--mount", !self.mount.is_empty()),
@@ -133,21 +136,21 @@ impl ContainerOptions {
         ];
         match said.into_iter().find(|(_, is_said)| *is_said) {
             None => Ok(()),
-            Some((option, _)) => Err(OptionsError::ContainerOfInput { option }),
+            Some((option, _)) => Err(RunCommandOptionsError::ContainerOfInput { option }),
         }
     }
 
     /// The job of a program. Relative paths of mounts start at `directory`.
     pub(super) fn job(
         &self,
-        command: Command,
+        command: JobCommand,
         directory: &Path,
-    ) -> Result<Box<NamedJob>, OptionsError> {
-        let scalars = Scalars {
+    ) -> Result<Box<NamedJob>, RunCommandOptionsError> {
+        let scalars = ScalarFields {
             network: self.network.map(|network| match network {
-                NetworkOption::Disabled => Network::Disabled,
-                NetworkOption::Loopback => Network::Loopback,
-                NetworkOption::Local => Network::Local,
+                NetworkOption::Disabled => NetworkMode::Disabled,
+                NetworkOption::Loopback => NetworkMode::Loopback,
+                NetworkOption::Local => NetworkMode::Local,
             }),
             root_access: self.writable.then_some(RootAccess::Ephemeral),
             working_directory: self.working_directory.clone(),
@@ -155,18 +158,18 @@ impl ContainerOptions {
             group: self.group,
             toolbox: None,
             privileges: self.privileges.map(|privileges| match privileges {
-                PrivilegesOption::Ordinary => Privileges::Ordinary,
-                PrivilegesOption::Full => Privileges::Full,
+                PrivilegesOption::Ordinary => PrivilegeLevel::Ordinary,
+                PrivilegesOption::Full => PrivilegeLevel::Full,
             }),
         };
         let base = match &self.image {
-            Some(name) => Base::Image {
+            Some(name) => ContainerBase::Image {
                 name: name.clone(),
-                inherited: Inherited::IMAGE,
+                inherited: InheritedFields::IMAGE,
             },
-            None => Base::Parent {
+            None => ContainerBase::Parent {
                 name: DEFAULT_CONTAINER.to_owned(),
-                inherited: Inherited::all(),
+                inherited: InheritedFields::all(),
                 place: "the command line".to_owned(),
             },
         };
@@ -175,12 +178,12 @@ impl ContainerOptions {
         let vars = self.env.iter().map(|text| variable(text));
         let vars = vars.collect::<Result<BTreeMap<_, _>, _>>()?;
         let timeout = self.timeout.filter(|seconds| *seconds > 0);
-        let mut container = Container {
+        let mut container = ContainerDefinition {
             base,
             layers: Vec::new(),
-            environment: vec![Element {
+            environment: vec![EnvironmentElement {
                 vars,
-                merge: Merge::Extend,
+                merge: MergeMode::Extend,
             }],
             mounts: mounts.collect::<Result<_, _>>()?,
             scalars,
@@ -197,12 +200,12 @@ impl ContainerOptions {
 }
 
 /// `NAME=VALUE`, or `NAME` for the value that it has here.
-fn variable(text: &str) -> Result<(String, Text), OptionsError> {
-    let invalid = || OptionsError::Variable {
+fn variable(text: &str) -> Result<(String, EnvironmentValue), RunCommandOptionsError> {
+    let invalid = || RunCommandOptionsError::Variable {
         text: text.to_owned(),
     };
     let (name, value) = match text.split_once('=') {
-        Some((name, value)) => (name, Text::literal(value)),
+        Some((name, value)) => (name, EnvironmentValue::literal(value)),
         None => {
             let forwarded = format!("$env{{{text}:-}}");
             (text, forwarded.parse().map_err(|_| invalid())?)

@@ -55,7 +55,7 @@ impl FromStr for EscapeCharacter {
 
 /// What is to be done with what was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum EscapeAction {
     /// It is for the job.
     Pass(Vec<u8>),
     /// This program is to end.
@@ -66,53 +66,53 @@ pub enum Action {
 
 /// Looks for escapes in what is typed.
 #[derive(Clone, Copy, Debug)]
-pub struct Escape {
+pub struct EscapeParser {
     character: EscapeCharacter,
-    state: State,
+    state: EscapeState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum EscapeState {
     Idle,
     /// The escape character came last.
     Pending,
 }
 
-impl Escape {
+impl EscapeParser {
     /// With this character.
-    pub fn new(character: EscapeCharacter) -> Escape {
-        Escape {
+    pub fn new(character: EscapeCharacter) -> EscapeParser {
+        EscapeParser {
             character,
-            state: State::Idle,
+            state: EscapeState::Idle,
         }
     }
 
     /// Whether the silence is being waited for.
     pub fn is_pending(&self) -> bool {
-        self.state == State::Pending
+        self.state == EscapeState::Pending
     }
 
     /// Takes in what was typed.
-    pub fn typed(&mut self, bytes: &[u8]) -> Vec<Action> {
+    pub fn typed(&mut self, bytes: &[u8]) -> Vec<EscapeAction> {
         let mut actions = Vec::new();
         let mut pass = Vec::new();
         for &byte in bytes {
             let is_escape = byte == self.character.0;
             match self.state {
-                State::Idle if is_escape => self.state = State::Pending,
-                State::Idle => pass.push(byte),
-                State::Pending => {
-                    self.state = State::Idle;
+                EscapeState::Idle if is_escape => self.state = EscapeState::Pending,
+                EscapeState::Idle => pass.push(byte),
+                EscapeState::Pending => {
+                    self.state = EscapeState::Idle;
                     let command = match byte {
                         _ if is_escape => None,
-                        CONTROL_C => Some(Action::End),
-                        CONTROL_Z => Some(Action::Suspend),
+                        CONTROL_C => Some(EscapeAction::End),
+                        CONTROL_Z => Some(EscapeAction::Suspend),
                         _ => None,
                     };
                     match command {
                         Some(command) => {
                             if !pass.is_empty() {
-                                actions.push(Action::Pass(std::mem::take(&mut pass)));
+                                actions.push(EscapeAction::Pass(std::mem::take(&mut pass)));
                             }
                             actions.push(command);
                         }
@@ -127,18 +127,18 @@ impl Escape {
             }
         }
         if !pass.is_empty() {
-            actions.push(Action::Pass(pass));
+            actions.push(EscapeAction::Pass(pass));
         }
         actions
     }
 
     /// Nothing was typed for [`SILENCE`].
-    pub fn silence(&mut self) -> Option<Action> {
+    pub fn silence(&mut self) -> Option<EscapeAction> {
         match self.state {
-            State::Idle => None,
-            State::Pending => {
-                self.state = State::Idle;
-                Some(Action::Pass(vec![self.character.0]))
+            EscapeState::Idle => None,
+            EscapeState::Pending => {
+                self.state = EscapeState::Idle;
+                Some(EscapeAction::Pass(vec![self.character.0]))
             }
         }
     }
@@ -171,14 +171,14 @@ mod tests {
 
     #[test]
     fn commands_are_found_wherever_the_bytes_part() {
-        let pass = |bytes: &[u8]| Action::Pass(bytes.to_vec());
-        let mut escape = Escape::new(EscapeCharacter(b'~'));
+        let pass = |bytes: &[u8]| EscapeAction::Pass(bytes.to_vec());
+        let mut escape = EscapeParser::new(EscapeCharacter(b'~'));
         assert_eq!(escape.typed(b"ab~"), [pass(b"ab")]);
         assert!(escape.is_pending());
-        assert_eq!(escape.typed(b"\x03"), [Action::End]);
+        assert_eq!(escape.typed(b"\x03"), [EscapeAction::End]);
         assert_eq!(
             escape.typed(b"x~\x1ay"),
-            [pass(b"x"), Action::Suspend, pass(b"y")]
+            [pass(b"x"), EscapeAction::Suspend, pass(b"y")]
         );
         assert_eq!(escape.typed(b"~~"), [pass(b"~")]);
         assert_eq!(escape.typed(b"~c\x03"), [pass(b"~c\x03")]);

@@ -7,20 +7,22 @@ use std::path::PathBuf;
 use maelstrom_model::error::with_causes;
 use maelstrom_model::event::{EventKind, SourceLocation};
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::{BrokenEntry, DiscoveryError, DiscoverySummary, Framework, Host};
+use maelstrom_model::framework::{
+    BrokenEntry, DiscoveryError, DiscoverySummary, Framework, FrameworkHost,
+};
 use maelstrom_model::job::{Job, OutputPipes, TestCase, TestKey};
-use maelstrom_spec::job::{Entry, JobSpecification};
+use maelstrom_spec::job::{JobFileEntry, JobSpecification};
 
-use super::input::{self, InputError};
-use super::options::Input;
-use super::workshop::Workshop;
+use super::input::{self, JobInputError};
+use super::options::JobInput;
+use super::workshop::JobBuilder;
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct JobsFramework {
-    input: Input,
+    input: JobInput,
     project: PathBuf,
-    workshop: Workshop,
+    workshop: JobBuilder,
 }
 
 /// Why there are no further jobs.
@@ -28,7 +30,7 @@ pub struct JobsFramework {
 pub enum JobsError {
     /// The input.
     #[error(transparent)]
-    Input(#[from] InputError),
+    Input(#[from] JobInputError),
     /// It cannot be read at all.
     #[error("cannot start to read the jobs")]
     Thread(#[source] std::io::Error),
@@ -52,7 +54,7 @@ impl DiscoveryError for JobsError {
 
 impl JobsFramework {
     /// The jobs of an input. Relative paths in it start at `project`.
-    pub fn new(input: Input, project: PathBuf, workshop: Workshop) -> JobsFramework {
+    pub fn new(input: JobInput, project: PathBuf, workshop: JobBuilder) -> JobsFramework {
         JobsFramework {
             input,
             project,
@@ -64,18 +66,18 @@ impl JobsFramework {
 impl Framework for JobsFramework {
     type Error = JobsError;
 
-    async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, JobsError> {
+    async fn discover<H: FrameworkHost>(&self, host: &H) -> Result<DiscoverySummary, JobsError> {
         // The containers that an input names are that reading's own.
         let mut workshop = self.workshop.clone();
         let mut entries = input::read(&self.input, &self.project).map_err(JobsError::Thread)?;
         let mut number = 0;
         while let Some(entry) = entries.recv().await {
             let job = match entry? {
-                Entry::Containers(containers) => {
+                JobFileEntry::Containers(containers) => {
                     workshop.define(containers);
                     continue;
                 }
-                Entry::Job(job) => job,
+                JobFileEntry::Job(job) => job,
             };
             number += 1;
             let priority = job.priority;

@@ -6,12 +6,12 @@
 use std::path::Path;
 
 use crate::sandbox::devices::{DEVICE_LINKS, DEVICES};
-use maelstrom_model::job::{Mount, MountKind, Network, WhenForbidden};
-use maelstrom_spec::{Container, Layer, SymlinkSpec};
+use maelstrom_model::job::{Mount, MountKind, NetworkMode, WhenForbidden};
+use maelstrom_spec::{ContainerDefinition, Layer, SymlinkSpec};
 
 /// Adds the usual things below the container's own. What its own mounts are about stays out of
 /// the way.
-pub(super) fn furnish(container: &mut Container) {
+pub(super) fn furnish(container: &mut ContainerDefinition) {
     let network = container.scalars.network;
     let own = container.mounts.iter().map(|own| &own.mount);
     let own: Vec<&Path> = own.map(|mount| mount.mount_point.as_path()).collect();
@@ -32,7 +32,7 @@ pub(super) fn furnish(container: &mut Container) {
     });
 }
 
-fn file_systems(network: Option<Network>) -> Vec<Mount> {
+fn file_systems(network: Option<NetworkMode>) -> Vec<Mount> {
     let at = |point: &str, kind| Mount {
         mount_point: point.into(),
         kind,
@@ -45,8 +45,8 @@ fn file_systems(network: Option<Network>) -> Vec<Mount> {
     ];
     match network {
         // It shows the devices of a network, which must be the container's own.
-        Some(Network::Local) => {}
-        Some(Network::Disabled | Network::Loopback) | None => {
+        Some(NetworkMode::Local) => {}
+        Some(NetworkMode::Disabled | NetworkMode::Loopback) | None => {
             let when_forbidden = WhenForbidden::LeaveEmpty;
             mounts.push(at("/sys", MountKind::Sys { when_forbidden }));
         }
@@ -65,8 +65,8 @@ fn devices() -> impl Iterator<Item = Mount> {
 mod tests {
     use super::*;
 
-    fn points(network: Option<Network>, own: &[&str]) -> Vec<String> {
-        let mut container = Container::default();
+    fn points(network: Option<NetworkMode>, own: &[&str]) -> Vec<String> {
+        let mut container = ContainerDefinition::default();
         container.scalars.network = network;
         let mounts = own.iter().map(|point| Mount {
             mount_point: point.into(),
@@ -88,7 +88,7 @@ mod tests {
             let kept = usual.iter().filter(|point| *point != gone);
             kept.cloned().collect()
         };
-        assert_eq!(points(Some(Network::Local), &[]), without("/sys"));
+        assert_eq!(points(Some(NetworkMode::Local), &[]), without("/sys"));
         for (own, gone) in [
             ("/tmp/src", "/tmp"),
             ("/dev/null", "/dev/null"),

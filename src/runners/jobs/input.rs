@@ -8,13 +8,13 @@ use std::thread;
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use maelstrom_spec::Context;
-use maelstrom_spec::document::{Document, DocumentError, Position};
+use maelstrom_spec::SpecContext;
+use maelstrom_spec::document::{DocumentError, TextDocument, TextPosition};
 use maelstrom_spec::filter::vocabulary;
-use maelstrom_spec::job::Entry;
+use maelstrom_spec::job::JobFileEntry;
 
-use super::options::Input;
-use super::split::{Piece, SplitError, Splitter};
+use super::options::JobInput;
+use super::split::{JsonFragment, JsonSplitter, SplitError};
 
 /// How many objects are read ahead. More would only take room.
 const AHEAD: usize = 256;
@@ -23,7 +23,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Why an input has no further job.
 #[derive(Debug, thiserror::Error)]
-pub enum InputError {
+pub enum JobInputError {
     /// It cannot be read.
     #[error("cannot read {name}")]
     Read {
@@ -45,30 +45,33 @@ pub enum InputError {
     Job(#[from] DocumentError),
 }
 
-impl InputError {
+impl JobInputError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            InputError::Read { .. } => None,
-            InputError::Split { .. } => Some(
+            JobInputError::Read { .. } => None,
+            JobInputError::Split { .. } => Some(
                 "jobs are JSON objects such as {\"program\": \"/bin/true\", \"parent\": \
                  \"default\"}, one after the other"
                     .to_owned(),
             ),
-            InputError::Job(error) => error.help.clone(),
+            JobInputError::Job(error) => error.help.clone(),
         }
     }
 }
 
 /// Starts to read an input. Relative paths in it start at `project`. After an error there is
 /// nothing more.
-pub fn read(input: &Input, project: &Path) -> io::Result<Receiver<Result<Entry, InputError>>> {
+pub fn read(
+    input: &JobInput,
+    project: &Path,
+) -> io::Result<Receiver<Result<JobFileEntry, JobInputError>>> {
     let (sender, receiver) = channel(AHEAD);
     let (input, project) = (input.clone(), project.to_owned());
     thread::Builder::new()
         .name("input".to_owned())
         .spawn(move || {
-            let mut reader = Reader {
+            let mut reader = JobInputReader {
                 name: name(&input),
                 project,
                 sender,
@@ -81,39 +84,39 @@ pub fn read(input: &Input, project: &Path) -> io::Result<Receiver<Result<Entry, 
     Ok(receiver)
 }
 
-fn name(input: &Input) -> String {
+fn name(input: &JobInput) -> String {
     match input {
-        Input::Standard => "standard input".to_owned(),
-        Input::File(path) => path.display().to_string(),
+        JobInput::Standard => "standard input".to_owned(),
+        JobInput::File(path) => path.display().to_string(),
     }
 }
 
-struct Reader {
+struct JobInputReader {
     name: String,
     project: PathBuf,
-    sender: Sender<Result<Entry, InputError>>,
+    sender: Sender<Result<JobFileEntry, JobInputError>>,
 }
 
-impl Reader {
-    fn read(&mut self, input: &Input) -> Result<(), InputError> {
+impl JobInputReader {
+    fn read(&mut self, input: &JobInput) -> Result<(), JobInputError> {
         match input {
-            Input::Standard => self.follow(io::stdin().lock()),
-            Input::File(path) => {
+            JobInput::Standard => self.follow(io::stdin().lock()),
+            JobInput::File(path) => {
                 let file = File::open(path).map_err(|source| self.unreadable(source))?;
                 self.follow(file)
             }
         }
     }
 
-    fn unreadable(&self, source: io::Error) -> InputError {
-        InputError::Read {
+    fn unreadable(&self, source: io::Error) -> JobInputError {
+        JobInputError::Read {
             name: self.name.clone(),
             source,
         }
     }
 
-    fn follow(&mut self, mut stream: impl Read) -> Result<(), InputError> {
-        let mut splitter = Splitter::default();
+    fn follow(&mut self, mut stream: impl Read) -> Result<(), JobInputError> {
+        let mut splitter = JsonSplitter::default();
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             let length = match stream.read(&mut chunk) {
@@ -136,22 +139,22 @@ impl Reader {
         splitter.end().map_err(|source| self.no_object(source))
     }
 
-    fn no_object(&self, source: SplitError) -> InputError {
-        InputError::Split {
+    fn no_object(&self, source: SplitError) -> JobInputError {
+        JobInputError::Split {
             name: self.name.clone(),
             source,
         }
     }
 
-    fn entry(&self, piece: Piece) -> Result<Entry, InputError> {
-        let Piece { start, text } = piece;
-        let document = Document::part(self.name.clone(), text, Position { ..start });
-        let context = Context {
+    fn entry(&self, piece: JsonFragment) -> Result<JobFileEntry, JobInputError> {
+        let JsonFragment { start, text } = piece;
+        let document = TextDocument::part(self.name.clone(), text, TextPosition { ..start });
+        let context = SpecContext {
             // Jobs have no filters.
             vocabulary: &vocabulary::CARGO,
             project: &self.project,
             variables: &[],
         };
-        Ok(Entry::read(&document, &context)?)
+        Ok(JobFileEntry::read(&document, &context)?)
     }
 }

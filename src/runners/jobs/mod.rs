@@ -26,4 +26,6 @@ pub mod workshop;
 
 mod image_mounts;
 
-pub use self::options::{Mode, Options, OptionsError, Settings};
+pub use self::options::{
+    RunCommandMode, RunCommandOptions, RunCommandOptionsError, RunCommandSettings,
+};

@@ -5,23 +5,23 @@ use std::path::{Path, PathBuf};
 use maelstrom_model::job::{BindAccess, Mount, MountKind, WhenForbidden};
 
 /// The types, by all their names.
-const TYPES: [(&str, Type); 7] = [
-    ("bind", Type::Bind),
-    ("devpts", Type::New(MountKind::DevPts)),
-    ("mqueue", Type::New(MountKind::MessageQueue)),
-    ("proc", Type::New(MountKind::Proc)),
+const TYPES: [(&str, MountOptionType); 7] = [
+    ("bind", MountOptionType::Bind),
+    ("devpts", MountOptionType::New(MountKind::DevPts)),
+    ("mqueue", MountOptionType::New(MountKind::MessageQueue)),
+    ("proc", MountOptionType::New(MountKind::Proc)),
     (
         "sys",
-        Type::New(MountKind::Sys {
+        MountOptionType::New(MountKind::Sys {
             when_forbidden: WhenForbidden::Fail,
         }),
     ),
-    ("tmp", Type::New(MountKind::Tmp)),
-    ("tmpfs", Type::New(MountKind::Tmp)),
+    ("tmp", MountOptionType::New(MountKind::Tmp)),
+    ("tmpfs", MountOptionType::New(MountKind::Tmp)),
 ];
 
 #[derive(Debug)]
-enum Type {
+enum MountOptionType {
     Bind,
     New(MountKind),
 }
@@ -93,13 +93,17 @@ pub fn mount(text: &str, directory: &Path) -> Result<Mount, MountError> {
         return Err(MountError::Target { path: mount_point });
     }
     let kind = match (kind, source, access) {
-        (Type::Bind, source, access) => MountKind::Bind {
+        (MountOptionType::Bind, source, access) => MountKind::Bind {
             source: source.ok_or_else(|| missing("source"))?,
             access: access.unwrap_or(BindAccess::ReadWrite),
         },
-        (Type::New(kind), None, None) => kind,
-        (Type::New(_), Some(_), _) => return Err(MountError::Surplus { part: "source" }),
-        (Type::New(_), None, Some(_)) => return Err(MountError::Surplus { part: "readonly" }),
+        (MountOptionType::New(kind), None, None) => kind,
+        (MountOptionType::New(_), Some(_), _) => {
+            return Err(MountError::Surplus { part: "source" });
+        }
+        (MountOptionType::New(_), None, Some(_)) => {
+            return Err(MountError::Surplus { part: "readonly" });
+        }
     };
     Ok(Mount { mount_point, kind })
 }

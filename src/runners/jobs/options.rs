@@ -1,4 +1,4 @@
-//! The command line of `maelstrom-run`: [`Options`] as typed, [`Settings`] as meant.
+//! The command line of `maelstrom-run`: [`RunCommandOptions`] as typed, [`RunCommandSettings`] as meant.
 //!
 //! Invariant: turning options into settings touches neither the system nor the environment.
 
@@ -10,28 +10,31 @@ use std::time::Duration;
 use clap::{Args, Parser};
 
 use crate::cargo::options::{REPORT_VALUES, ReportOptions};
-use maelstrom_spec::Container;
-use maelstrom_spec::config::{self, ConfigError, Kind, Program, Settled, System, Value};
+use maelstrom_spec::ContainerDefinition;
+use maelstrom_spec::config::{
+    self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
+    ResolvedConfig,
+};
 
-use super::container_options::{ContainerOptions, OwnCacheOptions};
+use super::container_options::{JobContainerOptions, RunCacheOptions};
 use super::escape::{EscapeCharacter, EscapeCharacterError};
 use super::mount::MountError;
 use crate::sandbox::caches::CACHE_VALUES;
-use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
+use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, RunnerClusterOptions};
 
 /// The most slots there may be.
 const SLOTS_MAX: i64 = 1000;
 
 /// The program, and which of its options are configuration values.
-pub static PROGRAM: Program = Program {
+pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-run",
     prefix: "MAELSTROM_RUN",
     directories: &["maelstrom/run"],
     values: &[
         &[
-            Value::new("slots", Kind::Number),
-            Value::new("escape-char", Kind::Character),
-            Value::new("cache-root", Kind::Text),
+            ConfigOption::new("slots", ConfigOptionKind::Number),
+            ConfigOption::new("escape-char", ConfigOptionKind::Character),
+            ConfigOption::new("cache-root", ConfigOptionKind::Text),
         ],
         &CACHE_VALUES,
         &REPORT_VALUES,
@@ -50,7 +53,7 @@ pub static PROGRAM: Program = Program {
     long_about = "Runs programs, each in its own container: the one that is named here, or those \
                   that are described as JSON objects on standard input or in a file."
 )]
-pub struct Options {
+pub struct RunCommandOptions {
     /// The program to run, and its arguments
     // Hyphens are not allowed here, so that a mistyped option is no program; whatever comes after
     // the first word is taken as it stands.
@@ -67,11 +70,11 @@ pub struct Options {
 
     /// What a program named on the command line runs in.
     #[command(flatten)]
-    pub container: ContainerOptions,
+    pub container: JobContainerOptions,
 
     /// Where layers and images are.
     #[command(flatten)]
-    pub caches: OwnCacheOptions,
+    pub caches: RunCacheOptions,
 
     /// What is shown.
     #[command(flatten)]
@@ -79,7 +82,7 @@ pub struct Options {
 
     /// Where it runs, if not only here.
     #[command(flatten)]
-    pub cluster: ClusterOptions,
+    pub cluster: RunnerClusterOptions,
 }
 
 /// What is run.
@@ -113,35 +116,35 @@ pub struct JobOptions {
 
 /// What a command line means.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct RunCommandSettings {
     /// What is to be done.
-    pub mode: Mode,
+    pub mode: RunCommandMode,
     /// How many jobs at a time, 1 to 1000.
     pub slots: u32,
     /// Where layers and images are.
-    pub caches: OwnCacheOptions,
+    pub caches: RunCacheOptions,
     /// What is shown otherwise, and where.
     pub report: ReportOptions,
     /// Where it runs, if not only here.
-    pub cluster: ClusterOptions,
+    pub cluster: RunnerClusterOptions,
 }
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum RunCommandMode {
     /// No job is named, and there is no input.
     Nothing,
     /// Run all jobs of an input.
-    Stream(Input),
+    Stream(JobInput),
     /// Run one job.
-    One(One),
+    One(SingleJob),
     /// Run one job on this terminal, which this character takes back.
-    Terminal(One, EscapeCharacter),
+    Terminal(SingleJob, EscapeCharacter),
 }
 
 /// Where jobs are described.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
+pub enum JobInput {
     /// On standard input.
     Standard,
     /// In a file.
@@ -150,7 +153,7 @@ pub enum Input {
 
 /// One job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum One {
+pub enum SingleJob {
     /// Named on the command line.
     Named(Box<NamedJob>),
     /// Kept from a run, perhaps with another program.
@@ -158,21 +161,21 @@ pub enum One {
         /// The file.
         file: PathBuf,
         /// The program and its arguments, if not the job's own.
-        command: Option<Command>,
+        command: Option<JobCommand>,
     },
     /// The first of an input, perhaps with another program.
     First {
         /// The input.
-        input: Input,
+        input: JobInput,
         /// The program and its arguments, if not those of the input.
-        command: Option<Command>,
+        command: Option<JobCommand>,
     },
 }
 
-impl Command {
+impl JobCommand {
     /// The best shell that a container has.
-    fn shell() -> Command {
-        Command {
+    fn shell() -> JobCommand {
+        JobCommand {
             program: "sh".into(),
             arguments: ["-c", "exec $(command -v bash || echo sh)"]
                 .map(OsString::from)
@@ -183,7 +186,7 @@ impl Command {
 
 /// A program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
+pub struct JobCommand {
     /// The program.
     pub program: OsString,
     /// Its arguments.
@@ -194,9 +197,9 @@ pub struct Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedJob {
     /// The program.
-    pub command: Command,
+    pub command: JobCommand,
     /// What it runs in.
-    pub container: Container,
+    pub container: ContainerDefinition,
     /// How long it may run; as long as it likes if `None`.
     pub timeout: Option<Duration>,
 }
@@ -212,7 +215,7 @@ pub enum StandardInput {
 
 /// Options that don't mean anything.
 #[derive(Debug, thiserror::Error)]
-pub enum OptionsError {
+pub enum RunCommandOptionsError {
     /// No job.
     #[error("there is nothing to run")]
     Nothing,
@@ -245,28 +248,28 @@ pub enum OptionsError {
     Escape(#[from] EscapeCharacterError),
 }
 
-impl OptionsError {
+impl RunCommandOptionsError {
     /// What to do about it, if more can be said than what is wrong.
     pub fn help(&self) -> Option<String> {
         match self {
-            OptionsError::Nothing => Some(
+            RunCommandOptionsError::Nothing => Some(
                 "name a program (`maelstrom-run -- ls -l /`), or a file of jobs with `--file`, or \
                  write jobs to standard input"
                     .to_owned(),
             ),
-            OptionsError::ProgramWithFile { .. } => {
+            RunCommandOptionsError::ProgramWithFile { .. } => {
                 Some("`--one` runs it in the container of the file's first job".to_owned())
             }
-            OptionsError::Watch => None,
-            OptionsError::ContainerOfInput { .. } => {
+            RunCommandOptionsError::Watch => None,
+            RunCommandOptionsError::ContainerOfInput { .. } => {
                 Some("say it in the job's own fields".to_owned())
             }
-            OptionsError::Mount(_) => Some(
+            RunCommandOptionsError::Mount(_) => Some(
                 "write type=bind,source=PATH,target=PATH[,readonly], or type=tmp,target=PATH"
                     .to_owned(),
             ),
-            OptionsError::Variable { .. } => Some("write NAME=VALUE, or NAME".to_owned()),
-            OptionsError::Escape(_) => Some(
+            RunCommandOptionsError::Variable { .. } => Some("write NAME=VALUE, or NAME".to_owned()),
+            RunCommandOptionsError::Escape(_) => Some(
                 "write the character itself, `^` and a letter, or an escape such as `\\x1d`"
                     .to_owned(),
             ),
@@ -274,12 +277,12 @@ impl OptionsError {
     }
 }
 
-impl Options {
+impl RunCommandOptions {
     /// Settles the options from a command line (program name first), variables and files.
     pub fn settled(
         arguments: &[OsString],
-        system: &impl System,
-    ) -> Result<Settled<Options>, ConfigError> {
+        system: &impl ConfigEnvironment,
+    ) -> Result<ResolvedConfig<RunCommandOptions>, ConfigError> {
         config::settle(&PROGRAM, arguments, system)
     }
 
@@ -290,15 +293,15 @@ impl Options {
         cpus: NonZeroU32,
         stdin: StandardInput,
         directory: &std::path::Path,
-    ) -> Result<Settings, OptionsError> {
+    ) -> Result<RunCommandSettings, RunCommandOptionsError> {
         if self.report.watch {
-            return Err(OptionsError::Watch);
+            return Err(RunCommandOptionsError::Watch);
         }
         let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
         let escape: EscapeCharacter = self.jobs.escape_char.parse()?;
         let slots = self.jobs.slots.unwrap_or(cpus.get()).clamp(1, slots_max);
         let mut words = self.command.into_iter();
-        let command = words.next().map(|program| Command {
+        let command = words.next().map(|program| JobCommand {
             program,
             arguments: words.collect(),
         });
@@ -306,12 +309,12 @@ impl Options {
         if let Some(file) = self.jobs.job {
             self.container.refuse()?;
             let mode = if self.jobs.tty {
-                let command = Some(command.unwrap_or_else(Command::shell));
-                Mode::Terminal(One::Kept { file, command }, escape)
+                let command = Some(command.unwrap_or_else(JobCommand::shell));
+                RunCommandMode::Terminal(SingleJob::Kept { file, command }, escape)
             } else {
-                Mode::One(One::Kept { file, command })
+                RunCommandMode::One(SingleJob::Kept { file, command })
             };
-            return Ok(Settings {
+            return Ok(RunCommandSettings {
                 mode,
                 slots,
                 caches: self.caches,
@@ -321,32 +324,34 @@ impl Options {
         }
         let reads_stdin = stdin == StandardInput::Other && !self.jobs.tty;
         let input = match self.jobs.file {
-            Some(file) => Some(Input::File(file)),
-            None if command.is_none() || self.jobs.one => reads_stdin.then_some(Input::Standard),
+            Some(file) => Some(JobInput::File(file)),
+            None if command.is_none() || self.jobs.one => reads_stdin.then_some(JobInput::Standard),
             None => None,
         };
-        let one = |input: Option<Input>, command: Option<Command>| match (input, command) {
-            (None, None) => Err(OptionsError::Nothing),
-            (None, Some(command)) => self.container.job(command, directory).map(One::Named),
+        let one = |input: Option<JobInput>, command: Option<JobCommand>| match (input, command) {
+            (None, None) => Err(RunCommandOptionsError::Nothing),
+            (None, Some(command)) => self.container.job(command, directory).map(SingleJob::Named),
             (Some(input), command) => {
                 self.container.refuse()?;
-                Ok(One::First { input, command })
+                Ok(SingleJob::First { input, command })
             }
         };
         let mode = match (input, command) {
-            (input, command) if self.jobs.tty => Mode::Terminal(one(input, command)?, escape),
-            (input, command) if is_single => Mode::One(one(input, command)?),
-            (Some(_), Some(Command { program, .. })) => {
-                return Err(OptionsError::ProgramWithFile { program });
+            (input, command) if self.jobs.tty => {
+                RunCommandMode::Terminal(one(input, command)?, escape)
             }
-            (None, None) => Mode::Nothing,
-            (None, command) => Mode::One(one(None, command)?),
+            (input, command) if is_single => RunCommandMode::One(one(input, command)?),
+            (Some(_), Some(JobCommand { program, .. })) => {
+                return Err(RunCommandOptionsError::ProgramWithFile { program });
+            }
+            (None, None) => RunCommandMode::Nothing,
+            (None, command) => RunCommandMode::One(one(None, command)?),
             (Some(input), None) => {
                 self.container.refuse()?;
-                Mode::Stream(input)
+                RunCommandMode::Stream(input)
             }
         };
-        Ok(Settings {
+        Ok(RunCommandSettings {
             mode,
             slots,
             caches: self.caches,

@@ -4,7 +4,7 @@
 //! Only brackets and quotation marks are looked at here: what is between them is read by whoever
 //! gets the object. Invariant: nothing that comes after an object is needed to find its end.
 
-use maelstrom_spec::document::Position;
+use maelstrom_spec::document::TextPosition;
 
 /// The largest object, in bytes: far more than any job has to say, and a bound on what a stream
 /// without an end can make us keep.
@@ -12,9 +12,9 @@ pub const OBJECT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// One object's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct JsonFragment {
     /// Where it begins in the stream.
-    pub start: Position,
+    pub start: TextPosition,
     /// From its first bracket to its last.
     pub text: String,
 }
@@ -26,7 +26,7 @@ pub enum SplitError {
     #[error("expected a job, which begins with `{{`, found `{found}`")]
     NotAnObject {
         /// Where.
-        at: Position,
+        at: TextPosition,
         /// What.
         found: char,
     },
@@ -34,25 +34,25 @@ pub enum SplitError {
     #[error("the input ends inside the job that begins here")]
     Truncated {
         /// Where it begins.
-        at: Position,
+        at: TextPosition,
     },
     /// An object without an end.
     #[error("the job that begins here is longer than {} MiB", OBJECT_BYTES_MAX >> 20)]
     TooLong {
         /// Where it begins.
-        at: Position,
+        at: TextPosition,
     },
     /// Bytes that are no text.
     #[error("the job that begins here is not UTF-8")]
     NotUtf8 {
         /// Where it begins.
-        at: Position,
+        at: TextPosition,
     },
 }
 
 impl SplitError {
     /// The place.
-    pub fn at(&self) -> Position {
+    pub fn at(&self) -> TextPosition {
         match self {
             SplitError::NotAnObject { at, .. }
             | SplitError::Truncated { at }
@@ -64,40 +64,40 @@ impl SplitError {
 
 /// Takes a stream in and gives objects out.
 #[derive(Debug)]
-pub struct Splitter {
+pub struct JsonSplitter {
     /// Of the next byte.
-    position: Position,
+    position: TextPosition,
     object: Vec<u8>,
-    start: Position,
+    start: TextPosition,
     depth: usize,
-    string: InString,
+    string: JsonStringState,
 }
 
 /// Whether a byte is part of a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum InString {
+enum JsonStringState {
     No,
     Yes,
     /// The byte before was a backslash.
     Escaped,
 }
 
-impl Default for Splitter {
-    fn default() -> Splitter {
-        let start = Position { line: 1, column: 1 };
-        Splitter {
+impl Default for JsonSplitter {
+    fn default() -> JsonSplitter {
+        let start = TextPosition { line: 1, column: 1 };
+        JsonSplitter {
             position: start,
             object: Vec::new(),
             start,
             depth: 0,
-            string: InString::No,
+            string: JsonStringState::No,
         }
     }
 }
 
-impl Splitter {
+impl JsonSplitter {
     /// Takes bytes from the front of `input` up to the end of the next object, if it is there.
-    pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Piece>, SplitError> {
+    pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<JsonFragment>, SplitError> {
         while let Some((&byte, rest)) = input.split_first() {
             *input = rest;
             let at = self.position;
@@ -146,7 +146,7 @@ impl Splitter {
     fn advance(&mut self, byte: u8) {
         match byte {
             b'\n' => {
-                self.position = Position {
+                self.position = TextPosition {
                     line: self.position.line + 1,
                     column: 1,
                 }
@@ -159,20 +159,22 @@ impl Splitter {
 
     fn follow(&mut self, byte: u8) {
         match (self.string, byte) {
-            (InString::No, b'"') | (InString::Escaped, _) => self.string = InString::Yes,
-            (InString::No, b'{' | b'[') => self.depth += 1,
-            (InString::No, b'}' | b']') => self.depth -= 1,
-            (InString::Yes, b'"') => self.string = InString::No,
-            (InString::Yes, b'\\') => self.string = InString::Escaped,
-            (InString::No | InString::Yes, _) => {}
+            (JsonStringState::No, b'"') | (JsonStringState::Escaped, _) => {
+                self.string = JsonStringState::Yes
+            }
+            (JsonStringState::No, b'{' | b'[') => self.depth += 1,
+            (JsonStringState::No, b'}' | b']') => self.depth -= 1,
+            (JsonStringState::Yes, b'"') => self.string = JsonStringState::No,
+            (JsonStringState::Yes, b'\\') => self.string = JsonStringState::Escaped,
+            (JsonStringState::No | JsonStringState::Yes, _) => {}
         }
     }
 
-    fn piece(&mut self) -> Result<Piece, SplitError> {
+    fn piece(&mut self) -> Result<JsonFragment, SplitError> {
         let start = self.start;
         let text = String::from_utf8(std::mem::take(&mut self.object))
             .map_err(|_| SplitError::NotUtf8 { at: start })?;
-        Ok(Piece { start, text })
+        Ok(JsonFragment { start, text })
     }
 }
 
@@ -183,7 +185,7 @@ mod tests {
 
     /// All objects, when the stream arrives in parts of so many bytes.
     fn split(text: &[u8], part: usize) -> Result<Vec<(usize, usize, String)>, SplitError> {
-        let mut splitter = Splitter::default();
+        let mut splitter = JsonSplitter::default();
         let mut pieces = Vec::new();
         for mut bytes in text.chunks(part) {
             while let Some(piece) = splitter.next(&mut bytes)? {

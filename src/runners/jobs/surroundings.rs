@@ -4,38 +4,38 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::sandbox::container::facts::{Libraries, WorkspaceFacts};
+use crate::sandbox::container::facts::{SharedLibraries, WorkspaceFacts};
 use crate::sandbox::container::inputs::inputs;
-use crate::sandbox::container::workspace::Places;
+use crate::sandbox::container::workspace::WorkspacePaths;
 use crate::sandbox::container::{ContainerError, Toolbox, container, host, mountinfo, workspace};
 use crate::sandbox::environment::{go_offline, invoking};
-use crate::sandbox::invocation::{Invocation, Variables};
-use maelstrom_model::event::Isolation;
-use maelstrom_model::job::{ContainerSpec, Inputs};
+use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
+use maelstrom_model::event::IsolationMode;
+use maelstrom_model::job::{ContainerSpec, JobInputs};
 
 /// See the module's documentation.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct DefaultJobContainer {
     /// The container.
     pub container: Arc<ContainerSpec>,
     /// What it needs on another machine.
-    pub inputs: Arc<Inputs>,
+    pub inputs: Arc<JobInputs>,
     /// The environment of its jobs.
-    pub environment: Arc<Variables>,
+    pub environment: Arc<ProcessEnvironment>,
     /// Where they start.
     pub working_directory: PathBuf,
 }
 
-impl Surroundings {
+impl DefaultJobContainer {
     /// Those of a program called like this.
-    pub fn make(invocation: &Invocation) -> Result<Surroundings, ContainerError> {
+    pub fn make(invocation: &Invocation) -> Result<DefaultJobContainer, ContainerError> {
         let directory = &invocation.directory;
         let facts = if is_of_the_system(directory) {
             WorkspaceFacts::default()
         } else {
             let home = invocation.path_variable("HOME");
             workspace::gather(
-                &Places {
+                &WorkspacePaths {
                     root: directory,
                     packages: &[],
                     built: &[],
@@ -47,11 +47,11 @@ impl Surroundings {
             )?
         };
         let host = host::gather(invocation, Vec::new());
-        let libraries = Libraries::default();
+        let libraries = SharedLibraries::default();
         let spec = container(&facts, &host, Toolbox::Present, &libraries)?;
-        let mut environment = invoking(&invocation.environment, Isolation::Container);
-        go_offline(&mut environment, Isolation::Container);
-        Ok(Surroundings {
+        let mut environment = invoking(&invocation.environment, IsolationMode::Container);
+        go_offline(&mut environment, IsolationMode::Container);
+        Ok(DefaultJobContainer {
             container: Arc::new(spec),
             inputs: Arc::new(inputs(&facts, &host, &libraries, &[])),
             environment: Arc::new(environment),

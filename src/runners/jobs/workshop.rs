@@ -12,20 +12,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sandbox::invocation::Invocation;
-use crate::sandbox::specified::{Given, Specified, SpecifiedError, Standard, stub_of};
-use maelstrom_engine::materials::{Sources, Watcher};
-use maelstrom_model::event::Notice;
+use crate::sandbox::specified::{
+    DefaultContainer, ProjectSpec, ProjectSpecError, TestContainer, stub_of,
+};
+use maelstrom_engine::materials::{ImageProgressCallback, LayerCacheOptions};
+use maelstrom_model::event::UserNotice;
 use maelstrom_model::exit_code;
 use maelstrom_model::job::{
-    Device, Inputs, Job, Mount, MountKind, OutputPipes, Placement, ProcessSpec,
+    DeviceKind, Job, JobInputs, Mount, MountKind, OutputPipes, PlacementConstraint, ProcessSpec,
 };
 use maelstrom_spec::job::JobSpecification;
 use maelstrom_spec::{
-    Base, Container, Layer, Resolved, Resolver, RunnerLayers, SpecError, Specification, named,
+    ContainerBase, ContainerDefinition, Layer, ResolvedSpec, RunnerLayers, SpecError, SpecResolver,
+    TestSpecification, named,
 };
 
-use super::options::{Command, NamedJob};
-use super::surroundings::Surroundings;
+use super::options::{JobCommand, NamedJob};
+use super::surroundings::DefaultJobContainer;
 
 /// Where a job stands that no input describes.
 const PLACE: &str = "the command line";
@@ -34,69 +37,69 @@ const PLACE: &str = "the command line";
 const KNOWN_MAX: usize = 16;
 
 /// What a job gets, and what it needs on another machine.
-type Made = (Given, Arc<Inputs>);
+type ContainerAndInputs = (TestContainer, Arc<JobInputs>);
 
 /// Is told, once for each, that an image is being fetched. From any thread.
-pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+pub type FetchCallback = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// See the module's documentation.
 #[derive(Clone)]
-pub struct Workshop {
-    resolver: Resolver,
-    specified: Rc<Specified>,
-    inputs: Arc<Inputs>,
-    standard: Rc<Standard>,
-    known: Rc<RefCell<VecDeque<(Resolved, Made)>>>,
-    tell: Tell,
+pub struct JobBuilder {
+    resolver: SpecResolver,
+    specified: Rc<ProjectSpec>,
+    inputs: Arc<JobInputs>,
+    standard: Rc<DefaultContainer>,
+    known: Rc<RefCell<VecDeque<(ResolvedSpec, ContainerAndInputs)>>>,
+    tell: FetchCallback,
 }
 
 /// Why a job cannot be run.
 #[derive(Debug, thiserror::Error)]
-pub enum WorkshopError {
+pub enum JobBuilderError {
     /// What it says of its container makes none.
     #[error(transparent)]
     Specification(#[from] SpecError),
     /// Its container is not to be had.
     #[error(transparent)]
-    Container(#[from] SpecifiedError),
+    Container(#[from] ProjectSpecError),
 }
 
-impl WorkshopError {
+impl JobBuilderError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            WorkshopError::Specification(error) => Some(error.help()),
-            WorkshopError::Container(error) => error.help(),
+            JobBuilderError::Specification(error) => Some(error.help()),
+            JobBuilderError::Container(error) => error.help(),
         }
     }
 
     /// The program's exit code, if there is no other job.
     pub fn exit_code(&self) -> u8 {
         match self {
-            WorkshopError::Specification(_) => exit_code::USAGE,
-            WorkshopError::Container(error) => error.exit_code(),
+            JobBuilderError::Specification(_) => exit_code::USAGE,
+            JobBuilderError::Container(error) => error.exit_code(),
         }
     }
 }
 
-impl std::fmt::Debug for Workshop {
+impl std::fmt::Debug for JobBuilder {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Workshop").finish_non_exhaustive()
     }
 }
 
-impl Workshop {
+impl JobBuilder {
     /// A workshop for jobs of a program called like this.
     pub fn new(
         invocation: &Invocation,
-        surroundings: Surroundings,
-        sources: Sources,
-        tell: Tell,
-    ) -> Workshop {
-        Workshop {
-            resolver: Resolver::new(Specification::default(), None, RunnerLayers::None),
-            specified: Rc::new(Specified::without_file(sources, &invocation.environment)),
-            standard: Rc::new(Standard {
+        surroundings: DefaultJobContainer,
+        sources: LayerCacheOptions,
+        tell: FetchCallback,
+    ) -> JobBuilder {
+        JobBuilder {
+            resolver: SpecResolver::new(TestSpecification::default(), None, RunnerLayers::None),
+            specified: Rc::new(ProjectSpec::without_file(sources, &invocation.environment)),
+            standard: Rc::new(DefaultContainer {
                 container: surroundings.container,
                 without_toolbox: None,
                 environment: surroundings.environment,
@@ -110,17 +113,17 @@ impl Workshop {
     }
 
     /// What the user should know about how the jobs so far are kept apart.
-    pub fn notice(&self) -> Option<Notice> {
+    pub fn notice(&self) -> Option<UserNotice> {
         self.specified.notice()
     }
 
     /// Names containers for the jobs after this.
-    pub fn define(&mut self, containers: BTreeMap<String, Container>) {
+    pub fn define(&mut self, containers: BTreeMap<String, ContainerDefinition>) {
         self.resolver.define(containers);
     }
 
     /// The job that the command line names. Its mounts get what they are mounted on.
-    pub async fn named(&self, job: &NamedJob) -> Result<Job, WorkshopError> {
+    pub async fn named(&self, job: &NamedJob) -> Result<Job, JobBuilderError> {
         let mut container = job.container.clone();
         let missing = container
             .mounts
@@ -141,10 +144,10 @@ impl Workshop {
     pub async fn job(
         &self,
         job: &JobSpecification,
-        command: Option<&Command>,
-    ) -> Result<Job, WorkshopError> {
+        command: Option<&JobCommand>,
+    ) -> Result<Job, JobBuilderError> {
         let resolved = self.resolver.resolve_job(job)?;
-        let own = || Command {
+        let own = || JobCommand {
             program: job.program.clone().into(),
             arguments: job.arguments.iter().map(OsString::from).collect(),
         };
@@ -153,10 +156,10 @@ impl Workshop {
     }
 
     /// Whether a mount point is ours to make: below what is mounted, things are as they are.
-    fn is_to_be_made(&self, base: &Base, mount: &Mount) -> bool {
+    fn is_to_be_made(&self, base: &ContainerBase, mount: &Mount) -> bool {
         match base {
-            Base::Nothing | Base::Image { .. } => true,
-            Base::Parent { .. } => {
+            ContainerBase::Nothing | ContainerBase::Image { .. } => true,
+            ContainerBase::Parent { .. } => {
                 let mut mounts = self.standard.container.mounts.iter();
                 !mounts.any(|known| mount.mount_point.starts_with(&known.mount_point))
             }
@@ -165,13 +168,13 @@ impl Workshop {
 
     async fn make(
         &self,
-        resolved: Resolved,
+        resolved: ResolvedSpec,
         place: &str,
-        command: &Command,
-    ) -> Result<Job, WorkshopError> {
+        command: &JobCommand,
+    ) -> Result<Job, JobBuilderError> {
         let (given, inputs) = self.give(resolved, place).await?;
         Ok(Job {
-            placement: Placement::Anywhere(inputs),
+            placement: PlacementConstraint::Anywhere(inputs),
             container: given.container,
             process: Arc::new(ProcessSpec {
                 program: command.program.as_os_str().into(),
@@ -185,7 +188,11 @@ impl Workshop {
         })
     }
 
-    async fn give(&self, resolved: Resolved, place: &str) -> Result<Made, SpecifiedError> {
+    async fn give(
+        &self,
+        resolved: ResolvedSpec,
+        place: &str,
+    ) -> Result<ContainerAndInputs, ProjectSpecError> {
         let known = self.known.borrow().iter().find_map(|(known, made)| {
             let is_known = *known == resolved;
             is_known.then(|| made.clone())
@@ -201,9 +208,9 @@ impl Workshop {
         let named = named(&resolved.environment);
         let inputs = match named.is_empty() {
             true => Arc::clone(&self.inputs),
-            false => Arc::new(Inputs {
+            false => Arc::new(JobInputs {
                 named,
-                ..Inputs::clone(&self.inputs)
+                ..JobInputs::clone(&self.inputs)
             }),
         };
         let made = (given, inputs);
@@ -219,7 +226,7 @@ fn stub(mount: &Mount) -> String {
     let stub = stub_of(&mount.mount_point.to_string_lossy());
     match &mount.kind {
         MountKind::Bind { source, .. } if is_file(source) => stub,
-        MountKind::Device(device) if *device != Device::Shm => stub,
+        MountKind::Device(device) if *device != DeviceKind::Shm => stub,
         _ => format!("{stub}/"),
     }
 }
@@ -229,7 +236,7 @@ fn is_file(path: &Path) -> bool {
 }
 
 /// Says once that an image is being fetched.
-fn once(tell: Tell, uri: &str) -> Watcher {
+fn once(tell: FetchCallback, uri: &str) -> ImageProgressCallback {
     let (uri, told) = (uri.to_owned(), AtomicBool::new(false));
     Arc::new(move |_| {
         if !told.swap(true, Ordering::Relaxed) {

@@ -15,9 +15,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::sandbox::invocation::Colours;
+use crate::sandbox::invocation::ColorMode;
 
-use super::collection::{ListedTest, Session};
+use super::collection::{CollectionSession, PytestItem};
 use super::options::PytestArguments;
 
 /// What all command lines have in common.
@@ -28,7 +28,7 @@ pub struct CommandLines<'a> {
     /// What the user wants pytest to be told.
     pub pytest: &'a PytestArguments,
     /// Whether pytest should use colours.
-    pub colours: Colours,
+    pub colours: ColorMode,
 }
 
 impl CommandLines<'_> {
@@ -54,9 +54,9 @@ impl CommandLines<'_> {
     /// What makes pytest run a group in one session, starting in this directory.
     pub fn together(
         &self,
-        session: &Session,
+        session: &CollectionSession,
         tests: &[String],
-        files: &[&ListedTest],
+        files: &[&PytestItem],
         directory: &Path,
     ) -> Vec<OsString> {
         let mut words = vec![self.runner.into(), "together".into()];
@@ -95,7 +95,12 @@ impl CommandLines<'_> {
     }
 
     /// What makes pytest run one test from this directory.
-    pub fn test(&self, session: &Session, test: &ListedTest, directory: &Path) -> Vec<OsString> {
+    pub fn test(
+        &self,
+        session: &CollectionSession,
+        test: &PytestItem,
+        directory: &Path,
+    ) -> Vec<OsString> {
         let mut words = self.one(&test.node, &test.which, session.root.as_os_str());
         words.extend(session.again.iter().map(OsString::from));
         if let Some(settings) = &session.settings {
@@ -108,8 +113,8 @@ impl CommandLines<'_> {
     /// as far as they are there at all. pytest looks itself for a configuration file.
     pub fn displaced_test(
         &self,
-        session: &Session,
-        test: &ListedTest,
+        session: &CollectionSession,
+        test: &PytestItem,
         project: &Path,
     ) -> Vec<OsString> {
         let inside = session.root.strip_prefix(project).unwrap_or(Path::new(""));
@@ -142,15 +147,15 @@ fn rooted(root: &OsStr) -> OsString {
     option
 }
 
-fn colour(colours: Colours) -> OsString {
+fn colour(colours: ColorMode) -> OsString {
     match colours {
-        Colours::Wanted => "--color=yes".into(),
-        Colours::Unwanted => "--color=no".into(),
+        ColorMode::Wanted => "--color=yes".into(),
+        ColorMode::Unwanted => "--color=no".into(),
     }
 }
 
 /// A node id begins at the project's root, and an argument where pytest is called.
-fn argument(session: &Session, node: &str, directory: &Path) -> OsString {
+fn argument(session: &CollectionSession, node: &str, directory: &Path) -> OsString {
     if session.root == directory {
         return node.into();
     }
@@ -181,17 +186,17 @@ mod tests {
         let ignored = [PathBuf::from("a \"b\".py")];
         let limit = Some(Duration::from_secs(9));
         assert_eq!(
-            shown(&lines(Colours::Unwanted).collect(&ignored, limit)),
+            shown(&lines(ColorMode::Unwanted).collect(&ignored, limit)),
             r#"/r.py collect ["a \"b\".py"] 9 --color=no -s --tb=short -k x tests"#
         );
-        let mut session = Session {
+        let mut session = CollectionSession {
             root: "/w".into(),
             settings: None,
             deselected: 0,
             again: vec!["--seed=1".to_owned()],
             settled: Vec::new(),
         };
-        let test = ListedTest {
+        let test = PytestItem {
             node: "tests/t.py::T::f[a b]".to_owned(),
             nth: 1,
             which: "1,0/2".to_owned(),
@@ -201,8 +206,8 @@ mod tests {
             markers: Vec::new(),
             skip: None,
         };
-        let run = |session: &Session| {
-            let words = lines(Colours::Wanted).test(session, &test, Path::new("/w"));
+        let run = |session: &CollectionSession| {
+            let words = lines(ColorMode::Wanted).test(session, &test, Path::new("/w"));
             shown(&words)
         };
         assert_eq!(
@@ -210,15 +215,15 @@ mod tests {
             "/r.py test tests/t.py::T::f[a b] 1,0/2 --color=yes \
              --rootdir=/w --seed=1 -s --tb=short tests/t.py::T::f[a b]"
         );
-        let together = |session: &Session, files: &[&ListedTest]| {
+        let together = |session: &CollectionSession, files: &[&PytestItem]| {
             let tests = ["1".to_owned(), "abc".to_owned()];
-            shown(&lines(Colours::Wanted).together(session, &tests, files, Path::new("/w")))
+            shown(&lines(ColorMode::Wanted).together(session, &tests, files, Path::new("/w")))
         };
         let begin = "/r.py together 1 abc --color=yes --rootdir=/w --seed=1 -s --tb=short -k x";
         assert_eq!(together(&session, &[]), format!("{begin} tests"));
         assert_eq!(together(&session, &[&test]), format!("{begin} tests/t.py"));
-        let displaced = |session: &Session, project: &str| {
-            let words = lines(Colours::Wanted).displaced_test(session, &test, Path::new(project));
+        let displaced = |session: &CollectionSession, project: &str| {
+            let words = lines(ColorMode::Wanted).displaced_test(session, &test, Path::new(project));
             shown(words.get(2..).unwrap_or_default())
         };
         for (root, project, expected) in [

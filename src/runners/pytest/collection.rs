@@ -2,7 +2,7 @@
 //!
 //! `runner.py collect` prints one JSON object a line: files as their import begins, files that
 //! could not be collected, tests, and at last the session. A collection that stops in the middle of
-//! a file (a crash, a hang, `sys.exit`) has no session; [`Listing::stopped_in`] says which file is
+//! a file (a crash, a hang, `sys.exit`) has no session; [`CollectionReport::stopped_in`] says which file is
 //! to blame, and the next collection leaves it out. Pure.
 
 use std::path::PathBuf;
@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
 
-use maelstrom_model::framework::Captured;
-use maelstrom_model::job::{ExitStatus, JobEnd};
+use maelstrom_model::framework::CapturedOutput;
+use maelstrom_model::job::{ExitStatus, JobOutcome};
 
 /// A test as pytest lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct ListedTest {
+pub struct PytestItem {
     /// Its node id.
     pub node: String,
     /// How many tests before it have the same node id.
@@ -24,7 +24,7 @@ pub struct ListedTest {
     pub which: String,
     /// The tests that it runs with, if there are such.
     #[serde(default)]
-    pub group: Option<Group>,
+    pub group: Option<TestGroup>,
     /// Its file, from the project directory.
     pub file: String,
     /// pytest's report name, such as `TestBox.test_lid`.
@@ -37,7 +37,7 @@ pub struct ListedTest {
 
 /// Tests that ask for one another.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Group {
+pub struct TestGroup {
     /// Its name.
     pub name: String,
     /// What asks.
@@ -48,7 +48,7 @@ pub struct Group {
 
 /// An option of pytest's that is about a whole session, and is set.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Settled {
+pub struct SessionOption {
     /// The option.
     pub option: String,
     /// To what.
@@ -59,7 +59,7 @@ pub struct Settled {
 
 /// What holds for all tests of a collection.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Session {
+pub struct CollectionSession {
     /// Where node ids start.
     pub root: PathBuf,
     /// pytest's configuration file.
@@ -71,7 +71,7 @@ pub struct Session {
     pub again: Vec<String>,
     /// Options that are about a whole session.
     #[serde(default)]
-    pub settled: Vec<Settled>,
+    pub settled: Vec<SessionOption>,
 }
 
 /// A file that could not be collected.
@@ -94,7 +94,7 @@ pub struct SkippedFile {
 
 /// What keeps a process from being forked once it has collected.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Unfit {
+pub struct ForkObstacle {
     /// The file whose import is to blame, if it is one.
     pub file: Option<String>,
     /// What is wrong.
@@ -103,55 +103,55 @@ pub struct Unfit {
 
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-enum Line {
+enum CollectionRecord {
     Begin { file: Option<String> },
     Broken(BrokenFile),
     Skipped(SkippedFile),
-    Item(ListedTest),
-    Unfit(Unfit),
+    Item(PytestItem),
+    Unfit(ForkObstacle),
     Warning { text: String },
-    Session(Session),
+    Session(CollectionSession),
     End {},
 }
 
 /// What one collection said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
+pub struct CollectionReport {
     /// The tests, in pytest's order.
-    pub tests: Vec<ListedTest>,
+    pub tests: Vec<PytestItem>,
     /// Files that could not be collected.
     pub broken: Vec<BrokenFile>,
     /// Files that decided to be skipped.
     pub skipped: Vec<SkippedFile>,
     /// What keeps a process that has collected all this from being forked.
-    pub unfit: Vec<Unfit>,
+    pub unfit: Vec<ForkObstacle>,
     /// Warnings from before any test.
     pub warnings: Vec<String>,
     /// What holds for all tests; absent if the collection did not come to its end.
-    pub session: Option<Session>,
+    pub session: Option<CollectionSession>,
     /// The file that was being imported when the collection ended.
     pub stopped_in: Option<String>,
 }
 
-impl Listing {
+impl CollectionReport {
     /// Reads what `runner.py` printed. A line that is cut off is the last one of a process that was
     /// ended, and says nothing.
-    pub fn read(stdout: &[u8]) -> Listing {
-        let mut listing = Listing::default();
+    pub fn read(stdout: &[u8]) -> CollectionReport {
+        let mut listing = CollectionReport::default();
         let lines = stdout.split(|byte| *byte == b'\n');
         for line in lines.filter_map(|line| serde_json::from_slice(line).ok()) {
             match line {
-                Line::Begin { file } => listing.stopped_in = file,
-                Line::Broken(broken) => listing.broken.push(broken),
-                Line::Skipped(skipped) => listing.skipped.push(skipped),
-                Line::Item(test) => listing.tests.push(test),
-                Line::Unfit(unfit) => listing.unfit.push(unfit),
-                Line::Warning { text } => listing.warnings.push(text),
-                Line::Session(session) => {
+                CollectionRecord::Begin { file } => listing.stopped_in = file,
+                CollectionRecord::Broken(broken) => listing.broken.push(broken),
+                CollectionRecord::Skipped(skipped) => listing.skipped.push(skipped),
+                CollectionRecord::Item(test) => listing.tests.push(test),
+                CollectionRecord::Unfit(unfit) => listing.unfit.push(unfit),
+                CollectionRecord::Warning { text } => listing.warnings.push(text),
+                CollectionRecord::Session(session) => {
                     listing.session = Some(session);
                     listing.stopped_in = None;
                 }
-                Line::End {} => {}
+                CollectionRecord::End {} => {}
             }
         }
         listing
@@ -160,22 +160,24 @@ impl Listing {
 
 /// How a collection ended that should have gone on, as a person reads it; `limit` is the time that
 /// one file had.
-pub fn how_it_ended(captured: &Captured, limit: u64) -> String {
+pub fn how_it_ended(captured: &CapturedOutput, limit: u64) -> String {
     match &captured.result.end {
-        JobEnd::Exited(ExitStatus::Code(code)) => {
+        JobOutcome::Exited(ExitStatus::Code(code)) => {
             format!("its import ended pytest with exit code {code}")
         }
         // The alarm that `runner.py` sets.
-        JobEnd::Exited(ExitStatus::Signal { number, .. }) if *number == Signal::SIGALRM as i32 => {
+        JobOutcome::Exited(ExitStatus::Signal { number, .. })
+            if *number == Signal::SIGALRM as i32 =>
+        {
             format!("its import took longer than {limit} s (--collection-timeout)")
         }
-        JobEnd::Exited(ExitStatus::Signal { number, .. }) => {
+        JobOutcome::Exited(ExitStatus::Signal { number, .. }) => {
             let name = Signal::try_from(*number).map_or("unknown", Signal::as_str);
             format!("its import ended pytest by signal {number} ({name})")
         }
-        JobEnd::TimedOut => "pytest took too long to collect".to_owned(),
-        JobEnd::Cancelled => "the collection was stopped".to_owned(),
-        JobEnd::Error(message) => message.clone(),
+        JobOutcome::TimedOut => "pytest took too long to collect".to_owned(),
+        JobOutcome::Cancelled => "the collection was stopped".to_owned(),
+        JobOutcome::Error(message) => message.clone(),
     }
 }
 
@@ -186,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_whole_collection_is_read() {
-        let listing = Listing::read(
+        let listing = CollectionReport::read(
             br#"{"kind": "begin", "file": "a.py"}
 {"kind": "begin", "file": null}
 {"kind": "broken", "file": "a.py", "text": "SyntaxError"}
@@ -208,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_file_in_which_a_collection_stopped_is_known() {
-        let listing = Listing::read(
+        let listing = CollectionReport::read(
             b"{\"kind\": \"begin\", \"file\": null}\n{\"kind\": \"begin\", \"file\": \"x.py\"}\n{\"ki",
         );
         assert_eq!(listing.stopped_in.as_deref(), Some("x.py"));
@@ -218,7 +220,7 @@ mod tests {
     proptest! {
         #[test]
         fn anything_can_be_read(stdout: Vec<u8>) {
-            prop_assert_eq!(Listing::read(&stdout).session, None);
+            prop_assert_eq!(CollectionReport::read(&stdout).session, None);
         }
     }
 }

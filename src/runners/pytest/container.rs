@@ -9,18 +9,20 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::sandbox::container::facts::{HostFacts, Libraries, WorkspaceFacts};
+use crate::sandbox::container::facts::{HostFacts, SharedLibraries, WorkspaceFacts};
 use crate::sandbox::container::inputs::{inputs, with_built};
-use crate::sandbox::container::workspace::Places;
+use crate::sandbox::container::workspace::WorkspacePaths;
 use crate::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::sandbox::invocation::Invocation;
-use crate::sandbox::own::OwnDirectories;
+use crate::sandbox::own::ProjectDirectories;
 use maelstrom_container::private;
-use maelstrom_model::event::Isolation;
-use maelstrom_model::job::{ContainerSpec, Inputs, Placement, Root, SkeletonEntry, SkeletonKind};
+use maelstrom_model::event::IsolationMode;
+use maelstrom_model::job::{
+    ContainerSpec, JobInputs, PlacementConstraint, RootKind, SkeletonEntry, SkeletonKind,
+};
 
 use super::error::PytestError;
-use super::interpreter::Interpreter;
+use super::interpreter::PythonInterpreter;
 use super::project;
 
 /// Where our files are in a container.
@@ -48,52 +50,52 @@ pub const RUNNER: &str = "runner.py";
 
 /// Where pytest runs.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct PytestContainer {
     /// The container of all jobs.
     pub container: Arc<ContainerSpec>,
     /// On which machines tests can run.
-    pub placement: Placement,
+    pub placement: PlacementConstraint,
     /// Where `runner.py` is in it.
     pub runner: PathBuf,
 }
 
-impl Surroundings {
+impl PytestContainer {
     /// Lets variables go along to other machines that the project's file names.
     pub fn name(&mut self, named: BTreeSet<OsString>) {
         match &mut self.placement {
-            Placement::Anywhere(inputs) => Arc::make_mut(inputs).named = named,
-            Placement::Here => {}
+            PlacementConstraint::Anywhere(inputs) => Arc::make_mut(inputs).named = named,
+            PlacementConstraint::Here => {}
         }
     }
 
     /// Those of a project.
     pub fn make(
         invocation: &Invocation,
-        own: &OwnDirectories,
-        interpreter: &Interpreter,
-        isolation: Isolation,
-    ) -> Result<Surroundings, PytestError> {
+        own: &ProjectDirectories,
+        interpreter: &PythonInterpreter,
+        isolation: IsolationMode,
+    ) -> Result<PytestContainer, PytestError> {
         match isolation {
-            Isolation::Container => {
+            IsolationMode::Container => {
                 let (mut spec, inputs) = project_container(invocation, own, interpreter)?;
                 add_files(&mut spec);
-                Ok(Surroundings {
+                Ok(PytestContainer {
                     container: Arc::new(spec),
-                    placement: Placement::Anywhere(Arc::new(inputs)),
+                    placement: PlacementConstraint::Anywhere(Arc::new(inputs)),
                     runner: Path::new(PLACE).join(RUNNER),
                 })
             }
-            Isolation::Process => {
+            IsolationMode::Process => {
                 let settled = own.settle();
                 settled.map_err(|(path, source)| PytestError::Plugin { path, source })?;
                 let place = own.cache.join("plugin");
                 write_files(&place)?;
                 // Nothing will look at it.
                 let (none, host) = (WorkspaceFacts::default(), HostFacts::default());
-                let spec = container(&none, &host, Toolbox::Absent, &Libraries::default())?;
-                Ok(Surroundings {
+                let spec = container(&none, &host, Toolbox::Absent, &SharedLibraries::default())?;
+                Ok(PytestContainer {
                     container: Arc::new(spec),
-                    placement: Placement::Here,
+                    placement: PlacementConstraint::Here,
                     runner: place.join(RUNNER),
                 })
             }
@@ -103,13 +105,13 @@ impl Surroundings {
 
 fn project_container(
     invocation: &Invocation,
-    own: &OwnDirectories,
-    interpreter: &Interpreter,
-) -> Result<(ContainerSpec, Inputs), PytestError> {
+    own: &ProjectDirectories,
+    interpreter: &PythonInterpreter,
+) -> Result<(ContainerSpec, JobInputs), PytestError> {
     let directory = &invocation.directory;
     let home = invocation.path_variable("HOME");
     let above = project::roots(directory, home.as_deref());
-    let places = Places {
+    let places = WorkspacePaths {
         root: directory,
         packages: &above,
         built: &[],
@@ -119,7 +121,7 @@ fn project_container(
     let mut facts = workspace::gather(&places, &mountinfo::of_this_host())?;
     workspace::follow_links(&mut facts, &places);
     let host = host::gather(invocation, interpreter.directories.clone());
-    let libraries = Libraries::default();
+    let libraries = SharedLibraries::default();
     let made = container(&facts, &host, Toolbox::Present, &libraries)?;
     // An environment in the project is there for its tests, whether version control knows it or not.
     let inputs = inputs(&facts, &host, &libraries, &[]);
@@ -136,9 +138,9 @@ pub fn entries() -> [SkeletonEntry; 4] {
 
 fn add_files(spec: &mut ContainerSpec) {
     match &mut spec.root {
-        Root::Skeleton(known) => known.extend(entries()),
+        RootKind::Skeleton(known) => known.extend(entries()),
         // The default container is never made of layers.
-        Root::Layers { .. } => {}
+        RootKind::Layers { .. } => {}
     }
 }
 

@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::sandbox::container::ContainerError;
-use crate::sandbox::specified::SpecifiedError;
-use maelstrom_engine::materials::MaterialError;
+use crate::sandbox::specified::ProjectSpecError;
+use maelstrom_engine::materials::LayerCacheError;
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::DiscoveryError;
 
@@ -109,7 +109,7 @@ pub enum PytestError {
     Container(#[from] ContainerError),
     /// The project's file, or what it asks for.
     #[error(transparent)]
-    Specified(Box<SpecifiedError>),
+    Specified(Box<ProjectSpecError>),
     /// A container without this machine's programs.
     #[error(
         "`toolbox = false` has no meaning here: the tests' Python is one of this machine's programs"
@@ -153,12 +153,12 @@ pub enum PytestError {
     #[error("can't make a layer of what runs pytest")]
     Equipment {
         /// Why.
-        source: MaterialError,
+        source: LayerCacheError,
     },
 }
 
-impl From<SpecifiedError> for PytestError {
-    fn from(error: SpecifiedError) -> Self {
+impl From<ProjectSpecError> for PytestError {
+    fn from(error: ProjectSpecError) -> Self {
         PytestError::Specified(Box::new(error))
     }
 }

@@ -9,30 +9,34 @@ use futures_util::future::{FusedFuture, FutureExt};
 
 use crate::sandbox::environment;
 use crate::sandbox::invocation::Invocation;
-use crate::sandbox::kept::Kept;
+use crate::sandbox::kept::KeepAlive;
 use crate::sandbox::notices;
-use crate::sandbox::own::OwnDirectories;
-use crate::sandbox::specified::{Recipe, Specified, ToolboxUse, files};
-use maelstrom_model::backend::Member;
-use maelstrom_model::event::{EventKind, ExitStatus, Isolation, Notice, Severity, SourceLocation};
+use crate::sandbox::own::ProjectDirectories;
+use crate::sandbox::specified::{ProjectSpec, SpecSource, ToolboxUse, files};
+use maelstrom_model::backend::TestGroupMember;
+use maelstrom_model::event::{
+    EventKind, ExitStatus, IsolationMode, NoticeSeverity, SourceLocation, UserNotice,
+};
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::{DiscoverySummary, Framework, Host, Reading, Watchlist};
-use maelstrom_model::job::{Ignored, TestCase, TestKey};
+use maelstrom_model::framework::{
+    DiscoverySummary, Framework, FrameworkHost, OutputAnalysis, WatchPaths,
+};
+use maelstrom_model::job::{IgnoredTest, TestCase, TestKey};
 use maelstrom_spec::RunnerLayers;
 use maelstrom_spec::filter::vocabulary;
 
-use super::collection::{ListedTest, Session, Unfit};
-use super::container::Surroundings;
+use super::collection::{CollectionSession, ForkObstacle, PytestItem};
+use super::container::PytestContainer;
 use super::error::PytestError;
 use super::groups;
-use super::interpreter::Interpreter;
-use super::options::{Goal, PROGRAM, Processes, Settings};
-use super::own::{self, Outfitter, Own};
-use super::packages::Installer;
+use super::interpreter::PythonInterpreter;
+use super::options::{PROGRAM, PytestAction, PytestSettings, TestProcessMode};
+use super::own::{self, PytestOverride, PythonProvisioner};
+use super::packages::PackageInstaller;
 use super::record;
 use super::session::{self, activate};
-use super::shop::{Collected, Shop, broken, key};
-use super::warnings::Warnings;
+use super::shop::{CollectedTests, PytestJobBuilder, broken, key};
+use super::warnings::WarningCounts;
 
 /// pytest's exit code when it has run no test.
 const PYTEST_NO_TESTS: u8 = 5;
@@ -43,23 +47,23 @@ const GENERATED: [&str; 3] = ["__pycache__/", "*.py[co]", ".pytest_cache/"];
 /// Finds and reads the tests of a Python project.
 #[derive(Debug)]
 pub struct PytestFramework {
-    settings: Settings,
+    settings: PytestSettings,
     invocation: Invocation,
     /// What jobs use.
-    kept: Kept,
+    kept: KeepAlive,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,
     /// With which others tests run together.
-    members: Mutex<HashMap<TestKey, Member>>,
+    members: Mutex<HashMap<TestKey, TestGroupMember>>,
     /// What this round's tests have warned of.
-    warnings: Mutex<Warnings>,
+    warnings: Mutex<WarningCounts>,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn unfit_files(unfit: &[Unfit]) -> BTreeSet<String> {
+fn unfit_files(unfit: &[ForkObstacle]) -> BTreeSet<String> {
     unfit
         .iter()
         .filter_map(|unfit| unfit.file.clone())
@@ -68,11 +72,11 @@ fn unfit_files(unfit: &[Unfit]) -> BTreeSet<String> {
 
 impl PytestFramework {
     /// With these settings, called so.
-    pub fn new(settings: Settings, invocation: Invocation) -> PytestFramework {
+    pub fn new(settings: PytestSettings, invocation: Invocation) -> PytestFramework {
         PytestFramework {
             settings,
             invocation,
-            kept: Kept::default(),
+            kept: KeepAlive::default(),
             explained: Mutex::default(),
             members: Mutex::default(),
             warnings: Mutex::default(),
@@ -90,9 +94,9 @@ impl PytestFramework {
     }
 
     /// What the project's own file says of containers, if there is one.
-    fn specified(&self, own: &OwnDirectories) -> Result<Option<Specified>, PytestError> {
+    fn specified(&self, own: &ProjectDirectories) -> Result<Option<ProjectSpec>, PytestError> {
         let project = &self.invocation.directory;
-        let recipe = Recipe {
+        let recipe = SpecSource {
             file: &files::PYTEST,
             project,
             vocabulary: &vocabulary::PYTEST,
@@ -104,7 +108,7 @@ impl PytestFramework {
         };
         let containers = &self.settings.containers;
         let sources = containers.sources(&self.invocation, project.clone(), own.shared.clone());
-        let specified = Specified::load(&recipe, sources)?;
+        let specified = ProjectSpec::load(&recipe, sources)?;
         if let Some(specified) = &specified {
             own::check(specified)?;
             self.kept.keep(specified.materials());
@@ -113,22 +117,22 @@ impl PytestFramework {
     }
 
     /// What the file gives to the tests that may run.
-    async fn own<H: Host>(
+    async fn own<H: FrameworkHost>(
         &self,
         host: &H,
-        shop: &Shop<'_>,
-        directories: &OwnDirectories,
-        specified: Option<&Specified>,
-        tests: &[ListedTest],
-    ) -> Result<Vec<Own>, PytestError> {
+        shop: &PytestJobBuilder<'_>,
+        directories: &ProjectDirectories,
+        specified: Option<&ProjectSpec>,
+        tests: &[PytestItem],
+    ) -> Result<Vec<PytestOverride>, PytestError> {
         match self.settings.goal {
-            Goal::Run => {}
-            Goal::Explain => {
+            PytestAction::Run => {}
+            PytestAction::Explain => {
                 let said = own::explanations(&self.invocation, &self.settings, specified, tests)?;
                 *held(&self.explained) = said;
                 return Ok(Vec::new());
             }
-            Goal::List | Goal::Init => return Ok(Vec::new()),
+            PytestAction::List | PytestAction::Init => return Ok(Vec::new()),
         }
         let Some(specified) = specified else {
             return Ok(Vec::new());
@@ -138,10 +142,10 @@ impl PytestFramework {
         let given = specified
             .give_all(subjects, &shop.standard(), &tell)
             .await?;
-        let outfitter = Outfitter {
+        let outfitter = PythonProvisioner {
             specified,
             isolation: self.settings.isolation,
-            installer: Installer {
+            installer: PackageInstaller {
                 invocation: &self.invocation,
                 cache: &directories.shared.join("cache/pip_packages"),
                 materials: &specified.materials(),
@@ -156,17 +160,22 @@ impl PytestFramework {
     }
 
     /// The settings.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &PytestSettings {
         &self.settings
     }
 
-    async fn shop<H: Host>(&self, host: &H, own: &OwnDirectories) -> Result<Shop<'_>, PytestError> {
-        let interpreter = Interpreter::find(&self.invocation, self.settings.python.as_deref());
+    async fn shop<H: FrameworkHost>(
+        &self,
+        host: &H,
+        own: &ProjectDirectories,
+    ) -> Result<PytestJobBuilder<'_>, PytestError> {
+        let interpreter =
+            PythonInterpreter::find(&self.invocation, self.settings.python.as_deref());
         let interpreter = interpreter.await?;
         if let Some(prefix) = &interpreter.found {
             let shown = prefix.strip_prefix(&self.invocation.directory);
-            host.emit(EventKind::Notice(Notice {
-                severity: Severity::Info,
+            host.emit(EventKind::Notice(UserNotice {
+                severity: NoticeSeverity::Info,
                 text: format!(
                     "no virtual environment is active: the tests use {}",
                     shown.unwrap_or(prefix).display()
@@ -176,13 +185,13 @@ impl PytestFramework {
             }));
         }
         let isolation = self.settings.isolation;
-        let surroundings = Surroundings::make(&self.invocation, own, &interpreter, isolation)?;
+        let surroundings = PytestContainer::make(&self.invocation, own, &interpreter, isolation)?;
         let mut environment = environment::invoking(&self.invocation.environment, isolation);
         environment::go_offline(&mut environment, isolation);
         if let Some(prefix) = &interpreter.found {
             activate(&mut environment, prefix);
         }
-        Ok(Shop {
+        Ok(PytestJobBuilder {
             settings: &self.settings,
             colours: self.invocation.colours,
             surroundings,
@@ -193,7 +202,7 @@ impl PytestFramework {
     }
 
     /// The project, and what else was named to be collected.
-    fn watchlist(&self, own: &OwnDirectories) -> Watchlist {
+    fn watchlist(&self, own: &ProjectDirectories) -> WatchPaths {
         let here = &self.invocation.directory;
         let mut directories = vec![here.clone()];
         for named in &self.settings.pytest.paths {
@@ -210,7 +219,7 @@ impl PytestFramework {
                     .map(Path::to_owned),
             );
         }
-        Watchlist {
+        WatchPaths {
             directories,
             without: own.hidden(),
             generated: &GENERATED,
@@ -218,14 +227,18 @@ impl PytestFramework {
         }
     }
 
-    fn wants(&self, test: &ListedTest) -> bool {
+    fn wants(&self, test: &PytestItem) -> bool {
         let subject = own::subject(test);
         self.settings.patterns.evaluate(&subject).possible()
     }
 
     /// Does what options say that are about a whole session, and refuses those that can't be done.
-    fn heed<H: Host>(&self, host: &H, session: &Session) -> Result<(), PytestError> {
-        let session::Heeded {
+    fn heed<H: FrameworkHost>(
+        &self,
+        host: &H,
+        session: &CollectionSession,
+    ) -> Result<(), PytestError> {
+        let session::SessionSettings {
             stop_after,
             notices,
         } = session::heed(&session.settled)?;
@@ -239,24 +252,25 @@ impl PytestFramework {
     }
 
     /// Says which tests start a Python each, though forks were wanted.
-    fn tell_unfit<H: Host>(&self, host: &H, unfit: &[Unfit]) {
+    fn tell_unfit<H: FrameworkHost>(&self, host: &H, unfit: &[ForkObstacle]) {
         match (self.settings.goal, self.settings.isolation) {
-            (Goal::Run, Isolation::Container) => {}
-            (Goal::Run, Isolation::Process) | (Goal::List | Goal::Init | Goal::Explain, _) => {
+            (PytestAction::Run, IsolationMode::Container) => {}
+            (PytestAction::Run, IsolationMode::Process)
+            | (PytestAction::List | PytestAction::Init | PytestAction::Explain, _) => {
                 return;
             }
         }
         match self.settings.processes {
-            Processes::Fresh => return,
-            Processes::Forked => {}
+            TestProcessMode::Fresh => return,
+            TestProcessMode::Forked => {}
         }
-        for Unfit { file, reason } in unfit {
+        for ForkObstacle { file, reason } in unfit {
             let which = match file {
                 Some(file) => format!("the tests in {file}"),
                 None => "all tests".to_owned(),
             };
-            host.emit(EventKind::Notice(Notice {
-                severity: Severity::Warning,
+            host.emit(EventKind::Notice(UserNotice {
+                severity: NoticeSeverity::Warning,
                 text: format!("{which} start a Python each instead of a fork: {reason}"),
                 help: None,
                 in_summary: true,
@@ -265,20 +279,20 @@ impl PytestFramework {
     }
 
     /// Says what the user should know about the tests that were handed over.
-    fn notify<H: Host>(&self, host: &H, specified: Option<&Specified>) {
+    fn notify<H: FrameworkHost>(&self, host: &H, specified: Option<&ProjectSpec>) {
         match self.settings.goal {
-            Goal::Run => {}
-            Goal::List | Goal::Init | Goal::Explain => return,
+            PytestAction::Run => {}
+            PytestAction::List | PytestAction::Init | PytestAction::Explain => return,
         }
-        let used = specified.map_or(ToolboxUse::Used, Specified::toolbox_use);
+        let used = specified.map_or(ToolboxUse::Used, ProjectSpec::toolbox_use);
         let toolbox = match (self.settings.isolation, used) {
-            (Isolation::Container, ToolboxUse::Used) => Some(Notice {
+            (IsolationMode::Container, ToolboxUse::Used) => Some(UserNotice {
                 help: None,
                 ..notices::toolbox("Python environment")
             }),
-            (Isolation::Container, ToolboxUse::Unused) | (Isolation::Process, _) => None,
+            (IsolationMode::Container, ToolboxUse::Unused) | (IsolationMode::Process, _) => None,
         };
-        let no_containers = specified.and_then(Specified::notice);
+        let no_containers = specified.and_then(ProjectSpec::notice);
         for notice in [toolbox, no_containers].into_iter().flatten() {
             host.emit(EventKind::Notice(notice));
         }
@@ -288,10 +302,10 @@ impl PytestFramework {
 impl Framework for PytestFramework {
     type Error = PytestError;
 
-    async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, PytestError> {
+    async fn discover<H: FrameworkHost>(&self, host: &H) -> Result<DiscoverySummary, PytestError> {
         self.kept.discovery_begins();
         let here = &self.invocation.directory;
-        let own = OwnDirectories::of(&self.invocation, PROGRAM.name, here);
+        let own = ProjectDirectories::of(&self.invocation, PROGRAM.name, here);
         host.state_directory(own.state.clone());
         host.watch(self.watchlist(&own));
         let specified = self.specified(&own)?;
@@ -310,7 +324,7 @@ impl Framework for PytestFramework {
                 }
             }
         };
-        if self.settings.goal == Goal::Run {
+        if self.settings.goal == PytestAction::Run {
             self.heed(host, &collected.session)?;
         }
         let resident = shop.resident(&collected);
@@ -318,7 +332,7 @@ impl Framework for PytestFramework {
             (Some(resident), Some(first)) => Arc::ptr_eq(resident, first),
             (None, _) | (_, None) => false,
         };
-        let Collected {
+        let CollectedTests {
             listing,
             session,
             ignored,
@@ -343,7 +357,7 @@ impl Framework for PytestFramework {
             .own(host, &shop, &own, specified.as_ref(), &wanted)
             .await?;
         let sessions = groups::sessions(&wanted, &unwanted, &own);
-        if self.settings.goal == Goal::Run {
+        if self.settings.goal == PytestAction::Run {
             for notice in groups::notices(&wanted, &sessions) {
                 host.emit(EventKind::Notice(notice));
             }
@@ -361,7 +375,7 @@ impl Framework for PytestFramework {
         tests.extend(skipped.into_iter().map(|(file, reason)| TestCase {
             key: key(&file, String::new()),
             title: file,
-            ignored: Some(Ignored {
+            ignored: Some(IgnoredTest {
                 reason: Some(reason),
             }),
             // Never run, being ignored.
@@ -379,7 +393,7 @@ impl Framework for PytestFramework {
             deselected: session.deselected.saturating_add(left_out),
             failure: match (is_whole, self.settings.goal) {
                 (false, _) => Some(exit_code::TEST_FAILURE),
-                (true, Goal::Run) if wanted.is_empty() => Some(PYTEST_NO_TESTS),
+                (true, PytestAction::Run) if wanted.is_empty() => Some(PYTEST_NO_TESTS),
                 (true, _) => None,
             },
         };
@@ -395,18 +409,18 @@ impl Framework for PytestFramework {
         record::read(ExitStatus::Code(1), stderr).location
     }
 
-    fn read(&self, status: ExitStatus, _stdout: &[u8], stderr: &[u8]) -> Reading {
+    fn read(&self, status: ExitStatus, _stdout: &[u8], stderr: &[u8]) -> OutputAnalysis {
         for warning in record::warnings(stderr) {
             held(&self.warnings).add(warning, 1);
         }
         record::read(status, stderr)
     }
 
-    fn together(&self, test: &TestKey) -> Option<Member> {
+    fn together(&self, test: &TestKey) -> Option<TestGroupMember> {
         held(&self.members).get(test).cloned()
     }
 
-    fn conclusions(&self) -> Vec<Notice> {
+    fn conclusions(&self) -> Vec<UserNotice> {
         held(&self.warnings).tell()
     }
 }

@@ -16,33 +16,33 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde_json::json;
 
-use maelstrom_model::backend::Member;
-use maelstrom_model::event::{Notice, Severity};
-use maelstrom_spec::filter::Pattern;
+use maelstrom_model::backend::TestGroupMember;
+use maelstrom_model::event::{NoticeSeverity, UserNotice};
+use maelstrom_spec::filter::TestPattern;
 
-use super::collection::{Group, ListedTest};
-use super::own::{self, Own, Python};
+use super::collection::{PytestItem, TestGroup};
+use super::own::{self, PytestOverride, PythonSource};
 
 /// The kernel takes no longer argument (`MAX_ARG_STRLEN`, 128 KiB).
 const WORD_BYTES_MAX: usize = 100_000;
 
 /// Tests that run together.
 #[derive(Clone, Debug)]
-pub struct Session<'a> {
+pub struct GroupSession<'a> {
     /// Which of the wanted tests, by their places.
     pub members: Vec<usize>,
     /// What tells them apart: words of a command line.
     pub words: Vec<String>,
     /// A test of each file, if these are all that has to be collected.
-    pub files: Vec<&'a ListedTest>,
+    pub files: Vec<&'a PytestItem>,
     /// Its name, unique in the run.
     pub name: Arc<str>,
 }
 
-impl Session<'_> {
+impl GroupSession<'_> {
     /// What the backend is to know of a test of it.
-    pub fn member(&self, index: usize) -> Member {
-        Member {
+    pub fn member(&self, index: usize) -> TestGroupMember {
+        TestGroupMember {
             group: Arc::clone(&self.name),
             name: part(index),
         }
@@ -60,7 +60,7 @@ fn part(index: usize) -> String {
 }
 
 /// Lets the tests that a pattern selects be one group, with all that they have by themselves.
-pub fn mark(tests: &mut [ListedTest], patterns: &[(String, Pattern)]) {
+pub fn mark(tests: &mut [PytestItem], patterns: &[(String, TestPattern)]) {
     for (number, (text, pattern)) in patterns.iter().enumerate() {
         let mut taken = BTreeSet::new();
         let mut chosen = BTreeSet::new();
@@ -74,7 +74,7 @@ pub fn mark(tests: &mut [ListedTest], patterns: &[(String, Pattern)]) {
             let before = test.group.as_ref();
             let comes_along = before.is_some_and(|group| taken.contains(&group.name));
             if comes_along || chosen.contains(&index) {
-                test.group = Some(Group {
+                test.group = Some(TestGroup {
                     name: format!("pattern {number}"),
                     reason: format!("--together '{text}'"),
                     whole: true,
@@ -86,19 +86,19 @@ pub fn mark(tests: &mut [ListedTest], patterns: &[(String, Pattern)]) {
 
 /// The sessions of these tests. `unwanted` are those of their groups that patterns have left out.
 pub fn sessions<'a>(
-    tests: &'a [ListedTest],
-    unwanted: &'a [ListedTest],
-    own: &[Own],
-) -> Vec<Session<'a>> {
-    type Place = (usize, usize);
-    let mut found: BTreeMap<(&str, Place), Vec<usize>> = BTreeMap::new();
+    tests: &'a [PytestItem],
+    unwanted: &'a [PytestItem],
+    own: &[PytestOverride],
+) -> Vec<GroupSession<'a>> {
+    type ContainerIdentity = (usize, usize);
+    let mut found: BTreeMap<(&str, ContainerIdentity), Vec<usize>> = BTreeMap::new();
     for (index, test) in tests.iter().enumerate() {
         let Some(group) = &test.group else {
             continue;
         };
         let place = match own.get(index) {
             None => (0, 0),
-            Some(own) if own.python == Python::Here => (
+            Some(own) if own.python == PythonSource::Here => (
                 Arc::as_ptr(&own.given.container) as usize,
                 Arc::as_ptr(&own.given.environment) as usize,
             ),
@@ -106,30 +106,31 @@ pub fn sessions<'a>(
         };
         found.entry((&group.name, place)).or_default().push(index);
     }
-    let session = |(number, ((name, _), members)): (usize, ((&str, Place), Vec<usize>))| {
-        let wanted = members.iter().filter_map(|index| tests.get(*index));
-        let others = unwanted.iter();
-        let others = others.filter(|test| test.group.as_ref().is_some_and(|g| g.name == name));
-        let whole = wanted
-            .clone()
-            .any(|test| test.group.as_ref().is_some_and(|g| g.whole));
-        let mut files: BTreeMap<&str, &ListedTest> = BTreeMap::new();
-        for test in wanted.clone().chain(others.clone()) {
-            files.entry(&test.file).or_insert(test);
-        }
-        let parts = members.iter().map(|index| Some(part(*index)));
-        let parts = wanted.zip(parts).chain(others.map(|test| (test, None)));
-        let parts = parts.map(|(test, part)| json!([test.node, test.which, part]));
-        Session {
-            words: words(&serde_json::Value::from_iter(parts)),
-            members,
-            files: match whole {
-                true => Vec::new(),
-                false => files.into_values().collect(),
-            },
-            name: format!("{number} {name}").into(),
-        }
-    };
+    let session =
+        |(number, ((name, _), members)): (usize, ((&str, ContainerIdentity), Vec<usize>))| {
+            let wanted = members.iter().filter_map(|index| tests.get(*index));
+            let others = unwanted.iter();
+            let others = others.filter(|test| test.group.as_ref().is_some_and(|g| g.name == name));
+            let whole = wanted
+                .clone()
+                .any(|test| test.group.as_ref().is_some_and(|g| g.whole));
+            let mut files: BTreeMap<&str, &PytestItem> = BTreeMap::new();
+            for test in wanted.clone().chain(others.clone()) {
+                files.entry(&test.file).or_insert(test);
+            }
+            let parts = members.iter().map(|index| Some(part(*index)));
+            let parts = wanted.zip(parts).chain(others.map(|test| (test, None)));
+            let parts = parts.map(|(test, part)| json!([test.node, test.which, part]));
+            GroupSession {
+                words: words(&serde_json::Value::from_iter(parts)),
+                members,
+                files: match whole {
+                    true => Vec::new(),
+                    false => files.into_values().collect(),
+                },
+                name: format!("{number} {name}").into(),
+            }
+        };
     found.into_iter().enumerate().map(session).collect()
 }
 
@@ -149,7 +150,7 @@ fn words(value: &serde_json::Value) -> Vec<String> {
 }
 
 /// Says what runs together, and why.
-pub fn notices(tests: &[ListedTest], sessions: &[Session<'_>]) -> Vec<Notice> {
+pub fn notices(tests: &[PytestItem], sessions: &[GroupSession<'_>]) -> Vec<UserNotice> {
     let mut reasons: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for session in sessions {
         let mut members = session.members.iter().filter_map(|index| tests.get(*index));
@@ -169,8 +170,8 @@ pub fn notices(tests: &[ListedTest], sessions: &[Session<'_>]) -> Vec<Notice> {
             1 => "in one session of pytest".to_owned(),
             _ => format!("in {containers} sessions of pytest"),
         };
-        Notice {
-            severity: Severity::Info,
+        UserNotice {
+            severity: NoticeSeverity::Info,
             text: format!("{which} together, {place} and not each in its own container ({reason})"),
             help: None,
             in_summary: true,
@@ -180,7 +181,7 @@ pub fn notices(tests: &[ListedTest], sessions: &[Session<'_>]) -> Vec<Notice> {
 }
 
 /// Where a group starts, which all of its tests share.
-pub fn start<'a>(own: Option<&'a Own>, directory: &'a Path) -> &'a Path {
+pub fn start<'a>(own: Option<&'a PytestOverride>, directory: &'a Path) -> &'a Path {
     own.map_or(directory, |own| &own.given.working_directory)
 }
 
@@ -189,12 +190,12 @@ mod tests {
     use super::*;
     use maelstrom_spec::filter::vocabulary;
 
-    fn test(file: &str, name: &str, group: Option<(&str, bool)>) -> ListedTest {
-        ListedTest {
+    fn test(file: &str, name: &str, group: Option<(&str, bool)>) -> PytestItem {
+        PytestItem {
             node: format!("{file}::{name}"),
             nth: 0,
             which: "0,0/1".to_owned(),
-            group: group.map(|(name, whole)| Group {
+            group: group.map(|(name, whole)| TestGroup {
                 name: name.to_owned(),
                 reason: format!("plugin {name}"),
                 whole,
@@ -257,7 +258,7 @@ mod tests {
             test("c.py", "four", None),
         ];
         let text = "name.equals(one) || name.equals(four)";
-        let pattern = Pattern::parse(text, &vocabulary::PYTEST).unwrap();
+        let pattern = TestPattern::parse(text, &vocabulary::PYTEST).unwrap();
         mark(&mut tests, &[(text.to_owned(), pattern)]);
         let groups = tests.iter().map(|test| test.group.is_some());
         assert_eq!(groups.collect::<Vec<_>>(), [true, false, true, true]);

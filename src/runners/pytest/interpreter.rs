@@ -25,7 +25,7 @@ pub const PYTEST_LEAST: u32 = 7;
 
 /// A Python with a pytest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interpreter {
+pub struct PythonInterpreter {
     /// Where it is.
     pub executable: PathBuf,
     /// What belongs to it: its library, its packages, and where packages are edited in place.
@@ -35,7 +35,7 @@ pub struct Interpreter {
 }
 
 #[derive(Debug, Deserialize)]
-struct Answer {
+struct InterpreterReport {
     executable: PathBuf,
     version: (u32, u32, u32),
     implementation: String,
@@ -43,17 +43,17 @@ struct Answer {
     directories: Vec<PathBuf>,
 }
 
-impl Interpreter {
+impl PythonInterpreter {
     /// Finds the active one.
     pub async fn find(
         invocation: &Invocation,
         named: Option<&Path>,
-    ) -> Result<Interpreter, PytestError> {
+    ) -> Result<PythonInterpreter, PytestError> {
         if let Some(prefix) = unactivated(invocation, named) {
             // One that is broken, or has no pytest, is there for something else.
             if let Ok(interpreter) = ask(invocation, prefix.join("bin/python").as_os_str()).await {
                 let found = Some(prefix);
-                return Ok(Interpreter {
+                return Ok(PythonInterpreter {
                     found,
                     ..interpreter
                 });
@@ -73,7 +73,7 @@ impl Interpreter {
 }
 
 /// Asks a program what it is, and whether it will do.
-async fn ask(invocation: &Invocation, program: &OsStr) -> Result<Interpreter, PytestError> {
+async fn ask(invocation: &Invocation, program: &OsStr) -> Result<PythonInterpreter, PytestError> {
     let output = invocation
         .command(program)
         .args(["-c", QUESTION])
@@ -132,7 +132,7 @@ fn candidates(invocation: &Invocation, named: Option<&Path>) -> Vec<OsString> {
 }
 
 /// Whether it will do.
-fn accept(answer: Answer) -> Result<Interpreter, PytestError> {
+fn accept(answer: InterpreterReport) -> Result<PythonInterpreter, PytestError> {
     let (major, minor, patch) = answer.version;
     let program = answer.executable.clone();
     if (major, minor) < PYTHON_LEAST || answer.implementation != "cpython" {
@@ -154,7 +154,7 @@ fn accept(answer: Answer) -> Result<Interpreter, PytestError> {
     }
     let mut directories = answer.directories;
     directories.extend(shims(&answer.executable));
-    Ok(Interpreter {
+    Ok(PythonInterpreter {
         executable: answer.executable,
         directories,
         found: None,
@@ -175,10 +175,10 @@ fn shims(executable: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::invocation::Colours;
+    use crate::sandbox::invocation::ColorMode;
 
-    fn answer(version: (u32, u32, u32), pytest: Option<&str>) -> Answer {
-        Answer {
+    fn answer(version: (u32, u32, u32), pytest: Option<&str>) -> InterpreterReport {
+        InterpreterReport {
             executable: "/py/bin/python3".into(),
             version,
             implementation: "cpython".to_owned(),
@@ -210,7 +210,7 @@ mod tests {
         let mut invocation = Invocation {
             directory: "/w".into(),
             environment: [("VIRTUAL_ENV".into(), "/v".into())].into(),
-            colours: Colours::Unwanted,
+            colours: ColorMode::Unwanted,
         };
         let found = |invocation: &Invocation, named: Option<&str>| {
             let candidates = candidates(invocation, named.map(Path::new));

@@ -43,4 +43,4 @@ pub mod warnings;
 
 pub use self::error::PytestError;
 pub use self::framework::PytestFramework;
-pub use self::options::{Goal, Options, OptionsError, Settings};
+pub use self::options::{PytestAction, PytestOptions, PytestOptionsError, PytestSettings};

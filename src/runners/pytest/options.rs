@@ -1,4 +1,4 @@
-//! The command line of `maelstrom-pytest`: [`Options`] as typed, [`Settings`] as meant.
+//! The command line of `maelstrom-pytest`: [`PytestOptions`] as typed, [`PytestSettings`] as meant.
 //!
 //! Options have the names of the original Maelstrom, and those that fingers know from `pytest`:
 //! files, directories and node ids, `-k` and `-m`. Everything else of pytest's goes through the
@@ -15,41 +15,44 @@ use clap::{Args, Parser};
 
 use crate::cargo::options::{IsolationOption, REPORT_VALUES, ReportOptions};
 use crate::sandbox::caches::CACHE_VALUES;
-use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
-use crate::sandbox::specified::ContainerOptions;
-use maelstrom_model::event::Isolation;
-use maelstrom_spec::config::{self, ConfigError, Kind, Program, Settled, System, Value};
-use maelstrom_spec::filter::{Pattern, PatternError, Selection, vocabulary};
+use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, RunnerClusterOptions};
+use crate::sandbox::specified::TestContainerOptions;
+use maelstrom_model::event::IsolationMode;
+use maelstrom_spec::config::{
+    self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
+    ResolvedConfig,
+};
+use maelstrom_spec::filter::{PatternError, TestPattern, TestSelection, vocabulary};
 
 /// The most slots there may be.
 const SLOTS_MAX: i64 = 1000;
 
 /// The program, and which of its options are configuration values.
-pub static PROGRAM: Program = Program {
+pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-pytest",
     prefix: "MAELSTROM_PYTEST",
     directories: &["maelstrom/maelstrom-pytest", "maelstrom/pytest"],
     values: &[
         &[
-            Value::new("slots", Kind::Number),
-            Value::new("isolation", Kind::Text),
-            Value::new("fresh", Kind::Boolean),
-            Value::new("repeat", Kind::Number),
-            Value::new("stop-after", Kind::Number),
-            Value::new("timeout", Kind::NumberOrText),
-            Value::new("collection-timeout", Kind::NumberOrText),
-            Value::new("python", Kind::Text),
+            ConfigOption::new("slots", ConfigOptionKind::Number),
+            ConfigOption::new("isolation", ConfigOptionKind::Text),
+            ConfigOption::new("fresh", ConfigOptionKind::Boolean),
+            ConfigOption::new("repeat", ConfigOptionKind::Number),
+            ConfigOption::new("stop-after", ConfigOptionKind::Number),
+            ConfigOption::new("timeout", ConfigOptionKind::NumberOrText),
+            ConfigOption::new("collection-timeout", ConfigOptionKind::NumberOrText),
+            ConfigOption::new("python", ConfigOptionKind::Text),
         ],
         &CACHE_VALUES,
         &REPORT_VALUES,
         &BROKER_VALUES,
         &CLUSTER_VALUES,
         &[
-            Value::new("together", Kind::List),
-            Value::new("collect-from-module", Kind::Text),
-            Value::new("extra-pytest-args", Kind::List),
-            Value::new("extra-pytest-collect-args", Kind::List),
-            Value::trailing("extra-pytest-test-args", "extra_pytest_test_args"),
+            ConfigOption::new("together", ConfigOptionKind::List),
+            ConfigOption::new("collect-from-module", ConfigOptionKind::Text),
+            ConfigOption::new("extra-pytest-args", ConfigOptionKind::List),
+            ConfigOption::new("extra-pytest-collect-args", ConfigOptionKind::List),
+            ConfigOption::trailing("extra-pytest-test-args", "extra_pytest_test_args"),
         ],
     ],
 };
@@ -62,7 +65,7 @@ pub static PROGRAM: Program = Program {
     disable_version_flag = true,
     about = "Collects the tests of a Python project with pytest and runs each in its own container"
 )]
-pub struct Options {
+pub struct PytestOptions {
     /// Files, directories or node ids to collect, as for pytest
     #[arg(value_name = "FILE")]
     pub paths: Vec<OsString>,
@@ -81,15 +84,15 @@ pub struct Options {
 
     /// Which tests.
     #[command(flatten)]
-    pub tests: TestOptions,
+    pub tests: PytestTestOptions,
 
     /// How they run.
     #[command(flatten)]
-    pub run: RunOptions,
+    pub run: PytestRunOptions,
 
     /// In what they run.
     #[command(flatten)]
-    pub containers: ContainerOptions,
+    pub containers: TestContainerOptions,
 
     /// What is shown.
     #[command(flatten)]
@@ -97,13 +100,13 @@ pub struct Options {
 
     /// Where it runs, if not only here.
     #[command(flatten)]
-    pub cluster: ClusterOptions,
+    pub cluster: RunnerClusterOptions,
 }
 
 /// Which tests.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Tests")]
-pub struct TestOptions {
+pub struct PytestTestOptions {
     /// Run only tests that match this pattern; may be repeated
     #[arg(short, long, value_name = "PATTERN")]
     pub include: Vec<String>,
@@ -140,7 +143,7 @@ pub struct TestOptions {
 /// How the tests run.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Running")]
-pub struct RunOptions {
+pub struct PytestRunOptions {
     /// The Python to use [default: that of $VIRTUAL_ENV, else of the project's .venv or venv, else
     /// `python3` on PATH]
     #[arg(long, value_name = "PROGRAM")]
@@ -187,13 +190,13 @@ pub struct RunOptions {
 
 /// What a command line means.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct PytestSettings {
     /// What to do.
-    pub goal: Goal,
+    pub goal: PytestAction,
     /// Which tests, by pattern.
-    pub patterns: Selection,
+    pub patterns: TestSelection,
     /// Which tests run together, by patterns and their texts.
-    pub together: Vec<(String, Pattern)>,
+    pub together: Vec<(String, TestPattern)>,
     /// What pytest is told.
     pub pytest: PytestArguments,
     /// The Python to use, if the user names one.
@@ -201,9 +204,9 @@ pub struct Settings {
     /// How many tests at a time, 1 to 1000.
     pub slots: u32,
     /// What keeps tests apart.
-    pub isolation: Isolation,
+    pub isolation: IsolationMode,
     /// How each test gets its process.
-    pub processes: Processes,
+    pub processes: TestProcessMode,
     /// How often each test runs.
     pub repeat: NonZeroU32,
     /// After so many failures the run stops.
@@ -215,11 +218,11 @@ pub struct Settings {
     /// How long the import of one file may take.
     pub collection_timeout: Option<Duration>,
     /// Containers, layers and images.
-    pub containers: ContainerOptions,
+    pub containers: TestContainerOptions,
     /// What is shown otherwise, and where.
     pub report: ReportOptions,
     /// Where it runs, if not only here.
-    pub cluster: ClusterOptions,
+    pub cluster: RunnerClusterOptions,
 }
 
 /// What pytest is told.
@@ -235,7 +238,7 @@ pub struct PytestArguments {
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
+pub enum PytestAction {
     /// Collect and run.
     Run,
     /// Collect and print the node ids.
@@ -248,7 +251,7 @@ pub enum Goal {
 
 /// How each test gets its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Processes {
+pub enum TestProcessMode {
     /// By a fork of one that has collected, where that is as good.
     Forked,
     /// By starting Python.
@@ -257,41 +260,41 @@ pub enum Processes {
 
 /// Options that don't mean anything.
 #[derive(Debug, thiserror::Error)]
-pub enum OptionsError {
+pub enum PytestOptionsError {
     /// A filter.
     #[error(transparent)]
     Pattern(#[from] PatternError),
 }
 
-impl OptionsError {
+impl PytestOptionsError {
     /// What to do about it, if more can be said than what is wrong.
     pub fn help(&self) -> Option<String> {
         match self {
-            OptionsError::Pattern(error) => error.help(),
+            PytestOptionsError::Pattern(error) => error.help(),
         }
     }
 }
 
-impl Options {
+impl PytestOptions {
     /// Settles the options from a command line (program name first), variables and files.
     pub fn settled(
         arguments: &[OsString],
-        system: &impl System,
-    ) -> Result<Settled<Options>, ConfigError> {
+        system: &impl ConfigEnvironment,
+    ) -> Result<ResolvedConfig<PytestOptions>, ConfigError> {
         config::settle(&PROGRAM, arguments, system)
     }
 
     /// Reads a command line, program name first.
-    pub fn read<I>(arguments: I) -> Result<Options, clap::Error>
+    pub fn read<I>(arguments: I) -> Result<PytestOptions, clap::Error>
     where
         I: IntoIterator<Item = OsString>,
     {
-        Options::try_parse_from(arguments)
+        PytestOptions::try_parse_from(arguments)
     }
 
     /// Settles what was typed, on a machine with so many CPUs.
-    pub fn settle(self, cpus: NonZeroU32) -> Result<Settings, OptionsError> {
-        let TestOptions {
+    pub fn settle(self, cpus: NonZeroU32) -> Result<PytestSettings, PytestOptionsError> {
+        let PytestTestOptions {
             include,
             exclude,
             keyword,
@@ -314,15 +317,15 @@ impl Options {
         always.extend(self.extra_pytest_test_args);
         always.extend((0..self.verbose).map(|_| "-v".into()));
         let together = self.run.together.into_iter().map(|text| {
-            let pattern = Pattern::parse(&text, &vocabulary::PYTEST)?;
+            let pattern = TestPattern::parse(&text, &vocabulary::PYTEST)?;
             Ok((text, pattern))
         });
         let seconds = |seconds: u32| (seconds > 0).then(|| Duration::from_secs(seconds.into()));
         let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
-        Ok(Settings {
+        Ok(PytestSettings {
             goal: goal(&self.containers, list),
             containers: self.containers,
-            patterns: Selection::parse(&include, &exclude, &vocabulary::PYTEST)?,
+            patterns: TestSelection::parse(&include, &exclude, &vocabulary::PYTEST)?,
             pytest: PytestArguments {
                 always,
                 collecting,
@@ -332,12 +335,12 @@ impl Options {
             python: self.run.python,
             slots: self.run.slots.unwrap_or(cpus.get()).clamp(1, slots_max),
             isolation: match self.run.isolation {
-                IsolationOption::Container => Isolation::Container,
-                IsolationOption::Process => Isolation::Process,
+                IsolationOption::Container => IsolationMode::Container,
+                IsolationOption::Process => IsolationMode::Process,
             },
             processes: match self.run.fresh {
-                true => Processes::Fresh,
-                false => Processes::Forked,
+                true => TestProcessMode::Fresh,
+                false => TestProcessMode::Forked,
             },
             repeat: self.run.repeat,
             stop_after: self.run.stop_after,
@@ -350,12 +353,12 @@ impl Options {
     }
 }
 
-fn goal(containers: &ContainerOptions, list: bool) -> Goal {
+fn goal(containers: &TestContainerOptions, list: bool) -> PytestAction {
     match (containers.init, &containers.explain, list) {
-        (true, _, _) => Goal::Init,
-        (false, Some(_), _) => Goal::Explain,
-        (false, None, true) => Goal::List,
-        (false, None, false) => Goal::Run,
+        (true, _, _) => PytestAction::Init,
+        (false, Some(_), _) => PytestAction::Explain,
+        (false, None, true) => PytestAction::List,
+        (false, None, false) => PytestAction::Run,
     }
 }
 
@@ -363,21 +366,21 @@ fn goal(containers: &ContainerOptions, list: bool) -> Goal {
 mod tests {
     use super::*;
 
-    fn settle(words: &[&str]) -> Settings {
+    fn settle(words: &[&str]) -> PytestSettings {
         let words = ["maelstrom-pytest"].iter().chain(words).map(OsString::from);
-        let options = Options::read(words).unwrap();
+        let options = PytestOptions::read(words).unwrap();
         options.settle(NonZeroU32::new(3).unwrap()).unwrap()
     }
 
     #[test]
     fn nothing_said_means_everything() {
         let settings = settle(&[]);
-        assert_eq!(settings.goal, Goal::Run);
+        assert_eq!(settings.goal, PytestAction::Run);
         assert_eq!(settings.pytest, PytestArguments::default());
         assert_eq!(settings.slots, 3);
         assert_eq!(settings.timeout, None);
         assert_eq!(settings.collection_timeout, Some(Duration::from_secs(60)));
-        assert_eq!(settings.isolation, Isolation::Container);
+        assert_eq!(settings.isolation, IsolationMode::Container);
     }
 
     #[test]
@@ -415,7 +418,7 @@ mod tests {
     #[test]
     fn a_pattern_of_another_runner_is_refused() {
         let words = ["x", "-i", "library"].map(OsString::from);
-        let error = Options::read(words).unwrap().settle(NonZeroU32::MIN);
-        assert!(matches!(error, Err(OptionsError::Pattern(_))));
+        let error = PytestOptions::read(words).unwrap().settle(NonZeroU32::MIN);
+        assert!(matches!(error, Err(PytestOptionsError::Pattern(_))));
     }
 }

@@ -16,35 +16,35 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::sandbox::environment::explain_forwarding;
-use crate::sandbox::invocation::{Invocation, Variables};
-use crate::sandbox::specified::{Attention, Given, Specified, explain_built_in};
-use maelstrom_engine::materials::Watcher;
-use maelstrom_model::event::Isolation;
-use maelstrom_model::framework::Host;
+use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
+use crate::sandbox::specified::{ProjectSpec, RunOrIgnore, TestContainer, explain_built_in};
+use maelstrom_engine::materials::ImageProgressCallback;
+use maelstrom_model::event::IsolationMode;
+use maelstrom_model::framework::FrameworkHost;
 use maelstrom_model::job::{
-    BindAccess, ContainerSpec, Mount, MountKind, Root, SkeletonEntry, SkeletonKind,
+    BindAccess, ContainerSpec, Mount, MountKind, RootKind, SkeletonEntry, SkeletonKind,
 };
 use maelstrom_spec::filter::PytestSubject;
-use maelstrom_spec::{Inherited, Resolved, ResolvedBase};
+use maelstrom_spec::{InheritedFields, ResolvedBase, ResolvedSpec};
 
-use super::collection::ListedTest;
+use super::collection::PytestItem;
 use super::container::{PLACE, RUNNER, entries};
 use super::error::PytestError;
-use super::options::Settings;
-use super::packages::{self, Installer, Packages, is_python};
+use super::options::PytestSettings;
+use super::packages::{self, PackageInstaller, PythonEnvironment, is_python};
 
 /// What one test gets.
 #[derive(Clone, Debug)]
-pub struct Own {
+pub struct PytestOverride {
     /// Its container, and what is around its process.
-    pub given: Given,
+    pub given: TestContainer,
     /// The Python that runs it.
-    pub python: Python,
+    pub python: PythonSource,
 }
 
 /// Which Python runs a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Python {
+pub enum PythonSource {
     /// This machine's, on the project in its place.
     Here,
     /// The container's own.
@@ -57,7 +57,7 @@ pub enum Python {
 }
 
 /// A test, as the patterns of a file see it.
-pub fn subject(test: &ListedTest) -> PytestSubject<'_> {
+pub fn subject(test: &PytestItem) -> PytestSubject<'_> {
     PytestSubject {
         file: &test.file,
         name: &test.name,
@@ -67,7 +67,7 @@ pub fn subject(test: &ListedTest) -> PytestSubject<'_> {
 }
 
 /// Says which of a file's containers can't be made for Python.
-pub fn check(specified: &Specified) -> Result<(), PytestError> {
+pub fn check(specified: &ProjectSpec) -> Result<(), PytestError> {
     match specified.wants_no_toolbox() {
         true => Err(PytestError::Toolbox),
         false => Ok(()),
@@ -75,36 +75,36 @@ pub fn check(specified: &Specified) -> Result<(), PytestError> {
 }
 
 /// Brings our files and packages to the containers of tests that lack them.
-pub struct Outfitter<'a, H> {
+pub struct PythonProvisioner<'a, H> {
     /// What the file says.
-    pub specified: &'a Specified,
+    pub specified: &'a ProjectSpec,
     /// What keeps tests apart.
-    pub isolation: Isolation,
+    pub isolation: IsolationMode,
     /// Makes packages.
-    pub installer: Installer<'a>,
+    pub installer: PackageInstaller<'a>,
     /// Runs pip.
     pub host: &'a H,
 }
 
 /// What was done to one container: itself, its Python, the path to be searched for programs.
-type Equipped = (Arc<ContainerSpec>, Python, Arc<Variables>);
+type ProvisionedContainer = (Arc<ContainerSpec>, PythonSource, Arc<ProcessEnvironment>);
 
-impl<H: Host> Outfitter<'_, H> {
+impl<H: FrameworkHost> PythonProvisioner<'_, H> {
     /// Finds the Python of each test. The packages that they use come with them.
     pub async fn own(
         &self,
-        tests: &[ListedTest],
-        given: Vec<Given>,
-    ) -> Result<(Vec<Own>, Vec<Packages>), PytestError> {
+        tests: &[PytestItem],
+        given: Vec<TestContainer>,
+    ) -> Result<(Vec<PytestOverride>, Vec<PythonEnvironment>), PytestError> {
         // By address: tests of which the file says the same share it all.
-        let mut made: HashMap<*const Resolved, Equipped> = HashMap::new();
+        let mut made: HashMap<*const ResolvedSpec, ProvisionedContainer> = HashMap::new();
         let (mut all, mut packages) = (Vec::new(), Vec::new());
         for (test, mut given) in tests.iter().zip(given) {
             let resolved = self.specified.resolve(&subject(test))?.resolved;
-            let runs = given.attention == Attention::Run;
+            let runs = given.attention == RunOrIgnore::Run;
             if !runs || shows_this_machine(&resolved, self.isolation) {
-                let python = Python::Here;
-                all.push(Own { given, python });
+                let python = PythonSource::Here;
+                all.push(PytestOverride { given, python });
                 continue;
             }
             let key = Arc::as_ptr(&resolved);
@@ -119,22 +119,25 @@ impl<H: Host> Outfitter<'_, H> {
                 }
             };
             (given.container, given.environment) = (container, environment);
-            all.push(Own { given, python });
+            all.push(PytestOverride { given, python });
         }
         Ok((all, packages))
     }
 
     /// The packages for a container that begins with an image of Python.
-    async fn packages(&self, resolved: &Resolved) -> Result<Option<Packages>, PytestError> {
+    async fn packages(
+        &self,
+        resolved: &ResolvedSpec,
+    ) -> Result<Option<PythonEnvironment>, PytestError> {
         let (uri, inherited) = match &resolved.base {
             ResolvedBase::Image { name, inherited } => (name, inherited),
             ResolvedBase::Nothing | ResolvedBase::Default { .. } => return Ok(None),
         };
-        if !is_python(uri) || !inherited.contains(Inherited::LAYERS) {
+        if !is_python(uri) || !inherited.contains(InheritedFields::LAYERS) {
             return Ok(None);
         }
         // It is at hand, since the container is.
-        let watcher: Watcher = Arc::new(|_| {});
+        let watcher: ImageProgressCallback = Arc::new(|_| {});
         let image = self.installer.materials.image(uri, &watcher).await;
         let image = image.map_err(|source| PytestError::Equipment { source })?;
         let packages = self.installer.packages(self.host, uri, &image);
@@ -144,9 +147,9 @@ impl<H: Host> Outfitter<'_, H> {
     /// A container of the file's with our files in it, and its Python.
     async fn equip(
         &self,
-        given: &Given,
-        packages: Option<&Packages>,
-    ) -> Result<Equipped, PytestError> {
+        given: &TestContainer,
+        packages: Option<&PythonEnvironment>,
+    ) -> Result<ProvisionedContainer, PytestError> {
         let mut container = ContainerSpec::clone(&given.container);
         let mut environment = Arc::clone(&given.environment);
         let mut files = entries().to_vec();
@@ -167,13 +170,13 @@ impl<H: Host> Outfitter<'_, H> {
             environment = Arc::new(with_programs(&environment));
         }
         match &mut container.root {
-            Root::Layers { trees, .. } => {
+            RootKind::Layers { trees, .. } => {
                 let ours = self.installer.materials.skeleton(&files).await;
                 trees.push(ours.map_err(|source| PytestError::Equipment { source })?);
             }
-            Root::Skeleton(known) => known.extend(files),
+            RootKind::Skeleton(known) => known.extend(files),
         }
-        let python = Python::Containers {
+        let python = PythonSource::Containers {
             program: program.into(),
             runner: Path::new(PLACE).join(RUNNER),
         };
@@ -182,7 +185,7 @@ impl<H: Host> Outfitter<'_, H> {
 }
 
 /// With the programs of packages before others, where programs are searched for at all.
-fn with_programs(environment: &Variables) -> Variables {
+fn with_programs(environment: &ProcessEnvironment) -> ProcessEnvironment {
     let mut environment = environment.clone();
     if let Some(path) = environment.get_mut(OsStr::new("PATH")) {
         let mut longer = Path::new(packages::PLACE).join("bin").into_os_string();
@@ -193,31 +196,31 @@ fn with_programs(environment: &Variables) -> Variables {
     environment
 }
 
-fn shows_this_machine(resolved: &Resolved, isolation: Isolation) -> bool {
+fn shows_this_machine(resolved: &ResolvedSpec, isolation: IsolationMode) -> bool {
     match (isolation, &resolved.base) {
-        (Isolation::Process, _) => true,
-        (Isolation::Container, ResolvedBase::Default { inherited }) => {
-            inherited.contains(Inherited::LAYERS)
+        (IsolationMode::Process, _) => true,
+        (IsolationMode::Container, ResolvedBase::Default { inherited }) => {
+            inherited.contains(InheritedFields::LAYERS)
         }
-        (Isolation::Container, ResolvedBase::Nothing | ResolvedBase::Image { .. }) => false,
+        (IsolationMode::Container, ResolvedBase::Nothing | ResolvedBase::Image { .. }) => false,
     }
 }
 
 /// What is to be said of the tests that are to be explained.
 pub fn explanations(
     invocation: &Invocation,
-    settings: &Settings,
-    specified: Option<&Specified>,
-    tests: &[ListedTest],
+    settings: &PytestSettings,
+    specified: Option<&ProjectSpec>,
+    tests: &[PytestItem],
 ) -> Result<Vec<String>, PytestError> {
     let named = specified
-        .map(Specified::named_variables)
+        .map(ProjectSpec::named_variables)
         .unwrap_or_default();
     let patterns = &settings.cluster.forward_environment;
     let forwarding = explain_forwarding(invocation, patterns, &named);
     let asked = settings.containers.explain.as_deref();
-    let wanted = |test: &&ListedTest| asked == Some(&test.node) || asked == Some(&test.name);
-    let explain = |test: &ListedTest| {
+    let wanted = |test: &&PytestItem| asked == Some(&test.node) || asked == Some(&test.name);
+    let explain = |test: &PytestItem| {
         let subject = subject(test);
         let text = match specified {
             Some(specified) => specified.explain(&test.node, &subject)?,

@@ -28,14 +28,15 @@ use regex::Regex;
 use sha2::{Digest, Sha256};
 
 use crate::sandbox::container::HOSTNAME;
-use crate::sandbox::invocation::{Invocation, Variables};
+use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
 use maelstrom_container::private;
-use maelstrom_engine::materials::{ImageMaterial, Materials};
-use maelstrom_model::event::{EventKind, ExitStatus, Notice, Severity};
-use maelstrom_model::framework::{Captured, Host};
+use maelstrom_engine::materials::{CachedImage, LayerCache};
+use maelstrom_model::event::{EventKind, ExitStatus, NoticeSeverity, UserNotice};
+use maelstrom_model::framework::{CapturedOutput, FrameworkHost};
 use maelstrom_model::job::{
-    BindAccess, ContainerSpec, Device, Job, JobEnd, Mount, MountKind, Network, OutputPipes,
-    Placement, Privileges, ProcessSpec, Root, RootAccess, SkeletonEntry, SkeletonKind,
+    BindAccess, ContainerSpec, DeviceKind, Job, JobOutcome, Mount, MountKind, NetworkMode,
+    OutputPipes, PlacementConstraint, PrivilegeLevel, ProcessSpec, RootAccess, RootKind,
+    SkeletonEntry, SkeletonKind,
 };
 
 use super::error::PytestError;
@@ -66,7 +67,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// An environment that is in use, and stays as long as this lives.
 #[derive(Debug)]
-pub struct Packages {
+pub struct PythonEnvironment {
     /// Where it is on this machine.
     pub directory: PathBuf,
     _lock: Flock<File>,
@@ -74,13 +75,13 @@ pub struct Packages {
 
 /// Makes environments.
 #[derive(Clone, Copy, Debug)]
-pub struct Installer<'a> {
+pub struct PackageInstaller<'a> {
     /// How we were called.
     pub invocation: &'a Invocation,
     /// Where all environments are.
     pub cache: &'a Path,
     /// Makes small layers.
-    pub materials: &'a Materials,
+    pub materials: &'a LayerCache,
 }
 
 /// Whether an image is one of Python's.
@@ -91,14 +92,14 @@ pub fn is_python(uri: &str) -> bool {
     name.split(':').next() == Some("python")
 }
 
-impl Installer<'_> {
+impl PackageInstaller<'_> {
     /// The environment for an image, made if it is not there.
-    pub async fn packages<H: Host>(
+    pub async fn packages<H: FrameworkHost>(
         &self,
         host: &H,
         uri: &str,
-        image: &ImageMaterial,
-    ) -> Result<Packages, PytestError> {
+        image: &CachedImage,
+    ) -> Result<PythonEnvironment, PytestError> {
         let requirements = self.requirements(uri)?;
         let directory = self.cache.join(key(&requirements, image));
         let failed = |path: &Path, source: io::Error| PytestError::Packages {
@@ -120,7 +121,7 @@ impl Installer<'_> {
         let shared = lock.relock(FlockArg::LockShared);
         shared.map_err(|errno| failed(&path, errno.into()))?;
         remove_surplus(self.cache);
-        Ok(Packages {
+        Ok(PythonEnvironment {
             directory,
             _lock: lock,
         })
@@ -139,16 +140,16 @@ impl Installer<'_> {
         }
     }
 
-    async fn install<H: Host>(
+    async fn install<H: FrameworkHost>(
         &self,
         host: &H,
         uri: &str,
-        image: &ImageMaterial,
+        image: &CachedImage,
         requirements: Vec<u8>,
         place: &Path,
     ) -> Result<(), PytestError> {
-        host.emit(EventKind::Notice(Notice {
-            severity: Severity::Info,
+        host.emit(EventKind::Notice(UserNotice {
+            severity: NoticeSeverity::Info,
             text: format!("installing the packages of {REQUIREMENTS} for `{uri}`"),
             help: None,
             in_summary: false,
@@ -187,7 +188,7 @@ impl Installer<'_> {
                 working_directory: Path::new("/").into(),
             };
             let captured = host.run(Job {
-                placement: Placement::Here,
+                placement: PlacementConstraint::Here,
                 container: Arc::clone(&container),
                 process: Arc::new(process),
                 resident: None,
@@ -233,9 +234,9 @@ impl Installer<'_> {
     }
 
     /// The image's environment, and what of ours is for pip.
-    fn environment(&self, image: &ImageMaterial) -> Variables {
+    fn environment(&self, image: &CachedImage) -> ProcessEnvironment {
         let own = image.environment.iter();
-        let mut variables: Variables = own
+        let mut variables: ProcessEnvironment = own
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
         let invoking = self.invocation.environment.iter();
@@ -251,19 +252,19 @@ impl Installer<'_> {
 
 /// The Python of a container with this environment: the first on its path, or where the images of
 /// Python have it.
-pub fn program(environment: &Variables) -> &'static OsStr {
+pub fn program(environment: &ProcessEnvironment) -> &'static OsStr {
     OsStr::new(match environment.contains_key(OsStr::new("PATH")) {
         true => "python3",
         false => "/usr/local/bin/python3",
     })
 }
 
-const DEVICES: [Device; 5] = [
-    Device::Full,
-    Device::Null,
-    Device::Random,
-    Device::Urandom,
-    Device::Zero,
+const DEVICES: [DeviceKind; 5] = [
+    DeviceKind::Full,
+    DeviceKind::Null,
+    DeviceKind::Random,
+    DeviceKind::Urandom,
+    DeviceKind::Zero,
 ];
 
 fn container(trees: Vec<PathBuf>, place: &Path) -> ContainerSpec {
@@ -286,27 +287,27 @@ fn container(trees: Vec<PathBuf>, place: &Path) -> ContainerSpec {
     ];
     mounts.extend(devices);
     ContainerSpec {
-        root: Root::Layers {
+        root: RootKind::Layers {
             trees,
             access: RootAccess::Ephemeral,
         },
         mounts,
-        network: Network::Local,
+        network: NetworkMode::Local,
         hostname: HOSTNAME.to_owned(),
         user: 0,
         group: 0,
-        privileges: Privileges::Ordinary,
+        privileges: PrivilegeLevel::Ordinary,
     }
 }
 
-fn succeeded(uri: &str, captured: Captured) -> Result<(), PytestError> {
+fn succeeded(uri: &str, captured: CapturedOutput) -> Result<(), PytestError> {
     let how = match captured.result.end {
-        JobEnd::Exited(ExitStatus::Code(0)) => return Ok(()),
-        JobEnd::Exited(ExitStatus::Code(code)) => format!("exit code {code}"),
-        JobEnd::Exited(ExitStatus::Signal { number, .. }) => format!("signal {number}"),
-        JobEnd::TimedOut => "it took too long".to_owned(),
-        JobEnd::Cancelled => "it was stopped".to_owned(),
-        JobEnd::Error(message) => message,
+        JobOutcome::Exited(ExitStatus::Code(0)) => return Ok(()),
+        JobOutcome::Exited(ExitStatus::Code(code)) => format!("exit code {code}"),
+        JobOutcome::Exited(ExitStatus::Signal { number, .. }) => format!("signal {number}"),
+        JobOutcome::TimedOut => "it took too long".to_owned(),
+        JobOutcome::Cancelled => "it was stopped".to_owned(),
+        JobOutcome::Error(message) => message,
     };
     let output = [captured.stdout, captured.stderr].concat();
     Err(PytestError::Install {
@@ -322,7 +323,7 @@ fn names_pytest(text: &str) -> bool {
     line.is_ok_and(|line| line.is_match(text))
 }
 
-fn key(requirements: &[u8], image: &ImageMaterial) -> String {
+fn key(requirements: &[u8], image: &CachedImage) -> String {
     let mut hasher = Sha256::new();
     let trees = image.trees.iter().map(|tree| tree.as_os_str().as_bytes());
     for part in [FORMAT, requirements].into_iter().chain(trees) {

@@ -7,25 +7,25 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use maelstrom_model::event::{ExitStatus, Outcome, SourceLocation};
-use maelstrom_model::framework::{Judgement, Part, Reading};
+use maelstrom_model::event::{ExitStatus, SourceLocation, TestOutcome};
+use maelstrom_model::framework::{FrameworkVerdict, OutputAnalysis, SubtestReport};
 
 const START: &[u8] = b"\x1b_maelstrom-pytest ";
 const END: &[u8] = b"\x1b\\";
 
 #[derive(Debug, Deserialize)]
-struct Record {
-    outcome: Option<End>,
+struct PytestRecord {
+    outcome: Option<PytestOutcome>,
     reason: Option<String>,
-    place: Option<Place>,
-    phases: Vec<Phase>,
+    place: Option<RecordLocation>,
+    phases: Vec<PytestPhase>,
     #[serde(default)]
     warnings: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum End {
+enum PytestOutcome {
     Passed,
     Failed,
     Skipped,
@@ -34,42 +34,44 @@ enum End {
 }
 
 #[derive(Debug, Deserialize)]
-struct Place {
+struct RecordLocation {
     path: String,
     line: u32,
 }
 
 #[derive(Debug, Deserialize)]
-struct Phase {
+struct PytestPhase {
     name: String,
     outcome: String,
     seconds: f64,
 }
 
 /// What the end of a test's standard error says of it.
-pub fn read(status: ExitStatus, stderr: &[u8]) -> Reading {
+pub fn read(status: ExitStatus, stderr: &[u8]) -> OutputAnalysis {
     let Some(record) = last_record(stderr) else {
-        return Reading {
+        return OutputAnalysis {
             judgement: failed("its process ended before pytest had a result"),
-            ..Reading::default()
+            ..OutputAnalysis::default()
         };
     };
     let judgement = match record.outcome {
         None => failed("pytest did not run it"),
-        Some(End::Failed) => Judgement::Failed {
+        Some(PytestOutcome::Failed) => FrameworkVerdict::Failed {
             reason: record.reason,
         },
-        Some(End::Skipped) => Judgement::Ignored {
+        Some(PytestOutcome::Skipped) => FrameworkVerdict::Ignored {
             reason: record.reason,
         },
-        Some(End::Passed | End::Xfailed | End::Xpassed) => match status {
-            ExitStatus::Code(0) => Judgement::ByStatus,
-            ExitStatus::Code(_) | ExitStatus::Signal { .. } => {
-                failed("it passed, but pytest failed afterwards")
+        Some(PytestOutcome::Passed | PytestOutcome::Xfailed | PytestOutcome::Xpassed) => {
+            match status {
+                ExitStatus::Code(0) => FrameworkVerdict::ByStatus,
+                ExitStatus::Code(_) | ExitStatus::Signal { .. } => {
+                    failed("it passed, but pytest failed afterwards")
+                }
             }
-        },
+        }
     };
-    Reading {
+    OutputAnalysis {
         judgement,
         location: record.place.map(|place| SourceLocation {
             path: place.path,
@@ -85,13 +87,13 @@ pub fn warnings(stderr: &[u8]) -> Vec<String> {
     last_record(stderr).map_or_else(Vec::new, |record| record.warnings)
 }
 
-fn failed(reason: &str) -> Judgement {
-    Judgement::Failed {
+fn failed(reason: &str) -> FrameworkVerdict {
+    FrameworkVerdict::Failed {
         reason: Some(reason.to_owned()),
     }
 }
 
-fn last_record(stderr: &[u8]) -> Option<Record> {
+fn last_record(stderr: &[u8]) -> Option<PytestRecord> {
     let start = stderr
         .windows(START.len())
         .rposition(|window| window == START)?;
@@ -101,16 +103,16 @@ fn last_record(stderr: &[u8]) -> Option<Record> {
 }
 
 /// A phase that says something: set-up and tear-down usually go without saying.
-fn part(phase: Phase) -> Option<Part> {
+fn part(phase: PytestPhase) -> Option<SubtestReport> {
     let outcome = match phase.outcome.as_str() {
-        "failed" => Outcome::Failed {
+        "failed" => TestOutcome::Failed {
             exit: None,
             reason: None,
         },
-        "skipped" => Outcome::Ignored { reason: None },
-        _ => Outcome::Passed,
+        "skipped" => TestOutcome::Ignored { reason: None },
+        _ => TestOutcome::Passed,
     };
-    Some(Part {
+    Some(SubtestReport {
         name: phase.name,
         outcome,
         duration: Duration::try_from_secs_f64(phase.seconds).ok()?,
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(status: ExitStatus, record: &str) -> Reading {
+    fn of(status: ExitStatus, record: &str) -> OutputAnalysis {
         let stderr = format!("noise\n\x1b_maelstrom-pytest {record}\x1b\\Exception ignored\n");
         read(status, stderr.as_bytes())
     }
@@ -139,7 +141,7 @@ mod tests {
         };
         let why = Some("why".to_owned());
         for outcome in [r#""passed""#, r#""xfailed""#, r#""xpassed""#] {
-            assert_eq!(judgement(PASSED, outcome), Judgement::ByStatus);
+            assert_eq!(judgement(PASSED, outcome), FrameworkVerdict::ByStatus);
             assert_eq!(
                 judgement(ExitStatus::Code(3), outcome),
                 failed("it passed, but pytest failed afterwards")
@@ -147,14 +149,14 @@ mod tests {
         }
         assert_eq!(
             judgement(PASSED, r#""skipped""#),
-            Judgement::Ignored {
+            FrameworkVerdict::Ignored {
                 reason: why.clone()
             }
         );
         for code in [0, 1] {
             assert_eq!(
                 judgement(ExitStatus::Code(code), r#""failed""#),
-                Judgement::Failed {
+                FrameworkVerdict::Failed {
                     reason: why.clone()
                 }
             );
@@ -204,7 +206,7 @@ mod tests {
         #[test]
         fn any_output_can_be_read(status: i32, stderr: Vec<u8>) {
             let reading = read(ExitStatus::Code(status), &stderr);
-            let failed = matches!(reading.judgement, Judgement::Failed { .. });
+            let failed = matches!(reading.judgement, FrameworkVerdict::Failed { .. });
             prop_assert!(failed);
         }
     }

@@ -5,19 +5,19 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use crate::sandbox::invocation::Variables;
-use maelstrom_model::event::{Notice, Severity};
+use crate::sandbox::invocation::ProcessEnvironment;
+use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
-use super::collection::Settled;
+use super::collection::SessionOption;
 use super::error::PytestError;
 
 /// What is to be done about a session's options.
 #[derive(Debug, Default)]
-pub struct Heeded {
+pub struct SessionSettings {
     /// After so many failures the run stops.
     pub stop_after: Option<NonZeroU32>,
     /// What the user should know.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<UserNotice>,
 }
 
 /// What does an option's work here.
@@ -49,9 +49,9 @@ const RUN_NOTHING: [&str; 5] = [
 
 /// What these options ask for. Those that would run nothing or can't be done are refused; in
 /// `addopts`, which is there for pytest, those without effect on the tests are only told.
-pub fn heed(settled: &[Settled]) -> Result<Heeded, PytestError> {
-    let mut heeded = Heeded::default();
-    for Settled {
+pub fn heed(settled: &[SessionOption]) -> Result<SessionSettings, PytestError> {
+    let mut heeded = SessionSettings::default();
+    for SessionOption {
         option,
         value,
         typed,
@@ -71,8 +71,8 @@ pub fn heed(settled: &[Settled]) -> Result<Heeded, PytestError> {
                 instead: instead(option),
             });
         }
-        heeded.notices.push(Notice {
-            severity: Severity::Warning,
+        heeded.notices.push(UserNotice {
+            severity: NoticeSeverity::Warning,
             text: format!("{option} of the project's `addopts` has no effect here"),
             help: Some(instead(option).to_owned()),
             in_summary: true,
@@ -82,7 +82,7 @@ pub fn heed(settled: &[Settled]) -> Result<Heeded, PytestError> {
 }
 
 /// Makes a virtual environment the active one, as its `activate` does.
-pub fn activate(environment: &mut Variables, prefix: &Path) {
+pub fn activate(environment: &mut ProcessEnvironment, prefix: &Path) {
     let mut path = prefix.join("bin").into_os_string();
     if let Some(before) = environment.get(&OsString::from("PATH")) {
         path.push(":");
@@ -97,8 +97,8 @@ pub fn activate(environment: &mut Variables, prefix: &Path) {
 mod tests {
     use super::*;
 
-    fn settled(option: &str, value: &str, typed: bool) -> Settled {
-        Settled {
+    fn settled(option: &str, value: &str, typed: bool) -> SessionOption {
+        SessionOption {
             option: option.to_owned(),
             value: value.to_owned(),
             typed,
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn an_activated_environment_comes_first_on_the_search_path() {
-        let mut environment = Variables::from([("PATH".into(), "/bin".into())]);
+        let mut environment = ProcessEnvironment::from([("PATH".into(), "/bin".into())]);
         activate(&mut environment, Path::new("/w/.venv"));
         let found = |name: &str| environment[&OsString::from(name)].to_str().unwrap();
         assert_eq!(found("PATH"), "/w/.venv/bin:/bin");

@@ -8,23 +8,26 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::sandbox::invocation::{Colours, Variables};
-use crate::sandbox::specified::{Attention, Standard};
-use maelstrom_model::backend::Member;
-use maelstrom_model::event::{ExitStatus, Isolation, SourceLocation};
-use maelstrom_model::framework::{BrokenEntry, Captured, Host};
+use crate::sandbox::invocation::{ColorMode, ProcessEnvironment};
+use crate::sandbox::specified::{DefaultContainer, RunOrIgnore};
+use maelstrom_model::backend::TestGroupMember;
+use maelstrom_model::event::{ExitStatus, IsolationMode, SourceLocation};
+use maelstrom_model::framework::{BrokenEntry, CapturedOutput, FrameworkHost};
 use maelstrom_model::job::{
-    Ignored, Job, JobEnd, Need, OutputPipes, Placement, ProcessSpec, Resident, TestCase, TestKey,
+    ForkServerNeed, ForkServerSpec, IgnoredTest, Job, JobOutcome, OutputPipes, PlacementConstraint,
+    ProcessSpec, TestCase, TestKey,
 };
 use maelstrom_spec::filter::PytestSubject;
 
 use super::arguments::CommandLines;
-use super::collection::{BrokenFile, ListedTest, Listing, Session, how_it_ended};
-use super::container::Surroundings;
+use super::collection::{
+    BrokenFile, CollectionReport, CollectionSession, PytestItem, how_it_ended,
+};
+use super::container::PytestContainer;
 use super::error::{PYTEST_USAGE, PytestError, usage};
 use super::groups;
-use super::options::{Goal, Processes, Settings};
-use super::own::{Own, Python};
+use super::options::{PytestAction, PytestSettings, TestProcessMode};
+use super::own::{PytestOverride, PythonSource};
 
 /// How long a whole collection may take: far longer than that of the largest projects, since it is
 /// only there for what hangs where no file is to blame.
@@ -34,22 +37,22 @@ const COLLECTION_MAX: Duration = Duration::from_secs(3600);
 const READY_MAX: u32 = 8;
 
 /// What the jobs of a run have in common.
-pub struct Shop<'a> {
+pub struct PytestJobBuilder<'a> {
     /// What is wanted.
-    pub settings: &'a Settings,
+    pub settings: &'a PytestSettings,
     /// Whether pytest uses colours.
-    pub colours: Colours,
+    pub colours: ColorMode,
     /// Where pytest runs.
-    pub surroundings: Surroundings,
+    pub surroundings: PytestContainer,
     /// The Python.
     pub program: Arc<OsStr>,
     /// Its environment.
-    pub environment: Arc<Variables>,
+    pub environment: Arc<ProcessEnvironment>,
     /// The project's directory, where it starts.
     pub directory: Arc<Path>,
 }
 
-impl Shop<'_> {
+impl PytestJobBuilder<'_> {
     fn command_lines(&self) -> CommandLines<'_> {
         CommandLines {
             runner: &self.surroundings.runner,
@@ -59,8 +62,8 @@ impl Shop<'_> {
     }
 
     /// What tests get of which the project's file says nothing else.
-    pub fn standard(&self) -> Standard {
-        Standard {
+    pub fn standard(&self) -> DefaultContainer {
+        DefaultContainer {
             container: Arc::clone(&self.surroundings.container),
             without_toolbox: None,
             environment: Arc::clone(&self.environment),
@@ -72,7 +75,7 @@ impl Shop<'_> {
     /// A job in the container of all, without forks.
     pub fn job(&self, arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
         Job {
-            placement: Placement::Here,
+            placement: PlacementConstraint::Here,
             container: Arc::clone(&self.surroundings.container),
             process: Arc::new(ProcessSpec {
                 program: Arc::clone(&self.program),
@@ -91,7 +94,7 @@ impl Shop<'_> {
     /// The first time a fork may do it, of the process whose forks are to be the tests: then what
     /// it has imported is imported once. Where there can't be such a process, it is collected anew,
     /// which tells why.
-    pub async fn collect<H: Host>(&self, host: &H) -> Result<Collected, PytestError> {
+    pub async fn collect<H: FrameworkHost>(&self, host: &H) -> Result<CollectedTests, PytestError> {
         let limit = self.settings.collection_timeout;
         let mut ignored: Vec<PathBuf> = Vec::new();
         let mut resident = self.first_resident();
@@ -99,9 +102,9 @@ impl Shop<'_> {
             let arguments = self.command_lines().collect(&ignored, limit);
             let job = self.job(arguments, Some(COLLECTION_MAX));
             let captured = host.run(tried(job, resident.clone())).await;
-            let mut listing = Listing::read(&captured.stdout);
+            let mut listing = CollectionReport::read(&captured.stdout);
             if let Some(session) = listing.session.take() {
-                return Ok(Collected {
+                return Ok(CollectedTests {
                     listing,
                     session,
                     ignored,
@@ -123,7 +126,7 @@ impl Shop<'_> {
     }
 
     /// Has other slots make ready what the first one lists the tests with, meanwhile.
-    pub async fn make_ready<H: Host>(&self, host: &H) {
+    pub async fn make_ready<H: FrameworkHost>(&self, host: &H) {
         let Some(resident) = self.first_resident() else {
             return;
         };
@@ -136,14 +139,15 @@ impl Shop<'_> {
     /// The process whose forks may be the tests, before anything is known of them.
     fn first_resident(&self) -> Option<Arc<ProcessSpec>> {
         match (self.settings.goal, self.settings.processes) {
-            (Goal::Run, Processes::Forked) => {}
-            (Goal::Run, Processes::Fresh) | (Goal::List | Goal::Init | Goal::Explain, _) => {
+            (PytestAction::Run, TestProcessMode::Forked) => {}
+            (PytestAction::Run, TestProcessMode::Fresh)
+            | (PytestAction::List | PytestAction::Init | PytestAction::Explain, _) => {
                 return None;
             }
         }
         match self.settings.isolation {
-            Isolation::Container => {}
-            Isolation::Process => return None,
+            IsolationMode::Container => {}
+            IsolationMode::Process => return None,
         }
         if self.settings.cluster.broker.broker.is_some() {
             // Tests will hardly run here.
@@ -159,10 +163,10 @@ impl Shop<'_> {
     }
 
     /// The process whose forks are tests, unless there can't be one.
-    pub fn resident(&self, collected: &Collected) -> Option<Arc<ProcessSpec>> {
+    pub fn resident(&self, collected: &CollectedTests) -> Option<Arc<ProcessSpec>> {
         match self.settings.processes {
-            Processes::Fresh => return None,
-            Processes::Forked => {}
+            TestProcessMode::Fresh => return None,
+            TestProcessMode::Forked => {}
         }
         let listing = &collected.listing;
         if listing.unfit.iter().any(|unfit| unfit.file.is_none()) {
@@ -181,16 +185,16 @@ impl Shop<'_> {
     /// The job of a test, with forks of `resident` if there may be forks of one.
     fn test_job(
         &self,
-        session: &Session,
-        test: &ListedTest,
-        own: Option<&Own>,
+        session: &CollectionSession,
+        test: &PytestItem,
+        own: Option<&PytestOverride>,
         resident: Option<Arc<ProcessSpec>>,
     ) -> Job {
         let lines = self.command_lines();
-        let Some(Own { given, python }) = own else {
+        let Some(PytestOverride { given, python }) = own else {
             let arguments = lines.test(session, test, &self.directory);
             return Job {
-                resident: resident.map(Resident::wanted),
+                resident: resident.map(ForkServerSpec::wanted),
                 placement: self.surroundings.placement.clone(),
                 output: OutputPipes::Joined,
                 ..self.job(arguments, self.settings.timeout)
@@ -198,8 +202,8 @@ impl Shop<'_> {
         };
         let start = &given.working_directory;
         let (program, arguments) = match python {
-            Python::Here => (&self.program, lines.test(session, test, start)),
-            Python::Containers { program, runner } => {
+            PythonSource::Here => (&self.program, lines.test(session, test, start)),
+            PythonSource::Containers { program, runner } => {
                 let lines = CommandLines { runner, ..lines };
                 let words = lines.displaced_test(session, test, &self.directory);
                 (program, words)
@@ -215,21 +219,26 @@ impl Shop<'_> {
             placement: self.surroundings.placement.clone(),
             container: Arc::clone(&given.container),
             process: Arc::new(process),
-            resident: resident.map(Resident::wanted),
+            resident: resident.map(ForkServerSpec::wanted),
             timeout: given.timeout,
             output: OutputPipes::Joined,
         }
     }
 
     /// The job of tests that run together.
-    fn group_job(&self, session: &Session, group: &groups::Session<'_>, own: Option<&Own>) -> Job {
+    fn group_job(
+        &self,
+        session: &CollectionSession,
+        group: &groups::GroupSession<'_>,
+        own: Option<&PytestOverride>,
+    ) -> Job {
         let start = groups::start(own, &self.directory);
         let lines = self.command_lines();
         let arguments = lines.together(session, &group.words, &group.files, start);
         let timeout = group.timeout(own.map_or(self.settings.timeout, |own| own.given.timeout));
         let mut job = self.job(arguments, timeout);
         job.placement = self.surroundings.placement.clone();
-        if let Some(Own { given, .. }) = own {
+        if let Some(PytestOverride { given, .. }) = own {
             job.container = Arc::clone(&given.container);
             let process = Arc::make_mut(&mut job.process);
             process.environment = Arc::clone(&given.environment);
@@ -241,10 +250,10 @@ impl Shop<'_> {
     /// The jobs of these groups, for each of their tests by its place.
     pub fn group_jobs(
         &self,
-        session: &Session,
-        groups: &[groups::Session<'_>],
-        own: &[Own],
-    ) -> BTreeMap<usize, (Job, Member)> {
+        session: &CollectionSession,
+        groups: &[groups::GroupSession<'_>],
+        own: &[PytestOverride],
+    ) -> BTreeMap<usize, (Job, TestGroupMember)> {
         let jobs = groups.iter().flat_map(|group| {
             let own = group.members.first().and_then(|first| own.get(*first));
             let job = self.group_job(session, group, own);
@@ -258,17 +267,17 @@ impl Shop<'_> {
     /// run together.
     pub fn test_cases(
         &self,
-        session: &Session,
-        tests: Vec<ListedTest>,
-        own: &[Own],
-        mut grouped: BTreeMap<usize, (Job, Member)>,
-        resident: impl Fn(&ListedTest) -> Option<Arc<ProcessSpec>>,
-    ) -> (Vec<TestCase>, HashMap<TestKey, Member>) {
+        session: &CollectionSession,
+        tests: Vec<PytestItem>,
+        own: &[PytestOverride],
+        mut grouped: BTreeMap<usize, (Job, TestGroupMember)>,
+        resident: impl Fn(&PytestItem) -> Option<Arc<ProcessSpec>>,
+    ) -> (Vec<TestCase>, HashMap<TestKey, TestGroupMember>) {
         let mut members = HashMap::new();
         let mut names: BTreeMap<(String, String), u32> = BTreeMap::new();
         let mut own = own.iter();
-        let mut residents = Residents::default();
-        let case = |(index, test): (usize, ListedTest)| {
+        let mut residents = ForkServers::default();
+        let case = |(index, test): (usize, PytestItem)| {
             // So many tests before it have the same name in the same file.
             let place = (test.file.clone(), test.name.clone());
             let same = names.entry(place);
@@ -286,12 +295,12 @@ impl Shop<'_> {
                 }
                 None => self.test_job(session, &test, own, resident),
             };
-            let by_mark = test.skip.map(|reason| Ignored {
+            let by_mark = test.skip.map(|reason| IgnoredTest {
                 reason: Some(reason).filter(|reason| !reason.is_empty()),
             });
             let by_file = own.and_then(|own| match own.given.attention {
-                Attention::Run => None,
-                Attention::Ignore => Some(Ignored { reason: None }),
+                RunOrIgnore::Run => None,
+                RunOrIgnore::Ignore => Some(IgnoredTest { reason: None }),
             });
             TestCase {
                 key,
@@ -307,20 +316,20 @@ impl Shop<'_> {
 
 /// The processes whose forks are tests, one for each environment.
 #[derive(Default)]
-struct Residents {
+struct ForkServers {
     made: Vec<Arc<ProcessSpec>>,
 }
 
-impl Residents {
+impl ForkServers {
     /// The one for a test that gets this, if it may be a fork: a resident collects where tests
     /// start, by the paths that were given on the command line.
     fn get(
         &mut self,
-        own: &Own,
+        own: &PytestOverride,
         standard: &Arc<ProcessSpec>,
         directory: &Arc<Path>,
     ) -> Option<Arc<ProcessSpec>> {
-        if own.python != Python::Here || own.given.working_directory != *directory {
+        if own.python != PythonSource::Here || own.given.working_directory != *directory {
             return None;
         }
         let environment = &own.given.environment;
@@ -339,17 +348,17 @@ impl Residents {
 
 /// This job, by a fork if there can be one.
 fn tried(job: Job, resident: Option<Arc<ProcessSpec>>) -> Job {
-    let need = Need::Tried;
-    let resident = resident.map(|process| Resident { process, need });
+    let need = ForkServerNeed::Tried;
+    let resident = resident.map(|process| ForkServerSpec { process, need });
     Job { resident, ..job }
 }
 
 /// What collection found out.
-pub struct Collected {
+pub struct CollectedTests {
     /// What pytest said.
-    pub listing: Listing,
+    pub listing: CollectionReport,
     /// What holds for all tests.
-    pub session: Session,
+    pub session: CollectionSession,
     /// Files that ended earlier attempts.
     pub ignored: Vec<PathBuf>,
     /// What may have done it, and be there still.
@@ -374,7 +383,7 @@ pub fn key(file: &str, name: String) -> TestKey {
 }
 
 /// A file in which a collection ended.
-fn stopped(file: &str, message: String, captured: Captured) -> BrokenEntry {
+fn stopped(file: &str, message: String, captured: CapturedOutput) -> BrokenEntry {
     BrokenEntry {
         key: key(file, String::new()),
         title: file.to_owned(),
@@ -422,13 +431,13 @@ fn broken_place(file: &str, text: &str) -> Option<SourceLocation> {
     })
 }
 
-fn gave_up(captured: Captured) -> PytestError {
+fn gave_up(captured: CapturedOutput) -> PytestError {
     let (how, code) = match captured.result.end {
-        JobEnd::Exited(ExitStatus::Code(code)) => (format!("exit code {code}"), Some(code)),
-        JobEnd::Exited(ExitStatus::Signal { number, .. }) => (format!("signal {number}"), None),
-        JobEnd::TimedOut => ("it took too long".to_owned(), None),
-        JobEnd::Cancelled => ("it was stopped".to_owned(), None),
-        JobEnd::Error(message) => (message, None),
+        JobOutcome::Exited(ExitStatus::Code(code)) => (format!("exit code {code}"), Some(code)),
+        JobOutcome::Exited(ExitStatus::Signal { number, .. }) => (format!("signal {number}"), None),
+        JobOutcome::TimedOut => ("it took too long".to_owned(), None),
+        JobOutcome::Cancelled => ("it was stopped".to_owned(), None),
+        JobOutcome::Error(message) => (message, None),
     };
     let output = String::from_utf8_lossy(&captured.stderr).into_owned();
     match (code, usage(&output)) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use maelstrom_model::event::{Notice, Severity};
+use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
 /// The most warnings that are told apart.
 const DISTINCT_MAX: usize = 1000;
@@ -12,11 +12,11 @@ const TOLD_MAX: usize = 20;
 
 /// What was warned of, and how often.
 #[derive(Debug, Default)]
-pub struct Warnings {
+pub struct WarningCounts {
     tests: BTreeMap<String, u32>,
 }
 
-impl Warnings {
+impl WarningCounts {
     /// Takes in a warning: one that no test has caused counts once.
     pub fn add(&mut self, text: String, tests: u32) {
         if self.tests.len() < DISTINCT_MAX || self.tests.contains_key(&text) {
@@ -25,11 +25,11 @@ impl Warnings {
     }
 
     /// What there is to tell. Nothing is left.
-    pub fn tell(&mut self) -> Vec<Notice> {
+    pub fn tell(&mut self) -> Vec<UserNotice> {
         let warnings = std::mem::take(&mut self.tests);
         let more = warnings.len().saturating_sub(TOLD_MAX);
         let told = warnings.into_iter().take(TOLD_MAX);
-        let mut told: Vec<Notice> = told
+        let mut told: Vec<UserNotice> = told
             .map(|(text, tests)| match tests {
                 0 => notice(text),
                 1 => notice(format!("{text} (1 test)")),
@@ -43,9 +43,9 @@ impl Warnings {
     }
 }
 
-fn notice(text: String) -> Notice {
-    Notice {
-        severity: Severity::Warning,
+fn notice(text: String) -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Warning,
         text,
         help: None,
         in_summary: true,
@@ -58,8 +58,8 @@ mod tests {
 
     #[test]
     fn each_warning_is_told_once() {
-        let mut warnings = Warnings::default();
-        let texts = |warnings: &mut Warnings| -> Vec<String> {
+        let mut warnings = WarningCounts::default();
+        let texts = |warnings: &mut WarningCounts| -> Vec<String> {
             warnings.tell().into_iter().map(|told| told.text).collect()
         };
         assert_eq!(texts(&mut warnings), [""; 0]);

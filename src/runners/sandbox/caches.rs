@@ -5,23 +5,26 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::invocation::Invocation;
-use maelstrom_engine::materials::{Certificates, Sources};
-use maelstrom_spec::config::{ByteSize, Kind, Value};
+use maelstrom_engine::materials::{LayerCacheOptions, TlsVerification};
+use maelstrom_spec::config::{ByteSize, ConfigOption, ConfigOptionKind};
 
 /// What the caches take up unless somebody says otherwise.
 const SIZE_DEFAULT: &str = "1 GB";
 
-/// Which of [`CacheOptions`] are configuration values.
-pub const CACHE_VALUES: [Value; 4] = [
-    Value::new("cache-size", Kind::Size),
-    Value::new("inline-limit", Kind::Size),
-    Value::new("container-image-depot-root", Kind::Text),
-    Value::new("accept-invalid-remote-container-tls-certs", Kind::Boolean),
+/// Which of [`RunnerCacheOptions`] are configuration values.
+pub const CACHE_VALUES: [ConfigOption; 4] = [
+    ConfigOption::new("cache-size", ConfigOptionKind::Size),
+    ConfigOption::new("inline-limit", ConfigOptionKind::Size),
+    ConfigOption::new("container-image-depot-root", ConfigOptionKind::Text),
+    ConfigOption::new(
+        "accept-invalid-remote-container-tls-certs",
+        ConfigOptionKind::Boolean,
+    ),
 ];
 
 /// How much is kept, where images are, and which registries are trusted.
 #[derive(Clone, Debug, Args)]
-pub struct CacheOptions {
+pub struct RunnerCacheOptions {
     /// What the cache of layers, and that of images, should take up at most
     #[arg(long, value_name = "SIZE", default_value = SIZE_DEFAULT)]
     pub cache_size: ByteSize,
@@ -42,7 +45,7 @@ pub struct CacheOptions {
 
 /// Where a program's layers are.
 #[derive(Clone, Debug)]
-pub struct LayerPlaces {
+pub struct LayerDirectories {
     /// The project's directory.
     pub project: PathBuf,
     /// The cache of layers.
@@ -51,11 +54,11 @@ pub struct LayerPlaces {
     pub homeless_depot: PathBuf,
 }
 
-impl CacheOptions {
+impl RunnerCacheOptions {
     /// Where layers and images come from and go. Relative paths that were said start where the
     /// program was called.
-    pub fn sources(&self, invocation: &Invocation, places: LayerPlaces) -> Sources {
-        let LayerPlaces {
+    pub fn sources(&self, invocation: &Invocation, places: LayerDirectories) -> LayerCacheOptions {
+        let LayerDirectories {
             project,
             cache,
             homeless_depot,
@@ -66,14 +69,14 @@ impl CacheOptions {
                 .cache_home()
                 .map_or(homeless_depot, |home| home.join("maelstrom/container")),
         };
-        Sources {
+        LayerCacheOptions {
             project,
             cache,
             depot,
             size_target_bytes: self.cache_size.0,
             certificates: match self.accept_invalid_remote_container_tls_certs {
-                true => Certificates::AnyAccepted,
-                false => Certificates::Checked,
+                true => TlsVerification::AnyAccepted,
+                false => TlsVerification::Checked,
             },
             library_path: Vec::new(),
         }

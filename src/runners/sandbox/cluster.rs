@@ -1,4 +1,4 @@
-//! The options about a cluster: [`BrokerOptions`] of whoever speaks to a broker, [`ClusterOptions`] of
+//! The options about a cluster: [`BrokerOptions`] of whoever speaks to a broker, [`RunnerClusterOptions`] of
 //! the clients that have jobs run there.
 
 use std::path::PathBuf;
@@ -6,33 +6,34 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use maelstrom_engine::local::ScratchMemory;
-use maelstrom_spec::config::{Address, Kind, Value};
+use maelstrom_spec::config::{Address, ConfigOption, ConfigOptionKind};
 use maelstrom_wire::connection::ClientSecurity;
 
 /// Which of [`BrokerOptions`] are configuration values.
-pub const BROKER_VALUES: [Value; 6] = [
-    Value::new("broker", Kind::Text),
-    Value::new("broker-ca", Kind::Text),
-    Value::new("broker-certificate", Kind::Text),
-    Value::new("broker-key", Kind::Text),
-    Value::new("broker-token-file", Kind::Text),
-    Value::new("cluster-communication-strategy", Kind::Text),
+pub const BROKER_VALUES: [ConfigOption; 6] = [
+    ConfigOption::new("broker", ConfigOptionKind::Text),
+    ConfigOption::new("broker-ca", ConfigOptionKind::Text),
+    ConfigOption::new("broker-certificate", ConfigOptionKind::Text),
+    ConfigOption::new("broker-key", ConfigOptionKind::Text),
+    ConfigOption::new("broker-token-file", ConfigOptionKind::Text),
+    ConfigOption::new("cluster-communication-strategy", ConfigOptionKind::Text),
 ];
 
-/// Which values [`ClusterOptions`] has besides.
-pub const CLUSTER_VALUES: [Value; 3] = [
-    Value::new("local-slots", Kind::Number),
-    Value::new("forward-environment", Kind::List),
+/// Which values [`RunnerClusterOptions`] has besides.
+pub const CLUSTER_VALUES: [ConfigOption; 3] = [
+    ConfigOption::new("local-slots", ConfigOptionKind::Number),
+    ConfigOption::new("forward-environment", ConfigOptionKind::List),
     SCRATCH_MEMORY,
 ];
 
 /// The configuration value of [`MachineOptions`].
-pub const SCRATCH_MEMORY: Value = Value::new("scratch-memory", Kind::Text);
+pub const SCRATCH_MEMORY: ConfigOption =
+    ConfigOption::new("scratch-memory", ConfigOptionKind::Text);
 
 /// Where jobs run, if not only here.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Cluster")]
-pub struct ClusterOptions {
+pub struct RunnerClusterOptions {
     /// The cluster.
     #[command(flatten)]
     pub broker: BrokerOptions,
@@ -93,12 +94,12 @@ pub struct BrokerOptions {
 
     /// How members of a cluster reach one another
     #[arg(long, value_name = "WAY", default_value = "tcp", hide = true)]
-    pub cluster_communication_strategy: Strategy,
+    pub cluster_communication_strategy: CommunicationStrategy,
 }
 
 /// How members of a cluster reach one another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Strategy {
+pub enum CommunicationStrategy {
     /// By TCP.
     #[default]
     Tcp,

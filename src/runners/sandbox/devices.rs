@@ -1,15 +1,15 @@
 //! The devices that every Linux program expects, and the links among them.
 
-use maelstrom_model::job::Device;
+use maelstrom_model::job::DeviceKind;
 
 /// The devices.
-pub const DEVICES: [Device; 6] = [
-    Device::Full,
-    Device::Null,
-    Device::Random,
-    Device::Tty,
-    Device::Urandom,
-    Device::Zero,
+pub const DEVICES: [DeviceKind; 6] = [
+    DeviceKind::Full,
+    DeviceKind::Null,
+    DeviceKind::Random,
+    DeviceKind::Tty,
+    DeviceKind::Urandom,
+    DeviceKind::Zero,
 ];
 
 /// The links, each with its target.

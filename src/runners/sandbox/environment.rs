@@ -8,10 +8,10 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
-use maelstrom_model::event::Isolation;
-use maelstrom_model::forwarding::Forwarding;
+use maelstrom_model::event::IsolationMode;
+use maelstrom_model::forwarding::EnvironmentForwarding;
 
-use super::invocation::{Invocation, Variables};
+use super::invocation::{Invocation, ProcessEnvironment};
 
 /// Variables that are withheld from containers.
 pub const WITHHELD: [&str; 34] = [
@@ -74,10 +74,10 @@ pub const OFFLINE: [(&str, &str); 5] = [
 ];
 
 /// Adds [`OFFLINE`] to a test's environment, as far as it says nothing of that.
-pub fn go_offline(variables: &mut Variables, isolation: Isolation) {
+pub fn go_offline(variables: &mut ProcessEnvironment, isolation: IsolationMode) {
     match isolation {
-        Isolation::Process => {}
-        Isolation::Container => {
+        IsolationMode::Process => {}
+        IsolationMode::Container => {
             for (name, value) in OFFLINE {
                 variables.entry(name.into()).or_insert_with(|| value.into());
             }
@@ -87,7 +87,7 @@ pub fn go_offline(variables: &mut Variables, isolation: Isolation) {
 
 /// Takes [`OFFLINE`] from the environment of a test that has the host's network, but for what the
 /// invoking environment says.
-pub fn go_online(variables: &mut Variables, invoking: &Variables) {
+pub fn go_online(variables: &mut ProcessEnvironment, invoking: &ProcessEnvironment) {
     for (name, value) in OFFLINE {
         let name = OsStr::new(name);
         if !invoking.contains_key(name) && variables.get(name).is_some_and(|own| own == value) {
@@ -97,10 +97,10 @@ pub fn go_online(variables: &mut Variables, invoking: &Variables) {
 }
 
 /// The invoking environment, as far as it means something to a test.
-pub fn invoking(all: &Variables, isolation: Isolation) -> Variables {
+pub fn invoking(all: &ProcessEnvironment, isolation: IsolationMode) -> ProcessEnvironment {
     match isolation {
-        Isolation::Process => all.clone(),
-        Isolation::Container => all
+        IsolationMode::Process => all.clone(),
+        IsolationMode::Container => all
             .iter()
             .filter(|(name, _)| !WITHHELD.iter().any(|withheld| name == withheld))
             .map(|(name, value)| {
@@ -122,8 +122,8 @@ pub fn explain_forwarding(
     patterns: &[String],
     named: &BTreeSet<OsString>,
 ) -> String {
-    let variables = invoking(&invocation.environment, Isolation::Container);
-    let forwarding = Forwarding::new(patterns, &invocation.environment);
+    let variables = invoking(&invocation.environment, IsolationMode::Container);
+    let forwarding = EnvironmentForwarding::new(patterns, &invocation.environment);
     let parting = forwarding.parting(&variables, named);
     let list = |names: &[OsString]| match names {
         [] => "none".to_owned(),
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn tools_are_offline_unless_the_caller_says_otherwise() {
-        let variables = |pairs: &[(&str, &str)]| -> Variables {
+        let variables = |pairs: &[(&str, &str)]| -> ProcessEnvironment {
             let pairs = pairs.iter();
             pairs
                 .map(|(name, value)| (name.into(), value.into()))
@@ -165,10 +165,10 @@ mod tests {
         };
         let caller = variables(&[("GOPROXY", "off"), ("PIP_RETRIES", "7"), ("X", "1")]);
         let mut process = caller.clone();
-        go_offline(&mut process, Isolation::Process);
+        go_offline(&mut process, IsolationMode::Process);
         assert_eq!(process, caller);
         let mut offline = caller.clone();
-        go_offline(&mut offline, Isolation::Container);
+        go_offline(&mut offline, IsolationMode::Container);
         let told = [
             ("CARGO_NET_OFFLINE", "true"),
             ("GOPROXY", "off"),

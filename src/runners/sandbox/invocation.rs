@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use tokio::process::Command;
 
 /// A process's environment.
-pub type Variables = BTreeMap<OsString, OsString>;
+pub type ProcessEnvironment = BTreeMap<OsString, OsString>;
 
 /// Where and with what the program was called.
 #[derive(Clone, Debug)]
@@ -18,14 +18,14 @@ pub struct Invocation {
     /// The working directory, absolute.
     pub directory: PathBuf,
     /// The environment.
-    pub environment: Variables,
+    pub environment: ProcessEnvironment,
     /// Whether what the build writes should have colours.
-    pub colours: Colours,
+    pub colours: ColorMode,
 }
 
 /// Whether colours are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colours {
+pub enum ColorMode {
     /// They are.
     Wanted,
     /// They are not.
@@ -34,7 +34,7 @@ pub enum Colours {
 
 impl Invocation {
     /// This process's own.
-    pub fn of_this_process(colours: Colours) -> std::io::Result<Invocation> {
+    pub fn of_this_process(colours: ColorMode) -> std::io::Result<Invocation> {
         Ok(Invocation {
             directory: std::env::current_dir()?,
             environment: std::env::vars_os().collect(),

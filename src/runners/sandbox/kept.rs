@@ -12,16 +12,16 @@ use maelstrom_model::framework::DiscoverySummary;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub struct Kept(Mutex<Things>);
+pub struct KeepAlive(Mutex<KeepAliveItems>);
 
 #[derive(Debug, Default)]
-struct Things {
+struct KeepAliveItems {
     all: Vec<Box<dyn Debug + Send>>,
     /// So many of them, the first ones, are of earlier discoveries.
     earlier: usize,
 }
 
-impl Kept {
+impl KeepAlive {
     /// What is kept from here on is of a new discovery.
     pub fn discovery_begins(&self) {
         let mut things = self.things();
@@ -42,7 +42,7 @@ impl Kept {
         }
     }
 
-    fn things(&self) -> MutexGuard<'_, Things> {
+    fn things(&self) -> MutexGuard<'_, KeepAliveItems> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_complete_discovery_lets_go_of_what_earlier_ones_made() {
-        let kept = Kept::default();
+        let kept = KeepAlive::default();
         let discover = |failure| -> Weak<u8> {
             kept.discovery_begins();
             let thing = Arc::new(0);

@@ -1,11 +1,11 @@
 //! What a user should know about every run in a container, whatever the language.
 
-use maelstrom_model::event::{Notice, Severity};
+use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
 /// Says that tests could use the host's programs, and this toolchain.
-pub fn toolbox(toolchain: &str) -> Notice {
-    Notice {
-        severity: Severity::Info,
+pub fn toolbox(toolchain: &str) -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Info,
         text: format!("the tests could read this machine's programs, libraries and {toolchain}"),
         help: Some("--strict leaves them out".to_owned()),
         in_summary: true,
@@ -13,9 +13,9 @@ pub fn toolbox(toolchain: &str) -> Notice {
 }
 
 /// Says that jobs could reach what containers do not keep apart.
-pub fn full_privileges() -> Notice {
-    Notice {
-        severity: Severity::Warning,
+pub fn full_privileges() -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Warning,
         text: "jobs with `privileges = \"full\"` could reach this machine's keyrings, vsock ports and \
                control groups"
             .to_owned(),

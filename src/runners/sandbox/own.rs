@@ -35,47 +35,47 @@ const IGNORE_ALL: &str = "*\n";
 
 /// A runner's own directories, for one project.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnDirectories {
+pub struct ProjectDirectories {
     /// What is known of earlier runs.
     pub state: PathBuf,
     /// What this project's runs need while they last.
     pub cache: PathBuf,
     /// What all projects share, and what can be made again.
     pub shared: PathBuf,
-    home: Home,
+    home: StateLocation,
 }
 
 /// Where a user's own files go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Home {
+enum StateLocation {
     /// Outside of the project.
     Users,
     /// There is no such place, so this directory in the project must do.
     InProject(PathBuf),
 }
 
-impl OwnDirectories {
+impl ProjectDirectories {
     /// Those of `program` for the project in this directory.
-    pub fn of(invocation: &Invocation, program: &str, project: &Path) -> OwnDirectories {
+    pub fn of(invocation: &Invocation, program: &str, project: &Path) -> ProjectDirectories {
         let name = project_name(project);
         match (invocation.state_home(), invocation.cache_home()) {
             (Some(state), Some(cache)) => {
                 let place = Path::new("maelstrom").join(program);
                 let (state, cache) = (state.join(&place), cache.join(&place));
-                OwnDirectories {
+                ProjectDirectories {
                     state: state.join(&name),
                     cache: cache.join(&name),
                     shared: cache,
-                    home: Home::Users,
+                    home: StateLocation::Users,
                 }
             }
             _ => {
                 let own = project.join(format!(".{program}"));
-                OwnDirectories {
+                ProjectDirectories {
                     state: own.join("state"),
                     cache: own.join("cache"),
                     shared: own.clone(),
-                    home: Home::InProject(own),
+                    home: StateLocation::InProject(own),
                 }
             }
         }
@@ -84,14 +84,14 @@ impl OwnDirectories {
     /// All that no test should see, and whose changes are nobody else's.
     pub fn hidden(&self) -> Vec<PathBuf> {
         match &self.home {
-            Home::Users => vec![self.state.clone(), self.shared.clone()],
-            Home::InProject(own) => vec![own.clone()],
+            StateLocation::Users => vec![self.state.clone(), self.shared.clone()],
+            StateLocation::InProject(own) => vec![own.clone()],
         }
     }
 
     /// Makes what lies in the project ignore itself. An error comes with the path at fault.
     pub fn settle(&self) -> Result<(), (PathBuf, io::Error)> {
-        let Home::InProject(own) = &self.home else {
+        let StateLocation::InProject(own) = &self.home else {
             return Ok(());
         };
         let ignore = own.join(".gitignore");
@@ -127,7 +127,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::sandbox::invocation::Colours;
+    use crate::sandbox::invocation::ColorMode;
 
     fn invocation(variables: &[(&str, &Path)]) -> Invocation {
         let variables = variables.iter();
@@ -136,7 +136,7 @@ mod tests {
             environment: variables
                 .map(|(name, value)| ((*name).into(), (*value).into()))
                 .collect(),
-            colours: Colours::Unwanted,
+            colours: ColorMode::Unwanted,
         }
     }
 
@@ -147,7 +147,7 @@ mod tests {
             ("HOME", home.path()),
             ("XDG_STATE_HOME", Path::new("/state")),
         ]);
-        let of = |path: &str| OwnDirectories::of(&invocation, "tool", Path::new(path));
+        let of = |path: &str| ProjectDirectories::of(&invocation, "tool", Path::new(path));
         let (one, other) = (of("/a/b c"), of("/b/b c"));
         let name = one.state.strip_prefix("/state/maelstrom/tool").unwrap();
         let name = name.to_str().unwrap().to_owned();
@@ -166,7 +166,7 @@ mod tests {
         let project = tempfile::tempdir().unwrap();
         let gone = project.path().join("gone");
         for variables in [&[][..], &[("HOME", gone.as_path())]] {
-            let own = OwnDirectories::of(&invocation(variables), "tool", project.path());
+            let own = ProjectDirectories::of(&invocation(variables), "tool", project.path());
             let expected = project.path().join(".tool");
             assert_eq!(own.state, expected.join("state"));
             assert_eq!(own.hidden(), std::slice::from_ref(&expected));

@@ -2,19 +2,22 @@
 
 use crossterm::event::KeyEvent;
 
-use crate::log::Streams;
-use crate::model::{Row, TestState};
-use maelstrom_model::event::{Command, SourceLocation};
+use crate::log::StreamFilter;
+use crate::model::{TestState, TreeRow};
+use maelstrom_model::event::{SourceLocation, UiCommand};
 use maelstrom_model::ids::TestId;
 
-use super::app::{App, Effect, External, Mouse, OnFinish, Overlay, Playback, Screen, Source};
-use super::keys::Action;
-use super::log_pane::{Direction, Timestamps, Wrap};
-use super::prompt::Prompt;
-use super::theme::{Fold, Role};
+use super::app::{
+    App, AppEffect, EventSource, ExternalProgram, MouseCapture, OnFinish, PlaybackState,
+    ScreenKind, ScreenOverlay,
+};
+use super::keys::DashboardAction;
+use super::log_pane::{LineWrap, MoveDirection, TimestampVisibility};
+use super::prompt::TextPrompt;
+use super::theme::{FoldState, StyleRole};
 
 impl App {
-    pub(super) fn key(&mut self, key: KeyEvent, now_us: u64, effects: &mut Vec<Effect>) {
+    pub(super) fn key(&mut self, key: KeyEvent, now_us: u64, effects: &mut Vec<AppEffect>) {
         if self.overlay_key(key, now_us, effects) {
             return;
         }
@@ -23,54 +26,61 @@ impl App {
         }
     }
 
-    pub(super) fn act(&mut self, action: Action, now_us: u64, effects: &mut Vec<Effect>) {
+    pub(super) fn act(
+        &mut self,
+        action: DashboardAction,
+        now_us: u64,
+        effects: &mut Vec<AppEffect>,
+    ) {
         match action {
-            Action::Overview => self.go(Screen::Overview),
-            Action::Tests => self.go(Screen::Tests),
-            Action::Detail => {
+            DashboardAction::Overview => self.go(ScreenKind::Overview),
+            DashboardAction::Tests => self.go(ScreenKind::Tests),
+            DashboardAction::Detail => {
                 let test = self.current_test().or(self.detail);
                 let test = test.or_else(|| self.selected_failure());
                 self.open_detail(test.or_else(|| self.selected_running()), effects);
             }
-            Action::Workers => self.go(Screen::Workers),
-            Action::Cluster => self.go(Screen::Cluster),
-            Action::NextPane => self.next_pane(1),
-            Action::PreviousPane => self.next_pane(-1),
-            Action::Zoom => self.zoomed = !self.zoomed,
-            Action::Down => self.move_by(1, effects),
-            Action::Up => self.move_by(-1, effects),
-            Action::PageDown => self.move_by(self.half_page(), effects),
-            Action::PageUp => self.move_by(-self.half_page(), effects),
-            Action::Top => self.move_to_end(Direction::Previous),
-            Action::Bottom => self.move_to_end(Direction::Next),
-            Action::Left => self.sideways(Direction::Previous),
-            Action::Right => self.sideways(Direction::Next),
-            Action::FoldAll => self.fold_all(Fold::Closed),
-            Action::UnfoldAll => self.fold_all(Fold::Open),
-            Action::NextFailure => self.next_failure(Direction::Next, now_us, effects),
-            Action::PreviousFailure => self.next_failure(Direction::Previous, now_us, effects),
-            Action::Open => self.open(effects),
-            Action::Back => self.back(),
-            Action::Search => self.begin_search(),
-            Action::NextMatch => self.next_match(Direction::Next, now_us),
-            Action::PreviousMatch => self.next_match(Direction::Previous, now_us),
-            Action::FailuresOnly => {
+            DashboardAction::Workers => self.go(ScreenKind::Workers),
+            DashboardAction::Cluster => self.go(ScreenKind::Cluster),
+            DashboardAction::NextPane => self.next_pane(1),
+            DashboardAction::PreviousPane => self.next_pane(-1),
+            DashboardAction::Zoom => self.zoomed = !self.zoomed,
+            DashboardAction::Down => self.move_by(1, effects),
+            DashboardAction::Up => self.move_by(-1, effects),
+            DashboardAction::PageDown => self.move_by(self.half_page(), effects),
+            DashboardAction::PageUp => self.move_by(-self.half_page(), effects),
+            DashboardAction::Top => self.move_to_end(MoveDirection::Previous),
+            DashboardAction::Bottom => self.move_to_end(MoveDirection::Next),
+            DashboardAction::Left => self.sideways(MoveDirection::Previous),
+            DashboardAction::Right => self.sideways(MoveDirection::Next),
+            DashboardAction::FoldAll => self.fold_all(FoldState::Closed),
+            DashboardAction::UnfoldAll => self.fold_all(FoldState::Open),
+            DashboardAction::NextFailure => self.next_failure(MoveDirection::Next, now_us, effects),
+            DashboardAction::PreviousFailure => {
+                self.next_failure(MoveDirection::Previous, now_us, effects)
+            }
+            DashboardAction::Open => self.open(effects),
+            DashboardAction::Back => self.back(),
+            DashboardAction::Search => self.begin_search(),
+            DashboardAction::NextMatch => self.next_match(MoveDirection::Next, now_us),
+            DashboardAction::PreviousMatch => self.next_match(MoveDirection::Previous, now_us),
+            DashboardAction::FailuresOnly => {
                 self.rows.toggle_failures();
-                self.go(Screen::Tests);
+                self.go(ScreenKind::Tests);
             }
-            Action::Sort => {
+            DashboardAction::Sort => {
                 self.rows.next_sort();
-                self.go(Screen::Tests);
+                self.go(ScreenKind::Tests);
             }
-            Action::Palette => {
-                self.overlay = Overlay::Palette {
-                    prompt: Prompt::default(),
+            DashboardAction::Palette => {
+                self.overlay = ScreenOverlay::Palette {
+                    prompt: TextPrompt::default(),
                     selected: 0,
                 };
             }
-            Action::Help => self.overlay = Overlay::Help { top: 0 },
-            Action::Mark => self.mark(effects),
-            Action::Rerun => {
+            DashboardAction::Help => self.overlay = ScreenOverlay::Help { top: 0 },
+            DashboardAction::Mark => self.mark(effects),
+            DashboardAction::Rerun => {
                 let tests = if self.marked.is_empty() {
                     self.selected_tests()
                 } else {
@@ -78,85 +88,85 @@ impl App {
                 };
                 self.rerun(tests, "there is no test selected", now_us, effects);
             }
-            Action::RerunFailed => {
+            DashboardAction::RerunFailed => {
                 let tests = self.live().failures.clone();
                 self.rerun(tests, "nothing has failed", now_us, effects);
             }
-            Action::RerunAll => {
+            DashboardAction::RerunAll => {
                 let tests = self.live().tests.ids().collect();
                 self.rerun(tests, "there are no tests yet", now_us, effects);
             }
-            Action::CancelTest => self.cancel_tests(now_us, effects),
-            Action::CancelRun => self.cancel_run(now_us, effects),
-            Action::Freeze => self.toggle_freeze(),
-            Action::PauseStarting => self.toggle_pause(effects),
-            Action::Step => match self.source {
-                Source::Recording => {
-                    if self.playback == Playback::Going {
+            DashboardAction::CancelTest => self.cancel_tests(now_us, effects),
+            DashboardAction::CancelRun => self.cancel_run(now_us, effects),
+            DashboardAction::Freeze => self.toggle_freeze(),
+            DashboardAction::PauseStarting => self.toggle_pause(effects),
+            DashboardAction::Step => match self.source {
+                EventSource::Recording => {
+                    if self.playback == PlaybackState::Going {
                         self.toggle_pause(effects);
                     }
-                    effects.push(Effect::Step);
+                    effects.push(AppEffect::Step);
                 }
-                Source::Live => {
+                EventSource::Live => {
                     let text = "only a recording can be stepped through";
-                    self.remark(text, Role::Notice, now_us);
+                    self.remark(text, StyleRole::Notice, now_us);
                 }
             },
-            Action::Shell => self.shell(now_us, effects),
-            Action::Edit => self.edit(now_us, effects),
-            Action::Follow => {
+            DashboardAction::Shell => self.shell(now_us, effects),
+            DashboardAction::Edit => self.edit(now_us, effects),
+            DashboardAction::Follow => {
                 let size = self.log_size();
                 self.log.toggle_follow(&self.logs, size);
             }
-            Action::Wrap => {
+            DashboardAction::Wrap => {
                 self.log.wrap = match self.log.wrap {
-                    Wrap::On => Wrap::Off,
-                    Wrap::Off => Wrap::On,
+                    LineWrap::On => LineWrap::Off,
+                    LineWrap::Off => LineWrap::On,
                 };
                 self.log.column = 0;
             }
-            Action::Timestamps => {
+            DashboardAction::Timestamps => {
                 self.log.timestamps = match self.log.timestamps {
-                    Timestamps::Shown => Timestamps::Hidden,
-                    Timestamps::Hidden => Timestamps::Shown,
+                    TimestampVisibility::Shown => TimestampVisibility::Hidden,
+                    TimestampVisibility::Hidden => TimestampVisibility::Shown,
                 };
             }
-            Action::Streams if self.log.is_joined(&self.logs) => {
+            DashboardAction::Streams if self.log.is_joined(&self.logs) => {
                 let text =
                     "stdout and stderr of this test are one stream, so that their order is kept";
-                self.remark(text, Role::Notice, now_us);
+                self.remark(text, StyleRole::Notice, now_us);
             }
-            Action::Streams => self.log.set_streams(match self.log.streams {
-                Streams::Both => Streams::Stdout,
-                Streams::Stdout => Streams::Stderr,
-                Streams::Stderr => Streams::Both,
+            DashboardAction::Streams => self.log.set_streams(match self.log.streams {
+                StreamFilter::Both => StreamFilter::Stdout,
+                StreamFilter::Stdout => StreamFilter::Stderr,
+                StreamFilter::Stderr => StreamFilter::Both,
             }),
-            Action::Pager => match self.log_key() {
-                Some(log) => effects.push(Effect::Run(External::Pager { log })),
-                None => self.remark("there is no log to show", Role::Notice, now_us),
+            DashboardAction::Pager => match self.log_key() {
+                Some(log) => effects.push(AppEffect::Run(ExternalProgram::Pager { log })),
+                None => self.remark("there is no log to show", StyleRole::Notice, now_us),
             },
-            Action::CopyName => match self.current_test() {
+            DashboardAction::CopyName => match self.current_test() {
                 Some(test) => {
                     let name = self.model().tests.title(test).to_owned();
-                    self.remark("the name was copied", Role::Notice, now_us);
-                    effects.push(Effect::Copy(name));
+                    self.remark("the name was copied", StyleRole::Notice, now_us);
+                    effects.push(AppEffect::Copy(name));
                 }
-                None => self.remark("there is no test selected", Role::Notice, now_us),
+                None => self.remark("there is no test selected", StyleRole::Notice, now_us),
             },
-            Action::CopyLog => self.copy_log(now_us, effects),
-            Action::Mouse => {
+            DashboardAction::CopyLog => self.copy_log(now_us, effects),
+            DashboardAction::Mouse => {
                 self.mouse = match self.mouse {
-                    Mouse::Taken => Mouse::Given,
-                    Mouse::Given => Mouse::Taken,
+                    MouseCapture::Taken => MouseCapture::Given,
+                    MouseCapture::Given => MouseCapture::Taken,
                 };
-                effects.push(Effect::Mouse(self.mouse));
+                effects.push(AppEffect::Mouse(self.mouse));
             }
-            Action::Repaint => effects.push(Effect::Repaint),
-            Action::Suspend => effects.push(Effect::Suspend),
-            Action::Interrupt => self.leave(effects),
-            Action::Quit => {
-                if self.live().is_active() && self.source == Source::Live {
-                    self.overlay = Overlay::ConfirmQuit;
+            DashboardAction::Repaint => effects.push(AppEffect::Repaint),
+            DashboardAction::Suspend => effects.push(AppEffect::Suspend),
+            DashboardAction::Interrupt => self.leave(effects),
+            DashboardAction::Quit => {
+                if self.live().is_active() && self.source == EventSource::Live {
+                    self.overlay = ScreenOverlay::ConfirmQuit;
                 } else {
                     self.leave(effects);
                 }
@@ -165,20 +175,20 @@ impl App {
     }
 
     /// Pauses (or resumes) the starting of tests, or a recording.
-    fn toggle_pause(&mut self, effects: &mut Vec<Effect>) {
+    fn toggle_pause(&mut self, effects: &mut Vec<AppEffect>) {
         let paused = match self.source {
-            Source::Live => self.live().paused,
-            Source::Recording => self.playback == Playback::Paused,
+            EventSource::Live => self.live().paused,
+            EventSource::Recording => self.playback == PlaybackState::Paused,
         };
         let (command, playback) = match paused {
-            true => (Command::Resume, Playback::Going),
-            false => (Command::Pause, Playback::Paused),
+            true => (UiCommand::Resume, PlaybackState::Going),
+            false => (UiCommand::Pause, PlaybackState::Paused),
         };
         self.playback = playback;
-        effects.push(Effect::Send(command));
+        effects.push(AppEffect::Send(command));
     }
 
-    fn mark(&mut self, effects: &mut Vec<Effect>) {
+    fn mark(&mut self, effects: &mut Vec<AppEffect>) {
         for test in self.selected_tests() {
             if !self.marked.remove(&test) {
                 self.marked.insert(test);
@@ -189,33 +199,37 @@ impl App {
 
     /// The selected test, or all tests of the selected group.
     fn selected_tests(&self) -> Vec<TestId> {
-        if let (Screen::Tests, Some(Row::Group(group))) = (self.screen, self.rows.selected_row()) {
+        if let (ScreenKind::Tests, Some(TreeRow::Group(group))) =
+            (self.screen, self.rows.selected_row())
+        {
             let lines = self.model().tests.tree().preorder();
-            let at = lines.iter().position(|line| line.row == Row::Group(group));
+            let at = lines
+                .iter()
+                .position(|line| line.row == TreeRow::Group(group));
             let inside = at.and_then(|at| lines.get(at..lines.get(at)?.end as usize));
             return inside
                 .unwrap_or_default()
                 .iter()
                 .filter_map(|line| match line.row {
-                    Row::Test(test) => Some(test),
-                    Row::Group(_) => None,
+                    TreeRow::Test(test) => Some(test),
+                    TreeRow::Group(_) => None,
                 })
                 .collect();
         }
         self.current_test().into_iter().collect()
     }
 
-    fn rerun(&mut self, tests: Vec<TestId>, none: &str, now_us: u64, effects: &mut Vec<Effect>) {
-        if self.source == Source::Recording {
-            self.remark("a recording cannot run tests", Role::Notice, now_us);
+    fn rerun(&mut self, tests: Vec<TestId>, none: &str, now_us: u64, effects: &mut Vec<AppEffect>) {
+        if self.source == EventSource::Recording {
+            self.remark("a recording cannot run tests", StyleRole::Notice, now_us);
         } else if tests.is_empty() {
-            self.remark(none, Role::Notice, now_us);
+            self.remark(none, StyleRole::Notice, now_us);
         } else {
-            effects.push(Effect::Send(Command::Rerun { tests }));
+            effects.push(AppEffect::Send(UiCommand::Rerun { tests }));
         }
     }
 
-    fn cancel_tests(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
+    fn cancel_tests(&mut self, now_us: u64, effects: &mut Vec<AppEffect>) {
         let live = self.live();
         let open: Vec<TestId> = self
             .selected_tests()
@@ -226,49 +240,55 @@ impl App {
             })
             .collect();
         if open.is_empty() {
-            self.remark("what is selected does not run", Role::Notice, now_us);
+            self.remark("what is selected does not run", StyleRole::Notice, now_us);
         }
         let cancel = open
             .into_iter()
-            .map(|test| Effect::Send(Command::CancelTest { test }));
+            .map(|test| AppEffect::Send(UiCommand::CancelTest { test }));
         effects.extend(cancel);
     }
 
-    fn cancel_run(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
+    fn cancel_run(&mut self, now_us: u64, effects: &mut Vec<AppEffect>) {
         if self.live().is_active() {
-            effects.push(Effect::Send(Command::Cancel));
+            effects.push(AppEffect::Send(UiCommand::Cancel));
         } else {
-            self.remark("nothing runs", Role::Notice, now_us);
+            self.remark("nothing runs", StyleRole::Notice, now_us);
         }
     }
 
-    fn shell(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
+    fn shell(&mut self, now_us: u64, effects: &mut Vec<AppEffect>) {
         let Some(test) = self.current_test() else {
-            self.remark("there is no test selected", Role::Notice, now_us);
+            self.remark("there is no test selected", StyleRole::Notice, now_us);
             return;
         };
-        if self.model().description(test).is_some() || self.source == Source::Recording {
+        if self.model().description(test).is_some() || self.source == EventSource::Recording {
             self.open_shell(test, now_us, effects);
         } else {
             self.shell_wanted = Some(test);
-            effects.push(Effect::Send(Command::Describe { test }));
+            effects.push(AppEffect::Send(UiCommand::Describe { test }));
         }
     }
 
-    pub(super) fn open_shell(&mut self, test: TestId, now_us: u64, effects: &mut Vec<Effect>) {
+    pub(super) fn open_shell(&mut self, test: TestId, now_us: u64, effects: &mut Vec<AppEffect>) {
         let description = self.live().description(test);
         match description.and_then(|description| description.shell.clone()) {
-            Some(command) => effects.push(Effect::Run(External::Shell { command })),
-            None => self.remark("no shell can be opened for this test", Role::Notice, now_us),
+            Some(command) => effects.push(AppEffect::Run(ExternalProgram::Shell { command })),
+            None => self.remark(
+                "no shell can be opened for this test",
+                StyleRole::Notice,
+                now_us,
+            ),
         }
     }
 
-    fn edit(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
+    fn edit(&mut self, now_us: u64, effects: &mut Vec<AppEffect>) {
         match self.location() {
-            Some((path, line)) => effects.push(Effect::Run(External::Editor { path, line })),
+            Some((path, line)) => {
+                effects.push(AppEffect::Run(ExternalProgram::Editor { path, line }))
+            }
             None => self.remark(
                 "it is not known where in the source this test failed",
-                Role::Notice,
+                StyleRole::Notice,
                 now_us,
             ),
         }
@@ -287,9 +307,9 @@ impl App {
     /// unless they have pressed a key, which may be the first of several.
     pub(super) fn closes_by_itself(&self) -> bool {
         match (self.on_finish, self.source) {
-            (OnFinish::Auto, Source::Live) => self.live().is_green() && !self.touched,
+            (OnFinish::Auto, EventSource::Live) => self.live().is_green() && !self.touched,
             // Who shows a recording wants to see it, whatever became of the run.
-            (OnFinish::Auto, Source::Recording) | (OnFinish::Stay, _) => false,
+            (OnFinish::Auto, EventSource::Recording) | (OnFinish::Stay, _) => false,
             (OnFinish::Exit, _) => true,
         }
     }
@@ -299,11 +319,11 @@ impl App {
         attempts.find_map(|record| record.finished.as_ref()?.location.as_ref())
     }
 
-    fn copy_log(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
+    fn copy_log(&mut self, now_us: u64, effects: &mut Vec<AppEffect>) {
         /// Terminals refuse longer texts; some hang.
         const COPY_BYTES_MAX: usize = 1 << 20;
         let Some(key) = self.log_key() else {
-            self.remark("there is no log to copy", Role::Notice, now_us);
+            self.remark("there is no log to copy", StyleRole::Notice, now_us);
             return;
         };
         let mut text = String::new();
@@ -314,7 +334,7 @@ impl App {
                     text.push('\n');
                 }
             });
-        self.remark("the log was copied", Role::Notice, now_us);
-        effects.push(Effect::Copy(text));
+        self.remark("the log was copied", StyleRole::Notice, now_us);
+        effects.push(AppEffect::Copy(text));
     }
 }

@@ -17,17 +17,17 @@ const TAB_COLUMNS: usize = 8;
 
 /// A stretch of text in one style.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct StyledSpan {
     pub text: String,
     pub style: Style,
 }
 
 /// A line, in as many stretches as it has styles.
-pub(super) type Spans = Vec<Span>;
+pub(super) type StyledLine = Vec<StyledSpan>;
 
 /// Reads the bytes of a line that begins in a style.
-pub(super) fn parse(bytes: &[u8], begins: Style, color: ColorChoice) -> Spans {
-    let mut line = Line {
+pub(super) fn parse(bytes: &[u8], begins: Style, color: ColorChoice) -> StyledLine {
+    let mut line = SpanBuilder {
         spans: Vec::new(),
         selected: begins,
         style: begins,
@@ -46,8 +46,8 @@ pub(super) fn plain(bytes: &[u8]) -> String {
     spans.into_iter().map(|span| span.text).collect()
 }
 
-struct Line {
-    spans: Spans,
+struct SpanBuilder {
+    spans: StyledLine,
     /// What the output asked for last.
     selected: Style,
     /// What is shown of that.
@@ -56,12 +56,12 @@ struct Line {
     color: ColorChoice,
 }
 
-impl Line {
+impl SpanBuilder {
     fn push(&mut self, c: char) {
         self.column += c.width().unwrap_or(0);
         match self.spans.last_mut() {
             Some(span) if span.style == self.style => span.text.push(c),
-            _ => self.spans.push(Span {
+            _ => self.spans.push(StyledSpan {
                 text: c.into(),
                 style: self.style,
             }),
@@ -82,7 +82,7 @@ impl Line {
     }
 }
 
-impl Perform for Line {
+impl Perform for SpanBuilder {
     fn print(&mut self, c: char) {
         if is_hostile(c) || c.width().is_none() {
             self.push(char::REPLACEMENT_CHARACTER);
@@ -114,17 +114,17 @@ impl Perform for Line {
 }
 
 /// The columns that spans take.
-pub(super) fn width(spans: &[Span]) -> usize {
+pub(super) fn width(spans: &[StyledSpan]) -> usize {
     let chars = spans.iter().flat_map(|span| span.text.chars());
     chars.map(|c| c.width().unwrap_or(0)).sum()
 }
 
 /// Breaks a line into rows of at most `columns`. A line without text is one row.
-pub(super) fn wrap(spans: Spans, columns: usize) -> Vec<Spans> {
+pub(super) fn wrap(spans: StyledLine, columns: usize) -> Vec<StyledLine> {
     if width(&spans) <= columns.max(1) {
         return vec![spans];
     }
-    let mut rows = vec![Spans::new()];
+    let mut rows = vec![StyledLine::new()];
     let mut used = 0;
     for span in spans {
         let mut piece = String::new();
@@ -132,7 +132,7 @@ pub(super) fn wrap(spans: Spans, columns: usize) -> Vec<Spans> {
             let wide = c.width().unwrap_or(0);
             if used + wide > columns.max(1) {
                 push_piece(&mut rows, &mut piece, span.style);
-                rows.push(Spans::new());
+                rows.push(StyledLine::new());
                 used = 0;
             }
             piece.push(c);
@@ -143,9 +143,9 @@ pub(super) fn wrap(spans: Spans, columns: usize) -> Vec<Spans> {
     rows
 }
 
-fn push_piece(rows: &mut [Spans], piece: &mut String, style: Style) {
+fn push_piece(rows: &mut [StyledLine], piece: &mut String, style: Style) {
     if let (Some(row), false) = (rows.last_mut(), piece.is_empty()) {
-        row.push(Span {
+        row.push(StyledSpan {
             text: std::mem::take(piece),
             style,
         });
@@ -153,9 +153,9 @@ fn push_piece(rows: &mut [Spans], piece: &mut String, style: Style) {
 }
 
 /// Leaves out a line's first columns.
-pub(super) fn skip_columns(spans: Spans, columns: usize) -> Spans {
+pub(super) fn skip_columns(spans: StyledLine, columns: usize) -> StyledLine {
     let mut left = columns;
-    let mut kept = Spans::new();
+    let mut kept = StyledLine::new();
     for span in spans {
         let mut text = String::new();
         for c in span.text.chars() {
@@ -166,7 +166,7 @@ pub(super) fn skip_columns(spans: Spans, columns: usize) -> Spans {
             }
         }
         if !text.is_empty() {
-            kept.push(Span { text, ..span });
+            kept.push(StyledSpan { text, ..span });
         }
     }
     kept

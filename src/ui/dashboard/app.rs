@@ -1,42 +1,45 @@
 //! The dashboard's whole state, and [`App::update`], the one way to change it.
 //!
 //! Pure but for the log store's file: time is an argument, and what is to be done outside comes
-//! back as [`Effect`]s. Everything shown comes from events; keys change only what is looked at.
+//! back as [`AppEffect`]s. Everything shown comes from events; keys change only what is looked at.
 
 use std::collections::BTreeSet;
 
 use crate::log::{BUILD_LOG, LogStore};
-use crate::model::{Model, Phase, Row};
+use crate::model::{RunModel, RunPhase, TreeRow};
 use crate::report::changed;
-use maelstrom_model::event::{Command, Event, EventKind, RoundCause, Stream};
+use maelstrom_model::event::{Event, EventKind, OutputStream, RoundCause, UiCommand};
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 
 use super::keys::KeyMap;
-use super::layout::{self, Layout};
-use super::log_pane::{LogPane, Size};
-pub use super::message::{Effect, External, Mouse, Msg, OnFinish, Pane, Playback, Screen, Source};
-use super::prompt::Prompt;
-use super::rows::Rows;
-use super::settings::Settings;
-use super::theme::{Glyphs, Role, Theme};
+use super::layout::{self, ScreenLayout};
+use super::log_pane::{LogPane, PaneSize};
+pub use super::message::{
+    AppEffect, AppMessage, EventSource, ExternalProgram, MouseCapture, OnFinish, PaneKind,
+    PlaybackState, ScreenKind,
+};
+use super::prompt::TextPrompt;
+use super::rows::TestRows;
+use super::settings::DashboardSettings;
+use super::theme::{GlyphSet, StyleRole, Theme};
 
 /// How long a remark stands in the last line.
 const REMARK_US: u64 = 4_000_000;
 
 /// What lies over the screen.
 #[derive(Debug, Default)]
-pub(super) enum Overlay {
+pub(super) enum ScreenOverlay {
     #[default]
     None,
     Help {
         top: usize,
     },
     Palette {
-        prompt: Prompt,
+        prompt: TextPrompt,
         selected: usize,
     },
     Search {
-        prompt: Prompt,
+        prompt: TextPrompt,
         target: SearchTarget,
     },
     /// Whether to quit although the run goes on.
@@ -52,16 +55,16 @@ pub(super) enum SearchTarget {
 
 /// A remark in the last line.
 #[derive(Clone, Debug)]
-pub(super) struct Remark {
+pub(super) struct StatusMessage {
     pub text: String,
-    pub role: Role,
+    pub role: StyleRole,
     until_us: u64,
 }
 
 /// What was shown when the view was frozen.
 #[derive(Debug)]
-struct Frozen {
-    model: Box<Model>,
+struct FrozenView {
+    model: Box<RunModel>,
     events: u64,
 }
 
@@ -70,47 +73,47 @@ struct Frozen {
 pub struct App {
     pub(super) theme: Theme,
     pub(super) keys: KeyMap,
-    pub(super) glyphs: Glyphs,
-    pub(super) source: Source,
-    pub(super) playback: Playback,
+    pub(super) glyphs: GlyphSet,
+    pub(super) source: EventSource,
+    pub(super) playback: PlaybackState,
     pub(super) on_finish: OnFinish,
-    pub(super) live: Model,
-    frozen: Option<Frozen>,
+    pub(super) live: RunModel,
+    frozen: Option<FrozenView>,
     pub(super) logs: LogStore,
-    pub(super) screen: Screen,
-    pub(super) before_detail: Screen,
-    pub(super) focus: Pane,
+    pub(super) screen: ScreenKind,
+    pub(super) before_detail: ScreenKind,
+    pub(super) focus: PaneKind,
     pub(super) zoomed: bool,
-    pub(super) rows: Rows,
+    pub(super) rows: TestRows,
     pub(super) failure: Option<TestId>,
     pub(super) failures_top: usize,
     /// What the log on the screen is shown for: several places that do not compile share one.
     pub(super) log_of: Option<TestId>,
     pub(super) running: Option<TestId>,
     /// The list of the overview that was in focus last: its selection's log is shown.
-    pub(super) list: Pane,
+    pub(super) list: PaneKind,
     pub(super) worker: Option<WorkerId>,
     pub(super) detail: Option<TestId>,
     pub(super) detail_attempt: Option<Attempt>,
     pub(super) log: LogPane,
     pub(super) marked: BTreeSet<TestId>,
-    pub(super) overlay: Overlay,
-    pub(super) remark: Option<Remark>,
+    pub(super) overlay: ScreenOverlay,
+    pub(super) remark: Option<StatusMessage>,
     pub(super) columns: u16,
     pub(super) terminal_rows: u16,
     /// The most rows that running tests have taken: their list never shrinks.
     pub(super) running_peak: usize,
     pub(super) shell_wanted: Option<TestId>,
-    pub(super) mouse: Mouse,
+    pub(super) mouse: MouseCapture,
     leaving: bool,
     /// Whether the person has done anything: then only they close the dashboard.
     pub(super) touched: bool,
-    anchor: Anchor,
+    anchor: ClockAnchor,
 }
 
 /// Ties the run's clock to the dashboard's.
 #[derive(Clone, Copy, Debug, Default)]
-struct Anchor {
+struct ClockAnchor {
     run_us: u64,
     own_us: u64,
 }
@@ -119,13 +122,13 @@ struct Anchor {
 #[derive(Clone, Debug)]
 pub struct AppOptions {
     /// Theme and keys.
-    pub settings: Settings,
+    pub settings: DashboardSettings,
     /// What the terminal can show.
-    pub glyphs: Glyphs,
+    pub glyphs: GlyphSet,
     /// Where events come from.
-    pub source: Source,
+    pub source: EventSource,
     /// Whether a recording begins to move by itself.
-    pub playback: Playback,
+    pub playback: PlaybackState,
     /// What to do at the end.
     pub on_finish: OnFinish,
     /// The terminal's columns.
@@ -144,39 +147,39 @@ impl App {
             source: options.source,
             playback: options.playback,
             on_finish: options.on_finish,
-            live: Model::new(),
+            live: RunModel::new(),
             frozen: None,
             logs: LogStore::new(),
-            screen: Screen::Overview,
-            before_detail: Screen::Overview,
-            focus: Pane::Failures,
+            screen: ScreenKind::Overview,
+            before_detail: ScreenKind::Overview,
+            focus: PaneKind::Failures,
             zoomed: false,
-            rows: Rows::default(),
+            rows: TestRows::default(),
             failure: None,
             failures_top: 0,
             log_of: None,
             running: None,
-            list: Pane::Failures,
+            list: PaneKind::Failures,
             worker: None,
             detail: None,
             detail_attempt: None,
             log: LogPane::default(),
             marked: BTreeSet::new(),
-            overlay: Overlay::None,
+            overlay: ScreenOverlay::None,
             remark: None,
             columns: options.columns,
             terminal_rows: options.rows,
             running_peak: 0,
             shell_wanted: None,
-            mouse: Mouse::Taken,
+            mouse: MouseCapture::Taken,
             leaving: false,
             touched: false,
-            anchor: Anchor::default(),
+            anchor: ClockAnchor::default(),
         }
     }
 
     /// What is shown: the run as it is, or as it was when the view was frozen.
-    pub fn model(&self) -> &Model {
+    pub fn model(&self) -> &RunModel {
         match &self.frozen {
             Some(frozen) => &frozen.model,
             None => &self.live,
@@ -184,12 +187,12 @@ impl App {
     }
 
     /// The run as it is.
-    pub fn live(&self) -> &Model {
+    pub fn live(&self) -> &RunModel {
         &self.live
     }
 
     /// The theme's style for a role.
-    pub fn style(&self, role: Role) -> ratatui::style::Style {
+    pub fn style(&self, role: StyleRole) -> ratatui::style::Style {
         self.theme.style(role)
     }
 
@@ -199,7 +202,7 @@ impl App {
     }
 
     /// Gives the run and its output away, when the dashboard has closed.
-    pub fn into_parts(self) -> (Model, LogStore) {
+    pub fn into_parts(self) -> (RunModel, LogStore) {
         (self.live, self.logs)
     }
 
@@ -209,31 +212,31 @@ impl App {
     }
 
     /// Takes in what happened at `now_us` of the dashboard's own clock.
-    pub fn update(&mut self, msg: Msg, now_us: u64) -> Vec<Effect> {
+    pub fn update(&mut self, msg: AppMessage, now_us: u64) -> Vec<AppEffect> {
         let mut effects = Vec::new();
         match msg {
-            Msg::Event(event) => self.event(*event, now_us, &mut effects),
-            Msg::Key(key) => {
+            AppMessage::Event(event) => self.event(*event, now_us, &mut effects),
+            AppMessage::Key(key) => {
                 self.touched = true;
                 self.remark = None;
                 self.key(key, now_us, &mut effects);
             }
-            Msg::Mouse(mouse) => {
+            AppMessage::Mouse(mouse) => {
                 self.touched = true;
                 self.mouse(mouse, now_us, &mut effects);
             }
-            Msg::Paste(text) => {
+            AppMessage::Paste(text) => {
                 self.touched = true;
                 self.paste(&text);
             }
-            Msg::Resize { columns, rows } => {
+            AppMessage::Resize { columns, rows } => {
                 (self.columns, self.terminal_rows) = (columns, rows);
-                effects.push(Effect::Repaint);
+                effects.push(AppEffect::Repaint);
             }
-            Msg::Stopped { for_us } => self.anchor.own_us += for_us,
-            Msg::Clock => {}
-            Msg::Idle => self.log.search_on(&self.logs),
-            Msg::Remark(text) => self.remark(text, Role::Notice, now_us),
+            AppMessage::Stopped { for_us } => self.anchor.own_us += for_us,
+            AppMessage::Clock => {}
+            AppMessage::Idle => self.log.search_on(&self.logs),
+            AppMessage::Remark(text) => self.remark(text, StyleRole::Notice, now_us),
         }
         if self
             .remark
@@ -261,16 +264,16 @@ impl App {
         }
         self.rows.refresh(model, run_us);
         let layout = self.layout();
-        self.rows.keep_in_view(layout.height(Pane::Tests));
+        self.rows.keep_in_view(layout.height(PaneKind::Tests));
         let (failures, selected) = (self.model().failures.len(), self.failure_index());
-        let height = layout.height(Pane::Failures);
+        let height = layout.height(PaneKind::Failures);
         self.failures_top = super::scroll::top(self.failures_top, selected, failures, height);
         self.open_log();
     }
 
     /// When time has to be shown passing next, on the dashboard's own clock.
     pub fn next_wake_us(&self, now_us: u64) -> Option<u64> {
-        let clock = (self.source == Source::Live && self.live.is_active()).then(|| {
+        let clock = (self.source == EventSource::Live && self.live.is_active()).then(|| {
             let into_second = self.run_us(now_us) % 1_000_000;
             now_us + 1_000_000 - into_second
         });
@@ -278,7 +281,7 @@ impl App {
         clock.into_iter().chain(remark).min()
     }
 
-    /// Whether [`Msg::Idle`] would do something.
+    /// Whether [`AppMessage::Idle`] would do something.
     pub fn has_idle_work(&self) -> bool {
         self.log.is_search_behind(&self.logs)
     }
@@ -289,36 +292,36 @@ impl App {
             return frozen.model.over_us.unwrap_or(frozen.model.now_us);
         }
         match (self.source, self.live.is_active()) {
-            (Source::Live, true) => {
+            (EventSource::Live, true) => {
                 let passed_us = now_us.saturating_sub(self.anchor.own_us);
                 self.anchor.run_us + passed_us
             }
             // What is told between rounds (a description, say) moves no clock.
-            (Source::Live, false) | (Source::Recording, _) => {
+            (EventSource::Live, false) | (EventSource::Recording, _) => {
                 self.live.over_us.unwrap_or(self.live.now_us)
             }
         }
     }
 
     /// Where everything is.
-    pub(super) fn layout(&self) -> Layout {
+    pub(super) fn layout(&self) -> ScreenLayout {
         layout::layout(self)
     }
 
-    pub(super) fn log_size(&self) -> Size {
-        let area = self.layout().inside(Pane::Log);
-        Size {
+    pub(super) fn log_size(&self) -> PaneSize {
+        let area = self.layout().inside(PaneKind::Log);
+        PaneSize {
             columns: area.width as usize,
             rows: area.height as usize,
         }
     }
 
-    fn event(&mut self, event: Event, now_us: u64, effects: &mut Vec<Effect>) {
+    fn event(&mut self, event: Event, now_us: u64, effects: &mut Vec<AppEffect>) {
         // The clock shown never runs backwards when an event arrives late.
         let run_us = self.run_us(now_us).max(event.at_us);
         let queued_before = self.live.rerun_queued;
         self.live.apply(&event);
-        self.anchor = Anchor {
+        self.anchor = ClockAnchor {
             run_us,
             own_us: now_us,
         };
@@ -328,7 +331,7 @@ impl App {
         match &event.kind {
             EventKind::BuildOutput { text } => {
                 self.logs
-                    .append(BUILD_LOG, Stream::Stderr, &text.0, event.at_us);
+                    .append(BUILD_LOG, OutputStream::Stderr, &text.0, event.at_us);
             }
             EventKind::Output {
                 test,
@@ -344,15 +347,15 @@ impl App {
             },
             EventKind::FilesChanged { paths, more } => {
                 let text = format!("{} changed: running again", changed(paths, *more));
-                self.remark(text, Role::Notice, now_us);
+                self.remark(text, StyleRole::Notice, now_us);
             }
             EventKind::Finished(_) => self.rows.data_changed(),
             EventKind::RerunQueued { tests } => {
                 let text = format!("{tests} tests will run again when this round is over");
-                self.remark(text, Role::Notice, now_us);
+                self.remark(text, StyleRole::Notice, now_us);
             }
             EventKind::Notice(notice) => {
-                self.remark(notice.text.clone(), Role::Notice, now_us);
+                self.remark(notice.text.clone(), StyleRole::Notice, now_us);
             }
             EventKind::Described(description) if self.shell_wanted == Some(description.test) => {
                 self.shell_wanted = None;
@@ -361,7 +364,7 @@ impl App {
             EventKind::RoundFinished { .. } => {
                 if queued_before == 0 && !self.leaving && self.closes_by_itself() {
                     self.leaving = true;
-                    effects.push(Effect::Send(Command::Leave));
+                    effects.push(AppEffect::Send(UiCommand::Leave));
                 }
                 self.rows.invalidate();
                 self.answer_quit(effects);
@@ -369,7 +372,7 @@ impl App {
             EventKind::RunFinished { exit_code } => {
                 self.rows.invalidate();
                 if self.leaving || (*exit_code == 0 && self.closes_by_itself()) {
-                    effects.push(Effect::Close);
+                    effects.push(AppEffect::Close);
                 }
             }
             _ => {}
@@ -387,15 +390,15 @@ impl App {
     }
 
     /// Who was asked whether to quit although tests run wants to quit, now that none does.
-    fn answer_quit(&mut self, effects: &mut Vec<Effect>) {
-        if matches!(self.overlay, Overlay::ConfirmQuit) {
-            self.overlay = Overlay::None;
+    fn answer_quit(&mut self, effects: &mut Vec<AppEffect>) {
+        if matches!(self.overlay, ScreenOverlay::ConfirmQuit) {
+            self.overlay = ScreenOverlay::None;
             self.leave(effects);
         }
     }
 
-    pub(super) fn remark(&mut self, text: impl Into<String>, role: Role, now_us: u64) {
-        self.remark = Some(Remark {
+    pub(super) fn remark(&mut self, text: impl Into<String>, role: StyleRole, now_us: u64) {
+        self.remark = Some(StatusMessage {
             text: text.into(),
             role,
             until_us: now_us + REMARK_US,
@@ -406,7 +409,7 @@ impl App {
     pub(super) fn toggle_freeze(&mut self) {
         self.frozen = match self.frozen.take() {
             Some(_) => None,
-            None => Some(Frozen {
+            None => Some(FrozenView {
                 model: Box::new(self.live.clone()),
                 events: 0,
             }),
@@ -415,22 +418,24 @@ impl App {
     }
 
     /// Leaves the run: cancels what still runs, and closes when that has ended.
-    pub(super) fn leave(&mut self, effects: &mut Vec<Effect>) {
-        if self.source == Source::Recording || matches!(self.live.phase, Phase::Finished { .. }) {
-            effects.push(Effect::Send(Command::Leave));
-            effects.push(Effect::Close);
+    pub(super) fn leave(&mut self, effects: &mut Vec<AppEffect>) {
+        if self.source == EventSource::Recording
+            || matches!(self.live.phase, RunPhase::Finished { .. })
+        {
+            effects.push(AppEffect::Send(UiCommand::Leave));
+            effects.push(AppEffect::Close);
             return;
         }
         if self.live.is_active() {
             let command = if self.leaving {
-                Command::Kill
+                UiCommand::Kill
             } else {
-                Command::Cancel
+                UiCommand::Cancel
             };
-            effects.push(Effect::Send(command));
+            effects.push(AppEffect::Send(command));
         }
         if !self.leaving {
-            effects.push(Effect::Send(Command::Leave));
+            effects.push(AppEffect::Send(UiCommand::Leave));
         }
         self.leaving = true;
     }
@@ -460,16 +465,16 @@ impl App {
     /// The test that keys act on.
     pub(super) fn current_test(&self) -> Option<TestId> {
         match self.screen {
-            Screen::Overview => match self.list {
-                Pane::Running => self.selected_running(),
+            ScreenKind::Overview => match self.list {
+                PaneKind::Running => self.selected_running(),
                 _ => self.selected_failure().or_else(|| self.selected_running()),
             },
-            Screen::Tests => match self.rows.selected_row()? {
-                Row::Test(test) => Some(test),
-                Row::Group(_) => None,
+            ScreenKind::Tests => match self.rows.selected_row()? {
+                TreeRow::Test(test) => Some(test),
+                TreeRow::Group(_) => None,
             },
-            Screen::Detail => self.detail,
-            Screen::Workers | Screen::Cluster => None,
+            ScreenKind::Detail => self.detail,
+            ScreenKind::Workers | ScreenKind::Cluster => None,
         }
     }
 }

@@ -5,24 +5,24 @@ use std::io::Write;
 use tempfile::NamedTempFile;
 use tokio::process::Command;
 
-use super::app::{App, External};
+use super::app::{App, ExternalProgram};
 
 /// A program to run, and what must exist as long as it runs.
-pub(super) struct Prepared {
+pub(super) struct PreparedProgram {
     pub command: Command,
     pub name: String,
     _file: Option<NamedTempFile>,
 }
 
 /// Prepares a program. `Err` says in a line why it cannot be run.
-pub(super) fn prepare(external: &External, app: &App) -> Result<Prepared, String> {
+pub(super) fn prepare(external: &ExternalProgram, app: &App) -> Result<PreparedProgram, String> {
     match external {
-        External::Editor { path, line } => {
+        ExternalProgram::Editor { path, line } => {
             let mut words = words_of(&["VISUAL", "EDITOR"], "vi");
             words.extend([format!("+{line}"), path.clone()]);
             command(words, None)
         }
-        External::Pager { log } => {
+        ExternalProgram::Pager { log } => {
             let mut file = tempfile::Builder::new()
                 .prefix("maelstrom-log-")
                 .tempfile()
@@ -35,7 +35,7 @@ pub(super) fn prepare(external: &External, app: &App) -> Result<Prepared, String
             words.push(file.path().to_string_lossy().into_owned());
             command(words, Some(file))
         }
-        External::Shell { command: words } => command(words.clone(), None),
+        ExternalProgram::Shell { command: words } => command(words.clone(), None),
     }
 }
 
@@ -47,13 +47,13 @@ fn words_of(variables: &[&str], otherwise: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-fn command(words: Vec<String>, file: Option<NamedTempFile>) -> Result<Prepared, String> {
+fn command(words: Vec<String>, file: Option<NamedTempFile>) -> Result<PreparedProgram, String> {
     let Some((program, arguments)) = words.split_first() else {
         return Err("there is no command to run".to_owned());
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    Ok(Prepared {
+    Ok(PreparedProgram {
         command,
         name: program.clone(),
         _file: file,

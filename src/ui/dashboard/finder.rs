@@ -8,7 +8,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use regex::Regex;
 
-use crate::model::Tests;
+use crate::model::TestTable;
 use maelstrom_model::ids::TestId;
 
 /// Nobody looks for the best of more than this: they stay in the order of discovery.
@@ -18,7 +18,7 @@ const LEVELS_MAX: usize = 24;
 
 /// How a pattern is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Syntax {
+pub enum PatternSyntax {
     /// Letters in their order, with anything between.
     #[default]
     Fuzzy,
@@ -26,54 +26,54 @@ pub enum Syntax {
     Regex,
 }
 
-impl Syntax {
+impl PatternSyntax {
     /// The other one.
     pub(super) fn other(self) -> Self {
         match self {
-            Syntax::Fuzzy => Syntax::Regex,
-            Syntax::Regex => Syntax::Fuzzy,
+            PatternSyntax::Fuzzy => PatternSyntax::Regex,
+            PatternSyntax::Regex => PatternSyntax::Fuzzy,
         }
     }
 
     /// The word for it.
     pub(super) fn word(self) -> &'static str {
         match self {
-            Syntax::Fuzzy => "fuzzy",
-            Syntax::Regex => "regex",
+            PatternSyntax::Fuzzy => "fuzzy",
+            PatternSyntax::Regex => "regex",
         }
     }
 }
 
 /// The tests that match what was typed.
 #[derive(Debug, Default)]
-pub(super) struct Finder {
+pub(super) struct TestFinder {
     pattern: String,
-    syntax: Syntax,
+    syntax: PatternSyntax,
     found: Vec<TestId>,
     /// Tests known when `found` was made; more may have been discovered since.
     searched: usize,
     matcher: Option<Matcher>,
     /// What is left after each letter of `letters`.
-    levels: Vec<Vec<Candidate>>,
+    levels: Vec<Vec<FuzzyCandidate>>,
     letters: Vec<char>,
 }
 
 /// A test that has all letters so far.
 #[derive(Clone, Copy, Debug)]
-struct Candidate {
+struct FuzzyCandidate {
     test: TestId,
     /// Where in its name the next letter is looked for.
     from: u32,
 }
 
-impl Finder {
+impl TestFinder {
     /// What is looked for; empty when nothing is.
     pub fn pattern(&self) -> &str {
         &self.pattern
     }
 
     /// How it is read.
-    pub fn syntax(&self) -> Syntax {
+    pub fn syntax(&self) -> PatternSyntax {
         self.syntax
     }
 
@@ -83,12 +83,12 @@ impl Finder {
     }
 
     /// Whether tests were discovered that were not looked at yet.
-    pub fn is_behind(&self, tests: &Tests) -> bool {
+    pub fn is_behind(&self, tests: &TestTable) -> bool {
         !self.pattern.is_empty() && self.searched != tests.revision()
     }
 
     /// Looks at all tests again.
-    pub fn refresh(&mut self, tests: &Tests) {
+    pub fn refresh(&mut self, tests: &TestTable) {
         let (pattern, syntax) = (std::mem::take(&mut self.pattern), self.syntax);
         // The pattern was valid when it was set.
         let _ = self.set(&pattern, syntax, tests);
@@ -96,9 +96,14 @@ impl Finder {
 
     /// Looks for something else. An invalid regular expression is told in words and changes
     /// nothing.
-    pub fn set(&mut self, pattern: &str, syntax: Syntax, tests: &Tests) -> Result<(), String> {
+    pub fn set(
+        &mut self,
+        pattern: &str,
+        syntax: PatternSyntax,
+        tests: &TestTable,
+    ) -> Result<(), String> {
         match syntax {
-            Syntax::Fuzzy => {
+            PatternSyntax::Fuzzy => {
                 // Words with a sign have a meaning of their own, which the matcher knows.
                 self.found = if pattern.contains(['!', '\\', '^', '$', '\'']) {
                     self.rank(pattern, tests.ids(), tests)
@@ -106,7 +111,7 @@ impl Finder {
                     self.narrow(pattern, tests)
                 };
             }
-            Syntax::Regex => {
+            PatternSyntax::Regex => {
                 let regex = smart_case(pattern)?;
                 let found = tests
                     .ids()
@@ -121,7 +126,7 @@ impl Finder {
     }
 
     /// The tests that have the pattern's letters in their order.
-    fn narrow(&mut self, pattern: &str, tests: &Tests) -> Vec<TestId> {
+    fn narrow(&mut self, pattern: &str, tests: &TestTable) -> Vec<TestId> {
         if self.searched != tests.revision() {
             self.levels.clear();
             self.letters.clear();
@@ -134,7 +139,7 @@ impl Finder {
             Some(level) => level.clone(),
             None => {
                 let all = tests.ids();
-                all.map(|test| Candidate { test, from: 0 }).collect()
+                all.map(|test| FuzzyCandidate { test, from: 0 }).collect()
             }
         };
         for letter in pattern.chars().skip(self.levels.len()) {
@@ -156,7 +161,7 @@ impl Finder {
         &mut self,
         pattern: &str,
         among: impl Iterator<Item = TestId>,
-        tests: &Tests,
+        tests: &TestTable,
     ) -> Vec<TestId> {
         let pattern = Pattern::parse(pattern, CaseMatching::Smart, Normalization::Smart);
         let matcher = self
@@ -174,9 +179,9 @@ impl Finder {
     }
 }
 
-impl Candidate {
+impl FuzzyCandidate {
     /// Looks for another letter. Says whether the name has it where it is looked for.
-    fn take(&mut self, letter: char, tests: &Tests) -> bool {
+    fn take(&mut self, letter: char, tests: &TestTable) -> bool {
         if letter == ' ' {
             // Another word, which may stand anywhere.
             self.from = 0;

@@ -45,11 +45,11 @@ macro_rules! actions {
     ($($group:literal { $($variant:ident $name:literal [$($key:literal)*] $hint:literal $help:literal)* })*) => {
         /// What a key, a click or a word in the palette does.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Action { $($(#[doc = $help] $variant),*),* }
+        pub enum DashboardAction { $($(#[doc = $help] $variant),*),* }
 
         /// Every action, in the order of the help screen.
-        pub const ACTIONS: &[ActionInfo] = &[$($(ActionInfo {
-            action: Action::$variant,
+        pub const ACTIONS: &[ActionEntry] = &[$($(ActionEntry {
+            action: DashboardAction::$variant,
             name: $name,
             keys: &[$($key),*],
             group: $group,
@@ -61,9 +61,9 @@ macro_rules! actions {
 
 /// A line of the table.
 #[derive(Clone, Copy, Debug)]
-pub struct ActionInfo {
+pub struct ActionEntry {
     /// The action.
-    pub action: Action,
+    pub action: DashboardAction,
     /// What configuration and palette call it.
     pub name: &'static str,
     /// The keys it has unless configured otherwise.
@@ -145,7 +145,7 @@ actions! {
 
 /// A key with its modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Chord {
+pub struct KeyChord {
     code: KeyCode,
     modifiers: KeyModifiers,
 }
@@ -180,21 +180,21 @@ const NAMED_KEYS: &[(&str, KeyCode)] = &[
     ("f12", KeyCode::F(12)),
 ];
 
-impl Chord {
+impl KeyChord {
     /// What was pressed. A capital letter already tells that shift was.
     pub fn of(event: KeyEvent) -> Self {
         let kept = KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT;
         let (code, modifiers) = (event.code, event.modifiers & kept);
         match code {
-            KeyCode::BackTab => Chord {
+            KeyCode::BackTab => KeyChord {
                 code: KeyCode::Tab,
                 modifiers: modifiers | KeyModifiers::SHIFT,
             },
-            KeyCode::Char(_) => Chord {
+            KeyCode::Char(_) => KeyChord {
                 code,
                 modifiers: modifiers - KeyModifiers::SHIFT,
             },
-            _ => Chord { code, modifiers },
+            _ => KeyChord { code, modifiers },
         }
     }
 
@@ -216,11 +216,11 @@ impl Chord {
             (Some(only), None) => KeyCode::Char(only),
             _ => NAMED_KEYS.iter().find(|(name, _)| *name == rest)?.1,
         };
-        Some(Chord { code, modifiers })
+        Some(KeyChord { code, modifiers })
     }
 }
 
-impl fmt::Display for Chord {
+impl fmt::Display for KeyChord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.modifiers.contains(KeyModifiers::CONTROL) {
             f.write_str("^")?;
@@ -247,8 +247,8 @@ impl fmt::Display for Chord {
 /// Which key does what.
 #[derive(Clone, Debug)]
 pub struct KeyMap {
-    by_chord: HashMap<Chord, Action>,
-    by_action: HashMap<Action, Vec<Chord>>,
+    by_chord: HashMap<KeyChord, DashboardAction>,
+    by_action: HashMap<DashboardAction, Vec<KeyChord>>,
 }
 
 impl Default for KeyMap {
@@ -267,8 +267,8 @@ impl KeyMap {
     pub fn with<'a>(
         replaced: impl Iterator<Item = (&'a str, Vec<&'a str>)>,
     ) -> Result<Self, KeysError> {
-        let mut chosen: HashMap<Action, Vec<Chord>> = HashMap::new();
-        let mut by_chord: HashMap<Chord, Action> = HashMap::new();
+        let mut chosen: HashMap<DashboardAction, Vec<KeyChord>> = HashMap::new();
+        let mut by_chord: HashMap<KeyChord, DashboardAction> = HashMap::new();
         for (name, keys) in replaced {
             let Some(info) = ACTIONS.iter().find(|info| info.name == name) else {
                 return Err(KeysError::UnknownAction {
@@ -311,33 +311,33 @@ impl KeyMap {
     }
 
     /// What a key does.
-    pub fn action(&self, event: KeyEvent) -> Option<Action> {
-        self.by_chord.get(&Chord::of(event)).copied()
+    pub fn action(&self, event: KeyEvent) -> Option<DashboardAction> {
+        self.by_chord.get(&KeyChord::of(event)).copied()
     }
 
     /// The keys of an action, for a person.
-    pub fn keys(&self, action: Action) -> String {
+    pub fn keys(&self, action: DashboardAction) -> String {
         let chords = self.by_action.get(&action).map_or(&[][..], Vec::as_slice);
-        let keys: Vec<String> = chords.iter().map(Chord::to_string).collect();
+        let keys: Vec<String> = chords.iter().map(KeyChord::to_string).collect();
         keys.join(" ")
     }
 
     /// The first key of an action, for a hint.
-    pub fn key(&self, action: Action) -> Option<String> {
+    pub fn key(&self, action: DashboardAction) -> Option<String> {
         Some(self.by_action.get(&action)?.first()?.to_string())
     }
 }
 
-impl Action {
+impl DashboardAction {
     /// The table's line for it.
-    pub fn info(self) -> &'static ActionInfo {
+    pub fn info(self) -> &'static ActionEntry {
         // Every action comes from a line of the table, in its order.
         &ACTIONS[self as usize]
     }
 }
 
-fn parse_key(key: &str, action: &str) -> Result<Chord, KeysError> {
-    Chord::parse(key).ok_or_else(|| KeysError::UnknownKey {
+fn parse_key(key: &str, action: &str) -> Result<KeyChord, KeysError> {
+    KeyChord::parse(key).ok_or_else(|| KeysError::UnknownKey {
         key: key.to_owned(),
         action: action.to_owned(),
         nearest: nearest(
@@ -365,8 +365,8 @@ mod tests {
     #[test]
     fn a_configured_key_replaces_the_tables_and_is_taken_from_whom_had_it() {
         let map = KeyMap::with([("rerun", vec!["f5", "q"])].into_iter()).unwrap();
-        assert_eq!(map.keys(Action::Rerun), "F5 q");
-        assert_eq!(map.keys(Action::Quit), "");
+        assert_eq!(map.keys(DashboardAction::Rerun), "F5 q");
+        assert_eq!(map.keys(DashboardAction::Quit), "");
         let pressed = KeyEvent::new(KeyCode::Char('r'), KeyModifiers::NONE);
         assert_eq!(map.action(pressed), None);
     }
@@ -395,17 +395,17 @@ mod tests {
     #[test]
     fn chords_are_read_and_written() {
         let shifted = KeyEvent::new(KeyCode::Char('G'), KeyModifiers::SHIFT);
-        assert_eq!(Some(Chord::of(shifted)), Chord::parse("G"));
+        assert_eq!(Some(KeyChord::of(shifted)), KeyChord::parse("G"));
         let back_tab = KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT);
-        assert_eq!(Some(Chord::of(back_tab)), Chord::parse("shift+tab"));
+        assert_eq!(Some(KeyChord::of(back_tab)), KeyChord::parse("shift+tab"));
         for (text, shown) in [
             ("ctrl+d", "^d"),
             ("+", "+"),
             ("pagedown", "Pagedown"),
             ("alt+x", "alt+x"),
         ] {
-            assert_eq!(Chord::parse(text).unwrap().to_string(), shown);
+            assert_eq!(KeyChord::parse(text).unwrap().to_string(), shown);
         }
-        assert_eq!(Chord::parse("hyper+x"), None);
+        assert_eq!(KeyChord::parse("hyper+x"), None);
     }
 }

@@ -3,7 +3,7 @@
 
 use ratatui::layout::Rect;
 
-use super::app::{App, Pane, Screen};
+use super::app::{App, PaneKind, ScreenKind};
 
 /// A smaller terminal shows only that it is too small.
 pub(super) const COLUMNS_MIN: u16 = 40;
@@ -15,21 +15,21 @@ const WORKERS_COLUMNS: u16 = 38;
 
 /// Areas of a screen.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Layout {
+pub(super) struct ScreenLayout {
     pub header: Rect,
-    pub panes: Vec<(Pane, Rect)>,
+    pub panes: Vec<(PaneKind, Rect)>,
     pub footer: Rect,
 }
 
-impl Layout {
+impl ScreenLayout {
     /// The area of a pane with its frame; empty if it is not shown.
-    pub fn area(&self, pane: Pane) -> Rect {
+    pub fn area(&self, pane: PaneKind) -> Rect {
         let found = self.panes.iter().find(|(other, _)| *other == pane);
         found.map_or(Rect::ZERO, |(_, area)| *area)
     }
 
     /// The area of a pane within its frame.
-    pub fn inside(&self, pane: Pane) -> Rect {
+    pub fn inside(&self, pane: PaneKind) -> Rect {
         let area = self.area(pane);
         if area.height == 1 {
             return area;
@@ -43,7 +43,7 @@ impl Layout {
     }
 
     /// The lines that a pane can show.
-    pub fn height(&self, pane: Pane) -> usize {
+    pub fn height(&self, pane: PaneKind) -> usize {
         self.inside(pane).height as usize
     }
 }
@@ -53,23 +53,23 @@ pub(super) fn is_too_small(columns: u16, rows: u16) -> bool {
     columns < COLUMNS_MIN || rows < ROWS_MIN
 }
 
-pub(super) fn layout(app: &App) -> Layout {
+pub(super) fn layout(app: &App) -> ScreenLayout {
     let (columns, rows) = (app.columns, app.terminal_rows);
     if is_too_small(columns, rows) {
-        return Layout::default();
+        return ScreenLayout::default();
     }
     let body = Rect::new(0, HEADER_ROWS, columns, rows - HEADER_ROWS - 1);
     let mut panes = match app.screen {
-        Screen::Overview => overview(app, body),
-        Screen::Tests => tests(body),
-        Screen::Detail => detail(body),
-        Screen::Workers => workers(app, body),
-        Screen::Cluster => vec![(Pane::Cluster, body)],
+        ScreenKind::Overview => overview(app, body),
+        ScreenKind::Tests => tests(body),
+        ScreenKind::Detail => detail(body),
+        ScreenKind::Workers => workers(app, body),
+        ScreenKind::Cluster => vec![(PaneKind::Cluster, body)],
     };
     if app.zoomed && panes.iter().any(|(pane, _)| *pane == app.focus) {
         panes = vec![(app.focus, body)];
     }
-    Layout {
+    ScreenLayout {
         header: Rect::new(0, 0, columns, HEADER_ROWS),
         panes,
         footer: Rect::new(0, rows - 1, columns, 1),
@@ -77,17 +77,22 @@ pub(super) fn layout(app: &App) -> Layout {
 }
 
 /// The panes of a screen, in the order of Tab.
-pub(super) fn panes(screen: Screen) -> &'static [Pane] {
+pub(super) fn panes(screen: ScreenKind) -> &'static [PaneKind] {
     match screen {
-        Screen::Overview => &[Pane::Failures, Pane::Running, Pane::Log, Pane::Workers],
-        Screen::Tests => &[Pane::Tests, Pane::Log],
-        Screen::Detail => &[Pane::Log, Pane::Facts],
-        Screen::Workers => &[Pane::WorkerList, Pane::Slots],
-        Screen::Cluster => &[Pane::Cluster],
+        ScreenKind::Overview => &[
+            PaneKind::Failures,
+            PaneKind::Running,
+            PaneKind::Log,
+            PaneKind::Workers,
+        ],
+        ScreenKind::Tests => &[PaneKind::Tests, PaneKind::Log],
+        ScreenKind::Detail => &[PaneKind::Log, PaneKind::Facts],
+        ScreenKind::Workers => &[PaneKind::WorkerList, PaneKind::Slots],
+        ScreenKind::Cluster => &[PaneKind::Cluster],
     }
 }
 
-fn overview(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
+fn overview(app: &App, body: Rect) -> Vec<(PaneKind, Rect)> {
     let failures = app.model().failures.len().min(12) as u16;
     let running = app.running_peak.min(24) as u16;
     if body.width < WIDE_COLUMNS {
@@ -98,10 +103,10 @@ fn overview(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
         let [upper, below] = split_top(rest, failures_rows);
         let [middle, log] = split_top(below, running_rows);
         return vec![
-            (Pane::Failures, upper),
-            (Pane::Running, middle),
-            (Pane::Log, log),
-            (Pane::Workers, workers),
+            (PaneKind::Failures, upper),
+            (PaneKind::Running, middle),
+            (PaneKind::Log, log),
+            (PaneKind::Workers, workers),
         ];
     }
     let wanted = failures.max(running) + 2;
@@ -109,31 +114,31 @@ fn overview(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
     let [left, right] = split_left(upper, upper.width / 2);
     let [log, workers] = split_left(lower, lower.width - WORKERS_COLUMNS);
     vec![
-        (Pane::Failures, left),
-        (Pane::Running, right),
-        (Pane::Log, log),
-        (Pane::Workers, workers),
+        (PaneKind::Failures, left),
+        (PaneKind::Running, right),
+        (PaneKind::Log, log),
+        (PaneKind::Workers, workers),
     ]
 }
 
-fn tests(body: Rect) -> Vec<(Pane, Rect)> {
+fn tests(body: Rect) -> Vec<(PaneKind, Rect)> {
     if body.width < WIDE_COLUMNS {
-        return vec![(Pane::Tests, body)];
+        return vec![(PaneKind::Tests, body)];
     }
     let [left, right] = split_left(body, body.width * 11 / 20);
-    vec![(Pane::Tests, left), (Pane::Log, right)]
+    vec![(PaneKind::Tests, left), (PaneKind::Log, right)]
 }
 
-fn detail(body: Rect) -> Vec<(Pane, Rect)> {
+fn detail(body: Rect) -> Vec<(PaneKind, Rect)> {
     let facts = (body.height / 2).min(13);
     let [upper, lower] = split_top(body, facts);
-    vec![(Pane::Facts, upper), (Pane::Log, lower)]
+    vec![(PaneKind::Facts, upper), (PaneKind::Log, lower)]
 }
 
-fn workers(app: &App, body: Rect) -> Vec<(Pane, Rect)> {
+fn workers(app: &App, body: Rect) -> Vec<(PaneKind, Rect)> {
     let count = app.model().workers().count().min(200) as u16;
     let [upper, lower] = split_top(body, (count + 3).clamp(4, (body.height / 2).max(4)));
-    vec![(Pane::WorkerList, upper), (Pane::Slots, lower)]
+    vec![(PaneKind::WorkerList, upper), (PaneKind::Slots, lower)]
 }
 
 fn split_top(area: Rect, rows: u16) -> [Rect; 2] {

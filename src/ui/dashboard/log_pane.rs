@@ -6,10 +6,10 @@
 
 use regex::Regex;
 
-use crate::log::{LogKey, LogStore, Streams};
-use maelstrom_model::event::Stream;
+use crate::log::{LogKey, LogStore, StreamFilter};
+use maelstrom_model::event::OutputStream;
 
-use super::ansi::{self, Spans};
+use super::ansi::{self, StyledLine};
 use super::theme::ColorChoice;
 
 /// Lines that one stretch of searching looks at.
@@ -21,7 +21,7 @@ const TIMESTAMP_COLUMNS: usize = 10;
 
 /// Whether long lines are broken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Wrap {
+pub(super) enum LineWrap {
     #[default]
     On,
     /// Cut, and scrolled sideways.
@@ -30,7 +30,7 @@ pub(super) enum Wrap {
 
 /// Whether lines say when they were written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Timestamps {
+pub(super) enum TimestampVisibility {
     Shown,
     #[default]
     Hidden,
@@ -38,7 +38,7 @@ pub(super) enum Timestamps {
 
 /// Where a pane stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Position {
+pub(super) enum ScrollPosition {
     /// At the end, wherever that moves.
     #[default]
     Following,
@@ -48,14 +48,14 @@ pub(super) enum Position {
 
 /// The size of a pane's inside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Size {
+pub(super) struct PaneSize {
     pub columns: usize,
     pub rows: usize,
 }
 
 /// What is searched, and where it was found.
 #[derive(Debug)]
-pub(super) struct Search {
+pub(super) struct LogSearch {
     pub pattern: String,
     pub regex: Regex,
     matches: Vec<usize>,
@@ -70,27 +70,27 @@ pub(super) struct LogRow {
     pub line: usize,
     /// The first row of its line.
     pub is_first: bool,
-    pub stream: Stream,
+    pub stream: OutputStream,
     pub at_us: u64,
-    pub spans: Spans,
+    pub spans: StyledLine,
 }
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct LogPane {
     key: Option<LogKey>,
-    pub streams: Streams,
-    pub wrap: Wrap,
-    pub timestamps: Timestamps,
-    pub position: Position,
+    pub streams: StreamFilter,
+    pub wrap: LineWrap,
+    pub timestamps: TimestampVisibility,
+    pub position: ScrollPosition,
     pub column: usize,
-    pub search: Option<Search>,
-    opening: Opening,
+    pub search: Option<LogSearch>,
+    opening: InitialScroll,
 }
 
 /// Whether a log stands where it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Opening {
+enum InitialScroll {
     /// It goes to what went wrong as soon as that is known.
     Open,
     /// It has gone there, or the user has moved it.
@@ -102,23 +102,23 @@ impl LogPane {
     /// Shows another log, from its end, or none.
     pub fn show(&mut self, key: Option<LogKey>) {
         self.key = key;
-        self.position = Position::Following;
+        self.position = ScrollPosition::Following;
         self.column = 0;
-        self.opening = Opening::Open;
+        self.opening = InitialScroll::Open;
         self.restart_search();
     }
 
     /// Whether it may still go to what went wrong.
     pub fn is_opening(&self) -> bool {
-        self.opening == Opening::Open
+        self.opening == InitialScroll::Open
     }
 
     /// Goes to the first line that says what went wrong, which is the message and not its
     /// backtrace, and shows what led to it. Lines before the last [`SEARCH_STRETCH_LINES`] are not
     /// looked at.
-    pub fn reveal(&mut self, logs: &LogStore, size: Size, says: impl Fn(&[u8]) -> bool) {
+    pub fn reveal(&mut self, logs: &LogStore, size: PaneSize, says: impl Fn(&[u8]) -> bool) {
         let Some(key) = self.key else { return };
-        self.opening = Opening::Settled;
+        self.opening = InitialScroll::Settled;
         let count = self.line_count(logs);
         let from = count.saturating_sub(SEARCH_STRETCH_LINES);
         let (mut number, mut found) = (from, None);
@@ -132,7 +132,7 @@ impl LogPane {
         let first = line.saturating_sub(LINES_BEFORE);
         let seen = self.rows(logs, size, ColorChoice::Monochrome);
         if !seen.iter().any(|row| row.line == first && row.is_first) {
-            self.position = Position::At {
+            self.position = ScrollPosition::At {
                 line: first,
                 row: 0,
             };
@@ -157,8 +157,8 @@ impl LogPane {
     /// Columns left for text beside numbers and timestamps.
     pub fn text_columns(&self, columns: usize, logs: &LogStore) -> usize {
         let timestamps = match self.timestamps {
-            Timestamps::Shown => TIMESTAMP_COLUMNS,
-            Timestamps::Hidden => 0,
+            TimestampVisibility::Shown => TIMESTAMP_COLUMNS,
+            TimestampVisibility::Hidden => 0,
         };
         columns
             .saturating_sub(self.number_columns(logs) + 1 + timestamps)
@@ -172,10 +172,10 @@ impl LogPane {
     }
 
     /// The rows in view.
-    pub fn rows(&self, logs: &LogStore, size: Size, color: ColorChoice) -> Vec<LogRow> {
+    pub fn rows(&self, logs: &LogStore, size: PaneSize, color: ColorChoice) -> Vec<LogRow> {
         let columns = self.text_columns(size.columns, logs);
         match self.position {
-            Position::Following => {
+            ScrollPosition::Following => {
                 let count = self.line_count(logs);
                 let from = count.saturating_sub(size.rows);
                 let mut rows = self.read(logs, from..count, columns, color);
@@ -183,7 +183,7 @@ impl LogPane {
                 rows.drain(..surplus);
                 rows
             }
-            Position::At { line, row } => {
+            ScrollPosition::At { line, row } => {
                 let mut rows = self.read(logs, line..line + size.rows, columns, color);
                 rows.drain(..row.min(rows.len()));
                 // Rows skipped of the first line may leave room for one line more.
@@ -211,8 +211,8 @@ impl LogPane {
         for (line, source) in (range.start..).zip(logs.lines(key, self.streams, range)) {
             let spans = ansi::parse(&source.bytes, source.begins, color);
             let pieces = match self.wrap {
-                Wrap::On => ansi::wrap(spans, columns),
-                Wrap::Off => vec![ansi::skip_columns(spans, self.column)],
+                LineWrap::On => ansi::wrap(spans, columns),
+                LineWrap::Off => vec![ansi::skip_columns(spans, self.column)],
             };
             for (index, spans) in pieces.into_iter().enumerate() {
                 rows.push(LogRow {
@@ -228,13 +228,13 @@ impl LogPane {
     }
 
     /// Goes down (or, when negative, up) by rows. Going up stops following.
-    pub fn scroll(&mut self, logs: &LogStore, size: Size, by: isize) {
+    pub fn scroll(&mut self, logs: &LogStore, size: PaneSize, by: isize) {
         let first = self.rows(logs, size, ColorChoice::Monochrome);
         let Some(first) = first.first() else { return };
         let (mut line, mut row) = match self.position {
-            Position::Following if by >= 0 => return,
-            Position::At { line, row } => (line, row),
-            Position::Following => {
+            ScrollPosition::Following if by >= 0 => return,
+            ScrollPosition::At { line, row } => (line, row),
+            ScrollPosition::Following => {
                 let columns = self.text_columns(size.columns, logs);
                 let hidden = self.hidden_rows(logs, size, first.line, columns);
                 (first.line, hidden)
@@ -264,8 +264,8 @@ impl LogPane {
                 break;
             }
         }
-        self.opening = Opening::Settled;
-        self.position = Position::At { line, row };
+        self.opening = InitialScroll::Settled;
+        self.position = ScrollPosition::At { line, row };
         // No further down than until the last row stands in the last place.
         let rows = self.rows(logs, size, ColorChoice::Monochrome);
         if by > 0 && rows.len() < size.rows {
@@ -279,13 +279,13 @@ impl LogPane {
             if let Some(first) = end.rows(logs, size, ColorChoice::Monochrome).first() {
                 let row = end.hidden_rows(logs, size, first.line, columns);
                 let line = first.line;
-                self.position = Position::At { line, row };
+                self.position = ScrollPosition::At { line, row };
             }
         }
     }
 
     /// How many rows of the first line in view are above the view when following.
-    fn hidden_rows(&self, logs: &LogStore, size: Size, line: usize, columns: usize) -> usize {
+    fn hidden_rows(&self, logs: &LogStore, size: PaneSize, line: usize, columns: usize) -> usize {
         let all = self.read(logs, line..line + 1, columns, ColorChoice::Monochrome);
         let visible = self.rows(logs, size, ColorChoice::Monochrome);
         let shown = visible.iter().filter(|row| row.line == line).count();
@@ -294,22 +294,22 @@ impl LogPane {
 
     /// Goes to the beginning.
     pub fn rewind(&mut self) {
-        self.opening = Opening::Settled;
-        self.position = Position::At { line: 0, row: 0 };
+        self.opening = InitialScroll::Settled;
+        self.position = ScrollPosition::At { line: 0, row: 0 };
         self.column = 0;
     }
 
     /// Goes to the end and stays there.
     pub fn follow(&mut self) {
-        self.opening = Opening::Settled;
-        self.position = Position::Following;
+        self.opening = InitialScroll::Settled;
+        self.position = ScrollPosition::Following;
     }
 
     /// Stays where it is when more is written, or goes along again.
-    pub fn toggle_follow(&mut self, logs: &LogStore, size: Size) {
+    pub fn toggle_follow(&mut self, logs: &LogStore, size: PaneSize) {
         match self.position {
-            Position::At { .. } => self.follow(),
-            Position::Following => self.scroll(logs, size, -1),
+            ScrollPosition::At { .. } => self.follow(),
+            ScrollPosition::Following => self.scroll(logs, size, -1),
         }
     }
 
@@ -320,7 +320,7 @@ impl LogPane {
             return Ok(());
         }
         let regex = super::finder::smart_case(pattern)?;
-        self.search = Some(Search {
+        self.search = Some(LogSearch {
             pattern: pattern.to_owned(),
             regex,
             matches: Vec::new(),
@@ -331,9 +331,9 @@ impl LogPane {
     }
 
     /// Shows other lines of the same log.
-    pub fn set_streams(&mut self, streams: Streams) {
+    pub fn set_streams(&mut self, streams: StreamFilter) {
         self.streams = streams;
-        self.position = Position::Following;
+        self.position = ScrollPosition::Following;
         self.restart_search();
     }
 
@@ -377,10 +377,10 @@ impl LogPane {
     }
 
     /// Goes to the next (or previous) match, around the ends. Says whether there is one.
-    pub fn jump(&mut self, logs: &LogStore, size: Size, direction: Direction) -> bool {
+    pub fn jump(&mut self, logs: &LogStore, size: PaneSize, direction: MoveDirection) -> bool {
         let here = match self.position {
-            Position::At { line, .. } => Some(line),
-            Position::Following => None,
+            ScrollPosition::At { line, .. } => Some(line),
+            ScrollPosition::Following => None,
         };
         // What lies ahead must have been looked at; the rest follows between events.
         while self.is_search_behind(logs) && !self.has_match_ahead(direction, here) {
@@ -394,13 +394,13 @@ impl LogPane {
             return false;
         }
         let index = match (search.current, direction) {
-            (Some(current), Direction::Next) => (current + 1) % count,
-            (Some(current), Direction::Previous) => (current + count - 1) % count,
-            (None, Direction::Next) => {
+            (Some(current), MoveDirection::Next) => (current + 1) % count,
+            (Some(current), MoveDirection::Previous) => (current + count - 1) % count,
+            (None, MoveDirection::Next) => {
                 let from = here.unwrap_or(0);
                 search.matches.partition_point(|line| *line < from) % count
             }
-            (None, Direction::Previous) => {
+            (None, MoveDirection::Previous) => {
                 let from = here.unwrap_or(usize::MAX);
                 let before = search.matches.partition_point(|line| *line < from);
                 (before + count - 1) % count
@@ -409,21 +409,21 @@ impl LogPane {
         search.current = Some(index);
         if let Some(line) = search.matches.get(index).copied() {
             let line = line.saturating_sub(size.rows / 3);
-            self.opening = Opening::Settled;
-            self.position = Position::At { line, row: 0 };
+            self.opening = InitialScroll::Settled;
+            self.position = ScrollPosition::At { line, row: 0 };
         }
         true
     }
 
-    fn has_match_ahead(&self, direction: Direction, here: Option<usize>) -> bool {
+    fn has_match_ahead(&self, direction: MoveDirection, here: Option<usize>) -> bool {
         let Some(search) = &self.search else {
             return false;
         };
         match (direction, search.current) {
-            (Direction::Previous, Some(current)) => current > 0,
-            (Direction::Previous, None) => false,
-            (Direction::Next, Some(current)) => current + 1 < search.matches.len(),
-            (Direction::Next, None) => {
+            (MoveDirection::Previous, Some(current)) => current > 0,
+            (MoveDirection::Previous, None) => false,
+            (MoveDirection::Next, Some(current)) => current + 1 < search.matches.len(),
+            (MoveDirection::Next, None) => {
                 let from = here.unwrap_or(0);
                 search.matches.last().is_some_and(|last| *last >= from)
             }
@@ -447,7 +447,7 @@ impl LogPane {
 
 /// Which way to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(super) enum MoveDirection {
     Next,
     Previous,
 }

@@ -3,11 +3,11 @@
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::log::LogKey;
-use maelstrom_model::event::{Command, Event};
+use maelstrom_model::event::{Event, UiCommand};
 
 /// What happened to the dashboard.
 #[derive(Clone, Debug)]
-pub enum Msg {
+pub enum AppMessage {
     /// The run went on.
     Event(Box<Event>),
     /// A key was pressed.
@@ -38,28 +38,28 @@ pub enum Msg {
 
 /// What is to be done outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum AppEffect {
     /// Ask something of the run.
-    Send(Command),
+    Send(UiCommand),
     /// Close the dashboard.
     Close,
     /// Stop the program, as `^Z` does.
     Suspend,
     /// Give the terminal to another program for a while.
-    Run(External),
+    Run(ExternalProgram),
     /// Put a text on the clipboard.
     Copy(String),
     /// Paint everything anew.
     Repaint,
     /// Take the mouse, or give it back.
-    Mouse(Mouse),
+    Mouse(MouseCapture),
     /// Show a recording's next event.
     Step,
 }
 
 /// A program that gets the terminal for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum External {
+pub enum ExternalProgram {
     /// `$EDITOR`.
     Editor {
         /// The file.
@@ -81,7 +81,7 @@ pub enum External {
 
 /// Whose the mouse is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mouse {
+pub enum MouseCapture {
     /// The dashboard's.
     #[default]
     Taken,
@@ -104,7 +104,7 @@ pub enum OnFinish {
 
 /// Where the events come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
+pub enum EventSource {
     /// From a run.
     #[default]
     Live,
@@ -114,7 +114,7 @@ pub enum Source {
 
 /// Whether a recording moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Playback {
+pub enum PlaybackState {
     /// It does.
     #[default]
     Going,
@@ -124,7 +124,7 @@ pub enum Playback {
 
 /// A screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Screen {
+pub enum ScreenKind {
     /// Failures, what runs, a log, the workers.
     #[default]
     Overview,
@@ -140,7 +140,7 @@ pub enum Screen {
 
 /// A part of a screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pane {
+pub enum PaneKind {
     /// What failed.
     #[default]
     Failures,

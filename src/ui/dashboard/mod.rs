@@ -28,5 +28,5 @@ pub mod theme;
 pub mod view;
 mod writer;
 
-pub use app::{OnFinish, Playback, Source};
-pub use run::{End, Options, Outcome, RunError, run};
+pub use app::{EventSource, OnFinish, PlaybackState};
+pub use run::{DashboardEnd, DashboardError, DashboardOptions, DashboardOutcome, run};

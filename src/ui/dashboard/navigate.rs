@@ -1,34 +1,34 @@
 //! Moving: between screens and panes, through lists, logs, failures and matches.
 
-use crate::model::Row;
-use maelstrom_model::event::Command;
+use crate::model::TreeRow;
+use maelstrom_model::event::UiCommand;
 use maelstrom_model::ids::TestId;
 
-use super::app::{App, Effect, Overlay, Pane, Screen, SearchTarget, Source};
+use super::app::{App, AppEffect, EventSource, PaneKind, ScreenKind, ScreenOverlay, SearchTarget};
 use super::layout;
-use super::log_pane::{Direction, Wrap};
-use super::prompt::Prompt;
-use super::rows::Show;
-use super::theme::{Fold, Role};
+use super::log_pane::{LineWrap, MoveDirection};
+use super::prompt::TextPrompt;
+use super::rows::RowFilter;
+use super::theme::{FoldState, StyleRole};
 
 impl App {
-    pub(super) fn go(&mut self, screen: Screen) {
+    pub(super) fn go(&mut self, screen: ScreenKind) {
         if self.screen == screen {
             return;
         }
         self.screen = screen;
         self.zoomed = false;
         self.focus = match screen {
-            Screen::Overview => self.list,
-            Screen::Tests | Screen::Detail | Screen::Workers | Screen::Cluster => {
+            ScreenKind::Overview => self.list,
+            ScreenKind::Tests | ScreenKind::Detail | ScreenKind::Workers | ScreenKind::Cluster => {
                 layout::panes(screen).first().copied().unwrap_or_default()
             }
         };
     }
 
-    pub(super) fn set_focus(&mut self, pane: Pane) {
+    pub(super) fn set_focus(&mut self, pane: PaneKind) {
         self.focus = pane;
-        if matches!(pane, Pane::Failures | Pane::Running) {
+        if matches!(pane, PaneKind::Failures | PaneKind::Running) {
             self.list = pane;
         }
     }
@@ -48,101 +48,107 @@ impl App {
         (height / 2).max(1) as isize
     }
 
-    pub(super) fn move_by(&mut self, by: isize, effects: &mut Vec<Effect>) {
+    pub(super) fn move_by(&mut self, by: isize, effects: &mut Vec<AppEffect>) {
         let moved = |index: usize, len: usize| {
             let last = len.saturating_sub(1) as isize;
             (index as isize + by).clamp(0, last.max(0)) as usize
         };
         match self.focus {
-            Pane::Log => {
+            PaneKind::Log => {
                 let size = self.log_size();
                 self.log.scroll(&self.logs, size, by);
             }
-            Pane::Failures => {
+            PaneKind::Failures => {
                 let failures = &self.model().failures;
                 let index = moved(self.failure_index(), failures.len());
                 self.failure = failures.get(index).copied().or(self.failure);
             }
-            Pane::Running => {
+            PaneKind::Running => {
                 let running: Vec<TestId> = self.model().running().map(|(_, test)| test).collect();
                 let here = self.selected_running();
                 let index = running.iter().position(|test| Some(*test) == here);
                 let index = moved(index.unwrap_or(0), running.len());
                 self.running = running.get(index).copied().or(self.running);
             }
-            Pane::Tests => {
+            PaneKind::Tests => {
                 let index = moved(self.rows.selected_index(), self.rows.list().len());
-                let height = self.layout().height(Pane::Tests);
+                let height = self.layout().height(PaneKind::Tests);
                 self.rows.select_index(index, height);
             }
-            Pane::Workers | Pane::WorkerList => {
+            PaneKind::Workers | PaneKind::WorkerList => {
                 let ids: Vec<_> = self.model().workers().map(|worker| worker.id).collect();
                 let here = ids.iter().position(|id| Some(*id) == self.worker);
                 self.worker = ids.get(moved(here.unwrap_or(0), ids.len())).copied();
             }
-            Pane::Facts => {
+            PaneKind::Facts => {
                 let direction = if by > 0 {
-                    Direction::Next
+                    MoveDirection::Next
                 } else {
-                    Direction::Previous
+                    MoveDirection::Previous
                 };
                 self.change_attempt(direction);
             }
-            Pane::Slots | Pane::Cluster => {}
+            PaneKind::Slots | PaneKind::Cluster => {}
         }
         self.describe_shown(effects);
     }
 
-    pub(super) fn move_to_end(&mut self, direction: Direction) {
+    pub(super) fn move_to_end(&mut self, direction: MoveDirection) {
         match (self.focus, direction) {
-            (Pane::Log, Direction::Previous) => self.log.rewind(),
-            (Pane::Log, Direction::Next) => self.log.follow(),
-            (_, Direction::Previous) => self.move_by(isize::MIN / 2, &mut Vec::new()),
-            (_, Direction::Next) => self.move_by(isize::MAX / 2, &mut Vec::new()),
+            (PaneKind::Log, MoveDirection::Previous) => self.log.rewind(),
+            (PaneKind::Log, MoveDirection::Next) => self.log.follow(),
+            (_, MoveDirection::Previous) => self.move_by(isize::MIN / 2, &mut Vec::new()),
+            (_, MoveDirection::Next) => self.move_by(isize::MAX / 2, &mut Vec::new()),
         }
     }
 
-    pub(super) fn sideways(&mut self, direction: Direction) {
+    pub(super) fn sideways(&mut self, direction: MoveDirection) {
         match (self.focus, direction) {
-            (Pane::Log, Direction::Next) if self.log.wrap == Wrap::Off => self.log.column += 8,
-            (Pane::Log, Direction::Previous) if self.log.wrap == Wrap::Off => {
+            (PaneKind::Log, MoveDirection::Next) if self.log.wrap == LineWrap::Off => {
+                self.log.column += 8
+            }
+            (PaneKind::Log, MoveDirection::Previous) if self.log.wrap == LineWrap::Off => {
                 self.log.column = self.log.column.saturating_sub(8);
             }
-            (Pane::Log | Pane::Facts, _) if self.screen == Screen::Detail => {
+            (PaneKind::Log | PaneKind::Facts, _) if self.screen == ScreenKind::Detail => {
                 self.change_attempt(direction);
             }
-            (Pane::Tests, _) => self.fold_sideways(direction),
+            (PaneKind::Tests, _) => self.fold_sideways(direction),
             _ => {}
         }
     }
 
-    pub(super) fn fold_sideways(&mut self, direction: Direction) {
+    pub(super) fn fold_sideways(&mut self, direction: MoveDirection) {
         let Some(row) = self.rows.selected_row() else {
             return;
         };
         match (row, direction) {
-            (Row::Group(group), Direction::Next) => self.rows.set_fold(group, Fold::Open),
-            (Row::Group(group), Direction::Previous) if self.rows.fold(group) == Fold::Open => {
-                self.rows.set_fold(group, Fold::Closed);
+            (TreeRow::Group(group), MoveDirection::Next) => {
+                self.rows.set_fold(group, FoldState::Open)
             }
-            (Row::Group(_) | Row::Test(_), Direction::Previous) => {
+            (TreeRow::Group(group), MoveDirection::Previous)
+                if self.rows.fold(group) == FoldState::Open =>
+            {
+                self.rows.set_fold(group, FoldState::Closed);
+            }
+            (TreeRow::Group(_) | TreeRow::Test(_), MoveDirection::Previous) => {
                 if let Some(parent) = self.model().tests.tree().parent(row) {
-                    self.rows.selected = Some(Row::Group(parent));
+                    self.rows.selected = Some(TreeRow::Group(parent));
                 }
             }
-            (Row::Test(_), Direction::Next) => {}
+            (TreeRow::Test(_), MoveDirection::Next) => {}
         }
     }
 
-    pub(super) fn fold_all(&mut self, fold: Fold) {
-        if let Some(Row::Test(test)) = self.rows.selected
-            && fold == Fold::Closed
+    pub(super) fn fold_all(&mut self, fold: FoldState) {
+        if let Some(TreeRow::Test(test)) = self.rows.selected
+            && fold == FoldState::Closed
         {
             // What is folded away cannot stay selected: its package is the nearest thing shown.
             let tree = self.model().tests.tree();
-            let mut row = Row::Test(test);
+            let mut row = TreeRow::Test(test);
             while let Some(parent) = tree.parent(row) {
-                row = Row::Group(parent);
+                row = TreeRow::Group(parent);
             }
             self.rows.selected = Some(row);
         }
@@ -151,7 +157,7 @@ impl App {
         self.rows = rows;
     }
 
-    pub(super) fn change_attempt(&mut self, direction: Direction) {
+    pub(super) fn change_attempt(&mut self, direction: MoveDirection) {
         let (Some(test), Some((_, shown))) = (self.detail, self.log_key()) else {
             return;
         };
@@ -161,11 +167,11 @@ impl App {
             .attempts(test)
             .map(|record| record.attempt);
         self.detail_attempt = match direction {
-            Direction::Next => attempts
+            MoveDirection::Next => attempts
                 .filter(|other| *other > shown)
                 .min()
                 .or(Some(shown)),
-            Direction::Previous => attempts
+            MoveDirection::Previous => attempts
                 .filter(|other| *other < shown)
                 .max()
                 .or(Some(shown)),
@@ -174,47 +180,47 @@ impl App {
 
     pub(super) fn next_failure(
         &mut self,
-        direction: Direction,
+        direction: MoveDirection,
         now_us: u64,
-        effects: &mut Vec<Effect>,
+        effects: &mut Vec<AppEffect>,
     ) {
         let failures = self.model().failures.clone();
         if failures.is_empty() {
-            self.remark("nothing has failed", Role::Notice, now_us);
+            self.remark("nothing has failed", StyleRole::Notice, now_us);
             return;
         }
         let here = match self.screen {
-            Screen::Overview => self.failure,
-            Screen::Tests | Screen::Detail | Screen::Workers | Screen::Cluster => {
+            ScreenKind::Overview => self.failure,
+            ScreenKind::Tests | ScreenKind::Detail | ScreenKind::Workers | ScreenKind::Cluster => {
                 self.current_test()
             }
         };
         let here = failures.iter().position(|test| Some(*test) == here);
         let last = failures.len() - 1;
         let (next, wrapped) = match (here, direction) {
-            (None, Direction::Next) => (0, false),
-            (None, Direction::Previous) => (last, false),
-            (Some(index), Direction::Next) if index == last => (0, true),
-            (Some(index), Direction::Next) => (index + 1, false),
-            (Some(0), Direction::Previous) => (last, true),
-            (Some(index), Direction::Previous) => (index - 1, false),
+            (None, MoveDirection::Next) => (0, false),
+            (None, MoveDirection::Previous) => (last, false),
+            (Some(index), MoveDirection::Next) if index == last => (0, true),
+            (Some(index), MoveDirection::Next) => (index + 1, false),
+            (Some(0), MoveDirection::Previous) => (last, true),
+            (Some(index), MoveDirection::Previous) => (index - 1, false),
         };
         if wrapped {
             let text = match direction {
-                Direction::Next => "that was the last failure: back to the first",
-                Direction::Previous => "that was the first failure: on to the last",
+                MoveDirection::Next => "that was the last failure: back to the first",
+                MoveDirection::Previous => "that was the first failure: on to the last",
             };
-            self.remark(text, Role::Notice, now_us);
+            self.remark(text, StyleRole::Notice, now_us);
         }
         let Some(test) = failures.get(next).copied() else {
             return;
         };
         self.failure = Some(test);
         match self.screen {
-            Screen::Overview => self.set_focus(Pane::Failures),
-            Screen::Tests => self.reveal(test),
-            Screen::Detail => self.open_detail(Some(test), effects),
-            Screen::Workers | Screen::Cluster => self.go(Screen::Overview),
+            ScreenKind::Overview => self.set_focus(PaneKind::Failures),
+            ScreenKind::Tests => self.reveal(test),
+            ScreenKind::Detail => self.open_detail(Some(test), effects),
+            ScreenKind::Workers | ScreenKind::Cluster => self.go(ScreenKind::Overview),
         }
     }
 
@@ -224,72 +230,73 @@ impl App {
         self.rows = rows;
     }
 
-    pub(super) fn open(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn open(&mut self, effects: &mut Vec<AppEffect>) {
         match (self.screen, self.rows.selected_row()) {
-            (Screen::Tests, Some(Row::Group(group))) => {
+            (ScreenKind::Tests, Some(TreeRow::Group(group))) => {
                 let fold = match self.rows.fold(group) {
-                    Fold::Open => Fold::Closed,
-                    Fold::Closed => Fold::Open,
+                    FoldState::Open => FoldState::Closed,
+                    FoldState::Closed => FoldState::Open,
                 };
                 self.rows.set_fold(group, fold);
             }
-            (Screen::Overview | Screen::Tests, _) => {
+            (ScreenKind::Overview | ScreenKind::Tests, _) => {
                 self.open_detail(self.current_test(), effects);
             }
-            (Screen::Detail | Screen::Workers | Screen::Cluster, _) => {}
+            (ScreenKind::Detail | ScreenKind::Workers | ScreenKind::Cluster, _) => {}
         }
     }
 
-    pub(super) fn open_detail(&mut self, test: Option<TestId>, effects: &mut Vec<Effect>) {
-        if self.screen != Screen::Detail {
+    pub(super) fn open_detail(&mut self, test: Option<TestId>, effects: &mut Vec<AppEffect>) {
+        if self.screen != ScreenKind::Detail {
             self.before_detail = self.screen;
         }
         if self.detail != test {
             self.detail_attempt = None;
         }
         self.detail = test;
-        self.go(Screen::Detail);
+        self.go(ScreenKind::Detail);
         self.describe_shown(effects);
     }
 
     /// Asks for what the detail screen shows beyond the events, once.
-    pub(super) fn describe_shown(&mut self, effects: &mut Vec<Effect>) {
-        if let (Screen::Detail, Some(test)) = (self.screen, self.detail)
+    pub(super) fn describe_shown(&mut self, effects: &mut Vec<AppEffect>) {
+        if let (ScreenKind::Detail, Some(test)) = (self.screen, self.detail)
             && self.model().description(test).is_none()
-            && self.source == Source::Live
+            && self.source == EventSource::Live
         {
-            effects.push(Effect::Send(Command::Describe { test }));
+            effects.push(AppEffect::Send(UiCommand::Describe { test }));
         }
     }
 
     pub(super) fn back(&mut self) {
         if self.zoomed {
             self.zoomed = false;
-        } else if self.focus == Pane::Log && self.log.search.is_some() {
+        } else if self.focus == PaneKind::Log && self.log.search.is_some() {
             self.log.search = None;
-        } else if self.screen == Screen::Tests && !self.rows.finder.pattern().is_empty() {
+        } else if self.screen == ScreenKind::Tests && !self.rows.finder.pattern().is_empty() {
             self.set_finder("");
-        } else if self.screen == Screen::Tests && self.rows.show == Show::Failures {
+        } else if self.screen == ScreenKind::Tests && self.rows.show == RowFilter::Failures {
             self.rows.toggle_failures();
         } else {
             self.go(match self.screen {
-                Screen::Detail => self.before_detail,
-                Screen::Overview | Screen::Tests | Screen::Workers | Screen::Cluster => {
-                    Screen::Overview
-                }
+                ScreenKind::Detail => self.before_detail,
+                ScreenKind::Overview
+                | ScreenKind::Tests
+                | ScreenKind::Workers
+                | ScreenKind::Cluster => ScreenKind::Overview,
             });
         }
     }
 
     pub(super) fn begin_search(&mut self) {
         let target = match (self.screen, self.focus) {
-            (Screen::Detail, _) | (_, Pane::Log) => SearchTarget::Log,
+            (ScreenKind::Detail, _) | (_, PaneKind::Log) => SearchTarget::Log,
             _ => SearchTarget::Names,
         };
         let text = match target {
             SearchTarget::Names => {
-                self.go(Screen::Tests);
-                self.set_focus(Pane::Tests);
+                self.go(ScreenKind::Tests);
+                self.set_focus(PaneKind::Tests);
                 self.rows.finder.pattern().to_owned()
             }
             SearchTarget::Log => self
@@ -298,24 +305,24 @@ impl App {
                 .as_ref()
                 .map_or_else(String::new, |s| s.pattern.clone()),
         };
-        let prompt = Prompt::with(&text);
-        self.overlay = Overlay::Search { prompt, target };
+        let prompt = TextPrompt::with(&text);
+        self.overlay = ScreenOverlay::Search { prompt, target };
     }
 
-    pub(super) fn next_match(&mut self, direction: Direction, now_us: u64) {
-        if self.focus == Pane::Tests {
+    pub(super) fn next_match(&mut self, direction: MoveDirection, now_us: u64) {
+        if self.focus == PaneKind::Tests {
             let by = match direction {
-                Direction::Next => 1,
-                Direction::Previous => -1,
+                MoveDirection::Next => 1,
+                MoveDirection::Previous => -1,
             };
             self.move_by(by, &mut Vec::new());
             return;
         }
         let size = self.log_size();
         if self.log.search.is_none() {
-            self.remark("nothing is searched: / begins", Role::Notice, now_us);
+            self.remark("nothing is searched: / begins", StyleRole::Notice, now_us);
         } else if !self.log.jump(&self.logs, size, direction) {
-            self.remark("nothing in this log matches", Role::Notice, now_us);
+            self.remark("nothing in this log matches", StyleRole::Notice, now_us);
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::log::{BUILD_LOG, LogKey};
 use maelstrom_model::ids::Attempt;
 
-use super::app::{App, Screen};
+use super::app::{App, ScreenKind};
 
 /// Whether a line of a failure's output says what went wrong, if it failed at this place. pytest
 /// marks such lines with an E and names the place after them; everywhere else the message names it.
@@ -20,8 +20,11 @@ impl App {
     pub(super) fn log_key(&self) -> Option<LogKey> {
         let Some(test) = self.current_test() else {
             return match self.screen {
-                Screen::Overview => Some(BUILD_LOG),
-                Screen::Tests | Screen::Detail | Screen::Workers | Screen::Cluster => None,
+                ScreenKind::Overview => Some(BUILD_LOG),
+                ScreenKind::Tests
+                | ScreenKind::Detail
+                | ScreenKind::Workers
+                | ScreenKind::Cluster => None,
             };
         };
         let tests = &self.model().tests;
@@ -31,7 +34,7 @@ impl App {
         }
         let chosen = self
             .detail_attempt
-            .filter(|_| self.screen == Screen::Detail);
+            .filter(|_| self.screen == ScreenKind::Detail);
         let attempt = chosen.or_else(|| tests.latest(test).map(|latest| latest.attempt));
         Some((test, attempt.unwrap_or(Attempt(1))))
     }

@@ -7,7 +7,7 @@ pub const DATA_GAP_US: u64 = 33_000;
 
 /// Why a frame is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
+pub enum RedrawCause {
     /// The run went on, or time passed.
     Data,
     /// A person did something.
@@ -17,22 +17,22 @@ pub enum Cause {
 /// Decides when the next frame is due. Whatever was asked for last is drawn: a frame is put off,
 /// never left out.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Pacer {
+pub struct FrameRateLimiter {
     drawn_us: Option<u64>,
-    wanted: Option<Cause>,
+    wanted: Option<RedrawCause>,
 }
 
-impl Pacer {
+impl FrameRateLimiter {
     /// Something is to be shown.
-    pub fn want(&mut self, cause: Cause) {
+    pub fn want(&mut self, cause: RedrawCause) {
         self.wanted = self.wanted.max(Some(cause));
     }
 
     /// When the next frame is due; `None` when nothing is to be shown.
     pub fn due_us(&self) -> Option<u64> {
         let gap_us = match self.wanted? {
-            Cause::Data => DATA_GAP_US,
-            Cause::Input => INPUT_GAP_US,
+            RedrawCause::Data => DATA_GAP_US,
+            RedrawCause::Input => INPUT_GAP_US,
         };
         Some(self.drawn_us.map_or(0, |drawn_us| drawn_us + gap_us))
     }

@@ -7,7 +7,7 @@ const TEXT_BYTES_MAX: usize = 4096;
 
 /// A line being typed. The cursor stands at its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Prompt {
+pub(super) struct TextPrompt {
     pub text: String,
     /// What is wrong with it.
     pub error: Option<String>,
@@ -15,7 +15,7 @@ pub(super) struct Prompt {
 
 /// What a key did to a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Typed {
+pub(super) enum PromptEvent {
     /// The text is another.
     Changed,
     /// It is complete.
@@ -32,49 +32,49 @@ pub(super) enum Typed {
     Nothing,
 }
 
-impl Prompt {
+impl TextPrompt {
     /// A prompt that begins with some text.
     pub fn with(text: &str) -> Self {
-        Prompt {
+        TextPrompt {
             text: text.to_owned(),
             error: None,
         }
     }
 
     /// Takes a key.
-    pub fn key(&mut self, key: KeyEvent) -> Typed {
+    pub fn key(&mut self, key: KeyEvent) -> PromptEvent {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
-            KeyCode::Enter => Typed::Accepted,
-            KeyCode::Esc => Typed::Dismissed,
-            KeyCode::Char('c') if control => Typed::Dismissed,
-            KeyCode::Tab => Typed::Tab,
-            KeyCode::Up => Typed::Up,
-            KeyCode::Down => Typed::Down,
+            KeyCode::Enter => PromptEvent::Accepted,
+            KeyCode::Esc => PromptEvent::Dismissed,
+            KeyCode::Char('c') if control => PromptEvent::Dismissed,
+            KeyCode::Tab => PromptEvent::Tab,
+            KeyCode::Up => PromptEvent::Up,
+            KeyCode::Down => PromptEvent::Down,
             KeyCode::Char('u') if control => {
                 self.text.clear();
-                Typed::Changed
+                PromptEvent::Changed
             }
             KeyCode::Char('w') if control => {
                 let kept = self.text.trim_end().rfind([' ', ':', '/', '_']);
                 self.text.truncate(kept.unwrap_or(0));
-                Typed::Changed
+                PromptEvent::Changed
             }
             KeyCode::Backspace => match self.text.pop() {
-                Some(_) => Typed::Changed,
-                None => Typed::Dismissed,
+                Some(_) => PromptEvent::Changed,
+                None => PromptEvent::Dismissed,
             },
             KeyCode::Char(c) if !control => self.paste(c.encode_utf8(&mut [0; 4])),
-            _ => Typed::Nothing,
+            _ => PromptEvent::Nothing,
         }
     }
 
     /// Takes a text.
-    pub fn paste(&mut self, text: &str) -> Typed {
+    pub fn paste(&mut self, text: &str) -> PromptEvent {
         if self.text.len() + text.len() > TEXT_BYTES_MAX {
-            return Typed::Nothing;
+            return PromptEvent::Nothing;
         }
         self.text.extend(text.chars().filter(|c| !c.is_control()));
-        Typed::Changed
+        PromptEvent::Changed
     }
 }

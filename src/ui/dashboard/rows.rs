@@ -7,18 +7,18 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 
-use crate::model::{GroupId, Model, Row, Tests};
+use crate::model::{GroupId, RunModel, TestTable, TreeRow};
 use maelstrom_model::ids::TestId;
 
-use super::finder::{Finder, Syntax};
-use super::theme::Fold;
+use super::finder::{PatternSyntax, TestFinder};
+use super::theme::FoldState;
 
 /// An order that depends on how tests end is made anew this often at most.
 const RESORT_US: u64 = 500_000;
 
 /// What the lines are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sort {
+pub enum TestSortOrder {
     /// As a tree, by name.
     #[default]
     Name,
@@ -28,28 +28,28 @@ pub enum Sort {
     State,
 }
 
-impl Sort {
+impl TestSortOrder {
     fn next(self) -> Self {
         match self {
-            Sort::Name => Sort::Slow,
-            Sort::Slow => Sort::State,
-            Sort::State => Sort::Name,
+            TestSortOrder::Name => TestSortOrder::Slow,
+            TestSortOrder::Slow => TestSortOrder::State,
+            TestSortOrder::State => TestSortOrder::Name,
         }
     }
 
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
-            Sort::Name => "name",
-            Sort::Slow => "slow",
-            Sort::State => "state",
+            TestSortOrder::Name => "name",
+            TestSortOrder::Slow => "slow",
+            TestSortOrder::State => "state",
         }
     }
 }
 
 /// Which tests are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Show {
+pub(super) enum RowFilter {
     #[default]
     All,
     Failures,
@@ -58,30 +58,30 @@ pub(super) enum Show {
 /// A line of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct VisibleRow {
-    pub row: Row,
+    pub row: TreeRow,
     pub depth: u16,
 }
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub(super) struct Rows {
+pub(super) struct TestRows {
     list: Vec<VisibleRow>,
     closed: HashSet<GroupId>,
     /// Folds made while only failures are shown; forgotten afterwards.
     closed_among_failures: HashSet<GroupId>,
-    pub show: Show,
-    pub sort: Sort,
-    pub finder: Finder,
-    pub selected: Option<Row>,
+    pub show: RowFilter,
+    pub sort: TestSortOrder,
+    pub finder: TestFinder,
+    pub selected: Option<TreeRow>,
     pub top: usize,
     /// Where the selection was found last: looked at first.
     last_index: Cell<usize>,
-    stale: Stale,
+    stale: RowStaleness,
     made_us: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stale {
+enum RowStaleness {
     /// As it should be.
     No,
     /// Tests ended since.
@@ -91,55 +91,58 @@ enum Stale {
     Yes,
 }
 
-impl Rows {
-    /// The lines, as [`Rows::refresh`] last made them.
+impl TestRows {
+    /// The lines, as [`TestRows::refresh`] last made them.
     pub fn list(&self) -> &[VisibleRow] {
         &self.list
     }
 
     /// Whether a group shows what is in it.
-    pub fn fold(&self, group: GroupId) -> Fold {
+    pub fn fold(&self, group: GroupId) -> FoldState {
         let closed = match self.show {
-            Show::All => &self.closed,
-            Show::Failures => &self.closed_among_failures,
+            RowFilter::All => &self.closed,
+            RowFilter::Failures => &self.closed_among_failures,
         };
         if closed.contains(&group) {
-            Fold::Closed
+            FoldState::Closed
         } else {
-            Fold::Open
+            FoldState::Open
         }
     }
 
     /// Lines have the tree's shape, rather than that of a list.
     pub fn is_tree(&self) -> bool {
-        let ranked = !self.finder.pattern().is_empty() && self.finder.syntax() == Syntax::Fuzzy;
-        self.sort == Sort::Name && !ranked
+        let ranked =
+            !self.finder.pattern().is_empty() && self.finder.syntax() == PatternSyntax::Fuzzy;
+        self.sort == TestSortOrder::Name && !ranked
     }
 
     /// The lines are wrong.
     pub fn invalidate(&mut self) {
-        self.stale = Stale::Yes;
+        self.stale = RowStaleness::Yes;
     }
 
     /// Tests ended.
     pub fn data_changed(&mut self) {
-        if self.stale == Stale::No && (self.sort != Sort::Name || self.show == Show::Failures) {
-            self.stale = Stale::Data;
+        if self.stale == RowStaleness::No
+            && (self.sort != TestSortOrder::Name || self.show == RowFilter::Failures)
+        {
+            self.stale = RowStaleness::Data;
         }
     }
 
     /// Makes the lines right.
-    pub fn refresh(&mut self, model: &Model, now_us: u64) {
+    pub fn refresh(&mut self, model: &RunModel, now_us: u64) {
         if self.finder.is_behind(&model.tests) {
             self.finder.refresh(&model.tests);
-            self.stale = Stale::Yes;
+            self.stale = RowStaleness::Yes;
         }
         match self.stale {
-            Stale::No => return,
-            Stale::Data if now_us < self.made_us + RESORT_US && model.is_active() => return,
-            Stale::Data | Stale::Yes => {}
+            RowStaleness::No => return,
+            RowStaleness::Data if now_us < self.made_us + RESORT_US && model.is_active() => return,
+            RowStaleness::Data | RowStaleness::Yes => {}
         }
-        self.stale = Stale::No;
+        self.stale = RowStaleness::No;
         self.made_us = now_us;
         self.list = if self.is_tree() {
             self.tree_rows(model)
@@ -148,7 +151,7 @@ impl Rows {
         };
     }
 
-    fn tree_rows(&self, model: &Model) -> Vec<VisibleRow> {
+    fn tree_rows(&self, model: &RunModel) -> Vec<VisibleRow> {
         let tests = &model.tests;
         let tree = tests.tree();
         let filter = self.matching(tests);
@@ -157,18 +160,18 @@ impl Rows {
         let mut index = 0;
         while let Some(line) = lines.get(index) {
             let shown = match line.row {
-                Row::Test(test) => {
-                    (self.show == Show::All || tests.state(test).is_failure())
+                TreeRow::Test(test) => {
+                    (self.show == RowFilter::All || tests.state(test).is_failure())
                         && filter.as_ref().is_none_or(|found| found.contains(line.row))
                 }
-                Row::Group(group) => {
-                    (self.show == Show::All || tree.counts(group).failures() > 0)
+                TreeRow::Group(group) => {
+                    (self.show == RowFilter::All || tree.counts(group).failures() > 0)
                         && filter.as_ref().is_none_or(|found| found.contains(line.row))
                 }
             };
             let folded = match line.row {
-                Row::Group(group) => self.fold(group) == Fold::Closed,
-                Row::Test(_) => false,
+                TreeRow::Group(group) => self.fold(group) == FoldState::Closed,
+                TreeRow::Test(_) => false,
             };
             if shown {
                 rows.push(VisibleRow {
@@ -185,11 +188,11 @@ impl Rows {
         rows
     }
 
-    fn matching(&self, tests: &Tests) -> Option<Matching> {
+    fn matching(&self, tests: &TestTable) -> Option<MatchingRows> {
         if self.finder.pattern().is_empty() {
             return None;
         }
-        let mut matching = Matching {
+        let mut matching = MatchingRows {
             tests: vec![false; tests.len()],
             groups: vec![false; tests.tree().group_count()],
         };
@@ -197,40 +200,40 @@ impl Rows {
             if let Some(found) = matching.tests.get_mut(test.index()) {
                 *found = true;
             }
-            let mut above = tests.tree().parent(Row::Test(*test));
+            let mut above = tests.tree().parent(TreeRow::Test(*test));
             while let Some(group) = above {
                 match matching.groups.get_mut(group.0 as usize) {
                     Some(known) if !*known => *known = true,
                     _ => break,
                 }
-                above = tests.tree().parent(Row::Group(group));
+                above = tests.tree().parent(TreeRow::Group(group));
             }
         }
         Some(matching)
     }
 
-    fn list_rows(&self, model: &Model, now_us: u64) -> Vec<VisibleRow> {
+    fn list_rows(&self, model: &RunModel, now_us: u64) -> Vec<VisibleRow> {
         let tests = &model.tests;
         let mut ids: Vec<TestId> = if self.finder.pattern().is_empty() {
             tests.ids().collect()
         } else {
             self.finder.found().to_vec()
         };
-        if self.show == Show::Failures {
+        if self.show == RowFilter::Failures {
             ids.retain(|test| tests.state(*test).is_failure());
         }
         match self.sort {
-            Sort::Name => {}
-            Sort::Slow => ids.sort_by_cached_key(|test| {
+            TestSortOrder::Name => {}
+            TestSortOrder::Slow => ids.sort_by_cached_key(|test| {
                 std::cmp::Reverse(tests.duration_us(*test, now_us).unwrap_or(0))
             }),
-            Sort::State => {
+            TestSortOrder::State => {
                 ids.sort_by_key(|test| std::cmp::Reverse(tests.state(*test).rank()));
             }
         }
         ids.into_iter()
             .map(|test| VisibleRow {
-                row: Row::Test(test),
+                row: TreeRow::Test(test),
                 depth: 0,
             })
             .collect()
@@ -250,7 +253,7 @@ impl Rows {
     }
 
     /// What is selected, or the first line.
-    pub fn selected_row(&self) -> Option<Row> {
+    pub fn selected_row(&self) -> Option<TreeRow> {
         Some(self.list.get(self.selected_index())?.row)
     }
 
@@ -267,75 +270,75 @@ impl Rows {
     }
 
     /// Selects a test, unfolding what hides it.
-    pub fn reveal(&mut self, test: TestId, tests: &Tests) {
+    pub fn reveal(&mut self, test: TestId, tests: &TestTable) {
         let closed = match self.show {
-            Show::All => &mut self.closed,
-            Show::Failures => &mut self.closed_among_failures,
+            RowFilter::All => &mut self.closed,
+            RowFilter::Failures => &mut self.closed_among_failures,
         };
-        let mut above = tests.tree().parent(Row::Test(test));
+        let mut above = tests.tree().parent(TreeRow::Test(test));
         while let Some(group) = above {
             closed.remove(&group);
-            above = tests.tree().parent(Row::Group(group));
+            above = tests.tree().parent(TreeRow::Group(group));
         }
-        self.selected = Some(Row::Test(test));
-        self.stale = Stale::Yes;
+        self.selected = Some(TreeRow::Test(test));
+        self.stale = RowStaleness::Yes;
     }
 
     /// Folds or unfolds a group.
-    pub fn set_fold(&mut self, group: GroupId, fold: Fold) {
+    pub fn set_fold(&mut self, group: GroupId, fold: FoldState) {
         let closed = match self.show {
-            Show::All => &mut self.closed,
-            Show::Failures => &mut self.closed_among_failures,
+            RowFilter::All => &mut self.closed,
+            RowFilter::Failures => &mut self.closed_among_failures,
         };
         match fold {
-            Fold::Open => closed.remove(&group),
-            Fold::Closed => closed.insert(group),
+            FoldState::Open => closed.remove(&group),
+            FoldState::Closed => closed.insert(group),
         };
-        self.stale = Stale::Yes;
+        self.stale = RowStaleness::Yes;
     }
 
     /// Folds or unfolds everything below the packages.
-    pub fn set_all_folds(&mut self, fold: Fold, tests: &Tests) {
+    pub fn set_all_folds(&mut self, fold: FoldState, tests: &TestTable) {
         let groups = (0..tests.tree().group_count() as u32).map(GroupId);
         let inner = groups.filter(|group| tests.tree().depth(*group) > 0);
         let closed = match fold {
-            Fold::Open => HashSet::new(),
-            Fold::Closed => inner.collect(),
+            FoldState::Open => HashSet::new(),
+            FoldState::Closed => inner.collect(),
         };
         match self.show {
-            Show::All => self.closed = closed,
-            Show::Failures => self.closed_among_failures = closed,
+            RowFilter::All => self.closed = closed,
+            RowFilter::Failures => self.closed_among_failures = closed,
         }
-        self.stale = Stale::Yes;
+        self.stale = RowStaleness::Yes;
     }
 
     /// Shows failures only, or everything as it was folded before.
     pub fn toggle_failures(&mut self) {
         self.show = match self.show {
-            Show::All => Show::Failures,
-            Show::Failures => Show::All,
+            RowFilter::All => RowFilter::Failures,
+            RowFilter::Failures => RowFilter::All,
         };
         self.closed_among_failures.clear();
-        self.stale = Stale::Yes;
+        self.stale = RowStaleness::Yes;
     }
 
     /// Sorts by the next criterion.
     pub fn next_sort(&mut self) {
         self.sort = self.sort.next();
-        self.stale = Stale::Yes;
+        self.stale = RowStaleness::Yes;
     }
 }
 
-struct Matching {
+struct MatchingRows {
     tests: Vec<bool>,
     groups: Vec<bool>,
 }
 
-impl Matching {
-    fn contains(&self, row: Row) -> bool {
+impl MatchingRows {
+    fn contains(&self, row: TreeRow) -> bool {
         let found = match row {
-            Row::Test(test) => self.tests.get(test.index()),
-            Row::Group(group) => self.groups.get(group.0 as usize),
+            TreeRow::Test(test) => self.tests.get(test.index()),
+            TreeRow::Group(group) => self.groups.get(group.0 as usize),
         };
         found.copied().unwrap_or_default()
     }

@@ -16,18 +16,20 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::log::LogStore;
-use crate::model::{Model, Phase};
-use crate::terminal::{self, Terminal};
+use crate::model::{RunModel, RunPhase};
+use crate::terminal::{self, TerminalGuard};
 use maelstrom_model::event::channel::EventReceiver;
-use maelstrom_model::event::{Command, Event, EventKind};
+use maelstrom_model::event::{Event, EventKind, UiCommand};
 
-use super::app::{App, AppOptions, Effect, Mouse, Msg, OnFinish, Playback, Source};
-use super::external::{self, Prepared};
-use super::pace::{Cause, Pacer};
-use super::screen::Screen;
-use super::settings::Settings;
-use super::theme::Glyphs;
-use super::writer::Writer;
+use super::app::{
+    App, AppEffect, AppMessage, AppOptions, EventSource, MouseCapture, OnFinish, PlaybackState,
+};
+use super::external::{self, PreparedProgram};
+use super::pace::{FrameRateLimiter, RedrawCause};
+use super::screen::ScreenRenderer;
+use super::settings::DashboardSettings;
+use super::theme::GlyphSet;
+use super::writer::TerminalWriter;
 
 /// Events received at a time.
 const EVENTS_BATCH: usize = 2_048;
@@ -39,24 +41,24 @@ const SUSPEND_WAIT: Duration = Duration::from_millis(500);
 
 /// How a dashboard is run.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct DashboardOptions {
     /// Theme and keys.
-    pub settings: Settings,
+    pub settings: DashboardSettings,
     /// What the terminal can show.
-    pub glyphs: Glyphs,
+    pub glyphs: GlyphSet,
     /// What to do at the end.
     pub on_finish: OnFinish,
     /// Where the events come from.
-    pub source: Source,
+    pub source: EventSource,
     /// Whether a recording begins to move by itself.
-    pub playback: Playback,
+    pub playback: PlaybackState,
     /// Where to ask for a recording's next event.
     pub step: Option<UnboundedSender<()>>,
 }
 
 /// Why the dashboard closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum DashboardEnd {
     /// The run is over, or the person left.
     Closed,
     /// A signal asked the program to end; its number.
@@ -65,18 +67,18 @@ pub enum End {
 
 /// What is left when the dashboard has closed.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct DashboardOutcome {
     /// Why it closed.
-    pub end: End,
+    pub end: DashboardEnd,
     /// The run as it was then.
-    pub model: Model,
+    pub model: RunModel,
     /// All output.
     pub logs: LogStore,
 }
 
 /// Why there was no dashboard, or no longer.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub enum DashboardError {
     /// The terminal cannot be taken.
     #[error("cannot take the terminal: {0}")]
     Enter(#[source] io::Error),
@@ -92,14 +94,14 @@ pub enum RunError {
 /// beside the one that runs the tests.
 pub fn run(
     events: EventReceiver,
-    commands: UnboundedSender<Command>,
-    options: Options,
-) -> Result<Outcome, RunError> {
+    commands: UnboundedSender<UiCommand>,
+    options: DashboardOptions,
+) -> Result<DashboardOutcome, DashboardError> {
     // The theme decides about colours, and it has heard of NO_COLOR; crossterm's own reaction to
     // it would take away bold and reverse as well.
     crossterm::style::force_color_output(true);
-    let (columns, rows) = crossterm::terminal::size().map_err(RunError::Enter)?;
-    let terminal = Terminal::enter().map_err(RunError::Enter)?;
+    let (columns, rows) = crossterm::terminal::size().map_err(DashboardError::Enter)?;
+    let terminal = TerminalGuard::enter().map_err(DashboardError::Enter)?;
     let app = App::new(AppOptions {
         settings: options.settings,
         glyphs: options.glyphs,
@@ -112,54 +114,54 @@ pub fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(RunError::Start)?;
+        .map_err(DashboardError::Start)?;
     runtime.block_on(async move {
-        let mut looper = Loop {
+        let mut looper = DashboardLoop {
             app,
-            screen: Screen::new(),
-            pacer: Pacer::default(),
-            writer: Writer::start().map_err(RunError::Start)?,
+            screen: ScreenRenderer::new(),
+            pacer: FrameRateLimiter::default(),
+            writer: TerminalWriter::start().map_err(DashboardError::Start)?,
             terminal: Some(terminal),
             events,
             backlog: VecDeque::with_capacity(EVENTS_BATCH),
             commands,
             step: options.step,
-            signals: Signals::new().map_err(RunError::Start)?,
+            signals: TerminationSignals::new().map_err(DashboardError::Start)?,
             started: Instant::now(),
         };
-        looper.pacer.want(Cause::Input);
+        looper.pacer.want(RedrawCause::Input);
         let end = looper.run().await?;
         looper.writer.settle().await;
         drop(looper.terminal.take());
         let (model, logs) = looper.app.into_parts();
-        Ok(Outcome { end, model, logs })
+        Ok(DashboardOutcome { end, model, logs })
     })
 }
 
-struct Loop {
+struct DashboardLoop {
     app: App,
-    screen: Screen,
-    pacer: Pacer,
-    writer: Writer,
-    terminal: Option<Terminal>,
+    screen: ScreenRenderer,
+    pacer: FrameRateLimiter,
+    writer: TerminalWriter,
+    terminal: Option<TerminalGuard>,
     events: EventReceiver,
     /// Events that were received and not taken in yet.
     backlog: VecDeque<Event>,
-    commands: UnboundedSender<Command>,
+    commands: UnboundedSender<UiCommand>,
     step: Option<UnboundedSender<()>>,
-    signals: Signals,
+    signals: TerminationSignals,
     started: Instant,
 }
 
-struct Signals {
+struct TerminationSignals {
     terminate: Signal,
     hang_up: Signal,
     interrupt: Signal,
 }
 
-impl Signals {
+impl TerminationSignals {
     fn new() -> io::Result<Self> {
-        Ok(Signals {
+        Ok(TerminationSignals {
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -168,17 +170,17 @@ impl Signals {
 }
 
 /// Whether to go on.
-enum Next {
+enum LoopControl {
     Go,
-    End(End),
+    End(DashboardEnd),
 }
 
-impl Loop {
+impl DashboardLoop {
     fn now_us(&self) -> u64 {
         self.started.elapsed().as_micros() as u64
     }
 
-    async fn run(&mut self) -> Result<End, RunError> {
+    async fn run(&mut self) -> Result<DashboardEnd, DashboardError> {
         let mut keys = EventStream::new();
         let mut received = Vec::with_capacity(EVENTS_BATCH);
         let mut events_open = true;
@@ -191,17 +193,17 @@ impl Loop {
                 _ = self.signals.hang_up.recv() => return Ok(self.ended_by(SignalKind::hangup())),
                 // The run listens for it as well, and its events tell what comes of it.
                 _ = self.signals.interrupt.recv() => match self.app.source {
-                    Source::Live => Vec::new(),
-                    Source::Recording => return Ok(End::Closed),
+                    EventSource::Live => Vec::new(),
+                    EventSource::Recording => return Ok(DashboardEnd::Closed),
                 },
                 input = keys.next() => match input {
                     Some(Ok(input)) => self.input(input),
-                    Some(Err(error)) => return Err(RunError::Write(error)),
+                    Some(Err(error)) => return Err(DashboardError::Write(error)),
                     // The terminal is gone, and with it the person.
                     None => return Ok(self.ended_by(SignalKind::hangup())),
                 },
                 written = self.writer.finished() => {
-                    written.map_err(RunError::Write)?;
+                    written.map_err(DashboardError::Write)?;
                     Vec::new()
                 }
                 () = std::future::ready(()), if !self.backlog.is_empty() => {
@@ -212,11 +214,11 @@ impl Loop {
                 count = self.events.recv_many(&mut received, EVENTS_BATCH), if events_open => {
                     if count == 0 {
                         events_open = false;
-                        let is_over = matches!(self.app.live().phase, Phase::Finished { .. });
+                        let is_over = matches!(self.app.live().phase, RunPhase::Finished { .. });
                         // A run that ends without a word has nothing more to show; a recording
                         // may well be of a run that was killed.
-                        if !is_over && self.app.source == Source::Live {
-                            return Ok(End::Closed);
+                        if !is_over && self.app.source == EventSource::Live {
+                            return Ok(DashboardEnd::Closed);
                         }
                     }
                     self.backlog.extend(received.drain(..));
@@ -225,21 +227,21 @@ impl Loop {
                 () = sleep_until(wake) => {
                     let now_us = self.now_us();
                     if self.app.next_wake_us(now_us).is_some() {
-                        self.pacer.want(Cause::Data);
+                        self.pacer.want(RedrawCause::Data);
                     }
-                    self.app.update(Msg::Clock, now_us)
+                    self.app.update(AppMessage::Clock, now_us)
                 }
                 () = std::future::ready(()), if self.app.has_idle_work() => {
-                    self.pacer.want(Cause::Data);
+                    self.pacer.want(RedrawCause::Data);
                     let now_us = self.now_us();
                     tokio::task::yield_now().await;
-                    self.app.update(Msg::Idle, now_us)
+                    self.app.update(AppMessage::Idle, now_us)
                 }
             };
             for effect in effects {
                 match self.perform(effect, &mut keys).await? {
-                    Next::Go => {}
-                    Next::End(end) => return Ok(end),
+                    LoopControl::Go => {}
+                    LoopControl::End(end) => return Ok(end),
                 }
             }
         }
@@ -253,14 +255,14 @@ impl Loop {
         Some(self.started + Duration::from_micros(at_us))
     }
 
-    fn draw_if_due(&mut self) -> Result<(), RunError> {
+    fn draw_if_due(&mut self) -> Result<(), DashboardError> {
         let now_us = self.now_us();
         if self.writer.is_busy() || self.pacer.due_us().is_none_or(|due_us| due_us > now_us) {
             return Ok(());
         }
         self.app.prepare(now_us);
         let frame = self.screen.frame(&self.app, now_us);
-        if let Some(bytes) = frame.map_err(RunError::Write)? {
+        if let Some(bytes) = frame.map_err(DashboardError::Write)? {
             self.writer.write(bytes);
         }
         self.pacer.drawn(now_us);
@@ -268,76 +270,85 @@ impl Loop {
     }
 
     /// Takes in what was received, in that order, as far as the time allows.
-    fn take(&mut self, time_max: Duration) -> Vec<Effect> {
+    fn take(&mut self, time_max: Duration) -> Vec<AppEffect> {
         let began = Instant::now();
         let now_us = self.now_us();
         let mut effects = Vec::new();
         while began.elapsed() < time_max
             && let Some(event) = self.backlog.pop_front()
         {
-            effects.extend(self.app.update(Msg::Event(Box::new(event)), now_us));
+            effects.extend(self.app.update(AppMessage::Event(Box::new(event)), now_us));
         }
-        self.pacer.want(Cause::Data);
+        self.pacer.want(RedrawCause::Data);
         effects
     }
 
-    fn input(&mut self, input: Input) -> Vec<Effect> {
+    fn input(&mut self, input: Input) -> Vec<AppEffect> {
         let msg = match input {
-            Input::Key(key) if key.kind != KeyEventKind::Release => Msg::Key(key),
-            Input::Mouse(mouse) => Msg::Mouse(mouse),
-            Input::Paste(text) => Msg::Paste(text),
-            Input::Resize(columns, rows) => Msg::Resize { columns, rows },
+            Input::Key(key) if key.kind != KeyEventKind::Release => AppMessage::Key(key),
+            Input::Mouse(mouse) => AppMessage::Mouse(mouse),
+            Input::Paste(text) => AppMessage::Paste(text),
+            Input::Resize(columns, rows) => AppMessage::Resize { columns, rows },
             Input::Key(_) | Input::FocusGained | Input::FocusLost => return Vec::new(),
         };
-        self.pacer.want(Cause::Input);
+        self.pacer.want(RedrawCause::Input);
         let now_us = self.now_us();
         // What a key moves through must be as it will be drawn.
         self.app.prepare(now_us);
         self.app.update(msg, now_us)
     }
 
-    fn ended_by(&mut self, kind: SignalKind) -> End {
-        for command in [Command::Kill, Command::Leave] {
+    fn ended_by(&mut self, kind: SignalKind) -> DashboardEnd {
+        for command in [UiCommand::Kill, UiCommand::Leave] {
             // Without a receiver the run is already over.
             let _ = self.commands.send(command);
         }
-        End::Signal(kind.as_raw_value())
+        DashboardEnd::Signal(kind.as_raw_value())
     }
 
-    async fn perform(&mut self, effect: Effect, keys: &mut EventStream) -> Result<Next, RunError> {
+    async fn perform(
+        &mut self,
+        effect: AppEffect,
+        keys: &mut EventStream,
+    ) -> Result<LoopControl, DashboardError> {
         match effect {
-            Effect::Send(command) => {
+            AppEffect::Send(command) => {
                 // Without a receiver the run is already over.
                 let _ = self.commands.send(command);
             }
-            Effect::Close => return Ok(Next::End(End::Closed)),
-            Effect::Suspend => self.suspend(keys).await?,
-            Effect::Run(external) => match external::prepare(&external, &self.app) {
+            AppEffect::Close => return Ok(LoopControl::End(DashboardEnd::Closed)),
+            AppEffect::Suspend => self.suspend(keys).await?,
+            AppEffect::Run(external) => match external::prepare(&external, &self.app) {
                 Ok(prepared) => self.run_external(prepared, keys).await?,
                 Err(error) => self.say(error),
             },
-            Effect::Copy(text) => {
+            AppEffect::Copy(text) => {
                 let encoded = base64::engine::general_purpose::STANDARD.encode(text);
                 self.write_aside(format!("\x1b]52;c;{encoded}\x1b\\").as_bytes())
                     .await?;
             }
-            Effect::Repaint => self.screen.forget(),
-            Effect::Mouse(Mouse::Taken) => self.write_aside(terminal::mouse_on()).await?,
-            Effect::Mouse(Mouse::Given) => self.write_aside(terminal::mouse_off()).await?,
-            Effect::Step => {
+            AppEffect::Repaint => self.screen.forget(),
+            AppEffect::Mouse(MouseCapture::Taken) => self.write_aside(terminal::mouse_on()).await?,
+            AppEffect::Mouse(MouseCapture::Given) => {
+                self.write_aside(terminal::mouse_off()).await?
+            }
+            AppEffect::Step => {
                 if let Some(step) = &self.step {
                     // A recording at its end takes no more steps.
                     let _ = step.send(());
                 }
             }
         }
-        Ok(Next::Go)
+        Ok(LoopControl::Go)
     }
 
     /// Writes something that is not part of a frame, between two frames.
-    async fn write_aside(&mut self, bytes: &[u8]) -> Result<(), RunError> {
+    async fn write_aside(&mut self, bytes: &[u8]) -> Result<(), DashboardError> {
         if self.writer.is_busy() {
-            self.writer.finished().await.map_err(RunError::Write)?;
+            self.writer
+                .finished()
+                .await
+                .map_err(DashboardError::Write)?;
         }
         self.writer.write(bytes.to_vec());
         Ok(())
@@ -345,21 +356,21 @@ impl Loop {
 
     fn say(&mut self, text: String) {
         let now_us = self.now_us();
-        self.app.update(Msg::Remark(text), now_us);
-        self.pacer.want(Cause::Input);
+        self.app.update(AppMessage::Remark(text), now_us);
+        self.pacer.want(RedrawCause::Input);
     }
 
-    async fn suspend(&mut self, keys: &mut EventStream) -> Result<(), RunError> {
+    async fn suspend(&mut self, keys: &mut EventStream) -> Result<(), DashboardError> {
         // Without a receiver the run is already over.
-        let _ = self.commands.send(Command::Suspend);
+        let _ = self.commands.send(UiCommand::Suspend);
         self.await_suspended().await;
         self.give_back(keys).await;
         let stopped = Instant::now();
         let result = terminal::stop_job().await;
         let for_us = stopped.elapsed().as_micros() as u64;
-        let _ = self.commands.send(Command::Continue);
+        let _ = self.commands.send(UiCommand::Continue);
         let now_us = self.now_us();
-        self.app.update(Msg::Stopped { for_us }, now_us);
+        self.app.update(AppMessage::Stopped { for_us }, now_us);
         self.take_again()?;
         if let Err(error) = result {
             self.say(format!("the program cannot be stopped: {error}"));
@@ -386,9 +397,9 @@ impl Loop {
     /// Lets another program have the terminal. The run's events are taken in meanwhile.
     async fn run_external(
         &mut self,
-        mut prepared: Prepared,
+        mut prepared: PreparedProgram,
         keys: &mut EventStream,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), DashboardError> {
         self.give_back(keys).await;
         let lent = terminal::lend();
         let result = match prepared.command.spawn() {
@@ -404,7 +415,7 @@ impl Loop {
                             open = count > 0;
                             self.backlog.extend(received.drain(..));
                             for effect in self.take(Duration::MAX) {
-                                if let Effect::Send(command) = effect {
+                                if let AppEffect::Send(command) = effect {
                                     let _ = self.commands.send(command);
                                 }
                             }
@@ -431,14 +442,15 @@ impl Loop {
         drop(self.terminal.take());
     }
 
-    fn take_again(&mut self) -> Result<(), RunError> {
-        self.terminal = Some(Terminal::enter().map_err(RunError::Enter)?);
+    fn take_again(&mut self) -> Result<(), DashboardError> {
+        self.terminal = Some(TerminalGuard::enter().map_err(DashboardError::Enter)?);
         if let Ok((columns, rows)) = crossterm::terminal::size() {
             let now_us = self.now_us();
-            self.app.update(Msg::Resize { columns, rows }, now_us);
+            self.app
+                .update(AppMessage::Resize { columns, rows }, now_us);
         }
         self.screen.forget();
-        self.pacer.want(Cause::Input);
+        self.pacer.want(RedrawCause::Input);
         Ok(())
     }
 }

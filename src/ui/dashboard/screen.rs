@@ -19,33 +19,33 @@ const END: &[u8] = b"\x1b[?2026l";
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Screen {
+pub struct ScreenRenderer {
     shown: Buffer,
     drawn: Buffer,
-    state: Shown,
+    state: TerminalContent,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown {
+enum TerminalContent {
     /// What `shown` says.
     Known,
     /// Anything: everything must be painted.
     Unknown,
 }
 
-impl Screen {
+impl ScreenRenderer {
     /// A screen of which nothing is known.
     pub fn new() -> Self {
-        Screen {
+        ScreenRenderer {
             shown: Buffer::empty(Rect::ZERO),
             drawn: Buffer::empty(Rect::ZERO),
-            state: Shown::Unknown,
+            state: TerminalContent::Unknown,
         }
     }
 
     /// Paints everything with the next frame.
     pub fn forget(&mut self) {
-        self.state = Shown::Unknown;
+        self.state = TerminalContent::Unknown;
     }
 
     /// The bytes that make the terminal show the dashboard's present state; `None` if it already
@@ -56,7 +56,7 @@ impl Screen {
             self.forget();
         }
         let mut bytes = BEGIN.to_vec();
-        if self.state == Shown::Unknown {
+        if self.state == TerminalContent::Unknown {
             self.shown = Buffer::empty(area);
             bytes.extend_from_slice(CLEAR);
         }
@@ -64,19 +64,19 @@ impl Screen {
         self.drawn.reset();
         view::draw(app, &mut self.drawn, now_us);
         let difference = self.shown.diff(&self.drawn);
-        if difference.is_empty() && self.state == Shown::Known {
+        if difference.is_empty() && self.state == TerminalContent::Known {
             return Ok(None);
         }
         CrosstermBackend::new(&mut bytes).draw(difference.into_iter())?;
         bytes.extend_from_slice(END);
         std::mem::swap(&mut self.shown, &mut self.drawn);
-        self.state = Shown::Known;
+        self.state = TerminalContent::Known;
         Ok(Some(bytes))
     }
 }
 
-impl Default for Screen {
+impl Default for ScreenRenderer {
     fn default() -> Self {
-        Screen::new()
+        ScreenRenderer::new()
     }
 }

@@ -69,7 +69,7 @@ pub enum SettingsError {
 
 /// Theme and keys.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct DashboardSettings {
     /// The theme.
     pub theme: Theme,
     /// The keys.
@@ -78,7 +78,7 @@ pub struct Settings {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct File {
+struct SettingsFile {
     theme: Option<String>,
     keys: BTreeMap<String, OneOrMany>,
     #[serde(flatten)]
@@ -103,7 +103,7 @@ impl OneOrMany {
 
 /// Which theme a dashboard is to have.
 #[derive(Clone, Debug)]
-pub struct ThemeWish {
+pub struct ThemeChoice {
     /// The one named on the command line.
     pub named: Option<String>,
     /// Whether it may have colors.
@@ -112,10 +112,10 @@ pub struct ThemeWish {
     pub fits: fn() -> &'static str,
 }
 
-impl ThemeWish {
+impl ThemeChoice {
     /// Any theme of a terminal with a dark background.
-    pub fn dark(color: ColorChoice) -> ThemeWish {
-        ThemeWish {
+    pub fn dark(color: ColorChoice) -> ThemeChoice {
+        ThemeChoice {
             named: None,
             color,
             fits: || "dark",
@@ -154,10 +154,10 @@ impl ThemeWish {
     }
 }
 
-impl Settings {
+impl DashboardSettings {
     /// What holds where the user has no settings file.
-    pub fn standard(theme: &ThemeWish) -> Result<Self, SettingsError> {
-        Ok(Settings {
+    pub fn standard(theme: &ThemeChoice) -> Result<Self, SettingsError> {
+        Ok(DashboardSettings {
             theme: theme.theme(None, &read_text)?,
             keys: KeyMap::default(),
         })
@@ -165,10 +165,12 @@ impl Settings {
 
     /// Reads the user's file, which need not exist. Without color the theme is monochrome,
     /// whatever the file says.
-    pub fn read(path: &Path, theme: &ThemeWish) -> Result<Self, SettingsError> {
+    pub fn read(path: &Path, theme: &ThemeChoice) -> Result<Self, SettingsError> {
         match std::fs::read_to_string(path) {
-            Ok(text) => Settings::parse(&text, path, theme, &read_text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Settings::standard(theme),
+            Ok(text) => DashboardSettings::parse(&text, path, theme, &read_text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                DashboardSettings::standard(theme)
+            }
             Err(source) => Err(SettingsError::Read {
                 path: path.to_owned(),
                 source,
@@ -179,10 +181,10 @@ impl Settings {
     fn parse(
         text: &str,
         path: &Path,
-        theme: &ThemeWish,
+        theme: &ThemeChoice,
         read_theme: &dyn Fn(&Path) -> Result<String, SettingsError>,
     ) -> Result<Self, SettingsError> {
-        let file: File = toml::from_str(text).map_err(|source| SettingsError::Syntax {
+        let file: SettingsFile = toml::from_str(text).map_err(|source| SettingsError::Syntax {
             path: path.to_owned(),
             source,
         })?;
@@ -202,7 +204,7 @@ impl Settings {
             path: path.to_owned(),
             source,
         })?;
-        Ok(Settings { theme, keys })
+        Ok(DashboardSettings { theme, keys })
     }
 }
 
@@ -215,19 +217,19 @@ fn read_text(path: &Path) -> Result<String, SettingsError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::keys::Action;
+    use super::super::keys::DashboardAction;
     use super::*;
 
-    fn parse(text: &str) -> Result<Settings, SettingsError> {
+    fn parse(text: &str) -> Result<DashboardSettings, SettingsError> {
         let theme = |path: &Path| {
             assert_eq!(path, Path::new("/home/u/mine.toml"));
             Ok("[styles]\nfailed = { fg = \"red\" }".to_owned())
         };
-        Settings::parse(text, Path::new("/home/u/ui.toml"), &wish(None), &theme)
+        DashboardSettings::parse(text, Path::new("/home/u/ui.toml"), &wish(None), &theme)
     }
 
-    fn wish(named: Option<&str>) -> ThemeWish {
-        ThemeWish {
+    fn wish(named: Option<&str>) -> ThemeChoice {
+        ThemeChoice {
             named: named.map(str::to_owned),
             color: ColorChoice::Color,
             fits: || "light",
@@ -236,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_command_line_comes_before_the_file_and_the_terminal_last() {
-        let role = super::super::theme::Role::Selected;
+        let role = super::super::theme::StyleRole::Selected;
         let style = |theme: &str| Theme::built_in(theme).unwrap().style(role);
         let chosen = |named, in_file: Option<&str>| {
             let in_file = in_file.map(|name| (Path::new("/home/u/ui.toml"), name));
@@ -256,9 +258,9 @@ mod tests {
     #[test]
     fn theme_and_keys_are_taken_over() {
         let settings = parse("theme = \"./mine.toml\"\n[keys]\nrerun = \"f5\"").unwrap();
-        assert_eq!(settings.keys.keys(Action::Rerun), "F5");
+        assert_eq!(settings.keys.keys(DashboardAction::Rerun), "F5");
         assert_eq!(settings.theme.color, ColorChoice::Color);
-        assert_eq!(parse("").unwrap().keys.keys(Action::Rerun), "r");
+        assert_eq!(parse("").unwrap().keys.keys(DashboardAction::Rerun), "r");
     }
 
     #[test]

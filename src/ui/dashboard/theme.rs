@@ -50,7 +50,7 @@ macro_rules! roles {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(missing_docs)] // The names say it; a theme file lists them all.
         #[repr(u8)]
-        pub enum Role { $($variant),* }
+        pub enum StyleRole { $($variant),* }
 
         const ROLE_NAMES: &[&str] = &[$($name),*];
     };
@@ -108,7 +108,7 @@ pub struct Theme {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct ThemeFile {
     #[allow(dead_code)] // For the reader of the file.
     name: Option<String>,
     #[serde(default)]
@@ -150,7 +150,7 @@ impl Theme {
 
     /// A theme from a file's text.
     pub fn parse(text: &str) -> Result<Theme, ThemeError> {
-        let file: File = toml::from_str(text)?;
+        let file: ThemeFile = toml::from_str(text)?;
         let mut styles = vec![Style::new(); ROLE_NAMES.len()];
         for (name, style) in &file.styles {
             let slot = ROLE_NAMES.iter().position(|role| role == name);
@@ -176,21 +176,21 @@ impl Theme {
     }
 
     /// The style for a role.
-    pub fn style(&self, role: Role) -> Style {
+    pub fn style(&self, role: StyleRole) -> Style {
         self.styles.get(role as usize).copied().unwrap_or_default()
     }
 
     /// The style for a test's state.
     pub fn state(&self, state: TestState) -> Style {
         self.style(match state {
-            TestState::Waiting | TestState::Queued => Role::Queued,
-            TestState::Running => Role::Running,
-            TestState::Passed => Role::Passed,
-            TestState::Failed => Role::Failed,
-            TestState::TimedOut => Role::TimedOut,
-            TestState::Error => Role::Error,
-            TestState::Ignored => Role::Ignored,
-            TestState::Cancelled => Role::Cancelled,
+            TestState::Waiting | TestState::Queued => StyleRole::Queued,
+            TestState::Running => StyleRole::Running,
+            TestState::Passed => StyleRole::Passed,
+            TestState::Failed => StyleRole::Failed,
+            TestState::TimedOut => StyleRole::TimedOut,
+            TestState::Error => StyleRole::Error,
+            TestState::Ignored => StyleRole::Ignored,
+            TestState::Cancelled => StyleRole::Cancelled,
         })
     }
 }
@@ -223,7 +223,7 @@ impl FileStyle {
 
 /// What the terminal's character set can show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Glyphs {
+pub enum GlyphSet {
     /// UTF-8.
     #[default]
     Unicode,
@@ -231,11 +231,11 @@ pub enum Glyphs {
     Ascii,
 }
 
-impl Glyphs {
+impl GlyphSet {
     fn pick<T>(self, unicode: T, ascii: T) -> T {
         match self {
-            Glyphs::Unicode => unicode,
-            Glyphs::Ascii => ascii,
+            GlyphSet::Unicode => unicode,
+            GlyphSet::Ascii => ascii,
         }
     }
 
@@ -285,10 +285,10 @@ impl Glyphs {
     }
 
     /// An open and a closed group.
-    pub fn fold(self, open: Fold) -> &'static str {
+    pub fn fold(self, open: FoldState) -> &'static str {
         match open {
-            Fold::Open => self.pick("▾", "v"),
-            Fold::Closed => self.pick("▸", ">"),
+            FoldState::Open => self.pick("▾", "v"),
+            FoldState::Closed => self.pick("▸", ">"),
         }
     }
 
@@ -323,7 +323,7 @@ impl Glyphs {
 
 /// Whether a group shows what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fold {
+pub enum FoldState {
     /// It does.
     Open,
     /// It does not.
@@ -353,7 +353,7 @@ mod tests {
     fn no_background_is_without_its_foreground() {
         // Else the terminal's own color stands on it, which may be the same.
         for (name, text) in BUILT_IN {
-            let file: File = toml::from_str(text).unwrap();
+            let file: ThemeFile = toml::from_str(text).unwrap();
             for (role, style) in file.styles {
                 assert!(style.bg.is_none() || style.fg.is_some(), "{name}: {role}");
             }

@@ -15,13 +15,13 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct TerminalWriter {
     frames: SyncSender<Vec<u8>>,
     done: UnboundedReceiver<io::Result<()>>,
     is_busy: bool,
 }
 
-impl Writer {
+impl TerminalWriter {
     /// A writer to standard output.
     pub fn start() -> io::Result<Self> {
         let (frames, queue) = sync_channel(1);
@@ -29,7 +29,7 @@ impl Writer {
         std::thread::Builder::new()
             .name("terminal writer".to_owned())
             .spawn(move || write_all(&queue, &report))?;
-        Ok(Writer {
+        Ok(TerminalWriter {
             frames,
             done,
             is_busy: false,

@@ -7,10 +7,10 @@
 use ratatui::style::Style;
 
 use crate::rendition;
-use maelstrom_model::event::Stream;
+use maelstrom_model::event::OutputStream;
 
-use super::spool::Extent;
-use super::{LINE_BYTES_MAX, LineEnd, Streams};
+use super::spool::SpoolExtent;
+use super::{LINE_BYTES_MAX, LogLineEnd, StreamFilter};
 
 /// Lines in a block: what one look into the spool reads at most.
 const BLOCK_LINES_MAX: u32 = 256;
@@ -24,37 +24,37 @@ const FLAG_NEWLINE: u8 = 2;
 const FLAG_JOINED: u8 = 4;
 
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(super) struct StoredLog {
     /// Closed blocks.
-    pub blocks: Vec<Block>,
+    pub blocks: Vec<LogBlock>,
     /// The open block's text.
     pub open: Vec<u8>,
     /// Lines before the open block, and in it.
-    pub before_open: Counts,
-    pub in_open: Counts,
+    pub before_open: LineCounts,
+    pub in_open: LineCounts,
     /// The styles in which the open block's first lines begin, and its next lines will.
-    styles_open: Option<Box<Styles>>,
-    styles_next: Option<Box<Styles>>,
+    styles_open: Option<Box<StreamStyles>>,
+    styles_next: Option<Box<StreamStyles>>,
     /// Text of this log in memory, partial lines included.
     pub resident_bytes: usize,
-    pub partial: Option<Box<[Partial; 3]>>,
+    pub partial: Option<Box<[PartialLine; 3]>>,
     pub in_resident_order: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct LineCounts {
     stdout: u32,
     stderr: u32,
     joined: u32,
 }
 
-impl Counts {
-    pub fn of(self, streams: Streams) -> usize {
+impl LineCounts {
+    pub fn of(self, streams: StreamFilter) -> usize {
         let (stdout, stderr) = (self.stdout as usize, self.stderr as usize);
         let of_their_own = match streams {
-            Streams::Both => stdout + stderr,
-            Streams::Stdout => stdout,
-            Streams::Stderr => stderr,
+            StreamFilter::Both => stdout + stderr,
+            StreamFilter::Stdout => stdout,
+            StreamFilter::Stderr => stderr,
         };
         of_their_own + self.joined as usize
     }
@@ -64,16 +64,16 @@ impl Counts {
         self.joined > 0
     }
 
-    fn add(&mut self, stream: Stream) {
+    fn add(&mut self, stream: OutputStream) {
         match stream {
-            Stream::Stdout => self.stdout = self.stdout.saturating_add(1),
-            Stream::Stderr => self.stderr = self.stderr.saturating_add(1),
-            Stream::Joined => self.joined = self.joined.saturating_add(1),
+            OutputStream::Stdout => self.stdout = self.stdout.saturating_add(1),
+            OutputStream::Stderr => self.stderr = self.stderr.saturating_add(1),
+            OutputStream::Joined => self.joined = self.joined.saturating_add(1),
         }
     }
 
-    pub fn plus(self, other: Counts) -> Counts {
-        Counts {
+    pub fn plus(self, other: LineCounts) -> LineCounts {
+        LineCounts {
             stdout: self.stdout.saturating_add(other.stdout),
             stderr: self.stderr.saturating_add(other.stderr),
             joined: self.joined.saturating_add(other.joined),
@@ -83,68 +83,68 @@ impl Counts {
 
 /// The style in which the next line of either stream begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Styles {
+pub(super) struct StreamStyles {
     stdout: Style,
     stderr: Style,
     joined: Style,
 }
 
-impl Styles {
+impl StreamStyles {
     /// Takes in a line, and gives the style in which it begins.
-    fn pass(&mut self, stream: Stream, bytes: &[u8]) -> Style {
+    fn pass(&mut self, stream: OutputStream, bytes: &[u8]) -> Style {
         let style = self.of(stream);
         let begins = *style;
         *style = rendition::carried(begins, bytes);
         begins
     }
 
-    fn of(&mut self, stream: Stream) -> &mut Style {
+    fn of(&mut self, stream: OutputStream) -> &mut Style {
         match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
-            Stream::Joined => &mut self.joined,
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
+            OutputStream::Joined => &mut self.joined,
         }
     }
 
-    fn boxed(self) -> Option<Box<Styles>> {
-        (self != Styles::default()).then(|| Box::new(self))
+    fn boxed(self) -> Option<Box<StreamStyles>> {
+        (self != StreamStyles::default()).then(|| Box::new(self))
     }
 }
 
-fn unboxed(styles: &Option<Box<Styles>>) -> Styles {
+fn unboxed(styles: &Option<Box<StreamStyles>>) -> StreamStyles {
     styles.as_deref().copied().unwrap_or_default()
 }
 
 #[derive(Debug)]
-pub(super) struct Block {
-    pub before: Counts,
-    styles: Option<Box<Styles>>,
-    pub place: Place,
+pub(super) struct LogBlock {
+    pub before: LineCounts,
+    styles: Option<Box<StreamStyles>>,
+    pub place: BlockStorage,
 }
 
-impl Block {
+impl LogBlock {
     /// The styles in which its first lines begin.
-    pub fn begins(&self) -> Styles {
+    pub fn begins(&self) -> StreamStyles {
         unboxed(&self.styles)
     }
 }
 
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum BlockStorage {
     Memory(Vec<u8>),
-    Spooled(Extent),
+    Spooled(SpoolExtent),
     Lost,
 }
 
 /// The beginning of a line whose end has not come yet.
 #[derive(Debug, Default)]
-pub(super) struct Partial {
+pub(super) struct PartialLine {
     at_us: u64,
     bytes: Vec<u8>,
 }
 
-impl Log {
-    pub fn append(&mut self, stream: Stream, mut bytes: &[u8], at_us: u64) {
+impl StoredLog {
+    pub fn append(&mut self, stream: OutputStream, mut bytes: &[u8], at_us: u64) {
         while !bytes.is_empty() {
             let (text, ended) = match bytes.iter().take(LINE_BYTES_MAX).position(|b| *b == b'\n') {
                 Some(end) => {
@@ -158,25 +158,31 @@ impl Log {
                     (text, false)
                 }
             };
-            self.append_piece(stream, text, ended.then_some(LineEnd::Newline), at_us);
+            self.append_piece(stream, text, ended.then_some(LogLineEnd::Newline), at_us);
         }
     }
 
     /// Adds text without a newline in it to the stream's unfinished line, and completes the line
     /// if `end` is given or it has become too long.
-    fn append_piece(&mut self, stream: Stream, text: &[u8], end: Option<LineEnd>, at_us: u64) {
+    fn append_piece(
+        &mut self,
+        stream: OutputStream,
+        text: &[u8],
+        end: Option<LogLineEnd>,
+        at_us: u64,
+    ) {
         let partials = self.partial.get_or_insert_default();
         let [stdout, stderr, joined] = partials.as_mut();
         let (partial, others) = match stream {
-            Stream::Stdout => (stdout, [stderr, joined]),
-            Stream::Stderr => (stderr, [stdout, joined]),
-            Stream::Joined => (joined, [stdout, stderr]),
+            OutputStream::Stdout => (stdout, [stderr, joined]),
+            OutputStream::Stderr => (stderr, [stdout, joined]),
+            OutputStream::Joined => (joined, [stdout, stderr]),
         };
         if partial.bytes.is_empty() {
             partial.at_us = at_us;
         }
         let too_long = partial.bytes.len() + text.len() >= LINE_BYTES_MAX;
-        let Some(end) = end.or(too_long.then_some(LineEnd::Open)) else {
+        let Some(end) = end.or(too_long.then_some(LogLineEnd::Open)) else {
             partial.bytes.extend_from_slice(text);
             self.resident_bytes += text.len();
             return;
@@ -188,12 +194,12 @@ impl Log {
         }
         self.resident_bytes += text.len() + HEADER_BYTES;
         let flags = match stream {
-            Stream::Stdout => 0,
-            Stream::Stderr => FLAG_STDERR,
-            Stream::Joined => FLAG_JOINED,
+            OutputStream::Stdout => 0,
+            OutputStream::Stderr => FLAG_STDERR,
+            OutputStream::Joined => FLAG_JOINED,
         } | match end {
-            LineEnd::Newline => FLAG_NEWLINE,
-            LineEnd::Open => 0,
+            LogLineEnd::Newline => FLAG_NEWLINE,
+            LogLineEnd::Open => 0,
         };
         // Both parts are shorter than LINE_BYTES_MAX, so their sum fits.
         let len = (held.len() + text.len()) as u32;
@@ -210,7 +216,7 @@ impl Log {
             styles.pass(stream, line);
             self.styles_next = styles.boxed();
         }
-        if self.in_open.of(Streams::Both) >= BLOCK_LINES_MAX as usize
+        if self.in_open.of(StreamFilter::Both) >= BLOCK_LINES_MAX as usize
             || self.open.len() >= BLOCK_BYTES_MAX
         {
             self.close_block();
@@ -223,39 +229,39 @@ impl Log {
         }
         let mut text = std::mem::take(&mut self.open);
         text.shrink_to_fit();
-        self.blocks.push(Block {
+        self.blocks.push(LogBlock {
             before: self.before_open,
             styles: self.styles_open.take(),
-            place: Place::Memory(text),
+            place: BlockStorage::Memory(text),
         });
         self.styles_open = self.styles_next.clone();
         self.before_open = self.before_open.plus(self.in_open);
-        self.in_open = Counts::default();
+        self.in_open = LineCounts::default();
     }
 
     /// The styles in which the open block's first lines begin.
-    pub fn begins_open(&self) -> Styles {
+    pub fn begins_open(&self) -> StreamStyles {
         unboxed(&self.styles_open)
     }
 
     /// Unfinished lines, the older one first.
-    pub fn partials(&self, streams: Streams) -> impl Iterator<Item = Line<'_>> {
+    pub fn partials(&self, streams: StreamFilter) -> impl Iterator<Item = LogLineRef<'_>> {
         let mut lines = [None; 3];
         let mut styles = unboxed(&self.styles_next);
         if let Some(partials) = &self.partial {
             let [stdout, stderr, joined] = partials.as_ref();
             let each = [
-                (Stream::Stdout, stdout),
-                (Stream::Stderr, stderr),
-                (Stream::Joined, joined),
+                (OutputStream::Stdout, stdout),
+                (OutputStream::Stderr, stderr),
+                (OutputStream::Joined, joined),
             ];
             lines = each.map(|(stream, partial)| {
-                (!partial.bytes.is_empty() && streams.contains(stream)).then_some(Line {
+                (!partial.bytes.is_empty() && streams.contains(stream)).then_some(LogLineRef {
                     stream,
                     at_us: partial.at_us,
                     bytes: &partial.bytes,
                     begins: *styles.of(stream),
-                    end: LineEnd::Open,
+                    end: LogLineEnd::Open,
                 })
             });
             lines.sort_by_key(|line| line.map(|line| line.at_us));
@@ -266,9 +272,9 @@ impl Log {
 
 /// A line as [`LogStore::for_each_line`] shows it.
 #[derive(Clone, Copy, Debug)]
-pub struct Line<'a> {
+pub struct LogLineRef<'a> {
     /// Where it was written to.
-    pub stream: Stream,
+    pub stream: OutputStream,
     /// When its first byte came, microseconds since the run began.
     pub at_us: u64,
     /// Its bytes, without the newline.
@@ -276,55 +282,55 @@ pub struct Line<'a> {
     /// The style in which it begins.
     pub begins: Style,
     /// How it ends.
-    pub end: LineEnd,
+    pub end: LogLineEnd,
 }
 
-impl Line<'_> {
-    pub(super) const LOST: Line<'static> = Line {
-        stream: Stream::Stderr,
+impl LogLineRef<'_> {
+    pub(super) const LOST: LogLineRef<'static> = LogLineRef {
+        stream: OutputStream::Stderr,
         at_us: 0,
         bytes: b"[a line of output was lost: it could not be written to the spool]",
         begins: Style::new(),
-        end: LineEnd::Newline,
+        end: LogLineEnd::Newline,
     };
 }
 
 /// The lines of a block's text. Ends early, rather than panicking, where the text is not as it
 /// was written.
-pub(super) struct Records<'a> {
+pub(super) struct BlockLines<'a> {
     text: &'a [u8],
-    styles: Styles,
+    styles: StreamStyles,
 }
 
-impl<'a> Records<'a> {
+impl<'a> BlockLines<'a> {
     /// `styles` are those in which its first lines begin.
-    pub fn new(text: &'a [u8], styles: Styles) -> Self {
-        Records { text, styles }
+    pub fn new(text: &'a [u8], styles: StreamStyles) -> Self {
+        BlockLines { text, styles }
     }
 }
 
-impl<'a> Iterator for Records<'a> {
-    type Item = Line<'a>;
+impl<'a> Iterator for BlockLines<'a> {
+    type Item = LogLineRef<'a>;
 
-    fn next(&mut self) -> Option<Line<'a>> {
+    fn next(&mut self) -> Option<LogLineRef<'a>> {
         let (flags, rest) = self.text.split_first()?;
         let (at_us, rest) = rest.split_first_chunk::<8>()?;
         let (len, rest) = rest.split_first_chunk::<4>()?;
         let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
         self.text = rest;
         let stream = match flags & (FLAG_STDERR | FLAG_JOINED) {
-            0 => Stream::Stdout,
-            FLAG_STDERR => Stream::Stderr,
-            _ => Stream::Joined,
+            0 => OutputStream::Stdout,
+            FLAG_STDERR => OutputStream::Stderr,
+            _ => OutputStream::Joined,
         };
-        Some(Line {
+        Some(LogLineRef {
             stream,
             at_us: u64::from_le_bytes(*at_us),
             bytes,
             begins: self.styles.pass(stream, bytes),
             end: match flags & FLAG_NEWLINE {
-                0 => LineEnd::Open,
-                _ => LineEnd::Newline,
+                0 => LogLineEnd::Open,
+                _ => LogLineEnd::Newline,
             },
         })
     }

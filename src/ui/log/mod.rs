@@ -25,12 +25,12 @@ use std::ops::Range;
 
 use ratatui::style::Style;
 
-use maelstrom_model::event::Stream;
+use maelstrom_model::event::OutputStream;
 use maelstrom_model::ids::{Attempt, TestId};
 
-pub use block::Line;
-use block::{Log, Place, Records, Styles};
-use spool::Spool;
+pub use block::LogLineRef;
+use block::{BlockLines, BlockStorage, StoredLog, StreamStyles};
+use spool::LogSpool;
 
 /// Memory for all logs together. Beyond it the oldest go to the spool.
 pub const RESIDENT_BYTES_MAX: usize = 24 << 20;
@@ -42,7 +42,7 @@ pub const SPOOL_BYTES_MAX: u64 = 8 << 30;
 pub const LINE_BYTES_MAX: usize = 16 << 10;
 /// Which lines of a log. Where both streams are one, all its lines are of either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Streams {
+pub enum StreamFilter {
     /// Standard output and standard error, in the order in which lines were completed.
     #[default]
     Both,
@@ -52,19 +52,19 @@ pub enum Streams {
     Stderr,
 }
 
-impl Streams {
-    fn contains(self, stream: Stream) -> bool {
+impl StreamFilter {
+    fn contains(self, stream: OutputStream) -> bool {
         match self {
-            Streams::Both => true,
-            Streams::Stdout => stream != Stream::Stderr,
-            Streams::Stderr => stream != Stream::Stdout,
+            StreamFilter::Both => true,
+            StreamFilter::Stdout => stream != OutputStream::Stderr,
+            StreamFilter::Stderr => stream != OutputStream::Stdout,
         }
     }
 }
 
 /// How a line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineEnd {
+pub enum LogLineEnd {
     /// With a newline, which is not part of its bytes.
     Newline,
     /// It goes on: in the next line of its stream, or not yet.
@@ -75,7 +75,7 @@ pub enum LineEnd {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     /// Where it was written to.
-    pub stream: Stream,
+    pub stream: OutputStream,
     /// When its first byte came, microseconds since the run began.
     pub at_us: u64,
     /// Its bytes, without the newline.
@@ -83,12 +83,12 @@ pub struct LogLine {
     /// The style in which it begins: the one in which the line before it in its stream ended.
     pub begins: Style,
     /// How it ends.
-    pub end: LineEnd,
+    pub end: LogLineEnd,
 }
 
 /// Output that could not be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
+pub struct LogLoss {
     /// How much of it.
     pub bytes: u64,
     /// Why, from the first time.
@@ -104,12 +104,12 @@ pub const BUILD_LOG: LogKey = (TestId(u32::MAX), Attempt(0));
 /// The output of all tests. See the module's documentation.
 #[derive(Debug)]
 pub struct LogStore {
-    logs: HashMap<LogKey, Log>,
+    logs: HashMap<LogKey, StoredLog>,
     /// Logs with text in memory, in the order in which they began: the order of spooling.
     resident_order: VecDeque<LogKey>,
     resident_bytes: usize,
-    spool: Spool,
-    loss: Option<Loss>,
+    spool: LogSpool,
+    loss: Option<LogLoss>,
     resident_bytes_max: usize,
 }
 
@@ -122,10 +122,10 @@ impl Default for LogStore {
 impl LogStore {
     /// An empty store with the module's limits.
     pub fn new() -> Self {
-        LogStore::with(Spool::new(SPOOL_BYTES_MAX), RESIDENT_BYTES_MAX)
+        LogStore::with(LogSpool::new(SPOOL_BYTES_MAX), RESIDENT_BYTES_MAX)
     }
 
-    fn with(spool: Spool, resident_bytes_max: usize) -> Self {
+    fn with(spool: LogSpool, resident_bytes_max: usize) -> Self {
         LogStore {
             logs: HashMap::new(),
             resident_order: VecDeque::new(),
@@ -137,7 +137,7 @@ impl LogStore {
     }
 
     /// Adds what a test wrote, as it came: `bytes` may end in the middle of a line.
-    pub fn append(&mut self, key: LogKey, stream: Stream, bytes: &[u8], at_us: u64) {
+    pub fn append(&mut self, key: LogKey, stream: OutputStream, bytes: &[u8], at_us: u64) {
         let log = self.logs.entry(key).or_default();
         let before = log.resident_bytes;
         log.append(stream, bytes, at_us);
@@ -147,7 +147,7 @@ impl LogStore {
         }
         self.resident_bytes += log.resident_bytes.saturating_sub(before);
         if log.resident_bytes > LOG_RESIDENT_BYTES_MAX {
-            self.spool_out(key, Closing::KeepOpen);
+            self.spool_out(key, BlockClosing::KeepOpen);
         }
         while self.resident_bytes > self.resident_bytes_max {
             let Some(oldest) = self.resident_order.pop_front() else {
@@ -156,12 +156,12 @@ impl LogStore {
             if let Some(log) = self.logs.get_mut(&oldest) {
                 log.in_resident_order = false;
             }
-            self.spool_out(oldest, Closing::Close);
+            self.spool_out(oldest, BlockClosing::Close);
         }
     }
 
     /// How many lines a log has, one that is not ended included.
-    pub fn line_count(&self, key: LogKey, streams: Streams) -> usize {
+    pub fn line_count(&self, key: LogKey, streams: StreamFilter) -> usize {
         self.logs.get(&key).map_or(0, |log| {
             log.before_open.plus(log.in_open).of(streams) + log.partials(streams).count()
         })
@@ -175,11 +175,11 @@ impl LogStore {
 
     /// Whether anything was written.
     pub fn is_empty(&self, key: LogKey) -> bool {
-        self.line_count(key, Streams::Both) == 0
+        self.line_count(key, StreamFilter::Both) == 0
     }
 
     /// The lines numbered `range` (from 0) of a log. Lines that are not there are left out.
-    pub fn lines(&self, key: LogKey, streams: Streams, range: Range<usize>) -> Vec<LogLine> {
+    pub fn lines(&self, key: LogKey, streams: StreamFilter, range: Range<usize>) -> Vec<LogLine> {
         let mut lines = Vec::with_capacity(range.len().min(self.line_count(key, streams)));
         self.for_each_line(key, streams, range, |line| {
             lines.push(LogLine {
@@ -197,9 +197,9 @@ impl LogStore {
     pub fn for_each_line(
         &self,
         key: LogKey,
-        streams: Streams,
+        streams: StreamFilter,
         range: Range<usize>,
-        mut visit: impl FnMut(Line<'_>),
+        mut visit: impl FnMut(LogLineRef<'_>),
     ) {
         let Some(log) = self.logs.get(&key) else {
             return;
@@ -215,12 +215,14 @@ impl LogStore {
             let (before, styles, text) = match block.checked_sub(1).and_then(|i| log.blocks.get(i))
             {
                 Some(found) if in_closed => match &found.place {
-                    Place::Memory(text) => (found.before, found.begins(), Some(text.as_slice())),
-                    Place::Spooled(extent) => match self.spool.read(*extent, &mut buffer) {
+                    BlockStorage::Memory(text) => {
+                        (found.before, found.begins(), Some(text.as_slice()))
+                    }
+                    BlockStorage::Spooled(extent) => match self.spool.read(*extent, &mut buffer) {
                         Ok(()) => (found.before, found.begins(), Some(buffer.as_slice())),
-                        Err(_) => (found.before, Styles::default(), None),
+                        Err(_) => (found.before, StreamStyles::default(), None),
                     },
-                    Place::Lost => (found.before, Styles::default(), None),
+                    BlockStorage::Lost => (found.before, StreamStyles::default(), None),
                 },
                 _ => (
                     log.before_open,
@@ -232,7 +234,7 @@ impl LogStore {
             match text {
                 Some(text) => {
                     for line in
-                        Records::new(text, styles).filter(|line| streams.contains(line.stream))
+                        BlockLines::new(text, styles).filter(|line| streams.contains(line.stream))
                     {
                         if (next..range.end).contains(&number) {
                             visit(line);
@@ -247,7 +249,7 @@ impl LogStore {
                         .map_or(log.before_open, |following| following.before)
                         .of(streams);
                     for _ in next.max(number)..after.min(range.end) {
-                        visit(Line::LOST);
+                        visit(LogLineRef::LOST);
                     }
                     number = after;
                 }
@@ -268,12 +270,17 @@ impl LogStore {
     }
 
     /// Writes a whole log, byte for byte, its lines in the order of [`LogStore::lines`].
-    pub fn write_to(&self, key: LogKey, streams: Streams, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write_to(
+        &self,
+        key: LogKey,
+        streams: StreamFilter,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let mut result = Ok(());
         self.for_each_line(key, streams, 0..usize::MAX, |line| {
             if result.is_ok() {
                 result = out.write_all(line.bytes);
-                if result.is_ok() && line.end == LineEnd::Newline {
+                if result.is_ok() && line.end == LogLineEnd::Newline {
                     result = out.write_all(b"\n");
                 }
             }
@@ -282,11 +289,11 @@ impl LogStore {
     }
 
     /// A whole log. For logs of unknown size [`LogStore::write_to`] is the better way.
-    pub fn content(&self, key: LogKey, streams: Streams) -> Vec<u8> {
+    pub fn content(&self, key: LogKey, streams: StreamFilter) -> Vec<u8> {
         let mut content = Vec::new();
         self.for_each_line(key, streams, 0..usize::MAX, |line| {
             content.extend_from_slice(line.bytes);
-            if line.end == LineEnd::Newline {
+            if line.end == LogLineEnd::Newline {
                 content.push(b'\n');
             }
         });
@@ -303,7 +310,7 @@ impl LogStore {
             self.resident_order.retain(|other| *other != key);
         }
         for block in log.blocks {
-            if let Place::Spooled(extent) = block.place {
+            if let BlockStorage::Spooled(extent) = block.place {
                 self.spool.release(extent);
             }
         }
@@ -327,7 +334,7 @@ impl LogStore {
     }
 
     /// What could not be kept, if anything.
-    pub fn loss(&self) -> Option<&Loss> {
+    pub fn loss(&self) -> Option<&LogLoss> {
         self.loss.as_ref()
     }
 
@@ -336,30 +343,30 @@ impl LogStore {
         self.resident_bytes
     }
 
-    fn spool_out(&mut self, key: LogKey, closing: Closing) {
+    fn spool_out(&mut self, key: LogKey, closing: BlockClosing) {
         let Some(log) = self.logs.get_mut(&key) else {
             return;
         };
         match closing {
-            Closing::Close => log.close_block(),
-            Closing::KeepOpen => {}
+            BlockClosing::Close => log.close_block(),
+            BlockClosing::KeepOpen => {}
         }
         for block in &mut log.blocks {
-            let Place::Memory(text) = &block.place else {
+            let BlockStorage::Memory(text) = &block.place else {
                 continue;
             };
             let len = text.len();
             block.place = match self.spool.write(text) {
-                Ok(extent) => Place::Spooled(extent),
+                Ok(extent) => BlockStorage::Spooled(extent),
                 Err(error) => {
-                    let loss = self.loss.get_or_insert_with(|| Loss {
+                    let loss = self.loss.get_or_insert_with(|| LogLoss {
                         bytes: 0,
                         reason: error.to_string(),
                     });
-                    loss.bytes += Records::new(text, Styles::default())
+                    loss.bytes += BlockLines::new(text, StreamStyles::default())
                         .map(|line| line.bytes.len() as u64)
                         .sum::<u64>();
-                    Place::Lost
+                    BlockStorage::Lost
                 }
             };
             log.resident_bytes = log.resident_bytes.saturating_sub(len);
@@ -369,7 +376,7 @@ impl LogStore {
 }
 
 /// Whether spooling takes the open block as well.
-enum Closing {
+enum BlockClosing {
     KeepOpen,
     Close,
 }

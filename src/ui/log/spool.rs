@@ -12,24 +12,24 @@ use nix::fcntl::{FallocateFlags, fallocate};
 
 /// A stretch of the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Extent {
+pub(super) struct SpoolExtent {
     pub offset: u64,
     pub len: u32,
 }
 
 /// The file, made when it is first needed.
 #[derive(Debug)]
-pub(super) struct Spool {
+pub(super) struct LogSpool {
     file: Option<File>,
     end: u64,
     held_bytes: u64,
     bytes_max: u64,
 }
 
-impl Spool {
+impl LogSpool {
     /// A spool that holds at most `bytes_max` at a time.
     pub fn new(bytes_max: u64) -> Self {
-        Spool {
+        LogSpool {
             file: None,
             end: 0,
             held_bytes: 0,
@@ -40,14 +40,14 @@ impl Spool {
     /// A spool over a given file, for tests of files that cannot be written.
     #[cfg(test)]
     pub fn over(file: File, bytes_max: u64) -> Self {
-        Spool {
+        LogSpool {
             file: Some(file),
-            ..Spool::new(bytes_max)
+            ..LogSpool::new(bytes_max)
         }
     }
 
     /// Appends `bytes` and says where they are.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<Extent> {
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<SpoolExtent> {
         let len = u32::try_from(bytes.len()).map_err(io::Error::other)?;
         if self.held_bytes.saturating_add(u64::from(len)) > self.bytes_max {
             let limit_mib = self.bytes_max >> 20;
@@ -62,7 +62,7 @@ impl Spool {
         if let Some(file) = &self.file {
             file.write_all_at(bytes, self.end)?;
         }
-        let extent = Extent {
+        let extent = SpoolExtent {
             offset: self.end,
             len,
         };
@@ -72,7 +72,7 @@ impl Spool {
     }
 
     /// Reads an extent back into `buffer`, replacing what was there.
-    pub fn read(&self, extent: Extent, buffer: &mut Vec<u8>) -> io::Result<()> {
+    pub fn read(&self, extent: SpoolExtent, buffer: &mut Vec<u8>) -> io::Result<()> {
         buffer.resize(extent.len as usize, 0);
         match &self.file {
             Some(file) => file.read_exact_at(buffer, extent.offset),
@@ -81,7 +81,7 @@ impl Spool {
     }
 
     /// Gives an extent's space back to the disk, where the file system can do so.
-    pub fn release(&mut self, extent: Extent) {
+    pub fn release(&mut self, extent: SpoolExtent) {
         self.held_bytes = self.held_bytes.saturating_sub(u64::from(extent.len));
         let (Some(file), Ok(offset)) = (&self.file, i64::try_from(extent.offset)) else {
             return;

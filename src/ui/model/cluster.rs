@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use maelstrom_model::event::WorkerState;
+use maelstrom_model::event::WorkerCondition;
 use maelstrom_model::ids::{TestId, WorkerId};
 
 /// Samples kept of each worker: ten minutes at one a second, more than any screen is wide.
@@ -16,7 +16,7 @@ const SLOTS_MAX: u32 = 4_096;
 
 /// A worker.
 #[derive(Clone, Debug)]
-pub struct Worker {
+pub struct WorkerModel {
     /// Its id.
     pub id: WorkerId,
     /// Its name.
@@ -26,7 +26,7 @@ pub struct Worker {
     /// What each slot runs for this run.
     pub slots: Vec<Option<TestId>>,
     /// Its state.
-    pub state: WorkerState,
+    pub state: WorkerCondition,
     /// Why it is gone, if it is.
     pub left: Option<String>,
     /// Slots that run something, as it last said, of this run or of others.
@@ -43,14 +43,14 @@ pub struct Worker {
     pub utilisation: VecDeque<u16>,
 }
 
-impl Worker {
+impl WorkerModel {
     pub(super) fn new(id: WorkerId, name: String, slots: u32, architecture: String) -> Self {
-        Worker {
+        WorkerModel {
             id,
             name,
             architecture,
             slots: vec![None; slots.min(SLOTS_MAX) as usize],
-            state: WorkerState::Online,
+            state: WorkerCondition::Online,
             left: None,
             busy: 0,
             cpu_permille: 0,
@@ -84,15 +84,15 @@ impl Worker {
     /// Whether something is wrong with it.
     pub fn is_unwell(&self) -> bool {
         match self.state {
-            WorkerState::Online | WorkerState::Draining => false,
-            WorkerState::Degraded | WorkerState::Lost => true,
+            WorkerCondition::Online | WorkerCondition::Draining => false,
+            WorkerCondition::Degraded | WorkerCondition::Lost => true,
         }
     }
 }
 
 /// Inputs being copied.
 #[derive(Clone, Debug)]
-pub struct Transfer {
+pub struct InputTransfer {
     /// Tells transfers apart.
     pub id: u32,
     /// The worker at the other end; `None` for the broker's store.
@@ -105,7 +105,7 @@ pub struct Transfer {
     pub total_bytes: u64,
 }
 
-impl Transfer {
+impl InputTransfer {
     /// Whether all of it is there.
     pub fn is_done(&self) -> bool {
         self.done_bytes >= self.total_bytes
@@ -114,14 +114,14 @@ impl Transfer {
 
 /// The transfers of a run: those going on, and the last that ended.
 #[derive(Clone, Debug, Default)]
-pub struct Transfers {
-    list: VecDeque<Transfer>,
+pub struct InputTransfers {
+    list: VecDeque<InputTransfer>,
     /// Bytes of transfers that ended, whether still listed or not.
     pub finished_bytes: u64,
 }
 
-impl Transfers {
-    pub(super) fn update(&mut self, transfer: Transfer) {
+impl InputTransfers {
+    pub(super) fn update(&mut self, transfer: InputTransfer) {
         let done = transfer.is_done();
         match self.list.iter_mut().find(|other| other.id == transfer.id) {
             Some(known) if known.is_done() => return,
@@ -132,7 +132,7 @@ impl Transfers {
             self.finished_bytes = self.finished_bytes.saturating_add(transfer.total_bytes);
         }
         while self.list.len() > TRANSFERS_DONE_MAX {
-            match self.list.iter().position(Transfer::is_done) {
+            match self.list.iter().position(InputTransfer::is_done) {
                 Some(oldest_done) => drop(self.list.remove(oldest_done)),
                 None if self.list.len() > TRANSFERS_MAX => drop(self.list.pop_front()),
                 None => break,
@@ -141,7 +141,7 @@ impl Transfers {
     }
 
     /// All that are known, in the order in which they began.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Transfer> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &InputTransfer> {
         self.list.iter()
     }
 

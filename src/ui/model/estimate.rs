@@ -8,7 +8,7 @@ const RATE_WINDOW_S: u64 = 5;
 /// What an estimate goes by: the expectations of the tests that have not ended, and what those
 /// that did have taken.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Estimate {
+pub(super) struct RunEstimator {
     ran_tests: u64,
     ran_us: u64,
     open_expected_us: u64,
@@ -18,7 +18,7 @@ pub(super) struct Estimate {
 
 /// What is going on at present.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Going {
+pub(super) struct RunningLoad {
     /// Slots of all workers.
     pub slots: u64,
     /// The part of the expected time that running tests have behind them.
@@ -27,7 +27,7 @@ pub(super) struct Going {
     pub longest_us: u64,
 }
 
-impl Estimate {
+impl RunEstimator {
     /// A test has still to end.
     pub fn opened(&mut self, expected_us: Option<u64>) {
         match expected_us {
@@ -79,7 +79,7 @@ impl Estimate {
     }
 
     /// How long the rest will take: all of it spread over the slots, but no less than the longest.
-    pub fn remaining_us(&self, going: Going) -> Option<u64> {
+    pub fn remaining_us(&self, going: RunningLoad) -> Option<u64> {
         let unexpected_us = match (self.open_unexpected, self.mean_us()) {
             (0, _) => 0,
             (count, Some(mean_us)) => count.saturating_mul(mean_us),
@@ -99,10 +99,10 @@ mod tests {
 
     #[test]
     fn the_rest_is_spread_over_the_slots_but_never_shorter_than_its_longest_test() {
-        let mut estimate = Estimate::default();
+        let mut estimate = RunEstimator::default();
         estimate.opened(Some(6_000));
         estimate.opened(None);
-        let going = Going {
+        let going = RunningLoad {
             slots: 4,
             elapsed_us: 0,
             longest_us: 5_000,
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_rate_forgets_what_is_long_past() {
-        let mut estimate = Estimate::default();
+        let mut estimate = RunEstimator::default();
         for at_us in (0..2_000_000).step_by(10_000) {
             estimate.finished(at_us, 0);
         }

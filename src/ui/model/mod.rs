@@ -1,4 +1,4 @@
-//! What the events of a run amount to: [`Model::apply`] is the only way in.
+//! What the events of a run amount to: [`RunModel::apply`] is the only way in.
 //!
 //! Pure: no clock, no I/O, no randomness. An event touches one test and the groups above it,
 //! whatever the number of tests. Times are the events' own; who draws passes the present moment.
@@ -20,18 +20,18 @@ mod verdict;
 use std::collections::{BTreeSet, HashMap};
 
 use maelstrom_model::event::{
-    BackendInfo, ClusterSample, Description, Event, EventKind, Finished, Notice, Outcome,
-    RunStarted,
+    AttemptFinished, BackendInfo, ClusterSample, Event, EventKind, RunStarted, TestDescription,
+    TestOutcome, UserNotice,
 };
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 
-use estimate::{Estimate, Going};
+use estimate::{RunEstimator, RunningLoad};
 
-pub use cluster::{SAMPLES_MAX, Transfer, Transfers, Worker};
-pub use phase::{Build, Phase, Round, Subtest};
+pub use cluster::{InputTransfer, InputTransfers, SAMPLES_MAX, WorkerModel};
+pub use phase::{BuildPhase, RunPhase, SubtestResult, TestRound};
 pub use state::{StateCounts, TestState};
-pub use table::{AttemptRecord, Identity, Stability, Tests};
-pub use tree::{GroupId, PreorderRow, Row, Tree};
+pub use table::{AttemptRecord, TestIdentity, TestStability, TestTable};
+pub use tree::{GroupId, PreorderRow, TestTree, TreeRow};
 
 /// Notices kept; a run that has more to say has said enough.
 const NOTICES_MAX: usize = 1_000;
@@ -42,11 +42,11 @@ const WORKERS_MAX: u32 = 65_536;
 
 /// See the module's documentation.
 #[derive(Clone, Debug, Default)]
-pub struct Model {
+pub struct RunModel {
     /// What was known at the start.
     pub run: Option<RunStarted>,
     /// Where the run stands.
-    pub phase: Phase,
+    pub phase: RunPhase,
     /// The moment of the latest event.
     pub now_us: u64,
     /// When the last round ended, while no other goes on.
@@ -54,7 +54,7 @@ pub struct Model {
     /// How long the round stood still.
     pub suspended_us: u64,
     /// The build.
-    pub build: Build,
+    pub build: BuildPhase,
     /// The build's command line.
     pub build_command: Vec<String>,
     /// Whether all tests of the round are known.
@@ -64,9 +64,9 @@ pub struct Model {
     /// Tests that filters left out.
     pub deselected: u32,
     /// The present round.
-    pub round: Option<Round>,
+    pub round: Option<TestRound>,
     /// The tests.
-    pub tests: Tests,
+    pub tests: TestTable,
     /// How many tests are in each state.
     pub counts: StateCounts,
     /// Passes taken over from an earlier run.
@@ -77,27 +77,27 @@ pub struct Model {
     pub failures: Vec<TestId>,
     running: BTreeSet<(u64, TestId)>,
     /// What the watching person was told.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<UserNotice>,
     /// Whether starting tests is paused.
     pub paused: bool,
     /// Tests that wait for the round's end to run again.
     pub rerun_queued: u32,
     /// Between rounds: how many directories are watched, if a change begins the next.
     pub awaiting: Option<u32>,
-    workers: Vec<Option<Worker>>,
+    workers: Vec<Option<WorkerModel>>,
     /// Inputs being copied.
-    pub transfers: Transfers,
+    pub transfers: InputTransfers,
     /// The cluster's latest word.
     pub cluster: Option<ClusterSample>,
-    descriptions: HashMap<TestId, Description>,
-    subtests: HashMap<TestId, Vec<Subtest>>,
-    estimate: Estimate,
+    descriptions: HashMap<TestId, TestDescription>,
+    subtests: HashMap<TestId, Vec<SubtestResult>>,
+    estimate: RunEstimator,
 }
 
-impl Model {
+impl RunModel {
     /// A run of which nothing is known.
     pub fn new() -> Self {
-        Model::default()
+        RunModel::default()
     }
 
     /// Takes an event in.
@@ -106,7 +106,7 @@ impl Model {
         match &event.kind {
             EventKind::RunStarted(run) => {
                 self.run = Some(run.clone());
-                self.phase = Phase::Running;
+                self.phase = RunPhase::Running;
             }
             EventKind::Notice(notice) => {
                 // A round that begins anew says again what the one before it said.
@@ -116,7 +116,7 @@ impl Model {
             }
             EventKind::BuildStarted { command } => {
                 self.build_command = command.clone();
-                self.build = Build::Going {
+                self.build = BuildPhase::Going {
                     done: 0,
                     total: None,
                     current: String::new(),
@@ -127,14 +127,14 @@ impl Model {
                 total,
                 current,
             } => {
-                self.build = Build::Going {
+                self.build = BuildPhase::Going {
                     done: *done,
                     total: *total,
                     current: current.clone(),
                 };
             }
-            EventKind::BuildFinished { succeeded: true } => self.build = Build::Succeeded,
-            EventKind::BuildFinished { succeeded: false } => self.build = Build::Failed,
+            EventKind::BuildFinished { succeeded: true } => self.build = BuildPhase::Succeeded,
+            EventKind::BuildFinished { succeeded: false } => self.build = BuildPhase::Failed,
             EventKind::Discovered { tests } => {
                 for info in tests {
                     self.found = self.found.saturating_add(1);
@@ -173,7 +173,7 @@ impl Model {
             } => {
                 let subtests = self.subtests.entry(*test).or_default();
                 if subtests.len() < SUBTESTS_MAX {
-                    subtests.push(Subtest {
+                    subtests.push(SubtestResult {
                         attempt: *attempt,
                         name: name.clone(),
                         outcome: outcome.clone(),
@@ -186,7 +186,7 @@ impl Model {
                 if let Some(current) = self.round.as_mut().filter(|r| r.number == *round) {
                     current.summary = Some(*summary);
                 }
-                self.phase = Phase::RoundOver;
+                self.phase = RunPhase::RoundOver;
                 self.over_us = Some(event.at_us);
                 self.rerun_queued = 0;
                 self.rest_workers();
@@ -197,7 +197,7 @@ impl Model {
                 slots,
                 architecture,
             } => {
-                let joined = Worker::new(*worker, name.clone(), *slots, architecture.clone());
+                let joined = WorkerModel::new(*worker, name.clone(), *slots, architecture.clone());
                 self.joined(joined);
             }
             EventKind::WorkerLeft { worker, reason } => {
@@ -228,7 +228,7 @@ impl Model {
                 name,
                 done_bytes,
                 total_bytes,
-            } => self.transfers.update(Transfer {
+            } => self.transfers.update(InputTransfer {
                 id: *transfer,
                 worker: *worker,
                 name: name.clone(),
@@ -240,7 +240,7 @@ impl Model {
             EventKind::Resumed => self.paused = false,
             EventKind::RerunQueued { tests } => self.rerun_queued = *tests,
             EventKind::Cancelling { grace_us } => {
-                self.phase = Phase::Cancelling {
+                self.phase = RunPhase::Cancelling {
                     since_us: event.at_us,
                     grace_us: *grace_us,
                 }
@@ -252,7 +252,7 @@ impl Model {
                     .insert(description.test, description.as_ref().clone());
             }
             EventKind::RunFinished { exit_code } => {
-                self.phase = Phase::Finished {
+                self.phase = RunPhase::Finished {
                     exit_code: *exit_code,
                 }
             }
@@ -260,7 +260,7 @@ impl Model {
     }
 
     /// Makes the tree's lines true after tests were found. Says whether it had to. To be called
-    /// before [`Tree::preorder`] is read.
+    /// before [`TestTree::preorder`] is read.
     pub fn refresh(&mut self) -> bool {
         self.tests.refresh_tree()
     }
@@ -271,30 +271,30 @@ impl Model {
     }
 
     /// All workers that ever joined.
-    pub fn workers(&self) -> impl Iterator<Item = &Worker> {
+    pub fn workers(&self) -> impl Iterator<Item = &WorkerModel> {
         self.workers.iter().flatten()
     }
 
     /// A worker.
-    pub fn worker(&self, id: WorkerId) -> Option<&Worker> {
+    pub fn worker(&self, id: WorkerId) -> Option<&WorkerModel> {
         self.workers.get(id.index())?.as_ref()
     }
 
     /// What a detail screen asked for.
-    pub fn description(&self, test: TestId) -> Option<&Description> {
+    pub fn description(&self, test: TestId) -> Option<&TestDescription> {
         self.descriptions.get(&test)
     }
 
     /// The parts of a test that its framework reported.
-    pub fn subtests(&self, test: TestId) -> &[Subtest] {
+    pub fn subtests(&self, test: TestId) -> &[SubtestResult] {
         self.subtests.get(&test).map_or(&[], Vec::as_slice)
     }
 
     /// Whether something builds, is looked for or runs: whether time has to be shown passing.
     pub fn is_active(&self) -> bool {
         match self.phase {
-            Phase::Starting | Phase::Running | Phase::Cancelling { .. } => true,
-            Phase::RoundOver | Phase::Finished { .. } => false,
+            RunPhase::Starting | RunPhase::Running | RunPhase::Cancelling { .. } => true,
+            RunPhase::RoundOver | RunPhase::Finished { .. } => false,
         }
     }
 
@@ -309,9 +309,9 @@ impl Model {
             return None;
         }
         let present = self.workers().filter(|worker| worker.is_present());
-        let mut going = Going {
+        let mut going = RunningLoad {
             slots: present.map(|worker| worker.slots.len() as u64).sum(),
-            ..Going::default()
+            ..RunningLoad::default()
         };
         let mean_us = self.estimate.mean_us().unwrap_or(0);
         for (started_us, test) in self.running() {
@@ -354,7 +354,7 @@ impl Model {
         }
     }
 
-    fn finished(&mut self, finished: &Finished) {
+    fn finished(&mut self, finished: &AttemptFinished) {
         let (test, now_us, round) = (finished.test, self.now_us, self.round_number());
         let Some(record) = self.tests.record(test, finished.attempt) else {
             return;
@@ -377,7 +377,10 @@ impl Model {
             }
         }
         self.estimate.finished(now_us, finished.timings.ran_us);
-        self.set_cached(test, finished.cached && finished.outcome == Outcome::Passed);
+        self.set_cached(
+            test,
+            finished.cached && finished.outcome == TestOutcome::Passed,
+        );
         self.settle(test, TestState::of(&finished.outcome), round);
     }
 
@@ -389,7 +392,7 @@ impl Model {
             _ => TestState::Waiting,
         };
         let was_flaky =
-            self.tests.round[index] == round && self.tests.stability[index] == Stability::Flaky;
+            self.tests.round[index] == round && self.tests.stability[index] == TestStability::Flaky;
         let mixed = |a: TestState, b: TestState| a.is_failure() && b == TestState::Passed;
         let is_flaky = was_flaky || mixed(earlier, outcome) || mixed(outcome, earlier);
         if is_flaky && !was_flaky {
@@ -401,9 +404,9 @@ impl Model {
             outcome
         };
         self.tests.stability[index] = if is_flaky {
-            Stability::Flaky
+            TestStability::Flaky
         } else {
-            Stability::Steady
+            TestStability::Steady
         };
         self.tests.round[index] = round;
         self.tests.worst[index] = shown;
@@ -465,7 +468,7 @@ impl Model {
         }
     }
 
-    fn joined(&mut self, worker: Worker) {
+    fn joined(&mut self, worker: WorkerModel) {
         if worker.id.0 >= WORKERS_MAX {
             return;
         }
@@ -476,7 +479,7 @@ impl Model {
         self.workers[index] = Some(worker);
     }
 
-    fn worker_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
+    fn worker_mut(&mut self, id: WorkerId) -> Option<&mut WorkerModel> {
         self.workers.get_mut(id.index())?.as_mut()
     }
 

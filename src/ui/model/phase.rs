@@ -1,11 +1,11 @@
 //! Where the run, its build and its rounds stand.
 
-use maelstrom_model::event::{Outcome, RoundCause, Summary};
+use maelstrom_model::event::{RoundCause, RoundSummary, TestOutcome};
 use maelstrom_model::ids::Attempt;
 
 /// Where the run as a whole stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Phase {
+pub enum RunPhase {
     /// Nothing was built or found yet.
     #[default]
     Starting,
@@ -29,7 +29,7 @@ pub enum Phase {
 
 /// The project's build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Build {
+pub enum BuildPhase {
     /// It has not begun.
     #[default]
     None,
@@ -50,7 +50,7 @@ pub enum Build {
 
 /// A pass over tests.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Round {
+pub struct TestRound {
     /// 1 for the first.
     pub number: u32,
     /// Why it was started.
@@ -58,18 +58,18 @@ pub struct Round {
     /// When it began.
     pub started_us: u64,
     /// Its counts, when it is over.
-    pub summary: Option<Summary>,
+    pub summary: Option<RoundSummary>,
 }
 
 /// A part of a test.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Subtest {
+pub struct SubtestResult {
     /// The attempt it belongs to.
     pub attempt: Attempt,
     /// Its name.
     pub name: String,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: TestOutcome,
     /// How long it took.
     pub duration_us: u64,
 }

@@ -4,24 +4,24 @@
 //! latest attempt, with which a screen can go on showing what it shows; everything else that was
 //! known of it counts no more.
 
-use super::{Build, Model, Phase, Round, TestState};
+use super::{BuildPhase, RunModel, RunPhase, TestRound, TestState};
 use maelstrom_model::event::RoundCause;
 use maelstrom_model::ids::TestId;
 
-impl Model {
+impl RunModel {
     pub(super) fn round_started(&mut self, number: u32, cause: RoundCause) {
         match cause {
             RoundCause::Start | RoundCause::Rerun => {}
             RoundCause::Watch => self.begin_anew(),
         }
         self.awaiting = None;
-        self.round = Some(Round {
+        self.round = Some(TestRound {
             number,
             cause,
             started_us: self.now_us,
             summary: None,
         });
-        self.phase = Phase::Running;
+        self.phase = RunPhase::Running;
         self.over_us = None;
         self.suspended_us = 0;
         self.rerun_queued = 0;
@@ -39,7 +39,7 @@ impl Model {
     /// Files changed: what is known of the tests is known of older ones. Of each only the latest
     /// attempt is kept, so that any number of rounds takes the memory of two.
     fn begin_anew(&mut self) {
-        self.build = Build::None;
+        self.build = BuildPhase::None;
         self.discovered = false;
         self.found = 0;
         self.notices.retain(|notice| !notice.in_summary);

@@ -1,6 +1,6 @@
 //! The states a test is shown in, and counts of them.
 
-use maelstrom_model::event::Outcome;
+use maelstrom_model::event::TestOutcome;
 
 /// What a test is shown as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,14 +42,14 @@ impl TestState {
     ];
 
     /// The state that an outcome leads to.
-    pub fn of(outcome: &Outcome) -> Self {
+    pub fn of(outcome: &TestOutcome) -> Self {
         match outcome {
-            Outcome::Passed => TestState::Passed,
-            Outcome::Failed { .. } => TestState::Failed,
-            Outcome::TimedOut { .. } => TestState::TimedOut,
-            Outcome::Ignored { .. } => TestState::Ignored,
-            Outcome::Cancelled => TestState::Cancelled,
-            Outcome::Error { .. } => TestState::Error,
+            TestOutcome::Passed => TestState::Passed,
+            TestOutcome::Failed { .. } => TestState::Failed,
+            TestOutcome::TimedOut { .. } => TestState::TimedOut,
+            TestOutcome::Ignored { .. } => TestState::Ignored,
+            TestOutcome::Cancelled => TestState::Cancelled,
+            TestOutcome::Error { .. } => TestState::Error,
         }
     }
 

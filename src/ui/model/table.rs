@@ -3,13 +3,13 @@
 //! One small column for each thing that a list shows of a test, and one record for each attempt
 //! with all there is to say of it. Deliberately absent: output, which the log store keeps.
 
-use maelstrom_model::event::{Finished, History, TestInfo};
+use maelstrom_model::event::{AttemptFinished, PreviousOutcome, TestInfo};
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 
-use super::arena::{Arena, Name};
+use super::arena::{NameArena, NameRef};
 use super::state::TestState;
-use super::tree::Tree;
-use super::tree::{Path, Row};
+use super::tree::TestTree;
+use super::tree::{TestTreePath, TreeRow};
 
 const NO_RECORD: u32 = u32::MAX;
 const UNKNOWN_US: u64 = u64::MAX;
@@ -26,7 +26,7 @@ pub struct AttemptRecord {
     /// Where it ran, and in which slot.
     pub place: Option<(WorkerId, u32)>,
     /// How it ended, if it did.
-    pub finished: Option<Finished>,
+    pub finished: Option<AttemptFinished>,
     /// When it ended.
     pub finished_us: Option<u64>,
     earlier: u32,
@@ -34,7 +34,7 @@ pub struct AttemptRecord {
 
 /// Whether a test ended differently in several attempts of one round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stability {
+pub enum TestStability {
     /// It did not, as far as is known.
     #[default]
     Steady,
@@ -44,7 +44,7 @@ pub enum Stability {
 
 /// Where a test belongs and what it is called there, as discovery said it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity<'a> {
+pub struct TestIdentity<'a> {
     /// The package, module or project.
     pub package: &'a str,
     /// The binary or file; empty when it would repeat the package.
@@ -53,39 +53,39 @@ pub struct Identity<'a> {
     pub name: &'a str,
 }
 
-/// [`Identity`] in the arena.
+/// [`TestIdentity`] in the arena.
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    package: Name,
-    artifact: Name,
-    name: Name,
+struct TestIdentityRef {
+    package: NameRef,
+    artifact: NameRef,
+    name: NameRef,
 }
 
 /// See the module's documentation.
 #[derive(Clone, Debug, Default)]
-pub struct Tests {
-    pub(super) arena: Arena,
-    pub(super) tree: Tree,
-    title: Vec<Name>,
-    place: Vec<Place>,
+pub struct TestTable {
+    pub(super) arena: NameArena,
+    pub(super) tree: TestTree,
+    title: Vec<NameRef>,
+    place: Vec<TestIdentityRef>,
     pub(super) state: Vec<TestState>,
-    /// The worst outcome in [`Tests::round`]; `Waiting` if there is none yet.
+    /// The worst outcome in [`TestTable::round`]; `Waiting` if there is none yet.
     pub(super) worst: Vec<TestState>,
     /// The round in which the test last ended.
     pub(super) round: Vec<u32>,
-    pub(super) stability: Vec<Stability>,
+    pub(super) stability: Vec<TestStability>,
     pub(super) cached: Vec<bool>,
     /// Whether it stands among the failures.
     pub(super) listed: Vec<bool>,
     expected_us: Vec<u64>,
-    history: Vec<History>,
+    history: Vec<PreviousOutcome>,
     last_record: Vec<u32>,
-    /// Attempts of which [`Tests::forget_earlier_attempts`] knew.
+    /// Attempts of which [`TestTable::forget_earlier_attempts`] knew.
     attempts_before: Vec<u32>,
     records: Vec<AttemptRecord>,
 }
 
-impl Tests {
+impl TestTable {
     /// How many tests were ever found.
     pub fn len(&self) -> usize {
         self.title.len()
@@ -116,9 +116,9 @@ impl Tests {
     }
 
     /// Where it belongs and what it is called there; all empty for a test that is not known.
-    pub fn identity(&self, test: TestId) -> Identity<'_> {
+    pub fn identity(&self, test: TestId) -> TestIdentity<'_> {
         let place = self.place.get(test.index()).copied().unwrap_or_default();
-        Identity {
+        TestIdentity {
             package: self.arena.get(place.package),
             artifact: self.arena.get(place.artifact),
             name: self.arena.get(place.name),
@@ -131,7 +131,7 @@ impl Tests {
     }
 
     /// The name as it stands in the tree, without what stands above it.
-    pub fn row_name(&self, row: Row) -> &str {
+    pub fn row_name(&self, row: TreeRow) -> &str {
         match self.tree.name(row).map_or("", |name| self.arena.get(name)) {
             "" => "does not compile",
             name => name,
@@ -144,7 +144,7 @@ impl Tests {
     }
 
     /// Whether it failed and passed in one round.
-    pub fn stability(&self, test: TestId) -> Stability {
+    pub fn stability(&self, test: TestId) -> TestStability {
         let stability = self.stability.get(test.index());
         stability.copied().unwrap_or_default()
     }
@@ -161,7 +161,7 @@ impl Tests {
     }
 
     /// How it ended in the last run.
-    pub fn history(&self, test: TestId) -> History {
+    pub fn history(&self, test: TestId) -> PreviousOutcome {
         self.history.get(test.index()).copied().unwrap_or_default()
     }
 
@@ -201,7 +201,7 @@ impl Tests {
     }
 
     /// The tree.
-    pub fn tree(&self) -> &Tree {
+    pub fn tree(&self) -> &TestTree {
         &self.tree
     }
 
@@ -215,7 +215,7 @@ impl Tests {
             return None;
         }
         let title = self.arena.add(&info.title);
-        let path = Path {
+        let path = TestTreePath {
             package: &info.package,
             artifact: &info.artifact,
             name: &info.name,
@@ -227,7 +227,7 @@ impl Tests {
         self.state.push(TestState::Waiting);
         self.worst.push(TestState::Waiting);
         self.round.push(0);
-        self.stability.push(Stability::Steady);
+        self.stability.push(TestStability::Steady);
         self.cached.push(false);
         self.listed.push(false);
         self.expected_us
@@ -261,9 +261,9 @@ impl Tests {
     }
 
     /// Tests of one package and artifact come one after the other, so each is mostly stored once.
-    fn place_of(&mut self, info: &TestInfo, title: Name) -> Place {
+    fn place_of(&mut self, info: &TestInfo, title: NameRef) -> TestIdentityRef {
         let previous = self.place.last().copied().unwrap_or_default();
-        let mut again = |earlier: Name, text: &str| {
+        let mut again = |earlier: NameRef, text: &str| {
             if self.arena.get(earlier) == text {
                 earlier
             } else {
@@ -272,7 +272,7 @@ impl Tests {
         };
         let package = again(previous.package, &info.package);
         let artifact = again(previous.artifact, &info.artifact);
-        Place {
+        TestIdentityRef {
             package,
             artifact,
             name: self.arena.part_of(title, &info.name),

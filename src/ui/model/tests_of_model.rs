@@ -2,12 +2,12 @@
 
 use super::*;
 use maelstrom_model::event::{
-    BackendInfo, ExitStatus, History, Isolation, RoundCause, SCHEMA_VERSION, Severity, Summary,
-    TestInfo, Timings,
+    AttemptTimings, BackendInfo, ExitStatus, IsolationMode, NoticeSeverity, PreviousOutcome,
+    RoundCause, RoundSummary, SCHEMA_VERSION, TestInfo,
 };
 use maelstrom_model::ids::RunId;
 
-fn apply(model: &mut Model, at_us: u64, kind: EventKind) {
+fn apply(model: &mut RunModel, at_us: u64, kind: EventKind) {
     model.apply(&Event { at_us, kind });
 }
 
@@ -19,7 +19,7 @@ fn discovered(names: &[&str]) -> EventKind {
         name: (*name).to_owned(),
         title: format!("pkg {name}"),
         expected_us: None,
-        history: History::New,
+        history: PreviousOutcome::New,
         ignored: false,
     });
     EventKind::Discovered {
@@ -36,13 +36,13 @@ fn started(test: u32, attempt: u32) -> EventKind {
     }
 }
 
-fn finished(test: u32, attempt: u32, outcome: Outcome) -> EventKind {
-    EventKind::Finished(Box::new(Finished {
+fn finished(test: u32, attempt: u32, outcome: TestOutcome) -> EventKind {
+    EventKind::Finished(Box::new(AttemptFinished {
         test: TestId(test),
         attempt: Attempt(attempt),
         outcome,
         cached: false,
-        timings: Timings::default(),
+        timings: AttemptTimings::default(),
         user_us: 0,
         system_us: 0,
         memory_peak_bytes: 0,
@@ -53,15 +53,15 @@ fn finished(test: u32, attempt: u32, outcome: Outcome) -> EventKind {
     }))
 }
 
-fn failed() -> Outcome {
-    Outcome::Failed {
+fn failed() -> TestOutcome {
+    TestOutcome::Failed {
         exit: Some(ExitStatus::Code(101)),
         reason: None,
     }
 }
 
-fn model_with(names: &[&str]) -> Model {
-    let mut model = Model::new();
+fn model_with(names: &[&str]) -> RunModel {
+    let mut model = RunModel::new();
     apply(
         &mut model,
         0,
@@ -74,7 +74,7 @@ fn model_with(names: &[&str]) -> Model {
             directory: "/project".to_owned(),
             started_unix_ms: 0,
             backend: BackendInfo::Local,
-            isolation: Isolation::Container,
+            isolation: IsolationMode::Container,
         }),
     );
     apply(
@@ -100,7 +100,7 @@ fn a_test_is_shown_by_its_worst_outcome_of_the_round_and_is_flaky_when_they_diff
     apply(&mut model, 2, finished(0, 1, failed()));
     apply(&mut model, 3, started(0, 2));
     assert_eq!(model.tests.state(TestId(0)), TestState::Running);
-    apply(&mut model, 4, finished(0, 2, Outcome::Passed));
+    apply(&mut model, 4, finished(0, 2, TestOutcome::Passed));
     assert_eq!(model.tests.state(TestId(0)), TestState::Failed);
     assert_eq!(
         (model.flaky, model.failures.as_slice()),
@@ -115,7 +115,7 @@ fn a_test_is_shown_by_its_worst_outcome_of_the_round_and_is_flaky_when_they_diff
         [TestId(0)],
         "it stays listed until it passes"
     );
-    apply(&mut model, 7, finished(0, 3, Outcome::Passed));
+    apply(&mut model, 7, finished(0, 3, TestOutcome::Passed));
     assert_eq!(model.tests.state(TestId(0)), TestState::Passed);
     assert_eq!((model.flaky, model.failures.len()), (0, 0));
     assert_eq!(model.tests.attempts(TestId(0)).count(), 3);
@@ -134,8 +134,8 @@ fn counts_of_groups_follow_their_tests() {
         .preorder()
         .iter()
         .filter_map(|line| match line.row {
-            Row::Group(group) => Some(group),
-            Row::Test(_) => None,
+            TreeRow::Group(group) => Some(group),
+            TreeRow::Test(_) => None,
         })
         .map(|group| model.tests.tree().counts(group))
         .map(|counts| {
@@ -159,7 +159,7 @@ fn time_that_stood_still_counts_for_no_test() {
     apply(&mut model, 109_000, EventKind::Continued { suspended_us });
     assert_eq!(model.tests.duration_us(TestId(0), 110_000), Some(9_000));
     assert_eq!(model.running().collect::<Vec<_>>(), [(101_000, TestId(0))]);
-    apply(&mut model, 110_000, finished(0, 1, Outcome::Passed));
+    apply(&mut model, 110_000, finished(0, 1, TestOutcome::Passed));
     assert_eq!(model.running().len(), 0);
 }
 
@@ -169,7 +169,7 @@ fn the_clock_is_the_rounds_and_stands_still_between_two() {
     let begin = |round, cause| EventKind::RoundStarted { round, cause };
     let end = |round| EventKind::RoundFinished {
         round,
-        summary: Summary::default(),
+        summary: RoundSummary::default(),
     };
     apply(&mut model, 1_000, begin(1, RoundCause::Start));
     assert_eq!(model.round_us(4_000), 3_000);
@@ -197,7 +197,7 @@ fn the_clock_is_the_rounds_and_stands_still_between_two() {
 #[test]
 fn events_that_fit_nothing_change_nothing() {
     let mut model = model_with(&["a"]);
-    apply(&mut model, 1, finished(0, 1, Outcome::Passed));
+    apply(&mut model, 1, finished(0, 1, TestOutcome::Passed));
     let before = model.counts;
     apply(&mut model, 2, finished(0, 1, failed()));
     apply(&mut model, 2, started(0, 1));
@@ -230,12 +230,12 @@ fn a_round_after_a_change_begins_anew_and_what_vanished_is_shown_nowhere() {
         round,
         cause: RoundCause::Watch,
     };
-    for (test, outcome) in [(0, Outcome::Passed), (1, failed()), (2, failed())] {
+    for (test, outcome) in [(0, TestOutcome::Passed), (1, failed()), (2, failed())] {
         apply(&mut model, 10, started(test, 1));
         apply(&mut model, 20, finished(test, 1, outcome));
     }
-    let wrong = EventKind::Notice(Notice {
-        severity: Severity::Error,
+    let wrong = EventKind::Notice(UserNotice {
+        severity: NoticeSeverity::Error,
         text: "could not compile".to_owned(),
         help: None,
         in_summary: true,
@@ -280,7 +280,7 @@ fn of_earlier_rounds_only_the_latest_attempt_is_kept() {
     for round in 2..50 {
         let attempt = round - 1;
         apply(&mut model, 10, started(0, attempt));
-        apply(&mut model, 20, finished(0, attempt, Outcome::Passed));
+        apply(&mut model, 20, finished(0, attempt, TestOutcome::Passed));
         let cause = RoundCause::Watch;
         apply(&mut model, 30, EventKind::RoundStarted { round, cause });
         let kept = model

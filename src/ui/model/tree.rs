@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use maelstrom_model::ids::TestId;
 
-use super::arena::{Arena, Name};
+use super::arena::{NameArena, NameRef};
 use super::state::{StateCounts, TestState};
 
 /// A group of the tree.
@@ -18,7 +18,7 @@ pub struct GroupId(pub u32);
 
 /// A line of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Row {
+pub enum TreeRow {
     /// A package, an artifact or a module.
     Group(GroupId),
     /// A test.
@@ -26,22 +26,22 @@ pub enum Row {
 }
 
 #[derive(Clone, Debug)]
-struct Group {
-    name: Name,
+struct TreeGroup {
+    name: NameRef,
     parent: Option<GroupId>,
     depth: u16,
-    children: Vec<Row>,
+    children: Vec<TreeRow>,
     counts: StateCounts,
 }
 
 /// See the module's documentation.
 #[derive(Clone, Debug, Default)]
-pub struct Tree {
-    groups: Vec<Group>,
-    roots: Vec<Row>,
+pub struct TestTree {
+    groups: Vec<TreeGroup>,
+    roots: Vec<TreeRow>,
     by_name: HashMap<(Option<GroupId>, Box<str>), GroupId>,
     parent_of: Vec<GroupId>,
-    leaf_name: Vec<Name>,
+    leaf_name: Vec<NameRef>,
     /// Tests that were taken out.
     gone: HashSet<TestId>,
     preorder: Vec<PreorderRow>,
@@ -52,17 +52,17 @@ pub struct Tree {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PreorderRow {
     /// What stands there.
-    pub row: Row,
+    pub row: TreeRow,
     /// The index after the last line below it; its own index plus one for a test.
     pub end: u32,
     /// How far to indent it.
     pub depth: u16,
 }
 
-impl Tree {
+impl TestTree {
     /// Adds the next test, under the groups that its names say. `title` is where the arena has
     /// its whole name, of which the leaf is usually a part.
-    pub(super) fn add(&mut self, arena: &mut Arena, path: Path<'_>, title: Name) {
+    pub(super) fn add(&mut self, arena: &mut NameArena, path: TestTreePath<'_>, title: NameRef) {
         let test = TestId(self.parent_of.len() as u32);
         let mut group = self.group(arena, None, path.package);
         if !path.artifact.is_empty() {
@@ -75,7 +75,7 @@ impl Tree {
         let leaf = arena.part_of(title, leaf);
         self.leaf_name.push(leaf);
         self.parent_of.push(group);
-        self.children_mut(Some(group)).push(Row::Test(test));
+        self.children_mut(Some(group)).push(TreeRow::Test(test));
         self.stale = true;
         self.each_above(test, |counts| counts.add(TestState::Waiting));
     }
@@ -110,24 +110,24 @@ impl Tree {
         }
     }
 
-    fn group(&mut self, arena: &mut Arena, parent: Option<GroupId>, name: &str) -> GroupId {
+    fn group(&mut self, arena: &mut NameArena, parent: Option<GroupId>, name: &str) -> GroupId {
         if let Some(found) = self.by_name.get(&(parent, name.into())) {
             return *found;
         }
         let id = GroupId(self.groups.len() as u32);
-        self.groups.push(Group {
+        self.groups.push(TreeGroup {
             name: arena.add(name),
             parent,
             depth: parent.map_or(0, |parent| self.depth(parent) + 1),
             children: Vec::new(),
             counts: StateCounts::default(),
         });
-        self.children_mut(parent).push(Row::Group(id));
+        self.children_mut(parent).push(TreeRow::Group(id));
         self.by_name.insert((parent, name.into()), id);
         id
     }
 
-    fn children_mut(&mut self, group: Option<GroupId>) -> &mut Vec<Row> {
+    fn children_mut(&mut self, group: Option<GroupId>) -> &mut Vec<TreeRow> {
         match group.and_then(|id| self.groups.get_mut(id.0 as usize)) {
             Some(group) => &mut group.children,
             None => &mut self.roots,
@@ -140,10 +140,10 @@ impl Tree {
     }
 
     /// The group above a line, if any.
-    pub fn parent(&self, row: Row) -> Option<GroupId> {
+    pub fn parent(&self, row: TreeRow) -> Option<GroupId> {
         match row {
-            Row::Group(id) => self.groups.get(id.0 as usize)?.parent,
-            Row::Test(test) => self.parent_of.get(test.index()).copied(),
+            TreeRow::Group(id) => self.groups.get(id.0 as usize)?.parent,
+            TreeRow::Test(test) => self.parent_of.get(test.index()).copied(),
         }
     }
 
@@ -160,34 +160,34 @@ impl Tree {
     }
 
     /// Where the arena has the name of a line.
-    pub(super) fn name(&self, row: Row) -> Option<Name> {
+    pub(super) fn name(&self, row: TreeRow) -> Option<NameRef> {
         match row {
-            Row::Group(id) => self.groups.get(id.0 as usize).map(|group| group.name),
-            Row::Test(test) => self.leaf_name.get(test.index()).copied(),
+            TreeRow::Group(id) => self.groups.get(id.0 as usize).map(|group| group.name),
+            TreeRow::Test(test) => self.leaf_name.get(test.index()).copied(),
         }
     }
 
-    /// The whole tree, every line after the one above it. [`Tree::refresh`] keeps it true.
+    /// The whole tree, every line after the one above it. [`TestTree::refresh`] keeps it true.
     pub fn preorder(&self) -> &[PreorderRow] {
         &self.preorder
     }
 
     /// Makes the preorder true again after tests were found. Says whether it had to.
-    pub(super) fn refresh(&mut self, arena: &Arena) -> bool {
+    pub(super) fn refresh(&mut self, arena: &NameArena) -> bool {
         if !std::mem::take(&mut self.stale) {
             return false;
         }
         let leaf_name = &self.leaf_name;
-        let names: Vec<Name> = self.groups.iter().map(|group| group.name).collect();
-        let key = |row: &Row| match row {
-            Row::Group(id) => (names.get(id.0 as usize).map(|n| arena.get(*n)), 0, id.0),
-            Row::Test(id) => (leaf_name.get(id.index()).map(|n| arena.get(*n)), 1, id.0),
+        let names: Vec<NameRef> = self.groups.iter().map(|group| group.name).collect();
+        let key = |row: &TreeRow| match row {
+            TreeRow::Group(id) => (names.get(id.0 as usize).map(|n| arena.get(*n)), 0, id.0),
+            TreeRow::Test(id) => (leaf_name.get(id.index()).map(|n| arena.get(*n)), 1, id.0),
         };
         let gone = &self.gone;
         for group in &mut self.groups {
             group.children.retain(|row| match row {
-                Row::Test(test) => !gone.contains(test),
-                Row::Group(_) => true,
+                TreeRow::Test(test) => !gone.contains(test),
+                TreeRow::Group(_) => true,
             });
             // Nearly sorted: only what was added since the last time stands out of order.
             group.children.sort_by(|a, b| key(a).cmp(&key(b)));
@@ -204,11 +204,11 @@ impl Tree {
 }
 
 /// Appends a line and all below it. Without recursion: a module path may be deep.
-fn push_subtree(groups: &[Group], preorder: &mut Vec<PreorderRow>, root: Row) {
+fn push_subtree(groups: &[TreeGroup], preorder: &mut Vec<PreorderRow>, root: TreeRow) {
     let mut pending = vec![(root, 0_u16)];
     let mut open: Vec<(usize, u16)> = Vec::new();
     while let Some((row, depth)) = pending.pop() {
-        if let Row::Group(id) = row
+        if let TreeRow::Group(id) = row
             && let Some(group) = groups.get(id.0 as usize)
             && group.counts.total() == 0
         {
@@ -224,7 +224,7 @@ fn push_subtree(groups: &[Group], preorder: &mut Vec<PreorderRow>, root: Row) {
             end: index as u32 + 1,
             depth,
         });
-        if let Row::Group(id) = row
+        if let TreeRow::Group(id) = row
             && let Some(group) = groups.get(id.0 as usize)
         {
             open.push((index, depth));
@@ -238,7 +238,7 @@ fn push_subtree(groups: &[Group], preorder: &mut Vec<PreorderRow>, root: Row) {
 
 /// The names that place a test in the tree.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Path<'a> {
+pub(super) struct TestTreePath<'a> {
     pub package: &'a str,
     pub artifact: &'a str,
     pub name: &'a str,
@@ -277,11 +277,11 @@ mod tests {
 
     #[test]
     fn every_subtree_ends_where_the_next_line_of_its_depth_begins() {
-        let mut arena = Arena::default();
-        let mut tree = Tree::default();
+        let mut arena = NameArena::default();
+        let mut tree = TestTree::default();
         for name in ["b::y", "a::x::deep", "a::w", "top"] {
             let title = arena.add(name);
-            let path = Path {
+            let path = TestTreePath {
                 package: "pkg",
                 artifact: "",
                 name,

@@ -1,15 +1,15 @@
 //! Whether a run leaves anything to look at.
 
-use super::{Build, Model, Notice, TestState};
-use maelstrom_model::event::Severity;
+use super::{BuildPhase, RunModel, TestState, UserNotice};
+use maelstrom_model::event::NoticeSeverity;
 use maelstrom_model::ids::TestId;
 
-impl Model {
+impl RunModel {
     /// Whether nothing is wrong: the build succeeded, no test of any round is red or was cancelled,
     /// and no error was reported.
     pub fn is_green(&self) -> bool {
         let cancelled = self.counts.get(TestState::Cancelled);
-        let error = |notice: &Notice| notice.severity == Severity::Error;
+        let error = |notice: &UserNotice| notice.severity == NoticeSeverity::Error;
         !self.build_failed()
             && self.counts.failures() + cancelled == 0
             && !self.notices.iter().any(error)
@@ -35,8 +35,8 @@ impl Model {
     /// Whether the last build failed.
     pub fn build_failed(&self) -> bool {
         match self.build {
-            Build::Failed => true,
-            Build::None | Build::Going { .. } | Build::Succeeded => false,
+            BuildPhase::Failed => true,
+            BuildPhase::None | BuildPhase::Going { .. } | BuildPhase::Succeeded => false,
         }
     }
 }

@@ -15,7 +15,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use maelstrom_model::event::channel::{EventReceiver, EventSender, channel};
-use maelstrom_model::event::{Command, Event, EventKind, Notice, SCHEMA_VERSION, Severity};
+use maelstrom_model::event::{
+    Event, EventKind, NoticeSeverity, SCHEMA_VERSION, UiCommand, UserNotice,
+};
 
 /// A longer line is no event of ours.
 const LINE_BYTES_MAX: u64 = 64 << 20;
@@ -114,8 +116,8 @@ fn pass_on(mut events: EventReceiver, to: &EventSender, out: impl Write, path: &
         to.send(event);
         if let Some(Err(error)) = written {
             out = None;
-            let kind = EventKind::Notice(Notice {
-                severity: Severity::Warning,
+            let kind = EventKind::Notice(UserNotice {
+                severity: NoticeSeverity::Warning,
                 text: format!("the recording {} stops here: {error}", path.display()),
                 help: None,
                 in_summary: true,
@@ -133,27 +135,27 @@ pub fn write_event(out: &mut impl Write, event: &Event) -> io::Result<()> {
 
 /// The events of a recording, in their order.
 #[derive(Debug)]
-pub struct Recording<R> {
+pub struct RecordingReader<R> {
     lines: R,
     path: PathBuf,
     line: u64,
 }
 
-impl Recording<BufReader<File>> {
+impl RecordingReader<BufReader<File>> {
     /// Opens a file.
     pub fn open(path: &Path) -> Result<Self, RecordError> {
         let file = File::open(path).map_err(|source| RecordError::Open {
             path: path.to_owned(),
             source,
         })?;
-        Ok(Recording::new(BufReader::new(file), path))
+        Ok(RecordingReader::new(BufReader::new(file), path))
     }
 }
 
-impl<R: BufRead> Recording<R> {
+impl<R: BufRead> RecordingReader<R> {
     /// Reads from anything; `path` is for messages.
     pub fn new(lines: R, path: &Path) -> Self {
-        Recording {
+        RecordingReader {
             lines,
             path: path.to_owned(),
             line: 0,
@@ -195,7 +197,7 @@ impl<R: BufRead> Recording<R> {
     }
 }
 
-impl<R: BufRead> Iterator for Recording<R> {
+impl<R: BufRead> Iterator for RecordingReader<R> {
     type Item = Result<Event, RecordError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -205,7 +207,7 @@ impl<R: BufRead> Iterator for Recording<R> {
 
 /// How fast a recording is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pace {
+pub enum ReplaySpeed {
     /// As many times as fast as the run was; 1.0 is as it was.
     Times(f64),
     /// At once.
@@ -216,11 +218,11 @@ pub enum Pace {
 
 /// A recording being shown: what a user interface needs to show it.
 #[derive(Debug)]
-pub struct Replay {
+pub struct RunReplay {
     /// The recorded events, at their pace.
     pub events: EventReceiver,
     /// Takes the interface's commands: pausing pauses the recording, the others mean nothing.
-    pub commands: UnboundedSender<Command>,
+    pub commands: UnboundedSender<UiCommand>,
     /// Asks for the next event of a recording that is paused.
     pub step: UnboundedSender<()>,
     /// Ends when everything was shown, or the interface is gone.
@@ -228,8 +230,8 @@ pub struct Replay {
 }
 
 /// Shows a recording. Its first line is read at once, so that a file that is none is told here.
-pub fn replay(path: &Path, pace: Pace) -> Result<Replay, RecordError> {
-    let mut recording = Recording::open(path)?;
+pub fn replay(path: &Path, pace: ReplaySpeed) -> Result<RunReplay, RecordError> {
+    let mut recording = RecordingReader::open(path)?;
     let Some(first) = recording.next() else {
         return Err(RecordError::NoBeginning {
             path: path.to_owned(),
@@ -246,20 +248,20 @@ pub fn replay(path: &Path, pace: Pace) -> Result<Replay, RecordError> {
     let thread = std::thread::Builder::new()
         .name("replay".to_owned())
         .spawn(move || {
-            let player = Player {
+            let player = ReplayPlayer {
                 sender,
                 commands: command_queue,
                 steps,
                 pace,
                 state: match pace {
-                    Pace::Stepwise => Playing::Paused,
-                    Pace::Times(_) | Pace::AtOnce => Playing::Going,
+                    ReplaySpeed::Stepwise => ReplayState::Paused,
+                    ReplaySpeed::Times(_) | ReplaySpeed::AtOnce => ReplayState::Going,
                 },
             };
             runtime.block_on(player.play(first, recording))
         })
         .map_err(RecordError::Thread)?;
-    Ok(Replay {
+    Ok(RunReplay {
         events,
         commands,
         step,
@@ -267,16 +269,16 @@ pub fn replay(path: &Path, pace: Pace) -> Result<Replay, RecordError> {
     })
 }
 
-struct Player {
+struct ReplayPlayer {
     sender: EventSender,
-    commands: UnboundedReceiver<Command>,
+    commands: UnboundedReceiver<UiCommand>,
     steps: UnboundedReceiver<()>,
-    pace: Pace,
-    state: Playing,
+    pace: ReplaySpeed,
+    state: ReplayState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Playing {
+enum ReplayState {
     Going,
     Paused,
     /// Nobody watches any more.
@@ -287,7 +289,7 @@ enum Playing {
 /// waiting for each event alone would take longer than the run did.
 const TIMER: Duration = Duration::from_millis(1);
 
-impl Player {
+impl ReplayPlayer {
     async fn play(
         mut self,
         first: Event,
@@ -302,7 +304,7 @@ impl Player {
             let event = event?;
             let after = self.after(event.at_us.saturating_sub(first_us));
             self.wait(&mut began, after).await;
-            if self.state == Playing::Left {
+            if self.state == ReplayState::Left {
                 return Ok(());
             }
             self.sender.ready().await;
@@ -314,10 +316,10 @@ impl Player {
     /// How long after the first one an event is shown.
     fn after(&self, after_us: u64) -> Duration {
         match self.pace {
-            Pace::Times(times) if times > 0.0 => {
+            ReplaySpeed::Times(times) if times > 0.0 => {
                 Duration::try_from_secs_f64(after_us as f64 / 1e6 / times).unwrap_or(Duration::MAX)
             }
-            Pace::Times(_) | Pace::AtOnce | Pace::Stepwise => Duration::ZERO,
+            ReplaySpeed::Times(_) | ReplaySpeed::AtOnce | ReplaySpeed::Stepwise => Duration::ZERO,
         }
     }
 
@@ -330,10 +332,10 @@ impl Player {
             let now = Instant::now();
             let left = after.saturating_sub(now.saturating_duration_since(*began));
             let going = match self.state {
-                Playing::Left => return,
-                Playing::Going if left < TIMER => return,
-                Playing::Going => true,
-                Playing::Paused => false,
+                ReplayState::Left => return,
+                ReplayState::Going if left < TIMER => return,
+                ReplayState::Going => true,
+                ReplayState::Paused => false,
             };
             tokio::select! {
                 biased;
@@ -351,18 +353,18 @@ impl Player {
         }
     }
 
-    fn obey(&mut self, command: Option<&Command>) {
+    fn obey(&mut self, command: Option<&UiCommand>) {
         match command {
-            Some(Command::Pause) => self.state = Playing::Paused,
-            Some(Command::Resume) => self.state = Playing::Going,
-            None | Some(Command::Leave | Command::Kill) => self.state = Playing::Left,
+            Some(UiCommand::Pause) => self.state = ReplayState::Paused,
+            Some(UiCommand::Resume) => self.state = ReplayState::Going,
+            None | Some(UiCommand::Leave | UiCommand::Kill) => self.state = ReplayState::Left,
             Some(
-                Command::Rerun { .. }
-                | Command::CancelTest { .. }
-                | Command::Cancel
-                | Command::Suspend
-                | Command::Continue
-                | Command::Describe { .. },
+                UiCommand::Rerun { .. }
+                | UiCommand::CancelTest { .. }
+                | UiCommand::Cancel
+                | UiCommand::Suspend
+                | UiCommand::Continue
+                | UiCommand::Describe { .. },
             ) => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Recordings, written, read again, and played.
 
 use super::*;
-use maelstrom_model::event::{BackendInfo, Isolation, RunStarted};
+use maelstrom_model::event::{BackendInfo, IsolationMode, RunStarted};
 use maelstrom_model::ids::RunId;
 
 fn started(schema: u32) -> Event {
@@ -16,7 +16,7 @@ fn started(schema: u32) -> Event {
             directory: "/project".to_owned(),
             started_unix_ms: 0,
             backend: BackendInfo::Local,
-            isolation: Isolation::Container,
+            isolation: IsolationMode::Container,
         }),
     }
 }
@@ -29,7 +29,7 @@ fn paused(at_us: u64) -> Event {
 }
 
 fn read(text: &[u8]) -> Result<Vec<Event>, RecordError> {
-    Recording::new(text, Path::new("run.ndjson")).collect()
+    RecordingReader::new(text, Path::new("run.ndjson")).collect()
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn what_was_recorded_is_read_again_and_passes_on_unchanged() {
     }
     drop(sender);
     thread.join().unwrap();
-    let read: Vec<Event> = Recording::open(&path)
+    let read: Vec<Event> = RecordingReader::open(&path)
         .unwrap()
         .map(Result::unwrap)
         .collect();
@@ -105,12 +105,12 @@ async fn a_replay_takes_as_long_as_the_run_did_however_many_events_there_are() {
         let (sender, mut shown) = channel();
         let (commands, command_queue) = unbounded_channel();
         let (_step, steps) = unbounded_channel();
-        let player = Player {
+        let player = ReplayPlayer {
             sender,
             commands: command_queue,
             steps,
-            pace: Pace::Times(times),
-            state: Playing::Going,
+            pace: ReplaySpeed::Times(times),
+            state: ReplayState::Going,
         };
         let began = Instant::now();
         let all = events.iter().cloned().map(Ok);
@@ -141,14 +141,14 @@ fn a_stepwise_replay_shows_an_event_for_each_step_and_ends_when_it_is_left() {
     for event in [started(SCHEMA_VERSION), paused(1), paused(2), paused(3)] {
         write_event(&mut file, &event).unwrap();
     }
-    let mut replay = replay(&path, Pace::Stepwise).unwrap();
+    let mut replay = replay(&path, ReplaySpeed::Stepwise).unwrap();
     assert_eq!(replay.events.blocking_recv(), Some(started(SCHEMA_VERSION)));
     for at_us in [1, 2] {
         assert!(replay.events.is_empty());
         replay.step.send(()).unwrap();
         assert_eq!(replay.events.blocking_recv(), Some(paused(at_us)));
     }
-    replay.commands.send(Command::Leave).unwrap();
+    replay.commands.send(UiCommand::Leave).unwrap();
     replay.thread.join().unwrap().unwrap();
     assert_eq!(replay.events.blocking_recv(), None);
 }

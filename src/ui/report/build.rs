@@ -2,18 +2,18 @@
 
 use std::io::{self, Write};
 
-use crate::log::{BUILD_LOG, LineEnd, LogStore, Streams};
-use crate::model::Model;
-use crate::style::{Colour, Paint};
+use crate::log::{BUILD_LOG, LogLineEnd, LogStore, StreamFilter};
+use crate::model::RunModel;
+use crate::style::{OutputColor, TextRole};
 
-use super::text::Cleaner;
+use super::text::OutputSanitizer;
 
 /// The column in which the words end that cargo begins its progress with.
 const STATUS_COLUMNS: usize = 12;
 
 /// Writes what a build said just now.
-pub fn write_build_output(out: &mut dyn Write, colour: Colour, text: &[u8]) -> io::Result<()> {
-    let mut cleaner = Cleaner::new(colour);
+pub fn write_build_output(out: &mut dyn Write, colour: OutputColor, text: &[u8]) -> io::Result<()> {
+    let mut cleaner = OutputSanitizer::new(colour);
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     if text.is_empty() {
         return Ok(());
@@ -28,26 +28,26 @@ pub fn write_build_output(out: &mut dyn Write, colour: Colour, text: &[u8]) -> i
 /// left out.
 pub fn write_build(
     out: &mut dyn Write,
-    colour: Colour,
-    (model, logs): (&Model, &LogStore),
+    colour: OutputColor,
+    (model, logs): (&RunModel, &LogStore),
 ) -> io::Result<()> {
     let mut kept = Vec::new();
-    logs.for_each_line(BUILD_LOG, Streams::Both, 0..usize::MAX, |line| {
+    logs.for_each_line(BUILD_LOG, StreamFilter::Both, 0..usize::MAX, |line| {
         if !is_progress(line.bytes) {
             kept.extend_from_slice(line.bytes);
-            kept.extend((line.end == LineEnd::Newline).then_some(b'\n'));
+            kept.extend((line.end == LogLineEnd::Newline).then_some(b'\n'));
         }
     });
     write_build_output(out, colour, kept.trim_ascii_end())?;
     if model.build_failed() {
-        writeln!(out, "{}", colour.paint(Paint::Bad, "the build failed"))?;
+        writeln!(out, "{}", colour.paint(TextRole::Bad, "the build failed"))?;
     }
     Ok(())
 }
 
 /// Whether cargo says in this line what it does: `   Compiling memchr v2.7.4`.
 fn is_progress(line: &[u8]) -> bool {
-    let mut cleaner = Cleaner::new(Colour::Never);
+    let mut cleaner = OutputSanitizer::new(OutputColor::Never);
     let line = cleaner.line(line);
     let Some((word, rest)) = line.split_at_checked(STATUS_COLUMNS) else {
         return false;

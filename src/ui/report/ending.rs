@@ -7,15 +7,18 @@
 use std::io::{self, Write};
 
 use crate::diagnostic;
-use crate::log::{LineEnd, LogKey, LogStore, Streams};
-use crate::model::{Model, TestState};
-use crate::style::{Colour, Paint};
-use maelstrom_model::event::{Finished, Isolation, Notice, RoundCause, Severity, Stream, Summary};
+use crate::log::{LogKey, LogLineEnd, LogStore, StreamFilter};
+use crate::model::{RunModel, TestState};
+use crate::style::{OutputColor, TextRole};
+use maelstrom_model::event::{
+    AttemptFinished, IsolationMode, NoticeSeverity, OutputStream, RoundCause, RoundSummary,
+    UserNotice,
+};
 use maelstrom_model::ids::TestId;
 
-use super::extent::{SHOWN_MAX, Shown, shown};
+use super::extent::{SHOWN_MAX, ShownLines, shown};
 use super::rerun;
-use super::text::{Cleaner, Seconds, count, detail, printable, status};
+use super::text::{OutputSanitizer, PreciseDuration, count, detail, printable, status};
 
 /// Failures repeated with their output; the others are named.
 const FAILURES_WITH_OUTPUT_MAX: usize = 100;
@@ -28,7 +31,7 @@ const REPEATED_LINE_BYTES_MAX: usize = 2_000;
 
 /// How much of a failure's output is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
+pub enum OutputExtent {
     /// All of it.
     Whole,
     /// Its beginning and its end.
@@ -37,7 +40,7 @@ pub enum Extent {
 
 /// What has been written before the summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Before {
+pub enum PrecedingOutput {
     /// Nothing of this run.
     Nothing,
     /// Warnings and errors, as they came.
@@ -47,9 +50,9 @@ pub enum Before {
 /// Writes everything that stands at the end of a run.
 pub fn write_ending(
     out: &mut dyn Write,
-    colour: Colour,
-    before: Before,
-    (model, logs): (&Model, &LogStore),
+    colour: OutputColor,
+    before: PrecedingOutput,
+    (model, logs): (&RunModel, &LogStore),
 ) -> io::Result<()> {
     write_failures(out, colour, model, logs)?;
     write_summary(out, colour, before, (model, logs))
@@ -58,15 +61,15 @@ pub fn write_ending(
 /// Writes all failures in the order in which they happened, with their output.
 pub fn write_failures(
     out: &mut dyn Write,
-    colour: Colour,
-    model: &Model,
+    colour: OutputColor,
+    model: &RunModel,
     logs: &LogStore,
 ) -> io::Result<()> {
     let mut tests = model.failed_tests().peekable();
     if tests.peek().is_none() {
         return Ok(());
     }
-    writeln!(out, "\n{}", colour.paint(Paint::Strong, "failures:"))?;
+    writeln!(out, "\n{}", colour.paint(TextRole::Strong, "failures:"))?;
     for (index, test) in tests.enumerate() {
         let Some(finished) = telling_attempt(model, test) else {
             continue;
@@ -74,7 +77,7 @@ pub fn write_failures(
         if index < FAILURES_WITH_OUTPUT_MAX {
             writeln!(out)?;
             write_line(out, colour, model, finished)?;
-            write_output(out, colour, (finished, logs), Extent::Bounded)?;
+            write_output(out, colour, (finished, logs), OutputExtent::Bounded)?;
         } else {
             if index == FAILURES_WITH_OUTPUT_MAX {
                 writeln!(out, "\nfurther failures, without their output:\n")?;
@@ -88,9 +91,9 @@ pub fn write_failures(
 /// Writes what the run amounts to, without the failures' output.
 pub fn write_summary(
     out: &mut dyn Write,
-    colour: Colour,
-    before: Before,
-    (model, logs): (&Model, &LogStore),
+    colour: OutputColor,
+    before: PrecedingOutput,
+    (model, logs): (&RunModel, &LogStore),
 ) -> io::Result<()> {
     writeln!(out)?;
     if let Some(notice) = isolation_notice(model) {
@@ -99,8 +102,10 @@ pub fn write_summary(
     for notice in model.notices.iter().filter(|notice| notice.in_summary) {
         // With no test between, they would stand twice in a row.
         let stands_above = match before {
-            Before::Nothing => false,
-            Before::Trouble => model.has_no_tests() && notice.severity != Severity::Info,
+            PrecedingOutput::Nothing => false,
+            PrecedingOutput::Trouble => {
+                model.has_no_tests() && notice.severity != NoticeSeverity::Info
+            }
         };
         if !stands_above {
             write_notice(out, colour, notice)?;
@@ -112,28 +117,32 @@ pub fn write_summary(
             "{lost} of the tests' output could not be kept: {}",
             loss.reason
         );
-        diagnostic::part(out, colour, (Paint::Attention, "warning"), &text)?;
+        diagnostic::part(out, colour, (TextRole::Attention, "warning"), &text)?;
     }
     let totals = totals(model);
     let (paint, counts) = match model.build_failed() && ended(&totals) == 0 {
-        true => (Paint::Bad, "the build failed".to_owned()),
+        true => (TextRole::Bad, "the build failed".to_owned()),
         false => counts(&totals),
     };
     let mark = colour.paint(paint, "summary:");
-    writeln!(out, "{mark} {counts} in {}", Seconds(totals.duration_us))?;
+    writeln!(
+        out,
+        "{mark} {counts} in {}",
+        PreciseDuration(totals.duration_us)
+    )?;
     if let Some(command) = rerun::command(model) {
-        let mark = colour.paint(Paint::Helpful, "rerun the failures:");
+        let mark = colour.paint(TextRole::Helpful, "rerun the failures:");
         writeln!(out, "{mark} {}", printable(&command))?;
     }
     if let Some(command) = shell(model) {
-        let mark = colour.paint(Paint::Helpful, "look around where the first one failed:");
+        let mark = colour.paint(TextRole::Helpful, "look around where the first one failed:");
         writeln!(out, "{mark} {}", printable(&command))?;
     }
     Ok(())
 }
 
 /// The command that opens a shell in the container of the first failure of which one is known.
-fn shell(model: &Model) -> Option<String> {
+fn shell(model: &RunModel) -> Option<String> {
     let descriptions = model.failures.iter().map(|test| model.description(*test));
     let words = descriptions
         .flatten()
@@ -142,15 +151,19 @@ fn shell(model: &Model) -> Option<String> {
 }
 
 /// Writes a message for the person who watches.
-pub fn write_notice(out: &mut dyn Write, colour: Colour, notice: &Notice) -> io::Result<()> {
+pub fn write_notice(
+    out: &mut dyn Write,
+    colour: OutputColor,
+    notice: &UserNotice,
+) -> io::Result<()> {
     let label = match notice.severity {
-        Severity::Info => (Paint::Strong, "note"),
-        Severity::Warning => (Paint::Attention, "warning"),
-        Severity::Error => (Paint::Bad, "error"),
+        NoticeSeverity::Info => (TextRole::Strong, "note"),
+        NoticeSeverity::Warning => (TextRole::Attention, "warning"),
+        NoticeSeverity::Error => (TextRole::Bad, "error"),
     };
     diagnostic::part(out, colour, label, &notice.text)?;
     match &notice.help {
-        Some(help) => diagnostic::part(out, colour, (Paint::Helpful, "  help"), help),
+        Some(help) => diagnostic::part(out, colour, (TextRole::Helpful, "  help"), help),
         None => Ok(()),
     }
 }
@@ -158,9 +171,9 @@ pub fn write_notice(out: &mut dyn Write, colour: Colour, notice: &Notice) -> io:
 /// Writes the one line that tells how an attempt ended.
 pub(super) fn write_line(
     out: &mut dyn Write,
-    colour: Colour,
-    model: &Model,
-    finished: &Finished,
+    colour: OutputColor,
+    model: &RunModel,
+    finished: &AttemptFinished,
 ) -> io::Result<()> {
     let (paint, word) = status(&finished.outcome);
     let state = TestState::of(&finished.outcome);
@@ -169,7 +182,7 @@ pub(super) fn write_line(
     } else if state == TestState::Ignored || finished.timings.ran_us == 0 {
         "-".to_owned()
     } else {
-        Seconds(finished.timings.ran_us).to_string()
+        PreciseDuration(finished.timings.ran_us).to_string()
     };
     let title = printable(model.tests.title(finished.test));
     let mark = colour.paint(paint, format!("{word:<9}"));
@@ -187,9 +200,9 @@ pub(super) fn write_line(
 /// Writes what there is to say of a failure, and what the test wrote.
 pub(super) fn write_output(
     out: &mut dyn Write,
-    colour: Colour,
-    (finished, logs): (&Finished, &LogStore),
-    extent: Extent,
+    colour: OutputColor,
+    (finished, logs): (&AttemptFinished, &LogStore),
+    extent: OutputExtent,
 ) -> io::Result<()> {
     let location = finished.location.as_ref().map(|place| {
         let column = place
@@ -206,33 +219,33 @@ pub(super) fn write_output(
     }
     let key = (finished.test, finished.attempt);
     match extent {
-        Extent::Whole => write_log(out, colour, logs, key),
-        Extent::Bounded => write_log_bounded(out, colour, logs, key),
+        OutputExtent::Whole => write_log(out, colour, logs, key),
+        OutputExtent::Bounded => write_log_bounded(out, colour, logs, key),
     }
 }
 
 /// Writes all that an attempt wrote, or of too much the beginning and the end.
 pub(super) fn write_log(
     out: &mut dyn Write,
-    colour: Colour,
+    colour: OutputColor,
     logs: &LogStore,
     key: LogKey,
 ) -> io::Result<()> {
-    let mut cleaner = Cleaner::new(colour);
+    let mut cleaner = OutputSanitizer::new(colour);
     let mut lines = |out: &mut dyn Write, range| {
         write_lines(out, &mut cleaner, (logs, key), range, usize::MAX)?;
         write!(out, "{}", cleaner.end())
     };
     match shown(logs, key) {
-        Shown::All => lines(out, 0..usize::MAX),
-        Shown::Ends { head, tail_from } => {
+        ShownLines::All => lines(out, 0..usize::MAX),
+        ShownLines::Ends { head, tail_from } => {
             lines(out, 0..head)?;
             let left_out = count((tail_from - head) as u64, "line", "lines");
             let text = format!(
                 "[{left_out} left out here: a report shows {SHOWN_MAX} of what a test wrote; \
                  `--record FILE` keeps all of it]"
             );
-            writeln!(out, "    {}", colour.paint(Paint::Faint, text))?;
+            writeln!(out, "    {}", colour.paint(TextRole::Faint, text))?;
             lines(out, tail_from..usize::MAX)
         }
     }
@@ -240,12 +253,12 @@ pub(super) fn write_log(
 
 fn write_log_bounded(
     out: &mut dyn Write,
-    colour: Colour,
+    colour: OutputColor,
     logs: &LogStore,
     key: LogKey,
 ) -> io::Result<()> {
-    let total = logs.line_count(key, Streams::Both);
-    let mut cleaner = Cleaner::new(colour);
+    let total = logs.line_count(key, StreamFilter::Both);
+    let mut cleaner = OutputSanitizer::new(colour);
     let mut lines = |out: &mut dyn Write, range| {
         write_lines(
             out,
@@ -265,20 +278,20 @@ fn write_log_bounded(
         "[{} left out here]",
         count(left_out as u64, "line", "lines")
     );
-    writeln!(out, "    {}", colour.paint(Paint::Faint, text))?;
+    writeln!(out, "    {}", colour.paint(TextRole::Faint, text))?;
     lines(out, total - TAIL_LINES..total)
 }
 
 fn write_lines(
     out: &mut dyn Write,
-    cleaner: &mut Cleaner,
+    cleaner: &mut OutputSanitizer,
     (logs, key): (&LogStore, LogKey),
     range: std::ops::Range<usize>,
     bytes_max: usize,
 ) -> io::Result<()> {
     let mut result = Ok(());
-    let mut unfinished: Option<Unfinished> = None;
-    logs.for_each_line(key, Streams::Both, range, |line| {
+    let mut unfinished: Option<UnfinishedLine> = None;
+    logs.for_each_line(key, StreamFilter::Both, range, |line| {
         if result.is_err() {
             return;
         }
@@ -303,13 +316,13 @@ fn write_lines(
             .collect();
         let cut = if is_cut && !was_cut { " [cut]" } else { "" };
         let end = match line.end {
-            LineEnd::Newline => "\n",
-            LineEnd::Open => "",
+            LogLineEnd::Newline => "\n",
+            LogLineEnd::Open => "",
         };
         if result.is_ok() {
             result = write!(out, "{}{cut}{end}", shown.join("\n"));
         }
-        unfinished = (line.end == LineEnd::Open).then_some(Unfinished {
+        unfinished = (line.end == LogLineEnd::Open).then_some(UnfinishedLine {
             stream: line.stream,
             bytes: written + line.bytes.len(),
         });
@@ -322,15 +335,15 @@ fn write_lines(
 
 /// A line of which more may come.
 #[derive(Clone, Copy)]
-struct Unfinished {
-    stream: Stream,
+struct UnfinishedLine {
+    stream: OutputStream,
     /// How much of it there was.
     bytes: usize,
 }
 
 /// The attempt that tells most of a failure: its first failing one in the present round, or the
 /// latest if that is not to be found.
-pub(super) fn telling_attempt(model: &Model, test: TestId) -> Option<&Finished> {
+pub(super) fn telling_attempt(model: &RunModel, test: TestId) -> Option<&AttemptFinished> {
     let since_us = model.round.as_ref().map_or(0, |round| round.started_us);
     let failing = |since_us: u64| {
         model.tests.attempts(test).filter_map(move |record| {
@@ -342,11 +355,11 @@ pub(super) fn telling_attempt(model: &Model, test: TestId) -> Option<&Finished> 
     failing(since_us).last().or_else(|| failing(0).next())
 }
 
-fn isolation_notice(model: &Model) -> Option<Notice> {
+fn isolation_notice(model: &RunModel) -> Option<UserNotice> {
     match model.run.as_ref()?.isolation {
-        Isolation::Container => None,
-        Isolation::Process => Some(Notice {
-            severity: Severity::Warning,
+        IsolationMode::Container => None,
+        IsolationMode::Process => Some(UserNotice {
+            severity: NoticeSeverity::Warning,
             text: "tests ran as plain processes (isolation=process): nothing kept them apart"
                 .to_owned(),
             help: None,
@@ -356,7 +369,7 @@ fn isolation_notice(model: &Model) -> Option<Notice> {
 }
 
 /// The round's own counts, or those of all tests when only some were run again.
-fn totals(model: &Model) -> Summary {
+fn totals(model: &RunModel) -> RoundSummary {
     let round = model.round.as_ref();
     let summary = round.and_then(|round| round.summary).unwrap_or_default();
     let partial = match round.map(|round| (round.cause, round.summary)) {
@@ -367,7 +380,7 @@ fn totals(model: &Model) -> Summary {
         return summary;
     }
     let of = |state| model.counts.get(state);
-    Summary {
+    RoundSummary {
         passed: of(TestState::Passed),
         failed: of(TestState::Failed),
         timed_out: of(TestState::TimedOut),
@@ -382,7 +395,7 @@ fn totals(model: &Model) -> Summary {
 }
 
 /// Tests that came to an end.
-fn ended(summary: &Summary) -> u32 {
+fn ended(summary: &RoundSummary) -> u32 {
     summary.passed
         + summary.failed
         + summary.timed_out
@@ -391,7 +404,7 @@ fn ended(summary: &Summary) -> u32 {
         + summary.cancelled
 }
 
-fn counts(summary: &Summary) -> (Paint, String) {
+fn counts(summary: &RoundSummary) -> (TextRole, String) {
     let with = |number: u32, what: &str, of_which: u32, which: &str| match of_which {
         0 => format!("{number} {what}"),
         some => format!("{number} {what} ({some} {which})"),
@@ -417,11 +430,11 @@ fn counts(summary: &Summary) -> (Paint, String) {
         }
     }
     let paint = if summary.failed + summary.timed_out + summary.errors > 0 {
-        Paint::Bad
+        TextRole::Bad
     } else if summary.cancelled + summary.not_run > 0 {
-        Paint::Attention
+        TextRole::Attention
     } else {
-        Paint::Good
+        TextRole::Good
     };
     (paint, parts.join(", "))
 }

@@ -3,7 +3,7 @@
 //! A test that writes without end would bury the report of all others, and fill the disk of whoever
 //! keeps reports. Of a longer output than [`SHOWN_BYTES_MAX`] the beginning and the end are shown.
 
-use crate::log::{LogKey, LogStore, Streams};
+use crate::log::{LogKey, LogStore, StreamFilter};
 
 /// What a report shows of what one attempt wrote: far more than anybody reads.
 pub const SHOWN_BYTES_MAX: usize = 1 << 20;
@@ -19,7 +19,7 @@ const WINDOW_LINES: usize = 256;
 
 /// Which lines are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(super) enum ShownLines {
     /// All of them.
     All,
     /// So many from the beginning, and those from this one on.
@@ -27,12 +27,12 @@ pub(super) enum Shown {
 }
 
 /// Which lines of a log are shown. Looks at no more of it than that.
-pub(super) fn shown(logs: &LogStore, key: LogKey) -> Shown {
-    let total = logs.line_count(key, Streams::Both);
+pub(super) fn shown(logs: &LogStore, key: LogKey) -> ShownLines {
+    let total = logs.line_count(key, StreamFilter::Both);
     let (mut bytes, mut head, mut next) = (0, 0, 0);
     while next < total && bytes <= SHOWN_BYTES_MAX {
         let end = total.min(next + WINDOW_LINES);
-        logs.for_each_line(key, Streams::Both, next..end, |line| {
+        logs.for_each_line(key, StreamFilter::Both, next..end, |line| {
             bytes += line.bytes.len() + 1;
             if bytes <= HALF_BYTES {
                 head += 1;
@@ -41,19 +41,19 @@ pub(super) fn shown(logs: &LogStore, key: LogKey) -> Shown {
         next = end;
     }
     if bytes <= SHOWN_BYTES_MAX {
-        return Shown::All;
+        return ShownLines::All;
     }
     let (mut bytes, mut tail_from) = (0, total);
     while tail_from > head {
         let begin = head.max(tail_from.saturating_sub(WINDOW_LINES));
         let mut lengths = Vec::with_capacity(WINDOW_LINES);
-        logs.for_each_line(key, Streams::Both, begin..tail_from, |line| {
+        logs.for_each_line(key, StreamFilter::Both, begin..tail_from, |line| {
             lengths.push(line.bytes.len() + 1);
         });
         for length in lengths.into_iter().rev() {
             bytes += length;
             if bytes > HALF_BYTES {
-                return Shown::Ends { head, tail_from };
+                return ShownLines::Ends { head, tail_from };
             }
             tail_from -= 1;
         }
@@ -62,5 +62,5 @@ pub(super) fn shown(logs: &LogStore, key: LogKey) -> Shown {
             tail_from = begin;
         }
     }
-    Shown::All
+    ShownLines::All
 }

@@ -8,7 +8,7 @@
 //! - [`output`]: the writer that never makes anybody wait.
 //!
 //! [`run`] takes events as fast as they come, whatever the stream does. No escape byte is written
-//! unless [`Options::colour`] allows it, and then only colours.
+//! unless [`RunReportOptions::colour`] allows it, and then only colours.
 
 mod build;
 mod ending;
@@ -27,12 +27,14 @@ use std::time::{Duration, Instant};
 use maelstrom_model::event::channel::EventReceiver;
 use maelstrom_model::event::{Event, EventKind};
 
-use super::style::Colour;
+use super::style::OutputColor;
 
 pub use self::build::{write_build, write_build_output};
-pub use self::ending::{Before, write_ending, write_failures, write_notice, write_summary};
-pub use self::output::{Beside, Output, OutputError};
-pub use self::plain::Report;
+pub use self::ending::{
+    PrecedingOutput, write_ending, write_failures, write_notice, write_summary,
+};
+pub use self::output::{BackgroundWriteError, BackgroundWriter, WholeLineWriter};
+pub use self::plain::RunReport;
 pub use self::rerun::command as rerun_command;
 pub(crate) use self::text::changed;
 
@@ -43,18 +45,18 @@ const GATHERED_BYTES: usize = 32 << 10;
 
 /// What a report shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct RunReportOptions {
     /// How much.
-    pub verbosity: Verbosity,
+    pub verbosity: ReportVerbosity,
     /// Whether in colours.
-    pub colour: Colour,
+    pub colour: OutputColor,
     /// Whether with the output of tests that passed.
-    pub passing_output: PassingOutput,
+    pub passing_output: PassingOutputDisplay,
 }
 
 /// How much a report shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verbosity {
+pub enum ReportVerbosity {
     /// A line for each test, and what else happens.
     Plain,
     /// Failures and the summary.
@@ -63,7 +65,7 @@ pub enum Verbosity {
 
 /// Whether the output of tests that passed is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PassingOutput {
+pub enum PassingOutputDisplay {
     /// It is not.
     Hidden,
     /// It is, after the test's line.
@@ -72,26 +74,30 @@ pub enum PassingOutput {
 
 /// Writes the report of a run until its last event. Meant for a thread of its own; returns when
 /// the stream has taken everything.
-pub fn run(events: EventReceiver, options: Options, output: Output) -> Result<(), OutputError> {
+pub fn run(
+    events: EventReceiver,
+    options: RunReportOptions,
+    output: BackgroundWriter,
+) -> Result<(), BackgroundWriteError> {
     // Only for its timer: the thread waits for an event or for the moment to break the silence.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
-        .map_err(OutputError::Thread)?;
+        .map_err(BackgroundWriteError::Thread)?;
     let mut output = BufWriter::with_capacity(GATHERED_BYTES, output);
-    let reported = runtime.block_on(report(events, Report::new(options), &mut output));
+    let reported = runtime.block_on(report(events, RunReport::new(options), &mut output));
     let flushed = reported.and_then(|()| output.flush());
     let (output, _) = output.into_parts();
     output.finish()?;
-    flushed.map_err(OutputError::Write)
+    flushed.map_err(BackgroundWriteError::Write)
 }
 
 async fn report(
     mut events: EventReceiver,
-    mut report: Report,
+    mut report: RunReport,
     output: &mut impl Write,
 ) -> io::Result<()> {
-    let mut clock = Clock::default();
+    let mut clock = ReportClock::default();
     let mut taken = Vec::with_capacity(EVENTS_MAX);
     loop {
         if events.is_empty() {
@@ -122,23 +128,23 @@ async fn report(
 }
 
 /// The present moment of the run, from its events' times and the time that passed since.
-struct Clock {
+struct ReportClock {
     at: Instant,
     at_us: u64,
 }
 
-impl Default for Clock {
+impl Default for ReportClock {
     fn default() -> Self {
-        Clock {
+        ReportClock {
             at: Instant::now(),
             at_us: 0,
         }
     }
 }
 
-impl Clock {
+impl ReportClock {
     fn saw(&mut self, event: &Event) {
-        *self = Clock {
+        *self = ReportClock {
             at: Instant::now(),
             at_us: event.at_us,
         };

@@ -6,10 +6,10 @@
 //!
 //! A stream that was closed at the other end (`EPIPE`) ends the output without a word, as the
 //! person who closed it wished. Any other error of the stream is told once, by
-//! [`Output::finish`]. Order is kept: the queue is memory first, then the file, and nothing goes to
+//! [`BackgroundWriter::finish`]. Order is kept: the queue is memory first, then the file, and nothing goes to
 //! memory while the file holds anything.
 //!
-//! Who has something else to say on the same stream, such as a log, gets a [`Beside`]: its lines
+//! Who has something else to say on the same stream, such as a log, gets a [`WholeLineWriter`]: its lines
 //! come whole between whole lines.
 
 use std::collections::VecDeque;
@@ -30,7 +30,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// Why output could not be written.
 #[derive(Debug, thiserror::Error)]
-pub enum OutputError {
+pub enum BackgroundWriteError {
     /// The thread that writes could not be started.
     #[error("cannot start the thread that writes the output")]
     Thread(#[source] io::Error),
@@ -41,35 +41,35 @@ pub enum OutputError {
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Output {
-    shared: Arc<Shared>,
+pub struct BackgroundWriter {
+    shared: Arc<SharedWriteQueue>,
     thread: JoinHandle<Result<(), io::Error>>,
 }
 
 /// Takes whole lines for the same stream, and fails as soon as nobody writes there any more.
 #[derive(Clone, Debug)]
-pub struct Beside {
-    shared: Arc<Shared>,
+pub struct WholeLineWriter {
+    shared: Arc<SharedWriteQueue>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    queue: Mutex<Queue>,
+struct SharedWriteQueue {
+    queue: Mutex<WriteQueue>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+struct WriteQueue {
     memory: VecDeque<u8>,
-    spill: Option<Spill>,
-    dropped: Dropped,
-    state: State,
-    line: Line,
+    spill: Option<SpillFile>,
+    dropped: DroppedText,
+    state: WriteQueueState,
+    line: QueuedLine,
 }
 
 /// What was queued last.
 #[derive(Debug, Default)]
-enum Line {
+enum QueuedLine {
     /// The end of a line, or nothing.
     #[default]
     Whole,
@@ -78,7 +78,7 @@ enum Line {
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum State {
+enum WriteQueueState {
     /// More may come.
     #[default]
     Open,
@@ -89,7 +89,7 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Spill {
+struct SpillFile {
     file: File,
     read_at: u64,
     written_to: u64,
@@ -97,15 +97,17 @@ struct Spill {
 
 /// Text that could be kept nowhere.
 #[derive(Debug, Default)]
-struct Dropped {
+struct DroppedText {
     bytes: u64,
     reason: String,
 }
 
-impl Output {
+impl BackgroundWriter {
     /// Starts writing to a stream.
-    pub fn start(stream: impl Write + Send + 'static) -> Result<Output, OutputError> {
-        Output::start_telling(stream, || {})
+    pub fn start(
+        stream: impl Write + Send + 'static,
+    ) -> Result<BackgroundWriter, BackgroundWriteError> {
+        BackgroundWriter::start_telling(stream, || {})
     }
 
     /// The same, and `gone` is called when the other end of the stream was closed before everything was
@@ -113,8 +115,8 @@ impl Output {
     pub fn start_telling(
         stream: impl Write + Send + 'static,
         gone: impl FnOnce() + Send + 'static,
-    ) -> Result<Output, OutputError> {
-        let shared = Arc::new(Shared::default());
+    ) -> Result<BackgroundWriter, BackgroundWriteError> {
+        let shared = Arc::new(SharedWriteQueue::default());
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("output".to_owned())
@@ -128,32 +130,34 @@ impl Output {
                 }
                 result
             })
-            .map_err(OutputError::Thread)?;
-        Ok(Output { shared, thread })
+            .map_err(BackgroundWriteError::Thread)?;
+        Ok(BackgroundWriter { shared, thread })
     }
 
     /// Something for other lines.
-    pub fn beside(&self) -> Beside {
-        Beside {
+    pub fn beside(&self) -> WholeLineWriter {
+        WholeLineWriter {
             shared: Arc::clone(&self.shared),
         }
     }
 
     /// Waits until the stream has taken everything.
-    pub fn finish(self) -> Result<(), OutputError> {
+    pub fn finish(self) -> Result<(), BackgroundWriteError> {
         self.shared.lock().finish();
         self.shared.changed.notify_one();
         match self.thread.join() {
             Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(OutputError::Write(error))
+                Err(BackgroundWriteError::Write(error))
             }
             Ok(_) => Ok(()),
-            Err(_) => Err(OutputError::Write(io::Error::other("the thread panicked"))),
+            Err(_) => Err(BackgroundWriteError::Write(io::Error::other(
+                "the thread panicked",
+            ))),
         }
     }
 }
 
-impl Write for Output {
+impl Write for BackgroundWriter {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         self.shared.lock().write(text);
         self.shared.changed.notify_one();
@@ -165,7 +169,7 @@ impl Write for Output {
     }
 }
 
-impl Write for Beside {
+impl Write for WholeLineWriter {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         self.shared.lock().write_beside(lines)?;
         self.shared.changed.notify_one();
@@ -177,56 +181,58 @@ impl Write for Beside {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+impl SharedWriteQueue {
+    fn lock(&self) -> MutexGuard<'_, WriteQueue> {
         // Every change of the queue is whole, so it is usable even after a panic.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Queue {
+impl WriteQueue {
     fn write(&mut self, text: &[u8]) {
         let Some(end) = memchr::memrchr(b'\n', text).map(|last| last + 1) else {
-            if !text.is_empty() && matches!(self.line, Line::Whole) {
-                self.line = Line::Begun(Vec::new());
+            if !text.is_empty() && matches!(self.line, QueuedLine::Whole) {
+                self.line = QueuedLine::Begun(Vec::new());
             }
             return self.push(text, SPILL_BYTES_MAX);
         };
         let (lines, begun) = text.split_at(end);
         self.push(lines, SPILL_BYTES_MAX);
-        if let Line::Begun(beside) = std::mem::take(&mut self.line) {
+        if let QueuedLine::Begun(beside) = std::mem::take(&mut self.line) {
             self.push(&beside, SPILL_BYTES_MAX);
         }
         if !begun.is_empty() {
-            self.line = Line::Begun(Vec::new());
+            self.line = QueuedLine::Begun(Vec::new());
             self.push(begun, SPILL_BYTES_MAX);
         }
     }
 
     fn write_beside(&mut self, lines: &[u8]) -> io::Result<()> {
         match (&self.state, &mut self.line) {
-            (State::Gone, _) => return Err(io::ErrorKind::BrokenPipe.into()),
-            (State::Open | State::Finishing, Line::Begun(beside)) => {
+            (WriteQueueState::Gone, _) => return Err(io::ErrorKind::BrokenPipe.into()),
+            (WriteQueueState::Open | WriteQueueState::Finishing, QueuedLine::Begun(beside)) => {
                 if beside.len() < BESIDE_BYTES_MAX {
                     beside.extend_from_slice(lines);
                 }
             }
-            (State::Open | State::Finishing, Line::Whole) => self.push(lines, SPILL_BYTES_MAX),
+            (WriteQueueState::Open | WriteQueueState::Finishing, QueuedLine::Whole) => {
+                self.push(lines, SPILL_BYTES_MAX)
+            }
         }
         Ok(())
     }
 
     fn finish(&mut self) {
-        if let Line::Begun(beside) = std::mem::take(&mut self.line) {
+        if let QueuedLine::Begun(beside) = std::mem::take(&mut self.line) {
             self.push(&beside, SPILL_BYTES_MAX);
         }
-        if self.state == State::Open {
-            self.state = State::Finishing;
+        if self.state == WriteQueueState::Open {
+            self.state = WriteQueueState::Finishing;
         }
     }
 
     fn push(&mut self, text: &[u8], spill_bytes_max: u64) {
-        if self.state == State::Gone {
+        if self.state == WriteQueueState::Gone {
             return;
         }
         let spilling = self.spill.as_ref().is_some_and(|spill| !spill.is_empty());
@@ -243,7 +249,7 @@ impl Queue {
     fn push_to_spill(&mut self, text: &[u8], spill_bytes_max: u64) -> io::Result<()> {
         let spill = match &mut self.spill {
             Some(spill) => spill,
-            None => self.spill.insert(Spill {
+            None => self.spill.insert(SpillFile {
                 file: tempfile::tempfile()?,
                 read_at: 0,
                 written_to: 0,
@@ -269,7 +275,7 @@ impl Queue {
             return spill.pop(chunk);
         }
         if self.dropped.bytes > 0 {
-            let Dropped { bytes, reason } = std::mem::take(&mut self.dropped);
+            let DroppedText { bytes, reason } = std::mem::take(&mut self.dropped);
             let text = format!("\n[{bytes} bytes of this report were lost: {reason}]\n");
             chunk.extend_from_slice(text.as_bytes());
         }
@@ -277,13 +283,13 @@ impl Queue {
     }
 
     fn give_up(&mut self) {
-        self.state = State::Gone;
+        self.state = WriteQueueState::Gone;
         self.memory = VecDeque::new();
         self.spill = None;
     }
 }
 
-impl Spill {
+impl SpillFile {
     fn is_empty(&self) -> bool {
         self.read_at == self.written_to
     }
@@ -304,7 +310,7 @@ impl Spill {
 }
 
 /// The thread: hands the queue to the stream, piece by piece, without holding the lock meanwhile.
-fn write_out(shared: &Shared, mut stream: impl Write) -> io::Result<()> {
+fn write_out(shared: &SharedWriteQueue, mut stream: impl Write) -> io::Result<()> {
     let mut chunk = Vec::new();
     loop {
         let mut queue = shared.lock();
@@ -313,7 +319,7 @@ fn write_out(shared: &Shared, mut stream: impl Write) -> io::Result<()> {
             if !chunk.is_empty() {
                 break;
             }
-            if queue.state != State::Open {
+            if queue.state != WriteQueueState::Open {
                 // Before the lock goes: what comes from beside now must not wait for nobody.
                 queue.give_up();
                 break;
@@ -374,7 +380,7 @@ mod tests {
         let (open, gate) = mpsc::channel();
         let (taken, pieces) = mpsc::channel();
         let gate = Some(gate);
-        let mut output = Output::start(Gated { gate, taken }).unwrap();
+        let mut output = BackgroundWriter::start(Gated { gate, taken }).unwrap();
         let mut expected = Vec::new();
         // Several times what memory holds, and all of it before the stream takes a byte.
         for number in 0..60_000 {
@@ -395,7 +401,7 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let tell = move || tell.send(()).unwrap();
         let stream = Failing(io::ErrorKind::BrokenPipe);
-        let mut output = Output::start_telling(stream, tell).unwrap();
+        let mut output = BackgroundWriter::start_telling(stream, tell).unwrap();
         output.write_all(b"nobody reads this").unwrap();
         output.finish().unwrap();
         told.recv().unwrap();
@@ -403,17 +409,17 @@ mod tests {
 
     #[test]
     fn another_error_is_told() {
-        let mut output = Output::start(Failing(io::ErrorKind::StorageFull)).unwrap();
+        let mut output = BackgroundWriter::start(Failing(io::ErrorKind::StorageFull)).unwrap();
         output.write_all(b"this does not fit").unwrap();
         let error = output.finish().unwrap_err();
-        assert!(matches!(error, OutputError::Write(_)), "{error}");
+        assert!(matches!(error, BackgroundWriteError::Write(_)), "{error}");
     }
 
     #[test]
     fn a_closed_stream_costs_no_memory() {
-        let mut output = Output::start(Failing(io::ErrorKind::BrokenPipe)).unwrap();
+        let mut output = BackgroundWriter::start(Failing(io::ErrorKind::BrokenPipe)).unwrap();
         output.write_all(b"first").unwrap();
-        while output.shared.lock().state != State::Gone {
+        while output.shared.lock().state != WriteQueueState::Gone {
             std::thread::yield_now();
         }
         output.write_all(&[b'x'; 4096]).unwrap();
@@ -424,7 +430,7 @@ mod tests {
     #[test]
     fn lines_from_beside_break_no_line() {
         let (taken, pieces) = mpsc::channel();
-        let mut output = Output::start(Gated { gate: None, taken }).unwrap();
+        let mut output = BackgroundWriter::start(Gated { gate: None, taken }).unwrap();
         let mut beside = output.beside();
         beside.write_all(b"log 1\n").unwrap();
         output.write_all(b"passed\npass").unwrap();
@@ -446,7 +452,7 @@ mod tests {
 
     #[test]
     fn what_can_be_kept_nowhere_is_counted() {
-        let mut queue = Queue::default();
+        let mut queue = WriteQueue::default();
         queue.push(&[b'a'; MEMORY_BYTES_MAX], 10);
         queue.push(b"12345678", 10);
         queue.push(b"12345678", 10);

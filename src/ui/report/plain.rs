@@ -1,24 +1,26 @@
 //! The report's core: events in, lines out. Pure, apart from the log store's spool.
 //!
-//! Time is an argument: an event's own for [`Report::apply`], the caller's for [`Report::tick`].
+//! Time is an argument: an event's own for [`RunReport::apply`], the caller's for [`RunReport::tick`].
 //! Lines are only ever appended.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use crate::log::LogStore;
-use crate::model::{Build, Model, Phase};
-use crate::style::Paint;
+use crate::model::{BuildPhase, RunModel, RunPhase};
+use crate::style::TextRole;
 use maelstrom_model::event::{
-    BackendInfo, Event, EventKind, Finished, Outcome, RoundCause, RunStarted, Severity,
+    AttemptFinished, BackendInfo, Event, EventKind, NoticeSeverity, RoundCause, RunStarted,
+    TestOutcome,
 };
 
 use super::build::write_build_output;
 use super::ending::{
-    Before, Extent, write_ending, write_line, write_log, write_notice, write_output, write_summary,
+    OutputExtent, PrecedingOutput, write_ending, write_line, write_log, write_notice, write_output,
+    write_summary,
 };
-use super::text::{Roughly, changed, count, printable};
-use super::{Options, PassingOutput, Verbosity};
+use super::text::{HumanDuration, changed, count, printable};
+use super::{PassingOutputDisplay, ReportVerbosity, RunReportOptions};
 
 /// When nothing was heard of for this long, a line says what is going on.
 const SILENCE_US: u64 = 10_000_000;
@@ -31,9 +33,9 @@ const BUILD_OUTPUT_BYTES_MAX: usize = 256 << 10;
 
 /// A report in the making.
 #[derive(Debug)]
-pub struct Report {
-    options: Options,
-    model: Model,
+pub struct RunReport {
+    options: RunReportOptions,
+    model: RunModel,
     logs: LogStore,
     /// Since when nothing was heard of.
     silent_since_us: u64,
@@ -46,12 +48,12 @@ pub struct Report {
     build_output: VecDeque<u8>,
 }
 
-impl Report {
+impl RunReport {
     /// A report of which nothing is written yet.
-    pub fn new(options: Options) -> Report {
-        Report {
+    pub fn new(options: RunReportOptions) -> RunReport {
+        RunReport {
             options,
-            model: Model::new(),
+            model: RunModel::new(),
             logs: LogStore::new(),
             silent_since_us: 0,
             patience_us: SILENCE_US,
@@ -66,19 +68,21 @@ impl Report {
         let was_running = self.model.running().len() > 0;
         self.model.apply(event);
         match self.options.verbosity {
-            Verbosity::Plain => self.plain(event, out)?,
-            Verbosity::Quiet => self.quiet(event, out)?,
+            ReportVerbosity::Plain => self.plain(event, out)?,
+            ReportVerbosity::Quiet => self.quiet(event, out)?,
         }
         self.keep_time(event, was_running);
         Ok(())
     }
 
-    /// When [`Report::tick`] will have something to say, if no event comes before.
+    /// When [`RunReport::tick`] will have something to say, if no event comes before.
     pub fn wake_us(&self) -> Option<u64> {
         let busy = self.model.running().len() > 0 || self.is_building();
         match self.options.verbosity {
-            Verbosity::Plain if busy => Some(self.broken_at_us.saturating_add(self.patience_us)),
-            Verbosity::Plain | Verbosity::Quiet => None,
+            ReportVerbosity::Plain if busy => {
+                Some(self.broken_at_us.saturating_add(self.patience_us))
+            }
+            ReportVerbosity::Plain | ReportVerbosity::Quiet => None,
         }
     }
 
@@ -94,7 +98,7 @@ impl Report {
         };
         self.broken_at_us = now_us;
         self.patience_us = (self.patience_us * 2).min(SILENCE_US_MAX);
-        writeln!(out, "{}", self.options.colour.paint(Paint::Faint, line))
+        writeln!(out, "{}", self.options.colour.paint(TextRole::Faint, line))
     }
 
     /// Notes what counts as a sign of life: a test's end, the first test's start, and anything that
@@ -152,13 +156,15 @@ impl Report {
         match &event.kind {
             EventKind::RunStarted(run) => writeln!(out, "{}", introduction(run)),
             // The summary has them; before it they would only be in the way.
-            EventKind::Notice(notice) if notice.in_summary && notice.severity == Severity::Info => {
+            EventKind::Notice(notice)
+                if notice.in_summary && notice.severity == NoticeSeverity::Info =>
+            {
                 Ok(())
             }
             EventKind::Notice(notice) => write_notice(out, colour, notice),
             EventKind::BuildOutput { text } => write_build_output(out, colour, &text.0),
             EventKind::BuildFinished { succeeded: false } => {
-                writeln!(out, "{}", colour.paint(Paint::Bad, "the build failed"))
+                writeln!(out, "{}", colour.paint(TextRole::Bad, "the build failed"))
             }
             EventKind::DiscoveryFinished {
                 selected,
@@ -187,9 +193,12 @@ impl Report {
                 write_line(out, colour, &self.model, finished)?;
                 self.finished(finished, out)
             }
-            EventKind::RoundFinished { .. } => {
-                write_ending(out, colour, Before::Trouble, (&self.model, &self.logs))
-            }
+            EventKind::RoundFinished { .. } => write_ending(
+                out,
+                colour,
+                PrecedingOutput::Trouble,
+                (&self.model, &self.logs),
+            ),
             EventKind::WorkerJoined { name, slots, .. } if self.is_remote() => {
                 let slots = count(u64::from(*slots), "slot", "slots");
                 writeln!(out, "worker {} joined: {slots}", printable(name))
@@ -204,7 +213,7 @@ impl Report {
                 )
             }
             EventKind::Cancelling { grace_us } => {
-                let grace = Roughly(*grace_us);
+                let grace = HumanDuration(*grace_us);
                 writeln!(
                     out,
                     "cancelling: running tests have {grace} to end by themselves"
@@ -235,7 +244,7 @@ impl Report {
     fn quiet(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
         let colour = self.options.colour;
         match &event.kind {
-            EventKind::Notice(notice) if notice.severity >= Severity::Warning => {
+            EventKind::Notice(notice) if notice.severity >= NoticeSeverity::Warning => {
                 write_notice(out, colour, notice)
             }
             EventKind::BuildOutput { text } => {
@@ -253,7 +262,7 @@ impl Report {
                     return Ok(());
                 }
                 write_build_output(out, colour, &text)?;
-                writeln!(out, "{}", colour.paint(Paint::Bad, "the build failed"))
+                writeln!(out, "{}", colour.paint(TextRole::Bad, "the build failed"))
             }
             EventKind::FilesChanged { paths, more } => self.changed(paths, *more, out),
             EventKind::AwaitingChange { directories } => self.awaiting(*directories, out),
@@ -274,9 +283,12 @@ impl Report {
                 }
                 self.finished(finished, out)
             }
-            EventKind::RoundFinished { .. } => {
-                write_summary(out, colour, Before::Trouble, (&self.model, &self.logs))
-            }
+            EventKind::RoundFinished { .. } => write_summary(
+                out,
+                colour,
+                PrecedingOutput::Trouble,
+                (&self.model, &self.logs),
+            ),
             EventKind::RunStarted(_)
             | EventKind::Notice(_)
             | EventKind::BuildStarted { .. }
@@ -306,34 +318,41 @@ impl Report {
 
     fn changed(&self, paths: &[String], more: u32, out: &mut dyn Write) -> io::Result<()> {
         let text = match self.model.phase {
-            Phase::Starting | Phase::Running | Phase::Cancelling { .. } => {
+            RunPhase::Starting | RunPhase::Running | RunPhase::Cancelling { .. } => {
                 "this round is out of date, another follows"
             }
-            Phase::RoundOver | Phase::Finished { .. } => "everything is built and run again",
+            RunPhase::RoundOver | RunPhase::Finished { .. } => "everything is built and run again",
         };
         let what = format!("{} changed:", changed(paths, more));
-        let what = self.options.colour.paint(Paint::Strong, what);
+        let what = self.options.colour.paint(TextRole::Strong, what);
         writeln!(out, "\n{what} {text}")
     }
 
     fn awaiting(&self, directories: u32, out: &mut dyn Write) -> io::Result<()> {
         let directories = count(u64::from(directories), "directory", "directories");
         let text = format!("watching {directories} for changes; ^C ends this");
-        writeln!(out, "{}", self.options.colour.paint(Paint::Faint, text))
+        writeln!(out, "{}", self.options.colour.paint(TextRole::Faint, text))
     }
 
     /// What follows the line of an attempt that ended; and what was kept of it and is needed no
     /// more goes.
-    fn finished(&mut self, finished: &Finished, out: &mut dyn Write) -> io::Result<()> {
+    fn finished(&mut self, finished: &AttemptFinished, out: &mut dyn Write) -> io::Result<()> {
         let colour = self.options.colour;
         let key = (finished.test, finished.attempt);
         match (&finished.outcome, self.options.passing_output) {
-            (Outcome::Failed { .. } | Outcome::TimedOut { .. } | Outcome::Error { .. }, _) => {
-                write_output(out, colour, (finished, &self.logs), Extent::Whole)?;
+            (
+                TestOutcome::Failed { .. }
+                | TestOutcome::TimedOut { .. }
+                | TestOutcome::Error { .. },
+                _,
+            ) => {
+                write_output(out, colour, (finished, &self.logs), OutputExtent::Whole)?;
             }
-            (Outcome::Passed, PassingOutput::Shown) => write_log(out, colour, &self.logs, key)?,
-            (Outcome::Passed, PassingOutput::Hidden)
-            | (Outcome::Ignored { .. } | Outcome::Cancelled, _) => {}
+            (TestOutcome::Passed, PassingOutputDisplay::Shown) => {
+                write_log(out, colour, &self.logs, key)?
+            }
+            (TestOutcome::Passed, PassingOutputDisplay::Hidden)
+            | (TestOutcome::Ignored { .. } | TestOutcome::Cancelled, _) => {}
         }
         let needed = super::ending::telling_attempt(&self.model, finished.test)
             .filter(|_| self.model.tests.state(finished.test).is_failure())
@@ -348,7 +367,7 @@ impl Report {
     }
 
     fn heartbeat(&self, now_us: u64) -> String {
-        let silence = Roughly(now_us.saturating_sub(self.silent_since_us));
+        let silence = HumanDuration(now_us.saturating_sub(self.silent_since_us));
         let running = self.model.running().len();
         let (done, total) = (self.model.counts.done(), self.model.counts.total());
         let longest: Vec<String> = self
@@ -357,7 +376,10 @@ impl Report {
             .take(LONGEST_NAMED)
             .map(|(started_us, test)| {
                 let title = printable(self.model.tests.title(test));
-                format!("{title} ({})", Roughly(now_us.saturating_sub(started_us)))
+                format!(
+                    "{title} ({})",
+                    HumanDuration(now_us.saturating_sub(started_us))
+                )
             })
             .collect();
         let transfer = self.transfer().unwrap_or_default();
@@ -369,10 +391,10 @@ impl Report {
     }
 
     fn build_progress(&self, now_us: u64) -> String {
-        let time = Roughly(now_us.saturating_sub(self.build_started_us));
+        let time = HumanDuration(now_us.saturating_sub(self.build_started_us));
         let transfer = self.transfer().unwrap_or_default();
         match &self.model.build {
-            Build::Going {
+            BuildPhase::Going {
                 done,
                 total,
                 current,
@@ -385,7 +407,7 @@ impl Report {
                 };
                 format!("... building for {time}: {done}{of} done{last}{transfer}")
             }
-            Build::None | Build::Succeeded | Build::Failed => {
+            BuildPhase::None | BuildPhase::Succeeded | BuildPhase::Failed => {
                 format!("... working for {time}{transfer}")
             }
         }
@@ -399,8 +421,8 @@ impl Report {
 
     fn is_building(&self) -> bool {
         match self.model.build {
-            Build::Going { .. } => true,
-            Build::None | Build::Succeeded | Build::Failed => false,
+            BuildPhase::Going { .. } => true,
+            BuildPhase::None | BuildPhase::Succeeded | BuildPhase::Failed => false,
         }
     }
 

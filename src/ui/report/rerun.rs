@@ -4,7 +4,7 @@
 //! failures, so it works on another machine, too: copied from a CI log to a shell, say. Excludes
 //! and everything else stay, since they let the failures through the first time.
 
-use crate::model::{Identity, Model};
+use crate::model::{RunModel, TestIdentity};
 use maelstrom_model::ids::TestId;
 
 /// A longer command helps nobody; then whole targets are run again, or whole packages.
@@ -15,34 +15,38 @@ const KINDS_WITH_NAME: [&str; 4] = ["binary", "test", "example", "benchmark"];
 
 /// The command line, ready for a shell. `None` when nothing failed, and for programs whose jobs
 /// have no names.
-pub fn command(model: &Model) -> Option<String> {
+pub fn command(model: &RunModel) -> Option<String> {
     let run = model.run.as_ref()?;
-    let form = Form::of(&run.program)?;
+    let form = PatternDialect::of(&run.program)?;
     model.failed_tests().next()?;
-    [Detail::Case, Detail::Artifact, Detail::Package]
-        .into_iter()
-        .map(|detail| {
-            let patterns = patterns(model, form, detail);
-            let words = with_includes(&run.command, &patterns);
-            shlex::try_join(words.iter().map(String::as_str))
-        })
-        .find_map(|command| command.ok().filter(|line| line.len() <= COMMAND_BYTES_MAX))
+    [
+        PatternGranularity::Case,
+        PatternGranularity::Artifact,
+        PatternGranularity::Package,
+    ]
+    .into_iter()
+    .map(|detail| {
+        let patterns = patterns(model, form, detail);
+        let words = with_includes(&run.command, &patterns);
+        shlex::try_join(words.iter().map(String::as_str))
+    })
+    .find_map(|command| command.ok().filter(|line| line.len() <= COMMAND_BYTES_MAX))
 }
 
 /// How a program's patterns name a test.
 #[derive(Clone, Copy)]
-enum Form {
+enum PatternDialect {
     Cargo,
     Go,
     Pytest,
 }
 
-impl Form {
-    fn of(program: &str) -> Option<Form> {
+impl PatternDialect {
+    fn of(program: &str) -> Option<PatternDialect> {
         match program {
-            "cargo-maelstrom" => Some(Form::Cargo),
-            "maelstrom-go-test" => Some(Form::Go),
-            "maelstrom-pytest" => Some(Form::Pytest),
+            "cargo-maelstrom" => Some(PatternDialect::Cargo),
+            "maelstrom-go-test" => Some(PatternDialect::Go),
+            "maelstrom-pytest" => Some(PatternDialect::Pytest),
             _ => None,
         }
     }
@@ -50,20 +54,20 @@ impl Form {
 
 /// How closely the patterns describe the failures.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Detail {
+enum PatternGranularity {
     Case,
     Artifact,
     Package,
 }
 
 /// One pattern for all failures of an artifact.
-fn patterns(model: &Model, form: Form, detail: Detail) -> Vec<String> {
+fn patterns(model: &RunModel, form: PatternDialect, detail: PatternGranularity) -> Vec<String> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for test in model.failed_tests() {
         let (group, case) = terms(model, form, test);
         let group = match detail {
-            Detail::Case | Detail::Artifact => group.join(" && "),
-            Detail::Package => group.into_iter().take(1).collect(),
+            PatternGranularity::Case | PatternGranularity::Artifact => group.join(" && "),
+            PatternGranularity::Package => group.into_iter().take(1).collect(),
         };
         let index = match groups.iter().position(|(known, _)| *known == group) {
             Some(index) => index,
@@ -79,18 +83,18 @@ fn patterns(model: &Model, form: Form, detail: Detail) -> Vec<String> {
     groups
         .into_iter()
         .map(|(group, cases)| match (detail, cases.as_slice()) {
-            (Detail::Artifact | Detail::Package, _) => group,
-            (Detail::Case, cases) if cases.iter().any(String::is_empty) => group,
-            (Detail::Case, [only]) => format!("{group} && {only}"),
-            (Detail::Case, several) => format!("{group} && ({})", several.join(" || ")),
+            (PatternGranularity::Artifact | PatternGranularity::Package, _) => group,
+            (PatternGranularity::Case, cases) if cases.iter().any(String::is_empty) => group,
+            (PatternGranularity::Case, [only]) => format!("{group} && {only}"),
+            (PatternGranularity::Case, several) => format!("{group} && ({})", several.join(" || ")),
         })
         .collect()
 }
 
 /// What all tests of an artifact have in common, the package first, and what tells this one apart;
 /// the latter is empty for an artifact that failed as a whole.
-fn terms(model: &Model, form: Form, test: TestId) -> (Vec<String>, String) {
-    let Identity {
+fn terms(model: &RunModel, form: PatternDialect, test: TestId) -> (Vec<String>, String) {
+    let TestIdentity {
         package,
         artifact,
         name,
@@ -101,13 +105,13 @@ fn terms(model: &Model, form: Form, test: TestId) -> (Vec<String>, String) {
         equals("name", name)
     };
     match form {
-        Form::Cargo => {
+        PatternDialect::Cargo => {
             let mut group = vec![equals("package", package)];
             group.extend(target(artifact));
             (group, case)
         }
-        Form::Go => (vec![equals("package", package)], case),
-        Form::Pytest => (vec![equals("file", artifact)], case),
+        PatternDialect::Go => (vec![equals("package", package)], case),
+        PatternDialect::Pytest => (vec![equals("file", artifact)], case),
     }
 }
 

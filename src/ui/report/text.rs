@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use crate::style::{Colour, Paint};
-use maelstrom_model::event::{ExitStatus, Outcome, foreign};
+use crate::style::{OutputColor, TextRole};
+use maelstrom_model::event::{ExitStatus, TestOutcome, foreign};
 
 /// A duration to the millisecond, as it stands in a column of durations.
-pub(super) struct Seconds(pub u64);
+pub(super) struct PreciseDuration(pub u64);
 
-impl fmt::Display for Seconds {
+impl fmt::Display for PreciseDuration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = self.0 / 1_000;
         formatter.pad(&format!("{}.{:03}s", ms / 1_000, ms % 1_000))
@@ -16,9 +16,9 @@ impl fmt::Display for Seconds {
 }
 
 /// A duration to the second, as a person says it.
-pub(super) struct Roughly(pub u64);
+pub(super) struct HumanDuration(pub u64);
 
-impl fmt::Display for Roughly {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0 / 1_000_000;
         match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
@@ -30,31 +30,32 @@ impl fmt::Display for Roughly {
 }
 
 /// The word that begins a test's line, and its colour.
-pub(super) fn status(outcome: &Outcome) -> (Paint, &'static str) {
+pub(super) fn status(outcome: &TestOutcome) -> (TextRole, &'static str) {
     match outcome {
-        Outcome::Passed => (Paint::Good, "PASS"),
-        Outcome::Failed { .. } => (Paint::Bad, "FAIL"),
-        Outcome::TimedOut { .. } => (Paint::Bad, "TIMEOUT"),
-        Outcome::Error { .. } => (Paint::Bad, "ERROR"),
-        Outcome::Ignored { .. } => (Paint::Attention, "IGNORED"),
-        Outcome::Cancelled => (Paint::Attention, "CANCELLED"),
+        TestOutcome::Passed => (TextRole::Good, "PASS"),
+        TestOutcome::Failed { .. } => (TextRole::Bad, "FAIL"),
+        TestOutcome::TimedOut { .. } => (TextRole::Bad, "TIMEOUT"),
+        TestOutcome::Error { .. } => (TextRole::Bad, "ERROR"),
+        TestOutcome::Ignored { .. } => (TextRole::Attention, "IGNORED"),
+        TestOutcome::Cancelled => (TextRole::Attention, "CANCELLED"),
     }
 }
 
 /// What there is to say of an outcome beyond its status.
-pub(super) fn detail(outcome: &Outcome) -> Option<String> {
+pub(super) fn detail(outcome: &TestOutcome) -> Option<String> {
     match outcome {
-        Outcome::Passed | Outcome::Cancelled => None,
-        Outcome::Ignored { reason } => reason.clone(),
-        Outcome::Failed { exit, reason } => {
+        TestOutcome::Passed | TestOutcome::Cancelled => None,
+        TestOutcome::Ignored { reason } => reason.clone(),
+        TestOutcome::Failed { exit, reason } => {
             let parts = [exit.map(ended), reason.clone()];
             let parts: Vec<String> = parts.into_iter().flatten().collect();
             (!parts.is_empty()).then(|| parts.join(", "))
         }
-        Outcome::TimedOut { limit_us } => {
-            Some(format!("stopped after its limit of {}", Seconds(*limit_us)))
-        }
-        Outcome::Error { message } => Some(message.clone()),
+        TestOutcome::TimedOut { limit_us } => Some(format!(
+            "stopped after its limit of {}",
+            PreciseDuration(*limit_us)
+        )),
+        TestOutcome::Error { message } => Some(message.clone()),
     }
 }
 
@@ -100,22 +101,22 @@ pub(crate) fn printable(text: &str) -> String {
 /// Makes a test's output fit to be printed: escape sequences are dropped, except for colours
 /// where colours may be written; other control characters are dropped, too, and what would turn the
 /// direction of writing or hide becomes a visible sign.
-pub(super) struct Cleaner {
+pub(super) struct OutputSanitizer {
     parser: vte::Parser,
-    sink: Sink,
+    sink: SanitizerSink,
 }
 
-struct Sink {
-    colour: Colour,
+struct SanitizerSink {
+    colour: OutputColor,
     coloured: bool,
     line: String,
 }
 
-impl Cleaner {
-    pub(super) fn new(colour: Colour) -> Cleaner {
-        Cleaner {
+impl OutputSanitizer {
+    pub(super) fn new(colour: OutputColor) -> OutputSanitizer {
+        OutputSanitizer {
             parser: vte::Parser::new(),
-            sink: Sink {
+            sink: SanitizerSink {
                 colour,
                 coloured: false,
                 line: String::new(),
@@ -138,7 +139,7 @@ impl Cleaner {
     }
 }
 
-impl vte::Perform for Sink {
+impl vte::Perform for SanitizerSink {
     fn print(&mut self, character: char) {
         self.line.push(match foreign::is_hostile(character) {
             true => char::REPLACEMENT_CHARACTER,
@@ -162,8 +163,8 @@ impl vte::Perform for Sink {
         action: char,
     ) {
         let allowed = match self.colour {
-            Colour::Always => action == 'm' && intermediates.is_empty() && !ignored,
-            Colour::Never => false,
+            OutputColor::Always => action == 'm' && intermediates.is_empty() && !ignored,
+            OutputColor::Never => false,
         };
         if !allowed {
             return;
@@ -189,12 +190,12 @@ mod tests {
     #[test]
     fn durations() {
         let seconds: Vec<String> = [0, 999, 1_000, 61_234_567]
-            .map(|us| Seconds(us).to_string())
+            .map(|us| PreciseDuration(us).to_string())
             .into();
         assert_eq!(seconds, ["0.000s", "0.000s", "0.001s", "61.234s"]);
-        assert_eq!(format!("{:>8}", Seconds(12_000)), "  0.012s");
+        assert_eq!(format!("{:>8}", PreciseDuration(12_000)), "  0.012s");
         let roughly: Vec<String> = [999_999, 59_000_000, 61_000_000, 3_725_000_000]
-            .map(|us| Roughly(us).to_string())
+            .map(|us| HumanDuration(us).to_string())
             .into();
         assert_eq!(roughly, ["0s", "59s", "1m 01s", "1h 02m"]);
     }
@@ -204,10 +205,10 @@ mod tests {
         let line =
             b"\x1b[2J\x1b[1;38:5:9mred\x1b[0m\x1b]0;title\x07 \x08caf\xc3\xa9 \xff\x1b[5A\tend\r";
         assert_eq!(
-            Cleaner::new(Colour::Never).line(line),
+            OutputSanitizer::new(OutputColor::Never).line(line),
             "red caf\u{e9} \u{fffd}\tend"
         );
-        let mut cleaner = Cleaner::new(Colour::Always);
+        let mut cleaner = OutputSanitizer::new(OutputColor::Always);
         assert_eq!(
             cleaner.line(line),
             "\u{1b}[1;38:5:9mred\u{1b}[0m caf\u{e9} \u{fffd}\tend"
@@ -218,7 +219,7 @@ mod tests {
 
     #[test]
     fn details_name_signals() {
-        let failed = |exit| Outcome::Failed {
+        let failed = |exit| TestOutcome::Failed {
             exit: Some(exit),
             reason: None,
         };

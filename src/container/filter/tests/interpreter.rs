@@ -1,7 +1,7 @@
 //! The kernel's packet filter machine, as far as our programs use it.
 
 use crate::filter::compile::{
-    AND, ARGUMENT_BYTES, ARGUMENTS, IF_AT_LEAST, IF_EQUAL, INTERFACE, Instruction, LOAD, NUMBER,
+    AND, ARGUMENT_BYTES, ARGUMENTS, BpfInstruction, IF_AT_LEAST, IF_EQUAL, INTERFACE, LOAD, NUMBER,
     RETURN, SKIP,
 };
 
@@ -22,12 +22,12 @@ pub struct Said {
     pub steps: usize,
 }
 
-pub fn run(program: &[Instruction], call: Call) -> Said {
+pub fn run(program: &[BpfInstruction], call: Call) -> Said {
     let mut accumulator = 0;
     let mut next = 0;
     let mut looked = false;
     for steps in 1.. {
-        let Instruction {
+        let BpfInstruction {
             code,
             if_true,
             if_false,

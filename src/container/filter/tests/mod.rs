@@ -9,11 +9,11 @@ use nix::errno::Errno;
 use proptest::prelude::*;
 
 use self::interpreter::{Call, run};
-use super::compile::{AARCH64, ARM, I386, Instruction, Interface, X86_64, compile};
+use super::compile::{AARCH64, ARM, BpfInstruction, I386, SyscallAbi, X86_64, compile};
 use super::numbers::parse;
-use super::table::{Answered, Class, GROUPS, Rule, UNKNOWN, classes};
+use super::table::{ArgumentRule, GROUPS, SyscallAction, UNKNOWN, ValueMatch, classes};
 
-const MACHINES: [(&str, [Interface; 2]); 2] =
+const MACHINES: [(&str, [SyscallAbi; 2]); 2] =
     [("x86_64", [X86_64, I386]), ("aarch64", [AARCH64, ARM])];
 
 /// A number that no table reaches.
@@ -43,16 +43,16 @@ fn every_call_of_every_interface_has_one_class() {
 }
 
 /// Errors and permissions as the kernel takes them.
-fn expected(class: Class, arguments: [u64; 6]) -> u32 {
+fn expected(class: SyscallAction, arguments: [u64; 6]) -> u32 {
     let fail = |errno: Errno| libc::SECCOMP_RET_ERRNO | errno as u32;
-    let answers = |rule: &Rule| {
+    let answers = |rule: &ArgumentRule| {
         let value = arguments[usize::from(rule.argument)] as u32 & rule.mask;
-        rule.values.contains(&value) == (rule.answered == Answered::Listed)
+        rule.values.contains(&value) == (rule.answered == ValueMatch::Listed)
     };
     match class {
-        Class::Allowed => libc::SECCOMP_RET_ALLOW,
-        Class::Answered(errno) => fail(errno),
-        Class::Examined(rules) => match rules.iter().find(|rule| answers(rule)) {
+        SyscallAction::Allowed => libc::SECCOMP_RET_ALLOW,
+        SyscallAction::Answered(errno) => fail(errno),
+        SyscallAction::Examined(rules) => match rules.iter().find(|rule| answers(rule)) {
             Some(rule) => fail(rule.answer),
             None => libc::SECCOMP_RET_ALLOW,
         },
@@ -62,13 +62,13 @@ fn expected(class: Class, arguments: [u64; 6]) -> u32 {
 /// What there is for one processor.
 struct Machine {
     name: &'static str,
-    program: Vec<Instruction>,
+    program: Vec<BpfInstruction>,
     /// Its interfaces, and the classes of the numbers that have a name.
-    interfaces: Vec<(u32, BTreeMap<u32, Class>)>,
+    interfaces: Vec<(u32, BTreeMap<u32, SyscallAction>)>,
 }
 
 impl Machine {
-    fn class(&self, which: usize, number: u32) -> Class {
+    fn class(&self, which: usize, number: u32) -> SyscallAction {
         let (_, classes) = &self.interfaces[which];
         classes.get(&number).copied().unwrap_or(UNKNOWN)
     }
@@ -76,7 +76,7 @@ impl Machine {
 
 static PROGRAMS: LazyLock<Vec<Machine>> = LazyLock::new(|| {
     let classes = classes();
-    let numbers = |interface: &Interface| {
+    let numbers = |interface: &SyscallAbi| {
         let calls = parse(interface.calls).into_iter();
         let calls = calls.map(|(number, name)| (number, classes[name]));
         (interface.constant, calls.collect())
@@ -120,7 +120,11 @@ fn the_program_says_what_the_table_says() {
                 let what = format!("{} {interface:#x} {number}", machine.name);
                 assert_eq!(said.result, expected(class, [0; 6]), "{what}");
                 // Else the kernel could not know it in advance.
-                assert_eq!(said.looked, matches!(class, Class::Examined(_)), "{what}");
+                assert_eq!(
+                    said.looked,
+                    matches!(class, SyscallAction::Examined(_)),
+                    "{what}"
+                );
                 assert!(said.steps <= STEPS_MAX, "{what}: {}", said.steps);
             }
         }
@@ -167,7 +171,7 @@ fn what_is_answered_has_the_number_it_has_in_the_c_library() {
         (libc::SYS_open_by_handle_at, "open_by_handle_at"),
     ] {
         assert!(own.contains(&(number as u32, name)), "{name}");
-        assert_ne!(classes[name], Class::Allowed, "{name}");
+        assert_ne!(classes[name], SyscallAction::Allowed, "{name}");
     }
 }
 
@@ -176,8 +180,8 @@ fn argument() -> impl Strategy<Value = u64> {
     let named: Vec<u64> = GROUPS
         .iter()
         .filter_map(|group| match group.class {
-            Class::Examined(rules) => Some(rules),
-            Class::Allowed | Class::Answered(_) => None,
+            SyscallAction::Examined(rules) => Some(rules),
+            SyscallAction::Allowed | SyscallAction::Answered(_) => None,
         })
         .flatten()
         .flat_map(|rule| rule.values.iter().map(|value| u64::from(*value)))
@@ -199,7 +203,7 @@ proptest! {
     ) {
         let machine = &PROGRAMS[machine];
         let (interface, classes) = &machine.interfaces[which];
-        let examined = classes.iter().filter(|(_, class)| matches!(class, Class::Examined(_)));
+        let examined = classes.iter().filter(|(_, class)| matches!(class, SyscallAction::Examined(_)));
         for number in examined.map(|(number, _)| *number).chain([number]) {
             let call = Call { interface: *interface, number, arguments };
             let expected = expected(machine.class(which, number), arguments);

@@ -35,7 +35,7 @@ pub struct CredentialFiles {
 
 /// A login.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Credentials {
+pub(super) enum RegistryCredentials {
     Password {
         user: String,
         password: String,
@@ -44,11 +44,11 @@ pub(super) enum Credentials {
     IdentityToken(String),
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for RegistryCredentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Credentials::Password { .. } => "Password",
-            Credentials::IdentityToken(_) => "IdentityToken",
+            RegistryCredentials::Password { .. } => "Password",
+            RegistryCredentials::IdentityToken(_) => "IdentityToken",
         })
     }
 }
@@ -118,9 +118,9 @@ impl CredentialError {
 }
 
 #[derive(Deserialize)]
-struct ConfigFile {
+struct DockerConfigFile {
     #[serde(default)]
-    auths: HashMap<String, Login>,
+    auths: HashMap<String, DockerAuthConfig>,
     #[serde(default, rename = "credHelpers")]
     helpers: HashMap<String, String>,
     #[serde(default, rename = "credsStore")]
@@ -128,7 +128,7 @@ struct ConfigFile {
 }
 
 #[derive(Deserialize)]
-struct Login {
+struct DockerAuthConfig {
     #[serde(default)]
     auth: String,
     #[serde(default)]
@@ -140,7 +140,7 @@ struct Login {
 }
 
 #[derive(Deserialize)]
-struct HelperAnswer {
+struct CredentialHelperReply {
     #[serde(rename = "Username")]
     user: String,
     #[serde(rename = "Secret")]
@@ -176,7 +176,7 @@ impl CredentialFiles {
     pub(super) async fn find(
         &self,
         reference: &RegistryReference,
-    ) -> Result<Option<Credentials>, CredentialError> {
+    ) -> Result<Option<RegistryCredentials>, CredentialError> {
         for path in &self.files {
             let Some(config) = read(path)? else { continue };
             if let Some(found) = find_in(path, &config, reference).await? {
@@ -187,7 +187,7 @@ impl CredentialFiles {
     }
 }
 
-fn read(path: &Path) -> Result<Option<ConfigFile>, CredentialError> {
+fn read(path: &Path) -> Result<Option<DockerConfigFile>, CredentialError> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(error) => {
@@ -210,9 +210,9 @@ fn read(path: &Path) -> Result<Option<ConfigFile>, CredentialError> {
 
 async fn find_in(
     path: &Path,
-    config: &ConfigFile,
+    config: &DockerConfigFile,
     reference: &RegistryReference,
-) -> Result<Option<Credentials>, CredentialError> {
+) -> Result<Option<RegistryCredentials>, CredentialError> {
     let registry = reference.registry();
     let helper = config
         .helpers
@@ -271,24 +271,26 @@ fn canonical(key: &str) -> &str {
 
 struct InvalidLogin;
 
-impl Login {
+impl DockerAuthConfig {
     /// `None` where the file only notes that a helper has the login.
-    fn credentials(&self) -> Result<Option<Credentials>, InvalidLogin> {
+    fn credentials(&self) -> Result<Option<RegistryCredentials>, InvalidLogin> {
         if !self.identity_token.is_empty() {
-            return Ok(Some(Credentials::IdentityToken(
+            return Ok(Some(RegistryCredentials::IdentityToken(
                 self.identity_token.clone(),
             )));
         }
         if self.auth.is_empty() {
-            return Ok((!self.username.is_empty()).then(|| Credentials::Password {
-                user: self.username.clone(),
-                password: self.password.clone(),
-            }));
+            return Ok(
+                (!self.username.is_empty()).then(|| RegistryCredentials::Password {
+                    user: self.username.clone(),
+                    password: self.password.clone(),
+                }),
+            );
         }
         let decoded = STANDARD.decode(&self.auth).map_err(|_| InvalidLogin)?;
         let text = String::from_utf8(decoded).map_err(|_| InvalidLogin)?;
         let (user, password) = text.split_once(':').ok_or(InvalidLogin)?;
-        Ok(Some(Credentials::Password {
+        Ok(Some(RegistryCredentials::Password {
             user: user.to_owned(),
             password: password.trim_end_matches('\0').to_owned(),
         }))
@@ -296,12 +298,15 @@ impl Login {
 }
 
 /// Asks the helper of this name.
-async fn ask(name: &str, registry: &str) -> Result<Option<Credentials>, CredentialError> {
+async fn ask(name: &str, registry: &str) -> Result<Option<RegistryCredentials>, CredentialError> {
     ask_program(&format!("docker-credential-{name}"), registry).await
 }
 
 /// Asks a program by the protocol of Docker's credential helpers.
-async fn ask_program(helper: &str, registry: &str) -> Result<Option<Credentials>, CredentialError> {
+async fn ask_program(
+    helper: &str,
+    registry: &str,
+) -> Result<Option<RegistryCredentials>, CredentialError> {
     let helper = helper.to_owned();
     let run = |source| CredentialError::RunHelper {
         helper: helper.clone(),
@@ -342,7 +347,7 @@ async fn ask_program(helper: &str, registry: &str) -> Result<Option<Credentials>
         });
     }
     // The answer is not quoted in the error: it holds a secret.
-    let answer: HelperAnswer =
+    let answer: CredentialHelperReply =
         serde_json::from_str(&said).map_err(|error| CredentialError::Helper {
             helper,
             message: format!(
@@ -352,8 +357,8 @@ async fn ask_program(helper: &str, registry: &str) -> Result<Option<Credentials>
             ),
         })?;
     Ok(Some(match answer.user.as_str() {
-        TOKEN_USER => Credentials::IdentityToken(answer.secret),
-        _ => Credentials::Password {
+        TOKEN_USER => RegistryCredentials::IdentityToken(answer.secret),
+        _ => RegistryCredentials::Password {
             user: answer.user,
             password: answer.secret,
         },

@@ -41,7 +41,7 @@ impl Bench {
     }
 }
 
-fn find(files: Vec<PathBuf>, name: &str) -> Result<Option<Credentials>, CredentialError> {
+fn find(files: Vec<PathBuf>, name: &str) -> Result<Option<RegistryCredentials>, CredentialError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -49,8 +49,8 @@ fn find(files: Vec<PathBuf>, name: &str) -> Result<Option<Credentials>, Credenti
         .block_on(CredentialFiles::new(files).find(&reference(name)))
 }
 
-fn password(user: &str, password: &str) -> Option<Credentials> {
-    Some(Credentials::Password {
+fn password(user: &str, password: &str) -> Option<RegistryCredentials> {
+    Some(RegistryCredentials::Password {
         user: user.to_owned(),
         password: password.to_owned(),
     })
@@ -103,7 +103,7 @@ fn logins_are_found_under_all_the_names_a_registry_goes_by() {
         ("registry.example/x", None),
         (
             "ghcr.io/x",
-            Some(Credentials::IdentityToken("ID".to_owned())),
+            Some(RegistryCredentials::IdentityToken("ID".to_owned())),
         ),
         ("quay.io/team/app", password("team", "p")),
         ("quay.io/teams/app", password("all", "p")),
@@ -155,7 +155,7 @@ fn helpers_are_asked_by_dockers_protocol() {
     assert_eq!(answer("docker.io"), password("hub", "s"));
     assert_eq!(
         answer("token.example"),
-        Some(Credentials::IdentityToken("ID".to_owned()))
+        Some(RegistryCredentials::IdentityToken("ID".to_owned()))
     );
     assert_eq!(answer("other.example"), None);
 }

@@ -17,12 +17,12 @@ use server::{Answer, Server};
 
 /// A depot in a directory of its own.
 struct Bench {
-    depot: Depot,
+    depot: ImageCache,
     cache: tempfile::TempDir,
 }
 
 /// No pauses; silence is noticed at once.
-const IMPATIENT: Patience = Patience {
+const IMPATIENT: RetryPolicy = RetryPolicy {
     connect: Duration::from_secs(30),
     silence: Duration::from_secs(30),
     attempts: 3,
@@ -42,30 +42,34 @@ impl Bench {
         Bench::with(IMPATIENT, CredentialFiles::default())
     }
 
-    fn with(patience: Patience, credentials: CredentialFiles) -> Self {
+    fn with(patience: RetryPolicy, credentials: CredentialFiles) -> Self {
         let cache = tempfile::tempdir().unwrap();
         let store = Store::open(&StoreOptions {
             root: cache.path().to_owned(),
             size_target_bytes: u64::MAX,
         })
         .unwrap();
-        let options = DepotOptions {
+        let options = ImageCacheOptions {
             credentials,
-            certificates: Certificates::Checked,
+            certificates: TlsVerification::Checked,
             patience,
             platform: amd64(),
         };
         Bench {
-            depot: Depot::new(store, options),
+            depot: ImageCache::new(store, options),
             cache,
         }
     }
 
-    fn pull(&self, uri: &str) -> Result<Image, ImageError> {
+    fn pull(&self, uri: &str) -> Result<ContainerImage, ImageError> {
         self.pull_locked(uri, None)
     }
 
-    fn pull_locked(&self, uri: &str, locked: Option<ContentHash>) -> Result<Image, ImageError> {
+    fn pull_locked(
+        &self,
+        uri: &str,
+        locked: Option<ContentHash>,
+    ) -> Result<ContainerImage, ImageError> {
         let silent: ProgressCallback = Arc::new(|_| {});
         self.pull_watched(uri, locked, &silent)
     }
@@ -75,7 +79,7 @@ impl Bench {
         uri: &str,
         locked: Option<ContentHash>,
         progress: &ProgressCallback,
-    ) -> Result<Image, ImageError> {
+    ) -> Result<ContainerImage, ImageError> {
         let uri: ImageUri = uri.parse().unwrap();
         let nowhere = Path::new("/");
         block_on(self.depot.image(&uri, locked, nowhere, progress))

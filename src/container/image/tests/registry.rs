@@ -274,7 +274,7 @@ fn a_registry_that_falls_silent_is_not_waited_for_forever() {
             false => answer,
         }
     });
-    let patience = Patience {
+    let patience = RetryPolicy {
         silence: Duration::from_millis(300),
         ..IMPATIENT
     };

@@ -20,7 +20,7 @@ use object::read::{ReadCache, ReadRef};
 
 /// A processor architecture that containers run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Machine {
+pub(super) enum ElfMachine {
     X86_64,
     Aarch64,
 }
@@ -28,7 +28,7 @@ pub(super) enum Machine {
 /// The dynamic linking of one file.
 #[derive(Clone, Debug)]
 pub(super) struct ElfFile {
-    pub(super) machine: Machine,
+    pub(super) machine: ElfMachine,
     /// The loader; only programs name one.
     pub(super) interpreter: Option<PathBuf>,
     pub(super) soname: Option<OsString>,
@@ -71,27 +71,27 @@ pub enum ElfFileError {
     Damaged(&'static str),
 }
 
-impl Machine {
+impl ElfMachine {
     /// The machine this program was made for.
     #[cfg(test)]
-    pub(super) const HOST: Machine = if cfg!(target_arch = "x86_64") {
-        Machine::X86_64
+    pub(super) const HOST: ElfMachine = if cfg!(target_arch = "x86_64") {
+        ElfMachine::X86_64
     } else {
-        Machine::Aarch64
+        ElfMachine::Aarch64
     };
 
     /// The name that `$PLATFORM` stands for, and that musl uses in file names.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Machine::X86_64 => "x86_64",
-            Machine::Aarch64 => "aarch64",
+            ElfMachine::X86_64 => "x86_64",
+            ElfMachine::Aarch64 => "aarch64",
         }
     }
 }
 
-type Header = FileHeader64<Endianness>;
-type Segment = ProgramHeader64<Endianness>;
-type Data<'cache> = &'cache ReadCache<File>;
+type ElfHeader = FileHeader64<Endianness>;
+type ElfSegment = ProgramHeader64<Endianness>;
+type ElfReadCache<'cache> = &'cache ReadCache<File>;
 
 impl ElfFile {
     /// Reads a file's dynamic linking.
@@ -109,18 +109,18 @@ impl ElfFile {
     }
 }
 
-fn parse(data: Data<'_>) -> Result<ElfFile, ElfFileError> {
+fn parse(data: ElfReadCache<'_>) -> Result<ElfFile, ElfFileError> {
     let damaged = ElfFileError::Damaged;
     let magic = data.read_bytes_at(0, ELFMAG.len() as u64);
     if magic != Ok(&ELFMAG) {
         return Err(ElfFileError::NotElf);
     }
     // The magic is there, so that what is left to refuse is another class or byte order.
-    let header = Header::parse(data).map_err(|_| ElfFileError::Machine)?;
+    let header = ElfHeader::parse(data).map_err(|_| ElfFileError::Machine)?;
     let endian = header.endian().map_err(|_| ElfFileError::Machine)?;
     let machine = match header.e_machine(endian) {
-        EM_X86_64 => Machine::X86_64,
-        EM_AARCH64 => Machine::Aarch64,
+        EM_X86_64 => ElfMachine::X86_64,
+        EM_AARCH64 => ElfMachine::Aarch64,
         _ => return Err(ElfFileError::Machine),
     };
     let segments = header
@@ -198,9 +198,9 @@ struct StringTable<'cache> {
 impl<'cache> StringTable<'cache> {
     fn find(
         endian: Endianness,
-        segments: &[Segment],
+        segments: &[ElfSegment],
         entries: &[Dyn64<Endianness>],
-        data: Data<'cache>,
+        data: ElfReadCache<'cache>,
     ) -> Result<Self, ElfFileError> {
         let value = |wanted| {
             values(endian, entries)
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn this_program_names_its_loader_and_its_c_library() {
         let file = ElfFile::read(&std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(file.machine, Machine::HOST);
+        assert_eq!(file.machine, ElfMachine::HOST);
         assert!(file.interpreter.unwrap().is_absolute());
         assert!(
             file.needed

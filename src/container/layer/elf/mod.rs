@@ -19,7 +19,7 @@ pub use cache::LoaderCache;
 pub use file::ElfFileError;
 
 use file::ElfFile;
-use search::{Requester, System};
+use search::{ElfObject, SystemLibraries};
 
 /// Why a program's libraries could not be told.
 #[derive(Debug, thiserror::Error)]
@@ -85,17 +85,17 @@ fn list(directories: &[PathBuf]) -> String {
 /// Everything that a program needs besides itself, its loader included, in the order in which the
 /// loader would meet it. Nothing for a static program.
 pub fn closure(binary: &Path, library_path: &[PathBuf]) -> Result<Vec<PathBuf>, ElfError> {
-    closure_on(binary, library_path, System::host)
+    closure_on(binary, library_path, SystemLibraries::host)
 }
 
 fn closure_on(
     binary: &Path,
     library_path: &[PathBuf],
-    system: impl FnOnce(&ElfFile) -> System,
+    system: impl FnOnce(&ElfFile) -> SystemLibraries,
 ) -> Result<Vec<PathBuf>, ElfError> {
     let program = read(binary)?;
     let system = system(&program);
-    let mut found = Found::default();
+    let mut found = FoundLibraries::default();
     if let Some(loader) = &program.interpreter {
         if !loader.is_file() {
             return Err(ElfError::NoLoader {
@@ -107,7 +107,7 @@ fn closure_on(
     let machine = program.machine;
     // The kernel tells a program's origin with all links resolved.
     let origin = std::fs::canonicalize(binary).unwrap_or_else(|_| binary.to_owned());
-    let mut objects = vec![Requester::new(origin, program, None)];
+    let mut objects = vec![ElfObject::new(origin, program, None)];
     let mut waiting = VecDeque::from([0]);
     while let Some(index) = waiting.pop_front() {
         let needed = objects
@@ -120,7 +120,7 @@ fn closure_on(
             let (path, file) = system.find(&name, index, &objects, library_path, machine)?;
             if found.take(path.clone(), Some(&name), &file) {
                 waiting.push_back(objects.len());
-                objects.push(Requester::new(path, file, Some(index)));
+                objects.push(ElfObject::new(path, file, Some(index)));
             }
         }
     }
@@ -129,13 +129,13 @@ fn closure_on(
 
 /// What was found so far; a library is met once, by whatever of its names.
 #[derive(Default)]
-struct Found {
+struct FoundLibraries {
     paths: Vec<PathBuf>,
     seen: BTreeSet<PathBuf>,
     names: HashSet<OsString>,
 }
 
-impl Found {
+impl FoundLibraries {
     /// Whether it is new.
     fn take(&mut self, path: PathBuf, name: Option<&OsStr>, file: &ElfFile) -> bool {
         self.names.extend(name.map(OsStr::to_owned));

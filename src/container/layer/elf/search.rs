@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 
 use super::ElfError;
 use super::cache::LoaderCache;
-use super::file::{DefaultDirectories, ElfFile, Machine, SearchPath};
+use super::file::{DefaultDirectories, ElfFile, ElfMachine, SearchPath};
 
 /// Somebody who needs libraries.
 #[derive(Debug)]
-pub(super) struct Requester {
+pub(super) struct ElfObject {
     pub(super) path: PathBuf,
     pub(super) file: ElfFile,
     /// Who needed this one first, as an index among all.
     needed_by: Option<usize>,
 }
 
-impl Requester {
+impl ElfObject {
     pub(super) fn new(path: PathBuf, file: ElfFile, needed_by: Option<usize>) -> Self {
-        Requester {
+        ElfObject {
             path,
             file,
             needed_by,
@@ -30,14 +30,14 @@ impl Requester {
 
 /// Where a system keeps its libraries.
 #[derive(Debug)]
-pub(super) struct System {
-    pub(super) loader: Loader,
+pub(super) struct SystemLibraries {
+    pub(super) loader: LoaderKind,
     pub(super) directories: Vec<PathBuf>,
 }
 
 /// Whose rules are followed.
 #[derive(Debug)]
-pub(super) enum Loader {
+pub(super) enum LoaderKind {
     Glibc(LoaderCache),
     Musl,
 }
@@ -48,7 +48,7 @@ const PATH_BYTES_MAX: usize = libc::PATH_MAX as usize;
 /// What musl's one file contains, whatever names a program uses for it.
 const MUSL_PARTS: [&str; 8] = ["c", "crypt", "dl", "m", "pthread", "rt", "util", "xnet"];
 
-impl System {
+impl SystemLibraries {
     /// This machine, as the loader that this program names sees it.
     pub(super) fn host(program: &ElfFile) -> Self {
         let machine = program.machine;
@@ -58,19 +58,19 @@ impl System {
             .and_then(Path::file_name)
             .is_some_and(|name| name.as_bytes().starts_with(b"ld-musl-"));
         if is_musl {
-            return System {
-                loader: Loader::Musl,
+            return SystemLibraries {
+                loader: LoaderKind::Musl,
                 directories: musl_directories(machine),
             };
         }
         // The multi-architecture directories of Debian come first, then those that glibc itself
         // was made with elsewhere.
         let (multiarch, lib) = match machine {
-            Machine::X86_64 => ("x86_64-linux-gnu", "lib64"),
-            Machine::Aarch64 => ("aarch64-linux-gnu", "lib64"),
+            ElfMachine::X86_64 => ("x86_64-linux-gnu", "lib64"),
+            ElfMachine::Aarch64 => ("aarch64-linux-gnu", "lib64"),
         };
-        System {
-            loader: Loader::Glibc(LoaderCache::read(Path::new("/etc/ld.so.cache"))),
+        SystemLibraries {
+            loader: LoaderKind::Glibc(LoaderCache::read(Path::new("/etc/ld.so.cache"))),
             directories: vec![
                 Path::new("/lib").join(multiarch),
                 Path::new("/usr/lib").join(multiarch),
@@ -85,8 +85,8 @@ impl System {
     /// Whether a name stands for what the loader itself brings.
     pub(super) fn is_part_of_loader(&self, name: &OsStr) -> bool {
         match self.loader {
-            Loader::Glibc(_) => false,
-            Loader::Musl => name
+            LoaderKind::Glibc(_) => false,
+            LoaderKind::Musl => name
                 .as_bytes()
                 .strip_prefix(b"lib")
                 .and_then(|rest| rest.split(|byte| *byte == b'.').next())
@@ -100,9 +100,9 @@ impl System {
         &self,
         name: &OsStr,
         index: usize,
-        objects: &[Requester],
+        objects: &[ElfObject],
         library_path: &[PathBuf],
-        machine: Machine,
+        machine: ElfMachine,
     ) -> Result<(PathBuf, ElfFile), ElfError> {
         let usable = |path: &Path| {
             ElfFile::read(path)
@@ -137,7 +137,7 @@ impl System {
         if let Some(found) = in_directories(&before) {
             return Ok(found);
         }
-        if let Loader::Glibc(cache) = &self.loader
+        if let LoaderKind::Glibc(cache) = &self.loader
             && after.cache == DefaultDirectories::Searched
             && let Some(found) = cache
                 .find(name)
@@ -157,15 +157,15 @@ impl System {
     fn own_directories(
         &self,
         index: usize,
-        objects: &[Requester],
+        objects: &[ElfObject],
         library_path: &[PathBuf],
-        machine: Machine,
-    ) -> (Vec<PathBuf>, After) {
-        let chain = Chain {
+        machine: ElfMachine,
+    ) -> (Vec<PathBuf>, DefaultSearch) {
+        let chain = DependencyChain {
             objects,
             next: Some(index),
         };
-        let named = |object: &Requester| -> Vec<PathBuf> {
+        let named = |object: &ElfObject| -> Vec<PathBuf> {
             match &object.file.search {
                 SearchPath::None => Vec::new(),
                 SearchPath::Inherited(list) | SearchPath::Own(list) => list
@@ -177,7 +177,7 @@ impl System {
         let requester = objects.get(index);
         let mut before = Vec::new();
         match self.loader {
-            Loader::Glibc(_) => {
+            LoaderKind::Glibc(_) => {
                 let own = requester.filter(|object| is_own(&object.file.search));
                 if own.is_none() {
                     before.extend(
@@ -190,7 +190,7 @@ impl System {
                 before.extend(own.into_iter().flat_map(named));
             }
             // One kind of path, inherited, and after the environment's.
-            Loader::Musl => {
+            LoaderKind::Musl => {
                 before.extend(library_path.iter().cloned());
                 before.extend(chain.flat_map(named));
             }
@@ -198,7 +198,7 @@ impl System {
         let defaults = requester.map_or(DefaultDirectories::Searched, |object| {
             object.file.default_directories
         });
-        let after = After {
+        let after = DefaultSearch {
             cache: defaults,
             directories: match defaults {
                 DefaultDirectories::Searched => self.directories.clone(),
@@ -209,7 +209,7 @@ impl System {
     }
 }
 
-struct After {
+struct DefaultSearch {
     cache: DefaultDirectories,
     directories: Vec<PathBuf>,
 }
@@ -222,13 +222,13 @@ fn is_own(search: &SearchPath) -> bool {
 }
 
 /// An object, who needed it, who needed that, up to the program.
-struct Chain<'objects> {
-    objects: &'objects [Requester],
+struct DependencyChain<'objects> {
+    objects: &'objects [ElfObject],
     next: Option<usize>,
 }
 
-impl<'objects> Iterator for Chain<'objects> {
-    type Item = &'objects Requester;
+impl<'objects> Iterator for DependencyChain<'objects> {
+    type Item = &'objects ElfObject;
 
     fn next(&mut self) -> Option<Self::Item> {
         let object = self.objects.get(self.next?)?;
@@ -237,7 +237,7 @@ impl<'objects> Iterator for Chain<'objects> {
     }
 }
 
-fn musl_directories(machine: Machine) -> Vec<PathBuf> {
+fn musl_directories(machine: ElfMachine) -> Vec<PathBuf> {
     let list = format!("/etc/ld-musl-{}.path", machine.name());
     match std::fs::read_to_string(list) {
         Ok(list) => list
@@ -254,13 +254,13 @@ fn musl_directories(machine: Machine) -> Vec<PathBuf> {
 /// Replaces `$ORIGIN`, `$LIB` and `$PLATFORM`, braced or not. `$LIB` differs between distributions,
 /// so there may be several answers; within one it is the same throughout. An empty directory means
 /// the current one, which is none for a job that runs elsewhere.
-fn expand(text: &OsStr, object: &Path, machine: Machine) -> Vec<PathBuf> {
+fn expand(text: &OsStr, object: &Path, machine: ElfMachine) -> Vec<PathBuf> {
     if text.is_empty() {
         return Vec::new();
     }
     let libs = match machine {
-        Machine::X86_64 => ["lib/x86_64-linux-gnu", "lib64", "lib"],
-        Machine::Aarch64 => ["lib/aarch64-linux-gnu", "lib64", "lib"],
+        ElfMachine::X86_64 => ["lib/x86_64-linux-gnu", "lib64", "lib"],
+        ElfMachine::Aarch64 => ["lib/aarch64-linux-gnu", "lib64", "lib"],
     };
     let origin = std::path::absolute(object).unwrap_or_else(|_| object.to_owned());
     let origin = origin.parent().unwrap_or(Path::new("/")).as_os_str();
@@ -319,7 +319,7 @@ mod tests {
         expand(
             OsStr::new(text),
             Path::new("/opt/app/bin/tool"),
-            Machine::X86_64,
+            ElfMachine::X86_64,
         )
         .iter()
         .map(|path| path.display().to_string())
@@ -356,8 +356,8 @@ mod tests {
 
     #[test]
     fn musl_brings_the_c_library_in_its_loader() {
-        let musl = System {
-            loader: Loader::Musl,
+        let musl = SystemLibraries {
+            loader: LoaderKind::Musl,
             directories: Vec::new(),
         };
         for (name, part) in [

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::cache::LoaderCache;
-use super::search::Loader;
+use super::search::LoaderKind;
 use super::*;
 
 struct Bench {
@@ -64,9 +64,9 @@ impl Bench {
 }
 
 /// A system without any libraries but the C library's.
-fn bare(_: &ElfFile) -> System {
-    let mut system = System::host(&read(&std::env::current_exe().unwrap()).unwrap());
-    if let Loader::Glibc(cache) = &mut system.loader {
+fn bare(_: &ElfFile) -> SystemLibraries {
+    let mut system = SystemLibraries::host(&read(&std::env::current_exe().unwrap()).unwrap());
+    if let LoaderKind::Glibc(cache) = &mut system.loader {
         *cache = LoaderCache::default();
     }
     system

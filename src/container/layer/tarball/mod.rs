@@ -14,7 +14,7 @@ use std::rc::Rc;
 use tar::{Archive, Entry, EntryType};
 
 use super::error::LayerError;
-use maelstrom_container::store::{Attributes, Timestamp, TreePath, TreeWriter};
+use maelstrom_container::store::{FileAttributes, FileTime, TreePath, TreeWriter};
 
 const WHITEOUT: &[u8] = b".wh.";
 const WHITEOUT_OPAQUE: &[u8] = b".wh..wh..opq";
@@ -42,9 +42,9 @@ pub fn unpack(
         path: name.to_owned(),
         source,
     };
-    let (archive, arrived_bytes) = Padded::new(archive);
+    let (archive, arrived_bytes) = PaddedReader::new(archive);
     let mut archive = Archive::new(archive);
-    let unpacker = Unpacker {
+    let unpacker = TarUnpacker {
         name,
         special_files,
         arrived_bytes,
@@ -55,13 +55,13 @@ pub fn unpack(
     Ok(())
 }
 
-struct Unpacker<'name> {
+struct TarUnpacker<'name> {
     name: &'name Path,
     special_files: SpecialFiles,
     arrived_bytes: Rc<Cell<u64>>,
 }
 
-impl Unpacker<'_> {
+impl TarUnpacker<'_> {
     fn unpack<R: Read>(
         &self,
         mut entry: Entry<'_, R>,
@@ -132,12 +132,12 @@ impl Unpacker<'_> {
         &self,
         path: &TreePath,
         entry: &Entry<'_, R>,
-    ) -> Result<Attributes, LayerError> {
+    ) -> Result<FileAttributes, LayerError> {
         let header = entry.header();
         match (header.mode(), header.mtime()) {
-            (Ok(mode), Ok(seconds)) => Ok(Attributes {
+            (Ok(mode), Ok(seconds)) => Ok(FileAttributes {
                 mode: mode & 0o7777,
-                mtime: Timestamp {
+                mtime: FileTime {
                     seconds: i64::try_from(seconds).unwrap_or(0),
                     nanoseconds: 0,
                 },
@@ -158,16 +158,16 @@ impl Unpacker<'_> {
             .ok_or_else(|| self.problem(path, "is a link that leads nowhere"))
     }
 
-    fn mark(&self, path: &TreePath) -> Result<Option<Mark>, LayerError> {
+    fn mark(&self, path: &TreePath) -> Result<Option<WhiteoutKind>, LayerError> {
         let (Some(name), Some(parent)) = (path.file_name(), path.parent()) else {
             return Ok(None);
         };
         let name = name.as_bytes();
         if name == WHITEOUT_OPAQUE {
-            return Ok(Some(Mark::Opaque(parent)));
+            return Ok(Some(WhiteoutKind::Opaque(parent)));
         }
         if name.starts_with(WHITEOUT_RESERVED) {
-            return Ok(Some(Mark::Meaningless));
+            return Ok(Some(WhiteoutKind::Meaningless));
         }
         let Some(removed) = name.strip_prefix(WHITEOUT) else {
             return Ok(None);
@@ -179,14 +179,14 @@ impl Unpacker<'_> {
         let removed = parent
             .join(Path::new(OsStr::from_bytes(removed)))
             .map_err(|error| LayerError::unpack(self.name, error.into()))?;
-        Ok(Some(Mark::Removed(removed)))
+        Ok(Some(WhiteoutKind::Removed(removed)))
     }
 
-    fn apply(&self, mark: Mark, writer: &mut TreeWriter) -> Result<(), LayerError> {
+    fn apply(&self, mark: WhiteoutKind, writer: &mut TreeWriter) -> Result<(), LayerError> {
         match mark {
-            Mark::Opaque(directory) => writer.opaque(&directory),
-            Mark::Removed(path) => writer.whiteout(&path),
-            Mark::Meaningless => Ok(()),
+            WhiteoutKind::Opaque(directory) => writer.opaque(&directory),
+            WhiteoutKind::Removed(path) => writer.whiteout(&path),
+            WhiteoutKind::Meaningless => Ok(()),
         }
         .map_err(|source| LayerError::unpack(self.name, source))
     }
@@ -204,7 +204,7 @@ fn content_end<R: Read>(entry: &Entry<'_, R>) -> u64 {
 
 /// An archive that ends with a whole block. Some programs that make images leave out what should
 /// fill the last one, and what should mark the end.
-struct Padded<R> {
+struct PaddedReader<R> {
     archive: R,
     arrived_bytes: Rc<Cell<u64>>,
     padding_bytes: Option<u64>,
@@ -212,11 +212,11 @@ struct Padded<R> {
 
 const BLOCK_BYTES: u64 = 512;
 
-impl<R: Read> Padded<R> {
+impl<R: Read> PaddedReader<R> {
     /// Along with the reader comes how much it has read that is not padding.
     fn new(archive: R) -> (Self, Rc<Cell<u64>>) {
         let arrived_bytes = Rc::default();
-        let padded = Padded {
+        let padded = PaddedReader {
             archive,
             arrived_bytes: Rc::clone(&arrived_bytes),
             padding_bytes: None,
@@ -225,7 +225,7 @@ impl<R: Read> Padded<R> {
     }
 }
 
-impl<R: Read> Read for Padded<R> {
+impl<R: Read> Read for PaddedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.padding_bytes.is_none() && !buffer.is_empty() {
             let count = self.archive.read(buffer)?;
@@ -245,7 +245,7 @@ impl<R: Read> Read for Padded<R> {
 }
 
 /// What a whiteout file says about lower layers.
-enum Mark {
+enum WhiteoutKind {
     Opaque(TreePath),
     Removed(TreePath),
     Meaningless,

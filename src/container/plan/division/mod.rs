@@ -43,7 +43,7 @@ const ENTRIES_MAX: usize = 4000;
 
 /// What stands in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum HostEntryKind {
     /// A directory.
     Directory,
     /// A regular file of this many bytes.
@@ -57,13 +57,13 @@ pub enum Entry {
 }
 
 /// Lists a directory of the host.
-pub type List<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<(OsString, Entry)>>;
+pub type DirectoryLister<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<(OsString, HostEntryKind)>>;
 
 /// A part of a level.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum LevelPart {
     /// A directory that is composed itself.
-    Level(Level),
+    Level(DirectoryLevel),
     /// A directory that is an overlay of its own.
     Overlay,
     /// A directory that is shown as it is.
@@ -78,16 +78,16 @@ enum Part {
 
 /// A directory by its parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Level(BTreeMap<OsString, Part>);
+struct DirectoryLevel(BTreeMap<OsString, LevelPart>);
 
 /// How some directories of the host are divided, by their paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Divisions(BTreeMap<PathBuf, Division>);
+pub struct OverlaySplits(BTreeMap<PathBuf, OverlaySplit>);
 
 /// How a directory is divided.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Division {
-    Level(Level),
+enum OverlaySplit {
+    Level(DirectoryLevel),
     /// Not at all: it is shown as it is, read-only.
     ReadOnly,
 }
@@ -102,40 +102,44 @@ pub(super) struct LevelFiles {
 
 /// A mount, and the level that it shows, if it is an overlay of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Placed {
+pub(super) struct PlannedMount {
     pub(super) mount: Mount,
     pub(super) level: Option<LevelFiles>,
 }
 
 /// What has been used up of what a division may.
 #[derive(Default)]
-struct Used {
+struct SplitUsage {
     mounts: usize,
     bytes: u64,
 }
 
-impl Divisions {
+impl OverlaySplits {
     /// Those that a container needs on this machine.
-    pub fn of_this_host(spec: &ContainerSpec) -> Divisions {
+    pub fn of_this_host(spec: &ContainerSpec) -> OverlaySplits {
         let overlays = spec.mounts.iter().any(is_overlay);
         let mounts = match overlays {
             true => mountinfo::of_this_host(),
             false => Vec::new(),
         };
-        Divisions::find(spec, &mounts, &list)
+        OverlaySplits::find(spec, &mounts, &list)
     }
 
     /// Those that a container needs on a host with these file systems.
-    pub fn find(spec: &ContainerSpec, mounts: &[HostMount], list: List<'_>) -> Divisions {
-        let mut divisions = Divisions::default();
+    pub fn find(
+        spec: &ContainerSpec,
+        mounts: &[HostMount],
+        list: DirectoryLister<'_>,
+    ) -> OverlaySplits {
+        let mut divisions = OverlaySplits::default();
         for mount in spec.mounts.iter().filter(|mount| is_overlay(mount)) {
             let Some(source) = mount.kind.source() else {
                 continue;
             };
             let below = mountinfo::all_below(mounts, source);
             if !below.is_empty() {
-                let level = level(source, &below, list, &mut Used::default());
-                let division = level.map_or(Division::ReadOnly, Division::Level);
+                let level = level(source, &below, list, &mut SplitUsage::default());
+                let division = level.map_or(OverlaySplit::ReadOnly, OverlaySplit::Level);
                 divisions.0.insert(source.clone(), division);
             }
         }
@@ -143,12 +147,12 @@ impl Divisions {
     }
 
     /// The mounts that a container has with these divisions.
-    pub(super) fn place(&self, mounts: &[Mount]) -> Vec<Placed> {
+    pub(super) fn place(&self, mounts: &[Mount]) -> Vec<PlannedMount> {
         let mut placed = Vec::with_capacity(mounts.len());
         for mount in mounts {
             let source = mount.kind.source().filter(|_| is_overlay(mount));
             let division = source.and_then(|source| Some((source, self.0.get(source)?)));
-            let whole = |kind: &MountKind| Placed {
+            let whole = |kind: &MountKind| PlannedMount {
                 mount: Mount {
                     mount_point: mount.mount_point.clone(),
                     kind: kind.clone(),
@@ -157,11 +161,11 @@ impl Divisions {
             };
             match division {
                 None => placed.push(whole(&mount.kind)),
-                Some((source, Division::ReadOnly)) => placed.push(whole(&MountKind::Bind {
+                Some((source, OverlaySplit::ReadOnly)) => placed.push(whole(&MountKind::Bind {
                     source: source.clone(),
                     access: BindAccess::ReadOnly,
                 })),
-                Some((source, Division::Level(level))) => {
+                Some((source, OverlaySplit::Level(level))) => {
                     level.place(source, &mount.mount_point, &mut placed);
                 }
             }
@@ -175,12 +179,17 @@ fn is_overlay(mount: &Mount) -> bool {
 }
 
 /// Divides a directory; `None` if that is not to be done, and the directory is to be shown whole.
-fn level(directory: &Path, below: &[&HostMount], list: List<'_>, used: &mut Used) -> Option<Level> {
+fn level(
+    directory: &Path,
+    below: &[&HostMount],
+    list: DirectoryLister<'_>,
+    used: &mut SplitUsage,
+) -> Option<DirectoryLevel> {
     let entries = list(directory).ok()?;
     if entries.len() > ENTRIES_MAX {
         return None;
     }
-    let mut level = Level::default();
+    let mut level = DirectoryLevel::default();
     for (name, entry) in entries {
         let path = directory.join(&name);
         if let Some(part) = part(&path, entry, below, list, used) {
@@ -195,73 +204,78 @@ fn level(directory: &Path, below: &[&HostMount], list: List<'_>, used: &mut Used
 
 fn part(
     path: &Path,
-    entry: Entry,
+    entry: HostEntryKind,
     below: &[&HostMount],
-    list: List<'_>,
-    used: &mut Used,
-) -> Option<Part> {
+    list: DirectoryLister<'_>,
+    used: &mut SplitUsage,
+) -> Option<LevelPart> {
     // The last of those that are mounted in one place is the one that is seen.
     let own = below.iter().rfind(|mount| mount.mount_point == path);
     let is_in =
         |mount: &&&HostMount| mount.mount_point != path && mount.mount_point.starts_with(path);
     let inner = below.iter().filter(is_in).copied().collect::<Vec<_>>();
     match entry {
-        Entry::Directory if own.is_some_and(|own| !own.has_files()) => Some(Part::Empty),
-        Entry::Directory => {
+        HostEntryKind::Directory if own.is_some_and(|own| !own.has_files()) => {
+            Some(LevelPart::Empty)
+        }
+        HostEntryKind::Directory => {
             let made_before = used.mounts;
             used.mounts += 1;
             if inner.is_empty() {
-                return Some(Part::Overlay);
+                return Some(LevelPart::Overlay);
             }
             let divided = level(path, &inner, list, used);
             Some(divided.map_or_else(
                 || {
                     used.mounts = made_before + 1;
-                    Part::ReadOnlyDirectory
+                    LevelPart::ReadOnlyDirectory
                 },
-                Part::Level,
+                LevelPart::Level,
             ))
         }
-        Entry::File(bytes) => {
+        HostEntryKind::File(bytes) => {
             let total = used.bytes.saturating_add(bytes);
             if bytes <= COPY_BYTES_MAX && total <= COPIES_BYTES_MAX {
                 used.bytes = total;
-                return Some(Part::Copy);
+                return Some(LevelPart::Copy);
             }
             used.mounts += 1;
-            Some(Part::ReadOnlyFile)
+            Some(LevelPart::ReadOnlyFile)
         }
-        Entry::Small => Some(Part::Copy),
+        HostEntryKind::Small => Some(LevelPart::Copy),
         // One that is bound over a file, `/dev/null` mostly, to hide it.
-        Entry::Device if own.is_some() => {
+        HostEntryKind::Device if own.is_some() => {
             used.mounts += 1;
-            Some(Part::ReadOnlyFile)
+            Some(LevelPart::ReadOnlyFile)
         }
-        Entry::Device | Entry::Other => None,
+        HostEntryKind::Device | HostEntryKind::Other => None,
     }
 }
 
-impl Level {
+impl DirectoryLevel {
     fn files(&self) -> LevelFiles {
-        let named = |wanted: fn(&Part) -> bool| {
+        let named = |wanted: fn(&LevelPart) -> bool| {
             let parts = self.0.iter().filter(move |(_, part)| wanted(part));
             parts.map(|(name, _)| name.clone()).collect()
         };
         LevelFiles {
             directories: named(|part| match part {
-                Part::Level(_) | Part::Overlay | Part::ReadOnlyDirectory | Part::Empty => true,
-                Part::Copy | Part::ReadOnlyFile => false,
+                LevelPart::Level(_)
+                | LevelPart::Overlay
+                | LevelPart::ReadOnlyDirectory
+                | LevelPart::Empty => true,
+                LevelPart::Copy | LevelPart::ReadOnlyFile => false,
             }),
-            copies: named(|part| *part == Part::Copy),
-            points: named(|part| *part == Part::ReadOnlyFile),
+            copies: named(|part| *part == LevelPart::Copy),
+            points: named(|part| *part == LevelPart::ReadOnlyFile),
         }
     }
 
-    fn place(&self, source: &Path, point: &Path, placed: &mut Vec<Placed>) {
+    fn place(&self, source: &Path, point: &Path, placed: &mut Vec<PlannedMount>) {
         let overlay = |name: &OsStr| MountKind::Overlay {
             source: source.join(name),
         };
-        placed.push(Placed {
+        placed.push(PlannedMount {
             mount: Mount {
                 mount_point: point.to_owned(),
                 kind: MountKind::Overlay {
@@ -272,18 +286,18 @@ impl Level {
         });
         for (name, part) in &self.0 {
             let kind = match part {
-                Part::Level(level) => {
+                LevelPart::Level(level) => {
                     level.place(&source.join(name), &point.join(name), placed);
                     continue;
                 }
-                Part::Empty | Part::Copy => continue,
-                Part::Overlay => overlay(name),
-                Part::ReadOnlyDirectory | Part::ReadOnlyFile => MountKind::Bind {
+                LevelPart::Empty | LevelPart::Copy => continue,
+                LevelPart::Overlay => overlay(name),
+                LevelPart::ReadOnlyDirectory | LevelPart::ReadOnlyFile => MountKind::Bind {
                     source: source.join(name),
                     access: BindAccess::ReadOnly,
                 },
             };
-            placed.push(Placed {
+            placed.push(PlannedMount {
                 mount: Mount {
                     mount_point: point.join(name),
                     kind,
@@ -295,21 +309,21 @@ impl Level {
 }
 
 /// Lists a directory of this machine.
-fn list(directory: &Path) -> io::Result<Vec<(OsString, Entry)>> {
-    let entry = |entry: fs::DirEntry| -> io::Result<(OsString, Entry)> {
+fn list(directory: &Path) -> io::Result<Vec<(OsString, HostEntryKind)>> {
+    let entry = |entry: fs::DirEntry| -> io::Result<(OsString, HostEntryKind)> {
         // Of what is mounted there, if something is.
         let metadata = fs::symlink_metadata(entry.path())?;
         let kind = metadata.file_type();
         let entry_kind = if kind.is_dir() {
-            Entry::Directory
+            HostEntryKind::Directory
         } else if kind.is_file() {
-            Entry::File(metadata.len())
+            HostEntryKind::File(metadata.len())
         } else if kind.is_symlink() || kind.is_fifo() {
-            Entry::Small
+            HostEntryKind::Small
         } else if kind.is_char_device() || kind.is_block_device() {
-            Entry::Device
+            HostEntryKind::Device
         } else {
-            Entry::Other
+            HostEntryKind::Other
         };
         Ok((entry.file_name(), entry_kind))
     };

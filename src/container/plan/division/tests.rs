@@ -4,13 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::plan::plan_divided;
-use crate::spec::{Network, Privileges, Root};
-use crate::step::Step;
+use crate::spec::{NetworkMode, PrivilegeLevel, RootKind};
+use crate::step::ContainerStep;
 
 /// A host: what stands where, and what is mounted where.
 #[derive(Debug)]
 struct Host {
-    entries: BTreeMap<PathBuf, Entry>,
+    entries: BTreeMap<PathBuf, HostEntryKind>,
     mounts: Vec<HostMount>,
 }
 
@@ -18,8 +18,8 @@ impl Host {
     /// Entries that end with `/` are directories.
     fn new(entries: &[&str], mounts: &[(&str, &str)]) -> Host {
         let entry = |path: &&str| match path.strip_suffix('/') {
-            Some(directory) => (directory.into(), Entry::Directory),
-            None => (path.into(), Entry::File(1)),
+            Some(directory) => (directory.into(), HostEntryKind::Directory),
+            None => (path.into(), HostEntryKind::File(1)),
         };
         Host {
             entries: entries.iter().map(entry).collect(),
@@ -33,19 +33,19 @@ impl Host {
         }
     }
 
-    fn divide(&self, mounts: &[(&str, MountKind)]) -> (ContainerSpec, Divisions) {
+    fn divide(&self, mounts: &[(&str, MountKind)]) -> (ContainerSpec, OverlaySplits) {
         let mounts = mounts.iter().map(|(point, kind)| Mount {
             mount_point: point.into(),
             kind: kind.clone(),
         });
         let spec = ContainerSpec {
-            root: Root::Skeleton(Vec::new()),
+            root: RootKind::Skeleton(Vec::new()),
             mounts: mounts.collect(),
-            network: Network::Loopback,
+            network: NetworkMode::Loopback,
             hostname: "box".into(),
             user: 1000,
             group: 1000,
-            privileges: Privileges::Ordinary,
+            privileges: PrivilegeLevel::Ordinary,
         };
         let list = |directory: &Path| {
             let entries = self.entries.iter();
@@ -53,7 +53,7 @@ impl Host {
             let named = inside.map(|(path, entry)| (path.file_name().unwrap().into(), *entry));
             Ok(named.collect())
         };
-        let divisions = Divisions::find(&spec, &self.mounts, &list);
+        let divisions = OverlaySplits::find(&spec, &self.mounts, &list);
         (spec, divisions)
     }
 
@@ -65,10 +65,10 @@ impl Host {
         let wanted = steps.filter(|step| {
             matches!(
                 step,
-                Step::StashLevel { .. }
-                    | Step::StashHost { .. }
-                    | Step::BindStash { .. }
-                    | Step::MountOverlay { .. }
+                ContainerStep::StashLevel { .. }
+                    | ContainerStep::StashHost { .. }
+                    | ContainerStep::BindStash { .. }
+                    | ContainerStep::MountOverlay { .. }
             )
         });
         wanted.map(|step| format!("{step}\n")).collect()
@@ -116,7 +116,7 @@ fn without_mounts_below_nothing_is_divided() {
         &[("/", "ext4"), ("/w", "ext4"), ("/woods", "ext4")],
     );
     let (_, divisions) = host.divide(&[("/w", overlay("/w"))]);
-    assert_eq!(divisions, Divisions::default());
+    assert_eq!(divisions, OverlaySplits::default());
 }
 
 /// What a container mounts itself stands in the place of what the host has mounted there.
@@ -137,11 +137,13 @@ fn a_mount_of_the_containers_own_wins() {
 #[test]
 fn what_is_too_much_to_copy_or_to_mount_is_shown_read_only() {
     let mut host = Host::new(&["/w/disk/", "/w/many/", "/w/many/disk/"], &[]);
-    let large = Entry::File(COPY_BYTES_MAX + 1);
+    let large = HostEntryKind::File(COPY_BYTES_MAX + 1);
     host.entries.insert("/w/large".into(), large);
-    host.entries.insert("/w/null".into(), Entry::Device);
-    host.entries.insert("/w/device".into(), Entry::Device);
-    host.entries.insert("/w/socket".into(), Entry::Other);
+    host.entries.insert("/w/null".into(), HostEntryKind::Device);
+    host.entries
+        .insert("/w/device".into(), HostEntryKind::Device);
+    host.entries
+        .insert("/w/socket".into(), HostEntryKind::Other);
     for point in ["/w/disk", "/w/null", "/w/many/disk"] {
         host.mounts.push(HostMount {
             mount_point: point.into(),
@@ -150,7 +152,7 @@ fn what_is_too_much_to_copy_or_to_mount_is_shown_read_only() {
     }
     for number in 0..MOUNTS_MAX {
         let path = format!("/w/many/{number}").into();
-        host.entries.insert(path, Entry::Directory);
+        host.entries.insert(path, HostEntryKind::Directory);
     }
     insta::assert_snapshot!(host.shown(&[("/w", overlay("/w"))]), @"
     copy /w of the host to stash:0, where something is mounted below: disk/ many/ large null
@@ -179,7 +181,8 @@ fn copies_are_limited_in_all() {
     let files = COPIES_BYTES_MAX / COPY_BYTES_MAX + 3;
     for number in 0..files {
         let path = format!("/w/{number}").into();
-        host.entries.insert(path, Entry::File(COPY_BYTES_MAX));
+        host.entries
+            .insert(path, HostEntryKind::File(COPY_BYTES_MAX));
     }
     let shown = host.shown(&[("/w", overlay("/w"))]);
     let bound = shown.lines().filter(|line| line.starts_with("bind stash"));
@@ -201,8 +204,10 @@ fn any_host() -> impl Strategy<Value = Host> {
         {
             let directory = Path::new("/w").join(below);
             for directory in directory.ancestors().filter(|path| path.starts_with("/w")) {
-                host.entries.insert(directory.to_owned(), Entry::Directory);
-                host.entries.insert(directory.join("file"), Entry::File(1));
+                host.entries
+                    .insert(directory.to_owned(), HostEntryKind::Directory);
+                host.entries
+                    .insert(directory.join("file"), HostEntryKind::File(1));
             }
         }
         for (below, kind) in mounted {
@@ -222,7 +227,7 @@ proptest! {
     fn nothing_is_missing_and_no_overlay_has_a_mount_below_it(host in any_host()) {
         let (spec, divisions) = host.divide(&[("/at", overlay("/w"))]);
         let placed = divisions.place(&spec.mounts);
-        for Placed { mount, level } in &placed {
+        for PlannedMount { mount, level } in &placed {
             prop_assert!(is_overlay(mount));
             let source = mount.kind.source().unwrap();
             let below = mountinfo::all_below(&host.mounts, source);
@@ -238,7 +243,7 @@ proptest! {
                 path.starts_with(placed.mount.kind.source().unwrap())
             });
             let inner = around.max_by_key(|placed| placed.mount.mount_point.components().count());
-            let Placed { mount, level } = inner.unwrap();
+            let PlannedMount { mount, level } = inner.unwrap();
             let source = mount.kind.source().unwrap();
             let is_shown = match level {
                 None => true,

@@ -37,28 +37,28 @@ fn text(path: &CString) -> String {
 }
 
 impl Namespace {
-    fn carry_out(&mut self, step: &Step) {
+    fn carry_out(&mut self, step: &ContainerStep) {
         let bound = |source: &CString, access: &BindAccess| match access {
             BindAccess::ReadOnly => Thing::ReadOnly,
             BindAccess::ReadWrite => Thing::Host(text(source)),
         };
         let (target, thing) = match step {
-            Step::EnterEmptyRoot => ("/".to_owned(), Thing::Stays),
-            Step::EnterLayers { writes, .. } => match writes {
+            ContainerStep::EnterEmptyRoot => ("/".to_owned(), Thing::Stays),
+            ContainerStep::EnterLayers { writes, .. } => match writes {
                 RootWrites::Refused => ("/".to_owned(), Thing::ReadOnly),
                 RootWrites::Tmpfs => ("/".to_owned(), Thing::Stays),
             },
-            Step::SealRoot => {
+            ContainerStep::SealRoot => {
                 let root = self.mounts.first_mut().unwrap();
                 root.1 = Thing::ReadOnly;
                 return;
             }
-            Step::BindHost {
+            ContainerStep::BindHost {
                 source,
                 target,
                 access,
             } => (text(target), bound(source, access)),
-            Step::StashHost {
+            ContainerStep::StashHost {
                 source,
                 name,
                 access,
@@ -66,11 +66,11 @@ impl Namespace {
                 self.stash.insert(text(name), bound(source, access));
                 return;
             }
-            Step::StashLevel { name, .. } => {
+            ContainerStep::StashLevel { name, .. } => {
                 self.stash.insert(text(name), Thing::Stays);
                 return;
             }
-            Step::BindStash { source, target } => {
+            ContainerStep::BindStash { source, target } => {
                 let source = text(source);
                 let thing = match source.starts_with("scratch/") {
                     true => Thing::Scratch,
@@ -78,7 +78,7 @@ impl Namespace {
                 };
                 (text(target), thing)
             }
-            Step::MountOverlay {
+            ContainerStep::MountOverlay {
                 lower,
                 upper,
                 work,
@@ -91,7 +91,7 @@ impl Namespace {
                 }
                 (text(target), Thing::Scratch)
             }
-            Step::Mount {
+            ContainerStep::Mount {
                 file_system,
                 target,
                 ..
@@ -105,18 +105,18 @@ impl Namespace {
                 };
                 (text(target), thing)
             }
-            Step::GuardProc { target } => (text(target), Thing::ReadOnly),
-            Step::Mask { target } => (text(target), Thing::ReadOnly),
-            Step::Privatize
-            | Step::LeaveHost
-            | Step::SetHostName { .. }
-            | Step::BringLoopbackUp
-            | Step::MakeDirectory { .. }
-            | Step::MakeMountPoint { .. }
-            | Step::WriteFile { .. }
-            | Step::MakeSymlink { .. }
-            | Step::Mount { .. }
-            | Step::EnterStash { .. } => return,
+            ContainerStep::GuardProc { target } => (text(target), Thing::ReadOnly),
+            ContainerStep::Mask { target } => (text(target), Thing::ReadOnly),
+            ContainerStep::Privatize
+            | ContainerStep::LeaveHost
+            | ContainerStep::SetHostName { .. }
+            | ContainerStep::BringLoopbackUp
+            | ContainerStep::MakeDirectory { .. }
+            | ContainerStep::MakeMountPoint { .. }
+            | ContainerStep::WriteFile { .. }
+            | ContainerStep::MakeSymlink { .. }
+            | ContainerStep::Mount { .. }
+            | ContainerStep::EnterStash { .. } => return,
         };
         self.mounts.push((target.into(), thing));
     }
@@ -151,7 +151,7 @@ fn kind() -> impl Strategy<Value = MountKind> {
         }),
         (0o700..0o1777u32).prop_map(|mode| MountKind::Scratch { mode }),
         Just(MountKind::Mask),
-        prop::sample::select(Device::ALL.to_vec()).prop_map(MountKind::Device),
+        prop::sample::select(DeviceKind::ALL.to_vec()).prop_map(MountKind::Device),
         Just(MountKind::DevPts),
         Just(MountKind::MessageQueue),
         Just(MountKind::Proc),
@@ -164,12 +164,12 @@ fn any_spec() -> impl Strategy<Value = ContainerSpec> {
     let name = prop::sample::select(vec!["a", "b", "c"]);
     let point = prop::collection::vec(name, 1..4).prop_map(|names| format!("/{}", names.join("/")));
     let mounts = prop::collection::vec((point, kind()), 0..12);
-    let layers = |access| Root::Layers {
+    let layers = |access| RootKind::Layers {
         trees: vec!["/cache/a".into()],
         access,
     };
     let root = prop::sample::select(vec![
-        Root::Skeleton(vec![directory("/a/b"), directory("/etc/x")]),
+        RootKind::Skeleton(vec![directory("/a/b"), directory("/etc/x")]),
         layers(RootAccess::ReadOnly),
         layers(RootAccess::Ephemeral),
     ]);
@@ -187,7 +187,12 @@ fn any_spec() -> impl Strategy<Value = ContainerSpec> {
 }
 
 /// Whether the container ends after a job, or whatever a job does to it is found out.
-fn is_accounted_for(plan: &Plan, spec: &ContainerSpec, point: &Path, thing: &Thing) -> bool {
+fn is_accounted_for(
+    plan: &ContainerPlan,
+    spec: &ContainerSpec,
+    point: &Path,
+    thing: &Thing,
+) -> bool {
     let is_shown = |path: PathBuf| {
         let path = CString::new(path.to_str().unwrap()).unwrap();
         plan.shown.contains(&path)
@@ -224,7 +229,7 @@ fn is_met(met: &[(&Path, &Thing)], mount: &Mount) -> bool {
         MountKind::Overlay { .. }
         | MountKind::Scratch { .. }
         | MountKind::Tmp
-        | MountKind::Device(Device::Shm) => **thing == Thing::Scratch,
+        | MountKind::Device(DeviceKind::Shm) => **thing == Thing::Scratch,
         MountKind::Mask | MountKind::Device(_) | MountKind::Proc | MountKind::Sys { .. } => {
             **thing == Thing::ReadOnly
         }
@@ -265,10 +270,10 @@ proptest! {
         let plan = plan(&spec).unwrap();
         for step in &plan.scratch {
             match step {
-                Step::MakeDirectory { path, .. } | Step::MakeMountPoint { path, .. } => {
+                ContainerStep::MakeDirectory { path, .. } | ContainerStep::MakeMountPoint { path, .. } => {
                     prop_assert!(plan.scratch_directories.contains(path), "{path:?}");
                 }
-                Step::EnterStash { .. } | Step::Mount { .. } => {}
+                ContainerStep::EnterStash { .. } | ContainerStep::Mount { .. } => {}
                 other => prop_assert!(false, "{other}"),
             }
         }

@@ -3,9 +3,9 @@
 mod laws;
 
 use super::*;
-use crate::spec::{BindAccess, Device, Mount, SkeletonEntry, SkeletonKind, WhenForbidden};
+use crate::spec::{BindAccess, DeviceKind, Mount, SkeletonEntry, SkeletonKind, WhenForbidden};
 
-fn spec(root: Root, mounts: Vec<(&str, MountKind)>) -> ContainerSpec {
+fn spec(root: RootKind, mounts: Vec<(&str, MountKind)>) -> ContainerSpec {
     ContainerSpec {
         root,
         mounts: mounts
@@ -15,11 +15,11 @@ fn spec(root: Root, mounts: Vec<(&str, MountKind)>) -> ContainerSpec {
                 kind,
             })
             .collect(),
-        network: Network::Loopback,
+        network: NetworkMode::Loopback,
         hostname: "box".into(),
         user: 1000,
         group: 1000,
-        privileges: Privileges::Ordinary,
+        privileges: PrivilegeLevel::Ordinary,
     }
 }
 
@@ -32,7 +32,7 @@ fn directory(path: &str) -> SkeletonEntry {
 
 #[test]
 fn the_default_shape_of_a_test_container() {
-    let root = Root::Skeleton(vec![
+    let root = RootKind::Skeleton(vec![
         directory("/usr"),
         directory("/tmp"),
         directory("/home/me"),
@@ -59,7 +59,7 @@ fn the_default_shape_of_a_test_container() {
         vec![
             ("/usr", read_only("/usr")),
             ("/proc", MountKind::Proc),
-            ("/dev/null", MountKind::Device(Device::Null)),
+            ("/dev/null", MountKind::Device(DeviceKind::Null)),
             ("/tmp", MountKind::Scratch { mode: 0o1777 }),
             ("/home/me", MountKind::Scratch { mode: 0o755 }),
             ("/home/me/.cargo/bin", read_only("/home/me/.cargo/bin")),
@@ -78,7 +78,7 @@ fn the_default_shape_of_a_test_container() {
 
 #[test]
 fn a_root_of_layers() {
-    let root = Root::Layers {
+    let root = RootKind::Layers {
         trees: vec!["/cache/a".into(), "/cache/b".into()],
         access: RootAccess::Ephemeral,
     };
@@ -90,7 +90,7 @@ fn a_root_of_layers() {
 #[test]
 fn a_layer_that_stands_twice_counts_where_it_stands_above() {
     let planned = |trees: &[&str]| {
-        let root = Root::Layers {
+        let root = RootKind::Layers {
             trees: trees.iter().map(PathBuf::from).collect(),
             access: RootAccess::ReadOnly,
         };
@@ -111,17 +111,17 @@ fn whatever_is_written_to_belongs_to_the_scratch_stage() {
     let mounts = vec![
         ("/srv", MountKind::Tmp),
         ("/srv/in/tmp", MountKind::Tmp),
-        ("/srv/in/tmp/null", MountKind::Device(Device::Null)),
-        ("/dev/shm", MountKind::Device(Device::Shm)),
+        ("/srv/in/tmp/null", MountKind::Device(DeviceKind::Null)),
+        ("/dev/shm", MountKind::Device(DeviceKind::Shm)),
     ];
-    let root = Root::Skeleton(vec![directory("/srv"), directory("/dev/shm")]);
+    let root = RootKind::Skeleton(vec![directory("/srv"), directory("/dev/shm")]);
     insta::assert_snapshot!(shown(&plan(&spec(root, mounts)).unwrap()));
 }
 
 /// The root of user 0 takes writes: what is mounted on it is somebody else's.
 #[test]
 fn the_root_of_user_0_is_watched_where_nothing_is_mounted() {
-    let root = Root::Skeleton(vec![
+    let root = RootKind::Skeleton(vec![
         directory("/usr"),
         directory("/var/log"),
         SkeletonEntry {
@@ -144,14 +144,14 @@ fn the_root_of_user_0_is_watched_where_nothing_is_mounted() {
     let watched = as_user(0).root_watched.unwrap();
     let watched: Vec<_> = watched.iter().map(|path| path.to_str().unwrap()).collect();
     assert_eq!(watched, [".", "etc", "etc/hosts", "home", "var", "var/log"]);
-    let sealed = |plan: &Plan| plan.template.contains(&Step::SealRoot);
+    let sealed = |plan: &ContainerPlan| plan.template.contains(&ContainerStep::SealRoot);
     assert!(!sealed(&as_user(0)));
     assert!(sealed(&as_user(1000)) && as_user(1000).root_watched.is_none());
 }
 
 #[test]
 fn what_cannot_be_planned_is_told() {
-    let skeleton = || Root::Skeleton(Vec::new());
+    let skeleton = || RootKind::Skeleton(Vec::new());
     let tmp = MountKind::Tmp;
     let error = |spec| plan(&spec).unwrap_err().to_string();
     assert_eq!(
@@ -170,7 +170,7 @@ fn what_cannot_be_planned_is_told() {
         error(spec(skeleton(), vec![("/a\0b", tmp)])),
         "the path \"/a\\0b\" contains a NUL byte"
     );
-    let none = Root::Layers {
+    let none = RootKind::Layers {
         trees: Vec::new(),
         access: RootAccess::ReadOnly,
     };
@@ -182,13 +182,13 @@ fn what_cannot_be_planned_is_told() {
         when_forbidden: WhenForbidden::Fail,
     };
     let mut local = spec(skeleton(), vec![("/sys", sys)]);
-    local.network = Network::Local;
+    local.network = NetworkMode::Local;
     assert!(error(local).starts_with("a \"sys\" mount needs"));
 }
 
 /// The plan as a snapshot shows it.
-fn shown(plan: &Plan) -> String {
-    let lines = |steps: &[Step]| {
+fn shown(plan: &ContainerPlan) -> String {
+    let lines = |steps: &[ContainerStep]| {
         steps
             .iter()
             .map(|step| format!("  {step}\n"))

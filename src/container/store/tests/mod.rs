@@ -25,10 +25,10 @@ fn path(text: &str) -> TreePath {
     TreePath::parse(Path::new(text)).unwrap()
 }
 
-fn with_mode(mode: u32) -> Attributes {
-    Attributes {
+fn with_mode(mode: u32) -> FileAttributes {
+    FileAttributes {
         mode,
-        mtime: Timestamp::NEUTRAL,
+        mtime: FileTime::NEUTRAL,
     }
 }
 
@@ -37,7 +37,7 @@ fn name(text: &str) -> ContentHash {
 }
 
 /// A tree with one of everything.
-fn build_sample(writer: &mut TreeWriter) -> Result<(), TreeError> {
+fn build_sample(writer: &mut TreeWriter) -> Result<(), TreeWriteError> {
     writer.directory(&path("sealed"), with_mode(0o555))?;
     writer.file(
         &path("sealed/file"),
@@ -50,7 +50,7 @@ fn build_sample(writer: &mut TreeWriter) -> Result<(), TreeError> {
     writer.whiteout(&path("removed"))
 }
 
-fn build_file(size: usize) -> impl Fn(&mut TreeWriter) -> Result<(), TreeError> {
+fn build_file(size: usize) -> impl Fn(&mut TreeWriter) -> Result<(), TreeWriteError> {
     move |writer| {
         writer
             .file(
@@ -62,7 +62,7 @@ fn build_file(size: usize) -> impl Fn(&mut TreeWriter) -> Result<(), TreeError> 
     }
 }
 
-fn must_not_build(_: &mut TreeWriter) -> Result<(), TreeError> {
+fn must_not_build(_: &mut TreeWriter) -> Result<(), TreeWriteError> {
     panic!("the tree is there and sound")
 }
 
@@ -78,12 +78,12 @@ fn a_tree_is_built_once_and_holds_what_was_written() {
     let file = fs::metadata(root.join("sealed/file")).unwrap();
     assert_eq!(file.mode() & 0o7777, 0o755, "without the set-user-id bit");
     assert_eq!(file.nlink(), 2);
-    assert_eq!(file.mtime(), Timestamp::NEUTRAL.seconds);
+    assert_eq!(file.mtime(), FileTime::NEUTRAL.seconds);
     assert_eq!(
         fs::read_link(root.join("link")).unwrap(),
         Path::new("/somewhere")
     );
-    first.verify(&tree, Check::Content).unwrap();
+    first.verify(&tree, TreeCheckLevel::Content).unwrap();
 
     drop(tree);
     let second = store(cache.path(), NO_LIMIT);
@@ -103,7 +103,7 @@ fn a_build_that_fails_leaves_nothing() {
             writer.symlink(&path("sealed/.."), Path::new("x"))
         })
         .unwrap_err();
-    assert!(matches!(error, TreeError::RootReplaced), "{error}");
+    assert!(matches!(error, TreeWriteError::RootReplaced), "{error}");
     assert!(store.tree(name("sample")).unwrap().is_none());
     assert_eq!(
         fs::read_dir(cache.path().join("scratch")).unwrap().count(),
@@ -164,7 +164,7 @@ fn every_kind_of_damage_is_noticed_and_rebuilt() {
         let store = store(cache.path(), NO_LIMIT);
         assert!(store.tree(name("sample")).unwrap().is_none(), "{what}");
         let tree = store.tree_or_build(name("sample"), build_sample).unwrap();
-        store.verify(&tree, Check::Content).unwrap();
+        store.verify(&tree, TreeCheckLevel::Content).unwrap();
     }
 }
 
@@ -180,8 +180,8 @@ fn a_full_check_sees_what_times_and_sizes_hide() {
         .unwrap()
         .set_modified(before.modified().unwrap())
         .unwrap();
-    store.verify(&tree, Check::Metadata).unwrap();
-    let damage = store.verify(&tree, Check::Content).unwrap_err();
+    store.verify(&tree, TreeCheckLevel::Metadata).unwrap();
+    let damage = store.verify(&tree, TreeCheckLevel::Content).unwrap_err();
     assert!(damage.to_string().contains("/sealed/file"), "{damage}");
     drop(tree);
     assert!(store.tree(name("sample")).unwrap().is_none());
@@ -227,8 +227,8 @@ fn garbage_among_the_entries_is_removed() {
 
 fn partial(store: &Store, digest: Digest) -> PartialBlob {
     match store.want_blob(digest).unwrap() {
-        Wanted::Partial(partial) => partial,
-        Wanted::Whole(blob) => panic!("{blob:?} is there"),
+        BlobLookup::Partial(partial) => partial,
+        BlobLookup::Whole(blob) => panic!("{blob:?} is there"),
     }
 }
 
@@ -246,7 +246,7 @@ fn a_blob_arrives_in_parts_and_is_what_was_announced() {
     rest.write(b" bytes").unwrap();
     let blob = rest.finish().unwrap();
     assert_eq!(fs::read(blob.path()).unwrap(), b"some bytes");
-    assert!(matches!(second.want_blob(digest), Ok(Wanted::Whole(_))));
+    assert!(matches!(second.want_blob(digest), Ok(BlobLookup::Whole(_))));
     assert_eq!(
         fs::read_dir(cache.path().join("partial")).unwrap().count(),
         0
@@ -379,7 +379,7 @@ fn a_full_file_system_is_reported_as_such() {
             .tree_or_build(name("large"), build_file(1 << 20))
             .unwrap_err();
         let error = match error {
-            TreeError::Store(error @ StoreError::Full { .. }) => error,
+            TreeWriteError::Store(error @ StoreError::Full { .. }) => error,
             other => panic!("{other:?}"),
         };
         assert!(
@@ -441,7 +441,7 @@ fn trees_are_lower_directories_of_an_ordinary_users_overlay() {
             for file in ["removed", "opaque/hidden", "sealed/shown"] {
                 writer.file(&path(file), with_mode(0o644), &mut &b"below"[..])?;
             }
-            Ok::<_, TreeError>(())
+            Ok::<_, TreeWriteError>(())
         })
         .unwrap();
     let above = store.tree_or_build(name("sample"), build_sample).unwrap();

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::*;
 
 fn built(
-    build: impl FnOnce(&mut TreeWriter) -> Result<(), TreeError>,
+    build: impl FnOnce(&mut TreeWriter) -> Result<(), TreeWriteError>,
 ) -> (tempfile::TempDir, Tree) {
     let cache = tempfile::tempdir().unwrap();
     let tree = store(cache.path(), NO_LIMIT)
@@ -14,7 +14,7 @@ fn built(
     (cache, tree)
 }
 
-fn refused(build: impl FnOnce(&mut TreeWriter) -> Result<(), TreeError>) -> TreeError {
+fn refused(build: impl FnOnce(&mut TreeWriter) -> Result<(), TreeWriteError>) -> TreeWriteError {
     let cache = tempfile::tempdir().unwrap();
     store(cache.path(), NO_LIMIT)
         .tree_or_build(name("tree"), build)
@@ -41,7 +41,7 @@ fn nothing_is_written_through_a_link_that_leads_out() {
         writer.symlink(&path("a/out"), Path::new("../../etc"))?;
         writer.directory(&path("a/out/file"), with_mode(0o755))
     });
-    assert!(matches!(error, TreeError::Path(_)), "{error}");
+    assert!(matches!(error, TreeWriteError::Path(_)), "{error}");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn links_in_a_circle_end_in_an_error() {
         writer.directory(&path("a/c"), with_mode(0o755))
     });
     assert!(
-        matches!(error, TreeError::LinksWithoutEnd { .. }),
+        matches!(error, TreeWriteError::LinksWithoutEnd { .. }),
         "{error}"
     );
 }
@@ -74,7 +74,7 @@ fn a_hard_link_needs_a_file() {
         writer.directory(&path("b"), with_mode(0o755))?;
         writer.hard_link(&path("a"), &path("b"))
     });
-    assert!(matches!(error, TreeError::HardLinkTarget { .. }));
+    assert!(matches!(error, TreeWriteError::HardLinkTarget { .. }));
 }
 
 #[test]
@@ -100,7 +100,10 @@ fn what_a_layer_holds_survives_its_own_whiteouts() {
     for directory in ["a", "b"] {
         let directory = tree.root().join(directory);
         assert!(directory.join("kept").exists());
-        assert_eq!(opacity::of(&directory).unwrap(), opacity::Opacity::Opaque);
+        assert_eq!(
+            opacity::of(&directory).unwrap(),
+            opacity::DirectoryWhiteout::Opaque
+        );
     }
 }
 
@@ -120,5 +123,8 @@ fn a_source_that_changes_is_noticed() {
             (stamp, Digest::of(b"one")),
         )
     });
-    assert!(matches!(error, TreeError::SourceChanged { .. }), "{error}");
+    assert!(
+        matches!(error, TreeWriteError::SourceChanged { .. }),
+        "{error}"
+    );
 }

@@ -17,23 +17,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::sharing::{Next, Sharing};
+use self::sharing::{PlacedJob, PlacementQueue};
 use maelstrom_container::store::DigestCache;
 use maelstrom_engine::local::LocalBackend;
-use maelstrom_model::backend::{Backend, BackendEvent, BackendLost, JobId, Rank, Stop};
-use maelstrom_model::event::{EventKind, Notice, Severity};
-use maelstrom_model::forwarding::Forwarding;
-use maelstrom_model::job::{Inputs, Job, JobEnd, Placement};
-use maelstrom_wire::connection::Connection;
-use maelstrom_wire::session::dispatch::{self, Dispatch, Happening};
-use maelstrom_wire::session::prepare::{Common, Preparing};
+use maelstrom_model::backend::{Backend, BackendEvent, BackendLost, JobId, JobPriority, StopMode};
+use maelstrom_model::event::{EventKind, NoticeSeverity, UserNotice};
+use maelstrom_model::forwarding::EnvironmentForwarding;
+use maelstrom_model::job::{Job, JobInputs, JobOutcome, PlacementConstraint};
+use maelstrom_wire::connection::BrokerChannel;
+use maelstrom_wire::session::dispatch::{self, DispatchEvent, JobDispatcher};
+use maelstrom_wire::session::prepare::{LocalTemplate, PreparationMode};
 use maelstrom_wire::session::remote;
-use maelstrom_wire::to_proto::Unportable;
+use maelstrom_wire::to_proto::PortabilityError;
 
 /// What is to be known to use a cluster.
-pub struct ClusterOptions {
+pub struct BrokerBackendOptions {
     /// The connection to the broker.
-    pub connection: Connection,
+    pub connection: BrokerChannel,
     /// The broker's address, for messages.
     pub address: String,
     /// 16 random bytes that name the run.
@@ -43,24 +43,24 @@ pub struct ClusterOptions {
     /// Where digests of files are remembered.
     pub digests: PathBuf,
     /// Which variables of the environment go along.
-    pub forwarding: Forwarding,
+    pub forwarding: EnvironmentForwarding,
     /// How long a job may go on after SIGTERM.
     pub grace: Duration,
     /// How many jobs that may run anywhere run on this machine at a time.
     pub local_slots: u32,
     /// How templates are prepared.
-    pub preparing: Preparing,
+    pub preparing: PreparationMode,
 }
 
 /// Executes jobs on a cluster, and what must stay here by another backend.
 pub struct BrokerBackend<L = LocalBackend> {
     local: L,
-    dispatch: Dispatch,
+    dispatch: JobDispatcher,
     /// What is told besides what happens there and here.
     events: VecDeque<BackendEvent>,
     local_jobs: HashSet<JobId>,
     /// If this machine lends slots.
-    sharing: Option<Sharing>,
+    sharing: Option<PlacementQueue>,
     noticed_local: bool,
 }
 
@@ -76,10 +76,10 @@ impl BrokerBackend {
 impl<L: Backend> BrokerBackend<L> {
     /// Uses a cluster, and this machine's backend for what must stay here. Must be called on a
     /// runtime.
-    pub fn new(options: ClusterOptions, local: L) -> BrokerBackend<L> {
+    pub fn new(options: BrokerBackendOptions, local: L) -> BrokerBackend<L> {
         BrokerBackend {
             local,
-            dispatch: Dispatch::new(dispatch::Options {
+            dispatch: JobDispatcher::new(dispatch::DispatchOptions {
                 connection: options.connection,
                 address: options.address,
                 run: options.run,
@@ -91,12 +91,12 @@ impl<L: Backend> BrokerBackend<L> {
             }),
             events: VecDeque::new(),
             local_jobs: HashSet::new(),
-            sharing: (options.local_slots > 0).then(|| Sharing::new(options.local_slots)),
+            sharing: (options.local_slots > 0).then(|| PlacementQueue::new(options.local_slots)),
             noticed_local: false,
         }
     }
 
-    fn run_here(&mut self, id: JobId, job: Job, rank: Rank) {
+    fn run_here(&mut self, id: JobId, job: Job, rank: JobPriority) {
         self.local_jobs.insert(id);
         self.local.submit(id, job, rank);
     }
@@ -104,8 +104,8 @@ impl<L: Backend> BrokerBackend<L> {
     fn notice_local(&mut self, why: &str) {
         if !std::mem::replace(&mut self.noticed_local, true) {
             let text = format!("some jobs run on this machine: {why}");
-            let notice = EventKind::Notice(Notice {
-                severity: Severity::Info,
+            let notice = EventKind::Notice(UserNotice {
+                severity: NoticeSeverity::Info,
                 text,
                 help: None,
                 in_summary: false,
@@ -115,7 +115,7 @@ impl<L: Backend> BrokerBackend<L> {
     }
 
     /// What cannot go away runs here.
-    fn stay(&mut self, jobs: Vec<(JobId, Job, Rank)>, why: &Unportable) {
+    fn stay(&mut self, jobs: Vec<(JobId, Job, JobPriority)>, why: &PortabilityError) {
         if !jobs.is_empty() {
             self.notice_local(&why.to_string());
         }
@@ -127,8 +127,8 @@ impl<L: Backend> BrokerBackend<L> {
         }
     }
 
-    fn send_away(&mut self, id: JobId, job: Job, rank: Rank, inputs: &Arc<Inputs>) {
-        let common = Common {
+    fn send_away(&mut self, id: JobId, job: Job, rank: JobPriority, inputs: &Arc<JobInputs>) {
+        let common = LocalTemplate {
             container: Arc::clone(&job.container),
             inputs: Arc::clone(inputs),
             environment: Arc::clone(&job.process.environment),
@@ -147,10 +147,10 @@ impl<L: Backend> BrokerBackend<L> {
             .and_then(|sharing| sharing.next(slots))
         {
             match next {
-                Next::Here(id, job, rank) => self.run_here(id, job, rank),
-                Next::Away(id, job, rank) => match &job.placement {
-                    Placement::Here => self.run_here(id, job, rank),
-                    Placement::Anywhere(inputs) => {
+                PlacedJob::Here(id, job, rank) => self.run_here(id, job, rank),
+                PlacedJob::Away(id, job, rank) => match &job.placement {
+                    PlacementConstraint::Here => self.run_here(id, job, rank),
+                    PlacementConstraint::Anywhere(inputs) => {
                         let inputs = Arc::clone(inputs);
                         self.send_away(id, job, rank, &inputs);
                     }
@@ -167,7 +167,7 @@ impl<L: Backend> BrokerBackend<L> {
         match &event {
             BackendEvent::Started { job, .. } => sharing.began_away(*job),
             BackendEvent::Finished { job, result } => match &result.end {
-                JobEnd::Error(why) => {
+                JobOutcome::Error(why) => {
                     if let Some((taken, rank)) = sharing.take_back(*job) {
                         let (id, why) = (*job, why.clone());
                         self.notice_local(&why);
@@ -175,7 +175,7 @@ impl<L: Backend> BrokerBackend<L> {
                         return None;
                     }
                 }
-                JobEnd::Exited(_) | JobEnd::TimedOut | JobEnd::Cancelled => {
+                JobOutcome::Exited(_) | JobOutcome::TimedOut | JobOutcome::Cancelled => {
                     sharing.ended_away(*job);
                 }
             },
@@ -195,10 +195,10 @@ impl<L: Backend> Backend for BrokerBackend<L> {
         slots.max(self.local.slots())
     }
 
-    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+    fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         match &job.placement {
-            Placement::Here => self.run_here(id, job, rank),
-            Placement::Anywhere(inputs) => match &mut self.sharing {
+            PlacementConstraint::Here => self.run_here(id, job, rank),
+            PlacementConstraint::Anywhere(inputs) => match &mut self.sharing {
                 Some(sharing) => sharing.submit(id, job, rank),
                 None => {
                     let inputs = Arc::clone(inputs);
@@ -208,7 +208,7 @@ impl<L: Backend> Backend for BrokerBackend<L> {
         }
     }
 
-    fn stop(&mut self, id: JobId, how: Stop) {
+    fn stop(&mut self, id: JobId, how: StopMode) {
         let waited = match &mut self.sharing {
             Some(sharing) => sharing.cancel(id),
             None => false,
@@ -254,17 +254,17 @@ impl<L: Backend> Backend for BrokerBackend<L> {
                 return event;
             }
             match self.dispatch.pop() {
-                Some(Happening::Event(BackendEvent::Lost(lost))) => {
+                Some(DispatchEvent::Event(BackendEvent::Lost(lost))) => {
                     let help = lost.help.unwrap_or_default();
                     let help = format!("{help}; without `--broker` the tests run on this machine");
                     let help = Some(help);
                     return BackendEvent::Lost(BackendLost { help, ..lost });
                 }
-                Some(Happening::Event(event)) => match self.pass_on(event) {
+                Some(DispatchEvent::Event(event)) => match self.pass_on(event) {
                     Some(event) => return event,
                     None => continue,
                 },
-                Some(Happening::Unportable { jobs, why }) => {
+                Some(DispatchEvent::Unportable { jobs, why }) => {
                     self.stay(jobs, &why);
                     continue;
                 }

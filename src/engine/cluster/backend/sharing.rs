@@ -10,44 +10,44 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use maelstrom_model::backend::{JobId, Rank};
+use maelstrom_model::backend::{JobId, JobPriority};
 use maelstrom_model::job::Job;
-use maelstrom_model::priority::Turn;
+use maelstrom_model::priority::QueueKey;
 
 /// Jobs with the broker for each slot of its workers: one that runs, and two that are on their way
 /// while it ends.
 const AWAY_PER_SLOT: usize = 3;
 
 /// See the module's documentation.
-pub struct Sharing {
+pub struct PlacementQueue {
     local_slots: usize,
-    waiting: BTreeMap<Turn, (JobId, Job, Rank)>,
-    turns: HashMap<JobId, Turn>,
+    waiting: BTreeMap<QueueKey, (JobId, Job, JobPriority)>,
+    turns: HashMap<JobId, QueueKey>,
     arrivals: u64,
     here: HashSet<JobId>,
-    away: HashMap<JobId, Away>,
+    away: HashMap<JobId, ClusterJob>,
 }
 
 /// A job with the broker.
-enum Away {
+enum ClusterJob {
     /// It has not begun, and could be run here.
-    Unstarted(Box<Job>, Rank),
+    Unstarted(Box<Job>, JobPriority),
     /// It has begun, or is unwanted.
     Settled,
 }
 
 /// A job and where it is to run.
-pub enum Next {
+pub enum PlacedJob {
     /// On this machine.
-    Here(JobId, Job, Rank),
+    Here(JobId, Job, JobPriority),
     /// On the cluster.
-    Away(JobId, Job, Rank),
+    Away(JobId, Job, JobPriority),
 }
 
-impl Sharing {
+impl PlacementQueue {
     /// This machine lends so many slots.
-    pub fn new(local_slots: u32) -> Sharing {
-        Sharing {
+    pub fn new(local_slots: u32) -> PlacementQueue {
+        PlacementQueue {
             local_slots: local_slots as usize,
             waiting: BTreeMap::new(),
             turns: HashMap::new(),
@@ -58,15 +58,15 @@ impl Sharing {
     }
 
     /// Takes a job that may run anywhere.
-    pub fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
-        let turn = Turn::new(rank, self.arrivals);
+    pub fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
+        let turn = QueueKey::new(rank, self.arrivals);
         self.arrivals += 1;
         self.turns.insert(id, turn);
         self.waiting.insert(turn, (id, job, rank));
     }
 
     /// The next job that can be taken, where the cluster has so many slots.
-    pub fn next(&mut self, cluster_slots: u64) -> Option<Next> {
+    pub fn next(&mut self, cluster_slots: u64) -> Option<PlacedJob> {
         let is_free_here = self.here.len() < self.local_slots;
         let away_max = usize::try_from(cluster_slots).unwrap_or(usize::MAX);
         let is_free_away = self.away.len() < away_max.saturating_mul(AWAY_PER_SLOT);
@@ -79,12 +79,12 @@ impl Sharing {
             // It begins at once, without anything being sent.
             true => {
                 self.here.insert(id);
-                Next::Here(id, job, rank)
+                PlacedJob::Here(id, job, rank)
             }
             false => {
-                let unstarted = Away::Unstarted(Box::new(job.clone()), rank);
+                let unstarted = ClusterJob::Unstarted(Box::new(job.clone()), rank);
                 self.away.insert(id, unstarted);
-                Next::Away(id, job, rank)
+                PlacedJob::Away(id, job, rank)
             }
         })
     }
@@ -92,7 +92,7 @@ impl Sharing {
     /// Takes a job away that nobody wants any more. Tells whether it waited.
     pub fn cancel(&mut self, id: JobId) -> bool {
         if let Some(away) = self.away.get_mut(&id) {
-            *away = Away::Settled;
+            *away = ClusterJob::Settled;
         }
         let turn = self.turns.remove(&id);
         turn.is_some_and(|turn| self.waiting.remove(&turn).is_some())
@@ -101,7 +101,7 @@ impl Sharing {
     /// A job began on the cluster.
     pub fn began_away(&mut self, id: JobId) {
         if let Some(away) = self.away.get_mut(&id) {
-            *away = Away::Settled;
+            *away = ClusterJob::Settled;
         }
     }
 
@@ -111,13 +111,13 @@ impl Sharing {
     }
 
     /// A job that could not be run on the cluster comes back if it has not begun there.
-    pub fn take_back(&mut self, id: JobId) -> Option<(Job, Rank)> {
+    pub fn take_back(&mut self, id: JobId) -> Option<(Job, JobPriority)> {
         match self.away.remove(&id)? {
-            Away::Unstarted(job, rank) => {
+            ClusterJob::Unstarted(job, rank) => {
                 self.here.insert(id);
                 Some((*job, rank))
             }
-            Away::Settled => None,
+            ClusterJob::Settled => None,
         }
     }
 
@@ -142,19 +142,20 @@ mod tests {
 
     use super::*;
     use maelstrom_model::job::{
-        ContainerSpec, Inputs, Network, OutputPipes, Placement, Privileges, ProcessSpec, Root,
+        ContainerSpec, JobInputs, NetworkMode, OutputPipes, PlacementConstraint, PrivilegeLevel,
+        ProcessSpec, RootKind,
     };
 
     fn job() -> Job {
         Job {
             container: Arc::new(ContainerSpec {
-                root: Root::Skeleton(Vec::new()),
+                root: RootKind::Skeleton(Vec::new()),
                 mounts: Vec::new(),
-                network: Network::Loopback,
+                network: NetworkMode::Loopback,
                 hostname: String::new(),
                 user: 0,
                 group: 0,
-                privileges: Privileges::Ordinary,
+                privileges: PrivilegeLevel::Ordinary,
             }),
             process: Arc::new(ProcessSpec {
                 program: Arc::from(Path::new("/bin/true").as_os_str()),
@@ -165,24 +166,24 @@ mod tests {
             output: OutputPipes::Separate,
             resident: None,
             timeout: None,
-            placement: Placement::Anywhere(Arc::new(Inputs::default())),
+            placement: PlacementConstraint::Anywhere(Arc::new(JobInputs::default())),
         }
     }
 
-    fn taken(sharing: &mut Sharing, slots: u64) -> Vec<(&'static str, u64)> {
+    fn taken(sharing: &mut PlacementQueue, slots: u64) -> Vec<(&'static str, u64)> {
         let next = || sharing.next(slots);
         std::iter::from_fn(next)
             .map(|next| match next {
-                Next::Here(id, ..) => ("here", id.0),
-                Next::Away(id, ..) => ("away", id.0),
+                PlacedJob::Here(id, ..) => ("here", id.0),
+                PlacedJob::Away(id, ..) => ("away", id.0),
             })
             .collect()
     }
 
-    fn sharing(local_slots: u32, jobs: u64) -> Sharing {
-        let mut sharing = Sharing::new(local_slots);
+    fn sharing(local_slots: u32, jobs: u64) -> PlacementQueue {
+        let mut sharing = PlacementQueue::new(local_slots);
         for id in 0..jobs {
-            sharing.submit(JobId(id), job(), Rank::default());
+            sharing.submit(JobId(id), job(), JobPriority::default());
         }
         sharing
     }
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn the_greater_rank_goes_first() {
         let mut sharing = sharing(1, 1);
-        let rank = |priority, seconds| Rank {
+        let rank = |priority, seconds| JobPriority {
             priority,
             estimate: Some(Duration::from_secs(seconds)),
         };

@@ -4,8 +4,8 @@
 //! programs of that address share what one client may have. A worker is its credential at its address,
 //! since many workers may share a credential.
 //!
-//! [`Budgets`] counts what connections and the storage take; what the core keeps it counts itself. Both
-//! refuse by [`Complaints`], which say so in the log, but not for each refusal.
+//! [`ResourceBudgets`] counts what connections and the storage take; what the core keeps it counts itself. Both
+//! refuse by [`LimitWarnings`], which say so in the log, but not for each refusal.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,9 +16,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tonic::{Request, Status};
 
-use super::limits::{PerClient, Resource};
+use super::limits::{ClientLimits, ClientResource};
 use super::owner;
-use crate::security::roles::{Identity, Role};
+use crate::security::roles::{ClusterRole, MemberIdentity};
 
 /// How often the log says again that a client is at a limit.
 const TOLD_PERIOD: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ pub enum Principal {
 
 /// Who made a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Caller {
+pub struct CallerPrincipal {
     /// Whose budget it is.
     pub principal: Principal,
     /// The credential, as owners of runs are named.
@@ -51,11 +51,11 @@ pub struct Caller {
 
 impl Principal {
     /// Whoever shows this credential, if any, and calls from there.
-    pub fn of(identity: Option<&Identity>, address: Option<IpAddr>) -> Principal {
+    pub fn of(identity: Option<&MemberIdentity>, address: Option<IpAddr>) -> Principal {
         let address = address.map(network);
         match (identity, address) {
             (Some(identity), address) => match identity.role {
-                Role::Worker => Principal::Machine(owner::member(identity), address),
+                ClusterRole::Worker => Principal::Machine(owner::member(identity), address),
                 _ => Principal::Member(owner::member(identity)),
             },
             (None, Some(address)) => Principal::Address(address),
@@ -73,12 +73,12 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-impl Caller {
+impl CallerPrincipal {
     /// Of a call that a guard let through.
-    pub fn of<T>(request: &Request<T>) -> Caller {
-        let identity = request.extensions().get::<Identity>();
+    pub fn of<T>(request: &Request<T>) -> CallerPrincipal {
+        let identity = request.extensions().get::<MemberIdentity>();
         let address = request.remote_addr().map(|address| address.ip());
-        Caller {
+        CallerPrincipal {
             principal: Principal::of(identity, address),
             member: identity.map(owner::member),
         }
@@ -102,13 +102,13 @@ impl fmt::Display for Principal {
 
 /// Refuses what is beyond a limit, and tells the operator now and then.
 #[derive(Debug, Default)]
-pub struct Complaints {
-    told: HashMap<(Principal, Resource), Instant>,
+pub struct LimitWarnings {
+    told: HashMap<(Principal, ClientResource), Instant>,
 }
 
-impl Complaints {
+impl LimitWarnings {
     /// The answer to a client that reached a limit.
-    pub fn refuse(&mut self, who: &Principal, what: Resource, most: u64) -> Status {
+    pub fn refuse(&mut self, who: &Principal, what: ClientResource, most: u64) -> Status {
         self.tell(who, what, most);
         let (unit, help) = (what.unit(), what.help());
         Status::resource_exhausted(format!(
@@ -117,14 +117,14 @@ impl Complaints {
     }
 
     /// Says in the log that a client is at a limit, unless that was said just now.
-    pub fn tell(&mut self, who: &Principal, what: Resource, most: u64) {
+    pub fn tell(&mut self, who: &Principal, what: ClientResource, most: u64) {
         if self.is_news((who.clone(), what), Instant::now()) {
             let limit = what.unit();
             tracing::warn!(client = %who, limit, most, "a client is at a limit, and is refused more");
         }
     }
 
-    fn is_news(&mut self, key: (Principal, Resource), now: Instant) -> bool {
+    fn is_news(&mut self, key: (Principal, ClientResource), now: Instant) -> bool {
         let is_told = |at: &Instant| now.saturating_duration_since(*at) < TOLD_PERIOD;
         if self.told.get(&key).is_some_and(is_told) {
             return false;
@@ -142,36 +142,41 @@ impl Complaints {
 
 /// What connections and the storage take.
 #[derive(Clone, Debug, Default)]
-pub struct Budgets {
-    shared: Arc<Mutex<Shared>>,
-    limits: PerClient,
+pub struct ResourceBudgets {
+    shared: Arc<Mutex<BudgetState>>,
+    limits: ClientLimits,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    used: HashMap<(Principal, Resource), u64>,
-    complaints: Complaints,
+struct BudgetState {
+    used: HashMap<(Principal, ClientResource), u64>,
+    complaints: LimitWarnings,
 }
 
 /// Something of a budget, which is given back when this is dropped.
 #[derive(Debug)]
-pub struct Hold {
-    shared: Arc<Mutex<Shared>>,
-    key: (Principal, Resource),
+pub struct BudgetPermit {
+    shared: Arc<Mutex<BudgetState>>,
+    key: (Principal, ClientResource),
     amount: u64,
 }
 
-impl Budgets {
+impl ResourceBudgets {
     /// With these limits.
-    pub fn new(limits: PerClient) -> Budgets {
-        Budgets {
+    pub fn new(limits: ClientLimits) -> ResourceBudgets {
+        ResourceBudgets {
             shared: Arc::default(),
             limits,
         }
     }
 
     /// Takes so much, unless that is too much.
-    pub fn take(&self, who: &Principal, what: Resource, amount: u64) -> Result<Hold, Status> {
+    pub fn take(
+        &self,
+        who: &Principal,
+        what: ClientResource,
+        amount: u64,
+    ) -> Result<BudgetPermit, Status> {
         let most = self.limits.most(what);
         let key = (who.clone(), what);
         let mut shared = lock(&self.shared);
@@ -181,7 +186,7 @@ impl Budgets {
             return Err(shared.complaints.refuse(who, what, most));
         }
         shared.used.insert(key.clone(), used.saturating_add(amount));
-        Ok(Hold {
+        Ok(BudgetPermit {
             shared: Arc::clone(&self.shared),
             key,
             amount,
@@ -189,13 +194,13 @@ impl Budgets {
     }
 
     /// How much somebody has.
-    pub fn used(&self, who: &Principal, what: Resource) -> u64 {
+    pub fn used(&self, who: &Principal, what: ClientResource) -> u64 {
         let key = (who.clone(), what);
         lock(&self.shared).used.get(&key).copied().unwrap_or(0)
     }
 }
 
-impl Drop for Hold {
+impl Drop for BudgetPermit {
     fn drop(&mut self) {
         let mut shared = lock(&self.shared);
         if let Some(used) = shared.used.get_mut(&self.key) {
@@ -207,7 +212,7 @@ impl Drop for Hold {
     }
 }
 
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+fn lock(shared: &Mutex<BudgetState>) -> MutexGuard<'_, BudgetState> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -215,8 +220,8 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 mod tests {
     use super::*;
 
-    fn member(role: Role, name: &str) -> Identity {
-        Identity {
+    fn member(role: ClusterRole, name: &str) -> MemberIdentity {
+        MemberIdentity {
             name: name.to_owned(),
             role,
         }
@@ -226,20 +231,20 @@ mod tests {
     fn who_shares_a_budget_is_one_client() {
         let at = |text: &str| Some(text.parse().unwrap());
         let of = Principal::of;
-        let ann = member(Role::Client, "ann");
+        let ann = member(ClusterRole::Client, "ann");
         assert_eq!(
             of(Some(&ann), at("10.0.0.1")),
             of(Some(&ann), at("10.0.0.2"))
         );
         assert_ne!(
             of(Some(&ann), None),
-            of(Some(&member(Role::Client, "bob")), None)
+            of(Some(&member(ClusterRole::Client, "bob")), None)
         );
         assert_ne!(
             of(Some(&ann), None),
-            of(Some(&member(Role::Admin, "ann")), None)
+            of(Some(&member(ClusterRole::Admin, "ann")), None)
         );
-        let worker = member(Role::Worker, "far");
+        let worker = member(ClusterRole::Worker, "far");
         assert_ne!(
             of(Some(&worker), at("10.0.0.1")),
             of(Some(&worker), at("10.0.0.2"))
@@ -255,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_name_forges_no_line() {
-        let name = member(Role::Client, "ann\n2026 ERROR \u{202e}all is lost");
+        let name = member(ClusterRole::Client, "ann\n2026 ERROR \u{202e}all is lost");
         let shown = Principal::of(Some(&name), None).to_string();
         assert!(!shown.contains(['\n', '\u{202e}']), "{shown}");
     }
@@ -268,8 +273,8 @@ mod tests {
             Principal::Member("a".to_owned()),
             Principal::Member("b".to_owned()),
         );
-        for what in Resource::all() {
-            let budgets = Budgets::new(PerClient::default().with(what, 2));
+        for what in ClientResource::all() {
+            let budgets = ResourceBudgets::new(ClientLimits::default().with(what, 2));
             let first = budgets.take(&a, what, 1).unwrap();
             let _second = budgets.take(&a, what, 1).unwrap();
             let refused = budgets.take(&a, what, 1).unwrap_err();
@@ -286,21 +291,21 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_given_back_leaves_nothing() {
-        let budgets = Budgets::default();
+        let budgets = ResourceBudgets::default();
         for number in 0..10_u8 {
             let who = Principal::Address(IpAddr::from([10, 0, 0, number]));
-            drop(budgets.take(&who, Resource::Calls, 1).unwrap());
+            drop(budgets.take(&who, ClientResource::Calls, 1).unwrap());
         }
         assert!(lock(&budgets.shared).used.is_empty());
     }
 
     #[test]
     fn the_log_is_told_now_and_then_and_not_of_everybody() {
-        let mut complaints = Complaints::default();
+        let mut complaints = LimitWarnings::default();
         let began = Instant::now();
         let of = |number: u32| {
             let who = Principal::Address(IpAddr::from(number.to_be_bytes()));
-            (who, Resource::Runs)
+            (who, ClientResource::Runs)
         };
         assert!(complaints.is_news(of(0), began));
         assert!(!complaints.is_news(of(0), began));

@@ -9,33 +9,36 @@ use futures_util::future::BoxFuture;
 use tonic::{Code, Status};
 
 use super::cas::actions::ActionResults;
-use super::cas::{Storage, closure};
-use super::core::{Checked, Inventory};
+use super::cas::{CasStorage, closure};
+use super::core::{ContentInventory, InventoryCheck};
 use maelstrom_container::digest::Digest;
-use maelstrom_wire::from_proto::Source;
+use maelstrom_wire::from_proto::ContentSource;
 use maelstrom_wire::to_proto;
 
-/// Knows what a [`Storage`] holds.
+/// Knows what a [`CasStorage`] holds.
 pub struct StoredInventory {
-    storage: Storage,
+    storage: CasStorage,
     results: ActionResults,
 }
 
 impl StoredInventory {
     /// Of this storage, and the results in it.
-    pub fn new(storage: Storage, results: ActionResults) -> StoredInventory {
+    pub fn new(storage: CasStorage, results: ActionResults) -> StoredInventory {
         StoredInventory { storage, results }
     }
 }
 
-impl Inventory for StoredInventory {
-    fn check(&self, contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>> {
+impl ContentInventory for StoredInventory {
+    fn check(
+        &self,
+        contents: Vec<ContentSource>,
+    ) -> BoxFuture<'static, Result<InventoryCheck, String>> {
         let storage = self.storage.clone();
         async move {
             let checked = check(&storage, contents).await;
             match checked {
                 Err(status) if status.code() == Code::InvalidArgument => {
-                    Ok(Checked::Refused(status.message().to_owned()))
+                    Ok(InventoryCheck::Refused(status.message().to_owned()))
                 }
                 checked => checked.map_err(|status| status.message().to_owned()),
             }
@@ -52,13 +55,16 @@ impl Inventory for StoredInventory {
     }
 }
 
-async fn check(storage: &Storage, contents: Vec<Source>) -> Result<Checked, Status> {
+async fn check(
+    storage: &CasStorage,
+    contents: Vec<ContentSource>,
+) -> Result<InventoryCheck, Status> {
     let (mut named, mut directories) = (Vec::<Digest>::new(), Vec::new());
     for source in contents {
         match source {
-            Source::Directory(digest) => directories.push(digest),
-            Source::File { digest, .. } => named.push(digest),
-            Source::Toolbox(_) => {}
+            ContentSource::Directory(digest) => directories.push(digest),
+            ContentSource::File { digest, .. } => named.push(digest),
+            ContentSource::Toolbox(_) => {}
         }
     }
     let closure = closure(storage, directories).await?;
@@ -68,8 +74,8 @@ async fn check(storage: &Storage, contents: Vec<Source>) -> Result<Checked, Stat
     lacking.extend(closure.missing);
     let pins = Box::new(pins);
     match lacking.is_empty() {
-        true => Ok(Checked::Complete(pins)),
-        false => Ok(Checked::Lacking(
+        true => Ok(InventoryCheck::Complete(pins)),
+        false => Ok(InventoryCheck::Lacking(
             lacking.into_iter().map(to_proto::digest).collect(),
             pins,
         )),

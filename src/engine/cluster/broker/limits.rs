@@ -1,9 +1,9 @@
 //! What the broker takes from one message, one client, one worker: every limit, with its reason.
 //!
-//! - [`Resource`]: what is counted for each client, and its [`PerClient`] limits.
+//! - [`ClientResource`]: what is counted for each client, and its [`ClientLimits`] limits.
 //! - Below it: what one message may hold, and how long others may take.
 //!
-//! The lease book's own limits are [`super::book::Limits`]; those of the storage's messages are in
+//! The lease book's own limits are [`super::book::SchedulerLimits`]; those of the storage's messages are in
 //! [`maelstrom_wire::reapi::limits`].
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use maelstrom_wire::v1;
 
 /// What is counted for each client, so that one that takes too much is refused, and nobody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Resource {
+pub enum ClientResource {
     /// Connections that have shown whose they are.
     Connections,
     /// Calls that are not answered to their end.
@@ -40,8 +40,8 @@ pub enum Resource {
 }
 
 /// A limit of each client.
-struct Limit {
-    what: Resource,
+struct ResourceLimit {
+    what: ClientResource,
     most: u64,
     /// What it is called: "the client has N ...".
     unit: &'static str,
@@ -51,105 +51,105 @@ struct Limit {
 
 const ACKNOWLEDGE: &str = "read what happens, and acknowledge jobs that are over";
 
-const LIMITS: [Limit; Resource::COUNT] = [
+const LIMITS: [ResourceLimit; ClientResource::COUNT] = [
     // A client needs two or three; with room for a CI whose jobs share a credential. Eight clients at
     // this limit take all files that a broker asks for.
-    Limit {
-        what: Resource::Connections,
+    ResourceLimit {
+        what: ClientResource::Connections,
         most: 512,
         unit: "connections",
         help: "close some, or make several calls on one",
     },
     // A client makes a dozen at a time. Each may hold one message of 8 MiB.
-    Limit {
-        what: Resource::Calls,
+    ResourceLimit {
+        what: ClientResource::Calls,
         most: 512,
         unit: "calls under way",
         help: "wait for some to end",
     },
     // A client sends 8 at a time; each holds a file, and 8 MiB if it is compressed.
-    Limit {
-        what: Resource::Uploads,
+    ResourceLimit {
+        what: ClientResource::Uploads,
         most: 128,
         unit: "open uploads",
         help: "finish some first; one that stays silent is given up",
     },
     // The largest blob that there may be: what is on its way is not part of the storage's size yet.
-    Limit {
-        what: Resource::UploadBytes,
+    ResourceLimit {
+        what: ClientResource::UploadBytes,
         most: 64 << 30,
         unit: "bytes of open uploads",
         help: "finish some first",
     },
     // A person has one or two, a CI that shares a credential has dozens.
-    Limit {
-        what: Resource::Runs,
+    ResourceLimit {
+        what: ClientResource::Runs,
         most: 256,
         unit: "runs",
         help: "end those that are over with `goodbye`; one whose client is gone ends after \
                `--client-timeout`",
     },
     // What the largest suite has that one run may submit (250,000), and some that are over.
-    Limit {
-        what: Resource::Jobs,
+    ResourceLimit {
+        what: ClientResource::Jobs,
         most: 300_000,
         unit: "jobs",
         help: ACKNOWLEDGE,
     },
     // 300,000 jobs of 850 bytes each; most have 200.
-    Limit {
-        what: Resource::JobBytes,
+    ResourceLimit {
+        what: ClientResource::JobBytes,
         most: 256 << 20,
         unit: "bytes of jobs",
         help: "put what jobs have in common into their template, and acknowledge those that are over",
     },
     // A run has one for each container, seldom more than a few dozen.
-    Limit {
-        what: Resource::Templates,
+    ResourceLimit {
+        what: ClientResource::Templates,
         most: 2_000,
         unit: "templates",
         help: "end runs that are over; use one template for all jobs of a container",
     },
     // An ordinary template has 20 KB. Each is in memory, and in the journal.
-    Limit {
-        what: Resource::TemplateBytes,
+    ResourceLimit {
+        what: ClientResource::TemplateBytes,
         most: 64 << 20,
         unit: "bytes of templates",
         help: "carry large files as contents, not in a skeleton or the environment",
     },
     // One for each machine and language. Each worker is asked about each, and looks through its files.
-    Limit {
-        what: Resource::Toolboxes,
+    ResourceLimit {
+        what: ClientResource::Toolboxes,
         most: 16,
         unit: "toolboxes",
         help: "end runs that are over; an image brings its own programs",
     },
     // Four times what one job may write. It is on the broker's disk until it is acknowledged.
-    Limit {
-        what: Resource::OutputBytes,
+    ResourceLimit {
+        what: ClientResource::OutputBytes,
         most: 4 << 30,
         unit: "bytes of output",
         help: ACKNOWLEDGE,
     },
     // A worker is a machine; those that share an address and a credential are few.
-    Limit {
-        what: Resource::Workers,
+    ResourceLimit {
+        what: ClientResource::Workers,
         most: 1_024,
         unit: "workers",
         help: "give one worker more slots, instead of starting many on a machine",
     },
 ];
 
-impl Resource {
+impl ClientResource {
     /// How many there are.
     pub const COUNT: usize = 12;
 
     /// All of them.
-    pub fn all() -> impl Iterator<Item = Resource> {
+    pub fn all() -> impl Iterator<Item = ClientResource> {
         LIMITS.iter().map(|limit| limit.what)
     }
 
-    fn limit(self) -> &'static Limit {
+    fn limit(self) -> &'static ResourceLimit {
         // Tests hold that each is in its place.
         &LIMITS[self as usize]
     }
@@ -167,22 +167,22 @@ impl Resource {
 
 /// How much each client may have of each resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PerClient([u64; Resource::COUNT]);
+pub struct ClientLimits([u64; ClientResource::COUNT]);
 
-impl Default for PerClient {
-    fn default() -> PerClient {
-        PerClient(LIMITS.map(|limit| limit.most))
+impl Default for ClientLimits {
+    fn default() -> ClientLimits {
+        ClientLimits(LIMITS.map(|limit| limit.most))
     }
 }
 
-impl PerClient {
+impl ClientLimits {
     /// The most that one client may have.
-    pub fn most(&self, what: Resource) -> u64 {
+    pub fn most(&self, what: ClientResource) -> u64 {
         self.0[what as usize]
     }
 
     /// The same with another limit.
-    pub fn with(mut self, what: Resource, most: u64) -> PerClient {
+    pub fn with(mut self, what: ClientResource, most: u64) -> ClientLimits {
         self.0[what as usize] = most;
         self
     }
@@ -308,7 +308,7 @@ mod tests {
         for (index, limit) in LIMITS.iter().enumerate() {
             assert_eq!(limit.what as usize, index);
             assert!(limit.most > 0 && !limit.unit.is_empty() && !limit.help.is_empty());
-            let fewer = PerClient::default().with(limit.what, 1);
+            let fewer = ClientLimits::default().with(limit.what, 1);
             assert_eq!(
                 (
                     fewer.most(limit.what),
@@ -317,7 +317,7 @@ mod tests {
                 (1, 1)
             );
         }
-        assert_eq!(Resource::all().count(), Resource::COUNT);
+        assert_eq!(ClientResource::all().count(), ClientResource::COUNT);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! be shown again. Of the secret only a hash is kept. A run that was opened without either belongs to
 //! nobody who could be told apart from others, so it cannot be resumed at all.
 
-use crate::security::roles::{Identity, Role};
+use crate::security::roles::{ClusterRole, MemberIdentity};
 use maelstrom_container::digest::ContentHash;
 
 /// The fewest bytes of a secret: as many random bits as nobody can guess.
@@ -28,7 +28,7 @@ pub const UNPRIVILEGED: &str = "the job wants all privileges in its container, a
 
 /// What somebody's jobs may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MayAsk {
+pub enum PrivilegeScope {
     /// What a worker gives to every job.
     Ordinary,
     /// Whatever a worker allows.
@@ -37,16 +37,16 @@ pub enum MayAsk {
 
 /// See the module's documentation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Owner {
+pub struct RunOwner {
     /// The credential: its role and its name.
     member: Option<String>,
     /// The hash of the secret.
     secret: Option<[u8; 32]>,
 }
 
-impl Owner {
+impl RunOwner {
     /// Whoever shows this credential, as [`member`] names it, and this secret; empty is none.
-    pub fn new(member: Option<String>, secret: &[u8]) -> Result<Owner, String> {
+    pub fn new(member: Option<String>, secret: &[u8]) -> Result<RunOwner, String> {
         let secret = match secret.len() {
             0 => None,
             SECRET_BYTES_MIN..=SECRET_BYTES_MAX => Some(hash(secret)),
@@ -57,11 +57,11 @@ impl Owner {
                 ));
             }
         };
-        Ok(Owner { member, secret })
+        Ok(RunOwner { member, secret })
     }
 
     /// Whether somebody else is this owner.
-    pub fn check(&self, somebody: &Owner) -> Result<(), &'static str> {
+    pub fn check(&self, somebody: &RunOwner) -> Result<(), &'static str> {
         if self.member.is_none() && self.secret.is_none() {
             return Err(NOBODYS);
         }
@@ -74,14 +74,14 @@ impl Owner {
     }
 
     /// What its jobs may ask for. A broker that asks nobody for a credential leaves it to its workers.
-    pub fn may_ask(&self) -> MayAsk {
+    pub fn may_ask(&self) -> PrivilegeScope {
         let Some(member) = &self.member else {
-            return MayAsk::Everything;
+            return PrivilegeScope::Everything;
         };
         let role = member.split(' ').next().unwrap_or_default();
-        match role.parse::<Role>() {
-            Ok(role) if role.is_among(&[Role::Privileged]) => MayAsk::Everything,
-            Ok(_) | Err(_) => MayAsk::Ordinary,
+        match role.parse::<ClusterRole>() {
+            Ok(role) if role.is_among(&[ClusterRole::Privileged]) => PrivilegeScope::Everything,
+            Ok(_) | Err(_) => PrivilegeScope::Ordinary,
         }
     }
 
@@ -95,14 +95,14 @@ impl Owner {
     }
 
     /// What the journal has kept. What something else has written there belongs to nobody.
-    pub fn of_record(member: &str, secret: &[u8]) -> Owner {
-        let nobody = Owner::default();
+    pub fn of_record(member: &str, secret: &[u8]) -> RunOwner {
+        let nobody = RunOwner::default();
         let secret = match <[u8; 32]>::try_from(secret) {
             Ok(hash) => Some(hash),
             Err(_) if secret.is_empty() => None,
             Err(_) => return nobody,
         };
-        Owner {
+        RunOwner {
             member: Some(member.to_owned()).filter(|member| !member.is_empty()),
             secret,
         }
@@ -110,7 +110,7 @@ impl Owner {
 }
 
 /// How a credential is named among owners.
-pub fn member(identity: &Identity) -> String {
+pub fn member(identity: &MemberIdentity) -> String {
     format!("{} {}", identity.role, identity.name)
 }
 
@@ -122,9 +122,9 @@ fn hash(secret: &[u8]) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    fn owner(member: &str, secret: &[u8]) -> Owner {
+    fn owner(member: &str, secret: &[u8]) -> RunOwner {
         let member = Some(member.to_owned()).filter(|member| !member.is_empty());
-        Owner::new(member, secret).unwrap()
+        RunOwner::new(member, secret).unwrap()
     }
 
     /// Who opened a run, who says its name, and whether he is let in.
@@ -132,8 +132,8 @@ mod tests {
     fn only_who_opened_a_run_resumes_it() {
         const A: &[u8] = &[1; 16];
         const B: &[u8] = &[2; 32];
-        type Row<'a> = (&'a str, &'a [u8], &'a str, &'a [u8], bool);
-        let rows: [Row<'_>; 14] = [
+        type PrivilegeCase<'a> = (&'a str, &'a [u8], &'a str, &'a [u8], bool);
+        let rows: [PrivilegeCase<'_>; 14] = [
             ("", A, "", A, true),
             ("", A, "", B, false),
             ("", A, "", b"", false),
@@ -152,7 +152,7 @@ mod tests {
         for (opener, secret, other, shown, expected) in rows {
             let opened = owner(opener, secret);
             let (member, hash) = opened.recorded();
-            let recalled = Owner::of_record(member, hash);
+            let recalled = RunOwner::of_record(member, hash);
             assert_eq!(recalled, opened);
             for opened in [opened, recalled] {
                 let is_let_in = opened.check(&owner(other, shown)).is_ok();
@@ -167,13 +167,13 @@ mod tests {
     #[test]
     fn who_is_privileged_is_told_by_the_role() {
         for (member, expected) in [
-            ("", MayAsk::Everything),
-            ("client ann", MayAsk::Ordinary),
-            ("client privileged", MayAsk::Ordinary),
-            ("writer ann", MayAsk::Ordinary),
-            ("privileged ann", MayAsk::Everything),
-            ("admin ann", MayAsk::Everything),
-            ("nonsense", MayAsk::Ordinary),
+            ("", PrivilegeScope::Everything),
+            ("client ann", PrivilegeScope::Ordinary),
+            ("client privileged", PrivilegeScope::Ordinary),
+            ("writer ann", PrivilegeScope::Ordinary),
+            ("privileged ann", PrivilegeScope::Everything),
+            ("admin ann", PrivilegeScope::Everything),
+            ("nonsense", PrivilegeScope::Ordinary),
         ] {
             assert_eq!(owner(member, b"").may_ask(), expected, "{member}");
         }
@@ -190,9 +190,9 @@ mod tests {
                 .windows(8)
                 .any(|part| secret.windows(8).any(|it| it == part))
         );
-        assert!(Owner::new(None, &[1; 15]).is_err());
-        assert!(Owner::new(None, &[1; 65]).is_err());
-        let damaged = Owner::of_record("client ann", &[1; 7]);
+        assert!(RunOwner::new(None, &[1; 15]).is_err());
+        assert!(RunOwner::new(None, &[1; 65]).is_err());
+        let damaged = RunOwner::of_record("client ann", &[1; 7]);
         assert!(damaged.check(&owner("client ann", b"")).is_err());
     }
 }

@@ -12,8 +12,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use self::spool::{Blocks, Spool};
-use maelstrom_model::event::Stream;
+use self::spool::{OutputSpool, SpoolBlocks};
+use maelstrom_model::event::OutputStream;
 
 /// What is kept in memory: all that an ordinary test writes.
 const MEMORY_BYTES_MAX: usize = 64 * 1024;
@@ -29,9 +29,9 @@ const HEAD_BYTES: usize = 5;
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct OutputLog {
-    overflow: Overflow,
+    overflow: SpillTarget,
     memory_max: usize,
-    place: Place,
+    place: OutputBuffer,
     end: u64,
     chunks: u32,
     bytes_max: u64,
@@ -39,23 +39,23 @@ pub struct OutputLog {
 
 /// Where what does not fit into memory goes.
 #[derive(Debug)]
-enum Overflow {
+enum SpillTarget {
     /// To a file of its own in this directory.
     Directory(PathBuf),
     /// To a file that many share.
-    Spool(Spool),
+    Spool(OutputSpool),
 }
 
 #[derive(Debug)]
-enum Place {
+enum OutputBuffer {
     Memory(Vec<u8>),
     File(File),
-    Blocks(Blocks),
+    Blocks(SpoolBlocks),
 }
 
 /// Whether there is memory for the beginning of what a job writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Memory {
+pub enum MemoryAvailability {
     /// For all that an ordinary test writes.
     Usual,
     /// There is none.
@@ -64,25 +64,25 @@ pub enum Memory {
 
 /// How far somebody has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cursor {
+pub struct OutputCursor {
     offset: u64,
     index: u32,
 }
 
 /// A chunk of output.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
+pub struct OutputChunk {
     /// Counts the chunks, from 0.
     pub index: u32,
     /// Which stream it was written to.
-    pub stream: Stream,
+    pub stream: OutputStream,
     /// What.
     pub bytes: Vec<u8>,
 }
 
 /// Why output can't be kept.
 #[derive(Debug, thiserror::Error)]
-pub enum OutputError {
+pub enum OutputLogError {
     /// There is too much of it.
     #[error("it wrote more than the {bytes_max} bytes that are kept of a job")]
     TooMuch {
@@ -99,7 +99,7 @@ pub enum OutputError {
     },
 }
 
-impl Cursor {
+impl OutputCursor {
     /// How many chunks come before it: the number of the next.
     pub fn index(self) -> u32 {
         self.index
@@ -110,26 +110,26 @@ impl OutputLog {
     /// An empty log that holds so much and has room in this directory.
     pub fn new(directory: &Path, bytes_max: u64) -> OutputLog {
         OutputLog::with(
-            Overflow::Directory(directory.to_owned()),
+            SpillTarget::Directory(directory.to_owned()),
             MEMORY_BYTES_MAX,
             bytes_max,
         )
     }
 
     /// An empty log that holds so much, of which what does not fit into memory goes to a spool.
-    pub fn spooled(spool: &Spool, memory: Memory, bytes_max: u64) -> OutputLog {
+    pub fn spooled(spool: &OutputSpool, memory: MemoryAvailability, bytes_max: u64) -> OutputLog {
         let memory_max = match memory {
-            Memory::Usual => MEMORY_BYTES_MAX,
-            Memory::Scarce => 0,
+            MemoryAvailability::Usual => MEMORY_BYTES_MAX,
+            MemoryAvailability::Scarce => 0,
         };
-        OutputLog::with(Overflow::Spool(spool.clone()), memory_max, bytes_max)
+        OutputLog::with(SpillTarget::Spool(spool.clone()), memory_max, bytes_max)
     }
 
-    fn with(overflow: Overflow, memory_max: usize, bytes_max: u64) -> OutputLog {
+    fn with(overflow: SpillTarget, memory_max: usize, bytes_max: u64) -> OutputLog {
         OutputLog {
             overflow,
             memory_max,
-            place: Place::Memory(Vec::new()),
+            place: OutputBuffer::Memory(Vec::new()),
             end: 0,
             chunks: 0,
             bytes_max,
@@ -142,19 +142,19 @@ impl OutputLog {
     }
 
     /// Adds what was written, as one chunk or more.
-    pub fn push(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), OutputError> {
+    pub fn push(&mut self, stream: OutputStream, bytes: &[u8]) -> Result<(), OutputLogError> {
         for chunk in bytes.chunks(CHUNK_BYTES_MAX) {
             let written = (HEAD_BYTES + chunk.len()) as u64;
             let chunks = self.chunks.checked_add(1);
             let Some(chunks) = chunks.filter(|_| self.end + written <= self.bytes_max) else {
                 let bytes_max = self.bytes_max;
-                return Err(OutputError::TooMuch { bytes_max });
+                return Err(OutputLogError::TooMuch { bytes_max });
             };
             let mut record = Vec::with_capacity(HEAD_BYTES + chunk.len());
             record.push(match stream {
-                Stream::Stdout => 1,
-                Stream::Stderr => 2,
-                Stream::Joined => 3,
+                OutputStream::Stdout => 1,
+                OutputStream::Stderr => 2,
+                OutputStream::Joined => 3,
             });
             record.extend_from_slice(&(chunk.len() as u32).to_le_bytes());
             record.extend_from_slice(chunk);
@@ -166,46 +166,46 @@ impl OutputLog {
     }
 
     fn append(&mut self, record: &[u8]) -> io::Result<()> {
-        if let Place::Memory(memory) = &mut self.place {
+        if let OutputBuffer::Memory(memory) = &mut self.place {
             if memory.len() + record.len() <= self.memory_max {
                 memory.extend_from_slice(record);
                 return Ok(());
             }
             self.place = match &self.overflow {
-                Overflow::Directory(directory) => {
+                SpillTarget::Directory(directory) => {
                     let file = tempfile::tempfile_in(directory)?;
                     file.write_all_at(memory, 0)?;
-                    Place::File(file)
+                    OutputBuffer::File(file)
                 }
-                Overflow::Spool(spool) => {
+                SpillTarget::Spool(spool) => {
                     let mut blocks = spool.blocks();
                     blocks.write_at(memory, 0)?;
-                    Place::Blocks(blocks)
+                    OutputBuffer::Blocks(blocks)
                 }
             };
         }
         match &mut self.place {
-            Place::File(file) => file.write_all_at(record, self.end),
-            Place::Blocks(blocks) => blocks.write_at(record, self.end),
-            Place::Memory(_) => Ok(()),
+            OutputBuffer::File(file) => file.write_all_at(record, self.end),
+            OutputBuffer::Blocks(blocks) => blocks.write_at(record, self.end),
+            OutputBuffer::Memory(_) => Ok(()),
         }
     }
 
     /// Whether there is something after what was read.
-    pub fn has_more(&self, cursor: Cursor) -> bool {
+    pub fn has_more(&self, cursor: OutputCursor) -> bool {
         cursor.offset < self.end
     }
 
     /// Behind everything.
-    pub fn end(&self) -> Cursor {
-        Cursor {
+    pub fn end(&self) -> OutputCursor {
+        OutputCursor {
             offset: self.end,
             index: self.chunks,
         }
     }
 
     /// The chunk after those that were read, if there is one.
-    pub fn read(&self, cursor: &mut Cursor) -> Result<Option<Chunk>, OutputError> {
+    pub fn read(&self, cursor: &mut OutputCursor) -> Result<Option<OutputChunk>, OutputLogError> {
         if !self.has_more(*cursor) {
             return Ok(None);
         }
@@ -215,14 +215,14 @@ impl OutputLog {
         Ok(Some(chunk))
     }
 
-    fn read_at(&self, cursor: Cursor) -> io::Result<Chunk> {
+    fn read_at(&self, cursor: OutputCursor) -> io::Result<OutputChunk> {
         let mut head = [0; HEAD_BYTES];
         self.copy(cursor.offset, &mut head)?;
         let [kind, length @ ..] = head;
         let stream = match kind {
-            1 => Stream::Stdout,
-            2 => Stream::Stderr,
-            3 => Stream::Joined,
+            1 => OutputStream::Stdout,
+            2 => OutputStream::Stderr,
+            3 => OutputStream::Joined,
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
         let length = u32::from_le_bytes(length) as usize;
@@ -232,7 +232,7 @@ impl OutputLog {
         let mut bytes = vec![0; length];
         self.copy(cursor.offset + HEAD_BYTES as u64, &mut bytes)?;
         let index = cursor.index;
-        Ok(Chunk {
+        Ok(OutputChunk {
             index,
             stream,
             bytes,
@@ -241,9 +241,9 @@ impl OutputLog {
 
     fn copy(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
         match &self.place {
-            Place::File(file) => file.read_exact_at(into, offset),
-            Place::Blocks(blocks) => blocks.read_exact_at(into, offset),
-            Place::Memory(memory) => {
+            OutputBuffer::File(file) => file.read_exact_at(into, offset),
+            OutputBuffer::Blocks(blocks) => blocks.read_exact_at(into, offset),
+            OutputBuffer::Memory(memory) => {
                 let offset = offset as usize;
                 let there = memory.get(offset..offset + into.len());
                 into.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -252,12 +252,12 @@ impl OutputLog {
         }
     }
 
-    fn disk(&self, source: io::Error) -> OutputError {
+    fn disk(&self, source: io::Error) -> OutputLogError {
         let directory = match &self.overflow {
-            Overflow::Directory(directory) => directory.clone(),
-            Overflow::Spool(spool) => spool.directory().to_owned(),
+            SpillTarget::Directory(directory) => directory.clone(),
+            SpillTarget::Spool(spool) => spool.directory().to_owned(),
         };
-        OutputError::Disk { directory, source }
+        OutputLogError::Disk { directory, source }
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn all(log: &OutputLog, cursor: &mut Cursor) -> Vec<Chunk> {
+    fn all(log: &OutputLog, cursor: &mut OutputCursor) -> Vec<OutputChunk> {
         std::iter::from_fn(|| log.read(cursor).unwrap()).collect()
     }
 
@@ -282,25 +282,25 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let mut log = match place {
                 0 => OutputLog::new(directory.path(), u64::MAX),
-                1 => OutputLog::spooled(&Spool::new(directory.path()), Memory::Usual, u64::MAX),
-                _ => OutputLog::spooled(&Spool::new(directory.path()), Memory::Scarce, u64::MAX),
+                1 => OutputLog::spooled(&OutputSpool::new(directory.path()), MemoryAvailability::Usual, u64::MAX),
+                _ => OutputLog::spooled(&OutputSpool::new(directory.path()), MemoryAvailability::Scarce, u64::MAX),
             };
-            let mut cursor = Cursor::default();
+            let mut cursor = OutputCursor::default();
             let mut early = Vec::new();
             let mut expected = Vec::new();
             for (index, (stream, length)) in lengths.iter().enumerate() {
                 let stream = match stream {
-                    0 => Stream::Stdout,
-                    1 => Stream::Stderr,
-                    _ => Stream::Joined,
+                    0 => OutputStream::Stdout,
+                    1 => OutputStream::Stderr,
+                    _ => OutputStream::Joined,
                 };
                 let bytes = vec![index as u8; *length];
                 log.push(stream, &bytes).unwrap();
-                expected.push(Chunk { index: index as u32, stream, bytes });
+                expected.push(OutputChunk { index: index as u32, stream, bytes });
                 early.extend(all(&log, &mut cursor));
             }
             prop_assert_eq!(&early, &expected);
-            prop_assert_eq!(&all(&log, &mut Cursor::default()), &expected);
+            prop_assert_eq!(&all(&log, &mut OutputCursor::default()), &expected);
             // The file has no name.
             prop_assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         }
@@ -310,8 +310,9 @@ mod tests {
     fn a_long_chunk_becomes_several() {
         let directory = tempfile::tempdir().unwrap();
         let mut log = OutputLog::new(directory.path(), u64::MAX);
-        log.push(Stream::Stdout, &[7; CHUNK_BYTES_MAX + 1]).unwrap();
-        let lengths: Vec<usize> = all(&log, &mut Cursor::default())
+        log.push(OutputStream::Stdout, &[7; CHUNK_BYTES_MAX + 1])
+            .unwrap();
+        let lengths: Vec<usize> = all(&log, &mut OutputCursor::default())
             .iter()
             .map(|chunk| chunk.bytes.len())
             .collect();
@@ -322,20 +323,20 @@ mod tests {
     fn a_full_log_keeps_what_it_has() {
         let directory = tempfile::tempdir().unwrap();
         let mut log = OutputLog::new(directory.path(), 20);
-        log.push(Stream::Stderr, b"0123456789").unwrap();
-        let full = log.push(Stream::Stderr, b"0123456789").unwrap_err();
+        log.push(OutputStream::Stderr, b"0123456789").unwrap();
+        let full = log.push(OutputStream::Stderr, b"0123456789").unwrap_err();
         assert!(full.to_string().contains("20 bytes"), "{full}");
-        assert_eq!(all(&log, &mut Cursor::default()).len(), 1);
+        assert_eq!(all(&log, &mut OutputCursor::default()).len(), 1);
     }
 
     #[test]
     fn a_disk_that_fails_is_named() {
         let mut log = OutputLog::new(Path::new("/nowhere/at/all"), u64::MAX);
-        log.push(Stream::Stdout, b"in memory").unwrap();
+        log.push(OutputStream::Stdout, b"in memory").unwrap();
         let failed = log
-            .push(Stream::Stdout, &[0; MEMORY_BYTES_MAX])
+            .push(OutputStream::Stdout, &[0; MEMORY_BYTES_MAX])
             .unwrap_err();
         assert!(failed.to_string().contains("/nowhere/at/all"), "{failed}");
-        assert_eq!(all(&log, &mut Cursor::default()).len(), 1);
+        assert_eq!(all(&log, &mut OutputCursor::default()).len(), 1);
     }
 }

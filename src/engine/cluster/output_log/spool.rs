@@ -17,13 +17,13 @@ const BLOCK_BYTES: u64 = 64 * 1024;
 
 /// See the module's documentation. Cloning gives another handle on the same one.
 #[derive(Clone, Debug)]
-pub struct Spool {
+pub struct OutputSpool {
     directory: PathBuf,
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<SpoolState>>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct SpoolState {
     file: Option<Arc<File>>,
     /// Blocks that were given back.
     free: Vec<u32>,
@@ -33,16 +33,16 @@ struct Shared {
 
 /// What one job wrote. Dropping it gives its blocks back.
 #[derive(Debug)]
-pub(super) struct Blocks {
-    spool: Spool,
+pub(super) struct SpoolBlocks {
+    spool: OutputSpool,
     file: Option<Arc<File>>,
     numbers: Vec<u32>,
 }
 
-impl Spool {
+impl OutputSpool {
     /// An empty one. Its file is made in this directory when there is something to write.
-    pub fn new(directory: &Path) -> Spool {
-        Spool {
+    pub fn new(directory: &Path) -> OutputSpool {
+        OutputSpool {
             directory: directory.to_owned(),
             shared: Arc::default(),
         }
@@ -59,8 +59,8 @@ impl Spool {
         self.lock().file.is_some()
     }
 
-    pub(super) fn blocks(&self) -> Blocks {
-        Blocks {
+    pub(super) fn blocks(&self) -> SpoolBlocks {
+        SpoolBlocks {
             spool: self.clone(),
             file: None,
             numbers: Vec::new(),
@@ -90,16 +90,16 @@ impl Spool {
         let mut shared = self.lock();
         shared.free.extend(numbers);
         if shared.free.len() == shared.count as usize {
-            *shared = Shared::default();
+            *shared = SpoolState::default();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+    fn lock(&self) -> MutexGuard<'_, SpoolState> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Blocks {
+impl SpoolBlocks {
     /// Writes at this place of what the job wrote, which may be the end of it.
     pub(super) fn write_at(&mut self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {
@@ -146,7 +146,7 @@ impl Blocks {
     }
 }
 
-impl Drop for Blocks {
+impl Drop for SpoolBlocks {
     fn drop(&mut self) {
         if let Some(file) = &self.file {
             for number in &self.numbers {
@@ -175,9 +175,9 @@ mod tests {
     #[test]
     fn many_jobs_share_a_file_that_is_gone_when_they_are() {
         let directory = tempfile::tempdir().unwrap();
-        let spool = Spool::new(directory.path());
+        let spool = OutputSpool::new(directory.path());
         assert!(!spool.is_open());
-        let mut jobs: Vec<Blocks> = (0..50).map(|_| spool.blocks()).collect();
+        let mut jobs: Vec<SpoolBlocks> = (0..50).map(|_| spool.blocks()).collect();
         let text = |number: usize| vec![u8::try_from(number).unwrap(); 100_000];
         for half in 0..2 {
             for (number, job) in jobs.iter_mut().enumerate() {
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_there_is_an_error() {
-        let mut blocks = Spool::new(Path::new("/nowhere/at/all")).blocks();
+        let mut blocks = OutputSpool::new(Path::new("/nowhere/at/all")).blocks();
         assert!(blocks.write_at(b"x", 0).is_err());
         assert!(blocks.read_exact_at(&mut [0], 0).is_err());
     }

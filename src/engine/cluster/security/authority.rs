@@ -12,7 +12,7 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose,
 };
 
-use super::roles::Role;
+use super::roles::ClusterRole;
 use super::tokens;
 
 /// The authority's certificate.
@@ -57,13 +57,13 @@ pub enum AuthorityError {
 }
 
 /// An authority in a directory.
-pub struct Authority {
+pub struct CertificateAuthority {
     directory: PathBuf,
 }
 
-impl Authority {
+impl CertificateAuthority {
     /// Makes a new one.
-    pub fn create(directory: &Path) -> Result<Authority, AuthorityError> {
+    pub fn create(directory: &Path) -> Result<CertificateAuthority, AuthorityError> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -82,17 +82,21 @@ impl Authority {
         name.push(DnType::CommonName, "maelstrom private authority");
         let key_pem = key.serialize_pem();
         let issuer = CertifiedIssuer::self_signed(params, key).map_err(&failed)?;
-        write(&directory.join(AUTHORITY_KEY), &key_pem, Secrecy::Secret)?;
-        write(&certificate, &issuer.pem(), Secrecy::Public)?;
-        write(&directory.join(TOKENS), "", Secrecy::Secret)?;
-        Ok(Authority {
+        write(
+            &directory.join(AUTHORITY_KEY),
+            &key_pem,
+            FileVisibility::Secret,
+        )?;
+        write(&certificate, &issuer.pem(), FileVisibility::Public)?;
+        write(&directory.join(TOKENS), "", FileVisibility::Secret)?;
+        Ok(CertificateAuthority {
             directory: directory.to_owned(),
         })
     }
 
     /// One that was made before.
-    pub fn open(directory: &Path) -> Authority {
-        Authority {
+    pub fn open(directory: &Path) -> CertificateAuthority {
+        CertificateAuthority {
             directory: directory.to_owned(),
         }
     }
@@ -110,7 +114,11 @@ impl Authority {
     }
 
     /// Makes a certificate for a member; the paths of the certificate and its key.
-    pub fn member(&self, role: Role, name: &str) -> Result<(PathBuf, PathBuf), AuthorityError> {
+    pub fn member(
+        &self,
+        role: ClusterRole,
+        name: &str,
+    ) -> Result<(PathBuf, PathBuf), AuthorityError> {
         let failed = made_badly(name);
         let mut params = CertificateParams::new(Vec::new()).map_err(failed)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -122,11 +130,11 @@ impl Authority {
 
     /// Makes a token for a member, which the file of tokens accepts from now on; the path of the
     /// token.
-    pub fn token(&self, role: Role, name: &str) -> Result<PathBuf, AuthorityError> {
+    pub fn token(&self, role: ClusterRole, name: &str) -> Result<PathBuf, AuthorityError> {
         check_name(name)?;
         let token = random()?;
         let path = self.directory.join(format!("{name}.token"));
-        write(&path, &format!("{token}\n"), Secrecy::Secret)?;
+        write(&path, &format!("{token}\n"), FileVisibility::Secret)?;
         let accepted = self.directory.join(TOKENS);
         let added = OpenOptions::new()
             .append(true)
@@ -156,22 +164,22 @@ impl Authority {
             self.directory.join(format!("{name}.pem")),
             self.directory.join(format!("{name}.key")),
         );
-        write(&paths.1, &own.serialize_pem(), Secrecy::Secret)?;
-        write(&paths.0, &certificate.pem(), Secrecy::Public)?;
+        write(&paths.1, &own.serialize_pem(), FileVisibility::Secret)?;
+        write(&paths.0, &certificate.pem(), FileVisibility::Public)?;
         Ok(paths)
     }
 }
 
 #[derive(Clone, Copy)]
-enum Secrecy {
+enum FileVisibility {
     Public,
     Secret,
 }
 
-fn write(path: &Path, text: &str, secrecy: Secrecy) -> Result<(), AuthorityError> {
+fn write(path: &Path, text: &str, secrecy: FileVisibility) -> Result<(), AuthorityError> {
     let mode = match secrecy {
-        Secrecy::Public => 0o644,
-        Secrecy::Secret => 0o600,
+        FileVisibility::Public => 0o644,
+        FileVisibility::Secret => 0o600,
     };
     let written = OpenOptions::new()
         .write(true)

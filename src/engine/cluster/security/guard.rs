@@ -14,16 +14,16 @@ use tonic::service::Interceptor;
 use tonic::{Extensions, Request, Status};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::roles::{Identity, Role};
-use super::tokens::Tokens;
+use super::roles::{ClusterRole, MemberIdentity};
+use super::tokens::TokenFile;
 
 /// Whose credentials a broker accepts.
 #[derive(Clone, Debug, Default)]
-pub struct Access {
+pub struct AccessPolicy {
     /// Tokens.
-    pub tokens: Option<Arc<Tokens>>,
+    pub tokens: Option<Arc<TokenFile>>,
     /// Certificates, which the connection has checked.
-    pub certificates: Certificates,
+    pub certificates: ClientCertificates,
     /// Who writes results of actions where nobody is asked for a credential.
     pub results: OpenResults,
 }
@@ -41,7 +41,7 @@ pub enum OpenResults {
 
 /// Whether certificates of clients are asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Certificates {
+pub enum ClientCertificates {
     /// They are not.
     #[default]
     Unwanted,
@@ -51,32 +51,36 @@ pub enum Certificates {
 
 /// Lets through who has one of some roles.
 #[derive(Clone, Debug)]
-pub struct Guard {
-    access: Access,
-    allowed: &'static [Role],
+pub struct RoleGuard {
+    access: AccessPolicy,
+    allowed: &'static [ClusterRole],
 }
 
-impl Access {
+impl AccessPolicy {
     /// Whether anybody is asked for anything.
     pub fn is_open(&self) -> bool {
-        self.tokens.is_none() && self.certificates == Certificates::Unwanted
+        self.tokens.is_none() && self.certificates == ClientCertificates::Unwanted
     }
 
     /// A guard for what is for these roles.
-    pub fn guard(&self, allowed: &'static [Role]) -> Guard {
-        Guard {
+    pub fn guard(&self, allowed: &'static [ClusterRole]) -> RoleGuard {
+        RoleGuard {
             access: self.clone(),
             allowed,
         }
     }
 
     /// Who shows the credential that came with a call.
-    pub fn shown(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Identity, Status> {
+    pub fn shown(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<MemberIdentity, Status> {
         let metadata = MetadataMap::from_headers(headers.clone());
         self.identify(&Request::from_parts(metadata, extensions.clone(), ()))
     }
 
-    fn identify(&self, request: &Request<()>) -> Result<Identity, Status> {
+    fn identify(&self, request: &Request<()>) -> Result<MemberIdentity, Status> {
         if let Some(shown) = request.metadata().get("authorization") {
             let token = shown
                 .to_str()
@@ -87,8 +91,8 @@ impl Access {
             return known.ok_or_else(|| Status::unauthenticated("this broker knows no such token"));
         }
         let certificates = match self.certificates {
-            Certificates::Unwanted => None,
-            Certificates::Accepted => request.peer_certs(),
+            ClientCertificates::Unwanted => None,
+            ClientCertificates::Accepted => request.peer_certs(),
         };
         let first = certificates.as_ref().and_then(|chain| chain.first());
         match first {
@@ -101,7 +105,7 @@ impl Access {
     }
 }
 
-impl Interceptor for Guard {
+impl Interceptor for RoleGuard {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if self.access.is_open() {
             request.extensions_mut().insert(self.access.results);
@@ -115,11 +119,11 @@ impl Interceptor for Guard {
 }
 
 /// Whether somebody may do what is for these roles.
-fn check(identity: &Identity, allowed: &[Role]) -> Result<(), Status> {
+fn check(identity: &MemberIdentity, allowed: &[ClusterRole]) -> Result<(), Status> {
     if identity.role.is_among(allowed) {
         return Ok(());
     }
-    let roles: Vec<String> = allowed.iter().map(Role::to_string).collect();
+    let roles: Vec<String> = allowed.iter().map(ClusterRole::to_string).collect();
     Err(Status::permission_denied(format!(
         "{} has the role {}; this is for {}",
         identity.name,
@@ -133,7 +137,7 @@ fn check(identity: &Identity, allowed: &[Role]) -> Result<(), Status> {
 
 /// Whether whoever sent a request that a guard let through is an administrator, or nobody is asked.
 pub fn is_for_admins<T>(request: &Request<T>) -> Result<(), Status> {
-    match request.extensions().get::<Identity>() {
+    match request.extensions().get::<MemberIdentity>() {
         Some(identity) => check(identity, &[]),
         None => Ok(()),
     }
@@ -143,10 +147,10 @@ pub fn is_for_admins<T>(request: &Request<T>) -> Result<(), Status> {
 pub fn is_for_writers<T>(request: &Request<T>) -> Result<(), Status> {
     let extensions = request.extensions();
     match (
-        extensions.get::<Identity>(),
+        extensions.get::<MemberIdentity>(),
         extensions.get::<OpenResults>(),
     ) {
-        (Some(identity), _) => check(identity, &[Role::Writer]),
+        (Some(identity), _) => check(identity, &[ClusterRole::Writer]),
         (None, Some(OpenResults::ReadOnly)) => Err(Status::permission_denied(
             "this broker asks nobody for a credential, and so takes results of actions from nobody: \
              they are for the role writer (`--tokens` or `--client-ca`), or `--open-action-cache` \
@@ -157,7 +161,7 @@ pub fn is_for_writers<T>(request: &Request<T>) -> Result<(), Status> {
 }
 
 /// Who a certificate is for.
-pub fn identity(certificate: &[u8]) -> Result<Identity, Status> {
+pub fn identity(certificate: &[u8]) -> Result<MemberIdentity, Status> {
     let wrong = |why: &str| Status::unauthenticated(format!("the certificate {why}"));
     let (_, parsed) =
         X509Certificate::from_der(certificate).map_err(|_| wrong("cannot be read"))?;
@@ -178,7 +182,7 @@ pub fn identity(certificate: &[u8]) -> Result<Identity, Status> {
     let role = unit.and_then(|unit| unit.parse().ok()).ok_or_else(|| {
         wrong("names no role (client, writer, privileged, worker or admin) as its OU")
     })?;
-    Ok(Identity {
+    Ok(MemberIdentity {
         name: name.unwrap_or_else(|| "somebody".to_owned()),
         role,
     })
@@ -212,7 +216,7 @@ impl ExposureError {
 
 /// Whether traffic is private.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Privacy {
+pub enum TransportSecurity {
     /// It is in the clear.
     Plain,
     /// It is TLS.
@@ -221,7 +225,11 @@ pub enum Privacy {
 
 /// Whether a broker may listen there. Its own machine's users are trusted; others must show who they
 /// are, and in private.
-pub fn exposure(address: IpAddr, privacy: Privacy, access: &Access) -> Result<(), ExposureError> {
+pub fn exposure(
+    address: IpAddr,
+    privacy: TransportSecurity,
+    access: &AccessPolicy,
+) -> Result<(), ExposureError> {
     if address.is_loopback() {
         return Ok(());
     }
@@ -229,8 +237,8 @@ pub fn exposure(address: IpAddr, privacy: Privacy, access: &Access) -> Result<()
         return Err(ExposureError::Open { address });
     }
     match privacy {
-        Privacy::Tls => Ok(()),
-        Privacy::Plain => Err(ExposureError::Readable { address }),
+        TransportSecurity::Tls => Ok(()),
+        TransportSecurity::Plain => Err(ExposureError::Readable { address }),
     }
 }
 
@@ -238,10 +246,10 @@ pub fn exposure(address: IpAddr, privacy: Privacy, access: &Access) -> Result<()
 mod tests {
     use super::*;
 
-    fn access(tokens: Option<Tokens>) -> Access {
-        Access {
+    fn access(tokens: Option<TokenFile>) -> AccessPolicy {
+        AccessPolicy {
             tokens: tokens.map(Arc::new),
-            ..Access::default()
+            ..AccessPolicy::default()
         }
     }
 
@@ -253,14 +261,14 @@ mod tests {
     }
 
     /// Tokens named as their roles: `client-token` and so on.
-    fn one_of_each_role() -> (tempfile::TempDir, Access) {
+    fn one_of_each_role() -> (tempfile::TempDir, AccessPolicy) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tokens");
-        let lines: String = Role::ALL
+        let lines: String = ClusterRole::ALL
             .map(|role| super::super::tokens::line(role, &format!("{role}-token"), "x"))
             .concat();
         std::fs::write(&path, lines).unwrap();
-        let access = access(Some(Tokens::open(&path).unwrap()));
+        let access = access(Some(TokenFile::open(&path).unwrap()));
         (directory, access)
     }
 
@@ -272,19 +280,19 @@ mod tests {
             passed.map_err(|status| status.code()).err()
         };
         use tonic::Code::{PermissionDenied, Unauthenticated};
-        let workers: &'static [Role] = &[Role::Worker];
+        let workers: &'static [ClusterRole] = &[ClusterRole::Worker];
         assert_eq!(code(shown("worker-token"), workers), None);
         assert_eq!(code(shown("admin-token"), workers), None);
         assert_eq!(code(shown("client-token"), workers), Some(PermissionDenied));
         assert_eq!(code(shown("guess"), workers), Some(Unauthenticated));
         assert_eq!(code(Request::new(()), workers), Some(Unauthenticated));
         let passed = access
-            .guard(&[Role::Client])
+            .guard(&[ClusterRole::Client])
             .call(shown("client-token"))
             .unwrap();
         assert_eq!(is_for_admins(&passed).unwrap_err().code(), PermissionDenied);
         let passed = access
-            .guard(&[Role::Client])
+            .guard(&[ClusterRole::Client])
             .call(shown("admin-token"))
             .unwrap();
         is_for_admins(&passed).unwrap();
@@ -293,9 +301,9 @@ mod tests {
     #[test]
     fn results_of_actions_are_for_writers() {
         let (_directory, closed) = one_of_each_role();
-        let open = |results| Access {
+        let open = |results| AccessPolicy {
             results,
-            ..Access::default()
+            ..AccessPolicy::default()
         };
         for (access, request, refused) in [
             (&closed, shown("client-token"), Some("this is for writer")),
@@ -314,7 +322,7 @@ mod tests {
             ),
             (&open(OpenResults::Writable), Request::new(()), None),
         ] {
-            let passed = access.guard(&Role::ALL).call(request).unwrap();
+            let passed = access.guard(&ClusterRole::ALL).call(request).unwrap();
             let answer = is_for_writers(&passed);
             match (answer, refused) {
                 (Ok(()), None) => {}
@@ -328,8 +336,8 @@ mod tests {
         // Both are clients besides.
         for token in ["writer-token", "privileged-token"] {
             let call = |allowed| closed.guard(allowed).call(shown(token));
-            assert!(call(&[Role::Client]).is_ok());
-            assert!(call(&[Role::Worker]).is_err());
+            assert!(call(&[ClusterRole::Client]).is_ok());
+            assert!(call(&[ClusterRole::Worker]).is_err());
         }
     }
 
@@ -338,15 +346,18 @@ mod tests {
         let open = access(None);
         let here: IpAddr = "127.0.0.1".parse().unwrap();
         let everywhere: IpAddr = "::".parse().unwrap();
-        assert_eq!(exposure(here, Privacy::Plain, &open), Ok(()));
-        let error = exposure(everywhere, Privacy::Tls, &open).unwrap_err();
+        assert_eq!(exposure(here, TransportSecurity::Plain, &open), Ok(()));
+        let error = exposure(everywhere, TransportSecurity::Tls, &open).unwrap_err();
         assert!(error.to_string().contains("everybody who reaches ::"));
-        let closed = Access {
-            certificates: Certificates::Accepted,
-            ..Access::default()
+        let closed = AccessPolicy {
+            certificates: ClientCertificates::Accepted,
+            ..AccessPolicy::default()
         };
-        let error = exposure(everywhere, Privacy::Plain, &closed).unwrap_err();
+        let error = exposure(everywhere, TransportSecurity::Plain, &closed).unwrap_err();
         assert!(matches!(error, ExposureError::Readable { .. }));
-        assert_eq!(exposure(everywhere, Privacy::Tls, &closed), Ok(()));
+        assert_eq!(
+            exposure(everywhere, TransportSecurity::Tls, &closed),
+            Ok(())
+        );
     }
 }

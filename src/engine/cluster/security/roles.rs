@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// What somebody may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
+pub enum ClusterRole {
     /// Have jobs run, and see how the cluster does.
     Client,
     /// What a client may, and write results of actions, which all others then take for true.
@@ -29,52 +29,54 @@ pub struct RoleError {
 
 /// Somebody who has shown a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct MemberIdentity {
     /// What the credential calls him.
     pub name: String,
     /// What he may do.
-    pub role: Role,
+    pub role: ClusterRole,
 }
 
-impl Role {
+impl ClusterRole {
     /// Every role.
-    pub const ALL: [Role; 5] = [
-        Role::Client,
-        Role::Writer,
-        Role::Privileged,
-        Role::Worker,
-        Role::Admin,
+    pub const ALL: [ClusterRole; 5] = [
+        ClusterRole::Client,
+        ClusterRole::Writer,
+        ClusterRole::Privileged,
+        ClusterRole::Worker,
+        ClusterRole::Admin,
     ];
 
     /// Whether somebody of this role may do what is for one of these.
-    pub fn is_among(self, allowed: &[Role]) -> bool {
+    pub fn is_among(self, allowed: &[ClusterRole]) -> bool {
         match self {
-            Role::Admin => true,
-            Role::Writer | Role::Privileged => {
-                allowed.contains(&self) || allowed.contains(&Role::Client)
+            ClusterRole::Admin => true,
+            ClusterRole::Writer | ClusterRole::Privileged => {
+                allowed.contains(&self) || allowed.contains(&ClusterRole::Client)
             }
-            Role::Client | Role::Worker => allowed.contains(&self),
+            ClusterRole::Client | ClusterRole::Worker => allowed.contains(&self),
         }
     }
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for ClusterRole {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Role::Client => "client",
-            Role::Writer => "writer",
-            Role::Privileged => "privileged",
-            Role::Worker => "worker",
-            Role::Admin => "admin",
+            ClusterRole::Client => "client",
+            ClusterRole::Writer => "writer",
+            ClusterRole::Privileged => "privileged",
+            ClusterRole::Worker => "worker",
+            ClusterRole::Admin => "admin",
         })
     }
 }
 
-impl FromStr for Role {
+impl FromStr for ClusterRole {
     type Err = RoleError;
 
-    fn from_str(text: &str) -> Result<Role, RoleError> {
-        let known = Role::ALL.into_iter().find(|role| role.to_string() == text);
+    fn from_str(text: &str) -> Result<ClusterRole, RoleError> {
+        let known = ClusterRole::ALL
+            .into_iter()
+            .find(|role| role.to_string() == text);
         known.ok_or_else(|| RoleError {
             text: text.to_owned(),
         })

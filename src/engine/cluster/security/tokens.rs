@@ -9,21 +9,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::roles::{Identity, Role, RoleError};
+use super::roles::{ClusterRole, MemberIdentity, RoleError};
 use maelstrom_container::digest::{ContentHash, ParseHashError};
 use maelstrom_container::store::FileStamp;
 
 /// The file of tokens.
 #[derive(Debug)]
-pub struct Tokens {
+pub struct TokenFile {
     path: PathBuf,
-    known: Mutex<(FileStamp, Vec<Entry>)>,
+    known: Mutex<(FileStamp, Vec<TokenEntry>)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
+struct TokenEntry {
     hash: ContentHash,
-    identity: Identity,
+    identity: MemberIdentity,
 }
 
 /// What is wrong with a file of tokens.
@@ -70,17 +70,17 @@ pub enum TokensError {
     },
 }
 
-impl Tokens {
+impl TokenFile {
     /// Reads a file of tokens.
-    pub fn open(path: &Path) -> Result<Tokens, TokensError> {
-        Ok(Tokens {
+    pub fn open(path: &Path) -> Result<TokenFile, TokensError> {
+        Ok(TokenFile {
             path: path.to_owned(),
             known: Mutex::new(read(path)?),
         })
     }
 
     /// Who shows this token.
-    pub fn identify(&self, token: &str) -> Option<Identity> {
+    pub fn identify(&self, token: &str) -> Option<MemberIdentity> {
         let hash = ContentHash::of(token.as_bytes());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = fs::metadata(&self.path).map(|metadata| FileStamp::of(&metadata));
@@ -107,7 +107,7 @@ impl Tokens {
     }
 }
 
-fn read(path: &Path) -> Result<(FileStamp, Vec<Entry>), TokensError> {
+fn read(path: &Path) -> Result<(FileStamp, Vec<TokenEntry>), TokensError> {
     let failed = |source| TokensError::Read {
         path: path.to_owned(),
         source,
@@ -117,7 +117,7 @@ fn read(path: &Path) -> Result<(FileStamp, Vec<Entry>), TokensError> {
     Ok((stamp, parse(path, &text)?))
 }
 
-fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, TokensError> {
+fn parse(path: &Path, text: &str) -> Result<Vec<TokenEntry>, TokensError> {
     let mut entries = Vec::new();
     for (index, text) in text.lines().enumerate() {
         let (path, line) = (path.to_owned(), index + 1);
@@ -141,14 +141,14 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, TokensError> {
             Ok(hash) => hash,
             Err(source) => return Err(TokensError::Hash { path, line, source }),
         };
-        let identity = Identity { name, role };
-        entries.push(Entry { hash, identity });
+        let identity = MemberIdentity { name, role };
+        entries.push(TokenEntry { hash, identity });
     }
     Ok(entries)
 }
 
 /// The line that makes a broker accept a token.
-pub fn line(role: Role, token: &str, name: &str) -> String {
+pub fn line(role: ClusterRole, token: &str, name: &str) -> String {
     format!("{role} {} {name}\n", ContentHash::of(token.as_bytes()))
 }
 
@@ -165,21 +165,21 @@ mod tests {
         let path = directory.path().join("tokens");
         let all = format!(
             "# the team\n{}\n{}",
-            line(Role::Worker, "secret", "build 7"),
-            line(Role::Admin, "other", "root")
+            line(ClusterRole::Worker, "secret", "build 7"),
+            line(ClusterRole::Admin, "other", "root")
         );
         fs::write(&path, all).unwrap();
-        let tokens = Tokens::open(&path).unwrap();
+        let tokens = TokenFile::open(&path).unwrap();
         let worker = tokens.identify("secret").unwrap();
         assert_eq!(
             (worker.name.as_str(), worker.role),
-            ("build 7", Role::Worker)
+            ("build 7", ClusterRole::Worker)
         );
-        assert_eq!(tokens.identify("other").unwrap().role, Role::Admin);
+        assert_eq!(tokens.identify("other").unwrap().role, ClusterRole::Admin);
         assert_eq!(tokens.identify("Secret"), None);
         assert_eq!(tokens.identify(""), None);
         // Of another length, so that its stamp is another whatever the clock says.
-        fs::write(&path, line(Role::Admin, "other", "root")).unwrap();
+        fs::write(&path, line(ClusterRole::Admin, "other", "root")).unwrap();
         assert_eq!(tokens.identify("secret"), None);
         fs::write(&path, "nonsense").unwrap();
         assert!(tokens.identify("other").is_some(), "what was known stays");

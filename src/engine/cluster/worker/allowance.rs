@@ -18,12 +18,13 @@
 use std::collections::BTreeSet;
 
 use maelstrom_model::job::{
-    BindAccess, ContainerSpec, Device, MountKind, Network, Privileges, Root, RootAccess,
+    BindAccess, ContainerSpec, DeviceKind, MountKind, NetworkMode, PrivilegeLevel, RootAccess,
+    RootKind,
 };
 
 /// Something that an operator may allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Allowance {
+pub enum JobAllowance {
     /// All capabilities over the job's own namespaces.
     FullPrivileges,
     /// `/dev/fuse`.
@@ -34,47 +35,50 @@ pub enum Allowance {
 
 /// A container that asks for too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotAllowed {
+pub enum AllowanceError {
     /// The operator could allow it.
     #[error(
         "the job wants {}, which this worker does not allow; its operator can, with `--allow {}`",
         .0.meaning(),
         .0.name()
     )]
-    Unless(Allowance),
+    Unless(JobAllowance),
     /// Nobody can.
     #[error("the job wants {0}, which no worker allows")]
     Never(&'static str),
 }
 
-impl Allowance {
+impl JobAllowance {
     /// Everything that can be allowed.
-    pub const ALL: [Allowance; 3] = [
-        Allowance::FullPrivileges,
-        Allowance::Fuse,
-        Allowance::SharedMemory,
+    pub const ALL: [JobAllowance; 3] = [
+        JobAllowance::FullPrivileges,
+        JobAllowance::Fuse,
+        JobAllowance::SharedMemory,
     ];
 
     /// What the option of the worker calls it.
     pub fn name(self) -> &'static str {
         match self {
-            Allowance::FullPrivileges => "full-privileges",
-            Allowance::Fuse => "fuse",
-            Allowance::SharedMemory => "shared-memory",
+            JobAllowance::FullPrivileges => "full-privileges",
+            JobAllowance::Fuse => "fuse",
+            JobAllowance::SharedMemory => "shared-memory",
         }
     }
 
     fn meaning(self) -> &'static str {
         match self {
-            Allowance::FullPrivileges => "all privileges in its container",
-            Allowance::Fuse => "/dev/fuse",
-            Allowance::SharedMemory => "the machine's /dev/shm",
+            JobAllowance::FullPrivileges => "all privileges in its container",
+            JobAllowance::Fuse => "/dev/fuse",
+            JobAllowance::SharedMemory => "the machine's /dev/shm",
         }
     }
 }
 
 /// Whether a container asks for no more than is allowed.
-pub fn check(container: &ContainerSpec, allowed: &BTreeSet<Allowance>) -> Result<(), NotAllowed> {
+pub fn check(
+    container: &ContainerSpec,
+    allowed: &BTreeSet<JobAllowance>,
+) -> Result<(), AllowanceError> {
     // Whoever gives containers something new decides here whether strangers may have it.
     let ContainerSpec {
         root,
@@ -87,38 +91,38 @@ pub fn check(container: &ContainerSpec, allowed: &BTreeSet<Allowance>) -> Result
     } = container;
     let unless = |what| match allowed.contains(&what) {
         true => Ok(()),
-        false => Err(NotAllowed::Unless(what)),
+        false => Err(AllowanceError::Unless(what)),
     };
     match privileges {
-        Privileges::Ordinary => {}
-        Privileges::Full => unless(Allowance::FullPrivileges)?,
+        PrivilegeLevel::Ordinary => {}
+        PrivilegeLevel::Full => unless(JobAllowance::FullPrivileges)?,
     }
     match network {
-        Network::Disabled | Network::Loopback => {}
-        Network::Local => return Err(NotAllowed::Never("the machine's network")),
+        NetworkMode::Disabled | NetworkMode::Loopback => {}
+        NetworkMode::Local => return Err(AllowanceError::Never("the machine's network")),
     }
     match root {
-        Root::Skeleton(_)
-        | Root::Layers {
+        RootKind::Skeleton(_)
+        | RootKind::Layers {
             trees: _,
             access: RootAccess::ReadOnly | RootAccess::Ephemeral,
         } => {}
     }
     for mount in mounts {
         match &mount.kind {
-            MountKind::Device(Device::Fuse) => unless(Allowance::Fuse)?,
-            MountKind::Device(Device::Shm) => unless(Allowance::SharedMemory)?,
+            MountKind::Device(DeviceKind::Fuse) => unless(JobAllowance::Fuse)?,
+            MountKind::Device(DeviceKind::Shm) => unless(JobAllowance::SharedMemory)?,
             MountKind::Bind {
                 source: _,
                 access: BindAccess::ReadWrite,
-            } => return Err(NotAllowed::Never("to write to the machine's files")),
+            } => return Err(AllowanceError::Never("to write to the machine's files")),
             MountKind::Device(
-                Device::Full
-                | Device::Null
-                | Device::Random
-                | Device::Tty
-                | Device::Urandom
-                | Device::Zero,
+                DeviceKind::Full
+                | DeviceKind::Null
+                | DeviceKind::Random
+                | DeviceKind::Tty
+                | DeviceKind::Urandom
+                | DeviceKind::Zero,
             )
             | MountKind::Bind {
                 source: _,
@@ -163,34 +167,37 @@ mod tests {
 
     #[test]
     fn what_weakens_a_container_is_refused_unless_it_is_allowed() {
-        let full = with(|container| container.privileges = Privileges::Full);
-        let local = with(|container| container.network = Network::Local);
+        let full = with(|container| container.privileges = PrivilegeLevel::Full);
+        let local = with(|container| container.network = NetworkMode::Local);
         let device = |device| mounting(MountKind::Device(device));
         let table = [
-            (full, Some(Some(Allowance::FullPrivileges))),
-            (device(Device::Fuse), Some(Some(Allowance::Fuse))),
-            (device(Device::Shm), Some(Some(Allowance::SharedMemory))),
+            (full, Some(Some(JobAllowance::FullPrivileges))),
+            (device(DeviceKind::Fuse), Some(Some(JobAllowance::Fuse))),
+            (
+                device(DeviceKind::Shm),
+                Some(Some(JobAllowance::SharedMemory)),
+            ),
             (local, Some(None)),
             (mounting(bind(BindAccess::ReadWrite)), Some(None)),
             (mounting(bind(BindAccess::ReadOnly)), None),
-            (device(Device::Null), None),
+            (device(DeviceKind::Null), None),
             (mounting(MountKind::Tmp), None),
             (with(|container| container.user = 0), None),
             (with(|_| {}), None),
         ];
-        let (nothing, everything) = (BTreeSet::new(), BTreeSet::from(Allowance::ALL));
+        let (nothing, everything) = (BTreeSet::new(), BTreeSet::from(JobAllowance::ALL));
         for (container, refused) in table {
             match (check(&container, &nothing), refused) {
                 (Ok(()), None) => {}
-                (Err(NotAllowed::Unless(what)), Some(Some(expected))) => {
+                (Err(AllowanceError::Unless(what)), Some(Some(expected))) => {
                     assert_eq!(what, expected);
-                    let text = NotAllowed::Unless(what).to_string();
+                    let text = AllowanceError::Unless(what).to_string();
                     assert!(text.contains(&format!("--allow {}", what.name())), "{text}");
                     assert_eq!(check(&container, &BTreeSet::from([what])), Ok(()));
-                    let others = Allowance::ALL.into_iter().filter(|other| *other != what);
+                    let others = JobAllowance::ALL.into_iter().filter(|other| *other != what);
                     check(&container, &others.collect()).unwrap_err();
                 }
-                (Err(NotAllowed::Never(_)), Some(None)) => {
+                (Err(AllowanceError::Never(_)), Some(None)) => {
                     check(&container, &everything).unwrap_err();
                 }
                 (answer, refused) => panic!("{answer:?} {refused:?} {container:?}"),

@@ -8,7 +8,7 @@ use maelstrom_model::error::with_causes;
 use maelstrom_wire::reapi::client::{CasClient, CasError};
 
 /// Contents by digest.
-pub trait Contents {
+pub trait ContentFetcher {
     /// Brings all of these into the store, many at once, each verified as it is written. What is
     /// there already is not fetched again.
     fn fetch(
@@ -18,7 +18,7 @@ pub trait Contents {
     ) -> impl Future<Output = Result<Vec<Blob>, FetchError>>;
 }
 
-impl Contents for CasClient {
+impl ContentFetcher for CasClient {
     async fn fetch(&self, wanted: &[Digest], store: &Store) -> Result<Vec<Blob>, FetchError> {
         CasClient::fetch(self, wanted, store)
             .await

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nix::sys::statvfs::statvfs;
 
-use maelstrom_engine::local::machine::Machine;
+use maelstrom_engine::local::machine::HostSampler;
 use maelstrom_model::event::EventKind;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1;
@@ -14,7 +14,7 @@ pub const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 
 /// Whether heartbeats tell how busy the machine is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Vitals {
+pub enum ResourceReporting {
     /// They do.
     #[default]
     Told,
@@ -24,20 +24,24 @@ pub enum Vitals {
 
 /// Looks at the machine.
 #[derive(Debug)]
-pub struct Health {
-    machine: Machine,
-    vitals: Vitals,
+pub struct WorkerHealth {
+    machine: HostSampler,
+    vitals: ResourceReporting,
     cache: PathBuf,
     disk_free_bytes_min: u64,
 }
 
-impl Health {
+impl WorkerHealth {
     /// Of this machine, with its cache there.
-    pub fn new(cache: PathBuf, disk_free_bytes_min: u64, vitals: Vitals) -> Health {
-        let mut machine = Machine::default();
+    pub fn new(
+        cache: PathBuf,
+        disk_free_bytes_min: u64,
+        vitals: ResourceReporting,
+    ) -> WorkerHealth {
+        let mut machine = HostSampler::default();
         // Processor use is what has grown since the last look: this is the first.
         drop(machine.sample(WorkerId(0), 0));
-        Health {
+        WorkerHealth {
             machine,
             vitals,
             cache,
@@ -52,7 +56,7 @@ impl Health {
             degraded: self.degraded().unwrap_or_default(),
             ..v1::Heartbeat::default()
         };
-        if self.vitals == Vitals::Told
+        if self.vitals == ResourceReporting::Told
             && let Some(EventKind::WorkerSample {
                 cpu_permille,
                 memory_used_bytes,
@@ -96,13 +100,16 @@ mod tests {
     fn a_full_disk_is_told_with_its_place() {
         let directory = tempfile::tempdir().unwrap();
         let cache = directory.path().to_owned();
-        assert_eq!(Health::new(cache.clone(), 0, Vitals::Told).degraded(), None);
-        let full = Health::new(cache.clone(), u64::MAX, Vitals::Told)
+        assert_eq!(
+            WorkerHealth::new(cache.clone(), 0, ResourceReporting::Told).degraded(),
+            None
+        );
+        let full = WorkerHealth::new(cache.clone(), u64::MAX, ResourceReporting::Told)
             .degraded()
             .unwrap();
         assert!(full.contains(&cache.display().to_string()), "{full}");
         drop(directory);
-        let gone = Health::new(cache, 0, Vitals::Told).heartbeat(3);
+        let gone = WorkerHealth::new(cache, 0, ResourceReporting::Told).heartbeat(3);
         assert!(gone.degraded.contains("is gone"), "{}", gone.degraded);
         assert_eq!(gone.busy, 3);
         assert!(gone.memory_total_bytes > 0);

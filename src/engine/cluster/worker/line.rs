@@ -1,9 +1,9 @@
 //! The connection to the broker: dialled until it stands, and again whenever it breaks.
 //!
-//! Owner of the state: [`Line`]. What comes and goes over it is not its concern, but for the first
+//! Owner of the state: [`BrokerConnection`]. What comes and goes over it is not its concern, but for the first
 //! message, without which a broker does not answer.
 //!
-//! Invariant: [`Line::next`] can be dropped at any time without losing anything.
+//! Invariant: [`BrokerConnection::next`] can be dropped at any time without losing anything.
 
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -36,13 +36,13 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const OUTGOING_MAX: usize = 16;
 
 /// Opens the stream on which a worker speaks.
-pub type Dial = Box<dyn Fn(mpsc::Receiver<WorkerMessage>) -> Dialled>;
+pub type BrokerDialer = Box<dyn Fn(mpsc::Receiver<WorkerMessage>) -> DialFuture>;
 
 /// A stream that is about to stand.
-pub type Dialled = Pin<Box<dyn Future<Output = Result<Streaming<WorkerOrder>, Status>>>>;
+pub type DialFuture = Pin<Box<dyn Future<Output = Result<Streaming<WorkerOrder>, Status>>>>;
 
 /// Dials over a channel, which connects by itself.
-pub fn dial_over<T>(channel: T) -> Dial
+pub fn dial_over<T>(channel: T) -> BrokerDialer
 where
     T: GrpcService<Body> + Clone + 'static,
     T::Error: Into<StdError>,
@@ -60,15 +60,15 @@ where
 }
 
 /// See the module's documentation.
-pub struct Line {
-    dial: Dial,
+pub struct BrokerConnection {
+    dial: BrokerDialer,
     /// Whose it is: no two workers' pauses are the same.
     instance: [u8; 16],
-    state: State,
+    state: DialState,
     failures: u32,
 }
 
-enum State {
+enum DialState {
     /// Until then.
     Resting(Pin<Box<Sleep>>),
     Dialling {
@@ -84,35 +84,35 @@ enum State {
 
 /// What happens on a line.
 #[derive(Debug)]
-pub enum LineEvent {
-    /// It is time to dial: [`Line::dial`] is to be called.
+pub enum ConnectionEvent {
+    /// It is time to dial: [`BrokerConnection::dial`] is to be called.
     Idle,
     /// It stands.
     Up,
     /// The broker says something.
     Order(Box<worker_order::Kind>),
     /// It broke, or did not come to stand. It rests for a moment.
-    Down(Down),
+    Down(Disconnected),
     /// The broker does not want this worker, and will not later.
     Refused(Status),
 }
 
 /// Why there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Down {
+pub struct Disconnected {
     /// The reason, for people.
     pub reason: String,
     /// How often in a row it has failed.
     pub failures: u32,
 }
 
-impl Line {
+impl BrokerConnection {
     /// A line of this worker that nobody has dialled yet.
-    pub fn new(dial: Dial, instance: [u8; 16]) -> Line {
-        Line {
+    pub fn new(dial: BrokerDialer, instance: [u8; 16]) -> BrokerConnection {
+        BrokerConnection {
             dial,
             instance,
-            state: State::Resting(Box::pin(sleep(Duration::ZERO))),
+            state: DialState::Resting(Box::pin(sleep(Duration::ZERO))),
             failures: 0,
         }
     }
@@ -120,8 +120,8 @@ impl Line {
     /// Whether it stands.
     pub fn is_up(&self) -> bool {
         match &self.state {
-            State::Up { .. } => true,
-            State::Resting(_) | State::Dialling { .. } => false,
+            DialState::Up { .. } => true,
+            DialState::Resting(_) | DialState::Dialling { .. } => false,
         }
     }
 
@@ -131,7 +131,7 @@ impl Line {
         // The channel is new and has room.
         drop(outgoing.try_send(WorkerMessage { kind: Some(first) }));
         let dialled = (self.dial)(messages);
-        self.state = State::Dialling {
+        self.state = DialState::Dialling {
             outgoing,
             dialled: Box::pin(async {
                 let late = |_| Status::deadline_exceeded("the broker does not answer");
@@ -140,32 +140,32 @@ impl Line {
         };
     }
 
-    /// Breaks the line, for a reason that the next [`LineEvent::Down`] does not tell again.
+    /// Breaks the line, for a reason that the next [`ConnectionEvent::Down`] does not tell again.
     pub fn hang_up(&mut self) {
         self.rest();
     }
 
     /// The next thing that happens.
-    pub async fn next(&mut self) -> LineEvent {
+    pub async fn next(&mut self) -> ConnectionEvent {
         let status = match &mut self.state {
-            State::Resting(until) => {
+            DialState::Resting(until) => {
                 until.await;
-                return LineEvent::Idle;
+                return ConnectionEvent::Idle;
             }
-            State::Dialling { outgoing, dialled } => match dialled.await {
+            DialState::Dialling { outgoing, dialled } => match dialled.await {
                 Ok(incoming) => {
-                    self.state = State::Up {
+                    self.state = DialState::Up {
                         outgoing: outgoing.clone(),
                         incoming: Box::new(incoming),
                         since: Instant::now(),
                     };
-                    return LineEvent::Up;
+                    return ConnectionEvent::Up;
                 }
                 Err(status) => status,
             },
-            State::Up { incoming, .. } => match incoming.message().await {
+            DialState::Up { incoming, .. } => match incoming.message().await {
                 Ok(Some(WorkerOrder { kind: Some(order) })) => {
-                    return LineEvent::Order(Box::new(order));
+                    return ConnectionEvent::Order(Box::new(order));
                 }
                 Ok(Some(WorkerOrder { kind: None })) => {
                     Status::internal("the broker sends orders that this version does not know")
@@ -175,10 +175,10 @@ impl Line {
             },
         };
         if is_final(&status) {
-            return LineEvent::Refused(status);
+            return ConnectionEvent::Refused(status);
         }
         self.rest();
-        LineEvent::Down(Down {
+        ConnectionEvent::Down(Disconnected {
             reason: explained(&status),
             failures: self.failures,
         })
@@ -187,8 +187,8 @@ impl Line {
     /// Waits until a message can be sent, which is for ever while the line is down.
     pub fn room(&self) -> impl Future<Output = OwnedPermit<WorkerMessage>> + use<> {
         let outgoing = match &self.state {
-            State::Up { outgoing, .. } => Some(outgoing.clone()),
-            State::Resting(_) | State::Dialling { .. } => None,
+            DialState::Up { outgoing, .. } => Some(outgoing.clone()),
+            DialState::Resting(_) | DialState::Dialling { .. } => None,
         };
         async move {
             if let Some(outgoing) = outgoing
@@ -203,15 +203,15 @@ impl Line {
 
     fn rest(&mut self) {
         let stood = match &self.state {
-            State::Up { since, .. } => since.elapsed(),
-            State::Resting(_) | State::Dialling { .. } => Duration::ZERO,
+            DialState::Up { since, .. } => since.elapsed(),
+            DialState::Resting(_) | DialState::Dialling { .. } => Duration::ZERO,
         };
         // One that breaks as soon as it stands is no success.
         self.failures = match stood > PAUSE_MAX {
             true => 1,
             false => self.failures.saturating_add(1),
         };
-        self.state = State::Resting(Box::pin(sleep(pause(self.instance, self.failures))));
+        self.state = DialState::Resting(Box::pin(sleep(pause(self.instance, self.failures))));
     }
 }
 

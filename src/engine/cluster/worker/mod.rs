@@ -34,4 +34,4 @@ pub mod line;
 pub mod template;
 pub mod work;
 
-pub use self::work::{Settings, Sign, WorkError, Worker};
+pub use self::work::{Worker, WorkerConfig, WorkerError, WorkerEvent};

@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use futures_util::future::{AbortHandle, AbortRegistration};
 
-use super::inputs::{InputError, Prepared};
-use super::ledger::Readiness;
+use super::inputs::{PreparedInputs, WorkerInputError};
+use super::ledger::LeaseReadiness;
 use maelstrom_model::error::with_causes;
 use maelstrom_model::job::ContainerSpec;
 use maelstrom_wire::error::WireError;
-use maelstrom_wire::from_proto::{self, Template};
+use maelstrom_wire::from_proto::{self, TemplateSpec};
 use maelstrom_wire::v1;
 
 /// Templates of one worker: those of all runs that it has jobs of.
@@ -24,28 +24,28 @@ pub const TEMPLATES_MAX: usize = 4096;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub struct Templates {
-    numbers: HashMap<u32, Rc<Known>>,
+pub struct TemplateStore {
+    numbers: HashMap<u32, Rc<ReceivedTemplate>>,
 }
 
 /// A template that the broker has told of.
 #[derive(Debug)]
-pub struct Known {
+pub struct ReceivedTemplate {
     message: v1::Template,
     /// What it says, if it says something.
-    pub template: Rc<Result<Template, WireError>>,
-    state: RefCell<State>,
+    pub template: Rc<Result<TemplateSpec, WireError>>,
+    state: RefCell<PreparationState>,
     preparation: AbortHandle,
 }
 
 #[derive(Debug)]
-enum State {
+enum PreparationState {
     Preparing,
-    Ready(Prepared),
+    Ready(PreparedInputs),
     Failed(String),
 }
 
-impl Drop for Known {
+impl Drop for ReceivedTemplate {
     fn drop(&mut self) {
         self.preparation.abort();
     }
@@ -53,11 +53,11 @@ impl Drop for Known {
 
 /// What is to be prepared, until nobody needs it any more.
 #[derive(Debug)]
-pub struct ToPrepare {
-    /// What to tell in the end: [`Known::prepared`].
-    pub known: Weak<Known>,
+pub struct PreparationRequest {
+    /// What to tell in the end: [`ReceivedTemplate::prepared`].
+    pub known: Weak<ReceivedTemplate>,
     /// What is to be prepared.
-    pub template: Rc<Result<Template, WireError>>,
+    pub template: Rc<Result<TemplateSpec, WireError>>,
     /// Ends it.
     pub abort: AbortRegistration,
 }
@@ -65,32 +65,32 @@ pub struct ToPrepare {
 /// There are too many templates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it names more than {TEMPLATES_MAX} templates")]
-pub struct TooManyTemplates;
+pub struct TemplateLimitError;
 
-impl Templates {
+impl TemplateStore {
     /// The broker tells of a template. One that is new is to be prepared.
     pub fn define(
         &mut self,
         number: u32,
         message: v1::Template,
-    ) -> Result<Option<ToPrepare>, TooManyTemplates> {
+    ) -> Result<Option<PreparationRequest>, TemplateLimitError> {
         if let Some(known) = self.equal(&message) {
             self.numbers.insert(number, known);
             return Ok(None);
         }
         if self.numbers.len() >= TEMPLATES_MAX && !self.numbers.contains_key(&number) {
-            return Err(TooManyTemplates);
+            return Err(TemplateLimitError);
         }
         let (preparation, abort) = AbortHandle::new_pair();
         let template = Rc::new(from_proto::template(&message));
-        let known = Rc::new(Known {
+        let known = Rc::new(ReceivedTemplate {
             message,
             template: Rc::clone(&template),
-            state: RefCell::new(State::Preparing),
+            state: RefCell::new(PreparationState::Preparing),
             preparation,
         });
         self.numbers.insert(number, Rc::clone(&known));
-        Ok(Some(ToPrepare {
+        Ok(Some(PreparationRequest {
             known: Rc::downgrade(&known),
             template,
             abort,
@@ -98,14 +98,14 @@ impl Templates {
     }
 
     /// One that says the same, and has not failed.
-    fn equal(&self, message: &v1::Template) -> Option<Rc<Known>> {
+    fn equal(&self, message: &v1::Template) -> Option<Rc<ReceivedTemplate>> {
         let mut known = self.numbers.values();
         let equal = known.find(|known| known.message == *message && !known.has_failed());
         equal.cloned()
     }
 
     /// The template of this number.
-    pub fn get(&self, number: u32) -> Option<Rc<Known>> {
+    pub fn get(&self, number: u32) -> Option<Rc<ReceivedTemplate>> {
         self.numbers.get(&number).cloned()
     }
 
@@ -115,28 +115,28 @@ impl Templates {
     }
 }
 
-impl Known {
+impl ReceivedTemplate {
     fn has_failed(&self) -> bool {
         match &*self.state.borrow() {
-            State::Failed(_) => true,
-            State::Preparing | State::Ready(_) => false,
+            PreparationState::Failed(_) => true,
+            PreparationState::Preparing | PreparationState::Ready(_) => false,
         }
     }
 
     /// What came of its preparation.
-    pub fn prepared(&self, prepared: Result<Prepared, InputError>) {
+    pub fn prepared(&self, prepared: Result<PreparedInputs, WorkerInputError>) {
         *self.state.borrow_mut() = match prepared {
-            Ok(prepared) => State::Ready(prepared),
-            Err(error) => State::Failed(with_causes(&error)),
+            Ok(prepared) => PreparationState::Ready(prepared),
+            Err(error) => PreparationState::Failed(with_causes(&error)),
         };
     }
 
     /// Whether its jobs can start; `host` is named where they can't.
-    pub fn readiness(&self, host: &str) -> Readiness {
+    pub fn readiness(&self, host: &str) -> LeaseReadiness {
         match &*self.state.borrow() {
-            State::Preparing => Readiness::NotYet,
-            State::Ready(_) => Readiness::Ready,
-            State::Failed(reason) => Readiness::Never(format!(
+            PreparationState::Preparing => LeaseReadiness::NotYet,
+            PreparationState::Ready(_) => LeaseReadiness::Ready,
+            PreparationState::Failed(reason) => LeaseReadiness::Never(format!(
                 "the worker {host} could not prepare the job's container: {reason}"
             )),
         }
@@ -145,8 +145,8 @@ impl Known {
     /// Its container, once it is ready.
     pub fn container(&self) -> Option<Arc<ContainerSpec>> {
         match &*self.state.borrow() {
-            State::Ready(prepared) => Some(Arc::clone(&prepared.container)),
-            State::Preparing | State::Failed(_) => None,
+            PreparationState::Ready(prepared) => Some(Arc::clone(&prepared.container)),
+            PreparationState::Preparing | PreparationState::Failed(_) => None,
         }
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Event, EventKind, Finished};
+use super::{AttemptFinished, Event, EventKind};
 
 /// How many bytes of events may be on their way. Room for more than a hundred full pipes.
 pub const IN_FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -34,20 +34,20 @@ const DISCOVERED_BYTES: usize = 256;
 #[derive(Debug)]
 pub struct EventSender {
     events: mpsc::UnboundedSender<Event>,
-    shared: Arc<Shared>,
+    shared: Arc<EventBacklog>,
 }
 
 /// The watcher's end.
 #[derive(Debug)]
 pub struct EventReceiver {
     events: mpsc::UnboundedReceiver<Event>,
-    shared: Arc<Shared>,
+    shared: Arc<EventBacklog>,
     /// Until when the next ones gather.
     gathering: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct EventBacklog {
     in_flight_bytes: AtomicUsize,
     drained: Notify,
 }
@@ -55,7 +55,7 @@ struct Shared {
 /// Makes both ends.
 pub fn channel() -> (EventSender, EventReceiver) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(EventBacklog::default());
     (
         EventSender {
             events: sender,
@@ -153,7 +153,7 @@ fn weight(event: &Event) -> usize {
     let beyond = match &event.kind {
         EventKind::Output { text, .. } | EventKind::BuildOutput { text } => text.0.len(),
         EventKind::Discovered { tests } => tests.len() * DISCOVERED_BYTES,
-        EventKind::Finished(_) => size_of::<Finished>(),
+        EventKind::Finished(_) => size_of::<AttemptFinished>(),
         EventKind::RunStarted(_)
         | EventKind::Notice(_)
         | EventKind::BuildStarted { .. }
@@ -190,7 +190,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::event::{Stream, Text};
+    use crate::event::{OutputStream, OutputText};
     use crate::ids::{Attempt, TestId};
 
     fn output(bytes: usize) -> Event {
@@ -199,8 +199,8 @@ mod tests {
             kind: EventKind::Output {
                 test: TestId(0),
                 attempt: Attempt(1),
-                stream: Stream::Stdout,
-                text: Text(vec![b'x'; bytes]),
+                stream: OutputStream::Stdout,
+                text: OutputText(vec![b'x'; bytes]),
             },
         }
     }

@@ -7,7 +7,7 @@ use crate::ids::RunId;
 /// A worker's state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WorkerState {
+pub enum WorkerCondition {
     /// Takes tests.
     #[default]
     Online,

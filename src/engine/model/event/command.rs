@@ -7,7 +7,7 @@ use crate::ids::TestId;
 /// What a user interface may ask of a run. The answer is always an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "command")]
-pub enum Command {
+pub enum UiCommand {
     /// Run these tests again: at once when the round is over, else after it.
     Rerun {
         /// Which.

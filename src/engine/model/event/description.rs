@@ -6,7 +6,7 @@ use crate::ids::TestId;
 
 /// What a detail screen shows of a test beyond its events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Description {
+pub struct TestDescription {
     /// Which test.
     pub test: TestId,
     /// Program and arguments.

@@ -1,8 +1,8 @@
 //! Text from outside: names, reasons and messages that a test, a client, a worker, a broker, a registry
 //! or a file has chosen.
 //!
-//! [`Foreign`] is such a text. It displays as one line in which nothing moves the cursor, begins another
-//! line, turns the direction of writing or hides; what it really is takes an explicit [`Foreign::raw`].
+//! [`UntrustedText`] is such a text. It displays as one line in which nothing moves the cursor, begins another
+//! line, turns the direction of writing or hides; what it really is takes an explicit [`UntrustedText::raw`].
 //! Whatever comes over the wire and is for people goes through it
 //! ([`from_proto::text`](maelstrom_wire::from_proto::text)); whoever shows a text of which it is not
 //! known whether it has, a log or a report, calls [`clean`].
@@ -17,9 +17,9 @@ const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
 /// See the module's documentation.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Foreign(String);
+pub struct UntrustedText(String);
 
-impl Foreign {
+impl UntrustedText {
     /// What was sent.
     pub fn raw(&self) -> &str {
         &self.0
@@ -31,19 +31,19 @@ impl Foreign {
     }
 }
 
-impl<T: Into<String>> From<T> for Foreign {
-    fn from(text: T) -> Foreign {
-        Foreign(text.into())
+impl<T: Into<String>> From<T> for UntrustedText {
+    fn from(text: T) -> UntrustedText {
+        UntrustedText(text.into())
     }
 }
 
-impl fmt::Display for Foreign {
+impl fmt::Display for UntrustedText {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(&clean(&self.0))
     }
 }
 
-impl fmt::Debug for Foreign {
+impl fmt::Debug for UntrustedText {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&clean(&self.0), formatter)
     }
@@ -141,22 +141,22 @@ mod tests {
                 "ad\u{fffd}m\u{fffd}in\u{fffd}",
             ),
         ] {
-            let foreign = Foreign::from(text);
+            let foreign = UntrustedText::from(text);
             assert_eq!(foreign.to_string(), shown);
             assert_eq!(foreign.raw(), text);
             assert_eq!(format!("{foreign:?}"), format!("{shown:?}"));
         }
-        assert_eq!(Foreign::from("a\n\u{1b}b\n").lines(), "a\n\u{fffd}b");
-        assert_eq!(format!("{:>4}", Foreign::from("\n")), "   \u{fffd}");
+        assert_eq!(UntrustedText::from("a\n\u{1b}b\n").lines(), "a\n\u{fffd}b");
+        assert_eq!(format!("{:>4}", UntrustedText::from("\n")), "   \u{fffd}");
     }
 
     proptest! {
         #[test]
         fn no_text_does_anything(text in hostile_text()) {
             assert_clean(&clean(&text));
-            assert_clean(&Foreign::from(text.as_str()).to_string());
-            assert_clean(&format!("{:?}", Foreign::from(text.as_str())));
-            Foreign::from(text.as_str()).lines().split('\n').for_each(assert_clean);
+            assert_clean(&UntrustedText::from(text.as_str()).to_string());
+            assert_clean(&format!("{:?}", UntrustedText::from(text.as_str())));
+            UntrustedText::from(text.as_str()).lines().split('\n').for_each(assert_clean);
             let json = serde_json::Value::from(text.as_str()).to_string();
             assert_clean(&escaped_json(&json));
             let read: serde_json::Value = serde_json::from_str(&escaped_json(&json)).unwrap();

@@ -10,11 +10,11 @@
 //! 2. A test's [`EventKind::Discovered`] comes before anything else about it. A round that a changed
 //!    file caused discovers all tests once more; those that were there before keep their ids. After
 //!    a test's [`EventKind::Vanished`] nothing more comes about it.
-//! 3. Each attempt goes `Queued`, `Started`, any number of `Output` and `Subtest`, `Finished`. An
+//! 3. Each attempt goes `Queued`, `Started`, any number of `Output` and `Subtest`, `AttemptFinished`. An
 //!    ignored, cancelled or cached attempt may go from `Queued` (or nothing) straight to
-//!    `Finished`, and one that decides itself to be ignored goes through all; what should have been
-//!    tests and could not be listed goes any number of `Output`, `Finished`. Every attempt has
-//!    exactly one `Finished`.
+//!    `AttemptFinished`, and one that decides itself to be ignored goes through all; what should have been
+//!    tests and could not be listed goes any number of `Output`, `AttemptFinished`. Every attempt has
+//!    exactly one `AttemptFinished`.
 //! 4. `RoundStarted` and `RoundFinished` bracket the attempts of one pass over the tests.
 
 pub mod channel;
@@ -29,11 +29,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{Attempt, RunId, TestId, WorkerId};
 
-pub use self::cluster::{ClusterClient, ClusterSample, WorkerState};
-pub use self::command::Command;
-pub use self::description::Description;
-pub use self::summary::Summary;
-pub use self::text::Text;
+pub use self::cluster::{ClusterClient, ClusterSample, WorkerCondition};
+pub use self::command::UiCommand;
+pub use self::description::TestDescription;
+pub use self::summary::RoundSummary;
+pub use self::text::OutputText;
 pub use maelstrom_container::spec::ExitStatus;
 
 /// The version of the recorded form. It grows when a reader of the old form would misread the new.
@@ -56,7 +56,7 @@ pub enum EventKind {
     /// The run began. Always the first event.
     RunStarted(RunStarted),
     /// A message for the person who watches.
-    Notice(Notice),
+    Notice(UserNotice),
 
     /// The project's build began.
     BuildStarted {
@@ -66,7 +66,7 @@ pub enum EventKind {
     /// What the build wrote, whole lines as they came, possibly with ANSI colours.
     BuildOutput {
         /// The bytes.
-        text: Text,
+        text: OutputText,
     },
     /// How far the build has come.
     BuildProgress {
@@ -147,9 +147,9 @@ pub enum EventKind {
         /// Which attempt.
         attempt: Attempt,
         /// To which stream.
-        stream: Stream,
+        stream: OutputStream,
         /// The bytes as they came; may end in the middle of a line or a character.
-        text: Text,
+        text: OutputText,
     },
     /// A part of a test that its framework reports by itself came to an end (a Go subtest, a phase
     /// of pytest).
@@ -161,18 +161,18 @@ pub enum EventKind {
         /// The part's name.
         name: String,
         /// How it ended.
-        outcome: Outcome,
+        outcome: TestOutcome,
         /// How long it took.
         duration_us: u64,
     },
     /// An attempt ended. Boxed, being the largest variant.
-    Finished(Box<Finished>),
+    Finished(Box<AttemptFinished>),
     /// The pass is over.
     RoundFinished {
         /// The round that `RoundStarted` named.
         round: u32,
         /// The round's counts.
-        summary: Summary,
+        summary: RoundSummary,
     },
 
     /// A worker is there.
@@ -198,7 +198,7 @@ pub enum EventKind {
         /// Which.
         worker: WorkerId,
         /// Its state.
-        state: WorkerState,
+        state: WorkerCondition,
         /// Slots that run something, of this run or of others.
         busy: u32,
         /// Processor use, 1000 being all of the machine.
@@ -238,15 +238,15 @@ pub enum EventKind {
         /// After this long they are killed.
         grace_us: u64,
     },
-    /// The answer to [`Command::Suspend`]: running tests stand still, and so do their clocks.
+    /// The answer to [`UiCommand::Suspend`]: running tests stand still, and so do their clocks.
     Suspended,
-    /// The answer to [`Command::Continue`]: running tests go on.
+    /// The answer to [`UiCommand::Continue`]: running tests go on.
     Continued {
         /// How long they stood still, microseconds. It counts for no test's time.
         suspended_us: u64,
     },
-    /// The answer to [`Command::Describe`].
-    Described(Box<Description>),
+    /// The answer to [`UiCommand::Describe`].
+    Described(Box<TestDescription>),
     /// The run is over. Always the last event.
     RunFinished {
         /// The program's exit code.
@@ -274,7 +274,7 @@ pub struct RunStarted {
     /// What executes the tests.
     pub backend: BackendInfo,
     /// How tests are kept apart.
-    pub isolation: Isolation,
+    pub isolation: IsolationMode,
 }
 
 /// What executes the tests.
@@ -293,7 +293,7 @@ pub enum BackendInfo {
 /// How tests are kept apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Isolation {
+pub enum IsolationMode {
     /// Each in its own container.
     #[default]
     Container,
@@ -303,9 +303,9 @@ pub enum Isolation {
 
 /// A message for the person who watches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
+pub struct UserNotice {
     /// How much it matters.
-    pub severity: Severity,
+    pub severity: NoticeSeverity,
     /// What is the case, in one line.
     pub text: String,
     /// What to do about it, if anything.
@@ -314,10 +314,10 @@ pub struct Notice {
     pub in_summary: bool,
 }
 
-/// How much a [`Notice`] matters.
+/// How much a [`UserNotice`] matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Severity {
+pub enum NoticeSeverity {
     /// Good to know.
     Info,
     /// Something may not be as expected.
@@ -343,7 +343,7 @@ pub struct TestInfo {
     /// How long it is expected to take, from earlier runs.
     pub expected_us: Option<u64>,
     /// How it ended last time.
-    pub history: History,
+    pub history: PreviousOutcome,
     /// Whether it will only be reported as ignored.
     pub ignored: bool,
 }
@@ -351,7 +351,7 @@ pub struct TestInfo {
 /// How a test ended in the last run that knew it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum History {
+pub enum PreviousOutcome {
     /// Never seen.
     #[default]
     New,
@@ -376,7 +376,7 @@ pub enum RoundCause {
 /// A stream that tests write to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Stream {
+pub enum OutputStream {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -387,17 +387,17 @@ pub enum Stream {
 
 /// How an attempt ended, and what it cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Finished {
+pub struct AttemptFinished {
     /// Which test.
     pub test: TestId,
     /// Which attempt.
     pub attempt: Attempt,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: TestOutcome,
     /// Whether an earlier pass was taken over instead of running it.
     pub cached: bool,
     /// Where the time went.
-    pub timings: Timings,
+    pub timings: AttemptTimings,
     /// Time in user mode, microseconds.
     pub user_us: u64,
     /// Time in the kernel, microseconds.
@@ -417,7 +417,7 @@ pub struct Finished {
 
 /// Where an attempt's time went, microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Timings {
+pub struct AttemptTimings {
     /// Waiting for a slot.
     pub queued_us: u64,
     /// Making layers available and preparing the container.
@@ -429,7 +429,7 @@ pub struct Timings {
 /// How a test ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Outcome {
+pub enum TestOutcome {
     /// As it should.
     Passed,
     /// The test says that something is wrong.
@@ -458,12 +458,14 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl TestOutcome {
     /// Whether this outcome makes the run fail.
     pub fn is_failure(&self) -> bool {
         match self {
-            Outcome::Failed { .. } | Outcome::TimedOut { .. } | Outcome::Error { .. } => true,
-            Outcome::Passed | Outcome::Ignored { .. } | Outcome::Cancelled => false,
+            TestOutcome::Failed { .. }
+            | TestOutcome::TimedOut { .. }
+            | TestOutcome::Error { .. } => true,
+            TestOutcome::Passed | TestOutcome::Ignored { .. } | TestOutcome::Cancelled => false,
         }
     }
 }

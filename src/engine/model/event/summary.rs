@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The counts of a round. A test that ran several times in it counts once, by its worst outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
+pub struct RoundSummary {
     /// Passed.
     pub passed: u32,
     /// Failed.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Bytes that are usually text: a JSON string when they are valid UTF-8, else
 /// `{"bytes": [...]}`, so that a recording loses nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Text(pub Vec<u8>);
+pub struct OutputText(pub Vec<u8>);
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
@@ -14,7 +14,7 @@ enum TextForm<'a> {
     Bytes { bytes: std::borrow::Cow<'a, [u8]> },
 }
 
-impl Serialize for Text {
+impl Serialize for OutputText {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match std::str::from_utf8(&self.0) {
             Ok(text) => TextForm::Utf8(text.into()),
@@ -26,9 +26,9 @@ impl Serialize for Text {
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for OutputText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Text(match TextForm::deserialize(deserializer)? {
+        Ok(OutputText(match TextForm::deserialize(deserializer)? {
             TextForm::Utf8(text) => text.into_owned().into_bytes(),
             TextForm::Bytes { bytes } => bytes.into_owned(),
         }))
@@ -42,8 +42,11 @@ mod tests {
     #[test]
     fn text_survives_json_whether_utf8_or_not() {
         for bytes in [b"plain".to_vec(), "caf\u{e9}\n".into(), vec![0xff, 0, b'a']] {
-            let json = serde_json::to_string(&Text(bytes.clone())).unwrap();
-            assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), Text(bytes));
+            let json = serde_json::to_string(&OutputText(bytes.clone())).unwrap();
+            assert_eq!(
+                serde_json::from_str::<OutputText>(&json).unwrap(),
+                OutputText(bytes)
+            );
         }
     }
 }

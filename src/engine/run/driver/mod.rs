@@ -19,69 +19,69 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::attempt::Role;
+use super::attempt::JobRole;
 use super::chronicle;
-use super::discarded::Wastage;
-use super::history::{Coverage, Store};
-use super::host::{Helpers, Mail, Mailbox, Verdict, mailbox};
-use super::machine::{Machine, State};
-use super::message::{Effect, Input, Wishes};
-use super::notebook::Notebook;
-use super::outlet::Outlet;
-use super::shells::Shells;
-use super::signals::Interrupt;
-use super::tail::Memory;
-use super::watch::{Sentinel, Watching};
-use crate::log::Log;
-use crate::together::Together;
-use maelstrom_model::backend::{Backend, BackendEvent, JobId, Rank, Stop};
+use super::discarded::DiscardSummary;
+use super::history::{DiscoveryCoverage, HistoryStore};
+use super::host::{DiscoveryEvent, DiscoveryHost, HelperAction, HelperJobs, mailbox};
+use super::machine::{RunState, RunStateMachine};
+use super::message::{RunEffect, RunInput, RunOptions};
+use super::notebook::HistoryRecorder;
+use super::outlet::EventSink;
+use super::shells::DebugShell;
+use super::signals::TerminationSignal;
+use super::tail::OutputTail;
+use super::watch::{FileWatcher, WatchMode};
+use crate::log::ProgramLog;
+use crate::together::SharedProcessBackend;
+use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::error::with_causes;
-use maelstrom_model::event::{Command, EventKind, Notice, RunStarted, Stream};
+use maelstrom_model::event::{EventKind, OutputStream, RunStarted, UiCommand, UserNotice};
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::{DiscoveryError, DiscoverySummary, Followed, Framework};
+use maelstrom_model::framework::{DiscoveryError, DiscoverySummary, Framework, ParsedOutput};
 use maelstrom_model::ids::{Attempt, TestId};
-use maelstrom_model::job::{Job, JobEnd, JobResult};
+use maelstrom_model::job::{Job, JobOutcome, JobResult};
 
 /// How long containers may take to vanish when the run is over. The program's own end kills what is
 /// left then; waiting is only for telling so.
 const CLOSING_MAX: Duration = Duration::from_secs(10);
 
 /// Discovery's own jobs come before all tests: tests cannot start before they are found.
-const HELPER_RANK: Rank = Rank {
+const HELPER_RANK: JobPriority = JobPriority {
     priority: i8::MAX,
     estimate: None,
 };
 
 /// Everything a run needs.
 #[derive(Debug)]
-pub struct Setup<'a, F, B> {
+pub struct RunSetup<'a, F, B> {
     /// What the user wants.
-    pub wishes: Wishes,
+    pub wishes: RunOptions,
     /// What is known at the start; told first.
     pub run: RunStarted,
     /// What the user should know from the start.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<UserNotice>,
     /// What finds the tests.
     pub framework: &'a F,
     /// What runs them.
     pub backend: B,
     /// Where events go.
-    pub outlet: Outlet,
+    pub outlet: EventSink,
     /// What the user interface asks for. When it is gone, nobody stays.
-    pub commands: UnboundedReceiver<Command>,
+    pub commands: UnboundedReceiver<UiCommand>,
     /// The program's log, which may want to know where the run's state is.
-    pub log: &'a Log,
+    pub log: &'a ProgramLog,
     /// The program that opens a shell in a test's container, where there is one.
     pub shell: Option<PathBuf>,
     /// Who else may end the run.
-    pub interrupts: UnboundedReceiver<Interrupt>,
+    pub interrupts: UnboundedReceiver<TerminationSignal>,
     /// Whether changed files begin rounds.
-    pub watching: Watching,
+    pub watching: WatchMode,
 }
 
 /// Runs to the end, and returns the program's exit code.
-pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
-    let Setup {
+pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
+    let RunSetup {
         wishes,
         run,
         notices,
@@ -95,28 +95,28 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
         watching,
     } = setup;
     let (host, mut mail) = mailbox();
-    let mut sentinel = Sentinel::new(watching, PathBuf::from(&run.directory));
+    let mut sentinel = FileWatcher::new(watching, PathBuf::from(&run.directory));
     let directory = PathBuf::from(&run.directory);
-    let mut driver = Driver {
-        machine: Machine::new(wishes, run),
+    let mut driver = RunDriver {
+        machine: RunStateMachine::new(wishes, run),
         framework,
-        backend: Together::new(backend),
+        backend: SharedProcessBackend::new(backend),
         outlet,
-        notebook: Notebook::default(),
-        helpers: Helpers::default(),
+        notebook: HistoryRecorder::default(),
+        helpers: HelperJobs::default(),
         memories: BTreeMap::new(),
-        wastage: Wastage::default(),
+        wastage: DiscardSummary::default(),
         directory,
-        shells: Shells::new(shell),
+        shells: DebugShell::new(shell),
         log,
         end: None,
     };
-    let mut discovery: Discovery<'_, F> = Some(Box::pin(framework.discover(&host)));
+    let mut discovery: DiscoveryFuture<'_, F> = Some(Box::pin(framework.discover(&host)));
     for notice in notices {
-        driver.tell(Input::Fact(EventKind::Notice(notice)));
+        driver.tell(RunInput::Fact(EventKind::Notice(notice)));
     }
     driver.obey((&host, &mut mail), &mut discovery);
-    let mut watched = Watched::Yes;
+    let mut watched = UiPresence::Yes;
     let exit_code = loop {
         if let Some(exit_code) = driver.end {
             break exit_code;
@@ -124,11 +124,11 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
         tokio::select! {
             biased;
             Some(interrupt) = interrupts.recv() => driver.interrupt(interrupt),
-            command = commands.recv(), if watched == Watched::Yes => {
+            command = commands.recv(), if watched == UiPresence::Yes => {
                 if command.is_none() {
-                    watched = Watched::No;
+                    watched = UiPresence::No;
                 }
-                driver.tell(Input::Command(command.unwrap_or(Command::Leave)));
+                driver.tell(RunInput::Command(command.unwrap_or(UiCommand::Leave)));
             }
             Some(mail) = mail.recv() => driver.read(mail, &mut sentinel),
             input = sentinel.next(driver.machine.state()) => driver.tell(input),
@@ -154,11 +154,11 @@ pub async fn drive<F: Framework, B: Backend>(setup: Setup<'_, F, B>) -> u8 {
 }
 
 /// `None` when it is over or abandoned.
-type Discovery<'a, F> =
+type DiscoveryFuture<'a, F> =
     Option<Pin<Box<dyn Future<Output = Result<DiscoverySummary, <F as Framework>::Error>> + 'a>>>;
 
 async fn discovered<F: Framework>(
-    discovery: &mut Discovery<'_, F>,
+    discovery: &mut DiscoveryFuture<'_, F>,
 ) -> Result<DiscoverySummary, F::Error> {
     match discovery {
         Some(discovery) => discovery.await,
@@ -178,29 +178,29 @@ fn changes_files(event: &EventKind) -> bool {
 
 /// Whether a user interface is there to send commands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Watched {
+enum UiPresence {
     Yes,
     No,
 }
 
-struct Driver<'a, F, B> {
-    machine: Machine,
+struct RunDriver<'a, F, B> {
+    machine: RunStateMachine,
     framework: &'a F,
-    backend: Together<B>,
-    outlet: Outlet,
-    notebook: Notebook,
-    helpers: Helpers,
-    memories: BTreeMap<JobId, Memory>,
-    wastage: Wastage,
+    backend: SharedProcessBackend<B>,
+    outlet: EventSink,
+    notebook: HistoryRecorder,
+    helpers: HelperJobs,
+    memories: BTreeMap<JobId, OutputTail>,
+    wastage: DiscardSummary,
     /// Where the program was called.
     directory: PathBuf,
-    shells: Shells,
-    log: &'a Log,
+    shells: DebugShell,
+    log: &'a ProgramLog,
     end: Option<u8>,
 }
 
-impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
-    fn tell(&mut self, input: Input) {
+impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
+    fn tell(&mut self, input: RunInput) {
         let now_us = self.outlet.now_us();
         if let Err(unexpected) = self.machine.handle(now_us, input) {
             // Commands and the backend's news cross each other; what comes too late is no harm.
@@ -213,55 +213,55 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
         self.backend.next().await
     }
 
-    fn interrupt(&mut self, interrupt: Interrupt) {
+    fn interrupt(&mut self, interrupt: TerminationSignal) {
         tracing::debug!(?interrupt, "the run is to end");
         match self.machine.state() {
-            State::Open | State::Closed => self.tell(Input::Command(Command::Cancel)),
-            State::Stopping | State::Killing => self.tell(Input::Command(Command::Kill)),
-            State::Idle | State::Over => {}
+            RunState::Open | RunState::Closed => self.tell(RunInput::Command(UiCommand::Cancel)),
+            RunState::Stopping | RunState::Killing => self.tell(RunInput::Command(UiCommand::Kill)),
+            RunState::Idle | RunState::Over => {}
         }
-        self.tell(Input::Command(Command::Leave));
+        self.tell(RunInput::Command(UiCommand::Leave));
     }
 
-    fn read(&mut self, mail: Mail, sentinel: &mut Sentinel) {
+    fn read(&mut self, mail: DiscoveryEvent, sentinel: &mut FileWatcher) {
         match mail {
-            Mail::Event(event) => self.tell(Input::Fact(event)),
-            Mail::StateDirectory(directory) => {
+            DiscoveryEvent::Event(event) => self.tell(RunInput::Fact(event)),
+            DiscoveryEvent::StateDirectory(directory) => {
                 self.log.keep_in(&directory);
                 self.shells.keep_jobs_in(directory.join("jobs"));
-                if let Some(notice) = self.notebook.open(Store::new(&directory)) {
-                    self.tell(Input::Fact(EventKind::Notice(notice)));
+                if let Some(notice) = self.notebook.open(HistoryStore::new(&directory)) {
+                    self.tell(RunInput::Fact(EventKind::Notice(notice)));
                 }
             }
-            Mail::Watch(list) => {
+            DiscoveryEvent::Watch(list) => {
                 if let Some(input) = sentinel.watch(list) {
                     self.tell(input);
                 }
             }
-            Mail::Found { tests, priority } => {
+            DiscoveryEvent::Found { tests, priority } => {
                 let tests = tests.into_iter();
                 let tests = tests.map(|test| self.notebook.look_up(test, priority));
                 let tests = tests.collect();
-                self.tell(Input::Found(tests));
+                self.tell(RunInput::Found(tests));
             }
-            Mail::Broken(entry) => self.tell(Input::Broken(entry)),
-            Mail::Run { id, job, reply } => {
+            DiscoveryEvent::Broken(entry) => self.tell(RunInput::Broken(entry)),
+            DiscoveryEvent::Run { id, job, reply } => {
                 chronicle::helper_waits(id, &job);
                 self.helpers.began(id, reply);
                 self.backend.submit(id, job, HELPER_RANK);
             }
-            Mail::StopAfter(failures) => self.machine.stop_after(failures),
-            Mail::Forget(id) => self.forget(id),
+            DiscoveryEvent::StopAfter(failures) => self.machine.stop_after(failures),
+            DiscoveryEvent::Forget(id) => self.forget(id),
         }
     }
 
-    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
-        let member = match Role::of(id) {
-            Role::Attempt(test, _) => {
+    fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
+        let member = match JobRole::of(id) {
+            JobRole::Attempt(test, _) => {
                 let key = self.machine.key(test);
                 key.and_then(|key| self.framework.together(key))
             }
-            Role::Helper(_) => None,
+            JobRole::Helper(_) => None,
         };
         match member {
             Some(member) => self.backend.submit_member(id, member, job, rank),
@@ -271,7 +271,7 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
 
     fn forget(&mut self, helper: JobId) {
         if self.helpers.forget(helper) {
-            self.backend.stop(helper, Stop::Kill);
+            self.backend.stop(helper, StopMode::Kill);
         }
     }
 
@@ -279,14 +279,14 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
         let (coverage, input) = match result {
             Ok(summary) => (
                 match summary.deselected {
-                    0 => Coverage::Whole,
-                    _ => Coverage::Partial,
+                    0 => DiscoveryCoverage::Whole,
+                    _ => DiscoveryCoverage::Partial,
                 },
-                Input::DiscoveryFinished(summary),
+                RunInput::DiscoveryFinished(summary),
             ),
             Err(error) => (
-                Coverage::Partial,
-                Input::DiscoveryFailed {
+                DiscoveryCoverage::Partial,
+                RunInput::DiscoveryFailed {
                     exit_code: error.exit_code(),
                     message: with_causes(&error),
                     help: error.help(),
@@ -299,90 +299,90 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
 
     fn hear(&mut self, event: BackendEvent) {
         match event {
-            BackendEvent::Started { job, worker, slot } => match Role::of(job) {
-                Role::Attempt(test, attempt) => {
+            BackendEvent::Started { job, worker, slot } => match JobRole::of(job) {
+                JobRole::Attempt(test, attempt) => {
                     chronicle::test_has_slot(job, slot, self.machine.key(test));
                     let memory = self.memory(test);
                     self.memories.insert(job, memory);
-                    self.tell(Input::Started {
+                    self.tell(RunInput::Started {
                         test,
                         attempt,
                         worker,
                         slot,
                     });
                 }
-                Role::Helper(_) => {}
+                JobRole::Helper(_) => {}
             },
-            BackendEvent::Output { job, stream, bytes } => match Role::of(job) {
-                Role::Attempt(test, attempt) => {
+            BackendEvent::Output { job, stream, bytes } => match JobRole::of(job) {
+                JobRole::Attempt(test, attempt) => {
                     let bytes = match self.memories.get_mut(&job) {
-                        Some(Memory::Tails(tails)) => {
+                        Some(OutputTail::Tails(tails)) => {
                             tails.push(stream, &bytes);
                             bytes
                         }
-                        Some(Memory::Follower(follower)) => follower.wrote(stream, bytes),
+                        Some(OutputTail::Follower(follower)) => follower.wrote(stream, bytes),
                         None => bytes,
                     };
                     self.output((test, attempt), stream, bytes);
                 }
-                Role::Helper(_) => match self.helpers.wrote(job, stream, &bytes) {
-                    Verdict::GoOn => {}
-                    Verdict::Kill => self.backend.stop(job, Stop::Kill),
+                JobRole::Helper(_) => match self.helpers.wrote(job, stream, &bytes) {
+                    HelperAction::GoOn => {}
+                    HelperAction::Kill => self.backend.stop(job, StopMode::Kill),
                 },
             },
-            BackendEvent::Restarted { job, reason } => match Role::of(job) {
-                Role::Attempt(test, attempt) => {
+            BackendEvent::Restarted { job, reason } => match JobRole::of(job) {
+                JobRole::Attempt(test, attempt) => {
                     let memory = self.memory(test);
                     self.memories.insert(job, memory);
                     let text = format!("\n-- begins again: {reason} --\n");
-                    self.output((test, attempt), Stream::Stderr, text.into());
+                    self.output((test, attempt), OutputStream::Stderr, text.into());
                 }
-                Role::Helper(_) => self.helpers.restarted(job),
+                JobRole::Helper(_) => self.helpers.restarted(job),
             },
-            BackendEvent::Discarded { job, files } => match Role::of(job) {
-                Role::Attempt(..) => {
+            BackendEvent::Discarded { job, files } => match JobRole::of(job) {
+                JobRole::Attempt(..) => {
                     let framework = self.framework;
                     self.wastage.add(files, |path| framework.is_own(path));
                 }
-                Role::Helper(_) => {}
+                JobRole::Helper(_) => {}
             },
-            BackendEvent::Finished { job, result } => match Role::of(job) {
-                Role::Attempt(test, attempt) => {
+            BackendEvent::Finished { job, result } => match JobRole::of(job) {
+                JobRole::Attempt(test, attempt) => {
                     let memory = self.memories.remove(&job).unwrap_or_default();
-                    let Followed { held, reading } = self.read_end(&result, memory);
+                    let ParsedOutput { held, reading } = self.read_end(&result, memory);
                     if let Some((stream, bytes)) = held {
                         self.output((test, attempt), stream, bytes);
                     }
-                    self.tell(Input::Finished {
+                    self.tell(RunInput::Finished {
                         test,
                         attempt,
                         result,
                         reading,
                     });
                 }
-                Role::Helper(_) => self.helpers.finished(job, result),
+                JobRole::Helper(_) => self.helpers.finished(job, result),
             },
-            BackendEvent::Fact(event) => self.tell(Input::Fact(event)),
+            BackendEvent::Fact(event) => self.tell(RunInput::Fact(event)),
             BackendEvent::Lost(lost) => {
                 let message = with_causes(&lost);
                 self.helpers.lost(&message);
                 self.memories.clear();
                 let help = lost.help;
-                self.tell(Input::BackendLost { message, help });
+                self.tell(RunInput::BackendLost { message, help });
             }
         }
     }
 
-    fn memory(&self, test: TestId) -> Memory {
+    fn memory(&self, test: TestId) -> OutputTail {
         let key = self.machine.key(test);
         key.and_then(|key| self.framework.follow(key))
-            .map_or_else(Memory::default, Memory::Follower)
+            .map_or_else(OutputTail::default, OutputTail::Follower)
     }
 
     /// A follower may have kept everything to itself.
-    fn output(&mut self, (test, attempt): (TestId, Attempt), stream: Stream, bytes: Vec<u8>) {
+    fn output(&mut self, (test, attempt): (TestId, Attempt), stream: OutputStream, bytes: Vec<u8>) {
         if !bytes.is_empty() {
-            self.tell(Input::Output {
+            self.tell(RunInput::Output {
                 test,
                 attempt,
                 stream,
@@ -391,15 +391,15 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
         }
     }
 
-    fn read_end(&self, result: &JobResult, memory: Memory) -> Followed {
+    fn read_end(&self, result: &JobResult, memory: OutputTail) -> ParsedOutput {
         let status = match result.end {
-            JobEnd::TimedOut | JobEnd::Cancelled | JobEnd::Error(_) => None,
-            JobEnd::Exited(status) => Some(status),
+            JobOutcome::TimedOut | JobOutcome::Cancelled | JobOutcome::Error(_) => None,
+            JobOutcome::Exited(status) => Some(status),
         };
         match (memory, status) {
-            (Memory::Follower(mut follower), status) => follower.ended(status),
-            (Memory::Tails(_), None) => Followed::default(),
-            (Memory::Tails(tails), Some(status)) => Followed {
+            (OutputTail::Follower(mut follower), status) => follower.ended(status),
+            (OutputTail::Tails(_), None) => ParsedOutput::default(),
+            (OutputTail::Tails(tails), Some(status)) => ParsedOutput {
                 held: None,
                 reading: self.framework.read(status, tails.stdout(), tails.stderr()),
             },
@@ -408,17 +408,17 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
 
     /// Drops what an abandoned discovery had to say of tests. Jobs of which nobody awaits the end
     /// are not even begun.
-    fn read_leftovers(&mut self, mail: &mut UnboundedReceiver<Mail>) {
+    fn read_leftovers(&mut self, mail: &mut UnboundedReceiver<DiscoveryEvent>) {
         while let Ok(mail) = mail.try_recv() {
             match mail {
-                Mail::Event(event) => self.tell(Input::Fact(event)),
-                Mail::Forget(id) => self.forget(id),
-                Mail::StateDirectory(_)
-                | Mail::StopAfter(_)
-                | Mail::Watch(_)
-                | Mail::Found { .. }
-                | Mail::Broken(_)
-                | Mail::Run { .. } => {}
+                DiscoveryEvent::Event(event) => self.tell(RunInput::Fact(event)),
+                DiscoveryEvent::Forget(id) => self.forget(id),
+                DiscoveryEvent::StateDirectory(_)
+                | DiscoveryEvent::StopAfter(_)
+                | DiscoveryEvent::Watch(_)
+                | DiscoveryEvent::Found { .. }
+                | DiscoveryEvent::Broken(_)
+                | DiscoveryEvent::Run { .. } => {}
             }
         }
     }
@@ -454,36 +454,38 @@ impl<'a, F: Framework, B: Backend> Driver<'a, F, B> {
 
     fn obey(
         &mut self,
-        (host, mail): (&'a Mailbox, &mut UnboundedReceiver<Mail>),
-        discovery: &mut Discovery<'a, F>,
+        (host, mail): (&'a DiscoveryHost, &mut UnboundedReceiver<DiscoveryEvent>),
+        discovery: &mut DiscoveryFuture<'a, F>,
     ) {
         while let Some(effect) = self.machine.poll() {
             match effect {
-                Effect::Emit(event) => {
+                RunEffect::Emit(event) => {
                     if changes_files(&event) {
                         self.backend.files_changed();
                     }
                     self.emit(event);
                 }
-                Effect::Submit { id, job, rank } => self.submit(id, job, rank),
-                Effect::Stop { id, how } => self.backend.stop(id, how),
-                Effect::AbandonDiscovery => {
+                RunEffect::Submit { id, job, rank } => self.submit(id, job, rank),
+                RunEffect::Stop { id, how } => self.backend.stop(id, how),
+                RunEffect::AbandonDiscovery => {
                     *discovery = None;
                     self.read_leftovers(mail);
-                    self.notebook.discovery_is_over(Coverage::Partial);
+                    self.notebook.discovery_is_over(DiscoveryCoverage::Partial);
                 }
-                Effect::Discover => *discovery = Some(Box::pin(self.framework.discover(host))),
-                Effect::Hold => self.backend.hold(),
-                Effect::Release => self.backend.release(),
-                Effect::Suspend => self.backend.suspend(),
-                Effect::Resume => self.backend.resume(),
-                Effect::Record { test, history, ran } => self.notebook.record(test, history, ran),
-                Effect::SaveHistory => {
+                RunEffect::Discover => *discovery = Some(Box::pin(self.framework.discover(host))),
+                RunEffect::Hold => self.backend.hold(),
+                RunEffect::Release => self.backend.release(),
+                RunEffect::Suspend => self.backend.suspend(),
+                RunEffect::Resume => self.backend.resume(),
+                RunEffect::Record { test, history, ran } => {
+                    self.notebook.record(test, history, ran)
+                }
+                RunEffect::SaveHistory => {
                     if let Some(notice) = self.notebook.save(self.machine.tests()) {
                         self.outlet.emit(EventKind::Notice(notice));
                     }
                 }
-                Effect::End { exit_code } => self.end = Some(exit_code),
+                RunEffect::End { exit_code } => self.end = Some(exit_code),
             }
         }
     }

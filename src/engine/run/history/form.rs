@@ -11,7 +11,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use maelstrom_model::event::History;
+use maelstrom_model::event::PreviousOutcome;
 
 /// The version of the form.
 const VERSION: i64 = 3;
@@ -23,33 +23,33 @@ const PIECE_BYTES: usize = 64 * 1024;
 const CASES_AT_ONCE: usize = 512;
 
 /// Package, artifact, case.
-pub type Packages = BTreeMap<String, BTreeMap<String, BTreeMap<String, Case>>>;
+pub type PackageHistories = BTreeMap<String, BTreeMap<String, BTreeMap<String, CaseHistory>>>;
 
 /// What is known of one case.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Case {
+pub struct CaseHistory {
     /// Seconds, the latest last.
     #[serde(default)]
     pub timings: Vec<f64>,
     /// How it ended last.
     #[serde(default)]
-    pub outcome: History,
+    pub outcome: PreviousOutcome,
 }
 
 #[derive(Deserialize)]
-struct Listing {
+struct HistoryFile {
     version: i64,
     #[serde(flatten)]
-    packages: Packages,
+    packages: PackageHistories,
 }
 
 #[derive(Serialize, Deserialize)]
-struct VersionOnly {
+struct HistoryFileVersion {
     version: i64,
 }
 
 /// Reads a listing. One of another version is empty.
-pub fn read(text: &str) -> Result<Packages, toml::de::Error> {
+pub fn read(text: &str) -> Result<PackageHistories, toml::de::Error> {
     match read_in_pieces(text) {
         Some(packages) => Ok(packages),
         None => read_at_once(text),
@@ -57,9 +57,9 @@ pub fn read(text: &str) -> Result<Packages, toml::de::Error> {
 }
 
 /// `None` if it is not certain what the text says.
-fn read_in_pieces(text: &str) -> Option<Packages> {
+fn read_in_pieces(text: &str) -> Option<PackageHistories> {
     let (head, mut rest) = cut(text, 0);
-    let Listing {
+    let HistoryFile {
         version,
         mut packages,
     } = toml::from_str(head).ok()?;
@@ -69,7 +69,7 @@ fn read_in_pieces(text: &str) -> Option<Packages> {
     while !rest.is_empty() {
         let (piece, after) = cut(rest, PIECE_BYTES);
         rest = after;
-        for (package, artifacts) in toml::from_str::<Packages>(piece).ok()? {
+        for (package, artifacts) in toml::from_str::<PackageHistories>(piece).ok()? {
             let known = packages.entry(package).or_default();
             for (artifact, mut cases) in artifacts {
                 known.entry(artifact).or_default().append(&mut cases);
@@ -89,24 +89,24 @@ fn cut(text: &str, after: usize) -> (&str, &str) {
     }
 }
 
-fn read_at_once(text: &str) -> Result<Packages, toml::de::Error> {
+fn read_at_once(text: &str) -> Result<PackageHistories, toml::de::Error> {
     match toml::from_str(text) {
-        Ok(Listing {
+        Ok(HistoryFile {
             version: VERSION,
             packages,
         }) => Ok(packages),
-        Ok(Listing { .. }) => Ok(Packages::new()),
+        Ok(HistoryFile { .. }) => Ok(PackageHistories::new()),
         // Another version may well have another form.
         Err(error) => match toml::from_str(text) {
-            Ok(VersionOnly { version }) if version != VERSION => Ok(Packages::new()),
-            Ok(VersionOnly { .. }) | Err(_) => Err(error),
+            Ok(HistoryFileVersion { version }) if version != VERSION => Ok(PackageHistories::new()),
+            Ok(HistoryFileVersion { .. }) | Err(_) => Err(error),
         },
     }
 }
 
 /// Writes a listing.
-pub fn write(packages: &Packages, out: &mut impl Write) -> io::Result<()> {
-    write_table(&VersionOnly { version: VERSION }, out)?;
+pub fn write(packages: &PackageHistories, out: &mut impl Write) -> io::Result<()> {
+    write_table(&HistoryFileVersion { version: VERSION }, out)?;
     for (package, artifacts) in packages {
         for (artifact, cases) in artifacts {
             let mut cases = cases.iter().peekable();
@@ -132,17 +132,22 @@ mod tests {
 
     use super::*;
 
-    fn written(packages: &Packages) -> String {
+    fn written(packages: &PackageHistories) -> String {
         let mut text = Vec::new();
         write(packages, &mut text).unwrap();
         String::from_utf8(text).unwrap()
     }
 
-    fn packages() -> impl Strategy<Value = Packages> {
+    fn packages() -> impl Strategy<Value = PackageHistories> {
         let name = prop_oneof!["[a-z\\[\\]\"' \n.]{0,6}", "[a-z]{1,3}"];
         let timings = prop::collection::vec(0.0..9.0, 0..4);
-        let outcome = prop::sample::select(vec![History::New, History::Success, History::Failure]);
-        let case = (timings, outcome).prop_map(|(timings, outcome)| Case { timings, outcome });
+        let outcome = prop::sample::select(vec![
+            PreviousOutcome::New,
+            PreviousOutcome::Success,
+            PreviousOutcome::Failure,
+        ]);
+        let case =
+            (timings, outcome).prop_map(|(timings, outcome)| CaseHistory { timings, outcome });
         let cases = prop::collection::btree_map(name.clone(), case, 1..5);
         let artifacts = prop::collection::btree_map(name.clone(), cases, 1..4);
         prop::collection::btree_map(name, artifacts, 0..4)
@@ -175,15 +180,15 @@ mod tests {
             let timings = vec![f64::from(number)];
             (
                 format!("case {number}"),
-                Case {
+                CaseHistory {
                     timings,
-                    outcome: History::Success,
+                    outcome: PreviousOutcome::Success,
                 },
             )
         };
         let cases: BTreeMap<_, _> = (0..5_000).map(case).collect();
         let artifacts = BTreeMap::from([("a(test)".to_owned(), cases)]);
-        let packages = Packages::from([("p".to_owned(), artifacts)]);
+        let packages = PackageHistories::from([("p".to_owned(), artifacts)]);
         let text = written(&packages);
         assert!(text.len() > 3 * PIECE_BYTES, "{}", text.len());
         assert_eq!(read_in_pieces(&text), Some(packages));

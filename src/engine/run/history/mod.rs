@@ -19,9 +19,9 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::form::{Case, Packages};
+use self::form::{CaseHistory, PackageHistories};
 use maelstrom_container::private;
-use maelstrom_model::event::History;
+use maelstrom_model::event::PreviousOutcome;
 use maelstrom_model::job::TestKey;
 
 /// Timings kept of one test: enough to even out a slow run.
@@ -83,29 +83,29 @@ pub enum HistoryError {
 
 /// Where history is kept.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub struct HistoryStore {
     directory: PathBuf,
 }
 
 /// What was read.
 #[derive(Debug, Default)]
-pub struct Past {
-    packages: Packages,
+pub struct PreviousRuns {
+    packages: PackageHistories,
 }
 
 /// What a run knows of one test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct PreviousResult {
     /// How it ended last time.
-    pub history: History,
+    pub history: PreviousOutcome,
     /// How long it is expected to take: the mean of its timings.
     pub estimate: Option<Duration>,
 }
 
 /// What was learned of one test in this run. Small, since there may be one for each of 100,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lesson {
-    history: History,
+pub struct TestRecord {
+    history: PreviousOutcome,
     count: u8,
     /// The latest last. A test of more than 71 minutes counts as one of 71.
     timings_us: [u32; TIMINGS_MAX],
@@ -113,7 +113,7 @@ pub struct Lesson {
 
 /// Whether this run has seen every test of the artifacts it saw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Coverage {
+pub enum DiscoveryCoverage {
     /// A case of a seen artifact that was not found is gone, and is forgotten.
     Whole,
     /// Filters or a failed build left some out; nothing is forgotten.
@@ -123,23 +123,23 @@ pub enum Coverage {
 
 /// What saving did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Saved {
+pub enum HistorySaveResult {
     /// The file holds what was learned.
     Written,
     /// Another run was saving at this moment; what was learned here is forgone.
     Busy,
 }
 
-impl Past {
+impl PreviousRuns {
     /// Takes out what is known of a test. Nobody asks twice, and 100,000 answers are not kept in two
     /// places.
-    pub fn take(&mut self, key: &TestKey) -> Known {
+    pub fn take(&mut self, key: &TestKey) -> PreviousResult {
         let case = self
             .packages
             .get_mut(&*key.package)
             .and_then(|artifacts| artifacts.get_mut(&*key.artifact))
             .and_then(|cases| cases.remove(&key.name));
-        case.map_or_else(Known::default, |case| Known {
+        case.map_or_else(PreviousResult::default, |case| PreviousResult {
             history: case.outcome,
             estimate: mean(&case.timings),
         })
@@ -158,10 +158,10 @@ fn mean(timings: &[f64]) -> Option<Duration> {
     sum?.checked_div(count)
 }
 
-impl Lesson {
+impl TestRecord {
     /// A first execution.
-    pub fn new(history: History, ran: Duration) -> Self {
-        let lesson = Lesson {
+    pub fn new(history: PreviousOutcome, ran: Duration) -> Self {
+        let lesson = TestRecord {
             history,
             count: 0,
             timings_us: [0; TIMINGS_MAX],
@@ -171,7 +171,7 @@ impl Lesson {
 
     /// With another execution in the same run; `history` is the test's as a whole.
     #[must_use]
-    pub fn and(mut self, history: History, ran: Duration) -> Self {
+    pub fn and(mut self, history: PreviousOutcome, ran: Duration) -> Self {
         self.history = history;
         self.timings_us.rotate_left(1);
         if let Some(latest) = self.timings_us.last_mut() {
@@ -181,7 +181,7 @@ impl Lesson {
         self
     }
 
-    fn merge_into(&self, case: &mut Case) {
+    fn merge_into(&self, case: &mut CaseHistory) {
         case.outcome = self.history;
         let older = TIMINGS_MAX.saturating_sub(self.count.into());
         let seconds = |timing_us: &u32| f64::from(*timing_us) / 1e6;
@@ -192,10 +192,10 @@ impl Lesson {
     }
 }
 
-impl Store {
+impl HistoryStore {
     /// The history in this state directory, which need not exist yet.
     pub fn new(state_directory: &Path) -> Self {
-        Store {
+        HistoryStore {
             directory: state_directory.to_owned(),
         }
     }
@@ -205,17 +205,17 @@ impl Store {
     }
 
     /// Reads the file. A missing one is empty, as is one of another version.
-    pub fn load(&self) -> Result<Past, HistoryError> {
+    pub fn load(&self) -> Result<PreviousRuns, HistoryError> {
         let path = self.path();
         let text = match read(&path) {
             Ok(text) => text,
             Err(HistoryError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Ok(Past::default());
+                return Ok(PreviousRuns::default());
             }
             Err(error) => return Err(error),
         };
         match form::read(&text) {
-            Ok(packages) => Ok(Past { packages }),
+            Ok(packages) => Ok(PreviousRuns { packages }),
             Err(source) => Err(HistoryError::Form {
                 path,
                 source: Box::new(source),
@@ -227,17 +227,19 @@ impl Store {
     /// is one.
     pub fn save<'a>(
         &self,
-        found: impl Iterator<Item = (&'a TestKey, Option<&'a Lesson>)> + Clone,
-        coverage: Coverage,
-    ) -> Result<Saved, HistoryError> {
+        found: impl Iterator<Item = (&'a TestKey, Option<&'a TestRecord>)> + Clone,
+        coverage: DiscoveryCoverage,
+    ) -> Result<HistorySaveResult, HistoryError> {
         let Some(_lock) = self.lock()? else {
-            return Ok(Saved::Busy);
+            return Ok(HistorySaveResult::Busy);
         };
         // A file that makes no sense was told of when it was loaded; now it is replaced.
         let mut packages = self.load().unwrap_or_default().packages;
         match coverage {
-            Coverage::Whole => forget_others(&mut packages, found.clone().map(|(key, _)| key)),
-            Coverage::Partial => {}
+            DiscoveryCoverage::Whole => {
+                forget_others(&mut packages, found.clone().map(|(key, _)| key))
+            }
+            DiscoveryCoverage::Partial => {}
         }
         for (key, lesson) in found {
             // The name of this one package is taken by the file's own version.
@@ -249,7 +251,7 @@ impl Store {
             lesson.merge_into(cases.entry(key.name.clone()).or_default());
         }
         self.replace(&packages)?;
-        Ok(Saved::Written)
+        Ok(HistorySaveResult::Written)
     }
 
     fn lock(&self) -> Result<Option<File>, HistoryError> {
@@ -272,7 +274,7 @@ impl Store {
 
     /// One name for the new file suffices, since whoever writes it holds the lock; a run that is
     /// killed here leaves one file that the next overwrites.
-    fn replace(&self, packages: &Packages) -> Result<(), HistoryError> {
+    fn replace(&self, packages: &PackageHistories) -> Result<(), HistoryError> {
         let new = self.directory.join("test-listing.toml.new");
         let path = self.path();
         private::file(&new)
@@ -312,7 +314,7 @@ fn read(path: &Path) -> Result<String, HistoryError> {
     })
 }
 
-fn forget_others<'a>(packages: &mut Packages, found: impl Iterator<Item = &'a TestKey>) {
+fn forget_others<'a>(packages: &mut PackageHistories, found: impl Iterator<Item = &'a TestKey>) {
     let mut seen: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for key in found {
         seen.entry((&key.package, &key.artifact))

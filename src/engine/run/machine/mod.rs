@@ -1,7 +1,7 @@
 //! The run machine: every decision of a run, as one function of its state and what happened.
 //!
-//! Pure: no clock (time is an argument), no I/O, no randomness, no hash-map order. [`Machine::handle`]
-//! takes what happened, [`Machine::poll`] gives what to do about it; among the things to do is telling
+//! Pure: no clock (time is an argument), no I/O, no randomness, no hash-map order. [`RunStateMachine::handle`]
+//! takes what happened, [`RunStateMachine::poll`] gives what to do about it; among the things to do is telling
 //! who watches, so the event stream and its order come from here alone.
 //!
 //! ```text
@@ -35,26 +35,28 @@ mod watching;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::describe::describe;
-use super::message::{AtEnd, Effect, Input, Wishes};
-use super::tally::Tally;
-use maelstrom_model::backend::Rank;
-use maelstrom_model::event::{Command, EventKind, RoundCause, RunStarted, SourceLocation, Stream};
+use super::message::{AtEnd, RunEffect, RunInput, RunOptions};
+use super::tally::AttemptTally;
+use maelstrom_model::backend::JobPriority;
+use maelstrom_model::event::{
+    EventKind, OutputStream, RoundCause, RunStarted, SourceLocation, UiCommand,
+};
 use maelstrom_model::ids::{Attempt, TestId};
-use maelstrom_model::job::{Ignored, Job, TestKey};
+use maelstrom_model::job::{IgnoredTest, Job, TestKey};
 
 /// Something happened that cannot happen now. The machine has not changed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{what} makes no sense while the run is {state:?}")]
-pub struct Unexpected {
+pub struct UnexpectedInputError {
     /// What happened.
     pub what: &'static str,
     /// The state it happened in.
-    pub state: State,
+    pub state: RunState,
 }
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum RunState {
     /// Tests are found and run.
     Open,
     /// All tests are known; they run.
@@ -70,73 +72,78 @@ pub enum State {
 }
 
 #[derive(Debug)]
-struct Test {
+struct TrackedTest {
     key: TestKey,
-    work: Work,
-    rank: Rank,
+    work: TestAction,
+    rank: JobPriority,
     attempts: u32,
     /// The round that `tally` is about.
     round: u32,
-    tally: Tally,
+    tally: AttemptTally,
     /// When it first failed in its last round, counted in ends of attempts, and with what code.
     failure: Option<(u32, u8)>,
 }
 
 /// What is to be done about a test. Boxed where it is rare: there may be 100,000.
 #[derive(Debug)]
-enum Work {
+enum TestAction {
     Run(Job),
-    Ignore(Box<(Ignored, Job)>),
+    Ignore(Box<(IgnoredTest, Job)>),
     /// It was found broken.
-    Report(Box<Breakage>),
+    Report(Box<BrokenTest>),
     /// It is there no more.
     Gone,
 }
 
 /// How something was found broken.
 #[derive(Debug)]
-struct Breakage {
+struct BrokenTest {
     message: String,
     location: Option<SourceLocation>,
 }
 
-impl Work {
+impl TestAction {
     fn job(&self) -> Option<&Job> {
         match self {
-            Work::Run(job) => Some(job),
-            Work::Ignore(ignored) => Some(&ignored.1),
-            Work::Report(_) | Work::Gone => None,
+            TestAction::Run(job) => Some(job),
+            TestAction::Ignore(ignored) => Some(&ignored.1),
+            TestAction::Report(_) | TestAction::Gone => None,
         }
     }
 
     fn is_there(&self) -> bool {
         match self {
-            Work::Run(_) | Work::Ignore(_) | Work::Report(_) => true,
-            Work::Gone => false,
+            TestAction::Run(_) | TestAction::Ignore(_) | TestAction::Report(_) => true,
+            TestAction::Gone => false,
         }
     }
 }
 
 #[derive(Debug)]
-enum Active {
-    Queued { since_us: u64 },
-    Running { queued_us: u64, written: Written },
+enum ActiveAttempt {
+    Queued {
+        since_us: u64,
+    },
+    Running {
+        queued_us: u64,
+        written: WrittenBytes,
+    },
 }
 
 /// How many bytes an attempt has written to each stream.
 #[derive(Clone, Copy, Debug, Default)]
-struct Written {
+struct WrittenBytes {
     stdout: u64,
     stderr: u64,
     joined: u64,
 }
 
-impl Written {
-    fn add(&mut self, stream: Stream, bytes: u64) {
+impl WrittenBytes {
+    fn add(&mut self, stream: OutputStream, bytes: u64) {
         let written = match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
-            Stream::Joined => &mut self.joined,
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
+            OutputStream::Joined => &mut self.joined,
         };
         *written = written.saturating_add(bytes);
     }
@@ -144,28 +151,28 @@ impl Written {
 
 /// Whether the backend is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
+enum BackendLink {
     Up,
     Lost,
 }
 
 /// The time the program was suspended: it counts for no test and no round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Stillness {
+struct SuspendedTime {
     since_us: Option<u64>,
     total_us: u64,
 }
 
 /// Whether somebody cut the run short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Interruption {
+enum RunCancellation {
     None,
     Cancelled,
 }
 
 /// Whether changes of files are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Watch {
+enum WatchState {
     Off,
     On {
         directories: u32,
@@ -176,55 +183,55 @@ enum Watch {
 
 /// Whether a change waits for its round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
+enum PendingChange {
     None,
     Waits,
 }
 
 /// The machine. It lives as long as the run.
 #[derive(Debug)]
-pub struct Machine {
-    wishes: Wishes,
-    state: State,
-    link: Link,
-    interruption: Interruption,
+pub struct RunStateMachine {
+    wishes: RunOptions,
+    state: RunState,
+    link: BackendLink,
+    interruption: RunCancellation,
     discovery_code: Option<u8>,
-    tests: Vec<Test>,
-    active: BTreeMap<(TestId, Attempt), Active>,
+    tests: Vec<TrackedTest>,
+    active: BTreeMap<(TestId, Attempt), ActiveAttempt>,
     rerun: BTreeSet<TestId>,
-    watch: Watch,
-    change: Change,
+    watch: WatchState,
+    change: PendingChange,
     /// Rounds in a row that changes cut short.
     cut_short: u32,
     /// Tests of earlier rounds that the present discovery has not found yet.
     unclaimed: BTreeSet<(TestKey, TestId)>,
     round: u32,
     round_began_us: u64,
-    stillness: Stillness,
+    stillness: SuspendedTime,
     round_failures: u32,
     ends: u32,
-    effects: VecDeque<Effect>,
+    effects: VecDeque<RunEffect>,
 }
 
-impl Machine {
+impl RunStateMachine {
     /// A run that has just begun.
-    pub fn new(wishes: Wishes, run: RunStarted) -> Self {
-        let mut machine = Machine {
+    pub fn new(wishes: RunOptions, run: RunStarted) -> Self {
+        let mut machine = RunStateMachine {
             wishes,
-            state: State::Open,
-            link: Link::Up,
-            interruption: Interruption::None,
+            state: RunState::Open,
+            link: BackendLink::Up,
+            interruption: RunCancellation::None,
             discovery_code: None,
             tests: Vec::new(),
             active: BTreeMap::new(),
             rerun: BTreeSet::new(),
-            watch: Watch::Off,
-            change: Change::None,
+            watch: WatchState::Off,
+            change: PendingChange::None,
             cut_short: 0,
             unclaimed: BTreeSet::new(),
             round: 0,
             round_began_us: 0,
-            stillness: Stillness::default(),
+            stillness: SuspendedTime::default(),
             round_failures: 0,
             ends: 0,
             effects: VecDeque::new(),
@@ -235,12 +242,12 @@ impl Machine {
     }
 
     /// What to do next. `None` until something happens.
-    pub fn poll(&mut self) -> Option<Effect> {
+    pub fn poll(&mut self) -> Option<RunEffect> {
         self.effects.pop_front()
     }
 
     /// Where the run is.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> RunState {
         self.state
     }
 
@@ -264,18 +271,18 @@ impl Machine {
     }
 
     /// Takes in what happened, `now_us` microseconds after the run began.
-    pub fn handle(&mut self, now_us: u64, input: Input) -> Result<(), Unexpected> {
-        use State::{Closed, Idle, Killing, Open, Over, Stopping};
+    pub fn handle(&mut self, now_us: u64, input: RunInput) -> Result<(), UnexpectedInputError> {
+        use RunState::{Closed, Idle, Killing, Open, Over, Stopping};
         match (self.state, input) {
-            (Open, Input::Found(tests)) => self.found(now_us, tests),
-            (Open, Input::Broken(entry)) => self.broken(now_us, entry),
-            (Open, Input::DiscoveryFinished(summary)) => {
+            (Open, RunInput::Found(tests)) => self.found(now_us, tests),
+            (Open, RunInput::Broken(entry)) => self.broken(now_us, entry),
+            (Open, RunInput::DiscoveryFinished(summary)) => {
                 self.discovery_finished(summary);
                 self.state = Closed;
             }
             (
                 Open,
-                Input::DiscoveryFailed {
+                RunInput::DiscoveryFailed {
                     exit_code,
                     message,
                     help,
@@ -283,36 +290,39 @@ impl Machine {
             ) => self.discovery_failed(exit_code, message, help),
             (
                 Closed | Stopping | Killing | Idle | Over,
-                Input::Found(_)
-                | Input::Broken(_)
-                | Input::DiscoveryFinished(_)
-                | Input::DiscoveryFailed { .. },
+                RunInput::Found(_)
+                | RunInput::Broken(_)
+                | RunInput::DiscoveryFinished(_)
+                | RunInput::DiscoveryFailed { .. },
             ) => return Err(self.unexpected("a discovery")),
 
-            (Open | Closed | Stopping | Killing | Idle, Input::Watched { directories }) => {
+            (Open | Closed | Stopping | Killing | Idle, RunInput::Watched { directories }) => {
                 self.watched(directories);
             }
-            (Open | Closed | Stopping | Killing | Idle, Input::Unwatched { message, help }) => {
+            (Open | Closed | Stopping | Killing | Idle, RunInput::Unwatched { message, help }) => {
                 self.unwatched(message, help);
             }
-            (Open | Closed | Stopping | Killing | Idle, Input::Changed(changes)) => {
+            (Open | Closed | Stopping | Killing | Idle, RunInput::Changed(changes)) => {
                 self.changed(changes);
             }
-            (Over, Input::Watched { .. } | Input::Unwatched { .. } | Input::Changed(_)) => {
+            (
+                Over,
+                RunInput::Watched { .. } | RunInput::Unwatched { .. } | RunInput::Changed(_),
+            ) => {
                 return Err(self.unexpected("news of files"));
             }
 
-            (Open | Closed | Stopping | Killing | Idle, Input::Fact(event)) => {
+            (Open | Closed | Stopping | Killing | Idle, RunInput::Fact(event)) => {
                 if !is_fact(&event) {
                     return Err(self.unexpected("an event that only the machine may tell"));
                 }
                 self.emit(event);
             }
-            (Over, Input::Fact(_)) => return Err(self.unexpected("an event")),
+            (Over, RunInput::Fact(_)) => return Err(self.unexpected("an event")),
 
             (
                 Open | Closed | Stopping | Killing,
-                Input::Started {
+                RunInput::Started {
                     test,
                     attempt,
                     worker,
@@ -321,7 +331,7 @@ impl Machine {
             ) => self.started(now_us, (test, attempt), worker, slot)?,
             (
                 Open | Closed | Stopping | Killing,
-                Input::Output {
+                RunInput::Output {
                     test,
                     attempt,
                     stream,
@@ -330,7 +340,7 @@ impl Machine {
             ) => self.output((test, attempt), stream, bytes)?,
             (
                 Open | Closed | Stopping | Killing,
-                Input::Finished {
+                RunInput::Finished {
                     test,
                     attempt,
                     result,
@@ -339,49 +349,52 @@ impl Machine {
             ) => self.finished((test, attempt), result, reading)?,
             (
                 Idle | Over,
-                Input::Started { .. } | Input::Output { .. } | Input::Finished { .. },
+                RunInput::Started { .. } | RunInput::Output { .. } | RunInput::Finished { .. },
             ) => return Err(self.unexpected("a job's event")),
 
-            (Open | Closed | Stopping | Killing | Idle, Input::BackendLost { message, help }) => {
+            (
+                Open | Closed | Stopping | Killing | Idle,
+                RunInput::BackendLost { message, help },
+            ) => {
                 self.lost(message, help);
             }
-            (Over, Input::BackendLost { .. }) => {
+            (Over, RunInput::BackendLost { .. }) => {
                 return Err(self.unexpected("the loss of the backend"));
             }
 
-            (Open | Closed | Stopping | Killing | Idle, Input::Command(command)) => {
+            (Open | Closed | Stopping | Killing | Idle, RunInput::Command(command)) => {
                 self.command(now_us, command)?;
             }
-            (Over, Input::Command(_)) => return Err(self.unexpected("a command")),
+            (Over, RunInput::Command(_)) => return Err(self.unexpected("a command")),
         }
         self.settle(now_us);
         Ok(())
     }
 
-    fn command(&mut self, now_us: u64, command: Command) -> Result<(), Unexpected> {
+    fn command(&mut self, now_us: u64, command: UiCommand) -> Result<(), UnexpectedInputError> {
         match command {
-            Command::Rerun { tests } => self.ask_rerun(tests),
-            Command::CancelTest { test } => self.cancel_test(test)?,
-            Command::Cancel => self.cancel()?,
-            Command::Kill => self.kill()?,
-            Command::Pause => self.tell_backend(Effect::Hold, EventKind::Paused),
-            Command::Resume => self.tell_backend(Effect::Release, EventKind::Resumed),
-            Command::Suspend => self.suspend(now_us),
-            Command::Continue => self.go_on(now_us),
-            Command::Describe { test } => {
+            UiCommand::Rerun { tests } => self.ask_rerun(tests),
+            UiCommand::CancelTest { test } => self.cancel_test(test)?,
+            UiCommand::Cancel => self.cancel()?,
+            UiCommand::Kill => self.kill()?,
+            UiCommand::Pause => self.tell_backend(RunEffect::Hold, EventKind::Paused),
+            UiCommand::Resume => self.tell_backend(RunEffect::Release, EventKind::Resumed),
+            UiCommand::Suspend => self.suspend(now_us),
+            UiCommand::Continue => self.go_on(now_us),
+            UiCommand::Describe { test } => {
                 let Some(job) = self.job(test) else {
                     return Err(self.unexpected("a question about no job"));
                 };
                 let description = describe(test, job);
                 self.emit(EventKind::Described(Box::new(description)));
             }
-            Command::Leave => self.wishes.at_end = AtEnd::Leave,
+            UiCommand::Leave => self.wishes.at_end = AtEnd::Leave,
         }
         Ok(())
     }
 
-    fn unexpected(&self, what: &'static str) -> Unexpected {
-        Unexpected {
+    fn unexpected(&self, what: &'static str) -> UnexpectedInputError {
+        UnexpectedInputError {
             what,
             state: self.state,
         }

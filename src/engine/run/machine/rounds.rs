@@ -1,42 +1,45 @@
 //! How rounds begin and end, and with them the run.
 
-use super::{Change, Interruption, Link, Machine, State, Stillness, Watch};
+use super::{
+    BackendLink, PendingChange, RunCancellation, RunState, RunStateMachine, SuspendedTime,
+    WatchState,
+};
 use crate::run::ending::count;
-use crate::run::message::{AtEnd, Effect};
-use crate::run::tally::Standing;
-use maelstrom_model::event::{EventKind, RoundCause, Severity, Summary};
+use crate::run::message::{AtEnd, RunEffect};
+use crate::run::tally::TestStatus;
+use maelstrom_model::event::{EventKind, NoticeSeverity, RoundCause, RoundSummary};
 use maelstrom_model::exit_code;
 use maelstrom_model::ids::TestId;
 
-impl Machine {
+impl RunStateMachine {
     pub(super) fn ask_rerun(&mut self, tests: Vec<TestId>) {
-        if self.link == Link::Lost {
+        if self.link == BackendLink::Lost {
             let text = "nothing can be run again: the backend is gone".to_owned();
-            return self.notice(Severity::Error, text, None);
+            return self.notice(NoticeSeverity::Error, text, None);
         }
         let known = &self.tests;
         let is_there = |test: &TestId| known.get(test.index()).is_some_and(|t| t.work.is_there());
         self.rerun.extend(tests.into_iter().filter(is_there));
         match self.state {
-            State::Open | State::Closed | State::Stopping | State::Killing => {
+            RunState::Open | RunState::Closed | RunState::Stopping | RunState::Killing => {
                 let tests = count(self.rerun.len());
                 self.emit(EventKind::RerunQueued { tests });
             }
             // `settle` starts the round at once.
-            State::Idle | State::Over => {}
+            RunState::Idle | RunState::Over => {}
         }
     }
 
     pub(super) fn suspend(&mut self, now_us: u64) {
         self.stillness.since_us.get_or_insert(now_us);
-        self.tell_backend(Effect::Suspend, EventKind::Suspended);
+        self.tell_backend(RunEffect::Suspend, EventKind::Suspended);
     }
 
     pub(super) fn go_on(&mut self, now_us: u64) {
         let since_us = self.stillness.since_us.take().unwrap_or(now_us);
         let suspended_us = now_us.saturating_sub(since_us);
         self.stillness.total_us += suspended_us;
-        self.tell_backend(Effect::Resume, EventKind::Continued { suspended_us });
+        self.tell_backend(RunEffect::Resume, EventKind::Continued { suspended_us });
     }
 
     pub(super) fn begin_round(&mut self, now_us: u64, cause: RoundCause) {
@@ -51,8 +54,8 @@ impl Machine {
     pub(super) fn settle(&mut self, now_us: u64) {
         let before = self.state;
         match self.state {
-            State::Open | State::Over => return,
-            State::Closed | State::Stopping | State::Killing => {
+            RunState::Open | RunState::Over => return,
+            RunState::Closed | RunState::Stopping | RunState::Killing => {
                 if !self.active.is_empty() {
                     return;
                 }
@@ -60,13 +63,13 @@ impl Machine {
                     round: self.round,
                     summary: self.summary(now_us),
                 });
-                self.effects.push_back(Effect::SaveHistory);
-                if self.state == State::Closed || self.change == Change::None {
+                self.effects.push_back(RunEffect::SaveHistory);
+                if self.state == RunState::Closed || self.change == PendingChange::None {
                     self.cut_short = 0;
                 }
-                self.state = State::Idle;
+                self.state = RunState::Idle;
             }
-            State::Idle => {}
+            RunState::Idle => {}
         }
         match self.wishes.at_end {
             AtEnd::Leave => self.end_run(),
@@ -76,18 +79,18 @@ impl Machine {
     }
 
     fn end_run(&mut self) {
-        self.state = State::Over;
+        self.state = RunState::Over;
         let exit_code = self.exit_code();
         self.emit(EventKind::RunFinished { exit_code });
-        self.effects.push_back(Effect::End { exit_code });
+        self.effects.push_back(RunEffect::End { exit_code });
     }
 
     /// Begins the round that is asked for, if one is. A change asks for everything.
-    fn next_round(&mut self, now_us: u64, before: State) {
+    fn next_round(&mut self, now_us: u64, before: RunState) {
         match (self.change, self.watch) {
-            (Change::Waits, _) if self.link == Link::Up => self.begin_anew(now_us),
-            (Change::Waits | Change::None, _) if !self.rerun.is_empty() => {
-                self.state = State::Closed;
+            (PendingChange::Waits, _) if self.link == BackendLink::Up => self.begin_anew(now_us),
+            (PendingChange::Waits | PendingChange::None, _) if !self.rerun.is_empty() => {
+                self.state = RunState::Closed;
                 self.begin_round(now_us, RoundCause::Rerun);
                 for test in std::mem::take(&mut self.rerun) {
                     self.queue(now_us, test);
@@ -95,20 +98,23 @@ impl Machine {
                 // Ignored tests end as they are queued, so the round may be over already.
                 self.settle(now_us);
             }
-            (_, Watch::On { directories }) if before != State::Idle => {
+            (_, WatchState::On { directories }) if before != RunState::Idle => {
                 self.emit(EventKind::AwaitingChange { directories });
             }
-            (Change::Waits | Change::None, Watch::On { .. } | Watch::Off | Watch::Lost) => {}
+            (
+                PendingChange::Waits | PendingChange::None,
+                WatchState::On { .. } | WatchState::Off | WatchState::Lost,
+            ) => {}
         }
     }
 
-    fn summary(&self, now_us: u64) -> Summary {
-        let mut summary = Summary {
+    fn summary(&self, now_us: u64) -> RoundSummary {
+        let mut summary = RoundSummary {
             duration_us: self
                 .stillness
                 .moving_us(now_us)
                 .saturating_sub(self.round_began_us),
-            ..Summary::default()
+            ..RoundSummary::default()
         };
         for test in &self.tests {
             if test.round == self.round && !test.key.is_place() {
@@ -120,10 +126,10 @@ impl Machine {
 
     /// See [`exit_code`] for the order.
     fn exit_code(&self) -> u8 {
-        if self.interruption == Interruption::Cancelled {
+        if self.interruption == RunCancellation::Cancelled {
             return exit_code::INTERRUPTED;
         }
-        if self.link == Link::Lost {
+        if self.link == BackendLink::Lost {
             return exit_code::INFRASTRUCTURE;
         }
         if let Some(code) = self.discovery_code {
@@ -133,9 +139,9 @@ impl Machine {
             return code;
         }
         let stands = |standing| self.tests.iter().any(|t| t.tally.standing() == standing);
-        if stands(Standing::Error) || self.watch == Watch::Lost {
+        if stands(TestStatus::Error) || self.watch == WatchState::Lost {
             exit_code::INFRASTRUCTURE
-        } else if stands(Standing::Cancelled) || stands(Standing::NotRun) {
+        } else if stands(TestStatus::Cancelled) || stands(TestStatus::NotRun) {
             exit_code::INTERRUPTED
         } else {
             exit_code::SUCCESS
@@ -143,7 +149,7 @@ impl Machine {
     }
 }
 
-impl Stillness {
+impl SuspendedTime {
     /// The time until `now_us` without the time spent suspended.
     pub(super) fn moving_us(self, now_us: u64) -> u64 {
         self.since_us

@@ -2,15 +2,17 @@
 
 use std::num::NonZeroU32;
 
-use super::{Active, Interruption, Link, Machine, State, Unexpected};
-use crate::run::attempt::Role;
+use super::{
+    ActiveAttempt, BackendLink, RunCancellation, RunState, RunStateMachine, UnexpectedInputError,
+};
+use crate::run::attempt::JobRole;
 use crate::run::ending::{blank, micros};
-use crate::run::message::Effect;
-use maelstrom_model::backend::Stop;
-use maelstrom_model::event::{EventKind, Outcome, Severity};
+use crate::run::message::RunEffect;
+use maelstrom_model::backend::StopMode;
+use maelstrom_model::event::{EventKind, NoticeSeverity, TestOutcome};
 use maelstrom_model::ids::{Attempt, TestId};
 
-impl Machine {
+impl RunStateMachine {
     /// The round stops after so many failures, unless the user has said when.
     pub fn stop_after(&mut self, failures: NonZeroU32) {
         self.wishes.stop_after.get_or_insert(failures);
@@ -21,75 +23,75 @@ impl Machine {
             return;
         };
         match self.state {
-            State::Open | State::Closed => {}
-            State::Stopping | State::Killing | State::Idle | State::Over => return,
+            RunState::Open | RunState::Closed => {}
+            RunState::Stopping | RunState::Killing | RunState::Idle | RunState::Over => return,
         }
         if self.round_failures < limit.get() {
             return;
         }
-        self.stop_round(State::Stopping, Some(Stop::Kill));
+        self.stop_round(RunState::Stopping, Some(StopMode::Kill));
         let text = match limit.get() {
             1 => "stopped after the first failure".to_owned(),
             more => format!("stopped after {more} failures"),
         };
-        self.notice(Severity::Info, text, None);
+        self.notice(NoticeSeverity::Info, text, None);
     }
 
-    pub(super) fn cancel_test(&mut self, test: TestId) -> Result<(), Unexpected> {
+    pub(super) fn cancel_test(&mut self, test: TestId) -> Result<(), UnexpectedInputError> {
         let attempts = (test, Attempt(0))..=(test, Attempt(u32::MAX));
         let active: Vec<_> = self.active.range(attempts).map(|(id, _)| *id).collect();
         if active.is_empty() {
             return Err(self.unexpected("cancelling a test that is not under way"));
         }
         for (test, attempt) in active {
-            self.effects.push_back(Effect::Stop {
-                id: Role::Attempt(test, attempt).job(),
-                how: Stop::Terminate,
+            self.effects.push_back(RunEffect::Stop {
+                id: JobRole::Attempt(test, attempt).job(),
+                how: StopMode::Terminate,
             });
         }
         Ok(())
     }
 
-    pub(super) fn cancel(&mut self) -> Result<(), Unexpected> {
+    pub(super) fn cancel(&mut self) -> Result<(), UnexpectedInputError> {
         match self.state {
-            State::Open | State::Closed | State::Stopping => {}
-            State::Killing | State::Idle | State::Over => {
+            RunState::Open | RunState::Closed | RunState::Stopping => {}
+            RunState::Killing | RunState::Idle | RunState::Over => {
                 return Err(self.unexpected("cancelling"));
             }
         }
-        self.interruption = Interruption::Cancelled;
+        self.interruption = RunCancellation::Cancelled;
         self.rerun.clear();
         self.emit(EventKind::Cancelling {
             grace_us: micros(self.wishes.grace),
         });
-        self.stop_round(State::Stopping, Some(Stop::Terminate));
+        self.stop_round(RunState::Stopping, Some(StopMode::Terminate));
         Ok(())
     }
 
-    pub(super) fn kill(&mut self) -> Result<(), Unexpected> {
+    pub(super) fn kill(&mut self) -> Result<(), UnexpectedInputError> {
         match self.state {
-            State::Open | State::Closed | State::Stopping | State::Killing => {}
-            State::Idle | State::Over => return Err(self.unexpected("killing")),
+            RunState::Open | RunState::Closed | RunState::Stopping | RunState::Killing => {}
+            RunState::Idle | RunState::Over => return Err(self.unexpected("killing")),
         }
-        self.interruption = Interruption::Cancelled;
+        self.interruption = RunCancellation::Cancelled;
         self.rerun.clear();
-        self.stop_round(State::Killing, Some(Stop::Kill));
+        self.stop_round(RunState::Killing, Some(StopMode::Kill));
         Ok(())
     }
 
     pub(super) fn lost(&mut self, message: String, help: Option<String>) {
-        self.link = Link::Lost;
+        self.link = BackendLink::Lost;
         self.rerun.clear();
-        self.notice(Severity::Error, message.clone(), help);
+        self.notice(NoticeSeverity::Error, message.clone(), help);
         self.abandon_discovery();
         match self.state {
-            State::Open | State::Closed => self.state = State::Stopping,
-            State::Stopping | State::Killing | State::Idle | State::Over => {}
+            RunState::Open | RunState::Closed => self.state = RunState::Stopping,
+            RunState::Stopping | RunState::Killing | RunState::Idle | RunState::Over => {}
         }
         for ((test, attempt), active) in std::mem::take(&mut self.active) {
             let outcome = match active {
-                Active::Queued { .. } => Outcome::Cancelled,
-                Active::Running { .. } => Outcome::Error {
+                ActiveAttempt::Queued { .. } => TestOutcome::Cancelled,
+                ActiveAttempt::Running { .. } => TestOutcome::Error {
                     message: message.clone(),
                 },
             };
@@ -97,7 +99,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn stop_round(&mut self, next: State, running: Option<Stop>) {
+    pub(super) fn stop_round(&mut self, next: RunState, running: Option<StopMode>) {
         self.abandon_discovery();
         self.state = next;
         self.stop_active(running);
@@ -105,21 +107,25 @@ impl Machine {
 
     fn abandon_discovery(&mut self) {
         match self.state {
-            State::Open => self.effects.push_back(Effect::AbandonDiscovery),
-            State::Closed | State::Stopping | State::Killing | State::Idle | State::Over => {}
+            RunState::Open => self.effects.push_back(RunEffect::AbandonDiscovery),
+            RunState::Closed
+            | RunState::Stopping
+            | RunState::Killing
+            | RunState::Idle
+            | RunState::Over => {}
         }
     }
 
     /// Takes everything out of the queue; what runs is stopped too if `running` says how.
-    pub(super) fn stop_active(&mut self, running: Option<Stop>) {
+    pub(super) fn stop_active(&mut self, running: Option<StopMode>) {
         for (&(test, attempt), active) in &self.active {
             let how = match (active, running) {
-                (Active::Queued { .. }, how) => how.unwrap_or(Stop::Terminate),
-                (Active::Running { .. }, Some(how)) => how,
-                (Active::Running { .. }, None) => continue,
+                (ActiveAttempt::Queued { .. }, how) => how.unwrap_or(StopMode::Terminate),
+                (ActiveAttempt::Running { .. }, Some(how)) => how,
+                (ActiveAttempt::Running { .. }, None) => continue,
             };
-            let id = Role::Attempt(test, attempt).job();
-            self.effects.push_back(Effect::Stop { id, how });
+            let id = JobRole::Attempt(test, attempt).job();
+            self.effects.push_back(RunEffect::Stop { id, how });
         }
     }
 }

@@ -3,21 +3,25 @@
 
 use std::time::Duration;
 
-use super::{Active, Breakage, Machine, State, Test, Unexpected, Work, Written};
-use crate::run::attempt::Role;
+use super::{
+    ActiveAttempt, BrokenTest, RunState, RunStateMachine, TestAction, TrackedTest,
+    UnexpectedInputError, WrittenBytes,
+};
+use crate::run::attempt::JobRole;
 use crate::run::ending::{blank, count, judged, lesson, micros, outcome};
-use crate::run::message::{Effect, Errand, FoundTest};
-use crate::run::tally::{Progress, Source, Standing, Tally};
-use maelstrom_model::backend::Rank;
+use crate::run::message::{FoundTest, RunEffect, RunMode};
+use crate::run::tally::{AttemptProgress, AttemptTally, ResultSource, TestStatus};
+use maelstrom_model::backend::JobPriority;
 use maelstrom_model::event::{
-    EventKind, Finished, History, Notice, Outcome, Severity, SourceLocation, Stream, TestInfo, Text,
+    AttemptFinished, EventKind, NoticeSeverity, OutputStream, OutputText, PreviousOutcome,
+    SourceLocation, TestInfo, TestOutcome, UserNotice,
 };
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, Reading};
+use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, OutputAnalysis};
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 use maelstrom_model::job::{JobResult, TestKey};
 
-impl Machine {
+impl RunStateMachine {
     pub(super) fn found(&mut self, now_us: u64, found: Vec<FoundTest>) {
         let mut infos = Vec::with_capacity(found.len());
         self.tests.reserve(found.len());
@@ -33,45 +37,45 @@ impl Machine {
             info.history = history;
             info.ignored = case.ignored.is_some();
             let work = match case.ignored {
-                Some(ignored) => Work::Ignore(Box::new((ignored, case.job))),
-                None => Work::Run(case.job),
+                Some(ignored) => TestAction::Ignore(Box::new((ignored, case.job))),
+                None => TestAction::Run(case.job),
             };
             let priority = priority.unwrap_or(match history {
-                History::New | History::Failure => 1,
-                History::Success => 0,
+                PreviousOutcome::New | PreviousOutcome::Failure => 1,
+                PreviousOutcome::Success => 0,
             });
-            info.test = self.enter(case.key, work, Rank { priority, estimate });
+            info.test = self.enter(case.key, work, JobPriority { priority, estimate });
             infos.push(info);
         }
         let ids: Vec<TestId> = infos.iter().map(|info| info.test).collect();
         self.emit(EventKind::Discovered { tests: infos });
         match self.wishes.errand {
-            Errand::Run => {
+            RunMode::Run => {
                 for test in ids {
                     self.queue(now_us, test);
                 }
             }
-            Errand::List => {}
+            RunMode::List => {}
         }
     }
 
     pub(super) fn broken(&mut self, now_us: u64, entry: BrokenEntry) {
         let mut info = self.info(&entry.key, entry.title);
-        let work = Work::Report(Box::new(Breakage {
+        let work = TestAction::Report(Box::new(BrokenTest {
             message: entry.message,
             location: entry.location,
         }));
-        let test = self.enter(entry.key, work, Rank::default());
+        let test = self.enter(entry.key, work, JobPriority::default());
         info.test = test;
         self.emit(EventKind::Discovered { tests: vec![info] });
         let earlier = self.tests.get(test.index()).map_or(0, |test| test.attempts);
         let attempt = Attempt(earlier + 1);
         for (stream, bytes) in [
-            (Stream::Stdout, entry.stdout),
-            (Stream::Stderr, entry.stderr),
+            (OutputStream::Stdout, entry.stdout),
+            (OutputStream::Stderr, entry.stderr),
         ] {
             if !bytes.is_empty() {
-                let text = Text(bytes);
+                let text = OutputText(bytes);
                 self.emit(EventKind::Output {
                     test,
                     attempt,
@@ -91,13 +95,13 @@ impl Machine {
             name: key.name.clone(),
             title,
             expected_us: None,
-            history: History::New,
+            history: PreviousOutcome::New,
             ignored: false,
         }
     }
 
     /// Adds a test, or lets one of an earlier round go on.
-    fn enter(&mut self, key: TestKey, work: Work, rank: Rank) -> TestId {
+    fn enter(&mut self, key: TestKey, work: TestAction, rank: JobPriority) -> TestId {
         if let Some(id) = self.claim(&key)
             && let Some(test) = self.tests.get_mut(id.index())
         {
@@ -106,13 +110,13 @@ impl Machine {
             return id;
         }
         let id = test_id(self.tests.len());
-        self.tests.push(Test {
+        self.tests.push(TrackedTest {
             key,
             work,
             rank,
             attempts: 0,
             round: 0,
-            tally: Tally::default(),
+            tally: AttemptTally::default(),
             failure: None,
         });
         id
@@ -126,13 +130,13 @@ impl Machine {
         let selected = self.selected();
         let deselected = summary.deselected;
         self.discovery_code = summary.failure;
-        if selected == 0 && self.wishes.errand == Errand::Run {
+        if selected == 0 && self.wishes.errand == RunMode::Run {
             let text = match deselected {
                 0 => "there are no tests to run".to_owned(),
                 1 => "no test was selected: the filters leave out the only one".to_owned(),
                 more => format!("no test was selected: the filters leave out all {more}"),
             };
-            self.notice(Severity::Warning, text, None);
+            self.notice(NoticeSeverity::Warning, text, None);
         }
         self.emit(EventKind::DiscoveryFinished {
             selected,
@@ -147,12 +151,12 @@ impl Machine {
         help: Option<String>,
     ) {
         self.discovery_code = Some(exit_code);
-        self.notice(Severity::Error, message, help);
+        self.notice(NoticeSeverity::Error, message, help);
         self.emit(EventKind::DiscoveryFinished {
             selected: self.selected(),
             deselected: 0,
         });
-        self.state = State::Stopping;
+        self.state = RunState::Stopping;
         self.stop_active(None);
     }
 
@@ -161,31 +165,31 @@ impl Machine {
             return;
         };
         test.round = self.round;
-        test.tally = Tally::default();
+        test.tally = AttemptTally::default();
         test.failure = None;
         let job = match &test.work {
-            Work::Run(job) => job.clone(),
-            Work::Ignore(ignored) => {
+            TestAction::Run(job) => job.clone(),
+            TestAction::Ignore(ignored) => {
                 let reason = ignored.0.reason.clone();
-                return self.end_unrun(id, Outcome::Ignored { reason }, None);
+                return self.end_unrun(id, TestOutcome::Ignored { reason }, None);
             }
-            Work::Report(breakage) => {
+            TestAction::Report(breakage) => {
                 let location = breakage.location.clone();
                 let message = breakage.message.clone();
-                return self.end_unrun(id, Outcome::Error { message }, location);
+                return self.end_unrun(id, TestOutcome::Error { message }, location);
             }
-            Work::Gone => return,
+            TestAction::Gone => return,
         };
         let since_us = self.stillness.moving_us(now_us);
         for _ in 0..self.wishes.repeat.get() {
             test.attempts += 1;
             let attempt = Attempt(test.attempts);
             self.active
-                .insert((id, attempt), Active::Queued { since_us });
+                .insert((id, attempt), ActiveAttempt::Queued { since_us });
             let queued = EventKind::Queued { test: id, attempt };
-            self.effects.push_back(Effect::Emit(queued));
-            self.effects.push_back(Effect::Submit {
-                id: Role::Attempt(id, attempt).job(),
+            self.effects.push_back(RunEffect::Emit(queued));
+            self.effects.push_back(RunEffect::Submit {
+                id: JobRole::Attempt(id, attempt).job(),
                 job: job.clone(),
                 rank: test.rank,
             });
@@ -193,14 +197,14 @@ impl Machine {
     }
 
     /// Ends a test that only needs reporting.
-    fn end_unrun(&mut self, id: TestId, outcome: Outcome, location: Option<SourceLocation>) {
+    fn end_unrun(&mut self, id: TestId, outcome: TestOutcome, location: Option<SourceLocation>) {
         let Some(test) = self.tests.get_mut(id.index()) else {
             return;
         };
         test.attempts += 1;
         let attempt = Attempt(test.attempts);
-        let waiting = Active::Queued { since_us: 0 };
-        let finished = Finished {
+        let waiting = ActiveAttempt::Queued { since_us: 0 };
+        let finished = AttemptFinished {
             location,
             ..blank(id, attempt, outcome)
         };
@@ -213,13 +217,13 @@ impl Machine {
         (test, attempt): (TestId, Attempt),
         worker: WorkerId,
         slot: u32,
-    ) -> Result<(), Unexpected> {
-        let Some(&Active::Queued { since_us }) = self.active.get(&(test, attempt)) else {
+    ) -> Result<(), UnexpectedInputError> {
+        let Some(&ActiveAttempt::Queued { since_us }) = self.active.get(&(test, attempt)) else {
             return Err(self.unexpected("the start of an attempt that does not wait"));
         };
-        let running = Active::Running {
+        let running = ActiveAttempt::Running {
             queued_us: self.stillness.moving_us(now_us).saturating_sub(since_us),
-            written: Written::default(),
+            written: WrittenBytes::default(),
         };
         self.active.insert((test, attempt), running);
         self.emit(EventKind::Started {
@@ -234,10 +238,10 @@ impl Machine {
     pub(super) fn output(
         &mut self,
         (test, attempt): (TestId, Attempt),
-        stream: Stream,
+        stream: OutputStream,
         bytes: Vec<u8>,
-    ) -> Result<(), Unexpected> {
-        let Some(Active::Running {
+    ) -> Result<(), UnexpectedInputError> {
+        let Some(ActiveAttempt::Running {
             queued_us: _,
             written,
         }) = self.active.get_mut(&(test, attempt))
@@ -249,7 +253,7 @@ impl Machine {
             test,
             attempt,
             stream,
-            text: Text(bytes),
+            text: OutputText(bytes),
         });
         Ok(())
     }
@@ -258,8 +262,8 @@ impl Machine {
         &mut self,
         (test, attempt): (TestId, Attempt),
         result: JobResult,
-        reading: Reading,
-    ) -> Result<(), Unexpected> {
+        reading: OutputAnalysis,
+    ) -> Result<(), UnexpectedInputError> {
         let Some(active) = self.active.remove(&(test, attempt)) else {
             return Err(self.unexpected("the end of an attempt that is not under way"));
         };
@@ -278,7 +282,7 @@ impl Machine {
             });
         }
         let outcome = judged(outcome(result.end, limit), reading.judgement);
-        let mut finished = Finished {
+        let mut finished = AttemptFinished {
             user_us: micros(result.usage.user),
             system_us: micros(result.usage.system),
             memory_peak_bytes: result.usage.memory_peak_bytes,
@@ -292,19 +296,19 @@ impl Machine {
     }
 
     /// The one place where an attempt ends.
-    pub(super) fn end(&mut self, active: Active, mut finished: Finished) {
+    pub(super) fn end(&mut self, active: ActiveAttempt, mut finished: AttemptFinished) {
         let progress = match active {
-            Active::Queued { since_us: _ } => Progress::NeverStarted,
-            Active::Running { queued_us, written } => {
+            ActiveAttempt::Queued { since_us: _ } => AttemptProgress::NeverStarted,
+            ActiveAttempt::Running { queued_us, written } => {
                 finished.timings.queued_us = queued_us;
                 finished.stdout_bytes = written.stdout;
                 finished.stderr_bytes = written.stderr;
                 finished.joined_bytes = written.joined;
-                Progress::Started
+                AttemptProgress::Started
             }
         };
         self.ends = self.ends.saturating_add(1);
-        let standing = Standing::of(&finished.outcome, progress);
+        let standing = TestStatus::of(&finished.outcome, progress);
         let failure = exit_code::of_failure(&finished.outcome);
         let id = finished.test;
         let ran = Duration::from_micros(finished.timings.ran_us);
@@ -314,13 +318,13 @@ impl Machine {
             return;
         };
         let before = test.tally.standing();
-        test.tally.add(standing, Source::Ran);
+        test.tally.add(standing, ResultSource::Ran);
         if let Some(code) = failure {
             test.failure.get_or_insert((self.ends, code));
         }
         let lesson = lesson(standing, test.tally.standing());
         if let Some(history) = lesson.filter(|_| !test.key.is_place()) {
-            self.effects.push_back(Effect::Record {
+            self.effects.push_back(RunEffect::Record {
                 test: id,
                 history,
                 ran,
@@ -338,13 +342,13 @@ impl Machine {
         count(tests.count().saturating_sub(self.unclaimed.len()))
     }
 
-    pub(super) fn tell_backend(&mut self, effect: Effect, event: EventKind) {
+    pub(super) fn tell_backend(&mut self, effect: RunEffect, event: EventKind) {
         self.effects.push_back(effect);
         self.emit(event);
     }
 
-    pub(super) fn notice(&mut self, severity: Severity, text: String, help: Option<String>) {
-        self.emit(EventKind::Notice(Notice {
+    pub(super) fn notice(&mut self, severity: NoticeSeverity, text: String, help: Option<String>) {
+        self.emit(EventKind::Notice(UserNotice {
             severity,
             text,
             help,
@@ -353,7 +357,7 @@ impl Machine {
     }
 
     pub(super) fn emit(&mut self, event: EventKind) {
-        self.effects.push_back(Effect::Emit(event));
+        self.effects.push_back(RunEffect::Emit(event));
     }
 }
 

@@ -14,11 +14,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Change, Interruption, Link, Machine, State, Watch, Work};
-use crate::run::message::{AtEnd, Changes, Effect};
-use crate::run::tally::Tally;
-use maelstrom_model::backend::Stop;
-use maelstrom_model::event::{EventKind, RoundCause, Severity};
+use super::{
+    BackendLink, PendingChange, RunCancellation, RunState, RunStateMachine, TestAction, WatchState,
+};
+use crate::run::message::{AtEnd, ChangedFiles, RunEffect};
+use crate::run::tally::AttemptTally;
+use maelstrom_model::backend::StopMode;
+use maelstrom_model::event::{EventKind, NoticeSeverity, RoundCause};
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::TestKey;
 
@@ -26,36 +28,36 @@ use maelstrom_model::job::TestKey;
 /// another, few enough for a build that never rests to be noticed soon.
 const CUT_SHORT_MAX: u32 = 3;
 
-impl Machine {
+impl RunStateMachine {
     pub(super) fn watched(&mut self, directories: u32) {
-        self.watch = Watch::On { directories };
+        self.watch = WatchState::On { directories };
     }
 
     pub(super) fn unwatched(&mut self, message: String, help: Option<String>) {
-        self.watch = Watch::Lost;
-        self.notice(Severity::Error, message, help);
+        self.watch = WatchState::Lost;
+        self.notice(NoticeSeverity::Error, message, help);
     }
 
-    pub(super) fn changed(&mut self, changes: Changes) {
+    pub(super) fn changed(&mut self, changes: ChangedFiles) {
         match (self.wishes.at_end, self.link) {
-            (AtEnd::Stay | AtEnd::Watch, Link::Up) => {}
-            (AtEnd::Leave, _) | (_, Link::Lost) => return,
+            (AtEnd::Stay | AtEnd::Watch, BackendLink::Up) => {}
+            (AtEnd::Leave, _) | (_, BackendLink::Lost) => return,
         }
-        let Changes { paths, more } = changes;
+        let ChangedFiles { paths, more } = changes;
         let culprits = paths.join(", ");
         self.emit(EventKind::FilesChanged { paths, more });
-        let before = std::mem::replace(&mut self.change, Change::Waits);
+        let before = std::mem::replace(&mut self.change, PendingChange::Waits);
         match self.state {
-            State::Open | State::Closed if self.cut_short < CUT_SHORT_MAX => {
+            RunState::Open | RunState::Closed if self.cut_short < CUT_SHORT_MAX => {
                 self.cut_short += 1;
-                self.stop_round(State::Stopping, Some(Stop::Terminate));
+                self.stop_round(RunState::Stopping, Some(StopMode::Terminate));
             }
-            State::Open | State::Closed => match before {
-                Change::None => self.tell_of_unrest(&culprits),
-                Change::Waits => {}
+            RunState::Open | RunState::Closed => match before {
+                PendingChange::None => self.tell_of_unrest(&culprits),
+                PendingChange::Waits => {}
             },
             // `settle` starts the round as soon as it can.
-            State::Stopping | State::Killing | State::Idle | State::Over => {}
+            RunState::Stopping | RunState::Killing | RunState::Idle | RunState::Over => {}
         }
     }
 
@@ -66,26 +68,26 @@ impl Machine {
         let help = format!(
             "if the build or a test writes them, have the version control ignore them: {culprits}"
         );
-        self.notice(Severity::Warning, text, Some(help));
+        self.notice(NoticeSeverity::Warning, text, Some(help));
     }
 
     /// Begins a round in which everything is built and found anew.
     pub(super) fn begin_anew(&mut self, now_us: u64) {
-        self.change = Change::None;
+        self.change = PendingChange::None;
         self.rerun.clear();
-        self.interruption = Interruption::None;
+        self.interruption = RunCancellation::None;
         self.discovery_code = None;
         self.unclaimed = self
             .tests()
             .map(|(id, key)| (key.clone(), id))
             .collect::<BTreeSet<_>>();
         for test in &mut self.tests {
-            test.tally = Tally::default();
+            test.tally = AttemptTally::default();
             test.failure = None;
         }
-        self.state = State::Open;
+        self.state = RunState::Open;
         self.begin_round(now_us, RoundCause::Watch);
-        self.effects.push_back(Effect::Discover);
+        self.effects.push_back(RunEffect::Discover);
     }
 
     /// The id that a test had in the round before.
@@ -110,7 +112,7 @@ impl Machine {
         tests.sort_unstable();
         for id in &tests {
             if let Some(test) = self.tests.get_mut(id.index()) {
-                test.work = Work::Gone;
+                test.work = TestAction::Gone;
             }
             self.rerun.remove(id);
         }
@@ -119,8 +121,8 @@ impl Machine {
 
     pub(super) fn is_watched(&self) -> bool {
         match (self.watch, self.link) {
-            (Watch::On { .. }, Link::Up) => true,
-            (Watch::Off | Watch::Lost, _) | (_, Link::Lost) => false,
+            (WatchState::On { .. }, BackendLink::Up) => true,
+            (WatchState::Off | WatchState::Lost, _) | (_, BackendLink::Lost) => false,
         }
     }
 }

@@ -23,7 +23,7 @@ pub const PATHS_MAX: usize = 10_000;
 
 /// What happened to a file or a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happening {
+pub enum FileEventKind {
     /// A directory is there that was not there before. What is in it is told by itself.
     Opened,
     /// It is there, and somebody may be about to write it.
@@ -38,7 +38,7 @@ pub enum Happening {
 
 /// What a file's happenings come to so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum FileChangeState {
     /// It was not there when the burst began, and holds nothing yet.
     New,
     /// It was not there when the burst began, and was written.
@@ -51,7 +51,7 @@ enum Standing {
 
 /// A burst that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Burst {
+pub struct ChangeBurst {
     /// The files that changed, in order.
     pub paths: Vec<PathBuf>,
     /// How many more there were, those that changed several times counted so often.
@@ -60,15 +60,15 @@ pub struct Burst {
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub struct Coalescer {
-    files: BTreeMap<PathBuf, Standing>,
+pub struct ChangeDebouncer {
+    files: BTreeMap<PathBuf, FileChangeState>,
     unnamed: usize,
     began: Option<(Instant, Instant)>,
 }
 
-impl Coalescer {
+impl ChangeDebouncer {
     /// Takes in what happened.
-    pub fn note(&mut self, now: Instant, path: PathBuf, what: Happening) {
+    pub fn note(&mut self, now: Instant, path: PathBuf, what: FileEventKind) {
         if self.files.len() >= PATHS_MAX && !self.files.contains_key(&path) {
             self.unnamed = self.unnamed.saturating_add(1);
         } else {
@@ -78,18 +78,20 @@ impl Coalescer {
         self.began = Some((first, now));
     }
 
-    fn note_named(&mut self, path: PathBuf, what: Happening) {
-        use Standing::{Changed, New, NewAndWritten, NewDirectory};
+    fn note_named(&mut self, path: PathBuf, what: FileEventKind) {
+        use FileChangeState::{Changed, New, NewAndWritten, NewDirectory};
         let standing = match (self.files.get(&path), what) {
-            (_, Happening::Discounted) | (Some(NewDirectory), Happening::Removed) => {
+            (_, FileEventKind::Discounted) | (Some(NewDirectory), FileEventKind::Removed) => {
                 return self.forget_below(&path);
             }
-            (Some(Changed), _) | (None, Happening::Written | Happening::Removed) => Changed,
-            (None | Some(New | NewAndWritten | NewDirectory), Happening::Opened) => NewDirectory,
-            (None | Some(New | NewDirectory), Happening::Created) => New,
-            (Some(NewAndWritten), Happening::Created)
-            | (Some(New | NewAndWritten | NewDirectory), Happening::Written) => NewAndWritten,
-            (Some(New | NewAndWritten), Happening::Removed) => {
+            (Some(Changed), _) | (None, FileEventKind::Written | FileEventKind::Removed) => Changed,
+            (None | Some(New | NewAndWritten | NewDirectory), FileEventKind::Opened) => {
+                NewDirectory
+            }
+            (None | Some(New | NewDirectory), FileEventKind::Created) => New,
+            (Some(NewAndWritten), FileEventKind::Created)
+            | (Some(New | NewAndWritten | NewDirectory), FileEventKind::Written) => NewAndWritten,
+            (Some(New | NewAndWritten), FileEventKind::Removed) => {
                 self.files.remove(&path);
                 return;
             }
@@ -100,14 +102,14 @@ impl Coalescer {
     /// What was in a directory that came and went came and went with it.
     fn forget_below(&mut self, directory: &Path) {
         self.files.retain(|path, standing| match standing {
-            Standing::New | Standing::NewAndWritten | Standing::NewDirectory => {
-                !path.starts_with(directory)
-            }
-            Standing::Changed => true,
+            FileChangeState::New
+            | FileChangeState::NewAndWritten
+            | FileChangeState::NewDirectory => !path.starts_with(directory),
+            FileChangeState::Changed => true,
         });
     }
 
-    /// When [`Coalescer::take`] has something to say, or to forget.
+    /// When [`ChangeDebouncer::take`] has something to say, or to forget.
     pub fn due(&self) -> Option<Instant> {
         self.began
             .map(|(first, last)| (last + QUIET).min(first + BURST_MAX))
@@ -115,7 +117,7 @@ impl Coalescer {
 
     /// The burst, if it is over and something has changed. A file that is still being written for
     /// the first time is left for the next one.
-    pub fn take(&mut self, now: Instant) -> Option<Burst> {
+    pub fn take(&mut self, now: Instant) -> Option<ChangeBurst> {
         if self.due().is_none_or(|due| now < due) {
             return None;
         }
@@ -124,13 +126,13 @@ impl Coalescer {
         let mut paths = Vec::with_capacity(files.len());
         for (path, standing) in files {
             match standing {
-                Standing::New => drop(self.files.insert(path, standing)),
-                Standing::NewAndWritten | Standing::Changed => paths.push(path),
-                Standing::NewDirectory => {}
+                FileChangeState::New => drop(self.files.insert(path, standing)),
+                FileChangeState::NewAndWritten | FileChangeState::Changed => paths.push(path),
+                FileChangeState::NewDirectory => {}
             }
         }
         let unnamed = std::mem::take(&mut self.unnamed);
-        (!paths.is_empty() || unnamed > 0).then_some(Burst { paths, unnamed })
+        (!paths.is_empty() || unnamed > 0).then_some(ChangeBurst { paths, unnamed })
     }
 }
 
@@ -141,11 +143,11 @@ mod tests {
     use super::*;
 
     /// Happenings by millisecond; what is told, and when.
-    fn told(happenings: &[(u64, &str, Happening)]) -> Vec<(u64, Vec<String>)> {
+    fn told(happenings: &[(u64, &str, FileEventKind)]) -> Vec<(u64, Vec<String>)> {
         let start = Instant::now();
-        let mut coalescer = Coalescer::default();
+        let mut coalescer = ChangeDebouncer::default();
         let mut told = Vec::new();
-        let mut take_until = |coalescer: &mut Coalescer, until: Option<Instant>| {
+        let mut take_until = |coalescer: &mut ChangeDebouncer, until: Option<Instant>| {
             while let Some(due) = coalescer.due()
                 && until.is_none_or(|until| due <= until)
             {
@@ -170,7 +172,7 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    use Happening::{Created, Discounted, Opened, Removed, Written};
+    use FileEventKind::{Created, Discounted, Opened, Removed, Written};
 
     #[test]
     fn a_burst_is_told_once_when_it_is_over() {
@@ -270,7 +272,7 @@ mod tests {
     #[test]
     fn more_files_than_can_be_told_apart_are_counted() {
         let now = Instant::now();
-        let mut coalescer = Coalescer::default();
+        let mut coalescer = ChangeDebouncer::default();
         for number in 0..PATHS_MAX + 7 {
             coalescer.note(now, number.to_string().into(), Written);
         }

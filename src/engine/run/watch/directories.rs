@@ -20,10 +20,10 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 use tokio::io::unix::AsyncFd;
 
-use super::coalescer::Happening;
-use super::ignores::{Ignores, Kind, MARKERS, RULES_FILE};
+use super::coalescer::FileEventKind;
+use super::ignores::{IgnoreRules, MARKERS, RULES_FILE, WatchedPathKind};
 use maelstrom_container::sys::socket::watch;
-use maelstrom_model::framework::Watchlist;
+use maelstrom_model::framework::WatchPaths;
 
 /// Files cannot be watched, or not any more.
 #[derive(Debug, thiserror::Error)]
@@ -83,14 +83,14 @@ impl WatchError {
 }
 
 /// What happened, and to which file.
-pub type Happenings = Vec<(PathBuf, Happening)>;
+pub type FileEvents = Vec<(PathBuf, FileEventKind)>;
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Directories {
-    list: Watchlist,
+pub struct DirectoryWatcher {
+    list: WatchPaths,
     roots: Vec<PathBuf>,
-    ignores: Ignores,
+    ignores: IgnoreRules,
     inotify: Inotify,
     /// The same descriptor once more, for the runtime to wait for.
     readable: AsyncFd<OwnedFd>,
@@ -98,23 +98,23 @@ pub struct Directories {
 }
 
 /// How a walk finds what it finds.
-enum Found {
+enum DirectoryWalkKind {
     /// The directory was there before.
     Known,
     /// It has just appeared, with all that is in it.
     New,
 }
 
-impl Directories {
+impl DirectoryWatcher {
     /// Watches these directories and what lies below them from now on. Needs a runtime.
-    pub fn open(list: &Watchlist) -> Result<Directories, WatchError> {
+    pub fn open(list: &WatchPaths) -> Result<DirectoryWatcher, WatchError> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
             .map_err(|errno| WatchError::Instance(errno.into()))?;
         let readable = inotify.as_fd().try_clone_to_owned().and_then(watch);
-        let mut directories = Directories {
+        let mut directories = DirectoryWatcher {
             list: list.clone(),
             roots: Vec::new(),
-            ignores: Ignores::new(list),
+            ignores: IgnoreRules::new(list),
             inotify,
             readable: readable.map_err(WatchError::Instance)?,
             paths: BTreeMap::new(),
@@ -125,7 +125,7 @@ impl Directories {
                 source,
             })?;
             directories.ignores.enter_root(&root);
-            directories.watch_tree(&root, &Found::Known)?;
+            directories.watch_tree(&root, &DirectoryWalkKind::Known)?;
             directories.roots.push(root);
         }
         Ok(directories)
@@ -137,7 +137,7 @@ impl Directories {
     }
 
     /// Waits for something to happen. May be dropped at any time.
-    pub async fn read(&mut self) -> Result<Happenings, WatchError> {
+    pub async fn read(&mut self) -> Result<FileEvents, WatchError> {
         loop {
             let mut ready = self.readable.readable().await.map_err(WatchError::Read)?;
             match ready.try_io(|_| Ok(self.inotify.read_events()?)) {
@@ -149,7 +149,7 @@ impl Directories {
     }
 
     /// What has happened already; `None` when all of it was read.
-    pub fn read_now(&mut self) -> Result<Option<Happenings>, WatchError> {
+    pub fn read_now(&mut self) -> Result<Option<FileEvents>, WatchError> {
         match self.inotify.read_events() {
             Ok(events) => self.take(events).map(Some),
             Err(Errno::EAGAIN) => Ok(None),
@@ -157,7 +157,7 @@ impl Directories {
         }
     }
 
-    fn take(&mut self, events: Vec<InotifyEvent>) -> Result<Happenings, WatchError> {
+    fn take(&mut self, events: Vec<InotifyEvent>) -> Result<FileEvents, WatchError> {
         let mut happenings = Vec::new();
         for event in events {
             self.event(event, &mut happenings)?;
@@ -174,12 +174,16 @@ impl Directories {
     fn event(
         &mut self,
         event: InotifyEvent,
-        happenings: &mut Happenings,
+        happenings: &mut FileEvents,
     ) -> Result<(), WatchError> {
         let mask = event.mask;
         if mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
             // What was lost may be anything.
-            happenings.extend(self.roots.iter().map(|r| (r.clone(), Happening::Written)));
+            happenings.extend(
+                self.roots
+                    .iter()
+                    .map(|r| (r.clone(), FileEventKind::Written)),
+            );
             return self.begin_anew(happenings);
         }
         if mask.contains(AddWatchFlags::IN_IGNORED) {
@@ -203,14 +207,14 @@ impl Directories {
             // The directory has just said that nothing in it counts.
             let directory = directory.clone();
             self.forget_tree(&directory);
-            happenings.push((directory, Happening::Discounted));
+            happenings.push((directory, FileEventKind::Discounted));
             return Ok(());
         }
         let path = directory.join(name);
         if mask.contains(AddWatchFlags::IN_ISDIR) {
             self.directory_changed(path, mask, happenings)
         } else {
-            if !self.ignores.ignores(&path, Kind::File) {
+            if !self.ignores.ignores(&path, WatchedPathKind::File) {
                 happenings.extend(file_changed(path, mask));
             }
             Ok(())
@@ -221,16 +225,16 @@ impl Directories {
         &mut self,
         path: PathBuf,
         mask: AddWatchFlags,
-        happenings: &mut Happenings,
+        happenings: &mut FileEvents,
     ) -> Result<(), WatchError> {
-        if self.ignores.ignores(&path, Kind::Directory) {
+        if self.ignores.ignores(&path, WatchedPathKind::Directory) {
             return Ok(());
         }
         if mask.intersects(AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO) {
-            happenings.push((path.clone(), Happening::Opened));
-            happenings.extend(self.watch_tree(&path, &Found::New)?);
+            happenings.push((path.clone(), FileEventKind::Opened));
+            happenings.extend(self.watch_tree(&path, &DirectoryWalkKind::New)?);
         } else if mask.contains(AddWatchFlags::IN_MOVED_FROM) && self.forget_tree(&path) > 0 {
-            happenings.push((path, Happening::Removed));
+            happenings.push((path, FileEventKind::Removed));
         }
         Ok(())
     }
@@ -252,8 +256,8 @@ impl Directories {
     }
 
     /// Watches everything once more, by rules read anew.
-    fn begin_anew(&mut self, happenings: &mut Happenings) -> Result<(), WatchError> {
-        let anew = Directories::open(&self.list)?;
+    fn begin_anew(&mut self, happenings: &mut FileEvents) -> Result<(), WatchError> {
+        let anew = DirectoryWatcher::open(&self.list)?;
         let before = std::mem::replace(self, anew);
         // What the old instance has not told yet. Errors of it are of no interest any more.
         while let Ok(events) = before.inotify.read_events() {
@@ -261,7 +265,7 @@ impl Directories {
                 if let (Some(directory), Some(name)) = (before.paths.get(&event.wd), event.name) {
                     let path = directory.join(name);
                     if !event.mask.contains(AddWatchFlags::IN_ISDIR)
-                        && !self.ignores.ignores(&path, Kind::File)
+                        && !self.ignores.ignores(&path, WatchedPathKind::File)
                     {
                         happenings.extend(file_changed(path, event.mask));
                     }
@@ -273,7 +277,11 @@ impl Directories {
 
     /// Watches a directory that counts, and what lies below it. Returns the files found, if they
     /// are new.
-    fn watch_tree(&mut self, root: &Path, found: &Found) -> Result<Happenings, WatchError> {
+    fn watch_tree(
+        &mut self,
+        root: &Path,
+        found: &DirectoryWalkKind,
+    ) -> Result<FileEvents, WatchError> {
         let mut happenings = Vec::new();
         let mut waiting = VecDeque::from([root.to_owned()]);
         while let Some(directory) = waiting.pop_front() {
@@ -286,16 +294,16 @@ impl Directories {
                 let path = entry.path();
                 let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
                 if is_directory {
-                    if !self.ignores.ignores(&path, Kind::Directory) {
+                    if !self.ignores.ignores(&path, WatchedPathKind::Directory) {
                         waiting.push_back(path);
                     }
-                } else if !self.ignores.ignores(&path, Kind::File) {
+                } else if !self.ignores.ignores(&path, WatchedPathKind::File) {
                     match found {
-                        Found::New => {
-                            happenings.push((path.clone(), Happening::Created));
-                            happenings.push((path, Happening::Written));
+                        DirectoryWalkKind::New => {
+                            happenings.push((path.clone(), FileEventKind::Created));
+                            happenings.push((path, FileEventKind::Written));
                         }
-                        Found::Known => {}
+                        DirectoryWalkKind::Known => {}
                     }
                 }
             }
@@ -331,15 +339,15 @@ impl Directories {
 
 /// What an event says of a file that counts. One that was only made is waited for; a link is made
 /// and written in one step, and nobody closes it.
-fn file_changed(path: PathBuf, mask: AddWatchFlags) -> Option<(PathBuf, Happening)> {
+fn file_changed(path: PathBuf, mask: AddWatchFlags) -> Option<(PathBuf, FileEventKind)> {
     let what = if mask.intersects(AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MOVED_TO) {
-        Happening::Written
+        FileEventKind::Written
     } else if mask.intersects(AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_FROM) {
-        Happening::Removed
+        FileEventKind::Removed
     } else if mask.contains(AddWatchFlags::IN_CREATE) {
         match fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_symlink() || metadata.nlink() > 1 => Happening::Written,
-            Ok(_) | Err(_) => Happening::Created,
+            Ok(metadata) if metadata.is_symlink() || metadata.nlink() > 1 => FileEventKind::Written,
+            Ok(_) | Err(_) => FileEventKind::Created,
         }
     } else {
         return None;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use maelstrom_model::framework::Watchlist;
+use maelstrom_model::framework::WatchPaths;
 
 /// A directory with one of these files says that it holds nothing of the project's own: a cache
 /// (<https://bford.info/cachedir/>; cargo's target directory has one), a Python environment.
@@ -42,7 +42,7 @@ pub const RULES_FILE: &str = ".gitignore";
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum WatchedPathKind {
     /// A directory.
     Directory,
     /// Anything else.
@@ -51,29 +51,29 @@ pub enum Kind {
 
 /// The rules of one repository that stand in no `.gitignore`.
 #[derive(Debug)]
-struct Repository {
+struct RepositoryExcludes {
     exclude: Gitignore,
     user: Gitignore,
 }
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Ignores {
+pub struct IgnoreRules {
     without: Vec<PathBuf>,
     names: Gitignore,
-    repositories: BTreeMap<PathBuf, Repository>,
+    repositories: BTreeMap<PathBuf, RepositoryExcludes>,
     rules: BTreeMap<PathBuf, Gitignore>,
 }
 
-impl Ignores {
+impl IgnoreRules {
     /// The rules that hold everywhere.
-    pub fn new(list: &Watchlist) -> Ignores {
+    pub fn new(list: &WatchPaths) -> IgnoreRules {
         let mut names = GitignoreBuilder::new("/");
         for name in EDITORS_FILES.iter().chain(list.generated) {
             // A pattern that is none matches nothing.
             drop(names.add_line(None, &literal_hash(name)));
         }
-        Ignores {
+        IgnoreRules {
             without: list.without.clone(),
             names: names.build().unwrap_or_else(|_| Gitignore::empty()),
             repositories: BTreeMap::new(),
@@ -100,7 +100,7 @@ impl Ignores {
                 .insert(directory.to_owned(), read(directory, &rules));
         }
         if let Some(git) = git_directory(directory) {
-            let repository = Repository {
+            let repository = RepositoryExcludes {
                 exclude: read(directory, &git.join("info/exclude")),
                 user: GitignoreBuilder::new(directory).build_global().0,
             };
@@ -109,8 +109,8 @@ impl Ignores {
     }
 
     /// Whether what is at this path counts for nothing, given that its directory counts.
-    pub fn ignores(&self, path: &Path, kind: Kind) -> bool {
-        let is_directory = kind == Kind::Directory;
+    pub fn ignores(&self, path: &Path, kind: WatchedPathKind) -> bool {
+        let is_directory = kind == WatchedPathKind::Directory;
         let name = path.file_name().unwrap_or(OsStr::new(""));
         if VERSION_CONTROLS.iter().any(|own| name == *own)
             || self.without.iter().any(|own| path.starts_with(own))

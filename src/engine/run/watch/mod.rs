@@ -28,20 +28,20 @@ use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::machine::State;
-use super::message::{Changes, Input};
+use super::machine::RunState;
+use super::message::{ChangedFiles, RunInput};
 use maelstrom_model::error::with_causes;
-use maelstrom_model::framework::Watchlist;
+use maelstrom_model::framework::WatchPaths;
 
-use self::coalescer::{Burst, Coalescer};
-use self::directories::{Directories, Happenings};
+use self::coalescer::{ChangeBurst, ChangeDebouncer};
+use self::directories::{DirectoryWatcher, FileEvents};
 
 /// Changed files that a person is told by name.
 const PATHS_NAMED: usize = 3;
 
 /// Whether changes of files begin rounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Watching {
+pub enum WatchMode {
     /// They do not.
     #[default]
     Off,
@@ -51,53 +51,54 @@ pub enum Watching {
 
 /// Knows what is to be watched, and tells when it has changed.
 #[derive(Debug)]
-pub struct Sentinel {
-    watching: Watching,
+pub struct FileWatcher {
+    watching: WatchMode,
     /// Paths below it are told without it.
     base: PathBuf,
-    list: Option<Watchlist>,
+    list: Option<WatchPaths>,
     /// What rounds write themselves, of the present list.
     written: Vec<PathBuf>,
-    directories: Option<Directories>,
-    coalescer: Coalescer,
+    directories: Option<DirectoryWatcher>,
+    coalescer: ChangeDebouncer,
 }
 
-impl Sentinel {
+impl FileWatcher {
     /// One that watches nothing yet. `base` is the directory of the run.
-    pub fn new(watching: Watching, base: PathBuf) -> Sentinel {
-        Sentinel {
+    pub fn new(watching: WatchMode, base: PathBuf) -> FileWatcher {
+        FileWatcher {
             watching,
             base,
             list: None,
             written: Vec::new(),
             directories: None,
-            coalescer: Coalescer::default(),
+            coalescer: ChangeDebouncer::default(),
         }
     }
 
     /// Watches this from now on. Needs a runtime. Says what the machine is to know. What is to be
     /// watched is found out by rounds, so it is a round that goes on meanwhile.
-    pub fn watch(&mut self, list: Watchlist) -> Option<Input> {
+    pub fn watch(&mut self, list: WatchPaths) -> Option<RunInput> {
         match self.watching {
-            Watching::Off => return None,
-            Watching::On if self.list.as_ref() == Some(&list) => return None,
-            Watching::On => {}
+            WatchMode::Off => return None,
+            WatchMode::On if self.list.as_ref() == Some(&list) => return None,
+            WatchMode::On => {}
         }
         let whole = resolved(&list);
         self.written.extend_from_slice(&whole.written);
         // What has happened up to here counts.
-        while let Some(Ok(Some(happenings))) = self.directories.as_mut().map(Directories::read_now)
+        while let Some(Ok(Some(happenings))) =
+            self.directories.as_mut().map(DirectoryWatcher::read_now)
         {
-            self.note(happenings, Moment::InRound);
+            self.note(happenings, RoundPhase::InRound);
         }
-        let opened = Directories::open(&whole);
+        let opened = DirectoryWatcher::open(&whole);
         self.written = whole.written;
         self.list = Some(list);
         Some(match opened {
             Ok(directories) => {
                 let count = u32::try_from(directories.count()).unwrap_or(u32::MAX);
                 self.directories = Some(directories);
-                Input::Watched { directories: count }
+                RunInput::Watched { directories: count }
             }
             Err(error) => self.give_up(&error),
         })
@@ -105,7 +106,7 @@ impl Sentinel {
 
     /// Waits for a burst of changes to be over. `state` is where the run is. May be dropped and
     /// called again at any time.
-    pub async fn next(&mut self, state: State) -> Input {
+    pub async fn next(&mut self, state: RunState) -> RunInput {
         loop {
             let Some(directories) = &mut self.directories else {
                 return pending().await;
@@ -120,22 +121,22 @@ impl Sentinel {
             tokio::select! {
                 biased;
                 read = directories.read() => match read {
-                    Ok(happenings) => self.note(happenings, Moment::of(state)),
+                    Ok(happenings) => self.note(happenings, RoundPhase::of(state)),
                     Err(error) => return self.give_up(&error),
                 },
                 () = over => {
                     let burst = self.coalescer.take(Instant::now());
                     if let Some(burst) = burst {
-                        return Input::Changed(self.changes(&burst));
+                        return RunInput::Changed(self.changes(&burst));
                     }
                 }
             }
         }
     }
 
-    fn give_up(&mut self, error: &directories::WatchError) -> Input {
+    fn give_up(&mut self, error: &directories::WatchError) -> RunInput {
         self.directories = None;
-        Input::Unwatched {
+        RunInput::Unwatched {
             message: with_causes(error),
             help: error.help(),
         }
@@ -143,23 +144,23 @@ impl Sentinel {
 
     /// Takes in what happened, but for what a round writes itself while it goes on. By the end of
     /// the burst the round may be over.
-    fn note(&mut self, happenings: Happenings, moment: Moment) {
+    fn note(&mut self, happenings: FileEvents, moment: RoundPhase) {
         let now = Instant::now();
         for (path, what) in happenings {
             match moment {
-                Moment::InRound if self.written.contains(&path) => {}
-                Moment::InRound | Moment::Between => self.coalescer.note(now, path, what),
+                RoundPhase::InRound if self.written.contains(&path) => {}
+                RoundPhase::InRound | RoundPhase::Between => self.coalescer.note(now, path, what),
             }
         }
     }
 
     /// What the burst is to a person.
-    fn changes(&self, burst: &Burst) -> Changes {
+    fn changes(&self, burst: &ChangeBurst) -> ChangedFiles {
         let named = burst.paths.iter().take(PATHS_NAMED);
         let paths: Vec<String> = named.map(|path| self.name(path)).collect();
         let all = burst.paths.len().saturating_add(burst.unnamed);
         let more = u32::try_from(all - paths.len()).unwrap_or(u32::MAX);
-        Changes { paths, more }
+        ChangedFiles { paths, more }
     }
 
     fn name(&self, path: &Path) -> String {
@@ -171,27 +172,29 @@ impl Sentinel {
 
 /// When something happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moment {
+enum RoundPhase {
     /// While a round goes on.
     InRound,
     /// While the next change is awaited, or a person.
     Between,
 }
 
-impl Moment {
+impl RoundPhase {
     /// The present one, by where the run is.
-    fn of(state: State) -> Moment {
+    fn of(state: RunState) -> RoundPhase {
         match state {
-            State::Open | State::Closed | State::Stopping | State::Killing => Moment::InRound,
-            State::Idle | State::Over => Moment::Between,
+            RunState::Open | RunState::Closed | RunState::Stopping | RunState::Killing => {
+                RoundPhase::InRound
+            }
+            RunState::Idle | RunState::Over => RoundPhase::Between,
         }
     }
 }
 
 /// The list with the paths by which the kernel's news are told: without symbolic links.
-fn resolved(list: &Watchlist) -> Watchlist {
+fn resolved(list: &WatchPaths) -> WatchPaths {
     let resolve = |paths: &[PathBuf]| paths.iter().map(|path| resolve(path)).collect();
-    Watchlist {
+    WatchPaths {
         without: resolve(&list.without),
         written: resolve(&list.written),
         ..list.clone()

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::coalescer::Happening;
+use super::coalescer::FileEventKind;
 use super::directories::WatchError;
 use super::*;
 
@@ -35,30 +35,30 @@ impl Project {
         fs::write(path, text).unwrap();
     }
 
-    fn list(&self) -> Watchlist {
-        Watchlist {
+    fn list(&self) -> WatchPaths {
+        WatchPaths {
             directories: vec![self.path().to_owned()],
             without: vec![self.path().join("target")],
-            ..Watchlist::default()
+            ..WatchPaths::default()
         }
     }
 
     fn open(&self) -> Watched<'_> {
         Watched {
             project: self,
-            directories: Directories::open(&self.list()).unwrap(),
+            directories: DirectoryWatcher::open(&self.list()).unwrap(),
         }
     }
 }
 
 struct Watched<'a> {
     project: &'a Project,
-    directories: Directories,
+    directories: DirectoryWatcher,
 }
 
 impl Watched<'_> {
     /// What happened since this was last asked, the last of each file.
-    fn happened(&mut self) -> BTreeMap<String, Happening> {
+    fn happened(&mut self) -> BTreeMap<String, FileEventKind> {
         let root = fs::canonicalize(self.project.path()).unwrap();
         let mut all = BTreeMap::new();
         while let Some(happenings) = self.directories.read_now().unwrap() {
@@ -72,7 +72,7 @@ impl Watched<'_> {
 
     fn written(&mut self) -> Vec<String> {
         let happened = self.happened().into_iter();
-        let written = happened.filter(|(_, what)| *what == Happening::Written);
+        let written = happened.filter(|(_, what)| *what == FileEventKind::Written);
         written.map(|(path, _)| path).collect()
     }
 }
@@ -153,14 +153,17 @@ fn directories_that_come_are_watched_and_those_that_go_are_told() {
 
         fs::rename(project.path().join("src"), project.path().join("moved")).unwrap();
         let happened = watched.happened();
-        assert_eq!(happened.get("src"), Some(&Happening::Removed));
-        assert_eq!(happened.get("moved/deep/a.rs"), Some(&Happening::Written));
+        assert_eq!(happened.get("src"), Some(&FileEventKind::Removed));
+        assert_eq!(
+            happened.get("moved/deep/a.rs"),
+            Some(&FileEventKind::Written)
+        );
         project.write("moved/deep/a.rs", "again");
         assert_eq!(watched.written(), ["moved/deep/a.rs"]);
 
         fs::remove_dir_all(project.path().join("moved")).unwrap();
         let happened = watched.happened();
-        assert_eq!(happened.get("moved/lib.rs"), Some(&Happening::Removed));
+        assert_eq!(happened.get("moved/lib.rs"), Some(&FileEventKind::Removed));
         assert_eq!(watched.directories.count(), 3);
     });
 }
@@ -176,7 +179,7 @@ fn a_directory_that_declares_itself_a_cache_counts_no_more() {
         assert_eq!(watched.directories.count(), 2);
         project.write("other123/CACHEDIR.TAG", "Signature");
         let happened = watched.happened();
-        assert_eq!(happened.get("other123"), Some(&Happening::Discounted));
+        assert_eq!(happened.get("other123"), Some(&FileEventKind::Discounted));
         assert_eq!(watched.directories.count(), 1);
         let path = |name: &str| project.path().join(name);
         fs::rename(path("other123"), path("other")).unwrap();
@@ -211,10 +214,10 @@ fn a_file_replaced_by_a_rename_and_a_link_count() {
         fs::remove_file(path("b")).unwrap();
         let happened = watched.happened();
         let what = |name: &str| happened.get(name).copied();
-        assert_eq!(what("a"), Some(Happening::Written));
-        assert_eq!(what("a.new"), Some(Happening::Removed));
-        assert_eq!(what("link"), Some(Happening::Written));
-        assert_eq!(what("b"), Some(Happening::Removed));
+        assert_eq!(what("a"), Some(FileEventKind::Written));
+        assert_eq!(what("a.new"), Some(FileEventKind::Removed));
+        assert_eq!(what("link"), Some(FileEventKind::Written));
+        assert_eq!(what("b"), Some(FileEventKind::Removed));
         // By the time it is looked at it may be the file's only name.
         assert!(what("other").is_some());
     });
@@ -244,11 +247,11 @@ fn a_watched_directory_that_vanishes_is_an_error_that_names_it() {
             let around = tempfile::tempdir().unwrap();
             let root = fs::canonicalize(around.path()).unwrap().join("project");
             fs::create_dir(&root).unwrap();
-            let list = Watchlist {
+            let list = WatchPaths {
                 directories: vec![root.clone()],
-                ..Watchlist::default()
+                ..WatchPaths::default()
             };
-            let mut directories = Directories::open(&list).unwrap();
+            let mut directories = DirectoryWatcher::open(&list).unwrap();
             match how {
                 "removed" => fs::remove_dir(&root).unwrap(),
                 _ => fs::rename(&root, root.with_extension("moved")).unwrap(),
@@ -257,7 +260,7 @@ fn a_watched_directory_that_vanishes_is_an_error_that_names_it() {
             assert!(matches!(&error, WatchError::Vanished { path } if *path == root));
             assert!(error.to_string().contains(root.to_str().unwrap()));
             assert!(error.help().is_some());
-            let error = Directories::open(&list).unwrap_err();
+            let error = DirectoryWatcher::open(&list).unwrap_err();
             assert!(matches!(&error, WatchError::Directory { path, .. } if *path == root));
         }
     });
@@ -283,19 +286,19 @@ fn a_sentinel_that_is_off_watches_nothing_and_one_that_is_on_tells_how_much() {
     with_runtime(|| {
         let project = Project::new(&[("src/lib.rs", "")]);
         let base = project.path().to_owned();
-        let mut off = Sentinel::new(Watching::Off, base.clone());
+        let mut off = FileWatcher::new(WatchMode::Off, base.clone());
         assert!(off.watch(project.list()).is_none());
-        let mut on = Sentinel::new(Watching::On, base);
+        let mut on = FileWatcher::new(WatchMode::On, base);
         let told = on.watch(project.list());
         assert!(
-            matches!(told, Some(Input::Watched { directories: 2 })),
+            matches!(told, Some(RunInput::Watched { directories: 2 })),
             "{told:?}"
         );
         assert!(on.watch(project.list()).is_none(), "it knows that already");
         let mut nowhere = project.list();
         nowhere.directories.push(project.path().join("nowhere"));
         let told = on.watch(nowhere);
-        let Some(Input::Unwatched { message, help: _ }) = told else {
+        let Some(RunInput::Unwatched { message, help: _ }) = told else {
             panic!("{told:?}")
         };
         assert!(message.contains("nowhere"), "{message}");
@@ -308,7 +311,7 @@ fn a_project_that_is_named_by_a_link_is_watched_where_it_is() {
     let around = tempfile::tempdir().unwrap();
     let link = around.path().join("link");
     std::os::unix::fs::symlink(project.path(), &link).unwrap();
-    let list = resolved(&Watchlist {
+    let list = resolved(&WatchPaths {
         directories: vec![link.clone()],
         without: vec![link.join("target/maelstrom"), link.join("target")],
         written: vec![link.join("a"), link.join("Cargo.lock")],
@@ -322,26 +325,31 @@ fn a_project_that_is_named_by_a_link_is_watched_where_it_is() {
 #[test]
 fn what_a_round_writes_itself_is_told_only_between_rounds() {
     let root = Path::new("/project");
-    let mut sentinel = Sentinel::new(Watching::On, root.to_owned());
+    let mut sentinel = FileWatcher::new(WatchMode::On, root.to_owned());
     sentinel.written = vec![root.join("Cargo.lock")];
     // A burst is over some time after it: the round that wrote the file may be so by then.
-    let mut told = |names: &[&str], state: State| {
-        let written = |name: &&str| (root.join(name), Happening::Written);
-        sentinel.note(names.iter().map(written).collect(), Moment::of(state));
+    let mut told = |names: &[&str], state: RunState| {
+        let written = |name: &&str| (root.join(name), FileEventKind::Written);
+        sentinel.note(names.iter().map(written).collect(), RoundPhase::of(state));
         let over = Instant::now() + coalescer::QUIET;
         let burst = sentinel.coalescer.take(over)?;
-        let Changes { paths, more } = sentinel.changes(&burst);
+        let ChangedFiles { paths, more } = sentinel.changes(&burst);
         Some((paths.join(" "), more))
     };
     let lock = ["Cargo.lock"];
-    let in_rounds = [State::Open, State::Closed, State::Stopping, State::Killing];
+    let in_rounds = [
+        RunState::Open,
+        RunState::Closed,
+        RunState::Stopping,
+        RunState::Killing,
+    ];
     for state in in_rounds {
         assert_eq!(told(&lock, state), None, "{state:?}");
     }
     let between = Some(("Cargo.lock".to_owned(), 0));
-    assert_eq!(told(&lock, State::Idle), between);
+    assert_eq!(told(&lock, RunState::Idle), between);
     assert_eq!(
-        told(&["Cargo.lock", "a", "b", "c", "d"], State::Closed),
+        told(&["Cargo.lock", "a", "b", "c", "d"], RunState::Closed),
         Some(("a b c".to_owned(), 1))
     );
 }

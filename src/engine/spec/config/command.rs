@@ -11,8 +11,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::sources::{ConfigFile, search_list};
-use super::{ConfigError, Found, Kind, LogLevel, Program, System, Value, variable};
+use super::sources::{ConfigFileChoice, search_list};
+use super::{
+    ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, FoundOption,
+    LogLevel, variable,
+};
 
 const CONFIG_FILE: &str = "config-file";
 const PRINT_CONFIG: &str = "print-config";
@@ -20,11 +23,20 @@ const LOG_LEVEL: &str = "log-level";
 
 /// The program's command line with the options that all programs have and, for every boolean and
 /// every list, the option that says no.
-pub(super) fn extended(program: &Program, command: Command, system: &impl System) -> Command {
+pub(super) fn extended(
+    program: &ConfigSchema,
+    command: Command,
+    system: &impl ConfigEnvironment,
+) -> Command {
     let heading = "Configuration";
     let negations: Vec<Arg> = program
         .values()
-        .filter(|value| matches!(value.kind, Kind::Boolean | Kind::List | Kind::Words))
+        .filter(|value| {
+            matches!(
+                value.kind,
+                ConfigOptionKind::Boolean | ConfigOptionKind::List | ConfigOptionKind::Words
+            )
+        })
         .filter_map(|value| Some(negation(value, argument(&command, value)?)))
         .collect();
     let mut command = command
@@ -67,7 +79,7 @@ pub(super) fn extended(program: &Program, command: Command, system: &impl System
     command
 }
 
-fn help(program: &Program, system: &impl System) -> String {
+fn help(program: &ConfigSchema, system: &impl ConfigEnvironment) -> String {
     let names: Vec<&str> = program.values().map(|value| value.name).collect();
     let files: Vec<String> = search_list(program, system)
         .iter()
@@ -90,18 +102,18 @@ fn help(program: &Program, system: &impl System) -> String {
 }
 
 /// The argument that a value is.
-pub(super) fn argument<'a>(command: &'a Command, value: &Value) -> Option<&'a Arg> {
+pub(super) fn argument<'a>(command: &'a Command, value: &ConfigOption) -> Option<&'a Arg> {
     command.get_arguments().find(|arg| match value.positional {
         Some(id) => arg.get_id() == id,
         None => arg.get_long() == Some(value.name),
     })
 }
 
-fn negation_id(value: &Value) -> String {
+fn negation_id(value: &ConfigOption) -> String {
     format!("no {}", value.name)
 }
 
-fn negation(value: &Value, argument: &Arg) -> Arg {
+fn negation(value: &ConfigOption, argument: &Arg) -> Arg {
     let long = match value.name.strip_prefix("no-") {
         Some(positive) => positive.to_owned(),
         None => format!("no-{}", value.name),
@@ -114,14 +126,17 @@ fn negation(value: &Value, argument: &Arg) -> Arg {
 }
 
 /// What was typed.
-pub(super) struct Typed {
+pub(super) struct CommandLineMatches {
     matches: ArgMatches,
     ids: Vec<String>,
 }
 
 /// Reads what was typed, before anything else is known: something that is required may still be
 /// missing.
-pub(super) fn typed(command: &Command, arguments: &[OsString]) -> Result<Typed, ConfigError> {
+pub(super) fn typed(
+    command: &Command,
+    arguments: &[OsString],
+) -> Result<CommandLineMatches, ConfigError> {
     let lenient = || {
         let command = command.clone().ignore_errors(true);
         command.try_get_matches_from(arguments)
@@ -139,20 +154,20 @@ pub(super) fn typed(command: &Command, arguments: &[OsString]) -> Result<Typed, 
             known && matches.value_source(id) == Some(ValueSource::CommandLine)
         })
         .collect();
-    Ok(Typed { matches, ids })
+    Ok(CommandLineMatches { matches, ids })
 }
 
-impl Typed {
-    pub(super) fn config_file(&self) -> ConfigFile {
+impl CommandLineMatches {
+    pub(super) fn config_file(&self) -> ConfigFileChoice {
         match self.matches.get_one::<PathBuf>(CONFIG_FILE) {
-            None => ConfigFile::Search,
-            Some(path) if path.as_os_str() == "-" => ConfigFile::None,
-            Some(path) => ConfigFile::Only(path.clone()),
+            None => ConfigFileChoice::Search,
+            Some(path) if path.as_os_str() == "-" => ConfigFileChoice::None,
+            Some(path) => ConfigFileChoice::Only(path.clone()),
         }
     }
 
     /// Whether the command line says what the value is.
-    pub(super) fn decides(&self, command: &Command, value: &Value) -> bool {
+    pub(super) fn decides(&self, command: &Command, value: &ConfigOption) -> bool {
         let own = argument(command, value).map(|arg| arg.get_id().as_str());
         let negation = negation_id(value);
         self.ids
@@ -164,8 +179,8 @@ impl Typed {
     pub(super) fn without_contradictions(
         &self,
         command: &Command,
-        mut found: Vec<Found>,
-    ) -> Vec<Found> {
+        mut found: Vec<FoundOption>,
+    ) -> Vec<FoundOption> {
         found.sort_by_key(|found| found.origin.strength);
         let mut said: Vec<(usize, &Arg)> = command
             .get_arguments()
@@ -200,7 +215,7 @@ fn contradict(command: &Command, a: &Arg, b: &Arg) -> bool {
 }
 
 /// Whether the command line would take a value; what it says if not.
-pub(super) fn check(command: &Command, found: &Found) -> Result<(), String> {
+pub(super) fn check(command: &Command, found: &FoundOption) -> Result<(), String> {
     let words = [OsString::from("check")].into_iter().chain(as_typed(found));
     match command.clone().try_get_matches_from(words) {
         Ok(_) => Ok(()),
@@ -213,7 +228,7 @@ pub(super) fn check(command: &Command, found: &Found) -> Result<(), String> {
     }
 }
 
-fn refusal(error: &clap::Error, found: &Found) -> String {
+fn refusal(error: &clap::Error, found: &FoundOption) -> String {
     let value = match error.get(ContextKind::InvalidValue) {
         Some(ContextValue::String(value)) => value.clone(),
         _ => found
@@ -234,8 +249,8 @@ fn refusal(error: &clap::Error, found: &Found) -> String {
 }
 
 /// A value as it would be typed.
-fn as_typed(found: &Found) -> Vec<OsString> {
-    let Value {
+fn as_typed(found: &FoundOption) -> Vec<OsString> {
+    let ConfigOption {
         name,
         kind,
         positional,
@@ -249,7 +264,7 @@ fn as_typed(found: &Found) -> Vec<OsString> {
     }
     let typed = |item: &OsString| {
         let mut word = OsString::from(format!("--{name}"));
-        if *kind != Kind::Boolean {
+        if *kind != ConfigOptionKind::Boolean {
             word.push("=");
             word.push(item);
         }
@@ -262,10 +277,10 @@ fn as_typed(found: &Found) -> Vec<OsString> {
 pub(super) fn parse(
     command: &Command,
     arguments: &[OsString],
-    found: &[Found],
+    found: &[FoundOption],
 ) -> Result<ArgMatches, ConfigError> {
     let (first, rest) = arguments.split_at(arguments.len().min(1));
-    let (trailing, options): (Vec<&Found>, Vec<&Found>) = found
+    let (trailing, options): (Vec<&FoundOption>, Vec<&FoundOption>) = found
         .iter()
         .partition(|found| found.value.positional.is_some());
     let ends_options = rest.iter().any(|word| word == "--");
@@ -295,17 +310,23 @@ pub(super) fn log_level(matches: &ArgMatches) -> LogLevel {
     level.copied().unwrap_or_default()
 }
 
-impl Program {
+impl ConfigSchema {
     /// Where the list of values and the command line disagree, for a test that finds nothing.
     pub fn disagreements(&self, command: &Command) -> Vec<String> {
-        let of = |value: &Value| {
+        let of = |value: &ConfigOption| {
             let Some(arg) = argument(command, value) else {
                 return Some(format!("there is no option --{}", value.name));
             };
             let fits = match value.kind {
-                Kind::Boolean => matches!(arg.get_action(), ArgAction::SetTrue),
-                Kind::List | Kind::Words => matches!(arg.get_action(), ArgAction::Append),
-                Kind::Text | Kind::Number | Kind::NumberOrText | Kind::Size | Kind::Character => {
+                ConfigOptionKind::Boolean => matches!(arg.get_action(), ArgAction::SetTrue),
+                ConfigOptionKind::List | ConfigOptionKind::Words => {
+                    matches!(arg.get_action(), ArgAction::Append)
+                }
+                ConfigOptionKind::Text
+                | ConfigOptionKind::Number
+                | ConfigOptionKind::NumberOrText
+                | ConfigOptionKind::Size
+                | ConfigOptionKind::Character => {
                     matches!(arg.get_action(), ArgAction::Set)
                 }
             };

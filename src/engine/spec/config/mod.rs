@@ -1,6 +1,6 @@
 //! Configuration values: one program's options, from wherever they are said.
 //!
-//! A program declares its options once, as a `clap` command line, and lists in a [`Program`] which
+//! A program declares its options once, as a `clap` command line, and lists in a [`ConfigSchema`] which
 //! of them are configuration values. [`settle`] then looks for each value
 //!
 //! 1. on the command line,
@@ -19,7 +19,7 @@
 //!   values as TOML. - [`size`], [`address`]: types of values.
 //!
 //! Deliberately absent: what any value means, and the environment of this process, which comes in
-//! as a [`System`].
+//! as a [`ConfigEnvironment`].
 
 mod command;
 mod print;
@@ -42,7 +42,7 @@ pub use maelstrom_model::byte_size::{ByteSize, ByteSizeError};
 
 /// A program that has configuration values.
 #[derive(Debug)]
-pub struct Program {
+pub struct ConfigSchema {
     /// Its name.
     pub name: &'static str,
     /// What its own variables begin with, such as `CARGO_MAELSTROM`.
@@ -51,32 +51,32 @@ pub struct Program {
     /// `maelstrom/run`; of several the first is the strongest.
     pub directories: &'static [&'static str],
     /// Its values, in groups: what several programs share stands in one place.
-    pub values: &'static [&'static [Value]],
+    pub values: &'static [&'static [ConfigOption]],
 }
 
-impl Program {
+impl ConfigSchema {
     /// Its values, one by one.
-    pub fn values(&self) -> impl Iterator<Item = &'static Value> + Clone {
+    pub fn values(&self) -> impl Iterator<Item = &'static ConfigOption> + Clone {
         self.values.iter().copied().flatten()
     }
 }
 
 /// A configuration value.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Value {
+pub struct ConfigOption {
     /// Its name: the key in files, and the option's long name unless `positional` says otherwise.
     pub name: &'static str,
     /// What it is.
-    pub kind: Kind,
+    pub kind: ConfigOptionKind,
     /// The id of the positional argument that it is on the command line, for a list that stands
     /// after `--`.
     pub positional: Option<&'static str>,
 }
 
-impl Value {
+impl ConfigOption {
     /// A value that is an option.
-    pub const fn new(name: &'static str, kind: Kind) -> Value {
-        Value {
+    pub const fn new(name: &'static str, kind: ConfigOptionKind) -> ConfigOption {
+        ConfigOption {
             name,
             kind,
             positional: None,
@@ -84,10 +84,10 @@ impl Value {
     }
 
     /// A list that stands after `--` on the command line.
-    pub const fn trailing(name: &'static str, id: &'static str) -> Value {
-        Value {
+    pub const fn trailing(name: &'static str, id: &'static str) -> ConfigOption {
+        ConfigOption {
             name,
-            kind: Kind::List,
+            kind: ConfigOptionKind::List,
             positional: Some(id),
         }
     }
@@ -96,7 +96,7 @@ impl Value {
 /// What a value is, for its form in files and variables. The command line's own parser checks what
 /// may be in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ConfigOptionKind {
     /// A string.
     Text,
     /// An integer.
@@ -117,7 +117,7 @@ pub enum Kind {
 
 /// What a program is told besides its own options.
 #[derive(Debug)]
-pub struct Settled<P> {
+pub struct ResolvedConfig<P> {
     /// The program's options.
     pub options: P,
     /// What it logs.
@@ -193,7 +193,7 @@ impl ConfigError {
 }
 
 /// The environment and the files that values come from.
-pub trait System {
+pub trait ConfigEnvironment {
     /// A variable.
     fn variable(&self, name: &str) -> Option<OsString>;
 
@@ -208,7 +208,7 @@ pub trait System {
 #[derive(Clone, Copy, Debug)]
 pub struct ThisProcess;
 
-impl System for ThisProcess {
+impl ConfigEnvironment for ThisProcess {
     fn variable(&self, name: &str) -> Option<OsString> {
         std::env::var_os(name)
     }
@@ -224,10 +224,10 @@ impl System for ThisProcess {
 
 /// Settles all values of a program. `arguments` begin with the program's name.
 pub fn settle<P: Parser>(
-    program: &Program,
+    program: &ConfigSchema,
     arguments: &[OsString],
-    system: &impl System,
-) -> Result<Settled<P>, ConfigError> {
+    system: &impl ConfigEnvironment,
+) -> Result<ResolvedConfig<P>, ConfigError> {
     let command = command::extended(program, P::command(), system);
     let typed = command::typed(&command, arguments)?;
     let files = sources::files(program, typed.config_file(), system)?;
@@ -252,7 +252,7 @@ pub fn settle<P: Parser>(
     let print = command::wants_print(&matches).then(|| print::print(program, &matches, &found));
     let options = P::from_arg_matches(&matches)
         .map_err(|error| ConfigError::CommandLine(Box::new(error.with_cmd(&command))))?;
-    Ok(Settled {
+    Ok(ResolvedConfig {
         options,
         log_level: command::log_level(&matches),
         warnings,
@@ -261,43 +261,43 @@ pub fn settle<P: Parser>(
 }
 
 /// The value that every program has.
-static LOG_LEVEL: Value = Value::new("log-level", Kind::Text);
+static LOG_LEVEL: ConfigOption = ConfigOption::new("log-level", ConfigOptionKind::Text);
 
 /// A value found elsewhere than on the command line.
 #[derive(Clone, Debug)]
-struct Found {
-    value: &'static Value,
+struct FoundOption {
+    value: &'static ConfigOption,
     /// What it would be on the command line: the items of a list, one item otherwise. A boolean
     /// has one empty item when it is true, and none when it is false.
     items: Vec<OsString>,
-    origin: Origin,
+    origin: OptionOrigin,
 }
 
 /// Where a value was found.
 #[derive(Clone, Debug)]
-struct Origin {
+struct OptionOrigin {
     /// 2 for the program's variable, 3 for the variable of all programs, from 4 on for files.
     strength: usize,
     /// For a person: a variable's name, or the place in a file.
     name: String,
     /// How to complain about it.
-    complaint: Complaint,
+    complaint: OptionOriginKind,
 }
 
 #[derive(Clone, Debug)]
-enum Complaint {
+enum OptionOriginKind {
     Variable,
     File(Box<DocumentError>),
 }
 
-impl Found {
+impl FoundOption {
     fn refused(&self, reason: String) -> ConfigError {
         match &self.origin.complaint {
-            Complaint::Variable => ConfigError::Variable {
+            OptionOriginKind::Variable => ConfigError::Variable {
                 name: self.origin.name.clone(),
                 reason,
             },
-            Complaint::File(at) => {
+            OptionOriginKind::File(at) => {
                 let mut error = at.as_ref().clone();
                 error.message = format!("`{}`: {reason}", self.value.name);
                 ConfigError::File(error)
@@ -311,12 +311,12 @@ fn variable(prefix: &str, name: &str) -> String {
     format!("{prefix}_{}", name.replace('-', "_").to_ascii_uppercase())
 }
 
-fn known_names(program: &Program) -> Vec<&'static str> {
+fn known_names(program: &ConfigSchema) -> Vec<&'static str> {
     let values = program.values().chain([&LOG_LEVEL]);
     values.map(|value| value.name).collect()
 }
 
-fn did_you_mean(name: &str, program: &Program) -> Option<String> {
+fn did_you_mean(name: &str, program: &ConfigSchema) -> Option<String> {
     nearest(name, known_names(program)).map(|name| format!("did you mean `{name}`?"))
 }
 

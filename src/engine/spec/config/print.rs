@@ -3,9 +3,9 @@
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use super::{Found, Kind, LOG_LEVEL, Program, Value, lossy};
+use super::{ConfigOption, ConfigOptionKind, ConfigSchema, FoundOption, LOG_LEVEL, lossy};
 
-pub(super) fn print(program: &Program, matches: &ArgMatches, found: &[Found]) -> String {
+pub(super) fn print(program: &ConfigSchema, matches: &ArgMatches, found: &[FoundOption]) -> String {
     let mut text = format!("# The configuration values of {}.\n", program.name);
     for value in program.values().chain([&LOG_LEVEL]) {
         let elsewhere = found.iter().find(|found| std::ptr::eq(found.value, value));
@@ -25,7 +25,7 @@ pub(super) fn print(program: &Program, matches: &ArgMatches, found: &[Found]) ->
 
 /// The id of the argument that a value is. Options of a derived command line are named after their
 /// fields.
-fn id<'a>(matches: &'a ArgMatches, value: &Value) -> Option<&'a str> {
+fn id<'a>(matches: &'a ArgMatches, value: &ConfigOption) -> Option<&'a str> {
     let field = value.name.replace('-', "_");
     matches
         .ids()
@@ -36,20 +36,24 @@ fn id<'a>(matches: &'a ArgMatches, value: &Value) -> Option<&'a str> {
         })
 }
 
-fn settled(matches: &ArgMatches, value: &Value, id: &str) -> Option<toml::Value> {
-    if value.kind == Kind::Boolean {
+fn settled(matches: &ArgMatches, value: &ConfigOption, id: &str) -> Option<toml::Value> {
+    if value.kind == ConfigOptionKind::Boolean {
         return Some(toml::Value::Boolean(matches.get_flag(id)));
     }
     let mut items = matches.get_raw(id).into_iter().flatten().map(lossy);
     Some(match value.kind {
-        Kind::List | Kind::Words => toml::Value::Array(items.map(toml::Value::String).collect()),
-        Kind::Number | Kind::NumberOrText | Kind::Size => {
+        ConfigOptionKind::List | ConfigOptionKind::Words => {
+            toml::Value::Array(items.map(toml::Value::String).collect())
+        }
+        ConfigOptionKind::Number | ConfigOptionKind::NumberOrText | ConfigOptionKind::Size => {
             let item = items.next()?;
             match item.parse() {
                 Ok(number) => toml::Value::Integer(number),
                 Err(_) => toml::Value::String(item),
             }
         }
-        Kind::Text | Kind::Character | Kind::Boolean => toml::Value::String(items.next()?),
+        ConfigOptionKind::Text | ConfigOptionKind::Character | ConfigOptionKind::Boolean => {
+            toml::Value::String(items.next()?)
+        }
     })
 }

@@ -4,11 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::document::{self, Document, Fault, Field, Node, Table};
+use crate::document::{self, DocumentNode, DocumentTable, SpanError, TableField, TextDocument};
 
 use super::{
-    Complaint, ConfigError, ConfigWarning, Found, Kind, LOG_LEVEL, Origin, Program, System, Value,
-    did_you_mean, known_names, lossy, variable,
+    ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, ConfigWarning,
+    FoundOption, LOG_LEVEL, OptionOrigin, OptionOriginKind, did_you_mean, known_names, lossy,
+    variable,
 };
 
 /// What the variables of all programs begin with.
@@ -18,18 +19,18 @@ const FILE_NAME: &str = "config.toml";
 const FIRST_FILE: usize = 4;
 
 /// The configuration files that are there, the strongest first.
-pub(super) struct Files {
-    files: Vec<File>,
+pub(super) struct ConfigFiles {
+    files: Vec<ParsedConfigFile>,
 }
 
-struct File {
-    document: Document,
-    table: Table,
+struct ParsedConfigFile {
+    document: TextDocument,
+    table: DocumentTable,
 }
 
 /// Which files to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ConfigFile {
+pub(super) enum ConfigFileChoice {
     /// Those of the search list that exist.
     Search,
     /// This one.
@@ -39,7 +40,7 @@ pub(super) enum ConfigFile {
 }
 
 /// Where files are looked for, the strongest place first.
-pub(super) fn search_list(program: &Program, system: &impl System) -> Vec<PathBuf> {
+pub(super) fn search_list(program: &ConfigSchema, system: &impl ConfigEnvironment) -> Vec<PathBuf> {
     let set = |name: &str| system.variable(name).filter(|value| !value.is_empty());
     let own = set("XDG_CONFIG_HOME")
         .map(PathBuf::from)
@@ -58,31 +59,31 @@ pub(super) fn search_list(program: &Program, system: &impl System) -> Vec<PathBu
 
 /// Reads the configuration files.
 pub(super) fn files(
-    program: &Program,
-    which: ConfigFile,
-    system: &impl System,
-) -> Result<Files, ConfigError> {
+    program: &ConfigSchema,
+    which: ConfigFileChoice,
+    system: &impl ConfigEnvironment,
+) -> Result<ConfigFiles, ConfigError> {
     let (paths, missing) = match which {
-        ConfigFile::Search => (search_list(program, system), Missing::Fine),
-        ConfigFile::Only(path) => (vec![path], Missing::Error),
-        ConfigFile::None => (Vec::new(), Missing::Fine),
+        ConfigFileChoice::Search => (search_list(program, system), MissingFilePolicy::Fine),
+        ConfigFileChoice::Only(path) => (vec![path], MissingFilePolicy::Error),
+        ConfigFileChoice::None => (Vec::new(), MissingFilePolicy::Fine),
     };
     let mut files = Vec::new();
     for path in paths {
         let text = match system.read(&path) {
             Ok(text) => text,
-            Err(error) if is_absent(&error) && missing == Missing::Fine => continue,
+            Err(error) if is_absent(&error) && missing == MissingFilePolicy::Fine => continue,
             Err(source) => return Err(ConfigError::Read { path, source }),
         };
-        let document = Document::new(path.display().to_string(), text);
+        let document = TextDocument::new(path.display().to_string(), text);
         let table = document.read_toml().map_err(ConfigError::File)?;
-        files.push(File { document, table });
+        files.push(ParsedConfigFile { document, table });
     }
-    Ok(Files { files })
+    Ok(ConfigFiles { files })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
+enum MissingFilePolicy {
     Fine,
     Error,
 }
@@ -94,9 +95,12 @@ fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-impl Files {
+impl ConfigFiles {
     /// The value as the strongest file that has it says.
-    pub(super) fn find(&self, value: &'static Value) -> Result<Option<Found>, ConfigError> {
+    pub(super) fn find(
+        &self,
+        value: &'static ConfigOption,
+    ) -> Result<Option<FoundOption>, ConfigError> {
         for (index, file) in self.files.iter().enumerate() {
             let fields = &file.table.fields;
             let Some(field) = fields.iter().find(|field| field.name == value.name) else {
@@ -104,12 +108,14 @@ impl Files {
             };
             let items = items_of_node(value, &field.node)
                 .map_err(|fault| ConfigError::File(file.document.locate(named(value, fault))))?;
-            let origin = Origin {
+            let origin = OptionOrigin {
                 strength: FIRST_FILE + index,
                 name: file.document.place(&field.span),
-                complaint: Complaint::File(Box::new(file.document.locate(field.node.fault("")))),
+                complaint: OptionOriginKind::File(Box::new(
+                    file.document.locate(field.node.fault("")),
+                )),
             };
-            return Ok(Some(Found {
+            return Ok(Some(FoundOption {
                 value,
                 items,
                 origin,
@@ -119,9 +125,9 @@ impl Files {
     }
 
     /// Keys that mean nothing to this program.
-    pub(super) fn unknown_keys(&self, program: &Program) -> Vec<ConfigWarning> {
+    pub(super) fn unknown_keys(&self, program: &ConfigSchema) -> Vec<ConfigWarning> {
         let known = known_names(program);
-        let unknown = |field: &&Field| !known.contains(&field.name.as_str());
+        let unknown = |field: &&TableField| !known.contains(&field.name.as_str());
         self.files
             .iter()
             .flat_map(|file| {
@@ -140,56 +146,61 @@ impl Files {
     }
 }
 
-fn named(value: &Value, fault: Fault) -> Fault {
-    Fault {
+fn named(value: &ConfigOption, fault: SpanError) -> SpanError {
+    SpanError {
         message: format!("`{}`: {}", value.name, fault.message),
         ..fault
     }
 }
 
-fn items_of_node(value: &Value, node: &Node) -> Result<Vec<OsString>, Fault> {
-    use document::Value::{Boolean, Integer, List, Text};
+fn items_of_node(value: &ConfigOption, node: &DocumentNode) -> Result<Vec<OsString>, SpanError> {
+    use document::DocumentValue::{Boolean, Integer, List, Text};
     let one = |item: String| Ok(vec![OsString::from(item)]);
     match (value.kind, &node.value) {
-        (Kind::Boolean, Boolean(true)) => one(String::new()),
-        (Kind::Boolean, Boolean(false)) => Ok(Vec::new()),
-        (Kind::Boolean, _) => Err(node.not("true or false")),
+        (ConfigOptionKind::Boolean, Boolean(true)) => one(String::new()),
+        (ConfigOptionKind::Boolean, Boolean(false)) => Ok(Vec::new()),
+        (ConfigOptionKind::Boolean, _) => Err(node.not("true or false")),
         (
-            Kind::Text | Kind::NumberOrText | Kind::Size | Kind::Character | Kind::Words,
+            ConfigOptionKind::Text
+            | ConfigOptionKind::NumberOrText
+            | ConfigOptionKind::Size
+            | ConfigOptionKind::Character
+            | ConfigOptionKind::Words,
             Text(text),
         ) => one(text.clone()),
-        (Kind::Number | Kind::NumberOrText | Kind::Size, Integer(number)) => {
-            one(number.to_string())
-        }
-        (Kind::Character, Integer(code)) => match u8::try_from(*code) {
+        (
+            ConfigOptionKind::Number | ConfigOptionKind::NumberOrText | ConfigOptionKind::Size,
+            Integer(number),
+        ) => one(number.to_string()),
+        (ConfigOptionKind::Character, Integer(code)) => match u8::try_from(*code) {
             Ok(code) if code.is_ascii() => one(format!("\\x{code:02x}")),
             Ok(_) | Err(_) => {
                 Err(node.fault(format!("{code} is not the code of an ASCII character")))
             }
         },
-        (Kind::Text, _) => Err(node.not("a string")),
-        (Kind::Number, _) => Err(node.not("an integer")),
-        (Kind::NumberOrText, _) => Err(node.not("an integer or a string")),
-        (Kind::Size, _) => Err(node.not("an integer, or a string such as \"1 GB\"")),
-        (Kind::Character, _) => Err(node.not("a string, or the code of a character")),
-        (Kind::List | Kind::Words, List(items)) => items
+        (ConfigOptionKind::Text, _) => Err(node.not("a string")),
+        (ConfigOptionKind::Number, _) => Err(node.not("an integer")),
+        (ConfigOptionKind::NumberOrText, _) => Err(node.not("an integer or a string")),
+        (ConfigOptionKind::Size, _) => Err(node.not("an integer, or a string such as \"1 GB\"")),
+        (ConfigOptionKind::Character, _) => Err(node.not("a string, or the code of a character")),
+        (ConfigOptionKind::List | ConfigOptionKind::Words, List(items)) => items
             .iter()
             .map(|item| match &item.value {
                 Text(text) => Ok(OsString::from(text)),
                 _ => Err(item.not("a string")),
             })
             .collect(),
-        (Kind::List, _) => Err(node.not("an array of strings")),
-        (Kind::Words, _) => Err(node.not("a string or an array of strings")),
+        (ConfigOptionKind::List, _) => Err(node.not("an array of strings")),
+        (ConfigOptionKind::Words, _) => Err(node.not("a string or an array of strings")),
     }
 }
 
 /// The value as a variable says.
 pub(super) fn from_variables(
-    program: &Program,
-    value: &'static Value,
-    system: &impl System,
-) -> Result<Option<Found>, ConfigError> {
+    program: &ConfigSchema,
+    value: &'static ConfigOption,
+    system: &impl ConfigEnvironment,
+) -> Result<Option<FoundOption>, ConfigError> {
     for (prefix, strength) in [(program.prefix, 2), (GENERIC_PREFIX, 3)] {
         let name = variable(prefix, value.name);
         let Some(text) = system.variable(&name) else {
@@ -199,12 +210,12 @@ pub(super) fn from_variables(
             Ok(items) => items,
             Err(reason) => return Err(ConfigError::Variable { name, reason }),
         };
-        let origin = Origin {
+        let origin = OptionOrigin {
             strength,
             name,
-            complaint: Complaint::Variable,
+            complaint: OptionOriginKind::Variable,
         };
-        return Ok(Some(Found {
+        return Ok(Some(FoundOption {
             value,
             items,
             origin,
@@ -213,15 +224,15 @@ pub(super) fn from_variables(
     Ok(None)
 }
 
-fn items_of_variable(kind: Kind, text: OsString) -> Result<Vec<OsString>, String> {
+fn items_of_variable(kind: ConfigOptionKind, text: OsString) -> Result<Vec<OsString>, String> {
     match kind {
-        Kind::Text
-        | Kind::Number
-        | Kind::NumberOrText
-        | Kind::Size
-        | Kind::Character
-        | Kind::Words => Ok(vec![text]),
-        Kind::Boolean => match text.to_str() {
+        ConfigOptionKind::Text
+        | ConfigOptionKind::Number
+        | ConfigOptionKind::NumberOrText
+        | ConfigOptionKind::Size
+        | ConfigOptionKind::Character
+        | ConfigOptionKind::Words => Ok(vec![text]),
+        ConfigOptionKind::Boolean => match text.to_str() {
             Some("true") => Ok(vec![OsString::new()]),
             Some("false") => Ok(Vec::new()),
             Some(_) | None => Err(format!(
@@ -229,7 +240,7 @@ fn items_of_variable(kind: Kind, text: OsString) -> Result<Vec<OsString>, String
                 lossy(&text)
             )),
         },
-        Kind::List => match text.to_str() {
+        ConfigOptionKind::List => match text.to_str() {
             Some(text) => Ok(text.split_whitespace().map(OsString::from).collect()),
             None => Err(format!("`{}` is not UTF-8", lossy(&text))),
         },
@@ -237,7 +248,10 @@ fn items_of_variable(kind: Kind, text: OsString) -> Result<Vec<OsString>, String
 }
 
 /// The program's own variables that name no value.
-pub(super) fn unknown_variables(program: &Program, system: &impl System) -> Vec<ConfigWarning> {
+pub(super) fn unknown_variables(
+    program: &ConfigSchema,
+    system: &impl ConfigEnvironment,
+) -> Vec<ConfigWarning> {
     let known: Vec<String> = program
         .values()
         .chain([&LOG_LEVEL])

@@ -48,22 +48,22 @@ struct Options {
     escape_char: String,
 }
 
-static PROGRAM: Program = Program {
+static PROGRAM: ConfigSchema = ConfigSchema {
     name: "counter",
     prefix: "MAELSTROM_COUNTER",
     directories: &["maelstrom/counter", "maelstrom/old-counter"],
     values: &[&[
-        Value::new("broker", Kind::Text),
-        Value::new("cache-size", Kind::Size),
-        Value::new("slots", Kind::Number),
-        Value::new("timeout", Kind::NumberOrText),
-        Value::new("ui", Kind::Text),
-        Value::new("quiet", Kind::Boolean),
-        Value::new("offline", Kind::Boolean),
-        Value::new("no-default-features", Kind::Boolean),
-        Value::new("extra", Kind::List),
-        Value::new("escape-char", Kind::Character),
-        Value::trailing("extra-args", "arguments"),
+        ConfigOption::new("broker", ConfigOptionKind::Text),
+        ConfigOption::new("cache-size", ConfigOptionKind::Size),
+        ConfigOption::new("slots", ConfigOptionKind::Number),
+        ConfigOption::new("timeout", ConfigOptionKind::NumberOrText),
+        ConfigOption::new("ui", ConfigOptionKind::Text),
+        ConfigOption::new("quiet", ConfigOptionKind::Boolean),
+        ConfigOption::new("offline", ConfigOptionKind::Boolean),
+        ConfigOption::new("no-default-features", ConfigOptionKind::Boolean),
+        ConfigOption::new("extra", ConfigOptionKind::List),
+        ConfigOption::new("escape-char", ConfigOptionKind::Character),
+        ConfigOption::trailing("extra-args", "arguments"),
     ]],
 };
 
@@ -91,7 +91,7 @@ impl World {
             .file("/h/.config/maelstrom/counter/config.toml", text)
     }
 
-    fn settle(&self, arguments: &str) -> Result<Settled<Options>, ConfigError> {
+    fn settle(&self, arguments: &str) -> Result<ResolvedConfig<Options>, ConfigError> {
         let words = ["counter"].into_iter().chain(arguments.split_whitespace());
         let words: Vec<OsString> = words.map(OsString::from).collect();
         settle(&PROGRAM, &words, self)
@@ -113,7 +113,7 @@ impl World {
     }
 }
 
-impl System for World {
+impl ConfigEnvironment for World {
     fn variable(&self, name: &str) -> Option<OsString> {
         self.variables.get(name).cloned()
     }
@@ -377,11 +377,11 @@ fn every_value_is_an_argument_of_its_kind() {
         PROGRAM.disagreements(&<Options as clap::CommandFactory>::command()),
         [""; 0]
     );
-    static WRONG: Program = Program {
+    static WRONG: ConfigSchema = ConfigSchema {
         values: &[&[
-            Value::new("solts", Kind::Number),
-            Value::new("slots", Kind::Boolean),
-            Value::new("extra", Kind::Text),
+            ConfigOption::new("solts", ConfigOptionKind::Number),
+            ConfigOption::new("slots", ConfigOptionKind::Boolean),
+            ConfigOption::new("extra", ConfigOptionKind::Text),
         ]],
         ..PROGRAM_HEAD
     };
@@ -393,7 +393,7 @@ fn every_value_is_an_argument_of_its_kind() {
     );
 }
 
-const PROGRAM_HEAD: Program = Program {
+const PROGRAM_HEAD: ConfigSchema = ConfigSchema {
     name: "counter",
     prefix: "MAELSTROM_COUNTER",
     directories: &[],

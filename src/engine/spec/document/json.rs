@@ -7,7 +7,9 @@ use jsonc_parser::ast;
 use jsonc_parser::common::{Range as JsonRange, Ranged};
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
-use super::{Document, DocumentError, Fault, Field, Node, Table, Value};
+use super::{
+    DocumentError, DocumentNode, DocumentTable, DocumentValue, SpanError, TableField, TextDocument,
+};
 
 const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
@@ -22,21 +24,21 @@ const STRICT: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-impl Document {
+impl TextDocument {
     /// Reads the text as one JSON value.
-    pub fn read_json(&self) -> Result<Node, DocumentError> {
+    pub fn read_json(&self) -> Result<DocumentNode, DocumentError> {
         let parsed = parse_to_ast(&self.text, &CollectOptions::default(), &STRICT);
         let value = match parsed {
             Ok(parsed) => parsed.value,
             Err(error) => {
-                return Err(self.locate(Fault {
+                return Err(self.locate(SpanError {
                     span: span(error.range()),
                     message: format!("invalid JSON: {}", lowered(&error.kind().to_string())),
                     help: None,
                 }));
             }
         };
-        let nothing = || Fault {
+        let nothing = || SpanError {
             span: 0..0,
             message: "expected a JSON value, found nothing".to_owned(),
             help: None,
@@ -59,24 +61,27 @@ fn lowered(message: &str) -> String {
     })
 }
 
-fn node(value: ast::Value<'_>) -> Result<Node, Fault> {
+fn node(value: ast::Value<'_>) -> Result<DocumentNode, SpanError> {
     let span = span(value.range());
     let value = match value {
-        ast::Value::StringLit(text) => Value::Text(text.value.into_owned()),
-        ast::Value::NumberLit(number) => number.value.parse().map_or(Value::Number, Value::Integer),
-        ast::Value::BooleanLit(boolean) => Value::Boolean(boolean.value),
-        ast::Value::NullKeyword(_) => Value::Null,
+        ast::Value::StringLit(text) => DocumentValue::Text(text.value.into_owned()),
+        ast::Value::NumberLit(number) => number
+            .value
+            .parse()
+            .map_or(DocumentValue::Number, DocumentValue::Integer),
+        ast::Value::BooleanLit(boolean) => DocumentValue::Boolean(boolean.value),
+        ast::Value::NullKeyword(_) => DocumentValue::Null,
         ast::Value::Array(array) => {
             let items = array.elements.into_iter().map(node);
-            Value::List(items.collect::<Result<_, _>>()?)
+            DocumentValue::List(items.collect::<Result<_, _>>()?)
         }
-        ast::Value::Object(object) => Value::Table(table(object)?),
+        ast::Value::Object(object) => DocumentValue::Table(table(object)?),
     };
-    Ok(Node { span, value })
+    Ok(DocumentNode { span, value })
 }
 
-fn table(object: ast::Object<'_>) -> Result<Table, Fault> {
-    let mut table = Table::default();
+fn table(object: ast::Object<'_>) -> Result<DocumentTable, SpanError> {
+    let mut table = DocumentTable::default();
     for property in object.properties {
         let name_span = span(property.name.range());
         let name = match property.name {
@@ -84,13 +89,13 @@ fn table(object: ast::Object<'_>) -> Result<Table, Fault> {
             ast::ObjectPropName::Word(word) => word.value.to_owned(),
         };
         if table.fields.iter().any(|field| field.name == name) {
-            return Err(Fault {
+            return Err(SpanError {
                 span: name_span,
                 message: format!("`{name}` stands here twice"),
                 help: Some("leave one of the two".to_owned()),
             });
         }
-        table.fields.push(Field {
+        table.fields.push(TableField {
             name,
             span: name_span,
             node: node(property.value)?,
@@ -104,7 +109,7 @@ mod tests {
     use super::*;
 
     fn told(text: &str) -> String {
-        let document = Document::new("jobs.json", text);
+        let document = TextDocument::new("jobs.json", text);
         document.read_json().map_or_else(
             |error| error.to_string(),
             |node| format!("{:?}", node.value),

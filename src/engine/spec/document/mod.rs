@@ -1,7 +1,7 @@
 //! TOML files and JSON texts ([`json`]) as trees in which every value remembers where it stands.
 //!
-//! Whoever reads a tree takes what it knows with [`Table`] and complains with [`Fault`]s;
-//! [`Document::locate`] turns those into errors that name file, line and column and show the place.
+//! Whoever reads a tree takes what it knows with [`DocumentTable`] and complains with [`SpanError`]s;
+//! [`TextDocument::locate`] turns those into errors that name file, line and column and show the place.
 //! Deliberately absent: reading the file, and any meaning.
 
 mod json;
@@ -15,15 +15,15 @@ use crate::excerpt::{excerpt, line_and_column, nearest};
 
 /// A file's text under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
+pub struct TextDocument {
     name: String,
     text: String,
-    start: Position,
+    start: TextPosition,
 }
 
 /// A place in a text, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
+pub struct TextPosition {
     /// The line.
     pub line: usize,
     /// The column, in characters.
@@ -32,16 +32,16 @@ pub struct Position {
 
 /// A value and its place, in bytes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Node {
+pub struct DocumentNode {
     /// Where it stands.
     pub span: Range<usize>,
     /// What it is.
-    pub value: Value,
+    pub value: DocumentValue,
 }
 
 /// What a node is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum DocumentValue {
     /// `true` or `false`
     Boolean(bool),
     /// An integer.
@@ -55,32 +55,32 @@ pub enum Value {
     /// `null`
     Null,
     /// An array.
-    List(Vec<Node>),
+    List(Vec<DocumentNode>),
     /// A table.
-    Table(Table),
+    Table(DocumentTable),
 }
 
 /// A table, its fields in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table {
+pub struct DocumentTable {
     /// The fields that nobody has taken yet.
-    pub fields: Vec<Field>,
+    pub fields: Vec<TableField>,
 }
 
 /// A key and what it stands for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Field {
+pub struct TableField {
     /// The key.
     pub name: String,
     /// Where the key stands.
     pub span: Range<usize>,
     /// What it stands for.
-    pub node: Node,
+    pub node: DocumentNode,
 }
 
 /// Something wrong at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct SpanError {
     /// The place, in bytes.
     pub span: Range<usize>,
     /// What is wrong.
@@ -89,7 +89,7 @@ pub struct Fault {
     pub help: Option<String>,
 }
 
-/// A [`Fault`] with everything a person needs to find it.
+/// A [`SpanError`] with everything a person needs to find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentError {
     /// The file, the line and the column: `cargo-maelstrom.toml:3:8`.
@@ -114,29 +114,33 @@ impl fmt::Display for DocumentError {
 
 impl std::error::Error for DocumentError {}
 
-impl Document {
+impl TextDocument {
     /// A text under the name that errors give it.
-    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Document {
-        Document {
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> TextDocument {
+        TextDocument {
             name: name.into(),
             text: text.into(),
-            start: Position { line: 1, column: 1 },
+            start: TextPosition { line: 1, column: 1 },
         }
     }
 
     /// Part of a longer text, beginning here.
-    pub fn part(name: impl Into<String>, text: impl Into<String>, start: Position) -> Document {
-        Document {
+    pub fn part(
+        name: impl Into<String>,
+        text: impl Into<String>,
+        start: TextPosition,
+    ) -> TextDocument {
+        TextDocument {
             start,
-            ..Document::new(name, text)
+            ..TextDocument::new(name, text)
         }
     }
 
     /// Reads the text as TOML.
-    pub fn read_toml(&self) -> Result<Table, DocumentError> {
+    pub fn read_toml(&self) -> Result<DocumentTable, DocumentError> {
         match DeTable::parse(&self.text) {
             Ok(table) => Ok(table_of(table.get_ref())),
-            Err(error) => Err(self.locate(Fault {
+            Err(error) => Err(self.locate(SpanError {
                 span: error.span().unwrap_or_default(),
                 message: format!("invalid TOML: {}", error.message().replace('\n', ", ")),
                 help: None,
@@ -167,7 +171,7 @@ impl Document {
     }
 
     /// Adds to a fault what a person needs to find it.
-    pub fn locate(&self, fault: Fault) -> DocumentError {
+    pub fn locate(&self, fault: SpanError) -> DocumentError {
         let (line, carets) = excerpt(&self.text, &fault.span);
         DocumentError {
             place: self.place(&fault.span),
@@ -179,24 +183,24 @@ impl Document {
     }
 }
 
-impl Node {
+impl DocumentNode {
     /// What it is, with its article.
     pub fn kind(&self) -> &'static str {
         match &self.value {
-            Value::Boolean(_) => "a boolean",
-            Value::Integer(_) => "an integer",
-            Value::Number => "a number",
-            Value::Text(_) => "a string",
-            Value::Datetime => "a date",
-            Value::Null => "null",
-            Value::List(_) => "an array",
-            Value::Table(_) => "a table",
+            DocumentValue::Boolean(_) => "a boolean",
+            DocumentValue::Integer(_) => "an integer",
+            DocumentValue::Number => "a number",
+            DocumentValue::Text(_) => "a string",
+            DocumentValue::Datetime => "a date",
+            DocumentValue::Null => "null",
+            DocumentValue::List(_) => "an array",
+            DocumentValue::Table(_) => "a table",
         }
     }
 
     /// Complains that it is not what it should be.
-    pub fn not(&self, expected: &str) -> Fault {
-        Fault {
+    pub fn not(&self, expected: &str) -> SpanError {
+        SpanError {
             span: self.span.clone(),
             message: format!("expected {expected}, found {}", self.kind()),
             help: None,
@@ -204,8 +208,8 @@ impl Node {
     }
 
     /// Complains about its value.
-    pub fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault {
+    pub fn fault(&self, message: impl Into<String>) -> SpanError {
+        SpanError {
             span: self.span.clone(),
             message: message.into(),
             help: None,
@@ -213,27 +217,27 @@ impl Node {
     }
 }
 
-impl Fault {
+impl SpanError {
     /// Adds what to do about it.
     #[must_use]
-    pub fn with_help(self, help: impl Into<String>) -> Fault {
-        Fault {
+    pub fn with_help(self, help: impl Into<String>) -> SpanError {
+        SpanError {
             help: Some(help.into()),
             ..self
         }
     }
 }
 
-impl Table {
+impl DocumentTable {
     /// Takes a field out.
-    pub fn take(&mut self, name: &str) -> Option<Field> {
+    pub fn take(&mut self, name: &str) -> Option<TableField> {
         let index = self.fields.iter().position(|field| field.name == name)?;
         Some(self.fields.remove(index))
     }
 
     /// Complains if a field is left that nobody has taken. `what` is what the table describes, with
     /// its article; `known` are all fields it may have.
-    pub fn finish(self, what: &str, known: &[&str]) -> Result<(), Fault> {
+    pub fn finish(self, what: &str, known: &[&str]) -> Result<(), SpanError> {
         match self.fields.first() {
             None => Ok(()),
             Some(field) => Err(field.unknown(what, known)),
@@ -241,14 +245,14 @@ impl Table {
     }
 }
 
-impl Field {
+impl TableField {
     /// Complains that there is no such field.
-    pub fn unknown(&self, what: &str, known: &[&str]) -> Fault {
+    pub fn unknown(&self, what: &str, known: &[&str]) -> SpanError {
         let help = match nearest(&self.name, known.iter().copied()) {
             Some(name) => format!("did you mean `{name}`?"),
             None => format!("there are {}", known.join(", ")),
         };
-        Fault {
+        SpanError {
             span: self.span.clone(),
             message: format!("{what} has no field `{}`", self.name),
             help: Some(help),
@@ -256,36 +260,36 @@ impl Field {
     }
 }
 
-fn table_of(table: &DeTable<'_>) -> Table {
-    let mut fields: Vec<Field> = table
+fn table_of(table: &DeTable<'_>) -> DocumentTable {
+    let mut fields: Vec<TableField> = table
         .iter()
-        .map(|(key, value)| Field {
+        .map(|(key, value)| TableField {
             name: key.get_ref().to_string(),
             span: key.span(),
             node: node_of(value.get_ref(), value.span()),
         })
         .collect();
     fields.sort_by_key(|field| field.span.start);
-    Table { fields }
+    DocumentTable { fields }
 }
 
-fn node_of(value: &DeValue<'_>, span: Range<usize>) -> Node {
+fn node_of(value: &DeValue<'_>, span: Range<usize>) -> DocumentNode {
     let value = match value {
-        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::String(text) => DocumentValue::Text(text.to_string()),
         DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-            .map_or(Value::Number, Value::Integer),
-        DeValue::Float(_) => Value::Number,
-        DeValue::Boolean(boolean) => Value::Boolean(*boolean),
-        DeValue::Datetime(_) => Value::Datetime,
-        DeValue::Array(items) => Value::List(
+            .map_or(DocumentValue::Number, DocumentValue::Integer),
+        DeValue::Float(_) => DocumentValue::Number,
+        DeValue::Boolean(boolean) => DocumentValue::Boolean(*boolean),
+        DeValue::Datetime(_) => DocumentValue::Datetime,
+        DeValue::Array(items) => DocumentValue::List(
             items
                 .iter()
                 .map(|item| node_of(item.get_ref(), item.span()))
                 .collect(),
         ),
-        DeValue::Table(table) => Value::Table(table_of(table)),
+        DeValue::Table(table) => DocumentValue::Table(table_of(table)),
     };
-    Node { span, value }
+    DocumentNode { span, value }
 }
 
 #[cfg(test)]
@@ -295,33 +299,33 @@ mod tests {
 
     #[test]
     fn every_value_knows_its_place() {
-        let document = Document::new("a.toml", "x = 1\n[t]\nlist = [\"a\", 0x10]\n");
+        let document = TextDocument::new("a.toml", "x = 1\n[t]\nlist = [\"a\", 0x10]\n");
         let mut table = document.read_toml().unwrap();
         let x = table.take("x").unwrap();
         assert_eq!(document.place(&x.node.span), "a.toml:1:5");
         let t = table.take("t").unwrap();
-        let Value::Table(mut t) = t.node.value else {
+        let DocumentValue::Table(mut t) = t.node.value else {
             panic!("{t:?}")
         };
         let list = t.take("list").unwrap();
-        let Value::List(items) = list.node.value else {
+        let DocumentValue::List(items) = list.node.value else {
             panic!("{list:?}")
         };
-        assert_eq!(items[1].value, Value::Integer(16));
+        assert_eq!(items[1].value, DocumentValue::Integer(16));
         assert_eq!(document.place(&items[1].span), "a.toml:3:14");
         assert_eq!(table.fields, []);
     }
 
     #[test]
     fn faults_are_shown_where_they_are() {
-        let document = Document::new("a.toml", "good = 1\nsolts = \"four\"\n");
+        let document = TextDocument::new("a.toml", "good = 1\nsolts = \"four\"\n");
         let mut table = document.read_toml().unwrap();
         table.take("good").unwrap();
         let field = table.fields[0].clone();
         let error = document.locate(field.node.not("an integer"));
         let unknown = table.finish("a worker", &["slots", "good"]).unwrap_err();
         let unknown = document.locate(unknown);
-        let broken = Document::new("b.toml", "x = 1\ny = \n")
+        let broken = TextDocument::new("b.toml", "x = 1\ny = \n")
             .read_toml()
             .unwrap_err();
         insta::assert_snapshot!(format!(
@@ -333,7 +337,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_or_refused_with_a_place(text in any::<String>()) {
-            if let Err(error) = Document::new("x", text).read_toml() {
+            if let Err(error) = TextDocument::new("x", text).read_toml() {
                 prop_assert!(error.to_string().starts_with("x:"));
             }
         }
@@ -342,7 +346,7 @@ mod tests {
         fn nearly_valid_text_is_read_or_refused_with_a_place(
             text in "(([a-z]{1,2}|\"\\.\"|\\[[a-z.]{1,3}\\])|=| |[0-9.:-]{1,4}|[\\[\\]{},'\"\n]|true){0,20}",
         ) {
-            if let Err(error) = Document::new("x", text).read_toml() {
+            if let Err(error) = TextDocument::new("x", text).read_toml() {
                 prop_assert!(error.to_string().starts_with("x:"));
             }
         }

@@ -14,12 +14,12 @@ pub struct PatternError {
     /// The place in it, in bytes; on character boundaries. Empty at the end of the pattern.
     pub span: Range<usize>,
     /// What is wrong there.
-    pub problem: Problem,
+    pub problem: PatternErrorKind,
 }
 
 /// What is wrong at one place of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum PatternErrorKind {
     /// Longer than any pattern a person writes.
     #[error("a pattern may have at most {max} bytes, this one has {found}")]
     TooLong {
@@ -102,31 +102,33 @@ impl PatternError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match &self.problem {
-            Problem::UnknownWord { word, known, .. } => {
+            PatternErrorKind::UnknownWord { word, known, .. } => {
                 nearest(word, known.iter().copied()).map(|name| format!("did you mean `{name}`?"))
             }
-            Problem::TooShort { candidates, .. } => candidates
+            PatternErrorKind::TooShort { candidates, .. } => candidates
                 .first()
                 .map(|name| format!("write more of it, such as `{name}`")),
-            Problem::SelectorAlone { selector } => {
+            PatternErrorKind::SelectorAlone { selector } => {
                 let matcher = match *selector {
                     "markers" => "contains",
                     _ => "equals",
                 };
                 Some(format!("for example `{selector}.{matcher}(…)`"))
             }
-            Problem::ConstantCompared { constant } => Some(format!("write `{constant}` alone")),
-            Problem::Unbalanced { .. } => Some(
+            PatternErrorKind::ConstantCompared { constant } => {
+                Some(format!("write `{constant}` alone"))
+            }
+            PatternErrorKind::Unbalanced { .. } => Some(
                 "an argument may hold its own brackets only in pairs; if it must hold a lone one, \
                  put it between others of `()`, `[]`, `{}`, `<>` and `//`"
                     .to_owned(),
             ),
-            Problem::Whitespace { .. } => Some("remove it".to_owned()),
-            Problem::TooLong { .. }
-            | Problem::TooDeep { .. }
-            | Problem::Expected { .. }
-            | Problem::Regex { .. }
-            | Problem::Glob { .. } => None,
+            PatternErrorKind::Whitespace { .. } => Some("remove it".to_owned()),
+            PatternErrorKind::TooLong { .. }
+            | PatternErrorKind::TooDeep { .. }
+            | PatternErrorKind::Expected { .. }
+            | PatternErrorKind::Regex { .. }
+            | PatternErrorKind::Glob { .. } => None,
         }
     }
 }

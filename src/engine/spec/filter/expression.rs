@@ -7,42 +7,42 @@ use std::fmt;
 
 use regex::{Regex, bytes};
 
-use super::subject::Subject;
-use super::truth::Truth;
-use super::vocabulary::{Comparison, Constant, Selector, Word};
+use super::subject::FilterSubject;
+use super::truth::TruthValue;
+use super::vocabulary::{MatcherKind, PatternConstant, PatternSelector, PatternWord};
 
 /// A pattern's tree. Two are equal when they print alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Expression {
+pub(super) enum PatternExpression {
     /// A word that stands alone.
-    Constant(&'static Word<Constant>),
+    Constant(&'static PatternWord<PatternConstant>),
     /// A selector, a matcher and its argument.
     Compare {
-        selector: &'static Word<Selector>,
-        matcher: Matcher,
-        delimiter: Delimiter,
+        selector: &'static PatternWord<PatternSelector>,
+        matcher: TextMatcher,
+        delimiter: ArgumentDelimiter,
     },
     /// `!a`
-    Not(Box<Expression>),
+    Not(Box<PatternExpression>),
     /// `a & b - c …`, which groups to the right.
     Chain {
-        first: Box<Expression>,
-        rest: Vec<(Link, Expression)>,
+        first: Box<PatternExpression>,
+        rest: Vec<(ChainOperator, PatternExpression)>,
     },
     /// `a | b …`
-    Either(Vec<Expression>),
+    Either(Vec<PatternExpression>),
 }
 
 /// What stands between two members of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Link {
+pub(super) enum ChainOperator {
     And,
     Minus,
 }
 
 /// The brackets around an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delimiter {
+pub(super) enum ArgumentDelimiter {
     Round,
     Square,
     Curly,
@@ -50,39 +50,39 @@ pub(super) enum Delimiter {
     Slash,
 }
 
-impl Delimiter {
-    pub(super) const ALL: [Delimiter; 5] = [
-        Delimiter::Round,
-        Delimiter::Square,
-        Delimiter::Curly,
-        Delimiter::Angle,
-        Delimiter::Slash,
+impl ArgumentDelimiter {
+    pub(super) const ALL: [ArgumentDelimiter; 5] = [
+        ArgumentDelimiter::Round,
+        ArgumentDelimiter::Square,
+        ArgumentDelimiter::Curly,
+        ArgumentDelimiter::Angle,
+        ArgumentDelimiter::Slash,
     ];
 
     pub(super) fn open(self) -> char {
         match self {
-            Delimiter::Round => '(',
-            Delimiter::Square => '[',
-            Delimiter::Curly => '{',
-            Delimiter::Angle => '<',
-            Delimiter::Slash => '/',
+            ArgumentDelimiter::Round => '(',
+            ArgumentDelimiter::Square => '[',
+            ArgumentDelimiter::Curly => '{',
+            ArgumentDelimiter::Angle => '<',
+            ArgumentDelimiter::Slash => '/',
         }
     }
 
     pub(super) fn close(self) -> char {
         match self {
-            Delimiter::Round => ')',
-            Delimiter::Square => ']',
-            Delimiter::Curly => '}',
-            Delimiter::Angle => '>',
-            Delimiter::Slash => '/',
+            ArgumentDelimiter::Round => ')',
+            ArgumentDelimiter::Square => ']',
+            ArgumentDelimiter::Curly => '}',
+            ArgumentDelimiter::Angle => '>',
+            ArgumentDelimiter::Slash => '/',
         }
     }
 }
 
 /// How a text is compared, with what.
 #[derive(Clone, Debug)]
-pub(super) enum Matcher {
+pub(super) enum TextMatcher {
     Equals(String),
     Contains(String),
     StartsWith(String),
@@ -91,107 +91,114 @@ pub(super) enum Matcher {
     Globs { glob: String, regex: bytes::Regex },
 }
 
-impl Matcher {
-    fn comparison(&self) -> Comparison {
+impl TextMatcher {
+    fn comparison(&self) -> MatcherKind {
         match self {
-            Matcher::Equals(_) => Comparison::Equals,
-            Matcher::Contains(_) => Comparison::Contains,
-            Matcher::StartsWith(_) => Comparison::StartsWith,
-            Matcher::EndsWith(_) => Comparison::EndsWith,
-            Matcher::Matches(_) => Comparison::Matches,
-            Matcher::Globs { .. } => Comparison::Globs,
+            TextMatcher::Equals(_) => MatcherKind::Equals,
+            TextMatcher::Contains(_) => MatcherKind::Contains,
+            TextMatcher::StartsWith(_) => MatcherKind::StartsWith,
+            TextMatcher::EndsWith(_) => MatcherKind::EndsWith,
+            TextMatcher::Matches(_) => MatcherKind::Matches,
+            TextMatcher::Globs { .. } => MatcherKind::Globs,
         }
     }
 
     fn argument(&self) -> &str {
         match self {
-            Matcher::Equals(text)
-            | Matcher::Contains(text)
-            | Matcher::StartsWith(text)
-            | Matcher::EndsWith(text) => text,
-            Matcher::Matches(regex) => regex.as_str(),
-            Matcher::Globs { glob, .. } => glob,
+            TextMatcher::Equals(text)
+            | TextMatcher::Contains(text)
+            | TextMatcher::StartsWith(text)
+            | TextMatcher::EndsWith(text) => text,
+            TextMatcher::Matches(regex) => regex.as_str(),
+            TextMatcher::Globs { glob, .. } => glob,
         }
     }
 
     fn accepts(&self, text: &str) -> bool {
         match self {
-            Matcher::Equals(argument) => text == argument,
-            Matcher::Contains(argument) => text.contains(argument.as_str()),
-            Matcher::StartsWith(argument) => text.starts_with(argument.as_str()),
-            Matcher::EndsWith(argument) => text.ends_with(argument.as_str()),
-            Matcher::Matches(regex) => regex.is_match(text),
-            Matcher::Globs { regex, .. } => regex.is_match(text.as_bytes()),
+            TextMatcher::Equals(argument) => text == argument,
+            TextMatcher::Contains(argument) => text.contains(argument.as_str()),
+            TextMatcher::StartsWith(argument) => text.starts_with(argument.as_str()),
+            TextMatcher::EndsWith(argument) => text.ends_with(argument.as_str()),
+            TextMatcher::Matches(regex) => regex.is_match(text),
+            TextMatcher::Globs { regex, .. } => regex.is_match(text.as_bytes()),
         }
     }
 }
 
-impl PartialEq for Matcher {
-    fn eq(&self, other: &Matcher) -> bool {
+impl PartialEq for TextMatcher {
+    fn eq(&self, other: &TextMatcher) -> bool {
         self.comparison() == other.comparison() && self.argument() == other.argument()
     }
 }
 
-impl Eq for Matcher {}
+impl Eq for TextMatcher {}
 
-impl Expression {
-    pub(super) fn evaluate<S: Subject + ?Sized>(&self, subject: &S) -> Truth {
+impl PatternExpression {
+    pub(super) fn evaluate<S: FilterSubject + ?Sized>(&self, subject: &S) -> TruthValue {
         match self {
-            Expression::Constant(word) => evaluate_constant(word.meaning, subject),
-            Expression::Compare {
+            PatternExpression::Constant(word) => evaluate_constant(word.meaning, subject),
+            PatternExpression::Compare {
                 selector, matcher, ..
             } => compare(selector.meaning, matcher, subject),
-            Expression::Not(inner) => inner.evaluate(subject).not(),
-            Expression::Chain { first, rest } => {
+            PatternExpression::Not(inner) => inner.evaluate(subject).not(),
+            PatternExpression::Chain { first, rest } => {
                 // `a - b & c` is `a & !(b & c)`: from the right, each link joins what stands left
                 // of it to all that stands right of it.
-                let mut right: Option<(Link, Truth)> = None;
+                let mut right: Option<(ChainOperator, TruthValue)> = None;
                 for (link, member) in rest.iter().rev() {
                     let value = join(member.evaluate(subject), right);
                     right = Some((*link, value));
                 }
                 join(first.evaluate(subject), right)
             }
-            Expression::Either(members) => members
+            PatternExpression::Either(members) => members
                 .iter()
                 .map(|member| member.evaluate(subject))
-                .fold(Truth::False, Truth::or),
+                .fold(TruthValue::False, TruthValue::or),
         }
     }
 }
 
-fn join(left: Truth, right: Option<(Link, Truth)>) -> Truth {
+fn join(left: TruthValue, right: Option<(ChainOperator, TruthValue)>) -> TruthValue {
     match right {
         None => left,
-        Some((Link::And, right)) => left.and(right),
-        Some((Link::Minus, right)) => left.and(right.not()),
+        Some((ChainOperator::And, right)) => left.and(right),
+        Some((ChainOperator::Minus, right)) => left.and(right.not()),
     }
 }
 
-fn evaluate_constant<S: Subject + ?Sized>(constant: Constant, subject: &S) -> Truth {
+fn evaluate_constant<S: FilterSubject + ?Sized>(
+    constant: PatternConstant,
+    subject: &S,
+) -> TruthValue {
     match constant {
-        Constant::All => Truth::True,
-        Constant::None => Truth::False,
-        Constant::Kind(kind) => subject.target().map(|target| target.kind == kind).into(),
+        PatternConstant::All => TruthValue::True,
+        PatternConstant::None => TruthValue::False,
+        PatternConstant::Kind(kind) => subject.target().map(|target| target.kind == kind).into(),
     }
 }
 
-fn compare<S: Subject + ?Sized>(selector: Selector, matcher: &Matcher, subject: &S) -> Truth {
+fn compare<S: FilterSubject + ?Sized>(
+    selector: PatternSelector,
+    matcher: &TextMatcher,
+    subject: &S,
+) -> TruthValue {
     match selector {
-        Selector::Text(field) => subject.text(field).map(|text| matcher.accepts(text)),
-        Selector::Target(kind) => subject
+        PatternSelector::Text(field) => subject.text(field).map(|text| matcher.accepts(text)),
+        PatternSelector::Target(kind) => subject
             .target()
             .map(|target| target.kind == kind && matcher.accepts(target.name)),
-        Selector::Markers => subject.has_marker(matcher.argument()),
+        PatternSelector::Markers => subject.has_marker(matcher.argument()),
     }
     .into()
 }
 
-impl fmt::Display for Expression {
+impl fmt::Display for PatternExpression {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Expression::Constant(word) => formatter.write_str(word.name),
-            Expression::Compare {
+            PatternExpression::Constant(word) => formatter.write_str(word.name),
+            PatternExpression::Compare {
                 selector,
                 matcher,
                 delimiter,
@@ -204,23 +211,25 @@ impl fmt::Display for Expression {
                 matcher.argument(),
                 delimiter.close()
             ),
-            Expression::Not(inner) => write!(formatter, "!{}", Operand(inner)),
-            Expression::Chain { first, rest } => {
-                write!(formatter, "{}", Operand(first))?;
+            PatternExpression::Not(inner) => write!(formatter, "!{}", ExpressionOperand(inner)),
+            PatternExpression::Chain { first, rest } => {
+                write!(formatter, "{}", ExpressionOperand(first))?;
                 rest.iter().try_for_each(|(link, member)| match link {
-                    Link::And => write!(formatter, " && {}", Operand(member)),
-                    Link::Minus => write!(formatter, " - {}", Operand(member)),
+                    ChainOperator::And => write!(formatter, " && {}", ExpressionOperand(member)),
+                    ChainOperator::Minus => write!(formatter, " - {}", ExpressionOperand(member)),
                 })
             }
-            Expression::Either(members) => {
+            PatternExpression::Either(members) => {
                 members.iter().enumerate().try_for_each(|(index, member)| {
                     let separator = if index == 0 { "" } else { " || " };
                     match member {
-                        Expression::Either(_) => write!(formatter, "{separator}({member})"),
-                        Expression::Constant(_)
-                        | Expression::Compare { .. }
-                        | Expression::Not(_)
-                        | Expression::Chain { .. } => write!(formatter, "{separator}{member}"),
+                        PatternExpression::Either(_) => write!(formatter, "{separator}({member})"),
+                        PatternExpression::Constant(_)
+                        | PatternExpression::Compare { .. }
+                        | PatternExpression::Not(_)
+                        | PatternExpression::Chain { .. } => {
+                            write!(formatter, "{separator}{member}")
+                        }
                     }
                 })
             }
@@ -229,26 +238,28 @@ impl fmt::Display for Expression {
 }
 
 /// An expression in a place where only a term may stand.
-struct Operand<'a>(&'a Expression);
+struct ExpressionOperand<'a>(&'a PatternExpression);
 
-impl fmt::Display for Operand<'_> {
+impl fmt::Display for ExpressionOperand<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Expression::Chain { .. } | Expression::Either(_) => write!(formatter, "({})", self.0),
-            Expression::Constant(_) | Expression::Compare { .. } | Expression::Not(_) => {
-                self.0.fmt(formatter)
+            PatternExpression::Chain { .. } | PatternExpression::Either(_) => {
+                write!(formatter, "({})", self.0)
             }
+            PatternExpression::Constant(_)
+            | PatternExpression::Compare { .. }
+            | PatternExpression::Not(_) => self.0.fmt(formatter),
         }
     }
 }
 
-fn matcher_name(comparison: Comparison) -> &'static str {
+fn matcher_name(comparison: MatcherKind) -> &'static str {
     match comparison {
-        Comparison::Equals => "equals",
-        Comparison::Contains => "contains",
-        Comparison::StartsWith => "starts_with",
-        Comparison::EndsWith => "ends_with",
-        Comparison::Matches => "matches",
-        Comparison::Globs => "globs",
+        MatcherKind::Equals => "equals",
+        MatcherKind::Contains => "contains",
+        MatcherKind::StartsWith => "starts_with",
+        MatcherKind::EndsWith => "ends_with",
+        MatcherKind::Matches => "matches",
+        MatcherKind::Globs => "globs",
     }
 }

@@ -10,7 +10,7 @@
 //! - [`error`]: what is wrong with a pattern, pointing at the place.
 //!
 //! A pattern is asked early, before anything is built, when only packages are known; then again
-//! when targets are, and when cases are. Answers only ever go from [`Truth::Unknown`] to one of the
+//! when targets are, and when cases are. Answers only ever go from [`TruthValue::Unknown`] to one of the
 //! others as more becomes known, never back.
 //!
 //! Deliberately absent: any knowledge of how tests are found.
@@ -28,36 +28,39 @@ mod tests;
 
 use std::fmt;
 
-pub use self::error::{PatternError, Problem};
+pub use self::error::{PatternError, PatternErrorKind};
 pub use self::subject::{
-    CargoSubject, Field, GoSubject, PytestSubject, Subject, Target, TargetKind,
+    CargoSubject, FilterSubject, GoSubject, PytestSubject, SubjectField, SubjectTarget, TargetKind,
 };
-pub use self::truth::Truth;
-pub use self::vocabulary::Vocabulary;
+pub use self::truth::TruthValue;
+pub use self::vocabulary::PatternVocabulary;
 
-use self::expression::Expression;
+use self::expression::PatternExpression;
 
 pub use self::parse::glob;
 
 /// A pattern. It prints with every word in full, and what it prints reads back as the same pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
-    expression: Expression,
+pub struct TestPattern {
+    expression: PatternExpression,
 }
 
-impl Pattern {
+impl TestPattern {
     /// Reads a pattern.
-    pub fn parse(pattern: &str, vocabulary: &'static Vocabulary) -> Result<Pattern, PatternError> {
-        parse::parse(pattern, vocabulary).map(|expression| Pattern { expression })
+    pub fn parse(
+        pattern: &str,
+        vocabulary: &'static PatternVocabulary,
+    ) -> Result<TestPattern, PatternError> {
+        parse::parse(pattern, vocabulary).map(|expression| TestPattern { expression })
     }
 
     /// Whether the pattern matches, as far as the test is known.
-    pub fn evaluate<S: Subject + ?Sized>(&self, subject: &S) -> Truth {
+    pub fn evaluate<S: FilterSubject + ?Sized>(&self, subject: &S) -> TruthValue {
         self.expression.evaluate(subject)
     }
 }
 
-impl fmt::Display for Pattern {
+impl fmt::Display for TestPattern {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.expression.fmt(formatter)
     }
@@ -65,42 +68,42 @@ impl fmt::Display for Pattern {
 
 /// Which tests the user wants: those that match at least one include and no exclude.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
+pub struct TestSelection {
     /// What is wanted. Empty means everything.
-    pub include: Vec<Pattern>,
+    pub include: Vec<TestPattern>,
     /// What is not.
-    pub exclude: Vec<Pattern>,
+    pub exclude: Vec<TestPattern>,
 }
 
-impl Selection {
+impl TestSelection {
     /// Reads the patterns of `--include` and `--exclude`.
     pub fn parse(
         include: &[String],
         exclude: &[String],
-        vocabulary: &'static Vocabulary,
-    ) -> Result<Selection, PatternError> {
+        vocabulary: &'static PatternVocabulary,
+    ) -> Result<TestSelection, PatternError> {
         let read = |patterns: &[String]| {
             patterns
                 .iter()
-                .map(|pattern| Pattern::parse(pattern, vocabulary))
+                .map(|pattern| TestPattern::parse(pattern, vocabulary))
                 .collect::<Result<Vec<_>, _>>()
         };
-        Ok(Selection {
+        Ok(TestSelection {
             include: read(include)?,
             exclude: read(exclude)?,
         })
     }
 
     /// Whether the test is wanted, as far as it is known.
-    pub fn evaluate<S: Subject + ?Sized>(&self, subject: &S) -> Truth {
-        let any = |patterns: &[Pattern]| {
+    pub fn evaluate<S: FilterSubject + ?Sized>(&self, subject: &S) -> TruthValue {
+        let any = |patterns: &[TestPattern]| {
             patterns
                 .iter()
                 .map(|pattern| pattern.evaluate(subject))
-                .fold(Truth::False, Truth::or)
+                .fold(TruthValue::False, TruthValue::or)
         };
         let included = match self.include.as_slice() {
-            [] => Truth::True,
+            [] => TruthValue::True,
             patterns => any(patterns),
         };
         included.and(any(&self.exclude).not())

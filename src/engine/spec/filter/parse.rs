@@ -7,10 +7,11 @@ use std::ops::Range;
 use globset::GlobBuilder;
 use regex::{Regex, bytes};
 
-use super::error::{PatternError, Problem};
-use super::expression::{Delimiter, Expression, Link, Matcher};
+use super::error::{PatternError, PatternErrorKind};
+use super::expression::{ArgumentDelimiter, ChainOperator, PatternExpression, TextMatcher};
 use super::vocabulary::{
-    Comparison, Lookup, MARKER_MATCHERS, MATCHERS, Selector, Vocabulary, Word, look_up,
+    MARKER_MATCHERS, MATCHERS, MatcherKind, PatternSelector, PatternVocabulary, PatternWord,
+    WordLookup, look_up,
 };
 
 /// More than any person writes, and little enough to parse in no time.
@@ -26,9 +27,9 @@ const OPERATOR_OR_BRACKET: &str = "`&`, `-`, `|` or `)`";
 
 pub(super) fn parse(
     pattern: &str,
-    vocabulary: &'static Vocabulary,
-) -> Result<Expression, PatternError> {
-    let mut parser = Parser {
+    vocabulary: &'static PatternVocabulary,
+) -> Result<PatternExpression, PatternError> {
+    let mut parser = PatternParser {
         pattern,
         position: 0,
         depth: 0,
@@ -41,21 +42,21 @@ pub(super) fn parse(
     })
 }
 
-type Failure = (Range<usize>, Problem);
-type Parsed<T> = Result<T, Failure>;
+type PatternFailure = (Range<usize>, PatternErrorKind);
+type PatternResult<T> = Result<T, PatternFailure>;
 
-struct Parser<'a> {
+struct PatternParser<'a> {
     pattern: &'a str,
     /// A character boundary.
     position: usize,
     depth: usize,
-    vocabulary: &'static Vocabulary,
+    vocabulary: &'static PatternVocabulary,
 }
 
-impl<'a> Parser<'a> {
-    fn pattern(&mut self) -> Parsed<Expression> {
+impl<'a> PatternParser<'a> {
+    fn pattern(&mut self) -> PatternResult<PatternExpression> {
         if self.pattern.len() > PATTERN_BYTES_MAX {
-            let problem = Problem::TooLong {
+            let problem = PatternErrorKind::TooLong {
                 max: PATTERN_BYTES_MAX,
                 found: self.pattern.len(),
             };
@@ -73,7 +74,7 @@ impl<'a> Parser<'a> {
         Err(self.expected(OPERATOR))
     }
 
-    fn either(&mut self) -> Parsed<Expression> {
+    fn either(&mut self) -> PatternResult<PatternExpression> {
         let first = self.both()?;
         let mut members = Vec::new();
         while self.operator(&["||", "|"], "or") {
@@ -83,10 +84,10 @@ impl<'a> Parser<'a> {
             return Ok(first);
         }
         members.insert(0, first);
-        Ok(Expression::Either(members))
+        Ok(PatternExpression::Either(members))
     }
 
-    fn both(&mut self) -> Parsed<Expression> {
+    fn both(&mut self) -> PatternResult<PatternExpression> {
         let first = self.term()?;
         let mut rest = Vec::new();
         while let Some(link) = self.link() {
@@ -95,17 +96,17 @@ impl<'a> Parser<'a> {
         if rest.is_empty() {
             return Ok(first);
         }
-        Ok(Expression::Chain {
+        Ok(PatternExpression::Chain {
             first: Box::new(first),
             rest,
         })
     }
 
-    fn link(&mut self) -> Option<Link> {
+    fn link(&mut self) -> Option<ChainOperator> {
         if self.operator(&["&&", "&", "+"], "and") {
-            Some(Link::And)
+            Some(ChainOperator::And)
         } else if self.operator(&["\\", "-"], "minus") {
-            Some(Link::Minus)
+            Some(ChainOperator::Minus)
         } else {
             None
         }
@@ -127,7 +128,7 @@ impl<'a> Parser<'a> {
         false
     }
 
-    fn term(&mut self) -> Parsed<Expression> {
+    fn term(&mut self) -> PatternResult<PatternExpression> {
         let start = self.position;
         let negated = if self.take("!") || self.take("~") {
             self.no_gap("after `!` and `~`")?;
@@ -147,18 +148,21 @@ impl<'a> Parser<'a> {
         self.deeper(start)?;
         let inner = self.term()?;
         self.depth -= 1;
-        Ok(Expression::Not(Box::new(inner)))
+        Ok(PatternExpression::Not(Box::new(inner)))
     }
 
-    fn deeper(&mut self, start: usize) -> Parsed<()> {
+    fn deeper(&mut self, start: usize) -> PatternResult<()> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err((start..self.position, Problem::TooDeep { max: DEPTH_MAX }));
+            return Err((
+                start..self.position,
+                PatternErrorKind::TooDeep { max: DEPTH_MAX },
+            ));
         }
         Ok(())
     }
 
-    fn leaf(&mut self) -> Parsed<Expression> {
+    fn leaf(&mut self) -> PatternResult<PatternExpression> {
         let start = self.position;
         if self.take("(") {
             self.deeper(start)?;
@@ -185,18 +189,18 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn constant(&mut self, word: &str, span: Range<usize>) -> Parsed<Expression> {
+    fn constant(&mut self, word: &str, span: Range<usize>) -> PatternResult<PatternExpression> {
         let constant = match look_up(self.vocabulary.constants, word) {
-            Lookup::Found(constant) => constant,
-            Lookup::TooShort(candidates) => return Err(too_short(word, span, candidates)),
-            Lookup::Unknown => {
+            WordLookup::Found(constant) => constant,
+            WordLookup::TooShort(candidates) => return Err(too_short(word, span, candidates)),
+            WordLookup::Unknown => {
                 return Err(match look_up(self.vocabulary.selectors, word) {
-                    Lookup::Found(selector) => {
+                    WordLookup::Found(selector) => {
                         let selector = selector.name;
-                        (span, Problem::SelectorAlone { selector })
+                        (span, PatternErrorKind::SelectorAlone { selector })
                     }
-                    Lookup::TooShort(candidates) => too_short(word, span, candidates),
-                    Lookup::Unknown => {
+                    WordLookup::TooShort(candidates) => too_short(word, span, candidates),
+                    WordLookup::Unknown => {
                         let mut known = names(self.vocabulary.constants);
                         for selector in names(self.vocabulary.selectors) {
                             if !known.contains(&selector) {
@@ -216,23 +220,23 @@ impl<'a> Parser<'a> {
                 let found = self.found();
                 let expected = "`)`, since a constant takes no argument";
                 let end = self.position + self.next_length();
-                return Err((open..end, Problem::Expected { expected, found }));
+                return Err((open..end, PatternErrorKind::Expected { expected, found }));
             }
         }
-        Ok(Expression::Constant(constant))
+        Ok(PatternExpression::Constant(constant))
     }
 
-    fn compare(&mut self, word: &str, span: Range<usize>) -> Parsed<Expression> {
+    fn compare(&mut self, word: &str, span: Range<usize>) -> PatternResult<PatternExpression> {
         let selector = match look_up(self.vocabulary.selectors, word) {
-            Lookup::Found(selector) => selector,
-            Lookup::TooShort(candidates) => return Err(too_short(word, span, candidates)),
-            Lookup::Unknown => {
+            WordLookup::Found(selector) => selector,
+            WordLookup::TooShort(candidates) => return Err(too_short(word, span, candidates)),
+            WordLookup::Unknown => {
                 return Err(match look_up(self.vocabulary.constants, word) {
-                    Lookup::Found(constant) => {
+                    WordLookup::Found(constant) => {
                         let constant = constant.name;
-                        (span, Problem::ConstantCompared { constant })
+                        (span, PatternErrorKind::ConstantCompared { constant })
                     }
-                    Lookup::TooShort(_) | Lookup::Unknown => {
+                    WordLookup::TooShort(_) | WordLookup::Unknown => {
                         unknown("selector", word, span, names(self.vocabulary.selectors))
                     }
                 });
@@ -240,20 +244,23 @@ impl<'a> Parser<'a> {
         };
         self.no_gap("after `.`")?;
         let matchers = match selector.meaning {
-            Selector::Text(_) | Selector::Target(_) => MATCHERS,
-            Selector::Markers => MARKER_MATCHERS,
+            PatternSelector::Text(_) | PatternSelector::Target(_) => MATCHERS,
+            PatternSelector::Markers => MARKER_MATCHERS,
         };
         let comparison = self.comparison(matchers)?;
         self.no_gap("before an argument")?;
         let (delimiter, argument) = self.argument()?;
-        Ok(Expression::Compare {
+        Ok(PatternExpression::Compare {
             selector,
             matcher: matcher(comparison, self.pattern, argument)?,
             delimiter,
         })
     }
 
-    fn comparison(&mut self, matchers: &'static [Word<Comparison>]) -> Parsed<Comparison> {
+    fn comparison(
+        &mut self,
+        matchers: &'static [PatternWord<MatcherKind>],
+    ) -> PatternResult<MatcherKind> {
         let start = self.position;
         let word = self.word();
         if word.is_empty() {
@@ -262,15 +269,15 @@ impl<'a> Parser<'a> {
         self.position += word.len();
         let span = start..self.position;
         match look_up(matchers, word) {
-            Lookup::Found(found) => Ok(found.meaning),
-            Lookup::TooShort(candidates) => Err(too_short(word, span, candidates)),
-            Lookup::Unknown => Err(unknown("matcher", word, span, names(matchers))),
+            WordLookup::Found(found) => Ok(found.meaning),
+            WordLookup::TooShort(candidates) => Err(too_short(word, span, candidates)),
+            WordLookup::Unknown => Err(unknown("matcher", word, span, names(matchers))),
         }
     }
 
     /// Takes an argument and gives the place of its text.
-    fn argument(&mut self) -> Parsed<(Delimiter, Range<usize>)> {
-        let opened = Delimiter::ALL
+    fn argument(&mut self) -> PatternResult<(ArgumentDelimiter, Range<usize>)> {
+        let opened = ArgumentDelimiter::ALL
             .into_iter()
             .find(|delimiter| self.rest().starts_with(delimiter.open()));
         let Some(delimiter) = opened else {
@@ -292,7 +299,7 @@ impl<'a> Parser<'a> {
             }
         }
         let close = delimiter.close();
-        Err((open..start, Problem::Unbalanced { close }))
+        Err((open..start, PatternErrorKind::Unbalanced { close }))
     }
 
     fn rest(&self) -> &'a str {
@@ -324,27 +331,30 @@ impl<'a> Parser<'a> {
         skipped > 0
     }
 
-    fn no_gap(&mut self, place: &'static str) -> Parsed<()> {
+    fn no_gap(&mut self, place: &'static str) -> PatternResult<()> {
         let start = self.position;
         if self.gap() {
-            return Err((start..self.position, Problem::Whitespace { place }));
+            return Err((start..self.position, PatternErrorKind::Whitespace { place }));
         }
         Ok(())
     }
 
-    fn no_gap_before(&mut self, next: &str, place: &'static str) -> Parsed<()> {
+    fn no_gap_before(&mut self, next: &str, place: &'static str) -> PatternResult<()> {
         let start = self.position;
         if self.gap() && self.rest().starts_with(next) {
-            return Err((start..self.position, Problem::Whitespace { place }));
+            return Err((start..self.position, PatternErrorKind::Whitespace { place }));
         }
         self.position = start;
         Ok(())
     }
 
-    fn expected(&self, expected: &'static str) -> Failure {
+    fn expected(&self, expected: &'static str) -> PatternFailure {
         let found = self.found();
         let end = self.position + self.next_length();
-        (self.position..end, Problem::Expected { expected, found })
+        (
+            self.position..end,
+            PatternErrorKind::Expected { expected, found },
+        )
     }
 
     fn found(&self) -> String {
@@ -367,13 +377,13 @@ fn is_gap(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n')
 }
 
-fn names<T>(words: &'static [Word<T>]) -> Vec<&'static str> {
+fn names<T>(words: &'static [PatternWord<T>]) -> Vec<&'static str> {
     words.iter().map(|word| word.name).collect()
 }
 
-fn too_short(word: &str, span: Range<usize>, candidates: Vec<&'static str>) -> Failure {
+fn too_short(word: &str, span: Range<usize>, candidates: Vec<&'static str>) -> PatternFailure {
     let word = word.to_owned();
-    (span, Problem::TooShort { word, candidates })
+    (span, PatternErrorKind::TooShort { word, candidates })
 }
 
 fn unknown(
@@ -381,22 +391,26 @@ fn unknown(
     word: &str,
     span: Range<usize>,
     known: Vec<&'static str>,
-) -> Failure {
+) -> PatternFailure {
     let word = word.to_owned();
-    (span, Problem::UnknownWord { role, word, known })
+    (span, PatternErrorKind::UnknownWord { role, word, known })
 }
 
-fn matcher(comparison: Comparison, pattern: &str, span: Range<usize>) -> Parsed<Matcher> {
+fn matcher(
+    comparison: MatcherKind,
+    pattern: &str,
+    span: Range<usize>,
+) -> PatternResult<TextMatcher> {
     let text = pattern.get(span.clone()).unwrap_or_default();
     Ok(match comparison {
-        Comparison::Equals => Matcher::Equals(text.to_owned()),
-        Comparison::Contains => Matcher::Contains(text.to_owned()),
-        Comparison::StartsWith => Matcher::StartsWith(text.to_owned()),
-        Comparison::EndsWith => Matcher::EndsWith(text.to_owned()),
-        Comparison::Matches => Matcher::Matches(regex(text, span)?),
-        Comparison::Globs => Matcher::Globs {
+        MatcherKind::Equals => TextMatcher::Equals(text.to_owned()),
+        MatcherKind::Contains => TextMatcher::Contains(text.to_owned()),
+        MatcherKind::StartsWith => TextMatcher::StartsWith(text.to_owned()),
+        MatcherKind::EndsWith => TextMatcher::EndsWith(text.to_owned()),
+        MatcherKind::Matches => TextMatcher::Matches(regex(text, span)?),
+        MatcherKind::Globs => TextMatcher::Globs {
             glob: text.to_owned(),
-            regex: glob(text).map_err(|reason| (span, Problem::Glob { reason }))?,
+            regex: glob(text).map_err(|reason| (span, PatternErrorKind::Glob { reason }))?,
         },
     })
 }
@@ -419,7 +433,7 @@ pub fn glob(text: &str) -> Result<bytes::Regex, String> {
         .map_err(|_| "it is too large or too deeply nested".to_owned())
 }
 
-fn regex(text: &str, span: Range<usize>) -> Parsed<Regex> {
+fn regex(text: &str, span: Range<usize>) -> PatternResult<Regex> {
     Regex::new(text).map_err(|error| {
         // The regex crate only draws its errors; its own parser also tells the place.
         let (place, reason) = match regex_syntax::parse(text) {
@@ -428,13 +442,13 @@ fn regex(text: &str, span: Range<usize>) -> Parsed<Regex> {
             Err(_) | Ok(_) => {
                 return (
                     span,
-                    Problem::Regex {
+                    PatternErrorKind::Regex {
                         reason: error.to_string(),
                     },
                 );
             }
         };
         let here = span.start + place.start.offset..span.start + place.end.offset;
-        (here, Problem::Regex { reason })
+        (here, PatternErrorKind::Regex { reason })
     })
 }

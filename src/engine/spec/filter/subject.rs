@@ -5,7 +5,7 @@
 
 /// A text that a selector compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Field {
+pub enum SubjectField {
     /// The case's name; pytest's report name.
     Name,
     /// The package's name; in Go its import path.
@@ -36,12 +36,12 @@ pub enum TargetKind {
 }
 
 /// A test, as far as it is known. `None` always means "not known yet".
-pub trait Subject {
+pub trait FilterSubject {
     /// The text of a field.
-    fn text(&self, field: Field) -> Option<&str>;
+    fn text(&self, field: SubjectField) -> Option<&str>;
 
     /// The target the test belongs to.
-    fn target(&self) -> Option<Target<'_>>;
+    fn target(&self) -> Option<SubjectTarget<'_>>;
 
     /// Whether the test itself carries this marker.
     fn has_marker(&self, marker: &str) -> Option<bool>;
@@ -49,7 +49,7 @@ pub trait Subject {
 
 /// A cargo target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target<'a> {
+pub struct SubjectTarget<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its kind.
@@ -62,21 +62,24 @@ pub struct CargoSubject<'a> {
     /// The package's name.
     pub package: &'a str,
     /// The target, once it is known.
-    pub target: Option<Target<'a>>,
+    pub target: Option<SubjectTarget<'a>>,
     /// The case's name, once it is known.
     pub case: Option<&'a str>,
 }
 
-impl Subject for CargoSubject<'_> {
-    fn text(&self, field: Field) -> Option<&str> {
+impl FilterSubject for CargoSubject<'_> {
+    fn text(&self, field: SubjectField) -> Option<&str> {
         match field {
-            Field::Name => self.case,
-            Field::Package => Some(self.package),
-            Field::PackagePath | Field::PackageName | Field::NodeId | Field::File => None,
+            SubjectField::Name => self.case,
+            SubjectField::Package => Some(self.package),
+            SubjectField::PackagePath
+            | SubjectField::PackageName
+            | SubjectField::NodeId
+            | SubjectField::File => None,
         }
     }
 
-    fn target(&self) -> Option<Target<'_>> {
+    fn target(&self) -> Option<SubjectTarget<'_>> {
         self.target
     }
 
@@ -98,18 +101,18 @@ pub struct GoSubject<'a> {
     pub case: Option<&'a str>,
 }
 
-impl Subject for GoSubject<'_> {
-    fn text(&self, field: Field) -> Option<&str> {
+impl FilterSubject for GoSubject<'_> {
+    fn text(&self, field: SubjectField) -> Option<&str> {
         match field {
-            Field::Name => self.case,
-            Field::Package => Some(self.import_path),
-            Field::PackagePath => Some(self.path),
-            Field::PackageName => Some(self.name),
-            Field::NodeId | Field::File => None,
+            SubjectField::Name => self.case,
+            SubjectField::Package => Some(self.import_path),
+            SubjectField::PackagePath => Some(self.path),
+            SubjectField::PackageName => Some(self.name),
+            SubjectField::NodeId | SubjectField::File => None,
         }
     }
 
-    fn target(&self) -> Option<Target<'_>> {
+    fn target(&self) -> Option<SubjectTarget<'_>> {
         None
     }
 
@@ -136,18 +139,18 @@ impl PytestSubject<'_> {
     pub const PACKAGE: &'static str = "default";
 }
 
-impl Subject for PytestSubject<'_> {
-    fn text(&self, field: Field) -> Option<&str> {
+impl FilterSubject for PytestSubject<'_> {
+    fn text(&self, field: SubjectField) -> Option<&str> {
         match field {
-            Field::Name => Some(self.name),
-            Field::Package => Some(Self::PACKAGE),
-            Field::NodeId => Some(self.node_id),
-            Field::File => Some(self.file),
-            Field::PackagePath | Field::PackageName => None,
+            SubjectField::Name => Some(self.name),
+            SubjectField::Package => Some(Self::PACKAGE),
+            SubjectField::NodeId => Some(self.node_id),
+            SubjectField::File => Some(self.file),
+            SubjectField::PackagePath | SubjectField::PackageName => None,
         }
     }
 
-    fn target(&self) -> Option<Target<'_>> {
+    fn target(&self) -> Option<SubjectTarget<'_>> {
         None
     }
 

@@ -4,7 +4,7 @@
 
 /// What is known of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Truth {
+pub enum TruthValue {
     /// It holds, whatever the rest turns out to be.
     True,
     /// It does not hold, whatever the rest turns out to be.
@@ -13,20 +13,19 @@ pub enum Truth {
     Unknown,
 }
 
-impl Truth {
+impl TruthValue {
     /// Both hold.
-    pub fn and(self, other: Truth) -> Truth {
+    pub fn and(self, other: TruthValue) -> TruthValue {
         match (self, other) {
-            (Truth::False, _) | (_, Truth::False) => Truth::False,
-            (Truth::True, Truth::True) => Truth::True,
-            (Truth::Unknown, Truth::True | Truth::Unknown) | (Truth::True, Truth::Unknown) => {
-                Truth::Unknown
-            }
+            (TruthValue::False, _) | (_, TruthValue::False) => TruthValue::False,
+            (TruthValue::True, TruthValue::True) => TruthValue::True,
+            (TruthValue::Unknown, TruthValue::True | TruthValue::Unknown)
+            | (TruthValue::True, TruthValue::Unknown) => TruthValue::Unknown,
         }
     }
 
     /// At least one holds.
-    pub fn or(self, other: Truth) -> Truth {
+    pub fn or(self, other: TruthValue) -> TruthValue {
         self.not().and(other.not()).not()
     }
 
@@ -35,31 +34,35 @@ impl Truth {
         clippy::should_implement_trait,
         reason = "`and` and `or` have no operator trait, and the three belong together"
     )]
-    pub fn not(self) -> Truth {
+    pub fn not(self) -> TruthValue {
         match self {
-            Truth::True => Truth::False,
-            Truth::False => Truth::True,
-            Truth::Unknown => Truth::Unknown,
+            TruthValue::True => TruthValue::False,
+            TruthValue::False => TruthValue::True,
+            TruthValue::Unknown => TruthValue::Unknown,
         }
     }
 
     /// Whether it may still turn out to hold: what is worth building and listing.
     pub fn possible(self) -> bool {
         match self {
-            Truth::True | Truth::Unknown => true,
-            Truth::False => false,
+            TruthValue::True | TruthValue::Unknown => true,
+            TruthValue::False => false,
         }
     }
 }
 
-impl From<bool> for Truth {
-    fn from(value: bool) -> Truth {
-        if value { Truth::True } else { Truth::False }
+impl From<bool> for TruthValue {
+    fn from(value: bool) -> TruthValue {
+        if value {
+            TruthValue::True
+        } else {
+            TruthValue::False
+        }
     }
 }
 
-impl From<Option<bool>> for Truth {
-    fn from(value: Option<bool>) -> Truth {
-        value.map_or(Truth::Unknown, Truth::from)
+impl From<Option<bool>> for TruthValue {
+    fn from(value: Option<bool>) -> TruthValue {
+        value.map_or(TruthValue::Unknown, TruthValue::from)
     }
 }

@@ -4,11 +4,11 @@
 //! Static tables and nothing else. A word may be cut down to its least length; the least lengths
 //! are such that no cut word means two things of one table, which a test holds.
 
-use super::subject::{Field, TargetKind};
+use super::subject::{SubjectField, TargetKind};
 
 /// A word with a meaning.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Word<T: 'static> {
+pub struct PatternWord<T: 'static> {
     /// The whole word.
     pub name: &'static str,
     /// How many of its characters must be written at least.
@@ -17,8 +17,8 @@ pub struct Word<T: 'static> {
     pub meaning: T,
 }
 
-const fn word<T>(name: &'static str, least: usize, meaning: T) -> Word<T> {
-    Word {
+const fn word<T>(name: &'static str, least: usize, meaning: T) -> PatternWord<T> {
+    PatternWord {
         name,
         least,
         meaning,
@@ -27,7 +27,7 @@ const fn word<T>(name: &'static str, least: usize, meaning: T) -> Word<T> {
 
 /// What a word means that stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Constant {
+pub enum PatternConstant {
     /// Every test.
     All,
     /// No test.
@@ -38,9 +38,9 @@ pub enum Constant {
 
 /// What a word means that a `.` follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Selector {
+pub enum PatternSelector {
     /// This text is compared.
-    Text(Field),
+    Text(SubjectField),
     /// The target must be of this kind, and its name is compared.
     Target(TargetKind),
     /// The test's set of markers, which can only be asked whether it contains one.
@@ -49,7 +49,7 @@ pub enum Selector {
 
 /// How a text is compared with the argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
+pub enum MatcherKind {
     /// It is the argument.
     Equals,
     /// It holds the argument.
@@ -66,91 +66,100 @@ pub enum Comparison {
 
 /// The words of one runner.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Vocabulary {
+pub struct PatternVocabulary {
     /// Words that stand alone.
-    pub constants: &'static [Word<Constant>],
+    pub constants: &'static [PatternWord<PatternConstant>],
     /// Words that a matcher follows.
-    pub selectors: &'static [Word<Selector>],
+    pub selectors: &'static [PatternWord<PatternSelector>],
 }
 
 /// The matchers, which all runners share.
-pub static MATCHERS: &[Word<Comparison>] = &[
-    word("equals", 2, Comparison::Equals),
-    word("contains", 1, Comparison::Contains),
-    word("starts_with", 1, Comparison::StartsWith),
-    word("ends_with", 2, Comparison::EndsWith),
-    word("matches", 1, Comparison::Matches),
-    word("globs", 1, Comparison::Globs),
+pub static MATCHERS: &[PatternWord<MatcherKind>] = &[
+    word("equals", 2, MatcherKind::Equals),
+    word("contains", 1, MatcherKind::Contains),
+    word("starts_with", 1, MatcherKind::StartsWith),
+    word("ends_with", 2, MatcherKind::EndsWith),
+    word("matches", 1, MatcherKind::Matches),
+    word("globs", 1, MatcherKind::Globs),
 ];
 
-/// The one matcher that [`Selector::Markers`] takes.
-pub static MARKER_MATCHERS: &[Word<Comparison>] = &[word("contains", 1, Comparison::Contains)];
+/// The one matcher that [`PatternSelector::Markers`] takes.
+pub static MARKER_MATCHERS: &[PatternWord<MatcherKind>] =
+    &[word("contains", 1, MatcherKind::Contains)];
 
-const ALL: Word<Constant> = word("all", 2, Constant::All);
-const ANY: Word<Constant> = word("any", 2, Constant::All);
-const TRUE: Word<Constant> = word("true", 2, Constant::All);
-const NONE: Word<Constant> = word("none", 1, Constant::None);
-const FALSE: Word<Constant> = word("false", 1, Constant::None);
+const ALL: PatternWord<PatternConstant> = word("all", 2, PatternConstant::All);
+const ANY: PatternWord<PatternConstant> = word("any", 2, PatternConstant::All);
+const TRUE: PatternWord<PatternConstant> = word("true", 2, PatternConstant::All);
+const NONE: PatternWord<PatternConstant> = word("none", 1, PatternConstant::None);
+const FALSE: PatternWord<PatternConstant> = word("false", 1, PatternConstant::None);
 
 /// The words of `cargo maelstrom`.
-pub static CARGO: Vocabulary = Vocabulary {
+pub static CARGO: PatternVocabulary = PatternVocabulary {
     constants: &[
         ALL,
         ANY,
         TRUE,
         NONE,
         FALSE,
-        word("library", 1, Constant::Kind(TargetKind::Library)),
-        word("binary", 2, Constant::Kind(TargetKind::Binary)),
-        word("benchmark", 2, Constant::Kind(TargetKind::Benchmark)),
-        word("example", 1, Constant::Kind(TargetKind::Example)),
-        word("test", 2, Constant::Kind(TargetKind::Test)),
+        word("library", 1, PatternConstant::Kind(TargetKind::Library)),
+        word("binary", 2, PatternConstant::Kind(TargetKind::Binary)),
+        word("benchmark", 2, PatternConstant::Kind(TargetKind::Benchmark)),
+        word("example", 1, PatternConstant::Kind(TargetKind::Example)),
+        word("test", 2, PatternConstant::Kind(TargetKind::Test)),
     ],
     selectors: &[
-        word("name", 1, Selector::Text(Field::Name)),
-        word("package", 1, Selector::Text(Field::Package)),
-        word("binary", 2, Selector::Target(TargetKind::Binary)),
-        word("benchmark", 2, Selector::Target(TargetKind::Benchmark)),
-        word("example", 1, Selector::Target(TargetKind::Example)),
-        word("test", 2, Selector::Target(TargetKind::Test)),
+        word("name", 1, PatternSelector::Text(SubjectField::Name)),
+        word("package", 1, PatternSelector::Text(SubjectField::Package)),
+        word("binary", 2, PatternSelector::Target(TargetKind::Binary)),
+        word(
+            "benchmark",
+            2,
+            PatternSelector::Target(TargetKind::Benchmark),
+        ),
+        word("example", 1, PatternSelector::Target(TargetKind::Example)),
+        word("test", 2, PatternSelector::Target(TargetKind::Test)),
     ],
 };
 
 /// The words of `maelstrom-go-test`.
-pub static GO: Vocabulary = Vocabulary {
+pub static GO: PatternVocabulary = PatternVocabulary {
     constants: &[ALL, ANY, TRUE, NONE, FALSE],
     selectors: &[
-        word("name", 1, Selector::Text(Field::Name)),
-        word("package_import_path", 1, Selector::Text(Field::Package)),
+        word("name", 1, PatternSelector::Text(SubjectField::Name)),
+        word(
+            "package_import_path",
+            1,
+            PatternSelector::Text(SubjectField::Package),
+        ),
         word(
             "package_path",
             "package_p".len(),
-            Selector::Text(Field::PackagePath),
+            PatternSelector::Text(SubjectField::PackagePath),
         ),
         word(
             "package_name",
             "package_n".len(),
-            Selector::Text(Field::PackageName),
+            PatternSelector::Text(SubjectField::PackageName),
         ),
     ],
 };
 
 /// The words of `maelstrom-pytest`.
-pub static PYTEST: Vocabulary = Vocabulary {
+pub static PYTEST: PatternVocabulary = PatternVocabulary {
     constants: &[ALL, ANY, TRUE, NONE, FALSE],
     selectors: &[
-        word("name", 2, Selector::Text(Field::Name)),
-        word("node_id", 2, Selector::Text(Field::NodeId)),
-        word("file", 1, Selector::Text(Field::File)),
-        word("package", 1, Selector::Text(Field::Package)),
-        word("markers", "markers".len(), Selector::Markers),
+        word("name", 2, PatternSelector::Text(SubjectField::Name)),
+        word("node_id", 2, PatternSelector::Text(SubjectField::NodeId)),
+        word("file", 1, PatternSelector::Text(SubjectField::File)),
+        word("package", 1, PatternSelector::Text(SubjectField::Package)),
+        word("markers", "markers".len(), PatternSelector::Markers),
     ],
 };
 
 /// What looking up a written word gives.
-pub(super) enum Lookup<T: 'static> {
+pub(super) enum WordLookup<T: 'static> {
     /// The word it stands for.
-    Found(&'static Word<T>),
+    Found(&'static PatternWord<T>),
     /// It begins these words, but is too short for each.
     TooShort(Vec<&'static str>),
     /// It begins no word.
@@ -158,18 +167,18 @@ pub(super) enum Lookup<T: 'static> {
 }
 
 /// Looks a written word up.
-pub(super) fn look_up<T>(words: &'static [Word<T>], written: &str) -> Lookup<T> {
+pub(super) fn look_up<T>(words: &'static [PatternWord<T>], written: &str) -> WordLookup<T> {
     let mut begun = words
         .iter()
         .filter(|word| !written.is_empty() && word.name.starts_with(written));
     if let Some(found) = begun.clone().find(|word| written.len() >= word.least) {
-        return Lookup::Found(found);
+        return WordLookup::Found(found);
     }
     let too_short: Vec<&'static str> = begun.by_ref().map(|word| word.name).collect();
     if too_short.is_empty() {
-        Lookup::Unknown
+        WordLookup::Unknown
     } else {
-        Lookup::TooShort(too_short)
+        WordLookup::TooShort(too_short)
     }
 }
 
@@ -177,7 +186,7 @@ pub(super) fn look_up<T>(words: &'static [Word<T>], written: &str) -> Lookup<T> 
 mod tests {
     use super::*;
 
-    fn meanings<T>(words: &'static [Word<T>]) -> Vec<String> {
+    fn meanings<T>(words: &'static [PatternWord<T>]) -> Vec<String> {
         words
             .iter()
             .flat_map(|entry| {
@@ -190,9 +199,9 @@ mod tests {
                         .collect();
                     assert!(candidates.len() <= 1, "{written} means {candidates:?}");
                     match look_up(words, written) {
-                        Lookup::Found(word) => format!("{written} = {}", word.name),
-                        Lookup::TooShort(_) => format!("{written} is too short"),
-                        Lookup::Unknown => unreachable!("{written} begins a word"),
+                        WordLookup::Found(word) => format!("{written} = {}", word.name),
+                        WordLookup::TooShort(_) => format!("{written} is too short"),
+                        WordLookup::Unknown => unreachable!("{written} begins a word"),
                     }
                 })
             })
@@ -219,7 +228,7 @@ mod tests {
 
     #[test]
     fn least_forms_are_those_documented() {
-        fn least<T>(words: &[Word<T>]) -> Vec<String> {
+        fn least<T>(words: &[PatternWord<T>]) -> Vec<String> {
             words
                 .iter()
                 .map(|word| format!("{} {}", word.name, &word.name[..word.least]))

@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::environment::{Element, Merge, Text};
+use super::super::environment::{EnvironmentElement, EnvironmentValue, MergeMode};
 use super::*;
 use maelstrom_container::spec::{
-    BindAccess, Device, Mount, MountKind, Network, Privileges, RootAccess, WhenForbidden,
+    BindAccess, DeviceKind, Mount, MountKind, NetworkMode, PrivilegeLevel, RootAccess,
+    WhenForbidden,
 };
-use maelstrom_layer::{LayerSpec, Links, PathForm, PrefixOptions, SymlinkSpec};
+use maelstrom_layer::{LayerSpec, PathForm, PrefixOptions, SymlinkMode, SymlinkSpec};
 
 fn path() -> impl Strategy<Value = PathBuf> {
     "(/|<build-dir>|<<x>|[a-z \"'é\n]{1,4}){1,4}".prop_map(PathBuf::from)
 }
 
 fn prefix() -> impl Strategy<Value = PrefixOptions> {
-    let links = prop::sample::select(vec![Links::Keep, Links::Follow]);
+    let links = prop::sample::select(vec![SymlinkMode::Keep, SymlinkMode::Follow]);
     let form = prop::sample::select(vec![PathForm::AsGiven, PathForm::Canonical]);
     (
         links,
@@ -70,29 +71,33 @@ fn mount() -> impl Strategy<Value = SpecifiedMount> {
         mount_point: point.into(),
         kind,
     });
-    let device = prop::sample::select(Device::ALL.to_vec()).prop_map(|device| Mount {
+    let device = prop::sample::select(DeviceKind::ALL.to_vec()).prop_map(|device| Mount {
         mount_point: format!("/dev/{}", device.name()).into(),
         kind: MountKind::Device(device),
     });
     prop_oneof![placed, device].prop_map(SpecifiedMount::from)
 }
 
-fn element() -> impl Strategy<Value = Element> {
+fn element() -> impl Strategy<Value = EnvironmentElement> {
     let text = prop_oneof![
-        "\\PC{0,8}".prop_map(Text::literal),
+        "\\PC{0,8}".prop_map(EnvironmentValue::literal),
         "(\\$(env|prev)\\{[A-Z]{1,3}(:-[a-z ]{0,3})?\\}|\\$\\$|[a-z]){0,4}"
             .prop_map(|text| text.parse().unwrap()),
     ];
-    let merge = prop::sample::select(vec![Merge::Extend, Merge::Replace]);
+    let merge = prop::sample::select(vec![MergeMode::Extend, MergeMode::Replace]);
     let vars = prop::collection::btree_map("[A-Z_.é \"]{1,4}", text, 0..3);
-    (vars, merge).prop_map(|(vars, merge): (BTreeMap<_, _>, _)| Element { vars, merge })
+    (vars, merge).prop_map(|(vars, merge): (BTreeMap<_, _>, _)| EnvironmentElement { vars, merge })
 }
 
-fn scalars() -> impl Strategy<Value = Scalars> {
-    let network = vec![Network::Disabled, Network::Loopback, Network::Local];
+fn scalars() -> impl Strategy<Value = ScalarFields> {
+    let network = vec![
+        NetworkMode::Disabled,
+        NetworkMode::Loopback,
+        NetworkMode::Local,
+    ];
     let access = vec![RootAccess::ReadOnly, RootAccess::Ephemeral];
-    let toolbox = vec![Toolbox::Present, Toolbox::Absent];
-    let privileges = vec![Privileges::Ordinary, Privileges::Full];
+    let toolbox = vec![ToolboxMode::Present, ToolboxMode::Absent];
+    let privileges = vec![PrivilegeLevel::Ordinary, PrivilegeLevel::Full];
     (
         prop::option::of(prop::sample::select(network)),
         prop::option::of(prop::sample::select(access)),
@@ -103,32 +108,34 @@ fn scalars() -> impl Strategy<Value = Scalars> {
         prop::option::of(prop::sample::select(privileges)),
     )
         .prop_map(
-            |(network, root_access, working_directory, user, group, toolbox, privileges)| Scalars {
-                network,
-                root_access,
-                working_directory,
-                user,
-                group,
-                toolbox,
-                privileges,
+            |(network, root_access, working_directory, user, group, toolbox, privileges)| {
+                ScalarFields {
+                    network,
+                    root_access,
+                    working_directory,
+                    user,
+                    group,
+                    toolbox,
+                    privileges,
+                }
             },
         )
 }
 
 fn base() -> impl Strategy<Value = ResolvedBase> {
-    let inherited = || any::<u16>().prop_map(Inherited::from_bits_truncate);
+    let inherited = || any::<u16>().prop_map(InheritedFields::from_bits_truncate);
     prop_oneof![
         Just(ResolvedBase::Nothing),
         inherited().prop_map(|inherited| ResolvedBase::Default { inherited }),
         (inherited(), "docker://[a-z]{1,8}(:[a-z]{1,4})?").prop_map(|(inherited, name)| {
-            let inherited = inherited & Inherited::IMAGE;
+            let inherited = inherited & InheritedFields::IMAGE;
             ResolvedBase::Image { name, inherited }
         }),
     ]
 }
 
 /// Anything that resolving can give: a base gives something, and no scalar that is set.
-fn anything() -> impl Strategy<Value = Resolved> {
+fn anything() -> impl Strategy<Value = ResolvedSpec> {
     (
         (base(), scalars()),
         prop::collection::vec(layer(), 0..4),
@@ -157,8 +164,8 @@ fn anything() -> impl Strategy<Value = Resolved> {
                 };
                 let is_sys = |own: &SpecifiedMount| matches!(own.mount.kind, MountKind::Sys { .. });
                 let forbidden =
-                    scalars.network == Some(Network::Local) && mounts.iter().any(is_sys);
-                (!forbidden).then_some(Resolved {
+                    scalars.network == Some(NetworkMode::Local) && mounts.iter().any(is_sys);
+                (!forbidden).then_some(ResolvedSpec {
                     base,
                     layers,
                     environment,

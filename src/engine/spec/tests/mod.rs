@@ -12,12 +12,12 @@ mod uses;
 use std::path::Path;
 
 use super::*;
-use crate::document::Document;
-use crate::filter::{CargoSubject, Target, TargetKind, vocabulary};
+use crate::document::TextDocument;
+use crate::filter::{CargoSubject, SubjectTarget, TargetKind, vocabulary};
 
 pub(super) const SUBJECT: CargoSubject<'static> = CargoSubject {
     package: "courier",
-    target: Some(Target {
+    target: Some(SubjectTarget {
         name: "courier",
         kind: TargetKind::Library,
     }),
@@ -25,34 +25,34 @@ pub(super) const SUBJECT: CargoSubject<'static> = CargoSubject {
 };
 
 /// Reads a file of `cargo maelstrom`; an error is as a person reads it.
-pub(super) fn read(text: &str) -> Result<Specification, String> {
-    let variables = [Variable {
+pub(super) fn read(text: &str) -> Result<TestSpecification, String> {
+    let variables = [TemplateVariable {
         name: "build-dir",
         value: "/w/target/debug".to_owned(),
     }];
-    let context = Context {
+    let context = SpecContext {
         vocabulary: &vocabulary::CARGO,
         project: Path::new("/w"),
         variables: &variables,
     };
-    let document = Document::new("cargo-maelstrom.toml", text);
-    Specification::read(&document, &context).map_err(|error| match &error.help {
+    let document = TextDocument::new("cargo-maelstrom.toml", text);
+    TestSpecification::read(&document, &context).map_err(|error| match &error.help {
         Some(help) => format!("{error}\nhelp: {help}"),
         None => error.to_string(),
     })
 }
 
-pub(super) fn resolver(text: &str) -> Result<Resolver, String> {
-    Ok(Resolver::new(read(text)?, None, RunnerLayers::Some))
+pub(super) fn resolver(text: &str) -> Result<SpecResolver, String> {
+    Ok(SpecResolver::new(read(text)?, None, RunnerLayers::Some))
 }
 
-pub(super) fn resolve(resolver: &mut Resolver) -> Result<Resolution, String> {
+pub(super) fn resolve(resolver: &mut SpecResolver) -> Result<SpecResolution, String> {
     resolver
         .resolve(&SUBJECT)
         .map_err(|error| format!("{error}\nhelp: {}", error.help()))
 }
 
-pub(super) fn resolved(text: &str) -> Result<Resolved, String> {
+pub(super) fn resolved(text: &str) -> Result<ResolvedSpec, String> {
     let resolution = resolve(&mut resolver(text)?)?;
     Ok(resolution.resolved.as_ref().clone())
 }
@@ -72,12 +72,12 @@ pub(super) fn table(rows: &[(&str, &str)]) -> String {
 
 #[test]
 fn without_a_file_every_test_gets_the_default_container() {
-    let mut built_in = Resolver::new(Specification::built_in(), None, RunnerLayers::None);
+    let mut built_in = SpecResolver::new(TestSpecification::built_in(), None, RunnerLayers::None);
     let resolution = resolve(&mut built_in).unwrap();
     assert_eq!(
         resolution.resolved.base,
         ResolvedBase::Default {
-            inherited: Inherited::all()
+            inherited: InheritedFields::all()
         }
     );
     assert!(resolution.resolved.include_shared_libraries);
@@ -106,17 +106,17 @@ fn the_starter_files_examples_are_valid_when_they_count() {
                 Some(_) | None => line,
             });
         let text = lines.collect::<Vec<_>>().join("\n");
-        let variables = [Variable {
+        let variables = [TemplateVariable {
             name: "build-dir",
             value: "/b".to_owned(),
         }];
-        let context = Context {
+        let context = SpecContext {
             vocabulary: words,
             project: Path::new("/w"),
             variables: &variables,
         };
-        let document = Document::new(starter.name, text);
-        let specification = Specification::read(&document, &context).unwrap();
+        let document = TextDocument::new(starter.name, text);
+        let specification = TestSpecification::read(&document, &context).unwrap();
         assert_eq!(specification.directives.len(), 5, "{}", starter.name);
         assert_eq!(specification.containers.len(), 1, "{}", starter.name);
     }
@@ -189,7 +189,7 @@ fn tests_with_the_same_directives_share_a_result() {
 fn the_configured_timeout_replaces_the_directives() {
     let file = "[[directives]]\ntimeout = 45\n";
     let timeout = |configured| {
-        let mut resolver = Resolver::new(read(file).unwrap(), configured, RunnerLayers::Some);
+        let mut resolver = SpecResolver::new(read(file).unwrap(), configured, RunnerLayers::Some);
         let timeout = resolve(&mut resolver).unwrap().resolved.timeout;
         timeout.map(|timeout| timeout.as_secs())
     };
@@ -201,7 +201,7 @@ fn the_configured_timeout_replaces_the_directives() {
 #[test]
 fn a_container_needs_a_layer_unless_the_runner_adds_one() {
     let error = |file| {
-        let mut resolver = Resolver::new(read(file).unwrap(), None, RunnerLayers::None);
+        let mut resolver = SpecResolver::new(read(file).unwrap(), None, RunnerLayers::None);
         resolver
             .resolve(&SUBJECT)
             .map(|_| ())

@@ -5,21 +5,23 @@
 use std::path::Path;
 
 use super::{read, resolved};
-use crate::document::Document;
-use crate::filter::{GoSubject, PytestSubject, Vocabulary, vocabulary};
-use crate::{Context, Inherited, ResolvedBase, Resolver, RunnerLayers, Specification};
+use crate::document::TextDocument;
+use crate::filter::{GoSubject, PatternVocabulary, PytestSubject, vocabulary};
+use crate::{
+    InheritedFields, ResolvedBase, RunnerLayers, SpecContext, SpecResolver, TestSpecification,
+};
 use maelstrom_container::spec::MountKind;
-use maelstrom_layer::{LayerSpec, Links};
+use maelstrom_layer::{LayerSpec, SymlinkMode};
 
-fn resolver(vocabulary: &'static Vocabulary, text: &str) -> Resolver {
-    let context = Context {
+fn resolver(vocabulary: &'static PatternVocabulary, text: &str) -> SpecResolver {
+    let context = SpecContext {
         vocabulary,
         project: Path::new("/w"),
         variables: &[],
     };
-    let document = Document::new("file.toml", text);
-    let specification = Specification::read(&document, &context).unwrap();
-    Resolver::new(specification, None, RunnerLayers::Some)
+    let document = TextDocument::new("file.toml", text);
+    let specification = TestSpecification::read(&document, &context).unwrap();
+    SpecResolver::new(specification, None, RunnerLayers::Some)
 }
 
 #[test]
@@ -118,7 +120,9 @@ timeout = 9
     );
     let whole = ResolvedBase::Image {
         name: "docker://python:3.12-slim".to_owned(),
-        inherited: Inherited::LAYERS | Inherited::ENVIRONMENT | Inherited::WORKING_DIRECTORY,
+        inherited: InheritedFields::LAYERS
+            | InheritedFields::ENVIRONMENT
+            | InheritedFields::WORKING_DIRECTORY,
     };
     assert_eq!(opens.resolved.base, whole);
     let closes = resolve(
@@ -191,7 +195,10 @@ ignore = true
         panic!("{:?}", resolved.base)
     };
     assert_eq!(name, "docker://debian:latest");
-    assert_eq!(*inherited, Inherited::LAYERS | Inherited::ENVIRONMENT);
+    assert_eq!(
+        *inherited,
+        InheritedFields::LAYERS | InheritedFields::ENVIRONMENT
+    );
     assert_eq!((resolved.layers.len(), resolved.mounts.len()), (2, 6));
     assert!(resolved.environment[0].vars.contains_key("RUST_BACKTRACE"));
     assert!(!resolved.ignored && !resolved.include_shared_libraries);
@@ -270,7 +277,7 @@ added_environment = { RUST_BACKTRACE = "$env{RUST_BACKTRACE:-0}" }
     let LayerSpec::SharedLibraryDependencies { prefix, .. } = &resolved.layers[2] else {
         panic!("{:?}", resolved.layers)
     };
-    assert_eq!(prefix.links, Links::Follow);
+    assert_eq!(prefix.links, SymlinkMode::Follow);
     assert_eq!(resolved.environment.len(), 2);
     assert_eq!(resolved.mounts.len(), 3);
     assert_eq!(resolved.mounts[2].mount.kind, MountKind::Proc);

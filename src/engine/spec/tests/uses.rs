@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use super::super::job::Entry;
-use super::super::read::Context;
+use super::super::job::JobFileEntry;
+use super::super::read::SpecContext;
 use super::read;
-use crate::document::{Document, Position};
+use crate::document::{TextDocument, TextPosition};
 use crate::filter::vocabulary;
 
 /// Each field that a `use` may list: its name there, and as it is said.
@@ -69,13 +69,13 @@ fn toml(fields: &str) -> String {
 }
 
 fn entry(text: &str) -> Result<(), String> {
-    let document = Document::part("jobs", text, Position { line: 1, column: 1 });
-    let context = Context {
+    let document = TextDocument::part("jobs", text, TextPosition { line: 1, column: 1 });
+    let context = SpecContext {
         vocabulary: &vocabulary::CARGO,
         project: Path::new("/w"),
         variables: &[],
     };
-    let read = Entry::read(&document, &context);
+    let read = JobFileEntry::read(&document, &context);
     read.map(drop).map_err(|error| error.to_string())
 }
 

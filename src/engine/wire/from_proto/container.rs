@@ -1,7 +1,7 @@
 //! Containers.
 //!
 //! A message names contents, a [`ContainerSpec`] paths of this machine. What lies between is the
-//! caller's: [`container`] asks for the place of each [`Source`]. Who only wants to know the sources
+//! caller's: [`container`] asks for the place of each [`ContentSource`]. Who only wants to know the sources
 //! answers with any path.
 
 use std::path::PathBuf;
@@ -14,8 +14,8 @@ use super::super::v1;
 use super::{absolute, digest, string, unknown};
 use maelstrom_container::digest::Digest;
 use maelstrom_model::job::{
-    BindAccess, ContainerSpec, Device, Mount, MountKind, Network, Privileges, Root, RootAccess,
-    SkeletonEntry, SkeletonKind, WhenForbidden,
+    BindAccess, ContainerSpec, DeviceKind, Mount, MountKind, NetworkMode, PrivilegeLevel,
+    RootAccess, RootKind, SkeletonEntry, SkeletonKind, WhenForbidden,
 };
 
 /// Permission bits, all of them.
@@ -23,7 +23,7 @@ const MODE_MAX: u32 = 0o7777;
 
 /// Where a directory or file of a container comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Source {
+pub enum ContentSource {
     /// A `Directory` of the Remote Execution API.
     Directory(Digest),
     /// A single file.
@@ -31,7 +31,7 @@ pub enum Source {
         /// Its content.
         digest: Digest,
         /// Whether it may be executed.
-        execution: Execution,
+        execution: ExecutePermission,
     },
     /// A path of the worker's own machine.
     Toolbox(PathBuf),
@@ -39,7 +39,7 @@ pub enum Source {
 
 /// Whether a file may be executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Execution {
+pub enum ExecutePermission {
     /// It may.
     Allowed,
     /// It is data.
@@ -50,11 +50,11 @@ pub enum Execution {
 /// message, and its first error is the result.
 pub fn container<E: From<WireError>>(
     message: &v1::Container,
-    mut place: impl FnMut(Source) -> Result<PathBuf, E>,
+    mut place: impl FnMut(ContentSource) -> Result<PathBuf, E>,
 ) -> Result<ContainerSpec, E> {
     let root = match &message.root {
-        Some(v1::container::Root::Skeleton(skeleton)) => Root::Skeleton(entries(skeleton)?),
-        Some(v1::container::Root::Layers(layers)) => Root::Layers {
+        Some(v1::container::Root::Skeleton(skeleton)) => RootKind::Skeleton(entries(skeleton)?),
+        Some(v1::container::Root::Layers(layers)) => RootKind::Layers {
             trees: trees(layers, &mut place)?,
             access: match layers.writable {
                 true => RootAccess::Ephemeral,
@@ -80,7 +80,7 @@ pub fn container<E: From<WireError>>(
 }
 
 /// The sources of a container, each as often as it is named.
-pub fn sources(message: &v1::Container) -> Result<Vec<Source>, WireError> {
+pub fn sources(message: &v1::Container) -> Result<Vec<ContentSource>, WireError> {
     let mut sources = Vec::new();
     container(message, |source| {
         sources.push(source);
@@ -112,7 +112,7 @@ fn entries(skeleton: &v1::Skeleton) -> Result<Vec<SkeletonEntry>, WireError> {
 
 fn trees<E: From<WireError>>(
     layers: &v1::Layers,
-    place: &mut impl FnMut(Source) -> Result<PathBuf, E>,
+    place: &mut impl FnMut(ContentSource) -> Result<PathBuf, E>,
 ) -> Result<Vec<PathBuf>, E> {
     at_most("layers", layers.trees.len(), LAYERS_MAX)?;
     if layers.trees.is_empty() {
@@ -125,38 +125,40 @@ fn trees<E: From<WireError>>(
     Ok(trees)
 }
 
-fn source(message: &v1::Source) -> Result<Source, WireError> {
+fn source(message: &v1::Source) -> Result<ContentSource, WireError> {
     match &message.kind {
-        Some(v1::source::Kind::Directory(message)) => Ok(Source::Directory(digest(message)?)),
-        Some(v1::source::Kind::File(file)) => Ok(Source::File {
+        Some(v1::source::Kind::Directory(message)) => {
+            Ok(ContentSource::Directory(digest(message)?))
+        }
+        Some(v1::source::Kind::File(file)) => Ok(ContentSource::File {
             digest: digest(file.digest.as_ref().ok_or(missing("digest of a file"))?)?,
             execution: match file.executable {
-                true => Execution::Allowed,
-                false => Execution::Refused,
+                true => ExecutePermission::Allowed,
+                false => ExecutePermission::Refused,
             },
         }),
         Some(v1::source::Kind::Toolbox(path)) => {
-            absolute("path of the toolbox", path).map(Source::Toolbox)
+            absolute("path of the toolbox", path).map(ContentSource::Toolbox)
         }
         None => Err(missing("kind of a source")),
     }
 }
 
 /// A source that must be a directory, as far as can be told here.
-fn directory(what: &'static str, message: &v1::Source) -> Result<Source, WireError> {
+fn directory(what: &'static str, message: &v1::Source) -> Result<ContentSource, WireError> {
     match source(message)? {
-        Source::File { digest, .. } => Err(WireError::invalid(
+        ContentSource::File { digest, .. } => Err(WireError::invalid(
             what,
             digest.to_string().as_bytes(),
             "a directory, not a file",
         )),
-        other @ (Source::Directory(_) | Source::Toolbox(_)) => Ok(other),
+        other @ (ContentSource::Directory(_) | ContentSource::Toolbox(_)) => Ok(other),
     }
 }
 
 fn mount<E: From<WireError>>(
     message: &v1::Mount,
-    place: &mut impl FnMut(Source) -> Result<PathBuf, E>,
+    place: &mut impl FnMut(ContentSource) -> Result<PathBuf, E>,
 ) -> Result<Mount, E> {
     use v1::mount::Kind;
     let mount_point = absolute("mount point", &message.mount_point)?;
@@ -193,26 +195,28 @@ fn mount<E: From<WireError>>(
     Ok(Mount { mount_point, kind })
 }
 
-fn device(name: &str) -> Result<Device, WireError> {
-    let device = Device::ALL.into_iter().find(|device| device.name() == name);
+fn device(name: &str) -> Result<DeviceKind, WireError> {
+    let device = DeviceKind::ALL
+        .into_iter()
+        .find(|device| device.name() == name);
     device.ok_or_else(|| {
         let expected = "full, fuse, null, random, shm, tty, urandom or zero";
         WireError::invalid("device", name.as_bytes(), expected)
     })
 }
 
-fn network(number: i32) -> Result<Network, WireError> {
+fn network(number: i32) -> Result<NetworkMode, WireError> {
     match v1::Network::try_from(number) {
-        Ok(v1::Network::Disabled) => Ok(Network::Disabled),
-        Ok(v1::Network::Loopback) => Ok(Network::Loopback),
+        Ok(v1::Network::Disabled) => Ok(NetworkMode::Disabled),
+        Ok(v1::Network::Loopback) => Ok(NetworkMode::Loopback),
         Ok(v1::Network::Unspecified) | Err(_) => Err(unknown("network", number)),
     }
 }
 
-fn privileges(number: i32) -> Result<Privileges, WireError> {
+fn privileges(number: i32) -> Result<PrivilegeLevel, WireError> {
     match v1::Privileges::try_from(number) {
-        Ok(v1::Privileges::Ordinary) => Ok(Privileges::Ordinary),
-        Ok(v1::Privileges::Full) => Ok(Privileges::Full),
+        Ok(v1::Privileges::Ordinary) => Ok(PrivilegeLevel::Ordinary),
+        Ok(v1::Privileges::Full) => Ok(PrivilegeLevel::Full),
         Ok(v1::Privileges::Unspecified) | Err(_) => Err(unknown("set of privileges", number)),
     }
 }

@@ -12,22 +12,22 @@ use super::super::limits::{
     TEXT_BYTES_MAX, TOOLBOX_IDENTITY_BYTES_MAX, TOOLBOX_PATHS_MAX, VARIABLES_MAX,
 };
 use super::super::{limits, v1};
-use super::container::{Source, sources};
+use super::container::{ContentSource, sources};
 use super::{absolute, optional_duration, output_pipes, string};
-use maelstrom_container::message::Discarded;
-use maelstrom_model::backend::Rank;
+use maelstrom_container::message::DiscardedFiles;
+use maelstrom_model::backend::JobPriority;
 use maelstrom_model::job::{
-    ExitStatus, JobEnd, JobResult, OutputPipes, ProcessSpec, ResourceUsage,
+    ExitStatus, JobOutcome, JobResult, OutputPipes, ProcessSpec, ResourceUsage,
 };
 
 /// What many jobs have in common. Its container is still a message: see
 /// [`super::container::container`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct Template {
+pub struct TemplateSpec {
     /// The container; known to be sound.
     pub container: v1::Container,
     /// What it is made of, each once.
-    pub sources: Vec<Source>,
+    pub sources: Vec<ContentSource>,
     /// The whole environment.
     pub environment: Arc<BTreeMap<OsString, OsString>>,
     /// Where the program starts.
@@ -36,7 +36,7 @@ pub struct Template {
     pub resident: Option<Arc<ProcessSpec>>,
     /// The processor architecture that the programs are made for.
     pub architecture: String,
-    /// What the worker's own machine must have. Every [`Source::Toolbox`] is one of them, or below
+    /// What the worker's own machine must have. Every [`ContentSource::Toolbox`] is one of them, or below
     /// one.
     pub toolbox: Vec<ToolboxPath>,
 }
@@ -64,13 +64,13 @@ pub struct JobOrder {
     /// After SIGTERM it has this long until SIGKILL, if somebody said so.
     pub grace: Option<Duration>,
     /// Its place in a queue.
-    pub rank: Rank,
+    pub rank: JobPriority,
     /// How its output streams are told apart.
     pub output: OutputPipes,
 }
 
 /// A template.
-pub fn template(message: &v1::Template) -> Result<Template, WireError> {
+pub fn template(message: &v1::Template) -> Result<TemplateSpec, WireError> {
     let container = message.container.as_ref();
     let container = container.ok_or(WireError::Missing { what: "container" })?;
     let toolbox = toolbox(&message.toolbox)?;
@@ -79,12 +79,16 @@ pub fn template(message: &v1::Template) -> Result<Template, WireError> {
     sources.dedup();
     for source in &sources {
         match source {
-            Source::Toolbox(path) if !toolbox.iter().any(|own| path.starts_with(&own.path)) => {
+            ContentSource::Toolbox(path)
+                if !toolbox.iter().any(|own| path.starts_with(&own.path)) =>
+            {
                 let expected = "one that the template's toolbox has";
                 let path = path.as_os_str().as_encoded_bytes();
                 return Err(WireError::invalid("path of the toolbox", path, expected));
             }
-            Source::Toolbox(_) | Source::Directory(_) | Source::File { .. } => {}
+            ContentSource::Toolbox(_)
+            | ContentSource::Directory(_)
+            | ContentSource::File { .. } => {}
         }
     }
     let architecture = message.architecture.as_bytes();
@@ -96,7 +100,7 @@ pub fn template(message: &v1::Template) -> Result<Template, WireError> {
             expected,
         ));
     }
-    Ok(Template {
+    Ok(TemplateSpec {
         container: container.clone(),
         sources,
         environment: Arc::new(environment(BTreeMap::new(), &message.environment)?),
@@ -129,7 +133,7 @@ pub fn toolbox(paths: &[v1::ToolboxPath]) -> Result<Vec<ToolboxPath>, WireError>
 }
 
 /// A job of this template.
-pub fn job(message: &v1::Job, template: &Template) -> Result<JobOrder, WireError> {
+pub fn job(message: &v1::Job, template: &TemplateSpec) -> Result<JobOrder, WireError> {
     let own = &message.environment;
     let environment = match own.is_empty() {
         true => Arc::clone(&template.environment),
@@ -152,12 +156,12 @@ pub fn job(message: &v1::Job, template: &Template) -> Result<JobOrder, WireError
 }
 
 /// A job's place in a queue.
-pub fn rank(message: &v1::Job) -> Result<Rank, WireError> {
+pub fn rank(message: &v1::Job) -> Result<JobPriority, WireError> {
     let priority = i8::try_from(message.priority).map_err(|_| {
         let text = message.priority.to_string();
         WireError::invalid("priority", text.as_bytes(), "a number from -128 to 127")
     })?;
-    Ok(Rank {
+    Ok(JobPriority {
         priority,
         estimate: optional_duration(message.estimate.as_ref())?,
     })
@@ -215,7 +219,7 @@ fn environment(
 
 /// What a job wrote in vain. A name that is no path of a container, or is beyond what a message may
 /// hold, is no more than counted.
-pub fn discarded(message: &v1::Discarded) -> Discarded {
+pub fn discarded(message: &v1::Discarded) -> DiscardedFiles {
     let mut message = message.clone();
     limits::cut_discarded(&mut message);
     let all = message.files.len();
@@ -224,7 +228,7 @@ pub fn discarded(message: &v1::Discarded) -> Discarded {
         .filter_map(|file| absolute("file", file).ok())
         .collect();
     let others = u32::try_from(all.saturating_sub(files.len())).unwrap_or(u32::MAX);
-    Discarded {
+    DiscardedFiles {
         more: message.more.saturating_add(others),
         files,
     }
@@ -238,16 +242,16 @@ pub fn job_result(message: &v1::JobResult) -> Result<JobResult, WireError> {
         .as_ref()
         .ok_or(WireError::Missing { what: "end" })?
     {
-        End::Exited(code) => JobEnd::Exited(ExitStatus::Code(*code)),
-        End::Signalled(signalled) => JobEnd::Exited(ExitStatus::Signal {
+        End::Exited(code) => JobOutcome::Exited(ExitStatus::Code(*code)),
+        End::Signalled(signalled) => JobOutcome::Exited(ExitStatus::Signal {
             number: signalled.number,
             core_dumped: signalled.core_dumped,
         }),
-        End::TimedOut(v1::Empty {}) => JobEnd::TimedOut,
-        End::Cancelled(v1::Empty {}) => JobEnd::Cancelled,
+        End::TimedOut(v1::Empty {}) => JobOutcome::TimedOut,
+        End::Cancelled(v1::Empty {}) => JobOutcome::Cancelled,
         End::Infrastructure(text) => {
             at_most("bytes of a text", text.len(), TEXT_BYTES_MAX)?;
-            JobEnd::Error(super::text(text).lines())
+            JobOutcome::Error(super::text(text).lines())
         }
     };
     let of = |duration: Option<&prost_types::Duration>| -> Result<Duration, WireError> {

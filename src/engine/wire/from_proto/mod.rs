@@ -20,13 +20,13 @@ use super::error::WireError;
 use super::limits::{CONTENT_BYTES_MAX, PATH_BYTES_MAX, TEXT_BYTES_MAX};
 use super::v1;
 use maelstrom_container::digest::Digest;
-use maelstrom_model::backend::Stop;
-use maelstrom_model::event::Stream;
-use maelstrom_model::event::foreign::Foreign;
+use maelstrom_model::backend::StopMode;
+use maelstrom_model::event::OutputStream;
+use maelstrom_model::event::foreign::UntrustedText;
 use maelstrom_model::job::OutputPipes;
 
-pub use self::container::{Source, container};
-pub use self::job::{JobOrder, Template, ToolboxPath, discarded, job, job_result, template};
+pub use self::container::{ContentSource, container};
+pub use self::job::{JobOrder, TemplateSpec, ToolboxPath, discarded, job, job_result, template};
 
 /// A digest.
 pub fn digest(message: &v1::Digest) -> Result<Digest, WireError> {
@@ -56,9 +56,9 @@ pub fn name16(what: &'static str, bytes: &[u8]) -> Result<[u8; 16], WireError> {
 
 /// A text for people, which nobody but its sender has looked at. No more of it is kept than a person
 /// wants to read.
-pub fn text(text: &str) -> Foreign {
+pub fn text(text: &str) -> UntrustedText {
     let end = text.floor_char_boundary(TEXT_BYTES_MAX);
-    Foreign::from(&text[..end])
+    UntrustedText::from(&text[..end])
 }
 
 /// A length of time.
@@ -84,11 +84,11 @@ pub fn optional_duration(
 }
 
 /// A standard stream.
-pub fn stream(number: i32) -> Result<Stream, WireError> {
+pub fn stream(number: i32) -> Result<OutputStream, WireError> {
     match v1::Stream::try_from(number) {
-        Ok(v1::Stream::Stdout) => Ok(Stream::Stdout),
-        Ok(v1::Stream::Stderr) => Ok(Stream::Stderr),
-        Ok(v1::Stream::Joined) => Ok(Stream::Joined),
+        Ok(v1::Stream::Stdout) => Ok(OutputStream::Stdout),
+        Ok(v1::Stream::Stderr) => Ok(OutputStream::Stderr),
+        Ok(v1::Stream::Joined) => Ok(OutputStream::Joined),
         Ok(v1::Stream::Unspecified) | Err(_) => Err(unknown("stream", number)),
     }
 }
@@ -103,10 +103,10 @@ pub fn output_pipes(number: i32) -> Result<OutputPipes, WireError> {
 }
 
 /// How to stop a job.
-pub fn stop(number: i32) -> Result<Stop, WireError> {
+pub fn stop(number: i32) -> Result<StopMode, WireError> {
     match v1::Stop::try_from(number) {
-        Ok(v1::Stop::Terminate) => Ok(Stop::Terminate),
-        Ok(v1::Stop::Kill) => Ok(Stop::Kill),
+        Ok(v1::Stop::Terminate) => Ok(StopMode::Terminate),
+        Ok(v1::Stop::Kill) => Ok(StopMode::Kill),
         Ok(v1::Stop::Unspecified) | Err(_) => Err(unknown("way to stop", number)),
     }
 }

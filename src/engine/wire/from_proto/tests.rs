@@ -6,9 +6,9 @@ use prost::Message;
 use super::super::error::WireError;
 use super::super::limits::{LAYERS_MAX, MOUNTS_MAX, VARIABLES_MAX};
 use super::super::v1;
-use super::container::Execution;
+use super::container::ExecutePermission;
 use super::*;
-use maelstrom_model::job::{ExitStatus, JobEnd, MountKind, Network, Root, RootAccess};
+use maelstrom_model::job::{ExitStatus, JobOutcome, MountKind, NetworkMode, RootAccess, RootKind};
 
 fn content(text: &str) -> v1::Digest {
     let digest = maelstrom_container::digest::Digest::of(text.as_bytes());
@@ -109,12 +109,12 @@ fn a_sound_template_says_what_its_container_is_made_of() {
     assert_eq!(
         template.sources,
         [
-            Source::Directory(digest("a directory")),
-            Source::File {
+            ContentSource::Directory(digest("a directory")),
+            ContentSource::File {
                 digest: digest("a file"),
-                execution: Execution::Allowed
+                execution: ExecutePermission::Allowed
             },
-            Source::Toolbox("/usr/share".into()),
+            ContentSource::Toolbox("/usr/share".into()),
         ]
     );
     assert_eq!(&*template.working_directory, Path::new("/src"));
@@ -126,7 +126,7 @@ fn a_sound_template_says_what_its_container_is_made_of() {
     let spec = spec.unwrap();
     let trees = ["/host/1", "/host/2"].map(PathBuf::from).to_vec();
     let access = RootAccess::Ephemeral;
-    assert_eq!(spec.root, Root::Layers { trees, access });
+    assert_eq!(spec.root, RootKind::Layers { trees, access });
     let sources = spec.mounts.iter().filter_map(|mount| match &mount.kind {
         MountKind::Bind { source, .. } | MountKind::Overlay { source } => Some(source),
         _ => None,
@@ -135,7 +135,7 @@ fn a_sound_template_says_what_its_container_is_made_of() {
         sources.collect::<Vec<_>>(),
         ["/host/3", "/host/4"].map(Path::new)
     );
-    assert_eq!(spec.network, Network::Loopback);
+    assert_eq!(spec.network, NetworkMode::Loopback);
 }
 
 #[test]
@@ -343,14 +343,14 @@ fn each_end_of_a_job_is_told_apart() {
     assert_eq!(
         ends,
         [
-            JobEnd::Exited(ExitStatus::Code(3)),
-            JobEnd::Exited(ExitStatus::Signal {
+            JobOutcome::Exited(ExitStatus::Code(3)),
+            JobOutcome::Exited(ExitStatus::Signal {
                 number: 11,
                 core_dumped: true
             }),
-            JobEnd::TimedOut,
-            JobEnd::Cancelled,
-            JobEnd::Error("a full disk".to_owned()),
+            JobOutcome::TimedOut,
+            JobOutcome::Cancelled,
+            JobOutcome::Error("a full disk".to_owned()),
         ]
     );
     assert!(result(None).is_err());

@@ -16,10 +16,10 @@ const SAMPLE_BYTES: usize = 64 * 1024;
 const SMALL_BYTES: usize = 1024;
 
 /// Packs what is written to it; the result piles up in memory until it is taken.
-pub type Packer = Encoder<'static, Vec<u8>>;
+pub type ZstdEncoder = Encoder<'static, Vec<u8>>;
 
 /// Unpacks what is written to it into `Sink`.
-pub type Unpacker<Sink> = Decoder<'static, Sink>;
+pub type ZstdDecoder<Sink> = Decoder<'static, Sink>;
 
 /// Why a packed content could not be unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -36,12 +36,12 @@ pub enum UnpackError {
 }
 
 /// Packs bit by bit.
-pub fn packer() -> io::Result<Packer> {
+pub fn packer() -> io::Result<ZstdEncoder> {
     Encoder::new(Vec::new(), LEVEL)
 }
 
 /// Unpacks bit by bit. It never remembers more than the window that the limit allows.
-pub fn unpacker<Sink: Write>(sink: Sink) -> io::Result<Unpacker<Sink>> {
+pub fn unpacker<Sink: Write>(sink: Sink) -> io::Result<ZstdDecoder<Sink>> {
     let mut unpacker = Decoder::new(sink)?;
     unpacker.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
     Ok(unpacker)
@@ -54,7 +54,7 @@ pub fn pack(content: &[u8]) -> io::Result<Vec<u8>> {
 
 /// Unpacks a small content that has been announced to have so many bytes.
 pub fn unpack(packed: &[u8], size_bytes: u64) -> Result<Vec<u8>, UnpackError> {
-    let mut unpacker = unpacker(Bounded {
+    let mut unpacker = unpacker(BoundedBuffer {
         content: Vec::new(),
         size_bytes,
     })
@@ -80,12 +80,12 @@ pub fn is_worthwhile(content: &[u8]) -> bool {
 }
 
 /// Memory that grows no further than announced.
-struct Bounded {
+struct BoundedBuffer {
     content: Vec<u8>,
     size_bytes: u64,
 }
 
-impl Write for Bounded {
+impl Write for BoundedBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if (self.content.len() + bytes.len()) as u64 > self.size_bytes {
             return Err(io::ErrorKind::FileTooLarge.into());

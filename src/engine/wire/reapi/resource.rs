@@ -18,7 +18,7 @@ use maelstrom_container::digest::Digest;
 
 /// How a blob's bytes travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Encoding {
+pub enum BlobEncoding {
     /// As they are.
     Identity,
     /// As one or several frames of zstd.
@@ -33,7 +33,7 @@ pub struct ReadName {
     /// Which.
     pub digest: Digest,
     /// How.
-    pub encoding: Encoding,
+    pub encoding: BlobEncoding,
 }
 
 /// A blob to write.
@@ -46,7 +46,7 @@ pub struct WriteName {
     /// Which.
     pub digest: Digest,
     /// How.
-    pub encoding: Encoding,
+    pub encoding: BlobEncoding,
 }
 
 /// Why a text names no blob.
@@ -154,13 +154,13 @@ fn form(name: &str, expected: &'static str) -> ResourceNameError {
     }
 }
 
-type Named<'a, 'b> = (Encoding, Digest, &'b [&'a str]);
+type NamedBlob<'a, 'b> = (BlobEncoding, Digest, &'b [&'a str]);
 
 /// The blob that these parts name, and what follows it; `None` if they have another form.
-fn blob<'a, 'b>(parts: &'b [&'a str]) -> Result<Option<Named<'a, 'b>>, ResourceNameError> {
+fn blob<'a, 'b>(parts: &'b [&'a str]) -> Result<Option<NamedBlob<'a, 'b>>, ResourceNameError> {
     let (encoding, rest) = match parts {
-        ["blobs", rest @ ..] => (Encoding::Identity, rest),
-        ["compressed-blobs", "zstd", rest @ ..] => (Encoding::Zstd, rest),
+        ["blobs", rest @ ..] => (BlobEncoding::Identity, rest),
+        ["compressed-blobs", "zstd", rest @ ..] => (BlobEncoding::Zstd, rest),
         ["compressed-blobs", compressor, ..] => {
             return Err(ResourceNameError::Compressor {
                 compressor: quoted(compressor),
@@ -206,10 +206,10 @@ fn instance(name: &str, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-fn kind(encoding: Encoding) -> &'static str {
+fn kind(encoding: BlobEncoding) -> &'static str {
     match encoding {
-        Encoding::Identity => "blobs",
-        Encoding::Zstd => "compressed-blobs/zstd",
+        BlobEncoding::Identity => "blobs",
+        BlobEncoding::Zstd => "compressed-blobs/zstd",
     }
 }
 
@@ -220,8 +220,8 @@ mod tests {
 
     const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-    fn encodings() -> impl Strategy<Value = Encoding> {
-        prop_oneof![Just(Encoding::Identity), Just(Encoding::Zstd)]
+    fn encodings() -> impl Strategy<Value = BlobEncoding> {
+        prop_oneof![Just(BlobEncoding::Identity), Just(BlobEncoding::Zstd)]
     }
 
     proptest! {

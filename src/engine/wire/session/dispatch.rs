@@ -14,30 +14,30 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
-use super::link::{Link, News};
-use super::prepare::{Common, PrepareError, Prepared, Preparer};
-use super::remote::{self, Remote, TemplateKey};
-use crate::connection::Connection;
+use super::link::{ReconnectingSession, SessionStreamEvent};
+use super::prepare::{LocalTemplate, PrepareError, PreparedTemplate, TemplatePreparer};
+use super::remote::{self, RemoteJobs, TemplateKey};
+use crate::connection::BrokerChannel;
 use crate::from_proto::text;
-use crate::linger::Due;
-use crate::reapi::client::{CasClient, Progress};
-use crate::session::prepare::Preparing;
-use crate::to_proto::Unportable;
+use crate::linger::FlushTime;
+use crate::reapi::client::{CasClient, UploadCallback};
+use crate::session::prepare::PreparationMode;
+use crate::to_proto::PortabilityError;
 use crate::v1;
 use maelstrom_container::store::DigestCache;
-use maelstrom_model::backend::{BackendEvent, BackendLost, JobId, Rank, Stop};
+use maelstrom_model::backend::{BackendEvent, BackendLost, JobId, JobPriority, StopMode};
 use maelstrom_model::error::with_causes;
-use maelstrom_model::event::{EventKind, Notice, Severity};
-use maelstrom_model::forwarding::Forwarding;
+use maelstrom_model::event::{EventKind, NoticeSeverity, UserNotice};
+use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::job::Job;
 
 /// How long the end of a run waits for the broker to hear of it.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
 /// What is to be known to send jobs away.
-pub struct Options {
+pub struct DispatchOptions {
     /// To the broker.
-    pub connection: Connection,
+    pub connection: BrokerChannel,
     /// The broker's address, for messages.
     pub address: String,
     /// 16 random bytes that name the run.
@@ -47,31 +47,31 @@ pub struct Options {
     /// What is known of files' digests.
     pub digests: DigestCache,
     /// Which variables go along.
-    pub forwarding: Forwarding,
+    pub forwarding: EnvironmentForwarding,
     /// How long a job may go on after SIGTERM.
     pub grace: Duration,
     /// How templates are prepared.
-    pub preparing: Preparing,
+    pub preparing: PreparationMode,
 }
 
 /// What happened.
-pub enum Happening {
+pub enum DispatchEvent {
     /// Something about a job or the cluster.
     Event(BackendEvent),
     /// The container of these jobs can't be had elsewhere; they are not with the broker.
     Unportable {
         /// The jobs.
-        jobs: Vec<(JobId, Job, Rank)>,
+        jobs: Vec<(JobId, Job, JobPriority)>,
         /// Why.
-        why: Unportable,
+        why: PortabilityError,
     },
 }
 
 /// Something that took its time.
-enum Done {
+enum DispatchCompletion {
     Prepared {
         key: TemplateKey,
-        result: Result<Box<Prepared>, PrepareError>,
+        result: Result<Box<PreparedTemplate>, PrepareError>,
     },
     Uploaded {
         template: u32,
@@ -80,14 +80,14 @@ enum Done {
 }
 
 /// See the module's documentation.
-pub struct Dispatch {
-    link: Link,
+pub struct JobDispatcher {
+    link: ReconnectingSession,
     contents: CasClient,
-    preparer: Arc<Preparer>,
-    preparing: Preparing,
-    remote: Remote,
-    work: FuturesUnordered<BoxFuture<'static, Done>>,
-    happenings: VecDeque<Happening>,
+    preparer: Arc<TemplatePreparer>,
+    preparing: PreparationMode,
+    remote: RemoteJobs,
+    work: FuturesUnordered<BoxFuture<'static, DispatchCompletion>>,
+    happenings: VecDeque<DispatchEvent>,
     address: String,
     /// How far uploads are.
     transfers: (UnboundedSender<EventKind>, UnboundedReceiver<EventKind>),
@@ -102,15 +102,15 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
-impl Dispatch {
+impl JobDispatcher {
     /// Opens the session. Must be called on a runtime.
-    pub fn new(options: Options) -> Dispatch {
-        Dispatch {
+    pub fn new(options: DispatchOptions) -> JobDispatcher {
+        JobDispatcher {
             contents: CasClient::new(options.connection.clone()),
-            link: Link::open(options.connection, options.run, options.name),
-            preparer: Arc::new(Preparer::new(options.digests, options.forwarding)),
+            link: ReconnectingSession::open(options.connection, options.run, options.name),
+            preparer: Arc::new(TemplatePreparer::new(options.digests, options.forwarding)),
             preparing: options.preparing,
-            remote: Remote::new(options.grace),
+            remote: RemoteJobs::new(options.grace),
             work: FuturesUnordered::new(),
             happenings: VecDeque::new(),
             address: options.address,
@@ -141,17 +141,17 @@ impl Dispatch {
     }
 
     /// What prepares templates.
-    pub fn preparer(&self) -> &Arc<Preparer> {
+    pub fn preparer(&self) -> &Arc<TemplatePreparer> {
         &self.preparer
     }
 
     /// Sends a job away, as soon as what it needs is there.
-    pub fn submit(&mut self, id: JobId, job: Job, rank: Rank, common: Common) {
+    pub fn submit(&mut self, id: JobId, job: Job, rank: JobPriority, common: LocalTemplate) {
         self.remote.submit(id, job, rank, common);
     }
 
     /// Stops a job.
-    pub fn stop(&mut self, id: JobId, how: Stop) {
+    pub fn stop(&mut self, id: JobId, how: StopMode) {
         if self.remote.stop(id, how) {
             self.tell(remote::cancelled(id));
         }
@@ -168,7 +168,7 @@ impl Dispatch {
     }
 
     /// What happened, if anything has.
-    pub fn pop(&mut self) -> Option<Happening> {
+    pub fn pop(&mut self) -> Option<DispatchEvent> {
         self.happenings.pop_front()
     }
 
@@ -198,11 +198,11 @@ impl Dispatch {
     }
 
     fn tell(&mut self, event: BackendEvent) {
-        self.happenings.push_back(Happening::Event(event));
+        self.happenings.push_back(DispatchEvent::Event(event));
     }
 
-    fn notice(&mut self, severity: Severity, text: String, help: Option<String>) {
-        self.tell(BackendEvent::Fact(EventKind::Notice(Notice {
+    fn notice(&mut self, severity: NoticeSeverity, text: String, help: Option<String>) {
+        self.tell(BackendEvent::Fact(EventKind::Notice(UserNotice {
             severity,
             text,
             help,
@@ -216,27 +216,27 @@ impl Dispatch {
         }
     }
 
-    /// Sends what is ready, and begins what has to be done for the rest. [`Dispatch::step`] does so,
+    /// Sends what is ready, and begins what has to be done for the rest. [`JobDispatcher::step`] does so,
     /// too. Tells when something more is to be sent.
-    pub fn start_work(&mut self) -> Due {
+    pub fn start_work(&mut self) -> FlushTime {
         for (key, common) in self.remote.take_unprepared() {
             let (preparer, preparing) = (Arc::clone(&self.preparer), self.preparing);
             self.work.push(Box::pin(async move {
                 let prepare = move || preparer.prepare(&common).map(Box::new);
                 let result = match preparing {
-                    Preparing::AtOnce => prepare(),
-                    Preparing::Aside => match tokio::task::spawn_blocking(prepare).await {
+                    PreparationMode::AtOnce => prepare(),
+                    PreparationMode::Aside => match tokio::task::spawn_blocking(prepare).await {
                         Ok(result) => result,
                         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
                     },
                 };
-                Done::Prepared { key, result }
+                DispatchCompletion::Prepared { key, result }
             }));
         }
         for (template, contents) in self.remote.take_uploads() {
             let client = self.contents.clone();
             let sender = self.transfers.0.clone();
-            let progress: Progress = Arc::new(move |done_bytes, total_bytes| {
+            let progress: UploadCallback = Arc::new(move |done_bytes, total_bytes| {
                 drop(sender.send(EventKind::Transfer {
                     transfer: template,
                     worker: None,
@@ -248,27 +248,27 @@ impl Dispatch {
             self.work.push(Box::pin(async move {
                 let result = client.upload_missing(contents, progress).await;
                 let result = result.map_err(|error| with_causes(&error));
-                Done::Uploaded { template, result }
+                DispatchCompletion::Uploaded { template, result }
             }));
         }
         self.remote.flush()
     }
 
-    fn done(&mut self, done: Done) {
+    fn done(&mut self, done: DispatchCompletion) {
         match done {
-            Done::Prepared { key, result } => match result {
+            DispatchCompletion::Prepared { key, result } => match result {
                 Ok(prepared) => self.remote.prepared(&key, *prepared),
                 Err(PrepareError::Unportable(why)) => {
                     let jobs = self.remote.unprepared(&key);
                     self.happenings
-                        .push_back(Happening::Unportable { jobs, why });
+                        .push_back(DispatchEvent::Unportable { jobs, why });
                 }
                 Err(error @ (PrepareError::Tree(_) | PrepareError::Toolbox { .. })) => {
                     let jobs = self.remote.unprepared(&key);
                     self.fail(jobs.into_iter().map(|(id, ..)| id), &with_causes(&error));
                 }
             },
-            Done::Uploaded { template, result } => match result {
+            DispatchCompletion::Uploaded { template, result } => match result {
                 Ok(()) => self.remote.uploaded(template),
                 Err(message) => {
                     if self.remote.upload_failed(template) {
@@ -281,16 +281,16 @@ impl Dispatch {
         }
     }
 
-    fn hear(&mut self, news: News) {
+    fn hear(&mut self, news: SessionStreamEvent) {
         match news {
-            News::Up(outgoing) => {
+            SessionStreamEvent::Up(outgoing) => {
                 if self.remote.is_down_told() {
                     let text = format!("connected to the broker {} again", self.address);
-                    self.notice(Severity::Info, text, None);
+                    self.notice(NoticeSeverity::Info, text, None);
                 }
                 self.remote.up(outgoing);
             }
-            News::Event(event) => {
+            SessionStreamEvent::Event(event) => {
                 if let v1::session_event::Kind::Welcome(welcome) = &event {
                     self.slots = welcome.slots.into();
                 } else if let v1::session_event::Kind::Cluster(cluster) = &event {
@@ -299,19 +299,19 @@ impl Dispatch {
                 let mut events = VecDeque::new();
                 self.remote.event(event, &mut events);
                 self.happenings
-                    .extend(events.into_iter().map(Happening::Event));
+                    .extend(events.into_iter().map(DispatchEvent::Event));
             }
-            News::Down(message) => {
+            SessionStreamEvent::Down(message) => {
                 if self.remote.down() {
                     let text = format!("no connection to the broker {}: {message}", self.address);
                     let help = "it is tried again; what runs goes on".to_owned();
-                    self.notice(Severity::Warning, text, Some(help));
+                    self.notice(NoticeSeverity::Warning, text, Some(help));
                 }
                 for id in self.remote.killed() {
                     self.tell(remote::cancelled(id));
                 }
             }
-            News::Lost(status) => {
+            SessionStreamEvent::Lost(status) => {
                 self.lost = true;
                 let why = text(status.message());
                 let message = format!("the broker {} is lost: {why}", self.address);

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Code, Request, Status};
 
-use crate::connection::Connection;
+use crate::connection::BrokerChannel;
 use crate::from_proto::text;
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::v1::jobs_client::JobsClient;
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const PATIENCE_FIRST: Duration = Duration::from_secs(3);
 
 /// What the link tells.
-pub enum News {
+pub enum SessionStreamEvent {
     /// There is a session; this goes to the broker.
     Up(UnboundedSender<ClientMessage>),
     /// The broker said something.
@@ -46,14 +46,14 @@ pub enum News {
 }
 
 /// The session.
-pub struct Link {
-    news: Receiver<News>,
+pub struct ReconnectingSession {
+    news: Receiver<SessionStreamEvent>,
     task: JoinHandle<()>,
 }
 
-impl Link {
+impl ReconnectingSession {
     /// A session for a run over this connection. Must be called on a runtime.
-    pub fn open(connection: Connection, run: [u8; 16], name: String) -> Link {
+    pub fn open(connection: BrokerChannel, run: [u8; 16], name: String) -> ReconnectingSession {
         let (sender, news) = channel(EVENTS_MAX);
         let hello = Hello {
             versions: Some(VERSIONS.clone()),
@@ -63,11 +63,11 @@ impl Link {
             secret: secret(),
         };
         let task = tokio::spawn(keep(connection, hello, sender));
-        Link { news, task }
+        ReconnectingSession { news, task }
     }
 
     /// What there is to tell. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> News {
+    pub async fn next(&mut self) -> SessionStreamEvent {
         match self.news.recv().await {
             Some(news) => news,
             // It told why before it ended.
@@ -77,8 +77,11 @@ impl Link {
 
     /// Ends it once what was said has been sent, or after a while.
     pub async fn close(mut self, patience: Duration) {
-        let drained =
-            async { while let Some(News::Up(_) | News::Event(_)) = self.news.recv().await {} };
+        let drained = async {
+            while let Some(SessionStreamEvent::Up(_) | SessionStreamEvent::Event(_)) =
+                self.news.recv().await
+            {}
+        };
         drop(tokio::time::timeout(patience, drained).await);
         self.task.abort();
     }
@@ -95,15 +98,15 @@ fn secret() -> Bytes {
     }
 }
 
-async fn keep(connection: Connection, hello: Hello, news: Sender<News>) {
+async fn keep(connection: BrokerChannel, hello: Hello, news: Sender<SessionStreamEvent>) {
     let mut pause = PAUSE_FIRST;
     let mut down_since = tokio::time::Instant::now();
     let mut patience = PATIENCE_FIRST;
     loop {
         let ended = session(&connection, &hello, &news).await;
         let status = match ended {
-            Ended::Closed => return,
-            Ended::Broken { status, was_up } => {
+            SessionStreamEnd::Closed => return,
+            SessionStreamEnd::Broken { status, was_up } => {
                 if was_up {
                     patience = PATIENCE;
                     pause = PAUSE_FIRST;
@@ -114,8 +117,8 @@ async fn keep(connection: Connection, hello: Hello, news: Sender<News>) {
         };
         let is_over = down_since.elapsed() > patience || !may_pass(&status);
         let told = match is_over {
-            true => News::Lost(status),
-            false => News::Down(text(status.message()).to_string()),
+            true => SessionStreamEvent::Lost(status),
+            false => SessionStreamEvent::Down(text(status.message()).to_string()),
         };
         if news.send(told).await.is_err() || is_over {
             return;
@@ -139,7 +142,7 @@ fn may_pass(status: &Status) -> bool {
     )
 }
 
-enum Ended {
+enum SessionStreamEnd {
     /// Nobody wants it any more.
     Closed,
     Broken {
@@ -148,7 +151,11 @@ enum Ended {
     },
 }
 
-async fn session(connection: &Connection, hello: &Hello, news: &Sender<News>) -> Ended {
+async fn session(
+    connection: &BrokerChannel,
+    hello: &Hello,
+    news: &Sender<SessionStreamEvent>,
+) -> SessionStreamEnd {
     let (outgoing, messages) = unbounded_channel();
     let greeting = ClientMessage {
         kind: Some(client_message::Kind::Hello(hello.clone())),
@@ -161,7 +168,7 @@ async fn session(connection: &Connection, hello: &Hello, news: &Sender<News>) ->
     let mut events = match client.session(request).await {
         Ok(response) => response.into_inner(),
         Err(status) => {
-            return Ended::Broken {
+            return SessionStreamEnd::Broken {
                 status,
                 was_up: false,
             };
@@ -173,19 +180,19 @@ async fn session(connection: &Connection, hello: &Hello, news: &Sender<News>) ->
             Ok(Some(SessionEvent { kind: Some(kind) })) => {
                 if let session_event::Kind::Welcome(welcome) = &kind {
                     if let Err(why) = agree(welcome.versions.as_ref(), "broker") {
-                        return Ended::Broken {
+                        return SessionStreamEnd::Broken {
                             status: Status::failed_precondition(why),
                             was_up: false,
                         };
                     }
                     if let Some(outgoing) = outgoing.take()
-                        && news.send(News::Up(outgoing)).await.is_err()
+                        && news.send(SessionStreamEvent::Up(outgoing)).await.is_err()
                     {
-                        return Ended::Closed;
+                        return SessionStreamEnd::Closed;
                     }
                 }
-                if news.send(News::Event(kind)).await.is_err() {
-                    return Ended::Closed;
+                if news.send(SessionStreamEvent::Event(kind)).await.is_err() {
+                    return SessionStreamEnd::Closed;
                 }
                 continue;
             }
@@ -194,7 +201,7 @@ async fn session(connection: &Connection, hello: &Hello, news: &Sender<News>) ->
             Ok(None) => Status::unavailable("the broker ended the session"),
             Err(status) => status,
         };
-        return Ended::Broken {
+        return SessionStreamEnd::Broken {
             status,
             was_up: outgoing.is_none(),
         };

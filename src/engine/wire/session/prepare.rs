@@ -1,7 +1,7 @@
 //! A container of this machine as a template that another machine can make, with the contents that
 //! it needs.
 //!
-//! What a job has said that it takes along ([`Inputs`]) becomes contents, what it has said that the
+//! What a job has said that it takes along ([`JobInputs`]) becomes contents, what it has said that the
 //! other machine must have itself is named with its identity, and what nobody has spoken of keeps
 //! the job here.
 
@@ -11,19 +11,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::tree::{Packed, TreeError, pack};
-use crate::reapi::client::Contents;
-use crate::to_proto::{self, Unportable};
+use super::tree::{InputDigest, InputTreeError, pack};
+use crate::reapi::client::BlobMap;
+use crate::to_proto::{self, PortabilityError};
 use crate::toolbox;
 use crate::v1::{self, source};
-use maelstrom_container::secrets::{Secrets, Shown};
+use maelstrom_container::secrets::{DirectoryUse, HostSecrets};
 use maelstrom_container::store::DigestCache;
-use maelstrom_model::forwarding::Forwarding;
-use maelstrom_model::job::{Carried, ContainerSpec, Inputs, ProcessSpec, Root};
+use maelstrom_model::forwarding::EnvironmentForwarding;
+use maelstrom_model::job::{ContainerSpec, InputPath, JobInputs, ProcessSpec, RootKind};
 
 /// How templates are prepared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Preparing {
+pub enum PreparationMode {
     /// By threads of their own: many files may have to be read.
     #[default]
     Aside,
@@ -33,11 +33,11 @@ pub enum Preparing {
 
 /// What many jobs have in common.
 #[derive(Clone, Debug)]
-pub struct Common {
+pub struct LocalTemplate {
     /// The container.
     pub container: Arc<ContainerSpec>,
     /// What is known of its host paths.
-    pub inputs: Arc<Inputs>,
+    pub inputs: Arc<JobInputs>,
     /// The environment.
     pub environment: Arc<BTreeMap<OsString, OsString>>,
     /// The working directory.
@@ -48,11 +48,11 @@ pub struct Common {
 
 /// A template, and what it names.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct PreparedTemplate {
     /// The template.
     pub template: v1::Template,
     /// Every content that it names.
-    pub contents: Contents,
+    pub contents: BlobMap,
 }
 
 /// Why there is no template.
@@ -60,10 +60,10 @@ pub struct Prepared {
 pub enum PrepareError {
     /// The job must stay here.
     #[error("the job cannot run on another machine: {0}")]
-    Unportable(#[from] Unportable),
+    Unportable(#[from] PortabilityError),
     /// Something that it takes along cannot be read.
     #[error(transparent)]
-    Tree(#[from] TreeError),
+    Tree(#[from] InputTreeError),
     /// Something that the other machine should have cannot be told.
     #[error("cannot tell what {} is, which the workers should have, too", path.display())]
     Toolbox {
@@ -76,30 +76,34 @@ pub enum PrepareError {
 
 /// Makes templates, and remembers what it looked up.
 #[derive(Debug)]
-pub struct Preparer {
+pub struct TemplatePreparer {
     digests: DigestCache,
-    forwarding: Forwarding,
-    secrets: Secrets,
+    forwarding: EnvironmentForwarding,
+    secrets: HostSecrets,
     identities: Mutex<HashMap<PathBuf, Vec<u8>>>,
 }
 
-impl Preparer {
+impl TemplatePreparer {
     /// With what is known of files' digests, and of variables that go along.
-    pub fn new(digests: DigestCache, forwarding: Forwarding) -> Preparer {
-        Preparer {
+    pub fn new(digests: DigestCache, forwarding: EnvironmentForwarding) -> TemplatePreparer {
+        TemplatePreparer {
             digests,
             forwarding,
-            secrets: Secrets::of_this_process(),
+            secrets: HostSecrets::of_this_process(),
             identities: Mutex::default(),
         }
     }
 
     /// Takes in what is carried of a directory, or a file, without the secrets in it. What is carried
     /// itself is named, and no secret.
-    pub fn pack(&self, mut carried: Carried, contents: &mut Contents) -> Result<Packed, TreeError> {
+    pub fn pack(
+        &self,
+        mut carried: InputPath,
+        contents: &mut BlobMap,
+    ) -> Result<InputDigest, InputTreeError> {
         let source = &carried.source;
         let real = source.canonicalize().unwrap_or_else(|_| source.clone());
-        let secrets = self.secrets.below(&real, Shown::WorkedIn);
+        let secrets = self.secrets.below(&real, DirectoryUse::WorkedIn);
         let secrets = secrets.iter().filter_map(|secret| {
             let below = secret.strip_prefix(&real).ok()?;
             Some(source.join(below))
@@ -110,13 +114,13 @@ impl Preparer {
     }
 
     /// Makes a template. Reads files, so it takes its time.
-    pub fn prepare(&self, common: &Common) -> Result<Prepared, PrepareError> {
-        let mut contents = Contents::new();
+    pub fn prepare(&self, common: &LocalTemplate) -> Result<PreparedTemplate, PrepareError> {
+        let mut contents = BlobMap::new();
         let mut tools = BTreeSet::new();
         let mut failure = None;
         let layers: &[PathBuf] = match &common.container.root {
-            Root::Skeleton(_) => &[],
-            Root::Layers { trees, access: _ } => trees,
+            RootKind::Skeleton(_) => &[],
+            RootKind::Layers { trees, access: _ } => trees,
         };
         let inputs = &common.inputs;
         let mut source = |path: &Path| {
@@ -129,12 +133,15 @@ impl Preparer {
                     kind: Some(source::Kind::Toolbox(to_proto::path(path))),
                 });
             }
-            let carried = carried(path, layers, inputs).ok_or_else(|| Unportable::Unknown {
-                path: path.display().to_string(),
-            })?;
+            let carried =
+                carried(path, layers, inputs).ok_or_else(|| PortabilityError::Unknown {
+                    path: path.display().to_string(),
+                })?;
             let kind = match self.pack(carried, &mut contents) {
-                Ok(Packed::Directory(digest)) => source::Kind::Directory(to_proto::digest(digest)),
-                Ok(Packed::File(digest, executable)) => source::Kind::File(v1::File {
+                Ok(InputDigest::Directory(digest)) => {
+                    source::Kind::Directory(to_proto::digest(digest))
+                }
+                Ok(InputDigest::File(digest, executable)) => source::Kind::File(v1::File {
                     digest: Some(to_proto::digest(digest)),
                     executable,
                 }),
@@ -167,7 +174,7 @@ impl Preparer {
                 .map(|path| self.tool(&path))
                 .collect::<Result<_, _>>()?,
         };
-        Ok(Prepared { template, contents })
+        Ok(PreparedTemplate { template, contents })
     }
 
     fn tool(&self, path: &Path) -> Result<v1::ToolboxPath, PrepareError> {
@@ -197,23 +204,23 @@ impl Preparer {
 }
 
 /// Whether somebody has said of exactly this path that it goes along.
-fn is_named(path: &Path, layers: &[PathBuf], inputs: &Inputs) -> bool {
+fn is_named(path: &Path, layers: &[PathBuf], inputs: &JobInputs) -> bool {
     let mut carried = inputs.carried.iter();
     layers.iter().any(|layer| layer == path) || carried.any(|carried| carried.source == path)
 }
 
 /// How a path goes along, if it does.
-fn carried(path: &Path, layers: &[PathBuf], inputs: &Inputs) -> Option<Carried> {
+fn carried(path: &Path, layers: &[PathBuf], inputs: &JobInputs) -> Option<InputPath> {
     if layers.iter().any(|layer| layer == path) {
-        return Some(Carried {
+        return Some(InputPath {
             source: path.to_owned(),
-            ..Carried::default()
+            ..InputPath::default()
         });
     }
     if let Some(carried) = inputs.carried.iter().find(|carried| carried.source == path) {
         return Some(carried.clone());
     }
-    let holds = |carried: &&Carried| {
+    let holds = |carried: &&InputPath| {
         let is_built = carried.built.iter().any(|built| built == path);
         is_built || path.starts_with(&carried.source)
     };
@@ -221,7 +228,7 @@ fn carried(path: &Path, layers: &[PathBuf], inputs: &Inputs) -> Option<Carried> 
     // Whoever names something that is left out of its surroundings wants it all the same.
     let left_out = around.left_out.iter();
     let left_out = left_out.filter(|other| *other != path);
-    Some(Carried {
+    Some(InputPath {
         source: path.to_owned(),
         left_out: left_out.cloned().collect(),
         built: around.built.clone(),
@@ -231,16 +238,16 @@ fn carried(path: &Path, layers: &[PathBuf], inputs: &Inputs) -> Option<Carried> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use maelstrom_model::job::{BindAccess, Mount, MountKind, Network};
+    use maelstrom_model::job::{BindAccess, Mount, MountKind, NetworkMode};
     use maelstrom_model::testing::job;
 
-    fn common(mounts: Vec<Mount>, inputs: Inputs) -> Common {
+    fn common(mounts: Vec<Mount>, inputs: JobInputs) -> LocalTemplate {
         let job = job();
         let container = ContainerSpec {
             mounts,
             ..(*job.container).clone()
         };
-        Common {
+        LocalTemplate {
             container: Arc::new(container),
             inputs: Arc::new(inputs),
             environment: Arc::clone(&job.process.environment),
@@ -265,19 +272,22 @@ mod tests {
         let root = keep.path().canonicalize().unwrap();
         std::fs::write(root.join("file"), "text").unwrap();
         let digests = DigestCache::new(root.join("digests"));
-        let preparer = Preparer::new(digests, Forwarding::default());
+        let preparer = TemplatePreparer::new(digests, EnvironmentForwarding::default());
         let file = root.join("file");
 
-        let unknown = common(vec![bind(&file, BindAccess::ReadOnly)], Inputs::default());
+        let unknown = common(
+            vec![bind(&file, BindAccess::ReadOnly)],
+            JobInputs::default(),
+        );
         let error = preparer.prepare(&unknown).unwrap_err();
         assert!(error.to_string().contains("it shows"), "{error}");
 
-        let inputs = Inputs {
-            carried: vec![Carried {
+        let inputs = JobInputs {
+            carried: vec![InputPath {
                 source: root.clone(),
-                ..Carried::default()
+                ..InputPath::default()
             }],
-            ..Inputs::default()
+            ..JobInputs::default()
         };
         let known = common(vec![bind(&file, BindAccess::ReadOnly)], inputs.clone());
         let prepared = preparer.prepare(&known).unwrap();
@@ -288,7 +298,7 @@ mod tests {
         assert!(error.to_string().contains("it writes to"), "{error}");
 
         let mut local = common(Vec::new(), inputs);
-        Arc::make_mut(&mut local.container).network = Network::Local;
+        Arc::make_mut(&mut local.container).network = NetworkMode::Local;
         let error = preparer.prepare(&local).unwrap_err();
         assert!(error.to_string().contains("network"), "{error}");
     }
@@ -300,10 +310,10 @@ mod tests {
         std::fs::create_dir(root.join("bin")).unwrap();
         std::fs::write(root.join("bin/sh"), "text").unwrap();
         let digests = DigestCache::new(root.join("digests"));
-        let preparer = Preparer::new(digests, Forwarding::default());
-        let inputs = Inputs {
+        let preparer = TemplatePreparer::new(digests, EnvironmentForwarding::default());
+        let inputs = JobInputs {
             toolbox: vec![root.join("bin")],
-            ..Inputs::default()
+            ..JobInputs::default()
         };
         let mounts = vec![bind(&root.join("bin/sh"), BindAccess::ReadOnly)];
         let prepared = preparer.prepare(&common(mounts, inputs)).unwrap();

@@ -14,19 +14,19 @@ use bytes::Bytes;
 use ignore::WalkBuilder;
 use prost::Message;
 
-use crate::reapi::client::{Content, Contents};
+use crate::reapi::client::{BlobMap, BlobSource};
 use crate::reapi::digest::to_wire;
 use crate::reapi::v2 as reapi;
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{DigestCache, HashError};
-use maelstrom_model::job::Carried;
+use maelstrom_model::job::InputPath;
 
 /// Directories of version control.
 const VERSION_CONTROL: [&str; 5] = [".git", ".hg", ".jj", ".svn", ".pijul"];
 
 /// Why a directory can't be sent along.
 #[derive(Debug, thiserror::Error)]
-pub enum TreeError {
+pub enum InputTreeError {
     /// It cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -56,15 +56,15 @@ pub enum TreeError {
 
 /// A directory in the making.
 #[derive(Default)]
-struct Node {
+struct DirectoryBuilder {
     files: BTreeMap<String, (Digest, bool)>,
     links: BTreeMap<String, String>,
-    directories: BTreeMap<String, Node>,
+    directories: BTreeMap<String, DirectoryBuilder>,
 }
 
 /// Something that was carried: its digest, and what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packed {
+pub enum InputDigest {
     /// A directory, by the digest of its message.
     Directory(Digest),
     /// A file, and whether it may be executed.
@@ -73,17 +73,17 @@ pub enum Packed {
 
 /// Takes in what is carried of a directory, or a file.
 pub fn pack(
-    carried: &Carried,
+    carried: &InputPath,
     digests: &DigestCache,
-    contents: &mut Contents,
-) -> Result<Packed, TreeError> {
+    contents: &mut BlobMap,
+) -> Result<InputDigest, InputTreeError> {
     let root = &carried.source;
     let metadata = fs::metadata(root).map_err(|source| read(root, source))?;
     if !metadata.is_dir() {
         let (digest, executable) = file(root, &metadata, digests, contents)?;
-        return Ok(Packed::File(digest, executable));
+        return Ok(InputDigest::File(digest, executable));
     }
-    let mut node = Node::default();
+    let mut node = DirectoryBuilder::default();
     let left_out = carried.left_out.clone();
     let walk = WalkBuilder::new(root)
         .standard_filters(false)
@@ -100,7 +100,7 @@ pub fn pack(
         .build();
     let is_left_out = carried.left_out.contains(root);
     for entry in walk.take_while(|_| !is_left_out) {
-        let entry = entry.map_err(|source| TreeError::Walk {
+        let entry = entry.map_err(|source| InputTreeError::Walk {
             path: root.clone(),
             source,
         })?;
@@ -111,17 +111,17 @@ pub fn pack(
     for built in carried.built.iter().filter(|path| path.starts_with(root)) {
         add_all(&mut node, root, built, digests, contents)?;
     }
-    Ok(Packed::Directory(node.finish(contents)))
+    Ok(InputDigest::Directory(node.finish(contents)))
 }
 
 /// Adds a path and everything below it; nothing if nothing is there.
 fn add_all(
-    node: &mut Node,
+    node: &mut DirectoryBuilder,
     root: &Path,
     path: &Path,
     digests: &DigestCache,
-    contents: &mut Contents,
-) -> Result<(), TreeError> {
+    contents: &mut BlobMap,
+) -> Result<(), InputTreeError> {
     for entry in walkdir::WalkDir::new(path) {
         match entry {
             Ok(entry) => add(node, root, entry.path(), digests, contents)?,
@@ -141,12 +141,12 @@ fn add_all(
 }
 
 fn add(
-    node: &mut Node,
+    node: &mut DirectoryBuilder,
     root: &Path,
     path: &Path,
     digests: &DigestCache,
-    contents: &mut Contents,
-) -> Result<(), TreeError> {
+    contents: &mut BlobMap,
+) -> Result<(), InputTreeError> {
     let Ok(relative) = path.strip_prefix(root) else {
         return Ok(());
     };
@@ -159,7 +159,7 @@ fn add(
     let mut names = Vec::new();
     for component in relative.components() {
         let name = component.as_os_str().to_str();
-        names.push(name.ok_or_else(|| TreeError::Name {
+        names.push(name.ok_or_else(|| InputTreeError::Name {
             path: path.to_owned(),
         })?);
     }
@@ -174,7 +174,7 @@ fn add(
         parent.directories.entry(name.to_owned()).or_default();
     } else if metadata.is_symlink() {
         let target = fs::read_link(path).map_err(|source| read(path, source))?;
-        let target = target.to_str().ok_or_else(|| TreeError::Name {
+        let target = target.to_str().ok_or_else(|| InputTreeError::Name {
             path: path.to_owned(),
         })?;
         parent.links.insert(name.to_owned(), target.to_owned());
@@ -190,25 +190,25 @@ fn file(
     path: &Path,
     metadata: &fs::Metadata,
     digests: &DigestCache,
-    contents: &mut Contents,
-) -> Result<(Digest, bool), TreeError> {
+    contents: &mut BlobMap,
+) -> Result<(Digest, bool), InputTreeError> {
     let hashed = digests.digest(path)?;
     contents
         .entry(hashed.digest)
-        .or_insert_with(|| Content::File(path.to_owned()));
+        .or_insert_with(|| BlobSource::File(path.to_owned()));
     Ok((hashed.digest, metadata.permissions().mode() & 0o111 != 0))
 }
 
-fn read(path: &Path, source: io::Error) -> TreeError {
-    TreeError::Read {
+fn read(path: &Path, source: io::Error) -> InputTreeError {
+    InputTreeError::Read {
         path: path.to_owned(),
         source,
     }
 }
 
-impl Node {
+impl DirectoryBuilder {
     /// The digest of the directory's message, which is added with all below it.
-    fn finish(self, contents: &mut Contents) -> Digest {
+    fn finish(self, contents: &mut BlobMap) -> Digest {
         let directories = self.directories.into_iter().map(|(name, node)| {
             let digest = node.finish(contents);
             reapi::DirectoryNode {
@@ -243,7 +243,7 @@ impl Node {
         .encode_to_vec()
         .into();
         let digest = Digest::of(&bytes);
-        contents.insert(digest, Content::Bytes(bytes));
+        contents.insert(digest, BlobSource::Bytes(bytes));
         digest
     }
 }
@@ -254,10 +254,10 @@ mod tests {
 
     use super::*;
 
-    fn directory(contents: &Contents, digest: Digest) -> reapi::Directory {
+    fn directory(contents: &BlobMap, digest: Digest) -> reapi::Directory {
         match &contents[&digest] {
-            Content::Bytes(bytes) => reapi::Directory::decode(bytes.clone()).unwrap(),
-            Content::File(path) => panic!("{} is no message", path.display()),
+            BlobSource::Bytes(bytes) => reapi::Directory::decode(bytes.clone()).unwrap(),
+            BlobSource::File(path) => panic!("{} is no message", path.display()),
         }
     }
 
@@ -270,7 +270,7 @@ mod tests {
     }
 
     /// Every path of a packed directory, with what it is.
-    fn list(contents: &Contents, root: Digest, prefix: &str, listed: &mut Vec<String>) {
+    fn list(contents: &BlobMap, root: Digest, prefix: &str, listed: &mut Vec<String>) {
         let message = directory(contents, root);
         for node in &message.files {
             let mark = if node.is_executable { "*" } else { "" };
@@ -309,7 +309,7 @@ mod tests {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
 
         let digests = DigestCache::new(root.join(".git/digests"));
-        let carried = Carried {
+        let carried = InputPath {
             source: root.clone(),
             left_out: vec![root.join("target"), root.join("cache")],
             built: vec![
@@ -318,9 +318,9 @@ mod tests {
                 "/elsewhere".into(),
             ],
         };
-        let mut contents = Contents::new();
+        let mut contents = BlobMap::new();
         let packed = pack(&carried, &digests, &mut contents).unwrap();
-        let Packed::Directory(digest) = packed else {
+        let InputDigest::Directory(digest) = packed else {
             panic!("{packed:?}");
         };
         let mut listed = Vec::new();
@@ -339,13 +339,13 @@ mod tests {
                 "target/debug/program*",
             ]
         );
-        let again = pack(&carried, &digests, &mut Contents::new()).unwrap();
+        let again = pack(&carried, &digests, &mut BlobMap::new()).unwrap();
         assert_eq!(again, packed);
-        let alone = Carried {
+        let alone = InputPath {
             source: program,
-            ..Carried::default()
+            ..InputPath::default()
         };
         let alone = pack(&alone, &digests, &mut contents).unwrap();
-        assert!(matches!(alone, Packed::File(_, true)));
+        assert!(matches!(alone, InputDigest::File(_, true)));
     }
 }

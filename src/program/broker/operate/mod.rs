@@ -9,14 +9,14 @@ mod watch;
 
 use tonic::{Code, Status};
 
-use self::there::There;
-use super::options::{Command, StatusOptions};
+use self::there::BrokerAddressOptions;
+use super::options::{BrokerCommand, StatusOptions};
 use super::security;
-use crate::program::failure::Failure;
+use crate::program::failure::ProgramFailure;
 use crate::program::opening::print_out;
 use crate::program::session::runtime;
 use maelstrom_spec::config::{Address, AddressError};
-use maelstrom_wire::connection::{ConnectError, Service, connect};
+use maelstrom_wire::connection::{AuthenticatedChannel, ConnectError, connect};
 use maelstrom_wire::from_proto::text;
 use maelstrom_wire::limits::MESSAGE_BYTES_MAX;
 use maelstrom_wire::v1::operator_client::OperatorClient;
@@ -24,7 +24,7 @@ use maelstrom_wire::v1::{DrainRequest, StatusRequest, StopRequest};
 
 /// Why a broker could not be asked or ordered.
 #[derive(Debug, thiserror::Error)]
-enum OperateError {
+enum AdminError {
     /// Nobody said which.
     #[error("no broker is named")]
     NoAddress,
@@ -48,8 +48,8 @@ enum OperateError {
     Refused { address: String, message: String },
 }
 
-impl OperateError {
-    fn new(address: &Address, status: &Status) -> OperateError {
+impl AdminError {
+    fn new(address: &Address, status: &Status) -> AdminError {
         let address = address.to_string();
         let message = match status.message() {
             "" => status.code().description().to_owned(),
@@ -57,94 +57,96 @@ impl OperateError {
         };
         match status.code() {
             Code::Unauthenticated | Code::PermissionDenied => {
-                OperateError::NotLetIn { address, message }
+                AdminError::NotLetIn { address, message }
             }
-            Code::NotFound => OperateError::NotFound { address, message },
+            Code::NotFound => AdminError::NotFound { address, message },
             Code::Unavailable | Code::Unknown | Code::Internal | Code::Unimplemented => {
-                OperateError::NoAnswer { address, message }
+                AdminError::NoAnswer { address, message }
             }
-            _ => OperateError::Refused { address, message },
+            _ => AdminError::Refused { address, message },
         }
     }
 
     fn help(&self) -> Option<String> {
         match self {
-            OperateError::NoAddress => Some(
+            AdminError::NoAddress => Some(
                 "name it with `--broker HOST:PORT`, or set `MAELSTROM_BROKER`; the broker prints \
                  its address when it starts"
                     .to_owned(),
             ),
-            OperateError::Address(_) | OperateError::Refused { .. } => None,
-            OperateError::Connect(error) => error.help(),
-            OperateError::NoAnswer { .. } => Some(
+            AdminError::Address(_) | AdminError::Refused { .. } => None,
+            AdminError::Connect(error) => error.help(),
+            AdminError::NoAnswer { .. } => Some(
                 "see whether maelstrom-broker runs there; if it uses TLS, name its authority with \
                  `--broker-ca`"
                     .to_owned(),
             ),
-            OperateError::NotLetIn { .. } => Some(
+            AdminError::NotLetIn { .. } => Some(
                 "show a token with `--broker-token-file`, or a certificate with `--broker-certificate`; \
                  `drain` and `stop` take the role `admin`"
                     .to_owned(),
             ),
-            OperateError::NotFound { .. } => {
+            AdminError::NotFound { .. } => {
                 Some("`maelstrom-broker status` lists the workers".to_owned())
             }
         }
     }
 
-    fn failure(&self) -> Failure {
+    fn failure(&self) -> ProgramFailure {
         match self {
-            OperateError::NoAddress | OperateError::Address(_) | OperateError::NotFound { .. } => {
-                Failure::usage(self, self.help())
+            AdminError::NoAddress | AdminError::Address(_) | AdminError::NotFound { .. } => {
+                ProgramFailure::usage(self, self.help())
             }
-            OperateError::Connect(_)
-            | OperateError::NoAnswer { .. }
-            | OperateError::NotLetIn { .. }
-            | OperateError::Refused { .. } => Failure::infrastructure(self, self.help()),
+            AdminError::Connect(_)
+            | AdminError::NoAnswer { .. }
+            | AdminError::NotLetIn { .. }
+            | AdminError::Refused { .. } => ProgramFailure::infrastructure(self, self.help()),
         }
     }
 }
 
 /// Carries out a command.
-pub fn run(command: Command) -> Result<u8, Failure> {
+pub fn run(command: BrokerCommand) -> Result<u8, ProgramFailure> {
     runtime()?.block_on(async {
         match command {
-            Command::Credentials(what) => security::make(&what),
-            Command::Status(options) => status(options).await,
-            Command::Drain { there, worker } => drain(&there, worker.unwrap_or_default()).await,
-            Command::Stop { there, workers } => stop(&there, workers).await,
+            BrokerCommand::Credentials(what) => security::make(&what),
+            BrokerCommand::Status(options) => status(options).await,
+            BrokerCommand::Drain { there, worker } => {
+                drain(&there, worker.unwrap_or_default()).await
+            }
+            BrokerCommand::Stop { there, workers } => stop(&there, workers).await,
         }
     })
 }
 
 /// A broker that answered.
-struct Broker {
+struct AdminClient {
     address: Address,
-    operator: OperatorClient<Service>,
+    operator: OperatorClient<AuthenticatedChannel>,
 }
 
-impl Broker {
-    async fn reach(there: &There) -> Result<Broker, Failure> {
+impl AdminClient {
+    async fn reach(there: &BrokerAddressOptions) -> Result<AdminClient, ProgramFailure> {
         let variable = |name: &str| std::env::var_os(name);
-        let address = there.broker(variable).map_err(OperateError::from);
-        let address = address.and_then(|address| address.ok_or(OperateError::NoAddress));
+        let address = there.broker(variable).map_err(AdminError::from);
+        let address = address.and_then(|address| address.ok_or(AdminError::NoAddress));
         let address = address.map_err(|error| error.failure())?;
         let connection = connect(&address, &there.security(variable)).await;
-        let connection = connection.map_err(|error| OperateError::from(error).failure())?;
-        Ok(Broker {
+        let connection = connection.map_err(|error| AdminError::from(error).failure())?;
+        Ok(AdminClient {
             address,
             operator: OperatorClient::new(connection.service())
                 .max_decoding_message_size(MESSAGE_BYTES_MAX),
         })
     }
 
-    fn failure(&self, status: &Status) -> Failure {
-        OperateError::new(&self.address, status).failure()
+    fn failure(&self, status: &Status) -> ProgramFailure {
+        AdminError::new(&self.address, status).failure()
     }
 }
 
-async fn status(options: StatusOptions) -> Result<u8, Failure> {
-    let mut broker = Broker::reach(&options.there).await?;
+async fn status(options: StatusOptions) -> Result<u8, ProgramFailure> {
+    let mut broker = AdminClient::reach(&options.there).await?;
     if options.watch {
         return watch::run(broker).await;
     }
@@ -158,8 +160,8 @@ async fn status(options: StatusOptions) -> Result<u8, Failure> {
     })
 }
 
-async fn drain(there: &There, worker: String) -> Result<u8, Failure> {
-    let mut broker = Broker::reach(there).await?;
+async fn drain(there: &BrokerAddressOptions, worker: String) -> Result<u8, ProgramFailure> {
+    let mut broker = AdminClient::reach(there).await?;
     let answer = broker.operator.drain(DrainRequest { worker }).await;
     let drained = answer
         .map_err(|status| broker.failure(&status))?
@@ -167,8 +169,8 @@ async fn drain(there: &There, worker: String) -> Result<u8, Failure> {
     print_out(&text::drained(&drained.workers))
 }
 
-async fn stop(there: &There, workers: bool) -> Result<u8, Failure> {
-    let mut broker = Broker::reach(there).await?;
+async fn stop(there: &BrokerAddressOptions, workers: bool) -> Result<u8, ProgramFailure> {
+    let mut broker = AdminClient::reach(there).await?;
     let answer = broker.operator.stop(StopRequest { workers }).await;
     answer.map_err(|status| broker.failure(&status))?;
     print_out(match workers {
@@ -194,8 +196,8 @@ mod tests {
             Status::resource_exhausted("too many requests"),
         ]
         .iter()
-        .map(|status| OperateError::new(&address, status))
-        .chain([OperateError::NoAddress])
+        .map(|status| AdminError::new(&address, status))
+        .chain([AdminError::NoAddress])
         .map(|error| format!("{error}\n  {}", error.help().unwrap_or_default()))
         .collect();
         insta::assert_snapshot!(told.join("\n"));
@@ -204,10 +206,10 @@ mod tests {
     #[test]
     fn what_was_asked_wrong_is_told_from_what_went_wrong() {
         let address: Address = "build.example:4000".parse().unwrap();
-        let unknown = OperateError::new(&address, &Status::not_found("no such worker"));
+        let unknown = AdminError::new(&address, &Status::not_found("no such worker"));
         assert_eq!(unknown.failure().tell(), exit_code::USAGE);
-        assert_eq!(OperateError::NoAddress.failure().tell(), exit_code::USAGE);
-        let refused = OperateError::new(&address, &Status::permission_denied("no"));
+        assert_eq!(AdminError::NoAddress.failure().tell(), exit_code::USAGE);
+        let refused = AdminError::new(&address, &Status::permission_denied("no"));
         assert_eq!(refused.failure().tell(), exit_code::INFRASTRUCTURE);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use maelstrom_model::event::foreign::{Foreign, escaped_json};
+use maelstrom_model::event::foreign::{UntrustedText, escaped_json};
 use maelstrom_wire::v1::{Client, Cluster, Worker, WorkerState};
 
 /// The whole status.
@@ -149,7 +149,7 @@ pub fn state(state: WorkerState) -> &'static str {
 
 /// Without what could do something to a terminal.
 pub fn clean(text: &str) -> String {
-    Foreign::from(text).to_string()
+    UntrustedText::from(text).to_string()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -12,13 +12,13 @@ use maelstrom_wire::connection::ClientSecurity;
 
 /// A broker that runs.
 #[derive(Clone, Debug, Args)]
-pub struct There {
+pub struct BrokerAddressOptions {
     /// Which, and what to show it.
     #[command(flatten)]
     pub cluster: BrokerOptions,
 }
 
-impl There {
+impl BrokerAddressOptions {
     /// The broker, if one is named.
     pub fn broker(
         &self,

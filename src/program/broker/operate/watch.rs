@@ -1,6 +1,6 @@
 //! How a cluster does on the whole screen, as it changes.
 //!
-//! [`View`] is what is shown, drawn without a terminal. A broker that goes away is waited for: what
+//! [`ClusterStatusView`] is what is shown, drawn without a terminal. A broker that goes away is waited for: what
 //! was heard last stays, with a line that says so. The terminal is given back on every way out.
 
 use std::io;
@@ -17,10 +17,10 @@ use ratatui::widgets::{LineGauge, Paragraph};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::{Broker, text};
-use crate::program::failure::Failure;
+use super::{AdminClient, text};
+use crate::program::failure::ProgramFailure;
 use maelstrom_model::exit_code;
-use maelstrom_ui::terminal::Terminal;
+use maelstrom_ui::terminal::TerminalGuard;
 use maelstrom_wire::v1::{Cluster, StatusRequest};
 
 /// Between two tries to reach a broker that went away.
@@ -29,34 +29,34 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The screen needs a person in front of it.
 #[derive(Debug, thiserror::Error)]
 #[error("`--watch` needs a terminal, and standard {0} is none")]
-struct NoTerminal(&'static str);
+struct WatchTerminalError(&'static str);
 
 /// What the broker says, or that it says nothing.
-type Heard = Result<Cluster, String>;
+type ClusterUpdate = Result<Cluster, String>;
 
 /// Shows a cluster until the person leaves.
-pub async fn run(mut broker: Broker) -> Result<u8, Failure> {
+pub async fn run(mut broker: AdminClient) -> Result<u8, ProgramFailure> {
     for (is_there, name) in [
         (io::IsTerminal::is_terminal(&io::stdin()), "input"),
         (io::IsTerminal::is_terminal(&io::stdout()), "output"),
     ] {
         if !is_there {
             let help = "leave `--watch` out, or take `--json`".to_owned();
-            return Err(Failure::usage(&NoTerminal(name), Some(help)));
+            return Err(ProgramFailure::usage(&WatchTerminalError(name), Some(help)));
         }
     }
     // Who is not let in is told so in lines, not on a screen.
     let first = broker.operator.status(StatusRequest {}).await;
     let first = first.map_err(|status| broker.failure(&status))?;
-    let mut view = View::new(broker.address.to_string(), first.into_inner());
+    let mut view = ClusterStatusView::new(broker.address.to_string(), first.into_inner());
     let (sender, heard) = channel(1);
     let listening = tokio::spawn(listen(broker, sender));
     let shown = show(&mut view, heard).await;
     listening.abort();
-    shown.map_err(|error| Failure::terminal_gone(&error))
+    shown.map_err(|error| ProgramFailure::terminal_gone(&error))
 }
 
-async fn listen(mut broker: Broker, sender: Sender<Heard>) {
+async fn listen(mut broker: AdminClient, sender: Sender<ClusterUpdate>) {
     loop {
         let lost = match broker.operator.watch(StatusRequest {}).await {
             Err(status) => status.message().to_owned(),
@@ -82,10 +82,10 @@ async fn listen(mut broker: Broker, sender: Sender<Heard>) {
     }
 }
 
-async fn show(view: &mut View, mut heard: Receiver<Heard>) -> io::Result<u8> {
+async fn show(view: &mut ClusterStatusView, mut heard: Receiver<ClusterUpdate>) -> io::Result<u8> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    let _taken = Terminal::enter()?;
+    let _taken = TerminalGuard::enter()?;
     let mut screen = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
     let mut keys = EventStream::new();
     loop {
@@ -98,7 +98,7 @@ async fn show(view: &mut View, mut heard: Receiver<Heard>) -> io::Result<u8> {
                 None => return Ok(exit_code::SUCCESS),
             },
             input = keys.next() => match input {
-                Some(Ok(Event::Key(key))) => if let Next::Leave = view.key(key) {
+                Some(Ok(Event::Key(key))) => if let WatchControlFlow::Leave = view.key(key) {
                     return Ok(exit_code::SUCCESS);
                 },
                 // A new size, for instance: drawn above.
@@ -112,13 +112,13 @@ async fn show(view: &mut View, mut heard: Receiver<Heard>) -> io::Result<u8> {
 
 /// Whether to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+enum WatchControlFlow {
     Stay,
     Leave,
 }
 
 /// What is shown.
-struct View {
+struct ClusterStatusView {
     address: String,
     cluster: Cluster,
     /// Why nothing is heard at the moment.
@@ -127,9 +127,9 @@ struct View {
     top: u16,
 }
 
-impl View {
-    fn new(address: String, cluster: Cluster) -> View {
-        View {
+impl ClusterStatusView {
+    fn new(address: String, cluster: Cluster) -> ClusterStatusView {
+        ClusterStatusView {
             address,
             cluster,
             lost: None,
@@ -137,7 +137,7 @@ impl View {
         }
     }
 
-    fn hear(&mut self, heard: Heard) {
+    fn hear(&mut self, heard: ClusterUpdate) {
         match heard {
             Ok(cluster) => {
                 self.cluster = cluster;
@@ -147,14 +147,14 @@ impl View {
         }
     }
 
-    fn key(&mut self, key: KeyEvent) -> Next {
+    fn key(&mut self, key: KeyEvent) -> WatchControlFlow {
         if key.kind == KeyEventKind::Release {
-            return Next::Stay;
+            return WatchControlFlow::Stay;
         }
         match key.code {
-            KeyCode::Char('q') | KeyCode::Esc => return Next::Leave,
+            KeyCode::Char('q') | KeyCode::Esc => return WatchControlFlow::Leave,
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
-                return Next::Leave;
+                return WatchControlFlow::Leave;
             }
             KeyCode::Down | KeyCode::Char('j') => self.scroll(1),
             KeyCode::Up | KeyCode::Char('k') => self.scroll(-1),
@@ -162,7 +162,7 @@ impl View {
             KeyCode::PageUp => self.scroll(-10),
             _ => {}
         }
-        Next::Stay
+        WatchControlFlow::Stay
     }
 
     fn scroll(&mut self, lines: i16) {
@@ -241,7 +241,7 @@ mod tests {
     use super::super::text::tests::cluster;
     use super::*;
 
-    fn shown(view: &View) -> String {
+    fn shown(view: &ClusterStatusView) -> String {
         let mut screen = ratatui::Terminal::new(TestBackend::new(90, 17)).unwrap();
         screen.draw(|frame| view.draw(frame)).unwrap();
         screen.backend().to_string()
@@ -249,13 +249,13 @@ mod tests {
 
     #[test]
     fn a_cluster_fills_the_screen() {
-        let view = View::new("build.example:4000".to_owned(), cluster());
+        let view = ClusterStatusView::new("build.example:4000".to_owned(), cluster());
         insta::assert_snapshot!(shown(&view));
     }
 
     #[test]
     fn what_was_heard_last_stays_while_nothing_is_heard() {
-        let mut view = View::new("build.example:4000".to_owned(), cluster());
+        let mut view = ClusterStatusView::new("build.example:4000".to_owned(), cluster());
         view.hear(Err("transport\u{1b}[2J error".to_owned()));
         let lost = shown(&view);
         assert!(lost.contains("no connection: transport\u{fffd}[2J error"));
@@ -266,16 +266,16 @@ mod tests {
 
     #[test]
     fn keys_scroll_and_leave() {
-        let mut view = View::new("build.example:4000".to_owned(), cluster());
+        let mut view = ClusterStatusView::new("build.example:4000".to_owned(), cluster());
         let press = |code| KeyEvent::new(code, KeyModifiers::NONE);
-        assert_eq!(view.key(press(KeyCode::Down)), Next::Stay);
+        assert_eq!(view.key(press(KeyCode::Down)), WatchControlFlow::Stay);
         let scrolled = shown(&view);
         assert!(!scrolled.contains("WORKER") && scrolled.contains("CLIENT"));
         view.key(press(KeyCode::PageUp));
         assert!(shown(&view).contains("WORKER"));
-        assert_eq!(view.key(press(KeyCode::Char('c'))), Next::Stay);
+        assert_eq!(view.key(press(KeyCode::Char('c'))), WatchControlFlow::Stay);
         let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(view.key(interrupt), Next::Leave);
-        assert_eq!(view.key(press(KeyCode::Char('q'))), Next::Leave);
+        assert_eq!(view.key(interrupt), WatchControlFlow::Leave);
+        assert_eq!(view.key(press(KeyCode::Char('q'))), WatchControlFlow::Leave);
     }
 }

@@ -18,56 +18,56 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 
 use crate::sandbox::container::Toolbox;
-use crate::sandbox::invocation::Variables;
-use crate::sandbox::specified::{self, Specified};
-use maelstrom_model::event::{EventKind, Isolation, Text};
-use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, Host};
-use maelstrom_model::job::{ContainerSpec, JobEnd, TestCase};
+use crate::sandbox::invocation::ProcessEnvironment;
+use crate::sandbox::specified::{self, ProjectSpec};
+use maelstrom_model::event::{EventKind, IsolationMode, OutputText};
+use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, FrameworkHost};
+use maelstrom_model::job::{ContainerSpec, JobOutcome, TestCase};
 
-use super::build::BuildMessage;
-use super::cases::Naming;
-use super::diagnostics::{self, Diagnostics};
+use super::build::CargoBuildMessage;
+use super::cases::TestNaming;
+use super::diagnostics::{self, DiagnosticParser};
 use super::environment::library_path;
 use super::error::CargoError;
-use super::jobs::{BinaryJobs, Containers};
-use super::listed::{Listed, Step};
-use super::listing::{self, Listing};
-use super::manifest::{Manifest, ManifestError};
-use super::metadata::{Package, Workspace, local_directory};
+use super::jobs::{CargoBinaryJobs, CargoContainers};
+use super::listed::{ListedBinary, ListingStage};
+use super::listing::{self, BinaryListing};
+use super::manifest::{CargoManifest, ManifestError};
+use super::metadata::{CargoPackage, CargoWorkspace, local_directory};
 use super::notices;
-use super::options::Goal;
-use super::own_jobs::Own;
-use super::programs::Programs;
-use super::progress::Progress;
-use super::project::Project;
-use super::selection::Verdict;
-use super::target::{Harness, Target, TargetKind, TestBinary};
+use super::options::CargoAction;
+use super::own_jobs::CargoOverride;
+use super::programs::MissingPrograms;
+use super::progress::CargoProgress;
+use super::project::CargoProject;
+use super::selection::SelectionOutcome;
+use super::target::{PackageTarget, TargetKind, TestBinary, TestHarness};
 
 mod needs;
 
 /// What is known so far.
-pub struct Discovery<'a, H> {
-    project: Project<'a>,
+pub struct CargoDiscovery<'a, H> {
+    project: CargoProject<'a>,
     host: &'a H,
-    containers: Containers,
+    containers: CargoContainers,
     /// Packages that are tested and no members of the workspace.
-    strangers: HashMap<PackageId, Arc<Package>>,
-    manifests: HashMap<PackageId, Manifest>,
+    strangers: HashMap<PackageId, Arc<CargoPackage>>,
+    manifests: HashMap<PackageId, CargoManifest>,
     scripts: HashMap<PackageId, BuildScript>,
     script_directories: BTreeSet<Utf8PathBuf>,
-    programs: Programs,
+    programs: MissingPrograms,
     executables: Vec<Utf8PathBuf>,
     /// Shared libraries that were built, which programs may load by themselves.
     loadable: Vec<Utf8PathBuf>,
     /// What programs need, as far as somebody has asked.
     libraries: HashMap<Utf8PathBuf, Vec<PathBuf>>,
-    waiting: Vec<(Arc<Package>, TestBinary)>,
-    units: Units,
-    listings: FuturesUnordered<LocalBoxFuture<'a, Result<Step, CargoError>>>,
+    waiting: Vec<(Arc<CargoPackage>, TestBinary)>,
+    units: UnitProgress,
+    listings: FuturesUnordered<LocalBoxFuture<'a, Result<ListingStage, CargoError>>>,
     /// What waits for programs that a layer may be made of.
-    unequipped: Vec<Listed>,
-    held: Vec<Held>,
-    diagnostics: Diagnostics,
+    unequipped: Vec<ListedBinary>,
+    held: Vec<PendingTests>,
+    diagnostics: DiagnosticParser,
     deselected: u32,
     /// How many tests were found, and binaries that can't be listed.
     selected: usize,
@@ -75,39 +75,39 @@ pub struct Discovery<'a, H> {
 
 /// How far the build has come.
 #[derive(Clone, Copy, Debug, Default)]
-struct Units {
+struct UnitProgress {
     done: u32,
     total: Option<u32>,
 }
 
 /// Tests that wait for programs.
-struct Held {
+struct PendingTests {
     package: PackageId,
     kind: TargetKind,
     executable: Utf8PathBuf,
     tests: Vec<TestCase>,
 }
 
-impl<'a, H: Host> Discovery<'a, H> {
+impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
     /// Nothing is known yet.
-    pub fn new(project: Project<'a>, host: &'a H) -> Discovery<'a, H> {
-        Discovery {
+    pub fn new(project: CargoProject<'a>, host: &'a H) -> CargoDiscovery<'a, H> {
+        CargoDiscovery {
             host,
-            containers: Containers::new(&project),
+            containers: CargoContainers::new(&project),
             strangers: HashMap::new(),
             manifests: HashMap::new(),
             scripts: HashMap::new(),
             script_directories: BTreeSet::new(),
-            programs: Programs::expected(project.wanted, &project.settings.targets),
+            programs: MissingPrograms::expected(project.wanted, &project.settings.targets),
             executables: Vec::new(),
             loadable: Vec::new(),
             libraries: HashMap::new(),
             waiting: Vec::new(),
-            units: Units::default(),
+            units: UnitProgress::default(),
             listings: FuturesUnordered::new(),
             unequipped: Vec::new(),
             held: Vec::new(),
-            diagnostics: Diagnostics::default(),
+            diagnostics: DiagnosticParser::default(),
             deselected: 0,
             selected: 0,
             project,
@@ -126,26 +126,28 @@ impl<'a, H: Host> Discovery<'a, H> {
     }
 
     /// Takes in what the build says.
-    pub async fn build_message(&mut self, message: BuildMessage) -> Result<(), CargoError> {
+    pub async fn build_message(&mut self, message: CargoBuildMessage) -> Result<(), CargoError> {
         match message {
-            BuildMessage::Output(text) => {
+            CargoBuildMessage::Output(text) => {
                 let root = self.project.workspace.root.as_std_path();
                 let directory = &self.project.invocation.directory;
                 self.diagnostics.line(&text, root, directory);
-                self.host.emit(EventKind::BuildOutput { text: Text(text) })
+                self.host.emit(EventKind::BuildOutput {
+                    text: OutputText(text),
+                })
             }
-            BuildMessage::Progress(progress) => self.progress(progress),
-            BuildMessage::Script(script) => {
+            CargoBuildMessage::Progress(progress) => self.progress(progress),
+            CargoBuildMessage::Script(script) => {
                 self.script_directories
                     .extend(library_path::script_directories(&script.linked_paths));
                 self.unit_done(script.package_id.repr.clone());
                 self.scripts.insert(script.package_id.clone(), *script);
             }
-            BuildMessage::Artifact(artifact) => {
+            CargoBuildMessage::Artifact(artifact) => {
                 self.unit_done(artifact.target.name.clone());
                 self.artifact(*artifact).await?;
             }
-            BuildMessage::Finished(_) => {}
+            CargoBuildMessage::Finished(_) => {}
         }
         Ok(())
     }
@@ -174,11 +176,11 @@ impl<'a, H: Host> Discovery<'a, H> {
         match self.listings.next().await {
             None => {}
             Some(step) => match step? {
-                Step::Listed(listed) => {
+                ListingStage::Listed(listed) => {
                     self.unequipped.push(listed);
                     self.equip();
                 }
-                Step::Equipped(listed, given) => self.take_listing(listed, given),
+                ListingStage::Equipped(listed, given) => self.take_listing(listed, given),
             },
         }
         Ok(())
@@ -196,7 +198,7 @@ impl<'a, H: Host> Discovery<'a, H> {
         }
     }
 
-    fn progress(&mut self, progress: Progress) {
+    fn progress(&mut self, progress: CargoProgress) {
         self.units.total = Some(progress.total);
         self.units.done = self.units.done.max(progress.done);
         self.tell_progress(progress.current);
@@ -225,7 +227,7 @@ impl<'a, H: Host> Discovery<'a, H> {
         let Some(executable) = artifact.executable.clone() else {
             return Ok(());
         };
-        let target = Target::from_metadata(&artifact.target);
+        let target = PackageTarget::from_metadata(&artifact.target);
         if artifact.profile.test {
             self.test_binary(artifact, target, executable).await
         } else {
@@ -239,12 +241,15 @@ impl<'a, H: Host> Discovery<'a, H> {
     async fn test_binary(
         &mut self,
         artifact: Artifact,
-        target: Target,
+        target: PackageTarget,
         executable: Utf8PathBuf,
     ) -> Result<(), CargoError> {
         let lists = match self.project.settings.goal {
-            Goal::Run | Goal::ListTests | Goal::Explain => true,
-            Goal::Build | Goal::ListBinaries | Goal::ListPackages | Goal::Init => false,
+            CargoAction::Run | CargoAction::ListTests | CargoAction::Explain => true,
+            CargoAction::Build
+            | CargoAction::ListBinaries
+            | CargoAction::ListPackages
+            | CargoAction::Init => false,
         };
         let Some(package) = self.package(&artifact).await? else {
             return Ok(());
@@ -256,7 +261,7 @@ impl<'a, H: Host> Discovery<'a, H> {
             Ok(harness) => harness,
             Err(error) => {
                 let message = format!("{executable} can't be listed: {error}");
-                let entry = Naming::new(&package, &target).broken(message, None);
+                let entry = TestNaming::new(&package, &target).broken(message, None);
                 self.broken(entry);
                 return Ok(());
             }
@@ -282,11 +287,11 @@ impl<'a, H: Host> Discovery<'a, H> {
 
     fn some_want_no_toolbox(&self) -> bool {
         match self.project.settings.isolation {
-            Isolation::Container => {
+            IsolationMode::Container => {
                 let specified = self.project.specified;
-                specified.is_some_and(Specified::wants_no_toolbox)
+                specified.is_some_and(ProjectSpec::wants_no_toolbox)
             }
-            Isolation::Process => false,
+            IsolationMode::Process => false,
         }
     }
 
@@ -315,7 +320,7 @@ impl<'a, H: Host> Discovery<'a, H> {
                         binary.executable,
                         error.help()
                     );
-                    let naming = Naming::new(&package, &binary.target);
+                    let naming = TestNaming::new(&package, &binary.target);
                     self.broken(naming.broken(message, None));
                 }
             }
@@ -324,14 +329,17 @@ impl<'a, H: Host> Discovery<'a, H> {
     }
 
     /// The package that an artifact belongs to.
-    async fn package(&mut self, artifact: &Artifact) -> Result<Option<Arc<Package>>, CargoError> {
+    async fn package(
+        &mut self,
+        artifact: &Artifact,
+    ) -> Result<Option<Arc<CargoPackage>>, CargoError> {
         let id = &artifact.package_id;
         let known = self.project.workspace.package(id);
         if let Some(package) = known.or_else(|| self.strangers.get(id)) {
             return Ok(Some(package.clone()));
         }
         let project = &self.project;
-        let package = Workspace::load_package(
+        let package = CargoWorkspace::load_package(
             project.invocation,
             &project.settings.build,
             &artifact.manifest_path,
@@ -344,12 +352,16 @@ impl<'a, H: Host> Discovery<'a, H> {
         Ok(package)
     }
 
-    fn harness(&mut self, package: &Package, target: &Target) -> Result<Harness, ManifestError> {
+    fn harness(
+        &mut self,
+        package: &CargoPackage,
+        target: &PackageTarget,
+    ) -> Result<TestHarness, ManifestError> {
         let id = &package.metadata.id;
         if let Some(manifest) = self.manifests.get(id) {
             return Ok(manifest.harness(target));
         }
-        let manifest = Manifest::load(package.metadata.manifest_path.as_std_path())?;
+        let manifest = CargoManifest::load(package.metadata.manifest_path.as_std_path())?;
         let harness = manifest.harness(target);
         self.manifests.insert(id.clone(), manifest);
         Ok(harness)
@@ -357,21 +369,21 @@ impl<'a, H: Host> Discovery<'a, H> {
 
     fn list(
         &mut self,
-        package: Arc<Package>,
+        package: Arc<CargoPackage>,
         binary: TestBinary,
-        environment: Arc<Variables>,
+        environment: Arc<ProcessEnvironment>,
         (container, without_toolbox): (Arc<ContainerSpec>, Option<Arc<ContainerSpec>>),
     ) {
-        let jobs = BinaryJobs::new(&self.project, container, &package, &binary, environment);
+        let jobs = CargoBinaryJobs::new(&self.project, container, &package, &binary, environment);
         let timeout = listing::timeout(binary.harness);
         let standard = jobs.standard(&binary, without_toolbox);
         let (host, project) = (self.host, self.project);
         let program = binary.executable.as_std_path().to_owned();
         let whole = project.wanted.runs_whole(&package, &binary.target)
-            || binary.harness == Harness::Own && project.remembered.holds(&program);
+            || binary.harness == TestHarness::Own && project.remembered.holds(&program);
         self.listings.push(Box::pin(async move {
             let (all, listing) = if whole {
-                (None, Ok(Listing::Whole))
+                (None, Ok(BinaryListing::Whole))
             } else {
                 let (all, ignored) = tokio::join!(
                     host.run(jobs.list(&[], timeout)),
@@ -382,12 +394,12 @@ impl<'a, H: Host> Discovery<'a, H> {
                     false => None,
                 };
                 let listing = listing::combine(binary.harness, &all, &ignored, none.as_ref());
-                if binary.harness == Harness::Own && all.result.end == JobEnd::TimedOut {
+                if binary.harness == TestHarness::Own && all.result.end == JobOutcome::TimedOut {
                     project.remembered.add(&program);
                 }
                 (Some(all), listing)
             };
-            let listed = Listed {
+            let listed = ListedBinary {
                 package,
                 binary,
                 jobs,
@@ -396,7 +408,7 @@ impl<'a, H: Host> Discovery<'a, H> {
                 listing,
             };
             listed.explain_to(project)?;
-            Ok(Step::Listed(listed))
+            Ok(ListingStage::Listed(listed))
         }));
     }
 
@@ -405,8 +417,8 @@ impl<'a, H: Host> Discovery<'a, H> {
         self.host.broken(entry);
     }
 
-    fn take_listing(&mut self, listed: Listed, given: HashMap<String, Own>) {
-        let Listed {
+    fn take_listing(&mut self, listed: ListedBinary, given: HashMap<String, CargoOverride>) {
+        let ListedBinary {
             package,
             binary,
             jobs,
@@ -414,7 +426,7 @@ impl<'a, H: Host> Discovery<'a, H> {
             all,
             listing,
         } = listed;
-        let naming = Naming::new(&package, &binary.target);
+        let naming = TestNaming::new(&package, &binary.target);
         let listing = match listing {
             Ok(listing) => listing,
             Err(error) => {
@@ -429,9 +441,9 @@ impl<'a, H: Host> Discovery<'a, H> {
         let wanted = self.project.wanted;
         let own = |name: &str| given.get(name);
         let jobs = |name: &str| own(name).map_or(&jobs, |own| &own.jobs);
-        let whole = listing == Listing::Whole;
+        let whole = listing == BinaryListing::Whole;
         if whole
-            && binary.harness == Harness::Libtest
+            && binary.harness == TestHarness::Libtest
             && !wanted.runs_whole(&package, &binary.target)
         {
             let notice = notices::noisy(&naming.of_target());
@@ -443,9 +455,10 @@ impl<'a, H: Host> Discovery<'a, H> {
                 false => wanted.test(&package, &binary.target, name, attention),
             };
             match (verdict, own(name).map(|own| own.attention)) {
-                (Verdict::Run | Verdict::RunIgnored, Some(specified::Attention::Ignore)) => {
-                    Verdict::Ignore
-                }
+                (
+                    SelectionOutcome::Run | SelectionOutcome::RunIgnored,
+                    Some(specified::RunOrIgnore::Ignore),
+                ) => SelectionOutcome::Ignore,
                 (verdict, _) => verdict,
             }
         });
@@ -457,7 +470,7 @@ impl<'a, H: Host> Discovery<'a, H> {
             return;
         }
         self.selected += cases.tests.len();
-        self.held.push(Held {
+        self.held.push(PendingTests {
             package: package.metadata.id.clone(),
             kind: binary.target.kind,
             executable: binary.executable,
@@ -470,8 +483,8 @@ impl<'a, H: Host> Discovery<'a, H> {
     fn release(&mut self) {
         self.equip();
         let programs = &self.programs;
-        let ready = |held: &mut Held| programs.ready(&held.package, held.kind);
-        let released: Vec<Held> = self.held.extract_if(.., ready).collect();
+        let ready = |held: &mut PendingTests| programs.ready(&held.package, held.kind);
+        let released: Vec<PendingTests> = self.held.extract_if(.., ready).collect();
         for mut held in released {
             let placement = self.placement(&held);
             for test in &mut held.tests {

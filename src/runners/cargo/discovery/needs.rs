@@ -8,18 +8,22 @@ use std::sync::Arc;
 
 use cargo_metadata::camino::Utf8PathBuf;
 
-use super::{Discovery, Held};
+use super::{CargoDiscovery, PendingTests};
 use crate::cargo::environment::library_path::{self, LibraryPath};
-use crate::cargo::environment::{Sources, environment};
-use crate::cargo::metadata::Package;
+use crate::cargo::environment::{EnvironmentSources, environment};
+use crate::cargo::metadata::CargoPackage;
 use crate::cargo::target::{TargetKind, TestBinary};
-use crate::sandbox::invocation::Variables;
+use crate::sandbox::invocation::ProcessEnvironment;
 use maelstrom_engine::libraries::{ElfError, shared_libraries};
-use maelstrom_model::framework::Host;
-use maelstrom_model::job::Placement;
+use maelstrom_model::framework::FrameworkHost;
+use maelstrom_model::job::PlacementConstraint;
 
-impl<H: Host> Discovery<'_, H> {
-    pub(super) fn environment(&mut self, package: &Package, binary: &TestBinary) -> Arc<Variables> {
+impl<H: FrameworkHost> CargoDiscovery<'_, H> {
+    pub(super) fn environment(
+        &mut self,
+        package: &CargoPackage,
+        binary: &TestBinary,
+    ) -> Arc<ProcessEnvironment> {
         let project = self.project;
         let id = &package.metadata.id;
         let finished = library_path::finished_directory(project.workspace, &binary.executable);
@@ -31,7 +35,7 @@ impl<H: Host> Discovery<'_, H> {
             TargetKind::Library | TargetKind::Binary | TargetKind::Example => BTreeMap::new(),
         };
         let library_path = self.short_library_path(binary);
-        Arc::new(environment(&Sources {
+        Arc::new(environment(&EnvironmentSources {
             invoking: &project.invocation.environment,
             isolation: project.settings.isolation,
             toolchain: project.toolchain,
@@ -88,7 +92,7 @@ impl<H: Host> Discovery<'_, H> {
     pub(super) fn libraries_elsewhere(
         &mut self,
         binary: &TestBinary,
-        environment: &Variables,
+        environment: &ProcessEnvironment,
     ) -> BTreeSet<PathBuf> {
         // What can't be found is looked for in vain by whoever needs it, too.
         let needed = self.needed_libraries(binary).unwrap_or_default();
@@ -102,7 +106,7 @@ impl<H: Host> Discovery<'_, H> {
     }
 
     /// Where tests can run whose programs are all there.
-    pub(super) fn placement(&self, held: &Held) -> Placement {
+    pub(super) fn placement(&self, held: &PendingTests) -> PlacementConstraint {
         let scripts = self.scripts.values().map(|script| &script.out_dir);
         let temporary = self.project.workspace.target_directory.join("tmp");
         let built = self.executables.iter().chain(&self.loadable);

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::runner::{Runners, TargetTable};
+use super::runner::{TargetRunners, TargetTable};
 use crate::cargo::error::CargoError;
-use crate::sandbox::invocation::Variables;
+use crate::sandbox::invocation::ProcessEnvironment;
 
 /// A variable that a configuration file sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +22,12 @@ pub struct ConfiguredVariable {
     /// Its value.
     pub value: OsString,
     /// Whether it wins against the environment.
-    pub strength: Strength,
+    pub strength: VariablePrecedence,
 }
 
 /// Whether a configured variable wins against the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strength {
+pub enum VariablePrecedence {
     /// It does not: it is set only if the environment lacks it.
     Default,
     /// It does (`force = true`).
@@ -35,25 +35,25 @@ pub enum Strength {
 }
 
 #[derive(Deserialize)]
-struct File {
+struct CargoConfigFile {
     #[serde(default)]
-    env: BTreeMap<String, Entry>,
+    env: BTreeMap<String, EnvEntry>,
     #[serde(default)]
     target: BTreeMap<String, TargetTable>,
 }
 
 /// What cargo's configuration says of tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Configured {
+pub struct CargoConfig {
     /// The variables that they get.
     pub variables: Vec<ConfiguredVariable>,
     /// The programs that start them.
-    pub runners: Runners,
+    pub runners: TargetRunners,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Entry {
+enum EnvEntry {
     Text(String),
     Table {
         value: String,
@@ -66,12 +66,12 @@ enum Entry {
 
 impl ConfiguredVariable {
     /// Sets the variable, if it is to be set.
-    pub fn apply(&self, variables: &mut Variables) {
+    pub fn apply(&self, variables: &mut ProcessEnvironment) {
         match self.strength {
-            Strength::Forced => {
+            VariablePrecedence::Forced => {
                 variables.insert(self.name.clone(), self.value.clone());
             }
-            Strength::Default => {
+            VariablePrecedence::Default => {
                 variables
                     .entry(self.name.clone())
                     .or_insert_with(|| self.value.clone());
@@ -81,18 +81,19 @@ impl ConfiguredVariable {
 }
 
 /// What cargo's configuration says for a call from this directory.
-pub fn load(directory: &Path, cargo_home: Option<&Path>) -> Result<Configured, CargoError> {
+pub fn load(directory: &Path, cargo_home: Option<&Path>) -> Result<CargoConfig, CargoError> {
     let above = directory.ancestors().map(|parent| parent.join(".cargo"));
     let mut found = BTreeMap::new();
-    let mut runners = Runners::default();
+    let mut runners = TargetRunners::default();
     for place in above.chain(cargo_home.map(Path::to_owned)) {
         let Some((path, text)) = read(&place)? else {
             continue;
         };
-        let file: File = toml::from_str(&text).map_err(|source| CargoError::ConfigForm {
-            path: path.clone(),
-            source: Box::new(source),
-        })?;
+        let file: CargoConfigFile =
+            toml::from_str(&text).map_err(|source| CargoError::ConfigForm {
+                path: path.clone(),
+                source: Box::new(source),
+            })?;
         // Relative values start where the directory of the configuration file stands.
         let base = place.parent().unwrap_or(Path::new("/"));
         runners.add(file.target, base);
@@ -101,16 +102,16 @@ pub fn load(directory: &Path, cargo_home: Option<&Path>) -> Result<Configured, C
             found.entry(name).or_insert(variable);
         }
     }
-    Ok(Configured {
+    Ok(CargoConfig {
         variables: found.into_values().collect(),
         runners,
     })
 }
 
-fn variable(name: &str, entry: Entry, base: &Path) -> ConfiguredVariable {
+fn variable(name: &str, entry: EnvEntry, base: &Path) -> ConfiguredVariable {
     let (value, strength) = match entry {
-        Entry::Text(value) => (value.into(), Strength::Default),
-        Entry::Table {
+        EnvEntry::Text(value) => (value.into(), VariablePrecedence::Default),
+        EnvEntry::Table {
             value,
             force,
             relative,
@@ -120,8 +121,8 @@ fn variable(name: &str, entry: Entry, base: &Path) -> ConfiguredVariable {
                 false => value.into(),
             },
             match force {
-                true => Strength::Forced,
-                false => Strength::Default,
+                true => VariablePrecedence::Forced,
+                false => VariablePrecedence::Default,
             },
         ),
     };
@@ -180,14 +181,14 @@ mod tests {
             "[env]\nFAR = 'home'\nHOME_ONLY = 'h'\n",
         );
         let variables = load(&member, Some(&home)).unwrap();
-        let mut environment = Variables::from([
+        let mut environment = ProcessEnvironment::from([
             ("NEAR".into(), "shell".into()),
             ("FAR".into(), "shell".into()),
         ]);
         for variable in &variables.variables {
             variable.apply(&mut environment);
         }
-        let expected = Variables::from([
+        let expected = ProcessEnvironment::from([
             ("NEAR".into(), "shell".into()),
             ("FAR".into(), "f".into()),
             ("HOME_ONLY".into(), "h".into()),

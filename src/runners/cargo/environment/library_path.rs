@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 
-use crate::cargo::metadata::Workspace;
-use crate::cargo::toolchain::Toolchain;
+use crate::cargo::metadata::CargoWorkspace;
+use crate::cargo::toolchain::RustToolchain;
 
 /// The variable that the dynamic loader reads.
 pub const VARIABLE: &str = "LD_LIBRARY_PATH";
@@ -30,10 +30,10 @@ pub struct LibraryPath {
 impl LibraryPath {
     /// Cargo's directories for a test binary in this place, all of them.
     pub fn new(
-        workspace: &Workspace,
+        workspace: &CargoWorkspace,
         executable: &Utf8Path,
         build_scripts: &BTreeSet<Utf8PathBuf>,
-        toolchain: &Toolchain,
+        toolchain: &RustToolchain,
     ) -> LibraryPath {
         let deps = executable.parent().unwrap_or(Utf8Path::new("/"));
         let profile = profile_directory(executable);
@@ -68,7 +68,11 @@ impl LibraryPath {
     /// What the toolchain holds is asked for by the names that the compiler gave it, so that
     /// `needed` tells. A library among the built files may be one that a test opens by its name:
     /// their directories stay as long as they hold one with a name that can be known beforehand.
-    pub fn without_needless(mut self, needed: &[PathBuf], toolchain: &Toolchain) -> LibraryPath {
+    pub fn without_needless(
+        mut self,
+        needed: &[PathBuf],
+        toolchain: &RustToolchain,
+    ) -> LibraryPath {
         let of_toolchain = [toolchain.target_libdir.clone(), toolchain.programs_libdir()];
         let serves = |directory: &PathBuf| {
             needed
@@ -107,7 +111,7 @@ impl LibraryPath {
 }
 
 /// Where the finished programs of the build are that made a test binary in this place.
-pub fn finished_directory(workspace: &Workspace, executable: &Utf8Path) -> Utf8PathBuf {
+pub fn finished_directory(workspace: &CargoWorkspace, executable: &Utf8Path) -> Utf8PathBuf {
     let profile = profile_directory(executable);
     match profile.strip_prefix(&workspace.build_directory) {
         Ok(below) => workspace.target_directory.join(below),
@@ -163,11 +167,11 @@ fn has_plain_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cargo::toolchain::Rustup;
+    use crate::cargo::toolchain::RustupToolchain;
 
     #[test]
     fn the_order_is_cargos() {
-        let workspace = Workspace {
+        let workspace = CargoWorkspace {
             root: "/w".into(),
             target_directory: "/w/target".into(),
             build_directory: "/scratch/b".into(),
@@ -180,7 +184,7 @@ mod tests {
             Utf8PathBuf::from("/scratch/b/debug/build/a/out"),
             Utf8PathBuf::from("/usr/lib/elsewhere"),
         ]);
-        let toolchain = toolchain(Some(Rustup {
+        let toolchain = toolchain(Some(RustupToolchain {
             home: "/rustup".into(),
             toolchain: "stable".into(),
         }));
@@ -198,8 +202,8 @@ mod tests {
         assert_eq!(path.value(value.as_ref()), value);
     }
 
-    fn toolchain(rustup: Option<Rustup>) -> Toolchain {
-        Toolchain {
+    fn toolchain(rustup: Option<RustupToolchain>) -> RustToolchain {
+        RustToolchain {
             cargo: "/sysroot/bin/cargo".into(),
             sysroot: "/sysroot".into(),
             target_libdir: "/sysroot/target/lib".into(),

@@ -26,28 +26,28 @@ use std::ffi::{OsStr, OsString};
 use cargo_metadata::BuildScript;
 use cargo_metadata::camino::Utf8PathBuf;
 
-use maelstrom_model::event::Isolation;
+use maelstrom_model::event::IsolationMode;
 
 use self::config::ConfiguredVariable;
 use self::library_path::LibraryPath;
-use super::metadata::Package;
-use super::toolchain::Toolchain;
+use super::metadata::CargoPackage;
+use super::toolchain::RustToolchain;
 use crate::sandbox::environment::{go_offline, invoking};
-use crate::sandbox::invocation::Variables;
+use crate::sandbox::invocation::ProcessEnvironment;
 
 /// What the environments of one package's test binaries are made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Sources<'a> {
+pub struct EnvironmentSources<'a> {
     /// The environment the program was called with.
-    pub invoking: &'a Variables,
+    pub invoking: &'a ProcessEnvironment,
     /// What keeps tests apart.
-    pub isolation: Isolation,
+    pub isolation: IsolationMode,
     /// The toolchain that builds.
-    pub toolchain: &'a Toolchain,
+    pub toolchain: &'a RustToolchain,
     /// `[env]` of cargo's configuration.
     pub configured: &'a [ConfiguredVariable],
     /// The package.
-    pub package: &'a Package,
+    pub package: &'a CargoPackage,
     /// What the package's build script said, if it has one.
     pub script: Option<&'a BuildScript>,
     /// The package's programs, for its integration tests and benchmarks; nothing for the others.
@@ -57,7 +57,7 @@ pub struct Sources<'a> {
 }
 
 /// A test's environment.
-pub fn environment(sources: &Sources<'_>) -> Variables {
+pub fn environment(sources: &EnvironmentSources<'_>) -> ProcessEnvironment {
     let mut variables = invoking(sources.invoking, sources.isolation);
     toolchain_variables(&mut variables, sources.toolchain);
     let inherited = variables.remove(OsStr::new(library_path::VARIABLE));
@@ -74,8 +74,11 @@ pub fn environment(sources: &Sources<'_>) -> Variables {
 }
 
 /// What cargo itself sets. What it tells of the package wins against the build script.
-fn cargo_variables(sources: &Sources<'_>, library_path: Option<&OsString>) -> Variables {
-    let mut variables = Variables::new();
+fn cargo_variables(
+    sources: &EnvironmentSources<'_>,
+    library_path: Option<&OsString>,
+) -> ProcessEnvironment {
+    let mut variables = ProcessEnvironment::new();
     if let Some(path) = sources.library_path.value(library_path) {
         set(&mut variables, library_path::VARIABLE, path);
     }
@@ -96,12 +99,12 @@ fn cargo_variables(sources: &Sources<'_>, library_path: Option<&OsString>) -> Va
     variables
 }
 
-fn set(variables: &mut Variables, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
+fn set(variables: &mut ProcessEnvironment, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
     variables.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
 }
 
 /// What rustup's proxy for cargo sets. Nothing changes when it has been at work already.
-fn toolchain_variables(variables: &mut Variables, toolchain: &Toolchain) {
+fn toolchain_variables(variables: &mut ProcessEnvironment, toolchain: &RustToolchain) {
     let Some(rustup) = &toolchain.rustup else {
         return;
     };
@@ -121,7 +124,7 @@ fn toolchain_variables(variables: &mut Variables, toolchain: &Toolchain) {
 }
 
 /// What cargo tells of a package.
-fn package_variables(variables: &mut Variables, package: &Package) {
+fn package_variables(variables: &mut ProcessEnvironment, package: &CargoPackage) {
     let metadata = &package.metadata;
     let version = &metadata.version;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();

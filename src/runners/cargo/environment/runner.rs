@@ -17,22 +17,22 @@ use crate::sandbox::invocation::Invocation;
 /// A table `[target.KEY]` of a configuration file.
 #[derive(Debug, Deserialize)]
 pub struct TargetTable {
-    runner: Option<Words>,
+    runner: Option<ProgramAndArguments>,
 }
 
 /// A program and its arguments.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-enum Words {
+enum ProgramAndArguments {
     Text(String),
     List(Vec<String>),
 }
 
 /// The runners that configuration files name, by their keys: triples and expressions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Runners(BTreeMap<String, Vec<OsString>>);
+pub struct TargetRunners(BTreeMap<String, Vec<OsString>>);
 
-impl Runners {
+impl TargetRunners {
     /// Takes in the tables of a file that stands below `base`. What nearer files said stays.
     pub fn add(&mut self, tables: BTreeMap<String, TargetTable>, base: &Path) {
         for (key, table) in tables {
@@ -55,7 +55,10 @@ impl Runners {
         let name = triple.to_uppercase().replace(['-', '.'], "_");
         let variable = invocation.variable(&format!("CARGO_TARGET_{name}_RUNNER"));
         if let Some(words) = variable.and_then(|words| words.to_str()) {
-            return split(Words::Text(words.to_owned()), &invocation.directory);
+            return split(
+                ProgramAndArguments::Text(words.to_owned()),
+                &invocation.directory,
+            );
         }
         if let Some(words) = self.0.get(triple) {
             return words.clone();
@@ -80,10 +83,10 @@ impl Runners {
 }
 
 /// The words; a program with a directory starts at `base`.
-fn split(words: Words, base: &Path) -> Vec<OsString> {
+fn split(words: ProgramAndArguments, base: &Path) -> Vec<OsString> {
     let words: Vec<String> = match words {
-        Words::Text(text) => text.split_whitespace().map(str::to_owned).collect(),
-        Words::List(list) => list,
+        ProgramAndArguments::Text(text) => text.split_whitespace().map(str::to_owned).collect(),
+        ProgramAndArguments::List(list) => list,
     };
     let mut words = words.into_iter();
     let program = words.next().map(|program| match program.contains('/') {
@@ -99,12 +102,12 @@ fn split(words: Words, base: &Path) -> Vec<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::invocation::Colours;
+    use crate::sandbox::invocation::ColorMode;
 
     const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
     fn runner(files: &[&str], variable: Option<&str>) -> Vec<OsString> {
-        let mut runners = Runners::default();
+        let mut runners = TargetRunners::default();
         for file in files {
             runners.add(toml::from_str(file).unwrap(), Path::new("/w"));
         }
@@ -115,7 +118,7 @@ mod tests {
                 .map(|value| (name.into(), value.into()))
                 .into_iter()
                 .collect(),
-            colours: Colours::Unwanted,
+            colours: ColorMode::Unwanted,
         };
         runners.of(&invocation, TRIPLE, "unix\ntarget_os=\"linux\"\n")
     }

@@ -1,8 +1,8 @@
 //! Environments, compared with what is documented.
 
-use super::config::Strength;
+use super::config::VariablePrecedence;
 use super::*;
-use crate::cargo::toolchain::Rustup;
+use crate::cargo::toolchain::RustupToolchain;
 
 const PACKAGE: &str = r#"{
     "name": "my-pkg", "version": "1.2.3-beta.1", "id": "path+file:///w/p#my-pkg@1.2.3-beta.1",
@@ -12,8 +12,8 @@ const PACKAGE: &str = r#"{
     "edition": "2024", "rust_version": "1.80"
 }"#;
 
-fn package() -> Package {
-    Package {
+fn package() -> CargoPackage {
+    CargoPackage {
         metadata: serde_json::from_str(PACKAGE).unwrap(),
         rust_version: Some("1.80".to_owned()),
     }
@@ -27,20 +27,20 @@ fn script() -> BuildScript {
     .unwrap()
 }
 
-fn toolchain() -> Toolchain {
-    Toolchain {
+fn toolchain() -> RustToolchain {
+    RustToolchain {
         cargo: "/toolchain/bin/cargo".into(),
         sysroot: "/toolchain".into(),
         target_libdir: "/toolchain/lib".into(),
         cargo_home: Some("/home/u/.cargo".into()),
-        rustup: Some(Rustup {
+        rustup: Some(RustupToolchain {
             home: "/home/u/.rustup".into(),
             toolchain: "stable".into(),
         }),
     }
 }
 
-fn shown(variables: &Variables) -> String {
+fn shown(variables: &ProcessEnvironment) -> String {
     let lines: Vec<String> = variables
         .iter()
         .map(|(name, value)| format!("{}={}", name.display(), value.display()))
@@ -48,8 +48,8 @@ fn shown(variables: &Variables) -> String {
     lines.join("\n")
 }
 
-fn made(isolation: Isolation) -> Variables {
-    let invoking = Variables::from(
+fn made(isolation: IsolationMode) -> ProcessEnvironment {
+    let invoking = ProcessEnvironment::from(
         [
             ("HOME", "/home/u"),
             ("LD_LIBRARY_PATH", "/mine"),
@@ -62,16 +62,16 @@ fn made(isolation: Isolation) -> Variables {
         .map(|(name, value)| (name.into(), value.into())),
     );
     let configured = [
-        ("HOME", "/elsewhere", Strength::Default),
-        ("RUST_BACKTRACE", "full", Strength::Forced),
-        ("TZ", "UTC", Strength::Default),
+        ("HOME", "/elsewhere", VariablePrecedence::Default),
+        ("RUST_BACKTRACE", "full", VariablePrecedence::Forced),
+        ("TZ", "UTC", VariablePrecedence::Default),
     ]
     .map(|(name, value, strength)| ConfiguredVariable {
         name: name.into(),
         value: value.into(),
         strength,
     });
-    environment(&Sources {
+    environment(&EnvironmentSources {
         invoking: &invoking,
         isolation,
         toolchain: &toolchain(),
@@ -85,7 +85,7 @@ fn made(isolation: Isolation) -> Variables {
 
 #[test]
 fn a_test_gets_what_cargo_sets_over_what_means_something_in_a_container() {
-    insta::assert_snapshot!(shown(&made(Isolation::Container)), @"
+    insta::assert_snapshot!(shown(&made(IsolationMode::Container)), @"
     CARGO=/toolchain/bin/cargo
     CARGO_BIN_EXE_tool=/w/target/debug/tool
     CARGO_HOME=/home/u/.cargo
@@ -125,8 +125,8 @@ fn a_test_gets_what_cargo_sets_over_what_means_something_in_a_container() {
 
 #[test]
 fn a_mere_process_keeps_the_session() {
-    let process = made(Isolation::Process);
-    let container = made(Isolation::Container);
+    let process = made(IsolationMode::Process);
+    let container = made(IsolationMode::Container);
     let differing: Vec<_> = process
         .iter()
         .filter(|(name, value)| container.get(*name) != Some(value))

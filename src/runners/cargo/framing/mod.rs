@@ -26,7 +26,7 @@
 
 use memchr::memmem;
 
-use super::transcript::{Asked, Form, counts, header, without_escapes};
+use super::transcript::{LibtestFormat, RequestedTest, counts, header, without_escapes};
 
 /// So much may follow an end before it is taken for the test's own words.
 const AFTER_BYTES_MAX: usize = 64 * 1024;
@@ -42,20 +42,20 @@ const MODES: [&[u8]; 4] = [b" - should panic", b" - compile fail", b" - compile"
 
 /// See the module's documentation.
 #[derive(Clone, Debug)]
-pub struct Framing {
+pub struct LibtestFraming {
     name: Vec<u8>,
     /// `test NAME`.
     needle: Vec<u8>,
-    stage: Stage,
+    stage: FramingStage,
     /// What was written and is not settled.
     pending: Vec<u8>,
     /// The newest end, before what is pending.
-    end: Option<End>,
-    shown: Shown,
+    end: Option<LibtestTrailer>,
+    shown: ShownPosition,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum FramingStage {
     /// The header is to come; whether a line begins here.
     Header { at_line_start: bool },
     /// It has come.
@@ -66,14 +66,14 @@ enum Stage {
 
 /// How what was shown ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown {
+enum ShownPosition {
     WithLine,
     WithinLine,
 }
 
 /// What libtest writes when the test is over.
 #[derive(Clone, Debug)]
-struct End {
+struct LibtestTrailer {
     /// All of it.
     text: Vec<u8>,
     /// What of it is shown.
@@ -82,7 +82,7 @@ struct End {
 
 /// What some text is the beginning of.
 #[derive(Debug, PartialEq, Eq)]
-enum Read {
+enum TrailerMatch {
     /// Nothing of libtest's.
     Nothing,
     /// Perhaps of something that is not all there.
@@ -93,24 +93,27 @@ enum Read {
     Noise { length: usize },
 }
 
-impl Framing {
+impl LibtestFraming {
     /// Of a process that is asked for one test. Nothing, if it does not frame what that writes in the
     /// known way.
-    pub fn of(asked: &Asked) -> Option<Framing> {
+    pub fn of(asked: &RequestedTest) -> Option<LibtestFraming> {
         match asked.form {
-            Form::Pretty if asked.count == 1 => {}
-            Form::Pretty | Form::Terse | Form::Json | Form::Junit => return None,
+            LibtestFormat::Pretty if asked.count == 1 => {}
+            LibtestFormat::Pretty
+            | LibtestFormat::Terse
+            | LibtestFormat::Json
+            | LibtestFormat::Junit => return None,
         }
         let name = asked.name.as_bytes().to_vec();
-        Some(Framing {
+        Some(LibtestFraming {
             needle: [b"test ", name.as_slice()].concat(),
             name,
-            stage: Stage::Header {
+            stage: FramingStage::Header {
                 at_line_start: true,
             },
             pending: Vec::new(),
             end: None,
-            shown: Shown::WithLine,
+            shown: ShownPosition::WithLine,
         })
     }
 
@@ -118,16 +121,16 @@ impl Framing {
     pub fn wrote(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut shown = Vec::with_capacity(bytes.len());
         self.pending.extend_from_slice(bytes);
-        while let Stage::Header { at_line_start } = self.stage {
+        while let FramingStage::Header { at_line_start } = self.stage {
             match self.before_header(at_line_start, &mut shown) {
-                Progress::Made => {}
-                Progress::Waits => return shown,
+                FramingProgress::Made => {}
+                FramingProgress::Waits => return shown,
             }
         }
         match self.stage {
-            Stage::Header { .. } => {}
-            Stage::Test => self.within_test(&mut shown),
-            Stage::Foreign => {
+            FramingStage::Header { .. } => {}
+            FramingStage::Test => self.within_test(&mut shown),
+            FramingStage::Foreign => {
                 let all = self.pending.len();
                 self.show(all, &mut shown);
             }
@@ -140,7 +143,7 @@ impl Framing {
         let mut shown = Vec::new();
         if let Some(end) = self.end.take() {
             let follows = !end.message.is_empty() || !self.pending.is_empty();
-            if follows && self.shown == Shown::WithinLine {
+            if follows && self.shown == ShownPosition::WithinLine {
                 shown.push(b'\n');
             }
             shown.extend(end.message);
@@ -149,9 +152,9 @@ impl Framing {
         shown
     }
 
-    fn before_header(&mut self, at_line_start: bool, shown: &mut Vec<u8>) -> Progress {
+    fn before_header(&mut self, at_line_start: bool, shown: &mut Vec<u8>) -> FramingProgress {
         if self.pending.is_empty() {
-            return Progress::Waits;
+            return FramingProgress::Waits;
         }
         // The empty line before the header is its own.
         let blank = match self.pending.as_slice() {
@@ -167,36 +170,36 @@ impl Framing {
             && line.len() <= HEADER_BYTES_MAX;
         let Some(newline) = newline else {
             if may_be_header || line == b"\r" {
-                return Progress::Waits;
+                return FramingProgress::Waits;
             }
             let all = self.pending.len();
-            self.stage = Stage::Header {
+            self.stage = FramingStage::Header {
                 at_line_start: false,
             };
             self.show(all, shown);
-            return Progress::Waits;
+            return FramingProgress::Waits;
         };
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let header = header(line).filter(|_| at_line_start);
         match header {
             Some(1) => {
                 self.pending.drain(..blank + newline + 1);
-                self.stage = Stage::Test;
+                self.stage = FramingStage::Test;
             }
-            Some(_) => self.stage = Stage::Foreign,
+            Some(_) => self.stage = FramingStage::Foreign,
             None => {
                 // A second empty line may be the header's.
                 let length = match (blank, newline) {
                     (1.., 0) => blank,
                     _ => blank + newline + 1,
                 };
-                self.stage = Stage::Header {
+                self.stage = FramingStage::Header {
                     at_line_start: true,
                 };
                 self.show(length, shown);
             }
         }
-        Progress::Made
+        FramingProgress::Made
     }
 
     fn within_test(&mut self, shown: &mut Vec<u8>) {
@@ -208,20 +211,20 @@ impl Framing {
                 return;
             };
             match self.read(self.pending.get(at..).unwrap_or_default()) {
-                Read::Nothing => from = at + 1,
-                Read::Some => {
+                TrailerMatch::Nothing => from = at + 1,
+                TrailerMatch::Some => {
                     self.settle(at, shown);
                     return;
                 }
-                Read::Noise { length } => {
+                TrailerMatch::Noise { length } => {
                     self.pending.drain(at..at + length);
                     from = at;
                 }
-                Read::End { length, message } => {
+                TrailerMatch::End { length, message } => {
                     self.let_go(shown);
                     self.show(at, shown);
                     let text: Vec<u8> = self.pending.drain(..length).collect();
-                    self.end = Some(End { text, message });
+                    self.end = Some(LibtestTrailer { text, message });
                     from = 0;
                 }
             }
@@ -257,7 +260,7 @@ impl Framing {
     fn let_go(&mut self, shown: &mut Vec<u8>) {
         if let Some(end) = self.end.take() {
             shown.extend(end.text);
-            self.shown = Shown::WithLine;
+            self.shown = ShownPosition::WithLine;
         }
     }
 
@@ -265,52 +268,52 @@ impl Framing {
         let from = shown.len();
         shown.extend(self.pending.drain(..length));
         match shown.get(from..).and_then(<[u8]>::last) {
-            Some(b'\n') => self.shown = Shown::WithLine,
-            Some(_) => self.shown = Shown::WithinLine,
+            Some(b'\n') => self.shown = ShownPosition::WithLine,
+            Some(_) => self.shown = ShownPosition::WithinLine,
             None => {}
         }
     }
 
     /// Reads text that begins with `test NAME`, or is the beginning of that.
-    fn read(&self, text: &[u8]) -> Read {
+    fn read(&self, text: &[u8]) -> TrailerMatch {
         let Some(after) = text.strip_prefix(self.needle.as_slice()) else {
             return match self.needle.starts_with(text) {
-                true => Read::Some,
-                false => Read::Nothing,
+                true => TrailerMatch::Some,
+                false => TrailerMatch::Nothing,
             };
         };
-        let mut text = Text {
+        let mut text = TextCursor {
             whole: text,
             rest: after,
         };
         match self.read_end(&mut text) {
-            Ok(message) => Read::End {
+            Ok(message) => TrailerMatch::End {
                 length: text.whole.len() - text.rest.len(),
                 message,
             },
-            Err(Mismatch::Short) if text.whole.len() <= END_BYTES_MAX => Read::Some,
-            Err(Mismatch::Noise) => Read::Noise {
+            Err(TextMismatch::Short) if text.whole.len() <= END_BYTES_MAX => TrailerMatch::Some,
+            Err(TextMismatch::Noise) => TrailerMatch::Noise {
                 length: text.whole.len() - text.rest.len(),
             },
-            Err(Mismatch::Short | Mismatch::Other) => Read::Nothing,
+            Err(TextMismatch::Short | TextMismatch::Other) => TrailerMatch::Nothing,
         }
     }
 
-    fn read_end(&self, text: &mut Text<'_>) -> Result<Vec<u8>, Mismatch> {
+    fn read_end(&self, text: &mut TextCursor<'_>) -> Result<Vec<u8>, TextMismatch> {
         let line = text.line()?;
         if line.starts_with(b" has been running for over ") {
-            return Err(Mismatch::Noise);
+            return Err(TextMismatch::Noise);
         }
         let after = MODES.iter().find_map(|mode| {
             let after = line.strip_prefix(*mode)?;
             after.strip_prefix(b" ... ")
         });
-        let outcome = without_escapes(after.ok_or(Mismatch::Other)?);
+        let outcome = without_escapes(after.ok_or(TextMismatch::Other)?);
         let outcome = outcome.trim_ascii();
         let failed = outcome.starts_with(b"FAILED");
         let known: [&[u8]; 3] = [b"ok", b"ignored", b"bench:"];
         if !failed && !known.iter().any(|word| outcome.starts_with(word)) {
-            return Err(Mismatch::Other);
+            return Err(TextMismatch::Other);
         }
         text.expect(b"\n")?;
         let message = match failed {
@@ -326,26 +329,26 @@ impl Framing {
         let is_result = result.starts_with(expected);
         counts(&result)
             .filter(|_| is_result)
-            .ok_or(Mismatch::Other)?;
+            .ok_or(TextMismatch::Other)?;
         text.expect(b"\n")?;
         Ok(message)
     }
 
     /// Reads what stands between the name of a failed test and the result; returns what libtest has to
     /// say of it.
-    fn read_failures(&self, text: &mut Text<'_>) -> Result<Vec<u8>, Mismatch> {
+    fn read_failures(&self, text: &mut TextCursor<'_>) -> Result<Vec<u8>, TextMismatch> {
         text.expect(b"failures:\n\n")?;
         let again = [b"failures:\n    ", self.name.as_slice(), b"\n\n"].concat();
         let header = [b"---- ", self.name.as_slice(), b" stdout ----\n"].concat();
         let Err(mismatch) = text.expect(&again) else {
             return Ok(Vec::new());
         };
-        if mismatch == Mismatch::Short {
+        if mismatch == TextMismatch::Short {
             return Err(mismatch);
         }
         text.expect(&header)?;
         let between = [b"\n".as_slice(), &again].concat();
-        let end = memmem::find(text.rest, &between).ok_or(Mismatch::Short)?;
+        let end = memmem::find(text.rest, &between).ok_or(TextMismatch::Short)?;
         let (message, rest) = text.rest.split_at(end);
         text.rest = rest;
         text.expect(&between)?;
@@ -354,21 +357,21 @@ impl Framing {
 }
 
 /// Whether anything was done.
-enum Progress {
+enum FramingProgress {
     Made,
     /// More has to come.
     Waits,
 }
 
 /// Text that is read from its front.
-struct Text<'a> {
+struct TextCursor<'a> {
     whole: &'a [u8],
     rest: &'a [u8],
 }
 
 /// Why text is not what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mismatch {
+enum TextMismatch {
     /// It may become so.
     Short,
     /// It is another line of libtest's, which says nothing of the test.
@@ -377,21 +380,21 @@ enum Mismatch {
     Other,
 }
 
-impl<'a> Text<'a> {
-    fn expect(&mut self, expected: &[u8]) -> Result<(), Mismatch> {
+impl<'a> TextCursor<'a> {
+    fn expect(&mut self, expected: &[u8]) -> Result<(), TextMismatch> {
         match self.rest.strip_prefix(expected) {
             Some(rest) => {
                 self.rest = rest;
                 Ok(())
             }
-            None if expected.starts_with(self.rest) => Err(Mismatch::Short),
-            None => Err(Mismatch::Other),
+            None if expected.starts_with(self.rest) => Err(TextMismatch::Short),
+            None => Err(TextMismatch::Other),
         }
     }
 
     /// The line that begins here, without its end.
-    fn line(&mut self) -> Result<&'a [u8], Mismatch> {
-        let end = memchr::memchr(b'\n', self.rest).ok_or(Mismatch::Short)?;
+    fn line(&mut self) -> Result<&'a [u8], TextMismatch> {
+        let end = memchr::memchr(b'\n', self.rest).ok_or(TextMismatch::Short)?;
         let (line, rest) = self.rest.split_at(end);
         self.rest = rest.get(1..).unwrap_or_default();
         Ok(line)

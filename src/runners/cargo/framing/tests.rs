@@ -4,12 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn framing() -> Framing {
-    Framing::of(&Asked {
+fn framing() -> LibtestFraming {
+    LibtestFraming::of(&RequestedTest {
         name: "io::reads".to_owned(),
         count: 1,
         others: Some(7),
-        form: Form::Pretty,
+        form: LibtestFormat::Pretty,
     })
     .unwrap()
 }

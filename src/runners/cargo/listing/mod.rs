@@ -9,10 +9,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use maelstrom_model::framework::Captured;
-use maelstrom_model::job::{ExitStatus, JobEnd};
+use maelstrom_model::framework::CapturedOutput;
+use maelstrom_model::job::{ExitStatus, JobOutcome};
 
-use super::target::Harness;
+use super::target::TestHarness;
 
 /// How long libtest may take to list its tests. It takes milliseconds; a program that hangs before
 /// it reaches libtest should not hang the run.
@@ -36,7 +36,7 @@ pub const WHOLE: &str = "main";
 
 /// What a test binary holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listing {
+pub enum BinaryListing {
     /// These tests.
     Tests(Vec<ListedTest>),
     /// One test: the whole program.
@@ -49,14 +49,14 @@ pub struct ListedTest {
     /// Its name.
     pub name: String,
     /// Whether its author ignores it.
-    pub attention: Attention,
+    pub attention: IgnoreStatus,
     /// How often it is listed. Tests of one name can't be run one by one.
     pub count: u32,
 }
 
 /// Whether a test's author wants it run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attention {
+pub enum IgnoreStatus {
     /// Always.
     Wanted,
     /// Only on demand (`#[ignore]`).
@@ -65,7 +65,7 @@ pub enum Attention {
 
 /// Why a listing can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ListingError {
+pub enum CargoListingError {
     /// The program could not be run.
     #[error("can't be listed: {0}")]
     NotRun(String),
@@ -93,22 +93,22 @@ const SPLITS_MAX: usize = 1000;
 const GARBAGE_CHARACTERS_MAX: usize = 200;
 
 /// How long a program may take to list its tests.
-pub fn timeout(harness: Harness) -> Duration {
+pub fn timeout(harness: TestHarness) -> Duration {
     match harness {
-        Harness::Libtest => LISTING_TIMEOUT,
-        Harness::Own => OWN_LISTING_TIMEOUT,
+        TestHarness::Libtest => LISTING_TIMEOUT,
+        TestHarness::Own => OWN_LISTING_TIMEOUT,
     }
 }
 
 /// Whether the two listings of a test binary, that of all its tests and that of the ignored ones, may
 /// hold something else. What is printed besides stands at the beginning or at the end of both.
-pub fn is_doubtful(harness: Harness, all: &Captured, ignored: &Captured) -> bool {
+pub fn is_doubtful(harness: TestHarness, all: &CapturedOutput, ignored: &CapturedOutput) -> bool {
     let (Ok(all), Ok(ignored)) = (output(all), output(ignored)) else {
         return false;
     };
     let (Ok(names), Ok(of_ignored)) = (parse(all), parse(ignored)) else {
         // A `main` that prints something else is not asked a third time.
-        return harness == Harness::Libtest;
+        return harness == TestHarness::Libtest;
     };
     let ends = |names: &[String]| (names.first().cloned(), names.last().cloned());
     let ((first, last), (first_ignored, last_ignored)) = (ends(&names), ends(&of_ignored));
@@ -128,57 +128,59 @@ pub fn is_doubtful(harness: Harness, all: &Captured, ignored: &Captured) -> bool
 /// lists nothing, since a program that ignores its arguments and prints nothing looks just so; and
 /// every program whose tests can't be told apart from what else it prints.
 pub fn combine(
-    harness: Harness,
-    all: &Captured,
-    ignored: &Captured,
-    none: Option<&Captured>,
-) -> Result<Listing, ListingError> {
+    harness: TestHarness,
+    all: &CapturedOutput,
+    ignored: &CapturedOutput,
+    none: Option<&CapturedOutput>,
+) -> Result<BinaryListing, CargoListingError> {
     // A `main` of its own may not know that a name selects tests.
-    let is_list = |none: &&Captured| {
-        harness == Harness::Own && none.stdout == all.stdout && ignored.stdout != all.stdout
+    let is_list = |none: &&CapturedOutput| {
+        harness == TestHarness::Own && none.stdout == all.stdout && ignored.stdout != all.stdout
     };
     let noise = none.filter(|none| !is_list(none));
     let noise = noise.map_or(Ok(&b""[..]), output);
     let read = |captured| output(captured).and_then(|listing| read(listing, noise.clone()?));
     let read = read(all).and_then(|all| Ok((all, read(ignored)?)));
     match (harness, read) {
-        (Harness::Own, Ok((all, _))) if all.is_empty() => Ok(Listing::Whole),
-        (Harness::Libtest | Harness::Own, Ok((all, ignored))) => {
-            Ok(Listing::Tests(merge(all, ignored)))
+        (TestHarness::Own, Ok((all, _))) if all.is_empty() => Ok(BinaryListing::Whole),
+        (TestHarness::Libtest | TestHarness::Own, Ok((all, ignored))) => {
+            Ok(BinaryListing::Tests(merge(all, ignored)))
         }
-        (Harness::Libtest, Err(ListingError::Garbage(_))) => Ok(Listing::Whole),
-        (Harness::Own, Err(error)) if error.is_an_answer() => Ok(Listing::Whole),
-        (Harness::Libtest | Harness::Own, Err(error)) => Err(error),
+        (TestHarness::Libtest, Err(CargoListingError::Garbage(_))) => Ok(BinaryListing::Whole),
+        (TestHarness::Own, Err(error)) if error.is_an_answer() => Ok(BinaryListing::Whole),
+        (TestHarness::Libtest | TestHarness::Own, Err(error)) => Err(error),
     }
 }
 
-impl ListingError {
+impl CargoListingError {
     /// Whether the program ran, and did what a program may do that doesn't know these arguments.
     fn is_an_answer(&self) -> bool {
         match self {
-            ListingError::TimedOut
-            | ListingError::Failed(_)
-            | ListingError::Crashed(_)
-            | ListingError::Garbage(_) => true,
-            ListingError::NotRun(_) | ListingError::Cancelled => false,
+            CargoListingError::TimedOut
+            | CargoListingError::Failed(_)
+            | CargoListingError::Crashed(_)
+            | CargoListingError::Garbage(_) => true,
+            CargoListingError::NotRun(_) | CargoListingError::Cancelled => false,
         }
     }
 }
 
 /// What a program printed that ended as it should.
-fn output(captured: &Captured) -> Result<&[u8], ListingError> {
+fn output(captured: &CapturedOutput) -> Result<&[u8], CargoListingError> {
     match &captured.result.end {
-        JobEnd::Exited(ExitStatus::Code(0)) => Ok(&captured.stdout),
-        JobEnd::Exited(ExitStatus::Code(code)) => Err(ListingError::Failed(*code)),
-        JobEnd::Exited(ExitStatus::Signal { number, .. }) => Err(ListingError::Crashed(*number)),
-        JobEnd::TimedOut => Err(ListingError::TimedOut),
-        JobEnd::Cancelled => Err(ListingError::Cancelled),
-        JobEnd::Error(message) => Err(ListingError::NotRun(message.clone())),
+        JobOutcome::Exited(ExitStatus::Code(0)) => Ok(&captured.stdout),
+        JobOutcome::Exited(ExitStatus::Code(code)) => Err(CargoListingError::Failed(*code)),
+        JobOutcome::Exited(ExitStatus::Signal { number, .. }) => {
+            Err(CargoListingError::Crashed(*number))
+        }
+        JobOutcome::TimedOut => Err(CargoListingError::TimedOut),
+        JobOutcome::Cancelled => Err(CargoListingError::Cancelled),
+        JobOutcome::Error(message) => Err(CargoListingError::NotRun(message.clone())),
     }
 }
 
 /// The names in a listing. The noise is what the program prints when it lists nothing.
-fn read(listing: &[u8], noise: &[u8]) -> Result<Vec<String>, ListingError> {
+fn read(listing: &[u8], noise: &[u8]) -> Result<Vec<String>, CargoListingError> {
     let alike = |one: &[u8], other: &[u8]| {
         let pairs = one.iter().zip(other);
         pairs.take_while(|(one, other)| one == other).count()
@@ -202,7 +204,7 @@ fn read(listing: &[u8], noise: &[u8]) -> Result<Vec<String>, ListingError> {
 
 /// The listing without the lines that are no test's, if there are as many as in the noise: it may
 /// hold the time, say, and so never be the same.
-fn without_lines_of(noise: &[u8], listing: &[u8]) -> Result<Vec<u8>, ListingError> {
+fn without_lines_of(noise: &[u8], listing: &[u8]) -> Result<Vec<u8>, CargoListingError> {
     let lines = |bytes: &'_ [u8]| -> Vec<Vec<u8>> {
         let lines = bytes.split_inclusive(|byte| *byte == b'\n');
         lines.map(<[u8]>::to_vec).collect()
@@ -214,20 +216,20 @@ fn without_lines_of(noise: &[u8], listing: &[u8]) -> Result<Vec<u8>, ListingErro
     if others != of_noise.len() || !whole || of_noise.iter().any(is_tests) {
         let first =
             String::from_utf8_lossy(of_noise.first().map_or(b"", Vec::as_slice)).into_owned();
-        return Err(ListingError::Garbage(shortened(first.trim_end())));
+        return Err(CargoListingError::Garbage(shortened(first.trim_end())));
     }
     let tests = of_listing.into_iter().filter(is_tests);
     Ok(tests.flatten().collect())
 }
 
 /// Reads a listing.
-fn parse(stdout: &[u8]) -> Result<Vec<String>, ListingError> {
+fn parse(stdout: &[u8]) -> Result<Vec<String>, CargoListingError> {
     let text = std::str::from_utf8(stdout).map_err(|error| {
         let line = stdout
             .split(|byte| *byte == b'\n')
             .find(|line| std::str::from_utf8(line).is_err())
             .map(String::from_utf8_lossy);
-        ListingError::Garbage(line.map_or_else(|| error.to_string(), |line| shortened(&line)))
+        CargoListingError::Garbage(line.map_or_else(|| error.to_string(), |line| shortened(&line)))
     })?;
     let kinds = [": test", ": benchmark", ": bench"];
     text.split('\n')
@@ -236,7 +238,7 @@ fn parse(stdout: &[u8]) -> Result<Vec<String>, ListingError> {
             let named = kinds.iter().find_map(|kind| line.strip_suffix(kind));
             named
                 .map(str::to_owned)
-                .ok_or_else(|| ListingError::Garbage(shortened(line)))
+                .ok_or_else(|| CargoListingError::Garbage(shortened(line)))
         })
         .collect()
 }
@@ -256,8 +258,8 @@ fn merge(all: Vec<String>, ignored: Vec<String>) -> Vec<ListedTest> {
             Some(known) => known.count += 1,
             None => tests.push(ListedTest {
                 attention: match ignored.contains(&name) {
-                    true => Attention::Ignored,
-                    false => Attention::Wanted,
+                    true => IgnoreStatus::Ignored,
+                    false => IgnoreStatus::Wanted,
                 },
                 name,
                 count: 1,

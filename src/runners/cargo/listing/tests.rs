@@ -5,8 +5,8 @@ use maelstrom_model::job::{JobResult, ResourceUsage};
 use proptest::prelude::*;
 use std::time::Duration;
 
-fn captured(end: JobEnd, stdout: &[u8]) -> Captured {
-    Captured {
+fn captured(end: JobOutcome, stdout: &[u8]) -> CapturedOutput {
+    CapturedOutput {
         result: JobResult {
             end,
             usage: ResourceUsage::default(),
@@ -18,11 +18,11 @@ fn captured(end: JobEnd, stdout: &[u8]) -> Captured {
     }
 }
 
-fn listed(stdout: &str) -> Captured {
-    captured(JobEnd::Exited(ExitStatus::Code(0)), stdout.as_bytes())
+fn listed(stdout: &str) -> CapturedOutput {
+    captured(JobOutcome::Exited(ExitStatus::Code(0)), stdout.as_bytes())
 }
 
-fn test(name: &str, attention: Attention, count: u32) -> ListedTest {
+fn test(name: &str, attention: IgnoreStatus, count: u32) -> ListedTest {
     ListedTest {
         name: name.to_owned(),
         attention,
@@ -36,12 +36,12 @@ fn names_may_hold_anything_and_ignored_ones_are_marked() {
         listed("a::b: test\nmit Leerzeichen: äöü: test\nbench_it: benchmark\nx: test: test\n");
     let ignored = listed("a::b: test\n");
     assert_eq!(
-        combine(Harness::Libtest, &all, &ignored, None),
-        Ok(Listing::Tests(vec![
-            test("a::b", Attention::Ignored, 1),
-            test("mit Leerzeichen: äöü", Attention::Wanted, 1),
-            test("bench_it", Attention::Wanted, 1),
-            test("x: test", Attention::Wanted, 1),
+        combine(TestHarness::Libtest, &all, &ignored, None),
+        Ok(BinaryListing::Tests(vec![
+            test("a::b", IgnoreStatus::Ignored, 1),
+            test("mit Leerzeichen: äöü", IgnoreStatus::Wanted, 1),
+            test("bench_it", IgnoreStatus::Wanted, 1),
+            test("x: test", IgnoreStatus::Wanted, 1),
         ]))
     );
 }
@@ -50,30 +50,30 @@ fn names_may_hold_anything_and_ignored_ones_are_marked() {
 fn a_name_that_is_listed_twice_is_one_test() {
     let all = listed("twice: test\nonce: test\ntwice: test\n");
     assert_eq!(
-        combine(Harness::Own, &all, &listed(""), None),
-        Ok(Listing::Tests(vec![
-            test("twice", Attention::Wanted, 2),
-            test("once", Attention::Wanted, 1),
+        combine(TestHarness::Own, &all, &listed(""), None),
+        Ok(BinaryListing::Tests(vec![
+            test("twice", IgnoreStatus::Wanted, 2),
+            test("once", IgnoreStatus::Wanted, 1),
         ]))
     );
 }
 
 #[test]
 fn libtest_may_hold_nothing_but_must_answer() {
-    let ends = |end| combine(Harness::Libtest, &captured(end, b""), &listed(""), None);
+    let ends = |end| combine(TestHarness::Libtest, &captured(end, b""), &listed(""), None);
     assert_eq!(
-        combine(Harness::Libtest, &listed(""), &listed(""), None),
-        Ok(Listing::Tests(Vec::new()))
+        combine(TestHarness::Libtest, &listed(""), &listed(""), None),
+        Ok(BinaryListing::Tests(Vec::new()))
     );
     let errors = [
-        ends(JobEnd::Exited(ExitStatus::Code(101))),
-        ends(JobEnd::Exited(ExitStatus::Signal {
+        ends(JobOutcome::Exited(ExitStatus::Code(101))),
+        ends(JobOutcome::Exited(ExitStatus::Signal {
             number: 11,
             core_dumped: true,
         })),
-        ends(JobEnd::TimedOut),
-        ends(JobEnd::Cancelled),
-        ends(JobEnd::Error("no such file: /x/y".to_owned())),
+        ends(JobOutcome::TimedOut),
+        ends(JobOutcome::Cancelled),
+        ends(JobOutcome::Error("no such file: /x/y".to_owned())),
     ]
     .map(|error| error.unwrap_err().to_string());
     insta::assert_snapshot!(errors.join("\n"), @r#"
@@ -90,25 +90,25 @@ fn a_main_of_its_own_that_does_not_understand_is_one_test() {
     for all in [
         listed(""),
         listed("all 3 checks passed\n"),
-        captured(JobEnd::Exited(ExitStatus::Code(2)), b"usage: ...\n"),
-        captured(JobEnd::TimedOut, b""),
+        captured(JobOutcome::Exited(ExitStatus::Code(2)), b"usage: ...\n"),
+        captured(JobOutcome::TimedOut, b""),
     ] {
         assert_eq!(
-            combine(Harness::Own, &all, &listed(""), None),
-            Ok(Listing::Whole)
+            combine(TestHarness::Own, &all, &listed(""), None),
+            Ok(BinaryListing::Whole)
         );
     }
-    let lost = captured(JobEnd::Error("gone".to_owned()), b"");
+    let lost = captured(JobOutcome::Error("gone".to_owned()), b"");
     assert_eq!(
-        combine(Harness::Own, &lost, &listed(""), None),
-        Err(ListingError::NotRun("gone".to_owned()))
+        combine(TestHarness::Own, &lost, &listed(""), None),
+        Err(CargoListingError::NotRun("gone".to_owned()))
     );
 }
 
 /// What a program lists that holds these tests, the last of them ignored, and prints this before and
 /// after.
-fn noisy(harness: Harness, tests: &[&str], before: &str, after: &str) -> Listing {
-    let lines = |names: &[&str]| -> Captured {
+fn noisy(harness: TestHarness, tests: &[&str], before: &str, after: &str) -> BinaryListing {
+    let lines = |names: &[&str]| -> CapturedOutput {
         let lines = names.iter().map(|name| format!("{name}: test\n"));
         listed(&format!("{before}{}{after}", lines.collect::<String>()))
     };
@@ -118,13 +118,13 @@ fn noisy(harness: Harness, tests: &[&str], before: &str, after: &str) -> Listing
     combine(harness, &all, &ignored, none).unwrap()
 }
 
-fn quiet(tests: &[&str]) -> Listing {
+fn quiet(tests: &[&str]) -> BinaryListing {
     let last = tests.len().saturating_sub(1);
     let tests = tests.iter().enumerate().map(|(at, name)| match at == last {
-        true => test(name, Attention::Ignored, 1),
-        false => test(name, Attention::Wanted, 1),
+        true => test(name, IgnoreStatus::Ignored, 1),
+        false => test(name, IgnoreStatus::Wanted, 1),
     });
-    Listing::Tests(tests.collect())
+    BinaryListing::Tests(tests.collect())
 }
 
 #[test]
@@ -143,14 +143,14 @@ fn what_a_program_prints_besides_its_list_is_told_apart() {
         ("\u{1b}[1mcolours\u{1b}[m\n", "\u{1b}[m"),
     ] {
         for tests in [&["a", "b::c", "d: e"][..], &["only"], &[]] {
-            let listing = noisy(Harness::Libtest, tests, before, after);
+            let listing = noisy(TestHarness::Libtest, tests, before, after);
             // Where both begin alike, it can't be told which of them is which.
             let names = |listing| match listing {
-                Listing::Tests(mut tests) => {
+                BinaryListing::Tests(mut tests) => {
                     tests.sort_by(|one, other| one.name.cmp(&other.name));
                     tests
                 }
-                Listing::Whole => Vec::new(),
+                BinaryListing::Whole => Vec::new(),
             };
             let case = format!("{before:?} {after:?} {tests:?}");
             assert_eq!(names(listing), names(quiet(tests)), "{case}");
@@ -162,13 +162,17 @@ fn what_a_program_prints_besides_its_list_is_told_apart() {
 fn noise_that_is_never_the_same_is_told_apart_by_lines_or_not_at_all() {
     let combined = |all: &str, none: &str| {
         combine(
-            Harness::Libtest,
+            TestHarness::Libtest,
             &listed(all),
             &listed(none),
             Some(&listed(none)),
         )
     };
-    let one = Ok(Listing::Tests(vec![test("a", Attention::Wanted, 1)]));
+    let one = Ok(BinaryListing::Tests(vec![test(
+        "a",
+        IgnoreStatus::Wanted,
+        1,
+    )]));
     assert_eq!(
         combined("pid 1234\na: test\nafter 5 ms\n", "pid 77\nafter 3 ms\n"),
         one
@@ -179,14 +183,18 @@ fn noise_that_is_never_the_same_is_told_apart_by_lines_or_not_at_all() {
         ("pid 12\na: test\n", ""),
         ("pid 12\na: test\n", "pid 1\nlonger\n"),
     ] {
-        assert_eq!(combined(all, none), Ok(Listing::Whole), "{all:?} {none:?}");
+        assert_eq!(
+            combined(all, none),
+            Ok(BinaryListing::Whole),
+            "{all:?} {none:?}"
+        );
     }
     let bytes = captured(
-        JobEnd::Exited(ExitStatus::Code(0)),
+        JobOutcome::Exited(ExitStatus::Code(0)),
         b"fine: test\nhe\xffo\n",
     );
-    let ends = combine(Harness::Libtest, &bytes, &bytes, Some(&listed("")));
-    assert_eq!(ends, Ok(Listing::Whole));
+    let ends = combine(TestHarness::Libtest, &bytes, &bytes, Some(&listed("")));
+    assert_eq!(ends, Ok(BinaryListing::Whole));
 }
 
 #[test]
@@ -194,17 +202,17 @@ fn a_third_listing_is_asked_for_only_in_doubt() {
     let doubtful =
         |harness, all: &str, ignored: &str| is_doubtful(harness, &listed(all), &listed(ignored));
     let all = "a: test\nb: test\nc: test\n";
-    assert!(!doubtful(Harness::Libtest, all, ""));
-    assert!(!doubtful(Harness::Libtest, all, "b: test\n"));
-    assert!(doubtful(Harness::Libtest, all, "a: test\n"));
+    assert!(!doubtful(TestHarness::Libtest, all, ""));
+    assert!(!doubtful(TestHarness::Libtest, all, "b: test\n"));
+    assert!(doubtful(TestHarness::Libtest, all, "a: test\n"));
     assert!(doubtful(
-        Harness::Libtest,
+        TestHarness::Libtest,
         "hi a: test\nb: test\nc: test\n",
         "hi b: test\n"
     ));
-    assert!(doubtful(Harness::Libtest, "hi\na: test\n", "hi\n"));
-    assert!(!doubtful(Harness::Own, "hi\n", "hi\n"));
-    assert!(doubtful(Harness::Own, "mode: test\n", "mode: test\n"));
+    assert!(doubtful(TestHarness::Libtest, "hi\na: test\n", "hi\n"));
+    assert!(!doubtful(TestHarness::Own, "hi\n", "hi\n"));
+    assert!(doubtful(TestHarness::Own, "mode: test\n", "mode: test\n"));
 }
 
 #[test]
@@ -212,7 +220,7 @@ fn a_main_of_its_own_that_knows_only_some_of_the_arguments() {
     let (all, one) = ("a: test\nb: test\n", "a: test\n");
     let combined = |ignored: &str, none: &str| {
         combine(
-            Harness::Own,
+            TestHarness::Own,
             &listed(all),
             &listed(ignored),
             Some(&listed(none)),
@@ -220,19 +228,19 @@ fn a_main_of_its_own_that_knows_only_some_of_the_arguments() {
     };
     // It lists its tests, whatever name is asked for.
     let listing = vec![
-        test("a", Attention::Ignored, 1),
-        test("b", Attention::Wanted, 1),
+        test("a", IgnoreStatus::Ignored, 1),
+        test("b", IgnoreStatus::Wanted, 1),
     ];
-    assert_eq!(combined(one, all), Ok(Listing::Tests(listing)));
+    assert_eq!(combined(one, all), Ok(BinaryListing::Tests(listing)));
     // It prints the same, whatever it is asked for.
-    assert_eq!(combined(all, all), Ok(Listing::Whole));
+    assert_eq!(combined(all, all), Ok(BinaryListing::Whole));
 }
 
 proptest! {
     #[test]
     fn any_output_is_a_listing_or_one_test(stdout: Vec<u8>) {
-        let all = captured(JobEnd::Exited(ExitStatus::Code(0)), &stdout);
-        for harness in [Harness::Libtest, Harness::Own] {
+        let all = captured(JobOutcome::Exited(ExitStatus::Code(0)), &stdout);
+        for harness in [TestHarness::Libtest, TestHarness::Own] {
             prop_assert!(combine(harness, &all, &all, None).is_ok());
             prop_assert!(combine(harness, &all, &listed(""), Some(&all)).is_ok());
         }

@@ -1,4 +1,4 @@
-//! The command line of `cargo maelstrom`: [`Options`] as typed, [`Settings`] as meant.
+//! The command line of `cargo maelstrom`: [`CargoOptions`] as typed, [`CargoSettings`] as meant.
 //!
 //! Options have the names of the original Maelstrom, and those that fingers know from `cargo test`.
 //! Both `cargo maelstrom …` and `cargo-maelstrom …` end up here. Where the two vocabularies clash,
@@ -27,16 +27,17 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 
-use crate::sandbox::cluster::ClusterOptions;
+use crate::sandbox::cluster::RunnerClusterOptions;
 pub use crate::sandbox::container::Toolbox;
-use crate::sandbox::specified::ContainerOptions;
-use maelstrom_spec::config::{Kind, Value};
+use crate::sandbox::specified::TestContainerOptions;
+use maelstrom_spec::config::{ConfigOption, ConfigOptionKind};
 
 pub(super) use self::resolve::VOCABULARY;
 pub use self::values::PROGRAM;
 
 pub use self::resolve::{
-    Goal, IgnoredTests, NameFilter, NameMatch, OptionsError, PackageChoice, PassingOutput, Settings,
+    CargoAction, CargoOptionsError, CargoSettings, IgnoredTests, NameFilter, NameMatch,
+    PackageChoice, PassingTestOutput,
 };
 
 /// The most slots there may be.
@@ -55,7 +56,7 @@ const SLOTS_MAX: i64 = 1000;
                   about running them (--test-threads, --nocapture) are understood, the others \
                   are passed to every test binary."
 )]
-pub struct Options {
+pub struct CargoOptions {
     /// Run only tests whose names hold this text (any of them, if several are given)
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
@@ -78,19 +79,19 @@ pub struct Options {
 
     /// Which of their tests.
     #[command(flatten)]
-    pub tests: TestOptions,
+    pub tests: CargoTestOptions,
 
     /// How cargo builds.
     #[command(flatten)]
-    pub build: BuildOptions,
+    pub build: CargoBuildOptions,
 
     /// How the tests run.
     #[command(flatten)]
-    pub run: RunOptions,
+    pub run: CargoRunOptions,
 
     /// In what they run.
     #[command(flatten)]
-    pub containers: ContainerOptions,
+    pub containers: TestContainerOptions,
 
     /// What is shown.
     #[command(flatten)]
@@ -98,7 +99,7 @@ pub struct Options {
 
     /// Where it runs, if not only here.
     #[command(flatten)]
-    pub cluster: ClusterOptions,
+    pub cluster: RunnerClusterOptions,
 }
 
 /// Which packages.
@@ -162,7 +163,7 @@ pub struct TargetOptions {
 /// Which tests.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Tests")]
-pub struct TestOptions {
+pub struct CargoTestOptions {
     /// Run only tests that match this pattern; may be repeated
     #[arg(short, long, value_name = "PATTERN")]
     pub include: Vec<String>,
@@ -212,7 +213,7 @@ pub struct TestOptions {
 /// How cargo builds.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Building")]
-pub struct BuildOptions {
+pub struct CargoBuildOptions {
     /// Build with optimisations; the same as --profile=release
     #[arg(long, conflicts_with = "profile")]
     pub release: bool,
@@ -269,7 +270,7 @@ pub struct BuildOptions {
 /// How the tests run.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Running")]
-pub struct RunOptions {
+pub struct CargoRunOptions {
     /// Tests at a time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
     pub slots: Option<u32>,
@@ -307,12 +308,12 @@ pub struct RunOptions {
 }
 
 /// Which of [`ReportOptions`] are configuration values.
-pub const REPORT_VALUES: [Value; 5] = [
-    Value::new("ui", Kind::Text),
-    Value::new("quiet", Kind::Boolean),
-    Value::new("no-tui", Kind::Boolean),
-    Value::new("on-finish", Kind::Text),
-    Value::new("color", Kind::Text),
+pub const REPORT_VALUES: [ConfigOption; 5] = [
+    ConfigOption::new("ui", ConfigOptionKind::Text),
+    ConfigOption::new("quiet", ConfigOptionKind::Boolean),
+    ConfigOption::new("no-tui", ConfigOptionKind::Boolean),
+    ConfigOption::new("on-finish", ConfigOptionKind::Text),
+    ConfigOption::new("color", ConfigOptionKind::Text),
 ];
 
 /// What is shown.
@@ -419,13 +420,13 @@ pub enum ColorOption {
     Never,
 }
 
-impl Options {
-    /// Reads a command line alone, program name first. [`Options::settled`] also asks variables and
+impl CargoOptions {
+    /// Reads a command line alone, program name first. [`CargoOptions::settled`] also asks variables and
     /// files.
-    pub fn read<I>(arguments: I) -> Result<Options, clap::Error>
+    pub fn read<I>(arguments: I) -> Result<CargoOptions, clap::Error>
     where
         I: IntoIterator<Item = OsString>,
     {
-        Options::try_parse_from(values::own_words(arguments))
+        CargoOptions::try_parse_from(values::own_words(arguments))
     }
 }

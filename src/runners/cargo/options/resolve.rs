@@ -5,35 +5,37 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::sandbox::container::Toolbox;
-use crate::sandbox::specified::ContainerOptions;
-use maelstrom_model::event::Isolation;
+use crate::sandbox::specified::TestContainerOptions;
+use maelstrom_model::event::IsolationMode;
 use maelstrom_model::exit_code;
-use maelstrom_spec::filter::{Pattern, PatternError, Selection, Vocabulary, vocabulary};
+use maelstrom_spec::filter::{
+    PatternError, PatternVocabulary, TestPattern, TestSelection, vocabulary,
+};
 
 use super::harness::{HarnessArguments, HarnessError, HarnessFlag};
 use super::{
-    BuildOptions, IsolationOption, Options, PackageOptions, ReportOptions, SLOTS_MAX,
-    TargetOptions, TestOptions,
+    CargoBuildOptions, CargoOptions, CargoTestOptions, IsolationOption, PackageOptions,
+    ReportOptions, SLOTS_MAX, TargetOptions,
 };
-use crate::sandbox::cluster::ClusterOptions;
+use crate::sandbox::cluster::RunnerClusterOptions;
 
 /// The words of cargo's patterns.
-pub(in crate::cargo) const VOCABULARY: &Vocabulary = &vocabulary::CARGO;
+pub(in crate::cargo) const VOCABULARY: &PatternVocabulary = &vocabulary::CARGO;
 
 /// What a command line means.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct CargoSettings {
     /// What to do.
-    pub goal: Goal,
+    pub goal: CargoAction,
     /// Which packages.
     pub packages: PackageChoice,
     /// Which tests, by pattern.
-    pub patterns: Selection,
+    pub patterns: TestSelection,
     /// Values of `--exclude` next to `--workspace`: names of packages, or else patterns. Only the
     /// workspace can tell.
     pub exclude_undecided: Vec<String>,
     /// Which test binaries run whole.
-    pub whole: Vec<Pattern>,
+    pub whole: Vec<TestPattern>,
     /// Which tests, by name.
     pub names: NameFilter,
     /// What happens to tests that their author ignores.
@@ -41,13 +43,13 @@ pub struct Settings {
     /// Which targets cargo builds.
     pub targets: TargetOptions,
     /// How cargo builds.
-    pub build: BuildOptions,
+    pub build: CargoBuildOptions,
     /// What every test binary gets besides the arguments that select its test.
     pub extra_arguments: Vec<OsString>,
     /// How many tests at a time, 1 to 1000.
     pub slots: u32,
     /// What keeps tests apart.
-    pub isolation: Isolation,
+    pub isolation: IsolationMode,
     /// Whether tests see this machine's programs and toolchain.
     pub toolbox: Toolbox,
     /// How often each test runs.
@@ -59,18 +61,18 @@ pub struct Settings {
     /// The same as it was said, in seconds, 0 for no limit; it wins against the project's file.
     pub timeout_s: Option<u32>,
     /// In what tests run.
-    pub containers: ContainerOptions,
+    pub containers: TestContainerOptions,
     /// Whether passing tests' output is shown.
-    pub passing_output: PassingOutput,
+    pub passing_output: PassingTestOutput,
     /// What is shown otherwise, and where.
     pub report: ReportOptions,
     /// Where it runs, if not only here.
-    pub cluster: ClusterOptions,
+    pub cluster: RunnerClusterOptions,
 }
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
+pub enum CargoAction {
     /// Build, list and run.
     Run,
     /// Build and print the tests.
@@ -132,7 +134,7 @@ pub enum IgnoredTests {
 
 /// Whether passing tests' output is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PassingOutput {
+pub enum PassingTestOutput {
     /// It is kept to itself.
     Hidden,
     /// It is shown.
@@ -141,7 +143,7 @@ pub enum PassingOutput {
 
 /// Options that don't go together, or don't mean anything.
 #[derive(Debug, thiserror::Error)]
-pub enum OptionsError {
+pub enum CargoOptionsError {
     /// An argument after `--`.
     #[error(transparent)]
     Harness(#[from] HarnessError),
@@ -165,34 +167,34 @@ pub enum OptionsError {
     StrictProcess,
 }
 
-impl OptionsError {
+impl CargoOptionsError {
     /// What to do about it, if more can be said than what is wrong.
     pub fn help(&self) -> Option<String> {
         match self {
-            OptionsError::Harness(HarnessError::RunsNothing { .. }) => {
+            CargoOptionsError::Harness(HarnessError::RunsNothing { .. }) => {
                 Some("run the test binary itself to see its help".to_owned())
             }
-            OptionsError::Pattern(error) => error.help(),
-            OptionsError::PrintsOnly { .. } => Some(
+            CargoOptionsError::Pattern(error) => error.help(),
+            CargoOptionsError::PrintsOnly { .. } => Some(
                 "leave `-P` out to run tests; there are no profiles as in nextest, whose `-P` \
                  chooses one: options and configuration values say the same"
                     .to_owned(),
             ),
-            OptionsError::Harness(_)
-            | OptionsError::JobsZero
-            | OptionsError::IgnoredTwice
-            | OptionsError::StrictProcess => None,
+            CargoOptionsError::Harness(_)
+            | CargoOptionsError::JobsZero
+            | CargoOptionsError::IgnoredTwice
+            | CargoOptionsError::StrictProcess => None,
         }
     }
 }
 
-impl Settings {
+impl CargoSettings {
     /// With which code the program is to end if no test is wanted: one that is no success if somebody
     /// named what was to run, and there is no such thing.
     pub fn without_tests(&self) -> Option<u8> {
         let names = !self.names.names.is_empty() || !self.names.skip.is_empty();
         let patterns = !self.patterns.include.is_empty() || !self.patterns.exclude.is_empty();
-        let wanted = self.goal == Goal::Run && (names || patterns);
+        let wanted = self.goal == CargoAction::Run && (names || patterns);
         wanted.then_some(exit_code::NO_TESTS)
     }
 }
@@ -237,35 +239,35 @@ impl IgnoredTests {
     }
 }
 
-impl Options {
+impl CargoOptions {
     /// Whether printing the configuration alone is what was meant.
-    pub fn only_print(&self) -> Result<(), OptionsError> {
+    pub fn only_print(&self) -> Result<(), CargoOptionsError> {
         match self.names.first() {
             None => Ok(()),
-            Some(name) => Err(OptionsError::PrintsOnly { name: name.clone() }),
+            Some(name) => Err(CargoOptionsError::PrintsOnly { name: name.clone() }),
         }
     }
 
     /// Settles what was typed, on a machine with so many CPUs.
-    pub fn settle(self, cpus: NonZeroU32) -> Result<Settings, OptionsError> {
+    pub fn settle(self, cpus: NonZeroU32) -> Result<CargoSettings, CargoOptionsError> {
         let harness = HarnessArguments::read(&self.test_arguments)?;
         let (exclude, exclude_undecided) = match self.packages.workspace {
             true => (Vec::new(), self.tests.exclude.clone()),
             false => (self.tests.exclude.clone(), Vec::new()),
         };
         let isolation = match self.run.isolation {
-            IsolationOption::Container => Isolation::Container,
-            IsolationOption::Process => Isolation::Process,
+            IsolationOption::Container => IsolationMode::Container,
+            IsolationOption::Process => IsolationMode::Process,
         };
         let toolbox = match (self.run.strict, isolation) {
-            (false, Isolation::Container | Isolation::Process) => Toolbox::Present,
-            (true, Isolation::Container) => Toolbox::Absent,
-            (true, Isolation::Process) => return Err(OptionsError::StrictProcess),
+            (false, IsolationMode::Container | IsolationMode::Process) => Toolbox::Present,
+            (true, IsolationMode::Container) => Toolbox::Absent,
+            (true, IsolationMode::Process) => return Err(CargoOptionsError::StrictProcess),
         };
-        Ok(Settings {
+        Ok(CargoSettings {
             goal: goal(&self.tests, &self.containers, &harness),
             packages: packages(&self.packages),
-            patterns: Selection::parse(&self.tests.include, &exclude, VOCABULARY)?,
+            patterns: TestSelection::parse(&self.tests.include, &exclude, VOCABULARY)?,
             exclude_undecided,
             whole: patterns(&self.tests.whole)?,
             ignored: ignored(&self.tests, &harness)?,
@@ -285,8 +287,8 @@ impl Options {
                 .filter(|seconds| *seconds > 0)
                 .map(|seconds| Duration::from_secs(seconds.into())),
             passing_output: match harness.has(HarnessFlag::ShowOutput) {
-                true => PassingOutput::Shown,
-                false => PassingOutput::Hidden,
+                true => PassingTestOutput::Shown,
+                false => PassingTestOutput::Hidden,
             },
             extra_arguments: harness.extra,
             report: self.report,
@@ -295,29 +297,35 @@ impl Options {
     }
 }
 
-fn goal(tests: &TestOptions, containers: &ContainerOptions, harness: &HarnessArguments) -> Goal {
+fn goal(
+    tests: &CargoTestOptions,
+    containers: &TestContainerOptions,
+    harness: &HarnessArguments,
+) -> CargoAction {
     if containers.init {
-        Goal::Init
+        CargoAction::Init
     } else if containers.explain.is_some() {
-        Goal::Explain
+        CargoAction::Explain
     } else if tests.list_tests {
-        Goal::ListTests
+        CargoAction::ListTests
     } else if tests.list_binaries {
-        Goal::ListBinaries
+        CargoAction::ListBinaries
     } else if tests.list_packages {
-        Goal::ListPackages
+        CargoAction::ListPackages
     } else if tests.no_run {
-        Goal::Build
+        CargoAction::Build
     } else if harness.has(HarnessFlag::List) {
-        Goal::ListTests
+        CargoAction::ListTests
     } else {
-        Goal::Run
+        CargoAction::Run
     }
 }
 
-fn patterns(texts: &[String]) -> Result<Vec<Pattern>, PatternError> {
+fn patterns(texts: &[String]) -> Result<Vec<TestPattern>, PatternError> {
     let texts = texts.iter();
-    texts.map(|text| Pattern::parse(text, VOCABULARY)).collect()
+    texts
+        .map(|text| TestPattern::parse(text, VOCABULARY))
+        .collect()
 }
 
 fn packages(options: &PackageOptions) -> PackageChoice {
@@ -330,18 +338,21 @@ fn packages(options: &PackageOptions) -> PackageChoice {
     }
 }
 
-fn ignored(tests: &TestOptions, harness: &HarnessArguments) -> Result<IgnoredTests, OptionsError> {
+fn ignored(
+    tests: &CargoTestOptions,
+    harness: &HarnessArguments,
+) -> Result<IgnoredTests, CargoOptionsError> {
     let only = tests.ignored || harness.has(HarnessFlag::Ignored);
     let include = tests.include_ignored || harness.has(HarnessFlag::IncludeIgnored);
     match (only, include) {
         (false, false) => Ok(IgnoredTests::Report),
         (true, false) => Ok(IgnoredTests::Only),
         (false, true) => Ok(IgnoredTests::Run),
-        (true, true) => Err(OptionsError::IgnoredTwice),
+        (true, true) => Err(CargoOptionsError::IgnoredTwice),
     }
 }
 
-fn names(names: Vec<String>, tests: TestOptions, harness: &HarnessArguments) -> NameFilter {
+fn names(names: Vec<String>, tests: CargoTestOptions, harness: &HarnessArguments) -> NameFilter {
     let joined =
         |own: Vec<String>, after: &[String]| own.into_iter().chain(after.to_vec()).collect();
     NameFilter {
@@ -359,10 +370,10 @@ fn slots(
     harness: &HarnessArguments,
     jobs: Option<i32>,
     cpus: NonZeroU32,
-) -> Result<u32, OptionsError> {
+) -> Result<u32, CargoOptionsError> {
     let max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
     if jobs == Some(0) {
-        return Err(OptionsError::JobsZero);
+        return Err(CargoOptionsError::JobsZero);
     }
     let wanted = slots.or(harness.test_threads.map(NonZeroU32::get));
     let wanted = wanted.or(jobs.map(|jobs| match u32::try_from(jobs) {

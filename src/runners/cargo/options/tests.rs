@@ -1,13 +1,13 @@
 //! What command lines mean.
 
 use super::*;
-use maelstrom_model::event::Isolation;
+use maelstrom_model::event::IsolationMode;
 
-fn options(line: &str) -> Result<Options, clap::Error> {
-    Options::read(line.split_whitespace().map(OsString::from))
+fn options(line: &str) -> Result<CargoOptions, clap::Error> {
+    CargoOptions::read(line.split_whitespace().map(OsString::from))
 }
 
-fn settle(line: &str) -> Result<Settings, OptionsError> {
+fn settle(line: &str) -> Result<CargoSettings, CargoOptionsError> {
     let cpus = NonZeroU32::new(8).unwrap();
     options(line).unwrap().settle(cpus)
 }
@@ -15,7 +15,7 @@ fn settle(line: &str) -> Result<Settings, OptionsError> {
 #[test]
 fn the_command_is_sound() {
     use clap::CommandFactory;
-    Options::command().debug_assert();
+    CargoOptions::command().debug_assert();
 }
 
 #[test]
@@ -44,10 +44,10 @@ fn what_fingers_type_from_cargo_test() {
     assert_eq!(settings.names.names, ["parse"]);
     assert_eq!(settings.names.skip, ["slow"]);
     assert_eq!(settings.ignored, IgnoredTests::Run);
-    assert_eq!(settings.passing_output, PassingOutput::Shown);
+    assert_eq!(settings.passing_output, PassingTestOutput::Shown);
     assert_eq!(settings.extra_arguments, ["--color=always"]);
     assert_eq!(settings.slots, 3);
-    assert_eq!(settings.goal, Goal::Run);
+    assert_eq!(settings.goal, CargoAction::Run);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn what_fingers_type_from_the_original() {
     assert_eq!(settings.stop_after, NonZeroU32::new(2));
     assert_eq!(settings.timeout, Some(std::time::Duration::from_secs(9)));
     assert_eq!(settings.slots, 4);
-    assert_eq!(settings.goal, Goal::ListTests);
+    assert_eq!(settings.goal, CargoAction::ListTests);
 }
 
 #[test]
@@ -116,13 +116,13 @@ fn names_match_in_part_unless_exact() {
 fn isolation_is_weakened_only_by_name() {
     assert_eq!(
         settle("cargo-maelstrom").unwrap().isolation,
-        Isolation::Container
+        IsolationMode::Container
     );
     assert_eq!(
         settle("cargo-maelstrom --isolation=process")
             .unwrap()
             .isolation,
-        Isolation::Process
+        IsolationMode::Process
     );
     assert_eq!(
         settle("cargo-maelstrom --strict").unwrap().toolbox,
@@ -160,12 +160,12 @@ fn contradictions_are_errors() {
     ");
     assert!(matches!(
         settle("cargo-maelstrom -i nonsense"),
-        Err(OptionsError::Pattern(_))
+        Err(CargoOptionsError::Pattern(_))
     ));
 }
 
 #[test]
 fn the_help_text_is_complete() {
     use clap::CommandFactory;
-    insta::assert_snapshot!(Options::command().term_width(100).render_help());
+    insta::assert_snapshot!(CargoOptions::command().term_width(100).render_help());
 }

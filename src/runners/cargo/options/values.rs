@@ -3,55 +3,61 @@
 
 use std::ffi::{OsStr, OsString};
 
-use maelstrom_spec::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
+use maelstrom_spec::config::{
+    ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, ResolvedConfig,
+    settle,
+};
 
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
 
-use super::{Options, REPORT_VALUES};
+use super::{CargoOptions, REPORT_VALUES};
 
 /// `cargo maelstrom`, as far as configuration goes.
-pub static PROGRAM: Program = Program {
+pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "cargo-maelstrom",
     prefix: "CARGO_MAELSTROM",
     directories: &["maelstrom/cargo-maelstrom"],
     values: &[
         &[
-            Value::new("slots", Kind::Number),
-            Value::new("isolation", Kind::Text),
-            Value::new("strict", Kind::Boolean),
-            Value::new("repeat", Kind::Number),
-            Value::new("stop-after", Kind::Number),
-            Value::new("timeout", Kind::NumberOrText),
-            Value::new("whole", Kind::List),
+            ConfigOption::new("slots", ConfigOptionKind::Number),
+            ConfigOption::new("isolation", ConfigOptionKind::Text),
+            ConfigOption::new("strict", ConfigOptionKind::Boolean),
+            ConfigOption::new("repeat", ConfigOptionKind::Number),
+            ConfigOption::new("stop-after", ConfigOptionKind::Number),
+            ConfigOption::new("timeout", ConfigOptionKind::NumberOrText),
+            ConfigOption::new("whole", ConfigOptionKind::List),
         ],
         &CACHE_VALUES,
         &REPORT_VALUES,
         &BROKER_VALUES,
         &CLUSTER_VALUES,
         &[
-            Value::new("jobs", Kind::Number),
-            Value::new("features", Kind::Words),
-            Value::new("all-features", Kind::Boolean),
-            Value::new("no-default-features", Kind::Boolean),
-            Value::new("profile", Kind::Text),
-            Value::new("target", Kind::Text),
-            Value::new("target-dir", Kind::Text),
-            Value::new("manifest-path", Kind::Text),
-            Value::new("frozen", Kind::Boolean),
-            Value::new("locked", Kind::Boolean),
-            Value::new("offline", Kind::Boolean),
-            Value::trailing("extra-test-binary-args", "test_arguments"),
+            ConfigOption::new("jobs", ConfigOptionKind::Number),
+            ConfigOption::new("features", ConfigOptionKind::Words),
+            ConfigOption::new("all-features", ConfigOptionKind::Boolean),
+            ConfigOption::new("no-default-features", ConfigOptionKind::Boolean),
+            ConfigOption::new("profile", ConfigOptionKind::Text),
+            ConfigOption::new("target", ConfigOptionKind::Text),
+            ConfigOption::new("target-dir", ConfigOptionKind::Text),
+            ConfigOption::new("manifest-path", ConfigOptionKind::Text),
+            ConfigOption::new("frozen", ConfigOptionKind::Boolean),
+            ConfigOption::new("locked", ConfigOptionKind::Boolean),
+            ConfigOption::new("offline", ConfigOptionKind::Boolean),
+            ConfigOption::trailing("extra-test-binary-args", "test_arguments"),
         ],
     ],
 };
 
-impl Options {
+impl CargoOptions {
     /// Settles the options from a command line (program name first), variables and files.
     ///
     /// Cargo calls `cargo-maelstrom maelstrom …` for `cargo maelstrom …`; the extra word is
     /// dropped.
-    pub fn settled<I>(arguments: I, system: &impl System) -> Result<Settled<Options>, ConfigError>
+    pub fn settled<I>(
+        arguments: I,
+        system: &impl ConfigEnvironment,
+    ) -> Result<ResolvedConfig<CargoOptions>, ConfigError>
     where
         I: IntoIterator<Item = OsString>,
     {
@@ -92,7 +98,7 @@ mod tests {
         variables: &'static [(&'static str, &'static str)],
     }
 
-    impl System for World {
+    impl ConfigEnvironment for World {
         fn variable(&self, name: &str) -> Option<OsString> {
             let mut variables = [("HOME", "/h")].iter().chain(self.variables);
             let found = variables.find(|(known, _)| *known == name);
@@ -112,14 +118,14 @@ mod tests {
         }
     }
 
-    fn options(line: &str, world: &World) -> Options {
+    fn options(line: &str, world: &World) -> CargoOptions {
         let words = line.split_whitespace().map(OsString::from);
-        Options::settled(words, world).unwrap().options
+        CargoOptions::settled(words, world).unwrap().options
     }
 
     #[test]
     fn the_values_are_options() {
-        assert_eq!(PROGRAM.disagreements(&Options::command()), [""; 0]);
+        assert_eq!(PROGRAM.disagreements(&CargoOptions::command()), [""; 0]);
     }
 
     #[test]

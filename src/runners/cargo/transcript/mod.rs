@@ -34,7 +34,7 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// What is known of a test before its process says anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestedTest {
     /// The name that its process was given.
     pub name: String,
     /// How many tests of its binary have this name.
@@ -42,12 +42,12 @@ pub struct Asked {
     /// How many others the binary has, where that is certain.
     pub others: Option<u32>,
     /// The form in which the process answers.
-    pub form: Form,
+    pub form: LibtestFormat,
 }
 
 /// A form in which libtest answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
+pub enum LibtestFormat {
     /// A line for each test, with its name.
     #[default]
     Pretty,
@@ -61,7 +61,7 @@ pub enum Form {
 
 /// What became of a test, as far as its process has said so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum ReportedOutcome {
     /// It ran and passed.
     Passed,
     /// It did not run, as its author wished.
@@ -81,10 +81,10 @@ pub enum Said {
     Nothing,
 }
 
-impl Form {
+impl LibtestFormat {
     /// The form that these arguments make a test binary use.
-    pub fn asked_for(arguments: &[OsString]) -> Form {
-        let mut form = Form::Pretty;
+    pub fn asked_for(arguments: &[OsString]) -> LibtestFormat {
+        let mut form = LibtestFormat::Pretty;
         let mut rest = arguments.iter().filter_map(|argument| argument.to_str());
         while let Some(argument) = rest.next() {
             let named = match argument {
@@ -94,10 +94,10 @@ impl Form {
             };
             form = match named {
                 None => continue,
-                Some("terse") => Form::Terse,
-                Some("json") => Form::Json,
-                Some("junit") => Form::Junit,
-                Some(_) => Form::Pretty,
+                Some("terse") => LibtestFormat::Terse,
+                Some("json") => LibtestFormat::Json,
+                Some("junit") => LibtestFormat::Junit,
+                Some(_) => LibtestFormat::Pretty,
             };
         }
         form
@@ -106,20 +106,20 @@ impl Form {
 
 /// Reads what one process writes to its standard output, or to both streams in one.
 #[derive(Clone, Debug)]
-pub struct Transcript {
-    asked: Asked,
+pub struct LibtestTranscript {
+    asked: RequestedTest,
     /// `test NAME`, with no more than one space in a row.
     needle: Vec<u8>,
     line: Vec<u8>,
     begun: Option<u32>,
-    named: Named,
-    end: Option<End>,
-    criterion: Criterion,
+    named: NamedOutcome,
+    end: Option<LibtestSummary>,
+    criterion: CriterionProgress,
 }
 
 /// What was said of the test by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Named {
+enum NamedOutcome {
     #[default]
     Not,
     /// The name, with something else after it than an outcome.
@@ -130,13 +130,13 @@ enum Named {
 
 /// What was said of all tests that ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct End {
-    counts: Counts,
-    named: Named,
+struct LibtestSummary {
+    counts: SummaryCounts,
+    named: NamedOutcome,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct SummaryCounts {
     passed: u32,
     failed: u32,
     ignored: u32,
@@ -146,25 +146,25 @@ pub(super) struct Counts {
 
 /// How far Criterion's lines have come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Criterion {
+enum CriterionProgress {
     #[default]
     Nothing,
     Testing,
     Success,
 }
 
-impl Transcript {
+impl LibtestTranscript {
     /// Nothing was said yet.
-    pub fn new(asked: Asked) -> Transcript {
+    pub fn new(asked: RequestedTest) -> LibtestTranscript {
         let needle = single_spaced(format!("test {}", asked.name).as_bytes());
-        Transcript {
+        LibtestTranscript {
             needle: needle.trim_ascii_end().to_vec(),
             asked,
             line: Vec::new(),
             begun: None,
-            named: Named::default(),
+            named: NamedOutcome::default(),
             end: None,
-            criterion: Criterion::default(),
+            criterion: CriterionProgress::default(),
         }
     }
 
@@ -179,22 +179,22 @@ impl Transcript {
     }
 
     /// What all that means.
-    pub fn said(&mut self) -> Said {
+    pub fn said(&mut self) -> ReportedOutcome {
         self.end_line();
-        if self.criterion == Criterion::Success {
-            return Said::Passed;
+        if self.criterion == CriterionProgress::Success {
+            return ReportedOutcome::Passed;
         }
         match (self.begun, &self.end) {
-            (None, _) => Said::Nothing,
-            (Some(0), _) => Said::NothingRan,
-            (Some(count), _) if count != self.asked.count => Said::OthersRan(count),
-            (Some(_), None) => Said::Begun,
+            (None, _) => ReportedOutcome::Nothing,
+            (Some(0), _) => ReportedOutcome::NothingRan,
+            (Some(count), _) if count != self.asked.count => ReportedOutcome::OthersRan(count),
+            (Some(_), None) => ReportedOutcome::Begun,
             (Some(count), Some(end)) => self.ended(count, end),
         }
     }
 
-    fn ended(&self, count: u32, end: &End) -> Said {
-        let Counts {
+    fn ended(&self, count: u32, end: &LibtestSummary) -> ReportedOutcome {
+        let SummaryCounts {
             passed,
             failed,
             ignored,
@@ -204,19 +204,19 @@ impl Transcript {
         let in_all = [passed, failed, ignored, measured];
         let in_all = in_all.iter().fold(0u32, |sum, n| sum.saturating_add(*n));
         let is_named = match self.asked.form {
-            Form::Pretty | Form::Json => end.named != Named::Not,
-            Form::Terse | Form::Junit => true,
+            LibtestFormat::Pretty | LibtestFormat::Json => end.named != NamedOutcome::Not,
+            LibtestFormat::Terse | LibtestFormat::Junit => true,
         };
         let others = self.asked.others.is_none_or(|others| others == filtered);
         match (&end.named, in_all == count && is_named && others) {
             // Another one's result.
-            (_, false) => Said::Begun,
-            (_, true) if failed > 0 => Said::Failed,
-            (Named::Ignored(reason), true) if ignored == count => Said::Ignored {
+            (_, false) => ReportedOutcome::Begun,
+            (_, true) if failed > 0 => ReportedOutcome::Failed,
+            (NamedOutcome::Ignored(reason), true) if ignored == count => ReportedOutcome::Ignored {
                 reason: reason.clone(),
             },
-            (_, true) if ignored == count => Said::Ignored { reason: None },
-            (_, true) => Said::Passed,
+            (_, true) if ignored == count => ReportedOutcome::Ignored { reason: None },
+            (_, true) => ReportedOutcome::Passed,
         }
     }
 
@@ -237,9 +237,9 @@ impl Transcript {
             line.pop();
         }
         match self.asked.form {
-            Form::Pretty | Form::Terse => self.plain(&line),
-            Form::Json => self.json(&line),
-            Form::Junit => self.junit(&line),
+            LibtestFormat::Pretty | LibtestFormat::Terse => self.plain(&line),
+            LibtestFormat::Json => self.json(&line),
+            LibtestFormat::Junit => self.junit(&line),
         }
         line.clear();
         self.line = line;
@@ -252,16 +252,16 @@ impl Transcript {
         self.criterion(line);
         if let Some(counts) = counts(line) {
             let named = self.named.clone();
-            self.end = Some(End { counts, named });
+            self.end = Some(LibtestSummary { counts, named });
         }
         if memmem::find(line, b"test ").is_some()
             && let Some(after) = after_name(&single_spaced(line), &self.needle)
         {
             self.named = outcome(after);
-        } else if self.named == Named::Alone {
+        } else if self.named == NamedOutcome::Alone {
             // Somebody else wrote between the name and the outcome.
             match outcome(line) {
-                Named::Not | Named::Alone => {}
+                NamedOutcome::Not | NamedOutcome::Alone => {}
                 named => self.named = named,
             }
         }
@@ -270,8 +270,8 @@ impl Transcript {
     fn criterion(&mut self, line: &[u8]) {
         let tested = line.strip_prefix(b"Testing ");
         self.criterion = match self.criterion {
-            _ if tested == Some(self.asked.name.as_bytes()) => Criterion::Testing,
-            Criterion::Testing if line == b"Success" => Criterion::Success,
+            _ if tested == Some(self.asked.name.as_bytes()) => CriterionProgress::Testing,
+            CriterionProgress::Testing if line == b"Success" => CriterionProgress::Success,
             other => other,
         };
     }
@@ -297,7 +297,7 @@ impl Transcript {
             }
             (Some("suite"), Some("ok" | "failed")) => {
                 let count = |key| number(key).unwrap_or_default();
-                let counts = Counts {
+                let counts = SummaryCounts {
                     passed: count("passed"),
                     failed: count("failed"),
                     ignored: count("ignored"),
@@ -305,17 +305,17 @@ impl Transcript {
                     filtered: count("filtered_out"),
                 };
                 let named = self.named.clone();
-                self.end = Some(End { counts, named });
+                self.end = Some(LibtestSummary { counts, named });
             }
             (Some("bench"), _) if text("name") == Some(&self.asked.name) => {
-                self.named = Named::Ended
+                self.named = NamedOutcome::Ended
             }
             (Some("test"), Some(event)) if text("name") == Some(&self.asked.name) => {
                 let message = text("message").map(str::to_owned);
                 self.named = match event {
-                    "ok" | "failed" | "timeout" => Named::Ended,
-                    "ignored" => Named::Ignored(message),
-                    _ => Named::Alone,
+                    "ok" | "failed" | "timeout" => NamedOutcome::Ended,
+                    "ignored" => NamedOutcome::Ignored(message),
+                    _ => NamedOutcome::Alone,
                 };
             }
             _ => {}
@@ -338,8 +338,8 @@ impl Transcript {
         let failed = failures.saturating_add(number("errors").unwrap_or_default());
         let ignored = number("skipped").unwrap_or_default();
         self.begun = Some(tests);
-        self.end = Some(End {
-            counts: Counts {
+        self.end = Some(LibtestSummary {
+            counts: SummaryCounts {
                 passed: tests.saturating_sub(failed.saturating_add(ignored)),
                 failed,
                 ignored,
@@ -347,7 +347,7 @@ impl Transcript {
                 // It does not say; nobody else can tell either.
                 filtered: self.asked.others.unwrap_or_default(),
             },
-            named: Named::default(),
+            named: NamedOutcome::default(),
         });
     }
 }
@@ -363,7 +363,7 @@ pub(super) fn header(line: &[u8]) -> Option<u32> {
 
 /// Reads `. 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out`, the last on the line. libtest
 /// writes it in one piece.
-pub(super) fn counts(line: &[u8]) -> Option<Counts> {
+pub(super) fn counts(line: &[u8]) -> Option<SummaryCounts> {
     let last = memmem::rfind(line, b" passed; ")?;
     let start = line.split_at(last).0;
     let digits = start.iter().rev().take_while(|byte| byte.is_ascii_digit());
@@ -375,7 +375,7 @@ pub(super) fn counts(line: &[u8]) -> Option<Counts> {
         rest = after.strip_prefix(label)?;
         Some(number)
     };
-    Some(Counts {
+    Some(SummaryCounts {
         passed: next(b" passed; ")?,
         failed: next(b" failed; ")?,
         ignored: next(b" ignored; ")?,
@@ -405,7 +405,7 @@ fn after_name<'a>(line: &'a [u8], needle: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// The outcome that a line ends or begins with.
-fn outcome(line: &[u8]) -> Named {
+fn outcome(line: &[u8]) -> NamedOutcome {
     let plain = without_escapes(line);
     let plain = plain.trim_ascii();
     let begins = |word: &[u8]| {
@@ -414,16 +414,16 @@ fn outcome(line: &[u8]) -> Named {
     };
     if begins(b"ignored") {
         let reason = plain.strip_prefix(b"ignored, ");
-        Named::Ignored(reason.map(|reason| String::from_utf8_lossy(reason).into_owned()))
+        NamedOutcome::Ignored(reason.map(|reason| String::from_utf8_lossy(reason).into_owned()))
     } else if [b"ok".as_slice(), b"bench", b"FAILED"]
         .iter()
         .any(|word| begins(word))
         || plain.ends_with(b"ok")
         || plain.ends_with(b"FAILED")
     {
-        Named::Ended
+        NamedOutcome::Ended
     } else {
-        Named::Alone
+        NamedOutcome::Alone
     }
 }
 

@@ -4,22 +4,22 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn asked() -> Asked {
-    Asked {
+fn asked() -> RequestedTest {
+    RequestedTest {
         name: "io::reads".to_owned(),
         count: 1,
         others: Some(7),
-        form: Form::Pretty,
+        form: LibtestFormat::Pretty,
     }
 }
 
-fn said_of(asked: Asked, output: &[u8]) -> Said {
-    let mut transcript = Transcript::new(asked);
+fn said_of(asked: RequestedTest, output: &[u8]) -> ReportedOutcome {
+    let mut transcript = LibtestTranscript::new(asked);
     transcript.wrote(output);
     transcript.said()
 }
 
-fn said(output: &str) -> Said {
+fn said(output: &str) -> ReportedOutcome {
     said_of(asked(), output.as_bytes())
 }
 
@@ -69,7 +69,7 @@ fn a_test_passes_if_its_process_says_that_it_ran() {
             "0 passed; 0 failed; 0 ignored; 1 measured; 7 filtered out",
         ),
     ] {
-        assert_eq!(said(&output), Said::Passed, "{output}");
+        assert_eq!(said(&output), ReportedOutcome::Passed, "{output}");
     }
 }
 
@@ -79,35 +79,44 @@ fn a_process_that_says_anything_else_has_not_run_it() {
     let other = OK.replace("io::reads", "io::reads_twice");
     let another = OK.replace("7 filtered", "0 filtered");
     for (output, expected) in [
-        (String::new(), Said::Nothing),
-        ("all is well\n".to_owned(), Said::Nothing),
-        (OK.to_owned(), Said::Nothing),
+        (String::new(), ReportedOutcome::Nothing),
+        ("all is well\n".to_owned(), ReportedOutcome::Nothing),
+        (OK.to_owned(), ReportedOutcome::Nothing),
         (
             format!("\nrunning 0 tests\n\n{nothing}\n"),
-            Said::NothingRan,
+            ReportedOutcome::NothingRan,
         ),
         // The test's own words about other tests.
         (
             format!("\nrunning 0 tests\n\n{nothing}\nrunning 1 test\n{OK}"),
-            Said::NothingRan,
+            ReportedOutcome::NothingRan,
         ),
-        (format!("\nrunning 3 tests\n{OK}"), Said::OthersRan(3)),
-        ("\nrunning 1 test\n".to_owned(), Said::Begun),
-        ("\nrunning 1 test\nbye\n".to_owned(), Said::Begun),
-        (format!("\nrunning 1 test\n{nothing}\n"), Said::Begun),
+        (
+            format!("\nrunning 3 tests\n{OK}"),
+            ReportedOutcome::OthersRan(3),
+        ),
+        ("\nrunning 1 test\n".to_owned(), ReportedOutcome::Begun),
+        ("\nrunning 1 test\nbye\n".to_owned(), ReportedOutcome::Begun),
+        (
+            format!("\nrunning 1 test\n{nothing}\n"),
+            ReportedOutcome::Begun,
+        ),
         // It showed the output of another run and called `exit(0)`.
         (
             format!("\nrunning 1 test\n\nrunning 1 test\n{other}"),
-            Said::Begun,
+            ReportedOutcome::Begun,
         ),
-        (format!("\nrunning 1 test\n{another}"), Said::Begun),
+        (
+            format!("\nrunning 1 test\n{another}"),
+            ReportedOutcome::Begun,
+        ),
         (
             format!("\nrunning 1 test\ntest io::reads ... running 1 test\n{another}"),
-            Said::Begun,
+            ReportedOutcome::Begun,
         ),
         (
             format!("\nrunning 1 test\ntest result: ok. {PASSED}\n"),
-            Said::Begun,
+            ReportedOutcome::Begun,
         ),
         // Harnesses that succeed although a test failed.
         (
@@ -115,14 +124,14 @@ fn a_process_that_says_anything_else_has_not_run_it() {
                 "FAILED",
                 "0 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out",
             ),
-            Said::Failed,
+            ReportedOutcome::Failed,
         ),
         (
             ended(
                 "ignored, needs a disk",
                 "0 passed; 0 failed; 1 ignored; 0 measured; 7 filtered out",
             ),
-            Said::Ignored {
+            ReportedOutcome::Ignored {
                 reason: Some("needs a disk".to_owned()),
             },
         ),
@@ -131,7 +140,7 @@ fn a_process_that_says_anything_else_has_not_run_it() {
                 "ignored",
                 "0 passed; 0 failed; 1 ignored; 0 measured; 7 filtered out",
             ),
-            Said::Ignored { reason: None },
+            ReportedOutcome::Ignored { reason: None },
         ),
     ] {
         assert_eq!(said(&output), expected, "{output}");
@@ -150,25 +159,29 @@ fn names_may_hold_anything_but_a_newline() {
         "  spaces ",
         "test result: ok. 1 passed",
     ] {
-        let asked = Asked {
+        let asked = RequestedTest {
             name: name.to_owned(),
             ..asked()
         };
         let output = format!("\nrunning 1 test\n{}", OK.replace("io::reads", name));
-        assert_eq!(said_of(asked, output.as_bytes()), Said::Passed, "{name}");
+        assert_eq!(
+            said_of(asked, output.as_bytes()),
+            ReportedOutcome::Passed,
+            "{name}"
+        );
     }
     // The name of one is the beginning of another's.
-    let shorter = Asked {
+    let shorter = RequestedTest {
         name: "io::read".to_owned(),
         ..asked()
     };
     let output = format!("\nrunning 1 test\n{OK}");
-    assert_eq!(said_of(shorter, output.as_bytes()), Said::Begun);
+    assert_eq!(said_of(shorter, output.as_bytes()), ReportedOutcome::Begun);
 }
 
 #[test]
 fn tests_of_one_name_run_together() {
-    let asked = Asked {
+    let asked = RequestedTest {
         count: 2,
         others: None,
         ..asked()
@@ -176,33 +189,45 @@ fn tests_of_one_name_run_together() {
     let line = "test io::reads ... ok\n";
     let result = "\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 6 filtered out\n";
     let both = format!("\nrunning 2 tests\n{line}{line}{result}");
-    assert_eq!(said_of(asked.clone(), both.as_bytes()), Said::Passed);
+    assert_eq!(
+        said_of(asked.clone(), both.as_bytes()),
+        ReportedOutcome::Passed
+    );
     let one = format!("\nrunning 1 test\n{OK}");
-    assert_eq!(said_of(asked, one.as_bytes()), Said::OthersRan(1));
+    assert_eq!(
+        said_of(asked, one.as_bytes()),
+        ReportedOutcome::OthersRan(1)
+    );
 }
 
 #[test]
 fn every_form_that_can_be_asked_for_is_read() {
     let form = |arguments: &[&str]| {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-        Form::asked_for(&arguments)
+        LibtestFormat::asked_for(&arguments)
     };
-    assert_eq!(form(&["--color", "always"]), Form::Pretty);
-    assert_eq!(form(&["-q"]), Form::Terse);
+    assert_eq!(form(&["--color", "always"]), LibtestFormat::Pretty);
+    assert_eq!(form(&["-q"]), LibtestFormat::Terse);
     assert_eq!(
         form(&["-Zunstable-options", "--format", "json"]),
-        Form::Json
+        LibtestFormat::Json
     );
-    assert_eq!(form(&["--format=junit"]), Form::Junit);
-    assert_eq!(form(&["--quiet", "--format=pretty"]), Form::Pretty);
+    assert_eq!(form(&["--format=junit"]), LibtestFormat::Junit);
+    assert_eq!(form(&["--quiet", "--format=pretty"]), LibtestFormat::Pretty);
 
-    let said = |form, output: &str| said_of(Asked { form, ..asked() }, output.as_bytes());
+    let said = |form, output: &str| said_of(RequestedTest { form, ..asked() }, output.as_bytes());
     let result = format!("test result: ok. {PASSED}; finished in 0.00s\n\n");
     assert_eq!(
-        said(Form::Terse, &format!("\nrunning 1 test\nhello.\n{result}")),
-        Said::Passed
+        said(
+            LibtestFormat::Terse,
+            &format!("\nrunning 1 test\nhello.\n{result}")
+        ),
+        ReportedOutcome::Passed
     );
-    assert_eq!(said(Form::Terse, "\nrunning 1 test\nhello"), Said::Begun);
+    assert_eq!(
+        said(LibtestFormat::Terse, "\nrunning 1 test\nhello"),
+        ReportedOutcome::Begun
+    );
     let suite = |passed: u32, name: &str| {
         format!(
             "{{ \"type\": \"suite\", \"event\": \"started\", \"test_count\": 1 }}\n\
@@ -212,9 +237,18 @@ fn every_form_that_can_be_asked_for_is_read() {
              \"ignored\": 0, \"measured\": 0, \"filtered_out\": 7, \"exec_time\": 0.1 }}\n"
         )
     };
-    assert_eq!(said(Form::Json, &suite(1, "io::reads")), Said::Passed);
-    assert_eq!(said(Form::Json, &suite(1, "io::writes")), Said::Begun);
-    assert_eq!(said(Form::Json, &suite(0, "io::reads")), Said::Begun);
+    assert_eq!(
+        said(LibtestFormat::Json, &suite(1, "io::reads")),
+        ReportedOutcome::Passed
+    );
+    assert_eq!(
+        said(LibtestFormat::Json, &suite(1, "io::writes")),
+        ReportedOutcome::Begun
+    );
+    assert_eq!(
+        said(LibtestFormat::Json, &suite(0, "io::reads")),
+        ReportedOutcome::Begun
+    );
     let junit = |tests: u32, failures: u32| {
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites><testsuite name=\"test\" \
@@ -222,17 +256,32 @@ fn every_form_that_can_be_asked_for_is_read() {
              skipped=\"0\" ><testcase classname=\"io\" name=\"reads\" time=\"0.1\"/></testsuite>"
         )
     };
-    assert_eq!(said(Form::Junit, &junit(1, 0)), Said::Passed);
-    assert_eq!(said(Form::Junit, &junit(1, 1)), Said::Failed);
-    assert_eq!(said(Form::Junit, &junit(0, 0)), Said::NothingRan);
+    assert_eq!(
+        said(LibtestFormat::Junit, &junit(1, 0)),
+        ReportedOutcome::Passed
+    );
+    assert_eq!(
+        said(LibtestFormat::Junit, &junit(1, 1)),
+        ReportedOutcome::Failed
+    );
+    assert_eq!(
+        said(LibtestFormat::Junit, &junit(0, 0)),
+        ReportedOutcome::NothingRan
+    );
 }
 
 #[test]
 fn criterion_says_that_a_benchmark_works_in_its_own_way() {
-    assert_eq!(said("Testing io::reads\nhello\nSuccess\n\n"), Said::Passed);
-    assert_eq!(said("Testing io::reads\n"), Said::Nothing);
-    assert_eq!(said("Testing io::writes\nSuccess\n"), Said::Nothing);
-    assert_eq!(said("Success\n"), Said::Nothing);
+    assert_eq!(
+        said("Testing io::reads\nhello\nSuccess\n\n"),
+        ReportedOutcome::Passed
+    );
+    assert_eq!(said("Testing io::reads\n"), ReportedOutcome::Nothing);
+    assert_eq!(
+        said("Testing io::writes\nSuccess\n"),
+        ReportedOutcome::Nothing
+    );
+    assert_eq!(said("Success\n"), ReportedOutcome::Nothing);
 }
 
 /// What is written to standard error comes between what is written to standard output, where both are
@@ -271,19 +320,23 @@ fn what_standard_error_says_neither_passes_nor_fails_a_test() {
             let output = format!("{}{noise}{}", earlier.concat(), later.concat());
             // A whole result after libtest's own is a destructor's, say: nobody can tell.
             let misleads = before > 6 && noise.starts_with("test result");
-            let expected = if misleads { Said::Failed } else { Said::Passed };
+            let expected = if misleads {
+                ReportedOutcome::Failed
+            } else {
+                ReportedOutcome::Passed
+            };
             assert_eq!(said(&output), expected, "{noise:?} before part {before}");
             // Without libtest's own result it has not passed.
             let without = output.replace("1 passed; 0 failed", "");
             assert_ne!(
                 said(&without),
-                Said::Passed,
+                ReportedOutcome::Passed,
                 "{noise:?} before part {before}"
             );
             let none = output.replace("running 1 test", "running 0 tests");
             assert_eq!(
                 said(&none),
-                Said::NothingRan,
+                ReportedOutcome::NothingRan,
                 "{noise:?} before part {before}"
             );
         }
@@ -293,14 +346,14 @@ fn what_standard_error_says_neither_passes_nor_fails_a_test() {
     let test = "{ \"type\": \"test\", \"name\": \"io::reads\", \"event\": \"ok\" }";
     let result = "{ \"type\": \"suite\", \"event\": \"ok\", \"passed\": 1, \"failed\": 0, \
                   \"ignored\": 0, \"measured\": 0, \"filtered_out\": 7 }\n";
-    let asked = Asked {
-        form: Form::Json,
+    let asked = RequestedTest {
+        form: LibtestFormat::Json,
         ..asked()
     };
     for noise in ["no newline", "{braces}", "{", "a line\n"] {
         let output = format!("{noise}{suite}{noise}{test}{noise}\n{noise}{result}");
         let said = said_of(asked.clone(), output.as_bytes());
-        assert_eq!(said, Said::Passed, "{output}");
+        assert_eq!(said, ReportedOutcome::Passed, "{output}");
     }
 }
 
@@ -330,15 +383,15 @@ proptest! {
     #[test]
     fn whatever_a_test_writes_its_end_counts(written in imitations(), after in "\\PC{0,20}\n?") {
         let output = format!("\nrunning 1 test\n{written}{OK}{after}");
-        prop_assert_eq!(said(&output), Said::Passed);
+        prop_assert_eq!(said(&output), ReportedOutcome::Passed);
     }
 
     #[test]
     fn whatever_a_test_writes_it_does_not_pass_without_an_end(written in imitations()) {
         let output = format!("\nrunning 1 test\n{written}");
-        prop_assert_ne!(said(&output), Said::Passed);
+        prop_assert_ne!(said(&output), ReportedOutcome::Passed);
         let output = format!("\nrunning 0 tests\n{written}{OK}");
-        prop_assert_eq!(said(&output), Said::NothingRan);
+        prop_assert_eq!(said(&output), ReportedOutcome::NothingRan);
     }
 
     #[test]
@@ -347,7 +400,7 @@ proptest! {
         pieces in proptest::collection::vec(1usize..40, 1..40),
     ) {
         let output = format!("\nrunning 1 test\n{written}{OK}");
-        let mut transcript = Transcript::new(asked());
+        let mut transcript = LibtestTranscript::new(asked());
         let mut rest = output.as_bytes();
         for piece in pieces {
             let (now, later) = rest.split_at(piece.min(rest.len()));
@@ -355,26 +408,26 @@ proptest! {
             rest = later;
         }
         transcript.wrote(rest);
-        prop_assert_eq!(transcript.said(), Said::Passed);
+        prop_assert_eq!(transcript.said(), ReportedOutcome::Passed);
     }
 
     #[test]
     fn any_bytes_are_read(bytes: Vec<u8>, name: String) {
-        for form in [Form::Pretty, Form::Terse, Form::Json, Form::Junit] {
-            let asked = Asked { name: name.clone(), form, ..asked() };
-            prop_assert_ne!(said_of(asked, &bytes), Said::Passed);
+        for form in [LibtestFormat::Pretty, LibtestFormat::Terse, LibtestFormat::Json, LibtestFormat::Junit] {
+            let asked = RequestedTest { name: name.clone(), form, ..asked() };
+            prop_assert_ne!(said_of(asked, &bytes), ReportedOutcome::Passed);
         }
     }
 }
 
 #[test]
 fn a_line_without_end_is_not_held() {
-    let mut transcript = Transcript::new(asked());
+    let mut transcript = LibtestTranscript::new(asked());
     transcript.wrote(b"\nrunning 1 test\n");
     for _ in 0..100 {
         transcript.wrote(&[b'x'; 10_000]);
         assert!(transcript.line.len() <= 3 * LINE_BYTES_MAX);
     }
     transcript.wrote(OK.as_bytes());
-    assert_eq!(transcript.said(), Said::Passed);
+    assert_eq!(transcript.said(), ReportedOutcome::Passed);
 }

@@ -5,7 +5,7 @@
 
 /// What a flag of Go is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
+pub enum FlagRole {
     /// An option of ours with this name.
     Own(&'static str),
     /// The build's.
@@ -20,19 +20,19 @@ pub enum Use {
 
 /// Whether a flag takes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
+pub enum FlagArity {
     /// It does; the next word, unless it is written with `=`.
     Value,
     /// It is on or off; `=` may say which.
     Switch,
 }
 
-use Takes::{Switch, Value};
-use Use::{Build, Moot, Own, Refused, Test};
+use FlagArity::{Switch, Value};
+use FlagRole::{Build, Moot, Own, Refused, Test};
 
 /// Go's flags (`go help build`, `go help test`, `go help testflag`), Go 1.20 to 1.26, but for those of
 /// one letter that are also ours ([`OURS`]).
-const FLAGS: [(&str, Takes, Use); 65] = [
+const FLAGS: [(&str, FlagArity, FlagRole); 65] = [
     ("C", Value, Own("directory")),
     ("a", Switch, Build),
     ("artifacts", Switch, Refused),
@@ -101,7 +101,7 @@ const FLAGS: [(&str, Takes, Use); 65] = [
 ];
 
 /// Go's flags of one letter that mean something else on our command line.
-const OURS: [(&str, Takes, Use); 3] = [
+const OURS: [(&str, FlagArity, FlagRole); 3] = [
     ("c", Switch, Refused),
     // Steps and commands of the build, which Go prints.
     ("p", Value, Build),
@@ -124,7 +124,7 @@ const NOT_THE_BINARYS: [&str; 10] = [
 ];
 
 /// What a flag with this name is on the command line, if it is one of Go's.
-pub fn of_command_line(name: &str) -> Option<(Takes, Use)> {
+pub fn of_command_line(name: &str) -> Option<(FlagArity, FlagRole)> {
     let binarys = name.strip_prefix("test.");
     let found = FLAGS.iter().find(|(known, _, meant)| match binarys {
         Some(name) => *known == name && *meant != Build && !NOT_THE_BINARYS.contains(known),
@@ -134,7 +134,7 @@ pub fn of_command_line(name: &str) -> Option<(Takes, Use)> {
 }
 
 /// What a flag with this name is in `GOFLAGS`. Go itself says what is wrong with the rest of it.
-pub fn of_variable(name: &str) -> Option<(Takes, Use)> {
+pub fn of_variable(name: &str) -> Option<(FlagArity, FlagRole)> {
     let ours = OURS.iter().find(|(known, _, _)| *known == name);
     let found = ours.map(|(_, takes, meant)| (*takes, *meant));
     // These two are no flags there.

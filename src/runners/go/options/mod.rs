@@ -1,4 +1,4 @@
-//! The command line of `maelstrom-go-test`: [`Options`] as typed, [`Settings`] as meant.
+//! The command line of `maelstrom-go-test`: [`GoOptions`] as typed, [`GoSettings`] as meant.
 //!
 //! Options have the names of the original Maelstrom, and those that fingers know from `go test`,
 //! with one dash or two ([`words`]); those in `GOFLAGS` count as well. Where the two clash:
@@ -28,43 +28,46 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser};
 
 use crate::cargo::options::REPORT_VALUES;
-pub use crate::cargo::options::{IsolationOption, PassingOutput, ReportOptions};
-use maelstrom_spec::config::{ConfigError, Kind, Program, Settled, System, Value, settle};
+pub use crate::cargo::options::{IsolationOption, PassingTestOutput, ReportOptions};
+use maelstrom_spec::config::{
+    ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, ResolvedConfig,
+    settle,
+};
 
 use crate::sandbox::caches::CACHE_VALUES;
-use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, ClusterOptions};
-use crate::sandbox::specified::ContainerOptions;
+use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, RunnerClusterOptions};
+use crate::sandbox::specified::TestContainerOptions;
 
-pub use self::resolve::{Goal, OptionsError, Settings, Timeout};
+pub use self::resolve::{GoAction, GoOptionsError, GoSettings, GoTimeout};
 
 /// The most slots there may be.
 const SLOTS_MAX: i64 = 1000;
 
 /// The program, and which of its options are configuration values.
-pub static PROGRAM: Program = Program {
+pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-go-test",
     prefix: "MAELSTROM_GO_TEST",
     directories: &["maelstrom/maelstrom-go-test", "maelstrom/go-test"],
     values: &[
         &[
-            Value::new("slots", Kind::Number),
-            Value::new("isolation", Kind::Text),
-            Value::new("strict", Kind::Boolean),
-            Value::new("repeat", Kind::Number),
-            Value::new("stop-after", Kind::Number),
-            Value::new("timeout", Kind::NumberOrText),
+            ConfigOption::new("slots", ConfigOptionKind::Number),
+            ConfigOption::new("isolation", ConfigOptionKind::Text),
+            ConfigOption::new("strict", ConfigOptionKind::Boolean),
+            ConfigOption::new("repeat", ConfigOptionKind::Number),
+            ConfigOption::new("stop-after", ConfigOptionKind::Number),
+            ConfigOption::new("timeout", ConfigOptionKind::NumberOrText),
         ],
         &CACHE_VALUES,
         &REPORT_VALUES,
         &BROKER_VALUES,
         &CLUSTER_VALUES,
         &[
-            Value::new("vet", Kind::Text),
-            Value::new("short", Kind::Boolean),
-            Value::new("fullpath", Kind::Boolean),
-            Value::new("build-flag", Kind::List),
-            Value::new("test-flag", Kind::List),
-            Value::trailing("extra-test-binary-args", "test_arguments"),
+            ConfigOption::new("vet", ConfigOptionKind::Text),
+            ConfigOption::new("short", ConfigOptionKind::Boolean),
+            ConfigOption::new("fullpath", ConfigOptionKind::Boolean),
+            ConfigOption::new("build-flag", ConfigOptionKind::List),
+            ConfigOption::new("test-flag", ConfigOptionKind::List),
+            ConfigOption::trailing("extra-test-binary-args", "test_arguments"),
         ],
     ],
 };
@@ -84,7 +87,7 @@ pub static PROGRAM: Program = Program {
                   stands after -args. Flags in GOFLAGS count as well. Benchmarks, fuzzing, coverage \
                   and profiles are left to `go test`."
 )]
-pub struct Options {
+pub struct GoOptions {
     /// Packages, as `go test` takes them [default: ./...]
     #[arg(value_name = "PACKAGE")]
     pub packages: Vec<String>,
@@ -99,19 +102,19 @@ pub struct Options {
 
     /// Which tests.
     #[command(flatten)]
-    pub tests: TestOptions,
+    pub tests: GoTestOptions,
 
     /// How Go builds.
     #[command(flatten)]
-    pub build: BuildOptions,
+    pub build: GoBuildOptions,
 
     /// How the tests run.
     #[command(flatten)]
-    pub run: RunOptions,
+    pub run: GoRunOptions,
 
     /// In what they run.
     #[command(flatten)]
-    pub containers: ContainerOptions,
+    pub containers: TestContainerOptions,
 
     /// What is shown.
     #[command(flatten)]
@@ -119,13 +122,13 @@ pub struct Options {
 
     /// Where it runs, if not only here.
     #[command(flatten)]
-    pub cluster: ClusterOptions,
+    pub cluster: RunnerClusterOptions,
 }
 
 /// Which tests.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Tests")]
-pub struct TestOptions {
+pub struct GoTestOptions {
     /// Run only tests that match this pattern; may be repeated
     #[arg(short, long, value_name = "PATTERN")]
     pub include: Vec<String>,
@@ -163,7 +166,7 @@ pub struct TestOptions {
 /// How Go builds.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Building")]
-pub struct BuildOptions {
+pub struct GoBuildOptions {
     /// Change to this directory first
     #[arg(short = 'C', long, value_name = "DIRECTORY")]
     pub directory: Option<PathBuf>,
@@ -196,7 +199,7 @@ pub struct BuildOptions {
 /// How the tests run.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Running")]
-pub struct RunOptions {
+pub struct GoRunOptions {
     /// Tests at a time [default: the number of CPUs]
     #[arg(short = 'j', long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
@@ -232,7 +235,7 @@ pub struct RunOptions {
     /// Stop a test that takes longer than so many seconds, or than a time such as 90s or 2m; 0
     /// means never [default: 10m]
     #[arg(short, long, value_name = "TIME")]
-    pub timeout: Option<Timeout>,
+    pub timeout: Option<GoTimeout>,
 
     /// Tell long tests to keep short
     #[arg(long)]
@@ -251,9 +254,12 @@ pub struct RunOptions {
     pub test_flag: Vec<String>,
 }
 
-impl Options {
+impl GoOptions {
     /// Settles the options from a command line (program name first), variables and files.
-    pub fn settled<I>(arguments: I, system: &impl System) -> Result<Settled<Options>, ConfigError>
+    pub fn settled<I>(
+        arguments: I,
+        system: &impl ConfigEnvironment,
+    ) -> Result<ResolvedConfig<GoOptions>, ConfigError>
     where
         I: IntoIterator<Item = OsString>,
     {
@@ -262,11 +268,11 @@ impl Options {
     }
 
     /// Reads a command line alone, program name first.
-    pub fn read<I>(arguments: I) -> Result<Options, clap::Error>
+    pub fn read<I>(arguments: I) -> Result<GoOptions, clap::Error>
     where
         I: IntoIterator<Item = OsString>,
     {
-        Options::try_parse_from(own_words(arguments, ""))
+        GoOptions::try_parse_from(own_words(arguments, ""))
     }
 }
 
@@ -274,15 +280,17 @@ fn own_words(arguments: impl IntoIterator<Item = OsString>, go_flags: &str) -> V
     let mut options: Vec<String> = ["help", "config-file", "print-config", "log-level"]
         .map(str::to_owned)
         .to_vec();
-    for argument in Options::command().get_arguments() {
+    for argument in GoOptions::command().get_arguments() {
         let names = argument.get_long_and_visible_aliases();
         for name in names.unwrap_or_default() {
             options.extend([name.to_owned(), format!("no-{name}")]);
         }
     }
-    let booleans = PROGRAM.values().filter(|value| value.kind == Kind::Boolean);
+    let booleans = PROGRAM
+        .values()
+        .filter(|value| value.kind == ConfigOptionKind::Boolean);
     let negatable: Vec<&str> = booleans.map(|value| value.name).collect();
-    let known = words::Known {
+    let known = words::KnownOptions {
         options: &options,
         negatable: &negatable,
     };

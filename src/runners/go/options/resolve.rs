@@ -8,30 +8,30 @@ use std::time::Duration;
 
 use crate::go::run_pattern::{RunPattern, RunPatternError};
 use crate::sandbox::container::Toolbox;
-use crate::sandbox::specified::ContainerOptions;
-use maelstrom_model::event::Isolation;
-use maelstrom_spec::filter::{PatternError, Selection, vocabulary};
+use crate::sandbox::specified::TestContainerOptions;
+use maelstrom_model::event::IsolationMode;
+use maelstrom_spec::filter::{PatternError, TestSelection, vocabulary};
 
 use super::{
-    BuildOptions, IsolationOption, Options, PassingOutput, ReportOptions, RunOptions, SLOTS_MAX,
-    TestOptions,
+    GoBuildOptions, GoOptions, GoRunOptions, GoTestOptions, IsolationOption, PassingTestOutput,
+    ReportOptions, SLOTS_MAX,
 };
-use crate::sandbox::cluster::ClusterOptions;
+use crate::sandbox::cluster::RunnerClusterOptions;
 
 /// All packages below the current directory, as Go writes it.
 const ALL_PACKAGES: &str = "./...";
 
 /// What a command line means.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct GoSettings {
     /// What to do.
-    pub goal: Goal,
+    pub goal: GoAction,
     /// Where, if not here.
     pub directory: Option<PathBuf>,
     /// Which packages, as Go understands them.
     pub packages: Vec<String>,
     /// Which tests, by pattern.
-    pub patterns: Selection,
+    pub patterns: TestSelection,
     /// Which tests and subtests, by Go's expressions.
     pub run: Option<RunPattern>,
     /// Which tests and subtests not.
@@ -49,7 +49,7 @@ pub struct Settings {
     /// How many tests at a time, 1 to 1000.
     pub slots: u32,
     /// What keeps tests apart.
-    pub isolation: Isolation,
+    pub isolation: IsolationMode,
     /// Whether tests see this machine's programs and toolchain.
     pub toolbox: Toolbox,
     /// How often each test runs.
@@ -61,18 +61,18 @@ pub struct Settings {
     /// The same as it was said, in seconds, 0 for no limit; it wins against the project's file.
     pub timeout_s: Option<u32>,
     /// In what tests run.
-    pub containers: ContainerOptions,
+    pub containers: TestContainerOptions,
     /// Whether passing tests' output is shown.
-    pub passing_output: PassingOutput,
+    pub passing_output: PassingTestOutput,
     /// What is shown otherwise, and where.
     pub report: ReportOptions,
     /// Where it runs, if not only here.
-    pub cluster: ClusterOptions,
+    pub cluster: RunnerClusterOptions,
 }
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
+pub enum GoAction {
     /// Build, list and run.
     Run,
     /// Build and print the tests.
@@ -89,7 +89,7 @@ pub enum Goal {
 
 /// How long a test may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Timeout {
+pub enum GoTimeout {
     /// So many seconds, kept from outside; 0 means for ever.
     Seconds(u32),
     /// A duration as Go writes it, kept by the test binary itself.
@@ -101,15 +101,15 @@ pub enum Timeout {
 #[error("neither a number of seconds nor a duration such as `90s` or `1h30m`")]
 pub struct TimeoutError;
 
-impl FromStr for Timeout {
+impl FromStr for GoTimeout {
     type Err = TimeoutError;
 
-    fn from_str(text: &str) -> Result<Timeout, TimeoutError> {
+    fn from_str(text: &str) -> Result<GoTimeout, TimeoutError> {
         if let Ok(seconds) = text.parse() {
-            return Ok(Timeout::Seconds(seconds));
+            return Ok(GoTimeout::Seconds(seconds));
         }
         match is_duration(text) {
-            true => Ok(Timeout::Go(text.to_owned())),
+            true => Ok(GoTimeout::Go(text.to_owned())),
             false => Err(TimeoutError),
         }
     }
@@ -139,7 +139,7 @@ fn is_duration(text: &str) -> bool {
 
 /// Options that don't go together, or don't mean anything.
 #[derive(Debug, thiserror::Error)]
-pub enum OptionsError {
+pub enum GoOptionsError {
     /// A filter.
     #[error(transparent)]
     Pattern(#[from] PatternError),
@@ -169,17 +169,17 @@ pub enum OptionsError {
     StrictProcess,
 }
 
-impl OptionsError {
+impl GoOptionsError {
     /// What to do about it, if more can be said than what is wrong.
     pub fn help(&self) -> Option<String> {
         match self {
-            OptionsError::Pattern(error) => error.help(),
-            OptionsError::Refused { flag } => Some(instead(flag)),
-            OptionsError::RefusedVariable { flag } => Some(format!(
+            GoOptionsError::Pattern(error) => error.help(),
+            GoOptionsError::Refused { flag } => Some(instead(flag)),
+            GoOptionsError::RefusedVariable { flag } => Some(format!(
                 "{}; for everything else, set GOFLAGS without it",
                 instead(flag)
             )),
-            OptionsError::RunPattern { .. } | OptionsError::StrictProcess => None,
+            GoOptionsError::RunPattern { .. } | GoOptionsError::StrictProcess => None,
         }
     }
 }
@@ -194,34 +194,38 @@ fn instead(flag: &str) -> String {
     }
 }
 
-impl Options {
+impl GoOptions {
     /// Settles what was typed, on a machine with so many CPUs.
-    pub fn settle(self, cpus: NonZeroU32) -> Result<Settings, OptionsError> {
+    pub fn settle(self, cpus: NonZeroU32) -> Result<GoSettings, GoOptionsError> {
         if let Some(flag) = self.build.refused_flag.first().cloned() {
-            return Err(OptionsError::Refused { flag });
+            return Err(GoOptionsError::Refused { flag });
         }
         if let Some(flag) = self.build.refused_go_flag.first().cloned() {
-            return Err(OptionsError::RefusedVariable { flag });
+            return Err(GoOptionsError::RefusedVariable { flag });
         }
         let run = self.run;
         let isolation = match run.isolation {
-            IsolationOption::Container => Isolation::Container,
-            IsolationOption::Process => Isolation::Process,
+            IsolationOption::Container => IsolationMode::Container,
+            IsolationOption::Process => IsolationMode::Process,
         };
         let toolbox = match (run.strict, isolation) {
-            (false, Isolation::Container | Isolation::Process) => Toolbox::Present,
-            (true, Isolation::Container) => Toolbox::Absent,
-            (true, Isolation::Process) => return Err(OptionsError::StrictProcess),
+            (false, IsolationMode::Container | IsolationMode::Process) => Toolbox::Present,
+            (true, IsolationMode::Container) => Toolbox::Absent,
+            (true, IsolationMode::Process) => return Err(GoOptionsError::StrictProcess),
         };
         let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
-        Ok(Settings {
+        Ok(GoSettings {
             goal: goal(&self.tests, &self.containers),
             containers: self.containers,
             timeout_s: match run.timeout {
-                Some(Timeout::Seconds(seconds)) => Some(seconds),
-                Some(Timeout::Go(_)) | None => None,
+                Some(GoTimeout::Seconds(seconds)) => Some(seconds),
+                Some(GoTimeout::Go(_)) | None => None,
             },
-            patterns: Selection::parse(&self.tests.include, &self.tests.exclude, &vocabulary::GO)?,
+            patterns: TestSelection::parse(
+                &self.tests.include,
+                &self.tests.exclude,
+                &vocabulary::GO,
+            )?,
             run: match listed(&self.tests) {
                 Some(pattern) => run_pattern("list", Some(pattern))?,
                 None => run_pattern("run", self.tests.run.as_deref())?,
@@ -236,10 +240,10 @@ impl Options {
             build_flags: self.build.build_flag,
             go_flags: self.build.go_flags,
             timeout: match run.timeout {
-                Some(Timeout::Seconds(seconds)) if seconds > 0 => {
+                Some(GoTimeout::Seconds(seconds)) if seconds > 0 => {
                     Some(Duration::from_secs(seconds.into()))
                 }
-                Some(Timeout::Seconds(_) | Timeout::Go(_)) | None => None,
+                Some(GoTimeout::Seconds(_) | GoTimeout::Go(_)) | None => None,
             },
             test_flags: run.test_flag,
             extra_arguments: self.test_arguments,
@@ -252,8 +256,8 @@ impl Options {
                 false => run.stop_after,
             },
             passing_output: match run.verbose {
-                true => PassingOutput::Shown,
-                false => PassingOutput::Hidden,
+                true => PassingTestOutput::Shown,
+                false => PassingTestOutput::Hidden,
             },
             report: self.report,
             cluster: self.cluster,
@@ -261,24 +265,24 @@ impl Options {
     }
 }
 
-fn goal(tests: &TestOptions, containers: &ContainerOptions) -> Goal {
+fn goal(tests: &GoTestOptions, containers: &TestContainerOptions) -> GoAction {
     if containers.init {
-        return Goal::Init;
+        return GoAction::Init;
     }
     if containers.explain.is_some() {
-        return Goal::Explain;
+        return GoAction::Explain;
     }
     let lists_tests = tests.list_tests || listed(tests).is_some();
     match (lists_tests, tests.list_packages, tests.no_run) {
-        (true, _, _) => Goal::ListTests,
-        (_, true, _) => Goal::ListPackages,
-        (_, _, true) => Goal::Build,
-        (false, false, false) => Goal::Run,
+        (true, _, _) => GoAction::ListTests,
+        (_, true, _) => GoAction::ListPackages,
+        (_, _, true) => GoAction::Build,
+        (false, false, false) => GoAction::Run,
     }
 }
 
 /// What `-list` names; nothing if it is empty, as for Go.
-fn listed(tests: &TestOptions) -> Option<&str> {
+fn listed(tests: &GoTestOptions) -> Option<&str> {
     let pattern = tests.list_matching.as_deref();
     pattern.filter(|pattern| !pattern.is_empty())
 }
@@ -286,16 +290,16 @@ fn listed(tests: &TestOptions) -> Option<&str> {
 fn run_pattern(
     option: &'static str,
     pattern: Option<&str>,
-) -> Result<Option<RunPattern>, OptionsError> {
+) -> Result<Option<RunPattern>, GoOptionsError> {
     // An empty one says nothing, as for Go; of `-skip` it would leave out every test.
     pattern
         .filter(|pattern| !pattern.is_empty())
         .map(RunPattern::parse)
         .transpose()
-        .map_err(|source| OptionsError::RunPattern { option, source })
+        .map_err(|source| GoOptionsError::RunPattern { option, source })
 }
 
-fn go_test_flags(build: &BuildOptions, run: &RunOptions) -> Vec<String> {
+fn go_test_flags(build: &GoBuildOptions, run: &GoRunOptions) -> Vec<String> {
     let mut flags = Vec::new();
     flags.extend(build.parallel_steps.map(|steps| format!("-p={steps}")));
     flags.extend(build.vet.as_ref().map(|list| format!("-vet={list}")));
@@ -303,8 +307,8 @@ fn go_test_flags(build: &BuildOptions, run: &RunOptions) -> Vec<String> {
     flags.extend(run.fullpath.then(|| "-fullpath".to_owned()));
     flags.extend(run.timeout.as_ref().map(|timeout| match timeout {
         // Somebody else keeps it.
-        Timeout::Seconds(_) => "-timeout=0".to_owned(),
-        Timeout::Go(duration) => format!("-timeout={duration}"),
+        GoTimeout::Seconds(_) => "-timeout=0".to_owned(),
+        GoTimeout::Go(duration) => format!("-timeout={duration}"),
     }));
     flags
 }

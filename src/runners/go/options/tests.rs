@@ -2,32 +2,32 @@
 
 use super::*;
 use crate::sandbox::container::Toolbox;
-use maelstrom_model::event::Isolation;
+use maelstrom_model::event::IsolationMode;
 use std::time::Duration;
 
-fn settle(line: &str) -> Result<Settings, OptionsError> {
+fn settle(line: &str) -> Result<GoSettings, GoOptionsError> {
     let words = format!("maelstrom-go-test {line}");
     let words = words.split_whitespace().map(OsString::from);
-    let options = Options::read(words).unwrap();
+    let options = GoOptions::read(words).unwrap();
     options.settle(NonZeroU32::new(3).unwrap())
 }
 
-fn settled(line: &str) -> Settings {
+fn settled(line: &str) -> GoSettings {
     settle(line).unwrap()
 }
 
 #[test]
 fn the_values_are_options() {
-    assert_eq!(PROGRAM.disagreements(&Options::command()), [""; 0]);
+    assert_eq!(PROGRAM.disagreements(&GoOptions::command()), [""; 0]);
 }
 
 #[test]
 fn nothing_said_means_the_whole_module() {
     let settings = settled("");
-    assert_eq!(settings.goal, Goal::Run);
+    assert_eq!(settings.goal, GoAction::Run);
     assert_eq!(settings.packages, ["./..."]);
     assert_eq!(settings.slots, 3);
-    assert_eq!(settings.isolation, Isolation::Container);
+    assert_eq!(settings.isolation, IsolationMode::Container);
     assert_eq!(settings.toolbox, Toolbox::Present);
     assert_eq!(settings.go_test_flags, [""; 0]);
     assert_eq!(settings.timeout, None);
@@ -46,7 +46,7 @@ fn flags_go_where_they_are_meant_to() {
     assert_eq!(settings.extra_arguments, ["-z"]);
     assert_eq!(settings.repeat.get(), 3);
     assert_eq!(settings.stop_after, NonZeroU32::new(1));
-    assert_eq!(settings.passing_output, PassingOutput::Shown);
+    assert_eq!(settings.passing_output, PassingTestOutput::Shown);
     assert_eq!(settings.run.unwrap().as_written(), "A/b");
     assert_eq!(settings.skip.unwrap().as_written(), "C");
 }
@@ -61,7 +61,7 @@ fn a_timeout_is_ours_or_gos() {
     assert_eq!(go.go_test_flags, ["-timeout=1m30s"]);
     assert_eq!(settled("--timeout=0").timeout, None);
     for bad in ["", "s", "1x", "1m2", "-1s", "1.2.3s"] {
-        assert!(bad.parse::<Timeout>().is_err(), "{bad}");
+        assert!(bad.parse::<GoTimeout>().is_err(), "{bad}");
     }
 }
 
@@ -69,8 +69,8 @@ fn a_timeout_is_ours_or_gos() {
 fn an_empty_expression_says_nothing() {
     let settings = settled("-run= -skip=");
     assert!(settings.run.is_none() && settings.skip.is_none());
-    assert_eq!(settled("-list=").goal, Goal::Run);
-    assert_eq!(settled("-list=A").goal, Goal::ListTests);
+    assert_eq!(settled("-list=").goal, GoAction::Run);
+    assert_eq!(settled("-list=A").goal, GoAction::ListTests);
     assert_eq!(settled("-list=A").run.unwrap().as_written(), "A");
 }
 

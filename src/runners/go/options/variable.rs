@@ -5,12 +5,12 @@
 
 use std::path::PathBuf;
 
-use maelstrom_spec::config::System;
+use maelstrom_spec::config::ConfigEnvironment;
 
 const NAME: &str = "GOFLAGS";
 
 /// The flags in force, as one text; empty if there are none.
-pub fn go_flags(system: &impl System) -> String {
+pub fn go_flags(system: &impl ConfigEnvironment) -> String {
     let variable = |name: &str| {
         let value = system.variable(name)?.into_string().ok()?;
         Some(value).filter(|value| !value.is_empty())
@@ -49,7 +49,7 @@ mod tests {
         files: BTreeMap<&'static str, &'static str>,
     }
 
-    impl System for World {
+    impl ConfigEnvironment for World {
         fn variable(&self, name: &str) -> Option<OsString> {
             let found = self.variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| value.into())

@@ -13,8 +13,8 @@
 
 use std::ffi::OsString;
 
-use super::flags::Takes::{self, Switch, Value};
-use super::flags::Use::{self, Build, Moot, Own, Refused, Test};
+use super::flags::FlagArity::{self, Switch, Value};
+use super::flags::FlagRole::{self, Build, Moot, Own, Refused, Test};
 use super::flags::{boolean, of_command_line, of_variable};
 
 /// Our options of one letter that take a number, which may follow at once.
@@ -25,7 +25,7 @@ const WITH_WORD: [&str; 9] = ["-L", "-c", "-i", "-j", "-p", "-r", "-s", "-t", "-
 
 /// What our own command line can do.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct KnownOptions<'a> {
     /// The long options.
     pub options: &'a [String],
     /// Those of them that are on or off, and can be set to off by `--no-NAME`.
@@ -35,15 +35,15 @@ pub struct Known<'a> {
 /// Rewrites a command line, program name first, after what `GOFLAGS` holds.
 pub fn rewrite(
     words: impl IntoIterator<Item = OsString>,
-    known: Known<'_>,
+    known: KnownOptions<'_>,
     go_flags: &str,
 ) -> Vec<OsString> {
     let mut words = words.into_iter();
-    let mut rewriter = Rewriter {
+    let mut rewriter = FlagRewriter {
         known,
         rewritten: words.next().into_iter().collect(),
         packages: 0,
-        last: Last::Other,
+        last: PreviousWord::Other,
     };
     rewriter.go_flags(go_flags);
     while let Some(word) = words.next() {
@@ -60,24 +60,24 @@ pub fn rewrite(
     rewriter.rewritten
 }
 
-struct Rewriter<'a> {
-    known: Known<'a>,
+struct FlagRewriter<'a> {
+    known: KnownOptions<'a>,
     rewritten: Vec<OsString>,
     packages: usize,
-    last: Last,
+    last: PreviousWord,
 }
 
 /// What the word before was.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
+enum PreviousWord {
     /// A flag of the tests' own, whose value may follow.
     Unknown,
     Other,
 }
 
-impl Rewriter<'_> {
+impl FlagRewriter<'_> {
     fn word(&mut self, word: OsString, following: &mut impl Iterator<Item = OsString>) {
-        let last = std::mem::replace(&mut self.last, Last::Other);
+        let last = std::mem::replace(&mut self.last, PreviousWord::Other);
         let Some(text) = word.to_str() else {
             self.rewritten.push(word);
             return;
@@ -88,10 +88,12 @@ impl Rewriter<'_> {
                 let flag = flag.to_owned();
                 self.flag(word, &flag, following);
             }
-            Some(_) | None if last == Last::Unknown && (self.packages > 0 || !is_package(text)) => {
+            Some(_) | None
+                if last == PreviousWord::Unknown && (self.packages > 0 || !is_package(text)) =>
+            {
                 self.push("test-flag", text);
                 if self.packages > 0 {
-                    self.last = Last::Unknown;
+                    self.last = PreviousWord::Unknown;
                 }
             }
             Some(_) | None => {
@@ -125,12 +127,12 @@ impl Rewriter<'_> {
         } else {
             self.push("test-flag", &format!("-{flag}"));
             if value.is_none() {
-                self.last = Last::Unknown;
+                self.last = PreviousWord::Unknown;
             }
         }
     }
 
-    fn known_flag(&mut self, name: &str, takes: Takes, meant: Use, value: Option<String>) {
+    fn known_flag(&mut self, name: &str, takes: FlagArity, meant: FlagRole, value: Option<String>) {
         match (meant, value) {
             (Own(own), value) if takes == Switch => self.switch(own, value.as_deref()),
             (Own(own), Some(value)) => self.push(own, &value),
@@ -208,7 +210,7 @@ pub fn is_taken(word: &str) -> bool {
 
 /// What a word of `GOFLAGS` says that gets its meaning from us. What is about building alone is Go's
 /// to read there, and so is a flag that lacks its value.
-fn of_variable_word(word: &str) -> Option<(&str, Takes, Use, Option<&str>)> {
+fn of_variable_word(word: &str) -> Option<(&str, FlagArity, FlagRole, Option<&str>)> {
     let flag = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
     let (name, value) = match flag.split_once('=') {
         Some((name, value)) => (name, Some(value)),
@@ -221,7 +223,7 @@ fn of_variable_word(word: &str) -> Option<(&str, Takes, Use, Option<&str>)> {
 }
 
 /// Whether a flag is said to be off: a switch that is false, or an expression or a file that is none.
-fn is_off(takes: Takes, value: Option<&str>) -> bool {
+fn is_off(takes: FlagArity, value: Option<&str>) -> bool {
     match takes {
         Switch => value.and_then(boolean) == Some(false),
         Value => value == Some(""),
@@ -244,7 +246,7 @@ mod tests {
     }
 
     fn with_variable(go_flags: &str, line: &str) -> String {
-        let known = Known {
+        let known = KnownOptions {
             options: &["slots", "strict", "list"].map(str::to_owned),
             negatable: &["short"],
         };

@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use crate::sandbox::hints::hint;
 use crate::sandbox::specified::files;
-use maelstrom_engine::run::tail::Tails;
-use maelstrom_model::event::{ExitStatus, Outcome, Stream};
-use maelstrom_model::framework::{Followed, Follower, Judgement, Part, Reading};
+use maelstrom_engine::run::tail::StreamTails;
+use maelstrom_model::event::{ExitStatus, OutputStream, TestOutcome};
+use maelstrom_model::framework::{
+    FrameworkVerdict, OutputAnalysis, OutputParser, ParsedOutput, SubtestReport,
+};
 use maelstrom_model::job::TestKey;
 
-use super::location::Places;
+use super::location::FailureLocations;
 
 /// Stands before each line of the test binary's own (`cmd/internal/test2json`).
 const MARKER: u8 = 0x16;
@@ -35,27 +37,27 @@ const LINE_BYTES_MAX: usize = 1024;
 
 /// Reads what one test writes.
 #[derive(Debug)]
-pub struct Reader {
+pub struct GoTestReader {
     test: String,
     package: Arc<str>,
-    places: Places,
+    places: FailureLocations,
     /// Where the test binary writes its frames.
-    framed: Stream,
+    framed: OutputStream,
     /// The beginning of a frame whose end is still to come, without its marker.
     frame: Option<Vec<u8>>,
     line: Vec<u8>,
     /// The last line by which the test said something of itself.
     last_message: Vec<u8>,
-    parts: Vec<Part>,
-    own: Own,
-    tails: Tails,
+    parts: Vec<SubtestReport>,
+    own: GoTestStatus,
+    tails: StreamTails,
     /// The root of the sources of a test in a container, which may lack something.
     contained: Option<PathBuf>,
 }
 
 /// What the test binary said of the test itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Own {
+enum GoTestStatus {
     /// Nothing.
     Unseen,
     /// That it runs.
@@ -67,11 +69,11 @@ enum Own {
 
 /// A line of the test binary's own.
 #[derive(Clone, Debug, PartialEq)]
-enum Frame<'a> {
+enum GoTestFrame<'a> {
     Running {
         name: &'a str,
     },
-    Ended(Ended<'a>),
+    Ended(EndedTest<'a>),
     /// `=== NAME`, `=== PAUSE` and the like, and the whole binary's `PASS` and `FAIL`.
     Other,
     /// No frame at all: the tested code wrote the control character itself.
@@ -79,40 +81,40 @@ enum Frame<'a> {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Ended<'a> {
+struct EndedTest<'a> {
     name: &'a str,
-    how: How,
+    how: GoTestOutcome,
     duration: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
+enum GoTestOutcome {
     Passed,
     Failed,
     Skipped,
 }
 
-impl Reader {
+impl GoTestReader {
     /// Of one attempt of this test; `places` tells where failures are.
-    pub fn new(test: &TestKey, places: Places) -> Reader {
-        Reader {
+    pub fn new(test: &TestKey, places: FailureLocations) -> GoTestReader {
+        GoTestReader {
             test: test.name.clone(),
             package: test.package.clone(),
             places,
-            framed: Stream::Stdout,
+            framed: OutputStream::Stdout,
             frame: None,
             line: Vec::new(),
             last_message: Vec::new(),
             parts: Vec::new(),
-            own: Own::Unseen,
-            tails: Tails::default(),
+            own: GoTestStatus::Unseen,
+            tails: StreamTails::default(),
             contained: None,
         }
     }
 
     /// The same of a test in a container that shows the sources below this directory.
-    pub fn in_container(self, root: PathBuf) -> Reader {
-        Reader {
+    pub fn in_container(self, root: PathBuf) -> GoTestReader {
+        GoTestReader {
             contained: Some(root),
             ..self
         }
@@ -185,19 +187,21 @@ impl Reader {
         let text = String::from_utf8_lossy(&frame).into_owned();
         let end: &[u8] = if is_whole { b"\n" } else { b"" };
         match read_frame(&text) {
-            Frame::Running { name } => {
+            GoTestFrame::Running { name } => {
                 self.last_message.clear();
-                if name == self.test && self.own == Own::Unseen {
-                    self.own = Own::Running;
+                if name == self.test && self.own == GoTestStatus::Unseen {
+                    self.own = GoTestStatus::Running;
                 }
                 Vec::new()
             }
-            Frame::Ended(ended) => match self.ended_part(&ended) {
-                How::Failed if ended.name != self.test => [&frame, end].concat(),
-                How::Passed | How::Failed | How::Skipped => Vec::new(),
+            GoTestFrame::Ended(ended) => match self.ended_part(&ended) {
+                GoTestOutcome::Failed if ended.name != self.test => [&frame, end].concat(),
+                GoTestOutcome::Passed | GoTestOutcome::Failed | GoTestOutcome::Skipped => {
+                    Vec::new()
+                }
             },
-            Frame::Other => Vec::new(),
-            Frame::None => {
+            GoTestFrame::Other => Vec::new(),
+            GoTestFrame::None => {
                 let shown = [&[MARKER], frame.as_slice(), end].concat();
                 self.plain(&shown);
                 shown
@@ -205,7 +209,7 @@ impl Reader {
         }
     }
 
-    fn ended_part(&mut self, ended: &Ended<'_>) -> How {
+    fn ended_part(&mut self, ended: &EndedTest<'_>) -> GoTestOutcome {
         let reason = || {
             let line = String::from_utf8_lossy(&self.last_message);
             self.places.without(&line).map(str::to_owned)
@@ -214,23 +218,23 @@ impl Reader {
             // The last word is the process's own: a test may run its own binary again and pass on
             // what that writes.
             self.own = match ended.how {
-                How::Failed => Own::Failed,
-                How::Passed => Own::Passed,
-                How::Skipped => Own::Skipped(reason()),
+                GoTestOutcome::Failed => GoTestStatus::Failed,
+                GoTestOutcome::Passed => GoTestStatus::Passed,
+                GoTestOutcome::Skipped => GoTestStatus::Skipped(reason()),
             };
         } else if self.parts.len() < PARTS_MAX {
             // Tests of the testing of tests run others, whose names need not be below their own.
             let below = ended.name.strip_prefix(&self.test);
             let name = below.and_then(|below| below.strip_prefix('/'));
             let outcome = match ended.how {
-                How::Passed => Outcome::Passed,
-                How::Failed => Outcome::Failed {
+                GoTestOutcome::Passed => TestOutcome::Passed,
+                GoTestOutcome::Failed => TestOutcome::Failed {
                     exit: None,
                     reason: None,
                 },
-                How::Skipped => Outcome::Ignored { reason: reason() },
+                GoTestOutcome::Skipped => TestOutcome::Ignored { reason: reason() },
             };
-            self.parts.push(Part {
+            self.parts.push(SubtestReport {
                 name: name.unwrap_or(ended.name).to_owned(),
                 outcome,
                 duration: ended.duration,
@@ -240,22 +244,22 @@ impl Reader {
         ended.how
     }
 
-    fn judge(&self, status: ExitStatus) -> Judgement {
-        let failed = |reason: &str| Judgement::Failed {
+    fn judge(&self, status: ExitStatus) -> FrameworkVerdict {
+        let failed = |reason: &str| FrameworkVerdict::Failed {
             reason: Some(reason.to_owned()),
         };
         match (status, &self.own) {
-            (ExitStatus::Code(0), Own::Passed) => Judgement::ByStatus,
-            (ExitStatus::Code(0), Own::Skipped(reason)) => Judgement::Ignored {
+            (ExitStatus::Code(0), GoTestStatus::Passed) => FrameworkVerdict::ByStatus,
+            (ExitStatus::Code(0), GoTestStatus::Skipped(reason)) => FrameworkVerdict::Ignored {
                 reason: reason.clone(),
             },
-            (ExitStatus::Code(0), Own::Failed) => {
+            (ExitStatus::Code(0), GoTestStatus::Failed) => {
                 failed("the test failed, but its process succeeded")
             }
-            (ExitStatus::Code(0), Own::Running) => {
+            (ExitStatus::Code(0), GoTestStatus::Running) => {
                 failed("the process ended in the middle of the test")
             }
-            (ExitStatus::Code(0), Own::Unseen) => Judgement::Error {
+            (ExitStatus::Code(0), GoTestStatus::Unseen) => FrameworkVerdict::Error {
                 message: format!(
                     "its process exited with 0, but did not say that the test ran; a TestMain that \
                      ends the process, or chooses tests by itself, does so. To run its package \
@@ -263,34 +267,35 @@ impl Reader {
                     self.package
                 ),
             },
-            (ExitStatus::Code(_) | ExitStatus::Signal { .. }, Own::Passed | Own::Skipped(_)) => {
-                failed("the test was over, but its process failed")
-            }
             (
                 ExitStatus::Code(_) | ExitStatus::Signal { .. },
-                Own::Unseen | Own::Running | Own::Failed,
+                GoTestStatus::Passed | GoTestStatus::Skipped(_),
+            ) => failed("the test was over, but its process failed"),
+            (
+                ExitStatus::Code(_) | ExitStatus::Signal { .. },
+                GoTestStatus::Unseen | GoTestStatus::Running | GoTestStatus::Failed,
             ) => match self.hint() {
-                Some(hint) => Judgement::Failed { reason: Some(hint) },
-                None => Judgement::ByStatus,
+                Some(hint) => FrameworkVerdict::Failed { reason: Some(hint) },
+                None => FrameworkVerdict::ByStatus,
             },
         }
     }
 }
 
-impl Follower for Reader {
-    fn wrote(&mut self, stream: Stream, bytes: Vec<u8>) -> Vec<u8> {
+impl OutputParser for GoTestReader {
+    fn wrote(&mut self, stream: OutputStream, bytes: Vec<u8>) -> Vec<u8> {
         self.tails.push(stream, &bytes);
         match stream {
-            Stream::Stdout => {
-                self.framed = Stream::Stdout;
+            OutputStream::Stdout => {
+                self.framed = OutputStream::Stdout;
                 self.stdout(&bytes)
             }
-            Stream::Stderr => {
+            OutputStream::Stderr => {
                 self.places.stderr(&bytes);
                 bytes
             }
-            Stream::Joined => {
-                self.framed = Stream::Joined;
+            OutputStream::Joined => {
+                self.framed = OutputStream::Joined;
                 let shown = self.stdout(&bytes);
                 self.places.stderr(&shown);
                 shown
@@ -298,13 +303,13 @@ impl Follower for Reader {
         }
     }
 
-    fn ended(&mut self, status: Option<ExitStatus>) -> Followed {
+    fn ended(&mut self, status: Option<ExitStatus>) -> ParsedOutput {
         let held = self.frame.take();
         let held = held.map(|frame| self.take_frame(frame, false));
-        Followed {
+        ParsedOutput {
             held: held.map(|held| (self.framed, held)),
-            reading: Reading {
-                judgement: status.map_or(Judgement::ByStatus, |status| self.judge(status)),
+            reading: OutputAnalysis {
+                judgement: status.map_or(FrameworkVerdict::ByStatus, |status| self.judge(status)),
                 location: self.places.found(),
                 parts: std::mem::take(&mut self.parts),
             },
@@ -317,30 +322,30 @@ fn split_at_first(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
     (parts.next().unwrap_or_default(), parts.next())
 }
 
-fn read_frame(frame: &str) -> Frame<'_> {
+fn read_frame(frame: &str) -> GoTestFrame<'_> {
     let frame = frame.trim_end_matches('\r').trim_start();
     if let Some(rest) = frame.strip_prefix("--- ") {
-        return ended(rest).map_or(Frame::None, Frame::Ended);
+        return ended(rest).map_or(GoTestFrame::None, GoTestFrame::Ended);
     }
     match frame.strip_prefix("=== RUN   ") {
-        Some(name) => Frame::Running { name },
-        None if frame.starts_with("=== ") || matches!(frame, "PASS" | "FAIL") => Frame::Other,
-        None => Frame::None,
+        Some(name) => GoTestFrame::Running { name },
+        None if frame.starts_with("=== ") || matches!(frame, "PASS" | "FAIL") => GoTestFrame::Other,
+        None => GoTestFrame::None,
     }
 }
 
 /// Reads `PASS: TestX/sub (0.02s)`.
-fn ended(text: &str) -> Option<Ended<'_>> {
+fn ended(text: &str) -> Option<EndedTest<'_>> {
     let (how, rest) = text.split_once(": ")?;
     let how = match how {
-        "PASS" => How::Passed,
-        "FAIL" => How::Failed,
-        "SKIP" => How::Skipped,
+        "PASS" => GoTestOutcome::Passed,
+        "FAIL" => GoTestOutcome::Failed,
+        "SKIP" => GoTestOutcome::Skipped,
         _ => return None,
     };
     let (name, duration) = rest.rsplit_once(" (")?;
     let seconds: f64 = duration.strip_suffix("s)")?.parse().ok()?;
-    Some(Ended {
+    Some(EndedTest {
         name,
         how,
         duration: Duration::try_from_secs_f64(seconds).ok()?,

@@ -4,19 +4,19 @@ use super::*;
 use proptest::prelude::*;
 use std::path::Path;
 
-fn reader() -> Reader {
-    let places = Places::new(Path::new("/w/p"), Path::new("/w"), Path::new("/w"));
+fn reader() -> GoTestReader {
+    let places = FailureLocations::new(Path::new("/w/p"), Path::new("/w"), Path::new("/w"));
     let test = TestKey {
         package: "example.com/p".into(),
         artifact: "test".into(),
         name: "TestA".to_owned(),
     };
-    Reader::new(&test, places)
+    GoTestReader::new(&test, places)
 }
 
-fn read(stdout: &str, code: i32) -> (String, Reading) {
+fn read(stdout: &str, code: i32) -> (String, OutputAnalysis) {
     let mut reader = reader();
-    let mut shown = reader.wrote(Stream::Stdout, stdout.as_bytes().to_vec());
+    let mut shown = reader.wrote(OutputStream::Stdout, stdout.as_bytes().to_vec());
     let followed = reader.ended(Some(ExitStatus::Code(code)));
     shown.extend(followed.held.map(|(_, held)| held).unwrap_or_default());
     (String::from_utf8(shown).unwrap(), followed.reading)
@@ -35,17 +35,17 @@ fn a_person_sees_what_the_test_wrote_and_which_subtests_failed() {
         "printed\n    a_test.go:7: no\n--- FAIL: TestA/one (0.50s)\n    a_test.go:9: not here\n\
          no newline"
     );
-    assert_eq!(reading.judgement, Judgement::ByStatus);
+    assert_eq!(reading.judgement, FrameworkVerdict::ByStatus);
     let parts: Vec<_> = reading
         .parts
         .iter()
         .map(|part| (part.name.as_str(), &part.outcome, part.duration.as_millis()))
         .collect();
-    let failed = Outcome::Failed {
+    let failed = TestOutcome::Failed {
         exit: None,
         reason: None,
     };
-    let skipped = Outcome::Ignored {
+    let skipped = TestOutcome::Ignored {
         reason: Some("not here".to_owned()),
     };
     assert_eq!(parts, [("one", &failed, 500), ("two", &skipped, 0)]);
@@ -53,13 +53,13 @@ fn a_person_sees_what_the_test_wrote_and_which_subtests_failed() {
 
 #[test]
 fn how_a_test_did_is_what_its_binary_said_and_how_it_ended() {
-    let failed = |reason: &str| Judgement::Failed {
+    let failed = |reason: &str| FrameworkVerdict::Failed {
         reason: Some(reason.to_owned()),
     };
-    let ignored = |reason: Option<&str>| Judgement::Ignored {
+    let ignored = |reason: Option<&str>| FrameworkVerdict::Ignored {
         reason: reason.map(str::to_owned),
     };
-    let unproven = || Judgement::Error {
+    let unproven = || FrameworkVerdict::Error {
         message: "its process exited with 0, but did not say that the test ran; a TestMain that \
                   ends the process, or chooses tests by itself, does so. To run its package whole: \
                   go test example.com/p"
@@ -68,10 +68,10 @@ fn how_a_test_did_is_what_its_binary_said_and_how_it_ended() {
     let run = "\x16=== RUN   TestA\n";
     let ended = |how: &str| format!("{run}    a_test.go:3: why\n\x16--- {how}: TestA (0.00s)\n");
     for (stdout, code, expected) in [
-        (ended("PASS"), 0, Judgement::ByStatus),
+        (ended("PASS"), 0, FrameworkVerdict::ByStatus),
         (ended("SKIP"), 0, ignored(Some("why"))),
-        (ended("FAIL"), 1, Judgement::ByStatus),
-        (run.to_owned(), 2, Judgement::ByStatus),
+        (ended("FAIL"), 1, FrameworkVerdict::ByStatus),
+        (run.to_owned(), 2, FrameworkVerdict::ByStatus),
         (
             run.to_owned(),
             0,
@@ -99,7 +99,7 @@ fn how_a_test_did_is_what_its_binary_said_and_how_it_ended() {
             0,
             unproven(),
         ),
-        (String::new(), 1, Judgement::ByStatus),
+        (String::new(), 1, FrameworkVerdict::ByStatus),
         (
             format!("{run}\x16--- SKIP: TestA (0.00s)\n"),
             0,
@@ -118,12 +118,12 @@ fn how_a_test_did_is_what_its_binary_said_and_how_it_ended() {
 fn a_failure_says_what_the_container_may_lack() {
     let failing = "\x16=== RUN   TestA\n    a_test.go:3: lookup a.example on 127.0.0.1:53: refused\n\
                    \x16--- FAIL: TestA (0.00s)\n";
-    let judged = |mut reader: Reader, code| {
-        reader.wrote(Stream::Stdout, failing.as_bytes().to_vec());
+    let judged = |mut reader: GoTestReader, code| {
+        reader.wrote(OutputStream::Stdout, failing.as_bytes().to_vec());
         reader.ended(Some(ExitStatus::Code(code))).reading.judgement
     };
-    assert_eq!(judged(reader(), 1), Judgement::ByStatus);
-    let Judgement::Failed { reason } = judged(reader().in_container("/w".into()), 1) else {
+    assert_eq!(judged(reader(), 1), FrameworkVerdict::ByStatus);
+    let FrameworkVerdict::Failed { reason } = judged(reader().in_container("/w".into()), 1) else {
         panic!("not failed");
     };
     let reason = reason.unwrap();
@@ -143,12 +143,12 @@ fn what_a_test_runs_itself_is_a_part_of_it_whatever_its_name() {
         shown,
         "--- FAIL: TestB (0.00s)\n--- FAIL: TestA/one (0.00s)\n"
     );
-    assert_eq!(reading.judgement, Judgement::ByStatus);
+    assert_eq!(reading.judgement, FrameworkVerdict::ByStatus);
     let parts: Vec<_> = reading.parts.iter().map(|part| &part.name).collect();
     assert_eq!(parts, ["TestB", "one"]);
     assert!(matches!(
         read("\x16=== RUN   TestB\n", 0).1.judgement,
-        Judgement::Error { .. }
+        FrameworkVerdict::Error { .. }
     ));
 }
 
@@ -159,13 +159,16 @@ fn both_streams_in_one_are_read_as_their_order_is() {
     let written = format!(
         "\x16=== RUN   TestA\nout\nerr\n\x16=== RUN   TestA/one\n{stack}\x16--- FAIL: TestA/one (0.00s)\n"
     );
-    let shown = reader.wrote(Stream::Joined, written.into_bytes());
+    let shown = reader.wrote(OutputStream::Joined, written.into_bytes());
     let expected = format!("out\nerr\n{stack}--- FAIL: TestA/one (0.00s)\n");
     assert_eq!(String::from_utf8(shown).unwrap(), expected);
-    let held = reader.wrote(Stream::Joined, b"\x16odd".to_vec());
+    let held = reader.wrote(OutputStream::Joined, b"\x16odd".to_vec());
     assert_eq!(held, b"");
     let followed = reader.ended(Some(ExitStatus::Code(2)));
-    assert_eq!(followed.held, Some((Stream::Joined, b"\x16odd".to_vec())));
+    assert_eq!(
+        followed.held,
+        Some((OutputStream::Joined, b"\x16odd".to_vec()))
+    );
     let place = followed.reading.location.unwrap();
     assert_eq!((place.path.as_str(), place.line), ("p/a.go", 12));
 }
@@ -178,7 +181,7 @@ fn why_a_test_was_skipped_is_what_it_said_last_of_itself() {
         );
         read(&text, 0).1.judgement
     };
-    let expected = Judgement::Ignored {
+    let expected = FrameworkVerdict::Ignored {
         reason: Some("why".to_owned()),
     };
     // What is cleaned up says its own, on either stream.
@@ -197,8 +200,8 @@ fn control_characters_of_the_tested_code_are_its_own() {
 #[test]
 fn a_frame_that_does_not_end_is_let_go() {
     let mut reader = reader();
-    let mut shown = reader.wrote(Stream::Stdout, vec![MARKER]);
-    shown.extend(reader.wrote(Stream::Stdout, vec![b'x'; FRAME_BYTES_MAX + 1]));
+    let mut shown = reader.wrote(OutputStream::Stdout, vec![MARKER]);
+    shown.extend(reader.wrote(OutputStream::Stdout, vec![b'x'; FRAME_BYTES_MAX + 1]));
     assert_eq!(shown.len(), FRAME_BYTES_MAX + 2);
 }
 
@@ -211,7 +214,7 @@ proptest! {
         let mut shown = Vec::new();
         let mut from = 0;
         for cut in cuts.into_iter().chain([FAILING.len()]) {
-            shown.extend(reader.wrote(Stream::Stdout, FAILING.as_bytes()[from..cut].to_vec()));
+            shown.extend(reader.wrote(OutputStream::Stdout, FAILING.as_bytes()[from..cut].to_vec()));
             from = cut;
         }
         let followed = reader.ended(Some(ExitStatus::Code(1)));
@@ -224,9 +227,9 @@ proptest! {
     fn any_output_is_shown_but_for_frames(bytes: Vec<u8>) {
         let mut reader = reader();
         let without: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != MARKER).collect();
-        prop_assert_eq!(reader.wrote(Stream::Stdout, without.clone()), without);
-        reader.wrote(Stream::Stdout, bytes.clone());
-        reader.wrote(Stream::Stderr, bytes);
+        prop_assert_eq!(reader.wrote(OutputStream::Stdout, without.clone()), without);
+        reader.wrote(OutputStream::Stdout, bytes.clone());
+        reader.wrote(OutputStream::Stderr, bytes);
         reader.ended(None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use maelstrom_model::job::Device;
+use maelstrom_model::job::DeviceKind;
 
 use super::host_path::HostPath;
 
@@ -18,12 +18,12 @@ pub struct WorkspaceFacts {
     /// Directories below the roots that no test should see: our own.
     pub masked: Vec<PathBuf>,
     /// What was built elsewhere, read-only.
-    pub lent: Vec<Lent>,
+    pub lent: Vec<BindDirectory>,
 }
 
 /// A directory of the host in a place of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lent {
+pub struct BindDirectory {
     /// Where in the container.
     pub place: PathBuf,
     /// Which.
@@ -50,7 +50,7 @@ pub struct HostFacts {
     /// What stands below `/etc` without it.
     pub etc_least: Vec<EtcEntry>,
     /// The devices that the host has.
-    pub devices: Vec<Device>,
+    pub devices: Vec<DeviceKind>,
 }
 
 /// Something below `/etc`.
@@ -75,7 +75,7 @@ pub enum EtcContent {
 
 /// The shared libraries that programs need which have no toolbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Libraries {
+pub struct SharedLibraries {
     /// The libraries and the dynamic loader.
     pub files: Vec<HostPath>,
 }

@@ -8,7 +8,7 @@ use nix::unistd::{Gid, Group, Uid, User};
 use crate::sandbox::invocation::Invocation;
 use maelstrom_container::secrets::is_closed;
 use maelstrom_model::forwarding::INSTALLATIONS;
-use maelstrom_model::job::Device;
+use maelstrom_model::job::DeviceKind;
 
 use super::HOSTNAME;
 use super::facts::{EtcContent, EtcEntry, HostFacts};
@@ -109,7 +109,7 @@ pub fn gather(invocation: &Invocation, toolchain: Vec<PathBuf>) -> HostFacts {
         .collect();
     toolbox.extend(on_path);
     toolbox.extend(resolved(elsewhere));
-    let accounts = Accounts::of(user, group, home.as_ref());
+    let accounts = EtcAccounts::of(user, group, home.as_ref());
     HostFacts {
         caches: Vec::new(),
         installed: match user.is_root() {
@@ -121,7 +121,7 @@ pub fn gather(invocation: &Invocation, toolchain: Vec<PathBuf>) -> HostFacts {
         home: home.filter(|home| is_replaceable(&home.canonical, &system)),
         etc: etc(Path::new("/etc"), &system, &accounts, &linked),
         etc_least: etc_least(&accounts),
-        devices: Device::ALL
+        devices: DeviceKind::ALL
             .into_iter()
             .filter(|device| Path::new("/dev").join(device.name()).exists())
             .collect(),
@@ -187,15 +187,15 @@ fn is_replaceable(home: &Path, system: &[HostPath]) -> bool {
 
 /// The lines of `/etc/passwd` and `/etc/group` for the invoking user, which the host may keep
 /// elsewhere.
-struct Accounts {
+struct EtcAccounts {
     user: u32,
     group: u32,
     passwd_line: String,
     group_line: String,
 }
 
-impl Accounts {
-    fn of(user: Uid, group: Gid, home: Option<&HostPath>) -> Accounts {
+impl EtcAccounts {
+    fn of(user: Uid, group: Gid, home: Option<&HostPath>) -> EtcAccounts {
         let name = match User::from_uid(user) {
             Ok(Some(known)) => known.name,
             Ok(None) | Err(_) => "user".to_owned(),
@@ -205,7 +205,7 @@ impl Accounts {
             Ok(None) | Err(_) => name.clone(),
         };
         let home = home.map_or(Path::new("/"), |home| &home.canonical);
-        Accounts {
+        EtcAccounts {
             passwd_line: format!(
                 "{name}:x:{user}:{group}:{name}:{}:/bin/sh\n",
                 home.display()
@@ -244,7 +244,7 @@ fn complete(mut table: Vec<u8>, id: u32, line: &str) -> Vec<u8> {
 fn etc(
     directory: &Path,
     system: &[HostPath],
-    accounts: &Accounts,
+    accounts: &EtcAccounts,
     linked: &BTreeSet<String>,
 ) -> Vec<EtcEntry> {
     let mut entries = vec![hosts(), resolver()];
@@ -292,7 +292,7 @@ fn etc_content(path: &Path, system: &[HostPath]) -> Option<EtcContent> {
 }
 
 /// What stands below `/etc` without the toolbox.
-fn etc_least(accounts: &Accounts) -> Vec<EtcEntry> {
+fn etc_least(accounts: &EtcAccounts) -> Vec<EtcEntry> {
     let file = |name: &str, bytes: Vec<u8>| EtcEntry {
         path: Path::new("/etc").join(name),
         content: EtcContent::File(bytes),
@@ -328,8 +328,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    fn accounts() -> Accounts {
-        Accounts {
+    fn accounts() -> EtcAccounts {
+        EtcAccounts {
             user: 1234,
             group: 99,
             passwd_line: "me:x:1234:99:me:/home/me:/bin/sh\n".to_owned(),
@@ -427,7 +427,7 @@ mod tests {
                 ("NVM_DIR".into(), root.join("home").into_os_string()),
             ]
             .into(),
-            colours: crate::sandbox::invocation::Colours::Unwanted,
+            colours: crate::sandbox::invocation::ColorMode::Unwanted,
         };
         let home = HostPath::resolve(&root.join("home/u")).unwrap();
         let lent: Vec<PathBuf> = search_path(&invocation, Some(&home))

@@ -14,14 +14,14 @@ pub struct HostPath {
     /// Where it is, without any link on the way.
     pub canonical: PathBuf,
     /// The links on the way to it, each where it really is.
-    pub links: Vec<Link>,
+    pub links: Vec<HostSymlink>,
     /// What it is.
     pub kind: FileKind,
 }
 
 /// A symbolic link of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct HostSymlink {
     /// Where it is, without any link on the way to it.
     pub path: PathBuf,
     /// What it says.
@@ -63,7 +63,7 @@ impl HostPath {
                 canonical = PathBuf::from("/");
             }
             push_components(&mut rest, &target);
-            links.push(Link { path: next, target });
+            links.push(HostSymlink { path: next, target });
         }
         let kind = match std::fs::symlink_metadata(&canonical)?.is_dir() {
             true => FileKind::Directory,

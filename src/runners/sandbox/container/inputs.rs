@@ -5,23 +5,23 @@
 
 use std::path::PathBuf;
 
-use maelstrom_model::job::{Carried, Inputs};
+use maelstrom_model::job::{InputPath, JobInputs};
 
-use super::facts::{EtcContent, EtcEntry, HostFacts, Libraries, WorkspaceFacts};
+use super::facts::{EtcContent, EtcEntry, HostFacts, SharedLibraries, WorkspaceFacts};
 
 /// What containers of a project need. Whether there is a toolbox makes no difference: what a
 /// container does not show is not looked at.
 pub fn inputs(
     workspace: &WorkspaceFacts,
     host: &HostFacts,
-    libraries: &Libraries,
+    libraries: &SharedLibraries,
     left_out: &[PathBuf],
-) -> Inputs {
-    let own = |source: PathBuf| Carried {
+) -> JobInputs {
+    let own = |source: PathBuf| InputPath {
         source,
-        ..Carried::default()
+        ..InputPath::default()
     };
-    let roots = workspace.roots.iter().map(|root| Carried {
+    let roots = workspace.roots.iter().map(|root| InputPath {
         source: root.canonical.clone(),
         left_out: left_out.iter().chain(&workspace.masked).cloned().collect(),
         built: Vec::new(),
@@ -29,7 +29,7 @@ pub fn inputs(
     let below = workspace.nested.iter().chain(&workspace.linked);
     let nested = below.map(|path| path.canonical.clone());
     // Of what was built elsewhere, each job needs its own.
-    let lent = workspace.lent.iter().map(|lent| Carried {
+    let lent = workspace.lent.iter().map(|lent| InputPath {
         source: lent.source.clone(),
         left_out: vec![lent.source.clone()],
         built: Vec::new(),
@@ -37,23 +37,23 @@ pub fn inputs(
     let libraries = libraries.files.iter().map(|file| file.canonical.clone());
     let others = nested.chain(libraries).chain(bound(&host.etc_least));
     let tools = host.toolbox.iter().chain(&host.caches);
-    Inputs {
+    JobInputs {
         carried: roots.chain(lent).chain(others.map(own)).collect(),
         toolbox: tools
             .map(|path| path.canonical.clone())
             .chain(bound(&host.etc))
             .collect(),
-        ..Inputs::default()
+        ..JobInputs::default()
     }
 }
 
 /// The same for programs that need these files besides.
-pub fn with_built(inputs: &Inputs, built: &[PathBuf]) -> Inputs {
-    let carried = inputs.carried.iter().map(|carried| Carried {
+pub fn with_built(inputs: &JobInputs, built: &[PathBuf]) -> JobInputs {
+    let carried = inputs.carried.iter().map(|carried| InputPath {
         built: built.to_vec(),
         ..carried.clone()
     });
-    Inputs {
+    JobInputs {
         carried: carried.collect(),
         ..inputs.clone()
     }

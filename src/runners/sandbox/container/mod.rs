@@ -35,12 +35,13 @@ use std::path::{Path, PathBuf};
 
 pub use maelstrom_model::job::mountinfo;
 use maelstrom_model::job::{
-    BindAccess, ContainerSpec, MountKind, Network, Privileges, Root, SkeletonKind, WhenForbidden,
+    BindAccess, ContainerSpec, MountKind, NetworkMode, PrivilegeLevel, RootKind, SkeletonKind,
+    WhenForbidden,
 };
 
-use self::facts::{EtcContent, HostFacts, Libraries, WorkspaceFacts};
+use self::facts::{EtcContent, HostFacts, SharedLibraries, WorkspaceFacts};
 use self::host_path::FileKind;
-use self::plan::Plan;
+use self::plan::MountPlanner;
 use super::devices::{DEVICE_LINKS, DEVICES};
 
 /// The name of every container's host.
@@ -105,9 +106,9 @@ pub fn container(
     workspace: &WorkspaceFacts,
     host: &HostFacts,
     toolbox: Toolbox,
-    libraries: &Libraries,
+    libraries: &SharedLibraries,
 ) -> Result<ContainerSpec, ContainerError> {
-    let mut plan = Plan::default();
+    let mut plan = MountPlanner::default();
     project(&mut plan, workspace)?;
     own_places(&mut plan, host);
     devices(&mut plan, host);
@@ -128,18 +129,18 @@ pub fn container(
     }
     let (mounts, entries) = plan.finish();
     Ok(ContainerSpec {
-        root: Root::Skeleton(entries),
+        root: RootKind::Skeleton(entries),
         mounts,
-        network: Network::Loopback,
+        network: NetworkMode::Loopback,
         hostname: HOSTNAME.to_owned(),
         user: host.user,
         group: host.group,
-        privileges: Privileges::Ordinary,
+        privileges: PrivilegeLevel::Ordinary,
     })
 }
 
 /// The project's own files.
-fn project(plan: &mut Plan, workspace: &WorkspaceFacts) -> Result<(), ContainerError> {
+fn project(plan: &mut MountPlanner, workspace: &WorkspaceFacts) -> Result<(), ContainerError> {
     for root in &workspace.roots {
         let path = &root.canonical;
         let reserved = ["/proc", "/sys", "/dev"];
@@ -174,7 +175,7 @@ fn project(plan: &mut Plan, workspace: &WorkspaceFacts) -> Result<(), ContainerE
 }
 
 /// What every test has for itself.
-fn own_places(plan: &mut Plan, host: &HostFacts) {
+fn own_places(plan: &mut MountPlanner, host: &HostFacts) {
     let scratch = |mode| MountKind::Scratch { mode };
     for place in ["/tmp", "/var/tmp", "/dev/shm"] {
         plan.mount(place.into(), scratch(TEMPORARY_MODE), FileKind::Directory);
@@ -201,7 +202,7 @@ fn own_places(plan: &mut Plan, host: &HostFacts) {
     }
 }
 
-fn devices(plan: &mut Plan, host: &HostFacts) {
+fn devices(plan: &mut MountPlanner, host: &HostFacts) {
     for device in DEVICES {
         if host.devices.contains(&device) {
             let place = PathBuf::from("/dev").join(device.name());
@@ -213,7 +214,7 @@ fn devices(plan: &mut Plan, host: &HostFacts) {
     }
 }
 
-fn etc(plan: &mut Plan, etc: &[facts::EtcEntry]) {
+fn etc(plan: &mut MountPlanner, etc: &[facts::EtcEntry]) {
     for entry in etc {
         match &entry.content {
             EtcContent::File(bytes) => {

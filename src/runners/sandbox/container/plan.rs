@@ -6,53 +6,58 @@ use std::path::{Path, PathBuf};
 
 use maelstrom_model::job::{BindAccess, Mount, MountKind, SkeletonEntry, SkeletonKind};
 
-use super::host_path::{FileKind, HostPath, Link};
+use super::host_path::{FileKind, HostPath, HostSymlink};
 
 /// Mounts and entries as they come; the first to name a place has it.
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
-    mounts: BTreeMap<PathBuf, Planned>,
+pub struct MountPlanner {
+    mounts: BTreeMap<PathBuf, MountCandidate>,
     entries: BTreeMap<PathBuf, SkeletonKind>,
-    links: Vec<(Link, HostPath)>,
+    links: Vec<(HostSymlink, HostPath)>,
 }
 
 #[derive(Clone, Debug)]
-struct Planned {
+struct MountCandidate {
     kind: MountKind,
     point: FileKind,
-    need: Need,
+    need: MountRequirement,
 }
 
 /// Whether a mount may be left out where its place shows the host's files anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Need {
+enum MountRequirement {
     Always,
     UnlessShown,
 }
 
-impl Plan {
+impl MountPlanner {
     /// Mounts something in a place.
     pub fn mount(&mut self, place: PathBuf, kind: MountKind, point: FileKind) {
-        self.plan(place, kind, point, Need::Always);
+        self.plan(place, kind, point, MountRequirement::Always);
     }
 
     /// Mounts something where a directory of the host is.
     pub fn mount_at(&mut self, path: &HostPath, kind: MountKind) {
-        self.plan(path.canonical.clone(), kind, path.kind, Need::Always);
+        self.plan(
+            path.canonical.clone(),
+            kind,
+            path.kind,
+            MountRequirement::Always,
+        );
         self.link(path);
     }
 
     /// Shows a directory of the host, writable, unless it lies in another that is shown so.
     pub fn overlay(&mut self, path: &HostPath) {
-        self.plan_overlay(path, Need::UnlessShown);
+        self.plan_overlay(path, MountRequirement::UnlessShown);
     }
 
     /// Shows a directory of the host, writable, on a file system of its own.
     pub fn mount_overlay(&mut self, path: &HostPath) {
-        self.plan_overlay(path, Need::Always);
+        self.plan_overlay(path, MountRequirement::Always);
     }
 
-    fn plan_overlay(&mut self, path: &HostPath, need: Need) {
+    fn plan_overlay(&mut self, path: &HostPath, need: MountRequirement) {
         let kind = MountKind::Overlay {
             source: path.canonical.clone(),
         };
@@ -66,7 +71,12 @@ impl Plan {
             source: path.canonical.clone(),
             access: BindAccess::ReadOnly,
         };
-        self.plan(path.canonical.clone(), kind, path.kind, Need::UnlessShown);
+        self.plan(
+            path.canonical.clone(),
+            kind,
+            path.kind,
+            MountRequirement::UnlessShown,
+        );
         self.link(path);
     }
 
@@ -75,10 +85,10 @@ impl Plan {
         self.entries.entry(place).or_insert(kind);
     }
 
-    fn plan(&mut self, place: PathBuf, kind: MountKind, point: FileKind, need: Need) {
+    fn plan(&mut self, place: PathBuf, kind: MountKind, point: FileKind, need: MountRequirement) {
         // Nothing can be mounted over the root itself.
         if place.parent().is_some() {
-            let planned = Planned { kind, point, need };
+            let planned = MountCandidate { kind, point, need };
             self.mounts.entry(place).or_insert(planned);
         }
     }
@@ -134,7 +144,7 @@ impl Plan {
         }
     }
 
-    fn bind_behind(&mut self, link: &Link, path: &HostPath) {
+    fn bind_behind(&mut self, link: &HostSymlink, path: &HostPath) {
         // A link in the middle of the way would need everything it leads to.
         let leads_to_it = path.links.last() == Some(link);
         if leads_to_it {
@@ -142,7 +152,7 @@ impl Plan {
                 source: path.canonical.clone(),
                 access: BindAccess::ReadOnly,
             };
-            self.plan(link.path.clone(), kind, path.kind, Need::Always);
+            self.plan(link.path.clone(), kind, path.kind, MountRequirement::Always);
         }
     }
 
@@ -151,7 +161,7 @@ impl Plan {
             .mounts
             .iter()
             .filter(|(place, planned)| {
-                planned.need == Need::UnlessShown && self.is_shown(place, &planned.kind)
+                planned.need == MountRequirement::UnlessShown && self.is_shown(place, &planned.kind)
             })
             .map(|(place, _)| place.clone())
             .collect();
@@ -187,7 +197,7 @@ impl Plan {
     }
 
     /// The innermost mount that a place lies in, other than one in the place itself.
-    fn around(&self, place: &Path) -> Option<(&Path, &Planned)> {
+    fn around(&self, place: &Path) -> Option<(&Path, &MountCandidate)> {
         place.ancestors().skip(1).find_map(|parent| {
             self.mounts
                 .get_key_value(parent)

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::facts::{EtcEntry, Lent};
-use super::host_path::{HostPath, Link};
+use super::facts::{BindDirectory, EtcEntry};
+use super::host_path::{HostPath, HostSymlink};
 use super::*;
-use maelstrom_model::job::{Device, Mount};
+use maelstrom_model::job::{DeviceKind, Mount};
 
 fn directory(path: &str) -> HostPath {
     HostPath::directory(path)
@@ -14,7 +14,7 @@ fn directory(path: &str) -> HostPath {
 /// A directory that is found through one link.
 fn linked(canonical: &str, link: &str, target: &str) -> HostPath {
     HostPath {
-        links: vec![Link {
+        links: vec![HostSymlink {
             path: link.into(),
             target: target.into(),
         }],
@@ -73,7 +73,7 @@ fn host() -> HostFacts {
 }
 
 fn made(workspace: &WorkspaceFacts, host: &HostFacts, toolbox: Toolbox) -> ContainerSpec {
-    container(workspace, host, toolbox, &Libraries::default()).unwrap()
+    container(workspace, host, toolbox, &SharedLibraries::default()).unwrap()
 }
 
 fn mount_line(mount: &Mount) -> String {
@@ -118,7 +118,7 @@ fn project_mounts(spec: &ContainerSpec) -> String {
 }
 
 fn entries(spec: &ContainerSpec) -> Vec<String> {
-    let Root::Skeleton(entries) = &spec.root else {
+    let RootKind::Skeleton(entries) = &spec.root else {
         panic!("no skeleton");
     };
     let line = |entry: &maelstrom_model::job::SkeletonEntry| {
@@ -195,13 +195,13 @@ fn a_usual_project_on_a_usual_host() {
     /var/tmp/
     "#);
     assert_eq!((spec.user, spec.group), (1000, 100));
-    assert_eq!(spec.network, Network::Loopback);
-    assert_eq!(spec.privileges, Privileges::Ordinary);
+    assert_eq!(spec.network, NetworkMode::Loopback);
+    assert_eq!(spec.privileges, PrivilegeLevel::Ordinary);
 }
 
 #[test]
 fn without_the_toolbox_there_are_the_libraries_alone() {
-    let libraries = Libraries {
+    let libraries = SharedLibraries {
         files: vec![HostPath {
             kind: FileKind::File,
             ..linked("/usr/lib/libc.so.6", "/lib", "usr/lib")
@@ -320,7 +320,7 @@ fn what_was_built_elsewhere_is_lent_and_caches_are_writable_above() {
     let mut host = host();
     host.caches = vec![directory("/home/u/.cache/go-build")];
     let mut workspace = workspace(&["/home/u/p"]);
-    workspace.lent = vec![Lent {
+    workspace.lent = vec![BindDirectory {
         place: "/run/built".into(),
         source: "/home/u/p/own/built".into(),
     }];
@@ -352,7 +352,7 @@ fn what_root_installs_in_is_writable_above() {
 #[test]
 fn a_host_without_something_lends_nothing() {
     let host = HostFacts {
-        devices: vec![Device::Null],
+        devices: vec![DeviceKind::Null],
         ..HostFacts::default()
     };
     let spec = made(&workspace(&["/p"]), &host, Toolbox::Present);
@@ -374,7 +374,7 @@ fn places_that_a_container_needs_for_itself_are_refused() {
             &workspace(&[place]),
             &host(),
             Toolbox::Present,
-            &Libraries::default(),
+            &SharedLibraries::default(),
         );
         let error = result.unwrap_err();
         assert_eq!(error, ContainerError::Place { path: place.into() });
@@ -382,7 +382,7 @@ fn places_that_a_container_needs_for_itself_are_refused() {
     }
 }
 
-/// What [`Plan`] promises: every mount point is there when the mount is made.
+/// What [`MountPlanner`] promises: every mount point is there when the mount is made.
 #[test]
 fn every_mount_has_its_mount_point() {
     for roots in [
@@ -391,7 +391,7 @@ fn every_mount_has_its_mount_point() {
         &["/home/u", "/var/tmp/x"],
     ] {
         let spec = made(&workspace(roots), &host(), Toolbox::Present);
-        let Root::Skeleton(entries) = &spec.root else {
+        let RootKind::Skeleton(entries) = &spec.root else {
             panic!("no skeleton");
         };
         let mut before: Vec<&Path> = Vec::new();

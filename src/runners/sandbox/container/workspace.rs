@@ -13,7 +13,7 @@ const VERSION_CONTROL: [&str; 6] = [".git", ".hg", ".jj", ".svn", ".pijul", "_da
 
 /// Where the project is.
 #[derive(Clone, Debug)]
-pub struct Places<'a> {
+pub struct WorkspacePaths<'a> {
     /// The workspace's root.
     pub root: &'a Path,
     /// The packages' directories, wherever they are.
@@ -27,7 +27,10 @@ pub struct Places<'a> {
 }
 
 /// Gathers what is known of a project. Directories for built files that don't exist are left out.
-pub fn gather(places: &Places<'_>, mounts: &[HostMount]) -> Result<WorkspaceFacts, ContainerError> {
+pub fn gather(
+    places: &WorkspacePaths<'_>,
+    mounts: &[HostMount],
+) -> Result<WorkspaceFacts, ContainerError> {
     let resolve = |path: &Path| {
         HostPath::resolve(path).map_err(|error| ContainerError::Unreachable {
             path: path.to_owned(),
@@ -68,7 +71,7 @@ pub fn gather(places: &Places<'_>, mounts: &[HostMount]) -> Result<WorkspaceFact
 }
 
 /// Adds what the links among the sources lead to. The built files are not looked through.
-pub fn follow_links(facts: &mut WorkspaceFacts, places: &Places<'_>) {
+pub fn follow_links(facts: &mut WorkspaceFacts, places: &WorkspacePaths<'_>) {
     let built = |path: &Path| places.built.iter().any(|built| path.starts_with(built));
     let roots = facts.roots.iter().map(|root| root.canonical.clone());
     let roots: Vec<PathBuf> = roots.filter(|root| !built(root)).collect();
@@ -177,7 +180,7 @@ mod tests {
             kind: "ext4".to_owned(),
         }];
         let facts = gather(
-            &Places {
+            &WorkspacePaths {
                 root: &root.join("w"),
                 packages: &[root.join("w"), root.join("outside")],
                 built: &[root.join("built"), root.join("missing")],
@@ -242,7 +245,7 @@ mod tests {
         let (_keep, root) = made(&["w"]);
         let gone = root.join("gone");
         let error = gather(
-            &Places {
+            &WorkspacePaths {
                 root: &root.join("w"),
                 packages: std::slice::from_ref(&gone),
                 built: &[],

@@ -7,35 +7,40 @@ use std::sync::Arc;
 
 use crate::sandbox::container::HOSTNAME;
 use crate::sandbox::environment::go_online;
-use crate::sandbox::invocation::Variables;
+use crate::sandbox::invocation::ProcessEnvironment;
 use maelstrom_engine::libraries::own_libraries;
-use maelstrom_engine::materials::{ImageMaterial, MaterialError, Watcher};
-use maelstrom_model::event::Isolation;
+use maelstrom_engine::materials::{CachedImage, ImageProgressCallback, LayerCacheError};
+use maelstrom_model::event::IsolationMode;
 use maelstrom_model::job::{
-    BindAccess, ContainerSpec, Mount, MountKind, Network, Privileges, Root, RootAccess,
+    BindAccess, ContainerSpec, Mount, MountKind, NetworkMode, PrivilegeLevel, RootAccess, RootKind,
 };
 use maelstrom_spec::environment::expand;
-use maelstrom_spec::{Inherited, Layer, Resolution, Resolved, ResolvedBase, Toolbox};
+use maelstrom_spec::{
+    InheritedFields, Layer, ResolvedBase, ResolvedSpec, SpecResolution, ToolboxMode,
+};
 
 use super::local_network;
 use super::mount_points::{check_hidden, check_mounts};
-use super::{Attention, Given, OwnProgram, Specified, SpecifiedError, Standard, ToolboxUse};
+use super::{
+    DefaultContainer, ProjectSpec, ProjectSpecError, RunOrIgnore, RunnerProgram, TestContainer,
+    ToolboxUse,
+};
 
 /// What a container begins with, at hand.
-enum Base<'a> {
+enum PreparedBase<'a> {
     Nothing,
     Default(&'a Arc<ContainerSpec>),
-    Image(ImageMaterial),
+    Image(CachedImage),
 }
 
-impl Specified {
+impl ProjectSpec {
     /// What a test gets of which this was resolved.
     pub async fn give(
         &self,
-        resolution: &Resolution,
-        standard: &Standard,
-        watcher: &dyn Fn(&str) -> Watcher,
-    ) -> Result<Given, SpecifiedError> {
+        resolution: &SpecResolution,
+        standard: &DefaultContainer,
+        watcher: &dyn Fn(&str) -> ImageProgressCallback,
+    ) -> Result<TestContainer, ProjectSpecError> {
         let place = self.place(resolution);
         self.give_resolved(&resolution.resolved, &place, standard, watcher)
             .await
@@ -44,32 +49,32 @@ impl Specified {
     /// What a job gets of which this was resolved, and which stands at this place.
     pub async fn give_resolved(
         &self,
-        resolved: &Resolved,
+        resolved: &ResolvedSpec,
         place: &str,
-        standard: &Standard,
-        watcher: &dyn Fn(&str) -> Watcher,
-    ) -> Result<Given, SpecifiedError> {
-        let given = Given {
+        standard: &DefaultContainer,
+        watcher: &dyn Fn(&str) -> ImageProgressCallback,
+    ) -> Result<TestContainer, ProjectSpecError> {
+        let given = TestContainer {
             container: Arc::clone(&standard.container),
             environment: Arc::clone(&standard.environment),
             working_directory: Arc::clone(&standard.working_directory),
             program: None,
             timeout: resolved.timeout,
             attention: match resolved.ignored {
-                true => Attention::Ignore,
-                false => Attention::Run,
+                true => RunOrIgnore::Ignore,
+                false => RunOrIgnore::Run,
             },
         };
         match (self.isolation, given.attention) {
-            (Isolation::Container, Attention::Run) => {}
+            (IsolationMode::Container, RunOrIgnore::Run) => {}
             // Nothing will look at its container.
-            (Isolation::Process, _) | (_, Attention::Ignore) => return Ok(given),
+            (IsolationMode::Process, _) | (_, RunOrIgnore::Ignore) => return Ok(given),
         }
         let base = self.base(resolved, standard, place, watcher).await?;
         let environment = self.environment(resolved, &base, standard, place)?;
         let working_directory = working_directory(resolved, &base, standard);
         let (container, program) = self.container(resolved, &base, standard, place).await?;
-        Ok(Given {
+        Ok(TestContainer {
             container,
             environment,
             working_directory,
@@ -80,74 +85,81 @@ impl Specified {
 
     async fn base<'a>(
         &self,
-        resolved: &Resolved,
-        standard: &'a Standard,
+        resolved: &ResolvedSpec,
+        standard: &'a DefaultContainer,
         place: &str,
-        watcher: &dyn Fn(&str) -> Watcher,
-    ) -> Result<Base<'a>, SpecifiedError> {
+        watcher: &dyn Fn(&str) -> ImageProgressCallback,
+    ) -> Result<PreparedBase<'a>, ProjectSpecError> {
         match (&resolved.base, resolved.scalars.toolbox) {
-            (ResolvedBase::Nothing | ResolvedBase::Image { .. }, Some(Toolbox::Present)) => {
-                Err(SpecifiedError::Toolbox {
+            (ResolvedBase::Nothing | ResolvedBase::Image { .. }, Some(ToolboxMode::Present)) => {
+                Err(ProjectSpecError::Toolbox {
                     place: place.to_owned(),
                 })
             }
-            (ResolvedBase::Nothing, None | Some(Toolbox::Absent)) => Ok(Base::Nothing),
-            (ResolvedBase::Default { .. }, Some(Toolbox::Absent)) => Ok(Base::Default(
+            (ResolvedBase::Nothing, None | Some(ToolboxMode::Absent)) => Ok(PreparedBase::Nothing),
+            (ResolvedBase::Default { .. }, Some(ToolboxMode::Absent)) => Ok(PreparedBase::Default(
                 standard
                     .without_toolbox
                     .as_ref()
                     .unwrap_or(&standard.container),
             )),
-            (ResolvedBase::Default { .. }, None | Some(Toolbox::Present)) => {
+            (ResolvedBase::Default { .. }, None | Some(ToolboxMode::Present)) => {
                 self.toolbox.set(ToolboxUse::Used);
-                Ok(Base::Default(&standard.container))
+                Ok(PreparedBase::Default(&standard.container))
             }
-            (ResolvedBase::Image { name, .. }, None | Some(Toolbox::Absent)) => {
+            (ResolvedBase::Image { name, .. }, None | Some(ToolboxMode::Absent)) => {
                 let image = self.materials.image(name, &watcher(name)).await;
                 let image = image.map_err(|source| {
                     let known = self.resolver.borrow();
                     let exact = known.specification().places.image(name);
-                    SpecifiedError::Material {
+                    ProjectSpecError::Material {
                         place: exact.unwrap_or(place).to_owned(),
                         what: format!("the image `{name}` is not to be had"),
                         source: Box::new(source),
                     }
                 })?;
-                Ok(Base::Image(image))
+                Ok(PreparedBase::Image(image))
             }
         }
     }
 
     fn environment(
         &self,
-        resolved: &Resolved,
-        base: &Base<'_>,
-        standard: &Standard,
+        resolved: &ResolvedSpec,
+        base: &PreparedBase<'_>,
+        standard: &DefaultContainer,
         place: &str,
-    ) -> Result<Arc<Variables>, SpecifiedError> {
-        let inherits = resolved.base.inherited().contains(Inherited::ENVIRONMENT);
-        let is_local = resolved.scalars.network == Some(Network::Local);
+    ) -> Result<Arc<ProcessEnvironment>, ProjectSpecError> {
+        let inherits = resolved
+            .base
+            .inherited()
+            .contains(InheritedFields::ENVIRONMENT);
+        let is_local = resolved.scalars.network == Some(NetworkMode::Local);
         let start = match base {
-            Base::Default(_) if inherits && resolved.environment.is_empty() && !is_local => {
+            PreparedBase::Default(_)
+                if inherits && resolved.environment.is_empty() && !is_local =>
+            {
                 return Ok(Arc::clone(&standard.environment));
             }
-            Base::Default(_) if inherits => {
-                let mut start = Variables::clone(&standard.environment);
+            PreparedBase::Default(_) if inherits => {
+                let mut start = ProcessEnvironment::clone(&standard.environment);
                 if is_local {
                     go_online(&mut start, &self.client);
                 }
                 start
             }
-            Base::Image(image) if inherits => {
+            PreparedBase::Image(image) if inherits => {
                 let own = |(name, value): (&String, &String)| (name.into(), value.into());
                 image.environment.iter().map(own).collect()
             }
-            Base::Nothing | Base::Default(_) | Base::Image(_) => Variables::new(),
+            PreparedBase::Nothing | PreparedBase::Default(_) | PreparedBase::Image(_) => {
+                ProcessEnvironment::new()
+            }
         };
         let client = |name: &str| self.client.get(std::ffi::OsStr::new(name)).cloned();
         let client: &dyn Fn(&str) -> Option<OsString> = &client;
         let expanded = expand(&resolved.environment, start, client);
-        let expanded = expanded.map_err(|source| SpecifiedError::Environment {
+        let expanded = expanded.map_err(|source| ProjectSpecError::Environment {
             place: place.to_owned(),
             source,
         })?;
@@ -157,12 +169,12 @@ impl Specified {
     /// The container, and where the runner's program is in it.
     async fn container(
         &self,
-        resolved: &Resolved,
-        base: &Base<'_>,
-        standard: &Standard,
+        resolved: &ResolvedSpec,
+        base: &PreparedBase<'_>,
+        standard: &DefaultContainer,
         place: &str,
-    ) -> Result<(Arc<ContainerSpec>, Option<PathBuf>), SpecifiedError> {
-        if let Base::Default(container) = base
+    ) -> Result<(Arc<ContainerSpec>, Option<PathBuf>), ProjectSpecError> {
+        if let PreparedBase::Default(container) = base
             && changes_nothing(resolved)
         {
             return Ok((Arc::clone(container), None));
@@ -172,7 +184,8 @@ impl Specified {
             own.push(self.layer(layer, place).await?);
         }
         let inherited = resolved.base.inherited();
-        let shows_host = matches!(base, Base::Default(_)) && inherited.contains(Inherited::LAYERS);
+        let shows_host =
+            matches!(base, PreparedBase::Default(_)) && inherited.contains(InheritedFields::LAYERS);
         let mut mounts = inherited_mounts(resolved, base);
         if shows_host {
             check_hidden(&own, base_root(base), &mounts, place)?;
@@ -186,16 +199,16 @@ impl Specified {
             program = Some(mount_point.clone());
             mounts.push(Mount { mount_point, kind });
         }
-        if resolved.scalars.network == Some(Network::Local) {
+        if resolved.scalars.network == Some(NetworkMode::Local) {
             let names = match base {
-                Base::Nothing => Vec::new(),
-                Base::Image(_) => {
+                PreparedBase::Nothing => Vec::new(),
+                PreparedBase::Image(_) => {
                     let names = local_network::names_in_image(&own);
                     own.push(self.layer(&local_network::stubs(&names), place).await?);
                     names
                 }
-                Base::Default(_) if shows_host => local_network::names_in_default(&own),
-                Base::Default(_) => Vec::new(),
+                PreparedBase::Default(_) if shows_host => local_network::names_in_default(&own),
+                PreparedBase::Default(_) => Vec::new(),
             };
             mounts.extend(names);
         }
@@ -203,29 +216,32 @@ impl Specified {
         check_mounts(&root, &mounts, &resolved.mounts, place)?;
         mounts.extend(resolved.mounts.iter().map(|own| own.mount.clone()));
         let (user, group) = match base {
-            Base::Default(container) => (
-                Some(container.user).filter(|_| inherited.contains(Inherited::USER)),
-                Some(container.group).filter(|_| inherited.contains(Inherited::GROUP)),
+            PreparedBase::Default(container) => (
+                Some(container.user).filter(|_| inherited.contains(InheritedFields::USER)),
+                Some(container.group).filter(|_| inherited.contains(InheritedFields::GROUP)),
             ),
-            Base::Nothing | Base::Image(_) => (None, None),
+            PreparedBase::Nothing | PreparedBase::Image(_) => (None, None),
         };
         let container = ContainerSpec {
             root,
             mounts,
-            network: resolved.scalars.network.unwrap_or(Network::Loopback),
+            network: resolved.scalars.network.unwrap_or(NetworkMode::Loopback),
             hostname: HOSTNAME.to_owned(),
             user: resolved.scalars.user.or(user).unwrap_or(0),
             group: resolved.scalars.group.or(group).unwrap_or(0),
-            privileges: resolved.scalars.privileges.unwrap_or(Privileges::Ordinary),
+            privileges: resolved
+                .scalars
+                .privileges
+                .unwrap_or(PrivilegeLevel::Ordinary),
         };
         match container.privileges {
-            Privileges::Ordinary => {}
-            Privileges::Full => self.privileges.set(Privileges::Full),
+            PrivilegeLevel::Ordinary => {}
+            PrivilegeLevel::Full => self.privileges.set(PrivilegeLevel::Full),
         }
         Ok((Arc::new(container), program))
     }
 
-    async fn layer(&self, layer: &Layer, place: &str) -> Result<PathBuf, SpecifiedError> {
+    async fn layer(&self, layer: &Layer, place: &str) -> Result<PathBuf, ProjectSpecError> {
         let made = self.materials.layer(layer).await;
         made.map_err(|source| {
             let known = self.resolver.borrow();
@@ -237,10 +253,10 @@ impl Specified {
     /// What stands in the place of the runner's program, and the libraries it needs.
     async fn program_layers(
         &self,
-        resolved: &Resolved,
-        program: &OwnProgram,
+        resolved: &ResolvedSpec,
+        program: &RunnerProgram,
         place: &str,
-    ) -> Result<Vec<PathBuf>, SpecifiedError> {
+    ) -> Result<Vec<PathBuf>, ProjectSpecError> {
         let stub = Layer::Stubs {
             // Nothing of a program's name is to be expanded.
             stubs: vec![escaped(&program.name)],
@@ -260,16 +276,16 @@ impl Specified {
 
     async fn root(
         &self,
-        resolved: &Resolved,
-        base: &Base<'_>,
+        resolved: &ResolvedSpec,
+        base: &PreparedBase<'_>,
         own: Vec<PathBuf>,
         place: &str,
-    ) -> Result<Root, SpecifiedError> {
-        let inherits = resolved.base.inherited().contains(Inherited::LAYERS);
+    ) -> Result<RootKind, ProjectSpecError> {
+        let inherits = resolved.base.inherited().contains(InheritedFields::LAYERS);
         let access = resolved.scalars.root_access;
         let mut trees = match base {
-            Base::Default(container) if inherits => match &container.root {
-                Root::Skeleton(entries) => {
+            PreparedBase::Default(container) if inherits => match &container.root {
+                RootKind::Skeleton(entries) => {
                     // It takes the writes of user 0, unless somebody says what it takes.
                     if own.is_empty() && access.is_none() {
                         return Ok(container.root.clone());
@@ -278,21 +294,21 @@ impl Specified {
                     let failed = |source| material(place, "the default root is not there", source);
                     vec![tree.map_err(failed)?]
                 }
-                Root::Layers { trees, .. } => trees.clone(),
+                RootKind::Layers { trees, .. } => trees.clone(),
             },
-            Base::Image(image) if inherits => image.trees.clone(),
-            Base::Nothing | Base::Default(_) | Base::Image(_) => Vec::new(),
+            PreparedBase::Image(image) if inherits => image.trees.clone(),
+            PreparedBase::Nothing | PreparedBase::Default(_) | PreparedBase::Image(_) => Vec::new(),
         };
         trees.extend(own);
-        Ok(Root::Layers {
+        Ok(RootKind::Layers {
             trees,
             access: access.unwrap_or(RootAccess::ReadOnly),
         })
     }
 }
 
-fn material(place: &str, what: &str, source: MaterialError) -> SpecifiedError {
-    SpecifiedError::Material {
+fn material(place: &str, what: &str, source: LayerCacheError) -> ProjectSpecError {
+    ProjectSpecError::Material {
         place: place.to_owned(),
         what: what.to_owned(),
         source: Box::new(source),
@@ -321,15 +337,15 @@ fn escaped(name: &str) -> String {
 }
 
 /// Whether nothing is left to do to the default container.
-fn changes_nothing(resolved: &Resolved) -> bool {
+fn changes_nothing(resolved: &ResolvedSpec) -> bool {
     let scalars = &resolved.scalars;
-    let needed = Inherited::LAYERS
-        | Inherited::MOUNTS
-        | Inherited::NETWORK
-        | Inherited::USER
-        | Inherited::GROUP
-        | Inherited::ROOT_ACCESS
-        | Inherited::PRIVILEGES;
+    let needed = InheritedFields::LAYERS
+        | InheritedFields::MOUNTS
+        | InheritedFields::NETWORK
+        | InheritedFields::USER
+        | InheritedFields::GROUP
+        | InheritedFields::ROOT_ACCESS
+        | InheritedFields::PRIVILEGES;
     resolved.base.inherited().contains(needed)
         && resolved.layers.is_empty()
         && resolved.mounts.is_empty()
@@ -340,33 +356,33 @@ fn changes_nothing(resolved: &Resolved) -> bool {
         && scalars.privileges.is_none()
 }
 
-fn base_root<'a>(base: &'a Base<'_>) -> Option<&'a Root> {
+fn base_root<'a>(base: &'a PreparedBase<'_>) -> Option<&'a RootKind> {
     match base {
-        Base::Default(container) => Some(&container.root),
-        Base::Nothing | Base::Image(_) => None,
+        PreparedBase::Default(container) => Some(&container.root),
+        PreparedBase::Nothing | PreparedBase::Image(_) => None,
     }
 }
 
 /// The mounts that the default container lends. Its sources and programs count as layers.
-fn inherited_mounts(resolved: &Resolved, base: &Base<'_>) -> Vec<Mount> {
-    let Base::Default(container) = base else {
+fn inherited_mounts(resolved: &ResolvedSpec, base: &PreparedBase<'_>) -> Vec<Mount> {
+    let PreparedBase::Default(container) = base else {
         return Vec::new();
     };
     let inherited = resolved.base.inherited();
-    let is_local = resolved.scalars.network == Some(Network::Local);
+    let is_local = resolved.scalars.network == Some(NetworkMode::Local);
     let is_read_only = resolved.scalars.root_access == Some(RootAccess::ReadOnly);
     let lent = |mount: &Mount| match &mount.kind {
         MountKind::Bind { .. } | MountKind::Overlay { .. } | MountKind::Mask => {
-            inherited.contains(Inherited::LAYERS)
+            inherited.contains(InheritedFields::LAYERS)
         }
         // It shows the devices of a network, which must be the container's own.
-        MountKind::Sys { .. } => inherited.contains(Inherited::MOUNTS) && !is_local,
+        MountKind::Sys { .. } => inherited.contains(InheritedFields::MOUNTS) && !is_local,
         MountKind::Scratch { .. }
         | MountKind::Device(_)
         | MountKind::DevPts
         | MountKind::MessageQueue
         | MountKind::Proc
-        | MountKind::Tmp => inherited.contains(Inherited::MOUNTS),
+        | MountKind::Tmp => inherited.contains(InheritedFields::MOUNTS),
     };
     let frozen = |mount: &Mount| match &mount.kind {
         MountKind::Overlay { source } if is_read_only => Mount {
@@ -386,18 +402,22 @@ fn inherited_mounts(resolved: &Resolved, base: &Base<'_>) -> Vec<Mount> {
         .collect()
 }
 
-fn working_directory(resolved: &Resolved, base: &Base<'_>, standard: &Standard) -> Arc<Path> {
+fn working_directory(
+    resolved: &ResolvedSpec,
+    base: &PreparedBase<'_>,
+    standard: &DefaultContainer,
+) -> Arc<Path> {
     if let Some(own) = &resolved.scalars.working_directory {
         return own.as_path().into();
     }
     let inherits = resolved
         .base
         .inherited()
-        .contains(Inherited::WORKING_DIRECTORY);
+        .contains(InheritedFields::WORKING_DIRECTORY);
     let inherited = match base {
-        Base::Default(_) if inherits => Some(Cow::Borrowed(&*standard.working_directory)),
-        Base::Image(image) if inherits => image.working_directory.clone().map(Cow::Owned),
-        Base::Nothing | Base::Default(_) | Base::Image(_) => None,
+        PreparedBase::Default(_) if inherits => Some(Cow::Borrowed(&*standard.working_directory)),
+        PreparedBase::Image(image) if inherits => image.working_directory.clone().map(Cow::Owned),
+        PreparedBase::Nothing | PreparedBase::Default(_) | PreparedBase::Image(_) => None,
     };
     inherited.map_or_else(|| Path::new("/").into(), |directory| (&*directory).into())
 }

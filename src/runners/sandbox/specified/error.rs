@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use maelstrom_engine::materials::MaterialError;
+use maelstrom_engine::materials::LayerCacheError;
 use maelstrom_model::exit_code;
 use maelstrom_spec::SpecError;
 use maelstrom_spec::document::DocumentError;
@@ -11,7 +11,7 @@ use maelstrom_spec::environment::ExpansionError;
 
 /// Why a test cannot have what its project's file says.
 #[derive(Debug, thiserror::Error)]
-pub enum SpecifiedError {
+pub enum ProjectSpecError {
     /// The file is there and cannot be read.
     #[error("cannot read `{}`", path.display())]
     Read {
@@ -34,7 +34,7 @@ pub enum SpecifiedError {
         /// What is asked for.
         what: String,
         /// Why it can't be had.
-        source: Box<MaterialError>,
+        source: Box<LayerCacheError>,
     },
     /// A variable has no value.
     #[error("{place}: {source}")]
@@ -89,33 +89,33 @@ pub enum SpecifiedError {
     },
 }
 
-impl From<DocumentError> for SpecifiedError {
+impl From<DocumentError> for ProjectSpecError {
     fn from(error: DocumentError) -> Self {
-        SpecifiedError::Document(Box::new(error))
+        ProjectSpecError::Document(Box::new(error))
     }
 }
 
-impl SpecifiedError {
+impl ProjectSpecError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            SpecifiedError::Read { .. } => Some("check its permissions".to_owned()),
-            SpecifiedError::Document(error) => error.help.clone(),
-            SpecifiedError::Resolve(error) => Some(error.help()),
-            SpecifiedError::Material { source, .. } => Some(source.help().to_owned()),
-            SpecifiedError::Environment { source, .. } => Some(source.help()),
-            SpecifiedError::Hidden { .. } => Some(
+            ProjectSpecError::Read { .. } => Some("check its permissions".to_owned()),
+            ProjectSpecError::Document(error) => error.help.clone(),
+            ProjectSpecError::Resolve(error) => Some(error.help()),
+            ProjectSpecError::Material { source, .. } => Some(source.help().to_owned()),
+            ProjectSpecError::Environment { source, .. } => Some(source.help()),
+            ProjectSpecError::Hidden { .. } => Some(
                 "give it another place, or begin with an image or layers of your own in the place \
                  of `parent = \"default\"`"
                     .to_owned(),
             ),
-            SpecifiedError::NoMountPoint { stub, .. } => {
+            ProjectSpecError::NoMountPoint { stub, .. } => {
                 Some(format!("make one by a layer: {{ stubs = [\"{stub}\"] }}"))
             }
-            SpecifiedError::NoSource { .. } => {
+            ProjectSpecError::NoSource { .. } => {
                 Some("create it first; relative paths start at the project directory".to_owned())
             }
-            SpecifiedError::Toolbox { .. } => {
+            ProjectSpecError::Toolbox { .. } => {
                 Some("write `parent = \"default\"`, or leave `toolbox` out".to_owned())
             }
         }
@@ -124,15 +124,15 @@ impl SpecifiedError {
     /// The program's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            SpecifiedError::Material { source, .. } => source.exit_code(),
-            SpecifiedError::Read { .. }
-            | SpecifiedError::Document(_)
-            | SpecifiedError::Resolve(_)
-            | SpecifiedError::Environment { .. }
-            | SpecifiedError::Hidden { .. }
-            | SpecifiedError::NoMountPoint { .. }
-            | SpecifiedError::NoSource { .. }
-            | SpecifiedError::Toolbox { .. } => exit_code::USAGE,
+            ProjectSpecError::Material { source, .. } => source.exit_code(),
+            ProjectSpecError::Read { .. }
+            | ProjectSpecError::Document(_)
+            | ProjectSpecError::Resolve(_)
+            | ProjectSpecError::Environment { .. }
+            | ProjectSpecError::Hidden { .. }
+            | ProjectSpecError::NoMountPoint { .. }
+            | ProjectSpecError::NoSource { .. }
+            | ProjectSpecError::Toolbox { .. } => exit_code::USAGE,
         }
     }
 }

@@ -6,11 +6,11 @@
 //!                                         pure             layers made, images fetched
 //! ```
 //!
-//! A runner says what it would give a test by itself ([`Standard`]) and gets what the test shall
-//! have instead. Without a file there is no [`Specified`], and nothing here costs anything.
+//! A runner says what it would give a test by itself ([`DefaultContainer`]) and gets what the test shall
+//! have instead. Without a file there is no [`ProjectSpec`], and nothing here costs anything.
 //!
-//! [`Specified`] is one discovery's. Its [`Materials`] hold the directories that jobs use, so they
-//! must be kept as long as the jobs; see [`Specified::materials`].
+//! [`ProjectSpec`] is one discovery's. Its [`LayerCache`] hold the directories that jobs use, so they
+//! must be kept as long as the jobs; see [`ProjectSpec::materials`].
 
 mod compose;
 mod error;
@@ -28,21 +28,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::sandbox::invocation::Variables;
+use crate::sandbox::invocation::ProcessEnvironment;
 use crate::sandbox::notices;
-use maelstrom_engine::materials::{Materials, Sources, Watcher};
-use maelstrom_model::event::{Isolation, Notice, Severity};
-use maelstrom_model::job::{ContainerSpec, Privileges};
+use maelstrom_engine::materials::{ImageProgressCallback, LayerCache, LayerCacheOptions};
+use maelstrom_model::event::{IsolationMode, NoticeSeverity, UserNotice};
+use maelstrom_model::job::{ContainerSpec, PrivilegeLevel};
 use maelstrom_spec::config::ByteSize;
-use maelstrom_spec::document::Document;
-use maelstrom_spec::filter::{Subject, Vocabulary};
+use maelstrom_spec::document::TextDocument;
+use maelstrom_spec::filter::{FilterSubject, PatternVocabulary};
 use maelstrom_spec::{
-    Context, Resolution, Resolved, Resolver, RunnerLayers, Specification, Variable, explain, init,
+    ResolvedSpec, RunnerLayers, SpecContext, SpecResolution, SpecResolver, TemplateVariable,
+    TestSpecification, explain, init,
 };
 
 pub use self::compose::stub_of;
-pub use self::error::SpecifiedError;
-pub use self::options::ContainerOptions;
+pub use self::error::ProjectSpecError;
+pub use self::options::TestContainerOptions;
 pub use init::{InitError, StarterFile};
 
 /// The files of the runners.
@@ -57,36 +58,36 @@ const MEGABYTE: u64 = 1_000_000;
 
 /// What is to be known to read a project's file.
 #[derive(Clone, Copy, Debug)]
-pub struct Recipe<'a> {
+pub struct SpecSource<'a> {
     /// Which file.
     pub file: &'static StarterFile,
     /// The directory that it is in.
     pub project: &'a Path,
     /// The words of the runner's patterns.
-    pub vocabulary: &'static Vocabulary,
+    pub vocabulary: &'static PatternVocabulary,
     /// The runner's template variables.
-    pub variables: &'a [Variable],
+    pub variables: &'a [TemplateVariable],
     /// What the configuration says of the timeout, in seconds; 0 is none.
     pub timeout_s: Option<u32>,
     /// Whether the runner puts a program of its own into every container.
     pub runner_layers: RunnerLayers,
     /// What keeps tests apart.
-    pub isolation: Isolation,
+    pub isolation: IsolationMode,
     /// The environment the program was called with.
-    pub client: &'a Variables,
+    pub client: &'a ProcessEnvironment,
 }
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Specified {
+pub struct ProjectSpec {
     file: &'static str,
-    resolver: RefCell<Resolver>,
-    materials: Arc<Materials>,
-    isolation: Isolation,
-    client: Variables,
+    resolver: RefCell<SpecResolver>,
+    materials: Arc<LayerCache>,
+    isolation: IsolationMode,
+    client: ProcessEnvironment,
     toolbox: Cell<ToolboxUse>,
     /// The most that any test was allowed so far.
-    privileges: Cell<Privileges>,
+    privileges: Cell<PrivilegeLevel>,
 }
 
 /// Whether any test was given this machine's programs.
@@ -100,23 +101,23 @@ pub enum ToolboxUse {
 
 /// What a runner gives a test by itself.
 #[derive(Clone, Debug)]
-pub struct Standard {
+pub struct DefaultContainer {
     /// The default container.
     pub container: Arc<ContainerSpec>,
     /// The same without this machine's programs, where the file asks for it.
     pub without_toolbox: Option<Arc<ContainerSpec>>,
     /// The environment.
-    pub environment: Arc<Variables>,
+    pub environment: Arc<ProcessEnvironment>,
     /// Where the test starts.
     pub working_directory: Arc<Path>,
     /// The program that the runner brings along, if it brings one.
-    pub program: Option<OwnProgram>,
+    pub program: Option<RunnerProgram>,
 }
 
 /// A program that a runner brings along. In the default container it is where it is here; in any
 /// other it stands in the root.
 #[derive(Clone, Debug)]
-pub struct OwnProgram {
+pub struct RunnerProgram {
     /// Where it is on this machine.
     pub source: PathBuf,
     /// What it is called in the root of a container.
@@ -125,11 +126,11 @@ pub struct OwnProgram {
 
 /// What a test gets.
 #[derive(Clone, Debug)]
-pub struct Given {
+pub struct TestContainer {
     /// Its container.
     pub container: Arc<ContainerSpec>,
     /// Its environment.
-    pub environment: Arc<Variables>,
+    pub environment: Arc<ProcessEnvironment>,
     /// Where it starts.
     pub working_directory: Arc<Path>,
     /// Where the runner's own program is in the container, if it isn't where it is by default.
@@ -137,68 +138,68 @@ pub struct Given {
     /// How long it may run.
     pub timeout: Option<Duration>,
     /// Whether it runs at all.
-    pub attention: Attention,
+    pub attention: RunOrIgnore,
 }
 
 /// Whether a test runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attention {
+pub enum RunOrIgnore {
     /// It does.
     Run,
     /// It is only reported.
     Ignore,
 }
 
-impl Specified {
+impl ProjectSpec {
     /// Reads the project's file, if there is one.
     pub fn load(
-        recipe: &Recipe<'_>,
-        sources: Sources,
-    ) -> Result<Option<Specified>, SpecifiedError> {
+        recipe: &SpecSource<'_>,
+        sources: LayerCacheOptions,
+    ) -> Result<Option<ProjectSpec>, ProjectSpecError> {
         let path = recipe.project.join(recipe.file.name);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(SpecifiedError::Read { path, source }),
+            Err(source) => return Err(ProjectSpecError::Read { path, source }),
         };
-        let document = Document::new(recipe.file.name, text);
-        let context = Context {
+        let document = TextDocument::new(recipe.file.name, text);
+        let context = SpecContext {
             vocabulary: recipe.vocabulary,
             project: recipe.project,
             variables: recipe.variables,
         };
-        let specification = Specification::read(&document, &context)?;
-        let resolver = Resolver::new(specification, recipe.timeout_s, recipe.runner_layers);
-        Ok(Some(Specified {
+        let specification = TestSpecification::read(&document, &context)?;
+        let resolver = SpecResolver::new(specification, recipe.timeout_s, recipe.runner_layers);
+        Ok(Some(ProjectSpec {
             file: recipe.file.name,
             resolver: RefCell::new(resolver),
-            materials: Arc::new(Materials::new(sources)),
+            materials: Arc::new(LayerCache::new(sources)),
             isolation: recipe.isolation,
             client: recipe.client.clone(),
             toolbox: Cell::new(ToolboxUse::Unused),
-            privileges: Cell::new(Privileges::Ordinary),
+            privileges: Cell::new(PrivilegeLevel::Ordinary),
         }))
     }
 
-    /// For jobs that say themselves what they want: see [`Specified::give_resolved`].
-    pub fn without_file(sources: Sources, client: &Variables) -> Specified {
-        Specified {
+    /// For jobs that say themselves what they want: see [`ProjectSpec::give_resolved`].
+    pub fn without_file(sources: LayerCacheOptions, client: &ProcessEnvironment) -> ProjectSpec {
+        ProjectSpec {
             file: "",
-            resolver: RefCell::new(Resolver::new(
-                Specification::default(),
+            resolver: RefCell::new(SpecResolver::new(
+                TestSpecification::default(),
                 None,
                 RunnerLayers::None,
             )),
-            materials: Arc::new(Materials::new(sources)),
-            isolation: Isolation::Container,
+            materials: Arc::new(LayerCache::new(sources)),
+            isolation: IsolationMode::Container,
             client: client.clone(),
             toolbox: Cell::new(ToolboxUse::Unused),
-            privileges: Cell::new(Privileges::Ordinary),
+            privileges: Cell::new(PrivilegeLevel::Ordinary),
         }
     }
 
     /// The directories that jobs use; they stay as long as somebody holds this.
-    pub fn materials(&self) -> Arc<Materials> {
+    pub fn materials(&self) -> Arc<LayerCache> {
         Arc::clone(&self.materials)
     }
 
@@ -226,14 +227,14 @@ impl Specified {
 
     /// What the user should know about how tests are kept apart: that nothing but processes does
     /// it, or that some can leave their containers.
-    pub fn notice(&self) -> Option<Notice> {
+    pub fn notice(&self) -> Option<UserNotice> {
         match self.isolation {
-            Isolation::Container => match self.privileges.get() {
-                Privileges::Ordinary => None,
-                Privileges::Full => Some(notices::full_privileges()),
+            IsolationMode::Container => match self.privileges.get() {
+                PrivilegeLevel::Ordinary => None,
+                PrivilegeLevel::Full => Some(notices::full_privileges()),
             },
-            Isolation::Process => Some(Notice {
-                severity: Severity::Warning,
+            IsolationMode::Process => Some(UserNotice {
+                severity: NoticeSeverity::Warning,
                 text: format!(
                     "of `{}` only `ignore` and `timeout` count: there are no containers",
                     self.file
@@ -245,12 +246,16 @@ impl Specified {
     }
 
     /// What the file says about a test. All of the test must be known.
-    pub fn resolve(&self, test: &impl Subject) -> Result<Resolution, SpecifiedError> {
+    pub fn resolve(&self, test: &impl FilterSubject) -> Result<SpecResolution, ProjectSpecError> {
         Ok(self.resolver.borrow_mut().resolve(test)?)
     }
 
     /// Which directives apply to a test, and what comes of them, as a file.
-    pub fn explain(&self, title: &str, test: &impl Subject) -> Result<String, SpecifiedError> {
+    pub fn explain(
+        &self,
+        title: &str,
+        test: &impl FilterSubject,
+    ) -> Result<String, ProjectSpecError> {
         let resolution = self.resolve(test)?;
         Ok(explain(
             title,
@@ -261,12 +266,12 @@ impl Specified {
 
     /// What each of these tests gets, in their order. What is the same is made once. Of an image
     /// that has to be fetched somebody is told.
-    pub async fn give_all<S: Subject>(
+    pub async fn give_all<S: FilterSubject>(
         &self,
         tests: impl Iterator<Item = S>,
-        standard: &Standard,
-        tell: &dyn Fn(Notice),
-    ) -> Result<Vec<Given>, SpecifiedError> {
+        standard: &DefaultContainer,
+        tell: &dyn Fn(UserNotice),
+    ) -> Result<Vec<TestContainer>, ProjectSpecError> {
         let news = Arc::new(Mutex::new(Vec::new()));
         let watcher = |uri: &str| watcher(uri, &news);
         let given = self.make_all(tests, standard, &watcher);
@@ -284,14 +289,14 @@ impl Specified {
         }
     }
 
-    async fn make_all<S: Subject>(
+    async fn make_all<S: FilterSubject>(
         &self,
         tests: impl Iterator<Item = S>,
-        standard: &Standard,
-        watcher: &dyn Fn(&str) -> Watcher,
-    ) -> Result<Vec<Given>, SpecifiedError> {
+        standard: &DefaultContainer,
+        watcher: &dyn Fn(&str) -> ImageProgressCallback,
+    ) -> Result<Vec<TestContainer>, ProjectSpecError> {
         // By address: the resolver keeps what it handed out.
-        let mut made: HashMap<*const Resolved, Given> = HashMap::new();
+        let mut made: HashMap<*const ResolvedSpec, TestContainer> = HashMap::new();
         let mut given = Vec::new();
         for test in tests {
             let resolution = self.resolve(&test)?;
@@ -310,7 +315,7 @@ impl Specified {
     }
 
     /// Where a person finds what decided about a test, if nothing more exact is known.
-    fn place(&self, resolution: &Resolution) -> String {
+    fn place(&self, resolution: &SpecResolution) -> String {
         let resolver = self.resolver.borrow();
         let last = resolution.applied.last();
         let last = last.and_then(|index| resolver.specification().directives.get(*index));
@@ -319,7 +324,7 @@ impl Specified {
 }
 
 /// Says once that an image is being fetched.
-fn watcher(uri: &str, news: &Arc<Mutex<Vec<Notice>>>) -> Watcher {
+fn watcher(uri: &str, news: &Arc<Mutex<Vec<UserNotice>>>) -> ImageProgressCallback {
     let (uri, news) = (uri.to_owned(), Arc::clone(news));
     let told = AtomicBool::new(false);
     Arc::new(move |arrival| {
@@ -327,8 +332,8 @@ fn watcher(uri: &str, news: &Arc<Mutex<Vec<Notice>>>) -> Watcher {
             return;
         }
         let size = ByteSize(arrival.total_bytes.next_multiple_of(MEGABYTE));
-        let notice = Notice {
-            severity: Severity::Info,
+        let notice = UserNotice {
+            severity: NoticeSeverity::Info,
             text: format!("fetching `{uri}`: {size} or more"),
             help: None,
             in_summary: false,
@@ -342,10 +347,11 @@ fn watcher(uri: &str, news: &Arc<Mutex<Vec<Notice>>>) -> Watcher {
 /// What holds for a test without a file.
 pub fn explain_built_in(
     title: &str,
-    test: &impl Subject,
+    test: &impl FilterSubject,
     timeout_s: Option<u32>,
-) -> Result<String, SpecifiedError> {
-    let mut resolver = Resolver::new(Specification::built_in(), timeout_s, RunnerLayers::Some);
+) -> Result<String, ProjectSpecError> {
+    let mut resolver =
+        SpecResolver::new(TestSpecification::built_in(), timeout_s, RunnerLayers::Some);
     let resolution = resolver.resolve(test)?;
     Ok(explain(title, resolver.specification(), &resolution))
 }

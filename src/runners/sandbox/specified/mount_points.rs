@@ -4,19 +4,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use maelstrom_model::job::{Device, Mount, MountKind, Root, SkeletonKind};
+use maelstrom_model::job::{DeviceKind, Mount, MountKind, RootKind, SkeletonKind};
 use maelstrom_spec::SpecifiedMount;
 
-use super::SpecifiedError;
+use super::ProjectSpecError;
 
 /// Refuses files of layers that the default container's mounts, or its links, would hide.
 pub fn check_hidden(
     layers: &[PathBuf],
-    root: Option<&Root>,
+    root: Option<&RootKind>,
     mounts: &[Mount],
     place: &str,
-) -> Result<(), SpecifiedError> {
-    let hidden = |path: PathBuf, what, hidden_by: &Path| SpecifiedError::Hidden {
+) -> Result<(), ProjectSpecError> {
+    let hidden = |path: PathBuf, what, hidden_by: &Path| ProjectSpecError::Hidden {
         place: place.to_owned(),
         path,
         what,
@@ -29,8 +29,8 @@ pub fn check_hidden(
             }
         }
         let entries = match root {
-            Some(Root::Skeleton(entries)) => entries.as_slice(),
-            Some(Root::Layers { .. }) | None => &[],
+            Some(RootKind::Skeleton(entries)) => entries.as_slice(),
+            Some(RootKind::Layers { .. }) | None => &[],
         };
         for entry in entries {
             match &entry.kind {
@@ -70,11 +70,11 @@ fn kind(kind: &MountKind) -> &'static str {
 /// Refuses mounts whose mount point or source is certainly not there. Those of no place of their
 /// own are asked for at `place`.
 pub fn check_mounts(
-    root: &Root,
+    root: &RootKind,
     before: &[Mount],
     own: &[SpecifiedMount],
     place: &str,
-) -> Result<(), SpecifiedError> {
+) -> Result<(), ProjectSpecError> {
     for (
         index,
         SpecifiedMount {
@@ -87,7 +87,7 @@ pub fn check_mounts(
         if let MountKind::Bind { source, .. } = &mount.kind
             && let Err(error) = fs::metadata(source)
         {
-            return Err(SpecifiedError::NoSource {
+            return Err(ProjectSpecError::NoSource {
                 place: place(),
                 path: source.clone(),
                 source: error,
@@ -96,7 +96,7 @@ pub fn check_mounts(
         let own = own.iter().take(index).map(|own| &own.mount);
         let earlier = before.iter().chain(own);
         if !may_stand(root, earlier, &mount.mount_point) {
-            return Err(SpecifiedError::NoMountPoint {
+            return Err(ProjectSpecError::NoMountPoint {
                 place: place(),
                 mount_point: mount.mount_point.clone(),
                 stub: stub(mount),
@@ -110,7 +110,7 @@ pub fn check_mounts(
 fn stub(mount: &Mount) -> String {
     let is_file = match &mount.kind {
         MountKind::Bind { source, .. } => !source.is_dir(),
-        MountKind::Device(device) => *device != Device::Shm,
+        MountKind::Device(device) => *device != DeviceKind::Shm,
         MountKind::Overlay { .. }
         | MountKind::Scratch { .. }
         | MountKind::Mask
@@ -125,17 +125,17 @@ fn stub(mount: &Mount) -> String {
 }
 
 /// Whether something stands at a path, or can't be ruled out.
-fn may_stand<'a>(root: &Root, mounts: impl Iterator<Item = &'a Mount>, path: &Path) -> bool {
+fn may_stand<'a>(root: &RootKind, mounts: impl Iterator<Item = &'a Mount>, path: &Path) -> bool {
     let covers = |mount: &&Mount| path.starts_with(&mount.mount_point);
     let depth = |mount: &&Mount| mount.mount_point.components().count();
     match mounts.filter(covers).max_by_key(depth) {
         Some(mount) => may_stand_in(mount, path),
         None => match root {
-            Root::Skeleton(entries) => entries.iter().any(|entry| match entry.kind {
+            RootKind::Skeleton(entries) => entries.iter().any(|entry| match entry.kind {
                 SkeletonKind::Directory | SkeletonKind::File(_) => entry.path.starts_with(path),
                 SkeletonKind::Symlink(_) => path.starts_with(&entry.path),
             }),
-            Root::Layers { trees, .. } => trees.iter().any(|tree| may_stand_below(tree, path)),
+            RootKind::Layers { trees, .. } => trees.iter().any(|tree| may_stand_below(tree, path)),
         },
     }
 }

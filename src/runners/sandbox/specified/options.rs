@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::sandbox::caches::{CacheOptions, LayerPlaces};
+use crate::sandbox::caches::{LayerDirectories, RunnerCacheOptions};
 use crate::sandbox::invocation::Invocation;
-use maelstrom_engine::materials::Sources;
+use maelstrom_engine::materials::LayerCacheOptions;
 
 /// Containers, layers and images.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Containers")]
-pub struct ContainerOptions {
+pub struct TestContainerOptions {
     /// Write a file that describes the tests' containers, to begin with, and stop
     #[arg(long, group = "goal")]
     pub init: bool,
@@ -22,14 +22,19 @@ pub struct ContainerOptions {
 
     /// Layers and images.
     #[command(flatten)]
-    pub caches: CacheOptions,
+    pub caches: RunnerCacheOptions,
 }
 
-impl ContainerOptions {
+impl TestContainerOptions {
     /// Where layers and images come from and go. `own` is the runner's own directory in the
     /// project, where images are as well for somebody who has no home.
-    pub fn sources(&self, invocation: &Invocation, project: PathBuf, own: PathBuf) -> Sources {
-        let places = LayerPlaces {
+    pub fn sources(
+        &self,
+        invocation: &Invocation,
+        project: PathBuf,
+        own: PathBuf,
+    ) -> LayerCacheOptions {
+        let places = LayerDirectories {
             project,
             cache: own.join("cache/layers"),
             homeless_depot: own.join("container"),

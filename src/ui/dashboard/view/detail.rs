@@ -7,8 +7,8 @@ use ratatui::style::Style;
 use crate::model::{AttemptRecord, TestState};
 use maelstrom_model::ids::TestId;
 
-use super::super::app::{App, Pane};
-use super::super::theme::Role;
+use super::super::app::{App, PaneKind};
+use super::super::theme::StyleRole;
 use super::lists::worker_name;
 use super::log::outcome;
 use super::paint::{frame, put};
@@ -17,7 +17,7 @@ use super::text;
 const LABEL_COLUMNS: usize = 11;
 
 /// A labelled line, in several styles.
-struct Fact {
+struct DetailLine {
     label: &'static str,
     parts: Vec<(String, Style)>,
 }
@@ -25,7 +25,7 @@ struct Fact {
 pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
     let model = app.model();
     let Some(test) = app.detail else {
-        let inside = frame(app, buf, area, Pane::Facts, "Detail", "");
+        let inside = frame(app, buf, area, PaneKind::Facts, "Detail", "");
         let text = "no test is selected: Enter on a test opens it here";
         put(
             buf,
@@ -33,13 +33,13 @@ pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
             inside.y,
             inside.right(),
             text,
-            app.theme.style(Role::Dim),
+            app.theme.style(StyleRole::Dim),
         );
         return;
     };
     let state = model.tests.state(test);
     let title = format!("{} {}", app.glyphs.state(state), model.tests.title(test));
-    let inside = frame(app, buf, area, Pane::Facts, &title, state.word());
+    let inside = frame(app, buf, area, PaneKind::Facts, &title, state.word());
     for (y, fact) in (inside.y..inside.bottom()).zip(facts(app, test, run_us)) {
         let label = format!("{:>LABEL_COLUMNS$} ", fact.label);
         let mut x = put(
@@ -48,7 +48,7 @@ pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
             y,
             inside.right(),
             &label,
-            app.theme.style(Role::Dim),
+            app.theme.style(StyleRole::Dim),
         );
         for (text, style) in fact.parts {
             let room = usize::from(inside.right().saturating_sub(x));
@@ -58,13 +58,13 @@ pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
     }
 }
 
-fn facts(app: &App, test: TestId, run_us: u64) -> Vec<Fact> {
+fn facts(app: &App, test: TestId, run_us: u64) -> Vec<DetailLine> {
     let model = app.model();
-    let plain = app.theme.style(Role::Text);
+    let plain = app.theme.style(StyleRole::Text);
     let shown = app.log_key().map(|(_, attempt)| attempt);
     let mut facts = Vec::new();
     let mut fact = |label, text: String, style| {
-        facts.push(Fact {
+        facts.push(DetailLine {
             label,
             parts: vec![(text, style)],
         });
@@ -92,13 +92,13 @@ fn facts(app: &App, test: TestId, run_us: u64) -> Vec<Fact> {
     }
     fact("phases", phases(app, record, run_us), plain);
     if model.tests.attempts(test).nth(1).is_some() {
-        facts.push(Fact {
+        facts.push(DetailLine {
             label: "attempts",
             parts: attempts(app, test),
         });
     }
     let mut fact = |label, text: String, style| {
-        facts.push(Fact {
+        facts.push(DetailLine {
             label,
             parts: vec![(text, style)],
         });
@@ -152,13 +152,13 @@ fn facts(app: &App, test: TestId, run_us: u64) -> Vec<Fact> {
     facts
 }
 
-fn add_description(app: &App, test: TestId, facts: &mut Vec<Fact>) {
-    let plain = app.theme.style(Role::Text);
+fn add_description(app: &App, test: TestId, facts: &mut Vec<DetailLine>) {
+    let plain = app.theme.style(StyleRole::Text);
     let Some(description) = app.model().description(test) else {
         return;
     };
     let mut fact = |label, text: String| {
-        facts.push(Fact {
+        facts.push(DetailLine {
             label,
             parts: vec![(text, plain)],
         });
@@ -234,22 +234,22 @@ fn attempts(app: &App, test: TestId) -> Vec<(String, Style)> {
         let style = app.theme.state(state);
         let text = format!(" {} {} ", record.attempt, app.glyphs.state(state));
         if Some(record.attempt) == shown {
-            parts.push((text, style.patch(app.theme.style(Role::Selected))));
+            parts.push((text, style.patch(app.theme.style(StyleRole::Selected))));
         } else {
             parts.push((text, style));
         }
     }
     let keys = app
         .keys
-        .key(super::super::keys::Action::Left)
+        .key(super::super::keys::DashboardAction::Left)
         .unwrap_or_default();
     let other = app
         .keys
-        .key(super::super::keys::Action::Right)
+        .key(super::super::keys::DashboardAction::Right)
         .unwrap_or_default();
     parts.push((
         format!("  {keys}/{other} other attempts"),
-        app.theme.style(Role::Dim),
+        app.theme.style(StyleRole::Dim),
     ));
     parts
 }

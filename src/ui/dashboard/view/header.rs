@@ -4,23 +4,23 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::model::{Build, Model, Phase, StateCounts, TestState};
-use maelstrom_model::event::{BackendInfo, Isolation};
+use crate::model::{BuildPhase, RunModel, RunPhase, StateCounts, TestState};
+use maelstrom_model::event::{BackendInfo, IsolationMode};
 
-use super::super::app::{App, Playback, Screen, Source};
-use super::super::finder::Syntax;
-use super::super::keys::Action;
-use super::super::rows::{Show, Sort};
-use super::super::theme::Role;
+use super::super::app::{App, EventSource, PlaybackState, ScreenKind};
+use super::super::finder::PatternSyntax;
+use super::super::keys::DashboardAction;
+use super::super::rows::{RowFilter, TestSortOrder};
+use super::super::theme::StyleRole;
 use super::paint::{put, put_right};
 use super::text;
 
-const TABS: [(Screen, Action, &str); 5] = [
-    (Screen::Overview, Action::Overview, "Overview"),
-    (Screen::Tests, Action::Tests, "Tests"),
-    (Screen::Detail, Action::Detail, "Detail"),
-    (Screen::Workers, Action::Workers, "Workers"),
-    (Screen::Cluster, Action::Cluster, "Cluster"),
+const TABS: [(ScreenKind, DashboardAction, &str); 5] = [
+    (ScreenKind::Overview, DashboardAction::Overview, "Overview"),
+    (ScreenKind::Tests, DashboardAction::Tests, "Tests"),
+    (ScreenKind::Detail, DashboardAction::Detail, "Detail"),
+    (ScreenKind::Workers, DashboardAction::Workers, "Workers"),
+    (ScreenKind::Cluster, DashboardAction::Cluster, "Cluster"),
 ];
 
 pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
@@ -32,7 +32,7 @@ pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
 
 fn run_line(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
     let model = app.model();
-    let dim = app.theme.style(Role::Dim);
+    let dim = app.theme.style(StyleRole::Dim);
     let mut x = area.x + 1;
     if let Some(run) = &model.run {
         let short = run.run.short();
@@ -43,23 +43,26 @@ fn run_line(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
         };
         x = put(buf, x, area.y, area.right(), &backend, dim) + 2;
         match run.isolation {
-            Isolation::Container => {}
-            Isolation::Process => {
-                let warning = app.theme.style(Role::Notice);
+            IsolationMode::Container => {}
+            IsolationMode::Process => {
+                let warning = app.theme.style(StyleRole::Notice);
                 x = put(buf, x, area.y, area.right(), "NOT ISOLATED", warning) + 2;
             }
         }
     }
     let (word, role) = phase(model, run_us);
-    let style = app.theme.style(role).patch(app.theme.style(Role::Title));
+    let style = app
+        .theme
+        .style(role)
+        .patch(app.theme.style(StyleRole::Title));
     x = put(buf, x, area.y, area.right(), &word, style) + 2;
     if model.awaiting.is_some() {
         x = put(buf, x, area.y, area.right(), "WATCHING", dim) + 2;
     }
     let replay = match (app.source, app.playback) {
-        (Source::Live, _) => None,
-        (Source::Recording, Playback::Going) => Some("RECORDING"),
-        (Source::Recording, Playback::Paused) => Some("RECORDING (paused)"),
+        (EventSource::Live, _) => None,
+        (EventSource::Recording, PlaybackState::Going) => Some("RECORDING"),
+        (EventSource::Recording, PlaybackState::Paused) => Some("RECORDING (paused)"),
     };
     if let Some(text) = replay {
         x = put(
@@ -68,7 +71,7 @@ fn run_line(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
             area.y,
             area.right(),
             text,
-            app.theme.style(Role::Notice),
+            app.theme.style(StyleRole::Notice),
         ) + 2;
     }
     if let Some(events) = app.frozen_events() {
@@ -79,11 +82,11 @@ fn run_line(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
             area.y,
             area.right(),
             &text,
-            app.theme.style(Role::Notice),
+            app.theme.style(StyleRole::Notice),
         ) + 2;
     }
     let mut end = area.right() - 1;
-    let style = app.theme.style(Role::Text);
+    let style = app.theme.style(StyleRole::Text);
     let mut facts = Vec::new();
     if model.is_active() && model.counts.total() > 0 {
         facts.push((
@@ -108,38 +111,38 @@ fn run_line(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
 }
 
 /// The word for where the run stands.
-fn phase(model: &Model, run_us: u64) -> (String, Role) {
+fn phase(model: &RunModel, run_us: u64) -> (String, StyleRole) {
     let failures = match model.build_failed() {
         true => model.counts.failures().saturating_sub(model.places()),
         false => model.counts.failures(),
     };
-    let result = |model: &Model| match (failures, &model.build) {
-        (0, Build::Failed) => ("BUILD FAILED", Role::Failed),
-        (0, _) if model.counts.get(TestState::Cancelled) > 0 => ("CANCELLED", Role::Cancelled),
-        (0, _) => ("PASSED", Role::Passed),
-        _ => ("FAILED", Role::Failed),
+    let result = |model: &RunModel| match (failures, &model.build) {
+        (0, BuildPhase::Failed) => ("BUILD FAILED", StyleRole::Failed),
+        (0, _) if model.counts.get(TestState::Cancelled) > 0 => ("CANCELLED", StyleRole::Cancelled),
+        (0, _) => ("PASSED", StyleRole::Passed),
+        _ => ("FAILED", StyleRole::Failed),
     };
     let (word, role) = match model.phase {
-        Phase::Starting => ("STARTING", Role::Dim),
-        Phase::Cancelling { since_us, grace_us } => {
+        RunPhase::Starting => ("STARTING", StyleRole::Dim),
+        RunPhase::Cancelling { since_us, grace_us } => {
             let left_us = (since_us + grace_us).saturating_sub(run_us);
             let text = match left_us {
                 0 => "CANCELLING: killing".to_owned(),
                 _ => format!("CANCELLING: kill in {}s", left_us.div_ceil(1_000_000)),
             };
-            return (text, Role::Cancelled);
+            return (text, StyleRole::Cancelled);
         }
-        Phase::Running if model.paused => ("PAUSED", Role::Notice),
-        Phase::Running if model.found == 0 => match model.build {
-            Build::Going { .. } => ("BUILDING", Role::Running),
-            Build::Failed => ("BUILD FAILED", Role::Failed),
-            Build::None | Build::Succeeded => ("FINDING TESTS", Role::Running),
+        RunPhase::Running if model.paused => ("PAUSED", StyleRole::Notice),
+        RunPhase::Running if model.found == 0 => match model.build {
+            BuildPhase::Going { .. } => ("BUILDING", StyleRole::Running),
+            BuildPhase::Failed => ("BUILD FAILED", StyleRole::Failed),
+            BuildPhase::None | BuildPhase::Succeeded => ("FINDING TESTS", StyleRole::Running),
         },
-        Phase::Running => ("RUNNING", Role::Running),
-        Phase::RoundOver => result(model),
-        Phase::Finished { exit_code: 0 } => result(model),
-        Phase::Finished { .. } => match result(model) {
-            ("PASSED", _) => ("FAILED", Role::Failed),
+        RunPhase::Running => ("RUNNING", StyleRole::Running),
+        RunPhase::RoundOver => result(model),
+        RunPhase::Finished { exit_code: 0 } => result(model),
+        RunPhase::Finished { .. } => match result(model) {
+            ("PASSED", _) => ("FAILED", StyleRole::Failed),
             other => other,
         },
     };
@@ -182,10 +185,10 @@ pub(in super::super) fn gauge_segments(counts: &StateCounts, room: usize) -> [us
 fn gauge_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
     let model = app.model();
     let (counts, building) = match (&model.build, model.found == 0) {
-        (Build::Going { done, total, .. }, true) => (None, Some((*done, *total))),
+        (BuildPhase::Going { done, total, .. }, true) => (None, Some((*done, *total))),
         _ => (Some(model.counts), None),
     };
-    let border = app.theme.style(Role::Dim);
+    let border = app.theme.style(StyleRole::Dim);
     let percent = match (counts, building) {
         (_, Some((done, Some(total)))) => format!("{done}/{total} built"),
         (_, Some((done, None))) => format!("{done} built"),
@@ -196,7 +199,14 @@ fn gauge_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
         (_, None) => "  0.0%".to_owned(),
     };
     let end = area.right() - 1;
-    let bar_end = put_right(buf, area.x, y, end, &percent, app.theme.style(Role::Title)) - 1;
+    let bar_end = put_right(
+        buf,
+        area.x,
+        y,
+        end,
+        &percent,
+        app.theme.style(StyleRole::Title),
+    ) - 1;
     let mut x = put(buf, area.x + 1, y, end, "[", border);
     put(buf, bar_end - 1, y, end, "]", border);
     let room = usize::from((bar_end - 1).saturating_sub(x));
@@ -205,23 +215,23 @@ fn gauge_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
         (_, Some((done, total))) => {
             let total = total.unwrap_or(0).max(done) as usize;
             let filled = (room * done as usize).checked_div(total).unwrap_or(0);
-            ([filled, 0, 0, room - filled], Role::GaugeRunning)
+            ([filled, 0, 0, room - filled], StyleRole::GaugeRunning)
         }
         (Some(counts), None) => {
             // One failure is enough for the whole of it to look so.
             let role = match counts.failures() {
-                0 => Role::GaugePassed,
-                _ => Role::GaugeFailed,
+                0 => StyleRole::GaugePassed,
+                _ => StyleRole::GaugeFailed,
             };
             (gauge_segments(&counts, room), role)
         }
-        (None, None) => ([0, 0, 0, room], Role::GaugePassed),
+        (None, None) => ([0, 0, 0, room], StyleRole::GaugePassed),
     };
     let strokes = [
         (full, done_role),
-        (failed, Role::GaugeFailed),
-        (running, Role::GaugeRunning),
-        (open, Role::GaugeQueued),
+        (failed, StyleRole::GaugeFailed),
+        (running, StyleRole::GaugeRunning),
+        (open, StyleRole::GaugeQueued),
     ];
     for (columns, (glyph, role)) in segments.into_iter().zip(strokes) {
         x = put(
@@ -262,66 +272,78 @@ fn counts_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
         count(TestState::Passed),
         sign(TestState::Passed),
         "passed",
-        style(Role::Passed),
+        style(StyleRole::Passed),
     );
     part(
         0,
         count(TestState::Failed),
         sign(TestState::Failed),
         "failed",
-        style(Role::Failed),
+        style(StyleRole::Failed),
     );
     part(
         0,
         count(TestState::TimedOut),
         sign(TestState::TimedOut),
         "timed out",
-        style(Role::TimedOut),
+        style(StyleRole::TimedOut),
     );
     let errors = count(TestState::Error);
     let word = if errors == 1 { "error" } else { "errors" };
-    part(0, errors, sign(TestState::Error), word, style(Role::Error));
+    part(
+        0,
+        errors,
+        sign(TestState::Error),
+        word,
+        style(StyleRole::Error),
+    );
     part(
         3,
         u64::from(model.flaky),
         glyphs.flaky(),
         "flaky",
-        style(Role::Flaky),
+        style(StyleRole::Flaky),
     );
     part(
         7,
         count(TestState::Ignored),
         sign(TestState::Ignored),
         "ignored",
-        style(Role::Ignored),
+        style(StyleRole::Ignored),
     );
     part(
         5,
         count(TestState::Cancelled),
         sign(TestState::Cancelled),
         "cancelled",
-        style(Role::Cancelled),
+        style(StyleRole::Cancelled),
     );
     part(
         8,
         u64::from(model.cached),
         glyphs.cached(),
         "cached",
-        style(Role::Cached),
+        style(StyleRole::Cached),
     );
     part(
         4,
         count(TestState::Running),
         sign(TestState::Running),
         "running",
-        style(Role::Running),
+        style(StyleRole::Running),
     );
     let word = if model.is_active() {
         "queued"
     } else {
         "not run"
     };
-    part(6, open, sign(TestState::Queued), word, style(Role::Queued));
+    part(
+        6,
+        open,
+        sign(TestState::Queued),
+        word,
+        style(StyleRole::Queued),
+    );
     let total = format!("{} total", text::grouped(model.counts.total().into()));
     let width = |parts: &[(u8, String, Style)]| -> usize {
         parts
@@ -343,7 +365,7 @@ fn counts_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
     for (_, text, style) in &parts {
         x = put(buf, x, y, area.right(), text, *style) + 2;
     }
-    let dim = app.theme.style(Role::Dim);
+    let dim = app.theme.style(StyleRole::Dim);
     if model.counts.total() > 0 {
         put_right(buf, x, y, area.right() - 1, &total, dim);
     } else {
@@ -352,20 +374,22 @@ fn counts_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
 }
 
 /// What is going on while there are no tests.
-fn beginning(model: &Model) -> String {
+fn beginning(model: &RunModel) -> String {
     match (&model.build, model.phase) {
-        (Build::Going { current, .. }, _) if !current.is_empty() => current.clone(),
-        (Build::Going { .. }, _) => model.build_command.join(" "),
-        (Build::Failed, _) => "the build failed: its output is in the log".to_owned(),
-        (Build::None, Phase::Starting) => "starting".to_owned(),
-        (Build::None | Build::Succeeded, _) if model.discovered => "no tests to run".to_owned(),
-        (Build::None | Build::Succeeded, _) => "looking for tests".to_owned(),
+        (BuildPhase::Going { current, .. }, _) if !current.is_empty() => current.clone(),
+        (BuildPhase::Going { .. }, _) => model.build_command.join(" "),
+        (BuildPhase::Failed, _) => "the build failed: its output is in the log".to_owned(),
+        (BuildPhase::None, RunPhase::Starting) => "starting".to_owned(),
+        (BuildPhase::None | BuildPhase::Succeeded, _) if model.discovered => {
+            "no tests to run".to_owned()
+        }
+        (BuildPhase::None | BuildPhase::Succeeded, _) => "looking for tests".to_owned(),
     }
 }
 
-fn tab_texts(app: &App) -> Vec<(Screen, Action, String)> {
+fn tab_texts(app: &App) -> Vec<(ScreenKind, DashboardAction, String)> {
     let short = app.columns < 60;
-    let text = |(screen, action, name): (Screen, Action, &str)| {
+    let text = |(screen, action, name): (ScreenKind, DashboardAction, &str)| {
         let key = app.keys.key(action).unwrap_or_default();
         let name = match short {
             true => name.get(..4).unwrap_or(name),
@@ -377,7 +401,7 @@ fn tab_texts(app: &App) -> Vec<(Screen, Action, String)> {
 }
 
 /// The action of the tab at a column.
-pub(in super::super) fn tab_at(app: &App, column: u16) -> Option<Action> {
+pub(in super::super) fn tab_at(app: &App, column: u16) -> Option<DashboardAction> {
     let mut x = 1_usize;
     for (_, action, text) in tab_texts(app) {
         let end = x + text::columns(&text);
@@ -390,16 +414,16 @@ pub(in super::super) fn tab_at(app: &App, column: u16) -> Option<Action> {
 }
 
 fn tabs_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
-    let dim = app.theme.style(Role::Dim);
+    let dim = app.theme.style(StyleRole::Dim);
     let mut x = area.x + 1;
     for (index, (screen, _, text)) in tab_texts(app).into_iter().enumerate() {
         if index > 0 {
             x = put(buf, x + 1, y, area.right(), app.glyphs.bar(), dim) + 1;
         }
         let role = if screen == app.screen {
-            Role::TabActive
+            StyleRole::TabActive
         } else {
-            Role::Tab
+            StyleRole::Tab
         };
         x = put(buf, x, y, area.right(), &text, app.theme.style(role));
     }
@@ -408,19 +432,21 @@ fn tabs_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
         facts.push(format!("{} marked", app.marked.len()));
     }
     match app.rows.show {
-        Show::All => {}
-        Show::Failures => facts.push("[FAIL]".to_owned()),
+        RowFilter::All => {}
+        RowFilter::Failures => facts.push("[FAIL]".to_owned()),
     }
     let pattern = app.rows.finder.pattern();
     if !pattern.is_empty() {
         facts.push(match app.rows.finder.syntax() {
-            Syntax::Fuzzy => format!("/{pattern}"),
-            Syntax::Regex => format!("/{pattern}/"),
+            PatternSyntax::Fuzzy => format!("/{pattern}"),
+            PatternSyntax::Regex => format!("/{pattern}/"),
         });
     }
     match app.rows.sort {
-        Sort::Name => {}
-        Sort::Slow | Sort::State => facts.push(format!("sort:{}", app.rows.sort.word())),
+        TestSortOrder::Name => {}
+        TestSortOrder::Slow | TestSortOrder::State => {
+            facts.push(format!("sort:{}", app.rows.sort.word()))
+        }
     }
     let room = usize::from(area.right().saturating_sub(x + 3));
     let facts = text::keep_start(&facts.join(" "), room, app.glyphs.more());
@@ -430,6 +456,6 @@ fn tabs_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
         y,
         area.right() - 1,
         &facts,
-        app.theme.style(Role::Notice),
+        app.theme.style(StyleRole::Notice),
     );
 }

@@ -3,13 +3,13 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::model::{Model, Row, Stability, StateCounts, TestState};
-use maelstrom_model::event::History;
+use crate::model::{RunModel, StateCounts, TestStability, TestState, TreeRow};
+use maelstrom_model::event::PreviousOutcome;
 use maelstrom_model::ids::{TestId, WorkerId};
 
-use super::super::app::{App, Pane};
-use super::super::rows::Show;
-use super::super::theme::{Fold, Role};
+use super::super::app::{App, PaneKind};
+use super::super::rows::RowFilter;
+use super::super::theme::{FoldState, StyleRole};
 use super::paint::{frame, put, put_right, select};
 use super::text;
 
@@ -25,12 +25,14 @@ pub(super) fn failures(app: &App, buf: &mut Buffer, area: Rect) {
         0 => "Failures".to_owned(),
         _ => format!("Failures {}/{count}", app.failure_index() + 1),
     };
-    let key = app.keys.key(super::super::keys::Action::NextFailure);
+    let key = app
+        .keys
+        .key(super::super::keys::DashboardAction::NextFailure);
     let facts = match (count, key) {
         (2.., Some(key)) => format!("{key}:next"),
         _ => String::new(),
     };
-    let inside = frame(app, buf, area, Pane::Failures, &title, &facts);
+    let inside = frame(app, buf, area, PaneKind::Failures, &title, &facts);
     if count == 0 {
         let text = if model.is_active() {
             "none so far"
@@ -43,7 +45,7 @@ pub(super) fn failures(app: &App, buf: &mut Buffer, area: Rect) {
             inside.y,
             inside.right(),
             text,
-            app.theme.style(Role::Dim),
+            app.theme.style(StyleRole::Dim),
         );
         return;
     }
@@ -58,7 +60,7 @@ pub(super) fn failures(app: &App, buf: &mut Buffer, area: Rect) {
             model.tests.duration_us(*test, model.now_us),
         );
         if app.selected_failure() == Some(*test) {
-            select(app, buf, inside, y, Pane::Failures);
+            select(app, buf, inside, y, PaneKind::Failures);
         }
     }
 }
@@ -71,7 +73,7 @@ pub(super) fn running(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
         app,
         buf,
         area,
-        Pane::Running,
+        PaneKind::Running,
         &format!("Running {count}"),
         facts,
     );
@@ -87,7 +89,7 @@ pub(super) fn running(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
             inside.y,
             inside.right(),
             text,
-            app.theme.style(Role::Dim),
+            app.theme.style(StyleRole::Dim),
         );
         return;
     }
@@ -102,8 +104,8 @@ pub(super) fn running(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
     let selected = app.selected_running();
     for (y, (started_us, test)) in (inside.y..).zip(model.running().take(lines)) {
         running_line(app, buf, inside, y, test, run_us.saturating_sub(started_us));
-        if selected == Some(test) && app.focus == Pane::Running {
-            select(app, buf, inside, y, Pane::Running);
+        if selected == Some(test) && app.focus == PaneKind::Running {
+            select(app, buf, inside, y, PaneKind::Running);
         }
     }
     if hidden > 0 {
@@ -115,14 +117,14 @@ pub(super) fn running(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
             y,
             inside.right(),
             &text,
-            app.theme.style(Role::Dim),
+            app.theme.style(StyleRole::Dim),
         );
     }
 }
 
 fn running_line(app: &App, buf: &mut Buffer, area: Rect, y: u16, test: TestId, us: u64) {
     let model = app.model();
-    let dim = app.theme.style(Role::Dim);
+    let dim = app.theme.style(StyleRole::Dim);
     let mut end = area.right();
     if let Some((worker, _)) = model.tests.latest(test).and_then(|latest| latest.place) {
         end = put_right(buf, area.x, y, end, &worker_name(model, worker), dim).saturating_sub(1);
@@ -130,17 +132,24 @@ fn running_line(app: &App, buf: &mut Buffer, area: Rect, y: u16, test: TestId, u
     let expected_us = model.tests.expected_us(test);
     let slow = expected_us.is_some_and(|expected| us > SLOW_US && us > expected * SLOW_FACTOR);
     if slow {
-        end = put_right(buf, area.x, y, end, "SLOW", app.theme.style(Role::Flaky)) - 1;
+        end = put_right(
+            buf,
+            area.x,
+            y,
+            end,
+            "SLOW",
+            app.theme.style(StyleRole::Flaky),
+        ) - 1;
     }
     let time = format!("{:>7}", text::coarse(us));
-    end = put_right(buf, area.x, y, end, &time, app.theme.style(Role::Text)).saturating_sub(1);
+    end = put_right(buf, area.x, y, end, &time, app.theme.style(StyleRole::Text)).saturating_sub(1);
     name_with_sign(app, buf, area, y, end, test);
 }
 
 /// A finished (or open) test: sign, name, time, worker.
 fn test_line(app: &App, buf: &mut Buffer, area: Rect, y: u16, test: TestId, us: Option<u64>) {
     let model = app.model();
-    let dim = app.theme.style(Role::Dim);
+    let dim = app.theme.style(StyleRole::Dim);
     let mut end = area.right();
     let workers = model.workers().nth(1).is_some();
     if let Some((worker, _)) = model.tests.latest(test).and_then(|latest| latest.place)
@@ -156,9 +165,16 @@ fn test_line(app: &App, buf: &mut Buffer, area: Rect, y: u16, test: TestId, us: 
     if state.is_failure() && state != TestState::Failed && area.width >= 50 {
         end = put_right(buf, area.x, y, end, state.word(), app.theme.state(state)) - 1;
     }
-    if model.tests.stability(test) == Stability::Flaky {
+    if model.tests.stability(test) == TestStability::Flaky {
         let text = format!("{} flaky", app.glyphs.flaky());
-        end = put_right(buf, area.x, y, end, &text, app.theme.style(Role::Flaky)) - 1;
+        end = put_right(
+            buf,
+            area.x,
+            y,
+            end,
+            &text,
+            app.theme.style(StyleRole::Flaky),
+        ) - 1;
     }
     name_with_sign(app, buf, area, y, end, test);
 }
@@ -168,7 +184,14 @@ fn name_with_sign(app: &App, buf: &mut Buffer, area: Rect, y: u16, end: u16, tes
     let state = model.tests.state(test);
     let marked = app.marked.contains(&test);
     let mark = if marked { "*" } else { " " };
-    let x = put(buf, area.x, y, end, mark, app.theme.style(Role::Marked));
+    let x = put(
+        buf,
+        area.x,
+        y,
+        end,
+        mark,
+        app.theme.style(StyleRole::Marked),
+    );
     let x = put(
         buf,
         x,
@@ -179,7 +202,11 @@ fn name_with_sign(app: &App, buf: &mut Buffer, area: Rect, y: u16, end: u16, tes
     ) + 1;
     let room = usize::from(end.saturating_sub(x));
     let name = text::keep_end(model.tests.title(test), room, app.glyphs.more());
-    let role = if marked { Role::Marked } else { Role::Text };
+    let role = if marked {
+        StyleRole::Marked
+    } else {
+        StyleRole::Text
+    };
     put(buf, x, y, end, &name, app.theme.style(role));
 }
 
@@ -200,14 +227,14 @@ pub(super) fn tests(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
         app,
         buf,
         area,
-        Pane::Tests,
+        PaneKind::Tests,
         &format!("Tests{position}"),
         &facts,
     );
     if len == 0 {
         let text = match (rows.show, rows.finder.pattern(), model.tests.is_empty()) {
             (_, _, true) => "no tests were found yet",
-            (Show::Failures, "", false) => "nothing has failed",
+            (RowFilter::Failures, "", false) => "nothing has failed",
             (_, _, false) => "no test matches",
         };
         put(
@@ -216,7 +243,7 @@ pub(super) fn tests(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
             inside.y,
             inside.right(),
             text,
-            app.theme.style(Role::Dim),
+            app.theme.style(StyleRole::Dim),
         );
         return;
     }
@@ -230,15 +257,15 @@ pub(super) fn tests(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
             ..inside
         };
         match line.row {
-            Row::Group(group) => {
+            TreeRow::Group(group) => {
                 let counts = model.tests.tree().counts(group);
                 let fold = rows.fold(group);
                 group_line(app, buf, at, y, line.row, (counts, fold));
             }
-            Row::Test(test) => tree_test_line(app, buf, at, y, test, run_us),
+            TreeRow::Test(test) => tree_test_line(app, buf, at, y, test, run_us),
         }
         if index == selected {
-            select(app, buf, inside, y, Pane::Tests);
+            select(app, buf, inside, y, PaneKind::Tests);
         }
     }
 }
@@ -248,11 +275,11 @@ fn group_line(
     buf: &mut Buffer,
     area: Rect,
     y: u16,
-    row: Row,
-    (counts, fold): (StateCounts, Fold),
+    row: TreeRow,
+    (counts, fold): (StateCounts, FoldState),
 ) {
     let model = app.model();
-    let dim = app.theme.style(Role::Dim);
+    let dim = app.theme.style(StyleRole::Dim);
     let mut end = area.right();
     let done = format!("{:>11}", format!("{}/{}", counts.done(), counts.total()));
     end = put_right(buf, area.x, y, end, &done, dim).saturating_sub(1);
@@ -283,7 +310,7 @@ fn group_line(
     ) + 1;
     let room = usize::from(end.saturating_sub(x));
     let name = text::keep_end(model.tests.row_name(row), room, app.glyphs.more());
-    put(buf, x, y, end, &name, app.theme.style(Role::Title));
+    put(buf, x, y, end, &name, app.theme.style(StyleRole::Title));
 }
 
 fn tree_test_line(app: &App, buf: &mut Buffer, area: Rect, y: u16, test: TestId, run_us: u64) {
@@ -293,7 +320,7 @@ fn tree_test_line(app: &App, buf: &mut Buffer, area: Rect, y: u16, test: TestId,
         test_line(app, buf, area, y, test, us);
         return;
     }
-    let dim = app.theme.style(Role::Dim);
+    let dim = app.theme.style(StyleRole::Dim);
     let state = model.tests.state(test);
     let mut end = area.right();
     match (us, state.is_open()) {
@@ -311,28 +338,38 @@ fn tree_test_line(app: &App, buf: &mut Buffer, area: Rect, y: u16, test: TestId,
         end = put_right(buf, area.x, y, end, text, app.theme.style(role)).saturating_sub(1);
     };
     match state {
-        TestState::TimedOut => tag(state.word(), Role::TimedOut),
-        TestState::Error => tag(state.word(), Role::Error),
-        TestState::Ignored => tag(state.word(), Role::Ignored),
-        TestState::Cancelled => tag(state.word(), Role::Cancelled),
+        TestState::TimedOut => tag(state.word(), StyleRole::TimedOut),
+        TestState::Error => tag(state.word(), StyleRole::Error),
+        TestState::Ignored => tag(state.word(), StyleRole::Ignored),
+        TestState::Cancelled => tag(state.word(), StyleRole::Cancelled),
         TestState::Waiting
         | TestState::Queued
         | TestState::Running
         | TestState::Passed
         | TestState::Failed => {}
     }
-    if model.tests.stability(test) == Stability::Flaky {
-        tag(&format!("{} flaky", app.glyphs.flaky()), Role::Flaky);
+    if model.tests.stability(test) == TestStability::Flaky {
+        tag(&format!("{} flaky", app.glyphs.flaky()), StyleRole::Flaky);
     }
     if model.tests.is_cached(test) {
-        tag(&format!("{} cached", app.glyphs.cached()), Role::Cached);
+        tag(
+            &format!("{} cached", app.glyphs.cached()),
+            StyleRole::Cached,
+        );
     }
-    if state.is_open() && model.tests.history(test) == History::Failure {
-        tag("failed last time", Role::Dim);
+    if state.is_open() && model.tests.history(test) == PreviousOutcome::Failure {
+        tag("failed last time", StyleRole::Dim);
     }
     let marked = app.marked.contains(&test);
     let mark = if marked { "*" } else { " " };
-    let x = put(buf, area.x, y, end, mark, app.theme.style(Role::Marked)) + 1;
+    let x = put(
+        buf,
+        area.x,
+        y,
+        end,
+        mark,
+        app.theme.style(StyleRole::Marked),
+    ) + 1;
     let x = put(
         buf,
         x,
@@ -342,14 +379,18 @@ fn tree_test_line(app: &App, buf: &mut Buffer, area: Rect, y: u16, test: TestId,
         app.theme.state(state),
     ) + 1;
     let room = usize::from(end.saturating_sub(x));
-    let name = model.tests.row_name(Row::Test(test));
+    let name = model.tests.row_name(TreeRow::Test(test));
     let name = text::keep_end(name, room, app.glyphs.more());
-    let role = if marked { Role::Marked } else { Role::Text };
+    let role = if marked {
+        StyleRole::Marked
+    } else {
+        StyleRole::Text
+    };
     put(buf, x, y, end, &name, app.theme.style(role));
 }
 
 /// What a worker is called in a narrow column.
-pub(super) fn worker_name(model: &Model, id: WorkerId) -> String {
+pub(super) fn worker_name(model: &RunModel, id: WorkerId) -> String {
     const COLUMNS: usize = 8;
     let name = model
         .worker(id)

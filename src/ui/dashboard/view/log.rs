@@ -3,13 +3,13 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::log::{BUILD_LOG, Streams};
+use crate::log::{BUILD_LOG, StreamFilter};
 use crate::model::AttemptRecord;
-use maelstrom_model::event::{ExitStatus, Outcome, Stream};
+use maelstrom_model::event::{ExitStatus, OutputStream, TestOutcome};
 
-use super::super::app::{App, Pane};
-use super::super::log_pane::{LogRow, Position, Timestamps, Wrap};
-use super::super::theme::Role;
+use super::super::app::{App, PaneKind};
+use super::super::log_pane::{LineWrap, LogRow, ScrollPosition, TimestampVisibility};
+use super::super::theme::StyleRole;
 use super::lists::worker_name;
 use super::paint::{frame, put};
 use super::text;
@@ -17,7 +17,7 @@ use super::text;
 pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect) {
     let model = app.model();
     let Some(key) = app.log.key() else {
-        frame(app, buf, area, Pane::Log, "Log", "");
+        frame(app, buf, area, PaneKind::Log, "Log", "");
         return;
     };
     let title = match key {
@@ -35,12 +35,12 @@ pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect) {
     let at_end = rows.last().is_none_or(|last| last.line + 1 == count);
     // The ending is a row of its own: when following it takes the last place.
     let rows = match (&ending, at_end, app.log.position) {
-        (Some(_), true, Position::Following) if rows.len() >= size.rows => {
+        (Some(_), true, ScrollPosition::Following) if rows.len() >= size.rows => {
             rows.get(1..).unwrap_or_default()
         }
         _ => &rows[..],
     };
-    let inside = frame(app, buf, area, Pane::Log, &title, &facts(app, rows));
+    let inside = frame(app, buf, area, PaneKind::Log, &title, &facts(app, rows));
     let mut y = inside.y;
     for row in rows {
         if y >= inside.bottom() {
@@ -61,7 +61,7 @@ pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect) {
             y,
             inside.right(),
             text,
-            app.theme.style(Role::Dim),
+            app.theme.style(StyleRole::Dim),
         );
         y += 1;
     }
@@ -86,18 +86,18 @@ fn facts(app: &App, rows: &[LogRow]) -> String {
         facts.push(format!("/{pattern} {position}"));
     }
     match app.log.streams {
-        Streams::Both => {}
-        Streams::Stdout | Streams::Stderr if app.log.is_joined(&app.logs) => {}
-        Streams::Stdout => facts.push("stdout".to_owned()),
-        Streams::Stderr => facts.push("stderr".to_owned()),
+        StreamFilter::Both => {}
+        StreamFilter::Stdout | StreamFilter::Stderr if app.log.is_joined(&app.logs) => {}
+        StreamFilter::Stdout => facts.push("stdout".to_owned()),
+        StreamFilter::Stderr => facts.push("stderr".to_owned()),
     }
     match app.log.wrap {
-        Wrap::On => {}
-        Wrap::Off => facts.push("NOWRAP".to_owned()),
+        LineWrap::On => {}
+        LineWrap::Off => facts.push("NOWRAP".to_owned()),
     }
     match app.log.position {
-        Position::Following => facts.push("FOLLOW".to_owned()),
-        Position::At { .. } => {}
+        ScrollPosition::Following => facts.push("FOLLOW".to_owned()),
+        ScrollPosition::At { .. } => {}
     }
     if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
         let count = app.log.line_count(&app.logs) as u64;
@@ -113,7 +113,7 @@ fn facts(app: &App, rows: &[LogRow]) -> String {
 
 fn log_row(app: &App, buf: &mut Buffer, area: Rect, y: u16, row: &LogRow) {
     let numbers = app.log.number_columns(&app.logs);
-    let number_style = app.theme.style(Role::LineNumber);
+    let number_style = app.theme.style(StyleRole::LineNumber);
     let mut x = area.x;
     if row.is_first {
         let number = format!("{:>numbers$}", row.line + 1);
@@ -121,17 +121,17 @@ fn log_row(app: &App, buf: &mut Buffer, area: Rect, y: u16, row: &LogRow) {
     }
     x += numbers as u16 + 1;
     match (app.log.timestamps, row.is_first) {
-        (Timestamps::Shown, true) => {
+        (TimestampVisibility::Shown, true) => {
             let at = format!("{:>8}", text::duration(row.at_us));
             put(buf, x, y, area.right(), &at, number_style);
             x += 10;
         }
-        (Timestamps::Shown, false) => x += 10,
-        (Timestamps::Hidden, _) => {}
+        (TimestampVisibility::Shown, false) => x += 10,
+        (TimestampVisibility::Hidden, _) => {}
     }
     let base = match row.stream {
-        Stream::Stdout | Stream::Joined => app.theme.style(Role::Text),
-        Stream::Stderr => app.theme.style(Role::Stderr),
+        OutputStream::Stdout | OutputStream::Joined => app.theme.style(StyleRole::Text),
+        OutputStream::Stderr => app.theme.style(StyleRole::Stderr),
     };
     let begin = x;
     for span in &row.spans {
@@ -148,17 +148,17 @@ fn log_row(app: &App, buf: &mut Buffer, area: Rect, y: u16, row: &LogRow) {
             let columns = text::columns(found.as_str()) as u16;
             let at = Rect::new(begin.saturating_add(before), y, columns, 1);
             let at = at.intersection(area);
-            buf.set_style(at, app.theme.style(Role::SearchMatch));
+            buf.set_style(at, app.theme.style(StyleRole::SearchMatch));
         }
         if app.log.current_match() == Some(row.line) && row.is_first {
             let at = Rect::new(area.x, y, numbers as u16, 1);
-            buf.set_style(at, app.theme.style(Role::SearchMatch));
+            buf.set_style(at, app.theme.style(StyleRole::SearchMatch));
         }
     }
 }
 
 /// How an attempt ended, in a line.
-fn ending(app: &App, record: &AttemptRecord) -> Option<(String, Role)> {
+fn ending(app: &App, record: &AttemptRecord) -> Option<(String, StyleRole)> {
     let finished = record.finished.as_ref()?;
     let dot = format!(" {} ", app.glyphs.dot());
     let (outcome, role) = outcome(&finished.outcome);
@@ -174,10 +174,10 @@ fn ending(app: &App, record: &AttemptRecord) -> Option<(String, Role)> {
 }
 
 /// An outcome in words.
-pub(super) fn outcome(outcome: &Outcome) -> (String, Role) {
+pub(super) fn outcome(outcome: &TestOutcome) -> (String, StyleRole) {
     match outcome {
-        Outcome::Passed => ("passed".to_owned(), Role::Passed),
-        Outcome::Failed { exit, reason } => {
+        TestOutcome::Passed => ("passed".to_owned(), StyleRole::Passed),
+        TestOutcome::Failed { exit, reason } => {
             let mut text = match exit {
                 Some(exit) => format!("failed: {}", exit_status(*exit)),
                 None => "failed".to_owned(),
@@ -186,16 +186,18 @@ pub(super) fn outcome(outcome: &Outcome) -> (String, Role) {
                 text.push_str(": ");
                 text.push_str(reason);
             }
-            (text, Role::Failed)
+            (text, StyleRole::Failed)
         }
-        Outcome::TimedOut { limit_us } => {
+        TestOutcome::TimedOut { limit_us } => {
             let text = format!("timed out after {}", text::duration(*limit_us));
-            (text, Role::TimedOut)
+            (text, StyleRole::TimedOut)
         }
-        Outcome::Ignored { reason: None } => ("ignored".to_owned(), Role::Ignored),
-        Outcome::Ignored { reason: Some(why) } => (format!("ignored: {why}"), Role::Ignored),
-        Outcome::Cancelled => ("cancelled".to_owned(), Role::Cancelled),
-        Outcome::Error { message } => (format!("error: {message}"), Role::Error),
+        TestOutcome::Ignored { reason: None } => ("ignored".to_owned(), StyleRole::Ignored),
+        TestOutcome::Ignored { reason: Some(why) } => {
+            (format!("ignored: {why}"), StyleRole::Ignored)
+        }
+        TestOutcome::Cancelled => ("cancelled".to_owned(), StyleRole::Cancelled),
+        TestOutcome::Error { message } => (format!("error: {message}"), StyleRole::Error),
     }
 }
 

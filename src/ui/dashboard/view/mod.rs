@@ -16,9 +16,9 @@ use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::app::{App, Pane};
+use super::app::{App, PaneKind};
 use super::layout;
-use super::theme::Role;
+use super::theme::StyleRole;
 
 pub(super) use header::tab_at;
 pub(super) use overlay::help_top_max;
@@ -45,17 +45,17 @@ pub(super) fn draw(app: &App, buf: &mut Buffer, now_us: u64) {
     overlay::draw(app, buf, area);
 }
 
-fn draw_pane(app: &App, buf: &mut Buffer, pane: Pane, area: Rect, run_us: u64) {
+fn draw_pane(app: &App, buf: &mut Buffer, pane: PaneKind, area: Rect, run_us: u64) {
     match pane {
-        Pane::Failures => lists::failures(app, buf, area),
-        Pane::Running => lists::running(app, buf, area, run_us),
-        Pane::Tests => lists::tests(app, buf, area, run_us),
-        Pane::Log => log::draw(app, buf, area),
-        Pane::Facts => detail::draw(app, buf, area, run_us),
-        Pane::Workers => workers::summary(app, buf, area),
-        Pane::WorkerList => workers::list(app, buf, area),
-        Pane::Slots => workers::slots(app, buf, area, run_us),
-        Pane::Cluster => workers::cluster(app, buf, area),
+        PaneKind::Failures => lists::failures(app, buf, area),
+        PaneKind::Running => lists::running(app, buf, area, run_us),
+        PaneKind::Tests => lists::tests(app, buf, area, run_us),
+        PaneKind::Log => log::draw(app, buf, area),
+        PaneKind::Facts => detail::draw(app, buf, area, run_us),
+        PaneKind::Workers => workers::summary(app, buf, area),
+        PaneKind::WorkerList => workers::list(app, buf, area),
+        PaneKind::Slots => workers::slots(app, buf, area, run_us),
+        PaneKind::Cluster => workers::cluster(app, buf, area),
     }
 }
 
@@ -64,7 +64,7 @@ fn too_small(app: &App, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
-    let style = app.theme.style(Role::Notice);
+    let style = app.theme.style(StyleRole::Notice);
     let counts = app.model().counts;
     let lines = [
         "too small".to_owned(),

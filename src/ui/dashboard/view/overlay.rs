@@ -4,11 +4,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::super::app::{App, Overlay};
+use super::super::app::{App, ScreenOverlay};
 use super::super::input::proposals;
 use super::super::keys::ACTIONS;
-use super::super::prompt::Prompt;
-use super::super::theme::Role;
+use super::super::prompt::TextPrompt;
+use super::super::theme::StyleRole;
 use super::paint::{outline, put};
 use super::text;
 
@@ -16,9 +16,9 @@ const KEYS_COLUMNS: usize = 12;
 
 pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect) {
     match &app.overlay {
-        Overlay::None | Overlay::Search { .. } | Overlay::ConfirmQuit => {}
-        Overlay::Help { top } => help(app, buf, area, *top),
-        Overlay::Palette { prompt, selected } => palette(app, buf, area, prompt, *selected),
+        ScreenOverlay::None | ScreenOverlay::Search { .. } | ScreenOverlay::ConfirmQuit => {}
+        ScreenOverlay::Help { top } => help(app, buf, area, *top),
+        ScreenOverlay::Palette { prompt, selected } => palette(app, buf, area, prompt, *selected),
     }
 }
 
@@ -32,7 +32,7 @@ fn window(app: &App, buf: &mut Buffer, screen: Rect, columns: u16, rows: u16, ti
         width: columns,
         height: rows,
     };
-    let style = app.theme.style(Role::Overlay);
+    let style = app.theme.style(StyleRole::Overlay);
     for y in area.y..area.bottom() {
         for x in area.x..area.right() {
             if let Some(cell) = buf.cell_mut((x, y)) {
@@ -41,9 +41,9 @@ fn window(app: &App, buf: &mut Buffer, screen: Rect, columns: u16, rows: u16, ti
             }
         }
     }
-    let border = style.patch(app.theme.style(Role::BorderFocused));
+    let border = style.patch(app.theme.style(StyleRole::BorderFocused));
     outline(app, buf, area, border);
-    let title_style = border.patch(app.theme.style(Role::Title));
+    let title_style = border.patch(app.theme.style(StyleRole::Title));
     put(buf, area.x + 2, area.y, area.right(), title, title_style);
     Rect {
         x: area.x + 2,
@@ -99,7 +99,7 @@ fn help(app: &App, buf: &mut Buffer, screen: Rect, top: usize) {
                 y,
                 inside.right(),
                 help,
-                app.theme.style(Role::Title),
+                app.theme.style(StyleRole::Title),
             );
             continue;
         }
@@ -110,13 +110,13 @@ fn help(app: &App, buf: &mut Buffer, screen: Rect, top: usize) {
             y,
             inside.right(),
             &shown,
-            app.theme.style(Role::Key),
+            app.theme.style(StyleRole::Key),
         );
         put(buf, x, y, inside.right(), help, Style::new());
     }
 }
 
-fn palette(app: &App, buf: &mut Buffer, screen: Rect, prompt: &Prompt, selected: usize) {
+fn palette(app: &App, buf: &mut Buffer, screen: Rect, prompt: &TextPrompt, selected: usize) {
     let inside = window(app, buf, screen, 70, 18, " Commands ");
     let x = put(
         buf,
@@ -124,7 +124,7 @@ fn palette(app: &App, buf: &mut Buffer, screen: Rect, prompt: &Prompt, selected:
         inside.y,
         inside.right(),
         ": ",
-        app.theme.style(Role::Key),
+        app.theme.style(StyleRole::Key),
     );
     let room = usize::from(inside.right().saturating_sub(x + 1));
     let typed = text::keep_end(&prompt.text, room, app.glyphs.more());
@@ -133,7 +133,7 @@ fn palette(app: &App, buf: &mut Buffer, screen: Rect, prompt: &Prompt, selected:
     put(buf, x, inside.y, inside.right(), " ", cursor);
     let found = proposals(&prompt.text);
     if found.is_empty() {
-        let dim = app.theme.style(Role::Dim);
+        let dim = app.theme.style(StyleRole::Dim);
         put(
             buf,
             inside.x,
@@ -154,7 +154,7 @@ fn palette(app: &App, buf: &mut Buffer, screen: Rect, prompt: &Prompt, selected:
             y,
             inside.right(),
             &keys,
-            app.theme.style(Role::Key),
+            app.theme.style(StyleRole::Key),
         );
         let name = format!("{:<18}", info.name);
         let x = put(
@@ -163,7 +163,7 @@ fn palette(app: &App, buf: &mut Buffer, screen: Rect, prompt: &Prompt, selected:
             y,
             inside.right(),
             &name,
-            app.theme.style(Role::Title),
+            app.theme.style(StyleRole::Title),
         );
         put(
             buf,
@@ -171,7 +171,7 @@ fn palette(app: &App, buf: &mut Buffer, screen: Rect, prompt: &Prompt, selected:
             y,
             inside.right(),
             info.help,
-            app.theme.style(Role::Dim),
+            app.theme.style(StyleRole::Dim),
         );
         if index == selected {
             let row = Rect {
@@ -179,7 +179,7 @@ fn palette(app: &App, buf: &mut Buffer, screen: Rect, prompt: &Prompt, selected:
                 height: 1,
                 ..inside
             };
-            buf.set_style(row, app.theme.style(Role::Selected));
+            buf.set_style(row, app.theme.style(StyleRole::Selected));
         }
     }
 }

@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::super::app::{App, Pane};
-use super::super::theme::Role;
+use super::super::app::{App, PaneKind};
+use super::super::theme::StyleRole;
 use super::text;
 use maelstrom_model::event::foreign::clean;
 
@@ -39,11 +39,11 @@ pub(super) fn put_right(
 }
 
 /// Marks a row as selected.
-pub(super) fn select(app: &App, buf: &mut Buffer, area: Rect, y: u16, pane: Pane) {
+pub(super) fn select(app: &App, buf: &mut Buffer, area: Rect, y: u16, pane: PaneKind) {
     let role = if app.focus == pane {
-        Role::Selected
+        StyleRole::Selected
     } else {
-        Role::SelectedUnfocused
+        StyleRole::SelectedUnfocused
     };
     let row = Rect {
         y,
@@ -58,15 +58,15 @@ pub(super) fn frame(
     app: &App,
     buf: &mut Buffer,
     area: Rect,
-    pane: Pane,
+    pane: PaneKind,
     title: &str,
     facts: &str,
 ) -> Rect {
     let focused = app.focus == pane;
     let role = if focused {
-        Role::BorderFocused
+        StyleRole::BorderFocused
     } else {
-        Role::Border
+        StyleRole::Border
     };
     let style = app.theme.style(role);
     outline(app, buf, area, style);
@@ -81,7 +81,7 @@ pub(super) fn frame(
         room
     };
     let title = text::keep_end(title, title_room, more);
-    let title_style = style.patch(app.theme.style(Role::Title));
+    let title_style = style.patch(app.theme.style(StyleRole::Title));
     let x = put(buf, area.x + 1, area.y, end, &title, title_style);
     if !facts.is_empty() {
         put_right(buf, x + 1, area.y, end, facts, style);

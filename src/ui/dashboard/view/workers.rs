@@ -3,11 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::model::{Model, Worker};
-use maelstrom_model::event::{BackendInfo, WorkerState};
+use crate::model::{RunModel, WorkerModel};
+use maelstrom_model::event::{BackendInfo, WorkerCondition};
 
-use super::super::app::{App, Pane};
-use super::super::theme::Role;
+use super::super::app::{App, PaneKind};
+use super::super::theme::StyleRole;
 use super::paint::{bar, frame, put, put_right, sparkline};
 use super::text;
 
@@ -24,7 +24,7 @@ pub(super) fn summary(app: &App, buf: &mut Buffer, area: Rect) {
             area.y,
             area.right(),
             &one_line(app),
-            app.theme.style(Role::Dim),
+            app.theme.style(StyleRole::Dim),
         );
         transfer_line(
             app,
@@ -44,7 +44,7 @@ pub(super) fn summary(app: &App, buf: &mut Buffer, area: Rect) {
         0 => format!("Workers {present}"),
         _ => format!("Workers {present} ({unwell} degraded)"),
     };
-    let inside = frame(app, buf, area, Pane::Workers, &title, "");
+    let inside = frame(app, buf, area, PaneKind::Workers, &title, "");
     let transfer = model.transfers.progress().is_some();
     let tail = 1 + usize::from(transfer);
     let room = usize::from(inside.height).saturating_sub(tail);
@@ -56,7 +56,7 @@ pub(super) fn summary(app: &App, buf: &mut Buffer, area: Rect) {
     };
     let mut y = inside.y;
     // What is unwell is worth a line before what is well.
-    let mut workers: Vec<&Worker> = model.workers().collect();
+    let mut workers: Vec<&WorkerModel> = model.workers().collect();
     workers.sort_by_key(|worker| (!worker.is_unwell(), worker.id));
     let names = workers
         .iter()
@@ -75,7 +75,7 @@ pub(super) fn summary(app: &App, buf: &mut Buffer, area: Rect) {
             y,
             inside.right(),
             &text,
-            app.theme.style(Role::Dim),
+            app.theme.style(StyleRole::Dim),
         );
         y += 1;
     }
@@ -111,7 +111,7 @@ fn one_line(app: &App) -> String {
     }
 }
 
-fn busy_slots(model: &Model) -> (u64, u64) {
+fn busy_slots(model: &RunModel) -> (u64, u64) {
     let present = model.workers().filter(|worker| worker.is_present());
     present.fold((0, 0), |(busy, slots), worker| {
         let own = worker.slots.len() as u64;
@@ -125,13 +125,13 @@ fn worker_line(
     buf: &mut Buffer,
     area: Rect,
     y: u16,
-    (worker, columns): (&Worker, usize),
+    (worker, columns): (&WorkerModel, usize),
 ) {
     let name = format!("{:<columns$} ", text::keep_start(&worker.name, columns, ""));
     let role = if worker.is_unwell() {
-        Role::Failed
+        StyleRole::Failed
     } else {
-        Role::Text
+        StyleRole::Text
     };
     let x = put(buf, area.x, y, area.right(), &name, app.theme.style(role));
     if let Some(reason) = &worker.left {
@@ -141,7 +141,7 @@ fn worker_line(
             y,
             area.right(),
             &format!("gone: {reason}"),
-            app.theme.style(Role::Dim),
+            app.theme.style(StyleRole::Dim),
         );
         return;
     }
@@ -156,13 +156,13 @@ fn worker_line(
         y,
         area.right(),
         &filled,
-        app.theme.style(Role::GaugeRunning),
+        app.theme.style(StyleRole::GaugeRunning),
     ) + 1;
     let state = match worker.state {
-        WorkerState::Online => "",
-        WorkerState::Draining => " draining",
-        WorkerState::Degraded => " !",
-        WorkerState::Lost => " lost",
+        WorkerCondition::Online => "",
+        WorkerCondition::Draining => " draining",
+        WorkerCondition::Degraded => " !",
+        WorkerCondition::Lost => " lost",
     };
     let text = format!(
         "{busy}/{slots} cpu {}% mem {}{state}",
@@ -177,11 +177,11 @@ fn utilisation_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
     let model = app.model();
     let (busy, slots) = busy_slots(model);
     if slots == 0 {
-        let dim = app.theme.style(Role::Dim);
+        let dim = app.theme.style(StyleRole::Dim);
         put(buf, area.x, y, area.right(), "no worker yet", dim);
         return;
     }
-    let dim = app.theme.style(Role::Dim);
+    let dim = app.theme.style(StyleRole::Dim);
     let x = put(buf, area.x, y, area.right(), "util ", dim);
     let percent = format!(" {}%", busy * 100 / slots);
     let end = put_right(buf, x, y, area.right(), &percent, dim);
@@ -193,12 +193,12 @@ fn utilisation_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
         y,
         end,
         &sparkline(app, history.into_iter()),
-        app.theme.style(Role::Running),
+        app.theme.style(StyleRole::Running),
     );
 }
 
 /// The mean use of all workers' slots over their last `room` samples.
-fn cluster_utilisation(model: &Model, room: usize) -> Vec<u16> {
+fn cluster_utilisation(model: &RunModel, room: usize) -> Vec<u16> {
     let mut sums = vec![(0_u64, 0_u64); room];
     for worker in model.workers() {
         let weight = worker.slots.len() as u64;
@@ -233,7 +233,7 @@ fn transfer_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
         y,
         area.right(),
         &text,
-        app.theme.style(Role::Running),
+        app.theme.style(StyleRole::Running),
     );
 }
 
@@ -247,11 +247,11 @@ pub(super) fn list(app: &App, buf: &mut Buffer, area: Rect) {
         app,
         buf,
         area,
-        Pane::WorkerList,
+        PaneKind::WorkerList,
         &format!("Workers {count}"),
         &facts,
     );
-    let dim = app.theme.style(Role::Dim);
+    let dim = app.theme.style(StyleRole::Dim);
     let heading = format!(
         " {:<16} {:<9} {:>7} {:>5} {:>13} {:>7}  slots in use over time",
         "name", "state", "slots", "cpu", "memory", "tests"
@@ -266,10 +266,10 @@ pub(super) fn list(app: &App, buf: &mut Buffer, area: Rect) {
     for (y, worker) in (inside.y + 1..inside.bottom()).zip(model.workers().skip(top)) {
         let state = match (&worker.left, worker.state) {
             (Some(_), _) => "gone",
-            (None, WorkerState::Online) => "online",
-            (None, WorkerState::Draining) => "draining",
-            (None, WorkerState::Degraded) => "degraded",
-            (None, WorkerState::Lost) => "lost",
+            (None, WorkerCondition::Online) => "online",
+            (None, WorkerCondition::Draining) => "draining",
+            (None, WorkerCondition::Degraded) => "degraded",
+            (None, WorkerCondition::Lost) => "lost",
         };
         let busy = u64::from(worker.busy).max(worker.running() as u64);
         let memory = format!(
@@ -285,9 +285,9 @@ pub(super) fn list(app: &App, buf: &mut Buffer, area: Rect) {
             text::grouped(worker.finished.into()),
         );
         let role = if worker.is_unwell() || !worker.is_present() {
-            Role::Failed
+            StyleRole::Failed
         } else {
-            Role::Text
+            StyleRole::Text
         };
         let x = put(
             buf,
@@ -306,15 +306,15 @@ pub(super) fn list(app: &App, buf: &mut Buffer, area: Rect) {
             y,
             inside.right(),
             &sparkline(app, history),
-            app.theme.style(Role::Running),
+            app.theme.style(StyleRole::Running),
         );
         if Some(worker.id) == selected {
-            super::paint::select(app, buf, inside, y, Pane::WorkerList);
+            super::paint::select(app, buf, inside, y, PaneKind::WorkerList);
         }
     }
 }
 
-fn selected_worker(app: &App) -> Option<&Worker> {
+fn selected_worker(app: &App) -> Option<&WorkerModel> {
     let model = app.model();
     let chosen = app.worker.and_then(|id| model.worker(id));
     chosen.or_else(|| model.workers().next())
@@ -324,12 +324,19 @@ fn selected_worker(app: &App) -> Option<&Worker> {
 pub(super) fn slots(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
     let model = app.model();
     let Some(worker) = selected_worker(app) else {
-        frame(app, buf, area, Pane::Slots, "Slots", "");
+        frame(app, buf, area, PaneKind::Slots, "Slots", "");
         return;
     };
     let title = format!("Slots of {}", worker.name);
-    let inside = frame(app, buf, area, Pane::Slots, &title, &worker.architecture);
-    let dim = app.theme.style(Role::Dim);
+    let inside = frame(
+        app,
+        buf,
+        area,
+        PaneKind::Slots,
+        &title,
+        &worker.architecture,
+    );
+    let dim = app.theme.style(StyleRole::Dim);
     if let Some(reason) = &worker.left {
         put(
             buf,
@@ -367,17 +374,17 @@ pub(super) fn slots(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
         ) + 1;
         let room = usize::from(end.saturating_sub(x));
         let name = text::keep_end(model.tests.title(test), room, app.glyphs.more());
-        put(buf, x, y, end, &name, app.theme.style(Role::Text));
+        put(buf, x, y, end, &name, app.theme.style(StyleRole::Text));
     }
 }
 
 /// Broker, queue, transfers, cache, and whose runs there are.
 pub(super) fn cluster(app: &App, buf: &mut Buffer, area: Rect) {
     let model = app.model();
-    let inside = frame(app, buf, area, Pane::Cluster, "Cluster", "");
+    let inside = frame(app, buf, area, PaneKind::Cluster, "Cluster", "");
     let mut y = inside.y;
-    let dim = app.theme.style(Role::Dim);
-    let mut line = |text: &str, role: Role| {
+    let dim = app.theme.style(StyleRole::Dim);
+    let mut line = |text: &str, role: StyleRole| {
         if y < inside.bottom() {
             put(
                 buf,
@@ -391,17 +398,19 @@ pub(super) fn cluster(app: &App, buf: &mut Buffer, area: Rect) {
         }
     };
     match model.run.as_ref().map(|run| &run.backend) {
-        None => line("the run has not begun", Role::Dim),
+        None => line("the run has not begun", StyleRole::Dim),
         Some(BackendInfo::Local) => {
             line(
                 "There is no broker: the tests run on this machine.",
-                Role::Text,
+                StyleRole::Text,
             );
         }
-        Some(BackendInfo::Broker { address }) => line(&format!("broker {address}"), Role::Title),
+        Some(BackendInfo::Broker { address }) => {
+            line(&format!("broker {address}"), StyleRole::Title)
+        }
     }
     if let Some(sample) = &model.cluster {
-        line("", Role::Text);
+        line("", StyleRole::Text);
         line(
             &format!(
                 "all runs    {} queued, {} running on {} slots",
@@ -409,7 +418,7 @@ pub(super) fn cluster(app: &App, buf: &mut Buffer, area: Rect) {
                 text::grouped(sample.running),
                 text::grouped(sample.slots)
             ),
-            Role::Text,
+            StyleRole::Text,
         );
         let asked = sample.cache_hits.saturating_add(sample.cache_misses);
         let percent = (sample.cache_hits * 100).checked_div(asked).unwrap_or(0);
@@ -419,19 +428,19 @@ pub(super) fn cluster(app: &App, buf: &mut Buffer, area: Rect) {
                 text::grouped(sample.cache_hits),
                 text::grouped(sample.cache_misses)
             ),
-            Role::Text,
+            StyleRole::Text,
         );
         line(
             &format!("store       {}", text::size(sample.store_bytes)),
-            Role::Text,
+            StyleRole::Text,
         );
-        line("", Role::Text);
+        line("", StyleRole::Text);
         line(
             &format!(
                 "{:<30} {:>6} {:>9} {:>9}",
                 "runs", "run", "queued", "running"
             ),
-            Role::Dim,
+            StyleRole::Dim,
         );
         let own = model.run.as_ref().map(|run| run.run);
         for client in &sample.clients {
@@ -447,13 +456,13 @@ pub(super) fn cluster(app: &App, buf: &mut Buffer, area: Rect) {
                 text::grouped(client.queued),
                 text::grouped(client.running)
             );
-            line(&text, Role::Text);
+            line(&text, StyleRole::Text);
         }
     }
     let transfers: Vec<_> = model.transfers.iter().collect();
     if !transfers.is_empty() {
-        line("", Role::Text);
-        line("transfers", Role::Dim);
+        line("", StyleRole::Text);
+        line("transfers", StyleRole::Dim);
     }
     for transfer in transfers.into_iter().rev() {
         if y >= inside.bottom() {
@@ -477,7 +486,7 @@ pub(super) fn cluster(app: &App, buf: &mut Buffer, area: Rect) {
             y,
             inside.right(),
             &text,
-            app.theme.style(Role::Running),
+            app.theme.style(StyleRole::Running),
         );
         put(buf, x, y, inside.right(), &transfer.name, dim);
         y += 1;

@@ -7,10 +7,10 @@ use maelstrom_model::event::foreign::is_hostile;
 use maelstrom_model::testing::hostile_text;
 
 /// A run in which this text is wherever a text can be.
-fn told(text: &str, verbosity: Verbosity) -> String {
-    let mut story = Story::new(Options {
+fn told(text: &str, verbosity: ReportVerbosity) -> String {
+    let mut story = Story::new(RunReportOptions {
         verbosity,
-        passing_output: PassingOutput::Shown,
+        passing_output: PassingOutputDisplay::Shown,
         ..PLAIN
     });
     let own = || text.to_owned();
@@ -23,10 +23,10 @@ fn told(text: &str, verbosity: Verbosity) -> String {
         directory: own(),
         started_unix_ms: 0,
         backend: BackendInfo::Broker { address: own() },
-        isolation: Isolation::Process,
+        isolation: IsolationMode::Process,
     }));
-    story.tell(EventKind::Notice(Notice {
-        severity: Severity::Warning,
+    story.tell(EventKind::Notice(UserNotice {
+        severity: NoticeSeverity::Warning,
         text: own(),
         help: Some(own()),
         in_summary: true,
@@ -41,7 +41,7 @@ fn told(text: &str, verbosity: Verbosity) -> String {
         command: vec![own()],
     });
     story.tell(EventKind::BuildOutput {
-        text: Text(own().into_bytes()),
+        text: OutputText(own().into_bytes()),
     });
     story.tell(EventKind::BuildProgress {
         done: 1,
@@ -53,12 +53,12 @@ fn told(text: &str, verbosity: Verbosity) -> String {
     story.finds(&[text, text, text]);
     story.round(1, RoundCause::Start);
     for (test, outcome) in [
-        Outcome::Failed {
+        TestOutcome::Failed {
             exit: None,
             reason: Some(own()),
         },
-        Outcome::Error { message: own() },
-        Outcome::Ignored {
+        TestOutcome::Error { message: own() },
+        TestOutcome::Ignored {
             reason: Some(own()),
         },
     ]
@@ -79,7 +79,7 @@ fn told(text: &str, verbosity: Verbosity) -> String {
         paths: vec![own()],
         more: 1,
     });
-    story.round_ends(1, Summary::default());
+    story.round_ends(1, RoundSummary::default());
     story.text()
 }
 
@@ -87,7 +87,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn a_report_shows_nothing_that_does_anything(text in hostile_text()) {
-        for verbosity in [Verbosity::Plain, Verbosity::Quiet] {
+        for verbosity in [ReportVerbosity::Plain, ReportVerbosity::Quiet] {
             let report = told(&text, verbosity);
             // A test's own output may have tabs.
             let does = |c: &char| is_hostile(*c) && !matches!(c, '\n' | '\t');

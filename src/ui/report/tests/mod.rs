@@ -8,32 +8,33 @@ use std::fmt::Write as _;
 
 use super::*;
 use maelstrom_model::event::{
-    BackendInfo, ExitStatus, Finished, History, Isolation, Notice, Outcome, RoundCause, RunStarted,
-    Severity, SourceLocation, Stream, Summary, TestInfo, Text, Timings,
+    AttemptFinished, AttemptTimings, BackendInfo, ExitStatus, IsolationMode, NoticeSeverity,
+    OutputStream, OutputText, PreviousOutcome, RoundCause, RoundSummary, RunStarted,
+    SourceLocation, TestInfo, TestOutcome, UserNotice,
 };
 use maelstrom_model::ids::{Attempt, RunId, TestId, WorkerId};
 
-const PLAIN: Options = Options {
-    verbosity: Verbosity::Plain,
-    colour: Colour::Never,
-    passing_output: PassingOutput::Hidden,
+const PLAIN: RunReportOptions = RunReportOptions {
+    verbosity: ReportVerbosity::Plain,
+    colour: OutputColor::Never,
+    passing_output: PassingOutputDisplay::Hidden,
 };
-const QUIET: Options = Options {
-    verbosity: Verbosity::Quiet,
+const QUIET: RunReportOptions = RunReportOptions {
+    verbosity: ReportVerbosity::Quiet,
     ..PLAIN
 };
 
 /// A run being told, event by event.
 struct Story {
-    report: Report,
+    report: RunReport,
     now_us: u64,
     written: Vec<u8>,
 }
 
 impl Story {
-    fn new(options: Options) -> Story {
+    fn new(options: RunReportOptions) -> Story {
         Story {
-            report: Report::new(options),
+            report: RunReport::new(options),
             now_us: 0,
             written: Vec::new(),
         }
@@ -52,7 +53,7 @@ impl Story {
         self.report.tick(self.now_us, &mut self.written).unwrap();
     }
 
-    fn begins(&mut self, isolation: Isolation) {
+    fn begins(&mut self, isolation: IsolationMode) {
         let command = [
             "cargo",
             "maelstrom",
@@ -82,7 +83,7 @@ impl Story {
             name: (*name).to_owned(),
             title: format!("net tcp {name}"),
             expected_us: None,
-            history: History::New,
+            history: PreviousOutcome::New,
             ignored: false,
         });
         let tests: Vec<TestInfo> = tests.collect();
@@ -111,25 +112,25 @@ impl Story {
         self.tell(EventKind::Output {
             test: TestId(test),
             attempt: Attempt(attempt),
-            stream: Stream::Stderr,
-            text: Text(text.to_vec()),
+            stream: OutputStream::Stderr,
+            text: OutputText(text.to_vec()),
         });
     }
 
-    fn ends(&mut self, test: u32, attempt: u32, ran_ms: u64, outcome: Outcome) {
+    fn ends(&mut self, test: u32, attempt: u32, ran_ms: u64, outcome: TestOutcome) {
         let location = outcome.is_failure().then(|| SourceLocation {
             path: "src/tcp.rs".to_owned(),
             line: 412,
             column: Some(9),
         });
-        self.tell(EventKind::Finished(Box::new(Finished {
+        self.tell(EventKind::Finished(Box::new(AttemptFinished {
             test: TestId(test),
             attempt: Attempt(attempt),
-            cached: ran_ms == 0 && outcome == Outcome::Passed,
+            cached: ran_ms == 0 && outcome == TestOutcome::Passed,
             outcome,
-            timings: Timings {
+            timings: AttemptTimings {
                 ran_us: ran_ms * 1_000,
-                ..Timings::default()
+                ..AttemptTimings::default()
             },
             user_us: 0,
             system_us: 0,
@@ -141,7 +142,7 @@ impl Story {
         })));
     }
 
-    fn round_ends(&mut self, round: u32, summary: Summary) {
+    fn round_ends(&mut self, round: u32, summary: RoundSummary) {
         self.tell(EventKind::RoundFinished { round, summary });
         self.tell(EventKind::RunFinished { exit_code: 0 });
     }
@@ -151,24 +152,24 @@ impl Story {
     }
 }
 
-fn failed(exit: ExitStatus) -> Outcome {
-    Outcome::Failed {
+fn failed(exit: ExitStatus) -> TestOutcome {
+    TestOutcome::Failed {
         exit: Some(exit),
         reason: None,
     }
 }
 
-fn eventful(options: Options) -> String {
+fn eventful(options: RunReportOptions) -> String {
     let mut story = Story::new(options);
-    story.begins(Isolation::Process);
-    story.tell(EventKind::Notice(Notice {
-        severity: Severity::Info,
+    story.begins(IsolationMode::Process);
+    story.tell(EventKind::Notice(UserNotice {
+        severity: NoticeSeverity::Info,
         text: "using 2 slots".to_owned(),
         help: None,
         in_summary: false,
     }));
-    story.tell(EventKind::Notice(Notice {
-        severity: Severity::Warning,
+    story.tell(EventKind::Notice(UserNotice {
+        severity: NoticeSeverity::Warning,
         text: "doctests of 1 crate were not run".to_owned(),
         help: Some("cargo test --doc".to_owned()),
         in_summary: true,
@@ -186,9 +187,9 @@ fn eventful(options: Options) -> String {
     story.round(1, RoundCause::Start);
     story.starts(0, 1);
     story.writes(0, 1, b"nobody asks\n");
-    story.ends(0, 1, 12, Outcome::Passed);
+    story.ends(0, 1, 12, TestOutcome::Passed);
     story.starts(1, 1);
-    story.ends(1, 1, 0, Outcome::Passed);
+    story.ends(1, 1, 0, TestOutcome::Passed);
     story.starts(2, 1);
     story.writes(
         2,
@@ -202,21 +203,21 @@ fn eventful(options: Options) -> String {
         3,
         1,
         60_000,
-        Outcome::TimedOut {
+        TestOutcome::TimedOut {
             limit_us: 60_000_000,
         },
     );
     let message = "the container could not be started:\nmount proc on /proc: EPERM".to_owned();
-    story.ends(4, 1, 0, Outcome::Error { message });
+    story.ends(4, 1, 0, TestOutcome::Error { message });
     let reason = Some("needs a network".to_owned());
-    story.ends(5, 1, 0, Outcome::Ignored { reason });
+    story.ends(5, 1, 0, TestOutcome::Ignored { reason });
     story.tell(EventKind::Cancelling {
         grace_us: 10_000_000,
     });
-    story.ends(6, 1, 5, Outcome::Cancelled);
+    story.ends(6, 1, 5, TestOutcome::Cancelled);
     story.round_ends(
         1,
-        Summary {
+        RoundSummary {
             passed: 2,
             failed: 1,
             timed_out: 1,
@@ -245,8 +246,8 @@ fn a_quiet_report_of_every_outcome() {
 #[test]
 fn without_colour_no_escape_is_written_and_with_it_only_colours() {
     assert!(!eventful(PLAIN).contains('\u{1b}'));
-    let coloured = eventful(Options {
-        colour: Colour::Always,
+    let coloured = eventful(RunReportOptions {
+        colour: OutputColor::Always,
         ..PLAIN
     });
     assert!(coloured.contains("\u{1b}[32mPASS"));
@@ -254,7 +255,7 @@ fn without_colour_no_escape_is_written_and_with_it_only_colours() {
     let mut plain = Vec::new();
     for line in coloured.lines() {
         plain.extend_from_slice(
-            text::Cleaner::new(Colour::Never)
+            text::OutputSanitizer::new(OutputColor::Never)
                 .line(line.as_bytes())
                 .as_bytes(),
         );
@@ -266,7 +267,7 @@ fn without_colour_no_escape_is_written_and_with_it_only_colours() {
 #[test]
 fn silence_is_broken_ever_less_often() {
     let mut story = Story::new(PLAIN);
-    story.begins(Isolation::Container);
+    story.begins(IsolationMode::Container);
     story.finds(&["one", "two", "three", "four", "five"]);
     story.round(1, RoundCause::Start);
     for test in 0..5 {
@@ -276,7 +277,7 @@ fn silence_is_broken_ever_less_often() {
     for _ in 0..200 {
         story.pass_ms(1_000);
     }
-    story.ends(1, 1, 204_000, Outcome::Passed);
+    story.ends(1, 1, 204_000, TestOutcome::Passed);
     for _ in 0..12 {
         story.pass_ms(1_000);
     }
@@ -286,24 +287,24 @@ fn silence_is_broken_ever_less_often() {
 #[test]
 fn nothing_running_means_no_heartbeat() {
     let mut story = Story::new(PLAIN);
-    story.begins(Isolation::Container);
+    story.begins(IsolationMode::Container);
     story.finds(&["one"]);
     story.round(1, RoundCause::Start);
     assert_eq!(story.report.wake_us(), None);
     story.starts(0, 1);
     assert_eq!(story.report.wake_us(), Some(10_000_000));
-    story.ends(0, 1, 1, Outcome::Passed);
+    story.ends(0, 1, 1, TestOutcome::Passed);
     assert_eq!(story.report.wake_us(), None);
 }
 
-fn build(options: Options, succeeded: bool) -> String {
+fn build(options: RunReportOptions, succeeded: bool) -> String {
     let mut story = Story::new(options);
-    story.begins(Isolation::Container);
+    story.begins(IsolationMode::Container);
     story.tell(EventKind::BuildStarted {
         command: vec!["cargo".to_owned(), "test".to_owned()],
     });
     story.tell(EventKind::BuildOutput {
-        text: Text(b"   Compiling net v0.1.0\n".to_vec()),
+        text: OutputText(b"   Compiling net v0.1.0\n".to_vec()),
     });
     for done in 0..25 {
         story.pass_ms(1_000);
@@ -315,7 +316,9 @@ fn build(options: Options, succeeded: bool) -> String {
     }
     if !succeeded {
         story.tell(EventKind::BuildOutput {
-            text: Text(b"error[E0425]: cannot find value `x`\n --> src/lib.rs:1:1\n".to_vec()),
+            text: OutputText(
+                b"error[E0425]: cannot find value `x`\n --> src/lib.rs:1:1\n".to_vec(),
+            ),
         });
     }
     story.tell(EventKind::BuildFinished { succeeded });
@@ -327,15 +330,15 @@ fn build(options: Options, succeeded: bool) -> String {
 fn what_stands_right_above_the_summary_is_not_repeated_in_it() {
     for options in [PLAIN, QUIET] {
         let mut story = Story::new(options);
-        story.begins(Isolation::Container);
-        story.tell(EventKind::Notice(Notice {
-            severity: Severity::Error,
+        story.begins(IsolationMode::Container);
+        story.tell(EventKind::Notice(UserNotice {
+            severity: NoticeSeverity::Error,
             text: "the build failed".to_owned(),
             help: None,
             in_summary: true,
         }));
         story.round(1, RoundCause::Start);
-        story.round_ends(1, Summary::default());
+        story.round_ends(1, RoundSummary::default());
         let text = story.text();
         assert_eq!(text.matches("the build failed").count(), 1, "{text}");
     }
@@ -356,7 +359,7 @@ fn a_failed_build_shows_why_even_quietly() {
 #[test]
 fn output_is_whole_at_first_and_bounded_at_the_end() {
     let mut story = Story::new(PLAIN);
-    story.begins(Isolation::Container);
+    story.begins(IsolationMode::Container);
     story.finds(&["flood"]);
     story.round(1, RoundCause::Start);
     story.starts(0, 1);
@@ -374,7 +377,7 @@ fn output_is_whole_at_first_and_bounded_at_the_end() {
             .count()
             == 10_000
     );
-    story.round_ends(1, Summary::default());
+    story.round_ends(1, RoundSummary::default());
     let ending = story.text();
     let repeated: Vec<&str> = ending
         .lines()
@@ -390,14 +393,14 @@ fn output_is_whole_at_first_and_bounded_at_the_end() {
 #[test]
 fn a_repeated_test_shows_its_first_failure_and_passing_logs_are_forgotten() {
     let mut story = Story::new(PLAIN);
-    story.begins(Isolation::Container);
+    story.begins(IsolationMode::Container);
     story.finds(&["flaky"]);
     story.round(1, RoundCause::Start);
     for (attempt, passes) in [(1, true), (2, false), (3, false), (4, true)] {
         story.starts(0, attempt);
         story.writes(0, attempt, format!("attempt {attempt} speaks\n").as_bytes());
         let outcome = if passes {
-            Outcome::Passed
+            TestOutcome::Passed
         } else {
             failed(ExitStatus::Signal {
                 number: 11,
@@ -408,11 +411,11 @@ fn a_repeated_test_shows_its_first_failure_and_passing_logs_are_forgotten() {
     }
     story.round_ends(
         1,
-        Summary {
+        RoundSummary {
             failed: 1,
             flaky: 1,
             duration_us: 28_000,
-            ..Summary::default()
+            ..RoundSummary::default()
         },
     );
     insta::assert_snapshot!(story.text());
@@ -421,31 +424,31 @@ fn a_repeated_test_shows_its_first_failure_and_passing_logs_are_forgotten() {
 #[test]
 fn a_rerun_counts_all_tests() {
     let mut story = Story::new(PLAIN);
-    story.begins(Isolation::Container);
+    story.begins(IsolationMode::Container);
     story.finds(&["good", "bad"]);
     story.round(1, RoundCause::Start);
-    for (test, outcome) in [(0, Outcome::Passed), (1, failed(ExitStatus::Code(1)))] {
+    for (test, outcome) in [(0, TestOutcome::Passed), (1, failed(ExitStatus::Code(1)))] {
         story.starts(test, 1);
         story.ends(test, 1, 7, outcome);
     }
-    let summary = Summary {
+    let summary = RoundSummary {
         passed: 1,
         failed: 1,
         duration_us: 14_000,
-        ..Summary::default()
+        ..RoundSummary::default()
     };
     story.tell(EventKind::RoundFinished { round: 1, summary });
     story.written.clear();
     story.pass_ms(1_000);
     story.round(2, RoundCause::Rerun);
     story.starts(1, 2);
-    story.ends(1, 2, 7, Outcome::Passed);
+    story.ends(1, 2, 7, TestOutcome::Passed);
     story.round_ends(
         2,
-        Summary {
+        RoundSummary {
             passed: 1,
             duration_us: 7_000,
-            ..Summary::default()
+            ..RoundSummary::default()
         },
     );
     insta::assert_snapshot!(story.text());
@@ -453,15 +456,15 @@ fn a_rerun_counts_all_tests() {
 
 #[test]
 fn passing_output_is_shown_on_demand() {
-    let mut story = Story::new(Options {
-        passing_output: PassingOutput::Shown,
+    let mut story = Story::new(RunReportOptions {
+        passing_output: PassingOutputDisplay::Shown,
         ..PLAIN
     });
     story.finds(&["one"]);
     story.round(1, RoundCause::Start);
     story.starts(0, 1);
     story.writes(0, 1, b"hello\n");
-    story.ends(0, 1, 7, Outcome::Passed);
+    story.ends(0, 1, 7, TestOutcome::Passed);
     insta::assert_snapshot!(story.text());
 }
 
@@ -469,12 +472,12 @@ fn passing_output_is_shown_on_demand() {
 fn a_run_is_reported_from_its_first_event_to_its_last() {
     let (sender, events) = maelstrom_model::event::channel::channel();
     let mut expected = Vec::new();
-    let mut report = Report::new(PLAIN);
+    let mut report = RunReport::new(PLAIN);
     for number in 0..5_000 {
         let event = Event {
             at_us: number,
             kind: EventKind::BuildOutput {
-                text: Text(format!("line {number}\n").into_bytes()),
+                text: OutputText(format!("line {number}\n").into_bytes()),
             },
         };
         report.apply(&event, &mut expected).unwrap();
@@ -489,7 +492,7 @@ fn a_run_is_reported_from_its_first_event_to_its_last() {
     run(
         events,
         PLAIN,
-        Output::start(file.reopen().unwrap()).unwrap(),
+        BackgroundWriter::start(file.reopen().unwrap()).unwrap(),
     )
     .unwrap();
     assert!(std::fs::read(file.path()).unwrap() == expected);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::report::extent::SHOWN_BYTES_MAX;
 
-fn reported(lines: usize, line: &str, outcome: Outcome) -> String {
+fn reported(lines: usize, line: &str, outcome: TestOutcome) -> String {
     reported_as(lines, line, outcome, Repeated::No)
 }
 
@@ -14,12 +14,12 @@ enum Repeated {
     No,
 }
 
-fn reported_as(lines: usize, line: &str, outcome: Outcome, repeated: Repeated) -> String {
-    let mut story = Story::new(Options {
-        passing_output: PassingOutput::Shown,
+fn reported_as(lines: usize, line: &str, outcome: TestOutcome, repeated: Repeated) -> String {
+    let mut story = Story::new(RunReportOptions {
+        passing_output: PassingOutputDisplay::Shown,
         ..PLAIN
     });
-    story.begins(Isolation::Container);
+    story.begins(IsolationMode::Container);
     story.round(1, RoundCause::Start);
     story.finds(&["runs_away"]);
     story.starts(0, 1);
@@ -30,7 +30,7 @@ fn reported_as(lines: usize, line: &str, outcome: Outcome, repeated: Repeated) -
     if repeated == Repeated::Yes {
         story.tell(EventKind::RoundFinished {
             round: 1,
-            summary: Summary::default(),
+            summary: RoundSummary::default(),
         });
     }
     String::from_utf8(story.written).unwrap()
@@ -39,7 +39,7 @@ fn reported_as(lines: usize, line: &str, outcome: Outcome, repeated: Repeated) -
 #[test]
 fn the_beginning_and_the_end_are_shown_with_where_the_rest_is() {
     let line = "x".repeat(100);
-    for outcome in [Outcome::Passed, failed(ExitStatus::Code(1))] {
+    for outcome in [TestOutcome::Passed, failed(ExitStatus::Code(1))] {
         let report = reported(40_000, &line, outcome);
         assert!(
             report.len() < SHOWN_BYTES_MAX + SHOWN_BYTES_MAX / 4,
@@ -63,7 +63,7 @@ fn the_beginning_and_the_end_are_shown_with_where_the_rest_is() {
 
 #[test]
 fn what_fits_is_shown_whole() {
-    let report = reported(9_000, &"x".repeat(100), Outcome::Passed);
+    let report = reported(9_000, &"x".repeat(100), TestOutcome::Passed);
     assert_eq!(report.matches(" xxx").count(), 9_000);
     assert!(!report.contains("left out here"));
 }
@@ -72,7 +72,7 @@ fn what_fits_is_shown_whole() {
 fn a_long_line_stays_one_line() {
     for length in [100, 16 << 10, 40_000] {
         let line = "y".repeat(length);
-        let report = reported(2, &line, Outcome::Passed);
+        let report = reported(2, &line, TestOutcome::Passed);
         for number in 0..2 {
             let whole = format!("    {number} {line}\n");
             assert!(report.contains(&whole), "{length}");

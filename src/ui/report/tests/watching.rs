@@ -3,17 +3,17 @@
 use super::*;
 
 /// A round that fails, one that a change cuts short, and one whose build fails.
-fn a_watched_story(options: Options) -> Story {
+fn a_watched_story(options: RunReportOptions) -> Story {
     let mut story = Story::new(options);
-    story.begins(Isolation::Container);
+    story.begins(IsolationMode::Container);
     story.round(1, RoundCause::Start);
     story.finds(&["bad"]);
     story.starts(0, 1);
     story.ends(0, 1, 7, failed(ExitStatus::Code(1)));
-    let failed = Summary {
+    let failed = RoundSummary {
         failed: 1,
         duration_us: 14_000,
-        ..Summary::default()
+        ..RoundSummary::default()
     };
     story.round_ends(1, failed);
     story.tell(EventKind::AwaitingChange { directories: 7 });
@@ -24,9 +24,9 @@ fn a_watched_story(options: Options) -> Story {
     story.tell(change(&["src/lib.rs"], 0));
     story.round(2, RoundCause::Watch);
     story.tell(change(&["src/a.rs", "src/b.rs"], 5));
-    let cut_short = Summary {
+    let cut_short = RoundSummary {
         duration_us: 3_000,
-        ..Summary::default()
+        ..RoundSummary::default()
     };
     story.round_ends(2, cut_short);
     story.round(3, RoundCause::Watch);

@@ -2,26 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::leases::Wish;
+use super::leases::ClientIntent;
 use super::{
-    Book, Cancelled, ClientId, Demand, Fence, Gate, Inputs, InputsId, JobKey, Kind, Lease, Moment,
-    Refused, Submitted,
+    BrokerInstant, CancelOutcome, ClientAdmission, ClientId, FencingToken, InputAvailability,
+    InputsId, JobDemand, JobKey, JobScheduler, Lease, SchedulingClass, SubmitError, SubmitOutcome,
 };
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::WorkerId;
-use maelstrom_model::priority::Turn;
+use maelstrom_model::priority::QueueKey;
 
 #[derive(Debug)]
-pub(super) struct Client {
-    presence: Presence,
-    pub(super) jobs: BTreeMap<JobId, Job>,
+pub(super) struct ScheduledClient {
+    presence: ClientPresence,
+    pub(super) jobs: BTreeMap<JobId, ScheduledJob>,
     /// The numbers of those that are over.
     over: BTreeSet<JobId>,
 }
 
 /// Whether a client is there to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
+pub(super) enum ClientPresence {
     Here,
     /// Only its leases are still to end.
     Left,
@@ -30,38 +30,38 @@ pub(super) enum Presence {
 /// What was submitted. There may be a million of these: no field without need. Where a job is, its
 /// lease and its mishaps say; whatever has neither is queued.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Job {
-    pub(super) turn: Turn,
-    pub(super) since: Moment,
-    pub(super) kind: Kind,
+pub(super) struct ScheduledJob {
+    pub(super) turn: QueueKey,
+    pub(super) since: BrokerInstant,
+    pub(super) kind: SchedulingClass,
 }
 
 /// What went wrong with a job so far. Most have nothing of the kind.
 #[derive(Debug, Default)]
-pub(super) struct Mishaps {
+pub(super) struct RetryState {
     /// Attempts that were lost, in order.
-    pub(super) lost: Vec<(WorkerId, Fence)>,
+    pub(super) lost: Vec<(WorkerId, FencingToken)>,
     /// How often it was handed back for nothing.
     pub(super) returns: u32,
     /// When it waits in the queue again; `None` unless it is delayed.
-    pub(super) due: Option<Moment>,
+    pub(super) due: Option<BrokerInstant>,
     /// Until when it insists on a worker that has not failed it.
-    pub(super) patient_until: Moment,
+    pub(super) patient_until: BrokerInstant,
 }
 
-impl Mishaps {
+impl RetryState {
     pub(super) fn has_failed_on(&self, worker: WorkerId) -> bool {
         self.lost.iter().any(|(failed, _)| *failed == worker)
     }
 }
 
-impl Client {
+impl ScheduledClient {
     pub(super) fn is_here(&self) -> bool {
-        self.presence == Presence::Here
+        self.presence == ClientPresence::Here
     }
 }
 
-impl Book {
+impl JobScheduler {
     /// A client is there, for the first time or again. Its weight counts from here on; 0 counts as
     /// 1. One that has left stays gone as long as anything of it still runs.
     pub fn client_joined(&mut self, client: ClientId, weight: u32) {
@@ -72,18 +72,21 @@ impl Book {
     /// which with its own come to so much. However many runs a client has, together they get no more
     /// than another's one.
     pub fn client_shares(&mut self, client: ClientId, weight: u32, among: u32) {
-        let entry = self.clients.entry(client).or_insert_with(|| Client {
-            presence: Presence::Here,
-            jobs: BTreeMap::new(),
-            over: BTreeSet::new(),
-        });
+        let entry = self
+            .clients
+            .entry(client)
+            .or_insert_with(|| ScheduledClient {
+                presence: ClientPresence::Here,
+                jobs: BTreeMap::new(),
+                over: BTreeSet::new(),
+            });
         if entry.is_here() {
             self.queue.client_joined(client, weight, among);
         }
     }
 
     /// Whether the client's jobs may start. At first they may.
-    pub fn client_gate(&mut self, client: ClientId, gate: Gate) {
+    pub fn client_gate(&mut self, client: ClientId, gate: ClientAdmission) {
         self.queue.client_gate(client, gate);
     }
 
@@ -94,7 +97,7 @@ impl Book {
         let Some(entry) = self.clients.get_mut(&client) else {
             return Vec::new();
         };
-        entry.presence = Presence::Left;
+        entry.presence = ClientPresence::Left;
         entry.over.clear();
         let before = entry.jobs.len();
         let leases = &self.leases;
@@ -123,7 +126,7 @@ impl Book {
             self.clients.remove(&client);
         }
         let keys = left.into_iter().map(|job| JobKey { client, job });
-        keys.filter_map(|key| self.wish(key, Wish::Abandoned))
+        keys.filter_map(|key| self.wish(key, ClientIntent::Abandoned))
             .collect()
     }
 
@@ -131,35 +134,35 @@ impl Book {
     pub fn submit(
         &mut self,
         key: JobKey,
-        demand: Demand,
-        now: Moment,
-    ) -> Result<Submitted, Refused> {
+        demand: JobDemand,
+        now: BrokerInstant,
+    ) -> Result<SubmitOutcome, SubmitError> {
         let limits = self.limits;
         let kinds = self.queue.kinds_beside(key.client, demand.kind);
         let client = self.clients.get_mut(&key.client);
         let client = client
             .filter(|client| client.is_here())
-            .ok_or(Refused::UnknownClient)?;
+            .ok_or(SubmitError::UnknownClient)?;
         if client.jobs.contains_key(&key.job) {
-            return Ok(Submitted::Known);
+            return Ok(SubmitOutcome::Known);
         }
         if client.over.contains(&key.job) {
-            return Ok(Submitted::Over);
+            return Ok(SubmitOutcome::Over);
         }
         if client.jobs.len() >= limits.jobs_per_client_max {
             let limit = limits.jobs_per_client_max;
-            return Err(Refused::ClientFull { limit });
+            return Err(SubmitError::ClientFull { limit });
         }
         if kinds >= limits.kinds_per_client_max {
             let limit = limits.kinds_per_client_max;
-            return Err(Refused::TooManyKinds { limit });
+            return Err(SubmitError::TooManyKinds { limit });
         }
         if self.unfinished >= limits.jobs_max && client.jobs.len() >= limits.jobs_guaranteed {
             let limit = limits.jobs_max;
-            return Err(Refused::BookFull { limit });
+            return Err(SubmitError::BookFull { limit });
         }
-        let job = Job {
-            turn: Turn::new(demand.rank, self.arrivals),
+        let job = ScheduledJob {
+            turn: QueueKey::new(demand.rank, self.arrivals),
             since: now,
             kind: demand.kind,
         };
@@ -168,7 +171,7 @@ impl Book {
         self.counters.submitted += 1;
         self.queue.push(key, job.kind, job.turn);
         client.jobs.insert(key.job, job);
-        Ok(Submitted::New)
+        Ok(SubmitOutcome::New)
     }
 
     /// A job's outcome is known from before the start: it must not run again.
@@ -187,31 +190,31 @@ impl Book {
     }
 
     /// Stops a job that is not over. Doing so twice is fine.
-    pub fn cancel(&mut self, key: JobKey) -> Cancelled {
+    pub fn cancel(&mut self, key: JobKey) -> CancelOutcome {
         let client = self.clients.get(&key.client);
-        if !client.is_some_and(Client::is_here) {
-            return Cancelled::Unknown;
+        if !client.is_some_and(ScheduledClient::is_here) {
+            return CancelOutcome::Unknown;
         }
-        if let Some(lease) = self.wish(key, Wish::Cancelled) {
-            return Cancelled::Leased(lease);
+        if let Some(lease) = self.wish(key, ClientIntent::Cancelled) {
+            return CancelOutcome::Leased(lease);
         }
         if self.job(key).is_none() {
-            return Cancelled::Unknown;
+            return CancelOutcome::Unknown;
         }
         self.unqueue(key);
         self.over(key);
         self.counters.cancelled += 1;
-        Cancelled::Queued
+        CancelOutcome::Queued
     }
 
     /// Whether the broker has these inputs. Until this is said for the first time it has not.
-    pub fn inputs(&mut self, inputs: InputsId, state: Inputs) {
+    pub fn inputs(&mut self, inputs: InputsId, state: InputAvailability) {
         self.queue.set_inputs(inputs, state);
     }
 
     /// These inputs are over: no job will name them again.
     pub fn inputs_retired(&mut self, inputs: InputsId) {
-        self.queue.set_inputs(inputs, Inputs::Missing);
+        self.queue.set_inputs(inputs, InputAvailability::Missing);
         for worker in self.queue.forget_holders(inputs) {
             if let Some(worker) = self.workers.get_mut(&worker) {
                 worker.inputs.remove(&inputs);
@@ -224,11 +227,11 @@ impl Book {
         self.job(key).map(|job| job.kind.inputs)
     }
 
-    pub(super) fn job(&self, key: JobKey) -> Option<&Job> {
+    pub(super) fn job(&self, key: JobKey) -> Option<&ScheduledJob> {
         self.clients.get(&key.client)?.jobs.get(&key.job)
     }
 
-    pub(super) fn mishaps_of(&self, key: JobKey) -> Option<&Mishaps> {
+    pub(super) fn mishaps_of(&self, key: JobKey) -> Option<&RetryState> {
         self.mishaps.get(&key)
     }
 
@@ -243,13 +246,13 @@ impl Book {
         if let Some(mishaps) = self.mishaps.get_mut(&key) {
             mishaps.due = None;
         }
-        if let Some(&Job { kind, turn, .. }) = self.job(key) {
+        if let Some(&ScheduledJob { kind, turn, .. }) = self.job(key) {
             self.queue.push(key, kind, turn);
         }
     }
 
     /// Puts a job that is nowhere aside for a time.
-    pub(super) fn delay(&mut self, key: JobKey, due: Moment) {
+    pub(super) fn delay(&mut self, key: JobKey, due: BrokerInstant) {
         self.mishaps.entry(key).or_default().due = Some(due);
         self.delayed.insert((due, key));
     }
@@ -262,7 +265,7 @@ impl Book {
                 self.delayed.remove(&(due, key));
             }
             None => {
-                if let Some(&Job { kind, turn, .. }) = self.job(key) {
+                if let Some(&ScheduledJob { kind, turn, .. }) = self.job(key) {
                     self.queue.remove(key.client, kind, turn);
                 }
             }
@@ -279,11 +282,11 @@ impl Book {
         }
         self.mishaps.remove(&key);
         match client.presence {
-            Presence::Here => self.remember(key),
-            Presence::Left if client.jobs.is_empty() => {
+            ClientPresence::Here => self.remember(key),
+            ClientPresence::Left if client.jobs.is_empty() => {
                 self.clients.remove(&key.client);
             }
-            Presence::Left => {}
+            ClientPresence::Left => {}
         }
     }
 

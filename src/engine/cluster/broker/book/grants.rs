@@ -7,29 +7,29 @@
 
 use std::collections::BTreeSet;
 
-use super::clients::Mishaps;
-use super::queue::{Front, Load, PoolKey};
-use super::{Book, Fence, Grant, InputsId, Lease, Moment};
+use super::clients::RetryState;
+use super::queue::{PoolKey, QueueHead, WorkerLoad};
+use super::{BrokerInstant, FencingToken, InputsId, JobScheduler, Lease, LeaseGrant};
 use maelstrom_model::ids::WorkerId;
 
 /// Where a job goes.
-enum Placement {
+enum PlacementDecision {
     On(WorkerId),
     /// Nowhere now: only workers that have failed it have room, and another could have some soon.
-    Later(Moment),
+    Later(BrokerInstant),
 }
 
-impl Book {
+impl JobScheduler {
     /// Decides who gets what, until nothing can start or `max` leases were given. Each is in the
     /// book now and must be sent.
-    pub fn grants(&mut self, now: Moment, max: usize) -> Vec<Grant> {
+    pub fn grants(&mut self, now: BrokerInstant, max: usize) -> Vec<LeaseGrant> {
         let mut grants = Vec::new();
         while grants.len() < max
             && let Some(front) = self.queue.front()
         {
             match self.place(&front, now) {
-                Some(Placement::On(worker)) => grants.push(self.grant(&front, worker)),
-                Some(Placement::Later(due)) => {
+                Some(PlacementDecision::On(worker)) => grants.push(self.grant(&front, worker)),
+                Some(PlacementDecision::Later(due)) => {
                     self.queue
                         .remove(front.key().client, front.kind, front.turn);
                     self.delay(front.key(), due);
@@ -40,9 +40,9 @@ impl Book {
         grants
     }
 
-    fn grant(&mut self, front: &Front, worker: WorkerId) -> Grant {
+    fn grant(&mut self, front: &QueueHead, worker: WorkerId) -> LeaseGrant {
         let fence = self.next_fence;
-        self.next_fence = Fence(fence.0.saturating_add(1));
+        self.next_fence = FencingToken(fence.0.saturating_add(1));
         self.queue.serve(front);
         let lease = Lease {
             key: front.key(),
@@ -51,32 +51,34 @@ impl Book {
         };
         self.lease(lease, front.kind, None);
         self.counters.granted += 1;
-        Grant {
+        LeaseGrant {
             lease,
             attempt: self.lost(lease.key).saturating_add(1),
         }
     }
 
-    fn place(&self, front: &Front, now: Moment) -> Option<Placement> {
+    fn place(&self, front: &QueueHead, now: BrokerInstant) -> Option<PlacementDecision> {
         let pool = self.queue.pool(PoolKey::from(front.kind))?;
         let mishaps = self.mishaps_of(front.key());
         let Some(mishaps) = mishaps.filter(|mishaps| !mishaps.lost.is_empty()) else {
-            return self.choose(front, None).map(Placement::On);
+            return self.choose(front, None).map(PlacementDecision::On);
         };
         if let Some(worker) = self.choose(front, Some(mishaps)) {
-            return Some(Placement::On(worker));
+            return Some(PlacementDecision::On(worker));
         }
         let failed: BTreeSet<WorkerId> = mishaps.lost.iter().map(|(worker, _)| *worker).collect();
         let failed = failed.iter().filter(|id| pool.serving.contains_key(id));
         if pool.serving.len() > failed.count() && now < mishaps.patient_until {
             let look_again = now.plus_ms(self.limits.look_again_ms.max(1));
-            return Some(Placement::Later(look_again.min(mishaps.patient_until)));
+            return Some(PlacementDecision::Later(
+                look_again.min(mishaps.patient_until),
+            ));
         }
-        self.choose(front, None).map(Placement::On)
+        self.choose(front, None).map(PlacementDecision::On)
     }
 
     /// The best of the workers that have room, but for those that have failed the job.
-    fn choose(&self, front: &Front, mishaps: Option<&Mishaps>) -> Option<WorkerId> {
+    fn choose(&self, front: &QueueHead, mishaps: Option<&RetryState>) -> Option<WorkerId> {
         let key = PoolKey::from(front.kind);
         let pool = self.queue.pool(key)?;
         let may = |id: &WorkerId| mishaps.is_none_or(|mishaps| !mishaps.has_failed_on(*id));
@@ -84,7 +86,7 @@ impl Book {
         let mut emptiest = emptiest.filter(|(load, id)| pool.takes(*load) && may(id));
         let &(least, first) = emptiest.next()?;
         let probes = self.limits.placement_probes;
-        let alike = |load: Load| load.has_free_slot() == least.has_free_slot();
+        let alike = |load: WorkerLoad| load.has_free_slot() == least.has_free_slot();
         let near = emptiest.take(probes).take_while(|(load, _)| alike(*load));
         let mut near = std::iter::once(first).chain(near.map(|(_, id)| *id));
         if let Some(holder) = near.find(|id| self.holds(*id, front.kind.inputs)) {

@@ -1,19 +1,19 @@
 //! How an attempt begins and ends: granted, started, finished, handed back, lost.
 
 use super::{
-    Book, Event, Fence, How, JobKey, Kind, Lease, Limits, Moment, Retry, Returned, Standing,
-    Verdict,
+    AttemptResult, BrokerInstant, FencingToken, JobKey, JobScheduler, Lease, LeaseEvent,
+    LeaseStatus, ReportDisposition, RetrySchedule, ReturnOutcome, SchedulerLimits, SchedulingClass,
 };
 use maelstrom_model::ids::WorkerId;
 
 /// The state of a lease.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LeaseState {
-    kind: Kind,
+    kind: SchedulingClass,
     pub(super) worker: WorkerId,
-    pub(super) fence: Fence,
-    pub(super) started: Option<Moment>,
-    pub(super) wish: Wish,
+    pub(super) fence: FencingToken,
+    pub(super) started: Option<BrokerInstant>,
+    pub(super) wish: ClientIntent,
 }
 
 impl LeaseState {
@@ -28,7 +28,7 @@ impl LeaseState {
 
 /// What the job's client wants of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum ClientIntent {
     Wanted,
     Cancelled,
     /// The client has left.
@@ -37,7 +37,7 @@ pub(super) enum Wish {
 
 /// What ends an attempt without an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(super) enum LossReason {
     /// Its worker was silent too long.
     Expired,
     /// Its worker says that it cannot.
@@ -49,32 +49,32 @@ pub(super) enum Cause {
 }
 
 /// What becomes of a job whose attempt is lost.
-pub(super) enum Fate {
+pub(super) enum RetryDecision {
     /// It waits again and has lost nothing.
     Queued,
-    Retry(Retry),
+    Retry(RetrySchedule),
     GivenUp(Vec<WorkerId>),
     Cancelled,
     Abandoned,
 }
 
-impl Book {
+impl JobScheduler {
     /// A worker has put a job into a slot. Saying it twice is fine.
     pub fn started(
         &mut self,
         worker: WorkerId,
         key: JobKey,
-        fence: Fence,
-        now: Moment,
-    ) -> Standing {
+        fence: FencingToken,
+        now: BrokerInstant,
+    ) -> LeaseStatus {
         let Some(lease) = self.current(worker, key, fence) else {
             self.counters.stale += 1;
-            return Standing::Stale;
+            return LeaseStatus::Stale;
         };
         lease.started.get_or_insert(now);
         let standing = match lease.wish {
-            Wish::Wanted => Standing::Current,
-            Wish::Cancelled | Wish::Abandoned => Standing::Cancelled,
+            ClientIntent::Wanted => LeaseStatus::Current,
+            ClientIntent::Cancelled | ClientIntent::Abandoned => LeaseStatus::Cancelled,
         };
         let inputs = lease.kind.inputs;
         self.note_holder(worker, inputs);
@@ -86,13 +86,13 @@ impl Book {
         &mut self,
         worker: WorkerId,
         key: JobKey,
-        fence: Fence,
-        how: How,
-        now: Moment,
-    ) -> Verdict {
+        fence: FencingToken,
+        how: AttemptResult,
+        now: BrokerInstant,
+    ) -> ReportDisposition {
         let Some(lease) = self.current(worker, key, fence).copied() else {
             self.counters.stale += 1;
-            return Verdict::Stale;
+            return ReportDisposition::Stale;
         };
         if let Some(started) = lease.started {
             let took_ms = now.ms_since(started);
@@ -100,21 +100,21 @@ impl Book {
                 .learn(key.client, lease.kind.architecture, took_ms);
         }
         match (lease.wish, how) {
-            (Wish::Wanted, How::InfrastructureFailure) => {}
-            (Wish::Wanted | Wish::Cancelled, _) => {
+            (ClientIntent::Wanted, AttemptResult::InfrastructureFailure) => {}
+            (ClientIntent::Wanted | ClientIntent::Cancelled, _) => {
                 self.release(key);
                 self.over(key);
                 self.counters.reported += 1;
-                return Verdict::Report;
+                return ReportDisposition::Report;
             }
-            (Wish::Abandoned, _) => {}
+            (ClientIntent::Abandoned, _) => {}
         }
-        match self.lose(key, Cause::Failed, now) {
-            Fate::Retry(retry) => Verdict::Retry(retry),
-            Fate::GivenUp(workers) => Verdict::GivenUp { workers },
-            Fate::Abandoned => Verdict::Abandoned,
+        match self.lose(key, LossReason::Failed, now) {
+            RetryDecision::Retry(retry) => ReportDisposition::Retry(retry),
+            RetryDecision::GivenUp(workers) => ReportDisposition::GivenUp { workers },
+            RetryDecision::Abandoned => ReportDisposition::Abandoned,
             // Only what was never started is queued for nothing, and a cancelled job was reported.
-            Fate::Queued | Fate::Cancelled => Verdict::Stale,
+            RetryDecision::Queued | RetryDecision::Cancelled => ReportDisposition::Stale,
         }
     }
 
@@ -123,19 +123,19 @@ impl Book {
         &mut self,
         worker: WorkerId,
         key: JobKey,
-        fence: Fence,
-        now: Moment,
-    ) -> Returned {
+        fence: FencingToken,
+        now: BrokerInstant,
+    ) -> ReturnOutcome {
         if self.current(worker, key, fence).is_none() {
             self.counters.stale += 1;
-            return Returned::Stale;
+            return ReturnOutcome::Stale;
         }
-        match self.lose(key, Cause::Unstarted, now) {
-            Fate::Queued => Returned::Queued,
-            Fate::Retry(retry) => Returned::Retry(retry),
-            Fate::GivenUp(workers) => Returned::GivenUp { workers },
-            Fate::Cancelled => Returned::Cancelled,
-            Fate::Abandoned => Returned::Abandoned,
+        match self.lose(key, LossReason::Unstarted, now) {
+            RetryDecision::Queued => ReturnOutcome::Queued,
+            RetryDecision::Retry(retry) => ReturnOutcome::Retry(retry),
+            RetryDecision::GivenUp(workers) => ReturnOutcome::GivenUp { workers },
+            RetryDecision::Cancelled => ReturnOutcome::Cancelled,
+            RetryDecision::Abandoned => ReturnOutcome::Abandoned,
         }
     }
 
@@ -145,19 +145,29 @@ impl Book {
     }
 
     /// The lease that a worker speaks of, if it is the job's lease.
-    fn current(&mut self, worker: WorkerId, key: JobKey, fence: Fence) -> Option<&mut LeaseState> {
+    fn current(
+        &mut self,
+        worker: WorkerId,
+        key: JobKey,
+        fence: FencingToken,
+    ) -> Option<&mut LeaseState> {
         let lease = self.leases.get_mut(&key)?;
         (lease.worker == worker && lease.fence == fence).then_some(lease)
     }
 
     /// Gives a job that is in no queue to a worker.
-    pub(super) fn lease(&mut self, lease: Lease, kind: Kind, started: Option<Moment>) {
+    pub(super) fn lease(
+        &mut self,
+        lease: Lease,
+        kind: SchedulingClass,
+        started: Option<BrokerInstant>,
+    ) {
         let state = LeaseState {
             kind,
             worker: lease.worker,
             fence: lease.fence,
             started,
-            wish: Wish::Wanted,
+            wish: ClientIntent::Wanted,
         };
         self.leases.insert(lease.key, state);
         if lease.fence < self.first_fence {
@@ -170,9 +180,9 @@ impl Book {
     }
 
     /// What a client wants of a job that is leased; an abandoned one stays so.
-    pub(super) fn wish(&mut self, key: JobKey, wish: Wish) -> Option<Lease> {
+    pub(super) fn wish(&mut self, key: JobKey, wish: ClientIntent) -> Option<Lease> {
         let lease = self.leases.get_mut(&key)?;
-        if lease.wish != Wish::Abandoned {
+        if lease.wish != ClientIntent::Abandoned {
             lease.wish = wish;
         }
         Some(lease.of(key))
@@ -190,33 +200,44 @@ impl Book {
     }
 
     /// Ends a lease that has no outcome, and decides what becomes of the job.
-    pub(super) fn lose(&mut self, key: JobKey, cause: Cause, now: Moment) -> Fate {
+    pub(super) fn lose(
+        &mut self,
+        key: JobKey,
+        cause: LossReason,
+        now: BrokerInstant,
+    ) -> RetryDecision {
         let Some(lease) = self.release(key) else {
-            return Fate::Queued;
+            return RetryDecision::Queued;
         };
         match lease.wish {
-            Wish::Wanted => self.try_again(key, lease, cause, now),
-            Wish::Cancelled => {
+            ClientIntent::Wanted => self.try_again(key, lease, cause, now),
+            ClientIntent::Cancelled => {
                 self.over(key);
                 self.counters.cancelled += 1;
-                Fate::Cancelled
+                RetryDecision::Cancelled
             }
-            Wish::Abandoned => {
+            ClientIntent::Abandoned => {
                 self.over(key);
                 self.counters.dropped += 1;
-                Fate::Abandoned
+                RetryDecision::Abandoned
             }
         }
     }
 
-    fn try_again(&mut self, key: JobKey, lease: LeaseState, cause: Cause, now: Moment) -> Fate {
+    fn try_again(
+        &mut self,
+        key: JobKey,
+        lease: LeaseState,
+        cause: LossReason,
+        now: BrokerInstant,
+    ) -> RetryDecision {
         self.counters.count(cause);
         let limits = self.limits;
         let mishaps = self.mishaps.entry(key).or_default();
-        if cause == Cause::Unstarted && mishaps.returns < limits.returns_free_max {
+        if cause == LossReason::Unstarted && mishaps.returns < limits.returns_free_max {
             mishaps.returns += 1;
             self.enqueue(key);
-            return Fate::Queued;
+            return RetryDecision::Queued;
         }
         mishaps.lost.push((lease.worker, lease.fence));
         let lost = u32::try_from(mishaps.lost.len()).unwrap_or(u32::MAX);
@@ -224,34 +245,39 @@ impl Book {
             let workers = mishaps.lost.iter().map(|(worker, _)| *worker).collect();
             self.over(key);
             self.counters.given_up += 1;
-            return Fate::GivenUp(workers);
+            return RetryDecision::GivenUp(workers);
         }
         let not_before = now.plus_ms(backoff_ms(&limits, lost));
         mishaps.patient_until = not_before.plus_ms(limits.patience_ms);
         self.delay(key, not_before);
-        Fate::Retry(Retry { lost, not_before })
+        RetryDecision::Retry(RetrySchedule { lost, not_before })
     }
 
-    /// [`Book::lose`], told as an event.
-    pub(super) fn lose_event(&mut self, lease: Lease, cause: Cause, now: Moment) -> Event {
+    /// [`JobScheduler::lose`], told as an event.
+    pub(super) fn lose_event(
+        &mut self,
+        lease: Lease,
+        cause: LossReason,
+        now: BrokerInstant,
+    ) -> LeaseEvent {
         match self.lose(lease.key, cause, now) {
-            Fate::Queued => {
-                let retry = Retry {
+            RetryDecision::Queued => {
+                let retry = RetrySchedule {
                     lost: self.lost(lease.key),
                     not_before: now,
                 };
-                Event::Lost { lease, retry }
+                LeaseEvent::Lost { lease, retry }
             }
-            Fate::Retry(retry) => Event::Lost { lease, retry },
-            Fate::GivenUp(workers) => Event::GivenUp { lease, workers },
-            Fate::Cancelled => Event::Cancelled { lease },
-            Fate::Abandoned => Event::Abandoned { lease },
+            RetryDecision::Retry(retry) => LeaseEvent::Lost { lease, retry },
+            RetryDecision::GivenUp(workers) => LeaseEvent::GivenUp { lease, workers },
+            RetryDecision::Cancelled => LeaseEvent::Cancelled { lease },
+            RetryDecision::Abandoned => LeaseEvent::Abandoned { lease },
         }
     }
 }
 
 /// How long a job waits that has lost this many attempts: twice as long each time.
-fn backoff_ms(limits: &Limits, lost: u32) -> u64 {
+fn backoff_ms(limits: &SchedulerLimits, lost: u32) -> u64 {
     let doubled = 1_u64
         .checked_shl(lost.saturating_sub(1))
         .unwrap_or(u64::MAX);

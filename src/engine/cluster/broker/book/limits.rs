@@ -2,7 +2,7 @@
 
 /// What the book keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct SchedulerLimits {
     /// How long a worker may be silent before its leases are over. Four heartbeats of 5 s: three may
     /// be lost or late without harm, and a dead worker's jobs don't wait long.
     pub lease_ttl_ms: u64,
@@ -60,9 +60,9 @@ pub struct Limits {
     pub placement_probes: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for SchedulerLimits {
+    fn default() -> SchedulerLimits {
+        SchedulerLimits {
             lease_ttl_ms: 20_000,
             attempts_max: 3,
             backoff_base_ms: 500,

@@ -1,12 +1,15 @@
 //! Workers that come back, after their connection broke or the broker began anew, with leases that
 //! went on meanwhile.
 
-use super::leases::{Cause, Wish};
+use super::leases::{ClientIntent, LossReason};
 use super::workers::cap;
-use super::{Book, Fence, JobKey, Kind, Lease, Moment, Offer, Resumed};
+use super::{
+    BrokerInstant, FencingToken, JobKey, JobScheduler, Lease, ResumePlan, SchedulingClass,
+    WorkerCapacity,
+};
 use maelstrom_model::ids::WorkerId;
 
-impl Book {
+impl JobScheduler {
     /// A worker's process is there again, or is new here but not new (the broker was restarted), and
     /// names what it holds: all leases whose end it has not seen settled.
     ///
@@ -16,13 +19,13 @@ impl Book {
     pub fn worker_resumed(
         &mut self,
         worker: WorkerId,
-        offer: Offer,
-        held: &[(JobKey, Fence)],
-        now: Moment,
-    ) -> Resumed {
+        offer: WorkerCapacity,
+        held: &[(JobKey, FencingToken)],
+        now: BrokerInstant,
+    ) -> ResumePlan {
         self.enter(worker, offer, now);
-        let mut resumed = Resumed::default();
-        let mut held: Vec<(JobKey, Fence)> = held.to_vec();
+        let mut resumed = ResumePlan::default();
+        let mut held: Vec<(JobKey, FencingToken)> = held.to_vec();
         // Of two attempts at one job the later one is kept.
         held.sort_unstable_by_key(|(key, fence)| (std::cmp::Reverse(*fence), *key));
         held.dedup();
@@ -36,8 +39,10 @@ impl Book {
             let state = self.leases.get(&key);
             let state = state.map(|state| (state.of(key) == lease, state.wish));
             match state {
-                Some((true, Wish::Wanted)) => resumed.keep.push(lease),
-                Some((true, Wish::Cancelled | Wish::Abandoned)) => resumed.cancel.push(lease),
+                Some((true, ClientIntent::Wanted)) => resumed.keep.push(lease),
+                Some((true, ClientIntent::Cancelled | ClientIntent::Abandoned)) => {
+                    resumed.cancel.push(lease)
+                }
                 Some((false, _)) => resumed.stop.push(lease),
                 None => match self.adoptable(lease) {
                     Some(kind) => {
@@ -57,9 +62,9 @@ impl Book {
     fn drop_unheld(
         &mut self,
         worker: WorkerId,
-        held: &[(JobKey, Fence)],
-        now: Moment,
-        resumed: &mut Resumed,
+        held: &[(JobKey, FencingToken)],
+        now: BrokerInstant,
+        resumed: &mut ResumePlan,
     ) {
         for lease in self.leases_of(worker) {
             let sought = (std::cmp::Reverse(lease.fence), lease.key);
@@ -73,7 +78,7 @@ impl Book {
     }
 
     /// What is more than its slots allow, if it came back with fewer.
-    fn drop_excess(&mut self, worker: WorkerId, now: Moment, resumed: &mut Resumed) {
+    fn drop_excess(&mut self, worker: WorkerId, now: BrokerInstant, resumed: &mut ResumePlan) {
         let room = self.room(worker);
         for lease in self.leases_of(worker).into_iter().skip(room) {
             let event = self.lose_event(lease, self.cause(lease.key), now);
@@ -83,10 +88,10 @@ impl Book {
     }
 
     /// Why a lease that its worker lacks is lost.
-    fn cause(&self, key: JobKey) -> Cause {
+    fn cause(&self, key: JobKey) -> LossReason {
         match self.leases.get(&key).and_then(|lease| lease.started) {
-            Some(_) => Cause::Vanished,
-            None => Cause::Unstarted,
+            Some(_) => LossReason::Vanished,
+            None => LossReason::Unstarted,
         }
     }
 
@@ -99,7 +104,7 @@ impl Book {
     /// Of a job that has no lease: its kind, if this one can be put into the book. The job waits, the
     /// worker had it and has room for it. Which fences were whose before the start is not known, so
     /// of those each is believed once.
-    fn adoptable(&self, lease: Lease) -> Option<Kind> {
+    fn adoptable(&self, lease: Lease) -> Option<SchedulingClass> {
         let job = self.job(lease.key)?;
         let was_given = match lease.fence < self.first_fence {
             true => !self.old_fences.contains(&lease.fence),

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::leases::Cause;
+use super::leases::LossReason;
 use super::queue::PoolKey;
-use super::workers::{Intake, Presence};
-use super::{Architecture, Book, ClientId, Gate, JobKey, KitId, Moment};
+use super::workers::{DrainState, WorkerPresence};
+use super::{
+    Architecture, BrokerInstant, ClientAdmission, ClientId, JobKey, JobScheduler, ToolboxId,
+};
 use maelstrom_model::ids::WorkerId;
 
 /// The whole book at a glance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct SchedulerStatus {
     /// By what jobs need of workers.
     pub pools: Vec<PoolStatus>,
     /// Everybody who is known.
@@ -30,7 +32,7 @@ pub struct Status {
     /// Slots, of all workers, that have a lease.
     pub busy: u64,
     /// What happened since the start.
-    pub counters: Counters,
+    pub counters: SchedulerCounters,
 }
 
 /// Jobs that need the same of workers, and the workers that have it.
@@ -39,7 +41,7 @@ pub struct PoolStatus {
     /// For which workers.
     pub architecture: Architecture,
     /// What these must have, if anything.
-    pub kit: Option<KitId>,
+    pub kit: Option<ToolboxId>,
     /// Jobs in the queue.
     pub queued: usize,
     /// Those of them that would start if a slot were free: inputs there, client not held.
@@ -60,12 +62,12 @@ pub struct WorkerStatus {
     /// How many it holds, those it has fetched ahead included.
     pub leases: usize,
     /// Whether it gets more.
-    pub state: WorkerState,
+    pub state: WorkerAvailability,
 }
 
 /// Whether a worker gets leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WorkerState {
+pub enum WorkerAvailability {
     /// It does.
     Serving,
     /// It asked for none, or was told to end.
@@ -86,13 +88,13 @@ pub struct ClientStatus {
     /// Its jobs that workers hold.
     pub leased: usize,
     /// Its gate and weight; `None` when it has left.
-    pub access: Option<(Gate, u32)>,
+    pub access: Option<(ClientAdmission, u32)>,
 }
 
 /// What happened since the start. `submitted` is always the sum of the jobs that wait, those that
 /// are leased, `reported`, `cancelled`, `given_up` and `dropped`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct SchedulerCounters {
     /// Jobs taken.
     pub submitted: u64,
     /// Leases given.
@@ -121,28 +123,28 @@ pub struct Counters {
     pub capped: u64,
 }
 
-impl Counters {
-    pub(super) fn count(&mut self, cause: Cause) {
+impl SchedulerCounters {
+    pub(super) fn count(&mut self, cause: LossReason) {
         match cause {
-            Cause::Expired => self.expired += 1,
-            Cause::Failed => self.failed += 1,
-            Cause::Vanished => self.vanished += 1,
-            Cause::Unstarted => self.unstarted += 1,
+            LossReason::Expired => self.expired += 1,
+            LossReason::Failed => self.failed += 1,
+            LossReason::Vanished => self.vanished += 1,
+            LossReason::Unstarted => self.unstarted += 1,
         }
     }
 }
 
-impl Book {
+impl JobScheduler {
     /// The whole book at a glance. Takes a step for each job, so ask once in a second, not for each
-    /// event; [`Book::counters`] costs nothing.
-    pub fn status(&self, now: Moment) -> Status {
+    /// event; [`JobScheduler::counters`] costs nothing.
+    pub fn status(&self, now: BrokerInstant) -> SchedulerStatus {
         let clients: Vec<ClientStatus> = self.client_statuses();
         let workers: Vec<WorkerStatus> = self.worker_statuses();
         let all: usize = clients.iter().map(|client| client.waiting).sum();
         let oldest = self.oldest_waiting();
-        let serving = |worker: &&WorkerStatus| worker.state == WorkerState::Serving;
+        let serving = |worker: &&WorkerStatus| worker.state == WorkerAvailability::Serving;
         let busy = |worker: &WorkerStatus| (worker.leases as u64).min(worker.slots.into());
-        Status {
+        SchedulerStatus {
             pools: self.pool_statuses(),
             queued: all - self.delayed.len(),
             delayed: self.delayed.len(),
@@ -161,7 +163,7 @@ impl Book {
     }
 
     /// What happened since the start.
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> SchedulerCounters {
         self.counters
     }
 
@@ -195,10 +197,10 @@ impl Book {
                 slots: worker.offer.slots,
                 leases: worker.leases.len(),
                 state: match (worker.presence, worker.intake) {
-                    (Presence::Here, Intake::Open) => WorkerState::Serving,
-                    (Presence::Here, Intake::Draining) => WorkerState::Draining,
-                    (Presence::Silent, _) => WorkerState::Silent,
-                    (Presence::Gone, _) => WorkerState::Gone,
+                    (WorkerPresence::Here, DrainState::Open) => WorkerAvailability::Serving,
+                    (WorkerPresence::Here, DrainState::Draining) => WorkerAvailability::Draining,
+                    (WorkerPresence::Silent, _) => WorkerAvailability::Silent,
+                    (WorkerPresence::Gone, _) => WorkerAvailability::Gone,
                 },
             })
             .collect()
@@ -224,7 +226,7 @@ impl Book {
     }
 
     /// When the job was submitted that waits the longest.
-    fn oldest_waiting(&self) -> Option<Moment> {
+    fn oldest_waiting(&self) -> Option<BrokerInstant> {
         let mut leased = self.leases.keys().peekable();
         let clients = self.clients.iter();
         let jobs = clients.flat_map(|(client, state)| {

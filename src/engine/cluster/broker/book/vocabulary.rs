@@ -4,21 +4,21 @@ use std::fmt;
 
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::WorkerId;
-use maelstrom_model::priority::Rank;
+use maelstrom_model::priority::JobPriority;
 
 /// A point in time: milliseconds of the broker's own monotonic clock, which begins anew with each
 /// start of the broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Moment(pub u64);
+pub struct BrokerInstant(pub u64);
 
-impl Moment {
+impl BrokerInstant {
     /// So much later, or the end of time.
-    pub fn plus_ms(self, ms: u64) -> Moment {
-        Moment(self.0.saturating_add(ms))
+    pub fn plus_ms(self, ms: u64) -> BrokerInstant {
+        BrokerInstant(self.0.saturating_add(ms))
     }
 
     /// Milliseconds since then; 0 if that is yet to come.
-    pub fn ms_since(self, earlier: Moment) -> u64 {
+    pub fn ms_since(self, earlier: BrokerInstant) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 }
@@ -39,7 +39,7 @@ pub struct JobKey {
 /// The fencing token of one attempt at a job. Counts up and is never given twice, nor after a
 /// restart of the broker: see [`Book::new`](super::Book::new).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fence(pub u64);
+pub struct FencingToken(pub u64);
 
 /// What jobs with the same inputs have in common: a container template. Numbered by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,7 +47,7 @@ pub struct InputsId(pub u32);
 
 /// A toolbox of the host that a worker must have. Numbered by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KitId(pub u32);
+pub struct ToolboxId(pub u32);
 
 /// For which processors programs are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,27 +80,27 @@ impl Architecture {
 
 /// Jobs of one kind can run at the same places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Kind {
+pub struct SchedulingClass {
     /// For which workers.
     pub architecture: Architecture,
     /// What these must have, if anything.
-    pub kit: Option<KitId>,
+    pub kit: Option<ToolboxId>,
     /// What is fetched before it runs.
     pub inputs: InputsId,
 }
 
 /// What a job asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Demand {
+pub struct JobDemand {
     /// Its place among the jobs of its client.
-    pub rank: Rank,
+    pub rank: JobPriority,
     /// Where it can run.
-    pub kind: Kind,
+    pub kind: SchedulingClass,
 }
 
 /// What a worker has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Offer {
+pub struct WorkerCapacity {
     /// How many jobs it runs at a time. At most
     /// [`Limits::slots_per_worker_max`](super::Limits::slots_per_worker_max) count.
     pub slots: u32,
@@ -110,7 +110,7 @@ pub struct Offer {
 
 /// Whether the jobs of a client may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
+pub enum ClientAdmission {
     /// They may.
     Open,
     /// None until it is open again. Those that run go on.
@@ -119,7 +119,7 @@ pub enum Gate {
 
 /// Whether the broker has all of the inputs of a kind of jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inputs {
+pub enum InputAvailability {
     /// It has.
     Ready,
     /// Something is yet to be uploaded: the jobs wait without being in anybody's way.
@@ -128,7 +128,7 @@ pub enum Inputs {
 
 /// Whether a worker has a toolbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HasKit {
+pub enum ToolboxPresence {
     /// It has.
     Yes,
     /// It has not, or not any more.
@@ -137,7 +137,7 @@ pub enum HasKit {
 
 /// What came of a worker's toolbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offered {
+pub enum ToolboxRegistration {
     /// It counts, or it is no news.
     Taken,
     /// The worker has as many as count: jobs for it do not go to this worker.
@@ -149,7 +149,7 @@ pub enum Offered {
 
 /// Whether a worker has the inputs of a kind of jobs in its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holds {
+pub enum InputLocality {
     /// It has.
     Yes,
     /// It has thrown them away.
@@ -165,12 +165,12 @@ pub struct Lease {
     /// To whom.
     pub worker: WorkerId,
     /// The attempt's token.
-    pub fence: Fence,
+    pub fence: FencingToken,
 }
 
 /// A decision: this job to this worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grant {
+pub struct LeaseGrant {
     /// What to send.
     pub lease: Lease,
     /// 1 for the first.
@@ -179,7 +179,7 @@ pub struct Grant {
 
 /// What became of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Submitted {
+pub enum SubmitOutcome {
     /// The job waits now.
     New,
     /// It is queued or leased already; nothing has changed.
@@ -190,7 +190,7 @@ pub enum Submitted {
 
 /// Why a submission was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum SubmitError {
     /// [`Book::client_joined`](super::Book::client_joined) was not called, or the client has left.
     #[error("the run is not known here, or is over")]
     UnknownClient,
@@ -216,11 +216,11 @@ pub enum Refused {
 
 /// What became of a cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cancelled {
+pub enum CancelOutcome {
     /// The job waited and is gone. Report it now.
     Queued,
     /// The worker must be told to stop it. [`Book::finished`](super::Book::finished) acknowledges,
-    /// or [`Event::Cancelled`] if the worker is lost first.
+    /// or [`LeaseEvent::Cancelled`] if the worker is lost first.
     Leased(Lease),
     /// No such job, or not any more.
     Unknown,
@@ -228,7 +228,7 @@ pub enum Cancelled {
 
 /// Whether a lease is what its holder thinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum LeaseStatus {
     /// It holds.
     Current,
     /// It was cancelled: the worker is to stop it, and then to report.
@@ -240,7 +240,7 @@ pub enum Standing {
 
 /// How an attempt ended, as its worker says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum AttemptResult {
     /// The job has an outcome, good or bad.
     Done,
     /// The worker could not run the job, or not follow it to its end.
@@ -249,9 +249,9 @@ pub enum How {
 
 /// What to do with the report of an attempt's end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReportDisposition {
     /// It is the job's outcome: tell the client. There is exactly one of these, of
-    /// [`Verdict::GivenUp`], [`Event::GivenUp`], [`Event::Cancelled`] and [`Cancelled::Queued`] for
+    /// [`ReportDisposition::GivenUp`], [`LeaseEvent::GivenUp`], [`LeaseEvent::Cancelled`] and [`CancelOutcome::Queued`] for
     /// each job of a client that has not left.
     Report,
     /// Drop it: the lease is not current any more.
@@ -259,7 +259,7 @@ pub enum Verdict {
     /// Drop it: the job's client has left. The slot is free again.
     Abandoned,
     /// It failed for reasons of its own and will be tried again.
-    Retry(Retry),
+    Retry(RetrySchedule),
     /// It failed for reasons of its own as often as it may: tell the client.
     GivenUp {
         /// Who tried, in order. One that tried twice is there twice.
@@ -269,16 +269,16 @@ pub enum Verdict {
 
 /// A job waits again after an attempt was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retry {
+pub struct RetrySchedule {
     /// How many attempts were lost so far.
     pub lost: u32,
     /// Not before this.
-    pub not_before: Moment,
+    pub not_before: BrokerInstant,
 }
 
 /// What [`Book::returned`](super::Book::returned) made of a job that was handed back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Returned {
+pub enum ReturnOutcome {
     /// It waits again.
     Queued,
     /// It was cancelled meanwhile, so this is its end: report it.
@@ -286,7 +286,7 @@ pub enum Returned {
     /// Its client has left; nobody to tell.
     Abandoned,
     /// It was handed back so often that each time counts as a lost attempt. It waits again.
-    Retry(Retry),
+    Retry(RetrySchedule),
     /// That was the last attempt it had: tell the client.
     GivenUp {
         /// Who tried, in order.
@@ -298,7 +298,7 @@ pub enum Returned {
 
 /// Something that happened because time went by or a worker was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum LeaseEvent {
     /// Nothing was heard for as long as leases live of a worker that is connected. All of its leases
     /// follow, each with its own event; tell it to stop them. It gets no further one until it is
     /// heard again.
@@ -311,7 +311,7 @@ pub enum Event {
         /// What it was.
         lease: Lease,
         /// When it is tried again.
-        retry: Retry,
+        retry: RetrySchedule,
     },
     /// A lease is over without an outcome, and the job had no further attempt: report an
     /// infrastructure error that names the workers.
@@ -335,7 +335,7 @@ pub enum Event {
 
 /// What a worker's credit came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credit {
+pub enum CreditOutcome {
     /// As much as it said.
     Taken,
     /// It said more than its slots and what it may fetch ahead allow; this much counts.
@@ -349,7 +349,7 @@ pub enum Credit {
 
 /// What a worker that came back is to do with the leases it named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resumed {
+pub struct ResumePlan {
     /// Go on with these.
     pub keep: Vec<Lease>,
     /// Stop these and report: they were cancelled, and their end is the acknowledgement.
@@ -357,7 +357,7 @@ pub struct Resumed {
     /// Stop these and forget them: stale, unknown, or more than the worker may hold.
     pub stop: Vec<Lease>,
     /// What became of leases that the worker should hold and does not.
-    pub events: Vec<Event>,
+    pub events: Vec<LeaseEvent>,
 }
 
 /// In the words of reports.

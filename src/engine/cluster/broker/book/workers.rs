@@ -2,32 +2,33 @@
 
 use std::collections::BTreeSet;
 
-use super::leases::Cause;
-use super::queue::{Load, PoolKey};
+use super::leases::LossReason;
+use super::queue::{PoolKey, WorkerLoad};
 use super::{
-    Architecture, Book, Credit, Event, HasKit, Holds, InputsId, JobKey, KitId, Lease, Limits,
-    Moment, Offer, Offered,
+    Architecture, BrokerInstant, CreditOutcome, InputLocality, InputsId, JobKey, JobScheduler,
+    Lease, LeaseEvent, SchedulerLimits, ToolboxId, ToolboxPresence, ToolboxRegistration,
+    WorkerCapacity,
 };
 use maelstrom_model::ids::WorkerId;
 
 #[derive(Debug)]
-pub(super) struct Worker {
-    pub(super) offer: Offer,
-    pub(super) presence: Presence,
-    pub(super) intake: Intake,
+pub(super) struct ScheduledWorker {
+    pub(super) offer: WorkerCapacity,
+    pub(super) presence: WorkerPresence,
+    pub(super) intake: DrainState,
     /// The most leases it takes, as it said; never above [`cap`].
     pub(super) ceiling: u32,
-    deadline: Option<Moment>,
+    deadline: Option<BrokerInstant>,
     pub(super) leases: BTreeSet<JobKey>,
-    kits: BTreeSet<KitId>,
+    kits: BTreeSet<ToolboxId>,
     pub(super) inputs: BTreeSet<InputsId>,
     /// What the pools were told last.
-    told: Supply,
+    told: PoolMembership,
 }
 
 /// Whether anything is heard of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
+pub(super) enum WorkerPresence {
     Here,
     /// Connected, but it said nothing for too long.
     Silent,
@@ -37,53 +38,53 @@ pub(super) enum Presence {
 
 /// Whether a worker takes leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Intake {
+pub(super) enum DrainState {
     Open,
     Draining,
 }
 
 /// What a worker means to the pools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Supply {
+struct PoolMembership {
     /// Its slots, if it serves at all.
     slots: Option<u32>,
     /// How full it is, if it can take a lease now.
-    load: Option<Load>,
+    load: Option<WorkerLoad>,
 }
 
 /// The most leases that a worker may have.
-pub(super) fn cap(limits: &Limits, slots: u32) -> u32 {
+pub(super) fn cap(limits: &SchedulerLimits, slots: u32) -> u32 {
     match slots {
         0 => 0,
         slots => slots.saturating_add(limits.prefetch_per_worker),
     }
 }
 
-impl Worker {
-    fn new(offer: Offer) -> Worker {
-        Worker {
+impl ScheduledWorker {
+    fn new(offer: WorkerCapacity) -> ScheduledWorker {
+        ScheduledWorker {
             offer,
-            presence: Presence::Here,
-            intake: Intake::Open,
+            presence: WorkerPresence::Here,
+            intake: DrainState::Open,
             ceiling: 0,
             deadline: None,
             leases: BTreeSet::new(),
             kits: BTreeSet::new(),
             inputs: BTreeSet::new(),
-            told: Supply::default(),
+            told: PoolMembership::default(),
         }
     }
 
-    fn supply(&self) -> Supply {
-        let serves = self.presence == Presence::Here && self.intake == Intake::Open;
+    fn supply(&self) -> PoolMembership {
+        let serves = self.presence == WorkerPresence::Here && self.intake == DrainState::Open;
         if !serves || self.ceiling == 0 {
-            return Supply::default();
+            return PoolMembership::default();
         }
         let slots = self.offer.slots;
         let is_full = self.leases.len() >= self.ceiling as usize;
-        Supply {
+        PoolMembership {
             slots: Some(slots),
-            load: (!is_full).then(|| Load::new(self.leases.len(), slots)),
+            load: (!is_full).then(|| WorkerLoad::new(self.leases.len(), slots)),
         }
     }
 
@@ -93,52 +94,60 @@ impl Worker {
     }
 
     /// How full it is, if it can take a lease now.
-    pub(super) fn load(&self) -> Option<Load> {
+    pub(super) fn load(&self) -> Option<WorkerLoad> {
         self.told.load
     }
 }
 
-impl Book {
+impl JobScheduler {
     /// A process of a worker is there that was not before: it holds nothing. Whatever was known
     /// under its number is over, and the leases with it.
-    pub fn worker_joined(&mut self, worker: WorkerId, offer: Offer, now: Moment) -> Vec<Event> {
+    pub fn worker_joined(
+        &mut self,
+        worker: WorkerId,
+        offer: WorkerCapacity,
+        now: BrokerInstant,
+    ) -> Vec<LeaseEvent> {
         let mut events = Vec::new();
-        self.lose_all(worker, Cause::Vanished, now, &mut events);
+        self.lose_all(worker, LossReason::Vanished, now, &mut events);
         self.forget_worker(worker);
         self.enter(worker, offer, now);
         events
     }
 
     /// Puts a worker down as present, with an offer; what is known of it otherwise stays.
-    pub(super) fn enter(&mut self, id: WorkerId, offer: Offer, now: Moment) {
+    pub(super) fn enter(&mut self, id: WorkerId, offer: WorkerCapacity, now: BrokerInstant) {
         self.withdraw(id);
-        let offer = Offer {
+        let offer = WorkerCapacity {
             slots: offer.slots.min(self.limits.slots_per_worker_max),
             ..offer
         };
-        let worker = self.workers.entry(id).or_insert_with(|| Worker::new(offer));
+        let worker = self
+            .workers
+            .entry(id)
+            .or_insert_with(|| ScheduledWorker::new(offer));
         worker.offer = offer;
-        worker.presence = Presence::Here;
+        worker.presence = WorkerPresence::Here;
         worker.ceiling = cap(&self.limits, offer.slots);
         self.heard(id, now);
     }
 
     /// A worker lives. Any message says so.
-    pub fn heartbeat(&mut self, worker: WorkerId, now: Moment) {
+    pub fn heartbeat(&mut self, worker: WorkerId, now: BrokerInstant) {
         let Some(state) = self.workers.get_mut(&worker) else {
             return;
         };
         match state.presence {
-            Presence::Here | Presence::Silent => {
-                state.presence = Presence::Here;
+            WorkerPresence::Here | WorkerPresence::Silent => {
+                state.presence = WorkerPresence::Here;
                 self.heard(worker, now);
             }
             // Word from a connection that is over.
-            Presence::Gone => {}
+            WorkerPresence::Gone => {}
         }
     }
 
-    fn heard(&mut self, id: WorkerId, now: Moment) {
+    fn heard(&mut self, id: WorkerId, now: BrokerInstant) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
@@ -154,34 +163,39 @@ impl Book {
 
     /// Whether a worker has a toolbox. What was said of it stays until it joins anew or is
     /// forgotten.
-    pub fn worker_offers(&mut self, worker: WorkerId, kit: KitId, has: HasKit) -> Offered {
+    pub fn worker_offers(
+        &mut self,
+        worker: WorkerId,
+        kit: ToolboxId,
+        has: ToolboxPresence,
+    ) -> ToolboxRegistration {
         let limit = self.limits.kits_per_worker_max;
         let Some(state) = self.workers.get(&worker) else {
-            return Offered::Taken;
+            return ToolboxRegistration::Taken;
         };
-        if (has == HasKit::Yes) == state.kits.contains(&kit) {
-            return Offered::Taken;
+        if (has == ToolboxPresence::Yes) == state.kits.contains(&kit) {
+            return ToolboxRegistration::Taken;
         }
-        if has == HasKit::Yes && state.kits.len() >= limit {
-            return Offered::TooMany { limit };
+        if has == ToolboxPresence::Yes && state.kits.len() >= limit {
+            return ToolboxRegistration::TooMany { limit };
         }
         self.withdraw(worker);
         if let Some(state) = self.workers.get_mut(&worker) {
             match has {
-                HasKit::Yes => state.kits.insert(kit),
-                HasKit::No => state.kits.remove(&kit),
+                ToolboxPresence::Yes => state.kits.insert(kit),
+                ToolboxPresence::No => state.kits.remove(&kit),
             };
         }
         self.refresh(worker);
-        Offered::Taken
+        ToolboxRegistration::Taken
     }
 
     /// Whether a worker has inputs in its store already: it is preferred for jobs that need them.
     /// Starting such a job says so, too.
-    pub fn worker_holds(&mut self, worker: WorkerId, inputs: InputsId, holds: Holds) {
+    pub fn worker_holds(&mut self, worker: WorkerId, inputs: InputsId, holds: InputLocality) {
         match holds {
-            Holds::Yes => self.note_holder(worker, inputs),
-            Holds::No => {
+            InputLocality::Yes => self.note_holder(worker, inputs),
+            InputLocality::No => {
                 if let Some(state) = self.workers.get_mut(&worker)
                     && state.inputs.remove(&inputs)
                 {
@@ -203,24 +217,24 @@ impl Book {
 
     /// How many leases a worker takes at most, those it holds included; replaces what it said
     /// before. Until it says something it is as much as it may.
-    pub fn credit(&mut self, worker: WorkerId, leases: u32) -> Credit {
+    pub fn credit(&mut self, worker: WorkerId, leases: u32) -> CreditOutcome {
         let Some(state) = self.workers.get_mut(&worker) else {
-            return Credit::UnknownWorker;
+            return CreditOutcome::UnknownWorker;
         };
         let cap = cap(&self.limits, state.offer.slots);
         state.ceiling = leases.min(cap);
         self.refresh(worker);
         if leases <= cap {
-            return Credit::Taken;
+            return CreditOutcome::Taken;
         }
         self.counters.capped += 1;
-        Credit::Capped { leases: cap }
+        CreditOutcome::Capped { leases: cap }
     }
 
     /// A worker gets no further lease until it joins anew.
     pub fn worker_draining(&mut self, worker: WorkerId) {
         if let Some(state) = self.workers.get_mut(&worker) {
-            state.intake = Intake::Draining;
+            state.intake = DrainState::Draining;
         }
         self.refresh(worker);
     }
@@ -231,7 +245,7 @@ impl Book {
         let Some(state) = self.workers.get_mut(&worker) else {
             return;
         };
-        state.presence = Presence::Gone;
+        state.presence = WorkerPresence::Gone;
         match state.deadline {
             Some(_) => self.refresh(worker),
             None => self.forget_worker(worker),
@@ -239,27 +253,38 @@ impl Book {
     }
 
     /// A worker's deadline has come, and was taken off the list.
-    pub(super) fn give_up_worker(&mut self, id: WorkerId, now: Moment, events: &mut Vec<Event>) {
+    pub(super) fn give_up_worker(
+        &mut self,
+        id: WorkerId,
+        now: BrokerInstant,
+        events: &mut Vec<LeaseEvent>,
+    ) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
         worker.deadline = None;
         match worker.presence {
-            Presence::Here | Presence::Silent => {
-                worker.presence = Presence::Silent;
-                events.push(Event::WorkerSilent(id));
+            WorkerPresence::Here | WorkerPresence::Silent => {
+                worker.presence = WorkerPresence::Silent;
+                events.push(LeaseEvent::WorkerSilent(id));
                 self.refresh(id);
-                self.lose_all(id, Cause::Expired, now, events);
+                self.lose_all(id, LossReason::Expired, now, events);
             }
-            Presence::Gone => {
-                events.push(Event::WorkerForgotten(id));
-                self.lose_all(id, Cause::Expired, now, events);
+            WorkerPresence::Gone => {
+                events.push(LeaseEvent::WorkerForgotten(id));
+                self.lose_all(id, LossReason::Expired, now, events);
                 self.forget_worker(id);
             }
         }
     }
 
-    fn lose_all(&mut self, id: WorkerId, cause: Cause, now: Moment, events: &mut Vec<Event>) {
+    fn lose_all(
+        &mut self,
+        id: WorkerId,
+        cause: LossReason,
+        now: BrokerInstant,
+        events: &mut Vec<LeaseEvent>,
+    ) {
         for lease in self.leases_of(id) {
             events.push(self.lose_event(lease, cause, now));
         }
@@ -274,7 +299,7 @@ impl Book {
 
     /// How many slots there are for jobs that need this. If there are none they wait, which is worth
     /// telling their client.
-    pub fn slots_for(&self, architecture: Architecture, kit: Option<KitId>) -> u64 {
+    pub fn slots_for(&self, architecture: Architecture, kit: Option<ToolboxId>) -> u64 {
         self.queue.slots(PoolKey { architecture, kit })
     }
 
@@ -301,10 +326,10 @@ impl Book {
 
     /// Takes a worker out of the pools, before what decides in which it belongs changes.
     fn withdraw(&mut self, id: WorkerId) {
-        self.tell(id, Supply::default());
+        self.tell(id, PoolMembership::default());
     }
 
-    fn tell(&mut self, id: WorkerId, supply: Supply) {
+    fn tell(&mut self, id: WorkerId, supply: PoolMembership) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };

@@ -16,10 +16,10 @@ use std::time::SystemTime;
 use prost::Message;
 use tonic::Status;
 
-use super::error::StorageError;
-use super::index::Index;
-use super::storage::{Storage, blocking};
-use maelstrom_container::digest::{ContentHash, Digest, Hasher};
+use super::error::CasStorageError;
+use super::index::LruIndex;
+use super::storage::{CasStorage, blocking};
+use maelstrom_container::digest::{ContentHash, Digest, DigestHasher};
 use maelstrom_container::private;
 use maelstrom_container::store::StoreError;
 use maelstrom_wire::reapi::digest::required;
@@ -31,15 +31,15 @@ use maelstrom_wire::reapi::v2::{ActionResult, Directory, Tree};
 /// Results of actions. Cloning gives another handle on the same ones.
 #[derive(Clone, Debug)]
 pub struct ActionResults {
-    shared: Arc<Shared>,
+    shared: Arc<ActionCacheState>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    storage: Storage,
+struct ActionCacheState {
+    storage: CasStorage,
     directory: PathBuf,
     /// By the hash of instance and action, see [`key`].
-    index: Mutex<Index<ContentHash>>,
+    index: Mutex<LruIndex<ContentHash>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -49,17 +49,17 @@ const NAMED_MAX: usize = 5;
 
 impl ActionResults {
     /// Those that a storage's directory holds.
-    pub async fn open(storage: Storage) -> Result<Self, StorageError> {
+    pub async fn open(storage: CasStorage) -> Result<Self, CasStorageError> {
         blocking(move || {
             let directory = storage.root().join("actions");
             private::directory(&directory).map_err(|source| write_error(&directory, source))?;
             let mut found = survey(&directory)?;
             found.sort_by_key(|(_, _, modified)| *modified);
-            let mut index = Index::new(ACTION_RESULTS_BYTES_MAX);
+            let mut index = LruIndex::new(ACTION_RESULTS_BYTES_MAX);
             for (key, size_bytes, _) in found {
                 index.add(key, size_bytes);
             }
-            let shared = Arc::new(Shared {
+            let shared = Arc::new(ActionCacheState {
                 storage,
                 directory,
                 index: Mutex::new(index),
@@ -187,7 +187,7 @@ impl ActionResults {
         Ok(())
     }
 
-    fn write(&self, key: ContentHash, content: &[u8]) -> Result<(), StorageError> {
+    fn write(&self, key: ContentHash, content: &[u8]) -> Result<(), CasStorageError> {
         let directory = &self.shared.directory;
         let path = directory.join(key.to_string());
         // The lock keeps the index and the directory in step, and is held for as long as a small
@@ -207,7 +207,7 @@ impl ActionResults {
         Ok(())
     }
 
-    async fn forget(&self, key: ContentHash) -> Result<(), StorageError> {
+    async fn forget(&self, key: ContentHash) -> Result<(), CasStorageError> {
         let results = self.clone();
         blocking(move || {
             let mut index = results.index();
@@ -217,7 +217,7 @@ impl ActionResults {
         .await
     }
 
-    fn index(&self) -> MutexGuard<'_, Index<ContentHash>> {
+    fn index(&self) -> MutexGuard<'_, LruIndex<ContentHash>> {
         let index = self.shared.index.lock();
         index.unwrap_or_else(PoisonError::into_inner)
     }
@@ -227,7 +227,7 @@ const HASH_BYTES: usize = 32;
 
 /// The name of a result.
 fn key(instance: &str, action: Digest) -> ContentHash {
-    let mut hasher = Hasher::default();
+    let mut hasher = DigestHasher::default();
     hasher.update_framed(instance.as_bytes());
     hasher.update(action.hash.as_bytes());
     hasher.update(&action.size_bytes.to_le_bytes());
@@ -247,7 +247,7 @@ fn read(path: &std::path::Path) -> Option<ActionResult> {
 /// The results in a directory; what else is there was left by a broker that was killed, and goes.
 fn survey(
     directory: &std::path::Path,
-) -> Result<Vec<(ContentHash, u64, SystemTime)>, StorageError> {
+) -> Result<Vec<(ContentHash, u64, SystemTime)>, CasStorageError> {
     let read = |source| StoreError::Read {
         path: directory.to_owned(),
         source,
@@ -268,10 +268,10 @@ fn survey(
     Ok(found)
 }
 
-fn remove(path: &std::path::Path) -> Result<(), StorageError> {
+fn remove(path: &std::path::Path) -> Result<(), CasStorageError> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(StorageError::Store(StoreError::Remove {
+            Err(CasStorageError::Store(StoreError::Remove {
                 path: path.to_owned(),
                 source,
             }))
@@ -280,9 +280,9 @@ fn remove(path: &std::path::Path) -> Result<(), StorageError> {
     }
 }
 
-fn write_error(path: &std::path::Path, source: io::Error) -> StorageError {
+fn write_error(path: &std::path::Path, source: io::Error) -> CasStorageError {
     let path = path.to_owned();
-    StorageError::Store(match source.kind() {
+    CasStorageError::Store(match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             StoreError::Full { path, source }
         }
@@ -296,12 +296,12 @@ mod tests {
     use tonic::Code;
 
     use super::*;
-    use crate::broker::cas::StorageOptions;
+    use crate::broker::cas::CasStorageOptions;
     use maelstrom_wire::reapi::digest::to_wire;
     use maelstrom_wire::reapi::v2::{FileNode, OutputDirectory, OutputFile};
 
-    fn storage(directory: &std::path::Path) -> Storage {
-        Storage::open(&StorageOptions {
+    fn storage(directory: &std::path::Path) -> CasStorage {
+        CasStorage::open(&CasStorageOptions {
             root: directory.to_owned(),
             size_target_bytes: 1 << 20,
         })

@@ -10,7 +10,7 @@ use maelstrom_model::error::with_causes;
 
 /// Why the storage could not do what was asked of it.
 #[derive(Debug, thiserror::Error)]
-pub enum StorageError {
+pub enum CasStorageError {
     /// Another broker uses the directory.
     #[error("the storage directory `{}` is in use by another broker", path.display())]
     InUse {
@@ -63,42 +63,45 @@ pub enum StorageError {
     Closing,
 }
 
-impl StorageError {
+impl CasStorageError {
     /// What an operator can do about it.
     pub fn help(&self) -> &'static str {
         match self {
-            StorageError::InUse { .. } => {
+            CasStorageError::InUse { .. } => {
                 "stop the other broker, or give each a directory of its own"
             }
-            StorageError::Absent { .. } | StorageError::Damaged { .. } => "upload it again",
-            StorageError::OutOfRange { .. } | StorageError::TooLong { .. } => {
+            CasStorageError::Absent { .. } | CasStorageError::Damaged { .. } => "upload it again",
+            CasStorageError::OutOfRange { .. } | CasStorageError::TooLong { .. } => {
                 "the program that asked is at fault: report it to its makers"
             }
-            StorageError::NoSpace { .. } => {
+            CasStorageError::NoSpace { .. } => {
                 "make room on that file system, lower the storage's size, or name a directory elsewhere"
             }
-            StorageError::Store(error) => error.help(),
-            StorageError::Closing => "try again when the broker is back",
+            CasStorageError::Store(error) => error.help(),
+            CasStorageError::Closing => "try again when the broker is back",
         }
     }
 }
 
-impl From<StorageError> for Status {
-    fn from(error: StorageError) -> Status {
+impl From<CasStorageError> for Status {
+    fn from(error: CasStorageError) -> Status {
         let message = with_causes(&error);
         match &error {
-            StorageError::Absent { .. } | StorageError::Damaged { .. } => {
+            CasStorageError::Absent { .. } | CasStorageError::Damaged { .. } => {
                 Status::not_found(message)
             }
-            StorageError::OutOfRange { .. } => Status::out_of_range(message),
-            StorageError::TooLong { .. } | StorageError::Store(StoreError::Mismatch { .. }) => {
+            CasStorageError::OutOfRange { .. } => Status::out_of_range(message),
+            CasStorageError::TooLong { .. }
+            | CasStorageError::Store(StoreError::Mismatch { .. }) => {
                 Status::invalid_argument(message)
             }
-            StorageError::NoSpace { .. } | StorageError::Store(StoreError::Full { .. }) => {
+            CasStorageError::NoSpace { .. } | CasStorageError::Store(StoreError::Full { .. }) => {
                 Status::resource_exhausted(message)
             }
-            StorageError::Closing | StorageError::InUse { .. } => Status::unavailable(message),
-            StorageError::Store(_) => Status::internal(message),
+            CasStorageError::Closing | CasStorageError::InUse { .. } => {
+                Status::unavailable(message)
+            }
+            CasStorageError::Store(_) => Status::internal(message),
         }
     }
 }

@@ -12,8 +12,8 @@ use std::hash::Hash;
 
 /// Entries by name, each of a size.
 #[derive(Clone, Debug)]
-pub struct Index<Key> {
-    entries: HashMap<Key, Entry>,
+pub struct LruIndex<Key> {
+    entries: HashMap<Key, LruEntry>,
     /// Entries that are not pinned, the least recently used first.
     order: BTreeMap<u64, Key>,
     pins: HashMap<Key, u64>,
@@ -23,23 +23,23 @@ pub struct Index<Key> {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct LruEntry {
     size_bytes: u64,
-    place: Place,
+    place: LruPosition,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum LruPosition {
     /// In the order of use, here.
     Ordered(u64),
     /// In use.
     Pinned,
 }
 
-impl<Key: Copy + Eq + Hash> Index<Key> {
+impl<Key: Copy + Eq + Hash> LruIndex<Key> {
     /// Nothing, and how much it may become.
     pub fn new(target_bytes: u64) -> Self {
-        Index {
+        LruIndex {
             entries: HashMap::new(),
             order: BTreeMap::new(),
             pins: HashMap::new(),
@@ -79,14 +79,14 @@ impl<Key: Copy + Eq + Hash> Index<Key> {
     pub fn add(&mut self, key: Key, size_bytes: u64) {
         self.remove(&key);
         let place = self.place(key);
-        self.entries.insert(key, Entry { size_bytes, place });
+        self.entries.insert(key, LruEntry { size_bytes, place });
         self.total_bytes = self.total_bytes.saturating_add(size_bytes);
     }
 
     /// Notes that an entry is used now.
     pub fn used(&mut self, key: &Key) {
-        let Some(Entry {
-            place: Place::Ordered(moment),
+        let Some(LruEntry {
+            place: LruPosition::Ordered(moment),
             ..
         }) = self.entries.get(key).copied()
         else {
@@ -102,8 +102,8 @@ impl<Key: Copy + Eq + Hash> Index<Key> {
             return;
         };
         match entry.place {
-            Place::Ordered(moment) => drop(self.order.remove(&moment)),
-            Place::Pinned => {}
+            LruPosition::Ordered(moment) => drop(self.order.remove(&moment)),
+            LruPosition::Pinned => {}
         }
         self.total_bytes = self.total_bytes.saturating_sub(entry.size_bytes);
     }
@@ -112,9 +112,9 @@ impl<Key: Copy + Eq + Hash> Index<Key> {
     pub fn pin(&mut self, key: Key) {
         *self.pins.entry(key).or_default() += 1;
         if let Some(entry) = self.entries.get_mut(&key)
-            && let Place::Ordered(moment) = entry.place
+            && let LruPosition::Ordered(moment) = entry.place
         {
-            entry.place = Place::Pinned;
+            entry.place = LruPosition::Pinned;
             self.order.remove(&moment);
         }
     }
@@ -160,13 +160,13 @@ impl<Key: Copy + Eq + Hash> Index<Key> {
         }
     }
 
-    fn place(&mut self, key: Key) -> Place {
+    fn place(&mut self, key: Key) -> LruPosition {
         if self.pins.contains_key(&key) {
-            return Place::Pinned;
+            return LruPosition::Pinned;
         }
         self.clock += 1;
         self.order.insert(self.clock, key);
-        Place::Ordered(self.clock)
+        LruPosition::Ordered(self.clock)
     }
 }
 
@@ -176,7 +176,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[derive(Clone, Debug)]
-    enum Step {
+    enum LruStep {
         Add(u8, u64),
         Use(u8),
         Remove(u8),
@@ -185,27 +185,27 @@ mod tests {
         Shrink,
     }
 
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
+    fn steps() -> impl Strategy<Value = Vec<LruStep>> {
         let key = 0u8..6;
         let step = prop_oneof![
-            (key.clone(), 0u64..50).prop_map(|(key, size)| Step::Add(key, size)),
-            key.clone().prop_map(Step::Use),
-            key.clone().prop_map(Step::Remove),
-            key.clone().prop_map(Step::Pin),
-            key.prop_map(Step::Unpin),
-            Just(Step::Shrink),
+            (key.clone(), 0u64..50).prop_map(|(key, size)| LruStep::Add(key, size)),
+            key.clone().prop_map(LruStep::Use),
+            key.clone().prop_map(LruStep::Remove),
+            key.clone().prop_map(LruStep::Pin),
+            key.prop_map(LruStep::Unpin),
+            Just(LruStep::Shrink),
         ];
         prop::collection::vec(step, 0..60)
     }
 
     /// The same, as plainly as can be: entries in the order of their use.
     #[derive(Default)]
-    struct Model {
+    struct LruModel {
         entries: Vec<(u8, u64)>,
         pins: Vec<u8>,
     }
 
-    impl Model {
+    impl LruModel {
         fn renew(&mut self, key: u8) {
             if let Some(index) = self.entries.iter().position(|entry| entry.0 == key) {
                 let entry = self.entries.remove(index);
@@ -217,16 +217,16 @@ mod tests {
             self.entries.iter().map(|entry| entry.1).sum()
         }
 
-        fn apply(&mut self, step: &Step) {
+        fn apply(&mut self, step: &LruStep) {
             match step {
-                Step::Add(key, size) => {
+                LruStep::Add(key, size) => {
                     self.entries.retain(|entry| entry.0 != *key);
                     self.entries.push((*key, *size));
                 }
-                Step::Use(key) => self.renew(*key),
-                Step::Remove(key) => self.entries.retain(|entry| entry.0 != *key),
-                Step::Pin(key) => self.pins.push(*key),
-                Step::Unpin(key) => {
+                LruStep::Use(key) => self.renew(*key),
+                LruStep::Remove(key) => self.entries.retain(|entry| entry.0 != *key),
+                LruStep::Pin(key) => self.pins.push(*key),
+                LruStep::Unpin(key) => {
                     if let Some(index) = self.pins.iter().position(|pin| pin == key) {
                         self.pins.remove(index);
                         if !self.pins.contains(key) {
@@ -234,7 +234,7 @@ mod tests {
                         }
                     }
                 }
-                Step::Shrink => {}
+                LruStep::Shrink => {}
             }
         }
 
@@ -255,17 +255,17 @@ mod tests {
     proptest! {
         #[test]
         fn it_does_what_the_plain_model_does(steps in steps(), target in 0u64..120) {
-            let mut index = Index::new(target);
-            let mut model = Model::default();
+            let mut index = LruIndex::new(target);
+            let mut model = LruModel::default();
             for step in steps {
                 model.apply(&step);
                 match step {
-                    Step::Add(key, size) => index.add(key, size),
-                    Step::Use(key) => index.used(&key),
-                    Step::Remove(key) => index.remove(&key),
-                    Step::Pin(key) => index.pin(key),
-                    Step::Unpin(key) => index.unpin(&key),
-                    Step::Shrink => prop_assert_eq!(index.shrink(), model.shrink(target)),
+                    LruStep::Add(key, size) => index.add(key, size),
+                    LruStep::Use(key) => index.used(&key),
+                    LruStep::Remove(key) => index.remove(&key),
+                    LruStep::Pin(key) => index.pin(key),
+                    LruStep::Unpin(key) => index.unpin(&key),
+                    LruStep::Shrink => prop_assert_eq!(index.shrink(), model.shrink(target)),
                 }
                 prop_assert_eq!(index.total_bytes(), model.total());
                 prop_assert_eq!(index.count(), model.entries.len());
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_name_may_be_pinned_before_its_entry_comes() {
-        let mut index = Index::new(10);
+        let mut index = LruIndex::new(10);
         index.pin('a');
         index.add('a', 20);
         assert_eq!(index.shrink(), []);

@@ -1,8 +1,8 @@
 //! The broker's storage, and the Remote Execution API's services over it.
 //!
-//! - [`Storage`]: blobs on disk; [`BlobReader`] and [`BlobWriter`] move them. [`index`] is the pure
+//! - [`CasStorage`]: blobs on disk; [`BlobReader`] and [`BlobWriter`] move them. [`index`] is the pure
 //!   part: what goes when there is too much.
-//! - [`actions`]: results of actions. [`Services`]: all of it by the API; [`tree`]: what directories
+//! - [`actions`]: results of actions. [`ReapiServices`]: all of it by the API; [`tree`]: what directories
 //!   hold; [`shape`](self): what becomes of them when they are written out.
 
 pub mod actions;
@@ -15,10 +15,10 @@ mod storage;
 mod tree;
 mod writer;
 
-pub use error::StorageError;
+pub use error::CasStorageError;
 pub use reader::BlobReader;
-pub use service::Services;
-pub use storage::{Pinned, Storage, StorageOptions, Usage};
+pub use service::ReapiServices;
+pub use storage::{BlobPin, CasStorage, CasStorageOptions, StorageUsage};
 pub use tree::closure;
 pub use writer::BlobWriter;
 

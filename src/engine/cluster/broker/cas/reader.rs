@@ -5,9 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use bytes::Bytes;
 
-use super::error::StorageError;
-use super::storage::{Storage, blocking};
-use maelstrom_container::digest::{Digest, Hasher};
+use super::error::CasStorageError;
+use super::storage::{CasStorage, blocking};
+use maelstrom_container::digest::{Digest, DigestHasher};
 use maelstrom_container::store::StoreError;
 use maelstrom_wire::reapi::limits::CHUNK_BYTES;
 
@@ -16,28 +16,28 @@ use maelstrom_wire::reapi::limits::CHUNK_BYTES;
 #[derive(Debug)]
 pub struct BlobReader {
     digest: Digest,
-    state: State,
+    state: BlobReaderState,
 }
 
 #[derive(Debug)]
-enum State {
+enum BlobReaderState {
     /// Something is left.
-    Open(Box<Open>),
+    Open(Box<OpenBlob>),
     /// Everything was given out, or nothing more can be.
     Over,
 }
 
-struct Open {
-    storage: Storage,
+struct OpenBlob {
+    storage: CasStorage,
     digest: Digest,
     file: File,
     /// Of everything before the position, if the end of the blob will be seen.
-    hash: Option<Hasher>,
+    hash: Option<DigestHasher>,
     position: u64,
     end: u64,
 }
 
-impl std::fmt::Debug for Open {
+impl std::fmt::Debug for OpenBlob {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Open")
@@ -49,16 +49,16 @@ impl std::fmt::Debug for Open {
 
 impl BlobReader {
     pub(super) async fn open(
-        storage: Storage,
+        storage: CasStorage,
         digest: Digest,
         offset: u64,
         limit: Option<u64>,
-    ) -> Result<BlobReader, StorageError> {
+    ) -> Result<BlobReader, CasStorageError> {
         if !storage.contains(&digest) {
-            return Err(StorageError::Absent { digest });
+            return Err(CasStorageError::Absent { digest });
         }
         if offset > digest.size_bytes {
-            return Err(StorageError::OutOfRange { digest, offset });
+            return Err(CasStorageError::OutOfRange { digest, offset });
         }
         let end = limit.map_or(digest.size_bytes, |limit| {
             digest.size_bytes.min(offset.saturating_add(limit))
@@ -66,13 +66,13 @@ impl BlobReader {
         if end == offset {
             return Ok(BlobReader {
                 digest,
-                state: State::Over,
+                state: BlobReaderState::Over,
             });
         }
-        let open = blocking(move || Open::begin(storage, digest, offset, end)).await?;
+        let open = blocking(move || OpenBlob::begin(storage, digest, offset, end)).await?;
         Ok(BlobReader {
             digest,
-            state: State::Open(Box::new(open)),
+            state: BlobReaderState::Open(Box::new(open)),
         })
     }
 
@@ -82,15 +82,15 @@ impl BlobReader {
     }
 
     /// The next piece; `None` after the last one. After an error there is no other piece.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Over => Ok(None),
-            State::Open(mut open) => {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, CasStorageError> {
+        match std::mem::replace(&mut self.state, BlobReaderState::Over) {
+            BlobReaderState::Over => Ok(None),
+            BlobReaderState::Open(mut open) => {
                 let (piece, state) = blocking(move || {
                     let piece = open.next()?;
                     Ok(match open.position < open.end {
-                        true => (piece, State::Open(open)),
-                        false => (piece, State::Over),
+                        true => (piece, BlobReaderState::Open(open)),
+                        false => (piece, BlobReaderState::Over),
                     })
                 })
                 .await?;
@@ -101,23 +101,23 @@ impl BlobReader {
     }
 }
 
-impl Open {
+impl OpenBlob {
     fn begin(
-        storage: Storage,
+        storage: CasStorage,
         digest: Digest,
         offset: u64,
         end: u64,
-    ) -> Result<Open, StorageError> {
+    ) -> Result<OpenBlob, CasStorageError> {
         let Some(blob) = storage.store().blob(digest)? else {
             storage.lost(digest);
-            return Err(StorageError::Damaged { digest });
+            return Err(CasStorageError::Damaged { digest });
         };
-        let mut open = Open {
+        let mut open = OpenBlob {
             file: blob.open()?,
             storage,
             digest,
             hash: match end == digest.size_bytes {
-                true => Some(Hasher::default()),
+                true => Some(DigestHasher::default()),
                 false => None,
             },
             position: 0,
@@ -128,7 +128,7 @@ impl Open {
     }
 
     /// What comes before is needed to verify the rest.
-    fn skip(&mut self, offset: u64) -> Result<(), StorageError> {
+    fn skip(&mut self, offset: u64) -> Result<(), CasStorageError> {
         let skipped = match &mut self.hash {
             Some(hasher) => io::copy(&mut (&self.file).take(offset), hasher),
             None => self.file.seek(SeekFrom::Start(offset)),
@@ -140,7 +140,7 @@ impl Open {
         }
     }
 
-    fn next(&mut self) -> Result<Bytes, StorageError> {
+    fn next(&mut self) -> Result<Bytes, CasStorageError> {
         let left = self.end - self.position;
         let size = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
         let mut piece = vec![0; size];
@@ -164,17 +164,17 @@ impl Open {
         Ok(piece.into())
     }
 
-    fn damaged(&self) -> StorageError {
+    fn damaged(&self) -> CasStorageError {
         match self.storage.remove_damaged(self.digest, &self.file) {
-            Ok(()) => StorageError::Damaged {
+            Ok(()) => CasStorageError::Damaged {
                 digest: self.digest,
             },
             Err(error) => error,
         }
     }
 
-    fn failed(&self, source: io::Error) -> StorageError {
-        StorageError::Store(StoreError::Read {
+    fn failed(&self, source: io::Error) -> CasStorageError {
+        CasStorageError::Store(StoreError::Read {
             path: self.storage.root().join(self.digest.to_string()),
             source,
         })

@@ -34,35 +34,35 @@ const COPIES_MAX: u64 = 4;
 
 /// Directories, as far as matters here.
 #[derive(Debug, Default)]
-pub(super) struct Shapes {
-    known: HashMap<Digest, Shape>,
+pub(super) struct TreeSizeCounter {
+    known: HashMap<Digest, DirectorySize>,
     /// What is described, each once.
-    described: Extent,
+    described: TreeSize,
 }
 
 #[derive(Debug)]
-struct Shape {
+struct DirectorySize {
     below: Vec<Digest>,
     /// Its own entries and the bytes of its own files.
-    own: Extent,
+    own: TreeSize,
     /// All of it, once that is known.
-    whole: Option<Extent>,
+    whole: Option<TreeSize>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Extent {
+struct TreeSize {
     entries: u64,
     bytes: u64,
     depth: u64,
 }
 
-impl Shapes {
+impl TreeSizeCounter {
     /// A directory, which is given once.
     pub(super) fn add(&mut self, digest: Digest, directory: &Directory) -> Result<(), Status> {
-        let mut own = Extent {
+        let mut own = TreeSize {
             entries: (directory.files.len() + directory.directories.len()) as u64
                 + directory.symlinks.len() as u64,
-            ..Extent::default()
+            ..TreeSize::default()
         };
         for file in &directory.files {
             let digest = required(file.digest.as_ref())?;
@@ -70,7 +70,7 @@ impl Shapes {
         }
         let below = directory.directories.iter();
         let below = below.map(|node| required(node.digest.as_ref()));
-        let shape = Shape {
+        let shape = DirectorySize {
             below: below.collect::<Result<_, _>>()?,
             own,
             whole: None,
@@ -108,7 +108,7 @@ impl Shapes {
 
     /// A tree as a whole. Each directory is looked at once; none is in itself, since its digest is made
     /// from theirs.
-    fn whole(&mut self, root: Digest) -> Extent {
+    fn whole(&mut self, root: Digest) -> TreeSize {
         let mut waiting = vec![(root, false)];
         while let Some((digest, is_ready)) = waiting.pop() {
             let Some(shape) = self.known.get(&digest) else {
@@ -158,7 +158,7 @@ mod tests {
         }
     }
 
-    fn add(shapes: &mut Shapes, directory: &Directory) -> Digest {
+    fn add(shapes: &mut TreeSizeCounter, directory: &Directory) -> Digest {
         let digest = Digest::of(&directory.encode_to_vec());
         shapes.add(digest, directory).unwrap();
         digest
@@ -166,7 +166,7 @@ mod tests {
 
     /// Directories in one another, each of which holds the next so many times.
     fn nested(levels: usize, copies: usize, files: Vec<FileNode>) -> Result<(), String> {
-        let mut shapes = Shapes::default();
+        let mut shapes = TreeSizeCounter::default();
         let mut digest = add(
             &mut shapes,
             &Directory {

@@ -1,6 +1,6 @@
 //! The broker's content-addressable storage: blobs on disk, each verified on its way in and out.
 //!
-//! A [`Storage`] is the only user of its directory and knows by heart what is in it, so asking what
+//! A [`CasStorage`] is the only user of its directory and knows by heart what is in it, so asking what
 //! is missing touches no disk. The content itself is kept by [`Store`].
 //!
 //! Invariants:
@@ -14,7 +14,7 @@
 //! - The empty blob is always there.
 //!
 //! What blocks runs on the runtime's threads for that; the methods that are not `async` look at
-//! memory only, except [`Storage::open`] and those of [`super::BlobWriter`]. After a loss of power
+//! memory only, except [`CasStorage::open`] and those of [`super::BlobWriter`]. After a loss of power
 //! blobs may be torn, since nothing is synced to disk; that shows when they are read.
 
 use std::fs::File;
@@ -28,8 +28,8 @@ use nix::fcntl::{Flock, FlockArg};
 use std::os::unix::fs::MetadataExt;
 use tokio::sync::Notify;
 
-use super::error::StorageError;
-use super::index::Index;
+use super::error::CasStorageError;
+use super::index::LruIndex;
 use super::reader::BlobReader;
 use super::writer::BlobWriter;
 use maelstrom_container::digest::{ContentHash, Digest};
@@ -38,7 +38,7 @@ use maelstrom_container::store::{RemovedBlob, Store, StoreError, StoreOptions};
 
 /// What is to be known to open a storage.
 #[derive(Clone, Debug)]
-pub struct StorageOptions {
+pub struct CasStorageOptions {
     /// Its directory; made if it isn't there.
     pub root: PathBuf,
     /// What blobs should take up at most. Pinned ones may exceed it.
@@ -47,14 +47,14 @@ pub struct StorageOptions {
 
 /// An open storage. Cloning gives another handle on the same one.
 #[derive(Clone, Debug)]
-pub struct Storage {
-    shared: Arc<Shared>,
+pub struct CasStorage {
+    shared: Arc<CasStorageState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct CasStorageState {
     store: Store,
-    index: Mutex<Index<ContentHash>>,
+    index: Mutex<LruIndex<ContentHash>>,
     /// Held while names of blobs come or go, so that the index and the directory agree.
     names: Mutex<()>,
     full: AtomicBool,
@@ -68,7 +68,7 @@ struct Shared {
 
 /// How a storage does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
+pub struct StorageUsage {
     /// Blobs that are there.
     pub blobs: u64,
     /// What they take up.
@@ -89,17 +89,17 @@ pub struct Usage {
 
 /// Keeps blobs from being evicted until it is dropped.
 #[derive(Debug)]
-pub struct Pinned {
-    shared: Arc<Shared>,
+pub struct BlobPin {
+    shared: Arc<CasStorageState>,
     hashes: Vec<ContentHash>,
 }
 
 /// The file that the broker locks.
 const OWNER: &str = "owner";
 
-impl Storage {
+impl CasStorage {
     /// Opens a storage, and sets its directory up if need be. Blocks.
-    pub fn open(options: &StorageOptions) -> Result<Self, StorageError> {
+    pub fn open(options: &CasStorageOptions) -> Result<Self, CasStorageError> {
         let store = Store::open(&StoreOptions {
             root: options.root.clone(),
             // What goes and when is decided here.
@@ -108,12 +108,12 @@ impl Storage {
         let owner = own(store.root())?;
         let mut blobs = store.blobs()?;
         blobs.sort_by_key(|blob| blob.last_used);
-        let mut index = Index::new(options.size_target_bytes);
+        let mut index = LruIndex::new(options.size_target_bytes);
         for blob in blobs {
             index.add(blob.hash, blob.size_bytes);
         }
-        let storage = Storage {
-            shared: Arc::new(Shared {
+        let storage = CasStorage {
+            shared: Arc::new(CasStorageState {
                 store,
                 index: Mutex::new(index),
                 names: Mutex::default(),
@@ -125,7 +125,7 @@ impl Storage {
                 _owner: owner,
             }),
         };
-        storage.settle(Index::shrink)?;
+        storage.settle(LruIndex::shrink)?;
         Ok(storage)
     }
 
@@ -135,10 +135,10 @@ impl Storage {
     }
 
     /// How it does.
-    pub fn usage(&self) -> Usage {
+    pub fn usage(&self) -> StorageUsage {
         let index = self.index();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Usage {
+        StorageUsage {
             blobs: index.count() as u64,
             size_bytes: index.total_bytes(),
             pinned_bytes: index.pinned_bytes(),
@@ -177,13 +177,13 @@ impl Storage {
     }
 
     /// Keeps these blobs, and those of them that are yet to come, from being evicted.
-    pub fn pin(&self, digests: impl IntoIterator<Item = Digest>) -> Pinned {
+    pub fn pin(&self, digests: impl IntoIterator<Item = Digest>) -> BlobPin {
         let hashes: Vec<ContentHash> = digests.into_iter().map(|digest| digest.hash).collect();
         let mut index = self.index();
         for hash in &hashes {
             index.pin(*hash);
         }
-        Pinned {
+        BlobPin {
             shared: Arc::clone(&self.shared),
             hashes,
         }
@@ -195,12 +195,12 @@ impl Storage {
         digest: Digest,
         offset: u64,
         limit: Option<u64>,
-    ) -> Result<BlobReader, StorageError> {
+    ) -> Result<BlobReader, CasStorageError> {
         BlobReader::open(self.clone(), digest, offset, limit).await
     }
 
     /// The content of a small blob.
-    pub async fn content(&self, digest: Digest) -> Result<Bytes, StorageError> {
+    pub async fn content(&self, digest: Digest) -> Result<Bytes, CasStorageError> {
         let storage = self.clone();
         blocking(move || storage.content_now(digest)).await
     }
@@ -209,14 +209,14 @@ impl Storage {
     pub async fn contents(
         &self,
         digests: Vec<Digest>,
-    ) -> Result<Vec<Result<Bytes, StorageError>>, StorageError> {
+    ) -> Result<Vec<Result<Bytes, CasStorageError>>, CasStorageError> {
         let storage = self.clone();
         let read = move |digest| storage.content_now(digest);
         blocking(move || Ok(digests.into_iter().map(read).collect())).await
     }
 
-    fn content_now(&self, digest: Digest) -> Result<Bytes, StorageError> {
-        let absent = StorageError::Absent { digest };
+    fn content_now(&self, digest: Digest) -> Result<Bytes, CasStorageError> {
+        let absent = CasStorageError::Absent { digest };
         if !self.contains(&digest) {
             return Err(absent);
         }
@@ -229,13 +229,13 @@ impl Storage {
                 self.index().remove(&digest.hash);
                 self.shared.damaged_blobs.fetch_add(1, Ordering::Relaxed);
                 self.shared.losses.notify_one();
-                Err(StorageError::Damaged { digest })
+                Err(CasStorageError::Damaged { digest })
             }
         }
     }
 
     /// Adds a small blob of our own.
-    pub async fn add(&self, content: Bytes) -> Result<Digest, StorageError> {
+    pub async fn add(&self, content: Bytes) -> Result<Digest, CasStorageError> {
         let storage = self.clone();
         blocking(move || {
             let digest = Digest::of(&content);
@@ -248,13 +248,13 @@ impl Storage {
     pub async fn add_all(
         &self,
         blobs: Vec<(Digest, Bytes)>,
-    ) -> Result<Vec<Result<(), StorageError>>, StorageError> {
+    ) -> Result<Vec<Result<(), CasStorageError>>, CasStorageError> {
         let storage = self.clone();
         let add = move |(digest, content): (Digest, Bytes)| storage.add_now(digest, &content);
         blocking(move || Ok(blobs.into_iter().map(add).collect())).await
     }
 
-    fn add_now(&self, digest: Digest, content: &[u8]) -> Result<(), StorageError> {
+    fn add_now(&self, digest: Digest, content: &[u8]) -> Result<(), CasStorageError> {
         if self.contains(&digest) {
             // Whoever sends something else under this name should hear of it.
             let actual = Digest::of(content);
@@ -269,7 +269,7 @@ impl Storage {
     }
 
     /// Begins a blob that arrives bit by bit. Blocks, as what it returns does.
-    pub fn writer(&self, expected: Digest) -> Result<BlobWriter, StorageError> {
+    pub fn writer(&self, expected: Digest) -> Result<BlobWriter, CasStorageError> {
         BlobWriter::begin(self.clone(), expected)
     }
 
@@ -282,18 +282,18 @@ impl Storage {
         &self,
         digest: Digest,
         adopt: impl FnOnce() -> Result<(), StoreError>,
-    ) -> Result<(), StorageError> {
+    ) -> Result<(), CasStorageError> {
         let names = self.names();
         adopt()?;
         self.index().add(digest.hash, digest.size_bytes);
         drop(names);
         self.shared.full.store(false, Ordering::Relaxed);
-        self.settle(Index::shrink)
+        self.settle(LruIndex::shrink)
     }
 
     /// Evicts what it may to make room on the file system, where there is less of it than the target
     /// promised.
-    pub(super) fn make_room(&self, needed_bytes: u64) -> Result<(), StorageError> {
+    pub(super) fn make_room(&self, needed_bytes: u64) -> Result<(), CasStorageError> {
         self.shared.full.store(true, Ordering::Relaxed);
         self.settle(|index| {
             let target = index.total_bytes().saturating_sub(needed_bytes);
@@ -302,7 +302,11 @@ impl Storage {
     }
 
     /// Removes a damaged blob, unless another has taken its place since `file` was opened.
-    pub(super) fn remove_damaged(&self, digest: Digest, file: &File) -> Result<(), StorageError> {
+    pub(super) fn remove_damaged(
+        &self,
+        digest: Digest,
+        file: &File,
+    ) -> Result<(), CasStorageError> {
         let _names = self.names();
         let same = match (file.metadata(), self.shared.store.blob(digest)) {
             (Ok(opened), Ok(Some(blob))) => std::fs::symlink_metadata(blob.path())
@@ -330,8 +334,8 @@ impl Storage {
     /// Removes the files of what the index gives up.
     fn settle(
         &self,
-        shrink: impl FnOnce(&mut Index<ContentHash>) -> Vec<(ContentHash, u64)>,
-    ) -> Result<(), StorageError> {
+        shrink: impl FnOnce(&mut LruIndex<ContentHash>) -> Vec<(ContentHash, u64)>,
+    ) -> Result<(), CasStorageError> {
         let names = self.names();
         let victims = shrink(&mut self.index());
         let mut removed: Vec<RemovedBlob> = Vec::new();
@@ -348,7 +352,7 @@ impl Storage {
         Ok(())
     }
 
-    fn index(&self) -> MutexGuard<'_, Index<ContentHash>> {
+    fn index(&self) -> MutexGuard<'_, LruIndex<ContentHash>> {
         let index = self.shared.index.lock();
         index.unwrap_or_else(PoisonError::into_inner)
     }
@@ -359,7 +363,7 @@ impl Storage {
     }
 }
 
-impl Drop for Pinned {
+impl Drop for BlobPin {
     fn drop(&mut self) {
         let index = self.shared.index.lock();
         let mut index = index.unwrap_or_else(PoisonError::into_inner);
@@ -371,30 +375,30 @@ impl Drop for Pinned {
 
 /// Runs what blocks where it may.
 pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
-) -> Result<T, StorageError> {
+    work: impl FnOnce() -> Result<T, CasStorageError> + Send + 'static,
+) -> Result<T, CasStorageError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(_) => Err(StorageError::Closing),
+        Err(_) => Err(CasStorageError::Closing),
     }
 }
 
-pub(super) fn mismatch(expected: Digest, actual: Digest) -> StorageError {
-    StorageError::Store(StoreError::Mismatch { expected, actual })
+pub(super) fn mismatch(expected: Digest, actual: Digest) -> CasStorageError {
+    CasStorageError::Store(StoreError::Mismatch { expected, actual })
 }
 
 /// Makes sure that no other broker uses the directory, as long as the result lives.
-fn own(root: &Path) -> Result<Flock<File>, StorageError> {
+fn own(root: &Path) -> Result<Flock<File>, CasStorageError> {
     let path = root.join(OWNER);
     let file = private::kept(&path).map_err(|source| StoreError::Write {
         path: path.clone(),
         source,
     })?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_file, errno)| match errno {
-        nix::errno::Errno::EWOULDBLOCK => StorageError::InUse {
+        nix::errno::Errno::EWOULDBLOCK => CasStorageError::InUse {
             path: root.to_owned(),
         },
-        errno => StorageError::Store(StoreError::Lock {
+        errno => CasStorageError::Store(StoreError::Lock {
             path,
             source: io::Error::from(errno),
         }),

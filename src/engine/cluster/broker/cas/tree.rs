@@ -8,9 +8,9 @@ use std::collections::{HashSet, VecDeque};
 use prost::Message;
 use tonic::Status;
 
-use super::error::StorageError;
-use super::shape::Shapes;
-use super::storage::Storage;
+use super::error::CasStorageError;
+use super::shape::TreeSizeCounter;
+use super::storage::CasStorage;
 use maelstrom_container::digest::Digest;
 use maelstrom_wire::reapi::digest::required;
 use maelstrom_wire::reapi::limits::{DIRECTORY_BYTES_MAX, TREE_DIRECTORIES_MAX};
@@ -21,16 +21,16 @@ const BATCH: usize = 64;
 
 /// A walk through directories, breadth first.
 #[derive(Debug)]
-pub struct Walk {
-    storage: Storage,
+pub struct TreeWalk {
+    storage: CasStorage,
     waiting: VecDeque<Digest>,
     seen: HashSet<Digest>,
-    ready: VecDeque<Found>,
+    ready: VecDeque<TreeWalkItem>,
 }
 
 /// What a walk comes across.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found {
+pub enum TreeWalkItem {
     /// A directory.
     Directory {
         /// Its digest.
@@ -44,7 +44,7 @@ pub enum Found {
 
 /// All blobs that some directories are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Closure {
+pub struct BlobClosure {
     /// Those that are there: directories and files, each once.
     pub present: Vec<Digest>,
     /// Those that are not. Below a missing directory more may be missing.
@@ -56,18 +56,18 @@ const FILES_MAX: usize = 2_000_000;
 
 /// All blobs that these directories are made of, themselves included.
 pub async fn closure(
-    storage: &Storage,
+    storage: &CasStorage,
     roots: impl IntoIterator<Item = Digest>,
-) -> Result<Closure, Status> {
+) -> Result<BlobClosure, Status> {
     let roots: Vec<Digest> = roots.into_iter().collect();
-    let mut walk = Walk::new(storage.clone(), roots.iter().copied());
-    let mut closure = Closure::default();
+    let mut walk = TreeWalk::new(storage.clone(), roots.iter().copied());
+    let mut closure = BlobClosure::default();
     let mut files = HashSet::new();
-    let mut shapes = Shapes::default();
+    let mut shapes = TreeSizeCounter::default();
     while let Some(found) = walk.next().await? {
         match found {
-            Found::Missing(digest) => closure.missing.push(digest),
-            Found::Directory { digest, directory } => {
+            TreeWalkItem::Missing(digest) => closure.missing.push(digest),
+            TreeWalkItem::Directory { digest, directory } => {
                 closure.present.push(digest);
                 shapes.add(digest, &directory)?;
                 if files.len() > FILES_MAX {
@@ -94,10 +94,10 @@ pub async fn closure(
     Ok(closure)
 }
 
-impl Walk {
+impl TreeWalk {
     /// A walk from these directories on.
-    pub fn new(storage: Storage, roots: impl IntoIterator<Item = Digest>) -> Self {
-        let mut walk = Walk {
+    pub fn new(storage: CasStorage, roots: impl IntoIterator<Item = Digest>) -> Self {
+        let mut walk = TreeWalk {
             storage,
             waiting: VecDeque::new(),
             seen: HashSet::new(),
@@ -110,7 +110,7 @@ impl Walk {
     }
 
     /// What comes next.
-    pub async fn next(&mut self) -> Result<Option<Found>, Status> {
+    pub async fn next(&mut self) -> Result<Option<TreeWalkItem>, Status> {
         if self.ready.is_empty() {
             self.read().await?;
         }
@@ -138,8 +138,8 @@ impl Walk {
         for (digest, content) in digests.into_iter().zip(contents) {
             match content {
                 Ok(content) => self.take(digest, &content)?,
-                Err(StorageError::Absent { .. } | StorageError::Damaged { .. }) => {
-                    self.ready.push_back(Found::Missing(digest));
+                Err(CasStorageError::Absent { .. } | CasStorageError::Damaged { .. }) => {
+                    self.ready.push_back(TreeWalkItem::Missing(digest));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -161,7 +161,8 @@ impl Walk {
                 "the tree has more than {TREE_DIRECTORIES_MAX} directories"
             )));
         }
-        self.ready.push_back(Found::Directory { digest, directory });
+        self.ready
+            .push_back(TreeWalkItem::Directory { digest, directory });
         Ok(())
     }
 }

@@ -3,23 +3,23 @@
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{IncomingBlob, StoreError};
 
-use super::error::StorageError;
-use super::storage::Storage;
+use super::error::CasStorageError;
+use super::storage::CasStorage;
 
 /// A blob that arrives bit by bit. Dropped before [`Self::finish`], it leaves nothing. Every method
 /// blocks.
 #[derive(Debug)]
 pub struct BlobWriter {
-    storage: Storage,
+    storage: CasStorage,
     expected: Digest,
     incoming: IncomingBlob,
 }
 
 impl BlobWriter {
-    pub(super) fn begin(storage: Storage, expected: Digest) -> Result<Self, StorageError> {
+    pub(super) fn begin(storage: CasStorage, expected: Digest) -> Result<Self, CasStorageError> {
         let incoming = storage.store().incoming().or_else(|error| {
             make_room(&storage, expected, 0, error)?;
-            Ok::<_, StorageError>(storage.store().incoming()?)
+            Ok::<_, CasStorageError>(storage.store().incoming()?)
         })?;
         Ok(BlobWriter {
             storage,
@@ -39,15 +39,15 @@ impl BlobWriter {
     }
 
     /// Forgets what has arrived.
-    pub fn restart(&mut self) -> Result<(), StorageError> {
+    pub fn restart(&mut self) -> Result<(), CasStorageError> {
         Ok(self.incoming.restart()?)
     }
 
     /// Adds what comes next. After an error none of it counts as arrived.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), CasStorageError> {
         let arrived = self.incoming.arrived_bytes();
         if arrived + bytes.len() as u64 > self.expected.size_bytes {
-            return Err(StorageError::TooLong {
+            return Err(CasStorageError::TooLong {
                 expected: self.expected,
             });
         }
@@ -59,7 +59,7 @@ impl BlobWriter {
     }
 
     /// Lets it be seen, if it is what was announced. Otherwise nothing of it stays.
-    pub fn finish(self) -> Result<(), StorageError> {
+    pub fn finish(self) -> Result<(), CasStorageError> {
         let BlobWriter {
             storage,
             expected,
@@ -71,25 +71,25 @@ impl BlobWriter {
 
 /// Makes room if that is what was lacking; any other error stays one.
 fn make_room(
-    storage: &Storage,
+    storage: &CasStorage,
     expected: Digest,
     arrived_bytes: u64,
     error: StoreError,
-) -> Result<(), StorageError> {
+) -> Result<(), CasStorageError> {
     match no_space(expected, arrived_bytes, error) {
-        StorageError::NoSpace { needed_bytes, .. } => storage.make_room(needed_bytes),
+        CasStorageError::NoSpace { needed_bytes, .. } => storage.make_room(needed_bytes),
         other => Err(other),
     }
 }
 
-fn no_space(digest: Digest, arrived_bytes: u64, error: StoreError) -> StorageError {
+fn no_space(digest: Digest, arrived_bytes: u64, error: StoreError) -> CasStorageError {
     match error {
-        StoreError::Full { ref path, .. } => StorageError::NoSpace {
+        StoreError::Full { ref path, .. } => CasStorageError::NoSpace {
             digest,
             path: path.clone(),
             needed_bytes: digest.size_bytes.saturating_sub(arrived_bytes),
             source: Box::new(error),
         },
-        other => StorageError::Store(other),
+        other => CasStorageError::Store(other),
     }
 }

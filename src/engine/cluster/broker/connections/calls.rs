@@ -24,10 +24,10 @@ use tonic::Status;
 use tonic::service::Routes;
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 
-use super::{Connections, Line};
-use crate::broker::budgets::{Hold, Principal};
-use crate::broker::limits::{CALL_MAX, Resource, SILENCE_MAX, TRANSFERS_MAX};
-use crate::security::guard::Access;
+use super::{ConnectionRegistry, ConnectionState};
+use crate::broker::budgets::{BudgetPermit, Principal};
+use crate::broker::limits::{CALL_MAX, ClientResource, SILENCE_MAX, TRANSFERS_MAX};
+use crate::security::guard::AccessPolicy;
 
 /// Answers that go on as long as somebody listens, and may be taken as slowly as he likes: what waits
 /// for him is bounded.
@@ -48,9 +48,9 @@ const TRANSFERS: &str = "/build.bazel.remote.execution.v2.ContentAddressableStor
 const LOOKS_PER_SILENCE: u32 = 4;
 
 /// Serves these calls to clients of these connections, who show whose they are.
-pub fn serve(routes: Routes, connections: Connections, access: Access) -> Routes {
-    let reception = Reception {
-        readers: Readers::start(SILENCE_MAX),
+pub fn serve(routes: Routes, connections: ConnectionRegistry, access: AccessPolicy) -> Routes {
+    let reception = CallMiddleware {
+        readers: ResponseReaders::start(SILENCE_MAX),
         connections,
         access,
         transfers: Arc::default(),
@@ -60,41 +60,45 @@ pub fn serve(routes: Routes, connections: Connections, access: Access) -> Routes
 }
 
 #[derive(Clone, Debug)]
-struct Reception {
-    connections: Connections,
-    access: Access,
-    readers: Readers,
+struct CallMiddleware {
+    connections: ConnectionRegistry,
+    access: AccessPolicy,
+    readers: ResponseReaders,
     /// For each client that has calls of [`TRANSFERS`].
     transfers: Arc<Mutex<HashMap<Principal, Weak<Semaphore>>>>,
 }
 
 /// Counts a call of a connection.
 #[derive(Debug)]
-struct Busy(Arc<Line>);
+struct ActiveCall(Arc<ConnectionState>);
 
-impl Drop for Busy {
+impl Drop for ActiveCall {
     fn drop(&mut self) {
         self.0.calls.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-async fn receive(State(reception): State<Reception>, request: Request, next: Next) -> Response {
+async fn receive(
+    State(reception): State<CallMiddleware>,
+    request: Request,
+    next: Next,
+) -> Response {
     match reception.pass(request, next).await {
         Ok(response) => response,
         Err(status) => status.into_http(),
     }
 }
 
-impl Reception {
+impl CallMiddleware {
     async fn pass(&self, request: Request, next: Next) -> Result<Response, Status> {
         let remote = remote(&request);
         let line = remote.and_then(|remote| self.connections.line(remote));
         let (request, principal) = self.identify(request, remote, line.as_ref())?;
         let budgets = self.connections.budgets();
-        let hold = budgets.take(&principal, Resource::Calls, 1)?;
+        let hold = budgets.take(&principal, ClientResource::Calls, 1)?;
         let busy = line.map(|line| {
             line.calls.fetch_add(1, Ordering::SeqCst);
-            Busy(line)
+            ActiveCall(line)
         });
         let path = request.uri().path();
         let reader = match &busy {
@@ -123,7 +127,7 @@ impl Reception {
             if let Some(reader) = &reader {
                 reader.goes_on();
             }
-            Body::new(Answer {
+            Body::new(TrackedBody {
                 body,
                 reader,
                 _held: (hold, busy, queue),
@@ -136,7 +140,7 @@ impl Reception {
         &self,
         request: Request,
         remote: Option<SocketAddr>,
-        line: Option<&Arc<Line>>,
+        line: Option<&Arc<ConnectionState>>,
     ) -> Result<(Request, Principal), Status> {
         if let Some(owner) = line.and_then(|line| line.owner()) {
             return Ok((request, owner.clone()));
@@ -188,24 +192,24 @@ fn remote<T>(request: &axum::http::Request<T>) -> Option<SocketAddr> {
 
 /// Those who are to take answers.
 #[derive(Clone, Debug)]
-struct Readers {
-    all: Arc<Mutex<Vec<Weak<Reader>>>>,
+struct ResponseReaders {
+    all: Arc<Mutex<Vec<Weak<ResponseReader>>>>,
     began: Instant,
 }
 
 /// One of them.
 #[derive(Debug)]
-struct Reader {
-    line: Weak<Line>,
+struct ResponseReader {
+    line: Weak<ConnectionState>,
     began: Instant,
     /// When it took something, in milliseconds since then; the end of time before there is an answer.
     at_ms: AtomicU64,
 }
 
-impl Readers {
+impl ResponseReaders {
     /// Closes the connection of who takes nothing for so long. Must be called on a runtime.
-    fn start(patience: Duration) -> Readers {
-        let readers = Readers {
+    fn start(patience: Duration) -> ResponseReaders {
+        let readers = ResponseReaders {
             all: Arc::default(),
             began: Instant::now(),
         };
@@ -223,8 +227,8 @@ impl Readers {
         readers
     }
 
-    fn watch(&self, line: &Arc<Line>) -> Arc<Reader> {
-        let reader = Arc::new(Reader {
+    fn watch(&self, line: &Arc<ConnectionState>) -> Arc<ResponseReader> {
+        let reader = Arc::new(ResponseReader {
             line: Arc::downgrade(line),
             began: self.began,
             at_ms: AtomicU64::new(u64::MAX),
@@ -234,7 +238,7 @@ impl Readers {
     }
 }
 
-fn look(all: &Mutex<Vec<Weak<Reader>>>, patience: Duration) {
+fn look(all: &Mutex<Vec<Weak<ResponseReader>>>, patience: Duration) {
     lock(all).retain(|reader| {
         let Some(reader) = reader.upgrade() else {
             return false;
@@ -256,7 +260,7 @@ fn look(all: &Mutex<Vec<Weak<Reader>>>, patience: Duration) {
     });
 }
 
-impl Reader {
+impl ResponseReader {
     fn now_ms(&self) -> u64 {
         millis(self.began.elapsed())
     }
@@ -271,13 +275,13 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// An answer on its way.
-struct Answer {
+struct TrackedBody {
     body: Body,
-    reader: Option<Arc<Reader>>,
-    _held: (Hold, Option<Busy>, Option<Arc<Semaphore>>),
+    reader: Option<Arc<ResponseReader>>,
+    _held: (BudgetPermit, Option<ActiveCall>, Option<Arc<Semaphore>>),
 }
 
-impl HttpBody for Answer {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

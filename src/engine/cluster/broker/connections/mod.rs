@@ -4,7 +4,7 @@
 //! client's; one that makes none in time is closed. Strangers are few at a time: of more than that, the
 //! one that has hesitated longest goes, of the address that has most.
 //!
-//! - [`Connections`] knows all of them. [`Connection`]: one, as bytes. [`calls`]: what is asked on them.
+//! - [`ConnectionRegistry`] knows all of them. [`AcceptedConnection`]: one, as bytes. [`calls`]: what is asked on them.
 //!
 //! Deliberately absent: who may call what ([`crate::security::guard`]).
 
@@ -27,35 +27,35 @@ use tokio::time::{Instant, Sleep, sleep};
 use tonic::Status;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use super::budgets::{Budgets, Hold, Principal};
-use super::limits::{HANDSHAKE_MAX, Resource, STRANGERS_MAX, STRANGERS_PER_ADDRESS_MAX};
+use super::budgets::{BudgetPermit, Principal, ResourceBudgets};
+use super::limits::{ClientResource, HANDSHAKE_MAX, STRANGERS_MAX, STRANGERS_PER_ADDRESS_MAX};
 
 /// How long no connection is taken after one could not be: there are no descriptors, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// All connections of a broker's port. Cloning gives another handle on the same ones.
 #[derive(Clone, Debug)]
-pub struct Connections {
-    table: Arc<Mutex<Table>>,
-    budgets: Budgets,
+pub struct ConnectionRegistry {
+    table: Arc<Mutex<ConnectionTable>>,
+    budgets: ResourceBudgets,
     handshake_max: Duration,
 }
 
 #[derive(Debug, Default)]
-struct Table {
-    lines: HashMap<SocketAddr, Arc<Line>>,
+struct ConnectionTable {
+    lines: HashMap<SocketAddr, Arc<ConnectionState>>,
     /// Those that have not shown whose they are, in the order in which they came.
-    strangers: BTreeMap<u64, Arc<Line>>,
+    strangers: BTreeMap<u64, Arc<ConnectionState>>,
     next: u64,
 }
 
 /// What is known of a connection.
 #[derive(Debug)]
-pub struct Line {
+pub struct ConnectionState {
     number: u64,
     remote: SocketAddr,
     /// Whose it is, once that is known.
-    owner: OnceLock<(Principal, Hold)>,
+    owner: OnceLock<(Principal, BudgetPermit)>,
     /// Calls that are under way.
     calls: AtomicUsize,
     is_closed: AtomicBool,
@@ -63,7 +63,7 @@ pub struct Line {
     reader: AtomicWaker,
 }
 
-impl Line {
+impl ConnectionState {
     /// Ends the connection, and all calls on it.
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
@@ -76,10 +76,10 @@ impl Line {
     }
 }
 
-impl Connections {
+impl ConnectionRegistry {
     /// None yet; what clients have is counted there.
-    pub fn new(budgets: Budgets) -> Connections {
-        Connections {
+    pub fn new(budgets: ResourceBudgets) -> ConnectionRegistry {
+        ConnectionRegistry {
             table: Arc::default(),
             budgets,
             handshake_max: HANDSHAKE_MAX,
@@ -87,18 +87,21 @@ impl Connections {
     }
 
     /// The same, where strangers have this long.
-    pub fn with_patience(mut self, handshake_max: Duration) -> Connections {
+    pub fn with_patience(mut self, handshake_max: Duration) -> ConnectionRegistry {
         self.handshake_max = handshake_max;
         self
     }
 
     /// What clients have.
-    pub fn budgets(&self) -> &Budgets {
+    pub fn budgets(&self) -> &ResourceBudgets {
         &self.budgets
     }
 
     /// Connections as they come. That one could not be taken ends nothing.
-    pub fn incoming(self, listener: TcpListener) -> impl Stream<Item = io::Result<Connection>> {
+    pub fn incoming(
+        self,
+        listener: TcpListener,
+    ) -> impl Stream<Item = io::Result<AcceptedConnection>> {
         stream::unfold((self, listener), |(connections, listener)| async move {
             let connection = connections.accept(&listener).await;
             Some((Ok(connection), (connections, listener)))
@@ -106,7 +109,7 @@ impl Connections {
     }
 
     /// The next connection.
-    pub async fn accept(&self, listener: &TcpListener) -> Connection {
+    pub async fn accept(&self, listener: &TcpListener) -> AcceptedConnection {
         loop {
             match listener.accept().await {
                 Ok((stream, remote)) => return self.enter(stream, remote),
@@ -119,11 +122,11 @@ impl Connections {
         }
     }
 
-    fn enter(&self, stream: TcpStream, remote: SocketAddr) -> Connection {
+    fn enter(&self, stream: TcpStream, remote: SocketAddr) -> AcceptedConnection {
         // What fails here shows when it is used.
         drop(stream.set_nodelay(true));
         let mut table = self.lock();
-        let line = Arc::new(Line {
+        let line = Arc::new(ConnectionState {
             number: table.next,
             remote,
             owner: OnceLock::new(),
@@ -141,7 +144,7 @@ impl Connections {
             table.make_room();
         }
         drop(table);
-        Connection {
+        AcceptedConnection {
             stream,
             line,
             connections: self.clone(),
@@ -150,28 +153,30 @@ impl Connections {
     }
 
     /// The connection from there.
-    fn line(&self, remote: SocketAddr) -> Option<Arc<Line>> {
+    fn line(&self, remote: SocketAddr) -> Option<Arc<ConnectionState>> {
         self.lock().lines.get(&remote).cloned()
     }
 
     /// A connection has shown whose it is, which is one of not too many.
-    fn admit(&self, line: &Arc<Line>, principal: &Principal) -> Result<(), Status> {
+    fn admit(&self, line: &Arc<ConnectionState>, principal: &Principal) -> Result<(), Status> {
         if line.owner.get().is_some() {
             return Ok(());
         }
-        let hold = self.budgets.take(principal, Resource::Connections, 1)?;
+        let hold = self
+            .budgets
+            .take(principal, ClientResource::Connections, 1)?;
         // Of two calls that come at once one is enough.
         drop(line.owner.set((principal.clone(), hold)));
         self.lock().strangers.remove(&line.number);
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, ConnectionTable> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Table {
+impl ConnectionTable {
     fn strangers_of(&self, address: IpAddr) -> impl Iterator<Item = u64> {
         let strangers = self.strangers.iter();
         strangers
@@ -203,15 +208,15 @@ impl Table {
 
 /// A connection, as bytes.
 #[derive(Debug)]
-pub struct Connection {
+pub struct AcceptedConnection {
     stream: TcpStream,
-    line: Arc<Line>,
-    connections: Connections,
+    line: Arc<ConnectionState>,
+    connections: ConnectionRegistry,
     /// When it must have shown whose it is.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Connection {
+impl AcceptedConnection {
     /// Where it comes from.
     pub fn remote(&self) -> SocketAddr {
         self.line.remote
@@ -241,7 +246,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for AcceptedConnection {
     fn drop(&mut self) {
         let mut table = self.connections.lock();
         table.strangers.remove(&self.line.number);
@@ -256,7 +261,7 @@ impl Drop for Connection {
     }
 }
 
-impl Connected for Connection {
+impl Connected for AcceptedConnection {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
@@ -267,7 +272,7 @@ impl Connected for Connection {
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for AcceptedConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -278,7 +283,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for AcceptedConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -313,14 +318,17 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    async fn port(connections: &Connections) -> (TcpListener, SocketAddr) {
+    async fn port(connections: &ConnectionRegistry) -> (TcpListener, SocketAddr) {
         assert!(connections.lock().lines.is_empty());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         (listener, address)
     }
 
-    async fn pair(connections: &Connections, listener: &TcpListener) -> (TcpStream, Connection) {
+    async fn pair(
+        connections: &ConnectionRegistry,
+        listener: &TcpListener,
+    ) -> (TcpStream, AcceptedConnection) {
         let address = listener.local_addr().unwrap();
         let (near, far) = tokio::join!(TcpStream::connect(address), connections.accept(listener));
         (near.unwrap(), far)
@@ -328,7 +336,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_show_whose_it_is_has_little_time() {
-        let connections = Connections::new(Budgets::default()).with_patience(Duration::ZERO);
+        let connections =
+            ConnectionRegistry::new(ResourceBudgets::default()).with_patience(Duration::ZERO);
         let (listener, _) = port(&connections).await;
         let (_near, mut far) = pair(&connections, &listener).await;
         let error = far.read_u8().await.unwrap_err();
@@ -340,22 +349,28 @@ mod tests {
         connections.admit(&far.line, &ann).unwrap();
         near.write_all(b"7").await.unwrap();
         assert_eq!(far.read_u8().await.unwrap(), b'7');
-        assert_eq!(connections.budgets.used(&ann, Resource::Connections), 1);
+        assert_eq!(
+            connections.budgets.used(&ann, ClientResource::Connections),
+            1
+        );
         drop(far);
-        assert_eq!(connections.budgets.used(&ann, Resource::Connections), 0);
+        assert_eq!(
+            connections.budgets.used(&ann, ClientResource::Connections),
+            0
+        );
         let table = connections.lock();
         assert_eq!((table.lines.len(), table.strangers.len()), (0, 0));
     }
 
     #[tokio::test]
     async fn of_too_many_strangers_the_one_that_has_hesitated_longest_goes() {
-        let connections = Connections::new(Budgets::default());
+        let connections = ConnectionRegistry::new(ResourceBudgets::default());
         let (listener, _) = port(&connections).await;
         let mut all = Vec::new();
         for _ in 0..=STRANGERS_PER_ADDRESS_MAX {
             all.push(pair(&connections, &listener).await);
         }
-        let closed = |all: &[(TcpStream, Connection)]| -> Vec<usize> {
+        let closed = |all: &[(TcpStream, AcceptedConnection)]| -> Vec<usize> {
             let lines = all.iter().enumerate();
             let closed = lines.filter(|(_, (_, far))| far.line.is_closed.load(Ordering::SeqCst));
             closed.map(|(index, _)| index).collect()

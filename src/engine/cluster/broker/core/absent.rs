@@ -5,21 +5,21 @@
 
 use std::collections::BTreeSet;
 
-use super::Core;
-use crate::broker::book::{ClientId, Moment};
-use crate::broker::journal::{Entry, Instance};
+use super::BrokerCore;
+use crate::broker::book::{BrokerInstant, ClientId};
+use crate::broker::journal::{JournalEntry, WorkerInstance};
 
 /// See the module's documentation.
-pub(super) struct Absent {
-    instances: BTreeSet<Instance>,
+pub(super) struct WorkerRecovery {
+    instances: BTreeSet<WorkerInstance>,
     /// When the leases that they may have are over.
-    until: Moment,
+    until: BrokerInstant,
 }
 
-impl Absent {
+impl WorkerRecovery {
     /// All of these, until then.
-    pub(super) fn new(instances: Vec<Instance>, until: Moment) -> Absent {
-        Absent {
+    pub(super) fn new(instances: Vec<WorkerInstance>, until: BrokerInstant) -> WorkerRecovery {
+        WorkerRecovery {
             instances: instances.into_iter().collect(),
             until,
         }
@@ -31,19 +31,19 @@ impl Absent {
     }
 
     /// Whether this one is waited for.
-    pub(super) fn knows(&self, instance: Instance) -> bool {
+    pub(super) fn knows(&self, instance: WorkerInstance) -> bool {
         self.instances.contains(&instance)
     }
 
     /// When they are waited for no longer.
-    pub(super) fn next_tick(&self) -> Option<Moment> {
+    pub(super) fn next_tick(&self) -> Option<BrokerInstant> {
         (!self.is_empty()).then_some(self.until)
     }
 }
 
-impl Core {
+impl BrokerCore {
     /// A worker is there. Tells whether the journal knows it.
-    pub(super) fn returned_from_before(&mut self, instance: Instance) -> bool {
+    pub(super) fn returned_from_before(&mut self, instance: WorkerInstance) -> bool {
         let is_known = self.absent.instances.remove(&instance);
         if is_known && self.absent.is_empty() {
             self.update_gates();
@@ -62,7 +62,7 @@ impl Core {
             "workers from before the start did not come back"
         );
         let gone = gone.into_iter();
-        let over = gone.map(|instance| Entry::WorkerOver { instance });
+        let over = gone.map(|instance| JournalEntry::WorkerOver { instance });
         self.journal.forget(over.collect());
         self.update_gates();
     }

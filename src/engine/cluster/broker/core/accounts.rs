@@ -7,50 +7,50 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tonic::Status;
 
-use super::Core;
-use crate::broker::book::{ClientId, KitId};
-use crate::broker::budgets::{Complaints, Principal};
-use crate::broker::limits::{OUTPUT_HELD_PART, OUTPUT_MEMORY_MAX, PerClient, Resource};
-use crate::output_log::Memory;
+use super::BrokerCore;
+use crate::broker::book::{ClientId, ToolboxId};
+use crate::broker::budgets::{LimitWarnings, Principal};
+use crate::broker::limits::{ClientLimits, ClientResource, OUTPUT_HELD_PART, OUTPUT_MEMORY_MAX};
+use crate::output_log::MemoryAvailability;
 
 /// The number of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AccountId(u64);
 
 /// How much is used of each resource.
-pub(super) type Usage = [u64; Resource::COUNT];
+pub(super) type AccountUsage = [u64; ClientResource::COUNT];
 
-struct Account {
+struct ClientAccount {
     principal: Principal,
-    used: Usage,
+    used: AccountUsage,
     runs: BTreeSet<ClientId>,
     /// How many definitions of templates name each.
-    toolboxes: BTreeMap<KitId, u32>,
+    toolboxes: BTreeMap<ToolboxId, u32>,
     /// Whether its output is read too slowly for more to begin.
     is_held: bool,
 }
 
 /// All accounts.
-pub(super) struct Accounts {
-    limits: PerClient,
-    known: BTreeMap<AccountId, Account>,
+pub(super) struct AccountTable {
+    limits: ClientLimits,
+    known: BTreeMap<AccountId, ClientAccount>,
     by_principal: HashMap<Principal, AccountId>,
     next: u64,
-    pub(super) complaints: Complaints,
+    pub(super) complaints: LimitWarnings,
 }
 
-impl Accounts {
-    pub(super) fn new(limits: PerClient) -> Accounts {
-        Accounts {
+impl AccountTable {
+    pub(super) fn new(limits: ClientLimits) -> AccountTable {
+        AccountTable {
             limits,
             known: BTreeMap::new(),
             by_principal: HashMap::new(),
             next: 0,
-            complaints: Complaints::default(),
+            complaints: LimitWarnings::default(),
         }
     }
 
-    pub(super) fn limits(&self) -> &PerClient {
+    pub(super) fn limits(&self) -> &ClientLimits {
         &self.limits
     }
 
@@ -59,10 +59,12 @@ impl Accounts {
         let account = self.by_principal.get(principal);
         let account = account.and_then(|id| self.known.get(id));
         let runs = account.map_or(0, |account| account.runs.len() as u64);
-        let most = self.limits.most(Resource::Runs);
+        let most = self.limits.most(ClientResource::Runs);
         match runs < most {
             true => Ok(()),
-            false => Err(self.complaints.refuse(principal, Resource::Runs, most)),
+            false => Err(self
+                .complaints
+                .refuse(principal, ClientResource::Runs, most)),
         }
     }
 
@@ -76,9 +78,9 @@ impl Accounts {
                 self.by_principal.insert(principal.clone(), id);
                 self.known.insert(
                     id,
-                    Account {
+                    ClientAccount {
                         principal: principal.clone(),
-                        used: Usage::default(),
+                        used: AccountUsage::default(),
                         runs: BTreeSet::new(),
                         toolboxes: BTreeMap::new(),
                         is_held: false,
@@ -94,7 +96,13 @@ impl Accounts {
     }
 
     /// Takes a run, with what it has, off an account.
-    pub(super) fn close(&mut self, id: AccountId, run: ClientId, used: &Usage, kits: &[KitId]) {
+    pub(super) fn close(
+        &mut self,
+        id: AccountId,
+        run: ClientId,
+        used: &AccountUsage,
+        kits: &[ToolboxId],
+    ) {
         let Some(account) = self.known.get_mut(&id) else {
             return;
         };
@@ -112,7 +120,12 @@ impl Accounts {
     }
 
     /// Whether there is room for so much more.
-    pub(super) fn check(&mut self, id: AccountId, what: Resource, more: u64) -> Result<(), Status> {
+    pub(super) fn check(
+        &mut self,
+        id: AccountId,
+        what: ClientResource,
+        more: u64,
+    ) -> Result<(), Status> {
         let most = self.limits.most(what);
         match self.known.get(&id) {
             Some(account) if account.used[what as usize].saturating_add(more) > most => {
@@ -126,36 +139,38 @@ impl Accounts {
     pub(super) fn check_toolbox(
         &mut self,
         id: AccountId,
-        kit: Option<KitId>,
+        kit: Option<ToolboxId>,
     ) -> Result<(), Status> {
-        let most = self.limits.most(Resource::Toolboxes);
+        let most = self.limits.most(ClientResource::Toolboxes);
         let Some(account) = self.known.get(&id) else {
             return Ok(());
         };
         let has = kit.is_some_and(|kit| account.toolboxes.contains_key(&kit));
         match has || (account.toolboxes.len() as u64) < most {
             true => Ok(()),
-            false => Err(self
-                .complaints
-                .refuse(&account.principal, Resource::Toolboxes, most)),
+            false => {
+                Err(self
+                    .complaints
+                    .refuse(&account.principal, ClientResource::Toolboxes, most))
+            }
         }
     }
 
-    pub(super) fn add(&mut self, id: AccountId, what: Resource, more: u64) {
+    pub(super) fn add(&mut self, id: AccountId, what: ClientResource, more: u64) {
         if let Some(account) = self.known.get_mut(&id) {
             let used = &mut account.used[what as usize];
             *used = used.saturating_add(more);
         }
     }
 
-    fn subtract(&mut self, id: AccountId, what: Resource, less: u64) {
+    fn subtract(&mut self, id: AccountId, what: ClientResource, less: u64) {
         if let Some(account) = self.known.get_mut(&id) {
             let used = &mut account.used[what as usize];
             *used = used.saturating_sub(less);
         }
     }
 
-    pub(super) fn add_toolbox(&mut self, id: AccountId, kit: KitId) {
+    pub(super) fn add_toolbox(&mut self, id: AccountId, kit: ToolboxId) {
         if let Some(account) = self.known.get_mut(&id) {
             *account.toolboxes.entry(kit).or_default() += 1;
         }
@@ -179,12 +194,12 @@ impl Accounts {
 
     /// Looks whether output is read. Gives back the runs for which that has changed.
     fn settle_output(&mut self, id: AccountId) -> Vec<ClientId> {
-        let most = self.limits.most(Resource::OutputBytes);
+        let most = self.limits.most(ClientResource::OutputBytes);
         let held_from = most / OUTPUT_HELD_PART;
         let Some(account) = self.known.get_mut(&id) else {
             return Vec::new();
         };
-        let used = account.used[Resource::OutputBytes as usize];
+        let used = account.used[ClientResource::OutputBytes as usize];
         let is_held = match account.is_held {
             true => used > held_from / 2,
             false => used > held_from,
@@ -197,14 +212,14 @@ impl Accounts {
         if is_held {
             let principal = account.principal.clone();
             self.complaints
-                .tell(&principal, Resource::OutputBytes, held_from);
+                .tell(&principal, ClientResource::OutputBytes, held_from);
         }
         runs
     }
 }
 
-impl Account {
-    fn drop_toolbox(&mut self, kit: KitId) {
+impl ClientAccount {
+    fn drop_toolbox(&mut self, kit: ToolboxId) {
         if let Some(count) = self.toolboxes.get_mut(&kit) {
             *count -= 1;
             if *count == 0 {
@@ -214,9 +229,9 @@ impl Account {
     }
 }
 
-impl Core {
+impl BrokerCore {
     /// Charges a run, whatever its account has.
-    pub(super) fn add(&mut self, id: ClientId, what: Resource, more: u64) {
+    pub(super) fn add(&mut self, id: ClientId, what: ClientResource, more: u64) {
         if let Some(client) = self.clients.get_mut(&id) {
             client.used[what as usize] += more;
             self.accounts.add(client.account, what, more);
@@ -224,7 +239,12 @@ impl Core {
     }
 
     /// Charges a run if its account has room for that.
-    pub(super) fn charge(&mut self, id: ClientId, what: Resource, more: u64) -> Result<(), Status> {
+    pub(super) fn charge(
+        &mut self,
+        id: ClientId,
+        what: ClientResource,
+        more: u64,
+    ) -> Result<(), Status> {
         if let Some(client) = self.clients.get(&id) {
             self.accounts.check(client.account, what, more)?;
         }
@@ -233,7 +253,7 @@ impl Core {
     }
 
     /// Gives back what a run was charged.
-    pub(super) fn give_back(&mut self, id: ClientId, what: Resource, less: u64) {
+    pub(super) fn give_back(&mut self, id: ClientId, what: ClientResource, less: u64) {
         if let Some(client) = self.clients.get_mut(&id) {
             let used = &mut client.used[what as usize];
             *used = used.saturating_sub(less);
@@ -243,7 +263,7 @@ impl Core {
 
     /// Charges what a job wrote. Jobs of a client that does not read begin no more.
     pub(super) fn charge_output(&mut self, id: ClientId, bytes: u64) -> Result<(), Status> {
-        self.charge(id, Resource::OutputBytes, bytes)?;
+        self.charge(id, ClientResource::OutputBytes, bytes)?;
         self.settle_output(id);
         Ok(())
     }
@@ -251,7 +271,7 @@ impl Core {
     /// What a job wrote is kept no longer.
     pub(super) fn give_back_output(&mut self, id: ClientId, bytes: u64) {
         if bytes > 0 {
-            self.give_back(id, Resource::OutputBytes, bytes);
+            self.give_back(id, ClientResource::OutputBytes, bytes);
             self.settle_output(id);
         }
     }
@@ -265,14 +285,16 @@ impl Core {
     }
 
     /// Whether a client's output begins in memory.
-    pub(super) fn memory_of(&self, id: ClientId) -> Memory {
+    pub(super) fn memory_of(&self, id: ClientId) -> MemoryAvailability {
         let account = self.clients.get(&id).map(|client| client.account);
         let account = account.and_then(|account| self.accounts.known.get(&account));
         match account {
-            Some(account) if account.used[Resource::OutputBytes as usize] > OUTPUT_MEMORY_MAX => {
-                Memory::Scarce
+            Some(account)
+                if account.used[ClientResource::OutputBytes as usize] > OUTPUT_MEMORY_MAX =>
+            {
+                MemoryAvailability::Scarce
             }
-            Some(_) | None => Memory::Usual,
+            Some(_) | None => MemoryAvailability::Usual,
         }
     }
 
@@ -299,14 +321,14 @@ impl Core {
         if is_home {
             return;
         }
-        let kits: Vec<KitId> = client
+        let kits: Vec<ToolboxId> = client
             .templates
             .values()
             .filter_map(|inputs| self.templates.get(*inputs)?.kind.kit)
             .collect();
         self.accounts.close(before, id, &client.used, &kits);
         client.account = self.accounts.open(principal, id);
-        for what in Resource::all() {
+        for what in ClientResource::all() {
             self.accounts
                 .add(client.account, what, client.used[what as usize]);
         }

@@ -5,17 +5,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use prost::Message;
 use tonic::Status;
 
-use super::accounts::{AccountId, Usage};
-use super::jobs::{JobState, Phase, Told};
+use super::accounts::{AccountId, AccountUsage};
+use super::jobs::{JobPhase, JobState, ReportedPhase};
 use super::outbox::Outbox;
-use super::templates::{Defined, Supply};
-use super::{Core, Peer, Session};
-use crate::broker::book::{Architecture, ClientId, Gate, InputsId, KitId, Moment};
-use crate::broker::budgets::{Caller, Principal};
-use crate::broker::journal::{Entry, RememberedRun, RunName};
-use crate::broker::limits::{self, Resource};
-use crate::broker::owner::{MayAsk, Owner};
-use crate::output_log::Cursor;
+use super::templates::{DefineOutcome, TemplateReadiness};
+use super::{BrokerCore, SessionId, SessionPeer};
+use crate::broker::book::{
+    Architecture, BrokerInstant, ClientAdmission, ClientId, InputsId, ToolboxId,
+};
+use crate::broker::budgets::{CallerPrincipal, Principal};
+use crate::broker::journal::{JournalEntry, RecoveredRun, RunName};
+use crate::broker::limits::{self, ClientResource};
+use crate::broker::owner::{PrivilegeScope, RunOwner};
+use crate::output_log::OutputCursor;
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::{ShortRun, shown_run};
 use maelstrom_wire::v1::{self, client_message, session_event};
@@ -29,21 +31,21 @@ pub(super) const MESSAGE_BYTES: usize = 64;
 const SAMPLE_LEVEL_MAX: usize = 1024 * 1024;
 
 /// A run.
-pub struct Client {
+pub struct ClientRun {
     pub(super) run: RunName,
     /// What others are shown of that.
     pub(super) shown: RunName,
-    owner: Owner,
+    owner: RunOwner,
     /// What its jobs may ask for, by the credential that was shown last.
-    pub(super) may_ask: MayAsk,
+    pub(super) may_ask: PrivilegeScope,
     /// Who has to answer for what it takes.
     pub(super) account: AccountId,
-    pub(super) used: Usage,
+    pub(super) used: AccountUsage,
     /// Its share among the runs of the same account.
     pub(super) weight: u32,
     pub(super) name: String,
-    pub(super) attached: Option<Attached>,
-    gone_since: Option<Moment>,
+    pub(super) attached: Option<ClientSession>,
+    gone_since: Option<BrokerInstant>,
     /// Whether workers that are not back yet may run some of its jobs.
     is_from_before: bool,
     /// Whether the client wants no job started.
@@ -59,13 +61,13 @@ pub struct Client {
     pub(super) lagging: VecDeque<JobId>,
 }
 
-pub(super) struct Attached {
-    session: Session,
+pub(super) struct ClientSession {
+    session: SessionId,
     pub(super) outbox: Outbox<v1::SessionEvent>,
 }
 
-impl Client {
-    pub(super) fn gone_since(&self) -> Option<Moment> {
+impl ClientRun {
+    pub(super) fn gone_since(&self) -> Option<BrokerInstant> {
         self.gone_since
     }
 
@@ -79,10 +81,10 @@ impl Client {
         attached.is_some_and(|attached| attached.outbox.level() < SAMPLE_LEVEL_MAX)
     }
 
-    fn gate(&self) -> Gate {
+    fn gate(&self) -> ClientAdmission {
         match self.attached.is_some() && self.has_submitted && !self.wants_hold {
-            true => Gate::Open,
-            false => Gate::Held,
+            true => ClientAdmission::Open,
+            false => ClientAdmission::Held,
         }
     }
 
@@ -94,9 +96,9 @@ impl Client {
     }
 }
 
-impl Core {
+impl BrokerCore {
     /// A run that a broker before us left unfinished.
-    pub(super) fn recall(&mut self, remembered: RememberedRun) {
+    pub(super) fn recall(&mut self, remembered: RecoveredRun) {
         let (run, name) = (remembered.run, remembered.client);
         let shown = shown_run(&run);
         let new = (remembered.owner, Principal::Unknown);
@@ -121,9 +123,9 @@ impl Core {
                 tracing::warn!(%run, %job, "a job of the journal is broken");
                 continue;
             };
-            self.add(client, Resource::Jobs, 1);
-            self.add(client, Resource::JobBytes, description.len() as u64);
-            self.add_job(client, JobId(job), description, Phase::Queued);
+            self.add(client, ClientResource::Jobs, 1);
+            self.add(client, ClientResource::JobBytes, description.len() as u64);
+            self.add_job(client, JobId(job), description, JobPhase::Queued);
             self.enqueue(client, JobId(job), demand);
         }
         if let Some(client) = self.clients.get_mut(&client) {
@@ -135,7 +137,7 @@ impl Core {
     fn new_client(
         &mut self,
         run: RunName,
-        (owner, principal): (Owner, Principal),
+        (owner, principal): (RunOwner, Principal),
         name: String,
         weight: u32,
     ) -> ClientId {
@@ -146,16 +148,16 @@ impl Core {
         self.shown.insert(shown, client);
         let account = self.accounts.open(&principal, client);
         self.book.client_joined(client, weight.max(1));
-        self.book.client_gate(client, Gate::Held);
+        self.book.client_gate(client, ClientAdmission::Held);
         self.clients.insert(
             client,
-            Client {
+            ClientRun {
                 run,
                 shown,
                 may_ask: owner.may_ask(),
                 owner,
                 account,
-                used: Usage::default(),
+                used: AccountUsage::default(),
                 weight: weight.clamp(1, self.policy.limits.weight_max.max(1)),
                 name,
                 attached: None,
@@ -176,15 +178,15 @@ impl Core {
     pub(super) fn hello(
         &mut self,
         hello: v1::Hello,
-        caller: &Caller,
+        caller: &CallerPrincipal,
         outbox: Outbox<v1::SessionEvent>,
-        session: Session,
+        session: SessionId,
     ) -> Result<(), Status> {
         agree(hello.versions.as_ref(), "client").map_err(Status::failed_precondition)?;
         let run = RunName::try_from(&*hello.run)
             .map_err(|_| Status::invalid_argument("a run is named by 16 bytes"))?;
         maelstrom_wire::limits::name(&hello.name).map_err(Status::invalid_argument)?;
-        let owner = Owner::new(caller.member.clone(), &hello.secret);
+        let owner = RunOwner::new(caller.member.clone(), &hello.secret);
         let owner = owner.map_err(Status::invalid_argument)?;
         let may_ask = owner.may_ask();
         let known = self.runs.get(&run).copied();
@@ -202,7 +204,7 @@ impl Core {
                 self.accounts.check_runs(&caller.principal)?;
                 let new = (owner.clone(), caller.principal.clone());
                 let id = self.new_client(run, new, hello.name.clone(), hello.weight);
-                self.journal.forget(vec![Entry::Run {
+                self.journal.forget(vec![JournalEntry::Run {
                     run,
                     client: hello.name,
                     weight: hello.weight,
@@ -225,11 +227,11 @@ impl Core {
         }
         let runs = self.accounts.runs(client.account).max(1);
         outbox.is_full_with((limits::OUTBOXES_BYTES / runs).max(limits::OUTBOX_BYTES_MIN));
-        client.attached = Some(Attached { session, outbox });
+        client.attached = Some(ClientSession { session, outbox });
         client.may_ask = may_ask;
         client.gone_since = None;
         client.has_submitted = false;
-        self.peers.insert(session, Peer::Client(id));
+        self.peers.insert(session, SessionPeer::Client(id));
         client.send(
             session_event::Kind::Welcome(v1::Welcome {
                 versions: Some(VERSIONS.clone()),
@@ -244,8 +246,8 @@ impl Core {
         for state in client.jobs.values_mut() {
             state.is_lagging = false;
             if let Some(output) = &mut state.output {
-                output.sent = Cursor::default();
-                output.told = Told::Nothing;
+                output.sent = OutputCursor::default();
+                output.told = ReportedPhase::Nothing;
             }
         }
         client.lagging.clear();
@@ -317,9 +319,9 @@ impl Core {
                 return Err(Status::resource_exhausted(message));
             }
             let bytes = encoded.len() as u64;
-            self.accounts.check(account, Resource::Templates, 1)?;
+            self.accounts.check(account, ClientResource::Templates, 1)?;
             self.accounts
-                .check(account, Resource::TemplateBytes, bytes)?;
+                .check(account, ClientResource::TemplateBytes, bytes)?;
             if !template.toolbox.is_empty() {
                 let kit = self.templates.find_kit(&template.toolbox);
                 self.accounts.check_toolbox(account, kit)?;
@@ -328,7 +330,7 @@ impl Core {
         let is_new = self.define(id, number, template)?;
         if is_new {
             self.charge_template(id, encoded.len());
-            self.journal.forget(vec![Entry::Template {
+            self.journal.forget(vec![JournalEntry::Template {
                 run,
                 number,
                 template: encoded,
@@ -346,7 +348,7 @@ impl Core {
     ) -> Result<bool, Status> {
         let defined = self.templates.define(id, number, template);
         let defined = defined.map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let (Defined::New(inputs) | Defined::Known(inputs)) = defined;
+        let (DefineOutcome::New(inputs) | DefineOutcome::Known(inputs)) = defined;
         let client = self.clients.get(&id);
         let before = client.and_then(|client| client.templates.get(&number).copied());
         if before.is_some_and(|before| before != inputs) {
@@ -367,20 +369,23 @@ impl Core {
         }
         let supply = self.templates.get(inputs).map(|known| &known.supply);
         match (defined, supply) {
-            (Defined::New(_), _) => {
+            (DefineOutcome::New(_), _) => {
                 self.ask_for_kit(inputs);
                 self.check(inputs);
             }
             // What was lacking a moment ago may be there now.
-            (Defined::Known(_), Some(Supply::Lacking)) => self.check(inputs),
-            (Defined::Known(_), Some(Supply::Checking { .. } | Supply::Ready) | None) => {}
+            (DefineOutcome::Known(_), Some(TemplateReadiness::Lacking)) => self.check(inputs),
+            (
+                DefineOutcome::Known(_),
+                Some(TemplateReadiness::Checking { .. } | TemplateReadiness::Ready) | None,
+            ) => {}
         }
         Ok(before.is_none())
     }
 
     fn charge_template(&mut self, id: ClientId, bytes: usize) {
-        self.add(id, Resource::Templates, 1);
-        self.add(id, Resource::TemplateBytes, bytes as u64);
+        self.add(id, ClientResource::Templates, 1);
+        self.add(id, ClientResource::TemplateBytes, bytes as u64);
     }
 
     pub(super) fn client_gone(&mut self, id: ClientId) {
@@ -394,7 +399,7 @@ impl Core {
     /// Runs whose clients did not come back are over.
     pub(super) fn lose_patience(&mut self) {
         let patience = super::millis(self.policy.client_patience);
-        let is_over = |client: &Client| {
+        let is_over = |client: &ClientRun| {
             let since = client.gone_since;
             since.is_some_and(|since| self.now.ms_since(since) >= patience)
         };
@@ -421,7 +426,7 @@ impl Core {
         }
         self.runs.remove(&client.run);
         self.shown.remove(&client.shown);
-        let kits: Vec<KitId> = client
+        let kits: Vec<ToolboxId> = client
             .templates
             .values()
             .filter_map(|inputs| self.templates.get(*inputs)?.kind.kit)
@@ -429,7 +434,7 @@ impl Core {
         self.accounts.close(client.account, id, &client.used, &kits);
         self.share_out(client.account);
         self.journal
-            .forget(vec![Entry::RunOver { run: client.run }]);
+            .forget(vec![JournalEntry::RunOver { run: client.run }]);
         let unused = self.templates.leave(id);
         self.forget_templates(&unused);
     }
@@ -438,7 +443,7 @@ impl Core {
         if let Some(client) = self.clients.get(&id) {
             let is_waiting = client.is_from_before && !self.absent.is_empty();
             let gate = match is_waiting || self.accounts.is_held(client.account) {
-                true => Gate::Held,
+                true => ClientAdmission::Held,
                 false => client.gate(),
             };
             self.book.client_gate(id, gate);

@@ -4,15 +4,15 @@
 use prost::Message;
 use tonic::Status;
 
-use super::Core;
-use super::clients::{Client, MESSAGE_BYTES};
-use crate::broker::book::{ClientId, Fence, InputsId, JobKey, KitId};
+use super::BrokerCore;
+use super::clients::{ClientRun, MESSAGE_BYTES};
+use crate::broker::book::{ClientId, FencingToken, InputsId, JobKey, ToolboxId};
 use crate::broker::journal::RunName;
-use crate::broker::limits::Resource;
-use crate::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, Cursor, OutputError, OutputLog};
+use crate::broker::limits::ClientResource;
+use crate::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, OutputCursor, OutputLog, OutputLogError};
 use maelstrom_model::backend::JobId;
 use maelstrom_model::error::with_causes;
-use maelstrom_model::event::Stream;
+use maelstrom_model::event::OutputStream;
 use maelstrom_model::ids::{ShortRun, WorkerId};
 use maelstrom_wire::to_proto;
 use maelstrom_wire::v1::{self, job_result, session_event};
@@ -21,43 +21,43 @@ use maelstrom_wire::v1::{self, job_result, session_event};
 pub(super) struct JobState {
     /// The encoded message.
     pub(super) description: Box<[u8]>,
-    pub(super) phase: Phase,
-    pub(super) output: Option<Box<Output>>,
+    pub(super) phase: JobPhase,
+    pub(super) output: Option<Box<OutputRelay>>,
     /// Whether it is among those that wait for room.
     pub(super) is_lagging: bool,
 }
 
 /// How far a job has come.
-pub(super) enum Phase {
+pub(super) enum JobPhase {
     /// On its way into the journal.
     Journalling,
     /// In the book.
     Queued,
     /// With a worker.
-    Leased(Attempt),
+    Leased(JobAttempt),
     /// Over.
     Finished(Box<v1::JobResult>),
 }
 
 /// One try of a worker.
 #[derive(Clone, Copy)]
-pub(super) struct Attempt {
+pub(super) struct JobAttempt {
     pub(super) worker: WorkerId,
-    pub(super) fence: Fence,
+    pub(super) fence: FencingToken,
 }
 
 /// What is told of a job that began.
-pub(super) struct Output {
+pub(super) struct OutputRelay {
     started: v1::Started,
     log: OutputLog,
     /// How far it was sent on this connection.
-    pub(super) sent: Cursor,
-    pub(super) told: Told,
+    pub(super) sent: OutputCursor,
+    pub(super) told: ReportedPhase,
 }
 
 /// How much of a job was told on this connection, its output aside.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum ReportedPhase {
     Nothing,
     Started,
     Finished,
@@ -65,7 +65,7 @@ pub(super) enum Told {
 
 /// What became of a chunk of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(super) enum ChunkOutcome {
     /// It was added.
     Now,
     /// It was there.
@@ -76,9 +76,9 @@ pub(super) enum Kept {
     TooLong,
 }
 
-impl Client {
+impl ClientRun {
     /// Sends what was not sent of a job, as far as there is room. An error is one of the log's file.
-    fn pump(&mut self, job: JobId) -> Result<(), OutputError> {
+    fn pump(&mut self, job: JobId) -> Result<(), OutputLogError> {
         let Some(attached) = &self.attached else {
             return Ok(());
         };
@@ -97,9 +97,9 @@ impl Client {
             return Ok(());
         }
         if let Some(output) = &mut state.output {
-            if output.told == Told::Nothing {
+            if output.told == ReportedPhase::Nothing {
                 send(session_event::Kind::Started(output.started), 0);
-                output.told = Told::Started;
+                output.told = ReportedPhase::Started;
             }
             while output.log.has_more(output.sent) {
                 if attached.outbox.is_full() {
@@ -121,25 +121,25 @@ impl Client {
                 };
                 send(session_event::Kind::Output(event), bytes);
             }
-            if output.told == Told::Finished {
+            if output.told == ReportedPhase::Finished {
                 return Ok(());
             }
         }
-        if let Phase::Finished(result) = &state.phase {
+        if let JobPhase::Finished(result) = &state.phase {
             let finished = v1::Finished {
                 job: job.0,
                 result: Some((**result).clone()),
             };
             send(session_event::Kind::Finished(finished), 0);
             if let Some(output) = &mut state.output {
-                output.told = Told::Finished;
+                output.told = ReportedPhase::Finished;
             }
         }
         Ok(())
     }
 }
 
-impl Core {
+impl BrokerCore {
     /// A job is over.
     pub(super) fn conclude(&mut self, key: JobKey, result: v1::JobResult) {
         if let Some(client) = self.clients.get_mut(&key.client)
@@ -152,7 +152,7 @@ impl Core {
                 }
                 end => tracing::debug!(%run, job = %key.job, ?end, "a job is over"),
             }
-            state.phase = Phase::Finished(Box::new(result));
+            state.phase = JobPhase::Finished(Box::new(result));
             self.pump(key.client, key.job);
         }
     }
@@ -167,7 +167,7 @@ impl Core {
         };
         let run = ShortRun(&client.shown);
         tracing::info!(%run, job = %key.job, reason, "a job waits again");
-        state.phase = Phase::Queued;
+        state.phase = JobPhase::Queued;
         if let Some(output) = state.output.take() {
             let requeued = v1::Requeued {
                 job: key.job.0,
@@ -182,33 +182,36 @@ impl Core {
     pub(super) fn lease_job(
         &mut self,
         key: JobKey,
-        attempt: Attempt,
+        attempt: JobAttempt,
     ) -> Option<(v1::Job, RunName)> {
         let client = self.clients.get_mut(&key.client)?;
         let state = client.jobs.get_mut(&key.job)?;
-        state.phase = Phase::Leased(attempt);
+        state.phase = JobPhase::Leased(attempt);
         let mut job = v1::Job::decode(&*state.description).ok()?;
         job.template = client.templates.get(&job.template)?.0;
         Some((job, client.shown))
     }
 
     /// The attempt at a job that is being made, if it is this one.
-    pub(super) fn attempt(&mut self, key: JobKey, fence: Fence) -> Option<Attempt> {
+    pub(super) fn attempt(&mut self, key: JobKey, fence: FencingToken) -> Option<JobAttempt> {
         match self.clients.get(&key.client)?.jobs.get(&key.job)?.phase {
-            Phase::Leased(attempt) if attempt.fence == fence => Some(attempt),
-            Phase::Leased(_) | Phase::Journalling | Phase::Queued | Phase::Finished(_) => None,
+            JobPhase::Leased(attempt) if attempt.fence == fence => Some(attempt),
+            JobPhase::Leased(_)
+            | JobPhase::Journalling
+            | JobPhase::Queued
+            | JobPhase::Finished(_) => None,
         }
     }
 
     /// A worker that came back has had this job since before we were started, or since it was
     /// queued again.
-    pub(super) fn adopt(&mut self, key: JobKey, attempt: Attempt) {
+    pub(super) fn adopt(&mut self, key: JobKey, attempt: JobAttempt) {
         let client = self.clients.get_mut(&key.client);
         if let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) {
             match &state.phase {
-                Phase::Leased(before) if before.fence == attempt.fence => {}
+                JobPhase::Leased(before) if before.fence == attempt.fence => {}
                 _ => {
-                    state.phase = Phase::Leased(attempt);
+                    state.phase = JobPhase::Leased(attempt);
                     if let Some(output) = state.output.take() {
                         self.give_back_output(key.client, output.log.size_bytes());
                     }
@@ -218,7 +221,7 @@ impl Core {
     }
 
     /// An attempt has a slot.
-    pub(super) fn job_started(&mut self, key: JobKey, attempt: Attempt, slot: u32) {
+    pub(super) fn job_started(&mut self, key: JobKey, attempt: JobAttempt, slot: u32) {
         let memory = self.memory_of(key.client);
         let client = self.clients.get_mut(&key.client);
         let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) else {
@@ -228,7 +231,7 @@ impl Core {
             // A worker that came back tells everything again.
             return;
         }
-        state.output = Some(Box::new(Output {
+        state.output = Some(Box::new(OutputRelay {
             started: v1::Started {
                 job: key.job.0,
                 worker: attempt.worker.0,
@@ -236,8 +239,8 @@ impl Core {
                 attempt: attempt.fence.0,
             },
             log: OutputLog::spooled(&self.spool, memory, BYTES_MAX),
-            sent: Cursor::default(),
-            told: Told::Nothing,
+            sent: OutputCursor::default(),
+            told: ReportedPhase::Nothing,
         }));
         self.pump(key.client, key.job);
     }
@@ -247,20 +250,20 @@ impl Core {
         &mut self,
         key: JobKey,
         index: u32,
-        (stream, bytes): (Stream, &[u8]),
-    ) -> Result<Kept, String> {
+        (stream, bytes): (OutputStream, &[u8]),
+    ) -> Result<ChunkOutcome, String> {
         // As one chunk it has one number.
         if bytes.len() > CHUNK_BYTES_MAX {
-            return Ok(Kept::TooLong);
+            return Ok(ChunkOutcome::TooLong);
         }
         let client = self.clients.get_mut(&key.client);
         let state = client.and_then(|client| client.jobs.get_mut(&key.job));
         let Some(output) = state.and_then(|state| state.output.as_mut()) else {
-            return Ok(Kept::Gap);
+            return Ok(ChunkOutcome::Gap);
         };
         match index.cmp(&output.log.end().index()) {
-            std::cmp::Ordering::Less => Ok(Kept::Before),
-            std::cmp::Ordering::Greater => Ok(Kept::Gap),
+            std::cmp::Ordering::Less => Ok(ChunkOutcome::Before),
+            std::cmp::Ordering::Greater => Ok(ChunkOutcome::Gap),
             std::cmp::Ordering::Equal => {
                 let before = output.log.size_bytes();
                 let pushed = output.log.push(stream, bytes);
@@ -269,11 +272,11 @@ impl Core {
                 let charged = self.charge_output(key.client, more);
                 if let Err(refused) = charged {
                     // It was kept, and is given back with the rest.
-                    self.add(key.client, Resource::OutputBytes, more);
+                    self.add(key.client, ClientResource::OutputBytes, more);
                     return Err(refused.message().to_owned());
                 }
                 self.pump(key.client, key.job);
-                Ok(Kept::Now)
+                Ok(ChunkOutcome::Now)
             }
         }
     }
@@ -311,15 +314,15 @@ impl Core {
         let Some(state) = client.and_then(|client| client.jobs.remove(&job)) else {
             return;
         };
-        self.give_back(id, Resource::Jobs, 1);
-        self.give_back(id, Resource::JobBytes, state.description.len() as u64);
+        self.give_back(id, ClientResource::Jobs, 1);
+        self.give_back(id, ClientResource::JobBytes, state.description.len() as u64);
         if let Some(output) = &state.output {
             self.give_back_output(id, output.log.size_bytes());
         }
     }
 
     /// Jobs that wait for a worker with this kit.
-    pub(super) fn queued_for(&self, kit: KitId) -> Vec<JobKey> {
+    pub(super) fn queued_for(&self, kit: ToolboxId) -> Vec<JobKey> {
         let mut waiting = Vec::new();
         for (id, client) in &self.clients {
             let wants = |inputs: &InputsId| {
@@ -330,7 +333,7 @@ impl Core {
                 continue;
             }
             for (job, state) in &client.jobs {
-                if !matches!(state.phase, Phase::Queued) {
+                if !matches!(state.phase, JobPhase::Queued) {
                     continue;
                 }
                 let decoded = v1::Job::decode(&*state.description);

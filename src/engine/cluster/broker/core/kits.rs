@@ -1,23 +1,24 @@
 //! Toolboxes: which workers have what templates want of a worker's own machine.
 
-use super::workers::Worker;
-use super::{Core, infrastructure};
+use super::workers::RegisteredWorker;
+use super::{BrokerCore, infrastructure};
 use crate::broker::book::{
-    Architecture, Cancelled, ClientId, HasKit, InputsId, KitId, Moment, Offered,
+    Architecture, BrokerInstant, CancelOutcome, ClientId, InputsId, ToolboxId, ToolboxPresence,
+    ToolboxRegistration,
 };
 use crate::broker::limits::{self, TOOLBOX_ANSWER_MAX};
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1::{self, session_event, worker_order};
 
 /// Whether a worker has a toolbox.
-pub(super) enum Answer {
+pub(super) enum WorkerToolbox {
     /// It was asked then.
-    Asked(Moment),
+    Asked(BrokerInstant),
     Has,
     Lacks(String),
 }
 
-impl Core {
+impl BrokerCore {
     /// A kit that templates want: which workers have it?
     pub(super) fn ask_for_kit(&mut self, inputs: InputsId) {
         let kit = self.templates.get(inputs).and_then(|known| known.kind.kit);
@@ -30,7 +31,7 @@ impl Core {
         }
     }
 
-    pub(super) fn ask(&mut self, id: WorkerId, kit: KitId) {
+    pub(super) fn ask(&mut self, id: WorkerId, kit: ToolboxId) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
@@ -38,7 +39,7 @@ impl Core {
             return;
         }
         if let Some(asked) = self.templates.kit(kit) {
-            worker.kits.insert(kit, Answer::Asked(self.now));
+            worker.kits.insert(kit, WorkerToolbox::Asked(self.now));
             worker.order(worker_order::Kind::Toolbox(v1::ToolboxQuestion {
                 toolbox: kit.0,
                 paths: asked.paths.clone(),
@@ -46,7 +47,7 @@ impl Core {
         }
     }
 
-    pub(super) fn kit_answer(&mut self, id: WorkerId, kit: KitId, mut lacks: String) {
+    pub(super) fn kit_answer(&mut self, id: WorkerId, kit: ToolboxId, mut lacks: String) {
         limits::cut(&mut lacks);
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
@@ -56,13 +57,13 @@ impl Core {
             return;
         };
         let has = match lacks.is_empty() {
-            true => HasKit::Yes,
-            false => HasKit::No,
+            true => ToolboxPresence::Yes,
+            false => ToolboxPresence::No,
         };
         *answer = match (self.book.worker_offers(id, kit, has), has) {
-            (Offered::Taken, HasKit::Yes) => Answer::Has,
-            (Offered::Taken, HasKit::No) => Answer::Lacks(lacks),
-            (Offered::TooMany { limit }, _) => Answer::Lacks(format!(
+            (ToolboxRegistration::Taken, ToolboxPresence::Yes) => WorkerToolbox::Has,
+            (ToolboxRegistration::Taken, ToolboxPresence::No) => WorkerToolbox::Lacks(lacks),
+            (ToolboxRegistration::TooMany { limit }, _) => WorkerToolbox::Lacks(format!(
                 "it serves {limit} toolboxes, which is the most: try again when other runs are over"
             )),
         };
@@ -70,10 +71,10 @@ impl Core {
     }
 
     /// No template wants a kit any more.
-    pub(super) fn forget_kit(&mut self, kit: KitId) {
+    pub(super) fn forget_kit(&mut self, kit: ToolboxId) {
         for (id, worker) in &mut self.workers {
             if worker.kits.remove(&kit).is_some() {
-                self.book.worker_offers(*id, kit, HasKit::No);
+                self.book.worker_offers(*id, kit, ToolboxPresence::No);
             }
         }
     }
@@ -81,9 +82,9 @@ impl Core {
     /// Workers that say nothing of a toolbox for so long have it not: jobs wait for it.
     pub(super) fn give_up_answers(&mut self) {
         let patience = super::millis(TOOLBOX_ANSWER_MAX);
-        let is_late = |answer: &Answer| match answer {
-            Answer::Asked(at) => self.now.ms_since(*at) >= patience,
-            Answer::Has | Answer::Lacks(_) => false,
+        let is_late = |answer: &WorkerToolbox| match answer {
+            WorkerToolbox::Asked(at) => self.now.ms_since(*at) >= patience,
+            WorkerToolbox::Has | WorkerToolbox::Lacks(_) => false,
         };
         let mut late = Vec::new();
         for (id, worker) in &self.workers {
@@ -99,7 +100,7 @@ impl Core {
 
     /// Tells a client once that no worker is for the machines that its jobs are made for.
     pub(super) fn notice_architecture(&mut self, id: ClientId, architecture: Architecture) {
-        let has_workers = self.workers.values().any(Worker::is_connected);
+        let has_workers = self.workers.values().any(RegisteredWorker::is_connected);
         if !has_workers || self.book.slots_for(architecture, None) > 0 {
             return;
         }
@@ -120,7 +121,7 @@ impl Core {
     }
 
     /// If every worker that is here lacks a kit, its jobs would wait for ever: they end, and say why.
-    pub(super) fn refuse_without_kit(&mut self, kit: Option<KitId>) {
+    pub(super) fn refuse_without_kit(&mut self, kit: Option<ToolboxId>) {
         let Some(kit) = kit else {
             return;
         };
@@ -128,9 +129,11 @@ impl Core {
         let mut others = 0;
         for worker in self.workers.values().filter(|worker| worker.is_connected()) {
             match worker.kits.get(&kit) {
-                Some(Answer::Lacks(_)) if lacks.len() >= limits::WORKERS_NAMED_MAX => others += 1,
-                Some(Answer::Lacks(why)) => lacks.push(format!("{}: {why}", worker.name)),
-                Some(Answer::Asked(_) | Answer::Has) | None => return,
+                Some(WorkerToolbox::Lacks(_)) if lacks.len() >= limits::WORKERS_NAMED_MAX => {
+                    others += 1
+                }
+                Some(WorkerToolbox::Lacks(why)) => lacks.push(format!("{}: {why}", worker.name)),
+                Some(WorkerToolbox::Asked(_) | WorkerToolbox::Has) | None => return,
             }
         }
         if lacks.is_empty() {
@@ -145,7 +148,7 @@ impl Core {
             lacks.join("; ")
         );
         for key in self.queued_for(kit) {
-            if let Cancelled::Queued = self.book.cancel(key) {
+            if let CancelOutcome::Queued = self.book.cancel(key) {
                 self.conclude(key, infrastructure(message.clone()));
             }
         }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::jobs::{Attempt, Kept};
-use super::{Core, infrastructure};
+use super::jobs::{ChunkOutcome, JobAttempt};
+use super::{BrokerCore, infrastructure};
 use crate::broker::book::{
-    Fence, Grant, Holds, How, InputsId, JobKey, Lease, Returned, Standing, Verdict,
+    AttemptResult, FencingToken, InputLocality, InputsId, JobKey, Lease, LeaseGrant, LeaseStatus,
+    ReportDisposition, ReturnOutcome,
 };
 use crate::broker::limits::{self, TEMPLATES_PER_WORKER_MAX};
 use maelstrom_model::ids::{ShortRun, WorkerId};
@@ -13,11 +14,11 @@ use maelstrom_wire::from_proto;
 use maelstrom_wire::limits::cut_discarded;
 use maelstrom_wire::v1::{self, job_result, report, worker_order};
 
-impl Core {
+impl BrokerCore {
     pub(super) fn reports(&mut self, id: WorkerId, reports: Vec<v1::Report>) {
         let mut settled = Vec::new();
         for report in reports {
-            let fence = Fence(report.fence);
+            let fence = FencingToken(report.fence);
             let Some(kind) = report.kind else {
                 return self.dismiss(id, "a report of no known kind");
             };
@@ -50,21 +51,21 @@ impl Core {
         }
     }
 
-    fn started(&mut self, id: WorkerId, key: JobKey, fence: Fence, slot: u32) {
+    fn started(&mut self, id: WorkerId, key: JobKey, fence: FencingToken, slot: u32) {
         let standing = self.book.started(id, key, fence, self.now);
         match standing {
             // One that is to be stopped runs all the same until it is, and writes.
-            Standing::Current | Standing::Cancelled => {
+            LeaseStatus::Current | LeaseStatus::Cancelled => {
                 if let Some(attempt) = self.attempt(key, fence) {
                     self.job_started(key, attempt, slot);
                 }
             }
-            Standing::Stale => {}
+            LeaseStatus::Stale => {}
         }
         match standing {
-            Standing::Current => {}
-            Standing::Cancelled => self.stop_lease(id, fence, v1::Stop::Terminate),
-            Standing::Stale => self.stop_lease(id, fence, v1::Stop::Kill),
+            LeaseStatus::Current => {}
+            LeaseStatus::Cancelled => self.stop_lease(id, fence, v1::Stop::Terminate),
+            LeaseStatus::Stale => self.stop_lease(id, fence, v1::Stop::Kill),
         }
     }
 
@@ -72,21 +73,23 @@ impl Core {
         &mut self,
         id: WorkerId,
         key: JobKey,
-        fence: Fence,
+        fence: FencingToken,
         written: v1::Written,
     ) -> Result<(), String> {
-        let of_this_worker = |attempt: &Attempt| attempt.worker == id;
+        let of_this_worker = |attempt: &JobAttempt| attempt.worker == id;
         if self.attempt(key, fence).filter(of_this_worker).is_none() {
             return Ok(());
         }
         let stream = from_proto::stream(written.stream).map_err(|error| error.to_string())?;
         match self.job_wrote(key, written.index, (stream, &written.data)) {
-            Ok(Kept::Now | Kept::Before) => Ok(()),
-            Ok(Kept::Gap) => Err(format!(
+            Ok(ChunkOutcome::Now | ChunkOutcome::Before) => Ok(()),
+            Ok(ChunkOutcome::Gap) => Err(format!(
                 "output {} of a lease came too early",
                 written.index
             )),
-            Ok(Kept::TooLong) => Err(format!("output {} of a lease is too long", written.index)),
+            Ok(ChunkOutcome::TooLong) => {
+                Err(format!("output {} of a lease is too long", written.index))
+            }
             Err(why) => {
                 let message = format!("the broker cannot keep what the job wrote: {why}");
                 self.stop_lease(id, fence, v1::Stop::Kill);
@@ -96,7 +99,13 @@ impl Core {
         }
     }
 
-    fn finished(&mut self, id: WorkerId, key: JobKey, fence: Fence, mut result: v1::JobResult) {
+    fn finished(
+        &mut self,
+        id: WorkerId,
+        key: JobKey,
+        fence: FencingToken,
+        mut result: v1::JobResult,
+    ) {
         if let Some(job_result::End::Infrastructure(message)) = &mut result.end {
             limits::cut(message);
         }
@@ -114,17 +123,17 @@ impl Core {
             ) => None,
         };
         let how = match failure {
-            None => How::Done,
-            Some(_) => How::InfrastructureFailure,
+            None => AttemptResult::Done,
+            Some(_) => AttemptResult::InfrastructureFailure,
         };
         let verdict = self.book.finished(id, key, fence, how, self.now);
-        if !matches!(verdict, Verdict::Stale) {
+        if !matches!(verdict, ReportDisposition::Stale) {
             self.leases.remove(&fence);
         }
         match verdict {
-            Verdict::Report => self.conclude(key, result),
-            Verdict::Stale | Verdict::Abandoned => {}
-            Verdict::Retry(_) => {
+            ReportDisposition::Report => self.conclude(key, result),
+            ReportDisposition::Stale | ReportDisposition::Abandoned => {}
+            ReportDisposition::Retry(_) => {
                 let name = self.worker_name(id);
                 let failure = failure.unwrap_or_default();
                 self.requeue(
@@ -132,38 +141,38 @@ impl Core {
                     format!("the worker {name} could not run it: {failure}"),
                 );
             }
-            Verdict::GivenUp { workers } => {
+            ReportDisposition::GivenUp { workers } => {
                 let message = self.given_up(&workers, &failure.unwrap_or_default());
                 self.conclude(key, infrastructure(message));
             }
         }
     }
 
-    fn returned(&mut self, id: WorkerId, key: JobKey, fence: Fence) {
+    fn returned(&mut self, id: WorkerId, key: JobKey, fence: FencingToken) {
         let returned = self.book.returned(id, key, fence, self.now);
-        if !matches!(returned, Returned::Stale) {
+        if !matches!(returned, ReturnOutcome::Stale) {
             self.leases.remove(&fence);
         }
         match returned {
-            Returned::Queued | Returned::Retry(_) => {
+            ReturnOutcome::Queued | ReturnOutcome::Retry(_) => {
                 let name = self.worker_name(id);
                 self.requeue(key, format!("the worker {name} handed it back"));
             }
-            Returned::Cancelled => self.conclude(key, super::cancelled()),
-            Returned::GivenUp { workers } => {
+            ReturnOutcome::Cancelled => self.conclude(key, super::cancelled()),
+            ReturnOutcome::GivenUp { workers } => {
                 let message = self.given_up(&workers, "it was handed back");
                 self.conclude(key, infrastructure(message));
             }
-            Returned::Abandoned | Returned::Stale => {}
+            ReturnOutcome::Abandoned | ReturnOutcome::Stale => {}
         }
     }
 
     /// Sends decisions to their workers, one message for each.
-    pub(super) fn send_leases(&mut self, grants: Vec<Grant>) {
+    pub(super) fn send_leases(&mut self, grants: Vec<LeaseGrant>) {
         let mut by_worker: BTreeMap<WorkerId, Vec<v1::Lease>> = BTreeMap::new();
-        for Grant { lease, attempt: _ } in grants {
+        for LeaseGrant { lease, attempt: _ } in grants {
             let Lease { key, worker, fence } = lease;
-            let attempt = Attempt { worker, fence };
+            let attempt = JobAttempt { worker, fence };
             let Some((job, run)) = self.lease_job(key, attempt) else {
                 tracing::error!(%key, "a job of the book is not known");
                 continue;
@@ -215,7 +224,7 @@ impl Core {
                 template: Some(known.template.clone()),
             };
             worker.order(worker_order::Kind::Template(template));
-            self.book.worker_holds(id, inputs, Holds::Yes);
+            self.book.worker_holds(id, inputs, InputLocality::Yes);
         }
     }
 }

@@ -6,7 +6,7 @@
 //!                     journal  inventory (is everything in the storage?)
 //! ```
 //!
-//! One task owns a [`Core`] and hands it one [`Input`] after another, with the time. The core decides
+//! One task owns a [`BrokerCore`] and hands it one [`CoreInput`] after another, with the time. The core decides
 //! and puts messages into outboxes; it never waits. Which job goes where is the lease book's
 //! ([`super::book`]) decision alone.
 //!
@@ -43,20 +43,23 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tonic::Status;
 
-use self::absent::Absent;
-use self::accounts::Accounts;
-use self::clients::Client;
+use self::absent::WorkerRecovery;
+use self::accounts::AccountTable;
+use self::clients::ClientRun;
 use self::outbox::Outbox;
-use self::templates::{Pins, Supply, Templates};
-use self::workers::Worker;
-use super::book::{Book, ClientId, Event, Fence, InputsId, JobKey, Limits, Moment};
-use super::budgets::Caller;
-use super::journal::{Instance, Journal, Remembered, RunName};
-use super::limits::PerClient;
-use super::operations::figures::CoreFigures;
-use crate::output_log::spool::Spool;
+use self::templates::{PinGuard, TemplateReadiness, TemplateRegistry};
+use self::workers::RegisteredWorker;
+use super::book::{
+    BrokerInstant, ClientId, FencingToken, InputsId, JobKey, JobScheduler, LeaseEvent,
+    SchedulerLimits,
+};
+use super::budgets::CallerPrincipal;
+use super::journal::{Journal, RecoveredState, RunName, WorkerInstance};
+use super::limits::ClientLimits;
+use super::operations::figures::CoreSnapshot;
+use crate::output_log::spool::OutputSpool;
 use maelstrom_model::ids::WorkerId;
-use maelstrom_wire::from_proto::Source;
+use maelstrom_wire::from_proto::ContentSource;
 use maelstrom_wire::v1::{self, session_event};
 
 /// How many bits of a fencing token count within one start of the broker.
@@ -67,7 +70,7 @@ const GRANTS_MAX: usize = 4096;
 
 /// What the operator chose.
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub struct BrokerConfig {
     /// How long leases live without a sign of life.
     pub lease: Duration,
     /// How often workers give one.
@@ -77,76 +80,76 @@ pub struct Policy {
     /// Where long outputs of jobs are kept until they are sent.
     pub outputs: PathBuf,
     /// What the book allows.
-    pub limits: Limits,
+    pub limits: SchedulerLimits,
     /// What each client may have.
-    pub per_client: PerClient,
+    pub per_client: ClientLimits,
 }
 
-impl Default for Policy {
-    fn default() -> Policy {
-        Policy {
+impl Default for BrokerConfig {
+    fn default() -> BrokerConfig {
+        BrokerConfig {
             lease: Duration::from_secs(20),
             heartbeat: Duration::from_secs(5),
             client_patience: Duration::from_secs(300),
             outputs: std::env::temp_dir(),
-            limits: Limits::default(),
-            per_client: PerClient::default(),
+            limits: SchedulerLimits::default(),
+            per_client: ClientLimits::default(),
         }
     }
 }
 
 /// One connection of a client or a worker. Never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Session(pub u64);
+pub struct SessionId(pub u64);
 
 /// What happens to the core.
-pub enum Input {
+pub enum CoreInput {
     /// A client connected.
     Hello {
         /// What it said.
         hello: v1::Hello,
         /// Who it is.
-        caller: Caller,
+        caller: CallerPrincipal,
         /// Where its messages go.
         outbox: Outbox<v1::SessionEvent>,
         /// The connection, or why it is not wanted.
-        answer: oneshot::Sender<Result<Session, Status>>,
+        answer: oneshot::Sender<Result<SessionId, Status>>,
         /// The connection's number.
-        session: Session,
+        session: SessionId,
     },
     /// A client said something.
-    Client(Session, v1::client_message::Kind),
+    Client(SessionId, v1::client_message::Kind),
     /// A full outbox of a client has room.
-    Room(Session),
+    Room(SessionId),
     /// A worker connected.
     Register {
         /// What it said.
         register: v1::Register,
         /// Who it is.
-        caller: Caller,
+        caller: CallerPrincipal,
         /// Where its orders go.
         orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
         /// The connection, or why it is not wanted.
-        answer: oneshot::Sender<Result<Session, Status>>,
+        answer: oneshot::Sender<Result<SessionId, Status>>,
         /// The connection's number.
-        session: Session,
+        session: SessionId,
     },
     /// One of these that takes much memory, and what lets the next one in when it was taken in.
-    Large(Box<Input>, OwnedSemaphorePermit),
+    Large(Box<CoreInput>, OwnedSemaphorePermit),
     /// A worker said something.
-    Worker(Session, v1::worker_message::Kind),
+    Worker(SessionId, v1::worker_message::Kind),
     /// A connection ended.
-    Gone(Session),
+    Gone(SessionId),
     /// The journal has written, or failed to.
     Journalled(u64, Result<(), String>),
     /// Whether the storage has what a template names.
-    Checked(InputsId, Result<Checked, String>),
+    Checked(InputsId, Result<InventoryCheck, String>),
     /// The storage has lost something, whoever needs it.
     ContentsLost,
     /// How does the cluster do?
     Status(oneshot::Sender<v1::Cluster>),
     /// The same, and all that metrics tell.
-    Figures(oneshot::Sender<CoreFigures>),
+    Figures(oneshot::Sender<CoreSnapshot>),
     /// Workers of this name, or all, are to take no more leases.
     Drain(String, oneshot::Sender<Vec<String>>),
     /// Nothing but time.
@@ -156,19 +159,22 @@ pub enum Input {
 }
 
 /// What the storage has of a template.
-pub enum Checked {
+pub enum InventoryCheck {
     /// Everything, kept there from now on.
-    Complete(Pins),
+    Complete(PinGuard),
     /// Not these. The rest is kept there from now on, and these are once they come.
-    Lacking(Vec<v1::Digest>, Pins),
+    Lacking(Vec<v1::Digest>, PinGuard),
     /// Whatever it has: a template that names this is not taken, for this reason.
     Refused(String),
 }
 
 /// Knows what the storage has.
-pub trait Inventory: Send + Sync {
+pub trait ContentInventory: Send + Sync {
     /// Looks for contents, and for everything below directories.
-    fn check(&self, contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>>;
+    fn check(
+        &self,
+        contents: Vec<ContentSource>,
+    ) -> BoxFuture<'static, Result<InventoryCheck, String>>;
 
     /// How many bytes it holds.
     fn bytes(&self) -> u64;
@@ -181,62 +187,62 @@ pub trait Inventory: Send + Sync {
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
-enum Peer {
+enum SessionPeer {
     Client(ClientId),
     Worker(WorkerId),
 }
 
 /// See the module's documentation.
-pub struct Core {
-    policy: Policy,
-    book: Book,
+pub struct BrokerCore {
+    policy: BrokerConfig,
+    book: JobScheduler,
     journal: Journal,
-    inventory: Box<dyn Inventory>,
+    inventory: Box<dyn ContentInventory>,
     /// For what the core itself has started and wants to hear of.
-    own: UnboundedSender<Input>,
-    peers: HashMap<Session, Peer>,
+    own: UnboundedSender<CoreInput>,
+    peers: HashMap<SessionId, SessionPeer>,
     runs: HashMap<RunName, ClientId>,
     /// The same by what is shown of runs to others.
     shown: HashMap<RunName, ClientId>,
-    accounts: Accounts,
-    clients: BTreeMap<ClientId, Client>,
+    accounts: AccountTable,
+    clients: BTreeMap<ClientId, ClientRun>,
     next_client: u64,
-    workers: BTreeMap<WorkerId, Worker>,
-    instances: HashMap<Instance, WorkerId>,
+    workers: BTreeMap<WorkerId, RegisteredWorker>,
+    instances: HashMap<WorkerInstance, WorkerId>,
     /// The last workers that did not come back, and their names.
     departed: VecDeque<(WorkerId, String)>,
-    absent: Absent,
+    absent: WorkerRecovery,
     next_worker: u32,
-    leases: HashMap<Fence, JobKey>,
-    templates: Templates,
+    leases: HashMap<FencingToken, JobKey>,
+    templates: TemplateRegistry,
     /// What jobs wrote that does not fit into memory.
-    spool: Spool,
+    spool: OutputSpool,
     /// What the journal is asked to keep, until it has.
-    awaited: HashMap<u64, submissions::Awaited>,
+    awaited: HashMap<u64, submissions::PendingSubmission>,
     next_ticket: u64,
     /// Contents that templates need and the storage lacked, since the start.
     contents_lacking: u64,
-    now: Moment,
+    now: BrokerInstant,
 }
 
-impl Core {
+impl BrokerCore {
     /// A core that goes on where the journal's last broker ended.
     pub fn new(
-        policy: Policy,
-        (journal, remembered): (Journal, Remembered),
-        inventory: Box<dyn Inventory>,
-        own: UnboundedSender<Input>,
-    ) -> Core {
-        let limits = Limits {
+        policy: BrokerConfig,
+        (journal, remembered): (Journal, RecoveredState),
+        inventory: Box<dyn ContentInventory>,
+        own: UnboundedSender<CoreInput>,
+    ) -> BrokerCore {
+        let limits = SchedulerLimits {
             lease_ttl_ms: millis(policy.lease),
             ..policy.limits
         };
-        let mut core = Core {
-            absent: Absent::new(remembered.workers, Moment(limits.lease_ttl_ms)),
-            accounts: Accounts::new(policy.per_client),
-            spool: Spool::new(&policy.outputs),
+        let mut core = BrokerCore {
+            absent: WorkerRecovery::new(remembered.workers, BrokerInstant(limits.lease_ttl_ms)),
+            accounts: AccountTable::new(policy.per_client),
+            spool: OutputSpool::new(&policy.outputs),
             policy,
-            book: Book::new(limits, Fence(remembered.starts << FENCE_BITS)),
+            book: JobScheduler::new(limits, FencingToken(remembered.starts << FENCE_BITS)),
             journal,
             inventory,
             own,
@@ -250,11 +256,11 @@ impl Core {
             departed: VecDeque::new(),
             next_worker: 0,
             leases: HashMap::new(),
-            templates: Templates::default(),
+            templates: TemplateRegistry::default(),
             awaited: HashMap::new(),
             next_ticket: 0,
             contents_lacking: 0,
-            now: Moment(0),
+            now: BrokerInstant(0),
         };
         for run in remembered.runs {
             core.recall(run);
@@ -263,10 +269,10 @@ impl Core {
     }
 
     /// Takes in what happened, at this time.
-    pub fn handle(&mut self, input: Input, now: Moment) {
+    pub fn handle(&mut self, input: CoreInput, now: BrokerInstant) {
         self.now = now;
         match input {
-            Input::Hello {
+            CoreInput::Hello {
                 hello,
                 caller,
                 outbox,
@@ -276,21 +282,21 @@ impl Core {
                 let greeted = self.hello(hello, &caller, outbox, session);
                 drop(answer.send(greeted.map(|()| session)));
             }
-            Input::Client(session, kind) => {
-                if let Some(Peer::Client(client)) = self.peers.get(&session).copied() {
+            CoreInput::Client(session, kind) => {
+                if let Some(SessionPeer::Client(client)) = self.peers.get(&session).copied() {
                     self.client_message(client, kind);
                 }
             }
-            Input::Large(input, permit) => {
+            CoreInput::Large(input, permit) => {
                 self.handle(*input, now);
                 drop(permit);
             }
-            Input::Room(session) => {
-                if let Some(Peer::Client(client)) = self.peers.get(&session).copied() {
+            CoreInput::Room(session) => {
+                if let Some(SessionPeer::Client(client)) = self.peers.get(&session).copied() {
                     self.pump_all(client);
                 }
             }
-            Input::Register {
+            CoreInput::Register {
                 register,
                 caller,
                 orders,
@@ -300,24 +306,24 @@ impl Core {
                 let registered = self.register(register, caller, orders, session);
                 drop(answer.send(registered.map(|()| session)));
             }
-            Input::Worker(session, kind) => {
-                if let Some(Peer::Worker(worker)) = self.peers.get(&session).copied() {
+            CoreInput::Worker(session, kind) => {
+                if let Some(SessionPeer::Worker(worker)) = self.peers.get(&session).copied() {
                     self.worker_message(worker, kind);
                 }
             }
-            Input::Gone(session) => match self.peers.remove(&session) {
-                Some(Peer::Client(client)) => self.client_gone(client),
-                Some(Peer::Worker(worker)) => self.worker_gone(worker),
+            CoreInput::Gone(session) => match self.peers.remove(&session) {
+                Some(SessionPeer::Client(client)) => self.client_gone(client),
+                Some(SessionPeer::Worker(worker)) => self.worker_gone(worker),
                 None => {}
             },
-            Input::Journalled(ticket, result) => self.journalled(ticket, result),
-            Input::Checked(inputs, checked) => self.checked(inputs, checked),
-            Input::ContentsLost => self.contents_lost(),
-            Input::Status(answer) => drop(answer.send(self.status())),
-            Input::Figures(answer) => drop(answer.send(self.figures())),
-            Input::Drain(name, answer) => drop(answer.send(self.drain(&name))),
-            Input::Tick => {}
-            Input::Sample => {
+            CoreInput::Journalled(ticket, result) => self.journalled(ticket, result),
+            CoreInput::Checked(inputs, checked) => self.checked(inputs, checked),
+            CoreInput::ContentsLost => self.contents_lost(),
+            CoreInput::Status(answer) => drop(answer.send(self.status())),
+            CoreInput::Figures(answer) => drop(answer.send(self.figures())),
+            CoreInput::Drain(name, answer) => drop(answer.send(self.drain(&name))),
+            CoreInput::Tick => {}
+            CoreInput::Sample => {
                 self.give_up_answers();
                 self.sample();
             }
@@ -325,7 +331,7 @@ impl Core {
     }
 
     /// Does what is due, after inputs were taken in.
-    pub fn settle(&mut self, now: Moment) {
+    pub fn settle(&mut self, now: BrokerInstant) {
         self.now = now;
         let events = self.book.tick(now);
         self.lost(events);
@@ -335,7 +341,7 @@ impl Core {
     }
 
     /// When [`Self::settle`] is to be called although nothing happens.
-    pub fn next_tick(&self) -> Option<Moment> {
+    pub fn next_tick(&self) -> Option<BrokerInstant> {
         let patience = millis(self.policy.client_patience);
         let clients = self.clients.values();
         let leaving = clients.filter_map(|client| Some(client.gone_since()?.plus_ms(patience)));
@@ -355,26 +361,26 @@ impl Core {
     }
 
     /// What became of leases that ended without a report.
-    fn lost(&mut self, events: Vec<Event>) {
+    fn lost(&mut self, events: Vec<LeaseEvent>) {
         for event in events {
             match event {
-                Event::WorkerSilent(worker) => self.silent(worker),
-                Event::WorkerForgotten(worker) => self.forget_worker(worker),
-                Event::Lost { lease, retry: _ } => {
+                LeaseEvent::WorkerSilent(worker) => self.silent(worker),
+                LeaseEvent::WorkerForgotten(worker) => self.forget_worker(worker),
+                LeaseEvent::Lost { lease, retry: _ } => {
                     self.leases.remove(&lease.fence);
                     let name = self.worker_name(lease.worker);
                     self.requeue(lease.key, format!("nothing is heard of the worker {name}"));
                 }
-                Event::GivenUp { lease, workers } => {
+                LeaseEvent::GivenUp { lease, workers } => {
                     self.leases.remove(&lease.fence);
                     let message = self.given_up(&workers, "nothing was heard of it any more");
                     self.conclude(lease.key, infrastructure(message));
                 }
-                Event::Cancelled { lease } => {
+                LeaseEvent::Cancelled { lease } => {
                     self.leases.remove(&lease.fence);
                     self.conclude(lease.key, cancelled());
                 }
-                Event::Abandoned { lease } => {
+                LeaseEvent::Abandoned { lease } => {
                     self.leases.remove(&lease.fence);
                 }
             }
@@ -395,17 +401,17 @@ impl Core {
         let Some(known) = self.templates.get_mut(inputs) else {
             return;
         };
-        if let Supply::Checking { again } = &mut known.supply {
+        if let TemplateReadiness::Checking { again } = &mut known.supply {
             // One look at a time: what is said meanwhile is seen to by the next.
             *again = true;
             return;
         }
-        known.supply = Supply::Checking { again: false };
+        known.supply = TemplateReadiness::Checking { again: false };
         let checking = self.inventory.check(known.contents.clone());
         let own = self.own.clone();
         tokio::spawn(async move {
             let checked = checking.await;
-            drop(own.send(Input::Checked(inputs, checked)));
+            drop(own.send(CoreInput::Checked(inputs, checked)));
         });
     }
 
@@ -417,49 +423,49 @@ impl Core {
         }
     }
 
-    fn checked(&mut self, inputs: InputsId, checked: Result<Checked, String>) {
-        use super::book::Inputs;
+    fn checked(&mut self, inputs: InputsId, checked: Result<InventoryCheck, String>) {
+        use super::book::InputAvailability;
         let Some(known) = self.templates.get_mut(inputs) else {
             return;
         };
-        let again = matches!(known.supply, Supply::Checking { again: true });
+        let again = matches!(known.supply, TemplateReadiness::Checking { again: true });
         let users: Vec<_> = known.users.iter().copied().collect();
         // What is still lacking may have come since it was looked for.
-        if again && let Ok(Checked::Lacking(_, pins)) = checked {
-            known.supply = Supply::Lacking;
+        if again && let Ok(InventoryCheck::Lacking(_, pins)) = checked {
+            known.supply = TemplateReadiness::Lacking;
             known.pins = Some(pins);
             return self.check(inputs);
         }
         match checked {
-            Ok(Checked::Complete(pins)) => {
-                known.supply = Supply::Ready;
+            Ok(InventoryCheck::Complete(pins)) => {
+                known.supply = TemplateReadiness::Ready;
                 known.pins = Some(pins);
-                self.book.inputs(inputs, Inputs::Ready);
+                self.book.inputs(inputs, InputAvailability::Ready);
             }
-            Ok(Checked::Lacking(digests, pins)) => {
+            Ok(InventoryCheck::Lacking(digests, pins)) => {
                 self.contents_lacking += digests.len() as u64;
-                known.supply = Supply::Lacking;
+                known.supply = TemplateReadiness::Lacking;
                 known.pins = Some(pins);
-                self.book.inputs(inputs, Inputs::Missing);
+                self.book.inputs(inputs, InputAvailability::Missing);
                 for (client, template) in users {
                     let digests = digests.clone();
                     let missing = v1::Missing { template, digests };
                     self.tell(client, session_event::Kind::Missing(missing));
                 }
             }
-            Ok(Checked::Refused(why)) => {
-                known.supply = Supply::Lacking;
+            Ok(InventoryCheck::Refused(why)) => {
+                known.supply = TemplateReadiness::Lacking;
                 known.pins = None;
-                self.book.inputs(inputs, Inputs::Missing);
+                self.book.inputs(inputs, InputAvailability::Missing);
                 for (client, template) in users {
                     let why = format!("template {template} is refused: {why}");
                     self.fail_session(client, Status::invalid_argument(why));
                 }
             }
             Err(message) => {
-                known.supply = Supply::Lacking;
+                known.supply = TemplateReadiness::Lacking;
                 known.pins = None;
-                self.book.inputs(inputs, Inputs::Missing);
+                self.book.inputs(inputs, InputAvailability::Missing);
                 for (client, _) in users {
                     self.fail_session(client, Status::unavailable(message.clone()));
                 }

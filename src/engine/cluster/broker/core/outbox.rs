@@ -2,7 +2,7 @@
 //!
 //! The core never waits for a connection: it puts messages into an [`Outbox`] and looks at its
 //! [`Outbox::is_full`] before it adds output of jobs, which is kept elsewhere until there is room.
-//! The connection takes them from the [`Outlet`]; when it has taken enough after the box was full, it
+//! The connection takes them from the [`OutboxReceiver`]; when it has taken enough after the box was full, it
 //! says so once.
 
 use std::pin::Pin;
@@ -22,27 +22,27 @@ pub const FULL_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Outbox<T> {
     sender: UnboundedSender<(Result<T, Status>, usize)>,
-    level: Arc<Level>,
+    level: Arc<OutboxLevel>,
 }
 
 #[derive(Debug)]
-struct Level {
+struct OutboxLevel {
     bytes: AtomicUsize,
     full_bytes: AtomicUsize,
     was_full: AtomicBool,
 }
 
 /// The connection's end: a stream of messages.
-pub struct Outlet<T> {
+pub struct OutboxReceiver<T> {
     receiver: UnboundedReceiver<(Result<T, Status>, usize)>,
-    level: Arc<Level>,
+    level: Arc<OutboxLevel>,
     room: Box<dyn Fn() + Send + Sync>,
 }
 
 /// A box, and the outlet that calls `room` when a full box has room again.
-pub fn outbox<T>(room: impl Fn() + Send + Sync + 'static) -> (Outbox<T>, Outlet<T>) {
+pub fn outbox<T>(room: impl Fn() + Send + Sync + 'static) -> (Outbox<T>, OutboxReceiver<T>) {
     let (sender, receiver) = unbounded_channel();
-    let level = Arc::new(Level {
+    let level = Arc::new(OutboxLevel {
         bytes: AtomicUsize::new(0),
         full_bytes: AtomicUsize::new(FULL_BYTES),
         was_full: AtomicBool::new(false),
@@ -51,7 +51,7 @@ pub fn outbox<T>(room: impl Fn() + Send + Sync + 'static) -> (Outbox<T>, Outlet<
         sender,
         level: Arc::clone(&level),
     };
-    let outlet = Outlet {
+    let outlet = OutboxReceiver {
         receiver,
         level,
         room: Box::new(room),
@@ -99,7 +99,7 @@ impl<T> Outbox<T> {
     }
 }
 
-impl<T> Stream for Outlet<T> {
+impl<T> Stream for OutboxReceiver<T> {
     type Item = Result<T, Status>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {

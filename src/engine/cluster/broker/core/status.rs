@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use prost::Message;
 
-use super::Core;
-use super::clients::Client;
-use crate::broker::book::Status;
-use crate::broker::operations::figures::CoreFigures;
+use super::BrokerCore;
+use super::clients::ClientRun;
+use crate::broker::book::SchedulerStatus;
+use crate::broker::operations::figures::CoreSnapshot;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::to_proto::duration;
 use maelstrom_wire::v1::{self, session_event};
 
-impl Core {
+impl BrokerCore {
     /// The lease book at a glance.
-    pub fn book_status(&self) -> Status {
+    pub fn book_status(&self) -> SchedulerStatus {
         self.book.status(self.now)
     }
 
@@ -70,8 +70,8 @@ impl Core {
     }
 
     /// All that metrics tell.
-    pub(super) fn figures(&self) -> CoreFigures {
-        CoreFigures {
+    pub(super) fn figures(&self) -> CoreSnapshot {
+        CoreSnapshot {
             book: self.book_status(),
             cluster: self.status(),
             contents_lacking: self.contents_lacking,
@@ -81,7 +81,7 @@ impl Core {
     /// Tells every client how the cluster does.
     pub(super) fn sample(&mut self) {
         // Whoever has not taken what he was sent before is told next time: what is newer is enough.
-        let listens = |client: &&Client| client.has_taken_everything();
+        let listens = |client: &&ClientRun| client.has_taken_everything();
         if !self.clients.values().any(|client| listens(&client)) {
             return;
         }

@@ -5,27 +5,27 @@ use std::collections::BTreeMap;
 use prost::Message;
 use tonic::Status;
 
-use super::jobs::{JobState, Phase};
-use super::{Core, Input, cancelled, infrastructure};
-use crate::broker::book::{Cancelled, ClientId, Demand, InputsId, JobKey};
-use crate::broker::journal::{Entry, JournalError};
-use crate::broker::limits::{self, Resource};
-use crate::broker::owner::{MayAsk, UNPRIVILEGED};
+use super::jobs::{JobPhase, JobState};
+use super::{BrokerCore, CoreInput, cancelled, infrastructure};
+use crate::broker::book::{CancelOutcome, ClientId, InputsId, JobDemand, JobKey};
+use crate::broker::journal::{JournalEntry, JournalError};
+use crate::broker::limits::{self, ClientResource};
+use crate::broker::owner::{PrivilegeScope, UNPRIVILEGED};
 use maelstrom_model::backend::JobId;
 use maelstrom_model::error::with_causes;
 use maelstrom_wire::from_proto;
 use maelstrom_wire::v1::{self, session_event};
 
 /// What the journal is asked to keep, and for whom.
-pub(super) struct Awaited {
+pub(super) struct PendingSubmission {
     client: ClientId,
     jobs: Vec<JobId>,
 }
 
-impl Core {
-    pub(super) fn demand(&self, id: ClientId, job: &v1::Job) -> Option<Demand> {
+impl BrokerCore {
+    pub(super) fn demand(&self, id: ClientId, job: &v1::Job) -> Option<JobDemand> {
         let inputs = self.clients.get(&id)?.templates.get(&job.template)?;
-        Some(Demand {
+        Some(JobDemand {
             rank: from_proto::job::rank(job).ok()?,
             kind: self.templates.get(*inputs)?.kind,
         })
@@ -66,7 +66,7 @@ impl Core {
             }
             let description: Box<[u8]> = job.encode_to_vec().into();
             bytes += description.len() as u64;
-            entries.push(Entry::Job {
+            entries.push(JournalEntry::Job {
                 run,
                 job: job.id,
                 description: description.clone(),
@@ -76,14 +76,15 @@ impl Core {
         if let Some(client) = self.clients.get(&id) {
             let account = client.account;
             self.accounts
-                .check(account, Resource::Jobs, new.len() as u64)?;
-            self.accounts.check(account, Resource::JobBytes, bytes)?;
+                .check(account, ClientResource::Jobs, new.len() as u64)?;
+            self.accounts
+                .check(account, ClientResource::JobBytes, bytes)?;
         }
-        self.add(id, Resource::Jobs, new.len() as u64);
-        self.add(id, Resource::JobBytes, bytes);
+        self.add(id, ClientResource::Jobs, new.len() as u64);
+        self.add(id, ClientResource::JobBytes, bytes);
         let numbers: Vec<JobId> = new.keys().copied().collect();
         for (number, description) in new {
-            self.add_job(id, number, description, Phase::Journalling);
+            self.add_job(id, number, description, JobPhase::Journalling);
         }
         let new = numbers;
         if let Some(client) = self.clients.get_mut(&id) {
@@ -101,7 +102,7 @@ impl Core {
         self.next_ticket += 1;
         self.awaited.insert(
             ticket,
-            Awaited {
+            PendingSubmission {
                 client: id,
                 jobs: new,
             },
@@ -109,7 +110,7 @@ impl Core {
         let own = self.own.clone();
         let done = move |result: Result<(), JournalError>| {
             let result = result.map_err(|error| with_causes(&error));
-            drop(own.send(Input::Journalled(ticket, result)));
+            drop(own.send(CoreInput::Journalled(ticket, result)));
         };
         self.journal.keep(entries, Box::new(done));
         Ok(())
@@ -120,7 +121,7 @@ impl Core {
         id: ClientId,
         job: JobId,
         description: Box<[u8]>,
-        phase: Phase,
+        phase: JobPhase,
     ) {
         if let Some(client) = self.clients.get_mut(&id) {
             let state = JobState {
@@ -154,11 +155,11 @@ impl Core {
                 .get_mut(&id)
                 .and_then(|client| client.jobs.get_mut(&job));
             // It may have been cancelled meanwhile.
-            let Some(state) = state.filter(|state| matches!(state.phase, Phase::Journalling))
+            let Some(state) = state.filter(|state| matches!(state.phase, JobPhase::Journalling))
             else {
                 continue;
             };
-            state.phase = Phase::Queued;
+            state.phase = JobPhase::Queued;
             let decoded = v1::Job::decode(&*state.description);
             if let Some(demand) = decoded.ok().and_then(|job| self.demand(id, &job)) {
                 self.enqueue(id, job, demand);
@@ -173,7 +174,7 @@ impl Core {
         self.tell(id, session_event::Kind::Accepted(accepted));
     }
 
-    pub(super) fn enqueue(&mut self, client: ClientId, job: JobId, demand: Demand) {
+    pub(super) fn enqueue(&mut self, client: ClientId, job: JobId, demand: JobDemand) {
         let key = JobKey { client, job };
         if !self.may_ask(client, demand.kind.inputs) {
             self.conclude(key, infrastructure(UNPRIVILEGED.to_owned()));
@@ -191,23 +192,23 @@ impl Core {
         let known = self.templates.get(inputs);
         let container = known.and_then(|known| known.template.container.as_ref());
         match (may_ask, container.map(v1::Container::privileges)) {
-            (Some(MayAsk::Everything), _) | (_, Some(v1::Privileges::Ordinary)) => true,
+            (Some(PrivilegeScope::Everything), _) | (_, Some(v1::Privileges::Ordinary)) => true,
             // What is not said, a worker refuses.
-            (Some(MayAsk::Ordinary) | None, _) => false,
+            (Some(PrivilegeScope::Ordinary) | None, _) => false,
         }
     }
 
     pub(super) fn cancel(&mut self, client: ClientId, job: JobId, how: v1::Stop) {
         let key = JobKey { client, job };
         match self.book.cancel(key) {
-            Cancelled::Queued => self.conclude(key, cancelled()),
-            Cancelled::Leased(lease) => self.stop_lease(lease.worker, lease.fence, how),
-            Cancelled::Unknown => {
+            CancelOutcome::Queued => self.conclude(key, cancelled()),
+            CancelOutcome::Leased(lease) => self.stop_lease(lease.worker, lease.fence, how),
+            CancelOutcome::Unknown => {
                 let state = self
                     .clients
                     .get(&client)
                     .and_then(|client| client.jobs.get(&job));
-                if state.is_some_and(|state| matches!(state.phase, Phase::Journalling)) {
+                if state.is_some_and(|state| matches!(state.phase, JobPhase::Journalling)) {
                     self.conclude(key, cancelled());
                 }
             }
@@ -224,9 +225,9 @@ impl Core {
         for job in jobs {
             let number = JobId(*job);
             match client.jobs.get(&number).map(|state| &state.phase) {
-                Some(Phase::Finished(_)) => over.push(number),
+                Some(JobPhase::Finished(_)) => over.push(number),
                 // It had heard of the end before this broker was started: once is enough.
-                Some(Phase::Queued | Phase::Leased(_) | Phase::Journalling) => {
+                Some(JobPhase::Queued | JobPhase::Leased(_) | JobPhase::Journalling) => {
                     again.push(number);
                 }
                 None => {}
@@ -244,13 +245,13 @@ impl Core {
             over.push(job);
             let client = self.clients.get(&id);
             let state = client.and_then(|client| client.jobs.get(&job));
-            if state.is_some_and(|state| matches!(state.phase, Phase::Finished(_))) {
+            if state.is_some_and(|state| matches!(state.phase, JobPhase::Finished(_))) {
                 self.drop_job(id, job);
             }
         }
         let over = over
             .into_iter()
-            .map(|job| Entry::JobOver { run, job: job.0 });
+            .map(|job| JournalEntry::JobOver { run, job: job.0 });
         self.journal.forget(over.collect());
     }
 }

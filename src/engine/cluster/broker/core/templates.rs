@@ -9,15 +9,15 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-use super::super::book::{Architecture, ClientId, InputsId, Kind, KitId};
+use super::super::book::{Architecture, ClientId, InputsId, SchedulingClass, ToolboxId};
 use maelstrom_container::digest::ContentHash;
 use maelstrom_wire::error::WireError;
 use maelstrom_wire::from_proto::container::sources;
-use maelstrom_wire::from_proto::{self, Source};
+use maelstrom_wire::from_proto::{self, ContentSource};
 use maelstrom_wire::v1;
 
 /// Keeps contents in the storage as long as it lives.
-pub type Pins = Box<dyn Any + Send>;
+pub type PinGuard = Box<dyn Any + Send>;
 
 /// Why a template is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum TemplateError {
 }
 
 /// How far the storage has a template's contents.
-pub enum Supply {
+pub enum TemplateReadiness {
     /// It is being found out.
     Checking {
         /// Whether it is to be looked for again after that.
@@ -56,25 +56,25 @@ pub enum Supply {
 }
 
 /// A template that somebody defined.
-pub struct Known {
+pub struct DefinedTemplate {
     /// As it goes to workers.
     pub template: v1::Template,
     /// Where its jobs can run.
-    pub kind: Kind,
+    pub kind: SchedulingClass,
     /// What it names.
-    pub contents: Vec<Source>,
+    pub contents: Vec<ContentSource>,
     /// Whether that is there.
-    pub supply: Supply,
+    pub supply: TemplateReadiness,
     /// Keeps what the storage has of it, and what comes, until all of it is there and afterwards: a
     /// template may need more than the storage keeps of what nobody uses.
-    pub pins: Option<Pins>,
+    pub pins: Option<PinGuard>,
     /// Who uses it, and under which number.
     pub users: BTreeSet<(ClientId, u32)>,
     hash: ContentHash,
 }
 
 /// What workers must have for templates with a toolbox.
-pub struct Kit {
+pub struct TemplateToolbox {
     /// What it is.
     pub paths: Vec<v1::ToolboxPath>,
     hash: ContentHash,
@@ -84,46 +84,46 @@ pub struct Kit {
 
 /// What nobody uses any more.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Unused {
+pub struct UnusedTemplates {
     /// Templates.
     pub templates: Vec<InputsId>,
     /// Toolboxes that only those wanted.
-    pub kits: Vec<KitId>,
+    pub kits: Vec<ToolboxId>,
 }
 
 /// All templates.
 #[derive(Default)]
-pub struct Templates {
-    known: BTreeMap<InputsId, Known>,
+pub struct TemplateRegistry {
+    known: BTreeMap<InputsId, DefinedTemplate>,
     by_hash: HashMap<ContentHash, InputsId>,
     next: u32,
-    kits: BTreeMap<KitId, Kit>,
+    kits: BTreeMap<ToolboxId, TemplateToolbox>,
     next_kit: u32,
 }
 
 /// What came of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Defined {
+pub enum DefineOutcome {
     /// Nobody had it before.
     New(InputsId),
     /// Somebody has it.
     Known(InputsId),
 }
 
-impl Templates {
+impl TemplateRegistry {
     /// A client's template.
     pub fn define(
         &mut self,
         client: ClientId,
         number: u32,
         template: v1::Template,
-    ) -> Result<Defined, TemplateError> {
+    ) -> Result<DefineOutcome, TemplateError> {
         let hash = ContentHash::of(&template.encode_to_vec());
         if let Some(id) = self.by_hash.get(&hash) {
             if let Some(known) = self.known.get_mut(id) {
                 known.users.insert((client, number));
             }
-            return Ok(Defined::Known(*id));
+            return Ok(DefineOutcome::Known(*id));
         }
         let contents = contents(&template)?;
         let architecture =
@@ -141,50 +141,50 @@ impl Templates {
         self.by_hash.insert(hash, inputs);
         self.known.insert(
             inputs,
-            Known {
+            DefinedTemplate {
                 template,
-                kind: Kind {
+                kind: SchedulingClass {
                     architecture,
                     kit,
                     inputs,
                 },
                 contents,
                 // Until somebody looks.
-                supply: Supply::Lacking,
+                supply: TemplateReadiness::Lacking,
                 pins: None,
                 users: BTreeSet::from([(client, number)]),
                 hash,
             },
         );
-        Ok(Defined::New(inputs))
+        Ok(DefineOutcome::New(inputs))
     }
 
     /// The template of this number.
-    pub fn get(&self, inputs: InputsId) -> Option<&Known> {
+    pub fn get(&self, inputs: InputsId) -> Option<&DefinedTemplate> {
         self.known.get(&inputs)
     }
 
     /// The same, to change its supply.
-    pub fn get_mut(&mut self, inputs: InputsId) -> Option<&mut Known> {
+    pub fn get_mut(&mut self, inputs: InputsId) -> Option<&mut DefinedTemplate> {
         self.known.get_mut(&inputs)
     }
 
     /// Those of which the storage had everything when it was last asked.
     pub fn supplied(&self) -> Vec<InputsId> {
         let known = self.known.iter();
-        let supplied = known.filter(|(_, known)| matches!(known.supply, Supply::Ready));
+        let supplied = known.filter(|(_, known)| matches!(known.supply, TemplateReadiness::Ready));
         supplied.map(|(inputs, _)| *inputs).collect()
     }
 
     /// A client is gone; tells what nobody uses any more.
-    pub fn leave(&mut self, client: ClientId) -> Unused {
-        let of_client = |known: &Known| {
+    pub fn leave(&mut self, client: ClientId) -> UnusedTemplates {
+        let of_client = |known: &DefinedTemplate| {
             let mut users = known.users.range((client, 0)..=(client, u32::MAX));
             users.next().is_some()
         };
         let concerned = self.known.iter().filter(|(_, known)| of_client(known));
         let concerned: Vec<InputsId> = concerned.map(|(inputs, _)| *inputs).collect();
-        let mut unused = Unused::default();
+        let mut unused = UnusedTemplates::default();
         for inputs in concerned {
             if let Some(known) = self.known.get_mut(&inputs) {
                 known.users.retain(|(user, _)| *user != client);
@@ -195,8 +195,8 @@ impl Templates {
     }
 
     /// A client does not use a template under this number; tells what nobody uses any more.
-    pub fn leave_one(&mut self, inputs: InputsId, user: (ClientId, u32)) -> Unused {
-        let mut unused = Unused::default();
+    pub fn leave_one(&mut self, inputs: InputsId, user: (ClientId, u32)) -> UnusedTemplates {
+        let mut unused = UnusedTemplates::default();
         if let Some(known) = self.known.get_mut(&inputs) {
             known.users.remove(&user);
         }
@@ -204,8 +204,8 @@ impl Templates {
         unused
     }
 
-    fn forget_if_unused(&mut self, inputs: InputsId, unused: &mut Unused) {
-        let is_used = |known: &Known| !known.users.is_empty();
+    fn forget_if_unused(&mut self, inputs: InputsId, unused: &mut UnusedTemplates) {
+        let is_used = |known: &DefinedTemplate| !known.users.is_empty();
         if self.known.get(&inputs).is_none_or(is_used) {
             return;
         }
@@ -227,33 +227,33 @@ impl Templates {
     }
 
     /// Every kit that a template wants.
-    pub fn kits(&self) -> impl Iterator<Item = (KitId, &Kit)> {
+    pub fn kits(&self) -> impl Iterator<Item = (ToolboxId, &TemplateToolbox)> {
         self.kits.iter().map(|(id, kit)| (*id, kit))
     }
 
     /// A kit that a template wants.
-    pub fn kit(&self, id: KitId) -> Option<&Kit> {
+    pub fn kit(&self, id: ToolboxId) -> Option<&TemplateToolbox> {
         self.kits.get(&id)
     }
 
     /// The kit of these paths, if a template wants it.
-    pub fn find_kit(&self, paths: &[v1::ToolboxPath]) -> Option<KitId> {
+    pub fn find_kit(&self, paths: &[v1::ToolboxPath]) -> Option<ToolboxId> {
         let hash = kit_hash(paths);
         let mut kits = self.kits.iter();
         kits.find_map(|(id, kit)| (kit.hash == hash).then_some(*id))
     }
 
     /// The kit of these paths, which one template more wants.
-    fn want_kit(&mut self, paths: &[v1::ToolboxPath]) -> KitId {
+    fn want_kit(&mut self, paths: &[v1::ToolboxPath]) -> ToolboxId {
         if let Some(id) = self.find_kit(paths) {
             if let Some(kit) = self.kits.get_mut(&id) {
                 kit.templates += 1;
             }
             return id;
         }
-        let id = KitId(self.next_kit);
+        let id = ToolboxId(self.next_kit);
         self.next_kit = self.next_kit.wrapping_add(1);
-        let kit = Kit {
+        let kit = TemplateToolbox {
             paths: paths.to_vec(),
             hash: kit_hash(paths),
             templates: 1,
@@ -273,14 +273,14 @@ fn kit_hash(paths: &[v1::ToolboxPath]) -> ContentHash {
 }
 
 /// What a template names, and whether it can be made sense of.
-fn contents(template: &v1::Template) -> Result<Vec<Source>, TemplateError> {
+fn contents(template: &v1::Template) -> Result<Vec<ContentSource>, TemplateError> {
     let checked = from_proto::template(template)?;
     let container = template.container.as_ref();
     let mut contents = Vec::new();
     for source in sources(container.unwrap_or(&v1::Container::default()))? {
         match &source {
-            Source::Directory(_) | Source::File { .. } => contents.push(source),
-            Source::Toolbox(path) => {
+            ContentSource::Directory(_) | ContentSource::File { .. } => contents.push(source),
+            ContentSource::Toolbox(path) => {
                 let mut listed = checked.toolbox.iter();
                 if !listed.any(|tool| path.starts_with(&tool.path)) {
                     return Err(TemplateError::Toolbox { path: path.clone() });
@@ -322,15 +322,15 @@ mod tests {
 
     #[test]
     fn equal_templates_are_one_until_nobody_uses_them() {
-        let mut templates = Templates::default();
+        let mut templates = TemplateRegistry::default();
         let (a, b) = (ClientId(1), ClientId(2));
-        let Defined::New(first) = templates.define(a, 0, template('a')).unwrap() else {
+        let DefineOutcome::New(first) = templates.define(a, 0, template('a')).unwrap() else {
             panic!("nobody had it");
         };
         let again = templates.define(b, 7, template('a')).unwrap();
-        assert_eq!(again, Defined::Known(first));
+        assert_eq!(again, DefineOutcome::Known(first));
         let other = templates.define(a, 1, template('b')).unwrap();
-        assert_ne!(other, Defined::Known(first));
+        assert_ne!(other, DefineOutcome::Known(first));
         assert_eq!(templates.leave(a).templates.len(), 1);
         assert_eq!(templates.leave(b).templates, [first]);
         assert!(templates.get(first).is_none());
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_named() {
-        let mut templates = Templates::default();
+        let mut templates = TemplateRegistry::default();
         let mut define =
             |template: v1::Template| templates.define(ClientId(1), 0, template).unwrap_err();
         let elsewhere = v1::Template {
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_toolbox_is_known_as_long_as_a_template_wants_it() {
-        let mut templates = Templates::default();
+        let mut templates = TemplateRegistry::default();
         let with = |digest: char, identity: u32| v1::Template {
             toolbox: vec![v1::ToolboxPath {
                 path: b"/usr".as_slice().into(),
@@ -380,7 +380,7 @@ mod tests {
             templates.define(a, identity, with('a', identity)).unwrap();
         }
         let shared = with('b', 7);
-        let Defined::New(inputs) = templates.define(b, 1, shared).unwrap() else {
+        let DefineOutcome::New(inputs) = templates.define(b, 1, shared).unwrap() else {
             panic!("nobody had it");
         };
         let kit = templates.get(inputs).unwrap().kind.kit.unwrap();

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc::UnboundedSender;
 use tonic::Status;
 
-use super::jobs::Attempt;
-use super::kits::Answer;
-use super::templates::Unused;
-use super::{Core, Peer, Session};
-use crate::broker::book::{Architecture, Credit, Fence, InputsId, JobKey, KitId, Offer};
-use crate::broker::budgets::Caller;
-use crate::broker::journal::{Entry, Instance, RunName};
-use crate::broker::limits::{self, Resource};
+use super::jobs::JobAttempt;
+use super::kits::WorkerToolbox;
+use super::templates::UnusedTemplates;
+use super::{BrokerCore, SessionId, SessionPeer};
+use crate::broker::book::{
+    Architecture, CreditOutcome, FencingToken, InputsId, JobKey, ToolboxId, WorkerCapacity,
+};
+use crate::broker::budgets::CallerPrincipal;
+use crate::broker::journal::{JournalEntry, RunName, WorkerInstance};
+use crate::broker::limits::{self, ClientResource};
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::to_proto::duration;
@@ -23,27 +25,27 @@ use maelstrom_wire::versions::{VERSIONS, agree};
 const DEPARTED_MAX: usize = 1024;
 
 /// A worker that was seen since the broker was started.
-pub struct Worker {
+pub struct RegisteredWorker {
     pub(super) name: String,
     pub(super) slots: u32,
     architecture: String,
     release: String,
-    pub(super) connection: Option<Connection>,
+    pub(super) connection: Option<WorkerConnection>,
     /// Who registered it.
-    caller: Caller,
+    caller: CallerPrincipal,
     is_draining: bool,
     sample: v1::Heartbeat,
-    pub(super) kits: BTreeMap<KitId, Answer>,
+    pub(super) kits: BTreeMap<ToolboxId, WorkerToolbox>,
 }
 
-pub(super) struct Connection {
-    session: Session,
+pub(super) struct WorkerConnection {
+    session: SessionId,
     orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
     /// Templates that this connection has.
     pub(super) templates: BTreeSet<InputsId>,
 }
 
-impl Worker {
+impl RegisteredWorker {
     pub(super) fn is_connected(&self) -> bool {
         self.connection.is_some()
     }
@@ -82,7 +84,7 @@ impl Worker {
     }
 }
 
-impl Core {
+impl BrokerCore {
     pub(super) fn connected_workers(&self) -> Vec<v1::Worker> {
         let connected = self
             .workers
@@ -94,13 +96,13 @@ impl Core {
     pub(super) fn register(
         &mut self,
         register: v1::Register,
-        caller: Caller,
+        caller: CallerPrincipal,
         orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
-        session: Session,
+        session: SessionId,
     ) -> Result<(), Status> {
         agree(register.versions.as_ref(), "worker").map_err(Status::failed_precondition)?;
         maelstrom_wire::limits::name(&register.name).map_err(Status::invalid_argument)?;
-        let instance = Instance::try_from(&*register.instance)
+        let instance = WorkerInstance::try_from(&*register.instance)
             .map_err(|_| Status::invalid_argument("an instance is named by 16 bytes"))?;
         if register.slots == 0 || register.slots > limits::SLOTS_MAX {
             return Err(Status::invalid_argument(format!(
@@ -126,7 +128,7 @@ impl Core {
                 if !self.returned_from_before(instance) {
                     // A broker after this one is to wait for it.
                     self.journal
-                        .keep(vec![Entry::Worker { instance }], Box::new(drop));
+                        .keep(vec![JournalEntry::Worker { instance }], Box::new(drop));
                 }
                 let id = WorkerId(self.next_worker);
                 self.next_worker += 1;
@@ -138,7 +140,7 @@ impl Core {
         for one in &register.held {
             let key = one.job.as_ref().and_then(|job| self.key(job));
             match key.filter(|_| may_hold) {
-                Some(key) => held.push((key, Fence(one.fence))),
+                Some(key) => held.push((key, FencingToken(one.fence))),
                 None => stop.push(one.fence),
             }
         }
@@ -146,12 +148,12 @@ impl Core {
         limits::cut(&mut release);
         let before = self.workers.insert(
             id,
-            Worker {
+            RegisteredWorker {
                 name: register.name,
                 slots: register.slots,
                 architecture: register.architecture,
                 release,
-                connection: Some(Connection {
+                connection: Some(WorkerConnection {
                     session,
                     orders,
                     templates: BTreeSet::new(),
@@ -167,8 +169,8 @@ impl Core {
             let again = Status::aborted("the worker has connected again");
             drop(connection.orders.send(Err(again)));
         }
-        self.peers.insert(session, Peer::Worker(id));
-        let offer = Offer {
+        self.peers.insert(session, SessionPeer::Worker(id));
+        let offer = WorkerCapacity {
             slots: register.slots,
             architecture,
         };
@@ -176,7 +178,7 @@ impl Core {
         stop.extend(resumed.stop.iter().map(|lease| lease.fence.0));
         for lease in resumed.keep.iter().chain(&resumed.cancel) {
             self.leases.insert(lease.fence, lease.key);
-            let attempt = Attempt {
+            let attempt = JobAttempt {
                 worker: id,
                 fence: lease.fence,
             };
@@ -196,7 +198,7 @@ impl Core {
             self.stop_lease(id, lease.fence, v1::Stop::Terminate);
         }
         self.lost(resumed.events);
-        let kits: Vec<KitId> = self.templates.kits().map(|(kit, _)| kit).collect();
+        let kits: Vec<ToolboxId> = self.templates.kits().map(|(kit, _)| kit).collect();
         for kit in kits {
             self.ask(id, kit);
         }
@@ -208,7 +210,11 @@ impl Core {
     }
 
     /// Whether a process of a worker is who it says, and not one of too many.
-    fn may_register(&mut self, caller: &Caller, instance: Instance) -> Result<(), Status> {
+    fn may_register(
+        &mut self,
+        caller: &CallerPrincipal,
+        instance: WorkerInstance,
+    ) -> Result<(), Status> {
         let known = self.instances.get(&instance);
         if let Some(before) = known.and_then(|id| self.workers.get(id)) {
             return match before.caller.member == caller.member {
@@ -220,12 +226,12 @@ impl Core {
         }
         let others = self.workers.values();
         let others = others.filter(|worker| worker.caller.principal == caller.principal);
-        let most = self.accounts.limits().most(Resource::Workers);
+        let most = self.accounts.limits().most(ClientResource::Workers);
         match (others.count() as u64) < most {
             true => Ok(()),
             false => {
                 let complaints = &mut self.accounts.complaints;
-                Err(complaints.refuse(&caller.principal, Resource::Workers, most))
+                Err(complaints.refuse(&caller.principal, ClientResource::Workers, most))
             }
         }
     }
@@ -247,7 +253,7 @@ impl Core {
         match kind {
             Kind::Register(_) => self.dismiss(id, "`register` comes once, at the beginning"),
             Kind::Credit(credit) => {
-                if let Credit::Capped { leases } = self.book.credit(id, credit.leases) {
+                if let CreditOutcome::Capped { leases } = self.book.credit(id, credit.leases) {
                     let (worker, asked) = (self.worker_name(id), credit.leases);
                     tracing::warn!(
                         worker,
@@ -264,7 +270,7 @@ impl Core {
                     worker.sample = heartbeat;
                 }
             }
-            Kind::Toolbox(answer) => self.kit_answer(id, KitId(answer.toolbox), answer.lacks),
+            Kind::Toolbox(answer) => self.kit_answer(id, ToolboxId(answer.toolbox), answer.lacks),
             Kind::Draining(_) => {
                 self.book.worker_draining(id);
                 if let Some(worker) = self.workers.get_mut(&id) {
@@ -274,7 +280,7 @@ impl Core {
         }
     }
 
-    pub(super) fn forget_templates(&mut self, unused: &Unused) {
+    pub(super) fn forget_templates(&mut self, unused: &UnusedTemplates) {
         for kit in &unused.kits {
             self.forget_kit(*kit);
         }
@@ -300,7 +306,7 @@ impl Core {
         }
     }
 
-    pub(super) fn stop_lease(&mut self, worker: WorkerId, fence: Fence, how: v1::Stop) {
+    pub(super) fn stop_lease(&mut self, worker: WorkerId, fence: FencingToken, how: v1::Stop) {
         let stop = v1::StopLease {
             fence: fence.0,
             how: how.into(),
@@ -367,7 +373,7 @@ impl Core {
             let mut instances = self.instances.iter();
             let instance = instances.find_map(|(instance, worker)| {
                 let instance = *instance;
-                (*worker == id).then_some(Entry::WorkerOver { instance })
+                (*worker == id).then_some(JournalEntry::WorkerOver { instance })
             });
             self.journal.forget(instance.into_iter().collect());
         }
@@ -382,7 +388,7 @@ impl Core {
             self.departed.pop_front();
         }
         let of_this = self.instances.extract_if(|_, worker| *worker == id);
-        let over = of_this.map(|(instance, _)| Entry::WorkerOver { instance });
+        let over = of_this.map(|(instance, _)| JournalEntry::WorkerOver { instance });
         self.journal.forget(over.collect());
     }
 

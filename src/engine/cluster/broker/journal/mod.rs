@@ -1,7 +1,7 @@
 //! What must survive the broker: runs, their templates, and jobs that were accepted and have not
 //! been told to be over; and which workers there were, who may still run some of these.
 //!
-//! - [`records`]: the file. A [`Journal`] hands [`Request`]s to whoever writes it: a thread of its own,
+//! - [`records`]: the file. A [`Journal`] hands [`JournalRequest`]s to whoever writes it: a thread of its own,
 //!   or what [`Journal::handing_over`] is given.
 //!
 //! Additions are one transaction for as many as have come together, and are on the disk before they
@@ -16,14 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SendError, channel};
 use std::thread::JoinHandle;
 
-use self::records::Records;
-use super::owner::Owner;
+use self::records::JournalFile;
+use super::owner::RunOwner;
 
 /// A run's 16 bytes.
 pub type RunName = [u8; 16];
 
 /// A worker process's 16 bytes.
-pub type Instance = [u8; 16];
+pub type WorkerInstance = [u8; 16];
 
 /// At most this many requests become one transaction, so that the first of them need not wait for
 /// ever.
@@ -34,7 +34,7 @@ const FILE: &str = "journal.redb";
 
 /// Something to be written.
 #[derive(Clone, Debug)]
-pub enum Entry {
+pub enum JournalEntry {
     /// A run began.
     Run {
         /// Its name.
@@ -44,7 +44,7 @@ pub enum Entry {
         /// Its client's weight.
         weight: u32,
         /// Whose it is.
-        owner: Owner,
+        owner: RunOwner,
     },
     /// A run's template, as it came.
     Template {
@@ -79,29 +79,29 @@ pub enum Entry {
     /// A worker that may get jobs from now on.
     Worker {
         /// Its process.
-        instance: Instance,
+        instance: WorkerInstance,
     },
     /// A worker that has none any more.
     WorkerOver {
         /// Its process.
-        instance: Instance,
+        instance: WorkerInstance,
     },
 }
 
 /// What a broker that ended left unfinished.
 #[derive(Debug, Default)]
-pub struct Remembered {
+pub struct RecoveredState {
     /// How many times a broker was started on this journal, this one included.
     pub starts: u64,
     /// The runs.
-    pub runs: Vec<RememberedRun>,
+    pub runs: Vec<RecoveredRun>,
     /// The workers.
-    pub workers: Vec<Instance>,
+    pub workers: Vec<WorkerInstance>,
 }
 
 /// A run that was not over.
 #[derive(Debug)]
-pub struct RememberedRun {
+pub struct RecoveredRun {
     /// Its name.
     pub run: RunName,
     /// Its client's name.
@@ -109,7 +109,7 @@ pub struct RememberedRun {
     /// Its client's weight.
     pub weight: u32,
     /// Whose it is.
-    pub owner: Owner,
+    pub owner: RunOwner,
     /// Its templates by number.
     pub templates: Vec<(u32, Vec<u8>)>,
     /// Its jobs by number.
@@ -129,27 +129,27 @@ pub struct JournalError {
 }
 
 /// Told when what was asked for is safe, or why it is not.
-pub type Done = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
+pub type CommitCallback = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
 
 /// Something to be carried out.
-pub struct Request {
+pub struct JournalRequest {
     /// What is to be written.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<JournalEntry>,
     /// Who waits for it, if somebody does.
-    pub done: Option<Done>,
+    pub done: Option<CommitCallback>,
 }
 
 /// The journal's writing end. Dropping it lets the thread write what is left, and waits for that.
 pub struct Journal {
-    requests: Option<Box<dyn Fn(Request) + Send>>,
+    requests: Option<Box<dyn Fn(JournalRequest) + Send>>,
     writer: Option<JoinHandle<()>>,
 }
 
 impl Journal {
     /// Opens the journal of a broker's directory, and tells what it holds. Only one broker can.
-    pub fn open(directory: &Path) -> Result<(Journal, Remembered), JournalError> {
+    pub fn open(directory: &Path) -> Result<(Journal, RecoveredState), JournalError> {
         let path = directory.join(FILE);
-        let (records, remembered) = Records::open(&path)?;
+        let (records, remembered) = JournalFile::open(&path)?;
         let (requests, inbox) = channel();
         let writer = std::thread::Builder::new()
             .name("journal".to_owned())
@@ -182,7 +182,7 @@ impl Journal {
     }
 
     /// A journal whose requests somebody else carries out, in their order.
-    pub fn handing_over(requests: impl Fn(Request) + Send + 'static) -> Journal {
+    pub fn handing_over(requests: impl Fn(JournalRequest) + Send + 'static) -> Journal {
         Journal {
             requests: Some(Box::new(requests)),
             writer: None,
@@ -195,18 +195,18 @@ impl Journal {
     }
 
     /// Writes, and calls when it is safe.
-    pub fn keep(&self, entries: Vec<Entry>, done: Done) {
+    pub fn keep(&self, entries: Vec<JournalEntry>, done: CommitCallback) {
         self.request(entries, Some(done));
     }
 
     /// Writes when there is time.
-    pub fn forget(&self, entries: Vec<Entry>) {
+    pub fn forget(&self, entries: Vec<JournalEntry>) {
         self.request(entries, None);
     }
 
-    fn request(&self, entries: Vec<Entry>, done: Option<Done>) {
+    fn request(&self, entries: Vec<JournalEntry>, done: Option<CommitCallback>) {
         if let Some(requests) = &self.requests {
-            requests(Request { entries, done });
+            requests(JournalRequest { entries, done });
         }
     }
 }
@@ -220,7 +220,7 @@ impl Drop for Journal {
     }
 }
 
-impl Request {
+impl JournalRequest {
     fn finish(self, result: Result<(), JournalError>) {
         if let Some(done) = self.done {
             done(result);
@@ -236,24 +236,24 @@ mod tests {
 
     const RUN: RunName = [7; 16];
 
-    fn keep(journal: &Journal, entries: Vec<Entry>) {
+    fn keep(journal: &Journal, entries: Vec<JournalEntry>) {
         let (sender, receiver) = channel();
         let done = move |result: Result<(), JournalError>| sender.send(result.is_ok()).unwrap();
         journal.keep(entries, Box::new(done));
         assert!(receiver.recv().unwrap());
     }
 
-    fn run(run: RunName) -> Entry {
-        Entry::Run {
+    fn run(run: RunName) -> JournalEntry {
+        JournalEntry::Run {
             run,
             client: "somebody".to_owned(),
             weight: 2,
-            owner: Owner::new(Some("client ann".to_owned()), &[3; 16]).unwrap(),
+            owner: RunOwner::new(Some("client ann".to_owned()), &[3; 16]).unwrap(),
         }
     }
 
-    fn job(run: RunName, job: u64) -> Entry {
-        Entry::Job {
+    fn job(run: RunName, job: u64) -> JournalEntry {
+        JournalEntry::Job {
             run,
             job,
             description: job.to_be_bytes().into(),
@@ -267,21 +267,21 @@ mod tests {
         assert_eq!(remembered.starts, 1);
         assert!(remembered.runs.is_empty());
         let other = [8; 16];
-        let template = Entry::Template {
+        let template = JournalEntry::Template {
             run: RUN,
             number: 3,
             template: b"t".to_vec(),
         };
         keep(&journal, vec![run(RUN), run(other), template, job(RUN, 1)]);
         keep(&journal, vec![job(RUN, 2), job(other, 2)]);
-        let workers = [1, 2].map(|number| Entry::Worker {
+        let workers = [1, 2].map(|number| JournalEntry::Worker {
             instance: [number; 16],
         });
         keep(&journal, workers.to_vec());
         journal.forget(vec![
-            Entry::JobOver { run: RUN, job: 1 },
-            Entry::RunOver { run: other },
-            Entry::WorkerOver { instance: [1; 16] },
+            JournalEntry::JobOver { run: RUN, job: 1 },
+            JournalEntry::RunOver { run: other },
+            JournalEntry::WorkerOver { instance: [1; 16] },
         ]);
         drop(journal);
         let (_journal, remembered) = Journal::open(directory.path()).unwrap();
@@ -293,7 +293,7 @@ mod tests {
             (run.run, run.client.as_str(), run.weight),
             (RUN, "somebody", 2)
         );
-        let owner = Owner::new(Some("client ann".to_owned()), &[3; 16]).unwrap();
+        let owner = RunOwner::new(Some("client ann".to_owned()), &[3; 16]).unwrap();
         assert_eq!(run.owner, owner);
         assert_eq!(run.templates, [(3, b"t".to_vec())]);
         assert_eq!(run.jobs, [(2, 2_u64.to_be_bytes().into())]);
@@ -320,7 +320,7 @@ mod tests {
             }
             std::fs::write(&path, bytes).unwrap();
             if let Ok((mut journal, _)) = Journal::open(directory.path()) {
-                journal.forget(vec![Entry::RunOver { run: RUN }]);
+                journal.forget(vec![JournalEntry::RunOver { run: RUN }]);
                 journal.requests = None;
                 prop_assert!(journal.writer.take().unwrap().join().is_ok());
             }

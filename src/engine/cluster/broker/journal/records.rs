@@ -9,10 +9,10 @@ use redb::{
     StorageError, TableDefinition,
 };
 
-use super::super::owner::Owner;
+use super::super::owner::RunOwner;
 use maelstrom_container::private;
 
-use super::{Entry, JournalError, Remembered, RememberedRun, Request};
+use super::{JournalEntry, JournalError, JournalRequest, RecoveredRun, RecoveredState};
 
 const RUNS: TableDefinition<'_, &[u8; 16], (&str, u32)> = TableDefinition::new("runs");
 /// By run: the credential, and the hash of the secret; empty where there is none. Not part of [`RUNS`],
@@ -34,35 +34,35 @@ const UNSYNCED_MAX: u32 = 64;
 
 /// An open file.
 #[derive(Debug)]
-pub struct Records {
+pub struct JournalFile {
     database: Database,
     path: PathBuf,
     unsynced: AtomicU32,
 }
 
-impl Records {
+impl JournalFile {
     /// Opens a file, counts one start more, and tells what is in it. Only one program can.
-    pub fn open(path: &Path) -> Result<(Records, Remembered), JournalError> {
+    pub fn open(path: &Path) -> Result<(JournalFile, RecoveredState), JournalError> {
         let file = private::kept(path);
         let file = file.map_err(|error| DatabaseError::from(StorageError::from(error)));
         let database = file
             .and_then(FileBackend::new)
             .and_then(|backend| checking().create_with_backend(backend));
-        Records::of(database, path)
+        JournalFile::of(database, path)
     }
 
     /// The same of what lies elsewhere than in a file; `path` is for messages.
     pub fn open_on(
         backend: impl StorageBackend,
         path: &Path,
-    ) -> Result<(Records, Remembered), JournalError> {
-        Records::of(checking().create_with_backend(backend), path)
+    ) -> Result<(JournalFile, RecoveredState), JournalError> {
+        JournalFile::of(checking().create_with_backend(backend), path)
     }
 
     fn of(
         database: Result<Database, DatabaseError>,
         path: &Path,
-    ) -> Result<(Records, Remembered), JournalError> {
+    ) -> Result<(JournalFile, RecoveredState), JournalError> {
         let failed = |source: redb::Error| JournalError {
             path: path.to_owned(),
             doing: "opened",
@@ -72,7 +72,7 @@ impl Records {
         let remembered = recall(&database).map_err(failed)?;
         let path = path.to_owned();
         let unsynced = AtomicU32::new(0);
-        let records = Records {
+        let records = JournalFile {
             database,
             path,
             unsynced,
@@ -81,7 +81,7 @@ impl Records {
     }
 
     /// Writes what requests ask for, in one transaction, and tells those who wait.
-    pub fn carry_out(&self, batch: Vec<Request>) {
+    pub fn carry_out(&self, batch: Vec<JournalRequest>) {
         let is_awaited = batch.iter().any(|request| request.done.is_some());
         let unsynced = match is_awaited {
             true => 0,
@@ -121,7 +121,7 @@ fn checking() -> Builder {
 
 fn write(
     database: &Database,
-    batch: &[Request],
+    batch: &[JournalRequest],
     durability: Durability,
 ) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
@@ -136,7 +136,7 @@ fn write(
         let mut workers = transaction.open_table(WORKERS)?;
         for entry in batch.iter().flat_map(|request| &request.entries) {
             match entry {
-                Entry::Run {
+                JournalEntry::Run {
                     run,
                     client,
                     weight,
@@ -145,33 +145,33 @@ fn write(
                     runs.insert(run, (client.as_str(), *weight))?;
                     owners.insert(run, owner.recorded())?;
                 }
-                Entry::Template {
+                JournalEntry::Template {
                     run,
                     number,
                     template,
                 } => {
                     templates.insert((run, *number), template.as_slice())?;
                 }
-                Entry::Job {
+                JournalEntry::Job {
                     run,
                     job,
                     description,
                 } => {
                     jobs.insert((run, *job), &**description)?;
                 }
-                Entry::JobOver { run, job } => {
+                JournalEntry::JobOver { run, job } => {
                     jobs.remove((run, *job))?;
                 }
-                Entry::RunOver { run } => {
+                JournalEntry::RunOver { run } => {
                     runs.remove(run)?;
                     owners.remove(run)?;
                     templates.retain_in((run, 0)..=(run, u32::MAX), |_, _| false)?;
                     jobs.retain_in((run, 0)..=(run, u64::MAX), |_, _| false)?;
                 }
-                Entry::Worker { instance } => {
+                JournalEntry::Worker { instance } => {
                     workers.insert(instance, ())?;
                 }
-                Entry::WorkerOver { instance } => {
+                JournalEntry::WorkerOver { instance } => {
                     workers.remove(instance)?;
                 }
             }
@@ -181,7 +181,7 @@ fn write(
     Ok(())
 }
 
-fn recall(database: &Database) -> Result<Remembered, redb::Error> {
+fn recall(database: &Database) -> Result<RecoveredState, redb::Error> {
     let transaction = database.begin_write()?;
     let starts = {
         let mut table = transaction.open_table(STARTS)?;
@@ -205,13 +205,13 @@ fn recall(database: &Database) -> Result<Remembered, redb::Error> {
         let (client, weight) = value.value();
         let templates = templates.range((&run, 0)..=(&run, u32::MAX))?;
         let jobs = jobs.range((&run, 0)..=(&run, u64::MAX))?;
-        runs.push(RememberedRun {
+        runs.push(RecoveredRun {
             run,
             client: client.to_owned(),
             weight,
-            owner: owners.get(&run)?.map_or_else(Owner::default, |record| {
+            owner: owners.get(&run)?.map_or_else(RunOwner::default, |record| {
                 let (member, secret) = record.value();
-                Owner::of_record(member, secret)
+                RunOwner::of_record(member, secret)
             }),
             templates: templates
                 .map(|entry| entry.map(|(key, value)| (key.value().1, value.value().to_vec())))
@@ -223,7 +223,7 @@ fn recall(database: &Database) -> Result<Remembered, redb::Error> {
     }
     let workers = reading.open_table(WORKERS)?;
     let workers = workers.iter()?.map(|entry| Ok(*entry?.0.value()));
-    Ok(Remembered {
+    Ok(RecoveredState {
         starts,
         runs,
         workers: workers.collect::<Result<_, redb::Error>>()?,

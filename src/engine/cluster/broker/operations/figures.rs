@@ -1,14 +1,14 @@
 //! The figures of a broker at one moment.
 
-use crate::broker::book::Status;
-use crate::broker::cas::Usage;
+use crate::broker::book::SchedulerStatus;
+use crate::broker::cas::StorageUsage;
 use maelstrom_wire::v1::Cluster;
 
 /// What the core knows.
 #[derive(Clone, Debug)]
-pub struct CoreFigures {
+pub struct CoreSnapshot {
     /// Of jobs and leases.
-    pub book: Status,
+    pub book: SchedulerStatus,
     /// What people are shown.
     pub cluster: Cluster,
     /// How many contents were asked for because jobs need them and the storage lacked them.
@@ -17,11 +17,11 @@ pub struct CoreFigures {
 
 /// What is known of a broker.
 #[derive(Clone, Debug)]
-pub struct Figures {
+pub struct MetricsSnapshot {
     /// What the core knows.
-    pub core: CoreFigures,
+    pub core: CoreSnapshot,
     /// How the storage does.
-    pub storage: Usage,
+    pub storage: StorageUsage,
     /// Whether it can be sent work.
     pub is_ready: bool,
 }

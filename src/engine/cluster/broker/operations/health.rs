@@ -22,7 +22,7 @@ const PERIOD: Duration = Duration::from_secs(2);
 
 /// Whether work can be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Readiness {
+pub enum BrokerReadiness {
     /// It can.
     Ready,
     /// The broker ends.
@@ -31,28 +31,28 @@ pub enum Readiness {
     Disk(String),
 }
 
-impl fmt::Display for Readiness {
+impl fmt::Display for BrokerReadiness {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Readiness::Ready => out.write_str("ready"),
-            Readiness::Ending => out.write_str("the broker ends"),
-            Readiness::Disk(what) => out.write_str(what),
+            BrokerReadiness::Ready => out.write_str("ready"),
+            BrokerReadiness::Ending => out.write_str("the broker ends"),
+            BrokerReadiness::Disk(what) => out.write_str(what),
         }
     }
 }
 
 /// Knows whether work can be sent. Cloning gives another handle on the same.
 #[derive(Clone, Debug)]
-pub struct Health {
+pub struct BrokerHealth {
     directory: PathBuf,
     free_bytes_min: u64,
     ending: Arc<AtomicBool>,
 }
 
-impl Health {
+impl BrokerHealth {
     /// Of a broker that keeps its contents in this directory.
-    pub fn new(directory: PathBuf, free_bytes_min: u64) -> Health {
-        Health {
+    pub fn new(directory: PathBuf, free_bytes_min: u64) -> BrokerHealth {
+        BrokerHealth {
             directory,
             free_bytes_min,
             ending: Arc::default(),
@@ -65,21 +65,23 @@ impl Health {
     }
 
     /// At this moment.
-    pub fn readiness(&self) -> Readiness {
+    pub fn readiness(&self) -> BrokerReadiness {
         if self.ending.load(Ordering::Relaxed) {
-            return Readiness::Ending;
+            return BrokerReadiness::Ending;
         }
         let place = self.directory.display();
         match statvfs(&self.directory) {
-            Err(errno) => Readiness::Disk(format!("the directory {place} is gone: {errno}")),
+            Err(errno) => BrokerReadiness::Disk(format!("the directory {place} is gone: {errno}")),
             Ok(disk) => {
                 let free_bytes = disk.blocks_available().saturating_mul(disk.fragment_size());
                 match free_bytes < self.free_bytes_min {
                     true => {
                         let free_mib = free_bytes >> 20;
-                        Readiness::Disk(format!("the disk of {place} has {free_mib} MiB left"))
+                        BrokerReadiness::Disk(format!(
+                            "the disk of {place} has {free_mib} MiB left"
+                        ))
                     }
-                    false => Readiness::Ready,
+                    false => BrokerReadiness::Ready,
                 }
             }
         }
@@ -97,8 +99,8 @@ impl Health {
     /// Tells it once.
     pub async fn tell(&self, reporter: &HealthReporter) {
         let status = match self.readiness() {
-            Readiness::Ready => ServingStatus::Serving,
-            Readiness::Ending | Readiness::Disk(_) => ServingStatus::NotServing,
+            BrokerReadiness::Ready => ServingStatus::Serving,
+            BrokerReadiness::Ending | BrokerReadiness::Disk(_) => ServingStatus::NotServing,
         };
         // The empty name is the whole server.
         reporter.set_service_status("", status).await;
@@ -112,15 +114,15 @@ mod tests {
     #[test]
     fn a_full_disk_and_the_end_are_no_time_for_work() {
         let directory = tempfile::tempdir().unwrap();
-        let health = |free| Health::new(directory.path().to_owned(), free);
+        let health = |free| BrokerHealth::new(directory.path().to_owned(), free);
         let roomy = health(0);
-        assert_eq!(roomy.readiness(), Readiness::Ready);
+        assert_eq!(roomy.readiness(), BrokerReadiness::Ready);
         let full = health(u64::MAX).readiness().to_string();
         assert!(full.contains("MiB left"), "{full}");
         let other = roomy.clone();
         roomy.end();
-        assert_eq!(other.readiness(), Readiness::Ending);
-        let gone = Health::new(directory.path().join("no"), 0).readiness();
+        assert_eq!(other.readiness(), BrokerReadiness::Ending);
+        let gone = BrokerHealth::new(directory.path().join("no"), 0).readiness();
         assert!(gone.to_string().contains("is gone"), "{gone}");
     }
 }

@@ -11,56 +11,56 @@ use axum::routing::get;
 use axum::serve::Listener;
 use tokio::net::TcpListener;
 
-use super::figures::Figures;
-use super::health::{Health, Readiness};
+use super::figures::MetricsSnapshot;
+use super::health::{BrokerHealth, BrokerReadiness};
 use super::metrics::{self, CONTENT_TYPE};
-use crate::broker::budgets::Budgets;
-use crate::broker::cas::Storage;
-use crate::broker::connections::{Connection, Connections};
-use crate::broker::services::Door;
+use crate::broker::budgets::ResourceBudgets;
+use crate::broker::cas::CasStorage;
+use crate::broker::connections::{AcceptedConnection, ConnectionRegistry};
+use crate::broker::services::BrokerHandle;
 
 /// What is asked.
 #[derive(Clone)]
-pub struct Sources {
+pub struct MonitoringState {
     /// The core.
-    pub door: Door,
+    pub door: BrokerHandle,
     /// The storage.
-    pub storage: Storage,
+    pub storage: CasStorage,
     /// Whether work can be sent.
-    pub health: Health,
+    pub health: BrokerHealth,
 }
 
 /// Answers until the future is dropped.
-pub async fn serve(listener: TcpListener, sources: Sources) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, sources: MonitoringState) -> std::io::Result<()> {
     let pages = Router::new()
         .route("/metrics", get(figures))
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .with_state(sources);
-    axum::serve(Watchers::new(listener), pages).await
+    axum::serve(MonitoringListener::new(listener), pages).await
 }
 
 /// Connections of those who watch. Nobody shows a credential here, so each has a limited time, and there
 /// are few at once: who asks every few seconds connects again.
-struct Watchers {
+struct MonitoringListener {
     listener: TcpListener,
-    connections: Connections,
+    connections: ConnectionRegistry,
 }
 
-impl Watchers {
-    fn new(listener: TcpListener) -> Watchers {
-        Watchers {
+impl MonitoringListener {
+    fn new(listener: TcpListener) -> MonitoringListener {
+        MonitoringListener {
             listener,
-            connections: Connections::new(Budgets::default()),
+            connections: ConnectionRegistry::new(ResourceBudgets::default()),
         }
     }
 }
 
-impl Listener for Watchers {
-    type Io = Connection;
+impl Listener for MonitoringListener {
+    type Io = AcceptedConnection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+    async fn accept(&mut self) -> (AcceptedConnection, SocketAddr) {
         let connection = self.connections.accept(&self.listener).await;
         let remote = connection.remote();
         (connection, remote)
@@ -71,15 +71,15 @@ impl Listener for Watchers {
     }
 }
 
-async fn figures(State(sources): State<Sources>) -> Response {
+async fn figures(State(sources): State<MonitoringState>) -> Response {
     let core = match sources.door.figures().await {
         Ok(core) => core,
         Err(status) => return unavailable(status.message().to_owned()),
     };
-    let figures = Figures {
+    let figures = MetricsSnapshot {
         core,
         storage: sources.storage.usage(),
-        is_ready: sources.health.readiness() == Readiness::Ready,
+        is_ready: sources.health.readiness() == BrokerReadiness::Ready,
     };
     match metrics::encode(figures) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
@@ -88,17 +88,19 @@ async fn figures(State(sources): State<Sources>) -> Response {
 }
 
 /// The core answers.
-async fn alive(State(sources): State<Sources>) -> Response {
+async fn alive(State(sources): State<MonitoringState>) -> Response {
     match sources.door.figures().await {
         Ok(_) => "alive\n".into_response(),
         Err(status) => unavailable(status.message().to_owned()),
     }
 }
 
-async fn ready(State(sources): State<Sources>) -> Response {
+async fn ready(State(sources): State<MonitoringState>) -> Response {
     match sources.health.readiness() {
-        Readiness::Ready => "ready\n".into_response(),
-        readiness @ (Readiness::Ending | Readiness::Disk(_)) => unavailable(readiness.to_string()),
+        BrokerReadiness::Ready => "ready\n".into_response(),
+        readiness @ (BrokerReadiness::Ending | BrokerReadiness::Disk(_)) => {
+            unavailable(readiness.to_string())
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::figures::Figures;
+use super::figures::MetricsSnapshot;
 use crate::broker::book::{Architecture, PoolStatus};
 use maelstrom_wire::v1::WorkerState;
 
@@ -18,7 +18,7 @@ use maelstrom_wire::v1::WorkerState;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The text for these figures.
-pub fn encode(figures: Figures) -> Result<String, fmt::Error> {
+pub fn encode(figures: MetricsSnapshot) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("maelstrom");
     registry.register_collector(Box::new(figures));
     let mut written = String::new();
@@ -27,9 +27,9 @@ pub fn encode(figures: Figures) -> Result<String, fmt::Error> {
 }
 
 /// Writes the metrics, one after another.
-struct Writer<'a>(DescriptorEncoder<'a>);
+struct MetricWriter<'a>(DescriptorEncoder<'a>);
 
-impl Writer<'_> {
+impl MetricWriter<'_> {
     fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         let descriptor = self
             .0
@@ -79,9 +79,9 @@ impl Writer<'_> {
     }
 }
 
-impl Collector for Figures {
+impl Collector for MetricsSnapshot {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut writer = Writer(encoder);
+        let mut writer = MetricWriter(encoder);
         let ready = f64::from(u8::from(self.is_ready));
         writer.gauge("ready", "Whether the broker can be sent work", ready)?;
         self.queue(&mut writer)?;
@@ -105,11 +105,11 @@ fn pool(pool: &PoolStatus) -> String {
     }
 }
 
-impl Figures {
-    fn queue(&self, writer: &mut Writer<'_>) -> fmt::Result {
+impl MetricsSnapshot {
+    fn queue(&self, writer: &mut MetricWriter<'_>) -> fmt::Result {
         let book = &self.core.book;
-        type Fold = fn(u64, u64) -> u64;
-        let of = |figure: fn(&PoolStatus) -> u64, fold: Fold| -> Vec<(String, u64)> {
+        type GaugeFold = fn(u64, u64) -> u64;
+        let of = |figure: fn(&PoolStatus) -> u64, fold: GaugeFold| -> Vec<(String, u64)> {
             let mut pools = BTreeMap::new();
             for status in &book.pools {
                 let entry = pools.entry(pool(status)).or_default();
@@ -118,7 +118,7 @@ impl Figures {
             pools.into_iter().collect()
         };
         // Workers serve many toolboxes with the same slots.
-        let (sum, most): (Fold, Fold) = (u64::saturating_add, u64::max);
+        let (sum, most): (GaugeFold, GaugeFold) = (u64::saturating_add, u64::max);
         let depth = (
             "queue_depth",
             "Jobs that wait, by what they need of workers",
@@ -144,7 +144,7 @@ impl Figures {
         )
     }
 
-    fn slots(&self, writer: &mut Writer<'_>) -> fmt::Result {
+    fn slots(&self, writer: &mut MetricWriter<'_>) -> fmt::Result {
         let book = &self.core.book;
         let slots = book.slots as f64;
         writer.gauge("slots", "Slots of workers that take jobs", slots)?;
@@ -154,7 +154,7 @@ impl Figures {
         writer.gauge("jobs_leased", "Jobs that workers hold", leased)
     }
 
-    fn jobs(&self, writer: &mut Writer<'_>) -> fmt::Result {
+    fn jobs(&self, writer: &mut MetricWriter<'_>) -> fmt::Result {
         let counters = &self.core.book.counters;
         writer.counter("jobs_submitted", "Jobs accepted", counters.submitted)?;
         writer.counter(
@@ -198,7 +198,7 @@ impl Figures {
         )
     }
 
-    fn contents(&self, writer: &mut Writer<'_>) -> fmt::Result {
+    fn contents(&self, writer: &mut MetricWriter<'_>) -> fmt::Result {
         let storage = &self.storage;
         for (name, help, value) in [
             ("cas_blobs", "Contents in the storage", storage.blobs),
@@ -253,7 +253,7 @@ impl Figures {
         Ok(())
     }
 
-    fn members(&self, writer: &mut Writer<'_>) -> fmt::Result {
+    fn members(&self, writer: &mut MetricWriter<'_>) -> fmt::Result {
         let cluster = &self.core.cluster;
         let in_state = |state: WorkerState| {
             let workers = cluster.workers.iter();
@@ -278,13 +278,13 @@ impl Figures {
 
 #[cfg(test)]
 mod tests {
-    use super::super::figures::CoreFigures;
+    use super::super::figures::CoreSnapshot;
     use super::*;
-    use crate::broker::book::{Counters, KitId, Status};
-    use crate::broker::cas::Usage;
+    use crate::broker::book::{SchedulerCounters, SchedulerStatus, ToolboxId};
+    use crate::broker::cas::StorageUsage;
     use maelstrom_wire::v1::{Client, Cluster, Worker};
 
-    fn book() -> Status {
+    fn book() -> SchedulerStatus {
         let pool = |kit, queued| PoolStatus {
             architecture: Architecture::X86_64,
             kit,
@@ -292,11 +292,11 @@ mod tests {
             ready: 3,
             slots: 16,
         };
-        Status {
+        SchedulerStatus {
             pools: vec![
                 pool(None, 4),
-                pool(Some(KitId(2)), 7),
-                pool(Some(KitId(300)), 5),
+                pool(Some(ToolboxId(2)), 7),
+                pool(Some(ToolboxId(300)), 5),
             ],
             workers: Vec::new(),
             clients: Vec::new(),
@@ -306,13 +306,13 @@ mod tests {
             oldest_ms: Some(1_500),
             slots: 16,
             busy: 9,
-            counters: Counters {
+            counters: SchedulerCounters {
                 submitted: 100,
                 granted: 95,
                 reported: 80,
                 expired: 2,
                 failed: 1,
-                ..Counters::default()
+                ..SchedulerCounters::default()
             },
         }
     }
@@ -323,8 +323,8 @@ mod tests {
             state: WorkerState::Degraded.into(),
             ..Worker::default()
         };
-        let figures = Figures {
-            core: CoreFigures {
+        let figures = MetricsSnapshot {
+            core: CoreSnapshot {
                 book: book(),
                 cluster: Cluster {
                     workers: vec![worker],
@@ -334,7 +334,7 @@ mod tests {
                 },
                 contents_lacking: 12,
             },
-            storage: Usage {
+            storage: StorageUsage {
                 blobs: 3,
                 size_bytes: 1 << 40,
                 pinned_bytes: 10,

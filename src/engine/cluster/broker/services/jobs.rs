@@ -3,10 +3,10 @@
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Door, first};
-use crate::broker::budgets::Caller;
-use crate::broker::core::Input;
-use crate::broker::core::outbox::{Outlet, outbox};
+use super::{BrokerHandle, first};
+use crate::broker::budgets::CallerPrincipal;
+use crate::broker::core::CoreInput;
+use crate::broker::core::outbox::{OutboxReceiver, outbox};
 use maelstrom_wire::v1::jobs_server::Jobs;
 use maelstrom_wire::v1::{ClientMessage, SessionEvent, client_message};
 
@@ -16,12 +16,12 @@ const BYTES_SMALL: usize = 64 * 1024;
 
 /// See `proto/maelstrom/v1/client.proto`.
 pub struct JobsService {
-    door: Door,
+    door: BrokerHandle,
 }
 
 impl JobsService {
     /// Through this door.
-    pub fn new(door: Door) -> JobsService {
+    pub fn new(door: BrokerHandle) -> JobsService {
         JobsService { door }
     }
 }
@@ -43,13 +43,13 @@ fn is_large(message: &ClientMessage) -> bool {
 
 #[tonic::async_trait]
 impl Jobs for JobsService {
-    type SessionStream = Outlet<SessionEvent>;
+    type SessionStream = OutboxReceiver<SessionEvent>;
 
     async fn session(
         &self,
         request: Request<Streaming<ClientMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
-        let caller = Caller::of(&request);
+        let caller = CallerPrincipal::of(&request);
         let mut messages = request.into_inner();
         let first = first(&mut messages, "hello").await?;
         let Some(client_message::Kind::Hello(hello)) = first.and_then(|message| message.kind)
@@ -58,8 +58,8 @@ impl Jobs for JobsService {
         };
         let session = self.door.session();
         let own = self.door.own.clone();
-        let (outbox, outlet) = outbox(move || drop(own.send(Input::Room(session))));
-        let hello = |answer| Input::Hello {
+        let (outbox, outlet) = outbox(move || drop(own.send(CoreInput::Room(session))));
+        let hello = |answer| CoreInput::Hello {
             hello,
             caller,
             outbox,
@@ -71,7 +71,7 @@ impl Jobs for JobsService {
             session,
             messages,
             is_large,
-            move |message: ClientMessage| Some(Input::Client(session, message.kind?)),
+            move |message: ClientMessage| Some(CoreInput::Client(session, message.kind?)),
         );
         Ok(Response::new(outlet))
     }

@@ -21,13 +21,13 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic::{Status, Streaming};
 
-use super::book::Moment;
-use super::core::{Core, Input, Inventory, Policy, Session};
-use super::journal::{Journal, Remembered};
+use super::book::BrokerInstant;
+use super::core::{BrokerConfig, BrokerCore, ContentInventory, CoreInput, SessionId};
+use super::journal::{Journal, RecoveredState};
 use super::limits::{HEADER_BYTES_MAX, HELLO_MAX, RESETS_MAX, STREAMS_PER_CONNECTION_MAX};
-use super::operations::figures::CoreFigures;
-use crate::security::guard::Access;
-use crate::security::roles::Role;
+use super::operations::figures::CoreSnapshot;
+use crate::security::guard::AccessPolicy;
+use crate::security::roles::ClusterRole;
 use maelstrom_wire::limits::MESSAGE_BYTES_MAX;
 use maelstrom_wire::v1::jobs_server::JobsServer;
 use maelstrom_wire::v1::operator_server::OperatorServer;
@@ -52,9 +52,9 @@ pub const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
 
 /// The way to the core.
 #[derive(Clone, Debug)]
-pub struct Door {
-    inbox: Sender<Input>,
-    own: UnboundedSender<Input>,
+pub struct BrokerHandle {
+    inbox: Sender<CoreInput>,
+    own: UnboundedSender<CoreInput>,
     sessions: Arc<AtomicU64>,
     /// For those messages that take much memory.
     large: Arc<Semaphore>,
@@ -62,30 +62,30 @@ pub struct Door {
 }
 
 /// The core and what it hears, ready to run.
-pub struct Engine {
-    core: Core,
-    inbox: Receiver<Input>,
-    own: UnboundedReceiver<Input>,
+pub struct BrokerTask {
+    core: BrokerCore,
+    inbox: Receiver<CoreInput>,
+    own: UnboundedReceiver<CoreInput>,
     began: Instant,
 }
 
 /// A core that nobody has spoken to yet. Must be called on a runtime.
 pub fn open(
-    policy: Policy,
-    journal: (Journal, Remembered),
-    inventory: Box<dyn Inventory>,
-) -> (Door, Engine) {
+    policy: BrokerConfig,
+    journal: (Journal, RecoveredState),
+    inventory: Box<dyn ContentInventory>,
+) -> (BrokerHandle, BrokerTask) {
     let (inbox, receiver) = channel(INBOX_MAX);
     let (own, own_receiver) = unbounded_channel();
-    let core = Core::new(policy, journal, inventory, own.clone());
-    let door = Door {
+    let core = BrokerCore::new(policy, journal, inventory, own.clone());
+    let door = BrokerHandle {
         inbox,
         own,
         sessions: Arc::default(),
         large: Arc::new(Semaphore::new(LARGE_MAX)),
         end: Arc::default(),
     };
-    let engine = Engine {
+    let engine = BrokerTask {
         core,
         inbox: receiver,
         own: own_receiver,
@@ -94,7 +94,7 @@ pub fn open(
     (door, engine)
 }
 
-impl Engine {
+impl BrokerTask {
     /// Runs until every way to the core is closed, or the future is dropped.
     pub async fn run(mut self) {
         let mut sampling = tokio::time::interval(SAMPLE_PERIOD);
@@ -115,7 +115,7 @@ impl Engine {
                         return;
                     }
                 }
-                _ = sampling.tick() => inputs.push(Input::Sample),
+                _ = sampling.tick() => inputs.push(CoreInput::Sample),
                 () = sleep_until(due) => {}
             }
             for input in inputs.drain(..).chain(others.drain(..)) {
@@ -127,9 +127,9 @@ impl Engine {
         }
     }
 
-    fn now(&self) -> Moment {
+    fn now(&self) -> BrokerInstant {
         let elapsed = self.began.elapsed().as_millis();
-        Moment(u64::try_from(elapsed).unwrap_or(u64::MAX))
+        BrokerInstant(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 }
 
@@ -140,7 +140,7 @@ async fn sleep_until(due: Option<Instant>) {
     }
 }
 
-impl Door {
+impl BrokerHandle {
     /// Waits until an operator orders the broker to end.
     pub async fn ordered_to_end(&self) {
         self.end.notified().await;
@@ -148,22 +148,22 @@ impl Door {
 
     /// The storage has lost something. Tells whether anybody is there to hear it.
     pub fn contents_lost(&self) -> bool {
-        self.own.send(Input::ContentsLost).is_ok()
+        self.own.send(CoreInput::ContentsLost).is_ok()
     }
 
     /// What metrics tell.
-    pub async fn figures(&self) -> Result<CoreFigures, Status> {
+    pub async fn figures(&self) -> Result<CoreSnapshot, Status> {
         let (answer, answered) = oneshot::channel();
-        self.send(Input::Figures(answer)).await?;
+        self.send(CoreInput::Figures(answer)).await?;
         let ending = |_| Status::unavailable("the broker is ending");
         answered.await.map_err(ending)
     }
 
-    fn session(&self) -> Session {
-        Session(self.sessions.fetch_add(1, Ordering::Relaxed))
+    fn session(&self) -> SessionId {
+        SessionId(self.sessions.fetch_add(1, Ordering::Relaxed))
     }
 
-    async fn send(&self, input: Input) -> Result<(), Status> {
+    async fn send(&self, input: CoreInput) -> Result<(), Status> {
         let sent = self.inbox.send(input).await;
         sent.map_err(|_| ending())
     }
@@ -171,7 +171,7 @@ impl Door {
     /// Introduces somebody to the core, which may not want the connection.
     async fn introduce(
         &self,
-        input: impl FnOnce(oneshot::Sender<Result<Session, Status>>) -> Input,
+        input: impl FnOnce(oneshot::Sender<Result<SessionId, Status>>) -> CoreInput,
     ) -> Result<(), Status> {
         let (answer, answered) = oneshot::channel();
         self.send(input(answer)).await?;
@@ -181,10 +181,10 @@ impl Door {
     /// Reads a connection to its end, and says so.
     fn read<M: Send + 'static>(
         &self,
-        session: Session,
+        session: SessionId,
         mut messages: Streaming<M>,
         is_large: fn(&M) -> bool,
-        input: impl Fn(M) -> Option<Input> + Send + 'static,
+        input: impl Fn(M) -> Option<CoreInput> + Send + 'static,
     ) {
         let door = self.clone();
         tokio::spawn(async move {
@@ -195,13 +195,13 @@ impl Door {
                     continue;
                 };
                 if is_large && let Ok(permit) = Arc::clone(&door.large).acquire_owned().await {
-                    input = Input::Large(Box::new(input), permit);
+                    input = CoreInput::Large(Box::new(input), permit);
                 }
                 if door.inbox.send(input).await.is_err() {
                     return;
                 }
             }
-            drop(door.inbox.send(Input::Gone(session)).await);
+            drop(door.inbox.send(CoreInput::Gone(session)).await);
         });
     }
 }
@@ -234,7 +234,7 @@ pub fn server() -> Server {
 }
 
 /// Adds the broker's services, each for those who may call it.
-pub fn add_to(routes: &mut RoutesBuilder, door: &Door, access: &Access) {
+pub fn add_to(routes: &mut RoutesBuilder, door: &BrokerHandle, access: &AccessPolicy) {
     let jobs = JobsServer::new(jobs::JobsService::new(door.clone()))
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -244,12 +244,12 @@ pub fn add_to(routes: &mut RoutesBuilder, door: &Door, access: &Access) {
     let operator = OperatorServer::new(operator::OperatorService::new(door.clone()))
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    let for_clients = access.guard(&[Role::Client]);
+    let for_clients = access.guard(&[ClusterRole::Client]);
     routes
         .add_service(InterceptedService::new(jobs, for_clients.clone()))
         .add_service(InterceptedService::new(
             workers,
-            access.guard(&[Role::Worker]),
+            access.guard(&[ClusterRole::Worker]),
         ))
         // What of it is for administrators alone, it finds out itself.
         .add_service(InterceptedService::new(operator, for_clients));

@@ -5,8 +5,8 @@ use tokio::sync::oneshot;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Door, SAMPLE_PERIOD, ending};
-use crate::broker::core::Input;
+use super::{BrokerHandle, SAMPLE_PERIOD, ending};
+use crate::broker::core::CoreInput;
 use crate::security::guard::is_for_admins;
 use maelstrom_wire::v1::operator_server::Operator;
 use maelstrom_wire::v1::{
@@ -15,25 +15,25 @@ use maelstrom_wire::v1::{
 
 /// See `proto/maelstrom/v1/operator.proto`.
 pub struct OperatorService {
-    door: Door,
+    door: BrokerHandle,
 }
 
 impl OperatorService {
     /// Through this door.
-    pub fn new(door: Door) -> OperatorService {
+    pub fn new(door: BrokerHandle) -> OperatorService {
         OperatorService { door }
     }
 }
 
-async fn status(door: &Door) -> Result<Cluster, Status> {
+async fn status(door: &BrokerHandle) -> Result<Cluster, Status> {
     let (answer, answered) = oneshot::channel();
-    door.send(Input::Status(answer)).await?;
+    door.send(CoreInput::Status(answer)).await?;
     answered.await.map_err(|_| ending())
 }
 
-async fn drain(door: &Door, worker: String) -> Result<Vec<String>, Status> {
+async fn drain(door: &BrokerHandle, worker: String) -> Result<Vec<String>, Status> {
     let (answer, answered) = oneshot::channel();
-    door.send(Input::Drain(worker, answer)).await?;
+    door.send(CoreInput::Drain(worker, answer)).await?;
     answered.await.map_err(|_| ending())
 }
 

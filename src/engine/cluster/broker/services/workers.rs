@@ -4,9 +4,9 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Door, first};
-use crate::broker::budgets::Caller;
-use crate::broker::core::Input;
+use super::{BrokerHandle, first};
+use crate::broker::budgets::CallerPrincipal;
+use crate::broker::core::CoreInput;
 use maelstrom_wire::v1::workers_server::Workers;
 use maelstrom_wire::v1::{WorkerMessage, WorkerOrder, worker_message};
 
@@ -15,12 +15,12 @@ const REPORTS_SMALL: usize = 64;
 
 /// See `proto/maelstrom/v1/worker.proto`.
 pub struct WorkersService {
-    door: Door,
+    door: BrokerHandle,
 }
 
 impl WorkersService {
     /// Through this door.
-    pub fn new(door: Door) -> WorkersService {
+    pub fn new(door: BrokerHandle) -> WorkersService {
         WorkersService { door }
     }
 }
@@ -43,7 +43,7 @@ impl Workers for WorkersService {
         &self,
         request: Request<Streaming<WorkerMessage>>,
     ) -> Result<Response<Self::WorkStream>, Status> {
-        let caller = Caller::of(&request);
+        let caller = CallerPrincipal::of(&request);
         let mut messages = request.into_inner();
         let first = first(&mut messages, "register").await?;
         let Some(worker_message::Kind::Register(register)) = first.and_then(|message| message.kind)
@@ -52,7 +52,7 @@ impl Workers for WorkersService {
         };
         let session = self.door.session();
         let (orders, outlet) = unbounded_channel();
-        let register = |answer| Input::Register {
+        let register = |answer| CoreInput::Register {
             register,
             caller,
             orders,
@@ -64,7 +64,7 @@ impl Workers for WorkersService {
             session,
             messages,
             is_large,
-            move |message: WorkerMessage| Some(Input::Worker(session, message.kind?)),
+            move |message: WorkerMessage| Some(CoreInput::Worker(session, message.kind?)),
         );
         Ok(Response::new(UnboundedReceiverStream::new(outlet)))
     }

@@ -6,7 +6,7 @@ use bazel_remote_apis::build::bazel::remote::execution::v2;
 use prost::Message;
 
 use maelstrom_container::digest::{ContentHash, Digest};
-use maelstrom_wire::from_proto::container::Execution;
+use maelstrom_wire::from_proto::container::ExecutePermission;
 
 /// A directory's own description: 100,000 entries with long names.
 pub const DIRECTORY_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -19,11 +19,11 @@ const TARGET_BYTES_MAX: usize = 4095;
 
 /// What is in a directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
+pub struct DirectoryListing {
     /// Directories, each with the digest of its own description.
     pub directories: Vec<(String, Digest)>,
     /// Files.
-    pub files: Vec<(String, Digest, Execution)>,
+    pub files: Vec<(String, Digest, ExecutePermission)>,
     /// Symbolic links and their targets.
     pub links: Vec<(String, String)>,
 }
@@ -61,7 +61,7 @@ pub enum DirectoryError {
 }
 
 /// Reads a directory's description.
-pub fn parse(content: &[u8]) -> Result<Listing, DirectoryError> {
+pub fn parse(content: &[u8]) -> Result<DirectoryListing, DirectoryError> {
     let message = v2::Directory::decode(content)?;
     let directories = message.directories.iter().map(|node| {
         let digest = digest(&node.name, node.digest.as_ref())?;
@@ -69,8 +69,8 @@ pub fn parse(content: &[u8]) -> Result<Listing, DirectoryError> {
     });
     let files = message.files.iter().map(|node| {
         let execution = match node.is_executable {
-            true => Execution::Allowed,
-            false => Execution::Refused,
+            true => ExecutePermission::Allowed,
+            false => ExecutePermission::Refused,
         };
         let digest = digest(&node.name, node.digest.as_ref())?;
         Ok((node.name.clone(), digest, execution))
@@ -84,7 +84,7 @@ pub fn parse(content: &[u8]) -> Result<Listing, DirectoryError> {
         }
         Ok((node.name.clone(), target.clone()))
     });
-    let listing = Listing {
+    let listing = DirectoryListing {
         directories: directories.collect::<Result<_, DirectoryError>>()?,
         files: files.collect::<Result<_, DirectoryError>>()?,
         links: links.collect::<Result<_, DirectoryError>>()?,
@@ -106,7 +106,7 @@ fn digest(name: &str, digest: Option<&v2::Digest>) -> Result<Digest, DirectoryEr
 }
 
 /// Each of the three lists is sorted by name, and no name is in two of them.
-fn check_names(listing: &Listing) -> Result<(), DirectoryError> {
+fn check_names(listing: &DirectoryListing) -> Result<(), DirectoryError> {
     let mut all = Vec::new();
     for names in [
         listing.directories.iter().map(|one| &one.0).collect(),
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(listing.files.len(), 2);
         assert_eq!(listing.directories[1].0, "d");
         assert_eq!(listing.links, [("e".to_owned(), "../outside".to_owned())]);
-        assert_eq!(parse(b"").unwrap(), Listing::default());
+        assert_eq!(parse(b"").unwrap(), DirectoryListing::default());
     }
 
     #[test]

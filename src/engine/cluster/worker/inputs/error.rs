@@ -3,16 +3,16 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::super::allowance::NotAllowed;
+use super::super::allowance::AllowanceError;
 use super::super::contents::FetchError;
 use super::directory::DirectoryError;
 use maelstrom_container::digest::Digest;
-use maelstrom_container::store::{StoreError, TreeError, TreePathError};
+use maelstrom_container::store::{StoreError, TreePathError, TreeWriteError};
 use maelstrom_wire::error::WireError;
 
 /// See the module's documentation. None of these is a test's fault.
 #[derive(Debug, thiserror::Error)]
-pub enum InputError {
+pub enum WorkerInputError {
     /// The template means nothing.
     #[error(transparent)]
     Message(#[from] WireError),
@@ -26,7 +26,7 @@ pub enum InputError {
     },
     /// It asks for more than is allowed here.
     #[error(transparent)]
-    NotAllowed(#[from] NotAllowed),
+    NotAllowed(#[from] AllowanceError),
     /// A content cannot be had.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -53,7 +53,7 @@ pub enum InputError {
     Store(#[from] StoreError),
     /// A tree could not be made.
     #[error(transparent)]
-    Tree(#[from] TreeError),
+    Tree(#[from] TreeWriteError),
     /// A path in a tree is none.
     #[error(transparent)]
     Path(#[from] TreePathError),
@@ -93,7 +93,7 @@ pub enum InputError {
 
 /// What may help against an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hope {
+pub enum RetryHint {
     /// That the content is given anew.
     Content,
     /// That the storage answers again.
@@ -102,35 +102,35 @@ pub enum Hope {
     None,
 }
 
-impl InputError {
+impl WorkerInputError {
     /// Whether the same again may well succeed.
-    pub fn hope(&self) -> Hope {
+    pub fn hope(&self) -> RetryHint {
         match self {
-            InputError::Fetch(error) => match error {
-                FetchError::Missing { .. } | FetchError::Damaged { .. } => Hope::Content,
-                FetchError::Unavailable { .. } => Hope::Connection,
+            WorkerInputError::Fetch(error) => match error {
+                FetchError::Missing { .. } | FetchError::Damaged { .. } => RetryHint::Content,
+                FetchError::Unavailable { .. } => RetryHint::Connection,
                 FetchError::Store(error) => hope_of_store(error),
             },
-            InputError::Store(error) => hope_of_store(error),
-            InputError::Message(_)
-            | InputError::Architecture { .. }
-            | InputError::NotAllowed(_)
-            | InputError::Directory { .. }
-            | InputError::TooMuch { .. }
-            | InputError::Tree(_)
-            | InputError::Path(_)
-            | InputError::ToolboxUnreadable { .. }
-            | InputError::ToolboxDiffers { .. }
-            | InputError::ToolboxNotLent { .. }
-            | InputError::ToolboxPrivate { .. }
-            | InputError::Interrupted => Hope::None,
+            WorkerInputError::Store(error) => hope_of_store(error),
+            WorkerInputError::Message(_)
+            | WorkerInputError::Architecture { .. }
+            | WorkerInputError::NotAllowed(_)
+            | WorkerInputError::Directory { .. }
+            | WorkerInputError::TooMuch { .. }
+            | WorkerInputError::Tree(_)
+            | WorkerInputError::Path(_)
+            | WorkerInputError::ToolboxUnreadable { .. }
+            | WorkerInputError::ToolboxDiffers { .. }
+            | WorkerInputError::ToolboxNotLent { .. }
+            | WorkerInputError::ToolboxPrivate { .. }
+            | WorkerInputError::Interrupted => RetryHint::None,
         }
     }
 }
 
-fn hope_of_store(error: &StoreError) -> Hope {
+fn hope_of_store(error: &StoreError) -> RetryHint {
     match error {
-        StoreError::Mismatch { .. } => Hope::Content,
+        StoreError::Mismatch { .. } => RetryHint::Content,
         StoreError::CreateDirectory { .. }
         | StoreError::NotADirectory { .. }
         | StoreError::NotACache { .. }
@@ -139,6 +139,6 @@ fn hope_of_store(error: &StoreError) -> Hope {
         | StoreError::Read { .. }
         | StoreError::Write { .. }
         | StoreError::Remove { .. }
-        | StoreError::Lock { .. } => Hope::None,
+        | StoreError::Lock { .. } => RetryHint::None,
     }
 }

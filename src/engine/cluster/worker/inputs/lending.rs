@@ -16,26 +16,26 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::error::InputError;
-use maelstrom_container::secrets::Secrets;
+use super::error::WorkerInputError;
+use maelstrom_container::secrets::HostSecrets;
 use maelstrom_wire::from_proto::ToolboxPath;
 use maelstrom_wire::toolbox;
 
 /// See the module's documentation.
 #[derive(Clone, Debug, Default)]
-pub struct Lending {
+pub struct HostPathPolicy {
     /// What the operator lends.
     lent: Vec<PathBuf>,
     /// What no job may see, whatever is lent.
     private: Vec<PathBuf>,
     /// Where credentials are.
-    secrets: Option<Secrets>,
+    secrets: Option<HostSecrets>,
 }
 
-impl Lending {
+impl HostPathPolicy {
     /// Lends what is in these places, but for what is private.
-    pub fn new(lent: Vec<PathBuf>, private: Vec<PathBuf>) -> Lending {
-        Lending {
+    pub fn new(lent: Vec<PathBuf>, private: Vec<PathBuf>) -> HostPathPolicy {
+        HostPathPolicy {
             lent,
             private,
             secrets: None,
@@ -43,27 +43,27 @@ impl Lending {
     }
 
     /// The same without these.
-    pub fn without(self, secrets: Secrets) -> Lending {
-        Lending {
+    pub fn without(self, secrets: HostSecrets) -> HostPathPolicy {
+        HostPathPolicy {
             secrets: Some(secrets),
             ..self
         }
     }
 
     /// The place that a path leads to, if it is lent.
-    pub fn place(&self, path: &Path) -> Result<PathBuf, InputError> {
-        let not_lent = || InputError::ToolboxNotLent {
+    pub fn place(&self, path: &Path) -> Result<PathBuf, WorkerInputError> {
+        let not_lent = || WorkerInputError::ToolboxNotLent {
             path: path.to_owned(),
         };
         let place = match path.canonicalize() {
             Ok(place) => place,
             Err(source) if self.would_lend(path) => {
                 let path = path.to_owned();
-                return Err(InputError::ToolboxUnreadable { path, source });
+                return Err(WorkerInputError::ToolboxUnreadable { path, source });
             }
             Err(_) => return Err(not_lent()),
         };
-        let is_secret = |secrets: &Secrets| secrets.is_credential(&place);
+        let is_secret = |secrets: &HostSecrets| secrets.is_credential(&place);
         let is_secret = self.secrets.as_ref().is_some_and(is_secret);
         if !self.lends(&place) || self.is_closed(&place) || is_secret {
             return Err(not_lent());
@@ -73,7 +73,7 @@ impl Lending {
             own.starts_with(&place) || place.starts_with(own)
         };
         match self.private.iter().any(concerns) {
-            true => Err(InputError::ToolboxPrivate {
+            true => Err(WorkerInputError::ToolboxPrivate {
                 path: path.to_owned(),
             }),
             false => Ok(place),
@@ -113,16 +113,16 @@ impl Lending {
     }
 
     /// Whether this machine has this, and lends it.
-    pub fn check(&self, wanted: &ToolboxPath) -> Result<(), InputError> {
+    pub fn check(&self, wanted: &ToolboxPath) -> Result<(), WorkerInputError> {
         self.place(&wanted.path)?;
         let identity = toolbox::identity(&wanted.path);
-        let identity = identity.map_err(|source| InputError::ToolboxUnreadable {
+        let identity = identity.map_err(|source| WorkerInputError::ToolboxUnreadable {
             path: wanted.path.clone(),
             source,
         })?;
         match identity == wanted.identity {
             true => Ok(()),
-            false => Err(InputError::ToolboxDiffers {
+            false => Err(WorkerInputError::ToolboxDiffers {
                 path: wanted.path.clone(),
             }),
         }
@@ -163,12 +163,12 @@ mod tests {
         (keep, root)
     }
 
-    fn answer(lending: &Lending, path: &Path) -> &'static str {
+    fn answer(lending: &HostPathPolicy, path: &Path) -> &'static str {
         match lending.place(path) {
             Ok(_) => "shown",
-            Err(InputError::ToolboxNotLent { .. }) => "not lent",
-            Err(InputError::ToolboxPrivate { .. }) => "private",
-            Err(InputError::ToolboxUnreadable { .. }) => "unreadable",
+            Err(WorkerInputError::ToolboxNotLent { .. }) => "not lent",
+            Err(WorkerInputError::ToolboxPrivate { .. }) => "private",
+            Err(WorkerInputError::ToolboxUnreadable { .. }) => "unreadable",
             Err(other) => panic!("{other}"),
         }
     }
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_path_is_shown_only_if_what_it_leads_to_is_lent() {
         let (_keep, root) = machine();
-        let lending = Lending::new(vec![root.join("usr")], vec![root.join("usr/own/token")]);
+        let lending = HostPathPolicy::new(vec![root.join("usr")], vec![root.join("usr/own/token")]);
         for (path, expected) in [
             ("usr/lib", "shown"),
             ("usr/lib/file", "shown"),
@@ -208,7 +208,7 @@ mod tests {
         ] {
             assert_eq!(answer(&lending, &root.join(path)), expected, "{path}");
         }
-        let nothing = Lending::default();
+        let nothing = HostPathPolicy::default();
         for path in ["/usr", "/bin/sh", "/etc/passwd", "/"] {
             assert_eq!(answer(&nothing, Path::new(path)), "not lent", "{path}");
         }
@@ -225,7 +225,7 @@ mod tests {
         fs::write(root.join("usr/keys/key"), "text").unwrap();
         close("usr/keys", 0o710);
         close("usr/lib/file", 0o640);
-        let lending = Lending::new(vec![root.join("usr")], Vec::new());
+        let lending = HostPathPolicy::new(vec![root.join("usr")], Vec::new());
         // What others have closed is theirs to lend.
         let expected = match nix::unistd::geteuid().is_root() {
             true => "not lent",
@@ -257,7 +257,8 @@ mod tests {
         symlink("../home/.ssh", root.join("usr/ssh")).unwrap();
         let lent = ["home", "usr", "home/.ssh", "home/.cargo/credentials.toml"];
         let lent = lent.map(|path| root.join(path)).to_vec();
-        let lending = Lending::new(lent, Vec::new()).without(Secrets::in_home(&root.join("home")));
+        let lending =
+            HostPathPolicy::new(lent, Vec::new()).without(HostSecrets::in_home(&root.join("home")));
         for (path, expected) in [
             ("home", "shown"),
             ("home/.cargo", "shown"),
@@ -280,7 +281,7 @@ mod tests {
     #[test]
     fn what_is_shown_is_the_place_that_was_looked_at() {
         let (_keep, root) = machine();
-        let lending = Lending::new(vec![root.join("lib")], Vec::new());
+        let lending = HostPathPolicy::new(vec![root.join("lib")], Vec::new());
         let place = lending.place(&root.join("lib/link")).unwrap();
         assert_eq!(place, root.join("usr/lib/file"));
         // An update of the lent directory itself is followed.
@@ -294,7 +295,7 @@ mod tests {
     #[test]
     fn what_is_lent_must_be_the_same_too() {
         let (_keep, root) = machine();
-        let lending = Lending::new(vec![root.join("usr")], Vec::new());
+        let lending = HostPathPolicy::new(vec![root.join("usr")], Vec::new());
         let wanted = |path: &str, identity: Vec<u8>| ToolboxPath {
             path: root.join(path),
             identity,
@@ -303,10 +304,10 @@ mod tests {
         let same = wanted("usr/lib", identity("usr/lib"));
         lending.check(&same).unwrap();
         let other = lending.check(&wanted("usr/lib", vec![0; 32])).unwrap_err();
-        assert!(matches!(other, InputError::ToolboxDiffers { .. }));
+        assert!(matches!(other, WorkerInputError::ToolboxDiffers { .. }));
         // To guess what is elsewhere right helps nobody.
         let guessed = lending.check(&wanted("home", identity("home")));
         let guessed = guessed.unwrap_err();
-        assert!(matches!(guessed, InputError::ToolboxNotLent { .. }));
+        assert!(matches!(guessed, WorkerInputError::ToolboxNotLent { .. }));
     }
 }

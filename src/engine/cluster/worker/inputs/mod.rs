@@ -4,9 +4,9 @@
 //!   tree of the store. - [`error`]: why there is none.
 //! - [`lending`]: what of this machine is shown.
 //!
-//! Owner of the state: [`Shelf`], which knows the trees that are being fetched or in use, so that
+//! Owner of the state: [`InputCache`], which knows the trees that are being fetched or in use, so that
 //! what several templates have in common is fetched once. A tree stays pinned as long as a
-//! [`Prepared`] that has it lives.
+//! [`PreparedInputs`] that has it lives.
 //!
 //! Invariant: a container shows of this machine only what its operator lends, what its template says
 //! it shows, and what is the same as on the client's machine.
@@ -27,15 +27,15 @@ use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
-use self::error::Hope;
-use self::lending::Lending;
-use super::allowance::{self, Allowance};
-use super::contents::Contents;
+use self::error::RetryHint;
+use self::lending::HostPathPolicy;
+use super::allowance::{self, JobAllowance};
+use super::contents::ContentFetcher;
 use maelstrom_container::store::{Store, Tree};
 use maelstrom_model::job::ContainerSpec;
-use maelstrom_wire::from_proto::{self, Source, Template, ToolboxPath};
+use maelstrom_wire::from_proto::{self, ContentSource, TemplateSpec, ToolboxPath};
 
-pub use self::error::InputError;
+pub use self::error::WorkerInputError;
 pub use self::tree::TreeLimits;
 
 /// How long a content that is missing or damaged is asked for: its client is told to upload it again.
@@ -52,24 +52,24 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// A tree that is on its way, or here.
-type Expected = OnceCell<Tree>;
+type PendingTree = OnceCell<Tree>;
 
 /// See the module's documentation.
-pub struct Shelf<C> {
+pub struct InputCache<C> {
     contents: C,
     store: Store,
     limits: TreeLimits,
-    lending: Arc<Lending>,
-    allowed: BTreeSet<Allowance>,
+    lending: Arc<HostPathPolicy>,
+    allowed: BTreeSet<JobAllowance>,
     content_patience: Duration,
-    trees: RefCell<HashMap<Source, Weak<Expected>>>,
+    trees: RefCell<HashMap<ContentSource, Weak<PendingTree>>>,
     /// Whether trees were given up since somebody asked.
-    given_up: Rc<Cell<Freed>>,
+    given_up: Rc<Cell<FreedTrees>>,
 }
 
 /// Whether trees that containers have seen may be evicted now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Freed {
+pub enum FreedTrees {
     /// None.
     #[default]
     Nothing,
@@ -79,26 +79,26 @@ pub enum Freed {
 
 /// A container whose inputs are at hand. Dropping it lets them be evicted.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct PreparedInputs {
     /// The container.
     pub container: Arc<ContainerSpec>,
-    trees: Vec<Rc<Expected>>,
-    given_up: Rc<Cell<Freed>>,
+    trees: Vec<Rc<PendingTree>>,
+    given_up: Rc<Cell<FreedTrees>>,
 }
 
-impl Drop for Prepared {
+impl Drop for PreparedInputs {
     fn drop(&mut self) {
         if !self.trees.is_empty() {
-            self.given_up.set(Freed::Trees);
+            self.given_up.set(FreedTrees::Trees);
         }
     }
 }
 
-impl<C: Contents> Shelf<C> {
+impl<C: ContentFetcher> InputCache<C> {
     /// With these contents, and a store to keep them in. Nothing of this machine is shown, and nothing
     /// special allowed.
     pub fn new(contents: C, store: Store, limits: TreeLimits) -> Self {
-        Shelf {
+        InputCache {
             contents,
             store,
             limits,
@@ -112,8 +112,8 @@ impl<C: Contents> Shelf<C> {
 
     /// Shows jobs what is lent.
     #[must_use]
-    pub fn lending(self, lending: Lending) -> Self {
-        Shelf {
+    pub fn lending(self, lending: HostPathPolicy) -> Self {
+        InputCache {
             lending: Arc::new(lending),
             ..self
         }
@@ -121,52 +121,57 @@ impl<C: Contents> Shelf<C> {
 
     /// Lets jobs ask for these.
     #[must_use]
-    pub fn allowing(self, allowed: BTreeSet<Allowance>) -> Self {
-        Shelf { allowed, ..self }
+    pub fn allowing(self, allowed: BTreeSet<JobAllowance>) -> Self {
+        InputCache { allowed, ..self }
     }
 
     /// Asks so long for what the storage has lost.
     #[must_use]
     pub fn with_patience(self, content_patience: Duration) -> Self {
-        Shelf {
+        InputCache {
             content_patience,
             ..self
         }
     }
 
     /// Whether trees were given up since the last time.
-    pub fn freed(&self) -> Freed {
+    pub fn freed(&self) -> FreedTrees {
         self.given_up.take()
     }
 
     /// Gets everything that a template's container is made of.
-    pub async fn prepare(&self, template: &Template) -> Result<Prepared, InputError> {
+    pub async fn prepare(
+        &self,
+        template: &TemplateSpec,
+    ) -> Result<PreparedInputs, WorkerInputError> {
         let own = std::env::consts::ARCH;
         if template.architecture != own {
             let wanted = template.architecture.clone();
-            return Err(InputError::Architecture { wanted, own });
+            return Err(WorkerInputError::Architecture { wanted, own });
         }
-        let asked = from_proto::container(&template.container, |_| Ok::<_, InputError>("/".into()));
+        let asked = from_proto::container(&template.container, |_| {
+            Ok::<_, WorkerInputError>("/".into())
+        });
         allowance::check(&asked?, &self.allowed)?;
         self.check_toolbox(template.toolbox.clone()).await?;
         let lent = self.lent_places(&template.sources).await?;
         let trees = template.sources.iter().filter(|source| is_fetched(source));
-        let trees: Vec<&Source> = trees.collect();
+        let trees: Vec<&ContentSource> = trees.collect();
         let fetched = try_join_all(trees.iter().map(|source| self.tree(source))).await?;
-        let places: HashMap<&Source, &Tree> = trees
+        let places: HashMap<&ContentSource, &Tree> = trees
             .iter()
             .copied()
             .zip(fetched.iter().filter_map(|expected| expected.get()))
             .collect();
         let container = from_proto::container(&template.container, |source| match &source {
-            Source::Toolbox(path) => {
+            ContentSource::Toolbox(path) => {
                 let place = lent.get(path).cloned();
-                place.ok_or_else(|| InputError::ToolboxNotLent { path: path.clone() })
+                place.ok_or_else(|| WorkerInputError::ToolboxNotLent { path: path.clone() })
             }
-            Source::Directory(_) => place(&places, &source).map(Path::to_owned),
-            Source::File { .. } => Ok(place(&places, &source)?.join(tree::FILE_NAME)),
+            ContentSource::Directory(_) => place(&places, &source).map(Path::to_owned),
+            ContentSource::File { .. } => Ok(place(&places, &source)?.join(tree::FILE_NAME)),
         })?;
-        Ok(Prepared {
+        Ok(PreparedInputs {
             container: Arc::new(container),
             trees: fetched,
             given_up: Rc::clone(&self.given_up),
@@ -174,7 +179,7 @@ impl<C: Contents> Shelf<C> {
     }
 
     /// Whether this machine has all of this, and lends it.
-    pub async fn check_toolbox(&self, paths: Vec<ToolboxPath>) -> Result<(), InputError> {
+    pub async fn check_toolbox(&self, paths: Vec<ToolboxPath>) -> Result<(), WorkerInputError> {
         if paths.is_empty() {
             return Ok(());
         }
@@ -186,8 +191,8 @@ impl<C: Contents> Shelf<C> {
     /// as on the client's machine may still be a link to somewhere else.
     async fn lent_places(
         &self,
-        sources: &[Source],
-    ) -> Result<HashMap<PathBuf, PathBuf>, InputError> {
+        sources: &[ContentSource],
+    ) -> Result<HashMap<PathBuf, PathBuf>, WorkerInputError> {
         let paths: Vec<PathBuf> = sources.iter().filter_map(of_this_machine).collect();
         if paths.is_empty() {
             return Ok(HashMap::new());
@@ -204,7 +209,7 @@ impl<C: Contents> Shelf<C> {
     }
 
     /// A tree, fetched by whoever asks first.
-    async fn tree(&self, source: &Source) -> Result<Rc<Expected>, InputError> {
+    async fn tree(&self, source: &ContentSource) -> Result<Rc<PendingTree>, WorkerInputError> {
         let expected = self.expected(source);
         expected
             .get_or_try_init(|| self.fetch_in_the_end(source))
@@ -212,7 +217,7 @@ impl<C: Contents> Shelf<C> {
         Ok(expected)
     }
 
-    async fn fetch_in_the_end(&self, source: &Source) -> Result<Tree, InputError> {
+    async fn fetch_in_the_end(&self, source: &ContentSource) -> Result<Tree, WorkerInputError> {
         let mut pause = PAUSE_MIN;
         let began = Instant::now();
         loop {
@@ -222,9 +227,9 @@ impl<C: Contents> Shelf<C> {
             };
             tracing::debug!(%error, ?source, "an input is not to be had");
             let patience = match error.hope() {
-                Hope::Content => self.content_patience,
-                Hope::Connection => SILENCE_MAX,
-                Hope::None => Duration::ZERO,
+                RetryHint::Content => self.content_patience,
+                RetryHint::Connection => SILENCE_MAX,
+                RetryHint::None => Duration::ZERO,
             };
             if began.elapsed() >= patience {
                 return Err(error);
@@ -234,7 +239,7 @@ impl<C: Contents> Shelf<C> {
         }
     }
 
-    fn expected(&self, source: &Source) -> Rc<Expected> {
+    fn expected(&self, source: &ContentSource) -> Rc<PendingTree> {
         let mut trees = self.trees.borrow_mut();
         if let Some(expected) = trees.get(source).and_then(Weak::upgrade) {
             return expected;
@@ -245,44 +250,49 @@ impl<C: Contents> Shelf<C> {
         expected
     }
 
-    async fn fetch(&self, source: &Source) -> Result<Tree, InputError> {
+    async fn fetch(&self, source: &ContentSource) -> Result<Tree, WorkerInputError> {
         let (contents, store) = (&self.contents, &self.store);
         match source {
-            Source::Directory(digest) => {
+            ContentSource::Directory(digest) => {
                 tree::directory(contents, store, self.limits, *digest).await
             }
-            Source::File { digest, execution } => {
+            ContentSource::File { digest, execution } => {
                 tree::file(contents, store, *digest, *execution).await
             }
             // Nobody asks: see `is_fetched`.
-            Source::Toolbox(path) => Err(InputError::ToolboxDiffers { path: path.clone() }),
+            ContentSource::Toolbox(path) => {
+                Err(WorkerInputError::ToolboxDiffers { path: path.clone() })
+            }
         }
     }
 }
 
-fn is_fetched(source: &Source) -> bool {
+fn is_fetched(source: &ContentSource) -> bool {
     match source {
-        Source::Directory(_) | Source::File { .. } => true,
-        Source::Toolbox(_) => false,
+        ContentSource::Directory(_) | ContentSource::File { .. } => true,
+        ContentSource::Toolbox(_) => false,
     }
 }
 
-fn of_this_machine(source: &Source) -> Option<PathBuf> {
+fn of_this_machine(source: &ContentSource) -> Option<PathBuf> {
     match source {
-        Source::Toolbox(path) => Some(path.clone()),
-        Source::Directory(_) | Source::File { .. } => None,
+        ContentSource::Toolbox(path) => Some(path.clone()),
+        ContentSource::Directory(_) | ContentSource::File { .. } => None,
     }
 }
 
-fn place<'a>(places: &HashMap<&Source, &'a Tree>, source: &Source) -> Result<&'a Path, InputError> {
-    let tree = places.get(source).ok_or(InputError::Interrupted)?;
+fn place<'a>(
+    places: &HashMap<&ContentSource, &'a Tree>,
+    source: &ContentSource,
+) -> Result<&'a Path, WorkerInputError> {
+    let tree = places.get(source).ok_or(WorkerInputError::Interrupted)?;
     Ok(tree.root())
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, InputError> + Send + 'static,
-) -> Result<T, InputError> {
+    work: impl FnOnce() -> Result<T, WorkerInputError> + Send + 'static,
+) -> Result<T, WorkerInputError> {
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or(Err(InputError::Interrupted))
+        .unwrap_or(Err(WorkerInputError::Interrupted))
 }

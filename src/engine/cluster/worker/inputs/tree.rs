@@ -7,13 +7,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::super::contents::{Contents, FetchError};
+use super::super::contents::{ContentFetcher, FetchError};
 use super::blocking;
-use super::directory::{self, DIRECTORY_BYTES_MAX, Listing};
-use super::error::InputError;
-use maelstrom_container::digest::{ContentHash, Digest, Hasher};
-use maelstrom_container::store::{Attributes, Blob, Store, Timestamp, Tree, TreePath, TreeWriter};
-use maelstrom_wire::from_proto::container::Execution;
+use super::directory::{self, DIRECTORY_BYTES_MAX, DirectoryListing};
+use super::error::WorkerInputError;
+use maelstrom_container::digest::{ContentHash, Digest, DigestHasher};
+use maelstrom_container::store::{
+    Blob, FileAttributes, FileTime, Store, Tree, TreePath, TreeWriter,
+};
+use maelstrom_wire::from_proto::container::ExecutePermission;
 
 /// What a tree may have. An image with everything in it has some 100,000 files.
 #[derive(Clone, Copy, Debug)]
@@ -42,34 +44,34 @@ pub const FILE_NAME: &str = "file";
 /// Part of the name of a tree of a single file.
 const FILE_FORMAT: &[u8] = b"maelstrom single file 1";
 
-const DIRECTORY: Attributes = Attributes {
+const DIRECTORY: FileAttributes = FileAttributes {
     mode: 0o755,
-    mtime: Timestamp::NEUTRAL,
+    mtime: FileTime::NEUTRAL,
 };
 
 /// An entry of a tree that is yet to be written.
 #[derive(Debug)]
-enum Entry {
+enum InputTreeEntry {
     Directory,
-    File(Digest, Execution),
+    File(Digest, ExecutePermission),
     Link(String),
 }
 
 /// The tree of a `Directory`.
 pub async fn directory(
-    contents: &impl Contents,
+    contents: &impl ContentFetcher,
     store: &Store,
     limits: TreeLimits,
     root: Digest,
-) -> Result<Tree, InputError> {
+) -> Result<Tree, WorkerInputError> {
     if let Some(tree) = known(store, root.hash).await? {
         return Ok(tree);
     }
     let listings = describe(contents, store, limits, root).await?;
     let entries = unfold(&listings, limits, root)?;
     let files = entries.iter().filter_map(|(_, entry)| match entry {
-        Entry::File(digest, _) => Some(*digest),
-        Entry::Directory | Entry::Link(_) => None,
+        InputTreeEntry::File(digest, _) => Some(*digest),
+        InputTreeEntry::Directory | InputTreeEntry::Link(_) => None,
     });
     let blobs = fetch(contents, store, files.collect()).await?;
     write(store, root.hash, entries, blobs).await
@@ -77,43 +79,43 @@ pub async fn directory(
 
 /// The tree of a single file, which is [`FILE_NAME`] in it.
 pub async fn file(
-    contents: &impl Contents,
+    contents: &impl ContentFetcher,
     store: &Store,
     digest: Digest,
-    execution: Execution,
-) -> Result<Tree, InputError> {
+    execution: ExecutePermission,
+) -> Result<Tree, WorkerInputError> {
     let name = file_tree(digest, execution);
     if let Some(tree) = known(store, name).await? {
         return Ok(tree);
     }
     let blobs = fetch(contents, store, BTreeSet::from([digest])).await?;
     let path = TreePath::parse(FILE_NAME.as_ref())?;
-    let entries = vec![(path, Entry::File(digest, execution))];
+    let entries = vec![(path, InputTreeEntry::File(digest, execution))];
     write(store, name, entries, blobs).await
 }
 
-fn file_tree(digest: Digest, execution: Execution) -> ContentHash {
-    let mut hasher = Hasher::default();
+fn file_tree(digest: Digest, execution: ExecutePermission) -> ContentHash {
+    let mut hasher = DigestHasher::default();
     hasher.update_framed(FILE_FORMAT);
     hasher.update_framed(digest.to_string().as_bytes());
     hasher.update_framed(match execution {
-        Execution::Allowed => b"executable",
-        Execution::Refused => b"data",
+        ExecutePermission::Allowed => b"executable",
+        ExecutePermission::Refused => b"data",
     });
     hasher.finish().hash
 }
 
-async fn known(store: &Store, name: ContentHash) -> Result<Option<Tree>, InputError> {
+async fn known(store: &Store, name: ContentHash) -> Result<Option<Tree>, WorkerInputError> {
     let store = store.clone();
     blocking(move || Ok(store.tree(name)?)).await
 }
 
 /// The blobs of these digests. What is empty needs none.
 async fn fetch(
-    contents: &impl Contents,
+    contents: &impl ContentFetcher,
     store: &Store,
     wanted: BTreeSet<Digest>,
-) -> Result<HashMap<Digest, Blob>, InputError> {
+) -> Result<HashMap<Digest, Blob>, WorkerInputError> {
     let empty = Digest::of(b"");
     let wanted: Vec<Digest> = wanted.into_iter().filter(|one| *one != empty).collect();
     let blobs = contents.fetch(&wanted, store).await?;
@@ -129,11 +131,11 @@ async fn fetch(
 
 /// The descriptions of all directories of a tree.
 async fn describe(
-    contents: &impl Contents,
+    contents: &impl ContentFetcher,
     store: &Store,
     limits: TreeLimits,
     root: Digest,
-) -> Result<HashMap<Digest, Listing>, InputError> {
+) -> Result<HashMap<Digest, DirectoryListing>, WorkerInputError> {
     let mut listings = HashMap::new();
     let mut level = BTreeSet::from([root]);
     for _ in 0..=limits.depth_max {
@@ -167,7 +169,7 @@ async fn read(
     store: &Store,
     level: BTreeSet<Digest>,
     blobs: HashMap<Digest, Blob>,
-) -> Result<HashMap<Digest, Listing>, InputError> {
+) -> Result<HashMap<Digest, DirectoryListing>, WorkerInputError> {
     let store = store.clone();
     blocking(move || {
         let mut listings = HashMap::new();
@@ -181,7 +183,8 @@ async fn read(
                 reason: "this machine's disk has lost it".to_owned(),
             })?;
             let listing = directory::parse(&content);
-            let listing = listing.map_err(|source| InputError::Directory { digest, source })?;
+            let listing =
+                listing.map_err(|source| WorkerInputError::Directory { digest, source })?;
             listings.insert(digest, listing);
         }
         Ok(listings)
@@ -191,10 +194,10 @@ async fn read(
 
 /// All entries of a tree, each directory before what is in it.
 fn unfold(
-    listings: &HashMap<Digest, Listing>,
+    listings: &HashMap<Digest, DirectoryListing>,
     limits: TreeLimits,
     root: Digest,
-) -> Result<Vec<(TreePath, Entry)>, InputError> {
+) -> Result<Vec<(TreePath, InputTreeEntry)>, WorkerInputError> {
     let mut entries = Vec::new();
     let mut bytes = 0u64;
     let mut waiting = vec![(TreePath::root(), root)];
@@ -204,16 +207,16 @@ fn unfold(
         };
         for (name, digest) in &listing.directories {
             let path = place.join(name.as_ref())?;
-            entries.push((path.clone(), Entry::Directory));
+            entries.push((path.clone(), InputTreeEntry::Directory));
             waiting.push((path, *digest));
         }
         for (name, digest, execution) in &listing.files {
             bytes = bytes.saturating_add(digest.size_bytes);
-            let entry = Entry::File(*digest, *execution);
+            let entry = InputTreeEntry::File(*digest, *execution);
             entries.push((place.join(name.as_ref())?, entry));
         }
         for (name, target) in &listing.links {
-            let entry = Entry::Link(target.clone());
+            let entry = InputTreeEntry::Link(target.clone());
             entries.push((place.join(name.as_ref())?, entry));
         }
         // What waits is an entry already, so neither list outgrows the limit by more than one
@@ -228,23 +231,23 @@ fn unfold(
     Ok(entries)
 }
 
-fn too_much(root: Digest, what: &'static str, max: u64) -> InputError {
-    InputError::TooMuch { root, what, max }
+fn too_much(root: Digest, what: &'static str, max: u64) -> WorkerInputError {
+    WorkerInputError::TooMuch { root, what, max }
 }
 
 async fn write(
     store: &Store,
     name: ContentHash,
-    entries: Vec<(TreePath, Entry)>,
+    entries: Vec<(TreePath, InputTreeEntry)>,
     mut blobs: HashMap<Digest, Blob>,
-) -> Result<Tree, InputError> {
+) -> Result<Tree, WorkerInputError> {
     let store = store.clone();
     blocking(move || {
         let written = store.tree_or_build(name, |writer| {
             let mut entries = entries.iter();
             entries.try_for_each(|(path, entry)| write_entry(writer, path, entry, &blobs))
         });
-        if let Err(InputError::Fetch(FetchError::Damaged { digest, .. })) = &written
+        if let Err(WorkerInputError::Fetch(FetchError::Damaged { digest, .. })) = &written
             && let Some(blob) = blobs.remove(digest)
         {
             store.discard_blob(blob)?;
@@ -257,17 +260,17 @@ async fn write(
 fn write_entry(
     writer: &mut TreeWriter,
     path: &TreePath,
-    entry: &Entry,
+    entry: &InputTreeEntry,
     blobs: &HashMap<Digest, Blob>,
-) -> Result<(), InputError> {
+) -> Result<(), WorkerInputError> {
     let (digest, mode) = match entry {
-        Entry::Directory => return Ok(writer.directory(path, DIRECTORY)?),
-        Entry::Link(target) => return Ok(writer.symlink(path, target.as_ref())?),
-        Entry::File(digest, Execution::Allowed) => (*digest, 0o755),
-        Entry::File(digest, Execution::Refused) => (*digest, 0o644),
+        InputTreeEntry::Directory => return Ok(writer.directory(path, DIRECTORY)?),
+        InputTreeEntry::Link(target) => return Ok(writer.symlink(path, target.as_ref())?),
+        InputTreeEntry::File(digest, ExecutePermission::Allowed) => (*digest, 0o755),
+        InputTreeEntry::File(digest, ExecutePermission::Refused) => (*digest, 0o644),
     };
-    let mtime = Timestamp::NEUTRAL;
-    let attributes = Attributes { mode, mtime };
+    let mtime = FileTime::NEUTRAL;
+    let attributes = FileAttributes { mode, mtime };
     let written = match blobs.get(&digest) {
         Some(blob) => writer.file(path, attributes, &mut blob.open()?)?,
         None => writer.file(path, attributes, &mut std::io::empty())?,

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Nothing of a lease is forgotten before the broker says that its end is safe. When the connection
-//! was lost, all of it is told again from the beginning: [`Ledger::tell_again`].
+//! was lost, all of it is told again from the beginning: [`LeaseTable::tell_again`].
 //!
 //! Invariants:
 //! - A lease has one end. What of a lease is told comes in order: that it started, what it wrote,
@@ -24,27 +24,27 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::output_log::{Cursor, OutputLog};
-use maelstrom_container::message::Discarded;
+use crate::output_log::{OutputCursor, OutputLog};
+use maelstrom_container::message::DiscardedFiles;
 use maelstrom_model::backend::JobId;
-use maelstrom_model::event::Stream;
-use maelstrom_model::job::{JobEnd, JobResult};
+use maelstrom_model::event::OutputStream;
+use maelstrom_model::job::{JobOutcome, JobResult};
 use maelstrom_wire::limits::TEXT_BYTES_MAX;
-use maelstrom_wire::linger::Waiting;
+use maelstrom_wire::linger::FlushUrgency;
 use maelstrom_wire::v1;
 
 /// A lease's token. To the backend it is the job's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fence(pub u64);
+pub struct LeaseToken(pub u64);
 
-impl Fence {
+impl LeaseToken {
     /// As the backend knows it.
     pub fn job(self) -> JobId {
         JobId(self.0)
     }
 }
 
-impl fmt::Display for Fence {
+impl fmt::Display for LeaseToken {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(out)
     }
@@ -52,7 +52,7 @@ impl fmt::Display for Fence {
 
 /// A job in the whole cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JobName {
+pub struct RunJobId {
     /// Its run.
     pub run: [u8; 16],
     /// The client's number.
@@ -61,12 +61,12 @@ pub struct JobName {
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Ledger<T> {
-    leases: BTreeMap<Fence, Held<T>>,
+pub struct LeaseTable<T> {
+    leases: BTreeMap<LeaseToken, LeaseEntry<T>>,
     /// Those that wait, in the order they came.
-    waiting: VecDeque<Fence>,
+    waiting: VecDeque<LeaseToken>,
     /// Those of which there is something to tell, each once.
-    untold: VecDeque<Fence>,
+    untold: VecDeque<LeaseToken>,
     /// Whether an end is among them.
     ends_untold: bool,
     running: usize,
@@ -75,34 +75,34 @@ pub struct Ledger<T> {
 }
 
 #[derive(Debug)]
-struct Held<T> {
-    name: JobName,
-    stage: Stage<T>,
+struct LeaseEntry<T> {
+    name: RunJobId,
+    stage: LeaseStage<T>,
     output: OutputLog,
     /// What its job wrote over its inputs.
-    discarded: Discarded,
-    told: Told,
-    line: InLine,
+    discarded: DiscardedFiles,
+    told: ReportProgress,
+    line: ReportQueueState,
 }
 
 #[derive(Debug)]
-enum Stage<T> {
+enum LeaseStage<T> {
     Waiting(T),
     /// The backend has it; with its slot once that is known.
     Running {
         slot: Option<u32>,
-        wish: Wish,
+        wish: EndDisposition,
         _kept: T,
     },
     Over {
         slot: Option<u32>,
-        end: End,
+        end: LeaseEnd,
     },
 }
 
 /// What is to become of a job's end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Wish {
+enum EndDisposition {
     /// It is told.
     Tell,
     /// If it did not end by itself, the job goes back to the broker.
@@ -114,29 +114,29 @@ enum Wish {
 }
 
 #[derive(Debug)]
-enum End {
+enum LeaseEnd {
     Finished(JobResult),
     Returned,
 }
 
 /// What the broker has been told of a lease on this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum ReportProgress {
     Nothing,
-    Started(Cursor),
+    Started(OutputCursor),
     End,
 }
 
 /// Whether a lease is among those of which there is something to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum InLine {
+enum ReportQueueState {
     Yes,
     No,
 }
 
 /// Whether a lease was new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum LeaseArrival {
     /// It is taken in.
     New,
     /// It is here already, and nothing has changed.
@@ -145,7 +145,7 @@ pub enum Taken {
 
 /// What the caller is to do about a running job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upshot {
+pub enum LeaseAction {
     /// Stop it.
     Stop,
     /// Nothing.
@@ -154,7 +154,7 @@ pub enum Upshot {
 
 /// What can be done with a lease that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Readiness {
+pub enum LeaseReadiness {
     /// Its job can start.
     Ready,
     /// It has to wait longer.
@@ -163,10 +163,10 @@ pub enum Readiness {
     Never(String),
 }
 
-impl<T: Clone> Ledger<T> {
+impl<T: Clone> LeaseTable<T> {
     /// An empty ledger that keeps long outputs in files in this directory, so much of each job.
-    pub fn new(directory: PathBuf, output_bytes_max: u64) -> Ledger<T> {
-        Ledger {
+    pub fn new(directory: PathBuf, output_bytes_max: u64) -> LeaseTable<T> {
+        LeaseTable {
             leases: BTreeMap::new(),
             waiting: VecDeque::new(),
             untold: VecDeque::new(),
@@ -199,16 +199,16 @@ impl<T: Clone> Ledger<T> {
 
     /// What there is to tell. For the end of a lease a client waits, and a slot for its next job;
     /// that jobs have started, and what they write, decides nothing.
-    pub fn untold(&self) -> Waiting {
+    pub fn untold(&self) -> FlushUrgency {
         match (self.untold.is_empty(), self.ends_untold) {
-            (true, _) => Waiting::Nothing,
-            (false, false) => Waiting::CanLinger,
-            (false, true) => Waiting::Urgent,
+            (true, _) => FlushUrgency::Nothing,
+            (false, false) => FlushUrgency::CanLinger,
+            (false, true) => FlushUrgency::Urgent,
         }
     }
 
     /// The name of a lease's job.
-    pub fn name(&self, fence: Fence) -> Option<JobName> {
+    pub fn name(&self, fence: LeaseToken) -> Option<RunJobId> {
         self.leases.get(&fence).map(|held| held.name)
     }
 
@@ -227,65 +227,69 @@ impl<T: Clone> Ledger<T> {
     }
 
     /// A lease came.
-    pub fn take_in(&mut self, fence: Fence, name: JobName, payload: T) -> Taken {
-        match self.add(fence, name, Stage::Waiting(payload)) {
-            Taken::New => {
+    pub fn take_in(&mut self, fence: LeaseToken, name: RunJobId, payload: T) -> LeaseArrival {
+        match self.add(fence, name, LeaseStage::Waiting(payload)) {
+            LeaseArrival::New => {
                 self.waiting.push_back(fence);
-                Taken::New
+                LeaseArrival::New
             }
-            Taken::Known => Taken::Known,
+            LeaseArrival::Known => LeaseArrival::Known,
         }
     }
 
     /// A lease came that can't be run.
-    pub fn refuse(&mut self, fence: Fence, name: JobName, reason: &str) -> Taken {
+    pub fn refuse(&mut self, fence: LeaseToken, name: RunJobId, reason: &str) -> LeaseArrival {
         self.add_over(fence, name, failure(reason))
     }
 
     /// A lease came that is not to be run here.
-    pub fn return_at_once(&mut self, fence: Fence, name: JobName) -> Taken {
-        self.add_over(fence, name, End::Returned)
+    pub fn return_at_once(&mut self, fence: LeaseToken, name: RunJobId) -> LeaseArrival {
+        self.add_over(fence, name, LeaseEnd::Returned)
     }
 
-    fn add_over(&mut self, fence: Fence, name: JobName, end: End) -> Taken {
+    fn add_over(&mut self, fence: LeaseToken, name: RunJobId, end: LeaseEnd) -> LeaseArrival {
         let slot = None;
-        let taken = self.add(fence, name, Stage::Over { slot, end });
+        let taken = self.add(fence, name, LeaseStage::Over { slot, end });
         self.line_up(fence);
         taken
     }
 
-    fn add(&mut self, fence: Fence, name: JobName, stage: Stage<T>) -> Taken {
+    fn add(&mut self, fence: LeaseToken, name: RunJobId, stage: LeaseStage<T>) -> LeaseArrival {
         if self.leases.contains_key(&fence) {
-            return Taken::Known;
+            return LeaseArrival::Known;
         }
-        let held = Held {
+        let held = LeaseEntry {
             name,
             stage,
             output: OutputLog::new(&self.directory, self.output_bytes_max),
-            discarded: Discarded::default(),
-            told: Told::Nothing,
-            line: InLine::No,
+            discarded: DiscardedFiles::default(),
+            told: ReportProgress::Nothing,
+            line: ReportQueueState::No,
         };
         self.leases.insert(fence, held);
-        Taken::New
+        LeaseArrival::New
     }
 
     /// The first lease that can start. It counts as running from now on.
-    pub fn start_next(&mut self, readiness: impl Fn(&T) -> Readiness) -> Option<(Fence, T)> {
+    pub fn start_next(
+        &mut self,
+        readiness: impl Fn(&T) -> LeaseReadiness,
+    ) -> Option<(LeaseToken, T)> {
         let mut place = 0;
         while let Some(fence) = self.waiting.get(place).copied() {
-            let Some(Stage::Waiting(payload)) = self.leases.get(&fence).map(|held| &held.stage)
+            let Some(LeaseStage::Waiting(payload)) =
+                self.leases.get(&fence).map(|held| &held.stage)
             else {
                 self.waiting.remove(place);
                 continue;
             };
             match readiness(payload) {
-                Readiness::NotYet => place += 1,
-                Readiness::Never(reason) => {
+                LeaseReadiness::NotYet => place += 1,
+                LeaseReadiness::Never(reason) => {
                     self.waiting.remove(place);
                     self.end(fence, failure(&reason));
                 }
-                Readiness::Ready => {
+                LeaseReadiness::Ready => {
                     self.waiting.remove(place);
                     let payload = payload.clone();
                     self.set_running(fence, payload.clone());
@@ -296,21 +300,21 @@ impl<T: Clone> Ledger<T> {
         None
     }
 
-    fn set_running(&mut self, fence: Fence, kept: T) {
+    fn set_running(&mut self, fence: LeaseToken, kept: T) {
         if let Some(held) = self.leases.get_mut(&fence) {
             self.running += 1;
-            held.stage = Stage::Running {
+            held.stage = LeaseStage::Running {
                 slot: None,
-                wish: Wish::Tell,
+                wish: EndDisposition::Tell,
                 _kept: kept,
             };
         }
     }
 
     /// A job has a slot.
-    pub fn started(&mut self, fence: Fence, in_slot: u32) {
+    pub fn started(&mut self, fence: LeaseToken, in_slot: u32) {
         if let Some(held) = self.leases.get_mut(&fence)
-            && let Stage::Running { slot, .. } = &mut held.stage
+            && let LeaseStage::Running { slot, .. } = &mut held.stage
         {
             *slot = Some(in_slot);
             self.line_up(fence);
@@ -318,94 +322,98 @@ impl<T: Clone> Ledger<T> {
     }
 
     /// A job wrote something.
-    pub fn wrote(&mut self, fence: Fence, stream: Stream, bytes: &[u8]) -> Upshot {
+    pub fn wrote(&mut self, fence: LeaseToken, stream: OutputStream, bytes: &[u8]) -> LeaseAction {
         let Some(held) = self.leases.get_mut(&fence) else {
-            return Upshot::Nothing;
+            return LeaseAction::Nothing;
         };
-        let Stage::Running { wish, .. } = &mut held.stage else {
-            return Upshot::Nothing;
+        let LeaseStage::Running { wish, .. } = &mut held.stage else {
+            return LeaseAction::Nothing;
         };
         match wish {
-            Wish::Tell | Wish::HandBack => {}
-            Wish::Forget | Wish::Fail(_) => return Upshot::Nothing,
+            EndDisposition::Tell | EndDisposition::HandBack => {}
+            EndDisposition::Forget | EndDisposition::Fail(_) => return LeaseAction::Nothing,
         }
         match held.output.push(stream, bytes) {
             Ok(()) => {
                 self.line_up(fence);
-                Upshot::Nothing
+                LeaseAction::Nothing
             }
             Err(error) => {
-                *wish = Wish::Fail(maelstrom_model::error::with_causes(&error));
-                Upshot::Stop
+                *wish = EndDisposition::Fail(maelstrom_model::error::with_causes(&error));
+                LeaseAction::Stop
             }
         }
     }
 
     /// A job is over.
-    pub fn finished(&mut self, fence: Fence, result: JobResult) {
-        let Some(Stage::Running { wish, .. }) = self.leases.get(&fence).map(|held| &held.stage)
+    pub fn finished(&mut self, fence: LeaseToken, result: JobResult) {
+        let Some(LeaseStage::Running { wish, .. }) =
+            self.leases.get(&fence).map(|held| &held.stage)
         else {
             return;
         };
         let end = match wish {
-            Wish::Forget => {
+            EndDisposition::Forget => {
                 self.running = self.running.saturating_sub(1);
                 self.forget(fence);
                 return;
             }
-            Wish::HandBack if result.end == JobEnd::Cancelled => End::Returned,
-            Wish::Tell | Wish::HandBack => End::Finished(result),
-            Wish::Fail(reason) => End::Finished(JobResult {
-                end: JobEnd::Error(shortened(reason)),
+            EndDisposition::HandBack if result.end == JobOutcome::Cancelled => LeaseEnd::Returned,
+            EndDisposition::Tell | EndDisposition::HandBack => LeaseEnd::Finished(result),
+            EndDisposition::Fail(reason) => LeaseEnd::Finished(JobResult {
+                end: JobOutcome::Error(shortened(reason)),
                 ..result
             }),
         };
         self.end(fence, end);
     }
 
-    fn end(&mut self, fence: Fence, end: End) {
+    fn end(&mut self, fence: LeaseToken, end: LeaseEnd) {
         let Some(held) = self.leases.get_mut(&fence) else {
             return;
         };
         let slot = match &held.stage {
-            Stage::Waiting(_) => None,
-            Stage::Running { slot, .. } => {
+            LeaseStage::Waiting(_) => None,
+            LeaseStage::Running { slot, .. } => {
                 self.running = self.running.saturating_sub(1);
                 *slot
             }
-            Stage::Over { .. } => return,
+            LeaseStage::Over { .. } => return,
         };
-        held.stage = Stage::Over { slot, end };
+        held.stage = LeaseStage::Over { slot, end };
         self.line_up(fence);
     }
 
     /// The broker wants this lease ended. One that waits ends at once.
-    pub fn stop(&mut self, fence: Fence) -> Upshot {
+    pub fn stop(&mut self, fence: LeaseToken) -> LeaseAction {
         match self.leases.get(&fence).map(|held| &held.stage) {
-            Some(Stage::Waiting(_)) => {
+            Some(LeaseStage::Waiting(_)) => {
                 self.waiting.retain(|waiting| *waiting != fence);
-                self.end(fence, End::Finished(JobResult::not_run(JobEnd::Cancelled)));
-                Upshot::Nothing
+                self.end(
+                    fence,
+                    LeaseEnd::Finished(JobResult::not_run(JobOutcome::Cancelled)),
+                );
+                LeaseAction::Nothing
             }
-            Some(Stage::Running { .. }) => Upshot::Stop,
-            Some(Stage::Over { .. }) | None => Upshot::Nothing,
+            Some(LeaseStage::Running { .. }) => LeaseAction::Stop,
+            Some(LeaseStage::Over { .. }) | None => LeaseAction::Nothing,
         }
     }
 
     /// The broker does not want to hear of this lease again.
-    pub fn disown(&mut self, fence: Fence) -> Upshot {
+    pub fn disown(&mut self, fence: LeaseToken) -> LeaseAction {
         let Some(held) = self.leases.get_mut(&fence) else {
-            return Upshot::Nothing;
+            return LeaseAction::Nothing;
         };
         match &mut held.stage {
-            Stage::Running { wish, .. } => {
-                *wish = Wish::Forget;
-                Upshot::Stop
+            LeaseStage::Running { wish, .. } => {
+                *wish = EndDisposition::Forget;
+                LeaseAction::Stop
             }
-            Stage::Waiting(_) | Stage::Over { .. } => {
+            LeaseStage::Waiting(_) | LeaseStage::Over { .. } => {
                 self.waiting.retain(|waiting| *waiting != fence);
                 self.forget(fence);
-                Upshot::Nothing
+                LeaseAction::Nothing
             }
         }
     }
@@ -414,18 +422,18 @@ impl<T: Clone> Ledger<T> {
     pub fn return_waiting(&mut self) -> usize {
         let waiting = std::mem::take(&mut self.waiting);
         for fence in &waiting {
-            self.end(*fence, End::Returned);
+            self.end(*fence, LeaseEnd::Returned);
         }
         waiting.len()
     }
 
     /// Will give back all leases that run; the caller is to stop these.
-    pub fn return_running(&mut self) -> Vec<Fence> {
+    pub fn return_running(&mut self) -> Vec<LeaseToken> {
         let mut stopped = Vec::new();
         for (fence, held) in &mut self.leases {
-            if let Stage::Running { wish, .. } = &mut held.stage {
-                if *wish == Wish::Tell {
-                    *wish = Wish::HandBack;
+            if let LeaseStage::Running { wish, .. } = &mut held.stage {
+                if *wish == EndDisposition::Tell {
+                    *wish = EndDisposition::HandBack;
                 }
                 stopped.push(*fence);
             }
@@ -436,23 +444,23 @@ impl<T: Clone> Ledger<T> {
     /// No job will end by itself any more: those that run have failed, the others go back.
     pub fn backend_lost(&mut self, reason: &str) {
         self.return_waiting();
-        let running: Vec<Fence> = self.return_running();
+        let running: Vec<LeaseToken> = self.return_running();
         for fence in running {
             self.end(fence, failure(reason));
         }
     }
 
     /// A lease's end is safe with the broker.
-    pub fn settled(&mut self, fence: Fence) {
+    pub fn settled(&mut self, fence: LeaseToken) {
         match self.leases.get(&fence).map(|held| &held.stage) {
-            Some(Stage::Over { .. }) => self.forget(fence),
+            Some(LeaseStage::Over { .. }) => self.forget(fence),
             // It means something that it was told and that is no end: a broker's mistake, of which
             // the end will be told all the same.
-            Some(Stage::Waiting(_) | Stage::Running { .. }) | None => {}
+            Some(LeaseStage::Waiting(_) | LeaseStage::Running { .. }) | None => {}
         }
     }
 
-    fn forget(&mut self, fence: Fence) {
+    fn forget(&mut self, fence: LeaseToken) {
         self.leases.remove(&fence);
         self.untold.retain(|untold| *untold != fence);
         self.ends_untold &= !self.untold.is_empty();
@@ -463,19 +471,19 @@ impl<T: Clone> Ledger<T> {
         self.untold.clear();
         self.ends_untold = false;
         for held in self.leases.values_mut() {
-            held.told = Told::Nothing;
-            held.line = InLine::No;
+            held.told = ReportProgress::Nothing;
+            held.line = ReportQueueState::No;
         }
-        let fences: Vec<Fence> = self.leases.keys().copied().collect();
+        let fences: Vec<LeaseToken> = self.leases.keys().copied().collect();
         fences.into_iter().for_each(|fence| self.line_up(fence));
     }
 
-    fn line_up(&mut self, fence: Fence) {
+    fn line_up(&mut self, fence: LeaseToken) {
         if let Some(held) = self.leases.get_mut(&fence)
-            && held.line == InLine::No
+            && held.line == ReportQueueState::No
             && held.has_untold()
         {
-            held.line = InLine::Yes;
+            held.line = ReportQueueState::Yes;
             self.untold.push_back(fence);
         }
         if let Some(held) = self.leases.get(&fence) {
@@ -487,8 +495,8 @@ impl<T: Clone> Ledger<T> {
 /// What a report takes besides its data, roughly.
 const REPORT_BYTES: usize = 64;
 
-fn failure(reason: &str) -> End {
-    End::Finished(JobResult::not_run(JobEnd::Error(shortened(reason))))
+fn failure(reason: &str) -> LeaseEnd {
+    LeaseEnd::Finished(JobResult::not_run(JobOutcome::Error(shortened(reason))))
 }
 
 /// As much of a text as a message may have.

@@ -2,16 +2,19 @@
 
 use prost::Message;
 
-use super::{End, Fence, Held, InLine, Ledger, REPORT_BYTES, Stage, Told, Wish, failure};
-use crate::output_log::{Cursor, OutputError};
-use maelstrom_container::message::Discarded;
+use super::{
+    EndDisposition, LeaseEnd, LeaseEntry, LeaseStage, LeaseTable, LeaseToken, REPORT_BYTES,
+    ReportProgress, ReportQueueState, failure,
+};
+use crate::output_log::{OutputCursor, OutputLogError};
+use maelstrom_container::message::DiscardedFiles;
 use maelstrom_wire::{to_proto, v1};
 
-impl<T: Clone> Ledger<T> {
+impl<T: Clone> LeaseTable<T> {
     /// What a job that is about to be over wrote in vain.
-    pub fn discarded(&mut self, fence: Fence, files: Discarded) {
+    pub fn discarded(&mut self, fence: LeaseToken, files: DiscardedFiles) {
         if let Some(held) = self.leases.get_mut(&fence)
-            && let Stage::Running { .. } = held.stage
+            && let LeaseStage::Running { .. } = held.stage
         {
             held.discarded = files;
         }
@@ -27,7 +30,7 @@ impl<T: Clone> Ledger<T> {
             let Some(held) = self.leases.get_mut(&fence) else {
                 continue;
             };
-            held.line = InLine::No;
+            held.line = ReportQueueState::No;
             if let Some((kind, length)) = held.next_report() {
                 bytes += REPORT_BYTES + length;
                 let kind = Some(kind);
@@ -43,41 +46,41 @@ impl<T: Clone> Ledger<T> {
     }
 }
 
-impl<T> Held<T> {
+impl<T> LeaseEntry<T> {
     pub(super) fn slot(&self) -> Option<u32> {
         match &self.stage {
-            Stage::Waiting(_) => None,
-            Stage::Running { slot, .. } | Stage::Over { slot, .. } => *slot,
+            LeaseStage::Waiting(_) => None,
+            LeaseStage::Running { slot, .. } | LeaseStage::Over { slot, .. } => *slot,
         }
     }
 
     pub(super) fn has_untold(&self) -> bool {
-        let is_over = matches!(self.stage, Stage::Over { .. });
+        let is_over = matches!(self.stage, LeaseStage::Over { .. });
         match self.told {
-            Told::Nothing => is_over || self.slot().is_some(),
-            Told::Started(cursor) => is_over || self.output.has_more(cursor),
-            Told::End => false,
+            ReportProgress::Nothing => is_over || self.slot().is_some(),
+            ReportProgress::Started(cursor) => is_over || self.output.has_more(cursor),
+            ReportProgress::End => false,
         }
     }
 
     pub(super) fn has_untold_end(&self) -> bool {
-        matches!(self.stage, Stage::Over { .. }) && self.told != Told::End
+        matches!(self.stage, LeaseStage::Over { .. }) && self.told != ReportProgress::End
     }
 
     /// The next thing to tell, and how long it is.
     fn next_report(&mut self) -> Option<(v1::report::Kind, usize)> {
         match (self.told, self.slot()) {
-            (Told::End, _) => None,
-            (Told::Nothing, Some(slot)) => {
-                self.told = Told::Started(Cursor::default());
+            (ReportProgress::End, _) => None,
+            (ReportProgress::Nothing, Some(slot)) => {
+                self.told = ReportProgress::Started(OutputCursor::default());
                 Some((v1::report::Kind::Started(slot), 0))
             }
-            (Told::Nothing, None) => self.end_report(),
-            (Told::Started(mut cursor), _) => {
+            (ReportProgress::Nothing, None) => self.end_report(),
+            (ReportProgress::Started(mut cursor), _) => {
                 let read = self.output.read(&mut cursor);
                 match read {
                     Ok(Some(chunk)) => {
-                        self.told = Told::Started(cursor);
+                        self.told = ReportProgress::Started(cursor);
                         let length = chunk.bytes.len();
                         let written = v1::Written {
                             stream: to_proto::stream(chunk.stream).into(),
@@ -97,28 +100,28 @@ impl<T> Held<T> {
     }
 
     /// What it wrote can't be read any more: that is how the lease ends.
-    fn lose_output(&mut self, error: &OutputError) {
+    fn lose_output(&mut self, error: &OutputLogError) {
         let reason = maelstrom_model::error::with_causes(error);
-        self.told = Told::Started(self.output.end());
+        self.told = ReportProgress::Started(self.output.end());
         match &mut self.stage {
-            Stage::Waiting(_) => {}
-            Stage::Running { wish, .. } => *wish = Wish::Fail(reason),
-            Stage::Over { end, .. } => *end = failure(&reason),
+            LeaseStage::Waiting(_) => {}
+            LeaseStage::Running { wish, .. } => *wish = EndDisposition::Fail(reason),
+            LeaseStage::Over { end, .. } => *end = failure(&reason),
         }
     }
 
     fn end_report(&mut self) -> Option<(v1::report::Kind, usize)> {
-        let Stage::Over { end, .. } = &self.stage else {
+        let LeaseStage::Over { end, .. } = &self.stage else {
             return None;
         };
-        self.told = Told::End;
+        self.told = ReportProgress::End;
         Some(match end {
-            End::Finished(result) => {
+            LeaseEnd::Finished(result) => {
                 let result = to_proto::result(result, &self.discarded);
                 let length = result.encoded_len();
                 (v1::report::Kind::Finished(result), length)
             }
-            End::Returned => (v1::report::Kind::Returned(v1::Empty {}), 0),
+            LeaseEnd::Returned => (v1::report::Kind::Returned(v1::Empty {}), 0),
         })
     }
 }

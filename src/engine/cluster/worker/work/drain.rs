@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Sign, Worker};
-use crate::worker::contents::Contents;
+use super::{Worker, WorkerEvent};
+use crate::worker::contents::ContentFetcher;
 use crate::worker::executor::Executor;
-use maelstrom_model::backend::Stop;
+use maelstrom_model::backend::StopMode;
 use maelstrom_wire::v1::{self, worker_message};
 
 /// How long the broker may take to confirm the last ends. It does so at once.
@@ -22,7 +22,7 @@ const LEAVE_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// What a worker is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Duty {
+pub(super) enum WorkerLifecycle {
     /// Taking jobs.
     Serving,
     /// Letting jobs finish until then.
@@ -33,22 +33,26 @@ pub(super) enum Duty {
     Leaving(Instant),
 }
 
-impl Duty {
+impl WorkerLifecycle {
     /// Waits until its time is over; for ever if it has none.
     pub(super) async fn over(self) {
         match self {
-            Duty::Draining(until) | Duty::Leaving(until) => sleep_until(until).await,
-            Duty::Serving | Duty::Stopping => pending().await,
+            WorkerLifecycle::Draining(until) | WorkerLifecycle::Leaving(until) => {
+                sleep_until(until).await
+            }
+            WorkerLifecycle::Serving | WorkerLifecycle::Stopping => pending().await,
         }
     }
 }
 
-impl<C: Contents + 'static, E: Executor> Worker<C, E> {
+impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
     /// Takes no more jobs and will end.
     pub(super) fn drain(&mut self) {
         match self.duty {
-            Duty::Serving => {}
-            Duty::Draining(_) | Duty::Stopping | Duty::Leaving(_) => return,
+            WorkerLifecycle::Serving => {}
+            WorkerLifecycle::Draining(_)
+            | WorkerLifecycle::Stopping
+            | WorkerLifecycle::Leaving(_) => return,
         }
         let returned = self.ledger.return_waiting();
         let running = self.ledger.running();
@@ -61,28 +65,30 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
         let now = Instant::now();
         // Only a time beyond any calendar is none.
         let until = now.checked_add(self.settings.drain_timeout).unwrap_or(now);
-        self.duty = Duty::Draining(until);
+        self.duty = WorkerLifecycle::Draining(until);
         if self.is_registered() {
             let draining = worker_message::Kind::Draining(v1::Empty {});
             self.speech.say(draining);
         }
-        (self.watcher)(&Sign::Draining);
+        (self.watcher)(&WorkerEvent::Draining);
     }
 
     /// Somebody wants this worker to end: first in peace, then at once.
     pub(super) fn interrupted(&mut self) {
         match self.duty {
-            Duty::Serving => self.drain(),
-            Duty::Draining(_) => self.stop_all(),
-            Duty::Stopping | Duty::Leaving(_) => self.duty = Duty::Leaving(Instant::now()),
+            WorkerLifecycle::Serving => self.drain(),
+            WorkerLifecycle::Draining(_) => self.stop_all(),
+            WorkerLifecycle::Stopping | WorkerLifecycle::Leaving(_) => {
+                self.duty = WorkerLifecycle::Leaving(Instant::now())
+            }
         }
     }
 
     /// The time of what it is at is over.
     pub(super) fn duty_over(&mut self) {
         match self.duty {
-            Duty::Draining(_) => self.stop_all(),
-            Duty::Serving | Duty::Stopping | Duty::Leaving(_) => {}
+            WorkerLifecycle::Draining(_) => self.stop_all(),
+            WorkerLifecycle::Serving | WorkerLifecycle::Stopping | WorkerLifecycle::Leaving(_) => {}
         }
     }
 
@@ -90,25 +96,29 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
         let running = self.ledger.return_running();
         tracing::warn!(jobs = running.len(), "stops jobs that have not ended");
         for fence in running {
-            self.backend.stop(fence.job(), Stop::Kill);
+            self.backend.stop(fence.job(), StopMode::Kill);
         }
-        self.duty = Duty::Stopping;
+        self.duty = WorkerLifecycle::Stopping;
     }
 
     /// Whether there is nothing left to do, ever.
     pub(super) fn is_done(&mut self) -> bool {
         match self.duty {
-            Duty::Serving => return false,
-            Duty::Draining(_) | Duty::Stopping if !self.ledger.is_idle() => return false,
-            Duty::Draining(_) | Duty::Stopping => {
-                let now = Instant::now();
-                self.duty = Duty::Leaving(now + LEAVE_TIME_MAX);
+            WorkerLifecycle::Serving => return false,
+            WorkerLifecycle::Draining(_) | WorkerLifecycle::Stopping if !self.ledger.is_idle() => {
+                return false;
             }
-            Duty::Leaving(_) => {}
+            WorkerLifecycle::Draining(_) | WorkerLifecycle::Stopping => {
+                let now = Instant::now();
+                self.duty = WorkerLifecycle::Leaving(now + LEAVE_TIME_MAX);
+            }
+            WorkerLifecycle::Leaving(_) => {}
         }
         let is_late = match self.duty {
-            Duty::Leaving(until) => Instant::now() >= until,
-            Duty::Serving | Duty::Draining(_) | Duty::Stopping => false,
+            WorkerLifecycle::Leaving(until) => Instant::now() >= until,
+            WorkerLifecycle::Serving | WorkerLifecycle::Draining(_) | WorkerLifecycle::Stopping => {
+                false
+            }
         };
         if is_late && !self.ledger.is_empty() {
             let leases = self.ledger.len();

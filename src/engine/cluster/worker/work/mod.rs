@@ -21,27 +21,31 @@ use tokio::sync::mpsc::{OwnedPermit, UnboundedReceiver};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tonic::Status;
 
-use self::drain::Duty;
-use self::orders::Speech;
-use super::allowance::Allowance;
-use super::contents::Contents;
+use self::drain::WorkerLifecycle;
+use self::orders::ControlQueue;
+use super::allowance::JobAllowance;
+use super::contents::ContentFetcher;
 use super::executor::Executor;
-use super::health::{DISK_FREE_BYTES_MIN, Health, Vitals};
-use super::inputs::lending::Lending;
-use super::inputs::{CONTENT_PATIENCE, Freed, InputError, Prepared, Shelf, TreeLimits};
-use super::ledger::{Fence, Ledger, Upshot};
-use super::line::{Dial, Down, Line, LineEvent};
-use super::template::{Known, Templates, ToPrepare};
+use super::health::{DISK_FREE_BYTES_MIN, ResourceReporting, WorkerHealth};
+use super::inputs::lending::HostPathPolicy;
+use super::inputs::{
+    CONTENT_PATIENCE, FreedTrees, InputCache, PreparedInputs, TreeLimits, WorkerInputError,
+};
+use super::ledger::{LeaseAction, LeaseTable, LeaseToken};
+use super::line::{BrokerConnection, BrokerDialer, ConnectionEvent, Disconnected};
+use super::template::{PreparationRequest, ReceivedTemplate, TemplateStore};
 use crate::output_log;
-use maelstrom_container::secrets::Secrets;
+use maelstrom_container::secrets::HostSecrets;
 use maelstrom_container::store::Store;
-use maelstrom_engine::run::signals::Interrupt;
-use maelstrom_model::backend::{BackendEvent, BackendLost, GRACE_DEFAULT, JobId, Rank, Stop};
+use maelstrom_engine::run::signals::TerminationSignal;
+use maelstrom_model::backend::{
+    BackendEvent, BackendLost, GRACE_DEFAULT, JobId, JobPriority, StopMode,
+};
 use maelstrom_model::event::EventKind;
 use maelstrom_model::ids::ShortRun;
-use maelstrom_model::job::{Job, Placement, Resident};
+use maelstrom_model::job::{ForkServerSpec, Job, PlacementConstraint};
 use maelstrom_wire::from_proto::{JobOrder, text};
-use maelstrom_wire::linger::{Due, Linger};
+use maelstrom_wire::linger::{FlushTime, LingerTimer};
 use maelstrom_wire::v1::{self, WorkerMessage, worker_message};
 use maelstrom_wire::versions::VERSIONS;
 
@@ -58,7 +62,7 @@ const REPORTS_BYTES: usize = 256 * 1024;
 
 /// What a worker is told.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct WorkerConfig {
     /// Its name: where jobs are said to have run.
     pub name: String,
     /// 16 random bytes that name this process.
@@ -72,7 +76,7 @@ pub struct Settings {
     /// Files and directories that no job may see, besides the store, whatever is lent.
     pub private: Vec<PathBuf>,
     /// What jobs may ask for beyond what every job gets.
-    pub allowed: BTreeSet<Allowance>,
+    pub allowed: BTreeSet<JobAllowance>,
     /// How long a content is asked for that the storage has lost.
     pub content_patience: Duration,
     /// What inputs may be.
@@ -82,13 +86,13 @@ pub struct Settings {
     /// With less room than this it takes no jobs.
     pub disk_free_bytes_min: u64,
     /// Whether the broker hears how busy the machine is.
-    pub vitals: Vitals,
+    pub vitals: ResourceReporting,
 }
 
-impl Settings {
+impl WorkerConfig {
     /// The usual ones. Nothing of the machine is lent, and nothing special allowed.
-    pub fn new(name: String, instance: [u8; 16], slots: u32) -> Settings {
-        Settings {
+    pub fn new(name: String, instance: [u8; 16], slots: u32) -> WorkerConfig {
+        WorkerConfig {
             name,
             instance,
             slots,
@@ -100,25 +104,25 @@ impl Settings {
             tree_limits: TreeLimits::default(),
             output_bytes_max: output_log::BYTES_MAX,
             disk_free_bytes_min: DISK_FREE_BYTES_MIN,
-            vitals: Vitals::default(),
+            vitals: ResourceReporting::default(),
         }
     }
 }
 
 /// What those who watch a worker are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub enum WorkerEvent {
     /// The broker has given it this number.
     Registered(u32),
     /// The broker is not to be reached.
-    Down(Down),
+    Down(Disconnected),
     /// It takes no more jobs, and ends.
     Draining,
 }
 
 /// Why a worker ends before it is asked to.
 #[derive(Debug, thiserror::Error)]
-pub enum WorkError {
+pub enum WorkerError {
     /// The broker does not take it.
     #[error("the broker refuses this worker: {}", text(.0.message()))]
     Refused(Box<Status>),
@@ -132,37 +136,37 @@ pub enum WorkError {
 
 /// See the module's documentation.
 pub struct Worker<C, E> {
-    settings: Settings,
+    settings: WorkerConfig,
     backend: E,
-    shelf: Rc<Shelf<C>>,
-    line: Line,
-    ledger: Ledger<Payload>,
-    reporting: Linger,
-    templates: Templates,
-    preparations: FuturesUnordered<Preparation>,
-    questions: FuturesUnordered<Question>,
-    speech: Speech,
-    health: Health,
+    shelf: Rc<InputCache<C>>,
+    line: BrokerConnection,
+    ledger: LeaseTable<LeasePayload>,
+    reporting: LingerTimer,
+    templates: TemplateStore,
+    preparations: FuturesUnordered<PreparationFuture>,
+    questions: FuturesUnordered<ToolboxCheckFuture>,
+    speech: ControlQueue,
+    health: WorkerHealth,
     heart: Option<Interval>,
-    duty: Duty,
-    interrupts: UnboundedReceiver<Interrupt>,
-    watcher: Box<dyn FnMut(&Sign)>,
+    duty: WorkerLifecycle,
+    interrupts: UnboundedReceiver<TerminationSignal>,
+    watcher: Box<dyn FnMut(&WorkerEvent)>,
     lost: Option<BackendLost>,
 }
 
 /// What starts a job.
-type Payload = (Rc<Known>, JobOrder);
+type LeasePayload = (Rc<ReceivedTemplate>, JobOrder);
 
 /// A template whose inputs are being fetched.
-type Preparation = Pin<Box<dyn Future<Output = Result<(), Aborted>>>>;
+type PreparationFuture = Pin<Box<dyn Future<Output = Result<(), Aborted>>>>;
 
 /// A question about the machine's toolbox, and why it has not what was asked for.
-type Question = Pin<Box<dyn Future<Output = v1::ToolboxAnswer>>>;
+type ToolboxCheckFuture = Pin<Box<dyn Future<Output = v1::ToolboxAnswer>>>;
 
 /// Everything that can happen.
-enum Event {
+enum LoopEvent {
     Backend(BackendEvent),
-    Line(LineEvent),
+    Line(ConnectionEvent),
     Room(OwnedPermit<WorkerMessage>),
     ReportsDue,
     Prepared,
@@ -172,39 +176,40 @@ enum Event {
     DutyOver,
 }
 
-impl<C: Contents + 'static, E: Executor> Worker<C, E> {
+impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
     /// A worker that has done nothing yet. Signs are told to `watcher` at once.
     pub fn new(
-        settings: Settings,
+        settings: WorkerConfig,
         backend: E,
         (store, contents): (Store, C),
-        dial: Dial,
-        interrupts: UnboundedReceiver<Interrupt>,
-        watcher: impl FnMut(&Sign) + 'static,
+        dial: BrokerDialer,
+        interrupts: UnboundedReceiver<TerminationSignal>,
+        watcher: impl FnMut(&WorkerEvent) + 'static,
     ) -> Worker<C, E> {
         let cache = store.root().to_owned();
         let mut private = settings.private.clone();
         private.push(cache.clone());
-        let shelf = Shelf::new(contents, store, settings.tree_limits)
+        let shelf = InputCache::new(contents, store, settings.tree_limits)
             .lending(
-                Lending::new(settings.lent.clone(), private).without(Secrets::of_this_process()),
+                HostPathPolicy::new(settings.lent.clone(), private)
+                    .without(HostSecrets::of_this_process()),
             )
             .allowing(settings.allowed.clone())
             .with_patience(settings.content_patience);
         Worker {
-            ledger: Ledger::new(cache.clone(), settings.output_bytes_max),
-            health: Health::new(cache, settings.disk_free_bytes_min, settings.vitals),
+            ledger: LeaseTable::new(cache.clone(), settings.output_bytes_max),
+            health: WorkerHealth::new(cache, settings.disk_free_bytes_min, settings.vitals),
             shelf: Rc::new(shelf),
-            line: Line::new(dial, settings.instance),
+            line: BrokerConnection::new(dial, settings.instance),
             settings,
             backend,
-            reporting: Linger::new(LINGER_TIME),
-            templates: Templates::default(),
+            reporting: LingerTimer::new(LINGER_TIME),
+            templates: TemplateStore::default(),
             preparations: FuturesUnordered::new(),
             questions: FuturesUnordered::new(),
-            speech: Speech::default(),
+            speech: ControlQueue::default(),
             heart: None,
-            duty: Duty::Serving,
+            duty: WorkerLifecycle::Serving,
             interrupts,
             watcher: Box::new(watcher),
             lost: None,
@@ -212,12 +217,12 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
     }
 
     /// Works until it is told to end, and nothing of any job is left.
-    pub async fn run(mut self) -> Result<(), WorkError> {
+    pub async fn run(mut self) -> Result<(), WorkerError> {
         let end = loop {
             self.start_jobs();
             if self.is_done() {
                 break match self.lost.take() {
-                    Some(lost) => Err(WorkError::Backend(lost)),
+                    Some(lost) => Err(WorkerError::Backend(lost)),
                     None => Ok(()),
                 };
             }
@@ -230,70 +235,70 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
         end
     }
 
-    async fn next(&mut self) -> Event {
+    async fn next(&mut self) -> LoopEvent {
         let reports = match self.is_registered() {
             true => self.reporting.due(self.ledger.untold(), Instant::now()),
-            false => Due::Never,
+            false => FlushTime::Never,
         };
-        let has_words = self.speech.has_words() || reports == Due::Now;
+        let has_words = self.speech.has_words() || reports == FlushTime::Now;
         let room = self.line.room();
         // What is rare and urgent first. Last is what jobs write, of which there may be no end: it is
         // taken only when all of what was taken before is on its way, and in a fixed order the same
         // happenings have the same consequences.
         tokio::select! {
             biased;
-            () = beat(&mut self.heart) => Event::Heartbeat,
-            Some(_) = self.interrupts.recv() => Event::Interrupt,
-            () = self.duty.over() => Event::DutyOver,
-            event = self.line.next() => Event::Line(event),
-            Some(_) = self.preparations.next() => Event::Prepared,
-            Some(answer) = self.questions.next() => Event::Answered(answer),
-            permit = room, if has_words => Event::Room(permit),
-            () = reports.come() => Event::ReportsDue,
-            event = self.backend.next(), if self.lost.is_none() => Event::Backend(event),
+            () = beat(&mut self.heart) => LoopEvent::Heartbeat,
+            Some(_) = self.interrupts.recv() => LoopEvent::Interrupt,
+            () = self.duty.over() => LoopEvent::DutyOver,
+            event = self.line.next() => LoopEvent::Line(event),
+            Some(_) = self.preparations.next() => LoopEvent::Prepared,
+            Some(answer) = self.questions.next() => LoopEvent::Answered(answer),
+            permit = room, if has_words => LoopEvent::Room(permit),
+            () = reports.come() => LoopEvent::ReportsDue,
+            event = self.backend.next(), if self.lost.is_none() => LoopEvent::Backend(event),
         }
     }
 
-    fn handle(&mut self, event: Event) -> Result<(), WorkError> {
+    fn handle(&mut self, event: LoopEvent) -> Result<(), WorkerError> {
         match event {
-            Event::Backend(event) => self.backend_event(event),
-            Event::Line(LineEvent::Idle) => {
+            LoopEvent::Backend(event) => self.backend_event(event),
+            LoopEvent::Line(ConnectionEvent::Idle) => {
                 let register = self.register();
                 self.line.dial(worker_message::Kind::Register(register));
             }
-            Event::Line(LineEvent::Up) => {
-                self.speech = Speech::default();
+            LoopEvent::Line(ConnectionEvent::Up) => {
+                self.speech = ControlQueue::default();
                 self.ledger.tell_again();
             }
-            Event::Line(LineEvent::Order(order)) => return self.order(*order),
-            Event::Line(LineEvent::Down(down)) => self.went_down(down),
-            Event::Line(LineEvent::Refused(status)) => {
-                return Err(WorkError::Refused(Box::new(status)));
+            LoopEvent::Line(ConnectionEvent::Order(order)) => return self.order(*order),
+            LoopEvent::Line(ConnectionEvent::Down(down)) => self.went_down(down),
+            LoopEvent::Line(ConnectionEvent::Refused(status)) => {
+                return Err(WorkerError::Refused(Box::new(status)));
             }
-            Event::Room(permit) => self.speak(permit),
+            LoopEvent::Room(permit) => self.speak(permit),
             // What came of it is with the template.
-            Event::Prepared => {}
+            LoopEvent::Prepared => {}
             // There is something to say from now on.
-            Event::ReportsDue => {}
-            Event::Answered(answer) => {
+            LoopEvent::ReportsDue => {}
+            LoopEvent::Answered(answer) => {
                 self.speech.say(worker_message::Kind::Toolbox(answer));
             }
-            Event::Heartbeat => self.beat(),
-            Event::Interrupt => self.interrupted(),
-            Event::DutyOver => self.duty_over(),
+            LoopEvent::Heartbeat => self.beat(),
+            LoopEvent::Interrupt => self.interrupted(),
+            LoopEvent::DutyOver => self.duty_over(),
         }
         Ok(())
     }
 
     /// Gives the backend as many jobs as there are free slots.
     fn start_jobs(&mut self) {
-        if self.shelf.freed() == Freed::Trees {
+        if self.shelf.freed() == FreedTrees::Trees {
             // Containers that are kept have seen trees that may be evicted now.
             self.backend.files_changed();
         }
         let host = &self.settings.name;
         while self.lost.is_none() && self.ledger.running() < self.settings.slots as usize {
-            let readiness = |(known, _): &Payload| known.readiness(host);
+            let readiness = |(known, _): &LeasePayload| known.readiness(host);
             let Some((fence, (known, order))) = self.ledger.start_next(readiness) else {
                 return;
             };
@@ -307,10 +312,10 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             let job = Job {
                 container,
                 process: order.process,
-                resident: resident.map(Resident::wanted),
+                resident: resident.map(ForkServerSpec::wanted),
                 timeout: order.timeout,
                 output: order.output,
-                placement: Placement::Here,
+                placement: PlacementConstraint::Here,
             };
             let grace = order.grace.unwrap_or(GRACE_DEFAULT);
             if let Some(name) = self.ledger.name(fence) {
@@ -318,20 +323,20 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
                 tracing::debug!(%run, %job, %fence, "a job starts");
             }
             self.backend
-                .submit_with_grace(fence.job(), job, Rank::default(), grace);
+                .submit_with_grace(fence.job(), job, JobPriority::default(), grace);
         }
     }
 
     fn backend_event(&mut self, event: BackendEvent) {
         match event {
-            BackendEvent::Started { job, slot, .. } => self.ledger.started(Fence(job.0), slot),
+            BackendEvent::Started { job, slot, .. } => self.ledger.started(LeaseToken(job.0), slot),
             BackendEvent::Output { job, stream, bytes } => {
-                if self.ledger.wrote(Fence(job.0), stream, &bytes) == Upshot::Stop {
-                    self.backend.stop(job, Stop::Kill);
+                if self.ledger.wrote(LeaseToken(job.0), stream, &bytes) == LeaseAction::Stop {
+                    self.backend.stop(job, StopMode::Kill);
                 }
             }
             BackendEvent::Finished { job, result } => {
-                let fence = Fence(job.0);
+                let fence = LeaseToken(job.0);
                 if let Some(name) = self.ledger.name(fence) {
                     let (run, job) = (ShortRun(&name.run), JobId(name.job));
                     tracing::debug!(%run, %job, %fence, end = ?result.end, "a job has ended");
@@ -342,7 +347,7 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
                 tracing::warn!("{}", notice.text);
             }
             BackendEvent::Discarded { job, files } => {
-                self.ledger.discarded(Fence(job.0), files);
+                self.ledger.discarded(LeaseToken(job.0), files);
             }
             BackendEvent::Restarted { .. } => {}
             // Heartbeats tell how the machine does.
@@ -370,9 +375,9 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
         }
     }
 
-    fn went_down(&mut self, down: Down) {
+    fn went_down(&mut self, down: Disconnected) {
         self.heart = None;
-        self.speech = Speech::default();
+        self.speech = ControlQueue::default();
         if down.failures == 1 {
             let leases = self.ledger.len();
             tracing::warn!(
@@ -384,14 +389,14 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             let failures = down.failures;
             tracing::debug!(failures, "no connection to the broker: {}", down.reason);
         }
-        (self.watcher)(&Sign::Down(down));
+        (self.watcher)(&WorkerEvent::Down(down));
     }
 
     /// Breaks a connection over which nonsense comes.
     fn hang_up(&mut self, reason: &str) {
         tracing::error!("the connection to the broker is given up: {reason}");
         self.heart = None;
-        self.speech = Speech::default();
+        self.speech = ControlQueue::default();
         self.line.hang_up();
     }
 
@@ -426,20 +431,23 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
     /// How many leases it can take.
     fn credit(&self, degraded: &str) -> u32 {
         match &self.duty {
-            Duty::Serving if degraded.is_empty() => self.settings.slots + LEASES_AHEAD,
-            Duty::Serving | Duty::Draining(_) | Duty::Stopping | Duty::Leaving(_) => 0,
+            WorkerLifecycle::Serving if degraded.is_empty() => self.settings.slots + LEASES_AHEAD,
+            WorkerLifecycle::Serving
+            | WorkerLifecycle::Draining(_)
+            | WorkerLifecycle::Stopping
+            | WorkerLifecycle::Leaving(_) => 0,
         }
     }
 
-    fn prepare(&mut self, new: ToPrepare) {
-        let ToPrepare {
+    fn prepare(&mut self, new: PreparationRequest) {
+        let PreparationRequest {
             known,
             template,
             abort,
         } = new;
         let shelf = Rc::clone(&self.shelf);
         let preparation = async move {
-            let prepared: Result<Prepared, InputError> = match &*template {
+            let prepared: Result<PreparedInputs, WorkerInputError> = match &*template {
                 Ok(template) => shelf.prepare(template).await,
                 Err(error) => Err(error.clone().into()),
             };

@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{LEASES_AHEAD, Sign, WorkError, Worker, heart};
-use crate::worker::contents::Contents;
+use super::{LEASES_AHEAD, Worker, WorkerError, WorkerEvent, heart};
+use crate::worker::contents::ContentFetcher;
 use crate::worker::executor::Executor;
-use crate::worker::ledger::{Fence, JobName, Taken, Upshot, shortened};
-use crate::worker::work::drain::Duty;
-use maelstrom_model::backend::{JobId, Stop};
+use crate::worker::ledger::{LeaseAction, LeaseArrival, LeaseToken, RunJobId, shortened};
+use crate::worker::work::drain::WorkerLifecycle;
+use maelstrom_model::backend::{JobId, StopMode};
 use maelstrom_model::ids::ShortRun;
 use maelstrom_wire::error::WireError;
 use maelstrom_wire::from_proto;
@@ -30,7 +30,7 @@ const QUESTIONS_MAX: usize = 256;
 
 /// What is to be said besides reports, the most urgent first.
 #[derive(Debug, Default)]
-pub(super) struct Speech {
+pub(super) struct ControlQueue {
     words: VecDeque<worker_message::Kind>,
     /// The latest is enough.
     heartbeat: Option<v1::Heartbeat>,
@@ -38,7 +38,7 @@ pub(super) struct Speech {
     credit: Option<u32>,
 }
 
-impl Speech {
+impl ControlQueue {
     pub(super) fn has_words(&self) -> bool {
         self.heartbeat.is_some() || !self.words.is_empty()
     }
@@ -69,8 +69,8 @@ impl Speech {
     }
 }
 
-impl<C: Contents + 'static, E: Executor> Worker<C, E> {
-    pub(super) fn order(&mut self, order: worker_order::Kind) -> Result<(), WorkError> {
+impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
+    pub(super) fn order(&mut self, order: worker_order::Kind) -> Result<(), WorkerError> {
         if let worker_order::Kind::Registered(registered) = order {
             return self.registered(&registered);
         }
@@ -99,7 +99,7 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             }
             worker_order::Kind::Settled(message) => {
                 let fences = message.fences.into_iter();
-                fences.for_each(|fence| self.ledger.settled(Fence(fence)));
+                fences.for_each(|fence| self.ledger.settled(LeaseToken(fence)));
                 Ok(())
             }
         };
@@ -109,16 +109,16 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
         Ok(())
     }
 
-    fn registered(&mut self, message: &v1::Registered) -> Result<(), WorkError> {
-        versions::agree(message.versions.as_ref(), "broker").map_err(WorkError::Version)?;
+    fn registered(&mut self, message: &v1::Registered) -> Result<(), WorkerError> {
+        versions::agree(message.versions.as_ref(), "broker").map_err(WorkerError::Version)?;
         let period = from_proto::optional_duration(message.heartbeat.as_ref());
         let Ok(Some(period)) = period else {
             self.hang_up("it does not say how often it wants to hear of this worker");
             return Ok(());
         };
         for fence in &message.stop {
-            if self.ledger.disown(Fence(*fence)) == Upshot::Stop {
-                self.backend.stop(Fence(*fence).job(), Stop::Kill);
+            if self.ledger.disown(LeaseToken(*fence)) == LeaseAction::Stop {
+                self.backend.stop(LeaseToken(*fence).job(), StopMode::Kill);
             }
         }
         self.heart = Some(heart(period.clamp(HEARTBEAT_MIN, HEARTBEAT_MAX)));
@@ -129,8 +129,10 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             "registered with the broker"
         );
         match self.duty {
-            Duty::Serving => {}
-            Duty::Draining(_) | Duty::Stopping | Duty::Leaving(_) => {
+            WorkerLifecycle::Serving => {}
+            WorkerLifecycle::Draining(_)
+            | WorkerLifecycle::Stopping
+            | WorkerLifecycle::Leaving(_) => {
                 let draining = worker_message::Kind::Draining(v1::Empty {});
                 self.speech.say(draining);
             }
@@ -141,7 +143,7 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
         }
         let credit = self.credit(&degraded);
         self.speech.credit_now(credit);
-        (self.watcher)(&Sign::Registered(worker));
+        (self.watcher)(&WorkerEvent::Registered(worker));
         Ok(())
     }
 
@@ -157,13 +159,13 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
     }
 
     fn lease(&mut self, message: &v1::Lease) -> Result<(), String> {
-        let fence = Fence(message.fence);
+        let fence = LeaseToken(message.fence);
         let run = from_proto::name16("run", &message.run).map_err(|error| error.to_string())?;
         let job = message
             .job
             .as_ref()
             .ok_or("it gives a lease without a job")?;
-        let name = JobName { run, job: job.id };
+        let name = RunJobId { run, job: job.id };
         let (run, job_id) = (ShortRun(&name.run), JobId(name.job));
         if self.ledger.len() >= self.leases_max() {
             return Err("it gives more leases than this worker has asked for".to_owned());
@@ -177,13 +179,17 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             },
         };
         let taken = match (self.duty, known, order) {
-            (Duty::Draining(_) | Duty::Stopping | Duty::Leaving(_), _, _) => {
-                self.ledger.return_at_once(fence, name)
-            }
-            (Duty::Serving, Some(known), Ok(order)) => {
+            (
+                WorkerLifecycle::Draining(_)
+                | WorkerLifecycle::Stopping
+                | WorkerLifecycle::Leaving(_),
+                _,
+                _,
+            ) => self.ledger.return_at_once(fence, name),
+            (WorkerLifecycle::Serving, Some(known), Ok(order)) => {
                 self.ledger.take_in(fence, name, (Rc::clone(&known), order))
             }
-            (Duty::Serving, _, order) => {
+            (WorkerLifecycle::Serving, _, order) => {
                 let why = order.err().unwrap_or_default();
                 let host = &self.settings.name;
                 tracing::error!(%run, job = %job_id, %fence, "a lease makes no sense: {why}");
@@ -192,8 +198,10 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
             }
         };
         match taken {
-            Taken::New => {}
-            Taken::Known => tracing::debug!(%run, job = %job_id, %fence, "a lease came twice"),
+            LeaseArrival::New => {}
+            LeaseArrival::Known => {
+                tracing::debug!(%run, job = %job_id, %fence, "a lease came twice")
+            }
         }
         Ok(())
     }
@@ -207,8 +215,8 @@ impl<C: Contents + 'static, E: Executor> Worker<C, E> {
 
     fn stop(&mut self, message: &v1::StopLease) -> Result<(), String> {
         let how = from_proto::stop(message.how).map_err(|error: WireError| error.to_string())?;
-        let fence = Fence(message.fence);
-        if self.ledger.stop(fence) == Upshot::Stop {
+        let fence = LeaseToken(message.fence);
+        if self.ledger.stop(fence) == LeaseAction::Stop {
             self.backend.stop(fence.job(), how);
         }
         Ok(())

@@ -6,26 +6,29 @@ use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::schedule::{Scheduler, Withdrawn};
-use maelstrom_model::backend::{Backend, BackendEvent, BackendLost, JobId, Rank, Stop};
-use maelstrom_model::event::Stream;
+use crate::schedule::{SlotScheduler, WithdrawResult};
+use maelstrom_model::backend::{Backend, BackendEvent, BackendLost, JobId, JobPriority, StopMode};
+use maelstrom_model::event::OutputStream;
 use maelstrom_model::ids::WorkerId;
-use maelstrom_model::job::{ExitStatus, Job, JobEnd, JobResult, ResourceUsage};
+use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult, ResourceUsage};
 
 /// What the program of a job makes it do.
-fn behaviour(job: &Job) -> (Vec<(Stream, Vec<u8>)>, Option<JobEnd>) {
-    let stderr = |text: &str| (Stream::Stderr, text.as_bytes().to_vec());
+fn behaviour(job: &Job) -> (Vec<(OutputStream, Vec<u8>)>, Option<JobOutcome>) {
+    let stderr = |text: &str| (OutputStream::Stderr, text.as_bytes().to_vec());
     match job.process.program.to_str().unwrap() {
-        "pass" => (vec![], Some(JobEnd::Exited(ExitStatus::Code(0)))),
+        "pass" => (vec![], Some(JobOutcome::Exited(ExitStatus::Code(0)))),
         "fail" => (
             vec![stderr("panicked at "), stderr("src/a.rs:7:5:\n")],
-            Some(JobEnd::Exited(ExitStatus::Code(101))),
+            Some(JobOutcome::Exited(ExitStatus::Code(101))),
         ),
         "list" => (
-            vec![(Stream::Stdout, b"a: test\n".to_vec()), stderr("warn")],
-            Some(JobEnd::Exited(ExitStatus::Code(0))),
+            vec![
+                (OutputStream::Stdout, b"a: test\n".to_vec()),
+                stderr("warn"),
+            ],
+            Some(JobOutcome::Exited(ExitStatus::Code(0))),
         ),
-        "broken" => (vec![], Some(JobEnd::Error("no such image".into()))),
+        "broken" => (vec![], Some(JobOutcome::Error("no such image".into()))),
         "hang" => (vec![stderr("waiting")], None),
         other => panic!("no behaviour for {other}"),
     }
@@ -33,7 +36,7 @@ fn behaviour(job: &Job) -> (Vec<(Stream, Vec<u8>)>, Option<JobEnd>) {
 
 /// Runs jobs in order of rank, in two slots, all at once.
 pub struct ScriptedBackend {
-    scheduler: Scheduler<Job>,
+    scheduler: SlotScheduler<Job>,
     news: VecDeque<BackendEvent>,
     hanging: Vec<JobId>,
     pub lose_at_start_of: Option<&'static str>,
@@ -46,7 +49,7 @@ pub type Trace = Rc<RefCell<Vec<String>>>;
 impl ScriptedBackend {
     pub fn new(trace: &Trace) -> Self {
         ScriptedBackend {
-            scheduler: Scheduler::new(2),
+            scheduler: SlotScheduler::new(2),
             news: VecDeque::new(),
             hanging: Vec::new(),
             lose_at_start_of: None,
@@ -58,7 +61,7 @@ impl ScriptedBackend {
         self.trace.borrow_mut().push(what.into());
     }
 
-    fn post_end(&mut self, job: JobId, end: JobEnd) {
+    fn post_end(&mut self, job: JobId, end: JobOutcome) {
         self.news.push_back(BackendEvent::Finished {
             job,
             result: JobResult {
@@ -111,23 +114,23 @@ impl Backend for ScriptedBackend {
         2
     }
 
-    fn submit(&mut self, id: JobId, job: Job, rank: Rank) {
+    fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         self.scheduler.enqueue(id, rank, job).unwrap();
     }
 
-    fn stop(&mut self, id: JobId, how: Stop) {
+    fn stop(&mut self, id: JobId, how: StopMode) {
         match self.scheduler.withdraw(id) {
-            Withdrawn::FromQueue(_) => self.post_end(id, JobEnd::Cancelled),
-            Withdrawn::StillRunning { .. } => {
+            WithdrawResult::FromQueue(_) => self.post_end(id, JobOutcome::Cancelled),
+            WithdrawResult::StillRunning { .. } => {
                 self.log(format!("{how:?}"));
                 // It ignores SIGTERM.
-                if how == Stop::Kill {
+                if how == StopMode::Kill {
                     self.hanging.retain(|hanging| *hanging != id);
                     self.scheduler.finished(id);
-                    self.post_end(id, JobEnd::Cancelled);
+                    self.post_end(id, JobOutcome::Cancelled);
                 }
             }
-            Withdrawn::Unknown => {}
+            WithdrawResult::Unknown => {}
         }
     }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::backend::Trace;
 use maelstrom_model::event::{
-    EventKind, ExitStatus, Notice, Outcome, Severity, SourceLocation, Stream,
+    EventKind, ExitStatus, NoticeSeverity, OutputStream, SourceLocation, TestOutcome, UserNotice,
 };
 use maelstrom_model::framework::{
-    BrokenEntry, Captured, DiscoveryError, DiscoverySummary, Followed, Follower, Framework, Host,
-    Judgement, Part, Reading,
+    BrokenEntry, CapturedOutput, DiscoveryError, DiscoverySummary, Framework, FrameworkHost,
+    FrameworkVerdict, OutputAnalysis, OutputParser, ParsedOutput, SubtestReport,
 };
 use maelstrom_model::job::{TestCase, TestKey};
 use maelstrom_model::testing;
@@ -31,7 +31,7 @@ pub enum Act {
 
 pub struct ScriptedFramework {
     pub acts: Vec<Act>,
-    pub listed: RefCell<Vec<Captured>>,
+    pub listed: RefCell<Vec<CapturedOutput>>,
     pub trace: Trace,
     pub state_directory: Option<PathBuf>,
     pub deselected: Cell<u32>,
@@ -63,7 +63,7 @@ impl Drop for LogDrop {
 impl Framework for ScriptedFramework {
     type Error = BuildFailed;
 
-    async fn discover<H: Host>(&self, host: &H) -> Result<DiscoverySummary, BuildFailed> {
+    async fn discover<H: FrameworkHost>(&self, host: &H) -> Result<DiscoverySummary, BuildFailed> {
         let _log = LogDrop(Rc::clone(&self.trace));
         if let Some(directory) = &self.state_directory {
             host.state_directory(directory.clone());
@@ -96,8 +96,8 @@ impl Framework for ScriptedFramework {
                     stderr: b"loader: oh".to_vec(),
                     location: None,
                 }),
-                Act::Say(text) => host.emit(EventKind::Notice(Notice {
-                    severity: Severity::Info,
+                Act::Say(text) => host.emit(EventKind::Notice(UserNotice {
+                    severity: NoticeSeverity::Info,
                     text: text.into(),
                     help: None,
                     in_summary: false,
@@ -113,8 +113,8 @@ impl Framework for ScriptedFramework {
         })
     }
 
-    fn follow(&self, test: &TestKey) -> Option<Box<dyn Follower>> {
-        (test.name == "followed").then(|| Box::<Excited>::default() as Box<dyn Follower>)
+    fn follow(&self, test: &TestKey) -> Option<Box<dyn OutputParser>> {
+        (test.name == "followed").then(|| Box::<Excited>::default() as Box<dyn OutputParser>)
     }
 
     fn failure_location(&self, stdout: &[u8], stderr: &[u8]) -> Option<SourceLocation> {
@@ -133,24 +133,24 @@ struct Excited {
     held: bool,
 }
 
-impl Follower for Excited {
-    fn wrote(&mut self, _: Stream, _: Vec<u8>) -> Vec<u8> {
+impl OutputParser for Excited {
+    fn wrote(&mut self, _: OutputStream, _: Vec<u8>) -> Vec<u8> {
         match std::mem::replace(&mut self.held, true) {
             true => b"!".to_vec(),
             false => Vec::new(),
         }
     }
 
-    fn ended(&mut self, status: Option<ExitStatus>) -> Followed {
+    fn ended(&mut self, status: Option<ExitStatus>) -> ParsedOutput {
         assert_eq!(status, Some(ExitStatus::Code(101)));
-        Followed {
-            held: Some((Stream::Stdout, b"!".to_vec())),
-            reading: Reading {
-                judgement: Judgement::Ignored { reason: None },
+        ParsedOutput {
+            held: Some((OutputStream::Stdout, b"!".to_vec())),
+            reading: OutputAnalysis {
+                judgement: FrameworkVerdict::Ignored { reason: None },
                 location: None,
-                parts: vec![Part {
+                parts: vec![SubtestReport {
                     name: "half".into(),
-                    outcome: Outcome::Passed,
+                    outcome: TestOutcome::Passed,
                     duration: Duration::from_micros(3),
                 }],
             },

@@ -6,11 +6,11 @@ mod stage;
 
 use self::framework::Act;
 use self::stage::{Played, Stage};
-use crate::run::message::{AtEnd, Wishes};
-use crate::run::signals::Interrupt;
-use maelstrom_model::event::{Command, EventKind, History, Outcome, Stream};
+use crate::run::message::{AtEnd, RunOptions};
+use crate::run::signals::TerminationSignal;
+use maelstrom_model::event::{EventKind, OutputStream, PreviousOutcome, TestOutcome, UiCommand};
 use maelstrom_model::exit_code;
-use maelstrom_model::job::{ExitStatus, JobEnd};
+use maelstrom_model::job::{ExitStatus, JobOutcome};
 
 #[test]
 fn tests_run_and_failures_are_located() {
@@ -38,7 +38,7 @@ fn tests_run_and_failures_are_located() {
     };
     assert_eq!(listed.stdout, b"a: test\n");
     assert_eq!(listed.stderr, b"warn");
-    assert_eq!(listed.result.end, JobEnd::Exited(ExitStatus::Code(0)));
+    assert_eq!(listed.result.end, JobOutcome::Exited(ExitStatus::Code(0)));
     assert_eq!(played.trace, ["discovery is over", "closed with 0 running"]);
 }
 
@@ -47,8 +47,8 @@ fn tests_of_the_first_binary_run_while_the_second_is_listed() {
     let acts = vec![Act::Find(&[("a", "pass")]), Act::ListForEver];
     let played = Stage::default().play(acts, |event, _, interrupts| {
         if let EventKind::Finished(end) = event {
-            assert_eq!(end.outcome, Outcome::Passed);
-            interrupts.send(Interrupt::Terminate).unwrap();
+            assert_eq!(end.outcome, TestOutcome::Passed);
+            interrupts.send(TerminationSignal::Terminate).unwrap();
         }
     });
     assert_eq!(played.code, exit_code::INTERRUPTED);
@@ -67,7 +67,7 @@ fn a_failed_build_is_told_with_its_own_code() {
 #[test]
 fn a_follower_decides_what_is_shown_and_how_it_ended() {
     let played = Stage::default().just_play(vec![Act::Find(&[("followed", "fail")])]);
-    let shown: Vec<(Stream, String)> = played
+    let shown: Vec<(OutputStream, String)> = played
         .events
         .iter()
         .filter_map(|event| match event {
@@ -77,7 +77,7 @@ fn a_follower_decides_what_is_shown_and_how_it_ended() {
             _ => None,
         })
         .collect();
-    let expected = [(Stream::Stderr, "!"), (Stream::Stdout, "!")];
+    let expected = [(OutputStream::Stderr, "!"), (OutputStream::Stdout, "!")];
     assert_eq!(
         shown,
         expected.map(|(stream, text)| (stream, text.to_owned()))
@@ -105,12 +105,12 @@ fn the_first_interrupt_asks_and_the_second_insists() {
         EventKind::Started { .. } => {
             started += 1;
             if started == 2 {
-                interrupts.send(Interrupt::Interrupt).unwrap();
+                interrupts.send(TerminationSignal::Interrupt).unwrap();
             }
         }
         EventKind::Cancelling { grace_us } => {
             assert_eq!(*grace_us, 5_000_000);
-            interrupts.send(Interrupt::Interrupt).unwrap();
+            interrupts.send(TerminationSignal::Interrupt).unwrap();
         }
         _ => {}
     });
@@ -133,7 +133,7 @@ fn the_first_interrupt_asks_and_the_second_insists() {
 #[test]
 fn an_interrupt_that_comes_first_lets_nothing_begin() {
     let stage = Stage {
-        interrupts: vec![Interrupt::Hangup],
+        interrupts: vec![TerminationSignal::Hangup],
         ..Stage::default()
     };
     let played = stage.just_play(vec![Act::ListForEver, Act::Find(&[("a", "pass")])]);
@@ -171,20 +171,20 @@ fn a_lost_backend_answers_a_waiting_discovery() {
 #[test]
 fn reruns_pauses_and_suspensions_reach_the_backend() {
     let stage = Stage {
-        wishes: Wishes {
+        wishes: RunOptions {
             at_end: AtEnd::Stay,
             ..Stage::default().wishes
         },
-        commands: vec![Command::Suspend, Command::Continue, Command::Pause],
+        commands: vec![UiCommand::Suspend, UiCommand::Continue, UiCommand::Pause],
         ..Stage::default()
     };
     let acts = vec![Act::Find(&[("a", "fail"), ("b", "pass")])];
     let played = stage.play(acts, |event, commands, _| match event {
-        EventKind::DiscoveryFinished { .. } => commands.send(Command::Resume).unwrap(),
+        EventKind::DiscoveryFinished { .. } => commands.send(UiCommand::Resume).unwrap(),
         EventKind::RoundFinished { round: 1, .. } => {
             let tests = vec![maelstrom_model::ids::TestId(0)];
-            commands.send(Command::Rerun { tests }).unwrap();
-            commands.send(Command::Leave).unwrap();
+            commands.send(UiCommand::Rerun { tests }).unwrap();
+            commands.send(UiCommand::Leave).unwrap();
         }
         _ => {}
     });
@@ -233,9 +233,9 @@ fn history_orders_the_next_run() {
     assert_eq!(
         seen,
         [
-            (History::Success, expected),
-            (History::Failure, expected),
-            (History::Success, expected)
+            (PreviousOutcome::Success, expected),
+            (PreviousOutcome::Failure, expected),
+            (PreviousOutcome::Success, expected)
         ]
     );
 }

@@ -11,41 +11,41 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::backend::{ScriptedBackend, Trace};
 use super::framework::{Act, ScriptedFramework};
-use crate::log::Log;
-use crate::run::driver::{Setup, drive};
-use crate::run::message::{AtEnd, Errand, Wishes};
-use crate::run::outlet::Outlet;
-use crate::run::signals::Interrupt;
-use crate::run::watch::Watching;
+use crate::log::ProgramLog;
+use crate::run::driver::{RunSetup, drive};
+use crate::run::message::{AtEnd, RunMode, RunOptions};
+use crate::run::outlet::EventSink;
+use crate::run::signals::TerminationSignal;
+use crate::run::watch::WatchMode;
 use maelstrom_model::event::channel::{EventReceiver, channel};
 use maelstrom_model::event::{
-    BackendInfo, Command, EventKind, Isolation, RunStarted, SCHEMA_VERSION, Summary,
+    BackendInfo, EventKind, IsolationMode, RoundSummary, RunStarted, SCHEMA_VERSION, UiCommand,
 };
-use maelstrom_model::framework::Captured;
+use maelstrom_model::framework::CapturedOutput;
 use maelstrom_model::ids::RunId;
 use maelstrom_model::testing;
 
 /// A run to be driven, and everything a test may want to push or to look at.
 pub struct Stage {
-    pub wishes: Wishes,
+    pub wishes: RunOptions,
     pub state_directory: Option<PathBuf>,
     pub lose_at_start_of: Option<&'static str>,
-    pub commands: Vec<Command>,
-    pub interrupts: Vec<Interrupt>,
+    pub commands: Vec<UiCommand>,
+    pub interrupts: Vec<TerminationSignal>,
 }
 
 pub struct Played {
     pub code: u8,
     pub events: Vec<EventKind>,
     pub trace: Vec<String>,
-    pub listed: Vec<Captured>,
+    pub listed: Vec<CapturedOutput>,
 }
 
 impl Default for Stage {
     fn default() -> Self {
         Stage {
-            wishes: Wishes {
-                errand: Errand::Run,
+            wishes: RunOptions {
+                errand: RunMode::Run,
                 repeat: NonZeroU32::MIN,
                 stop_after: None,
                 at_end: AtEnd::Leave,
@@ -64,7 +64,11 @@ impl Stage {
     pub fn play(
         self,
         acts: Vec<Act>,
-        mut react: impl FnMut(&EventKind, &UnboundedSender<Command>, &UnboundedSender<Interrupt>),
+        mut react: impl FnMut(
+            &EventKind,
+            &UnboundedSender<UiCommand>,
+            &UnboundedSender<TerminationSignal>,
+        ),
     ) -> Played {
         // Only for the one timer of the driver, which waits for a backend that does not close.
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -92,19 +96,19 @@ impl Stage {
             interrupt.send(early).unwrap();
         }
         let (sender, mut receiver) = channel();
-        let log = Log::default();
-        let setup = Setup {
+        let log = ProgramLog::default();
+        let setup = RunSetup {
             wishes: self.wishes,
             run: run_started(),
             notices: Vec::new(),
             framework: &framework,
             backend,
-            outlet: Outlet::new(sender),
+            outlet: EventSink::new(sender),
             log: &log,
             shell: None,
             commands,
             interrupts,
-            watching: Watching::Off,
+            watching: WatchMode::Off,
         };
         let mut events = Vec::new();
         let mut take = |receiver: &mut EventReceiver| {
@@ -152,12 +156,12 @@ fn run_started() -> RunStarted {
         directory: "/project".into(),
         started_unix_ms: 0,
         backend: BackendInfo::Local,
-        isolation: Isolation::Container,
+        isolation: IsolationMode::Container,
     }
 }
 
 impl Played {
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self) -> RoundSummary {
         let mut summaries = self.events.iter().filter_map(|event| match event {
             EventKind::RoundFinished { round: _, summary } => Some(*summary),
             _ => None,

@@ -1,12 +1,12 @@
 //! What changed files must come to.
 
 use super::*;
-use crate::run::message::Changes;
+use crate::run::message::ChangedFiles;
 use maelstrom_model::exit_code;
 
 fn watching(at_end: AtEnd) -> World {
-    let mut world = World::new(Wishes { at_end, ..wishes() });
-    world.tell(Input::Watched { directories: 3 }).unwrap();
+    let mut world = World::new(RunOptions { at_end, ..wishes() });
+    world.tell(RunInput::Watched { directories: 3 }).unwrap();
     world
 }
 
@@ -15,7 +15,7 @@ fn drain(world: &mut World) {
     world.end_discovery();
     loop {
         world.start();
-        world.end(0, JobEnd::Exited(ExitStatus::Code(0)));
+        world.end(0, JobOutcome::Exited(ExitStatus::Code(0)));
         if world.mail.is_empty() {
             break;
         }
@@ -43,7 +43,7 @@ fn without_a_change_the_run_waits_and_tells_so() {
     assert_eq!(world.code, None);
     let last = EventKind::AwaitingChange { directories: 3 };
     assert_eq!(world.events.last(), Some(&last));
-    world.tell(Input::Command(Command::Leave)).unwrap();
+    world.tell(RunInput::Command(UiCommand::Leave)).unwrap();
     assert_eq!(world.code, Some(exit_code::SUCCESS));
 }
 
@@ -54,10 +54,10 @@ fn a_change_between_rounds_begins_one_that_finds_everything_anew() {
     drain(&mut world);
     world.change("src/lib.rs").unwrap();
     assert!(world.discovering);
-    assert_eq!(world.machine.state(), State::Open);
+    assert_eq!(world.machine.state(), RunState::Open);
     // The third test is gone, and a new one has come.
     let found = [test(0), test(1), test(9)];
-    world.tell(Input::Found(found.into())).unwrap();
+    world.tell(RunInput::Found(found.into())).unwrap();
     drain(&mut world);
     assert_eq!(causes(&world), [RoundCause::Start, RoundCause::Watch]);
     let ids: Vec<Vec<u32>> = world
@@ -96,12 +96,12 @@ fn a_change_during_a_round_cuts_it_short_and_another_begins() {
     assert_eq!(world.running.len(), 2);
     world.change("src/lib.rs").unwrap();
     assert!(!world.discovering, "the build is abandoned");
-    assert_eq!(world.machine.state(), State::Stopping);
+    assert_eq!(world.machine.state(), RunState::Stopping);
     // What had ended by itself is reported so.
     world.running[0].1 = None;
-    world.end(0, JobEnd::Exited(ExitStatus::Code(101)));
-    while world.machine.state() == State::Stopping {
-        world.end(0, JobEnd::Exited(ExitStatus::Code(0)));
+    world.end(0, JobOutcome::Exited(ExitStatus::Code(101)));
+    while world.machine.state() == RunState::Stopping {
+        world.end(0, JobOutcome::Exited(ExitStatus::Code(0)));
         world.deliver();
     }
     assert!(world.discovering, "a new discovery has begun");
@@ -127,7 +127,7 @@ fn a_build_that_changes_its_own_sources_is_left_to_end() {
     world.find(1);
     world.change("src/generated.rs").unwrap();
     world.change("src/generated.rs").unwrap();
-    assert_eq!(world.machine.state(), State::Open, "this one goes on");
+    assert_eq!(world.machine.state(), RunState::Open, "this one goes on");
     let told = count(&world, |event| match event {
         EventKind::Notice(notice) => notice
             .help
@@ -163,7 +163,7 @@ fn a_broken_build_is_cured_by_the_next_change() {
     world.find(2);
     drain(&mut world);
     assert_eq!(world.summaries()[2].passed, 2);
-    world.tell(Input::Command(Command::Leave)).unwrap();
+    world.tell(RunInput::Command(UiCommand::Leave)).unwrap();
     assert_eq!(world.code, Some(exit_code::SUCCESS));
 }
 
@@ -174,13 +174,13 @@ fn leaving_between_rounds_exits_as_the_last_round_did() {
     drain(&mut world);
     world.change("src/lib.rs").unwrap();
     world.fail_discovery();
-    world.tell(Input::Command(Command::Leave)).unwrap();
+    world.tell(RunInput::Command(UiCommand::Leave)).unwrap();
     assert_eq!(world.code, Some(101));
 }
 
 #[test]
 fn what_can_be_watched_no_more_ends_the_wait_but_no_dashboard() {
-    let lost = || Input::Unwatched {
+    let lost = || RunInput::Unwatched {
         message: "/project was watched and is there no more".into(),
         help: None,
     };
@@ -193,13 +193,13 @@ fn what_can_be_watched_no_more_ends_the_wait_but_no_dashboard() {
     drain(&mut world);
     world.tell(lost()).unwrap();
     assert_eq!(world.code, None);
-    world.tell(Input::Command(Command::Leave)).unwrap();
+    world.tell(RunInput::Command(UiCommand::Leave)).unwrap();
     assert_eq!(world.code, Some(exit_code::INFRASTRUCTURE));
 }
 
 #[test]
 fn without_anything_to_watch_the_run_ends() {
-    let mut world = World::new(Wishes {
+    let mut world = World::new(RunOptions {
         at_end: AtEnd::Watch,
         ..wishes()
     });
@@ -213,7 +213,7 @@ fn a_change_takes_the_place_of_a_rerun() {
     world.find(2);
     let tests = vec![TestId(0)];
     world
-        .tell(Input::Command(Command::Rerun { tests }))
+        .tell(RunInput::Command(UiCommand::Rerun { tests }))
         .unwrap();
     world.change("src/lib.rs").unwrap();
     drain(&mut world);
@@ -223,7 +223,7 @@ fn a_change_takes_the_place_of_a_rerun() {
     // What is gone cannot be run again.
     let tests = vec![TestId(1)];
     world
-        .tell(Input::Command(Command::Rerun { tests }))
+        .tell(RunInput::Command(UiCommand::Rerun { tests }))
         .unwrap();
     assert_eq!(causes(&world).len(), 2);
     world.finish();
@@ -234,11 +234,11 @@ fn a_change_takes_the_place_of_a_rerun() {
 fn where_nobody_waits_for_changes_they_change_nothing() {
     let mut world = World::new(wishes());
     world.find(1);
-    let changes = Changes {
+    let changes = ChangedFiles {
         paths: Vec::new(),
         more: 1,
     };
-    world.tell(Input::Changed(changes)).unwrap();
+    world.tell(RunInput::Changed(changes)).unwrap();
     world.finish();
     assert_eq!(causes(&world), [RoundCause::Start]);
 }

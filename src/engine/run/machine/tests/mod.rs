@@ -10,38 +10,39 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::run::attempt::Role;
-use crate::run::message::{Changes, Errand, FoundTest};
-use crate::schedule::{Scheduler, Withdrawn};
-use maelstrom_model::backend::{JobId, Stop};
+use crate::run::attempt::JobRole;
+use crate::run::message::{ChangedFiles, FoundTest, RunMode};
+use crate::schedule::{SlotScheduler, WithdrawResult};
+use maelstrom_model::backend::{JobId, StopMode};
 use maelstrom_model::event::{
-    BackendInfo, ExitStatus, History, Isolation, Outcome, Stream, Summary,
+    BackendInfo, ExitStatus, IsolationMode, OutputStream, PreviousOutcome, RoundSummary,
+    TestOutcome,
 };
-use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, Reading};
+use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, OutputAnalysis};
 use maelstrom_model::ids::{RunId, WorkerId};
-use maelstrom_model::job::{JobEnd, JobResult, ResourceUsage, TestCase};
+use maelstrom_model::job::{JobOutcome, JobResult, ResourceUsage, TestCase};
 use maelstrom_model::testing;
 
 /// A machine with a backend of two slots whose jobs do what the script says.
 struct World {
-    machine: Machine,
-    scheduler: Scheduler<()>,
-    running: Vec<(JobId, Option<Stop>)>,
+    machine: RunStateMachine,
+    scheduler: SlotScheduler<()>,
+    running: Vec<(JobId, Option<StopMode>)>,
     /// What the backend has to tell, oldest first: events arrive late.
-    mail: VecDeque<Input>,
+    mail: VecDeque<RunInput>,
     now_us: u64,
     events: Vec<EventKind>,
     /// What the backend said of each attempt that it ended.
-    ends: BTreeMap<(TestId, Attempt), JobEnd>,
+    ends: BTreeMap<(TestId, Attempt), JobOutcome>,
     discovering: bool,
     found: u32,
     lost: bool,
     code: Option<u8>,
 }
 
-fn wishes() -> Wishes {
-    Wishes {
-        errand: Errand::Run,
+fn wishes() -> RunOptions {
+    RunOptions {
+        errand: RunMode::Run,
         repeat: NonZeroU32::MIN,
         stop_after: None,
         at_end: AtEnd::Leave,
@@ -59,7 +60,7 @@ fn run_started() -> RunStarted {
         directory: "/project".into(),
         started_unix_ms: 0,
         backend: BackendInfo::Local,
-        isolation: Isolation::Container,
+        isolation: IsolationMode::Container,
     }
 }
 
@@ -72,11 +73,11 @@ fn test(number: u32) -> FoundTest {
                 name: format!("t{number}"),
             },
             title: format!("p t{number}"),
-            ignored: (number % 7 == 6).then_some(Ignored { reason: None }),
+            ignored: (number % 7 == 6).then_some(IgnoredTest { reason: None }),
             job: testing::job(),
         },
         priority: None,
-        history: History::New,
+        history: PreviousOutcome::New,
         estimate: None,
     }
 }
@@ -97,10 +98,10 @@ fn broken(number: u32) -> BrokenEntry {
 }
 
 impl World {
-    fn new(wishes: Wishes) -> Self {
+    fn new(wishes: RunOptions) -> Self {
         let mut world = World {
-            machine: Machine::new(wishes, run_started()),
-            scheduler: Scheduler::new(2),
+            machine: RunStateMachine::new(wishes, run_started()),
+            scheduler: SlotScheduler::new(2),
             running: Vec::new(),
             mail: VecDeque::new(),
             now_us: 0,
@@ -115,7 +116,7 @@ impl World {
         world
     }
 
-    fn tell(&mut self, input: Input) -> Result<(), Unexpected> {
+    fn tell(&mut self, input: RunInput) -> Result<(), UnexpectedInputError> {
         self.now_us += 10;
         let answer = self.machine.handle(self.now_us, input);
         self.obey();
@@ -125,42 +126,45 @@ impl World {
     fn obey(&mut self) {
         while let Some(effect) = self.machine.poll() {
             match effect {
-                Effect::Emit(event) => self.events.push(event),
-                Effect::Submit { id, job: _, rank } if !self.lost => {
+                RunEffect::Emit(event) => self.events.push(event),
+                RunEffect::Submit { id, job: _, rank } if !self.lost => {
                     self.scheduler.enqueue(id, rank, ()).unwrap();
                 }
-                Effect::Submit { .. } => panic!("a job for a backend that is gone"),
-                Effect::Stop { id, how } => self.stop(id, how),
-                Effect::AbandonDiscovery => {
+                RunEffect::Submit { .. } => panic!("a job for a backend that is gone"),
+                RunEffect::Stop { id, how } => self.stop(id, how),
+                RunEffect::AbandonDiscovery => {
                     assert!(self.discovering, "abandoned twice");
                     self.discovering = false;
                 }
-                Effect::Discover => {
+                RunEffect::Discover => {
                     assert!(!self.discovering, "two discoveries");
                     self.discovering = true;
                     self.found = 0;
                 }
-                Effect::Hold => self.scheduler.hold(),
-                Effect::Release => self.scheduler.release(),
-                Effect::End { exit_code } => {
+                RunEffect::Hold => self.scheduler.hold(),
+                RunEffect::Release => self.scheduler.release(),
+                RunEffect::End { exit_code } => {
                     assert_eq!(self.code.replace(exit_code), None);
                 }
-                Effect::Suspend | Effect::Resume | Effect::Record { .. } | Effect::SaveHistory => {}
+                RunEffect::Suspend
+                | RunEffect::Resume
+                | RunEffect::Record { .. }
+                | RunEffect::SaveHistory => {}
             }
         }
     }
 
-    fn stop(&mut self, job: JobId, how: Stop) {
+    fn stop(&mut self, job: JobId, how: StopMode) {
         match self.scheduler.withdraw(job) {
-            Withdrawn::FromQueue(()) => self.post_end(job, JobEnd::Cancelled),
-            Withdrawn::StillRunning { .. } => {
+            WithdrawResult::FromQueue(()) => self.post_end(job, JobOutcome::Cancelled),
+            WithdrawResult::StillRunning { .. } => {
                 for (running, stop) in &mut self.running {
                     if *running == job {
                         *stop = Some(how);
                     }
                 }
             }
-            Withdrawn::Unknown => {}
+            WithdrawResult::Unknown => {}
         }
     }
 
@@ -168,7 +172,7 @@ impl World {
         while let Some(start) = self.scheduler.start_next() {
             self.running.push((start.job, None));
             let (test, attempt) = which(start.job);
-            self.mail.push_back(Input::Started {
+            self.mail.push_back(RunInput::Started {
                 test,
                 attempt,
                 worker: WorkerId(0),
@@ -183,28 +187,28 @@ impl World {
             return;
         }
         let (test, attempt) = which(self.running[index % self.running.len()].0);
-        self.mail.push_back(Input::Output {
+        self.mail.push_back(RunInput::Output {
             test,
             attempt,
-            stream: Stream::Stderr,
+            stream: OutputStream::Stderr,
             bytes: b"hello".to_vec(),
         });
     }
 
     /// The running job at this index, counted round, ends.
-    fn end(&mut self, index: usize, end: JobEnd) {
+    fn end(&mut self, index: usize, end: JobOutcome) {
         if self.running.is_empty() {
             return;
         }
         let (job, stop) = self.running.remove(index % self.running.len());
         self.scheduler.finished(job).unwrap();
-        self.post_end(job, stop.map_or(end, |_| JobEnd::Cancelled));
+        self.post_end(job, stop.map_or(end, |_| JobOutcome::Cancelled));
     }
 
-    fn post_end(&mut self, job: JobId, end: JobEnd) {
+    fn post_end(&mut self, job: JobId, end: JobOutcome) {
         let (test, attempt) = which(job);
         assert_eq!(self.ends.insert((test, attempt), end.clone()), None);
-        self.mail.push_back(Input::Finished {
+        self.mail.push_back(RunInput::Finished {
             test,
             attempt,
             result: JobResult {
@@ -213,12 +217,12 @@ impl World {
                 prepared: Duration::ZERO,
                 ran: Duration::from_millis(3),
             },
-            reading: Reading::default(),
+            reading: OutputAnalysis::default(),
         });
     }
 
-    fn change(&mut self, path: &str) -> Result<(), Unexpected> {
-        self.tell(Input::Changed(Changes {
+    fn change(&mut self, path: &str) -> Result<(), UnexpectedInputError> {
+        self.tell(RunInput::Changed(ChangedFiles {
             paths: vec![path.to_owned()],
             more: 0,
         }))
@@ -234,7 +238,7 @@ impl World {
         if self.discovering {
             let tests = (self.found..self.found + count).map(test).collect();
             self.found += count;
-            self.tell(Input::Found(tests)).unwrap();
+            self.tell(RunInput::Found(tests)).unwrap();
         }
     }
 
@@ -242,7 +246,7 @@ impl World {
         if self.discovering {
             let number = self.found;
             self.found += 1;
-            self.tell(Input::Broken(broken(number))).unwrap();
+            self.tell(RunInput::Broken(broken(number))).unwrap();
         }
     }
 
@@ -250,14 +254,14 @@ impl World {
         if self.discovering {
             self.discovering = false;
             let summary = DiscoverySummary::default();
-            self.tell(Input::DiscoveryFinished(summary)).unwrap();
+            self.tell(RunInput::DiscoveryFinished(summary)).unwrap();
         }
     }
 
     fn fail_discovery(&mut self) {
         if self.discovering {
             self.discovering = false;
-            self.tell(Input::DiscoveryFailed {
+            self.tell(RunInput::DiscoveryFailed {
                 exit_code: 101,
                 message: "could not compile `p`".into(),
                 help: None,
@@ -267,12 +271,12 @@ impl World {
     }
 
     fn lose(&mut self) {
-        if !self.lost && self.machine.state() != State::Over {
+        if !self.lost && self.machine.state() != RunState::Over {
             self.lost = true;
             self.mail.clear();
             self.running.clear();
-            self.scheduler = Scheduler::new(2);
-            self.tell(Input::BackendLost {
+            self.scheduler = SlotScheduler::new(2);
+            self.tell(RunInput::BackendLost {
                 message: "the spawner died".into(),
                 help: None,
             })
@@ -283,13 +287,13 @@ impl World {
     /// Lets everything come to its end; every job that is not stopped passes.
     fn finish(&mut self) {
         self.end_discovery();
-        let _ = self.tell(Input::Command(Command::Resume));
-        let _ = self.tell(Input::Command(Command::Leave));
+        let _ = self.tell(RunInput::Command(UiCommand::Resume));
+        let _ = self.tell(RunInput::Command(UiCommand::Leave));
         loop {
             // A change that waited has begun another round, and with it another discovery.
             self.end_discovery();
             self.start();
-            self.end(0, JobEnd::Exited(ExitStatus::Code(0)));
+            self.end(0, JobOutcome::Exited(ExitStatus::Code(0)));
             if self.mail.is_empty() && !self.discovering {
                 break;
             }
@@ -297,7 +301,7 @@ impl World {
         }
     }
 
-    fn summaries(&self) -> Vec<Summary> {
+    fn summaries(&self) -> Vec<RoundSummary> {
         self.events
             .iter()
             .filter_map(|event| match event {
@@ -307,7 +311,7 @@ impl World {
             .collect()
     }
 
-    fn outcomes(&self) -> Vec<(u32, Outcome)> {
+    fn outcomes(&self) -> Vec<(u32, TestOutcome)> {
         self.events
             .iter()
             .filter_map(|event| match event {
@@ -319,9 +323,9 @@ impl World {
 }
 
 fn which(job: JobId) -> (TestId, Attempt) {
-    match Role::of(job) {
-        Role::Attempt(test, attempt) => (test, attempt),
-        Role::Helper(_) => panic!("the machine has no helpers"),
+    match JobRole::of(job) {
+        JobRole::Attempt(test, attempt) => (test, attempt),
+        JobRole::Helper(_) => panic!("the machine has no helpers"),
     }
 }
 
@@ -333,38 +337,38 @@ enum Step {
     FailDiscovery,
     Start,
     Write(usize),
-    End(usize, JobEnd),
+    End(usize, JobOutcome),
     Deliver,
     Lose,
     Watch,
     Unwatch,
     Change,
-    Command(Command),
+    Command(UiCommand),
 }
 
-fn end() -> impl Strategy<Value = JobEnd> {
+fn end() -> impl Strategy<Value = JobOutcome> {
     prop_oneof![
-        4 => Just(JobEnd::Exited(ExitStatus::Code(0))),
-        2 => Just(JobEnd::Exited(ExitStatus::Code(101))),
-        1 => Just(JobEnd::TimedOut),
-        1 => Just(JobEnd::Error("mount proc on /proc: EPERM".into())),
+        4 => Just(JobOutcome::Exited(ExitStatus::Code(0))),
+        2 => Just(JobOutcome::Exited(ExitStatus::Code(101))),
+        1 => Just(JobOutcome::TimedOut),
+        1 => Just(JobOutcome::Error("mount proc on /proc: EPERM".into())),
     ]
 }
 
-fn command() -> impl Strategy<Value = Command> {
+fn command() -> impl Strategy<Value = UiCommand> {
     let some_test = (0u32..9).prop_map(TestId);
     prop_oneof![
         3 => prop::collection::vec((0u32..9).prop_map(TestId), 0..4)
-            .prop_map(|tests| Command::Rerun { tests }),
-        2 => some_test.prop_map(|test| Command::CancelTest { test }),
-        1 => Just(Command::Cancel),
-        1 => Just(Command::Kill),
-        1 => Just(Command::Pause),
-        2 => Just(Command::Resume),
-        1 => Just(Command::Describe { test: TestId(1) }),
-        1 => Just(Command::Suspend),
-        1 => Just(Command::Continue),
-        1 => Just(Command::Leave),
+            .prop_map(|tests| UiCommand::Rerun { tests }),
+        2 => some_test.prop_map(|test| UiCommand::CancelTest { test }),
+        1 => Just(UiCommand::Cancel),
+        1 => Just(UiCommand::Kill),
+        1 => Just(UiCommand::Pause),
+        2 => Just(UiCommand::Resume),
+        1 => Just(UiCommand::Describe { test: TestId(1) }),
+        1 => Just(UiCommand::Suspend),
+        1 => Just(UiCommand::Continue),
+        1 => Just(UiCommand::Leave),
     ]
 }
 
@@ -386,10 +390,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn any_wishes() -> impl Strategy<Value = Wishes> {
+fn any_wishes() -> impl Strategy<Value = RunOptions> {
     let stop_after = prop::option::weighted(0.3, 1u32..3);
     let at_end = prop::sample::select(vec![AtEnd::Leave, AtEnd::Stay, AtEnd::Watch]);
-    (1u32..3, stop_after, at_end).prop_map(|(repeat, stop_after, at_end)| Wishes {
+    (1u32..3, stop_after, at_end).prop_map(|(repeat, stop_after, at_end)| RunOptions {
         repeat: NonZeroU32::new(repeat).unwrap(),
         stop_after: stop_after.and_then(NonZeroU32::new),
         at_end,
@@ -397,7 +401,7 @@ fn any_wishes() -> impl Strategy<Value = Wishes> {
     })
 }
 
-fn play(wishes: Wishes, steps: &[Step]) -> World {
+fn play(wishes: RunOptions, steps: &[Step]) -> World {
     let mut world = World::new(wishes);
     for step in steps {
         match step.clone() {
@@ -411,14 +415,14 @@ fn play(wishes: Wishes, steps: &[Step]) -> World {
             Step::Deliver => world.deliver(),
             Step::Lose => world.lose(),
             // What is told of files may be too late as well.
-            Step::Watch => drop(world.tell(Input::Watched { directories: 1 })),
-            Step::Unwatch => drop(world.tell(Input::Unwatched {
+            Step::Watch => drop(world.tell(RunInput::Watched { directories: 1 })),
+            Step::Unwatch => drop(world.tell(RunInput::Unwatched {
                 message: "it vanished".into(),
                 help: None,
             })),
             Step::Change => drop(world.change("src/lib.rs")),
             // A command may come at any time; one that makes no sense changes nothing.
-            Step::Command(command) => drop(world.tell(Input::Command(command))),
+            Step::Command(command) => drop(world.tell(RunInput::Command(command))),
         }
     }
     world.finish();
@@ -434,24 +438,24 @@ proptest! {
     ) {
         let world = play(wishes, &steps);
         testing::check_stream(&world.events).map_err(TestCaseError::fail)?;
-        prop_assert_eq!(world.machine.state(), State::Over);
+        prop_assert_eq!(world.machine.state(), RunState::Over);
         prop_assert!(world.code.is_some());
         for event in &world.events {
             let EventKind::Finished(finished) = event else { continue };
             let told = match &finished.outcome {
-                Outcome::Ignored { .. } => continue,
-                Outcome::Passed => Some(JobEnd::Exited(ExitStatus::Code(0))),
-                Outcome::Failed { exit, reason: _ } => exit.map(JobEnd::Exited),
-                Outcome::TimedOut { .. } => Some(JobEnd::TimedOut),
-                Outcome::Cancelled => Some(JobEnd::Cancelled),
-                Outcome::Error { message } if message == "signal 11 while listing" => continue,
-                Outcome::Error { message } => Some(JobEnd::Error(message.clone())),
+                TestOutcome::Ignored { .. } => continue,
+                TestOutcome::Passed => Some(JobOutcome::Exited(ExitStatus::Code(0))),
+                TestOutcome::Failed { exit, reason: _ } => exit.map(JobOutcome::Exited),
+                TestOutcome::TimedOut { .. } => Some(JobOutcome::TimedOut),
+                TestOutcome::Cancelled => Some(JobOutcome::Cancelled),
+                TestOutcome::Error { message } if message == "signal 11 while listing" => continue,
+                TestOutcome::Error { message } => Some(JobOutcome::Error(message.clone())),
             };
             let said = world.ends.get(&(finished.test, finished.attempt));
             // What the backend did not live to tell is an error or was never started.
             if !world.lost {
                 prop_assert_eq!(told.as_ref(), said);
-            } else if let (Some(JobEnd::Exited(_) | JobEnd::TimedOut), told) = (&told, &told) {
+            } else if let (Some(JobOutcome::Exited(_) | JobOutcome::TimedOut), told) = (&told, &told) {
                 prop_assert_eq!(told.as_ref(), said);
             }
         }

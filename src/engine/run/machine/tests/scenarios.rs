@@ -7,16 +7,16 @@ fn nth(number: u32) -> Option<NonZeroU32> {
     NonZeroU32::new(number)
 }
 
-fn passed() -> JobEnd {
-    JobEnd::Exited(ExitStatus::Code(0))
+fn passed() -> JobOutcome {
+    JobOutcome::Exited(ExitStatus::Code(0))
 }
 
-fn failed() -> JobEnd {
-    JobEnd::Exited(ExitStatus::Code(101))
+fn failed() -> JobOutcome {
+    JobOutcome::Exited(ExitStatus::Code(101))
 }
 
 /// Starts what can be started, ends the first running job so, and lets the news arrive.
-fn run_one(world: &mut World, end: JobEnd) {
+fn run_one(world: &mut World, end: JobOutcome) {
     world.start();
     world.end(0, end);
     while !world.mail.is_empty() {
@@ -40,7 +40,7 @@ fn a_run_of_passing_tests_exits_with_zero() {
 fn the_first_failure_lends_its_code() {
     let mut world = World::new(wishes());
     world.find(3);
-    run_one(&mut world, JobEnd::Exited(ExitStatus::Code(3)));
+    run_one(&mut world, JobOutcome::Exited(ExitStatus::Code(3)));
     run_one(&mut world, failed());
     world.finish();
     assert_eq!(world.code, Some(3));
@@ -48,7 +48,7 @@ fn the_first_failure_lends_its_code() {
 
 #[test]
 fn an_error_alone_is_an_infrastructure_failure_and_a_failing_test_outweighs_it() {
-    let error = || JobEnd::Error("no space left on device".into());
+    let error = || JobOutcome::Error("no space left on device".into());
     let mut world = World::new(wishes());
     world.find(2);
     run_one(&mut world, error());
@@ -65,8 +65,8 @@ fn an_error_alone_is_an_infrastructure_failure_and_a_failing_test_outweighs_it()
 
 #[test]
 fn listed_tests_are_told_and_not_run() {
-    let mut world = World::new(Wishes {
-        errand: Errand::List,
+    let mut world = World::new(RunOptions {
+        errand: RunMode::List,
         ..wishes()
     });
     world.find(9);
@@ -100,9 +100,9 @@ fn a_binary_that_cannot_be_listed_is_an_error_with_its_output() {
 fn time_spent_suspended_counts_for_nothing() {
     let mut world = World::new(wishes());
     world.find(1);
-    world.tell(Input::Command(Command::Suspend)).unwrap();
+    world.tell(RunInput::Command(UiCommand::Suspend)).unwrap();
     world.now_us += 1_000_000;
-    world.tell(Input::Command(Command::Continue)).unwrap();
+    world.tell(RunInput::Command(UiCommand::Continue)).unwrap();
     world.finish();
     let queued = world.events.iter().find_map(|event| match event {
         EventKind::Finished(finished) => Some(finished.timings.queued_us),
@@ -125,7 +125,7 @@ fn no_tests_is_a_success_with_a_warning() {
 
 #[test]
 fn repeats_count_once_by_the_worst() {
-    let mut world = World::new(Wishes {
+    let mut world = World::new(RunOptions {
         repeat: nth(3).unwrap(),
         ..wishes()
     });
@@ -140,7 +140,7 @@ fn repeats_count_once_by_the_worst() {
 
 #[test]
 fn enough_failures_end_the_build_and_the_round() {
-    let mut world = World::new(Wishes {
+    let mut world = World::new(RunOptions {
         stop_after: nth(1),
         ..wishes()
     });
@@ -158,7 +158,7 @@ fn enough_failures_end_the_build_and_the_round() {
 
 #[test]
 fn a_failing_repeat_is_one_failure_to_stop_after() {
-    let mut world = World::new(Wishes {
+    let mut world = World::new(RunOptions {
         repeat: nth(2).unwrap(),
         stop_after: nth(2),
         ..wishes()
@@ -167,9 +167,9 @@ fn a_failing_repeat_is_one_failure_to_stop_after() {
     world.end_discovery();
     run_one(&mut world, failed());
     run_one(&mut world, failed());
-    assert_eq!(world.machine.state(), State::Closed);
+    assert_eq!(world.machine.state(), RunState::Closed);
     run_one(&mut world, failed());
-    assert_eq!(world.machine.state(), State::Stopping);
+    assert_eq!(world.machine.state(), RunState::Stopping);
 }
 
 #[test]
@@ -179,13 +179,13 @@ fn cancelling_terminates_and_killing_kills() {
     world.start();
     world.deliver();
     world.deliver();
-    world.tell(Input::Command(Command::Cancel)).unwrap();
-    assert_eq!(world.machine.state(), State::Stopping);
+    world.tell(RunInput::Command(UiCommand::Cancel)).unwrap();
+    assert_eq!(world.machine.state(), RunState::Stopping);
     let stops = |world: &World| -> Vec<_> { world.running.iter().map(|(_, how)| *how).collect() };
-    assert_eq!(stops(&world), [Some(Stop::Terminate); 2]);
-    world.tell(Input::Command(Command::Kill)).unwrap();
-    assert_eq!(stops(&world), [Some(Stop::Kill); 2]);
-    assert_eq!(world.machine.state(), State::Killing);
+    assert_eq!(stops(&world), [Some(StopMode::Terminate); 2]);
+    world.tell(RunInput::Command(UiCommand::Kill)).unwrap();
+    assert_eq!(stops(&world), [Some(StopMode::Kill); 2]);
+    assert_eq!(world.machine.state(), RunState::Killing);
     world.finish();
     let summary = world.summaries()[0];
     assert_eq!((summary.cancelled, summary.not_run), (2, 2));
@@ -209,25 +209,25 @@ fn a_broken_build_lets_running_tests_end_and_starts_no_more() {
 
 #[test]
 fn a_rerun_waits_for_the_round_and_its_verdict_counts() {
-    let mut world = World::new(Wishes {
+    let mut world = World::new(RunOptions {
         at_end: AtEnd::Stay,
         ..wishes()
     });
     world.find(2);
     world.end_discovery();
     run_one(&mut world, failed());
-    let rerun = Command::Rerun {
+    let rerun = UiCommand::Rerun {
         tests: vec![TestId(0), TestId(99)],
     };
-    world.tell(Input::Command(rerun)).unwrap();
+    world.tell(RunInput::Command(rerun)).unwrap();
     assert_eq!(
         world.events.last(),
         Some(&EventKind::RerunQueued { tests: 1 })
     );
     run_one(&mut world, passed());
-    assert_eq!(world.machine.state(), State::Closed);
+    assert_eq!(world.machine.state(), RunState::Closed);
     run_one(&mut world, passed());
-    assert_eq!(world.machine.state(), State::Idle);
+    assert_eq!(world.machine.state(), RunState::Idle);
     world.finish();
     assert_eq!(world.summaries().len(), 2);
     assert_eq!(world.code, Some(exit_code::SUCCESS));
@@ -235,13 +235,13 @@ fn a_rerun_waits_for_the_round_and_its_verdict_counts() {
 
 #[test]
 fn whoever_stays_is_asked_before_the_run_ends() {
-    let mut world = World::new(Wishes {
+    let mut world = World::new(RunOptions {
         at_end: AtEnd::Stay,
         ..wishes()
     });
     world.end_discovery();
-    assert_eq!((world.machine.state(), world.code), (State::Idle, None));
-    world.tell(Input::Command(Command::Leave)).unwrap();
+    assert_eq!((world.machine.state(), world.code), (RunState::Idle, None));
+    world.tell(RunInput::Command(UiCommand::Leave)).unwrap();
     assert_eq!(world.code, Some(exit_code::SUCCESS));
 }
 
@@ -265,8 +265,8 @@ fn one_cancelled_test_leaves_the_others_alone() {
     world.start();
     world.deliver();
     world.deliver();
-    let cancel = Command::CancelTest { test: TestId(1) };
-    world.tell(Input::Command(cancel)).unwrap();
+    let cancel = UiCommand::CancelTest { test: TestId(1) };
+    world.tell(RunInput::Command(cancel)).unwrap();
     world.finish();
     let summary = world.summaries()[0];
     assert_eq!((summary.passed, summary.cancelled), (2, 1));
@@ -278,37 +278,37 @@ fn events_of_strangers_change_nothing() {
     let mut world = World::new(wishes());
     world.find(1);
     let before = world.events.len();
-    let stranger = Input::Output {
+    let stranger = RunInput::Output {
         test: TestId(4),
         attempt: Attempt(1),
-        stream: Stream::Stdout,
+        stream: OutputStream::Stdout,
         bytes: b"x".to_vec(),
     };
     assert!(world.tell(stranger).is_err());
-    let forged = Input::Fact(EventKind::RunFinished { exit_code: 0 });
+    let forged = RunInput::Fact(EventKind::RunFinished { exit_code: 0 });
     assert!(world.tell(forged).is_err());
     assert_eq!(world.events.len(), before);
 }
 
 #[test]
 fn a_priority_that_was_given_counts_for_more_than_the_past() {
-    let mut machine = Machine::new(wishes(), run_started());
+    let mut machine = RunStateMachine::new(wishes(), run_started());
     let found = |number, priority, history| FoundTest {
         priority,
         history,
         ..test(number)
     };
     let tests = vec![
-        found(0, Some(-3), History::New),
-        found(1, None, History::New),
-        found(2, None, History::Success),
-        found(3, Some(0), History::Failure),
+        found(0, Some(-3), PreviousOutcome::New),
+        found(1, None, PreviousOutcome::New),
+        found(2, None, PreviousOutcome::Success),
+        found(3, Some(0), PreviousOutcome::Failure),
     ];
-    machine.handle(1, Input::Found(tests)).unwrap();
+    machine.handle(1, RunInput::Found(tests)).unwrap();
     let effects = std::iter::from_fn(|| machine.poll());
     let priorities: Vec<i8> = effects
         .filter_map(|effect| match effect {
-            Effect::Submit { rank, .. } => Some(rank.priority),
+            RunEffect::Submit { rank, .. } => Some(rank.priority),
             _ => None,
         })
         .collect();

@@ -9,25 +9,25 @@ use super::*;
 
 const CASE: CargoSubject<'static> = CargoSubject {
     package: "core",
-    target: Some(Target {
+    target: Some(SubjectTarget {
         name: "network",
         kind: TargetKind::Test,
     }),
     case: Some("io::slow_12"),
 };
 
-fn cargo(pattern: &str) -> Pattern {
-    Pattern::parse(pattern, &CARGO).unwrap_or_else(|error| panic!("{error}"))
+fn cargo(pattern: &str) -> TestPattern {
+    TestPattern::parse(pattern, &CARGO).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn ask(pattern: &str) -> Truth {
+fn ask(pattern: &str) -> TruthValue {
     cargo(pattern).evaluate(&CASE)
 }
 
 #[test]
 fn the_documented_example() {
     let pattern = "p.eq(core) & (n.s<io::> | n.m/slow_\\d+/) - te.g(net*)";
-    assert_eq!(ask(pattern), Truth::False);
+    assert_eq!(ask(pattern), TruthValue::False);
     assert_eq!(
         cargo(pattern).to_string(),
         "package.equals(core) && (name.starts_with<io::> || name.matches/slow_\\d+/) \
@@ -35,13 +35,13 @@ fn the_documented_example() {
     );
     let other = CargoSubject {
         case: Some("io::read"),
-        target: Some(Target {
+        target: Some(SubjectTarget {
             name: "unit",
             kind: TargetKind::Test,
         }),
         ..CASE
     };
-    assert_eq!(cargo(pattern).evaluate(&other), Truth::True);
+    assert_eq!(cargo(pattern).evaluate(&other), TruthValue::True);
 }
 
 #[test]
@@ -64,20 +64,20 @@ fn every_matcher_compares() {
         ("name.globs(i?::slow_[0-9]{2,7})", true),
         ("name.globs(io::slow_[!0-9]2)", false),
     ] {
-        assert_eq!(ask(pattern), Truth::from(expected), "{pattern}");
+        assert_eq!(ask(pattern), TruthValue::from(expected), "{pattern}");
     }
 }
 
 #[test]
 fn glob_wildcards_cross_slashes() {
-    let pattern = Pattern::parse("file.globs(tests*py)", &PYTEST).unwrap();
+    let pattern = TestPattern::parse("file.globs(tests*py)", &PYTEST).unwrap();
     let subject = PytestSubject {
         file: "tests/unit/box.py",
         name: "test_lid",
         node_id: "tests/unit/box.py::test_lid",
         markers: &[],
     };
-    assert_eq!(pattern.evaluate(&subject), Truth::True);
+    assert_eq!(pattern.evaluate(&subject), TruthValue::True);
 }
 
 #[test]
@@ -96,19 +96,23 @@ fn arguments_take_five_kinds_of_brackets() {
             case: Some(argument),
             ..CASE
         };
-        assert_eq!(cargo(pattern).evaluate(&subject), Truth::True, "{pattern}");
+        assert_eq!(
+            cargo(pattern).evaluate(&subject),
+            TruthValue::True,
+            "{pattern}"
+        );
     }
 }
 
 #[test]
 fn a_dot_tells_a_selector_from_a_constant() {
-    assert_eq!(ask("te"), Truth::True);
-    assert_eq!(ask("te.eq(network)"), Truth::True);
-    assert_eq!(ask("te.eq(other)"), Truth::False);
-    assert_eq!(ask("bi.eq(network)"), Truth::False);
-    assert_eq!(ask("n"), Truth::False);
-    assert_eq!(ask("n.c(slow)"), Truth::True);
-    assert_eq!(ask("f()"), Truth::False);
+    assert_eq!(ask("te"), TruthValue::True);
+    assert_eq!(ask("te.eq(network)"), TruthValue::True);
+    assert_eq!(ask("te.eq(other)"), TruthValue::False);
+    assert_eq!(ask("bi.eq(network)"), TruthValue::False);
+    assert_eq!(ask("n"), TruthValue::False);
+    assert_eq!(ask("n.c(slow)"), TruthValue::True);
+    assert_eq!(ask("f()"), TruthValue::False);
 }
 
 #[test]
@@ -122,7 +126,7 @@ fn spellings_of_the_operators_agree() {
                 "all and none",
                 "all&none",
             ][..],
-            Truth::False,
+            TruthValue::False,
         ),
         (
             &[
@@ -132,15 +136,15 @@ fn spellings_of_the_operators_agree() {
                 "none|all",
                 "none\tor\n all",
             ][..],
-            Truth::True,
+            TruthValue::True,
         ),
         (
             &["all - none", "all \\ none", "all minus none", "all-none"][..],
-            Truth::True,
+            TruthValue::True,
         ),
         (
             &["!none", "~none", "not none", "not  ~all | all", "~!~none"][..],
-            Truth::True,
+            TruthValue::True,
         ),
     ] {
         for spelling in spellings {
@@ -152,14 +156,14 @@ fn spellings_of_the_operators_agree() {
 #[test]
 fn and_and_minus_group_to_the_right() {
     // Grouped to the left these would be false, false and true.
-    assert_eq!(ask("all - all - all"), Truth::True);
-    assert_eq!(ask("all - all & none"), Truth::True);
-    assert_eq!(ask("none & all - all | all - all"), Truth::False);
-    assert_eq!(ask("(all - all) - all"), Truth::False);
+    assert_eq!(ask("all - all - all"), TruthValue::True);
+    assert_eq!(ask("all - all & none"), TruthValue::True);
+    assert_eq!(ask("none & all - all | all - all"), TruthValue::False);
+    assert_eq!(ask("(all - all) - all"), TruthValue::False);
     // `or` binds weakest, `not` tightest.
-    assert_eq!(ask("all | none & none"), Truth::True);
-    assert_eq!(ask("!none | all"), Truth::True);
-    assert_eq!(ask("!all & none | all"), Truth::True);
+    assert_eq!(ask("all | none & none"), TruthValue::True);
+    assert_eq!(ask("!none | all"), TruthValue::True);
+    assert_eq!(ask("!all & none | all"), TruthValue::True);
 }
 
 #[test]
@@ -171,23 +175,27 @@ fn what_is_not_known_is_unknown() {
     };
     let target = CargoSubject { case: None, ..CASE };
     for (pattern, of_package, of_target) in [
-        ("package.equals(core)", Truth::True, Truth::True),
+        ("package.equals(core)", TruthValue::True, TruthValue::True),
         (
             "package.equals(other) & name.equals(x)",
-            Truth::False,
-            Truth::False,
+            TruthValue::False,
+            TruthValue::False,
         ),
         (
             "package.equals(core) & name.equals(x)",
-            Truth::Unknown,
-            Truth::Unknown,
+            TruthValue::Unknown,
+            TruthValue::Unknown,
         ),
-        ("test", Truth::Unknown, Truth::True),
-        ("library", Truth::Unknown, Truth::False),
-        ("binary.equals(x)", Truth::Unknown, Truth::False),
-        ("all - test.equals(network)", Truth::Unknown, Truth::False),
-        ("name.equals(x) | all", Truth::True, Truth::True),
-        ("!name.equals(x)", Truth::Unknown, Truth::Unknown),
+        ("test", TruthValue::Unknown, TruthValue::True),
+        ("library", TruthValue::Unknown, TruthValue::False),
+        ("binary.equals(x)", TruthValue::Unknown, TruthValue::False),
+        (
+            "all - test.equals(network)",
+            TruthValue::Unknown,
+            TruthValue::False,
+        ),
+        ("name.equals(x) | all", TruthValue::True, TruthValue::True),
+        ("!name.equals(x)", TruthValue::Unknown, TruthValue::Unknown),
     ] {
         assert_eq!(cargo(pattern).evaluate(&package), of_package, "{pattern}");
         assert_eq!(cargo(pattern).evaluate(&target), of_target, "{pattern}");
@@ -211,7 +219,7 @@ fn go_selectors_compare_their_own_texts() {
         ("n.eq(TestGet)", true),
         ("p.eq(net/http)", false),
     ] {
-        let pattern = Pattern::parse(pattern, &GO).unwrap();
+        let pattern = TestPattern::parse(pattern, &GO).unwrap();
         assert_eq!(pattern.evaluate(&subject), expected.into(), "{pattern}");
     }
 }
@@ -234,7 +242,7 @@ fn pytest_selectors_compare_their_own_texts() {
         ("markers.c<net work>", true),
         ("markers.contains(net)", false),
     ] {
-        let pattern = Pattern::parse(pattern, &PYTEST).unwrap();
+        let pattern = TestPattern::parse(pattern, &PYTEST).unwrap();
         assert_eq!(pattern.evaluate(&subject), expected.into(), "{pattern}");
     }
 }
@@ -243,14 +251,17 @@ fn pytest_selectors_compare_their_own_texts() {
 fn a_selection_is_one_include_and_no_exclude() {
     let selection = |include: &[&str], exclude: &[&str]| {
         let owned = |list: &[&str]| list.iter().map(|&one| one.to_owned()).collect::<Vec<_>>();
-        let selection = Selection::parse(&owned(include), &owned(exclude), &CARGO).unwrap();
+        let selection = TestSelection::parse(&owned(include), &owned(exclude), &CARGO).unwrap();
         selection.evaluate(&CASE)
     };
-    assert_eq!(selection(&[], &[]), Truth::True);
-    assert_eq!(selection(&[], &["test"]), Truth::False);
-    assert_eq!(selection(&["library", "test"], &[]), Truth::True);
-    assert_eq!(selection(&["library"], &[]), Truth::False);
-    assert_eq!(selection(&["all"], &["none", "name.c(slow)"]), Truth::False);
+    assert_eq!(selection(&[], &[]), TruthValue::True);
+    assert_eq!(selection(&[], &["test"]), TruthValue::False);
+    assert_eq!(selection(&["library", "test"], &[]), TruthValue::True);
+    assert_eq!(selection(&["library"], &[]), TruthValue::False);
+    assert_eq!(
+        selection(&["all"], &["none", "name.c(slow)"]),
+        TruthValue::False
+    );
 }
 
 #[test]
@@ -296,7 +307,7 @@ fn errors_point_at_the_place() {
         (&PYTEST, "markers.equals(x)"),
         (&PYTEST, "markers"),
     ] {
-        let error = Pattern::parse(pattern, vocabulary).unwrap_err();
+        let error = TestPattern::parse(pattern, vocabulary).unwrap_err();
         report.push_str(&error.to_string());
         if let Some(help) = error.help() {
             report.push_str(&format!("\nhelp: {help}"));
@@ -311,17 +322,26 @@ fn size_and_depth_are_bounded() {
     let deep = format!("{}all{}", "(".repeat(1_000), ")".repeat(1_000));
     let negated = format!("{}all", "!".repeat(1_000));
     for pattern in [deep, negated] {
-        let error = Pattern::parse(&pattern, &CARGO).unwrap_err();
-        assert!(matches!(error.problem, Problem::TooDeep { .. }), "{error}");
+        let error = TestPattern::parse(&pattern, &CARGO).unwrap_err();
+        assert!(
+            matches!(error.problem, PatternErrorKind::TooDeep { .. }),
+            "{error}"
+        );
     }
     let long = vec!["all"; 50_000].join("|");
-    let error = Pattern::parse(&long, &CARGO).unwrap_err();
-    assert!(matches!(error.problem, Problem::TooLong { .. }), "{error}");
+    let error = TestPattern::parse(&long, &CARGO).unwrap_err();
+    assert!(
+        matches!(error.problem, PatternErrorKind::TooLong { .. }),
+        "{error}"
+    );
     let chain = vec!["all"; 10_000].join(" - ");
-    assert_eq!(ask(&chain), Truth::False);
+    assert_eq!(ask(&chain), TruthValue::False);
     let nested = format!("name.globs/{}{}/", "{a,".repeat(5_000), "}".repeat(5_000));
-    let error = Pattern::parse(&nested, &CARGO).unwrap_err();
-    assert!(matches!(error.problem, Problem::Glob { .. }), "{error}");
+    let error = TestPattern::parse(&nested, &CARGO).unwrap_err();
+    assert!(
+        matches!(error.problem, PatternErrorKind::Glob { .. }),
+        "{error}"
+    );
 }
 
 /// A pattern built from the grammar together with what it must evaluate to, computed from the
@@ -329,22 +349,22 @@ fn size_and_depth_are_bounded() {
 #[derive(Clone, Debug)]
 struct Sample {
     text: String,
-    truth: Truth,
+    truth: TruthValue,
 }
 
 fn leaf() -> impl Strategy<Value = Sample> {
     // Of a package whose targets are not known, these are true, false and unknown.
     let known = [
-        ("all", Truth::True),
-        ("any()", Truth::True),
-        ("package.equals(core)", Truth::True),
-        ("none", Truth::False),
-        ("f", Truth::False),
-        ("p.c{other}", Truth::False),
-        ("te", Truth::Unknown),
-        ("bi.m/x+/", Truth::Unknown),
-        ("name.g<a*>", Truth::Unknown),
-        ("n.eq[x[]]", Truth::Unknown),
+        ("all", TruthValue::True),
+        ("any()", TruthValue::True),
+        ("package.equals(core)", TruthValue::True),
+        ("none", TruthValue::False),
+        ("f", TruthValue::False),
+        ("p.c{other}", TruthValue::False),
+        ("te", TruthValue::Unknown),
+        ("bi.m/x+/", TruthValue::Unknown),
+        ("name.g<a*>", TruthValue::Unknown),
+        ("n.eq[x[]]", TruthValue::Unknown),
     ];
     prop::sample::select(known.to_vec()).prop_map(|(text, truth)| Sample {
         text: text.to_owned(),
@@ -399,7 +419,7 @@ fn is_or(operator: &str) -> bool {
 }
 
 /// `either = both , [ or , either ]`
-fn either(first: Truth, rest: &[(&str, Sample)]) -> Truth {
+fn either(first: TruthValue, rest: &[(&str, Sample)]) -> TruthValue {
     match rest.iter().position(|(operator, _)| is_or(operator)) {
         None => both(first, rest),
         Some(place) => {
@@ -409,7 +429,7 @@ fn either(first: Truth, rest: &[(&str, Sample)]) -> Truth {
 }
 
 /// `both = term , [ ( and | minus ) , both ]`
-fn both(first: Truth, rest: &[(&str, Sample)]) -> Truth {
+fn both(first: TruthValue, rest: &[(&str, Sample)]) -> TruthValue {
     match rest {
         [] => first,
         [(operator, second), rest @ ..] => {
@@ -422,8 +442,12 @@ fn both(first: Truth, rest: &[(&str, Sample)]) -> Truth {
     }
 }
 
-fn truth() -> impl Strategy<Value = Truth> {
-    prop_oneof![Just(Truth::True), Just(Truth::False), Just(Truth::Unknown)]
+fn truth() -> impl Strategy<Value = TruthValue> {
+    prop_oneof![
+        Just(TruthValue::True),
+        Just(TruthValue::False),
+        Just(TruthValue::Unknown)
+    ]
 }
 
 const PACKAGE: CargoSubject<'static> = CargoSubject {
@@ -436,7 +460,7 @@ proptest! {
     #[test]
     fn any_text_is_read_or_refused_at_a_place_in_it(pattern in any::<String>()) {
         for vocabulary in [&CARGO, &GO, &PYTEST] {
-            if let Err(error) = Pattern::parse(&pattern, vocabulary) {
+            if let Err(error) = TestPattern::parse(&pattern, vocabulary) {
                 prop_assert!(pattern.get(error.span.clone()).is_some());
                 prop_assert!(error.to_string().contains('^'));
             }
@@ -447,7 +471,7 @@ proptest! {
     fn nearly_valid_text_is_read_or_refused_at_a_place_in_it(
         pattern in "([a-z_.]{0,9}|name\\.(eq|m|g)|[()<>{}\\[\\]/!~&|+\\\\ \n\t-]{1,3}|not |漢){0,12}",
     ) {
-        if let Err(error) = Pattern::parse(&pattern, &CARGO) {
+        if let Err(error) = TestPattern::parse(&pattern, &CARGO) {
             prop_assert!(pattern.get(error.span.clone()).is_some());
             prop_assert!(error.to_string().contains('^'));
         }
@@ -455,27 +479,27 @@ proptest! {
 
     #[test]
     fn patterns_mean_what_the_grammar_says(sample in sample()) {
-        let pattern = Pattern::parse(&sample.text, &CARGO).unwrap();
+        let pattern = TestPattern::parse(&sample.text, &CARGO).unwrap();
         prop_assert_eq!(pattern.evaluate(&PACKAGE), sample.truth);
     }
 
     #[test]
     fn what_is_printed_reads_back(sample in sample()) {
-        let pattern = Pattern::parse(&sample.text, &CARGO).unwrap();
+        let pattern = TestPattern::parse(&sample.text, &CARGO).unwrap();
         let printed = pattern.to_string();
-        prop_assert_eq!(Pattern::parse(&printed, &CARGO).unwrap(), pattern);
+        prop_assert_eq!(TestPattern::parse(&printed, &CARGO).unwrap(), pattern);
     }
 
     #[test]
     fn knowing_more_never_reverses_an_answer(sample in sample()) {
-        let pattern = Pattern::parse(&sample.text, &CARGO).unwrap();
+        let pattern = TestPattern::parse(&sample.text, &CARGO).unwrap();
         let before = pattern.evaluate(&PACKAGE);
         let target = CargoSubject { case: None, ..CASE };
         let middle = pattern.evaluate(&target);
         let after = pattern.evaluate(&CASE);
-        prop_assert!(before == Truth::Unknown || before == middle);
-        prop_assert!(middle == Truth::Unknown || middle == after);
-        prop_assert_ne!(after, Truth::Unknown);
+        prop_assert!(before == TruthValue::Unknown || before == middle);
+        prop_assert!(middle == TruthValue::Unknown || middle == after);
+        prop_assert_ne!(after, TruthValue::Unknown);
     }
 
     #[test]
@@ -486,7 +510,7 @@ proptest! {
         prop_assert_eq!(a.and(b.or(c)), a.and(b).or(a.and(c)));
         prop_assert_eq!(a.and(b).not(), a.not().or(b.not()));
         prop_assert_eq!(a.not().not(), a);
-        prop_assert_eq!(a.and(Truth::Unknown) == Truth::False, a == Truth::False);
-        prop_assert_eq!(a.or(Truth::Unknown) == Truth::True, a == Truth::True);
+        prop_assert_eq!(a.and(TruthValue::Unknown) == TruthValue::False, a == TruthValue::False);
+        prop_assert_eq!(a.or(TruthValue::Unknown) == TruthValue::True, a == TruthValue::True);
     }
 }

@@ -43,10 +43,10 @@ fn words_may_be_cut_so_far_and_no_further() {
         (all, "matches", "m"),
         (all, "globs", "g"),
     ];
-    let check = |(runners, word, least): &(&[(&str, &'static Vocabulary)], &str, &str),
+    let check = |(runners, word, least): &(&[(&str, &'static PatternVocabulary)], &str, &str),
                  form: fn(&str) -> String| {
         for (runner, vocabulary) in *runners {
-            let parse = |word: &str| Pattern::parse(&form(word), vocabulary);
+            let parse = |word: &str| TestPattern::parse(&form(word), vocabulary);
             let whole = parse(word).unwrap_or_else(|error| panic!("{runner}: {error}"));
             for length in 0..word.len() {
                 let cut = &word[..length];
@@ -89,7 +89,7 @@ fn words_may_be_cut_so_far_and_no_further() {
             "markers",
         ] {
             assert!(
-                Pattern::parse(word, vocabulary).is_err(),
+                TestPattern::parse(word, vocabulary).is_err(),
                 "{runner}: {word}"
             );
         }

@@ -12,16 +12,16 @@ use std::path::PathBuf;
 
 use tonic::{Code, Status};
 
-use crate::connection::{Connection, Service};
+use crate::connection::{AuthenticatedChannel, BrokerChannel};
 use crate::reapi::digest::{required, to_wire};
 use crate::reapi::limits::MESSAGE_BYTES_MAX;
 use crate::reapi::v2;
 use crate::reapi::v2::content_addressable_storage_client::ContentAddressableStorageClient;
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::StoreError;
-use maelstrom_model::event::foreign::Foreign;
+use maelstrom_model::event::foreign::UntrustedText;
 
-pub use self::upload::{Content, Contents, Progress};
+pub use self::upload::{BlobMap, BlobSource, UploadCallback};
 
 /// Digests in one question.
 const DIGESTS_PER_QUESTION: usize = 10_000;
@@ -36,7 +36,7 @@ const SMALL_BYTES_MAX: u64 = 1024 * 1024;
 /// The calling side of one broker's storage. Cloning gives another handle.
 #[derive(Clone, Debug)]
 pub struct CasClient {
-    connection: Connection,
+    connection: BrokerChannel,
 }
 
 /// Why contents could not be moved.
@@ -57,7 +57,7 @@ pub enum CasError {
         reason: String,
     },
     /// The storage did not do it.
-    #[error("the broker's storage could not {doing}: {}", Foreign::from(status.message()))]
+    #[error("the broker's storage could not {doing}: {}", UntrustedText::from(status.message()))]
     Refused {
         /// What.
         doing: String,
@@ -97,7 +97,7 @@ impl CasError {
             Code::NotFound => CasError::Missing { digest },
             Code::DataLoss => CasError::Damaged {
                 digest,
-                reason: Foreign::from(status.message()).to_string(),
+                reason: UntrustedText::from(status.message()).to_string(),
             },
             _ => CasError::refused(format!("{doing} {digest}"), status),
         }
@@ -106,11 +106,11 @@ impl CasError {
 
 impl CasClient {
     /// Over this connection.
-    pub fn new(connection: Connection) -> CasClient {
+    pub fn new(connection: BrokerChannel) -> CasClient {
         CasClient { connection }
     }
 
-    fn contents(&self) -> ContentAddressableStorageClient<Service> {
+    fn contents(&self) -> ContentAddressableStorageClient<AuthenticatedChannel> {
         ContentAddressableStorageClient::new(self.connection.service())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)

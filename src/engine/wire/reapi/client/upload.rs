@@ -22,7 +22,7 @@ use maelstrom_model::ids::random_name;
 
 /// Where a content is until it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
+pub enum BlobSource {
     /// Here.
     Bytes(Bytes),
     /// In this file.
@@ -30,10 +30,10 @@ pub enum Content {
 }
 
 /// Contents by digest.
-pub type Contents = HashMap<Digest, Content>;
+pub type BlobMap = HashMap<Digest, BlobSource>;
 
 /// Is told how many bytes of how many have been sent.
-pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
+pub type UploadCallback = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
 /// Chunks that wait to be sent.
 const CHUNKS_MAX: usize = 4;
@@ -42,8 +42,8 @@ impl CasClient {
     /// Sends what the storage has not got of these.
     pub async fn upload_missing(
         &self,
-        contents: Arc<Contents>,
-        progress: Progress,
+        contents: Arc<BlobMap>,
+        progress: UploadCallback,
     ) -> Result<(), CasError> {
         let digests: Vec<Digest> = contents.keys().copied().collect();
         let missing = self.missing(&digests).await?;
@@ -89,7 +89,7 @@ impl CasClient {
 
     async fn upload_batch(
         &self,
-        contents: &Arc<Contents>,
+        contents: &Arc<BlobMap>,
         batch: &[Digest],
     ) -> Result<(), CasError> {
         let (contents, wanted) = (Arc::clone(contents), batch.to_vec());
@@ -97,8 +97,8 @@ impl CasClient {
             let mut requests = Vec::with_capacity(wanted.len());
             for digest in wanted {
                 let data = match contents.get(&digest) {
-                    Some(Content::Bytes(bytes)) => bytes.to_vec(),
-                    Some(Content::File(path)) => whole(path, digest)?,
+                    Some(BlobSource::Bytes(bytes)) => bytes.to_vec(),
+                    Some(BlobSource::File(path)) => whole(path, digest)?,
                     None => continue,
                 };
                 requests.push(v2::batch_update_blobs_request::Request {
@@ -128,7 +128,7 @@ impl CasClient {
         Ok(())
     }
 
-    async fn upload_large(&self, digest: Digest, content: Content) -> Result<(), CasError> {
+    async fn upload_large(&self, digest: Digest, content: BlobSource) -> Result<(), CasError> {
         let name = format!(
             "uploads/{:032x}/blobs/{}/{}",
             u128::from_ne_bytes(random_name()),
@@ -138,8 +138,8 @@ impl CasClient {
         let (sender, receiver) = channel(CHUNKS_MAX);
         let reading = tokio::task::spawn_blocking(move || {
             let mut source: Box<dyn Read> = match &content {
-                Content::Bytes(bytes) => Box::new(bytes.as_ref()),
-                Content::File(path) => match File::open(path) {
+                BlobSource::Bytes(bytes) => Box::new(bytes.as_ref()),
+                BlobSource::File(path) => match File::open(path) {
                     Ok(file) => Box::new(file),
                     Err(source) => {
                         let path = path.clone();
@@ -158,7 +158,7 @@ impl CasClient {
                 ];
                 if let Err(error) = source.read_exact(&mut data) {
                     return Err(match &content {
-                        Content::File(path) => match error.kind() {
+                        BlobSource::File(path) => match error.kind() {
                             std::io::ErrorKind::UnexpectedEof => {
                                 CasError::Changed { path: path.clone() }
                             }
@@ -167,7 +167,7 @@ impl CasClient {
                                 source: error,
                             },
                         },
-                        Content::Bytes(_) => CasError::Damaged {
+                        BlobSource::Bytes(_) => CasError::Damaged {
                             digest,
                             reason: "it is shorter than its digest says".to_owned(),
                         },

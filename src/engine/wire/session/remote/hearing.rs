@@ -2,17 +2,17 @@
 
 use std::collections::VecDeque;
 
-use super::{FIRST_WORKER, Progress, Remote, Upload};
+use super::{FIRST_WORKER, RemoteJobState, RemoteJobs, TemplateUploadState};
 use crate::from_proto::{self, text};
 use crate::v1::{self, session_event};
 use maelstrom_model::backend::{BackendEvent, JobId};
 use maelstrom_model::event::{
-    ClusterClient, ClusterSample, EventKind, Notice, Severity, WorkerState,
+    ClusterClient, ClusterSample, EventKind, NoticeSeverity, UserNotice, WorkerCondition,
 };
 use maelstrom_model::ids::{RunId, WorkerId};
-use maelstrom_model::job::{JobEnd, JobResult};
+use maelstrom_model::job::{JobOutcome, JobResult};
 
-impl Remote {
+impl RemoteJobs {
     /// The broker said something.
     pub fn event(&mut self, event: session_event::Kind, events: &mut VecDeque<BackendEvent>) {
         match event {
@@ -43,8 +43,8 @@ impl Remote {
             }
             session_event::Kind::Cluster(cluster) => self.sample(cluster, events),
             session_event::Kind::Notice(notice) => {
-                events.push_back(BackendEvent::Fact(EventKind::Notice(Notice {
-                    severity: Severity::Warning,
+                events.push_back(BackendEvent::Fact(EventKind::Notice(UserNotice {
+                    severity: NoticeSeverity::Warning,
                     text: text(&notice.text).lines(),
                     help: Some(text(&notice.help).lines()).filter(|help| !help.is_empty()),
                     in_summary: false,
@@ -55,9 +55,9 @@ impl Remote {
 
     fn missing(&mut self, number: u32) {
         if let Some(template) = self.template(number)
-            && template.upload == Upload::Done
+            && template.upload == TemplateUploadState::Done
         {
-            template.upload = Upload::Wanted;
+            template.upload = TemplateUploadState::Wanted;
         }
     }
 
@@ -68,24 +68,26 @@ impl Remote {
         };
         let before = job.progress;
         match before {
-            Progress::Running { attempt, .. } if attempt == started.attempt => return,
-            Progress::Running { .. } | Progress::Interrupted | Progress::Waiting => {}
+            RemoteJobState::Running { attempt, .. } if attempt == started.attempt => return,
+            RemoteJobState::Running { .. }
+            | RemoteJobState::Interrupted
+            | RemoteJobState::Waiting => {}
         }
-        job.progress = Progress::Running {
+        job.progress = RemoteJobState::Running {
             attempt: started.attempt,
             next: 0,
         };
         match before {
-            Progress::Waiting => events.push_back(BackendEvent::Started {
+            RemoteJobState::Waiting => events.push_back(BackendEvent::Started {
                 job: id,
                 worker: WorkerId(started.worker.saturating_add(FIRST_WORKER)),
                 slot: started.slot,
             }),
-            Progress::Running { .. } => events.push_back(BackendEvent::Restarted {
+            RemoteJobState::Running { .. } => events.push_back(BackendEvent::Restarted {
                 job: id,
                 reason: "the broker gave it to another worker".to_owned(),
             }),
-            Progress::Interrupted => {}
+            RemoteJobState::Interrupted => {}
         }
     }
 
@@ -97,7 +99,7 @@ impl Remote {
         let Ok(stream) = from_proto::stream(output.stream) else {
             return;
         };
-        if let Progress::Running { attempt, next } = &mut job.progress
+        if let RemoteJobState::Running { attempt, next } = &mut job.progress
             && *attempt == output.attempt
             && *next == output.index
         {
@@ -114,9 +116,9 @@ impl Remote {
 
     fn interrupted(&mut self, id: JobId, reason: String, events: &mut VecDeque<BackendEvent>) {
         if let Some(job) = self.jobs.get_mut(&id)
-            && let Progress::Running { .. } = job.progress
+            && let RemoteJobState::Running { .. } = job.progress
         {
-            job.progress = Progress::Interrupted;
+            job.progress = RemoteJobState::Interrupted;
             events.push_back(BackendEvent::Restarted { job: id, reason });
         }
     }
@@ -135,12 +137,12 @@ impl Remote {
         }
         let result = match result.map(from_proto::job_result) {
             Some(Ok(result)) => result,
-            Some(Err(error)) => JobResult::not_run(JobEnd::Error(format!(
+            Some(Err(error)) => JobResult::not_run(JobOutcome::Error(format!(
                 "the broker sent an outcome that means nothing: {error}"
             ))),
             None => {
                 let message = "the broker did not say how the job ended".to_owned();
-                JobResult::not_run(JobEnd::Error(message))
+                JobResult::not_run(JobOutcome::Error(message))
             }
         };
         events.push_back(BackendEvent::Finished { job: id, result });
@@ -163,8 +165,8 @@ impl Remote {
         if worker.degraded.is_empty() {
             self.unwell.remove(&id);
         } else if self.unwell.insert(id) {
-            events.push_back(BackendEvent::Fact(EventKind::Notice(Notice {
-                severity: Severity::Warning,
+            events.push_back(BackendEvent::Fact(EventKind::Notice(UserNotice {
+                severity: NoticeSeverity::Warning,
                 text: format!(
                     "worker {} takes no jobs: {}",
                     text(&worker.name),
@@ -180,11 +182,11 @@ impl Remote {
         for worker in cluster.workers {
             let id = WorkerId(worker.id.saturating_add(FIRST_WORKER));
             let state = match v1::WorkerState::try_from(worker.state) {
-                Ok(v1::WorkerState::Draining) => WorkerState::Draining,
-                Ok(v1::WorkerState::Degraded) => WorkerState::Degraded,
-                Ok(v1::WorkerState::Lost) => WorkerState::Lost,
+                Ok(v1::WorkerState::Draining) => WorkerCondition::Draining,
+                Ok(v1::WorkerState::Degraded) => WorkerCondition::Degraded,
+                Ok(v1::WorkerState::Lost) => WorkerCondition::Lost,
                 Ok(v1::WorkerState::Online | v1::WorkerState::Unspecified) | Err(_) => {
-                    WorkerState::Online
+                    WorkerCondition::Online
                 }
             };
             let sample = EventKind::WorkerSample {

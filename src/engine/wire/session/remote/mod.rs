@@ -17,14 +17,14 @@ use prost::Message;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
-use super::prepare::{Common, Prepared};
-use crate::linger::Linger;
-use crate::reapi::client::Contents;
+use super::prepare::{LocalTemplate, PreparedTemplate};
+use crate::linger::LingerTimer;
+use crate::reapi::client::BlobMap;
 use crate::v1::{self, client_message};
 use maelstrom_container::digest::ContentHash;
-use maelstrom_model::backend::{BackendEvent, JobId, Rank, Stop};
+use maelstrom_model::backend::{BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::ids::WorkerId;
-use maelstrom_model::job::{Job, JobEnd, JobResult};
+use maelstrom_model::job::{Job, JobOutcome, JobResult};
 
 /// How long acknowledgements linger. The broker keeps until then what it has told.
 const LINGER_TIME: Duration = Duration::from_millis(20);
@@ -45,51 +45,51 @@ pub struct TemplateKey {
 }
 
 /// See the module's documentation.
-pub struct Remote {
+pub struct RemoteJobs {
     outgoing: Option<UnboundedSender<v1::ClientMessage>>,
     was_down: bool,
     held: bool,
     grace: Duration,
     age: u64,
-    keys: HashMap<TemplateKey, Key>,
-    templates: Vec<Template>,
+    keys: HashMap<TemplateKey, PendingTemplate>,
+    templates: Vec<RemoteTemplate>,
     by_hash: HashMap<ContentHash, u32>,
-    jobs: BTreeMap<JobId, Remoted>,
+    jobs: BTreeMap<JobId, RemoteJob>,
     /// Jobs that are over.
     over: BTreeSet<u64>,
     /// Those of which the broker doesn't know that we know.
     unacknowledged: Vec<u64>,
-    acknowledging: Linger,
+    acknowledging: LingerTimer,
     workers: BTreeSet<WorkerId>,
     /// Those of which it was told that they take no jobs.
     unwell: BTreeSet<WorkerId>,
 }
 
-struct Key {
+struct PendingTemplate {
     /// Keeps the addresses of the key from being used for something else.
-    common: Common,
-    state: KeyState,
+    common: LocalTemplate,
+    state: PreparationStage,
     waiting: Vec<JobId>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum KeyState {
+enum PreparationStage {
     New,
     Preparing,
     Ready(u32),
 }
 
-struct Template {
+struct RemoteTemplate {
     template: v1::Template,
-    contents: Arc<Contents>,
-    upload: Upload,
+    contents: Arc<BlobMap>,
+    upload: TemplateUploadState,
     uploads: u32,
     is_defined: bool,
     waiting: Vec<JobId>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Upload {
+enum TemplateUploadState {
     Wanted,
     Running,
     Done,
@@ -97,19 +97,19 @@ enum Upload {
     Again,
 }
 
-struct Remoted {
+struct RemoteJob {
     job: Job,
-    rank: Rank,
+    rank: JobPriority,
     template: Option<u32>,
     was_sent: bool,
-    progress: Progress,
-    stopping: Option<Stop>,
+    progress: RemoteJobState,
+    stopping: Option<StopMode>,
     /// When it is over at the latest, if there is no connection: nobody can say any more that it is.
     stopped_by: Option<Instant>,
 }
 
 #[derive(Clone, Copy)]
-enum Progress {
+enum RemoteJobState {
     Waiting,
     Running {
         attempt: u64,
@@ -121,20 +121,20 @@ enum Progress {
 
 /// The end of a job that could not be run.
 pub fn failed(job: JobId, message: String) -> BackendEvent {
-    let result = JobResult::not_run(JobEnd::Error(message));
+    let result = JobResult::not_run(JobOutcome::Error(message));
     BackendEvent::Finished { job, result }
 }
 
 /// The end of a job that nobody wants any more.
 pub fn cancelled(job: JobId) -> BackendEvent {
-    let result = JobResult::not_run(JobEnd::Cancelled);
+    let result = JobResult::not_run(JobOutcome::Cancelled);
     BackendEvent::Finished { job, result }
 }
 
-impl Remote {
+impl RemoteJobs {
     /// Nothing is submitted or connected.
-    pub fn new(grace: Duration) -> Remote {
-        Remote {
+    pub fn new(grace: Duration) -> RemoteJobs {
+        RemoteJobs {
             outgoing: None,
             was_down: false,
             held: false,
@@ -146,7 +146,7 @@ impl Remote {
             jobs: BTreeMap::new(),
             over: BTreeSet::new(),
             unacknowledged: Vec::new(),
-            acknowledging: Linger::new(LINGER_TIME),
+            acknowledging: LingerTimer::new(LINGER_TIME),
             workers: BTreeSet::new(),
             unwell: BTreeSet::new(),
         }
@@ -164,7 +164,7 @@ impl Remote {
     }
 
     /// Takes a job.
-    pub fn submit(&mut self, id: JobId, job: Job, rank: Rank, common: Common) {
+    pub fn submit(&mut self, id: JobId, job: Job, rank: JobPriority, common: LocalTemplate) {
         let resident = common.resident.as_ref();
         let key = TemplateKey {
             parts: [
@@ -176,26 +176,26 @@ impl Remote {
             ],
             age: self.age,
         };
-        let entry = self.keys.entry(key).or_insert_with(|| Key {
+        let entry = self.keys.entry(key).or_insert_with(|| PendingTemplate {
             common,
-            state: KeyState::New,
+            state: PreparationStage::New,
             waiting: Vec::new(),
         });
         let template = match entry.state {
-            KeyState::Ready(number) => Some(number),
-            KeyState::New | KeyState::Preparing => {
+            PreparationStage::Ready(number) => Some(number),
+            PreparationStage::New | PreparationStage::Preparing => {
                 entry.waiting.push(id);
                 None
             }
         };
         self.jobs.insert(
             id,
-            Remoted {
+            RemoteJob {
                 job,
                 rank,
                 template,
                 was_sent: false,
-                progress: Progress::Waiting,
+                progress: RemoteJobState::Waiting,
                 stopping: None,
                 stopped_by: None,
             },
@@ -206,28 +206,28 @@ impl Remote {
     }
 
     /// Templates that nobody prepares yet.
-    pub fn take_unprepared(&mut self) -> Vec<(TemplateKey, Common)> {
+    pub fn take_unprepared(&mut self) -> Vec<(TemplateKey, LocalTemplate)> {
         let new = self.keys.iter_mut();
-        new.filter(|(_, entry)| entry.state == KeyState::New)
+        new.filter(|(_, entry)| entry.state == PreparationStage::New)
             .map(|(key, entry)| {
-                entry.state = KeyState::Preparing;
+                entry.state = PreparationStage::Preparing;
                 (key.clone(), entry.common.clone())
             })
             .collect()
     }
 
     /// A template was prepared.
-    pub fn prepared(&mut self, key: &TemplateKey, prepared: Prepared) {
+    pub fn prepared(&mut self, key: &TemplateKey, prepared: PreparedTemplate) {
         let hash = ContentHash::of(&prepared.template.encode_to_vec());
         let number = match self.by_hash.get(&hash) {
             Some(number) => *number,
             None => {
                 let number = u32::try_from(self.templates.len()).unwrap_or(u32::MAX);
                 self.by_hash.insert(hash, number);
-                self.templates.push(Template {
+                self.templates.push(RemoteTemplate {
                     template: prepared.template,
                     contents: Arc::new(prepared.contents),
-                    upload: Upload::Wanted,
+                    upload: TemplateUploadState::Wanted,
                     uploads: 0,
                     is_defined: false,
                     waiting: Vec::new(),
@@ -238,7 +238,7 @@ impl Remote {
         let Some(entry) = self.keys.get_mut(key) else {
             return;
         };
-        entry.state = KeyState::Ready(number);
+        entry.state = PreparationStage::Ready(number);
         for id in std::mem::take(&mut entry.waiting) {
             if let Some(job) = self.jobs.get_mut(&id) {
                 job.template = Some(number);
@@ -250,10 +250,10 @@ impl Remote {
     }
 
     /// A template could not be prepared: gives back its jobs.
-    pub fn unprepared(&mut self, key: &TemplateKey) -> Vec<(JobId, Job, Rank)> {
+    pub fn unprepared(&mut self, key: &TemplateKey) -> Vec<(JobId, Job, JobPriority)> {
         let waiting = match self.keys.get_mut(key) {
             Some(entry) => {
-                entry.state = KeyState::New;
+                entry.state = PreparationStage::New;
                 std::mem::take(&mut entry.waiting)
             }
             None => Vec::new(),
@@ -267,15 +267,15 @@ impl Remote {
     }
 
     /// Templates whose contents are to be uploaded now.
-    pub fn take_uploads(&mut self) -> Vec<(u32, Arc<Contents>)> {
+    pub fn take_uploads(&mut self) -> Vec<(u32, Arc<BlobMap>)> {
         if self.outgoing.is_none() {
             return Vec::new();
         }
         let wanted = (0..).zip(&mut self.templates);
         wanted
-            .filter(|(_, template)| template.upload == Upload::Wanted)
+            .filter(|(_, template)| template.upload == TemplateUploadState::Wanted)
             .map(|(number, template)| {
-                template.upload = Upload::Running;
+                template.upload = TemplateUploadState::Running;
                 template.uploads += 1;
                 (number, Arc::clone(&template.contents))
             })
@@ -287,7 +287,7 @@ impl Remote {
         let Some(template) = self.template(number) else {
             return;
         };
-        template.upload = Upload::Done;
+        template.upload = TemplateUploadState::Done;
         if template.is_defined {
             let uploaded = v1::Uploaded { template: number };
             self.say(client_message::Kind::Uploaded(uploaded));
@@ -299,14 +299,14 @@ impl Remote {
         let Some(template) = self.template(number) else {
             return false;
         };
-        template.upload = Upload::Wanted;
+        template.upload = TemplateUploadState::Wanted;
         template.uploads >= UPLOADS_MAX
     }
 
     /// Gives up the jobs of a template that are not running.
     pub fn give_up(&mut self, number: u32) -> Vec<JobId> {
-        let of_this = |job: &Remoted| {
-            job.template == Some(number) && !matches!(job.progress, Progress::Running { .. })
+        let of_this = |job: &RemoteJob| {
+            job.template == Some(number) && !matches!(job.progress, RemoteJobState::Running { .. })
         };
         let jobs = self.jobs.iter();
         let given_up: Vec<JobId> = jobs
@@ -318,7 +318,7 @@ impl Remote {
         }
         if let Some(template) = self.template(number) {
             template.waiting.clear();
-            template.upload = Upload::Done;
+            template.upload = TemplateUploadState::Done;
             template.uploads = 0;
         }
         given_up
@@ -334,8 +334,8 @@ impl Remote {
             template.is_defined = false;
             template.waiting.clear();
             // What was uploaded to a broker that lost its disk is uploaded again when it says so.
-            if template.upload == Upload::Again {
-                template.upload = Upload::Wanted;
+            if template.upload == TemplateUploadState::Again {
+                template.upload = TemplateUploadState::Wanted;
             }
         }
         for (id, job) in &self.jobs {
@@ -364,7 +364,7 @@ impl Remote {
     pub fn killed(&mut self) -> Vec<JobId> {
         let jobs = self.jobs.iter();
         let killed: Vec<JobId> = jobs
-            .filter(|(_, job)| job.stopping == Some(Stop::Kill))
+            .filter(|(_, job)| job.stopping == Some(StopMode::Kill))
             .map(|(id, _)| *id)
             .collect();
         for id in &killed {
@@ -400,16 +400,16 @@ impl Remote {
     }
 
     /// Stops a job. Tells whether it is over already.
-    pub fn stop(&mut self, id: JobId, how: Stop) -> bool {
+    pub fn stop(&mut self, id: JobId, how: StopMode) -> bool {
         let Some(job) = self.jobs.get_mut(&id) else {
             return false;
         };
-        let is_here = !job.was_sent || (self.outgoing.is_none() && how == Stop::Kill);
+        let is_here = !job.was_sent || (self.outgoing.is_none() && how == StopMode::Kill);
         if is_here {
             self.forget(id);
             return true;
         }
-        if job.stopping != Some(Stop::Kill) {
+        if job.stopping != Some(StopMode::Kill) {
             job.stopping = Some(how);
         }
         // Only a time beyond any calendar is none.
@@ -429,7 +429,7 @@ impl Remote {
         was_there
     }
 
-    fn template(&mut self, number: u32) -> Option<&mut Template> {
+    fn template(&mut self, number: u32) -> Option<&mut RemoteTemplate> {
         self.templates.get_mut(number as usize)
     }
 }
@@ -442,24 +442,24 @@ mod tests {
     use tokio::time::{advance, sleep_until};
 
     use super::*;
-    use maelstrom_model::job::Inputs;
+    use maelstrom_model::job::JobInputs;
     use maelstrom_model::testing::job;
 
     const GRACE: Duration = Duration::from_secs(10);
 
     /// Two jobs that the broker has.
-    fn remote() -> Remote {
-        let mut remote = Remote::new(GRACE);
+    fn remote() -> RemoteJobs {
+        let mut remote = RemoteJobs::new(GRACE);
         for id in [1, 2] {
             let job = job();
-            let common = Common {
+            let common = LocalTemplate {
                 container: Arc::clone(&job.container),
-                inputs: Arc::new(Inputs::default()),
+                inputs: Arc::new(JobInputs::default()),
                 environment: Arc::default(),
                 working_directory: Arc::from(Path::new("/")),
                 resident: None,
             };
-            remote.submit(JobId(id), job, Rank::default(), common);
+            remote.submit(JobId(id), job, JobPriority::default(), common);
         }
         remote.jobs.values_mut().for_each(|job| job.was_sent = true);
         remote
@@ -470,7 +470,7 @@ mod tests {
         let mut remote = remote();
         let (outgoing, _broker) = unbounded_channel();
         remote.up(outgoing);
-        assert!(!remote.stop(JobId(1), Stop::Terminate));
+        assert!(!remote.stop(JobId(1), StopMode::Terminate));
         // As long as somebody may say how it ends, that is waited for.
         assert_eq!(remote.next_overdue(), None);
         advance(GRACE * 2).await;
@@ -480,11 +480,11 @@ mod tests {
         assert_eq!(remote.next_overdue(), None);
 
         let stopped = Instant::now();
-        assert!(!remote.stop(JobId(2), Stop::Terminate));
+        assert!(!remote.stop(JobId(2), StopMode::Terminate));
         assert_eq!(remote.overdue(), []);
         // To be asked again changes nothing.
         advance(GRACE / 2).await;
-        remote.stop(JobId(2), Stop::Terminate);
+        remote.stop(JobId(2), StopMode::Terminate);
         let due = remote.next_overdue().unwrap();
         assert_eq!(due, stopped + GRACE);
         sleep_until(due).await;

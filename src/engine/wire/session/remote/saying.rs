@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Remote, Remoted, Upload};
-use crate::linger::{Due, Waiting};
+use super::{RemoteJob, RemoteJobs, TemplateUploadState};
+use crate::linger::{FlushTime, FlushUrgency};
 use crate::to_proto;
 use crate::v1::{self, client_message};
-use maelstrom_model::backend::{JobId, Stop};
+use maelstrom_model::backend::{JobId, StopMode};
 
 /// Jobs in one message: soon sent, and few messages for many jobs.
 const JOBS_PER_MESSAGE: usize = 1_000;
 
-impl Remote {
+impl RemoteJobs {
     /// Says what is to be said, if somebody listens, and tells when it is to be called again although
     /// nothing happens.
-    pub fn flush(&mut self) -> Due {
+    pub fn flush(&mut self) -> FlushTime {
         if self.outgoing.is_none() {
-            return Due::Never;
+            return FlushTime::Never;
         }
         for number in 0..self.templates.len() {
             let Some(template) = self.templates.get_mut(number) else {
                 continue;
             };
-            if template.waiting.is_empty() || template.upload != Upload::Done {
+            if template.waiting.is_empty() || template.upload != TemplateUploadState::Done {
                 continue;
             }
             let number = u32::try_from(number).unwrap_or(u32::MAX);
@@ -39,12 +39,12 @@ impl Remote {
             self.submit_all(number, &waiting);
         }
         let waiting = match (self.unacknowledged.is_empty(), self.jobs.is_empty()) {
-            (true, _) => Waiting::Nothing,
-            (false, false) => Waiting::CanLinger,
-            (false, true) => Waiting::Urgent,
+            (true, _) => FlushUrgency::Nothing,
+            (false, false) => FlushUrgency::CanLinger,
+            (false, true) => FlushUrgency::Urgent,
         };
         let due = self.acknowledging.due(waiting, Instant::now());
-        if due == Due::Now {
+        if due == FlushTime::Now {
             self.acknowledge();
         }
         due
@@ -79,10 +79,10 @@ impl Remote {
         }
     }
 
-    pub(super) fn say_stop(&mut self, id: JobId, how: Stop) {
+    pub(super) fn say_stop(&mut self, id: JobId, how: StopMode) {
         let how = match how {
-            Stop::Terminate => v1::Stop::Terminate,
-            Stop::Kill => v1::Stop::Kill,
+            StopMode::Terminate => v1::Stop::Terminate,
+            StopMode::Kill => v1::Stop::Kill,
         };
         self.say(client_message::Kind::Cancel(v1::Cancel {
             job: id.0,
@@ -112,7 +112,7 @@ impl Remote {
     }
 }
 
-fn message(id: JobId, template: u32, job: &Remoted, grace: Duration) -> v1::Job {
+fn message(id: JobId, template: u32, job: &RemoteJob, grace: Duration) -> v1::Job {
     let process = &job.job.process;
     v1::Job {
         id: id.0,

@@ -1,7 +1,7 @@
 //! The jobs that wait, and the workers that could take them, arranged so that the next decision is
 //! found without looking through either.
 //!
-//! Jobs of one client and one [`Kind`] are a queue in the order of their [`Turn`]s. The heads of
+//! Jobs of one client and one [`SchedulingClass`] are a queue in the order of their [`QueueKey`]s. The heads of
 //! those whose inputs are there make a lane, one for each client and pool; of a pool's lanes the one
 //! whose client has the lowest account is next ([`share`]). What cannot start is in no lane, and so
 //! in nobody's way.
@@ -20,58 +20,61 @@ mod supply;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use self::pool::{Load, Pool, PoolKey};
-use self::share::{Portion, Share, Virtual};
-use super::{Architecture, ClientId, Gate, Inputs, InputsId, JobKey, Kind, Limits};
+pub(super) use self::pool::{PoolKey, WorkerLoad, WorkerPool};
+use self::share::{FairShare, ShareWeight, VirtualTime};
+use super::{
+    Architecture, ClientAdmission, ClientId, InputAvailability, InputsId, JobKey, SchedulerLimits,
+    SchedulingClass,
+};
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::WorkerId;
-use maelstrom_model::priority::Turn;
+use maelstrom_model::priority::QueueKey;
 
 /// All that waits.
 #[derive(Debug)]
-pub(super) struct Queue {
-    limits: Limits,
-    clients: BTreeMap<ClientId, Client>,
-    pools: BTreeMap<PoolKey, Pool>,
+pub(super) struct FairQueue {
+    limits: SchedulerLimits,
+    clients: BTreeMap<ClientId, QueueClient>,
+    pools: BTreeMap<PoolKey, WorkerPool>,
     /// Those in which a decision can be made.
     open: BTreeSet<PoolKey>,
     inputs: BTreeMap<InputsId, InputsState>,
-    clocks: BTreeMap<Architecture, Virtual>,
+    clocks: BTreeMap<Architecture, VirtualTime>,
 }
 
 #[derive(Debug)]
-struct Client {
-    gate: Gate,
-    portion: Portion,
-    shares: BTreeMap<Architecture, Share>,
-    kinds: BTreeMap<Kind, BTreeMap<Turn, JobId>>,
-    lanes: BTreeMap<PoolKey, Lane>,
+struct QueueClient {
+    gate: ClientAdmission,
+    portion: ShareWeight,
+    shares: BTreeMap<Architecture, FairShare>,
+    kinds: BTreeMap<SchedulingClass, BTreeMap<QueueKey, JobId>>,
+    lanes: BTreeMap<PoolKey, ReadyQueue>,
 }
 
 /// The jobs of a client that a pool could run.
 #[derive(Debug, Default)]
-struct Lane {
-    heads: BTreeSet<(Turn, InputsId)>,
+struct ReadyQueue {
+    heads: BTreeSet<(QueueKey, InputsId)>,
     /// How many jobs are behind the heads, these included.
     ready: usize,
     /// As which the pool has it.
-    listed: Option<Virtual>,
+    listed: Option<VirtualTime>,
     /// How many of its jobs are counted in the pool.
     counted: usize,
 }
 
 #[derive(Debug)]
 struct InputsState {
-    state: Inputs,
+    state: InputAvailability,
     /// The queues for which it matters.
-    kinds: BTreeSet<(ClientId, Kind)>,
+    kinds: BTreeSet<(ClientId, SchedulingClass)>,
     holders: BTreeSet<WorkerId>,
 }
 
 impl Default for InputsState {
     fn default() -> Self {
         InputsState {
-            state: Inputs::Missing,
+            state: InputAvailability::Missing,
             kinds: BTreeSet::new(),
             holders: BTreeSet::new(),
         }
@@ -80,15 +83,15 @@ impl Default for InputsState {
 
 /// The job whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Front {
-    account: Virtual,
+pub(super) struct QueueHead {
+    account: VirtualTime,
     client: ClientId,
-    pub turn: Turn,
-    pub kind: Kind,
+    pub turn: QueueKey,
+    pub kind: SchedulingClass,
     job: JobId,
 }
 
-impl Front {
+impl QueueHead {
     pub(super) fn key(&self) -> JobKey {
         JobKey {
             client: self.client,
@@ -97,9 +100,9 @@ impl Front {
     }
 }
 
-impl Queue {
-    pub(super) fn new(limits: Limits) -> Queue {
-        Queue {
+impl FairQueue {
+    pub(super) fn new(limits: SchedulerLimits) -> FairQueue {
+        FairQueue {
             limits,
             clients: BTreeMap::new(),
             pools: BTreeMap::new(),
@@ -110,9 +113,9 @@ impl Queue {
     }
 
     pub(super) fn client_joined(&mut self, client: ClientId, weight: u32, among: u32) {
-        let portion = Portion { weight, among };
-        let entry = self.clients.entry(client).or_insert_with(|| Client {
-            gate: Gate::Open,
+        let portion = ShareWeight { weight, among };
+        let entry = self.clients.entry(client).or_insert_with(|| QueueClient {
+            gate: ClientAdmission::Open,
             portion,
             shares: BTreeMap::new(),
             kinds: BTreeMap::new(),
@@ -121,7 +124,7 @@ impl Queue {
         entry.portion = portion;
     }
 
-    pub(super) fn client_gate(&mut self, client: ClientId, gate: Gate) {
+    pub(super) fn client_gate(&mut self, client: ClientId, gate: ClientAdmission) {
         let Some(entry) = self.clients.get_mut(&client) else {
             return;
         };
@@ -134,7 +137,7 @@ impl Queue {
 
     /// Takes the client out, with all of its jobs.
     pub(super) fn client_left(&mut self, client: ClientId) {
-        self.client_gate(client, Gate::Held);
+        self.client_gate(client, ClientAdmission::Held);
         let Some(gone) = self.clients.remove(&client) else {
             return;
         };
@@ -146,19 +149,19 @@ impl Queue {
         }
     }
 
-    pub(super) fn gate(&self, client: ClientId) -> Option<(Gate, u32)> {
+    pub(super) fn gate(&self, client: ClientId) -> Option<(ClientAdmission, u32)> {
         let client = self.clients.get(&client)?;
         Some((client.gate, client.portion.weight))
     }
 
     /// How many queues a client has, not counting that of this kind.
-    pub(super) fn kinds_beside(&self, client: ClientId, kind: Kind) -> usize {
+    pub(super) fn kinds_beside(&self, client: ClientId, kind: SchedulingClass) -> usize {
         self.clients.get(&client).map_or(0, |client| {
             client.kinds.len() - usize::from(client.kinds.contains_key(&kind))
         })
     }
 
-    pub(super) fn push(&mut self, key: JobKey, kind: Kind, turn: Turn) {
+    pub(super) fn push(&mut self, key: JobKey, kind: SchedulingClass, turn: QueueKey) {
         let Some(client) = self.clients.get_mut(&key.client) else {
             return;
         };
@@ -170,8 +173,8 @@ impl Queue {
             inputs.kinds.insert((key.client, kind));
         }
         match inputs.state {
-            Inputs::Missing => {}
-            Inputs::Ready => {
+            InputAvailability::Missing => {}
+            InputAvailability::Ready => {
                 let pool = PoolKey::from(kind);
                 let lane = client.lanes.entry(pool).or_default();
                 lane.ready += 1;
@@ -184,13 +187,13 @@ impl Queue {
     }
 
     /// Takes a job out that is not to run from here.
-    pub(super) fn remove(&mut self, client: ClientId, kind: Kind, turn: Turn) {
+    pub(super) fn remove(&mut self, client: ClientId, kind: SchedulingClass, turn: QueueKey) {
         self.take_out(client, kind, turn);
         self.settle(client, PoolKey::from(kind));
     }
 
     /// Takes out the job whose turn it was and charges its client for a lease.
-    pub(super) fn serve(&mut self, front: &Front) {
+    pub(super) fn serve(&mut self, front: &QueueHead) {
         self.take_out(front.client, front.kind, front.turn);
         let Some(client) = self.clients.get_mut(&front.client) else {
             return;
@@ -198,7 +201,7 @@ impl Queue {
         let architecture = front.kind.architecture;
         let clock = self.clocks.entry(architecture).or_default();
         let share = client.shares.entry(architecture);
-        share.or_insert_with(|| Share::new(&self.limits)).serve(
+        share.or_insert_with(|| FairShare::new(&self.limits)).serve(
             clock,
             client.portion,
             &self.limits,
@@ -213,7 +216,7 @@ impl Queue {
         }
     }
 
-    fn take_out(&mut self, client_id: ClientId, kind: Kind, turn: Turn) {
+    fn take_out(&mut self, client_id: ClientId, kind: SchedulingClass, turn: QueueKey) {
         let Some(client) = self.clients.get_mut(&client_id) else {
             return;
         };
@@ -247,23 +250,23 @@ impl Queue {
         let limits = &self.limits;
         if let Some(client) = self.clients.get_mut(&client) {
             let share = client.shares.entry(architecture);
-            let share = share.or_insert_with(|| Share::new(limits));
+            let share = share.or_insert_with(|| FairShare::new(limits));
             share.learn(took_ms, limits);
         }
     }
 
     /// The job whose turn it is, of those for which there is a worker.
-    pub(super) fn front(&self) -> Option<Front> {
+    pub(super) fn front(&self) -> Option<QueueHead> {
         let fronts = self.open.iter().filter_map(|key| {
             let (account, client_id) = *self.pools.get(key)?.waiting.first()?;
             let client = self.clients.get(&client_id)?;
             let (turn, inputs) = *client.lanes.get(key)?.heads.first()?;
-            let kind = Kind {
+            let kind = SchedulingClass {
                 architecture: key.architecture,
                 kit: key.kit,
                 inputs,
             };
-            Some(Front {
+            Some(QueueHead {
                 account,
                 client: client_id,
                 turn,
@@ -283,15 +286,15 @@ impl Queue {
             return;
         };
         let counted = match client.gate {
-            Gate::Open => lane.ready,
-            Gate::Held => 0,
+            ClientAdmission::Open => lane.ready,
+            ClientAdmission::Held => 0,
         };
         let pool = self.pools.entry(key).or_default();
         pool.ready = pool.ready - lane.counted + counted;
         lane.counted = counted;
 
         let share = client.shares.entry(key.architecture);
-        let share = share.or_insert_with(|| Share::new(&self.limits));
+        let share = share.or_insert_with(|| FairShare::new(&self.limits));
         if counted > 0 && share.lanes == 0 {
             let clock = self.clocks.entry(key.architecture).or_default();
             share.begin(*clock, client.portion, &self.limits);
@@ -315,7 +318,7 @@ impl Queue {
     }
 
     fn pool_changed(&mut self, key: PoolKey) {
-        match self.pools.get(&key).is_some_and(Pool::is_open) {
+        match self.pools.get(&key).is_some_and(WorkerPool::is_open) {
             true => self.open.insert(key),
             false => self.open.remove(&key),
         };
@@ -323,14 +326,14 @@ impl Queue {
     }
 
     fn drop_if_unused(&mut self, key: PoolKey) {
-        if self.pools.get(&key).is_some_and(Pool::is_unused) {
+        if self.pools.get(&key).is_some_and(WorkerPool::is_unused) {
             self.pools.remove(&key);
         }
     }
 }
 
-impl Lane {
-    fn change_head(&mut self, inputs: InputsId, old: Option<Turn>, new: Option<Turn>) {
+impl ReadyQueue {
+    fn change_head(&mut self, inputs: InputsId, old: Option<QueueKey>, new: Option<QueueKey>) {
         if let Some(old) = old {
             self.heads.remove(&(old, inputs));
         }

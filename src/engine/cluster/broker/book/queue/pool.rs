@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::share::Virtual;
-use crate::broker::book::{Architecture, ClientId, Kind, KitId};
+use super::share::VirtualTime;
+use crate::broker::book::{Architecture, ClientId, SchedulingClass, ToolboxId};
 use maelstrom_model::ids::WorkerId;
 
 /// Workers that are alike to jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct PoolKey {
     pub architecture: Architecture,
-    pub kit: Option<KitId>,
+    pub kit: Option<ToolboxId>,
 }
 
 impl PoolKey {
@@ -23,8 +23,8 @@ impl PoolKey {
     }
 }
 
-impl From<Kind> for PoolKey {
-    fn from(kind: Kind) -> PoolKey {
+impl From<SchedulingClass> for PoolKey {
+    fn from(kind: SchedulingClass) -> PoolKey {
         PoolKey {
             architecture: kind.architecture,
             kit: kind.kit,
@@ -34,39 +34,39 @@ impl From<Kind> for PoolKey {
 
 /// How full a worker is: leases for each slot. The emptiest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) struct Load(u64);
+pub(in super::super) struct WorkerLoad(u64);
 
-impl Load {
+impl WorkerLoad {
     const ALL_SLOTS: u64 = 1 << 16;
 
     /// Of this many leases on this many slots.
-    pub(in super::super) fn new(leases: usize, slots: u32) -> Load {
+    pub(in super::super) fn new(leases: usize, slots: u32) -> WorkerLoad {
         let leases = u64::try_from(leases).unwrap_or(u64::MAX);
-        Load(leases.saturating_mul(Load::ALL_SLOTS) / u64::from(slots.max(1)))
+        WorkerLoad(leases.saturating_mul(WorkerLoad::ALL_SLOTS) / u64::from(slots.max(1)))
     }
 
     /// Whether a slot is free; if not, a further lease waits on the worker.
     pub(in super::super) fn has_free_slot(self) -> bool {
-        self.0 < Load::ALL_SLOTS
+        self.0 < WorkerLoad::ALL_SLOTS
     }
 }
 
 /// A pool: supply and demand.
 #[derive(Debug, Default)]
-pub(in super::super) struct Pool {
+pub(in super::super) struct WorkerPool {
     /// Workers that take leases at all, and their slots.
     pub serving: BTreeMap<WorkerId, u32>,
     /// Those of them that can take one now.
-    pub available: BTreeSet<(Load, WorkerId)>,
+    pub available: BTreeSet<(WorkerLoad, WorkerId)>,
     /// All slots of those that serve.
     pub(super) slots: u64,
     /// Clients that have jobs that could start.
-    pub(super) waiting: BTreeSet<(Virtual, ClientId)>,
+    pub(super) waiting: BTreeSet<(VirtualTime, ClientId)>,
     /// How many such jobs.
     pub(super) ready: usize,
 }
 
-impl Pool {
+impl WorkerPool {
     /// Whether a decision can be made.
     pub(super) fn is_open(&self) -> bool {
         let emptiest = self.available.first();
@@ -75,7 +75,7 @@ impl Pool {
 
     /// Whether a worker that is so full gets a lease. Leases beyond the slots are given only while
     /// more jobs wait than there are slots: the last jobs go to whoever is free first.
-    pub(in super::super) fn takes(&self, load: Load) -> bool {
+    pub(in super::super) fn takes(&self, load: WorkerLoad) -> bool {
         let is_deep = || u64::try_from(self.ready).is_ok_and(|ready| ready > self.slots);
         load.has_free_slot() || is_deep()
     }

@@ -9,19 +9,19 @@
 //! Invariants:
 //! - An account never falls.
 //! - Where the same clients wait all the time, leases times their charge are shared by weight.
-//! - No account that is served stays further behind the clock than [`Limits::lag_max_ms`], so what
+//! - No account that is served stays further behind the clock than [`SchedulerLimits::lag_max_ms`], so what
 //!   a client did not get while its workers were busy does not stop the others for long.
 
-use crate::broker::book::Limits;
+use crate::broker::book::SchedulerLimits;
 
 /// Slot time at weight 1, in microseconds: fine enough for the smallest charge at the greatest
 /// weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Virtual(u64);
+pub(super) struct VirtualTime(u64);
 
 /// What part of the slot time is a client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Portion {
+pub(super) struct ShareWeight {
     pub(super) weight: u32,
     /// Of how many that weight is meant: 1, or the weights of all runs that share what one has.
     pub(super) among: u32,
@@ -35,28 +35,28 @@ const MEMORY: u64 = 8;
 
 /// A client's account.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Share {
-    account: Virtual,
+pub(super) struct FairShare {
+    account: VirtualTime,
     /// What its jobs take, in milliseconds, as an average that forgets.
     mean_ms: u64,
     /// How many of its lanes are listed; none means that the client is idle.
     pub(super) lanes: usize,
 }
 
-impl Share {
-    pub(super) fn new(limits: &Limits) -> Share {
-        Share {
-            account: Virtual::default(),
+impl FairShare {
+    pub(super) fn new(limits: &SchedulerLimits) -> FairShare {
+        FairShare {
+            account: VirtualTime::default(),
             mean_ms: limits.charge_unknown_ms,
             lanes: 0,
         }
     }
 
-    pub(super) fn account(&self) -> Virtual {
+    pub(super) fn account(&self) -> VirtualTime {
         self.account
     }
 
-    fn charge(&self, portion: Portion, limits: &Limits) -> u64 {
+    fn charge(&self, portion: ShareWeight, limits: &SchedulerLimits) -> u64 {
         let weight = u64::from(portion.weight.clamp(1, limits.weight_max.max(1)));
         let charged_ms = self.mean_ms.min(limits.charge_max_ms).max(1);
         let among = u64::from(portion.among.max(1));
@@ -65,21 +65,33 @@ impl Share {
     }
 
     /// The client has something to run again.
-    pub(super) fn begin(&mut self, clock: Virtual, portion: Portion, limits: &Limits) {
+    pub(super) fn begin(
+        &mut self,
+        clock: VirtualTime,
+        portion: ShareWeight,
+        limits: &SchedulerLimits,
+    ) {
         let entry = clock.0.saturating_add(self.charge(portion, limits));
-        self.account = self.account.max(Virtual(entry));
+        self.account = self.account.max(VirtualTime(entry));
     }
 
     /// The client gets a lease. Moves the clock.
-    pub(super) fn serve(&mut self, clock: &mut Virtual, portion: Portion, limits: &Limits) {
+    pub(super) fn serve(
+        &mut self,
+        clock: &mut VirtualTime,
+        portion: ShareWeight,
+        limits: &SchedulerLimits,
+    ) {
         let lag_max = limits.lag_max_ms.saturating_mul(MICROS_PER_MILLI);
-        let start = self.account.max(Virtual(clock.0.saturating_sub(lag_max)));
+        let start = self
+            .account
+            .max(VirtualTime(clock.0.saturating_sub(lag_max)));
         *clock = start.max(*clock);
-        self.account = Virtual(start.0.saturating_add(self.charge(portion, limits)));
+        self.account = VirtualTime(start.0.saturating_add(self.charge(portion, limits)));
     }
 
     /// A job of the client had a slot for so long.
-    pub(super) fn learn(&mut self, took_ms: u64, limits: &Limits) {
+    pub(super) fn learn(&mut self, took_ms: u64, limits: &SchedulerLimits) {
         let took_ms = took_ms.min(limits.charge_max_ms);
         let sum = self.mean_ms * (MEMORY - 1) + took_ms;
         // Rounded, or short jobs would be taken for a few milliseconds shorter than they are.

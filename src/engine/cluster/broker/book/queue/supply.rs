@@ -1,11 +1,14 @@
 //! The other side of the queue: inputs, and the workers that serve its pools.
 
-use super::{ClientId, Inputs, InputsId, InputsState, Kind, Load, Pool, PoolKey, Queue};
+use super::{
+    ClientId, FairQueue, InputAvailability, InputsId, InputsState, PoolKey, SchedulingClass,
+    WorkerLoad, WorkerPool,
+};
 use maelstrom_model::ids::WorkerId;
 
 impl InputsState {
     pub(super) fn is_ready(&self) -> bool {
-        self.state == Inputs::Ready
+        self.state == InputAvailability::Ready
     }
 
     fn is_unused(&self) -> bool {
@@ -13,16 +16,16 @@ impl InputsState {
     }
 }
 
-impl Queue {
+impl FairQueue {
     /// Whether jobs with these inputs can start at all.
-    pub(in super::super) fn set_inputs(&mut self, id: InputsId, state: Inputs) {
+    pub(in super::super) fn set_inputs(&mut self, id: InputsId, state: InputAvailability) {
         let inputs = self.inputs.entry(id).or_default();
         if inputs.state == state {
             self.drop_inputs_if_unused(id);
             return;
         }
         inputs.state = state;
-        let kinds: Vec<(ClientId, Kind)> = inputs.kinds.iter().copied().collect();
+        let kinds: Vec<(ClientId, SchedulingClass)> = inputs.kinds.iter().copied().collect();
         for (client_id, kind) in kinds {
             let Some(client) = self.clients.get_mut(&client_id) else {
                 continue;
@@ -34,11 +37,11 @@ impl Queue {
             let pool = PoolKey::from(kind);
             let lane = client.lanes.entry(pool).or_default();
             match state {
-                Inputs::Ready => {
+                InputAvailability::Ready => {
                     lane.ready += queue.len();
                     lane.change_head(id, None, head);
                 }
-                Inputs::Missing => {
+                InputAvailability::Missing => {
                     lane.ready -= queue.len();
                     lane.change_head(id, head, None);
                 }
@@ -77,7 +80,7 @@ impl Queue {
             .copied()
     }
 
-    pub(super) fn not_interested(&mut self, client: ClientId, kind: Kind) {
+    pub(super) fn not_interested(&mut self, client: ClientId, kind: SchedulingClass) {
         if let Some(inputs) = self.inputs.get_mut(&kind.inputs) {
             inputs.kinds.remove(&(client, kind));
         }
@@ -90,7 +93,7 @@ impl Queue {
         }
     }
 
-    pub(in super::super) fn pool(&self, key: PoolKey) -> Option<&Pool> {
+    pub(in super::super) fn pool(&self, key: PoolKey) -> Option<&WorkerPool> {
         self.pools.get(&key)
     }
 
@@ -100,9 +103,9 @@ impl Queue {
         &mut self,
         key: PoolKey,
         worker: WorkerId,
-        before: Option<Load>,
+        before: Option<WorkerLoad>,
         slots: Option<u32>,
-        now: Option<Load>,
+        now: Option<WorkerLoad>,
     ) {
         let pool = self.pools.entry(key).or_default();
         let served = match slots {
@@ -131,7 +134,7 @@ impl Queue {
     }
 
     /// How many jobs wait in each queue.
-    pub(in super::super) fn waiting(&self) -> impl Iterator<Item = (Kind, usize)> {
+    pub(in super::super) fn waiting(&self) -> impl Iterator<Item = (SchedulingClass, usize)> {
         let clients = self.clients.values();
         clients.flat_map(|client| {
             client

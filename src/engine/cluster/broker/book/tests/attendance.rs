@@ -3,21 +3,21 @@
 use super::*;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Presence {
+enum ModelPresence {
     Here,
     Silent,
     Gone,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Intake {
+enum ModelDrainState {
     Open,
     Draining,
 }
 
 /// What a worker's leaving means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum LeaveOutcome {
     /// It may come back.
     Remembered,
     /// Its leases were over already.
@@ -26,74 +26,74 @@ pub(super) enum Left {
 
 /// A worker as it was said to be.
 #[derive(Clone, Debug)]
-pub(super) struct Attendance {
-    pub(super) offer: Offer,
+pub(super) struct ModelWorker {
+    pub(super) offer: WorkerCapacity,
     pub(super) ceiling: u32,
-    pub(super) kits: BTreeSet<KitId>,
-    presence: Presence,
-    intake: Intake,
-    heard: Moment,
+    pub(super) kits: BTreeSet<ToolboxId>,
+    presence: ModelPresence,
+    intake: ModelDrainState,
+    heard: BrokerInstant,
 }
 
-impl Attendance {
-    pub(super) fn new(offer: Offer, now: Moment) -> Attendance {
-        Attendance {
+impl ModelWorker {
+    pub(super) fn new(offer: WorkerCapacity, now: BrokerInstant) -> ModelWorker {
+        ModelWorker {
             offer,
             ceiling: 0,
             kits: BTreeSet::new(),
-            presence: Presence::Here,
-            intake: Intake::Open,
+            presence: ModelPresence::Here,
+            intake: ModelDrainState::Open,
             heard: now,
         }
     }
 
-    pub(super) fn entered(&mut self, offer: Offer, ceiling: u32, now: Moment) {
+    pub(super) fn entered(&mut self, offer: WorkerCapacity, ceiling: u32, now: BrokerInstant) {
         self.offer = offer;
         self.ceiling = ceiling;
-        self.presence = Presence::Here;
+        self.presence = ModelPresence::Here;
         self.heard = self.heard.max(now);
     }
 
-    pub(super) fn heard(&mut self, now: Moment) {
+    pub(super) fn heard(&mut self, now: BrokerInstant) {
         match self.presence {
-            Presence::Here | Presence::Silent => {
-                self.presence = Presence::Here;
+            ModelPresence::Here | ModelPresence::Silent => {
+                self.presence = ModelPresence::Here;
                 self.heard = self.heard.max(now);
             }
-            Presence::Gone => {}
+            ModelPresence::Gone => {}
         }
     }
 
     pub(super) fn drains(&mut self) {
-        self.intake = Intake::Draining;
+        self.intake = ModelDrainState::Draining;
     }
 
-    pub(super) fn left(&mut self) -> Left {
-        let before = std::mem::replace(&mut self.presence, Presence::Gone);
+    pub(super) fn left(&mut self) -> LeaveOutcome {
+        let before = std::mem::replace(&mut self.presence, ModelPresence::Gone);
         match before {
-            Presence::Here | Presence::Gone => Left::Remembered,
-            Presence::Silent => Left::Forgotten,
+            ModelPresence::Here | ModelPresence::Gone => LeaveOutcome::Remembered,
+            ModelPresence::Silent => LeaveOutcome::Forgotten,
         }
     }
 
     /// The book says that nothing was heard of it.
-    pub(super) fn silent(&mut self, now: Moment, ttl_ms: u64) {
+    pub(super) fn silent(&mut self, now: BrokerInstant, ttl_ms: u64) {
         assert!(self.is_expired(now, ttl_ms));
-        assert_eq!(self.presence, Presence::Here);
-        self.presence = Presence::Silent;
+        assert_eq!(self.presence, ModelPresence::Here);
+        self.presence = ModelPresence::Silent;
     }
 
     /// The book says that it has forgotten it.
-    pub(super) fn gone(&self, now: Moment, ttl_ms: u64) {
+    pub(super) fn gone(&self, now: BrokerInstant, ttl_ms: u64) {
         assert!(self.is_expired(now, ttl_ms));
-        assert_eq!(self.presence, Presence::Gone);
+        assert_eq!(self.presence, ModelPresence::Gone);
     }
 
-    pub(super) fn is_expired(&self, now: Moment, ttl_ms: u64) -> bool {
+    pub(super) fn is_expired(&self, now: BrokerInstant, ttl_ms: u64) -> bool {
         self.heard.plus_ms(ttl_ms) <= now
     }
 
     pub(super) fn serves(&self) -> bool {
-        self.presence == Presence::Here && self.intake == Intake::Open
+        self.presence == ModelPresence::Here && self.intake == ModelDrainState::Open
     }
 }

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use super::*;
 
 /// Workers that run what they get in virtual time, without ever resting.
-struct Shop {
-    book: Book,
+struct FairnessSimulation {
+    book: JobScheduler,
     now: u64,
     /// What ends when.
-    running: BTreeSet<(u64, Lease0)>,
+    running: BTreeSet<(u64, LeaseTuple)>,
     next_job: BTreeMap<u64, u64>,
     /// What a job of each client takes, and how much slot time each has had.
     takes_ms: BTreeMap<u64, u64>,
@@ -21,14 +21,14 @@ struct Shop {
 }
 
 /// A lease that can be sorted: fence, client, job, worker.
-type Lease0 = (u64, u64, u64, u32);
+type LeaseTuple = (u64, u64, u64, u32);
 
-impl Shop {
-    fn new(slots: u32) -> Shop {
-        let mut book = Book::new(exact(), Fence(1));
-        book.inputs(InputsId(0), Inputs::Ready);
+impl FairnessSimulation {
+    fn new(slots: u32) -> FairnessSimulation {
+        let mut book = JobScheduler::new(exact(), FencingToken(1));
+        book.inputs(InputsId(0), InputAvailability::Ready);
         book.join(1, slots, 0);
-        Shop {
+        FairnessSimulation {
             book,
             now: 0,
             running: BTreeSet::new(),
@@ -69,10 +69,10 @@ impl Shop {
         let lease = Lease {
             key: key(client, job),
             worker: WorkerId(worker),
-            fence: Fence(fence),
+            fence: FencingToken(fence),
         };
         self.book.heartbeat(lease.worker, at(ends));
-        assert_eq!(self.book.done(lease, ends), Verdict::Report);
+        assert_eq!(self.book.done(lease, ends), ReportDisposition::Report);
         Some(client)
     }
 
@@ -88,7 +88,7 @@ impl Shop {
 /// Promise 9: runs are no way to more than others have.
 #[test]
 fn many_runs_of_one_client_get_what_one_run_of_another_gets() {
-    let mut shop = Shop::new(1);
+    let mut shop = FairnessSimulation::new(1);
     for run in 1..=20 {
         shop.client(run, 100, 1_000, 100);
         shop.book.client_shares(ClientId(run), 100, 2_000);
@@ -101,7 +101,7 @@ fn many_runs_of_one_client_get_what_one_run_of_another_gets() {
 
 #[test]
 fn promise_7_leases_are_shared_by_weight() {
-    let mut shop = Shop::new(1);
+    let mut shop = FairnessSimulation::new(1);
     shop.client(1, 3, 1_000, 100);
     shop.client(2, 1, 1_000, 100);
     shop.busy(400);
@@ -111,7 +111,7 @@ fn promise_7_leases_are_shared_by_weight() {
 
 #[test]
 fn promise_7_slot_time_is_shared_not_leases() {
-    let mut shop = Shop::new(4);
+    let mut shop = FairnessSimulation::new(4);
     shop.client(1, 1, 10_000, 100);
     shop.client(2, 1, 100, 100);
     shop.busy(20_000);
@@ -124,7 +124,7 @@ fn promise_7_slot_time_is_shared_not_leases() {
 
 #[test]
 fn promise_7_a_newcomer_does_not_wait_behind_a_backlog() {
-    let mut shop = Shop::new(1);
+    let mut shop = FairnessSimulation::new(1);
     shop.client(1, 1, 1_000, 5_000);
     for _ in 0..500 {
         shop.step();
@@ -143,7 +143,7 @@ fn promise_7_a_newcomer_does_not_wait_behind_a_backlog() {
 
 #[test]
 fn promise_7_time_without_work_is_not_saved_up() {
-    let mut shop = Shop::new(1);
+    let mut shop = FairnessSimulation::new(1);
     shop.client(1, 1, 1_000, 5_000);
     shop.client(2, 1, 1_000, 1);
     for _ in 0..1_000 {
@@ -163,13 +163,13 @@ fn promise_7_time_without_work_is_not_saved_up() {
 
 #[test]
 fn promise_7_a_client_that_waited_for_its_workers_does_not_stop_the_others_for_long() {
-    let mut shop = Shop::new(1);
+    let mut shop = FairnessSimulation::new(1);
     shop.client(1, 1, 1_000, 5_000);
     // Its toolbox is nowhere for a long time.
     shop.client(2, 1, 1_000, 0);
     for job in 0..1_000 {
-        let kind = Kind {
-            kit: Some(KitId(1)),
+        let kind = SchedulingClass {
+            kit: Some(ToolboxId(1)),
             ..kind(0)
         };
         shop.book.submit(key(2, job), demand(kind), at(0)).unwrap();
@@ -177,12 +177,13 @@ fn promise_7_a_client_that_waited_for_its_workers_does_not_stop_the_others_for_l
     for _ in 0..1_000 {
         shop.step();
     }
-    shop.book.worker_offers(WorkerId(1), KitId(1), HasKit::Yes);
+    shop.book
+        .worker_offers(WorkerId(1), ToolboxId(1), ToolboxPresence::Yes);
     let before = shop.order.len();
     for _ in 0..300 {
         shop.step();
     }
-    let lag_max = usize::try_from(Limits::default().lag_max_ms / 1_000).unwrap();
+    let lag_max = usize::try_from(SchedulerLimits::default().lag_max_ms / 1_000).unwrap();
     let turns = &shop.order[before..];
     assert!(turns[..lag_max + 3].contains(&1), "{turns:?}");
     let late = &turns[lag_max + 3..];
@@ -199,7 +200,7 @@ proptest! {
         warm in 0usize..200,
         mine in (1u32..=4, 100u64..=400),
     ) {
-        let mut shop = Shop::new(2);
+        let mut shop = FairnessSimulation::new(2);
         for (client, (weight, takes_ms)) in (1..).zip(&others) {
             shop.client(client, *weight, *takes_ms, 10);
         }
@@ -229,12 +230,12 @@ proptest! {
     ) {
         let mut book = book_with(exact());
         for inputs in 0..3 {
-            book.inputs(InputsId(inputs), Inputs::Ready);
+            book.inputs(InputsId(inputs), InputAvailability::Ready);
         }
         let mut expected = Vec::new();
         for (job, (priority, estimate, inputs)) in (0..).zip(ranks) {
-            let rank = Rank { priority, estimate: estimate.map(Duration::from_secs) };
-            let demand = Demand { rank, kind: kind(inputs) };
+            let rank = JobPriority { priority, estimate: estimate.map(Duration::from_secs) };
+            let demand = JobDemand { rank, kind: kind(inputs) };
             book.submit(key(1, job), demand, at(0)).unwrap();
             expected.push((std::cmp::Reverse(rank), job));
         }

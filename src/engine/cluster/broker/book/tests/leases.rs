@@ -15,19 +15,19 @@ fn promise_1_one_report_and_the_late_ones_are_dropped() {
     book.heartbeat(WorkerId(2), at(2 * TTL));
     let second = book.grant_one(2 * TTL);
     assert!(second.fence > first.fence);
-    assert_eq!(book.done(first, 2 * TTL), Verdict::Stale);
+    assert_eq!(book.done(first, 2 * TTL), ReportDisposition::Stale);
     let wrong_fence = Lease {
         fence: first.fence,
         ..second
     };
-    assert_eq!(book.done(wrong_fence, 2 * TTL), Verdict::Stale);
+    assert_eq!(book.done(wrong_fence, 2 * TTL), ReportDisposition::Stale);
     let wrong_worker = Lease {
         worker: first.worker,
         ..second
     };
-    assert_eq!(book.done(wrong_worker, 2 * TTL), Verdict::Stale);
-    assert_eq!(book.done(second, 2 * TTL), Verdict::Report);
-    assert_eq!(book.done(second, 2 * TTL), Verdict::Stale);
+    assert_eq!(book.done(wrong_worker, 2 * TTL), ReportDisposition::Stale);
+    assert_eq!(book.done(second, 2 * TTL), ReportDisposition::Report);
+    assert_eq!(book.done(second, 2 * TTL), ReportDisposition::Stale);
     assert_eq!(book.counters().stale, 4);
 }
 
@@ -39,8 +39,8 @@ fn promise_1_a_late_report_is_dropped_while_the_job_waits_again() {
     let lease = book.grant_one(0);
     book.tick(at(TTL));
     let standing = book.started(lease.worker, lease.key, lease.fence, at(TTL));
-    assert_eq!(standing, Standing::Stale);
-    assert_eq!(book.done(lease, TTL), Verdict::Stale);
+    assert_eq!(standing, LeaseStatus::Stale);
+    assert_eq!(book.done(lease, TTL), ReportDisposition::Stale);
 }
 
 #[test]
@@ -48,16 +48,16 @@ fn promise_2_submitting_again_changes_nothing() {
     let mut book = book();
     book.submit_all(1, 0..1);
     book.client_joined(ClientId(1), 1);
-    let again = |book: &mut Book| book.submit(key(1, 0), demand(kind(0)), at(0));
-    assert_eq!(again(&mut book), Ok(Submitted::Known));
+    let again = |book: &mut JobScheduler| book.submit(key(1, 0), demand(kind(0)), at(0));
+    assert_eq!(again(&mut book), Ok(SubmitOutcome::Known));
     book.join(1, 4, 0);
     let lease = book.grant_one(0);
-    assert_eq!(again(&mut book), Ok(Submitted::Known));
-    assert_eq!(book.done(lease, 0), Verdict::Report);
-    assert_eq!(again(&mut book), Ok(Submitted::Over));
+    assert_eq!(again(&mut book), Ok(SubmitOutcome::Known));
+    assert_eq!(book.done(lease, 0), ReportDisposition::Report);
+    assert_eq!(again(&mut book), Ok(SubmitOutcome::Over));
     assert_eq!(book.grants(at(0), 10), []);
     book.forget_over(key(1, 0));
-    assert_eq!(again(&mut book), Ok(Submitted::New));
+    assert_eq!(again(&mut book), Ok(SubmitOutcome::New));
 }
 
 #[test]
@@ -65,23 +65,23 @@ fn promise_2_what_was_over_before_a_restart_does_not_run_again() {
     let mut book = book();
     book.remember_over(key(1, 0));
     let again = book.submit(key(1, 0), demand(kind(0)), at(0));
-    assert_eq!(again, Ok(Submitted::Over));
+    assert_eq!(again, Ok(SubmitOutcome::Over));
 }
 
 #[test]
 fn promise_2_what_is_remembered_is_limited_and_the_oldest_goes_first() {
-    let limits = Limits {
+    let limits = SchedulerLimits {
         over_per_client_max: 2,
-        ..Limits::default()
+        ..SchedulerLimits::default()
     };
     let mut book = book_with(limits);
     for job in [3, 1, 2] {
         book.remember_over(key(1, job));
     }
-    let submit = |book: &mut Book, job| book.submit(key(1, job), demand(kind(0)), at(0));
-    assert_eq!(submit(&mut book, 3), Ok(Submitted::Over));
-    assert_eq!(submit(&mut book, 2), Ok(Submitted::Over));
-    assert_eq!(submit(&mut book, 1), Ok(Submitted::New));
+    let submit = |book: &mut JobScheduler, job| book.submit(key(1, job), demand(kind(0)), at(0));
+    assert_eq!(submit(&mut book, 3), Ok(SubmitOutcome::Over));
+    assert_eq!(submit(&mut book, 2), Ok(SubmitOutcome::Over));
+    assert_eq!(submit(&mut book, 1), Ok(SubmitOutcome::New));
 }
 
 #[test]
@@ -95,15 +95,15 @@ fn promise_3_heartbeats_keep_leases_and_silence_ends_them() {
     assert_eq!(book.tick(at(15_000 + TTL - 1)), []);
     let now = 15_000 + TTL;
     let not_before = at(now + 500);
-    let retry = Retry {
+    let retry = RetrySchedule {
         lost: 1,
         not_before,
     };
     assert_eq!(
         book.tick(at(now)),
         [
-            Event::WorkerSilent(WorkerId(1)),
-            Event::Lost { lease, retry }
+            LeaseEvent::WorkerSilent(WorkerId(1)),
+            LeaseEvent::Lost { lease, retry }
         ]
     );
     assert_eq!(book.next_tick(), Some(not_before));
@@ -118,7 +118,7 @@ fn promise_3_heartbeats_keep_leases_and_silence_ends_them() {
 
 #[test]
 fn promise_3_the_wait_doubles_and_ends() {
-    let limits = Limits {
+    let limits = SchedulerLimits {
         attempts_max: 9,
         ..exact()
     };
@@ -130,7 +130,7 @@ fn promise_3_the_wait_doubles_and_ends() {
     for _ in 0..7 {
         book.heartbeat(WorkerId(1), at(now));
         let lease = book.grant_one(now);
-        let Verdict::Retry(retry) = book.fail(lease, now) else {
+        let ReportDisposition::Retry(retry) = book.fail(lease, now) else {
             panic!("no further attempt");
         };
         waits.push(retry.not_before.ms_since(at(now)));
@@ -152,11 +152,14 @@ fn promise_3_three_attempts_then_the_workers_are_named() {
         book.worker_left(lease.worker);
         now += TTL;
         let events = book.tick(at(now));
-        assert_eq!(events[0], Event::WorkerForgotten(lease.worker));
+        assert_eq!(events[0], LeaseEvent::WorkerForgotten(lease.worker));
         let workers = [1, 2, 3].map(WorkerId).to_vec();
         match worker {
-            3 => assert_eq!(events[1..], [Event::GivenUp { lease, workers }]),
-            _ => assert!(matches!(events[1..], [Event::Lost { .. }]), "{events:?}"),
+            3 => assert_eq!(events[1..], [LeaseEvent::GivenUp { lease, workers }]),
+            _ => assert!(
+                matches!(events[1..], [LeaseEvent::Lost { .. }]),
+                "{events:?}"
+            ),
         }
         now += 10_000;
         book.tick(at(now));
@@ -167,15 +170,15 @@ fn promise_3_three_attempts_then_the_workers_are_named() {
 
 #[test]
 fn promise_3_a_worker_that_says_it_cannot_costs_an_attempt() {
-    let mut book = book_with(Limits {
+    let mut book = book_with(SchedulerLimits {
         attempts_max: 1,
-        ..Limits::default()
+        ..SchedulerLimits::default()
     });
     book.submit_all(1, 0..1);
     book.join(1, 1, 0);
     let lease = book.grant_one(0);
     let workers = vec![WorkerId(1)];
-    assert_eq!(book.fail(lease, 0), Verdict::GivenUp { workers });
+    assert_eq!(book.fail(lease, 0), ReportDisposition::GivenUp { workers });
 }
 
 #[test]
@@ -185,12 +188,12 @@ fn promise_3_a_worker_that_begins_anew_loses_what_it_had() {
     book.join(1, 1, 0);
     let lease = book.grant_one(0);
     let events = book.worker_joined(WorkerId(1), offer(1), at(5));
-    let retry = Retry {
+    let retry = RetrySchedule {
         lost: 1,
         not_before: at(505),
     };
-    assert_eq!(events, [Event::Lost { lease, retry }]);
-    assert_eq!(book.done(lease, 5), Verdict::Stale);
+    assert_eq!(events, [LeaseEvent::Lost { lease, retry }]);
+    assert_eq!(book.done(lease, 5), ReportDisposition::Stale);
     assert_eq!(book.counters().vanished, 1);
 }
 
@@ -207,10 +210,10 @@ fn promise_3_late_word_does_not_shorten_a_lease() {
 fn promise_5_a_queued_job_is_cancelled_at_once() {
     let mut book = book();
     book.submit_all(1, 0..2);
-    assert_eq!(book.cancel(key(1, 0)), Cancelled::Queued);
-    assert_eq!(book.cancel(key(1, 0)), Cancelled::Unknown);
-    assert_eq!(book.cancel(key(1, 9)), Cancelled::Unknown);
-    assert_eq!(book.cancel(key(9, 0)), Cancelled::Unknown);
+    assert_eq!(book.cancel(key(1, 0)), CancelOutcome::Queued);
+    assert_eq!(book.cancel(key(1, 0)), CancelOutcome::Unknown);
+    assert_eq!(book.cancel(key(1, 9)), CancelOutcome::Unknown);
+    assert_eq!(book.cancel(key(9, 0)), CancelOutcome::Unknown);
     book.join(1, 4, 0);
     assert_eq!(book.grant_one(0).key, key(1, 1));
 }
@@ -221,26 +224,26 @@ fn promise_5_a_delayed_job_is_cancelled_at_once() {
     book.submit_all(1, 0..1);
     book.join(1, 1, 0);
     let lease = book.grant_one(0);
-    assert!(matches!(book.fail(lease, 0), Verdict::Retry(_)));
-    assert_eq!(book.cancel(lease.key), Cancelled::Queued);
+    assert!(matches!(book.fail(lease, 0), ReportDisposition::Retry(_)));
+    assert_eq!(book.cancel(lease.key), CancelOutcome::Queued);
     book.tick(at(1_000));
     assert_eq!(book.grants(at(1_000), 10), []);
 }
 
 #[test]
 fn promise_5_a_leased_job_keeps_its_slot_until_its_end_is_told() {
-    for how in [How::Done, How::InfrastructureFailure] {
+    for how in [AttemptResult::Done, AttemptResult::InfrastructureFailure] {
         let mut book = book_with(exact());
         book.submit_all(1, 0..2);
         book.join(1, 1, 0);
         let lease = book.grant_one(0);
-        assert_eq!(book.cancel(lease.key), Cancelled::Leased(lease));
-        assert_eq!(book.cancel(lease.key), Cancelled::Leased(lease));
+        assert_eq!(book.cancel(lease.key), CancelOutcome::Leased(lease));
+        assert_eq!(book.cancel(lease.key), CancelOutcome::Leased(lease));
         assert_eq!(book.grants(at(0), 10), []);
         let standing = book.started(lease.worker, lease.key, lease.fence, at(0));
-        assert_eq!(standing, Standing::Cancelled);
+        assert_eq!(standing, LeaseStatus::Cancelled);
         let verdict = book.finished(lease.worker, lease.key, lease.fence, how, at(0));
-        assert_eq!(verdict, Verdict::Report);
+        assert_eq!(verdict, ReportDisposition::Report);
         assert_eq!(book.grant_one(0).key, key(1, 1));
     }
 }
@@ -260,43 +263,43 @@ fn promise_5_a_cancelled_job_ends_with_its_worker_or_its_return() {
     }
     let one = leases[0];
     let returned = book.returned(one.worker, one.key, one.fence, at(0));
-    assert_eq!(returned, Returned::Cancelled);
+    assert_eq!(returned, ReturnOutcome::Cancelled);
     let lease = leases[1];
-    assert_eq!(book.tick(at(TTL))[1..], [Event::Cancelled { lease }]);
+    assert_eq!(book.tick(at(TTL))[1..], [LeaseEvent::Cancelled { lease }]);
 }
 
 #[test]
 fn promise_7_limits_are_said() {
-    let limits = Limits {
+    let limits = SchedulerLimits {
         jobs_per_client_max: 2,
         jobs_max: 3,
         jobs_guaranteed: 0,
         kinds_per_client_max: 1,
-        ..Limits::default()
+        ..SchedulerLimits::default()
     };
     let mut book = book_with(limits);
     book.client_joined(ClientId(2), 1);
-    let submit = |book: &mut Book, client, job, inputs| {
+    let submit = |book: &mut JobScheduler, client, job, inputs| {
         book.submit(key(client, job), demand(kind(inputs)), at(0))
     };
-    assert_eq!(submit(&mut book, 3, 0, 0), Err(Refused::UnknownClient));
-    assert_eq!(submit(&mut book, 1, 0, 0), Ok(Submitted::New));
-    let refused = Refused::TooManyKinds { limit: 1 };
+    assert_eq!(submit(&mut book, 3, 0, 0), Err(SubmitError::UnknownClient));
+    assert_eq!(submit(&mut book, 1, 0, 0), Ok(SubmitOutcome::New));
+    let refused = SubmitError::TooManyKinds { limit: 1 };
     assert_eq!(submit(&mut book, 1, 1, 1), Err(refused));
-    assert_eq!(submit(&mut book, 1, 1, 0), Ok(Submitted::New));
+    assert_eq!(submit(&mut book, 1, 1, 0), Ok(SubmitOutcome::New));
     assert_eq!(
         submit(&mut book, 1, 2, 0),
-        Err(Refused::ClientFull { limit: 2 })
+        Err(SubmitError::ClientFull { limit: 2 })
     );
-    assert_eq!(submit(&mut book, 2, 0, 0), Ok(Submitted::New));
+    assert_eq!(submit(&mut book, 2, 0, 0), Ok(SubmitOutcome::New));
     assert_eq!(
         submit(&mut book, 2, 1, 0),
-        Err(Refused::BookFull { limit: 3 })
+        Err(SubmitError::BookFull { limit: 3 })
     );
     // Known jobs are no matter of room.
-    assert_eq!(submit(&mut book, 1, 0, 0), Ok(Submitted::Known));
+    assert_eq!(submit(&mut book, 1, 0, 0), Ok(SubmitOutcome::Known));
     book.cancel(key(1, 0));
-    assert_eq!(submit(&mut book, 2, 1, 0), Ok(Submitted::New));
+    assert_eq!(submit(&mut book, 2, 1, 0), Ok(SubmitOutcome::New));
 }
 
 #[test]
@@ -309,22 +312,25 @@ fn promise_7_a_client_that_leaves_takes_its_jobs_along() {
         .iter()
         .map(|grant| grant.lease)
         .collect();
-    assert!(matches!(book.fail(leases[0], 0), Verdict::Retry(_)));
+    assert!(matches!(
+        book.fail(leases[0], 0),
+        ReportDisposition::Retry(_)
+    ));
     let third = book.grant_one(0);
     assert_eq!(book.client_left(ClientId(1)), [leases[1], third]);
     assert_eq!(
         book.submit(key(1, 0), demand(kind(0)), at(0)),
-        Err(Refused::UnknownClient)
+        Err(SubmitError::UnknownClient)
     );
     // The slots are theirs until they are over.
     book.client_joined(ClientId(2), 1);
     book.submit_all(2, 0..9);
     assert_eq!(book.grants(at(600), 9), []);
     assert_eq!(book.tick(at(600)), []);
-    assert_eq!(book.done(leases[1], 700), Verdict::Abandoned);
+    assert_eq!(book.done(leases[1], 700), ReportDisposition::Abandoned);
     assert_eq!(book.grant_one(700).key, key(2, 0));
     let returned = book.returned(third.worker, third.key, third.fence, at(700));
-    assert_eq!(returned, Returned::Abandoned);
+    assert_eq!(returned, ReturnOutcome::Abandoned);
     let status = book.status(at(700));
     assert_eq!(status.clients.len(), 1);
     assert_eq!(status.counters.dropped, 9);
@@ -344,10 +350,10 @@ fn promise_8_a_draining_worker_gets_nothing_and_hands_back_for_nothing() {
     book.worker_draining(WorkerId(1));
     let last = leases[3];
     let returned = book.returned(last.worker, last.key, last.fence, at(0));
-    assert_eq!(returned, Returned::Queued);
+    assert_eq!(returned, ReturnOutcome::Queued);
     let again = book.returned(last.worker, last.key, last.fence, at(0));
-    assert_eq!(again, Returned::Stale);
-    assert_eq!(book.done(leases[0], 0), Verdict::Report);
+    assert_eq!(again, ReturnOutcome::Stale);
+    assert_eq!(book.done(leases[0], 0), ReportDisposition::Report);
     book.heartbeat(WorkerId(1), at(1));
     book.credit(WorkerId(1), 4);
     assert_eq!(book.grants(at(1), 9), []);
@@ -358,7 +364,7 @@ fn promise_8_a_draining_worker_gets_nothing_and_hands_back_for_nothing() {
 
 #[test]
 fn promise_8_handing_back_for_ever_costs_attempts_in_the_end() {
-    let mut book = book_with(Limits {
+    let mut book = book_with(SchedulerLimits {
         returns_free_max: 2,
         ..exact()
     });
@@ -373,14 +379,14 @@ fn promise_8_handing_back_for_ever_costs_attempts_in_the_end() {
         now += 10_000;
         book.tick(at(now));
     }
-    assert_eq!(answers[..2], [Returned::Queued, Returned::Queued]);
+    assert_eq!(answers[..2], [ReturnOutcome::Queued, ReturnOutcome::Queued]);
     assert!(
         answers[2..4]
             .iter()
-            .all(|answer| matches!(answer, Returned::Retry(_)))
+            .all(|answer| matches!(answer, ReturnOutcome::Retry(_)))
     );
     let workers = vec![WorkerId(1); 3];
-    assert_eq!(answers[4], Returned::GivenUp { workers });
+    assert_eq!(answers[4], ReturnOutcome::GivenUp { workers });
 }
 
 #[test]
@@ -407,7 +413,7 @@ fn figures_say_what_is() {
         slots: 2,
     };
     assert_eq!(status.pools, [pool]);
-    let access = Some((Gate::Open, 1));
+    let access = Some((ClientAdmission::Open, 1));
     let client = ClientStatus {
         client: ClientId(1),
         waiting: 5,
@@ -415,7 +421,7 @@ fn figures_say_what_is() {
         access,
     };
     assert_eq!(status.clients, [client]);
-    assert_eq!(status.workers[1].state, WorkerState::Draining);
+    assert_eq!(status.workers[1].state, WorkerAvailability::Draining);
     assert_eq!(book.slots_for(X86, None), 2);
-    assert_eq!(book.slots_for(X86, Some(KitId(1))), 0);
+    assert_eq!(book.slots_for(X86, Some(ToolboxId(1))), 0);
 }

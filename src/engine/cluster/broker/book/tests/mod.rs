@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use super::*;
 use maelstrom_model::backend::JobId;
-use maelstrom_model::priority::Rank;
+use maelstrom_model::priority::JobPriority;
 
 const X86: Architecture = Architecture::X86_64;
 const TTL: u64 = 20_000;
 
-fn at(ms: u64) -> Moment {
-    Moment(ms)
+fn at(ms: u64) -> BrokerInstant {
+    BrokerInstant(ms)
 }
 
 fn key(client: u64, job: u64) -> JobKey {
@@ -29,61 +29,61 @@ fn key(client: u64, job: u64) -> JobKey {
     }
 }
 
-fn kind(inputs: u32) -> Kind {
-    Kind {
+fn kind(inputs: u32) -> SchedulingClass {
+    SchedulingClass {
         architecture: X86,
         kit: None,
         inputs: InputsId(inputs),
     }
 }
 
-fn demand(kind: Kind) -> Demand {
-    Demand {
-        rank: Rank::default(),
+fn demand(kind: SchedulingClass) -> JobDemand {
+    JobDemand {
+        rank: JobPriority::default(),
         kind,
     }
 }
 
-fn offer(slots: u32) -> Offer {
-    Offer {
+fn offer(slots: u32) -> WorkerCapacity {
+    WorkerCapacity {
         slots,
         architecture: X86,
     }
 }
 
-fn estimated(seconds: u64) -> Rank {
-    Rank {
+fn estimated(seconds: u64) -> JobPriority {
+    JobPriority {
         priority: 0,
         estimate: Some(Duration::from_secs(seconds)),
     }
 }
 
 /// A book with inputs 0 ready, and client 1.
-fn book() -> Book {
-    book_with(Limits::default())
+fn book() -> JobScheduler {
+    book_with(SchedulerLimits::default())
 }
 
-fn book_with(limits: Limits) -> Book {
-    let mut book = Book::new(limits, Fence(100));
-    book.inputs(InputsId(0), Inputs::Ready);
+fn book_with(limits: SchedulerLimits) -> JobScheduler {
+    let mut book = JobScheduler::new(limits, FencingToken(100));
+    book.inputs(InputsId(0), InputAvailability::Ready);
     book.client_joined(ClientId(1), 1);
     book
 }
 
 /// Without leases beyond the slots, where these would only be in the way.
-fn exact() -> Limits {
-    Limits {
+fn exact() -> SchedulerLimits {
+    SchedulerLimits {
         prefetch_per_worker: 0,
-        ..Limits::default()
+        ..SchedulerLimits::default()
     }
 }
 
-impl Book {
+impl JobScheduler {
     /// Submits jobs of a client that need nothing special.
     fn submit_all(&mut self, client: u64, jobs: std::ops::Range<u64>) {
         for job in jobs {
             let submitted = self.submit(key(client, job), demand(kind(0)), at(0));
-            assert_eq!(submitted, Ok(Submitted::New));
+            assert_eq!(submitted, Ok(SubmitOutcome::New));
         }
     }
 
@@ -99,12 +99,18 @@ impl Book {
         grants[0].lease
     }
 
-    fn done(&mut self, lease: Lease, now: u64) -> Verdict {
-        self.finished(lease.worker, lease.key, lease.fence, How::Done, at(now))
+    fn done(&mut self, lease: Lease, now: u64) -> ReportDisposition {
+        self.finished(
+            lease.worker,
+            lease.key,
+            lease.fence,
+            AttemptResult::Done,
+            at(now),
+        )
     }
 
-    fn fail(&mut self, lease: Lease, now: u64) -> Verdict {
-        let how = How::InfrastructureFailure;
+    fn fail(&mut self, lease: Lease, now: u64) -> ReportDisposition {
+        let how = AttemptResult::InfrastructureFailure;
         self.finished(lease.worker, lease.key, lease.fence, how, at(now))
     }
 }

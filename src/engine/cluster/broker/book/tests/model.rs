@@ -3,19 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use super::attendance::{Attendance, Left};
+use super::attendance::{LeaveOutcome, ModelWorker};
 use super::*;
 
 /// Where a job is, as far as was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Where {
+enum ModelJobState {
     Waiting,
-    Leased(Lease, Wish),
+    Leased(Lease, ModelIntent),
     Over,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wish {
+enum ModelIntent {
     Wanted,
     Cancelled,
     Abandoned,
@@ -23,40 +23,40 @@ enum Wish {
 
 /// The book's answers up to now.
 #[derive(Default)]
-pub(super) struct Model {
-    limits: Limits,
-    jobs: BTreeMap<JobKey, (Where, Kind)>,
+pub(super) struct SchedulerModel {
+    limits: SchedulerLimits,
+    jobs: BTreeMap<JobKey, (ModelJobState, SchedulingClass)>,
     /// Clients that are here, and their gates.
-    clients: BTreeMap<ClientId, Gate>,
+    clients: BTreeMap<ClientId, ClientAdmission>,
     ready: BTreeSet<InputsId>,
-    workers: BTreeMap<WorkerId, Attendance>,
-    last_fence: Option<Fence>,
+    workers: BTreeMap<WorkerId, ModelWorker>,
+    last_fence: Option<FencingToken>,
     /// Jobs whose client was told an outcome.
     told: BTreeSet<JobKey>,
     submitted: usize,
 }
 
-impl Model {
-    pub(super) fn new(limits: Limits) -> Model {
-        Model {
+impl SchedulerModel {
+    pub(super) fn new(limits: SchedulerLimits) -> SchedulerModel {
+        SchedulerModel {
             limits,
-            ..Model::default()
+            ..SchedulerModel::default()
         }
     }
 
     pub(super) fn joined(&mut self, client: ClientId) {
-        self.clients.entry(client).or_insert(Gate::Open);
+        self.clients.entry(client).or_insert(ClientAdmission::Open);
     }
 
     /// A client may join only once; the server never gives its number again.
-    pub(super) fn gate(&mut self, client: ClientId, gate: Gate) {
+    pub(super) fn gate(&mut self, client: ClientId, gate: ClientAdmission) {
         self.clients.entry(client).and_modify(|old| *old = gate);
     }
 
-    pub(super) fn inputs(&mut self, inputs: InputsId, state: Inputs) {
+    pub(super) fn inputs(&mut self, inputs: InputsId, state: InputAvailability) {
         match state {
-            Inputs::Ready => self.ready.insert(inputs),
-            Inputs::Missing => self.ready.remove(&inputs),
+            InputAvailability::Ready => self.ready.insert(inputs),
+            InputAvailability::Missing => self.ready.remove(&inputs),
         };
     }
 
@@ -65,12 +65,12 @@ impl Model {
         let mut leases = Vec::new();
         for (key, (place, _)) in &mut self.jobs {
             match place {
-                Where::Leased(lease, wish) if key.client == client => {
-                    *wish = Wish::Abandoned;
+                ModelJobState::Leased(lease, wish) if key.client == client => {
+                    *wish = ModelIntent::Abandoned;
                     leases.push(*lease);
                 }
-                Where::Waiting if key.client == client => *place = Where::Over,
-                Where::Leased(..) | Where::Waiting | Where::Over => {}
+                ModelJobState::Waiting if key.client == client => *place = ModelJobState::Over,
+                ModelJobState::Leased(..) | ModelJobState::Waiting | ModelJobState::Over => {}
             }
         }
         assert_eq!(leases, told);
@@ -79,48 +79,52 @@ impl Model {
     pub(super) fn submitted(
         &mut self,
         key: JobKey,
-        kind: Kind,
-        answer: Result<Submitted, Refused>,
+        kind: SchedulingClass,
+        answer: Result<SubmitOutcome, SubmitError>,
     ) {
         let known = self.jobs.get(&key).map(|(place, _)| *place);
         match answer {
-            Ok(Submitted::New) => {
+            Ok(SubmitOutcome::New) => {
                 assert_eq!(known, None, "{key:?} is taken twice");
-                self.jobs.insert(key, (Where::Waiting, kind));
+                self.jobs.insert(key, (ModelJobState::Waiting, kind));
                 self.submitted += 1;
             }
-            Ok(Submitted::Known) => {
-                assert!(matches!(known, Some(Where::Waiting | Where::Leased(..))));
+            Ok(SubmitOutcome::Known) => {
+                assert!(matches!(
+                    known,
+                    Some(ModelJobState::Waiting | ModelJobState::Leased(..))
+                ));
             }
-            Ok(Submitted::Over) => assert_eq!(known, Some(Where::Over)),
-            Err(Refused::UnknownClient) => assert!(!self.clients.contains_key(&key.client)),
-            Err(Refused::ClientFull { limit }) => {
+            Ok(SubmitOutcome::Over) => assert_eq!(known, Some(ModelJobState::Over)),
+            Err(SubmitError::UnknownClient) => assert!(!self.clients.contains_key(&key.client)),
+            Err(SubmitError::ClientFull { limit }) => {
                 assert!(self.unfinished(|other| other.client == key.client) >= limit);
             }
-            Err(Refused::BookFull { limit }) => assert!(self.unfinished(|_| true) >= limit),
-            Err(Refused::TooManyKinds { .. }) => {}
+            Err(SubmitError::BookFull { limit }) => assert!(self.unfinished(|_| true) >= limit),
+            Err(SubmitError::TooManyKinds { .. }) => {}
         }
     }
 
     fn unfinished(&self, of: impl Fn(&JobKey) -> bool) -> usize {
         let jobs = self.jobs.iter().filter(|(key, _)| of(key));
-        jobs.filter(|(_, (place, _))| *place != Where::Over).count()
+        jobs.filter(|(_, (place, _))| *place != ModelJobState::Over)
+            .count()
     }
 
-    pub(super) fn cancelled(&mut self, key: JobKey, answer: Cancelled) {
+    pub(super) fn cancelled(&mut self, key: JobKey, answer: CancelOutcome) {
         let is_here = self.clients.contains_key(&key.client);
         let place = self.jobs.get_mut(&key).map(|(place, _)| place);
         match (place, answer) {
-            (Some(place @ Where::Waiting), Cancelled::Queued) if is_here => {
-                *place = Where::Over;
+            (Some(place @ ModelJobState::Waiting), CancelOutcome::Queued) if is_here => {
+                *place = ModelJobState::Over;
                 self.tell(key);
             }
-            (Some(Where::Leased(lease, wish)), Cancelled::Leased(told)) if is_here => {
+            (Some(ModelJobState::Leased(lease, wish)), CancelOutcome::Leased(told)) if is_here => {
                 assert_eq!(*lease, told);
-                *wish = Wish::Cancelled;
+                *wish = ModelIntent::Cancelled;
             }
-            (None | Some(Where::Over), Cancelled::Unknown) => {}
-            (_, Cancelled::Unknown) if !is_here => {}
+            (None | Some(ModelJobState::Over), CancelOutcome::Unknown) => {}
+            (_, CancelOutcome::Unknown) if !is_here => {}
             (place, answer) => panic!("{answer:?} for {place:?}"),
         }
     }
@@ -129,15 +133,21 @@ impl Model {
         assert!(self.told.insert(key), "{key:?} is reported twice");
     }
 
-    fn entered(&mut self, id: WorkerId, offer: Offer, now: Moment) {
+    fn entered(&mut self, id: WorkerId, offer: WorkerCapacity, now: BrokerInstant) {
         let ceiling = cap(&self.limits, offer.slots);
         let worker = self.workers.entry(id);
         worker
-            .or_insert_with(|| Attendance::new(offer, now))
+            .or_insert_with(|| ModelWorker::new(offer, now))
             .entered(offer, ceiling, now);
     }
 
-    pub(super) fn began_anew(&mut self, id: WorkerId, offer: Offer, now: Moment, events: &[Event]) {
+    pub(super) fn began_anew(
+        &mut self,
+        id: WorkerId,
+        offer: WorkerCapacity,
+        now: BrokerInstant,
+        events: &[LeaseEvent],
+    ) {
         self.lost(events, |lease| lease.worker == id);
         assert_eq!(self.held_by(id), 0);
         self.workers.remove(&id);
@@ -147,10 +157,10 @@ impl Model {
     pub(super) fn resumed(
         &mut self,
         id: WorkerId,
-        offer: Offer,
-        held: &[(JobKey, Fence)],
-        now: Moment,
-        answer: &Resumed,
+        offer: WorkerCapacity,
+        held: &[(JobKey, FencingToken)],
+        now: BrokerInstant,
+        answer: &ResumePlan,
     ) {
         self.entered(id, offer, now);
         self.lost(&answer.events, |lease| lease.worker == id);
@@ -162,24 +172,24 @@ impl Model {
                 .get_mut(&lease.key)
                 .expect("only known jobs go on");
             match place {
-                Where::Waiting => {
+                ModelJobState::Waiting => {
                     assert!(
                         is_given || lease.fence < FIRST_FENCE,
                         "{lease:?} was never given"
                     );
-                    *place = Where::Leased(*lease, Wish::Wanted);
+                    *place = ModelJobState::Leased(*lease, ModelIntent::Wanted);
                 }
-                Where::Leased(own, Wish::Wanted) => assert_eq!(own, lease),
+                ModelJobState::Leased(own, ModelIntent::Wanted) => assert_eq!(own, lease),
                 other => panic!("{lease:?} goes on, but is {other:?}"),
             }
         }
         for lease in &answer.cancel {
             let (place, _) = self.jobs[&lease.key];
-            let wishes = [Wish::Cancelled, Wish::Abandoned];
+            let wishes = [ModelIntent::Cancelled, ModelIntent::Abandoned];
             assert!(
                 wishes
                     .iter()
-                    .any(|wish| place == Where::Leased(*lease, *wish))
+                    .any(|wish| place == ModelJobState::Leased(*lease, *wish))
             );
         }
         for lease in &answer.stop {
@@ -203,28 +213,28 @@ impl Model {
         assert_eq!(self.held_by(id), kept);
     }
 
-    pub(super) fn kit(&mut self, worker: WorkerId, kit: KitId, has: HasKit) {
+    pub(super) fn kit(&mut self, worker: WorkerId, kit: ToolboxId, has: ToolboxPresence) {
         if let Some(worker) = self.workers.get_mut(&worker) {
             match has {
-                HasKit::Yes => worker.kits.insert(kit),
-                HasKit::No => worker.kits.remove(&kit),
+                ToolboxPresence::Yes => worker.kits.insert(kit),
+                ToolboxPresence::No => worker.kits.remove(&kit),
             };
         }
     }
 
-    pub(super) fn credit(&mut self, worker: WorkerId, leases: u32, answer: Credit) {
+    pub(super) fn credit(&mut self, worker: WorkerId, leases: u32, answer: CreditOutcome) {
         let Some(worker) = self.workers.get_mut(&worker) else {
-            return assert_eq!(answer, Credit::UnknownWorker);
+            return assert_eq!(answer, CreditOutcome::UnknownWorker);
         };
         let most = cap(&self.limits, worker.offer.slots);
         worker.ceiling = leases.min(most);
         match leases <= most {
-            true => assert_eq!(answer, Credit::Taken),
-            false => assert_eq!(answer, Credit::Capped { leases: most }),
+            true => assert_eq!(answer, CreditOutcome::Taken),
+            false => assert_eq!(answer, CreditOutcome::Capped { leases: most }),
         }
     }
 
-    pub(super) fn heard(&mut self, worker: WorkerId, now: Moment) {
+    pub(super) fn heard(&mut self, worker: WorkerId, now: BrokerInstant) {
         if let Some(worker) = self.workers.get_mut(&worker) {
             worker.heard(now);
         }
@@ -238,7 +248,7 @@ impl Model {
 
     pub(super) fn worker_left(&mut self, id: WorkerId) {
         if let Some(worker) = self.workers.get_mut(&id)
-            && worker.left() == Left::Forgotten
+            && worker.left() == LeaveOutcome::Forgotten
         {
             self.workers.remove(&id);
         }
@@ -246,59 +256,75 @@ impl Model {
 
     pub(super) fn is_current(&self, lease: Lease) -> bool {
         let place = self.jobs.get(&lease.key).map(|(place, _)| *place);
-        matches!(place, Some(Where::Leased(own, _)) if own == lease)
+        matches!(place, Some(ModelJobState::Leased(own, _)) if own == lease)
     }
 
-    pub(super) fn started(&self, lease: Lease, answer: Standing) {
+    pub(super) fn started(&self, lease: Lease, answer: LeaseStatus) {
         match self.jobs.get(&lease.key).map(|(place, _)| *place) {
-            Some(Where::Leased(own, Wish::Wanted)) if own == lease => {
-                assert_eq!(answer, Standing::Current);
+            Some(ModelJobState::Leased(own, ModelIntent::Wanted)) if own == lease => {
+                assert_eq!(answer, LeaseStatus::Current);
             }
-            Some(Where::Leased(own, _)) if own == lease => {
-                assert_eq!(answer, Standing::Cancelled);
+            Some(ModelJobState::Leased(own, _)) if own == lease => {
+                assert_eq!(answer, LeaseStatus::Cancelled);
             }
-            _ => assert_eq!(answer, Standing::Stale),
+            _ => assert_eq!(answer, LeaseStatus::Stale),
         }
     }
 
-    pub(super) fn finished(&mut self, lease: Lease, how: How, answer: &Verdict) {
+    pub(super) fn finished(
+        &mut self,
+        lease: Lease,
+        how: AttemptResult,
+        answer: &ReportDisposition,
+    ) {
         if !self.is_current(lease) {
-            return assert_eq!(*answer, Verdict::Stale);
+            return assert_eq!(*answer, ReportDisposition::Stale);
         }
         let wish = self.wish_of(lease.key);
         match (wish, how, answer) {
-            (Wish::Wanted, How::Done, Verdict::Report)
-            | (Wish::Cancelled, _, Verdict::Report)
-            | (Wish::Wanted, How::InfrastructureFailure, Verdict::GivenUp { .. }) => {
+            (ModelIntent::Wanted, AttemptResult::Done, ReportDisposition::Report)
+            | (ModelIntent::Cancelled, _, ReportDisposition::Report)
+            | (
+                ModelIntent::Wanted,
+                AttemptResult::InfrastructureFailure,
+                ReportDisposition::GivenUp { .. },
+            ) => {
                 self.end(lease.key);
                 self.tell(lease.key);
             }
-            (Wish::Wanted, How::InfrastructureFailure, Verdict::Retry(_)) => {
+            (
+                ModelIntent::Wanted,
+                AttemptResult::InfrastructureFailure,
+                ReportDisposition::Retry(_),
+            ) => {
                 self.wait_again(lease.key);
             }
-            (Wish::Abandoned, _, Verdict::Abandoned) => self.end(lease.key),
+            (ModelIntent::Abandoned, _, ReportDisposition::Abandoned) => self.end(lease.key),
             other => panic!("{other:?} for {lease:?}"),
         }
     }
 
-    pub(super) fn returned(&mut self, lease: Lease, answer: &Returned) {
+    pub(super) fn returned(&mut self, lease: Lease, answer: &ReturnOutcome) {
         if !self.is_current(lease) {
-            return assert_eq!(*answer, Returned::Stale);
+            return assert_eq!(*answer, ReturnOutcome::Stale);
         }
         match (self.wish_of(lease.key), answer) {
-            (Wish::Wanted, Returned::Queued | Returned::Retry(_)) => self.wait_again(lease.key),
-            (Wish::Wanted, Returned::GivenUp { .. }) | (Wish::Cancelled, Returned::Cancelled) => {
+            (ModelIntent::Wanted, ReturnOutcome::Queued | ReturnOutcome::Retry(_)) => {
+                self.wait_again(lease.key)
+            }
+            (ModelIntent::Wanted, ReturnOutcome::GivenUp { .. })
+            | (ModelIntent::Cancelled, ReturnOutcome::Cancelled) => {
                 self.end(lease.key);
                 self.tell(lease.key);
             }
-            (Wish::Abandoned, Returned::Abandoned) => self.end(lease.key),
+            (ModelIntent::Abandoned, ReturnOutcome::Abandoned) => self.end(lease.key),
             other => panic!("{other:?} for {lease:?}"),
         }
     }
 
-    fn wish_of(&self, key: JobKey) -> Wish {
+    fn wish_of(&self, key: JobKey) -> ModelIntent {
         match self.jobs[&key].0 {
-            Where::Leased(_, wish) => wish,
+            ModelJobState::Leased(_, wish) => wish,
             other => panic!("{key:?} is {other:?}"),
         }
     }
@@ -306,22 +332,22 @@ impl Model {
     fn end(&mut self, key: JobKey) {
         self.jobs
             .entry(key)
-            .and_modify(|(place, _)| *place = Where::Over);
+            .and_modify(|(place, _)| *place = ModelJobState::Over);
     }
 
     fn wait_again(&mut self, key: JobKey) {
         self.jobs
             .entry(key)
-            .and_modify(|(place, _)| *place = Where::Waiting);
+            .and_modify(|(place, _)| *place = ModelJobState::Waiting);
     }
 
     /// Leases that ended without a report, as they may.
-    fn lost(&mut self, events: &[Event], may: impl Fn(&Lease) -> bool) {
+    fn lost(&mut self, events: &[LeaseEvent], may: impl Fn(&Lease) -> bool) {
         for event in events {
-            let (Event::Lost { lease, .. }
-            | Event::GivenUp { lease, .. }
-            | Event::Cancelled { lease }
-            | Event::Abandoned { lease }) = event
+            let (LeaseEvent::Lost { lease, .. }
+            | LeaseEvent::GivenUp { lease, .. }
+            | LeaseEvent::Cancelled { lease }
+            | LeaseEvent::Abandoned { lease }) = event
             else {
                 continue;
             };
@@ -329,38 +355,38 @@ impl Model {
             let wish = self.wish_of(lease.key);
             self.end(lease.key);
             match (event, wish) {
-                (Event::Lost { .. }, Wish::Wanted) => self.wait_again(lease.key),
-                (Event::GivenUp { workers, .. }, Wish::Wanted) => {
+                (LeaseEvent::Lost { .. }, ModelIntent::Wanted) => self.wait_again(lease.key),
+                (LeaseEvent::GivenUp { workers, .. }, ModelIntent::Wanted) => {
                     assert_eq!(workers.len(), self.limits.attempts_max as usize);
                     self.tell(lease.key);
                 }
-                (Event::Cancelled { .. }, Wish::Cancelled) => self.tell(lease.key),
-                (Event::Abandoned { .. }, Wish::Abandoned) => {}
+                (LeaseEvent::Cancelled { .. }, ModelIntent::Cancelled) => self.tell(lease.key),
+                (LeaseEvent::Abandoned { .. }, ModelIntent::Abandoned) => {}
                 other => panic!("{other:?}"),
             }
         }
     }
 
-    pub(super) fn ticked(&mut self, now: Moment, events: &[Event]) {
+    pub(super) fn ticked(&mut self, now: BrokerInstant, events: &[LeaseEvent]) {
         let ttl = self.limits.lease_ttl_ms;
         let mut dead = BTreeSet::new();
         for event in events {
             match event {
-                Event::WorkerSilent(id) => {
+                LeaseEvent::WorkerSilent(id) => {
                     self.workers
                         .get_mut(id)
                         .expect("it was here")
                         .silent(now, ttl);
                     dead.insert(*id);
                 }
-                Event::WorkerForgotten(id) => {
+                LeaseEvent::WorkerForgotten(id) => {
                     self.workers.remove(id).expect("it was here").gone(now, ttl);
                     dead.insert(*id);
                 }
-                Event::Lost { .. }
-                | Event::GivenUp { .. }
-                | Event::Cancelled { .. }
-                | Event::Abandoned { .. } => {}
+                LeaseEvent::Lost { .. }
+                | LeaseEvent::GivenUp { .. }
+                | LeaseEvent::Cancelled { .. }
+                | LeaseEvent::Abandoned { .. } => {}
             }
         }
         self.lost(events, |lease| dead.contains(&lease.worker));
@@ -372,8 +398,8 @@ impl Model {
         }
     }
 
-    pub(super) fn granted(&mut self, grants: &[Grant]) {
-        for Grant { lease, attempt } in grants {
+    pub(super) fn granted(&mut self, grants: &[LeaseGrant]) {
+        for LeaseGrant { lease, attempt } in grants {
             assert!(lease.fence >= FIRST_FENCE && Some(lease.fence) > self.last_fence);
             self.last_fence = Some(lease.fence);
             assert!((1..=self.limits.attempts_max).contains(attempt));
@@ -381,9 +407,12 @@ impl Model {
                 .jobs
                 .get_mut(&lease.key)
                 .expect("only known jobs start");
-            assert_eq!(*place, Where::Waiting, "{lease:?}");
-            *place = Where::Leased(*lease, Wish::Wanted);
-            assert_eq!(self.clients.get(&lease.key.client), Some(&Gate::Open));
+            assert_eq!(*place, ModelJobState::Waiting, "{lease:?}");
+            *place = ModelJobState::Leased(*lease, ModelIntent::Wanted);
+            assert_eq!(
+                self.clients.get(&lease.key.client),
+                Some(&ClientAdmission::Open)
+            );
             assert!(
                 self.ready.contains(&kind.inputs),
                 "inputs of {lease:?} are missing"
@@ -399,7 +428,9 @@ impl Model {
     pub(super) fn held_by(&self, worker: WorkerId) -> usize {
         let places = self.jobs.values().map(|(place, _)| place);
         places
-            .filter(|place| matches!(place, Where::Leased(lease, _) if lease.worker == worker))
+            .filter(
+                |place| matches!(place, ModelJobState::Leased(lease, _) if lease.worker == worker),
+            )
             .count()
     }
 
@@ -408,18 +439,19 @@ impl Model {
         let places = self.jobs.values().map(|(place, _)| place);
         places
             .filter_map(|place| match place {
-                Where::Leased(lease, _) => Some(*lease),
-                Where::Waiting | Where::Over => None,
+                ModelJobState::Leased(lease, _) => Some(*lease),
+                ModelJobState::Waiting | ModelJobState::Over => None,
             })
             .collect()
     }
 
     /// What must hold after every step: nothing is lost, nothing is sold twice.
-    pub(super) fn check(&self, book: &Book, now: Moment) {
+    pub(super) fn check(&self, book: &JobScheduler, now: BrokerInstant) {
         let status = book.status(now);
-        let count = |is: fn(&Where) -> bool| self.jobs.values().filter(|(p, _)| is(p)).count();
-        let waiting = count(|place| matches!(place, Where::Waiting));
-        let leased = count(|place| matches!(place, Where::Leased(..)));
+        let count =
+            |is: fn(&ModelJobState) -> bool| self.jobs.values().filter(|(p, _)| is(p)).count();
+        let waiting = count(|place| matches!(place, ModelJobState::Waiting));
+        let leased = count(|place| matches!(place, ModelJobState::Leased(..)));
         assert_eq!(status.queued + status.delayed, waiting);
         assert_eq!(status.leased, leased);
         let counters = status.counters;
@@ -440,7 +472,7 @@ impl Model {
     pub(super) fn all_told(&self) {
         for (key, (place, _)) in &self.jobs {
             if self.clients.contains_key(&key.client) {
-                assert_eq!(*place, Where::Over, "{key:?} is lost");
+                assert_eq!(*place, ModelJobState::Over, "{key:?} is lost");
                 assert!(self.told.contains(key), "{key:?} was never reported");
             }
         }
@@ -452,7 +484,7 @@ impl Model {
 }
 
 /// The most leases that a worker may have.
-fn cap(limits: &Limits, slots: u32) -> u32 {
+fn cap(limits: &SchedulerLimits, slots: u32) -> u32 {
     match slots {
         0 => 0,
         slots => slots + limits.prefetch_per_worker,
@@ -460,4 +492,4 @@ fn cap(limits: &Limits, slots: u32) -> u32 {
 }
 
 /// What the books under test begin with.
-pub(super) const FIRST_FENCE: Fence = Fence(50);
+pub(super) const FIRST_FENCE: FencingToken = FencingToken(50);

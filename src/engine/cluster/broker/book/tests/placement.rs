@@ -8,12 +8,12 @@ fn a_slot_is_not_sold_twice_and_lies_are_capped() {
     book.submit_all(1, 0..50);
     book.join(1, 2, 0);
     let credit = book.credit(WorkerId(1), 1_000);
-    assert_eq!(credit, Credit::Capped { leases: 4 });
+    assert_eq!(credit, CreditOutcome::Capped { leases: 4 });
     assert_eq!(book.grants(at(0), 50).len(), 4);
-    assert_eq!(book.credit(WorkerId(1), 4), Credit::Taken);
+    assert_eq!(book.credit(WorkerId(1), 4), CreditOutcome::Taken);
     assert_eq!(book.grants(at(0), 50), []);
-    assert_eq!(book.credit(WorkerId(9), 4), Credit::UnknownWorker);
-    let most = Limits::default().slots_per_worker_max;
+    assert_eq!(book.credit(WorkerId(9), 4), CreditOutcome::UnknownWorker);
+    let most = SchedulerLimits::default().slots_per_worker_max;
     book.join(2, u32::MAX, 0);
     assert_eq!(book.slots_for(X86, None), u64::from(2 + most));
     assert_eq!(book.counters().capped, 1);
@@ -77,7 +77,7 @@ fn workers_that_hold_the_inputs_are_preferred_while_they_have_slots() {
     for worker in 1..=100 {
         book.join(worker, 2, 0);
     }
-    book.worker_holds(WorkerId(77), InputsId(0), Holds::Yes);
+    book.worker_holds(WorkerId(77), InputsId(0), InputLocality::Yes);
     book.submit_all(1, 0..3);
     let workers: Vec<u32> = book
         .grants(at(0), 9)
@@ -85,7 +85,7 @@ fn workers_that_hold_the_inputs_are_preferred_while_they_have_slots() {
         .map(|grant| grant.lease.worker.0)
         .collect();
     assert_eq!(workers, [77, 77, 1]);
-    book.worker_holds(WorkerId(1), InputsId(0), Holds::No);
+    book.worker_holds(WorkerId(1), InputsId(0), InputLocality::No);
     book.submit_all(1, 3..4);
     assert_eq!(book.grant_one(0).worker, WorkerId(2));
 }
@@ -102,7 +102,7 @@ fn a_worker_that_started_a_job_holds_its_inputs() {
     book.submit_all(1, 1..2);
     assert_eq!(book.grant_one(0).worker, WorkerId(2));
     book.inputs_retired(InputsId(0));
-    book.inputs(InputsId(0), Inputs::Ready);
+    book.inputs(InputsId(0), InputAvailability::Ready);
     book.submit_all(1, 2..3);
     assert_eq!(book.grant_one(0).worker, WorkerId(1));
 }
@@ -111,9 +111,9 @@ fn a_worker_that_started_a_job_holds_its_inputs() {
 fn architecture_and_toolbox_must_fit() {
     let mut book = book();
     let arm = Architecture::Aarch64;
-    let kit = Some(KitId(5));
+    let kit = Some(ToolboxId(5));
     for (job, architecture, kit) in [(0, arm, None), (1, X86, kit), (2, arm, kit), (3, X86, None)] {
-        let kind = Kind {
+        let kind = SchedulingClass {
             architecture,
             kit,
             inputs: InputsId(0),
@@ -122,46 +122,59 @@ fn architecture_and_toolbox_must_fit() {
     }
     book.join(1, 8, 0);
     assert_eq!(book.grant_one(0).key, key(1, 3));
-    book.worker_offers(WorkerId(1), KitId(5), HasKit::Yes);
+    book.worker_offers(WorkerId(1), ToolboxId(5), ToolboxPresence::Yes);
     assert_eq!(book.grant_one(0).key, key(1, 1));
-    let offer = Offer {
+    let offer = WorkerCapacity {
         slots: 8,
         architecture: arm,
     };
     book.worker_joined(WorkerId(2), offer, at(0));
     assert_eq!(book.grant_one(0).key, key(1, 0));
-    book.worker_offers(WorkerId(2), KitId(5), HasKit::Yes);
-    book.worker_offers(WorkerId(2), KitId(5), HasKit::No);
+    book.worker_offers(WorkerId(2), ToolboxId(5), ToolboxPresence::Yes);
+    book.worker_offers(WorkerId(2), ToolboxId(5), ToolboxPresence::No);
     assert_eq!(book.grants(at(0), 9), []);
-    book.worker_offers(WorkerId(2), KitId(5), HasKit::Yes);
+    book.worker_offers(WorkerId(2), ToolboxId(5), ToolboxPresence::Yes);
     assert_eq!(book.grant_one(0).key, key(1, 2));
 }
 
 #[test]
 fn toolboxes_of_a_worker_are_limited() {
-    let mut book = book_with(Limits {
+    let mut book = book_with(SchedulerLimits {
         kits_per_worker_max: 1,
         ..exact()
     });
     book.join(1, 8, 0);
-    let offer = |book: &mut Book, kit, has| book.worker_offers(WorkerId(1), KitId(kit), has);
-    assert_eq!(offer(&mut book, 5, HasKit::Yes), Offered::Taken);
-    assert_eq!(offer(&mut book, 5, HasKit::Yes), Offered::Taken);
+    let offer =
+        |book: &mut JobScheduler, kit, has| book.worker_offers(WorkerId(1), ToolboxId(kit), has);
     assert_eq!(
-        offer(&mut book, 6, HasKit::Yes),
-        Offered::TooMany { limit: 1 }
+        offer(&mut book, 5, ToolboxPresence::Yes),
+        ToolboxRegistration::Taken
     );
-    assert_eq!(book.slots_for(X86, Some(KitId(5))), 8);
-    assert_eq!(book.slots_for(X86, Some(KitId(6))), 0);
-    assert_eq!(offer(&mut book, 5, HasKit::No), Offered::Taken);
-    assert_eq!(offer(&mut book, 6, HasKit::Yes), Offered::Taken);
-    assert_eq!(book.slots_for(X86, Some(KitId(6))), 8);
+    assert_eq!(
+        offer(&mut book, 5, ToolboxPresence::Yes),
+        ToolboxRegistration::Taken
+    );
+    assert_eq!(
+        offer(&mut book, 6, ToolboxPresence::Yes),
+        ToolboxRegistration::TooMany { limit: 1 }
+    );
+    assert_eq!(book.slots_for(X86, Some(ToolboxId(5))), 8);
+    assert_eq!(book.slots_for(X86, Some(ToolboxId(6))), 0);
+    assert_eq!(
+        offer(&mut book, 5, ToolboxPresence::No),
+        ToolboxRegistration::Taken
+    );
+    assert_eq!(
+        offer(&mut book, 6, ToolboxPresence::Yes),
+        ToolboxRegistration::Taken
+    );
+    assert_eq!(book.slots_for(X86, Some(ToolboxId(6))), 8);
 }
 
 /// Promise 9: what one client has keeps no other out.
 #[test]
 fn a_full_book_has_room_for_who_has_little() {
-    let mut book = book_with(Limits {
+    let mut book = book_with(SchedulerLimits {
         jobs_max: 5,
         jobs_guaranteed: 2,
         ..exact()
@@ -169,24 +182,24 @@ fn a_full_book_has_room_for_who_has_little() {
     book.client_joined(ClientId(2), 1);
     let mut submit = |client, job| book.submit(key(client, job), demand(kind(0)), at(0));
     for job in 0..5 {
-        assert_eq!(submit(1, job), Ok(Submitted::New));
+        assert_eq!(submit(1, job), Ok(SubmitOutcome::New));
     }
-    let full = Err(Refused::BookFull { limit: 5 });
+    let full = Err(SubmitError::BookFull { limit: 5 });
     assert_eq!(submit(1, 5), full);
-    assert_eq!(submit(2, 0), Ok(Submitted::New));
-    assert_eq!(submit(2, 1), Ok(Submitted::New));
+    assert_eq!(submit(2, 0), Ok(SubmitOutcome::New));
+    assert_eq!(submit(2, 1), Ok(SubmitOutcome::New));
     assert_eq!(submit(2, 2), full);
 }
 
 #[test]
 fn what_cannot_start_is_in_nobodys_way() {
     let mut book = book_with(exact());
-    let high = Rank {
+    let high = JobPriority {
         priority: 9,
         estimate: None,
     };
-    let submit = |book: &mut Book, job, rank, kind| {
-        book.submit(key(1, job), Demand { rank, kind }, at(0))
+    let submit = |book: &mut JobScheduler, job, rank, kind| {
+        book.submit(key(1, job), JobDemand { rank, kind }, at(0))
             .unwrap();
     };
     submit(&mut book, 0, high, kind(7));
@@ -194,23 +207,23 @@ fn what_cannot_start_is_in_nobodys_way() {
         &mut book,
         1,
         high,
-        Kind {
-            kit: Some(KitId(3)),
+        SchedulingClass {
+            kit: Some(ToolboxId(3)),
             ..kind(0)
         },
     );
-    submit(&mut book, 2, Rank::default(), kind(0));
+    submit(&mut book, 2, JobPriority::default(), kind(0));
     book.client_joined(ClientId(2), 1);
     book.submit_all(2, 0..1);
-    book.client_gate(ClientId(2), Gate::Held);
+    book.client_gate(ClientId(2), ClientAdmission::Held);
     book.join(1, 1, 0);
     let lease = book.grant_one(0);
     assert_eq!(lease.key, key(1, 2));
-    book.inputs(InputsId(7), Inputs::Ready);
+    book.inputs(InputsId(7), InputAvailability::Ready);
     book.done(lease, 0);
     let lease = book.grant_one(0);
     assert_eq!(lease.key, key(1, 0));
-    book.client_gate(ClientId(2), Gate::Open);
+    book.client_gate(ClientId(2), ClientAdmission::Open);
     book.done(lease, 0);
     assert_eq!(book.grant_one(0).key, key(2, 0));
 }
@@ -219,18 +232,18 @@ fn what_cannot_start_is_in_nobodys_way() {
 fn inputs_that_go_missing_hold_back_what_waits() {
     let mut book = book_with(exact());
     book.submit_all(1, 0..2);
-    book.inputs(InputsId(0), Inputs::Missing);
+    book.inputs(InputsId(0), InputAvailability::Missing);
     book.join(1, 2, 0);
     assert_eq!(book.grants(at(0), 9), []);
-    book.inputs(InputsId(0), Inputs::Ready);
+    book.inputs(InputsId(0), InputAvailability::Ready);
     assert_eq!(book.grants(at(0), 9).len(), 2);
 }
 
 #[test]
 fn within_a_client_rank_decides_across_kinds() {
     let mut book = book_with(exact());
-    book.inputs(InputsId(1), Inputs::Ready);
-    let low = Rank {
+    book.inputs(InputsId(1), InputAvailability::Ready);
+    let low = JobPriority {
         priority: -1,
         estimate: None,
     };
@@ -238,10 +251,10 @@ fn within_a_client_rank_decides_across_kinds() {
         (0, low, 0),
         (1, estimated(1), 1),
         (2, estimated(9), 0),
-        (3, Rank::default(), 1),
+        (3, JobPriority::default(), 1),
         (4, estimated(9), 1),
     ] {
-        let demand = Demand {
+        let demand = JobDemand {
             rank,
             kind: kind(inputs),
         };
@@ -272,7 +285,7 @@ fn promise_3_the_next_attempt_goes_to_another_worker() {
 #[test]
 fn promise_3_it_waits_for_another_worker_that_is_busy_but_not_for_ever() {
     for frees in [true, false] {
-        let mut book = book_with(Limits {
+        let mut book = book_with(SchedulerLimits {
             lease_ttl_ms: 1_000_000,
             ..exact()
         });

@@ -4,7 +4,7 @@
 use super::*;
 
 /// Job 0 of client 1 leased to worker 1, which has lost its connection.
-fn away() -> (Book, Lease) {
+fn away() -> (JobScheduler, Lease) {
     let mut book = book_with(exact());
     book.submit_all(1, 0..1);
     book.join(1, 2, 0);
@@ -13,22 +13,23 @@ fn away() -> (Book, Lease) {
     (book, lease)
 }
 
-fn resume(book: &mut Book, worker: u32, held: &[Lease], now: u64) -> Resumed {
-    let held: Vec<(JobKey, Fence)> = held.iter().map(|lease| (lease.key, lease.fence)).collect();
+fn resume(book: &mut JobScheduler, worker: u32, held: &[Lease], now: u64) -> ResumePlan {
+    let held: Vec<(JobKey, FencingToken)> =
+        held.iter().map(|lease| (lease.key, lease.fence)).collect();
     book.worker_resumed(WorkerId(worker), offer(2), &held, at(now))
 }
 
-fn kept(leases: &[Lease]) -> Resumed {
-    Resumed {
+fn kept(leases: &[Lease]) -> ResumePlan {
+    ResumePlan {
         keep: leases.to_vec(),
-        ..Resumed::default()
+        ..ResumePlan::default()
     }
 }
 
-fn stopped(leases: &[Lease]) -> Resumed {
-    Resumed {
+fn stopped(leases: &[Lease]) -> ResumePlan {
+    ResumePlan {
         stop: leases.to_vec(),
-        ..Resumed::default()
+        ..ResumePlan::default()
     }
 }
 
@@ -41,7 +42,7 @@ fn promise_4_a_worker_that_returns_in_time_goes_on() {
         kept(&[lease])
     );
     assert_eq!(book.tick(at(TTL)), []);
-    assert_eq!(book.done(lease, TTL), Verdict::Report);
+    assert_eq!(book.done(lease, TTL), ReportDisposition::Report);
 }
 
 #[test]
@@ -54,7 +55,7 @@ fn promise_4_a_late_one_goes_on_if_the_job_still_waits() {
         book.tick(at(now));
         assert_eq!(book.grants(at(now), 9), []);
     }
-    assert_eq!(book.done(lease, TTL), Verdict::Report);
+    assert_eq!(book.done(lease, TTL), ReportDisposition::Report);
     assert_eq!(resume(&mut book, 1, &[lease], TTL), stopped(&[lease]));
 }
 
@@ -66,8 +67,8 @@ fn promise_4_a_late_one_stops_if_another_has_the_job() {
     book.join(2, 1, TTL + 500);
     let other = book.grant_one(TTL + 500);
     assert_eq!(resume(&mut book, 1, &[lease], TTL + 600), stopped(&[lease]));
-    assert_eq!(book.done(lease, TTL + 600), Verdict::Stale);
-    assert_eq!(book.done(other, TTL + 600), Verdict::Report);
+    assert_eq!(book.done(lease, TTL + 600), ReportDisposition::Stale);
+    assert_eq!(book.done(other, TTL + 600), ReportDisposition::Report);
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn promise_4_after_a_restart_what_waits_is_adopted_once() {
     let lease = |worker, job, fence| Lease {
         key: key(1, job),
         worker: WorkerId(worker),
-        fence: Fence(fence),
+        fence: FencingToken(fence),
     };
     let first = lease(1, 0, 40);
     assert_eq!(resume(&mut book, 1, &[first], 0), kept(&[first]));
@@ -87,7 +88,7 @@ fn promise_4_after_a_restart_what_waits_is_adopted_once() {
     let stop = [claims[1], claims[0]];
     assert_eq!(resume(&mut book, 2, &claims, 0), stopped(&stop));
     assert_eq!(book.grants(at(0), 9).len(), 1);
-    assert_eq!(book.done(first, 0), Verdict::Report);
+    assert_eq!(book.done(first, 0), ReportDisposition::Report);
 }
 
 #[test]
@@ -96,7 +97,7 @@ fn promise_4_fences_that_were_never_given_are_not_believed() {
     book.tick(at(TTL));
     for fence in [lease.fence.0 + 1, lease.fence.0 + 1_000, u64::MAX] {
         let claim = Lease {
-            fence: Fence(fence),
+            fence: FencingToken(fence),
             ..lease
         };
         assert_eq!(resume(&mut book, 1, &[claim], TTL), stopped(&[claim]));
@@ -129,17 +130,17 @@ fn promise_4_of_two_attempts_at_one_worker_the_later_is_kept() {
 #[test]
 fn promise_4_a_lease_that_never_arrived_costs_nothing() {
     let (mut book, lease) = away();
-    let retry = Retry {
+    let retry = RetrySchedule {
         lost: 0,
         not_before: at(100),
     };
-    let events = vec![Event::Lost { lease, retry }];
+    let events = vec![LeaseEvent::Lost { lease, retry }];
     let resumed = resume(&mut book, 1, &[], 100);
     assert_eq!(
         resumed,
-        Resumed {
+        ResumePlan {
             events,
-            ..Resumed::default()
+            ..ResumePlan::default()
         }
     );
     let grants = book.grants(at(100), 9);
@@ -152,11 +153,11 @@ fn promise_4_a_job_that_was_started_and_is_gone_costs_an_attempt() {
     let (mut book, lease) = away();
     book.started(lease.worker, lease.key, lease.fence, at(0));
     let resumed = resume(&mut book, 1, &[], 100);
-    let retry = Retry {
+    let retry = RetrySchedule {
         lost: 1,
         not_before: at(600),
     };
-    assert_eq!(resumed.events, [Event::Lost { lease, retry }]);
+    assert_eq!(resumed.events, [LeaseEvent::Lost { lease, retry }]);
 }
 
 #[test]
@@ -167,12 +168,12 @@ fn promise_4_what_was_cancelled_meanwhile_is_stopped_and_acknowledged() {
     let cancel = vec![lease];
     assert_eq!(
         resumed,
-        Resumed {
+        ResumePlan {
             cancel,
-            ..Resumed::default()
+            ..ResumePlan::default()
         }
     );
-    assert_eq!(book.done(lease, 200), Verdict::Report);
+    assert_eq!(book.done(lease, 200), ReportDisposition::Report);
 }
 
 #[test]
@@ -183,13 +184,13 @@ fn promise_4_a_worker_cannot_bring_more_than_it_may_hold() {
         .map(|job| Lease {
             key: key(1, job),
             worker: WorkerId(1),
-            fence: Fence(job),
+            fence: FencingToken(job),
         })
         .collect();
     let resumed = resume(&mut book, 1, &claims, 0);
     assert_eq!((resumed.keep.len(), resumed.stop.len()), (2, 7));
     // It comes back with fewer slots.
-    let held: Vec<(JobKey, Fence)> = resumed.keep.iter().map(|l| (l.key, l.fence)).collect();
+    let held: Vec<(JobKey, FencingToken)> = resumed.keep.iter().map(|l| (l.key, l.fence)).collect();
     let resumed = book.worker_resumed(WorkerId(1), offer(1), &held, at(0));
     assert_eq!((resumed.keep.len(), resumed.stop.len()), (1, 1));
     assert_eq!(book.leases_of(WorkerId(1)), resumed.keep);
@@ -209,14 +210,14 @@ fn promise_8_a_draining_worker_still_drains_after_it_returns() {
 #[test]
 fn toolboxes_and_inputs_are_known_until_a_worker_is_forgotten() {
     let (mut book, lease) = away();
-    book.worker_offers(WorkerId(1), KitId(1), HasKit::Yes);
+    book.worker_offers(WorkerId(1), ToolboxId(1), ToolboxPresence::Yes);
     resume(&mut book, 1, &[lease], 0);
-    assert_eq!(book.slots_for(X86, Some(KitId(1))), 2);
+    assert_eq!(book.slots_for(X86, Some(ToolboxId(1))), 2);
     book.worker_left(WorkerId(1));
-    assert_eq!(book.slots_for(X86, Some(KitId(1))), 0);
+    assert_eq!(book.slots_for(X86, Some(ToolboxId(1))), 0);
     book.tick(at(TTL));
     resume(&mut book, 1, &[lease], TTL);
-    assert_eq!(book.slots_for(X86, Some(KitId(1))), 0);
+    assert_eq!(book.slots_for(X86, Some(ToolboxId(1))), 0);
     assert_eq!(book.slots_for(X86, None), 2);
 }
 
@@ -225,6 +226,6 @@ fn word_from_a_connection_that_is_over_keeps_nothing_alive() {
     let (mut book, lease) = away();
     book.heartbeat(WorkerId(1), at(10_000));
     let events = book.tick(at(TTL));
-    assert_eq!(events[0], Event::WorkerForgotten(WorkerId(1)));
-    assert!(matches!(events[1], Event::Lost { lease: lost, .. } if lost == lease));
+    assert_eq!(events[0], LeaseEvent::WorkerForgotten(WorkerId(1)));
+    assert!(matches!(events[1], LeaseEvent::Lost { lease: lost, .. } if lost == lease));
 }

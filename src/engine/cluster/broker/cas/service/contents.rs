@@ -6,9 +6,9 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::super::error::StorageError;
-use super::super::storage::{Storage, blocking};
-use super::super::tree::{Found, Walk};
+use super::super::error::CasStorageError;
+use super::super::storage::{CasStorage, blocking};
+use super::super::tree::{TreeWalk, TreeWalkItem};
 use maelstrom_container::digest::Digest;
 use maelstrom_model::error::with_causes;
 use maelstrom_wire::reapi::compression;
@@ -30,16 +30,16 @@ const TREE_PAGE: usize = 1000;
 /// Answers `ContentAddressableStorage`.
 #[derive(Clone, Debug)]
 pub struct ContentsService {
-    storage: Storage,
+    storage: CasStorage,
 }
 
 impl ContentsService {
-    pub(super) fn new(storage: Storage) -> Self {
+    pub(super) fn new(storage: CasStorage) -> Self {
         ContentsService { storage }
     }
 }
 
-type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl ContentAddressableStorage for ContentsService {
@@ -99,8 +99,8 @@ impl ContentAddressableStorage for ContentsService {
             .acceptable_compressors
             .contains(&(compressor::Value::Zstd as i32))
         {
-            true => Packing::WhereWorthwhile,
-            false => Packing::Never,
+            true => BatchCompression::WhereWorthwhile,
+            false => BatchCompression::Never,
         };
         let contents = self.storage.contents(digests.clone()).await?;
         let respond = move || {
@@ -114,7 +114,7 @@ impl ContentAddressableStorage for ContentsService {
         }))
     }
 
-    type GetTreeStream = Streamed<GetTreeResponse>;
+    type GetTreeStream = ResponseStream<GetTreeResponse>;
 
     async fn get_tree(
         &self,
@@ -129,7 +129,7 @@ impl ContentAddressableStorage for ContentsService {
         }
         let root = required(request.root_digest.as_ref())?;
         if !self.storage.contains(&root) {
-            return Err(StorageError::Absent { digest: root }.into());
+            return Err(CasStorageError::Absent { digest: root }.into());
         }
         let page = usize::try_from(request.page_size).unwrap_or(0);
         let page = if page == 0 {
@@ -137,15 +137,15 @@ impl ContentAddressableStorage for ContentsService {
         } else {
             page.min(TREE_PAGE)
         };
-        let walk = Walk::new(self.storage.clone(), [root]);
+        let walk = TreeWalk::new(self.storage.clone(), [root]);
         let directories = stream::try_unfold(walk, |mut walk| async move {
             // What is not there is left out, as the API wants it.
             loop {
                 match walk.next().await? {
-                    Some(Found::Directory { directory, .. }) => {
+                    Some(TreeWalkItem::Directory { directory, .. }) => {
                         return Ok::<_, Status>(Some((directory, walk)));
                     }
-                    Some(Found::Missing(_)) => {}
+                    Some(TreeWalkItem::Missing(_)) => {}
                     None => return Ok(None),
                 }
             }
@@ -174,7 +174,7 @@ impl ContentAddressableStorage for ContentsService {
         Err(not_spoken("SpliceBlob"))
     }
 
-    type GetChunkMappingStream = Streamed<GetChunkMappingResponse>;
+    type GetChunkMappingStream = ResponseStream<GetChunkMappingResponse>;
 
     async fn get_chunk_mapping(
         &self,
@@ -219,14 +219,14 @@ fn check_total<'a>(digests: impl IntoIterator<Item = &'a Digest>) -> Result<(), 
 
 /// Whether contents may be compressed for an answer.
 #[derive(Clone, Copy)]
-enum Packing {
+enum BatchCompression {
     Never,
     WhereWorthwhile,
 }
 
 /// Unpacks and adds blobs; what became of each.
 async fn update(
-    storage: &Storage,
+    storage: &CasStorage,
     blobs: Vec<(Digest, batch_update_blobs_request::Request)>,
 ) -> Result<Vec<Result<(), Status>>, Status> {
     let unpack = move || {
@@ -264,8 +264,8 @@ fn unpack(digest: Digest, compressor: i32, data: Vec<u8>) -> Result<Bytes, Statu
 
 fn read_response(
     digest: &Digest,
-    content: Result<Bytes, StorageError>,
-    packing: Packing,
+    content: Result<Bytes, CasStorageError>,
+    packing: BatchCompression,
 ) -> batch_read_blobs_response::Response {
     let (data, compressor, status) = match content {
         Ok(content) => match pack(&content, packing) {
@@ -290,12 +290,12 @@ fn read_response(
     }
 }
 
-fn pack(content: &[u8], packing: Packing) -> Option<Vec<u8>> {
+fn pack(content: &[u8], packing: BatchCompression) -> Option<Vec<u8>> {
     match packing {
-        Packing::Never => None,
-        Packing::WhereWorthwhile if compression::is_worthwhile(content) => {
+        BatchCompression::Never => None,
+        BatchCompression::WhereWorthwhile if compression::is_worthwhile(content) => {
             compression::pack(content).ok()
         }
-        Packing::WhereWorthwhile => None,
+        BatchCompression::WhereWorthwhile => None,
     }
 }

@@ -1,4 +1,4 @@
-//! The Remote Execution API's services over a [`Storage`].
+//! The Remote Execution API's services over a [`CasStorage`].
 //!
 //! - [`contents`]: `ContentAddressableStorage`. [`stream`]: `ByteStream`, with [`uploads`], the
 //!   uploads that are not over. [`action_cache`]: `ActionCache`. [`capabilities`]: what all of it
@@ -19,9 +19,9 @@ use bazel_remote_apis::google::bytestream::byte_stream_server::ByteStreamServer;
 use tonic::Status;
 
 use super::actions::ActionResults;
-use super::error::StorageError;
-use super::storage::Storage;
-use crate::broker::budgets::Budgets;
+use super::error::CasStorageError;
+use super::storage::CasStorage;
+use crate::broker::budgets::ResourceBudgets;
 use maelstrom_wire::reapi::limits::MESSAGE_BYTES_MAX;
 use maelstrom_wire::reapi::v2::action_cache_server::ActionCacheServer;
 use maelstrom_wire::reapi::v2::capabilities_server::CapabilitiesServer;
@@ -31,27 +31,30 @@ pub use action_cache::ActionCacheService;
 pub use capabilities::CapabilitiesService;
 pub use contents::ContentsService;
 pub use stream::StreamService;
-use uploads::Uploads;
+use uploads::UploadRegistry;
 
 /// The services over one storage. Cloning gives further handles on the same ones.
 #[derive(Clone, Debug)]
-pub struct Services {
-    storage: Storage,
-    uploads: Uploads,
+pub struct ReapiServices {
+    storage: CasStorage,
+    uploads: UploadRegistry,
     actions: ActionResults,
 }
 
-impl Services {
+impl ReapiServices {
     /// Services over a storage, with the action results that its directory holds.
-    pub async fn start(storage: Storage) -> Result<Services, StorageError> {
-        Services::within(storage, Budgets::default()).await
+    pub async fn start(storage: CasStorage) -> Result<ReapiServices, CasStorageError> {
+        ReapiServices::within(storage, ResourceBudgets::default()).await
     }
 
     /// The same, where clients have these budgets.
-    pub async fn within(storage: Storage, budgets: Budgets) -> Result<Services, StorageError> {
+    pub async fn within(
+        storage: CasStorage,
+        budgets: ResourceBudgets,
+    ) -> Result<ReapiServices, CasStorageError> {
         let actions = ActionResults::open(storage.clone()).await?;
-        Ok(Services {
-            uploads: Uploads::start(storage.clone(), budgets),
+        Ok(ReapiServices {
+            uploads: UploadRegistry::start(storage.clone(), budgets),
             storage,
             actions,
         })

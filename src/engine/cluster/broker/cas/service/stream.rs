@@ -8,28 +8,28 @@ use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::super::reader::BlobReader;
-use super::super::storage::Storage;
+use super::super::storage::CasStorage;
 use super::unsigned;
-use super::uploads::{Claim, Last, Part, Progress, Uploads};
-use crate::broker::budgets::Caller;
+use super::uploads::{FinishWrite, PartPosition, UploadClaim, UploadOutcome, UploadRegistry};
+use crate::broker::budgets::CallerPrincipal;
 use crate::broker::limits::SILENCE_MAX;
 use maelstrom_wire::reapi::bytestream::byte_stream_server::ByteStream;
 use maelstrom_wire::reapi::bytestream::{
     QueryWriteStatusRequest, QueryWriteStatusResponse, ReadRequest, ReadResponse, WriteRequest,
     WriteResponse,
 };
-use maelstrom_wire::reapi::compression::{self, Packer};
-use maelstrom_wire::reapi::resource::{Encoding, ReadName, WriteName};
+use maelstrom_wire::reapi::compression::{self, ZstdEncoder};
+use maelstrom_wire::reapi::resource::{BlobEncoding, ReadName, WriteName};
 
 /// Answers `ByteStream`.
 #[derive(Clone, Debug)]
 pub struct StreamService {
-    storage: Storage,
-    uploads: Uploads,
+    storage: CasStorage,
+    uploads: UploadRegistry,
 }
 
 impl StreamService {
-    pub(super) fn new(storage: Storage, uploads: Uploads) -> Self {
+    pub(super) fn new(storage: CasStorage, uploads: UploadRegistry) -> Self {
         StreamService { storage, uploads }
     }
 }
@@ -52,15 +52,15 @@ impl ByteStream for StreamService {
             0 => None,
             limit => Some(limit),
         };
-        if name.encoding == Encoding::Zstd && limit.is_some() {
+        if name.encoding == BlobEncoding::Zstd && limit.is_some() {
             return Err(Status::invalid_argument(
                 "read_limit is set, but compressed blobs are read to their end",
             ));
         }
         let reader = self.storage.read(name.digest, offset, limit).await?;
         let outlet = match name.encoding {
-            Encoding::Identity => Outlet::Plain(reader),
-            Encoding::Zstd => Outlet::Packed(reader, Box::new(packer()?)),
+            BlobEncoding::Identity => BlobStream::Plain(reader),
+            BlobEncoding::Zstd => BlobStream::Packed(reader, Box::new(packer()?)),
         };
         let parts = stream::try_unfold(outlet, |outlet| outlet.next());
         Ok(Response::new(Box::pin(parts)))
@@ -70,7 +70,7 @@ impl ByteStream for StreamService {
         &self,
         request: Request<Streaming<WriteRequest>>,
     ) -> Result<Response<WriteResponse>, Status> {
-        let who = Caller::of(&request).principal;
+        let who = CallerPrincipal::of(&request).principal;
         let mut parts = request.into_inner();
         let first = next_part(&mut parts)
             .await?
@@ -81,7 +81,7 @@ impl ByteStream for StreamService {
             return Ok(whole(already_there(&name)));
         }
         let mut upload = self.uploads.claim(who, name.clone())?;
-        let mut next = Some((Part::First, first));
+        let mut next = Some((PartPosition::First, first));
         let mut arrived = 0;
         while let Some((part, message)) = next {
             if !message.resource_name.is_empty() && message.resource_name != text {
@@ -92,8 +92,8 @@ impl ByteStream for StreamService {
             let progress;
             (upload, progress) = add(upload, part, message).await?;
             match progress {
-                Progress::Whole(bytes) => return Ok(whole(committed(bytes))),
-                Progress::Arrived(bytes) => arrived = bytes,
+                UploadOutcome::Whole(bytes) => return Ok(whole(committed(bytes))),
+                UploadOutcome::Arrived(bytes) => arrived = bytes,
             }
             if self.storage.contains(&name.digest) {
                 upload.forget();
@@ -101,7 +101,7 @@ impl ByteStream for StreamService {
             }
             next = next_part(&mut parts)
                 .await?
-                .map(|message| (Part::Next, message));
+                .map(|message| (PartPosition::Next, message));
         }
         Ok(whole(committed(arrived)))
     }
@@ -110,7 +110,7 @@ impl ByteStream for StreamService {
         &self,
         request: Request<QueryWriteStatusRequest>,
     ) -> Result<Response<QueryWriteStatusResponse>, Status> {
-        let who = Caller::of(&request).principal;
+        let who = CallerPrincipal::of(&request).principal;
         let name = WriteName::parse(&request.into_inner().resource_name)?;
         if self.storage.contains(&name.digest) {
             return Ok(Response::new(QueryWriteStatusResponse {
@@ -142,8 +142,8 @@ async fn next_part(parts: &mut Streaming<WriteRequest>) -> Result<Option<WriteRe
 /// means nothing then, which the API writes as -1.
 fn already_there(name: &WriteName) -> i64 {
     match name.encoding {
-        Encoding::Identity => committed(name.digest.size_bytes),
-        Encoding::Zstd => -1,
+        BlobEncoding::Identity => committed(name.digest.size_bytes),
+        BlobEncoding::Zstd => -1,
     }
 }
 
@@ -156,14 +156,14 @@ fn whole(committed_size: i64) -> Response<WriteResponse> {
 }
 
 async fn add(
-    upload: Claim,
-    part: Part,
+    upload: UploadClaim,
+    part: PartPosition,
     message: WriteRequest,
-) -> Result<(Claim, Progress), Status> {
+) -> Result<(UploadClaim, UploadOutcome), Status> {
     let offset = unsigned("write_offset", message.write_offset)?;
     let last = match message.finish_write {
-        true => Last::Yes,
-        false => Last::No,
+        true => FinishWrite::Yes,
+        false => FinishWrite::No,
     };
     let write = move || {
         let progress = upload.write(part, offset, &message.data, last);
@@ -182,21 +182,21 @@ async fn on_a_thread_that_may_block<T: Send + 'static>(
 }
 
 /// A blob on its way to a client.
-enum Outlet {
+enum BlobStream {
     Plain(BlobReader),
-    Packed(BlobReader, Box<Packer>),
+    Packed(BlobReader, Box<ZstdEncoder>),
     Over,
 }
 
-impl Outlet {
-    async fn next(self) -> Result<Option<(ReadResponse, Outlet)>, Status> {
+impl BlobStream {
+    async fn next(self) -> Result<Option<(ReadResponse, BlobStream)>, Status> {
         match self {
-            Outlet::Over => Ok(None),
-            Outlet::Plain(mut reader) => {
+            BlobStream::Over => Ok(None),
+            BlobStream::Plain(mut reader) => {
                 let piece = reader.next().await?;
-                Ok(piece.map(|piece| (response(piece.into()), Outlet::Plain(reader))))
+                Ok(piece.map(|piece| (response(piece.into()), BlobStream::Plain(reader))))
             }
-            Outlet::Packed(reader, packer) => packed(reader, packer).await.map(Some),
+            BlobStream::Packed(reader, packer) => packed(reader, packer).await.map(Some),
         }
     }
 }
@@ -204,8 +204,8 @@ impl Outlet {
 /// The next compressed part. The packer holds pieces back, so several may go into one part.
 async fn packed(
     mut reader: BlobReader,
-    mut packer: Box<Packer>,
-) -> Result<(ReadResponse, Outlet), Status> {
+    mut packer: Box<ZstdEncoder>,
+) -> Result<(ReadResponse, BlobStream), Status> {
     while let Some(piece) = reader.next().await? {
         let pack = move || {
             packer.write_all(&piece).map_err(internal)?;
@@ -214,18 +214,18 @@ async fn packed(
         let data;
         (data, packer) = on_a_thread_that_may_block(pack).await?;
         if !data.is_empty() {
-            return Ok((response(data), Outlet::Packed(reader, packer)));
+            return Ok((response(data), BlobStream::Packed(reader, packer)));
         }
     }
     let data = packer.finish().map_err(internal)?;
-    Ok((response(data), Outlet::Over))
+    Ok((response(data), BlobStream::Over))
 }
 
 fn response(data: Vec<u8>) -> ReadResponse {
     ReadResponse { data }
 }
 
-fn packer() -> Result<Packer, Status> {
+fn packer() -> Result<ZstdEncoder, Status> {
     compression::packer().map_err(internal)
 }
 

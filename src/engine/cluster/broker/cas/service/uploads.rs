@@ -18,46 +18,46 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::time::Instant;
 use tonic::Status;
 
-use super::super::error::StorageError;
-use super::super::storage::Storage;
+use super::super::error::CasStorageError;
+use super::super::storage::CasStorage;
 use super::super::writer::BlobWriter;
-use crate::broker::budgets::{Budgets, Hold, Principal};
-use crate::broker::limits::{Resource, UPLOADS_GUARANTEED, UPLOADS_MAX};
+use crate::broker::budgets::{BudgetPermit, Principal, ResourceBudgets};
+use crate::broker::limits::{ClientResource, UPLOADS_GUARANTEED, UPLOADS_MAX};
 use maelstrom_container::digest::Digest;
 use maelstrom_model::error::with_causes;
-use maelstrom_wire::reapi::compression::{self, Unpacker};
+use maelstrom_wire::reapi::compression::{self, ZstdDecoder};
 use maelstrom_wire::reapi::limits::UPLOAD_IDLE;
-use maelstrom_wire::reapi::resource::{Encoding, WriteName};
+use maelstrom_wire::reapi::resource::{BlobEncoding, WriteName};
 
 /// How often idle uploads are looked for, as a part of the time that they have.
 const SWEEPS_PER_IDLE: u32 = 4;
 
 /// All uploads of a broker.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Uploads {
-    table: Arc<Mutex<Table>>,
-    storage: Storage,
-    budgets: Budgets,
+pub(in super::super) struct UploadRegistry {
+    table: Arc<Mutex<UploadTable>>,
+    storage: CasStorage,
+    budgets: ResourceBudgets,
 }
 
 /// Whose an upload is, and what he calls it.
-type Key = (Principal, WriteName);
+type UploadKey = (Principal, WriteName);
 
 #[derive(Debug, Default)]
-struct Table {
-    uploads: HashMap<Key, Entry>,
+struct UploadTable {
+    uploads: HashMap<UploadKey, UploadEntry>,
     claims: u64,
 }
 
 #[derive(Debug)]
-struct Entry {
-    upload: Arc<Mutex<Upload>>,
-    state: State,
-    _budget: [Hold; 2],
+struct UploadEntry {
+    upload: Arc<Mutex<PartialUpload>>,
+    state: UploadState,
+    _budget: [BudgetPermit; 2],
 }
 
 #[derive(Debug)]
-enum State {
+enum UploadState {
     /// A stream adds to it.
     Claimed(u64),
     /// Nobody has, since then.
@@ -65,15 +65,15 @@ enum State {
 }
 
 /// What has arrived.
-struct Upload {
+struct PartialUpload {
     name: WriteName,
     claim: u64,
     /// Bytes that came over the wire.
     arrived_bytes: u64,
-    sink: Sink,
+    sink: UploadSink,
 }
 
-impl std::fmt::Debug for Upload {
+impl std::fmt::Debug for PartialUpload {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Upload")
@@ -83,27 +83,27 @@ impl std::fmt::Debug for Upload {
     }
 }
 
-enum Sink {
+enum UploadSink {
     /// Nothing has arrived.
     Unopened,
     Plain(Box<BlobWriter>),
-    Packed(Box<Unpacker<Inlet>>),
+    Packed(Box<ZstdDecoder<UnpackTarget>>),
     /// Done, or beyond repair.
     Over,
 }
 
 /// A stream's claim on an upload. Dropped, the upload waits for the next one.
 #[derive(Debug)]
-pub(in super::super) struct Claim {
-    uploads: Uploads,
-    key: Key,
+pub(in super::super) struct UploadClaim {
+    uploads: UploadRegistry,
+    key: UploadKey,
     number: u64,
-    upload: Arc<Mutex<Upload>>,
+    upload: Arc<Mutex<PartialUpload>>,
 }
 
 /// What an upload has become after a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Progress {
+pub(in super::super) enum UploadOutcome {
     /// So many bytes have arrived, and more are expected.
     Arrived(u64),
     /// It is whole, after so many bytes.
@@ -112,19 +112,19 @@ pub(in super::super) enum Progress {
 
 /// Where in an upload a part belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Part {
+pub(in super::super) enum PartPosition {
     /// It is the first of its stream, and may begin anew.
     First,
     /// It follows another.
     Next,
 }
 
-impl Uploads {
+impl UploadRegistry {
     /// No upload yet. Must be called in a runtime, on which idle uploads are looked for.
-    pub(super) fn start(storage: Storage, budgets: Budgets) -> Self {
+    pub(super) fn start(storage: CasStorage, budgets: ResourceBudgets) -> Self {
         let table = Arc::default();
         tokio::spawn(sweep_now_and_then(Arc::downgrade(&table)));
-        Uploads {
+        UploadRegistry {
             table,
             storage,
             budgets,
@@ -132,7 +132,7 @@ impl Uploads {
     }
 
     /// Takes up an upload of somebody, or begins one.
-    pub(super) fn claim(&self, who: Principal, name: WriteName) -> Result<Claim, Status> {
+    pub(super) fn claim(&self, who: Principal, name: WriteName) -> Result<UploadClaim, Status> {
         let key = (who, name);
         let mut table = lock(&self.table);
         table.claims += 1;
@@ -142,20 +142,20 @@ impl Uploads {
             hash_map::Entry::Occupied(entry) => entry.into_mut(),
             hash_map::Entry::Vacant(entry) => {
                 let budget = self.afford(&key, count)?;
-                entry.insert(Entry {
-                    upload: Arc::new(Mutex::new(Upload {
+                entry.insert(UploadEntry {
+                    upload: Arc::new(Mutex::new(PartialUpload {
                         name: key.1.clone(),
                         claim: number,
                         arrived_bytes: 0,
-                        sink: Sink::Unopened,
+                        sink: UploadSink::Unopened,
                     })),
-                    state: State::Claimed(number),
+                    state: UploadState::Claimed(number),
                     _budget: budget,
                 })
             }
         };
-        entry.state = State::Claimed(number);
-        Ok(Claim {
+        entry.state = UploadState::Claimed(number);
+        Ok(UploadClaim {
             upload: Arc::clone(&entry.upload),
             uploads: self.clone(),
             key,
@@ -164,31 +164,36 @@ impl Uploads {
     }
 
     /// What an upload more takes of its client's budget, where there are so many of all clients.
-    fn afford(&self, (who, name): &Key, count: usize) -> Result<[Hold; 2], Status> {
-        if count >= UPLOADS_MAX && self.budgets.used(who, Resource::Uploads) >= UPLOADS_GUARANTEED {
+    fn afford(&self, (who, name): &UploadKey, count: usize) -> Result<[BudgetPermit; 2], Status> {
+        if count >= UPLOADS_MAX
+            && self.budgets.used(who, ClientResource::Uploads) >= UPLOADS_GUARANTEED
+        {
             return Err(Status::resource_exhausted(format!(
                 "{UPLOADS_MAX} uploads of all clients are under way: try {} again later",
                 name.digest
             )));
         }
-        let one = self.budgets.take(who, Resource::Uploads, 1)?;
+        let one = self.budgets.take(who, ClientResource::Uploads, 1)?;
         let bytes = name.digest.size_bytes;
-        Ok([one, self.budgets.take(who, Resource::UploadBytes, bytes)?])
+        Ok([
+            one,
+            self.budgets.take(who, ClientResource::UploadBytes, bytes)?,
+        ])
     }
 
     /// How much of an upload has arrived, if there is one.
-    pub(super) fn arrived_bytes(&self, key: &Key) -> Option<u64> {
+    pub(super) fn arrived_bytes(&self, key: &UploadKey) -> Option<u64> {
         let upload = Arc::clone(&lock(&self.table).uploads.get(key)?.upload);
         Some(lock(&upload).arrived_bytes)
     }
 }
 
-impl Table {
+impl UploadTable {
     /// What is removed gives its file back when it is dropped.
-    fn sweep(&mut self, now: Instant) -> Vec<Entry> {
-        let is_over = |_key: &Key, entry: &mut Entry| match entry.state {
-            State::Claimed(_) => false,
-            State::Idle(since) => now.saturating_duration_since(since) >= UPLOAD_IDLE,
+    fn sweep(&mut self, now: Instant) -> Vec<UploadEntry> {
+        let is_over = |_key: &UploadKey, entry: &mut UploadEntry| match entry.state {
+            UploadState::Claimed(_) => false,
+            UploadState::Idle(since) => now.saturating_duration_since(since) >= UPLOAD_IDLE,
         };
         self.uploads
             .extract_if(is_over)
@@ -197,7 +202,7 @@ impl Table {
     }
 }
 
-async fn sweep_now_and_then(table: Weak<Mutex<Table>>) {
+async fn sweep_now_and_then(table: Weak<Mutex<UploadTable>>) {
     let mut ticks = tokio::time::interval(UPLOAD_IDLE / SWEEPS_PER_IDLE);
     loop {
         let now = ticks.tick().await;
@@ -215,17 +220,17 @@ async fn sweep_now_and_then(table: Weak<Mutex<Table>>) {
     }
 }
 
-impl Claim {
+impl UploadClaim {
     /// Adds a part that begins at `offset`, and ends the upload if it is the last one. Blocks.
     pub(super) fn write(
         &self,
-        part: Part,
+        part: PartPosition,
         offset: u64,
         data: &[u8],
-        last: Last,
-    ) -> Result<Progress, Status> {
+        last: FinishWrite,
+    ) -> Result<UploadOutcome, Status> {
         let mut upload = lock(&self.upload);
-        if part == Part::First {
+        if part == PartPosition::First {
             upload.claim = upload.claim.max(self.number);
         }
         if upload.claim != self.number {
@@ -238,16 +243,16 @@ impl Claim {
         let written = upload
             .write(&self.uploads.storage, data)
             .and_then(|()| match last {
-                Last::No => Ok(Progress::Arrived(upload.arrived_bytes)),
-                Last::Yes => {
+                FinishWrite::No => Ok(UploadOutcome::Arrived(upload.arrived_bytes)),
+                FinishWrite::Yes => {
                     upload.finish()?;
-                    Ok(Progress::Whole(upload.arrived_bytes))
+                    Ok(UploadOutcome::Whole(upload.arrived_bytes))
                 }
             });
         drop(upload);
         match written {
-            Ok(Progress::Arrived(_)) => {}
-            Ok(Progress::Whole(_)) | Err(_) => self.forget(),
+            Ok(UploadOutcome::Arrived(_)) => {}
+            Ok(UploadOutcome::Whole(_)) | Err(_) => self.forget(),
         }
         written
     }
@@ -262,78 +267,80 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for UploadClaim {
     fn drop(&mut self) {
         let mut table = lock(&self.uploads.table);
         if let Some(entry) = table.uploads.get_mut(&self.key)
-            && matches!(entry.state, State::Claimed(number) if number == self.number)
+            && matches!(entry.state, UploadState::Claimed(number) if number == self.number)
         {
-            entry.state = State::Idle(Instant::now());
+            entry.state = UploadState::Idle(Instant::now());
         }
     }
 }
 
 /// Whether an upload ends with a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Last {
+pub(in super::super) enum FinishWrite {
     /// It goes on.
     No,
     /// It ends.
     Yes,
 }
 
-impl Upload {
-    fn check_offset(&mut self, part: Part, offset: u64) -> Result<(), Status> {
+impl PartialUpload {
+    fn check_offset(&mut self, part: PartPosition, offset: u64) -> Result<(), Status> {
         match (part, offset) {
             (_, offset) if offset == self.arrived_bytes => Ok(()),
             // The client doesn't know of what has arrived, or doesn't trust it.
-            (Part::First, 0) => {
-                self.sink = Sink::Unopened;
+            (PartPosition::First, 0) => {
+                self.sink = UploadSink::Unopened;
                 self.arrived_bytes = 0;
                 Ok(())
             }
-            (Part::First | Part::Next, offset) => Err(Status::invalid_argument(format!(
-                "the upload of {} goes on at byte {}, not at byte {offset}",
-                self.name.digest, self.arrived_bytes
-            ))),
+            (PartPosition::First | PartPosition::Next, offset) => {
+                Err(Status::invalid_argument(format!(
+                    "the upload of {} goes on at byte {}, not at byte {offset}",
+                    self.name.digest, self.arrived_bytes
+                )))
+            }
         }
     }
 
-    fn write(&mut self, storage: &Storage, data: &[u8]) -> Result<(), Status> {
-        if let Sink::Unopened = self.sink {
+    fn write(&mut self, storage: &CasStorage, data: &[u8]) -> Result<(), Status> {
+        if let UploadSink::Unopened = self.sink {
             self.sink = open(storage, &self.name)?;
         }
         match &mut self.sink {
-            Sink::Plain(writer) => writer.write(data)?,
-            Sink::Packed(unpacker) => unpacker
+            UploadSink::Plain(writer) => writer.write(data)?,
+            UploadSink::Packed(unpacker) => unpacker
                 .write_all(data)
                 .map_err(|error| refusal(self.name.digest, error))?,
-            Sink::Unopened | Sink::Over => return Err(over(self.name.digest)),
+            UploadSink::Unopened | UploadSink::Over => return Err(over(self.name.digest)),
         }
         self.arrived_bytes += data.len() as u64;
         Ok(())
     }
 
     fn finish(&mut self) -> Result<(), Status> {
-        match std::mem::replace(&mut self.sink, Sink::Over) {
-            Sink::Plain(writer) => Ok(writer.finish()?),
-            Sink::Packed(unpacker) => {
+        match std::mem::replace(&mut self.sink, UploadSink::Over) {
+            UploadSink::Plain(writer) => Ok(writer.finish()?),
+            UploadSink::Packed(unpacker) => {
                 let into = unpacker
                     .finish()
                     .map_err(|error| refusal(self.name.digest, error))?;
                 Ok(into.0.finish()?)
             }
-            Sink::Unopened | Sink::Over => Err(over(self.name.digest)),
+            UploadSink::Unopened | UploadSink::Over => Err(over(self.name.digest)),
         }
     }
 }
 
-fn open(storage: &Storage, name: &WriteName) -> Result<Sink, Status> {
+fn open(storage: &CasStorage, name: &WriteName) -> Result<UploadSink, Status> {
     let writer = storage.writer(name.digest)?;
     match name.encoding {
-        Encoding::Identity => Ok(Sink::Plain(Box::new(writer))),
-        Encoding::Zstd => compression::unpacker(Inlet(writer))
-            .map(|unpacker| Sink::Packed(Box::new(unpacker)))
+        BlobEncoding::Identity => Ok(UploadSink::Plain(Box::new(writer))),
+        BlobEncoding::Zstd => compression::unpacker(UnpackTarget(writer))
+            .map(|unpacker| UploadSink::Packed(Box::new(unpacker)))
             .map_err(|error| refusal(name.digest, error)),
     }
 }
@@ -346,9 +353,9 @@ fn over(digest: Digest) -> Status {
 
 /// Where unpacked bytes go. What the storage says travels through the unpacker as the source of an
 /// I/O error.
-struct Inlet(BlobWriter);
+struct UnpackTarget(BlobWriter);
 
-impl Write for Inlet {
+impl Write for UnpackTarget {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes).map_err(io::Error::other)?;
         Ok(bytes.len())
@@ -360,7 +367,7 @@ impl Write for Inlet {
 }
 
 fn refusal(digest: Digest, error: io::Error) -> Status {
-    match error.downcast::<StorageError>() {
+    match error.downcast::<CasStorageError>() {
         Ok(error) => error.into(),
         Err(error) => Status::invalid_argument(format!(
             "what came for {digest} is not whole zstd: {}",

@@ -9,15 +9,15 @@ use maelstrom_container::digest::Digest;
 
 const NO_LIMIT: u64 = u64::MAX;
 
-fn open(root: &Path, size_target_bytes: u64) -> Storage {
-    Storage::open(&StorageOptions {
+fn open(root: &Path, size_target_bytes: u64) -> CasStorage {
+    CasStorage::open(&CasStorageOptions {
         root: root.to_owned(),
         size_target_bytes,
     })
     .unwrap()
 }
 
-fn scratch() -> (tempfile::TempDir, Storage) {
+fn scratch() -> (tempfile::TempDir, CasStorage) {
     let directory = tempfile::tempdir().unwrap();
     let storage = open(&directory.path().join("storage"), NO_LIMIT);
     (directory, storage)
@@ -37,12 +37,12 @@ fn bytes(size: usize) -> Vec<u8> {
 }
 
 /// Where a blob is on disk.
-fn file(storage: &Storage, digest: &Digest) -> PathBuf {
+fn file(storage: &CasStorage, digest: &Digest) -> PathBuf {
     storage.root().join("blobs").join(digest.hash.to_string())
 }
 
 /// Changes one bit of a blob behind the storage's back.
-fn flip_bit(storage: &Storage, digest: &Digest, index: usize) {
+fn flip_bit(storage: &CasStorage, digest: &Digest, index: usize) {
     let path = file(storage, digest);
     let mut content = std::fs::read(&path).unwrap();
     content[index] ^= 1;
@@ -51,7 +51,7 @@ fn flip_bit(storage: &Storage, digest: &Digest, index: usize) {
 }
 
 /// Files of uploads that are not over.
-fn unfinished(storage: &Storage) -> usize {
+fn unfinished(storage: &CasStorage) -> usize {
     let scratch = storage.root().join("scratch");
     std::fs::read_dir(scratch).unwrap().count()
 }

@@ -8,11 +8,11 @@ use maelstrom_container::store::StoreError;
 use maelstrom_wire::reapi::limits::CHUNK_BYTES;
 
 async fn read(
-    storage: &Storage,
+    storage: &CasStorage,
     digest: Digest,
     offset: u64,
     limit: Option<u64>,
-) -> Result<Vec<u8>, StorageError> {
+) -> Result<Vec<u8>, CasStorageError> {
     let mut reader = storage.read(digest, offset, limit).await?;
     let mut content = Vec::new();
     while let Some(piece) = reader.next().await? {
@@ -43,7 +43,7 @@ fn blobs_come_back_whole_and_in_part() {
             assert!(read.iter().eq(expected), "{offset} {limit:?}");
         }
         let beyond = read(&storage, digest, digest.size_bytes + 1, None).await;
-        assert!(matches!(beyond, Err(StorageError::OutOfRange { .. })));
+        assert!(matches!(beyond, Err(CasStorageError::OutOfRange { .. })));
     });
 }
 
@@ -70,7 +70,7 @@ fn what_is_missing_is_told_once_and_sizes_count() {
         };
         assert_eq!(storage.missing(&[gone, here, longer, gone]), [gone, longer]);
         let absent = storage.content(gone).await.unwrap_err();
-        assert!(matches!(absent, StorageError::Absent { digest } if digest == gone));
+        assert!(matches!(absent, CasStorageError::Absent { digest } if digest == gone));
     });
 }
 
@@ -96,7 +96,7 @@ fn wrong_bytes_and_wrong_lengths_leave_nothing() {
         let refused = storage.add_all(blobs).await.unwrap().pop().unwrap();
         assert!(matches!(
             refused,
-            Err(StorageError::Store(StoreError::Mismatch { .. }))
+            Err(CasStorageError::Store(StoreError::Mismatch { .. }))
         ));
     });
 }
@@ -155,7 +155,7 @@ fn a_flipped_bit_is_noticed_by_every_way_of_reading_to_the_end() {
                 }
             };
             assert!(given < digest.size_bytes, "the last piece is held back");
-            assert!(matches!(error, StorageError::Damaged { .. }), "{error}");
+            assert!(matches!(error, CasStorageError::Damaged { .. }), "{error}");
             assert_eq!(Status::from(error).code(), Code::NotFound);
             assert_eq!(storage.missing(&[digest]), [digest]);
             assert!(!file(&storage, &digest).exists());
@@ -163,7 +163,7 @@ fn a_flipped_bit_is_noticed_by_every_way_of_reading_to_the_end() {
         let digest = storage.add(content.into()).await.unwrap();
         flip_bit(&storage, &digest, 3);
         let error = storage.content(digest).await.unwrap_err();
-        assert!(matches!(error, StorageError::Damaged { .. }), "{error}");
+        assert!(matches!(error, CasStorageError::Damaged { .. }), "{error}");
         assert_eq!(storage.missing(&[digest]), [digest]);
         assert_eq!(storage.usage().damaged_blobs, 3);
     });
@@ -180,7 +180,7 @@ fn a_torn_or_vanished_blob_counts_as_absent() {
         std::fs::remove_file(file(&storage, &vanished)).unwrap();
         for digest in [torn, vanished] {
             let error = storage.read(digest, 0, None).await.unwrap_err();
-            assert!(matches!(error, StorageError::Damaged { .. }), "{error}");
+            assert!(matches!(error, CasStorageError::Damaged { .. }), "{error}");
             assert_eq!(storage.missing(&[digest]), [digest]);
         }
     });
@@ -264,11 +264,11 @@ fn what_was_there_is_there_after_a_restart_up_to_the_target() {
 #[test]
 fn a_directory_has_one_broker() {
     let (_directory, storage) = scratch();
-    let error = Storage::open(&StorageOptions {
+    let error = CasStorage::open(&CasStorageOptions {
         root: storage.root().to_owned(),
         size_target_bytes: NO_LIMIT,
     })
     .unwrap_err();
-    assert!(matches!(error, StorageError::InUse { .. }), "{error}");
+    assert!(matches!(error, CasStorageError::InUse { .. }), "{error}");
     assert!(error.to_string().contains("storage"), "{error}");
 }

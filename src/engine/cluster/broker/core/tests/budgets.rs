@@ -3,21 +3,21 @@
 
 use super::*;
 use crate::broker::budgets::Principal;
-use crate::broker::limits::Resource;
+use crate::broker::limits::ClientResource;
 
-fn caller(name: &str) -> Caller {
-    Caller {
+fn caller(name: &str) -> CallerPrincipal {
+    CallerPrincipal {
         principal: Principal::Member(name.to_owned()),
         member: Some(name.to_owned()),
     }
 }
 
-fn stage_of(what: Resource, most: u64) -> Stage {
-    let policy = Policy {
-        per_client: PerClient::default().with(what, most),
-        ..Policy::default()
+fn stage_of(what: ClientResource, most: u64) -> CoreHarness {
+    let policy = BrokerConfig {
+        per_client: ClientLimits::default().with(what, most),
+        ..BrokerConfig::default()
     };
-    stage_with(Shelf(None), policy)
+    stage_with(FakeInventory(None), policy)
 }
 
 /// A template of this number, with a toolbox if there is an identity for it.
@@ -47,7 +47,7 @@ fn job_of(id: u64, template: u32) -> client_message::Kind {
     client_message::Kind::Submit(submit)
 }
 
-impl Client {
+impl FakeClient {
     /// Why it was sent away, if it was.
     fn error(&mut self) -> Option<Status> {
         let events = std::iter::from_fn(|| self.outlet.next().now_or_never().flatten());
@@ -55,9 +55,9 @@ impl Client {
     }
 }
 
-impl Worker {
+impl FakeWorker {
     /// Answers all questions about toolboxes; the leases that came.
-    async fn answer(&mut self, stage: &mut Stage, lacks: &str) -> Vec<u64> {
+    async fn answer(&mut self, stage: &mut CoreHarness, lacks: &str) -> Vec<u64> {
         let mut fences = Vec::new();
         while let Ok(order) = self.orders.try_recv() {
             match order.unwrap().kind {
@@ -67,7 +67,7 @@ impl Worker {
                         lacks: lacks.to_owned(),
                     };
                     let answer = worker_message::Kind::Toolbox(answer);
-                    stage.handle(Input::Worker(self.session, answer)).await;
+                    stage.handle(CoreInput::Worker(self.session, answer)).await;
                 }
                 Some(worker_order::Kind::Leases(leases)) => {
                     fences.extend(leases.leases.iter().map(|lease| lease.fence));
@@ -79,7 +79,7 @@ impl Worker {
     }
 }
 
-fn check(what: Resource, refused: &Status) {
+fn check(what: ClientResource, refused: &Status) {
     assert_eq!(
         refused.code(),
         Code::ResourceExhausted,
@@ -97,15 +97,17 @@ fn check(what: Resource, refused: &Status) {
 /// What a client says until it is refused: everything that it can pile up here.
 #[tokio::test]
 async fn a_client_at_its_limit_is_refused_and_another_is_served() {
-    type Say = fn(u32) -> client_message::Kind;
-    let rows: [(Resource, u64, Say); 5] = [
-        (Resource::Jobs, 2, |turn| job_of(turn.into(), 5)),
-        (Resource::JobBytes, 40, |turn| job_of(turn.into(), 5)),
-        (Resource::Templates, 4, |turn| template_of(100 + turn, None)),
-        (Resource::TemplateBytes, 200, |turn| {
+    type MessageFactory = fn(u32) -> client_message::Kind;
+    let rows: [(ClientResource, u64, MessageFactory); 5] = [
+        (ClientResource::Jobs, 2, |turn| job_of(turn.into(), 5)),
+        (ClientResource::JobBytes, 40, |turn| job_of(turn.into(), 5)),
+        (ClientResource::Templates, 4, |turn| {
             template_of(100 + turn, None)
         }),
-        (Resource::Toolboxes, 3, |turn| {
+        (ClientResource::TemplateBytes, 200, |turn| {
+            template_of(100 + turn, None)
+        }),
+        (ClientResource::Toolboxes, 3, |turn| {
             template_of(100 + turn, Some(turn))
         }),
     ];
@@ -153,29 +155,29 @@ async fn a_client_at_its_limit_is_refused_and_another_is_served() {
 
 #[tokio::test]
 async fn a_client_has_so_many_runs_and_a_machine_so_many_workers() {
-    let mut stage = stage_of(Resource::Runs, 2);
+    let mut stage = stage_of(ClientResource::Runs, 2);
     for run in 1..=2 {
         stage.client_as(run, &caller("a"), b"").await.unwrap();
     }
     check(
-        Resource::Runs,
+        ClientResource::Runs,
         &stage.client_as(3, &caller("a"), b"").await.err().unwrap(),
     );
     stage.client_as(1, &caller("a"), b"").await.unwrap();
     stage.client_as(3, &caller("b"), b"").await.unwrap();
 
-    let mut stage = stage_of(Resource::Workers, 1);
+    let mut stage = stage_of(ClientResource::Workers, 1);
     stage.worker_as(1, &caller("a"), &[]).await.unwrap();
     stage.worker_as(1, &caller("a"), &[]).await.unwrap();
     let refused = stage.worker_as(2, &caller("a"), &[]).await.err().unwrap();
-    check(Resource::Workers, &refused);
+    check(ClientResource::Workers, &refused);
     stage.worker_as(2, &caller("b"), &[]).await.unwrap();
 }
 
 /// First no further job of it begins; if those that run go on writing, they end.
 #[tokio::test]
 async fn a_client_that_does_not_read_has_so_much_output() {
-    let mut stage = stage_of(Resource::OutputBytes, 4_000);
+    let mut stage = stage_of(ClientResource::OutputBytes, 4_000);
     let mut worker = stage.worker(1, &[]).await;
     let mut a = stage.client_as(1, &caller("a"), b"").await.unwrap();
     stage.says(&a, template()).await;
@@ -214,7 +216,7 @@ async fn a_client_that_does_not_read_has_so_much_output() {
 /// A broker's life is long, and every project and every update brings another toolbox.
 #[tokio::test]
 async fn any_number_of_toolboxes_come_and_go() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let mut worker = stage.worker(1, &[]).await;
     for turn in 0..200 {
         let client = stage.client(1).await.unwrap();
@@ -234,7 +236,7 @@ async fn any_number_of_toolboxes_come_and_go() {
 /// A job that no worker can run says so, whatever the reason.
 #[tokio::test]
 async fn a_job_whose_toolbox_nobody_has_ends_at_once() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let mut worker = stage.worker(1, &[]).await;
     let mut client = stage.client(1).await.unwrap();
     stage.says(&client, template_of(1, Some(7))).await;
@@ -268,7 +270,7 @@ async fn a_job_whose_toolbox_nobody_has_ends_at_once() {
     stage.says(&client, template_of(2, Some(8))).await;
     stage.says(&client, job_of(5_000, 2)).await;
     stage.pass_with(65, &worker).await;
-    stage.handle(Input::Sample).await;
+    stage.handle(CoreInput::Sample).await;
     let news = client.news();
     let ended = news
         .iter()
@@ -278,7 +280,7 @@ async fn a_job_whose_toolbox_nobody_has_ends_at_once() {
 
 #[tokio::test]
 async fn jobs_for_machines_that_are_not_there_say_so_once() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let _worker = stage.worker(1, &[]).await;
     let mut client = stage.client(1).await.unwrap();
     let client_message::Kind::Template(mut defined) = template() else {
@@ -303,10 +305,10 @@ async fn jobs_for_machines_that_are_not_there_say_so_once() {
 /// What is said again and again costs no more than what is said once.
 #[tokio::test]
 async fn a_client_that_takes_nothing_has_little_to_take() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let client = stage.client(1).await.unwrap();
     for _ in 0..40_000 {
-        stage.core.handle(Input::Sample, Moment(0));
+        stage.core.handle(CoreInput::Sample, BrokerInstant(0));
     }
     let waits = stage.core.clients.values().next().unwrap();
     assert!(!waits.has_taken_everything());
@@ -319,12 +321,15 @@ async fn uploads_that_are_said_often_are_looked_for_once_more() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    struct Counting(Arc<AtomicU32>);
+    struct CountingInventory(Arc<AtomicU32>);
 
-    impl Inventory for Counting {
-        fn check(&self, _contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>> {
+    impl ContentInventory for CountingInventory {
+        fn check(
+            &self,
+            _contents: Vec<ContentSource>,
+        ) -> BoxFuture<'static, Result<InventoryCheck, String>> {
             self.0.fetch_add(1, Ordering::SeqCst);
-            async move { Ok(Checked::Lacking(Vec::new(), Box::new(()))) }.boxed()
+            async move { Ok(InventoryCheck::Lacking(Vec::new(), Box::new(()))) }.boxed()
         }
 
         fn bytes(&self) -> u64 {
@@ -332,30 +337,35 @@ async fn uploads_that_are_said_often_are_looked_for_once_more() {
         }
     }
 
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let looks = Arc::new(AtomicU32::new(0));
-    stage.core.inventory = Box::new(Counting(Arc::clone(&looks)));
+    stage.core.inventory = Box::new(CountingInventory(Arc::clone(&looks)));
     let client = stage.client(1).await.unwrap();
-    stage
-        .core
-        .handle(Input::Client(client.session, template()), Moment(0));
+    stage.core.handle(
+        CoreInput::Client(client.session, template()),
+        BrokerInstant(0),
+    );
     for _ in 0..1_000 {
         let uploaded = client_message::Kind::Uploaded(v1::Uploaded { template: 5 });
-        stage
-            .core
-            .handle(Input::Client(client.session, uploaded), Moment(0));
+        stage.core.handle(
+            CoreInput::Client(client.session, uploaded),
+            BrokerInstant(0),
+        );
     }
-    stage.handle(Input::Tick).await;
+    stage.handle(CoreInput::Tick).await;
     assert_eq!(looks.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
 async fn a_template_that_is_refused_says_why() {
-    struct Refusing;
+    struct RefusingInventory;
 
-    impl Inventory for Refusing {
-        fn check(&self, _contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>> {
-            async move { Ok(Checked::Refused("it is too large".to_owned())) }.boxed()
+    impl ContentInventory for RefusingInventory {
+        fn check(
+            &self,
+            _contents: Vec<ContentSource>,
+        ) -> BoxFuture<'static, Result<InventoryCheck, String>> {
+            async move { Ok(InventoryCheck::Refused("it is too large".to_owned())) }.boxed()
         }
 
         fn bytes(&self) -> u64 {
@@ -363,8 +373,8 @@ async fn a_template_that_is_refused_says_why() {
         }
     }
 
-    let mut stage = stage(Shelf(None));
-    stage.core.inventory = Box::new(Refusing);
+    let mut stage = stage(FakeInventory(None));
+    stage.core.inventory = Box::new(RefusingInventory);
     let mut client = stage.client(1).await.unwrap();
     stage.says(&client, template()).await;
     let refused = client.error().unwrap();

@@ -15,10 +15,10 @@ use tokio::sync::oneshot;
 use tokio_stream::StreamExt;
 use tonic::{Code, Status};
 
-use super::outbox::{Outlet, outbox};
+use super::outbox::{OutboxReceiver, outbox};
 use super::*;
 use crate::broker::journal::Journal;
-use crate::broker::journal::records::Records;
+use crate::broker::journal::records::JournalFile;
 use maelstrom_model::ids::shown_run;
 use maelstrom_wire::v1::{
     client_message, container, job_result, report, worker_message, worker_order,
@@ -26,13 +26,16 @@ use maelstrom_wire::v1::{
 use maelstrom_wire::versions::VERSIONS;
 
 /// Has everything, or lacks one content.
-struct Shelf(Option<v1::Digest>);
+struct FakeInventory(Option<v1::Digest>);
 
-impl Inventory for Shelf {
-    fn check(&self, _contents: Vec<Source>) -> BoxFuture<'static, Result<Checked, String>> {
+impl ContentInventory for FakeInventory {
+    fn check(
+        &self,
+        _contents: Vec<ContentSource>,
+    ) -> BoxFuture<'static, Result<InventoryCheck, String>> {
         let checked = match &self.0 {
-            None => Checked::Complete(Box::new(())),
-            Some(digest) => Checked::Lacking(vec![digest.clone()], Box::new(())),
+            None => InventoryCheck::Complete(Box::new(())),
+            Some(digest) => InventoryCheck::Lacking(vec![digest.clone()], Box::new(())),
         };
         async move { Ok(checked) }.boxed()
     }
@@ -42,55 +45,60 @@ impl Inventory for Shelf {
     }
 }
 
-struct Stage {
-    core: Core,
-    own: UnboundedReceiver<Input>,
-    now: Moment,
+struct CoreHarness {
+    core: BrokerCore,
+    own: UnboundedReceiver<CoreInput>,
+    now: BrokerInstant,
     sessions: u64,
 }
 
-struct Client {
-    session: Session,
-    outlet: Outlet<v1::SessionEvent>,
+struct FakeClient {
+    session: SessionId,
+    outlet: OutboxReceiver<v1::SessionEvent>,
 }
 
-struct Worker {
-    session: Session,
+struct FakeWorker {
+    session: SessionId,
     orders: UnboundedReceiver<Result<v1::WorkerOrder, Status>>,
 }
 
-fn stage(shelf: Shelf) -> Stage {
-    stage_with(shelf, Policy::default())
+fn stage(shelf: FakeInventory) -> CoreHarness {
+    stage_with(shelf, BrokerConfig::default())
 }
 
-fn stage_with(shelf: Shelf, policy: Policy) -> Stage {
+fn stage_with(shelf: FakeInventory, policy: BrokerConfig) -> CoreHarness {
     let (own, receiver) = unbounded_channel();
-    let journal = (Journal::none(), Remembered::default());
-    Stage {
-        core: Core::new(policy, journal, Box::new(shelf), own),
+    let journal = (Journal::none(), RecoveredState::default());
+    CoreHarness {
+        core: BrokerCore::new(policy, journal, Box::new(shelf), own),
         own: receiver,
-        now: Moment(0),
+        now: BrokerInstant(0),
         sessions: 0,
     }
 }
 
 /// What a broker with this journal is when it begins.
-fn start(path: &Path) -> Stage {
-    let (records, remembered) = Records::open(path).unwrap();
+fn start(path: &Path) -> CoreHarness {
+    let (records, remembered) = JournalFile::open(path).unwrap();
     let journal = Journal::handing_over(move |request| records.carry_out(vec![request]));
     let (own, receiver) = unbounded_channel();
     let journal = (journal, remembered);
-    Stage {
-        core: Core::new(Policy::default(), journal, Box::new(Shelf(None)), own),
+    CoreHarness {
+        core: BrokerCore::new(
+            BrokerConfig::default(),
+            journal,
+            Box::new(FakeInventory(None)),
+            own,
+        ),
         own: receiver,
-        now: Moment(0),
+        now: BrokerInstant(0),
         sessions: 0,
     }
 }
 
 /// One job, 7 of run 1, that has just started on a worker.
-async fn running() -> (Stage, Worker, Client, u64) {
-    let mut stage = stage(Shelf(None));
+async fn running() -> (CoreHarness, FakeWorker, FakeClient, u64) {
+    let mut stage = stage(FakeInventory(None));
     let mut worker = stage.worker(1, &[]).await;
     let client = stage.client_with(1, &[7]).await;
     let fence = worker.leases()[0];
@@ -100,9 +108,9 @@ async fn running() -> (Stage, Worker, Client, u64) {
     (stage, worker, client, fence)
 }
 
-impl Stage {
+impl CoreHarness {
     /// Hands over an input, and everything that follows from it.
-    async fn handle(&mut self, input: Input) {
+    async fn handle(&mut self, input: CoreInput) {
         self.core.handle(input, self.now);
         self.core.settle(self.now);
         loop {
@@ -118,34 +126,35 @@ impl Stage {
 
     async fn pass(&mut self, seconds: u64) {
         self.now = self.now.plus_ms(seconds * 1_000);
-        self.handle(Input::Tick).await;
+        self.handle(CoreInput::Tick).await;
     }
 
     /// Time passes, and this worker says that it lives.
-    async fn pass_with(&mut self, seconds: u64, worker: &Worker) {
+    async fn pass_with(&mut self, seconds: u64, worker: &FakeWorker) {
         for _ in 0..seconds / 5 {
             let beat = worker_message::Kind::Heartbeat(v1::Heartbeat::default());
-            self.handle(Input::Worker(worker.session, beat)).await;
+            self.handle(CoreInput::Worker(worker.session, beat)).await;
             self.pass(5).await;
         }
     }
 
-    fn session(&mut self) -> Session {
+    fn session(&mut self) -> SessionId {
         self.sessions += 1;
-        Session(self.sessions)
+        SessionId(self.sessions)
     }
 
-    async fn client(&mut self, run: u8) -> Result<Client, Status> {
-        self.client_as(run, &Caller::default(), &[run; 16]).await
+    async fn client(&mut self, run: u8) -> Result<FakeClient, Status> {
+        self.client_as(run, &CallerPrincipal::default(), &[run; 16])
+            .await
     }
 
     /// A client that shows this credential and this secret.
     async fn client_as(
         &mut self,
         run: u8,
-        caller: &Caller,
+        caller: &CallerPrincipal,
         secret: &[u8],
-    ) -> Result<Client, Status> {
+    ) -> Result<FakeClient, Status> {
         let session = self.session();
         let (outbox, outlet) = outbox(|| {});
         let (answer, mut answered) = oneshot::channel();
@@ -156,7 +165,7 @@ impl Stage {
             weight: 1,
             secret: secret.to_vec().into(),
         };
-        self.handle(Input::Hello {
+        self.handle(CoreInput::Hello {
             hello,
             caller: caller.clone(),
             outbox,
@@ -165,15 +174,17 @@ impl Stage {
         })
         .await;
         answered.try_recv().unwrap()?;
-        Ok(Client { session, outlet })
+        Ok(FakeClient { session, outlet })
     }
 
-    async fn says(&mut self, client: &Client, kind: client_message::Kind) {
-        self.handle(Input::Client(client.session, kind)).await;
+    async fn says(&mut self, client: &FakeClient, kind: client_message::Kind) {
+        self.handle(CoreInput::Client(client.session, kind)).await;
     }
 
-    async fn worker(&mut self, instance: u8, held: &[(u8, u64, u64)]) -> Worker {
-        let worker = self.worker_as(instance, &Caller::default(), held).await;
+    async fn worker(&mut self, instance: u8, held: &[(u8, u64, u64)]) -> FakeWorker {
+        let worker = self
+            .worker_as(instance, &CallerPrincipal::default(), held)
+            .await;
         worker.unwrap()
     }
 
@@ -181,9 +192,9 @@ impl Stage {
     async fn worker_as(
         &mut self,
         instance: u8,
-        caller: &Caller,
+        caller: &CallerPrincipal,
         held: &[(u8, u64, u64)],
-    ) -> Result<Worker, Status> {
+    ) -> Result<FakeWorker, Status> {
         let session = self.session();
         let (orders, receiver) = unbounded_channel();
         let (answer, mut answered) = oneshot::channel();
@@ -202,7 +213,7 @@ impl Stage {
             slots: 2,
             held: held.collect(),
         };
-        self.handle(Input::Register {
+        self.handle(CoreInput::Register {
             register,
             caller: caller.clone(),
             orders,
@@ -211,13 +222,13 @@ impl Stage {
         })
         .await;
         answered.try_recv().unwrap()?;
-        Ok(Worker {
+        Ok(FakeWorker {
             session,
             orders: receiver,
         })
     }
 
-    async fn reports(&mut self, worker: &Worker, fence: u64, kind: report::Kind) {
+    async fn reports(&mut self, worker: &FakeWorker, fence: u64, kind: report::Kind) {
         let report = v1::Report {
             fence,
             kind: Some(kind),
@@ -226,11 +237,11 @@ impl Stage {
             reports: vec![report],
         };
         let kind = worker_message::Kind::Reports(reports);
-        self.handle(Input::Worker(worker.session, kind)).await;
+        self.handle(CoreInput::Worker(worker.session, kind)).await;
     }
 
     /// A client with a template and jobs.
-    async fn client_with(&mut self, run: u8, jobs: &[u64]) -> Client {
+    async fn client_with(&mut self, run: u8, jobs: &[u64]) -> FakeClient {
         let client = self.client(run).await.unwrap();
         self.says(&client, template()).await;
         self.says(&client, submit(jobs)).await;
@@ -238,7 +249,7 @@ impl Stage {
     }
 }
 
-impl Client {
+impl FakeClient {
     /// What came since the last time, without what is the same each time.
     fn news(&mut self) -> Vec<String> {
         let mut news = Vec::new();
@@ -274,7 +285,7 @@ impl Client {
     }
 }
 
-impl Worker {
+impl FakeWorker {
     /// The fences of leases that came since the last time.
     fn leases(&mut self) -> Vec<u64> {
         let mut fences = Vec::new();
@@ -362,7 +373,7 @@ fn acknowledge(jobs: &[u64]) -> client_message::Kind {
 
 #[tokio::test]
 async fn a_job_goes_to_a_worker_and_its_outcome_comes_back() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let mut worker = stage.worker(1, &[]).await;
     let mut client = stage.client_with(1, &[7]).await;
     assert_eq!(
@@ -390,7 +401,7 @@ async fn a_job_goes_to_a_worker_and_its_outcome_comes_back() {
 /// Promise 2: submission is idempotent; promise 1: one outcome.
 #[tokio::test]
 async fn what_is_submitted_twice_runs_once() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let mut worker = stage.worker(1, &[]).await;
     let mut client = stage.client_with(1, &[7]).await;
     stage.says(&client, submit(&[7])).await;
@@ -405,7 +416,7 @@ async fn what_is_submitted_twice_runs_once() {
 
 #[tokio::test]
 async fn a_client_that_comes_back_hears_everything_until_it_acknowledges() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let mut worker = stage.worker(1, &[]).await;
     let client = stage.client_with(1, &[1, 2, 3]).await;
     let leases = worker.leases();
@@ -413,7 +424,7 @@ async fn a_client_that_comes_back_hears_everything_until_it_acknowledges() {
         .reports(&worker, leases[0], report::Kind::Started(0))
         .await;
     stage.reports(&worker, leases[0], written(0, "a")).await;
-    stage.handle(Input::Gone(client.session)).await;
+    stage.handle(CoreInput::Gone(client.session)).await;
     drop(client);
     stage.reports(&worker, leases[0], written(1, "b")).await;
     stage.reports(&worker, leases[0], exited(0)).await;
@@ -437,7 +448,7 @@ async fn a_client_that_comes_back_hears_everything_until_it_acknowledges() {
 /// Promise 3: a lease lives by heartbeat.
 #[tokio::test]
 async fn a_silent_worker_loses_its_leases_and_is_not_believed_later() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let mut silent = stage.worker(1, &[]).await;
     let mut client = stage.client_with(1, &[7]).await;
     let first = silent.leases()[0];
@@ -479,7 +490,7 @@ async fn a_silent_worker_loses_its_leases_and_is_not_believed_later() {
 async fn a_worker_that_comes_back_in_time_goes_on() {
     let (mut stage, worker, mut client, fence) = running().await;
     stage.reports(&worker, fence, written(0, "a")).await;
-    stage.handle(Input::Gone(worker.session)).await;
+    stage.handle(CoreInput::Gone(worker.session)).await;
     stage.pass(5).await;
     let mut back = stage.worker(1, &[(1, 7, fence)]).await;
     assert!(back.stops().is_empty());

@@ -3,8 +3,8 @@
 use super::*;
 use crate::broker::budgets::Principal;
 
-fn member(name: &str) -> Caller {
-    Caller {
+fn member(name: &str) -> CallerPrincipal {
+    CallerPrincipal {
         principal: Principal::Member(name.to_owned()),
         member: Some(name.to_owned()),
     }
@@ -13,7 +13,7 @@ fn member(name: &str) -> Caller {
 /// Who may have jobs run that have all privileges, before a restart and after it.
 #[tokio::test]
 async fn full_privileges_are_for_who_has_the_role() {
-    let (nobody, ann) = (Caller::default(), member("client ann"));
+    let (nobody, ann) = (CallerPrincipal::default(), member("client ann"));
     let rows = [
         (&nobody, v1::Privileges::Full, true),
         (&ann, v1::Privileges::Full, false),
@@ -59,11 +59,11 @@ async fn full_privileges_are_for_who_has_the_role() {
 #[tokio::test]
 async fn a_run_is_resumed_by_whoever_opened_it_and_nobody_else() {
     const A: [u8; 16] = [7; 16];
-    let nobody = Caller::default();
+    let nobody = CallerPrincipal::default();
     let (ann, bob) = (member("client ann"), member("client bob"));
     // Who opened it, and who are others.
-    type Shown<'a> = (&'a Caller, &'a [u8]);
-    let rows: [(&Caller, &[u8], Vec<Shown<'_>>); 3] = [
+    type ShownCredential<'a> = (&'a CallerPrincipal, &'a [u8]);
+    let rows: [(&CallerPrincipal, &[u8], Vec<ShownCredential<'_>>); 3] = [
         (
             &nobody,
             &A,
@@ -103,12 +103,18 @@ async fn a_run_is_resumed_by_whoever_opened_it_and_nobody_else() {
 /// A client of the release before has no secret: it runs as it did, but is not told from others.
 #[tokio::test]
 async fn a_run_of_nobody_cannot_be_resumed() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let mut worker = stage.worker(1, &[]).await;
-    let mut client = stage.client_as(1, &Caller::default(), b"").await.unwrap();
+    let mut client = stage
+        .client_as(1, &CallerPrincipal::default(), b"")
+        .await
+        .unwrap();
     stage.says(&client, template()).await;
     stage.says(&client, submit(&[7])).await;
-    let refused = stage.client_as(1, &Caller::default(), b"").await.err();
+    let refused = stage
+        .client_as(1, &CallerPrincipal::default(), b"")
+        .await
+        .err();
     let refused = refused.unwrap();
     assert_eq!(refused.code(), Code::PermissionDenied);
     assert!(refused.message().contains("Hello.secret"), "{refused}");
@@ -142,7 +148,7 @@ async fn what_is_shown_of_a_run_opens_nothing() {
 /// Leases are their worker's, whoever else names them.
 #[tokio::test]
 async fn a_worker_gets_nothing_that_is_anothers() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let (own, other) = (member("worker a"), member("worker b"));
     let mut worker = stage.worker_as(1, &own, &[]).await.unwrap();
     let mut client = stage.client_with(1, &[7]).await;

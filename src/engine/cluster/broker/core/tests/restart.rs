@@ -53,7 +53,7 @@ async fn a_worker_that_stays_away_is_waited_for_as_long_as_leases_live_and_once(
     let (_directory, path) = keep();
     ended_while_running(&path).await;
     let mut stage = start(&path);
-    assert_eq!(stage.core.next_tick(), Some(Moment(20_000)));
+    assert_eq!(stage.core.next_tick(), Some(BrokerInstant(20_000)));
     let mut other = stage.worker(2, &[]).await;
     let _client = stage.client_with(1, &[7]).await;
     stage.pass_with(20, &other).await;
@@ -72,8 +72,10 @@ async fn a_worker_that_was_drained_is_not_waited_for() {
     let mut stage = start(&path);
     let drained = stage.worker(1, &[]).await;
     let draining = worker_message::Kind::Draining(v1::Empty {});
-    stage.handle(Input::Worker(drained.session, draining)).await;
-    stage.handle(Input::Gone(drained.session)).await;
+    stage
+        .handle(CoreInput::Worker(drained.session, draining))
+        .await;
+    stage.handle(CoreInput::Gone(drained.session)).await;
     let _client = stage.client_with(1, &[7]).await;
     drop(stage);
 
@@ -90,10 +92,15 @@ async fn a_broker_that_begins_anew_knows_its_jobs_and_adopts_leases() {
     let start = || {
         let (own, receiver) = unbounded_channel();
         let journal = Journal::open(directory.path()).unwrap();
-        Stage {
-            core: Core::new(Policy::default(), journal, Box::new(Shelf(None)), own),
+        CoreHarness {
+            core: BrokerCore::new(
+                BrokerConfig::default(),
+                journal,
+                Box::new(FakeInventory(None)),
+                own,
+            ),
             own: receiver,
-            now: Moment(0),
+            now: BrokerInstant(0),
             sessions: 0,
         }
     };

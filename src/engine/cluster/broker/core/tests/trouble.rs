@@ -28,7 +28,7 @@ async fn a_cancelled_job_is_over_when_its_worker_says_so() {
 /// Its worker has not done anything wrong, either.
 #[tokio::test]
 async fn a_job_that_starts_when_it_was_cancelled_may_write() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let mut worker = stage.worker(1, &[]).await;
     let mut client = stage.client_with(1, &[7]).await;
     let fence = worker.leases()[0];
@@ -67,12 +67,12 @@ async fn jobs_wait_until_their_inputs_are_uploaded() {
         hash: "a".repeat(64),
         size_bytes: 1,
     };
-    let mut stage = stage(Shelf(Some(digest)));
+    let mut stage = stage(FakeInventory(Some(digest)));
     let mut worker = stage.worker(1, &[]).await;
     let mut client = stage.client_with(1, &[7]).await;
     assert!(client.news().contains(&"missing for 5".to_owned()));
     assert!(worker.leases().is_empty());
-    stage.core.inventory = Box::new(Shelf(None));
+    stage.core.inventory = Box::new(FakeInventory(None));
     let uploaded = client_message::Kind::Uploaded(v1::Uploaded { template: 5 });
     stage.says(&client, uploaded).await;
     assert_eq!(worker.leases().len(), 1);
@@ -80,7 +80,7 @@ async fn jobs_wait_until_their_inputs_are_uploaded() {
 
 #[tokio::test]
 async fn what_no_worker_can_run_is_tried_three_times_and_names_the_workers() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let mut worker = stage.worker(1, &[]).await;
     let mut client = stage.client_with(1, &[7]).await;
     for _ in 0..3 {
@@ -147,9 +147,9 @@ async fn what_makes_no_sense_ends_the_connection_and_nothing_else() {
         }
         let hello = old.clone();
         stage
-            .handle(Input::Hello {
+            .handle(CoreInput::Hello {
                 hello,
-                caller: Caller::default(),
+                caller: CallerPrincipal::default(),
                 outbox,
                 answer,
                 session,
@@ -162,16 +162,16 @@ async fn what_makes_no_sense_ends_the_connection_and_nothing_else() {
 
 #[tokio::test]
 async fn a_run_whose_client_stays_away_is_dropped() {
-    let mut stage = stage(Shelf(None));
+    let mut stage = stage(FakeInventory(None));
     let mut worker = stage.worker(1, &[]).await;
     let client = stage.client_with(1, &[1, 2, 3, 4, 5, 6]).await;
     let leases = worker.leases();
-    stage.handle(Input::Gone(client.session)).await;
+    stage.handle(CoreInput::Gone(client.session)).await;
     stage.pass(10).await;
     assert!(worker.stops().is_empty());
     stage.now = stage.now.plus_ms(400_000);
     let beat = worker_message::Kind::Heartbeat(v1::Heartbeat::default());
-    stage.handle(Input::Worker(worker.session, beat)).await;
+    stage.handle(CoreInput::Worker(worker.session, beat)).await;
     let mut stops = worker.stops();
     stops.sort_unstable();
     assert_eq!(stops, leases);

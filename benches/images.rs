@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use maelstrom_engine::materials::{
+use maelstrom_engine::layer_cache::{
     ImageProgressCallback, LayerCache, LayerCacheOptions, TlsVerification,
 };
 use real::{Access, Layout, Registry, Wire};

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use limits::{Check, check, exit_code};
-use maelstrom_cluster::broker::book::{
+use maelstrom_cluster::broker::scheduler::{
     Architecture, AttemptResult, BrokerInstant, ClientId, FencingToken, InputAvailability,
     InputsId, JobDemand, JobKey, JobScheduler, Lease, ReportDisposition, SchedulerLimits,
     SchedulingClass, ToolboxId, ToolboxPresence, WorkerCapacity,

@@ -173,7 +173,7 @@ impl Fixture {
             .chain([target])
             .chain(arguments.iter().map(OsString::from));
         let options = CargoOptions::read(words).unwrap();
-        let settings: Result<_, CargoOptionsError> = options.settle(NonZeroU32::MIN);
+        let settings: Result<_, CargoOptionsError> = options.resolve(NonZeroU32::MIN);
         CargoFramework::new(settings.unwrap(), self.invocation())
     }
 

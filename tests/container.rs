@@ -8,12 +8,12 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use maelstrom_container::init::build::StepFailed;
 use maelstrom_container::message::{
     self, ContainerReply, ContainerRequest, ContainerReuse, LaunchMode, PackedStrings,
     ProcessImage, RetirementReason,
 };
 use maelstrom_container::plan::plan;
-use maelstrom_container::slot::build::StepFailed;
 use maelstrom_container::spawner::Spawner;
 use maelstrom_container::spec::*;
 use support::{EXECUTABLE, directory, mount, read_only, script, spec};
@@ -31,7 +31,7 @@ fn spawner() -> Spawner {
 }
 
 fn start(spawner: &Spawner, spec: &ContainerSpec) -> Result<Slot, StepFailed> {
-    let socket = spawner.start_slot(&plan(spec).unwrap()).unwrap();
+    let socket = spawner.start_container(&plan(spec).unwrap()).unwrap();
     match message::receive(socket.as_fd()).unwrap().0 {
         ContainerReply::Ready => Ok(Slot(socket)),
         ContainerReply::NotBuilt(failed) => Err(failed),

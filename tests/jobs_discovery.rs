@@ -4,16 +4,16 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use maelstrom_engine::materials::{LayerCacheOptions, TlsVerification};
+use maelstrom_engine::layer_cache::{LayerCacheOptions, TlsVerification};
 use maelstrom_model::event::EventKind;
 use maelstrom_model::framework::{
     BrokenEntry, CapturedOutput, Framework, FrameworkHost, WatchPaths,
 };
 use maelstrom_model::job::{Job, TestCase};
-use maelstrom_runners::jobs::framework::JobsFramework;
-use maelstrom_runners::jobs::options::JobInput;
-use maelstrom_runners::jobs::surroundings::DefaultJobContainer;
-use maelstrom_runners::jobs::workshop::JobBuilder;
+use maelstrom_runners::run::default_container::DefaultJobContainer;
+use maelstrom_runners::run::framework::JobsFramework;
+use maelstrom_runners::run::job_builder::JobBuilder;
+use maelstrom_runners::run::options::JobInput;
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 
 /// Notes what it is told, line by line.

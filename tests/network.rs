@@ -76,7 +76,7 @@ impl Container {
         spec.mounts
             .push(mount("/sys", MountKind::Sys { when_forbidden }));
         let spawner = Spawner::launch(Path::new(EXECUTABLE)).unwrap();
-        let slot = spawner.start_slot(&plan(&spec).unwrap()).unwrap();
+        let slot = spawner.start_container(&plan(&spec).unwrap()).unwrap();
         let container = Container {
             spawner,
             slot,

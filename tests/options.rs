@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use maelstrom::program::{broker, worker};
-use maelstrom_runners::{cargo, go, jobs, pytest};
-use maelstrom_spec::config::{ConfigEnvironment, ConfigOptionKind, ConfigSchema, settle};
+use maelstrom_runners::{cargo, go, pytest, run};
+use maelstrom_spec::config::{ConfigEnvironment, ConfigOptionKind, ConfigSchema, resolve};
 
 /// A value: its name, kind, short option and default.
 type Row = (
@@ -187,8 +187,8 @@ fn every_value_is_there() {
         &pytest::options::PROGRAM,
         &[&CLIENT, &CACHES, &OUTPUT, &RUNNER, &PYTEST],
     );
-    check_values::<jobs::RunCommandOptions>(
-        &jobs::options::PROGRAM,
+    check_values::<run::RunCommandOptions>(
+        &run::options::PROGRAM,
         &[&CLIENT, &CACHES, &OUTPUT, &RUN],
     );
     check_values::<broker::options::BrokerServerOptions>(
@@ -207,7 +207,7 @@ fn every_program_has_its_variables_and_its_files() {
         &cargo::options::PROGRAM,
         &go::options::PROGRAM,
         &pytest::options::PROGRAM,
-        &jobs::options::PROGRAM,
+        &run::options::PROGRAM,
         &broker::options::PROGRAM,
         &worker::options::PROGRAM,
     ];
@@ -255,7 +255,7 @@ impl ConfigEnvironment for World {
 /// The mistake in a command line, if there is one.
 fn mistake<P: clap::Parser>(program: &ConfigSchema, line: &str) -> Option<String> {
     let words = line.split(' ').map(OsString::from).collect::<Vec<_>>();
-    let error = settle::<P>(program, &words, &World::default()).err()?;
+    let error = resolve::<P>(program, &words, &World::default()).err()?;
     Some(error.to_string())
 }
 
@@ -279,8 +279,7 @@ fn command_lines_mean_what_they_meant() {
     let go_reader: Reader = |line| mistake::<go::options::GoOptions>(&go::options::PROGRAM, line);
     let pytest_reader: Reader =
         |line| mistake::<pytest::options::PytestOptions>(&pytest::options::PROGRAM, line);
-    let run_reader: Reader =
-        |line| mistake::<jobs::RunCommandOptions>(&jobs::options::PROGRAM, line);
+    let run_reader: Reader = |line| mistake::<run::RunCommandOptions>(&run::options::PROGRAM, line);
     let broker =
         "-p 4000 --port=4000 -H 4001 --http-port=4001 --cache-root=/c --cache-size=1GB -P -c -";
     let worker = "-b host:4000 --broker=host:4000 --slots=7 --cache-root=/c --cache-size=1GB \
@@ -429,7 +428,7 @@ fn is_short(word: &str) -> bool {
 fn what_follows_the_program_is_its_own() {
     let command = |line: &str| {
         let words = line.split(' ').map(OsString::from).collect::<Vec<_>>();
-        let settled = jobs::RunCommandOptions::settled(&words, &World::default()).unwrap();
+        let settled = run::RunCommandOptions::resolved(&words, &World::default()).unwrap();
         settled.options.command
     };
     let words = ["ls", "--one", "-c", "--", "-1"];

@@ -278,7 +278,7 @@ fn kept(shell: &Shell) -> String {
     use maelstrom_engine::job_file::JobFiles;
     use maelstrom_model::event::IsolationMode;
     use maelstrom_model::job::{Job, OutputPipes, PlacementConstraint, ProcessSpec};
-    use maelstrom_runners::jobs::surroundings::DefaultJobContainer;
+    use maelstrom_runners::run::default_container::DefaultJobContainer;
     use maelstrom_runners::sandbox::environment::invoking;
     use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 

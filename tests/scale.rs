@@ -18,8 +18,8 @@ use maelstrom_container::spec::{
 };
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_engine::run::driver::{RunSetup, drive};
+use maelstrom_engine::run::event_sink::EventSink;
 use maelstrom_engine::run::message::{AtEnd, RunMode, RunOptions};
-use maelstrom_engine::run::outlet::EventSink;
 use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_engine::schedule::SlotScheduler;

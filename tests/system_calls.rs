@@ -71,7 +71,7 @@ struct Slot(OwnedFd);
 
 /// A slot, once it is ready.
 fn start(spawner: &Spawner, spec: &ContainerSpec) -> Slot {
-    let slot = Slot(spawner.start_slot(&plan(spec).unwrap()).unwrap());
+    let slot = Slot(spawner.start_container(&plan(spec).unwrap()).unwrap());
     slot.expect_ready();
     slot
 }
@@ -225,7 +225,7 @@ fn many_containers_at_once_need_no_keys() {
     let (source, spawner) = (Source::new(), spawner());
     let plan = plan(&spec(source.path())).unwrap();
     let slots: Vec<Slot> = (0..MANY)
-        .map(|_| Slot(spawner.start_slot(&plan).unwrap()))
+        .map(|_| Slot(spawner.start_container(&plan).unwrap()))
         .collect();
     slots.iter().for_each(Slot::expect_ready);
     drop(slots);

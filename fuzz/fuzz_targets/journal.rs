@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use libfuzzer_sys::fuzz_target;
-use maelstrom_cluster::broker::book::BrokerInstant;
+use maelstrom_cluster::broker::scheduler::BrokerInstant;
 use maelstrom_cluster::broker::core::{InventoryCheck, BrokerCore, ContentInventory, BrokerConfig};
 use maelstrom_cluster::broker::journal::{JournalEntry, Journal, RecoveredState, RecoveredRun};
 use maelstrom_cluster::broker::owner::RunOwner;

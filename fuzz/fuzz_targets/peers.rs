@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use libfuzzer_sys::fuzz_target;
-use maelstrom_cluster::broker::book::BrokerInstant;
+use maelstrom_cluster::broker::scheduler::BrokerInstant;
 use maelstrom_cluster::broker::core::outbox::{OutboxReceiver, outbox};
 use maelstrom_cluster::broker::budgets::CallerPrincipal;
 use maelstrom_cluster::broker::core::{InventoryCheck, BrokerCore, CoreInput, ContentInventory, BrokerConfig, SessionId};

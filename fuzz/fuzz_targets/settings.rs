@@ -14,7 +14,7 @@ use maelstrom::program::{broker, worker};
 use maelstrom_runners::cargo::manifest::CargoManifest;
 use maelstrom_runners::cargo::{self, environment, progress};
 use maelstrom_runners::sandbox::container::mountinfo;
-use maelstrom_runners::{go, jobs, pytest};
+use maelstrom_runners::{go, run, pytest};
 use maelstrom_ui::dashboard::settings::{DashboardSettings, ThemeChoice};
 use maelstrom_ui::dashboard::theme::ColorChoice;
 use maelstrom_fuzz::{Parts, file, scratch};
@@ -60,7 +60,7 @@ fn programs(mut parts: Parts<'_>) {
         0 => settle::<cargo::CargoOptions>(&cargo::options::PROGRAM, parts),
         1 => settle::<go::GoOptions>(&go::options::PROGRAM, parts),
         2 => settle::<pytest::PytestOptions>(&pytest::options::PROGRAM, parts),
-        3 => settle::<jobs::options::RunCommandOptions>(&jobs::options::PROGRAM, parts),
+        3 => settle::<run::options::RunCommandOptions>(&run::options::PROGRAM, parts),
         4 => settle::<broker::options::BrokerServerOptions>(&broker::options::PROGRAM, parts),
         _ => settle::<worker::options::WorkerOptions>(&worker::options::PROGRAM, parts),
     }

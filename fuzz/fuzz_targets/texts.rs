@@ -13,7 +13,7 @@ use maelstrom_cluster::security::tokens::TokenFile;
 use maelstrom_spec::read::SpecContext;
 use maelstrom_spec::resolve::{SpecResolver, RunnerLayers};
 use maelstrom_spec::{TestSpecification, explain};
-use maelstrom_runners::jobs::mount::mount;
+use maelstrom_runners::run::mount::mount;
 use maelstrom_fuzz::{Parts, file};
 
 fuzz_target!(|data: &[u8]| {

@@ -20,8 +20,8 @@ use std::ptr;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use super::init::build::StepFailed;
 use super::message::ProcessImage;
-use super::slot::build::StepFailed;
 use super::sys::process::{CAPABILITY_VERSION, drop_from_bounding_set, make_inheritable};
 
 /// The stack of a child that only makes system calls; the rest is room for the dynamic linker,

@@ -11,7 +11,7 @@
 //! - [`plan`], [`step`]: the steps that make one, still as data.
 //! - [`mountinfo`]: what is mounted where on this machine.
 //! - [`preflight`]: whether this machine allows containers, and what cures it.
-//! - [`spawner`], [`slot`], [`child`], [`message`]: the processes, from the outermost inwards, and
+//! - [`spawner`], [`init`], [`child`], [`message`]: the processes, from the outermost inwards, and
 //!   what they say to one another.
 //! - [`filter`]: what system calls a job can make.
 //! - [`sys`]: the system calls behind them.
@@ -22,6 +22,7 @@ pub mod child;
 pub mod digest;
 pub mod exhausted;
 pub mod filter;
+pub mod init;
 pub mod limits;
 pub mod message;
 pub mod mountinfo;
@@ -29,7 +30,6 @@ pub mod plan;
 pub mod preflight;
 pub mod private;
 pub mod secrets;
-pub mod slot;
 pub mod spawner;
 pub mod spec;
 pub mod step;

@@ -14,7 +14,7 @@
 //! | signals that wait | the user, `ulimit -i` | 1024 |
 //! | shared memory of System V | the IPC namespace, `kernel.shmall` | |
 //!
-//! Processes have their limit in [`super::slot::process::PROCESSES_MAX`]. Absent on purpose: what a process
+//! Processes have their limit in [`super::init::process::PROCESSES_MAX`]. Absent on purpose: what a process
 //! itself has in memory (a control group's business), and POSIX message queues, of which all of a user's
 //! containers together get no more than the user has (`ulimit -q`), which is ten queues.
 

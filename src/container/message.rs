@@ -21,7 +21,7 @@ use nix::errno::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::slot::build::StepFailed;
+use super::init::build::StepFailed;
 use super::spec::{ExitStatus, ProcessSpec, ResourceUsage};
 use super::sys::socket;
 

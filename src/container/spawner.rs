@@ -35,12 +35,12 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Pid, getegid, geteuid, pipe2, setsid};
 
 use super::filter::filter;
+use super::init::build::StepFailed;
+use super::init::kernel_files::KernelFiles;
+use super::init::namespaces::forbid_control_groups;
+use super::init::process::serve;
 use super::message::{self, IdMapping, MessageError, SpawnerReply, SpawnerRequest, SystemCalls};
 use super::plan::ContainerPlan;
-use super::slot::build::StepFailed;
-use super::slot::kernel_files::KernelFiles;
-use super::slot::namespaces::forbid_control_groups;
-use super::slot::process::serve;
 use super::spec::{NetworkMode, PrivilegeLevel};
 use super::sys::process::{close_all_but, fork_into, reap_children_automatically, reset_signals};
 use super::sys::seccomp;
@@ -119,13 +119,13 @@ impl Spawner {
 
     /// Starts a slot, and returns the socket to it. The slot's first message tells whether the
     /// container could be made; closing the socket ends it.
-    pub fn start_slot(&self, plan: &ContainerPlan) -> Result<OwnedFd, SpawnerError> {
+    pub fn start_container(&self, plan: &ContainerPlan) -> Result<OwnedFd, SpawnerError> {
         match (plan.privileges, self.unfiltered.get()) {
-            (PrivilegeLevel::Ordinary, _) => self.filtered.start_slot(plan),
-            (PrivilegeLevel::Full, Some(helper)) => helper.start_slot(plan),
+            (PrivilegeLevel::Ordinary, _) => self.filtered.start_container(plan),
+            (PrivilegeLevel::Full, Some(helper)) => helper.start_container(plan),
             (PrivilegeLevel::Full, None) => {
                 let helper = SpawnerProcess::launch(&self.executable, SystemCalls::All)?;
-                self.unfiltered.get_or_init(|| helper).start_slot(plan)
+                self.unfiltered.get_or_init(|| helper).start_container(plan)
             }
         }
     }
@@ -175,7 +175,7 @@ impl SpawnerProcess {
         }
     }
 
-    fn start_slot(&self, plan: &ContainerPlan) -> Result<OwnedFd, SpawnerError> {
+    fn start_container(&self, plan: &ContainerPlan) -> Result<OwnedFd, SpawnerError> {
         let (ours, theirs) = pair()?;
         let plan = memory_file(&message::encode(plan)?).map_err(SpawnerError::MemoryFile)?;
         let descriptors = [theirs.as_fd(), plan.as_fd()];
@@ -331,7 +331,7 @@ fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
         else {
             return 1;
         };
-        match start_slot(&plan, mapping, calls) {
+        match start_container(&plan, mapping, calls) {
             Ok(Some(())) => {}
             Ok(None) => {
                 drop(control);
@@ -346,7 +346,7 @@ fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
 }
 
 /// Forks a slot. Returns `None` in the slot, once its ids are mapped.
-fn start_slot(
+fn start_container(
     plan: &ContainerPlan,
     mapping: IdMapping,
     calls: SystemCalls,
@@ -371,7 +371,7 @@ fn start_slot(
     match fork_into(flags).map_err(at("create a container's namespaces"))? {
         Some(slot) => {
             drop(go);
-            map_slot_ids(slot, plan, mapping)
+            map_container_ids(slot, plan, mapping)
                 .map_err(|errno| StepFailed::new("map a container's user and group", errno))?;
             nix::unistd::write(&ready, b"g").map_err(at("tell a slot to go on"))?;
             Ok(Some(()))
@@ -389,7 +389,7 @@ fn start_slot(
     }
 }
 
-fn map_slot_ids(slot: Pid, plan: &ContainerPlan, mapping: IdMapping) -> nix::Result<()> {
+fn map_container_ids(slot: Pid, plan: &ContainerPlan, mapping: IdMapping) -> nix::Result<()> {
     let write = |file: &str, text: &str| {
         fs::write(format!("/proc/{slot}/{file}"), text)
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))

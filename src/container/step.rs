@@ -1,7 +1,7 @@
 //! The closed list of things that are done to turn a fresh set of namespaces into a container.
 //!
 //! A [`ContainerStep`] is data: [`crate::plan`] makes a list of them from a spec without touching
-//! the system, and [`crate::slot`] carries the list out. Its `Display` is what an error
+//! the system, and [`crate::init`] carries the list out. Its `Display` is what an error
 //! calls it.
 //!
 //! Relative paths are relative to the stash (see [`ContainerStep::EnterStash`]).

@@ -3,28 +3,28 @@
 use std::ffi::OsString;
 
 use super::failure::ProgramFailure;
-use super::opening::{
+use super::session::{RunSession, runtime};
+use super::specification::{explain, init};
+use super::startup::{
     InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, discovery_failure,
     open, print_lines,
 };
-use super::session::{RunSession, runtime};
-use super::specification::{explain, init};
 use maelstrom_runners::cargo::options::{CargoOptions, PROGRAM};
 use maelstrom_runners::cargo::{CargoAction, CargoFramework, CargoSettings};
-use maelstrom_runners::sandbox::specified::files;
+use maelstrom_runners::sandbox::project_spec::files;
 use maelstrom_spec::config::{ResolvedConfig, ThisProcess};
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {
     match run(arguments) {
         Ok(code) => code,
-        Err(failure) => failure.tell(),
+        Err(failure) => failure.report(),
     }
 }
 
 fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     let called = as_called(&arguments);
-    let settled = CargoOptions::settled(arguments, &ThisProcess);
+    let settled = CargoOptions::resolved(arguments, &ThisProcess);
     if let Ok(ResolvedConfig {
         options,
         print: Some(_),
@@ -38,7 +38,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
         called,
         settled,
         |options, cpus| {
-            let settings = options.settle(cpus);
+            let settings = options.resolve(cpus);
             settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
         },
         outline,

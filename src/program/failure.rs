@@ -59,7 +59,7 @@ impl ProgramFailure {
     }
 
     /// Tells it on standard error, and returns the program's exit code.
-    pub fn tell(&self) -> u8 {
+    pub fn report(&self) -> u8 {
         let (diagnostic, exit_code) = match &self.0 {
             ProgramFailureKind::Told {
                 diagnostic,

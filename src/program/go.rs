@@ -3,15 +3,15 @@
 use std::ffi::OsString;
 
 use super::failure::ProgramFailure;
-use super::opening::{
+use super::session::{RunSession, runtime};
+use super::specification::{explain, init};
+use super::startup::{
     InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, discovery_failure,
     open, print_lines,
 };
-use super::session::{RunSession, runtime};
-use super::specification::{explain, init};
 use maelstrom_runners::go::options::{GoOptions, PROGRAM};
 use maelstrom_runners::go::{GoAction, GoFramework, GoSettings, collector, links};
-use maelstrom_runners::sandbox::specified::files;
+use maelstrom_runners::sandbox::project_spec::files;
 use maelstrom_spec::config::ThisProcess;
 
 /// Runs the program with this command line. `go test` calls the same program to hand over test
@@ -22,16 +22,16 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
     }
     match run(arguments) {
         Ok(code) => code,
-        Err(failure) => failure.tell(),
+        Err(failure) => failure.report(),
     }
 }
 
 fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     let opening = open(
         as_typed(&arguments),
-        GoOptions::settled(arguments, &ThisProcess),
+        GoOptions::resolved(arguments, &ThisProcess),
         |options, cpus| {
-            let settings = options.settle(cpus);
+            let settings = options.resolve(cpus);
             settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
         },
         outline,

@@ -5,9 +5,9 @@
 //! - [`pytest`]: `maelstrom-pytest`, likewise.
 //! - [`run`]: `maelstrom-run`, likewise.
 //! - [`broker`]: `maelstrom-broker`. [`worker`]: `maelstrom-worker`.
-//! - [`opening`]: what they share before a run. [`showing`]: what it is shown on.
+//! - [`startup`]: what they share before a run. [`ui_choice`]: what it is shown on.
 //! - [`session`]: one run with everything around it: backend, screen, signals, recording.
-//! - [`screen`]: the thread that shows a run.
+//! - [`ui_thread`]: the thread that shows a run.
 //! - [`specification`]: files that describe containers, begun and explained.
 //! - [`systemd`], [`descriptors`]: what services say to, and need of, the system.
 //! - [`failure`]: why a program ends before its run, as a person reads it.
@@ -19,12 +19,12 @@ mod descriptors;
 pub mod failure;
 pub mod go;
 mod logging;
-pub mod opening;
 pub mod pytest;
 pub mod run;
-pub mod screen;
 pub mod session;
-pub mod showing;
 pub mod specification;
+pub mod startup;
 mod systemd;
+pub mod ui_choice;
+pub mod ui_thread;
 pub mod worker;

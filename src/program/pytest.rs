@@ -3,31 +3,31 @@
 use std::ffi::OsString;
 
 use super::failure::ProgramFailure;
-use super::opening::{
-    InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, open,
-};
 use super::session::RunSession;
 use super::specification::{explain, init};
+use super::startup::{
+    InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, open,
+};
 use maelstrom_runners::cargo::options::PassingTestOutput;
 use maelstrom_runners::pytest::options::{PROGRAM, PytestOptions};
 use maelstrom_runners::pytest::{PytestAction, PytestFramework, PytestSettings};
-use maelstrom_runners::sandbox::specified::files;
+use maelstrom_runners::sandbox::project_spec::files;
 use maelstrom_spec::config::ThisProcess;
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {
     match run(arguments) {
         Ok(code) => code,
-        Err(failure) => failure.tell(),
+        Err(failure) => failure.report(),
     }
 }
 
 fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     let opening = open(
         as_typed(&arguments),
-        PytestOptions::settled(&arguments, &ThisProcess),
+        PytestOptions::resolved(&arguments, &ThisProcess),
         |options, cpus| {
-            let settings = options.settle(cpus);
+            let settings = options.resolve(cpus);
             settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
         },
         outline,

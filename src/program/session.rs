@@ -17,17 +17,17 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::descriptors;
 use super::failure::ProgramFailure;
-use super::opening::{InvocationPurpose, ProgramContext, SessionOptions};
-use super::screen::{ListContent, RunUi, TerminalGone, UiThread};
-use super::showing::screen;
+use super::startup::{InvocationPurpose, ProgramContext, SessionOptions};
+use super::ui_choice::run_ui;
+use super::ui_thread::{ListContent, RunUi, TerminalGone, UiThread};
 use crate::program::backend::AnyBackend;
 use maelstrom_cluster::backend::{BrokerBackend, BrokerBackendOptions as ClusterBackendOptions};
 use maelstrom_container::private;
 use maelstrom_engine::local::LocalBackend;
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_engine::run::driver::{RunSetup, drive};
+use maelstrom_engine::run::event_sink::EventSink;
 use maelstrom_engine::run::message::{RunMode, RunOptions};
-use maelstrom_engine::run::outlet::EventSink;
 use maelstrom_engine::run::signals::{self, TerminationSignal};
 use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::backend::GRACE_DEFAULT;
@@ -36,7 +36,7 @@ use maelstrom_model::event::{BackendInfo, IsolationMode, RunStarted, SCHEMA_VERS
 use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::framework::Framework;
 use maelstrom_model::ids::{RunId, random_name};
-use maelstrom_runners::jobs;
+use maelstrom_runners::run;
 use maelstrom_runners::sandbox::cluster::{MachineOptions, RunnerClusterOptions};
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 use maelstrom_spec::config::Address;
@@ -98,7 +98,7 @@ impl<'a, F: Framework> RunSession<'a, F> {
                     passing_output,
                     ..
                 } = outline;
-                let screen = screen(report, *passing_output, begun.colour, EventSource::Live)?;
+                let screen = run_ui(report, *passing_output, begun.colour, EventSource::Live)?;
                 (RunMode::Run, screen)
             }
             InvocationPurpose::List => (RunMode::List, RunUi::List(ListContent::Tests)),
@@ -183,7 +183,7 @@ impl<'a, F: Framework> RunSession<'a, F> {
 /// An editor that has the terminal gets the keyboard's interrupts, although all of us receive them.
 fn concerns_us(interrupt: TerminationSignal) -> bool {
     match interrupt {
-        TerminationSignal::Interrupt => !terminal::is_lent(),
+        TerminationSignal::Interrupt => !terminal::is_handed_off(),
         TerminationSignal::Terminate | TerminationSignal::Hangup => true,
     }
 }
@@ -293,7 +293,7 @@ fn shell(isolation: IsolationMode) -> Option<PathBuf> {
         IsolationMode::Container => {}
         IsolationMode::Process => return None,
     }
-    let name = jobs::options::PROGRAM.name;
+    let name = run::options::PROGRAM.name;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path)
         .map(|directory| directory.join(name))

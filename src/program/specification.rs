@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use super::failure::ProgramFailure;
-use super::opening::print_out;
-use maelstrom_model::event::foreign::clean;
+use super::startup::print_out;
+use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::exit_code;
-use maelstrom_runners::sandbox::specified::{InitError, StarterFile};
+use maelstrom_runners::sandbox::project_spec::{InitError, StarterFile};
 
 /// `--init`: the file is there already, or can't be written.
 const NOT_WRITTEN: u8 = 1;

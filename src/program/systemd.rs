@@ -10,12 +10,12 @@ use sd_notify::NotifyState;
 
 /// It is up.
 pub fn ready() {
-    tell(NotifyState::Ready);
+    notify(NotifyState::Ready);
 }
 
 /// It is about to end.
 pub fn stopping() {
-    tell(NotifyState::Stopping);
+    notify(NotifyState::Stopping);
 }
 
 /// Tells for ever that the program answers, as long as `answers` comes back with yes.
@@ -27,7 +27,7 @@ pub async fn watchdog(answers: impl AsyncFn() -> WatchdogStatus) -> Infallible {
     loop {
         ticks.tick().await;
         match answers().await {
-            WatchdogStatus::Given => tell(NotifyState::Watchdog),
+            WatchdogStatus::Given => notify(NotifyState::Watchdog),
             WatchdogStatus::Missing => {}
         }
     }
@@ -42,7 +42,7 @@ pub enum WatchdogStatus {
     Missing,
 }
 
-fn tell(state: NotifyState<'_>) {
+fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "systemd cannot be told how this program does");
     }

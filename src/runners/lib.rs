@@ -5,8 +5,8 @@
 pub mod cargo;
 pub mod framework;
 pub mod go;
-pub mod jobs;
 pub mod lines;
 pub mod process;
 pub mod pytest;
+pub mod run;
 pub mod sandbox;

@@ -4,13 +4,13 @@
 //! stream said.
 
 pub mod background;
-pub mod choose;
 pub mod dashboard;
 pub mod diagnostic;
 pub mod log;
 pub mod model;
 pub mod record;
-mod rendition;
 pub mod report;
+mod sgr;
 pub mod style;
 pub mod terminal;
+pub mod ui_choice;

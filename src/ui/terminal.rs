@@ -90,14 +90,14 @@ pub fn restore() {
 }
 
 /// Lends the terminal to another program until what this gives back is dropped.
-pub(super) fn lend() -> TerminalHandoff {
+pub(super) fn hand_off() -> TerminalHandoff {
     LENT.store(true, Ordering::SeqCst);
     TerminalHandoff(())
 }
 
 /// Whether another program has the terminal: an interrupt from the keyboard is then meant for
 /// that program, although the kernel sends it to the whole job.
-pub fn is_lent() -> bool {
+pub fn is_handed_off() -> bool {
     LENT.load(Ordering::SeqCst)
 }
 

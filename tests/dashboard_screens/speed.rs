@@ -3,7 +3,9 @@
 
 use crate::{shown, stream};
 use crossterm::event::KeyCode;
-use maelstrom_ui::dashboard::pace::{DATA_GAP_US, FrameRateLimiter, INPUT_GAP_US, RedrawCause};
+use maelstrom_ui::dashboard::frame_rate::{
+    DATA_GAP_US, FrameRateLimiter, INPUT_GAP_US, RedrawCause,
+};
 
 #[test]
 fn check_05_a_thousand_events_cause_a_draw_each_33_ms_and_the_last_state_is_drawn() {

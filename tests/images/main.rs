@@ -455,7 +455,7 @@ fn a_job_runs_in_an_image() {
 /// What a job writes, in a container of its own.
 fn run_job(spec: &ContainerSpec, process: &ProcessSpec) -> String {
     let spawner = Spawner::launch(Path::new(env!("CARGO_BIN_EXE_cargo-maelstrom"))).unwrap();
-    let slot = spawner.start_slot(&plan(spec).unwrap()).unwrap();
+    let slot = spawner.start_container(&plan(spec).unwrap()).unwrap();
     let (reply, _) = message::receive(slot.as_fd()).unwrap();
     assert!(matches!(reply, ContainerReply::Ready), "{reply:?}");
     let (mut reader, writer) = std::io::pipe().unwrap();

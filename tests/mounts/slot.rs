@@ -30,7 +30,7 @@ pub struct Ran {
 impl Slot {
     pub fn start(spec: &ContainerSpec) -> Slot {
         let spawner = Spawner::launch(Path::new(EXECUTABLE)).unwrap();
-        let socket = spawner.start_slot(&plan(spec).unwrap()).unwrap();
+        let socket = spawner.start_container(&plan(spec).unwrap()).unwrap();
         match message::receive(socket.as_fd()).unwrap().0 {
             ContainerReply::Ready => Slot {
                 socket,

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use maelstrom_cluster::broker::book::SchedulerLimits;
 use maelstrom_cluster::broker::core::{BrokerConfig, ContentInventory, InventoryCheck};
 use maelstrom_cluster::broker::journal::records::JournalFile;
 use maelstrom_cluster::broker::journal::{Journal, JournalRequest};
+use maelstrom_cluster::broker::scheduler::SchedulerLimits;
 use maelstrom_cluster::broker::services;
 use maelstrom_cluster::security::guard::AccessPolicy;
-use maelstrom_cluster::worker::contents::{ContentFetcher, FetchError};
+use maelstrom_cluster::worker::broker_connection::channel_dialer;
+use maelstrom_cluster::worker::content_fetcher::{ContentFetcher, FetchError};
 use maelstrom_cluster::worker::health::ResourceReporting;
-use maelstrom_cluster::worker::line::dial_over;
 use maelstrom_cluster::worker::{Worker, WorkerConfig};
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{Blob, Store, StoreOptions};
@@ -151,7 +151,7 @@ pub async fn worker(world: World, number: u32) -> turmoil::Result {
             size_target_bytes: u64::MAX,
         })?;
         let tasks = Tasks::new(number, slots, Rc::clone(&world.witness));
-        let dial = dial_over(connect().service());
+        let dial = channel_dialer(connect().service());
         let (_signals, interrupts) = unbounded_channel();
         let worker = Worker::new(settings, tasks, (store, Nothing), dial, interrupts, |_| {});
         worker.run().await?;

@@ -7,9 +7,9 @@ mod jobs;
 use std::time::Duration;
 
 use bytes::Bytes;
+use maelstrom_cluster::worker::broker_connection::channel_dialer;
 use maelstrom_cluster::worker::health::ResourceReporting;
 use maelstrom_cluster::worker::inputs::TreeLimits;
-use maelstrom_cluster::worker::line::dial_over;
 use maelstrom_cluster::worker::{Worker, WorkerConfig, WorkerError, WorkerEvent};
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{Store, StoreOptions};
@@ -72,7 +72,7 @@ impl Scene {
         let contents = (store, CasClient::new(connection.clone()));
         let (jobs, control) = jobs();
         let (interrupts, heard) = unbounded_channel();
-        let dial = dial_over(connection.service());
+        let dial = channel_dialer(connection.service());
         let worker = Worker::new(settings, jobs, contents, dial, heard, |_: &WorkerEvent| {});
         Scene {
             broker,

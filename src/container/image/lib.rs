@@ -16,28 +16,28 @@
 
 mod archive;
 mod auth;
+mod cache;
 mod compression;
 mod credentials;
-mod depot;
 mod document;
 mod error;
 mod layout;
+mod lock_file;
 mod platform;
 mod reference;
 mod registry;
-mod tags;
 mod transport;
 mod unpack;
 
 #[cfg(test)]
 mod tests;
 
+pub use cache::{ContainerImage, ImageCache, ImageCacheOptions};
 pub use credentials::{CredentialError, CredentialFiles};
-pub use depot::{ContainerImage, ImageCache, ImageCacheOptions};
 pub use document::ImageConfig;
 pub use error::ImageError;
+pub use lock_file::{ImageLockError, ImageLockFile, ImageLockUpdate, TAG_LOCK_FILE};
 pub use platform::Platform;
 pub use reference::{ImageUri, LocalForm, ReferenceError, RegistryReference, TagOrDigest};
-pub use tags::{ImageLockError, ImageLockFile, ImageLockUpdate, TAG_LOCK_FILE};
 pub use transport::{RetryPolicy, TlsVerification};
 pub use unpack::{LayerPhase, LayerProgress, ProgressCallback};

@@ -19,8 +19,8 @@ mod elf;
 mod error;
 mod glob;
 mod listing;
-mod place;
 mod resolve;
+mod source_entry;
 mod spec;
 mod tarball;
 

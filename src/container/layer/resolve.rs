@@ -8,7 +8,7 @@ use super::elf;
 use super::error::LayerError;
 use super::glob;
 use super::listing::{LayerEntry, LayerListing};
-use super::place::SourceEntry;
+use super::source_entry::SourceEntry;
 use super::spec::{LayerSpec, PathForm, PrefixOptions, SymlinkMode};
 use super::tarball::{self, SpecialFiles};
 use maelstrom_container::digest::{ContentHash, Digest, DigestHasher};

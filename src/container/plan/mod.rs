@@ -16,7 +16,7 @@
 //! ([`ContainerPlan::shown`], [`ContainerPlan::root_watched`]), or ends the container: see [`changes`].
 
 mod changes;
-pub mod division;
+pub mod overlay_split;
 mod planner;
 
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use self::division::OverlaySplits;
+use self::overlay_split::OverlaySplits;
 use self::planner::{ContainerPlanner, may_be_left_out};
 use super::limits::ContainerLimits;
 use super::spec::{
@@ -128,11 +128,11 @@ pub enum PlanError {
 
 /// Makes the plan for a container, of directories of the host below which nothing is mounted.
 pub fn plan(spec: &ContainerSpec) -> Result<ContainerPlan, PlanError> {
-    plan_divided(spec, &OverlaySplits::default())
+    plan_with_splits(spec, &OverlaySplits::default())
 }
 
 /// Makes the plan for a container, of directories of the host that are divided like this.
-pub fn plan_divided(
+pub fn plan_with_splits(
     spec: &ContainerSpec,
     divisions: &OverlaySplits,
 ) -> Result<ContainerPlan, PlanError> {

@@ -8,7 +8,7 @@ use std::ffi::{CString, OsString};
 use std::path::{Path, PathBuf};
 
 use super::changes::{MountChanges, changes};
-use super::division::{LevelFiles, PlannedMount};
+use super::overlay_split::{LevelFiles, PlannedMount};
 use super::{LAYERS_MAX, PlanError, STASH_MODE, c_path, check_mount_point};
 use crate::spec::{
     BindAccess, ContainerSpec, Mount, MountKind, NetworkMode, RootAccess, RootKind, SkeletonEntry,

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use super::exhausted::ExhaustedResource;
+use super::init::build::StepFailed;
 use super::message::{self, ContainerReply};
 use super::mountinfo::{self, HostMount};
 use super::plan::plan;
-use super::slot::build::StepFailed;
 use super::spawner::{Spawner, SpawnerError};
 use super::spec::{
     ContainerSpec, Mount, MountKind, NetworkMode, PrivilegeLevel, RootKind, SkeletonEntry,
@@ -111,7 +111,7 @@ pub fn check_null_device() -> Result<(), PreflightError> {
 fn probe(spawner: &Spawner) -> Result<(), SpawnerError> {
     let plan = plan(&probe_spec())
         .map_err(|_| SpawnerError::Step(StepFailed::new("plan a container", Errno::EINVAL)))?;
-    let socket = spawner.start_slot(&plan)?;
+    let socket = spawner.start_container(&plan)?;
     match message::receive(socket.as_fd())?.0 {
         ContainerReply::NotBuilt(failed) => Err(SpawnerError::Step(failed)),
         ContainerReply::Ready

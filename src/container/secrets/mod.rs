@@ -10,7 +10,7 @@
 //!   else the kernel refuses it anyway. It is looked for below the directories of the system, not in
 //!   projects: there a mode of 0600 means nothing.
 
-mod closed;
+mod restricted;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{User, geteuid};
 
-use self::closed::RestrictedPathScan;
-pub use self::closed::is_closed;
+use self::restricted::RestrictedPathScan;
+pub use self::restricted::is_restricted;
 
 use crate::spec::{ContainerSpec, Mount, MountKind};
 

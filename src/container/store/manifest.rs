@@ -16,9 +16,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::opacity::{self, DirectoryWhiteout};
 use super::path::TreePath;
 use super::stamp::FileTime;
+use super::whiteout::{self, DirectoryWhiteout};
 use crate::digest::{ContentHash, Digest};
 use crate::private;
 
@@ -285,7 +285,7 @@ fn check_record(
             }
         }
         (TreeCheckLevel::Content, RecordKind::Directory(opacity)) => {
-            if opacity::of(&path).map_err(examine)? == *opacity {
+            if whiteout::of(&path).map_err(examine)? == *opacity {
                 Ok(())
             } else {
                 Err(changed("opacity"))

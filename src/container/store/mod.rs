@@ -19,22 +19,22 @@
 //! Deliberately absent: any idea of what a tree or blob is for, and of containers.
 
 mod blob;
+mod digest_cache;
 mod error;
-mod evict;
+mod gc;
+mod gc_policy;
 mod incoming;
-mod known;
 mod layout;
 mod lock;
 mod manifest;
-pub(crate) mod opacity;
 mod partial;
 mod path;
 mod pin;
 mod remove;
 mod scratch;
-mod shrink;
 mod stamp;
 mod tree;
+pub(crate) mod whiteout;
 
 #[cfg(test)]
 mod tests;
@@ -51,13 +51,13 @@ use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 
 pub use blob::Blob;
+pub use digest_cache::{DigestCache, HashError, HashedFile};
 pub use error::StoreError;
+pub use gc::GcSummary;
 pub use incoming::{IncomingBlob, ListedBlob, RemovedBlob};
-pub use known::{DigestCache, HashError, HashedFile};
 pub use manifest::{StoreDamage, TreeCheckLevel};
 pub use partial::{BlobLookup, PartialBlob};
 pub use path::{TreePath, TreePathError};
-pub use shrink::GcSummary;
 pub use stamp::{FileStamp, FileTime};
 pub use tree::{FileAttributes, PARENT_MODE, TreeWriteError, TreeWriter};
 

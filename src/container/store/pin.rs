@@ -75,7 +75,7 @@ impl StorePins {
     }
 
     /// A second view of the pins, to which those of this process are in the way like any other's.
-    pub(super) fn evictor(&self) -> Result<LockFile, StoreError> {
+    pub(super) fn gc_locks(&self) -> Result<LockFile, StoreError> {
         self.locks.reopen()
     }
 }
@@ -118,7 +118,7 @@ mod tests {
             kind: EntryKind::Blob,
             hash,
         };
-        let evictor = pins.evictor().unwrap();
+        let evictor = pins.gc_locks().unwrap();
 
         let first = pins.pin(tree).unwrap();
         let second = pins.pin(tree).unwrap();

@@ -22,10 +22,10 @@ use nix::sys::stat::{UtimensatFlags, utimensat};
 
 use super::error::StoreError;
 use super::manifest::{ManifestRecord, RecordKind};
-use super::opacity::{self, DirectoryWhiteout};
 use super::path::{TreePath, TreePathError};
 use super::remove::remove_all;
 use super::stamp::{FileStamp, FileTime};
+use super::whiteout::{self, DirectoryWhiteout};
 use crate::digest::{ContentHash, Digest, DigestHasher};
 use crate::private;
 
@@ -178,7 +178,7 @@ impl TreeWriter {
                 .map_err(|source| StoreError::write(&target, source))?;
         }
         let digest = hasher.finish();
-        self.settle_file(path, attributes, &file, digest)?;
+        self.finish_file(path, attributes, &file, digest)?;
         Ok(digest)
     }
 
@@ -214,7 +214,7 @@ impl TreeWriter {
                 path: source.to_owned(),
             });
         }
-        self.settle_file(path, attributes, &to, digest)?;
+        self.finish_file(path, attributes, &to, digest)?;
         Ok(())
     }
 
@@ -268,7 +268,7 @@ impl TreeWriter {
             None => {}
         }
         let mark = path.below(&self.root);
-        opacity::make_whiteout(&mark).map_err(|source| StoreError::write(&mark, source))?;
+        whiteout::make_whiteout(&mark).map_err(|source| StoreError::write(&mark, source))?;
         set_mtime(&mark, FileTime::NEUTRAL)?;
         self.nodes.insert(
             path,
@@ -310,7 +310,7 @@ impl TreeWriter {
             .collect()
     }
 
-    fn settle_file(
+    fn finish_file(
         &mut self,
         path: TreePath,
         attributes: FileAttributes,
@@ -409,7 +409,8 @@ impl TreeWriter {
 
     fn mark_opaque(&mut self, path: &TreePath) -> Result<(), TreeWriteError> {
         let directory = path.below(&self.root);
-        opacity::make_opaque(&directory).map_err(|source| StoreError::write(&directory, source))?;
+        whiteout::make_opaque(&directory)
+            .map_err(|source| StoreError::write(&directory, source))?;
         if let Some(node) = self.nodes.get_mut(path) {
             node.kind = NodeKind::Directory(DirectoryWhiteout::Opaque);
         }

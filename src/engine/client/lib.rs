@@ -244,10 +244,10 @@ impl BrokerClient {
     pub async fn next(&mut self) -> Result<JobEvent, ClientError> {
         loop {
             if let Some(event) = self.events.pop_front() {
-                return self.told(event);
+                return self.on_backend_event(event);
             }
             match self.dispatch.pop() {
-                Some(DispatchEvent::Event(event)) => return self.told(event),
+                Some(DispatchEvent::Event(event)) => return self.on_backend_event(event),
                 Some(DispatchEvent::Unportable { jobs, why }) => {
                     let message = with_causes(&PrepareError::from(why));
                     let ends = jobs.into_iter().map(|(id, ..)| failed(id, message.clone()));
@@ -298,7 +298,7 @@ impl BrokerClient {
         self.dispatch.close().await;
     }
 
-    fn told(&mut self, event: BackendEvent) -> Result<JobEvent, ClientError> {
+    fn on_backend_event(&mut self, event: BackendEvent) -> Result<JobEvent, ClientError> {
         Ok(match event {
             BackendEvent::Started {
                 job,

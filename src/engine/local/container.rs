@@ -12,17 +12,17 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::io::unix::AsyncFd;
 
-use super::shortage::ResourceBackoff;
+use super::backoff::ResourceBackoff;
 use maelstrom_container::exhausted::ExhaustedResource;
+use maelstrom_container::init::build::StepFailed;
 use maelstrom_container::limits::ContainerLimits;
 use maelstrom_container::message::{
     self, ContainerReply, ContainerRequest, LaunchMode, MessageError, NulByte, PackedStrings,
     ProcessImage,
 };
-use maelstrom_container::plan::division::OverlaySplits;
-use maelstrom_container::plan::{ContainerPlan, plan_divided};
+use maelstrom_container::plan::overlay_split::OverlaySplits;
+use maelstrom_container::plan::{ContainerPlan, plan_with_splits};
 use maelstrom_container::secrets::HostSecrets;
-use maelstrom_container::slot::build::StepFailed;
 use maelstrom_container::spawner::{Spawner, SpawnerError};
 use maelstrom_container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
 use maelstrom_model::job::{ContainerSpec, ForkServerNeed, ForkServerSpec, ProcessSpec};
@@ -206,7 +206,7 @@ impl ContainerPool {
         }
         let concealed = self.secrets.conceal(spec);
         let shown = concealed.as_ref().unwrap_or(spec);
-        let plan = plan_divided(shown, &OverlaySplits::of_this_host(shown))
+        let plan = plan_with_splits(shown, &OverlaySplits::of_this_host(shown))
             .map_err(|error| ContainerStartError::Container(error.to_string()))?;
         let plan = Rc::new(ContainerPlan {
             limits: ContainerLimits::clone(&self.limits.borrow()),
@@ -265,7 +265,7 @@ impl ContainerPool {
     ) -> Result<ContainerHandle, ContainerStartError> {
         let plan = self.plan(spec)?;
         let edition = self.edition.get();
-        let socket = self.spawner.start_slot(&plan).map_err(|error| {
+        let socket = self.spawner.start_container(&plan).map_err(|error| {
             match error.errno().and_then(ExhaustedResource::of) {
                 Some(exhausted) => ContainerStartError::Exhausted(exhausted, error.to_string()),
                 None => ContainerStartError::Helper(error),

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::clock::{JobControl, JobSignal, JobTimer, SignalTarget};
+use super::backoff::BackoffDecision;
 use super::container::{ContainerHandle, ContainerPool, ContainerStartError};
 use super::output::{JobOutput, JobOutputReader};
-use super::shortage::BackoffDecision;
+use super::timer::{JobControl, JobSignal, JobTimer, SignalTarget};
 use super::{SharedEventQueue, WORKER, helper_lost, process};
 use maelstrom_container::exhausted::ExhaustedResource;
 use maelstrom_container::message::{
@@ -111,7 +111,7 @@ enum ContainerRunResult {
 pub async fn run(mut assignment: JobTask) -> JobCompletion {
     let (id, slot) = (assignment.id, assignment.slot);
     let means = std::mem::replace(&mut assignment.means, ExecutionTarget::Process);
-    assignment.tell(BackendEvent::Started {
+    assignment.emit(BackendEvent::Started {
         job: id,
         worker: WORKER,
         slot,
@@ -153,12 +153,12 @@ pub async fn run(mut assignment: JobTask) -> JobCompletion {
         end = ?result.end,
         "a job has ended"
     );
-    assignment.tell(BackendEvent::Finished { job: id, result });
+    assignment.emit(BackendEvent::Finished { job: id, result });
     turn
 }
 
 impl JobTask {
-    fn tell(&self, event: BackendEvent) {
+    fn emit(&self, event: BackendEvent) {
         self.events.borrow_mut().push_back(event);
     }
 
@@ -176,7 +176,7 @@ impl JobTask {
             };
             tracing::debug!(job = %self.id, slot = self.slot, %message, "a job waits");
             if containers.shortage().is_news(exhausted) {
-                self.tell(BackendEvent::Fact(EventKind::Notice(waits(exhausted))));
+                self.emit(BackendEvent::Fact(EventKind::Notice(waits(exhausted))));
             }
             let outlook = tokio::select! {
                 outlook = containers.shortage().wait(since) => outlook,
@@ -291,7 +291,7 @@ impl JobTask {
             }
         };
         if containers.refuse(&resident) {
-            self.tell(BackendEvent::Fact(EventKind::Notice(no_forks(
+            self.emit(BackendEvent::Fact(EventKind::Notice(no_forks(
                 &resident.process,
                 &reason,
             ))));
@@ -338,7 +338,9 @@ impl JobTask {
         }
         let _running = containers.shortage().runs();
         let mut clock = JobTimer::start(&self.job, self.grace);
-        clock.obey(&self.control, container).map_err(begun)?;
+        clock
+            .apply_control(&self.control, container)
+            .map_err(begun)?;
         let reply = loop {
             tokio::select! {
                 // A job that has ended is not ended for its time, however late either is noticed;
@@ -346,9 +348,9 @@ impl JobTask {
                 biased;
                 reply = container.reply() => break reply,
                 () = self.control.changed() => {
-                    clock.obey(&self.control, container).map_err(begun)?;
+                    clock.apply_control(&self.control, container).map_err(begun)?;
                 }
-                () = clock.strikes(&self.control) => clock.strike(container).map_err(begun)?,
+                () = clock.wait_until_due(&self.control) => clock.escalate(container).map_err(begun)?,
                 read = outputs.read() => {
                     read.map_err(begun)?;
                     self.pass_on(&mut outputs).await;
@@ -365,7 +367,7 @@ impl JobTask {
                 room,
             }) => {
                 if !discarded.files.is_empty() {
-                    self.tell(BackendEvent::Discarded {
+                    self.emit(BackendEvent::Discarded {
                         job: self.id,
                         files: discarded,
                     });
@@ -399,7 +401,7 @@ impl JobTask {
         if let (ScratchSpace::Exhausted, Some(bytes)) = (room, containers.scratch_bytes())
             && end != JobOutcome::Exited(ExitStatus::Code(0))
         {
-            self.tell(BackendEvent::Output {
+            self.emit(BackendEvent::Output {
                 job: self.id,
                 stream: OutputStream::Stderr,
                 bytes: no_room(bytes).into_bytes(),
@@ -433,7 +435,7 @@ impl JobTask {
     async fn pass_on_one(&self, output: &mut JobOutputReader) {
         if !output.buffer.is_empty() {
             let bytes = std::mem::take(&mut output.buffer);
-            self.tell(BackendEvent::Output {
+            self.emit(BackendEvent::Output {
                 job: self.id,
                 stream: output.stream,
                 bytes,
@@ -494,7 +496,7 @@ impl SignalTarget for ContainerHandle {
     type Error = MessageError;
 
     /// An order to a container that has just ended is no failure: its reply tells.
-    fn pull(&self, tug: JobSignal) -> Result<(), MessageError> {
+    fn send_signal(&self, tug: JobSignal) -> Result<(), MessageError> {
         let order = match tug {
             JobSignal::Terminate => ContainerRequest::Signal(libc::SIGTERM),
             JobSignal::Kill => ContainerRequest::Kill,

@@ -3,22 +3,22 @@
 //!
 //! - [`container`]: one slot process and the conversation with it.
 //! - [`process`]: a plain process instead.
-//! - [`job`]: one job from its slot to its end. [`clock`]: its time limit, and others' wishes.
+//! - [`job`]: one job from its slot to its end. [`timer`]: its time limit, and others' wishes.
 //!   [`output`]: what it writes.
-//! - [`machine`]: how busy this machine is. [`scratch`]: how much memory files may take.
-//!   [`shortage`]: what to do when it has no more of something.
+//! - [`host_sampler`]: how busy this machine is. [`scratch`]: how much memory files may take.
+//!   [`backoff`]: what to do when it has no more of something.
 //!
 //! Everything happens on the thread that polls [`LocalBackend::next`](Backend::next): jobs are
 //! futures that this value owns, and a job's output is read only while somebody takes events.
 
-mod clock;
+mod backoff;
 mod container;
+pub mod host_sampler;
 mod job;
-pub mod machine;
 mod output;
 mod process;
 mod scratch;
-mod shortage;
+mod timer;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -35,11 +35,11 @@ use futures_util::stream::FuturesUnordered;
 use nix::sys::stat::{SFlag, fstat, makedev};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use self::clock::JobControl;
 use self::container::{ContainerHandle, ContainerPool};
+use self::host_sampler::HostSampler;
 use self::job::{ExecutionTarget, JobCompletion, JobStdio};
-use self::machine::HostSampler;
 pub use self::scratch::{ScratchMemory, ScratchMemoryError};
+use self::timer::JobControl;
 use crate::schedule::{SlotScheduler, WithdrawResult};
 use maelstrom_container::limits::ContainerLimits;
 use maelstrom_container::preflight::{self, PreflightError};
@@ -106,7 +106,7 @@ impl LocalBackend {
         let spawner = Rc::new(preflight::spawner(executable)?);
         tracing::debug!(slots, took = ?began.elapsed(), "containers can be made");
         let containers = ContainerPool::new(Rc::clone(&spawner), slots, secrets);
-        let backend = LocalBackend::keeping(
+        let backend = LocalBackend::with_isolation(
             JobIsolation::Containers {
                 containers,
                 spawner,
@@ -134,10 +134,10 @@ impl LocalBackend {
             // Then a process may be seen a moment after its job; it was killed all the same.
             tracing::debug!(%errno, "orphans go to another process");
         }
-        LocalBackend::keeping(JobIsolation::Processes, slots)
+        LocalBackend::with_isolation(JobIsolation::Processes, slots)
     }
 
-    fn keeping(keeping: JobIsolation, slots: u32) -> Result<LocalBackend, PreflightError> {
+    fn with_isolation(keeping: JobIsolation, slots: u32) -> Result<LocalBackend, PreflightError> {
         preflight::check_null_device()?;
         let streams = Rc::new(JobStdio::NoInput);
         let events = SharedEventQueue::default();
@@ -195,14 +195,14 @@ impl LocalBackend {
     pub fn submit_with_grace(&mut self, id: JobId, job: Job, rank: JobPriority, grace: Duration) {
         match self.scheduler.enqueue(id, rank, (job, grace)) {
             Ok(()) => self.wake(),
-            Err(duplicate) => self.tell(BackendEvent::Finished {
+            Err(duplicate) => self.emit(BackendEvent::Finished {
                 job: id,
                 result: JobResult::not_run(JobOutcome::Error(duplicate.to_string())),
             }),
         }
     }
 
-    fn tell(&mut self, event: BackendEvent) {
+    fn emit(&mut self, event: BackendEvent) {
         self.events.borrow_mut().push_back(event);
         self.wake();
     }
@@ -222,7 +222,7 @@ impl LocalBackend {
             let control = Rc::new(JobControl::default());
             self.controls.insert(start.job, Rc::clone(&control));
             let (job, grace) = start.payload;
-            let means = self.keeping.means(start.slot, &job);
+            let means = self.keeping.execution_target(start.slot, &job);
             self.running.push(Box::pin(job::run(job::JobTask {
                 id: start.job,
                 job,
@@ -247,7 +247,7 @@ impl LocalBackend {
             && !self.lost
         {
             self.lost = true;
-            self.tell(BackendEvent::Lost(lost));
+            self.emit(BackendEvent::Lost(lost));
         }
     }
 
@@ -307,7 +307,7 @@ fn is_null_device(descriptor: &OwnedFd) -> bool {
 
 impl JobIsolation {
     /// What this job is to run in.
-    fn means(&self, slot: u32, job: &Job) -> ExecutionTarget {
+    fn execution_target(&self, slot: u32, job: &Job) -> ExecutionTarget {
         match self {
             JobIsolation::Containers { containers, .. } => {
                 let resident = containers.resident(job.resident.as_ref());
@@ -347,7 +347,7 @@ impl Backend for LocalBackend {
 
     fn stop(&mut self, id: JobId, how: StopMode) {
         match self.scheduler.withdraw(id) {
-            WithdrawResult::FromQueue(_) => self.tell(BackendEvent::Finished {
+            WithdrawResult::FromQueue(_) => self.emit(BackendEvent::Finished {
                 job: id,
                 result: JobResult::not_run(JobOutcome::Cancelled),
             }),

@@ -19,10 +19,10 @@ use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-use super::clock::{JobSignal, JobTimer, SignalTarget};
 use super::container::ContainerStartError;
 use super::job::JobTask;
 use super::output::JobOutput;
+use super::timer::{JobSignal, JobTimer, SignalTarget};
 use maelstrom_container::sys::process::{WaitMode, WaitOutcome, WaitTarget, pidfd, wait};
 use maelstrom_container::sys::socket::watch;
 use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult, ResourceUsage};
@@ -56,14 +56,14 @@ pub async fn run(assignment: &JobTask) -> Result<JobResult, ContainerStartError>
     let control = &assignment.control;
     let lost =
         |error: Errno| ContainerStartError::Container(format!("cannot signal a process: {error}"));
-    clock.obey(control, &process).map_err(lost)?;
+    clock.apply_control(control, &process).map_err(lost)?;
     loop {
         tokio::select! {
             // In the order in which they count, as for a container's job.
             biased;
             () = process.ended() => break,
-            () = control.changed() => clock.obey(control, &process).map_err(lost)?,
-            () = clock.strikes(control) => clock.strike(&process).map_err(lost)?,
+            () = control.changed() => clock.apply_control(control, &process).map_err(lost)?,
+            () = clock.wait_until_due(control) => clock.escalate(&process).map_err(lost)?,
             read = outputs.read() => {
                 read?;
                 assignment.pass_on(&mut outputs).await;
@@ -163,7 +163,7 @@ impl JobProcess {
 impl SignalTarget for JobProcess {
     type Error = Errno;
 
-    fn pull(&self, tug: JobSignal) -> Result<(), Errno> {
+    fn send_signal(&self, tug: JobSignal) -> Result<(), Errno> {
         let signal = match tug {
             JobSignal::Terminate => Signal::SIGTERM,
             JobSignal::Kill => Signal::SIGKILL,

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::machine::memory_total_bytes;
+use super::host_sampler::memory_total_bytes;
 use maelstrom_model::byte_size::{ByteSize, ByteSizeError};
 
 /// The budget: a size, or a share of the memory that this program may use.

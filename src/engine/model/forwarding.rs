@@ -173,7 +173,7 @@ impl EnvironmentForwarding {
     }
 
     /// What becomes of the caller's variables in a job's environment.
-    pub fn parting(
+    pub fn partition(
         &self,
         environment: &BTreeMap<OsString, OsString>,
         named: &BTreeSet<OsString>,
@@ -253,7 +253,7 @@ mod tests {
         let named = named.iter().map(OsString::from).collect();
         let job = variables(job);
         let sent = forwarding.sent(&job, &named);
-        let parting = forwarding.parting(&job, &named);
+        let parting = forwarding.partition(&job, &named);
         // Both say the same.
         for name in job.keys() {
             assert_eq!(sent.contains_key(name), !parting.withheld.contains(name));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::event::{EventKind, RoundCause, RoundSummary, TestOutcome, foreign};
+use super::event::{EventKind, RoundCause, RoundSummary, TestOutcome, untrusted_text};
 use super::ids::{Attempt, TestId};
 use super::job::{
     ContainerSpec, Job, NetworkMode, OutputPipes, PlacementConstraint, PrivilegeLevel, ProcessSpec,
@@ -280,6 +280,6 @@ pub fn hostile_text() -> impl Strategy<Value = String> {
 pub fn assert_clean(line: &str) {
     let hostile = line
         .chars()
-        .find(|c| foreign::is_hostile(*c) || foreign::is_joiner(*c));
+        .find(|c| untrusted_text::is_hostile(*c) || untrusted_text::is_joiner(*c));
     assert_eq!(hostile, None, "in {}", line.escape_debug());
 }

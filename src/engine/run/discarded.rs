@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use maelstrom_container::message::DiscardedFiles;
-use maelstrom_model::event::foreign::clean;
+use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
 /// The most files that are told apart.
@@ -37,7 +37,7 @@ impl DiscardSummary {
     }
 
     /// What there is to tell of it, if anything, paths from this directory. Nothing is left.
-    pub fn tell(&mut self, directory: &Path) -> Option<UserNotice> {
+    pub fn take_notice(&mut self, directory: &Path) -> Option<UserNotice> {
         let DiscardSummary { files, more } = std::mem::take(self);
         if files.is_empty() {
             return None;
@@ -85,7 +85,7 @@ mod tests {
     fn a_name_does_nothing_where_it_is_shown() {
         let mut wastage = DiscardSummary::default();
         wastage.add(discarded(&["/w/p/\u{1b}[2J\n\u{202e}a"], 0), |_| true);
-        let notice = wastage.tell(Path::new("/w/p")).unwrap();
+        let notice = wastage.take_notice(Path::new("/w/p")).unwrap();
         assert!(
             notice
                 .text
@@ -100,8 +100,8 @@ mod tests {
             for (names, more) in written {
                 wastage.add(discarded(names, *more), |path| path.starts_with("/w"));
             }
-            let notice = wastage.tell(Path::new("/w/p"));
-            assert!(wastage.tell(Path::new("/w/p")).is_none());
+            let notice = wastage.take_notice(Path::new("/w/p"));
+            assert!(wastage.take_notice(Path::new("/w/p")).is_none());
             notice.map(|notice| notice.text).unwrap_or_default()
         };
         let lines = [

@@ -14,7 +14,7 @@ use maelstrom_model::ids::{Attempt, TestId};
 use maelstrom_model::job::JobOutcome;
 
 /// What to remember of an attempt that stood so, in a round in which its test stands so.
-pub fn lesson(attempt: TestStatus, test: TestStatus) -> Option<PreviousOutcome> {
+pub fn recorded_history(attempt: TestStatus, test: TestStatus) -> Option<PreviousOutcome> {
     match attempt {
         TestStatus::Failed | TestStatus::TimedOut => Some(PreviousOutcome::Failure),
         TestStatus::Passed => match test {
@@ -169,14 +169,17 @@ mod tests {
     #[test]
     fn a_pass_does_not_wipe_out_a_failure_of_the_same_round() {
         assert_eq!(
-            lesson(TestStatus::Passed, TestStatus::Failed),
+            recorded_history(TestStatus::Passed, TestStatus::Failed),
             Some(PreviousOutcome::Failure)
         );
         assert_eq!(
-            lesson(TestStatus::Passed, TestStatus::Passed),
+            recorded_history(TestStatus::Passed, TestStatus::Passed),
             Some(PreviousOutcome::Success)
         );
-        assert_eq!(lesson(TestStatus::Error, TestStatus::Error), None);
-        assert_eq!(lesson(TestStatus::Cancelled, TestStatus::Cancelled), None);
+        assert_eq!(recorded_history(TestStatus::Error, TestStatus::Error), None);
+        assert_eq!(
+            recorded_history(TestStatus::Cancelled, TestStatus::Cancelled),
+            None
+        );
     }
 }

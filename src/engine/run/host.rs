@@ -61,7 +61,7 @@ pub struct DiscoveryHost {
 }
 
 /// Makes a mailbox and the driver's end of it.
-pub fn mailbox() -> (DiscoveryHost, mpsc::UnboundedReceiver<DiscoveryEvent>) {
+pub fn discovery_host() -> (DiscoveryHost, mpsc::UnboundedReceiver<DiscoveryEvent>) {
     let (mail, receiver) = mpsc::unbounded_channel();
     let helpers = Cell::new(0);
     (DiscoveryHost { mail, helpers }, receiver)

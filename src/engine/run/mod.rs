@@ -12,29 +12,29 @@
 //! - [`machine`]: every decision, pure; [`message`]: what goes in and comes out.
 //! - [`tally`]: what a round's attempts add up to, pure.
 //! - [`ending`]: what a job's end means for its test, pure.
-//! - [`describe`]: what a detail screen shows of a job, pure. [`shells`]: how to look around in its
+//! - [`describe`]: what a detail screen shows of a job, pure. [`debug_shell`]: how to look around in its
 //!   container.
-//! - [`attempt`]: attempts and helpers as jobs of a backend. [`chronicle`]: a run in the log.
-//! - [`host`]: the framework's side; [`outlet`]: the watcher's; [`signals`]: the outside's.
+//! - [`attempt`]: attempts and helpers as jobs of a backend. [`trace`]: a run in the log.
+//! - [`host`]: the framework's side; [`event_sink`]: the watcher's; [`signals`]: the outside's.
 //! - [`watch`]: which files changed.
-//! - [`history`]: what earlier runs tell; [`notebook`]: that, and what this one adds.
+//! - [`history`]: what earlier runs tell; [`history_recorder`]: that, and what this one adds.
 //! - [`discarded`]: what tests have written in vain.
-//! - [`tail`]: the end of what a running test wrote.
+//! - [`output_tail`]: the end of what a running test wrote.
 
 pub mod attempt;
-mod chronicle;
+mod debug_shell;
 pub mod describe;
 mod discarded;
 pub mod driver;
 pub mod ending;
+pub mod event_sink;
 pub mod history;
+pub mod history_recorder;
 pub mod host;
 pub mod machine;
 pub mod message;
-pub mod notebook;
-pub mod outlet;
-mod shells;
+pub mod output_tail;
 pub mod signals;
-pub mod tail;
 pub mod tally;
+mod trace;
 pub mod watch;

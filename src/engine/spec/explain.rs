@@ -8,7 +8,7 @@ use maelstrom_container::spec::{
 };
 use maelstrom_layer::{LayerSpec, PathForm, PrefixOptions, SymlinkMode};
 
-use maelstrom_model::event::foreign;
+use maelstrom_model::event::untrusted_text;
 
 use super::container::{InheritedFields, ScalarFields, ToolboxMode};
 use super::environment::{EnvironmentElement, MergeMode};
@@ -264,5 +264,5 @@ fn string(text: &str) -> String {
 
 /// A text as it may stand in a comment.
 fn comment(text: &str) -> String {
-    foreign::clean(text).into_owned()
+    untrusted_text::clean(text).into_owned()
 }

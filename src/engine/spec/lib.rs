@@ -28,13 +28,13 @@ pub mod config;
 pub mod container;
 pub mod document;
 pub mod environment;
-pub mod excerpt;
 pub mod explain;
 pub mod filter;
 pub mod init;
 pub mod job;
 pub mod read;
 pub mod resolve;
+pub mod snippet;
 pub mod template;
 
 mod read_environment;

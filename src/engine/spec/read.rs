@@ -307,7 +307,7 @@ impl SpecReader<'_> {
             message: format!("`{}` is not the URI of an image", origin.value.name),
             help: Some(format!(
                 "an image's URI begins with {}; of a registry's image it is `docker://{}`",
-                crate::excerpt::alternatives(&known),
+                crate::snippet::alternatives(&known),
                 origin.value.name
             )),
         })
@@ -480,14 +480,14 @@ pub(super) fn natural(node: &DocumentNode) -> SpecResult<u32> {
 /// One of several words.
 pub(super) fn choice<T: Copy>(node: &DocumentNode, known: &[(&str, T)]) -> SpecResult<T> {
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    let expected = crate::excerpt::alternatives(&names);
+    let expected = crate::snippet::alternatives(&names);
     let DocumentValue::Text(word) = &node.value else {
         return Err(node.not(&expected));
     };
     let found = known.iter().find(|(name, _)| name == word);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let fault = node.fault(format!("expected {expected}, found `{word}`"));
-        match crate::excerpt::nearest(word, names) {
+        match crate::snippet::nearest(word, names) {
             Some(name) => fault.with_help(format!("did you mean `{name}`?")),
             None => fault,
         }

@@ -121,7 +121,7 @@ fn no_kind(table: &DocumentTable, span: std::ops::Range<usize>) -> SpanError {
             span,
             message: format!(
                 "a layer needs one of {}",
-                crate::excerpt::alternatives(known)
+                crate::snippet::alternatives(known)
             ),
             help: None,
         },

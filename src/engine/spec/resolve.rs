@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::excerpt::nearest;
 use crate::filter::FilterSubject;
+use crate::snippet::nearest;
 use maelstrom_container::spec::{MountKind, NetworkMode};
 use maelstrom_layer::LayerSpec;
 

@@ -1,6 +1,6 @@
 //! Messages that mean nothing.
 
-use maelstrom_model::event::foreign;
+use maelstrom_model::event::untrusted_text;
 
 /// How much of a wrong value is shown.
 const SHOWN_CHARS_MAX: usize = 100;
@@ -70,7 +70,7 @@ fn shown(value: &[u8]) -> String {
         .chars()
         .take(SHOWN_CHARS_MAX)
         .flat_map(char::escape_debug)
-        .map(|shown| match foreign::is_hostile(shown) {
+        .map(|shown| match untrusted_text::is_hostile(shown) {
             true => char::REPLACEMENT_CHARACTER,
             false => shown,
         })

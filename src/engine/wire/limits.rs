@@ -3,7 +3,7 @@
 //! A number here is well above what real projects need and well below what hurts: the largest
 //! message still fits in memory many times over.
 
-use maelstrom_model::event::foreign::{UntrustedText, clean};
+use maelstrom_model::event::untrusted_text::{UntrustedText, clean};
 
 use super::v1;
 

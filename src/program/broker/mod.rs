@@ -1,9 +1,9 @@
 //! `maelstrom-broker`, from its command line to its exit code.
 //!
-//! - [`options`]: its command line. [`serve`]: the broker itself. [`operate`]: what speaks to one
+//! - [`options`]: its command line. [`serve`]: the broker itself. [`admin`]: what speaks to one
 //!   that runs. [`security`]: whom it lets in.
 
-mod operate;
+mod admin;
 pub mod options;
 pub mod security;
 mod serve;
@@ -15,7 +15,7 @@ use clap::CommandFactory;
 use self::options::{BrokerServerOptions, COMMANDS, PROGRAM};
 use super::failure::ProgramFailure;
 use super::logging;
-use super::opening::{print_out, tell};
+use super::startup::{print_clap_error, print_out};
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 use maelstrom_spec::config::{self, ConfigError, ThisProcess};
 
@@ -23,7 +23,7 @@ use maelstrom_spec::config::{self, ConfigError, ThisProcess};
 pub fn main(arguments: Vec<OsString>) -> u8 {
     match run(&arguments) {
         Ok(code) => code,
-        Err(failure) => failure.tell(),
+        Err(failure) => failure.report(),
     }
 }
 
@@ -37,14 +37,14 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
         true => &COMMANDS,
         false => &PROGRAM,
     };
-    let settled = match config::settle::<BrokerServerOptions>(program, arguments, &ThisProcess) {
+    let settled = match config::resolve::<BrokerServerOptions>(program, arguments, &ThisProcess) {
         Ok(settled) => settled,
-        Err(ConfigError::CommandLine(told)) => return Ok(tell(&told)),
+        Err(ConfigError::CommandLine(told)) => return Ok(print_clap_error(&told)),
         Err(error) => return Err(ProgramFailure::usage(&error, error.help())),
     };
     let mut options = settled.options;
     if let Some(command) = options.command.take() {
-        return operate::run(command);
+        return admin::run(command);
     }
     let invocation = Invocation::of_this_process(ColorMode::Unwanted)
         .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
@@ -52,7 +52,7 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
         .cache_home()
         .unwrap_or_else(|| invocation.directory.join(".cache"));
     let format = options.log.log_format;
-    let settings = options.settle(&cache_home);
+    let settings = options.resolve(&cache_home);
     let settings = settings.map_err(|error| ProgramFailure::usage(&error, error.help()))?;
     if let Some(values) = settled.print {
         return print_out(&values);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::operate::there::BrokerAddressOptions;
+use super::admin::broker_address::BrokerAddressOptions;
 use super::security::{CredentialsCommand, SecurityOptions};
 use crate::program::logging::LogOptions;
 use maelstrom_cluster::broker::core::BrokerConfig;
@@ -230,7 +230,7 @@ impl BrokerOptionsError {
 
 impl BrokerServerOptions {
     /// Settles what was typed. `cache_home` is the user's directory for caches.
-    pub fn settle(self, cache_home: &Path) -> Result<BrokerSettings, BrokerOptionsError> {
+    pub fn resolve(self, cache_home: &Path) -> Result<BrokerSettings, BrokerOptionsError> {
         let BrokerTimeoutOptions {
             lease,
             heartbeat,

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
 use crate::program::failure::ProgramFailure;
-use crate::program::opening::print_out;
+use crate::program::startup::print_out;
 use maelstrom_cluster::broker::limits::HANDSHAKE_MAX;
 use maelstrom_cluster::security::authority::{
     AUTHORITY, AuthorityError, CertificateAuthority, TOKENS,
@@ -71,7 +71,7 @@ struct CredentialReadError {
 
 impl SecurityOptions {
     /// Reads what they name, and sees whether the broker may listen there.
-    pub fn settle(&self, address: IpAddr) -> Result<BrokerSecurity, ProgramFailure> {
+    pub fn resolve(&self, address: IpAddr) -> Result<BrokerSecurity, ProgramFailure> {
         let read = |what, path: &PathBuf| {
             fs::read(path).map_err(|source| {
                 let path = path.clone();

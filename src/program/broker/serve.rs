@@ -41,7 +41,7 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
         access,
         tls,
         warning,
-    } = settings.security.settle(settings.address.ip())?;
+    } = settings.security.resolve(settings.address.ip())?;
     if let Some(warning) = warning {
         tracing::warn!("{warning}");
     }
@@ -105,7 +105,7 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
             ))
             .add_service(contents.capabilities());
         let (reporter, health_service) = tonic_health::server::health_reporter();
-        health.tell(&reporter).await;
+        health.report_once(&reporter).await;
         routes.add_service(health_service);
         let listener = listen(settings.address, "--port").await?;
         let watchers = match settings.http {
@@ -177,7 +177,7 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
             _ = terminate.recv() => {}
         }
         health.end();
-        health.tell(&reporter).await;
+        health.report_once(&reporter).await;
         systemd::stopping();
         tracing::info!("the broker ends; what waits is kept for its next start");
         // What it has given to the journal is written before it is gone.

@@ -102,7 +102,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use maelstrom_model::event::foreign::is_hostile;
+    use maelstrom_model::event::untrusted_text::is_hostile;
     use maelstrom_model::testing::hostile_text;
 
     #[derive(Clone, Default)]

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::LogFormat;
-use maelstrom_model::event::foreign::{escaped_json, is_hostile};
+use maelstrom_model::event::untrusted_text::{escaped_json, is_hostile};
 
 /// Makes writers of clean lines out of writers.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, raise};
 
 use maelstrom_container::sys::process::reset_signals;
-use maelstrom_model::event::foreign::clean_lines;
+use maelstrom_model::event::untrusted_text::clean_lines;
 use maelstrom_model::exit_code;
 use maelstrom_model::job::{ExitStatus, JobOutcome};
 

@@ -1,13 +1,13 @@
 //! `maelstrom-run`, from its command line to its exit code.
 //!
 //! - [`one`]: one job whose output passes through. - [`terminal`]: one job on this terminal.
-//! - [`stream`]: all jobs of an input, whose output goes through [`passing`]. On a terminal they are
+//! - [`stream`]: all jobs of an input, whose output goes through [`output_forwarder`]. On a terminal they are
 //!   rows of the dashboard instead.
 //! - [`ending`]: how a job ended, and the program after it.
 
 mod ending;
 mod one;
-mod passing;
+mod output_forwarder;
 mod stream;
 mod terminal;
 
@@ -21,50 +21,50 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::ending::JobExitReason;
 use super::failure::ProgramFailure;
-use super::opening::{
+use super::session::{RunSession, backend, local_backend, runtime};
+use super::startup::{
     InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, open,
 };
-use super::session::{RunSession, backend, local_backend, runtime};
-use super::showing::user_interface;
+use super::ui_choice::user_interface;
 use maelstrom_engine::job_file;
 use maelstrom_engine::local::LocalBackend;
 use maelstrom_engine::run::signals::{self, TerminationSignal};
 use maelstrom_model::backend::GRACE_DEFAULT;
 use maelstrom_model::event::UserNotice;
-use maelstrom_model::event::foreign::clean;
+use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::ids::random_name;
 use maelstrom_model::job::{Job, ProcessSpec};
 use maelstrom_runners::cargo::options::{PassingTestOutput, ReportOptions};
-use maelstrom_runners::jobs::framework::JobsFramework;
-use maelstrom_runners::jobs::input::{self, JobInputError};
-use maelstrom_runners::jobs::options::{JobCommand, JobInput, PROGRAM, SingleJob, StandardInput};
-use maelstrom_runners::jobs::surroundings::DefaultJobContainer;
-use maelstrom_runners::jobs::workshop::{FetchCallback, JobBuilder, JobBuilderError};
-use maelstrom_runners::jobs::{
+use maelstrom_runners::run::default_container::DefaultJobContainer;
+use maelstrom_runners::run::framework::JobsFramework;
+use maelstrom_runners::run::input::{self, JobInputError};
+use maelstrom_runners::run::job_builder::{FetchCallback, JobBuilder, JobBuilderError};
+use maelstrom_runners::run::options::{JobCommand, JobInput, PROGRAM, SingleJob, StandardInput};
+use maelstrom_runners::run::{
     RunCommandMode, RunCommandOptions, RunCommandOptionsError, RunCommandSettings,
 };
 use maelstrom_runners::sandbox::cluster::{MachineOptions, RunnerClusterOptions};
 use maelstrom_spec::config::ThisProcess;
 use maelstrom_spec::job::JobFileEntry;
-use maelstrom_ui::choose::UiKind;
 use maelstrom_ui::diagnostic::Diagnostic;
 use maelstrom_ui::style::OutputColor;
+use maelstrom_ui::ui_choice::UiKind;
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {
     match run(arguments) {
         Ok(code) => code,
-        Err(failure) => failure.tell(),
+        Err(failure) => failure.report(),
     }
 }
 
 fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     let opening = open(
         as_typed(&arguments),
-        RunCommandOptions::settled(&arguments, &ThisProcess),
+        RunCommandOptions::resolved(&arguments, &ThisProcess),
         |options, cpus| {
             let directory = std::env::current_dir().map_err(|error| infrastructure(&error))?;
-            let settings = options.settle(cpus, stdin(), &directory);
+            let settings = options.resolve(cpus, stdin(), &directory);
             settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
         },
         |settings| outline(&settings.report, settings.slots, &settings.cluster),
@@ -112,7 +112,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
                 UiKind::Plain | UiKind::Quiet => {}
             }
             begun.log.to_stderr();
-            tell_all(&begun.notices)?;
+            print_notices(&begun.notices)?;
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
             let code = interruptible(async |interrupts| {
                 let backend = backend(None, slots, &cluster, random_name()).await?;
@@ -120,12 +120,12 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
                     .follow(&mut workshop, entries)
                     .await
             })?;
-            tell_all(workshop.notice().as_slice())?;
+            print_notices(workshop.notice().as_slice())?;
             Ok(code)
         }
         RunCommandMode::One(one) => {
             begun.log.to_stderr();
-            tell_all(&begun.notices)?;
+            print_notices(&begun.notices)?;
             let given = one::standard_input().map_err(|error| infrastructure(&error))?;
             let given = given.filter(|_| !reads_standard_input(&one));
             let ending = single(&cluster.machine, async |backend, interrupts| {
@@ -138,11 +138,11 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
                 };
                 one::run(backend, job, interrupts).await
             })?;
-            tell_all(workshop.notice().as_slice())?;
+            print_notices(workshop.notice().as_slice())?;
             end(&ending)
         }
         RunCommandMode::Terminal(one, escape) => {
-            tell_all(&begun.notices)?;
+            print_notices(&begun.notices)?;
             if stdin() == StandardInput::Other || !io::stdout().is_terminal() {
                 let error = TtyTerminalError;
                 let help = "without `--tty` a job reads standard input and writes standard output";
@@ -157,7 +157,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
                 let backend = backend.on_terminal(slave);
                 terminal::run(backend, job, master, escape, interrupts).await
             })?;
-            tell_all(workshop.notice().as_slice())?;
+            print_notices(workshop.notice().as_slice())?;
             end(&ending)
         }
     }
@@ -193,7 +193,7 @@ fn reads_standard_input(one: &SingleJob) -> bool {
 }
 
 /// Warnings, where nobody else would tell them.
-fn tell_all(notices: &[UserNotice]) -> Result<(), ProgramFailure> {
+fn print_notices(notices: &[UserNotice]) -> Result<(), ProgramFailure> {
     let mut stderr = io::stderr().lock();
     let colour = OutputColor::for_stream(&stderr);
     for notice in notices {

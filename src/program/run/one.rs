@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::ending::{JobExitReason, ending};
-use super::passing::output_pipes;
+use super::output_forwarder::output_pipes;
 use crate::program::failure::ProgramFailure;
 use maelstrom_engine::local::LocalBackend;
 use maelstrom_engine::run::signals::TerminationSignal;
@@ -63,7 +63,7 @@ pub async fn run(
             BackendEvent::Restarted { job: _, reason } => {
                 tracing::warn!(reason, "the job begins again");
             }
-            BackendEvent::Fact(EventKind::Notice(notice)) => super::tell_all(&[notice])?,
+            BackendEvent::Fact(EventKind::Notice(notice)) => super::print_notices(&[notice])?,
             BackendEvent::Started { .. }
             | BackendEvent::Discarded { .. }
             | BackendEvent::Fact(_) => {}

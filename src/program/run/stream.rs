@@ -4,7 +4,7 @@
 //! Jobs wait in the backend, which starts those of higher priority first, but only so many are
 //! taken from the input ahead of their turn: a stream has no end to wait for.
 //!
-//! What jobs wrote is passed on by threads of its own ([`super::passing`]): a pager that waits for a
+//! What jobs wrote is passed on by threads of its own ([`super::output_forwarder`]): a pager that waits for a
 //! key must not keep anybody from answering the broker.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use tempfile::SpooledTempFile;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
 use super::ending::{JobExitReason, ending};
-use super::passing::{OutputForwarder, ReaderPresence, output_pipes};
+use super::output_forwarder::{OutputForwarder, ReaderPresence, output_pipes};
 use crate::program::backend::AnyBackend;
 use crate::program::failure::{self, ProgramFailure};
 use maelstrom_engine::run::signals::TerminationSignal;
@@ -24,8 +24,8 @@ use maelstrom_model::event::EventKind;
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::exit_code;
 use maelstrom_model::job::Job;
-use maelstrom_runners::jobs::input::JobInputError;
-use maelstrom_runners::jobs::workshop::JobBuilder;
+use maelstrom_runners::run::input::JobInputError;
+use maelstrom_runners::run::job_builder::JobBuilder;
 use maelstrom_spec::job::JobFileEntry;
 
 /// How many jobs are taken from the input before there is a slot for them.
@@ -131,7 +131,7 @@ impl<'a> StreamRun<'a> {
             }
             let wants_more = self.state == StreamRunState::Reading && self.outputs.len() < AHEAD;
             tokio::select! {
-                event = self.backend.next() => self.hear(event)?,
+                event = self.backend.next() => self.on_backend_event(event)?,
                 entry = entries.recv(), if wants_more => match entry {
                     None => self.state = StreamRunState::Read,
                     Some(Ok(entry)) => self.take(workshop, entry).await?,
@@ -172,7 +172,7 @@ impl<'a> StreamRun<'a> {
         let made = loop {
             tokio::select! {
                 made = &mut making => break made,
-                event = self.backend.next() => self.hear(event)?,
+                event = self.backend.next() => self.on_backend_event(event)?,
                 () = self.passing.gone() => {
                     self.stop_at_once();
                     return Ok(());
@@ -221,7 +221,7 @@ impl<'a> StreamRun<'a> {
         }
     }
 
-    fn hear(&mut self, event: BackendEvent) -> Result<(), ProgramFailure> {
+    fn on_backend_event(&mut self, event: BackendEvent) -> Result<(), ProgramFailure> {
         let infrastructure = |error: io::Error| ProgramFailure::infrastructure(&error, None);
         match event {
             BackendEvent::Output { job, stream, bytes } => {

@@ -31,7 +31,7 @@ use maelstrom_engine::local::LocalBackend;
 use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::job::Job;
-use maelstrom_runners::jobs::escape::{EscapeAction, EscapeCharacter, EscapeParser, SILENCE};
+use maelstrom_runners::run::escape::{EscapeAction, EscapeCharacter, EscapeParser, SILENCE};
 
 const CHUNK_BYTES: usize = 16 * 1024;
 

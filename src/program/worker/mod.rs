@@ -1,6 +1,6 @@
 //! `maelstrom-worker`, from its command line to its exit code.
 //!
-//! - [`options`]: its command line. [`lending`]: what of its machine jobs are shown.
+//! - [`options`]: its command line. [`with_host_paths`]: what of its machine jobs are shown.
 
 pub mod lending;
 pub mod options;
@@ -12,16 +12,16 @@ use self::options::{PROGRAM, WorkerOptions};
 use super::descriptors;
 use super::failure::ProgramFailure;
 use super::logging;
-use super::opening::{print_out, tell};
 use super::session::{local_backend, runtime};
+use super::startup::{print_clap_error, print_out};
 use super::systemd::{self, WatchdogStatus};
-use maelstrom_cluster::worker::line::dial_over;
-use maelstrom_cluster::worker::work::WorkerEvent;
+use maelstrom_cluster::worker::broker_connection::channel_dialer;
+use maelstrom_cluster::worker::event_loop::WorkerEvent;
 use maelstrom_cluster::worker::{Worker, WorkerConfig};
 use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_engine::cache_kind::{CacheKind, CacheKindError};
 use maelstrom_engine::run::signals;
-use maelstrom_model::event::foreign::clean;
+use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::exit_code;
 use maelstrom_model::ids::random_name;
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
@@ -33,7 +33,7 @@ use maelstrom_wire::reapi::client::CasClient;
 pub fn main(arguments: Vec<OsString>) -> u8 {
     match run(&arguments) {
         Ok(code) => code,
-        Err(failure) => failure.tell(),
+        Err(failure) => failure.report(),
     }
 }
 
@@ -45,9 +45,9 @@ struct NoBroker;
 fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
     let infrastructure =
         |error: &dyn std::error::Error| ProgramFailure::infrastructure(error, None);
-    let settled = match config::settle::<WorkerOptions>(&PROGRAM, arguments, &ThisProcess) {
+    let settled = match config::resolve::<WorkerOptions>(&PROGRAM, arguments, &ThisProcess) {
         Ok(settled) => settled,
-        Err(ConfigError::CommandLine(told)) => return Ok(tell(&told)),
+        Err(ConfigError::CommandLine(told)) => return Ok(print_clap_error(&told)),
         Err(error) => return Err(ProgramFailure::usage(&error, error.help())),
     };
     let WorkerOptions {
@@ -111,12 +111,19 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
         let secrets = [security.token, security.certificate.map(|(_, key)| key)];
         settings.private = secrets.into_iter().flatten().collect();
         let contents = (store, CasClient::new(connection.clone()));
-        let dial = dial_over(connection.service());
+        let dial = channel_dialer(connection.service());
         print_out(&format!(
             "maelstrom-worker {} {name}: {slots} slots, broker {broker}\n",
             env!("CARGO_PKG_VERSION")
         ))?;
-        let worker = Worker::new(settings, backend, contents, dial, interrupts, tell_systemd);
+        let worker = Worker::new(
+            settings,
+            backend,
+            contents,
+            dial,
+            interrupts,
+            notify_systemd,
+        );
         tokio::select! {
             ended = worker.run() => ended.map_err(|error| infrastructure(&error)),
             // On the one thread that does everything: whoever hears of it knows that it moves on.
@@ -126,7 +133,7 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
     Ok(exit_code::SUCCESS)
 }
 
-/// What `lend` comes to, as lines of a configuration file that say nothing to a program.
+/// What `hand_off` comes to, as lines of a configuration file that say nothing to a program.
 fn explained(lent: &[PathBuf]) -> String {
     let lines = lent
         .iter()
@@ -141,7 +148,7 @@ fn explained(lent: &[PathBuf]) -> String {
 }
 
 /// A worker is up when the broker has it.
-fn tell_systemd(sign: &WorkerEvent) {
+fn notify_systemd(sign: &WorkerEvent) {
     match sign {
         WorkerEvent::Registered(_) => systemd::ready(),
         WorkerEvent::Draining => systemd::stopping(),

@@ -11,7 +11,7 @@ use maelstrom_model::job;
 use maelstrom_spec::filter::PatternError;
 
 use crate::sandbox::container::ContainerError;
-use crate::sandbox::specified::ProjectSpecError;
+use crate::sandbox::project_spec::ProjectSpecError;
 
 /// What cargo exits with when it gives up.
 const CARGO_FAILURE: u8 = 101;

@@ -8,8 +8,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use crate::sandbox;
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::Invocation;
-use crate::sandbox::kept::KeepAlive;
-use crate::sandbox::specified::{ProjectSpec, ProjectSpecError, SpecSource, ToolboxUse, files};
+use crate::sandbox::keep_alive::KeepAlive;
+use crate::sandbox::project_spec::{ProjectSpec, ProjectSpecError, SpecSource, ToolboxUse, files};
 use maelstrom_model::event::{EventKind, IsolationMode, OutputText, SourceLocation};
 use maelstrom_model::framework::{DiscoverySummary, Framework, FrameworkHost, OutputParser};
 use maelstrom_model::job::TestKey;
@@ -25,10 +25,10 @@ use super::notices;
 use super::options::{CargoAction, CargoBuildOptions, CargoSettings, VOCABULARY};
 use super::project::CargoProject;
 use super::reader::{CargoTestReader, ListedBinaries, whole_pattern};
-use super::remembered::UnresponsivePrograms;
 use super::selection::CargoSelection;
 use super::toolchain::{self, RustToolchain, ToolchainPresence};
 use super::transcript::LibtestFormat;
+use super::unresponsive::UnresponsivePrograms;
 use super::watchlist;
 
 /// The template variable that stands for where cargo puts what it builds.

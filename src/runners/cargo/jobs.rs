@@ -12,7 +12,7 @@ use crate::sandbox::container::inputs::{inputs, with_built};
 use crate::sandbox::container::workspace::WorkspacePaths;
 use crate::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::sandbox::invocation::ProcessEnvironment;
-use crate::sandbox::specified::{DefaultContainer, ProjectSpec, RunnerProgram, TestContainer};
+use crate::sandbox::project_spec::{DefaultContainer, ProjectSpec, RunnerProgram, TestContainer};
 use maelstrom_model::event::IsolationMode;
 use maelstrom_model::job::{
     ContainerSpec, Job, JobInputs, OutputPipes, PlacementConstraint, ProcessSpec,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::sandbox::specified::DefaultContainer;
+use crate::sandbox::project_spec::DefaultContainer;
 use maelstrom_model::framework::{CapturedOutput, FrameworkHost};
 
 use super::error::CargoError;
@@ -11,7 +11,7 @@ use super::jobs::CargoBinaryJobs;
 use super::listing::{BinaryListing, CargoListingError};
 use super::metadata::CargoPackage;
 use super::options::CargoAction;
-use super::own_jobs::{CargoOverride, explain, own_jobs};
+use super::overrides::{CargoOverride, explain, override_jobs};
 use super::project::CargoProject;
 use super::target::TestBinary;
 
@@ -65,7 +65,7 @@ impl ListedBinary {
                     standard,
                     ..
                 } = &self;
-                own_jobs(project, host, package, binary, jobs, standard, listing).await?
+                override_jobs(project, host, package, binary, jobs, standard, listing).await?
             }
             (Ok(_) | Err(_), _) => HashMap::new(),
         };

@@ -14,7 +14,7 @@
 //! - [`environment`]: what a test finds around it, as under `cargo test`, besides what
 //!   [`super::sandbox`] has for tests of every language.
 //! - [`reader`], [`transcript`]: whether a test has said that it ran.
-//! - [`remembered`]: which programs do not answer when they are asked for their tests.
+//! - [`unresponsive`]: which programs do not answer when they are asked for their tests.
 //! - [`location`]: where a test failed. [`notices`]: what a user should know about the run.
 //! - [`framework`]: all of it together, as the engine drives it. [`error`]: why it gives up.
 //!
@@ -37,16 +37,16 @@ pub mod manifest;
 pub mod metadata;
 pub mod notices;
 pub mod options;
-mod own_jobs;
+mod overrides;
 pub mod programs;
 pub mod progress;
 pub mod project;
 mod reader;
-mod remembered;
 pub mod selection;
 pub mod target;
 pub mod toolchain;
 mod transcript;
+mod unresponsive;
 mod watchlist;
 
 pub use self::error::CargoError;

@@ -4,15 +4,15 @@ use std::ffi::OsString;
 use std::sync::Mutex;
 
 use crate::sandbox::invocation::Invocation;
-use crate::sandbox::specified::ProjectSpec;
+use crate::sandbox::project_spec::ProjectSpec;
 
 use super::environment::config::ConfiguredVariable;
 use super::metadata::CargoWorkspace;
 use super::options::CargoSettings;
 use super::reader::ListedBinaries;
-use super::remembered::UnresponsivePrograms;
 use super::selection::CargoSelection;
 use super::toolchain::RustToolchain;
+use super::unresponsive::UnresponsivePrograms;
 
 /// See the module's documentation.
 #[derive(Clone, Copy, Debug)]

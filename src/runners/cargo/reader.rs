@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sandbox::hints::hint;
-use crate::sandbox::specified::files;
-use maelstrom_engine::run::tail::StreamTails;
+use crate::sandbox::project_spec::files;
+use maelstrom_engine::run::output_tail::StreamTails;
 use maelstrom_model::event::{ExitStatus, IsolationMode, OutputStream};
 use maelstrom_model::framework::{FrameworkVerdict, OutputAnalysis, OutputParser, ParsedOutput};
 use maelstrom_model::job::TestKey;

@@ -251,7 +251,7 @@ mod tests {
     fn decide(line: &str) -> Result<CargoSelection, PatternError> {
         let words = line.split_whitespace().map(std::ffi::OsString::from);
         let options = CargoOptions::read(words).unwrap();
-        let settings = options.settle(NonZeroU32::MIN).unwrap();
+        let settings = options.resolve(NonZeroU32::MIN).unwrap();
         CargoSelection::decide(&settings, &workspace())
     }
 

@@ -216,7 +216,7 @@ mod tests {
             .split(' ')
             .map(OsString::from);
         let options = GoOptions::read(words).unwrap();
-        let settings = options.settle(NonZeroU32::MIN).unwrap();
+        let settings = options.resolve(NonZeroU32::MIN).unwrap();
         let packages = ["./a".to_owned()];
         assert_eq!(
             arguments(&settings, &packages).join(" "),

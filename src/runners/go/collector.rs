@@ -126,7 +126,7 @@ impl CollectorListener {
 }
 
 /// Hears a collector out.
-pub async fn hear(mut stream: UnixStream) -> io::Result<(OfferedBinary, WaitingCollector)> {
+pub async fn read_offer(mut stream: UnixStream) -> io::Result<(OfferedBinary, WaitingCollector)> {
     let mut message = Vec::new();
     (&mut stream)
         .take(MESSAGE_BYTES_MAX)
@@ -159,7 +159,7 @@ mod tests {
             offer(Path::new(&socket), "/b/x.test".into(), vec!["-a".into()])
         });
         let stream = desk.next().await.unwrap();
-        let (offer, waiting) = hear(stream).await.unwrap();
+        let (offer, waiting) = read_offer(stream).await.unwrap();
         (offer, waiting, caller)
     }
 

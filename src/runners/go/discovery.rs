@@ -14,7 +14,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::UnixStream;
 
-use crate::sandbox::specified::{RunOrIgnore, TestContainer};
+use crate::sandbox::project_spec::{RunOrIgnore, TestContainer};
 use maelstrom_model::event::{EventKind, NoticeSeverity, OutputText, UserNotice};
 use maelstrom_model::framework::{BrokenEntry, CapturedOutput, FrameworkHost};
 use maelstrom_model::job::{IgnoredTest, TestCase, TestKey};
@@ -26,7 +26,7 @@ use super::error::GoError;
 use super::jobs::{GoBinaryJobs, GoContainerError, GoContainers, GoProject};
 use super::listing::{self, DefinedTests, GoListingError};
 use super::options::GoAction;
-use super::own;
+use super::overrides;
 use super::packages::GoPackage;
 use super::report::{PackageOutputs, PackageResult, PackageStatus};
 use super::{location, run_pattern};
@@ -137,7 +137,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
             }
             GoBuildMessage::Package(end) => self.package_end(end),
             GoBuildMessage::Call(stream) => self.call(stream).await?,
-            GoBuildMessage::Finished(_) => self.tell_unbuilt(),
+            GoBuildMessage::Finished(_) => self.emit_unbuilt(),
         }
         Ok(())
     }
@@ -176,7 +176,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         }
     }
 
-    fn tell_unbuilt(&mut self) {
+    fn emit_unbuilt(&mut self) {
         for (package, reason) in self.unbuilt.drain(..) {
             let message = format!("the tests of {package} could not be built: {reason}");
             let said = self.blocks.of(&package);
@@ -191,7 +191,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
     /// Takes what a collector offers.
     async fn call(&mut self, stream: UnixStream) -> Result<(), GoError> {
         // One that hangs up, or says nothing sensible, makes Go say that its package failed.
-        let Ok((offer, waiting)) = collector::hear(stream).await else {
+        let Ok((offer, waiting)) = collector::read_offer(stream).await else {
             return Ok(());
         };
         self.found = PackagePresence::Packages;
@@ -269,10 +269,10 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
             let names = listing::names(&captured, defined.as_ref());
             let given = match (names.clone(), project.settings.goal) {
                 (Ok(names), GoAction::Run) => {
-                    own::given(&project, host, &package.package, &standard, names).await?
+                    overrides::given(&project, host, &package.package, &standard, names).await?
                 }
                 (Ok(names), GoAction::Explain) => {
-                    own::explain(&project, &package.package, &names)?;
+                    overrides::explain(&project, &package.package, &names)?;
                     HashMap::new()
                 }
                 (Ok(_) | Err(_), _) => HashMap::new(),

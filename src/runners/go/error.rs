@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 
 use crate::sandbox::container::ContainerError;
-use crate::sandbox::specified::ProjectSpecError;
+use crate::sandbox::project_spec::ProjectSpecError;
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::DiscoveryError;
 use maelstrom_model::job;

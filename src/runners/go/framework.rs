@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::sandbox;
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::Invocation;
-use crate::sandbox::kept::KeepAlive;
-use crate::sandbox::own::ProjectDirectories;
-use crate::sandbox::specified::{ProjectSpec, SpecSource, ToolboxUse, files};
+use crate::sandbox::keep_alive::KeepAlive;
+use crate::sandbox::project_directories::ProjectDirectories;
+use crate::sandbox::project_spec::{ProjectSpec, SpecSource, ToolboxUse, files};
 use maelstrom_model::event::{EventKind, IsolationMode, SourceLocation};
 use maelstrom_model::framework::{
     DiscoverySummary, Framework, FrameworkHost, OutputParser, WatchPaths,
@@ -27,7 +27,7 @@ use super::links;
 use super::location::FailureLocations;
 use super::options::{GoAction, GoSettings, PROGRAM};
 use super::order::by_need;
-use super::own;
+use super::overrides;
 use super::packages::{self, GoPackage};
 use super::reader::GoTestReader;
 use super::toolchain::{GO, GoToolchain};
@@ -95,7 +95,7 @@ impl GoFramework {
     /// The directory of the module, where its own file belongs.
     pub fn project_directory(&self) -> Result<PathBuf, GoError> {
         let directory = &self.invocation.directory;
-        own::module_directory(directory).ok_or_else(|| GoError::NoModule {
+        overrides::module_directory(directory).ok_or_else(|| GoError::NoModule {
             directory: directory.clone(),
         })
     }
@@ -112,7 +112,7 @@ impl GoFramework {
         root: &Path,
         own: &ProjectDirectories,
     ) -> Result<Option<ProjectSpec>, GoError> {
-        let project = own::module_directory(&self.invocation.directory);
+        let project = overrides::module_directory(&self.invocation.directory);
         let project = project.unwrap_or_else(|| root.to_owned());
         let recipe = SpecSource {
             file: &files::GO,
@@ -286,7 +286,7 @@ impl Framework for GoFramework {
             return Ok(DiscoverySummary::default());
         }
         let keep = |(path, source)| GoError::Keep { path, source };
-        own.settle().map_err(keep)?;
+        own.write_gitignore().map_err(keep)?;
         let specified = self.specified(&root, &own)?;
         let binaries = GoBinaryDirectory::new(&own.cache).map_err(keep)?;
         let named = self.named(&packages);

@@ -30,7 +30,7 @@ pub mod listing;
 pub mod location;
 pub mod options;
 pub mod order;
-mod own;
+mod overrides;
 pub mod packages;
 pub mod reader;
 pub mod report;

@@ -14,7 +14,7 @@ use crate::sandbox::container::inputs::{inputs, with_built};
 use crate::sandbox::container::workspace::WorkspacePaths;
 use crate::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::sandbox::invocation::Invocation;
-use crate::sandbox::own::ProjectDirectories;
+use crate::sandbox::project_directories::ProjectDirectories;
 use maelstrom_container::private;
 use maelstrom_model::event::IsolationMode;
 use maelstrom_model::job::{
@@ -86,7 +86,7 @@ impl PytestContainer {
                 })
             }
             IsolationMode::Process => {
-                let settled = own.settle();
+                let settled = own.write_gitignore();
                 settled.map_err(|(path, source)| PytestError::Plugin { path, source })?;
                 let place = own.cache.join("plugin");
                 write_files(&place)?;

@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::sandbox::container::ContainerError;
-use crate::sandbox::specified::ProjectSpecError;
-use maelstrom_engine::materials::LayerCacheError;
+use crate::sandbox::project_spec::ProjectSpecError;
+use maelstrom_engine::layer_cache::LayerCacheError;
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::DiscoveryError;
 

@@ -9,10 +9,10 @@ use futures_util::future::{FusedFuture, FutureExt};
 
 use crate::sandbox::environment;
 use crate::sandbox::invocation::Invocation;
-use crate::sandbox::kept::KeepAlive;
+use crate::sandbox::keep_alive::KeepAlive;
 use crate::sandbox::notices;
-use crate::sandbox::own::ProjectDirectories;
-use crate::sandbox::specified::{ProjectSpec, SpecSource, ToolboxUse, files};
+use crate::sandbox::project_directories::ProjectDirectories;
+use crate::sandbox::project_spec::{ProjectSpec, SpecSource, ToolboxUse, files};
 use maelstrom_model::backend::TestGroupMember;
 use maelstrom_model::event::{
     EventKind, ExitStatus, IsolationMode, NoticeSeverity, SourceLocation, UserNotice,
@@ -30,12 +30,12 @@ use super::container::PytestContainer;
 use super::error::PytestError;
 use super::groups;
 use super::interpreter::PythonInterpreter;
+use super::job_builder::{CollectedTests, PytestJobBuilder, broken, key};
 use super::options::{PROGRAM, PytestAction, PytestSettings, TestProcessMode};
-use super::own::{self, PytestOverride, PythonProvisioner};
+use super::overrides::{self, PytestOverride, PythonProvisioner};
 use super::packages::PackageInstaller;
 use super::record;
 use super::session::{self, activate};
-use super::shop::{CollectedTests, PytestJobBuilder, broken, key};
 use super::warnings::WarningCounts;
 
 /// pytest's exit code when it has run no test.
@@ -110,14 +110,14 @@ impl PytestFramework {
         let sources = containers.sources(&self.invocation, project.clone(), own.shared.clone());
         let specified = ProjectSpec::load(&recipe, sources)?;
         if let Some(specified) = &specified {
-            own::check(specified)?;
+            overrides::check(specified)?;
             self.kept.keep(specified.materials());
         }
         Ok(specified)
     }
 
     /// What the file gives to the tests that may run.
-    async fn own<H: FrameworkHost>(
+    async fn overrides<H: FrameworkHost>(
         &self,
         host: &H,
         shop: &PytestJobBuilder<'_>,
@@ -128,7 +128,8 @@ impl PytestFramework {
         match self.settings.goal {
             PytestAction::Run => {}
             PytestAction::Explain => {
-                let said = own::explanations(&self.invocation, &self.settings, specified, tests)?;
+                let said =
+                    overrides::explanations(&self.invocation, &self.settings, specified, tests)?;
                 *held(&self.explained) = said;
                 return Ok(Vec::new());
             }
@@ -138,7 +139,7 @@ impl PytestFramework {
             return Ok(Vec::new());
         };
         let tell = |notice| host.emit(EventKind::Notice(notice));
-        let subjects = tests.iter().map(own::subject);
+        let subjects = tests.iter().map(overrides::subject);
         let given = specified
             .give_all(subjects, &shop.standard(), &tell)
             .await?;
@@ -152,7 +153,7 @@ impl PytestFramework {
             },
             host,
         };
-        let (own, packages) = outfitter.own(tests, given).await?;
+        let (own, packages) = outfitter.overrides(tests, given).await?;
         packages
             .into_iter()
             .for_each(|packages| self.kept.keep(packages));
@@ -164,7 +165,7 @@ impl PytestFramework {
         &self.settings
     }
 
-    async fn shop<H: FrameworkHost>(
+    async fn job_builder<H: FrameworkHost>(
         &self,
         host: &H,
         own: &ProjectDirectories,
@@ -228,12 +229,12 @@ impl PytestFramework {
     }
 
     fn wants(&self, test: &PytestItem) -> bool {
-        let subject = own::subject(test);
+        let subject = overrides::subject(test);
         self.settings.patterns.evaluate(&subject).possible()
     }
 
     /// Does what options say that are about a whole session, and refuses those that can't be done.
-    fn heed<H: FrameworkHost>(
+    fn apply_session_options<H: FrameworkHost>(
         &self,
         host: &H,
         session: &CollectionSession,
@@ -241,7 +242,7 @@ impl PytestFramework {
         let session::SessionSettings {
             stop_after,
             notices,
-        } = session::heed(&session.settled)?;
+        } = session::session_settings(&session.settled)?;
         if let Some(failures) = stop_after {
             host.stop_after(failures);
         }
@@ -252,7 +253,7 @@ impl PytestFramework {
     }
 
     /// Says which tests start a Python each, though forks were wanted.
-    fn tell_unfit<H: FrameworkHost>(&self, host: &H, unfit: &[ForkObstacle]) {
+    fn emit_unfit<H: FrameworkHost>(&self, host: &H, unfit: &[ForkObstacle]) {
         match (self.settings.goal, self.settings.isolation) {
             (PytestAction::Run, IsolationMode::Container) => {}
             (PytestAction::Run, IsolationMode::Process)
@@ -309,7 +310,7 @@ impl Framework for PytestFramework {
         host.state_directory(own.state.clone());
         host.watch(self.watchlist(&own));
         let specified = self.specified(&own)?;
-        let mut shop = self.shop(host, &own).await?;
+        let mut shop = self.job_builder(host, &own).await?;
         if let Some(specified) = &specified {
             shop.surroundings.name(specified.named_variables());
         }
@@ -325,9 +326,9 @@ impl Framework for PytestFramework {
             }
         };
         if self.settings.goal == PytestAction::Run {
-            self.heed(host, &collected.session)?;
+            self.apply_session_options(host, &collected.session)?;
         }
-        let resident = shop.resident(&collected);
+        let resident = shop.fork_server(&collected);
         let is_the_first = match (&resident, &collected.resident) {
             (Some(resident), Some(first)) => Arc::ptr_eq(resident, first),
             (None, _) | (_, None) => false,
@@ -340,7 +341,7 @@ impl Framework for PytestFramework {
         } = collected;
         let is_whole = listing.broken.is_empty() && ignored.is_empty();
         let unfit: BTreeSet<String> = unfit_files(&listing.unfit);
-        self.tell_unfit(host, &listing.unfit);
+        self.emit_unfit(host, &listing.unfit);
         for file in listing.broken {
             host.broken(broken(file));
         }
@@ -354,7 +355,7 @@ impl Framework for PytestFramework {
             all.into_iter().partition(|test| self.wants(test));
         let left_out = found - wanted.len();
         let own = self
-            .own(host, &shop, &own, specified.as_ref(), &wanted)
+            .overrides(host, &shop, &own, specified.as_ref(), &wanted)
             .await?;
         let sessions = groups::sessions(&wanted, &unwanted, &own);
         if self.settings.goal == PytestAction::Run {
@@ -421,6 +422,6 @@ impl Framework for PytestFramework {
     }
 
     fn conclusions(&self) -> Vec<UserNotice> {
-        held(&self.warnings).tell()
+        held(&self.warnings).take_notices()
     }
 }

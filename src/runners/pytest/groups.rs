@@ -21,7 +21,7 @@ use maelstrom_model::event::{NoticeSeverity, UserNotice};
 use maelstrom_spec::filter::TestPattern;
 
 use super::collection::{PytestItem, TestGroup};
-use super::own::{self, PytestOverride, PythonSource};
+use super::overrides::{self, PytestOverride, PythonSource};
 
 /// The kernel takes no longer argument (`MAX_ARG_STRLEN`, 128 KiB).
 const WORD_BYTES_MAX: usize = 100_000;
@@ -65,7 +65,7 @@ pub fn mark(tests: &mut [PytestItem], patterns: &[(String, TestPattern)]) {
         let mut taken = BTreeSet::new();
         let mut chosen = BTreeSet::new();
         for (index, test) in tests.iter().enumerate() {
-            if pattern.evaluate(&own::subject(test)).possible() {
+            if pattern.evaluate(&overrides::subject(test)).possible() {
                 chosen.insert(index);
                 taken.extend(test.group.as_ref().map(|group| group.name.clone()));
             }

@@ -16,7 +16,7 @@ use clap::{Args, Parser};
 use crate::cargo::options::{IsolationOption, REPORT_VALUES, ReportOptions};
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, RunnerClusterOptions};
-use crate::sandbox::specified::TestContainerOptions;
+use crate::sandbox::project_spec::TestContainerOptions;
 use maelstrom_model::event::IsolationMode;
 use maelstrom_spec::config::{
     self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
@@ -277,11 +277,11 @@ impl PytestOptionsError {
 
 impl PytestOptions {
     /// Settles the options from a command line (program name first), variables and files.
-    pub fn settled(
+    pub fn resolved(
         arguments: &[OsString],
         system: &impl ConfigEnvironment,
     ) -> Result<ResolvedConfig<PytestOptions>, ConfigError> {
-        config::settle(&PROGRAM, arguments, system)
+        config::resolve(&PROGRAM, arguments, system)
     }
 
     /// Reads a command line, program name first.
@@ -293,7 +293,7 @@ impl PytestOptions {
     }
 
     /// Settles what was typed, on a machine with so many CPUs.
-    pub fn settle(self, cpus: NonZeroU32) -> Result<PytestSettings, PytestOptionsError> {
+    pub fn resolve(self, cpus: NonZeroU32) -> Result<PytestSettings, PytestOptionsError> {
         let PytestTestOptions {
             include,
             exclude,
@@ -366,15 +366,15 @@ fn goal(containers: &TestContainerOptions, list: bool) -> PytestAction {
 mod tests {
     use super::*;
 
-    fn settle(words: &[&str]) -> PytestSettings {
+    fn resolve(words: &[&str]) -> PytestSettings {
         let words = ["maelstrom-pytest"].iter().chain(words).map(OsString::from);
         let options = PytestOptions::read(words).unwrap();
-        options.settle(NonZeroU32::new(3).unwrap()).unwrap()
+        options.resolve(NonZeroU32::new(3).unwrap()).unwrap()
     }
 
     #[test]
     fn nothing_said_means_everything() {
-        let settings = settle(&[]);
+        let settings = resolve(&[]);
         assert_eq!(settings.goal, PytestAction::Run);
         assert_eq!(settings.pytest, PytestArguments::default());
         assert_eq!(settings.slots, 3);
@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn pytests_own_options_select_and_the_others_pass_through() {
-        let settings = settle(&[
+        let settings = resolve(&[
             "tests/unit",
             "-k",
             "a or b",
@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn a_pattern_of_another_runner_is_refused() {
         let words = ["x", "-i", "library"].map(OsString::from);
-        let error = PytestOptions::read(words).unwrap().settle(NonZeroU32::MIN);
+        let error = PytestOptions::read(words).unwrap().resolve(NonZeroU32::MIN);
         assert!(matches!(error, Err(PytestOptionsError::Pattern(_))));
     }
 }

@@ -30,7 +30,7 @@ use sha2::{Digest, Sha256};
 use crate::sandbox::container::HOSTNAME;
 use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
 use maelstrom_container::private;
-use maelstrom_engine::materials::{CachedImage, LayerCache};
+use maelstrom_engine::layer_cache::{CachedImage, LayerCache};
 use maelstrom_model::event::{EventKind, ExitStatus, NoticeSeverity, UserNotice};
 use maelstrom_model::framework::{CapturedOutput, FrameworkHost};
 use maelstrom_model::job::{

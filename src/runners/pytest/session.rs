@@ -49,7 +49,7 @@ const RUN_NOTHING: [&str; 5] = [
 
 /// What these options ask for. Those that would run nothing or can't be done are refused; in
 /// `addopts`, which is there for pytest, those without effect on the tests are only told.
-pub fn heed(settled: &[SessionOption]) -> Result<SessionSettings, PytestError> {
+pub fn session_settings(settled: &[SessionOption]) -> Result<SessionSettings, PytestError> {
     let mut heeded = SessionSettings::default();
     for SessionOption {
         option,
@@ -97,7 +97,7 @@ pub fn activate(environment: &mut ProcessEnvironment, prefix: &Path) {
 mod tests {
     use super::*;
 
-    fn settled(option: &str, value: &str, typed: bool) -> SessionOption {
+    fn session_option(option: &str, value: &str, typed: bool) -> SessionOption {
         SessionOption {
             option: option.to_owned(),
             value: value.to_owned(),
@@ -108,19 +108,21 @@ mod tests {
     #[test]
     fn each_option_is_done_or_refused_or_told() {
         for typed in [true, false] {
-            let heeded = heed(&[settled("--maxfail", "3", typed)]).unwrap();
+            let heeded = session_settings(&[session_option("--maxfail", "3", typed)]).unwrap();
             assert_eq!(heeded.stop_after, NonZeroU32::new(3));
             for option in RUN_NOTHING {
-                let error = heed(&[settled(option, "True", typed)]).unwrap_err();
+                let error = session_settings(&[session_option(option, "True", typed)]).unwrap_err();
                 assert!(error.to_string().contains(option), "{error}");
             }
         }
         for option in ["--junitxml", "--html", "--last-failed"] {
-            assert!(heed(&[settled(option, "x", true)]).is_err());
-            let notices = heed(&[settled(option, "x", false)]).unwrap().notices;
+            assert!(session_settings(&[session_option(option, "x", true)]).is_err());
+            let notices = session_settings(&[session_option(option, "x", false)])
+                .unwrap()
+                .notices;
             assert!(notices[0].text.starts_with(option));
         }
-        assert!(heed(&[]).unwrap().notices.is_empty());
+        assert!(session_settings(&[]).unwrap().notices.is_empty());
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl WarningCounts {
     }
 
     /// What there is to tell. Nothing is left.
-    pub fn tell(&mut self) -> Vec<UserNotice> {
+    pub fn take_notices(&mut self) -> Vec<UserNotice> {
         let warnings = std::mem::take(&mut self.tests);
         let more = warnings.len().saturating_sub(TOLD_MAX);
         let told = warnings.into_iter().take(TOLD_MAX);
@@ -60,7 +60,11 @@ mod tests {
     fn each_warning_is_told_once() {
         let mut warnings = WarningCounts::default();
         let texts = |warnings: &mut WarningCounts| -> Vec<String> {
-            warnings.tell().into_iter().map(|told| told.text).collect()
+            warnings
+                .take_notices()
+                .into_iter()
+                .map(|told| told.text)
+                .collect()
         };
         assert_eq!(texts(&mut warnings), [""; 0]);
         warnings.add("b.py:1: UserWarning: old".to_owned(), 1);

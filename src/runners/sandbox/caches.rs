@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::invocation::Invocation;
-use maelstrom_engine::materials::{LayerCacheOptions, TlsVerification};
+use maelstrom_engine::layer_cache::{LayerCacheOptions, TlsVerification};
 use maelstrom_spec::config::{ByteSize, ConfigOption, ConfigOptionKind};
 
 /// What the caches take up unless somebody says otherwise.

@@ -124,7 +124,7 @@ pub fn explain_forwarding(
 ) -> String {
     let variables = invoking(&invocation.environment, IsolationMode::Container);
     let forwarding = EnvironmentForwarding::new(patterns, &invocation.environment);
-    let parting = forwarding.parting(&variables, named);
+    let parting = forwarding.partition(&variables, named);
     let list = |names: &[OsString]| match names {
         [] => "none".to_owned(),
         names => {

@@ -8,9 +8,9 @@
 //! - [`caches`]: where layers and images are.
 //! - [`cluster`]: where jobs run, if not only here.
 //! - [`container`]: the default container. - [`devices`]: those that every program expects.
-//! - [`specified`]: what a project's own file makes of all that.
-//! - [`kept`]: what must stay as long as jobs may run.
-//! - [`own`]: where a runner keeps what is its own.
+//! - [`project_spec`]: what a project's own file makes of all that.
+//! - [`keep_alive`]: what must stay as long as jobs may run.
+//! - [`project_directories`]: where a runner keeps what is its own.
 //! - [`hints`]: what a container may lack when a test fails.
 //! - [`notices`]: what a user should know about it.
 //!
@@ -23,7 +23,7 @@ pub mod devices;
 pub mod environment;
 pub mod hints;
 pub mod invocation;
-pub mod kept;
+pub mod keep_alive;
 pub mod notices;
-pub mod own;
-pub mod specified;
+pub mod project_directories;
+pub mod project_spec;

@@ -10,8 +10,8 @@ use unicode_width::UnicodeWidthChar;
 use vte::{Params, Parser, Perform};
 
 use super::theme::ColorChoice;
-use crate::rendition;
-use maelstrom_model::event::foreign::is_hostile;
+use crate::sgr;
+use maelstrom_model::event::untrusted_text::is_hostile;
 
 const TAB_COLUMNS: usize = 8;
 
@@ -107,8 +107,8 @@ impl Perform for SpanBuilder {
     }
 
     fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], ignore: bool, action: char) {
-        if rendition::is_selection(intermediates, ignore, action) {
-            self.set_style(rendition::select(self.selected, params));
+        if sgr::is_selection(intermediates, ignore, action) {
+            self.set_style(sgr::select(self.selected, params));
         }
     }
 }

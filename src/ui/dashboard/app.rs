@@ -236,7 +236,7 @@ impl App {
             AppMessage::Stopped { for_us } => self.anchor.own_us += for_us,
             AppMessage::Clock => {}
             AppMessage::Idle => self.log.search_on(&self.logs),
-            AppMessage::Remark(text) => self.remark(text, StyleRole::Notice, now_us),
+            AppMessage::Remark(text) => self.set_status_message(text, StyleRole::Notice, now_us),
         }
         if self
             .remark
@@ -347,15 +347,15 @@ impl App {
             },
             EventKind::FilesChanged { paths, more } => {
                 let text = format!("{} changed: running again", changed(paths, *more));
-                self.remark(text, StyleRole::Notice, now_us);
+                self.set_status_message(text, StyleRole::Notice, now_us);
             }
             EventKind::Finished(_) => self.rows.data_changed(),
             EventKind::RerunQueued { tests } => {
                 let text = format!("{tests} tests will run again when this round is over");
-                self.remark(text, StyleRole::Notice, now_us);
+                self.set_status_message(text, StyleRole::Notice, now_us);
             }
             EventKind::Notice(notice) => {
-                self.remark(notice.text.clone(), StyleRole::Notice, now_us);
+                self.set_status_message(notice.text.clone(), StyleRole::Notice, now_us);
             }
             EventKind::Described(description) if self.shell_wanted == Some(description.test) => {
                 self.shell_wanted = None;
@@ -397,7 +397,12 @@ impl App {
         }
     }
 
-    pub(super) fn remark(&mut self, text: impl Into<String>, role: StyleRole, now_us: u64) {
+    pub(super) fn set_status_message(
+        &mut self,
+        text: impl Into<String>,
+        role: StyleRole,
+        now_us: u64,
+    ) {
         self.remark = Some(StatusMessage {
             text: text.into(),
             role,

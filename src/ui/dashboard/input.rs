@@ -52,7 +52,7 @@ impl App {
                     PromptEvent::Dismissed => return true,
                     PromptEvent::Accepted => {
                         if let Some(info) = proposals(&prompt.text).get(selected) {
-                            self.act(info.action, now_us, effects);
+                            self.run_action(info.action, now_us, effects);
                         }
                         return true;
                     }
@@ -159,7 +159,7 @@ impl App {
                 }
                 if at.y + 1 == layout.header.bottom() {
                     if let Some(action) = view::tab_at(self, at.x) {
-                        self.act(action, now_us, effects);
+                        self.run_action(action, now_us, effects);
                     }
                     return;
                 }
@@ -224,7 +224,7 @@ impl App {
                 self.rows.select_index(index, usize::from(inside.height));
                 if again {
                     let mut ignored = Vec::new();
-                    self.act(DashboardAction::Open, 0, &mut ignored);
+                    self.run_action(DashboardAction::Open, 0, &mut ignored);
                     effects.append(&mut ignored);
                 }
             }

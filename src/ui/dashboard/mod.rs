@@ -4,20 +4,20 @@
 //! so every screen and every key is tested without a terminal. Deliberately absent: knowledge of
 //! how tests are run. All it knows it has from events, all it can do is send commands.
 
-mod act;
+mod actions;
 mod ansi;
 pub mod app;
 mod external;
 mod finder;
+pub mod frame_rate;
 mod input;
 pub mod keys;
 mod layout;
 mod log_pane;
+mod log_selection;
 pub mod message;
 mod navigate;
 mod nearest;
-mod opening;
-pub mod pace;
 mod prompt;
 mod rows;
 pub mod run;

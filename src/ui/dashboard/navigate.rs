@@ -186,7 +186,7 @@ impl App {
     ) {
         let failures = self.model().failures.clone();
         if failures.is_empty() {
-            self.remark("nothing has failed", StyleRole::Notice, now_us);
+            self.set_status_message("nothing has failed", StyleRole::Notice, now_us);
             return;
         }
         let here = match self.screen {
@@ -210,7 +210,7 @@ impl App {
                 MoveDirection::Next => "that was the last failure: back to the first",
                 MoveDirection::Previous => "that was the first failure: on to the last",
             };
-            self.remark(text, StyleRole::Notice, now_us);
+            self.set_status_message(text, StyleRole::Notice, now_us);
         }
         let Some(test) = failures.get(next).copied() else {
             return;
@@ -320,9 +320,9 @@ impl App {
         }
         let size = self.log_size();
         if self.log.search.is_none() {
-            self.remark("nothing is searched: / begins", StyleRole::Notice, now_us);
+            self.set_status_message("nothing is searched: / begins", StyleRole::Notice, now_us);
         } else if !self.log.jump(&self.logs, size, direction) {
-            self.remark("nothing in this log matches", StyleRole::Notice, now_us);
+            self.set_status_message("nothing in this log matches", StyleRole::Notice, now_us);
         }
     }
 }

@@ -25,7 +25,7 @@ use super::app::{
     App, AppEffect, AppMessage, AppOptions, EventSource, MouseCapture, OnFinish, PlaybackState,
 };
 use super::external::{self, PreparedProgram};
-use super::pace::{FrameRateLimiter, RedrawCause};
+use super::frame_rate::{FrameRateLimiter, RedrawCause};
 use super::screen::ScreenRenderer;
 use super::settings::DashboardSettings;
 use super::theme::GlyphSet;
@@ -131,7 +131,7 @@ pub fn run(
         };
         looper.pacer.want(RedrawCause::Input);
         let end = looper.run().await?;
-        looper.writer.settle().await;
+        looper.writer.finish_write().await;
         drop(looper.terminal.take());
         let (model, logs) = looper.app.into_parts();
         Ok(DashboardOutcome { end, model, logs })
@@ -320,7 +320,7 @@ impl DashboardLoop {
             AppEffect::Suspend => self.suspend(keys).await?,
             AppEffect::Run(external) => match external::prepare(&external, &self.app) {
                 Ok(prepared) => self.run_external(prepared, keys).await?,
-                Err(error) => self.say(error),
+                Err(error) => self.show_status(error),
             },
             AppEffect::Copy(text) => {
                 let encoded = base64::engine::general_purpose::STANDARD.encode(text);
@@ -354,7 +354,7 @@ impl DashboardLoop {
         Ok(())
     }
 
-    fn say(&mut self, text: String) {
+    fn show_status(&mut self, text: String) {
         let now_us = self.now_us();
         self.app.update(AppMessage::Remark(text), now_us);
         self.pacer.want(RedrawCause::Input);
@@ -364,16 +364,16 @@ impl DashboardLoop {
         // Without a receiver the run is already over.
         let _ = self.commands.send(UiCommand::Suspend);
         self.await_suspended().await;
-        self.give_back(keys).await;
+        self.release_terminal(keys).await;
         let stopped = Instant::now();
         let result = terminal::stop_job().await;
         let for_us = stopped.elapsed().as_micros() as u64;
         let _ = self.commands.send(UiCommand::Continue);
         let now_us = self.now_us();
         self.app.update(AppMessage::Stopped { for_us }, now_us);
-        self.take_again()?;
+        self.reacquire_terminal()?;
         if let Err(error) = result {
-            self.say(format!("the program cannot be stopped: {error}"));
+            self.show_status(format!("the program cannot be stopped: {error}"));
         }
         Ok(())
     }
@@ -400,8 +400,8 @@ impl DashboardLoop {
         mut prepared: PreparedProgram,
         keys: &mut EventStream,
     ) -> Result<(), DashboardError> {
-        self.give_back(keys).await;
-        let lent = terminal::lend();
+        self.release_terminal(keys).await;
+        let lent = terminal::hand_off();
         let result = match prepared.command.spawn() {
             Ok(mut child) => {
                 let mut received = Vec::new();
@@ -426,15 +426,15 @@ impl DashboardLoop {
             Err(error) => Err(error),
         };
         drop(lent);
-        self.take_again()?;
+        self.reacquire_terminal()?;
         if let Err(error) = result {
-            self.say(format!("cannot run {}: {error}", prepared.name));
+            self.show_status(format!("cannot run {}: {error}", prepared.name));
         }
         Ok(())
     }
 
-    async fn give_back(&mut self, keys: &mut EventStream) {
-        self.writer.settle().await;
+    async fn release_terminal(&mut self, keys: &mut EventStream) {
+        self.writer.finish_write().await;
         // The old stream's thread must not read what is meant for somebody else. Its end leaves a
         // wake-up behind; found together with a key later, it would hide that key until the next.
         *keys = EventStream::new();
@@ -442,7 +442,7 @@ impl DashboardLoop {
         drop(self.terminal.take());
     }
 
-    fn take_again(&mut self) -> Result<(), DashboardError> {
+    fn reacquire_terminal(&mut self) -> Result<(), DashboardError> {
         self.terminal = Some(TerminalGuard::enter().map_err(DashboardError::Enter)?);
         if let Ok((columns, rows)) = crossterm::terminal::size() {
             let now_us = self.now_us();

@@ -59,7 +59,7 @@ impl TerminalWriter {
 
     /// Waits for the end of the write that is under way, but not for a terminal that takes
     /// nothing any more.
-    pub async fn settle(&mut self) {
+    pub async fn finish_write(&mut self) {
         if self.is_busy {
             // Whatever came of it, the terminal is now given back.
             let _ = tokio::time::timeout(SETTLE, self.finished()).await;

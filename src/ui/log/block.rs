@@ -6,7 +6,7 @@
 
 use ratatui::style::Style;
 
-use crate::rendition;
+use crate::sgr;
 use maelstrom_model::event::OutputStream;
 
 use super::spool::SpoolExtent;
@@ -94,7 +94,7 @@ impl StreamStyles {
     fn pass(&mut self, stream: OutputStream, bytes: &[u8]) -> Style {
         let style = self.of(stream);
         let begins = *style;
-        *style = rendition::carried(begins, bytes);
+        *style = sgr::carried(begins, bytes);
         begins
     }
 

@@ -381,11 +381,11 @@ impl RunModel {
             test,
             finished.cached && finished.outcome == TestOutcome::Passed,
         );
-        self.settle(test, TestState::of(&finished.outcome), round);
+        self.resolve_outcome(test, TestState::of(&finished.outcome), round);
     }
 
     /// Shows a test by its worst outcome in this round.
-    fn settle(&mut self, test: TestId, outcome: TestState, round: u32) {
+    fn resolve_outcome(&mut self, test: TestId, outcome: TestState, round: u32) {
         let index = test.index();
         let earlier = match self.tests.round.get(index) {
             Some(last) if *last == round => self.tests.worst[index],

@@ -326,7 +326,7 @@ impl ReplayPlayer {
     /// Waits until an event is due so long after the beginning, which moves with every pause.
     async fn wait(&mut self, began: &mut Instant, after: Duration) {
         while let Ok(command) = self.commands.try_recv() {
-            self.obey(Some(&command));
+            self.on_command(Some(&command));
         }
         loop {
             let now = Instant::now();
@@ -339,7 +339,7 @@ impl ReplayPlayer {
             };
             tokio::select! {
                 biased;
-                command = self.commands.recv() => self.obey(command.as_ref()),
+                command = self.commands.recv() => self.on_command(command.as_ref()),
                 Some(()) = self.steps.recv(), if !going => {
                     // What follows is due as if this one had been in time.
                     *began = Instant::now().checked_sub(after).unwrap_or(*began);
@@ -353,7 +353,7 @@ impl ReplayPlayer {
         }
     }
 
-    fn obey(&mut self, command: Option<&UiCommand>) {
+    fn on_command(&mut self, command: Option<&UiCommand>) {
         match command {
             Some(UiCommand::Pause) => self.state = ReplayState::Paused,
             Some(UiCommand::Resume) => self.state = ReplayState::Going,

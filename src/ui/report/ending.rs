@@ -71,7 +71,7 @@ pub fn write_failures(
     }
     writeln!(out, "\n{}", colour.paint(TextRole::Strong, "failures:"))?;
     for (index, test) in tests.enumerate() {
-        let Some(finished) = telling_attempt(model, test) else {
+        let Some(finished) = representative_attempt(model, test) else {
             continue;
         };
         if index < FAILURES_WITH_OUTPUT_MAX {
@@ -343,7 +343,7 @@ struct UnfinishedLine {
 
 /// The attempt that tells most of a failure: its first failing one in the present round, or the
 /// latest if that is not to be found.
-pub(super) fn telling_attempt(model: &RunModel, test: TestId) -> Option<&AttemptFinished> {
+pub(super) fn representative_attempt(model: &RunModel, test: TestId) -> Option<&AttemptFinished> {
     let since_us = model.round.as_ref().map_or(0, |round| round.started_us);
     let failing = |since_us: u64| {
         model.tests.attempts(test).filter_map(move |record| {

@@ -118,7 +118,7 @@ async fn report(
             return Ok(());
         }
         for event in taken.drain(..) {
-            clock.saw(&event);
+            clock.observe(&event);
             report.apply(&event, output)?;
             if let EventKind::RunFinished { .. } = event.kind {
                 return Ok(());
@@ -143,7 +143,7 @@ impl Default for ReportClock {
 }
 
 impl ReportClock {
-    fn saw(&mut self, event: &Event) {
+    fn observe(&mut self, event: &Event) {
         *self = ReportClock {
             at: Instant::now(),
             at_us: event.at_us,

@@ -107,12 +107,12 @@ impl BackgroundWriter {
     pub fn start(
         stream: impl Write + Send + 'static,
     ) -> Result<BackgroundWriter, BackgroundWriteError> {
-        BackgroundWriter::start_telling(stream, || {})
+        BackgroundWriter::start_with_on_close(stream, || {})
     }
 
     /// The same, and `gone` is called when the other end of the stream was closed before everything was
     /// written.
-    pub fn start_telling(
+    pub fn start_with_on_close(
         stream: impl Write + Send + 'static,
         gone: impl FnOnce() + Send + 'static,
     ) -> Result<BackgroundWriter, BackgroundWriteError> {
@@ -135,7 +135,7 @@ impl BackgroundWriter {
     }
 
     /// Something for other lines.
-    pub fn beside(&self) -> WholeLineWriter {
+    pub fn whole_line_writer(&self) -> WholeLineWriter {
         WholeLineWriter {
             shared: Arc::clone(&self.shared),
         }
@@ -171,7 +171,7 @@ impl Write for BackgroundWriter {
 
 impl Write for WholeLineWriter {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        self.shared.lock().write_beside(lines)?;
+        self.shared.lock().write_whole_lines(lines)?;
         self.shared.changed.notify_one();
         Ok(lines.len())
     }
@@ -207,7 +207,7 @@ impl WriteQueue {
         }
     }
 
-    fn write_beside(&mut self, lines: &[u8]) -> io::Result<()> {
+    fn write_whole_lines(&mut self, lines: &[u8]) -> io::Result<()> {
         match (&self.state, &mut self.line) {
             (WriteQueueState::Gone, _) => return Err(io::ErrorKind::BrokenPipe.into()),
             (WriteQueueState::Open | WriteQueueState::Finishing, QueuedLine::Begun(beside)) => {
@@ -401,7 +401,7 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let tell = move || tell.send(()).unwrap();
         let stream = Failing(io::ErrorKind::BrokenPipe);
-        let mut output = BackgroundWriter::start_telling(stream, tell).unwrap();
+        let mut output = BackgroundWriter::start_with_on_close(stream, tell).unwrap();
         output.write_all(b"nobody reads this").unwrap();
         output.finish().unwrap();
         told.recv().unwrap();
@@ -431,7 +431,7 @@ mod tests {
     fn lines_from_beside_break_no_line() {
         let (taken, pieces) = mpsc::channel();
         let mut output = BackgroundWriter::start(Gated { gate: None, taken }).unwrap();
-        let mut beside = output.beside();
+        let mut beside = output.whole_line_writer();
         beside.write_all(b"log 1\n").unwrap();
         output.write_all(b"passed\npass").unwrap();
         beside.write_all(b"log 2\n").unwrap();

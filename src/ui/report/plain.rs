@@ -354,7 +354,7 @@ impl RunReport {
             (TestOutcome::Passed, PassingOutputDisplay::Hidden)
             | (TestOutcome::Ignored { .. } | TestOutcome::Cancelled, _) => {}
         }
-        let needed = super::ending::telling_attempt(&self.model, finished.test)
+        let needed = super::ending::representative_attempt(&self.model, finished.test)
             .filter(|_| self.model.tests.state(finished.test).is_failure())
             .map(|finished| finished.attempt);
         let attempts: Vec<_> = self.model.tests.attempts(finished.test).collect();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::style::{OutputColor, TextRole};
-use maelstrom_model::event::{ExitStatus, TestOutcome, foreign};
+use maelstrom_model::event::{ExitStatus, TestOutcome, untrusted_text};
 
 /// A duration to the millisecond, as it stands in a column of durations.
 pub(super) struct PreciseDuration(pub u64);
@@ -95,7 +95,7 @@ pub(crate) fn changed(paths: &[String], more: u32) -> String {
 
 /// One line of foreign text (a test's name, say) in which nothing moves the cursor.
 pub(crate) fn printable(text: &str) -> String {
-    foreign::clean(text).into_owned()
+    untrusted_text::clean(text).into_owned()
 }
 
 /// Makes a test's output fit to be printed: escape sequences are dropped, except for colours
@@ -141,7 +141,7 @@ impl OutputSanitizer {
 
 impl vte::Perform for SanitizerSink {
     fn print(&mut self, character: char) {
-        self.line.push(match foreign::is_hostile(character) {
+        self.line.push(match untrusted_text::is_hostile(character) {
             true => char::REPLACEMENT_CHARACTER,
             false => character,
         });

@@ -220,7 +220,7 @@ fn garbage_among_the_entries_is_removed() {
     let store = store(cache.path(), NO_LIMIT);
     fs::create_dir_all(cache.path().join("trees/garbage/more")).unwrap();
     fs::write(cache.path().join("blobs/garbage"), "").unwrap();
-    store.shrink().unwrap();
+    store.collect_garbage().unwrap();
     assert!(!cache.path().join("trees/garbage").exists());
     assert!(!cache.path().join("blobs/garbage").exists());
 }
@@ -277,9 +277,9 @@ fn a_part_that_nobody_completes_is_evicted() {
     let store = store(cache.path(), 1);
     let mut waiting = partial(&store, Digest::of(b"never arrives"));
     waiting.write(b"never").unwrap();
-    assert_eq!(store.shrink().unwrap().removed, 0);
+    assert_eq!(store.collect_garbage().unwrap().removed, 0);
     drop(waiting);
-    assert_eq!(store.shrink().unwrap().removed, 1);
+    assert_eq!(store.collect_garbage().unwrap().removed, 1);
 }
 
 #[test]
@@ -337,11 +337,11 @@ fn a_pin_of_another_process_holds_until_it_dies() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "pinned"));
 
-    assert_eq!(store.shrink().unwrap().removed, 0);
+    assert_eq!(store.collect_garbage().unwrap().removed, 0);
     assert!(store.tree(name("shared")).unwrap().is_some());
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(store.shrink().unwrap().removed, 1);
+    assert_eq!(store.collect_garbage().unwrap().removed, 1);
     assert!(store.tree(name("shared")).unwrap().is_none());
 }
 

@@ -101,8 +101,8 @@ fn what_a_layer_holds_survives_its_own_whiteouts() {
         let directory = tree.root().join(directory);
         assert!(directory.join("kept").exists());
         assert_eq!(
-            opacity::of(&directory).unwrap(),
-            opacity::DirectoryWhiteout::Opaque
+            whiteout::of(&directory).unwrap(),
+            whiteout::DirectoryWhiteout::Opaque
         );
     }
 }

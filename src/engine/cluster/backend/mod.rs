@@ -5,19 +5,19 @@
 //!  next   ◀─ events of the session, and of this machine's own backend
 //! ```
 //!
-//! [`sharing`]: jobs that either side may take, when this machine lends slots.
+//! [`placement`]: jobs that either side may take, when this machine lends slots.
 //!
 //! A job whose container can't be had elsewhere runs here, and a notice says why; so does, if this
 //! machine lends slots, one that the cluster can't begin.
 
-mod sharing;
+mod placement;
 
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::sharing::{PlacedJob, PlacementQueue};
+use self::placement::{PlacedJob, PlacementQueue};
 use maelstrom_container::store::DigestCache;
 use maelstrom_engine::local::LocalBackend;
 use maelstrom_model::backend::{Backend, BackendEvent, BackendLost, JobId, JobPriority, StopMode};
@@ -96,7 +96,7 @@ impl<L: Backend> BrokerBackend<L> {
         }
     }
 
-    fn run_here(&mut self, id: JobId, job: Job, rank: JobPriority) {
+    fn run_local(&mut self, id: JobId, job: Job, rank: JobPriority) {
         self.local_jobs.insert(id);
         self.local.submit(id, job, rank);
     }
@@ -115,19 +115,19 @@ impl<L: Backend> BrokerBackend<L> {
     }
 
     /// What cannot go away runs here.
-    fn stay(&mut self, jobs: Vec<(JobId, Job, JobPriority)>, why: &PortabilityError) {
+    fn keep_local(&mut self, jobs: Vec<(JobId, Job, JobPriority)>, why: &PortabilityError) {
         if !jobs.is_empty() {
             self.notice_local(&why.to_string());
         }
         for (id, job, rank) in jobs {
             if let Some(sharing) = &mut self.sharing {
-                sharing.must_stay(id);
+                sharing.keep_local(id);
             }
-            self.run_here(id, job, rank);
+            self.run_local(id, job, rank);
         }
     }
 
-    fn send_away(&mut self, id: JobId, job: Job, rank: JobPriority, inputs: &Arc<JobInputs>) {
+    fn run_remote(&mut self, id: JobId, job: Job, rank: JobPriority, inputs: &Arc<JobInputs>) {
         let common = LocalTemplate {
             container: Arc::clone(&job.container),
             inputs: Arc::clone(inputs),
@@ -139,7 +139,7 @@ impl<L: Backend> BrokerBackend<L> {
     }
 
     /// Gives jobs to whoever can take one.
-    fn share(&mut self) {
+    fn place_jobs(&mut self) {
         let slots = self.dispatch.slots();
         while let Some(next) = self
             .sharing
@@ -147,12 +147,12 @@ impl<L: Backend> BrokerBackend<L> {
             .and_then(|sharing| sharing.next(slots))
         {
             match next {
-                PlacedJob::Here(id, job, rank) => self.run_here(id, job, rank),
+                PlacedJob::Here(id, job, rank) => self.run_local(id, job, rank),
                 PlacedJob::Away(id, job, rank) => match &job.placement {
-                    PlacementConstraint::Here => self.run_here(id, job, rank),
+                    PlacementConstraint::Here => self.run_local(id, job, rank),
                     PlacementConstraint::Anywhere(inputs) => {
                         let inputs = Arc::clone(inputs);
-                        self.send_away(id, job, rank, &inputs);
+                        self.run_remote(id, job, rank, &inputs);
                     }
                 },
             }
@@ -160,23 +160,23 @@ impl<L: Backend> BrokerBackend<L> {
     }
 
     /// Passes on what the cluster says. None if the job goes on here.
-    fn pass_on(&mut self, event: BackendEvent) -> Option<BackendEvent> {
+    fn on_remote_event(&mut self, event: BackendEvent) -> Option<BackendEvent> {
         let Some(sharing) = &mut self.sharing else {
             return Some(event);
         };
         match &event {
-            BackendEvent::Started { job, .. } => sharing.began_away(*job),
+            BackendEvent::Started { job, .. } => sharing.started_remote(*job),
             BackendEvent::Finished { job, result } => match &result.end {
                 JobOutcome::Error(why) => {
                     if let Some((taken, rank)) = sharing.take_back(*job) {
                         let (id, why) = (*job, why.clone());
                         self.notice_local(&why);
-                        self.run_here(id, taken, rank);
+                        self.run_local(id, taken, rank);
                         return None;
                     }
                 }
                 JobOutcome::Exited(_) | JobOutcome::TimedOut | JobOutcome::Cancelled => {
-                    sharing.ended_away(*job);
+                    sharing.finished_remote(*job);
                 }
             },
             BackendEvent::Output { .. }
@@ -197,12 +197,12 @@ impl<L: Backend> Backend for BrokerBackend<L> {
 
     fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         match &job.placement {
-            PlacementConstraint::Here => self.run_here(id, job, rank),
+            PlacementConstraint::Here => self.run_local(id, job, rank),
             PlacementConstraint::Anywhere(inputs) => match &mut self.sharing {
                 Some(sharing) => sharing.submit(id, job, rank),
                 None => {
                     let inputs = Arc::clone(inputs);
-                    self.send_away(id, job, rank, &inputs);
+                    self.run_remote(id, job, rank, &inputs);
                 }
             },
         }
@@ -260,12 +260,12 @@ impl<L: Backend> Backend for BrokerBackend<L> {
                     let help = Some(help);
                     return BackendEvent::Lost(BackendLost { help, ..lost });
                 }
-                Some(DispatchEvent::Event(event)) => match self.pass_on(event) {
+                Some(DispatchEvent::Event(event)) => match self.on_remote_event(event) {
                     Some(event) => return event,
                     None => continue,
                 },
                 Some(DispatchEvent::Unportable { jobs, why }) => {
-                    self.stay(jobs, &why);
+                    self.keep_local(jobs, &why);
                     continue;
                 }
                 None => {}
@@ -273,7 +273,7 @@ impl<L: Backend> Backend for BrokerBackend<L> {
             if self.dispatch.is_lost() {
                 return std::future::pending().await;
             }
-            self.share();
+            self.place_jobs();
             tokio::select! {
                 biased;
                 () = self.dispatch.step() => {}
@@ -281,7 +281,7 @@ impl<L: Backend> Backend for BrokerBackend<L> {
                     if let BackendEvent::Finished { job, .. } = &event {
                         self.local_jobs.remove(job);
                         if let Some(sharing) = &mut self.sharing {
-                            sharing.ended_here(*job);
+                            sharing.finished_local(*job);
                         }
                     }
                     return event;

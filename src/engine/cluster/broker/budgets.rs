@@ -109,7 +109,7 @@ pub struct LimitWarnings {
 impl LimitWarnings {
     /// The answer to a client that reached a limit.
     pub fn refuse(&mut self, who: &Principal, what: ClientResource, most: u64) -> Status {
-        self.tell(who, what, most);
+        self.log_refusal(who, what, most);
         let (unit, help) = (what.unit(), what.help());
         Status::resource_exhausted(format!(
             "{who} has {most} {unit}, which is the most for one client: {help}"
@@ -117,7 +117,7 @@ impl LimitWarnings {
     }
 
     /// Says in the log that a client is at a limit, unless that was said just now.
-    pub fn tell(&mut self, who: &Principal, what: ClientResource, most: u64) {
+    pub fn log_refusal(&mut self, who: &Principal, what: ClientResource, most: u64) {
         if self.is_news((who.clone(), what), Instant::now()) {
             let limit = what.unit();
             tracing::warn!(client = %who, limit, most, "a client is at a limit, and is refused more");

@@ -3,7 +3,7 @@
 //! - [`ClientResource`]: what is counted for each client, and its [`ClientLimits`] limits.
 //! - Below it: what one message may hold, and how long others may take.
 //!
-//! The lease book's own limits are [`super::book::SchedulerLimits`]; those of the storage's messages are in
+//! The lease book's own limits are [`super::scheduler::SchedulerLimits`]; those of the storage's messages are in
 //! [`maelstrom_wire::reapi::limits`].
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The broker: takes jobs from clients, leases them to workers, and brings the outcomes back.
 //!
-//! - [`book`]: who holds which job, and what is next. Pure.
+//! - [`scheduler`]: who holds which job, and what is next. Pure.
 //! - [`cas`]: storage for contents, spoken to by the Remote Execution API.
 //! - [`core`]: everything else that the broker knows, in one place. [`journal`]: what survives it.
 //! - [`inventory`]: whether the storage has what jobs need.
@@ -8,7 +8,6 @@
 //! - [`services`]: what is called. [`connections`]: on what, and by whom. [`limits`]: what the broker takes from others, and [`budgets`]: from
 //!   whom. [`owner`]: whose a run is.
 
-pub mod book;
 pub mod budgets;
 pub mod cas;
 pub mod connections;
@@ -18,4 +17,5 @@ pub mod journal;
 pub mod limits;
 pub mod operations;
 pub mod owner;
+pub mod scheduler;
 pub mod services;

@@ -11,7 +11,7 @@
 //! | the machine's `/dev/shm` | refused | `--allow shared-memory` |
 //! | the machine's network | refused, and has no message | nothing |
 //! | to write to the machine's files | refused, and has no message | nothing |
-//! | files of the machine, to read | what is lent: [`super::inputs::lending`] | `--lend` |
+//! | files of the machine, to read | what is lent: [`super::inputs::host_paths`] | `--lend` |
 //! | a terminal | has no message | nothing |
 //! | any user and group inside, a host name, mounts, other devices | allowed | |
 

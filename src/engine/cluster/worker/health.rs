@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nix::sys::statvfs::statvfs;
 
-use maelstrom_engine::local::machine::HostSampler;
+use maelstrom_engine::local::host_sampler::HostSampler;
 use maelstrom_model::event::EventKind;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1;

@@ -7,11 +7,11 @@
 //!            └──────────────────────────────────────────────────────┘
 //! ```
 //!
-//! - [`work`]: the loop, on one thread: everything that happens is one event.
-//! - [`line`]: the connection, dialled again whenever it breaks. [`executor`]: what runs the jobs.
-//! - [`ledger`]: how far each lease has come and what the broker knows of it.
+//! - [`event_loop`]: the loop, on one thread: everything that happens is one event.
+//! - [`broker_connection`]: the connection, dialled again whenever it breaks. [`executor`]: what runs the jobs.
+//! - [`leases`]: how far each lease has come and what the broker knows of it.
 //! - [`template`]: what leases have in common. [`inputs`]: from digests to a container that can be
-//!   made; [`contents`]: where the bytes come from.
+//!   made; [`content_fetcher`]: where the bytes come from.
 //! - [`allowance`]: what jobs may ask for. [`health`]: how the machine does.
 //!
 //! Invariants:
@@ -25,13 +25,13 @@
 //! Deliberately absent: which job is next, and attempts, which are the broker's.
 
 pub mod allowance;
-pub mod contents;
+pub mod broker_connection;
+pub mod content_fetcher;
+pub mod event_loop;
 pub mod executor;
 pub mod health;
 pub mod inputs;
-pub mod ledger;
-pub mod line;
+pub mod leases;
 pub mod template;
-pub mod work;
 
-pub use self::work::{Worker, WorkerConfig, WorkerError, WorkerEvent};
+pub use self::event_loop::{Worker, WorkerConfig, WorkerError, WorkerEvent};

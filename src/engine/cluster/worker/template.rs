@@ -12,7 +12,7 @@ use std::sync::Arc;
 use futures_util::future::{AbortHandle, AbortRegistration};
 
 use super::inputs::{PreparedInputs, WorkerInputError};
-use super::ledger::LeaseReadiness;
+use super::leases::LeaseReadiness;
 use maelstrom_model::error::with_causes;
 use maelstrom_model::job::ContainerSpec;
 use maelstrom_wire::error::WireError;

@@ -21,9 +21,9 @@ pub mod channel;
 mod cluster;
 mod command;
 mod description;
-pub mod foreign;
 mod summary;
 mod text;
+pub mod untrusted_text;
 
 use serde::{Deserialize, Serialize};
 

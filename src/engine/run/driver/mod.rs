@@ -9,7 +9,7 @@
 //! backend is left.
 //!
 //! Absent on purpose: the tests' output, which passes through; only the end of what a running test
-//! wrote is kept ([`super::tail`]).
+//! wrote is kept ([`super::output_tail`]).
 
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
@@ -20,20 +20,20 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::attempt::JobRole;
-use super::chronicle;
+use super::debug_shell::DebugShell;
 use super::discarded::DiscardSummary;
+use super::event_sink::EventSink;
 use super::history::{DiscoveryCoverage, HistoryStore};
-use super::host::{DiscoveryEvent, DiscoveryHost, HelperAction, HelperJobs, mailbox};
+use super::history_recorder::HistoryRecorder;
+use super::host::{DiscoveryEvent, DiscoveryHost, HelperAction, HelperJobs, discovery_host};
 use super::machine::{RunState, RunStateMachine};
 use super::message::{RunEffect, RunInput, RunOptions};
-use super::notebook::HistoryRecorder;
-use super::outlet::EventSink;
-use super::shells::DebugShell;
+use super::output_tail::OutputTail;
 use super::signals::TerminationSignal;
-use super::tail::OutputTail;
+use super::trace;
 use super::watch::{FileWatcher, WatchMode};
 use crate::log::ProgramLog;
-use crate::together::SharedProcessBackend;
+use crate::shared_process::SharedProcessBackend;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::error::with_causes;
 use maelstrom_model::event::{EventKind, OutputStream, RunStarted, UiCommand, UserNotice};
@@ -94,7 +94,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
         mut interrupts,
         watching,
     } = setup;
-    let (host, mut mail) = mailbox();
+    let (host, mut mail) = discovery_host();
     let mut sentinel = FileWatcher::new(watching, PathBuf::from(&run.directory));
     let directory = PathBuf::from(&run.directory);
     let mut driver = RunDriver {
@@ -113,9 +113,9 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
     };
     let mut discovery: DiscoveryFuture<'_, F> = Some(Box::pin(framework.discover(&host)));
     for notice in notices {
-        driver.tell(RunInput::Fact(EventKind::Notice(notice)));
+        driver.handle_input(RunInput::Fact(EventKind::Notice(notice)));
     }
-    driver.obey((&host, &mut mail), &mut discovery);
+    driver.run_effects((&host, &mut mail), &mut discovery);
     let mut watched = UiPresence::Yes;
     let exit_code = loop {
         if let Some(exit_code) = driver.end {
@@ -128,20 +128,20 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
                 if command.is_none() {
                     watched = UiPresence::No;
                 }
-                driver.tell(RunInput::Command(command.unwrap_or(UiCommand::Leave)));
+                driver.handle_input(RunInput::Command(command.unwrap_or(UiCommand::Leave)));
             }
-            Some(mail) = mail.recv() => driver.read(mail, &mut sentinel),
-            input = sentinel.next(driver.machine.state()) => driver.tell(input),
+            Some(mail) = mail.recv() => driver.on_discovery_event(mail, &mut sentinel),
+            input = sentinel.next(driver.machine.state()) => driver.handle_input(input),
             result = discovered::<F>(&mut discovery) => {
                 discovery = None;
                 while let Ok(mail) = mail.try_recv() {
-                    driver.read(mail, &mut sentinel);
+                    driver.on_discovery_event(mail, &mut sentinel);
                 }
                 driver.discovered(result);
             }
-            event = driver.next_of_backend() => driver.hear(event),
+            event = driver.next_of_backend() => driver.on_backend_event(event),
         }
-        driver.obey((&host, &mut mail), &mut discovery);
+        driver.run_effects((&host, &mut mail), &mut discovery);
     };
     drop(discovery);
     if tokio::time::timeout(CLOSING_MAX, driver.backend.close())
@@ -200,7 +200,7 @@ struct RunDriver<'a, F, B> {
 }
 
 impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
-    fn tell(&mut self, input: RunInput) {
+    fn handle_input(&mut self, input: RunInput) {
         let now_us = self.outlet.now_us();
         if let Err(unexpected) = self.machine.handle(now_us, input) {
             // Commands and the backend's news cross each other; what comes too late is no harm.
@@ -216,37 +216,41 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
     fn interrupt(&mut self, interrupt: TerminationSignal) {
         tracing::debug!(?interrupt, "the run is to end");
         match self.machine.state() {
-            RunState::Open | RunState::Closed => self.tell(RunInput::Command(UiCommand::Cancel)),
-            RunState::Stopping | RunState::Killing => self.tell(RunInput::Command(UiCommand::Kill)),
+            RunState::Open | RunState::Closed => {
+                self.handle_input(RunInput::Command(UiCommand::Cancel))
+            }
+            RunState::Stopping | RunState::Killing => {
+                self.handle_input(RunInput::Command(UiCommand::Kill))
+            }
             RunState::Idle | RunState::Over => {}
         }
-        self.tell(RunInput::Command(UiCommand::Leave));
+        self.handle_input(RunInput::Command(UiCommand::Leave));
     }
 
-    fn read(&mut self, mail: DiscoveryEvent, sentinel: &mut FileWatcher) {
+    fn on_discovery_event(&mut self, mail: DiscoveryEvent, sentinel: &mut FileWatcher) {
         match mail {
-            DiscoveryEvent::Event(event) => self.tell(RunInput::Fact(event)),
+            DiscoveryEvent::Event(event) => self.handle_input(RunInput::Fact(event)),
             DiscoveryEvent::StateDirectory(directory) => {
                 self.log.keep_in(&directory);
                 self.shells.keep_jobs_in(directory.join("jobs"));
                 if let Some(notice) = self.notebook.open(HistoryStore::new(&directory)) {
-                    self.tell(RunInput::Fact(EventKind::Notice(notice)));
+                    self.handle_input(RunInput::Fact(EventKind::Notice(notice)));
                 }
             }
             DiscoveryEvent::Watch(list) => {
                 if let Some(input) = sentinel.watch(list) {
-                    self.tell(input);
+                    self.handle_input(input);
                 }
             }
             DiscoveryEvent::Found { tests, priority } => {
                 let tests = tests.into_iter();
                 let tests = tests.map(|test| self.notebook.look_up(test, priority));
                 let tests = tests.collect();
-                self.tell(RunInput::Found(tests));
+                self.handle_input(RunInput::Found(tests));
             }
-            DiscoveryEvent::Broken(entry) => self.tell(RunInput::Broken(entry)),
+            DiscoveryEvent::Broken(entry) => self.handle_input(RunInput::Broken(entry)),
             DiscoveryEvent::Run { id, job, reply } => {
-                chronicle::helper_waits(id, &job);
+                trace::helper_waits(id, &job);
                 self.helpers.began(id, reply);
                 self.backend.submit(id, job, HELPER_RANK);
             }
@@ -294,17 +298,17 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
             ),
         };
         self.notebook.discovery_is_over(coverage);
-        self.tell(input);
+        self.handle_input(input);
     }
 
-    fn hear(&mut self, event: BackendEvent) {
+    fn on_backend_event(&mut self, event: BackendEvent) {
         match event {
             BackendEvent::Started { job, worker, slot } => match JobRole::of(job) {
                 JobRole::Attempt(test, attempt) => {
-                    chronicle::test_has_slot(job, slot, self.machine.key(test));
+                    trace::test_has_slot(job, slot, self.machine.key(test));
                     let memory = self.memory(test);
                     self.memories.insert(job, memory);
-                    self.tell(RunInput::Started {
+                    self.handle_input(RunInput::Started {
                         test,
                         attempt,
                         worker,
@@ -353,7 +357,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
                     if let Some((stream, bytes)) = held {
                         self.output((test, attempt), stream, bytes);
                     }
-                    self.tell(RunInput::Finished {
+                    self.handle_input(RunInput::Finished {
                         test,
                         attempt,
                         result,
@@ -362,13 +366,13 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
                 }
                 JobRole::Helper(_) => self.helpers.finished(job, result),
             },
-            BackendEvent::Fact(event) => self.tell(RunInput::Fact(event)),
+            BackendEvent::Fact(event) => self.handle_input(RunInput::Fact(event)),
             BackendEvent::Lost(lost) => {
                 let message = with_causes(&lost);
                 self.helpers.lost(&message);
                 self.memories.clear();
                 let help = lost.help;
-                self.tell(RunInput::BackendLost { message, help });
+                self.handle_input(RunInput::BackendLost { message, help });
             }
         }
     }
@@ -382,7 +386,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
     /// A follower may have kept everything to itself.
     fn output(&mut self, (test, attempt): (TestId, Attempt), stream: OutputStream, bytes: Vec<u8>) {
         if !bytes.is_empty() {
-            self.tell(RunInput::Output {
+            self.handle_input(RunInput::Output {
                 test,
                 attempt,
                 stream,
@@ -411,7 +415,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
     fn read_leftovers(&mut self, mail: &mut UnboundedReceiver<DiscoveryEvent>) {
         while let Ok(mail) = mail.try_recv() {
             match mail {
-                DiscoveryEvent::Event(event) => self.tell(RunInput::Fact(event)),
+                DiscoveryEvent::Event(event) => self.handle_input(RunInput::Fact(event)),
                 DiscoveryEvent::Forget(id) => self.forget(id),
                 DiscoveryEvent::StateDirectory(_)
                 | DiscoveryEvent::StopAfter(_)
@@ -439,12 +443,12 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
             _ => None,
         };
         if let EventKind::RoundFinished { .. } = &event {
-            let discarded = self.wastage.tell(&self.directory);
+            let discarded = self.wastage.take_notice(&self.directory);
             for notice in discarded.into_iter().chain(self.framework.conclusions()) {
                 self.outlet.emit(EventKind::Notice(notice));
             }
         }
-        chronicle::tell(&event);
+        trace::trace_event(&event);
         self.outlet.emit(event);
         if let Some(description) = described {
             self.outlet
@@ -452,7 +456,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         }
     }
 
-    fn obey(
+    fn run_effects(
         &mut self,
         (host, mail): (&'a DiscoveryHost, &mut UnboundedReceiver<DiscoveryEvent>),
         discovery: &mut DiscoveryFuture<'a, F>,

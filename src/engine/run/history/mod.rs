@@ -11,7 +11,7 @@
 //!
 //! Absent on purpose: tests that were found but never run. They stay new.
 
-mod form;
+mod format;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
@@ -19,7 +19,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::form::{CaseHistory, PackageHistories};
+use self::format::{CaseHistory, PackageHistories};
 use maelstrom_container::private;
 use maelstrom_model::event::PreviousOutcome;
 use maelstrom_model::job::TestKey;
@@ -214,7 +214,7 @@ impl HistoryStore {
             }
             Err(error) => return Err(error),
         };
-        match form::read(&text) {
+        match format::read(&text) {
             Ok(packages) => Ok(PreviousRuns { packages }),
             Err(source) => Err(HistoryError::Form {
                 path,
@@ -280,7 +280,7 @@ impl HistoryStore {
         private::file(&new)
             .and_then(|file| {
                 let mut out = BufWriter::new(file);
-                form::write(packages, &mut out)?;
+                format::write(packages, &mut out)?;
                 out.flush()
             })
             .and_then(|()| fs::rename(&new, &path))

@@ -367,7 +367,7 @@ impl RunStateMachine {
             }
             (Over, RunInput::Command(_)) => return Err(self.unexpected("a command")),
         }
-        self.settle(now_us);
+        self.finish_round(now_us);
         Ok(())
     }
 
@@ -377,8 +377,8 @@ impl RunStateMachine {
             UiCommand::CancelTest { test } => self.cancel_test(test)?,
             UiCommand::Cancel => self.cancel()?,
             UiCommand::Kill => self.kill()?,
-            UiCommand::Pause => self.tell_backend(RunEffect::Hold, EventKind::Paused),
-            UiCommand::Resume => self.tell_backend(RunEffect::Release, EventKind::Resumed),
+            UiCommand::Pause => self.emit_backend_effect(RunEffect::Hold, EventKind::Paused),
+            UiCommand::Resume => self.emit_backend_effect(RunEffect::Release, EventKind::Resumed),
             UiCommand::Suspend => self.suspend(now_us),
             UiCommand::Continue => self.go_on(now_us),
             UiCommand::Describe { test } => {

@@ -32,14 +32,14 @@ impl RunStateMachine {
 
     pub(super) fn suspend(&mut self, now_us: u64) {
         self.stillness.since_us.get_or_insert(now_us);
-        self.tell_backend(RunEffect::Suspend, EventKind::Suspended);
+        self.emit_backend_effect(RunEffect::Suspend, EventKind::Suspended);
     }
 
     pub(super) fn go_on(&mut self, now_us: u64) {
         let since_us = self.stillness.since_us.take().unwrap_or(now_us);
         let suspended_us = now_us.saturating_sub(since_us);
         self.stillness.total_us += suspended_us;
-        self.tell_backend(RunEffect::Resume, EventKind::Continued { suspended_us });
+        self.emit_backend_effect(RunEffect::Resume, EventKind::Continued { suspended_us });
     }
 
     pub(super) fn begin_round(&mut self, now_us: u64, cause: RoundCause) {
@@ -51,7 +51,7 @@ impl RunStateMachine {
     }
 
     /// Ends the round when nothing is left of it, and then the run or the wait for another round.
-    pub(super) fn settle(&mut self, now_us: u64) {
+    pub(super) fn finish_round(&mut self, now_us: u64) {
         let before = self.state;
         match self.state {
             RunState::Open | RunState::Over => return,
@@ -96,7 +96,7 @@ impl RunStateMachine {
                     self.queue(now_us, test);
                 }
                 // Ignored tests end as they are queued, so the round may be over already.
-                self.settle(now_us);
+                self.finish_round(now_us);
             }
             (_, WatchState::On { directories }) if before != RunState::Idle => {
                 self.emit(EventKind::AwaitingChange { directories });

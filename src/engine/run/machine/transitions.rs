@@ -8,7 +8,7 @@ use super::{
     UnexpectedInputError, WrittenBytes,
 };
 use crate::run::attempt::JobRole;
-use crate::run::ending::{blank, count, judged, lesson, micros, outcome};
+use crate::run::ending::{blank, count, judged, micros, outcome, recorded_history};
 use crate::run::message::{FoundTest, RunEffect, RunMode};
 use crate::run::tally::{AttemptProgress, AttemptTally, ResultSource, TestStatus};
 use maelstrom_model::backend::JobPriority;
@@ -322,7 +322,7 @@ impl RunStateMachine {
         if let Some(code) = failure {
             test.failure.get_or_insert((self.ends, code));
         }
-        let lesson = lesson(standing, test.tally.standing());
+        let lesson = recorded_history(standing, test.tally.standing());
         if let Some(history) = lesson.filter(|_| !test.key.is_place()) {
             self.effects.push_back(RunEffect::Record {
                 test: id,
@@ -342,7 +342,7 @@ impl RunStateMachine {
         count(tests.count().saturating_sub(self.unclaimed.len()))
     }
 
-    pub(super) fn tell_backend(&mut self, effect: RunEffect, event: EventKind) {
+    pub(super) fn emit_backend_effect(&mut self, effect: RunEffect, event: EventKind) {
         self.effects.push_back(effect);
         self.emit(event);
     }

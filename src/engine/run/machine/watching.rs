@@ -53,7 +53,7 @@ impl RunStateMachine {
                 self.stop_round(RunState::Stopping, Some(StopMode::Terminate));
             }
             RunState::Open | RunState::Closed => match before {
-                PendingChange::None => self.tell_of_unrest(&culprits),
+                PendingChange::None => self.warn_of_unstable_files(&culprits),
                 PendingChange::Waits => {}
             },
             // `settle` starts the round as soon as it can.
@@ -61,7 +61,7 @@ impl RunStateMachine {
         }
     }
 
-    fn tell_of_unrest(&mut self, culprits: &str) {
+    fn warn_of_unstable_files(&mut self, culprits: &str) {
         let text = format!(
             "files changed in {CUT_SHORT_MAX} rounds in a row: this one runs to its end first"
         );

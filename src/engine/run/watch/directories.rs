@@ -20,7 +20,7 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 use tokio::io::unix::AsyncFd;
 
-use super::coalescer::FileEventKind;
+use super::debouncer::FileEventKind;
 use super::ignores::{IgnoreRules, MARKERS, RULES_FILE, WatchedPathKind};
 use maelstrom_container::sys::socket::watch;
 use maelstrom_model::framework::WatchPaths;

@@ -9,7 +9,7 @@
 //!
 //! - [`directories`]: which directories are watched, and what the kernel tells of them.
 //! - [`ignores`]: which files count, pure apart from reading the ignore files.
-//! - [`coalescer`]: what a burst of happenings comes to, pure.
+//! - [`debouncer`]: what a burst of happenings comes to, pure.
 //!
 //! What counts is what the version control would: files that `.gitignore`, `.git/info/exclude` or the
 //! user's own excludes name do not, nor do directories that say themselves that they hold nothing of
@@ -20,7 +20,7 @@
 //! Absent on purpose: what a change leads to, which is [`super::machine`]'s to decide; symbolic
 //! links, which are not followed; whole repositories' state (a commit alone changes no file).
 
-pub mod coalescer;
+pub mod debouncer;
 pub mod directories;
 pub mod ignores;
 
@@ -33,7 +33,7 @@ use super::message::{ChangedFiles, RunInput};
 use maelstrom_model::error::with_causes;
 use maelstrom_model::framework::WatchPaths;
 
-use self::coalescer::{ChangeBurst, ChangeDebouncer};
+use self::debouncer::{ChangeBurst, ChangeDebouncer};
 use self::directories::{DirectoryWatcher, FileEvents};
 
 /// Changed files that a person is told by name.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::coalescer::FileEventKind;
+use super::debouncer::FileEventKind;
 use super::directories::WatchError;
 use super::*;
 
@@ -331,7 +331,7 @@ fn what_a_round_writes_itself_is_told_only_between_rounds() {
     let mut told = |names: &[&str], state: RunState| {
         let written = |name: &&str| (root.join(name), FileEventKind::Written);
         sentinel.note(names.iter().map(written).collect(), RoundPhase::of(state));
-        let over = Instant::now() + coalescer::QUIET;
+        let over = Instant::now() + debouncer::QUIET;
         let burst = sentinel.coalescer.take(over)?;
         let ChangedFiles { paths, more } = sentinel.changes(&burst);
         Some((paths.join(" "), more))

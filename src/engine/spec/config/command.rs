@@ -238,7 +238,7 @@ fn refusal(error: &clap::Error, found: &FoundOption) -> String {
     };
     let reason = match (error.get(ContextKind::ValidValue), error.source()) {
         (Some(ContextValue::Strings(valid)), _) => {
-            let valid = crate::excerpt::alternatives(valid);
+            let valid = crate::snippet::alternatives(valid);
             format!("expected {valid}")
         }
         (_, Some(source)) if source.is::<ParseIntError>() => "expected a whole number".to_owned(),

@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 
 use super::document::DocumentError;
-use crate::excerpt::nearest;
+use crate::snippet::nearest;
 
 pub use maelstrom_model::address::{Address, AddressError};
 pub use maelstrom_model::byte_size::{ByteSize, ByteSizeError};
@@ -223,7 +223,7 @@ impl ConfigEnvironment for ThisProcess {
 }
 
 /// Settles all values of a program. `arguments` begin with the program's name.
-pub fn settle<P: Parser>(
+pub fn resolve<P: Parser>(
     program: &ConfigSchema,
     arguments: &[OsString],
     system: &impl ConfigEnvironment,

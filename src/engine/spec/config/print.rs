@@ -15,7 +15,7 @@ pub(super) fn print(program: &ConfigSchema, matches: &ArgMatches, found: &[Found
             (None, Some(ValueSource::CommandLine)) => "command line",
             (None, _) => "default",
         };
-        match id.and_then(|id| settled(matches, value, id)) {
+        match id.and_then(|id| toml_value(matches, value, id)) {
             Some(toml) => text.push_str(&format!("{} = {toml} # {origin}\n", value.name)),
             None => text.push_str(&format!("# {} is not set\n", value.name)),
         }
@@ -36,7 +36,7 @@ fn id<'a>(matches: &'a ArgMatches, value: &ConfigOption) -> Option<&'a str> {
         })
 }
 
-fn settled(matches: &ArgMatches, value: &ConfigOption, id: &str) -> Option<toml::Value> {
+fn toml_value(matches: &ArgMatches, value: &ConfigOption, id: &str) -> Option<toml::Value> {
     if value.kind == ConfigOptionKind::Boolean {
         return Some(toml::Value::Boolean(matches.get_flag(id)));
     }

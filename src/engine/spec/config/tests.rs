@@ -94,7 +94,7 @@ impl World {
     fn settle(&self, arguments: &str) -> Result<ResolvedConfig<Options>, ConfigError> {
         let words = ["counter"].into_iter().chain(arguments.split_whitespace());
         let words: Vec<OsString> = words.map(OsString::from).collect();
-        settle(&PROGRAM, &words, self)
+        resolve(&PROGRAM, &words, self)
     }
 
     fn options(&self, arguments: &str) -> Options {
@@ -420,7 +420,7 @@ proptest! {
         words.extend(extra.iter().map(|item| format!("--extra={item}")));
         words.push(format!("--cache-size={}", ByteSize(size)));
         let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
-        let first = settle::<Options>(&PROGRAM, &words, &World::default()).unwrap();
+        let first = resolve::<Options>(&PROGRAM, &words, &World::default()).unwrap();
         let printed = first.print.unwrap();
         let again = World::default().configured(&printed);
         prop_assert_eq!(again.options(""), first.options);

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::excerpt::{excerpt, line_and_column, nearest};
+use crate::snippet::{line_and_column, nearest, snippet};
 
 /// A file's text under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl TextDocument {
 
     /// Adds to a fault what a person needs to find it.
     pub fn locate(&self, fault: SpanError) -> DocumentError {
-        let (line, carets) = excerpt(&self.text, &fault.span);
+        let (line, carets) = snippet(&self.text, &fault.span);
         DocumentError {
             place: self.place(&fault.span),
             message: fault.message,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::excerpt::{alternatives, excerpt, nearest};
+use crate::snippet::{alternatives, nearest, snippet};
 
 /// Why a pattern could not be read. Its [`Display`](fmt::Display) form shows the pattern with
 /// carets under the place.
@@ -135,7 +135,7 @@ impl PatternError {
 
 impl fmt::Display for PatternError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (line, carets) = excerpt(&self.pattern, &self.span);
+        let (line, carets) = snippet(&self.pattern, &self.span);
         write!(
             formatter,
             "invalid filter pattern: {}\n  {line}\n  {carets}",

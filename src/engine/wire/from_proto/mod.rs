@@ -22,7 +22,7 @@ use super::v1;
 use maelstrom_container::digest::Digest;
 use maelstrom_model::backend::StopMode;
 use maelstrom_model::event::OutputStream;
-use maelstrom_model::event::foreign::UntrustedText;
+use maelstrom_model::event::untrusted_text::UntrustedText;
 use maelstrom_model::job::OutputPipes;
 
 pub use self::container::{ContentSource, container};

@@ -14,9 +14,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
-use super::link::{ReconnectingSession, SessionStreamEvent};
 use super::prepare::{LocalTemplate, PrepareError, PreparedTemplate, TemplatePreparer};
 use super::remote::{self, RemoteJobs, TemplateKey};
+use super::session_stream::{ReconnectingSession, SessionStreamEvent};
 use crate::connection::BrokerChannel;
 use crate::from_proto::text;
 use crate::linger::FlushTime;
@@ -153,7 +153,7 @@ impl JobDispatcher {
     /// Stops a job.
     pub fn stop(&mut self, id: JobId, how: StopMode) {
         if self.remote.stop(id, how) {
-            self.tell(remote::cancelled(id));
+            self.emit(remote::cancelled(id));
         }
     }
 
@@ -178,14 +178,14 @@ impl JobDispatcher {
         let overdue = self.remote.next_overdue();
         tokio::select! {
             biased;
-            news = self.link.next() => self.hear(news),
+            news = self.link.next() => self.on_stream_event(news),
             Some(done) = self.work.next() => self.done(done),
-            Some(transfer) = self.transfers.1.recv() => self.tell(BackendEvent::Fact(transfer)),
+            Some(transfer) = self.transfers.1.recv() => self.emit(BackendEvent::Fact(transfer)),
             // The next step says it.
             () = more.come() => {}
             () = until(overdue) => {
                 for id in self.remote.overdue() {
-                    self.tell(remote::cancelled(id));
+                    self.emit(remote::cancelled(id));
                 }
             }
         }
@@ -197,12 +197,12 @@ impl JobDispatcher {
         self.link.close(GOODBYE_MAX).await;
     }
 
-    fn tell(&mut self, event: BackendEvent) {
+    fn emit(&mut self, event: BackendEvent) {
         self.happenings.push_back(DispatchEvent::Event(event));
     }
 
     fn notice(&mut self, severity: NoticeSeverity, text: String, help: Option<String>) {
-        self.tell(BackendEvent::Fact(EventKind::Notice(UserNotice {
+        self.emit(BackendEvent::Fact(EventKind::Notice(UserNotice {
             severity,
             text,
             help,
@@ -212,7 +212,7 @@ impl JobDispatcher {
 
     fn fail(&mut self, jobs: impl IntoIterator<Item = JobId>, message: &str) {
         for id in jobs {
-            self.tell(remote::failed(id, message.to_owned()));
+            self.emit(remote::failed(id, message.to_owned()));
         }
     }
 
@@ -281,10 +281,10 @@ impl JobDispatcher {
         }
     }
 
-    fn hear(&mut self, news: SessionStreamEvent) {
+    fn on_stream_event(&mut self, news: SessionStreamEvent) {
         match news {
             SessionStreamEvent::Up(outgoing) => {
-                if self.remote.is_down_told() {
+                if self.remote.is_down_reported() {
                     let text = format!("connected to the broker {} again", self.address);
                     self.notice(NoticeSeverity::Info, text, None);
                 }
@@ -308,14 +308,14 @@ impl JobDispatcher {
                     self.notice(NoticeSeverity::Warning, text, Some(help));
                 }
                 for id in self.remote.killed() {
-                    self.tell(remote::cancelled(id));
+                    self.emit(remote::cancelled(id));
                 }
             }
             SessionStreamEvent::Lost(status) => {
                 self.lost = true;
                 let why = text(status.message());
                 let message = format!("the broker {} is lost: {why}", self.address);
-                self.tell(BackendEvent::Lost(BackendLost {
+                self.emit(BackendEvent::Lost(BackendLost {
                     message,
                     help: Some("see whether it runs and whom it lets in".to_owned()),
                     source: None,

@@ -5,7 +5,7 @@
 //!  next   ◀─ events of the session
 //! ```
 //!
-//! - [`dispatch`]: the whole of it. [`link`]: the stream, made again when it breaks.
+//! - [`dispatch`]: the whole of it. [`session_stream`]: the stream, made again when it breaks.
 //! - [`prepare`]: what a container needs elsewhere. [`tree`]: directories as contents.
 //! - [`remote`]: jobs that are with the broker.
 //!
@@ -13,7 +13,7 @@
 //! what it knows. So each job has one outcome here, whatever happens to connections or the broker.
 
 pub mod dispatch;
-mod link;
 pub mod prepare;
 pub mod remote;
+mod session_stream;
 pub mod tree;

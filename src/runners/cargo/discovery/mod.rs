@@ -19,7 +19,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::ProcessEnvironment;
-use crate::sandbox::specified::{self, ProjectSpec};
+use crate::sandbox::project_spec::{self, ProjectSpec};
 use maelstrom_model::event::{EventKind, IsolationMode, OutputText};
 use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, FrameworkHost};
 use maelstrom_model::job::{ContainerSpec, JobOutcome, TestCase};
@@ -36,7 +36,7 @@ use super::manifest::{CargoManifest, ManifestError};
 use super::metadata::{CargoPackage, CargoWorkspace, local_directory};
 use super::notices;
 use super::options::CargoAction;
-use super::own_jobs::CargoOverride;
+use super::overrides::CargoOverride;
 use super::programs::MissingPrograms;
 use super::progress::CargoProgress;
 use super::project::CargoProject;
@@ -201,15 +201,15 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
     fn progress(&mut self, progress: CargoProgress) {
         self.units.total = Some(progress.total);
         self.units.done = self.units.done.max(progress.done);
-        self.tell_progress(progress.current);
+        self.emit_progress(progress.current);
     }
 
     fn unit_done(&mut self, current: String) {
         self.units.done = self.units.done.saturating_add(1);
-        self.tell_progress(current);
+        self.emit_progress(current);
     }
 
-    fn tell_progress(&self, current: String) {
+    fn emit_progress(&self, current: String) {
         self.host.emit(EventKind::BuildProgress {
             done: self.units.done,
             total: self.units.total.map(|total| total.max(self.units.done)),
@@ -457,7 +457,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
             match (verdict, own(name).map(|own| own.attention)) {
                 (
                     SelectionOutcome::Run | SelectionOutcome::RunIgnored,
-                    Some(specified::RunOrIgnore::Ignore),
+                    Some(project_spec::RunOrIgnore::Ignore),
                 ) => SelectionOutcome::Ignore,
                 (verdict, _) => verdict,
             }

@@ -207,13 +207,13 @@ impl LibtestFraming {
         loop {
             let Some(at) = self.next_candidate(from) else {
                 // Nothing of what is pending can be framing.
-                self.settle(self.pending.len(), shown);
+                self.flush_pending(self.pending.len(), shown);
                 return;
             };
             match self.read(self.pending.get(at..).unwrap_or_default()) {
                 TrailerMatch::Nothing => from = at + 1,
                 TrailerMatch::Some => {
-                    self.settle(at, shown);
+                    self.flush_pending(at, shown);
                     return;
                 }
                 TrailerMatch::Noise { length } => {
@@ -221,7 +221,7 @@ impl LibtestFraming {
                     from = at;
                 }
                 TrailerMatch::End { length, message } => {
-                    self.let_go(shown);
+                    self.flush_end(shown);
                     self.show(at, shown);
                     let text: Vec<u8> = self.pending.drain(..length).collect();
                     self.end = Some(LibtestTrailer { text, message });
@@ -246,18 +246,18 @@ impl LibtestFraming {
     }
 
     /// Shows so much of what is pending, unless it follows an end.
-    fn settle(&mut self, length: usize, shown: &mut Vec<u8>) {
+    fn flush_pending(&mut self, length: usize, shown: &mut Vec<u8>) {
         if self.end.is_some() {
             if self.pending.len() <= AFTER_BYTES_MAX {
                 return;
             }
-            self.let_go(shown);
+            self.flush_end(shown);
         }
         self.show(length, shown);
     }
 
     /// Shows an end: it was the test's own words.
-    fn let_go(&mut self, shown: &mut Vec<u8>) {
+    fn flush_end(&mut self, shown: &mut Vec<u8>) {
         if let Some(end) = self.end.take() {
             shown.extend(end.text);
             self.shown = ShownPosition::WithLine;

@@ -29,7 +29,7 @@ use clap::{Args, Parser, ValueEnum};
 
 use crate::sandbox::cluster::RunnerClusterOptions;
 pub use crate::sandbox::container::Toolbox;
-use crate::sandbox::specified::TestContainerOptions;
+use crate::sandbox::project_spec::TestContainerOptions;
 use maelstrom_spec::config::{ConfigOption, ConfigOptionKind};
 
 pub(super) use self::resolve::VOCABULARY;

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::sandbox::container::Toolbox;
-use crate::sandbox::specified::TestContainerOptions;
+use crate::sandbox::project_spec::TestContainerOptions;
 use maelstrom_model::event::IsolationMode;
 use maelstrom_model::exit_code;
 use maelstrom_spec::filter::{
@@ -249,7 +249,7 @@ impl CargoOptions {
     }
 
     /// Settles what was typed, on a machine with so many CPUs.
-    pub fn settle(self, cpus: NonZeroU32) -> Result<CargoSettings, CargoOptionsError> {
+    pub fn resolve(self, cpus: NonZeroU32) -> Result<CargoSettings, CargoOptionsError> {
         let harness = HarnessArguments::read(&self.test_arguments)?;
         let (exclude, exclude_undecided) = match self.packages.workspace {
             true => (Vec::new(), self.tests.exclude.clone()),

@@ -7,9 +7,9 @@ fn options(line: &str) -> Result<CargoOptions, clap::Error> {
     CargoOptions::read(line.split_whitespace().map(OsString::from))
 }
 
-fn settle(line: &str) -> Result<CargoSettings, CargoOptionsError> {
+fn resolve(line: &str) -> Result<CargoSettings, CargoOptionsError> {
     let cpus = NonZeroU32::new(8).unwrap();
-    options(line).unwrap().settle(cpus)
+    options(line).unwrap().resolve(cpus)
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn cargo_passes_the_subcommand_and_a_person_does_not() {
 
 #[test]
 fn what_fingers_type_from_cargo_test() {
-    let settings = settle(
+    let settings = resolve(
         "cargo-maelstrom maelstrom -p one -p two --release --features x,y -F z --lib --test cli \
          --no-fail-fast -j 3 parse -- --skip slow --include-ignored --nocapture --color=always",
     )
@@ -52,7 +52,7 @@ fn what_fingers_type_from_cargo_test() {
 
 #[test]
 fn what_fingers_type_from_the_original() {
-    let settings = settle(
+    let settings = resolve(
         "cargo-maelstrom -i package.equals(a) -i n.c(x) -x name.contains(slow) --loop 3 -s 2 -t 9 \
          --slots=4 -l -F q",
     )
@@ -69,17 +69,17 @@ fn what_fingers_type_from_the_original() {
 
 #[test]
 fn next_to_workspace_an_exclude_may_be_a_package() {
-    let settings = settle("cargo-maelstrom --all --exclude test").unwrap();
+    let settings = resolve("cargo-maelstrom --all --exclude test").unwrap();
     assert_eq!(settings.exclude_undecided, ["test"]);
     assert!(settings.patterns.exclude.is_empty());
-    let settings = settle("cargo-maelstrom --exclude test").unwrap();
+    let settings = resolve("cargo-maelstrom --exclude test").unwrap();
     assert!(settings.exclude_undecided.is_empty());
     assert_eq!(settings.patterns.exclude.len(), 1);
 }
 
 #[test]
 fn the_strongest_word_decides_about_slots() {
-    let slots = |line: &str| settle(line).unwrap().slots;
+    let slots = |line: &str| resolve(line).unwrap().slots;
     assert_eq!(slots("cargo-maelstrom"), 8);
     assert_eq!(slots("cargo-maelstrom -j2"), 2);
     assert_eq!(slots("cargo-maelstrom -j-2"), 6);
@@ -94,38 +94,38 @@ fn the_strongest_word_decides_about_slots() {
 
 #[test]
 fn a_timeout_of_nothing_is_none() {
-    assert_eq!(settle("cargo-maelstrom -t0").unwrap().timeout, None);
+    assert_eq!(resolve("cargo-maelstrom -t0").unwrap().timeout, None);
 }
 
 #[test]
 fn names_match_in_part_unless_exact() {
-    let part = settle("cargo-maelstrom alpha beta --skip gamma")
+    let part = resolve("cargo-maelstrom alpha beta --skip gamma")
         .unwrap()
         .names;
     assert!(part.selects("x::alphabet") && part.selects("beta"));
     assert!(!part.selects("alpha::gamma") && !part.selects("delta"));
-    let whole = settle("cargo-maelstrom alpha --skip gamma -- --exact")
+    let whole = resolve("cargo-maelstrom alpha --skip gamma -- --exact")
         .unwrap()
         .names;
     assert!(whole.selects("alpha") && !whole.selects("alphabet"));
-    let all = settle("cargo-maelstrom").unwrap().names;
+    let all = resolve("cargo-maelstrom").unwrap().names;
     assert!(all.selects("anything at all"));
 }
 
 #[test]
 fn isolation_is_weakened_only_by_name() {
     assert_eq!(
-        settle("cargo-maelstrom").unwrap().isolation,
+        resolve("cargo-maelstrom").unwrap().isolation,
         IsolationMode::Container
     );
     assert_eq!(
-        settle("cargo-maelstrom --isolation=process")
+        resolve("cargo-maelstrom --isolation=process")
             .unwrap()
             .isolation,
         IsolationMode::Process
     );
     assert_eq!(
-        settle("cargo-maelstrom --strict").unwrap().toolbox,
+        resolve("cargo-maelstrom --strict").unwrap().toolbox,
         Toolbox::Absent
     );
 }
@@ -151,7 +151,7 @@ fn contradictions_are_errors() {
         "cargo-maelstrom --strict --isolation process",
     ]
     .into_iter()
-    .map(|line| settle(line).unwrap_err().to_string())
+    .map(|line| resolve(line).unwrap_err().to_string())
     .collect();
     insta::assert_snapshot!(messages.join("\n"), @"
     `--ignored` and `--include-ignored` exclude one another
@@ -159,7 +159,7 @@ fn contradictions_are_errors() {
     `--strict` needs a container, and `--isolation=process` gives none
     ");
     assert!(matches!(
-        settle("cargo-maelstrom -i nonsense"),
+        resolve("cargo-maelstrom -i nonsense"),
         Err(CargoOptionsError::Pattern(_))
     ));
 }

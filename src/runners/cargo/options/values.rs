@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use maelstrom_spec::config::{
     ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, ResolvedConfig,
-    settle,
+    resolve,
 };
 
 use crate::sandbox::caches::CACHE_VALUES;
@@ -54,14 +54,14 @@ impl CargoOptions {
     ///
     /// Cargo calls `cargo-maelstrom maelstrom …` for `cargo maelstrom …`; the extra word is
     /// dropped.
-    pub fn settled<I>(
+    pub fn resolved<I>(
         arguments: I,
         system: &impl ConfigEnvironment,
     ) -> Result<ResolvedConfig<CargoOptions>, ConfigError>
     where
         I: IntoIterator<Item = OsString>,
     {
-        settle(&PROGRAM, &own_words(arguments), system)
+        resolve(&PROGRAM, &own_words(arguments), system)
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
 
     fn options(line: &str, world: &World) -> CargoOptions {
         let words = line.split_whitespace().map(OsString::from);
-        CargoOptions::settled(words, world).unwrap().options
+        CargoOptions::resolved(words, world).unwrap().options
     }
 
     #[test]

@@ -31,12 +31,12 @@ use crate::cargo::options::REPORT_VALUES;
 pub use crate::cargo::options::{IsolationOption, PassingTestOutput, ReportOptions};
 use maelstrom_spec::config::{
     ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, ResolvedConfig,
-    settle,
+    resolve,
 };
 
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, RunnerClusterOptions};
-use crate::sandbox::specified::TestContainerOptions;
+use crate::sandbox::project_spec::TestContainerOptions;
 
 pub use self::resolve::{GoAction, GoOptionsError, GoSettings, GoTimeout};
 
@@ -256,7 +256,7 @@ pub struct GoRunOptions {
 
 impl GoOptions {
     /// Settles the options from a command line (program name first), variables and files.
-    pub fn settled<I>(
+    pub fn resolved<I>(
         arguments: I,
         system: &impl ConfigEnvironment,
     ) -> Result<ResolvedConfig<GoOptions>, ConfigError>
@@ -264,7 +264,7 @@ impl GoOptions {
         I: IntoIterator<Item = OsString>,
     {
         let go_flags = variable::go_flags(system);
-        settle(&PROGRAM, &own_words(arguments, &go_flags), system)
+        resolve(&PROGRAM, &own_words(arguments, &go_flags), system)
     }
 
     /// Reads a command line alone, program name first.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::go::run_pattern::{RunPattern, RunPatternError};
 use crate::sandbox::container::Toolbox;
-use crate::sandbox::specified::TestContainerOptions;
+use crate::sandbox::project_spec::TestContainerOptions;
 use maelstrom_model::event::IsolationMode;
 use maelstrom_spec::filter::{PatternError, TestSelection, vocabulary};
 
@@ -196,7 +196,7 @@ fn instead(flag: &str) -> String {
 
 impl GoOptions {
     /// Settles what was typed, on a machine with so many CPUs.
-    pub fn settle(self, cpus: NonZeroU32) -> Result<GoSettings, GoOptionsError> {
+    pub fn resolve(self, cpus: NonZeroU32) -> Result<GoSettings, GoOptionsError> {
         if let Some(flag) = self.build.refused_flag.first().cloned() {
             return Err(GoOptionsError::Refused { flag });
         }

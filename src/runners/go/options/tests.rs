@@ -5,15 +5,15 @@ use crate::sandbox::container::Toolbox;
 use maelstrom_model::event::IsolationMode;
 use std::time::Duration;
 
-fn settle(line: &str) -> Result<GoSettings, GoOptionsError> {
+fn resolve(line: &str) -> Result<GoSettings, GoOptionsError> {
     let words = format!("maelstrom-go-test {line}");
     let words = words.split_whitespace().map(OsString::from);
     let options = GoOptions::read(words).unwrap();
-    options.settle(NonZeroU32::new(3).unwrap())
+    options.resolve(NonZeroU32::new(3).unwrap())
 }
 
-fn settled(line: &str) -> GoSettings {
-    settle(line).unwrap()
+fn resolved(line: &str) -> GoSettings {
+    resolve(line).unwrap()
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn the_values_are_options() {
 
 #[test]
 fn nothing_said_means_the_whole_module() {
-    let settings = settled("");
+    let settings = resolved("");
     assert_eq!(settings.goal, GoAction::Run);
     assert_eq!(settings.packages, ["./..."]);
     assert_eq!(settings.slots, 3);
@@ -35,7 +35,7 @@ fn nothing_said_means_the_whole_module() {
 
 #[test]
 fn flags_go_where_they_are_meant_to() {
-    let settings = settled(
+    let settings = resolved(
         "-v -race -tags=a,b -short -p 4 -vet=off -count=3 -failfast -run A/b -skip C -cpu 1,2 \
          -update=all . ./x -args -z",
     );
@@ -53,13 +53,13 @@ fn flags_go_where_they_are_meant_to() {
 
 #[test]
 fn a_timeout_is_ours_or_gos() {
-    let seconds = settled("-t 30");
+    let seconds = resolved("-t 30");
     assert_eq!(seconds.timeout, Some(Duration::from_secs(30)));
     assert_eq!(seconds.go_test_flags, ["-timeout=0"]);
-    let go = settled("-timeout 1m30s");
+    let go = resolved("-timeout 1m30s");
     assert_eq!(go.timeout, None);
     assert_eq!(go.go_test_flags, ["-timeout=1m30s"]);
-    assert_eq!(settled("--timeout=0").timeout, None);
+    assert_eq!(resolved("--timeout=0").timeout, None);
     for bad in ["", "s", "1x", "1m2", "-1s", "1.2.3s"] {
         assert!(bad.parse::<GoTimeout>().is_err(), "{bad}");
     }
@@ -67,20 +67,20 @@ fn a_timeout_is_ours_or_gos() {
 
 #[test]
 fn an_empty_expression_says_nothing() {
-    let settings = settled("-run= -skip=");
+    let settings = resolved("-run= -skip=");
     assert!(settings.run.is_none() && settings.skip.is_none());
-    assert_eq!(settled("-list=").goal, GoAction::Run);
-    assert_eq!(settled("-list=A").goal, GoAction::ListTests);
-    assert_eq!(settled("-list=A").run.unwrap().as_written(), "A");
+    assert_eq!(resolved("-list=").goal, GoAction::Run);
+    assert_eq!(resolved("-list=A").goal, GoAction::ListTests);
+    assert_eq!(resolved("-list=A").run.unwrap().as_written(), "A");
 }
 
 #[test]
 fn of_what_is_said_twice_the_last_counts() {
-    let settings = settled("-run A -run B -count 2 -count=3 -failfast --stop-after 4");
+    let settings = resolved("-run A -run B -count 2 -count=3 -failfast --stop-after 4");
     assert_eq!(settings.run.unwrap().as_written(), "B");
     assert_eq!(settings.repeat.get(), 3);
     assert_eq!(settings.stop_after, NonZeroU32::new(4));
-    let both = settled("-tags=a -tags=b -i name.eq(a) -i name.eq(b)");
+    let both = resolved("-tags=a -tags=b -i name.eq(a) -i name.eq(b)");
     assert_eq!(both.build_flags, ["-tags=a", "-tags=b"]);
 }
 
@@ -94,7 +94,7 @@ fn what_makes_no_sense_is_refused_with_advice() {
         "-i nonsense",
     ]
     .map(|line| {
-        let error = settle(line).unwrap_err();
+        let error = resolve(line).unwrap_err();
         let help = error.help().unwrap_or_default();
         let first = error.to_string();
         format!("{} | {help}", first.lines().next().unwrap_or_default())

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sandbox::hints::hint;
-use crate::sandbox::specified::files;
-use maelstrom_engine::run::tail::StreamTails;
+use crate::sandbox::project_spec::files;
+use maelstrom_engine::run::output_tail::StreamTails;
 use maelstrom_model::event::{ExitStatus, OutputStream, TestOutcome};
 use maelstrom_model::framework::{
     FrameworkVerdict, OutputAnalysis, OutputParser, ParsedOutput, SubtestReport,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::sandbox::invocation::Invocation;
-use maelstrom_container::secrets::is_closed;
+use maelstrom_container::secrets::is_restricted;
 use maelstrom_model::forwarding::INSTALLATIONS;
 use maelstrom_model::job::DeviceKind;
 
@@ -279,7 +279,7 @@ fn etc_content(path: &Path, system: &[HostPath]) -> Option<EtcContent> {
         return std::fs::read_link(path).ok().map(EtcContent::Symlink);
     }
     let metadata = std::fs::metadata(&resolved.canonical).ok()?;
-    if is_closed(&metadata) {
+    if is_restricted(&metadata) {
         return None;
     }
     if metadata.is_file() && metadata.len() <= COPY_BYTES_MAX {

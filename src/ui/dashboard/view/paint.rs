@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::super::app::{App, PaneKind};
 use super::super::theme::StyleRole;
 use super::text;
-use maelstrom_model::event::foreign::clean;
+use maelstrom_model::event::untrusted_text::clean;
 
 /// Writes a text from `x` on, no further than before `end`, and says where the next may begin.
 pub(super) fn put(buf: &mut Buffer, x: u16, y: u16, end: u16, text: &str, style: Style) -> u16 {

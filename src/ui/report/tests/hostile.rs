@@ -3,18 +3,18 @@
 use proptest::prelude::*;
 
 use super::*;
-use maelstrom_model::event::foreign::is_hostile;
+use maelstrom_model::event::untrusted_text::is_hostile;
 use maelstrom_model::testing::hostile_text;
 
 /// A run in which this text is wherever a text can be.
-fn told(text: &str, verbosity: ReportVerbosity) -> String {
+fn report_text(text: &str, verbosity: ReportVerbosity) -> String {
     let mut story = Story::new(RunReportOptions {
         verbosity,
         passing_output: PassingOutputDisplay::Shown,
         ..PLAIN
     });
     let own = || text.to_owned();
-    story.tell(EventKind::RunStarted(RunStarted {
+    story.emit(EventKind::RunStarted(RunStarted {
         schema: 1,
         run: RunId(7),
         program: own(),
@@ -25,31 +25,31 @@ fn told(text: &str, verbosity: ReportVerbosity) -> String {
         backend: BackendInfo::Broker { address: own() },
         isolation: IsolationMode::Process,
     }));
-    story.tell(EventKind::Notice(UserNotice {
+    story.emit(EventKind::Notice(UserNotice {
         severity: NoticeSeverity::Warning,
         text: own(),
         help: Some(own()),
         in_summary: true,
     }));
-    story.tell(EventKind::WorkerJoined {
+    story.emit(EventKind::WorkerJoined {
         worker: WorkerId(1),
         name: own(),
         slots: 1,
         architecture: own(),
     });
-    story.tell(EventKind::BuildStarted {
+    story.emit(EventKind::BuildStarted {
         command: vec![own()],
     });
-    story.tell(EventKind::BuildOutput {
+    story.emit(EventKind::BuildOutput {
         text: OutputText(own().into_bytes()),
     });
-    story.tell(EventKind::BuildProgress {
+    story.emit(EventKind::BuildProgress {
         done: 1,
         total: None,
         current: own(),
     });
     story.pass_ms(600_000);
-    story.tell(EventKind::BuildFinished { succeeded: false });
+    story.emit(EventKind::BuildFinished { succeeded: false });
     story.finds(&[text, text, text]);
     story.round(1, RoundCause::Start);
     for (test, outcome) in [
@@ -71,11 +71,11 @@ fn told(text: &str, verbosity: ReportVerbosity) -> String {
         story.writes(test, 1, text.as_bytes());
         story.ends(test, 1, 1, outcome);
     }
-    story.tell(EventKind::WorkerLeft {
+    story.emit(EventKind::WorkerLeft {
         worker: WorkerId(1),
         reason: own(),
     });
-    story.tell(EventKind::FilesChanged {
+    story.emit(EventKind::FilesChanged {
         paths: vec![own()],
         more: 1,
     });
@@ -88,7 +88,7 @@ proptest! {
     #[test]
     fn a_report_shows_nothing_that_does_anything(text in hostile_text()) {
         for verbosity in [ReportVerbosity::Plain, ReportVerbosity::Quiet] {
-            let report = told(&text, verbosity);
+            let report = report_text(&text, verbosity);
             // A test's own output may have tabs.
             let does = |c: &char| is_hostile(*c) && !matches!(c, '\n' | '\t');
             let found = report.chars().find(does);

@@ -40,7 +40,7 @@ impl Story {
         }
     }
 
-    fn tell(&mut self, kind: EventKind) {
+    fn emit(&mut self, kind: EventKind) {
         let event = Event {
             at_us: self.now_us,
             kind,
@@ -62,7 +62,7 @@ impl Story {
             "--",
             "--color=always",
         ];
-        self.tell(EventKind::RunStarted(RunStarted {
+        self.emit(EventKind::RunStarted(RunStarted {
             schema: 1,
             run: RunId(0x7f3a_0000_0000_0001),
             program: "cargo-maelstrom".to_owned(),
@@ -88,19 +88,19 @@ impl Story {
         });
         let tests: Vec<TestInfo> = tests.collect();
         let selected = tests.len() as u32;
-        self.tell(EventKind::Discovered { tests });
-        self.tell(EventKind::DiscoveryFinished {
+        self.emit(EventKind::Discovered { tests });
+        self.emit(EventKind::DiscoveryFinished {
             selected,
             deselected: 3,
         });
     }
 
     fn round(&mut self, round: u32, cause: RoundCause) {
-        self.tell(EventKind::RoundStarted { round, cause });
+        self.emit(EventKind::RoundStarted { round, cause });
     }
 
     fn starts(&mut self, test: u32, attempt: u32) {
-        self.tell(EventKind::Started {
+        self.emit(EventKind::Started {
             test: TestId(test),
             attempt: Attempt(attempt),
             worker: WorkerId(0),
@@ -109,7 +109,7 @@ impl Story {
     }
 
     fn writes(&mut self, test: u32, attempt: u32, text: &[u8]) {
-        self.tell(EventKind::Output {
+        self.emit(EventKind::Output {
             test: TestId(test),
             attempt: Attempt(attempt),
             stream: OutputStream::Stderr,
@@ -123,7 +123,7 @@ impl Story {
             line: 412,
             column: Some(9),
         });
-        self.tell(EventKind::Finished(Box::new(AttemptFinished {
+        self.emit(EventKind::Finished(Box::new(AttemptFinished {
             test: TestId(test),
             attempt: Attempt(attempt),
             cached: ran_ms == 0 && outcome == TestOutcome::Passed,
@@ -143,8 +143,8 @@ impl Story {
     }
 
     fn round_ends(&mut self, round: u32, summary: RoundSummary) {
-        self.tell(EventKind::RoundFinished { round, summary });
-        self.tell(EventKind::RunFinished { exit_code: 0 });
+        self.emit(EventKind::RoundFinished { round, summary });
+        self.emit(EventKind::RunFinished { exit_code: 0 });
     }
 
     fn text(self) -> String {
@@ -162,13 +162,13 @@ fn failed(exit: ExitStatus) -> TestOutcome {
 fn eventful(options: RunReportOptions) -> String {
     let mut story = Story::new(options);
     story.begins(IsolationMode::Process);
-    story.tell(EventKind::Notice(UserNotice {
+    story.emit(EventKind::Notice(UserNotice {
         severity: NoticeSeverity::Info,
         text: "using 2 slots".to_owned(),
         help: None,
         in_summary: false,
     }));
-    story.tell(EventKind::Notice(UserNotice {
+    story.emit(EventKind::Notice(UserNotice {
         severity: NoticeSeverity::Warning,
         text: "doctests of 1 crate were not run".to_owned(),
         help: Some("cargo test --doc".to_owned()),
@@ -211,7 +211,7 @@ fn eventful(options: RunReportOptions) -> String {
     story.ends(4, 1, 0, TestOutcome::Error { message });
     let reason = Some("needs a network".to_owned());
     story.ends(5, 1, 0, TestOutcome::Ignored { reason });
-    story.tell(EventKind::Cancelling {
+    story.emit(EventKind::Cancelling {
         grace_us: 10_000_000,
     });
     story.ends(6, 1, 5, TestOutcome::Cancelled);
@@ -300,29 +300,29 @@ fn nothing_running_means_no_heartbeat() {
 fn build(options: RunReportOptions, succeeded: bool) -> String {
     let mut story = Story::new(options);
     story.begins(IsolationMode::Container);
-    story.tell(EventKind::BuildStarted {
+    story.emit(EventKind::BuildStarted {
         command: vec!["cargo".to_owned(), "test".to_owned()],
     });
-    story.tell(EventKind::BuildOutput {
+    story.emit(EventKind::BuildOutput {
         text: OutputText(b"   Compiling net v0.1.0\n".to_vec()),
     });
     for done in 0..25 {
         story.pass_ms(1_000);
-        story.tell(EventKind::BuildProgress {
+        story.emit(EventKind::BuildProgress {
             done,
             total: Some(120),
             current: format!("crate-{done}"),
         });
     }
     if !succeeded {
-        story.tell(EventKind::BuildOutput {
+        story.emit(EventKind::BuildOutput {
             text: OutputText(
                 b"error[E0425]: cannot find value `x`\n --> src/lib.rs:1:1\n".to_vec(),
             ),
         });
     }
-    story.tell(EventKind::BuildFinished { succeeded });
-    story.tell(EventKind::RunFinished { exit_code: 101 });
+    story.emit(EventKind::BuildFinished { succeeded });
+    story.emit(EventKind::RunFinished { exit_code: 101 });
     story.text()
 }
 
@@ -331,7 +331,7 @@ fn what_stands_right_above_the_summary_is_not_repeated_in_it() {
     for options in [PLAIN, QUIET] {
         let mut story = Story::new(options);
         story.begins(IsolationMode::Container);
-        story.tell(EventKind::Notice(UserNotice {
+        story.emit(EventKind::Notice(UserNotice {
             severity: NoticeSeverity::Error,
             text: "the build failed".to_owned(),
             help: None,
@@ -437,7 +437,7 @@ fn a_rerun_counts_all_tests() {
         duration_us: 14_000,
         ..RoundSummary::default()
     };
-    story.tell(EventKind::RoundFinished { round: 1, summary });
+    story.emit(EventKind::RoundFinished { round: 1, summary });
     story.written.clear();
     story.pass_ms(1_000);
     story.round(2, RoundCause::Rerun);

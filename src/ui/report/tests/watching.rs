@@ -16,23 +16,23 @@ fn a_watched_story(options: RunReportOptions) -> Story {
         ..RoundSummary::default()
     };
     story.round_ends(1, failed);
-    story.tell(EventKind::AwaitingChange { directories: 7 });
+    story.emit(EventKind::AwaitingChange { directories: 7 });
     let change = |paths: &[&str], more| EventKind::FilesChanged {
         paths: paths.iter().map(|path| (*path).to_owned()).collect(),
         more,
     };
-    story.tell(change(&["src/lib.rs"], 0));
+    story.emit(change(&["src/lib.rs"], 0));
     story.round(2, RoundCause::Watch);
-    story.tell(change(&["src/a.rs", "src/b.rs"], 5));
+    story.emit(change(&["src/a.rs", "src/b.rs"], 5));
     let cut_short = RoundSummary {
         duration_us: 3_000,
         ..RoundSummary::default()
     };
     story.round_ends(2, cut_short);
     story.round(3, RoundCause::Watch);
-    story.tell(EventKind::BuildFinished { succeeded: false });
+    story.emit(EventKind::BuildFinished { succeeded: false });
     story.round_ends(3, cut_short);
-    story.tell(EventKind::AwaitingChange { directories: 1 });
+    story.emit(EventKind::AwaitingChange { directories: 1 });
     story
 }
 

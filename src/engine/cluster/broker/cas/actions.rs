@@ -17,7 +17,7 @@ use prost::Message;
 use tonic::Status;
 
 use super::error::CasStorageError;
-use super::index::LruIndex;
+use super::lru_index::LruIndex;
 use super::storage::{CasStorage, blocking};
 use maelstrom_container::digest::{ContentHash, Digest, DigestHasher};
 use maelstrom_container::private;

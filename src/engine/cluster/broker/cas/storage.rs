@@ -29,7 +29,7 @@ use std::os::unix::fs::MetadataExt;
 use tokio::sync::Notify;
 
 use super::error::CasStorageError;
-use super::index::LruIndex;
+use super::lru_index::LruIndex;
 use super::reader::BlobReader;
 use super::writer::BlobWriter;
 use maelstrom_container::digest::{ContentHash, Digest};
@@ -125,7 +125,7 @@ impl CasStorage {
                 _owner: owner,
             }),
         };
-        storage.settle(LruIndex::shrink)?;
+        storage.evict(LruIndex::shrink)?;
         Ok(storage)
     }
 
@@ -288,14 +288,14 @@ impl CasStorage {
         self.index().add(digest.hash, digest.size_bytes);
         drop(names);
         self.shared.full.store(false, Ordering::Relaxed);
-        self.settle(LruIndex::shrink)
+        self.evict(LruIndex::shrink)
     }
 
     /// Evicts what it may to make room on the file system, where there is less of it than the target
     /// promised.
     pub(super) fn make_room(&self, needed_bytes: u64) -> Result<(), CasStorageError> {
         self.shared.full.store(true, Ordering::Relaxed);
-        self.settle(|index| {
+        self.evict(|index| {
             let target = index.total_bytes().saturating_sub(needed_bytes);
             index.shrink_to(target)
         })
@@ -332,7 +332,7 @@ impl CasStorage {
     }
 
     /// Removes the files of what the index gives up.
-    fn settle(
+    fn evict(
         &self,
         shrink: impl FnOnce(&mut LruIndex<ContentHash>) -> Vec<(ContentHash, u64)>,
     ) -> Result<(), CasStorageError> {

@@ -9,8 +9,8 @@ use prost::Message;
 use tonic::Status;
 
 use super::error::CasStorageError;
-use super::shape::TreeSizeCounter;
 use super::storage::CasStorage;
+use super::tree_size::TreeSizeCounter;
 use maelstrom_container::digest::Digest;
 use maelstrom_wire::reapi::digest::required;
 use maelstrom_wire::reapi::limits::{DIRECTORY_BYTES_MAX, TREE_DIRECTORIES_MAX};

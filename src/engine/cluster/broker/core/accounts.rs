@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tonic::Status;
 
 use super::BrokerCore;
-use crate::broker::book::{ClientId, ToolboxId};
 use crate::broker::budgets::{LimitWarnings, Principal};
 use crate::broker::limits::{ClientLimits, ClientResource, OUTPUT_HELD_PART, OUTPUT_MEMORY_MAX};
+use crate::broker::scheduler::{ClientId, ToolboxId};
 use crate::output_log::MemoryAvailability;
 
 /// The number of an account.
@@ -193,7 +193,7 @@ impl AccountTable {
     }
 
     /// Looks whether output is read. Gives back the runs for which that has changed.
-    fn settle_output(&mut self, id: AccountId) -> Vec<ClientId> {
+    fn rebalance_output(&mut self, id: AccountId) -> Vec<ClientId> {
         let most = self.limits.most(ClientResource::OutputBytes);
         let held_from = most / OUTPUT_HELD_PART;
         let Some(account) = self.known.get_mut(&id) else {
@@ -212,7 +212,7 @@ impl AccountTable {
         if is_held {
             let principal = account.principal.clone();
             self.complaints
-                .tell(&principal, ClientResource::OutputBytes, held_from);
+                .log_refusal(&principal, ClientResource::OutputBytes, held_from);
         }
         runs
     }
@@ -264,7 +264,7 @@ impl BrokerCore {
     /// Charges what a job wrote. Jobs of a client that does not read begin no more.
     pub(super) fn charge_output(&mut self, id: ClientId, bytes: u64) -> Result<(), Status> {
         self.charge(id, ClientResource::OutputBytes, bytes)?;
-        self.settle_output(id);
+        self.rebalance_output(id);
         Ok(())
     }
 
@@ -272,13 +272,13 @@ impl BrokerCore {
     pub(super) fn give_back_output(&mut self, id: ClientId, bytes: u64) {
         if bytes > 0 {
             self.give_back(id, ClientResource::OutputBytes, bytes);
-            self.settle_output(id);
+            self.rebalance_output(id);
         }
     }
 
-    fn settle_output(&mut self, id: ClientId) {
+    fn rebalance_output(&mut self, id: ClientId) {
         let account = self.clients.get(&id).map(|client| client.account);
-        let changed = account.map(|account| self.accounts.settle_output(account));
+        let changed = account.map(|account| self.accounts.rebalance_output(account));
         for run in changed.unwrap_or_default() {
             self.update_gate(run);
         }
@@ -338,6 +338,6 @@ impl BrokerCore {
         let now = client.account;
         self.share_out(before);
         self.share_out(now);
-        self.settle_output(id);
+        self.rebalance_output(id);
     }
 }

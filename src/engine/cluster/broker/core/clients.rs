@@ -10,13 +10,13 @@ use super::jobs::{JobPhase, JobState, ReportedPhase};
 use super::outbox::Outbox;
 use super::templates::{DefineOutcome, TemplateReadiness};
 use super::{BrokerCore, SessionId, SessionPeer};
-use crate::broker::book::{
-    Architecture, BrokerInstant, ClientAdmission, ClientId, InputsId, ToolboxId,
-};
 use crate::broker::budgets::{CallerPrincipal, Principal};
 use crate::broker::journal::{JournalEntry, RecoveredRun, RunName};
 use crate::broker::limits::{self, ClientResource};
 use crate::broker::owner::{PrivilegeScope, RunOwner};
+use crate::broker::scheduler::{
+    Architecture, BrokerInstant, ClientAdmission, ClientId, InputsId, ToolboxId,
+};
 use crate::output_log::OutputCursor;
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::{ShortRun, shown_run};
@@ -323,7 +323,7 @@ impl BrokerCore {
             self.accounts
                 .check(account, ClientResource::TemplateBytes, bytes)?;
             if !template.toolbox.is_empty() {
-                let kit = self.templates.find_kit(&template.toolbox);
+                let kit = self.templates.find_toolbox(&template.toolbox);
                 self.accounts.check_toolbox(account, kit)?;
             }
         }
@@ -370,7 +370,7 @@ impl BrokerCore {
         let supply = self.templates.get(inputs).map(|known| &known.supply);
         match (defined, supply) {
             (DefineOutcome::New(_), _) => {
-                self.ask_for_kit(inputs);
+                self.query_toolbox(inputs);
                 self.check(inputs);
             }
             // What was lacking a moment ago may be there now.
@@ -450,14 +450,14 @@ impl BrokerCore {
         }
     }
 
-    pub(super) fn tell(&self, id: ClientId, kind: session_event::Kind) {
+    pub(super) fn emit(&self, id: ClientId, kind: session_event::Kind) {
         if let Some(client) = self.clients.get(&id) {
             client.send(kind, 0);
         }
     }
 
     /// Tells every client.
-    pub(super) fn tell_all(&self, kind: &session_event::Kind) {
+    pub(super) fn emit_all(&self, kind: &session_event::Kind) {
         for client in self.clients.values() {
             if client.has_taken_everything() {
                 client.send(kind.clone(), 0);

@@ -6,9 +6,9 @@ use tonic::Status;
 
 use super::BrokerCore;
 use super::clients::{ClientRun, MESSAGE_BYTES};
-use crate::broker::book::{ClientId, FencingToken, InputsId, JobKey, ToolboxId};
 use crate::broker::journal::RunName;
 use crate::broker::limits::ClientResource;
+use crate::broker::scheduler::{ClientId, FencingToken, InputsId, JobKey, ToolboxId};
 use crate::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, OutputCursor, OutputLog, OutputLogError};
 use maelstrom_model::backend::JobId;
 use maelstrom_model::error::with_causes;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::jobs::{ChunkOutcome, JobAttempt};
 use super::{BrokerCore, infrastructure};
-use crate::broker::book::{
+use crate::broker::limits::{self, TEMPLATES_PER_WORKER_MAX};
+use crate::broker::scheduler::{
     AttemptResult, FencingToken, InputLocality, InputsId, JobKey, Lease, LeaseGrant, LeaseStatus,
     ReportDisposition, ReturnOutcome,
 };
-use crate::broker::limits::{self, TEMPLATES_PER_WORKER_MAX};
 use maelstrom_model::ids::{ShortRun, WorkerId};
 use maelstrom_wire::from_proto;
 use maelstrom_wire::limits::cut_discarded;

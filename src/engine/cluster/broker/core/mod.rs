@@ -8,27 +8,27 @@
 //!
 //! One task owns a [`BrokerCore`] and hands it one [`CoreInput`] after another, with the time. The core decides
 //! and puts messages into outboxes; it never waits. Which job goes where is the lease book's
-//! ([`super::book`]) decision alone.
+//! ([`super::scheduler`]) decision alone.
 //!
 //! - [`clients`]: runs. [`submissions`]: what they want of jobs. [`jobs`]: how far these are.
-//! - [`workers`]: who runs jobs. [`absent`]: who did before the start. [`leases`]: what they get and
-//!   report. [`kits`]: what they have.
+//! - [`workers`]: who runs jobs. [`recovery`]: who did before the start. [`leases`]: what they get and
+//!   report. [`toolboxes`]: what they have.
 //! - [`accounts`]: how much each client has.
 //! - [`templates`]: what jobs have in common. [`outbox`]: what waits to be sent.
 //! - [`status`]: how it all does, for people.
 //!
 //! Invariant 3: a job has one outcome. A client is told of it until it acknowledges.
 
-mod absent;
 mod accounts;
 mod clients;
 mod jobs;
-mod kits;
 mod leases;
 pub mod outbox;
+mod recovery;
 mod status;
 mod submissions;
 pub mod templates;
+mod toolboxes;
 mod workers;
 
 #[cfg(test)]
@@ -43,20 +43,20 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tonic::Status;
 
-use self::absent::WorkerRecovery;
 use self::accounts::AccountTable;
 use self::clients::ClientRun;
 use self::outbox::Outbox;
+use self::recovery::WorkerRecovery;
 use self::templates::{PinGuard, TemplateReadiness, TemplateRegistry};
 use self::workers::RegisteredWorker;
-use super::book::{
-    BrokerInstant, ClientId, FencingToken, InputsId, JobKey, JobScheduler, LeaseEvent,
-    SchedulerLimits,
-};
 use super::budgets::CallerPrincipal;
 use super::journal::{Journal, RecoveredState, RunName, WorkerInstance};
 use super::limits::ClientLimits;
-use super::operations::figures::CoreSnapshot;
+use super::operations::snapshot::CoreSnapshot;
+use super::scheduler::{
+    BrokerInstant, ClientId, FencingToken, InputsId, JobKey, JobScheduler, LeaseEvent,
+    SchedulerLimits,
+};
 use crate::output_log::spool::OutputSpool;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::from_proto::ContentSource;
@@ -324,18 +324,18 @@ impl BrokerCore {
             CoreInput::Drain(name, answer) => drop(answer.send(self.drain(&name))),
             CoreInput::Tick => {}
             CoreInput::Sample => {
-                self.give_up_answers();
+                self.expire_toolbox_queries();
                 self.sample();
             }
         }
     }
 
     /// Does what is due, after inputs were taken in.
-    pub fn settle(&mut self, now: BrokerInstant) {
+    pub fn tick(&mut self, now: BrokerInstant) {
         self.now = now;
         let events = self.book.tick(now);
         self.lost(events);
-        self.give_up_absent();
+        self.expire_recovery();
         self.lose_patience();
         self.grant();
     }
@@ -424,7 +424,7 @@ impl BrokerCore {
     }
 
     fn checked(&mut self, inputs: InputsId, checked: Result<InventoryCheck, String>) {
-        use super::book::InputAvailability;
+        use super::scheduler::InputAvailability;
         let Some(known) = self.templates.get_mut(inputs) else {
             return;
         };
@@ -450,7 +450,7 @@ impl BrokerCore {
                 for (client, template) in users {
                     let digests = digests.clone();
                     let missing = v1::Missing { template, digests };
-                    self.tell(client, session_event::Kind::Missing(missing));
+                    self.emit(client, session_event::Kind::Missing(missing));
                 }
             }
             Ok(InventoryCheck::Refused(why)) => {

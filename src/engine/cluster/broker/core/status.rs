@@ -7,8 +7,8 @@ use prost::Message;
 
 use super::BrokerCore;
 use super::clients::ClientRun;
-use crate::broker::book::SchedulerStatus;
-use crate::broker::operations::figures::CoreSnapshot;
+use crate::broker::operations::snapshot::CoreSnapshot;
+use crate::broker::scheduler::SchedulerStatus;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::to_proto::duration;
 use maelstrom_wire::v1::{self, session_event};

@@ -7,10 +7,10 @@ use tonic::Status;
 
 use super::jobs::{JobPhase, JobState};
 use super::{BrokerCore, CoreInput, cancelled, infrastructure};
-use crate::broker::book::{CancelOutcome, ClientId, InputsId, JobDemand, JobKey};
 use crate::broker::journal::{JournalEntry, JournalError};
 use crate::broker::limits::{self, ClientResource};
 use crate::broker::owner::{PrivilegeScope, UNPRIVILEGED};
+use crate::broker::scheduler::{CancelOutcome, ClientId, InputsId, JobDemand, JobKey};
 use maelstrom_model::backend::JobId;
 use maelstrom_model::error::with_causes;
 use maelstrom_wire::from_proto;
@@ -167,11 +167,11 @@ impl BrokerCore {
             }
         }
         for (architecture, kit) in kinds.into_keys() {
-            self.refuse_without_kit(kit);
+            self.refuse_without_toolbox(kit);
             self.notice_architecture(id, architecture);
         }
         let accepted = v1::Accepted { jobs: accepted };
-        self.tell(id, session_event::Kind::Accepted(accepted));
+        self.emit(id, session_event::Kind::Accepted(accepted));
     }
 
     pub(super) fn enqueue(&mut self, client: ClientId, job: JobId, demand: JobDemand) {

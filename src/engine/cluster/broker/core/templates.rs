@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-use super::super::book::{Architecture, ClientId, InputsId, SchedulingClass, ToolboxId};
+use super::super::scheduler::{Architecture, ClientId, InputsId, SchedulingClass, ToolboxId};
 use maelstrom_container::digest::ContentHash;
 use maelstrom_wire::error::WireError;
 use maelstrom_wire::from_proto::container::sources;
@@ -134,7 +134,7 @@ impl TemplateRegistry {
             })?;
         let kit = match template.toolbox.is_empty() {
             true => None,
-            false => Some(self.want_kit(&template.toolbox)),
+            false => Some(self.retain_toolbox(&template.toolbox)),
         };
         let inputs = InputsId(self.next);
         self.next += 1;
@@ -227,25 +227,25 @@ impl TemplateRegistry {
     }
 
     /// Every kit that a template wants.
-    pub fn kits(&self) -> impl Iterator<Item = (ToolboxId, &TemplateToolbox)> {
+    pub fn toolboxes(&self) -> impl Iterator<Item = (ToolboxId, &TemplateToolbox)> {
         self.kits.iter().map(|(id, kit)| (*id, kit))
     }
 
     /// A kit that a template wants.
-    pub fn kit(&self, id: ToolboxId) -> Option<&TemplateToolbox> {
+    pub fn toolbox(&self, id: ToolboxId) -> Option<&TemplateToolbox> {
         self.kits.get(&id)
     }
 
     /// The kit of these paths, if a template wants it.
-    pub fn find_kit(&self, paths: &[v1::ToolboxPath]) -> Option<ToolboxId> {
-        let hash = kit_hash(paths);
+    pub fn find_toolbox(&self, paths: &[v1::ToolboxPath]) -> Option<ToolboxId> {
+        let hash = toolbox_hash(paths);
         let mut kits = self.kits.iter();
         kits.find_map(|(id, kit)| (kit.hash == hash).then_some(*id))
     }
 
     /// The kit of these paths, which one template more wants.
-    fn want_kit(&mut self, paths: &[v1::ToolboxPath]) -> ToolboxId {
-        if let Some(id) = self.find_kit(paths) {
+    fn retain_toolbox(&mut self, paths: &[v1::ToolboxPath]) -> ToolboxId {
+        if let Some(id) = self.find_toolbox(paths) {
             if let Some(kit) = self.kits.get_mut(&id) {
                 kit.templates += 1;
             }
@@ -255,7 +255,7 @@ impl TemplateRegistry {
         self.next_kit = self.next_kit.wrapping_add(1);
         let kit = TemplateToolbox {
             paths: paths.to_vec(),
-            hash: kit_hash(paths),
+            hash: toolbox_hash(paths),
             templates: 1,
         };
         self.kits.insert(id, kit);
@@ -263,7 +263,7 @@ impl TemplateRegistry {
     }
 }
 
-fn kit_hash(paths: &[v1::ToolboxPath]) -> ContentHash {
+fn toolbox_hash(paths: &[v1::ToolboxPath]) -> ContentHash {
     let mut bytes = Vec::new();
     for path in paths {
         // Each with its length, so that no two lists encode alike.
@@ -362,7 +362,7 @@ mod tests {
             identity: b"1".as_slice().into(),
         });
         templates.define(ClientId(1), 0, unlisted).unwrap();
-        assert_eq!(templates.kits().count(), 1);
+        assert_eq!(templates.toolboxes().count(), 1);
     }
 
     #[test]
@@ -384,15 +384,18 @@ mod tests {
             panic!("nobody had it");
         };
         let kit = templates.get(inputs).unwrap().kind.kit.unwrap();
-        assert_eq!(templates.kits().count(), 300);
+        assert_eq!(templates.toolboxes().count(), 300);
         let left = templates.leave(a);
         assert_eq!((left.templates.len(), left.kits.len()), (300, 299));
         assert_eq!(
-            templates.kits().map(|(id, _)| id).collect::<Vec<_>>(),
+            templates.toolboxes().map(|(id, _)| id).collect::<Vec<_>>(),
             [kit]
         );
         let left = templates.leave_one(inputs, (b, 1));
         assert_eq!((left.templates, left.kits), (vec![inputs], vec![kit]));
-        assert_eq!((templates.kits().count(), templates.by_hash.len()), (0, 0));
+        assert_eq!(
+            (templates.toolboxes().count(), templates.by_hash.len()),
+            (0, 0)
+        );
     }
 }

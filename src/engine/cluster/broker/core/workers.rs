@@ -6,15 +6,15 @@ use tokio::sync::mpsc::UnboundedSender;
 use tonic::Status;
 
 use super::jobs::JobAttempt;
-use super::kits::WorkerToolbox;
 use super::templates::UnusedTemplates;
+use super::toolboxes::WorkerToolbox;
 use super::{BrokerCore, SessionId, SessionPeer};
-use crate::broker::book::{
-    Architecture, CreditOutcome, FencingToken, InputsId, JobKey, ToolboxId, WorkerCapacity,
-};
 use crate::broker::budgets::CallerPrincipal;
 use crate::broker::journal::{JournalEntry, RunName, WorkerInstance};
 use crate::broker::limits::{self, ClientResource};
+use crate::broker::scheduler::{
+    Architecture, CreditOutcome, FencingToken, InputsId, JobKey, ToolboxId, WorkerCapacity,
+};
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::to_proto::duration;
@@ -125,7 +125,7 @@ impl BrokerCore {
         let id = match self.instances.get(&instance) {
             Some(id) => *id,
             None => {
-                if !self.returned_from_before(instance) {
+                if !self.recover_worker(instance) {
                     // A broker after this one is to wait for it.
                     self.journal
                         .keep(vec![JournalEntry::Worker { instance }], Box::new(drop));
@@ -198,13 +198,13 @@ impl BrokerCore {
             self.stop_lease(id, lease.fence, v1::Stop::Terminate);
         }
         self.lost(resumed.events);
-        let kits: Vec<ToolboxId> = self.templates.kits().map(|(kit, _)| kit).collect();
+        let kits: Vec<ToolboxId> = self.templates.toolboxes().map(|(kit, _)| kit).collect();
         for kit in kits {
-            self.ask(id, kit);
+            self.query_worker(id, kit);
         }
         if let Some(worker) = self.workers.get(&id) {
             tracing::info!(worker = %worker.name, slots = worker.slots, "a worker joined");
-            self.tell_all(&session_event::Kind::Worker(worker.message(id)));
+            self.emit_all(&session_event::Kind::Worker(worker.message(id)));
         }
         Ok(())
     }
@@ -270,7 +270,9 @@ impl BrokerCore {
                     worker.sample = heartbeat;
                 }
             }
-            Kind::Toolbox(answer) => self.kit_answer(id, ToolboxId(answer.toolbox), answer.lacks),
+            Kind::Toolbox(answer) => {
+                self.on_toolbox_answer(id, ToolboxId(answer.toolbox), answer.lacks)
+            }
             Kind::Draining(_) => {
                 self.book.worker_draining(id);
                 if let Some(worker) = self.workers.get_mut(&id) {
@@ -282,7 +284,7 @@ impl BrokerCore {
 
     pub(super) fn forget_templates(&mut self, unused: &UnusedTemplates) {
         for kit in &unused.kits {
-            self.forget_kit(*kit);
+            self.forget_toolbox(*kit);
         }
         let unused = unused.templates.as_slice();
         if unused.is_empty() {
@@ -368,7 +370,7 @@ impl BrokerCore {
             reason: reason.to_owned(),
         };
         let has_ended = worker.is_draining && self.book.leases_of(id).is_empty();
-        self.tell_all(&session_event::Kind::WorkerLeft(left));
+        self.emit_all(&session_event::Kind::WorkerLeft(left));
         if has_ended {
             let mut instances = self.instances.iter();
             let instance = instances.find_map(|(instance, worker)| {

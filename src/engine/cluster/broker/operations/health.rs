@@ -92,12 +92,12 @@ impl BrokerHealth {
         let mut period = tokio::time::interval(PERIOD);
         loop {
             period.tick().await;
-            self.tell(&reporter).await;
+            self.report_once(&reporter).await;
         }
     }
 
     /// Tells it once.
-    pub async fn tell(&self, reporter: &HealthReporter) {
+    pub async fn report_once(&self, reporter: &HealthReporter) {
         let status = match self.readiness() {
             BrokerReadiness::Ready => ServingStatus::Serving,
             BrokerReadiness::Ending | BrokerReadiness::Disk(_) => ServingStatus::NotServing,

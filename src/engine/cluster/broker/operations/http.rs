@@ -11,9 +11,9 @@ use axum::routing::get;
 use axum::serve::Listener;
 use tokio::net::TcpListener;
 
-use super::figures::MetricsSnapshot;
 use super::health::{BrokerHealth, BrokerReadiness};
 use super::metrics::{self, CONTENT_TYPE};
+use super::snapshot::MetricsSnapshot;
 use crate::broker::budgets::ResourceBudgets;
 use crate::broker::cas::CasStorage;
 use crate::broker::connections::{AcceptedConnection, ConnectionRegistry};

@@ -10,8 +10,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::figures::MetricsSnapshot;
-use crate::broker::book::{Architecture, PoolStatus};
+use super::snapshot::MetricsSnapshot;
+use crate::broker::scheduler::{Architecture, PoolStatus};
 use maelstrom_wire::v1::WorkerState;
 
 /// How the text says what it is.
@@ -278,10 +278,10 @@ impl MetricsSnapshot {
 
 #[cfg(test)]
 mod tests {
-    use super::super::figures::CoreSnapshot;
+    use super::super::snapshot::CoreSnapshot;
     use super::*;
-    use crate::broker::book::{SchedulerCounters, SchedulerStatus, ToolboxId};
     use crate::broker::cas::StorageUsage;
+    use crate::broker::scheduler::{SchedulerCounters, SchedulerStatus, ToolboxId};
     use maelstrom_wire::v1::{Client, Cluster, Worker};
 
     fn book() -> SchedulerStatus {

@@ -1,9 +1,9 @@
 //! What whoever operates a broker watches it by: figures and health.
 //!
-//! - [`figures`]: the figures. [`metrics`]: as text for Prometheus.
+//! - [`snapshot`]: the figures. [`metrics`]: as text for Prometheus.
 //! - [`health`]: whether the broker can be sent work. [`http`]: both, by HTTP.
 
-pub mod figures;
 pub mod health;
 pub mod http;
 pub mod metrics;
+pub mod snapshot;

@@ -21,11 +21,11 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic::{Status, Streaming};
 
-use super::book::BrokerInstant;
 use super::core::{BrokerConfig, BrokerCore, ContentInventory, CoreInput, SessionId};
 use super::journal::{Journal, RecoveredState};
 use super::limits::{HEADER_BYTES_MAX, HELLO_MAX, RESETS_MAX, STREAMS_PER_CONNECTION_MAX};
-use super::operations::figures::CoreSnapshot;
+use super::operations::snapshot::CoreSnapshot;
+use super::scheduler::BrokerInstant;
 use crate::security::guard::AccessPolicy;
 use crate::security::roles::ClusterRole;
 use maelstrom_wire::limits::MESSAGE_BYTES_MAX;
@@ -123,7 +123,7 @@ impl BrokerTask {
                 self.core.handle(input, now);
             }
             let now = self.now();
-            self.core.settle(now);
+            self.core.tick(now);
         }
     }
 

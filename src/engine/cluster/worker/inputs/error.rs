@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::super::allowance::AllowanceError;
-use super::super::contents::FetchError;
+use super::super::content_fetcher::FetchError;
 use super::directory::DirectoryError;
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{StoreError, TreePathError, TreeWriteError};

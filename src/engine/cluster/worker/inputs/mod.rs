@@ -2,7 +2,7 @@
 //!
 //! - [`directory`]: the Remote Execution API's `Directory`, checked. - [`tree`]: from a digest to a
 //!   tree of the store. - [`error`]: why there is none.
-//! - [`lending`]: what of this machine is shown.
+//! - [`host_paths`]: what of this machine is shown.
 //!
 //! Owner of the state: [`InputCache`], which knows the trees that are being fetched or in use, so that
 //! what several templates have in common is fetched once. A tree stays pinned as long as a
@@ -13,7 +13,7 @@
 
 pub mod directory;
 mod error;
-pub mod lending;
+pub mod host_paths;
 mod tree;
 
 use std::cell::{Cell, RefCell};
@@ -28,9 +28,9 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use self::error::RetryHint;
-use self::lending::HostPathPolicy;
+use self::host_paths::HostPathPolicy;
 use super::allowance::{self, JobAllowance};
-use super::contents::ContentFetcher;
+use super::content_fetcher::ContentFetcher;
 use maelstrom_container::store::{Store, Tree};
 use maelstrom_model::job::ContainerSpec;
 use maelstrom_wire::from_proto::{self, ContentSource, TemplateSpec, ToolboxPath};
@@ -112,7 +112,7 @@ impl<C: ContentFetcher> InputCache<C> {
 
     /// Shows jobs what is lent.
     #[must_use]
-    pub fn lending(self, lending: HostPathPolicy) -> Self {
+    pub fn with_host_paths(self, lending: HostPathPolicy) -> Self {
         InputCache {
             lending: Arc::new(lending),
             ..self
@@ -154,7 +154,7 @@ impl<C: ContentFetcher> InputCache<C> {
         });
         allowance::check(&asked?, &self.allowed)?;
         self.check_toolbox(template.toolbox.clone()).await?;
-        let lent = self.lent_places(&template.sources).await?;
+        let lent = self.resolve_host_paths(&template.sources).await?;
         let trees = template.sources.iter().filter(|source| is_fetched(source));
         let trees: Vec<&ContentSource> = trees.collect();
         let fetched = try_join_all(trees.iter().map(|source| self.tree(source))).await?;
@@ -189,7 +189,7 @@ impl<C: ContentFetcher> InputCache<C> {
 
     /// Where what a template shows of this machine really is. A path below one that is the same here
     /// as on the client's machine may still be a link to somewhere else.
-    async fn lent_places(
+    async fn resolve_host_paths(
         &self,
         sources: &[ContentSource],
     ) -> Result<HashMap<PathBuf, PathBuf>, WorkerInputError> {

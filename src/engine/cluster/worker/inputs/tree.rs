@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::super::contents::{ContentFetcher, FetchError};
+use super::super::content_fetcher::{ContentFetcher, FetchError};
 use super::blocking;
 use super::directory::{self, DIRECTORY_BYTES_MAX, DirectoryListing};
 use super::error::WorkerInputError;

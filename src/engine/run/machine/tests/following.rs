@@ -6,7 +6,9 @@ use maelstrom_model::exit_code;
 
 fn watching(at_end: AtEnd) -> World {
     let mut world = World::new(RunOptions { at_end, ..wishes() });
-    world.tell(RunInput::Watched { directories: 3 }).unwrap();
+    world
+        .handle_input(RunInput::Watched { directories: 3 })
+        .unwrap();
     world
 }
 
@@ -43,7 +45,9 @@ fn without_a_change_the_run_waits_and_tells_so() {
     assert_eq!(world.code, None);
     let last = EventKind::AwaitingChange { directories: 3 };
     assert_eq!(world.events.last(), Some(&last));
-    world.tell(RunInput::Command(UiCommand::Leave)).unwrap();
+    world
+        .handle_input(RunInput::Command(UiCommand::Leave))
+        .unwrap();
     assert_eq!(world.code, Some(exit_code::SUCCESS));
 }
 
@@ -57,7 +61,7 @@ fn a_change_between_rounds_begins_one_that_finds_everything_anew() {
     assert_eq!(world.machine.state(), RunState::Open);
     // The third test is gone, and a new one has come.
     let found = [test(0), test(1), test(9)];
-    world.tell(RunInput::Found(found.into())).unwrap();
+    world.handle_input(RunInput::Found(found.into())).unwrap();
     drain(&mut world);
     assert_eq!(causes(&world), [RoundCause::Start, RoundCause::Watch]);
     let ids: Vec<Vec<u32>> = world
@@ -163,7 +167,9 @@ fn a_broken_build_is_cured_by_the_next_change() {
     world.find(2);
     drain(&mut world);
     assert_eq!(world.summaries()[2].passed, 2);
-    world.tell(RunInput::Command(UiCommand::Leave)).unwrap();
+    world
+        .handle_input(RunInput::Command(UiCommand::Leave))
+        .unwrap();
     assert_eq!(world.code, Some(exit_code::SUCCESS));
 }
 
@@ -174,7 +180,9 @@ fn leaving_between_rounds_exits_as_the_last_round_did() {
     drain(&mut world);
     world.change("src/lib.rs").unwrap();
     world.fail_discovery();
-    world.tell(RunInput::Command(UiCommand::Leave)).unwrap();
+    world
+        .handle_input(RunInput::Command(UiCommand::Leave))
+        .unwrap();
     assert_eq!(world.code, Some(101));
 }
 
@@ -186,14 +194,16 @@ fn what_can_be_watched_no_more_ends_the_wait_but_no_dashboard() {
     };
     let mut world = watching(AtEnd::Watch);
     drain(&mut world);
-    world.tell(lost()).unwrap();
+    world.handle_input(lost()).unwrap();
     assert_eq!(world.code, Some(exit_code::INFRASTRUCTURE));
 
     let mut world = watching(AtEnd::Stay);
     drain(&mut world);
-    world.tell(lost()).unwrap();
+    world.handle_input(lost()).unwrap();
     assert_eq!(world.code, None);
-    world.tell(RunInput::Command(UiCommand::Leave)).unwrap();
+    world
+        .handle_input(RunInput::Command(UiCommand::Leave))
+        .unwrap();
     assert_eq!(world.code, Some(exit_code::INFRASTRUCTURE));
 }
 
@@ -213,7 +223,7 @@ fn a_change_takes_the_place_of_a_rerun() {
     world.find(2);
     let tests = vec![TestId(0)];
     world
-        .tell(RunInput::Command(UiCommand::Rerun { tests }))
+        .handle_input(RunInput::Command(UiCommand::Rerun { tests }))
         .unwrap();
     world.change("src/lib.rs").unwrap();
     drain(&mut world);
@@ -223,7 +233,7 @@ fn a_change_takes_the_place_of_a_rerun() {
     // What is gone cannot be run again.
     let tests = vec![TestId(1)];
     world
-        .tell(RunInput::Command(UiCommand::Rerun { tests }))
+        .handle_input(RunInput::Command(UiCommand::Rerun { tests }))
         .unwrap();
     assert_eq!(causes(&world).len(), 2);
     world.finish();
@@ -238,7 +248,7 @@ fn where_nobody_waits_for_changes_they_change_nothing() {
         paths: Vec::new(),
         more: 1,
     };
-    world.tell(RunInput::Changed(changes)).unwrap();
+    world.handle_input(RunInput::Changed(changes)).unwrap();
     world.finish();
     assert_eq!(causes(&world), [RoundCause::Start]);
 }

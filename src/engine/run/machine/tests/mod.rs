@@ -112,18 +112,18 @@ impl World {
             lost: false,
             code: None,
         };
-        world.obey();
+        world.run_effects();
         world
     }
 
-    fn tell(&mut self, input: RunInput) -> Result<(), UnexpectedInputError> {
+    fn handle_input(&mut self, input: RunInput) -> Result<(), UnexpectedInputError> {
         self.now_us += 10;
         let answer = self.machine.handle(self.now_us, input);
-        self.obey();
+        self.run_effects();
         answer
     }
 
-    fn obey(&mut self) {
+    fn run_effects(&mut self) {
         while let Some(effect) = self.machine.poll() {
             match effect {
                 RunEffect::Emit(event) => self.events.push(event),
@@ -222,7 +222,7 @@ impl World {
     }
 
     fn change(&mut self, path: &str) -> Result<(), UnexpectedInputError> {
-        self.tell(RunInput::Changed(ChangedFiles {
+        self.handle_input(RunInput::Changed(ChangedFiles {
             paths: vec![path.to_owned()],
             more: 0,
         }))
@@ -230,7 +230,7 @@ impl World {
 
     fn deliver(&mut self) {
         if let Some(input) = self.mail.pop_front() {
-            self.tell(input).unwrap();
+            self.handle_input(input).unwrap();
         }
     }
 
@@ -238,7 +238,7 @@ impl World {
         if self.discovering {
             let tests = (self.found..self.found + count).map(test).collect();
             self.found += count;
-            self.tell(RunInput::Found(tests)).unwrap();
+            self.handle_input(RunInput::Found(tests)).unwrap();
         }
     }
 
@@ -246,7 +246,7 @@ impl World {
         if self.discovering {
             let number = self.found;
             self.found += 1;
-            self.tell(RunInput::Broken(broken(number))).unwrap();
+            self.handle_input(RunInput::Broken(broken(number))).unwrap();
         }
     }
 
@@ -254,14 +254,15 @@ impl World {
         if self.discovering {
             self.discovering = false;
             let summary = DiscoverySummary::default();
-            self.tell(RunInput::DiscoveryFinished(summary)).unwrap();
+            self.handle_input(RunInput::DiscoveryFinished(summary))
+                .unwrap();
         }
     }
 
     fn fail_discovery(&mut self) {
         if self.discovering {
             self.discovering = false;
-            self.tell(RunInput::DiscoveryFailed {
+            self.handle_input(RunInput::DiscoveryFailed {
                 exit_code: 101,
                 message: "could not compile `p`".into(),
                 help: None,
@@ -276,7 +277,7 @@ impl World {
             self.mail.clear();
             self.running.clear();
             self.scheduler = SlotScheduler::new(2);
-            self.tell(RunInput::BackendLost {
+            self.handle_input(RunInput::BackendLost {
                 message: "the spawner died".into(),
                 help: None,
             })
@@ -287,8 +288,8 @@ impl World {
     /// Lets everything come to its end; every job that is not stopped passes.
     fn finish(&mut self) {
         self.end_discovery();
-        let _ = self.tell(RunInput::Command(UiCommand::Resume));
-        let _ = self.tell(RunInput::Command(UiCommand::Leave));
+        let _ = self.handle_input(RunInput::Command(UiCommand::Resume));
+        let _ = self.handle_input(RunInput::Command(UiCommand::Leave));
         loop {
             // A change that waited has begun another round, and with it another discovery.
             self.end_discovery();
@@ -415,14 +416,14 @@ fn play(wishes: RunOptions, steps: &[Step]) -> World {
             Step::Deliver => world.deliver(),
             Step::Lose => world.lose(),
             // What is told of files may be too late as well.
-            Step::Watch => drop(world.tell(RunInput::Watched { directories: 1 })),
-            Step::Unwatch => drop(world.tell(RunInput::Unwatched {
+            Step::Watch => drop(world.handle_input(RunInput::Watched { directories: 1 })),
+            Step::Unwatch => drop(world.handle_input(RunInput::Unwatched {
                 message: "it vanished".into(),
                 help: None,
             })),
             Step::Change => drop(world.change("src/lib.rs")),
             // A command may come at any time; one that makes no sense changes nothing.
-            Step::Command(command) => drop(world.tell(RunInput::Command(command))),
+            Step::Command(command) => drop(world.handle_input(RunInput::Command(command))),
         }
     }
     world.finish();

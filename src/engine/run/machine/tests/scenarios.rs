@@ -100,9 +100,13 @@ fn a_binary_that_cannot_be_listed_is_an_error_with_its_output() {
 fn time_spent_suspended_counts_for_nothing() {
     let mut world = World::new(wishes());
     world.find(1);
-    world.tell(RunInput::Command(UiCommand::Suspend)).unwrap();
+    world
+        .handle_input(RunInput::Command(UiCommand::Suspend))
+        .unwrap();
     world.now_us += 1_000_000;
-    world.tell(RunInput::Command(UiCommand::Continue)).unwrap();
+    world
+        .handle_input(RunInput::Command(UiCommand::Continue))
+        .unwrap();
     world.finish();
     let queued = world.events.iter().find_map(|event| match event {
         EventKind::Finished(finished) => Some(finished.timings.queued_us),
@@ -179,11 +183,15 @@ fn cancelling_terminates_and_killing_kills() {
     world.start();
     world.deliver();
     world.deliver();
-    world.tell(RunInput::Command(UiCommand::Cancel)).unwrap();
+    world
+        .handle_input(RunInput::Command(UiCommand::Cancel))
+        .unwrap();
     assert_eq!(world.machine.state(), RunState::Stopping);
     let stops = |world: &World| -> Vec<_> { world.running.iter().map(|(_, how)| *how).collect() };
     assert_eq!(stops(&world), [Some(StopMode::Terminate); 2]);
-    world.tell(RunInput::Command(UiCommand::Kill)).unwrap();
+    world
+        .handle_input(RunInput::Command(UiCommand::Kill))
+        .unwrap();
     assert_eq!(stops(&world), [Some(StopMode::Kill); 2]);
     assert_eq!(world.machine.state(), RunState::Killing);
     world.finish();
@@ -219,7 +227,7 @@ fn a_rerun_waits_for_the_round_and_its_verdict_counts() {
     let rerun = UiCommand::Rerun {
         tests: vec![TestId(0), TestId(99)],
     };
-    world.tell(RunInput::Command(rerun)).unwrap();
+    world.handle_input(RunInput::Command(rerun)).unwrap();
     assert_eq!(
         world.events.last(),
         Some(&EventKind::RerunQueued { tests: 1 })
@@ -241,7 +249,9 @@ fn whoever_stays_is_asked_before_the_run_ends() {
     });
     world.end_discovery();
     assert_eq!((world.machine.state(), world.code), (RunState::Idle, None));
-    world.tell(RunInput::Command(UiCommand::Leave)).unwrap();
+    world
+        .handle_input(RunInput::Command(UiCommand::Leave))
+        .unwrap();
     assert_eq!(world.code, Some(exit_code::SUCCESS));
 }
 
@@ -266,7 +276,7 @@ fn one_cancelled_test_leaves_the_others_alone() {
     world.deliver();
     world.deliver();
     let cancel = UiCommand::CancelTest { test: TestId(1) };
-    world.tell(RunInput::Command(cancel)).unwrap();
+    world.handle_input(RunInput::Command(cancel)).unwrap();
     world.finish();
     let summary = world.summaries()[0];
     assert_eq!((summary.passed, summary.cancelled), (2, 1));
@@ -284,9 +294,9 @@ fn events_of_strangers_change_nothing() {
         stream: OutputStream::Stdout,
         bytes: b"x".to_vec(),
     };
-    assert!(world.tell(stranger).is_err());
+    assert!(world.handle_input(stranger).is_err());
     let forged = RunInput::Fact(EventKind::RunFinished { exit_code: 0 });
-    assert!(world.tell(forged).is_err());
+    assert!(world.handle_input(forged).is_err());
     assert_eq!(world.events.len(), before);
 }
 

@@ -19,7 +19,7 @@ use crate::reapi::v2;
 use crate::reapi::v2::content_addressable_storage_client::ContentAddressableStorageClient;
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::StoreError;
-use maelstrom_model::event::foreign::UntrustedText;
+use maelstrom_model::event::untrusted_text::UntrustedText;
 
 pub use self::upload::{BlobMap, BlobSource, UploadCallback};
 

@@ -4,10 +4,10 @@
 //! What was said on a connection counts for that connection only. On a new one everything that is
 //! unfinished is said again, after what is over, so that nothing of it runs once more.
 //!
-//! - [`saying`]: what is said. [`hearing`]: what is heard.
+//! - [`outbound`]: what is said. [`inbound`]: what is heard.
 
-mod hearing;
-mod saying;
+mod inbound;
+mod outbound;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -290,7 +290,7 @@ impl RemoteJobs {
         template.upload = TemplateUploadState::Done;
         if template.is_defined {
             let uploaded = v1::Uploaded { template: number };
-            self.say(client_message::Kind::Uploaded(uploaded));
+            self.send(client_message::Kind::Uploaded(uploaded));
         }
     }
 
@@ -345,7 +345,7 @@ impl RemoteJobs {
             }
         }
         if self.held {
-            self.say(client_message::Kind::Hold(v1::Hold { held: true }));
+            self.send(client_message::Kind::Hold(v1::Hold { held: true }));
         }
     }
 
@@ -356,7 +356,7 @@ impl RemoteJobs {
     }
 
     /// Whether somebody was told that there is no connection.
-    pub fn is_down_told(&self) -> bool {
+    pub fn is_down_reported(&self) -> bool {
         self.was_down
     }
 
@@ -415,7 +415,7 @@ impl RemoteJobs {
         // Only a time beyond any calendar is none.
         let stopped_by = Instant::now().checked_add(self.grace);
         job.stopped_by = job.stopped_by.or(stopped_by);
-        self.say_stop(id, how);
+        self.send_stop(id, how);
         false
     }
 

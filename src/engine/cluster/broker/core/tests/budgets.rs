@@ -115,10 +115,10 @@ async fn a_client_at_its_limit_is_refused_and_another_is_served() {
         let mut stage = stage_of(what, most);
         let mut worker = stage.worker(1, &[]).await;
         let mut a = stage.client_as(1, &caller("a"), b"").await.unwrap();
-        stage.says(&a, template_of(5, None)).await;
+        stage.send(&a, template_of(5, None)).await;
         let mut refused = None;
         for turn in 0..20 {
-            stage.says(&a, say(turn)).await;
+            stage.send(&a, say(turn)).await;
             refused = a.error();
             if refused.is_some() {
                 assert!(turn > 0, "{what:?}: there was room for one");
@@ -128,12 +128,12 @@ async fn a_client_at_its_limit_is_refused_and_another_is_served() {
         check(what, &refused.unwrap());
         // Another run of the same client is no way around it, and another client is none the worse.
         let mut again = stage.client_as(2, &caller("a"), b"").await.unwrap();
-        stage.says(&again, template_of(5, None)).await;
-        stage.says(&again, say(20)).await;
+        stage.send(&again, template_of(5, None)).await;
+        stage.send(&again, say(20)).await;
         check(what, &again.error().unwrap());
         let mut b = stage.client_as(3, &caller("b"), b"").await.unwrap();
-        stage.says(&b, template_of(5, None)).await;
-        stage.says(&b, submit(&[1])).await;
+        stage.send(&b, template_of(5, None)).await;
+        stage.send(&b, submit(&[1])).await;
         assert!(b.news().contains(&"accepted [1]".to_owned()), "{what:?}");
         worker.answer(&mut stage, "").await;
 
@@ -141,14 +141,14 @@ async fn a_client_at_its_limit_is_refused_and_another_is_served() {
         for (run, name) in [(1, "a"), (2, "a"), (3, "b")] {
             let client = stage.client_as(run, &caller(name), b"").await.unwrap();
             let goodbye = client_message::Kind::Goodbye(v1::Empty {});
-            stage.says(&client, goodbye).await;
+            stage.send(&client, goodbye).await;
         }
         let core = &stage.core;
         assert_eq!(
             (core.accounts.count(), core.runs.len(), core.shown.len()),
             (0, 0, 0)
         );
-        assert_eq!(core.templates.kits().count(), 0);
+        assert_eq!(core.templates.toolboxes().count(), 0);
         assert!(core.workers.values().all(|worker| worker.kits.is_empty()));
     }
 }
@@ -180,19 +180,19 @@ async fn a_client_that_does_not_read_has_so_much_output() {
     let mut stage = stage_of(ClientResource::OutputBytes, 4_000);
     let mut worker = stage.worker(1, &[]).await;
     let mut a = stage.client_as(1, &caller("a"), b"").await.unwrap();
-    stage.says(&a, template()).await;
-    stage.says(&a, submit(&[1])).await;
+    stage.send(&a, template()).await;
+    stage.send(&a, submit(&[1])).await;
     let first = worker.leases()[0];
     stage
         .reports(&worker, first, report::Kind::Started(0))
         .await;
     let text = "x".repeat(1_500);
     stage.reports(&worker, first, written(0, &text)).await;
-    stage.says(&a, submit(&[2])).await;
+    stage.send(&a, submit(&[2])).await;
     assert_eq!(worker.leases(), [0; 0], "it has enough to read");
     let b = stage.client_as(2, &caller("b"), b"").await.unwrap();
-    stage.says(&b, template()).await;
-    stage.says(&b, submit(&[1])).await;
+    stage.send(&b, template()).await;
+    stage.send(&b, submit(&[1])).await;
     assert_eq!(worker.leases().len(), 1, "others go on");
 
     for index in 1..3 {
@@ -207,7 +207,7 @@ async fn a_client_that_does_not_read_has_so_much_output() {
     ] {
         assert!(end.contains(part), "{end}");
     }
-    stage.says(&a, acknowledge(&[1])).await;
+    stage.send(&a, acknowledge(&[1])).await;
     // The lease's end is still to come; then there is a slot.
     stage.reports(&worker, first, exited(0)).await;
     assert_eq!(worker.leases().len(), 1);
@@ -220,14 +220,14 @@ async fn any_number_of_toolboxes_come_and_go() {
     let mut worker = stage.worker(1, &[]).await;
     for turn in 0..200 {
         let client = stage.client(1).await.unwrap();
-        stage.says(&client, template_of(1, Some(turn))).await;
-        stage.says(&client, job_of(1, 1)).await;
+        stage.send(&client, template_of(1, Some(turn))).await;
+        stage.send(&client, job_of(1, 1)).await;
         let mut leases = worker.answer(&mut stage, "").await;
         leases.extend(worker.leases());
         assert_eq!(leases.len(), 1, "turn {turn}");
         stage.reports(&worker, leases[0], exited(0)).await;
         stage
-            .says(&client, client_message::Kind::Goodbye(v1::Empty {}))
+            .send(&client, client_message::Kind::Goodbye(v1::Empty {}))
             .await;
     }
     assert_eq!(stage.core.book_status().pools.len(), 1);
@@ -239,7 +239,7 @@ async fn a_job_whose_toolbox_nobody_has_ends_at_once() {
     let mut stage = stage(FakeInventory(None));
     let mut worker = stage.worker(1, &[]).await;
     let mut client = stage.client(1).await.unwrap();
-    stage.says(&client, template_of(1, Some(7))).await;
+    stage.send(&client, template_of(1, Some(7))).await;
     let submit = v1::Submit {
         jobs: (0..2_000)
             .map(|id| v1::Job {
@@ -252,7 +252,7 @@ async fn a_job_whose_toolbox_nobody_has_ends_at_once() {
     };
     worker.answer(&mut stage, "`/usr` is another").await;
     stage
-        .says(&client, client_message::Kind::Submit(submit))
+        .send(&client, client_message::Kind::Submit(submit))
         .await;
     let mut ended = 0;
     for _ in 0..100 {
@@ -267,8 +267,8 @@ async fn a_job_whose_toolbox_nobody_has_ends_at_once() {
     assert_eq!(ended, 2_000);
 
     // One that does not answer has it not.
-    stage.says(&client, template_of(2, Some(8))).await;
-    stage.says(&client, job_of(5_000, 2)).await;
+    stage.send(&client, template_of(2, Some(8))).await;
+    stage.send(&client, job_of(5_000, 2)).await;
     stage.pass_with(65, &worker).await;
     stage.handle(CoreInput::Sample).await;
     let news = client.news();
@@ -288,10 +288,10 @@ async fn jobs_for_machines_that_are_not_there_say_so_once() {
     };
     defined.template.as_mut().unwrap().architecture = "aarch64".to_owned();
     stage
-        .says(&client, client_message::Kind::Template(defined))
+        .send(&client, client_message::Kind::Template(defined))
         .await;
-    stage.says(&client, submit(&[1])).await;
-    stage.says(&client, submit(&[2])).await;
+    stage.send(&client, submit(&[1])).await;
+    stage.send(&client, submit(&[2])).await;
     let mut notices = Vec::new();
     while let Some(Some(Ok(event))) = client.outlet.next().now_or_never() {
         if let Some(session_event::Kind::Notice(notice)) = event.kind {
@@ -376,7 +376,7 @@ async fn a_template_that_is_refused_says_why() {
     let mut stage = stage(FakeInventory(None));
     stage.core.inventory = Box::new(RefusingInventory);
     let mut client = stage.client(1).await.unwrap();
-    stage.says(&client, template()).await;
+    stage.send(&client, template()).await;
     let refused = client.error().unwrap();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert_eq!(refused.message(), "template 5 is refused: it is too large");

@@ -112,7 +112,7 @@ impl CoreHarness {
     /// Hands over an input, and everything that follows from it.
     async fn handle(&mut self, input: CoreInput) {
         self.core.handle(input, self.now);
-        self.core.settle(self.now);
+        self.core.tick(self.now);
         loop {
             // What the core has started is ready at once.
             tokio::task::yield_now().await;
@@ -120,7 +120,7 @@ impl CoreHarness {
                 return;
             };
             self.core.handle(input, self.now);
-            self.core.settle(self.now);
+            self.core.tick(self.now);
         }
     }
 
@@ -177,7 +177,7 @@ impl CoreHarness {
         Ok(FakeClient { session, outlet })
     }
 
-    async fn says(&mut self, client: &FakeClient, kind: client_message::Kind) {
+    async fn send(&mut self, client: &FakeClient, kind: client_message::Kind) {
         self.handle(CoreInput::Client(client.session, kind)).await;
     }
 
@@ -243,8 +243,8 @@ impl CoreHarness {
     /// A client with a template and jobs.
     async fn client_with(&mut self, run: u8, jobs: &[u64]) -> FakeClient {
         let client = self.client(run).await.unwrap();
-        self.says(&client, template()).await;
-        self.says(&client, submit(jobs)).await;
+        self.send(&client, template()).await;
+        self.send(&client, submit(jobs)).await;
         client
     }
 }
@@ -393,7 +393,7 @@ async fn a_job_goes_to_a_worker_and_its_outcome_comes_back() {
         client.news(),
         ["started 7", "output 0 of 7: hello", "finished 7: Exited(0)"]
     );
-    stage.says(&client, acknowledge(&[7])).await;
+    stage.send(&client, acknowledge(&[7])).await;
     let mut again = stage.client(1).await.unwrap();
     assert_eq!(again.news(), ["welcome, resumed: true", "worker-1 joined"]);
 }
@@ -404,7 +404,7 @@ async fn what_is_submitted_twice_runs_once() {
     let mut stage = stage(FakeInventory(None));
     let mut worker = stage.worker(1, &[]).await;
     let mut client = stage.client_with(1, &[7]).await;
-    stage.says(&client, submit(&[7])).await;
+    stage.send(&client, submit(&[7])).await;
     let leases = worker.leases();
     assert_eq!(leases.len(), 1);
     stage.reports(&worker, leases[0], exited(3)).await;

@@ -29,8 +29,8 @@ async fn full_privileges_are_for_who_has_the_role() {
             let mut stage = start(&path);
             let mut worker = stage.worker(1, &[]).await;
             let mut client = stage.client_as(1, caller, &[1; 16]).await.unwrap();
-            stage.says(&client, template_with(privileges)).await;
-            stage.says(&client, submit(&[7])).await;
+            stage.send(&client, template_with(privileges)).await;
+            stage.send(&client, submit(&[7])).await;
             let leases = worker.leases().len();
             let told = client.news().concat();
             assert_eq!(leases == 1, expected, "{caller:?} {privileges:?} {told}");
@@ -48,9 +48,9 @@ async fn full_privileges_are_for_who_has_the_role() {
     let mut worker = stage.worker(1, &[]).await;
     let client = stage.client_as(1, &ann, &[1; 16]).await.unwrap();
     stage
-        .says(&client, template_with(v1::Privileges::Full))
+        .send(&client, template_with(v1::Privileges::Full))
         .await;
-    stage.says(&client, submit(&[8])).await;
+    stage.send(&client, submit(&[8])).await;
     assert_eq!(worker.leases().len(), 0);
 }
 
@@ -81,8 +81,8 @@ async fn a_run_is_resumed_by_whoever_opened_it_and_nobody_else() {
         let path = directory.path().join("journal");
         let mut stage = start(&path);
         let mut client = stage.client_as(1, opener, secret).await.unwrap();
-        stage.says(&client, template()).await;
-        stage.says(&client, submit(&[7])).await;
+        stage.send(&client, template()).await;
+        stage.send(&client, submit(&[7])).await;
         client.news();
         for (other, shown) in &others {
             let refused = stage.client_as(1, other, shown).await.err().unwrap();
@@ -109,8 +109,8 @@ async fn a_run_of_nobody_cannot_be_resumed() {
         .client_as(1, &CallerPrincipal::default(), b"")
         .await
         .unwrap();
-    stage.says(&client, template()).await;
-    stage.says(&client, submit(&[7])).await;
+    stage.send(&client, template()).await;
+    stage.send(&client, submit(&[7])).await;
     let refused = stage
         .client_as(1, &CallerPrincipal::default(), b"")
         .await

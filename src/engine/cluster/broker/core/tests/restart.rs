@@ -123,9 +123,9 @@ async fn a_broker_that_begins_anew_knows_its_jobs_and_adopts_leases() {
         worker.leases().is_empty(),
         "the client may know of outcomes"
     );
-    stage.says(&client, acknowledge(&[])).await;
-    stage.says(&client, template()).await;
-    stage.says(&client, submit(&[1, 2])).await;
+    stage.send(&client, acknowledge(&[])).await;
+    stage.send(&client, template()).await;
+    stage.send(&client, submit(&[1, 2])).await;
     let again = worker.leases();
     assert_eq!(again.len(), 1, "job 1 runs already");
     assert!(again[0] > leases[1]);

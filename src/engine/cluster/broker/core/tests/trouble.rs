@@ -11,7 +11,7 @@ async fn a_cancelled_job_is_over_when_its_worker_says_so() {
         how: v1::Stop::Kill.into(),
     };
     stage
-        .says(&client, client_message::Kind::Cancel(cancel))
+        .send(&client, client_message::Kind::Cancel(cancel))
         .await;
     assert_eq!(worker.stops(), [fence]);
     assert!(
@@ -37,7 +37,7 @@ async fn a_job_that_starts_when_it_was_cancelled_may_write() {
         how: v1::Stop::Terminate.into(),
     };
     stage
-        .says(&client, client_message::Kind::Cancel(cancel))
+        .send(&client, client_message::Kind::Cancel(cancel))
         .await;
     client.news();
     stage
@@ -74,7 +74,7 @@ async fn jobs_wait_until_their_inputs_are_uploaded() {
     assert!(worker.leases().is_empty());
     stage.core.inventory = Box::new(FakeInventory(None));
     let uploaded = client_message::Kind::Uploaded(v1::Uploaded { template: 5 });
-    stage.says(&client, uploaded).await;
+    stage.send(&client, uploaded).await;
     assert_eq!(worker.leases().len(), 1);
 }
 
@@ -113,7 +113,7 @@ async fn what_makes_no_sense_ends_the_connection_and_nothing_else() {
     client.news();
 
     let mut wrong = stage.client(2).await.unwrap();
-    stage.says(&wrong, submit(&[1])).await;
+    stage.send(&wrong, submit(&[1])).await;
     assert_eq!(wrong.news().last().unwrap(), "sent away: InvalidArgument");
     let mut old = v1::Hello {
         versions: Some(v1::Versions {

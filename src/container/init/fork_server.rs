@@ -1,0 +1,359 @@
+//! A resident: a process that stays in a container and forks, for each job, a process that is as
+//! good as one started afresh. An interpreter that has imported everything a job needs is one.
+//!
+//! The job's process is the resident's child, and everything else about it is as if the slot had
+//! started it: it enters the slot's mount namespace, in which nothing has been written yet, and its
+//! network namespace, where it is not the host's, which nobody has used yet; its descriptors are the job's; it has no capability that an ordinary job has not; and after its end
+//! the container is audited as ever, and the resident with it. What a resident can't do like this
+//! (files written before it was ready, processes left running) ends it, and with it the container.
+//!
+//! ```text
+//! slot                                 resident
+//! start ── socket as standard input ─▶ hides the capabilities that its forks need
+//!       ◀── ready, or unfit REASON ──
+//! fork  ── arguments, descriptors ───▶ fork ─▶ setns, descriptors, capabilities given up ─▶ the job
+//!       ◀── started PID ────────────   by the fork itself, before the job can do us any harm
+//!       ◀── ended STATUS ... ───────   wait4
+//! ```
+//!
+//! All messages are text, one each on a seqpacket socket, since residents are not our own
+//! executables. Standard output and error of a resident are two memory files, by which its forks
+//! tell which of their descriptors are to become the job's.
+//!
+//! Invariants: a resident that dies takes nobody's result with it, since its forks then become the
+//! slot's own children; one that has been tampered with (stopped, given other limits or priorities)
+//! serves no further job.
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::Pid;
+
+use super::super::child::{self, CapabilitySet, ChildStack, ProcessTerminal};
+use super::super::message::ProcessImage;
+use super::super::spec::{ExitStatus, ResourceUsage};
+use super::super::sys::process::{WaitMode, WaitOutcome, WaitTarget, exit_status, pidfd, wait};
+use super::super::sys::socket::{self, MESSAGE_BYTES_MAX, memory_file, read_memory_file};
+use super::super::sys::state::{ProcessAttributes, attributes_of};
+use super::build::StepFailed;
+
+/// After so many forks a resident is replaced, whatever it looks like: the kernel's own bookkeeping
+/// of its memory (shared page tables, reverse mappings) grows with them.
+const FORKS_MAX: u32 = 5000;
+
+/// A resident that has grown by so much since it was ready is replaced. It does nothing but fork,
+/// so that it should not grow at all.
+const GROWTH_KILOBYTES_MAX: u64 = 64 * 1024;
+
+/// How long after the end of its fork a resident may take to tell of it.
+const REPORT_MAX: Duration = Duration::from_secs(2);
+
+/// The most that it takes at a time, which is what a program can be given as one argument.
+const REQUEST_BYTES_MAX: usize = 128 * 1024;
+
+/// A resident that takes requests.
+pub struct ForkServer {
+    pid: Pid,
+    socket: OwnedFd,
+    errors: OwnedFd,
+    forks: u32,
+    memory_kilobytes: Option<(u64, u64)>,
+    before: Option<TamperableState>,
+}
+
+/// What any process of the same user could do to a resident, and its forks would inherit.
+#[derive(PartialEq, Eq)]
+struct TamperableState {
+    attributes: ProcessAttributes,
+    files: Vec<Option<Vec<u8>>>,
+}
+
+/// What a resident says.
+enum ForkServerReply {
+    /// It takes requests.
+    Ready,
+    /// A fork of it would not be as good as a fresh process.
+    Unfit(String),
+    /// It has forked.
+    Started(Pid),
+    /// The fork could not become what it should be.
+    Failed(String),
+    /// The fork ended.
+    Ended(ExitStatus, ResourceUsage),
+    /// It is gone, or not to be understood.
+    Gone,
+}
+
+/// How a fork ended.
+pub enum ForkEnd {
+    /// There was none.
+    NotStarted(StepFailed),
+    /// By itself, or killed.
+    Ended(ExitStatus, ResourceUsage),
+    /// Nobody is there to be told.
+    Abandoned,
+    /// The resident was gone before.
+    NoResident,
+}
+
+impl ForkServer {
+    /// Starts one that is talked to through this pair of sockets. It is not ready yet.
+    pub fn start(
+        stack: &mut ChildStack,
+        image: &ProcessImage,
+        (ours, theirs): (OwnedFd, OwnedFd),
+    ) -> Result<ForkServer, StepFailed> {
+        let at = |errno| StepFailed::new("prepare a resident process", errno);
+        let file = || {
+            memory_file(&[])
+                .map_err(|error| at(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))
+        };
+        let (output, errors) = (file()?, file()?);
+        let streams = [theirs.as_fd(), output.as_fd(), errors.as_fd()];
+        let pid = child::start(
+            stack,
+            image,
+            streams,
+            ProcessTerminal::None,
+            CapabilitySet::Resident,
+        )?;
+        Ok(ForkServer {
+            pid,
+            socket: ours,
+            errors,
+            forks: 0,
+            memory_kilobytes: None,
+            before: None,
+        })
+    }
+
+    /// The next thing it says; blocks until there is one.
+    fn receive(&mut self) -> ForkServerReply {
+        let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+        let Ok(message) = socket::receive(self.socket.as_fd(), &mut buffer) else {
+            return ForkServerReply::Gone;
+        };
+        let text = buffer.get(..message.length).unwrap_or_default();
+        self.parse_reply(&String::from_utf8_lossy(text))
+    }
+
+    fn parse_reply(&mut self, text: &str) -> ForkServerReply {
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match word {
+            "ready" => ForkServerReply::Ready,
+            "unfit" => ForkServerReply::Unfit(rest.to_owned()),
+            "started" => rest.parse().map_or(ForkServerReply::Gone, |pid| {
+                ForkServerReply::Started(Pid::from_raw(pid))
+            }),
+            "failed" => ForkServerReply::Failed(rest.to_owned()),
+            "ended" => self.parse_ended(rest).unwrap_or(ForkServerReply::Gone),
+            _ => ForkServerReply::Gone,
+        }
+    }
+
+    fn parse_ended(&mut self, rest: &str) -> Option<ForkServerReply> {
+        let numbers: Vec<u64> = rest
+            .split(' ')
+            .map(|number| number.parse().ok())
+            .collect::<Option<_>>()?;
+        let [status, user_us, system_us, peak, memory] = numbers.try_into().ok()?;
+        let (first, _) = self.memory_kilobytes.unwrap_or((memory, memory));
+        self.memory_kilobytes = Some((first, memory));
+        let usage = ResourceUsage {
+            user: Duration::from_micros(user_us),
+            system: Duration::from_micros(system_us),
+            memory_peak_bytes: peak.saturating_mul(1024),
+        };
+        let status = exit_status(i32::try_from(status).ok()?)?;
+        Some(ForkServerReply::Ended(status, usage))
+    }
+
+    /// Waits until it takes requests, or says why it never will. `obey` is as in [`Self::follow`].
+    pub fn await_readiness(
+        &mut self,
+        orders: &OwnedFd,
+        mut obey: impl FnMut(Pid) -> Option<()>,
+    ) -> Result<(), String> {
+        loop {
+            let mut watched = [
+                PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
+                PollFd::new(orders.as_fd(), PollFlags::POLLIN),
+            ];
+            match poll(&mut watched, PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.desc().to_owned()),
+            }
+            let [told, ordered] = watched.map(|fd| fd.any().unwrap_or(false));
+            if told {
+                return match self.receive() {
+                    ForkServerReply::Ready => Ok(()),
+                    ForkServerReply::Unfit(reason) => Err(reason),
+                    ForkServerReply::Started(_)
+                    | ForkServerReply::Failed(_)
+                    | ForkServerReply::Ended(..)
+                    | ForkServerReply::Gone => {
+                        let last = self.last_error();
+                        let last = last.map_or(String::new(), |line| format!(" ({line})"));
+                        Err(format!("it ended before it was ready{last}"))
+                    }
+                };
+            }
+            if ordered && obey(self.pid).is_none() {
+                return Err("nobody waits for it any more".to_owned());
+            }
+        }
+    }
+
+    /// The last line of what it wrote to standard error.
+    fn last_error(&self) -> Option<String> {
+        let bytes = read_memory_file(self.errors.try_clone().ok()?).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+        Some(line.trim().to_owned())
+    }
+
+    /// To be called when it is ready, before the first fork.
+    pub fn take_baseline(&mut self) {
+        self.before = self.tamperable();
+    }
+
+    fn tamperable(&self) -> Option<TamperableState> {
+        let read = |name: &str| fs::read(format!("/proc/{}/{name}", self.pid)).ok();
+        Some(TamperableState {
+            attributes: attributes_of(self.pid).ok()?,
+            files: ["oom_score_adj", "coredump_filter", "autogroup"]
+                .into_iter()
+                .map(read)
+                .collect(),
+        })
+    }
+
+    /// Asks for a fork with these descriptors: standard input, output and error, the mount
+    /// namespace, and the network namespace, if it is to enter one.
+    pub fn request(
+        &mut self,
+        image: &ProcessImage,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> nix::Result<()> {
+        let mut text = Vec::new();
+        for argument in &image.arguments {
+            text.extend_from_slice(argument.as_bytes_with_nul());
+        }
+        if text.len() > REQUEST_BYTES_MAX {
+            return Err(Errno::E2BIG);
+        }
+        self.forks = self.forks.saturating_add(1);
+        socket::send(self.socket.as_fd(), &text, descriptors)
+    }
+
+    /// Whether it may serve another job: it waits for one, nobody has changed it, and it has not
+    /// outlived its limits.
+    pub fn is_sound(&self) -> bool {
+        let grown = self
+            .memory_kilobytes
+            .is_some_and(|(first, now)| now.saturating_sub(first) > GROWTH_KILOBYTES_MAX);
+        let changed = self.before.is_none() || self.tamperable() != self.before;
+        self.forks < FORKS_MAX && !grown && !changed && self.waits()
+    }
+
+    /// Whether it sleeps, as it does while it waits for a request or is about to: a stopped process
+    /// or a dead one does not.
+    fn waits(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+        state.is_some_and(|state| state.starts_with(['S', 'R']))
+    }
+
+    /// Whether it and the calling process are the only ones in their PID namespace.
+    ///
+    /// The kernel lists processes by ascending id, and gives new ones ascending ids: one that is
+    /// forked while the list is read is still to come in it.
+    pub fn is_alone(&self) -> bool {
+        let Ok(entries) = fs::read_dir("/proc") else {
+            return false;
+        };
+        let known = [1, self.pid.as_raw()];
+        entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+            .all(|pid| known.contains(&pid))
+    }
+
+    /// Waits for the fork's end; `obey` carries out an order that has come for this process, and
+    /// says whether there is still somebody to give orders.
+    pub fn follow(&mut self, orders: &OwnedFd, mut obey: impl FnMut(Pid) -> Option<()>) -> ForkEnd {
+        let mut fork: Option<(Pid, Option<OwnedFd>)> = None;
+        let mut failed = None;
+        loop {
+            let started = fork.as_ref().and_then(|(_, ended)| ended.as_ref());
+            let over = started.is_some_and(is_readable);
+            let mut watched = vec![
+                PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
+                PollFd::new(orders.as_fd(), PollFlags::POLLIN),
+            ];
+            let patience = match (over, started) {
+                (true, _) => PollTimeout::try_from(REPORT_MAX).unwrap_or(PollTimeout::NONE),
+                (false, None) => PollTimeout::NONE,
+                (false, Some(ended)) => {
+                    watched.push(PollFd::new(ended.as_fd(), PollFlags::POLLIN));
+                    PollTimeout::NONE
+                }
+            };
+            let silent = match poll(&mut watched, patience) {
+                Ok(0) => true,
+                Ok(_) | Err(Errno::EINTR) => false,
+                Err(_) => return ForkEnd::Abandoned,
+            };
+            let ready = |index: usize| watched.get(index).and_then(PollFd::any) == Some(true);
+            let (told, ordered) = (ready(0), ready(1));
+            drop(watched);
+            if silent {
+                self.kill();
+            }
+            if told || silent {
+                match (self.receive(), &fork) {
+                    (ForkServerReply::Started(pid), None) => fork = Some((pid, pidfd(pid).ok())),
+                    (ForkServerReply::Failed(step), None) => failed = Some(step),
+                    (ForkServerReply::Ended(status, usage), _) => {
+                        return match failed {
+                            None => ForkEnd::Ended(status, usage),
+                            Some(step) => ForkEnd::NotStarted(StepFailed::new(step, Errno::EIO)),
+                        };
+                    }
+                    (_, Some((pid, _))) => {
+                        self.kill();
+                        return adopt(*pid);
+                    }
+                    (_, None) => return ForkEnd::NoResident,
+                }
+            } else if ordered {
+                let target = fork.as_ref().map_or(self.pid, |(pid, _)| *pid);
+                if obey(target).is_none() {
+                    return ForkEnd::Abandoned;
+                }
+            }
+        }
+    }
+
+    fn kill(&self) {
+        // One that is gone already needs no signal.
+        let _ = nix::sys::signal::kill(self.pid, nix::sys::signal::Signal::SIGKILL);
+        let _ = wait(WaitTarget::One(self.pid), WaitMode::Block);
+    }
+}
+
+fn is_readable(descriptor: &OwnedFd) -> bool {
+    let mut watched = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
+    matches!(poll(&mut watched, PollTimeout::ZERO), Ok(1))
+}
+
+/// Waits for the fork of a resident that is gone. It is the calling process's own child now.
+fn adopt(pid: Pid) -> ForkEnd {
+    match wait(WaitTarget::One(pid), WaitMode::Block) {
+        Ok(WaitOutcome::Ended { status, usage, .. }) => ForkEnd::Ended(status, usage),
+        Ok(WaitOutcome::NoneYet | WaitOutcome::NoChildren) | Err(_) => ForkEnd::NoResident,
+    }
+}

@@ -1,0 +1,137 @@
+//! A job's processes, from its start to the end of the last one.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::Pid;
+
+use super::super::message::{self, ContainerRequest, LaunchMode, MessageError, ProcessImage};
+use super::super::spec::{ExitStatus, ResourceUsage};
+use super::super::sys::process::{WaitMode, WaitOutcome, WaitTarget, wait};
+use super::super::sys::socket::read_memory_file;
+use super::build::StepFailed;
+
+/// How a job went.
+pub enum JobProcessEnd {
+    /// Its program could not be executed.
+    NotStarted(StepFailed),
+    /// Its first process has ended.
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// What it used.
+        usage: ResourceUsage,
+        /// How long it ran.
+        ran: Duration,
+    },
+    /// Nobody is there to be told.
+    Abandoned,
+}
+
+/// Has the kernel report from now on that children have ended, instead of interrupting this process.
+pub fn watch_children() -> nix::Result<SignalFd> {
+    let mut ended = SigSet::empty();
+    ended.add(Signal::SIGCHLD);
+    ended.thread_block()?;
+    SignalFd::with_flags(&ended, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+}
+
+/// Waits for the job's end while obeying orders. `None` when the socket has closed. One descriptor
+/// for all children is cheaper than one for each, which the kernel makes an inode for.
+pub fn follow(
+    socket: &OwnedFd,
+    children: &SignalFd,
+    pid: Pid,
+) -> Option<(ExitStatus, ResourceUsage)> {
+    loop {
+        let mut watched = [
+            PollFd::new(children.as_fd(), PollFlags::POLLIN),
+            PollFd::new(socket.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut watched, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return None,
+        }
+        let [ended, orders] = watched.map(|fd| fd.any().unwrap_or(false));
+        if ended {
+            // Before looking, so that whatever ends later is reported again. An earlier job's may have
+            // been, or that of an orphan, which is left until the job ends.
+            let _ = children.read_signal();
+            match wait(WaitTarget::One(pid), WaitMode::Poll) {
+                Ok(WaitOutcome::Ended { status, usage, .. }) => return Some((status, usage)),
+                Ok(WaitOutcome::NoneYet) => {}
+                Ok(WaitOutcome::NoChildren) | Err(_) => return None,
+            }
+        }
+        if orders {
+            let (order, _) = message::receive(socket.as_fd()).ok()?;
+            apply_request(order, pid);
+        }
+    }
+}
+
+/// Takes leave of processes that have ended.
+pub fn reap() {
+    while let Ok(WaitOutcome::Ended { .. }) = wait(WaitTarget::Any, WaitMode::Poll) {}
+}
+
+/// Every process of the namespace but this one.
+const EVERYBODY: Pid = Pid::from_raw(-1);
+
+/// Carries out an order that concerns a running job.
+pub fn apply_request(order: ContainerRequest, pid: Pid) {
+    // A process that is gone already needs no signal.
+    let _ = match order {
+        ContainerRequest::Signal(number) => match Signal::try_from(number) {
+            Ok(signal) => match kill(Pid::from_raw(-pid.as_raw()), signal) {
+                // A fork that has just begun leads no group yet.
+                Err(Errno::ESRCH) => kill(pid, signal),
+                other => other,
+            },
+            Err(errno) => Err(errno),
+        },
+        ContainerRequest::Kill => kill(EVERYBODY, Signal::SIGKILL),
+        ContainerRequest::Suspend => kill(EVERYBODY, Signal::SIGSTOP),
+        ContainerRequest::Continue => kill(EVERYBODY, Signal::SIGCONT),
+        // A second job while one runs: the program never asks for that.
+        ContainerRequest::Do(..) | ContainerRequest::DoLarge(_) => Ok(()),
+    };
+}
+
+/// Kills what a job has left running, and waits until nothing is left.
+///
+/// Every process of the namespace is a descendant of this one, and becomes its child when its own
+/// parent ends: without children there is nobody.
+pub fn kill_remaining() {
+    while let Ok(WaitOutcome::Ended { .. } | WaitOutcome::NoneYet) =
+        wait(WaitTarget::Any, WaitMode::Poll)
+    {
+        // One signal reaches them all at once: the kernel lets none of them fork meanwhile.
+        let _ = kill(EVERYBODY, Signal::SIGKILL);
+        while let Ok(WaitOutcome::Ended { .. }) = wait(WaitTarget::Any, WaitMode::Block) {}
+    }
+}
+
+/// What an order asks to run, if it does.
+pub fn image_of(
+    order: ContainerRequest,
+    mut descriptors: Vec<OwnedFd>,
+) -> Result<Option<(LaunchMode, ProcessImage, Vec<OwnedFd>)>, MessageError> {
+    match order {
+        ContainerRequest::Do(task, image) => Ok(Some((task, image, descriptors))),
+        ContainerRequest::DoLarge(task) => {
+            let file = descriptors.pop().ok_or(MessageError::Closed)?;
+            let bytes = read_memory_file(file)
+                .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+            Ok(Some((task, postcard::from_bytes(&bytes)?, descriptors)))
+        }
+        ContainerRequest::Signal(_)
+        | ContainerRequest::Kill
+        | ContainerRequest::Suspend
+        | ContainerRequest::Continue => Ok(None),
+    }
+}

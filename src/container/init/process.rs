@@ -1,0 +1,514 @@
+//! The loop of a slot process: PID 1 of a container.
+//!
+//! It is single-threaded and blocks in one place: on its socket, and, while a job runs, on the
+//! job's end as well. When the socket closes it exits, and the kernel kills whatever is left in the
+//! container.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::signalfd::SignalFd;
+use nix::sys::stat::Mode;
+
+use super::super::child::{self, CapabilitySet, ChildStack, ProcessTerminal};
+use super::super::message::{
+    self, ContainerReply, ContainerReuse, DiscardedFiles, LaunchMode, MessageError, ProcessImage,
+    RetirementReason, ScratchSpace,
+};
+use super::super::plan::ContainerPlan;
+use super::super::spec::PrivilegeLevel;
+use super::super::sys::socket::pair;
+use super::super::sys::state::limit_processes;
+use super::audit::{AuditOutcome, KernelBaseline, ScratchBaseline};
+use super::build::{StepExecutor, StepFailed};
+use super::discarded::discarded;
+use super::fixed::MountBaseline;
+use super::fork_server::{ForkEnd, ForkServer};
+use super::job::{
+    JobProcessEnd, apply_request, follow, image_of, kill_remaining, reap, watch_children,
+};
+use super::kernel_files::KernelFiles;
+use super::limit;
+use super::namespaces::limit_nesting;
+use super::network::{NetworkRenewal, OwnNetwork};
+use super::null::NullDevice;
+use super::prepare::{join_session_keyring, limit_process_ids, open_queues};
+use super::startup_files::StartupFiles;
+
+/// The most processes and threads of one job: far above what tests use, far below what brings a
+/// machine down.
+pub const PROCESSES_MAX: u64 = 8192;
+
+/// Serves as a slot until the other end of the socket closes. Returns the process's exit code.
+pub fn serve(socket: OwnedFd, plan: ContainerPlan, kernel_files: KernelFiles) -> i32 {
+    let reply = match ContainerInit::build(plan, kernel_files) {
+        Ok(mut slot) => match message::send(socket.as_fd(), &ContainerReply::Ready, &[]) {
+            Ok(()) => return slot.serve(&socket),
+            Err(_) => return 1,
+        },
+        Err(failed) => ContainerReply::NotBuilt(failed),
+    };
+    let _ = message::send(socket.as_fd(), &reply, &[]);
+    1
+}
+
+struct ContainerInit {
+    plan: ContainerPlan,
+    builder: StepExecutor,
+    stack: ChildStack,
+    children: SignalFd,
+    baseline: Option<KernelBaseline>,
+    /// Nothing where it is the host's, or jobs may alter it.
+    network: Option<OwnNetwork>,
+    scratch: Option<ScratchBaseline>,
+    /// The template's mount namespace, when there is a scratch stage.
+    template: Option<OwnedFd>,
+    /// The scratch stage's mount namespace, for the resident's forks.
+    namespace: Option<OwnedFd>,
+    resident: Option<ForkServer>,
+    /// What every job is to find that the resident has written.
+    heritage: StartupFiles,
+    retired: RetirementStatus,
+    /// The host's `/proc`.
+    proc: OwnedFd,
+    /// Where the next process id can be set.
+    last_pid: Option<File>,
+    null: NullDevice,
+    /// What of the template a job could change, and nobody can make as it was.
+    fixed: Option<MountBaseline>,
+    kernel_files: KernelFiles,
+}
+
+/// Whether a slot has served, whatever its audit says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RetirementStatus {
+    Due,
+    NotDue,
+}
+
+impl ContainerInit {
+    fn build(plan: ContainerPlan, kernel_files: KernelFiles) -> Result<ContainerInit, StepFailed> {
+        let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let proc = open("/proc", flags, Mode::empty()).map_err(at("open /proc of the host"))?;
+        let null = NullDevice::of_host().map_err(at("open /dev/null of the host"))?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        // Not every kernel has it; process ids then go on counting.
+        let last_pid = openat(&proc, "sys/kernel/ns_last_pid", flags, Mode::empty()).ok();
+        match plan.privileges {
+            // Its jobs reach no keyring.
+            PrivilegeLevel::Ordinary => {}
+            PrivilegeLevel::Full => join_session_keyring()?,
+        }
+        limit::set(&plan.limits, &proc);
+        let mut builder = StepExecutor::limited(plan.limits.clone(), plan.writable_parts());
+        let (privatize, rest) = plan.template.split_at(plan.template.len().min(1));
+        builder.run(privatize)?;
+        let queues = open_queues().ok();
+        builder.run(rest)?;
+        let template = match plan.scratch_file_system {
+            None => None,
+            Some(_) => Some(
+                openat(
+                    &proc,
+                    "self/ns/mnt",
+                    OFlag::O_RDONLY | OFlag::O_CLOEXEC,
+                    Mode::empty(),
+                )
+                .map_err(at("open the mount namespace"))?,
+            ),
+        };
+        limit_processes(PROCESSES_MAX);
+        limit_process_ids(&proc);
+        nix::sys::prctl::set_dumpable(false).map_err(at("forbid inspection"))?;
+        let baseline = match plan.privileges {
+            PrivilegeLevel::Full => None,
+            PrivilegeLevel::Ordinary => {
+                let nesting = limit_nesting(&proc).map_err(at("limit nested namespaces"))?;
+                child::bound_capabilities().map_err(at("limit capabilities"))?;
+                KernelBaseline::take(&proc, queues, nesting).ok()
+            }
+        };
+        let network = OwnNetwork::of(&proc, &plan, builder.network_control.take())?;
+        let mut slot = ContainerInit {
+            plan,
+            builder,
+            stack: ChildStack::default(),
+            children: watch_children().map_err(at("watch child processes"))?,
+            baseline,
+            network,
+            scratch: None,
+            template,
+            namespace: None,
+            resident: None,
+            heritage: StartupFiles::default(),
+            retired: RetirementStatus::NotDue,
+            proc,
+            last_pid: last_pid.map(File::from),
+            null,
+            fixed: None,
+            kernel_files,
+        };
+        slot.make_scratch()?;
+        Ok(slot)
+    }
+
+    /// Makes everything that is made again for each job, and looks at the rest.
+    fn make_scratch(&mut self) -> Result<(), StepFailed> {
+        self.carry_out_scratch()?;
+        self.null.look();
+        let root = match &mut self.baseline {
+            Some(baseline) => baseline.enter_root(),
+            None => Ok(()),
+        };
+        root.map_err(|errno| StepFailed::new("open the root directory", errno))?;
+        let fixed = MountBaseline::take(&self.plan, &self.kernel_files, self.fixed.take())
+            .map_err(|errno| StepFailed::new("inspect the container", errno))?;
+        self.fixed = Some(fixed);
+        Ok(())
+    }
+
+    /// Carries out the scratch stage in a new copy of the template's mount namespace.
+    fn carry_out_scratch(&mut self) -> Result<(), StepFailed> {
+        let (Some(template), Some(root)) = (&self.template, &self.plan.scratch_file_system) else {
+            return Ok(());
+        };
+        self.scratch = None;
+        setns(template, CloneFlags::CLONE_NEWNS)
+            .and_then(|()| unshare(CloneFlags::CLONE_NEWNS))
+            .map_err(|errno| StepFailed::new("copy the mount namespace", errno))?;
+        self.builder.run(&self.plan.scratch)?;
+        self.heritage
+            .give(Path::new(OsStr::from_bytes(root.to_bytes())))
+            .map_err(|error| StepFailed::of_io("write what the resident has written", &error))?;
+        self.builder.run(&self.plan.scratch_mounts)?;
+        let known = &self.plan.scratch_directories;
+        let scratch = ScratchBaseline::take(root, known, self.heritage.paths())
+            .map_err(|errno| StepFailed::new("inspect the scratch directory", errno))?;
+        self.scratch = Some(scratch);
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        // Without it there can be no resident, and all else is as ever.
+        self.namespace = openat(&self.proc, "self/ns/mnt", flags, Mode::empty()).ok();
+        nix::unistd::chdir("/").map_err(|errno| StepFailed::new("change into /", errno))
+    }
+
+    fn serve(&mut self, socket: &OwnedFd) -> i32 {
+        loop {
+            let (order, descriptors) = match message::receive(socket.as_fd()) {
+                Ok(received) => received,
+                Err(MessageError::Closed) => return 0,
+                Err(_) => return 1,
+            };
+            let (task, image, descriptors) = match image_of(order, descriptors) {
+                Ok(Some(run)) => run,
+                // A signal for a job that has just ended.
+                Ok(None) => continue,
+                Err(_) => return 1,
+            };
+            let end = match task {
+                LaunchMode::Run => self.run(socket, &image, ProcessTerminal::None, descriptors),
+                LaunchMode::RunOnTerminal => {
+                    self.run(socket, &image, ProcessTerminal::Controlling, descriptors)
+                }
+                LaunchMode::Fork => self.fork(socket, &image, descriptors),
+                LaunchMode::Keep => {
+                    let kept = self.keep(socket, &image);
+                    let reply = match &kept {
+                        Ok(()) => ContainerReply::Kept,
+                        Err(reason) => ContainerReply::NotKept(reason.clone()),
+                    };
+                    match (message::send(socket.as_fd(), &reply, &[]), kept) {
+                        (Ok(()), Ok(())) => continue,
+                        (Err(_), _) | (_, Err(_)) => return 0,
+                    }
+                }
+            };
+            let (reply, verdict) = match end {
+                JobProcessEnd::Abandoned => return 0,
+                JobProcessEnd::NotStarted(failed) => {
+                    (ContainerReply::NotStarted(failed), AuditOutcome::Pristine)
+                }
+                JobProcessEnd::Ended { status, usage, ran } => {
+                    let verdict = self.audit();
+                    let fate = match verdict {
+                        AuditOutcome::Pristine | AuditOutcome::FilesWritten => {
+                            ContainerReuse::Reusable
+                        }
+                        AuditOutcome::Altered(remains) => ContainerReuse::Retired(remains),
+                    };
+                    (
+                        ContainerReply::Ended {
+                            status,
+                            usage,
+                            ran,
+                            fate,
+                            discarded: self.discarded(verdict),
+                            room: self.room(verdict),
+                        },
+                        verdict,
+                    )
+                }
+            };
+            if message::send(socket.as_fd(), &reply, &[]).is_err() {
+                return 0;
+            }
+            match verdict {
+                AuditOutcome::Altered(_) => return 0,
+                // The program takes a slot that is gone for one that never was, and starts another.
+                AuditOutcome::Pristine | AuditOutcome::FilesWritten => {
+                    if self.restore(verdict).is_err() {
+                        return 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes the container as it was, after a job that has left no more than this verdict says,
+    /// and what it has left in its network.
+    fn restore(&mut self, verdict: AuditOutcome) -> Result<(), StepFailed> {
+        let kept = self.namespace.as_ref();
+        let mounts = [
+            self.template.as_ref(),
+            kept.filter(|_| verdict == AuditOutcome::Pristine),
+        ];
+        let renewal = match &mut self.network {
+            None => NetworkRenewal::Unnecessary,
+            Some(network) => {
+                network.renew(&self.proc, self.plan.network, &mut self.builder, mounts)?
+            }
+        };
+        match (renewal, verdict) {
+            (
+                NetworkRenewal::Done {
+                    scratch_is_stale: true,
+                },
+                _,
+            )
+            | (_, AuditOutcome::FilesWritten) => self.make_scratch(),
+            (_, AuditOutcome::Pristine | AuditOutcome::Altered(_)) => Ok(()),
+        }
+    }
+
+    fn run(
+        &mut self,
+        socket: &OwnedFd,
+        image: &ProcessImage,
+        terminal: ProcessTerminal,
+        descriptors: Vec<OwnedFd>,
+    ) -> JobProcessEnd {
+        // So that the job always is process 2.
+        self.number_next_process(b"1");
+        let streams = match self.null.complete(&self.proc, descriptors) {
+            Ok(streams) => streams,
+            Err(errno) => {
+                return JobProcessEnd::NotStarted(StepFailed::new("open /dev/null", errno));
+            }
+        };
+        let capabilities = match self.plan.privileges {
+            PrivilegeLevel::Ordinary => CapabilitySet::Ordinary,
+            PrivilegeLevel::Full => CapabilitySet::All,
+        };
+        let started = Instant::now();
+        let lent = streams.each_ref().map(AsFd::as_fd);
+        let pid = match child::start(&mut self.stack, image, lent, terminal, capabilities) {
+            Ok(pid) => pid,
+            Err(failed) => return JobProcessEnd::NotStarted(failed),
+        };
+        drop(streams);
+        match follow(socket, &self.children, pid) {
+            None => JobProcessEnd::Abandoned,
+            Some((status, usage)) => {
+                let ran = started.elapsed();
+                kill_remaining();
+                JobProcessEnd::Ended { status, usage, ran }
+            }
+        }
+    }
+
+    /// Starts a resident and waits until it takes requests, or says why there can't be one.
+    fn keep(&mut self, socket: &OwnedFd, image: &ProcessImage) -> Result<(), String> {
+        if self.resident.is_some() {
+            return Err("the container has a resident already".to_owned());
+        }
+        if self.baseline.is_none() || self.namespace.is_none() {
+            return Err("such a container serves one job only".to_owned());
+        }
+        // They are counted in the container's network namespace.
+        let sockets = pair().map_err(|errno| errno.desc().to_owned())?;
+        if let Some(network) = &mut self.network {
+            network
+                .watch(&self.proc)
+                .map_err(|error| error.to_string())?;
+        }
+        self.number_next_process(b"1");
+        let mut resident = ForkServer::start(&mut self.stack, image, sockets)
+            .map_err(|failed| format!("cannot {failed}"))?;
+        resident.await_readiness(socket, |pid| {
+            let (order, _) = message::receive(socket.as_fd()).ok()?;
+            apply_request(order, pid);
+            Some(())
+        })?;
+        if !resident.is_alone() {
+            return Err("it leaves processes running".to_owned());
+        }
+        let baseline = self.baseline.as_ref();
+        if baseline.is_none_or(|baseline| baseline.changed().is_some()) {
+            return Err("it uses shared memory or message queues".to_owned());
+        }
+        if self
+            .network
+            .as_ref()
+            .is_some_and(|network| network.spent().is_some())
+        {
+            return Err("it uses the network".to_owned());
+        }
+        self.heritage = match &self.scratch {
+            Some(scratch) => StartupFiles::of(&self.plan, &scratch.place()),
+            None => Ok(StartupFiles::default()),
+        }
+        .map_err(|error| error.to_string())?;
+        resident.take_baseline();
+        self.resident = Some(resident);
+        // Its own mount namespace is left to it, and its network, if it has used that.
+        self.restore(AuditOutcome::FilesWritten)
+            .map_err(|failed| format!("cannot {failed}"))
+    }
+
+    /// Has the resident fork a job, and follows it to its end.
+    fn fork(
+        &mut self,
+        socket: &OwnedFd,
+        image: &ProcessImage,
+        descriptors: Vec<OwnedFd>,
+    ) -> JobProcessEnd {
+        self.number_next_process(b"2");
+        let (Some(resident), Some(namespace)) = (&mut self.resident, &self.namespace) else {
+            return JobProcessEnd::Abandoned;
+        };
+        let streams = match self.null.complete(&self.proc, descriptors) {
+            Ok(streams) => streams,
+            Err(errno) => {
+                return JobProcessEnd::NotStarted(StepFailed::new("open /dev/null", errno));
+            }
+        };
+        let mut handed: Vec<BorrowedFd<'_>> = streams.iter().map(AsFd::as_fd).collect();
+        handed.push(namespace.as_fd());
+        handed.extend(self.network.as_ref().map(OwnNetwork::namespace));
+        let started = Instant::now();
+        // Any other failure means that it is gone, which is noticed by listening to it.
+        if let Err(errno @ Errno::E2BIG) = resident.request(image, &handed) {
+            return JobProcessEnd::NotStarted(StepFailed::new("ask for a fork", errno));
+        }
+        let end = resident.follow(socket, |pid| {
+            let (order, _) = message::receive(socket.as_fd()).ok()?;
+            apply_request(order, pid);
+            Some(())
+        });
+        match end {
+            ForkEnd::NotStarted(failed) => JobProcessEnd::NotStarted(failed),
+            // Without a reply the program takes the slot for one that never was.
+            ForkEnd::Abandoned | ForkEnd::NoResident => JobProcessEnd::Abandoned,
+            ForkEnd::Ended(status, usage) => {
+                let ran = started.elapsed();
+                reap();
+                if !resident.is_alone() || !resident.is_sound() {
+                    kill_remaining();
+                    self.resident = None;
+                    self.retired = RetirementStatus::Due;
+                }
+                JobProcessEnd::Ended { status, usage, ran }
+            }
+        }
+    }
+
+    /// Sets the id before the next process's. Where it fails, ids count on.
+    fn number_next_process(&self, before: &[u8]) {
+        if let Some(last_pid) = &self.last_pid {
+            let _ = last_pid.write_all_at(before, 0);
+        }
+    }
+
+    /// What a job with this verdict has written over the host's files.
+    fn discarded(&self, verdict: AuditOutcome) -> DiscardedFiles {
+        match (verdict, &self.plan.scratch_file_system, &self.scratch) {
+            (AuditOutcome::FilesWritten | AuditOutcome::Altered(_), Some(name), Some(scratch)) => {
+                discarded(&self.plan.scratch_mounts, name, &scratch.place())
+            }
+            (AuditOutcome::Pristine, _, _) | (_, None, _) | (_, _, None) => {
+                DiscardedFiles::default()
+            }
+        }
+    }
+
+    /// Whether files have taken all that they may.
+    fn room(&self, verdict: AuditOutcome) -> ScratchSpace {
+        if verdict == AuditOutcome::Pristine || self.plan.limits.scratch_bytes.is_none() {
+            return ScratchSpace::Left;
+        }
+        let is_full = self.scratch.as_ref().is_some_and(ScratchBaseline::is_full)
+            || limit::any_is_full(self.plan.writable_file_systems());
+        if is_full {
+            ScratchSpace::Exhausted
+        } else {
+            ScratchSpace::Left
+        }
+    }
+
+    fn audit(&self) -> AuditOutcome {
+        // Whatever else there is: they are the machine's.
+        let Some(fixed) = &self.fixed else {
+            return AuditOutcome::Altered(RetirementReason::Unreadable);
+        };
+        let reported = fixed.reported(&self.kernel_files);
+        if reported.kernel_files {
+            self.kernel_files.restore(&self.proc);
+            return AuditOutcome::Altered(RetirementReason::KernelFiles);
+        }
+        match self.retired {
+            RetirementStatus::Due => return AuditOutcome::Altered(RetirementReason::Resident),
+            RetirementStatus::NotDue => {}
+        }
+        let Some(baseline) = &self.baseline else {
+            return AuditOutcome::Altered(match self.plan.privileges {
+                PrivilegeLevel::Full => RetirementReason::Privileges,
+                PrivilegeLevel::Ordinary => RetirementReason::Unreadable,
+            });
+        };
+        let spent = self.network.as_ref().and_then(OwnNetwork::spent);
+        if let Some(remains) = baseline.changed().or(spent) {
+            return AuditOutcome::Altered(remains);
+        }
+        if self.plan.root_is_ephemeral {
+            return AuditOutcome::Altered(RetirementReason::WritableRoot);
+        }
+        if reported.root {
+            return AuditOutcome::Altered(RetirementReason::Root);
+        }
+        if fixed.reports_when_closed()
+            && let Some(network) = &self.network
+            && network.has_sockets_in_flight()
+        {
+            return AuditOutcome::Altered(RetirementReason::Sockets);
+        }
+        if let Some(remains) = fixed.changed() {
+            return AuditOutcome::Altered(remains);
+        }
+        match &self.scratch {
+            None => AuditOutcome::Pristine,
+            Some(scratch) => match scratch.unchanged() {
+                Ok(true) => AuditOutcome::Pristine,
+                Ok(false) => AuditOutcome::FilesWritten,
+                Err(_) => AuditOutcome::Altered(RetirementReason::Unreadable),
+            },
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Which entries go when a store is larger than it should be. PURE: no clock, no I/O.
+//!
+//! The least recently used go first, and none more than needed. Whether an entry is in use by some
+//! program is only known when one tries to remove it, so the policy is a small machine: it names a
+//! candidate, is told what became of it, and names the next.
+//!
+//! Invariants: nothing is named while the store fits; no entry is named twice; the store still
+//! doesn't fit at the end only if every remaining entry is in use.
+
+use std::collections::VecDeque;
+
+/// An entry as the policy sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GcCandidate<Key> {
+    /// When it was last used, on any scale that grows with time.
+    pub last_used: u128,
+    /// Which entry. Of those used at the same time, the smaller key goes first.
+    pub key: Key,
+    /// What it takes up.
+    pub size_bytes: u64,
+}
+
+/// What became of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GcOutcome {
+    /// It is gone, by our hand or another's.
+    Removed,
+    /// It stays, being in use.
+    InUse,
+}
+
+/// An eviction under way.
+#[derive(Clone, Debug)]
+pub struct StoreGc<Key> {
+    waiting: VecDeque<GcCandidate<Key>>,
+    total_bytes: u64,
+    target_bytes: u64,
+}
+
+impl<Key: Ord> StoreGc<Key> {
+    /// Of these entries, so many are to go that the rest takes up at most `target_bytes`.
+    pub fn new(mut entries: Vec<GcCandidate<Key>>, target_bytes: u64) -> Self {
+        entries.sort_by(|a, b| (a.last_used, &a.key).cmp(&(b.last_used, &b.key)));
+        let total_bytes = entries.iter().fold(0, |total: u64, entry| {
+            total.saturating_add(entry.size_bytes)
+        });
+        StoreGc {
+            waiting: entries.into(),
+            total_bytes,
+            target_bytes,
+        }
+    }
+
+    /// What all entries that aren't gone take up.
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes
+    }
+
+    /// The next entry to try, if any has to go. What becomes of it is to be told to
+    /// [`Self::settle`].
+    pub fn next(&mut self) -> Option<GcCandidate<Key>> {
+        if self.total_bytes <= self.target_bytes {
+            return None;
+        }
+        self.waiting.pop_front()
+    }
+
+    /// Takes in what became of a candidate.
+    pub fn resolve(&mut self, candidate: &GcCandidate<Key>, fate: GcOutcome) {
+        match fate {
+            GcOutcome::Removed => {
+                self.total_bytes = self.total_bytes.saturating_sub(candidate.size_bytes);
+            }
+            GcOutcome::InUse => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn entries() -> impl Strategy<Value = Vec<(u128, u64, bool)>> {
+        prop::collection::vec((0u128..6, 0u64..100, any::<bool>()), 0..20)
+    }
+
+    proptest! {
+        #[test]
+        fn as_few_as_needed_go_oldest_first(entries in entries(), target_bytes in 0u64..800) {
+            let in_use: BTreeSet<usize> = (0..entries.len()).filter(|index| entries[*index].2).collect();
+            let candidates: Vec<_> = entries
+                .iter()
+                .enumerate()
+                .map(|(key, (last_used, size_bytes, _))| GcCandidate {
+                    last_used: *last_used,
+                    key,
+                    size_bytes: *size_bytes,
+                })
+                .collect();
+            let mut eviction = StoreGc::new(candidates.clone(), target_bytes);
+            let mut named = Vec::new();
+            let mut gone = BTreeSet::new();
+            while let Some(candidate) = eviction.next() {
+                let kept: u64 = candidates
+                    .iter()
+                    .filter(|entry| !gone.contains(&entry.key))
+                    .map(|entry| entry.size_bytes)
+                    .sum();
+                prop_assert_eq!(kept, eviction.total_bytes());
+                prop_assert!(kept > target_bytes, "nothing goes while the store fits");
+                named.push((candidate.last_used, candidate.key));
+                if in_use.contains(&candidate.key) {
+                    eviction.resolve(&candidate, GcOutcome::InUse);
+                } else {
+                    eviction.resolve(&candidate, GcOutcome::Removed);
+                    gone.insert(candidate.key);
+                }
+            }
+            prop_assert!(named.is_sorted_by(|a, b| a < b), "in order, none twice: {:?}", named);
+            let rest_is_in_use = candidates
+                .iter()
+                .all(|entry| gone.contains(&entry.key) || in_use.contains(&entry.key));
+            prop_assert!(eviction.total_bytes() <= target_bytes || rest_is_in_use);
+        }
+
+        #[test]
+        fn sizes_beyond_all_bounds_do_not_panic(sizes in prop::collection::vec(any::<u64>(), 0..5)) {
+            let candidates = sizes
+                .iter()
+                .enumerate()
+                .map(|(key, size)| GcCandidate { last_used: 0, key, size_bytes: *size })
+                .collect();
+            let mut eviction = StoreGc::new(candidates, 1);
+            while let Some(candidate) = eviction.next() {
+                eviction.resolve(&candidate, GcOutcome::Removed);
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Which jobs run on this machine and which on the cluster, when the user lends slots of this machine.
+//! Pure.
+//!
+//! Jobs wait here, in the order of their ranks, until either side can take one: what a broker has
+//! could not be taken back without stopping it when it has just begun. The broker gets few more than
+//! its workers have slots, so that both sides are done at about the same time.
+//!
+//! A job that the cluster could not even start, because no worker has what it needs for instance,
+//! comes back and runs here.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use maelstrom_model::backend::{JobId, JobPriority};
+use maelstrom_model::job::Job;
+use maelstrom_model::priority::QueueKey;
+
+/// Jobs with the broker for each slot of its workers: one that runs, and two that are on their way
+/// while it ends.
+const AWAY_PER_SLOT: usize = 3;
+
+/// See the module's documentation.
+pub struct PlacementQueue {
+    local_slots: usize,
+    waiting: BTreeMap<QueueKey, (JobId, Job, JobPriority)>,
+    turns: HashMap<JobId, QueueKey>,
+    arrivals: u64,
+    here: HashSet<JobId>,
+    away: HashMap<JobId, ClusterJob>,
+}
+
+/// A job with the broker.
+enum ClusterJob {
+    /// It has not begun, and could be run here.
+    Unstarted(Box<Job>, JobPriority),
+    /// It has begun, or is unwanted.
+    Settled,
+}
+
+/// A job and where it is to run.
+pub enum PlacedJob {
+    /// On this machine.
+    Here(JobId, Job, JobPriority),
+    /// On the cluster.
+    Away(JobId, Job, JobPriority),
+}
+
+impl PlacementQueue {
+    /// This machine lends so many slots.
+    pub fn new(local_slots: u32) -> PlacementQueue {
+        PlacementQueue {
+            local_slots: local_slots as usize,
+            waiting: BTreeMap::new(),
+            turns: HashMap::new(),
+            arrivals: 0,
+            here: HashSet::new(),
+            away: HashMap::new(),
+        }
+    }
+
+    /// Takes a job that may run anywhere.
+    pub fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
+        let turn = QueueKey::new(rank, self.arrivals);
+        self.arrivals += 1;
+        self.turns.insert(id, turn);
+        self.waiting.insert(turn, (id, job, rank));
+    }
+
+    /// The next job that can be taken, where the cluster has so many slots.
+    pub fn next(&mut self, cluster_slots: u64) -> Option<PlacedJob> {
+        let is_free_here = self.here.len() < self.local_slots;
+        let away_max = usize::try_from(cluster_slots).unwrap_or(usize::MAX);
+        let is_free_away = self.away.len() < away_max.saturating_mul(AWAY_PER_SLOT);
+        if !is_free_here && !is_free_away {
+            return None;
+        }
+        let (_, (id, job, rank)) = self.waiting.pop_first()?;
+        self.turns.remove(&id);
+        Some(match is_free_here {
+            // It begins at once, without anything being sent.
+            true => {
+                self.here.insert(id);
+                PlacedJob::Here(id, job, rank)
+            }
+            false => {
+                let unstarted = ClusterJob::Unstarted(Box::new(job.clone()), rank);
+                self.away.insert(id, unstarted);
+                PlacedJob::Away(id, job, rank)
+            }
+        })
+    }
+
+    /// Takes a job away that nobody wants any more. Tells whether it waited.
+    pub fn cancel(&mut self, id: JobId) -> bool {
+        if let Some(away) = self.away.get_mut(&id) {
+            *away = ClusterJob::Settled;
+        }
+        let turn = self.turns.remove(&id);
+        turn.is_some_and(|turn| self.waiting.remove(&turn).is_some())
+    }
+
+    /// A job began on the cluster.
+    pub fn started_remote(&mut self, id: JobId) {
+        if let Some(away) = self.away.get_mut(&id) {
+            *away = ClusterJob::Settled;
+        }
+    }
+
+    /// A job is over on the cluster.
+    pub fn finished_remote(&mut self, id: JobId) {
+        self.away.remove(&id);
+    }
+
+    /// A job that could not be run on the cluster comes back if it has not begun there.
+    pub fn take_back(&mut self, id: JobId) -> Option<(Job, JobPriority)> {
+        match self.away.remove(&id)? {
+            ClusterJob::Unstarted(job, rank) => {
+                self.here.insert(id);
+                Some((*job, rank))
+            }
+            ClusterJob::Settled => None,
+        }
+    }
+
+    /// A job is over on this machine.
+    pub fn finished_local(&mut self, id: JobId) {
+        self.here.remove(&id);
+    }
+
+    /// A job moved to this machine because it cannot run elsewhere.
+    pub fn keep_local(&mut self, id: JobId) {
+        if self.away.remove(&id).is_some() {
+            self.here.insert(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use maelstrom_model::job::{
+        ContainerSpec, JobInputs, NetworkMode, OutputPipes, PlacementConstraint, PrivilegeLevel,
+        ProcessSpec, RootKind,
+    };
+
+    fn job() -> Job {
+        Job {
+            container: Arc::new(ContainerSpec {
+                root: RootKind::Skeleton(Vec::new()),
+                mounts: Vec::new(),
+                network: NetworkMode::Loopback,
+                hostname: String::new(),
+                user: 0,
+                group: 0,
+                privileges: PrivilegeLevel::Ordinary,
+            }),
+            process: Arc::new(ProcessSpec {
+                program: Arc::from(Path::new("/bin/true").as_os_str()),
+                arguments: Vec::new(),
+                environment: Arc::default(),
+                working_directory: Arc::from(Path::new("/")),
+            }),
+            output: OutputPipes::Separate,
+            resident: None,
+            timeout: None,
+            placement: PlacementConstraint::Anywhere(Arc::new(JobInputs::default())),
+        }
+    }
+
+    fn taken(sharing: &mut PlacementQueue, slots: u64) -> Vec<(&'static str, u64)> {
+        let next = || sharing.next(slots);
+        std::iter::from_fn(next)
+            .map(|next| match next {
+                PlacedJob::Here(id, ..) => ("here", id.0),
+                PlacedJob::Away(id, ..) => ("away", id.0),
+            })
+            .collect()
+    }
+
+    fn sharing(local_slots: u32, jobs: u64) -> PlacementQueue {
+        let mut sharing = PlacementQueue::new(local_slots);
+        for id in 0..jobs {
+            sharing.submit(JobId(id), job(), JobPriority::default());
+        }
+        sharing
+    }
+
+    #[test]
+    fn both_sides_get_what_they_can_take_and_no_job_goes_twice() {
+        let mut sharing = sharing(2, 9);
+        let first = taken(&mut sharing, 1);
+        let expected = [
+            ("here", 0),
+            ("here", 1),
+            ("away", 2),
+            ("away", 3),
+            ("away", 4),
+        ];
+        assert_eq!(first, expected);
+        sharing.finished_local(JobId(1));
+        sharing.started_remote(JobId(2));
+        assert_eq!(taken(&mut sharing, 1), [("here", 5)]);
+        sharing.finished_remote(JobId(2));
+        assert_eq!(taken(&mut sharing, 1), [("away", 6)]);
+        // A worker leaves, another joins.
+        assert_eq!(taken(&mut sharing, 0), []);
+        assert_eq!(taken(&mut sharing, 2), [("away", 7), ("away", 8)]);
+    }
+
+    #[test]
+    fn without_workers_everything_runs_here_one_after_another() {
+        let mut sharing = sharing(1, 3);
+        for id in 0..3 {
+            assert_eq!(taken(&mut sharing, 0), [("here", id)]);
+            sharing.finished_local(JobId(id));
+        }
+        assert_eq!(taken(&mut sharing, 0), []);
+    }
+
+    #[test]
+    fn the_greater_rank_goes_first() {
+        let mut sharing = sharing(1, 1);
+        let rank = |priority, seconds| JobPriority {
+            priority,
+            estimate: Some(Duration::from_secs(seconds)),
+        };
+        sharing.submit(JobId(7), job(), rank(1, 1));
+        sharing.submit(JobId(8), job(), rank(0, 2));
+        assert_eq!(taken(&mut sharing, 0), [("here", 7)]);
+        sharing.finished_local(JobId(7));
+        // Nobody knows how long it takes.
+        assert_eq!(taken(&mut sharing, 0), [("here", 0)]);
+    }
+
+    #[test]
+    fn what_did_not_begin_comes_back_unless_it_is_unwanted() {
+        let mut sharing = sharing(1, 5);
+        assert_eq!(taken(&mut sharing, 1).len(), 4);
+        sharing.started_remote(JobId(1));
+        assert!(sharing.take_back(JobId(1)).is_none());
+        assert!(!sharing.cancel(JobId(2)));
+        assert!(sharing.take_back(JobId(2)).is_none());
+        assert!(sharing.take_back(JobId(3)).is_some());
+        // It has a slot here now, so that both of them must end before the last begins.
+        sharing.finished_local(JobId(0));
+        assert_eq!(taken(&mut sharing, 0), []);
+        sharing.finished_local(JobId(3));
+        assert_eq!(taken(&mut sharing, 0), [("here", 4)]);
+    }
+
+    #[test]
+    fn what_waits_is_cancelled_at_once() {
+        let mut sharing = sharing(1, 3);
+        assert!(sharing.cancel(JobId(0)));
+        assert!(!sharing.cancel(JobId(0)));
+        assert_eq!(taken(&mut sharing, 0), [("here", 1)]);
+        assert!(!sharing.cancel(JobId(1)));
+    }
+}

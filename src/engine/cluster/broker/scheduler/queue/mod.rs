@@ -1,0 +1,344 @@
+//! The jobs that wait, and the workers that could take them, arranged so that the next decision is
+//! found without looking through either.
+//!
+//! Jobs of one client and one [`SchedulingClass`] are a queue in the order of their [`QueueKey`]s. The heads of
+//! those whose inputs are there make a lane, one for each client and pool; of a pool's lanes the one
+//! whose client has the lowest account is next ([`fair_share`]). What cannot start is in no lane, and so
+//! in nobody's way.
+//!
+//! Owner: the book. Invariants:
+//! - A lane is listed in its pool exactly when its client's gate is open and it has a head.
+//! - A pool is listed as open exactly when it has a lane and a worker for it.
+//! - Each call is O(log n) in the number of jobs. Opening and closing a client or inputs takes a
+//!   step for each of the client's or the inputs' kinds, not for each job.
+//!
+//! Absent on purpose: leases, time, and which of a pool's workers gets a job.
+
+mod fair_share;
+mod pool;
+mod supply;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::fair_share::{FairShare, ShareWeight, VirtualTime};
+pub(super) use self::pool::{PoolKey, WorkerLoad, WorkerPool};
+use super::{
+    Architecture, ClientAdmission, ClientId, InputAvailability, InputsId, JobKey, SchedulerLimits,
+    SchedulingClass,
+};
+use maelstrom_model::backend::JobId;
+use maelstrom_model::ids::WorkerId;
+use maelstrom_model::priority::QueueKey;
+
+/// All that waits.
+#[derive(Debug)]
+pub(super) struct FairQueue {
+    limits: SchedulerLimits,
+    clients: BTreeMap<ClientId, QueueClient>,
+    pools: BTreeMap<PoolKey, WorkerPool>,
+    /// Those in which a decision can be made.
+    open: BTreeSet<PoolKey>,
+    inputs: BTreeMap<InputsId, InputsState>,
+    clocks: BTreeMap<Architecture, VirtualTime>,
+}
+
+#[derive(Debug)]
+struct QueueClient {
+    gate: ClientAdmission,
+    portion: ShareWeight,
+    shares: BTreeMap<Architecture, FairShare>,
+    kinds: BTreeMap<SchedulingClass, BTreeMap<QueueKey, JobId>>,
+    lanes: BTreeMap<PoolKey, ReadyQueue>,
+}
+
+/// The jobs of a client that a pool could run.
+#[derive(Debug, Default)]
+struct ReadyQueue {
+    heads: BTreeSet<(QueueKey, InputsId)>,
+    /// How many jobs are behind the heads, these included.
+    ready: usize,
+    /// As which the pool has it.
+    listed: Option<VirtualTime>,
+    /// How many of its jobs are counted in the pool.
+    counted: usize,
+}
+
+#[derive(Debug)]
+struct InputsState {
+    state: InputAvailability,
+    /// The queues for which it matters.
+    kinds: BTreeSet<(ClientId, SchedulingClass)>,
+    holders: BTreeSet<WorkerId>,
+}
+
+impl Default for InputsState {
+    fn default() -> Self {
+        InputsState {
+            state: InputAvailability::Missing,
+            kinds: BTreeSet::new(),
+            holders: BTreeSet::new(),
+        }
+    }
+}
+
+/// The job whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct QueueHead {
+    account: VirtualTime,
+    client: ClientId,
+    pub turn: QueueKey,
+    pub kind: SchedulingClass,
+    job: JobId,
+}
+
+impl QueueHead {
+    pub(super) fn key(&self) -> JobKey {
+        JobKey {
+            client: self.client,
+            job: self.job,
+        }
+    }
+}
+
+impl FairQueue {
+    pub(super) fn new(limits: SchedulerLimits) -> FairQueue {
+        FairQueue {
+            limits,
+            clients: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            open: BTreeSet::new(),
+            inputs: BTreeMap::new(),
+            clocks: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn client_joined(&mut self, client: ClientId, weight: u32, among: u32) {
+        let portion = ShareWeight { weight, among };
+        let entry = self.clients.entry(client).or_insert_with(|| QueueClient {
+            gate: ClientAdmission::Open,
+            portion,
+            shares: BTreeMap::new(),
+            kinds: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+        });
+        entry.portion = portion;
+    }
+
+    pub(super) fn client_gate(&mut self, client: ClientId, gate: ClientAdmission) {
+        let Some(entry) = self.clients.get_mut(&client) else {
+            return;
+        };
+        entry.gate = gate;
+        let lanes: Vec<PoolKey> = entry.lanes.keys().copied().collect();
+        for pool in lanes {
+            self.rebalance(client, pool);
+        }
+    }
+
+    /// Takes the client out, with all of its jobs.
+    pub(super) fn client_left(&mut self, client: ClientId) {
+        self.client_gate(client, ClientAdmission::Held);
+        let Some(gone) = self.clients.remove(&client) else {
+            return;
+        };
+        for kind in gone.kinds.into_keys() {
+            self.not_interested(client, kind);
+        }
+        for pool in gone.lanes.into_keys() {
+            self.drop_if_unused(pool);
+        }
+    }
+
+    pub(super) fn gate(&self, client: ClientId) -> Option<(ClientAdmission, u32)> {
+        let client = self.clients.get(&client)?;
+        Some((client.gate, client.portion.weight))
+    }
+
+    /// How many queues a client has, not counting that of this kind.
+    pub(super) fn kinds_beside(&self, client: ClientId, kind: SchedulingClass) -> usize {
+        self.clients.get(&client).map_or(0, |client| {
+            client.kinds.len() - usize::from(client.kinds.contains_key(&kind))
+        })
+    }
+
+    pub(super) fn push(&mut self, key: JobKey, kind: SchedulingClass, turn: QueueKey) {
+        let Some(client) = self.clients.get_mut(&key.client) else {
+            return;
+        };
+        let queue = client.kinds.entry(kind).or_default();
+        let old = queue.first_key_value().map(|(turn, _)| *turn);
+        queue.insert(turn, key.job);
+        let inputs = self.inputs.entry(kind.inputs).or_default();
+        if old.is_none() {
+            inputs.kinds.insert((key.client, kind));
+        }
+        match inputs.state {
+            InputAvailability::Missing => {}
+            InputAvailability::Ready => {
+                let pool = PoolKey::from(kind);
+                let lane = client.lanes.entry(pool).or_default();
+                lane.ready += 1;
+                if old.is_none_or(|old| turn < old) {
+                    lane.change_head(kind.inputs, old, Some(turn));
+                }
+                self.rebalance(key.client, pool);
+            }
+        }
+    }
+
+    /// Takes a job out that is not to run from here.
+    pub(super) fn remove(&mut self, client: ClientId, kind: SchedulingClass, turn: QueueKey) {
+        self.take_out(client, kind, turn);
+        self.rebalance(client, PoolKey::from(kind));
+    }
+
+    /// Takes out the job whose turn it was and charges its client for a lease.
+    pub(super) fn serve(&mut self, front: &QueueHead) {
+        self.take_out(front.client, front.kind, front.turn);
+        let Some(client) = self.clients.get_mut(&front.client) else {
+            return;
+        };
+        let architecture = front.kind.architecture;
+        let clock = self.clocks.entry(architecture).or_default();
+        let share = client.shares.entry(architecture);
+        share.or_insert_with(|| FairShare::new(&self.limits)).serve(
+            clock,
+            client.portion,
+            &self.limits,
+        );
+        let all = client.lanes.range(PoolKey::first(architecture)..);
+        let lanes: Vec<PoolKey> = all
+            .map(|(pool, _)| *pool)
+            .take_while(|pool| pool.architecture == architecture)
+            .collect();
+        for pool in lanes {
+            self.rebalance(front.client, pool);
+        }
+    }
+
+    fn take_out(&mut self, client_id: ClientId, kind: SchedulingClass, turn: QueueKey) {
+        let Some(client) = self.clients.get_mut(&client_id) else {
+            return;
+        };
+        let Some(queue) = client.kinds.get_mut(&kind) else {
+            return;
+        };
+        let old = queue.first_key_value().map(|(turn, _)| *turn);
+        if queue.remove(&turn).is_none() {
+            return;
+        }
+        let new = queue.first_key_value().map(|(turn, _)| *turn);
+        if let Some(lane) = client.lanes.get_mut(&PoolKey::from(kind))
+            && self
+                .inputs
+                .get(&kind.inputs)
+                .is_some_and(InputsState::is_ready)
+        {
+            lane.ready -= 1;
+            if old == Some(turn) {
+                lane.change_head(kind.inputs, old, new);
+            }
+        }
+        if new.is_none() {
+            client.kinds.remove(&kind);
+            self.not_interested(client_id, kind);
+        }
+    }
+
+    /// A job of the client had a slot for so long.
+    pub(super) fn learn(&mut self, client: ClientId, architecture: Architecture, took_ms: u64) {
+        let limits = &self.limits;
+        if let Some(client) = self.clients.get_mut(&client) {
+            let share = client.shares.entry(architecture);
+            let share = share.or_insert_with(|| FairShare::new(limits));
+            share.learn(took_ms, limits);
+        }
+    }
+
+    /// The job whose turn it is, of those for which there is a worker.
+    pub(super) fn front(&self) -> Option<QueueHead> {
+        let fronts = self.open.iter().filter_map(|key| {
+            let (account, client_id) = *self.pools.get(key)?.waiting.first()?;
+            let client = self.clients.get(&client_id)?;
+            let (turn, inputs) = *client.lanes.get(key)?.heads.first()?;
+            let kind = SchedulingClass {
+                architecture: key.architecture,
+                kit: key.kit,
+                inputs,
+            };
+            Some(QueueHead {
+                account,
+                client: client_id,
+                turn,
+                kind,
+                job: *client.kinds.get(&kind)?.get(&turn)?,
+            })
+        });
+        fronts.min()
+    }
+
+    /// Makes the pool's lists say of a lane what is true.
+    fn rebalance(&mut self, client_id: ClientId, key: PoolKey) {
+        let Some(client) = self.clients.get_mut(&client_id) else {
+            return;
+        };
+        let Some(lane) = client.lanes.get_mut(&key) else {
+            return;
+        };
+        let counted = match client.gate {
+            ClientAdmission::Open => lane.ready,
+            ClientAdmission::Held => 0,
+        };
+        let pool = self.pools.entry(key).or_default();
+        pool.ready = pool.ready - lane.counted + counted;
+        lane.counted = counted;
+
+        let share = client.shares.entry(key.architecture);
+        let share = share.or_insert_with(|| FairShare::new(&self.limits));
+        if counted > 0 && share.lanes == 0 {
+            let clock = self.clocks.entry(key.architecture).or_default();
+            share.begin(*clock, client.portion, &self.limits);
+        }
+        let listed = (counted > 0).then(|| share.account());
+        if lane.listed != listed {
+            if let Some(account) = lane.listed {
+                pool.waiting.remove(&(account, client_id));
+                share.lanes -= 1;
+            }
+            if let Some(account) = listed {
+                pool.waiting.insert((account, client_id));
+                share.lanes += 1;
+            }
+            lane.listed = listed;
+        }
+        if lane.ready == 0 {
+            client.lanes.remove(&key);
+        }
+        self.pool_changed(key);
+    }
+
+    fn pool_changed(&mut self, key: PoolKey) {
+        match self.pools.get(&key).is_some_and(WorkerPool::is_open) {
+            true => self.open.insert(key),
+            false => self.open.remove(&key),
+        };
+        self.drop_if_unused(key);
+    }
+
+    fn drop_if_unused(&mut self, key: PoolKey) {
+        if self.pools.get(&key).is_some_and(WorkerPool::is_unused) {
+            self.pools.remove(&key);
+        }
+    }
+}
+
+impl ReadyQueue {
+    fn change_head(&mut self, inputs: InputsId, old: Option<QueueKey>, new: Option<QueueKey>) {
+        if let Some(old) = old {
+            self.heads.remove(&(old, inputs));
+        }
+        if let Some(new) = new {
+            self.heads.insert((new, inputs));
+        }
+    }
+}

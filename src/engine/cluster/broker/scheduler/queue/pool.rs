@@ -1,0 +1,86 @@
+//! Who can run a kind of jobs, and which clients have some.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fair_share::VirtualTime;
+use crate::broker::scheduler::{Architecture, ClientId, SchedulingClass, ToolboxId};
+use maelstrom_model::ids::WorkerId;
+
+/// Workers that are alike to jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) struct PoolKey {
+    pub architecture: Architecture,
+    pub kit: Option<ToolboxId>,
+}
+
+impl PoolKey {
+    /// The first of an architecture.
+    pub(super) fn first(architecture: Architecture) -> PoolKey {
+        PoolKey {
+            architecture,
+            kit: None,
+        }
+    }
+}
+
+impl From<SchedulingClass> for PoolKey {
+    fn from(kind: SchedulingClass) -> PoolKey {
+        PoolKey {
+            architecture: kind.architecture,
+            kit: kind.kit,
+        }
+    }
+}
+
+/// How full a worker is: leases for each slot. The emptiest comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) struct WorkerLoad(u64);
+
+impl WorkerLoad {
+    const ALL_SLOTS: u64 = 1 << 16;
+
+    /// Of this many leases on this many slots.
+    pub(in super::super) fn new(leases: usize, slots: u32) -> WorkerLoad {
+        let leases = u64::try_from(leases).unwrap_or(u64::MAX);
+        WorkerLoad(leases.saturating_mul(WorkerLoad::ALL_SLOTS) / u64::from(slots.max(1)))
+    }
+
+    /// Whether a slot is free; if not, a further lease waits on the worker.
+    pub(in super::super) fn has_free_slot(self) -> bool {
+        self.0 < WorkerLoad::ALL_SLOTS
+    }
+}
+
+/// A pool: supply and demand.
+#[derive(Debug, Default)]
+pub(in super::super) struct WorkerPool {
+    /// Workers that take leases at all, and their slots.
+    pub serving: BTreeMap<WorkerId, u32>,
+    /// Those of them that can take one now.
+    pub available: BTreeSet<(WorkerLoad, WorkerId)>,
+    /// All slots of those that serve.
+    pub(super) slots: u64,
+    /// Clients that have jobs that could start.
+    pub(super) waiting: BTreeSet<(VirtualTime, ClientId)>,
+    /// How many such jobs.
+    pub(super) ready: usize,
+}
+
+impl WorkerPool {
+    /// Whether a decision can be made.
+    pub(super) fn is_open(&self) -> bool {
+        let emptiest = self.available.first();
+        !self.waiting.is_empty() && emptiest.is_some_and(|(load, _)| self.takes(*load))
+    }
+
+    /// Whether a worker that is so full gets a lease. Leases beyond the slots are given only while
+    /// more jobs wait than there are slots: the last jobs go to whoever is free first.
+    pub(in super::super) fn takes(&self, load: WorkerLoad) -> bool {
+        let is_deep = || u64::try_from(self.ready).is_ok_and(|ready| ready > self.slots);
+        load.has_free_slot() || is_deep()
+    }
+
+    pub(super) fn is_unused(&self) -> bool {
+        self.serving.is_empty() && self.waiting.is_empty() && self.ready == 0
+    }
+}

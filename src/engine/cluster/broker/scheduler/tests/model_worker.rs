@@ -1,0 +1,99 @@
+//! The model's idea of a worker: whether it is there, and what it takes.
+
+use super::*;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ModelPresence {
+    Here,
+    Silent,
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ModelDrainState {
+    Open,
+    Draining,
+}
+
+/// What a worker's leaving means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeaveOutcome {
+    /// It may come back.
+    Remembered,
+    /// Its leases were over already.
+    Forgotten,
+}
+
+/// A worker as it was said to be.
+#[derive(Clone, Debug)]
+pub(super) struct ModelWorker {
+    pub(super) offer: WorkerCapacity,
+    pub(super) ceiling: u32,
+    pub(super) kits: BTreeSet<ToolboxId>,
+    presence: ModelPresence,
+    intake: ModelDrainState,
+    heard: BrokerInstant,
+}
+
+impl ModelWorker {
+    pub(super) fn new(offer: WorkerCapacity, now: BrokerInstant) -> ModelWorker {
+        ModelWorker {
+            offer,
+            ceiling: 0,
+            kits: BTreeSet::new(),
+            presence: ModelPresence::Here,
+            intake: ModelDrainState::Open,
+            heard: now,
+        }
+    }
+
+    pub(super) fn entered(&mut self, offer: WorkerCapacity, ceiling: u32, now: BrokerInstant) {
+        self.offer = offer;
+        self.ceiling = ceiling;
+        self.presence = ModelPresence::Here;
+        self.heard = self.heard.max(now);
+    }
+
+    pub(super) fn on_heartbeat(&mut self, now: BrokerInstant) {
+        match self.presence {
+            ModelPresence::Here | ModelPresence::Silent => {
+                self.presence = ModelPresence::Here;
+                self.heard = self.heard.max(now);
+            }
+            ModelPresence::Gone => {}
+        }
+    }
+
+    pub(super) fn drains(&mut self) {
+        self.intake = ModelDrainState::Draining;
+    }
+
+    pub(super) fn left(&mut self) -> LeaveOutcome {
+        let before = std::mem::replace(&mut self.presence, ModelPresence::Gone);
+        match before {
+            ModelPresence::Here | ModelPresence::Gone => LeaveOutcome::Remembered,
+            ModelPresence::Silent => LeaveOutcome::Forgotten,
+        }
+    }
+
+    /// The book says that nothing was heard of it.
+    pub(super) fn silent(&mut self, now: BrokerInstant, ttl_ms: u64) {
+        assert!(self.is_expired(now, ttl_ms));
+        assert_eq!(self.presence, ModelPresence::Here);
+        self.presence = ModelPresence::Silent;
+    }
+
+    /// The book says that it has forgotten it.
+    pub(super) fn gone(&self, now: BrokerInstant, ttl_ms: u64) {
+        assert!(self.is_expired(now, ttl_ms));
+        assert_eq!(self.presence, ModelPresence::Gone);
+    }
+
+    pub(super) fn is_expired(&self, now: BrokerInstant, ttl_ms: u64) -> bool {
+        self.heard.plus_ms(ttl_ms) <= now
+    }
+
+    pub(super) fn serves(&self) -> bool {
+        self.presence == ModelPresence::Here && self.intake == ModelDrainState::Open
+    }
+}

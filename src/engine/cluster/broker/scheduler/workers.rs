@@ -1,0 +1,348 @@
+//! Workers: who is there, what they can take, and when they are given up.
+
+use std::collections::BTreeSet;
+
+use super::leases::LossReason;
+use super::queue::{PoolKey, WorkerLoad};
+use super::{
+    Architecture, BrokerInstant, CreditOutcome, InputLocality, InputsId, JobKey, JobScheduler,
+    Lease, LeaseEvent, SchedulerLimits, ToolboxId, ToolboxPresence, ToolboxRegistration,
+    WorkerCapacity,
+};
+use maelstrom_model::ids::WorkerId;
+
+#[derive(Debug)]
+pub(super) struct ScheduledWorker {
+    pub(super) offer: WorkerCapacity,
+    pub(super) presence: WorkerPresence,
+    pub(super) intake: DrainState,
+    /// The most leases it takes, as it said; never above [`cap`].
+    pub(super) ceiling: u32,
+    deadline: Option<BrokerInstant>,
+    pub(super) leases: BTreeSet<JobKey>,
+    kits: BTreeSet<ToolboxId>,
+    pub(super) inputs: BTreeSet<InputsId>,
+    /// What the pools were told last.
+    told: PoolMembership,
+}
+
+/// Whether anything is heard of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WorkerPresence {
+    Here,
+    /// Connected, but it said nothing for too long.
+    Silent,
+    /// Its connection is gone. It may come back until its deadline.
+    Gone,
+}
+
+/// Whether a worker takes leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DrainState {
+    Open,
+    Draining,
+}
+
+/// What a worker means to the pools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct PoolMembership {
+    /// Its slots, if it serves at all.
+    slots: Option<u32>,
+    /// How full it is, if it can take a lease now.
+    load: Option<WorkerLoad>,
+}
+
+/// The most leases that a worker may have.
+pub(super) fn cap(limits: &SchedulerLimits, slots: u32) -> u32 {
+    match slots {
+        0 => 0,
+        slots => slots.saturating_add(limits.prefetch_per_worker),
+    }
+}
+
+impl ScheduledWorker {
+    fn new(offer: WorkerCapacity) -> ScheduledWorker {
+        ScheduledWorker {
+            offer,
+            presence: WorkerPresence::Here,
+            intake: DrainState::Open,
+            ceiling: 0,
+            deadline: None,
+            leases: BTreeSet::new(),
+            kits: BTreeSet::new(),
+            inputs: BTreeSet::new(),
+            told: PoolMembership::default(),
+        }
+    }
+
+    fn supply(&self) -> PoolMembership {
+        let serves = self.presence == WorkerPresence::Here && self.intake == DrainState::Open;
+        if !serves || self.ceiling == 0 {
+            return PoolMembership::default();
+        }
+        let slots = self.offer.slots;
+        let is_full = self.leases.len() >= self.ceiling as usize;
+        PoolMembership {
+            slots: Some(slots),
+            load: (!is_full).then(|| WorkerLoad::new(self.leases.len(), slots)),
+        }
+    }
+
+    pub(super) fn offers(&self, pool: PoolKey) -> bool {
+        pool.architecture == self.offer.architecture
+            && pool.kit.is_none_or(|kit| self.kits.contains(&kit))
+    }
+
+    /// How full it is, if it can take a lease now.
+    pub(super) fn load(&self) -> Option<WorkerLoad> {
+        self.told.load
+    }
+}
+
+impl JobScheduler {
+    /// A process of a worker is there that was not before: it holds nothing. Whatever was known
+    /// under its number is over, and the leases with it.
+    pub fn worker_joined(
+        &mut self,
+        worker: WorkerId,
+        offer: WorkerCapacity,
+        now: BrokerInstant,
+    ) -> Vec<LeaseEvent> {
+        let mut events = Vec::new();
+        self.lose_all(worker, LossReason::Vanished, now, &mut events);
+        self.forget_worker(worker);
+        self.enter(worker, offer, now);
+        events
+    }
+
+    /// Puts a worker down as present, with an offer; what is known of it otherwise stays.
+    pub(super) fn enter(&mut self, id: WorkerId, offer: WorkerCapacity, now: BrokerInstant) {
+        self.withdraw(id);
+        let offer = WorkerCapacity {
+            slots: offer.slots.min(self.limits.slots_per_worker_max),
+            ..offer
+        };
+        let worker = self
+            .workers
+            .entry(id)
+            .or_insert_with(|| ScheduledWorker::new(offer));
+        worker.offer = offer;
+        worker.presence = WorkerPresence::Here;
+        worker.ceiling = cap(&self.limits, offer.slots);
+        self.extend_deadline(id, now);
+    }
+
+    /// A worker lives. Any message says so.
+    pub fn heartbeat(&mut self, worker: WorkerId, now: BrokerInstant) {
+        let Some(state) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        match state.presence {
+            WorkerPresence::Here | WorkerPresence::Silent => {
+                state.presence = WorkerPresence::Here;
+                self.extend_deadline(worker, now);
+            }
+            // Word from a connection that is over.
+            WorkerPresence::Gone => {}
+        }
+    }
+
+    fn extend_deadline(&mut self, id: WorkerId, now: BrokerInstant) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let deadline = now.plus_ms(self.limits.lease_ttl_ms);
+        // Word that was held up on its way doesn't shorten what later word has given.
+        let deadline = worker.deadline.map_or(deadline, |old| old.max(deadline));
+        if let Some(old) = worker.deadline.replace(deadline) {
+            self.deadlines.remove(&(old, id));
+        }
+        self.deadlines.insert((deadline, id));
+        self.refresh(id);
+    }
+
+    /// Whether a worker has a toolbox. What was said of it stays until it joins anew or is
+    /// forgotten.
+    pub fn worker_offers(
+        &mut self,
+        worker: WorkerId,
+        kit: ToolboxId,
+        has: ToolboxPresence,
+    ) -> ToolboxRegistration {
+        let limit = self.limits.kits_per_worker_max;
+        let Some(state) = self.workers.get(&worker) else {
+            return ToolboxRegistration::Taken;
+        };
+        if (has == ToolboxPresence::Yes) == state.kits.contains(&kit) {
+            return ToolboxRegistration::Taken;
+        }
+        if has == ToolboxPresence::Yes && state.kits.len() >= limit {
+            return ToolboxRegistration::TooMany { limit };
+        }
+        self.withdraw(worker);
+        if let Some(state) = self.workers.get_mut(&worker) {
+            match has {
+                ToolboxPresence::Yes => state.kits.insert(kit),
+                ToolboxPresence::No => state.kits.remove(&kit),
+            };
+        }
+        self.refresh(worker);
+        ToolboxRegistration::Taken
+    }
+
+    /// Whether a worker has inputs in its store already: it is preferred for jobs that need them.
+    /// Starting such a job says so, too.
+    pub fn worker_holds(&mut self, worker: WorkerId, inputs: InputsId, holds: InputLocality) {
+        match holds {
+            InputLocality::Yes => self.note_holder(worker, inputs),
+            InputLocality::No => {
+                if let Some(state) = self.workers.get_mut(&worker)
+                    && state.inputs.remove(&inputs)
+                {
+                    self.queue.remove_holder(inputs, worker);
+                }
+            }
+        }
+    }
+
+    pub(super) fn note_holder(&mut self, worker: WorkerId, inputs: InputsId) {
+        let inputs_max = self.limits.inputs_per_worker_max;
+        if let Some(state) = self.workers.get_mut(&worker)
+            && (state.inputs.contains(&inputs) || state.inputs.len() < inputs_max)
+            && state.inputs.insert(inputs)
+        {
+            self.queue.add_holder(inputs, worker);
+        }
+    }
+
+    /// How many leases a worker takes at most, those it holds included; replaces what it said
+    /// before. Until it says something it is as much as it may.
+    pub fn credit(&mut self, worker: WorkerId, leases: u32) -> CreditOutcome {
+        let Some(state) = self.workers.get_mut(&worker) else {
+            return CreditOutcome::UnknownWorker;
+        };
+        let cap = cap(&self.limits, state.offer.slots);
+        state.ceiling = leases.min(cap);
+        self.refresh(worker);
+        if leases <= cap {
+            return CreditOutcome::Taken;
+        }
+        self.counters.capped += 1;
+        CreditOutcome::Capped { leases: cap }
+    }
+
+    /// A worker gets no further lease until it joins anew.
+    pub fn worker_draining(&mut self, worker: WorkerId) {
+        if let Some(state) = self.workers.get_mut(&worker) {
+            state.intake = DrainState::Draining;
+        }
+        self.refresh(worker);
+    }
+
+    /// A worker's connection is gone. It keeps its leases for as long as they live, since it may
+    /// come back.
+    pub fn worker_left(&mut self, worker: WorkerId) {
+        let Some(state) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        state.presence = WorkerPresence::Gone;
+        match state.deadline {
+            Some(_) => self.refresh(worker),
+            None => self.forget_worker(worker),
+        }
+    }
+
+    /// A worker's deadline has come, and was taken off the list.
+    pub(super) fn give_up_worker(
+        &mut self,
+        id: WorkerId,
+        now: BrokerInstant,
+        events: &mut Vec<LeaseEvent>,
+    ) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        worker.deadline = None;
+        match worker.presence {
+            WorkerPresence::Here | WorkerPresence::Silent => {
+                worker.presence = WorkerPresence::Silent;
+                events.push(LeaseEvent::WorkerSilent(id));
+                self.refresh(id);
+                self.lose_all(id, LossReason::Expired, now, events);
+            }
+            WorkerPresence::Gone => {
+                events.push(LeaseEvent::WorkerForgotten(id));
+                self.lose_all(id, LossReason::Expired, now, events);
+                self.forget_worker(id);
+            }
+        }
+    }
+
+    fn lose_all(
+        &mut self,
+        id: WorkerId,
+        cause: LossReason,
+        now: BrokerInstant,
+        events: &mut Vec<LeaseEvent>,
+    ) {
+        for lease in self.leases_of(id) {
+            events.push(self.lose_event(lease, cause, now));
+        }
+    }
+
+    /// What a worker holds, in the order of the jobs.
+    pub fn leases_of(&self, worker: WorkerId) -> Vec<Lease> {
+        let keys = self.workers.get(&worker).map(|state| &state.leases);
+        let keys = keys.into_iter().flatten();
+        keys.filter_map(|key| self.lease_of(*key)).collect()
+    }
+
+    /// How many slots there are for jobs that need this. If there are none they wait, which is worth
+    /// telling their client.
+    pub fn slots_for(&self, architecture: Architecture, kit: Option<ToolboxId>) -> u64 {
+        self.queue.slots(PoolKey { architecture, kit })
+    }
+
+    /// Forgets a worker that holds nothing.
+    fn forget_worker(&mut self, id: WorkerId) {
+        self.withdraw(id);
+        let Some(worker) = self.workers.remove(&id) else {
+            return;
+        };
+        if let Some(deadline) = worker.deadline {
+            self.deadlines.remove(&(deadline, id));
+        }
+        for inputs in worker.inputs {
+            self.queue.remove_holder(inputs, id);
+        }
+    }
+
+    /// Tells the pools what has changed about a worker.
+    pub(super) fn refresh(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get(&id) {
+            self.update_membership(id, worker.supply());
+        }
+    }
+
+    /// Takes a worker out of the pools, before what decides in which it belongs changes.
+    fn withdraw(&mut self, id: WorkerId) {
+        self.update_membership(id, PoolMembership::default());
+    }
+
+    fn update_membership(&mut self, id: WorkerId, supply: PoolMembership) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if worker.told == supply {
+            return;
+        }
+        let before = std::mem::replace(&mut worker.told, supply);
+        let architecture = worker.offer.architecture;
+        let kits = worker.kits.iter().map(|kit| Some(*kit));
+        for kit in std::iter::once(None).chain(kits) {
+            let pool = PoolKey { architecture, kit };
+            self.queue
+                .set_supply(pool, id, before.load, supply.slots, supply.load);
+        }
+    }
+}

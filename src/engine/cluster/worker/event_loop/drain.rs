@@ -1,0 +1,129 @@
+//! How a worker ends: it takes no more jobs, hands back those that have not started, lets the others
+//! finish for a while, and leaves when the broker knows of every end.
+//!
+//! ```text
+//! Serving ─▶ Draining ─ time is up, or a second signal ─▶ Stopping ─▶ Leaving ─▶ end
+//!                └──────────── nothing runs any more ──────────────────▲
+//! ```
+
+use std::future::pending;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{Worker, WorkerEvent};
+use crate::worker::content_fetcher::ContentFetcher;
+use crate::worker::executor::Executor;
+use maelstrom_model::backend::StopMode;
+use maelstrom_wire::v1::{self, worker_message};
+
+/// How long the broker may take to confirm the last ends. It does so at once.
+const LEAVE_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// What a worker is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WorkerLifecycle {
+    /// Taking jobs.
+    Serving,
+    /// Letting jobs finish until then.
+    Draining(Instant),
+    /// Waiting until killed jobs are gone.
+    Stopping,
+    /// Waiting until then for the broker to know.
+    Leaving(Instant),
+}
+
+impl WorkerLifecycle {
+    /// Waits until its time is over; for ever if it has none.
+    pub(super) async fn wait_deadline(self) {
+        match self {
+            WorkerLifecycle::Draining(until) | WorkerLifecycle::Leaving(until) => {
+                sleep_until(until).await
+            }
+            WorkerLifecycle::Serving | WorkerLifecycle::Stopping => pending().await,
+        }
+    }
+}
+
+impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
+    /// Takes no more jobs and will end.
+    pub(super) fn drain(&mut self) {
+        match self.duty {
+            WorkerLifecycle::Serving => {}
+            WorkerLifecycle::Draining(_)
+            | WorkerLifecycle::Stopping
+            | WorkerLifecycle::Leaving(_) => return,
+        }
+        let returned = self.ledger.return_waiting();
+        let running = self.ledger.running();
+        tracing::info!(
+            returned,
+            running,
+            patience = ?self.settings.drain_timeout,
+            "takes no more jobs, and ends when those that run are over"
+        );
+        let now = Instant::now();
+        // Only a time beyond any calendar is none.
+        let until = now.checked_add(self.settings.drain_timeout).unwrap_or(now);
+        self.duty = WorkerLifecycle::Draining(until);
+        if self.is_registered() {
+            let draining = worker_message::Kind::Draining(v1::Empty {});
+            self.speech.enqueue(draining);
+        }
+        (self.watcher)(&WorkerEvent::Draining);
+    }
+
+    /// Somebody wants this worker to end: first in peace, then at once.
+    pub(super) fn on_interrupt(&mut self) {
+        match self.duty {
+            WorkerLifecycle::Serving => self.drain(),
+            WorkerLifecycle::Draining(_) => self.stop_all(),
+            WorkerLifecycle::Stopping | WorkerLifecycle::Leaving(_) => {
+                self.duty = WorkerLifecycle::Leaving(Instant::now())
+            }
+        }
+    }
+
+    /// The time of what it is at is over.
+    pub(super) fn on_deadline(&mut self) {
+        match self.duty {
+            WorkerLifecycle::Draining(_) => self.stop_all(),
+            WorkerLifecycle::Serving | WorkerLifecycle::Stopping | WorkerLifecycle::Leaving(_) => {}
+        }
+    }
+
+    fn stop_all(&mut self) {
+        let running = self.ledger.return_running();
+        tracing::warn!(jobs = running.len(), "stops jobs that have not ended");
+        for fence in running {
+            self.backend.stop(fence.job(), StopMode::Kill);
+        }
+        self.duty = WorkerLifecycle::Stopping;
+    }
+
+    /// Whether there is nothing left to do, ever.
+    pub(super) fn is_done(&mut self) -> bool {
+        match self.duty {
+            WorkerLifecycle::Serving => return false,
+            WorkerLifecycle::Draining(_) | WorkerLifecycle::Stopping if !self.ledger.is_idle() => {
+                return false;
+            }
+            WorkerLifecycle::Draining(_) | WorkerLifecycle::Stopping => {
+                let now = Instant::now();
+                self.duty = WorkerLifecycle::Leaving(now + LEAVE_TIME_MAX);
+            }
+            WorkerLifecycle::Leaving(_) => {}
+        }
+        let is_late = match self.duty {
+            WorkerLifecycle::Leaving(until) => Instant::now() >= until,
+            WorkerLifecycle::Serving | WorkerLifecycle::Draining(_) | WorkerLifecycle::Stopping => {
+                false
+            }
+        };
+        if is_late && !self.ledger.is_empty() {
+            let leases = self.ledger.len();
+            tracing::warn!(leases, "ends although the broker may not know of all ends");
+        }
+        is_late || self.ledger.is_empty() && !self.speech.has_messages() || !self.line.is_up()
+    }
+}

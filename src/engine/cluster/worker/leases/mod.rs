@@ -1,0 +1,507 @@
+//! The leases of a worker: how far each has come, and how much of that the broker has been told.
+//!
+//! ```text
+//! Waiting ─▶ Running ─▶ Over ─▶ (settled: forgotten)
+//!    └───────────────────▲ returned, stopped, or its inputs are not to be had
+//! ```
+//!
+//! Nothing of a lease is forgotten before the broker says that its end is safe. When the connection
+//! was lost, all of it is told again from the beginning: [`LeaseTable::report_again`].
+//!
+//! Invariants:
+//! - A lease has one end. What of a lease is told comes in order: that it started, what it wrote,
+//!   its end.
+//! - A lease that waits has not been given to the backend, so it can be handed back.
+//!
+//! Pure but for the files of [`OutputLog`]; `T` is whatever is needed to start a job and kept while
+//! it runs.
+
+mod reports;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::output_log::{OutputCursor, OutputLog};
+use maelstrom_container::message::DiscardedFiles;
+use maelstrom_model::backend::JobId;
+use maelstrom_model::event::OutputStream;
+use maelstrom_model::job::{JobOutcome, JobResult};
+use maelstrom_wire::limits::TEXT_BYTES_MAX;
+use maelstrom_wire::linger::FlushUrgency;
+use maelstrom_wire::v1;
+
+/// A lease's token. To the backend it is the job's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LeaseToken(pub u64);
+
+impl LeaseToken {
+    /// As the backend knows it.
+    pub fn job(self) -> JobId {
+        JobId(self.0)
+    }
+}
+
+impl fmt::Display for LeaseToken {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// A job in the whole cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunJobId {
+    /// Its run.
+    pub run: [u8; 16],
+    /// The client's number.
+    pub job: u64,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct LeaseTable<T> {
+    leases: BTreeMap<LeaseToken, LeaseEntry<T>>,
+    /// Those that wait, in the order they came.
+    waiting: VecDeque<LeaseToken>,
+    /// Those of which there is something to tell, each once.
+    untold: VecDeque<LeaseToken>,
+    /// Whether an end is among them.
+    ends_untold: bool,
+    running: usize,
+    directory: PathBuf,
+    output_bytes_max: u64,
+}
+
+#[derive(Debug)]
+struct LeaseEntry<T> {
+    name: RunJobId,
+    stage: LeaseStage<T>,
+    output: OutputLog,
+    /// What its job wrote over its inputs.
+    discarded: DiscardedFiles,
+    told: ReportProgress,
+    line: ReportQueueState,
+}
+
+#[derive(Debug)]
+enum LeaseStage<T> {
+    Waiting(T),
+    /// The backend has it; with its slot once that is known.
+    Running {
+        slot: Option<u32>,
+        wish: EndDisposition,
+        _kept: T,
+    },
+    Over {
+        slot: Option<u32>,
+        end: LeaseEnd,
+    },
+}
+
+/// What is to become of a job's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum EndDisposition {
+    /// It is told.
+    Tell,
+    /// If it did not end by itself, the job goes back to the broker.
+    HandBack,
+    /// Nobody wants to know.
+    Forget,
+    /// It is this failure.
+    Fail(String),
+}
+
+#[derive(Debug)]
+enum LeaseEnd {
+    Finished(JobResult),
+    Returned,
+}
+
+/// What the broker has been told of a lease on this connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ReportProgress {
+    Nothing,
+    Started(OutputCursor),
+    End,
+}
+
+/// Whether a lease is among those of which there is something to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ReportQueueState {
+    Yes,
+    No,
+}
+
+/// Whether a lease was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseArrival {
+    /// It is taken in.
+    New,
+    /// It is here already, and nothing has changed.
+    Known,
+}
+
+/// What the caller is to do about a running job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseAction {
+    /// Stop it.
+    Stop,
+    /// Nothing.
+    Nothing,
+}
+
+/// What can be done with a lease that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeaseReadiness {
+    /// Its job can start.
+    Ready,
+    /// It has to wait longer.
+    NotYet,
+    /// It can't start, ever.
+    Never(String),
+}
+
+impl<T: Clone> LeaseTable<T> {
+    /// An empty ledger that keeps long outputs in files in this directory, so much of each job.
+    pub fn new(directory: PathBuf, output_bytes_max: u64) -> LeaseTable<T> {
+        LeaseTable {
+            leases: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            untold: VecDeque::new(),
+            ends_untold: false,
+            running: 0,
+            directory,
+            output_bytes_max,
+        }
+    }
+
+    /// How many leases there are, those that are over included.
+    pub fn len(&self) -> usize {
+        self.leases.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.leases.is_empty()
+    }
+
+    /// How many the backend has.
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Whether there is none that waits or runs.
+    pub fn is_idle(&self) -> bool {
+        self.running == 0 && self.waiting.is_empty()
+    }
+
+    /// What there is to tell. For the end of a lease a client waits, and a slot for its next job;
+    /// that jobs have started, and what they write, decides nothing.
+    pub fn unreported(&self) -> FlushUrgency {
+        match (self.untold.is_empty(), self.ends_untold) {
+            (true, _) => FlushUrgency::Nothing,
+            (false, false) => FlushUrgency::CanLinger,
+            (false, true) => FlushUrgency::Urgent,
+        }
+    }
+
+    /// The name of a lease's job.
+    pub fn name(&self, fence: LeaseToken) -> Option<RunJobId> {
+        self.leases.get(&fence).map(|held| held.name)
+    }
+
+    /// All leases, for a broker that may not know any more.
+    pub fn held(&self) -> Vec<v1::HeldLease> {
+        let leases = self.leases.iter();
+        leases
+            .map(|(fence, held)| v1::HeldLease {
+                job: Some(v1::JobName {
+                    run: held.name.run.to_vec().into(),
+                    job: held.name.job,
+                }),
+                fence: fence.0,
+            })
+            .collect()
+    }
+
+    /// A lease came.
+    pub fn take_in(&mut self, fence: LeaseToken, name: RunJobId, payload: T) -> LeaseArrival {
+        match self.add(fence, name, LeaseStage::Waiting(payload)) {
+            LeaseArrival::New => {
+                self.waiting.push_back(fence);
+                LeaseArrival::New
+            }
+            LeaseArrival::Known => LeaseArrival::Known,
+        }
+    }
+
+    /// A lease came that can't be run.
+    pub fn refuse(&mut self, fence: LeaseToken, name: RunJobId, reason: &str) -> LeaseArrival {
+        self.add_over(fence, name, failure(reason))
+    }
+
+    /// A lease came that is not to be run here.
+    pub fn return_at_once(&mut self, fence: LeaseToken, name: RunJobId) -> LeaseArrival {
+        self.add_over(fence, name, LeaseEnd::Returned)
+    }
+
+    fn add_over(&mut self, fence: LeaseToken, name: RunJobId, end: LeaseEnd) -> LeaseArrival {
+        let slot = None;
+        let taken = self.add(fence, name, LeaseStage::Over { slot, end });
+        self.enqueue_report(fence);
+        taken
+    }
+
+    fn add(&mut self, fence: LeaseToken, name: RunJobId, stage: LeaseStage<T>) -> LeaseArrival {
+        if self.leases.contains_key(&fence) {
+            return LeaseArrival::Known;
+        }
+        let held = LeaseEntry {
+            name,
+            stage,
+            output: OutputLog::new(&self.directory, self.output_bytes_max),
+            discarded: DiscardedFiles::default(),
+            told: ReportProgress::Nothing,
+            line: ReportQueueState::No,
+        };
+        self.leases.insert(fence, held);
+        LeaseArrival::New
+    }
+
+    /// The first lease that can start. It counts as running from now on.
+    pub fn start_next(
+        &mut self,
+        readiness: impl Fn(&T) -> LeaseReadiness,
+    ) -> Option<(LeaseToken, T)> {
+        let mut place = 0;
+        while let Some(fence) = self.waiting.get(place).copied() {
+            let Some(LeaseStage::Waiting(payload)) =
+                self.leases.get(&fence).map(|held| &held.stage)
+            else {
+                self.waiting.remove(place);
+                continue;
+            };
+            match readiness(payload) {
+                LeaseReadiness::NotYet => place += 1,
+                LeaseReadiness::Never(reason) => {
+                    self.waiting.remove(place);
+                    self.end(fence, failure(&reason));
+                }
+                LeaseReadiness::Ready => {
+                    self.waiting.remove(place);
+                    let payload = payload.clone();
+                    self.set_running(fence, payload.clone());
+                    return Some((fence, payload));
+                }
+            }
+        }
+        None
+    }
+
+    fn set_running(&mut self, fence: LeaseToken, kept: T) {
+        if let Some(held) = self.leases.get_mut(&fence) {
+            self.running += 1;
+            held.stage = LeaseStage::Running {
+                slot: None,
+                wish: EndDisposition::Tell,
+                _kept: kept,
+            };
+        }
+    }
+
+    /// A job has a slot.
+    pub fn started(&mut self, fence: LeaseToken, in_slot: u32) {
+        if let Some(held) = self.leases.get_mut(&fence)
+            && let LeaseStage::Running { slot, .. } = &mut held.stage
+        {
+            *slot = Some(in_slot);
+            self.enqueue_report(fence);
+        }
+    }
+
+    /// A job wrote something.
+    pub fn wrote(&mut self, fence: LeaseToken, stream: OutputStream, bytes: &[u8]) -> LeaseAction {
+        let Some(held) = self.leases.get_mut(&fence) else {
+            return LeaseAction::Nothing;
+        };
+        let LeaseStage::Running { wish, .. } = &mut held.stage else {
+            return LeaseAction::Nothing;
+        };
+        match wish {
+            EndDisposition::Tell | EndDisposition::HandBack => {}
+            EndDisposition::Forget | EndDisposition::Fail(_) => return LeaseAction::Nothing,
+        }
+        match held.output.push(stream, bytes) {
+            Ok(()) => {
+                self.enqueue_report(fence);
+                LeaseAction::Nothing
+            }
+            Err(error) => {
+                *wish = EndDisposition::Fail(maelstrom_model::error::with_causes(&error));
+                LeaseAction::Stop
+            }
+        }
+    }
+
+    /// A job is over.
+    pub fn finished(&mut self, fence: LeaseToken, result: JobResult) {
+        let Some(LeaseStage::Running { wish, .. }) =
+            self.leases.get(&fence).map(|held| &held.stage)
+        else {
+            return;
+        };
+        let end = match wish {
+            EndDisposition::Forget => {
+                self.running = self.running.saturating_sub(1);
+                self.forget(fence);
+                return;
+            }
+            EndDisposition::HandBack if result.end == JobOutcome::Cancelled => LeaseEnd::Returned,
+            EndDisposition::Tell | EndDisposition::HandBack => LeaseEnd::Finished(result),
+            EndDisposition::Fail(reason) => LeaseEnd::Finished(JobResult {
+                end: JobOutcome::Error(shortened(reason)),
+                ..result
+            }),
+        };
+        self.end(fence, end);
+    }
+
+    fn end(&mut self, fence: LeaseToken, end: LeaseEnd) {
+        let Some(held) = self.leases.get_mut(&fence) else {
+            return;
+        };
+        let slot = match &held.stage {
+            LeaseStage::Waiting(_) => None,
+            LeaseStage::Running { slot, .. } => {
+                self.running = self.running.saturating_sub(1);
+                *slot
+            }
+            LeaseStage::Over { .. } => return,
+        };
+        held.stage = LeaseStage::Over { slot, end };
+        self.enqueue_report(fence);
+    }
+
+    /// The broker wants this lease ended. One that waits ends at once.
+    pub fn stop(&mut self, fence: LeaseToken) -> LeaseAction {
+        match self.leases.get(&fence).map(|held| &held.stage) {
+            Some(LeaseStage::Waiting(_)) => {
+                self.waiting.retain(|waiting| *waiting != fence);
+                self.end(
+                    fence,
+                    LeaseEnd::Finished(JobResult::not_run(JobOutcome::Cancelled)),
+                );
+                LeaseAction::Nothing
+            }
+            Some(LeaseStage::Running { .. }) => LeaseAction::Stop,
+            Some(LeaseStage::Over { .. }) | None => LeaseAction::Nothing,
+        }
+    }
+
+    /// The broker does not want to hear of this lease again.
+    pub fn disown(&mut self, fence: LeaseToken) -> LeaseAction {
+        let Some(held) = self.leases.get_mut(&fence) else {
+            return LeaseAction::Nothing;
+        };
+        match &mut held.stage {
+            LeaseStage::Running { wish, .. } => {
+                *wish = EndDisposition::Forget;
+                LeaseAction::Stop
+            }
+            LeaseStage::Waiting(_) | LeaseStage::Over { .. } => {
+                self.waiting.retain(|waiting| *waiting != fence);
+                self.forget(fence);
+                LeaseAction::Nothing
+            }
+        }
+    }
+
+    /// Gives back all leases that wait.
+    pub fn return_waiting(&mut self) -> usize {
+        let waiting = std::mem::take(&mut self.waiting);
+        for fence in &waiting {
+            self.end(*fence, LeaseEnd::Returned);
+        }
+        waiting.len()
+    }
+
+    /// Will give back all leases that run; the caller is to stop these.
+    pub fn return_running(&mut self) -> Vec<LeaseToken> {
+        let mut stopped = Vec::new();
+        for (fence, held) in &mut self.leases {
+            if let LeaseStage::Running { wish, .. } = &mut held.stage {
+                if *wish == EndDisposition::Tell {
+                    *wish = EndDisposition::HandBack;
+                }
+                stopped.push(*fence);
+            }
+        }
+        stopped
+    }
+
+    /// No job will end by itself any more: those that run have failed, the others go back.
+    pub fn backend_lost(&mut self, reason: &str) {
+        self.return_waiting();
+        let running: Vec<LeaseToken> = self.return_running();
+        for fence in running {
+            self.end(fence, failure(reason));
+        }
+    }
+
+    /// A lease's end is safe with the broker.
+    pub fn acknowledge(&mut self, fence: LeaseToken) {
+        match self.leases.get(&fence).map(|held| &held.stage) {
+            Some(LeaseStage::Over { .. }) => self.forget(fence),
+            // It means something that it was told and that is no end: a broker's mistake, of which
+            // the end will be told all the same.
+            Some(LeaseStage::Waiting(_) | LeaseStage::Running { .. }) | None => {}
+        }
+    }
+
+    fn forget(&mut self, fence: LeaseToken) {
+        self.leases.remove(&fence);
+        self.untold.retain(|untold| *untold != fence);
+        self.ends_untold &= !self.untold.is_empty();
+    }
+
+    /// A new connection: nothing of what was told counts.
+    pub fn report_again(&mut self) {
+        self.untold.clear();
+        self.ends_untold = false;
+        for held in self.leases.values_mut() {
+            held.told = ReportProgress::Nothing;
+            held.line = ReportQueueState::No;
+        }
+        let fences: Vec<LeaseToken> = self.leases.keys().copied().collect();
+        fences
+            .into_iter()
+            .for_each(|fence| self.enqueue_report(fence));
+    }
+
+    fn enqueue_report(&mut self, fence: LeaseToken) {
+        if let Some(held) = self.leases.get_mut(&fence)
+            && held.line == ReportQueueState::No
+            && held.has_unreported()
+        {
+            held.line = ReportQueueState::Yes;
+            self.untold.push_back(fence);
+        }
+        if let Some(held) = self.leases.get(&fence) {
+            self.ends_untold |= held.has_unreported_end();
+        }
+    }
+}
+
+/// What a report takes besides its data, roughly.
+const REPORT_BYTES: usize = 64;
+
+fn failure(reason: &str) -> LeaseEnd {
+    LeaseEnd::Finished(JobResult::not_run(JobOutcome::Error(shortened(reason))))
+}
+
+/// As much of a text as a message may have.
+pub fn shortened(text: &str) -> String {
+    text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
+}

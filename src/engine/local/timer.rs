@@ -1,0 +1,188 @@
+//! A running job's time limit, and how others bring about its end.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use maelstrom_model::backend::StopMode;
+use maelstrom_model::job::{ExitStatus, Job, JobOutcome};
+
+/// What can be done to a running job from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobSignal {
+    /// SIGTERM.
+    Terminate,
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP.
+    Suspend,
+    /// SIGCONT.
+    Continue,
+}
+
+/// What holds a running job.
+pub trait SignalTarget {
+    /// Why it could not be held.
+    type Error;
+
+    /// Does this to the job. One that has just ended is no failure.
+    fn send_signal(&self, tug: JobSignal) -> Result<(), Self::Error>;
+}
+
+/// What others want of a running job.
+#[derive(Default)]
+pub struct JobControl {
+    wish: Cell<Option<StopMode>>,
+    suspended_at: Cell<Option<Instant>>,
+    suspended_for: Cell<Duration>,
+    changed: Notify,
+}
+
+impl JobControl {
+    /// Asks for the job's end.
+    pub fn stop(&self, how: StopMode) {
+        self.wish.set(Some(match (self.wish.get(), how) {
+            (Some(StopMode::Kill), _) | (_, StopMode::Kill) => StopMode::Kill,
+            (None | Some(StopMode::Terminate), StopMode::Terminate) => StopMode::Terminate,
+        }));
+        self.changed.notify_one();
+    }
+
+    /// Whether somebody has asked for the job's end.
+    pub fn is_unwanted(&self) -> bool {
+        self.wish.get().is_some()
+    }
+
+    /// Waits until somebody wants something else.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// How long the job has been suspended in all.
+    pub fn suspended_for(&self) -> Duration {
+        self.suspended_for.get()
+    }
+
+    /// Stops the job's processes and its clock.
+    pub fn suspend(&self) {
+        if self.suspended_at.get().is_none() {
+            self.suspended_at.set(Some(Instant::now()));
+            self.changed.notify_one();
+        }
+    }
+
+    /// Lets them go on.
+    pub fn resume(&self) {
+        if let Some(since) = self.suspended_at.take() {
+            self.suspended_for
+                .set(self.suspended_for.get() + since.elapsed());
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// How far a job's end has been brought about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TerminationStage {
+    /// It runs.
+    No,
+    /// It got SIGTERM at this time.
+    Asked(Instant),
+    /// It got SIGKILL.
+    Killed,
+}
+
+/// A job's time limit and what has been done about it.
+pub struct JobTimer {
+    deadline: Option<Instant>,
+    grace: Duration,
+    stopping: TerminationStage,
+    /// What the job's end means, if somebody brought it about.
+    cause: Option<JobOutcome>,
+    suspended: bool,
+}
+
+impl JobTimer {
+    /// Starts the clock of a job that starts now.
+    pub fn start(job: &Job, grace: Duration) -> JobTimer {
+        let deadline = job
+            .timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout));
+        JobTimer {
+            deadline,
+            grace,
+            stopping: TerminationStage::No,
+            cause: None,
+            suspended: false,
+        }
+    }
+
+    /// Does what others have asked for since the last time.
+    pub fn apply_control<L: SignalTarget>(
+        &mut self,
+        control: &JobControl,
+        leash: &L,
+    ) -> Result<(), L::Error> {
+        let suspended = control.suspended_at.get().is_some();
+        if suspended != self.suspended {
+            self.suspended = suspended;
+            leash.send_signal(if suspended {
+                JobSignal::Suspend
+            } else {
+                JobSignal::Continue
+            })?;
+        }
+        match control.wish.get() {
+            None => Ok(()),
+            Some(StopMode::Terminate) => self.ask(leash, JobOutcome::Cancelled),
+            Some(StopMode::Kill) => self.kill(leash, JobOutcome::Cancelled),
+        }
+    }
+
+    /// Waits until the next thing must be done because of the time alone.
+    pub async fn wait_until_due(&self, control: &JobControl) {
+        let next = match (self.stopping, self.suspended) {
+            (TerminationStage::No, false) => self.deadline,
+            (TerminationStage::Asked(since), false) => since.checked_add(self.grace),
+            (TerminationStage::Killed, _) | (_, true) => None,
+        };
+        match next.and_then(|next| next.checked_add(control.suspended_for.get())) {
+            Some(next) => sleep_until(next).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Does it.
+    pub fn escalate<L: SignalTarget>(&mut self, leash: &L) -> Result<(), L::Error> {
+        match self.stopping {
+            TerminationStage::No => self.ask(leash, JobOutcome::TimedOut),
+            TerminationStage::Asked(_) => self.kill(leash, JobOutcome::TimedOut),
+            TerminationStage::Killed => Ok(()),
+        }
+    }
+
+    fn ask<L: SignalTarget>(&mut self, leash: &L, cause: JobOutcome) -> Result<(), L::Error> {
+        if self.stopping != TerminationStage::No {
+            return Ok(());
+        }
+        self.stopping = TerminationStage::Asked(Instant::now());
+        self.cause.get_or_insert(cause);
+        leash.send_signal(JobSignal::Terminate)
+    }
+
+    fn kill<L: SignalTarget>(&mut self, leash: &L, cause: JobOutcome) -> Result<(), L::Error> {
+        if self.stopping == TerminationStage::Killed {
+            return Ok(());
+        }
+        self.stopping = TerminationStage::Killed;
+        self.cause.get_or_insert(cause);
+        leash.send_signal(JobSignal::Kill)
+    }
+
+    /// What the end of its process means.
+    pub fn end(self, status: ExitStatus) -> JobOutcome {
+        self.cause.unwrap_or(JobOutcome::Exited(status))
+    }
+}

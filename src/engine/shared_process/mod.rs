@@ -1,0 +1,220 @@
+//! Tests that run together in one process, for whoever counts each as a job of its own.
+//!
+//! Each such test is submitted as a part of a group, all with the same job. One process runs the
+//! group and divides what it writes; of each part there is a start, output and an end, as of any
+//! job. Whatever the backend underneath, it sees one job, which has the number of its first part.
+//!
+//! ```text
+//! ESC _maelstrom-part NAME ESC \    in both streams: what follows belongs to this part
+//! ESC _maelstrom-part ESC \         it belongs to none
+//! ESC _maelstrom-part =1 ESC \      the same, and the part before it has exit status 1
+//! ```
+//!
+//! Invariants:
+//! - A part is over where both streams have gone on; only then the next one starts, so that a slot
+//!   has one part at a time.
+//! - Whatever becomes of the process becomes of the part that is under way, and of all that follow.
+//! - A group runs once at a time. What is submitted meanwhile is the next run's.
+
+mod output;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use maelstrom_model::backend::{
+    Backend, BackendEvent, JobId, JobPriority, StopMode, TestGroupMember,
+};
+use maelstrom_model::job::{Job, JobOutcome, JobResult, OutputPipes};
+
+use self::run::GroupRun;
+
+/// A part that waits for its group to run.
+#[derive(Debug)]
+struct PendingMember {
+    id: JobId,
+    name: String,
+    job: Job,
+    rank: JobPriority,
+}
+
+/// A backend that runs groups, too.
+#[derive(Debug)]
+pub struct SharedProcessBackend<B> {
+    inner: B,
+    waiting: BTreeMap<Arc<str>, Vec<PendingMember>>,
+    /// By the number that the backend underneath knows.
+    runs: BTreeMap<JobId, (Arc<str>, GroupRun)>,
+    events: VecDeque<BackendEvent>,
+}
+
+impl<B: Backend> SharedProcessBackend<B> {
+    /// Upon this backend.
+    pub fn new(inner: B) -> SharedProcessBackend<B> {
+        SharedProcessBackend {
+            inner,
+            waiting: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Hands over a part of a group.
+    pub fn submit_member(
+        &mut self,
+        id: JobId,
+        member: TestGroupMember,
+        job: Job,
+        rank: JobPriority,
+    ) {
+        let TestGroupMember { group, name } = member;
+        let waiting = PendingMember {
+            id,
+            name,
+            job,
+            rank,
+        };
+        self.waiting.entry(group).or_default().push(waiting);
+    }
+
+    /// Begins what can begin: of each group that does not run, each part once.
+    fn begin(&mut self) {
+        let running: Vec<Arc<str>> = self.runs.values().map(|(group, _)| group.clone()).collect();
+        for (group, waiting) in &mut self.waiting {
+            if running.contains(group) {
+                continue;
+            }
+            let mut members: BTreeMap<String, JobId> = BTreeMap::new();
+            let mut first: Option<(JobId, Job)> = None;
+            let mut rank: Option<JobPriority> = None;
+            let all = std::mem::take(waiting);
+            for one in all {
+                if members.contains_key(&one.name) {
+                    waiting.push(one);
+                    continue;
+                }
+                members.insert(one.name, one.id);
+                rank = rank.max(Some(one.rank));
+                // The marks between the parts are written to each stream.
+                let output = OutputPipes::Separate;
+                first.get_or_insert((one.id, Job { output, ..one.job }));
+            }
+            if let (Some((id, job)), Some(rank)) = (first, rank) {
+                self.inner.submit(id, job, rank);
+                self.runs
+                    .insert(id, (Arc::clone(group), GroupRun::new(members)));
+            }
+        }
+        self.waiting.retain(|_, waiting| !waiting.is_empty());
+    }
+
+    /// Takes in what the backend underneath says.
+    fn on_backend_event(&mut self, event: BackendEvent) {
+        let events = &mut self.events;
+        let runs = &mut self.runs;
+        match event {
+            BackendEvent::Started { job, worker, slot } => match runs.get_mut(&job) {
+                Some((_, run)) => run.started(worker, slot),
+                None => events.push_back(BackendEvent::Started { job, worker, slot }),
+            },
+            BackendEvent::Output { job, stream, bytes } => match runs.get_mut(&job) {
+                Some((_, run)) => run.wrote(stream, &bytes, events),
+                None => events.push_back(BackendEvent::Output { job, stream, bytes }),
+            },
+            BackendEvent::Restarted { job, reason } => match runs.get_mut(&job) {
+                Some((_, run)) => run.restarted(&reason, events),
+                None => events.push_back(BackendEvent::Restarted { job, reason }),
+            },
+            BackendEvent::Finished { job, result } => match runs.remove(&job) {
+                Some((_, run)) => run.finished(result, events),
+                None => events.push_back(BackendEvent::Finished { job, result }),
+            },
+            BackendEvent::Lost(lost) => {
+                self.waiting.clear();
+                runs.clear();
+                events.push_back(BackendEvent::Lost(lost));
+            }
+            // What a group has written over is told as what its first part has.
+            BackendEvent::Discarded { .. } | BackendEvent::Fact(_) => events.push_back(event),
+        }
+    }
+
+    /// Whether this is a part that waits; it does so no longer.
+    fn withdraw(&mut self, id: JobId) -> bool {
+        let mut waiting = self.waiting.values_mut();
+        let found = waiting.find_map(|waiting| {
+            let place = waiting.iter().position(|one| one.id == id)?;
+            Some(waiting.remove(place))
+        });
+        found.is_some()
+    }
+}
+
+impl<B: Backend> Backend for SharedProcessBackend<B> {
+    fn slots(&self) -> u32 {
+        self.inner.slots()
+    }
+
+    fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
+        self.inner.submit(id, job, rank);
+    }
+
+    fn stop(&mut self, id: JobId, how: StopMode) {
+        if self.withdraw(id) {
+            let result = JobResult::not_run(JobOutcome::Cancelled);
+            let job = id;
+            self.events
+                .push_back(BackendEvent::Finished { job, result });
+            return;
+        }
+        // Its first part may be over, of which the group has the number.
+        let is_group = self.runs.contains_key(&id);
+        let mut runs = self.runs.iter_mut();
+        match runs.find(|(_, (_, run))| run.has(id)) {
+            Some((first, (_, run))) => {
+                if run.stop(id, &mut self.events) {
+                    self.inner.stop(*first, how);
+                }
+            }
+            None if is_group => {}
+            None => self.inner.stop(id, how),
+        }
+    }
+
+    fn files_changed(&mut self) {
+        self.inner.files_changed();
+    }
+
+    fn hold(&mut self) {
+        self.inner.hold();
+    }
+
+    fn release(&mut self) {
+        self.inner.release();
+    }
+
+    fn suspend(&mut self) {
+        self.inner.suspend();
+    }
+
+    fn resume(&mut self) {
+        self.inner.resume();
+    }
+
+    async fn next(&mut self) -> BackendEvent {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return event;
+            }
+            self.begin();
+            let event = self.inner.next().await;
+            self.on_backend_event(event);
+        }
+    }
+
+    async fn close(self) {
+        self.inner.close().await;
+    }
+}

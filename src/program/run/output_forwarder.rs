@@ -1,0 +1,165 @@
+//! What jobs wrote, on its way to standard output and standard error.
+//!
+//! Nothing here waits for whoever reads: what is not taken at once is kept, beyond some memory in a
+//! file ([`BackgroundWriter`]). Where both streams are the same file or terminal, what is passed on stays in
+//! order.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+
+use tempfile::SpooledTempFile;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use crate::program::failure::ProgramFailure;
+use maelstrom_model::event::UserNotice;
+use maelstrom_model::job::OutputPipes;
+use maelstrom_ui::report::{BackgroundWriteError, BackgroundWriter, write_notice};
+use maelstrom_ui::style::OutputColor;
+
+/// See the module's documentation.
+pub struct OutputForwarder {
+    stdout: BackgroundWriter,
+    /// None if it is where standard output is.
+    stderr: Option<BackgroundWriter>,
+    colour: OutputColor,
+    gone: UnboundedReceiver<()>,
+    reader: ReaderPresence,
+}
+
+/// Whether somebody reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReaderPresence {
+    /// As far as is known.
+    There,
+    /// No more.
+    Gone,
+}
+
+impl OutputForwarder {
+    /// Passes on to this process's streams.
+    pub fn start() -> Result<OutputForwarder, ProgramFailure> {
+        let (tell, gone) = unbounded_channel();
+        let infrastructure =
+            |error: BackgroundWriteError| ProgramFailure::infrastructure(&error, None);
+        let stdout = BackgroundWriter::start_with_on_close(io::stdout(), gone_notifier(&tell));
+        let stderr = match are_same(io::stdout(), io::stderr()) {
+            true => None,
+            false => {
+                let stderr =
+                    BackgroundWriter::start_with_on_close(io::stderr(), gone_notifier(&tell));
+                Some(stderr.map_err(infrastructure)?)
+            }
+        };
+        Ok(OutputForwarder {
+            stdout: stdout.map_err(infrastructure)?,
+            stderr,
+            colour: OutputColor::for_stream(&io::stderr()),
+            gone,
+            reader: ReaderPresence::There,
+        })
+    }
+
+    /// Passes on what a job wrote. An error means that it could not be read again.
+    pub fn pass(&mut self, stdout: SpooledTempFile, stderr: SpooledTempFile) -> io::Result<()> {
+        copy(stdout, &mut self.stdout)?;
+        copy(stderr, self.stderr())
+    }
+
+    /// Writes a line about a job, unless whoever read has left: that jobs are stopped then is what
+    /// was wanted.
+    pub fn line(&mut self, line: &str) {
+        match self.reader {
+            // It only queues.
+            ReaderPresence::There => drop(writeln!(self.stderr(), "{line}")),
+            ReaderPresence::Gone => {}
+        }
+    }
+
+    /// Writes a message.
+    pub fn notice(&mut self, notice: &UserNotice) {
+        let colour = self.colour;
+        // It only queues.
+        drop(write_notice(self.stderr(), colour, notice));
+    }
+
+    /// Waits until nobody reads any more, and tells it once.
+    pub async fn gone(&mut self) {
+        match self.reader {
+            ReaderPresence::Gone => std::future::pending().await,
+            ReaderPresence::There => match self.gone.recv().await {
+                Some(()) => self.reader = ReaderPresence::Gone,
+                None => std::future::pending().await,
+            },
+        }
+    }
+
+    /// Waits until everything has been read, or will not be.
+    pub async fn finish(mut self) -> Result<ReaderPresence, ProgramFailure> {
+        let (ended, end) = oneshot::channel();
+        let outputs = [Some(self.stdout), self.stderr];
+        // It blocks as long as the reader wishes.
+        let waiting = std::thread::Builder::new().spawn(move || {
+            let mut outputs = outputs.into_iter().flatten();
+            drop(ended.send(outputs.try_for_each(BackgroundWriter::finish)));
+        });
+        waiting.map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+        if let Ok(Err(error)) = end.await {
+            return Err(ProgramFailure::infrastructure(&error, None));
+        }
+        match (self.reader, self.gone.try_recv()) {
+            (ReaderPresence::There, Err(_)) => Ok(ReaderPresence::There),
+            (ReaderPresence::Gone, _) | (_, Ok(())) => Ok(ReaderPresence::Gone),
+        }
+    }
+
+    fn stderr(&mut self) -> &mut BackgroundWriter {
+        self.stderr.as_mut().unwrap_or(&mut self.stdout)
+    }
+}
+
+fn gone_notifier(tell: &UnboundedSender<()>) -> impl FnOnce() + Send + use<> {
+    let tell = tell.clone();
+    move || {
+        // Without a receiver everything is over.
+        let _ = tell.send(());
+    }
+}
+
+/// Whether two descriptors lead to the same file, terminal or pipe. Where it cannot be told they are
+/// taken for two.
+/// What jobs' output streams are to be, so that where this process's streams are one, what jobs write
+/// is in order.
+pub fn output_pipes() -> OutputPipes {
+    match are_same(io::stdout(), io::stderr()) {
+        true => OutputPipes::Joined,
+        false => OutputPipes::Separate,
+    }
+}
+
+fn are_same(one: impl AsFd, other: impl AsFd) -> bool {
+    match (identity(&one), identity(&other)) {
+        (Ok(one), Ok(other)) => one == other,
+        (Err(_), _) | (_, Err(_)) => false,
+    }
+}
+
+fn identity(descriptor: &impl AsFd) -> io::Result<(u64, u64)> {
+    let copy = descriptor.as_fd().try_clone_to_owned()?;
+    let metadata = File::from(copy).metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+fn copy(mut from: SpooledTempFile, to: &mut BackgroundWriter) -> io::Result<()> {
+    from.rewind()?;
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let length = from.read(&mut chunk)?;
+        if length == 0 {
+            return Ok(());
+        }
+        to.write_all(chunk.get(..length).unwrap_or_default())?;
+    }
+}

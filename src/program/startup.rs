@@ -1,0 +1,180 @@
+//! What every program does between its command line and its own part, and what its settings say in
+//! the words that all programs share.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::num::NonZeroU32;
+
+use super::failure::{ProgramFailure, end_for_want_of_a_reader};
+use super::logging::{self, LogFormat};
+use super::ui_choice::{check, colour, replay};
+use maelstrom_engine::log::ProgramLog;
+use maelstrom_model::event::untrusted_text::clean;
+use maelstrom_model::event::{IsolationMode, NoticeSeverity, UserNotice};
+use maelstrom_model::exit_code;
+use maelstrom_model::framework::DiscoveryError;
+use maelstrom_runners::cargo::options::{PassingTestOutput, ReportOptions};
+use maelstrom_runners::sandbox::cluster::RunnerClusterOptions;
+use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
+use maelstrom_spec::config::{ConfigError, ResolvedConfig};
+use maelstrom_ui::style::OutputColor;
+
+/// What a command line leads to.
+#[derive(Debug)]
+pub enum StartupResult<S> {
+    /// The program is done, and this is its exit code.
+    Done(u8),
+    /// The program's own part.
+    Going(StartedProgram<S>),
+}
+
+/// What a program's own part begins with.
+#[derive(Debug)]
+pub struct StartedProgram<S> {
+    /// What is wanted.
+    pub settings: S,
+    /// Where and with what the program was called.
+    pub invocation: Invocation,
+    /// The rest.
+    pub begun: ProgramContext,
+}
+
+/// What a program has before it does anything, for whatever it does.
+#[derive(Debug)]
+pub struct ProgramContext {
+    /// How it was called.
+    pub command: Vec<String>,
+    /// What the user should know from the start.
+    pub notices: Vec<UserNotice>,
+    /// Whether what is printed has colours.
+    pub colour: OutputColor,
+    /// What is logged on the way, for whoever knows where to.
+    pub log: ProgramLog,
+}
+
+/// What a program's settings say of its run, in words that all programs share.
+#[derive(Debug)]
+pub struct SessionOptions<'a> {
+    /// What it is for.
+    pub purpose: InvocationPurpose,
+    /// What keeps jobs apart, if the program lets choose; else containers do.
+    pub isolation: Option<IsolationMode>,
+    /// How many run at a time.
+    pub slots: u32,
+    /// Where they run, if not only here.
+    pub cluster: &'a RunnerClusterOptions,
+    /// How often each runs.
+    pub repeat: NonZeroU32,
+    /// After so many failures the run stops.
+    pub stop_after: Option<NonZeroU32>,
+    /// Whether passing tests' output is shown.
+    pub passing_output: PassingTestOutput,
+    /// What is shown otherwise, and where.
+    pub report: &'a ReportOptions,
+}
+
+/// What a call is for, as far as it concerns what is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvocationPurpose {
+    /// To run what is found.
+    Run,
+    /// To print a list.
+    List,
+    /// To do something else, with what is found or without looking.
+    Other,
+}
+
+/// A command line as it was typed, for a person.
+pub fn as_typed(arguments: &[OsString]) -> Vec<String> {
+    let words = arguments.iter().map(|word| word.to_string_lossy());
+    words.map(|word| word.into_owned()).collect()
+}
+
+/// Goes that far: help and the like are printed, a recording is replayed, options are settled.
+pub fn open<O, S>(
+    command: Vec<String>,
+    settled: Result<ResolvedConfig<O>, ConfigError>,
+    settle: impl FnOnce(O, NonZeroU32) -> Result<S, ProgramFailure>,
+    outline: impl Fn(&S) -> SessionOptions<'_>,
+) -> Result<StartupResult<S>, ProgramFailure> {
+    let settled = match settled {
+        Ok(settled) => settled,
+        Err(ConfigError::CommandLine(told)) => {
+            return Ok(StartupResult::Done(print_clap_error(&told)));
+        }
+        Err(error) => return Err(ProgramFailure::usage(&error, error.help())),
+    };
+    let cpus = std::thread::available_parallelism()
+        .ok()
+        .and_then(|cpus| NonZeroU32::try_from(cpus).ok());
+    let settings = settle(settled.options, cpus.unwrap_or(NonZeroU32::MIN))?;
+    let SessionOptions {
+        purpose,
+        passing_output,
+        report,
+        ..
+    } = outline(&settings);
+    check(purpose, report)?;
+    if let Some(values) = settled.print {
+        return print_out(&values).map(StartupResult::Done);
+    }
+    let colour = colour(report);
+    if let Some(path) = &report.replay {
+        return replay(path, report, passing_output, colour).map(StartupResult::Done);
+    }
+    let log = logging::start(settled.log_level, LogFormat::Text);
+    let colours = match colour {
+        OutputColor::Always => ColorMode::Wanted,
+        OutputColor::Never => ColorMode::Unwanted,
+    };
+    let invocation = Invocation::of_this_process(colours)
+        .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+    let notices = settled.warnings.into_iter().map(|warning| UserNotice {
+        severity: NoticeSeverity::Warning,
+        text: warning.text,
+        help: warning.help,
+        in_summary: false,
+    });
+    Ok(StartupResult::Going(StartedProgram {
+        invocation,
+        begun: ProgramContext {
+            command,
+            notices: notices.collect(),
+            colour,
+            log,
+        },
+        settings,
+    }))
+}
+
+/// Shows help or a mistake in the command line where each belongs.
+pub fn print_clap_error(told: &clap::Error) -> u8 {
+    if let Err(error) = told.print()
+        && error.kind() == io::ErrorKind::BrokenPipe
+    {
+        return end_for_want_of_a_reader();
+    }
+    u8::try_from(told.exit_code()).unwrap_or(exit_code::USAGE)
+}
+
+/// Why a framework gave up, with its own exit code.
+pub fn discovery_failure<E: DiscoveryError>(error: E) -> ProgramFailure {
+    ProgramFailure::with_code(&error, error.help(), error.exit_code())
+}
+
+/// Prints what a framework lists without a run.
+pub fn print_lines<E: DiscoveryError>(lines: Result<Vec<String>, E>) -> Result<u8, ProgramFailure> {
+    let lines = lines.map_err(discovery_failure)?;
+    let lines = lines.into_iter().map(|line| format!("{}\n", clean(&line)));
+    print_out(&lines.collect::<String>())
+}
+
+/// Prints a text on standard output.
+pub fn print_out(text: &str) -> Result<u8, ProgramFailure> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| ProgramFailure::writing(&error))?;
+    Ok(exit_code::SUCCESS)
+}

@@ -1,0 +1,174 @@
+//! From options, the terminal and the user's own settings to what a run is shown on.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::failure::ProgramFailure;
+use super::session::wait_for;
+use super::startup::InvocationPurpose;
+use super::ui_thread::RunUi;
+use maelstrom_engine::log::ProgramLog;
+use maelstrom_model::exit_code;
+use maelstrom_runners::cargo::options::{
+    ColorOption, OnFinishOption, PassingTestOutput, ReportOptions, UiOption,
+};
+use maelstrom_ui::background;
+use maelstrom_ui::dashboard::settings::{DashboardSettings, ThemeChoice};
+use maelstrom_ui::dashboard::theme::{ColorChoice, GlyphSet};
+use maelstrom_ui::dashboard::{self, EventSource, OnFinish, PlaybackState};
+use maelstrom_ui::record::{self, ReplaySpeed};
+use maelstrom_ui::report;
+use maelstrom_ui::style::OutputColor;
+use maelstrom_ui::ui_choice::{
+    self, ChoiceError, TerminalEnvironment, UiChoice, UiKind, choose_ui,
+};
+
+/// What a run is shown on, as the options and this process's surroundings have it.
+pub fn run_ui(
+    options: &ReportOptions,
+    passing_output: PassingTestOutput,
+    colour: OutputColor,
+    source: EventSource,
+) -> Result<RunUi, ProgramFailure> {
+    let verbosity = match user_interface(options)? {
+        UiKind::Dashboard => return dashboard(options, colour, source),
+        UiKind::Plain => report::ReportVerbosity::Plain,
+        UiKind::Quiet => report::ReportVerbosity::Quiet,
+    };
+    Ok(RunUi::Report(report::RunReportOptions {
+        verbosity,
+        colour,
+        passing_output: match passing_output {
+            PassingTestOutput::Hidden => report::PassingOutputDisplay::Hidden,
+            PassingTestOutput::Shown => report::PassingOutputDisplay::Shown,
+        },
+    }))
+}
+
+/// What kind of user interface a run gets.
+pub fn user_interface(options: &ReportOptions) -> Result<UiKind, ProgramFailure> {
+    let run = ui_choice::UiPurpose::Run;
+    choose_ui(wish(options), run, &TerminalEnvironment::of_process()).map_err(refused)
+}
+
+/// Refuses a user interface that cannot show what a call is for, before anything is done.
+pub fn check(purpose: InvocationPurpose, options: &ReportOptions) -> Result<(), ProgramFailure> {
+    match purpose {
+        InvocationPurpose::List => {
+            let list = ui_choice::UiPurpose::List;
+            let chosen = choose_ui(wish(options), list, &TerminalEnvironment::of_process());
+            chosen.map(|_| ()).map_err(refused)
+        }
+        InvocationPurpose::Run | InvocationPurpose::Other => Ok(()),
+    }
+}
+
+fn wish(options: &ReportOptions) -> UiChoice {
+    match (options.ui, options.no_tui, options.quiet) {
+        (_, true, _) | (Some(UiOption::Plain), _, _) => UiChoice::Plain,
+        (_, _, true) | (Some(UiOption::Quiet), _, _) => UiChoice::Quiet,
+        (Some(UiOption::Dashboard), _, _) => UiChoice::Dashboard,
+        (None | Some(UiOption::Auto), _, _) => UiChoice::Auto,
+    }
+}
+
+fn refused(error: ChoiceError) -> ProgramFailure {
+    ProgramFailure::usage(&error, Some(error.help().to_owned()))
+}
+
+fn dashboard(
+    options: &ReportOptions,
+    colour: OutputColor,
+    source: EventSource,
+) -> Result<RunUi, ProgramFailure> {
+    let color = match colour {
+        OutputColor::Always => ColorChoice::Color,
+        OutputColor::Never => ColorChoice::Monochrome,
+    };
+    let usage = |error: &dyn std::error::Error| ProgramFailure::usage(error, None);
+    let theme = ThemeChoice {
+        named: options.theme.clone(),
+        color,
+        fits: background::theme,
+    };
+    let settings = match dashboard_file() {
+        Some(path) => DashboardSettings::read(&path, &theme).map_err(|error| usage(&error))?,
+        None => DashboardSettings::standard(&theme).map_err(|error| usage(&error))?,
+    };
+    let options = dashboard::DashboardOptions {
+        settings,
+        glyphs: glyphs(),
+        on_finish: match options.on_finish {
+            // Whatever a round comes to, the next change is waited for.
+            _ if options.watch => OnFinish::Stay,
+            OnFinishOption::Auto => OnFinish::Auto,
+            OnFinishOption::Stay => OnFinish::Stay,
+            OnFinishOption::Exit => OnFinish::Exit,
+        },
+        source,
+        playback: PlaybackState::Going,
+        step: None,
+    };
+    Ok(RunUi::Dashboard(Box::new(options), colour))
+}
+
+/// Shows a recorded run.
+pub fn replay(
+    path: &Path,
+    options: &ReportOptions,
+    passing_output: PassingTestOutput,
+    colour: OutputColor,
+) -> Result<u8, ProgramFailure> {
+    let mut screen = run_ui(options, passing_output, colour, EventSource::Recording)?;
+    let pace = match screen {
+        RunUi::Dashboard(..) => ReplaySpeed::Times(options.replay_speed),
+        RunUi::Report(_) | RunUi::List(_) => ReplaySpeed::AtOnce,
+    };
+    let replay =
+        record::replay(path, pace).map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+    match &mut screen {
+        RunUi::Dashboard(options, _) => options.step = Some(replay.step),
+        RunUi::Report(_) | RunUi::List(_) => {}
+    }
+    let shown = screen
+        .start(replay.events, replay.commands, &ProgramLog::default())
+        .map_err(|error| ProgramFailure::infrastructure(&*error, None))?;
+    wait_for(shown)?;
+    match replay.thread.join() {
+        Ok(Ok(())) => Ok(exit_code::SUCCESS),
+        Ok(Err(error)) => Err(ProgramFailure::infrastructure(&error, None)),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// The user's theme and keys.
+fn dashboard_file() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let config = variable("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(variable("HOME")?).join(".config")))?;
+    Some(config.join("maelstrom/ui.toml"))
+}
+
+/// What the locale can show (locale(7): the first of these that is set decides).
+fn glyphs() -> GlyphSet {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(std::env::var_os)
+        .find(|value| !value.is_empty());
+    let name = locale.unwrap_or_default().to_string_lossy().to_lowercase();
+    if name.contains("utf-8") || name.contains("utf8") {
+        GlyphSet::Unicode
+    } else {
+        GlyphSet::Ascii
+    }
+}
+
+/// Whether what is printed has colors.
+pub fn colour(options: &ReportOptions) -> OutputColor {
+    match options.color {
+        ColorOption::Auto => OutputColor::for_stream(&io::stdout()),
+        ColorOption::Always => OutputColor::Always,
+        ColorOption::Never => OutputColor::Never,
+    }
+}

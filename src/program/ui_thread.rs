@@ -1,0 +1,220 @@
+//! The thread that shows a run: the dashboard, a report in lines, or a list.
+//!
+//! Whatever ends that thread, the run hears of it: a run that nobody can watch any more is stopped
+//! rather than left running unseen.
+
+use std::io::{self, IsTerminal, Write};
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use maelstrom_engine::log::ProgramLog;
+use maelstrom_engine::run::message::AtEnd;
+use maelstrom_engine::run::watch::WatchMode;
+use maelstrom_model::event::channel::EventReceiver;
+use maelstrom_model::event::untrusted_text::{clean, clean_lines};
+use maelstrom_model::event::{EventKind, TestOutcome, UiCommand};
+use maelstrom_runners::cargo::options::ReportOptions;
+use maelstrom_ui::style::OutputColor;
+use maelstrom_ui::{dashboard, report};
+
+/// What a run is shown on.
+#[derive(Debug)]
+pub enum RunUi {
+    /// The full-screen dashboard; what is left of it afterwards has this colour.
+    Dashboard(Box<dashboard::DashboardOptions>, OutputColor),
+    /// Lines.
+    Report(report::RunReportOptions),
+    /// The titles of the tests.
+    List(ListContent),
+}
+
+/// What a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListContent {
+    /// The tests' titles, one a line.
+    Tests,
+    /// Nothing but what the build says.
+    Nothing,
+}
+
+/// The dashboard's terminal was there, and is no more.
+#[derive(Debug, thiserror::Error)]
+#[error("the terminal is gone, so the run was stopped")]
+pub struct TerminalGone;
+
+/// Why a screen failed.
+pub type UiThreadError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A screen at work.
+pub type UiThread = JoinHandle<Result<(), UiThreadError>>;
+
+impl RunUi {
+    /// Whether changed files begin rounds. A list is printed once.
+    pub fn watching(&self, options: &ReportOptions) -> WatchMode {
+        match self {
+            RunUi::Dashboard(..) | RunUi::Report(_) if options.watch => WatchMode::On,
+            RunUi::Dashboard(..) | RunUi::Report(_) | RunUi::List(_) => WatchMode::Off,
+        }
+    }
+
+    /// What happens when a round is over.
+    pub fn at_end(&self, watching: WatchMode) -> AtEnd {
+        match (self, watching) {
+            (RunUi::Dashboard(..), _) => AtEnd::Stay,
+            (RunUi::Report(_) | RunUi::List(_), WatchMode::On) => AtEnd::Watch,
+            (RunUi::Report(_) | RunUi::List(_), WatchMode::Off) => AtEnd::Leave,
+        }
+    }
+
+    /// Shows events until the last one on a thread of its own, and tells the log where to go.
+    pub fn start(
+        self,
+        events: EventReceiver,
+        commands: UnboundedSender<UiCommand>,
+        log: &ProgramLog,
+    ) -> Result<UiThread, UiThreadError> {
+        let showing = match self {
+            // It has the terminal; the log's file is beside the run's state.
+            RunUi::Dashboard(options, colour) => UiRenderer::Dashboard(options, colour),
+            RunUi::Report(options) => {
+                let output = report::BackgroundWriter::start(io::stdout())?;
+                log.to_stdout(Box::new(output.whole_line_writer()));
+                UiRenderer::Report(options, output)
+            }
+            // Standard output is what somebody reads, perhaps a program.
+            RunUi::List(listing) => {
+                log.to_stderr();
+                UiRenderer::List(listing)
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("screen".to_owned())
+            .spawn(move || {
+                let stop = StopOnDrop(commands.clone());
+                let shown = showing.show(events, commands);
+                drop(stop);
+                shown
+            })?;
+        Ok(thread)
+    }
+}
+
+/// A screen, and what it writes to.
+enum UiRenderer {
+    Dashboard(Box<dashboard::DashboardOptions>, OutputColor),
+    Report(report::RunReportOptions, report::BackgroundWriter),
+    List(ListContent),
+}
+
+impl UiRenderer {
+    fn show(
+        self,
+        events: EventReceiver,
+        commands: UnboundedSender<UiCommand>,
+    ) -> Result<(), UiThreadError> {
+        match self {
+            UiRenderer::Dashboard(options, colour) => {
+                show_dashboard(events, commands, *options, colour).map_err(|error| {
+                    // One that has been hung up is none any more, whatever failed first.
+                    if io::stdout().is_terminal() {
+                        error
+                    } else {
+                        TerminalGone.into()
+                    }
+                })
+            }
+            UiRenderer::Report(options, output) => Ok(report::run(events, options, output)?),
+            UiRenderer::List(listing) => Ok(list(events, listing)?),
+        }
+    }
+}
+
+/// The dashboard, and what is left of it afterwards.
+fn show_dashboard(
+    events: EventReceiver,
+    commands: UnboundedSender<UiCommand>,
+    options: dashboard::DashboardOptions,
+    colour: OutputColor,
+) -> Result<(), UiThreadError> {
+    let left = dashboard::run(events, commands, options)?;
+    let mut stdout = io::stdout().lock();
+    report::write_build(&mut stdout, colour, (&left.model, &left.logs))?;
+    report::write_ending(
+        &mut stdout,
+        colour,
+        report::PrecedingOutput::Nothing,
+        (&left.model, &left.logs),
+    )?;
+    Ok(stdout.flush()?)
+}
+
+/// When the run is over this reaches nobody; when it is not, nobody watches it any more.
+struct StopOnDrop(UnboundedSender<UiCommand>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        for command in [UiCommand::Kill, UiCommand::Leave] {
+            drop(self.0.send(command));
+        }
+    }
+}
+
+/// What is listed goes to standard output, everything else to standard error.
+fn list(mut events: EventReceiver, listing: ListContent) -> io::Result<()> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    // Not locked: between two events the log writes there, too.
+    let mut stderr = io::stderr();
+    let colour = OutputColor::for_stream(&stderr);
+    while let Some(event) = events.blocking_recv() {
+        match event.kind {
+            EventKind::Discovered { tests } => match listing {
+                ListContent::Tests => {
+                    for test in tests {
+                        writeln!(stdout, "{}", clean(&test.title))?;
+                    }
+                }
+                ListContent::Nothing => {}
+            },
+            EventKind::BuildOutput { text } | EventKind::Output { text, .. } => {
+                report::write_build_output(&mut stderr, colour, &text.0)?;
+            }
+            EventKind::Notice(notice) => report::write_notice(&mut stderr, colour, &notice)?,
+            EventKind::Finished(finished) => match finished.outcome {
+                TestOutcome::Error { message } => writeln!(stderr, "{}", clean_lines(&message))?,
+                TestOutcome::Passed
+                | TestOutcome::Failed { .. }
+                | TestOutcome::TimedOut { .. }
+                | TestOutcome::Ignored { .. }
+                | TestOutcome::Cancelled => {}
+            },
+            EventKind::RunStarted(_)
+            | EventKind::BuildStarted { .. }
+            | EventKind::BuildProgress { .. }
+            | EventKind::BuildFinished { .. }
+            | EventKind::DiscoveryFinished { .. }
+            | EventKind::Vanished { .. }
+            | EventKind::FilesChanged { .. }
+            | EventKind::AwaitingChange { .. }
+            | EventKind::RoundStarted { .. }
+            | EventKind::Queued { .. }
+            | EventKind::Started { .. }
+            | EventKind::Subtest { .. }
+            | EventKind::RoundFinished { .. }
+            | EventKind::WorkerJoined { .. }
+            | EventKind::WorkerLeft { .. }
+            | EventKind::WorkerSample { .. }
+            | EventKind::Transfer { .. }
+            | EventKind::ClusterSample(_)
+            | EventKind::Paused
+            | EventKind::Resumed
+            | EventKind::RerunQueued { .. }
+            | EventKind::Cancelling { .. }
+            | EventKind::Suspended
+            | EventKind::Continued { .. }
+            | EventKind::Described(_) => {}
+            EventKind::RunFinished { .. } => break,
+        }
+    }
+    stdout.flush()
+}

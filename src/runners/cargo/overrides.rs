@@ -1,0 +1,117 @@
+//! What the workspace's own file makes of the tests of a binary: jobs that differ from the others,
+//! and explanations.
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
+use crate::sandbox::environment::explain_forwarding;
+use crate::sandbox::project_spec::{DefaultContainer, ProjectSpec, RunOrIgnore, explain_built_in};
+use maelstrom_model::event::EventKind;
+use maelstrom_model::framework::FrameworkHost;
+
+use super::cases::TestNaming;
+use super::error::CargoError;
+use super::jobs::CargoBinaryJobs;
+use super::listing::{self, BinaryListing};
+use super::metadata::CargoPackage;
+use super::project::CargoProject;
+use super::selection::{SelectionOutcome, subject};
+use super::target::TestBinary;
+
+/// What a test gets that the project's file gives something of its own.
+pub struct CargoOverride {
+    /// Its jobs.
+    pub jobs: CargoBinaryJobs,
+    /// Whether it runs.
+    pub attention: RunOrIgnore,
+}
+
+/// The names of a listing's tests that are wanted.
+fn wanted_names<'l>(
+    project: &CargoProject<'_>,
+    package: &CargoPackage,
+    binary: &TestBinary,
+    listing: &'l BinaryListing,
+) -> Vec<&'l str> {
+    let runs = |verdict| {
+        matches!(
+            verdict,
+            SelectionOutcome::Run | SelectionOutcome::RunIgnored
+        )
+    };
+    let target = &binary.target;
+    match listing {
+        BinaryListing::Tests(tests) => {
+            let wanted = tests.iter().filter(|test| {
+                let wanted = project.wanted;
+                runs(wanted.test(package, target, &test.name, test.attention))
+            });
+            wanted.map(|test| test.name.as_str()).collect()
+        }
+        BinaryListing::Whole => {
+            let whole = Some(listing::WHOLE);
+            let wanted = whole.filter(|name| runs(project.wanted.whole(package, binary, name)));
+            wanted.into_iter().collect()
+        }
+    }
+}
+
+/// What the project's file gives to the tests of a binary.
+pub async fn override_jobs<H: FrameworkHost>(
+    project: CargoProject<'_>,
+    host: &H,
+    package: &CargoPackage,
+    binary: &TestBinary,
+    jobs: &CargoBinaryJobs,
+    standard: &DefaultContainer,
+    listing: &BinaryListing,
+) -> Result<HashMap<String, CargoOverride>, CargoError> {
+    let Some(specified) = project.specified else {
+        return Ok(HashMap::new());
+    };
+    let names = wanted_names(&project, package, binary, listing);
+    let subjects = names
+        .iter()
+        .map(|name| subject(package, Some(&binary.target), Some(name)));
+    let tell = |notice| host.emit(EventKind::Notice(notice));
+    let given = specified.give_all(subjects, standard, &tell).await?;
+    let own = names.iter().zip(given).map(|(name, given)| {
+        let own = CargoOverride {
+            jobs: jobs.with(&given),
+            attention: given.attention,
+        };
+        ((*name).to_owned(), own)
+    });
+    Ok(own.collect())
+}
+
+/// Writes down what is to be said of the tests that are to be explained.
+pub fn explain(
+    project: CargoProject<'_>,
+    package: &CargoPackage,
+    binary: &TestBinary,
+    listing: &BinaryListing,
+) -> Result<(), CargoError> {
+    let asked = project.settings.containers.explain.as_deref();
+    let naming = TestNaming::new(package, &binary.target);
+    for name in wanted_names(&project, package, binary, listing) {
+        let title = naming.title(name);
+        if asked != Some(name) && asked != Some(&title) {
+            continue;
+        }
+        let subject = subject(package, Some(&binary.target), Some(name));
+        let mut text = match project.specified {
+            Some(specified) => specified.explain(&title, &subject)?,
+            None => explain_built_in(&title, &subject, project.settings.timeout_s)?,
+        };
+        let named = project.specified.map(ProjectSpec::named_variables);
+        text.push_str(&explain_forwarding(
+            project.invocation,
+            &project.settings.cluster.forward_environment,
+            &named.unwrap_or_default(),
+        ));
+        let explained = project.explained.lock();
+        explained.unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+    Ok(())
+}

@@ -1,0 +1,476 @@
+//! The jobs of a run: the collection, the tests, and the processes that tests are forked from.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::sandbox::invocation::{ColorMode, ProcessEnvironment};
+use crate::sandbox::project_spec::{DefaultContainer, RunOrIgnore};
+use maelstrom_model::backend::TestGroupMember;
+use maelstrom_model::event::{ExitStatus, IsolationMode, SourceLocation};
+use maelstrom_model::framework::{BrokenEntry, CapturedOutput, FrameworkHost};
+use maelstrom_model::job::{
+    ForkServerNeed, ForkServerSpec, IgnoredTest, Job, JobOutcome, OutputPipes, PlacementConstraint,
+    ProcessSpec, TestCase, TestKey,
+};
+use maelstrom_spec::filter::PytestSubject;
+
+use super::arguments::CommandLines;
+use super::collection::{
+    BrokenFile, CollectionReport, CollectionSession, PytestItem, how_it_ended,
+};
+use super::container::PytestContainer;
+use super::error::{PYTEST_USAGE, PytestError, usage};
+use super::groups;
+use super::options::{PytestAction, PytestSettings, TestProcessMode};
+use super::overrides::{PytestOverride, PythonSource};
+
+/// How long a whole collection may take: far longer than that of the largest projects, since it is
+/// only there for what hangs where no file is to blame.
+const COLLECTION_MAX: Duration = Duration::from_secs(3600);
+
+/// In so many slots a process is made ready before it is known how many tests there are.
+const READY_MAX: u32 = 8;
+
+/// What the jobs of a run have in common.
+pub struct PytestJobBuilder<'a> {
+    /// What is wanted.
+    pub settings: &'a PytestSettings,
+    /// Whether pytest uses colours.
+    pub colours: ColorMode,
+    /// Where pytest runs.
+    pub surroundings: PytestContainer,
+    /// The Python.
+    pub program: Arc<OsStr>,
+    /// Its environment.
+    pub environment: Arc<ProcessEnvironment>,
+    /// The project's directory, where it starts.
+    pub directory: Arc<Path>,
+}
+
+impl PytestJobBuilder<'_> {
+    fn command_lines(&self) -> CommandLines<'_> {
+        CommandLines {
+            runner: &self.surroundings.runner,
+            pytest: &self.settings.pytest,
+            colours: self.colours,
+        }
+    }
+
+    /// What tests get of which the project's file says nothing else.
+    pub fn standard(&self) -> DefaultContainer {
+        DefaultContainer {
+            container: Arc::clone(&self.surroundings.container),
+            without_toolbox: None,
+            environment: Arc::clone(&self.environment),
+            working_directory: Arc::clone(&self.directory),
+            program: None,
+        }
+    }
+
+    /// A job in the container of all, without forks.
+    pub fn job(&self, arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
+        Job {
+            placement: PlacementConstraint::Here,
+            container: Arc::clone(&self.surroundings.container),
+            process: Arc::new(ProcessSpec {
+                program: Arc::clone(&self.program),
+                arguments,
+                environment: Arc::clone(&self.environment),
+                working_directory: Arc::clone(&self.directory),
+            }),
+            resident: None,
+            timeout,
+            output: OutputPipes::Separate,
+        }
+    }
+
+    /// Collects, leaving out one file after another that ends the collection.
+    ///
+    /// The first time a fork may do it, of the process whose forks are to be the tests: then what
+    /// it has imported is imported once. Where there can't be such a process, it is collected anew,
+    /// which tells why.
+    pub async fn collect<H: FrameworkHost>(&self, host: &H) -> Result<CollectedTests, PytestError> {
+        let limit = self.settings.collection_timeout;
+        let mut ignored: Vec<PathBuf> = Vec::new();
+        let mut resident = self.first_fork_server();
+        loop {
+            let arguments = self.command_lines().collect(&ignored, limit);
+            let job = self.job(arguments, Some(COLLECTION_MAX));
+            let captured = host.run(tried(job, resident.clone())).await;
+            let mut listing = CollectionReport::read(&captured.stdout);
+            if let Some(session) = listing.session.take() {
+                return Ok(CollectedTests {
+                    listing,
+                    session,
+                    ignored,
+                    resident,
+                });
+            }
+            let was_fork = resident.take().is_some();
+            match listing.stopped_in.take() {
+                Some(file) if !ignored.contains(&PathBuf::from(&file)) => {
+                    let message = how_it_ended(&captured, limit.unwrap_or_default().as_secs());
+                    host.broken(stopped(&file, message, captured));
+                    ignored.push(file.into());
+                }
+                // A process of its own will tell what it is.
+                Some(_) | None if was_fork => {}
+                Some(_) | None => return Err(gave_up(captured)),
+            }
+        }
+    }
+
+    /// Has other slots make ready what the first one lists the tests with, meanwhile.
+    pub async fn make_ready<H: FrameworkHost>(&self, host: &H) {
+        let Some(resident) = self.first_fork_server() else {
+            return;
+        };
+        let job = self.job(self.command_lines().nothing(), Some(COLLECTION_MAX));
+        let job = tried(job, Some(resident));
+        let others = 1..self.settings.slots.min(READY_MAX);
+        join_all(others.map(|_| host.run(job.clone()))).await;
+    }
+
+    /// The process whose forks may be the tests, before anything is known of them.
+    fn first_fork_server(&self) -> Option<Arc<ProcessSpec>> {
+        match (self.settings.goal, self.settings.processes) {
+            (PytestAction::Run, TestProcessMode::Forked) => {}
+            (PytestAction::Run, TestProcessMode::Fresh)
+            | (PytestAction::List | PytestAction::Init | PytestAction::Explain, _) => {
+                return None;
+            }
+        }
+        match self.settings.isolation {
+            IsolationMode::Container => {}
+            IsolationMode::Process => return None,
+        }
+        if self.settings.cluster.broker.broker.is_some() {
+            // Tests will hardly run here.
+            return None;
+        }
+        Some(self.server(&[]))
+    }
+
+    fn server(&self, ignored: &[PathBuf]) -> Arc<ProcessSpec> {
+        let limit = self.settings.collection_timeout;
+        self.job(self.command_lines().serve(ignored, limit), None)
+            .process
+    }
+
+    /// The process whose forks are tests, unless there can't be one.
+    pub fn fork_server(&self, collected: &CollectedTests) -> Option<Arc<ProcessSpec>> {
+        match self.settings.processes {
+            TestProcessMode::Fresh => return None,
+            TestProcessMode::Forked => {}
+        }
+        let listing = &collected.listing;
+        if listing.unfit.iter().any(|unfit| unfit.file.is_none()) {
+            return None;
+        }
+        let unfit = listing.unfit.iter().flat_map(|unfit| &unfit.file);
+        let broken = listing.broken.iter().map(|broken| &broken.file);
+        let mut ignored = collected.ignored.clone();
+        ignored.extend(unfit.chain(broken).map(PathBuf::from));
+        match &collected.resident {
+            Some(first) if ignored.is_empty() => Some(Arc::clone(first)),
+            Some(_) | None => Some(self.server(&ignored)),
+        }
+    }
+
+    /// The job of a test, with forks of `resident` if there may be forks of one.
+    fn test_job(
+        &self,
+        session: &CollectionSession,
+        test: &PytestItem,
+        own: Option<&PytestOverride>,
+        resident: Option<Arc<ProcessSpec>>,
+    ) -> Job {
+        let lines = self.command_lines();
+        let Some(PytestOverride { given, python }) = own else {
+            let arguments = lines.test(session, test, &self.directory);
+            return Job {
+                resident: resident.map(ForkServerSpec::wanted),
+                placement: self.surroundings.placement.clone(),
+                output: OutputPipes::Joined,
+                ..self.job(arguments, self.settings.timeout)
+            };
+        };
+        let start = &given.working_directory;
+        let (program, arguments) = match python {
+            PythonSource::Here => (&self.program, lines.test(session, test, start)),
+            PythonSource::Containers { program, runner } => {
+                let lines = CommandLines { runner, ..lines };
+                let words = lines.displaced_test(session, test, &self.directory);
+                (program, words)
+            }
+        };
+        let process = ProcessSpec {
+            program: Arc::clone(program),
+            arguments,
+            environment: Arc::clone(&given.environment),
+            working_directory: Arc::clone(start),
+        };
+        Job {
+            placement: self.surroundings.placement.clone(),
+            container: Arc::clone(&given.container),
+            process: Arc::new(process),
+            resident: resident.map(ForkServerSpec::wanted),
+            timeout: given.timeout,
+            output: OutputPipes::Joined,
+        }
+    }
+
+    /// The job of tests that run together.
+    fn group_job(
+        &self,
+        session: &CollectionSession,
+        group: &groups::GroupSession<'_>,
+        own: Option<&PytestOverride>,
+    ) -> Job {
+        let start = groups::start(own, &self.directory);
+        let lines = self.command_lines();
+        let arguments = lines.together(session, &group.words, &group.files, start);
+        let timeout = group.timeout(own.map_or(self.settings.timeout, |own| own.given.timeout));
+        let mut job = self.job(arguments, timeout);
+        job.placement = self.surroundings.placement.clone();
+        if let Some(PytestOverride { given, .. }) = own {
+            job.container = Arc::clone(&given.container);
+            let process = Arc::make_mut(&mut job.process);
+            process.environment = Arc::clone(&given.environment);
+            process.working_directory = Arc::clone(&given.working_directory);
+        }
+        job
+    }
+
+    /// The jobs of these groups, for each of their tests by its place.
+    pub fn group_jobs(
+        &self,
+        session: &CollectionSession,
+        groups: &[groups::GroupSession<'_>],
+        own: &[PytestOverride],
+    ) -> BTreeMap<usize, (Job, TestGroupMember)> {
+        let jobs = groups.iter().flat_map(|group| {
+            let own = group.members.first().and_then(|first| own.get(*first));
+            let job = self.group_job(session, group, own);
+            let members = group.members.iter();
+            members.map(move |index| (*index, (job.clone(), group.member(*index))))
+        });
+        jobs.collect()
+    }
+
+    /// The tests as cases, each with what the project's file gives it; and with which others some
+    /// run together.
+    pub fn test_cases(
+        &self,
+        session: &CollectionSession,
+        tests: Vec<PytestItem>,
+        own: &[PytestOverride],
+        mut grouped: BTreeMap<usize, (Job, TestGroupMember)>,
+        resident: impl Fn(&PytestItem) -> Option<Arc<ProcessSpec>>,
+    ) -> (Vec<TestCase>, HashMap<TestKey, TestGroupMember>) {
+        let mut members = HashMap::new();
+        let mut names: BTreeMap<(String, String), u32> = BTreeMap::new();
+        let mut own = own.iter();
+        let mut residents = ForkServers::default();
+        let case = |(index, test): (usize, PytestItem)| {
+            // So many tests before it have the same name in the same file.
+            let place = (test.file.clone(), test.name.clone());
+            let same = names.entry(place);
+            let same = *same.and_modify(|same| *same += 1).or_insert(0);
+            let own = own.next();
+            let resident = resident(&test).and_then(|resident| match own {
+                Some(own) => residents.get(own, &resident, &self.directory),
+                None => Some(resident),
+            });
+            let key = key(&test.file, numbered(&test.name, same));
+            let job = match grouped.remove(&index) {
+                Some((job, member)) => {
+                    members.insert(key.clone(), member);
+                    job
+                }
+                None => self.test_job(session, &test, own, resident),
+            };
+            let by_mark = test.skip.map(|reason| IgnoredTest {
+                reason: Some(reason).filter(|reason| !reason.is_empty()),
+            });
+            let by_file = own.and_then(|own| match own.given.attention {
+                RunOrIgnore::Run => None,
+                RunOrIgnore::Ignore => Some(IgnoredTest { reason: None }),
+            });
+            TestCase {
+                key,
+                title: numbered(&test.node, test.nth),
+                ignored: by_mark.or(by_file),
+                job,
+            }
+        };
+        let cases = tests.into_iter().enumerate().map(case).collect();
+        (cases, members)
+    }
+}
+
+/// The processes whose forks are tests, one for each environment.
+#[derive(Default)]
+struct ForkServers {
+    made: Vec<Arc<ProcessSpec>>,
+}
+
+impl ForkServers {
+    /// The one for a test that gets this, if it may be a fork: a resident collects where tests
+    /// start, by the paths that were given on the command line.
+    fn get(
+        &mut self,
+        own: &PytestOverride,
+        standard: &Arc<ProcessSpec>,
+        directory: &Arc<Path>,
+    ) -> Option<Arc<ProcessSpec>> {
+        if own.python != PythonSource::Here || own.given.working_directory != *directory {
+            return None;
+        }
+        let environment = &own.given.environment;
+        let known = self.made.iter();
+        let mut known = known.filter(|made| Arc::ptr_eq(&made.environment, environment));
+        if let Some(known) = known.next() {
+            return Some(Arc::clone(known));
+        }
+        let mut made = ProcessSpec::clone(standard);
+        made.environment = Arc::clone(environment);
+        let made = Arc::new(made);
+        self.made.push(Arc::clone(&made));
+        Some(made)
+    }
+}
+
+/// This job, by a fork if there can be one.
+fn tried(job: Job, resident: Option<Arc<ProcessSpec>>) -> Job {
+    let need = ForkServerNeed::Tried;
+    let resident = resident.map(|process| ForkServerSpec { process, need });
+    Job { resident, ..job }
+}
+
+/// What collection found out.
+pub struct CollectedTests {
+    /// What pytest said.
+    pub listing: CollectionReport,
+    /// What holds for all tests.
+    pub session: CollectionSession,
+    /// Files that ended earlier attempts.
+    pub ignored: Vec<PathBuf>,
+    /// What may have done it, and be there still.
+    pub resident: Option<Arc<ProcessSpec>>,
+}
+
+/// Two tests of one name are two tests.
+fn numbered(name: &str, same: u32) -> String {
+    match same {
+        0 => name.to_owned(),
+        same => format!("{name} #{}", same.saturating_add(1)),
+    }
+}
+
+/// A test's name in the history.
+pub fn key(file: &str, name: String) -> TestKey {
+    TestKey {
+        package: PytestSubject::PACKAGE.into(),
+        artifact: file.into(),
+        name,
+    }
+}
+
+/// A file in which a collection ended.
+fn stopped(file: &str, message: String, captured: CapturedOutput) -> BrokenEntry {
+    BrokenEntry {
+        key: key(file, String::new()),
+        title: file.to_owned(),
+        message,
+        stdout: Vec::new(),
+        stderr: captured.stderr,
+        location: None,
+    }
+}
+
+/// A file that pytest could not collect.
+pub fn broken(broken: BrokenFile) -> BrokenEntry {
+    BrokenEntry {
+        key: key(&broken.file, String::new()),
+        message: "pytest could not collect it".to_owned(),
+        location: broken_place(&broken.file, &broken.text),
+        title: broken.file,
+        stdout: broken.text.into_bytes(),
+        stderr: Vec::new(),
+    }
+}
+
+/// Where a file could not be collected: the last line of it that Python names, as
+/// `test_x.py:3: in <module>`, or `File "/p/test_x.py", line 3` where it is no Python.
+fn broken_place(file: &str, text: &str) -> Option<SourceLocation> {
+    let places = text.lines().filter_map(|line| {
+        let line = line.trim_start_matches("E").trim_start();
+        match line.strip_prefix("File \"") {
+            Some(rest) => {
+                let (path, rest) = rest.split_once("\", line ")?;
+                Some((path, rest))
+            }
+            None => line.split_once(':'),
+        }
+    });
+    let mut own = places.filter_map(|(path, rest)| {
+        let digits = rest.find(|character: char| !character.is_ascii_digit());
+        let line = rest.get(..digits.unwrap_or(rest.len()))?.parse().ok()?;
+        Path::new(path).ends_with(file).then_some(line)
+    });
+    own.next_back().map(|line| SourceLocation {
+        path: file.to_owned(),
+        line,
+        column: None,
+    })
+}
+
+fn gave_up(captured: CapturedOutput) -> PytestError {
+    let (how, code) = match captured.result.end {
+        JobOutcome::Exited(ExitStatus::Code(code)) => (format!("exit code {code}"), Some(code)),
+        JobOutcome::Exited(ExitStatus::Signal { number, .. }) => (format!("signal {number}"), None),
+        JobOutcome::TimedOut => ("it took too long".to_owned(), None),
+        JobOutcome::Cancelled => ("it was stopped".to_owned(), None),
+        JobOutcome::Error(message) => (message, None),
+    };
+    let output = String::from_utf8_lossy(&captured.stderr).into_owned();
+    match (code, usage(&output)) {
+        (Some(PYTEST_USAGE), Some(said)) => PytestError::Usage { said },
+        (Some(0), _) => PytestError::NotCollected,
+        _ => PytestError::Collection { how, code, output },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_file_that_cannot_be_collected_is_its_own_last_line() {
+        for (text, expected) in [
+            (
+                "test_x.py:3: in <module>\n    import no\nE   ModuleNotFoundError",
+                Some(3),
+            ),
+            (
+                "sub/test_x.py:9: in <module>\nlib.py:4: in f\nE   ValueError",
+                Some(9),
+            ),
+            (
+                "E     File \"/p/test_x.py\", line 12\nE       def\nE   SyntaxError",
+                Some(12),
+            ),
+            ("another_test_x.py:7: in <module>", None),
+            ("no place: at all", None),
+        ] {
+            let place = broken_place("test_x.py", text);
+            assert_eq!(place.map(|place| place.line), expected, "{text}");
+        }
+    }
+}

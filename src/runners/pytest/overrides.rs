@@ -1,0 +1,232 @@
+//! What the project's own file makes of the tests: another container, another Python, a job of their
+//! own, and explanations.
+//!
+//! ```text
+//! begins with `default`      this machine's Python in the project's place, forked where that is as good
+//! an image, or layers alone  the container's own Python on the files that it has, started for each test
+//! ```
+//!
+//! A container that does not show this machine's files gets our files as a layer, and an image
+//! of Python the project's requirements. In it the project begins where the test starts, so node ids
+//! are told from there.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::sandbox::environment::explain_forwarding;
+use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
+use crate::sandbox::project_spec::{ProjectSpec, RunOrIgnore, TestContainer, explain_built_in};
+use maelstrom_engine::layer_cache::ImageProgressCallback;
+use maelstrom_model::event::IsolationMode;
+use maelstrom_model::framework::FrameworkHost;
+use maelstrom_model::job::{
+    BindAccess, ContainerSpec, Mount, MountKind, RootKind, SkeletonEntry, SkeletonKind,
+};
+use maelstrom_spec::filter::PytestSubject;
+use maelstrom_spec::{InheritedFields, ResolvedBase, ResolvedSpec};
+
+use super::collection::PytestItem;
+use super::container::{PLACE, RUNNER, entries};
+use super::error::PytestError;
+use super::options::PytestSettings;
+use super::packages::{self, PackageInstaller, PythonEnvironment, is_python};
+
+/// What one test gets.
+#[derive(Clone, Debug)]
+pub struct PytestOverride {
+    /// Its container, and what is around its process.
+    pub given: TestContainer,
+    /// The Python that runs it.
+    pub python: PythonSource,
+}
+
+/// Which Python runs a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PythonSource {
+    /// This machine's, on the project in its place.
+    Here,
+    /// The container's own.
+    Containers {
+        /// The program.
+        program: Arc<OsStr>,
+        /// Where `runner.py` is.
+        runner: PathBuf,
+    },
+}
+
+/// A test, as the patterns of a file see it.
+pub fn subject(test: &PytestItem) -> PytestSubject<'_> {
+    PytestSubject {
+        file: &test.file,
+        name: &test.name,
+        node_id: &test.node,
+        markers: &test.markers,
+    }
+}
+
+/// Says which of a file's containers can't be made for Python.
+pub fn check(specified: &ProjectSpec) -> Result<(), PytestError> {
+    match specified.wants_no_toolbox() {
+        true => Err(PytestError::Toolbox),
+        false => Ok(()),
+    }
+}
+
+/// Brings our files and packages to the containers of tests that lack them.
+pub struct PythonProvisioner<'a, H> {
+    /// What the file says.
+    pub specified: &'a ProjectSpec,
+    /// What keeps tests apart.
+    pub isolation: IsolationMode,
+    /// Makes packages.
+    pub installer: PackageInstaller<'a>,
+    /// Runs pip.
+    pub host: &'a H,
+}
+
+/// What was done to one container: itself, its Python, the path to be searched for programs.
+type ProvisionedContainer = (Arc<ContainerSpec>, PythonSource, Arc<ProcessEnvironment>);
+
+impl<H: FrameworkHost> PythonProvisioner<'_, H> {
+    /// Finds the Python of each test. The packages that they use come with them.
+    pub async fn overrides(
+        &self,
+        tests: &[PytestItem],
+        given: Vec<TestContainer>,
+    ) -> Result<(Vec<PytestOverride>, Vec<PythonEnvironment>), PytestError> {
+        // By address: tests of which the file says the same share it all.
+        let mut made: HashMap<*const ResolvedSpec, ProvisionedContainer> = HashMap::new();
+        let (mut all, mut packages) = (Vec::new(), Vec::new());
+        for (test, mut given) in tests.iter().zip(given) {
+            let resolved = self.specified.resolve(&subject(test))?.resolved;
+            let runs = given.attention == RunOrIgnore::Run;
+            if !runs || shows_this_machine(&resolved, self.isolation) {
+                let python = PythonSource::Here;
+                all.push(PytestOverride { given, python });
+                continue;
+            }
+            let key = Arc::as_ptr(&resolved);
+            let (container, python, environment) = match made.get(&key) {
+                Some(known) => known.clone(),
+                None => {
+                    let found = self.packages(&resolved).await?;
+                    let equipped = self.equip(&given, found.as_ref()).await?;
+                    packages.extend(found);
+                    made.insert(key, equipped.clone());
+                    equipped
+                }
+            };
+            (given.container, given.environment) = (container, environment);
+            all.push(PytestOverride { given, python });
+        }
+        Ok((all, packages))
+    }
+
+    /// The packages for a container that begins with an image of Python.
+    async fn packages(
+        &self,
+        resolved: &ResolvedSpec,
+    ) -> Result<Option<PythonEnvironment>, PytestError> {
+        let (uri, inherited) = match &resolved.base {
+            ResolvedBase::Image { name, inherited } => (name, inherited),
+            ResolvedBase::Nothing | ResolvedBase::Default { .. } => return Ok(None),
+        };
+        if !is_python(uri) || !inherited.contains(InheritedFields::LAYERS) {
+            return Ok(None);
+        }
+        // It is at hand, since the container is.
+        let watcher: ImageProgressCallback = Arc::new(|_| {});
+        let image = self.installer.materials.image(uri, &watcher).await;
+        let image = image.map_err(|source| PytestError::Equipment { source })?;
+        let packages = self.installer.packages(self.host, uri, &image);
+        packages.await.map(Some)
+    }
+
+    /// A container of the file's with our files in it, and its Python.
+    async fn equip(
+        &self,
+        given: &TestContainer,
+        packages: Option<&PythonEnvironment>,
+    ) -> Result<ProvisionedContainer, PytestError> {
+        let mut container = ContainerSpec::clone(&given.container);
+        let mut environment = Arc::clone(&given.environment);
+        let mut files = entries().to_vec();
+        let mut program = packages::program(&environment);
+        if let Some(packages) = packages {
+            files.push(SkeletonEntry {
+                path: packages::PLACE.into(),
+                kind: SkeletonKind::Directory,
+            });
+            container.mounts.push(Mount {
+                mount_point: packages::PLACE.into(),
+                kind: MountKind::Bind {
+                    source: packages.directory.clone(),
+                    access: BindAccess::ReadOnly,
+                },
+            });
+            program = OsStr::new(packages::PROGRAM);
+            environment = Arc::new(with_programs(&environment));
+        }
+        match &mut container.root {
+            RootKind::Layers { trees, .. } => {
+                let ours = self.installer.materials.skeleton(&files).await;
+                trees.push(ours.map_err(|source| PytestError::Equipment { source })?);
+            }
+            RootKind::Skeleton(known) => known.extend(files),
+        }
+        let python = PythonSource::Containers {
+            program: program.into(),
+            runner: Path::new(PLACE).join(RUNNER),
+        };
+        Ok((Arc::new(container), python, environment))
+    }
+}
+
+/// With the programs of packages before others, where programs are searched for at all.
+fn with_programs(environment: &ProcessEnvironment) -> ProcessEnvironment {
+    let mut environment = environment.clone();
+    if let Some(path) = environment.get_mut(OsStr::new("PATH")) {
+        let mut longer = Path::new(packages::PLACE).join("bin").into_os_string();
+        longer.push(":");
+        longer.push(&path);
+        *path = longer;
+    }
+    environment
+}
+
+fn shows_this_machine(resolved: &ResolvedSpec, isolation: IsolationMode) -> bool {
+    match (isolation, &resolved.base) {
+        (IsolationMode::Process, _) => true,
+        (IsolationMode::Container, ResolvedBase::Default { inherited }) => {
+            inherited.contains(InheritedFields::LAYERS)
+        }
+        (IsolationMode::Container, ResolvedBase::Nothing | ResolvedBase::Image { .. }) => false,
+    }
+}
+
+/// What is to be said of the tests that are to be explained.
+pub fn explanations(
+    invocation: &Invocation,
+    settings: &PytestSettings,
+    specified: Option<&ProjectSpec>,
+    tests: &[PytestItem],
+) -> Result<Vec<String>, PytestError> {
+    let named = specified
+        .map(ProjectSpec::named_variables)
+        .unwrap_or_default();
+    let patterns = &settings.cluster.forward_environment;
+    let forwarding = explain_forwarding(invocation, patterns, &named);
+    let asked = settings.containers.explain.as_deref();
+    let wanted = |test: &&PytestItem| asked == Some(&test.node) || asked == Some(&test.name);
+    let explain = |test: &PytestItem| {
+        let subject = subject(test);
+        let text = match specified {
+            Some(specified) => specified.explain(&test.node, &subject)?,
+            None => explain_built_in(&test.node, &subject, settings.timeout_s)?,
+        };
+        Ok(text + &forwarding)
+    };
+    tests.iter().filter(wanted).map(explain).collect()
+}

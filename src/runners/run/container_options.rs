@@ -1,0 +1,218 @@
+//! The options about the container of a program named on the command line, and about where layers
+//! and images are.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::sandbox::caches::{LayerDirectories, RunnerCacheOptions};
+use crate::sandbox::invocation::Invocation;
+use maelstrom_engine::layer_cache::LayerCacheOptions;
+use maelstrom_model::job::{NetworkMode, PrivilegeLevel, RootAccess};
+use maelstrom_spec::environment::{EnvironmentElement, EnvironmentValue, MergeMode};
+use maelstrom_spec::{
+    ContainerBase, ContainerDefinition, DEFAULT_CONTAINER, InheritedFields, ScalarFields,
+    SpecifiedMount,
+};
+
+use super::image_mounts::furnish;
+use super::mount::mount;
+use super::options::{JobCommand, NamedJob, RunCommandOptionsError};
+
+/// What a program named on the command line runs in.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "The container of a program named here")]
+pub struct JobContainerOptions {
+    /// An image, such as docker://debian [default: this machine's programs and this directory]
+    #[arg(long, value_name = "URI")]
+    pub image: Option<String>,
+
+    /// A mount, such as type=bind,source=.,target=/src,readonly; may be repeated
+    #[arg(long, value_name = "MOUNT")]
+    pub mount: Vec<String>,
+
+    /// A variable; without a value it is taken from the environment here; may be repeated
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
+
+    /// What of the network it sees
+    #[arg(long, value_name = "NETWORK", value_enum)]
+    pub network: Option<NetworkOption>,
+
+    /// The user id
+    #[arg(long, value_name = "ID")]
+    pub user: Option<u32>,
+
+    /// The group id
+    #[arg(long, value_name = "ID")]
+    pub group: Option<u32>,
+
+    /// What it may do to its own container
+    #[arg(long, value_name = "PRIVILEGES", value_enum)]
+    pub privileges: Option<PrivilegesOption>,
+
+    /// Where it starts
+    #[arg(long, value_name = "DIRECTORY")]
+    pub working_directory: Option<PathBuf>,
+
+    /// Let it write everywhere; what it writes is thrown away
+    #[arg(long)]
+    pub writable: bool,
+
+    /// Stop it after so many seconds; 0 means never
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u32>,
+}
+
+/// Where layers and images are.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Layers and images")]
+pub struct RunCacheOptions {
+    /// Where layers are kept [default: $XDG_CACHE_HOME/maelstrom/run]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub cache_root: Option<PathBuf>,
+
+    /// What every program has.
+    #[command(flatten)]
+    pub shared: RunnerCacheOptions,
+}
+
+impl RunCacheOptions {
+    /// Where layers and images come from and go.
+    pub fn sources(&self, invocation: &Invocation) -> LayerCacheOptions {
+        // Who has no home keeps them here.
+        let home = invocation
+            .cache_home()
+            .unwrap_or_else(|| invocation.directory.join(".cache"))
+            .join("maelstrom");
+        let places = LayerDirectories {
+            project: invocation.directory.clone(),
+            cache: match &self.cache_root {
+                Some(said) => invocation.directory.join(said),
+                None => home.join("run"),
+            },
+            homeless_depot: home.join("container"),
+        };
+        self.shared.sources(invocation, places)
+    }
+}
+
+/// What of the network a job sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NetworkOption {
+    /// Nothing
+    Disabled,
+    /// A loopback device of its own
+    Loopback,
+    /// This machine's network
+    Local,
+}
+
+/// What a job may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PrivilegesOption {
+    /// What an ordinary process may
+    Ordinary,
+    /// Everything within its namespaces, and every system call of this machine
+    Full,
+}
+
+impl JobContainerOptions {
+    /// Refuses everything: there is no container to which it could apply.
+    pub(super) fn refuse(&self) -> Result<(), RunCommandOptionsError> {
+        let said = [
+            ("--image", self.image.is_some()),
+            ("--mount", !self.mount.is_empty()),
+            ("--env", !self.env.is_empty()),
+            ("--network", self.network.is_some()),
+            ("--user", self.user.is_some()),
+            ("--group", self.group.is_some()),
+            ("--privileges", self.privileges.is_some()),
+            ("--working-directory", self.working_directory.is_some()),
+            ("--writable", self.writable),
+            ("--timeout", self.timeout.is_some()),
+        ];
+        match said.into_iter().find(|(_, is_said)| *is_said) {
+            None => Ok(()),
+            Some((option, _)) => Err(RunCommandOptionsError::ContainerOfInput { option }),
+        }
+    }
+
+    /// The job of a program. Relative paths of mounts start at `directory`.
+    pub(super) fn job(
+        &self,
+        command: JobCommand,
+        directory: &Path,
+    ) -> Result<Box<NamedJob>, RunCommandOptionsError> {
+        let scalars = ScalarFields {
+            network: self.network.map(|network| match network {
+                NetworkOption::Disabled => NetworkMode::Disabled,
+                NetworkOption::Loopback => NetworkMode::Loopback,
+                NetworkOption::Local => NetworkMode::Local,
+            }),
+            root_access: self.writable.then_some(RootAccess::Ephemeral),
+            working_directory: self.working_directory.clone(),
+            user: self.user,
+            group: self.group,
+            toolbox: None,
+            privileges: self.privileges.map(|privileges| match privileges {
+                PrivilegesOption::Ordinary => PrivilegeLevel::Ordinary,
+                PrivilegesOption::Full => PrivilegeLevel::Full,
+            }),
+        };
+        let base = match &self.image {
+            Some(name) => ContainerBase::Image {
+                name: name.clone(),
+                inherited: InheritedFields::IMAGE,
+            },
+            None => ContainerBase::Parent {
+                name: DEFAULT_CONTAINER.to_owned(),
+                inherited: InheritedFields::all(),
+                place: "the command line".to_owned(),
+            },
+        };
+        let mounts = self.mount.iter().map(|text| mount(text, directory));
+        let mounts = mounts.map(|mount| mount.map(SpecifiedMount::from));
+        let vars = self.env.iter().map(|text| variable(text));
+        let vars = vars.collect::<Result<BTreeMap<_, _>, _>>()?;
+        let timeout = self.timeout.filter(|seconds| *seconds > 0);
+        let mut container = ContainerDefinition {
+            base,
+            layers: Vec::new(),
+            environment: vec![EnvironmentElement {
+                vars,
+                merge: MergeMode::Extend,
+            }],
+            mounts: mounts.collect::<Result<_, _>>()?,
+            scalars,
+        };
+        if self.image.is_some() {
+            furnish(&mut container);
+        }
+        Ok(Box::new(NamedJob {
+            command,
+            container,
+            timeout: timeout.map(|seconds| Duration::from_secs(seconds.into())),
+        }))
+    }
+}
+
+/// `NAME=VALUE`, or `NAME` for the value that it has here.
+fn variable(text: &str) -> Result<(String, EnvironmentValue), RunCommandOptionsError> {
+    let invalid = || RunCommandOptionsError::Variable {
+        text: text.to_owned(),
+    };
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, EnvironmentValue::literal(value)),
+        None => {
+            let forwarded = format!("$env{{{text}:-}}");
+            (text, forwarded.parse().map_err(|_| invalid())?)
+        }
+    };
+    if name.is_empty() {
+        return Err(invalid());
+    }
+    Ok((name.to_owned(), value))
+}

@@ -1,0 +1,137 @@
+//! An input's jobs as the engine drives tests: each is a row of the dashboard.
+//!
+//! Nothing is remembered of them: a job has no name that would mean the same the next time.
+
+use std::path::PathBuf;
+
+use maelstrom_model::error::with_causes;
+use maelstrom_model::event::{EventKind, SourceLocation};
+use maelstrom_model::exit_code;
+use maelstrom_model::framework::{
+    BrokenEntry, DiscoveryError, DiscoverySummary, Framework, FrameworkHost,
+};
+use maelstrom_model::job::{Job, OutputPipes, TestCase, TestKey};
+use maelstrom_spec::job::{JobFileEntry, JobSpecification};
+
+use super::input::{self, JobInputError};
+use super::job_builder::JobBuilder;
+use super::options::JobInput;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct JobsFramework {
+    input: JobInput,
+    project: PathBuf,
+    workshop: JobBuilder,
+}
+
+/// Why there are no further jobs.
+#[derive(Debug, thiserror::Error)]
+pub enum JobsError {
+    /// The input.
+    #[error(transparent)]
+    Input(#[from] JobInputError),
+    /// It cannot be read at all.
+    #[error("cannot start to read the jobs")]
+    Thread(#[source] std::io::Error),
+}
+
+impl DiscoveryError for JobsError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            JobsError::Input(_) => exit_code::USAGE,
+            JobsError::Thread(_) => exit_code::INFRASTRUCTURE,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            JobsError::Input(error) => error.help(),
+            JobsError::Thread(_) => None,
+        }
+    }
+}
+
+impl JobsFramework {
+    /// The jobs of an input. Relative paths in it start at `project`.
+    pub fn new(input: JobInput, project: PathBuf, workshop: JobBuilder) -> JobsFramework {
+        JobsFramework {
+            input,
+            project,
+            workshop,
+        }
+    }
+}
+
+impl Framework for JobsFramework {
+    type Error = JobsError;
+
+    async fn discover<H: FrameworkHost>(&self, host: &H) -> Result<DiscoverySummary, JobsError> {
+        // The containers that an input names are that reading's own.
+        let mut workshop = self.workshop.clone();
+        let mut entries = input::read(&self.input, &self.project).map_err(JobsError::Thread)?;
+        let mut number = 0;
+        while let Some(entry) = entries.recv().await {
+            let job = match entry? {
+                JobFileEntry::Containers(containers) => {
+                    workshop.define(containers);
+                    continue;
+                }
+                JobFileEntry::Job(job) => job,
+            };
+            number += 1;
+            let priority = job.priority;
+            let (key, title) = named(number, &job);
+            match workshop.job(&job, None).await {
+                Ok(job) => {
+                    let case = TestCase {
+                        key,
+                        title,
+                        ignored: None,
+                        job: Job {
+                            // Whoever looks on reads both together.
+                            output: OutputPipes::Joined,
+                            ..job
+                        },
+                    };
+                    host.found_at(priority, case);
+                }
+                Err(error) => {
+                    let help = error.help();
+                    let help = help.map_or(String::new(), |help| format!("; {help}"));
+                    host.broken(BrokenEntry {
+                        key,
+                        title,
+                        message: format!("{}{help}", with_causes(&error)),
+                        stdout: Vec::new(),
+                        stderr: Vec::new(),
+                        location: None,
+                    });
+                }
+            }
+        }
+        if let Some(notice) = workshop.notice() {
+            host.emit(EventKind::Notice(notice));
+        }
+        Ok(DiscoverySummary::default())
+    }
+
+    fn failure_location(&self, _stdout: &[u8], _stderr: &[u8]) -> Option<SourceLocation> {
+        None
+    }
+}
+
+fn named(number: u64, job: &JobSpecification) -> (TestKey, String) {
+    let words: Vec<&str> = [job.program.as_str()]
+        .into_iter()
+        .chain(job.arguments.iter().map(String::as_str))
+        .collect();
+    let command = shlex::try_join(words).unwrap_or_else(|_| job.program.clone());
+    let name = format!("job {number}: {command}");
+    let key = TestKey {
+        package: "jobs".into(),
+        artifact: "job".into(),
+        name: name.clone(),
+    };
+    (key, name)
+}

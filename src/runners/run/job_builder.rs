@@ -1,0 +1,246 @@
+//! From a job as it is described to one that can be run.
+//!
+//! A workshop keeps the layers and images of its jobs in place, and so must outlive them. What one
+//! container was made of is remembered for the jobs after it: a stream has thousands of few kinds.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::sandbox::invocation::Invocation;
+use crate::sandbox::project_spec::{
+    DefaultContainer, ProjectSpec, ProjectSpecError, TestContainer, stub_of,
+};
+use maelstrom_engine::layer_cache::{ImageProgressCallback, LayerCacheOptions};
+use maelstrom_model::event::UserNotice;
+use maelstrom_model::exit_code;
+use maelstrom_model::job::{
+    DeviceKind, Job, JobInputs, Mount, MountKind, OutputPipes, PlacementConstraint, ProcessSpec,
+};
+use maelstrom_spec::job::JobSpecification;
+use maelstrom_spec::{
+    ContainerBase, ContainerDefinition, Layer, ResolvedSpec, RunnerLayers, SpecError, SpecResolver,
+    TestSpecification, named,
+};
+
+use super::default_container::DefaultJobContainer;
+use super::options::{JobCommand, NamedJob};
+
+/// Where a job stands that no input describes.
+const PLACE: &str = "the command line";
+
+/// How many containers are remembered.
+const KNOWN_MAX: usize = 16;
+
+/// What a job gets, and what it needs on another machine.
+type ContainerAndInputs = (TestContainer, Arc<JobInputs>);
+
+/// Is told, once for each, that an image is being fetched. From any thread.
+pub type FetchCallback = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// See the module's documentation.
+#[derive(Clone)]
+pub struct JobBuilder {
+    resolver: SpecResolver,
+    specified: Rc<ProjectSpec>,
+    inputs: Arc<JobInputs>,
+    standard: Rc<DefaultContainer>,
+    known: Rc<RefCell<VecDeque<(ResolvedSpec, ContainerAndInputs)>>>,
+    tell: FetchCallback,
+}
+
+/// Why a job cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum JobBuilderError {
+    /// What it says of its container makes none.
+    #[error(transparent)]
+    Specification(#[from] SpecError),
+    /// Its container is not to be had.
+    #[error(transparent)]
+    Container(#[from] ProjectSpecError),
+}
+
+impl JobBuilderError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            JobBuilderError::Specification(error) => Some(error.help()),
+            JobBuilderError::Container(error) => error.help(),
+        }
+    }
+
+    /// The program's exit code, if there is no other job.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            JobBuilderError::Specification(_) => exit_code::USAGE,
+            JobBuilderError::Container(error) => error.exit_code(),
+        }
+    }
+}
+
+impl std::fmt::Debug for JobBuilder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Workshop").finish_non_exhaustive()
+    }
+}
+
+impl JobBuilder {
+    /// A workshop for jobs of a program called like this.
+    pub fn new(
+        invocation: &Invocation,
+        surroundings: DefaultJobContainer,
+        sources: LayerCacheOptions,
+        tell: FetchCallback,
+    ) -> JobBuilder {
+        JobBuilder {
+            resolver: SpecResolver::new(TestSpecification::default(), None, RunnerLayers::None),
+            specified: Rc::new(ProjectSpec::without_file(sources, &invocation.environment)),
+            standard: Rc::new(DefaultContainer {
+                container: surroundings.container,
+                without_toolbox: None,
+                environment: surroundings.environment,
+                working_directory: surroundings.working_directory.into(),
+                program: None,
+            }),
+            inputs: surroundings.inputs,
+            known: Rc::default(),
+            tell,
+        }
+    }
+
+    /// What the user should know about how the jobs so far are kept apart.
+    pub fn notice(&self) -> Option<UserNotice> {
+        self.specified.notice()
+    }
+
+    /// Names containers for the jobs after this.
+    pub fn define(&mut self, containers: BTreeMap<String, ContainerDefinition>) {
+        self.resolver.define(containers);
+    }
+
+    /// The job that the command line names. Its mounts get what they are mounted on.
+    pub async fn named(&self, job: &NamedJob) -> Result<Job, JobBuilderError> {
+        let mut container = job.container.clone();
+        let missing = container
+            .mounts
+            .iter()
+            .map(|own| &own.mount)
+            .filter(|mount| self.is_to_be_made(&container.base, mount));
+        let stubs: Vec<String> = missing.map(stub).collect();
+        if !stubs.is_empty() {
+            container.layers.push(Layer::Stubs { stubs });
+        }
+        let resolved = self
+            .resolver
+            .resolve_container(container, PLACE, job.timeout)?;
+        self.make(resolved, PLACE, &job.command).await
+    }
+
+    /// A job of an input, with another program if there is one.
+    pub async fn job(
+        &self,
+        job: &JobSpecification,
+        command: Option<&JobCommand>,
+    ) -> Result<Job, JobBuilderError> {
+        let resolved = self.resolver.resolve_job(job)?;
+        let own = || JobCommand {
+            program: job.program.clone().into(),
+            arguments: job.arguments.iter().map(OsString::from).collect(),
+        };
+        let command = command.cloned().unwrap_or_else(own);
+        self.make(resolved, &job.place, &command).await
+    }
+
+    /// Whether a mount point is ours to make: below what is mounted, things are as they are.
+    fn is_to_be_made(&self, base: &ContainerBase, mount: &Mount) -> bool {
+        match base {
+            ContainerBase::Nothing | ContainerBase::Image { .. } => true,
+            ContainerBase::Parent { .. } => {
+                let mut mounts = self.standard.container.mounts.iter();
+                !mounts.any(|known| mount.mount_point.starts_with(&known.mount_point))
+            }
+        }
+    }
+
+    async fn make(
+        &self,
+        resolved: ResolvedSpec,
+        place: &str,
+        command: &JobCommand,
+    ) -> Result<Job, JobBuilderError> {
+        let (given, inputs) = self.give(resolved, place).await?;
+        Ok(Job {
+            placement: PlacementConstraint::Anywhere(inputs),
+            container: given.container,
+            process: Arc::new(ProcessSpec {
+                program: command.program.as_os_str().into(),
+                arguments: command.arguments.clone(),
+                environment: given.environment,
+                working_directory: given.working_directory,
+            }),
+            resident: None,
+            timeout: given.timeout,
+            output: OutputPipes::Separate,
+        })
+    }
+
+    async fn give(
+        &self,
+        resolved: ResolvedSpec,
+        place: &str,
+    ) -> Result<ContainerAndInputs, ProjectSpecError> {
+        let known = self.known.borrow().iter().find_map(|(known, made)| {
+            let is_known = *known == resolved;
+            is_known.then(|| made.clone())
+        });
+        if let Some(made) = known {
+            return Ok(made);
+        }
+        let watcher = |uri: &str| once(Arc::clone(&self.tell), uri);
+        let given = self
+            .specified
+            .give_resolved(&resolved, place, &self.standard, &watcher)
+            .await?;
+        let named = named(&resolved.environment);
+        let inputs = match named.is_empty() {
+            true => Arc::clone(&self.inputs),
+            false => Arc::new(JobInputs {
+                named,
+                ..JobInputs::clone(&self.inputs)
+            }),
+        };
+        let made = (given, inputs);
+        let mut known = self.known.borrow_mut();
+        known.push_front((resolved, made.clone()));
+        known.truncate(KNOWN_MAX);
+        Ok(made)
+    }
+}
+
+/// What stands where something is mounted: a file for a file, else a directory.
+fn stub(mount: &Mount) -> String {
+    let stub = stub_of(&mount.mount_point.to_string_lossy());
+    match &mount.kind {
+        MountKind::Bind { source, .. } if is_file(source) => stub,
+        MountKind::Device(device) if *device != DeviceKind::Shm => stub,
+        _ => format!("{stub}/"),
+    }
+}
+
+fn is_file(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_dir())
+}
+
+/// Says once that an image is being fetched.
+fn once(tell: FetchCallback, uri: &str) -> ImageProgressCallback {
+    let (uri, told) = (uri.to_owned(), AtomicBool::new(false));
+    Arc::new(move |_| {
+        if !told.swap(true, Ordering::Relaxed) {
+            tell(&uri);
+        }
+    })
+}

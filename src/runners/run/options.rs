@@ -1,0 +1,362 @@
+//! The command line of `maelstrom-run`: [`RunCommandOptions`] as typed, [`RunCommandSettings`] as meant.
+//!
+//! Invariant: turning options into settings touches neither the system nor the environment.
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser};
+
+use crate::cargo::options::{REPORT_VALUES, ReportOptions};
+use maelstrom_spec::ContainerDefinition;
+use maelstrom_spec::config::{
+    self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
+    ResolvedConfig,
+};
+
+use super::container_options::{JobContainerOptions, RunCacheOptions};
+use super::escape::{EscapeCharacter, EscapeCharacterError};
+use super::mount::MountError;
+use crate::sandbox::caches::CACHE_VALUES;
+use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, RunnerClusterOptions};
+
+/// The most slots there may be.
+const SLOTS_MAX: i64 = 1000;
+
+/// The program, and which of its options are configuration values.
+pub static PROGRAM: ConfigSchema = ConfigSchema {
+    name: "maelstrom-run",
+    prefix: "MAELSTROM_RUN",
+    directories: &["maelstrom/run"],
+    values: &[
+        &[
+            ConfigOption::new("slots", ConfigOptionKind::Number),
+            ConfigOption::new("escape-char", ConfigOptionKind::Character),
+            ConfigOption::new("cache-root", ConfigOptionKind::Text),
+        ],
+        &CACHE_VALUES,
+        &REPORT_VALUES,
+        &BROKER_VALUES,
+        &CLUSTER_VALUES,
+    ],
+};
+
+/// The command line as it was typed.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "maelstrom-run",
+    version,
+    disable_version_flag = true,
+    about = "Runs programs, each in its own container",
+    long_about = "Runs programs, each in its own container: the one that is named here, or those \
+                  that are described as JSON objects on standard input or in a file."
+)]
+pub struct RunCommandOptions {
+    /// The program to run, and its arguments
+    // Hyphens are not allowed here, so that a mistyped option is no program; whatever comes after
+    // the first word is taken as it stands.
+    #[arg(value_name = "PROGRAM", trailing_var_arg = true)]
+    pub command: Vec<OsString>,
+
+    /// Print the version
+    #[arg(short = 'V', long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
+
+    /// What is run.
+    #[command(flatten)]
+    pub jobs: JobOptions,
+
+    /// What a program named on the command line runs in.
+    #[command(flatten)]
+    pub container: JobContainerOptions,
+
+    /// Where layers and images are.
+    #[command(flatten)]
+    pub caches: RunCacheOptions,
+
+    /// What is shown.
+    #[command(flatten)]
+    pub report: ReportOptions,
+
+    /// Where it runs, if not only here.
+    #[command(flatten)]
+    pub cluster: RunnerClusterOptions,
+}
+
+/// What is run.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Jobs")]
+pub struct JobOptions {
+    /// Read jobs from this file instead of standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// Run a job that was kept when it failed; with --tty, a shell in its container
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "one"])]
+    pub job: Option<PathBuf>,
+
+    /// Run only the first job, with its output passed on as it comes, and end as it ends
+    #[arg(short = '1', long)]
+    pub one: bool,
+
+    /// Run one job on this terminal
+    #[arg(short, long, conflicts_with = "one")]
+    pub tty: bool,
+
+    /// What begins commands to this program while a job has the terminal
+    #[arg(long, value_name = "CHARACTER", default_value = "^]")]
+    pub escape_char: String,
+
+    /// Jobs at a time [default: the number of CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
+    pub slots: Option<u32>,
+}
+
+/// What a command line means.
+#[derive(Clone, Debug)]
+pub struct RunCommandSettings {
+    /// What is to be done.
+    pub mode: RunCommandMode,
+    /// How many jobs at a time, 1 to 1000.
+    pub slots: u32,
+    /// Where layers and images are.
+    pub caches: RunCacheOptions,
+    /// What is shown otherwise, and where.
+    pub report: ReportOptions,
+    /// Where it runs, if not only here.
+    pub cluster: RunnerClusterOptions,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunCommandMode {
+    /// No job is named, and there is no input.
+    Nothing,
+    /// Run all jobs of an input.
+    Stream(JobInput),
+    /// Run one job.
+    One(SingleJob),
+    /// Run one job on this terminal, which this character takes back.
+    Terminal(SingleJob, EscapeCharacter),
+}
+
+/// Where jobs are described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobInput {
+    /// On standard input.
+    Standard,
+    /// In a file.
+    File(PathBuf),
+}
+
+/// One job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SingleJob {
+    /// Named on the command line.
+    Named(Box<NamedJob>),
+    /// Kept from a run, perhaps with another program.
+    Kept {
+        /// The file.
+        file: PathBuf,
+        /// The program and its arguments, if not the job's own.
+        command: Option<JobCommand>,
+    },
+    /// The first of an input, perhaps with another program.
+    First {
+        /// The input.
+        input: JobInput,
+        /// The program and its arguments, if not those of the input.
+        command: Option<JobCommand>,
+    },
+}
+
+impl JobCommand {
+    /// The best shell that a container has.
+    fn shell() -> JobCommand {
+        JobCommand {
+            program: "sh".into(),
+            arguments: ["-c", "exec $(command -v bash || echo sh)"]
+                .map(OsString::from)
+                .to_vec(),
+        }
+    }
+}
+
+/// A program and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobCommand {
+    /// The program.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+/// A job named on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedJob {
+    /// The program.
+    pub command: JobCommand,
+    /// What it runs in.
+    pub container: ContainerDefinition,
+    /// How long it may run; as long as it likes if `None`.
+    pub timeout: Option<Duration>,
+}
+
+/// Whether somebody sits at standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StandardInput {
+    /// A terminal.
+    Terminal,
+    /// A file, a pipe or nothing.
+    Other,
+}
+
+/// Options that don't mean anything.
+#[derive(Debug, thiserror::Error)]
+pub enum RunCommandOptionsError {
+    /// No job.
+    #[error("there is nothing to run")]
+    Nothing,
+    /// A program where a whole input is run.
+    #[error("`{}` is named next to `--file`, whose jobs have programs of their own", program.display())]
+    ProgramWithFile {
+        /// The program.
+        program: OsString,
+    },
+    /// A container for jobs that have their own.
+    #[error("`{option}` is for a program named on the command line, not for jobs of an input")]
+    ContainerOfInput {
+        /// The option.
+        option: &'static str,
+    },
+    /// Files whose change would mean something.
+    #[error("`--watch` is for tests: nobody knows which files a job is about")]
+    Watch,
+    /// A mount.
+    #[error("invalid `--mount`: {0}")]
+    Mount(#[from] MountError),
+    /// A variable.
+    #[error("`--env={text}` names no variable")]
+    Variable {
+        /// What was said.
+        text: String,
+    },
+    /// The escape character.
+    #[error("invalid `--escape-char`: {0}")]
+    Escape(#[from] EscapeCharacterError),
+}
+
+impl RunCommandOptionsError {
+    /// What to do about it, if more can be said than what is wrong.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            RunCommandOptionsError::Nothing => Some(
+                "name a program (`maelstrom-run -- ls -l /`), or a file of jobs with `--file`, or \
+                 write jobs to standard input"
+                    .to_owned(),
+            ),
+            RunCommandOptionsError::ProgramWithFile { .. } => {
+                Some("`--one` runs it in the container of the file's first job".to_owned())
+            }
+            RunCommandOptionsError::Watch => None,
+            RunCommandOptionsError::ContainerOfInput { .. } => {
+                Some("say it in the job's own fields".to_owned())
+            }
+            RunCommandOptionsError::Mount(_) => Some(
+                "write type=bind,source=PATH,target=PATH[,readonly], or type=tmp,target=PATH"
+                    .to_owned(),
+            ),
+            RunCommandOptionsError::Variable { .. } => Some("write NAME=VALUE, or NAME".to_owned()),
+            RunCommandOptionsError::Escape(_) => Some(
+                "write the character itself, `^` and a letter, or an escape such as `\\x1d`"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl RunCommandOptions {
+    /// Settles the options from a command line (program name first), variables and files.
+    pub fn resolved(
+        arguments: &[OsString],
+        system: &impl ConfigEnvironment,
+    ) -> Result<ResolvedConfig<RunCommandOptions>, ConfigError> {
+        config::resolve(&PROGRAM, arguments, system)
+    }
+
+    /// Settles what was typed, on a machine with so many CPUs. Relative paths of mounts start at
+    /// `directory`.
+    pub fn resolve(
+        self,
+        cpus: NonZeroU32,
+        stdin: StandardInput,
+        directory: &std::path::Path,
+    ) -> Result<RunCommandSettings, RunCommandOptionsError> {
+        if self.report.watch {
+            return Err(RunCommandOptionsError::Watch);
+        }
+        let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
+        let escape: EscapeCharacter = self.jobs.escape_char.parse()?;
+        let slots = self.jobs.slots.unwrap_or(cpus.get()).clamp(1, slots_max);
+        let mut words = self.command.into_iter();
+        let command = words.next().map(|program| JobCommand {
+            program,
+            arguments: words.collect(),
+        });
+        let is_single = self.jobs.one || self.jobs.tty;
+        if let Some(file) = self.jobs.job {
+            self.container.refuse()?;
+            let mode = if self.jobs.tty {
+                let command = Some(command.unwrap_or_else(JobCommand::shell));
+                RunCommandMode::Terminal(SingleJob::Kept { file, command }, escape)
+            } else {
+                RunCommandMode::One(SingleJob::Kept { file, command })
+            };
+            return Ok(RunCommandSettings {
+                mode,
+                slots,
+                caches: self.caches,
+                report: self.report,
+                cluster: self.cluster,
+            });
+        }
+        let reads_stdin = stdin == StandardInput::Other && !self.jobs.tty;
+        let input = match self.jobs.file {
+            Some(file) => Some(JobInput::File(file)),
+            None if command.is_none() || self.jobs.one => reads_stdin.then_some(JobInput::Standard),
+            None => None,
+        };
+        let one = |input: Option<JobInput>, command: Option<JobCommand>| match (input, command) {
+            (None, None) => Err(RunCommandOptionsError::Nothing),
+            (None, Some(command)) => self.container.job(command, directory).map(SingleJob::Named),
+            (Some(input), command) => {
+                self.container.refuse()?;
+                Ok(SingleJob::First { input, command })
+            }
+        };
+        let mode = match (input, command) {
+            (input, command) if self.jobs.tty => {
+                RunCommandMode::Terminal(one(input, command)?, escape)
+            }
+            (input, command) if is_single => RunCommandMode::One(one(input, command)?),
+            (Some(_), Some(JobCommand { program, .. })) => {
+                return Err(RunCommandOptionsError::ProgramWithFile { program });
+            }
+            (None, None) => RunCommandMode::Nothing,
+            (None, command) => RunCommandMode::One(one(None, command)?),
+            (Some(input), None) => {
+                self.container.refuse()?;
+                RunCommandMode::Stream(input)
+            }
+        };
+        Ok(RunCommandSettings {
+            mode,
+            slots,
+            caches: self.caches,
+            report: self.report,
+            cluster: self.cluster,
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! Where a runner keeps what is its own about a project: outside of it, so that the project's tree
+//! stays as it is and no test has anything of ours around it.
+//!
+//! ```text
+//! $XDG_STATE_HOME/maelstrom/PROGRAM/NAME-DIGEST/   what is known of earlier runs
+//! $XDG_CACHE_HOME/maelstrom/PROGRAM/NAME-DIGEST/   what a run needs as long as it lasts
+//! $XDG_CACHE_HOME/maelstrom/PROGRAM/               what can be made again, for all projects
+//! ```
+//!
+//! `NAME` is that of the project's directory, for people; `DIGEST` tells projects of one name apart.
+//! Whoever has no home directory has all that in `.PROGRAM` in the project, which ignores itself in
+//! Git and is hidden from tests.
+//!
+//! Deliberately absent: the making of directories, which is for those who write into them.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use maelstrom_container::private;
+
+use super::invocation::Invocation;
+
+/// Of the digest of a project's path, so many bytes tell it from all others.
+const DIGEST_BYTES: usize = 8;
+
+/// The longest part of a directory's name that is repeated in ours.
+const NAME_CHARS_MAX: usize = 40;
+
+/// Keeps everything of ours out of version control.
+const IGNORE_ALL: &str = "*\n";
+
+/// A runner's own directories, for one project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProjectDirectories {
+    /// What is known of earlier runs.
+    pub state: PathBuf,
+    /// What this project's runs need while they last.
+    pub cache: PathBuf,
+    /// What all projects share, and what can be made again.
+    pub shared: PathBuf,
+    home: StateLocation,
+}
+
+/// Where a user's own files go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum StateLocation {
+    /// Outside of the project.
+    Users,
+    /// There is no such place, so this directory in the project must do.
+    InProject(PathBuf),
+}
+
+impl ProjectDirectories {
+    /// Those of `program` for the project in this directory.
+    pub fn of(invocation: &Invocation, program: &str, project: &Path) -> ProjectDirectories {
+        let name = project_name(project);
+        match (invocation.state_home(), invocation.cache_home()) {
+            (Some(state), Some(cache)) => {
+                let place = Path::new("maelstrom").join(program);
+                let (state, cache) = (state.join(&place), cache.join(&place));
+                ProjectDirectories {
+                    state: state.join(&name),
+                    cache: cache.join(&name),
+                    shared: cache,
+                    home: StateLocation::Users,
+                }
+            }
+            _ => {
+                let own = project.join(format!(".{program}"));
+                ProjectDirectories {
+                    state: own.join("state"),
+                    cache: own.join("cache"),
+                    shared: own.clone(),
+                    home: StateLocation::InProject(own),
+                }
+            }
+        }
+    }
+
+    /// All that no test should see, and whose changes are nobody else's.
+    pub fn hidden(&self) -> Vec<PathBuf> {
+        match &self.home {
+            StateLocation::Users => vec![self.state.clone(), self.shared.clone()],
+            StateLocation::InProject(own) => vec![own.clone()],
+        }
+    }
+
+    /// Makes what lies in the project ignore itself. An error comes with the path at fault.
+    pub fn write_gitignore(&self) -> Result<(), (PathBuf, io::Error)> {
+        let StateLocation::InProject(own) = &self.home else {
+            return Ok(());
+        };
+        let ignore = own.join(".gitignore");
+        if ignore.exists() {
+            return Ok(());
+        }
+        private::directory(own)
+            .and_then(|()| private::write(&ignore, IGNORE_ALL.as_bytes()))
+            .map_err(|error| (ignore, error))
+    }
+}
+
+/// What a project is called among others.
+fn project_name(project: &Path) -> String {
+    let path = project
+        .canonicalize()
+        .unwrap_or_else(|_| project.to_owned());
+    let digest = Sha256::digest(path.as_os_str().as_bytes());
+    let digest = digest.iter().take(DIGEST_BYTES);
+    let digest: String = digest.map(|byte| format!("{byte:02x}")).collect();
+    let name = path.file_name().unwrap_or(OsStr::new("root"));
+    let plain = |character: char| match character {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => character,
+        _ => '_',
+    };
+    let name = name.to_string_lossy();
+    let name: String = name.chars().take(NAME_CHARS_MAX).map(plain).collect();
+    format!("{name}-{digest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::sandbox::invocation::ColorMode;
+
+    fn invocation(variables: &[(&str, &Path)]) -> Invocation {
+        let variables = variables.iter();
+        Invocation {
+            directory: "/w".into(),
+            environment: variables
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect(),
+            colours: ColorMode::Unwanted,
+        }
+    }
+
+    #[test]
+    fn projects_of_one_name_are_kept_apart_in_the_users_own_places() {
+        let home = tempfile::tempdir().unwrap();
+        let invocation = invocation(&[
+            ("HOME", home.path()),
+            ("XDG_STATE_HOME", Path::new("/state")),
+        ]);
+        let of = |path: &str| ProjectDirectories::of(&invocation, "tool", Path::new(path));
+        let (one, other) = (of("/a/b c"), of("/b/b c"));
+        let name = one.state.strip_prefix("/state/maelstrom/tool").unwrap();
+        let name = name.to_str().unwrap().to_owned();
+        assert!(name.starts_with("b_c-") && name.len() == 20, "{name}");
+        let shared = home.path().join(".cache/maelstrom/tool");
+        assert_eq!(one.cache, shared.join(&name));
+        assert_eq!(one.hidden(), [one.state.clone(), shared]);
+        assert_ne!(one.state, other.state);
+        assert_eq!(one, of("/a/b c"));
+        one.write_gitignore().unwrap();
+        assert!(!one.state.exists());
+    }
+
+    #[test]
+    fn who_has_no_home_has_an_ignored_directory_in_the_project() {
+        let project = tempfile::tempdir().unwrap();
+        let gone = project.path().join("gone");
+        for variables in [&[][..], &[("HOME", gone.as_path())]] {
+            let own = ProjectDirectories::of(&invocation(variables), "tool", project.path());
+            let expected = project.path().join(".tool");
+            assert_eq!(own.state, expected.join("state"));
+            assert_eq!(own.hidden(), std::slice::from_ref(&expected));
+            own.write_gitignore().unwrap();
+            let ignored = fs::read_to_string(expected.join(".gitignore"));
+            assert_eq!(ignored.unwrap(), "*\n");
+        }
+    }
+}

@@ -161,7 +161,7 @@ impl Fixture {
         Invocation {
             directory: self.directory.clone(),
             environment: variables.collect(),
-            colours: ColorMode::Unwanted,
+            colors: ColorMode::Unwanted,
         }
     }
 

@@ -375,13 +375,13 @@ fn forks_without_end_reach_a_limit_and_leave_nothing() {
     with_grace(2, Duration::from_millis(100), async |mut bench| {
         let bomb = "f() { f | f & }; f; exec sleep 1000";
         let bomb = bench.submit(script(bomb), Some(Duration::from_millis(500)));
-        let neighbour = bench.submit(script("echo fine"), None);
+        let neighbor = bench.submit(script("echo fine"), None);
         let mut ends = HashMap::new();
         for _ in 0..2 {
             let (job, result) = bench.finished().await;
             ends.insert(job, result.end);
         }
-        assert_eq!(ends[&neighbour], SUCCESS);
+        assert_eq!(ends[&neighbor], SUCCESS);
         assert_eq!(ends[&bomb], JobOutcome::TimedOut);
         assert_eq!(
             bench

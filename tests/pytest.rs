@@ -1,4 +1,4 @@
-//! `maelstrom-pytest` over small projects: outcomes, bad behaviour, and what one test can leave to
+//! `maelstrom-pytest` over small projects: outcomes, bad behavior, and what one test can leave to
 //! the next, with forked processes and with fresh ones.
 
 mod support;
@@ -85,7 +85,7 @@ fn every_outcome_is_told_by_fresh_processes() {
     every_outcome_is_told(&["--fresh"]);
 }
 
-fn bad_behaviour_hurts_nobody_else(arguments: &[&str]) -> Told {
+fn bad_behavior_hurts_nobody_else(arguments: &[&str]) -> Told {
     let arguments = [&["--collection-timeout=5"], arguments].concat();
     let told = run("bad", &arguments);
     let expected = [
@@ -102,7 +102,7 @@ fn bad_behaviour_hurts_nobody_else(arguments: &[&str]) -> Told {
         ("test_stops_every_process_it_can", "passed"),
     ];
     for (name, outcome) in expected {
-        let title = format!("test_behaviour.py::{name}");
+        let title = format!("test_behavior.py::{name}");
         assert_eq!(
             told.outcome(&title),
             outcome,
@@ -111,7 +111,7 @@ fn bad_behaviour_hurts_nobody_else(arguments: &[&str]) -> Told {
         );
     }
     assert_eq!(
-        told.reason("test_behaviour.py::test_exits_at_once"),
+        told.reason("test_behavior.py::test_exits_at_once"),
         "its process ended before pytest had a result"
     );
     let files = [
@@ -129,8 +129,8 @@ fn bad_behaviour_hurts_nobody_else(arguments: &[&str]) -> Told {
 }
 
 #[test]
-fn bad_behaviour_hurts_no_other_fork() {
-    let told = bad_behaviour_hurts_nobody_else(&[]);
+fn bad_behavior_hurts_no_other_fork() {
+    let told = bad_behavior_hurts_nobody_else(&[]);
     let notice = "the tests in test_thread.py start a Python each instead of a fork: it starts a \
                   thread when it is imported";
     assert!(
@@ -141,8 +141,8 @@ fn bad_behaviour_hurts_no_other_fork() {
 }
 
 #[test]
-fn bad_behaviour_hurts_no_other_process() {
-    bad_behaviour_hurts_nobody_else(&["--fresh"]);
+fn bad_behavior_hurts_no_other_process() {
+    bad_behavior_hurts_nobody_else(&["--fresh"]);
 }
 
 /// One slot, so that each test follows another in the same container.

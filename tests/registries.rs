@@ -1,7 +1,7 @@
 //! What a user is told of a registry that misbehaves, word for word: by the program itself, or, where
 //! the program would go on trying for a while, by a depot that has less patience.
 //!
-//! That the image is not taken all the same, and every further misbehaviour, is in
+//! That the image is not taken all the same, and every further misbehavior, is in
 //! `src/container/image/tests`; registries as they should be are in `tests/images`.
 
 use std::fmt::Write as _;
@@ -155,7 +155,7 @@ fn named(said: &str, names: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn each_misbehaviour_is_told_with_its_url_and_what_to_do() {
+fn each_misbehavior_is_told_with_its_url_and_what_to_do() {
     let image = Image::new();
     let (layer, manifest) = (digest(&image.layer), digest(&image.manifest));
     let other = digest(b"another");
@@ -173,8 +173,8 @@ fn each_misbehaviour_is_told_with_its_url_and_what_to_do() {
     let said = by_the_program(&format!("docker://{down}/app"), |_| {});
     tell("down", &said, &down);
 
-    type Misbehaviour = fn(&Image, &str) -> Option<Answer>;
-    let at_once: [(&str, Misbehaviour); 5] = [
+    type Misbehavior = fn(&Image, &str) -> Option<Answer>;
+    let at_once: [(&str, Misbehavior); 5] = [
         ("without the image", |_, path| {
             let unknown = Answer::error(404, "manifest unknown");
             path.contains("/manifests/").then_some(unknown)
@@ -213,7 +213,7 @@ fn each_misbehaviour_is_told_with_its_url_and_what_to_do() {
     }
     // Where silence is not the point, a server that is slow to answer is waited for.
     let (soon, late) = (Duration::from_millis(250), Duration::from_secs(60));
-    let after_a_while: [(&str, Duration, Misbehaviour); 4] = [
+    let after_a_while: [(&str, Duration, Misbehavior); 4] = [
         ("that never answers", soon, |_, path| {
             let silence = Answer::ok(b"{}").cut_after(0).then_silence();
             path.contains("/manifests/").then_some(silence)

@@ -40,7 +40,7 @@ use tokio::sync::mpsc::unbounded_channel;
 const TESTS: u32 = 100_000;
 
 /// What a client may take for so many tests: the screen, the engine and the program's own code,
-/// unoptimised. Some 190 MiB are in use; how much of what is freed the allocator keeps depends on
+/// unoptimized. Some 190 MiB are in use; how much of what is freed the allocator keeps depends on
 /// how far one thread is ahead of the other.
 const PEAK_BYTES_MAX: u64 = 256 << 20;
 
@@ -202,7 +202,7 @@ fn run(state_directory: &Path) -> u8 {
     let (_interrupts, interrupts) = unbounded_channel::<TerminationSignal>();
     let options = report::RunReportOptions {
         verbosity: report::ReportVerbosity::Plain,
-        colour: OutputColor::Never,
+        color: OutputColor::Never,
         passing_output: report::PassingOutputDisplay::Hidden,
     };
     let output = report::BackgroundWriter::start(std::io::sink()).unwrap();

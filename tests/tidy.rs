@@ -144,7 +144,7 @@ fn is_justified(lines: &[&str], index: usize) -> bool {
 fn unsafe_code_is_where_it_may_be_and_says_why_it_is_sound() {
     check(&["src"], unsafe_code);
     let bare = "fn f() {\n    unsafe { g() }\n}";
-    breaks(unsafe_code, "src/engine/job.rs", bare);
+    breaks(unsafe_code, "src/engine/model/job.rs", bare);
     breaks(unsafe_code, "src/container/sys/mount.rs", bare);
     let of_another = "// SAFETY: fine.\nunsafe { f() };\nunsafe { g() };";
     breaks(unsafe_code, "src/container/child.rs", of_another);
@@ -152,7 +152,7 @@ fn unsafe_code_is_where_it_may_be_and_says_why_it_is_sound() {
     keeps(unsafe_code, "src/container/child.rs", justified);
     keeps(
         unsafe_code,
-        "src/engine/job.rs",
+        "src/engine/model/job.rs",
         "#![deny(unsafe_code)] // unsafe",
     );
 }
@@ -175,7 +175,7 @@ fn tests_do_not_sleep() {
     breaks(sleeps, "src/engine/run/machine/tests.rs", &sleep);
     breaks(
         sleeps,
-        "src/ui/log.rs",
+        "src/ui/log/mod.rs",
         &format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{\n{sleep}"),
     );
     keeps(sleeps, "src/ui/record.rs", &sleep);
@@ -226,9 +226,9 @@ fn nothing_is_left_for_later() {
 
 /// Clocks of machines jump: leases, patience and pauses are counted by one that does not.
 fn times_of_day(source: &Source) -> Vec<String> {
-    let rooms = ["backend", "broker", "client", "worker"];
+    let members = ["client", "cluster", "local", "wire"];
     let mut segments = source.path.split('/').skip(2);
-    let concerned = segments.next().is_some_and(|room| rooms.contains(&room));
+    let concerned = segments.next().is_some_and(|part| members.contains(&part));
     let asking = source
         .code()
         .filter(|(_, line)| concerned && line.contains("SystemTime::now"));
@@ -241,8 +241,12 @@ fn times_of_day(source: &Source) -> Vec<String> {
 fn the_cluster_does_not_ask_for_the_time_of_day() {
     check(&["src/engine"], times_of_day);
     let asks = "let now = SystemTime::now();";
-    breaks(times_of_day, "src/engine/broker/core/absent.rs", asks);
-    keeps(times_of_day, "src/engine/run/history.rs", asks);
+    breaks(
+        times_of_day,
+        "src/engine/cluster/broker/core/recovery.rs",
+        asks,
+    );
+    keeps(times_of_day, "src/engine/run/history/mod.rs", asks);
 }
 
 fn header(source: &Source) -> Vec<String> {
@@ -295,20 +299,24 @@ fn code_for_one_processor_has_its_twin() {
 /// Who may make files without `container::private`, which keeps them from other users: what stands in
 /// a container has the modes that programs there expect, and what the user names or commits is the
 /// umask's business.
-const MAKERS: [(&str, &str); 10] = [
+const MAKERS: [(&str, &str); 11] = [
     ("src/container/private.rs", "it is the one"),
-    ("src/container/slot/build.rs", "files of a container"),
-    ("src/container/slot/heritage.rs", "files of a container"),
-    ("src/container/slot/level.rs", "files of a container"),
-    ("src/container/slot/namespaces.rs", "it writes to /proc"),
+    ("src/container/init/build.rs", "files of a container"),
+    (
+        "src/container/init/startup_files.rs",
+        "files of a container",
+    ),
+    ("src/container/init/level.rs", "files of a container"),
+    ("src/container/init/namespaces.rs", "it writes to /proc"),
     ("src/container/spawner.rs", "it writes to /proc"),
     ("src/container/layer/elf/file.rs", "it reads"),
     ("src/engine/spec/init.rs", "a file of the project"),
     (
-        "src/engine/security/authority.rs",
+        "src/engine/cluster/security/authority.rs",
         "certificates are for everybody, and keys have 0600",
     ),
-    ("src/ui/record.rs", "the user names it; it has 0600"),
+    ("src/engine/wire/build.rs", "it builds"),
+    ("src/ui/record/mod.rs", "the user names it; it has 0600"),
 ];
 
 fn makes_files(source: &Source) -> Vec<String> {

@@ -217,7 +217,7 @@ class Collector:
             self.say(kind="begin", file=None)
             self.watch(START_TIMES)
         if report.failed:
-            text = what_became.coloured(report)
+            text = what_became.colored(report)
             self.say(kind="broken", file=self.place_of(report), text=text)
         elif report.skipped:
             reason = what_became.reason_of_skip(report.longrepr)
@@ -291,7 +291,7 @@ def settled(config, maxfail):
     return found
 
 
-def neutralised(arguments):
+def neutralized(arguments):
     """Without the measuring of coverage: of a test alone it says nothing, and may make it fail."""
     from importlib.util import find_spec
 
@@ -341,7 +341,7 @@ def main():
     what_became.adapt(pytest.hookimpl)
     together.adapt(pytest.hookimpl)
     sys.argv[:] = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py"), *arguments]
-    code = pytest.main(neutralised(arguments), plugins=[plugin])
+    code = pytest.main(neutralized(arguments), plugins=[plugin])
     if mode == "collect":
         plugin.at_rest()
         plugin.say(kind="end", code=int(code))
@@ -369,7 +369,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "nothing":
         sys.exit()
     DIRECTORY = os.getcwd()
-    COLOURED = "--color=yes" in sys.argv
+    COLORED = "--color=yes" in sys.argv
     STDERR = private(2)
     mode = sys.argv[1]
     writes_bytecode = not sys.dont_write_bytecode

@@ -232,7 +232,7 @@ class Together:
             self.terminal.write_sep("_", self.terminal._getfailureheadline(report), red=True)
             self.terminal._outrep_summary(report)
         except Exception:
-            sys.stdout.write(runner.what_became.coloured(report) + "\n")
+            sys.stdout.write(runner.what_became.colored(report) + "\n")
 
     def pytest_sessionfinish(self, session):
         yield

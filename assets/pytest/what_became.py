@@ -192,7 +192,7 @@ def reason_to_skip(item):
     return None if skip is None else runner.shortened(skip.reason)
 
 
-def coloured(report):
+def colored(report):
     """pytest's own text, as a terminal would show it."""
     import io
 
@@ -200,7 +200,7 @@ def coloured(report):
         from _pytest._io import TerminalWriter
 
         writer = TerminalWriter(io.StringIO())
-        writer.hasmarkup = runner.COLOURED
+        writer.hasmarkup = runner.COLORED
         report.toterminal(writer)
         return writer._file.getvalue()
     except Exception:

@@ -41,7 +41,7 @@ fn recording(mut parts: Parts<'_>) {
             0 => ReportVerbosity::Plain,
             _ => ReportVerbosity::Quiet,
         },
-        colour: OutputColor::Always,
+        color: OutputColor::Always,
         passing_output: PassingOutputDisplay::Shown,
     };
     let mut report = RunReport::new(options);

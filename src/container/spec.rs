@@ -38,7 +38,7 @@ pub enum RootKind {
     Skeleton(Vec<SkeletonEntry>),
     /// Directories of the host stacked on one another, the first lowest.
     Layers {
-        /// Materialised trees, lowest first. At least one.
+        /// Materialized trees, lowest first. At least one.
         trees: Vec<PathBuf>,
         /// Whether the job may write, to be thrown away afterwards.
         access: RootAccess,

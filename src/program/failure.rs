@@ -68,9 +68,9 @@ impl ProgramFailure {
             ProgramFailureKind::NoReader => return end_for_want_of_a_reader(),
         };
         let mut stderr = io::stderr().lock();
-        let colour = OutputColor::for_stream(&stderr);
+        let color = OutputColor::for_stream(&stderr);
         // Where nobody can be told, the exit code has to do.
-        drop(diagnostic.write(&mut stderr, colour));
+        drop(diagnostic.write(&mut stderr, color));
         drop(stderr.flush());
         exit_code
     }

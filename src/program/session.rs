@@ -98,7 +98,7 @@ impl<'a, F: Framework> RunSession<'a, F> {
                     passing_output,
                     ..
                 } = outline;
-                let screen = run_ui(report, *passing_output, begun.colour, EventSource::Live)?;
+                let screen = run_ui(report, *passing_output, begun.color, EventSource::Live)?;
                 (RunMode::Run, screen)
             }
             InvocationPurpose::List => (RunMode::List, RunUi::List(ListContent::Tests)),

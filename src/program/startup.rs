@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 
 use super::failure::{ProgramFailure, end_for_want_of_a_reader};
 use super::logging::{self, LogFormat};
-use super::ui_choice::{check, colour, replay};
+use super::ui_choice::{check, color, replay};
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::event::{IsolationMode, NoticeSeverity, UserNotice};
@@ -46,8 +46,8 @@ pub struct ProgramContext {
     pub command: Vec<String>,
     /// What the user should know from the start.
     pub notices: Vec<UserNotice>,
-    /// Whether what is printed has colours.
-    pub colour: OutputColor,
+    /// Whether what is printed has colors.
+    pub color: OutputColor,
     /// What is logged on the way, for whoever knows where to.
     pub log: ProgramLog,
 }
@@ -118,16 +118,16 @@ pub fn open<O, S>(
     if let Some(values) = settled.print {
         return print_out(&values).map(StartupResult::Done);
     }
-    let colour = colour(report);
+    let color = color(report);
     if let Some(path) = &report.replay {
-        return replay(path, report, passing_output, colour).map(StartupResult::Done);
+        return replay(path, report, passing_output, color).map(StartupResult::Done);
     }
     let log = logging::start(settled.log_level, LogFormat::Text);
-    let colours = match colour {
+    let colors = match color {
         OutputColor::Always => ColorMode::Wanted,
         OutputColor::Never => ColorMode::Unwanted,
     };
-    let invocation = Invocation::of_this_process(colours)
+    let invocation = Invocation::of_this_process(colors)
         .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
     let notices = settled.warnings.into_iter().map(|warning| UserNotice {
         severity: NoticeSeverity::Warning,
@@ -140,7 +140,7 @@ pub fn open<O, S>(
         begun: ProgramContext {
             command,
             notices: notices.collect(),
-            colour,
+            color,
             log,
         },
         settings,

@@ -27,17 +27,17 @@ use maelstrom_ui::ui_choice::{
 pub fn run_ui(
     options: &ReportOptions,
     passing_output: PassingTestOutput,
-    colour: OutputColor,
+    color: OutputColor,
     source: EventSource,
 ) -> Result<RunUi, ProgramFailure> {
     let verbosity = match user_interface(options)? {
-        UiKind::Dashboard => return dashboard(options, colour, source),
+        UiKind::Dashboard => return dashboard(options, color, source),
         UiKind::Plain => report::ReportVerbosity::Plain,
         UiKind::Quiet => report::ReportVerbosity::Quiet,
     };
     Ok(RunUi::Report(report::RunReportOptions {
         verbosity,
-        colour,
+        color,
         passing_output: match passing_output {
             PassingTestOutput::Hidden => report::PassingOutputDisplay::Hidden,
             PassingTestOutput::Shown => report::PassingOutputDisplay::Shown,
@@ -78,17 +78,17 @@ fn refused(error: ChoiceError) -> ProgramFailure {
 
 fn dashboard(
     options: &ReportOptions,
-    colour: OutputColor,
+    color: OutputColor,
     source: EventSource,
 ) -> Result<RunUi, ProgramFailure> {
-    let color = match colour {
+    let choice = match color {
         OutputColor::Always => ColorChoice::Color,
         OutputColor::Never => ColorChoice::Monochrome,
     };
     let usage = |error: &dyn std::error::Error| ProgramFailure::usage(error, None);
     let theme = ThemeChoice {
         named: options.theme.clone(),
-        color,
+        color: choice,
         fits: background::theme,
     };
     let settings = match dashboard_file() {
@@ -109,7 +109,7 @@ fn dashboard(
         playback: PlaybackState::Going,
         step: None,
     };
-    Ok(RunUi::Dashboard(Box::new(options), colour))
+    Ok(RunUi::Dashboard(Box::new(options), color))
 }
 
 /// Shows a recorded run.
@@ -117,9 +117,9 @@ pub fn replay(
     path: &Path,
     options: &ReportOptions,
     passing_output: PassingTestOutput,
-    colour: OutputColor,
+    color: OutputColor,
 ) -> Result<u8, ProgramFailure> {
-    let mut screen = run_ui(options, passing_output, colour, EventSource::Recording)?;
+    let mut screen = run_ui(options, passing_output, color, EventSource::Recording)?;
     let pace = match screen {
         RunUi::Dashboard(..) => ReplaySpeed::Times(options.replay_speed),
         RunUi::Report(_) | RunUi::List(_) => ReplaySpeed::AtOnce,
@@ -165,7 +165,7 @@ fn glyphs() -> GlyphSet {
 }
 
 /// Whether what is printed has colors.
-pub fn colour(options: &ReportOptions) -> OutputColor {
+pub fn color(options: &ReportOptions) -> OutputColor {
     match options.color {
         ColorOption::Auto => OutputColor::for_stream(&io::stdout()),
         ColorOption::Always => OutputColor::Always,

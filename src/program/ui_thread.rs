@@ -21,7 +21,7 @@ use maelstrom_ui::{dashboard, report};
 /// What a run is shown on.
 #[derive(Debug)]
 pub enum RunUi {
-    /// The full-screen dashboard; what is left of it afterwards has this colour.
+    /// The full-screen dashboard; what is left of it afterwards has this color.
     Dashboard(Box<dashboard::DashboardOptions>, OutputColor),
     /// Lines.
     Report(report::RunReportOptions),
@@ -76,7 +76,7 @@ impl RunUi {
     ) -> Result<UiThread, UiThreadError> {
         let showing = match self {
             // It has the terminal; the log's file is beside the run's state.
-            RunUi::Dashboard(options, colour) => UiRenderer::Dashboard(options, colour),
+            RunUi::Dashboard(options, color) => UiRenderer::Dashboard(options, color),
             RunUi::Report(options) => {
                 let output = report::BackgroundWriter::start(io::stdout())?;
                 log.to_stdout(Box::new(output.whole_line_writer()));
@@ -114,8 +114,8 @@ impl UiRenderer {
         commands: UnboundedSender<UiCommand>,
     ) -> Result<(), UiThreadError> {
         match self {
-            UiRenderer::Dashboard(options, colour) => {
-                show_dashboard(events, commands, *options, colour).map_err(|error| {
+            UiRenderer::Dashboard(options, color) => {
+                show_dashboard(events, commands, *options, color).map_err(|error| {
                     // One that has been hung up is none any more, whatever failed first.
                     if io::stdout().is_terminal() {
                         error
@@ -135,14 +135,14 @@ fn show_dashboard(
     events: EventReceiver,
     commands: UnboundedSender<UiCommand>,
     options: dashboard::DashboardOptions,
-    colour: OutputColor,
+    color: OutputColor,
 ) -> Result<(), UiThreadError> {
     let left = dashboard::run(events, commands, options)?;
     let mut stdout = io::stdout().lock();
-    report::write_build(&mut stdout, colour, (&left.model, &left.logs))?;
+    report::write_build(&mut stdout, color, (&left.model, &left.logs))?;
     report::write_ending(
         &mut stdout,
-        colour,
+        color,
         report::PrecedingOutput::Nothing,
         (&left.model, &left.logs),
     )?;
@@ -165,7 +165,7 @@ fn list(mut events: EventReceiver, listing: ListContent) -> io::Result<()> {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     // Not locked: between two events the log writes there, too.
     let mut stderr = io::stderr();
-    let colour = OutputColor::for_stream(&stderr);
+    let color = OutputColor::for_stream(&stderr);
     while let Some(event) = events.blocking_recv() {
         match event.kind {
             EventKind::Discovered { tests } => match listing {
@@ -177,9 +177,9 @@ fn list(mut events: EventReceiver, listing: ListContent) -> io::Result<()> {
                 ListContent::Nothing => {}
             },
             EventKind::BuildOutput { text } | EventKind::Output { text, .. } => {
-                report::write_build_output(&mut stderr, colour, &text.0)?;
+                report::write_build_output(&mut stderr, color, &text.0)?;
             }
-            EventKind::Notice(notice) => report::write_notice(&mut stderr, colour, &notice)?,
+            EventKind::Notice(notice) => report::write_notice(&mut stderr, color, &notice)?,
             EventKind::Finished(finished) => match finished.outcome {
                 TestOutcome::Error { message } => writeln!(stderr, "{}", clean_lines(&message))?,
                 TestOutcome::Passed

@@ -51,13 +51,13 @@ impl Diagnostic {
     }
 
     /// Writes it, each part beginning a line.
-    pub fn write(&self, out: &mut dyn Write, colour: OutputColor) -> io::Result<()> {
-        part(out, colour, (TextRole::Bad, "error"), &self.message)?;
+    pub fn write(&self, out: &mut dyn Write, color: OutputColor) -> io::Result<()> {
+        part(out, color, (TextRole::Bad, "error"), &self.message)?;
         for cause in &self.causes {
-            part(out, colour, (TextRole::Strong, "caused by"), cause)?;
+            part(out, color, (TextRole::Strong, "caused by"), cause)?;
         }
         match &self.help {
-            Some(help) => part(out, colour, (TextRole::Helpful, "help"), help),
+            Some(help) => part(out, color, (TextRole::Helpful, "help"), help),
             None => Ok(()),
         }
     }
@@ -66,14 +66,14 @@ impl Diagnostic {
 /// Writes one part; its further lines are indented, so that no line looks like a part of its own.
 pub(super) fn part(
     out: &mut dyn Write,
-    colour: OutputColor,
+    color: OutputColor,
     (paint, label): (TextRole, &str),
     text: &str,
 ) -> io::Result<()> {
     let mut lines = text.trim_end().lines();
     let first = printable(lines.next().unwrap_or_default());
     let label = format!("{label}:");
-    let mark = colour.paint(paint, label);
+    let mark = color.paint(paint, label);
     writeln!(out, "{mark} {first}")?;
     lines.try_for_each(|line| writeln!(out, "  {}", printable(line)))
 }
@@ -90,9 +90,9 @@ mod tests {
     #[error("cannot read `a\u{1b}[31m.toml`: {0}")]
     struct Middle(#[source] io::Error);
 
-    fn shown(diagnostic: &Diagnostic, colour: OutputColor) -> String {
+    fn shown(diagnostic: &Diagnostic, color: OutputColor) -> String {
         let mut out = Vec::new();
-        diagnostic.write(&mut out, colour).unwrap();
+        diagnostic.write(&mut out, color).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_only_on_the_labels() {
+    fn colors_are_only_on_the_labels() {
         let diagnostic = Diagnostic::new(&io::Error::other("no"));
         assert_eq!(
             shown(&diagnostic, OutputColor::Always),

@@ -57,7 +57,7 @@ pub(crate) fn select(mut style: Style, params: &Params) -> Style {
             39 => Style { fg: None, ..style },
             49 => Style { bg: None, ..style },
             38 | 48 => {
-                // The colour follows in the same parameter (38:5:n) or in the next (38;5;n).
+                // The color follows in the same parameter (38:5:n) or in the next (38;5;n).
                 let mut rest = param.get(1..).unwrap_or_default().to_vec();
                 let wanted = |rest: &[u16]| match rest.first() {
                     Some(5) => 2,

@@ -1,23 +1,23 @@
-//! Colours of what is printed line by line: reports and errors. The dashboard has its own theme.
+//! Colors of what is printed line by line: reports and errors. The dashboard has its own theme.
 //!
-//! Whether to colour is decided once, where a stream is opened, and passed on as a value.
+//! Whether to color is decided once, where a stream is opened, and passed on as a value.
 
 use std::fmt;
 use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
 
-/// Whether colours may be written.
+/// Whether colors may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputColor {
     /// Not one escape byte.
     Never,
-    /// Colours, and no other escape sequence.
+    /// Colors, and no other escape sequence.
     Always,
 }
 
 impl OutputColor {
-    /// What suits a stream: colours on a terminal that is no `dumb` one, unless `NO_COLOR`
+    /// What suits a stream: colors on a terminal that is no `dumb` one, unless `NO_COLOR`
     /// (<https://no-color.org>) is set to anything but the empty string.
     pub fn for_stream(stream: &impl IsTerminal) -> OutputColor {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -29,7 +29,7 @@ impl OutputColor {
         }
     }
 
-    /// The text, in this style if colours may be written.
+    /// The text, in this style if colors may be written.
     pub fn paint<T: fmt::Display>(self, paint: TextRole, text: T) -> StyledText<T> {
         let style = match self {
             OutputColor::Always => paint.style(),
@@ -39,7 +39,7 @@ impl OutputColor {
     }
 }
 
-/// What a colour means.
+/// What a color means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextRole {
     /// It is as it should be.
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_terminal_gets_no_colour() {
+    fn what_is_no_terminal_gets_no_color() {
         let file = tempfile::tempfile().unwrap();
         assert_eq!(OutputColor::for_stream(&file), OutputColor::Never);
     }

@@ -35,7 +35,7 @@ fn check_08_scrolling_up_stops_following_and_the_end_follows_again() {
 }
 
 #[test]
-fn check_23_colours_in_logs_are_shown_and_nothing_else_disturbs_the_screen() {
+fn check_23_colors_in_logs_are_shown_and_nothing_else_disturbs_the_screen() {
     let mut script = small();
     let test = TestId(2);
     script.write(
@@ -70,7 +70,7 @@ fn check_23_colours_in_logs_are_shown_and_nothing_else_disturbs_the_screen() {
 }
 
 #[test]
-fn a_colour_carries_on_to_the_lines_below_until_another_is_chosen() {
+fn a_color_carries_on_to_the_lines_below_until_another_is_chosen() {
     let mut script = small();
     let test = TestId(2);
     script.write(test, OutputStream::Stdout, "\x1b[31mbegins\n");

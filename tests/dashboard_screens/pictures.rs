@@ -135,7 +135,7 @@ fn check_24_any_size_is_drawn_and_the_selection_survives_it() {
 }
 
 #[test]
-fn check_29_without_colour_the_selection_is_reversed_and_every_state_has_its_own_sign() {
+fn check_29_without_color_the_selection_is_reversed_and_every_state_has_its_own_sign() {
     let mut script = stream::showcase();
     let red = "\x1b[31mred\x1b[0m\n";
     script.write(TestId(0), OutputStream::Stdout, red);

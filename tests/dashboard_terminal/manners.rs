@@ -21,7 +21,7 @@ fn outside_frames(mut bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn check_06_every_frame_is_a_synchronised_update() {
+fn check_06_every_frame_is_a_synchronized_update() {
     let mut tmux = Tmux::start(120, 36);
     let from = tmux.raw.len();
     tmux.type_line(&program("showcase"));

@@ -1,12 +1,12 @@
 //! Layers: from a recipe to a tree in the store.
 //!
 //! ```text
-//! LayerSpec ──resolve──▶ Listing ──digest──▶ the tree's name ──materialise──▶ Tree
+//! LayerSpec ──resolve──▶ Listing ──digest──▶ the tree's name ──materialize──▶ Tree
 //!            looks at the project            is it in the store?   copies
 //! ```
 //!
 //! [`LayerSpec`] is data. Resolving lists what a layer will hold and names it canonically: the same
-//! files make the same name, in whatever order and wherever they were found. Materialising copies
+//! files make the same name, in whatever order and wherever they were found. Materializing copies
 //! only what the store doesn't have. An archive is named by its own digest and listed by no one.
 //!
 //! This module owns no state; what it remembers is the store's.

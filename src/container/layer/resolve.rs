@@ -105,7 +105,7 @@ impl LayerBuilder {
     }
 
     /// The layer's tree, made if the store has none of its name.
-    pub fn materialise(&self, layer: &ResolvedLayer) -> Result<Tree, LayerError> {
+    pub fn materialize(&self, layer: &ResolvedLayer) -> Result<Tree, LayerError> {
         self.store
             .tree_or_build(layer.hash, |writer| match &layer.content {
                 LayerContent::Listing(listing) => listing.write(writer),
@@ -123,7 +123,7 @@ impl LayerBuilder {
 
     /// Both at once.
     pub fn build(&self, spec: &LayerSpec) -> Result<Tree, LayerError> {
-        self.materialise(&self.resolve(spec)?)
+        self.materialize(&self.resolve(spec)?)
     }
 
     fn resolve_tar(&self, path: &Path) -> Result<ResolvedLayer, LayerError> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LayerSpec {
     /// The content of a tar file. Whiteouts and opaque directories of the OCI image specification
-    /// are honoured.
+    /// are honored.
     Tar {
         /// The file.
         path: PathBuf,

@@ -256,7 +256,7 @@ fn a_cache_inside_the_project_is_not_copied_into_itself() {
         bench.project.path().to_owned(),
     );
     let first = builder.resolve(&glob("**")).unwrap();
-    builder.materialise(&first).unwrap();
+    builder.materialize(&first).unwrap();
     assert_eq!(builder.resolve(&glob("**")).unwrap().hash, first.hash);
 }
 
@@ -330,7 +330,7 @@ fn a_file_that_changes_in_between_is_not_taken_for_what_it_was() {
     bench.file("file", "one");
     let layer = bench.builder().resolve(&plain_paths(&["file"])).unwrap();
     bench.file("file", "two two");
-    let error = bench.builder().materialise(&layer).unwrap_err();
+    let error = bench.builder().materialize(&layer).unwrap_err();
     assert!(error.to_string().contains("changed while"), "{error}");
     assert!(bench.store().tree(layer.hash).unwrap().is_none());
 }
@@ -413,7 +413,7 @@ proptest! {
         let (one, two) = (resolve(&first), resolve(&second));
         prop_assert_eq!(one.hash, two.hash);
         prop_assert_eq!(resolve(&first).hash, one.hash);
-        let tree = first.builder().materialise(&one).unwrap();
+        let tree = first.builder().materialize(&one).unwrap();
         for (name, content) in &files {
             let copy = fs::read_to_string(tree.root().join(format!("{name}.f"))).unwrap();
             prop_assert_eq!(&copy, content);

@@ -13,7 +13,7 @@ use super::manifest::ManifestSummary;
 use super::pin::{EntryId, EntryKind};
 use super::{MANIFEST, Store};
 
-/// What [`Store::shrink`] did.
+/// What [`Store::collect_garbage`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GcSummary {
     /// How many entries went.

@@ -1,4 +1,4 @@
-//! The manifest beside each materialised tree: what the tree must hold.
+//! The manifest beside each materialized tree: what the tree must hold.
 //!
 //! A manifest is one line of JSON, the summary, and then one record an entry, in the order of
 //! [`TreePath`]. The summary holds the hash of the records, so a manifest that was cut short or

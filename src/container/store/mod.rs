@@ -1,4 +1,4 @@
-//! The content store: blobs and materialised trees by digest, in a cache directory that several
+//! The content store: blobs and materialized trees by digest, in a cache directory that several
 //! programs may use at once.
 //!
 //! Who owns what: the directory is shared by all programs that open it; a [`Store`] owns its

@@ -2,7 +2,7 @@
 //!
 //! A removed entry is a character device 0:0, which needs no privilege since Linux 5.8. A directory
 //! that hides everything below it carries an extended attribute; the `trusted.` one of the kernel's
-//! documentation is out of an ordinary user's reach, the `user.` one is honoured when the overlay is
+//! documentation is out of an ordinary user's reach, the `user.` one is honored when the overlay is
 //! mounted with `userxattr` (Linux 5.11; Documentation/filesystems/overlayfs.rst).
 
 use std::io;

@@ -1,7 +1,7 @@
 //! Runs programs on a cluster, for programs.
 //!
 //! ```text
-//!  Client::connect ─▶ define (a container) ─▶ submit … ─▶ next, next, … ─▶ close
+//!  BrokerClient::connect ─▶ define (a container) ─▶ submit … ─▶ next, next, … ─▶ close
 //! ```
 //!
 //! A [`BrokerClient`] is one run. A [`JobTemplate`] says in plain data what container jobs run in; directories
@@ -12,22 +12,22 @@
 //! # Example
 //!
 //! ```no_run
-//! use maelstrom::client::{Client, Event, Options, Request, Template};
+//! use maelstrom_client::{BrokerClient, ClientOptions, JobEvent, JobRequest, JobTemplate};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut client = Client::connect(&Options::new("localhost:4000".parse()?)).await?;
+//! let mut client = BrokerClient::connect(&ClientOptions::new("localhost:4000".parse()?)).await?;
 //!
 //! // A container whose root is a directory of this machine; it is uploaded once.
-//! let template = Template::of_directories(["/srv/images/alpine"]).variable("PATH", "/bin:/usr/bin");
+//! let template = JobTemplate::of_directories(["/srv/images/alpine"]).variable("PATH", "/bin:/usr/bin");
 //! let template = client.define(template);
 //! for number in 1..=10 {
-//!     client.submit(&template, Request::new("echo").argument(number.to_string()));
+//!     client.submit(&template, JobRequest::new("echo").argument(number.to_string()));
 //! }
 //!
 //! while client.unfinished() > 0 {
 //!     match client.next().await? {
-//!         Event::Output { bytes, .. } => print!("{}", String::from_utf8_lossy(&bytes)),
-//!         Event::Finished { job, result } => println!("job {job}: {:?}", result.end),
+//!         JobEvent::Output { bytes, .. } => print!("{}", String::from_utf8_lossy(&bytes)),
+//!         JobEvent::Finished { job, result } => println!("job {job}: {:?}", result.end),
 //!         _ => {}
 //!     }
 //! }
@@ -59,13 +59,13 @@ pub use maelstrom_model::address::Address;
 use maelstrom_model::backend::{BackendEvent, BackendLost};
 pub use maelstrom_model::backend::{GRACE_DEFAULT, JobId, StopMode};
 use maelstrom_model::error::with_causes;
-pub use maelstrom_model::event::{EventKind as Fact, OutputStream};
+pub use maelstrom_model::event::{EventKind as ClusterEvent, OutputStream};
 use maelstrom_model::forwarding::EnvironmentForwarding;
 pub use maelstrom_model::ids::WorkerId;
 use maelstrom_model::ids::random_name;
 pub use maelstrom_model::job::{
-    BindAccess, ContainerSpec, DeviceKind, JobOutcome, JobResult, Mount, MountKind, NetworkMode,
-    PrivilegeLevel, RootAccess, RootKind, SkeletonEntry, SkeletonKind, WhenForbidden,
+    BindAccess, ContainerSpec, DeviceKind, ExitStatus, JobOutcome, JobResult, Mount, MountKind,
+    NetworkMode, PrivilegeLevel, RootAccess, RootKind, SkeletonEntry, SkeletonKind, WhenForbidden,
 };
 use maelstrom_model::job::{InputPath, PlacementConstraint};
 use maelstrom_wire::connection::{BrokerChannel, connect};
@@ -174,7 +174,7 @@ pub enum JobEvent {
         result: JobResult,
     },
     /// Something about the cluster: its workers, how it does, notices for people.
-    Fact(Fact),
+    Cluster(ClusterEvent),
 }
 
 /// One run on a cluster.
@@ -315,7 +315,7 @@ impl BrokerClient {
                 self.unfinished.remove(&job.0);
                 JobEvent::Finished { job, result }
             }
-            BackendEvent::Fact(fact) => JobEvent::Fact(fact),
+            BackendEvent::Fact(fact) => JobEvent::Cluster(fact),
             BackendEvent::Lost(lost) => return Err(lost.into()),
         })
     }

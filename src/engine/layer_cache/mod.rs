@@ -5,7 +5,7 @@
 //! materials must outlive the jobs that use them.
 //!
 //! Each layer and image is made once, however many tests ask for it, also at the same time.
-//! Deliberately absent: which test gets what, which is [`maelstrom_spec`]'s.
+//! Deliberately absent: which test gets what, which `maelstrom_spec` says.
 
 mod error;
 mod skeleton;

@@ -2,14 +2,14 @@
 //!
 //! A backend owns the queue, the slots, the clocks of timeouts and the containers. The driver of a
 //! run hands over every job as soon as it is known and only listens after that; which job is next is
-//! [`maelstrom_engine::schedule`]'s decision inside the backend.
+//! decided inside the backend, by the [`priority`](super::priority) of each.
 //!
 //! What every backend keeps:
 //! - Each submitted job has exactly one [`BackendEvent::Finished`], unless [`BackendEvent::Lost`]
 //!   comes first. A job that ran has exactly one [`BackendEvent::Started`] before it; all of its
 //!   output comes in between.
 //! - A job that did not fail by itself never looks as if it did: what the backend could not do is
-//!   [`JobEnd::Error`](super::job::JobEnd::Error).
+//!   [`JobOutcome::Error`](super::job::JobOutcome::Error).
 //! - Timeouts and grace periods are the backend's duty: SIGTERM, the grace period, then SIGKILL to
 //!   the whole container.
 //! - Reading is not unbounded: a backend whose events are not taken stops reading its jobs' output.
@@ -128,7 +128,7 @@ pub trait Backend {
     fn submit(&mut self, id: JobId, job: Job, rank: JobPriority);
 
     /// Stops a job. One that waits ends at once, without having been started, as
-    /// [`JobEnd::Cancelled`](super::job::JobEnd::Cancelled); one that runs ends so unless it was
+    /// [`JobOutcome::Cancelled`](super::job::JobOutcome::Cancelled); one that runs ends so unless it was
     /// over already. One that is finished or unknown is left alone. Stopping twice is fine, and
     /// [`StopMode::Kill`] after [`StopMode::Terminate`] cuts the grace period short.
     fn stop(&mut self, id: JobId, how: StopMode);

@@ -42,7 +42,7 @@ pub enum OutputPipes {
     Separate,
     /// One pipe: everything comes in the order in which it was written, as [`Stream::Joined`].
     ///
-    /// [`Stream::Joined`]: super::event::Stream::Joined
+    /// [`Stream::Joined`]: super::event::OutputStream::Joined
     Joined,
 }
 

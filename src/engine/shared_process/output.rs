@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The pieces of a text that comes in chunks, neighbouring bytes joined.
+    /// The pieces of a text that comes in chunks, neighboring bytes joined.
     fn pieces(chunks: &[&[u8]]) -> Vec<OutputToken> {
         let mut uncut = OutputTokenizer::default();
         let mut found: Vec<OutputToken> = Vec::new();

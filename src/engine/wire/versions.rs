@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_agree_and_strangers_are_told_why_not() {
+    fn neighbors_agree_and_strangers_are_told_why_not() {
         assert_eq!(agree(Some(&VERSIONS), "worker"), Ok(HIGHEST));
         assert_eq!(
             agree(Some(&versions(0, HIGHEST + 3)), "worker"),

@@ -195,9 +195,9 @@ fn reads_standard_input(one: &SingleJob) -> bool {
 /// Warnings, where nobody else would tell them.
 fn print_notices(notices: &[UserNotice]) -> Result<(), ProgramFailure> {
     let mut stderr = io::stderr().lock();
-    let colour = OutputColor::for_stream(&stderr);
+    let color = OutputColor::for_stream(&stderr);
     for notice in notices {
-        maelstrom_ui::report::write_notice(&mut stderr, colour, notice)
+        maelstrom_ui::report::write_notice(&mut stderr, color, notice)
             .map_err(|error| ProgramFailure::writing(&error))?;
     }
     Ok(())
@@ -298,9 +298,9 @@ fn end(ending: &JobExitReason) -> Result<u8, ProgramFailure> {
         JobExitReason::Code(_) | JobExitReason::Signal { .. } => {}
         JobExitReason::TimedOut | JobExitReason::Cancelled | JobExitReason::Error(_) => {
             let mut stderr = io::stderr().lock();
-            let colour = OutputColor::for_stream(&stderr);
+            let color = OutputColor::for_stream(&stderr);
             Diagnostic::new(&JobEndedError(ending.to_string()))
-                .write(&mut stderr, colour)
+                .write(&mut stderr, color)
                 .and_then(|()| stderr.flush())
                 .map_err(|error| infrastructure(&error))?;
         }

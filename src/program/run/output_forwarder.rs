@@ -24,7 +24,7 @@ pub struct OutputForwarder {
     stdout: BackgroundWriter,
     /// None if it is where standard output is.
     stderr: Option<BackgroundWriter>,
-    colour: OutputColor,
+    color: OutputColor,
     gone: UnboundedReceiver<()>,
     reader: ReaderPresence,
 }
@@ -56,7 +56,7 @@ impl OutputForwarder {
         Ok(OutputForwarder {
             stdout: stdout.map_err(infrastructure)?,
             stderr,
-            colour: OutputColor::for_stream(&io::stderr()),
+            color: OutputColor::for_stream(&io::stderr()),
             gone,
             reader: ReaderPresence::There,
         })
@@ -80,9 +80,9 @@ impl OutputForwarder {
 
     /// Writes a message.
     pub fn notice(&mut self, notice: &UserNotice) {
-        let colour = self.colour;
+        let color = self.color;
         // It only queues.
-        drop(write_notice(self.stderr(), colour, notice));
+        drop(write_notice(self.stderr(), color, notice));
     }
 
     /// Waits until nobody reads any more, and tells it once.

@@ -177,7 +177,7 @@ mod tests {
         let invocation = Invocation {
             directory: "/".into(),
             environment: [("PATH".into(), "/nowhere".into())].into(),
-            colours: ColorMode::Unwanted,
+            colors: ColorMode::Unwanted,
         };
         let paths = |words: &[&str]| {
             let said: Vec<LendOption> = words.iter().map(|word| word.parse().unwrap()).collect();
@@ -234,7 +234,7 @@ mod tests {
                 ("PATH".into(), path.unwrap()),
             ]
             .into(),
-            colours: ColorMode::Unwanted,
+            colors: ColorMode::Unwanted,
         };
         let lent = usual(&invocation);
         let below: Vec<&Path> = lent

@@ -79,13 +79,13 @@ pub fn build_arguments(
     packages: &PackageArguments,
     targets: &TargetOptions,
     options: &CargoBuildOptions,
-    colours: ColorMode,
+    colors: ColorMode,
 ) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec![
         "test".into(),
         "--no-run".into(),
         "--message-format=json-render-diagnostics".into(),
-        match colours {
+        match colors {
             ColorMode::Wanted => "--color=always".into(),
             ColorMode::Unwanted => "--color=never".into(),
         },

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::progress::without_colours;
+use super::progress::without_colors;
 use maelstrom_model::event::SourceLocation;
 use maelstrom_model::framework::BrokenEntry;
 use maelstrom_model::job::TestKey;
@@ -35,7 +35,7 @@ impl DiagnosticParser {
         let Ok(text) = std::str::from_utf8(line) else {
             return;
         };
-        let text = without_colours(text);
+        let text = without_colors(text);
         let text = text.trim_end();
         let Some(message) = self.message.take() else {
             if text.starts_with("error: ") || text.starts_with("error[") {

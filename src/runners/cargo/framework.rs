@@ -193,8 +193,8 @@ impl CargoFramework {
             },
             ..self.settings.build.clone()
         };
-        let colours = self.invocation.colours;
-        let mut arguments = build_arguments(packages, &self.settings.targets, &options, colours);
+        let colors = self.invocation.colors;
+        let mut arguments = build_arguments(packages, &self.settings.targets, &options, colors);
         arguments.extend(workspace.directories.iter().cloned());
         let words = std::iter::once(toolchain::cargo(&self.invocation))
             .chain(arguments.iter().map(|argument| argument.as_os_str()));

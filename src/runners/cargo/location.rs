@@ -60,7 +60,7 @@ fn is_foreign(path: &str) -> bool {
 }
 
 fn placed(location: SourceLocation, workspace: &Path, directory: &Path) -> SourceLocation {
-    let whole = normalised(&workspace.join(&location.path));
+    let whole = normalized(&workspace.join(&location.path));
     let shown = whole.strip_prefix(directory).unwrap_or(&whole);
     SourceLocation {
         path: shown.to_string_lossy().into_owned(),
@@ -69,7 +69,7 @@ fn placed(location: SourceLocation, workspace: &Path, directory: &Path) -> Sourc
 }
 
 /// The path with `.` and `..` resolved by name alone.
-fn normalised(path: &Path) -> std::path::PathBuf {
+fn normalized(path: &Path) -> std::path::PathBuf {
     let mut result = std::path::PathBuf::new();
     for component in path.components() {
         match component {

@@ -41,7 +41,7 @@ pub struct CargoWorkspace {
 pub struct CargoPackage {
     /// What cargo says of it.
     pub metadata: cargo_metadata::Package,
-    /// The `rust-version` as its author wrote it; cargo's own form is normalised.
+    /// The `rust-version` as its author wrote it; cargo's own form is normalized.
     pub rust_version: Option<String>,
 }
 

@@ -15,10 +15,10 @@ pub struct CargoProgress {
 }
 
 /// Reads a line such as `    Building [===>    ] 3/57: serde, toml(build)`, with or without
-/// colours.
+/// colors.
 pub fn parse_progress(line: &[u8]) -> Option<CargoProgress> {
     // A bar may follow what erases the one before.
-    let text = without_colours(std::str::from_utf8(line).ok()?);
+    let text = without_colors(std::str::from_utf8(line).ok()?);
     let bar = text.trim_start().strip_prefix("Building")?;
     let (_, after) = bar.trim_start().strip_prefix('[')?.split_once(']')?;
     let (count, current) = match after.split_once(':') {
@@ -33,8 +33,8 @@ pub fn parse_progress(line: &[u8]) -> Option<CargoProgress> {
     })
 }
 
-/// The text without the escape sequences that colour it or erase a line.
-pub(super) fn without_colours(text: &str) -> String {
+/// The text without the escape sequences that color it or erase a line.
+pub(super) fn without_colors(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("\u{1b}[") {
@@ -61,14 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_read_with_and_without_colours() {
+    fn bars_are_read_with_and_without_colors() {
         let plain = b"    Building [===>      ] 3/57: serde, toml(build)...        ";
         assert_eq!(
             parse_progress(plain),
             progress(3, 57, "serde, toml(build)...")
         );
-        let coloured = "\u{1b}[K\u{1b}[1m\u{1b}[36m    Building\u{1b}[0m [>   ] 0/2: a          ";
-        assert_eq!(parse_progress(coloured.as_bytes()), progress(0, 2, "a"));
+        let colored = "\u{1b}[K\u{1b}[1m\u{1b}[36m    Building\u{1b}[0m [>   ] 0/2: a          ";
+        assert_eq!(parse_progress(colored.as_bytes()), progress(0, 2, "a"));
         assert_eq!(parse_progress(b"Building [=====] 5/5"), progress(5, 5, ""));
     }
 

@@ -202,7 +202,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| ((*name).into(), value.into()))
                 .collect(),
-            colours: ColorMode::Unwanted,
+            colors: ColorMode::Unwanted,
         }
     }
 

@@ -204,7 +204,7 @@ mod tests {
         let invocation = Invocation {
             directory: "/".into(),
             environment: [("PATH".into(), "/nowhere".into())].into(),
-            colours: ColorMode::Unwanted,
+            colors: ColorMode::Unwanted,
         };
         let error = GoToolchain::find(&invocation).await.unwrap_err();
         assert_eq!(error.to_string(), "can't start `go`");

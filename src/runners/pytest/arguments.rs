@@ -27,8 +27,8 @@ pub struct CommandLines<'a> {
     pub runner: &'a Path,
     /// What the user wants pytest to be told.
     pub pytest: &'a PytestArguments,
-    /// Whether pytest should use colours.
-    pub colours: ColorMode,
+    /// Whether pytest should use colors.
+    pub colors: ColorMode,
 }
 
 impl CommandLines<'_> {
@@ -44,7 +44,7 @@ impl CommandLines<'_> {
     }
 
     fn session(&self, mut words: Vec<OsString>) -> Vec<OsString> {
-        words.push(colour(self.colours));
+        words.push(color(self.colors));
         words.extend(self.pytest.always.iter().cloned());
         words.extend(self.pytest.collecting.iter().cloned());
         words.extend(self.pytest.paths.iter().cloned());
@@ -61,7 +61,7 @@ impl CommandLines<'_> {
     ) -> Vec<OsString> {
         let mut words = vec![self.runner.into(), "together".into()];
         words.extend(tests.iter().map(OsString::from));
-        words.push(colour(self.colours));
+        words.push(color(self.colors));
         words.push(rooted(session.root.as_os_str()));
         if let Some(settings) = &session.settings {
             words.extend(["-c".into(), settings.clone().into_os_string()]);
@@ -129,7 +129,7 @@ impl CommandLines<'_> {
 
     fn one(&self, node: &str, which: &str, root: &OsStr) -> Vec<OsString> {
         let mut words = vec![self.runner.into(), "test".into(), node.into(), which.into()];
-        words.push(colour(self.colours));
+        words.push(color(self.colors));
         words.push(rooted(root));
         words
     }
@@ -147,8 +147,8 @@ fn rooted(root: &OsStr) -> OsString {
     option
 }
 
-fn colour(colours: ColorMode) -> OsString {
-    match colours {
+fn color(colors: ColorMode) -> OsString {
+    match colors {
         ColorMode::Wanted => "--color=yes".into(),
         ColorMode::Unwanted => "--color=no".into(),
     }
@@ -178,10 +178,10 @@ mod tests {
             collecting: vec!["-k".into(), "x".into()],
             paths: vec!["tests".into()],
         };
-        let lines = |colours| CommandLines {
+        let lines = |colors| CommandLines {
             runner: Path::new("/r.py"),
             pytest: &pytest,
-            colours,
+            colors,
         };
         let ignored = [PathBuf::from("a \"b\".py")];
         let limit = Some(Duration::from_secs(9));

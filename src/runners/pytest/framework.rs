@@ -194,7 +194,7 @@ impl PytestFramework {
         }
         Ok(PytestJobBuilder {
             settings: &self.settings,
-            colours: self.invocation.colours,
+            colors: self.invocation.colors,
             surroundings,
             program: interpreter.executable.as_os_str().into(),
             environment: Arc::new(environment),

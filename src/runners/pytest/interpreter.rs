@@ -210,7 +210,7 @@ mod tests {
         let mut invocation = Invocation {
             directory: "/w".into(),
             environment: [("VIRTUAL_ENV".into(), "/v".into())].into(),
-            colours: ColorMode::Unwanted,
+            colors: ColorMode::Unwanted,
         };
         let found = |invocation: &Invocation, named: Option<&str>| {
             let candidates = candidates(invocation, named.map(Path::new));

@@ -40,8 +40,8 @@ const READY_MAX: u32 = 8;
 pub struct PytestJobBuilder<'a> {
     /// What is wanted.
     pub settings: &'a PytestSettings,
-    /// Whether pytest uses colours.
-    pub colours: ColorMode,
+    /// Whether pytest uses colors.
+    pub colors: ColorMode,
     /// Where pytest runs.
     pub surroundings: PytestContainer,
     /// The Python.
@@ -57,7 +57,7 @@ impl PytestJobBuilder<'_> {
         CommandLines {
             runner: &self.surroundings.runner,
             pytest: &self.settings.pytest,
-            colours: self.colours,
+            colors: self.colors,
         }
     }
 

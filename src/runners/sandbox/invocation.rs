@@ -19,11 +19,11 @@ pub struct Invocation {
     pub directory: PathBuf,
     /// The environment.
     pub environment: ProcessEnvironment,
-    /// Whether what the build writes should have colours.
-    pub colours: ColorMode,
+    /// Whether what the build writes should have colors.
+    pub colors: ColorMode,
 }
 
-/// Whether colours are wanted.
+/// Whether colors are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorMode {
     /// They are.
@@ -34,11 +34,11 @@ pub enum ColorMode {
 
 impl Invocation {
     /// This process's own.
-    pub fn of_this_process(colours: ColorMode) -> std::io::Result<Invocation> {
+    pub fn of_this_process(colors: ColorMode) -> std::io::Result<Invocation> {
         Ok(Invocation {
             directory: std::env::current_dir()?,
             environment: std::env::vars_os().collect(),
-            colours,
+            colors,
         })
     }
 

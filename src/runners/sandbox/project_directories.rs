@@ -136,7 +136,7 @@ mod tests {
             environment: variables
                 .map(|(name, value)| ((*name).into(), (*value).into()))
                 .collect(),
-            colours: ColorMode::Unwanted,
+            colors: ColorMode::Unwanted,
         }
     }
 

@@ -1,4 +1,4 @@
-//! A line of output as it may be shown: colours kept, everything else neutralised.
+//! A line of output as it may be shown: colors kept, everything else neutralized.
 //!
 //! Cursor moves, clears, operating system commands and every other sequence vanish; tabs become
 //! spaces; other control characters and such as change the direction of writing become visible
@@ -180,7 +180,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn colours_are_kept_in_all_their_spellings() {
+    fn colors_are_kept_in_all_their_spellings() {
         let red = Style::new().fg(Color::Indexed(1));
         for text in [
             "\x1b[31mx",

@@ -97,7 +97,7 @@ pub fn run(
     commands: UnboundedSender<UiCommand>,
     options: DashboardOptions,
 ) -> Result<DashboardOutcome, DashboardError> {
-    // The theme decides about colours, and it has heard of NO_COLOR; crossterm's own reaction to
+    // The theme decides about colors, and it has heard of NO_COLOR; crossterm's own reaction to
     // it would take away bold and reverse as well.
     crossterm::style::force_color_output(true);
     let (columns, rows) = crossterm::terminal::size().map_err(DashboardError::Enter)?;

@@ -1,6 +1,6 @@
 //! What is on the terminal, and the bytes that make it show something else.
 //!
-//! A frame is the difference to what was written before, between the marks of a synchronised
+//! A frame is the difference to what was written before, between the marks of a synchronized
 //! update, and nothing at all if there is none. ratatui's own `Terminal` is not used: it writes
 //! to the terminal even when nothing changed, and asks it for its cursor.
 

@@ -26,12 +26,12 @@ pub enum ThemeError {
         /// What it may mean.
         nearest: &'static str,
     },
-    /// It names a colour that does not exist.
-    #[error("{color:?} in style {role:?} is no colour: expected a name, 0 to 255, or #rrggbb")]
+    /// It names a color that does not exist.
+    #[error("{color:?} in style {role:?} is no color: expected a name, 0 to 255, or #rrggbb")]
     UnknownColor {
         /// The style.
         role: String,
-        /// The colour.
+        /// The color.
         color: String,
     },
     /// It was asked for by a name that none has.
@@ -89,7 +89,7 @@ roles! {
     Overlay "overlay"
 }
 
-/// Whether colours may be used.
+/// Whether colors may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorChoice {
     /// They may.
@@ -102,7 +102,7 @@ pub enum ColorChoice {
 #[derive(Clone, Debug)]
 pub struct Theme {
     styles: Vec<Style>,
-    /// Whether the tests' own colours are shown.
+    /// Whether the tests' own colors are shown.
     pub color: ColorChoice,
 }
 
@@ -239,7 +239,7 @@ impl GlyphSet {
         }
     }
 
-    /// The sign of a state: a different one for each, so that no state is told by colour alone.
+    /// The sign of a state: a different one for each, so that no state is told by color alone.
     pub fn state(self, state: TestState) -> &'static str {
         match state {
             TestState::Waiting => self.pick("·", "."),
@@ -335,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_themes_style_every_role_and_only_monochrome_is_without_colour() {
+    fn the_built_in_themes_style_every_role_and_only_monochrome_is_without_color() {
         for (name, text) in BUILT_IN {
             let theme = Theme::built_in(name).unwrap();
             for role in ROLE_NAMES {
@@ -369,7 +369,7 @@ mod tests {
         );
         assert_eq!(
             message("[styles]\nfailed = { fg = \"redd\" }"),
-            "\"redd\" in style \"failed\" is no colour: expected a name, 0 to 255, or #rrggbb"
+            "\"redd\" in style \"failed\" is no color: expected a name, 0 to 255, or #rrggbb"
         );
         assert_eq!(
             Theme::built_in("drak").unwrap_err().to_string(),

@@ -270,7 +270,7 @@ impl StoredLog {
     }
 }
 
-/// A line as [`LogStore::for_each_line`] shows it.
+/// A line as [`for_each_line`](super::LogStore::for_each_line) shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct LogLineRef<'a> {
     /// Where it was written to.

@@ -10,7 +10,7 @@
 //! cannot be written, the block's text is given up, its lines say so, and [`LogStore::loss`]
 //! tells the reason; a run never fails for it.
 //!
-//! Colours outlast a line. Since a window does not see the lines above it, each line comes with the
+//! Colors outlast a line. Since a window does not see the lines above it, each line comes with the
 //! style in which it begins; a block keeps those in which its first lines begin.
 //!
 //! Deliberately absent: all other meaning of escape sequences, wrapping, widths. Bytes come out as

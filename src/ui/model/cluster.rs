@@ -39,8 +39,8 @@ pub struct WorkerModel {
     pub memory_total_bytes: u64,
     /// Tests of this run that ended there.
     pub finished: u32,
-    /// Utilisation of its slots over time in per mille, the newest last.
-    pub utilisation: VecDeque<u16>,
+    /// Utilization of its slots over time in per mille, the newest last.
+    pub utilization: VecDeque<u16>,
 }
 
 impl WorkerModel {
@@ -57,7 +57,7 @@ impl WorkerModel {
             memory_used_bytes: 0,
             memory_total_bytes: 0,
             finished: 0,
-            utilisation: VecDeque::new(),
+            utilization: VecDeque::new(),
         }
     }
 
@@ -65,10 +65,10 @@ impl WorkerModel {
         self.busy = busy;
         let slots = (self.slots.len() as u64).max(1);
         let permille = (u64::from(busy) * 1000 / slots).min(1000) as u16;
-        if self.utilisation.len() == SAMPLES_MAX {
-            self.utilisation.pop_front();
+        if self.utilization.len() == SAMPLES_MAX {
+            self.utilization.pop_front();
         }
-        self.utilisation.push_back(permille);
+        self.utilization.push_back(permille);
     }
 
     /// Slots that run a test of this run.

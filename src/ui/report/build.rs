@@ -12,8 +12,8 @@ use super::text::OutputSanitizer;
 const STATUS_COLUMNS: usize = 12;
 
 /// Writes what a build said just now.
-pub fn write_build_output(out: &mut dyn Write, colour: OutputColor, text: &[u8]) -> io::Result<()> {
-    let mut cleaner = OutputSanitizer::new(colour);
+pub fn write_build_output(out: &mut dyn Write, color: OutputColor, text: &[u8]) -> io::Result<()> {
+    let mut cleaner = OutputSanitizer::new(color);
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     if text.is_empty() {
         return Ok(());
@@ -28,7 +28,7 @@ pub fn write_build_output(out: &mut dyn Write, colour: OutputColor, text: &[u8])
 /// left out.
 pub fn write_build(
     out: &mut dyn Write,
-    colour: OutputColor,
+    color: OutputColor,
     (model, logs): (&RunModel, &LogStore),
 ) -> io::Result<()> {
     let mut kept = Vec::new();
@@ -38,9 +38,9 @@ pub fn write_build(
             kept.extend((line.end == LogLineEnd::Newline).then_some(b'\n'));
         }
     });
-    write_build_output(out, colour, kept.trim_ascii_end())?;
+    write_build_output(out, color, kept.trim_ascii_end())?;
     if model.build_failed() {
-        writeln!(out, "{}", colour.paint(TextRole::Bad, "the build failed"))?;
+        writeln!(out, "{}", color.paint(TextRole::Bad, "the build failed"))?;
     }
     Ok(())
 }

@@ -50,18 +50,18 @@ pub enum PrecedingOutput {
 /// Writes everything that stands at the end of a run.
 pub fn write_ending(
     out: &mut dyn Write,
-    colour: OutputColor,
+    color: OutputColor,
     before: PrecedingOutput,
     (model, logs): (&RunModel, &LogStore),
 ) -> io::Result<()> {
-    write_failures(out, colour, model, logs)?;
-    write_summary(out, colour, before, (model, logs))
+    write_failures(out, color, model, logs)?;
+    write_summary(out, color, before, (model, logs))
 }
 
 /// Writes all failures in the order in which they happened, with their output.
 pub fn write_failures(
     out: &mut dyn Write,
-    colour: OutputColor,
+    color: OutputColor,
     model: &RunModel,
     logs: &LogStore,
 ) -> io::Result<()> {
@@ -69,20 +69,20 @@ pub fn write_failures(
     if tests.peek().is_none() {
         return Ok(());
     }
-    writeln!(out, "\n{}", colour.paint(TextRole::Strong, "failures:"))?;
+    writeln!(out, "\n{}", color.paint(TextRole::Strong, "failures:"))?;
     for (index, test) in tests.enumerate() {
         let Some(finished) = representative_attempt(model, test) else {
             continue;
         };
         if index < FAILURES_WITH_OUTPUT_MAX {
             writeln!(out)?;
-            write_line(out, colour, model, finished)?;
-            write_output(out, colour, (finished, logs), OutputExtent::Bounded)?;
+            write_line(out, color, model, finished)?;
+            write_output(out, color, (finished, logs), OutputExtent::Bounded)?;
         } else {
             if index == FAILURES_WITH_OUTPUT_MAX {
                 writeln!(out, "\nfurther failures, without their output:\n")?;
             }
-            write_line(out, colour, model, finished)?;
+            write_line(out, color, model, finished)?;
         }
     }
     Ok(())
@@ -91,13 +91,13 @@ pub fn write_failures(
 /// Writes what the run amounts to, without the failures' output.
 pub fn write_summary(
     out: &mut dyn Write,
-    colour: OutputColor,
+    color: OutputColor,
     before: PrecedingOutput,
     (model, logs): (&RunModel, &LogStore),
 ) -> io::Result<()> {
     writeln!(out)?;
     if let Some(notice) = isolation_notice(model) {
-        write_notice(out, colour, &notice)?;
+        write_notice(out, color, &notice)?;
     }
     for notice in model.notices.iter().filter(|notice| notice.in_summary) {
         // With no test between, they would stand twice in a row.
@@ -108,7 +108,7 @@ pub fn write_summary(
             }
         };
         if !stands_above {
-            write_notice(out, colour, notice)?;
+            write_notice(out, color, notice)?;
         }
     }
     if let Some(loss) = logs.loss() {
@@ -117,25 +117,25 @@ pub fn write_summary(
             "{lost} of the tests' output could not be kept: {}",
             loss.reason
         );
-        diagnostic::part(out, colour, (TextRole::Attention, "warning"), &text)?;
+        diagnostic::part(out, color, (TextRole::Attention, "warning"), &text)?;
     }
     let totals = totals(model);
     let (paint, counts) = match model.build_failed() && ended(&totals) == 0 {
         true => (TextRole::Bad, "the build failed".to_owned()),
         false => counts(&totals),
     };
-    let mark = colour.paint(paint, "summary:");
+    let mark = color.paint(paint, "summary:");
     writeln!(
         out,
         "{mark} {counts} in {}",
         PreciseDuration(totals.duration_us)
     )?;
     if let Some(command) = rerun::command(model) {
-        let mark = colour.paint(TextRole::Helpful, "rerun the failures:");
+        let mark = color.paint(TextRole::Helpful, "rerun the failures:");
         writeln!(out, "{mark} {}", printable(&command))?;
     }
     if let Some(command) = shell(model) {
-        let mark = colour.paint(TextRole::Helpful, "look around where the first one failed:");
+        let mark = color.paint(TextRole::Helpful, "look around where the first one failed:");
         writeln!(out, "{mark} {}", printable(&command))?;
     }
     Ok(())
@@ -153,7 +153,7 @@ fn shell(model: &RunModel) -> Option<String> {
 /// Writes a message for the person who watches.
 pub fn write_notice(
     out: &mut dyn Write,
-    colour: OutputColor,
+    color: OutputColor,
     notice: &UserNotice,
 ) -> io::Result<()> {
     let label = match notice.severity {
@@ -161,9 +161,9 @@ pub fn write_notice(
         NoticeSeverity::Warning => (TextRole::Attention, "warning"),
         NoticeSeverity::Error => (TextRole::Bad, "error"),
     };
-    diagnostic::part(out, colour, label, &notice.text)?;
+    diagnostic::part(out, color, label, &notice.text)?;
     match &notice.help {
-        Some(help) => diagnostic::part(out, colour, (TextRole::Helpful, "  help"), help),
+        Some(help) => diagnostic::part(out, color, (TextRole::Helpful, "  help"), help),
         None => Ok(()),
     }
 }
@@ -171,7 +171,7 @@ pub fn write_notice(
 /// Writes the one line that tells how an attempt ended.
 pub(super) fn write_line(
     out: &mut dyn Write,
-    colour: OutputColor,
+    color: OutputColor,
     model: &RunModel,
     finished: &AttemptFinished,
 ) -> io::Result<()> {
@@ -185,7 +185,7 @@ pub(super) fn write_line(
         PreciseDuration(finished.timings.ran_us).to_string()
     };
     let title = printable(model.tests.title(finished.test));
-    let mark = colour.paint(paint, format!("{word:<9}"));
+    let mark = color.paint(paint, format!("{word:<9}"));
     write!(out, "{mark} {duration:>9}  {title}")?;
     let ordinal = model.tests.ordinal(finished.test, finished.attempt);
     if ordinal > 1 {
@@ -200,7 +200,7 @@ pub(super) fn write_line(
 /// Writes what there is to say of a failure, and what the test wrote.
 pub(super) fn write_output(
     out: &mut dyn Write,
-    colour: OutputColor,
+    color: OutputColor,
     (finished, logs): (&AttemptFinished, &LogStore),
     extent: OutputExtent,
 ) -> io::Result<()> {
@@ -219,19 +219,19 @@ pub(super) fn write_output(
     }
     let key = (finished.test, finished.attempt);
     match extent {
-        OutputExtent::Whole => write_log(out, colour, logs, key),
-        OutputExtent::Bounded => write_log_bounded(out, colour, logs, key),
+        OutputExtent::Whole => write_log(out, color, logs, key),
+        OutputExtent::Bounded => write_log_bounded(out, color, logs, key),
     }
 }
 
 /// Writes all that an attempt wrote, or of too much the beginning and the end.
 pub(super) fn write_log(
     out: &mut dyn Write,
-    colour: OutputColor,
+    color: OutputColor,
     logs: &LogStore,
     key: LogKey,
 ) -> io::Result<()> {
-    let mut cleaner = OutputSanitizer::new(colour);
+    let mut cleaner = OutputSanitizer::new(color);
     let mut lines = |out: &mut dyn Write, range| {
         write_lines(out, &mut cleaner, (logs, key), range, usize::MAX)?;
         write!(out, "{}", cleaner.end())
@@ -245,7 +245,7 @@ pub(super) fn write_log(
                 "[{left_out} left out here: a report shows {SHOWN_MAX} of what a test wrote; \
                  `--record FILE` keeps all of it]"
             );
-            writeln!(out, "    {}", colour.paint(TextRole::Faint, text))?;
+            writeln!(out, "    {}", color.paint(TextRole::Faint, text))?;
             lines(out, tail_from..usize::MAX)
         }
     }
@@ -253,12 +253,12 @@ pub(super) fn write_log(
 
 fn write_log_bounded(
     out: &mut dyn Write,
-    colour: OutputColor,
+    color: OutputColor,
     logs: &LogStore,
     key: LogKey,
 ) -> io::Result<()> {
     let total = logs.line_count(key, StreamFilter::Both);
-    let mut cleaner = OutputSanitizer::new(colour);
+    let mut cleaner = OutputSanitizer::new(color);
     let mut lines = |out: &mut dyn Write, range| {
         write_lines(
             out,
@@ -278,7 +278,7 @@ fn write_log_bounded(
         "[{} left out here]",
         count(left_out as u64, "line", "lines")
     );
-    writeln!(out, "    {}", colour.paint(TextRole::Faint, text))?;
+    writeln!(out, "    {}", color.paint(TextRole::Faint, text))?;
     lines(out, total - TAIL_LINES..total)
 }
 

@@ -8,7 +8,7 @@
 //! - [`output`]: the writer that never makes anybody wait.
 //!
 //! [`run`] takes events as fast as they come, whatever the stream does. No escape byte is written
-//! unless [`RunReportOptions::colour`] allows it, and then only colours.
+//! unless [`RunReportOptions::color`] allows it, and then only colors.
 
 mod build;
 mod ending;
@@ -48,8 +48,8 @@ const GATHERED_BYTES: usize = 32 << 10;
 pub struct RunReportOptions {
     /// How much.
     pub verbosity: ReportVerbosity,
-    /// Whether in colours.
-    pub colour: OutputColor,
+    /// Whether in colors.
+    pub color: OutputColor,
     /// Whether with the output of tests that passed.
     pub passing_output: PassingOutputDisplay,
 }

@@ -98,7 +98,7 @@ impl RunReport {
         };
         self.broken_at_us = now_us;
         self.patience_us = (self.patience_us * 2).min(SILENCE_US_MAX);
-        writeln!(out, "{}", self.options.colour.paint(TextRole::Faint, line))
+        writeln!(out, "{}", self.options.color.paint(TextRole::Faint, line))
     }
 
     /// Notes what counts as a sign of life: a test's end, the first test's start, and anything that
@@ -152,7 +152,7 @@ impl RunReport {
     }
 
     fn plain(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
-        let colour = self.options.colour;
+        let color = self.options.color;
         match &event.kind {
             EventKind::RunStarted(run) => writeln!(out, "{}", introduction(run)),
             // The summary has them; before it they would only be in the way.
@@ -161,10 +161,10 @@ impl RunReport {
             {
                 Ok(())
             }
-            EventKind::Notice(notice) => write_notice(out, colour, notice),
-            EventKind::BuildOutput { text } => write_build_output(out, colour, &text.0),
+            EventKind::Notice(notice) => write_notice(out, color, notice),
+            EventKind::BuildOutput { text } => write_build_output(out, color, &text.0),
             EventKind::BuildFinished { succeeded: false } => {
-                writeln!(out, "{}", colour.paint(TextRole::Bad, "the build failed"))
+                writeln!(out, "{}", color.paint(TextRole::Bad, "the build failed"))
             }
             EventKind::DiscoveryFinished {
                 selected,
@@ -190,12 +190,12 @@ impl RunReport {
             // The build's own output says it.
             EventKind::Finished(finished) if self.model.tests.is_place(finished.test) => Ok(()),
             EventKind::Finished(finished) => {
-                write_line(out, colour, &self.model, finished)?;
+                write_line(out, color, &self.model, finished)?;
                 self.finished(finished, out)
             }
             EventKind::RoundFinished { .. } => write_ending(
                 out,
-                colour,
+                color,
                 PrecedingOutput::Trouble,
                 (&self.model, &self.logs),
             ),
@@ -242,10 +242,10 @@ impl RunReport {
     }
 
     fn quiet(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
-        let colour = self.options.colour;
+        let color = self.options.color;
         match &event.kind {
             EventKind::Notice(notice) if notice.severity >= NoticeSeverity::Warning => {
-                write_notice(out, colour, notice)
+                write_notice(out, color, notice)
             }
             EventKind::BuildOutput { text } => {
                 self.build_output.extend(&text.0);
@@ -261,8 +261,8 @@ impl RunReport {
                 if *succeeded {
                     return Ok(());
                 }
-                write_build_output(out, colour, &text)?;
-                writeln!(out, "{}", colour.paint(TextRole::Bad, "the build failed"))
+                write_build_output(out, color, &text)?;
+                writeln!(out, "{}", color.paint(TextRole::Bad, "the build failed"))
             }
             EventKind::FilesChanged { paths, more } => self.changed(paths, *more, out),
             EventKind::AwaitingChange { directories } => self.awaiting(*directories, out),
@@ -279,13 +279,13 @@ impl RunReport {
             EventKind::Finished(finished) if self.model.tests.is_place(finished.test) => Ok(()),
             EventKind::Finished(finished) => {
                 if finished.outcome.is_failure() {
-                    write_line(out, colour, &self.model, finished)?;
+                    write_line(out, color, &self.model, finished)?;
                 }
                 self.finished(finished, out)
             }
             EventKind::RoundFinished { .. } => write_summary(
                 out,
-                colour,
+                color,
                 PrecedingOutput::Trouble,
                 (&self.model, &self.logs),
             ),
@@ -324,20 +324,20 @@ impl RunReport {
             RunPhase::RoundOver | RunPhase::Finished { .. } => "everything is built and run again",
         };
         let what = format!("{} changed:", changed(paths, more));
-        let what = self.options.colour.paint(TextRole::Strong, what);
+        let what = self.options.color.paint(TextRole::Strong, what);
         writeln!(out, "\n{what} {text}")
     }
 
     fn awaiting(&self, directories: u32, out: &mut dyn Write) -> io::Result<()> {
         let directories = count(u64::from(directories), "directory", "directories");
         let text = format!("watching {directories} for changes; ^C ends this");
-        writeln!(out, "{}", self.options.colour.paint(TextRole::Faint, text))
+        writeln!(out, "{}", self.options.color.paint(TextRole::Faint, text))
     }
 
     /// What follows the line of an attempt that ended; and what was kept of it and is needed no
     /// more goes.
     fn finished(&mut self, finished: &AttemptFinished, out: &mut dyn Write) -> io::Result<()> {
-        let colour = self.options.colour;
+        let color = self.options.color;
         let key = (finished.test, finished.attempt);
         match (&finished.outcome, self.options.passing_output) {
             (
@@ -346,10 +346,10 @@ impl RunReport {
                 | TestOutcome::Error { .. },
                 _,
             ) => {
-                write_output(out, colour, (finished, &self.logs), OutputExtent::Whole)?;
+                write_output(out, color, (finished, &self.logs), OutputExtent::Whole)?;
             }
             (TestOutcome::Passed, PassingOutputDisplay::Shown) => {
-                write_log(out, colour, &self.logs, key)?
+                write_log(out, color, &self.logs, key)?
             }
             (TestOutcome::Passed, PassingOutputDisplay::Hidden)
             | (TestOutcome::Ignored { .. } | TestOutcome::Cancelled, _) => {}

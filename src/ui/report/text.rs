@@ -29,7 +29,7 @@ impl fmt::Display for HumanDuration {
     }
 }
 
-/// The word that begins a test's line, and its colour.
+/// The word that begins a test's line, and its color.
 pub(super) fn status(outcome: &TestOutcome) -> (TextRole, &'static str) {
     match outcome {
         TestOutcome::Passed => (TextRole::Good, "PASS"),
@@ -98,8 +98,8 @@ pub(crate) fn printable(text: &str) -> String {
     untrusted_text::clean(text).into_owned()
 }
 
-/// Makes a test's output fit to be printed: escape sequences are dropped, except for colours
-/// where colours may be written; other control characters are dropped, too, and what would turn the
+/// Makes a test's output fit to be printed: escape sequences are dropped, except for colors
+/// where colors may be written; other control characters are dropped, too, and what would turn the
 /// direction of writing or hide becomes a visible sign.
 pub(super) struct OutputSanitizer {
     parser: vte::Parser,
@@ -107,18 +107,18 @@ pub(super) struct OutputSanitizer {
 }
 
 struct SanitizerSink {
-    colour: OutputColor,
-    coloured: bool,
+    color: OutputColor,
+    colored: bool,
     line: String,
 }
 
 impl OutputSanitizer {
-    pub(super) fn new(colour: OutputColor) -> OutputSanitizer {
+    pub(super) fn new(color: OutputColor) -> OutputSanitizer {
         OutputSanitizer {
             parser: vte::Parser::new(),
             sink: SanitizerSink {
-                colour,
-                coloured: false,
+                color,
+                colored: false,
                 line: String::new(),
             },
         }
@@ -133,9 +133,9 @@ impl OutputSanitizer {
         &self.sink.line
     }
 
-    /// What must follow the last line, so that its colours end there.
+    /// What must follow the last line, so that its colors end there.
     pub(super) fn end(&self) -> &'static str {
-        if self.sink.coloured { "\u{1b}[0m" } else { "" }
+        if self.sink.colored { "\u{1b}[0m" } else { "" }
     }
 }
 
@@ -162,7 +162,7 @@ impl vte::Perform for SanitizerSink {
         ignored: bool,
         action: char,
     ) {
-        let allowed = match self.colour {
+        let allowed = match self.color {
             OutputColor::Always => action == 'm' && intermediates.is_empty() && !ignored,
             OutputColor::Never => false,
         };
@@ -179,7 +179,7 @@ impl vte::Perform for SanitizerSink {
         self.line.push_str("\u{1b}[");
         self.line.push_str(&parameters.join(";"));
         self.line.push('m');
-        self.coloured = true;
+        self.colored = true;
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn only_colours_survive_cleaning() {
+    fn only_colors_survive_cleaning() {
         let line =
             b"\x1b[2J\x1b[1;38:5:9mred\x1b[0m\x1b]0;title\x07 \x08caf\xc3\xa9 \xff\x1b[5A\tend\r";
         assert_eq!(

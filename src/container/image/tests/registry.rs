@@ -168,10 +168,10 @@ fn a_busy_registry_is_asked_again() {
 
 /// Of everything a registry can do wrong, what is said.
 #[test]
-fn every_misbehaviour_is_an_error_that_names_the_url() {
+fn every_misbehavior_is_an_error_that_names_the_url() {
     let sample = Sample::new();
-    type Misbehaviour = fn(&Sample, &Request) -> Option<Answer>;
-    let misbehaviours: [(&str, Misbehaviour); 11] = [
+    type Misbehavior = fn(&Sample, &Request) -> Option<Answer>;
+    let misbehaviors: [(&str, Misbehavior); 11] = [
         ("unknown image", |_, request| {
             request
                 .path
@@ -233,7 +233,7 @@ fn every_misbehaviour_is_an_error_that_names_the_url() {
         }),
     ];
     let mut said = String::new();
-    for (what, misbehave) in misbehaviours {
+    for (what, misbehave) in misbehaviors {
         let served = sample.clone();
         let server = Server::new(move |request| {
             misbehave(&served, request).unwrap_or_else(|| served.serve(&request.path))

@@ -63,7 +63,7 @@ pub enum EventKind {
         /// The command line, word by word.
         command: Vec<String>,
     },
-    /// What the build wrote, whole lines as they came, possibly with ANSI colours.
+    /// What the build wrote, whole lines as they came, possibly with ANSI colors.
     BuildOutput {
         /// The bytes.
         text: OutputText,

@@ -4,7 +4,7 @@
 //! [`UntrustedText`] is such a text. It displays as one line in which nothing moves the cursor, begins another
 //! line, turns the direction of writing or hides; what it really is takes an explicit [`UntrustedText::raw`].
 //! Whatever comes over the wire and is for people goes through it
-//! ([`from_proto::text`](maelstrom_wire::from_proto::text)); whoever shows a text of which it is not
+//! (`maelstrom_wire::from_proto::text`); whoever shows a text of which it is not
 //! known whether it has, a log or a report, calls [`clean`].
 //!
 //! A cleaned text is for people only. A test's name, say, is passed on as it is.

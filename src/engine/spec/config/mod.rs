@@ -16,7 +16,7 @@
 //! On the command line `--no-NAME` sets a boolean to false and empties a list.
 //!
 //! - [`sources`]: variables and files. - [`command`]: the command line. - [`print`]: the settled
-//!   values as TOML. - [`size`], [`address`]: types of values.
+//!   values as TOML.
 //!
 //! Deliberately absent: what any value means, and the environment of this process, which comes in
 //! as a [`ConfigEnvironment`].

@@ -9,7 +9,7 @@
 //! - [`prepare`]: what a container needs elsewhere. [`tree`]: directories as contents.
 //! - [`remote`]: jobs that are with the broker.
 //!
-//! When the session breaks, everything that the broker may not know is said again; it recognises
+//! When the session breaks, everything that the broker may not know is said again; it recognizes
 //! what it knows. So each job has one outcome here, whatever happens to connections or the broker.
 
 pub mod dispatch;

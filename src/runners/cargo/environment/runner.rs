@@ -118,7 +118,7 @@ mod tests {
                 .map(|value| (name.into(), value.into()))
                 .into_iter()
                 .collect(),
-            colours: ColorMode::Unwanted,
+            colors: ColorMode::Unwanted,
         };
         runners.of(&invocation, TRIPLE, "unix\ntarget_os=\"linux\"\n")
     }

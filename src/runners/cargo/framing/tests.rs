@@ -50,7 +50,7 @@ const CALM: &str = "test io::reads - should panic ... FAILED\n\nfailures:\n\n---
 #[test]
 fn a_person_sees_what_the_test_wrote() {
     let panic = "\nthread 'io::reads' (7) panicked at src/lib.rs:3:5:\nno\n";
-    let coloured = OK.replace("ok", "\u{1b}[32mok\u{1b}(B\u{1b}[m");
+    let colored = OK.replace("ok", "\u{1b}[32mok\u{1b}(B\u{1b}[m");
     let other = OK.replace("io::reads", "io::writes");
     for (output, expected) in [
         (format!("{HEADER}{OK}"), String::new()),
@@ -60,7 +60,7 @@ fn a_person_sees_what_the_test_wrote() {
         ),
         (format!("{HEADER}no newline{OK}"), "no newline".to_owned()),
         (format!("{HEADER}{panic}{FAILED}"), panic.to_owned()),
-        (format!("{HEADER}{coloured}"), String::new()),
+        (format!("{HEADER}{colored}"), String::new()),
         (
             format!("{HEADER}{CALM}"),
             "note: test did not panic as expected at src/lib.rs:3:4\n".to_owned(),

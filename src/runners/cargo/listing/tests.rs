@@ -131,8 +131,8 @@ fn quiet(tests: &[&str]) -> BinaryListing {
 fn what_a_program_prints_besides_its_list_is_told_apart() {
     for (before, after) in [
         ("", ""),
-        ("initialising\n", ""),
-        ("initialising\ntwice\n\n", "over\n"),
+        ("initializing\n", ""),
+        ("initializing\ntwice\n\n", "over\n"),
         ("without a newline ", ""),
         ("", "bye"),
         ("", "bye: test\n"),
@@ -140,7 +140,7 @@ fn what_a_program_prints_besides_its_list_is_told_apart() {
         ("a: test\n", ""),
         ("", "b::c: test\n"),
         ("hello ", "a: test\n"),
-        ("\u{1b}[1mcolours\u{1b}[m\n", "\u{1b}[m"),
+        ("\u{1b}[1mcolors\u{1b}[m\n", "\u{1b}[m"),
     ] {
         for tests in [&["a", "b::c", "d: e"][..], &["only"], &[]] {
             let listing = noisy(TestHarness::Libtest, tests, before, after);

@@ -214,7 +214,7 @@ pub struct CargoTestOptions {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Building")]
 pub struct CargoBuildOptions {
-    /// Build with optimisations; the same as --profile=release
+    /// Build with optimizations; the same as --profile=release
     #[arg(long, conflicts_with = "profile")]
     pub release: bool,
 
@@ -408,7 +408,7 @@ pub enum OnFinishOption {
     Exit,
 }
 
-/// When to use colours.
+/// When to use colors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorOption {
     /// On a terminal, unless plain lines were asked for

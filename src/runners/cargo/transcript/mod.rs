@@ -427,7 +427,7 @@ fn outcome(line: &[u8]) -> NamedOutcome {
     }
 }
 
-/// The bytes without the sequences that colour them.
+/// The bytes without the sequences that color them.
 pub(super) fn without_escapes(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut rest = bytes;

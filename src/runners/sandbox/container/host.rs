@@ -427,7 +427,7 @@ mod tests {
                 ("NVM_DIR".into(), root.join("home").into_os_string()),
             ]
             .into(),
-            colours: crate::sandbox::invocation::ColorMode::Unwanted,
+            colors: crate::sandbox::invocation::ColorMode::Unwanted,
         };
         let home = HostPath::resolve(&root.join("home/u")).unwrap();
         let lent: Vec<PathBuf> = search_path(&invocation, Some(&home))

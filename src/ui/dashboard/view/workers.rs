@@ -202,7 +202,7 @@ fn cluster_utilisation(model: &RunModel, room: usize) -> Vec<u16> {
     let mut sums = vec![(0_u64, 0_u64); room];
     for worker in model.workers() {
         let weight = worker.slots.len() as u64;
-        let newest_first = worker.utilisation.iter().rev();
+        let newest_first = worker.utilization.iter().rev();
         for (sum, permille) in sums.iter_mut().rev().zip(newest_first) {
             sum.0 += u64::from(*permille) * weight;
             sum.1 += weight;
@@ -298,8 +298,8 @@ pub(super) fn list(app: &App, buf: &mut Buffer, area: Rect) {
             app.theme.style(role),
         );
         let room = usize::from(inside.right().saturating_sub(x));
-        let skipped = worker.utilisation.len().saturating_sub(room);
-        let history = worker.utilisation.iter().skip(skipped).copied();
+        let skipped = worker.utilization.len().saturating_sub(room);
+        let history = worker.utilization.iter().skip(skipped).copied();
         put(
             buf,
             x,

@@ -16,7 +16,7 @@ use maelstrom_model::ids::{Attempt, RunId, TestId, WorkerId};
 
 const PLAIN: RunReportOptions = RunReportOptions {
     verbosity: ReportVerbosity::Plain,
-    colour: OutputColor::Never,
+    color: OutputColor::Never,
     passing_output: PassingOutputDisplay::Hidden,
 };
 const QUIET: RunReportOptions = RunReportOptions {
@@ -244,16 +244,16 @@ fn a_quiet_report_of_every_outcome() {
 }
 
 #[test]
-fn without_colour_no_escape_is_written_and_with_it_only_colours() {
+fn without_color_no_escape_is_written_and_with_it_only_colors() {
     assert!(!eventful(PLAIN).contains('\u{1b}'));
-    let coloured = eventful(RunReportOptions {
-        colour: OutputColor::Always,
+    let colored = eventful(RunReportOptions {
+        color: OutputColor::Always,
         ..PLAIN
     });
-    assert!(coloured.contains("\u{1b}[32mPASS"));
-    assert!(coloured.contains("\u{1b}[31mthread 'reset' panicked"));
+    assert!(colored.contains("\u{1b}[32mPASS"));
+    assert!(colored.contains("\u{1b}[31mthread 'reset' panicked"));
     let mut plain = Vec::new();
-    for line in coloured.lines() {
+    for line in colored.lines() {
         plain.extend_from_slice(
             text::OutputSanitizer::new(OutputColor::Never)
                 .line(line.as_bytes())

@@ -340,7 +340,7 @@ impl BrokerCore {
         self.grant();
     }
 
-    /// When [`Self::settle`] is to be called although nothing happens.
+    /// When [`Self::tick`] is to be called although nothing happens.
     pub fn next_tick(&self) -> Option<BrokerInstant> {
         let patience = millis(self.policy.client_patience);
         let clients = self.clients.values();

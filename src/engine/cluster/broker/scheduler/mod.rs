@@ -25,7 +25,7 @@
 //! - A worker never has more leases than it said it takes, nor more than its slots and
 //!   [`SchedulerLimits::prefetch_per_worker`].
 //! - A worker that drains, is silent or gone gets no lease.
-//! - Among the jobs of a client: [`Rank`](maelstrom_model::priority::Rank), then arrival. Among
+//! - Among the jobs of a client: [`JobPriority`](maelstrom_model::priority::JobPriority), then arrival. Among
 //!   clients: slot time by weight (`queue::share`). A job that cannot start is in nobody's way.
 //! - Each call is O(log n) in the number of jobs, but for [`JobScheduler::status`], [`JobScheduler::client_left`],
 //!   and what loses many leases at once, which take a step for each.

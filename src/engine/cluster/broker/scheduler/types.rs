@@ -1,4 +1,4 @@
-//! What the lease book is told and what it answers: plain values, no behaviour.
+//! What the lease book is told and what it answers: plain values, no behavior.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ pub struct JobKey {
 }
 
 /// The fencing token of one attempt at a job. Counts up and is never given twice, nor after a
-/// restart of the broker: see [`Book::new`](super::Book::new).
+/// restart of the broker: see [`Book::new`](super::JobScheduler::new).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FencingToken(pub u64);
 
@@ -102,7 +102,7 @@ pub struct JobDemand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerCapacity {
     /// How many jobs it runs at a time. At most
-    /// [`Limits::slots_per_worker_max`](super::Limits::slots_per_worker_max) count.
+    /// [`Limits::slots_per_worker_max`](super::SchedulerLimits::slots_per_worker_max) count.
     pub slots: u32,
     /// What it can execute.
     pub architecture: Architecture,
@@ -191,22 +191,22 @@ pub enum SubmitOutcome {
 /// Why a submission was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
-    /// [`Book::client_joined`](super::Book::client_joined) was not called, or the client has left.
+    /// [`Book::client_joined`](super::JobScheduler::client_joined) was not called, or the client has left.
     #[error("the run is not known here, or is over")]
     UnknownClient,
-    /// [`Limits::jobs_per_client_max`](super::Limits::jobs_per_client_max).
+    /// [`Limits::jobs_per_client_max`](super::SchedulerLimits::jobs_per_client_max).
     #[error("the run has {limit} unfinished jobs, which is the most that one run may have")]
     ClientFull {
         /// The limit.
         limit: usize,
     },
-    /// [`Limits::kinds_per_client_max`](super::Limits::kinds_per_client_max).
+    /// [`Limits::kinds_per_client_max`](super::SchedulerLimits::kinds_per_client_max).
     #[error("the run's queued jobs have {limit} kinds of container, which is the most for one run")]
     TooManyKinds {
         /// The limit.
         limit: usize,
     },
-    /// [`Limits::jobs_max`](super::Limits::jobs_max).
+    /// [`Limits::jobs_max`](super::SchedulerLimits::jobs_max).
     #[error("the broker has {limit} unfinished jobs, which is the most it takes")]
     BookFull {
         /// The limit.
@@ -219,7 +219,7 @@ pub enum SubmitError {
 pub enum CancelOutcome {
     /// The job waited and is gone. Report it now.
     Queued,
-    /// The worker must be told to stop it. [`Book::finished`](super::Book::finished) acknowledges,
+    /// The worker must be told to stop it. [`Book::finished`](super::JobScheduler::finished) acknowledges,
     /// or [`LeaseEvent::Cancelled`] if the worker is lost first.
     Leased(Lease),
     /// No such job, or not any more.
@@ -276,7 +276,7 @@ pub struct RetrySchedule {
     pub not_before: BrokerInstant,
 }
 
-/// What [`Book::returned`](super::Book::returned) made of a job that was handed back.
+/// What [`Book::returned`](super::JobScheduler::returned) made of a job that was handed back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReturnOutcome {
     /// It waits again.

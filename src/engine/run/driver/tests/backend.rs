@@ -13,7 +13,7 @@ use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult, ResourceUsage};
 
 /// What the program of a job makes it do.
-fn behaviour(job: &Job) -> (Vec<(OutputStream, Vec<u8>)>, Option<JobOutcome>) {
+fn behavior(job: &Job) -> (Vec<(OutputStream, Vec<u8>)>, Option<JobOutcome>) {
     let stderr = |text: &str| (OutputStream::Stderr, text.as_bytes().to_vec());
     match job.process.program.to_str().unwrap() {
         "pass" => (vec![], Some(JobOutcome::Exited(ExitStatus::Code(0)))),
@@ -30,7 +30,7 @@ fn behaviour(job: &Job) -> (Vec<(OutputStream, Vec<u8>)>, Option<JobOutcome>) {
         ),
         "broken" => (vec![], Some(JobOutcome::Error("no such image".into()))),
         "hang" => (vec![stderr("waiting")], None),
-        other => panic!("no behaviour for {other}"),
+        other => panic!("no behavior for {other}"),
     }
 }
 
@@ -92,7 +92,7 @@ impl ScriptedBackend {
             worker: WorkerId(0),
             slot: start.slot,
         });
-        let (output, end) = behaviour(&start.payload);
+        let (output, end) = behavior(&start.payload);
         for (stream, bytes) in output {
             let job = start.job;
             self.news
